@@ -1,0 +1,1 @@
+"""The FOO→BAR service that is measured out of the box. Imports nothing of `bench`."""

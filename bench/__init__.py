@@ -1,0 +1,1 @@
+"""Everything that measures: latency, load, and the comparison of stored results."""

@@ -1,0 +1,1 @@
+"""Servers of known behaviour, for tests and for calibration."""
