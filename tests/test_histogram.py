@@ -1,0 +1,109 @@
+"""Histograms against HdrHistogram's reference implementation and against the raw values they hold."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hdrh.histogram import HdrHistogram
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.timing.histogram import HIGHEST_NS, LOWEST_NS, SIGNIFICANT_DIGITS, Histogram, HistogramError
+
+durations = st.lists(st.integers(0, HIGHEST_NS), min_size=1, max_size=300)
+PERCENTS = (0.0, 1.0, 50.0, 90.0, 99.0, 99.9, 100.0)
+
+
+def histogram_of(values: list[int]) -> Histogram:
+    histogram = Histogram()
+    histogram.record(np.array(values, dtype=np.int64))
+    return histogram
+
+
+def reference_of(values: list[int]) -> Any:
+    reference = HdrHistogram(LOWEST_NS, HIGHEST_NS, SIGNIFICANT_DIGITS)
+    for value in values:
+        reference.record_value(value)
+    return reference
+
+
+def state(histogram: Histogram) -> tuple[object, ...]:
+    return histogram.count, histogram.min_ns, histogram.max_ns, histogram.sum_ns, histogram.encode()
+
+
+@given(durations)
+def test_encodes_what_the_reference_implementation_encodes(values: list[int]) -> None:
+    assert histogram_of(values).encode() == reference_of(values).encode().decode()
+
+
+@given(durations, durations)
+def test_merging_is_recording_the_union(left: list[int], right: list[int]) -> None:
+    merged = histogram_of(left)
+    merged.merge(histogram_of(right))
+    assert state(merged) == state(histogram_of(left + right))
+
+
+@given(durations, st.sampled_from(PERCENTS))
+def test_percentiles_are_nearest_rank_to_three_digits(values: list[int], percent: float) -> None:
+    rank = max(1, math.ceil(percent / 100 * len(values) - 1e-9))
+    truth = sorted(values)[rank - 1]
+    reported = histogram_of(values).percentile_ns(percent)
+    assert reported is not None
+    assert truth <= reported <= max(truth * 1.001, truth + 64)
+
+
+@given(durations, st.integers(1, 300), st.sampled_from(PERCENTS))
+def test_a_percentile_among_the_censored_has_no_value(values: list[int], censored: int, percent: float) -> None:
+    beyond_any = [HIGHEST_NS] * censored
+    rank = max(1, math.ceil(percent / 100 * (len(values) + censored) - 1e-9))
+    reported = histogram_of(values).percentile_ns(percent, censored)
+    if rank > len(values):
+        assert reported is None
+    else:
+        truth = sorted(values + beyond_any)[rank - 1]
+        assert reported is not None
+        assert truth <= reported <= max(truth * 1.001, truth + 64)
+
+
+@given(durations)
+def test_decoding_restores_what_was_encoded(values: list[int]) -> None:
+    original = histogram_of(values)
+    restored = Histogram.decode(
+        original.encode(), min_ns=original.min_ns, max_ns=original.max_ns, sum_ns=original.sum_ns
+    )
+    assert state(restored) == state(original)
+
+
+@given(durations)
+def test_decoding_the_counts_alone_is_true_to_three_digits(values: list[int]) -> None:
+    original, restored = histogram_of(values), Histogram.decode(histogram_of(values).encode())
+    assert restored.count == original.count
+    assert restored.mean_ns == pytest.approx(original.mean_ns, rel=1e-3, abs=64)
+    assert restored.max_ns == pytest.approx(original.max_ns, rel=1e-3, abs=64)
+
+
+def test_an_empty_histogram_has_no_figures() -> None:
+    empty = Histogram()
+    assert (empty.count, empty.mean_ns, empty.percentile_ns(50)) == (0, None, None)
+    assert Histogram.decode(empty.encode()).count == 0
+    empty.merge(Histogram())
+    assert empty.min_ns is None
+
+
+def test_values_beyond_the_layout_are_recorded_as_its_bound() -> None:
+    histogram = histogram_of([-5, HIGHEST_NS * 2])
+    assert (histogram.count, histogram.min_ns, histogram.max_ns) == (2, 0, HIGHEST_NS)
+
+
+@pytest.mark.parametrize("damaged", ["", "not base64!", "AAAA", "HISTFAAAAB542pNpmSzMwMDA=="])
+def test_what_is_no_histogram_is_refused(damaged: str) -> None:
+    with pytest.raises(HistogramError, match="V2 form"):
+        Histogram.decode(damaged)
+
+
+def test_another_layout_is_refused() -> None:
+    other = HdrHistogram(1, 1000, 2)
+    other.record_value(5)
+    with pytest.raises(HistogramError, match="another layout: 1 to 1000, 2 digits"):
+        Histogram.decode(other.encode().decode())
