@@ -1,0 +1,112 @@
+"""What runs in the process of a `ServerProcess`; not meant to be started by hand.
+
+It tells its owner once, over the channel, that it serves or why not, and ends when the owner asks (SIGTERM) or is gone
+(end of the channel's stream), whatever the app is doing then.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+import traceback
+from pathlib import Path
+
+# Run by path: nothing else of this project may come first on the path that the app is imported from.
+sys.path.insert(0, str(Path(__file__).parents[2]))
+from uvicorn.config import LOGGING_CONFIG
+
+from bench.server.error import ServerError, one_line
+from bench.server.in_loop import UvicornTestServer
+from bench.server.process import STOP_TIMEOUT_S, Report
+
+sys.path[0] = str(Path.cwd())
+
+
+def main() -> int:
+    """Serves until it is stopped; 0 if it was, 1 if it did not start or died."""
+    options = _options()
+    channel = socket.socket(fileno=options.channel)
+    channel.set_inheritable(False)
+    threading.Thread(target=_end_with_owner, args=[channel], daemon=True).start()
+    try:
+        if options.core is not None:
+            _pin(options.core)
+        _run(options, channel)
+    except ServerError as failure:
+        # Into the log first: once it has the report, the owner waits no longer.
+        if failure.__cause__ is not None:
+            traceback.print_exception(failure.__cause__)
+        print(failure, file=sys.stderr)  # noqa: T201 - the log
+        with contextlib.suppress(OSError):
+            channel.sendall(Report(error=str(failure)).encoded())
+        return 1
+    return 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench.server", description=__doc__)
+    parser.add_argument("--channel", type=int, required=True)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--core", type=int)
+    for name in ("app", "host", "loop", "http", "ws", "log-level"):
+        parser.add_argument(f"--{name}", required=True)
+    return parser.parse_args()
+
+
+def _pin(core: int) -> None:
+    if sys.platform != "linux":
+        raise ServerError(f"core={core}: processes cannot be pinned on {sys.platform}; use core=None")
+    try:
+        os.sched_setaffinity(0, {core})
+    except (OSError, ValueError, OverflowError) as cause:
+        cores = ", ".join(map(str, sorted(os.sched_getaffinity(0))))
+        raise ServerError(f"core={core} cannot be used here: use one of {cores}, or None") from cause
+
+
+def _run(options: argparse.Namespace, channel: socket.socket) -> None:
+    server = UvicornTestServer(
+        options.app,
+        host=options.host,
+        port=options.port,
+        loop=options.loop,
+        http=options.http,
+        ws=options.ws,
+        log_config=LOGGING_CONFIG,
+        log_level=options.log_level,
+        start_timeout_s=1e9,  # the owner has a limit of its own
+    )
+    try:
+        loop_factory = server.config.get_loop_factory()
+    except (ImportError, SystemExit) as cause:
+        raise ServerError(f"loop={options.loop!r} cannot be used: {one_line(cause)}") from cause
+    with asyncio.Runner(loop_factory=loop_factory) as runner, contextlib.suppress(asyncio.CancelledError):
+        runner.run(_serve(server, channel))
+
+
+async def _serve(server: UvicornTestServer, channel: socket.socket) -> None:
+    serving = asyncio.current_task()
+    assert serving is not None
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, serving.cancel)
+    async with server:
+        channel.sendall(Report(port=server.port).encoded())
+        await server.join()
+
+
+def _end_with_owner(channel: socket.socket) -> None:
+    """In a thread, because the app may block the loop, or its own import, when the owner dies."""
+    with contextlib.suppress(OSError):
+        while channel.recv(1):
+            pass
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(STOP_TIMEOUT_S)
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

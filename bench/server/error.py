@@ -1,0 +1,24 @@
+"""The one error that servers raise, and how a cause is put into one line."""
+
+MESSAGE_LIMIT = 500
+
+
+class ServerError(Exception):
+    """A server did not start, died, or did not stop: one line that says which value was wrong and what to do.
+
+    `detail` is the server's log where it has one (a traceback of the app, for example), else empty.
+    """
+
+    def __init__(self, message: str, detail: str = "") -> None:
+        super().__init__(message)
+        self.detail = detail
+
+    def __reduce__(self) -> tuple[type["ServerError"], tuple[str, str]]:
+        return type(self), (str(self), self.detail)
+
+
+def one_line(cause: BaseException) -> str:
+    """The cause's type and text in one line, cut at a length that a terminal can show."""
+    text = " ".join(str(cause).split())
+    line = f"{type(cause).__name__}: {text}" if text else type(cause).__name__
+    return line if len(line) <= MESSAGE_LIMIT else line[: MESSAGE_LIMIT - 1] + "…"

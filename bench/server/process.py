@@ -1,0 +1,322 @@
+"""A uvicorn server in a process of its own, as seen by its owner.
+
+Synchronous, without a thread and without asyncio: the owner may run an event loop, or none, or be patched by gevent.
+All waits are on a socket or on `subprocess`, looked up when called, so that gevent's versions of them are cooperative.
+The two processes share one socket pair: the server writes one `Report` when it is up or has failed, and ends when it
+reads the end of the stream, so that it never outlives its owner. What it prints goes to an unnamed file, not to a pipe
+that would have to be drained.
+"""
+
+import contextlib
+import dataclasses
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Literal, Self
+
+import psutil
+
+from bench.server.error import ServerError
+from bench.server.in_loop import reachable
+
+LAUNCHER = Path(__file__).with_name("__main__.py")
+STOP_TIMEOUT_S = 8.0  # longer than the server gives its app to shut down
+LOG_LIMIT_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class ServerUsage:
+    """What a server process has used so far: CPU time of all its threads, and memory now and at most."""
+
+    cpu_ns: int
+    rss_bytes: int
+    rss_peak_bytes: int
+
+
+@dataclass(frozen=True)
+class ServerCommand:
+    """How a server process was started."""
+
+    app: str
+    host: str
+    port: int
+    loop: str
+    http: str
+    ws: str
+    core: int | None
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a server process tells its owner, once: the port that it serves, or why it does not."""
+
+    port: int = 0
+    error: str = ""
+
+    def encoded(self) -> bytes:
+        """As one line of JSON."""
+        return json.dumps(dataclasses.asdict(self)).encode() + b"\n"
+
+    @classmethod
+    def decoded(cls, line: bytes) -> Self:
+        """The inverse of `encoded`."""
+        return cls(**json.loads(line))
+
+
+class ServerProcess:
+    """Runs `app` ("module:attribute") under uvicorn in a process of its own: `start`, `stop`, `with`.
+
+    `port` 0 takes any free one. `loop`, `http` and `ws` are uvicorn's names. `core` pins the server to that core,
+    "auto" to the last core that this process may use where there are two or more, None not at all. `directory`
+    (default: the current one) becomes its working directory and comes first when it imports. `environment` is added
+    to this process's. It can be started again after it was stopped.
+    """
+
+    def __init__(
+        self,
+        app: str = "app.main:app",
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        loop: str = "uvloop",
+        http: str = "httptools",
+        ws: str = "websockets-sansio",
+        core: int | Literal["auto"] | None = "auto",
+        directory: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+        log_level: str = "warning",
+        start_timeout_s: float = 30.0,
+    ) -> None:
+        self.core = server_core() if core == "auto" else core
+        self._asked = ServerCommand(app, host, port, loop, http, ws, self.core)
+        self._directory = directory
+        self._environment = dict(environment or {})
+        self._log_level = log_level
+        self._start_timeout_s = start_timeout_s
+        self._process: subprocess.Popen[bytes] | None = None
+        self._channel: socket.socket | None = None
+        self._log_file: BinaryIO | None = None
+        self._log = ""
+        self._port = 0
+
+    @property
+    def command(self) -> ServerCommand:
+        """How it was started, with its real port once it was."""
+        return dataclasses.replace(self._asked, port=self._port or self._asked.port)
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on. Raises ServerError before it was started."""
+        if not self._port:
+            raise ServerError(f"the server of {self._asked.app} has no port yet: start it first")
+        return self._port
+
+    @property
+    def url(self) -> str:
+        """Where clients on this machine reach it. Raises ServerError before it was started."""
+        return f"http://{reachable(self._asked.host)}:{self.port}"
+
+    @property
+    def pid(self) -> int:
+        """Its process id, kept after it ended. Raises ServerError before it was started."""
+        if self._process is None:
+            raise ServerError(f"the server of {self._asked.app} has no process yet: start it first")
+        return self._process.pid
+
+    @property
+    def is_running(self) -> bool:
+        """Whether its process lives."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def log(self) -> str:
+        """What it wrote to its standard output and error, of the last start; at most the last MiB of it."""
+        return self._log if self._log_file is None else _tail(self._log_file)
+
+    def start(self) -> Self:
+        """Starts it; returns when the app's start-up is complete and the port is open.
+
+        Raises ServerError, with the server's log as its `detail`, if it cannot, or not within `start_timeout_s`, or if
+        it runs already. Whatever is raised, no process is left behind.
+        """
+        if self.is_running:
+            raise ServerError(f"the server of {self._asked.app} runs already, at {self.url}: stop it first")
+        self.stop()
+        self._log, self._port = "", 0
+        try:
+            self._launch()
+            report = self._report()
+            if report.error:
+                raise ServerError(report.error)
+        except ServerError as failure:
+            self.stop()
+            failure.detail = self.log
+            raise
+        except BaseException:
+            self._kill()
+            self.stop()
+            raise
+        self._port = report.port
+        return self
+
+    def stop(self) -> None:
+        """Ends it, in order if it does so within 8 s, else by force, and reaps it; does nothing if it is not there."""
+        process = self._process
+        if process is not None and process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(timeout=STOP_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                pass
+            finally:
+                self._kill()
+        if self._channel is not None:
+            self._channel.close()
+            self._channel = None
+        if self._log_file is not None:
+            self._log = _tail(self._log_file)
+            self._log_file.close()
+            self._log_file = None
+
+    def check(self) -> None:
+        """Raises ServerError if it does not run: how it ended and what it wrote last."""
+        if self.is_running:
+            return
+        if self._process is None:
+            raise ServerError(f"the server of {self._asked.app} is not running: start it first")
+        raise self._death()
+
+    def usage(self) -> ServerUsage:
+        """What it has used since it was started. Raises ServerError if it does not run."""
+        self.check()
+        try:
+            return _usage(self.pid)
+        except (OSError, psutil.Error) as cause:
+            self.check()
+            raise ServerError(f"cannot read what process {self.pid} uses: {cause}") from cause
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _launch(self) -> None:
+        directory = self._directory or Path.cwd()
+        if not directory.is_dir():
+            raise ServerError(f"directory {str(directory)!r} does not exist: give the one that holds the app")
+        self._log_file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop()
+        self._channel, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(
+                self._command_line(theirs.fileno()),
+                cwd=directory,
+                env=os.environ | self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=self._log_file,
+                stderr=subprocess.STDOUT,
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,  # a Ctrl-C in the terminal is for the owner, who then decides
+            )
+
+    def _command_line(self, channel: int) -> list[str]:
+        # By path, and with -P: so it is this launcher that runs, and neither one in the server's directory nor one
+        # that happens to be installed.
+        line = [sys.executable, "-P", "-u", str(LAUNCHER), "--channel", str(channel), "--log-level", self._log_level]
+        for option, value in dataclasses.asdict(self._asked).items():
+            if value is not None:
+                line += [f"--{option}", str(value)]
+        return line
+
+    def _report(self) -> Report:
+        """Waits for the server's report; without one, the reason is a death or the time."""
+        assert self._channel is not None
+        deadline = time.monotonic() + self._start_timeout_s
+        line = b""
+        while not line.endswith(b"\n"):
+            self._channel.settimeout(max(0.001, deadline - time.monotonic()))
+            try:
+                received = self._channel.recv(65536)
+            except TimeoutError:
+                self._kill()
+                reason = f"its start-up did not end within {self._start_timeout_s:g} s"
+                raise ServerError(f"{self._asked.app} did not start: {reason}") from None
+            if not received:
+                self._reap()
+                raise self._death()
+            line += received
+        return Report.decoded(line)
+
+    def _death(self) -> ServerError:
+        assert self._process is not None
+        code = self._process.returncode
+        with contextlib.suppress(ValueError, TypeError):
+            code = f"{code} ({signal.Signals(-code).name})"
+        log = self.log
+        last = " | ".join(log.strip().splitlines()[-3:]) or "nothing"
+        line = f"the server of {self._asked.app} ended with exit code {code}; it wrote last: {last}"
+        return ServerError(line, log)
+
+    def _reap(self) -> None:
+        """Waits for a process that is about to end."""
+        assert self._process is not None
+        try:
+            self._process.wait(timeout=STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self._kill()
+
+    def _kill(self) -> None:
+        """Ends it and what it started by force, and reaps it."""
+        if self._process is None:
+            return
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+
+def server_core() -> int | None:
+    """The core that "auto" pins a server to: the last that this process may use, None if there is only one."""
+    cores = _cores()
+    return cores[-1] if len(cores) > 1 else None
+
+
+def generator_cores() -> tuple[int, ...]:
+    """The cores that "auto" leaves to the load generator, empty if there is only one for both."""
+    return _cores()[:-1]
+
+
+def _cores() -> tuple[int, ...]:
+    if sys.platform != "linux":
+        return ()  # no way to pin a process
+    return tuple(sorted(os.sched_getaffinity(0)))
+
+
+def _usage(pid: int) -> ServerUsage:
+    process = psutil.Process(pid)
+    rss_bytes = process.memory_info().rss
+    if sys.platform != "linux":
+        times = process.cpu_times()
+        return ServerUsage(round((times.user + times.system) * 1e9), rss_bytes, rss_bytes)
+    # The CPU clock of any process (clock_getcpuclockid(3), MAKE_PROCESS_CPUCLOCK in the kernel's posix-timers.h): in
+    # nanoseconds where /proc/PID/stat has hundredths of a second, and, unlike /proc/PID/schedstat, of all threads.
+    cpu_ns = time.clock_gettime_ns((~pid << 3) | 2)
+    status = Path(f"/proc/{pid}/status").read_text()
+    peak_kib = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:"))
+    return ServerUsage(cpu_ns, rss_bytes, max(rss_bytes, peak_kib * 1024))
+
+
+def _tail(log: BinaryIO) -> str:
+    """The end of the log. By offset: the server writes through the same open file, whose position must not move."""
+    size = os.fstat(log.fileno()).st_size
+    return os.pread(log.fileno(), LOG_LIMIT_BYTES, max(0, size - LOG_LIMIT_BYTES)).decode(errors="replace")
