@@ -11,7 +11,7 @@ import asyncio
 import logging
 import os
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter_ns
 from typing import Any
 from urllib.parse import urlencode, urlsplit, urlunsplit
@@ -61,6 +61,7 @@ class FastClient(WSListener):
         self.received_ns = 0
         self.sid: str | None = None
         self._handlers: dict[str, Handler] = {}
+        self._closed_callbacks: list[Callable[[str], None]] = []
         self._callbacks: dict[int, Handler] = {}
         self._calls: set[asyncio.Future[tuple[Any, ...]]] = set()
         self._last_ack_id = 0
@@ -125,6 +126,10 @@ class FastClient(WSListener):
     def on(self, event: str, handler: Handler) -> None:
         """Call `handler(*arguments)` for every such event; `disconnect` and `*` are special."""
         self._handlers[event] = handler
+
+    def when_closed(self, callback: Callable[[str], None]) -> None:
+        """Call `callback(reason)` when an established connection ends, whoever ended it."""
+        self._closed_callbacks.append(callback)
 
     async def emit(self, event: str, data: Any = None, *, callback: Handler | None = None) -> int:
         """Emit an event; returns when it was handed to the transport (ns). Raises Disconnected."""
@@ -206,7 +211,11 @@ class FastClient(WSListener):
                 answer.set_exception(Disconnected(self._reason))
         if self._joined is not None and not self._joined.done():
             self._joined.set_exception(ConnectFailed(self._reason))
-        if was_connected and (handler := self._handlers.get("disconnect")):
+        if not was_connected:
+            return
+        for callback in self._closed_callbacks:
+            callback(self._reason)
+        if (handler := self._handlers.get("disconnect")) is not None:
             handler(self._reason)
 
     # ------------------------------------------------------------------ packets

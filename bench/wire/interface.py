@@ -68,6 +68,13 @@ class Client(Protocol):
         """
         ...
 
+    def when_closed(self, callback: Callable[[str], None]) -> None:
+        """Call `callback(reason)` when an established connection ends, whoever ended it, before `disconnect` handlers.
+
+        Unlike `on("disconnect", …)`, which is the user's, any number of callbacks may be registered.
+        """
+        ...
+
     async def emit(self, event: str, data: Any = None, *, callback: Handler | None = None) -> int:
         """Emit an event; `callback` asks for an acknowledgement and is called with its arguments.
 

@@ -7,7 +7,7 @@ so the client's own decoding and dispatching are part of the figure. Reconnectin
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter_ns
 from typing import Any
 
@@ -23,6 +23,9 @@ class ReferenceClient:
         self.received_ns = 0
         self._client = socketio.AsyncClient(reconnection=False)
         self._reason = "never connected"
+        self._disconnect_handler: Handler | None = None
+        self._closed_callbacks: list[Callable[[str], None]] = []
+        self._client.on("disconnect", self._closed)
 
     @property
     def connected(self) -> bool:
@@ -58,7 +61,14 @@ class ReferenceClient:
 
     def on(self, event: str, handler: Handler) -> None:
         """Call `handler(*arguments)` for every such event; `disconnect` and `*` are special."""
-        self._client.on(event, self._timed(handler))
+        if event == "disconnect":
+            self._disconnect_handler = handler
+        else:
+            self._client.on(event, self._timed(handler))
+
+    def when_closed(self, callback: Callable[[str], None]) -> None:
+        """Call `callback(reason)` when an established connection ends, whoever ended it."""
+        self._closed_callbacks.append(callback)
 
     async def emit(self, event: str, data: Any = None, *, callback: Handler | None = None) -> int:
         """Emit an event; returns when it was handed to python-socketio (ns). Raises Disconnected."""
@@ -83,6 +93,14 @@ class ReferenceClient:
         self._reason = "disconnected by the client"
         await self._client.shutdown()
         await self._client.eio.wait()
+
+    def _closed(self, reason: str = "", *_: Any) -> None:
+        if self._reason != "disconnected by the client":
+            self._reason = reason or self._reason
+        for callback in self._closed_callbacks:
+            callback(self._reason)
+        if self._disconnect_handler is not None:
+            self._disconnect_handler(self._reason)
 
     def _timed(self, handler: Handler) -> Handler:
         def handle(*values: Any) -> Any:

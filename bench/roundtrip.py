@@ -1,0 +1,354 @@
+"""The round trip: emit this event with this payload, wait for that reply, match them so.
+
+`RoundTrip` is the definition that the tests, `pytest bench` and the load share. `Exchange` performs such definitions
+over one connection: it hands out tokens, matches replies by them, keeps the time of either end and gives up after a
+timeout. A reply belongs to an emission by its token alone, never by arrival; only where the service's replies carry no
+token are they matched in order, one in flight.
+
+Theory of the times: `sent` is when the transport took the event, `received` when the reply's frame arrived, both in
+nanoseconds of `time.perf_counter_ns`; their difference is the service time. Neither contains the time that the
+coroutine which awaits the reply spends in the loop's queue.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import count
+from time import perf_counter_ns
+from typing import Any, NamedTuple
+
+from bench.wire.interface import Client
+
+TOKEN = "{token}"
+"""What stands for the token in a payload that is given as JSON."""
+
+_EVENTS_SHOWN = 3
+
+
+class RoundTripFailed(Exception):
+    """The emission got no reply that counts. `kind` is the word that results count it under."""
+
+    kind = "failed"
+
+    def __init__(self, message: str, sent_ns: int) -> None:
+        super().__init__(message)
+        self.sent_ns = sent_ns
+
+
+class ReplyTimeout(RoundTripFailed):
+    """No reply came in time."""
+
+    kind = "timeout"
+
+
+class ConnectionLost(RoundTripFailed):
+    """The connection ended while the reply was awaited."""
+
+    kind = "connection lost"
+
+
+class WrongReply(RoundTripFailed):
+    """The acknowledgement carries another token than the request, or none."""
+
+    kind = "wrong reply"
+
+
+class Completed(NamedTuple):
+    """A round trip that succeeded. Times in nanoseconds of `time.perf_counter_ns`."""
+
+    sent_ns: int
+    received_ns: int
+    reply: tuple[Any, ...]
+
+    @property
+    def service_ns(self) -> int:
+        """The time from sent to received."""
+        return self.received_ns - self.sent_ns
+
+
+@dataclass(frozen=True)
+class RoundTrip:
+    """Emit `event` with `request(token)`, wait for the event `reply`, or for the acknowledgement where that is None.
+
+    `token_of` gets the reply's arguments and returns the token that it finds in them, or None. Without `token_of` the
+    service's replies carry no token: they are matched in order, one in flight per connection.
+    """
+
+    name: str
+    event: str
+    request: Callable[[str], Any]
+    reply: str | None = None
+    token_of: Callable[..., str | None] | None = None
+
+    @property
+    def matched_in_order(self) -> bool:
+        """Whether replies are matched by arrival, for want of a token. Acknowledgements have an id of their own."""
+        return self.reply is not None and self.token_of is None
+
+
+def _foo(reply: Any = None, *_: Any) -> str | None:
+    return reply.get("foo") if isinstance(reply, dict) else None
+
+
+FOO_BAR = RoundTrip("FOO→BAR", "FOO", lambda token: {"name": token}, "BAR", _foo)
+"""The service as it was first written: BAR goes to everyone."""
+
+FOO_BAR_TO_SENDER = RoundTrip("FOO→BAR to sender", "FOO", lambda token: {"name": token, "to": "sender"}, "BAR", _foo)
+"""The same with a reply to the sender alone: what one client's load costs does not depend on how many there are."""
+
+FOO_ACKNOWLEDGED = RoundTrip("FOO acknowledged", "FOO", lambda token: {"name": token, "to": "sender"}, token_of=_foo)
+"""The reply is the acknowledgement. (The service sends BAR besides, to the sender.)"""
+
+
+def round_trip_of(event: str, reply: str | None, payload: Any) -> RoundTrip:
+    """A definition from what a user can type: an event, a reply (None: the acknowledgement) and a JSON payload.
+
+    Wherever a string of the payload contains `{token}`, each emission's token is put there, and the reply is searched
+    for it, however deep it lies. Without one the replies are matched in order.
+    """
+    name = f"{event}→{reply}" if reply is not None else f"{event} acknowledged"
+    if not any(TOKEN in text for text in _strings(payload)):
+        return RoundTrip(name, event, lambda token: payload, reply)
+
+    def token_of(*reply_arguments: Any) -> str | None:
+        for text in _strings(reply_arguments):
+            if found := _TOKEN_PATTERN.search(text):
+                return found.group()
+        return None
+
+    # An acknowledgement is matched by its id: that the service repeats the token in it is not asked for.
+    return RoundTrip(name, event, lambda token: _filled(payload, token), reply, token_of if reply else None)
+
+
+# A token can be found in any text: no service's own data looks like it.
+_TOKEN_PATTERN = re.compile(r"rt-[0-9a-z]+-[0-9]+-[0-9]+")
+
+
+def tokens(origin: str, connection: int) -> Iterator[str]:
+    """Tokens that no other connection draws, as long as `origin` (lower case letters, digits) is the process's own."""
+    prefix = f"rt-{origin}-{connection}-"
+    return (prefix + str(number) for number in count())
+
+
+class _Pending:
+    __slots__ = ("answer", "round_trip", "sent_ns", "token")
+
+    def __init__(self, token: str, round_trip: RoundTrip, answer: asyncio.Future[tuple[int, tuple[Any, ...]]]) -> None:
+        self.token = token
+        self.round_trip = round_trip
+        self.answer = answer
+        self.sent_ns = 0
+
+
+class Exchange:
+    """Performs round trips over one connection, any number of them in flight.
+
+    `timeout_ns` is how long each reply is awaited. After the timeout of a reply that is matched in order, `broken` is
+    set: it may still come and would be taken for the next one's, so the connection has to be replaced.
+    """
+
+    def __init__(self, client: Client, tokens: Iterator[str], timeout_ns: int) -> None:
+        self.client = client
+        self.timeout_ns = timeout_ns
+        self.late: Counter[str] = Counter()
+        """By definition's name: replies that came after their emission had been given up."""
+        self.unexpected = 0
+        """Replies without token that came while nothing was in flight for them."""
+        self.broken = False
+        self._tokens = tokens
+        self._loop = asyncio.get_running_loop()
+        self._pending: dict[str, _Pending] = {}
+        self._given_up: dict[str, str] = {}
+        """Tokens that are awaited no longer, and whose late reply is counted under which name."""
+        self._known: dict[int, RoundTrip] = {}
+        self._token_finders: dict[str, list[Callable[..., str | None]]] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._unmatched: deque[tuple[str, tuple[Any, ...]]] = deque(maxlen=_EVENTS_SHOWN)
+        client.when_closed(self._closed)
+        client.on("*", lambda event, *values: self._unmatched.append((event, values)))
+
+    @property
+    def in_flight(self) -> int:
+        """How many emissions await their reply."""
+        return len(self._pending)
+
+    async def __call__(self, round_trip: RoundTrip) -> Completed:
+        """Emit once and wait for the reply. Raises Disconnected, if nothing was sent, or RoundTripFailed.
+
+        A cancelled caller leaves the emission awaited by nobody; its reply, if it comes, is counted as late.
+        """
+        if id(round_trip) not in self._known:
+            self._register(round_trip)
+        token = next(self._tokens)
+        pending = _Pending(token, round_trip, self._loop.create_future())
+        self._pending[token] = pending
+        try:
+            pending.sent_ns = sent_ns = await self.client.emit(
+                round_trip.event,
+                round_trip.request(token),
+                callback=partial(self._acknowledged, token) if round_trip.reply is None else None,
+            )
+            if self._timer is None:
+                self._arm(self.timeout_ns)
+            received_ns, reply = await pending.answer
+        except BaseException:
+            if self._pending.pop(token, None) is not None and pending.sent_ns:
+                self._abandon(pending)
+            raise
+        return Completed(sent_ns, received_ns, reply)
+
+    def close(self) -> None:
+        """Stop the clock of what is in flight."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _register(self, round_trip: RoundTrip) -> None:
+        event, token_of = round_trip.reply, round_trip.token_of
+        if event is not None:
+            finders = self._token_finders.get(event)
+            in_order = token_of is None
+            if finders is not None and (in_order or not finders):
+                raise ValueError(f"{round_trip.name}: {event} is the reply of another definition, so it needs a token")
+            if token_of is None:
+                self._token_finders[event] = []
+                self.client.on(event, partial(self._replied_in_order, event))
+            elif finders is None:
+                self._token_finders[event] = [token_of]
+                self.client.on(event, partial(self._replied, event, self._token_finders[event]))
+            elif token_of not in finders:
+                finders.append(token_of)
+        self._known[id(round_trip)] = round_trip
+
+    # ------------------------------------------------------------------ replies
+
+    def _replied(self, event: str, finders: list[Callable[..., str | None]], *reply: Any) -> None:
+        for token_of in finders:
+            token = token_of(*reply)
+            if token is None:
+                continue
+            if (pending := self._pending.pop(token, None)) is not None:
+                self._resolve(pending, reply)
+                return
+            if (name := self._given_up.pop(token, None)) is not None:
+                self.late[name] += 1
+                return
+        self._unmatched.append((event, reply))
+
+    def _replied_in_order(self, event: str, *reply: Any) -> None:
+        for token, pending in self._pending.items():
+            if pending.round_trip.reply == event:
+                del self._pending[token]
+                self._resolve(pending, reply)
+                return
+        self.unexpected += 1
+        self._unmatched.append((event, reply))
+
+    def _acknowledged(self, token: str, *reply: Any) -> None:
+        pending = self._pending.pop(token, None)
+        if pending is None:
+            if (name := self._given_up.pop(token, None)) is not None:
+                self.late[name] += 1
+            return
+        token_of = pending.round_trip.token_of
+        if token_of is not None and token_of(*reply) != token:
+            shown = " ".join(map(repr, reply))
+            self._fail(pending, WrongReply(f"{self._sent(pending)}, acknowledged with {shown}", pending.sent_ns))
+            return
+        self._resolve(pending, reply)
+
+    def _resolve(self, pending: _Pending, reply: tuple[Any, ...]) -> None:
+        received_ns = self.client.received_ns
+        # The loop may be late in giving up: what the clock says counts, not which callback ran first.
+        if pending.sent_ns and received_ns - pending.sent_ns > self.timeout_ns:
+            self.late[pending.round_trip.name] += 1
+            self._give_up(pending)
+        elif not pending.answer.done():
+            pending.answer.set_result((received_ns, reply))
+
+    # ------------------------------------------------------------------ what ends without a reply
+
+    def _arm(self, delay_ns: int) -> None:
+        """One timer serves all emissions of the connection: they share their timeout, so the oldest is due first."""
+        self._timer = self._loop.call_later(delay_ns / 1e9, self._expire)
+
+    def _expire(self) -> None:
+        self._timer = None
+        now_ns = perf_counter_ns()
+        for pending in list(self._pending.values()):
+            left_ns = pending.sent_ns + self.timeout_ns - now_ns if pending.sent_ns else self.timeout_ns
+            if left_ns > 0:
+                self._arm(left_ns)
+                return
+            del self._pending[pending.token]
+            self._abandon(pending)
+            self._give_up(pending)
+
+    def _abandon(self, pending: _Pending) -> None:
+        """Nobody waits any longer, but a reply may come."""
+        if pending.round_trip.matched_in_order:
+            self.broken = True
+        else:
+            self._given_up[pending.token] = pending.round_trip.name
+
+    def _give_up(self, pending: _Pending) -> None:
+        seconds = self.timeout_ns / 1e9
+        message = f"{self._sent(pending)}, no {self._awaited(pending)} within {seconds:g} s; arrived: {self._arrived()}"
+        self._fail(pending, ReplyTimeout(message, pending.sent_ns))
+
+    def _closed(self, reason: str) -> None:
+        pending, self._pending = self._pending, {}
+        self._given_up.clear()
+        self.close()
+        for one in pending.values():
+            self._fail(one, ConnectionLost(f"{self._sent(one)}, then the connection was lost: {reason}", one.sent_ns))
+
+    @staticmethod
+    def _fail(pending: _Pending, error: RoundTripFailed) -> None:
+        if not pending.answer.done():
+            pending.answer.set_exception(error)
+
+    # ------------------------------------------------------------------ words
+
+    @staticmethod
+    def _sent(pending: _Pending) -> str:
+        return f"sent {pending.round_trip.event} {pending.round_trip.request(pending.token)!r}"
+
+    @staticmethod
+    def _awaited(pending: _Pending) -> str:
+        round_trip = pending.round_trip
+        if round_trip.reply is None:
+            return "acknowledgement"
+        return round_trip.reply + ("" if round_trip.matched_in_order else " with its token")
+
+    def _arrived(self) -> str:
+        if not self._unmatched:
+            return "nothing"
+        return ", ".join(f"{event} {' '.join(map(repr, values))}".strip() for event, values in self._unmatched)
+
+
+def _strings(data: Any) -> Iterator[str]:
+    if isinstance(data, str):
+        yield data
+    elif isinstance(data, dict):
+        for key, value in data.items():
+            yield from _strings(key)
+            yield from _strings(value)
+    elif isinstance(data, (list, tuple)):
+        for value in data:
+            yield from _strings(value)
+
+
+def _filled(data: Any, token: str) -> Any:
+    if isinstance(data, str):
+        return data.replace(TOKEN, token)
+    if isinstance(data, dict):
+        return {_filled(key, token): _filled(value, token) for key, value in data.items()}
+    if isinstance(data, list):
+        return [_filled(value, token) for value in data]
+    return data
