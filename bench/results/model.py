@@ -1,0 +1,389 @@
+"""What stored results hold: the load result that we write, and what we read of pytest-benchmark's latency result.
+
+Rules of this file: data and its invariants only, no files, no clock. What we write is strict (no unknown field, no
+coercion when read back) and its accounting is checked wherever it is built, so a result whose counts do not add up
+cannot be stored. What pytest-benchmark writes is read leniently: we take what we use and ignore the rest. Units are in
+the names; pytest-benchmark's own statistics are in seconds, and properties give them in microseconds.
+"""
+
+import base64
+import binascii
+import datetime as dt
+import itertools
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    JsonValue,
+    NonNegativeInt,
+    PositiveInt,
+    SerializerFunctionWrapHandler,
+    field_serializer,
+    model_serializer,
+    model_validator,
+)
+
+WRITTEN = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+Kind = Literal["latency", "load"]
+"""The two kinds of stored result, and the names of their folders."""
+
+KINDS: tuple[Kind, ...] = ("latency", "load")
+
+LOAD_SCHEMA = "load/1"
+
+NonNegative = Annotated[FiniteFloat, Field(ge=0)]
+
+_HISTOGRAM_V2 = b"\x1c\x84\x93\x14"  # the cookie that a compressed HdrHistogram of version 2 begins with
+
+
+def _histogram(encoded: str) -> str:
+    try:
+        decoded = base64.b64decode(encoded, validate=True)
+    except binascii.Error as error:
+        raise ValueError(f"not base64: {error}") from None
+    if not decoded.startswith(_HISTOGRAM_V2):
+        raise ValueError("not an HdrHistogram in V2 form")
+    return encoded
+
+
+Histogram = Annotated[str, AfterValidator(_histogram)]
+"""An HdrHistogram of nanoseconds in the standard V2 form: compressed, base64."""
+
+
+# --- the environment, as pytest-benchmark writes it -----------------------------------------------------------------
+
+
+class CommitInfo(BaseModel):
+    """The commit of the repository that holds the service, with pytest-benchmark's fields.
+
+    `id` is the full hash, "unversioned" outside of a repository, or "unknown" where git could not tell; `error` then
+    says why, and is written only then. `dirty` means uncommitted changes to tracked files.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    id: str = "unknown"
+    time: str | None = None
+    author_time: str | None = None
+    dirty: bool = False
+    project: str | None = None
+    branch: str | None = None
+    error: str | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_absent_error(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields: dict[str, Any] = handler(self)
+        if fields.get("error") is None:
+            fields.pop("error", None)
+        return fields
+
+
+class MachineInfo(BaseModel):
+    """The machine and its Python, with pytest-benchmark's fields and whatever a plugin added to them."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    node: str = ""
+    processor: str = ""
+    machine: str = ""
+    python_compiler: str = ""
+    python_implementation: str = ""
+    python_implementation_version: str = ""
+    python_version: str = ""
+    python_build: tuple[str, ...] = ()
+    release: str = ""
+    system: str = ""
+    cpu: dict[str, JsonValue] = {}
+
+
+# --- the load result ------------------------------------------------------------------------------------------------
+
+
+class Scenario(BaseModel):
+    """What load was asked for. `rate_per_s` is null in a closed load, `duration_s` where none was set."""
+
+    model_config = WRITTEN
+
+    user_classes: tuple[str, ...]
+    users: NonNegativeInt
+    model: Literal["open", "closed"]
+    rate_per_s: NonNegative | None = None
+    duration_s: NonNegative | None = None
+    transport: str
+    url: str | None = None
+    app: str | None = None
+
+
+class Server(BaseModel):
+    """How the service was started and what it used; only when it was ours. `cpu_share` is of one core (1.0 = full)."""
+
+    model_config = WRITTEN
+
+    app: str
+    loop: str | None = None
+    http: str | None = None
+    ws: str | None = None
+    core: NonNegativeInt | None = None
+    cpu_us_per_round_trip: NonNegative | None = None
+    cpu_share: NonNegative | None = None
+    rss_peak_bytes: NonNegativeInt | None = None
+
+
+class Lateness(BaseModel):
+    """By how much the generator was behind its schedule, in microseconds."""
+
+    model_config = WRITTEN
+
+    p50: NonNegative
+    p99: NonNegative
+    max: NonNegative
+
+
+class Generator(BaseModel):
+    """What the load generator itself used, and whether it can be believed. `cpu_share` is of one core per process.
+
+    `verdict` is null where none was reached; `reason` says why it is "saturated".
+    """
+
+    model_config = WRITTEN
+
+    processes: PositiveInt
+    cpu_us_per_round_trip: NonNegative | None = None
+    cpu_share: NonNegative | None = None
+    send_lateness_us: Lateness | None = None
+    loop_lag_us: Lateness | None = None
+    verdict: Literal["ok", "saturated"] | None = None
+    reason: str | None = None
+
+    @model_validator(mode="after")
+    def _saturation_has_a_reason(self) -> Self:
+        if self.verdict == "saturated" and not self.reason:
+            raise ValueError("the verdict is saturated but no reason is given")
+        return self
+
+
+class Window(BaseModel):
+    """The steady part of the run, in seconds since its start; `warmup_s` lies between all users there and `start_s`."""
+
+    model_config = WRITTEN
+
+    start_s: NonNegative
+    end_s: NonNegative
+    warmup_s: NonNegative
+
+    @model_validator(mode="after")
+    def _ends_after_its_start(self) -> Self:
+        if self.end_s < self.start_s:
+            raise ValueError(f"the window ends at {self.end_s} s, before its start at {self.start_s} s")
+        return self
+
+    @property
+    def duration_s(self) -> float:
+        """Length of the window in seconds."""
+        return self.end_s - self.start_s
+
+
+class Distribution(BaseModel):
+    """A distribution of times in microseconds, over the steady window.
+
+    A figure is null where it falls into the censored share (timeouts, errors, drops, unfinished: emissions whose time
+    is only known to be long); it is then known to lie above `censored_above_us`. What was never observed at all has no
+    Distribution but null in its place.
+    """
+
+    model_config = WRITTEN
+    percentiles: ClassVar[tuple[str, ...]] = ("p50", "p90", "p99", "p99_9")
+
+    min: NonNegative | None
+    mean: NonNegative | None
+    p50: NonNegative | None
+    p90: NonNegative | None
+    p99: NonNegative | None
+    p99_9: NonNegative | None
+    max: NonNegative | None
+    censored_above_us: NonNegative | None = None
+
+    @model_validator(mode="after")
+    def _is_ordered(self) -> Self:
+        known = [(name, getattr(self, name)) for name in (*self.percentiles, "max")]
+        for (lower, low), (upper, high) in itertools.pairwise(known):
+            if low is None and high is not None:
+                raise ValueError(f"{lower} is censored but {upper}, above it, is {high}")
+            # max is exact, percentiles carry the histogram's rounding: they may pass it by a fraction
+            if low is not None and high is not None and low > high and upper != "max":
+                raise ValueError(f"{lower} is {low}, above {upper} at {high}")
+        if self.censored_above_us is None and None in (self.min, self.mean, *(value for _, value in known)):
+            raise ValueError("a figure is null, but censored_above_us does not say above what it lies")
+        return self
+
+
+class Operation(BaseModel):
+    """The account of one operation over the whole run, and its times over the steady window.
+
+    scheduled = sent + dropped, and sent = ok + timeouts + errors + unfinished. For the operation that connects, sent
+    counts the attempts. `late` replies belong to emissions that are counted already, as timeouts.
+    """
+
+    model_config = WRITTEN
+
+    name: Annotated[str, Field(min_length=1)]
+    scheduled: NonNegativeInt
+    dropped: NonNegativeInt
+    sent: NonNegativeInt
+    ok: NonNegativeInt
+    timeouts: NonNegativeInt
+    errors: dict[str, NonNegativeInt]
+    unfinished: NonNegativeInt
+    late: NonNegativeInt
+    throughput_per_s: NonNegative | None = None
+    service_us: Distribution | None = None
+    response_us: Distribution | None = None
+    service_histogram: Histogram | None = None
+    response_histogram: Histogram | None = None
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> Self:
+        if self.scheduled != self.sent + self.dropped:
+            raise ValueError(
+                f"{self.name}: scheduled {self.scheduled} is not sent {self.sent} + dropped {self.dropped}"
+            )
+        accounted = self.ok + self.timeouts + self.error_count + self.unfinished
+        if self.sent != accounted:
+            raise ValueError(
+                f"{self.name}: sent {self.sent} is not {accounted}: ok {self.ok} + timeouts {self.timeouts}"
+                f" + errors {self.error_count} + unfinished {self.unfinished}"
+            )
+        return self
+
+    @property
+    def error_count(self) -> int:
+        """Errors of all kinds."""
+        return sum(self.errors.values())
+
+    @property
+    def failed(self) -> int:
+        """Everything that was scheduled and did not end well: dropped, timed out, in error, unfinished."""
+        return self.scheduled - self.ok
+
+
+class Second(BaseModel):
+    """One second of the run: `t` in seconds since its start, counts of that second, shares of one core."""
+
+    model_config = WRITTEN
+
+    t: NonNegative
+    users: NonNegativeInt
+    sent: NonNegativeInt
+    ok: NonNegativeInt
+    failed: NonNegativeInt
+    p50_us: NonNegative | None = None
+    p99_us: NonNegative | None = None
+    server_cpu_share: NonNegative | None = None
+    generator_cpu_share: NonNegative | None = None
+
+
+class LoadResult(BaseModel):
+    """One load run. Its JSON form is `to_json`; `bench.results.store` reads it back.
+
+    `partial` means that a worker's figures are missing, `partial_reason` says whose; `forced` that the run was ended
+    without awaiting the outstanding replies.
+    """
+
+    model_config = WRITTEN
+    kind: ClassVar[Kind] = "load"
+
+    schema_: Literal["load/1"] = Field(default="load/1", alias="schema")
+    datetime: AwareDatetime
+    commit_info: CommitInfo
+    machine_info: MachineInfo
+    packages: dict[str, str]
+    scenario: Scenario
+    server: Server | None = None
+    generator: Generator
+    window: Window
+    operations: tuple[Operation, ...]
+    timeline: tuple[Second, ...] = ()
+    partial: bool = False
+    partial_reason: str | None = None
+    forced: bool = False
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        names = [operation.name for operation in self.operations]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"operation {twice[0]} is there twice")
+        if self.partial and not self.partial_reason:
+            raise ValueError("the result is partial but no partial_reason is given")
+        if self.scenario.model == "closed":
+            for operation in self.operations:
+                if operation.response_us is not None or operation.response_histogram is not None:
+                    raise ValueError(f"{operation.name}: a closed load has no response time")
+        return self
+
+    @field_serializer("datetime")
+    def _as_pytest_benchmark_writes_it(self, value: dt.datetime) -> str:
+        return value.isoformat()
+
+    def to_json(self) -> bytes:
+        """The result as it is stored: indented UTF-8 JSON."""
+        return self.model_dump_json(by_alias=True, indent=2).encode() + b"\n"
+
+
+# --- what we read of pytest-benchmark's latency result --------------------------------------------------------------
+
+
+class LatencyStats(BaseModel):
+    """pytest-benchmark's statistics of one benchmark. All times are in **seconds**, `ops` is per second."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    min: float
+    max: float
+    mean: float
+    median: float
+    rounds: int
+    stddev: float | None = None
+    iqr: float | None = None
+    q1: float | None = None
+    q3: float | None = None
+    ops: float | None = None
+
+
+class LatencyBenchmark(BaseModel):
+    """One benchmark of a latency result."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: str
+    fullname: str
+    group: str | None = None
+    params: dict[str, Any] | None = None
+    extra_info: dict[str, Any] = {}
+    stats: LatencyStats
+
+
+def _in_utc(value: dt.datetime) -> dt.datetime:
+    return value if value.tzinfo else value.replace(tzinfo=dt.UTC)  # pytest-benchmark before 5.0 wrote naive UTC
+
+
+class LatencyResult(BaseModel):
+    """A `pytest bench` session as pytest-benchmark stored it."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    kind: ClassVar[Kind] = "latency"
+
+    datetime: Annotated[dt.datetime, AfterValidator(_in_utc)]
+    version: str
+    commit_info: CommitInfo
+    machine_info: MachineInfo
+    benchmarks: tuple[LatencyBenchmark, ...]
+
+
+Result = LoadResult | LatencyResult

@@ -1,0 +1,332 @@
+"""Where results lie, and how they get there whole: `<root>/<kind>/<machine id>/NNNN_<name>.json`.
+
+The layout is pytest-benchmark's, for both kinds, so that its own commands read the latency folder. Rules of this file:
+
+- A result is either there, whole, or not there: it is written to a temporary file beside its place, synced, and then
+  linked into place, which never replaces a file.
+- Numbers are given under a lock on the folder, so processes that save at once get a number each. The lock is the
+  kernel's and goes with its process; what a killed process left is removed by the next one that saves.
+- Whatever is wrong with a file is said in one line that begins with its name: `ResultError`.
+"""
+
+import contextlib
+import datetime as dt
+import errno
+import fcntl
+import json
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+from pytest_benchmark.utils import get_machine_id
+
+from bench.results.model import KINDS, LOAD_SCHEMA, CommitInfo, Kind, LatencyResult, LoadResult, Result
+
+DEFAULT_ROOT = Path("results")
+
+_NUMBERED = re.compile(r"(?P<number>[0-9]{4,40})_(?P<name>.*)\.json")
+_LATEST = re.compile(r"latest(?:~(?P<back>[0-9]{1,9}))?")
+_NUMBER = re.compile(r"[0-9]{1,40}")
+_COMMIT = re.compile(r"[0-9a-f]{4,40}", re.IGNORECASE)
+_NAMED_COMMIT = re.compile(r"(?P<commit>[0-9a-f]{40})_\d{8}_\d{6}")
+_TEMPORARY = ".tmp"  # not .json: pytest-benchmark's globs take hidden files too
+
+
+class ResultError(Exception):
+    """A result that cannot be stored, found or read. Its text is one line for the user."""
+
+
+def machine_id() -> str:
+    """This machine's folder, as pytest-benchmark names it: system, implementation, Python, word size."""
+    return str(get_machine_id())  # type: ignore[no-untyped-call]
+
+
+def result_name(commit: CommitInfo, when: dt.datetime) -> str:
+    """The name that pytest-benchmark's autosave gives: commit id, UTC time, and whether there were changes besides."""
+    parts = [commit.id, when.astimezone(dt.UTC).strftime("%Y%m%d_%H%M%S")]
+    if commit.dirty:
+        parts.append("uncommitted-changes")
+    return "_".join(parts)
+
+
+# --- writing --------------------------------------------------------------------------------------------------------
+
+
+def write_numbered(folder: Path, name: str, data: bytes) -> Path:
+    """Write `data` to `<folder>/NNNN_<name>.json` under the folder's next number, atomically, and return the path.
+
+    Missing folders are made. Raises ResultError, in one line, where that or the writing is not possible; nothing half
+    written is left then.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with _locked(folder):
+            for leftover in folder.glob(f".*{_TEMPORARY}"):
+                leftover.unlink()
+            temporary = folder / f".{os.getpid()}{_TEMPORARY}"
+            try:
+                _write_synced(temporary, data)
+                path = _link_numbered(temporary, folder, name)
+            finally:
+                temporary.unlink(missing_ok=True)
+            _sync_folder(folder)
+    except OSError as error:
+        raise ResultError(f"cannot store a result in {folder}: {error.strerror or error}") from error
+    return path
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _write_synced(path: Path, data: bytes) -> None:
+    with path.open("xb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _link_numbered(temporary: Path, folder: Path, name: str) -> Path:
+    number = max((number for number, _ in _numbered(folder)), default=0)
+    while True:  # a name may be taken by a writer that knows no lock
+        number += 1
+        path = folder / f"{number:04}_{name}.json"
+        with contextlib.suppress(FileExistsError):
+            _move(temporary, path)
+            return path
+
+
+def _move(temporary: Path, path: Path) -> None:
+    try:
+        path.hardlink_to(temporary)
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS):
+            raise
+        # A file system without hard links. Under the lock, looking first is as good.
+        if path.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from None
+        temporary.rename(path)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _numbered(folder: Path) -> list[tuple[int, Path]]:
+    """The folder's results by number, lowest first; none where there is no such folder."""
+    matches = ((_NUMBERED.fullmatch(path.name), path) for path in folder.glob("*.json"))
+    return sorted((int(match["number"]), path) for match, path in matches if match)
+
+
+# --- reading --------------------------------------------------------------------------------------------------------
+
+
+def load(path: Path) -> Result:
+    """Read one stored result, of either kind.
+
+    Raises ResultError with the file's name and what is wrong with it: missing, damaged, of another schema, foreign.
+    """
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise ResultError(f"{path}: {error.strerror or error}") from error
+    return _parsed(path, raw)
+
+
+def _parsed(path: Path, raw: bytes) -> Result:
+    if not raw.strip():
+        raise ResultError(f"{path}: the file is empty")
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ResultError(f"{path}: not UTF-8 text (byte {error.start})") from None
+    try:
+        content = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ResultError(f"{path}: not whole JSON: {error}") from None
+    except (RecursionError, ValueError) as error:
+        raise ResultError(f"{path}: not JSON that can be read: {error}") from None
+    if not isinstance(content, dict):
+        raise ResultError(f"{path}: not a benchmark result: a JSON {type(content).__name__}, not an object")
+    try:
+        if "schema" in content:
+            if content["schema"] != LOAD_SCHEMA:
+                raise ResultError(f"{path}: has schema {content['schema']!r}, but this version reads {LOAD_SCHEMA!r}")
+            return LoadResult.model_validate_json(text, strict=True)
+        if "benchmarks" in content and "machine_info" in content:
+            return LatencyResult.model_validate(content)
+    except ValidationError as error:
+        raise ResultError(f"{path}: {_first(error)}") from None
+    raise ResultError(f"{path}: neither a load result ({LOAD_SCHEMA!r}) nor a latency result (pytest-benchmark's JSON)")
+
+
+def _first(error: ValidationError) -> str:
+    """The first thing that is wrong, where it is, and how much more there is."""
+    problems = error.errors(include_url=False, include_input=False)
+    where = ".".join(str(part) for part in problems[0]["loc"])
+    what = problems[0]["msg"].removeprefix("Value error, ")
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    return f"{where}: {what}{more}" if where else f"{what}{more}"
+
+
+# --- finding --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A result and the file that it was read from."""
+
+    path: Path
+    result: Result
+
+
+@dataclass(frozen=True)
+class Store:
+    """The results below one root folder, `results` in the working directory unless told otherwise."""
+
+    root: Path = DEFAULT_ROOT
+
+    def folder(self, kind: Kind) -> Path:
+        """This machine's folder for results of that kind; it need not exist."""
+        return self.root / kind / machine_id()
+
+    def save(self, result: LoadResult) -> Path:
+        """Store a load result under this machine's next number and return its path.
+
+        Raises ResultError where that is not possible. (Latency results are stored by pytest-benchmark's storage,
+        through `write_numbered`.)
+        """
+        name = result_name(result.commit_info, result.datetime)
+        return write_numbered(self.folder(result.kind), name, result.to_json())
+
+    def open(self, reference: str, kind: Kind | None = None) -> Stored:
+        """Read the result that `reference` means, among results of `kind` if given, else of both kinds.
+
+        A reference is a path; or one of this machine's results by its number (`12`, `0012`), by its commit (4 to 40
+        hexadecimal digits; the newest result of it), or `latest`, `latest~1` and so on, counted in each kind (the
+        newer one where both kinds have it). `latency/` or `load/` before one of these says the kind. Digits are a
+        number if there is such a number, else a commit. Raises ResultError where it means none or several, and as
+        `load` does.
+        """
+        found = self._find(reference)
+        if kind is not None:
+            found = {kind: found[kind]} if kind in found else {}
+            if not found:
+                raise ResultError(f"{reference}: that is no {kind} result")
+        return _pick(reference, found)
+
+    def open_pair(self, old: str, new: str) -> tuple[Stored, Stored]:
+        """Read the two results that `old` and `new` mean, of one kind if there is a kind that both may mean.
+
+        So `1` is clear beside a `2` that only one kind has, and `latest` beside a file is the latest of its kind.
+        Raises ResultError as `open` does; that the kinds differ is for the comparison to say.
+        """
+        found_old, found_new = self._find(old), self._find(new)
+        common = found_old.keys() & found_new.keys()
+        picked_new = _pick(new, {kind: found for kind, found in found_new.items() if kind in common} or found_new)
+        kind = picked_new.result.kind
+        return _pick(old, {kind: found_old[kind]} if kind in found_old else found_old), picked_new
+
+    def resolve(self, reference: str, kind: Kind | None = None) -> Path:
+        """The file that `reference` means; as `open`, which reads it too."""
+        return self.open(reference, kind).path
+
+    def _find(self, reference: str) -> dict[Kind, Stored]:
+        """What the reference may mean: at most one result of each kind, at least one in all."""
+        path = Path(reference)
+        if _exists(path) and (path.suffix == ".json" or os.sep in reference):
+            return _read(path)
+        prefix, _, rest = reference.rpartition("/")
+        kinds = tuple(kind for kind in KINDS if prefix in ("", kind))
+        for lookup in (self._by_age, self._by_number, self._by_commit):
+            if found := lookup(rest, kinds):
+                return {kind: Stored(path, load(path)) for kind, path in found.items()}
+        if _exists(path):
+            return _read(path)
+        if not kinds or path.suffix == ".json":
+            raise ResultError(f"{reference}: no such file")
+        places = " or ".join(str(self.folder(kind)) for kind in kinds)
+        raise ResultError(f"{reference}: no such file, and no such number, commit or `latest` in {places}")
+
+    def _by_age(self, reference: str, kinds: tuple[Kind, ...]) -> dict[Kind, Path]:
+        match = _LATEST.fullmatch(reference)
+        if not match:
+            return {}
+        back = int(match["back"] or 0)
+        return {kind: paths[-1 - back][1] for kind, paths in self._results(kinds).items() if back < len(paths)}
+
+    def _by_number(self, reference: str, kinds: tuple[Kind, ...]) -> dict[Kind, Path]:
+        if not _NUMBER.fullmatch(reference):
+            return {}
+        found: dict[Kind, Path] = {}
+        for kind, paths in self._results(kinds).items():
+            for number, path in paths:
+                if number == int(reference):
+                    if kind in found:
+                        names = f"{found[kind].name} and {path.name}"
+                        raise ResultError(f"{reference}: two results have that number, {names}; give the path of one")
+                    found[kind] = path
+        return found
+
+    def _by_commit(self, reference: str, kinds: tuple[Kind, ...]) -> dict[Kind, Path]:
+        if not _COMMIT.fullmatch(reference):
+            return {}
+        found: dict[Kind, Path] = {}
+        commits: set[str] = set()
+        for kind, paths in self._results(kinds).items():
+            for _, path in paths:
+                commit = _commit_of(path)
+                if commit is not None and commit.startswith(reference.lower()):
+                    commits.add(commit)
+                    found[kind] = path
+        if len(commits) > 1:
+            raise ResultError(f"{reference}: several commits begin so, {', '.join(sorted(commits))}; give more digits")
+        return found
+
+    def _results(self, kinds: tuple[Kind, ...]) -> dict[Kind, list[tuple[int, Path]]]:
+        return {kind: _numbered(self.folder(kind)) for kind in kinds}
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a name that is too long for a file
+        return False
+
+
+def _read(path: Path) -> dict[Kind, Stored]:
+    result = load(path)
+    return {result.kind: Stored(path, result)}
+
+
+def _commit_of(path: Path) -> str | None:
+    """The commit of a result: from its name, or from within where it was saved under a name of the user's."""
+    match = _NUMBERED.fullmatch(path.name)
+    named = match and _NAMED_COMMIT.match(match["name"])
+    if named:
+        return named["commit"]
+    try:
+        return load(path).commit_info.id
+    except ResultError:  # a damaged file is of no commit; named itself, it is refused
+        return None
+
+
+def _pick(reference: str, found: dict[Kind, Stored]) -> Stored:
+    """The one that is meant: a number must be clear, of anything else it is the newest."""
+    if len(found) > 1 and _NUMBER.fullmatch(reference):
+        ways = " or ".join(f"{kind}/{reference}" for kind in found)
+        raise ResultError(f"{reference}: there is one of each kind; say {ways}")
+    return max(found.values(), key=lambda stored: stored.result.datetime)
