@@ -22,9 +22,11 @@ from uvicorn.config import LOGGING_CONFIG
 
 from bench.server.error import ServerError, one_line
 from bench.server.in_loop import UvicornTestServer
-from bench.server.process import STOP_TIMEOUT_S, Report
+from bench.server.process import Report
 
 sys.path[0] = str(Path.cwd())
+
+ORPHAN_TIMEOUT_S = 3.0  # to shut down in order, once nobody waits for it any more
 
 
 def main() -> int:
@@ -95,7 +97,8 @@ async def _serve(server: UvicornTestServer, channel: socket.socket) -> None:
         asyncio.get_running_loop().add_signal_handler(number, serving.cancel)
     async with server:
         channel.sendall(Report(port=server.port).encoded())
-        await server.join()
+        with contextlib.suppress(asyncio.CancelledError):
+            await server.join()
 
 
 def _end_with_owner(channel: socket.socket) -> None:
@@ -104,7 +107,7 @@ def _end_with_owner(channel: socket.socket) -> None:
         while channel.recv(1):
             pass
     os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(STOP_TIMEOUT_S)
+    time.sleep(ORPHAN_TIMEOUT_S)
     os._exit(1)
 
 

@@ -18,7 +18,12 @@ class ServerError(Exception):
 
 
 def one_line(cause: BaseException) -> str:
-    """The cause's type and text in one line, cut at a length that a terminal can show."""
-    text = " ".join(str(cause).split())
-    line = f"{type(cause).__name__}: {text}" if text else type(cause).__name__
+    """The cause's type and text."""
+    text = str(cause).strip()
+    return shortened(f"{type(cause).__name__}: {text}" if text else type(cause).__name__)
+
+
+def shortened(text: str) -> str:
+    """`text` in one line, cut at a length that a terminal can show."""
+    line = " ".join(text.split())
     return line if len(line) <= MESSAGE_LIMIT else line[: MESSAGE_LIMIT - 1] + "…"

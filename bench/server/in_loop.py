@@ -1,32 +1,33 @@
 """A uvicorn server in the caller's event loop.
 
-uvicorn is made to run a process: it installs signal handlers, configures logging, exits the interpreter when it cannot
+uvicorn is made to own a process: it installs signal handlers, configures logging, exits the interpreter when it cannot
 start, and leaves open what a failed start had opened. Here it is a guest, so each of these is undone: the socket is
-bound here, the app is imported here, and `_end` is the one way out, for a failed start as for an orderly stop.
+bound here, the app is imported here, and `_end` is the one way out, of a failed start as of an orderly stop.
 """
 
 import asyncio
 import contextlib
-import copy
 import socket
-import sys
 from collections.abc import Generator, Iterable
 from types import TracebackType
 from typing import Any, Self
 
 import uvicorn
-from uvicorn.config import HTTP_PROTOCOLS, LIFESPAN, LOOP_FACTORIES, WS_PROTOCOLS
+from uvicorn.config import HTTP_PROTOCOLS, LIFESPAN, LOG_LEVELS, LOOP_FACTORIES, WS_PROTOCOLS
 from uvicorn.importer import ImportFromStringError, import_from_string
-from uvicorn.lifespan.on import LifespanOn, LifespanReceiveMessage, LifespanSendMessage
+from uvicorn.lifespan.on import LifespanOn
 
+from bench.server.address import bind, cannot_listen, reachable
 from bench.server.error import ServerError, one_line
+from bench.server.lifespan import Lifespan
 
 RELEASE_TIMEOUT_S = 1.0  # for what has been cancelled to notice
-OPTIONS: dict[str, Iterable[str]] = {
+CHOICES: dict[str, Iterable[str]] = {
     "loop": LOOP_FACTORIES,
     "http": HTTP_PROTOCOLS,
     "ws": WS_PROTOCOLS,
     "lifespan": LIFESPAN,
+    "log_level": LOG_LEVELS,
 }
 NOT_HERE = ("uds", "fd", "reload", "workers")
 
@@ -35,14 +36,13 @@ class UvicornTestServer(uvicorn.Server):
     """Serves an ASGI app in the caller's event loop, asyncio's or uvloop's: `start_up`, `tear_down`, `async with`.
 
     `app` is an ASGI callable or "module:attribute" (imported at start-up). `port` 0 takes any free one. `config` goes
-    to `uvicorn.Config`; by default the WebSocket implementation is websockets-sansio, requests get a second to finish
-    at tear-down, and logging is left as the caller configured it (so only warnings, if nobody did). A server starts
-    once; make another to start again.
+    to `uvicorn.Config`; by default the WebSocket implementation is websockets-sansio, requests in progress get a second
+    at tear-down, and logging stays as the caller configured it (only warnings show where nobody did).
 
-    An app that raises after it was asked to start up has failed to start, whatever `lifespan` says; one that raises
-    at the sight of a lifespan scope just has no lifespan.
+    A server starts once: to start again, make another. An app that raises after it was asked to start up has failed
+    to start; one that raises at the sight of a lifespan scope has no lifespan, unless `lifespan="on"`.
 
-    Tasks that the app started are the app's to end, in its lifespan's shutdown. For python-socketio that is
+    Tasks that the app started are the app's to end, in its lifespan's shut-down. For python-socketio that is
     `await sio.shutdown()`; without it, its service task lives on in the caller's loop.
     """
 
@@ -56,16 +56,17 @@ class UvicornTestServer(uvicorn.Server):
         stop_timeout_s: float = 5.0,
         **config: Any,
     ) -> None:
-        _refuse_unknown(config)
+        _refuse_impossible(config)
         defaults = {"ws": "websockets-sansio", "lifespan": "auto", "log_config": None, "timeout_graceful_shutdown": 1}
         super().__init__(uvicorn.Config(app, host=host, port=port, **(defaults | config)))
         self.name = app if isinstance(app, str) else str(getattr(app, "__qualname__", type(app).__name__))
         self.servers: list[asyncio.base_events.Server] = []
         self._start_timeout_s = start_timeout_s
         self._stop_timeout_s = stop_timeout_s
+        self._was_started = False
         self._listener: socket.socket | None = None
-        self._serving: asyncio.Task[None] | None = None
-        self._ready: asyncio.Event | None = None
+        self._ready: asyncio.Future[None] | None = None
+        self._serving: asyncio.Task[None] | None = None  # from start-up to tear-down
         self._port: int | None = None
 
     @property
@@ -93,36 +94,36 @@ class UvicornTestServer(uvicorn.Server):
         cancellation included, nothing is left behind.
         """
         if self.is_running:
-            raise ServerError(f"the server of {self.name} runs already, at {self.url}: tear it down, or make another")
-        if self._ready is not None:
+            raise ServerError(f"the server of {self.name} runs already, at {self.url}: use it, or make another")
+        if self._was_started:
             raise ServerError(f"the server of {self.name} was started before: make another UvicornTestServer")
+        self._was_started = True
         self._load()
-        self._ready = asyncio.Event()
         self._listener = bind(self.config.host, self.config.port)
         self._port = self._listener.getsockname()[1]
-        self._serving = asyncio.create_task(self._serve_as_guest(self._listener), name=f"server of {self.name}")
-        ready = asyncio.create_task(self._ready.wait())
+        self._ready = asyncio.get_running_loop().create_future()
+        self._serving = serving = asyncio.create_task(self._serve_as_guest(), name=f"server of {self.name}")
         try:
-            await asyncio.wait({self._serving, ready}, timeout=self._start_timeout_s, return_when="FIRST_COMPLETED")
-            if not self.started:
-                raise self._start_failure(self._serving)
+            await asyncio.wait(
+                {serving, self._ready}, timeout=self._start_timeout_s, return_when=asyncio.FIRST_COMPLETED
+            )
+            if not self.started or serving.done():
+                raise self._start_failure(serving)
         except BaseException:
             await self._end()
             raise
-        finally:
-            ready.cancel()
 
     async def tear_down(self) -> None:
         """Stops serving: requests in progress get `timeout_graceful_shutdown` seconds, then the app shuts down.
 
         Returns at once if it does not run. Raises ServerError, after everything is released, if the app's shut-down
         failed or took longer than `stop_timeout_s` more, or if the server had died before. Cancelled, it stops by
-        force.
+        force, and asks the app to shut down all the same.
         """
         serving = self._serving
         if serving is None:
             return
-        failure = self._death(serving)
+        failure = self._death()
         await self._end()
         if failure is None:
             failure = self._stop_failure(serving)
@@ -130,17 +131,17 @@ class UvicornTestServer(uvicorn.Server):
             raise failure
 
     async def join(self) -> None:
-        """Waits until it ends by itself. Raises ServerError if it dies, or is not running."""
+        """Waits until it ends by itself, and then raises ServerError if it died."""
         if self._serving is not None:
             await asyncio.wait({self._serving})
-        self.check()
+            failure = self._death()
+            if failure is not None:
+                raise failure
 
     def check(self) -> None:
         """Raises ServerError if it is not running, with the reason if it died."""
-        if self.is_running:
-            return
-        death = None if self._serving is None else self._death(self._serving)
-        raise death or ServerError(f"the server of {self.name} is not running: start it first")
+        if not self.is_running:
+            raise self._death() or ServerError(f"the server of {self.name} is not running")
 
     async def __aenter__(self) -> Self:
         await self.start_up()
@@ -152,20 +153,25 @@ class UvicornTestServer(uvicorn.Server):
         try:
             await self.tear_down()
         except ServerError as failure:
-            if error is None:
+            if error is None or isinstance(error, asyncio.CancelledError):
                 raise
-            error.add_note(str(failure))  # what went wrong first is the better news
+            error.add_note(str(failure))  # what went wrong first is the news
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
-        """Signals are the caller's."""
+        """Captures none: signals are the caller's."""
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """uvicorn's own start-up, which then says that it is done."""
+        """uvicorn's own, and then says that it is done."""
         await super().startup(sockets)
-        if self._ready is not None:
-            self._ready.set()
+        if self._ready is not None and not self._ready.done():
+            self._ready.set_result(None)
+
+    @property
+    def _app_lifespan(self) -> Lifespan | None:
+        lifespan = getattr(self, "lifespan", None)  # uvicorn sets it when it serves
+        return lifespan if isinstance(lifespan, Lifespan) else None
 
     def _load(self) -> None:
         """Imports the app and uvicorn's implementations: uvicorn itself would exit where that fails."""
@@ -173,79 +179,78 @@ class UvicornTestServer(uvicorn.Server):
         if isinstance(config.app, str):
             config.app = import_app(config.app)
         if not callable(config.app):
-            raise ServerError(f"{self.name} is a {type(config.app).__name__}, not an ASGI application: name the app")
+            raise ServerError(
+                f"{self.name} is not an ASGI application but of type {type(config.app).__name__}: name the application"
+            )
         try:
             config.load()
         except (Exception, SystemExit) as cause:
-            raise ServerError(f"uvicorn cannot load what serves {self.name}: {one_line(cause)}") from cause
+            raise ServerError(
+                f"uvicorn cannot load what {self.name} is to be served with: {one_line(cause)}"
+            ) from cause
         if issubclass(config.lifespan_class, LifespanOn):
-            config.lifespan_class = _Lifespan
+            config.lifespan_class = Lifespan
 
-    async def _serve_as_guest(self, listener: socket.socket) -> None:
+    async def _serve_as_guest(self) -> None:
+        assert self._listener is not None
         # SystemExit must not leave the task: asyncio would let it through and end the caller's whole program.
         try:
-            await self.serve(sockets=[listener])
+            await self.serve(sockets=[self._listener])
         except SystemExit as cause:
-            raise ServerError(f"uvicorn gave up with exit code {cause.code}") from cause
+            raise ServerError(f"uvicorn exited with code {cause.code}") from cause
 
     def _start_failure(self, serving: asyncio.Task[None]) -> ServerError:
-        lifespan = getattr(self, "lifespan", None)
+        lifespan = self._app_lifespan
         if not serving.done():
-            stage = "its start-up did" if isinstance(lifespan, _Lifespan) and not lifespan.is_up else "it did"
-            return ServerError(f"{self.name} did not start: {stage} not end within {self._start_timeout_s:g} s")
-        if isinstance(lifespan, _Lifespan) and lifespan.should_exit:
-            failure = ServerError(f"{self.name} did not start: its start-up failed: {lifespan.reason}", lifespan.said)
-            failure.__cause__ = lifespan.cause
+            return ServerError(
+                f"{self.name} did not start: its start-up did not end within {self._start_timeout_s:g} s"
+            )
+        if lifespan is not None and (failure := lifespan.failure(f"{self.name} did not start")):
             return failure
-        cause = None if serving.cancelled() else serving.exception()
-        if isinstance(cause, OSError):
-            return _no_listening(self.config.host, self.config.port, cause)
-        failure = ServerError(f"{self.name} did not start: {one_line(cause) if cause else 'it was cancelled'}")
-        failure.__cause__ = cause
-        return failure
+        if not serving.cancelled() and isinstance(cause := serving.exception(), OSError):
+            return cannot_listen(self.config.host, self.config.port, cause)
+        return self._death() or ServerError(f"{self.name} did not start: its server ended at once")
 
-    def _death(self, serving: asyncio.Task[None]) -> ServerError | None:
-        """Why it ended by itself, if it did so otherwise than in order."""
-        if not serving.done():
-            return None
+    def _stop_failure(self, serving: asyncio.Task[None]) -> ServerError | None:
+        lifespan = self._app_lifespan
         if serving.cancelled():
+            return ServerError(
+                f"{self.name} did not shut down within {self._stop_timeout_s:g} s and was ended by force: "
+                "see what its lifespan waits for"
+            )
+        return None if lifespan is None else lifespan.failure(f"the shut-down of {self.name} failed")
+
+    def _death(self) -> ServerError | None:
+        """Why it ended, if it did so by itself and otherwise than in order."""
+        if self._serving is None or not self._serving.done():
+            return None
+        if self._serving.cancelled():
             return ServerError(f"the server of {self.name} died: its task was cancelled")
-        cause = serving.exception()
+        cause = self._serving.exception()
         if cause is None:
             return None
         failure = ServerError(f"the server of {self.name} died: {one_line(cause)}")
         failure.__cause__ = cause
         return failure
 
-    def _stop_failure(self, serving: asyncio.Task[None]) -> ServerError | None:
-        if serving.cancelled():
-            return ServerError(
-                f"{self.name} did not shut down within {self._stop_timeout_s:g} s and was ended by force"
-            )
-        if isinstance(self.lifespan, _Lifespan) and self.lifespan.should_exit:
-            failure = ServerError(f"the shut-down of {self.name} failed: {self.lifespan.reason}", self.lifespan.said)
-            failure.__cause__ = self.lifespan.cause
-            return failure
-        return self._death(serving)
-
     async def _end(self) -> None:
-        """Ends it in order as far as it is up, by force as far as it is not, or in time, or the caller is cancelled."""
+        """Ends it in order if it is up; by force if it is not, or not in time, or if the caller is cancelled."""
         serving, self._serving = self._serving, None
         if serving is None:
             return
         self.should_exit = True
-        lifespan = getattr(self, "lifespan", None)
-        if not self.started and not (isinstance(lifespan, _Lifespan) and lifespan.is_up):
+        lifespan = self._app_lifespan
+        # Once the app is up, uvicorn goes on to open its port, and then sees that it should exit: that is in order.
+        if not self.started and (lifespan is None or lifespan.is_starting):
             serving.cancel()
-        grace_s = (self.config.timeout_graceful_shutdown or 0) + self._stop_timeout_s
         try:
-            await asyncio.wait({serving}, timeout=grace_s)
+            await asyncio.wait({serving}, timeout=(self.config.timeout_graceful_shutdown or 0) + self._stop_timeout_s)
         finally:
             await self._release(serving)
 
     async def _release(self, serving: asyncio.Task[None]) -> None:
-        """Leaves nothing of it in the loop. Cancels first, then waits: so it holds if the caller is cancelled again."""
-        tasks: set[asyncio.Task[Any]] = {serving, *self.server_state.tasks}
+        """Leaves nothing of it in the loop. Closes and cancels before it waits: the caller may be cancelled again."""
+        tasks = {serving, *self.server_state.tasks}
         for task in tasks:
             task.cancel()
         for server in self.servers:
@@ -254,91 +259,20 @@ class UvicornTestServer(uvicorn.Server):
             self._listener.close()
         for connection in list(self.server_state.connections):
             connection.transport.abort()
-        lifespan = getattr(self, "lifespan", None)
         try:
             await asyncio.wait(tasks, timeout=RELEASE_TIMEOUT_S)
-            if isinstance(lifespan, _Lifespan):
-                await lifespan.end(RELEASE_TIMEOUT_S)
         finally:
-            if isinstance(lifespan, _Lifespan) and lifespan.task is not None:
-                lifespan.task.cancel()
-        for _ in range(100):  # transports close their sockets in one of the loop's next turns
+            if self._app_lifespan is not None:
+                await self._app_lifespan.end(RELEASE_TIMEOUT_S)
+        await self._turns_until_closed()
+
+    async def _turns_until_closed(self) -> None:
+        # Transports close their sockets in the loop's next turns, and no event says when the last one has.
+        for _ in range(100):
             await asyncio.sleep(0)
             if not self.server_state.connections:
                 break
         await asyncio.sleep(0)
-
-
-class _Lifespan(LifespanOn):
-    """uvicorn's lifespan, which besides knows its task (to cancel it) and why the app failed (to say so)."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(copy.copy(config))
-        self.task: asyncio.Task[Any] | None = None
-        self.cause: BaseException | None = None
-        self.said = ""
-        self._is_asked = False
-        self._is_shutting_down = False
-        app = config.loaded_app
-
-        async def watched(scope: Any, receive: Any, send: Any) -> None:
-            try:
-                await app(scope, receive, send)
-            except BaseException as cause:
-                self.cause = self.cause or cause
-                raise
-
-        self.config.loaded_app = watched
-
-    @property
-    def is_up(self) -> bool:
-        """Whether the app's start-up is complete."""
-        return self.startup_event.is_set() and not self.startup_failed and not self.error_occurred
-
-    @property
-    def reason(self) -> str:
-        """Why the app failed, in one line."""
-        if self.cause is not None:
-            return one_line(self.cause)
-        lines = self.said.strip().splitlines()
-        return lines[-1] if lines else "it gave no reason"
-
-    async def main(self) -> None:
-        self.task = asyncio.current_task()
-        await super().main()
-        if self.error_occurred and self._is_asked:  # it has a lifespan, then: uvicorn would serve it all the same
-            if self._is_shutting_down:
-                self.shutdown_failed = True
-            else:
-                self.startup_failed = True
-
-    async def shutdown(self) -> None:
-        self._is_shutting_down = True
-        await super().shutdown()
-        if self.shutdown_failed:
-            self.should_exit = True
-
-    async def end(self, timeout_s: float) -> None:
-        """Ends its task: by asking for the shut-down if the app is up and was not asked, else by cancelling it."""
-        if self.task is None:
-            return
-        if self.is_up and not self._is_shutting_down:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.shutdown(), timeout_s)
-        if not self.task.done():
-            self.task.cancel()
-            await asyncio.wait({self.task}, timeout=timeout_s)
-
-    async def receive(self) -> LifespanReceiveMessage:
-        message = await super().receive()
-        self._is_asked = True
-        return message
-
-    async def send(self, message: LifespanSendMessage) -> None:
-        if message["type"] in ("lifespan.startup.failed", "lifespan.shutdown.failed"):
-            self.said = str(message.get("message", ""))
-            self.cause = sys.exception()  # what the app is handling while it says so
-        await super().send(message)
 
 
 def import_app(target: str) -> Any:
@@ -351,41 +285,12 @@ def import_app(target: str) -> Any:
         raise ServerError(f"app {target!r} failed to import: {one_line(cause)}") from cause
 
 
-def bind(host: str, port: int) -> socket.socket:
-    """A socket bound to the first address of `host`, not listening yet. Raises ServerError if that is not possible."""
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        listener = socket.socket(family, kind, protocol)
-    except (OSError, OverflowError, UnicodeError) as cause:
-        raise _no_listening(host, port, cause) from cause
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-    except (OSError, OverflowError) as cause:
-        listener.close()
-        raise _no_listening(host, port, cause) from cause
-    return listener
-
-
-def reachable(host: str) -> str:
-    """`host` as clients on this machine write it in a URL: a wildcard is the loopback, IPv6 goes into brackets."""
-    host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-    return f"[{host}]" if ":" in host else host
-
-
-def _no_listening(host: str, port: int, cause: Exception) -> ServerError:
-    reason = getattr(cause, "strerror", None) or str(cause)
-    return ServerError(f"cannot listen on {host} port {port}: {reason}; choose another port, or 0 for any free one")
-
-
-def _refuse_unknown(config: dict[str, Any]) -> None:
-    """uvicorn would find out about these later, in ways that are hard to read."""
+def _refuse_impossible(config: dict[str, Any]) -> None:
+    """uvicorn would find these later, and say so less clearly."""
     for option in NOT_HERE:
         if config.get(option) is not None:
             raise ServerError(f"{option}={config[option]!r} is not possible here: a test server has a host and a port")
-    for option, known in OPTIONS.items():
+    for option, known in CHOICES.items():
         value = config.get(option)
         if isinstance(value, str) and value not in known and ":" not in value:
             raise ServerError(f"{option}={value!r} is unknown: use one of {', '.join(known)}")

@@ -25,12 +25,13 @@ from typing import BinaryIO, Literal, Self
 
 import psutil
 
-from bench.server.error import ServerError
-from bench.server.in_loop import reachable
+from bench.server.address import reachable
+from bench.server.error import ServerError, shortened
 
 LAUNCHER = Path(__file__).with_name("__main__.py")
-STOP_TIMEOUT_S = 8.0  # longer than the server gives its app to shut down
+STOP_TIMEOUT_S = 10.0  # longer than UvicornTestServer.tear_down can take
 LOG_LIMIT_BYTES = 1 << 20
+LAST_LINES = 3  # of the log, in an error
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,7 @@ class ServerProcess:
         self._log_level = log_level
         self._start_timeout_s = start_timeout_s
         self._process: subprocess.Popen[bytes] | None = None
+        self._is_buried = False  # ended, reaped, and nothing left of what it had started
         self._channel: socket.socket | None = None
         self._log_file: BinaryIO | None = None
         self._log = ""
@@ -135,7 +137,11 @@ class ServerProcess:
     @property
     def is_running(self) -> bool:
         """Whether its process lives."""
-        return self._process is not None and self._process.poll() is None
+        if self._process is None or self._is_buried:
+            return False
+        if self._process.poll() is not None:
+            self._bury()
+        return not self._is_buried
 
     @property
     def log(self) -> str:
@@ -151,7 +157,7 @@ class ServerProcess:
         if self.is_running:
             raise ServerError(f"the server of {self._asked.app} runs already, at {self.url}: stop it first")
         self.stop()
-        self._log, self._port = "", 0
+        self._process, self._is_buried, self._log, self._port = None, False, "", 0
         try:
             self._launch()
             report = self._report()
@@ -162,23 +168,17 @@ class ServerProcess:
             failure.detail = self.log
             raise
         except BaseException:
-            self._kill()
+            self._bury()
             self.stop()
             raise
         self._port = report.port
         return self
 
     def stop(self) -> None:
-        """Ends it, in order if it does so within 8 s, else by force, and reaps it; does nothing if it is not there."""
-        process = self._process
-        if process is not None and process.poll() is None:
-            process.terminate()
-            try:
-                process.wait(timeout=STOP_TIMEOUT_S)
-            except subprocess.TimeoutExpired:
-                pass
-            finally:
-                self._kill()
+        """Ends it, in order if it does so within 10 s, else by force, and reaps it; does nothing if it is not there."""
+        if self._process is not None and self.is_running:
+            self._process.terminate()
+            self._wait_and_bury()
         if self._channel is not None:
             self._channel.close()
             self._channel = None
@@ -249,40 +249,42 @@ class ServerProcess:
             try:
                 received = self._channel.recv(65536)
             except TimeoutError:
-                self._kill()
+                self._bury()
                 reason = f"its start-up did not end within {self._start_timeout_s:g} s"
                 raise ServerError(f"{self._asked.app} did not start: {reason}") from None
             if not received:
-                self._reap()
+                self._wait_and_bury()
                 raise self._death()
             line += received
         return Report.decoded(line)
 
     def _death(self) -> ServerError:
         assert self._process is not None
-        code = self._process.returncode
-        with contextlib.suppress(ValueError, TypeError):
-            code = f"{code} ({signal.Signals(-code).name})"
         log = self.log
-        last = " | ".join(log.strip().splitlines()[-3:]) or "nothing"
-        line = f"the server of {self._asked.app} ended with exit code {code}; it wrote last: {last}"
-        return ServerError(line, log)
+        last = shortened(" | ".join(log.strip().splitlines()[-LAST_LINES:])) or "nothing"
+        code = _exit_code(self._process.returncode)
+        return ServerError(f"the server of {self._asked.app} ended with exit code {code}; it wrote last: {last}", log)
 
-    def _reap(self) -> None:
-        """Waits for a process that is about to end."""
+    def _wait_and_bury(self) -> None:
+        """For a process that is about to end."""
         assert self._process is not None
         try:
-            self._process.wait(timeout=STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            self._kill()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(timeout=STOP_TIMEOUT_S)
+        finally:
+            self._bury()
 
-    def _kill(self) -> None:
-        """Ends it and what it started by force, and reaps it."""
-        if self._process is None:
+    def _bury(self) -> None:
+        """Ends by force what is left of it and of what it started, and reaps it.
+
+        Once, and as soon as its end is known: later, another process could have its number.
+        """
+        if self._process is None or self._is_buried:
             return
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
+        self._is_buried = True
 
 
 def server_core() -> int | None:
@@ -314,6 +316,16 @@ def _usage(pid: int) -> ServerUsage:
     status = Path(f"/proc/{pid}/status").read_text()
     peak_kib = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:"))
     return ServerUsage(cpu_ns, rss_bytes, max(rss_bytes, peak_kib * 1024))
+
+
+def _exit_code(code: int) -> str:
+    """With the signal's name, if it was one."""
+    if code >= 0:
+        return str(code)
+    try:
+        return f"{code} ({signal.Signals(-code).name})"
+    except ValueError:
+        return str(code)
 
 
 def _tail(log: BinaryIO) -> str:
