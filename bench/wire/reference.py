@@ -1,12 +1,14 @@
 """ReferenceClient: python-socketio's AsyncClient behind the project's interface.
 
 It shows what a user of the Python client sees: `received_ns` is the moment at which python-socketio calls the handler,
-so the client's own decoding and dispatching are part of the figure. Reconnecting is left to the caller.
+so the client's own decoding and dispatching are part of the figure. Reconnecting and signals are left to the caller, and
+whatever python-socketio leaves behind where a connection fails or its peer is silent is ended here.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter_ns
 from typing import Any
@@ -15,17 +17,22 @@ import socketio
 
 from bench.wire.interface import CallTimeout, ConnectFailed, Disconnected, Handler, Transport
 
+_CLOSING_TIMEOUT_S = 1.0
+
 
 class ReferenceClient:
     """A Socket.IO connection through python-socketio; see interface.Client for what its methods promise."""
 
     def __init__(self) -> None:
         self.received_ns = 0
-        self._client = socketio.AsyncClient(reconnection=False)
+        # By default it would take Ctrl-C from the loop that it runs in.
+        self._client = socketio.AsyncClient(reconnection=False, handle_sigint=False)
         self._reason = "never connected"
         self._disconnect_handler: Handler | None = None
         self._closed_callbacks: list[Callable[[str], None]] = []
+        self._refusal: str | None = None
         self._client.on("disconnect", self._closed)
+        self._client.on("connect_error", self._refused)
 
     @property
     def connected(self) -> bool:
@@ -43,6 +50,8 @@ class ReferenceClient:
         wait_timeout: float = 5.0,
     ) -> None:
         """Connect over the first transport that works, as python-socketio does. Raises ConnectFailed."""
+        self._refusal = None
+        connected = False
         try:
             async with asyncio.timeout(wait_timeout):
                 await self._client.connect(
@@ -53,10 +62,16 @@ class ReferenceClient:
                     socketio_path=socketio_path,
                     wait_timeout=wait_timeout,
                 )
-        except (socketio.exceptions.ConnectionError, TimeoutError, ValueError) as error:
-            reason = str(error) or f"no answer to the handshake within {wait_timeout:g} s"
-            await self._client.shutdown()
-            raise ConnectFailed(f"{url}: {reason}") from None
+            connected = True
+        except TimeoutError:
+            raise ConnectFailed(f"{url} did not answer the handshake within {wait_timeout:g} s") from None
+        except (socketio.exceptions.ConnectionError, ValueError) as error:
+            if self._client.failed_namespaces:
+                raise ConnectFailed(f"{url}: the server refused the connection: {self._refusal}") from None
+            raise ConnectFailed(f"{url}: {_reason(error)}") from None
+        finally:
+            if not connected:
+                await self._release()
         self._reason = "the server closed the connection"
 
     def on(self, event: str, handler: Handler) -> None:
@@ -91,8 +106,26 @@ class ReferenceClient:
     async def disconnect(self) -> None:
         """Close the connection. Does nothing where there is none."""
         self._reason = "disconnected by the client"
-        await self._client.shutdown()
-        await self._client.eio.wait()
+        try:
+            async with asyncio.timeout(_CLOSING_TIMEOUT_S):
+                await self._client.shutdown()
+                await self._client.eio.wait()
+        except TimeoutError:
+            pass
+        finally:
+            await self._release()
+
+    async def _release(self) -> None:
+        """End the tasks and close the sockets that python-socketio would keep."""
+        engine = self._client.eio
+        for task in (engine.read_loop_task, engine.write_loop_task):
+            if task is not None and not task.done():
+                task.cancel()
+        if engine.http is not None:
+            await engine.http.close()
+
+    def _refused(self, data: Any = None, *_: Any) -> None:
+        self._refusal = str(data.get("message", data) if isinstance(data, dict) else data)
 
     def _closed(self, reason: str = "", *_: Any) -> None:
         if self._reason != "disconnected by the client":
@@ -108,3 +141,12 @@ class ReferenceClient:
             return handler(*values)
 
         return handle
+
+
+def _reason(error: BaseException) -> str:
+    """What went wrong first: python-socketio wraps it in errors that say less."""
+    while (cause := error.__cause__ or error.__context__) is not None:
+        error = cause
+    if isinstance(error, OSError) and error.errno:
+        return os.strerror(error.errno).lower()
+    return " ".join(str(error).split()) or type(error).__name__
