@@ -1,0 +1,124 @@
+"""What travels between the service and its clients: one model per payload, and the limits that hold for it.
+
+Rules: no I/O and no Socket.IO in here, payloads only. What comes in is read strictly: nothing is coerced, `{"name": 1}`
+is refused, and so is `null` for a field that may be left out. Fields that the service does not know are ignored, so
+that a client may pad its payload or be newer than the service.
+"""
+
+from collections.abc import Sequence
+from typing import Annotated, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic_core import PydanticCustomError
+
+#: Names and rooms have 1 to this many characters (code points).
+MAX_LENGTH = 256
+
+EVERYONE = "everyone"
+SENDER = "sender"
+ROOM_PREFIX = "room:"
+
+#: The field that an error names when it concerns the payload as a whole.
+WHOLE_PAYLOAD = "payload"
+
+
+def _check_recipients(to: str) -> str:
+    if to == SENDER or (to.startswith(ROOM_PREFIX) and 0 < len(to) - len(ROOM_PREFIX) <= MAX_LENGTH):
+        return to
+    raise PydanticCustomError(
+        "recipients",
+        'Should be "sender" or "room:<room>", the room having 1 to {max_length} characters',
+        {"max_length": MAX_LENGTH},
+    )
+
+
+Name = Annotated[str, StringConstraints(min_length=1, max_length=MAX_LENGTH)]
+Recipients = Annotated[str, AfterValidator(_check_recipients)]
+
+
+class Payload(BaseModel):
+    """What all payloads have in common: strict, immutable, unknown fields ignored."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
+
+
+class Foo(Payload):
+    """`FOO`: asks for a `BAR` with the same name; to everyone connected unless `to` says otherwise."""
+
+    name: Name
+    to: Recipients = EVERYONE  # by leaving it out only; the default is not among what the wire may say
+
+
+class Bar(Payload):
+    """`BAR`, and the acknowledgement of `FOO`."""
+
+    foo: str
+
+
+class Join(Payload):
+    """`JOIN`: enter a room. The acknowledgement is the same payload."""
+
+    room: Name
+
+
+class Leave(Payload):
+    """`LEAVE`: leave a room, entered or not. The acknowledgement is the same payload."""
+
+    room: Name
+
+
+class Credentials(Payload):
+    """What a client sends as `auth` when it connects to a service that asks for a token."""
+
+    token: str
+
+
+class FieldError(Payload):
+    """One thing that is wrong with a payload; `field` is `payload` for the whole, `event` for the event's name."""
+
+    field: str
+    message: str
+
+
+class Rejected(Payload):
+    """`REJECTED`: why the service did nothing about an event; to its sender only."""
+
+    event: str
+    errors: list[FieldError]
+
+
+class InvalidEventError(ValueError):
+    """An event that the service does nothing about, and why."""
+
+    def __init__(self, errors: list[FieldError]) -> None:
+        super().__init__("; ".join(f"{error.field}: {error.message}" for error in errors))
+        self.errors = errors
+
+
+P = TypeVar("P", bound=Payload)
+
+
+def read(model: type[P], arguments: Sequence[object]) -> P:
+    """The one argument of an event as `model`.
+
+    Raises:
+        InvalidEventError: there is not exactly one argument, or it is not what `model` describes.
+    """
+    if len(arguments) != 1:
+        message = f"Should be exactly one argument, not {len(arguments) or 'none'}"
+        raise InvalidEventError([FieldError(field=WHOLE_PAYLOAD, message=message)])
+    try:
+        return model.model_validate(arguments[0])
+    except ValidationError as error:
+        raise InvalidEventError(_field_errors(error)) from None
+
+
+def _field_errors(error: ValidationError) -> list[FieldError]:
+    return [
+        FieldError(
+            field=".".join(map(str, detail["loc"])) or WHOLE_PAYLOAD,
+            # pydantic's own words name a Python class here
+            message="Should be an object" if detail["type"] == "model_type" else detail["msg"],
+        )
+        for detail in error.errors(include_url=False, include_context=False, include_input=False)
+    ]
