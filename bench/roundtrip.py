@@ -157,6 +157,8 @@ class Exchange:
         self.timeout_ns = timeout_ns
         self.late: Counter[str] = Counter()
         """By definition's name: replies that came after their emission had been given up."""
+        self.abandoned: Counter[str] = Counter()
+        """By definition's name: emissions whose caller was cancelled while it waited; nobody will tell how they end."""
         self.unexpected = 0
         """Replies without token that came while nothing was in flight for them."""
         self.broken = False
@@ -177,10 +179,14 @@ class Exchange:
         """How many emissions await their reply."""
         return len(self._pending)
 
+    def in_flight_by_name(self) -> Counter[str]:
+        """The same, by definition's name. May be asked from another thread."""
+        return Counter(pending.round_trip.name for pending in list(self._pending.values()))
+
     async def __call__(self, round_trip: RoundTrip) -> Completed:
         """Emit once and wait for the reply. Raises Disconnected, if nothing was sent, or RoundTripFailed.
 
-        A cancelled caller leaves the emission awaited by nobody; its reply, if it comes, is counted as late.
+        A cancelled caller leaves the emission `abandoned`; its reply, if it comes, is counted as late.
         """
         if id(round_trip) not in self._known:
             self._register(round_trip)
@@ -198,9 +204,15 @@ class Exchange:
             received_ns, reply = await pending.answer
         except BaseException:
             if self._pending.pop(token, None) is not None and pending.sent_ns:
+                self.abandoned[round_trip.name] += 1
                 self._abandon(pending)
             raise
         return Completed(sent_ns, received_ns, reply)
+
+    async def quiet(self) -> None:
+        """Return once nothing is in flight, which the timeout bounds."""
+        while pending := [one.answer for one in self._pending.values()]:
+            await asyncio.wait(pending)
 
     def close(self) -> None:
         """Stop the clock of what is in flight."""

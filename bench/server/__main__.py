@@ -34,6 +34,7 @@ def main() -> int:
     options = _options()
     channel = socket.socket(fileno=options.channel)
     channel.set_inheritable(False)
+    channel.setblocking(True)  # an owner that gevent patched has made it non-blocking, for both of its ends
     threading.Thread(target=_end_with_owner, args=[channel], daemon=True).start()
     try:
         if options.core is not None:

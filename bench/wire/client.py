@@ -32,6 +32,8 @@ from bench.wire.interface import (
 # picows takes its buffer once per connection; the default of 16 KiB is most of what an idle connection costs.
 _READ_BUFFER_BYTES = 1024
 
+_CLOSING_TIMEOUT_S = 1.0
+
 _silent = logging.Logger("bench.wire.silent", level=logging.CRITICAL + 1)
 
 _TEXT = WSMsgType.TEXT
@@ -172,7 +174,13 @@ class FastClient(WSListener):
             transport.send(_TEXT, protocol.DISCONNECT)
             transport.send_close()
         transport.disconnect()
-        await transport.wait_disconnected()
+        try:
+            async with asyncio.timeout(_CLOSING_TIMEOUT_S):
+                await transport.wait_disconnected()
+        except TimeoutError:
+            pass
+        finally:  # a peer that reads nothing does not keep the connection open, nor does a cancelled caller
+            self._abort()
 
     # ------------------------------------------------------------------ what picows calls
 

@@ -1,0 +1,233 @@
+"""The account of one process: what its sessions noted, counted.
+
+Counts cover the whole run; histograms and the throughput cover the steady window; each second has its own line. A
+`Report` is the whole account so far, not what came since the last one: a report that arrives replaces the one before,
+so nothing depends on every one of them arriving. Pure: batches and times in, reports out.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from bench.load.recording import TIMEOUT, Batch
+from bench.timing.histogram import Histogram
+
+NS_PER_S = 1_000_000_000
+
+Times = NDArray[np.int64]
+
+
+class StoredHistogram(BaseModel):
+    """A histogram on its way between processes: HdrHistogram V2, and what that form does not hold. Nanoseconds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    encoded: str
+    min_ns: int | None
+    max_ns: int | None
+    sum_ns: int
+
+    @classmethod
+    def of(cls, histogram: Histogram) -> StoredHistogram:
+        """The stored form of a histogram."""
+        return cls(
+            encoded=histogram.encode(), min_ns=histogram.min_ns, max_ns=histogram.max_ns, sum_ns=histogram.sum_ns
+        )
+
+    def restored(self) -> Histogram:
+        """The histogram again."""
+        return Histogram.decode(self.encoded, min_ns=self.min_ns, max_ns=self.max_ns, sum_ns=self.sum_ns)
+
+
+class OperationReport(BaseModel):
+    """One operation's account in one process. `window_…` are of the steady window, all else of the whole run."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    ok: int
+    timeouts: int
+    errors: dict[str, int]
+    unfinished: int
+    late: int
+    window_ok: int
+    """Replies received within the window: the throughput's numerator."""
+    window_failed: int
+    """Emissions sent within the window that did not succeed: the histogram's censored share."""
+    service: StoredHistogram
+
+
+class SecondReport(BaseModel):
+    """What one process did in one second, `second` whole seconds after the run's start. Connecting is not in it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    second: int
+    users: int
+    sent: int
+    ok: int
+    failed: int
+    cpu_share: float | None
+    service: StoredHistogram
+
+
+class Report(BaseModel):
+    """One process's account. Times in nanoseconds since the run's start; `seconds` holds only those that changed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    final: bool
+    forced: bool
+    window_start_ns: int | None
+    window_end_ns: int | None
+    window_cpu_ns: int | None
+    operations: list[OperationReport]
+    seconds: list[SecondReport]
+
+
+class _Operation:
+    def __init__(self) -> None:
+        self.ok = 0
+        self.failed: Counter[str] = Counter()
+        self.window_ok = 0
+        self.window_failed = 0
+        self.service = Histogram()
+
+
+class _Second:
+    def __init__(self) -> None:
+        self.users = 0
+        self.sent = 0
+        self.ok = 0
+        self.failed = 0
+        self.cpu_share: float | None = None
+        self.service = Histogram()
+
+
+class Account:
+    """Counts batches. `started_ns` is the run's start on this process's clock; all times given are on that clock."""
+
+    def __init__(self, started_ns: int, apart: str) -> None:
+        self.started_ns = started_ns
+        self.window_start_ns: int | None = None
+        self.window_end_ns: int | None = None
+        self._apart = apart
+        """The operation that is no round trip: it has a row, but no part in the seconds."""
+        self._operations: dict[str, _Operation] = {}
+        self._seconds: dict[int, _Second] = {}
+        self._changed: set[int] = set()
+
+    def add(self, batch: Batch) -> None:
+        """Count what happened to an operation."""
+        operation = self._operations.setdefault(batch.operation, _Operation())
+        times = np.frombuffer(batch.completed, dtype=np.int64)
+        sent, received = times[0::2], times[1::2]
+        service = received - sent
+        operation.ok += len(sent)
+        operation.service.record(service[self._in_window(sent)])
+        operation.window_ok += int(np.count_nonzero(self._in_window(received)))
+        failures = batch.failures
+        operation.failed.update(failure.kind for failure in failures)
+        failed_sent = np.array([failure.sent_ns for failure in failures], dtype=np.int64)
+        operation.window_failed += int(np.count_nonzero(self._in_window(failed_sent)))
+        if batch.operation == self._apart:
+            return
+        for second, number in self._per_second(np.concatenate((sent, failed_sent))):
+            self._second(second).sent += number
+        for second, number in self._per_second(np.array([failure.ended_ns for failure in failures], dtype=np.int64)):
+            self._second(second).failed += number
+        received_in = (received - self.started_ns) // NS_PER_S
+        for second, number in self._per_second(received):
+            entry = self._second(second)
+            entry.ok += number
+            entry.service.record(service[received_in == second])
+
+    def note_second(self, now_ns: int, users: int, cpu_share: float | None) -> None:
+        """Note how many users there are, and which share of a core the last second took."""
+        entry = self._second((now_ns - self.started_ns) // NS_PER_S)
+        entry.users, entry.cpu_share = users, cpu_share
+
+    def open_window(self, now_ns: int) -> None:
+        """The steady part begins."""
+        self.window_start_ns = now_ns
+
+    def close_window(self, now_ns: int) -> None:
+        """The steady part ends: nothing is sent any more."""
+        self.window_end_ns = now_ns
+
+    def report(
+        self,
+        *,
+        unfinished: Counter[str],
+        late: Counter[str],
+        window_cpu_ns: int | None = None,
+        final: bool = False,
+        forced: bool = False,
+    ) -> Report:
+        """The account so far. `unfinished` are the emissions, by operation, that nobody knows the end of (yet)."""
+        for name in unfinished:
+            self._operations.setdefault(name, _Operation())
+        changed, self._changed = self._changed, set()
+        return Report(
+            final=final,
+            forced=forced,
+            window_start_ns=self._since_start(self.window_start_ns),
+            window_end_ns=self._since_start(self.window_end_ns),
+            window_cpu_ns=window_cpu_ns,
+            operations=[
+                self._operation_report(name, operation, unfinished[name], late[name])
+                for name, operation in self._operations.items()
+            ],
+            seconds=[self._second_report(second) for second in sorted(changed)],
+        )
+
+    def _operation_report(self, name: str, operation: _Operation, unfinished: int, late: int) -> OperationReport:
+        errors = dict(operation.failed)
+        timeouts = errors.pop(TIMEOUT, 0)
+        return OperationReport(
+            name=name,
+            ok=operation.ok,
+            timeouts=timeouts,
+            errors=errors,
+            unfinished=unfinished,
+            late=late,
+            window_ok=operation.window_ok,
+            # When the unfinished were sent is not known. They are the last of the run: of its window, if it had one.
+            window_failed=operation.window_failed + (unfinished if self.window_start_ns is not None else 0),
+            service=StoredHistogram.of(operation.service),
+        )
+
+    def _second_report(self, second: int) -> SecondReport:
+        entry = self._seconds[second]
+        return SecondReport(
+            second=second,
+            users=entry.users,
+            sent=entry.sent,
+            ok=entry.ok,
+            failed=entry.failed,
+            cpu_share=entry.cpu_share,
+            service=StoredHistogram.of(entry.service),
+        )
+
+    def _second(self, second: int) -> _Second:
+        second = max(0, second)  # another machine's clock may be a little behind
+        self._changed.add(second)
+        return self._seconds.setdefault(second, _Second())
+
+    def _per_second(self, times_ns: Times) -> list[tuple[int, int]]:
+        """How many of the times lie in which second of the run."""
+        seconds, numbers = np.unique((times_ns - self.started_ns) // NS_PER_S, return_counts=True)
+        return list(zip(seconds.tolist(), numbers.tolist(), strict=True))
+
+    def _in_window(self, times_ns: Times) -> NDArray[np.bool_]:
+        if self.window_start_ns is None:
+            return np.zeros(len(times_ns), dtype=np.bool_)
+        inside = times_ns >= self.window_start_ns
+        return inside if self.window_end_ns is None else inside & (times_ns <= self.window_end_ns)
+
+    def _since_start(self, time_ns: int | None) -> int | None:
+        return None if time_ns is None else time_ns - self.started_ns

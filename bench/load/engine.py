@@ -1,0 +1,106 @@
+"""asyncio under Locust: one real thread per process that runs a uvloop loop, beside gevent's.
+
+Rules. The engine's thread neither logs, nor fires Locust's events, nor touches a gevent object: whatever the gevent
+side has to know crosses in `outbox`, a deque, whose append and popleft are atomic. The other way goes through
+`submit`, which is the loop's own `call_soon_threadsafe`. The thread is started with the test, not at import, because
+`--processes` forks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import gevent
+import uvloop
+from gevent import monkey
+
+from bench.load.recording import Batch, OperationLog
+
+FLUSH_INTERVAL_S = 0.1
+
+# The gevent side counts batches while the loop runs. CPython hands the interpreter lock over only after this long:
+# its default of 5 ms would be 5 ms of lag in the loop.
+_SWITCH_INTERVAL_S = 0.0002
+
+_start_new_thread: Callable[..., int] = monkey.get_original("_thread", "start_new_thread")
+
+
+@dataclass(frozen=True)
+class LoopError:
+    """An exception that nobody caught in the engine's loop, such as one in a user's event handler."""
+
+    message: str
+    exception: BaseException | None
+
+
+class Engine:
+    """The thread, its loop, and the logs of the operations that run in it."""
+
+    def __init__(self) -> None:
+        self.outbox: deque[Any] = deque()
+        """What the gevent side has to know, oldest first: Batch, LoopError, and what the sessions append."""
+        self._logs: dict[str, OperationLog] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._ended = False
+
+    def start(self) -> None:
+        """Start the thread, if it is not running yet."""
+        if self._loop is not None:
+            return
+        sys.setswitchinterval(_SWITCH_INTERVAL_S)
+        self._ended = False
+        self._loop = uvloop.new_event_loop()
+        self._loop.set_exception_handler(self._note_exception)
+        self._loop.call_soon(self._flush_regularly)
+        _start_new_thread(self._run, (self._loop,))
+
+    def stop(self, timeout_s: float = 5.0) -> None:
+        """End the thread and wait for it. Called from a greenlet."""
+        if self._loop is None:
+            return
+        self.submit(self._loop.stop)
+        give_up_at = time.monotonic() + timeout_s
+        while not self._ended and time.monotonic() < give_up_at:
+            gevent.sleep(0.005)
+        self._loop = None
+
+    def submit(self, function: Callable[..., Any], *arguments: Any) -> None:
+        """Have the loop call a function soon. From any thread; the engine must be running."""
+        assert self._loop is not None, "the engine is not running"
+        self._loop.call_soon_threadsafe(function, *arguments)
+
+    def log(self, operation: str) -> OperationLog:
+        """The log of an operation. In the engine's thread."""
+        log = self._logs.get(operation)
+        if log is None:
+            log = self._logs[operation] = OperationLog(operation)
+        return log
+
+    def flush(self) -> None:
+        """Hand over what was noted so far. In the engine's thread."""
+        for log in self._logs.values():
+            batch: Batch | None = log.flush()
+            if batch is not None:
+                self.outbox.append(batch)
+
+    def _flush_regularly(self) -> None:
+        self.flush()
+        assert self._loop is not None
+        self._loop.call_later(FLUSH_INTERVAL_S, self._flush_regularly)
+
+    def _run(self, loop: asyncio.AbstractEventLoop) -> None:
+        asyncio.set_event_loop(loop)
+        try:
+            loop.run_forever()
+        finally:
+            asyncio.set_event_loop(None)
+            self._ended = True
+
+    def _note_exception(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        self.outbox.append(LoopError(context.get("message", ""), context.get("exception")))

@@ -1,0 +1,232 @@
+"""One Locust process's part in a load test: its engine, its sessions, its account. Knows nothing of master and workers.
+
+Everything here runs on the gevent side. `turn` takes what the engine's thread has put into its outbox; a greenlet calls
+it many times a second, and whoever waits for sessions to end calls it as well.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+import traceback
+from collections import Counter
+from itertools import count
+from time import perf_counter_ns, process_time_ns
+from typing import TYPE_CHECKING, ClassVar
+from weakref import WeakKeyDictionary
+
+import gevent
+from gevent.event import Event
+from locust.env import Environment
+
+from bench.load.account import NS_PER_S, Account, Report
+from bench.load.engine import Engine, LoopError
+from bench.load.locust_statistics import log_batch
+from bench.load.recording import CONNECT, Batch
+from bench.load.session import Session, SessionEnded, Shared, TaskRaised
+from bench.roundtrip import tokens
+
+if TYPE_CHECKING:
+    from bench.load.user import SocketIOUser
+
+logger = logging.getLogger(__name__)
+
+_TURN_INTERVAL_S = 0.05
+_ABORT_TIMEOUT_S = 5.0
+"""How long sessions may take to end by force: closing a connection takes a second at most."""
+
+
+class Membership:
+    """A session and what its user's greenlet waits for."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.ended = Event()
+        self.error: BaseException | None = None
+
+
+class LoadProcess:
+    """Runs the sessions of one process and counts what they do."""
+
+    _of: ClassVar[WeakKeyDictionary[Environment, LoadProcess]] = WeakKeyDictionary()
+
+    def __init__(self, environment: Environment) -> None:
+        self.environment = environment
+        self.account = Account(perf_counter_ns(), CONNECT)
+        self.engine = Engine()
+        self._shared = Shared()
+        self._members: dict[Session, Membership] = {}
+        self._accepting = False
+        self._spawned = False
+        self._forced = False
+        self._drained: Event | None = None
+        self._window_cpu_started_ns = 0
+        self._window_cpu_ns: int | None = None
+        self._origin = secrets.token_hex(4)
+        self._connections = count()
+        self._turning: gevent.Greenlet | None = None
+
+    @classmethod
+    def of(cls, environment: Environment) -> LoadProcess:
+        """The one of this environment."""
+        process = cls._of.get(environment)
+        if process is None:
+            process = cls._of[environment] = cls(environment)
+        return process
+
+    # ------------------------------------------------------------------ the run
+
+    def begin(self, started_ns: int) -> None:
+        """A test starts, at `started_ns` of this process's clock."""
+        self.account = Account(started_ns, CONNECT)
+        self._shared = Shared()
+        self._accepting, self._spawned, self._forced, self._drained = True, False, False, None
+        self._window_cpu_ns = None
+        self.engine.start()
+        if self._turning is None:
+            self._turning = gevent.spawn(self._turn_regularly)
+
+    def all_spawned(self) -> None:
+        """Locust has spawned all users: the window opens as soon as each has tried to connect."""
+        self._spawned = True
+
+    def drain(self, stop_timeout_s: float, force: bool = False) -> None:
+        """Stop all sessions and return when they have ended and been counted.
+
+        Nothing more is sent, but for tasks that may finish within `stop_timeout_s`; replies are awaited up to their
+        timeout. `force`, or a KeyboardInterrupt, cuts that short. A second call waits for the first.
+        """
+        self._forced = self._forced or (force and bool(self._members))
+        if self._drained is not None:
+            self._drained.wait()
+            return
+        self._drained = Event()
+        self._accepting = False
+        self._close_window()
+        try:
+            if stop_timeout_s:
+                self._stop_sessions(graceful=True)
+                self._wait_for_sessions(stop_timeout_s)
+            self._stop_sessions(graceful=False)
+            # A session ends within a reply's timeout, then runs on_stop within another.
+            timeouts = [2 * m.session.user.reply_timeout for m in self._members.values()]
+            self._wait_for_sessions(max(timeouts, default=0.0) + 2.0)
+            if self._members:
+                self._forced = True
+                for session in list(self._members):
+                    self.engine.submit(session.abort)
+                self._wait_for_sessions(_ABORT_TIMEOUT_S, even_forced=True)
+        finally:
+            self._drained.set()
+
+    def report(self, final: bool) -> Report:
+        """The account so far."""
+        unfinished = Counter(self._shared.abandoned)
+        for session in list(self._members):
+            if session.exchange is not None:
+                unfinished += session.exchange.in_flight_by_name()
+        return self.account.report(
+            unfinished=unfinished,
+            late=Counter(self._shared.late),
+            window_cpu_ns=self._window_cpu_ns,
+            final=final,
+            forced=self._forced,
+        )
+
+    @property
+    def users(self) -> int:
+        """How many sessions there are."""
+        return len(self._members)
+
+    def close(self) -> None:
+        """End the engine's thread. The last thing that is done."""
+        if self._turning is not None:
+            self._turning.kill()
+            self._turning = None
+        self.engine.stop()
+
+    # ------------------------------------------------------------------ one user
+
+    def join(self, user: SocketIOUser, url: str) -> Membership | None:
+        """Begin a user's session, or None where the test is ending."""
+        if not self._accepting:
+            return None
+        session = Session(user, url, tokens(self._origin, next(self._connections)), self.engine, self._shared)
+        membership = self._members[session] = Membership(session)
+        self.engine.submit(session.start)
+        return membership
+
+    def leave(self, membership: Membership) -> None:
+        """Stop one session as `drain` stops all, and return when it has ended."""
+        session = membership.session
+        self.engine.submit(session.request_stop)
+        if not membership.ended.wait(2 * session.user.reply_timeout + 2.0):
+            self.engine.submit(session.abort)
+            membership.ended.wait(_ABORT_TIMEOUT_S)
+
+    # ------------------------------------------------------------------ from the engine
+
+    def turn(self) -> None:
+        """Take everything that the engine's thread has handed over."""
+        outbox = self.engine.outbox
+        while outbox:
+            item = outbox.popleft()
+            if isinstance(item, Batch):
+                self.account.add(item)
+                log_batch(self.environment, item)
+            elif isinstance(item, SessionEnded):
+                membership = self._members.pop(item.session)
+                membership.error = item.error
+                membership.ended.set()
+            elif isinstance(item, TaskRaised):
+                self._tell_of_error(item)
+            elif isinstance(item, LoopError):
+                logger.error("%s", item.message, exc_info=item.exception)
+        if self._spawned and self.account.window_start_ns is None and self._members and not self._shared.arriving:
+            self._open_window()
+
+    def _tell_of_error(self, raised: TaskRaised) -> None:
+        error = raised.error
+        self.environment.events.user_error.fire(user_instance=raised.user, exception=error, tb=error.__traceback__)
+        logger.error("%s\n%s", error, "".join(traceback.format_exception(error)))
+
+    def _turn_regularly(self) -> None:
+        noted_ns, cpu_ns = perf_counter_ns(), process_time_ns()
+        while True:
+            gevent.sleep(_TURN_INTERVAL_S)
+            self.turn()
+            now_ns = perf_counter_ns()
+            if now_ns - noted_ns >= NS_PER_S:
+                now_cpu_ns = process_time_ns()
+                if self._accepting:
+                    # The share is of the second that has just ended.
+                    second_ns = max(self.account.started_ns, now_ns - NS_PER_S)
+                    self.account.note_second(second_ns, self.users, (now_cpu_ns - cpu_ns) / (now_ns - noted_ns))
+                noted_ns, cpu_ns = now_ns, now_cpu_ns
+
+    # ------------------------------------------------------------------ the window
+
+    def _open_window(self) -> None:
+        self.account.open_window(perf_counter_ns())
+        self._window_cpu_started_ns = process_time_ns()
+
+    def _close_window(self) -> None:
+        self.account.close_window(perf_counter_ns())
+        if self.account.window_start_ns is not None:
+            self._window_cpu_ns = process_time_ns() - self._window_cpu_started_ns
+
+    # ------------------------------------------------------------------ waiting
+
+    def _stop_sessions(self, graceful: bool) -> None:
+        for session in list(self._members):
+            self.engine.submit(session.request_stop, graceful)
+
+    def _wait_for_sessions(self, timeout_s: float, even_forced: bool = False) -> None:
+        give_up_at = time.monotonic() + timeout_s
+        while self._members and time.monotonic() < give_up_at and (even_forced or not self._forced):
+            try:
+                gevent.sleep(0.01)
+                self.turn()
+            except KeyboardInterrupt:
+                self._forced = True

@@ -1,0 +1,473 @@
+"""A load test from start to stored result: what Locust's events mean to us, on one process or on master and workers.
+
+**The end of a run is a handshake of our own.** Locust's master fires `test_stop` half a second after it has asked its
+workers to stop, whatever they have still to tell. So at `test_stopping`, which comes first, the master has every
+worker drain its sessions and waits for their final reports; only then do Locust's own messages go out, and the result
+is written, once per test. The same at Ctrl-C and when a worker quits: `quitting` is fired in reverse order of
+registration, so that we come before Locust there too. All waits are bounded; what stays away makes the result partial.
+"""
+
+from __future__ import annotations
+
+import atexit
+import datetime as dt
+import logging
+import sys
+import time
+from argparse import Namespace
+from pathlib import Path
+from time import perf_counter_ns
+from typing import Any
+
+import gevent
+from locust import events
+from locust.argument_parser import LocustArgumentParser
+from locust.env import Environment
+from locust.rpc import Message
+from locust.runners import STATE_RUNNING, STATE_SPAWNING, MasterRunner, Runner, WorkerRunner
+from pydantic import ValidationError
+from rich.console import Console
+
+from bench.load.account import Report
+from bench.load.merge import Merger
+from bench.load.process import LoadProcess
+from bench.load.recording import CONNECT
+from bench.load.service import Service, machine_identity, pin_generator
+from bench.load.tasks import tasks_that_do_not_await
+from bench.load.user import SocketIOUser
+
+try:
+    from bench.report.load_table import load_table
+except ImportError:
+
+    def load_table(result, console, path):
+        console.print(result.model_dump_json(indent=1, exclude={"machine_info", "timeline", "packages"})[:3500])
+        print(path)
+
+
+from bench.results.environment import commit_info, machine_info, packages, service_directory
+from bench.results.model import LoadResult, Scenario
+from bench.results.store import ResultError, Store
+from bench.server import ServerError
+from bench.wire.client import websocket_url
+from bench.wire.interface import ConnectFailed
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_APP = "app.main:app"
+
+_REPORT = "bench_report"
+"""Worker to master: its account so far."""
+_DRAIN = "bench_drain"
+"""Master to worker: stop all sessions, then report for the last time."""
+
+_REPORT_INTERVAL_S = 3.0
+_HANDSHAKE_MARGIN_S = 10.0
+"""For what a drain does besides awaiting replies, and for the messages."""
+_USAGE_INTERVAL_S = 0.2
+
+
+class MisuseError(Exception):
+    """The command cannot be carried out as given; the text says why, in one line."""
+
+
+@events.init_command_line_parser.add_listener
+def _add_options(parser: LocustArgumentParser) -> None:
+
+    parser.add_argument(
+        "--app",
+        metavar="MODULE:ATTRIBUTE",
+        default=DEFAULT_APP,
+        env_var="BENCH_APP",
+        include_in_web_ui=False,
+        help="the ASGI app that a run without --host starts in a process of its own (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--results",
+        metavar="FOLDER",
+        default="results",
+        env_var="BENCH_RESULTS",
+        include_in_web_ui=False,
+        help="where results are stored: FOLDER/load/… (default: %(default)s)",
+    )
+
+
+@events.init.add_listener
+def _install(environment: Environment, runner: Runner, **_: Any) -> None:
+    """Take part in this Locust process, if there are Socket.IO users in it."""
+    if not any(issubclass(user_class, SocketIOUser) for user_class in environment.user_classes):
+        return
+    try:
+        if isinstance(runner, WorkerRunner):
+            WorkerRun(environment, runner)
+        else:
+            OwnerRun(environment, runner)
+    except MisuseError as error:
+        _say_and_exit(str(error), 2)
+    except ServerError as error:
+        _say_and_exit(str(error), 1)
+
+
+def _say_and_exit(line: str, code: int) -> None:
+    logger.error(line)
+    sys.exit(code)
+
+
+class _Run:
+    """What all processes of a test have in common."""
+
+    def __init__(self, environment: Environment) -> None:
+        self.environment = environment
+        self.process = LoadProcess.of(environment)
+        self.active = False
+        _refuse_blocking_tasks(environment)
+        added = environment.events
+        added.test_start.add_listener(self._on_test_start)
+        added.spawning_complete.add_listener(self._on_spawning_complete)
+        added.test_stopping.add_listener(self._on_test_stopping)
+        added.quitting.add_listener(self._on_quitting)
+        added.quit.add_listener(self._on_quit)
+
+    @property
+    def options(self) -> Namespace:
+        """The command line; on a worker with what the master said of it."""
+        return self.environment.parsed_options or Namespace()
+
+    def _on_spawning_complete(self, **_: Any) -> None:
+        self.process.all_spawned()
+
+    def _on_test_start(self, **_: Any) -> None:
+        raise NotImplementedError
+
+    def _on_test_stopping(self, **_: Any) -> None:
+        raise NotImplementedError
+
+    def _on_quitting(self, **_: Any) -> None:
+        raise NotImplementedError
+
+    def _on_quit(self, **_: Any) -> None:
+        self.process.close()
+
+
+class WorkerRun(_Run):
+    """A worker: runs its share of the users and reports to the master."""
+
+    def __init__(self, environment: Environment, runner: WorkerRunner) -> None:
+        super().__init__(environment)
+        self._runner = runner
+        runner.register_message(_DRAIN, self._on_drain, concurrent=True)
+        self._reporting: gevent.Greenlet | None = None
+
+    def _on_test_start(self, **_: Any) -> None:
+        options = self.options
+        if getattr(options, "service_machine", None) not in (None, machine_identity()):
+            logger.error(
+                "the service of this run listens on the master's machine alone: for workers on other machines,"
+                " start the master with --host"
+            )
+            self.environment.process_exit_code = 1
+            gevent.spawn(self._runner.quit)
+            return
+        pin_generator(tuple(getattr(options, "generator_cores", ())))
+        # The run's start is the master's, told as wall time, because perf_counter is another on another machine.
+        started_unix_ns = getattr(options, "started_unix_ns", None) or time.time_ns()
+        self.process.begin(perf_counter_ns() - (time.time_ns() - started_unix_ns))
+        self.active = True
+        if self._reporting is None:
+            self._reporting = gevent.spawn(self._report_regularly)
+
+    def _report_regularly(self) -> None:
+        while True:
+            gevent.sleep(_REPORT_INTERVAL_S)
+            if self.active:
+                self._send(final=False)
+
+    def _send(self, final: bool) -> None:
+        self._runner.send_message(_REPORT, self.process.report(final).model_dump())
+
+    def _on_drain(self, msg: Message, **_: Any) -> None:
+        self._end(force=bool(msg.data and msg.data["force"]))
+
+    def _on_test_stopping(self, **_: Any) -> None:
+        self._end()
+
+    def _on_quitting(self, **_: Any) -> None:
+        # Ctrl-C reaches master and workers alike: that the master has asked us to drain already is no reason to hurry.
+        self._end()
+
+    def _end(self, force: bool = False) -> None:
+        self.process.drain(self.environment.stop_timeout, force)
+        if not self.active:
+            return
+        self.active = False
+        # Locust's own figures first: once our final report is there, the master has all of both.
+        data: dict[str, Any] = {}
+        self.environment.events.report_to_master.fire(client_id=self._runner.client_id, data=data)
+        self._runner.send_message("stats", data)
+        self._send(final=True)
+
+    def _on_quit(self, **_: Any) -> None:
+        if self._reporting is not None:
+            self._reporting.kill()
+        super()._on_quit()
+
+
+class OwnerRun(_Run):
+    """The process that owns the run, with or without workers: it keeps the service, merges, writes the result."""
+
+    def __init__(self, environment: Environment, runner: Runner) -> None:
+        super().__init__(environment)
+        self._runner = runner
+        self._started_at = dt.datetime.now(dt.UTC)
+        self._started_ns = perf_counter_ns()
+        self._stopped_ns: int | None = None
+        self._merger = Merger()
+        self._expected: set[str] = set()
+        self._ending = False
+        self._service: Service | None = None
+        self._watching: gevent.Greenlet | None = None
+        _leave_out_unnamed(environment)
+        if isinstance(runner, MasterRunner):
+            runner.register_message(_REPORT, self._on_report)
+        environment.events.test_stop.add_listener(self._on_test_stop)
+        hosts = [user_class.host for user_class in environment.user_classes if issubclass(user_class, SocketIOUser)]
+        for host in {environment.host, *hosts} - {None, ""}:
+            _refuse_bad_url(str(host))
+        if not environment.host and not all(hosts):
+            self._start_service()
+
+    # ------------------------------------------------------------------ the service
+
+    def _start_service(self) -> None:
+        app = getattr(self.options, "app", DEFAULT_APP)
+        service = Service(app)
+        service.start()
+        atexit.register(service.stop)
+        self._service = service
+        self.environment.host = service.url
+        logger.info("Started %s at %s", app, service.url)
+        self.options.generator_cores = service.cores
+        self.options.service_machine = machine_identity()
+        pin_generator(service.cores)
+
+    @property
+    def _own_service(self) -> Service | None:
+        """The service, where it is the one under test: the web form can name another host."""
+        if self._service is not None and self.environment.host == self._service.url:
+            return self._service
+        return None
+
+    def _restart_service(self) -> None:
+        """A service that died in an earlier test, or since, is replaced."""
+        service = self._own_service
+        if service is None:
+            return
+        try:
+            service.check()
+        except ServerError as death:
+            logger.warning("%s Starting it again.", death)
+            service.start()
+            self.environment.host = service.url
+
+    def _watch(self) -> None:
+        """Read what the service uses while the test runs, and tell if it dies."""
+        service = self._own_service
+        if service is None:
+            return
+        service.begin()
+        while self.active:
+            gevent.sleep(_USAGE_INTERVAL_S)
+            service.read()
+            try:
+                service.check()
+            except ServerError as death:
+                logger.error("%s", death)
+                return
+
+    # ------------------------------------------------------------------ start
+
+    def _on_test_start(self, **_: Any) -> None:
+        try:
+            self._restart_service()
+        except ServerError as error:
+            logger.error("%s", error)
+        self._started_at, self._started_ns, self._stopped_ns = dt.datetime.now(dt.UTC), perf_counter_ns(), None
+        self.options.started_unix_ns = time.time_ns()
+        self._merger = Merger()
+        self._expected = set()
+        self.active, self._ending = True, False
+        if not isinstance(self._runner, MasterRunner):
+            self.process.begin(self._started_ns)
+        self._watching = gevent.spawn(self._watch)
+
+    def _on_report(self, msg: Message, **_: Any) -> None:
+        try:
+            report = Report.model_validate(msg.data)
+        except ValidationError as error:
+            logger.error("a report of worker %s cannot be read: %s", msg.node_id, error.errors()[0]["msg"])
+            return
+        if self.active:
+            self._merger.receive(msg.node_id, report)
+
+    # ------------------------------------------------------------------ end
+
+    def _on_test_stopping(self, **_: Any) -> None:
+        self._stop_sending(force=False)
+
+    def _on_test_stop(self, **_: Any) -> None:
+        self._finish()
+
+    def _on_quitting(self, **_: Any) -> None:
+        # Who presses Ctrl-C while replies are awaited does not want to wait for them.
+        self._stop_sending(force=self._ending)
+        self._finish()
+
+    def _on_quit(self, **_: Any) -> None:
+        super()._on_quit()
+        if self._service is not None:
+            self._service.stop()
+
+    def _stop_sending(self, force: bool) -> None:
+        """Return when every process has drained and reported, or will not."""
+        if not self.active:
+            return
+        self._ending = True
+        if self._stopped_ns is None:
+            self._stopped_ns = perf_counter_ns()
+        if isinstance(self._runner, MasterRunner):
+            self._shake_hands(self._runner, force)
+        else:
+            self.process.drain(self.environment.stop_timeout, force)
+
+    def _shake_hands(self, master: MasterRunner, force: bool) -> None:
+        if not self._expected:
+            self._expected = {
+                node.id for node in master.clients.values() if node.state in (STATE_RUNNING, STATE_SPAWNING)
+            } | set(self._merger.processes)
+        timeouts = [user_class.reply_timeout for user_class in _socket_io_users(self.environment)]
+        limit_s = self.environment.stop_timeout + 2 * max(timeouts, default=0.0) + _HANDSHAKE_MARGIN_S
+        self._ask_to_drain(master, force)
+        give_up_at = time.monotonic() + limit_s
+        while time.monotonic() < give_up_at and self._waited_for(master):
+            try:
+                gevent.sleep(0.02)
+            except KeyboardInterrupt:
+                self._ask_to_drain(master, force=True)
+                give_up_at = min(give_up_at, time.monotonic() + _HANDSHAKE_MARGIN_S)
+
+    def _ask_to_drain(self, master: MasterRunner, force: bool) -> None:
+        for worker in self._waited_for(master):
+            master.send_message(_DRAIN, {"force": force}, client_id=worker)
+
+    def _waited_for(self, master: MasterRunner) -> set[str]:
+        """The workers whose final report may still come."""
+        there = {node.id for node in master.clients.values() if node.state != "missing"}
+        return {worker for worker in self._expected & there if not self._merger.final(worker)}
+
+    def _finish(self) -> None:
+        """Write and show the result, once per test."""
+        if not self.active:
+            return
+        self.active = False
+        if self._watching is not None:
+            self._watching.kill()
+        if self._own_service is not None:
+            self._own_service.read()
+        if not isinstance(self._runner, MasterRunner):
+            self._merger.receive("local", self.process.report(final=True))
+        result = self._result()
+        path = None
+        try:
+            path = Store(Path(getattr(self.options, "results", "results"))).save(result)
+        except ResultError as error:
+            logger.error("%s", error)
+            self.environment.process_exit_code = 1
+        load_table(result, Console(), path)
+        if (reason := _nothing_measured(result)) is not None:
+            logger.error("%s", reason)
+            self.environment.process_exit_code = 1
+
+    def _result(self) -> LoadResult:
+        environment, options, merger = self.environment, self.options, self._merger
+        stopped_ns = self._stopped_ns or perf_counter_ns()
+        window = merger.window(stopped_ns - self._started_ns)
+        service = self._own_service
+        users = _socket_io_users(environment)
+        app = getattr(options, "app", DEFAULT_APP)
+        missing = sorted(worker for worker in self._expected if not merger.final(worker))
+        return LoadResult(
+            datetime=self._started_at,
+            commit_info=commit_info(service_directory(app) if service is not None else Path.cwd()),
+            machine_info=machine_info(),
+            packages=packages(),
+            scenario=Scenario(
+                user_classes=tuple(sorted(user_class.__name__ for user_class in users)),
+                users=self._runner.target_user_count,
+                model="closed",
+                duration_s=float(options.run_time) if getattr(options, "run_time", None) else None,
+                transport="websocket",
+                url=environment.host or next((user_class.host for user_class in users if user_class.host), None),
+                app=app if service is not None else None,
+            ),
+            server=None
+            if service is None
+            else service.described(
+                self._started_ns + round(window.start_s * 1e9),
+                self._started_ns + round(window.end_s * 1e9),
+                merger.round_trips_in_window(apart=CONNECT),
+            ),
+            generator=merger.generator(CONNECT),
+            window=window,
+            operations=merger.operations(max(user_class.reply_timeout for user_class in users) * 1e6, CONNECT),
+            timeline=merger.timeline({} if service is None else service.shares(self._started_ns)),
+            partial=bool(missing),
+            partial_reason=f"no final report from {', '.join(missing)}" if missing else None,
+            forced=merger.forced,
+        )
+
+
+def _socket_io_users(environment: Environment) -> list[type[SocketIOUser]]:
+    return [user_class for user_class in environment.user_classes if issubclass(user_class, SocketIOUser)]
+
+
+def _refuse_blocking_tasks(environment: Environment) -> None:
+    for user_class in _socket_io_users(environment):
+        if blocking := list(tasks_that_do_not_await(user_class)):
+            raise MisuseError(f"{blocking[0]} is not `async def`: the tasks of a SocketIOUser are coroutines")
+        if not user_class.tasks:
+            raise MisuseError(f"{user_class.__name__} has no tasks: decorate an `async def` method with @task")
+
+
+def _leave_out_unnamed(environment: Environment) -> None:
+    """Users that are meant to run only by name run only by name."""
+    options = environment.parsed_options
+    if options is None or options.user_classes or options.class_picker:
+        return
+    chosen = [
+        user_class
+        for user_class in environment.user_classes
+        if not (issubclass(user_class, SocketIOUser) and user_class.only_when_named)
+    ]
+    if not chosen:
+        raise MisuseError("every user class here runs only when it is named: name one on the command line")
+    environment.user_classes = chosen
+
+
+def _refuse_bad_url(url: str) -> None:
+    try:
+        websocket_url(url)
+    except ConnectFailed as error:
+        raise MisuseError(str(error)) from None
+
+
+def _nothing_measured(result: LoadResult) -> str | None:
+    """Why there is nothing to see in the result, where there is not."""
+    connect = next((operation for operation in result.operations if operation.name == CONNECT), None)
+    if connect is None:
+        return "no user was started before the run ended"
+    if not connect.ok:
+        reasons = "; ".join(connect.errors) or "the run ended before the first connection was made"
+        return f"no user ever connected: {reasons}"
+    if not any(operation.sent for operation in result.operations if operation.name != CONNECT):
+        return "nothing was sent: no task performed a round trip"
+    return None

@@ -1,0 +1,116 @@
+"""Locust's task sets with coroutines for tasks: what `TaskSet.run` does, awaiting where it blocks.
+
+Locust's own methods pick the next task, so weights, sequences, Markov chains and tags are Locust's. The control flow
+(StopUser, InterruptTaskSet, RescheduleTask) and `user._state` are what `TaskSet.run` makes of them in Locust 2.47.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+from locust import TaskSet, User
+from locust.exception import (
+    InterruptTaskSet,
+    RescheduleTask,
+    RescheduleTaskImmediately,
+    StopTest,
+    StopUser,
+)
+
+from bench.roundtrip import RoundTripFailed
+from bench.wire.interface import ClientError
+
+
+class Performer(Protocol):
+    """The session that runs the tasks."""
+
+    async def before_task(self) -> None:
+        """Return once a task may run: connected, and not stopping. Raises StopUser."""
+
+    async def wait(self, task_set: TaskSet) -> None:
+        """Sleep as long as the task set's wait time says. Raises StopUser."""
+
+    def task_raised(self, holder: User | TaskSet, error: Exception) -> None:
+        """A task raised what is no business of the control flow. Raises it again where it is not to be caught."""
+
+
+async def run_task_set(task_set: TaskSet, performer: Performer) -> None:
+    """Run a task set until it is interrupted (raises RescheduleTask…) or the user stops (raises StopUser)."""
+    try:
+        await call(task_set.on_start)
+    except InterruptTaskSet as interrupt:
+        raise _rescheduled(interrupt) from interrupt
+    while True:
+        try:
+            if not task_set._task_queue:
+                task_set.schedule_task(task_set.get_next_task())
+            try:
+                await performer.before_task()
+                await _execute(task_set, task_set._task_queue.popleft(), performer)
+            except RescheduleTaskImmediately:
+                continue
+            except (RescheduleTask, ClientError, RoundTripFailed):
+                pass  # a failed round trip is in the statistics already; to the task it is a return
+            await performer.wait(task_set)
+        except InterruptTaskSet as interrupt:
+            await _stop(task_set, performer)
+            raise _rescheduled(interrupt) from interrupt
+        except (StopUser, StopTest, asyncio.CancelledError):
+            await _stop(task_set, performer)
+            raise
+        except Exception as error:
+            performer.task_raised(task_set, error)
+            await performer.wait(task_set)
+
+
+async def call(function: Callable[[], Any]) -> None:
+    """Call an `on_start` or `on_stop`, which may be a coroutine function or a plain one."""
+    result = function()
+    if inspect.isawaitable(result):
+        await result
+
+
+def tasks_that_do_not_await(holder: type[User] | type[TaskSet], seen: set[Any] | None = None) -> Iterator[str]:
+    """The names of tasks, nested ones included, that are not `async def`."""
+    seen = set() if seen is None else seen
+    own = list(getattr(holder, "tasks", None) or ())
+    if hasattr(holder, "current"):  # a Markov chain keeps its tasks as attributes
+        own += [value for value in vars(holder).values() if hasattr(value, "transitions")]
+    for task in own:
+        if id(task) in seen:
+            continue
+        seen.add(id(task))
+        if inspect.isclass(task) and issubclass(task, TaskSet):
+            yield from tasks_that_do_not_await(task, seen)
+        elif not inspect.iscoroutinefunction(task):
+            yield f"{holder.__name__}.{getattr(task, '__name__', task)}"
+
+
+async def _execute(task_set: TaskSet, task: Any, performer: Performer) -> None:
+    """What `TaskSet.execute_task` and `DefaultTaskSet.execute_task` do."""
+    is_default = type(task_set).__name__ == "DefaultTaskSet"
+    holder = task_set.user if is_default else task_set
+    if inspect.isclass(task) and issubclass(task, TaskSet):
+        await run_task_set(task(holder), performer)  # type: ignore[arg-type]  # Locust: a TaskSet is a parent as well
+    elif getattr(task, "__self__", None) is task_set:
+        await task()
+    else:
+        await task(holder)
+
+
+async def _stop(task_set: TaskSet, performer: Performer) -> None:
+    try:
+        await call(task_set.on_stop)
+    except (StopUser, StopTest):
+        raise
+    except (ClientError, RoundTripFailed):
+        pass
+    except Exception as error:
+        performer.task_raised(task_set, error)
+
+
+def _rescheduled(interrupt: InterruptTaskSet) -> Exception:
+    return RescheduleTaskImmediately() if interrupt.reschedule else RescheduleTask()

@@ -1,0 +1,103 @@
+"""SocketIOUser: a Locust user whose tasks are coroutines."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from gevent import GreenletExit
+from locust import User
+from locust.user.task import LOCUST_STATE_RUNNING
+
+from bench.load.process import LoadProcess, Membership
+from bench.roundtrip import RoundTrip
+from bench.wire.interface import Client
+
+
+class SocketIOUser(User):
+    """A Socket.IO client under load: one connection, and tasks that are `async def`.
+
+    The connection is made before `on_start` and, where it is lost, again before the next task. `on_start`, `on_stop`
+    and tasks run in an asyncio loop in a thread of its own: they must not block, and gevent has no part in them. All
+    else is Locust's: weights, `wait_time`, tags, task sets, the web page, `--processes`.
+
+        class EchoUser(SocketIOUser):
+            @task
+            async def foo_bar(self) -> None:
+                await self.round_trip(FOO_BAR_TO_SENDER)
+    """
+
+    abstract = True
+
+    only_when_named: bool = False
+    """Run only where the command line names this class; otherwise leave it out of the mix."""
+
+    reply_timeout: float = 10.0
+    """How long a reply is awaited, in seconds. Beyond it the round trip is a timeout."""
+
+    connect_timeout: float = 5.0
+    """How long an attempt to connect may take, in seconds."""
+
+    auth: Any = None
+    """What is sent with the request to connect, for the server's `connect` handler."""
+
+    headers: Mapping[str, str] | None = None
+    """Additional headers of the WebSocket handshake."""
+
+    socketio_path: str = "socket.io"
+    """Where under the host the server takes Socket.IO connections."""
+
+    _membership: Membership | None = None
+
+    @property
+    def client(self) -> Client:
+        """The connection, for events that are not timed: `emit`, `call`, `on`. It survives reconnecting."""
+        if self._membership is None:
+            raise RuntimeError("a user has its client from on_start on")
+        return self._membership.session.client
+
+    async def round_trip(self, definition: RoundTrip) -> Any:
+        """Perform one round trip and note how long it took; returns what the reply carries.
+
+        Where it fails, that is counted and raises RoundTripFailed, or Disconnected if nothing could be sent: a task
+        that does not catch it ends, and the next one begins.
+        """
+        assert self._membership is not None, "round trips are performed by a running user"
+        return await self._membership.session.round_trip(definition)
+
+    async def wait(self) -> None:  # type: ignore[override]  # Locust's blocks
+        """Sleep as long as `wait_time` says, in the middle of a task."""
+        await asyncio.sleep(self.wait_time())
+
+    # ------------------------------------------------------------------ Locust's side of it
+
+    def run(self) -> None:  # type: ignore[misc]  # see below
+        """Start the session and wait for its end.
+
+        `User.run` is final in Locust's typing; this is the one place that overrides it. What it does (on_start, task
+        sets, their control flow, on_stop) the session does with coroutines; a greenlet does nothing but wait.
+        """
+        process = LoadProcess.of(self.environment)
+        membership = self._membership = process.join(self, self.host or self.environment.host or "")
+        if membership is None:
+            return
+        self._state = LOCUST_STATE_RUNNING
+        try:
+            membership.ended.wait()
+        except GreenletExit:
+            process.leave(membership)
+        if membership.error is not None:
+            raise membership.error
+
+    def stop(self, force: bool = False) -> bool:
+        """Ask the session to stop; with `force`, and as Locust does without --stop-timeout, wait until it has.
+
+        Either way replies in flight are awaited up to their timeout: see session.py.
+        """
+        if force or self._membership is None:
+            self._group.killone(self._greenlet)
+            return True
+        process = LoadProcess.of(self.environment)
+        process.engine.submit(self._membership.session.request_stop, True)
+        return False
