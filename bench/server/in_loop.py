@@ -17,7 +17,7 @@ from uvicorn.config import HTTP_PROTOCOLS, LIFESPAN, LOG_LEVELS, LOOP_FACTORIES,
 from uvicorn.importer import ImportFromStringError, import_from_string
 from uvicorn.lifespan.on import LifespanOn
 
-from bench.server.address import bind, cannot_listen, reachable
+from bench.server.address import listen, reachable
 from bench.server.error import ServerError, one_line
 from bench.server.lifespan import Lifespan
 
@@ -43,7 +43,8 @@ class UvicornTestServer(uvicorn.Server):
     to start; one that raises at the sight of a lifespan scope has no lifespan, unless `lifespan="on"`.
 
     Tasks that the app started are the app's to end, in its lifespan's shut-down. For python-socketio that is
-    `await sio.shutdown()`; without it, its service task lives on in the caller's loop.
+    `await sio.shutdown()`; without it, its service task lives on in the caller's loop. (Its ping tasks, one for each
+    connection, live on all the same, for a `ping_interval` at most.)
     """
 
     def __init__(
@@ -99,7 +100,7 @@ class UvicornTestServer(uvicorn.Server):
             raise ServerError(f"the server of {self.name} was started before: make another UvicornTestServer")
         self._was_started = True
         self._load()
-        self._listener = bind(self.config.host, self.config.port)
+        self._listener = listen(self.config.host, self.config.port, self.config.backlog)
         self._port = self._listener.getsockname()[1]
         self._ready = asyncio.get_running_loop().create_future()
         self._serving = serving = asyncio.create_task(self._serve_as_guest(), name=f"server of {self.name}")
@@ -207,8 +208,6 @@ class UvicornTestServer(uvicorn.Server):
             )
         if lifespan is not None and (failure := lifespan.failure(f"{self.name} did not start")):
             return failure
-        if not serving.cancelled() and isinstance(cause := serving.exception(), OSError):
-            return cannot_listen(self.config.host, self.config.port, cause)
         return self._death() or ServerError(f"{self.name} did not start: its server ended at once")
 
     def _stop_failure(self, serving: asyncio.Task[None]) -> ServerError | None:
