@@ -10,6 +10,7 @@ import base64
 import binascii
 import datetime as dt
 import itertools
+import math
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
@@ -344,10 +345,10 @@ class LatencyStats(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    min: float
-    max: float
-    mean: float
-    median: float
+    min: FiniteFloat
+    max: FiniteFloat
+    mean: FiniteFloat
+    median: FiniteFloat
     rounds: int
     stddev: float | None = None
     iqr: float | None = None
@@ -357,7 +358,7 @@ class LatencyStats(BaseModel):
 
 
 class LatencyBenchmark(BaseModel):
-    """One benchmark of a latency result."""
+    """One benchmark of a latency result. What pytest-benchmark has no field for lies in `extra_info`."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -367,6 +368,12 @@ class LatencyBenchmark(BaseModel):
     params: dict[str, Any] | None = None
     extra_info: dict[str, Any] = {}
     stats: LatencyStats
+
+    @property
+    def p99_us(self) -> float | None:
+        """The 99th percentile in microseconds, from `extra_info["p99_us"]` if it is there."""
+        value = self.extra_info.get("p99_us")
+        return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
 
 
 def _in_utc(value: dt.datetime) -> dt.datetime:
@@ -384,6 +391,16 @@ class LatencyResult(BaseModel):
     commit_info: CommitInfo
     machine_info: MachineInfo
     benchmarks: tuple[LatencyBenchmark, ...]
+
+    @property
+    def packages(self) -> dict[str, str]:
+        """Versions of what was measured, from the benchmarks' `extra_info["packages"]`; empty where none has any."""
+        found: dict[str, str] = {}
+        for benchmark in self.benchmarks:
+            packages = benchmark.extra_info.get("packages")
+            if isinstance(packages, dict):
+                found.update({str(name): str(version) for name, version in packages.items()})
+        return found
 
 
 Result = LoadResult | LatencyResult

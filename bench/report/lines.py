@@ -1,0 +1,44 @@
+"""Putting lines and aligned columns on a console without ever cutting or wrapping them.
+
+Rules of this file: layout only, it knows nothing of results. A console says how wide it is, and a caller may choose by
+that what to print; but what is printed is printed whole, because a cut number is a wrong number and a wrapped path is
+no path. No threads, no live display: this runs inside Locust's process too.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.text import Text
+
+_GAP = "  "
+
+
+def print_line(console: Console, text: str, style: str = "") -> None:
+    """One line, as it is: no markup, no wrapping."""
+    console.print(Text(text, style=style), soft_wrap=True)
+
+
+def widths(rows: Iterable[Sequence[str]]) -> list[int]:
+    """The width that each column needs for the widest of its cells."""
+    return [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
+
+
+def total_width(column_widths: Sequence[int]) -> int:
+    """What columns of these widths take side by side."""
+    return sum(column_widths) + len(_GAP) * (len(column_widths) - 1)
+
+
+def print_row(console: Console, cells: Sequence[str], column_widths: Sequence[int], style: str = "") -> None:
+    """One row: the first column to the left, the others, which are numbers, to the right."""
+    spaces = [" " * (width - cell_len(cell)) for cell, width in zip(cells, column_widths, strict=True)]
+    aligned = [cells[0] + spaces[0], *(space + cell for cell, space in zip(cells[1:], spaces[1:], strict=True))]
+    print_line(console, _GAP.join(aligned).rstrip(), style)
+
+
+def print_table(console: Console, rows: Sequence[Sequence[str]]) -> None:
+    """A table whose first row is its heading."""
+    column_widths = widths(rows)
+    print_row(console, rows[0], column_widths, "bold")
+    for row in rows[1:]:
+        print_row(console, row, column_widths)

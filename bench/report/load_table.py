@@ -1,0 +1,102 @@
+"""A load result on a terminal, or in a file that stands for one: what Locust's own table cannot show.
+
+Rules of this file: a result and a console in, text out. Times are in microseconds. Whatever limits what the figures
+mean (closed model, saturation, missing workers) is said below them. It runs inside Locust's process: no threads.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from bench.compare.stored import figure
+from bench.report.figures import count, microseconds, per_second, printable
+from bench.report.lines import print_line, print_table, total_width, widths
+from bench.results.model import Distribution, LoadResult, Operation
+
+_TIMES = ("p50", "p90", "p99", "p99_9", "max")
+
+Column = tuple[str, Callable[[Operation], str]]
+
+
+def load_table(result: LoadResult, console: Console, path: Path | None = None) -> None:
+    """Print the operations with their counts and times, what failed and how, and where the result was stored.
+
+    One table where the console is wide enough for it, else one for the counts and one for the times. `path` is None
+    where the result was not stored.
+    """
+    counts = _count_columns(result)
+    service = _time_columns(lambda operation: operation.service_us)
+    has_response = any(operation.response_us for operation in result.operations)
+    one_table = _rows("µs of service time", result, counts + service)
+    if not has_response and total_width(widths(one_table)) <= console.width:
+        print_table(console, one_table)
+    else:
+        print_table(console, _rows("operation", result, counts))
+        if has_response:
+            print_line(console, "")
+            response = _time_columns(lambda operation: operation.response_us)
+            print_table(console, _rows("µs of response time", result, response))
+        print_line(console, "")
+        print_table(console, _rows("µs of service time", result, service))
+    errors = [
+        (f"{printable(operation.name)}: {printable(kind)}", count(times))
+        for operation in result.operations
+        for kind, times in operation.errors.items()
+    ]
+    if errors:
+        print_line(console, "")
+        print_table(console, [("error", "count"), *errors])
+    print_line(console, "")
+    for line, style in _remarks(result):
+        print_line(console, line, style)
+    print_line(console, "not stored" if path is None else f"stored in {path}")
+
+
+def _rows(heading: str, result: LoadResult, columns: Sequence[Column]) -> list[list[str]]:
+    names = [printable(operation.name) for operation in result.operations]
+    return [
+        [heading, *(title for title, _ in columns)],
+        *(
+            [name, *(cell(operation) for _, cell in columns)]
+            for name, operation in zip(names, result.operations, strict=True)
+        ),
+    ]
+
+
+def _count_columns(result: LoadResult) -> list[Column]:
+    dropped: list[Column] = [("dropped", lambda operation: count(operation.dropped))]
+    return [
+        *(dropped if any(operation.dropped for operation in result.operations) else []),
+        ("sent", lambda operation: count(operation.sent)),
+        ("ok", lambda operation: count(operation.ok)),
+        ("timeouts", lambda operation: count(operation.timeouts)),
+        ("errors", lambda operation: count(operation.error_count)),
+        ("unfinished", lambda operation: count(operation.unfinished)),
+        ("late", lambda operation: count(operation.late)),
+        ("per second", lambda operation: per_second(operation.throughput_per_s)),
+    ]
+
+
+def _time_columns(times: Callable[[Operation], Distribution | None]) -> list[Column]:
+    def column(name: str) -> Column:
+        return name.replace("_", "."), lambda operation: microseconds(figure(times(operation), name))
+
+    return [column(name) for name in _TIMES]
+
+
+def _remarks(result: LoadResult) -> Iterator[tuple[str, str]]:
+    """What has to be known to read the figures, each with its style."""
+    if result.scenario.model == "closed":
+        yield "closed model: service time only, coordinated omission not avoided", ""
+    if result.window.duration_s == 0:
+        yield "no steady window: the users were never all there, so there are no times and no throughput", "yellow"
+    if result.generator.verdict == "saturated":
+        reason = printable(result.generator.reason or "")
+        yield f"generator saturated: {reason}; the figures are the generator's, not the service's", "bold red"
+    elif result.generator.verdict == "ok":
+        yield "generator ok", ""
+    if result.partial:
+        yield f"partial result: {printable(result.partial_reason or '')}", "bold red"
+    if result.forced:
+        yield "ended by force: outstanding replies were not awaited", "yellow"
