@@ -1,0 +1,168 @@
+"""The options of `pytest bench`, and what becomes of its results. (Deeper down, pytest would not know them in time.)
+
+Results are stored without being asked for, under `results/latency`, by the commit of the service. A session that did
+not run to its end stores nothing, nor does one in which every benchmark failed. pytest-benchmark's options mean what
+they mean without us: `--benchmark-storage` says where else to store, `--benchmark-save` under which name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import socket
+import sys
+from collections.abc import Generator
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from pytest_benchmark.storage.file import FileStorage
+
+from bench.latency.options import DEFAULT_APP, DEFAULT_REPLY_TIMEOUT, OPTIONS, OptionError, Options, parse
+from bench.latency.storage import ResultStorage
+from bench.results.environment import commit_info, service_directory
+from bench.results.model import CommitInfo
+from bench.results.store import DEFAULT_ROOT, result_name
+
+COLUMNS = ["min", "median", "mean", "stddev", "max", "ops", "rounds"]
+
+_REACHING_TIMEOUT_S = 5.0
+
+_COMPLETE = pytest.StashKey[bool]()
+_COMMIT = pytest.StashKey[CommitInfo]()
+_NOT_STORED = pytest.StashKey[str]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Register the options; their values are checked later, all at once."""
+    group = parser.getgroup("bench", "the service whose latency is measured")
+    group.addoption("--app", metavar="MODULE:ATTR", help=f"ASGI app to serve. Default: {DEFAULT_APP}")
+    group.addoption("--url", metavar="URL", help="measure the server that runs there, instead of serving an app")
+    with contextlib.suppress(ValueError):  # Locust's plugin has registered it, and it means the same
+        group.addoption("--host", metavar="URL", help="the same as --url")
+    group.addoption("--event", metavar="NAME", help="event to emit. Default: FOO, answered by BAR and acknowledged")
+    group.addoption("--reply", metavar="NAME", help="event that answers it. Default with --event: its acknowledgement")
+    group.addoption(
+        "--payload",
+        metavar="JSON",
+        help="what to emit; wherever a string in it contains {token}, a token is put, by which the reply is matched. "
+        "Without one replies are matched in order. Default with --event: nothing",
+    )
+    group.addoption(
+        "--reply-timeout",
+        metavar="SECONDS",
+        default=DEFAULT_REPLY_TIMEOUT,
+        help="how long a reply is waited for. Default: %(default)s",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Check the options, and give pytest-benchmark's their defaults here, before it reads them."""
+    _refuse_gevent()
+    option = config.option
+    try:
+        config.stash[OPTIONS] = parse(
+            app=option.app,
+            url=option.url,
+            host=option.host,
+            event=option.event,
+            reply=option.reply,
+            payload=option.payload,
+            reply_timeout=option.reply_timeout,
+            directory=config.invocation_params.dir,
+        )
+    except OptionError as error:
+        raise pytest.UsageError(str(error)) from None
+    if not any(str(argument).startswith("--benchmark-storage") for argument in config.invocation_params.args):
+        option.benchmark_storage = f"file://{config.rootpath / DEFAULT_ROOT / 'latency'}"
+    if option.benchmark_columns is None:
+        option.benchmark_columns = COLUMNS
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Store whole files only, by default under the name that `--benchmark-autosave` gives."""
+    config = session.config
+    benchmarks = _benchmarks(config)
+    if isinstance(benchmarks.storage, FileStorage):
+        benchmarks.storage = ResultStorage.of(benchmarks)
+    config.stash[_COMMIT] = _service_commit(config.stash[OPTIONS])
+    benchmarks.autosave = result_name(config.stash[_COMMIT], dt.datetime.now(dt.UTC))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
+    """Look whether the server is there, once for all benchmarks; then note whether the loop came to its end."""
+    url = session.config.stash[OPTIONS].url
+    if url is not None and session.items and not session.config.option.collectonly:
+        _reach(url)
+    result = yield
+    session.config.stash[_COMPLETE] = True
+    return result
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, object]:
+    """Before pytest-benchmark stores: keep it from storing what is no result."""
+    config = session.config
+    benchmarks = _benchmarks(config)
+    good = any(benchmark.stats and not benchmark.has_error for benchmark in benchmarks.benchmarks)
+    if not good or not config.stash.get(_COMPLETE, False):
+        benchmarks.save = benchmarks.autosave = benchmarks.json = None
+        if benchmarks.benchmarks:
+            reason = "every benchmark failed" if not good else "the session did not run to its end"
+            config.stash[_NOT_STORED] = f"Nothing was stored: {reason}."
+    result = yield
+    if getattr(benchmarks.storage, "failure", None):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    return result
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say so where nothing was stored."""
+    if _NOT_STORED in config.stash:
+        terminalreporter.write_line(config.stash[_NOT_STORED], red=True)
+
+
+def pytest_benchmark_generate_commit_info(config: pytest.Config) -> dict[str, Any]:
+    """The commit of the service, wherever we were started."""
+    return config.stash[_COMMIT].model_dump()
+
+
+def pytest_benchmark_scale_unit(config: pytest.Config, unit: str) -> tuple[str, float] | None:
+    """Times in microseconds, in all tables alike, unless `--benchmark-time-unit` says otherwise."""
+    if unit == "seconds" and config.option.benchmark_time_unit is None:
+        return "u", 1e6
+    return None
+
+
+def _benchmarks(config: pytest.Config) -> Any:
+    """pytest-benchmark's session; its plugins have no other way to it."""
+    return config._benchmarksession  # type: ignore[attr-defined]
+
+
+def _service_commit(options: Options) -> CommitInfo:
+    if options.url is not None:
+        return CommitInfo(error=f"the service was reached at {options.url}: its commit is not known here")
+    if options.is_default:
+        return commit_info(options.directory)
+    return commit_info(service_directory(options.app))
+
+
+def _refuse_gevent() -> None:
+    """asyncio on gevent's selector doubles an echo's median: what was measured there would be another thing."""
+    monkey = sys.modules.get("gevent.monkey")
+    if "locust" in sys.modules or (monkey is not None and monkey.is_anything_patched()):
+        raise pytest.UsageError(
+            "this process is patched for gevent (importing locust does that), which makes asyncio slower: "
+            "measure latency in a process that does not import locust"
+        )
+
+
+def _reach(url: str) -> None:
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme in ("https", "wss") else 80)
+    try:
+        socket.create_connection((parts.hostname, port), timeout=_REACHING_TIMEOUT_S).close()
+    except OSError as error:
+        reason = (error.strerror or str(error) or "no answer").lower()
+        pytest.exit(f"{url} cannot be reached: {reason}", returncode=pytest.ExitCode.TESTS_FAILED)

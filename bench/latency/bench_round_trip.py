@@ -1,0 +1,74 @@
+"""The round trip, over both transports, with the server in its own process and in the client's loop, on both loops.
+
+One definition of what to do; what differs is in the parameters, which are the words of a benchmark's name.
+"""
+
+from __future__ import annotations
+
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from bench.latency.measuring import TIMER, conditions, describe, measure
+from bench.latency.options import OPTIONS, Options, ReplyKind
+from bench.latency.stage import ClientKind, LoopKind, ServerKind, Stage
+from bench.roundtrip import Exchange
+from bench.wire.interface import Transport
+
+LOOPS: tuple[LoopKind, ...] = ("asyncio", "uvloop")
+
+CONNECTIONS: tuple[tuple[Transport, ClientKind], ...] = (
+    ("websocket", "AsyncClient"),
+    ("polling", "AsyncClient"),
+    ("websocket", "FastClient"),
+)
+
+# The table shows together what may be compared: where the server is and the transport make the group.
+GROUPS: dict[ServerKind, str] = {
+    "process": "{transport}, server in its own process",
+    "in-loop": "{transport}, server in the same loop (illustrative)",
+    "url": "{transport}, server at {url}",
+}
+
+pytestmark = pytest.mark.benchmark(timer=TIMER)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """By stage first: one stands at a time."""
+    options = metafunc.config.stash[OPTIONS]
+    servers: tuple[ServerKind, ...] = ("in-loop", "process") if options.url is None else ("url",)
+    cases = {
+        f"{definition.name}-{words(*case)}": case
+        for server in servers
+        for loop in LOOPS
+        for definition in options.definitions
+        for transport, client in CONNECTIONS
+        # With the server in the same loop the figures only illustrate: one client does.
+        if not (server == "in-loop" and client == "FastClient")
+        for case in [(definition.reply, transport, client, server, loop)]
+    }
+    metafunc.parametrize(("reply", "transport", "client", "server", "loop"), cases.values(), ids=cases.keys())
+
+
+def words(reply: ReplyKind, transport: Transport, client: ClientKind, server: ServerKind, loop: LoopKind) -> str:
+    """A case in the words that stand in its benchmark's name; python-socketio's client is not mentioned."""
+    connection = f"{transport}-fast" if client == "FastClient" else transport
+    return f"{reply}-{connection}-{server}-{loop}"
+
+
+def bench_round_trip(
+    stage: Stage,
+    exchange: Exchange,
+    benchmark: BenchmarkFixture,
+    options: Options,
+    reply: ReplyKind,
+    transport: Transport,
+    client: ClientKind,
+    server: ServerKind,
+    loop: LoopKind,
+) -> None:
+    """Emit, and wait for the reply."""
+    definition = next(definition for definition in options.definitions if definition.reply == reply)
+    name = f"{definition.name}[{words(reply, transport, client, server, loop)}]"
+    group = GROUPS[server].format(transport=transport, url=options.url)
+    describe(benchmark, name, group, conditions(stage, definition, client, transport))
+    measure(benchmark, stage, exchange, definition)

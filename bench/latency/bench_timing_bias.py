@@ -1,0 +1,96 @@
+"""How much it matters to time inside the loop: the same, timed inside and around `run_until_complete`.
+
+The empty coroutine takes one turn of the loop. What every single call took around in excess of inside is stored as well
+(`bias_us` in `extra_info`, the median): from one benchmark to the next the machine may drift by more than that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from statistics import median
+from time import perf_counter_ns
+
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from bench.latency.measuring import TIMER, conditions, describe, failing_in_one_line, warm_up
+from bench.latency.options import FOO_BAR_DEFINITIONS
+from bench.latency.stage import ClientKind, LoopKind, ServerKind, Stage
+from bench.roundtrip import Exchange
+from bench.wire.interface import Transport
+
+# A round is one call, however short: nothing is to be calibrated, and a second of them would be too many.
+EMPTY = {"min_time": 0, "max_time": 0.05}
+INSIDE = {"timer": TIMER}
+
+
+@pytest.fixture
+def server() -> ServerKind:
+    """As the round trip's benchmarks have it that are compared."""
+    return "process"
+
+
+@pytest.fixture
+def client() -> ClientKind:
+    """The one that users have."""
+    return "AsyncClient"
+
+
+@pytest.fixture
+def transport() -> Transport:
+    """The one that users have."""
+    return "websocket"
+
+
+@pytest.mark.parametrize(
+    ("work", "timed"),
+    [
+        pytest.param("empty_coroutine", "inside", marks=pytest.mark.benchmark(**EMPTY, **INSIDE)),
+        pytest.param("empty_coroutine", "around", marks=pytest.mark.benchmark(**EMPTY)),
+        pytest.param("foo_bar", "inside", marks=pytest.mark.benchmark(**INSIDE)),
+        pytest.param("foo_bar", "around"),
+    ],
+)
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def bench_timing_bias(
+    stage: Stage,
+    exchange: Exchange,
+    benchmark: BenchmarkFixture,
+    work: str,
+    timed: str,
+    loop: LoopKind,
+    client: ClientKind,
+    transport: Transport,
+) -> None:
+    """The same call, timed by the virtual timer and by pytest-benchmark's own."""
+    definition = FOO_BAR_DEFINITIONS[0]
+    described = conditions(stage, definition, client, transport)
+    describe(benchmark, f"{work}[{timed}-{loop}]", f"timing bias: {work} on {loop}", described)
+
+    def call() -> int:
+        if work == "empty_coroutine":
+            return stage.run(_empty())
+        return stage.run(exchange(definition.round_trip)).service_ns
+
+    biases_ns: list[int] = []
+
+    def inside() -> None:
+        TIMER.advance(call())
+
+    def around() -> None:
+        started_ns = perf_counter_ns()
+        inside_ns = call()
+        biases_ns.append(perf_counter_ns() - started_ns - inside_ns)
+
+    with failing_in_one_line(benchmark, stage):
+        warm_up(call)
+        benchmark(inside if timed == "inside" else around)
+    if biases_ns:
+        benchmark.extra_info["bias_us"] = median(biases_ns) / 1e3
+
+
+async def _empty() -> int:
+    """One turn of the loop; returns how long it took (ns)."""
+    started_ns = perf_counter_ns()
+    await asyncio.sleep(0)
+    return perf_counter_ns() - started_ns

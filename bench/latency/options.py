@@ -1,0 +1,153 @@
+"""What `pytest bench` is told to measure: which service, by which round trips.
+
+Rules: pure. Texts come in as the user typed them, checked values come out; what is wrong is an `OptionError` of one
+line that names the option. `bench/conftest.py` registers the options with pytest.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import orjson
+import pytest
+
+from bench.roundtrip import FOO_ACKNOWLEDGED, FOO_BAR, RoundTrip, round_trip_of
+from bench.wire.client import websocket_url
+from bench.wire.interface import ConnectFailed
+
+DEFAULT_APP = "app.main:app"
+DEFAULT_REPLY_TIMEOUT = "5"
+
+ReplyKind = Literal["event", "acknowledged"]
+
+# Socket.IO's clients and servers keep these to themselves.
+_RESERVED = frozenset({"", "*", "connect", "connect_error", "disconnect", "disconnecting"})
+
+# Where `app` and `bench` lie: out of the box the service is the one beside this suite, whatever the directory is.
+_HOME = Path(__file__).parents[2]
+
+
+class OptionError(ValueError):
+    """An option's value cannot be used. One line."""
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A round trip to measure; `name` is the start of its benchmarks' names, by which results are compared."""
+
+    name: str
+    round_trip: RoundTrip
+
+    @property
+    def reply(self) -> ReplyKind:
+        """What is waited for."""
+        return "acknowledged" if self.round_trip.reply is None else "event"
+
+
+FOO_BAR_DEFINITIONS = (Definition("foo_bar", FOO_BAR), Definition("foo_bar", FOO_ACKNOWLEDGED))
+
+
+@dataclass(frozen=True)
+class Options:
+    """`app` is served, imported from `directory`, unless there is a `url`."""
+
+    app: str
+    url: str | None
+    directory: Path
+    definitions: tuple[Definition, ...]
+    reply_timeout_ns: int
+    is_default: bool
+    """Whether nothing else than FOO→BAR, as it lies beside this suite, is measured."""
+
+    @property
+    def service(self) -> str:
+        """The service in one word: where it is reached, or what is served."""
+        return self.url or self.app
+
+
+OPTIONS = pytest.StashKey[Options]()
+"""Where the session's options lie in pytest's configuration."""
+
+
+def parse(
+    *,
+    app: str | None = None,
+    url: str | None = None,
+    host: str | None = None,
+    event: str | None = None,
+    reply: str | None = None,
+    payload: str | None = None,
+    reply_timeout: str = DEFAULT_REPLY_TIMEOUT,
+    directory: Path,
+) -> Options:
+    """The options from the user's texts, None where one was not given. `directory` is the user's.
+
+    Raises OptionError.
+    """
+    url = _url(url, host)
+    if app is not None and url is not None:
+        raise OptionError(f"--app {app} and --url {url}: give the app to serve, or the URL of a server, not both")
+    return Options(
+        app=DEFAULT_APP if app is None else _app(app),
+        url=url,
+        directory=_HOME if app is None else directory,
+        definitions=_definitions(event, reply, payload),
+        reply_timeout_ns=_timeout_ns(reply_timeout),
+        is_default=app is None and url is None and event is None,
+    )
+
+
+def _url(url: str | None, host: str | None) -> str | None:
+    if url is not None and host is not None and url != host:
+        raise OptionError(f"--url {url} and --host {host}: they mean the same, give one of them")
+    option, value = ("--url", url) if url is not None else ("--host", host)
+    if value is None:
+        return None
+    try:
+        websocket_url(value)
+    except ConnectFailed as error:
+        raise OptionError(f"{option} {error}") from None
+    return value
+
+
+def _app(app: str) -> str:
+    module, _, attribute = app.partition(":")
+    if not all(name.isidentifier() for name in (*module.split("."), *attribute.split("."))):
+        raise OptionError(f"--app {app!r} is no application: give it as module:attribute, like {DEFAULT_APP}")
+    return app
+
+
+def _definitions(event: str | None, reply: str | None, payload: str | None) -> tuple[Definition, ...]:
+    if event is None:
+        for option, value in (("--reply", reply), ("--payload", payload)):
+            if value is not None:
+                raise OptionError(f"{option} {value}: it belongs to an event, give that with --event")
+        return FOO_BAR_DEFINITIONS
+    for option, value in (("--event", event), ("--reply", reply)):
+        if value in _RESERVED:
+            raise OptionError(f"{option} {value!r} is no event of a service: Socket.IO reserves it")
+    name = event if reply is None else f"{event}-{reply}"
+    return (Definition(name, round_trip_of(event, reply, _payload(payload))),)
+
+
+def _payload(payload: str | None) -> Any:
+    """None, which is sent as no argument at all, where there is no payload."""
+    if payload is None:
+        return None
+    try:
+        return orjson.loads(payload)
+    except orjson.JSONDecodeError as error:
+        raise OptionError(f"--payload {payload!r} is not JSON: {error}") from None
+
+
+def _timeout_ns(text: str) -> int:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0.001 <= seconds <= 3600:
+        raise OptionError(f"--reply-timeout {text!r}: give seconds, from 0.001 to 3600")
+    return round(seconds * 1e9)

@@ -1,0 +1,43 @@
+"""pytest-benchmark's storage, but a result is there whole or not at all, and never in another's place.
+
+The layout and all reading are pytest-benchmark's: `pytest-benchmark compare` and `--benchmark-compare` go on working.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Self
+
+from pytest_benchmark.session import BenchmarkSession
+from pytest_benchmark.storage.file import FileStorage
+from pytest_benchmark.utils import safe_dumps
+
+from bench.results.store import ResultError, write_numbered
+
+
+class ResultStorage(FileStorage):
+    """Files below one folder, numbered per machine; `failure` is why the last `save` stored nothing, if it did not."""
+
+    failure: str | None = None
+
+    @classmethod
+    def of(cls, session: BenchmarkSession) -> Self:
+        """The storage in the folder that the session uses already."""
+        return cls(session.storage.path, session.logger, session.machine_id)
+
+    @property
+    def location(self) -> str:
+        """The folder, relative to the working directory where it lies there."""
+        folder: Path = self.path
+        return str(folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder)
+
+    def save(self, output_json: dict[str, Any], save: str) -> None:
+        """Store a session under the next number and the name `save`."""
+        data: bytes = safe_dumps(output_json, ensure_ascii=True, indent=4).encode()  # type: ignore[no-untyped-call]
+        try:
+            path = write_numbered(self.path / self.default_machine_id, save, data)
+        except ResultError as error:
+            self.failure = str(error)
+            self.logger.error(self.failure)
+        else:
+            self.logger.info(f"Saved benchmark data in: {path}")
