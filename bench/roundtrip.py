@@ -164,6 +164,7 @@ class Exchange:
         self.broken = False
         self._tokens = tokens
         self._loop = asyncio.get_running_loop()
+        self._callers = 0
         self._pending: dict[str, _Pending] = {}
         self._given_up: dict[str, str] = {}
         """Tokens that are awaited no longer, and whose late reply is counted under which name."""
@@ -176,11 +177,11 @@ class Exchange:
 
     @property
     def in_flight(self) -> int:
-        """How many emissions await their reply."""
-        return len(self._pending)
+        """How many callers have not been told yet how their emission ended."""
+        return self._callers
 
     def in_flight_by_name(self) -> Counter[str]:
-        """The same, by definition's name. May be asked from another thread."""
+        """How many emissions await their reply, by definition's name. May be asked from another thread."""
         return Counter(pending.round_trip.name for pending in list(self._pending.values()))
 
     async def __call__(self, round_trip: RoundTrip) -> Completed:
@@ -193,6 +194,7 @@ class Exchange:
         token = next(self._tokens)
         pending = _Pending(token, round_trip, self._loop.create_future())
         self._pending[token] = pending
+        self._callers += 1
         try:
             pending.sent_ns = sent_ns = await self.client.emit(
                 round_trip.event,
@@ -202,17 +204,23 @@ class Exchange:
             if self._timer is None:
                 self._arm(self.timeout_ns)
             received_ns, reply = await pending.answer
-        except BaseException:
-            if self._pending.pop(token, None) is not None and pending.sent_ns:
+        except asyncio.CancelledError:
+            if pending.sent_ns:
                 self.abandoned[round_trip.name] += 1
-                self._abandon(pending)
+                if self._pending.pop(token, None) is not None:
+                    self._abandon(pending)
             raise
+        finally:
+            self._callers -= 1
+            self._pending.pop(token, None)
         return Completed(sent_ns, received_ns, reply)
 
     async def quiet(self) -> None:
         """Return once nothing is in flight, which the timeout bounds."""
-        while pending := [one.answer for one in self._pending.values()]:
-            await asyncio.wait(pending)
+        while self._callers:
+            if answers := [pending.answer for pending in self._pending.values()]:
+                await asyncio.wait(answers)
+            await asyncio.sleep(0)
 
     def close(self) -> None:
         """Stop the clock of what is in flight."""

@@ -1,8 +1,10 @@
 """The account of one process: what its sessions noted, counted.
 
-Counts cover the whole run; histograms and the throughput cover the steady window; each second has its own line. A
-`Report` is the whole account so far, not what came since the last one: a report that arrives replaces the one before,
-so nothing depends on every one of them arriving. Pure: batches and times in, reports out.
+Counts cover the whole run; histograms and the throughput cover the steady window; each second has its own line. The
+operation that connects is apart: it happens while users arrive, before the window, so its histogram covers the whole
+run, and it has no part in the seconds. A `Report` is the whole account so far, not what came since the last one: a
+report that arrives replaces the one before, so nothing depends on every one of them arriving. Pure: batches and times
+in, reports out.
 """
 
 from __future__ import annotations
@@ -57,7 +59,7 @@ class OperationReport(BaseModel):
     window_ok: int
     """Replies received within the window: the throughput's numerator."""
     window_failed: int
-    """Emissions sent within the window that did not succeed: the histogram's censored share."""
+    """Emissions sent within the histogram's time that did not succeed: its censored share."""
     service: StoredHistogram
 
 
@@ -115,8 +117,7 @@ class Account:
         self.started_ns = started_ns
         self.window_start_ns: int | None = None
         self.window_end_ns: int | None = None
-        self._apart = apart
-        """The operation that is no round trip: it has a row, but no part in the seconds."""
+        self._apart = apart  # the name of the operation that connects
         self._operations: dict[str, _Operation] = {}
         self._seconds: dict[int, _Second] = {}
         self._changed: set[int] = set()
@@ -128,14 +129,16 @@ class Account:
         sent, received = times[0::2], times[1::2]
         service = received - sent
         operation.ok += len(sent)
-        operation.service.record(service[self._in_window(sent)])
-        operation.window_ok += int(np.count_nonzero(self._in_window(received)))
         failures = batch.failures
         operation.failed.update(failure.kind for failure in failures)
-        failed_sent = np.array([failure.sent_ns for failure in failures], dtype=np.int64)
-        operation.window_failed += int(np.count_nonzero(self._in_window(failed_sent)))
         if batch.operation == self._apart:
+            operation.service.record(service)
+            operation.window_failed += len(failures)
             return
+        failed_sent = np.array([failure.sent_ns for failure in failures], dtype=np.int64)
+        operation.service.record(service[self._in_window(sent)])
+        operation.window_ok += int(np.count_nonzero(self._in_window(received)))
+        operation.window_failed += int(np.count_nonzero(self._in_window(failed_sent)))
         for second, number in self._per_second(np.concatenate((sent, failed_sent))):
             self._second(second).sent += number
         for second, number in self._per_second(np.array([failure.ended_ns for failure in failures], dtype=np.int64)):
@@ -146,10 +149,14 @@ class Account:
             entry.ok += number
             entry.service.record(service[received_in == second])
 
-    def note_second(self, now_ns: int, users: int, cpu_share: float | None) -> None:
-        """Note how many users there are, and which share of a core the last second took."""
+    def note_users(self, now_ns: int, users: int) -> None:
+        """Note how many users there are; a second keeps the most that it saw."""
         entry = self._second((now_ns - self.started_ns) // NS_PER_S)
-        entry.users, entry.cpu_share = users, cpu_share
+        entry.users = max(entry.users, users)
+
+    def note_cpu(self, time_ns: int, share: float) -> None:
+        """Note which share of a core this process took in the second that contains `time_ns`."""
+        self._second((time_ns - self.started_ns) // NS_PER_S).cpu_share = share
 
     def open_window(self, now_ns: int) -> None:
         """The steady part begins."""

@@ -96,7 +96,7 @@ def _extend(stats: RequestStats, batch: Batch) -> None:
         known = stats.errors.get(key)
         if known is None:
             known = stats.errors[key] = StatsError(REQUEST_TYPE, batch.operation, error)
-        known.occurred()  # type: ignore[no-untyped-call]
+        known.occurred()
 
 
 def _buckets(took_ms: NDArray[np.float64]) -> NDArray[np.int64]:

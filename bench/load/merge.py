@@ -1,7 +1,8 @@
 """Workers → master: the reports of all processes become one load result. Pure: reports in, result out.
 
-Merging is exact: counts add up, histograms merge into that of the union. The window is the time in which every
-process's window was open; the throughput is the sum of the processes' rates, each over its own window.
+Merging is exact: counts add up, histograms merge into that of the union. The window begins when the last process's
+has begun, and ends with the last: a worker that quits early leaves its users to the others. The throughput is the sum
+of the processes' rates, each from the beginning of its own window to the common end.
 """
 
 from __future__ import annotations
@@ -52,16 +53,20 @@ class Merger:
         if not reports or None in starts:
             return Window(start_s=fallback_end_ns / NS_PER_S, end_s=fallback_end_ns / NS_PER_S, warmup_s=0.0)
         start_ns = max(start for start in starts if start is not None)
-        return Window(start_s=start_ns / NS_PER_S, end_s=max(start_ns, min(ends)) / NS_PER_S, warmup_s=0.0)
+        return Window(start_s=start_ns / NS_PER_S, end_s=max(start_ns, *ends) / NS_PER_S, warmup_s=0.0)
 
-    def operations(self, timeout_us: float, first: str) -> tuple[Operation, ...]:
-        """A row for each operation; the one named `first` leads. `timeout_us` is how long replies were awaited."""
+    def operations(self, timeout_us: float, apart: str) -> tuple[Operation, ...]:
+        """A row for each operation; `apart`, which connects, comes first and has no throughput.
+
+        `timeout_us` is how long replies were awaited.
+        """
         parts: dict[str, list[tuple[Report, OperationReport]]] = {}
         for received in self.processes.values():
             for operation in received.report.operations:
                 parts.setdefault(operation.name, []).append((received.report, operation))
-        names = sorted(parts, key=lambda name: (name != first, name))
-        return tuple(_operation(name, parts[name], timeout_us) for name in names)
+        names = sorted(parts, key=lambda name: (name != apart, name))
+        end_ns = max((received.report.window_end_ns or 0 for received in self.processes.values()), default=0)
+        return tuple(_operation(name, parts[name], timeout_us, end_ns, apart=name == apart) for name in names)
 
     def timeline(self, server_cpu_share: Mapping[int, float]) -> tuple[Second, ...]:
         """The run second by second, from 0 to the last in which anything was noted."""
@@ -73,7 +78,7 @@ class Merger:
             return ()
         return tuple(_second(t, by_second.get(t, []), server_cpu_share.get(t)) for t in range(max(by_second) + 1))
 
-    def generator(self, round_trips_apart: str) -> Generator:
+    def generator(self, apart: str) -> Generator:
         """CPU of the generator's processes over their windows: per round trip in all, the share of the busiest."""
         cpu_ns = ok = 0
         shares = []
@@ -83,7 +88,7 @@ class Merger:
             if report.window_cpu_ns is None or not duration_ns:
                 continue
             cpu_ns += report.window_cpu_ns
-            ok += sum(operation.window_ok for operation in report.operations if operation.name != round_trips_apart)
+            ok += sum(operation.window_ok for operation in report.operations if operation.name != apart)
             shares.append(report.window_cpu_ns / duration_ns)
         return Generator(
             processes=max(1, len(self.processes)),
@@ -107,7 +112,9 @@ def _window_ns(report: Report) -> int:
     return report.window_end_ns - report.window_start_ns
 
 
-def _operation(name: str, parts: Iterable[tuple[Report, OperationReport]], timeout_us: float) -> Operation:
+def _operation(
+    name: str, parts: Iterable[tuple[Report, OperationReport]], timeout_us: float, end_ns: int, apart: bool
+) -> Operation:
     ok = timeouts = unfinished = late = censored = 0
     errors: Counter[str] = Counter()
     service = Histogram()
@@ -121,12 +128,12 @@ def _operation(name: str, parts: Iterable[tuple[Report, OperationReport]], timeo
         censored += part.window_failed
         errors.update(part.errors)
         service.merge(part.service.restored())
-        if duration_ns := _window_ns(report):
+        if report.window_start_ns is not None and report.window_start_ns < end_ns:
             has_window = True
-            per_s += part.window_ok * NS_PER_S / duration_ns
+            per_s += part.window_ok * NS_PER_S / (end_ns - report.window_start_ns)
     sent = ok + timeouts + sum(errors.values()) + unfinished
-    # Beyond which time a censored figure lies: the timeout where there were any, else all that was seen.
-    limit_us = timeout_us if timeouts else (service.max_ns or 0) / 1000
+    # Beyond which time a censored figure lies: the timeout where there were any, else all that was seen, if anything.
+    limit_us = timeout_us if timeouts else _us(service.max_ns)
     return Operation(
         name=name,
         scheduled=sent,
@@ -137,15 +144,15 @@ def _operation(name: str, parts: Iterable[tuple[Report, OperationReport]], timeo
         errors=dict(errors.most_common()),
         unfinished=unfinished,
         late=late,
-        throughput_per_s=per_s if has_window else None,
+        throughput_per_s=per_s if has_window and not apart else None,
         service_us=_distribution(service, censored, limit_us),
         service_histogram=service.encode() if service.count else None,
     )
 
 
-def _distribution(histogram: Histogram, censored: int, limit_us: float) -> Distribution | None:
-    if not histogram.count and not censored:
-        return None
+def _distribution(histogram: Histogram, censored: int, limit_us: float | None) -> Distribution | None:
+    if limit_us is None:
+        return None  # nothing succeeded, and what failed does not tell how long it would have taken
 
     def percentile_us(percent: float) -> float | None:
         value_ns = histogram.percentile_ns(percent, censored)

@@ -63,6 +63,8 @@ class LoadProcess:
         self._drained: Event | None = None
         self._window_cpu_started_ns = 0
         self._window_cpu_ns: int | None = None
+        self._noted = 0, 0
+        """Since when, and since which CPU time of this process, the present second's share is counted."""
         self._origin = secrets.token_hex(4)
         self._connections = count()
         self._turning: gevent.Greenlet | None = None
@@ -83,6 +85,7 @@ class LoadProcess:
         self._shared = Shared()
         self._accepting, self._spawned, self._forced, self._drained = True, False, False, None
         self._window_cpu_ns = None
+        self._noted = started_ns, process_time_ns()
         self.engine.start()
         if self._turning is None:
             self._turning = gevent.spawn(self._turn_regularly)
@@ -103,6 +106,7 @@ class LoadProcess:
             return
         self._drained = Event()
         self._accepting = False
+        self._note_use()
         self._close_window()
         try:
             if stop_timeout_s:
@@ -192,18 +196,22 @@ class LoadProcess:
         logger.error("%s\n%s", error, "".join(traceback.format_exception(error)))
 
     def _turn_regularly(self) -> None:
-        noted_ns, cpu_ns = perf_counter_ns(), process_time_ns()
         while True:
             gevent.sleep(_TURN_INTERVAL_S)
             self.turn()
-            now_ns = perf_counter_ns()
-            if now_ns - noted_ns >= NS_PER_S:
-                now_cpu_ns = process_time_ns()
-                if self._accepting:
-                    # The share is of the second that has just ended.
-                    second_ns = max(self.account.started_ns, now_ns - NS_PER_S)
-                    self.account.note_second(second_ns, self.users, (now_cpu_ns - cpu_ns) / (now_ns - noted_ns))
-                noted_ns, cpu_ns = now_ns, now_cpu_ns
+            if self._accepting:
+                self._note_use()
+
+    def _note_use(self) -> None:
+        """Users and CPU of the present second; its CPU is noted when the next one has begun, or nothing follows."""
+        now_ns, cpu_ns = perf_counter_ns(), process_time_ns()
+        since_ns, cpu_since_ns = self._noted
+        if (now_ns - since_ns) >= NS_PER_S or not self._accepting:
+            self.account.note_cpu(since_ns, (cpu_ns - cpu_since_ns) / max(1, now_ns - since_ns))
+            whole_seconds = (now_ns - self.account.started_ns) // NS_PER_S
+            self._noted = self.account.started_ns + whole_seconds * NS_PER_S, cpu_ns
+        if self._members:
+            self.account.note_users(now_ns, self.users)
 
     # ------------------------------------------------------------------ the window
 

@@ -35,16 +35,7 @@ from bench.load.recording import CONNECT
 from bench.load.service import Service, machine_identity, pin_generator
 from bench.load.tasks import tasks_that_do_not_await
 from bench.load.user import SocketIOUser
-
-try:
-    from bench.report.load_table import load_table
-except ImportError:
-
-    def load_table(result, console, path):
-        console.print(result.model_dump_json(indent=1, exclude={"machine_info", "timeline", "packages"})[:3500])
-        print(path)
-
-
+from bench.report.load_table import load_table
 from bench.results.environment import commit_info, machine_info, packages, service_directory
 from bench.results.model import LoadResult, Scenario
 from bench.results.store import ResultError, Store
@@ -61,10 +52,11 @@ _REPORT = "bench_report"
 _DRAIN = "bench_drain"
 """Master to worker: stop all sessions, then report for the last time."""
 
-_REPORT_INTERVAL_S = 3.0
+_REPORT_INTERVAL_S = 1.0
 _HANDSHAKE_MARGIN_S = 10.0
 """For what a drain does besides awaiting replies, and for the messages."""
 _USAGE_INTERVAL_S = 0.2
+_WORKERS_READY_TIMEOUT_S = 5.0
 
 
 class MisuseError(Exception):
@@ -103,13 +95,20 @@ def _install(environment: Environment, runner: Runner, **_: Any) -> None:
         else:
             OwnerRun(environment, runner)
     except MisuseError as error:
-        _say_and_exit(str(error), 2)
+        _say_and_exit(runner, str(error), 2)
     except ServerError as error:
-        _say_and_exit(str(error), 1)
+        _say_and_exit(runner, str(error), 1)
 
 
-def _say_and_exit(line: str, code: int) -> None:
+def _say_and_exit(runner: Runner, line: str, code: int) -> None:
     logger.error(line)
+    if isinstance(runner, MasterRunner):
+        # Workers that were forked beside it would wait a minute for this master's heartbeat.
+        forked = getattr(runner.environment.parsed_options, "processes", None) or 0
+        give_up_at = time.monotonic() + _WORKERS_READY_TIMEOUT_S
+        while len(runner.clients) < forked and time.monotonic() < give_up_at:
+            gevent.sleep(0.05)
+        runner.quit()
     sys.exit(code)
 
 
@@ -383,9 +382,10 @@ class OwnerRun(_Run):
             logger.error("%s", error)
             self.environment.process_exit_code = 1
         load_table(result, Console(), path)
-        if (reason := _nothing_measured(result)) is not None:
-            logger.error("%s", reason)
-            self.environment.process_exit_code = 1
+        for reason in (_nothing_measured(result), result.partial_reason):
+            if reason is not None:
+                logger.error("%s", reason)
+                self.environment.process_exit_code = 1
 
     def _result(self) -> LoadResult:
         environment, options, merger = self.environment, self.options, self._merger

@@ -269,7 +269,7 @@ class Session:
         """Sleep as long as the task set's wait time says. Raises StopUser."""
         if self._stopping:
             raise StopUser
-        seconds = task_set.wait_time()  # type: ignore[no-untyped-call]
+        seconds = task_set.wait_time()
         if seconds > 0:
             self.user._state = LOCUST_STATE_WAITING
             await self._sleep(seconds)

@@ -66,7 +66,7 @@ class SocketIOUser(User):
         assert self._membership is not None, "round trips are performed by a running user"
         return await self._membership.session.round_trip(definition)
 
-    async def wait(self) -> None:  # type: ignore[override]  # Locust's blocks
+    async def wait(self) -> None:
         """Sleep as long as `wait_time` says, in the middle of a task."""
         await asyncio.sleep(self.wait_time())
 
