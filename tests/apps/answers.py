@@ -1,0 +1,57 @@
+"""A service of somebody else's: plain python-socketio, nothing of this project, and some habits that are not nice.
+
+`ANSWERS_MARK` names a file that appears once the moment has come that `ANSWERS_MOMENT` names: `import`, after which the
+import does not end, or `asked`, when it was asked often enough to be in the middle of a measurement.
+"""
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import socketio
+
+MOMENT = os.environ.get("ANSWERS_MOMENT")
+IN_THE_MIDDLE = 100
+
+sio = socketio.AsyncServer(async_mode="asgi")
+app = socketio.ASGIApp(sio)
+asked = 0
+
+
+def mark() -> None:
+    Path(os.environ["ANSWERS_MARK"]).touch()
+
+
+if MOMENT == "import":
+    mark()
+    time.sleep(60)
+
+
+@sio.on("ASK")
+async def ask(sid: str, question: dict[str, Any]) -> str:
+    """The token comes back, but elsewhere and in another text."""
+    global asked
+    asked += 1
+    if MOMENT == "asked" and asked == IN_THE_MIDDLE:
+        mark()
+    await sio.emit("ANSWER", {"answers": [{"to": f"the question {question['id']}"}]}, to=sid)
+    return "asked"
+
+
+@sio.on("PLAIN")
+async def plain(sid: str) -> None:
+    """No token, and no payload either."""
+    await sio.emit("REPLY", "ok", to=sid)
+
+
+@sio.on("TWICE")
+async def twice(sid: str) -> None:
+    await sio.emit("REPLY", "ok", to=sid)
+    await sio.emit("REPLY", "ok", to=sid)
+
+
+@sio.on("PICKY")
+async def picky(sid: str, data: Any) -> None:
+    """Who polls hears something else."""
+    await sio.emit("REPLY" if sio.transport(sid) == "websocket" else "COMPLAINT", data, to=sid)

@@ -1,0 +1,83 @@
+"""What `pytest bench` makes of what the user typed."""
+
+from pathlib import Path
+
+import pytest
+
+from bench.latency.options import FOO_BAR_DEFINITIONS, OptionError, parse
+
+HERE = Path("somewhere")
+
+
+def test_out_of_the_box_it_is_foo_bar_as_it_lies_beside_the_suite() -> None:
+    options = parse(directory=HERE)
+    assert options.is_default
+    assert options.app == options.service == "app.main:app"
+    assert options.directory != HERE
+    assert options.definitions == FOO_BAR_DEFINITIONS
+    assert [definition.reply for definition in options.definitions] == ["event", "acknowledged"]
+    assert options.reply_timeout_ns == 5_000_000_000
+
+
+def test_an_app_comes_from_the_users_directory() -> None:
+    options = parse(app="shop.asgi:make.app", directory=HERE)
+    assert (options.app, options.directory, options.is_default) == ("shop.asgi:make.app", HERE, False)
+
+
+@pytest.mark.parametrize("given", [{"url": "http://[::1]:80/x"}, {"host": "http://[::1]:80/x"}])
+def test_host_means_url(given: dict[str, str]) -> None:
+    options = parse(**given, directory=HERE)
+    assert options.url == options.service == "http://[::1]:80/x"
+    assert not options.is_default
+
+
+def test_the_same_url_twice_is_one() -> None:
+    assert parse(url="http://a", host="http://a", directory=HERE).url == "http://a"
+
+
+def test_an_event_alone_is_acknowledged_and_has_no_argument() -> None:
+    (definition,) = parse(event="NEWS", directory=HERE).definitions
+    assert (definition.name, definition.reply) == ("NEWS", "acknowledged")
+    assert definition.round_trip.request("token") is None
+
+
+def test_an_event_with_a_reply_and_a_payload() -> None:
+    (definition,) = parse(event="NEWS", reply="PUBLISHED", payload='{"id": ["{token}"]}', directory=HERE).definitions
+    assert (definition.name, definition.reply) == ("NEWS-PUBLISHED", "event")
+    assert definition.round_trip.request("t") == {"id": ["t"]}
+    assert not definition.round_trip.matched_in_order
+
+
+def test_without_a_token_replies_are_matched_in_order() -> None:
+    (definition,) = parse(event="NEWS", reply="PUBLISHED", payload="[1]", directory=HERE).definitions
+    assert definition.round_trip.matched_in_order
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"app": "nothing"}, "--app 'nothing'"),
+        ({"app": "a:b:c"}, "--app 'a:b:c'"),
+        ({"app": "a b:c"}, "--app 'a b:c'"),
+        ({"app": ""}, "--app ''"),
+        ({"url": "localhost:8000"}, "--url 'localhost:8000'"),
+        ({"host": "ftp://a"}, "--host 'ftp://a'"),
+        ({"url": "http://a", "host": "http://b"}, "--url http://a and --host http://b"),
+        ({"url": "http://a", "app": "a:b"}, "--app a:b and --url http://a"),
+        ({"reply": "BAR"}, "--reply BAR"),
+        ({"payload": "{}"}, "--payload {}"),
+        ({"event": "NEWS", "payload": "{"}, "--payload '{' is not JSON"),
+        ({"event": "NEWS", "payload": "NaN"}, "--payload 'NaN' is not JSON"),
+        ({"event": ""}, "--event ''"),
+        ({"event": "NEWS", "reply": "disconnect"}, "--reply 'disconnect'"),
+        ({"reply_timeout": "soon"}, "--reply-timeout 'soon'"),
+        ({"reply_timeout": "0"}, "--reply-timeout '0'"),
+        ({"reply_timeout": "nan"}, "--reply-timeout 'nan'"),
+        ({"reply_timeout": "1e9"}, "--reply-timeout '1e9'"),
+    ],
+)
+def test_what_is_wrong_is_one_line_that_names_the_option(given: dict[str, str], said: str) -> None:
+    with pytest.raises(OptionError) as raised:
+        parse(**given, directory=HERE)  # type: ignore[arg-type]
+    assert str(raised.value).startswith(said)
+    assert "\n" not in str(raised.value)
