@@ -1,3 +1,4 @@
+# mypy: disable-error-code="no-untyped-call"
 """The virtual timer, alone and as pytest-benchmark uses it."""
 
 import pytest

@@ -78,6 +78,6 @@ def test_without_a_token_replies_are_matched_in_order() -> None:
 )
 def test_what_is_wrong_is_one_line_that_names_the_option(given: dict[str, str], said: str) -> None:
     with pytest.raises(OptionError) as raised:
-        parse(**given, directory=HERE)  # type: ignore[arg-type]
+        parse(**given, directory=HERE)
     assert str(raised.value).startswith(said)
     assert "\n" not in str(raised.value)

@@ -1,3 +1,4 @@
+# mypy: disable-error-code="no-untyped-call"
 """Latency results on disk: whole, numbered, and read by pytest-benchmark's own storage."""
 
 import json

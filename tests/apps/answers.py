@@ -1,3 +1,4 @@
+# mypy: disable-error-code="untyped-decorator"
 """A service of somebody else's: plain python-socketio, nothing of this project, and some habits that are not nice.
 
 `ANSWERS_MARK` names a file that appears once the moment has come that `ANSWERS_MOMENT` names: `import`, after which the
