@@ -416,7 +416,7 @@ def test_tear_down_does_not_wait_for_clients_that_stay(run: Run) -> None:
         assert inner.seen == ["startup", "up", "shutdown"]
         await asyncio.gather(waiting, return_exceptions=True)
         for client in clients:
-            await client.wait()  # until it has noticed
+            await client.eio.wait()  # until it has noticed
 
     run(scenario)
 

@@ -265,7 +265,7 @@ def test_a_server_that_does_not_stop_is_stopped_by_force(monkeypatch: pytest.Mon
 def test_an_app_that_fails_while_it_shuts_down_says_so_in_the_log() -> None:
     running = server("served:ill_at_the_end").start()
     running.stop()
-    with pytest.raises(ServerError, match=r"exit code 1; .*shut-down of .* failed: RuntimeError: could not say goodbye"):
+    with pytest.raises(ServerError, match=r"exit code 1; .*shut-down of .* failed: RuntimeError: could not say good"):
         running.check()
 
 
