@@ -382,7 +382,7 @@ class OwnerRun(_Run):
             logger.error("%s", error)
             self.environment.process_exit_code = 1
         load_table(result, Console(), path)
-        for reason in (_nothing_measured(result), result.partial_reason):
+        for reason in (_nothing_measured(result), result.partial_reason, _cut_off(result)):
             if reason is not None:
                 logger.error("%s", reason)
                 self.environment.process_exit_code = 1
@@ -471,3 +471,11 @@ def _nothing_measured(result: LoadResult) -> str | None:
     if not any(operation.sent for operation in result.operations if operation.name != CONNECT):
         return "nothing was sent: no task performed a round trip"
     return None
+
+
+def _cut_off(result: LoadResult) -> str | None:
+    """What is missing because the run was ended by force."""
+    if not result.forced:
+        return None
+    unfinished = sum(operation.unfinished for operation in result.operations)
+    return f"the run was ended by force: {unfinished} replies were still awaited"

@@ -1,0 +1,36 @@
+"""A FOO→BAR service with a truth of its own: every 10th reply never comes, every 7th comes late, the rest at once."""
+
+import asyncio
+from itertools import count
+from typing import Any
+
+import socketio
+
+LATE_S = 0.6
+
+sio = socketio.AsyncServer(async_mode="asgi")
+numbers = count(1)
+lost: list[str] = []
+late: list[str] = []
+
+
+@sio.on("FOO")
+async def foo(sid: str, data: dict[str, Any]) -> None:
+    number = next(numbers)
+    if number % 10 == 0:
+        lost.append(data["name"])
+    elif number % 7 == 0:
+        late.append(data["name"])
+        await asyncio.sleep(LATE_S)
+        await sio.emit("BAR", {"foo": data["name"]}, to=sid)
+    else:
+        await sio.emit("BAR", {"foo": data["name"]}, to=sid)
+
+
+async def counts(scope: Any, receive: Any, send: Any) -> None:
+    """`/counts`: how many were lost and how many were late."""
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": f'{{"lost": {len(lost)}, "late": {len(late)}}}'.encode()})
+
+
+app = socketio.ASGIApp(sio, other_asgi_app=counts, on_shutdown=sio.shutdown)
