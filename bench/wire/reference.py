@@ -106,23 +106,25 @@ class ReferenceClient:
     async def disconnect(self) -> None:
         """Close the connection. Does nothing where there is none."""
         self._reason = "disconnected by the client"
-        try:
-            async with asyncio.timeout(_CLOSING_TIMEOUT_S):
-                await self._client.shutdown()
-                await self._client.eio.wait()
-        except TimeoutError:
-            pass
-        finally:
-            await self._release()
-
-    async def _release(self) -> None:
-        """End the tasks and close the sockets that python-socketio would keep."""
         engine = self._client.eio
-        for task in (engine.read_loop_task, engine.write_loop_task):
-            if task is not None and not task.done():
-                task.cancel()
+        closing = asyncio.create_task(self._client.shutdown())
+        # Where it polls, it would wait for the answer to the open request, which the server gives in its own time. By
+        # then all that was to be sent is sent.
+        last = engine.write_loop_task if engine.transport() == "polling" else None
+        try:
+            await asyncio.wait({last or closing}, timeout=_CLOSING_TIMEOUT_S)
+        finally:
+            await self._release(closing)
+
+    async def _release(self, *tasks: asyncio.Task[Any]) -> None:
+        """End these tasks and python-socketio's, and close the sockets that it would keep."""
+        engine = self._client.eio
+        ending = [task for task in (*tasks, engine.read_loop_task, engine.write_loop_task) if task is not None]
+        for task in ending:
+            task.cancel()
         if engine.http is not None:
             await engine.http.close()
+        await asyncio.gather(*ending, return_exceptions=True)
 
     def _refused(self, data: Any = None, *_: Any) -> None:
         self._refusal = str(data.get("message", data) if isinstance(data, dict) else data)
