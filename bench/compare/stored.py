@@ -5,7 +5,7 @@ too, one `Spoiler` each of an enumerated kind. No judgement is made here: a rati
 anything.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
@@ -24,6 +24,10 @@ from bench.results.model import (
 
 _US_PER_S = 1e6
 _NAMES_SHOWN = 3
+_CONDITIONS = (
+    *("service", "event", "reply", "matched_by", "client", "transport", "server", "loop", "http", "ws"),
+    *("server_core", "generator_cores", "reply_timeout_s"),
+)
 
 
 class IncomparableError(Exception):
@@ -74,7 +78,7 @@ class SpoilerKind(StrEnum):
 
     MACHINE = "different machines"
     PACKAGES = "different versions"
-    SCENARIO = "different settings"
+    SETTINGS = "different settings"
     DIRTY = "uncommitted changes"
     SATURATED = "generator saturated"
     PARTIAL = "partial result"
@@ -93,7 +97,8 @@ class Spoiler:
 class Comparison:
     """Two results of one kind side by side, in the order of the new one.
 
-    `whole_run` are metrics of a load run as a whole. `only_old` and `only_new` name what the other side does not have.
+    `whole_run` are metrics of a load run as a whole. `illustrative` names the benchmarks that both have but that are
+    not to be compared, `only_old` and `only_new` those that the other side does not have.
     """
 
     kind: Kind
@@ -101,6 +106,7 @@ class Comparison:
     new: Result
     pairs: tuple[Pair, ...]
     whole_run: tuple[Row, ...]
+    illustrative: tuple[str, ...]
     only_old: tuple[str, ...]
     only_new: tuple[str, ...]
     spoilers: tuple[Spoiler, ...]
@@ -109,20 +115,12 @@ class Comparison:
 def compare(old: Result, new: Result) -> Comparison:
     """Pair the benchmarks of two results by name: latency by pytest's full name, load by the operation's.
 
-    Raises IncomparableError where the kinds differ or no benchmark is in both.
+    Raises IncomparableError where the kinds differ or there is no benchmark to compare in both.
     """
     if isinstance(old, LatencyResult) and isinstance(new, LatencyResult):
-        old_benchmarks = {benchmark.fullname: benchmark for benchmark in old.benchmarks}
-        new_benchmarks = {benchmark.fullname: benchmark for benchmark in new.benchmarks}
-        common = _common(old_benchmarks, new_benchmarks)
-        pairs = [Pair(name, _latency_rows(old_benchmarks[name], new_benchmarks[name])) for name in common]
-        return _comparison(old, new, pairs, (), old_benchmarks, new_benchmarks)
+        return _compare_latency(old, new)
     if isinstance(old, LoadResult) and isinstance(new, LoadResult):
-        old_operations = {operation.name: operation for operation in old.operations}
-        new_operations = {operation.name: operation for operation in new.operations}
-        common = _common(old_operations, new_operations)
-        pairs = [Pair(name, _load_rows(old_operations[name], new_operations[name])) for name in common]
-        return _comparison(old, new, pairs, _whole_run_rows(old, new), old_operations, new_operations)
+        return _compare_load(old, new)
     raise IncomparableError(
         f"OLD is a {old.kind} result and NEW a {new.kind} result: only results of one kind can be compared"
     )
@@ -151,38 +149,66 @@ def figure(distribution: Distribution | None, name: str) -> Figure | None:
     return None if limit is None else Figure(limit, "above")
 
 
-def _common(old: Iterable[str], new: Iterable[str]) -> list[str]:
-    old, new = list(old), list(new)
+def _compare_latency(old: LatencyResult, new: LatencyResult) -> Comparison:
+    olds = {benchmark.fullname: benchmark for benchmark in old.benchmarks}
+    news = {benchmark.fullname: benchmark for benchmark in new.benchmarks}
+    common = _common(olds, news)
+    illustrative = tuple(name for name in common if olds[name].is_illustrative or news[name].is_illustrative)
+    compared = [name for name in common if name not in illustrative]
+    if not compared:
+        raise IncomparableError(
+            "nothing to compare: the server ran in the client's own loop in all common benchmarks; these illustrate"
+        )
+    settings = {_changes(_conditions(olds[name]), _conditions(news[name])): None for name in compared}
+    return Comparison(
+        kind="latency",
+        old=old,
+        new=new,
+        pairs=tuple(Pair(name, _latency_rows(olds[name], news[name])) for name in compared),
+        whole_run=(),
+        illustrative=illustrative,
+        only_old=tuple(name for name in olds if name not in news),
+        only_new=tuple(name for name in news if name not in olds),
+        spoilers=(
+            *_environment_spoilers(old, new),
+            *(Spoiler(SpoilerKind.SETTINGS, changed) for changed in settings if changed),
+            *_commit_spoilers(old, new),
+        ),
+    )
+
+
+def _compare_load(old: LoadResult, new: LoadResult) -> Comparison:
+    olds = {operation.name: operation for operation in old.operations}
+    news = {operation.name: operation for operation in new.operations}
+    changed = _changes(_settings(old), _settings(new))
+    return Comparison(
+        kind="load",
+        old=old,
+        new=new,
+        pairs=tuple(Pair(name, _load_rows(olds[name], news[name])) for name in _common(olds, news)),
+        whole_run=_whole_run_rows(old, new),
+        illustrative=(),
+        only_old=tuple(name for name in olds if name not in news),
+        only_new=tuple(name for name in news if name not in olds),
+        spoilers=(
+            *_environment_spoilers(old, new),
+            *([Spoiler(SpoilerKind.SETTINGS, changed)] if changed else []),
+            *_commit_spoilers(old, new),
+            *_run_spoilers(old, new),
+        ),
+    )
+
+
+def _common(old: Collection[str], new: Collection[str]) -> list[str]:
     common = [name for name in new if name in old]
     if not common:
         raise IncomparableError(f"no benchmark in common: OLD has {_names(old)}, NEW has {_names(new)}")
     return common
 
 
-def _names(names: list[str]) -> str:
-    shown = ", ".join(names[:_NAMES_SHOWN]) or "none"
+def _names(names: Collection[str]) -> str:
+    shown = ", ".join(list(names)[:_NAMES_SHOWN]) or "none"
     return f"{shown} and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else shown
-
-
-def _comparison(
-    old: Result,
-    new: Result,
-    pairs: Iterable[Pair],
-    whole_run: tuple[Row, ...],
-    old_names: Iterable[str],
-    new_names: Iterable[str],
-) -> Comparison:
-    old_names, new_names = list(old_names), list(new_names)
-    return Comparison(
-        kind=new.kind,
-        old=old,
-        new=new,
-        pairs=tuple(pairs),
-        whole_run=whole_run,
-        only_old=tuple(name for name in old_names if name not in new_names),
-        only_new=tuple(name for name in new_names if name not in old_names),
-        spoilers=tuple(sorted(_spoilers(old, new), key=lambda spoiler: list(SpoilerKind).index(spoiler.kind))),
-    )
 
 
 def _latency_rows(old: LatencyBenchmark, new: LatencyBenchmark) -> tuple[Row, ...]:
@@ -239,28 +265,28 @@ def _measured(value: float | None) -> Figure | None:
 # --- what may spoil it ----------------------------------------------------------------------------------------------
 
 
-def _spoilers(old: Result, new: Result) -> Iterable[Spoiler]:
+def _environment_spoilers(old: Result, new: Result) -> Iterator[Spoiler]:
     if changed := _changes(_machine(old.machine_info), _machine(new.machine_info)):
         yield Spoiler(SpoilerKind.MACHINE, changed)
     packages_known = bool(old.packages and new.packages)  # pytest-benchmark alone stores none
     if changed := _changes(_versions(old, packages_known), _versions(new, packages_known)):
         yield Spoiler(SpoilerKind.PACKAGES, changed)
-    if (
-        isinstance(old, LoadResult)
-        and isinstance(new, LoadResult)
-        and (changed := _changes(_settings(old), _settings(new)))
-    ):
-        yield Spoiler(SpoilerKind.SCENARIO, changed)
+
+
+def _commit_spoilers(old: Result, new: Result) -> Iterator[Spoiler]:
     for side, result in (("old", old), ("new", new)):
         if result.commit_info.dirty:
             yield Spoiler(SpoilerKind.DIRTY, f"the {side} result is of {result.commit_info.id[:12]} and changes to it")
-        if isinstance(result, LoadResult):
-            if result.generator.verdict == "saturated":
-                yield Spoiler(SpoilerKind.SATURATED, f"in the {side} result: {result.generator.reason}")
-            if result.partial:
-                yield Spoiler(SpoilerKind.PARTIAL, f"the {side} one: {result.partial_reason}")
-            if result.forced:
-                yield Spoiler(SpoilerKind.FORCED, f"the {side} run did not await its outstanding replies")
+
+
+def _run_spoilers(old: LoadResult, new: LoadResult) -> Iterator[Spoiler]:
+    for side, result in (("old", old), ("new", new)):
+        if result.generator.verdict == "saturated":
+            yield Spoiler(SpoilerKind.SATURATED, f"in the {side} result: {result.generator.reason}")
+        if result.partial:
+            yield Spoiler(SpoilerKind.PARTIAL, f"the {side} one: {result.partial_reason}")
+        if result.forced:
+            yield Spoiler(SpoilerKind.FORCED, f"the {side} run did not await its outstanding replies")
 
 
 def _machine(machine: MachineInfo) -> dict[str, object]:
@@ -279,9 +305,12 @@ def _versions(result: Result, with_packages: bool) -> dict[str, str]:
     return (result.packages if with_packages else {}) | {"python": result.machine_info.python_version}
 
 
-def _settings(result: Result) -> dict[str, object]:
-    if not isinstance(result, LoadResult):
-        return {}
+def _conditions(benchmark: LatencyBenchmark) -> dict[str, object]:
+    """The settings of one latency benchmark, as far as its result tells them."""
+    return {name: benchmark.extra_info.get(name) for name in _CONDITIONS}
+
+
+def _settings(result: LoadResult) -> dict[str, object]:
     scenario, server = result.scenario, result.server
     return {
         "user classes": ", ".join(scenario.user_classes),

@@ -32,8 +32,12 @@ def comparison_table(comparison: Comparison, console: Console, old: Path, new: P
         sections.append(("whole run", comparison.whole_run))
     _print_sections(console, sections)
     unpaired = [("old", name) for name in comparison.only_old] + [("new", name) for name in comparison.only_new]
-    if unpaired or comparison.spoilers:
+    if unpaired or comparison.illustrative or comparison.spoilers:
         print_line(console, "")
+    for name in comparison.illustrative:
+        print_line(
+            console, f"not compared, the server was in the client's own loop: {printable(names.get(name, name))}"
+        )
     for side, name in unpaired:
         print_line(console, f"only in the {side} result: {printable(name)}")
     for spoiler in comparison.spoilers:

@@ -70,16 +70,14 @@ def service_directory(app: str) -> Path:
     """
     directory = Path.cwd()
     locations = [str(directory), *sys.path]
-    name = ""
-    for part in app.partition(":")[0].split("."):
-        spec = PathFinder.find_spec(f"{name}.{part}" if name else part, locations)
-        if spec is None and not name:
+    for depth, part in enumerate(app.partition(":")[0].split(".")):
+        spec = PathFinder.find_spec(part, locations)  # not its full name: that would need its parent imported
+        if spec is None and depth == 0:
             spec = _installed(part)  # an editable install has a finder of its own
         if spec is None:
             break
         if not spec.submodule_search_locations:
             return Path(spec.origin).parent if spec.has_location and spec.origin else directory
-        name = spec.name
         locations = list(spec.submodule_search_locations)
         directory = Path(locations[0])
     return directory

@@ -375,6 +375,11 @@ class LatencyBenchmark(BaseModel):
         value = self.extra_info.get("p99_us")
         return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
 
+    @property
+    def is_illustrative(self) -> bool:
+        """Whether the server ran in the client's own loop: it shows a cost, and is not to be compared."""
+        return self.extra_info.get("illustrative") is True
+
 
 def _in_utc(value: dt.datetime) -> dt.datetime:
     return value if value.tzinfo else value.replace(tzinfo=dt.UTC)  # pytest-benchmark before 5.0 wrote naive UTC

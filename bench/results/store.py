@@ -246,6 +246,8 @@ class Store:
 
     def _find(self, reference: str) -> dict[Kind, Stored]:
         """What the reference may mean: at most one result of each kind, at least one in all."""
+        if not reference:
+            raise ResultError("an empty name means no result")
         path = Path(reference)
         if _exists(path) and (path.suffix == ".json" or os.sep in reference):
             return _read(path)
