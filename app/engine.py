@@ -1,17 +1,23 @@
 """python-socketio's server as an ASGI app needs it: it ends what it started, and says in one line what it cannot read.
 
-Rules: nothing of FOO and BAR in here, and no second way to send or receive; only the two things that python-socketio
-and python-engineio leave undone.
+Rules: nothing of FOO and BAR in here, and no second way to send or receive; only what python-socketio and
+python-engineio leave undone.
 """
 
 import asyncio
 import logging
+import sys
 import traceback
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 import engineio
 import socketio
+from engineio.payload import Payload
+
+# By default a polling request of more than 16 packets is dropped whole, and only the log hears of it: a client that
+# emits 17 times in a row loses them all. The size of the request is limited already. (It holds for the process.)
+Payload.max_decode_packets = sys.maxsize
 
 
 class UnreadableFilter(logging.Filter):
