@@ -47,8 +47,8 @@ def transport() -> Transport:
     [
         pytest.param("empty_coroutine", "inside", marks=pytest.mark.benchmark(**EMPTY, **INSIDE)),
         pytest.param("empty_coroutine", "around", marks=pytest.mark.benchmark(**EMPTY)),
-        pytest.param("foo_bar", "inside", marks=pytest.mark.benchmark(**INSIDE)),
-        pytest.param("foo_bar", "around"),
+        pytest.param("round_trip", "inside", marks=pytest.mark.benchmark(**INSIDE)),
+        pytest.param("round_trip", "around"),
     ],
 )
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])

@@ -133,7 +133,8 @@ def _stage(options: Options, server_kind: ServerKind, loop_kind: LoopKind) -> It
                 yield Stage(options, server_kind, loop_kind, loop, process.url, process, cores)
         else:
             with _first_on_path(str(options.directory)):
-                server = UvicornTestServer(options.app, http=HTTP, ws=WS)
+                # No grace: python-engineio keeps the last request of a polling client open long after that has gone.
+                server = UvicornTestServer(options.app, http=HTTP, ws=WS, timeout_graceful_shutdown=0)
                 loop.run_until_complete(server.start_up())
                 try:
                     yield Stage(options, server_kind, loop_kind, loop, server.url, server, ())

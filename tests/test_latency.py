@@ -1,0 +1,294 @@
+"""`pytest bench` as a user runs it: each test is a real run in a process of its own, kept short."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from bench.results import store
+from bench.results.model import LatencyResult
+from bench.server import ServerProcess
+
+ROOT = Path(__file__).parents[1]
+ANSWERS = Path(__file__).parent / "apps" / "answers.py"
+LIMIT_S = 60
+QUICK = ("--benchmark-max-time=0.05", "--benchmark-min-rounds=5", "-p", "no:cacheprovider")
+INTERRUPTED = 2
+
+
+def at(moment: Callable[[], bool]) -> None:
+    """Return once that is so; fail after a while."""
+    give_up = time.monotonic() + LIMIT_S
+    while not moment():
+        assert time.monotonic() < give_up
+        time.sleep(0.01)
+
+
+@dataclass
+class Bench:
+    """Runs of `pytest bench` that store below one folder, started in another; their processes bear a mark."""
+
+    folder: Path
+    directory: Path = ROOT
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.environment = {**os.environ, "BENCH_TEST_RUN": uuid.uuid4().hex, **self.environment}
+
+    def command(self, *arguments: str) -> list[str]:
+        pytest_script = Path(sys.executable).with_name("pytest")
+        return [str(pytest_script), str(ROOT / "bench"), *QUICK, f"--benchmark-storage={self.folder}", *arguments]
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        finished = subprocess.run(
+            self.command(*arguments),
+            cwd=self.directory,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=LIMIT_S,
+        )
+        assert self.processes() == []
+        for never in ("Task was destroyed", "never retrieved", "never awaited", "Unclosed", "ResourceWarning"):
+            assert never not in finished.stdout + finished.stderr
+        return finished
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            self.command(*arguments),
+            cwd=self.directory,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def processes(self) -> list[psutil.Process]:
+        """Which of its processes, servers included, live."""
+        return [one for one in psutil.process_iter() if self._is_mine(one)]
+
+    def _is_mine(self, process: psutil.Process) -> bool:
+        try:
+            return process.environ().get("BENCH_TEST_RUN") == self.environment["BENCH_TEST_RUN"]
+        except psutil.Error:
+            return False
+
+    def stored(self) -> list[Path]:
+        return sorted(path for path in self.folder.rglob("*") if path.is_file())
+
+    def result(self) -> dict[str, Any]:
+        """The one result that was stored."""
+        (path,) = self.stored()
+        content: dict[str, Any] = json.loads(path.read_text())
+        return content
+
+
+def names(result: dict[str, Any]) -> list[str]:
+    return [benchmark["name"] for benchmark in result["benchmarks"]]
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path / "stored")
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    """The service of somebody else, running."""
+    with ServerProcess("answers:app", directory=ANSWERS.parent, loop="asyncio") as server:
+        yield server.url
+
+
+def test_the_service_beside_the_suite(bench: Bench, tmp_path: Path) -> None:
+    other = tmp_path / "all.json"
+    run = bench.run("-k", "event-websocket-process-uvloop", f"--benchmark-json={other}")
+    assert run.returncode == 0, run.stdout
+    result = bench.result()
+    (benchmark,) = result["benchmarks"]
+    assert benchmark["name"] == "foo_bar[event-websocket-process-uvloop]"
+    assert benchmark["group"] == "websocket, server in its own process"
+    assert benchmark["name"] in run.stdout
+    assert benchmark["stats"]["iterations"] == 1
+    assert benchmark["stats"]["rounds"] >= 5
+    assert benchmark["options"]["timer"] == "virtual timer"
+    told = benchmark["extra_info"]
+    assert (told["service"], told["event"], told["reply"], told["matched_by"]) == (
+        "app.main:app",
+        "FOO",
+        "BAR",
+        "token",
+    )
+    assert (told["client"], told["transport"], told["loop"]) == ("AsyncClient", "websocket", "uvloop")
+    assert (told["http"], told["ws"], told["illustrative"]) == ("httptools", "websockets-sansio", False)
+    assert told["packages"].keys() >= {"python", "python-socketio", "uvicorn", "uvloop"}
+    assert {told["server_core"]}.isdisjoint(told["generator_cores"])
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert result["commit_info"]["id"] == head.stdout.strip()
+    assert bench.stored()[0].name.startswith(f"0001_{head.stdout.strip()}_")
+    assert names(json.loads(other.read_text())) == names(result)
+
+    compare = [str(Path(sys.executable).with_name("pytest-benchmark")), f"--storage={bench.folder}", "compare", "0001"]
+    compared = subprocess.run(compare, capture_output=True, text=True, timeout=LIMIT_S, check=True)
+    assert benchmark["name"] in compared.stdout
+    assert isinstance(store.load(bench.stored()[0]), LatencyResult)
+
+
+def test_the_same_on_all_stages_with_pytest_benchmarks_own_options(bench: Bench) -> None:
+    run = bench.run("--benchmark-max-time=0.001", "--benchmark-save=mine", "--benchmark-columns=median,iterations")
+    assert run.returncode == 0, run.stdout
+    assert [path.name for path in bench.stored()] == ["0001_mine.json"]
+    stored = names(bench.result())
+    assert len(stored) == len(set(stored)) == 20 + 8
+    assert {name.partition("[")[0] for name in stored} == {"foo_bar", "empty_coroutine", "round_trip"}
+    around = [one for one in bench.result()["benchmarks"] if "[around-" in one["name"]]
+    assert [one["extra_info"]["bias_us"] > 0 for one in around] == [True] * 4
+    (heading, *_) = [line for line in run.stdout.splitlines() if line.startswith("Name (time in us)")]
+    assert heading.split()[4:] == ["Median", "Iterations"]
+
+
+@pytest.mark.parametrize("option", ["--benchmark-disable", "--benchmark-skip"])
+def test_what_measures_nothing_stores_nothing(bench: Bench, option: str) -> None:
+    run = bench.run("-k", "event-websocket-in-loop-uvloop", option)
+    assert run.returncode == 0, run.stdout
+    assert "warning" not in run.stdout.lower()
+    assert bench.stored() == []
+
+
+def test_another_app_from_the_working_directory(tmp_path: Path) -> None:
+    service = tmp_path / "service"
+    service.mkdir()
+    shutil.copy(ANSWERS, service / "inquiries.py")
+    for command in (["init", "-q"], ["add", "."], ["-c", "user.name=a", "-c", "user.email=b", "commit", "-qm", "c"]):
+        subprocess.run(["git", *command], cwd=service, check=True)
+    bench = Bench(tmp_path / "stored", directory=service)
+    run = bench.run(
+        *("--app", "inquiries:app", "--event", "ASK", "--reply", "ANSWER"),
+        *("--payload", '{"id": "q {token}"}', "-k", "event-websocket and uvloop"),
+    )
+    assert run.returncode == 0, run.stdout
+    assert names(bench.result()) == [
+        "ASK-ANSWER[event-websocket-in-loop-uvloop]",
+        "ASK-ANSWER[event-websocket-process-uvloop]",
+        "ASK-ANSWER[event-websocket-fast-process-uvloop]",
+    ]
+    assert bench.result()["benchmarks"][0]["extra_info"]["service"] == "inquiries:app"
+    assert bench.result()["commit_info"]["project"] == "service"
+    assert not bench.result()["commit_info"]["dirty"]
+
+
+def test_a_running_server_acknowledging(bench: Bench, url: str) -> None:
+    run = bench.run("--host", url, "--event", "ASK", "--payload", '{"id": 1}')
+    assert run.returncode == 0, run.stdout
+    assert names(bench.result()) == [
+        f"ASK[acknowledged-{connection}-url-{loop}]"
+        for loop in ("asyncio", "uvloop")
+        for connection in ("websocket", "polling", "websocket-fast")
+    ]
+    told = bench.result()["benchmarks"][0]["extra_info"]
+    assert (told["service"], told["http"], told["server_core"], told["matched_by"]) == (
+        *(url, None, None),
+        "acknowledgement",
+    )
+    assert bench.result()["commit_info"]["id"] == "unknown"
+    assert url in bench.result()["commit_info"]["error"]
+
+
+def test_replies_without_a_token(bench: Bench, url: str) -> None:
+    run = bench.run("--url", url, "--event", "PLAIN", "--reply", "REPLY", "-k", "polling-url-uvloop")
+    assert run.returncode == 0, run.stdout
+    assert bench.result()["benchmarks"][0]["extra_info"]["matched_by"] == "order"
+
+
+def test_replies_that_others_cause_cannot_be_matched_in_order(bench: Bench, url: str) -> None:
+    run = bench.run("--url", url, "--event", "TWICE", "--reply", "REPLY", "-k", "websocket-url-uvloop")
+    assert run.returncode == 1
+    assert "REPLY came that no TWICE of ours had asked for" in run.stdout
+    assert "Nothing was stored: every benchmark failed." in run.stdout
+    assert bench.stored() == []
+
+
+def test_a_reply_that_never_comes_fails_its_benchmark_and_no_other(bench: Bench, url: str) -> None:
+    run = bench.run(
+        *("--url", url, "--event", "PICKY", "--reply", "REPLY", "--payload", '"{token}"'),
+        *("--reply-timeout", "0.2", "-k", "uvloop"),
+    )
+    assert run.returncode == 1
+    (line,) = [line for line in run.stdout.splitlines() if line.startswith("PICKY-REPLY[event-polling-url-uvloop]: ")]
+    assert "sent PICKY 'rt-" in line
+    assert "no REPLY with its token within 0.2 s; arrived: COMPLAINT 'rt-" in line
+    assert "Traceback" not in run.stdout
+    assert "Error" not in run.stdout
+    assert names(bench.result()) == [
+        "PICKY-REPLY[event-websocket-url-uvloop]",
+        "PICKY-REPLY[event-websocket-fast-url-uvloop]",
+    ]
+
+
+@pytest.mark.parametrize("server", ["process", "in-loop"])
+@pytest.mark.parametrize("moment", ["import", "asked"])
+def test_ctrl_c(tmp_path: Path, moment: str, server: str) -> None:
+    mark, other = tmp_path / "mark", tmp_path / "all.json"
+    environment = {"ANSWERS_MOMENT": moment, "ANSWERS_MARK": str(mark)}
+    bench = Bench(tmp_path / "stored", directory=ANSWERS.parent, environment=environment)
+    options = ("--app", "answers:app", "--event", "ASK", "--payload", '{"id": 1}', "--benchmark-max-time=30")
+    with bench.start(*options, "-k", f"{server}-uvloop", f"--benchmark-json={other}") as running:
+        at(mark.exists)
+        running.send_signal(signal.SIGINT)
+        output, _ = running.communicate(timeout=LIMIT_S)
+    assert running.returncode == INTERRUPTED, output
+    assert "KeyboardInterrupt" in output
+    for never in ("Task was destroyed", "never retrieved", "never awaited", "INTERNALERROR"):
+        assert never not in output
+    assert bench.processes() == []
+    assert bench.stored() == []
+    assert not other.exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--reply", "BAR"], "ERROR: --reply BAR: it belongs to an event, give that with --event"),
+        (["-p", "locust.user"], "ERROR: this process is patched for gevent (importing locust does that)"),
+    ],
+)
+def test_misuse_is_one_line(bench: Bench, options: list[str], said: str) -> None:
+    run = bench.run(*options)
+    assert run.returncode == pytest.ExitCode.USAGE_ERROR
+    (line,) = [line for line in run.stderr.splitlines() if line.startswith("ERROR")]
+    assert line.startswith(said)
+    assert "Traceback" not in run.stderr + run.stdout
+
+
+def test_a_server_that_is_not_there_is_one_line(bench: Bench) -> None:
+    run = bench.run("--url", "http://127.0.0.1:1")
+    assert run.returncode == 1
+    assert run.stdout.count("http://127.0.0.1:1 cannot be reached: connection refused") == 1
+    assert "Traceback" not in run.stderr + run.stdout
+    assert bench.stored() == []
+
+
+def test_an_app_that_cannot_be_served_is_one_line(bench: Bench) -> None:
+    run = bench.run("--app", "app.main:application", "-k", "uvloop")
+    assert run.returncode == 1
+    assert run.stdout.count("app 'app.main:application' was not found") == 1
+    assert "Traceback" not in run.stderr + run.stdout
+    assert bench.stored() == []
+
+
+def test_help_shows_the_options_in_a_group_of_their_own(bench: Bench) -> None:
+    run = bench.run("--help")
+    assert run.returncode == 0
+    _, _, ours = run.stdout.partition("the service whose latency is measured:")
+    for option in ("--app=", "--url=", "--event=", "--reply=", "--payload=", "--reply-timeout="):
+        assert option in ours

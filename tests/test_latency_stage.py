@@ -1,0 +1,107 @@
+"""The stages of `pytest bench`: one at a time, each with all that belongs to it, and nothing left of it."""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from bench.latency.options import Options, parse
+from bench.latency.stage import LoopKind, ServerKind, Stage, Stages
+from bench.roundtrip import FOO_BAR
+from bench.server import ServerError, ServerProcess, generator_cores
+
+STAGES: list[tuple[ServerKind, LoopKind]] = [("in-loop", "asyncio"), ("in-loop", "uvloop"), ("process", "uvloop")]
+
+
+def options(app: str | None = None) -> Options:
+    return parse(app=app, reply_timeout="5", directory=Path.cwd())
+
+
+@pytest.fixture
+def stages() -> Iterator[Stages]:
+    stages = Stages(options())
+    yield stages
+    stages.close()
+
+
+def round_trip(stage: Stage) -> int:
+    with stage.exchange("FastClient", "websocket") as exchange:
+        return stage.run(exchange(FOO_BAR)).service_ns
+
+
+def test_each_works_and_replaces_the_one_before(stages: Stages) -> None:
+    before = os.sched_getaffinity(0)
+    children = psutil.Process().children()
+    for server, loop in STAGES:
+        stage = stages.enter(server, loop)
+        assert stages.enter(server, loop) is stage
+        assert type(stage.loop).__module__.startswith(loop)
+        assert round_trip(stage) > 0
+        last = stage
+    assert os.sched_getaffinity(0) == set(last.cores or before)
+    stages.close()
+    assert last.loop.is_closed()
+    assert os.sched_getaffinity(0) == before
+    assert psutil.Process().children() == children
+
+
+def test_the_server_has_a_core_of_its_own(stages: Stages) -> None:
+    cores = generator_cores()
+    stage = stages.enter("process", "asyncio")
+    assert isinstance(stage.server, ServerProcess)
+    assert stage.cores == cores
+    assert stage.server.core not in stage.cores
+
+
+def test_a_server_that_died_is_told_of_and_replaced(stages: Stages) -> None:
+    stage = stages.enter("process", "uvloop")
+    assert isinstance(stage.server, ServerProcess)
+    assert stage.death() is None
+    os.kill(stage.server.pid, signal.SIGKILL)
+    give_up = time.monotonic() + 10
+    while stage.server.is_running:
+        assert time.monotonic() < give_up
+        time.sleep(0.01)
+    assert "SIGKILL" in str(stage.death())
+    other = stages.enter("process", "uvloop")
+    assert other is not stage
+    assert round_trip(other) > 0
+
+
+@pytest.mark.parametrize("server", ["in-loop", "process"])
+def test_an_app_that_cannot_be_served_leaves_nothing(server: ServerKind) -> None:
+    before = os.sched_getaffinity(0)
+    stages = Stages(options("app.main:nothing"))
+    for _ in range(2):
+        with pytest.raises(ServerError, match=r"app\.main:nothing"):
+            stages.enter(server, "asyncio")
+    stages.close()
+    assert os.sched_getaffinity(0) == before
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+@pytest.mark.parametrize("where", ["the loop", "the task"])
+def test_after_ctrl_c_the_loop_works_on_and_complains_of_nothing(stages: Stages, loop: LoopKind, where: str) -> None:
+    stage = stages.enter("in-loop", loop)
+    complaints: list[object] = []
+    stage.loop.set_exception_handler(lambda _, context: complaints.append(context))
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    async def interrupted() -> None:
+        if where == "the task":
+            interrupt()
+        asyncio.get_running_loop().call_soon(interrupt)
+        await asyncio.sleep(10)
+
+    with pytest.raises(KeyboardInterrupt):
+        stage.run(interrupted())
+    assert round_trip(stage) > 0
+    stages.close()
+    assert complaints == []
