@@ -1,0 +1,197 @@
+"""The `bench` command: what a user types, what comes back, and with which exit code."""
+
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import pytest
+from example_results import COMMIT, load_result, operation, run_latency_session
+
+from bench.cli import main
+from bench.results.model import CommitInfo
+from bench.results.store import Store
+
+BENCH: list[str | Path] = [sys.executable, "-c", "from bench.cli import main; main()"]
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two latency results that pytest-benchmark stored, two load results, and files that are none."""
+    folder = tmp_path_factory.mktemp("project")
+    results = folder / "results"
+    run_latency_session(folder, results)
+    run_latency_session(folder, results, "-k", "test_sum")
+    store = Store(results)
+    store.save(load_result())
+    store.save(load_result(commit_info=CommitInfo(id="a" * 40), operations=(operation(throughput_per_s=2000.8),)))
+    return results
+
+
+def bench(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str, str]:
+    """Exit code, stdout and stderr of `bench` with these arguments."""
+    before, sys.argv = sys.argv, ["bench", *map(str, arguments)]
+    try:
+        with pytest.raises(SystemExit) as exited:
+            main()
+    finally:
+        sys.argv = before
+    code = exited.value.code
+    assert isinstance(code, int)
+    written = capsys.readouterr()
+    return code, written.out, written.err
+
+
+def test_it_is_installed_as_bench() -> None:
+    (script,) = entry_points(group="console_scripts", name="bench")
+    assert script.value == "bench.cli:main"
+    assert script.load() is main
+
+
+def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = bench(capsys, "--help")
+    assert (code, err) == (0, "")
+    assert "compare  Print two stored results side by side, with the ratio new / old." in out
+    code, out, _ = bench(capsys, "--version")
+    assert code == 0
+    assert re.fullmatch(r"bench \d+\.\d+\.\d+\n", out)
+    code, out, _ = bench(capsys, "compare", "--help")
+    assert code == 0
+    assert "--results DIR" in out
+    assert "latest" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "Missing command; see `bench --help`"),
+        (["nope"], "No such command 'nope'; see `bench --help`"),
+        (["--nope"], "No such option: --nope; see `bench --help`"),
+        (["compare"], "Missing argument 'OLD'; see `bench --help`"),
+        (["compare", "1"], "Missing argument 'NEW'; see `bench --help`"),
+        (["compare", "1", "2", "3"], "Got unexpected extra argument(s) (3); see `bench --help`"),
+        (["compare", "1", "2", "--results"], "Option '--results' requires an argument; see `bench --help`"),
+    ],
+)
+def test_misuse_is_one_line_and_exit_code_2(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
+    assert bench(capsys, *arguments) == (2, "", f"bench: error: {said}\n")
+
+
+class TestCompare:
+    def test_latency(self, capsys: pytest.CaptureFixture[str], results: Path) -> None:
+        code, out, err = bench(capsys, "compare", "latency/1", "0002", "--results", results)
+        assert (code, err) == (0, "")
+        old, new, _, heading, *lines = out.splitlines()
+        assert re.match(r"old  unversioned  \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC  .*/0001_unversioned_.*\.json$", old)
+        assert re.match(r"new  unversioned  .*/0002_unversioned_.*\.json$", new)
+        assert heading.split() == ["old", "new", "ratio"]
+        assert lines[0] == "test_sum[10]"
+        assert re.fullmatch(r"  median µs +[\d.]+ +[\d.]+ +\d\.\d{3}", lines[1])
+        assert [line.split()[0] for line in lines[2:5]] == ["mean", "min", "p99"]
+        assert lines[5] == "test_sum[1000]"
+        assert lines[-1] == "only in the old result: test_session.py::test_illustration"
+
+    def test_what_only_illustrates_is_left_out(self, capsys: pytest.CaptureFixture[str], results: Path) -> None:
+        _, out, _ = bench(capsys, "compare", "latency/1", "latency/1", "--results", results)
+        assert "not compared, the server was in the client's own loop: test_illustration\n" in out
+
+    @pytest.mark.parametrize(("old", "new"), [("load/1", "load/2"), (COMMIT[:8], "aaaa"), ("load/latest~1", "0002")])
+    def test_load(self, capsys: pytest.CaptureFixture[str], results: Path, old: str, new: str) -> None:
+        code, out, err = bench(capsys, "compare", old, new, "--results", results)
+        assert (code, err) == (0, "")
+        assert "\n  throughput per second            1,000  2,001  2.000\n" in out
+
+    def test_by_path_and_from_the_default_folder(
+        self, capsys: pytest.CaptureFixture[str], results: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(results.parent)
+        path = Store().resolve("load/1")
+        assert not path.is_absolute()
+        code, out, _ = bench(capsys, "compare", path, "latest")
+        assert code == 0
+        assert f"old  {COMMIT[:12]}  2026-11-23 11:26:45 UTC  {path}\n" in out
+
+    @pytest.mark.parametrize(
+        ("old", "new", "said"),
+        [
+            ("load/1", "latency/1", "OLD is a load result and NEW a latency result: only results of one kind"),
+            ("1", "2", "2: there is one of each kind; say latency/2 or load/2"),
+            ("load/1", "load/9", "load/9: no such file, and no such number, commit or `latest` in "),
+            ("nothing.json", "load/1", "nothing.json: no such file"),
+            ("{folder}/empty.json", "load/1", "{folder}/empty.json: the file is empty"),
+            ("load/1", "{folder}/truncated.json", "{folder}/truncated.json: not whole JSON: "),
+            ("load/1", "{folder}/binary.json", "{folder}/binary.json: not UTF-8 text (byte 0)"),
+            ("load/1", "{folder}/foreign.json", "{folder}/foreign.json: neither a load result"),
+            ("load/1", "{folder}/two\nlines.json", "{folder}/two lines.json: not a benchmark result: a JSON int"),
+            ("load/1", "{folder}/unrelated.json", "no benchmark in common: OLD has FOO → BAR, NEW has other"),
+            ("load/1", "{folder}", "{folder}: Is a directory"),
+        ],
+    )
+    def test_what_cannot_be_compared_is_one_line_and_exit_code_2(
+        self, capsys: pytest.CaptureFixture[str], results: Path, tmp_path: Path, old: str, new: str, said: str
+    ) -> None:
+        whole = load_result().to_json()
+        (tmp_path / "empty.json").touch()
+        (tmp_path / "truncated.json").write_bytes(whole[: len(whole) // 2])
+        (tmp_path / "binary.json").write_bytes(b"\xff\x00\x01")
+        (tmp_path / "foreign.json").write_text(json.dumps({"lockfileVersion": 3}))
+        (tmp_path / "two\nlines.json").write_text("1")
+        (tmp_path / "unrelated.json").write_bytes(load_result(operations=(operation("other"),)).to_json())
+        code, out, err = bench(
+            capsys, "compare", old.format(folder=tmp_path), new.format(folder=tmp_path), "--results", results
+        )
+        assert (code, out) == (2, "")
+        assert err.startswith(f"bench: error: {said.format(folder=tmp_path)}")
+        assert err.count("\n") == 1
+
+
+class TestAsAProcess:
+    def test_in_a_file_there_is_no_colour_and_nothing_is_cut(self, results: Path) -> None:
+        command = [*BENCH, "compare", "load/1", "load/2", "--results", results]
+        out = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ | {"COLUMNS": "30"})
+        assert "\x1b" not in out.stdout
+        assert "\n  throughput per second            1,000  2,001  2.000\n" in out.stdout
+
+    def test_on_a_terminal(self, results: Path) -> None:
+        terminal, its_end = pty.openpty()
+        environment = {name: value for name, value in os.environ.items() if name != "NO_COLOR"} | {"TERM": "xterm"}
+        command = [*BENCH, "compare", "load/1", "load/2", "--results", results]
+        subprocess.run(command, stdout=its_end, check=True, env=environment)
+        os.close(its_end)
+        assert b"\x1b[1mFOO" in os.read(terminal, 65536)
+        os.close(terminal)
+
+    def test_a_reader_that_goes_away(self, results: Path) -> None:
+        reading, writing = os.pipe()
+        os.close(reading)
+        command = [*BENCH, "compare", "load/1", "load/2", "--results", results]
+        finished = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE)
+        os.close(writing)
+        assert (finished.returncode, finished.stderr) == (141, b"")
+
+    def test_a_terminal_without_the_letters(self, results: Path) -> None:
+        command = [*BENCH, "compare", "load/1", "load/2", "--results", results]
+        environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+        finished = subprocess.run(command, capture_output=True, env=environment)
+        assert (finished.returncode, finished.stderr) == (0, b"")
+        assert b"  service p50 ?s " in finished.stdout
+
+    def test_ctrl_c_is_quiet(self, tmp_path: Path) -> None:
+        fifo = tmp_path / "never.json"
+        os.mkfifo(fifo)
+        process = subprocess.Popen([*BENCH, "compare", fifo, fifo], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        with fifo.open("wb"):  # opens when the command reads
+            process.send_signal(signal.SIGINT)
+            assert process.communicate() == (b"", b"")
+        assert process.returncode == 130
+
+    def test_it_does_not_import_locust(self) -> None:
+        code = "import sys, bench.cli; print({'locust', 'gevent', 'pytest'} & sys.modules.keys())"
+        assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "set()\n"
