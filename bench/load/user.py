@@ -50,6 +50,12 @@ class SocketIOUser(User):
 
     _membership: Membership | None = None
 
+    async def on_start(self) -> None:  # type: ignore[override]  # Locust's is a plain function, which works as well
+        """Called when the user has connected for the first time."""
+
+    async def on_stop(self) -> None:
+        """Called when the user stops, still connected unless the server is gone."""
+
     @property
     def client(self) -> Client:
         """The connection, for events that are not timed: `emit`, `call`, `on`. It survives reconnecting."""

@@ -259,12 +259,18 @@ class FastClient(WSListener):
 
     def _handle_event(self, event: protocol.Event) -> None:
         handler = self._handlers.get(event.name)
+        values = event.arguments
+        if handler is None:
+            handler = self._handlers.get("*")
+            values = (event.name, *values)
+        result = None
         if handler is not None:
-            result = handler(*event.arguments)
-        elif (handler := self._handlers.get("*")) is not None:
-            result = handler(event.name, *event.arguments)
-        else:
-            result = None
+            try:
+                result = handler(*values)
+            except Exception as error:  # of the user's making; picows would end the connection for it
+                asyncio.get_running_loop().call_exception_handler(
+                    {"message": f"the handler of {event.name} raised {error!r}", "exception": error}
+                )
         if event.ack_id is not None:
             self._send(protocol.encode_ack(event.ack_id, arguments(result)))
 

@@ -1,0 +1,251 @@
+"""A SocketIOUser lives as Locust's own users do: tasks, weights, task sets, tags, stopping, errors, listeners."""
+
+import re
+import socket
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from locust_process import (
+    CONNECT,
+    LOCUST,
+    LOCUSTFILE,
+    LOCUSTFILES,
+    LocustProcess,
+    answered,
+    json_lines,
+    operation,
+    run,
+    wait_until,
+)
+
+from bench.server import ServerProcess
+
+BEHAVIOUR = LOCUSTFILES / "behaviour.py"
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[ServerProcess]:
+    with ServerProcess() as server:
+        yield server
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def is_up(port: int) -> bool:
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def notes_of(locust: LocustProcess, what: str | None = None) -> list[dict[str, Any]]:
+    return [note for note in json_lines(locust.output) if what in (None, note["what"])]
+
+
+def one_user(folder: Path, service: ServerProcess, user: str, *arguments: str, time: str = "1s") -> LocustProcess:
+    code, locust = run(folder, user, "--host", service.url, "-u", "1", "-t", time, *arguments, locustfile=BEHAVIOUR)
+    assert code == 0, locust.output
+    return locust
+
+
+def tasks_of(locust: LocustProcess) -> list[str]:
+    return [note["name"] for note in notes_of(locust, "task")]
+
+
+def test_a_life(tmp_path: Path, service: ServerProcess) -> None:
+    locust = one_user(tmp_path, service, "LivingUser")
+    notes = notes_of(locust)
+    assert [note["what"] for note in notes] == ["on_start", *["task"] * 6, "on_stop"]
+    assert notes[0] == {"what": "on_start", "connected": True, "state": "running"}
+    assert notes[-1]["connected"]
+    assert {note["state"] for note in notes[1:-1]} == {"running"}
+    assert set(tasks_of(locust)) <= {"often", "seldom"}
+    assert operation(locust.result()).ok == 7, "six tasks and on_stop"
+    assert all(re.match(r"rt-", note["reply"]["foo"]) for note in notes if "reply" in note)
+
+
+def test_weights(tmp_path: Path, service: ServerProcess) -> None:
+    code, locust = run(
+        tmp_path, "LivingUser", "--host", service.url, "-u", "60", "-r", "60", "-t", "2s", locustfile=BEHAVIOUR
+    )
+    assert code == 0
+    names = Counter(tasks_of(locust))
+    assert names.total() == 360
+    # 3 : 1 of 360 draws: 90 of one kind on average, with a standard deviation of 8.2; six of them is never by chance.
+    assert 41 < names["seldom"] < 139
+
+
+def test_tags(tmp_path: Path, service: ServerProcess) -> None:
+    locust = one_user(tmp_path, service, "TaggedUser", "--tags", "wanted")
+    assert set(tasks_of(locust)) == {"wanted"}
+
+
+def test_sequential_and_nested_task_sets(tmp_path: Path, service: ServerProcess) -> None:
+    locust = one_user(tmp_path, service, "SequentialUser")
+    assert tasks_of(locust) == ["first", "inside", "second", "third"]
+    whats = [note["what"] for note in notes_of(locust)]
+    assert whats == ["task", "inner on_start", "task", "inner on_stop", "task", "task"]
+    assert notes_of(locust, "inner on_start") == [{"what": "inner on_start", "parent": "InOrder"}]
+
+
+def test_markov_chain(tmp_path: Path, service: ServerProcess) -> None:
+    code, locust = run(tmp_path, "MarkovUser", "--host", service.url, "-u", "1", "-t", "1s", locustfile=BEHAVIOUR)
+    assert tasks_of(locust) == ["ping", "pong"] * 3
+    assert code == 1, "it performs no round trip"
+
+
+def test_an_error_in_a_task_is_told_and_the_user_goes_on(tmp_path: Path, service: ServerProcess) -> None:
+    code, locust = run(tmp_path, "FailingUser", "--host", service.url, "-u", "1", "-t", "1s", locustfile=BEHAVIOUR)
+    assert code == 1, "as Locust does where a user raised"
+    assert notes_of(locust, "user_error") == [
+        {"what": "user_error", "error": 'ZeroDivisionError("of the user\'s own making")'}
+    ]
+    assert tasks_of(locust) == ["right"]
+    assert operation(locust.result()).ok == 3
+    assert "in wrong\n" in locust.output, "the traceback leads into the task"
+
+
+def test_an_error_in_on_start_ends_the_user(tmp_path: Path, service: ServerProcess) -> None:
+    code, locust = run(
+        tmp_path, "FailingToStartUser", "--host", service.url, "-u", "1", "-t", "1s", locustfile=BEHAVIOUR
+    )
+    assert code == 1
+    assert len(notes_of(locust, "user_error")) == 1
+    assert tasks_of(locust) == []
+
+
+def test_a_run_ends_in_the_middle_of_a_wait(tmp_path: Path, service: ServerProcess) -> None:
+    locust = one_user(tmp_path, service, "SleepingUser")
+    assert [note["what"] for note in notes_of(locust)] == ["task", "on_stop"]
+
+
+def test_a_task_that_catches_everything_ends_all_the_same(tmp_path: Path, service: ServerProcess) -> None:
+    before = answered(service.url)
+    locust = one_user(tmp_path, service, "StubbornUser")
+    row = operation(locust.result())
+    assert (row.ok, row.unfinished) == (answered(service.url) - before, 0)
+    assert not locust.result().forced
+
+
+def test_several_in_flight_on_one_connection(tmp_path: Path, service: ServerProcess) -> None:
+    before = answered(service.url)
+    locust = one_user(tmp_path, service, "ManyAtOnceUser")
+    row = operation(locust.result())
+    assert (row.ok, row.unfinished) == (answered(service.url) - before, 0)
+
+
+def test_stop_timeout_lets_a_task_finish(tmp_path: Path, service: ServerProcess) -> None:
+    locust = one_user(tmp_path, service, "BusyUser", "--stop-timeout", "10")
+    steps = [note["number"] for note in notes_of(locust, "step")]
+    assert steps[-1] == 2, "the last task was not cut off"
+    assert len(steps) == 3 * len(tasks_of(locust))
+
+
+def test_without_stop_timeout_a_task_is_cut_off_between_round_trips(tmp_path: Path, service: ServerProcess) -> None:
+    before = answered(service.url)
+    locust = one_user(tmp_path, service, "BusyUser", time="2s")
+    row = operation(locust.result())
+    assert (row.ok, row.unfinished) == (answered(service.url) - before, 0)
+
+
+def test_events_that_were_not_asked_for(tmp_path: Path, service: ServerProcess) -> None:
+    code, locust = run(tmp_path, "HandlingUser", "--host", service.url, "-u", "1", "-t", "1s", locustfile=BEHAVIOUR)
+    assert code == 1, "no round trip was performed"
+    assert {"what": "heard", "data": {"foo": "not timed"}} in notes_of(locust)
+    assert notes_of(locust, "task")[0]["answer"] == {"foo": "called"}
+    assert "ZeroDivisionError: in a handler" in locust.output
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_whoever_listens_to_requests_hears_each_once(
+    tmp_path: Path, service: ServerProcess, processes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LISTEN", "1")
+    more = ["--processes", "2"] if processes > 1 else []
+    csv_files = str(tmp_path / "locust")
+    code, locust = run(
+        tmp_path, "LivingUser", "--host", service.url, "-u", "4", "-r", "4", "-t", "2s", "--csv", csv_files, *more,
+        locustfile=BEHAVIOUR,
+    )  # fmt: skip
+    assert code == 0
+    result = locust.result()
+    heard = Counter(note["name"] for note in notes_of(locust, "request"))
+    assert heard == {CONNECT: 4, "FOO→BAR to sender": 4 * 7}
+    assert operation(result).ok == 4 * 7
+    total = (tmp_path / "locust_stats.csv").read_text().splitlines()[-1].split(",")
+    assert total[:3] == ["", "Aggregated", str(4 + 4 * 7)], "Locust's statistics count each once as well"
+
+
+def test_only_echo_user_runs_unless_another_is_named(tmp_path: Path, service: ServerProcess) -> None:
+    code, locust = run(tmp_path, "--host", service.url, "-u", "4", "-r", "4", "-t", "1s")
+    assert code == 0
+    assert locust.result().scenario.user_classes == ("EchoUser",)
+    with LocustProcess(tmp_path, "--list") as listing:
+        assert listing.wait() == 0
+        assert "BroadcastUser" in listing.output
+
+
+def test_web_page(tmp_path: Path, service: ServerProcess) -> None:
+    """Start, change the number of users, reset, stop, start again: what the page's buttons send."""
+    port = free_port()
+    arguments = ("--web-host", "127.0.0.1", "--web-port", str(port), "--host", service.url)
+    with (
+        LocustProcess(tmp_path, *arguments, headless=False) as locust,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}") as page,
+    ):
+        locust.wait_for_output("Starting web interface")
+
+        def statistics() -> Any:
+            return page.get("/stats/requests").json()
+
+        def answers() -> int:
+            return sum(row["num_requests"] for row in statistics()["stats"] if row["name"] == "FOO→BAR to sender")
+
+        wait_until(lambda: is_up(port), "the page is there")
+        before = answered(service.url)
+        assert page.post("/swarm", data={"user_count": 4, "spawn_rate": 4, "host": service.url}).json()["success"]
+        wait_until(lambda: answers() > 100, "the page shows requests")
+        page.post("/swarm", data={"user_count": 2, "spawn_rate": 4, "host": service.url})
+        wait_until(lambda: statistics()["user_count"] == 2, "two users are left")
+        page.post("/stats/reset").raise_for_status()
+        page.post("/stop").raise_for_status()
+        wait_until(lambda: len(locust.results()) == 1, "the result is written")
+        first = locust.results()[0]
+        assert operation(first).ok == answered(service.url) - before, "the reset is of the page's figures, not ours"
+        assert operation(first).unfinished == 0
+
+        between = answered(service.url)
+        page.post("/swarm", data={"user_count": 3, "spawn_rate": 3, "host": service.url})
+        wait_until(lambda: answers() > 50, "the second run shows requests")
+        page.post("/stop").raise_for_status()
+        wait_until(lambda: len(locust.results()) == 2, "its result is written")
+        second = locust.results()[1]
+        assert operation(second).ok == answered(service.url) - between
+        assert operation(second, CONNECT).ok == 3
+        locust.interrupt()
+        assert locust.wait() == 0
+        assert len(locust.results()) == 2, "once per test"
+    assert "Traceback" not in locust.output
+
+
+def test_a_page_that_is_closed_before_a_run(tmp_path: Path) -> None:
+    port = free_port()
+    with LocustProcess(tmp_path, "--web-host", "127.0.0.1", "--web-port", str(port), headless=False) as locust:
+        wait_until(lambda: is_up(port), "the page is there")
+        locust.interrupt()
+        assert locust.wait() == 0
+    assert locust.results() == []
+    assert "Traceback" not in locust.output
+
+
+def test_the_locustfile_is_short() -> None:
+    assert LOCUST.exists()
+    assert len(LOCUSTFILE.read_text().splitlines()) < 40
