@@ -4,6 +4,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+NODE_READY := tests/node/node_modules/.package-lock.json
 
 .PHONY: help bench load serve test lint types lock clean
 .DEFAULT_GOAL := help
@@ -20,6 +21,11 @@ $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index -e .
 	@touch $(READY)
 
+# The official Socket.IO server and client, for the tests. Node itself comes with the environment.
+$(NODE_READY): tests/node/package-lock.json $(READY)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --prefix tests/node --silent
+	@touch $@
+
 bench: $(READY)  ## latency: run `pytest bench`, store the JSON under results/latency, print the table
 	$(BIN)/pytest bench
 
@@ -29,7 +35,7 @@ load: $(READY)  ## load: 20 s of Locust without its page, against the service th
 serve: $(READY)  ## the FOO→BAR service on http://127.0.0.1:8000
 	$(BIN)/python -m app
 
-test: $(READY)  ## the tests
+test: $(READY) $(NODE_READY)  ## the tests
 	$(BIN)/pytest
 
 lint: $(READY)  ## ruff, lint and format
@@ -41,9 +47,9 @@ types: $(READY)  ## mypy, strict
 
 # The lock file names no index, and holds for every Python from 3.11 on.
 lock: $(READY)  ## resolve requirements.lock anew
-	$(PYTHON) -m venv $(VENV)/lock && $(VENV)/lock/bin/pip install --quiet uv
-	$(VENV)/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 		--no-emit-index-url --no-annotate --upgrade --extra dev pyproject.toml -o requirements.lock
 
 clean:  ## remove the environment and the caches; results stay
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache *.egg-info build
+	rm -rf $(VENV) tests/node/node_modules .pytest_cache .mypy_cache .ruff_cache *.egg-info build

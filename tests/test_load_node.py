@@ -1,0 +1,40 @@
+"""The same locustfile against a Socket.IO server that others wrote: the official one, on Node."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from locust_process import CONNECT, answered, operation, run
+
+NODE = Path(__file__).parent / "node"
+
+
+@pytest.fixture(scope="module")
+def node_service() -> Iterator[str]:
+    """The URL of the FOO→BAR service on Node."""
+    assert (NODE / "node_modules" / "socket.io").is_dir(), "run the tests with `make test`, which installs socket.io"
+    node = Path(sys.executable).with_name("node")
+    command = [str(node) if node.exists() else shutil.which("node") or "node", "foo_bar.js"]
+    with subprocess.Popen(command, cwd=NODE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        yield f"http://127.0.0.1:{json.loads(process.stdout.readline())['port']}"
+        process.stdin.close()
+        assert process.wait(10) == 0
+
+
+@pytest.mark.parametrize(("user", "name"), [("EchoUser", "FOO→BAR to sender"), ("BroadcastUser", "FOO→BAR")])
+def test_the_official_server_under_load(tmp_path: Path, node_service: str, user: str, name: str) -> None:
+    before = answered(node_service)
+    code, locust = run(tmp_path, user, "--host", node_service, "-u", "10", "-r", "10", "-t", "2s")
+    assert code == 0
+    result = locust.result()
+    row = operation(result, name)
+    assert row.ok == answered(node_service) - before > 0
+    assert (row.timeouts, row.error_count, row.unfinished) == (0, 0, 0)
+    assert operation(result, CONNECT).ok == 10
+    assert result.server is None, "it is not ours"
