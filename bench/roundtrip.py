@@ -22,7 +22,7 @@ from itertools import count
 from time import perf_counter_ns
 from typing import Any, NamedTuple
 
-from bench.wire.interface import Client
+from bench.wire.interface import Client, Disconnected
 
 TOKEN = "{token}"
 """What stands for the token in a payload that is given as JSON."""
@@ -92,7 +92,8 @@ class RoundTrip:
 
 
 def _foo(reply: Any = None, *_: Any) -> str | None:
-    return reply.get("foo") if isinstance(reply, dict) else None
+    foo = reply.get("foo") if isinstance(reply, dict) else None
+    return foo if isinstance(foo, str) else None
 
 
 FOO_BAR = RoundTrip("FOO→BAR", "FOO", lambda token: {"name": token}, "BAR", _foo)
@@ -166,8 +167,8 @@ class Exchange:
         self._loop = asyncio.get_running_loop()
         self._callers = 0
         self._pending: dict[str, _Pending] = {}
-        self._given_up: dict[str, str] = {}
-        """Tokens that are awaited no longer, and whose late reply is counted under which name."""
+        self._given_up: dict[str, RoundTrip] = {}
+        """Tokens that are awaited no longer, and under which definition their late reply is counted."""
         self._known: dict[int, RoundTrip] = {}
         self._token_finders: dict[str, list[Callable[..., str | None]]] = {}
         self._timer: asyncio.TimerHandle | None = None
@@ -191,6 +192,8 @@ class Exchange:
         """
         if id(round_trip) not in self._known:
             self._register(round_trip)
+        if self.broken and round_trip.matched_in_order:
+            raise Disconnected(f"a {round_trip.reply} is overdue and may still come: replace the connection")
         token = next(self._tokens)
         pending = _Pending(token, round_trip, self._loop.create_future())
         self._pending[token] = pending
@@ -252,11 +255,16 @@ class Exchange:
             token = token_of(*reply)
             if token is None:
                 continue
-            if (pending := self._pending.pop(token, None)) is not None:
+            # An emission that awaits its acknowledgement may cause the reply of another definition besides.
+            pending = self._pending.get(token)
+            if pending is not None and pending.round_trip.reply == event:
+                del self._pending[token]
                 self._resolve(pending, reply)
                 return
-            if (name := self._given_up.pop(token, None)) is not None:
-                self.late[name] += 1
+            given_up = self._given_up.get(token)
+            if given_up is not None and given_up.reply == event:
+                del self._given_up[token]
+                self.late[given_up.name] += 1
                 return
         self._unmatched.append((event, reply))
 
@@ -272,8 +280,8 @@ class Exchange:
     def _acknowledged(self, token: str, *reply: Any) -> None:
         pending = self._pending.pop(token, None)
         if pending is None:
-            if (name := self._given_up.pop(token, None)) is not None:
-                self.late[name] += 1
+            if (given_up := self._given_up.pop(token, None)) is not None:
+                self.late[given_up.name] += 1
             return
         token_of = pending.round_trip.token_of
         if token_of is not None and token_of(*reply) != token:
@@ -314,7 +322,7 @@ class Exchange:
         if pending.round_trip.matched_in_order:
             self.broken = True
         else:
-            self._given_up[pending.token] = pending.round_trip.name
+            self._given_up[pending.token] = pending.round_trip
 
     def _give_up(self, pending: _Pending) -> None:
         seconds = self.timeout_ns / 1e9
