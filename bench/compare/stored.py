@@ -325,6 +325,7 @@ def _settings(result: LoadResult) -> dict[str, object]:
         "http": server and server.http,
         "ws": server and server.ws,
         "core": server.core if server else None,
+        "generator processes": result.generator.processes,
     }
 
 
