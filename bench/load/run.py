@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import atexit
 import datetime as dt
+import io
 import logging
 import sys
 import time
@@ -381,6 +382,8 @@ class OwnerRun(_Run):
         except ResultError as error:
             logger.error("%s", error)
             self.environment.process_exit_code = 1
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="replace")  # a terminal without µ and → shows all the rest
         load_table(result, Console(), path)
         for reason in (_nothing_measured(result), result.partial_reason, _cut_off(result)):
             if reason is not None:

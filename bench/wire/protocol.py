@@ -127,6 +127,8 @@ def decode(message: bytes) -> Packet:
 
 def _decode_open(message: bytes) -> Open:
     fields = _json(message[1:], message)
+    if not isinstance(fields, dict):
+        raise ProtocolError(f"a handshake that is no object: {_shown(message)}")
     try:
         return Open(
             sid=str(fields["sid"]),
@@ -135,8 +137,10 @@ def _decode_open(message: bytes) -> Open:
             max_payload_bytes=int(fields.get("maxPayload", 0)),
             upgrades=tuple(map(str, fields.get("upgrades", ()))),
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ProtocolError(f"an Engine.IO handshake that lacks {error}: {_shown(message)}") from None
+    except KeyError as missing:
+        raise ProtocolError(f"a handshake without {missing}: {_shown(message)}") from None
+    except (TypeError, ValueError, OverflowError):
+        raise ProtocolError(f"a handshake with a wrong value: {_shown(message)}") from None
 
 
 def _decode_socket_io(message: bytes) -> Packet:
