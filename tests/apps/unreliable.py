@@ -14,7 +14,6 @@ lost: list[str] = []
 late: list[str] = []
 
 
-@sio.on("FOO")
 async def foo(sid: str, data: dict[str, Any]) -> None:
     number = next(numbers)
     if number % 10 == 0:
@@ -25,6 +24,9 @@ async def foo(sid: str, data: dict[str, Any]) -> None:
         await sio.emit("BAR", {"foo": data["name"]}, to=sid)
     else:
         await sio.emit("BAR", {"foo": data["name"]}, to=sid)
+
+
+sio.on("FOO", foo)
 
 
 async def counts(scope: Any, receive: Any, send: Any) -> None:
