@@ -13,6 +13,7 @@ from typing import Any
 
 import engineio
 import socketio
+from engineio import packet
 from engineio.payload import Payload
 
 # By default a polling request of more than 16 packets is dropped whole, and only the log hears of it: a client that
@@ -24,19 +25,22 @@ class UnreadableFilter(logging.Filter):
     """Turns the traceback of a packet that cannot be read into the end of its line.
 
     A broken packet is its sender's mistake, and a client must not be able to fill the log with tracebacks. An exception
-    that passed through this package is a mistake of ours and keeps its traceback.
+    that passed through what is done with a packet, the rest of this package, is a mistake of ours and keeps its own.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Let every record pass, shortened where it is about an unreadable packet."""
         if record.exc_info and record.exc_info[1] is not None:
             error, trace = record.exc_info[1:]
-            frames = traceback.walk_tb(trace)
-            if not any(str(frame.f_globals.get("__name__")).startswith("app.") for frame, _ in frames):
-                # the text may hold what the client sent: as a literal it stays on its line, and short
-                reason = repr(f"{type(error).__name__}: {error}"[:200])
-                record.msg, record.args, record.exc_info = f"{record.getMessage()}: {reason}", None, None
+            modules = {frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(trace)} - {__name__}
+            if not any(module.startswith("app.") for module in modules):
+                record.msg, record.args, record.exc_info = f"{record.getMessage()}: {_reason(error)}", None, None
         return True
+
+
+def _reason(error: BaseException) -> str:
+    """What is wrong, as a literal: the text may hold what a client sent, and is to stay short and on its line."""
+    return repr(f"{type(error).__name__}: {error}"[:200])
 
 
 #: The log of python-socketio and python-engineio: errors only, as they do by default, under the service's own name.
@@ -65,11 +69,20 @@ class EngineServer(engineio.AsyncServer):  # type: ignore[misc]
         task.add_done_callback(self._background.discard)
         return task
 
+    async def disconnect(self, sid: str | None = None) -> None:
+        """Disconnect this client, or every one, without waiting until it knows.
+
+        python-engineio waits, for ever if a polling client does not come back, and an oversized request with it.
+        """
+        for each in [sid] if sid is not None else list(self.sockets):
+            socket = self.sockets.get(each)
+            if socket is not None:
+                await socket.close(wait=False, reason=self.reason.SERVER_DISCONNECT)
+                self.sockets.pop(each, None)
+
     async def shutdown(self) -> None:
         """Disconnect every client that is left and end every background task."""
-        for socket in list(self.sockets.values()):
-            await socket.close(wait=False, abort=True, reason=self.reason.SERVER_DISCONNECT)
-        self.sockets.clear()
+        await self.disconnect()
         await super().shutdown()
         tasks = list(self._background)
         for task in tasks:
@@ -81,7 +94,40 @@ class EngineServer(engineio.AsyncServer):  # type: ignore[misc]
 
 
 class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
-    """A Socket.IO server on an `EngineServer`."""
+    """A Socket.IO server on an `EngineServer`, that is done with a client as soon as its connection is."""
 
     def _engineio_server_class(self) -> type[EngineServer]:
         return EngineServer
+
+    async def handle_request(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve an ASGI request; a WebSocket that sends what is no Engine.IO packet is closed.
+
+        python-engineio would let that escape as an exception, and take the client for connected until it misses a
+        heartbeat.
+        """
+        try:
+            await super().handle_request(scope, receive, send)
+        except ValueError as error:
+            if scope["type"] != "websocket":
+                raise
+            logger.error("closed a connection that does not speak Engine.IO: %s", _reason(error))
+            for eio_sid, environ in list(self.environ.items()):
+                if environ.get("asgi.scope") is scope:
+                    await self.eio.disconnect(eio_sid)
+            await send({"type": "websocket.close", "code": 1007})
+
+    async def _handle_eio_message(self, eio_sid: str, data: str | bytes) -> None:
+        try:
+            await super()._handle_eio_message(eio_sid, data)
+        except Exception:
+            # python-socketio would take every later message of this client for an attachment of the broken one
+            self._binary_packet.pop(eio_sid, None)
+            raise
+
+    async def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> None:
+        await super()._handle_eio_disconnect(eio_sid, reason)
+        # python-engineio keeps the open request of a polling client that leaves for up to 45 seconds, and
+        # python-socketio's client waits for it: to disconnect, and to say that it was refused.
+        socket = self.eio.sockets.get(eio_sid)
+        if socket is not None and not socket.upgraded:
+            await socket.queue.put(packet.Packet(packet.NOOP))
