@@ -325,7 +325,7 @@ def test_an_app_whose_start_up_hangs_is_an_error(run: Run) -> None:
     async def scenario() -> None:
         app = Recorder(startup=never)
         with pytest.raises(ServerError, match=r"start-up did not end within 0\.2 s"):
-            await UvicornTestServer(app, start_timeout_s=0.2).start_up()
+            await UvicornTestServer(app, start_timeout_s=0.2, stop_timeout_s=1000).start_up()
         assert app.seen == ["startup"]
 
     run(scenario)
@@ -367,24 +367,15 @@ def test_a_start_during_the_start_is_an_error(run: Run) -> None:
     run(scenario)
 
 
-def test_a_start_after_the_tear_down_is_an_error(run: Run) -> None:
-    async def scenario() -> None:
-        server = UvicornTestServer(Recorder())
-        await server.start_up()
-        await server.tear_down()
-        with pytest.raises(ServerError, match="was started before: make another"):
-            await server.start_up()
-
-    run(scenario)
-
-
-def test_a_second_tear_down_does_nothing(run: Run) -> None:
+def test_after_the_tear_down_another_does_nothing_and_a_start_is_an_error(run: Run) -> None:
     async def scenario() -> None:
         app = Recorder()
         server = UvicornTestServer(app)
         await server.start_up()
         await server.tear_down()
         await server.tear_down()
+        with pytest.raises(ServerError, match="was started before: make another"):
+            await server.start_up()
         assert app.seen == ["startup", "up", "shutdown"]
 
     run(scenario)
@@ -417,6 +408,31 @@ def test_tear_down_does_not_wait_for_clients_that_stay(run: Run) -> None:
         await asyncio.gather(waiting, return_exceptions=True)
         for client in clients:
             await client.eio.wait()  # until it has noticed
+
+    run(scenario)
+
+
+def test_tear_down_does_not_wait_for_a_client_that_reads_nothing(run: Run) -> None:
+    async def flooding(scope: Message, receive: Receive, send: Send) -> None:
+        assert scope["type"] == "http"
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        while True:
+            await send({"type": "http.response.body", "body": bytes(1_000_000), "more_body": True})
+
+    async def scenario() -> None:
+        server = UvicornTestServer(flooding, timeout_graceful_shutdown=0)
+        await server.start_up()
+        _, idle = await asyncio.open_connection("127.0.0.1", server.port)
+        _, incomplete = await asyncio.open_connection("127.0.0.1", server.port)
+        incomplete.write(b"GET / HTTP/1.1\r\nHos")
+        reader, deaf = await asyncio.open_connection("127.0.0.1", server.port, limit=1000)
+        deaf.write(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
+        await reader.readline()
+        await asyncio.sleep(0.1)  # its buffers are full by now
+        await server.tear_down()
+        assert not server.server_state.connections
+        for writer in (idle, incomplete, deaf):
+            writer.transport.abort()
 
     run(scenario)
 
@@ -469,7 +485,8 @@ def test_a_caller_cancelled_while_it_starts(run: Run) -> None:
             is_starting.set()
             await never()
 
-        starting = asyncio.create_task(UvicornTestServer(Recorder(startup=start), port=port).start_up())
+        server = UvicornTestServer(Recorder(startup=start), port=port, stop_timeout_s=1000)
+        starting = asyncio.create_task(server.start_up())
         await is_starting.wait()
         starting.cancel()
         with pytest.raises(asyncio.CancelledError):

@@ -159,7 +159,7 @@ def test_the_directory_comes_first_and_this_launcher_runs(tmp_path: Path, monkey
         ("broken:app", {}, "'broken:app' failed to import: ZeroDivisionError: division by zero", r"broken\.py"),
         ("served:failing", {}, r"did not start: RuntimeError: no database at db\.example", r"served\.py"),
         ("served:dying", {}, r"exit code -9 \(SIGKILL\); it wrote last: out of memory, say", "out of memory, say"),
-        ("served:hanging", {"start_timeout_s": 1.5}, r"did not end within 1\.5 s", "waiting for a database"),
+        ("served:hanging", {"start_timeout_s": 2}, "did not end within 2 s", "waiting for a database"),
         ("served:app", {"loop": "fruit"}, "loop='fruit' is unknown: use one of .*uvloop", "fruit"),
         ("served:app", {"loop": "zuvloop"}, "loop='zuvloop' cannot be used: .*zuvloop", "zuvloop"),
         ("served:app", {"ws": "pigeon"}, "ws='pigeon' is unknown: use one of .*wsproto", "pigeon"),
