@@ -5,8 +5,9 @@ finds out from it how often to repeat:
 
 - Its calibration puts several calls into a round only where one lasts less than `--benchmark-min-time` (5 µs by
   default) or ten times the timer's precision (1 ns). No round trip does: each sample is one round trip.
-- The number of rounds is `--benchmark-max-time` divided by the duration of the first call. A cold one would make that
-  too few, so it is preceded by a warm-up, which it may contain: real time passes then, virtual time does not.
+- The number of rounds is `--benchmark-max-time` divided by the duration of the first call, which is no sample. One that
+  happens to be slow would make them too few, so the first call is the warm-up, and to the timer it lasts as long as
+  the median of its round trips.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ import dataclasses
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from statistics import median_low
 from time import perf_counter_ns
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
@@ -100,10 +102,11 @@ def measure(benchmark: BenchmarkFixture, stage: Stage, exchange: Exchange, defin
 
     def once() -> None:
         nonlocal is_warm
-        if not is_warm:
-            warm_up(call)
+        if is_warm:
+            TIMER.advance(call())
+        else:
+            TIMER.advance(warm_up(call))
             is_warm = True
-        TIMER.advance(call())
 
     with failing_in_one_line(benchmark, stage):
         benchmark(once)
@@ -117,11 +120,13 @@ def measure(benchmark: BenchmarkFixture, stage: Stage, exchange: Exchange, defin
         )
 
 
-def warm_up(call: Callable[[], Any]) -> None:
-    """Call again and again for 0.1 s."""
+def warm_up(call: Callable[[], int]) -> int:
+    """Call again and again for 0.1 s; return the median of what it returns."""
     until_ns = perf_counter_ns() + WARM_UP_NS
+    durations_ns = [call()]
     while perf_counter_ns() < until_ns:
-        call()
+        durations_ns.append(call())
+    return median_low(durations_ns)
 
 
 @contextmanager

@@ -1,0 +1,61 @@
+"""An event loop that synchronous code runs coroutines in, and that Ctrl-C ends.
+
+By default Python raises KeyboardInterrupt wherever the program happens to be. Here that is mostly inside somebody
+else's task in the loop, where python-engineio and uvicorn swallow it (`except:`, `except BaseException`): a run would
+go on, or fail for another reason. So Ctrl-C cancels what was asked to run, and is raised where that was asked for. A
+second one is raised at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any, Self, TypeVar
+
+T = TypeVar("T")
+
+
+class OwnLoop:
+    """`run` runs one coroutine at a time in `loop`, which stays alive between them."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self._running: asyncio.Task[Any] | None = None
+        self._is_interrupted = False
+
+    @classmethod
+    @contextmanager
+    def open(cls, factory: Callable[[], asyncio.AbstractEventLoop]) -> Iterator[Self]:
+        """A new loop that has SIGINT to itself; at the end it cancels what still runs in it, and is closed.
+
+        For the main thread only: signals are its own.
+        """
+        with asyncio.Runner(loop_factory=factory) as runner:
+            own = cls(runner.get_loop())
+            before = signal.signal(signal.SIGINT, own._interrupt)
+            try:
+                yield own
+            finally:
+                signal.signal(signal.SIGINT, before)
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run it and return what it returns. Raises what it raises, or KeyboardInterrupt."""
+        self._running = task = self.loop.create_task(coroutine)
+        try:
+            return self.loop.run_until_complete(task)
+        finally:
+            self._running = None
+            if not task.cancel() and not task.cancelled():
+                task.exception()  # nobody else will ask for it
+            if self._is_interrupted:
+                self._is_interrupted = False
+                raise KeyboardInterrupt
+
+    def _interrupt(self, number: int, frame: FrameType | None) -> None:
+        if self._running is None or self._is_interrupted:
+            raise KeyboardInterrupt
+        self._is_interrupted = True
+        self.loop.call_soon_threadsafe(self._running.cancel)
