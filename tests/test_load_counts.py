@@ -1,6 +1,6 @@
 """Every sample of a load run is in its result, however it ends: the service's own count of answers is the judge."""
 
-import csv
+import json
 import os
 import signal
 import socket
@@ -34,8 +34,10 @@ def assert_complete(result: LoadResult, service: ServerProcess) -> None:
 
 
 def test_one_process(tmp_path: Path, service: ServerProcess) -> None:
-    csv_files = tmp_path / "locust"
-    code, locust = run(tmp_path, "--host", service.url, "-u", "100", "-r", "100", "-t", "3s", "--csv", str(csv_files))
+    statistics = tmp_path / "statistics"
+    code, locust = run(
+        tmp_path, "--host", service.url, "-u", "100", "-r", "100", "-t", "3s", "--json-file", str(statistics)
+    )
     assert code == 0
     result = locust.result()
     assert_complete(result, service)
@@ -45,10 +47,11 @@ def test_one_process(tmp_path: Path, service: ServerProcess) -> None:
     assert (result.scenario.users, result.scenario.model, result.scenario.url) == (100, "closed", service.url)
     assert max(second.users for second in result.timeline) == 100
     # Locust's own statistics hold the same requests.
-    rows = {line["Name"]: line for line in csv.DictReader((tmp_path / "locust_stats.csv").open())}
-    assert int(rows[row.name]["Request Count"]) == row.sent
-    assert int(rows["Aggregated"]["Request Count"]) == row.sent + 100
-    assert int(rows["Aggregated"]["Failure Count"]) == 0
+    locusts = {entry["name"]: entry for entry in json.loads(statistics.with_suffix(".json").read_text())}
+    assert (locusts[row.name]["num_requests"], locusts[row.name]["num_failures"]) == (row.sent, 0)
+    assert locusts[CONNECT]["num_requests"] == 100
+    assert sum(locusts[row.name]["num_reqs_per_sec"].values()) == row.sent
+    assert sum(locusts[row.name]["response_times"].values()) == row.sent
     assert f"{row.ok:,}" in locust.output
 
 
