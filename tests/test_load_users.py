@@ -173,8 +173,8 @@ def test_whoever_listens_to_requests_hears_each_once(
     more = ["--processes", "2"] if processes > 1 else []
     statistics = tmp_path / "statistics"
     code, locust = run(
-        tmp_path, "LivingUser", "--host", service.url, "-u", "4", "-r", "4", "-t", "2s", "--json-file", str(statistics), *more,
-        locustfile=BEHAVIOUR,
+        tmp_path, "LivingUser", "--host", service.url, "-u", "4", "-r", "4", "-t", "2s",
+        "--json-file", str(statistics), *more, locustfile=BEHAVIOUR,
     )  # fmt: skip
     assert code == 0
     result = locust.result()
