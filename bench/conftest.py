@@ -105,12 +105,13 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, obj
     """Before pytest-benchmark stores: keep it from storing what is no result."""
     config = session.config
     benchmarks = _benchmarks(config)
-    good = any(benchmark.stats and not benchmark.has_error for benchmark in benchmarks.benchmarks)
-    if not good or not config.stash.get(_COMPLETE, False):
+    if not config.stash.get(_COMPLETE, False):
+        config.stash[_NOT_STORED] = "Nothing was stored: the session did not run to its end."
+    elif not any(benchmark.stats and not benchmark.has_error for benchmark in benchmarks.benchmarks):
+        # Either all failed, or nothing was to be measured, of which there is nothing to say.
+        config.stash[_NOT_STORED] = "Nothing was stored: every benchmark failed." if session.testsfailed else ""
+    if _NOT_STORED in config.stash:
         benchmarks.save = benchmarks.autosave = benchmarks.json = None
-        if benchmarks.benchmarks:
-            reason = "every benchmark failed" if not good else "the session did not run to its end"
-            config.stash[_NOT_STORED] = f"Nothing was stored: {reason}."
     result = yield
     if getattr(benchmarks.storage, "failure", None):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
@@ -119,8 +120,8 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, obj
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Say so where nothing was stored."""
-    if _NOT_STORED in config.stash:
-        terminalreporter.write_line(config.stash[_NOT_STORED], red=True)
+    if reason := config.stash.get(_NOT_STORED, ""):
+        terminalreporter.write_line(reason, red=True)
 
 
 def pytest_benchmark_generate_commit_info(config: pytest.Config) -> dict[str, Any]:

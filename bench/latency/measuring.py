@@ -152,4 +152,4 @@ def describe(benchmark: BenchmarkFixture, name: str, group: str, described: Cond
 def fail(benchmark: BenchmarkFixture, reason: str) -> NoReturn:
     """Fail in one line, and keep what was measured so far out of the results."""
     benchmark.has_error = True
-    pytest.fail(f"{benchmark.name}: {reason}", pytrace=False)
+    raise pytest.fail.Exception(f"{benchmark.name}: {reason}", pytrace=False) from None
