@@ -446,3 +446,6 @@ async def test_nothing_is_left_when_the_service_ends_and_it_can_start_again(good
         assert asyncio.all_tasks() == tasks
         sio: socketio.AsyncServer = service.engineio_server
         assert list(sio.manager.get_participants("/", None)) == []
+    async with UvicornTestServer(service):  # its monitor of clients, started by the first, is not there this time
+        pass
+    assert asyncio.all_tasks() == tasks
