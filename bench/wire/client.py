@@ -254,6 +254,8 @@ class FastClient(WSListener):
             self._fail(f"the server refused the connection: {packet.message}")
         elif type(packet) is protocol.Disconnect:
             self._fail("the server disconnected this client")
+        elif type(packet) is protocol.BinaryHeader:
+            self._fail("the server sent a binary event, which is not supported yet")
         elif type(packet) is protocol.Close:
             self._fail("the server closed the connection")
 

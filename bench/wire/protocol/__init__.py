@@ -1,0 +1,84 @@
+"""Socket.IO 5 over Engine.IO 4, sans I/O: bytes of messages in, packets out; packets in, bytes of messages out.
+
+All that is known of the format is in this package, and the package knows no socket, no clock and no event loop. A
+decoded packet is a small immutable value. What does not follow the format raises ProtocolError; decoding raises nothing
+else. An argument that cannot be sent raises TypeError.
+
+`packets` are the values, `decoder` and `encoder` the two directions, `binary` takes attachments out of arguments and
+puts them back, `payload` is what HTTP polling wraps around the messages. This module is how the rest of the project
+imports them.
+
+Sources: the Engine.IO protocol, revision 4 (github.com/socketio/engine.io-protocol), and the Socket.IO protocol,
+revision 5 (github.com/socketio/socket.io-protocol).
+"""
+
+from bench.wire.protocol.binary import MAX_ATTACHMENTS, Assembly, Attachments
+from bench.wire.protocol.decoder import decode
+from bench.wire.protocol.encoder import (
+    CLOSE,
+    DISCONNECT,
+    PONG,
+    PROBE,
+    UPGRADE,
+    encode_ack,
+    encode_binary_ack,
+    encode_binary_event,
+    encode_connect,
+    encode_disconnect,
+    encode_event,
+)
+from bench.wire.protocol.packets import (
+    DEFAULT_NAMESPACE,
+    ENGINE_IO_VERSION,
+    Ack,
+    BinaryHeader,
+    Close,
+    Connected,
+    ConnectError,
+    Disconnect,
+    Event,
+    Noop,
+    Open,
+    Packet,
+    Ping,
+    Pong,
+    ProtocolError,
+)
+from bench.wire.protocol.payload import MAX_PACKETS_PER_PAYLOAD, decode_payload, encode_binary_packet, encode_payload
+
+__all__ = [
+    "CLOSE",
+    "DEFAULT_NAMESPACE",
+    "DISCONNECT",
+    "ENGINE_IO_VERSION",
+    "MAX_ATTACHMENTS",
+    "MAX_PACKETS_PER_PAYLOAD",
+    "PONG",
+    "PROBE",
+    "UPGRADE",
+    "Ack",
+    "Assembly",
+    "Attachments",
+    "BinaryHeader",
+    "Close",
+    "ConnectError",
+    "Connected",
+    "Disconnect",
+    "Event",
+    "Noop",
+    "Open",
+    "Packet",
+    "Ping",
+    "Pong",
+    "ProtocolError",
+    "decode",
+    "decode_payload",
+    "encode_ack",
+    "encode_binary_ack",
+    "encode_binary_event",
+    "encode_binary_packet",
+    "encode_connect",
+    "encode_disconnect",
+    "encode_event",
+    "encode_payload",
+]

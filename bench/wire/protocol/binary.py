@@ -1,0 +1,79 @@
+"""Attachments: bytes in the arguments of an event travel beside its JSON, which has placeholders in their place.
+
+Nothing here recurses: how deep the arguments are nested is the peer's choice. `{"_placeholder": true, "num": 2}` stands
+for the third attachment. A header that announces more attachments than MAX_ATTACHMENTS, has a placeholder out of range,
+or none for one of its attachments is refused before any attachment is awaited.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bench.wire.protocol.packets import Ack, BinaryHeader, Event, ProtocolError
+
+MAX_ATTACHMENTS = 1000
+"""Far more than official servers accept, which is 10; the bound keeps a peer from announcing what never comes."""
+
+
+class Attachments(list[bytes]):
+    """What was taken out of arguments, in the order of their placeholders; see `encoder`."""
+
+    def take(self, value: Any) -> dict[str, Any]:
+        """Keep bytes, bytearray or memoryview; returns the placeholder. Raises TypeError for anything else."""
+        if not isinstance(value, (bytes, bytearray, memoryview)):
+            raise TypeError(f"neither JSON nor bytes: {type(value).__name__}")
+        self.append(bytes(value))
+        return {"_placeholder": True, "num": len(self) - 1}
+
+
+class Assembly:
+    """One event or acknowledgement whose attachments are awaited. Raises ProtocolError for an impossible header."""
+
+    def __init__(self, header: BinaryHeader) -> None:
+        self.size_bytes = 0
+        """Of the attachments so far."""
+        self._header = header
+        self._places = _places(header)
+        self._attachments: list[bytes] = []
+
+    def add(self, attachment: bytes) -> Event | Ack | None:
+        """Take the next attachment; returns the complete packet after the last, None before."""
+        self._attachments.append(attachment)
+        self.size_bytes += len(attachment)
+        header = self._header
+        if len(self._attachments) < header.attachments:
+            return None
+        for container, key, number in self._places:
+            container[key] = self._attachments[number]
+        if header.name is not None:
+            return Event(header.name, tuple(header.arguments), header.ack_id, header.namespace)
+        assert header.ack_id is not None, "the decoder refuses an acknowledgement without an id"
+        return Ack(header.ack_id, tuple(header.arguments), header.namespace)
+
+    def __str__(self) -> str:
+        kind = f"the event {self._header.name}" if self._header.name is not None else "an acknowledgement"
+        return f"{kind} with {len(self._attachments)} of {self._header.attachments} attachments"
+
+
+def _places(header: BinaryHeader) -> list[tuple[Any, Any, int]]:
+    """Where the placeholders are: container, index or key, number of the attachment."""
+    if header.attachments > MAX_ATTACHMENTS:
+        raise ProtocolError(f"a packet with {header.attachments} attachments, more than {MAX_ATTACHMENTS}")
+    places: list[tuple[Any, Any, int]] = []
+    containers: list[Any] = [header.arguments]
+    while containers:
+        container = containers.pop()
+        for key, value in container.items() if isinstance(container, dict) else enumerate(container):
+            if isinstance(value, dict) and value.get("_placeholder") is True:
+                number = value.get("num")
+                if type(number) is not int:
+                    raise ProtocolError("a placeholder without a number")
+                if not 0 <= number < header.attachments:
+                    raise ProtocolError(f"a placeholder out of range: {number} of {header.attachments}")
+                places.append((container, key, number))
+            elif isinstance(value, (dict, list)):
+                containers.append(value)
+    used = len({number for _, _, number in places})
+    if used < header.attachments:
+        raise ProtocolError(f"a packet with {header.attachments} attachments, but placeholders for {used}")
+    return places

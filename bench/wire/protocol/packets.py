@@ -1,0 +1,96 @@
+"""What travels, decoded: one small immutable value per kind of packet that a client receives."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, TypeAlias
+
+ENGINE_IO_VERSION = 4
+DEFAULT_NAMESPACE = "/"
+
+
+class ProtocolError(Exception):
+    """The message does not follow the protocol; the text says how, in one short line."""
+
+
+class Open(NamedTuple):
+    """Engine.IO's handshake. Times in milliseconds, the payload limit in bytes (0: none)."""
+
+    sid: str
+    ping_interval_ms: int
+    ping_timeout_ms: int
+    max_payload_bytes: int
+    upgrades: tuple[str, ...]
+
+
+class Close(NamedTuple):
+    """Engine.IO's end of the connection."""
+
+
+class Ping(NamedTuple):
+    """The server's heartbeat, to be answered with PONG."""
+
+
+class Pong(NamedTuple):
+    """The answer to a ping of ours; a client only ever sends one that probes a transport to upgrade to."""
+
+    is_probe: bool
+
+
+class Noop(NamedTuple):
+    """Nothing to do: it ends a polling request that would otherwise wait."""
+
+
+class Connected(NamedTuple):
+    """The server accepted the connection to a namespace."""
+
+    namespace: str
+    sid: str
+
+
+class ConnectError(NamedTuple):
+    """The server refused the connection to a namespace; `data` is what it adds to its message, if anything."""
+
+    namespace: str
+    message: str
+    data: Any = None
+
+
+class Disconnect(NamedTuple):
+    """The server ended the connection to a namespace."""
+
+    namespace: str
+
+
+class Event(NamedTuple):
+    """An event; `ack_id` is set where the server asks for an acknowledgement."""
+
+    name: str
+    arguments: tuple[Any, ...]
+    ack_id: int | None
+    namespace: str
+
+
+class Ack(NamedTuple):
+    """The server's acknowledgement of the event that was sent with `ack_id`."""
+
+    ack_id: int
+    arguments: tuple[Any, ...]
+    namespace: str
+
+
+class BinaryHeader(NamedTuple):
+    """The first part of an event or acknowledgement with attachments, each of which comes as a binary message.
+
+    `arguments` hold placeholders; binary.Assembly replaces them. `name` is None in an acknowledgement.
+    """
+
+    name: str | None
+    arguments: list[Any]
+    ack_id: int | None
+    namespace: str
+    attachments: int
+
+
+Packet: TypeAlias = (
+    Open | Close | Ping | Pong | Noop | Connected | ConnectError | Disconnect | Event | Ack | BinaryHeader
+)

@@ -1,0 +1,43 @@
+"""What HTTP polling wraps around messages: several in one body, binary ones as text.
+
+Messages are separated by the record separator, 0x1e, which JSON only contains escaped. A binary message is `b` and its
+base64. Source: the Engine.IO protocol, revision 4, "Payload".
+"""
+
+from __future__ import annotations
+
+import binascii
+from collections.abc import Iterable
+
+from bench.wire.protocol.packets import ProtocolError
+
+MAX_PACKETS_PER_PAYLOAD = 16
+"""What python-engineio takes in one request; it drops a request with more of them whole."""
+
+_SEPARATOR = b"\x1e"
+
+
+def encode_binary_packet(message: bytes) -> bytes:
+    """A binary message as part of a payload. Text messages are parts as they are."""
+    return b"b" + binascii.b2a_base64(message, newline=False)
+
+
+def encode_payload(parts: Iterable[bytes]) -> bytes:
+    """The body of a request."""
+    return _SEPARATOR.join(parts)
+
+
+def decode_payload(body: bytes) -> list[tuple[bool, bytes]]:
+    """The messages of an answer, in order: whether it is binary, and its bytes. Raises ProtocolError."""
+    return [_message(part) for part in body.split(_SEPARATOR)]
+
+
+def _message(part: bytes) -> tuple[bool, bytes]:
+    if not part:
+        raise ProtocolError("a payload with an empty packet")
+    if not part.startswith(b"b"):
+        return False, part
+    try:
+        return True, binascii.a2b_base64(part[1:], strict_mode=True)
+    except binascii.Error:
+        raise ProtocolError("a binary packet that is not base64") from None
