@@ -138,7 +138,7 @@ def test_replies_are_awaited_when_a_run_ends_and_cut_off_when_it_is_forced(
         locust.wait_for_output("All users spawned")
         wait_until(lambda: _connections(server.port) == 5, "all are connected")
         locust.interrupt()
-        locust.wait_for_output("KeyboardInterrupt")
+        locust.wait_for_output("Stopping: replies in flight")
         assert locust.results() == [], "the replies are awaited"
         locust.interrupt()
         code = locust.wait()

@@ -60,7 +60,6 @@ class LoadProcess:
         self._accepting = False
         self._spawned = False
         self._forced = False
-        self._drained: Event | None = None
         self._window_cpu_started_ns = 0
         self._window_cpu_ns: int | None = None
         self._noted = 0, 0
@@ -83,7 +82,7 @@ class LoadProcess:
         """A test starts, at `started_ns` of this process's clock."""
         self.account = Account(started_ns, CONNECT)
         self._shared = Shared()
-        self._accepting, self._spawned, self._forced, self._drained = True, False, False, None
+        self._accepting, self._spawned, self._forced = True, False, False
         self._window_cpu_ns = None
         self._noted = started_ns, process_time_ns()
         self.engine.start()
@@ -94,35 +93,32 @@ class LoadProcess:
         """Locust has spawned all users: the window opens as soon as each has tried to connect."""
         self._spawned = True
 
-    def drain(self, stop_timeout_s: float, force: bool = False) -> None:
-        """Stop all sessions and return when they have ended and been counted.
+    def drain(self, stop_timeout_s: float) -> None:
+        """Stop all sessions and return when they have ended and been counted. Called once per test.
 
         Nothing more is sent, but for tasks that may finish within `stop_timeout_s`; replies are awaited up to their
-        timeout. `force`, or a KeyboardInterrupt, cuts that short. A second call waits for the first.
+        timeout, unless `force` is called meanwhile.
         """
-        self._forced = self._forced or (force and bool(self._members))
-        if self._drained is not None:
-            self._drained.wait()
-            return
-        self._drained = Event()
         self._accepting = False
         self._note_use()
         self._close_window()
-        try:
-            if stop_timeout_s:
-                self._stop_sessions(graceful=True)
-                self._wait_for_sessions(stop_timeout_s)
-            self._stop_sessions(graceful=False)
-            # A session ends within a reply's timeout, then runs on_stop within another.
-            timeouts = [2 * m.session.user.reply_timeout for m in self._members.values()]
-            self._wait_for_sessions(max(timeouts, default=0.0) + 2.0)
-            if self._members:
-                self._forced = True
-                for session in list(self._members):
-                    self.engine.submit(session.abort)
-                self._wait_for_sessions(_ABORT_TIMEOUT_S, even_forced=True)
-        finally:
-            self._drained.set()
+        if stop_timeout_s:
+            self._stop_sessions(graceful=True)
+            self._wait_for_sessions(stop_timeout_s)
+        self._stop_sessions(graceful=False)
+        # A session ends within a reply's timeout, then runs on_stop within another.
+        timeouts = [2 * member.session.user.reply_timeout for member in self._members.values()]
+        self._wait_for_sessions(max(timeouts, default=0.0) + 2.0)
+        if self._members:
+            self._forced = True
+            for session in list(self._members):
+                self.engine.submit(session.abort)
+            self._wait_for_sessions(_ABORT_TIMEOUT_S, even_forced=True)
+        self.turn()
+
+    def force(self) -> None:
+        """Cut the draining short: what is in flight stays unfinished."""
+        self._forced = bool(self._members)
 
     def report(self, final: bool) -> Report:
         """The account so far."""
@@ -233,8 +229,5 @@ class LoadProcess:
     def _wait_for_sessions(self, timeout_s: float, even_forced: bool = False) -> None:
         give_up_at = time.monotonic() + timeout_s
         while self._members and time.monotonic() < give_up_at and (even_forced or not self._forced):
-            try:
-                gevent.sleep(0.01)
-                self.turn()
-            except KeyboardInterrupt:
-                self._forced = True
+            gevent.sleep(0.01)
+            self.turn()

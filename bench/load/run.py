@@ -5,6 +5,10 @@ workers to stop, whatever they have still to tell. So at `test_stopping`, which 
 worker drain its sessions and waits for their final reports; only then do Locust's own messages go out, and the result
 is written, once per test. The same at Ctrl-C and when a worker quits: `quitting` is fired in reverse order of
 registration, so that we come before Locust there too. All waits are bounded; what stays away makes the result partial.
+
+The end runs in a greenlet of its own, which whoever wants the test to end waits for: Locust kills some of those who
+ask, such as the greenlet that listens to workers, and several may ask at once. A KeyboardInterrupt that strikes in the
+middle of counting would lose what is being counted, so SIGINT is delivered where the main greenlet waits.
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ import atexit
 import datetime as dt
 import io
 import logging
+import signal
 import sys
 import time
 from argparse import Namespace
@@ -120,7 +125,9 @@ class _Run:
         self.environment = environment
         self.process = LoadProcess.of(environment)
         self.active = False
+        self._ending: gevent.Greenlet | None = None
         _refuse_blocking_tasks(environment)
+        gevent.signal_handler(signal.SIGINT, _interrupt_main_greenlet)
         added = environment.events
         added.test_start.add_listener(self._on_test_start)
         added.spawning_complete.add_listener(self._on_spawning_complete)
@@ -133,20 +140,49 @@ class _Run:
         """The command line; on a worker with what the master said of it."""
         return self.environment.parsed_options or Namespace()
 
+    def end(self, force: bool = False) -> None:
+        """Return when the test has ended. `force`, or a KeyboardInterrupt, cuts short an end that is under way."""
+        if not self.active:
+            return
+        if self._ending is None:
+            self._ending = gevent.spawn(self._end_test)
+        elif force:
+            self._force()
+        while not self._ending.ready():
+            try:
+                self._ending.join()
+            except KeyboardInterrupt:
+                self._force()
+        if not self._ending.successful():
+            self.environment.process_exit_code = 1  # gevent has printed why
+
+    def _begin(self) -> None:
+        self.active, self._ending = True, None
+
     def _on_spawning_complete(self, **_: Any) -> None:
         self.process.all_spawned()
 
-    def _on_test_start(self, **_: Any) -> None:
-        raise NotImplementedError
-
     def _on_test_stopping(self, **_: Any) -> None:
+        self.end()
+
+    def _on_test_start(self, **_: Any) -> None:
         raise NotImplementedError
 
     def _on_quitting(self, **_: Any) -> None:
         raise NotImplementedError
 
+    def _end_test(self) -> None:
+        raise NotImplementedError
+
+    def _force(self) -> None:
+        raise NotImplementedError
+
     def _on_quit(self, **_: Any) -> None:
         self.process.close()
+
+
+def _interrupt_main_greenlet() -> None:
+    gevent.get_hub().handle_system_error(KeyboardInterrupt, KeyboardInterrupt())
 
 
 class WorkerRun(_Run):
@@ -172,7 +208,7 @@ class WorkerRun(_Run):
         # The run's start is the master's, told as wall time, because perf_counter is another on another machine.
         started_unix_ns = getattr(options, "started_unix_ns", None) or time.time_ns()
         self.process.begin(perf_counter_ns() - (time.time_ns() - started_unix_ns))
-        self.active = True
+        self._begin()
         if self._reporting is None:
             self._reporting = gevent.spawn(self._report_regularly)
 
@@ -186,25 +222,23 @@ class WorkerRun(_Run):
         self._runner.send_message(_REPORT, self.process.report(final).model_dump())
 
     def _on_drain(self, msg: Message, **_: Any) -> None:
-        self._end(force=bool(msg.data and msg.data["force"]))
-
-    def _on_test_stopping(self, **_: Any) -> None:
-        self._end()
+        self.end(force=bool(msg.data and msg.data["force"]))
 
     def _on_quitting(self, **_: Any) -> None:
         # Ctrl-C reaches master and workers alike: that the master has asked us to drain already is no reason to hurry.
-        self._end()
+        self.end()
 
-    def _end(self, force: bool = False) -> None:
-        self.process.drain(self.environment.stop_timeout, force)
-        if not self.active:
-            return
-        self.active = False
+    def _end_test(self) -> None:
+        self.process.drain(self.environment.stop_timeout)
         # Locust's own figures first: once our final report is there, the master has all of both.
         data: dict[str, Any] = {}
         self.environment.events.report_to_master.fire(client_id=self._runner.client_id, data=data)
         self._runner.send_message("stats", data)
         self._send(final=True)
+        self.active = False
+
+    def _force(self) -> None:
+        self.process.force()
 
     def _on_quit(self, **_: Any) -> None:
         if self._reporting is not None:
@@ -223,13 +257,12 @@ class OwnerRun(_Run):
         self._stopped_ns: int | None = None
         self._merger = Merger()
         self._expected: set[str] = set()
-        self._ending = False
+        self._hurried = False
         self._service: Service | None = None
         self._watching: gevent.Greenlet | None = None
         _leave_out_unnamed(environment)
         if isinstance(runner, MasterRunner):
             runner.register_message(_REPORT, self._on_report)
-        environment.events.test_stop.add_listener(self._on_test_stop)
         hosts = [user_class.host for user_class in environment.user_classes if issubclass(user_class, SocketIOUser)]
         for host in {environment.host, *hosts} - {None, ""}:
             _refuse_bad_url(str(host))
@@ -295,7 +328,8 @@ class OwnerRun(_Run):
         self.options.started_unix_ns = time.time_ns()
         self._merger = Merger()
         self._expected = set()
-        self.active, self._ending = True, False
+        self._hurried = False
+        self._begin()
         if not isinstance(self._runner, MasterRunner):
             self.process.begin(self._started_ns)
         self._watching = gevent.spawn(self._watch)
@@ -311,49 +345,49 @@ class OwnerRun(_Run):
 
     # ------------------------------------------------------------------ end
 
-    def _on_test_stopping(self, **_: Any) -> None:
-        self._stop_sending(force=False)
-
-    def _on_test_stop(self, **_: Any) -> None:
-        self._finish()
-
     def _on_quitting(self, **_: Any) -> None:
         # Who presses Ctrl-C while replies are awaited does not want to wait for them.
-        self._stop_sending(force=self._ending)
-        self._finish()
+        self.end(force=True)
 
     def _on_quit(self, **_: Any) -> None:
         super()._on_quit()
         if self._service is not None:
             self._service.stop()
 
-    def _stop_sending(self, force: bool) -> None:
-        """Return when every process has drained and reported, or will not."""
-        if not self.active:
-            return
-        self._ending = True
-        if self._stopped_ns is None:
-            self._stopped_ns = perf_counter_ns()
+    def _end_test(self) -> None:
+        """Return when every process has drained and reported, or will not, and the result is written and shown."""
+        self._stopped_ns = perf_counter_ns()
+        logger.info("Stopping: replies in flight are still awaited, Ctrl-C cuts that short")
         if isinstance(self._runner, MasterRunner):
-            self._shake_hands(self._runner, force)
+            self._shake_hands(self._runner)
         else:
-            self.process.drain(self.environment.stop_timeout, force)
+            self.process.drain(self.environment.stop_timeout)
+            self._merger.receive("local", self.process.report(final=True))
+        self._finish()
+        self.active = False
 
-    def _shake_hands(self, master: MasterRunner, force: bool) -> None:
-        if not self._expected:
-            self._expected = {
-                node.id for node in master.clients.values() if node.state in (STATE_RUNNING, STATE_SPAWNING)
-            } | set(self._merger.processes)
+    def _force(self) -> None:
+        self._hurried = True
+        if isinstance(self._runner, MasterRunner):
+            self._ask_to_drain(self._runner, force=True)
+        else:
+            self.process.force()
+
+    def _shake_hands(self, master: MasterRunner) -> None:
+        self._expected = {
+            node.id for node in master.clients.values() if node.state in (STATE_RUNNING, STATE_SPAWNING)
+        } | set(self._merger.processes)
         timeouts = [user_class.reply_timeout for user_class in _socket_io_users(self.environment)]
+        started = time.monotonic()
         limit_s = self.environment.stop_timeout + 2 * max(timeouts, default=0.0) + _HANDSHAKE_MARGIN_S
-        self._ask_to_drain(master, force)
-        give_up_at = time.monotonic() + limit_s
-        while time.monotonic() < give_up_at and self._waited_for(master):
-            try:
-                gevent.sleep(0.02)
-            except KeyboardInterrupt:
-                self._ask_to_drain(master, force=True)
-                give_up_at = min(give_up_at, time.monotonic() + _HANDSHAKE_MARGIN_S)
+        self._ask_to_drain(master, force=False)
+        while self._waited_for(master):
+            if self._hurried:
+                limit_s = min(limit_s, time.monotonic() - started + _HANDSHAKE_MARGIN_S)
+                self._hurried = False
+            if time.monotonic() - started > limit_s:
+                break
+            gevent.sleep(0.02)
 
     def _ask_to_drain(self, master: MasterRunner, force: bool) -> None:
         for worker in self._waited_for(master):
@@ -365,16 +399,11 @@ class OwnerRun(_Run):
         return {worker for worker in self._expected & there if not self._merger.final(worker)}
 
     def _finish(self) -> None:
-        """Write and show the result, once per test."""
-        if not self.active:
-            return
-        self.active = False
+        """Write the result and show it."""
         if self._watching is not None:
             self._watching.kill()
         if self._own_service is not None:
             self._own_service.read()
-        if not isinstance(self._runner, MasterRunner):
-            self._merger.receive("local", self.process.report(final=True))
         result = self._result()
         path = None
         try:
