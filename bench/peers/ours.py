@@ -1,0 +1,48 @@
+"""Ours: Locust with the users of locustfile.py, as anybody would start it. Unique tokens, everything recorded."""
+
+from importlib.metadata import version
+from pathlib import Path
+
+from bench.peers.peer import PROJECT, Command, LeftOut, Reported, Work
+from bench.peers.tools import script
+from bench.results.model import LoadResult
+from bench.results.store import ResultError, load
+from bench.roundtrip import FOO_BAR_TO_SENDER
+
+
+class Ours:
+    """`locust -f locustfile.py EchoUser`, in one process or several."""
+
+    def __init__(self, processes: int = 1) -> None:
+        several = processes > 1
+        self.name = f"ours-{processes}" if several else "ours"
+        self.title = f"this project, in {processes} Locust processes" if several else "this project, in Locust"
+        self._processes = processes
+
+    def prepare(self, folder: Path) -> str:
+        """Nothing to do: it is this project. The version is Locust's."""
+        return f"locust {version('locust')}"
+
+    def command(self, work: Work) -> Command:
+        """Without --run-time: it ends when it is told to."""
+        arguments = [str(script("locust")), "-f", str(PROJECT / "locustfile.py"), "--headless", "--only-summary"]
+        arguments += ["--host", work.url, "--results", str(work.folder)]
+        arguments += ["--users", str(work.connections), "--spawn-rate", str(work.connections)]
+        if self._processes > 1:
+            arguments += ["--processes", str(self._processes)]
+        return Command([*arguments, "EchoUser"])
+
+    def reported(self, work: Work, output: str) -> Reported:
+        """From the result that it stored: the service time's percentiles, in the steady window."""
+        paths = list(work.folder.glob("load/*/*.json"))
+        if len(paths) != 1:
+            raise LeftOut("it stored no result")
+        try:
+            result = load(paths[0])
+        except ResultError as error:
+            raise LeftOut(str(error)) from error
+        assert isinstance(result, LoadResult)
+        row = next((row for row in result.operations if row.name == FOO_BAR_TO_SENDER.name), None)
+        if row is None or row.service_us is None:
+            raise LeftOut("it stored a result without round trips")
+        return Reported(row.service_us.p50, row.service_us.p99, row.ok)

@@ -1,0 +1,65 @@
+"""What the peer `asyncclient` runs: python-socketio's client, one task per connection, on uvloop.
+
+    python async_client_loop.py URL CONNECTIONS
+
+Until SIGTERM; then one line of JSON. Token by token: a reply resolves the emission whose token it carries.
+"""
+
+import asyncio
+import json
+import signal
+import sys
+from array import array
+from itertools import count
+from time import perf_counter_ns
+from typing import Any
+
+import socketio
+import uvloop
+
+_CONNECTING_AT_ONCE = 50
+
+
+async def _work(url: str, number: int, turn: asyncio.Semaphore, times_ns: "array[int]") -> None:
+    client = socketio.AsyncClient(reconnection=False, handle_sigint=False)
+    pending: dict[str, asyncio.Future[None]] = {}
+
+    def bar(reply: dict[str, Any]) -> None:
+        pending.pop(reply["foo"]).set_result(None)
+
+    client.on("BAR", bar)
+    async with turn:
+        await client.connect(url, transports=["websocket"], wait_timeout=30)
+    loop = asyncio.get_running_loop()
+    for emission in count():
+        token = f"rt-ac-{number}-{emission}"
+        pending[token] = answer = loop.create_future()
+        sent_ns = perf_counter_ns()
+        await client.emit("FOO", {"name": token, "to": "sender"})
+        await answer
+        times_ns.append(perf_counter_ns() - sent_ns)
+
+
+async def _main(url: str, connections: int) -> None:
+    times_ns = array("q")
+    told_to_stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told_to_stop.set)
+    turn = asyncio.Semaphore(_CONNECTING_AT_ONCE)
+    working = [asyncio.create_task(_work(url, number, turn, times_ns)) for number in range(connections)]
+    stopping = asyncio.create_task(told_to_stop.wait())
+    ended, _ = await asyncio.wait({stopping, *working}, return_when=asyncio.FIRST_COMPLETED)
+    for task in ended - {stopping}:
+        task.result()  # it raises
+    in_order = sorted(times_ns)
+    report = {
+        "round_trips": len(in_order),
+        "p50_us": in_order[len(in_order) // 2] / 1000 if in_order else None,
+        "p99_us": in_order[len(in_order) * 99 // 100] / 1000 if in_order else None,
+    }
+    sys.stdout.write("\n" + json.dumps(report) + "\n")
+    sys.stdout.flush()
+    signal.raise_signal(signal.SIGKILL)  # a thousand orderly goodbyes would tell nothing more
+
+
+if __name__ == "__main__":
+    uvloop.run(_main(sys.argv[1], int(sys.argv[2])))

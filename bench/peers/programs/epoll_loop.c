@@ -1,0 +1,183 @@
+/* What the peer `epoll` runs: the least that a round trip can cost in a generator of one thread.
+ *
+ *     epoll_loop ADDRESS PORT CONNECTIONS
+ *
+ * Until SIGTERM; then one line of JSON. Per round trip one read, one write, two looks at the clock. A frame is made
+ * once per connection, with a mask of zeros, and only the digits of its token change; a reply has to carry that token.
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { EVENTS = 512, BUFFER = 4096, DIGITS = 10, SLOWEST_US = 1000000 };
+
+struct connection {
+    int socket;
+    int64_t sent_ns;
+    size_t length;
+    char *digits;   /* of the token, in the frame */
+    char token[32];
+    char frame[128];
+};
+
+static volatile sig_atomic_t stopped;
+static uint32_t histogram[SLOWEST_US + 1]; /* of microseconds; the last is for all that is slower */
+
+static void stop(int number) { (void)number; stopped = 1; }
+
+static void fail(const char *what)
+{
+    fprintf(stderr, "epoll_loop: %s: %s\n", what, errno ? strerror(errno) : "unexpected");
+    exit(1);
+}
+
+static int64_t now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+}
+
+static void send_whole(int socket, const char *bytes, size_t length)
+{
+    if (write(socket, bytes, length) != (ssize_t)length)
+        fail("write");
+}
+
+/* Read until `end` has arrived. */
+static void await(int socket, const char *end)
+{
+    char buffer[BUFFER];
+    size_t have = 0;
+    do {
+        ssize_t got = read(socket, buffer + have, sizeof buffer - have - 1);
+        if (got <= 0)
+            fail("the handshake was not answered");
+        have += (size_t)got;
+        buffer[have] = '\0';
+    } while (!memmem(buffer, have, end, strlen(end)));
+}
+
+static void join(struct connection *connection, const struct sockaddr_in *address, int number)
+{
+    static const char upgrade[] =
+        "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
+        "Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+    static const char connect_packet[] = {(char)0x81, (char)0x82, 0, 0, 0, 0, '4', '0'};
+    int yes = 1;
+    connection->socket = socket(AF_INET, SOCK_STREAM, 0);
+    if (connection->socket < 0 || connect(connection->socket, (const struct sockaddr *)address, sizeof *address))
+        fail("connect");
+    setsockopt(connection->socket, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+    send_whole(connection->socket, upgrade, sizeof upgrade - 1);
+    await(connection->socket, "\"maxPayload\"");
+    send_whole(connection->socket, connect_packet, sizeof connect_packet);
+    await(connection->socket, "40{");
+
+    char *text = connection->frame + 6;
+    int head = snprintf(connection->token, sizeof connection->token, "rt-c-%d-", number);
+    memset(connection->token + head, '0', DIGITS);
+    int length = snprintf(text, sizeof connection->frame - 6, "42[\"FOO\",{\"name\":\"%s\",\"to\":\"sender\"}]",
+                          connection->token);
+    connection->digits = strstr(text, connection->token) + head;
+    connection->frame[0] = (char)0x81;
+    connection->frame[1] = (char)(0x80 | length);
+    connection->length = (size_t)length + 6;
+}
+
+static void emit(struct connection *connection)
+{
+    char *digit = connection->digits + DIGITS - 1;
+    while (*digit == '9')
+        *digit-- = '0';
+    ++*digit;
+    connection->sent_ns = now_ns();
+    send_whole(connection->socket, connection->frame, connection->length);
+}
+
+/* A message that is no reply: a ping is answered. */
+static void receive_other(struct connection *connection, const char *bytes, ssize_t length)
+{
+    static const char pong[] = {(char)0x81, (char)0x81, 0, 0, 0, 0, '3'};
+    if (memmem(bytes, (size_t)length, "\x81\x01" "2", 3))
+        send_whole(connection->socket, pong, sizeof pong);
+}
+
+int main(int count, char **arguments)
+{
+    if (count != 4) {
+        fprintf(stderr, "usage: epoll_loop ADDRESS PORT CONNECTIONS\n");
+        return 2;
+    }
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(arguments[2]))};
+    if (inet_pton(AF_INET, arguments[1], &address.sin_addr) != 1)
+        fail("no IPv4 address");
+    int connections = atoi(arguments[3]);
+    struct rlimit files;
+    getrlimit(RLIMIT_NOFILE, &files);
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+    signal(SIGTERM, stop);
+
+    int poll = epoll_create1(0);
+    struct connection *all = calloc((size_t)connections, sizeof *all);
+    if (poll < 0 || !all)
+        fail("start");
+    for (int number = 0; number < connections; number++) {
+        join(&all[number], &address, number);
+        struct epoll_event event = {.events = EPOLLIN, .data.ptr = &all[number]};
+        if (epoll_ctl(poll, EPOLL_CTL_ADD, all[number].socket, &event))
+            fail("epoll_ctl");
+    }
+    for (int number = 0; number < connections; number++)
+        emit(&all[number]);
+
+    uint64_t round_trips = 0;
+    struct epoll_event events[EVENTS];
+    char buffer[BUFFER];
+    while (!stopped) {
+        int ready = epoll_wait(poll, events, EVENTS, 100);
+        for (int index = 0; index < ready; index++) {
+            struct connection *connection = events[index].data.ptr;
+            ssize_t got = read(connection->socket, buffer, sizeof buffer);
+            if (got <= 0)
+                fail("the server closed a connection");
+            /* the token ends with the last digit that changed, which no other emission of this connection has */
+            size_t token = (size_t)(strchr(connection->token, '\0') - connection->token);
+            if (!memmem(buffer, (size_t)got, connection->digits + DIGITS - token, token)) {
+                receive_other(connection, buffer, got);
+                continue;
+            }
+            int64_t took_us = (now_ns() - connection->sent_ns) / 1000;
+            histogram[took_us < SLOWEST_US ? took_us : SLOWEST_US]++;
+            round_trips++;
+            if (got > 2 && (unsigned char)buffer[1] + 2 < got) /* a ping came with it */
+                receive_other(connection, buffer, got);
+            emit(connection);
+        }
+    }
+
+    uint64_t seen = 0;
+    int p50 = -1, p99 = -1;
+    for (int us = 0; us <= SLOWEST_US; us++) {
+        seen += histogram[us];
+        if (p50 < 0 && seen * 2 >= round_trips)
+            p50 = us;
+        if (p99 < 0 && seen * 100 >= round_trips * 99)
+            p99 = us;
+    }
+    printf("\n{\"round_trips\": %llu, \"p50_us\": %d, \"p99_us\": %d}\n", (unsigned long long)round_trips, p50, p99);
+    return 0;
+}

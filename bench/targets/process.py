@@ -1,0 +1,96 @@
+"""The echo server in a process of its own, as seen by its owner: started, asked for its counts, ended.
+
+It ends with its owner, however that ends: its standard input is a pipe whose other end the owner holds.
+"""
+
+import http.client
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+from bench.server import ServerError
+from bench.targets.echo import PING_INTERVAL_MS, PING_TIMEOUT_MS, Stats
+
+_STOP_TIMEOUT_S = 10.0
+
+
+class EchoProcess:
+    """Runs the echo server on the given hosts, one port for all of them, with its own core if one is given: `with`."""
+
+    def __init__(
+        self,
+        *,
+        core: int | None = None,
+        hosts: Sequence[str] = ("127.0.0.1",),
+        ping_interval_ms: int = PING_INTERVAL_MS,
+        ping_timeout_ms: int = PING_TIMEOUT_MS,
+    ) -> None:
+        self.hosts = tuple(hosts)
+        self.core = core
+        self.port = 0
+        self._arguments = ["--ping-interval-ms", str(ping_interval_ms), "--ping-timeout-ms", str(ping_timeout_ms)]
+        for host in hosts:
+            self._arguments += ["--host", host]
+        if core is not None:
+            self._arguments += ["--core", str(core)]
+        self._process: subprocess.Popen[str] | None = None
+
+    @property
+    def url(self) -> str:
+        """Where its first host is reached."""
+        return f"http://{self.hosts[0]}:{self.port}"
+
+    def stats(self) -> Stats:
+        """What it has counted so far. Raises ServerError where it does not answer."""
+        connection = http.client.HTTPConnection(self.hosts[0], self.port, timeout=10)
+        try:
+            connection.request("GET", "/stats")
+            return Stats(**json.loads(connection.getresponse().read()))
+        except (OSError, http.client.HTTPException) as error:
+            raise ServerError(f"the echo server does not answer: {error}") from error
+        finally:
+            connection.close()
+
+    def __enter__(self) -> Self:
+        self._process = process = subprocess.Popen(
+            [sys.executable, "-m", "bench.targets.echo", "--end-with-stdin", *self._arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,  # a Ctrl-C in the terminal is for the owner
+        )
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            if not line:
+                assert process.stderr is not None
+                told = process.stderr.read().strip().splitlines()
+                raise ServerError(f"the echo server did not start: {told[-1] if told else 'it wrote nothing'}")
+            self.port = int(json.loads(line)["port"])
+        except BaseException:
+            self._stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._stop()
+
+    def _stop(self) -> None:
+        process = self._process
+        if process is None:
+            return
+        for stream in (process.stdin, process.stdout, process.stderr):
+            if stream is not None:
+                stream.close()
+        try:
+            process.wait(_STOP_TIMEOUT_S)
+        except BaseException:
+            process.kill()
+            process.wait()
+            raise
