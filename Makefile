@@ -35,8 +35,9 @@ load: $(READY)  ## load: 20 s of Locust without its page, against the service th
 serve: $(READY)  ## the FOO→BAR service on http://127.0.0.1:8000
 	$(BIN)/python -m app
 
+# Most of the time the tests wait for processes: two at a time take little more than half as long.
 test: $(READY) $(NODE_READY)  ## the tests
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 lint: $(READY)  ## ruff, lint and format
 	$(BIN)/ruff check .

@@ -1,17 +1,24 @@
 """The service and a client of it, once for the whole session: what a test needs to speak Socket.IO at once."""
 
+import os
 from collections.abc import AsyncIterator
 
 import pytest_asyncio
 import socketio
 
-from app.main import app
+from app.main import create_app
+from app.settings import read_settings
 from bench.server import UvicornTestServer
+
+# `make test` runs under pytest-xdist. The `pytest bench` that a test starts does not, and would switch its benchmarks
+# off if it thought so.
+for _name in [name for name in os.environ if name.startswith("PYTEST_XDIST")]:
+    del os.environ[_name]
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def server() -> AsyncIterator[UvicornTestServer]:
-    async with UvicornTestServer(app) as running:
+    async with UvicornTestServer(create_app(read_settings())) as running:
         yield running
 
 

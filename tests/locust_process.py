@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -33,6 +34,9 @@ class LocustProcess:
         self.folder = folder
         self._log = (folder / f"locust-{time.monotonic_ns()}.log").open("w+b")
         command = [str(LOCUST), "-f", str(locustfile), "--results", str(folder / "results"), *arguments]
+        if "--processes" in arguments:  # not Locust's own port: two tests may run at once
+            port = str(free_port())
+            command += ["--master-bind-port", port, "--master-port", port]
         if headless:
             command += ["--headless", "--only-summary"]
         self.process = subprocess.Popen(
@@ -106,6 +110,13 @@ class LocustProcess:
         except ProcessLookupError:
             return False
         return True
+
+
+def free_port() -> int:
+    """A port that nobody listens on at the moment."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
 
 
 def _is_service(process: psutil.Process) -> bool:

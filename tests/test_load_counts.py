@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from locust_process import CONNECT, LocustProcess, answered, operation, run, wait_until
+from locust_process import CONNECT, LocustProcess, answered, free_port, operation, run, wait_until
 
 from bench.results.model import LoadResult
 from bench.server import ServerProcess
@@ -83,9 +83,7 @@ def test_two_workers_are_merged(tmp_path: Path, service: ServerProcess) -> None:
 
 
 def test_master_and_worker_started_apart(tmp_path: Path, service: ServerProcess) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
+    port = str(free_port())
     master = LocustProcess(
         tmp_path, "--master", "--master-bind-port", port, "--expect-workers", "1",
         "--host", service.url, "-u", "10", "-r", "10", "-t", "2s",

@@ -2,7 +2,6 @@
 
 import json
 import re
-import socket
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ from locust_process import (
     LOCUSTFILES,
     LocustProcess,
     answered,
+    free_port,
     json_lines,
     operation,
     run,
@@ -32,12 +32,6 @@ BEHAVIOUR = LOCUSTFILES / "behaviour.py"
 def service() -> Iterator[ServerProcess]:
     with ServerProcess() as server:
         yield server
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 def is_up(port: int) -> bool:

@@ -309,7 +309,9 @@ async def reporting(scope: Message, receive: Receive, send: Send) -> None:
 
 
 @pytest.mark.parametrize(
-    "make", [with_fastapi, with_socketio, lambda: reporting, lambda: Recorder(startup=fail)], ids=str
+    "make",
+    [with_fastapi, with_socketio, lambda: reporting, lambda: Recorder(startup=fail)],
+    ids=["fastapi", "socketio", "reporting", "raising"],
 )
 @pytest.mark.parametrize("lifespan", ["auto", "on"])
 def test_an_app_that_fails_in_its_start_up_is_an_error(run: Run, make: Callable[[], App], lifespan: str) -> None:
