@@ -1,85 +1,123 @@
-"""FastClient: Socket.IO over WebSocket with as little CPU per message as Python allows.
+"""FastClient: Socket.IO with as little CPU per message as Python allows.
 
-picows moves the frames, protocol.py reads them. One object per connection, no task, no queue and no lock: a frame is
-decoded and its handler called in the callback in which it arrived, so `received_ns` is the frame's own time. Nothing
-here logs: under Locust the loop runs in a thread from which a log call may block.
+picows moves the frames (polling.py does where there is no WebSocket), `protocol` reads them. One object per
+connection, and over a WebSocket no task, no queue and no lock: a frame is decoded and its handler called in the
+callback in which it arrived, so `received_ns` is the frame's own time. What is rare is asked for after what is
+frequent. Nothing here logs or starts a thread: under Locust the loop runs in a thread from which a log call may block.
+
+A connection ends in `_end`, once, with one reason, whoever ended it; what a transport delivers afterwards is dropped.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-import os
 import ssl
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter_ns
 from typing import Any
-from urllib.parse import urlencode, urlsplit, urlunsplit
+from urllib.parse import quote
 
-from picows import WSError, WSFrame, WSHandshakeError, WSListener, WSMsgType, WSTransport, ws_connect
+from picows import WSCloseCode, WSError, WSFrame, WSHandshakeError, WSListener, WSMsgType, WSTransport, ws_connect
 
 from bench.wire import protocol
+from bench.wire.endpoint import is_secure, namespaces_of, request_headers, transport_url, websocket_url
 from bench.wire.interface import (
+    MAX_MESSAGE_BYTES,
     CallTimeout,
     ConnectFailed,
     Disconnected,
     Handler,
+    MessageTooLarge,
     Transport,
     acknowledged,
     arguments,
 )
+from bench.wire.polling import PollingTransport
+from bench.wire.reasons import one_line, os_reason
+from bench.wire.tls import SYSTEM, Tls
+
+__all__ = ["FastClient", "websocket_url"]
 
 # picows takes its buffer once per connection; the default of 16 KiB is most of what an idle connection costs.
 _READ_BUFFER_BYTES = 1024
 
 _CLOSING_TIMEOUT_S = 1.0
 
+# A heartbeat may have arrived already when the loop is late and looks at its timers first.
+_HEARTBEAT_GRACE_S = 0.05
+
 _silent = logging.Logger("bench.wire.silent", level=logging.CRITICAL + 1)
+_silent.disabled = True
 
 _TEXT = WSMsgType.TEXT
-_SCHEMES = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
+_BINARY = WSMsgType.BINARY
+_CONTINUATION = WSMsgType.CONTINUATION
 
 
-def websocket_url(url: str, socketio_path: str = "socket.io") -> str:
-    """Where the server at `url` takes WebSocket connections. Its query is kept. Raises ConnectFailed for a bad URL."""
-    try:
-        parts = urlsplit(url)
-        valid = parts.scheme in _SCHEMES and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        valid = False
-    if not valid:
-        raise ConnectFailed(f"{url!r} is no URL of a server: expected something like http://127.0.0.1:8000")
-    path = f"{parts.path.rstrip('/')}/{socketio_path.strip('/')}/"
-    query = urlencode({"EIO": protocol.ENGINE_IO_VERSION, "transport": "websocket"})
-    if parts.query:
-        query = f"{parts.query}&{query}"
-    return urlunsplit((_SCHEMES[parts.scheme], parts.netloc, path, query, ""))
+class _Namespace:
+    """What a client knows of one namespace."""
+
+    __slots__ = ("callbacks", "calls", "handlers", "is_joined")
+
+    def __init__(self) -> None:
+        self.handlers: dict[str, Handler] = {}
+        self.callbacks: dict[int, Handler] = {}
+        """By id: what awaits its acknowledgement."""
+        self.calls: dict[asyncio.Future[tuple[Any, ...]], None] = {}
+        self.is_joined = False
+
+    def leave(self, reason: str) -> None:
+        """Nothing will be acknowledged any more."""
+        self.is_joined = False
+        self.callbacks.clear()
+        for answer in self.calls:
+            if not answer.done():
+                answer.set_exception(Disconnected(reason))
 
 
 class FastClient(WSListener):
-    """A Socket.IO connection over WebSocket; see interface.Client for what its methods promise."""
+    """A Socket.IO connection over WebSocket, polling, or first one, then the other; see interface.Client."""
 
     def __init__(self) -> None:
         self.received_ns = 0
+        self.upgrade_ns: int | None = None
         self.sid: str | None = None
-        self._handlers: dict[str, Handler] = {}
+        """The session id in the default namespace, or in the first one joined."""
+        default = _Namespace()
+        self._namespaces = {protocol.DEFAULT_NAMESPACE: default}
+        self._handlers = default.handlers
+        self._callbacks = default.callbacks
         self._closed_callbacks: list[Callable[[str], None]] = []
-        self._callbacks: dict[int, Handler] = {}
-        self._calls: set[asyncio.Future[tuple[Any, ...]]] = set()
         self._last_ack_id = 0
-        self._transport: WSTransport | None = None
-        self._joined: asyncio.Future[None] | None = None
-        self._auth: Any = None
+        self._transport: WSTransport | PollingTransport | None = None
         self._connected = False
-        self._fragments: list[bytes] = []
+        """Whether the default namespace is joined and `connect` is through: the hot path's only question."""
+        self._max_payload_bytes = sys.maxsize
+        self._max_message_bytes = MAX_MESSAGE_BYTES
         self._reason = "never connected"
+        self._attempt: _Attempt | None = None
+        """While `connect` runs."""
+        self._opened: protocol.Open | None = None
+        self._is_established = False
+        # Of a message that came in part: its fragments, or its attachments.
+        self._is_partial = False
+        self._fragments: bytearray | None = None
+        self._fragments_kind = _TEXT
+        self._assembly: protocol.Assembly | None = None
+        # The heartbeat: one timer, which looks at when the last one came and sets itself anew.
+        self._pinged_ns = 0
+        self._is_overdue = False
+        self._heartbeat: asyncio.TimerHandle | None = None
 
     # ------------------------------------------------------------------ the interface
 
     @property
     def connected(self) -> bool:
         """Whether events can be emitted now."""
-        return self._connected
+        return self._is_established
 
     async def connect(
         self,
@@ -87,215 +125,617 @@ class FastClient(WSListener):
         *,
         auth: Any = None,
         headers: Mapping[str, str] | None = None,
+        cookies: Mapping[str, str] | None = None,
         transports: Sequence[Transport] = ("websocket",),
+        namespaces: str | Sequence[str] | None = None,
         socketio_path: str = "socket.io",
         wait_timeout: float = 5.0,
+        tls: Tls | None = None,
+        max_message_bytes: int = MAX_MESSAGE_BYTES,
     ) -> None:
-        """Connect over WebSocket, the only transport that this client has so far. Raises ConnectFailed."""
-        if tuple(transports) != ("websocket",):
-            raise ConnectFailed(f"the fast client speaks websocket only so far, not {', '.join(transports)}")
-        if self._transport is not None:
+        """Connect and join the namespaces; see interface.Client. Raises ConnectFailed."""
+        if self._transport is not None or self._attempt is not None:
             raise ConnectFailed("this client is connected already")
-        target = websocket_url(url, socketio_path)
-        self._auth = auth
-        self._fragments.clear()
-        self._reason = "the server closed the connection"
-        self._joined = asyncio.get_running_loop().create_future()
+        if not transports or not set(transports) <= {"websocket", "polling"}:
+            raise ConnectFailed(f"transports are websocket and polling, not {', '.join(transports) or 'none'}")
+        if namespaces is None:
+            namespaces = [name for name, space in self._namespaces.items() if space.handlers] or ["/"]
+        attempt = self._attempt = _Attempt(
+            url,
+            {transport: transport_url(url, transport, socketio_path) for transport in transports},
+            request_headers(headers, cookies),
+            (tls or SYSTEM).context() if is_secure(url) else None,
+            auth,
+            namespaces_of(namespaces),
+            wait_timeout,
+        )
+        self._begin(max_message_bytes)
         try:
             async with asyncio.timeout(wait_timeout):
-                await ws_connect(
-                    lambda: self,
-                    target,
-                    extra_headers=headers,
-                    logger_name=_silent,
-                    read_buffer_init_size=_READ_BUFFER_BYTES,
-                    websocket_handshake_timeout=wait_timeout,
-                )
-                await self._joined
+                if transports[0] == "websocket":
+                    await self._open_websocket(attempt.urls["websocket"], attempt)
+                else:
+                    await self._open_polling(attempt)
+                await attempt.joined
         except TimeoutError:
             raise ConnectFailed(f"{url} did not answer the handshake within {wait_timeout:g} s") from None
-        except (WSHandshakeError, WSError) as error:
-            raise ConnectFailed(f"{url} is no Socket.IO server: {_first_line(error)}") from None
-        except ssl.SSLError as error:
-            raise ConnectFailed(f"{url}: TLS failed: {_first_line(error)}") from None
-        except OSError as error:
-            raise ConnectFailed(f"{url} cannot be reached: {_os_reason(error)}") from None
         finally:
-            self._joined = None
-            if not self._connected:
-                self._abort()
+            self._attempt = None
+            _forget(attempt.joined)
+            if not self._is_established:
+                self._fail("it did not come to a connection")
 
-    def on(self, event: str, handler: Handler) -> None:
+    def on(self, event: str, handler: Handler, namespace: str | None = None) -> None:
         """Call `handler(*arguments)` for every such event; `disconnect` and `*` are special."""
-        self._handlers[event] = handler
+        name = namespace or protocol.DEFAULT_NAMESPACE
+        self._namespaces.setdefault(name, _Namespace()).handlers[event] = handler
 
     def when_closed(self, callback: Callable[[str], None]) -> None:
         """Call `callback(reason)` when an established connection ends, whoever ended it."""
         self._closed_callbacks.append(callback)
 
-    async def emit(self, event: str, data: Any = None, *, callback: Handler | None = None) -> int:
-        """Emit an event; returns when it was handed to the transport (ns). Raises Disconnected."""
-        if not self._connected:
-            raise Disconnected(self._reason)
-        ack_id = None
+    async def emit(
+        self, event: str, data: Any = None, *, namespace: str | None = None, callback: Handler | None = None
+    ) -> int:
+        """Emit an event; returns when it was handed to the transport (ns). See interface.Client for what it raises."""
+        if namespace is not None or not self._connected:
+            return self._emit_anything(event, data, namespace or protocol.DEFAULT_NAMESPACE, callback)
+        ack_id = None if callback is None else self._last_ack_id + 1
+        try:
+            message = protocol.encode_event(event, arguments(data), ack_id)
+        except TypeError:
+            return self._emit_anything(event, data, protocol.DEFAULT_NAMESPACE, callback)
+        if len(message) > self._max_payload_bytes:
+            raise self._too_large(len(message))
         if callback is not None:
-            ack_id = self._last_ack_id = self._last_ack_id + 1
-            self._callbacks[ack_id] = callback
-        message = protocol.encode_event(event, arguments(data), ack_id)
+            self._last_ack_id += 1
+            self._callbacks[self._last_ack_id] = callback
         sent_ns = perf_counter_ns()
         self._transport.send(_TEXT, message)  # type: ignore[union-attr]  # connected: there is one
         return sent_ns
 
-    async def call(self, event: str, data: Any = None, *, timeout: float = 60.0) -> Any:
-        """Emit an event and return its acknowledgement. Raises CallTimeout or Disconnected."""
+    async def call(self, event: str, data: Any = None, *, namespace: str | None = None, timeout: float = 60.0) -> Any:
+        """Emit an event and return its acknowledgement. Raises CallTimeout, Disconnected, and what `emit` raises."""
         answer: asyncio.Future[tuple[Any, ...]] = asyncio.get_running_loop().create_future()
 
         def resolve(*values: Any) -> None:
             if not answer.done():
                 answer.set_result(values)
 
-        await self.emit(event, data, callback=resolve)
-        self._calls.add(answer)
+        await self.emit(event, data, namespace=namespace, callback=resolve)
+        ack_id = self._last_ack_id
+        space = self._namespaces[namespace or protocol.DEFAULT_NAMESPACE]
+        space.calls[answer] = None
         try:
             async with asyncio.timeout(timeout):
                 return acknowledged(await answer)
         except TimeoutError:
             raise CallTimeout(f"{event} was not acknowledged within {timeout:g} s") from None
         finally:
-            self._calls.discard(answer)
+            del space.calls[answer]
+            space.callbacks.pop(ack_id, None)
 
     async def disconnect(self) -> None:
-        """Close the connection. Does nothing where there is none."""
+        """Leave all namespaces and close the connection. Does nothing where there is none."""
         transport = self._transport
         if transport is None:
             return
         self._reason = "disconnected by the client"
-        if self._connected:
-            transport.send(_TEXT, protocol.DISCONNECT)
-            transport.send_close()
+        if self._is_established:
+            for name, space in self._namespaces.items():
+                if space.is_joined:
+                    transport.send(_TEXT, protocol.encode_disconnect(name))
+            transport.send_close(WSCloseCode.OK)
         transport.disconnect()
         try:
             async with asyncio.timeout(_CLOSING_TIMEOUT_S):
-                await transport.wait_disconnected()
+                with contextlib.suppress(Exception):  # how it would have ended without us
+                    await transport.wait_disconnected()
         except TimeoutError:
             pass
         finally:  # a peer that reads nothing does not keep the connection open, nor does a cancelled caller
-            self._abort()
+            if self._transport is transport:
+                self._fail(self._reason)
+
+    # ------------------------------------------------------------------ connecting
+
+    def _begin(self, max_message_bytes: int) -> None:
+        self._reason = "the server closed the connection"
+        self._max_message_bytes = max_message_bytes
+        self._max_payload_bytes = sys.maxsize
+        self._opened = None
+        self.sid = None
+        self.upgrade_ns = None
+
+    async def _open_websocket(self, target: str, attempt: _Attempt) -> None:
+        """Return once `on_ws_connected` was called. Raises ConnectFailed or TimeoutError."""
+
+        def listener(*_: Any) -> WSListener:
+            if self._attempt is not attempt:
+                raise ConnectionAbortedError("it was given up")
+            return self
+
+        try:
+            _, connected = await ws_connect(
+                listener,
+                target,
+                ssl_context=attempt.context,
+                extra_headers=attempt.headers,
+                logger_name=_silent,
+                max_frame_size=self._max_message_bytes,
+                read_buffer_init_size=_READ_BUFFER_BYTES,
+                websocket_handshake_timeout=attempt.wait_timeout,
+            )
+        except (WSHandshakeError, WSError) as error:
+            raise ConnectFailed(f"{attempt.url} is no Socket.IO server: {_handshake_reason(error)}") from None
+        except ssl.SSLError as error:
+            raise ConnectFailed(f"{attempt.url}: TLS failed: {one_line(error)}") from None
+        except TimeoutError:
+            raise
+        except OSError as error:
+            raise ConnectFailed(f"{attempt.url} cannot be reached: {os_reason(error)}") from None
+        except ValueError as error:  # of what no URL and no answer may contain
+            raise ConnectFailed(f"{attempt.url} is no Socket.IO server: {one_line(error)}") from None
+        if connected is None:
+            raise ConnectFailed(f"{attempt.url} is no Socket.IO server: it closed the connection without an answer")
+
+    async def _open_polling(self, attempt: _Attempt) -> None:
+        transport = self._transport = PollingTransport(
+            self, attempt.urls["polling"], attempt.headers, attempt.context, self._max_message_bytes
+        )
+        attempt.is_held = True
+        try:
+            await transport.open()
+        except ConnectFailed as failure:
+            self._reason = str(failure)
+            raise ConnectFailed(f"{attempt.url}: {failure}") from None
+        if self._opened is None or self._transport is not transport:
+            raise ConnectFailed(f"{attempt.url}: {self._reason}")
+        if "websocket" in attempt.urls and "websocket" in self._opened.upgrades:
+            await self._upgrade(transport, self._opened, attempt)
+        if self._transport is transport:
+            transport.start()
+        self._join(attempt)
+
+    async def _upgrade(self, polling: PollingTransport, opened: protocol.Open, attempt: _Attempt) -> None:
+        """Replace polling by a WebSocket, if that can be done; polling goes on where it cannot.
+
+        Nothing is sent and no request waits meanwhile, so nothing can be overtaken.
+        """
+        started_ns = perf_counter_ns()
+        probe = attempt.probe = asyncio.get_running_loop().create_future()
+        attempt.headers = request_headers(attempt.headers, polling.cookies())
+        try:
+            async with asyncio.timeout(attempt.wait_timeout / 2):
+                await self._open_websocket(f"{attempt.urls['websocket']}&sid={quote(opened.sid, safe='')}", attempt)
+                await probe
+        except (ConnectFailed, TimeoutError):
+            pass
+        else:
+            websocket = attempt.probed
+            assert websocket is not None, "what has answered the probe is there"
+            attempt.probed = None
+            websocket.send(_TEXT, protocol.UPGRADE)
+            self._transport = websocket
+            polling.disconnect(graceful=False)
+            self.upgrade_ns = perf_counter_ns() - started_ns
+        finally:
+            _forget(probe)
+            if attempt.probed is not None:
+                attempt.probed.disconnect(graceful=False)
+
+    def _open(self, opened: protocol.Open) -> None:
+        attempt = self._attempt
+        if self._opened is not None or attempt is None:
+            self._fail("the server sent a second handshake")
+            return
+        self._opened = opened
+        if opened.max_payload_bytes:
+            self._max_payload_bytes = opened.max_payload_bytes
+        self._pinged_ns = perf_counter_ns()
+        self._is_overdue = False
+        self._check_heartbeat()
+        if isinstance(self._transport, PollingTransport):
+            self._transport.opened(opened)
+        if not attempt.is_held:
+            self._join(attempt)
+
+    def _join(self, attempt: _Attempt) -> None:
+        for name in attempt.unjoined:
+            self._namespaces.setdefault(name, _Namespace())
+            self._send(_TEXT, protocol.encode_connect(attempt.auth, name))
+
+    def _joined(self, packet: protocol.Connected) -> None:
+        attempt = self._attempt
+        if attempt is None or packet.namespace not in attempt.unjoined:
+            self._fail(f"the server connected {one_line(packet.namespace)}, which was not asked for")
+            return
+        attempt.unjoined.remove(packet.namespace)
+        self._namespaces[packet.namespace].is_joined = True
+        if self.sid is None or packet.namespace == protocol.DEFAULT_NAMESPACE:
+            self.sid = packet.sid
+        if not attempt.unjoined and not attempt.joined.done():
+            self._is_established = True
+            self._connected = self._namespaces[protocol.DEFAULT_NAMESPACE].is_joined
+            attempt.joined.set_result(None)
 
     # ------------------------------------------------------------------ what picows calls
 
     def on_ws_connected(self, transport: WSTransport) -> None:
-        """Keep the transport; the server's handshake comes next."""
-        self._transport = transport
+        """Keep the transport; the server's handshake comes next, or its answer to the probe."""
+        attempt = self._attempt
+        assert attempt is not None, "the listener is only given to an attempt that goes on"
+        if attempt.probe is None:
+            self._transport = transport
+        else:
+            attempt.probed = transport
+            transport.send(_TEXT, protocol.PROBE)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         """Decode one frame and act on it."""
+        if transport is not self._transport:
+            self._receive_probed(transport, frame)
+            return
         self.received_ns = perf_counter_ns()
-        kind = frame.msg_type
-        if kind is _TEXT or kind == WSMsgType.CONTINUATION:
-            payload = frame.get_payload_as_bytes()
-            if not frame.fin or self._fragments:
-                self._fragments.append(payload)
-                if not frame.fin:
-                    return
-                payload = b"".join(self._fragments)
-                self._fragments.clear()
-            self._receive(payload)
-        elif kind == WSMsgType.CLOSE:
-            transport.send_close(frame.get_close_code())
-            transport.disconnect()
-        elif kind == WSMsgType.BINARY:
-            self._fail("the server sent a binary message, which is not supported yet")
+        if frame.msg_type is _TEXT and frame.fin and not self._is_partial:
+            self._receive(frame.get_payload_as_bytes())
+        else:
+            self._receive_frame(transport, frame)
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         """Tell whoever waits that the connection is gone."""
-        was_connected = self._connected
-        self._connected = False
-        self._transport = None
-        self._callbacks.clear()
-        self._fragments.clear()
-        for answer in self._calls:
-            if not answer.done():
-                answer.set_exception(Disconnected(self._reason))
-        if self._joined is not None and not self._joined.done():
-            self._joined.set_exception(ConnectFailed(self._reason))
-        if not was_connected:
+        attempt = self._attempt
+        handshake = transport.close_handshake
+        if handshake is not None and handshake.recv is None and handshake.sent is not None and handshake.sent.reason:
+            if self._transport is transport:
+                self._reason = f"the server sent an impossible frame: {one_line(handshake.sent.reason)}"
+            # picows keeps its error for whoever waits; where nobody does, the loop would complain of it.
+            asyncio.get_running_loop().create_task(_forget_error(transport))
+        if self._transport is transport:
+            self._end(self._reason)
+        elif attempt is not None and attempt.probed is transport:
+            attempt.probed = None
+            if attempt.probe is not None and not attempt.probe.done():
+                attempt.probe.set_exception(ConnectFailed("the server closed the connection"))
+
+    def _receive_probed(self, transport: WSTransport, frame: WSFrame) -> None:
+        """The first frame of a WebSocket to upgrade to; anything of a connection that has ended is dropped."""
+        attempt = self._attempt
+        if attempt is None or attempt.probed is not transport or attempt.probe is None or attempt.probe.done():
             return
-        for callback in self._closed_callbacks:
-            callback(self._reason)
-        if (handler := self._handlers.get("disconnect")) is not None:
-            handler(self._reason)
+        if frame.msg_type == _TEXT and frame.fin and frame.get_payload_as_bytes() == b"3probe":
+            attempt.probe.set_result(None)
+        else:
+            attempt.probe.set_exception(ConnectFailed("the server did not answer the probe"))
+
+    def _receive_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        """Frames that are not a whole text message, or come while attachments are awaited."""
+        kind = frame.msg_type
+        if kind == WSMsgType.CLOSE:
+            code = int(frame.get_close_code())  # type: ignore[call-overload]  # an int for codes without a name
+            said = one_line(frame.get_close_reason())
+            unusual = f" (WebSocket code {code}{': ' + said if said else ''})" if code > 1001 or said else ""
+            transport.send_close(WSCloseCode.OK)
+            transport.disconnect()
+            self._end(self._reason + unusual)
+        elif kind in (_CONTINUATION, _TEXT, _BINARY):
+            self._receive_data(kind, frame.get_payload_as_bytes(), frame.fin)
+
+    def _receive_data(self, kind: WSMsgType, payload: bytes, is_last: bool) -> None:
+        if (kind == _CONTINUATION) != (self._fragments is not None):
+            self._fail("the server sent fragments of messages out of order")
+            return
+        if self._fragments is not None:
+            self._fragments += payload
+            if len(self._fragments) > self._max_message_bytes:
+                self._fail(f"the server sent a message of more than {self._max_message_bytes} bytes")
+                return
+            if not is_last:
+                return
+            kind, payload = self._fragments_kind, bytes(self._fragments)
+            self._fragments = None
+        elif not is_last:
+            self._fragments, self._fragments_kind, self._is_partial = bytearray(payload), kind, True
+            return
+        self._is_partial = self._assembly is not None
+        self._receive_message(kind == _BINARY, payload)
+
+    # ------------------------------------------------------------------ what polling calls
+
+    def on_polled(self, transport: PollingTransport, is_binary: bool, message: bytes) -> None:
+        """A message that came by polling."""
+        if transport is self._transport:
+            self.received_ns = perf_counter_ns()
+            self._receive_message(is_binary, message)
+
+    def on_polling_ended(self, transport: PollingTransport, reason: str | None) -> None:
+        """Tell whoever waits that the connection is gone."""
+        if transport is self._transport:
+            self._end(reason or self._reason)
 
     # ------------------------------------------------------------------ packets
 
+    def _receive_message(self, is_binary: bool, message: bytes) -> None:
+        """Any whole message."""
+        assembly = self._assembly
+        if not is_binary and assembly is None:
+            self._receive(message)
+        elif not is_binary:
+            self._fail(f"the server sent {one_line(assembly)}, then something else")
+        elif assembly is None:
+            self._fail("the server sent an attachment of nothing")
+        else:
+            self._receive_attachment(assembly, message)
+
     def _receive(self, message: bytes) -> None:
+        """A whole text message, while no attachments are awaited."""
         try:
             packet = protocol.decode(message)
         except protocol.ProtocolError as error:
             self._fail(f"the server sent {error}")
             return
-        if type(packet) is protocol.Event:
-            if packet.namespace == protocol.DEFAULT_NAMESPACE:
-                self._handle_event(packet)
-        elif type(packet) is protocol.Ack:
-            callback = self._callbacks.pop(packet.ack_id, None)
-            if callback is not None:
-                callback(*packet.arguments)
+        if self._connected:
+            if type(packet) is protocol.Event and packet.namespace == protocol.DEFAULT_NAMESPACE:
+                self._handle_event(packet, self._handlers)
+                return
+            if type(packet) is protocol.Ack and packet.namespace == protocol.DEFAULT_NAMESPACE:
+                callback = self._callbacks.pop(packet.ack_id, None)
+                if callback is not None:
+                    try:
+                        callback(*packet.arguments)
+                    except Exception as error:
+                        _report("the handler of an acknowledgement", error)
+                return
+        self._receive_packet(packet)
+
+    def _receive_packet(self, packet: protocol.Packet) -> None:
+        """What is rare: anything but events and acknowledgements in the default namespace."""
+        if self._opened is None and type(packet) is not protocol.Open:
+            self._fail("the server sent something before its handshake")
         elif type(packet) is protocol.Ping:
-            self._send(protocol.PONG)
-        elif type(packet) is protocol.Open:
-            self._send(protocol.encode_connect(self._auth))
-        elif type(packet) is protocol.Connected:
-            if self._joined is not None and not self._joined.done():
-                self.sid = packet.sid
-                self._connected = True
-                self._joined.set_result(None)
-        elif type(packet) is protocol.ConnectError:
-            self._fail(f"the server refused the connection: {packet.message}")
-        elif type(packet) is protocol.Disconnect:
-            self._fail("the server disconnected this client")
+            self._pinged_ns = self.received_ns
+            self._is_overdue = False
+            self._send(_TEXT, protocol.PONG)
+        elif type(packet) is protocol.Event:
+            if (space := self._namespace(packet.namespace)) is not None:
+                self._handle_event(packet, space.handlers)
+        elif type(packet) is protocol.Ack:
+            if (space := self._namespace(packet.namespace)) is not None:
+                callback = space.callbacks.pop(packet.ack_id, None)
+                if callback is not None:
+                    self._run(callback, packet.arguments, "an acknowledgement")
         elif type(packet) is protocol.BinaryHeader:
-            self._fail("the server sent a binary event, which is not supported yet")
+            self._expect_attachments(packet)
+        elif type(packet) is protocol.Open:
+            self._open(packet)
+        elif type(packet) is protocol.Connected:
+            self._joined(packet)
+        elif type(packet) is protocol.ConnectError:
+            self._refused(packet)
+        elif type(packet) is protocol.Disconnect:
+            self._left(packet.namespace)
         elif type(packet) is protocol.Close:
             self._fail("the server closed the connection")
 
-    def _handle_event(self, event: protocol.Event) -> None:
-        handler = self._handlers.get(event.name)
+    def _namespace(self, name: str) -> _Namespace | None:
+        """Where a packet belongs. A server may emit to a namespace before it says that it is joined."""
+        space = self._namespaces.get(name)
+        if space is None:
+            self._fail(f"the server sent a packet of {one_line(name)}, which was not asked for")
+        return space
+
+    def _expect_attachments(self, header: protocol.BinaryHeader) -> None:
+        try:
+            self._assembly = protocol.Assembly(header)
+        except protocol.ProtocolError as error:
+            self._fail(f"the server sent {error}")
+        else:
+            self._is_partial = True
+
+    def _receive_attachment(self, assembly: protocol.Assembly, attachment: bytes) -> None:
+        if assembly.size_bytes + len(attachment) > self._max_message_bytes:
+            self._fail(f"the server sent a message of more than {self._max_message_bytes} bytes")
+            return
+        packet = assembly.add(attachment)
+        if packet is not None:
+            self._assembly = None
+            self._is_partial = False
+            self._receive_packet(packet)
+
+    def _refused(self, packet: protocol.ConnectError) -> None:
+        where = "" if packet.namespace == protocol.DEFAULT_NAMESPACE else f" to {one_line(packet.namespace)}"
+        self._fail(f"the server refused the connection{where}: {one_line(packet.message)}", packet.data)
+
+    def _left(self, name: str) -> None:
+        """The server has ended a namespace; with the last one, the connection ends."""
+        space = self._namespaces.get(name)
+        reason = "the server disconnected this client"
+        others = any(other.is_joined for other in self._namespaces.values() if other is not space)
+        if space is None or not space.is_joined or not others:
+            self._fail(reason)
+            return
+        space.leave(reason)
+        if name == protocol.DEFAULT_NAMESPACE:
+            self._connected = False
+        if (handler := space.handlers.get("disconnect")) is not None:
+            self._run(handler, (reason,), "disconnect")
+
+    def _handle_event(self, event: protocol.Event, handlers: dict[str, Handler]) -> None:
+        handler = handlers.get(event.name)
         values = event.arguments
         if handler is None:
-            handler = self._handlers.get("*")
+            handler = handlers.get("*")
             values = (event.name, *values)
         result = None
         if handler is not None:
             try:
                 result = handler(*values)
             except Exception as error:  # of the user's making; picows would end the connection for it
-                asyncio.get_running_loop().call_exception_handler(
-                    {"message": f"the handler of {event.name} raised {error!r}", "exception": error}
-                )
+                _report(f"the handler of {event.name}", error)
         if event.ack_id is not None:
-            self._send(protocol.encode_ack(event.ack_id, arguments(result)))
+            self._acknowledge(event, event.ack_id, result)
 
-    def _send(self, message: bytes) -> None:
+    def _acknowledge(self, event: protocol.Event, ack_id: int, result: Any) -> None:
+        values = arguments(result)
+        try:
+            try:
+                messages = [protocol.encode_ack(ack_id, values, event.namespace)]
+            except TypeError:
+                messages = protocol.encode_binary_ack(ack_id, values, event.namespace)
+            self._check_size(messages)
+        except (TypeError, MessageTooLarge) as error:
+            _report(f"the handler of {event.name}, asked for an acknowledgement,", error)
+            return
         if self._transport is not None:
-            self._transport.send(_TEXT, message)
+            self._send_all(messages)
 
-    def _fail(self, reason: str) -> None:
+    # ------------------------------------------------------------------ sending
+
+    def _emit_anything(self, event: str, data: Any, namespace: str, callback: Handler | None) -> int:
+        """An event with attachments, or to another namespace."""
+        space = self._namespaces.get(namespace)
+        if not self._is_established:
+            raise Disconnected(self._reason)
+        if space is None or not space.is_joined:
+            raise Disconnected(f"{namespace} is not joined")
+        ack_id = None if callback is None else self._last_ack_id + 1
+        values = arguments(data)
+        try:
+            messages = [protocol.encode_event(event, values, ack_id, namespace)]
+        except TypeError:
+            messages = protocol.encode_binary_event(event, values, ack_id, namespace)
+        self._check_size(messages)
+        if callback is not None:
+            self._last_ack_id += 1
+            space.callbacks[self._last_ack_id] = callback
+        sent_ns = perf_counter_ns()
+        self._send_all(messages)
+        return sent_ns
+
+    def _send(self, kind: WSMsgType, message: bytes) -> None:
+        if self._transport is not None:
+            self._transport.send(kind, message)
+
+    def _send_all(self, messages: list[bytes]) -> None:
+        """A text message and its attachments."""
+        self._send(_TEXT, messages[0])
+        for attachment in messages[1:]:
+            self._send(_BINARY, attachment)
+
+    def _check_size(self, messages: list[bytes]) -> None:
+        """Raises MessageTooLarge if one of them is."""
+        if len(messages[0]) > self._max_payload_bytes:
+            raise self._too_large(len(messages[0]))
+        for attachment in messages[1:]:
+            size_bytes = len(attachment)
+            if isinstance(self._transport, PollingTransport):
+                size_bytes = protocol.payload_size_bytes(size_bytes)
+            if size_bytes > self._max_payload_bytes:
+                raise self._too_large(size_bytes)
+
+    def _too_large(self, size_bytes: int) -> MessageTooLarge:
+        return MessageTooLarge(f"{size_bytes} bytes; the server takes {self._max_payload_bytes} in one message")
+
+    # ------------------------------------------------------------------ the end
+
+    def _check_heartbeat(self) -> None:
+        opened = self._opened
+        assert opened is not None, "the timer begins with the handshake and ends with the connection"
+        limit_s = (opened.ping_interval_ms + opened.ping_timeout_ms) / 1e3
+        left_s = limit_s - (perf_counter_ns() - self._pinged_ns) / 1e9
+        if left_s <= 0:
+            if self._is_overdue:
+                self._fail(f"the server sent no heartbeat for {limit_s:g} s")
+                return
+            self._is_overdue = True
+            left_s = _HEARTBEAT_GRACE_S
+        self._heartbeat = asyncio.get_running_loop().call_later(left_s, self._check_heartbeat)
+
+    def _fail(self, reason: str, data: Any = None) -> None:
         """End the connection for a reason that everybody who waits is told."""
-        self._reason = reason
-        self._abort()
-
-    def _abort(self) -> None:
         if self._transport is not None:
             self._transport.disconnect(graceful=False)
+            self._end(reason, data)
+
+    def _end(self, reason: str, data: Any = None) -> None:
+        """The connection is gone: forget all of it, then tell whoever waits."""
+        was_established, self._is_established = self._is_established, False
+        self._reason = reason
+        self._connected = self._is_partial = False
+        self._transport = self._fragments = self._assembly = None
+        if self._heartbeat is not None:
+            self._heartbeat.cancel()
+            self._heartbeat = None
+        told = [space.handlers.get("disconnect") for space in self._namespaces.values() if space.is_joined]
+        for space in self._namespaces.values():
+            space.leave(reason)
+        attempt = self._attempt
+        if attempt is not None and not attempt.joined.done():
+            attempt.joined.set_exception(ConnectFailed(reason, data))
+        if not was_established:
+            return
+        for callback in self._closed_callbacks:
+            self._run(callback, (reason,), "the end")
+        for handler in told:
+            if handler is not None:
+                self._run(handler, (reason,), "disconnect")
+
+    @staticmethod
+    def _run(handler: Handler, values: tuple[Any, ...], what: str) -> None:
+        try:
+            handler(*values)
+        except Exception as error:  # of the user's making; picows would end the connection for it
+            _report(f"the handler of {what}", error)
 
 
-def _first_line(error: BaseException) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
+class _Attempt:
+    """One run of `connect`: what it was asked for, and how far it has come."""
+
+    def __init__(
+        self,
+        url: str,
+        urls: dict[Transport, str],
+        headers: dict[str, str],
+        context: ssl.SSLContext | None,
+        auth: Any,
+        namespaces: list[str],
+        wait_timeout: float,
+    ) -> None:
+        self.url = url
+        self.urls = urls
+        self.headers = headers
+        self.context = context
+        self.auth = auth
+        self.wait_timeout = wait_timeout
+        self.unjoined = namespaces
+        """Namespaces that the server has not accepted yet."""
+        self.joined: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.is_held = False
+        """Whether the namespaces are joined later than at the handshake, because of an upgrade before."""
+        self.probe: asyncio.Future[None] | None = None
+        self.probed: WSTransport | None = None
+        """The WebSocket that may replace polling."""
 
 
-def _os_reason(error: OSError) -> str:
-    """The operating system's reason alone: asyncio and uvloop wrap it in differing words."""
-    if error.errno is not None and error.errno > 0:
-        return os.strerror(error.errno).lower()
-    return _first_line(error)
+def _forget(future: asyncio.Future[None]) -> None:
+    """Nobody will ask for it: asyncio would complain of an exception that nobody has seen."""
+    if not future.cancel() and not future.cancelled():
+        future.exception()
+
+
+async def _forget_error(transport: WSTransport) -> None:
+    with contextlib.suppress(Exception):
+        await transport.wait_disconnected()
+
+
+def _report(what: str, error: Exception) -> None:
+    asyncio.get_running_loop().call_exception_handler({"message": f"{what} raised {error!r}", "exception": error})
+
+
+def _handshake_reason(error: WSError) -> str:
+    """What the server said, where it said something in HTTP."""
+    response = getattr(error, "response", None)
+    said = one_line((getattr(error, "raw_body", None) or b"")[:300].decode(errors="replace"))
+    if response is None or not said:
+        return one_line(error)
+    return f"HTTP {int(response.status)}: {said}"

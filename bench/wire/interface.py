@@ -4,14 +4,23 @@
 The names are python-socketio's. Two things are added, without which a round trip could not be timed truly: `emit`
 returns when the event was handed to the transport, and `received_ns` tells a handler when its event arrived. Both are
 nanoseconds of `time.perf_counter_ns`.
+
+Neither client reconnects on its own: whoever measures has to know that a connection was lost, and counts each attempt.
+The load's session (bench/load/session.py) reconnects with the backoff and jitter of Socket.IO's clients.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    from bench.wire.tls import Tls
 
 Transport = Literal["websocket", "polling"]
+
+MAX_MESSAGE_BYTES = 10 * 1024 * 1024
+"""What a client takes from its server in one message, unless told otherwise. More ends the connection."""
 
 Handler = Callable[..., Any]
 """Called with the event's arguments, in the loop, when the event arrives. A plain function: it must not block."""
@@ -24,9 +33,18 @@ class ClientError(Exception):
 class ConnectFailed(ClientError):
     """The server could not be reached, is no Socket.IO server, refused the connection, or did not answer in time."""
 
+    def __init__(self, message: str, data: Any = None) -> None:
+        super().__init__(message)
+        self.data = data
+        """What the server added to its refusal, if anything."""
+
 
 class Disconnected(ClientError):
     """The connection is gone, or was never there."""
+
+
+class MessageTooLarge(ClientError):
+    """The server said in its handshake that it would not take a message of this size; nothing was sent."""
 
 
 class CallTimeout(ClientError):
@@ -39,6 +57,9 @@ class Client(Protocol):
     received_ns: int
     """Inside a handler or callback: when the event that it is called for arrived."""
 
+    upgrade_ns: int | None
+    """How long the upgrade from polling to WebSocket took, where there was one and the client can tell."""
+
     @property
     def connected(self) -> bool:
         """Whether events can be emitted now."""
@@ -50,21 +71,30 @@ class Client(Protocol):
         *,
         auth: Any = None,
         headers: Mapping[str, str] | None = None,
+        cookies: Mapping[str, str] | None = None,
         transports: Sequence[Transport] = ("websocket",),
+        namespaces: str | Sequence[str] | None = None,
         socketio_path: str = "socket.io",
         wait_timeout: float = 5.0,
+        tls: Tls | None = None,
+        max_message_bytes: int = MAX_MESSAGE_BYTES,
     ) -> None:
-        """Connect to the server at `url` (http, https, ws or wss); the default namespace is joined on return.
+        """Connect to the server at `url` (http, https, ws or wss); the namespaces are joined on return.
 
-        `wait_timeout`, in seconds, bounds the whole of it. Raises ConnectFailed.
+        The first of `transports` is used; `("polling", "websocket")` begins with polling and upgrades where the server
+        offers it. `namespaces` are by default those with handlers, or else `/`; `auth` goes to each of them. `headers`
+        and `cookies` go with every HTTP request, the query of `url` too. `wait_timeout`, in seconds, bounds the whole
+        of it. Raises ConnectFailed.
         """
         ...
 
-    def on(self, event: str, handler: Handler) -> None:
+    def on(self, event: str, handler: Handler, namespace: str | None = None) -> None:
         """Call `handler(*arguments)` for every such event; the last handler registered for an event counts.
 
-        Two names are special, as in python-socketio: `disconnect` is called with the reason, `*` for every event
-        that has no handler of its own, with its name first.
+        Where the server asks for an acknowledgement, it is what the handler returns: None, one argument, or a tuple.
+
+        Two names are special, as in python-socketio: `disconnect` is called with the reason when the namespace was
+        left, `*` for every event that has no handler of its own, with its name first.
         """
         ...
 
@@ -75,22 +105,25 @@ class Client(Protocol):
         """
         ...
 
-    async def emit(self, event: str, data: Any = None, *, callback: Handler | None = None) -> int:
+    async def emit(
+        self, event: str, data: Any = None, *, namespace: str | None = None, callback: Handler | None = None
+    ) -> int:
         """Emit an event; `callback` asks for an acknowledgement and is called with its arguments.
 
-        `data` may be a tuple: several arguments. Returns when it was handed to the transport. Raises Disconnected.
+        `data` may be a tuple: several arguments. What they hold is JSON and bytes. Returns when it was handed to the
+        transport. Raises Disconnected, MessageTooLarge, or TypeError for an argument that cannot be sent.
         """
         ...
 
-    async def call(self, event: str, data: Any = None, *, timeout: float = 60.0) -> Any:
+    async def call(self, event: str, data: Any = None, *, namespace: str | None = None, timeout: float = 60.0) -> Any:
         """Emit an event and wait up to `timeout` seconds for its acknowledgement, which is returned.
 
-        None, the argument, or a tuple of several. Raises CallTimeout or Disconnected.
+        None, the argument, or a tuple of several. Raises CallTimeout, Disconnected, and what `emit` raises.
         """
         ...
 
     async def disconnect(self) -> None:
-        """Close the connection. Does nothing where there is none."""
+        """Leave all namespaces and close the connection. Does nothing where there is none."""
         ...
 
 

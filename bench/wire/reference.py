@@ -8,14 +8,28 @@ what python-socketio leaves behind where a connection fails, or its peer is sile
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from time import perf_counter_ns
 from typing import Any
+from urllib.parse import urlsplit
 
+import aiohttp
 import socketio
 
-from bench.wire.interface import CallTimeout, ConnectFailed, Disconnected, Handler, Transport
+from bench.wire.endpoint import is_secure, namespaces_of, request_headers, transport_url
+from bench.wire.interface import (
+    MAX_MESSAGE_BYTES,
+    CallTimeout,
+    ConnectFailed,
+    Disconnected,
+    Handler,
+    Transport,
+    acknowledged,
+)
+from bench.wire.protocol import DEFAULT_NAMESPACE
+from bench.wire.reasons import one_line, os_reason
+from bench.wire.tls import SYSTEM, Tls
 
 _CLOSING_TIMEOUT_S = 1.0
 
@@ -28,11 +42,14 @@ class ReferenceClient:
         # By default it would take Ctrl-C from the loop that it runs in.
         self._client = socketio.AsyncClient(reconnection=False, handle_sigint=False)
         self._reason = "never connected"
-        self._disconnect_handler: Handler | None = None
+        self.upgrade_ns: int | None = None  # python-socketio does not tell
+        self._disconnect_handlers: dict[str, Handler] = {}
         self._closed_callbacks: list[Callable[[str], None]] = []
-        self._refusal: str | None = None
-        self._client.on("disconnect", self._closed)
-        self._client.on("connect_error", self._refused)
+        self._handled: dict[str, None] = {}
+        """Namespaces with handlers."""
+        self._joined: set[str] = set()
+        self._calls: dict[str, set[asyncio.Future[tuple[Any, ...]]]] = {}
+        self._refusal: tuple[str, Any] = ("", None)
 
     @property
     def connected(self) -> bool:
@@ -45,21 +62,39 @@ class ReferenceClient:
         *,
         auth: Any = None,
         headers: Mapping[str, str] | None = None,
+        cookies: Mapping[str, str] | None = None,
         transports: Sequence[Transport] = ("websocket",),
+        namespaces: str | Sequence[str] | None = None,
         socketio_path: str = "socket.io",
         wait_timeout: float = 5.0,
+        tls: Tls | None = None,
+        max_message_bytes: int = MAX_MESSAGE_BYTES,
     ) -> None:
-        """Connect over the first transport that works, as python-socketio does. Raises ConnectFailed."""
-        self._refusal = None
+        """Connect and join the namespaces; see interface.Client. Raises ConnectFailed.
+
+        By polling, `max_message_bytes` does not hold: python-socketio takes answers of any size.
+        """
+        transport_url(url, "websocket", socketio_path)  # refuses a URL in the project's words
+        sent_headers = request_headers(headers, cookies)
+        names = namespaces_of(list(self._handled) or [DEFAULT_NAMESPACE] if namespaces is None else namespaces)
+        for name in names:
+            self._client.on("disconnect", partial(self._closed, name), namespace=name)
+            self._client.on("connect_error", partial(self._refused, name), namespace=name)
+        if is_secure(url):
+            context = (tls or SYSTEM).context()
+            self._client.eio.http = aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context))
+        self._client.eio.websocket_extra_options = {"max_msg_size": max_message_bytes}
+        self._refusal = ("", None)
         connected = False
         try:
             async with asyncio.timeout(wait_timeout):
                 await self._client.connect(
                     url,
-                    headers=dict(headers or {}),
+                    headers=sent_headers,
                     auth=auth,
                     transports=list(transports),
-                    socketio_path=socketio_path,
+                    namespaces=names,
+                    socketio_path=f"{urlsplit(url).path}/{socketio_path}",  # it ignores the path of the URL
                     wait_timeout=wait_timeout,
                 )
             connected = True
@@ -67,41 +102,61 @@ class ReferenceClient:
             raise ConnectFailed(f"{url} did not answer the handshake within {wait_timeout:g} s") from None
         except (socketio.exceptions.ConnectionError, ValueError) as error:
             if self._client.failed_namespaces:
-                raise ConnectFailed(f"{url}: the server refused the connection: {self._refusal}") from None
+                said, data = self._refusal
+                raise ConnectFailed(f"{url}: the server refused the connection{said}", data) from None
             raise ConnectFailed(f"{url}: {_reason(error)}") from None
         finally:
             if not connected:
                 await self._release()
         self._reason = "the server closed the connection"
+        self._joined = set(names)
 
-    def on(self, event: str, handler: Handler) -> None:
+    def on(self, event: str, handler: Handler, namespace: str | None = None) -> None:
         """Call `handler(*arguments)` for every such event; `disconnect` and `*` are special."""
+        name = namespace or DEFAULT_NAMESPACE
+        self._handled[name] = None
         if event == "disconnect":
-            self._disconnect_handler = handler
+            self._disconnect_handlers[name] = handler
         else:
-            self._client.on(event, self._timed(handler))
+            self._client.on(event, self._timed(handler), namespace=name)
 
     def when_closed(self, callback: Callable[[str], None]) -> None:
         """Call `callback(reason)` when an established connection ends, whoever ended it."""
         self._closed_callbacks.append(callback)
 
-    async def emit(self, event: str, data: Any = None, *, callback: Handler | None = None) -> int:
+    async def emit(
+        self, event: str, data: Any = None, *, namespace: str | None = None, callback: Handler | None = None
+    ) -> int:
         """Emit an event; returns when it was handed to python-socketio (ns). Raises Disconnected."""
+        timed = None if callback is None else self._timed(callback)
         sent_ns = perf_counter_ns()
         try:
-            await self._client.emit(event, data, callback=None if callback is None else self._timed(callback))
+            await self._client.emit(event, data, namespace=namespace, callback=timed)
         except socketio.exceptions.SocketIOError:
             raise Disconnected(self._reason) from None
         return sent_ns
 
-    async def call(self, event: str, data: Any = None, *, timeout: float = 60.0) -> Any:
-        """Emit an event and return its acknowledgement. Raises CallTimeout or Disconnected."""
+    async def call(self, event: str, data: Any = None, *, namespace: str | None = None, timeout: float = 60.0) -> Any:
+        """Emit an event and return its acknowledgement. Raises CallTimeout or Disconnected.
+
+        python-socketio's own `call` would wait for the timeout where the connection is lost.
+        """
+        answer: asyncio.Future[tuple[Any, ...]] = asyncio.get_running_loop().create_future()
+
+        def resolve(*values: Any) -> None:
+            if not answer.done():
+                answer.set_result(values)
+
+        calls = self._calls.setdefault(namespace or DEFAULT_NAMESPACE, set())
+        calls.add(answer)
         try:
-            return await self._client.call(event, data, timeout=timeout)
-        except socketio.exceptions.TimeoutError:
+            await self.emit(event, data, namespace=namespace, callback=resolve)
+            async with asyncio.timeout(timeout):
+                return acknowledged(await answer)
+        except TimeoutError:
             raise CallTimeout(f"{event} was not acknowledged within {timeout:g} s") from None
-        except socketio.exceptions.SocketIOError:
-            raise Disconnected(self._reason) from None
+        finally:
+            calls.discard(answer)
 
     async def disconnect(self) -> None:
         """Close the connection. Does nothing where there is none."""
@@ -126,16 +181,25 @@ class ReferenceClient:
             await engine.http.close()
         await asyncio.gather(*ending, return_exceptions=True)
 
-    def _refused(self, data: Any = None, *_: Any) -> None:
-        self._refusal = str(data.get("message", data) if isinstance(data, dict) else data)
+    def _refused(self, namespace: str, data: Any = None, *_: Any) -> None:
+        where = "" if namespace == DEFAULT_NAMESPACE else f" to {namespace}"
+        if isinstance(data, dict):
+            self._refusal = (f"{where}: {one_line(data.get('message', data))}", data.get("data"))
+        else:
+            self._refusal = (f"{where}: {one_line(data)}", None)
 
-    def _closed(self, reason: str = "", *_: Any) -> None:
+    def _closed(self, namespace: str, reason: str = "", *_: Any) -> None:
         if self._reason != "disconnected by the client":
             self._reason = reason or self._reason
-        for callback in self._closed_callbacks:
-            callback(self._reason)
-        if self._disconnect_handler is not None:
-            self._disconnect_handler(self._reason)
+        self._joined.discard(namespace)
+        for answer in self._calls.get(namespace, ()):
+            if not answer.done():
+                answer.set_exception(Disconnected(self._reason))
+        if not self._joined:
+            for callback in self._closed_callbacks:
+                callback(self._reason)
+        if (handler := self._disconnect_handlers.get(namespace)) is not None:
+            handler(self._reason)
 
     def _timed(self, handler: Handler) -> Handler:
         def handle(*values: Any) -> Any:
@@ -149,6 +213,4 @@ def _reason(error: BaseException) -> str:
     """What went wrong first: python-socketio wraps it in errors that say less."""
     while (cause := error.__cause__ or error.__context__) is not None:
         error = cause
-    if isinstance(error, OSError) and error.errno:
-        return os.strerror(error.errno).lower()
-    return " ".join(str(error).split()) or type(error).__name__
+    return os_reason(error) if isinstance(error, OSError) else one_line(error)

@@ -44,7 +44,13 @@ from bench.wire.protocol.packets import (
     Pong,
     ProtocolError,
 )
-from bench.wire.protocol.payload import MAX_PACKETS_PER_PAYLOAD, decode_payload, encode_binary_packet, encode_payload
+from bench.wire.protocol.payload import (
+    MAX_PACKETS_PER_PAYLOAD,
+    decode_payload,
+    encode_binary_packet,
+    encode_payload,
+    payload_size_bytes,
+)
 
 __all__ = [
     "CLOSE",
@@ -81,4 +87,5 @@ __all__ = [
     "encode_disconnect",
     "encode_event",
     "encode_payload",
+    "payload_size_bytes",
 ]

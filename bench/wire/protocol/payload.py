@@ -22,6 +22,11 @@ def encode_binary_packet(message: bytes) -> bytes:
     return b"b" + binascii.b2a_base64(message, newline=False)
 
 
+def payload_size_bytes(size_bytes: int) -> int:
+    """What a binary message of this size is as part of a payload."""
+    return 1 + (size_bytes + 2) // 3 * 4
+
+
 def encode_payload(parts: Iterable[bytes]) -> bytes:
     """The body of a request."""
     return _SEPARATOR.join(parts)

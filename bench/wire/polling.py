@@ -1,0 +1,193 @@
+"""HTTP long polling as a transport: the subset of picows's WSTransport that FastClient uses, over aiohttp.
+
+Two tasks per connection: one asks for messages, over and over; the other exists while there is something to post, one
+request at a time, so that the order is kept. Messages go to the listener in the order in which they came. As with a
+WebSocket, the end is told once, from the loop, and nothing comes after it. Nothing here logs or starts a thread: names
+are resolved by the loop's own getaddrinfo, which uvloop does without Python's threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections import deque
+from collections.abc import Mapping
+from typing import Protocol
+from urllib.parse import quote
+
+import aiohttp
+from picows import WSCloseCode, WSMsgType
+from yarl import URL
+
+from bench.wire import protocol
+from bench.wire.interface import ConnectFailed
+from bench.wire.reasons import one_line, os_reason
+
+_HEADERS = {"Content-Type": "text/plain;charset=UTF-8"}
+
+
+class PollingListener(Protocol):
+    """What hears of the messages."""
+
+    def on_polled(self, transport: PollingTransport, is_binary: bool, message: bytes) -> None:
+        """A message came."""
+
+    def on_polling_ended(self, transport: PollingTransport, reason: str | None) -> None:
+        """The transport has ended: for this reason, or because it was told to."""
+
+
+class _Failed(Exception):
+    """Polling cannot go on; the text says why."""
+
+
+class PollingTransport:
+    """Polls `url` for messages and posts others to it. `open` first, then `start`; `disconnect` in the end."""
+
+    def __init__(
+        self,
+        listener: PollingListener,
+        url: str,
+        headers: Mapping[str, str],
+        context: ssl.SSLContext | None,
+        max_message_bytes: int,
+    ) -> None:
+        self._listener = listener
+        self._url = URL(url, encoded=True)
+        self._max_message_bytes = max_message_bytes
+        self._max_payload_bytes = 0
+        self._loop = asyncio.get_running_loop()
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                resolver=aiohttp.ThreadedResolver(), ssl=context if context is not None else True
+            ),
+            cookie_jar=aiohttp.CookieJar(unsafe=True),  # also those of servers that have no name
+            headers={"Accept-Encoding": "identity", **headers},
+            auto_decompress=False,
+            timeout=aiohttp.ClientTimeout(total=None),  # a silent server is found out by its missing heartbeat
+        )
+        self._outbox: deque[bytes] = deque()
+        self._reader: asyncio.Task[None] | None = None
+        self._writer: asyncio.Task[None] | None = None
+        self._release: asyncio.Task[None] | None = None
+        self._is_closing = False
+        self._is_ended = False
+
+    async def open(self) -> None:
+        """Ask for the handshake and hand it to the listener. Raises ConnectFailed."""
+        try:
+            await self._poll()
+        except (_Failed, protocol.ProtocolError, aiohttp.ClientError, OSError, ValueError) as error:
+            raise ConnectFailed(_reason(error)) from None
+
+    def opened(self, handshake: protocol.Open) -> None:
+        """All further requests belong to this session."""
+        self._url = URL(f"{self._url}&sid={quote(handshake.sid, safe='')}", encoded=True)
+        self._max_payload_bytes = handshake.max_payload_bytes
+
+    def start(self) -> None:
+        """Begin to poll."""
+        self._reader = self._loop.create_task(self._read())
+
+    def cookies(self) -> dict[str, str]:
+        """What the server wants to be sent back, such as the mark of the process that holds the session."""
+        return {name: morsel.value for name, morsel in self._session.cookie_jar.filter_cookies(self._url).items()}
+
+    def send(self, kind: WSMsgType, message: bytes) -> None:
+        """Post a message, which fits into one request."""
+        self._outbox.append(protocol.encode_binary_packet(message) if kind == WSMsgType.BINARY else message)
+        if self._writer is None and not self._is_ended:
+            self._writer = self._loop.create_task(self._write())
+
+    def send_close(self, _code: WSCloseCode = WSCloseCode.OK) -> None:
+        """Post the end of the Engine.IO connection."""
+        self.send(WSMsgType.TEXT, protocol.CLOSE)
+
+    def disconnect(self, graceful: bool = True) -> None:
+        """End: once everything is posted, or at once."""
+        self._is_closing = True
+        if not graceful or self._writer is None:
+            self._end(None)
+
+    async def wait_disconnected(self) -> None:
+        """Return once everything is released."""
+        while self._release is None:
+            if self._writer is not None:
+                await asyncio.wait({self._writer})
+            await asyncio.sleep(0)
+        await asyncio.shield(self._release)
+
+    # ------------------------------------------------------------------ the two tasks
+
+    async def _read(self) -> None:
+        try:
+            while not self._is_ended:
+                await self._poll()
+        except (_Failed, protocol.ProtocolError, aiohttp.ClientError, OSError, ValueError) as error:
+            self._end(_reason(error))
+
+    async def _poll(self) -> None:
+        async with self._session.get(self._url) as response:
+            body = await self._body(response)
+        for is_binary, message in protocol.decode_payload(body):
+            if self._is_ended:
+                return
+            self._listener.on_polled(self, is_binary, message)
+
+    async def _write(self) -> None:
+        try:
+            while self._outbox:
+                body = protocol.encode_payload(self._next_parts())
+                async with self._session.post(self._url, data=body, headers=_HEADERS) as response:
+                    await self._body(response)
+        except (_Failed, aiohttp.ClientError, OSError, ValueError) as error:
+            self._end(_reason(error))
+        finally:
+            self._writer = None
+        if self._is_closing:
+            self._end(None)
+
+    def _next_parts(self) -> list[bytes]:
+        """What fits into one request."""
+        parts = [self._outbox.popleft()]
+        left_bytes = self._max_payload_bytes - len(parts[0]) if self._max_payload_bytes else self._max_message_bytes
+        while self._outbox and len(parts) < protocol.MAX_PACKETS_PER_PAYLOAD:
+            left_bytes -= len(self._outbox[0]) + 1
+            if left_bytes < 0:
+                break
+            parts.append(self._outbox.popleft())
+        return parts
+
+    async def _body(self, response: aiohttp.ClientResponse) -> bytes:
+        body = bytearray()
+        while chunk := await response.content.readany():
+            body += chunk
+            if len(body) > self._max_message_bytes:
+                response.close()
+                raise _Failed(f"the server sent more than {self._max_message_bytes} bytes in one answer")
+        if response.status != 200:
+            said = one_line(body[:300].decode(errors="replace"))
+            raise _Failed(f"the server answered HTTP {response.status}" + (f": {said}" if said else ""))
+        return bytes(body)
+
+    def _end(self, reason: str | None) -> None:
+        if self._is_ended:
+            return
+        self._is_ended = True
+        current = asyncio.current_task()
+        for task in (self._reader, self._writer):
+            if task is not None and task is not current:
+                task.cancel()
+        self._release = self._loop.create_task(self._session.close())
+        self._loop.call_soon(self._listener.on_polling_ended, self, reason)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, protocol.ProtocolError):
+        return f"the server sent {error}"
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return f"TLS failed: {one_line(error.certificate_error)}"
+    if isinstance(error, aiohttp.ClientSSLError):
+        return f"TLS failed: {one_line(error)}"
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        return "the server closed the connection"
+    return os_reason(error) if isinstance(error, OSError) else one_line(error)

@@ -1,0 +1,23 @@
+"""Errors of others in one short line: what operating systems, libraries and servers say, fit for a reason."""
+
+from __future__ import annotations
+
+import os
+
+_MAX_LENGTH = 300
+
+
+def one_line(what: object) -> str:
+    """What it says, on one line, without what a terminal would obey, and not at any length."""
+    text = " ".join(str(what).split())
+    if not text and isinstance(what, BaseException):
+        text = type(what).__name__
+    text = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+    return text if len(text) <= _MAX_LENGTH else text[:_MAX_LENGTH] + "…"
+
+
+def os_reason(error: OSError) -> str:
+    """The operating system's reason alone: asyncio and uvloop wrap it in differing words."""
+    if error.errno is not None and error.errno > 0:
+        return os.strerror(error.errno).lower()
+    return one_line(error)
