@@ -16,9 +16,13 @@ for _name in [name for name in os.environ if name.startswith("PYTEST_XDIST")]:
     del os.environ[_name]
 
 
+# One of its own: `app.main.app` is for the tests that run it in another loop.
+service = create_app(read_settings())
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def server() -> AsyncIterator[UvicornTestServer]:
-    async with UvicornTestServer(create_app(read_settings())) as running:
+    async with UvicornTestServer(service) as running:
         yield running
 
 

@@ -14,9 +14,9 @@ import httpx
 import pytest
 import pytest_asyncio
 import socketio
+from conftest import service
 
 from app.events import MAX_LENGTH
-from app.main import sio
 from bench.server import UvicornTestServer
 from bench.wire.reference import ReferenceClient
 
@@ -82,7 +82,7 @@ async def all_that_was_heard(*participants: Participant) -> list[list[Heard]]:
 
 def sids() -> set[str]:
     """Those that are connected, as the service calls them."""
-    return {sid for sid, _ in sio.manager.get_participants("/", None)}
+    return {sid for sid, _ in service.engineio_server.manager.get_participants("/", None)}
 
 
 async def health(server: UvicornTestServer) -> dict[str, Any]:
