@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import ssl
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -48,9 +47,6 @@ _CLOSING_TIMEOUT_S = 1.0
 
 # A heartbeat may have arrived already when the loop is late and looks at its timers first.
 _HEARTBEAT_GRACE_S = 0.05
-
-_silent = logging.Logger("bench.wire.silent", level=logging.CRITICAL + 1)
-_silent.disabled = True
 
 _TEXT = WSMsgType.TEXT
 _BINARY = WSMsgType.BINARY
@@ -261,7 +257,7 @@ class FastClient(WSListener):
                 target,
                 ssl_context=attempt.context,
                 extra_headers=attempt.headers,
-                logger_name=_silent,
+                logger_name=_PicowsLog(self),  # type: ignore[arg-type]  # it takes whatever has a logger's methods
                 max_frame_size=self._max_message_bytes,
                 read_buffer_init_size=_READ_BUFFER_BYTES,
                 websocket_handshake_timeout=attempt.wait_timeout,
@@ -385,18 +381,24 @@ class FastClient(WSListener):
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         """Tell whoever waits that the connection is gone."""
         attempt = self._attempt
-        handshake = transport.close_handshake
-        if handshake is not None and handshake.recv is None and handshake.sent is not None and handshake.sent.reason:
-            if self._transport is transport:
-                self._reason = f"the server sent an impossible frame: {one_line(handshake.sent.reason)}"
-            # picows keeps its error for whoever waits; where nobody does, the loop would complain of it.
-            asyncio.get_running_loop().create_task(_forget_error(transport))
         if self._transport is transport:
             self._end(self._reason)
         elif attempt is not None and attempt.probed is transport:
             attempt.probed = None
             if attempt.probe is not None and not attempt.probe.done():
                 attempt.probe.set_exception(ConnectFailed("the server closed the connection"))
+
+    def on_impossible_frame(self, what: str) -> None:
+        """picows found a frame that cannot be; it would go on for a moment, and deliver what comes next."""
+        transport = self._transport
+        if isinstance(transport, WSTransport):
+            self._end(f"the server sent an impossible frame: {what}")
+            # Not at once: picows is about to tell the server.
+            asyncio.get_running_loop().call_soon(transport.disconnect, False)
+            # It keeps its error for whoever waits; where nobody did, the loop would complain.
+            task = asyncio.get_running_loop().create_task(_forget_error(transport))
+            _forgetting.add(task)
+            task.add_done_callback(_forgetting.discard)
 
     def _receive_probed(self, transport: WSTransport, frame: WSFrame) -> None:
         """The first frame of a WebSocket to upgrade to; anything of a connection that has ended is dropped."""
@@ -688,6 +690,32 @@ class FastClient(WSListener):
             _report(f"the handler of {what}", error)
 
 
+class _PicowsLog:
+    """What picows takes for its logger. Nothing is logged; but of a frame that cannot be, it tells nobody else."""
+
+    __slots__ = ("_client",)
+
+    def __init__(self, client: FastClient) -> None:
+        self._client = client
+
+    def isEnabledFor(self, level: int) -> bool:  # noqa: N802 - a logger's
+        """Nothing is logged."""
+        return False
+
+    def _drop(self, *_: Any, **__: Any) -> None:
+        """Nothing is logged."""
+
+    debug = info = log = warning = _drop
+
+    def error(self, text: str, *values: Any, **_: Any) -> None:
+        """Pass on what its parser found."""
+        if text.startswith("WS parser"):
+            what = values[0][-1] if values and isinstance(values[0], tuple) and values[0] else "it cannot be parsed"
+            self._client.on_impossible_frame(one_line(what))
+
+    exception = error
+
+
 class _Attempt:
     """One run of `connect`: what it was asked for, and how far it has come."""
 
@@ -721,6 +749,9 @@ def _forget(future: asyncio.Future[None]) -> None:
     """Nobody will ask for it: asyncio would complain of an exception that nobody has seen."""
     if not future.cancel() and not future.cancelled():
         future.exception()
+
+
+_forgetting: set[asyncio.Task[None]] = set()
 
 
 async def _forget_error(transport: WSTransport) -> None:
