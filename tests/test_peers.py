@@ -201,6 +201,19 @@ def test_reports_as_recorded(tmp_path: Path, peer: Peer, file: str, expected: Re
         peer.reported(work_in(tmp_path), "")
 
 
+def test_percentiles_of_locusts_counts(tmp_path: Path) -> None:
+    report = [{"method": "WSE", "response_times": {"10": 1, "2": 98, "9": 1}}]
+    (tmp_path / "locust.json").write_text(json.dumps(report))
+    assert LocustContrib().reported(work_in(tmp_path), "") == Reported(2000.0, 9000.0, 100)
+
+
+def test_several_processes_of_ours_meet_at_a_port_of_their_own(tmp_path: Path) -> None:
+    assert "--processes" not in Ours().command(work_in(tmp_path)).arguments
+    one, other = (Ours(2).command(work_in(tmp_path)).arguments for _ in range(2))
+    assert one[one.index("--master-port") + 1] == one[one.index("--master-bind-port") + 1]
+    assert one != other
+
+
 def test_ours_without_a_result(tmp_path: Path) -> None:
     with pytest.raises(LeftOut, match="stored no result"):
         Ours().reported(work_in(tmp_path), "")
@@ -260,7 +273,17 @@ def test_medians_ranges_and_memory() -> None:
     assert figures.memory_per_connection_bytes == 60_000
     heading, row = text_of(comparison(figures)).splitlines()[:2]
     assert heading.startswith("1,001 connections")
-    assert row.split() == ["A", "tool", "90,000", "80,000-100,000", "10.0", "9.0-12.0", "60.0", "8", "-"]
+    assert row.split() == ["A", "tool", "90,000", "80,000-100,000", "10.0", "9.0-12.0", "-", "60.0", "8", "-"]
+
+
+def test_the_ratio_to_ours_is_taken_within_each_round() -> None:
+    ours = Figures(peer="ours", title="O", version="1", connections=5, rounds=(round_of(1, 10.0), round_of(1, 20.0)))
+    other = Figures(peer="b", title="B", version="1", connections=5, rounds=(round_of(1, 30.0), round_of(1, 60.0)))
+    elsewhere = other.model_copy(update={"connections": 6})
+    result = comparison(ours, other, elsewhere)
+    assert (result.times_ours(ours), result.times_ours(other), result.times_ours(elsewhere)) == (1.0, 3.0, None)
+    cut_short = ours.model_copy(update={"rounds": ours.rounds[:1]})
+    assert comparison(cut_short, other).times_ours(other) == 3.0
 
 
 def test_what_limits_the_figures_is_said() -> None:
@@ -281,7 +304,7 @@ def test_what_limits_the_figures_is_said() -> None:
     text = text_of(result)
     assert "A at 50 connections: the echo server was the limit of its rate" in text
     assert "A at 50 connections: no figures of its own: it lost its tongue" in text
-    assert "B at 50 connections: it had 50% of a core" in text
+    assert "had less than their whole core at 50 connections, so could do more: B 50%" in text
     assert "left out: C: not installed" in text
     assert "left out at 50 connections: D: it died" in text
 

@@ -37,7 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _interrupt)
     console = Console()
     started = dt.datetime.now(dt.UTC)
-    plan = Plan(options.connections, options.rounds, options.warm_up, options.seconds, generator_cores())
+    # One core for everybody, however many threads or processes a generator has.
+    plan = Plan(options.connections, options.rounds, options.warm_up, options.seconds, generator_cores()[:1])
     try:
         with EchoProcess(core=server_core()) as echo:
             outcome = measure(options.peers, echo, plan, lambda line: print_line(console, line, "dim"))

@@ -3,11 +3,14 @@
 import statistics
 from typing import Literal
 
-from pydantic import AwareDatetime, BaseModel, Field, NonNegativeFloat, NonNegativeInt, PositiveInt
+from pydantic import AwareDatetime, BaseModel, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from bench.results.model import WRITTEN, CommitInfo, MachineInfo
 
 PEERS_SCHEMA: Literal["peers/1"] = "peers/1"
+
+OURS = "ours"
+"""The peer that all are compared with: this project, in one process."""
 
 
 class Round(BaseModel):
@@ -20,7 +23,7 @@ class Round(BaseModel):
     model_config = WRITTEN
 
     round_trips_per_s: NonNegativeFloat
-    cpu_us_per_round_trip: NonNegativeFloat
+    cpu_us_per_round_trip: PositiveFloat
     cpu_share: NonNegativeFloat
     server_cpu_us_per_round_trip: NonNegativeFloat
     server_cpu_share: NonNegativeFloat
@@ -113,6 +116,18 @@ class Peers(BaseModel):
     measured_s: NonNegativeFloat
     figures: tuple[Figures, ...]
     absent: tuple[Absent, ...]
+
+    def times_ours(self, figures: Figures) -> float | None:
+        """How many times our CPU per round trip a generator takes: the median of the rounds' own ratios.
+
+        Round by round, because the machine drifts: what ran within the same minute is comparable. Null without ours.
+        """
+        same = (one for one in self.figures if one.peer == OURS and one.connections == figures.connections)
+        ours = next(same, None)
+        if ours is None:
+            return None
+        pairs = zip(figures.rounds, ours.rounds, strict=False)  # one of them may have been left out later on
+        return statistics.median(theirs.cpu_us_per_round_trip / own.cpu_us_per_round_trip for theirs, own in pairs)
 
     def to_json(self) -> bytes:
         """As it is stored: indented UTF-8 JSON."""

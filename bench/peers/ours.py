@@ -1,8 +1,10 @@
 """Ours: Locust with the users of locustfile.py, as anybody would start it. Unique tokens, everything recorded."""
 
+import socket
 from importlib.metadata import version
 from pathlib import Path
 
+from bench.peers.model import OURS
 from bench.peers.peer import PROJECT, Command, LeftOut, Reported, Work
 from bench.peers.tools import script
 from bench.results.model import LoadResult
@@ -15,7 +17,7 @@ class Ours:
 
     def __init__(self, processes: int = 1) -> None:
         several = processes > 1
-        self.name = f"ours-{processes}" if several else "ours"
+        self.name = f"{OURS}-{processes}" if several else OURS
         self.title = f"this project, in {processes} Locust processes" if several else "this project, in Locust"
         self._processes = processes
 
@@ -29,7 +31,8 @@ class Ours:
         arguments += ["--host", work.url, "--results", str(work.folder)]
         arguments += ["--users", str(work.connections), "--spawn-rate", str(work.connections)]
         if self._processes > 1:
-            arguments += ["--processes", str(self._processes)]
+            port = str(_free_port())  # Locust's own may be taken: by a Locust that somebody else runs
+            arguments += ["--processes", str(self._processes), "--master-bind-port", port, "--master-port", port]
         return Command([*arguments, "EchoUser"])
 
     def reported(self, work: Work, output: str) -> Reported:
@@ -46,3 +49,8 @@ class Ours:
         if row is None or row.service_us is None:
             raise LeftOut("it stored a result without round trips")
         return Reported(row.service_us.p50, row.service_us.p99, row.ok)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])

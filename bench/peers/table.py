@@ -1,6 +1,6 @@
 """A comparison of generators on a terminal. A result and a console in, text out."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -12,13 +12,24 @@ from bench.report.lines import print_line, print_table
 _SERVER_FULL_SHARE = 0.95
 _GENERATOR_FULL_SHARE = 0.9
 
-_HEADING = ("connections", "round trips/s", "(range)", "µs CPU", "(range)", "kB/connection", "own p50 µs", "own p99 µs")
+_HEADING = (
+    "connections",
+    "round trips/s",
+    "(range)",
+    "µs CPU",
+    "(range)",
+    "times ours",
+    "kB/connection",
+    "own p50 µs",
+    "own p99 µs",
+)
 
 
 def peers_table(result: Peers, console: Console, path: Path | None = None) -> None:
     """Print a table for each number of connections, who is left out and why, and what limits the figures.
 
-    Rates and CPU time per round trip are medians over the rounds. `path` is where the result was stored.
+    Rates and CPU time are medians over the rounds, and so is the ratio to ours within each. `path` is where the result
+    was stored.
     """
     for connections in dict.fromkeys(figures.connections for figures in result.figures):
         heading = f"{count(connections)} {_HEADING[0]}"
@@ -40,6 +51,7 @@ def _rows(result: Peers, connections: int) -> Iterator[list[str]]:
             continue
         rates = [one.round_trips_per_s for one in figures.rounds]
         costs = [one.cpu_us_per_round_trip for one in figures.rounds]
+        times_ours = result.times_ours(figures)
         memory = figures.memory_per_connection_bytes
         yield [
             figures.title,
@@ -47,6 +59,7 @@ def _rows(result: Peers, connections: int) -> Iterator[list[str]]:
             f"{count(round(min(rates)))}-{count(round(max(rates)))}",
             f"{figures.cpu_us_per_round_trip:.1f}",
             f"{min(costs):.1f}-{max(costs):.1f}",
+            UNKNOWN if times_ours is None else f"{times_ours:.2f}",
             UNKNOWN if memory is None else f"{memory / 1000:,.1f}",
             _reported(figures.reported_us("p50")),
             _reported(figures.reported_us("p99")),
@@ -61,15 +74,19 @@ def _remarks(result: Peers) -> Iterator[str]:
     for absent in result.absent:
         where = "" if absent.connections is None else f" at {absent.connections} connections"
         yield f"left out{where}: {absent.title}: {absent.reason}"
-    for figures in result.figures:
-        yield from _limits(figures)
+    for connections in dict.fromkeys(figures.connections for figures in result.figures):
+        yield from _limits(connections, [figures for figures in result.figures if figures.connections == connections])
+
+
+def _limits(connections: int, all_figures: Sequence[Figures]) -> Iterator[str]:
+    """What kept the rates from being the generators' own: CPU per round trip is comparable all the same."""
+    held_up = []
+    for figures in all_figures:
         for why in dict.fromkeys(one.unreported for one in figures.rounds if one.unreported):
-            yield f"{figures.title} at {figures.connections} connections: no figures of its own: {why}"
-
-
-def _limits(figures: Figures) -> Iterator[str]:
-    where = f"{figures.title} at {figures.connections} connections"
-    if figures.server_cpu_share > _SERVER_FULL_SHARE:
-        yield f"{where}: the echo server was the limit of its rate"
-    elif figures.cpu_share < _GENERATOR_FULL_SHARE:
-        yield f"{where}: it had {figures.cpu_share:.0%} of a core, so its rate is not its limit"
+            yield f"{figures.title} at {connections} connections: no figures of its own: {why}"
+        if figures.server_cpu_share > _SERVER_FULL_SHARE:
+            yield f"{figures.title} at {connections} connections: the echo server was the limit of its rate"
+        elif figures.cpu_share < _GENERATOR_FULL_SHARE:
+            held_up.append(f"{figures.title} {figures.cpu_share:.0%}")
+    if held_up:
+        yield f"had less than their whole core at {connections} connections, so could do more: {', '.join(held_up)}"
