@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from bench.load.recording import TIMEOUT, Batch
-from bench.timing.histogram import Histogram
+from bench.timing.histogram import Histogram, buckets_of, counted
 
 NS_PER_S = 1_000_000_000
 
@@ -136,7 +136,9 @@ class Account:
             operation.window_failed += len(failures)
             return
         failed_sent = np.array([failure.sent_ns for failure in failures], dtype=np.int64)
-        operation.service.record(service[self._in_window(sent)])
+        buckets = buckets_of(service)
+        in_window = self._in_window(sent)
+        operation.service.record(service[in_window], buckets[in_window])
         operation.window_ok += int(np.count_nonzero(self._in_window(received)))
         operation.window_failed += int(np.count_nonzero(self._in_window(failed_sent)))
         for second, number in self._per_second(np.concatenate((sent, failed_sent))):
@@ -147,7 +149,8 @@ class Account:
         for second, number in self._per_second(received):
             entry = self._second(second)
             entry.ok += number
-            entry.service.record(service[received_in == second])
+            then = received_in == second
+            entry.service.record(service[then], buckets[then])
 
     def note_users(self, now_ns: int, users: int) -> None:
         """Note how many users there are; a second keeps the most that it saw."""
@@ -223,11 +226,16 @@ class Account:
     def _second(self, second: int) -> _Second:
         second = max(0, second)  # another machine's clock may be a little behind
         self._changed.add(second)
-        return self._seconds.setdefault(second, _Second())
+        entry = self._seconds.get(second)
+        if entry is None:
+            entry = self._seconds[second] = _Second()
+            if (before := self._seconds.get(second - 1)) is not None:
+                before.service.settle()  # little more will come for it
+        return entry
 
     def _per_second(self, times_ns: Times) -> list[tuple[int, int]]:
         """How many of the times lie in which second of the run."""
-        seconds, numbers = np.unique((times_ns - self.started_ns) // NS_PER_S, return_counts=True)
+        seconds, numbers = counted((times_ns - self.started_ns) // NS_PER_S)
         return list(zip(seconds.tolist(), numbers.tolist(), strict=True))
 
     def _in_window(self, times_ns: Times) -> NDArray[np.bool_]:

@@ -18,6 +18,7 @@ from locust.stats import RequestStats, StatsEntry, StatsError
 from numpy.typing import NDArray
 
 from bench.load.recording import Batch
+from bench.timing.histogram import counted
 
 REQUEST_TYPE = "SIO"
 """What Locust shows as the type of our operations."""
@@ -103,11 +104,13 @@ def _buckets(took_ms: NDArray[np.float64]) -> NDArray[np.int64]:
     """Locust's rounding to two digits; a bucketing that a locustfile put in its place is asked value by value."""
     if locust_stats.bucket_response_time is not _locusts_bucket:
         return np.array([locust_stats.bucket_response_time(value) for value in took_ms.tolist()], dtype=np.int64)
+    if took_ms.max() < 100:
+        return np.rint(took_ms).astype(np.int64)
     step = np.select([took_ms < 100, took_ms < 1000, took_ms < 10000], [1.0, 10.0, 100.0], 1000.0)
     rounded: NDArray[np.int64] = (np.rint(took_ms / step) * step).astype(np.int64)
     return rounded
 
 
 def _counted(values: NDArray[np.int64]) -> dict[int, int]:
-    distinct, counts = np.unique(values, return_counts=True)
+    distinct, counts = counted(values)
     return dict(zip(distinct.tolist(), counts.tolist(), strict=True))

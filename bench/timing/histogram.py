@@ -36,35 +36,73 @@ class HistogramError(ValueError):
     """An encoded histogram that cannot be read, or has another layout than ours."""
 
 
+# How many recorded values wait to be sorted into their buckets at most.
+_UNSORTED_LIMIT = 1 << 16
+
+
+def buckets_of(values_ns: Values) -> Values:
+    """The bucket of each duration, for recording the same durations in several histograms.
+
+    Durations outside 0 … 1 h belong to the nearest bound's.
+    """
+    return _indices(np.clip(values_ns, 0, HIGHEST_NS))
+
+
+def counted(values: Values) -> tuple[Values, Values]:
+    """The distinct ones of some whole numbers, ascending, and how often each is there. Fast where they lie close."""
+    if not len(values):
+        return values, values
+    least = int(values.min())
+    counts = np.bincount(values - least)
+    occupied = np.flatnonzero(counts)
+    return occupied + least, counts[occupied]
+
+
 class Histogram:
     """The distribution of a number of durations, in nanoseconds."""
 
-    __slots__ = ("_buckets", "_counts", "count", "max_ns", "min_ns", "sum_ns")
+    __slots__ = ("_buckets", "_counts", "_unsorted", "count", "max_ns", "min_ns", "sum_ns")
 
     def __init__(self) -> None:
         self._buckets: Values = np.empty(0, dtype=np.int64)
         """Indices of the occupied buckets in HdrHistogram's counts array, ascending."""
         self._counts: Values = np.empty(0, dtype=np.int64)
         """How many values each of them holds."""
+        self._unsorted: list[Values] = []
+        """The buckets of values that are recorded, but not counted in `_counts` yet."""
         self.count = 0
         self.sum_ns = 0
         self.min_ns: int | None = None
         self.max_ns: int | None = None
 
-    def record(self, values_ns: Values) -> None:
-        """Record durations. Those outside 0 … 1 h are recorded as the nearest bound."""
+    def record(self, values_ns: Values, buckets: Values | None = None) -> None:
+        """Record durations; `buckets` are those of `buckets_of`, where they are known already."""
         if not len(values_ns):
             return
-        values = np.clip(values_ns, 0, HIGHEST_NS)
-        self._add(*np.unique(_indices(values), return_counts=True))
-        self.count += len(values)
-        self.sum_ns += int(values.sum())
-        self._widen(int(values.min()), int(values.max()))
+        if buckets is None:
+            buckets = buckets_of(values_ns)
+        self._unsorted.append(buckets)
+        self.count += len(values_ns)
+        least, most = int(values_ns.min()), int(values_ns.max())
+        if least < 0 or most > HIGHEST_NS:
+            values_ns = np.clip(values_ns, 0, HIGHEST_NS)
+            least, most = max(least, 0), min(most, HIGHEST_NS)
+        self.sum_ns += int(values_ns.sum())
+        self._widen(min(least, HIGHEST_NS), max(most, 0))
+        if sum(map(len, self._unsorted)) > _UNSORTED_LIMIT:
+            self.settle()
+
+    def settle(self) -> None:
+        """Count what was recorded lately, in less memory. Reading does it as well."""
+        if self._unsorted:
+            unsorted, self._unsorted = self._unsorted, []
+            self._add(*counted(np.concatenate(unsorted)))
 
     def merge(self, other: Histogram) -> None:
         """Add another histogram's values to this one. Exact."""
         if other.min_ns is None or other.max_ns is None:
             return
+        other.settle()
         self._add(other._buckets, other._counts)
         self.count += other.count
         self.sum_ns += other.sum_ns
@@ -86,12 +124,14 @@ class Histogram:
         rank = max(1, math.ceil(percent / 100 * total - 1e-9))
         if self.max_ns is None or rank > self.count:
             return None
+        self.settle()
         position = int(np.searchsorted(np.cumsum(self._counts), rank))
         return min(_highest_equivalent(int(self._buckets[position])), self.max_ns)
 
     def encode(self) -> str:
         """The histogram in HdrHistogram's V2 form, compressed and in base64."""
         standard = _standard()
+        self.settle()
         if self.count:
             np.ctypeslib.as_array(standard.counts)[self._buckets] = self._counts
             standard.total_count = self.count
