@@ -90,6 +90,9 @@ class Generator:
                 )
         except OSError as error:
             raise LeftOut(f"it does not start: {error}") from None
+        except BaseException:  # an interrupt
+            self._bury()
+            raise
         finally:
             os.sched_setaffinity(0, own_cores)
         return self
@@ -97,10 +100,15 @@ class Generator:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        process = self._running
+        self._bury()
+
+    def _bury(self) -> None:
+        """End by force whatever is left of it, and reap it."""
+        if self._process is None:
+            return
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
 
     @property
     def _running(self) -> subprocess.Popen[bytes]:

@@ -1,10 +1,10 @@
 """The minimal Socket.IO server: FOO is answered with BAR to its sender, and next to nothing is paid for it.
 
 What load generators are measured against, and a bare control: it has to be clearly cheaper per round trip than whatever
-drives it, or it would measure itself. So one thread, one `epoll` and no event loop above it: a round trip is one
-`recv`, one `send` and a few operations on bytes. Rules: nothing is parsed that only has to be recognised, JSON least
-of all; what does not look as clients send it goes the slow way or ends its connection; the server counts for itself
-(`GET /stats`), so that nobody has to believe what a generator says. WebSocket only, the default namespace, no
+drives it, or it would measure itself. So one thread, one `epoll` (Linux, then) and no event loop above it: a round trip
+is one `recv`, one `send` and a few operations on bytes. Rules: nothing is parsed that only has to be recognised, JSON
+least of all; what does not look as clients send it goes the slow way or ends its connection; the server counts for
+itself (`GET /stats`), so that nobody has to believe what a generator says. WebSocket only, the default namespace, no
 attachments, no fragments.
 
 One FOO has one answer: `BAR {"foo": …}`, or, where an acknowledgement was asked for, that instead of it. A service with
