@@ -103,6 +103,7 @@ class FastClient(WSListener):
         self._fragments: bytearray | None = None
         self._fragments_kind = _TEXT
         self._assembly: protocol.Assembly | None = None
+        self._is_choked = False
         # The heartbeat: one timer, which looks at when the last one came and sets itself anew.
         self._pinged_ns = 0
         self._is_overdue = False
@@ -240,6 +241,7 @@ class FastClient(WSListener):
         self._max_message_bytes = max_message_bytes
         self._max_payload_bytes = sys.maxsize
         self._opened = None
+        self._is_choked = False
         self.sid = None
         self.upgrade_ns = None
 
@@ -258,8 +260,11 @@ class FastClient(WSListener):
                 ssl_context=attempt.context,
                 extra_headers=attempt.headers,
                 logger_name=_PicowsLog(self),  # type: ignore[arg-type]  # it takes whatever has a logger's methods
+                enable_auto_pong=False,
                 max_frame_size=self._max_message_bytes,
                 read_buffer_init_size=_READ_BUFFER_BYTES,
+                # picows's faster transports complain to the loop of handshakes that fail.
+                use_aiofastnet=None if attempt.context is None else False,
                 websocket_handshake_timeout=attempt.wait_timeout,
             )
         except (WSHandshakeError, WSError) as error:
@@ -378,6 +383,14 @@ class FastClient(WSListener):
         else:
             self._receive_frame(transport, frame)
 
+    def pause_writing(self) -> None:
+        """The server reads more slowly than it is sent to."""
+        self._is_choked = True
+
+    def resume_writing(self) -> None:
+        """It has caught up."""
+        self._is_choked = False
+
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         """Tell whoever waits that the connection is gone."""
         attempt = self._attempt
@@ -415,12 +428,15 @@ class FastClient(WSListener):
         kind = frame.msg_type
         if kind == WSMsgType.CLOSE:
             code = int(frame.get_close_code())  # type: ignore[call-overload]  # an int for codes without a name
-            said = one_line(frame.get_close_reason())
+            said = one_line(frame.get_close_reason() or "")
             unusual = f" (WebSocket code {code}{': ' + said if said else ''})" if code > 1001 or said else ""
             transport.send_close(WSCloseCode.OK)
             transport.disconnect()
             self._end(self._reason + unusual)
-        elif kind in (_CONTINUATION, _TEXT, _BINARY):
+        elif kind == WSMsgType.PING:
+            if self._is_read():
+                transport.send_pong(frame.get_payload_as_bytes())
+        elif kind != WSMsgType.PONG:
             self._receive_data(kind, frame.get_payload_as_bytes(), frame.fin)
 
     def _receive_data(self, kind: WSMsgType, payload: bytes, is_last: bool) -> None:
@@ -497,7 +513,8 @@ class FastClient(WSListener):
         elif type(packet) is protocol.Ping:
             self._pinged_ns = self.received_ns
             self._is_overdue = False
-            self._send(_TEXT, protocol.PONG)
+            if self._is_read():
+                self._send(_TEXT, protocol.PONG)
         elif type(packet) is protocol.Event:
             if (space := self._namespace(packet.namespace)) is not None:
                 self._handle_event(packet, space.handlers)
@@ -588,7 +605,7 @@ class FastClient(WSListener):
         except (TypeError, MessageTooLarge) as error:
             _report(f"the handler of {event.name}, asked for an acknowledgement,", error)
             return
-        if self._transport is not None:
+        if self._is_read():
             self._send_all(messages)
 
     # ------------------------------------------------------------------ sending
@@ -613,6 +630,22 @@ class FastClient(WSListener):
         sent_ns = perf_counter_ns()
         self._send_all(messages)
         return sent_ns
+
+    def _is_read(self) -> bool:
+        """Whether to answer a server: not if it asks without reading the answers, which ends the connection."""
+        transport = self._transport
+        if transport is None:
+            return False
+        if isinstance(transport, PollingTransport):
+            unsent_bytes = transport.unsent_bytes
+        elif self._is_choked:
+            unsent_bytes = transport.underlying_transport.get_write_buffer_size()
+        else:
+            return True
+        if unsent_bytes <= self._max_message_bytes:
+            return True
+        self._fail(f"the server does not read what it asks for, {self._max_message_bytes} bytes by now")
+        return False
 
     def _send(self, kind: WSMsgType, message: bytes) -> None:
         if self._transport is not None:

@@ -65,6 +65,8 @@ class PollingTransport:
             auto_decompress=False,
             timeout=aiohttp.ClientTimeout(total=None),  # a silent server is found out by its missing heartbeat
         )
+        self.unsent_bytes = 0
+        """What waits for its turn to be posted."""
         self._outbox: deque[bytes] = deque()
         self._reader: asyncio.Task[None] | None = None
         self._writer: asyncio.Task[None] | None = None
@@ -94,7 +96,9 @@ class PollingTransport:
 
     def send(self, kind: WSMsgType, message: bytes) -> None:
         """Post a message, which fits into one request."""
-        self._outbox.append(protocol.encode_binary_packet(message) if kind == WSMsgType.BINARY else message)
+        part = protocol.encode_binary_packet(message) if kind == WSMsgType.BINARY else message
+        self._outbox.append(part)
+        self.unsent_bytes += len(part)
         if self._writer is None and not self._is_ended:
             self._writer = self._loop.create_task(self._write())
 
@@ -155,6 +159,7 @@ class PollingTransport:
             if left_bytes < 0:
                 break
             parts.append(self._outbox.popleft())
+        self.unsent_bytes -= sum(map(len, parts))
         return parts
 
     async def _body(self, response: aiohttp.ClientResponse) -> bytes:

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
 _MAX_LENGTH = 300
+
+# uvloop raises these without a number.
+_NUMBERS: dict[type[OSError], int] = {
+    ConnectionResetError: errno.ECONNRESET,
+    ConnectionAbortedError: errno.ECONNABORTED,
+    ConnectionRefusedError: errno.ECONNREFUSED,
+    BrokenPipeError: errno.EPIPE,
+}
 
 
 def one_line(what: object) -> str:
@@ -18,6 +27,5 @@ def one_line(what: object) -> str:
 
 def os_reason(error: OSError) -> str:
     """The operating system's reason alone: asyncio and uvloop wrap it in differing words."""
-    if error.errno is not None and error.errno > 0:
-        return os.strerror(error.errno).lower()
-    return one_line(error)
+    number = error.errno or _NUMBERS.get(type(error), 0)
+    return os.strerror(number).lower() if number > 0 else one_line(error)
