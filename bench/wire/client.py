@@ -270,7 +270,7 @@ class FastClient(WSListener):
         except (WSHandshakeError, WSError) as error:
             raise ConnectFailed(f"{attempt.url} is no Socket.IO server: {_handshake_reason(error)}") from None
         except ssl.SSLError as error:
-            raise ConnectFailed(f"{attempt.url}: TLS failed: {one_line(error)}") from None
+            raise ConnectFailed(f"{attempt.url}: {os_reason(error)}") from None
         except TimeoutError:
             raise
         except OSError as error:

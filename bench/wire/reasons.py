@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import ssl
 
 _MAX_LENGTH = 300
 
@@ -27,5 +28,7 @@ def one_line(what: object) -> str:
 
 def os_reason(error: OSError) -> str:
     """The operating system's reason alone: asyncio and uvloop wrap it in differing words."""
+    if isinstance(error, ssl.SSLError):  # its number is OpenSSL's
+        return f"TLS failed: {one_line(error)}"
     number = error.errno or _NUMBERS.get(type(error), 0)
     return os.strerror(number).lower() if number > 0 else one_line(error)
