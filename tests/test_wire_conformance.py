@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -46,8 +47,8 @@ class Server:
 
 
 @contextmanager
-def python_server() -> Iterator[Server]:
-    with ServerProcess("conformance:app", directory=Path(__file__).parent / "apps") as server:
+def python_server(host: str = "127.0.0.1") -> Iterator[Server]:
+    with ServerProcess("conformance:app", host=host, directory=Path(__file__).parent / "apps") as server:
         yield Server(server.url, server.pid)
 
 
@@ -65,6 +66,15 @@ def node_server() -> Iterator[Server]:
         finally:
             process.stdin.close()
             process.kill()
+
+
+def has_ipv6() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
 
 
 SERVERS = {"python-socketio": python_server, "socket.io": node_server}
@@ -301,6 +311,15 @@ async def test_heartbeats_keep_a_silent_connection(server: Server) -> None:
         for participant in participants:
             assert not participant.ended.done()
             assert await participant.is_answered()
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
+async def test_ipv6() -> None:
+    with python_server("::1") as server:
+        assert "[::1]" in server.url
+        async with everybody(server.url) as participants:
+            for participant in participants:
+                assert await participant.is_answered()
 
 
 @pytest.mark.parametrize("made", SERVERS.values(), ids=SERVERS)
