@@ -87,14 +87,15 @@ class Session:
         """In a wait or a backoff: nothing is lost by waking up."""
         self._arrived = False
         self._failed_attempts = 0
-        self._has_performed = False
-        """Whether the task that runs, or ran last, has performed a round trip."""
+        self._has_awaited = False
 
     # ------------------------------------------------------------------ called through Engine.submit
 
     def start(self) -> None:
         """Begin the session."""
         self._shared.arriving += 1
+        # For this user, the method is the session's own: one coroutine less in every round trip.
+        vars(self.user)["round_trip"] = self.round_trip
         self._task = asyncio.get_running_loop().create_task(self._live())
 
     def request_stop(self, graceful: bool = False) -> None:
@@ -124,28 +125,30 @@ class Session:
         assert exchange is not None, "round trips are performed by a running user"
         log = self._engine.log(definition.name)
         try:
-            sent_ns, received_ns, reply = await exchange(definition)
-        except ReplyTimeout as failure:
-            log.failed(failure.sent_ns, perf_counter_ns(), TIMEOUT)
-            raise
-        except RoundTripFailed as failure:
-            log.failed(failure.sent_ns, perf_counter_ns(), failure.kind)
-            raise
-        else:
+            sent_ns, received_ns, reply = await exchange.perform(definition)
             log.succeeded(sent_ns, received_ns)
-            self._failed_attempts = 0
-            self._has_performed = True
-            return acknowledged(reply)
+        except RoundTripFailed as failure:
+            kind = TIMEOUT if isinstance(failure, ReplyTimeout) else failure.kind
+            log.failed(failure.sent_ns, perf_counter_ns(), kind)
+            raise
         finally:
-            if self._stopping and not self._closing and not self._in_flight and not self._task_may_finish():
-                assert self._task is not None
-                self._task.cancel()
+            self._has_awaited = True
+            if self._stopping:
+                self._stop_if_idle()
+        self._failed_attempts = 0
+        return reply[0] if len(reply) == 1 else acknowledged(reply)
 
     # ------------------------------------------------------------------ the life
 
     @property
     def _in_flight(self) -> int:
         return self.exchange.in_flight if self.exchange is not None else 0
+
+    def _stop_if_idle(self) -> None:
+        """A round trip has ended while the session stops: was it the last?"""
+        if not self._closing and not self._in_flight and not self._task_may_finish():
+            assert self._task is not None
+            self._task.cancel()
 
     def _task_may_finish(self) -> bool:
         """Under --stop-timeout a running task goes on until Locust's patience ends."""
@@ -253,6 +256,10 @@ class Session:
 
     # ------------------------------------------------------------------ tasks.Performer
 
+    def may_go_on(self) -> bool:
+        """Whether the next task may run at once."""
+        return self.client.connected and not self._stopping and not self.exchange.broken  # type: ignore[union-attr]
+
     async def before_task(self) -> None:
         """Return once a task may run. Raises StopUser."""
         if self._stopping:
@@ -265,19 +272,19 @@ class Session:
         if not self.client.connected:
             await self._connect()
 
-    async def wait(self, task_set: TaskSet) -> None:
-        """Sleep as long as the task set's wait time says. Raises StopUser."""
-        if self._stopping:
-            raise StopUser
-        seconds = task_set.wait_time()
+    def has_awaited(self) -> bool:
+        """Whether the last task has performed a round trip, and so let the other users run."""
+        awaited, self._has_awaited = self._has_awaited, False
+        return awaited
+
+    async def wait(self, seconds: float) -> None:
+        """Sleep so long. Raises StopUser."""
         if seconds > 0:
             self.user._state = LOCUST_STATE_WAITING
             await self._sleep(seconds)
             self.user._state = LOCUST_STATE_RUNNING
-        elif self._has_performed:
-            self._has_performed = False
         else:
-            await asyncio.sleep(0)  # a round trip lets the other users run; a task that performed none has not
+            await asyncio.sleep(0)
 
     def task_raised(self, holder: User | TaskSet, error: Exception) -> None:
         """Tell Locust; the user goes on where `catch_exceptions` says so."""

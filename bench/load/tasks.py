@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Callable, Iterator
+from types import FunctionType
 from typing import Any, Protocol
 
 from locust import TaskSet, User
@@ -19,6 +20,7 @@ from locust.exception import (
     StopTest,
     StopUser,
 )
+from locust.user.task import DefaultTaskSet
 
 from bench.roundtrip import RoundTripFailed
 from bench.wire.interface import ClientError
@@ -27,34 +29,60 @@ from bench.wire.interface import ClientError
 class Performer(Protocol):
     """The session that runs the tasks."""
 
+    def may_go_on(self) -> bool:
+        """Whether the next task may run at once. Where not, `before_task` returns when it may."""
+
     async def before_task(self) -> None:
         """Return once a task may run: connected, and not stopping. Raises StopUser."""
 
-    async def wait(self, task_set: TaskSet) -> None:
-        """Sleep as long as the task set's wait time says. Raises StopUser."""
+    def has_awaited(self) -> bool:
+        """Whether the last task has let others run; asked once per task."""
+
+    async def wait(self, seconds: float) -> None:
+        """Sleep so long, at least for a turn of the loop. Raises StopUser."""
 
     def task_raised(self, holder: User | TaskSet, error: Exception) -> None:
         """A task raised what is no business of the control flow. Raises it again where it is not to be caught."""
 
 
 async def run_task_set(task_set: TaskSet, performer: Performer) -> None:
-    """Run a task set until it is interrupted (raises RescheduleTask…) or the user stops (raises StopUser)."""
+    """Run a task set until it is interrupted (raises RescheduleTask…) or the user stops (raises StopUser).
+
+    This loop is part of every round trip's cost: it creates a coroutine only where something has to be awaited.
+    """
     try:
         await call(task_set.on_start)
     except InterruptTaskSet as interrupt:
         raise _rescheduled(interrupt) from interrupt
+    queue = task_set._task_queue
+    is_default = type(task_set) is DefaultTaskSet
+    holder = task_set.user if is_default else task_set
+    # DefaultTaskSet's asks the user's, if it has one.
+    wait_time = getattr(task_set.user, "wait_time", None) if is_default else None
+    if wait_time is None:
+        wait_time = task_set.wait_time
     while True:
         try:
-            if not task_set._task_queue:
-                task_set.schedule_task(task_set.get_next_task())
+            if queue:
+                task = queue.popleft()
+            elif is_default and len(holder.tasks) == 1:
+                task = holder.tasks[0]  # what a random choice among one would be, for a tenth of its cost
+            else:
+                task = task_set.get_next_task()
             try:
-                await performer.before_task()
-                await _execute(task_set, task_set._task_queue.popleft(), performer)
+                if not performer.may_go_on():
+                    await performer.before_task()
+                if type(task) is FunctionType:
+                    await task(holder)
+                else:
+                    await _execute(task_set, holder, task, performer)
             except RescheduleTaskImmediately:
                 continue
             except (RescheduleTask, ClientError, RoundTripFailed):
                 pass  # a failed round trip is in the statistics already; to the task it is a return
-            await performer.wait(task_set)
+            seconds = wait_time()
+            if seconds > 0 or not performer.has_awaited():
+                await performer.wait(seconds)
         except InterruptTaskSet as interrupt:
             await _stop(task_set, performer)
             raise _rescheduled(interrupt) from interrupt
@@ -63,7 +91,7 @@ async def run_task_set(task_set: TaskSet, performer: Performer) -> None:
             raise
         except Exception as error:
             performer.task_raised(task_set, error)
-            await performer.wait(task_set)
+            await performer.wait(wait_time())
 
 
 async def call(function: Callable[[], Any]) -> None:
@@ -89,10 +117,8 @@ def tasks_that_do_not_await(holder: type[User] | type[TaskSet], seen: set[Any] |
             yield f"{holder.__name__}.{getattr(task, '__name__', task)}"
 
 
-async def _execute(task_set: TaskSet, task: Any, performer: Performer) -> None:
+async def _execute(task_set: TaskSet, holder: User | TaskSet, task: Any, performer: Performer) -> None:
     """What `TaskSet.execute_task` and `DefaultTaskSet.execute_task` do."""
-    is_default = type(task_set).__name__ == "DefaultTaskSet"
-    holder = task_set.user if is_default else task_set
     if inspect.isclass(task) and issubclass(task, TaskSet):
         await run_task_set(task(holder), performer)  # type: ignore[arg-type]  # Locust: a TaskSet is a parent as well
     elif getattr(task, "__self__", None) is task_set:

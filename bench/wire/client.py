@@ -35,6 +35,7 @@ from bench.wire.interface import (
     arguments,
 )
 from bench.wire.polling import PollingTransport
+from bench.wire.protocol import plain_event
 from bench.wire.reasons import one_line, os_reason
 from bench.wire.tls import SYSTEM, Tls
 
@@ -175,6 +176,12 @@ class FastClient(WSListener):
         self, event: str, data: Any = None, *, namespace: str | None = None, callback: Handler | None = None
     ) -> int:
         """Emit an event; returns when it was handed to the transport (ns). See interface.Client for what it raises."""
+        return self.emit_now(event, data, namespace=namespace, callback=callback)
+
+    def emit_now(
+        self, event: str, data: Any = None, *, namespace: str | None = None, callback: Handler | None = None
+    ) -> int:
+        """The same without a coroutine, which this client has no need of. The load's hot path."""
         if namespace is not None or not self._connected:
             return self._emit_anything(event, data, namespace or protocol.DEFAULT_NAMESPACE, callback)
         ack_id = None if callback is None else self._last_ack_id + 1
@@ -379,7 +386,16 @@ class FastClient(WSListener):
             return
         self.received_ns = perf_counter_ns()
         if frame.msg_type is _TEXT and frame.fin and not self._is_partial:
-            self._receive(frame.get_payload_as_bytes())
+            message = frame.get_payload_as_bytes()
+            values = plain_event(message) if self._connected else None
+            handler = self._handlers.get(values[0]) if values is not None else None
+            if values is None or handler is None:
+                self._receive(message)
+                return
+            try:
+                handler(*values[1:])
+            except Exception as error:  # of the user's making; picows would end the connection for it
+                _report(f"the handler of {values[0]}", error)
         else:
             self._receive_frame(transport, frame)
 

@@ -13,7 +13,7 @@ revision 5 (github.com/socketio/socket.io-protocol).
 """
 
 from bench.wire.protocol.binary import MAX_ATTACHMENTS, Assembly, Attachments
-from bench.wire.protocol.decoder import decode
+from bench.wire.protocol.decoder import decode, plain_event
 from bench.wire.protocol.encoder import (
     CLOSE,
     DISCONNECT,
@@ -88,4 +88,5 @@ __all__ = [
     "encode_event",
     "encode_payload",
     "payload_size_bytes",
+    "plain_event",
 ]
