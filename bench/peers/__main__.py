@@ -23,6 +23,7 @@ from bench.peers.peer import PROJECT, Peer
 from bench.peers.table import peers_table
 from bench.report.lines import print_line
 from bench.results.environment import commit_info, machine_info, packages
+from bench.results.model import CommitInfo
 from bench.results.store import DEFAULT_ROOT, ResultError, machine_id, result_name, write_numbered
 from bench.server import ServerError, generator_cores
 from bench.server.process import server_core
@@ -36,13 +37,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _options(arguments)
     signal.signal(signal.SIGTERM, _interrupt)
     console = Console()
-    started = dt.datetime.now(dt.UTC)
+    started, commit = dt.datetime.now(dt.UTC), commit_info(PROJECT)  # as it is now, not when it is over
     # One core for everybody, however many threads or processes a generator has.
     plan = Plan(options.connections, options.rounds, options.warm_up, options.seconds, generator_cores()[:1])
     try:
         with EchoProcess(core=server_core()) as echo:
             outcome = measure(options.peers, echo, plan, lambda line: print_line(console, line, "dim"))
-        result = _result(started, plan, echo.core, outcome)
+        result = _result(started, commit, plan, echo.core, outcome)
         path = write_numbered(
             options.results / "peers" / machine_id(), result_name(result.commit_info, started), result.to_json()
         )
@@ -96,10 +97,10 @@ def _seconds(text: str) -> float:
     return seconds
 
 
-def _result(started: dt.datetime, plan: Plan, core: int | None, outcome: Outcome) -> Peers:
+def _result(started: dt.datetime, commit: CommitInfo, plan: Plan, core: int | None, outcome: Outcome) -> Peers:
     return Peers(
         datetime=started,
-        commit_info=commit_info(PROJECT),
+        commit_info=commit,
         machine_info=machine_info(),
         packages=packages(),
         server_core=core,
