@@ -109,6 +109,7 @@ class Wire:
 
     def __init__(self) -> None:
         self.received_ns = 0
+        self.upgrade_ns: int | None = None
         self.emitted: list[tuple[str, Any, Handler | None]] = []
         self.handlers: dict[str, Handler] = {}
         self.closed: list[Callable[[str], None]] = []
@@ -116,19 +117,23 @@ class Wire:
 
     async def connect(self, url: str, **options: Any) -> None: ...
 
-    def on(self, event: str, handler: Handler) -> None:
+    def on(self, event: str, handler: Handler, namespace: str | None = None) -> None:
         self.handlers[event] = handler
 
     def when_closed(self, callback: Callable[[str], None]) -> None:
         self.closed.append(callback)
 
-    async def emit(self, event: str, data: Any = None, *, callback: Handler | None = None) -> int:
+    async def emit(
+        self, event: str, data: Any = None, *, namespace: str | None = None, callback: Handler | None = None
+    ) -> int:
         if not self.connected:
             raise Disconnected("gone")
         self.emitted.append((event, data, callback))
         return perf_counter_ns()
 
-    async def call(self, event: str, data: Any = None, *, timeout: float = 60.0) -> Any: ...
+    async def call(
+        self, event: str, data: Any = None, *, namespace: str | None = None, timeout: float = 60.0
+    ) -> Any: ...
 
     async def disconnect(self) -> None: ...
 

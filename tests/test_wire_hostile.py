@@ -163,6 +163,7 @@ HEADER = b'451-["BAR",%b]' % placeholders(0)
             [b"\x81\x7f" + (1 << 40).to_bytes(8)],
             "the server sent an impossible frame: Received frame with payload size",
         ),
+        ([frame(b"x", BINARY), frame(b"2"), b"\x08\x00"], "the server sent an attachment of nothing"),
         ([frame(b"x", CLOSE)], "the server sent an impossible frame: "),
         ([frame((1005).to_bytes(2), CLOSE)], "the server sent an impossible frame: "),
         ([frame((1000).to_bytes(2) + b"\xff", CLOSE)], "the server sent an impossible frame: "),

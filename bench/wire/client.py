@@ -105,6 +105,8 @@ class FastClient(WSListener):
         self._fragments_kind = _TEXT
         self._assembly: protocol.Assembly | None = None
         self._is_choked = False
+        self._is_accused = False
+        """Whether picows keeps an error for whoever waits; where nobody did, the loop would complain."""
         # The heartbeat: one timer, which looks at when the last one came and sets itself anew.
         self._pinged_ns = 0
         self._is_overdue = False
@@ -410,6 +412,10 @@ class FastClient(WSListener):
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         """Tell whoever waits that the connection is gone."""
         attempt = self._attempt
+        if self._is_accused:
+            task = asyncio.get_running_loop().create_task(_forget_error(transport))
+            _forgetting.add(task)
+            task.add_done_callback(_forgetting.discard)
         if self._transport is transport:
             self._end(self._reason)
         elif attempt is not None and attempt.probed is transport:
@@ -420,14 +426,11 @@ class FastClient(WSListener):
     def on_impossible_frame(self, what: str) -> None:
         """picows found a frame that cannot be; it would go on for a moment, and deliver what comes next."""
         transport = self._transport
+        self._is_accused = True
         if isinstance(transport, WSTransport):
             self._end(f"the server sent an impossible frame: {what}")
             # Not at once: picows is about to tell the server.
             asyncio.get_running_loop().call_soon(transport.disconnect, False)
-            # It keeps its error for whoever waits; where nobody did, the loop would complain.
-            task = asyncio.get_running_loop().create_task(_forget_error(transport))
-            _forgetting.add(task)
-            task.add_done_callback(_forgetting.discard)
 
     def _receive_probed(self, transport: WSTransport, frame: WSFrame) -> None:
         """The first frame of a WebSocket to upgrade to; anything of a connection that has ended is dropped."""
