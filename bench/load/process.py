@@ -6,6 +6,7 @@ it many times a second, and whoever waits for sessions to end calls it as well.
 
 from __future__ import annotations
 
+import gc
 import logging
 import secrets
 import time
@@ -13,11 +14,10 @@ import traceback
 from collections import Counter
 from itertools import count
 from time import perf_counter_ns, process_time_ns
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 from weakref import WeakKeyDictionary
 
 import gevent
-from gevent.event import Event
 from locust.env import Environment
 
 from bench.load.account import NS_PER_S, Account, Report
@@ -37,13 +37,37 @@ _ABORT_TIMEOUT_S = 5.0
 """How long sessions may take to end by force: closing a connection takes a second at most."""
 
 
-class Membership:
-    """A session and what its user's greenlet waits for."""
+class UserGreenlet(gevent.Greenlet):  # type: ignore[misc]  # gevent is not typed
+    """What Locust knows of a running user: a greenlet that is started when its session has ended, and ends at once.
 
-    def __init__(self, session: Session) -> None:
-        self.session = session
-        self.ended = Event()
-        self.error: BaseException | None = None
+    Locust counts, joins and kills users by their greenlets, and a greenlet that waits for its session would cost as
+    much memory as the rest of the connection. So this one does not run while the session lives; what `kill` means to
+    it, it passes on.
+    """
+
+    def __init__(self, user: SocketIOUser, process: LoadProcess) -> None:
+        super().__init__(self._end, user)  # Locust finds the user in the greenlet's first argument
+        self._process = process
+        self.session: Session | None = None
+        self._error: BaseException | None = None
+
+    def session_ended(self, error: BaseException | None) -> None:
+        """The session is over: so is the user."""
+        self.session, self._error = None, error
+        self.start()
+
+    def kill(self, exception: Any = gevent.GreenletExit, block: bool = True, timeout: float | None = None) -> None:
+        """Stop the session as `LoadProcess.drain` stops all; with `block`, return when it has ended."""
+        if self.session is None:
+            super().kill(exception, block, timeout)
+            return
+        self._process.stop_session(self.session)
+        if block:
+            self.join(timeout)
+
+    def _end(self, _user: SocketIOUser) -> None:
+        if self._error is not None:
+            raise self._error
 
 
 class LoadProcess:
@@ -56,7 +80,7 @@ class LoadProcess:
         self.account = Account(perf_counter_ns(), CONNECT)
         self.engine = Engine()
         self._shared = Shared()
-        self._members: dict[Session, Membership] = {}
+        self._members: dict[Session, UserGreenlet] = {}
         self._accepting = False
         self._spawned = False
         self._forced = False
@@ -80,6 +104,7 @@ class LoadProcess:
 
     def begin(self, started_ns: int) -> None:
         """A test starts, at `started_ns` of this process's clock."""
+        gc.unfreeze()
         self.account = Account(started_ns, CONNECT)
         self._shared = Shared()
         self._accepting, self._spawned, self._forced = True, False, False
@@ -107,7 +132,7 @@ class LoadProcess:
             self._wait_for_sessions(stop_timeout_s)
         self._stop_sessions(graceful=False)
         # A session ends within a reply's timeout, then runs on_stop within another.
-        timeouts = [2 * member.session.user.reply_timeout for member in self._members.values()]
+        timeouts = [2 * session.user.reply_timeout for session in self._members]
         self._wait_for_sessions(max(timeouts, default=0.0) + 2.0)
         if self._members:
             self._forced = True
@@ -148,22 +173,26 @@ class LoadProcess:
 
     # ------------------------------------------------------------------ one user
 
-    def join(self, user: SocketIOUser, url: str) -> Membership | None:
-        """Begin a user's session, or None where the test is ending."""
+    def join(self, user: SocketIOUser, url: str) -> UserGreenlet:
+        """Begin a user's session; where the test is ending, the user ends at once."""
+        greenlet = UserGreenlet(user, self)
         if not self._accepting:
-            return None
+            greenlet.start()
+            return greenlet
         session = Session(user, url, tokens(self._origin, next(self._connections)), self.engine, self._shared)
-        membership = self._members[session] = Membership(session)
+        greenlet.session = session
+        self._members[session] = greenlet
         self.engine.submit(session.start)
-        return membership
+        return greenlet
 
-    def leave(self, membership: Membership) -> None:
-        """Stop one session as `drain` stops all, and return when it has ended."""
-        session = membership.session
+    def stop_session(self, session: Session) -> None:
+        """Stop one session as `drain` stops all: in order, and by force if that takes too long."""
         self.engine.submit(session.request_stop)
-        if not membership.ended.wait(2 * session.user.reply_timeout + 2.0):
+        gevent.spawn_later(2 * session.user.reply_timeout + 2.0, self._abort_session, session)
+
+    def _abort_session(self, session: Session) -> None:
+        if session in self._members:
             self.engine.submit(session.abort)
-            membership.ended.wait(_ABORT_TIMEOUT_S)
 
     # ------------------------------------------------------------------ from the engine
 
@@ -176,9 +205,7 @@ class LoadProcess:
                 self.account.add(item)
                 log_batch(self.environment, item)
             elif isinstance(item, SessionEnded):
-                membership = self._members.pop(item.session)
-                membership.error = item.error
-                membership.ended.set()
+                self._members.pop(item.session).session_ended(item.error)
             elif isinstance(item, TaskRaised):
                 self._tell_of_error(item)
             elif isinstance(item, LoopError):
@@ -212,6 +239,9 @@ class LoadProcess:
     # ------------------------------------------------------------------ the window
 
     def _open_window(self) -> None:
+        # Collecting garbage among thousands of connections that are there to stay would stop the loop again and again.
+        gc.collect()
+        gc.freeze()
         self.account.open_window(perf_counter_ns())
         self._window_cpu_started_ns = process_time_ns()
 

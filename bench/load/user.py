@@ -6,11 +6,12 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from gevent import GreenletExit
+from gevent.pool import Group
 from locust import User
 from locust.user.task import LOCUST_STATE_RUNNING
 
-from bench.load.process import LoadProcess, Membership
+from bench.load.process import LoadProcess, UserGreenlet
+from bench.load.session import Session
 from bench.roundtrip import RoundTrip
 from bench.wire.interface import Client
 
@@ -48,7 +49,7 @@ class SocketIOUser(User):
     socketio_path: str = "socket.io"
     """Where under the host the server takes Socket.IO connections."""
 
-    _membership: Membership | None = None
+    _session: Session | None = None
 
     async def on_start(self) -> None:  # type: ignore[override]  # Locust's is a plain function, which works as well
         """Called when the user has connected for the first time."""
@@ -59,9 +60,9 @@ class SocketIOUser(User):
     @property
     def client(self) -> Client:
         """The connection, for events that are not timed: `emit`, `call`, `on`. It survives reconnecting."""
-        if self._membership is None:
+        if self._session is None:
             raise RuntimeError("a user has its client from on_start on")
-        return self._membership.session.client
+        return self._session.client
 
     async def round_trip(self, definition: RoundTrip) -> Any:
         """Perform one round trip and note how long it took; returns what the reply carries.
@@ -69,8 +70,8 @@ class SocketIOUser(User):
         Where it fails, that is counted and raises RoundTripFailed, or Disconnected if nothing could be sent: a task
         that does not catch it ends, and the next one begins.
         """
-        assert self._membership is not None, "round trips are performed by a running user"
-        return await self._membership.session.round_trip(definition)
+        assert self._session is not None, "round trips are performed by a running user"
+        return await self._session.round_trip(definition)
 
     async def wait(self) -> None:
         """Sleep as long as `wait_time` says, in the middle of a task."""
@@ -78,32 +79,22 @@ class SocketIOUser(User):
 
     # ------------------------------------------------------------------ Locust's side of it
 
-    def run(self) -> None:  # type: ignore[misc]  # see below
-        """Start the session and wait for its end.
-
-        `User.run` is final in Locust's typing; this is the one place that overrides it. What it does (on_start, task
-        sets, their control flow, on_stop) the session does with coroutines; a greenlet does nothing but wait.
-        """
-        process = LoadProcess.of(self.environment)
-        membership = self._membership = process.join(self, self.host or self.environment.host or "")
-        if membership is None:
-            return
+    def start(self, group: Group) -> UserGreenlet:
+        """Start the session. What `User.run` does (on_start, task sets, on_stop) the session does, with coroutines."""
+        greenlet = LoadProcess.of(self.environment).join(self, self.host or self.environment.host or "")
+        group.add(greenlet)
+        self._group, self._greenlet = group, greenlet
+        self._session = greenlet.session
         self._state = LOCUST_STATE_RUNNING
-        try:
-            membership.ended.wait()
-        except GreenletExit:
-            process.leave(membership)
-        if membership.error is not None:
-            raise membership.error
+        return greenlet
 
     def stop(self, force: bool = False) -> bool:
         """Ask the session to stop; with `force`, and as Locust does without --stop-timeout, wait until it has.
 
         Either way replies in flight are awaited up to their timeout: see session.py.
         """
-        if force or self._membership is None:
+        if force or self._session is None:
             self._group.killone(self._greenlet)
             return True
-        process = LoadProcess.of(self.environment)
-        process.engine.submit(self._membership.session.request_stop, True)
+        LoadProcess.of(self.environment).engine.submit(self._session.request_stop, True)
         return False
