@@ -174,6 +174,14 @@ def test_events_that_were_not_asked_for(tmp_path: Path, service: ServerProcess) 
     assert "ZeroDivisionError: in a handler" in locust.output
 
 
+def test_a_user_that_begins_with_polling(tmp_path: Path, service: ServerProcess) -> None:
+    before = answered(service.url)
+    locust = one_user(tmp_path, service, "UpgradingUser", until=noted("task", 20))
+    result = locust.result()
+    assert result.scenario.transport == "polling+websocket"
+    assert operation(result).ok == answered(service.url) - before >= 20
+
+
 @pytest.mark.parametrize("processes", [1, 2])
 def test_whoever_listens_to_requests_hears_each_once(
     tmp_path: Path, service: ServerProcess, processes: int, monkeypatch: pytest.MonkeyPatch

@@ -414,6 +414,8 @@ class OwnerRun(_Run):
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(errors="replace")  # a terminal without µ and → shows all the rest
         load_table(result, Console(), path)
+        if not result.window.duration_s:
+            logger.warning("The run ended before all users were there: it has counts, but no times and no throughput")
         for reason in (_nothing_measured(result), result.partial_reason, _cut_off(result)):
             if reason is not None:
                 logger.error("%s", reason)
@@ -437,7 +439,7 @@ class OwnerRun(_Run):
                 users=self._runner.target_user_count,
                 model="closed",
                 duration_s=float(options.run_time) if getattr(options, "run_time", None) else None,
-                transport="websocket",
+                transport=", ".join(sorted({"+".join(user_class.transports) for user_class in users})),
                 url=environment.host or next((user_class.host for user_class in users if user_class.host), None),
                 app=app if service is not None else None,
             ),

@@ -220,6 +220,8 @@ class Session:
                     self._url,
                     auth=self.user.auth,
                     headers=self.user.headers,
+                    transports=self.user.transports,
+                    tls=self.user.tls,
                     socketio_path=self.user.socketio_path,
                     wait_timeout=self.user.connect_timeout,
                 )

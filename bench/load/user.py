@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gevent.pool import Group
@@ -13,7 +13,8 @@ from locust.user.task import LOCUST_STATE_RUNNING
 from bench.load.process import LoadProcess, UserGreenlet
 from bench.load.session import Session
 from bench.roundtrip import RoundTrip
-from bench.wire.interface import Client
+from bench.wire.interface import Client, Transport
+from bench.wire.tls import Tls
 
 
 class SocketIOUser(User):
@@ -44,7 +45,13 @@ class SocketIOUser(User):
     """What is sent with the request to connect, for the server's `connect` handler."""
 
     headers: Mapping[str, str] | None = None
-    """Additional headers of the WebSocket handshake."""
+    """Additional headers of every HTTP request that connecting takes."""
+
+    transports: Sequence[Transport] = ("websocket",)
+    """`("polling",)`, or `("polling", "websocket")` to begin with polling and upgrade, as browsers do."""
+
+    tls: Tls | None = None
+    """Whom to trust at an `https://` host, and which certificate to show; the system's authorities by default."""
 
     socketio_path: str = "socket.io"
     """Where under the host the server takes Socket.IO connections."""

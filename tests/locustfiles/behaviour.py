@@ -232,3 +232,15 @@ class HandlingUser(SocketIOUser):
     @task
     async def call(self) -> None:
         note("task", name="call", answer=await self.client.call("FOO", {"name": "called", "to": "sender"}))
+
+
+class UpgradingUser(SocketIOUser):
+    """Connects as browsers do."""
+
+    transports = ("polling", "websocket")
+    wait_time = constant(0.01)
+
+    @task
+    async def foo_bar(self) -> None:
+        await self.round_trip(FOO_BAR_TO_SENDER)
+        note("task", name="foo_bar")
