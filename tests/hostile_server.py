@@ -9,6 +9,7 @@ import asyncio
 import base64
 import contextlib
 import hashlib
+import socket
 import ssl
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -231,7 +232,9 @@ async def serving(way: Way, context: ssl.SSLContext | None = None) -> AsyncItera
         finally:
             writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
+    listener = socket.create_server(("127.0.0.1", 0))
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, FLOOD_BYTES)  # so that it is soon full, unread
+    server = await asyncio.start_server(serve, sock=listener, ssl=context)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
