@@ -80,6 +80,8 @@ class LoadProcess:
         self.account = Account(perf_counter_ns(), CONNECT)
         self.engine = Engine()
         self._shared = Shared()
+        self._joined = 0
+        """How many sessions the test has begun so far: once as many have arrived, all users are there."""
         self._members: dict[Session, UserGreenlet] = {}
         self._accepting = False
         self._spawned = False
@@ -106,7 +108,7 @@ class LoadProcess:
         """A test starts, at `started_ns` of this process's clock."""
         gc.unfreeze()
         self.account = Account(started_ns, CONNECT)
-        self._shared = Shared()
+        self._shared, self._joined = Shared(), 0
         self._accepting, self._spawned, self._forced = True, False, False
         self._window_cpu_ns = None
         self._noted = started_ns, process_time_ns()
@@ -182,6 +184,7 @@ class LoadProcess:
         session = Session(user, url, tokens(self._origin, next(self._connections)), self.engine, self._shared)
         greenlet.session = session
         self._members[session] = greenlet
+        self._joined += 1
         self.engine.submit(session.start)
         return greenlet
 
@@ -210,7 +213,8 @@ class LoadProcess:
                 self._tell_of_error(item)
             elif isinstance(item, LoopError):
                 logger.error("%s", item.message, exc_info=item.exception)
-        if self._spawned and self.account.window_start_ns is None and self._members and not self._shared.arriving:
+        is_due = self._spawned and self.account.window_start_ns is None and bool(self._members)
+        if is_due and self._shared.arrived == self._joined:
             self._open_window()
 
     def _tell_of_error(self, raised: TaskRaised) -> None:

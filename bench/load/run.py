@@ -71,7 +71,6 @@ class MisuseError(Exception):
 
 @events.init_command_line_parser.add_listener
 def _add_options(parser: LocustArgumentParser) -> None:
-
     parser.add_argument(
         "--app",
         metavar="MODULE:ATTRIBUTE",

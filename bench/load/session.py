@@ -60,8 +60,8 @@ class SessionEnded:
 class Shared:
     """What all sessions of a process have in common. The engine's thread writes, the gevent side reads."""
 
-    arriving: int = 0
-    """Sessions whose first attempt to connect has not ended: until it is 0, not all users are there."""
+    arrived: int = 0
+    """Sessions whose first attempt to connect has ended, either way."""
     late: Counter[str] = field(default_factory=Counter)
     abandoned: Counter[str] = field(default_factory=Counter)
     """Emissions and attempts to connect whose wait was cut off: the unfinished ones."""
@@ -93,7 +93,6 @@ class Session:
 
     def start(self) -> None:
         """Begin the session."""
-        self._shared.arriving += 1
         # For this user, the method is the session's own: one coroutine less in every round trip.
         vars(self.user)["round_trip"] = self.round_trip
         self._task = asyncio.get_running_loop().create_task(self._live())
@@ -240,7 +239,7 @@ class Session:
         """The user is there: its first attempt to connect has ended, either way."""
         if not self._arrived:
             self._arrived = True
-            self._shared.arriving -= 1
+            self._shared.arrived += 1
 
     async def _back_off(self) -> None:
         delay_s = min(_BACKOFF_FIRST_S * 2 ** (self._failed_attempts - 1), _BACKOFF_MAX_S)
