@@ -1,6 +1,8 @@
 """The service and a client of it, once for the whole session: what a test needs to speak Socket.IO at once."""
 
 import os
+import signal
+import threading
 from collections.abc import AsyncIterator
 
 import pytest_asyncio
@@ -9,6 +11,10 @@ import socketio
 from app.main import create_app
 from app.settings import read_settings
 from bench.server import UvicornTestServer
+
+# Started in the background by a shell, a process ignores Ctrl-C, and so do those that it starts. Tests send it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # `make test` runs under pytest-xdist. The `pytest bench` that a test starts does not, and would switch its benchmarks
 # off if it thought so.
