@@ -1,30 +1,21 @@
 """The same locustfile against a Socket.IO server that others wrote: the official one, on Node."""
 
-import json
-import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from locust_process import CONNECT, answered, operation, run
-
-NODE = Path(__file__).parent / "node"
+from node_process import node_server
 
 
 @pytest.fixture(scope="module")
 def node_service() -> Iterator[str]:
     """The URL of the FOO→BAR service on Node."""
-    assert (NODE / "node_modules" / "socket.io").is_dir(), "run the tests with `make test`, which installs socket.io"
-    node = Path(sys.executable).with_name("node")
-    command = [str(node) if node.exists() else shutil.which("node") or "node", "foo_bar.js"]
-    with subprocess.Popen(command, cwd=NODE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        yield f"http://127.0.0.1:{json.loads(process.stdout.readline())['port']}"
-        process.stdin.close()
-        assert process.wait(10) == 0
+    with node_server("foo_bar.js") as server:
+        yield server.url
+        assert server.process.stdin is not None
+        server.process.stdin.close()
+        assert server.process.wait(10) == 0
 
 
 @pytest.mark.parametrize(("user", "name"), [("EchoUser", "FOO→BAR to sender"), ("BroadcastUser", "FOO→BAR")])

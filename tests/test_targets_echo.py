@@ -9,10 +9,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import httpx
 import pytest
+from node_process import NODE, node_command
 
 from bench.server import ServerError
 from bench.targets.echo import accept_key, answer, framed
@@ -20,7 +20,6 @@ from bench.targets.process import EchoProcess
 from bench.wire.client import FastClient
 from bench.wire.reference import ReferenceClient
 
-NODE = Path(__file__).parent / "node"
 COMMAND = [sys.executable, "-m", "bench.targets.echo"]
 
 
@@ -160,7 +159,6 @@ async def test_each_sender_gets_its_own(echo: EchoProcess) -> None:
 
 
 def test_the_official_client(echo: EchoProcess) -> None:
-    assert (NODE / "node_modules" / "socket.io-client").is_dir(), "run the tests with `make test`"
     script = """
         const socket = require("socket.io-client").io(process.argv[1], { transports: ["websocket"] });
         socket.on("BAR", ({ foo }) => socket.emit("FOO", { name: "b" }, (reply) => {
@@ -169,8 +167,7 @@ def test_the_official_client(echo: EchoProcess) -> None:
         }));
         socket.on("connect", () => socket.emit("FOO", { name: "a".repeat(300) }));
     """
-    node = Path(sys.executable).with_name("node")
-    command = [str(node) if node.exists() else "node", "-e", script, echo.url]
+    command = node_command("-e", script, echo.url)
     ended = subprocess.run(command, cwd=NODE, capture_output=True, text=True, timeout=20, check=True)
     assert json.loads(ended.stdout) == [300, {"foo": "b"}]
 

@@ -4,13 +4,9 @@ The servers are tests/apps/conformance.py and tests/node/conformance.js, with a 
 """
 
 import asyncio
-import json
 import os
-import shutil
 import signal
 import socket
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -19,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from node_process import node_server
 
 from bench.server import ServerProcess
 from bench.wire.client import FastClient
@@ -30,7 +27,6 @@ Transports = tuple[Transport, ...]
 
 LIMIT_S = 15
 HEARTBEAT_INTERVAL_S = 0.3
-NODE = Path(__file__).parent / "node"
 TRANSPORTS: dict[str, Transports] = {
     "websocket": ("websocket",),
     "polling": ("polling",),
@@ -53,19 +49,10 @@ def python_server(host: str = "127.0.0.1") -> Iterator[Server]:
 
 
 @contextmanager
-def node_server() -> Iterator[Server]:
-    assert (NODE / "node_modules" / "socket.io").is_dir(), "run the tests with `make test`, which installs socket.io"
-    node = Path(sys.executable).with_name("node")
-    command = [str(node) if node.exists() else shutil.which("node") or "node", "conformance.js"]
-    with subprocess.Popen(command, cwd=NODE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        try:
-            told = json.loads(process.stdout.readline())
-            yield Server(f"http://127.0.0.1:{told['port']}", told["pid"])
-        finally:
-            process.stdin.close()
-            process.kill()
+def official_server() -> Iterator[Server]:
+    with node_server("conformance.js") as server:
+        assert server.pid is not None
+        yield Server(server.url, server.pid)
 
 
 def has_ipv6() -> bool:
@@ -77,7 +64,7 @@ def has_ipv6() -> bool:
     return True
 
 
-SERVERS = {"python-socketio": python_server, "socket.io": node_server}
+SERVERS = {"python-socketio": python_server, "socket.io": official_server}
 
 
 @pytest.fixture(scope="module", params=SERVERS)
@@ -341,7 +328,7 @@ async def test_a_server_that_is_killed(made: Any) -> None:
 async def test_a_server_that_has_stopped() -> None:
     """It does not close its connections, and sends no heartbeat."""
     slow = (ReferenceClient, "polling")  # python-socketio waits for 5 s more there
-    with python_server() as python, node_server() as node:
+    with python_server() as python, official_server() as node:
         async with everybody(python.url, slow) as some, everybody(node.url, slow) as others:
             for server in (python, node):
                 os.kill(server.pid, signal.SIGSTOP)
