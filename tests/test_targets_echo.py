@@ -15,7 +15,7 @@ import pytest
 from node_process import NODE, node_command
 
 from bench.server import ServerError
-from bench.targets.echo import accept_key, answer, framed
+from bench.targets.messages import accept_key, answer, framed
 from bench.targets.process import EchoProcess
 from bench.wire.client import FastClient
 from bench.wire.reference import ReferenceClient

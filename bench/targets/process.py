@@ -1,4 +1,4 @@
-"""The echo server in a process of its own, as seen by its owner: started, asked for its counts, ended.
+"""A server of known behaviour in a process of its own, as seen by its owner: started, asked for its counts, ended.
 
 It ends with its owner, however that ends: its standard input is a pipe whose other end the owner holds.
 """
@@ -12,16 +12,20 @@ from types import TracebackType
 from typing import Self
 
 from bench.server import ServerError
-from bench.targets.echo import PING_INTERVAL_MS, PING_TIMEOUT_MS, Stats
+from bench.targets.serving import PING_INTERVAL_MS, PING_TIMEOUT_MS, Stats
 
+_ANSWER_TIMEOUT_S = 10.0
 _STOP_TIMEOUT_S = 10.0
 
 
-class EchoProcess:
-    """Runs the echo server on the given hosts, one port for all of them, with its own core if one is given: `with`."""
+class _TargetProcess:
+    """Runs `python -m <module>`; `name` is what errors call it."""
 
     def __init__(
         self,
+        module: str,
+        name: str,
+        arguments: Sequence[str],
         *,
         core: int | None = None,
         hosts: Sequence[str] = ("127.0.0.1",),
@@ -31,7 +35,15 @@ class EchoProcess:
         self.hosts = tuple(hosts)
         self.core = core
         self.port = 0
-        self._arguments = ["--ping-interval-ms", str(ping_interval_ms), "--ping-timeout-ms", str(ping_timeout_ms)]
+        self._module = module
+        self._name = name
+        self._arguments = [
+            *arguments,
+            "--ping-interval-ms",
+            str(ping_interval_ms),
+            "--ping-timeout-ms",
+            str(ping_timeout_ms),
+        ]
         for host in hosts:
             self._arguments += ["--host", host]
         if core is not None:
@@ -45,18 +57,22 @@ class EchoProcess:
 
     def stats(self) -> Stats:
         """What it has counted so far. Raises ServerError where it does not answer."""
-        connection = http.client.HTTPConnection(self.hosts[0], self.port, timeout=10)
+        return Stats(**json.loads(self._ask("GET", "/stats")))
+
+    def _ask(self, method: str, path: str) -> bytes:
+        """What it answers to an HTTP request. Raises ServerError."""
+        connection = http.client.HTTPConnection(self.hosts[0], self.port, timeout=_ANSWER_TIMEOUT_S)
         try:
-            connection.request("GET", "/stats")
-            return Stats(**json.loads(connection.getresponse().read()))
+            connection.request(method, path)
+            return connection.getresponse().read()
         except (OSError, http.client.HTTPException) as error:
-            raise ServerError(f"the echo server does not answer: {error}") from error
+            raise ServerError(f"{self._name} does not answer: {error}") from error
         finally:
             connection.close()
 
     def __enter__(self) -> Self:
         self._process = process = subprocess.Popen(
-            [sys.executable, "-m", "bench.targets.echo", "--end-with-stdin", *self._arguments],
+            [sys.executable, "-m", self._module, "--end-with-stdin", *self._arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -69,7 +85,7 @@ class EchoProcess:
             if not line:
                 assert process.stderr is not None
                 told = process.stderr.read().strip().splitlines()
-                raise ServerError(f"the echo server did not start: {told[-1] if told else 'it wrote nothing'}")
+                raise ServerError(f"{self._name} did not start: {told[-1] if told else 'it wrote nothing'}")
             self.port = int(json.loads(line)["port"])
         except BaseException:
             self._stop()
@@ -94,3 +110,25 @@ class EchoProcess:
             process.kill()
             process.wait()
             raise
+
+
+class EchoProcess(_TargetProcess):
+    """Runs the echo server on the given hosts, one port for all of them, with its own core if one is given: `with`."""
+
+    def __init__(
+        self,
+        *,
+        core: int | None = None,
+        hosts: Sequence[str] = ("127.0.0.1",),
+        ping_interval_ms: int = PING_INTERVAL_MS,
+        ping_timeout_ms: int = PING_TIMEOUT_MS,
+    ) -> None:
+        super().__init__(
+            "bench.targets.echo",
+            "the echo server",
+            (),
+            core=core,
+            hosts=hosts,
+            ping_interval_ms=ping_interval_ms,
+            ping_timeout_ms=ping_timeout_ms,
+        )

@@ -1,0 +1,302 @@
+"""What the servers of this package share: one thread, one `epoll` (Linux, then), heartbeats, counts, a command line.
+
+No event loop above it: the loop is one function, `Server.run`. Each server has a kind of connection of its own, which
+says what becomes of a FOO. It counts for itself (`GET /stats`), so that nobody has to believe what a generator says.
+"""
+
+import argparse
+import json
+import os
+import resource
+import select
+import signal
+import socket
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import NoReturn
+
+from bench.targets.connection import MAX_PAYLOAD_BYTES, READ_BYTES, Connection, Ended
+from bench.targets.messages import framed
+
+PING_INTERVAL_MS = 25_000
+PING_TIMEOUT_MS = 20_000
+
+NS_PER_MS = 1_000_000
+
+_BACKLOG = 4096
+_EVENTS_PER_POLL = 512
+_BEAT_S = 0.02  # how late a ping may be when there is nothing else to do; to work it out would cost every round trip
+
+
+@dataclass
+class Stats:
+    """What the server has counted since its start.
+
+    A heartbeat is `missed` when no pong came within the ping timeout; its connection is then closed, as the official
+    server does. `slowest_pong_ms` is the longest that an answered ping was under way.
+    """
+
+    answered: int = 0
+    connections: int = 0
+    """Clients that are connected now: their Socket.IO CONNECT was answered."""
+    connected: int = 0
+    """Clients that have ever connected."""
+    pings: int = 0
+    pongs: int = 0
+    missed: int = 0
+    slowest_pong_ms: float = 0.0
+    cpu_ns: int = 0
+
+
+class Server:
+    """Serves on one port of the given hosts until `stop`. Port 0 takes any free one.
+
+    `ping_interval_ms` is the time between two heartbeats of a client, `ping_timeout_ms` how long it has for its pong.
+    """
+
+    def __init__(
+        self,
+        hosts: Sequence[str] = ("127.0.0.1",),
+        port: int = 0,
+        *,
+        ping_interval_ms: int = PING_INTERVAL_MS,
+        ping_timeout_ms: int = PING_TIMEOUT_MS,
+    ) -> None:
+        self.stats = Stats()
+        self._interval_ms, self._timeout_ms = ping_interval_ms, ping_timeout_ms
+        self._epoll = select.epoll()
+        self._poll: Callable[[float, int], list[tuple[int, int]]] = self._epoll.poll
+        """Waits for what happens, so many seconds at most."""
+        self._readers: dict[int, Callable[[int], object]] = {}
+        self._connections: dict[int, Connection] = {}
+        self._engine_sids = 0
+        self._due: deque[tuple[int, Connection]] = deque()
+        """When whom is to be pinged, soonest first: the interval is everybody's."""
+        self._deadlines: deque[tuple[int, Connection, int]] = deque()
+        """Until when which ping of whom has to be answered, soonest first."""
+        self._running = True
+        self._wake = os.eventfd(0)
+        self._read(self._wake, os.eventfd_read)
+        self._listeners: list[socket.socket] = []
+        for host in hosts:
+            listener = socket.create_server((host, port), backlog=_BACKLOG)
+            listener.setblocking(False)
+            port = listener.getsockname()[1]
+            self._listeners.append(listener)
+            self._read(listener.fileno(), self._accept)
+        self.port = port
+
+    def run(self) -> None:
+        """Serve until `stop`."""
+        poll, readers = self._poll, self._readers
+        while self._running:
+            for descriptor, happened in poll(_BEAT_S, _EVENTS_PER_POLL):
+                if happened == select.EPOLLIN:
+                    try:
+                        readers[descriptor](descriptor)
+                    except (Ended, OSError):
+                        self._end(descriptor)
+                else:
+                    self._rarely(descriptor, happened)
+            if self._due or self._deadlines:
+                self._beat()
+        for descriptor in list(self._connections):
+            self._end(descriptor)
+        for listener in self._listeners:
+            listener.close()
+        self._epoll.close()
+        os.close(self._wake)
+
+    def stop(self, *_: object) -> None:
+        """Have `run` return soon. From a signal handler or another thread, too: the poll alone would go on waiting."""
+        self._running = False
+        os.eventfd_write(self._wake, 1)
+
+    def stop_at_end_of(self, descriptor: int) -> None:
+        """Have `run` return when a pipe's other end is closed."""
+
+        def read(_: int) -> None:
+            if not os.read(descriptor, READ_BYTES):
+                self.stop()
+
+        self._read(descriptor, read)
+
+    def read_stats(self) -> Stats:
+        """The counts so far."""
+        self.stats.cpu_ns = time.process_time_ns()
+        return self.stats
+
+    # ------------------------------------------------------------------ for its connections
+
+    def page(self, method: str, path: str) -> str | None:
+        """The JSON that an HTTP request is answered with, if there is any."""
+        return json.dumps(asdict(self.read_stats())) if (method, path) == ("GET", "/stats") else None
+
+    def opening(self) -> bytes:
+        """Engine.IO's handshake, framed."""
+        self._engine_sids += 1
+        handshake = {
+            "sid": f"e{self._engine_sids}",
+            "upgrades": [],
+            "pingInterval": self._interval_ms,
+            "pingTimeout": self._timeout_ms,
+            "maxPayload": MAX_PAYLOAD_BYTES,
+        }
+        return framed(b"0" + json.dumps(handshake, separators=(",", ":")).encode())
+
+    def note_joined(self, connection: Connection) -> int:
+        """A client has asked to CONNECT; returns the number that its session id is made of."""
+        if not connection.joined:
+            connection.joined = True
+            self.stats.connections += 1
+            self.stats.connected += 1
+        return self.stats.connected
+
+    def await_ping(self, connection: Connection) -> None:
+        """Ping the client after the interval, again and again."""
+        self._due.append((time.monotonic_ns() + self._interval_ms * NS_PER_MS, connection))
+
+    def note_pong(self, connection: Connection) -> None:
+        """A pong arrived."""
+        if connection.awaited_ping:
+            took_ns = time.monotonic_ns() - connection.awaited_ping
+            connection.awaited_ping = 0
+            self.stats.pongs += 1
+            self.stats.slowest_pong_ms = max(self.stats.slowest_pong_ms, took_ns / NS_PER_MS)
+
+    def watch(self, connection: Connection, events: int) -> None:
+        """Be told of these events of a connection from now on."""
+        self._epoll.modify(connection.socket.fileno(), events)
+
+    # ------------------------------------------------------------------ connections
+
+    def _read(self, descriptor: int, reader: Callable[[int], object]) -> None:
+        self._readers[descriptor] = reader
+        self._epoll.register(descriptor, select.EPOLLIN)
+
+    def _connection(self, accepted: socket.socket) -> Connection:
+        """What serves a new client."""
+        return Connection(self, accepted)
+
+    def _accept(self, descriptor: int) -> None:
+        listener = next(listener for listener in self._listeners if listener.fileno() == descriptor)
+        while True:
+            try:
+                accepted, _ = listener.accept()
+            except OSError:  # nobody waits any longer, or there is no descriptor left for them
+                return
+            accepted.setblocking(False)
+            accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            connection = self._connection(accepted)
+            self._connections[accepted.fileno()] = connection
+            self._read(accepted.fileno(), connection.readable)
+
+    def _rarely(self, descriptor: int, happened: int) -> None:
+        """A connection can be written to again, or is broken."""
+        connection = self._connections.get(descriptor)
+        if connection is None:
+            if descriptor in self._readers:  # the pipe's other end is closed
+                self._readers[descriptor](descriptor)
+            return
+        try:
+            if happened & select.EPOLLIN:
+                connection.readable(descriptor)
+            elif happened & (select.EPOLLHUP | select.EPOLLERR):
+                raise Ended
+            if happened & select.EPOLLOUT:
+                connection.writable()
+        except (Ended, OSError):
+            self._end(descriptor)
+
+    def _end(self, descriptor: int) -> None:
+        connection = self._connections.pop(descriptor, None)
+        if connection is None:
+            return
+        del self._readers[descriptor]
+        self.stats.connections -= connection.joined
+        connection.joined = False
+        connection.socket.close()
+
+    # ------------------------------------------------------------------ heartbeats
+
+    def _beat(self) -> None:
+        """Ping who is due, and give up who did not answer in time."""
+        now_ns = time.monotonic_ns()
+        while self._due and self._due[0][0] <= now_ns:
+            _, connection = self._due.popleft()
+            descriptor = connection.socket.fileno()
+            if descriptor < 0:
+                continue
+            if not connection.awaited_ping:
+                connection.awaited_ping = now_ns
+                self._deadlines.append((now_ns + self._timeout_ms * NS_PER_MS, connection, now_ns))
+                self.stats.pings += 1
+                try:
+                    connection.send(framed(b"2"))
+                except OSError:
+                    self._end(descriptor)
+                    continue
+            self._due.append((now_ns + self._interval_ms * NS_PER_MS, connection))
+        while self._deadlines and self._deadlines[0][0] <= now_ns:
+            _, connection, sent_ns = self._deadlines.popleft()
+            if connection.awaited_ping == sent_ns and connection.socket.fileno() >= 0:
+                self.stats.missed += 1
+                self._end(connection.socket.fileno())
+
+
+def raise_descriptor_limit() -> int:
+    """Let this process open as many files, and so connections, as it may; returns how many."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard
+
+
+class CommandLine(argparse.ArgumentParser):
+    """The options that all servers have, and one line for whoever misuses them."""
+
+    def __init__(self, module: str, description: str) -> None:
+        super().__init__(prog=f"python -m {module}", description=description)
+        self.add_argument("--host", action="append", help="listen here, may be given several times (127.0.0.1)")
+        self.add_argument("--port", type=_port, default=0, help="0 takes any free one (default)")
+        self.add_argument("--core", type=int, help="run on this core alone")
+        self.add_argument("--ping-interval-ms", type=int, default=PING_INTERVAL_MS)
+        self.add_argument("--ping-timeout-ms", type=int, default=PING_TIMEOUT_MS)
+        self.add_argument("--end-with-stdin", action="store_true", help="end when standard input, a pipe, ends")
+
+    def error(self, message: str) -> NoReturn:
+        """End with exit code 2, and without the usage: `--help` shows it."""
+        self.exit(2, f"{self.prog}: error: {message}\n")
+
+    def serve(self, options: argparse.Namespace, server_of: Callable[..., Server]) -> None:
+        """Serve until SIGTERM, Ctrl-C, or the end of standard input where that is asked for.
+
+        `server_of` gets a Server's arguments. Writes one line of JSON with the port when it listens.
+        """
+        raise_descriptor_limit()
+        try:
+            if options.core is not None:
+                os.sched_setaffinity(0, {options.core})
+            server = server_of(
+                options.host or ("127.0.0.1",),
+                options.port,
+                ping_interval_ms=options.ping_interval_ms,
+                ping_timeout_ms=options.ping_timeout_ms,
+            )
+        except OSError as error:
+            self.exit(1, f"{self.prog}: error: {error.strerror or error}\n")
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, server.stop)
+        if options.end_with_stdin:
+            server.stop_at_end_of(sys.stdin.fileno())
+        sys.stdout.write(json.dumps({"port": server.port}) + "\n")
+        sys.stdout.flush()
+        server.run()
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: give 0 to 65535")
+    return int(text)
