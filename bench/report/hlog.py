@@ -18,7 +18,7 @@ Rules of this file, and what they are for:
   and are shorter than 128 characters, because the C reader takes no others.
 - Commas, white space and line breaks end a tag. So each run of characters other than ASCII letters, digits and `._:/-`
   becomes one `_`; where two texts would get the same tag, the later ones (those that fit as they are come first, then
-  by code point) get `~2`, `~3` and so on (a text's own `~` is replaced). A comment says what a changed tag stands for, as
+  by code point) get `~2`, `~3` and so on (a text's own `~` becomes `_`). A comment says what a changed tag means, as
   a JSON string: `#[Tag FOO_BAR_to_sender/service: "FOO\\u2192BAR to sender/service"]`.
 
 Every line has a tag. HistogramLogProcessor shows one tag at a time (`-listtags`, `-tag`) and without `-tag` only lines
