@@ -19,6 +19,9 @@ and repair less. Simulated (40,000 runs a condition; spreads of 0.2 to 1.5 % a r
 degrees of freedom, and normal with 5, 10 or 20 % outliers 10, 5 or 3 times as wide) the 95 % interval covers 93.9 to
 96.8 %. The price is 4 to 9 restarts: 40 instead of 35 at a spread of 0.9 %.
 
+This holds for restarts that are independent and spread alike to both sides. Where each restart resembles the one before
+(correlation 0.2) the interval covers 88 %, and where effects are as skewed as an exponential distribution 90 %.
+
 **Several benchmarks.** A change is claimed if the whole interval is beyond the threshold and it is a discovery by
 Benjamini and Hochberg (1995) among all benchmarks compared, against "no change at all". See `verdicts` for the reason.
 """
@@ -119,7 +122,8 @@ def ratio_estimate(
     it rather too large than too small. The sides are joined by Welch's t (1947, Biometrika 34, 28-35) with
     Satterthwaite's degrees of freedom (1946, Biometrics Bulletin 2, 110-114), where a known variance has infinitely
     many. So a comparison of two single runs is never surer than ± 1.96 x sqrt(2) x `between_runs`, however many
-    processes each had.
+    processes each had. Two runs a side are mostly less sure than that, as two barely show how they spread; from about
+    four it pays. With two or three the interval covers more than it says (simulated: 97.7 and 96.6 %).
 
     A side that is one process has no spread: there is no interval then. Raises ValueError if a side has no run, a run
     no process, or `between_runs` is negative.
