@@ -12,7 +12,9 @@ from types import TracebackType
 from typing import Self
 
 from bench.server import ServerError
+from bench.targets.faults import Faults
 from bench.targets.serving import PING_INTERVAL_MS, PING_TIMEOUT_MS, Stats
+from bench.targets.truth import Truth
 
 _ANSWER_TIMEOUT_S = 10.0
 _STOP_TIMEOUT_S = 10.0
@@ -132,3 +134,38 @@ class EchoProcess(_TargetProcess):
             ping_interval_ms=ping_interval_ms,
             ping_timeout_ms=ping_timeout_ms,
         )
+
+
+class FaultyProcess(_TargetProcess):
+    """Runs the faulty server with the given faults, otherwise as EchoProcess runs the echo server: `with`.
+
+    While it stalls it answers nobody, its owner neither: `truth`, `reset` and `stats` then wait, up to 10 s.
+    """
+
+    def __init__(
+        self,
+        faults: Faults,
+        *,
+        core: int | None = None,
+        hosts: Sequence[str] = ("127.0.0.1",),
+        ping_interval_ms: int = PING_INTERVAL_MS,
+        ping_timeout_ms: int = PING_TIMEOUT_MS,
+    ) -> None:
+        self.faults = faults
+        super().__init__(
+            "bench.targets.faulty",
+            "the faulty server",
+            faults.arguments(),
+            core=core,
+            hosts=hosts,
+            ping_interval_ms=ping_interval_ms,
+            ping_timeout_ms=ping_timeout_ms,
+        )
+
+    def truth(self) -> Truth:
+        """What it did since its start or the last reset. Raises ServerError where it does not answer."""
+        return Truth.decoded(self._ask("GET", "/truth"))
+
+    def reset(self) -> None:
+        """Have it forget what it did, the FOOs that still wait for their reply too. Raises ServerError."""
+        self._ask("POST", "/truth/reset")

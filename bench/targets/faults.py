@@ -1,0 +1,132 @@
+"""What a faulty server does wrong, and how that is written on a command line.
+
+Pure: no clock, no socket. All times are whole nanoseconds. `Faults` is the whole of it; any of them can be combined.
+"""
+
+import re
+from dataclasses import dataclass
+from random import Random
+from typing import Self
+
+DEFAULT_SEED = 1
+
+_UNITS_NS = {"ns": 1, "us": 1_000, "µs": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s)")
+_LONGEST_NS = 3_600_000_000_000  # what the histograms hold
+
+
+class FaultError(ValueError):
+    """A fault that cannot be: which one, and what to give."""
+
+
+def duration_ns(text: str) -> int:
+    """Read a duration: a number and its unit. Raises FaultError."""
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise FaultError(f"{text!r} is no duration: give a number and ns, us, ms or s, such as 2ms")
+    value_ns = round(float(match[1]) * _UNITS_NS[match[2]])
+    if value_ns > _LONGEST_NS:
+        raise FaultError(f"{text!r} is too long: at most 3600s")
+    return value_ns
+
+
+@dataclass(frozen=True)
+class Bimodal:
+    """A delay that is `usual_ns`, but with probability `rare_share` it is `rare_ns`."""
+
+    usual_ns: int
+    rare_ns: int
+    rare_share: float
+
+    def __post_init__(self) -> None:
+        if not 0 < self.rare_share < 1:
+            raise FaultError(f"a share of {self.rare_share:g}: give more than 0 and less than 1, such as 0.01")
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `1ms,50ms:0.01`. Raises FaultError."""
+        match = re.fullmatch(r"([^,:]+),([^,:]+):(\d*\.?\d+)", text)
+        if match is None:
+            raise FaultError(f"{text!r} is no bimodal delay: give usual,rare:share, such as 1ms,50ms:0.01")
+        return cls(duration_ns(match[1]), duration_ns(match[2]), float(match[3]))
+
+    def __str__(self) -> str:
+        return f"{self.usual_ns}ns,{self.rare_ns}ns:{self.rare_share:.17f}"
+
+
+@dataclass(frozen=True)
+class Stall:
+    """The server does nothing for the first `length_ns` (S) of every period of `period_ns` (P), but for the first one.
+
+    So stall k lasts from k·P to k·P + S after the server's start, k = 1, 2, … Closed form: what arrives at the phase
+    x < S of such a period waits S - x, all else waits 0. With arrivals spread evenly over whole periods, a share S / P
+    of them waits, evenly between 0 and S, hence P(wait > w) = (S - w) / P for 0 <= w < S; the quantile q of the wait is
+    max(0, S - (1 - q)·P); the mean is S² / 2P and the maximum S. For 1 s every 5 s: p80 0, p90 500 ms, p99 950 ms,
+    mean 100 ms. To this comes what the server needs for those that have piled up: with n of them and c for each, up to
+    n·c for the last.
+    """
+
+    length_ns: int
+    period_ns: int
+
+    def __post_init__(self) -> None:
+        if not 0 < self.length_ns < self.period_ns:
+            raise FaultError("a stall has to be longer than 0 and shorter than its period, such as 1s/5s")
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `1s/5s`. Raises FaultError."""
+        length, slash, period = text.partition("/")
+        if not slash:
+            raise FaultError(f"{text!r} is no stall: give length/period, such as 1s/5s")
+        return cls(duration_ns(length), duration_ns(period))
+
+    def __str__(self) -> str:
+        return f"{self.length_ns}ns/{self.period_ns}ns"
+
+    def wait_ns(self, elapsed_ns: int) -> int:
+        """How long what arrives so long after the server's start waits for the stall to end; 0 outside of one."""
+        period, phase_ns = divmod(elapsed_ns, self.period_ns)
+        return max(0, self.length_ns - phase_ns) if period > 0 else 0
+
+    def next_ns(self, elapsed_ns: int) -> int:
+        """When the next period begins, and with it the next stall, after the server's start."""
+        return (elapsed_ns // self.period_ns + 1) * self.period_ns
+
+
+@dataclass(frozen=True)
+class Faults:
+    """All that a server does wrong; by default nothing.
+
+    `delay_ns` and what is drawn for `bimodal` add up. `lose` n: every n-th FOO has no reply; 0: none is lost. `busy_ns`
+    is spent computing on each FOO, lost or not, while nothing else is done; it runs while the reply is held back.
+    """
+
+    delay_ns: int = 0
+    bimodal: Bimodal | None = None
+    stall: Stall | None = None
+    lose: int = 0
+    busy_ns: int = 0
+    seed: int = DEFAULT_SEED
+
+    def __post_init__(self) -> None:
+        if min(self.delay_ns, self.busy_ns, self.lose) < 0:
+            raise FaultError("a delay, a busy time and a number to lose by cannot be negative")
+
+    def arguments(self) -> list[str]:
+        """As the faulty server's command line has it."""
+        arguments = ["--delay", f"{self.delay_ns}ns", "--busy", f"{self.busy_ns}ns", "--seed", str(self.seed)]
+        if self.bimodal is not None:
+            arguments += ["--bimodal", str(self.bimodal)]
+        if self.stall is not None:
+            arguments += ["--stall", str(self.stall)]
+        if self.lose:
+            arguments += ["--lose", str(self.lose)]
+        return arguments
+
+    def delay_of_next_ns(self, random: Random) -> int:
+        """How long the next reply is held back. Draws once per call, where there is anything to draw."""
+        if self.bimodal is None:
+            return self.delay_ns
+        is_rare = random.random() < self.bimodal.rare_share
+        return self.delay_ns + (self.bimodal.rare_ns if is_rare else self.bimodal.usual_ns)

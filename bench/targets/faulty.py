@@ -1,0 +1,241 @@
+"""A Socket.IO server that is wrong in a known way, and says what it did: the truth that `bench accuracy` is held to.
+
+It speaks as the echo server does: FOO is answered with BAR to its sender, or with the acknowledgement instead where
+one was asked for. What it does wrong is in faults.py, what it tells in truth.py:
+
+    GET /truth                 what it did to the FOOs since its start, or since the last reset
+    GET or POST /truth/reset   forget them, those that still wait for their reply too: a warm-up is not in the truth
+
+    python -m bench.targets.faulty --port 8081 --core 1 --delay 2ms
+
+Each reply is held back by itself: others go on meanwhile. What is drawn and what is lost is a matter of the order in
+which FOOs are read: the same seed and order, the same faults. A reset begins that sequence, and the count of which
+every n-th is lost, anew; the stalls go on.
+
+Precision: `epoll` waits by the millisecond, so `select` on it does, by the nanosecond as far as the kernel keeps to it,
+until 200 µs before a reply is due; from there on the server polls without sleeping, and sends it within microseconds of
+its time, never before. That costs its core whenever replies are held back: give it one of its own. A truth is encoded
+when it is asked for, which takes milliseconds: ask when nothing is under way.
+
+A client's time for a round trip is the delay that the server stamped, and besides that the way there and back, which a
+server with no fault tells: its clients' times less its own stamps, which are not zero either.
+"""
+
+import argparse
+import gc
+import json
+import select
+import socket
+from collections.abc import Callable, Sequence
+from heapq import heappop, heappush
+from itertools import count
+from random import Random
+from time import perf_counter_ns
+from typing import TypeVar
+
+from bench.targets.connection import READ_BYTES, Connection
+from bench.targets.faults import DEFAULT_SEED, Bimodal, FaultError, Faults, Stall, duration_ns
+from bench.targets.messages import framed
+from bench.targets.serving import PING_INTERVAL_MS, PING_TIMEOUT_MS, CommandLine, Server
+from bench.targets.truth import Record, Truth
+
+_AWAKE_NS = 200_000  # before a reply is due; more than a sleeping process is late by, mostly
+_EVENTS_PER_POLL = 8  # few, so that replies that are due meanwhile do not wait for many
+
+_Held = tuple[int, int, int, "_FaultyConnection", bytes, Record]
+"""When a reply is due, a number to order those due at once, when its FOO was read, to whom, what, in which record."""
+
+T = TypeVar("T")
+
+
+class _FaultyConnection(Connection):
+    __slots__ = ("_faulty", "_read_ns")
+
+    def __init__(self, server: "FaultyServer", accepted: socket.socket) -> None:
+        super().__init__(server, accepted)
+        self._faulty = server
+        self._read_ns = 0
+
+    def readable(self, _: int) -> None:
+        """Read what is there, and stamp it. Raises Ended or OSError."""
+        data = self._recv(READ_BYTES)
+        self._read_ns = perf_counter_ns()
+        self._take(data)
+
+    def _answer(self, reply: bytes) -> None:
+        self._faulty.note_foo(self, self._read_ns, reply)
+
+
+class FaultyServer(Server):
+    """Serves with the given faults on one port of the given hosts until `stop`. Port 0 takes any free one."""
+
+    def __init__(
+        self,
+        faults: Faults,
+        hosts: Sequence[str] = ("127.0.0.1",),
+        port: int = 0,
+        *,
+        ping_interval_ms: int = PING_INTERVAL_MS,
+        ping_timeout_ms: int = PING_TIMEOUT_MS,
+    ) -> None:
+        super().__init__(hosts, port, ping_interval_ms=ping_interval_ms, ping_timeout_ms=ping_timeout_ms)
+        self.faults = faults
+        self._poll = self._wait
+        self._held: list[_Held] = []
+        """A heap: the reply that is due next comes first."""
+        self._order = count()
+        self._ends = [self._wake]
+        """What is heard even in a stall: that the server is to end."""
+        self._started_ns = perf_counter_ns()
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget what happened so far."""
+        self._record = Record()
+        self._random = Random(self.faults.seed)
+        self._stalls: list[tuple[int, int]] = []
+
+    def truth(self) -> Truth:
+        """What happened since the last reset."""
+        stall = self.faults.stall
+        lengths_ns = (stall.length_ns, stall.period_ns) if stall is not None else (0, 0)
+        return self._record.truth(self._started_ns, *lengths_ns, self._stalls)
+
+    def page(self, method: str, path: str) -> str | None:
+        """The truth, besides what every server tells."""
+        if (method, path) == ("GET", "/truth"):
+            return self.truth().encoded()
+        if method in ("GET", "POST") and path == "/truth/reset":
+            self.reset()
+            return "{}"
+        return super().page(method, path)
+
+    def stop_at_end_of(self, descriptor: int) -> None:
+        """Have `run` return when a pipe's other end is closed, even in a stall."""
+        super().stop_at_end_of(descriptor)
+        self._ends.append(descriptor)
+
+    def note_foo(self, connection: _FaultyConnection, read_ns: int, reply: bytes) -> None:
+        """A FOO was read, to which this is the answer. Raises OSError where it cannot be sent at once."""
+        faults, record = self.faults, self._record
+        record.foos += 1
+        if faults.busy_ns:
+            until_ns = perf_counter_ns() + faults.busy_ns
+            while perf_counter_ns() < until_ns:
+                pass
+        delay_ns = faults.delay_of_next_ns(self._random)
+        if faults.lose and record.foos % faults.lose == 0:
+            record.lost += 1
+            record.lost_names.append(_name_in(reply))
+        elif delay_ns:
+            heappush(self._held, (read_ns + delay_ns, next(self._order), read_ns, connection, framed(reply), record))
+        else:
+            self._write(connection, read_ns, framed(reply), record)
+
+    def _connection(self, accepted: socket.socket) -> Connection:
+        return _FaultyConnection(self, accepted)
+
+    def _write(self, connection: _FaultyConnection, read_ns: int, frame: bytes, record: Record) -> None:
+        if connection.socket.fileno() < 0:
+            record.gone += 1
+            return
+        written_ns = perf_counter_ns()
+        try:
+            connection.send(frame)
+        except OSError:
+            record.gone += 1
+            raise
+        self.stats.answered += 1
+        record.delays_ns.append(written_ns - read_ns)
+
+    # ------------------------------------------------------------------ waiting
+
+    def _wait(self, timeout_s: float, _: int) -> list[tuple[int, int]]:
+        """What happens next on the sockets, as epoll's own `poll` tells; does meanwhile what is due."""
+        until_ns = perf_counter_ns() + round(timeout_s * 1e9)
+        stall = self.faults.stall
+        if stall is not None:
+            self._stand_still(stall)
+            until_ns = min(until_ns, self._started_ns + stall.next_ns(perf_counter_ns() - self._started_ns))
+        while self._held and self._held[0][0] <= perf_counter_ns():
+            self._release()
+        if self._held:
+            until_ns = min(until_ns, self._held[0][0] - _AWAKE_NS)
+        left_ns = until_ns - perf_counter_ns()
+        if left_ns > 0 and self._running:
+            select.select([self._epoll], [], [], left_ns / 1e9)
+        return self._epoll.poll(0, _EVENTS_PER_POLL)
+
+    def _release(self) -> None:
+        """Send the reply that is due next."""
+        _, _, read_ns, connection, frame, record = heappop(self._held)
+        try:
+            self._write(connection, read_ns, frame, record)
+        except OSError:
+            self._end(connection.socket.fileno())
+
+    def _stand_still(self, stall: Stall) -> None:
+        """Do nothing until the stall is over, if there is one now; all that a process hears then is its end."""
+        begun_ns = perf_counter_ns()
+        left_ns = stall.wait_ns(begun_ns - self._started_ns)
+        if not left_ns:
+            return
+        until_ns = begun_ns + left_ns
+        while self._running and (left_ns := until_ns - perf_counter_ns()) > 0:
+            for descriptor in select.select(self._ends, [], [], left_ns / 1e9)[0]:
+                self._readers[descriptor](descriptor)
+        self._stalls.append((begun_ns, perf_counter_ns()))
+
+
+def _name_in(reply: bytes) -> str:
+    """The token of a reply; what cannot be read as JSON as it is."""
+    text = reply.partition(b'{"foo":')[2].decode(errors="replace")
+    try:
+        name, _ = json.JSONDecoder().raw_decode(text.lstrip())
+    except ValueError:
+        return text
+    return name if isinstance(name, str) else text
+
+
+def _option(parse: Callable[[str], T]) -> Callable[[str], T]:
+    """For argparse, which shows no other error's text."""
+
+    def read(text: str) -> T:
+        try:
+            return parse(text)
+        except FaultError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return read
+
+
+def _every(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise FaultError(f"{text!r} is no number to lose by: give 1 or more, such as 1000 for every thousandth")
+    return int(text)
+
+
+def main() -> None:
+    """Serve until SIGTERM, Ctrl-C, or the end of standard input where that is asked for."""
+    command = CommandLine("bench.targets.faulty", "A server that is wrong in a known way; GET /truth tells how.")
+    command.add_argument("--delay", type=_option(duration_ns), default=0, help="hold each reply back so long: 2ms")
+    command.add_argument("--bimodal", type=_option(Bimodal.parse), help="usual,rare:share of the rare: 1ms,50ms:0.01")
+    command.add_argument("--stall", type=_option(Stall.parse), help="stand still so long in every period: 1s/5s")
+    command.add_argument("--lose", type=_option(_every), default=0, metavar="N", help="no reply to every N-th FOO")
+    command.add_argument("--busy", type=_option(duration_ns), default=0, help="compute so long on each FOO: 5us")
+    command.add_argument("--seed", type=int, default=DEFAULT_SEED, help=f"of what is drawn ({DEFAULT_SEED})")
+    options = command.parse_args()
+    faults = Faults(
+        delay_ns=options.delay,
+        bimodal=options.bimodal,
+        stall=options.stall,
+        lose=options.lose,
+        busy_ns=options.busy,
+        seed=options.seed,
+    )
+    gc.freeze()  # the collector would go through all of numpy, a pause that no stamp shows
+    command.serve(options, lambda hosts, port, **pings: FaultyServer(faults, hosts, port, **pings))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,99 @@
+"""What a faulty server knows of itself: how long it took over each reply, which it lost, when it stalled.
+
+`Record` is written while the server serves and costs next to nothing then; `Truth` is what it tells. No clock in here.
+"""
+
+import json
+from array import array
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Self
+
+import numpy as np
+
+from bench.timing.histogram import Histogram
+
+LOST_NAMES = 10_000
+"""So many of the last lost tokens are known by name."""
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What is true of the FOOs that were read since the start or the last reset. Times in ns of `time.perf_counter_ns`.
+
+    `foos` = `replies` + `lost` + `gone` + `waiting`: answered, lost on purpose, without a client to answer to by the
+    time that the reply was due, and held back now. The delay of a reply is the time from the return of the `recv` that
+    completed its FOO to just before the `send` of the BAR (or acknowledgement): the time on the wire and in the
+    kernel, and the wait of a FOO for a stall to end before it was read, are not in it.
+    """
+
+    foos: int
+    replies: int
+    lost: int
+    gone: int
+    waiting: int
+    delays_ns: str
+    """The delays as an HdrHistogram of bench.timing.histogram in V2 form; `histogram()` reads it."""
+    min_ns: int | None
+    max_ns: int | None
+    sum_ns: int
+    started_ns: int
+    """When the server started: its stalls are counted from there."""
+    stall_ns: int
+    stall_period_ns: int
+    stalls: tuple[tuple[int, int], ...]
+    """From when to when the server really stood still."""
+    lost_names: tuple[str, ...]
+    """The last lost tokens, up to 10,000, in the order in which they were read."""
+
+    def encoded(self) -> str:
+        """As JSON."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def decoded(cls, text: str | bytes) -> Self:
+        """The inverse of `encoded`."""
+        fields = json.loads(text)
+        fields["stalls"] = tuple((start, end) for start, end in fields["stalls"])
+        fields["lost_names"] = tuple(fields["lost_names"])
+        return cls(**fields)
+
+    def histogram(self) -> Histogram:
+        """The delays. Raises HistogramError."""
+        return Histogram.decode(self.delays_ns, min_ns=self.min_ns, max_ns=self.max_ns, sum_ns=self.sum_ns)
+
+
+class Record:
+    """What happened to the FOOs since it was begun: 8 bytes for each reply."""
+
+    __slots__ = ("delays_ns", "foos", "gone", "lost", "lost_names")
+
+    def __init__(self) -> None:
+        self.foos = 0
+        self.gone = 0
+        self.lost = 0
+        self.lost_names: deque[str] = deque(maxlen=LOST_NAMES)
+        self.delays_ns = array("q")
+
+    def truth(self, started_ns: int, stall_ns: int, stall_period_ns: int, stalls: Sequence[tuple[int, int]]) -> Truth:
+        """What it comes to; the rest of it is the server's to know."""
+        histogram = Histogram()
+        histogram.record(np.array(self.delays_ns, dtype=np.int64))
+        replies = len(self.delays_ns)
+        return Truth(
+            foos=self.foos,
+            replies=replies,
+            lost=self.lost,
+            gone=self.gone,
+            waiting=self.foos - replies - self.lost - self.gone,
+            delays_ns=histogram.encode(),
+            min_ns=histogram.min_ns,
+            max_ns=histogram.max_ns,
+            sum_ns=histogram.sum_ns,
+            started_ns=started_ns,
+            stall_ns=stall_ns,
+            stall_period_ns=stall_period_ns,
+            stalls=tuple(stalls),
+            lost_names=tuple(self.lost_names),
+        )
