@@ -59,9 +59,10 @@ class Stall:
     """The server does nothing for the first `length_ns` (S) of every period of `period_ns` (P), but for the first one.
 
     So stall k lasts from k·P to k·P + S after the server's start, k = 1, 2, … Closed form: what arrives at the phase
-    x < S of such a period waits S - x, all else waits 0. With arrivals spread evenly over whole periods, a share S / P
-    of them waits, evenly between 0 and S, hence P(wait > w) = (S - w) / P for 0 <= w < S; the quantile q of the wait is
-    max(0, S - (1 - q)·P); the mean is S² / 2P and the maximum S. For 1 s every 5 s: p80 0, p90 500 ms, p99 950 ms,
+    x < S of such a period waits S - x, all else waits 0. With arrivals spread evenly over any n·P of time after the
+    first period, a share S / P of them waits, evenly between 0 and S, hence P(wait > w) = (S - w) / P for 0 <= w < S;
+    the quantile q of the wait is max(0, S - (1 - q)·P); the mean is S² / 2P and the maximum S. (Of other arrivals, each
+    one's wait is `wait_ns` of its time.) For 1 s every 5 s: p80 0, p90 500 ms, p99 950 ms,
     mean 100 ms. To this comes what the server needs for those that have piled up: with n of them and c for each, up to
     n·c for the last.
     """

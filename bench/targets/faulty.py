@@ -12,10 +12,10 @@ Each reply is held back by itself: others go on meanwhile. What is drawn and wha
 which FOOs are read: the same seed and order, the same faults. A reset begins that sequence, and the count of which
 every n-th is lost, anew; the stalls go on.
 
-Precision: `epoll` waits by the millisecond, so `select` on it does, by the nanosecond as far as the kernel keeps to it,
-until 200 µs before a reply is due; from there on the server polls without sleeping, and sends it within microseconds of
-its time, never before. That costs its core whenever replies are held back: give it one of its own. A truth is encoded
-when it is asked for, which takes milliseconds: ask when nothing is under way.
+Precision: `epoll` waits by the millisecond, so `select` waits on it, by the microsecond, until 200 µs before a reply is
+due; from there on the server polls without sleeping, and sends it within microseconds of its time, never before. That
+costs its core whenever replies are held back: give it one of its own. A truth is encoded when it is asked for, which
+takes milliseconds: ask when nothing is under way.
 
 A client's time for a round trip is the delay that the server stamped, and besides that the way there and back, which a
 server with no fault tells: its clients' times less its own stamps, which are not zero either.
@@ -163,8 +163,11 @@ class FaultyServer(Server):
             until_ns = min(until_ns, self._held[0][0] - _AWAKE_NS)
         left_ns = until_ns - perf_counter_ns()
         if left_ns > 0 and self._running:
-            select.select([self._epoll], [], [], left_ns / 1e9)
-        return self._epoll.poll(0, _EVENTS_PER_POLL)
+            _sleep([self._epoll.fileno()], left_ns)
+        happened = self._epoll.poll(0, _EVENTS_PER_POLL)
+        if stall is not None:  # what has come since it began is not read before it ends
+            self._stand_still(stall)
+        return happened
 
     def _release(self) -> None:
         """Send the reply that is due next."""
@@ -182,9 +185,18 @@ class FaultyServer(Server):
             return
         until_ns = begun_ns + left_ns
         while self._running and (left_ns := until_ns - perf_counter_ns()) > 0:
-            for descriptor in select.select(self._ends, [], [], left_ns / 1e9)[0]:
+            for descriptor in _sleep(self._ends, left_ns):
                 self._readers[descriptor](descriptor)
         self._stalls.append((begun_ns, perf_counter_ns()))
+
+
+def _sleep(descriptors: list[int], at_most_ns: int) -> list[int]:
+    """Wait until one can be read, for the time given or a little less; returns those that can be.
+
+    Less, because the kernel takes the liberty of 0.1 % of a timeout, 0.5 % in a process that is nice (fs/select.c,
+    select_estimate_accuracy): 1 ms of a second. Who wants the rest asks again.
+    """
+    return select.select(descriptors, [], [], at_most_ns * 0.99e-9)[0]
 
 
 def _name_in(reply: bytes) -> str:
