@@ -304,28 +304,26 @@ class VaryingSchedule:
 
     def __init__(self, shape: Shape, seed: int | str, share: Share) -> None:
         _check_shape(shape)
-        self._interval = _unit_exponentials(seed, share) if shape == "poisson" else None
+        self._interval = _unit_exponentials(seed, share) if shape == "poisson" else lambda: 1.0
         self._changes: deque[tuple[int, float]] = deque()
         """Since when, and which rate: the one in which the next arrival is due, and those that followed."""
-        # The next arrival is due when offset + steps are expected since the first of these. The steps are counted
-        # apart: adding 1 to a fraction over and over would round each time.
-        self._offset = share.index / share.count if self._interval is None else self._interval()
-        self._steps = 0
+        self._due = self._interval() if shape == "poisson" else share.index / share.count
+        """How many are to be expected since the first of these changes until the next arrival is due."""
         self._next_ns: int | None = None
 
     @property
     def next_ns(self) -> int | None:
-        """When the next arrival is due, or was, on the clock of `set_rate`; None before it and while the rate is 0."""
+        """When the next arrival is due, or was if it is overdue, in nanoseconds on the clock of `set_rate`.
+
+        None before a rate is set, and while it is 0 and nothing is overdue.
+        """
         return self._next_ns
 
     def advance(self) -> None:
         """The next arrival was taken: on to the one after it. Raises RuntimeError if there was none."""
         if self._next_ns is None:
             raise RuntimeError("no arrival to take: the rate is 0, or not set yet")
-        if self._interval is None:
-            self._steps += 1
-        else:
-            self._offset += self._interval()
+        self._due += self._interval()  # without drift: adding 1 to a float is exact but where its exponent grows
         self._find_next()
 
     def set_rate(self, now_ns: int, rate_per_s: float) -> None:
@@ -344,14 +342,12 @@ class VaryingSchedule:
         while len(changes) > 1:
             since_ns, rate_per_s = changes[0]
             expected = rate_per_s * (changes[1][0] - since_ns) / NS_PER_S
-            due = self._offset + self._steps
-            if due < expected:
+            if self._due < expected:
                 break
-            self._offset, self._steps = due - expected, 0
+            self._due -= expected
             changes.popleft()
         since_ns, rate_per_s = changes[0]
-        due = self._offset + self._steps
-        self._next_ns = since_ns + int(due * NS_PER_S / rate_per_s) if rate_per_s else None
+        self._next_ns = since_ns + int(self._due * NS_PER_S / rate_per_s) if rate_per_s else None
 
 
 @dataclass(frozen=True)
