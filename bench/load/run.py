@@ -310,11 +310,17 @@ class OwnerRun(_Run):
         while self.active:
             gevent.sleep(_USAGE_INTERVAL_S)
             service.read()
-            try:
-                service.check()
-            except ServerError as death:
-                logger.error("%s", death)
+            if self._has_died(service):
                 return
+
+    @staticmethod
+    def _has_died(service: Service) -> bool:
+        try:
+            service.check()
+        except ServerError as death:
+            logger.error("%s", death)
+            return True
+        return False
 
     # ------------------------------------------------------------------ start
 
@@ -400,9 +406,12 @@ class OwnerRun(_Run):
     def _finish(self) -> None:
         """Write the result and show it."""
         if self._watching is not None:
+            told_of_death = self._watching.ready()
             self._watching.kill()
-        if self._own_service is not None:
-            self._own_service.read()
+            if self._own_service is not None:
+                self._own_service.read()
+                if not told_of_death:
+                    self._has_died(self._own_service)
         result = self._result()
         path = None
         try:

@@ -87,7 +87,8 @@ class Session:
         """In a wait or a backoff: nothing is lost by waking up."""
         self._arrived = False
         self._failed_attempts = 0
-        self._has_awaited = False
+        self.may_go_on = False
+        self.has_awaited = False
 
     # ------------------------------------------------------------------ called through Engine.submit
 
@@ -101,7 +102,7 @@ class Session:
         """Stop once nothing is in flight; `graceful` lets the task that runs come to its own end first."""
         if self._task is None or self._task.done() or self._closing:
             return
-        self._stopping = True
+        self._stopping, self.may_go_on = True, False
         self.user._state = LOCUST_STATE_STOPPING
         if self._idle or (not graceful and not self._in_flight):
             self._task.cancel()
@@ -109,6 +110,7 @@ class Session:
     def abort(self) -> None:
         """Stop at once; what is in flight stays unfinished."""
         self._stopping = self._closing = True
+        self.may_go_on = False
         if self._task is not None:
             self._task.cancel()
 
@@ -122,20 +124,30 @@ class Session:
                 raise StopUser
         exchange = self.exchange
         assert exchange is not None, "round trips are performed by a running user"
-        log = self._engine.log(definition.name)
+        emission = exchange.begin(definition)
         try:
-            sent_ns, received_ns, reply = await exchange.perform(definition)
-            log.succeeded(sent_ns, received_ns)
-        except RoundTripFailed as failure:
-            kind = TIMEOUT if isinstance(failure, ReplyTimeout) else failure.kind
-            log.failed(failure.sent_ns, perf_counter_ns(), kind)
+            received_ns, reply = await emission[3]
+        except BaseException as error:
+            exchange.end(emission, error)
+            self._ended(definition, error)
             raise
-        finally:
-            self._has_awaited = True
-            if self._stopping:
-                self._stop_if_idle()
+        exchange.end(emission)
+        self._engine.log(definition.name).succeeded(emission[2], received_ns)
+        self.has_awaited = True
+        if self._stopping:
+            self._stop_if_idle()
         self._failed_attempts = 0
         return reply[0] if len(reply) == 1 else acknowledged(reply)
+
+    def _ended(self, definition: RoundTrip, error: BaseException) -> None:
+        """A round trip that was sent has ended, and not by its reply."""
+        if isinstance(error, RoundTripFailed):
+            kind = TIMEOUT if isinstance(error, ReplyTimeout) else error.kind
+            self._engine.log(definition.name).failed(error.sent_ns, perf_counter_ns(), kind)
+        self.has_awaited = True
+        self.may_go_on = False  # the connection may be lost, or have to be replaced
+        if self._stopping:
+            self._stop_if_idle()
 
     # ------------------------------------------------------------------ the life
 
@@ -159,6 +171,7 @@ class Session:
         self.exchange = Exchange(self.client, self._tokens, self._timeout_ns)
         self.exchange.late = self._shared.late
         self.exchange.abandoned = self._shared.abandoned
+        self.client.when_closed(self._lost)
         try:
             await self._connect()
             await self._run_on_start()
@@ -191,7 +204,7 @@ class Session:
         """What a stop does once the tasks are over."""
         assert self.exchange is not None
         await self.exchange.quiet()  # there is something in flight where the task awaited several at once
-        self._stopping = True
+        self._stopping, self.may_go_on = True, False
         self.user._state = LOCUST_STATE_STOPPING
         forced, self._closing = self._closing, True
         try:
@@ -235,6 +248,9 @@ class Session:
                 self._arrive()
                 return
 
+    def _lost(self, _reason: str) -> None:
+        self.may_go_on = False
+
     def _arrive(self) -> None:
         """The user is there: its first attempt to connect has ended, either way."""
         if not self._arrived:
@@ -257,10 +273,6 @@ class Session:
 
     # ------------------------------------------------------------------ tasks.Performer
 
-    def may_go_on(self) -> bool:
-        """Whether the next task may run at once."""
-        return self.client.connected and not self._stopping and not self.exchange.broken  # type: ignore[union-attr]
-
     async def before_task(self) -> None:
         """Return once a task may run. Raises StopUser."""
         if self._stopping:
@@ -272,11 +284,7 @@ class Session:
             exchange.broken = False
         if not self.client.connected:
             await self._connect()
-
-    def has_awaited(self) -> bool:
-        """Whether the last task has performed a round trip, and so let the other users run."""
-        awaited, self._has_awaited = self._has_awaited, False
-        return awaited
+        self.may_go_on = not self._stopping
 
     async def wait(self, seconds: float) -> None:
         """Sleep so long. Raises StopUser."""

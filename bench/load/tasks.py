@@ -29,14 +29,14 @@ from bench.wire.interface import ClientError
 class Performer(Protocol):
     """The session that runs the tasks."""
 
-    def may_go_on(self) -> bool:
-        """Whether the next task may run at once. Where not, `before_task` returns when it may."""
+    may_go_on: bool
+    """Whether the next task may run at once. Where not, `before_task` returns when it may."""
+
+    has_awaited: bool
+    """Whether a task has let others run since this was last set to False."""
 
     async def before_task(self) -> None:
         """Return once a task may run: connected, and not stopping. Raises StopUser."""
-
-    def has_awaited(self) -> bool:
-        """Whether the last task has let others run; asked once per task."""
 
     async def wait(self, seconds: float) -> None:
         """Sleep so long, at least for a turn of the loop. Raises StopUser."""
@@ -70,7 +70,7 @@ async def run_task_set(task_set: TaskSet, performer: Performer) -> None:
             else:
                 task = task_set.get_next_task()
             try:
-                if not performer.may_go_on():
+                if not performer.may_go_on:
                     await performer.before_task()
                 if type(task) is FunctionType:
                     await task(holder)
@@ -81,8 +81,9 @@ async def run_task_set(task_set: TaskSet, performer: Performer) -> None:
             except (RescheduleTask, ClientError, RoundTripFailed):
                 pass  # a failed round trip is in the statistics already; to the task it is a return
             seconds = wait_time()
-            if seconds > 0 or not performer.has_awaited():
+            if seconds > 0 or not performer.has_awaited:
                 await performer.wait(seconds)
+            performer.has_awaited = False
         except InterruptTaskSet as interrupt:
             await _stop(task_set, performer)
             raise _rescheduled(interrupt) from interrupt

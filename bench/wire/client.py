@@ -35,7 +35,7 @@ from bench.wire.interface import (
     arguments,
 )
 from bench.wire.polling import PollingTransport
-from bench.wire.protocol import plain_event
+from bench.wire.protocol import plain_event, plain_message
 from bench.wire.reasons import one_line, os_reason
 from bench.wire.tls import SYSTEM, Tls
 
@@ -186,9 +186,13 @@ class FastClient(WSListener):
         """The same without a coroutine, which this client has no need of. The load's hot path."""
         if namespace is not None or not self._connected:
             return self._emit_anything(event, data, namespace or protocol.DEFAULT_NAMESPACE, callback)
-        ack_id = None if callback is None else self._last_ack_id + 1
         try:
-            message = protocol.encode_event(event, arguments(data), ack_id)
+            if callback is not None:
+                message = protocol.encode_event(event, arguments(data), self._last_ack_id + 1)
+            elif data is None or isinstance(data, tuple):
+                message = protocol.encode_event(event, arguments(data))
+            else:
+                message = plain_message(event, data)
         except TypeError:
             return self._emit_anything(event, data, protocol.DEFAULT_NAMESPACE, callback)
         if len(message) > self._max_payload_bytes:

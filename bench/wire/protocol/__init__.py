@@ -26,6 +26,7 @@ from bench.wire.protocol.encoder import (
     encode_connect,
     encode_disconnect,
     encode_event,
+    plain_message,
 )
 from bench.wire.protocol.packets import (
     DEFAULT_NAMESPACE,
@@ -89,4 +90,5 @@ __all__ = [
     "encode_payload",
     "payload_size_bytes",
     "plain_event",
+    "plain_message",
 ]
