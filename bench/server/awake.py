@@ -77,13 +77,15 @@ class Awake:
     def stop(self) -> None:
         """Lets them halt again, and returns when the spinners are gone; does nothing if there are none."""
         for spinner in self._spinners:
-            spinner.kill()
+            if spinner.poll() is not None:  # reaped: its number may be another's by now
+                continue
             if sys.platform == "linux":
                 # To die, it must run, and on a busy core something idle waits long for that.
                 with contextlib.suppress(OSError):
                     os.sched_setaffinity(spinner.pid, range(os.cpu_count() or 1))
                 with contextlib.suppress(OSError):  # without privilege the kernel lets nothing be less idle again
                     os.sched_setscheduler(spinner.pid, os.SCHED_OTHER, os.sched_param(0))
+            spinner.kill()
         for spinner in self._spinners:
             spinner.wait()
         self._spinners.clear()
