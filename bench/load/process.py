@@ -33,6 +33,11 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _TURN_INTERVAL_S = 0.05
+
+_GC_THRESHOLD = gc.get_threshold()
+_ARRIVING_GC_THRESHOLD = 50_000, 1_000, 1_000
+"""While users arrive, the oldest generation would be gone through again and again: half of the time of 15,000 users."""
+
 _ABORT_TIMEOUT_S = 5.0
 """How long sessions may take to end by force: closing a connection takes a second at most."""
 
@@ -107,6 +112,7 @@ class LoadProcess:
     def begin(self, started_ns: int) -> None:
         """A test starts, at `started_ns` of this process's clock."""
         gc.unfreeze()
+        gc.set_threshold(*_ARRIVING_GC_THRESHOLD)
         self.account = Account(started_ns, CONNECT)
         self._shared, self._joined = Shared(), 0
         self._accepting, self._spawned, self._forced = True, False, False
@@ -127,6 +133,7 @@ class LoadProcess:
         timeout, unless `force` is called meanwhile.
         """
         self._accepting = False
+        gc.set_threshold(*_GC_THRESHOLD)
         self._note_use()
         self._close_window()
         if stop_timeout_s:
@@ -246,6 +253,7 @@ class LoadProcess:
         # Collecting garbage among thousands of connections that are there to stay would stop the loop again and again.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(*_GC_THRESHOLD)
         self.account.open_window(perf_counter_ns())
         self._window_cpu_started_ns = process_time_ns()
 
