@@ -362,7 +362,7 @@ class serving:  # noqa: N801 - a context manager
 
     def __init__(self, faults: Faults) -> None:
         self._server = FaultyServer(faults)
-        self._thread = threading.Thread(target=self._server.run)
+        self._thread = threading.Thread(target=self._server.run, daemon=True)
 
     def __enter__(self) -> FaultyServer:
         self._thread.start()
