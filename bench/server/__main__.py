@@ -9,22 +9,27 @@ import asyncio
 import contextlib
 import os
 import signal
+import site
 import socket
 import sys
+import sysconfig
 import threading
 import time
 import traceback
 from pathlib import Path
 
-# Run by path: nothing else of this project may come first on the path that the app is imported from.
-sys.path.insert(0, str(Path(__file__).parents[2]))
+# From the interpreter's own environment, which need not be the one that this project is installed in.
 from uvicorn.config import LOGGING_CONFIG
 
+# Run by path: nothing else of this project may come first on the path that the app is imported from.
+sys.path.insert(0, str(Path(__file__).parents[2]))
 from bench.server.error import ServerError, one_line
 from bench.server.in_loop import UvicornTestServer
 from bench.server.process import Report
 
 sys.path[0] = str(Path.cwd())
+
+OWN_MODULES = frozenset(sys.modules)
 
 ORPHAN_TIMEOUT_S = 3.0  # to shut down in order, once nobody waits for it any more
 
@@ -97,9 +102,22 @@ async def _serve(server: UvicornTestServer, channel: socket.socket) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, serving.cancel)
     async with server:
-        channel.sendall(Report(port=server.port).encoded())
+        channel.sendall(Report(server.port, app_file=_app_file(server.name), files=_files()).encoded())
         with contextlib.suppress(asyncio.CancelledError):
             await server.join()
+
+
+def _app_file(app: str) -> str:
+    file = getattr(sys.modules.get(app.partition(":")[0]), "__file__", None)
+    return str(Path(file).resolve()) if file else ""
+
+
+def _files() -> list[str]:
+    """Where the app's modules came from, but for those in the interpreter's folders or its environment's."""
+    installed = {Path(path).resolve() for path in (*sysconfig.get_paths().values(), *site.getsitepackages())}
+    files = {getattr(module, "__file__", None) for name, module in list(sys.modules.items()) if name not in OWN_MODULES}
+    paths = (Path(file).resolve() for file in files if file)
+    return sorted(str(path) for path in paths if installed.isdisjoint(path.parents))
 
 
 def _end_with_owner(channel: socket.socket) -> None:

@@ -17,13 +17,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Literal, Self
-
-import psutil
 
 from bench.server.address import reachable
 from bench.server.error import ServerError, shortened
@@ -58,10 +56,16 @@ class ServerCommand:
 
 @dataclass(frozen=True)
 class Report:
-    """What a server process tells its owner, once: the port that it serves, or why it does not."""
+    """What a server process tells its owner, once: the port that it serves, or why it does not.
+
+    `app_file` is where the app's module was imported from, and `files` where the modules were that came with it, but
+    for those that are installed in the interpreter's own folders.
+    """
 
     port: int = 0
     error: str = ""
+    app_file: str = ""
+    files: list[str] = dataclasses.field(default_factory=list)
 
     def encoded(self) -> bytes:
         """As one line of JSON."""
@@ -79,7 +83,8 @@ class ServerProcess:
     `port` 0 takes any free one. `loop`, `http` and `ws` are uvicorn's names. `core` pins the server to that core,
     "auto" to the last core that this process may use where there are two or more, None not at all. `directory`
     (default: the current one) becomes its working directory and comes first when it imports. `environment` is added
-    to this process's. It can be started again after it was stopped.
+    to this process's. `python` is the interpreter that runs it, by default the one of this process; another one needs
+    uvicorn and what `loop`, `http` and `ws` name. It can be started again after it was stopped.
     """
 
     def __init__(
@@ -94,6 +99,7 @@ class ServerProcess:
         core: int | Literal["auto"] | None = "auto",
         directory: Path | None = None,
         environment: Mapping[str, str] | None = None,
+        python: Path | None = None,
         log_level: str = "warning",
         start_timeout_s: float = 30.0,
     ) -> None:
@@ -101,26 +107,28 @@ class ServerProcess:
         self._asked = ServerCommand(app, host, port, loop, http, ws, self.core)
         self._directory = directory
         self._environment = dict(environment or {})
+        self._python = python or Path(sys.executable)
         self._log_level = log_level
         self._start_timeout_s = start_timeout_s
         self._process: subprocess.Popen[bytes] | None = None
         self._is_buried = False  # ended, reaped, and nothing left of what it had started
+        self._is_awaited = False  # launched, and has not reported yet
         self._channel: socket.socket | None = None
         self._log_file: BinaryIO | None = None
         self._log = ""
-        self._port = 0
+        self._report = Report()
 
     @property
     def command(self) -> ServerCommand:
         """How it was started, with its real port once it was."""
-        return dataclasses.replace(self._asked, port=self._port or self._asked.port)
+        return dataclasses.replace(self._asked, port=self._report.port or self._asked.port)
 
     @property
     def port(self) -> int:
         """The port that it listens on. Raises ServerError before it was started."""
-        if not self._port:
+        if not self._report.port:
             raise ServerError(f"the server of {self._asked.app} has no port yet: start it first")
-        return self._port
+        return self._report.port
 
     @property
     def url(self) -> str:
@@ -133,6 +141,16 @@ class ServerProcess:
         if self._process is None:
             raise ServerError(f"the server of {self._asked.app} has no process yet: start it first")
         return self._process.pid
+
+    @property
+    def app_file(self) -> str:
+        """The file that the app's module was imported from; empty before it was started, or where it has none."""
+        return self._report.app_file
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The files of the modules that came with the app, but for those installed in the interpreter's own folders."""
+        return tuple(self._report.files)
 
     @property
     def is_running(self) -> bool:
@@ -154,28 +172,33 @@ class ServerProcess:
         Raises ServerError, with the server's log as its `detail`, if it cannot, or not within `start_timeout_s`, or if
         it runs already. Whatever is raised, no process is left behind.
         """
-        if self.is_running:
-            raise ServerError(f"the server of {self._asked.app} runs already, at {self.url}: stop it first")
-        self.stop()
-        self._process, self._is_buried, self._log, self._port = None, False, "", 0
-        try:
-            self._launch()
-            report = self._report()
+        if not self._is_awaited:
+            self.launch()
+        with self._stopped_on_failure():
+            report = self._await_report()
             if report.error:
                 raise ServerError(report.error)
-        except ServerError as failure:
-            self.stop()
-            failure.detail = self.log
-            raise
-        except BaseException:
-            self._bury()
-            self.stop()
-            raise
-        self._port = report.port
+        self._report = report
+        return self
+
+    def launch(self) -> Self:
+        """The first half of `start`, which then only waits: so several servers can come up at the same time.
+
+        Raises ServerError as `start` does.
+        """
+        if self.is_running:
+            where = f", at {self.url}" if self._report.port else ""
+            raise ServerError(f"the server of {self._asked.app} runs already{where}: stop it first")
+        self.stop()
+        self._process, self._is_buried, self._log, self._report = None, False, "", Report()
+        with self._stopped_on_failure():
+            self._launch()
+        self._is_awaited = True
         return self
 
     def stop(self) -> None:
         """Ends it, in order if it does so within 10 s, else by force, and reaps it; does nothing if it is not there."""
+        self._is_awaited = False
         if self._process is not None and self.is_running:
             self._process.terminate()
             self._wait_and_bury()
@@ -195,8 +218,23 @@ class ServerProcess:
             raise ServerError(f"the server of {self._asked.app} is not running: start it first")
         raise self._death()
 
+    def pin(self, core: int) -> None:
+        """Moves it, with all the threads that it has by now, to that core. Raises ServerError if it cannot."""
+        self.check()
+        try:
+            for thread in Path(f"/proc/{self.pid}/task").iterdir():
+                with contextlib.suppress(ProcessLookupError):  # it has just ended
+                    os.sched_setaffinity(int(thread.name), {core})
+        except (OSError, ValueError, OverflowError, AttributeError) as cause:
+            self.check()
+            raise ServerError(f"process {self.pid} cannot be pinned to core {core}: {cause}") from cause
+        self.core = core
+        self._asked = dataclasses.replace(self._asked, core=core)
+
     def usage(self) -> ServerUsage:
         """What it has used since it was started. Raises ServerError if it does not run."""
+        import psutil  # late: the launcher imports this file, too, in environments that may not have it
+
         self.check()
         try:
             return _usage(self.pid)
@@ -211,6 +249,34 @@ class ServerProcess:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.stop()
+
+    def cpu_ns(self) -> int:
+        """The CPU time that it has used since it was started, as in `usage`, at a fraction of the cost.
+
+        Raises ServerError if it does not run.
+        """
+        if sys.platform != "linux":
+            return self.usage().cpu_ns
+        try:
+            return _cpu_ns(self.pid)
+        except OSError as cause:
+            self.check()
+            raise ServerError(f"cannot read what process {self.pid} uses: {cause}") from cause
+
+    @contextlib.contextmanager
+    def _stopped_on_failure(self) -> Iterator[None]:
+        try:
+            yield
+        except ServerError as failure:
+            self.stop()
+            failure.detail = self.log
+            raise
+        except BaseException:
+            self._bury()
+            self.stop()
+            raise
+        finally:
+            self._is_awaited = False
 
     def _launch(self) -> None:
         directory = self._directory or Path.cwd()
@@ -233,13 +299,13 @@ class ServerProcess:
     def _command_line(self, channel: int) -> list[str]:
         # By path, and with -P: so it is this launcher that runs, and neither one in the server's directory nor one
         # that happens to be installed.
-        line = [sys.executable, "-P", "-u", str(LAUNCHER), "--channel", str(channel), "--log-level", self._log_level]
+        line = [str(self._python), "-P", "-u", str(LAUNCHER), "--channel", str(channel), "--log-level", self._log_level]
         for option, value in dataclasses.asdict(self._asked).items():
             if value is not None:
                 line += [f"--{option}", str(value)]
         return line
 
-    def _report(self) -> Report:
+    def _await_report(self) -> Report:
         """Waits for the server's report; without one, the reason is a death or the time."""
         assert self._channel is not None
         deadline = time.monotonic() + self._start_timeout_s
@@ -305,17 +371,24 @@ def _cores() -> tuple[int, ...]:
 
 
 def _usage(pid: int) -> ServerUsage:
+    import psutil
+
     process = psutil.Process(pid)
     rss_bytes = process.memory_info().rss
     if sys.platform != "linux":
         times = process.cpu_times()
         return ServerUsage(round((times.user + times.system) * 1e9), rss_bytes, rss_bytes)
-    # The CPU clock of any process (clock_getcpuclockid(3), MAKE_PROCESS_CPUCLOCK in the kernel's posix-timers.h): in
-    # nanoseconds where /proc/PID/stat has hundredths of a second, and, unlike /proc/PID/schedstat, of all threads.
-    cpu_ns = time.clock_gettime_ns((~pid << 3) | 2)
     status = Path(f"/proc/{pid}/status").read_text()
     peak_kib = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:"))
-    return ServerUsage(cpu_ns, rss_bytes, max(rss_bytes, peak_kib * 1024))
+    return ServerUsage(_cpu_ns(pid), rss_bytes, max(rss_bytes, peak_kib * 1024))
+
+
+def _cpu_ns(pid: int) -> int:
+    """The CPU clock of any process (clock_getcpuclockid(3), MAKE_PROCESS_CPUCLOCK in the kernel's posix-timers.h).
+
+    In nanoseconds where /proc/PID/stat has hundredths of a second, and, unlike /proc/PID/schedstat, of all threads.
+    """
+    return time.clock_gettime_ns((~pid << 3) | 2)
 
 
 def _exit_code(code: int) -> str:

@@ -1,0 +1,200 @@
+"""Revisions of the service, each in a folder of its own.
+
+Rules of this file: the user's checkout is read and never touched, and nothing is left behind. A revision is checked out
+as a detached worktree in a temporary folder, without running the repository's hooks; its entry in the repository is
+removed by its own path (`git worktree prune` would also remove entries of the user's that are merely not mounted now).
+Each run has a folder and a lock of its own, so that runs at the same time do not disturb each other, and a later run
+can tell, and remove, what a killed one left. `WORKTREE` is the user's checkout as it is, in its own folder.
+"""
+
+import contextlib
+import fcntl
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.compare.failure import AbError
+from bench.results.environment import commit_info
+from bench.results.model import CommitInfo
+
+WORKTREE = "WORKTREE"
+"""The word for the working tree as it is."""
+
+_PREFIX = "bench-ab-"
+_LOCK = "lock"
+_TIMEOUT_S = 300  # of git: a large repository is checked out in minutes
+# Set by git for its hooks, and then stronger than the directory that we ask about.
+_GIT_LOCAL = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX")
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@dataclass(frozen=True)
+class Revision:
+    """What the user named: a commit by its full hash, or, where that is None, the working tree."""
+
+    name: str
+    commit: str | None
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """A revision in a folder: `root` is the repository's, `directory` the one in it that the user is in."""
+
+    revision: Revision
+    root: Path
+    directory: Path
+    commit_info: CommitInfo
+
+    @property
+    def label(self) -> str:
+        """The revision as the user named it, with its commit where the name is not the commit itself."""
+        commit = self.revision.commit
+        if commit is None or commit.startswith(self.revision.name):
+            return self.revision.name[:12] if commit else self.revision.name
+        return f"{self.revision.name} ({commit[:12]})"
+
+
+@dataclass(frozen=True)
+class Repository:
+    """The git repository that the user is in: `root` is its checkout, `prefix` the user's folder within that."""
+
+    root: Path
+    prefix: Path
+
+    @classmethod
+    def around(cls, directory: Path) -> "Repository":
+        """The repository that holds `directory`. Raises AbError where there is none, or no git."""
+        lines = _git(directory, "rev-parse", "--show-toplevel", "--show-prefix").splitlines()
+        return cls(Path(lines[0]).resolve(), Path(lines[1] if len(lines) > 1 else ""))
+
+    def revision(self, name: str) -> Revision:
+        """What `name` means: a commit, branch, tag, HEAD~1 and so on, or WORKTREE. Raises AbError."""
+        if name == WORKTREE:
+            return Revision(name, None)
+        try:
+            if not name or name.startswith("-"):
+                raise AbError("no name of a revision")
+            commit = _git(self.root, "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
+        except AbError:
+            hint = "; this clone is shallow, fetch more of it" if self._is_shallow() else ""
+            raise AbError(
+                f"{name}: no such commit, branch or tag in {self.root}{hint} (or say {WORKTREE} for the working tree)"
+            ) from None
+        return Revision(name, commit)
+
+    def changes(self) -> tuple[str, ...]:
+        """The working tree's changed and untracked files, as `git status` names them in short."""
+        return tuple(_git(self.root, "status", "--porcelain").splitlines())
+
+    @contextlib.contextmanager
+    def checkouts(self, revisions: Sequence[Revision]) -> Iterator[tuple[Checkout, ...]]:
+        """A folder with each of the revisions; gone at the end, however that comes. Raises AbError."""
+        self._remove_leftovers()
+        folder = Path(tempfile.mkdtemp(prefix=_PREFIX)).resolve()
+        added: list[Path] = []
+        try:
+            with (folder / _LOCK).open("wb") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                found: list[Checkout] = []
+                for letter, revision in zip("abcdefgh", revisions, strict=False):
+                    root = self.root
+                    if revision.commit is not None:
+                        # The basename is the entry's name in the repository, where other runs have theirs.
+                        root = folder / f"{folder.name}-{letter}"
+                        added.append(root)
+                        _add(self.root, root, revision.commit)
+                    found.append(self._checkout(revision, root))
+                yield tuple(found)
+        finally:
+            with _uninterrupted():
+                for root in added:
+                    _remove(self.root, root)
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def _checkout(self, revision: Revision, root: Path) -> Checkout:
+        directory = root / self.prefix
+        if not directory.is_dir():
+            raise AbError(f"{revision.name} has no folder {self.prefix}: go to one that both revisions have")
+        info = commit_info(root)
+        if revision.commit is not None:  # the folder's name says nothing
+            info = info.model_copy(update={"project": commit_info(self.root).project, "branch": revision.name})
+        return Checkout(revision, root, directory, info)
+
+    def _is_shallow(self) -> bool:
+        try:
+            return _git(self.root, "rev-parse", "--is-shallow-repository") == "true"
+        except AbError:
+            return False
+
+    def _remove_leftovers(self) -> None:
+        """What runs left that were killed: their folders' locks are nobody's any more."""
+        for line in _git(self.root, "worktree", "list", "--porcelain").splitlines():
+            root = Path(line.removeprefix("worktree "))
+            if not line.startswith("worktree ") or not root.parent.name.startswith(_PREFIX):
+                continue
+            if not root.parent.exists():
+                _remove(self.root, root)
+                continue
+            with contextlib.suppress(OSError), (root.parent / _LOCK).open("rb") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _remove(self.root, root)
+                if not any(path.is_dir() for path in root.parent.iterdir()):
+                    shutil.rmtree(root.parent, ignore_errors=True)
+
+
+def _add(repository: Path, root: Path, commit: str) -> None:
+    _git(repository, "-c", "core.hooksPath=/dev/null", "worktree", "add", "--quiet", "--detach", str(root), commit)
+
+
+def _remove(repository: Path, root: Path) -> None:
+    """Folder and entry; twice --force, because the entry is locked while git makes it."""
+    with contextlib.suppress(AbError):
+        _git(repository, "worktree", "remove", "--force", "--force", str(root))
+    shutil.rmtree(root, ignore_errors=True)
+
+
+def _git(directory: Path, *arguments: str) -> str:
+    """What git says. In a session of its own: a Ctrl-C in the terminal is for this process, which then tidies up."""
+    environment = {name: value for name, value in os.environ.items() if name not in _GIT_LOCAL}
+    try:
+        finished = subprocess.run(
+            ["git", "-C", str(directory), *arguments],
+            check=True,
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            encoding="utf-8",
+            errors="replace",
+            timeout=_TIMEOUT_S,
+            start_new_session=True,
+            env=environment | {"LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0"},
+        )
+    except FileNotFoundError:
+        raise AbError("git is not installed, or not on the PATH: comparing two commits needs it") from None
+    except subprocess.CalledProcessError as error:
+        said = " ".join(error.stderr.split()).removeprefix("fatal: ")
+        if "not a git repository" in said:
+            raise AbError(f"{directory} is in no git repository: go to the one that holds the service") from None
+        raise AbError(f"git {arguments[0]} in {directory}: {said or f'exit code {error.returncode}'}") from None
+    except (OSError, subprocess.SubprocessError) as error:
+        raise AbError(f"git {arguments[0]} in {directory}: {error}") from None
+    return finished.stdout.rstrip("\n")
+
+
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Tidying up takes a moment, and is not broken off."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in _SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
