@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import os
 import socket
 import sys
 from collections.abc import Generator
@@ -18,10 +19,11 @@ from urllib.parse import urlsplit
 import pytest
 from pytest_benchmark.storage.file import FileStorage
 
-from bench.latency.options import DEFAULT_APP, DEFAULT_REPLY_TIMEOUT, OPTIONS, OptionError, Options, parse
+from bench.latency.options import DEFAULT_APP, DEFAULT_REPLY_TIMEOUT, EFFORTS, OPTIONS, OptionError, Options, parse
 from bench.latency.storage import ResultStorage
+from bench.latency.summary import summary
 from bench.results.environment import commit_info, service_directory
-from bench.results.model import CommitInfo
+from bench.results.model import CommitInfo, LatencyBenchmark
 from bench.results.store import DEFAULT_ROOT, result_name
 
 COLUMNS = ["min", "median", "mean", "stddev", "max", "ops", "rounds"]
@@ -54,6 +56,28 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=DEFAULT_REPLY_TIMEOUT,
         help="how long a reply is waited for. Default: %(default)s",
     )
+    group.addoption(
+        "--effort",
+        choices=tuple(EFFORTS),
+        default="normal",
+        help="how much to measure: "
+        + ", ".join(
+            f"{name} is {effort.processes} server processes and {effort.max_time_s:g} s for each benchmark"
+            for name, effort in EFFORTS.items()
+        )
+        + ". Default: %(default)s",
+    )
+    group.addoption(
+        "--server-processes",
+        metavar="N",
+        help="how many processes of the service to start for each benchmark, with as many of the control beside them; "
+        "they run at the same time. Default: as --effort says",
+    )
+    group.addoption(
+        "--no-awake",
+        action="store_true",
+        help="let the cores halt between messages, instead of keeping them awake by processes that yield to anything",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -69,11 +93,16 @@ def pytest_configure(config: pytest.Config) -> None:
             reply=option.reply,
             payload=option.payload,
             reply_timeout=option.reply_timeout,
+            processes=option.server_processes,
+            effort=option.effort,
+            keep_awake=not option.no_awake,
             directory=config.invocation_params.dir,
         )
     except OptionError as error:
         raise pytest.UsageError(str(error)) from None
-    if not any(str(argument).startswith("--benchmark-storage") for argument in config.invocation_params.args):
+    if not _is_given(config, "--benchmark-max-time"):
+        option.benchmark_max_time = str(config.stash[OPTIONS].max_time_s)
+    if not _is_given(config, "--benchmark-storage"):
         option.benchmark_storage = f"file://{config.rootpath / DEFAULT_ROOT / 'latency'}"
     if option.benchmark_columns is None:
         option.benchmark_columns = COLUMNS
@@ -118,8 +147,16 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, obj
     return result
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Say so where nothing was stored."""
+    """After pytest-benchmark's table: what it does not show, and where nothing was stored, that."""
+    benchmarks = [
+        LatencyBenchmark.model_validate(benchmark.as_dict(include_data=False))
+        for benchmark in _benchmarks(config).benchmarks
+        if benchmark.stats and not benchmark.has_error
+    ]
+    for line in summary(benchmarks):
+        terminalreporter.write_line(line)
     if reason := config.stash.get(_NOT_STORED, ""):
         terminalreporter.write_line(reason, red=True)
 
@@ -134,6 +171,12 @@ def pytest_benchmark_scale_unit(config: pytest.Config, unit: str) -> tuple[str, 
     if unit == "seconds" and config.option.benchmark_time_unit is None:
         return "u", 1e6
     return None
+
+
+def _is_given(config: pytest.Config, option: str) -> bool:
+    """Whether the user gave that option, on the command line or in pytest's variable for that."""
+    given = [*map(str, config.invocation_params.args), *os.environ.get("PYTEST_ADDOPTS", "").split()]
+    return any(argument.partition("=")[0] == option for argument in given)
 
 
 def _benchmarks(config: pytest.Config) -> Any:

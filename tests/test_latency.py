@@ -23,7 +23,7 @@ from bench.server import ServerProcess
 ROOT = Path(__file__).parents[1]
 ANSWERS = Path(__file__).parent / "apps" / "answers.py"
 LIMIT_S = 60
-QUICK = ("--benchmark-max-time=0.05", "--benchmark-min-rounds=5", "-p", "no:cacheprovider")
+QUICK = ("--effort=quick", "--benchmark-max-time=0.05", "--benchmark-min-rounds=5", "-p", "no:cacheprovider")
 INTERRUPTED = 2
 
 

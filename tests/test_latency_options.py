@@ -1,10 +1,11 @@
 """What `pytest bench` makes of what the user typed."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from bench.latency.options import FOO_BAR_DEFINITIONS, OptionError, parse
+from bench.latency.options import EFFORTS, FOO_BAR_DEFINITIONS, OptionError, parse
 
 HERE = Path("somewhere")
 
@@ -19,13 +20,23 @@ def test_out_of_the_box_it_is_foo_bar_as_it_lies_beside_the_suite() -> None:
     assert options.reply_timeout_ns == 5_000_000_000
 
 
+def test_the_effort_says_how_many_processes_unless_they_are_given() -> None:
+    efforts = [parse(effort=effort, directory=HERE) for effort in EFFORTS]
+    assert [options.processes for options in efforts] == sorted({options.processes for options in efforts})
+    assert [options.max_time_s for options in efforts] == sorted({options.max_time_s for options in efforts})
+    assert parse(directory=HERE) == parse(effort="normal", directory=HERE)
+    assert parse(directory=HERE).processes == 5
+    given = parse(effort="quick", processes="3", directory=HERE)
+    assert (given.processes, given.max_time_s) == (3, EFFORTS["quick"].max_time_s)
+
+
 def test_an_app_comes_from_the_users_directory() -> None:
     options = parse(app="shop.asgi:make.app", directory=HERE)
     assert (options.app, options.directory, options.is_default) == ("shop.asgi:make.app", HERE, False)
 
 
 @pytest.mark.parametrize("given", [{"url": "http://[::1]:80/x"}, {"host": "http://[::1]:80/x"}])
-def test_host_means_url(given: dict[str, str]) -> None:
+def test_host_means_url(given: dict[str, Any]) -> None:
     options = parse(**given, directory=HERE)
     assert options.url == options.service == "http://[::1]:80/x"
     assert not options.is_default
@@ -74,9 +85,12 @@ def test_without_a_token_replies_are_matched_in_order() -> None:
         ({"reply_timeout": "0"}, "--reply-timeout '0'"),
         ({"reply_timeout": "nan"}, "--reply-timeout 'nan'"),
         ({"reply_timeout": "1e9"}, "--reply-timeout '1e9'"),
+        ({"processes": "0"}, "--server-processes '0'"),
+        ({"processes": "many"}, "--server-processes 'many'"),
+        ({"processes": "51"}, "--server-processes '51'"),
     ],
 )
-def test_what_is_wrong_is_one_line_that_names_the_option(given: dict[str, str], said: str) -> None:
+def test_what_is_wrong_is_one_line_that_names_the_option(given: dict[str, Any], said: str) -> None:
     with pytest.raises(OptionError) as raised:
         parse(**given, directory=HERE)
     assert str(raised.value).startswith(said)

@@ -8,10 +8,11 @@ from __future__ import annotations
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from bench.latency.measuring import TIMER, conditions, describe, measure
-from bench.latency.options import OPTIONS, Options, ReplyKind
-from bench.latency.stage import ClientKind, LoopKind, ServerKind, Stage
-from bench.roundtrip import Exchange
+from bench.latency.alternation import Parties
+from bench.latency.measuring import TIMER, describe, description, measure
+from bench.latency.options import OPTIONS, Definition, Options, ReplyKind
+from bench.latency.replicas import LoopKind
+from bench.latency.stage import ClientKind, ServerKind, Stage
 from bench.wire.interface import Transport
 
 LOOPS: tuple[LoopKind, ...] = ("asyncio", "uvloop")
@@ -57,7 +58,8 @@ def words(reply: ReplyKind, transport: Transport, client: ClientKind, server: Se
 
 def bench_round_trip(
     stage: Stage,
-    exchange: Exchange,
+    definition: Definition,
+    parties: Parties,
     benchmark: BenchmarkFixture,
     options: Options,
     reply: ReplyKind,
@@ -67,8 +69,7 @@ def bench_round_trip(
     loop: LoopKind,
 ) -> None:
     """Emit, and wait for the reply."""
-    definition = next(definition for definition in options.definitions if definition.reply == reply)
     name = f"{definition.name}[{words(reply, transport, client, server, loop)}]"
     group = GROUPS[server].format(transport=transport, url=options.url)
-    describe(benchmark, name, group, conditions(stage, definition, client, transport))
-    measure(benchmark, stage, exchange, definition)
+    describe(benchmark, name, group, description(stage, definition, client, transport))
+    measure(benchmark, stage, parties, definition)

@@ -13,9 +13,11 @@ from time import perf_counter_ns
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from bench.latency.measuring import TIMER, conditions, describe, failing_in_one_line, warm_up
+from bench.latency.measuring import TIMER, describe, description, failing_in_one_line, observed
 from bench.latency.options import FOO_BAR_DEFINITIONS
-from bench.latency.stage import ClientKind, LoopKind, ServerKind, Stage
+from bench.latency.replicas import LoopKind
+from bench.latency.stage import ClientKind, ServerKind, Stage
+from bench.latency.warm_up import until_steady
 from bench.roundtrip import Exchange
 from bench.wire.interface import Transport
 
@@ -28,6 +30,12 @@ INSIDE = {"timer": TIMER}
 def server() -> ServerKind:
     """As the round trip's benchmarks have it that are compared."""
     return "process"
+
+
+@pytest.fixture
+def replicated() -> bool:
+    """One does: what is compared is two ways of timing it."""
+    return False
 
 
 @pytest.fixture
@@ -64,26 +72,25 @@ def bench_timing_bias(
 ) -> None:
     """The same call, timed by the virtual timer and by pytest-benchmark's own."""
     definition = FOO_BAR_DEFINITIONS[0]
-    described = conditions(stage, definition, client, transport)
+    described = description(stage, definition, client, transport)
     describe(benchmark, f"{work}[{timed}-{loop}]", f"timing bias: {work} on {loop}", described)
 
-    def call() -> int:
-        if work == "empty_coroutine":
-            return stage.run(_empty())
-        return stage.run(exchange(definition.round_trip)).service_ns
+    async def single() -> int:
+        return await _empty() if work == "empty_coroutine" else (await exchange(definition.round_trip)).service_ns
 
     biases_ns: list[int] = []
 
     def inside() -> None:
-        TIMER.advance(call())
+        TIMER.advance(stage.run(single()))
 
     def around() -> None:
         started_ns = perf_counter_ns()
-        inside_ns = call()
+        inside_ns = stage.run(single())
         biases_ns.append(perf_counter_ns() - started_ns - inside_ns)
 
-    with failing_in_one_line(benchmark, stage):
-        warm_up(call)
+    with failing_in_one_line(benchmark, stage), observed(benchmark, stage):
+        if benchmark.enabled:
+            stage.run(until_steady(single))
         benchmark(inside if timed == "inside" else around)
     if biases_ns:
         benchmark.extra_info["bias_us"] = median(biases_ns) / 1e3

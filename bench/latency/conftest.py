@@ -1,21 +1,27 @@
-"""What the benchmarks are given: a stage, with their server and loop, and a connection to it.
+"""What the benchmarks are given: a stage, with their servers and loop, and the connections to them.
 
-A benchmark asks for `exchange` before `benchmark`: where there is no connection, there is nothing to benchmark.
+A benchmark asks for `exchange` or `parties` before `benchmark`: where there is no connection, there is nothing to
+benchmark.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
-from bench.latency.options import OPTIONS, Options
-from bench.latency.stage import ClientKind, LoopKind, ServerKind, Stage, Stages
+from bench.latency.alternation import Parties
+from bench.latency.options import OPTIONS, Definition, Options, ReplyKind
+from bench.latency.replicas import LoopKind
+from bench.latency.stage import ClientKind, ServerKind, Stage, Stages
 from bench.roundtrip import Exchange
 from bench.server import ServerError
 from bench.wire.interface import ConnectFailed, Transport
+
+T = TypeVar("T")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -32,9 +38,9 @@ def options(pytestconfig: pytest.Config) -> Options:
 
 
 @pytest.fixture(scope="session")
-def stages(options: Options) -> Iterator[Stages]:
+def stages(options: Options, pytestconfig: pytest.Config) -> Iterator[Stages]:
     """The stages, one at a time."""
-    stages = Stages(options)
+    stages = Stages(options, measuring=not pytestconfig._benchmarksession.disabled)  # type: ignore[attr-defined]
     try:
         yield stages
     finally:
@@ -42,20 +48,42 @@ def stages(options: Options) -> Iterator[Stages]:
 
 
 @pytest.fixture
-def stage(stages: Stages, server: ServerKind, loop: LoopKind) -> Stage:
+def replicated() -> bool:
+    """Whether a benchmark is of several processes of the service, with their controls beside them."""
+    return True
+
+
+@pytest.fixture
+def stage(stages: Stages, server: ServerKind, loop: LoopKind, replicated: bool) -> Stage:
     """The stage of this benchmark. A service that cannot be served ends the session: there is nothing to measure."""
     try:
-        return stages.enter(server, loop)
+        return stages.enter(server, loop, replicated=replicated)
     except ServerError as error:
         pytest.exit(str(error), returncode=pytest.ExitCode.TESTS_FAILED)
 
 
 @pytest.fixture
 def exchange(stage: Stage, client: ClientKind, transport: Transport) -> Iterator[Exchange]:
-    """This benchmark's own connection."""
+    """A connection of its own to one server."""
+    yield from _connected(stage.exchange(client, transport))
+
+
+@pytest.fixture
+def definition(options: Options, reply: ReplyKind) -> Definition:
+    """What this benchmark times."""
+    return next(definition for definition in options.definitions if definition.reply == reply)
+
+
+@pytest.fixture
+def parties(stage: Stage, client: ClientKind, transport: Transport, definition: Definition) -> Iterator[Parties]:
+    """This benchmark's own connections to all servers."""
+    yield from _connected(stage.parties(client, transport, definition))
+
+
+def _connected(connecting: AbstractContextManager[T]) -> Iterator[T]:
     with ExitStack() as stack:
         try:
-            exchange = stack.enter_context(stage.exchange(client, transport))
+            connected = stack.enter_context(connecting)
         except ConnectFailed as error:
             pytest.fail(str(error), pytrace=False)
-        yield exchange
+        yield connected

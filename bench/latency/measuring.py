@@ -1,46 +1,68 @@
-"""One benchmark: a round trip again and again, timed inside the loop, and the conditions under which that happened.
+"""One benchmark: round trips again and again, timed inside the loop, and the conditions under which that happened.
 
-The timer is virtual: a round advances it by the round trip's own service time, and by nothing else. pytest-benchmark
-finds out from it how often to repeat:
+The timer is virtual: a round advances it by one round trip's own service time, and by nothing else. What
+pytest-benchmark calls gives out one service time after the other; they are measured by the burst, with the controls'
+bursts between them, whenever the next one is not there yet (`alternation`). pytest-benchmark finds out from the timer
+how often to repeat:
 
 - Its calibration puts several calls into a round only where one lasts less than `--benchmark-min-time` (5 µs by
   default) or ten times the timer's precision (1 ns). No round trip does: each sample is one round trip.
-- The number of rounds is `--benchmark-max-time` divided by the duration of the first call, which is no sample. One that
-  happens to be slow would make them too few, so the first call is the warm-up, and to the timer it lasts as long as
-  the median of its round trips.
+- The number of rounds is `--benchmark-max-time` divided by the duration of the first call, which is no sample. So that
+  call is the warm-up, and to the timer it lasts just so long that as many rounds follow as make whole cycles.
+- It may ask for less (`--benchmark-precision`); then the cycle that was begun is finished all the same. And its last
+  call of all, whose result it returns, is no sample either: that is a round trip by itself.
 """
 
 from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from statistics import median_low
-from time import perf_counter_ns
+from math import ceil
 from typing import NoReturn
 
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from bench.latency.alternation import (
+    Alternation,
+    ControlFailed,
+    Parties,
+    Plan,
+    between,
+    controls_of,
+    cpu_us_per_round_trip,
+    histogram_of,
+    processes_of,
+)
 from bench.latency.options import Definition
-from bench.latency.stage import HTTP, WS, ClientKind, Stage
+from bench.latency.replicas import HTTP, WS
+from bench.latency.stage import ClientKind, Stage
 from bench.results.environment import packages
-from bench.roundtrip import Exchange, RoundTrip, RoundTripFailed
-from bench.timing.clock import VirtualTimer
+from bench.results.spoilers import Interference, spoilers
+from bench.roundtrip import RoundTrip, RoundTripFailed
+from bench.server import ServerError
+from bench.targets import CONTROL_SHA256
+from bench.timing.clock import READING_NS, VirtualTimer
 from bench.wire.interface import ClientError, Transport
 
 TIMER = VirtualTimer()
 """The one timer of all benchmarks: pytest-benchmark finds out a timer's precision once."""
 
-WARM_UP_NS = 100_000_000
+UNREPLICATED = {
+    "in-loop": "the server shares the client's loop: there is no process to start anew, and no control beside it",
+    "url": "the server is not ours: it cannot be started anew, and there is no control on its stack",
+}
+
+_SHORTEST_NS = 10_000  # a call below pytest-benchmark's shortest round of 5 µs would be repeated within the round
 SETTLING_S = 0.05  # for a reply that nobody asked for, after the last one that somebody did
 
 
 @dataclass(frozen=True)
-class Conditions:
-    """What a result has to say besides pytest-benchmark's figures; stored as a benchmark's `extra_info`.
+class Description:
+    """What a result says of how it was made; the first part of a benchmark's `extra_info`.
 
     `http`, `ws` and the cores are null where they are not ours to know. What is `illustrative` has the server in the
     client's own loop: it shows the software's cost without a second process, and is not to be compared.
@@ -63,11 +85,11 @@ class Conditions:
     packages: dict[str, str]
 
 
-def conditions(stage: Stage, definition: Definition, client_kind: ClientKind, transport: Transport) -> Conditions:
-    """The conditions of a definition's benchmark over such a connection on this stage."""
+def description(stage: Stage, definition: Definition, client_kind: ClientKind, transport: Transport) -> Description:
+    """Of a definition's benchmark over such a connection on this stage."""
     ours = stage.server is not None
     round_trip = definition.round_trip
-    return Conditions(
+    return Description(
         service=stage.options.service,
         event=round_trip.event,
         reply=round_trip.reply,
@@ -92,41 +114,96 @@ def _matched_by(round_trip: RoundTrip) -> str:
     return "order" if round_trip.matched_in_order else "token"
 
 
-def measure(benchmark: BenchmarkFixture, stage: Stage, exchange: Exchange, definition: Definition) -> None:
-    """Benchmark the definition over that connection; fails in one line if a round trip does."""
-    round_trip = definition.round_trip
-    is_warm = not benchmark.enabled  # with --benchmark-disable the one call is no measurement
-
-    def call() -> int:
-        return stage.run(exchange(round_trip)).service_ns
-
-    def once() -> None:
-        nonlocal is_warm
-        if is_warm:
-            TIMER.advance(call())
-        else:
-            TIMER.advance(warm_up(call))
-            is_warm = True
-
+def measure(benchmark: BenchmarkFixture, stage: Stage, parties: Parties, definition: Definition) -> None:
+    """Benchmark the definition over these connections; fails in one line if a round trip does."""
     with failing_in_one_line(benchmark, stage):
-        benchmark(once)
-        if round_trip.matched_in_order:
+        if not benchmark.enabled:  # --benchmark-disable: one call, which is no measurement
+            benchmark(lambda: stage.run(parties.services[0].single()))
+            return
+        with observed(benchmark, stage):
+            _measure(benchmark, stage, parties)
+        if definition.round_trip.matched_in_order:
             stage.run(asyncio.sleep(SETTLING_S))
-    if exchange.unexpected:
+    if unexpected := sum(party.exchange.unexpected for party in parties.services):
+        round_trip = definition.round_trip
         fail(
             benchmark,
-            f"{exchange.unexpected} {round_trip.reply} came that no {round_trip.event} of ours had asked for: others "
+            f"{unexpected} {round_trip.reply} came that no {round_trip.event} of ours had asked for: others "
             "cause them too, so they cannot be matched in order; have the service repeat a {token} of the --payload",
         )
 
 
-def warm_up(call: Callable[[], int]) -> int:
-    """Call again and again for 0.1 s; return the median of what it returns."""
-    until_ns = perf_counter_ns() + WARM_UP_NS
-    durations_ns = [call()]
-    while perf_counter_ns() < until_ns:
-        durations_ns.append(call())
-    return median_low(durations_ns)
+def _measure(benchmark: BenchmarkFixture, stage: Stage, parties: Parties) -> None:
+    alternation: Alternation | None = None
+    first_ns = 0
+
+    def once() -> None:
+        nonlocal alternation, first_ns
+        if alternation is None:
+            plan, first_ns = _planned(benchmark, stage.run(parties.warm_up()), len(parties.pairs))
+            alternation = Alternation(stage.run, parties, plan)
+        if benchmark.stats is None:  # it calibrates
+            TIMER.advance(first_ns)
+            return
+        position = len(benchmark.stats.stats.data)
+        duration_ns = alternation.duration_ns(position)
+        if duration_ns is None:
+            duration_ns = stage.run(parties.services[position % len(parties.pairs)].single())
+        TIMER.advance(duration_ns)
+
+    benchmark(once)
+    assert alternation is not None
+    alternation.finish()
+    samples_s: list[float] = benchmark.stats.stats.data  # type: ignore[union-attr]
+    histogram = histogram_of([round(sample_s * 1e9) - READING_NS for sample_s in samples_s])
+    p99_ns = histogram.percentile_ns(99)
+    assert p99_ns is not None
+    processes = processes_of(parties)
+    warmed_up = [party.warmed_up for party in parties.services]
+    benchmark.extra_info.update(
+        p99_us=p99_ns / 1e3,
+        histogram=histogram.encode(),
+        server_cpu_us_per_round_trip=cpu_us_per_round_trip(parties.services),
+        processes=[process.model_dump() for process in processes],
+        between_processes=between(processes).model_dump() if processes else None,
+        controls={
+            kind: figures and figures.model_dump() for kind, figures in controls_of(parties, CONTROL_SHA256).items()
+        },
+        unreplicated=UNREPLICATED.get(stage.server_kind),
+        burst_round_trips=alternation.plan.burst,
+        warm_up={
+            "round_trips": sum(one.round_trips for one in warmed_up),
+            "steady": all(one.steady for one in warmed_up),
+        },
+    )
+
+
+def _planned(benchmark: BenchmarkFixture, median_ns: float, processes: int) -> tuple[Plan, int]:
+    """The plan for round trips of that median, and how long the first call has to last to the timer, in ns.
+
+    pytest-benchmark does max(⌈max_time / first call⌉, min_rounds) rounds. Half a round to spare, for its rounding.
+    """
+    max_time_ns = benchmark._max_time * 1e9
+    plan = Plan.of(max(ceil(max_time_ns / median_ns), benchmark._min_rounds), processes)
+    return plan, max(_SHORTEST_NS, round(max_time_ns / (plan.rounds - 0.5)))
+
+
+@contextmanager
+def observed(benchmark: BenchmarkFixture, stage: Stage) -> Iterator[None]:
+    """Store the conditions under which a benchmark runs, and what may have spoilt it."""
+    if not benchmark.enabled:
+        yield
+        return
+    before = stage.conditions()
+    yield
+    after = stage.conditions()
+    pinned = stage.replicas is not None and bool(stage.cores)
+    benchmark.extra_info.update(
+        awake={"cores": list(stage.awake), "asleep_because": stage.asleep_because},
+        conditions=before.model_dump(mode="json"),
+        interference=Interference.between(before, after).model_dump(),
+        spoilers=[one.model_dump() for one in spoilers(before, after, pinned=pinned, awake=stage.awake)],
+    )
 
 
 @contextmanager
@@ -135,15 +212,15 @@ def failing_in_one_line(benchmark: BenchmarkFixture, stage: Stage) -> Iterator[N
     try:
         yield
         return
-    except (RoundTripFailed, ClientError) as error:
+    except (RoundTripFailed, ClientError, ControlFailed, ServerError) as error:
         reason = str(error)
-    if (death := stage.death()) is not None:
+    if (death := stage.death()) is not None and death != reason:
         reason += f"; {death}"
     fail(benchmark, reason)
 
 
-def describe(benchmark: BenchmarkFixture, name: str, group: str, described: Conditions) -> None:
-    """Give the benchmark its name and its group in the table, and its conditions."""
+def describe(benchmark: BenchmarkFixture, name: str, group: str, described: Description) -> None:
+    """Give the benchmark its name and its group in the table, and its description."""
     benchmark.name = name
     benchmark.group = group
     benchmark.extra_info.update(dataclasses.asdict(described))

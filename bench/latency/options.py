@@ -23,6 +23,26 @@ DEFAULT_REPLY_TIMEOUT = "5"
 
 ReplyKind = Literal["event", "acknowledged"]
 
+EffortKind = Literal["quick", "normal", "thorough"]
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much is measured: server processes of each benchmark, and seconds of round trips with all of them."""
+
+    processes: int
+    max_time_s: float
+
+
+EFFORTS: dict[EffortKind, Effort] = {
+    "quick": Effort(processes=2, max_time_s=0.1),
+    "normal": Effort(processes=5, max_time_s=1.0),
+    "thorough": Effort(processes=10, max_time_s=4.0),
+}
+"""The whole of `pytest bench` measures for about twenty seconds, one to two minutes, and five minutes."""
+
+_MOST_PROCESSES = 50  # they stand at the same time, as many controls beside them, with 50 MB each
+
 # Socket.IO's clients and servers keep these to themselves.
 _RESERVED = frozenset({"", "*", "connect", "connect_error", "disconnect", "disconnecting"})
 
@@ -59,6 +79,11 @@ class Options:
     directory: Path
     definitions: tuple[Definition, ...]
     reply_timeout_ns: int
+    processes: int
+    """Of the service, for each benchmark with the server in a process of its own."""
+    max_time_s: float
+    """For pytest-benchmark, unless its own option was given."""
+    keep_awake: bool
     is_default: bool
     """Whether nothing else than FOO→BAR, as it lies beside this suite, is measured."""
 
@@ -81,6 +106,9 @@ def parse(
     reply: str | None = None,
     payload: str | None = None,
     reply_timeout: str = DEFAULT_REPLY_TIMEOUT,
+    processes: str | None = None,
+    effort: EffortKind = "normal",
+    keep_awake: bool = True,
     directory: Path,
 ) -> Options:
     """The options from the user's texts, None where one was not given. `directory` is the user's.
@@ -96,6 +124,9 @@ def parse(
         directory=_HOME if app is None else directory,
         definitions=_definitions(event, reply, payload),
         reply_timeout_ns=_timeout_ns(reply_timeout),
+        processes=EFFORTS[effort].processes if processes is None else _processes(processes),
+        max_time_s=EFFORTS[effort].max_time_s,
+        keep_awake=keep_awake,
         is_default=app is None and url is None and event is None,
     )
 
@@ -151,3 +182,9 @@ def _timeout_ns(text: str) -> int:
     if not 0.001 <= seconds <= 3600:
         raise OptionError(f"--reply-timeout {text!r}: give seconds, from 0.001 to 3600")
     return round(seconds * 1e9)
+
+
+def _processes(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= _MOST_PROCESSES:
+        raise OptionError(f"--server-processes {text!r}: give a number of processes, from 1 to {_MOST_PROCESSES}")
+    return int(text)

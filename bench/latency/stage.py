@@ -1,7 +1,8 @@
-"""Where a round trip takes place: an event loop, a server that its clients reach, and a connection to it.
+"""Where a round trip takes place: an event loop, the servers that its clients reach, and the connections to them.
 
 One stage stands at a time. It owns its loop, so whatever was started in it (server, connection, task of the service) is
-ended with it, also after Ctrl-C; and its server process, to which it leaves one core while it keeps to the others.
+ended with it, also after Ctrl-C; and its server processes, which share one core while it keeps to another. With the
+server in a process of its own, or somewhere else, a round trip leaves its cores idle twice, so they are kept awake.
 """
 
 from __future__ import annotations
@@ -14,26 +15,27 @@ import sys
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, zip_longest
 from typing import Any, Literal, TypeVar
 
 import uvloop
 
+from bench.latency.alternation import CONTROL_NAMES, Pair, Parties, Party
 from bench.latency.loop import OwnLoop
-from bench.latency.options import Options
-from bench.roundtrip import Exchange, tokens
-from bench.server import ServerError, ServerProcess, UvicornTestServer, generator_cores
+from bench.latency.options import Definition, Options
+from bench.latency.replicas import HTTP, WS, LoopKind, Replicas, running
+from bench.results.spoilers import Conditions
+from bench.roundtrip import FOO_ACKNOWLEDGED, FOO_BAR, Exchange, tokens
+from bench.server import Awake, ServerError, ServerProcess, UvicornTestServer, generator_cores
+from bench.server.awake import availability
 from bench.server.in_loop import import_app
+from bench.server.process import server_core
 from bench.wire.client import FastClient
 from bench.wire.interface import Client, Transport
 from bench.wire.reference import ReferenceClient
 
 ServerKind = Literal["in-loop", "process", "url"]
-LoopKind = Literal["asyncio", "uvloop"]
 ClientKind = Literal["AsyncClient", "FastClient"]
-
-HTTP = "httptools"
-WS = "websockets-sansio"
 
 _LOOPS: dict[LoopKind, Callable[[], asyncio.AbstractEventLoop]] = {
     "asyncio": asyncio.new_event_loop,
@@ -46,7 +48,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Stage:
-    """A loop and the URL of a server; `server` is the server itself where it is ours."""
+    """A loop and the URL of a server; `server` is the server itself where it is ours, one of `replicas` if those are.
+
+    `cores` are those that this process keeps to, empty where it was not pinned; `used_cores` all that a round trip
+    uses, as far as that is known; `awake` those that are kept from halting, and `asleep_because` says why that is not
+    all.
+    """
 
     options: Options
     server_kind: ServerKind
@@ -54,36 +61,84 @@ class Stage:
     loop: OwnLoop
     url: str
     server: ServerProcess | UvicornTestServer | None
-    cores: tuple[int, ...]
-    """The cores that this process keeps to, empty where it was not pinned."""
+    replicas: Replicas | None = None
+    cores: tuple[int, ...] = ()
+    used_cores: tuple[int, ...] = ()
+    awake: tuple[int, ...] = ()
+    asleep_because: str | None = None
+    load_average: float | None = None
+    """Of the machine before anything was started: what is started here counts in it later."""
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run it in the stage's loop and return what it returns."""
         return self.loop.run(coroutine)
 
     def death(self) -> str | None:
-        """Why its server does not run any more; None while it does, or where it is not ours."""
-        if self.server is not None:
-            try:
+        """Why one of its servers does not run any more; None while they do, or where they are not ours."""
+        try:
+            if self.replicas is not None:
+                self.replicas.check()
+            elif self.server is not None:
                 self.server.check()
-            except ServerError as error:
-                return str(error)
+        except ServerError as error:
+            return str(error)
         return None
 
+    def conditions(self) -> Conditions:
+        """Under what it runs now."""
+        now = Conditions.now(self.used_cores)
+        return now.model_copy(update={"load_average": self.load_average})
+
     @contextmanager
-    def exchange(self, client_kind: ClientKind, transport: Transport) -> Iterator[Exchange]:
-        """A connection of its own to the server. Raises ConnectFailed."""
+    def exchange(self, client_kind: ClientKind, transport: Transport, url: str | None = None) -> Iterator[Exchange]:
+        """A connection of its own to the server, or to the one at `url`. Raises ConnectFailed."""
         client = _CLIENTS[client_kind]()
-        exchange = self.run(self._connect(client, transport))
+        exchange = self.run(self._connect(client, transport, url or self.url))
         try:
             yield exchange
         finally:
             exchange.close()
             self.run(client.disconnect())
 
-    async def _connect(self, client: Client, transport: Transport) -> Exchange:
+    @contextmanager
+    def parties(self, client_kind: ClientKind, transport: Transport, definition: Definition) -> Iterator[Parties]:
+        """Connections of the same kind to all its servers: the service's, and the controls. Raises ConnectFailed.
+
+        The controls are asked for the same kind of reply. The echo server speaks WebSocket only.
+        """
+        round_trip = definition.round_trip
+        with ExitStack() as stack:
+
+            def connected(url: str | None = None) -> Exchange:
+                return stack.enter_context(self.exchange(client_kind, transport, url))
+
+            if self.replicas is None:
+                yield Parties((Pair(Party(connected(), round_trip), None),), None)
+                return
+            asked = FOO_ACKNOWLEDGED if definition.reply == "acknowledged" else FOO_BAR
+            services = [
+                Party(connected(replica.server.url), round_trip, server=replica.server, layout=replica.layout)
+                for replica in self.replicas.services
+            ]
+            controls = [
+                Party(
+                    connected(replica.server.url),
+                    asked,
+                    server=replica.server,
+                    layout=replica.layout,
+                    name=CONTROL_NAMES["same-stack"],
+                )
+                for replica in self.replicas.controls
+            ]
+            bare = None
+            if self.replicas.bare is not None and transport == "websocket":
+                bare = Party(connected(self.replicas.bare.url), asked, name=CONTROL_NAMES["bare"])
+            beside = zip_longest(services, controls)
+            yield Parties(tuple(Pair(*pair) for pair in beside), bare)
+
+    async def _connect(self, client: Client, transport: Transport, url: str) -> Exchange:
         exchange = Exchange(client, tokens(_ORIGIN, next(_connections)), self.options.reply_timeout_ns)
-        await client.connect(self.url, transports=(transport,))
+        await client.connect(url, transports=(transport,))
         return exchange
 
 
@@ -93,21 +148,30 @@ _connections = count()
 
 
 class Stages:
-    """The stage that stands now; another one takes its place when it is asked for."""
+    """The stage that stands now; another one takes its place when it is asked for.
 
-    def __init__(self, options: Options) -> None:
+    Without `measuring` (`--benchmark-disable`) there is one process of the service, and neither controls nor spinners.
+    """
+
+    def __init__(self, options: Options, *, measuring: bool = True) -> None:
         self._options = options
+        self._measuring = measuring
+        self._load_average = Conditions.now(()).load_average
         self._current: Stage | None = None
+        self._key: tuple[ServerKind, LoopKind, bool] | None = None
         self._stack = ExitStack()
 
-    def enter(self, server_kind: ServerKind, loop_kind: LoopKind) -> Stage:
-        """The stage of that kind: the one that stands, unless its server died. Raises ServerError."""
-        current = self._current
-        if current is None or (current.server_kind, current.loop_kind) != (server_kind, loop_kind) or current.death():
+    def enter(self, server_kind: ServerKind, loop_kind: LoopKind, *, replicated: bool = False) -> Stage:
+        """The stage of that kind: the one that stands, unless a server of it died. Raises ServerError.
+
+        `replicated` asks for several processes of the service with their controls, where it is ours to start.
+        """
+        key = (server_kind, loop_kind, replicated and server_kind == "process" and self._measuring)
+        if self._current is None or self._key != key or self._current.death():
             self.close()
-            self._current = self._stack.enter_context(_stage(self._options, server_kind, loop_kind))
+            self._current = self._stack.enter_context(self._stage(*key))
             self._stack.enter_context(_spared_by_gc())
-        assert self._current is not None
+            self._key = key
         return self._current
 
     def close(self) -> None:
@@ -115,28 +179,66 @@ class Stages:
         self._current = None
         self._stack.close()
 
+    @contextmanager
+    def _stage(self, server_kind: ServerKind, loop_kind: LoopKind, replicated: bool) -> Iterator[Stage]:
+        options = self._options
+        everywhere = tuple(sorted(os.sched_getaffinity(0))) if sys.platform == "linux" else ()
+        with OwnLoop.open(_LOOPS[loop_kind]) as loop, ExitStack() as stack:
 
-@contextmanager
-def _stage(options: Options, server_kind: ServerKind, loop_kind: LoopKind) -> Iterator[Stage]:
-    with OwnLoop.open(_LOOPS[loop_kind]) as loop:
-        if server_kind == "url":
-            assert options.url is not None
-            yield Stage(options, server_kind, loop_kind, loop, options.url, None, ())
-        elif server_kind == "process":
-            cores = generator_cores()
-            process = ServerProcess(options.app, loop=loop_kind, http=HTTP, ws=WS, directory=options.directory)
-            with process, _kept_to(cores):
-                yield Stage(options, server_kind, loop_kind, loop, process.url, process, cores)
-        else:
-            with _first_on_path(str(options.directory)):
-                import_app(options.app)  # not in the loop, which could not be interrupted meanwhile
-                # No grace: python-engineio keeps the last request of a polling client open long after that has gone.
-                server = UvicornTestServer(options.app, http=HTTP, ws=WS, timeout_graceful_shutdown=0)
-                loop.run(server.start_up())
-                try:
-                    yield Stage(options, server_kind, loop_kind, loop, server.url, server, ())
-                finally:
-                    loop.run(server.tear_down())
+            def stage(url: str, server: ServerProcess | UvicornTestServer | None, **changed: Any) -> Stage:
+                changed = {"used_cores": everywhere} | changed
+                return Stage(
+                    options, server_kind, loop_kind, loop, url, server, load_average=self._load_average, **changed
+                )
+
+            if server_kind == "url":
+                assert options.url is not None
+                yield stage(options.url, None, **self._kept_awake(stack, everywhere))
+            elif server_kind == "process":
+                core, cores = server_core(), generator_cores()[:1]
+                replicas = stack.enter_context(
+                    running(
+                        options.app,
+                        options.directory,
+                        loop_kind,
+                        processes=options.processes if replicated else 1,
+                        with_controls=replicated,
+                        core=core,
+                    )
+                )
+                server = replicas.services[0].server
+                used = everywhere if core is None else (*cores, core)
+                awake = self._kept_awake(stack, used)
+                stack.enter_context(_kept_to(cores))
+                yield stage(server.url, server, replicas=replicas, cores=cores, used_cores=used, **awake)
+            else:
+                with _first_on_path(str(options.directory)):
+                    import_app(options.app)  # not in the loop, which could not be interrupted meanwhile
+                    # No grace: python-engineio keeps the last request of a polling client open long after that has
+                    # gone.
+                    server_here = UvicornTestServer(options.app, http=HTTP, ws=WS, timeout_graceful_shutdown=0)
+                    loop.run(server_here.start_up())
+                    try:
+                        yield stage(server_here.url, server_here, asleep_because=_NOTHING_WAITS)
+                    finally:
+                        loop.run(server_here.tear_down())
+
+    def _kept_awake(self, stack: ExitStack, cores: tuple[int, ...]) -> dict[str, Any]:
+        """Keeps these cores awake as long as the stack stands, where that is wanted and possible."""
+        if not self._options.keep_awake:
+            return {"asleep_because": "--no-awake was given"}
+        if not self._measuring:
+            return {}
+        if (reason := availability(cores)) is not None:
+            return {"asleep_because": reason}
+        try:
+            stack.enter_context(Awake(cores))
+        except ServerError as error:
+            return {"asleep_because": str(error)}
+        return {"awake": cores}
+
+
+_NOTHING_WAITS = "client and server share one thread, which hardly ever waits"
 
 
 @contextmanager

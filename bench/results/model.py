@@ -24,10 +24,14 @@ from pydantic import (
     NonNegativeInt,
     PositiveInt,
     SerializerFunctionWrapHandler,
+    TypeAdapter,
+    ValidationError,
     field_serializer,
     model_serializer,
     model_validator,
 )
+
+from bench.results.spoilers import Spoiler
 
 WRITTEN = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
@@ -107,7 +111,11 @@ class MachineInfo(BaseModel):
 
 
 class Scenario(BaseModel):
-    """What load was asked for. `rate_per_s` is null in a closed load, `duration_s` where none was set."""
+    """What load was asked for. All about rates is null in a closed load, `duration_s` where none was set.
+
+    `rate_per_s` is over all users: of the whole schedule on average, where `rate` has stages; of as many users as there
+    were at the end, where each has a rate of its own and `rate` is null. From `seed` the same arrivals can be drawn.
+    """
 
     model_config = WRITTEN
 
@@ -115,6 +123,10 @@ class Scenario(BaseModel):
     users: NonNegativeInt
     model: Literal["open", "closed"]
     rate_per_s: NonNegative | None = None
+    rate: str | None = None
+    arrivals: Literal["poisson", "constant"] | None = None
+    seed: str | None = None
+    max_in_flight: PositiveInt | None = None
     duration_s: NonNegative | None = None
     transport: str
     url: str | None = None
@@ -146,27 +158,42 @@ class Lateness(BaseModel):
     max: NonNegative
 
 
-class Generator(BaseModel):
-    """What the load generator itself used, and whether it can be believed. `cpu_share` is of one core per process.
+class Trust(BaseModel):
+    """Whether what a generator reports can be believed, and what tells so, over the steady window.
 
-    `verdict` is null where none was reached; `reason` says why it is "saturated".
+    `cpu_share` is of one core. `send_lateness_us` is from intended to sent, null in a closed load; `loop_lag_us` what
+    anything that wakes the loop waits for its turn; `queueing_us` how long replies, once read, waited for their task.
+    `verdict` is null where none was reached; `reason` says why it is "saturated", `saturated_since_s` from which second
+    of the run on.
     """
 
     model_config = WRITTEN
 
-    processes: PositiveInt
-    cpu_us_per_round_trip: NonNegative | None = None
     cpu_share: NonNegative | None = None
     send_lateness_us: Lateness | None = None
     loop_lag_us: Lateness | None = None
+    queueing_us: Lateness | None = None
     verdict: Literal["ok", "saturated"] | None = None
     reason: str | None = None
+    saturated_since_s: NonNegative | None = None
 
     @model_validator(mode="after")
     def _saturation_has_a_reason(self) -> Self:
         if self.verdict == "saturated" and not self.reason:
             raise ValueError("the verdict is saturated but no reason is given")
         return self
+
+
+class Generator(Trust):
+    """What the load generator itself used, and whether it can be believed.
+
+    `cpu_share` is the busiest process's, the other times are over all processes. One process that is saturated makes
+    the whole generator so.
+    """
+
+    processes: PositiveInt
+    cpu_us_per_round_trip: NonNegative | None = None
+    per_process: tuple[Trust, ...] = ()
 
 
 class Window(BaseModel):
@@ -273,8 +300,22 @@ class Operation(BaseModel):
         return self.scheduled - self.ok
 
 
+class SecondTimes(BaseModel):
+    """The times of one operation's replies that were received in one second."""
+
+    model_config = WRITTEN
+
+    name: str
+    service_histogram: Histogram
+    response_histogram: Histogram | None = None
+
+
 class Second(BaseModel):
-    """One second of the run: `t` in seconds since its start, counts of that second, shares of one core."""
+    """One second of the run: `t` in seconds since its start, counts of that second, shares of one core.
+
+    `p50_us` and `p99_us` are of all replies received in it, of the response time in an open load, else of the service
+    time. `operations` has their distributions; the one that connects is not among them.
+    """
 
     model_config = WRITTEN
 
@@ -283,7 +324,34 @@ class Second(BaseModel):
     sent: NonNegativeInt
     ok: NonNegativeInt
     failed: NonNegativeInt
+    dropped: NonNegativeInt = 0
     p50_us: NonNegative | None = None
+    p99_us: NonNegative | None = None
+    server_cpu_share: NonNegative | None = None
+    generator_cpu_share: NonNegative | None = None
+    send_lateness_p99_us: NonNegative | None = None
+    loop_lag_p99_us: NonNegative | None = None
+    operations: tuple[SecondTimes, ...] = ()
+
+
+class StageFigures(BaseModel):
+    """One stage of the rate: a point of the latency-throughput curve. Counts and times are of its whole seconds.
+
+    Times are response times of all operations together; a figure is null where it falls among what failed or was
+    dropped.
+    """
+
+    model_config = WRITTEN
+
+    stage: str
+    start_s: NonNegative
+    end_s: NonNegative
+    offered_per_s: NonNegative
+    throughput_per_s: NonNegative
+    failed: NonNegativeInt
+    dropped: NonNegativeInt
+    p50_us: NonNegative | None = None
+    p90_us: NonNegative | None = None
     p99_us: NonNegative | None = None
     server_cpu_share: NonNegative | None = None
     generator_cpu_share: NonNegative | None = None
@@ -310,6 +378,7 @@ class LoadResult(BaseModel):
     window: Window
     operations: tuple[Operation, ...]
     timeline: tuple[Second, ...] = ()
+    stages: tuple[StageFigures, ...] = ()
     partial: bool = False
     partial_reason: str | None = None
     forced: bool = False
@@ -357,6 +426,74 @@ class LatencyStats(BaseModel):
     ops: float | None = None
 
 
+ControlKind = Literal["same-stack", "bare"]
+"""The controls: a trivial service on the same stack and with the same options, and the echo server without a stack."""
+
+_READ = ConfigDict(frozen=True, extra="ignore")
+
+
+class TimedServer(BaseModel):
+    """What was timed with one server. CPU time is the server's, null where it is not known."""
+
+    model_config = _READ
+
+    median_us: NonNegative
+    p99_us: NonNegative
+    rounds: PositiveInt
+    server_cpu_us_per_round_trip: NonNegative | None = None
+
+
+class TimedProcess(TimedServer):
+    """The same of a server process that was started for it: its hash seed, and by how much its environment was padded.
+
+    `warm_up_round_trips` went before and are in no figure; `steady` says whether they became steady by the rule of
+    `bench.latency.warm_up`, or only reached its limit.
+    """
+
+    hash_seed: NonNegativeInt
+    environment_bytes: NonNegativeInt
+    warm_up_round_trips: NonNegativeInt
+    steady: bool
+
+
+class ReplicateProcess(TimedProcess):
+    """One process of the service, the unit of replication, and the control process that was timed beside it.
+
+    `log_ratio` is the median, over adjacent bursts of round trips with the service and with a control, of the natural
+    logarithm of the ratio of their medians, service / control; `pairs` says of how many. Null where there is no such
+    control.
+    """
+
+    control: TimedProcess | None
+    log_ratio: dict[ControlKind, FiniteFloat | None]
+    pairs: dict[ControlKind, NonNegativeInt]
+
+
+class ControlFigures(TimedServer):
+    """All round trips with one control together; `sha256` is that of the frozen control's source, null for the bare."""
+
+    processes: PositiveInt
+    sha256: str | None
+
+
+class BetweenProcesses(BaseModel):
+    """How the processes of one benchmark differ; null where there are less than two of them, or no such control.
+
+    `median_cv` is the coefficient of variation of their medians, `log_ratio_sd` the standard deviation of their log
+    ratios, both with n - 1.
+    """
+
+    model_config = _READ
+
+    median_cv: NonNegative | None
+    log_ratio_sd: dict[ControlKind, NonNegative | None]
+
+
+_PROCESSES = TypeAdapter(tuple[ReplicateProcess, ...])
+_CONTROLS = TypeAdapter(dict[ControlKind, ControlFigures | None])
+_SPOILERS = TypeAdapter(tuple[Spoiler, ...])
+
+
 class LatencyBenchmark(BaseModel):
     """One benchmark of a latency result. What pytest-benchmark has no field for lies in `extra_info`."""
 
@@ -369,6 +506,17 @@ class LatencyBenchmark(BaseModel):
     extra_info: dict[str, Any] = {}
     stats: LatencyStats
 
+    @model_validator(mode="after")
+    def _says_what_we_store(self) -> Self:
+        """What the properties below read has its form, so that a damaged file is refused when it is read."""
+        try:
+            _ = self.processes, self.controls, self.between_processes, self.spoilers
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"]))
+            raise ValueError(f"extra_info of {self.name} is damaged: {where}: {first['msg']}") from None
+        return self
+
     @property
     def p99_us(self) -> float | None:
         """The 99th percentile in microseconds, from `extra_info["p99_us"]` if it is there."""
@@ -379,6 +527,56 @@ class LatencyBenchmark(BaseModel):
     def is_illustrative(self) -> bool:
         """Whether the server ran in the client's own loop: it shows a cost, and is not to be compared."""
         return self.extra_info.get("illustrative") is True
+
+    @property
+    def processes(self) -> tuple[ReplicateProcess, ...]:
+        """The processes of the service, one figure each; empty where there was none to start (see `unreplicated`)."""
+        return _PROCESSES.validate_python(self.extra_info.get("processes") or ())
+
+    @property
+    def controls(self) -> dict[ControlKind, ControlFigures | None]:
+        """What was timed with the controls, null where there was no such control; empty where none was heard of."""
+        return _CONTROLS.validate_python(self.extra_info.get("controls") or {})
+
+    @property
+    def between_processes(self) -> BetweenProcesses | None:
+        """How the processes differ; null where there was none to start."""
+        stored = self.extra_info.get("between_processes")
+        return None if stored is None else BetweenProcesses.model_validate(stored)
+
+    def ratio_to(self, kind: ControlKind) -> float | None:
+        """Median round trip over the control's: the geometric mean over the processes; null without that control."""
+        ratios = [ratio for process in self.processes if (ratio := process.log_ratio.get(kind)) is not None]
+        return math.exp(math.fsum(ratios) / len(ratios)) if ratios else None
+
+    @property
+    def unreplicated(self) -> str | None:
+        """Why there are neither processes nor controls; null where there are, or nothing is said of it."""
+        reason = self.extra_info.get("unreplicated")
+        return reason if isinstance(reason, str) else None
+
+    @property
+    def spoilers(self) -> tuple[Spoiler, ...]:
+        """What may have spoilt the measurement; empty also where nothing was looked for (older results)."""
+        return _SPOILERS.validate_python(self.extra_info.get("spoilers") or ())
+
+    @property
+    def awake_cores(self) -> tuple[int, ...] | None:
+        """Which cores were kept from halting; null where nothing is said of it."""
+        awake = self.extra_info.get("awake")
+        return tuple(awake["cores"]) if isinstance(awake, dict) else None
+
+    @property
+    def server_cpu_us_per_round_trip(self) -> float | None:
+        """CPU time of the server per round trip, in microseconds; null where it is not known."""
+        value = self.extra_info.get("server_cpu_us_per_round_trip")
+        return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+
+    @property
+    def histogram(self) -> str | None:
+        """All round trips that pytest-benchmark's statistics are of, as an HdrHistogram in V2 form; null without."""
+        value = self.extra_info.get("histogram")
+        return value if isinstance(value, str) else None
 
 
 def _in_utc(value: dt.datetime) -> dt.datetime:
