@@ -14,12 +14,14 @@ from typing import Annotated, NoReturn
 import typer
 from rich.console import Console
 
+from bench.compare.failure import AbError, AbFailedError
 from bench.compare.stored import IncomparableError
 from bench.compare.stored import compare as compare_results
 from bench.report.comparison_table import comparison_table
 from bench.report.figures import printable
 from bench.results.store import DEFAULT_ROOT, ResultError, Store
 
+_FAILED = 1
 _MISUSE = 2
 _INTERRUPTED = 130  # 128 + SIGINT and 128 + SIGPIPE, as a shell reports them
 _BROKEN_PIPE = 141
@@ -74,6 +76,85 @@ def compare(
     comparison_table(comparison, _Console(), stored_old.path, stored_new.path)
 
 
+@app.command()
+def ab(
+    a: Annotated[str, typer.Argument(metavar="REV_A", help="The revision to compare with.", show_default=False)],
+    b: Annotated[str, typer.Argument(metavar="REV_B", help="The revision to compare.", show_default=False)],
+    service: Annotated[
+        str | None, typer.Option("--app", metavar="MODULE:ATTR", help="The ASGI app [app.main:app].")
+    ] = None,
+    app_dir: Annotated[
+        str | None, typer.Option("--app-dir", metavar="DIR", help="A folder that its modules are in, such as src.")
+    ] = None,
+    event: Annotated[str | None, typer.Option(metavar="EVENT", help="The event to emit [FOO→BAR].")] = None,
+    reply: Annotated[
+        str | None, typer.Option(metavar="EVENT", help="The event that answers [the acknowledgement].")
+    ] = None,
+    payload: Annotated[
+        str | None, typer.Option(metavar="JSON", help="What is emitted; {token} in it makes each unique.")
+    ] = None,
+    benchmarks: Annotated[
+        str | None, typer.Option(metavar="NAME,…", help="event, acknowledged, event-1kB, event-16kB [all of them].")
+    ] = None,
+    precision: Annotated[str, typer.Option(metavar="PERCENT", help="Ends at intervals of p50 this narrow.")] = "0.3",
+    threshold: Annotated[str, typer.Option(metavar="PERCENT", help="What is slower by more fails.")] = "0.5",
+    max_time: Annotated[str, typer.Option(metavar="SECONDS", help="Ends then at the latest.")] = "180",
+    env_per_rev: Annotated[
+        bool, typer.Option("--env-per-rev", help="Run each revision with the packages that it asks for.")
+    ] = False,
+    no_awake: Annotated[bool, typer.Option("--no-awake", help="Let the cores halt between messages.")] = False,
+    reply_timeout: Annotated[str, typer.Option(metavar="SECONDS", help="How long a reply is awaited.")] = "5",
+    pairs: Annotated[
+        int | None, typer.Option(metavar="N", help="Pairs of bursts for each benchmark and restart.")
+    ] = None,
+    burst: Annotated[int | None, typer.Option(metavar="N", help="Round trips in a burst.")] = None,
+    markdown: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write it as Markdown, for a pull request.")
+    ] = None,
+    results: Annotated[Path, typer.Option("--results", metavar="DIR", help="Where results are stored.")] = DEFAULT_ROOT,
+) -> int:
+    """Compare two commits' services, live and in alternation on this machine; exit code 1 if REV_B is slower.
+
+    REV_A and REV_B are commits, branches, tags, HEAD~1 and so on, or WORKTREE for the working tree as it is. Ctrl-C
+    gives the answer so far.
+    """
+    # Late: it imports what measures, which the other commands need not wait for.
+    from bench.compare.ab_options import plan
+    from bench.compare.interleaved import compare_revisions
+    from bench.report.ab_markdown import ab_markdown
+    from bench.report.ab_progress import AbProgress
+    from bench.report.ab_table import ab_table
+
+    planned = plan(
+        app=service,
+        app_directory=app_dir,
+        event=event,
+        reply=reply,
+        payload=payload,
+        benchmarks=benchmarks,
+        precision=precision,
+        threshold=threshold,
+        max_time=max_time,
+        env_per_rev=env_per_rev,
+        awake=not no_awake,
+        reply_timeout=reply_timeout,
+        pairs=pairs,
+        burst=burst,
+    )
+    if markdown is not None and not markdown.absolute().parent.is_dir():
+        raise AbError(f"--markdown {markdown}: there is no such folder")
+    with AbProgress(_Console(stderr=True)) as report:
+        result = compare_revisions(planned, a, b, Path.cwd(), report)
+    path = Store(results).save(result)
+    ab_table(result, _Console(), path)
+    if markdown is not None:
+        try:
+            markdown.write_text(ab_markdown(result))
+        except OSError as error:
+            raise AbError(f"--markdown {markdown}: {error.strerror or error}") from None
+    return _FAILED if result.slower else 0
+
+
 def main() -> NoReturn:
     """Run the command line and exit."""
     for stream in (sys.stdout, sys.stderr):
@@ -85,6 +166,8 @@ def main() -> NoReturn:
         code = _fail(f"{error.format_message().rstrip('. ')}; see `bench --help`", _MISUSE)
     except (ResultError, IncomparableError) as error:
         code = _fail(str(error), _MISUSE)
+    except AbError as error:
+        code = _fail(str(error), _FAILED if isinstance(error, AbFailedError) else _MISUSE)
     except (KeyboardInterrupt, typer.Abort):
         code = _INTERRUPTED
     sys.exit(code or 0)

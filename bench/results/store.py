@@ -1,6 +1,6 @@
 """Where results lie, and how they get there whole: `<root>/<kind>/<machine id>/NNNN_<name>.json`.
 
-The layout is pytest-benchmark's, for both kinds, so that its own commands read the latency folder. Rules of this file:
+The layout is pytest-benchmark's, for all kinds, so that its own commands read the latency folder. Rules of this file:
 
 - A result is either there, whole, or not there: it is written to a temporary file beside its place, synced, and then
   linked into place, which never replaces a file.
@@ -19,10 +19,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from pydantic import ValidationError
 from pytest_benchmark.utils import get_machine_id
 
+from bench.results.ab import AB_SCHEMA, AbResult
 from bench.results.model import KINDS, LOAD_SCHEMA, CommitInfo, Kind, LatencyResult, LoadResult, Result
 
 DEFAULT_ROOT = Path("results")
@@ -139,14 +141,38 @@ def load(path: Path) -> Result:
 
     Raises ResultError with the file's name and what is wrong with it: missing, damaged, of another schema, foreign.
     """
+    text, content = _content(path)
+    try:
+        if "schema" in content:
+            if content["schema"] == AB_SCHEMA:
+                raise ResultError(f"{path}: a comparison of two revisions ({AB_SCHEMA!r}), and no result to compare")
+            if content["schema"] != LOAD_SCHEMA:
+                raise ResultError(f"{path}: has schema {content['schema']!r}, but this version reads {LOAD_SCHEMA!r}")
+            return LoadResult.model_validate_json(text, strict=True)
+        if "benchmarks" in content and "machine_info" in content:
+            return LatencyResult.model_validate(content)
+    except ValidationError as error:
+        raise ResultError(f"{path}: {_first(error)}") from None
+    raise ResultError(f"{path}: neither a load result ({LOAD_SCHEMA!r}) nor a latency result (pytest-benchmark's JSON)")
+
+
+def load_ab(path: Path) -> AbResult:
+    """Read one stored comparison of two revisions. Raises ResultError as `load` does."""
+    text, content = _content(path)
+    if content.get("schema") != AB_SCHEMA:
+        raise ResultError(f"{path}: no comparison of two revisions (it has not the schema {AB_SCHEMA!r})")
+    try:
+        return AbResult.model_validate_json(text, strict=True)
+    except ValidationError as error:
+        raise ResultError(f"{path}: {_first(error)}") from None
+
+
+def _content(path: Path) -> tuple[str, dict[str, object]]:
+    """The file's text, and the JSON object that it is. Raises ResultError."""
     try:
         raw = path.read_bytes()
     except OSError as error:
         raise ResultError(f"{path}: {error.strerror or error}") from error
-    return _parsed(path, raw)
-
-
-def _parsed(path: Path, raw: bytes) -> Result:
     if not raw.strip():
         raise ResultError(f"{path}: the file is empty")
     try:
@@ -161,16 +187,7 @@ def _parsed(path: Path, raw: bytes) -> Result:
         raise ResultError(f"{path}: not JSON that can be read: {error}") from None
     if not isinstance(content, dict):
         raise ResultError(f"{path}: not a benchmark result: a JSON {type(content).__name__}, not an object")
-    try:
-        if "schema" in content:
-            if content["schema"] != LOAD_SCHEMA:
-                raise ResultError(f"{path}: has schema {content['schema']!r}, but this version reads {LOAD_SCHEMA!r}")
-            return LoadResult.model_validate_json(text, strict=True)
-        if "benchmarks" in content and "machine_info" in content:
-            return LatencyResult.model_validate(content)
-    except ValidationError as error:
-        raise ResultError(f"{path}: {_first(error)}") from None
-    raise ResultError(f"{path}: neither a load result ({LOAD_SCHEMA!r}) nor a latency result (pytest-benchmark's JSON)")
+    return text, content
 
 
 def _first(error: ValidationError) -> str:
@@ -199,12 +216,12 @@ class Store:
 
     root: Path = DEFAULT_ROOT
 
-    def folder(self, kind: Kind) -> Path:
+    def folder(self, kind: Kind | Literal["ab"]) -> Path:
         """This machine's folder for results of that kind; it need not exist."""
         return self.root / kind / machine_id()
 
-    def save(self, result: LoadResult) -> Path:
-        """Store a load result under this machine's next number and return its path.
+    def save(self, result: LoadResult | AbResult) -> Path:
+        """Store a load result, or a comparison of two revisions, under this machine's next number and return its path.
 
         Raises ResultError where that is not possible. (Latency results are stored by pytest-benchmark's storage,
         through `write_numbered`.)
