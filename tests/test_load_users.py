@@ -83,7 +83,7 @@ def test_a_life(tmp_path: Path, service: ServerProcess) -> None:
 
 def test_weights(tmp_path: Path, service: ServerProcess) -> None:
     code, locust = run(
-        tmp_path, "LivingUser", "--host", service.url, "-u", "60", "-r", "60", "-t", "2s", locustfile=BEHAVIOUR
+        tmp_path, "LivingUser", "--host", service.url, "-u", "60", "-r", "60", "-t", "5s", locustfile=BEHAVIOUR
     )
     assert code == 0
     names = Counter(tasks_of(locust))

@@ -10,12 +10,13 @@ in, reports out.
 from __future__ import annotations
 
 from collections import Counter
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from bench.load.recording import TIMEOUT, Batch
+from bench.load.recording import TIMEOUT, UNSCHEDULED, Batch, Delays
 from bench.timing.histogram import Histogram, buckets_of, counted
 
 NS_PER_S = 1_000_000_000
@@ -59,8 +60,23 @@ class OperationReport(BaseModel):
     window_ok: int
     """Replies received within the window: the throughput's numerator."""
     window_failed: int
-    """Emissions sent within the histogram's time that did not succeed: its censored share."""
+    """Emissions intended within the window that were sent and did not succeed: the censored share of its times."""
+    dropped: int
+    window_dropped: int
+    """Emissions intended within the window that were never sent: besides, the censored share of its response times."""
     service: StoredHistogram
+    response: StoredHistogram | None
+    """None in a closed load."""
+
+
+class SecondOperation(BaseModel):
+    """The times of the replies to one operation that were received in one second."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    service: StoredHistogram
+    response: StoredHistogram | None
 
 
 class SecondReport(BaseModel):
@@ -73,8 +89,13 @@ class SecondReport(BaseModel):
     sent: int
     ok: int
     failed: int
+    dropped: int
     cpu_share: float | None
-    service: StoredHistogram
+    send_lateness: StoredHistogram | None
+    """Of what the schedule wanted in this second; None in a closed load."""
+    loop_lag: StoredHistogram
+    queueing: StoredHistogram
+    operations: list[SecondOperation]
 
 
 class Report(BaseModel):
@@ -87,6 +108,7 @@ class Report(BaseModel):
     window_start_ns: int | None
     window_end_ns: int | None
     window_cpu_ns: int | None
+    is_open: bool
     operations: list[OperationReport]
     seconds: list[SecondReport]
 
@@ -95,9 +117,12 @@ class _Operation:
     def __init__(self) -> None:
         self.ok = 0
         self.failed: Counter[str] = Counter()
+        self.dropped = 0
         self.window_ok = 0
         self.window_failed = 0
+        self.window_dropped = 0
         self.service = Histogram()
+        self.response = Histogram()
 
 
 class _Second:
@@ -106,18 +131,32 @@ class _Second:
         self.sent = 0
         self.ok = 0
         self.failed = 0
+        self.dropped = 0
         self.cpu_share: float | None = None
-        self.service = Histogram()
+        self.send_lateness = Histogram()
+        self.loop_lag = Histogram()
+        self.queueing = Histogram()
+        self.times: dict[str, tuple[Histogram, Histogram]] = {}
+        """By operation: of the service times, and of the response times."""
+
+    def settle(self) -> None:
+        for histogram in (self.send_lateness, self.loop_lag, self.queueing, *chain(*self.times.values())):
+            histogram.settle()
 
 
 class Account:
-    """Counts batches. `started_ns` is the run's start on this process's clock; all times given are on that clock."""
+    """Counts batches. `started_ns` is the run's start on this process's clock; all times given are on that clock.
 
-    def __init__(self, started_ns: int, apart: str) -> None:
+    `apart` is the name of the operation that connects. In an open load (`is_open`) each emission belongs to the moment
+    for which it was intended, in a closed one to that at which it was sent.
+    """
+
+    def __init__(self, started_ns: int, apart: str, is_open: bool = False) -> None:
+        self.is_open = is_open
         self.started_ns = started_ns
         self.window_start_ns: int | None = None
         self.window_end_ns: int | None = None
-        self._apart = apart  # the name of the operation that connects
+        self._apart = apart
         self._operations: dict[str, _Operation] = {}
         self._seconds: dict[int, _Second] = {}
         self._changed: set[int] = set()
@@ -128,29 +167,67 @@ class Account:
         times = np.frombuffer(batch.completed, dtype=np.int64)
         sent, received = times[0::2], times[1::2]
         service = received - sent
-        operation.ok += len(sent)
         failures = batch.failures
+        dropped = np.frombuffer(batch.dropped, dtype=np.int64)
+        operation.ok += len(sent)
+        operation.dropped += len(dropped)
         operation.failed.update(failure.kind for failure in failures)
         if batch.operation == self._apart:
             operation.service.record(service)
             operation.window_failed += len(failures)
             return
         failed_sent = np.array([failure.sent_ns for failure in failures], dtype=np.int64)
+        scheduled = intended = sent
+        failed_intended = failed_sent
+        if self.is_open:
+            scheduled = np.frombuffer(batch.intended, dtype=np.int64)
+            failed_scheduled = np.array([failure.intended_ns for failure in failures], dtype=np.int64)
+            intended = np.where(scheduled == UNSCHEDULED, sent, scheduled)
+            failed_intended = np.where(failed_scheduled == UNSCHEDULED, failed_sent, failed_scheduled)
+            self._add_lateness(sent, scheduled)
+            self._add_lateness(failed_sent, failed_scheduled)
+        response = received - intended
         buckets = buckets_of(service)
-        in_window = self._in_window(sent)
+        response_buckets = buckets_of(response) if self.is_open else buckets
+        in_window = self._in_window(intended)
         operation.service.record(service[in_window], buckets[in_window])
+        if self.is_open:
+            operation.response.record(response[in_window], response_buckets[in_window])
         operation.window_ok += int(np.count_nonzero(self._in_window(received)))
-        operation.window_failed += int(np.count_nonzero(self._in_window(failed_sent)))
+        operation.window_failed += int(np.count_nonzero(self._in_window(failed_intended)))
+        operation.window_dropped += int(np.count_nonzero(self._in_window(dropped)))
         for second, number in self._per_second(np.concatenate((sent, failed_sent))):
             self._second(second).sent += number
         for second, number in self._per_second(np.array([failure.ended_ns for failure in failures], dtype=np.int64)):
             self._second(second).failed += number
+        for second, number in self._per_second(dropped):
+            self._second(second).dropped += number
         received_in = (received - self.started_ns) // NS_PER_S
         for second, number in self._per_second(received):
             entry = self._second(second)
             entry.ok += number
             then = received_in == second
-            entry.service.record(service[then], buckets[then])
+            services, responses = entry.times.setdefault(batch.operation, (Histogram(), Histogram()))
+            services.record(service[then], buckets[then])
+            if self.is_open:
+                responses.record(response[then], response_buckets[then])
+
+    def _add_lateness(self, sent: Times, scheduled: Times) -> None:
+        wanted = scheduled != UNSCHEDULED
+        lateness = sent[wanted] - scheduled[wanted]
+        scheduled_in = (scheduled[wanted] - self.started_ns) // NS_PER_S
+        for second, _ in self._per_second(scheduled[wanted]):
+            self._second(second).send_lateness.record(lateness[scheduled_in == second])
+
+    def note_delays(self, delays: Delays) -> None:
+        """Count how late the loop itself was."""
+        for times_ns, of in ((delays.loop_lag, "loop_lag"), (delays.queueing, "queueing")):
+            pairs = np.frombuffer(times_ns, dtype=np.int64)
+            when, late = pairs[0::2], pairs[1::2]
+            noted_in = (when - self.started_ns) // NS_PER_S
+            for second, _ in self._per_second(when):
+                histogram: Histogram = getattr(self._second(second), of)
+                histogram.record(late[noted_in == second])
 
     def note_users(self, now_ns: int, users: int) -> None:
         """Note how many users there are; a second keeps the most that it saw."""
@@ -166,7 +243,9 @@ class Account:
         self.window_start_ns = now_ns
 
     def close_window(self, now_ns: int) -> None:
-        """The steady part ends: nothing is sent any more."""
+        """The steady part ends: nothing is sent any more. If it has not begun yet, it never will."""
+        if self.window_start_ns is not None and self.window_start_ns > now_ns:
+            self.window_start_ns = None
         self.window_end_ns = now_ns
 
     def report(
@@ -188,6 +267,7 @@ class Account:
             window_start_ns=self._since_start(self.window_start_ns),
             window_end_ns=self._since_start(self.window_end_ns),
             window_cpu_ns=window_cpu_ns,
+            is_open=self.is_open,
             operations=[
                 self._operation_report(name, operation, unfinished[name], late[name])
                 for name, operation in self._operations.items()
@@ -208,7 +288,10 @@ class Account:
             window_ok=operation.window_ok,
             # When the unfinished were sent is not known. They are the last of the run: of its window, if it had one.
             window_failed=operation.window_failed + (unfinished if self.window_start_ns is not None else 0),
+            dropped=operation.dropped,
+            window_dropped=operation.window_dropped,
             service=StoredHistogram.of(operation.service),
+            response=StoredHistogram.of(operation.response) if self.is_open else None,
         )
 
     def _second_report(self, second: int) -> SecondReport:
@@ -219,8 +302,19 @@ class Account:
             sent=entry.sent,
             ok=entry.ok,
             failed=entry.failed,
+            dropped=entry.dropped,
             cpu_share=entry.cpu_share,
-            service=StoredHistogram.of(entry.service),
+            send_lateness=StoredHistogram.of(entry.send_lateness) if self.is_open else None,
+            loop_lag=StoredHistogram.of(entry.loop_lag),
+            queueing=StoredHistogram.of(entry.queueing),
+            operations=[
+                SecondOperation(
+                    name=name,
+                    service=StoredHistogram.of(service),
+                    response=StoredHistogram.of(response) if self.is_open else None,
+                )
+                for name, (service, response) in entry.times.items()
+            ],
         )
 
     def _second(self, second: int) -> _Second:
@@ -230,7 +324,7 @@ class Account:
         if entry is None:
             entry = self._seconds[second] = _Second()
             if (before := self._seconds.get(second - 1)) is not None:
-                before.service.settle()  # little more will come for it
+                before.settle()  # little more will come for it
         return entry
 
     def _per_second(self, times_ns: Times) -> list[tuple[int, int]]:

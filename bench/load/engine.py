@@ -9,20 +9,25 @@ side has to know crosses in `outbox`, a deque, whose append and popleft are atom
 from __future__ import annotations
 
 import asyncio
+import random
 import sys
 import time
+from array import array
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from time import perf_counter_ns
 from typing import Any
 
 import gevent
 import uvloop
 from gevent import monkey
 
-from bench.load.recording import Batch, OperationLog
+from bench.load.alarm import Alarm
+from bench.load.recording import Batch, Delays, OperationLog
 
 FLUSH_INTERVAL_S = 0.1
+_PROBE_INTERVAL_NS = 10_000_000
 
 # The gevent side counts batches while the loop runs. CPython hands the interpreter lock over only after this long:
 # its default of 5 ms would be 5 ms of lag in the loop.
@@ -46,6 +51,11 @@ class Engine:
         self.outbox: deque[Any] = deque()
         """What the gevent side has to know, oldest first: Batch, LoopError, and what the sessions append."""
         self._logs: dict[str, OperationLog] = {}
+        self.queueing: array[int] = array("q")
+        """See recording.Delays."""
+        self._loop_lag: array[int] = array("q")
+        self._probe: Alarm | None = None
+        self._probe_ns = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ended = False
 
@@ -58,6 +68,7 @@ class Engine:
         self._loop = uvloop.new_event_loop()
         self._loop.set_exception_handler(self._note_exception)
         self._loop.call_soon(self._flush_regularly)
+        self._loop.call_soon(self._set_probe)
         _start_new_thread(self._run, (self._loop,))
 
     def stop(self, timeout_s: float = 5.0) -> None:
@@ -69,6 +80,9 @@ class Engine:
         while not self._ended and time.monotonic() < give_up_at:
             gevent.sleep(0.005)
         self._loop = None
+        if self._ended and self._probe is not None:
+            self._probe.close()
+            self._probe = None
 
     def submit(self, function: Callable[..., Any], *arguments: Any) -> None:
         """Have the loop call a function soon. From any thread; the engine must be running."""
@@ -88,11 +102,27 @@ class Engine:
             batch: Batch | None = log.flush()
             if batch is not None:
                 self.outbox.append(batch)
+        if self._loop_lag or self.queueing:
+            self.outbox.append(Delays(self._loop_lag, self.queueing))
+            self._loop_lag, self.queueing = array("q"), array("q")
 
     def _flush_regularly(self) -> None:
         self.flush()
         assert self._loop is not None
         self._loop.call_later(FLUSH_INTERVAL_S, self._flush_regularly)
+
+    def _set_probe(self) -> None:
+        if self._probe is None:
+            assert self._loop is not None
+            self._probe = Alarm(self._loop, self._note_lag)
+        self._probe_ns = perf_counter_ns() + round(random.expovariate(1 / _PROBE_INTERVAL_NS))
+        self._probe.set(self._probe_ns)
+
+    def _note_lag(self) -> None:
+        now_ns = perf_counter_ns()
+        self._loop_lag.append(now_ns)
+        self._loop_lag.append(now_ns - self._probe_ns)
+        self._set_probe()
 
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
         asyncio.set_event_loop(loop)

@@ -10,6 +10,7 @@ beside it would count twice. Runs on the gevent side.
 from __future__ import annotations
 
 import time
+from itertools import chain, repeat
 
 import numpy as np
 from locust import stats as locust_stats
@@ -17,11 +18,14 @@ from locust.env import Environment
 from locust.stats import RequestStats, StatsEntry, StatsError
 from numpy.typing import NDArray
 
-from bench.load.recording import Batch
+from bench.load.recording import UNSCHEDULED, Batch
 from bench.timing.histogram import counted
 
 REQUEST_TYPE = "SIO"
 """What Locust shows as the type of our operations."""
+
+DROPPED = "dropped: not sent when the schedule wanted it"
+"""Under which error Locust shows what an open load could not send."""
 
 _NS_PER_MS = 1_000_000
 _NS_PER_S = 1_000_000_000
@@ -53,46 +57,61 @@ def _somebody_else_listens(environment: Environment) -> bool:
 
 def _fire(environment: Environment, batch: Batch) -> None:
     wall_offset_ns = time.time_ns() - time.perf_counter_ns()
-    times = iter(batch.completed)
-    samples = [(sent, received, "") for sent, received in zip(times, times, strict=True)]
-    samples += [(failure.sent_ns, failure.ended_ns, failure.kind) for failure in batch.failures]
-    for sent_ns, ended_ns, kind in samples:
+    began, ended = _times(batch)
+    kinds = [""] * (len(batch.completed) // 2) + [failure.kind for failure in batch.failures]
+    samples = list(zip(began.tolist(), ended.tolist(), kinds, strict=True))
+    samples += [(intended_ns, None, DROPPED) for intended_ns in batch.dropped]
+    for began_ns, ended_ns, kind in samples:
         environment.events.request.fire(
             request_type=REQUEST_TYPE,
             name=batch.operation,
-            response_time=(ended_ns - sent_ns) / _NS_PER_MS,
+            response_time=None if ended_ns is None else (ended_ns - began_ns) / _NS_PER_MS,
             response_length=0,
             exception=OperationFailed(kind) if kind else None,
             context={},
-            start_time=(sent_ns + wall_offset_ns) / _NS_PER_S,
+            start_time=(began_ns + wall_offset_ns) / _NS_PER_S,
             response=None,
             url=None,
         )
 
 
-def _extend(stats: RequestStats, batch: Batch) -> None:
+def _times(batch: Batch) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """When each emission began, which in an open load is when it was intended, and ended: successes, then failures."""
     times = np.frombuffer(batch.completed, dtype=np.int64)
     failures = batch.failures
-    sent = np.concatenate((times[0::2], np.array([f.sent_ns for f in failures], dtype=np.int64)))
-    ended = np.concatenate((times[1::2], np.array([f.ended_ns for f in failures], dtype=np.int64)))
-    ended_s = (ended + (time.time_ns() - time.perf_counter_ns())) // _NS_PER_S
-    took_ms = (ended - sent) / _NS_PER_MS
+    sent = np.concatenate((times[0::2], np.array([failure.sent_ns for failure in failures], dtype=np.int64)))
+    ended = np.concatenate((times[1::2], np.array([failure.ended_ns for failure in failures], dtype=np.int64)))
+    if not batch.intended and not failures:
+        return sent, ended
+    successes = batch.intended or [UNSCHEDULED] * (len(times) // 2)
+    intended = np.array([*successes, *(failure.intended_ns for failure in failures)], dtype=np.int64)
+    return np.where(intended == UNSCHEDULED, sent, intended), ended
+
+
+def _extend(stats: RequestStats, batch: Batch) -> None:
+    failures, dropped = batch.failures, len(batch.dropped)
+    began, ended = _times(batch)
+    wall_offset_ns = time.time_ns() - time.perf_counter_ns()
+    ended_s = (np.concatenate((ended, np.frombuffer(batch.dropped, dtype=np.int64))) + wall_offset_ns) // _NS_PER_S
+    took_ms = (ended - began) / _NS_PER_MS
 
     entry = StatsEntry(stats, batch.operation, REQUEST_TYPE)
-    entry.num_requests = len(took_ms)
-    entry.total_response_time = float(took_ms.sum())  # type: ignore[assignment]  # typed int, but a float in Locust too
-    entry.min_response_time = float(took_ms.min())  # type: ignore[assignment]
-    entry.max_response_time = float(took_ms.max())  # type: ignore[assignment]
-    entry.response_times = _counted(_buckets(took_ms))
+    entry.num_requests = len(took_ms) + dropped
+    entry.num_none_requests = dropped  # they have no time
+    if len(took_ms):
+        entry.total_response_time = float(took_ms.sum())  # type: ignore[assignment]  # an int by its type alone
+        entry.min_response_time = float(took_ms.min())  # type: ignore[assignment]
+        entry.max_response_time = float(took_ms.max())  # type: ignore[assignment]
+        entry.response_times = _counted(_buckets(took_ms))
     entry.num_reqs_per_sec = _counted(ended_s)
     entry.last_request_timestamp = float(ended_s.max())
-    entry.num_failures = len(failures)
-    entry.num_fail_per_sec = _counted(ended_s[len(times) // 2 :])
+    entry.num_failures = len(failures) + dropped
+    entry.num_fail_per_sec = _counted(ended_s[len(batch.completed) // 2 :])
     stats.entries[(batch.operation, REQUEST_TYPE)].extend(entry)
     stats.total.extend(entry)
 
-    for failure in failures:
-        error = OperationFailed(failure.kind)
+    for kind in chain((failure.kind for failure in failures), repeat(DROPPED, dropped)):
+        error = OperationFailed(kind)
         key = StatsError.create_key(REQUEST_TYPE, batch.operation, error)
         known = stats.errors.get(key)
         if known is None:

@@ -7,12 +7,15 @@ of the processes' rates, each from the beginning of its own window to the common
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bench.load.account import NS_PER_S, OperationReport, Report, SecondReport
-from bench.results.model import Distribution, Generator, Operation, Second, Window
+from bench.load.trust import generator, p99_us
+from bench.results.model import Distribution, Generator, Operation, Second, SecondTimes, StageFigures, Window
+from bench.timing.arrivals import RateProfile, Stage
 from bench.timing.histogram import Histogram
 
 
@@ -45,7 +48,7 @@ class Merger:
         """Whether any process was ended by force."""
         return any(received.report.forced for received in self.processes.values())
 
-    def window(self, fallback_end_ns: int) -> Window:
+    def window(self, fallback_end_ns: int, warmup_s: float) -> Window:
         """The steady window. Where a process never got into it, it is empty, at `fallback_end_ns` after the start."""
         reports = [received.report for received in self.processes.values()]
         starts = [report.window_start_ns for report in reports]
@@ -53,7 +56,7 @@ class Merger:
         if not reports or None in starts:
             return Window(start_s=fallback_end_ns / NS_PER_S, end_s=fallback_end_ns / NS_PER_S, warmup_s=0.0)
         start_ns = max(start for start in starts if start is not None)
-        return Window(start_s=start_ns / NS_PER_S, end_s=max(start_ns, *ends) / NS_PER_S, warmup_s=0.0)
+        return Window(start_s=start_ns / NS_PER_S, end_s=max(start_ns, *ends) / NS_PER_S, warmup_s=warmup_s)
 
     def operations(self, timeout_us: float, apart: str) -> tuple[Operation, ...]:
         """A row for each operation; `apart`, which connects, comes first and has no throughput.
@@ -79,22 +82,19 @@ class Merger:
         return tuple(_second(t, by_second.get(t, []), server_cpu_share.get(t)) for t in range(max(by_second) + 1))
 
     def generator(self, apart: str) -> Generator:
-        """CPU of the generator's processes over their windows: per round trip in all, the share of the busiest."""
-        cpu_ns = ok = 0
-        shares = []
-        for received in self.processes.values():
-            report = received.report
-            duration_ns = _window_ns(report)
-            if report.window_cpu_ns is None or not duration_ns:
-                continue
-            cpu_ns += report.window_cpu_ns
-            ok += sum(operation.window_ok for operation in report.operations if operation.name != apart)
-            shares.append(report.window_cpu_ns / duration_ns)
-        return Generator(
-            processes=max(1, len(self.processes)),
-            cpu_us_per_round_trip=cpu_ns / ok / 1000 if ok else None,
-            cpu_share=max(shares, default=None),
-        )
+        """What the generator used, and the verdict on it."""
+        processes = [(received.report, received.seconds) for received in self.processes.values()]
+        return generator(processes, self.round_trips_in_window(apart))
+
+    def stages(self, profile: RateProfile, go_s: float, timeline: Sequence[Second]) -> tuple[StageFigures, ...]:
+        """What came of each stage of a rate whose schedule started at `go_s`: of the seconds that are wholly in it."""
+        found = []
+        for stage in profile.stages:
+            start_s, end_s = go_s + stage.start_s, go_s + stage.start_s + (stage.duration_s or math.inf)
+            seconds = [second for second in timeline if second.t >= start_s - 1e-6 and second.t + 1 <= end_s + 1e-6]
+            if seconds:
+                found.append(_stage(stage, seconds))
+        return tuple(found)
 
     def round_trips_in_window(self, apart: str) -> int:
         """Replies received within the window, all operations but the one that is no round trip."""
@@ -106,18 +106,13 @@ class Merger:
         )
 
 
-def _window_ns(report: Report) -> int:
-    if report.window_start_ns is None or report.window_end_ns is None:
-        return 0
-    return report.window_end_ns - report.window_start_ns
-
-
 def _operation(
     name: str, parts: Iterable[tuple[Report, OperationReport]], timeout_us: float, end_ns: int, apart: bool
 ) -> Operation:
-    ok = timeouts = unfinished = late = censored = 0
+    ok = timeouts = unfinished = late = failed = dropped = window_dropped = 0
     errors: Counter[str] = Counter()
-    service = Histogram()
+    service, response = Histogram(), Histogram()
+    is_open = False
     per_s = 0.0
     has_window = False
     for report, part in parts:
@@ -125,19 +120,24 @@ def _operation(
         timeouts += part.timeouts
         unfinished += part.unfinished
         late += part.late
-        censored += part.window_failed
+        failed += part.window_failed
+        dropped += part.dropped
+        window_dropped += part.window_dropped
         errors.update(part.errors)
         service.merge(part.service.restored())
+        if part.response is not None:
+            is_open = not apart
+            response.merge(part.response.restored())
         if report.window_start_ns is not None and report.window_start_ns < end_ns:
             has_window = True
             per_s += part.window_ok * NS_PER_S / (end_ns - report.window_start_ns)
     sent = ok + timeouts + sum(errors.values()) + unfinished
     # Beyond which time a censored figure lies: the timeout where there were any, else all that was seen, if anything.
-    limit_us = timeout_us if timeouts else _us(service.max_ns)
+    timeout_limit_us = timeout_us if timeouts else None
     return Operation(
         name=name,
-        scheduled=sent,
-        dropped=0,
+        scheduled=sent + dropped,
+        dropped=dropped,
         sent=sent,
         ok=ok,
         timeouts=timeouts,
@@ -145,18 +145,24 @@ def _operation(
         unfinished=unfinished,
         late=late,
         throughput_per_s=per_s if has_window and not apart else None,
-        service_us=_distribution(service, censored, limit_us),
+        service_us=_distribution(service, failed, timeout_limit_us),
+        response_us=_distribution(response, failed + window_dropped, timeout_limit_us) if is_open else None,
         service_histogram=service.encode() if service.count else None,
+        response_histogram=response.encode() if response.count else None,
     )
 
 
-def _distribution(histogram: Histogram, censored: int, limit_us: float | None) -> Distribution | None:
+def _distribution(histogram: Histogram, censored: int, timeout_us: float | None) -> Distribution | None:
+    """`censored` emissions are only known to be long: to have taken `timeout_us`, if that is why, or for ever."""
+    limit_us = timeout_us if timeout_us is not None else _us(histogram.max_ns)
     if limit_us is None:
         return None  # nothing succeeded, and what failed does not tell how long it would have taken
 
     def percentile_us(percent: float) -> float | None:
-        value_ns = histogram.percentile_ns(percent, censored)
-        return None if value_ns is None else value_ns / 1000
+        value_us = _us(histogram.percentile_ns(percent, censored))
+        # A response time may be longer than the timeout, which begins when it is sent: whether those that timed out
+        # would have been shorter, nobody knows.
+        return None if value_us is None or (censored and timeout_us is not None and value_us > timeout_us) else value_us
 
     return Distribution(
         min=_us(histogram.min_ns),
@@ -171,22 +177,69 @@ def _distribution(histogram: Histogram, censored: int, limit_us: float | None) -
 
 
 def _second(t: int, parts: list[SecondReport], server_cpu_share: float | None) -> Second:
-    service = Histogram()
-    failed = 0
+    failed = sum(part.failed for part in parts)
+    dropped = sum(part.dropped for part in parts)
+    times: dict[str, tuple[Histogram, Histogram]] = {}
     for part in parts:
-        service.merge(part.service.restored())
-        failed += part.failed
+        for operation in part.operations:
+            service, response = times.setdefault(operation.name, (Histogram(), Histogram()))
+            service.merge(operation.service.restored())
+            if operation.response is not None:
+                response.merge(operation.response.restored())
+    shown = Histogram()
+    for service, response in times.values():
+        shown.merge(response if response.count else service)
     return Second(
         t=t,
         users=sum(part.users for part in parts),
         sent=sum(part.sent for part in parts),
         ok=sum(part.ok for part in parts),
         failed=failed,
-        p50_us=_us(service.percentile_ns(50, failed)),
-        p99_us=_us(service.percentile_ns(99, failed)),
+        dropped=dropped,
+        p50_us=_us(shown.percentile_ns(50, failed + dropped)),
+        p99_us=_us(shown.percentile_ns(99, failed + dropped)),
         server_cpu_share=server_cpu_share,
         generator_cpu_share=max((part.cpu_share for part in parts if part.cpu_share is not None), default=None),
+        send_lateness_p99_us=p99_us(part.send_lateness for part in parts),
+        loop_lag_p99_us=p99_us(part.loop_lag for part in parts),
+        operations=tuple(
+            SecondTimes(
+                name=name,
+                service_histogram=service.encode(),
+                response_histogram=response.encode() if response.count else None,
+            )
+            for name, (service, response) in sorted(times.items())
+        ),
     )
+
+
+def _stage(stage: Stage, seconds: Sequence[Second]) -> StageFigures:
+    response = Histogram()
+    for second in seconds:
+        for operation in second.operations:
+            if operation.response_histogram is not None:
+                response.merge(Histogram.decode(operation.response_histogram))
+    failed, dropped = sum(second.failed for second in seconds), sum(second.dropped for second in seconds)
+    start_s, end_s = seconds[0].t, seconds[-1].t + 1
+    return StageFigures(
+        stage=str(stage),
+        start_s=start_s,
+        end_s=end_s,
+        offered_per_s=(stage.from_per_s + stage.to_per_s) / 2,
+        throughput_per_s=sum(second.ok for second in seconds) / (end_s - start_s),
+        failed=failed,
+        dropped=dropped,
+        p50_us=_us(response.percentile_ns(50, failed + dropped)),
+        p90_us=_us(response.percentile_ns(90, failed + dropped)),
+        p99_us=_us(response.percentile_ns(99, failed + dropped)),
+        server_cpu_share=_mean(second.server_cpu_share for second in seconds),
+        generator_cpu_share=_mean(second.generator_cpu_share for second in seconds),
+    )
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
 
 
 def _us(value_ns: float | None) -> float | None:

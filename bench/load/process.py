@@ -12,6 +12,7 @@ import secrets
 import time
 import traceback
 from collections import Counter
+from collections.abc import Callable
 from itertools import count
 from time import perf_counter_ns, process_time_ns
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -23,9 +24,11 @@ from locust.env import Environment
 from bench.load.account import NS_PER_S, Account, Report
 from bench.load.engine import Engine, LoopError
 from bench.load.locust_statistics import log_batch
-from bench.load.recording import CONNECT, Batch
+from bench.load.pacing import WHOLE, Pacer, Pacing
+from bench.load.recording import CONNECT, Batch, Delays
 from bench.load.session import Session, SessionEnded, Shared, TaskRaised
 from bench.roundtrip import tokens
+from bench.timing.arrivals import Share
 
 if TYPE_CHECKING:
     from bench.load.user import SocketIOUser
@@ -91,7 +94,13 @@ class LoadProcess:
         self._accepting = False
         self._spawned = False
         self._forced = False
-        self._window_cpu_started_ns = 0
+        self.all_there: Callable[[], None] | None = None
+        """Called once in a test, when all users are there; has to see to it that `go` is called."""
+        self._are_there = False
+        self._pacer = Pacer(Pacing())
+        self._warmup_ns = 0
+        self._window_cpu_started: tuple[int, int] | None = None
+        """When the window's CPU time began to be counted, and that CPU time."""
         self._window_cpu_ns: int | None = None
         self._noted = 0, 0
         """Since when, and since which CPU time of this process, the present second's share is counted."""
@@ -109,13 +118,16 @@ class LoadProcess:
 
     # ------------------------------------------------------------------ the run
 
-    def begin(self, started_ns: int) -> None:
-        """A test starts, at `started_ns` of this process's clock."""
+    def begin(self, started_ns: int, pacing: Pacing, warmup_s: float, is_open: bool) -> None:
+        """A test starts, at `started_ns` of this process's clock. Its window opens `warmup_s` after `go`."""
         gc.unfreeze()
         gc.set_threshold(*_ARRIVING_GC_THRESHOLD)
-        self.account = Account(started_ns, CONNECT)
+        self.account = Account(started_ns, CONNECT, is_open)
         self._shared, self._joined = Shared(), 0
         self._accepting, self._spawned, self._forced = True, False, False
+        self._are_there = False
+        self._pacer, self._warmup_ns = Pacer(pacing), round(warmup_s * NS_PER_S)
+        self._window_cpu_started = None
         self._window_cpu_ns = None
         self._noted = started_ns, process_time_ns()
         self.engine.start()
@@ -123,8 +135,19 @@ class LoadProcess:
             self._turning = gevent.spawn(self._turn_regularly)
 
     def all_spawned(self) -> None:
-        """Locust has spawned all users: the window opens as soon as each has tried to connect."""
+        """Locust has spawned all users: they are there as soon as each has tried to connect."""
         self._spawned = True
+
+    def go(self, start_ns: int, share: Share = WHOLE, since_ns: int = 0) -> None:
+        """The load itself starts at `start_ns`: a share of the schedule, where there is one, and the warm-up.
+
+        Called again with another share where the number of processes changes: that share counts from `since_ns` on.
+        """
+        if not self._accepting:
+            return
+        self.engine.submit(self._pacer.follow, share, start_ns, since_ns)
+        if self.account.window_start_ns is None:
+            self.account.open_window(start_ns + self._warmup_ns)
 
     def drain(self, stop_timeout_s: float) -> None:
         """Stop all sessions and return when they have ended and been counted. Called once per test.
@@ -136,6 +159,7 @@ class LoadProcess:
         gc.set_threshold(*_GC_THRESHOLD)
         self._note_use()
         self._close_window()
+        self.engine.submit(self._pacer.end)
         if stop_timeout_s:
             self._stop_sessions(graceful=True)
             self._wait_for_sessions(stop_timeout_s)
@@ -188,7 +212,9 @@ class LoadProcess:
         if not self._accepting:
             greenlet.start()
             return greenlet
-        session = Session(user, url, tokens(self._origin, next(self._connections)), self.engine, self._shared)
+        stream = self._pacer.stream_of(type(user).__name__, user.wait_time)
+        own_tokens = tokens(self._origin, next(self._connections))
+        session = Session(user, url, own_tokens, self.engine, self._shared, stream)
         greenlet.session = session
         self._members[session] = greenlet
         self._joined += 1
@@ -214,15 +240,22 @@ class LoadProcess:
             if isinstance(item, Batch):
                 self.account.add(item)
                 log_batch(self.environment, item)
+            elif isinstance(item, Delays):
+                self.account.note_delays(item)
             elif isinstance(item, SessionEnded):
                 self._members.pop(item.session).session_ended(item.error)
             elif isinstance(item, TaskRaised):
                 self._tell_of_error(item)
             elif isinstance(item, LoopError):
                 logger.error("%s", item.message, exc_info=item.exception)
-        is_due = self._spawned and self.account.window_start_ns is None and bool(self._members)
-        if is_due and self._shared.arrived == self._joined:
-            self._open_window()
+        if self._spawned and not self._are_there and self._members and self._shared.arrived == self._joined:
+            self._are_there = True
+            self._settle()
+            if self.all_there is not None:
+                self.all_there()
+        window_start_ns = self.account.window_start_ns
+        if self._window_cpu_started is None and window_start_ns is not None and perf_counter_ns() >= window_start_ns:
+            self._window_cpu_started = perf_counter_ns(), process_time_ns()
 
     def _tell_of_error(self, raised: TaskRaised) -> None:
         error = raised.error
@@ -249,18 +282,21 @@ class LoadProcess:
 
     # ------------------------------------------------------------------ the window
 
-    def _open_window(self) -> None:
-        # Collecting garbage among thousands of connections that are there to stay would stop the loop again and again.
+    @staticmethod
+    def _settle() -> None:
+        """Going through thousands of connections that are there to stay would stop the loop again and again."""
         gc.collect()
         gc.freeze()
         gc.set_threshold(*_GC_THRESHOLD)
-        self.account.open_window(perf_counter_ns())
-        self._window_cpu_started_ns = process_time_ns()
 
     def _close_window(self) -> None:
-        self.account.close_window(perf_counter_ns())
-        if self.account.window_start_ns is not None:
-            self._window_cpu_ns = process_time_ns() - self._window_cpu_started_ns
+        now_ns = perf_counter_ns()
+        self.account.close_window(now_ns)
+        window_start_ns = self.account.window_start_ns
+        if self._window_cpu_started is not None and window_start_ns is not None:
+            since_ns, cpu_since_ns = self._window_cpu_started
+            share = (process_time_ns() - cpu_since_ns) / max(1, now_ns - since_ns)
+            self._window_cpu_ns = round(share * (now_ns - window_start_ns))
 
     # ------------------------------------------------------------------ waiting
 

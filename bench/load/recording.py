@@ -1,7 +1,8 @@
-"""What the sessions of one process note down while they run: two numbers per success, a tuple per failure.
+"""What the sessions of one process note down while they run: a few numbers per success, a tuple per failure.
 
 This is the hot path. Nothing is computed here: at each flush the numbers collected so far are handed over whole, as a
-`Batch`, and the thread that takes them does the counting. Belongs to the engine's thread.
+`Batch`, and the thread that takes them does the counting. Belongs to the engine's thread. All times are nanoseconds of
+`time.perf_counter_ns`.
 """
 
 from __future__ import annotations
@@ -12,53 +13,87 @@ from typing import NamedTuple
 CONNECT = "connect"
 """The operation that every session performs before any round trip."""
 
+TIMEOUT = "timeout"
+
+UNSCHEDULED = 0
+"""Stands for the intended time of an emission that no schedule wanted: all in a closed load, and in an open one all but
+the first of each arrival's task. Such an emission is intended when it is sent."""
+
 
 class Failure(NamedTuple):
-    """An operation that did not succeed. Times in nanoseconds of `time.perf_counter_ns`.
-
-    `kind` is the word that it is counted under; `timeout` is apart from the errors.
-    """
+    """An operation that did not succeed. `kind` is the word that it is counted under; `timeout` is no error."""
 
     sent_ns: int
     ended_ns: int
     kind: str
-
-
-TIMEOUT = "timeout"
+    intended_ns: int = UNSCHEDULED
 
 
 class Batch(NamedTuple):
-    """What happened to one operation between two flushes; `completed` holds sent and received alternately."""
+    """What happened to one operation between two flushes.
+
+    `completed` holds sent and received alternately. In an open load `intended` holds as many times as there are pairs;
+    in a closed one it is empty. `dropped` are the intended times of what was not sent.
+    """
 
     operation: str
     completed: array[int]
+    intended: array[int]
     failures: list[Failure]
+    dropped: array[int]
+
+
+class Delays(NamedTuple):
+    """How late the engine's loop was, sampled between two flushes: when, and by how much, alternately.
+
+    `loop_lag` is of alarms that were set at random, so that it is what anything that wakes the loop waits for its turn,
+    a reply's frame included (Poisson arrivals see time averages: R. Wolff, Operations Research 30, 1982). `queueing` is
+    how long replies that had been read waited for the task that awaited them; what the last frames of a burst waited to
+    be read is of the same size.
+    """
+
+    loop_lag: array[int]
+    queueing: array[int]
 
 
 class OperationLog:
     """Collects what happens to one operation until the next flush."""
 
-    __slots__ = ("completed", "failures", "name")
+    __slots__ = ("completed", "dropped", "failures", "intended", "name")
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.completed: array[int] = array("q")
-        self.failures: list[Failure] = []
+        self._clear()
 
     def succeeded(self, sent_ns: int, received_ns: int) -> None:
-        """Note a success."""
+        """Note a success of a closed load."""
         self.completed.append(sent_ns)
         self.completed.append(received_ns)
 
-    def failed(self, sent_ns: int, ended_ns: int, kind: str) -> None:
+    def answered(self, intended_ns: int, sent_ns: int, received_ns: int) -> None:
+        """Note a success of an open load."""
+        self.intended.append(intended_ns)
+        self.completed.append(sent_ns)
+        self.completed.append(received_ns)
+
+    def failed(self, sent_ns: int, ended_ns: int, kind: str, intended_ns: int = UNSCHEDULED) -> None:
         """Note a failure."""
-        self.failures.append(Failure(sent_ns, ended_ns, kind))
+        self.failures.append(Failure(sent_ns, ended_ns, kind, intended_ns))
+
+    def drop(self, intended_ns: int) -> None:
+        """Note an emission that the schedule wanted, and that was not sent."""
+        self.dropped.append(intended_ns)
 
     def flush(self) -> Batch | None:
         """Everything since the last flush, or None where there was nothing."""
-        if not self.completed and not self.failures:
+        if not self.completed and not self.failures and not self.dropped:
             return None
-        batch = Batch(self.name, self.completed, self.failures)
-        self.completed = array("q")
-        self.failures = []
+        batch = Batch(self.name, self.completed, self.intended, self.failures, self.dropped)
+        self._clear()
         return batch
+
+    def _clear(self) -> None:
+        self.completed: array[int] = array("q")
+        self.intended: array[int] = array("q")
+        self.failures: list[Failure] = []
+        self.dropped: array[int] = array("q")

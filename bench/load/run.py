@@ -17,6 +17,8 @@ import atexit
 import datetime as dt
 import io
 import logging
+import math
+import secrets
 import signal
 import sys
 import time
@@ -27,15 +29,25 @@ from typing import Any
 
 import gevent
 from locust import events
-from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
 from locust.rpc import Message
 from locust.runners import STATE_RUNNING, STATE_SPAWNING, MasterRunner, Runner, WorkerRunner
 from pydantic import ValidationError
 from rich.console import Console
 
-from bench.load.account import Report
+from bench.load.account import NS_PER_S, Report
 from bench.load.merge import Merger
+from bench.load.options import (
+    DEFAULT_APP,
+    MisuseError,
+    is_open,
+    max_in_flight_of,
+    pacing_of,
+    profile_of,
+    shape_of,
+    warmup_s_of,
+)
+from bench.load.pacing import WHOLE
 from bench.load.process import LoadProcess
 from bench.load.recording import CONNECT
 from bench.load.service import Service, machine_identity, pin_generator
@@ -46,47 +58,28 @@ from bench.results.environment import commit_info, machine_info, packages, servi
 from bench.results.model import LoadResult, Scenario
 from bench.results.store import ResultError, Store
 from bench.server import ServerError
+from bench.timing.arrivals import Share
 from bench.wire.client import websocket_url
 from bench.wire.interface import ConnectFailed
 
 logger = logging.getLogger(__name__)
 
-DEFAULT_APP = "app.main:app"
-
 _REPORT = "bench_report"
 """Worker to master: its account so far."""
 _DRAIN = "bench_drain"
 """Master to worker: stop all sessions, then report for the last time."""
+_READY = "bench_ready"
+"""Worker to master: all of its users are there."""
+_GO = "bench_go"
+"""Master to worker: when the schedule starts, and which share of it is the worker's."""
 
 _REPORT_INTERVAL_S = 1.0
 _HANDSHAKE_MARGIN_S = 10.0
 """For what a drain does besides awaiting replies, and for the messages."""
 _USAGE_INTERVAL_S = 0.2
 _WORKERS_READY_TIMEOUT_S = 5.0
-
-
-class MisuseError(Exception):
-    """The command cannot be carried out as given; the text says why, in one line."""
-
-
-@events.init_command_line_parser.add_listener
-def _add_options(parser: LocustArgumentParser) -> None:
-    parser.add_argument(
-        "--app",
-        metavar="MODULE:ATTRIBUTE",
-        default=DEFAULT_APP,
-        env_var="BENCH_APP",
-        include_in_web_ui=False,
-        help="the ASGI app that a run without --host starts in a process of its own (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--results",
-        metavar="FOLDER",
-        default="results",
-        env_var="BENCH_RESULTS",
-        include_in_web_ui=False,
-        help="where results are stored: FOLDER/load/… (default: %(default)s)",
-    )
+_GO_NOTICE_NS = 200_000_000
+"""How long before its time a message to go is sent."""
 
 
 @events.init.add_listener
@@ -126,6 +119,7 @@ class _Run:
         self.active = False
         self._ending: gevent.Greenlet | None = None
         _refuse_blocking_tasks(environment)
+        self.process.all_there = self._on_all_there
         gevent.signal_handler(signal.SIGINT, _interrupt_main_greenlet)
         added = environment.events
         added.test_start.add_listener(self._on_test_start)
@@ -158,6 +152,15 @@ class _Run:
     def _begin(self) -> None:
         self.active, self._ending = True, None
 
+    def _begin_process(self, started_ns: int, share: Share) -> None:
+        users = _socket_io_users(self.environment)
+        limit = max_in_flight_of(self.options)
+        for user_class in users:
+            if limit is not None:
+                user_class.max_in_flight = limit
+        is_open_load = is_open(self.options, users)
+        self.process.begin(started_ns, pacing_of(self.options, share), warmup_s_of(self.options), is_open_load)
+
     def _on_spawning_complete(self, **_: Any) -> None:
         self.process.all_spawned()
 
@@ -165,6 +168,9 @@ class _Run:
         self.end()
 
     def _on_test_start(self, **_: Any) -> None:
+        raise NotImplementedError
+
+    def _on_all_there(self) -> None:
         raise NotImplementedError
 
     def _on_quitting(self, **_: Any) -> None:
@@ -180,6 +186,11 @@ class _Run:
         self.process.close()
 
 
+def _own_clock_ns(unix_ns: int) -> int:
+    """A wall time as this process's perf_counter tells it."""
+    return perf_counter_ns() + unix_ns - time.time_ns()
+
+
 def _interrupt_main_greenlet() -> None:
     gevent.get_hub().handle_system_error(KeyboardInterrupt, KeyboardInterrupt())
 
@@ -191,6 +202,7 @@ class WorkerRun(_Run):
         super().__init__(environment)
         self._runner = runner
         runner.register_message(_DRAIN, self._on_drain, concurrent=True)
+        runner.register_message(_GO, self._on_go)
         self._reporting: gevent.Greenlet | None = None
 
     def _on_test_start(self, **_: Any) -> None:
@@ -205,11 +217,24 @@ class WorkerRun(_Run):
             return
         pin_generator(tuple(getattr(options, "generator_cores", ())))
         # The run's start is the master's, told as wall time, because perf_counter is another on another machine.
-        started_unix_ns = getattr(options, "started_unix_ns", None) or time.time_ns()
-        self.process.begin(perf_counter_ns() - (time.time_ns() - started_unix_ns))
+        started_ns = _own_clock_ns(getattr(options, "started_unix_ns", None) or time.time_ns())
+        index = max(0, self._runner.worker_index)
+        share = Share(index, max(index + 1, getattr(options, "workers", 1)))
+        self._begin_process(started_ns, share)
         self._begin()
         if self._reporting is None:
             self._reporting = gevent.spawn(self._report_regularly)
+
+    def _on_all_there(self) -> None:
+        if profile_of(self.options) is None:
+            self.process.go(perf_counter_ns())
+        else:
+            self._runner.send_message(_READY, {})
+
+    def _on_go(self, msg: Message, **_: Any) -> None:
+        go = msg.data
+        start_ns = _own_clock_ns(go["start_unix_ns"])
+        self.process.go(start_ns, Share(go["index"], go["count"]), start_ns + go["since_start_ns"])
 
     def _report_regularly(self) -> None:
         while True:
@@ -259,9 +284,17 @@ class OwnerRun(_Run):
         self._hurried = False
         self._service: Service | None = None
         self._watching: gevent.Greenlet | None = None
+        self._seed = str(getattr(self.options, "seed", ""))
+        self._ready: set[str] = set()
+        self._shares: list[str] = []
+        """The workers that have a share of the schedule, in its order."""
+        self._go_ns: int | None = None
+        self._last_stage: gevent.Greenlet | None = None
         _leave_out_unnamed(environment)
+        self._check_options()
         if isinstance(runner, MasterRunner):
             runner.register_message(_REPORT, self._on_report)
+            runner.register_message(_READY, self._on_ready)
         hosts = [user_class.host for user_class in environment.user_classes if issubclass(user_class, SocketIOUser)]
         for host in {environment.host, *hosts} - {None, ""}:
             _refuse_bad_url(str(host))
@@ -324,20 +357,85 @@ class OwnerRun(_Run):
 
     # ------------------------------------------------------------------ start
 
+    def _check_options(self) -> None:
+        """Raises MisuseError."""
+        pacing_of(self.options, WHOLE)
+        warmup_s_of(self.options)
+        max_in_flight_of(self.options)
+        is_open(self.options, _socket_io_users(self.environment))
+
     def _on_test_start(self, **_: Any) -> None:
+        try:
+            self._check_options()
+        except MisuseError as error:  # of the web page's form
+            logger.error("%s", error)
+            gevent.spawn(self._runner.stop)
+            return
         try:
             self._restart_service()
         except ServerError as error:
             logger.error("%s", error)
         self._started_at, self._started_ns, self._stopped_ns = dt.datetime.now(dt.UTC), perf_counter_ns(), None
         self.options.started_unix_ns = time.time_ns()
+        self.options.seed = self._seed or secrets.token_hex(4)
         self._merger = Merger()
         self._expected = set()
+        self._ready, self._shares, self._go_ns = set(), [], None
         self._hurried = False
         self._begin()
-        if not isinstance(self._runner, MasterRunner):
-            self.process.begin(self._started_ns)
+        if isinstance(self._runner, MasterRunner):
+            self.options.workers = max(1, len(self._runner.clients.ready))
+        else:
+            self._begin_process(self._started_ns, WHOLE)
         self._watching = gevent.spawn(self._watch)
+
+    def _on_all_there(self) -> None:
+        if profile_of(self.options) is None:
+            self.process.go(perf_counter_ns())
+        else:
+            self.process.go(self._decide_on_go())
+
+    def _on_spawning_complete(self, **options: Any) -> None:
+        super()._on_spawning_complete(**options)
+        self._share_out()
+
+    def _on_ready(self, msg: Message, **_: Any) -> None:
+        self._ready.add(msg.node_id)
+        self._share_out()
+
+    def _share_out(self) -> None:
+        """Tell the workers which share of the schedule is theirs, once all that have users are ready."""
+        master = self._runner
+        if not isinstance(master, MasterRunner) or not self.active or self._ending is not None:
+            return
+        sharing = sorted(node.id for node in master.clients.values() if node.user_count and node.state != "missing")
+        if not sharing or sharing == self._shares or not self._ready.issuperset(sharing):
+            return
+        start_ns = self._decide_on_go() if self._go_ns is None else self._go_ns
+        since_ns = max(start_ns, perf_counter_ns() + _GO_NOTICE_NS)
+        self._shares = sharing
+        unix_ns = time.time_ns() - perf_counter_ns()
+        for index, worker in enumerate(sharing):
+            go = {"start_unix_ns": start_ns + unix_ns, "since_start_ns": since_ns - start_ns}
+            master.send_message(_GO, {**go, "index": index, "count": len(sharing)}, client_id=worker)
+
+    def _decide_on_go(self) -> int:
+        """When the schedule starts: at a whole second of the run, so that stages are whole seconds of its timeline."""
+        profile = profile_of(self.options)
+        since_start_ns = perf_counter_ns() + _GO_NOTICE_NS - self._started_ns
+        self._go_ns = self._started_ns + -(-since_start_ns // NS_PER_S) * NS_PER_S
+        if profile is not None and profile.duration_s is not None:
+            left_s = (self._go_ns - perf_counter_ns()) / NS_PER_S + profile.duration_s
+            self._last_stage = gevent.spawn_later(left_s, self._end_last_stage)
+        return self._go_ns
+
+    def _end_last_stage(self) -> None:
+        self._last_stage = None  # or the end, which we are about to wait for, would kill it
+        logger.info("The last stage of the rate is over")
+        if getattr(self.options, "headless", False):
+            self._runner.quit()
+        else:
+            self._runner.stop()
 
     def _on_report(self, msg: Message, **_: Any) -> None:
         try:
@@ -362,6 +460,8 @@ class OwnerRun(_Run):
     def _end_test(self) -> None:
         """Return when every process has drained and reported, or will not, and the result is written and shown."""
         self._stopped_ns = perf_counter_ns()
+        if self._last_stage is not None:
+            self._last_stage.kill()
         logger.info("Stopping: replies in flight are still awaited, Ctrl-C cuts that short")
         if isinstance(self._runner, MasterRunner):
             self._shake_hands(self._runner)
@@ -432,11 +532,13 @@ class OwnerRun(_Run):
     def _result(self) -> LoadResult:
         environment, options, merger = self.environment, self.options, self._merger
         stopped_ns = self._stopped_ns or perf_counter_ns()
-        window = merger.window(stopped_ns - self._started_ns)
+        window = merger.window(stopped_ns - self._started_ns, warmup_s_of(options))
         service = self._own_service
         users = _socket_io_users(environment)
         app = getattr(options, "app", DEFAULT_APP)
         missing = sorted(worker for worker in self._expected if not merger.final(worker))
+        timeline = merger.timeline({} if service is None else service.shares(self._started_ns))
+        profile = profile_of(options)
         return LoadResult(
             datetime=self._started_at,
             commit_info=commit_info(service_directory(app) if service is not None else Path.cwd()),
@@ -445,7 +547,7 @@ class OwnerRun(_Run):
             scenario=Scenario(
                 user_classes=tuple(sorted(user_class.__name__ for user_class in users)),
                 users=self._runner.target_user_count,
-                model="closed",
+                **self._open_load(),
                 duration_s=float(options.run_time) if getattr(options, "run_time", None) else None,
                 transport=", ".join(sorted({"+".join(user_class.transports) for user_class in users})),
                 url=environment.host or next((user_class.host for user_class in users if user_class.host), None),
@@ -461,11 +563,39 @@ class OwnerRun(_Run):
             generator=merger.generator(CONNECT),
             window=window,
             operations=merger.operations(max(user_class.reply_timeout for user_class in users) * 1e6, CONNECT),
-            timeline=merger.timeline({} if service is None else service.shares(self._started_ns)),
+            timeline=timeline,
+            stages=() if profile is None else merger.stages(profile, self._go_s, timeline),
             partial=bool(missing),
             partial_reason=f"no final report from {', '.join(missing)}" if missing else None,
             forced=merger.forced,
         )
+
+    @property
+    def _go_s(self) -> float:
+        """When the schedule started, in seconds of the run."""
+        return math.inf if self._go_ns is None else (self._go_ns - self._started_ns) / NS_PER_S
+
+    def _open_load(self) -> dict[str, Any]:
+        """What the scenario says of the model."""
+        users = _socket_io_users(self.environment)
+        if not is_open(self.options, users):
+            return {"model": "closed"}
+        profile = profile_of(self.options)
+        limits = {user_class.max_in_flight for user_class in users}
+        described = {"model": "open", "seed": self.options.seed, "max_in_flight": max(limits)}
+        if profile is not None:
+            rate_per_s = profile.stages[-1].from_per_s
+            if profile.duration_s is not None:
+                rate_per_s = profile.expected(profile.duration_s) / profile.duration_s
+            return {**described, "rate": str(profile), "rate_per_s": rate_per_s, "arrivals": shape_of(self.options)}
+        counts = self._runner.user_classes_count
+        waits: dict[str, Any] = {user.__name__: user.wait_time for user in users}
+        shapes = {wait.shape for wait in waits.values()}
+        return {
+            **described,
+            "rate_per_s": sum(wait.rate_per_s * counts.get(name, 0) for name, wait in waits.items()),
+            "arrivals": shapes.pop() if len(shapes) == 1 else None,
+        }
 
 
 def _socket_io_users(environment: Environment) -> list[type[SocketIOUser]]:

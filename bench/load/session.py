@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
@@ -25,7 +25,9 @@ from locust.user.task import (
 )
 
 from bench.load.engine import Engine
-from bench.load.recording import CONNECT, TIMEOUT
+from bench.load.open_tasks import OpenTasks, intended_ns
+from bench.load.pacing import Stream
+from bench.load.recording import CONNECT, TIMEOUT, UNSCHEDULED
 from bench.load.tasks import call, run_task_set
 from bench.roundtrip import Exchange, ReplyTimeout, RoundTrip, RoundTripFailed
 from bench.wire.client import FastClient
@@ -38,6 +40,9 @@ if TYPE_CHECKING:
 _BACKOFF_FIRST_S = 1.0
 _BACKOFF_MAX_S = 5.0
 _BACKOFF_JITTER = 0.5
+
+_QUEUEING_SAMPLE = 63
+"""One reply in 64, as the clock's last bits have it, tells how long it waited for its task."""
 
 
 @dataclass(frozen=True)
@@ -65,25 +70,40 @@ class Shared:
     late: Counter[str] = field(default_factory=Counter)
     abandoned: Counter[str] = field(default_factory=Counter)
     """Emissions and attempts to connect whose wait was cut off: the unfinished ones."""
+    operations: dict[Callable[[Any], Any], str] = field(default_factory=dict)
+    """By task: the operation that it begins with, which is what an arrival that is dropped would have been."""
 
 
 class Session:
     """Runs one user's tasks over one connection, which is replaced when it is lost."""
 
-    def __init__(self, user: SocketIOUser, url: str, tokens: Iterator[str], engine: Engine, shared: Shared) -> None:
+    def __init__(
+        self,
+        user: SocketIOUser,
+        url: str,
+        tokens: Iterator[str],
+        engine: Engine,
+        shared: Shared,
+        stream: Stream | None = None,
+    ) -> None:
         self.user = user
         self.client = FastClient()
         self.exchange: Exchange | None = None  # needs the running loop
         self._url = url
         self._tokens = tokens
-        self._engine = engine
-        self._shared = shared
+        self.engine = engine
+        self.shared = shared
+        self._stream = stream
+        """Where arrivals come from, in an open load."""
+        self._open_tasks: OpenTasks | None = None
         self._timeout_ns = round(user.reply_timeout * 1e9)
         self._task: asyncio.Task[None] | None = None
-        self._stopping = False
+        self.stopping = False
+        self._is_ending = False
+        """Tasks are over: what is in flight is awaited, and nothing else can stop the session but `abort`."""
         self._closing = False
-        """Tasks are over; what `on_stop` sends is sent."""
-        self._idle = False
+        """Nothing is in flight; what `on_stop` sends is sent."""
+        self.idle = False
         """In a wait or a backoff: nothing is lost by waking up."""
         self._arrived = False
         self._failed_attempts = 0
@@ -95,30 +115,32 @@ class Session:
     def start(self) -> None:
         """Begin the session."""
         # For this user, the method is the session's own: one coroutine less in every round trip.
-        vars(self.user)["round_trip"] = self.round_trip
+        vars(self.user)["round_trip"] = self.round_trip if self._stream is None else self.scheduled_round_trip
         self._task = asyncio.get_running_loop().create_task(self._live())
 
     def request_stop(self, graceful: bool = False) -> None:
         """Stop once nothing is in flight; `graceful` lets the task that runs come to its own end first."""
-        if self._task is None or self._task.done() or self._closing:
+        if self._task is None or self._task.done() or self._is_ending:
             return
-        self._stopping, self.may_go_on = True, False
+        self.stopping, self.may_go_on = True, False
         self.user._state = LOCUST_STATE_STOPPING
-        if self._idle or (not graceful and not self._in_flight):
+        if graceful and self._open_tasks is not None and self._open_tasks.finish():
+            return
+        if self.idle or (not graceful and not self._in_flight):
             self._task.cancel()
 
     def abort(self) -> None:
         """Stop at once; what is in flight stays unfinished."""
-        self._stopping = self._closing = True
+        self.stopping = self._is_ending = self._closing = True
         self.may_go_on = False
         if self._task is not None:
             self._task.cancel()
 
     # ------------------------------------------------------------------ what users call
 
-    async def round_trip(self, definition: RoundTrip) -> Any:
+    async def round_trip(self, definition: RoundTrip, intended_ns: int = UNSCHEDULED) -> Any:
         """Perform and note one round trip; returns what the reply carries. Raises RoundTripFailed or Disconnected."""
-        if self._stopping and not self._closing:
+        if self.stopping and not self._closing and not intended_ns:  # what the schedule wanted before is still sent
             await asyncio.sleep(0)  # a pending cancellation strikes here, whatever the task makes of exceptions
             if not self._task_may_finish():
                 raise StopUser
@@ -129,24 +151,40 @@ class Session:
             received_ns, reply = await emission[3]
         except BaseException as error:
             exchange.end(emission, error)
-            self._ended(definition, error)
+            self._ended(definition, error, intended_ns)
             raise
         exchange.end(emission)
-        self._engine.log(definition.name).succeeded(emission[2], received_ns)
+        if self._stream is None:
+            self.engine.log(definition.name).succeeded(emission[2], received_ns)
+        else:
+            self.engine.log(definition.name).answered(intended_ns, emission[2], received_ns)
+        if not received_ns & _QUEUEING_SAMPLE:
+            now_ns = perf_counter_ns()
+            self.engine.queueing.append(now_ns)
+            self.engine.queueing.append(now_ns - received_ns)
         self.has_awaited = True
-        if self._stopping:
+        if self.stopping:
             self._stop_if_idle()
         self._failed_attempts = 0
         return reply[0] if len(reply) == 1 else acknowledged(reply)
 
-    def _ended(self, definition: RoundTrip, error: BaseException) -> None:
+    async def scheduled_round_trip(self, definition: RoundTrip) -> Any:
+        """The same in an open load: the first one that an arrival's task performs is what the schedule wanted."""
+        if definition.matched_in_order:
+            raise ValueError(
+                f"{definition.name} is matched in order, one in flight: an open load does not wait, so it needs a token"
+            )
+        is_sent = self.client.connected and not self._is_ending
+        return await self.round_trip(definition, intended_ns(definition.name, is_sent))
+
+    def _ended(self, definition: RoundTrip, error: BaseException, intended_ns: int) -> None:
         """A round trip that was sent has ended, and not by its reply."""
         if isinstance(error, RoundTripFailed):
             kind = TIMEOUT if isinstance(error, ReplyTimeout) else error.kind
-            self._engine.log(definition.name).failed(error.sent_ns, perf_counter_ns(), kind)
+            self.engine.log(definition.name).failed(error.sent_ns, perf_counter_ns(), kind, intended_ns)
         self.has_awaited = True
         self.may_go_on = False  # the connection may be lost, or have to be replaced
-        if self._stopping:
+        if self.stopping:
             self._stop_if_idle()
 
     # ------------------------------------------------------------------ the life
@@ -157,7 +195,7 @@ class Session:
 
     def _stop_if_idle(self) -> None:
         """A round trip has ended while the session stops: was it the last?"""
-        if not self._closing and not self._in_flight and not self._task_may_finish():
+        if not self._is_ending and not self._in_flight and not self._task_may_finish():
             assert self._task is not None
             self._task.cancel()
 
@@ -169,15 +207,19 @@ class Session:
         error: BaseException | None = None
         self.user._state = LOCUST_STATE_RUNNING
         self.exchange = Exchange(self.client, self._tokens, self._timeout_ns)
-        self.exchange.late = self._shared.late
-        self.exchange.abandoned = self._shared.abandoned
+        self.exchange.late = self.shared.late
+        self.exchange.abandoned = self.shared.abandoned
         self.client.when_closed(self._lost)
         try:
             await self._connect()
             await self._run_on_start()
-            await run_task_set(DefaultTaskSet(self.user), self)
+            if self._stream is None:
+                await run_task_set(DefaultTaskSet(self.user), self)
+            else:
+                self._open_tasks = OpenTasks(self, self._stream)
+                await self._open_tasks.serve()
         except (StopUser, StopTest, asyncio.CancelledError):
-            pass
+            error = None if self._open_tasks is None else self._open_tasks.uncaught
         except BaseException as uncaught:
             error = uncaught
         try:
@@ -186,8 +228,8 @@ class Session:
             pass  # forced
         finally:
             self._arrive()
-            self._engine.flush()
-            self._engine.outbox.append(SessionEnded(self, error))
+            self.engine.flush()
+            self.engine.outbox.append(SessionEnded(self, error))
 
     async def _run_on_start(self) -> None:
         try:
@@ -197,14 +239,18 @@ class Session:
         except (ClientError, RoundTripFailed):
             pass  # counted
         except Exception as error:
-            self._engine.outbox.append(TaskRaised(self.user, error))
+            self.engine.outbox.append(TaskRaised(self.user, error))
             raise
 
     async def _close(self, run_on_stop: bool) -> None:
         """What a stop does once the tasks are over."""
         assert self.exchange is not None
-        await self.exchange.quiet()  # there is something in flight where the task awaited several at once
-        self._stopping, self.may_go_on = True, False
+        self._is_ending = True
+        # There is something in flight where the task awaited several at once, and where arrivals were taken.
+        await self.exchange.quiet()
+        if self._open_tasks is not None:
+            await self._open_tasks.cancel()  # what they still await is no reply
+        self.stopping, self.may_go_on = True, False
         self.user._state = LOCUST_STATE_STOPPING
         forced, self._closing = self._closing, True
         try:
@@ -214,14 +260,14 @@ class Session:
         except (StopUser, StopTest, ClientError, RoundTripFailed, TimeoutError):
             pass
         except Exception as error:
-            self._engine.outbox.append(TaskRaised(self.user, error))
+            self.engine.outbox.append(TaskRaised(self.user, error))
         finally:
             await self.client.disconnect()
             self.exchange.close()
 
     async def _connect(self) -> None:
         """Connect, over and over until it succeeds. Each attempt is noted."""
-        log = self._engine.log(CONNECT)
+        log = self.engine.log(CONNECT)
         while True:
             if self._failed_attempts:
                 await self._back_off()
@@ -241,7 +287,7 @@ class Session:
                 log.failed(started_ns, perf_counter_ns(), str(failure))
                 self._arrive()
             except asyncio.CancelledError:
-                self._shared.abandoned[CONNECT] += 1
+                self.shared.abandoned[CONNECT] += 1
                 raise
             else:
                 log.succeeded(started_ns, self.client.received_ns)
@@ -250,12 +296,14 @@ class Session:
 
     def _lost(self, _reason: str) -> None:
         self.may_go_on = False
+        if self._open_tasks is not None:
+            self._open_tasks.connection_lost()
 
     def _arrive(self) -> None:
         """The user is there: its first attempt to connect has ended, either way."""
         if not self._arrived:
             self._arrived = True
-            self._shared.arrived += 1
+            self.shared.arrived += 1
 
     async def _back_off(self) -> None:
         delay_s = min(_BACKOFF_FIRST_S * 2 ** (self._failed_attempts - 1), _BACKOFF_MAX_S)
@@ -263,19 +311,19 @@ class Session:
 
     async def _sleep(self, seconds: float) -> None:
         """Sleep; a stop ends it at once."""
-        if self._stopping:
+        if self.stopping:
             raise StopUser
-        self._idle = True
+        self.idle = True
         try:
             await asyncio.sleep(seconds)
         finally:
-            self._idle = False
+            self.idle = False
 
     # ------------------------------------------------------------------ tasks.Performer
 
     async def before_task(self) -> None:
         """Return once a task may run. Raises StopUser."""
-        if self._stopping:
+        if self.stopping:
             raise StopUser
         exchange = self.exchange
         assert exchange is not None
@@ -284,7 +332,7 @@ class Session:
             exchange.broken = False
         if not self.client.connected:
             await self._connect()
-        self.may_go_on = not self._stopping
+        self.may_go_on = not self.stopping
 
     async def wait(self, seconds: float) -> None:
         """Sleep so long. Raises StopUser."""
@@ -297,6 +345,6 @@ class Session:
 
     def task_raised(self, holder: User | TaskSet, error: Exception) -> None:
         """Tell Locust; the user goes on where `catch_exceptions` says so."""
-        self._engine.outbox.append(TaskRaised(holder, error))
+        self.engine.outbox.append(TaskRaised(holder, error))
         if not self.user.environment.catch_exceptions:
             raise error

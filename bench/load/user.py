@@ -41,6 +41,9 @@ class SocketIOUser(User):
     connect_timeout: float = 5.0
     """How long an attempt to connect may take, in seconds."""
 
+    max_in_flight: int = 1000
+    """How many tasks of this user may be on their way at once in an open load; an arrival beyond it is dropped."""
+
     auth: Any = None
     """What is sent with the request to connect, for the server's `connect` handler."""
 

@@ -1,0 +1,150 @@
+"""The options that we add to Locust's command line and web form, and what an open load makes of them.
+
+Pure but for the registration: options in, values or a MisuseError out.
+"""
+
+from __future__ import annotations
+
+import inspect
+from argparse import Namespace
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from locust import TaskSet, events
+from locust.argument_parser import LocustArgumentParser
+from locust.util.timespan import parse_timespan
+
+from bench.load.pacing import Pacing
+from bench.timing.arrivals import Arrivals, RateError, RateProfile, Shape, Share
+
+if TYPE_CHECKING:
+    from bench.load.user import SocketIOUser
+
+DEFAULT_APP = "app.main:app"
+
+_SHAPES: tuple[Shape, ...] = ("poisson", "constant")
+
+
+class MisuseError(Exception):
+    """The command cannot be carried out as given; the text says why, in one line."""
+
+
+@events.init_command_line_parser.add_listener  # type: ignore[untyped-decorator]
+def _add_options(parser: LocustArgumentParser) -> None:
+    parser.add_argument(
+        "--app",
+        metavar="MODULE:ATTRIBUTE",
+        default=DEFAULT_APP,
+        env_var="BENCH_APP",
+        include_in_web_ui=False,
+        help="the ASGI app that a run without --host starts in a process of its own (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--results",
+        metavar="FOLDER",
+        default="results",
+        env_var="BENCH_RESULTS",
+        include_in_web_ui=False,
+        help="where results are stored: FOLDER/load/… (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--rate",
+        metavar="RATE",
+        default="",
+        env_var="BENCH_RATE",
+        help="open load: arrivals per second over all users and workers, whether or not replies come; as in 500, "
+        "100..500:30s (a ramp) or 100:30s,500:30s,1000:1m (stages, after which the run ends); default: what the users' "
+        "wait_time says",
+    )
+    parser.add_argument(
+        "--arrivals",
+        choices=_SHAPES,
+        default="poisson",
+        env_var="BENCH_ARRIVALS",
+        help="how the arrivals of --rate lie: as independent users', or evenly spaced (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--max-in-flight",
+        metavar="N",
+        default="",
+        env_var="BENCH_MAX_IN_FLIGHT",
+        help="open load: how many tasks of one user may be on their way; an arrival beyond that is dropped "
+        "(default: the user class's max_in_flight, 1000)",
+    )
+    parser.add_argument(
+        "--warmup",
+        metavar="TIME",
+        default="0s",
+        env_var="BENCH_WARMUP",
+        help="how long after all users are there the figures begin, as in 5s (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--seed",
+        metavar="SEED",
+        default="",
+        env_var="BENCH_SEED",
+        include_in_web_ui=False,
+        help="what the random arrivals are drawn from (default: another one each time; the result has it)",
+    )
+
+
+def profile_of(options: Namespace) -> RateProfile | None:
+    """The rate over time that the options ask for; None: none. Raises MisuseError."""
+    text = str(getattr(options, "rate", "") or "").strip()
+    try:
+        return RateProfile.parse(text) if text else None
+    except RateError as error:
+        raise MisuseError(str(error)) from None
+
+
+def shape_of(options: Namespace) -> Shape:
+    """How the arrivals of `--rate` lie. Raises MisuseError."""
+    shape = getattr(options, "arrivals", "poisson")
+    if shape not in _SHAPES:  # from a form
+        raise MisuseError(f"--arrivals is {' or '.join(_SHAPES)}, not {shape!r}")
+    return shape
+
+
+def pacing_of(options: Namespace, share: Share) -> Pacing:
+    """What all of the options say of an open load, to this process. Raises MisuseError."""
+    return Pacing(profile_of(options), shape_of(options), str(getattr(options, "seed", "")), share)
+
+
+def warmup_s_of(options: Namespace) -> float:
+    """How long to warm up. Raises MisuseError."""
+    text = str(getattr(options, "warmup", "0") or "0")
+    try:
+        return float(parse_timespan(text))
+    except ValueError:
+        raise MisuseError(f"--warmup {text!r} is no time: expected seconds, as in 5, 5s or 1m30s") from None
+
+
+def max_in_flight_of(options: Namespace) -> int | None:
+    """How many tasks of a user may be on their way; None: what its class says. Raises MisuseError."""
+    text = str(getattr(options, "max_in_flight", "") or "").strip()
+    if not text:
+        return None
+    if not text.isdecimal() or not int(text):
+        raise MisuseError(f"--max-in-flight {text!r}: expected a whole number from 1 on")
+    return int(text)
+
+
+def is_open(options: Namespace, users: Sequence[type[SocketIOUser]]) -> bool:
+    """Whether arrivals wait for no reply. Raises MisuseError where that cannot be: some do and some do not, …"""
+    by_rate = profile_of(options) is not None
+    pacing_users = [user for user in users if isinstance(getattr(user, "wait_time", None), Arrivals)]
+    if not by_rate and not pacing_users:
+        return False
+    if not by_rate and (others := [user for user in users if user not in pacing_users]):
+        raise MisuseError(
+            f"{pacing_users[0].__name__} has arrivals, {others[0].__name__} waits for its replies: "
+            "one run is either an open or a closed load; name the users to run, or give a --rate for all"
+        )
+    for user in users:
+        for task in user.tasks:
+            if inspect.isclass(task) and issubclass(task, TaskSet):
+                raise MisuseError(
+                    f"{user.__name__} has the task set {task.__name__}: in an open load each arrival runs one task, "
+                    "so tasks have to be functions of the user"
+                )
+    return True

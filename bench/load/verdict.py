@@ -1,0 +1,73 @@
+"""The verdict on a generator's process: did it keep up, or did it measure itself? Pure: seconds in, a verdict out.
+
+Each whole second of the steady window is judged by itself, so that a hiccup of the machine does not condemn a run and a
+generator that falls behind towards the end is found. A process is saturated where two seconds in a row are, or a tenth
+of all. The limits were calibrated by driving it into saturation and back: see tests/test_load_verdict.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from bench.timing.histogram import Histogram
+
+CPU_SHARE = 0.95
+"""Of a core: a process that has no time left does all else late."""
+
+LATE_NS = 2_000_000
+"""Beyond this at the median, or five times this for a tenth, the generator's own delays are of the size of what it
+measures, on any network."""
+
+_TAIL = 5
+_CONSECUTIVE = 2
+_SHARE_OF_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class JudgedSecond:
+    """What one process noted in one second. Times in nanoseconds."""
+
+    second: int
+    cpu_share: float | None
+    send_lateness: Histogram
+    loop_lag: Histogram
+    queueing: Histogram
+
+
+@dataclass(frozen=True)
+class Saturation:
+    """Why a process is saturated, and since which second of the run."""
+
+    reason: str
+    since_s: int
+
+
+def saturation(seconds: Sequence[JudgedSecond]) -> Saturation | None:
+    """Whether a process was saturated in these seconds, which are those of the window in their order."""
+    saturated = [(second.second, reason) for second in seconds if (reason := _reason(second)) is not None]
+    if not saturated:
+        return None
+    if len(seconds) <= _CONSECUTIVE or len(saturated) >= max(_CONSECUTIVE, _SHARE_OF_SECONDS * len(seconds)):
+        return Saturation(saturated[0][1], saturated[0][0])
+    for (first, reason), (second, _) in pairwise(saturated):
+        if second == first + 1:
+            return Saturation(reason, first)
+    return None
+
+
+def _reason(second: JudgedSecond) -> str | None:
+    if second.cpu_share is not None and second.cpu_share >= CPU_SHARE:
+        return f"a process of it used {second.cpu_share:.0%} of a core"
+    for late, said in (
+        (second.send_lateness, "it sent {} later than scheduled"),
+        (second.loop_lag, "its event loop was {} late"),
+        (second.queueing, "replies waited {} in it before they were looked at"),
+    ):
+        for percent, limit_ns in ((50, LATE_NS), (90, _TAIL * LATE_NS)):
+            value_ns = late.percentile_ns(percent)
+            if value_ns is not None and value_ns > limit_ns:
+                often = "half of the time" if percent == 50 else "a tenth of the time"
+                return said.format(f"{value_ns / 1e6:.1f} ms and more") + f", {often}"
+    return None
