@@ -277,8 +277,9 @@ class _Run:
                     return "precision"
                 if elapsed_s + each_s > self._plan.max_time_s:
                     return "time"
-        except KeyboardInterrupt:
-            if not self._restarts:
+        except KeyboardInterrupt as interrupt:
+            is_second = isinstance(interrupt.__context__, KeyboardInterrupt)  # while it tidied up after the first
+            if is_second or not self._restarts:
                 raise
             return "interrupt"
 

@@ -58,7 +58,7 @@ def headline(result: AbResult) -> str:
         return f"slower by more than {threshold}: {', '.join(map(printable, result.slower))}"
     found = [metric.verdict for benchmark in result.benchmarks for metric in benchmark.metrics]
     counts = ", ".join(f"{found.count(word)} {word}" for word in ("faster", "same", "inconclusive") if word in found)
-    return f"nothing is slower by more than {threshold}: {counts}"
+    return f"nothing is known to be slower by more than {threshold}: {counts}"
 
 
 def basis(result: AbResult) -> str:
@@ -67,7 +67,8 @@ def basis(result: AbResult) -> str:
         precision=percent(result.settings.precision), max_time_s=result.settings.max_time_s
     )
     awake = "cores awake" if result.settings.awake else "cores not kept awake"
-    return f"{result.restarts} restarts of both servers in {result.duration_s:.0f} s, {awake}; {why}"
+    restarts = "1 restart" if result.restarts == 1 else f"{result.restarts} restarts"
+    return f"{restarts} of both servers in {result.duration_s:.0f} s, {awake}; {why}"
 
 
 def side_words(side: AbSide) -> str:

@@ -1,0 +1,208 @@
+"""Revisions in folders of their own: what they hold, that nothing is left, and that the checkout is not touched."""
+
+import fcntl
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from ab_repository import SERVICE, TestRepository
+
+from bench.compare.environments import dependencies, environment, versions
+from bench.compare.failure import AbError, AbFailedError
+from bench.compare.worktree import Repository
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestRepository]:
+    """Whose worktrees lie in a folder of the test's own, which is empty again at the end."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    made = TestRepository(tmp_path / "service")
+    yield made
+    assert made.worktrees() == []
+    assert list(temporary.iterdir()) == []
+
+
+def around(repository: TestRepository) -> Repository:
+    return Repository.around(repository.folder)
+
+
+def test_each_revision_is_in_a_folder_of_its_own(repository: TestRepository) -> None:
+    first = repository.git("rev-parse", "HEAD")
+    second = repository.commit("slow", {"chat.py": SERVICE.format(busy_s=1)})
+    found = around(repository)
+    revisions = [found.revision("quick"), found.revision("HEAD"), found.revision("WORKTREE")]
+    assert [revision.commit for revision in revisions] == [first, second, None]
+    repository.write({"chat.py": "# changed\n", "new.py": ""})
+    with found.checkouts(revisions) as (a, b, c):
+        assert "+ 0\n" in (a.directory / "chat.py").read_text()
+        assert "+ 1\n" in (b.directory / "chat.py").read_text()
+        assert c.directory == repository.folder
+        assert [one.commit_info.id for one in (a, b, c)] == [first, second, second]
+        assert [one.commit_info.dirty for one in (a, b, c)] == [False, False, True]
+        assert {one.commit_info.project for one in (a, b, c)} == {"service"}
+        assert [one.label for one in (a, b, c)] == [f"quick ({first[:12]})", f"HEAD ({second[:12]})", "WORKTREE"]
+        assert len(str(a.directory)) == len(str(b.directory))
+        assert len(repository.worktrees()) == 2
+    assert (repository.folder / "chat.py").read_text() == "# changed\n"
+    assert found.changes() == (" M chat.py", "?? new.py")
+
+
+def test_the_same_commit_twice_and_two_runs_at_a_time(repository: TestRepository) -> None:
+    found = around(repository)
+    head = found.revision("HEAD")
+    with found.checkouts([head, head]) as (a, b):
+        with found.checkouts([head]) as (c,):
+            assert len({a.root, b.root, c.root}) == 3
+        assert (a.root / "chat.py").exists()
+        assert not c.root.exists()
+
+
+def test_a_folder_of_the_repository(repository: TestRepository) -> None:
+    repository.commit("nested", {"services/chat/chat.py": ""})
+    found = Repository.around(repository.folder / "services" / "chat")
+    with found.checkouts([found.revision("nested")]) as (checkout,):
+        assert checkout.directory == checkout.root / "services" / "chat"
+    with (
+        pytest.raises(AbError, match=r"^quick has no folder services/chat: go to one that both revisions have$"),
+        found.checkouts([found.revision("nested"), found.revision("quick")]),
+    ):
+        pass
+
+
+def test_what_a_killed_run_left_is_removed_by_the_next_and_a_running_ones_is_not(repository: TestRepository) -> None:
+    def other_run(name: str) -> Path:
+        folder = Path(tempfile.gettempdir()) / f"bench-ab-{name}"
+        folder.mkdir()
+        (folder / "lock").touch()
+        repository.git("worktree", "add", "--detach", str(folder / "a"), "HEAD")
+        return folder
+
+    dead, living = other_run("dead"), other_run("living")
+    found = around(repository)
+    with (living / "lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with found.checkouts([found.revision("HEAD")]):
+            assert not dead.exists()
+            assert str(living / "a") in repository.worktrees()
+    with found.checkouts([]):
+        assert not living.exists()
+
+
+def test_the_repositorys_hooks_are_not_run(repository: TestRepository) -> None:
+    hook = repository.folder / ".git" / "hooks" / "post-checkout"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\ntouch hooked\n")
+    hook.chmod(0o755)
+    found = around(repository)
+    with found.checkouts([found.revision("HEAD")]) as (checkout,):
+        assert not (checkout.root / "hooked").exists()
+
+
+def test_a_variable_that_git_set_for_its_hook_leads_nowhere_else(
+    repository: TestRepository, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "elsewhere"))
+    assert around(repository).root == repository.folder
+
+
+@pytest.mark.parametrize("name", ["nope", "", "-x", "HEAD~7", "HEAD:chat.py"])
+def test_an_unknown_revision(repository: TestRepository, name: str) -> None:
+    with pytest.raises(AbError, match=f"^{name}: no such commit, branch or tag in ") as caught:
+        around(repository).revision(name)
+    assert str(caught.value).endswith("service (or say WORKTREE for the working tree)")
+
+
+def test_a_shallow_clone_says_so(repository: TestRepository, tmp_path: Path) -> None:
+    repository.commit("second", {})
+    clone = tmp_path / "clone"
+    subprocess.run(["git", "clone", "--quiet", "--depth=1", f"file://{repository.folder}", clone], check=True)
+    with pytest.raises(AbError, match="this clone is shallow, fetch more of it"):
+        Repository.around(clone).revision("HEAD~1")
+
+
+def test_no_repository_and_no_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(AbError, match=r" is in no git repository: go to the one that holds the service$"):
+        Repository.around(tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(AbError, match=r"^git is not installed, or not on the PATH"):
+        Repository.around(tmp_path)
+
+
+# Dependencies
+
+
+def project(dependencies: str) -> str:
+    return f'[project]\nname = "x"\nversion = "1"\nrequires-python = ">=3.11"\n{dependencies}\n'
+
+
+def test_dependencies_are_what_the_lock_says_else_the_project(tmp_path: Path) -> None:
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    assert dependencies([inner, tmp_path]).file == ""
+    (tmp_path / "pyproject.toml").write_text(project('dependencies = ["b", "a>=1"]'))
+    found = dependencies([inner, tmp_path])
+    assert (found.file, found.requirements, found.python) == ("pyproject.toml", ("a>=1", "b"), ">=3.11")
+    (tmp_path / "pyproject.toml").write_text(project('dependencies = ["a>=1", "b"]\n[tool.x]\ny = 1'))
+    assert dependencies([inner, tmp_path]).digest == found.digest
+    (inner / "requirements.lock").write_text("a==1\n")
+    (inner / ".python-version").write_text("3.12\n")
+    locked = dependencies([inner, tmp_path])
+    assert (locked.file, locked.requirements, locked.python) == ("requirements.lock", ("a==1",), "3.12")
+    assert locked.digest != found.digest
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("[project", r"pyproject\.toml: not TOML"), (project("dependencies = 3"), "project.dependencies is no list")],
+)
+def test_a_project_that_cannot_be_read(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "pyproject.toml").write_text(text)
+    with pytest.raises(AbError, match=said):
+        dependencies([tmp_path])
+
+
+def wheel(folder: Path, name: str, version: str) -> None:
+    """A package that holds nothing, without asking any index for it."""
+    import zipfile
+
+    info = f"{name.replace('-', '_')}-{version}.dist-info"
+    folder.mkdir(exist_ok=True)
+    with zipfile.ZipFile(folder / f"{name.replace('-', '_')}-{version}-py3-none-any.whl", "w") as archive:
+        archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(f"{info}/RECORD", "")
+
+
+def test_an_environment_is_built_once_and_not_kept_when_it_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wheels = tmp_path / "wheels"
+    pinned = {"uvicorn": "0.99", "uvloop": "0.99", "httptools": "0.99", "websockets": "99.0"}
+    for name, number in pinned.items():
+        wheel(wheels, name, number)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(wheels))
+    monkeypatch.setenv("UV_NO_INDEX", "1")
+    monkeypatch.setenv("UV_FIND_LINKS", str(wheels))
+    lock = tmp_path / "requirements.lock"
+    lock.write_text("nothing-like-it==1\n")
+    with pytest.raises(AbFailedError, match=r"^the revision's dependencies cannot be installed: .*nothing-like-it"):
+        environment(dependencies([tmp_path]), tmp_path / "cache")
+    lock.write_text("".join(f"{name}=={number}\n" for name, number in pinned.items()))
+    python = environment(dependencies([tmp_path]), tmp_path / "cache")
+    found = versions(python)
+    assert {name: found[name] for name in pinned} == pinned
+    assert found["python"]
+    assert "pydantic" not in found
+    made = (python.parent.parent / ".complete").stat().st_mtime_ns
+    assert environment(dependencies([tmp_path]), tmp_path / "cache") == python
+    assert (python.parent.parent / ".complete").stat().st_mtime_ns == made
+
+
+def test_an_environment_needs_to_be_told_what_is_in_it(tmp_path: Path) -> None:
+    with pytest.raises(AbError, match=r"^--env-per-rev: there is neither requirements.lock nor a pyproject.toml"):
+        environment(dependencies([tmp_path]), tmp_path / "cache")
