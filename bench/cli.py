@@ -6,7 +6,10 @@ import locust, whose import changes the process (see bench/load).
 """
 
 import io
+import re
+import subprocess
 import sys
+from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -17,14 +20,18 @@ from rich.console import Console
 from bench.compare.failure import AbError, AbFailedError
 from bench.compare.stored import IncomparableError
 from bench.compare.stored import compare as compare_results
+from bench.compare.trend import SIGNIFICANCE, Metric, machine_name, trends
 from bench.report.comparison_table import comparison_table
 from bench.report.figures import printable
-from bench.results.store import DEFAULT_ROOT, ResultError, Store
+from bench.report.trend_table import CHART_FORMATS, trend_table
+from bench.results.model import KINDS, Kind, Result
+from bench.results.store import DEFAULT_ROOT, ResultError, Store, load
 
 _FAILED = 1
 _MISUSE = 2
 _INTERRUPTED = 130  # 128 + SIGINT and 128 + SIGPIPE, as a shell reports them
 _BROKEN_PIPE = 141
+_FULL_ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 app = typer.Typer(
     name="bench",
@@ -153,6 +160,97 @@ def ab(
         except OSError as error:
             raise AbError(f"--markdown {markdown}: {error.strerror or error}") from None
     return _FAILED if result.slower else 0
+
+
+@app.command()
+def trend(
+    kind: Annotated[
+        Kind | None, typer.Argument(metavar="[latency|load]", help="Only results of this kind.", show_default=False)
+    ] = None,
+    results: Annotated[Path, typer.Option("--results", metavar="DIR", help="Where results are stored.")] = DEFAULT_ROOT,
+    machine: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Only machines whose name contains it.", show_default=False)
+    ] = None,
+    benchmark: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TEXT", help="Only benchmarks whose name contains it; can be repeated."),
+    ] = None,
+    metric: Annotated[Metric, typer.Option(help="What to follow; throughput is of load only.")] = "p50",
+    raw: Annotated[bool, typer.Option("--raw", help="Times, also where there are ratios to the control.")] = False,
+    significance: Annotated[
+        float, typer.Option(metavar="P", min=0.0001, max=0.5, help="Share of unchanged series that may show a step.")
+    ] = SIGNIFICANCE,
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Draw it as well: .html (needs no network), .svg or .png."),
+    ] = None,
+) -> None:
+    """Print all stored results in commit order, and between which commits their level changed.
+
+    The order is that of the git repository around the working directory. Results of other machines, scenarios or
+    settings are never mixed: they are series of their own. A damaged result is named and left out.
+    """
+    if output is not None and output.suffix not in CHART_FORMATS:
+        raise ResultError(f"--output {output}: its name has to end in {', '.join(CHART_FORMATS)}")
+    stored = _all_results(results, KINDS if kind is None else (kind,))
+    found = trends(
+        stored,
+        metric,
+        _history({result.commit_info.id for result in stored}),
+        raw=raw,
+        significance=significance,
+        benchmarks=benchmark or (),
+        machine=machine,
+    )
+    if not found.series:
+        machines = "; ".join(sorted({machine_name(result.machine_info) for result in stored}))
+        asked = [f"a machine {machine!r}"] if machine else []
+        asked += [f"a benchmark {name!r}" for name in benchmark or ()]
+        wanted = f" of {' or '.join(asked)}" if asked else ""
+        raise ResultError(f"no {metric}{wanted} to show in {len(stored)} stored results; they are of {machines}")
+    trend_table(found, _Console())
+    if output is not None:
+        from bench.report.trend_chart import trend_chart  # late: what draws takes a second to import
+
+        try:
+            output.write_bytes(trend_chart(found, CHART_FORMATS[output.suffix]))
+        except OSError as error:
+            raise ResultError(f"--output {output}: {error.strerror or error}") from None
+        typer.echo(f"chart in {output}")
+
+
+def _all_results(root: Path, kinds: Sequence[Kind]) -> list[Result]:
+    """Those of all machines. One that cannot be read is said on stderr: it must not hide the others, nor be hidden."""
+    paths = [path for kind in kinds for path in sorted((root / kind).glob("*/*.json"))]
+    read: list[Result] = []
+    for path in paths:
+        try:
+            result = load(path)
+        except ResultError as error:
+            print(f"bench: left out: {printable(' '.join(str(error).split()))}", file=sys.stderr)  # noqa: T201
+        else:
+            read += [result] if result.kind in kinds else []
+    if not read:
+        places = " or ".join(str(root / kind) for kind in kinds)
+        why = f"none of {len(paths)} files can be read" if paths else "make one by `pytest bench` or `locust`"
+        raise ResultError(f"no results in {places}: {why}")
+    return read
+
+
+def _history(commits: Iterable[str]) -> list[str] | None:
+    """All that leads to these commits, parents first; None where git or the repository is missing."""
+    ids = [commit for commit in commits if _FULL_ID.fullmatch(commit)]
+    try:
+        listed = subprocess.run(
+            ["git", "rev-list", "--topo-order", "--reverse", "--ignore-missing", "--stdin"],
+            input="".join(f"{commit}\n" for commit in ids),
+            capture_output=True,
+            check=True,
+            encoding="utf-8",
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return listed.stdout.split()
 
 
 def main() -> NoReturn:

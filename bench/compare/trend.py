@@ -1,0 +1,578 @@
+"""Results in commit order as series, and where a series changes its level.
+
+Rules of this file: data in, frozen dataclasses out; no files, no clock, no git. Random numbers come from a seed, so
+that the same results give the same change points. Every formula names its source. A value is never compared across
+machines, scenarios or settings: those are series of their own.
+
+**Method.** E-divisive with the energy distance at exponent 1 (Matteson and James 2014, "A nonparametric approach for
+multiple change point analysis of multivariate data", J. Am. Stat. Assoc. 109, 334-345,
+doi:10.1080/01621459.2013.849605), as MongoDB uses it on benchmarks (Daly et al. 2020, doi:10.1145/3358960.3375791), on
+logarithms: a series is split where the two sides differ most, a permutation test says how often series without a change
+have such a split by chance, and so on within the parts until that is too often. No distribution and no noise level has
+to be known, and distances instead of their squares keep single outliers from deciding. The price is that of few results
+none can be significant (`fewest_results`).
+
+The energy distance sees any difference of distributions, also one of the spread alone. What users ask for is a step, so
+a split at which the interval of the change of the mean contains zero is taken back. That interval is Student's, and the
+noise is taken to be the same at all levels.
+
+**What it finds.** See the table in tests/test_trend.py, which is simulated. It assumes results that are independent
+where nothing changes. A machine that drifts makes raw times resemble their neighbours, and such series have more false
+steps than stated; the ratio to the control does not drift so. The interval of a step does not know that its place was
+looked for in the same data.
+"""
+
+import datetime as dt
+import itertools
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from bench.compare.statistics import CONFIDENCE, Estimate, t_quantile
+from bench.compare.stored import Figure, figure
+from bench.results.model import Kind, LatencyBenchmark, LatencyResult, LoadResult, MachineInfo, Operation, Result
+
+Metric = Literal["p50", "p99", "cpu", "throughput"]
+TrendUnit = Literal["µs", "per second", "x control"]
+
+SIGNIFICANCE = 0.05
+SHORTEST_LEVEL = 2
+"""Results that a level has at least: of a single one nobody can say whether it is a step or an outlier."""
+
+WHOLE_RUN = "whole run"
+
+_SEED = 20140101
+_MOST_PERMUTATIONS = 9_999
+_PERMUTATION_WORK = 2e8  # distances that one test may compute
+_BATCH_WORK = 1e6  # those of them that are in memory at once
+_US_PER_S = 1e6
+_LATENCY_CONDITIONS = (
+    *("service", "event", "reply", "matched_by", "client", "transport", "server", "loop", "http", "ws"),
+)
+
+
+# --- change points --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ChangePoint:
+    """`index` is that of the first value of the new level; `p_value` is that of its permutation test."""
+
+    index: int
+    p_value: float
+
+
+def change_points(values: ArrayLike, significance: float = SIGNIFICANCE, seed: int = _SEED) -> tuple[ChangePoint, ...]:
+    """Where a series of positive values, in order, changes its level; in the order of the series.
+
+    A series without a change gets one with a probability of at most `significance`. Raises ValueError for values that
+    are not positive and finite, or a significance that is not between 0 and 1.
+    """
+    if not 0 < significance < 1:
+        raise ValueError(f"a significance of {significance}: it has to be between 0 and 1, such as {SIGNIFICANCE}")
+    series = np.asarray(values, dtype=float)
+    if not (np.isfinite(series).all() and (series > 0).all()):
+        raise ValueError("values that are not positive and finite have no logarithm")
+    logs = np.log(series)
+    return _told_from_zero(logs, _divided(logs, significance, np.random.default_rng(seed)))
+
+
+def fewest_results(significance: float = SIGNIFICANCE) -> int:
+    """How many results a series needs for a step in its middle to be significant.
+
+    Of n results in any order, 2 of C(n, n/2) orders part them as well as the best one and its reverse.
+    """
+    count = 2 * SHORTEST_LEVEL
+    while 2 / math.comb(count, count // 2) > significance:
+        count += 1
+    return count
+
+
+def _divided(logs: NDArray[np.float64], significance: float, random: np.random.Generator) -> list[ChangePoint]:
+    """The hierarchical division: the best split of all parts, as long as it is significant."""
+    found: list[ChangePoint] = []
+    while True:
+        edges = [0, *sorted(point.index for point in found), logs.size]
+        parts = [
+            (start, logs[start:end]) for start, end in itertools.pairwise(edges) if end - start >= 2 * SHORTEST_LEVEL
+        ]
+        if not parts:
+            return found
+        splits = [(float(scores.max()), start, int(scores.argmax())) for start, scores in _scored(parts)]
+        best, start, place = max(splits)
+        p_value = _p_value(best, [part for _, part in parts], significance, random)
+        if p_value is None:
+            return found
+        found.append(ChangePoint(start + place + SHORTEST_LEVEL, p_value))
+
+
+def _scored(parts: Iterable[tuple[int, NDArray[np.float64]]]) -> Iterator[tuple[int, NDArray[np.float64]]]:
+    for start, part in parts:
+        yield start, _scores(part[None, :])[0]
+
+
+def _scores(series: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The statistic Q of each split of each series: mn / (m + n) times the energy distance of its sides, m and n long.
+
+    Shape (series, length) in, (series, length - 2 SHORTEST_LEVEL + 1) out. Matteson and James 2014, equations 5 to 7,
+    exponent 1. Sums of distances within the first k are running sums, so that a series costs length².
+    """
+    length = series.shape[-1]
+    distances = np.abs(series[:, :, None] - series[:, None, :])
+    to_all = distances.sum(axis=-1)
+    to_earlier = np.tril(distances).sum(axis=-1)
+    m = np.arange(SHORTEST_LEVEL, length - SHORTEST_LEVEL + 1)
+    n = length - m
+    left = 2 * to_earlier.cumsum(axis=-1)[:, m - 1]  # over ordered pairs
+    between = to_all.cumsum(axis=-1)[:, m - 1] - left
+    right = to_all.sum(axis=-1)[:, None] - left - 2 * between
+    energy = 2 * between / (m * n) - left / (m * (m - 1)) - right / (n * (n - 1))
+    scores: NDArray[np.float64] = m * n / length * energy
+    return scores
+
+
+def _p_value(
+    best: float, parts: Sequence[NDArray[np.float64]], significance: float, random: np.random.Generator
+) -> float | None:
+    """How often parts in random order have as good a split, the observed order counted in; None above `significance`.
+
+    As soon as it is sure to be above, no more orders are drawn.
+    """
+    work = sum(part.size**2 for part in parts)
+    orders = int(max(10 / significance, min(_MOST_PERMUTATIONS, _PERMUTATION_WORK / work)))
+    allowed = significance * (orders + 1)
+    as_good, drawn = 1, 0  # the observed order is one of them (Davison and Hinkley 1997, section 4.2.5)
+    threshold = best - 1e-9 * abs(best)  # equal but for rounding
+    while drawn < orders:
+        batch = min(orders - drawn, max(1, int(_BATCH_WORK / work)))
+        scores = [
+            _scores(random.permuted(np.broadcast_to(part, (batch, part.size)), axis=1)).max(axis=-1) for part in parts
+        ]
+        as_good += int((np.max(scores, axis=0) >= threshold).sum())
+        drawn += batch
+        if as_good > allowed:
+            return None
+    return as_good / (orders + 1)
+
+
+def _told_from_zero(logs: NDArray[np.float64], found: Sequence[ChangePoint]) -> tuple[ChangePoint, ...]:
+    """Without those at which the level did not change for sure, the least sure first: its neighbours join."""
+    kept = sorted(found, key=lambda point: point.index)
+    while kept:
+        sureness = [_sureness(change) for change in _changes(_levels(logs, kept))]
+        if min(sureness) > 1:
+            break
+        del kept[sureness.index(min(sureness))]
+    return tuple(kept)
+
+
+def _levels(logs: NDArray[np.float64], found: Sequence[ChangePoint]) -> list[NDArray[np.float64]]:
+    return np.split(logs, [point.index for point in found])
+
+
+def _changes(levels: Sequence[NDArray[np.float64]]) -> list[Estimate]:
+    """The relative change of the mean from each level to the next, with Student's t interval.
+
+    From the standard deviation that all levels share: a level of two results has next to none of its own. (Welch's
+    interval, which uses only that, was tried: it takes back four of ten true steps of the last two results.)
+    """
+    if len(levels) < 2:
+        return []
+    degrees = sum(level.size - 1 for level in levels)
+    pooled = math.sqrt(sum(float(((level - level.mean()) ** 2).sum()) for level in levels) / degrees)
+    reach = t_quantile(CONFIDENCE, degrees) * pooled
+    changes = []
+    for before, after in itertools.pairwise(levels):
+        effect = float(after.mean() - before.mean())
+        per_reach = math.sqrt(1 / before.size + 1 / after.size)
+        changes.append(
+            Estimate(
+                effect=math.expm1(effect),
+                low=math.expm1(effect - reach * per_reach),
+                high=math.expm1(effect + reach * per_reach),
+                half_width=math.expm1(reach * per_reach),
+                standard_error=pooled * per_reach,
+                degrees_of_freedom=degrees,
+                replicates=min(before.size, after.size),
+            )
+        )
+    return changes
+
+
+def _sureness(change: Estimate) -> float:
+    """By how many times its interval reaches to either side (in logarithms) the change is away from zero."""
+    effect = abs(math.log1p(change.effect))
+    if change.half_width is None or effect == 0:
+        return 0.0
+    return effect / math.log1p(change.half_width) if change.half_width else math.inf
+
+
+# --- results as series ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Point:
+    """One result in a series. `value` may be a bound only; `remarks` say what makes it less than a clean result.
+
+    What is not `judged` is shown, but has no part in finding steps.
+    """
+
+    commit: str
+    commit_known: bool
+    dirty: bool
+    time: dt.datetime
+    value: Figure
+    remarks: tuple[str, ...]
+    judged: bool
+    environment: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Level:
+    """Results between two steps, by index into the series, both ends included; `value` is their geometric mean."""
+
+    first: int
+    last: int
+    value: float
+
+
+@dataclass(frozen=True)
+class Step:
+    """A change of level between the results at `before` and `after`, the indices of the last before and first after.
+
+    `change` is the relative change of the mean with its interval. `also_changed` is what else is different between the
+    two results: versions of packages, of Python, of the kernel.
+    """
+
+    before: int
+    after: int
+    change: Estimate
+    p_value: float
+    also_changed: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Series:
+    """One metric of one benchmark under the same conditions on one machine, in commit order, and its steps.
+
+    `measured` says in words what the value is. Where `without_control` results have no ratio to the control, of a
+    metric that could have one, the raw value is shown; it is None where that was asked for or there is no such ratio.
+    """
+
+    kind: Kind
+    benchmark: str
+    machine: str
+    conditions: tuple[tuple[str, str], ...]
+    measured: str
+    unit: TrendUnit
+    higher_is_better: bool
+    points: tuple[Point, ...]
+    levels: tuple[Level, ...]
+    steps: tuple[Step, ...]
+    without_control: int | None
+
+    @property
+    def judged(self) -> int:
+        """How many of its results have a part in finding steps."""
+        return sum(point.judged for point in self.points)
+
+
+@dataclass(frozen=True)
+class Trends:
+    """All series, by machine and benchmark. `unknown_commits` of their results are not in the history.
+
+    `history` says whether there was one. `illustrative` names benchmarks that are left out, because the server ran in
+    the client's own loop.
+    """
+
+    series: tuple[Series, ...]
+    metric: Metric
+    significance: float
+    history: bool
+    unknown_commits: tuple[str, ...]
+    illustrative: tuple[str, ...]
+
+
+def trends(
+    results: Iterable[Result],
+    metric: Metric = "p50",
+    history: Sequence[str] | None = None,
+    *,
+    raw: bool = False,
+    significance: float = SIGNIFICANCE,
+    benchmarks: Sequence[str] = (),
+    machine: str | None = None,
+) -> Trends:
+    """The series of a metric over these results, with their steps.
+
+    `history` are the full ids of commits, parents first; None where it is not known. `benchmarks` and `machine` select
+    series by a text that the name of the benchmark (one of them) or the machine contains. The p50 of a latency
+    benchmark is the ratio to the control on the same stack where all results of its series have it, unless `raw`.
+    Results without the metric are left out.
+    """
+    ordered = in_commit_order(results, history)
+    known = frozenset(history or ())
+    groups: dict[_Key, list[_Sample]] = {}
+    illustrative: dict[str, None] = {}
+    for result in ordered:
+        where = machine_name(result.machine_info)
+        if machine is not None and machine not in where:
+            continue
+        for key, sample in _samples(result, where, metric, known):
+            if benchmarks and not any(name in key.benchmark or name in sample.full_name for name in benchmarks):
+                continue
+            if sample.illustrative:
+                illustrative[key.benchmark] = None
+            else:
+                groups.setdefault(key, []).append(sample)
+    series = [
+        _series(key, samples, metric, raw, significance)
+        for key, samples in sorted(groups.items(), key=lambda item: (item[0].machine, item[0].kind))
+    ]
+    unknown = {point.commit: None for one in series for point in one.points if not point.commit_known}
+    return Trends(
+        series=tuple(series),
+        metric=metric,
+        significance=significance,
+        history=history is not None,
+        unknown_commits=tuple(unknown) if history is not None else (),
+        illustrative=tuple(illustrative),
+    )
+
+
+def in_commit_order(results: Iterable[Result], history: Sequence[str] | None) -> list[Result]:
+    """Results in the order of their commits in `history`, parents first; those of one commit by their runs.
+
+    A commit that the history does not have goes after the last one that is not younger, by the committer's time that
+    its result has, or else by the time of the run. Without a history, all are in the order of their runs.
+    """
+    by_run = sorted(results, key=lambda result: result.datetime)
+    if history is None:
+        return by_run
+    places = {commit: place for place, commit in enumerate(history)}
+    known = sorted(
+        (result for result in by_run if result.commit_info.id in places),
+        key=lambda result: places[result.commit_info.id],
+    )
+    # Clocks differ, so a child may seem older than its parent: each counts as no older than those before it.
+    times: list[dt.datetime] = []
+    for result in known:
+        times.append(max([_commit_time(result), *times[-1:]]))
+    keyed = [((time, 0), result) for time, result in zip(times, known, strict=True)]
+    keyed += [((_commit_time(result), 1), result) for result in by_run if result.commit_info.id not in places]
+    return [result for _, result in sorted(keyed, key=lambda item: item[0])]  # stable: ties keep their order
+
+
+def machine_name(machine: MachineInfo) -> str:
+    """What makes it the same machine, in words: host, processor, cores, system, Python's implementation and version."""
+    cpu = machine.cpu
+    python = ".".join(machine.python_version.split(".")[:2])
+    parts = [
+        machine.node or "unnamed",
+        str(cpu.get("brand_raw") or machine.processor or "unknown processor"),
+        f"{cpu.get('count', 'unknown number of')} cores",
+        f"{machine.system} {machine.machine}".strip(),
+        f"{machine.python_implementation} {python}".strip(),
+    ]
+    return ", ".join(part for part in parts if part)
+
+
+@dataclass(frozen=True)
+class _Key:
+    """What has to be equal for results to be of one series."""
+
+    machine: str
+    kind: Kind
+    benchmark: str
+    conditions: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class _Sample:
+    """One benchmark of one result: its value, and its ratio to the control where there is one."""
+
+    full_name: str
+    measured: str
+    raw: Figure
+    controlled: float | None
+    illustrative: bool
+    result: Result
+    known: bool
+    remarks: tuple[str, ...]
+    judged: bool
+
+
+def _samples(result: Result, machine: str, metric: Metric, known: frozenset[str]) -> Iterator[tuple[_Key, _Sample]]:
+    remarks, judged = _remarks(result)
+    is_known = result.commit_info.id in known
+
+    def sample(full_name: str, measured: str, raw: Figure, controlled: float | None, illustrative: bool) -> _Sample:
+        positive = raw.value > 0
+        more = remarks + (() if raw.bound == "exact" else ("a lower bound",)) + (() if positive else ("not judged",))
+        return _Sample(full_name, measured, raw, controlled, illustrative, result, is_known, more, judged and positive)
+
+    if isinstance(result, LatencyResult):
+        for benchmark in result.benchmarks:
+            value = _latency_value(benchmark, metric)
+            if value is not None and math.isfinite(value):
+                controlled = benchmark.ratio_to("same-stack") if metric == "p50" else None
+                key = _Key(machine, "latency", benchmark.name, _latency_conditions(benchmark))
+                yield (
+                    key,
+                    sample(
+                        benchmark.fullname, _LATENCY_WORDS[metric], Figure(value), controlled, benchmark.is_illustrative
+                    ),
+                )
+        return
+    conditions = _load_conditions(result)
+    if metric == "cpu":
+        cpu = result.server.cpu_us_per_round_trip if result.server else None
+        if cpu is not None:
+            key = _Key(machine, "load", WHOLE_RUN, conditions)
+            yield key, sample(WHOLE_RUN, "server CPU per round trip", Figure(cpu), None, False)
+        return
+    for operation in result.operations:
+        found, words = _load_value(operation, metric)
+        if found is not None:
+            yield _Key(machine, "load", operation.name, conditions), sample(operation.name, words, found, None, False)
+
+
+_LATENCY_WORDS: dict[Metric, str] = {"p50": "median round trip", "p99": "p99", "cpu": "server CPU per round trip"}
+
+
+def _latency_value(benchmark: LatencyBenchmark, metric: Metric) -> float | None:
+    if metric == "p50":
+        return benchmark.stats.median * _US_PER_S
+    if metric == "p99":
+        return benchmark.p99_us
+    return benchmark.server_cpu_us_per_round_trip if metric == "cpu" else None
+
+
+def _load_value(operation: Operation, metric: Metric) -> tuple[Figure | None, str]:
+    """Response time where the load was open, else service time, which is all that a closed one has."""
+    if metric == "throughput":
+        rate = operation.throughput_per_s
+        return (None if rate is None else Figure(rate)), "throughput"
+    if operation.response_us is not None:
+        return figure(operation.response_us, metric), f"{metric} of the response time"
+    return figure(operation.service_us, metric), f"{metric} of the service time"
+
+
+def _latency_conditions(benchmark: LatencyBenchmark) -> tuple[tuple[str, str], ...]:
+    info = benchmark.extra_info
+    named = [(name, info.get(name)) for name in _LATENCY_CONDITIONS]
+    awake = benchmark.awake_cores
+    named.append(("cores", None if awake is None else "awake" if awake else "may halt"))
+    control = benchmark.controls.get("same-stack")
+    named.append(("control", control.sha256[:8] if control and control.sha256 else None))  # another is another unit
+    return tuple((name, str(value)) for name, value in named if value is not None)
+
+
+def _load_conditions(result: LoadResult) -> tuple[tuple[str, str], ...]:
+    scenario, server = result.scenario, result.server
+    described: dict[str, object] = {
+        "user classes": ", ".join(scenario.user_classes),
+        "users": scenario.users,
+        **scenario.model_dump(exclude={"user_classes", "users", "duration_s", "seed", "url"}),
+        "url": scenario.url if server is None else None,  # a server of ours has another port each time
+        "loop": server and server.loop,
+        "http": server and server.http,
+        "ws": server and server.ws,
+        "generator processes": result.generator.processes,
+    }
+    return tuple((name.replace("_", " "), str(value)) for name, value in described.items() if value is not None)
+
+
+def _remarks(result: Result) -> tuple[tuple[str, ...], bool]:
+    """What makes a result less than a clean one, and whether it is judged all the same."""
+    remarks = ["uncommitted changes"] if result.commit_info.dirty else []
+    unsound: list[str] = []
+    if isinstance(result, LoadResult):
+        unsound += ["generator saturated"] if result.generator.verdict == "saturated" else []
+        unsound += ["partial"] if result.partial else []
+        unsound += ["ended by force"] if result.forced else []
+    return (*remarks, *unsound), not unsound
+
+
+def _environment(result: Result) -> dict[str, str]:
+    machine = result.machine_info
+    return {**result.packages, "python": machine.python_version, "kernel": machine.release}
+
+
+def _commit_time(result: Result) -> dt.datetime:
+    try:
+        time = dt.datetime.fromisoformat(result.commit_info.time or "")
+    except ValueError:
+        return result.datetime
+    return time if time.tzinfo else time.replace(tzinfo=dt.UTC)
+
+
+def _series(key: _Key, samples: Sequence[_Sample], metric: Metric, raw: bool, significance: float) -> Series:
+    controlled = [sample.controlled for sample in samples if sample.controlled is not None]
+    could_be = key.kind == "latency" and metric == "p50" and not raw
+    is_controlled = could_be and len(controlled) == len(samples)
+    values = [Figure(value) for value in controlled] if is_controlled else [sample.raw for sample in samples]
+    points = tuple(
+        Point(
+            commit=sample.result.commit_info.id,
+            commit_known=sample.known,
+            dirty=sample.result.commit_info.dirty,
+            time=sample.result.datetime,
+            value=value,
+            remarks=sample.remarks,
+            judged=sample.judged,
+            environment=_environment(sample.result),
+        )
+        for sample, value in zip(samples, values, strict=True)
+    )
+    levels, steps = _stepped(points, significance)
+    unit: TrendUnit = "x control" if is_controlled else "per second" if metric == "throughput" else "µs"
+    measured = samples[-1].measured
+    return Series(
+        kind=key.kind,
+        benchmark=key.benchmark,
+        machine=key.machine,
+        conditions=key.conditions,
+        measured=f"{measured}, ratio to the control on the same stack" if is_controlled else measured,
+        unit=unit,
+        higher_is_better=metric == "throughput",
+        points=points,
+        levels=levels,
+        steps=steps,
+        without_control=len(samples) - len(controlled) if could_be and not is_controlled else None,
+    )
+
+
+def _stepped(points: Sequence[Point], significance: float) -> tuple[tuple[Level, ...], tuple[Step, ...]]:
+    judged = [index for index, point in enumerate(points) if point.judged]
+    if not judged:
+        return (), ()
+    values = np.array([points[index].value.value for index in judged])
+    found = change_points(values, significance)
+    parts = _levels(np.log(values), found)
+    starts = [0, *(point.index for point in found)]
+    levels = tuple(
+        Level(judged[start], judged[start + part.size - 1], math.exp(part.mean()))
+        for start, part in zip(starts, parts, strict=True)
+    )
+    steps = tuple(
+        Step(
+            before=judged[point.index - 1],
+            after=judged[point.index],
+            change=change,
+            p_value=point.p_value,
+            also_changed=_also_changed(points[judged[point.index - 1]], points[judged[point.index]]),
+        )
+        for point, change in zip(found, _changes(parts), strict=True)
+    )
+    return levels, steps
+
+
+def _also_changed(before: Point, after: Point) -> tuple[str, ...]:
+    names = [*before.environment, *(name for name in after.environment if name not in before.environment)]
+    pairs = [(name, before.environment.get(name), after.environment.get(name)) for name in names]
+    return tuple(f"{name} {old or 'none'} → {new or 'none'}" for name, old, new in pairs if old != new)

@@ -1,0 +1,189 @@
+"""Trends as one chart specification, and that as self-contained HTML, SVG or PNG.
+
+Rules of this file: trends in, text or bytes out; nothing is fetched, now or when the page is opened. One panel a
+series. Colours are Okabe and Ito's, which colour-blind people can tell apart, and shapes say the same again.
+"""
+
+import datetime as dt
+import html
+import json
+from typing import Any
+
+import altair as alt
+import vl_convert
+
+from bench.compare.trend import Point, Series, Trends
+from bench.report.figures import printable
+from bench.report.trend_table import (
+    ChartFormat,
+    change_text,
+    commit_text,
+    level_text,
+    measured_words,
+    series_titles,
+    short_commit,
+    step_text,
+    value_text,
+)
+
+_WIDTH = 860
+_HEIGHT = 220
+_PNG_SCALE = 2
+_MOST_COMMITS_ON_AXIS = 40
+_VEGA_LITE = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
+_BLUE, _VERMILION, _ORANGE, _GREY = "#0072B2", "#D55E00", "#E69F00", "#555555"
+_CLEAN, _DIRTY, _UNSOUND = "clean", "uncommitted changes, or a lower bound", "not judged"
+
+
+def trend_chart(trends: Trends, form: ChartFormat) -> bytes:
+    """The chart of all series in that format; raises ValueError where there is no series."""
+    specification = chart_specification(trends)
+    if form == "svg":
+        return vl_convert.vegalite_to_svg(specification, vl_version=_VEGA_LITE).encode()
+    if form == "png":
+        return bytes(vl_convert.vegalite_to_png(specification, vl_version=_VEGA_LITE, scale=_PNG_SCALE))
+    return _page(specification, trends).encode()
+
+
+def chart_specification(trends: Trends) -> dict[str, Any]:
+    """The Vega-Lite specification that all formats are made of; raises ValueError where there is no series."""
+    if not trends.series:
+        raise ValueError("no series to draw")
+    titles = series_titles(trends)
+    panels = [_panel(series, title) for series, title in zip(trends.series, titles, strict=True)]
+    chart = alt.vconcat(*panels, spacing=40).configure_view(stroke="#dddddd").configure(font="sans-serif")
+    specification: dict[str, Any] = chart.to_dict()
+    return specification
+
+
+def _panel(series: Series, title: str) -> alt.LayerChart | alt.FacetChart:
+    last = len(series.points) - 1
+    labels = [short_commit(point)[:7] for point in series.points]
+    every = -(-len(labels) // _MOST_COMMITS_ON_AXIS)
+    x = alt.X(
+        "place:Q",
+        title="commit, oldest first",
+        scale=alt.Scale(domain=[-0.5, last + 0.5], nice=False),
+        axis=alt.Axis(
+            values=list(range(0, last + 1, every)),
+            labelExpr=f"{json.dumps(labels)}[datum.value]",
+            labelAngle=-60,
+            grid=False,
+        ),
+    )
+    y = alt.Y(
+        "value:Q",
+        title=[measured_words(series), "(axis does not start at 0)"],
+        scale=alt.Scale(zero=False, nice=True, padding=12),
+    )
+    subtitle = [step_text(series, step) for step in series.steps] or ["no step found"]
+    layers = [*_levels(series, x, y), *_steps(series, x), _points(series, x, y)]
+    return alt.layer(*layers).properties(
+        width=_WIDTH,
+        height=_HEIGHT,
+        title=alt.TitleParams(
+            text=title,
+            subtitle=[printable(series.machine), *subtitle],
+            anchor="start",
+            limit=_WIDTH,
+            subtitleColor=_GREY,
+        ),
+    )
+
+
+def _points(series: Series, x: alt.X, y: alt.Y) -> alt.Chart:
+    rows = [
+        {
+            "place": place,
+            "value": point.value.value,
+            "shown": f"{value_text(point.value, series)} {series.unit}",
+            "commit": commit_text(point),
+            "run": f"{point.time.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC",
+            "result": _state(point),
+            "remarks": printable(", ".join(point.remarks)) or "none",
+        }
+        for place, point in enumerate(series.points)
+    ]
+    states = [_CLEAN, _DIRTY, _UNSOUND]
+    legend = alt.Legend(title=None, orient="bottom", labelLimit=0) if any(p.remarks for p in series.points) else None
+    chart: alt.Chart = (
+        alt.Chart({"values": rows})
+        .mark_point(filled=True, size=60, opacity=1, strokeWidth=2)
+        .encode(
+            x=x,
+            y=y,
+            shape=alt.Shape(
+                "result:N", scale=alt.Scale(domain=states, range=["circle", "triangle-up", "cross"]), legend=legend
+            ),
+            color=alt.Color("result:N", scale=alt.Scale(domain=states, range=[_BLUE, _ORANGE, _GREY]), legend=legend),
+            tooltip=[
+                alt.Tooltip("commit:N"),
+                alt.Tooltip("shown:N", title="value"),
+                alt.Tooltip("run:N"),
+                alt.Tooltip("remarks:N"),
+            ],
+        )
+    )
+    return chart
+
+
+def _state(point: Point) -> str:
+    if not point.judged:
+        return _UNSOUND
+    return _DIRTY if point.remarks else _CLEAN
+
+
+def _levels(series: Series, x: alt.X, y: alt.Y) -> list[alt.Chart]:
+    rows = [
+        {
+            "place": level.first - 0.4,
+            "end": level.last + 0.4,
+            "value": level.value,
+            "shown": f"{level_text(level.value, series)} {series.unit}",
+        }
+        for level in series.levels
+    ]
+    return [
+        alt.Chart({"values": rows})
+        .mark_rule(color=_GREY, strokeWidth=2)
+        .encode(x=x, x2="end:Q", y=y, tooltip=[alt.Tooltip("shown:N", title="level")])
+    ]
+
+
+def _steps(series: Series, x: alt.X) -> list[alt.Chart]:
+    if not series.steps:
+        return []
+    rows = [
+        {"place": (step.before + step.after) / 2, "change": change_text(step), "step": step_text(series, step)}
+        for step in series.steps
+    ]
+    base = alt.Chart({"values": rows}).encode(x=x, tooltip=[alt.Tooltip("step:N")])
+    return [
+        base.mark_rule(color=_VERMILION, strokeWidth=2, strokeDash=[5, 4]),
+        base.mark_text(color=_VERMILION, fontSize=13, fontWeight="bold", align="left", dx=5, dy=9).encode(
+            text="change:N", y=alt.value(0)
+        ),
+    ]
+
+
+def _page(specification: dict[str, Any], trends: Trends) -> str:
+    """One HTML file with Vega in it. (vl-convert's own lets a name that contains `</script>` end the script.)"""
+    bundle = vl_convert.javascript_bundle(vl_version=_VEGA_LITE)  # type: ignore[call-arg]  # it has a default
+    embedded = json.dumps(specification).replace("<", "\\u003c")
+    options = json.dumps({"renderer": "svg", "actions": {"export": True, "source": False, "editor": False}})
+    title = html.escape(f"bench trend: {trends.metric}")
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="UTF-8">
+<title>{title}</title>
+<style>body {{ font-family: sans-serif; margin: 2em; }}</style>
+</head>
+<body>
+<h1>{title}</h1>
+<div id="chart"></div>
+<script>{bundle}</script>
+<script>vegaEmbed("#chart", {embedded}, {options}).catch(console.error);</script>
+</body>
+</html>
+"""
