@@ -43,7 +43,7 @@ def create_app(settings: Settings) -> socketio.ASGIApp:
         logger=engine.logger,
         engineio_logger=engine.logger,
     )
-    service = FooBar(token=settings.token.get_secret_value() if settings.token else None)
+    service = FooBar(token=settings.token.get_secret_value() if settings.token else None, stamps=settings.stamps)
     sio.register_namespace(service)
     return socketio.ASGIApp(sio, other_asgi_app=_pages(service), on_shutdown=sio.shutdown)
 

@@ -55,6 +55,15 @@ class Bar(Payload):
     foo: str
 
 
+class StampedBar(Bar):
+    """`BAR` of a service that stamps: when its handler began, and when it had done all but send this.
+
+    Nanoseconds of `time.monotonic_ns`, which is one clock for all processes of a Linux machine.
+    """
+
+    handled_ns: tuple[int, int]
+
+
 class Join(Payload):
     """`JOIN`: enter a room. The acknowledgement is the same payload."""
 

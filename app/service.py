@@ -14,6 +14,7 @@ benchmarked: it validates, counts and emits, and does not log.
 import hmac
 import logging
 from collections.abc import Sequence
+from time import monotonic_ns
 from typing import Any
 
 import socketio
@@ -32,6 +33,7 @@ from app.events import (
     Join,
     Leave,
     Rejected,
+    StampedBar,
     read,
 )
 
@@ -46,11 +48,13 @@ class FooBar(socketio.AsyncNamespace):  # type: ignore[misc]
 
     Args:
         token: what clients have to give to connect; None lets everyone in.
+        stamps: whether a BAR tells when its FOO was handled (see StampedBar).
     """
 
-    def __init__(self, token: str | None = None) -> None:
+    def __init__(self, token: str | None = None, stamps: bool = False) -> None:
         super().__init__("/")
         self.answered = 0
+        self._stamps = stamps
         self._token = None if token is None else _bytes(token)
 
     async def trigger_event(self, event: Any, sid: str, *arguments: Any) -> dict[str, Any] | None:
@@ -81,8 +85,11 @@ class FooBar(socketio.AsyncNamespace):  # type: ignore[misc]
         return sum(1 for _ in self.server.manager.get_participants(self.namespace, None))
 
     async def _foo(self, sid: str, arguments: Sequence[Any]) -> dict[str, Any]:
+        began_ns = monotonic_ns() if self._stamps else 0
         foo = read(Foo, arguments)
         bar = Bar(foo=foo.name).model_dump()
+        if began_ns:
+            bar = StampedBar(foo=foo.name, handled_ns=(began_ns, monotonic_ns())).model_dump()
         self.answered += 1
         # any other `to` is "room:<room>", which is what the room is called (see _room)
         to = None if foo.to == EVERYONE else sid if foo.to == SENDER else foo.to

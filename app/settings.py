@@ -57,6 +57,11 @@ class Settings(BaseSettings):
         Field(min_length=1, description="at least one character; when it is unset, clients need no token"),
     ] = None
 
+    stamps: Annotated[
+        bool,
+        Field(description="true or false; whether a BAR tells when its FOO was handled, as bench's --breakdown asks"),
+    ] = False
+
     @field_validator("loop", "ws")
     @classmethod
     def _is_installed(cls, value: str) -> str:

@@ -1,17 +1,18 @@
 """Locust's side. Only this package and locustfile.py import locust, whose import patches the process for gevent.
 
-Importing it registers with Locust's events: that is all a locustfile has to do.
+A locustfile imports from here what it is made of, which registers with Locust's events: that is all it has to do. The
+import happens when a name is first asked for, so that the modules here that are pure can be had without locust.
 """
 
 from collections.abc import Callable
-from typing import Any, Protocol, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 
-import locust
+from bench.timing.arrivals import arrivals
 
-from bench.load import run as _run  # noqa: F401  # registers
-from bench.load.user import SocketIOUser
+if TYPE_CHECKING:
+    from bench.load.user import SocketIOUser
 
-__all__ = ["SocketIOUser", "task"]
+__all__ = ["SocketIOUser", "arrivals", "task"]
 
 _Task = TypeVar("_Task", bound=Callable[..., Any])
 
@@ -23,5 +24,18 @@ class _TaskDecorator(Protocol):
     def __call__(self, weight: int) -> Callable[[_Task], _Task]: ...
 
 
-task = cast(_TaskDecorator, locust.task)
-"""Locust's own `task`; its typing knows no coroutines, this one does."""
+if TYPE_CHECKING:
+    task: _TaskDecorator
+    """Locust's own `task`; its typing knows no coroutines, this one does."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in ("SocketIOUser", "task"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import locust
+
+    import bench.load.run  # noqa: F401  # registers
+    from bench.load.user import SocketIOUser
+
+    globals().update(SocketIOUser=SocketIOUser, task=locust.task)
+    return globals()[name]

@@ -67,6 +67,8 @@ class OperationReport(BaseModel):
     service: StoredHistogram
     response: StoredHistogram | None
     """None in a closed load."""
+    breakdown: list[StoredHistogram]
+    """To the handler, in it, and from it: of replies that tell; else empty."""
 
 
 class SecondOperation(BaseModel):
@@ -123,6 +125,7 @@ class _Operation:
         self.window_dropped = 0
         self.service = Histogram()
         self.response = Histogram()
+        self.breakdown = [Histogram(), Histogram(), Histogram()]
 
 
 class _Second:
@@ -193,6 +196,10 @@ class Account:
         operation.service.record(service[in_window], buckets[in_window])
         if self.is_open:
             operation.response.record(response[in_window], response_buckets[in_window])
+        handled = np.frombuffer(batch.handled, dtype=np.int64).reshape(-1, 4)
+        legs = np.diff(handled[self._in_window(handled[:, 0])])
+        for leg, histogram in enumerate(operation.breakdown):
+            histogram.record(legs[:, leg])
         operation.window_ok += int(np.count_nonzero(self._in_window(received)))
         operation.window_failed += int(np.count_nonzero(self._in_window(failed_intended)))
         operation.window_dropped += int(np.count_nonzero(self._in_window(dropped)))
@@ -292,6 +299,7 @@ class Account:
             window_dropped=operation.window_dropped,
             service=StoredHistogram.of(operation.service),
             response=StoredHistogram.of(operation.response) if self.is_open else None,
+            breakdown=[StoredHistogram.of(leg) for leg in operation.breakdown if leg.count],
         )
 
     def _second_report(self, second: int) -> SecondReport:

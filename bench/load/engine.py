@@ -50,6 +50,8 @@ class Engine:
     def __init__(self) -> None:
         self.outbox: deque[Any] = deque()
         """What the gevent side has to know, oldest first: Batch, LoopError, and what the sessions append."""
+        self.breakdown = False
+        """Whether replies tell when they were handled."""
         self._logs: dict[str, OperationLog] = {}
         self.queueing: array[int] = array("q")
         """See recording.Delays."""

@@ -14,7 +14,18 @@ from dataclasses import dataclass, field
 
 from bench.load.account import NS_PER_S, OperationReport, Report, SecondReport
 from bench.load.trust import generator, p99_us
-from bench.results.model import Distribution, Generator, Operation, Second, SecondTimes, StageFigures, Window
+from bench.results.model import (
+    LEGS,
+    Distribution,
+    Generator,
+    Leg,
+    LegName,
+    Operation,
+    Second,
+    SecondTimes,
+    StageFigures,
+    Window,
+)
 from bench.timing.arrivals import RateProfile, Stage
 from bench.timing.histogram import Histogram
 
@@ -115,6 +126,7 @@ def _operation(
     is_open = False
     per_s = 0.0
     has_window = False
+    legs = (Histogram(), Histogram(), Histogram())
     for report, part in parts:
         ok += part.ok
         timeouts += part.timeouts
@@ -125,6 +137,8 @@ def _operation(
         window_dropped += part.window_dropped
         errors.update(part.errors)
         service.merge(part.service.restored())
+        for leg, stored in zip(legs, part.breakdown, strict=False):
+            leg.merge(stored.restored())
         if part.response is not None:
             is_open = not apart
             response.merge(part.response.restored())
@@ -149,7 +163,14 @@ def _operation(
         response_us=_distribution(response, failed + window_dropped, timeout_limit_us) if is_open else None,
         service_histogram=service.encode() if service.count else None,
         response_histogram=response.encode() if response.count else None,
+        breakdown=tuple(_leg(name, leg) for name, leg in zip(LEGS, legs, strict=True)) if legs[0].count else (),
     )
+
+
+def _leg(name: LegName, times: Histogram) -> Leg:
+    distribution = _distribution(times, 0, None)
+    assert distribution is not None, "a leg has as many times as the others"
+    return Leg(name=name, times_us=distribution, histogram=times.encode())
 
 
 def _distribution(histogram: Histogram, censored: int, timeout_us: float | None) -> Distribution | None:

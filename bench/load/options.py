@@ -79,6 +79,15 @@ def _add_options(parser: LocustArgumentParser) -> None:
         help="how long after all users are there the figures begin, as in 5s (default: %(default)s)",
     )
     parser.add_argument(
+        "--breakdown",
+        action="store_true",
+        default=False,
+        env_var="BENCH_BREAKDOWN",
+        include_in_web_ui=False,
+        help="split each round trip into the way to the service's handler, the handler, and the way back; the service "
+        "started without --host stamps its replies, another one has to (`handled_ns`) and be on this machine",
+    )
+    parser.add_argument(
         "--seed",
         metavar="SEED",
         default="",
@@ -117,6 +126,11 @@ def warmup_s_of(options: Namespace) -> float:
         return float(parse_timespan(text))
     except ValueError:
         raise MisuseError(f"--warmup {text!r} is no time: expected seconds, as in 5, 5s or 1m30s") from None
+
+
+def breakdown_of(options: Namespace) -> bool:
+    """Whether replies are split by the stamps in them."""
+    return bool(getattr(options, "breakdown", False))
 
 
 def max_in_flight_of(options: Namespace) -> int | None:

@@ -118,8 +118,9 @@ class LoadProcess:
 
     # ------------------------------------------------------------------ the run
 
-    def begin(self, started_ns: int, pacing: Pacing, warmup_s: float, is_open: bool) -> None:
+    def begin(self, started_ns: int, pacing: Pacing, warmup_s: float, is_open: bool, breakdown: bool) -> None:
         """A test starts, at `started_ns` of this process's clock. Its window opens `warmup_s` after `go`."""
+        self.engine.breakdown = breakdown
         gc.unfreeze()
         gc.set_threshold(*_ARRIVING_GC_THRESHOLD)
         self.account = Account(started_ns, CONNECT, is_open)

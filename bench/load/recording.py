@@ -33,7 +33,8 @@ class Batch(NamedTuple):
     """What happened to one operation between two flushes.
 
     `completed` holds sent and received alternately. In an open load `intended` holds as many times as there are pairs;
-    in a closed one it is empty. `dropped` are the intended times of what was not sent.
+    in a closed one it is empty. `dropped` are the intended times of what was not sent. `handled` has four times for
+    each success whose reply told when it was handled: sent, begun and ended there, received.
     """
 
     operation: str
@@ -41,6 +42,7 @@ class Batch(NamedTuple):
     intended: array[int]
     failures: list[Failure]
     dropped: array[int]
+    handled: array[int]
 
 
 class Delays(NamedTuple):
@@ -59,7 +61,7 @@ class Delays(NamedTuple):
 class OperationLog:
     """Collects what happens to one operation until the next flush."""
 
-    __slots__ = ("completed", "dropped", "failures", "intended", "name")
+    __slots__ = ("_handled", "completed", "dropped", "failures", "intended", "name")
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -76,6 +78,11 @@ class OperationLog:
         self.completed.append(sent_ns)
         self.completed.append(received_ns)
 
+    def handled(self, sent_ns: int, handled_ns: tuple[int, int] | None, received_ns: int) -> None:
+        """Note when a success's reply says that it was handled, unless that cannot be: by another machine's clock."""
+        if handled_ns is not None and sent_ns <= handled_ns[0] <= handled_ns[1] <= received_ns:
+            self._handled.extend((sent_ns, *handled_ns, received_ns))
+
     def failed(self, sent_ns: int, ended_ns: int, kind: str, intended_ns: int = UNSCHEDULED) -> None:
         """Note a failure."""
         self.failures.append(Failure(sent_ns, ended_ns, kind, intended_ns))
@@ -88,7 +95,7 @@ class OperationLog:
         """Everything since the last flush, or None where there was nothing."""
         if not self.completed and not self.failures and not self.dropped:
             return None
-        batch = Batch(self.name, self.completed, self.intended, self.failures, self.dropped)
+        batch = Batch(self.name, self.completed, self.intended, self.failures, self.dropped, self._handled)
         self._clear()
         return batch
 
@@ -97,3 +104,4 @@ class OperationLog:
         self.intended: array[int] = array("q")
         self.failures: list[Failure] = []
         self.dropped: array[int] = array("q")
+        self._handled: array[int] = array("q")

@@ -40,6 +40,7 @@ from bench.load.merge import Merger
 from bench.load.options import (
     DEFAULT_APP,
     MisuseError,
+    breakdown_of,
     is_open,
     max_in_flight_of,
     pacing_of,
@@ -159,7 +160,13 @@ class _Run:
             if limit is not None:
                 user_class.max_in_flight = limit
         is_open_load = is_open(self.options, users)
-        self.process.begin(started_ns, pacing_of(self.options, share), warmup_s_of(self.options), is_open_load)
+        self.process.begin(
+            started_ns,
+            pacing_of(self.options, share),
+            warmup_s_of(self.options),
+            is_open_load,
+            breakdown_of(self.options),
+        )
 
     def _on_spawning_complete(self, **_: Any) -> None:
         self.process.all_spawned()
@@ -305,7 +312,7 @@ class OwnerRun(_Run):
 
     def _start_service(self) -> None:
         app = getattr(self.options, "app", DEFAULT_APP)
-        service = Service(app)
+        service = Service(app, stamps=breakdown_of(self.options))
         service.start()
         atexit.register(service.stop)
         self._service = service
@@ -524,6 +531,8 @@ class OwnerRun(_Run):
         load_table(result, Console(), path)
         if not result.window.duration_s:
             logger.warning("The run ended before all users were there: it has counts, but no times and no throughput")
+        if breakdown_of(self.options) and not any(operation.breakdown for operation in result.operations):
+            logger.warning("--breakdown: no reply had `handled_ns`, when its handler began and ended on this machine")
         for reason in (_nothing_measured(result), result.partial_reason, _cut_off(result)):
             if reason is not None:
                 logger.error("%s", reason)

@@ -15,8 +15,9 @@ from bench.server import ServerError, ServerProcess, generator_cores
 class Service:
     """The service's process, and what it has used at which time."""
 
-    def __init__(self, app: str) -> None:
-        self._process = ServerProcess(app)
+    def __init__(self, app: str, stamps: bool) -> None:
+        # What FOOBAR_STAMPS asks of our service, another one may do as well; it does not harm.
+        self._process = ServerProcess(app, environment={"FOOBAR_STAMPS": "true"} if stamps else None)
         self._cores = generator_cores()
         self._used: list[tuple[int, int]] = []
         """CPU time used so far, in nanoseconds, by the time of reading it; ascending."""

@@ -158,6 +158,8 @@ class Session:
             self.engine.log(definition.name).succeeded(emission[2], received_ns)
         else:
             self.engine.log(definition.name).answered(intended_ns, emission[2], received_ns)
+        if self.engine.breakdown:
+            self.engine.log(definition.name).handled(emission[2], _handled_ns(reply), received_ns)
         if not received_ns & _QUEUEING_SAMPLE:
             now_ns = perf_counter_ns()
             self.engine.queueing.append(now_ns)
@@ -348,3 +350,11 @@ class Session:
         self.engine.outbox.append(TaskRaised(holder, error))
         if not self.user.environment.catch_exceptions:
             raise error
+
+
+def _handled_ns(reply: tuple[Any, ...]) -> tuple[int, int] | None:
+    """When the service says that its handler began and ended; None: it does not say."""
+    handled = reply[0].get("handled_ns") if reply and isinstance(reply[0], dict) else None
+    if isinstance(handled, list) and len(handled) == 2 and all(type(stamp) is int for stamp in handled):
+        return handled[0], handled[1]
+    return None

@@ -10,6 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from bench.compare.stored import figure
+from bench.report.breakdown_table import breakdown_table
 from bench.report.figures import count, microseconds, per_second, printable
 from bench.report.lines import print_line, print_table, total_width, widths
 from bench.results.model import Distribution, LoadResult, Operation
@@ -39,6 +40,7 @@ def load_table(result: LoadResult, console: Console, path: Path | None = None) -
             print_table(console, _rows("µs of response time", result, response))
         print_line(console, "")
         print_table(console, _rows("µs of service time", result, service))
+    breakdown_table(result.operations, console)
     errors = [
         (f"{printable(operation.name)}: {printable(kind)}", count(times))
         for operation in result.operations

@@ -251,6 +251,20 @@ class Distribution(BaseModel):
         return self
 
 
+LegName = Literal["to the handler", "handler", "from the handler"]
+LEGS: tuple[LegName, ...] = ("to the handler", "handler", "from the handler")
+
+
+class Leg(BaseModel):
+    """A part of an operation's service time, over the steady window: of the replies whose server told of it."""
+
+    model_config = WRITTEN
+
+    name: LegName
+    times_us: Distribution
+    histogram: Histogram
+
+
 class Operation(BaseModel):
     """The account of one operation over the whole run, and its times over the steady window.
 
@@ -274,6 +288,7 @@ class Operation(BaseModel):
     response_us: Distribution | None = None
     service_histogram: Histogram | None = None
     response_histogram: Histogram | None = None
+    breakdown: tuple[Leg, ...] = ()
 
     @model_validator(mode="after")
     def _adds_up(self) -> Self:
