@@ -1,0 +1,122 @@
+"""Users of an open load, for tests/test_load_open.py. What they do is for the environment to say."""
+
+import asyncio
+import json
+import os
+import sys
+from typing import Any
+
+from locust import constant, events
+from locust.exception import StopUser
+
+from bench.load import SocketIOUser, arrivals, task
+from bench.roundtrip import FOO_BAR_TO_SENDER, round_trip_of
+
+SHAPE = os.environ.get("SHAPE", "poisson")
+
+if folder := os.environ.get("REQUESTS_FOLDER"):
+    # Something else than Locust listens: what it hears goes into a file of this process's own.
+    @events.request.add_listener  # type: ignore[untyped-decorator]
+    def on_request(name: str, response_time: float | None, exception: Exception | None, **_: Any) -> None:
+        with open(f"{folder}/{os.getpid()}.jsonl", "a") as requests:  # noqa: PTH123
+            heard = {"name": name, "response_ms": response_time, "error": str(exception) if exception else None}
+            requests.write(json.dumps(heard) + "\n")
+
+
+def note(what: str) -> None:
+    sys.stdout.write(json.dumps({"what": what}) + "\n")
+    sys.stdout.flush()
+
+
+class OpenUser(SocketIOUser):
+    """Its rate is that of --rate; without one it is a closed load."""
+
+    reply_timeout = float(os.environ.get("REPLY_TIMEOUT", "10"))
+
+    @task
+    async def foo_bar(self) -> None:
+        await self.round_trip(FOO_BAR_TO_SENDER)
+
+
+class PacedUser(OpenUser):
+    """Has arrivals of its own."""
+
+    wait_time = arrivals(float(os.environ.get("RATE", "20")), SHAPE)  # type: ignore[arg-type]
+
+
+class WaitingUser(OpenUser):
+    """Waits for its reply, and then."""
+
+    wait_time = constant(0.05)
+
+
+class GatheringUser(OpenUser):
+    """Each arrival causes three emissions at once and one after them: the first is what the schedule wanted."""
+
+    @task
+    async def foo_bar(self) -> None:
+        await asyncio.gather(*(self.round_trip(FOO_BAR_TO_SENDER) for _ in range(3)))
+        await self.round_trip(FOO_BAR_TO_SENDER)
+
+
+class StoppingUser(OpenUser):
+    """Stops by itself at its fifth arrival, after the round trip."""
+
+    tasks_run = 0
+
+    @task
+    async def foo_bar(self) -> None:
+        await self.round_trip(FOO_BAR_TO_SENDER)
+        self.tasks_run += 1
+        if self.tasks_run == 5:
+            raise StopUser
+
+    async def on_stop(self) -> None:
+        note("on_stop")
+
+
+class FailingUser(OpenUser):
+    """Its own code is wrong: at every fifth arrival after the round trip, at every seventh before."""
+
+    tasks_run = 0
+
+    @task
+    async def foo_bar(self) -> None:
+        self.tasks_run += 1
+        number = self.tasks_run
+        if number % 7 == 0:
+            raise ZeroDivisionError("before the round trip")
+        await self.round_trip(FOO_BAR_TO_SENDER)
+        if number % 5 == 0:
+            raise ZeroDivisionError("after the round trip")
+
+
+class StubbornUser(OpenUser):
+    """Catches whatever its round trip raises."""
+
+    @task
+    async def foo_bar(self) -> None:
+        try:
+            await self.round_trip(FOO_BAR_TO_SENDER)
+        except Exception:
+            note("caught")
+
+
+class SlowTaskUser(OpenUser):
+    """Goes on long after its round trip."""
+
+    @task
+    async def foo_bar(self) -> None:
+        await self.round_trip(FOO_BAR_TO_SENDER)
+        await asyncio.sleep(0.5)
+        note("task")
+
+
+class InOrderUser(OpenUser):
+    """Its service's replies carry no token."""
+
+    definition = round_trip_of("FOO", "BAR", {"name": "always the same", "to": "sender"})
+
+    @task
+    async def foo_bar(self) -> None:
+        await self.round_trip(self.definition)
