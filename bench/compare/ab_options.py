@@ -6,6 +6,7 @@ names the option. Which service and which round trip is meant is read as `pytest
 
 import math
 import re
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from bench.compare.bursts import Benchmark, Shape
@@ -67,7 +68,6 @@ def plan(
     known = FOO_BAR_BENCHMARKS
     if event is not None:
         known = tuple(Benchmark(one.name, one.round_trip) for one in options.definitions)
-    standard = Shape()
     return Plan(
         app=options.app,
         benchmarks=_chosen(known, benchmarks),
@@ -76,10 +76,7 @@ def plan(
         rule=StoppingRule(precision=_share("--precision", precision, least=1e-5)),
         threshold=_share("--threshold", threshold, least=0.0),
         max_time_s=_seconds("--max-time", max_time),
-        shape=Shape(
-            pairs=_count("--pairs", pairs, standard.pairs, most=10_000),
-            burst=_count("--burst", burst, standard.burst, most=100_000),
-        ),
+        shape=_shape(pairs, burst),
         awake=awake,
         env_per_rev=env_per_rev,
     )
@@ -125,9 +122,15 @@ def _seconds(option: str, text: str) -> float:
     return seconds
 
 
-def _count(option: str, value: int | None, standard: int, most: int) -> int:
-    if value is None:
-        return standard
-    if not 1 <= value <= most:
-        raise AbError(f"{option} {value}: give a number from 1 to {most}")
-    return value
+def _shape(pairs: int | None, burst: int | None) -> Shape:
+    """All of it grows and shrinks with the two numbers that the user may give."""
+    shape = Shape()
+    for option, value, most in (("--pairs", pairs, 10_000), ("--burst", burst, 100_000)):
+        if value is not None and not 1 <= value <= most:
+            raise AbError(f"{option} {value}: give a number from 1 to {most}")
+    if pairs is not None:
+        shape = replace(shape, pairs=pairs, saturated_pairs=max(1, round(pairs * shape.saturated_pairs / shape.pairs)))
+    if burst is not None:
+        saturated = max(shape.in_flight, round(burst * shape.saturated_burst / shape.burst))
+        shape = replace(shape, burst=burst, warm_up=burst, saturated_burst=saturated)
+    return shape

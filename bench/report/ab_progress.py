@@ -23,7 +23,7 @@ class AbProgress:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._bar: Progress | None = None
-        self._said_s = 0.0
+        self._said_s = -_LINE_EVERY_S
         if console.is_terminal:
             columns = (TextColumn("{task.fields[doing]}", markup=False), BarColumn(bar_width=20))
             left = TextColumn("{task.fields[left]}", markup=False)
@@ -58,7 +58,8 @@ class AbProgress:
 def state_words(state: State) -> str:
     """The least certain of the estimates so far, and how many restarts it rests on."""
     name, widest = max(state.estimates, key=lambda one: one[1].half_width or 0.0)
-    return f"{state.restarts} restarts, {printable(name)} p50 {_with_width(widest)}"
+    restarts = "1 restart" if state.restarts == 1 else f"{state.restarts} restarts"
+    return f"{restarts}, {printable(name)} p50 {_with_width(widest)}"
 
 
 def _with_width(one: Estimate) -> str:
