@@ -18,7 +18,11 @@ import pytest
 
 from bench.results import store
 from bench.results.model import LatencyResult
+from bench.results.spoilers import Conditions
 from bench.server import ServerProcess
+from bench.server.awake import availability
+from bench.targets import CONTROL_SHA256
+from bench.timing.histogram import Histogram
 
 ROOT = Path(__file__).parents[1]
 ANSWERS = Path(__file__).parent / "apps" / "answers.py"
@@ -144,6 +148,121 @@ def test_the_service_beside_the_suite(bench: Bench, tmp_path: Path) -> None:
     assert isinstance(store.load(bench.stored()[0]), LatencyResult)
 
 
+def test_server_processes_beside_controls(bench: Bench) -> None:
+    run = bench.run("-k", "event-websocket-fast-process-uvloop", "--server-processes=3", "--benchmark-save-data")
+    assert run.returncode == 0, run.stdout
+    (benchmark,) = bench.result()["benchmarks"]
+    told, stats = benchmark["extra_info"], benchmark["stats"]
+
+    processes = told["processes"]
+    assert len(processes) == 3
+    everyone = processes + [process["control"] for process in processes]
+    assert len({process["hash_seed"] for process in everyone}) == 6
+    assert len({process["environment_bytes"] for process in everyone}) > 1
+    for process in everyone:
+        assert 0 < process["median_us"] <= process["p99_us"]
+        assert process["server_cpu_us_per_round_trip"] > 0
+        assert process["warm_up_round_trips"] > 0
+    assert sum(process["rounds"] for process in processes) == stats["rounds"] == len(stats["data"])
+    assert {process["rounds"] for process in processes} == {stats["rounds"] // 3}
+    for process in processes:
+        assert process["pairs"]["same-stack"] >= 2 * process["pairs"]["bare"] - 2 > 0
+        assert process["log_ratio"].keys() == {"same-stack", "bare"}
+        assert all(isinstance(ratio, float) for ratio in process["log_ratio"].values())
+
+    controls = told["controls"]
+    assert controls["same-stack"]["rounds"] == stats["rounds"]
+    assert controls["same-stack"]["processes"] == 3
+    assert controls["same-stack"]["sha256"] == CONTROL_SHA256
+    assert controls["bare"]["processes"] == 1
+    assert controls["bare"]["median_us"] < controls["same-stack"]["median_us"]
+    assert told["between_processes"]["median_cv"] > 0
+    assert told["between_processes"]["log_ratio_sd"]["same-stack"] > 0
+    assert told["unreplicated"] is None
+
+    histogram = Histogram.decode(told["histogram"])
+    assert histogram.count == stats["rounds"]
+    assert histogram.percentile_ns(50) == pytest.approx(stats["median"] * 1e9, rel=0.02)
+    assert told["p99_us"] == pytest.approx((histogram.percentile_ns(99) or 0) / 1e3, rel=0.001)
+    assert told["server_cpu_us_per_round_trip"] > 0
+    assert told["warm_up"].keys() == {"round_trips", "steady"}
+
+    (read,) = LatencyResult.model_validate(bench.result()).benchmarks
+    assert [process.model_dump() for process in read.processes] == processes
+    ratio = read.ratio_to("same-stack")
+    assert ratio is not None
+    (row,) = [line for line in run.stdout.splitlines() if line.startswith(benchmark["name"]) and "µs" in line]
+    assert f"{ratio:.3f}" in row
+
+
+def test_what_may_spoil_it_is_stored_and_shown(bench: Bench) -> None:
+    run = bench.run("-k", "event-websocket-fast-process-uvloop", "--no-awake", "--server-processes=1")
+    assert run.returncode == 0, run.stdout
+    (benchmark,) = bench.result()["benchmarks"]
+    told = benchmark["extra_info"]
+    assert told["awake"] == {"cores": [], "asleep_because": "--no-awake was given"}
+    assert told["between_processes"]["median_cv"] is None
+    conditions = Conditions.model_validate(told["conditions"])
+    assert set(conditions.cores) == {told["server_core"], *told["generator_cores"]} - {None}
+    assert conditions.garbage_collection.frozen > 0
+    assert told["interference"].keys() >= {"steal_share", "load_share", "throttled_us"}
+    spoilers = LatencyResult.model_validate(bench.result()).benchmarks[0].spoilers
+    assert "cores halt" in {spoiler.kind for spoiler in spoilers}
+    for spoiler in spoilers:
+        assert run.stdout.count(f"may have spoilt it, {spoiler.kind}: {spoiler.text}\n") == 1
+
+
+@pytest.mark.skipif(availability(range(2)) is not None, reason="cores cannot be kept awake here")
+def test_cores_are_kept_awake(bench: Bench) -> None:
+    run = bench.run("-k", "event-websocket-fast-process-uvloop", "--server-processes=1")
+    assert run.returncode == 0, run.stdout
+    (benchmark,) = bench.result()["benchmarks"]
+    told = benchmark["extra_info"]
+    assert set(told["awake"]["cores"]) == {told["server_core"], *told["generator_cores"]}
+    assert told["awake"]["asleep_because"] is None
+    assert "cores halt" not in run.stdout
+
+
+def test_no_replicates_of_a_server_in_the_loop_and_over_polling_no_bare_control(bench: Bench) -> None:
+    run = bench.run("-k", "event-polling and uvloop")
+    assert run.returncode == 0, run.stdout
+    told = {one["name"]: one["extra_info"] for one in bench.result()["benchmarks"]}
+    here, there = told["foo_bar[event-polling-in-loop-uvloop]"], told["foo_bar[event-polling-process-uvloop]"]
+    assert here["processes"] == []
+    assert here["controls"] == {"same-stack": None, "bare": None}
+    assert here["unreplicated"].startswith("the server shares the client's loop")
+    assert Histogram.decode(here["histogram"]).count > 0
+    assert there["controls"]["bare"] is None
+    assert [process["log_ratio"]["bare"] for process in there["processes"]] == [None] * 2
+    assert all(process["pairs"]["same-stack"] >= 2 and process["pairs"]["bare"] == 0 for process in there["processes"])
+
+
+@pytest.mark.parametrize(
+    "option", ["--benchmark-precision=0.9", "--benchmark-warmup=on", "--benchmark-min-rounds=301"]
+)
+def test_pytest_benchmark_decides_how_long_and_processes_are_visited_alike(bench: Bench, option: str) -> None:
+    few = ("--benchmark-max-time=0.02", "--benchmark-warmup-iterations=50", "--benchmark-save-data", option)
+    run = bench.run("-k", "event-websocket-fast-process-uvloop", *few)
+    assert run.returncode == 0, run.stdout
+    (benchmark,) = bench.result()["benchmarks"]
+    rounds = [process["rounds"] for process in benchmark["extra_info"]["processes"]]
+    assert rounds[0] == rounds[1] > 0
+    assert benchmark["stats"]["rounds"] == len(benchmark["stats"]["data"]) <= sum(rounds)
+    assert Histogram.decode(benchmark["extra_info"]["histogram"]).count == benchmark["stats"]["rounds"]
+    if "min-rounds" in option:
+        assert benchmark["stats"]["rounds"] >= 301
+
+
+def test_a_server_that_dies_fails_its_benchmark_in_one_line(tmp_path: Path) -> None:
+    bench = Bench(tmp_path / "stored", directory=ANSWERS.parent, environment={"ANSWERS_MOMENT": "death"})
+    run = bench.run("--app", "answers:app", "--event", "ASK", "--payload", '{"id": 1}', "-k", "fast-process-uvloop")
+    assert run.returncode == 1
+    assert "Traceback" not in run.stdout
+    (line,) = [line for line in run.stdout.splitlines() if line.startswith("ASK[acknowledged-websocket-fast-process")]
+    assert "the server of answers:app ended with exit code 3" in line
+    assert bench.stored() == []
+
+
 def test_the_same_on_all_stages_with_pytest_benchmarks_own_options(bench: Bench) -> None:
     own = ("--benchmark-save=mine", "--benchmark-columns=median,iterations", "--benchmark-max-time=0.001")
     run = bench.run(*own, "-k", "uvloop")
@@ -201,6 +320,9 @@ def test_a_running_server_acknowledging(bench: Bench, url: str) -> None:
         *(url, None, None),
         "acknowledgement",
     )
+    assert told["processes"] == []
+    assert told["controls"] == {"same-stack": None, "bare": None}
+    assert told["unreplicated"].startswith("the server is not ours")
     assert bench.result()["commit_info"]["id"] == "unknown"
     assert url in bench.result()["commit_info"]["error"]
 
@@ -293,4 +415,6 @@ def test_help_shows_the_options_in_a_group_of_their_own(bench: Bench) -> None:
     assert run.returncode == 0
     _, _, ours = run.stdout.partition("the service whose latency is measured:")
     for option in ("--app=", "--url=", "--event=", "--reply=", "--payload=", "--reply-timeout="):
+        assert option in ours
+    for option in ("--effort=", "--server-processes=", "--no-awake"):
         assert option in ours

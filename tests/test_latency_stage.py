@@ -14,12 +14,13 @@ from bench.latency.replicas import LoopKind
 from bench.latency.stage import ServerKind, Stage, Stages
 from bench.roundtrip import FOO_BAR
 from bench.server import ServerError, ServerProcess, generator_cores
+from bench.server.awake import availability
 
 STAGES: list[tuple[ServerKind, LoopKind]] = [("in-loop", "asyncio"), ("in-loop", "uvloop"), ("process", "uvloop")]
 
 
 def options(app: str | None = None) -> Options:
-    return parse(app=app, reply_timeout="5", directory=Path.cwd())
+    return parse(app=app, reply_timeout="5", processes="3", directory=Path.cwd())
 
 
 @pytest.fixture
@@ -82,3 +83,59 @@ def test_an_app_that_cannot_be_served_leaves_nothing(server: ServerKind) -> None
             stages.enter(server, "asyncio")
     stages.close()
     assert os.sched_getaffinity(0) == before
+
+
+def test_several_processes_with_their_controls_on_the_servers_core(stages: Stages) -> None:
+    stage = stages.enter("process", "uvloop", replicated=True)
+    assert stages.enter("process", "uvloop", replicated=True) is stage
+    replicas = stage.replicas
+    assert replicas is not None
+    assert (len(replicas.services), len(replicas.controls)) == (3, 3)
+    assert replicas.bare is not None
+    processes = [replica.server for replica in (*replicas.services, *replicas.controls)]
+    assert len({process.pid for process in processes}) == 6
+    for replica in (*replicas.services, *replicas.controls):
+        environment = psutil.Process(replica.server.pid).environ()
+        assert environment["PYTHONHASHSEED"] == str(replica.layout.hash_seed)
+        assert replica.server.core == replicas.bare.core
+        if replica.server.core is not None:
+            assert os.sched_getaffinity(replica.server.pid) == {replica.server.core}
+    assert round_trip(stage) > 0
+
+    # one process is enough for who does not compare: another stage
+    assert stages.enter("process", "uvloop").replicas is not stage.replicas
+    assert [process.is_running for process in processes] == [False] * 6
+
+
+def test_a_control_that_died_is_told_of(stages: Stages) -> None:
+    stage = stages.enter("process", "asyncio", replicated=True)
+    assert stage.replicas is not None
+    os.kill(stage.replicas.controls[1].server.pid, signal.SIGKILL)
+    give_up = time.monotonic() + 10
+    while not (death := stage.death()):
+        assert time.monotonic() < give_up
+        time.sleep(0.01)
+    assert death.startswith("of the control: ")
+    assert stages.enter("process", "asyncio", replicated=True) is not stage
+
+
+def test_without_measuring_there_is_one_process_and_nothing_spins() -> None:
+    stages = Stages(options(), measuring=False)
+    try:
+        stage = stages.enter("process", "uvloop", replicated=True)
+        assert stage.replicas is not None
+        assert (len(stage.replicas.services), stage.replicas.controls, stage.replicas.bare) == (1, (), None)
+        assert stage.awake == ()
+    finally:
+        stages.close()
+
+
+@pytest.mark.skipif(availability(range(2)) is not None, reason="cores cannot be kept awake here")
+def test_the_cores_that_a_round_trip_uses_are_kept_awake_while_the_stage_stands(stages: Stages) -> None:
+    children = psutil.Process().children()
+    stage = stages.enter("process", "uvloop")
+    assert isinstance(stage.server, ServerProcess)
+    spinners = [one for one in psutil.Process().children() if one not in children and one.pid != stage.server.pid]
+    assert {core for one in spinners for core in one.cpu_affinity()} == set(stage.awake) == set(stage.used_cores)
+    assert stages.enter("in-loop", "uvloop").awake == ()
+    assert psutil.Process().children() == children

@@ -2,7 +2,8 @@
 """A service of somebody else's: plain python-socketio, nothing of this project, and some habits that are not nice.
 
 `ANSWERS_MARK` names a file that appears once the moment has come that `ANSWERS_MOMENT` names: `import`, after which the
-import does not end, or `asked`, when it was asked often enough to be in the middle of a measurement.
+import does not end, or `asked`, when it was asked often enough to be in the middle of a measurement. At that moment it
+ends, where `ANSWERS_MOMENT` is `death`.
 """
 
 import os
@@ -36,6 +37,8 @@ async def ask(sid: str, question: dict[str, Any]) -> str:
     asked += 1
     if MOMENT == "asked" and asked == IN_THE_MIDDLE:
         mark()
+    if MOMENT == "death" and asked == IN_THE_MIDDLE:
+        os._exit(3)
     await sio.emit("ANSWER", {"answers": [{"to": f"the question {question['id']}"}]}, to=sid)
     return "asked"
 
