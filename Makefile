@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 NODE_READY := tests/node/node_modules/.package-lock.json
+HLOG_READY := tests/node/hlog/node_modules/.package-lock.json
 PEERS := bench/peers
 PEERS_PYTHON := $(PEERS)/.venv/.ready
 PEERS_NODE := $(PEERS)/node_modules/.package-lock.json
@@ -27,6 +28,11 @@ $(READY): requirements.lock pyproject.toml
 # The official Socket.IO server and client, for the tests. Node itself comes with the environment.
 $(NODE_READY): tests/node/package-lock.json $(READY)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --prefix tests/node --silent
+	@touch $@
+
+# A reader of interval logs that others wrote.
+$(HLOG_READY): tests/node/hlog/package-lock.json $(READY)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --prefix tests/node/hlog --silent
 	@touch $@
 
 # The other load generators, each in a place of its own. One that cannot be installed is left out of the comparison.
@@ -58,7 +64,7 @@ peers: $(READY)  ## other load generators on the same work: what a round trip co
 	$(BIN)/python -m bench.peers
 
 # Most of the time the tests wait for processes: two at a time take little more than half as long.
-test: $(READY) $(NODE_READY)  ## the tests
+test: $(READY) $(NODE_READY) $(HLOG_READY)  ## the tests
 	$(BIN)/pytest -n 2 --dist loadfile
 
 lint: $(READY)  ## ruff, lint and format
@@ -75,4 +81,4 @@ lock: $(READY)  ## resolve requirements.lock anew
 		--no-emit-index-url --no-annotate --upgrade --extra dev pyproject.toml -o requirements.lock
 
 clean:  ## remove the environment and the caches; results stay
-	rm -rf $(VENV) $(PEERS)/.venv $(PEERS)/node_modules tests/node/node_modules .pytest_cache .mypy_cache .ruff_cache *.egg-info build
+	rm -rf $(VENV) $(PEERS)/.venv $(PEERS)/node_modules tests/node/node_modules tests/node/hlog/node_modules .pytest_cache .mypy_cache .ruff_cache *.egg-info build

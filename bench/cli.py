@@ -23,8 +23,10 @@ from bench.compare.stored import compare as compare_results
 from bench.compare.trend import SIGNIFICANCE, Metric, machine_name, trends
 from bench.report.comparison_table import comparison_table
 from bench.report.figures import printable
+from bench.report.hlog import hlog as hlog_lines
+from bench.report.hlog import intervals_of, write_hlog
 from bench.report.trend_table import CHART_FORMATS, trend_table
-from bench.results.model import KINDS, Kind, Result
+from bench.results.model import KINDS, Kind, LoadResult, Result
 from bench.results.store import DEFAULT_ROOT, ResultError, Store, load
 
 _FAILED = 1
@@ -217,6 +219,26 @@ def trend(
         except OSError as error:
             raise ResultError(f"--output {output}: {error.strerror or error}") from None
         typer.echo(f"chart in {output}")
+
+
+@app.command()
+def hlog(
+    result: Annotated[str, typer.Argument(metavar="RESULT", help="The load result.", show_default=False)],
+    output: Annotated[
+        Path | None, typer.Option("--output", metavar="FILE", help="Where to write it; else beside the result.")
+    ] = None,
+    results: Annotated[Path, typer.Option("--results", metavar="DIR", help="Where results are stored.")] = DEFAULT_ROOT,
+) -> None:
+    """Write a load result's histograms, second by second, as an HdrHistogram interval log.
+
+    RESULT is as in `bench compare`. Every tool that reads that format shows it: HistogramLogAnalyzer, hdrh and others.
+    """
+    stored = Store(results).open(result, "load")
+    if not isinstance(stored.result, LoadResult):
+        raise ResultError(f"{stored.path} is a latency result, which has no seconds: name a load result")
+    path = output or stored.path.with_suffix(".hlog")
+    write_hlog(path, hlog_lines(stored.result.datetime, intervals_of(stored.result), f"bench, from {stored.path.name}"))
+    typer.echo(f"wrote {path}")
 
 
 def _all_results(root: Path, kinds: Sequence[Kind]) -> list[Result]:

@@ -8,6 +8,7 @@ import os
 import re
 import resource
 import subprocess
+import sys
 import tempfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ import numpy as np
 import pytest
 from hdrh.histogram import HdrHistogram
 from hdrh.log import HistogramLogReader
+from locust_process import LocustProcess
 from node_process import NODE, node_command
 
 from bench.report.hlog import Interval, hlog, write_hlog
@@ -384,3 +386,24 @@ def without_root() -> Iterator[None]:
         yield
     finally:
         os.seteuid(0)
+
+
+def test_the_command_exports_a_stored_result(tmp_path: Path) -> None:
+    with LocustProcess(tmp_path, "-u", "3", "-r", "3", "-t", "3s", "--rate", "100") as locust:
+        assert locust.wait() == 0, locust.output
+    (stored,) = locust.results()
+    command = [
+        str(Path(sys.executable).with_name("bench")),
+        "hlog",
+        str(stored),
+        "--output",
+        str(tmp_path / "run.hlog"),
+    ]
+    told = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
+    assert told.stdout == f"wrote {tmp_path / 'run.hlog'}\n"
+    (row,) = [row for row in locust.result().operations if row.response_histogram]
+    counts = {"service": 0, "response": 0}
+    reader = HistogramLogReader(str(tmp_path / "run.hlog"), HdrHistogram(LOWEST_NS, HIGHEST_NS, SIGNIFICANT_DIGITS))
+    while (interval := reader.get_next_interval_histogram()) is not None:
+        counts[interval.get_tag().rpartition("/")[2]] += interval.get_total_count()
+    assert counts == {"service": row.ok, "response": row.ok}

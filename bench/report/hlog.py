@@ -41,6 +41,7 @@ from pathlib import Path
 
 from hdrh.histogram import HdrHistogram
 
+from bench.results.model import LoadResult
 from bench.results.store import ResultError
 from bench.timing.histogram import HIGHEST_NS, LOWEST_NS, SIGNIFICANT_DIGITS, Histogram
 
@@ -157,3 +158,14 @@ def _comment(text: str) -> Iterator[str]:
     yield f"#{text[:_COMMENT_WIDTH]}"
     for start in range(_COMMENT_WIDTH, len(text), _COMMENT_WIDTH):
         yield f"#  {text[start : start + _COMMENT_WIDTH]}"
+
+
+def intervals_of(result: LoadResult) -> Iterator[Interval]:
+    """The seconds of a load run, by operation: `<operation>/service`, and `/response` where the load was open."""
+    for second in result.timeline:
+        for operation in second.operations:
+            yield Interval(f"{operation.name}/service", second.t, 1.0, Histogram.decode(operation.service_histogram))
+            if operation.response_histogram is not None:
+                yield Interval(
+                    f"{operation.name}/response", second.t, 1.0, Histogram.decode(operation.response_histogram)
+                )
