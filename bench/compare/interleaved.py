@@ -294,8 +294,9 @@ class _Run:
             cores.reverse()
         with contextlib.ExitStack() as stack:
             servers = [self._server(source, core) for source, core in zip(self._sources, cores, strict=True)]
-            for server in servers:
-                stack.callback(server.stop)
+            for step in (ServerProcess.stop, ServerProcess.ask_to_stop):  # of both sides the last one first
+                for server in servers:
+                    stack.callback(step, server)
             self._start(servers)
             for side, server in enumerate(servers):
                 self._check_origin(server, side)

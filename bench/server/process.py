@@ -113,6 +113,7 @@ class ServerProcess:
         self._process: subprocess.Popen[bytes] | None = None
         self._is_buried = False  # ended, reaped, and nothing left of what it had started
         self._is_awaited = False  # launched, and has not reported yet
+        self._is_asked_to_stop = False
         self._channel: socket.socket | None = None
         self._log_file: BinaryIO | None = None
         self._log = ""
@@ -191,6 +192,7 @@ class ServerProcess:
             raise ServerError(f"the server of {self._asked.app} runs already{where}: stop it first")
         self.stop()
         self._process, self._is_buried, self._log, self._report = None, False, "", Report()
+        self._is_asked_to_stop = False
         with self._stopped_on_failure():
             self._launch()
         self._is_awaited = True
@@ -198,9 +200,9 @@ class ServerProcess:
 
     def stop(self) -> None:
         """Ends it, in order if it does so within 10 s, else by force, and reaps it; does nothing if it is not there."""
+        self.ask_to_stop()
         self._is_awaited = False
         if self._process is not None and self.is_running:
-            self._process.terminate()
             self._wait_and_bury()
         if self._channel is not None:
             self._channel.close()
@@ -209,6 +211,12 @@ class ServerProcess:
             self._log = _tail(self._log_file)
             self._log_file.close()
             self._log_file = None
+
+    def ask_to_stop(self) -> None:
+        """The first half of `stop`, which then only waits: so several servers can go down at the same time."""
+        if self._process is not None and self.is_running and not self._is_asked_to_stop:
+            self._process.terminate()
+            self._is_asked_to_stop = True
 
     def check(self) -> None:
         """Raises ServerError if it does not run: how it ended and what it wrote last."""
