@@ -92,6 +92,8 @@ class SecondReport(BaseModel):
     ok: int
     failed: int
     dropped: int
+    failed_of_intended: int
+    """Of what was intended in this second and sent, however much later it failed."""
     cpu_share: float | None
     send_lateness: StoredHistogram | None
     """Of what the schedule wanted in this second; None in a closed load."""
@@ -135,6 +137,7 @@ class _Second:
         self.ok = 0
         self.failed = 0
         self.dropped = 0
+        self.failed_of_intended = 0
         self.cpu_share: float | None = None
         self.send_lateness = Histogram()
         self.loop_lag = Histogram()
@@ -207,6 +210,8 @@ class Account:
             self._second(second).sent += number
         for second, number in self._per_second(np.array([failure.ended_ns for failure in failures], dtype=np.int64)):
             self._second(second).failed += number
+        for second, number in self._per_second(failed_intended):
+            self._second(second).failed_of_intended += number
         for second, number in self._per_second(dropped):
             self._second(second).dropped += number
         received_in = (received - self.started_ns) // NS_PER_S
@@ -311,6 +316,7 @@ class Account:
             ok=entry.ok,
             failed=entry.failed,
             dropped=entry.dropped,
+            failed_of_intended=entry.failed_of_intended,
             cpu_share=entry.cpu_share,
             send_lateness=StoredHistogram.of(entry.send_lateness) if self.is_open else None,
             loop_lag=StoredHistogram.of(entry.loop_lag),

@@ -76,6 +76,8 @@ class Alarm:
 
     def _ring(self) -> None:
         self._is_set = False
-        self._callback()
-        if not self._is_set and self._descriptor is not None:
-            self.set(None)  # or the descriptor would stay readable
+        try:
+            self._callback()
+        finally:
+            if not self._is_set and self._descriptor is not None:
+                self.set(None)  # or the descriptor would stay readable

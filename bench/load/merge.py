@@ -97,14 +97,26 @@ class Merger:
         processes = [(received.report, received.seconds) for received in self.processes.values()]
         return generator(processes, self.round_trips_in_window(apart))
 
-    def stages(self, profile: RateProfile, go_s: float, timeline: Sequence[Second]) -> tuple[StageFigures, ...]:
-        """What came of each stage of a rate whose schedule started at `go_s`: of the seconds that are wholly in it."""
+    def stages(
+        self, profile: RateProfile, go_s: float, end_s: float, timeline: Sequence[Second]
+    ) -> tuple[StageFigures, ...]:
+        """What came of each stage of a rate whose schedule started at `go_s`: of the seconds that are wholly in it.
+
+        Nothing was sent after `end_s`. What was sent in a stage and failed is of that stage, whenever it failed.
+        """
+        failed: Counter[float] = Counter()
+        for received in self.processes.values():
+            for number, report in received.seconds.items():
+                failed[number] += report.failed_of_intended
         found = []
         for stage in profile.stages:
-            start_s, end_s = go_s + stage.start_s, go_s + stage.start_s + (stage.duration_s or math.inf)
-            seconds = [second for second in timeline if second.t >= start_s - 1e-6 and second.t + 1 <= end_s + 1e-6]
+            stage_s = go_s + stage.start_s
+            until_s = min(end_s, stage_s + (stage.duration_s or math.inf))
+            seconds = [second for second in timeline if second.t >= stage_s - 1e-6 and second.t + 1 <= until_s + 1e-6]
             if seconds:
-                found.append(_stage(stage, seconds))
+                first_s, last_s = seconds[0].t - go_s, seconds[-1].t + 1 - go_s
+                offered_per_s = (profile.expected(last_s) - profile.expected(first_s)) / (last_s - first_s)
+                found.append(_stage(stage, seconds, offered_per_s, sum(failed[second.t] for second in seconds)))
         return tuple(found)
 
     def round_trips_in_window(self, apart: str) -> int:
@@ -234,19 +246,19 @@ def _second(t: int, parts: list[SecondReport], server_cpu_share: float | None) -
     )
 
 
-def _stage(stage: Stage, seconds: Sequence[Second]) -> StageFigures:
+def _stage(stage: Stage, seconds: Sequence[Second], offered_per_s: float, failed: int) -> StageFigures:
     response = Histogram()
     for second in seconds:
         for operation in second.operations:
             if operation.response_histogram is not None:
                 response.merge(Histogram.decode(operation.response_histogram))
-    failed, dropped = sum(second.failed for second in seconds), sum(second.dropped for second in seconds)
+    dropped = sum(second.dropped for second in seconds)
     start_s, end_s = seconds[0].t, seconds[-1].t + 1
     return StageFigures(
         stage=str(stage),
         start_s=start_s,
         end_s=end_s,
-        offered_per_s=(stage.from_per_s + stage.to_per_s) / 2,
+        offered_per_s=offered_per_s,
         throughput_per_s=sum(second.ok for second in seconds) / (end_s - start_s),
         failed=failed,
         dropped=dropped,

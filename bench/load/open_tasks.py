@@ -36,6 +36,8 @@ class Arrival:
     """UNSCHEDULED once that emission is there."""
     task: Task
     operations: dict[Task, str]
+    is_refused: bool = False
+    """Whether the emission was tried and could not be sent."""
 
 
 _ARRIVAL: ContextVar[Arrival] = ContextVar("_ARRIVAL")
@@ -52,6 +54,7 @@ def intended_ns(operation: str, is_sent: bool) -> int:
         return UNSCHEDULED
     arrival.operations.setdefault(arrival.task, operation)
     if not is_sent:
+        arrival.is_refused = True
         return UNSCHEDULED
     intended_ns, arrival.intended_ns = arrival.intended_ns, UNSCHEDULED
     return intended_ns
@@ -67,7 +70,7 @@ class OpenTasks:
         self._user = session.user
         self._stream = stream
         self._task_set = DefaultTaskSet(session.user)
-        self._running: set[asyncio.Task[None]] = set()
+        self._running: dict[asyncio.Task[None], Arrival] = {}
         self._lost = asyncio.Event()
         self._is_finishing = False
 
@@ -113,8 +116,9 @@ class OpenTasks:
 
     def take(self, intended_ns: int) -> bool:
         """Begin a task for the arrival that was due then; returns whether another one could be taken."""
-        task = asyncio.get_running_loop().create_task(self._run(self._arrival(intended_ns)))
-        self._running.add(task)
+        arrival = self._arrival(intended_ns)
+        task = asyncio.get_running_loop().create_task(self._run(arrival))
+        self._running[task] = arrival
         task.add_done_callback(self._ended)
         return self._has_room()
 
@@ -125,28 +129,32 @@ class OpenTasks:
     # ------------------------------------------------------------------ one arrival
 
     async def _run(self, arrival: Arrival) -> None:
+        """Run its task. An arrival is dropped where its emission was prevented; that a task emits nothing is its own
+        business, and no arrival of the account."""
         _ARRIVAL.set(arrival)
+        is_prevented = False
         try:
             await arrival.task(self._user)
-            return
         except (RescheduleTask, InterruptTaskSet):
-            return
+            pass
         except (ClientError, RoundTripFailed, asyncio.CancelledError):
-            pass  # counted
+            is_prevented = True
         except (StopUser, StopTest):
             self._session.request_stop()
         except Exception as error:
+            is_prevented = True
             try:
                 self._session.task_raised(self._user, error)
             except Exception:
                 self.uncaught = error
                 self._session.request_stop()
-            return
-        if arrival.intended_ns:
+        if arrival.intended_ns and (is_prevented or arrival.is_refused):
             self._drop(arrival)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        self._running.discard(task)
+        arrival = self._running.pop(task)
+        if task.cancelled() and arrival.intended_ns:  # before it had begun
+            self._drop(arrival)
         session = self._session
         if self._is_finishing:
             if not self._running:

@@ -218,11 +218,11 @@ class Pacer:
             min((due_ns for stream in self._streams() if (due_ns := stream.next_ns) is not None), default=None)
         )
 
-    def end(self, now_ns: int | None = None) -> None:
+    def end(self, now_ns: int) -> None:
         """Begin what is due by `now_ns`, and nothing more."""
         self._ended = True
         for stream in self._streams():
-            stream.end(perf_counter_ns() if now_ns is None else now_ns)
+            stream.end(now_ns)
         if self._alarm is not None:
             self._alarm.close()
             self._alarm = None

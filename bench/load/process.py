@@ -13,6 +13,7 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import count
 from time import perf_counter_ns, process_time_ns
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -26,7 +27,7 @@ from bench.load.engine import Engine, LoopError
 from bench.load.locust_statistics import log_batch
 from bench.load.pacing import WHOLE, Pacer, Pacing
 from bench.load.recording import CONNECT, Batch, Delays
-from bench.load.session import Session, SessionEnded, Shared, TaskRaised
+from bench.load.session import Refused, Session, SessionEnded, Shared, TaskRaised
 from bench.roundtrip import tokens
 from bench.timing.arrivals import Share
 
@@ -41,8 +42,18 @@ _GC_THRESHOLD = gc.get_threshold()
 _ARRIVING_GC_THRESHOLD = 50_000, 1_000, 1_000
 """While users arrive, the oldest generation would be gone through again and again: half of the time of 15,000 users."""
 
+_END_OF_SENDING_TIMEOUT_S = 2.0
+"""How long the engine's loop may take to say when it took the last arrival: a task that blocks may hold it up."""
+
 _ABORT_TIMEOUT_S = 5.0
 """How long sessions may take to end by force: closing a connection takes a second at most."""
+
+
+@dataclass(frozen=True)
+class SendingEnded:
+    """The engine takes no arrival that is due after this. All that it noted before has been handed over."""
+
+    at_ns: int
 
 
 class UserGreenlet(gevent.Greenlet):  # type: ignore[misc]  # gevent is not typed
@@ -97,6 +108,7 @@ class LoadProcess:
         self.all_there: Callable[[], None] | None = None
         """Called once in a test, when all users are there; has to see to it that `go` is called."""
         self._are_there = False
+        self._refused: set[Refused] = set()
         self._pacer = Pacer(Pacing())
         self._warmup_ns = 0
         self._window_cpu_started: tuple[int, int] | None = None
@@ -127,6 +139,7 @@ class LoadProcess:
         self._shared, self._joined = Shared(), 0
         self._accepting, self._spawned, self._forced = True, False, False
         self._are_there = False
+        self._refused = set()
         self._pacer, self._warmup_ns = Pacer(pacing), round(warmup_s * NS_PER_S)
         self._window_cpu_started = None
         self._window_cpu_ns = None
@@ -159,8 +172,7 @@ class LoadProcess:
         self._accepting = False
         gc.set_threshold(*_GC_THRESHOLD)
         self._note_use()
-        self._close_window()
-        self.engine.submit(self._pacer.end)
+        self._end_sending()
         if stop_timeout_s:
             self._stop_sessions(graceful=True)
             self._wait_for_sessions(stop_timeout_s)
@@ -247,6 +259,12 @@ class LoadProcess:
                 self._members.pop(item.session).session_ended(item.error)
             elif isinstance(item, TaskRaised):
                 self._tell_of_error(item)
+            elif isinstance(item, SendingEnded):
+                self._close_window(item.at_ns)
+            elif isinstance(item, Refused):
+                if item not in self._refused:
+                    self._refused.add(item)
+                    logger.error("%s", item.text)
             elif isinstance(item, LoopError):
                 logger.error("%s", item.message, exc_info=item.exception)
         if self._spawned and not self._are_there and self._members and self._shared.arrived == self._joined:
@@ -290,8 +308,26 @@ class LoadProcess:
         gc.freeze()
         gc.set_threshold(*_GC_THRESHOLD)
 
-    def _close_window(self) -> None:
+    def _end_sending(self) -> None:
+        """The window ends when the last arrival is taken, so that the schedule up to its end is what was scheduled."""
+        self.engine.submit(self._take_last_arrivals, self._pacer)
+        give_up_at = time.monotonic() + _END_OF_SENDING_TIMEOUT_S
+        while self.account.window_end_ns is None and time.monotonic() < give_up_at:
+            gevent.sleep(0.001)
+            self.turn()
+        if self.account.window_end_ns is None:
+            self._close_window(perf_counter_ns())
+
+    def _take_last_arrivals(self, pacer: Pacer) -> None:
+        """In the engine's thread."""
         now_ns = perf_counter_ns()
+        pacer.end(now_ns)
+        self.engine.flush()
+        self.engine.outbox.append(SendingEnded(now_ns))
+
+    def _close_window(self, now_ns: int) -> None:
+        if self.account.window_end_ns is not None:
+            return
         self.account.close_window(now_ns)
         window_start_ns = self.account.window_start_ns
         if self._window_cpu_started is not None and window_start_ns is not None:

@@ -119,6 +119,8 @@ class _Run:
         self.process = LoadProcess.of(environment)
         self.active = False
         self._ending: gevent.Greenlet | None = None
+        self._own_limits: dict[type[SocketIOUser], int] = {}
+        """By user class: its own max_in_flight."""
         _refuse_blocking_tasks(environment)
         self.process.all_there = self._on_all_there
         gevent.signal_handler(signal.SIGINT, _interrupt_main_greenlet)
@@ -155,10 +157,7 @@ class _Run:
 
     def _begin_process(self, started_ns: int, share: Share) -> None:
         users = _socket_io_users(self.environment)
-        limit = max_in_flight_of(self.options)
-        for user_class in users:
-            if limit is not None:
-                user_class.max_in_flight = limit
+        self._limit_in_flight()
         is_open_load = is_open(self.options, users)
         self.process.begin(
             started_ns,
@@ -167,6 +166,12 @@ class _Run:
             is_open_load,
             breakdown_of(self.options),
         )
+
+    def _limit_in_flight(self) -> None:
+        limit = max_in_flight_of(self.options)
+        for user_class in _socket_io_users(self.environment):
+            own = self._own_limits.setdefault(user_class, user_class.max_in_flight)
+            user_class.max_in_flight = own if limit is None else limit
 
     def _on_spawning_complete(self, **_: Any) -> None:
         self.process.all_spawned()
@@ -227,7 +232,10 @@ class WorkerRun(_Run):
         started_ns = _own_clock_ns(getattr(options, "started_unix_ns", None) or time.time_ns())
         index = max(0, self._runner.worker_index)
         share = Share(index, max(index + 1, getattr(options, "workers", 1)))
-        self._begin_process(started_ns, share)
+        try:
+            self._begin_process(started_ns, share)
+        except MisuseError:
+            return  # the master says so, and stops
         self._begin()
         if self._reporting is None:
             self._reporting = gevent.spawn(self._report_regularly)
@@ -390,6 +398,7 @@ class OwnerRun(_Run):
         self._ready, self._shares, self._go_ns = set(), [], None
         self._hurried = False
         self._begin()
+        self._limit_in_flight()
         if isinstance(self._runner, MasterRunner):
             self.options.workers = max(1, len(self._runner.clients.ready))
         else:
@@ -573,7 +582,7 @@ class OwnerRun(_Run):
             window=window,
             operations=merger.operations(max(user_class.reply_timeout for user_class in users) * 1e6, CONNECT),
             timeline=timeline,
-            stages=() if profile is None else merger.stages(profile, self._go_s, timeline),
+            stages=() if profile is None else merger.stages(profile, self._go_s, window.end_s, timeline),
             partial=bool(missing),
             partial_reason=f"no final report from {', '.join(missing)}" if missing else None,
             forced=merger.forced,
@@ -597,7 +606,7 @@ class OwnerRun(_Run):
             if profile.duration_s is not None:
                 rate_per_s = profile.expected(profile.duration_s) / profile.duration_s
             return {**described, "rate": str(profile), "rate_per_s": rate_per_s, "arrivals": shape_of(self.options)}
-        counts = self._runner.user_classes_count
+        counts = self._runner.target_user_classes_count
         waits: dict[str, Any] = {user.__name__: user.wait_time for user in users}
         shapes = {wait.shape for wait in waits.values()}
         return {

@@ -61,6 +61,13 @@ class SessionEnded:
     error: BaseException | None
 
 
+@dataclass(frozen=True)
+class Refused:
+    """What a task asked for cannot be done in this load; its user stops. The text says why, in one line."""
+
+    text: str
+
+
 @dataclass
 class Shared:
     """What all sessions of a process have in common. The engine's thread writes, the gevent side reads."""
@@ -172,11 +179,16 @@ class Session:
 
     async def scheduled_round_trip(self, definition: RoundTrip) -> Any:
         """The same in an open load: the first one that an arrival's task performs is what the schedule wanted."""
-        if definition.matched_in_order:
-            raise ValueError(
-                f"{definition.name} is matched in order, one in flight: an open load does not wait, so it needs a token"
-            )
         is_sent = self.client.connected and not self._is_ending
+        if definition.matched_in_order:
+            intended_ns(definition.name, is_sent=False)
+            self.engine.outbox.append(
+                Refused(
+                    f"{definition.name} is matched in order, one in flight, and an open load does not wait: "
+                    "give it a token, or wait for replies"
+                )
+            )
+            raise StopUser
         return await self.round_trip(definition, intended_ns(definition.name, is_sent))
 
     def _ended(self, definition: RoundTrip, error: BaseException, intended_ns: int) -> None:
@@ -248,14 +260,14 @@ class Session:
         """What a stop does once the tasks are over."""
         assert self.exchange is not None
         self._is_ending = True
-        # There is something in flight where the task awaited several at once, and where arrivals were taken.
-        await self.exchange.quiet()
-        if self._open_tasks is not None:
-            await self._open_tasks.cancel()  # what they still await is no reply
-        self.stopping, self.may_go_on = True, False
-        self.user._state = LOCUST_STATE_STOPPING
-        forced, self._closing = self._closing, True
         try:
+            # There is something in flight where the task awaited several at once, and where arrivals were taken.
+            await self.exchange.quiet()
+            if self._open_tasks is not None:
+                await self._open_tasks.cancel()  # what they still await is no reply
+            self.stopping, self.may_go_on = True, False
+            self.user._state = LOCUST_STATE_STOPPING
+            forced, self._closing = self._closing, True
             if run_on_stop and not forced:
                 async with asyncio.timeout(self._timeout_ns / 1e9):
                     await call(self.user.on_stop)
@@ -264,6 +276,8 @@ class Session:
         except Exception as error:
             self.engine.outbox.append(TaskRaised(self.user, error))
         finally:
+            if self._open_tasks is not None:
+                await self._open_tasks.cancel()  # by force: what they await is unfinished
             await self.client.disconnect()
             self.exchange.close()
 
