@@ -16,10 +16,20 @@ The energy distance sees any difference of distributions, also one of the spread
 a split at which the interval of the change of the mean contains zero is taken back. That interval is Student's, and the
 noise is taken to be the same at all levels.
 
-**What it finds.** See the table in tests/test_trend.py, which is simulated. It assumes results that are independent
-where nothing changes. A machine that drifts makes raw times resemble their neighbours, and such series have more false
-steps than stated; the ratio to the control does not drift so. The interval of a step does not know that its place was
-looked for in the same data.
+**What it finds.** Simulated at a significance of 0.05 (100 series a row; the noise is 1 %, with outliers one in ten
+results has 8 %; the step is 5 %; its place counts as right within one result; coverage is of its 95 % interval):
+
+    results  step after   false alarms  found  right place  coverage    with outliers: found  right place
+          8           4            3 %   91 %        100 %      96 %                    64 %        100 %
+         12           9            3 %  100 %        100 %      94 %                    79 %         99 %
+         20          10            7 %  100 %        100 %      96 %                    94 %         96 %
+         20          18            4 %  100 %         99 %      93 %                    71 %         93 %
+         40          20            6 %  100 %         99 %      94 %                   100 %         95 %
+         40          38            6 %  100 %        100 %      92 %
+
+It assumes results that are independent where nothing changes. A machine that drifts makes raw times resemble their
+neighbours, and such series have more false steps than stated; the ratio to the control does not drift so. That the
+place of a step was looked for in the same data, its interval does not know: hence the 92 %.
 """
 
 import datetime as dt
@@ -46,7 +56,7 @@ SHORTEST_LEVEL = 2
 WHOLE_RUN = "whole run"
 
 _SEED = 20140101
-_MOST_PERMUTATIONS = 9_999
+_PERMUTATIONS = 999
 _PERMUTATION_WORK = 2e8  # distances that one test may compute
 _BATCH_WORK = 1e6  # those of them that are in memory at once
 _US_PER_S = 1e6
@@ -124,7 +134,7 @@ def _scores(series: NDArray[np.float64]) -> NDArray[np.float64]:
     length = series.shape[-1]
     distances = np.abs(series[:, :, None] - series[:, None, :])
     to_all = distances.sum(axis=-1)
-    to_earlier = np.tril(distances).sum(axis=-1)
+    to_earlier = np.einsum("sij,ij->si", distances, np.tri(length, k=-1))
     m = np.arange(SHORTEST_LEVEL, length - SHORTEST_LEVEL + 1)
     n = length - m
     left = 2 * to_earlier.cumsum(axis=-1)[:, m - 1]  # over ordered pairs
@@ -143,7 +153,8 @@ def _p_value(
     As soon as it is sure to be above, no more orders are drawn.
     """
     work = sum(part.size**2 for part in parts)
-    orders = int(max(10 / significance, min(_MOST_PERMUTATIONS, _PERMUTATION_WORK / work)))
+    wanted = max(_PERMUTATIONS, 20 / significance)
+    orders = int(max(10 / significance, min(wanted, _PERMUTATION_WORK / work)))
     allowed = significance * (orders + 1)
     as_good, drawn = 1, 0  # the observed order is one of them (Davison and Hinkley 1997, section 4.2.5)
     threshold = best - 1e-9 * abs(best)  # equal but for rounding

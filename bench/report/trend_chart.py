@@ -7,12 +7,13 @@ series. Colours are Okabe and Ito's, which colour-blind people can tell apart, a
 import datetime as dt
 import html
 import json
+import textwrap
 from typing import Any
 
 import altair as alt
 import vl_convert
 
-from bench.compare.trend import Point, Series, Trends
+from bench.compare.trend import Point, Series, Trends, fewest_results
 from bench.report.figures import printable
 from bench.report.trend_table import (
     ChartFormat,
@@ -29,6 +30,7 @@ from bench.report.trend_table import (
 _WIDTH = 860
 _HEIGHT = 220
 _PNG_SCALE = 2
+_TITLE_LETTERS, _SUBTITLE_LETTERS = 100, 130  # that fit into the width
 _MOST_COMMITS_ON_AXIS = 40
 _VEGA_LITE = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
 _BLUE, _VERMILION, _ORANGE, _GREY = "#0072B2", "#D55E00", "#E69F00", "#555555"
@@ -50,13 +52,14 @@ def chart_specification(trends: Trends) -> dict[str, Any]:
     if not trends.series:
         raise ValueError("no series to draw")
     titles = series_titles(trends)
-    panels = [_panel(series, title) for series, title in zip(trends.series, titles, strict=True)]
-    chart = alt.vconcat(*panels, spacing=40).configure_view(stroke="#dddddd").configure(font="sans-serif")
+    panels = [_panel(series, title, trends) for series, title in zip(trends.series, titles, strict=True)]
+    panelled = alt.vconcat(*panels, spacing=40).resolve_scale(color="independent", shape="independent")
+    chart = panelled.configure_view(stroke="#dddddd").configure(font="sans-serif")
     specification: dict[str, Any] = chart.to_dict()
     return specification
 
 
-def _panel(series: Series, title: str) -> alt.LayerChart | alt.FacetChart:
+def _panel(series: Series, title: str, trends: Trends) -> alt.LayerChart | alt.FacetChart:
     last = len(series.points) - 1
     labels = [short_commit(point)[:7] for point in series.points]
     every = -(-len(labels) // _MOST_COMMITS_ON_AXIS)
@@ -68,27 +71,36 @@ def _panel(series: Series, title: str) -> alt.LayerChart | alt.FacetChart:
             values=list(range(0, last + 1, every)),
             labelExpr=f"{json.dumps(labels)}[datum.value]",
             labelAngle=-60,
+            labelOverlap=False,
             grid=False,
         ),
     )
     y = alt.Y(
         "value:Q",
-        title=[measured_words(series), "(axis does not start at 0)"],
+        title=[f"{trends.metric}, {series.unit}", "(axis does not start at 0)"],
         scale=alt.Scale(zero=False, nice=True, padding=12),
     )
-    subtitle = [step_text(series, step) for step in series.steps] or ["no step found"]
+    subtitle = [
+        printable(series.machine),
+        measured_words(series),
+        *([step_text(series, step) for step in series.steps] or [_without_a_step(series, trends.significance)]),
+    ]
     layers = [*_levels(series, x, y), *_steps(series, x), _points(series, x, y)]
     return alt.layer(*layers).properties(
         width=_WIDTH,
         height=_HEIGHT,
         title=alt.TitleParams(
-            text=title,
-            subtitle=[printable(series.machine), *subtitle],
+            text=textwrap.wrap(title, _TITLE_LETTERS),
+            subtitle=[line for text in subtitle for line in textwrap.wrap(text, _SUBTITLE_LETTERS)],
             anchor="start",
-            limit=_WIDTH,
             subtitleColor=_GREY,
         ),
     )
+
+
+def _without_a_step(series: Series, significance: float) -> str:
+    fewest = fewest_results(significance)
+    return "no step found" if series.judged >= fewest else f"too short: a step shows from {fewest} results on"
 
 
 def _points(series: Series, x: alt.X, y: alt.Y) -> alt.Chart:
