@@ -92,6 +92,15 @@ def test_what_a_killed_run_left_is_removed_by_the_next_and_a_running_ones_is_not
         assert not living.exists()
 
 
+def test_a_checkout_that_was_killed_half_way_is_removed(repository: TestRepository) -> None:
+    found = around(repository)
+    entries = repository.folder / ".git" / "worktrees"
+    with found.checkouts([found.revision("HEAD")]) as (checkout,):
+        (checkout.root / ".git").unlink()
+        (entries / checkout.root.name / "locked").write_text("initializing")
+    assert not entries.exists() or list(entries.iterdir()) == []
+
+
 def test_the_repositorys_hooks_are_not_run(repository: TestRepository) -> None:
     hook = repository.folder / ".git" / "hooks" / "post-checkout"
     hook.parent.mkdir(exist_ok=True)

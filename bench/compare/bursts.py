@@ -93,7 +93,7 @@ async def compare(
     gc.collect()
     gc.disable()  # it would search in the middle of a burst, of either side
     try:
-        for side in (0, 1):
+        for side in _order(first):
             await _warm_up(sides, side, benchmarks, shape)
         for pair in range(shape.pairs):
             for benchmark in benchmarks:

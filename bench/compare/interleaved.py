@@ -160,8 +160,8 @@ def _notes(plan: Plan, sources: Sequence[Source], repository: Repository, sides:
             yield f"WORKTREE has uncommitted changes: {_listed([change[3:] for change in changes])}"
         else:
             yield "WORKTREE has no uncommitted changes"
-    elif changes:
-        yield f"the working tree has uncommitted changes, which are in neither revision: {len(changes)} files"
+    elif tracked := [change[3:] for change in changes if not change.startswith("??")]:
+        yield f"the working tree has uncommitted changes, which are in neither revision: {_listed(tracked)}"
     wanted = [dependencies(_folders(checkout)) for checkout in (a, b)]
     if wanted[0].digest != wanted[1].digest and not plan.env_per_rev:
         file = wanted[0].file or wanted[1].file
@@ -187,7 +187,8 @@ def _ended_by_signals() -> Iterator[None]:
     def interrupt(number: int, frame: object) -> None:
         signal.raise_signal(signal.SIGINT)
 
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    numbers = [one for one in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(one) is not signal.SIG_IGN]  # nohup
+    before = {number: signal.signal(number, interrupt) for number in numbers}
     try:
         yield
     finally:

@@ -153,10 +153,14 @@ def _add(repository: Path, root: Path, commit: str) -> None:
 
 
 def _remove(repository: Path, root: Path) -> None:
-    """Folder and entry; twice --force, because the entry is locked while git makes it."""
+    """Folder and entry.
+
+    The folder first: of one that was interrupted half way git would say that it is none, and keep the entry. Twice
+    --force, because the entry is locked while git makes it.
+    """
+    shutil.rmtree(root, ignore_errors=True)
     with contextlib.suppress(AbError):
         _git(repository, "worktree", "remove", "--force", "--force", str(root))
-    shutil.rmtree(root, ignore_errors=True)
 
 
 def _git(directory: Path, *arguments: str) -> str:
