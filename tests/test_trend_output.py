@@ -181,6 +181,21 @@ class TestWhatIsWrong:
         assert [line[0] for line in out.splitlines() if re.match(r"([abc])\1{9} ", line)] == ["a", "b", "c"]
         assert "no git history here: results are in the order of their runs, not of their commits" in out
 
+    @pytest.mark.parametrize(
+        ("commit", "said"),
+        [
+            ("unversioned", "between the runs of 2026-03-01 16:00 and 2026-03-01 17:00, whose commits are not known"),
+            ("a" * 40, "between two results of commit aaaaaaaaaa, so not by a change of the code that is committed"),
+        ],
+    )
+    def test_a_step_without_a_range_of_commits(
+        self, capsys: pytest.CaptureFixture[str], tmp_path: Path, commit: str, said: str
+    ) -> None:
+        for run in range(10):
+            save_load(tmp_path, commit, (100.0 if run < 5 else 110.0) + run % 3 * 0.1, run=run)
+        _, out, _ = bench(capsys, "trend")
+        assert said in out
+
     def test_an_unknown_commit_is_said(self, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
         (known,) = commits_in(tmp_path, 1)
         save_load(tmp_path, known, 100.0, run=0)

@@ -4,7 +4,6 @@ Rules of this file: trends in, text or bytes out; nothing is fetched, now or whe
 series. Colours are Okabe and Ito's, which colour-blind people can tell apart, and shapes say the same again.
 """
 
-import datetime as dt
 import html
 import json
 import textwrap
@@ -21,6 +20,7 @@ from bench.report.trend_table import (
     commit_text,
     level_text,
     measured_words,
+    run_text,
     series_titles,
     short_commit,
     step_text,
@@ -110,7 +110,7 @@ def _points(series: Series, x: alt.X, y: alt.Y) -> alt.Chart:
             "value": point.value.value,
             "shown": f"{value_text(point.value, series)} {series.unit}",
             "commit": commit_text(point),
-            "run": f"{point.time.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC",
+            "run": f"{run_text(point)} UTC",
             "result": _state(point),
             "remarks": printable(", ".join(point.remarks)) or "none",
         }

@@ -5,6 +5,7 @@ first, the steps, comes last, where a terminal ends.
 """
 
 import datetime as dt
+import re
 from collections.abc import Iterator
 from typing import Literal
 
@@ -20,6 +21,7 @@ ChartFormat = Literal["html", "svg", "png"]
 CHART_FORMATS: dict[str, ChartFormat] = {".html": "html", ".svg": "svg", ".png": "png"}
 """By the ending of a file's name. Here, because importing what draws takes a second."""
 
+_HASH = re.compile("[0-9a-f]{7,64}")
 _SHORT_COMMIT = 10
 _NAMES_SHOWN = 3
 
@@ -66,6 +68,11 @@ def short_commit(point: Point) -> str:
     return printable(point.commit[:_SHORT_COMMIT])
 
 
+def run_text(point: Point) -> str:
+    """When a point was measured, in UTC, to the minute."""
+    return f"{point.time.astimezone(dt.UTC):%Y-%m-%d %H:%M}"
+
+
 def commit_text(point: Point) -> str:
     """A point's commit, short, and a mark where the tree had changes besides."""
     return short_commit(point) + (" + changes" if point.dirty else "")
@@ -84,7 +91,9 @@ def step_text(series: Series, step: Step) -> str:
         interval = f"{_percent(change.low)} to {_percent(change.high)} %"
     verdict = "better" if (change.effect > 0) == series.higher_is_better else "worse"
     before, after = series.points[step.before], series.points[step.after]
-    if before.commit == after.commit:
+    if before.commit == after.commit and not _HASH.fullmatch(before.commit):
+        where = f"between the runs of {run_text(before)} and {run_text(after)}, whose commits are not known"
+    elif before.commit == after.commit:
         where = f"between two results of commit {commit_text(before)}, so not by a change of the code that is committed"
     else:
         where = f"between commit {commit_text(before)} (last before) and {commit_text(after)} (first after)"
@@ -93,7 +102,7 @@ def step_text(series: Series, step: Step) -> str:
 
 
 def _percent(effect: float) -> str:
-    """Signed, in per cent: two digits are what an interval of results can bear, three from 10 on."""
+    """Signed, in per cent, to a tenth; whole from 100 on."""
     return f"{effect * 100:+,.1f}" if abs(effect) < 1 else f"{effect * 100:+,.0f}"
 
 
@@ -122,7 +131,7 @@ def _print_series(console: Console, series: Series, title: str) -> None:
         rows.append(
             (
                 short_commit(point),
-                f"{point.time.astimezone(dt.UTC):%Y-%m-%d %H:%M}",
+                run_text(point),
                 value_text(point.value, series),
                 level_text(level.value, series) if level else UNKNOWN,
                 printable(", ".join(point.remarks)),
