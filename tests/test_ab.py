@@ -3,6 +3,8 @@
 import contextlib
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,6 +23,7 @@ COMMAND = (sys.executable, "-c", "from bench.cli import main; main()", "ab")
 BROKEN = "raise RuntimeError('broken on purpose')\n"
 SMALL = ("--burst", "5", "--pairs", "2", "--no-awake")
 LIMIT_S = 60
+ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture(scope="module")
@@ -163,6 +166,37 @@ def test_uncommitted_changes_are_what_worktree_means(repository: TestRepository,
     assert "WORKTREE has uncommitted changes: chat.py, words.py" in result.notes
     assert "note: WORKTREE has uncommitted changes: chat.py, words.py" in out
     assert own.git("status", "--porcelain") == "M chat.py\n?? words.py"
+
+
+def test_the_readmes_command(tmp_path: Path, temporary: Path) -> None:
+    """As a newcomer would type it, in a repository that holds the service; only shorter."""
+    readme = (ROOT / "README.md").read_text()
+    (block,) = (block for block in re.findall(r"^```bash\n(.*?)^```", readme, re.M | re.S) if "bench ab" in block)
+    own = TestRepository(tmp_path / "own")
+    shutil.copytree(ROOT / "app", own.folder / "app", ignore=shutil.ignore_patterns("__pycache__"))
+    own.commit("service", {})
+    own.commit("unchanged", {})
+    process = subprocess.run(
+        ["bash", "-euc", f"{block.strip()} --max-time 1 --burst 5 --pairs 2"],
+        cwd=own.folder,
+        env=os.environ
+        | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "TMPDIR": str(temporary)},
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+        check=False,
+    )
+    assert process.returncode == 0, process.stderr
+    assert len(re.findall(r"^(event|acknowledged|event-1kB|event-16kB)$", process.stdout, re.M)) == 4
+    assert own.git("status", "--porcelain") == "?? results/"
+
+
+def test_the_example_for_ci_calls_it_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    example = (ROOT / "examples" / "github-actions.yml").read_text()
+    options = set(re.findall(r"--[a-z-]+", " ".join(re.findall(r"SERVICE: .*|bench ab .*|add --env-per-rev", example))))
+    assert {"--app", "--payload", "--markdown", "--max-time"} <= options
+    process = subprocess.run([*COMMAND, "--help"], capture_output=True, text=True, check=True)
+    assert options <= set(re.findall(r"--[a-z-]+", process.stdout))
 
 
 # Bad input

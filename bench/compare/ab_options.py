@@ -132,5 +132,5 @@ def _shape(pairs: int | None, burst: int | None) -> Shape:
         shape = replace(shape, pairs=pairs, saturated_pairs=max(1, round(pairs * shape.saturated_pairs / shape.pairs)))
     if burst is not None:
         saturated = max(shape.in_flight, round(burst * shape.saturated_burst / shape.burst))
-        shape = replace(shape, burst=burst, warm_up=burst, saturated_burst=saturated)
+        shape = replace(shape, burst=burst, warm_up=max(50, burst), saturated_burst=saturated)
     return shape
