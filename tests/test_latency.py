@@ -237,9 +237,7 @@ def test_no_replicates_of_a_server_in_the_loop_and_over_polling_no_bare_control(
     assert all(process["pairs"]["same-stack"] >= 2 and process["pairs"]["bare"] == 0 for process in there["processes"])
 
 
-@pytest.mark.parametrize(
-    "option", ["--benchmark-precision=0.9", "--benchmark-warmup=on", "--benchmark-min-rounds=301"]
-)
+@pytest.mark.parametrize("option", ["--benchmark-precision=0.9", "--benchmark-warmup=on", "--benchmark-min-rounds=301"])
 def test_pytest_benchmark_decides_how_long_and_processes_are_visited_alike(bench: Bench, option: str) -> None:
     few = ("--benchmark-max-time=0.02", "--benchmark-warmup-iterations=50", "--benchmark-save-data", option)
     run = bench.run("-k", "event-websocket-fast-process-uvloop", *few)

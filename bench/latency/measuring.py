@@ -41,6 +41,7 @@ from bench.latency.options import Definition
 from bench.latency.replicas import HTTP, WS
 from bench.latency.stage import ClientKind, Stage
 from bench.results.environment import packages
+from bench.results.model import KeptAwake
 from bench.results.spoilers import Interference, spoilers
 from bench.roundtrip import RoundTrip, RoundTripFailed
 from bench.server import ServerError
@@ -199,7 +200,7 @@ def observed(benchmark: BenchmarkFixture, stage: Stage) -> Iterator[None]:
     after = stage.conditions()
     pinned = stage.replicas is not None and bool(stage.cores)
     benchmark.extra_info.update(
-        awake={"cores": list(stage.awake), "asleep_because": stage.asleep_because},
+        awake=KeptAwake(cores=stage.awake, asleep_because=stage.asleep_because).model_dump(),
         conditions=before.model_dump(mode="json"),
         interference=Interference.between(before, after).model_dump(),
         spoilers=[one.model_dump() for one in spoilers(before, after, pinned=pinned, awake=stage.awake)],

@@ -504,6 +504,15 @@ class BetweenProcesses(BaseModel):
     log_ratio_sd: dict[ControlKind, NonNegative | None]
 
 
+class KeptAwake(BaseModel):
+    """Which cores were kept from halting, and why that is not all that were used."""
+
+    model_config = _READ
+
+    cores: tuple[NonNegativeInt, ...]
+    asleep_because: str | None = None
+
+
 _PROCESSES = TypeAdapter(tuple[ReplicateProcess, ...])
 _CONTROLS = TypeAdapter(dict[ControlKind, ControlFigures | None])
 _SPOILERS = TypeAdapter(tuple[Spoiler, ...])
@@ -525,7 +534,7 @@ class LatencyBenchmark(BaseModel):
     def _says_what_we_store(self) -> Self:
         """What the properties below read has its form, so that a damaged file is refused when it is read."""
         try:
-            _ = self.processes, self.controls, self.between_processes, self.spoilers
+            _ = self.processes, self.controls, self.between_processes, self.spoilers, self.awake
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"]))
@@ -576,10 +585,10 @@ class LatencyBenchmark(BaseModel):
         return _SPOILERS.validate_python(self.extra_info.get("spoilers") or ())
 
     @property
-    def awake_cores(self) -> tuple[int, ...] | None:
+    def awake(self) -> KeptAwake | None:
         """Which cores were kept from halting; null where nothing is said of it."""
-        awake = self.extra_info.get("awake")
-        return tuple(awake["cores"]) if isinstance(awake, dict) else None
+        stored = self.extra_info.get("awake")
+        return None if stored is None else KeptAwake.model_validate(stored)
 
     @property
     def server_cpu_us_per_round_trip(self) -> float | None:
