@@ -476,8 +476,8 @@ def _load_value(operation: Operation, metric: Metric) -> tuple[Figure | None, st
 def _latency_conditions(benchmark: LatencyBenchmark) -> tuple[tuple[str, str], ...]:
     info = benchmark.extra_info
     named = [(name, info.get(name)) for name in _LATENCY_CONDITIONS]
-    awake = benchmark.awake_cores
-    named.append(("cores", None if awake is None else "awake" if awake else "may halt"))
+    awake = benchmark.awake
+    named.append(("cores", None if awake is None else "awake" if awake.cores else "may halt"))
     control = benchmark.controls.get("same-stack")
     named.append(("control", control.sha256[:8] if control and control.sha256 else None))  # another is another unit
     return tuple((name, str(value)) for name, value in named if value is not None)
