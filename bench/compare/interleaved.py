@@ -127,23 +127,23 @@ def _folders(checkout: Checkout) -> list[Path]:
     ]
 
 
-def _import_folders(plan: Plan, checkout: Checkout) -> list[str]:
-    folders = [checkout.directory]
-    if plan.app_directory is not None:
-        folders.append(checkout.directory / plan.app_directory)
-    return [str(folder) for folder in folders]
+def _import_folders(plan: Plan, checkout: Checkout) -> list[Path]:
+    if plan.app_directory is None:
+        return [checkout.directory]
+    return [checkout.directory, checkout.directory / plan.app_directory]
 
 
 def _look_for_app(plan: Plan, checkout: Checkout) -> None:
     """Raises AbError where the app's module is not in the revision's folder."""
-    locations = _import_folders(plan, checkout)
+    folders = _import_folders(plan, checkout)
+    locations = [str(folder) for folder in folders]
     for part in plan.app.partition(":")[0].split("."):
         spec = PathFinder.find_spec(part, locations)
         if spec is None:
-            where = " or ".join(str(Path(one).relative_to(checkout.root)) for one in _import_folders(plan, checkout))
-            folder = "its top folder" if where == "." else where
+            names = (str(folder.relative_to(checkout.root)) for folder in folders)
+            where = " or ".join("its top folder" if name == "." else name for name in names)
             raise AbError(
-                f"--app {plan.app}: revision {checkout.label} has no such module in {folder}; go to the folder that it "
+                f"--app {plan.app}: revision {checkout.label} has no such module in {where}; go to the folder that it "
                 "is imported from, or name it with --app-dir"
             )
         locations = list(spec.submodule_search_locations or ())
