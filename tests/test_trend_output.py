@@ -196,6 +196,36 @@ class TestWhatIsWrong:
         _, out, _ = bench(capsys, "trend")
         assert said in out
 
+    def test_raw_times_and_hidden_upgrades_are_said(self, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+        save_latency(tmp_path, 1, "a" * 40, run=0, median_us=9.0, packages={"uvicorn": "1"}, processes=[process(0.1)])
+        save_latency(tmp_path, 2, "b" * 40, run=1, median_us=9.0, packages={"uvicorn": "2"}, processes=[process(0.1)])
+        _, out, _ = bench(capsys, "trend")
+        assert "what an upgrade of it costs is hidden (--raw shows it): foo_bar[event]\n" in out
+        save_latency(tmp_path, 3, "c" * 40, run=2, median_us=9.0)
+        _, out, _ = bench(capsys, "trend")
+        assert "raw times, which drift with the machine, as not all results have a control: foo_bar[event]\n" in out
+        _, out, _ = bench(capsys, "trend", "--raw")
+        assert "control" not in out
+
+    def test_the_order_of_a_history_with_branches_is_gits(
+        self, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    ) -> None:
+        (root,) = commits_in(tmp_path, 1)
+        git(tmp_path, "checkout", "--quiet", "-b", "side")
+        git(tmp_path, "commit", "--quiet", "--allow-empty", "--message", "Aside")
+        side = git(tmp_path, "rev-parse", "HEAD")
+        git(tmp_path, "checkout", "--quiet", "-")
+        git(tmp_path, "commit", "--quiet", "--allow-empty", "--message", "Ahead")
+        ahead = git(tmp_path, "rev-parse", "HEAD")
+        git(tmp_path, "merge", "--quiet", "--no-ff", "--message", "Both", "side")
+        merged = git(tmp_path, "rev-parse", "HEAD")
+        for run, commit in enumerate((merged, side, ahead, root)):
+            save_load(tmp_path, commit, 100.0, run=run)
+        _, out, _ = bench(capsys, "trend")
+        rows = re.findall(r"^([0-9a-f]{10})  ", out, re.MULTILINE)
+        assert (rows[0], rows[3]) == (root[:10], merged[:10])
+        assert {*rows[1:3]} == {side[:10], ahead[:10]}
+
     def test_an_unknown_commit_is_said(self, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
         (known,) = commits_in(tmp_path, 1)
         save_load(tmp_path, known, 100.0, run=0)

@@ -184,15 +184,15 @@ def _summary(trends: Trends, titles: tuple[str, ...]) -> Iterator[tuple[str, str
 
 
 def _remarks(trends: Trends, titles: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-    for series, title in zip(trends.series, titles, strict=True):
-        if series.without_control:
-            number = f"{count(series.without_control)} of {count(len(series.points))}"
-            yield f"raw times, which drift with the machine: {number} results have no control: {title}", "yellow"
-        elif series.unit == "x control" and len({tuple(sorted(_versions(point))) for point in series.points}) > 1:
-            yield (
-                f"the control shares the stack, so what an upgrade of it costs is hidden (--raw shows it): {title}",
-                "yellow",
-            )
+    titled = list(zip(trends.series, titles, strict=True))
+    if raw := [title for series, title in titled if series.without_control]:
+        yield f"raw times, which drift with the machine, as not all results have a control: {', '.join(raw)}", "yellow"
+    if hidden := [title for series, title in titled if series.unit == "x control" and _was_upgraded(series)]:
+        yield (
+            "the control shares the stack, so what an upgrade of it costs is hidden (--raw shows it): "
+            + ", ".join(hidden),
+            "yellow",
+        )
     if not trends.history:
         yield "no git history here: results are in the order of their runs, not of their commits", "yellow"
     if trends.unknown_commits:
@@ -205,5 +205,10 @@ def _remarks(trends: Trends, titles: tuple[str, ...]) -> Iterator[tuple[str, str
         yield f"not shown, the server was in the client's own loop: {names}", ""
 
 
-def _versions(point: Point) -> Iterator[tuple[str, str]]:
-    yield from ((name, version) for name, version in point.environment.items() if name != "kernel")
+def _was_upgraded(series: Series) -> bool:
+    """Whether results were measured with other versions than the ones before them; the kernel is not of the stack."""
+    stacks = {
+        tuple(sorted((name, version) for name, version in point.environment.items() if name != "kernel"))
+        for point in series.points
+    }
+    return len(stacks) > 1
