@@ -188,7 +188,7 @@ def _leg(name: LegName, times: Histogram) -> Leg:
 def _distribution(histogram: Histogram, censored: int, timeout_us: float | None) -> Distribution | None:
     """`censored` emissions are only known to be long: to have taken `timeout_us`, if that is why, or for ever."""
     limit_us = timeout_us if timeout_us is not None else _us(histogram.max_ns)
-    if limit_us is None:
+    if limit_us is None or not (histogram.count or censored):
         return None  # nothing succeeded, and what failed does not tell how long it would have taken
 
     def percentile_us(percent: float) -> float | None:

@@ -107,7 +107,10 @@ class LoadProcess:
         self._forced = False
         self.all_there: Callable[[], None] | None = None
         """Called once in a test, when all users are there; has to see to it that `go` is called."""
+        self.changed: Callable[[bool], None] | None = None
+        """Called after that whenever the last user has gone (False) and when there is one again (True)."""
         self._are_there = False
+        self._has_users = False
         self._refused: set[Refused] = set()
         self._pacer = Pacer(Pacing())
         self._warmup_ns = 0
@@ -268,10 +271,14 @@ class LoadProcess:
             elif isinstance(item, LoopError):
                 logger.error("%s", item.message, exc_info=item.exception)
         if self._spawned and not self._are_there and self._members and self._shared.arrived == self._joined:
-            self._are_there = True
+            self._are_there = self._has_users = True
             self._settle()
             if self.all_there is not None:
                 self.all_there()
+        if self._are_there and self._accepting and self._has_users != bool(self._members):
+            self._has_users = bool(self._members)
+            if self.changed is not None:
+                self.changed(self._has_users)
         window_start_ns = self.account.window_start_ns
         if self._window_cpu_started is None and window_start_ns is not None and perf_counter_ns() >= window_start_ns:
             self._window_cpu_started = perf_counter_ns(), process_time_ns()

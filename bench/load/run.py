@@ -70,7 +70,7 @@ _REPORT = "bench_report"
 _DRAIN = "bench_drain"
 """Master to worker: stop all sessions, then report for the last time."""
 _READY = "bench_ready"
-"""Worker to master: all of its users are there."""
+"""Worker to master: all of its users are there (`users` is true), or none is any more."""
 _GO = "bench_go"
 """Master to worker: when the schedule starts, and which share of it is the worker's."""
 
@@ -81,6 +81,8 @@ _USAGE_INTERVAL_S = 0.2
 _WORKERS_READY_TIMEOUT_S = 5.0
 _GO_NOTICE_NS = 200_000_000
 """How long before its time a message to go is sent."""
+_AFTER_LAST_STAGE_NS = 10_000_000
+"""How long after the last stage the test is ended: workers' clocks are not quite the master's."""
 
 
 @events.init.add_listener
@@ -216,6 +218,7 @@ class WorkerRun(_Run):
         runner.register_message(_DRAIN, self._on_drain, concurrent=True)
         runner.register_message(_GO, self._on_go)
         self._reporting: gevent.Greenlet | None = None
+        self.process.changed = self._tell_whether_there_are_users
 
     def _on_test_start(self, **_: Any) -> None:
         options = self.options
@@ -244,7 +247,10 @@ class WorkerRun(_Run):
         if profile_of(self.options) is None:
             self.process.go(perf_counter_ns())
         else:
-            self._runner.send_message(_READY, {})
+            self._tell_whether_there_are_users(True)
+
+    def _tell_whether_there_are_users(self, there_are: bool) -> None:
+        self._runner.send_message(_READY, {"users": there_are})
 
     def _on_go(self, msg: Message, **_: Any) -> None:
         go = msg.data
@@ -300,6 +306,8 @@ class OwnerRun(_Run):
         self._service: Service | None = None
         self._watching: gevent.Greenlet | None = None
         self._seed = str(getattr(self.options, "seed", ""))
+        self._are_spawned = False
+        """Whether Locust has told all workers of their users, and they have told of them."""
         self._ready: set[str] = set()
         self._shares: list[str] = []
         """The workers that have a share of the schedule, in its order."""
@@ -396,6 +404,7 @@ class OwnerRun(_Run):
         self._merger = Merger()
         self._expected = set()
         self._ready, self._shares, self._go_ns = set(), [], None
+        self._are_spawned = False
         self._hurried = False
         self._begin()
         self._limit_in_flight()
@@ -413,22 +422,38 @@ class OwnerRun(_Run):
 
     def _on_spawning_complete(self, **options: Any) -> None:
         super()._on_spawning_complete(**options)
+        self._are_spawned = True
         self._share_out()
 
     def _on_ready(self, msg: Message, **_: Any) -> None:
-        self._ready.add(msg.node_id)
+        if msg.data["users"]:
+            self._ready.add(msg.node_id)
+        else:
+            self._ready.discard(msg.node_id)
         self._share_out()
 
     def _share_out(self) -> None:
-        """Tell the workers which share of the schedule is theirs, once all that have users are ready."""
+        """Tell the workers that have users which share of the schedule is theirs; at first once all of them are ready.
+
+        A worker without users takes nothing of its share, so the others get theirs anew: Locust would know it seconds
+        later.
+        """
         master = self._runner
         if not isinstance(master, MasterRunner) or not self.active or self._ending is not None:
             return
-        sharing = sorted(node.id for node in master.clients.values() if node.user_count and node.state != "missing")
-        if not sharing or sharing == self._shares or not self._ready.issuperset(sharing):
+        there = [node for node in master.clients.values() if node.state != "missing"]
+        if self._go_ns is None and not (
+            self._are_spawned and self._ready.issuperset(node.id for node in there if node.user_count)
+        ):
             return
-        start_ns = self._decide_on_go() if self._go_ns is None else self._go_ns
-        since_ns = max(start_ns, perf_counter_ns() + _GO_NOTICE_NS)
+        sharing = sorted(node.id for node in there if node.id in self._ready)
+        if not sharing or sharing == self._shares:
+            return
+        if self._go_ns is None:
+            start_ns = since_ns = self._decide_on_go()
+        else:
+            start_ns = self._go_ns
+            since_ns = max(start_ns, perf_counter_ns() + _GO_NOTICE_NS)
         self._shares = sharing
         unix_ns = time.time_ns() - perf_counter_ns()
         for index, worker in enumerate(sharing):
@@ -441,11 +466,13 @@ class OwnerRun(_Run):
         since_start_ns = perf_counter_ns() + _GO_NOTICE_NS - self._started_ns
         self._go_ns = self._started_ns + -(-since_start_ns // NS_PER_S) * NS_PER_S
         if profile is not None and profile.duration_s is not None:
-            left_s = (self._go_ns - perf_counter_ns()) / NS_PER_S + profile.duration_s
-            self._last_stage = gevent.spawn_later(left_s, self._end_last_stage)
+            self._last_stage = gevent.spawn(self._end_last_stage, self._go_ns + round(profile.duration_s * NS_PER_S))
         return self._go_ns
 
-    def _end_last_stage(self) -> None:
+    def _end_last_stage(self, end_ns: int) -> None:
+        # gevent's timers count from when its loop last looked at the clock, so one is up to as much too early.
+        while (left_ns := end_ns + _AFTER_LAST_STAGE_NS - perf_counter_ns()) > 0:
+            gevent.sleep(left_ns / NS_PER_S)
         self._last_stage = None  # or the end, which we are about to wait for, would kill it
         logger.info("The last stage of the rate is over")
         if getattr(self.options, "headless", False):

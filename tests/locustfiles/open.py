@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 from locust import constant, events
@@ -14,12 +15,12 @@ from bench.roundtrip import FOO_BAR_TO_SENDER, round_trip_of
 
 SHAPE = os.environ.get("SHAPE", "poisson")
 
-if folder := os.environ.get("REQUESTS_FOLDER"):
+if "REQUESTS_FOLDER" in os.environ:
     # Something else than Locust listens: what it hears goes into a file of this process's own.
     @events.request.add_listener  # type: ignore[untyped-decorator]
-    def on_request(name: str, response_time: float | None, exception: Exception | None, **_: Any) -> None:
-        with open(f"{folder}/{os.getpid()}.jsonl", "a") as requests:  # noqa: PTH123
-            heard = {"name": name, "response_ms": response_time, "error": str(exception) if exception else None}
+    def on_request(name: str, start_time: float, response_time: float | None, **_: Any) -> None:
+        with (Path(os.environ["REQUESTS_FOLDER"]) / f"{os.getpid()}.jsonl").open("a") as requests:
+            heard = {"name": name, "start_s": start_time, "response_ms": response_time}
             requests.write(json.dumps(heard) + "\n")
 
 
@@ -28,10 +29,13 @@ def note(what: str) -> None:
     sys.stdout.flush()
 
 
-class OpenUser(SocketIOUser):
-    """Its rate is that of --rate; without one it is a closed load."""
-
+class BaseUser(SocketIOUser):
+    abstract = True
     reply_timeout = float(os.environ.get("REPLY_TIMEOUT", "10"))
+
+
+class OpenUser(BaseUser):
+    """Its rate is that of --rate; without one it is a closed load."""
 
     @task
     async def foo_bar(self) -> None:
@@ -50,7 +54,7 @@ class WaitingUser(OpenUser):
     wait_time = constant(0.05)
 
 
-class GatheringUser(OpenUser):
+class GatheringUser(BaseUser):
     """Each arrival causes three emissions at once and one after them: the first is what the schedule wanted."""
 
     @task
@@ -59,7 +63,7 @@ class GatheringUser(OpenUser):
         await self.round_trip(FOO_BAR_TO_SENDER)
 
 
-class StoppingUser(OpenUser):
+class StoppingUser(BaseUser):
     """Stops by itself at its fifth arrival, after the round trip."""
 
     tasks_run = 0
@@ -75,7 +79,7 @@ class StoppingUser(OpenUser):
         note("on_stop")
 
 
-class FailingUser(OpenUser):
+class FailingUser(BaseUser):
     """Its own code is wrong: at every fifth arrival after the round trip, at every seventh before."""
 
     tasks_run = 0
@@ -91,7 +95,7 @@ class FailingUser(OpenUser):
             raise ZeroDivisionError("after the round trip")
 
 
-class StubbornUser(OpenUser):
+class StubbornUser(BaseUser):
     """Catches whatever its round trip raises."""
 
     @task
@@ -102,7 +106,7 @@ class StubbornUser(OpenUser):
             note("caught")
 
 
-class SlowTaskUser(OpenUser):
+class SlowTaskUser(BaseUser):
     """Goes on long after its round trip."""
 
     @task
@@ -112,7 +116,7 @@ class SlowTaskUser(OpenUser):
         note("task")
 
 
-class InOrderUser(OpenUser):
+class InOrderUser(BaseUser):
     """Its service's replies carry no token."""
 
     definition = round_trip_of("FOO", "BAR", {"name": "always the same", "to": "sender"})

@@ -1,0 +1,20 @@
+"""A FOO→BAR service that ends the connection instead of answering, at every 20th FOO."""
+
+from itertools import count
+from typing import Any
+
+import socketio
+
+sio = socketio.AsyncServer(async_mode="asgi")
+numbers = count(1)
+
+
+async def foo(sid: str, data: dict[str, Any]) -> None:
+    if next(numbers) % 20 == 0:
+        await sio.disconnect(sid)
+    else:
+        await sio.emit("BAR", {"foo": data["name"]}, to=sid)
+
+
+sio.on("FOO", foo)
+app = socketio.ASGIApp(sio, on_shutdown=sio.shutdown)
