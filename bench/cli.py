@@ -241,6 +241,53 @@ def hlog(
     typer.echo(f"wrote {path}")
 
 
+@app.command()
+def accuracy(
+    only: Annotated[
+        str | None, typer.Option(metavar="NAME,…", help="delay-2ms, stall, lost and so on [all of them].")
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="A second a scenario: times are shown, and only counts are judged.")
+    ] = False,
+    without_peers: Annotated[
+        bool, typer.Option("--without-peers", help="Leave locust.contrib.socketio and k6 out.")
+    ] = False,
+    no_awake: Annotated[bool, typer.Option("--no-awake", help="Let the cores halt between messages.")] = False,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Store it there [DIR/accuracy/…].")
+    ] = None,
+    results: Annotated[Path, typer.Option("--results", metavar="DIR", help="Where results are stored.")] = DEFAULT_ROOT,
+) -> int:
+    """Load servers whose truth is known, and print it beside what we report; exit code 1 if a figure is too far off.
+
+    They delay, stall and lose as asked, and count what they did. What locust.contrib.socketio and k6 report of the
+    same servers is shown besides.
+    """
+    from bench.accuracy.check import check, stored
+    from bench.accuracy.measuring import AccuracyFailedError
+    from bench.accuracy.scenarios import UnknownScenarioError
+    from bench.accuracy.table import accuracy_table
+    from bench.report.lines import print_line
+
+    if json_file is not None and not json_file.absolute().parent.is_dir():
+        raise ResultError(f"--json {json_file}: there is no such folder")
+    progress = _Console(stderr=True)
+    try:
+        result = check(
+            only.split(",") if only is not None else (),
+            quick=quick,
+            with_peers=not without_peers,
+            keep_awake=not no_awake,
+            tell=lambda line: print_line(progress, printable(line), "dim"),
+        )
+    except UnknownScenarioError as error:
+        return _fail(f"--only {only}: {error}", _MISUSE)
+    except AccuracyFailedError as error:
+        return _fail(str(error), _FAILED)
+    accuracy_table(result, _Console(), stored(result, results, json_file))
+    return 0 if result.inside else _FAILED
+
+
 def _all_results(root: Path, kinds: Sequence[Kind]) -> list[Result]:
     """Those of all machines. One that cannot be read is said on stderr: it must not hide the others, nor be hidden."""
     paths = [path for kind in kinds for path in sorted((root / kind).glob("*/*.json"))]
