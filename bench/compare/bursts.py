@@ -1,13 +1,16 @@
 """Two servers that are up, timed in alternating bursts: what one restart says of their difference.
 
 Rules of this file: only one of the two has anything to do at a time, and whatever the machine does meanwhile it does to
-both. Bursts come in adjacent pairs, A first in one and B first in the next (ABBA), the benchmarks taking turns. Out of
+both. Bursts come in adjacent pairs, A first in one and B first in the next (ABBA), the benchmarks taking turns by
+blocks of some pairs. Out of
 a restart comes one number for each benchmark and metric, as bench.compare.statistics wants it: the logarithm of B / A,
 positive where B takes longer. All metrics are times of one round trip, so the sign means the same everywhere:
 
 - p50: the median of the service times, one in flight. Compared pair by pair.
 - p99: over all of the restart's round trips of a side: a burst is too short for it.
-- cpu: what the server's process spent on it, by the kernel's clock. Compared pair by pair.
+- cpu: what the server's process spent on it, by the kernel's clock, over all of the restart's bursts. While a process
+  runs, that clock is only brought up to date with the timer, every few milliseconds; so it is read of servers that have
+  had a moment to fall asleep, and not for each burst but for each block of them.
 - saturated: how long one takes when many are in flight all the time, which is 1 / throughput. Compared pair by pair.
 """
 
@@ -25,6 +28,8 @@ from bench.compare.statistics import burst_effect, restart_effect
 from bench.results.ab import Metric
 from bench.roundtrip import Exchange, RoundTrip, RoundTripFailed
 from bench.wire.interface import ClientError
+
+_ASLEEP_S = 0.001  # after its last reply, a server has some more to do
 
 
 @dataclass(frozen=True)
@@ -44,7 +49,7 @@ class Benchmark:
 class Shape:
     """How much of what makes a restart, for each benchmark and side.
 
-    `pairs` of bursts of `burst` round trips, one in flight, then `saturated_pairs` of bursts of `saturated_burst`, of
+    `pairs` of bursts of `burst` round trips, one in flight, in blocks of `block` pairs; then `saturated_pairs` of bursts of `saturated_burst`, of
     which `in_flight` are under way all the time. Before that, `warm_up` round trips that do not count.
 
     Short bursts and many pairs: the machine drifts within milliseconds, too. Of the same 1,200 round trips a side, 12
@@ -54,6 +59,7 @@ class Shape:
 
     burst: int = 10
     pairs: int = 80
+    block: int = 8
     in_flight: int = 16
     saturated_burst: int = 128
     saturated_pairs: int = 5
@@ -99,10 +105,9 @@ async def compare(
     try:
         for side in _order(first):
             await _warm_up(sides, side, benchmarks, shape)
-        for pair in range(shape.pairs):
+        for start in range(0, shape.pairs, shape.block):
             for benchmark in benchmarks:
-                for side in _order(pair + first):
-                    await _burst(sides, side, benchmark.round_trip, shape.burst, taken[benchmark.name])
+                await _block(sides, benchmark, shape, range(start, min(start + shape.block, shape.pairs)), first, taken)
         for pair in range(shape.saturated_pairs):
             for benchmark in benchmarks:
                 if "saturated" not in benchmark.metrics:
@@ -123,16 +128,21 @@ class _Taken:
 
     def __init__(self) -> None:
         self.service_ns: tuple[list[list[int]], list[list[int]]] = ([], [])
-        self.cpu_ns: tuple[list[float], list[float]] = ([], [])
+        self.cpu_ns: tuple[list[float], list[float]] = ([], [])  # by block
         self.saturated_ns: tuple[list[float], list[float]] = ([], [])
 
     def figure(self, metric: Metric) -> Figure:
         if metric == "p99":
             a_ns, b_ns = (float(np.quantile(np.concatenate(side), 0.99)) for side in self.service_ns)
             return Figure(math.log(b_ns / a_ns), a_ns / 1e3, b_ns / 1e3)
+        if metric == "cpu":
+            a_ns, b_ns = (float(np.mean(side)) for side in self.cpu_ns)
+            for side, used_ns in enumerate((a_ns, b_ns)):
+                if used_ns <= 0:
+                    raise SideError(side, ValueError("its CPU time does not move: give larger --pairs or --burst"))
+            return Figure(math.log(b_ns / a_ns), a_ns / 1e3, b_ns / 1e3)
         taken: dict[Metric, tuple[Sequence[ArrayLike], Sequence[ArrayLike]]] = {
             "p50": self.service_ns,
-            "cpu": self.cpu_ns,
             "saturated": self.saturated_ns,
         }
         a, b = taken[metric]
@@ -153,21 +163,41 @@ async def _warm_up(
             await _saturated_burst(sides, side, benchmark.round_trip, shape, _Taken())
 
 
+async def _block(
+    sides: tuple[Connection, Connection],
+    benchmark: Benchmark,
+    shape: Shape,
+    pairs: range,
+    first: int,
+    taken: dict[str, _Taken],
+) -> None:
+    into = taken[benchmark.name]
+    before = await _cpu_ns(sides)
+    for pair in pairs:
+        for side in _order(pair + first):
+            await _burst(sides, side, benchmark.round_trip, shape.burst, into)
+    after = await _cpu_ns(sides)
+    for side in (0, 1):
+        into.cpu_ns[side].append((after[side] - before[side]) / (len(pairs) * shape.burst))
+
+
+async def _cpu_ns(sides: tuple[Connection, Connection]) -> tuple[int, int]:
+    await asyncio.sleep(_ASLEEP_S)
+    return sides[0].cpu_ns(), sides[1].cpu_ns()
+
+
 async def _burst(
     sides: tuple[Connection, Connection], side: int, round_trip: RoundTrip, count: int, taken: _Taken
 ) -> None:
-    exchange, cpu_ns = sides[side].exchange, sides[side].cpu_ns
+    exchange = sides[side].exchange
     service_ns: list[int] = []
     try:
-        used_ns = cpu_ns()
         for _ in range(count):
             sent_ns, received_ns, _reply = await exchange(round_trip)
             service_ns.append(received_ns - sent_ns)
-        used_ns = cpu_ns() - used_ns
     except (RoundTripFailed, ClientError) as error:
         raise SideError(side, error) from error
     taken.service_ns[side].append(service_ns)
-    taken.cpu_ns[side].append(used_ns / count)
 
 
 async def _saturated_burst(
