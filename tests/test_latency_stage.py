@@ -12,6 +12,7 @@ import pytest
 from bench.latency.options import Options, parse
 from bench.latency.replicas import LoopKind
 from bench.latency.stage import ServerKind, Stage, Stages
+from bench.results.model import KeptAwake
 from bench.roundtrip import FOO_BAR
 from bench.server import ServerError, ServerProcess, generator_cores
 from bench.server.awake import availability
@@ -125,7 +126,7 @@ def test_without_measuring_there_is_one_process_and_nothing_spins() -> None:
         stage = stages.enter("process", "uvloop", replicated=True)
         assert stage.replicas is not None
         assert (len(stage.replicas.services), stage.replicas.controls, stage.replicas.bare) == (1, (), None)
-        assert stage.awake == ()
+        assert stage.kept_awake().cores == ()
     finally:
         stages.close()
 
@@ -136,6 +137,10 @@ def test_the_cores_that_a_round_trip_uses_are_kept_awake_while_the_stage_stands(
     stage = stages.enter("process", "uvloop")
     assert isinstance(stage.server, ServerProcess)
     spinners = [one for one in psutil.Process().children() if one not in children and one.pid != stage.server.pid]
-    assert {core for one in spinners for core in one.cpu_affinity()} == set(stage.awake) == set(stage.used_cores)
-    assert stages.enter("in-loop", "uvloop").awake == ()
+    assert {core for one in spinners for core in one.cpu_affinity()} == set(stage.used_cores)
+    assert set(stage.kept_awake().cores) == set(stage.used_cores)
+    spinners[0].kill()
+    spinners[0].wait()
+    assert stage.kept_awake() == KeptAwake(cores=(), asleep_because="what kept them awake was ended by somebody")
+    assert stages.enter("in-loop", "uvloop").kept_awake().cores == ()
     assert psutil.Process().children() == children

@@ -41,7 +41,6 @@ from bench.latency.options import Definition
 from bench.latency.replicas import HTTP, WS
 from bench.latency.stage import ClientKind, Stage
 from bench.results.environment import packages
-from bench.results.model import KeptAwake
 from bench.results.spoilers import Interference, spoilers
 from bench.roundtrip import RoundTrip, RoundTripFailed
 from bench.server import ServerError
@@ -197,13 +196,13 @@ def observed(benchmark: BenchmarkFixture, stage: Stage) -> Iterator[None]:
         return
     before = stage.conditions()
     yield
-    after = stage.conditions()
+    after, kept_awake = stage.conditions(), stage.kept_awake()
     pinned = stage.replicas is not None and bool(stage.cores)
     benchmark.extra_info.update(
-        awake=KeptAwake(cores=stage.awake, asleep_because=stage.asleep_because).model_dump(),
+        awake=kept_awake.model_dump(),
         conditions=before.model_dump(mode="json"),
         interference=Interference.between(before, after).model_dump(),
-        spoilers=[one.model_dump() for one in spoilers(before, after, pinned=pinned, awake=stage.awake)],
+        spoilers=[one.model_dump() for one in spoilers(before, after, pinned=pinned, awake=kept_awake.cores)],
     )
 
 

@@ -24,6 +24,7 @@ from bench.latency.alternation import CONTROL_NAMES, Pair, Parties, Party
 from bench.latency.loop import OwnLoop
 from bench.latency.options import Definition, Options
 from bench.latency.replicas import HTTP, WS, LoopKind, Replicas, running
+from bench.results.model import KeptAwake
 from bench.results.spoilers import Conditions
 from bench.roundtrip import FOO_ACKNOWLEDGED, FOO_BAR, Exchange, tokens
 from bench.server import Awake, ServerError, ServerProcess, UvicornTestServer, generator_cores
@@ -51,8 +52,7 @@ class Stage:
     """A loop and the URL of a server; `server` is the server itself where it is ours, one of `replicas` if those are.
 
     `cores` are those that this process keeps to, empty where it was not pinned; `used_cores` all that a round trip
-    uses, as far as that is known; `awake` those that are kept from halting, and `asleep_because` says why that is not
-    all.
+    uses, as far as that is known; `spinners` keep these from halting, or `asleep_because` says why there are none.
     """
 
     options: Options
@@ -64,7 +64,7 @@ class Stage:
     replicas: Replicas | None = None
     cores: tuple[int, ...] = ()
     used_cores: tuple[int, ...] = ()
-    awake: tuple[int, ...] = ()
+    spinners: Awake | None = None
     asleep_because: str | None = None
     load_average: float | None = None
     """Of the machine before anything was started: what is started here counts in it later."""
@@ -83,6 +83,14 @@ class Stage:
         except ServerError as error:
             return str(error)
         return None
+
+    def kept_awake(self) -> KeptAwake:
+        """Which cores are kept from halting now."""
+        if self.spinners is None:
+            return KeptAwake(cores=(), asleep_because=self.asleep_because)
+        if not self.spinners.is_running:
+            return KeptAwake(cores=(), asleep_because="what kept them awake was ended by somebody")
+        return KeptAwake(cores=self.spinners.cores)
 
     def conditions(self) -> Conditions:
         """Under what it runs now."""
@@ -232,10 +240,9 @@ class Stages:
         if (reason := availability(cores)) is not None:
             return {"asleep_because": reason}
         try:
-            stack.enter_context(Awake(cores))
+            return {"spinners": stack.enter_context(Awake(cores))}
         except ServerError as error:
             return {"asleep_because": str(error)}
-        return {"awake": cores}
 
 
 _NOTHING_WAITS = "client and server share one thread, which hardly ever waits"
