@@ -141,7 +141,7 @@ class TestLoadTable:
             ({"forced": True}, "ended by force: outstanding replies were not awaited"),
             (
                 {"window": Window(start_s=3, end_s=3, warmup_s=0)},
-                "no steady window: the users were never all there, so there are no times and no throughput",
+                "no steady window: the run ended before its users were there and warm: no times, no throughput",
             ),
             ({}, "not stored"),
         ],

@@ -96,7 +96,7 @@ class SecondReport(BaseModel):
     """Of what was intended in this second and sent, however much later it failed."""
     cpu_share: float | None
     send_lateness: StoredHistogram | None
-    """Of what the schedule wanted in this second; None in a closed load."""
+    """Of what was sent in this second because the schedule wanted it, then or long before; None in a closed load."""
     loop_lag: StoredHistogram
     queueing: StoredHistogram
     operations: list[SecondOperation]
@@ -227,9 +227,9 @@ class Account:
     def _add_lateness(self, sent: Times, scheduled: Times) -> None:
         wanted = scheduled != UNSCHEDULED
         lateness = sent[wanted] - scheduled[wanted]
-        scheduled_in = (scheduled[wanted] - self.started_ns) // NS_PER_S
-        for second, _ in self._per_second(scheduled[wanted]):
-            self._second(second).send_lateness.record(lateness[scheduled_in == second])
+        sent_in = (sent[wanted] - self.started_ns) // NS_PER_S
+        for second, _ in self._per_second(sent[wanted]):
+            self._second(second).send_lateness.record(lateness[sent_in == second])
 
     def note_delays(self, delays: Delays) -> None:
         """Count how late the loop itself was."""

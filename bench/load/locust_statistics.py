@@ -10,7 +10,7 @@ beside it would count twice. Runs on the gevent side.
 from __future__ import annotations
 
 import time
-from itertools import chain, repeat
+from collections import Counter
 
 import numpy as np
 from locust import stats as locust_stats
@@ -110,13 +110,13 @@ def _extend(stats: RequestStats, batch: Batch) -> None:
     stats.entries[(batch.operation, REQUEST_TYPE)].extend(entry)
     stats.total.extend(entry)
 
-    for kind in chain((failure.kind for failure in failures), repeat(DROPPED, dropped)):
+    for kind, number in (Counter(failure.kind for failure in failures) + Counter({DROPPED: dropped})).items():
         error = OperationFailed(kind)
         key = StatsError.create_key(REQUEST_TYPE, batch.operation, error)
         known = stats.errors.get(key)
         if known is None:
             known = stats.errors[key] = StatsError(REQUEST_TYPE, batch.operation, error)
-        known.occurred()
+        known.occurrences += number
 
 
 def _buckets(took_ms: NDArray[np.float64]) -> NDArray[np.int64]:

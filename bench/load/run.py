@@ -566,7 +566,9 @@ class OwnerRun(_Run):
             sys.stdout.reconfigure(errors="replace")  # a terminal without µ and → shows all the rest
         load_table(result, Console(), path)
         if not result.window.duration_s:
-            logger.warning("The run ended before all users were there: it has counts, but no times and no throughput")
+            logger.warning(
+                "The run ended before its users were there and warm: it has counts, but no times and no throughput"
+            )
         if breakdown_of(self.options) and not any(operation.breakdown for operation in result.operations):
             logger.warning("--breakdown: no reply had `handled_ns`, when its handler began and ended on this machine")
         for reason in (_nothing_measured(result), result.partial_reason, _cut_off(result)):

@@ -9,6 +9,9 @@ from bench.load.verdict import JudgedSecond, saturation
 from bench.results.model import Generator, Lateness, Trust
 from bench.timing.histogram import Histogram
 
+_CLOCKS_NS = 10_000_000
+"""By how much the clocks of two processes may differ without a second counting as cut."""
+
 ProcessReport = tuple[Report, Mapping[int, SecondReport]]
 """One process's newest account, and its seconds."""
 
@@ -19,9 +22,8 @@ def generator(processes: Sequence[ProcessReport], round_trips: int) -> Generator
     Its CPU is per round trip in all, its share that of the busiest process. A process that is saturated makes it so.
     """
     cpu_ns = sum(report.window_cpu_ns or 0 for report, _ in processes)
-    judged = [_judged(report, seconds) for report, seconds in processes]
-    every = [second for seconds in judged for second in seconds]
-    per_process = tuple(_trust(report, seconds) for (report, _), seconds in zip(processes, judged, strict=True))
+    every = [second for report, seconds in processes for second in _noted(report, seconds)]
+    per_process = tuple(_trust(report, seconds) for report, seconds in processes)
     verdicts = [trust for trust in per_process if trust.verdict is not None]
     saturated = sorted(
         (trust for trust in verdicts if trust.verdict == "saturated"), key=lambda trust: trust.saturated_since_s or 0.0
@@ -38,38 +40,47 @@ def generator(processes: Sequence[ProcessReport], round_trips: int) -> Generator
     )
 
 
-def _trust(report: Report, seconds: Sequence[JudgedSecond]) -> Trust:
+def _trust(report: Report, seconds: Mapping[int, SecondReport]) -> Trust:
     share = None
     if report.window_cpu_ns is not None and report.window_start_ns is not None and report.window_end_ns is not None:
         duration_ns = report.window_end_ns - report.window_start_ns
         share = report.window_cpu_ns / duration_ns if duration_ns > 0 else None
-    found = saturation(seconds)
+    whole = [_judged(number, seconds[number]) for number in _whole(report) if number in seconds]
+    found = saturation(whole)
     return Trust(
         cpu_share=share,
-        **_delays(seconds),
-        verdict=None if not seconds else "ok" if found is None else "saturated",
+        **_delays(_noted(report, seconds)),
+        verdict=None if not whole else "ok" if found is None else "saturated",
         reason=None if found is None else found.reason,
         saturated_since_s=None if found is None else found.since_s,
     )
 
 
-def _judged(report: Report, seconds: Mapping[int, SecondReport]) -> list[JudgedSecond]:
-    """The whole seconds of the process's window; where it has none, those that it touches."""
+def _whole(report: Report) -> range:
+    """The seconds that lie wholly in the process's window: others may hold the arriving of users."""
+    if report.window_start_ns is None or report.window_end_ns is None:
+        return range(0)
+    first = -(-(report.window_start_ns - _CLOCKS_NS) // NS_PER_S)
+    return range(first, (report.window_end_ns + _CLOCKS_NS) // NS_PER_S)
+
+
+def _noted(report: Report, seconds: Mapping[int, SecondReport]) -> list[JudgedSecond]:
+    """The whole seconds of the window, or where it is too short for one, those that it touches."""
     if report.window_start_ns is None or report.window_end_ns is None:
         return []
-    first, last = report.window_start_ns // NS_PER_S, report.window_end_ns // NS_PER_S
-    whole = range(-(-report.window_start_ns // NS_PER_S), last)
-    return [
-        JudgedSecond(
-            second=number,
-            cpu_share=second.cpu_share,
-            send_lateness=Histogram() if second.send_lateness is None else second.send_lateness.restored(),
-            loop_lag=second.loop_lag.restored(),
-            queueing=second.queueing.restored(),
-        )
-        for number in (whole or range(first, last + 1))
-        if (second := seconds.get(number)) is not None
-    ]
+    touched = range(report.window_start_ns // NS_PER_S, report.window_end_ns // NS_PER_S + 1)
+    return [_judged(number, seconds[number]) for number in _whole(report) or touched if number in seconds]
+
+
+def _judged(number: int, second: SecondReport) -> JudgedSecond:
+    return JudgedSecond(
+        second=number,
+        cpu_share=second.cpu_share,
+        send_lateness=Histogram() if second.send_lateness is None else second.send_lateness.restored(),
+        loop_lag=second.loop_lag.restored(),
+        queueing=second.queueing.restored(),
+        service=_union(operation.service.restored() for operation in second.operations),
+    )
 
 
 def _delays(seconds: Sequence[JudgedSecond]) -> dict[str, Lateness | None]:
@@ -82,13 +93,18 @@ def _delays(seconds: Sequence[JudgedSecond]) -> dict[str, Lateness | None]:
 
 def lateness(histograms: Iterable[Histogram]) -> Lateness | None:
     """The distribution of all of them; None of nothing."""
-    union = Histogram()
-    for histogram in histograms:
-        union.merge(histogram)
+    union = _union(histograms)
     p50, p99 = union.percentile_ns(50), union.percentile_ns(99)
     if p50 is None or p99 is None or union.max_ns is None:
         return None
     return Lateness(p50=p50 / 1000, p99=p99 / 1000, max=union.max_ns / 1000)
+
+
+def _union(histograms: Iterable[Histogram]) -> Histogram:
+    union = Histogram()
+    for histogram in histograms:
+        union.merge(histogram)
+    return union
 
 
 def p99_us(histograms: Iterable[StoredHistogram | None]) -> float | None:

@@ -9,13 +9,16 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench.compare.stored import figure
+from bench.compare.stored import Figure, figure
 from bench.report.breakdown_table import breakdown_table
-from bench.report.figures import count, microseconds, per_second, printable
+from bench.report.figures import UNKNOWN, count, microseconds, per_second, printable
 from bench.report.lines import print_line, print_table, total_width, widths
 from bench.results.model import Distribution, LoadResult, Operation
 
 _TIMES = ("p50", "p90", "p99", "p99_9", "max")
+
+_LOST = "lost"
+"""A percentile that falls among what failed or was dropped, of which no time is known."""
 
 Column = tuple[str, Callable[[Operation], str]]
 
@@ -41,6 +44,9 @@ def load_table(result: LoadResult, console: Console, path: Path | None = None) -
         print_line(console, "")
         print_table(console, _rows("µs of service time", result, service))
     breakdown_table(result.operations, console)
+    if result.stages:
+        print_line(console, "")
+        print_table(console, _stage_rows(result))
     errors = [
         (f"{printable(operation.name)}: {printable(kind)}", count(times))
         for operation in result.operations
@@ -87,17 +93,61 @@ def _time_columns(times: Callable[[Operation], Distribution | None]) -> list[Col
     return [column(name) for name in _TIMES]
 
 
+def _stage_rows(result: LoadResult) -> list[list[str]]:
+    """A row per stage of the rate: what was asked for, what came of it."""
+    rows = [["stage", "offered/s", "ok/s", "failed", "dropped", "p50 µs", "p90 µs", "p99 µs", "server", "generator"]]
+    for stage in result.stages:
+        times = (stage.p50_us, stage.p90_us, stage.p99_us)
+        is_censored = stage.failed + stage.dropped > 0
+        rows.append(
+            [
+                printable(stage.stage),
+                per_second(stage.offered_per_s),
+                per_second(stage.throughput_per_s),
+                count(stage.failed),
+                count(stage.dropped),
+                *(_LOST if value is None and is_censored else microseconds(_exact(value)) for value in times),
+                _share(stage.server_cpu_share),
+                _share(stage.generator_cpu_share),
+            ]
+        )
+    return rows
+
+
+def _exact(value_us: float | None) -> Figure | None:
+    return None if value_us is None else Figure(value_us)
+
+
+def _share(of_a_core: float | None) -> str:
+    return UNKNOWN if of_a_core is None else f"{of_a_core:.0%}"
+
+
+def _generator(result: LoadResult) -> Iterator[str]:
+    """What tells whether the generator kept up."""
+    generator = result.generator
+    if generator.cpu_share is not None:
+        yield f"{generator.cpu_share:.0%} of a core"
+    for name, late in (("send lateness", generator.send_lateness_us), ("loop lag", generator.loop_lag_us)):
+        if late is not None:
+            yield f"{name} p99 {microseconds(Figure(late.p99))} µs"
+
+
 def _remarks(result: LoadResult) -> Iterator[tuple[str, str]]:
     """What has to be known to read the figures, each with its style."""
     if result.scenario.model == "closed":
         yield "closed model: service time only, coordinated omission not avoided", ""
     if result.window.duration_s == 0:
-        yield "no steady window: the users were never all there, so there are no times and no throughput", "yellow"
+        yield "no steady window: the run ended before its users were there and warm: no times, no throughput", "yellow"
+    figures = ", ".join(_generator(result))
     if result.generator.verdict == "saturated":
+        since = result.generator.saturated_since_s
+        when = "" if since is None else f" since second {since:g}"
         reason = printable(result.generator.reason or "")
-        yield f"generator saturated: {reason}; the figures are the generator's, not the service's", "bold red"
+        yield f"generator saturated{when}: {reason}; the figures are the generator's, not the service's", "bold red"
     elif result.generator.verdict == "ok":
-        yield "generator ok", ""
+        yield f"generator ok: {figures}" if figures else "generator ok", ""
+    if figures and result.generator.verdict != "ok":
+        yield f"generator: {figures}", ""
     if result.partial:
         yield f"partial result: {printable(result.partial_reason or '')}", "bold red"
     if result.forced:

@@ -1,0 +1,150 @@
+"""The verdict on the generator: pure rules over made-up seconds, and real runs that are driven into saturation."""
+
+import os
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from locust_process import LOCUSTFILES, LocustProcess, operation, run, wait_until
+
+from bench.load.verdict import CPU_SHARE, LATE_NS, JudgedSecond, saturation
+from bench.targets.process import EchoProcess
+from bench.timing.histogram import Histogram
+
+OPEN = LOCUSTFILES / "open.py"
+MS = 1_000_000
+
+
+def times(*values_ms: float) -> Histogram:
+    histogram = Histogram()
+    histogram.record(np.array([round(value * MS) for value in values_ms], dtype=np.int64))
+    return histogram
+
+
+def second(number: int, cpu_share: float | None = 0.3, **late: Histogram) -> JudgedSecond:
+    punctual = {"send_lateness": times(0.2), "loop_lag": times(0.1), "queueing": times(0.05), "service": times(1)}
+    return JudgedSecond(number, cpu_share, **(punctual | late))
+
+
+def late(number: int) -> JudgedSecond:
+    return second(number, loop_lag=times(5))
+
+
+def test_a_generator_with_time_to_spare_is_ok() -> None:
+    assert saturation([]) is None
+    assert saturation([second(number) for number in range(10)]) is None
+    assert saturation([second(1, cpu_share=None)]) is None
+    assert saturation([second(1, send_lateness=Histogram(), loop_lag=Histogram(), queueing=Histogram())]) is None
+
+
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [
+        (second(4, cpu_share=CPU_SHARE), "a process of it used 95% of a core"),
+        (
+            second(4, send_lateness=times(3)),
+            "it sent 3.0 ms and more later than scheduled, half of the time",
+        ),
+        (second(4, loop_lag=times(3)), "its event loop was 3.0 ms and more late, half of the time"),
+        (
+            second(4, queueing=times(3)),
+            "replies waited 3.0 ms and more in it before they were looked at, half of the time",
+        ),
+        (
+            second(4, send_lateness=times(*[0.2] * 8, 30, 30)),
+            "it sent 30.0 ms and more later than scheduled, a tenth of the time",
+        ),
+    ],
+)
+def test_each_reason(bad: JudgedSecond, reason: str) -> None:
+    found = saturation([bad])
+    assert found is not None
+    assert (found.reason, found.since_s) == (reason, 4)
+
+
+def test_just_within_the_limits() -> None:
+    assert LATE_NS == 2 * MS
+    assert saturation([second(1, cpu_share=0.94, loop_lag=times(1.9))]) is None
+    assert saturation([second(1, send_lateness=times(*[0.2] * 8, 9, 9))]) is None
+    assert saturation([second(1, send_lateness=times(*[0.2] * 19, 500))]) is None, "a twentieth is the machine's"
+
+
+def test_replies_in_a_burst_wait_for_each_other() -> None:
+    """What a service answers by the burst is read by the burst: that is only bad beside what it takes."""
+    assert saturation([second(1, queueing=times(5), service=times(187))]) is None
+    assert saturation([second(1, queueing=times(5), service=times(20))]) is not None
+
+
+def test_one_hiccup_condemns_no_run() -> None:
+    assert saturation([second(1), second(2), late(3), second(4)]) is None
+
+
+def test_two_seconds_in_a_row_do() -> None:
+    found = saturation([*(second(number) for number in range(50)), late(50), late(51), *map(second, range(52, 90))])
+    assert found is not None
+    assert found.since_s == 50
+    assert saturation([*(second(number) for number in range(50)), late(50), second(51), late(52)]) is None
+
+
+def test_a_tenth_of_all_does() -> None:
+    seconds = [late(number) if number % 10 == 3 else second(number) for number in range(40)]
+    found = saturation(seconds)
+    assert found is not None
+    assert found.since_s == 3
+
+
+# ---------------------------------------------------------------------------------------------- real runs
+
+
+def test_a_rate_beyond_what_it_can_send(tmp_path: Path) -> None:
+    """So many arrivals a second are several times what one process can begin."""
+    with EchoProcess() as server:
+        _, locust = run(
+            tmp_path, "OpenUser", "--host", server.url, "-u", "10", "-r", "10", "--rate", "100:1s,200000:3s",
+            "--arrivals", "constant", "--max-in-flight", "20", locustfile=OPEN,
+        )  # fmt: skip
+    result = locust.result()
+    generator = result.generator
+    assert generator.verdict == "saturated"
+    assert generator.saturated_since_s is not None
+    assert generator.saturated_since_s >= result.stages[0].end_s, "not in the first stage"
+    assert generator.reason is not None
+    assert f"generator saturated since second {generator.saturated_since_s:.0f}: {generator.reason}" in locust.output
+    assert operation(result).scheduled == 600_100, "what it could not send is accounted for"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs sched_setaffinity")
+def test_hogs_on_its_core_and_back(tmp_path: Path) -> None:
+    """The first half of the run has ten busy loops on the generator's core, the second half has none."""
+    core = max(os.sched_getaffinity(0))
+    spin = f"import os; os.sched_setaffinity(0, {{{core}}})\nwhile True: pass"
+    hogs = [subprocess.Popen([sys.executable, "-c", spin]) for _ in range(10)]
+    try:
+        with (
+            EchoProcess() as server,
+            LocustProcess(
+                tmp_path, "OpenUser", "--host", server.url, "-u", "10", "-r", "10", "--rate", "2000:6s", locustfile=OPEN
+            ) as locust,
+        ):
+            os.sched_setaffinity(locust.process.pid, {core})
+            locust.wait_for_output("All users spawned")
+            wait_until(lambda: server.stats().answered >= 4000, "two seconds' worth is answered")
+            _end(hogs)
+            locust.wait()
+    finally:
+        _end(hogs)
+    result = locust.result()
+    generator = result.generator
+    assert generator.verdict == "saturated"
+    lateness = [second.send_lateness_p99_us for second in result.timeline if second.send_lateness_p99_us is not None]
+    with_hogs, without = lateness[:2], lateness[-2:]
+    assert statistics.median(with_hogs) > statistics.median(without)
+
+
+def _end(hogs: list[subprocess.Popen[bytes]]) -> None:
+    for hog in hogs:
+        hog.kill()
+        hog.wait()
