@@ -10,7 +10,7 @@ PEERS := bench/peers
 PEERS_PYTHON := $(PEERS)/.venv/.ready
 PEERS_NODE := $(PEERS)/node_modules/.package-lock.json
 
-.PHONY: help bench load serve peers peers-tools test lint types lock clean
+.PHONY: help bench load serve accuracy peers peers-tools test lint types lock clean
 .DEFAULT_GOAL := help
 
 help:  ## what there is to make
@@ -62,6 +62,10 @@ serve: $(READY)  ## the FOO→BAR service on http://127.0.0.1:8000
 peers: $(READY)  ## other load generators on the same work: what a round trip costs in each (10 minutes)
 	-@$(MAKE) --no-print-directory --keep-going peers-tools
 	$(BIN)/python -m bench.peers
+
+accuracy: $(READY)  ## what is reported of servers whose truth is known, beside the truth and beside others (5 minutes)
+	-@$(MAKE) --no-print-directory $(PEERS_PYTHON)
+	$(BIN)/bench accuracy
 
 # Most of the time the tests wait for processes: two at a time take little more than half as long.
 test: $(READY) $(NODE_READY) $(HLOG_READY)  ## the tests
