@@ -1,0 +1,295 @@
+"""Streams hand out arrivals as the schedule has them; the alarm rings on time. Takers are made up, time is too."""
+
+import asyncio
+import os
+from collections.abc import Iterator
+from itertools import pairwise
+from time import perf_counter_ns
+
+import pytest
+import uvloop
+
+from bench.load.alarm import Alarm
+from bench.load.pacing import WHOLE, FixedTimetable, Pacer, Pacing, Stream
+from bench.timing.arrivals import RateProfile, Share, arrivals, schedule
+
+MS = 1_000_000
+S = 1_000_000_000
+
+
+class FakeTaker:
+    """Takes as many as it has room for; `taken` and `dropped` are the intended times."""
+
+    def __init__(self, room: int = 1_000_000) -> None:
+        self.room = room
+        self.taken: list[int] = []
+        self.dropped: list[int] = []
+
+    def take(self, intended_ns: int) -> bool:
+        self.taken.append(intended_ns)
+        self.room -= 1
+        return self.room > 0
+
+    def drop(self, intended_ns: int) -> None:
+        self.dropped.append(intended_ns)
+
+
+def every(interval_ns: int, count: int = 100) -> Iterator[int]:
+    return iter(range(0, interval_ns * count, interval_ns))
+
+
+def stream_of(timetable: FixedTimetable, *takers: FakeTaker) -> Stream:
+    stream = Stream(Pacer(Pacing()))
+    stream.timetable = timetable
+    for taker in takers:
+        stream.join(taker)
+        stream.ready(taker)
+    return stream
+
+
+def test_arrivals_go_round() -> None:
+    takers = [FakeTaker(), FakeTaker(), FakeTaker()]
+    stream = stream_of(FixedTimetable(every(MS), 1000), *takers)
+    stream.begin_due(1000 + 5 * MS)
+    assert [taker.taken for taker in takers] == [
+        [1000, 1000 + 3 * MS],
+        [1000 + MS, 1000 + 4 * MS],
+        [1000 + 2 * MS, 1000 + 5 * MS],
+    ]
+    assert stream.next_ns == 1000 + 6 * MS
+
+
+def test_what_is_not_due_waits() -> None:
+    taker = FakeTaker()
+    stream = stream_of(FixedTimetable(every(MS), 0), taker)
+    stream.begin_due(MS - 1)
+    assert taker.taken == [0]
+    stream.begin_due(MS)
+    assert taker.taken == [0, MS]
+
+
+def test_who_is_full_or_away_gets_none() -> None:
+    full, free, away = FakeTaker(room=1), FakeTaker(), FakeTaker()
+    stream = stream_of(FixedTimetable(every(MS), 0), full, free, away)
+    stream.unready(away)
+    stream.begin_due(9 * MS)
+    assert full.taken == [0]
+    assert free.taken == [MS * number for number in range(1, 10)]
+    assert away.taken == []
+    stream.ready(away)
+    stream.begin_due(11 * MS)
+    assert (free.taken[-1], away.taken) == (10 * MS, [11 * MS])
+
+
+def test_what_nobody_can_take_is_dropped_in_turn() -> None:
+    first, second = FakeTaker(room=1), FakeTaker(room=1)
+    stream = stream_of(FixedTimetable(every(MS), 0), first, second)
+    stream.begin_due(9 * MS)
+    assert (first.taken, second.taken) == ([0], [MS])
+    assert len(first.dropped) == len(second.dropped) == 4
+    assert sorted(first.dropped + second.dropped) == [MS * number for number in range(2, 10)]
+    stream.leave(first)
+    stream.begin_due(11 * MS)
+    assert second.dropped[-2:] == [10 * MS, 11 * MS]
+
+
+def test_a_backlog_is_begun_in_pieces_and_at_the_end_whole() -> None:
+    taker = FakeTaker()
+    stream = stream_of(FixedTimetable(every(MS, 1000), 0), taker)
+    stream.begin_due(999 * MS, at_once=64)
+    assert len(taker.taken) == 64
+    stream.end(500 * MS)
+    assert len(taker.taken) == 501, "those due by then, however many"
+    assert stream.next_ns is None
+    stream.begin_due(10**12)
+    assert len(taker.taken) == 501
+
+
+@pytest.mark.parametrize("shape", ["constant", "poisson"])
+def test_shares_follow_each_other_without_a_gap(shape: str) -> None:
+    """A process that alone had the schedule goes on with half of it, and the other half is another's."""
+    profile, started, change = RateProfile.parse("1000"), 7 * S, 7 * S + 500 * MS
+
+    def share(index: int, count: int, since_ns: int = 0) -> FixedTimetable:
+        return FixedTimetable(schedule(profile, shape, Share(index, count), "seed"), started, since_ns)  # type: ignore[arg-type]
+
+    def until(timetable: FixedTimetable, end_ns: int) -> list[int]:
+        found = []
+        while timetable.next_ns is not None and timetable.next_ns < end_ns:
+            found.append(timetable.next_ns)
+            timetable.advance()
+        return found
+
+    mine, other = share(0, 1), share(1, 2, change)
+    mine.succeed(change, share(0, 2, change))
+    end = started + S
+    union = sorted(until(mine, end) + until(other, end))
+    before = [due for due in until(share(0, 1), end) if due < change]
+    after = sorted(due for index in range(2) for due in until(share(index, 2), end) if due >= change)
+    assert union == before + after
+    if shape == "constant":
+        assert union == [started + MS * number for number in range(1000)]
+
+
+def test_a_share_changes_twice() -> None:
+    timetable = FixedTimetable(every(MS), 0)
+    timetable.succeed(3 * MS, FixedTimetable(every(2 * MS), 0, 3 * MS))
+    timetable.succeed(3 * MS, FixedTimetable(every(5 * MS), 0, 3 * MS))
+    found = []
+    while timetable.next_ns is not None and timetable.next_ns <= 20 * MS:
+        found.append(timetable.next_ns)
+        timetable.advance()
+    assert found == [0, MS, 2 * MS, 5 * MS, 10 * MS, 15 * MS, 20 * MS], "the last word counts"
+
+
+def in_uvloop(coroutine: object) -> None:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(coroutine)  # type: ignore[arg-type]
+
+
+def test_the_pacer_follows_a_profile_and_ends() -> None:
+    async def pace() -> None:
+        pacer = Pacer(Pacing(RateProfile.parse("1000"), "constant", "seed"))
+        stream = pacer.stream_of("User", None)
+        assert stream is pacer.total
+        taker = FakeTaker()
+        stream.join(taker)
+        stream.ready(taker)
+        start = perf_counter_ns() + 20 * MS
+        pacer.follow(WHOLE, start, 0)
+        await asyncio.sleep(0.1)
+        end = perf_counter_ns()
+        pacer.end(end)
+        begun = len(taker.taken)
+        assert taker.taken == [start + MS * number for number in range(begun)]
+        assert taker.taken[-1] <= end < start + MS * begun, "all that was due, and nothing else"
+        pacer.follow(WHOLE, start, 0)
+        pacer.wake()
+        await asyncio.sleep(0.05)
+        assert len(taker.taken) == begun
+
+    in_uvloop(pace())
+
+
+def test_users_rates_add_up_evenly_and_follow_their_number() -> None:
+    async def pace() -> None:
+        pacer = Pacer(Pacing(seed="seed"))
+        own = arrivals(100, "constant")
+        stream = pacer.stream_of("User", own)
+        assert stream is not None
+        assert pacer.stream_of("User", own) is stream
+        assert pacer.stream_of("Other", own) is not stream
+        assert pacer.stream_of("User", 1.0) is None
+        takers = [FakeTaker() for _ in range(5)]
+        for taker in takers:
+            stream.join(taker)
+            stream.ready(taker)
+        await asyncio.sleep(0.1)
+        stream.leave(takers[0])
+        changed = perf_counter_ns()
+        await asyncio.sleep(0.1)
+        pacer.end(perf_counter_ns())
+        union = sorted(intended for taker in takers for intended in taker.taken)
+        joined = union[5]  # the rate rose while they joined
+        gaps_before = {after - before for before, after in pairwise(union) if joined <= before and after < changed}
+        assert all(abs(gap - 2 * MS) <= 1 for gap in gaps_before), gaps_before
+        gaps_after = {after - before for before, after in pairwise(union) if before > changed}
+        assert gaps_after
+        assert all(abs(gap - 2.5 * MS) <= 1 for gap in gaps_after), gaps_after
+
+    in_uvloop(pace())
+
+
+# ---------------------------------------------------------------------------------------------- the alarm
+
+
+def test_an_alarm_rings_once_and_not_before_its_time() -> None:
+    async def wait() -> None:
+        rung: list[int] = []
+        alarm = Alarm(asyncio.get_running_loop(), lambda: rung.append(perf_counter_ns()))
+        for delay in (0, 300_000, 3 * MS):
+            due = perf_counter_ns() + delay
+            alarm.set(due)
+            await asyncio.sleep(0.1)
+            assert len(rung) == 1
+            assert rung.pop() >= due
+        alarm.close()
+
+    in_uvloop(wait())
+
+
+def test_an_alarm_for_the_past_rings_soon_and_a_changed_one_at_its_last_time() -> None:
+    async def wait() -> None:
+        rung: list[int] = []
+        alarm = Alarm(asyncio.get_running_loop(), lambda: rung.append(perf_counter_ns()))
+        alarm.set(1)
+        await asyncio.sleep(0.05)
+        assert len(rung) == 1
+        alarm.set(perf_counter_ns() + 10 * MS)
+        due = perf_counter_ns() + 60 * MS
+        alarm.set(due)
+        await asyncio.sleep(0.2)
+        assert len(rung) == 2
+        assert rung[1] >= due
+        alarm.set(perf_counter_ns() + 10 * MS)
+        alarm.set(None)
+        await asyncio.sleep(0.05)
+        assert len(rung) == 2, "it was set to never"
+        alarm.set(perf_counter_ns() + 10 * MS)
+        alarm.close()
+        await asyncio.sleep(0.05)
+        assert len(rung) == 2, "it is closed"
+
+    in_uvloop(wait())
+
+
+def test_an_alarm_may_be_set_again_by_what_it_calls() -> None:
+    async def wait() -> None:
+        rung: list[int] = []
+
+        def ring() -> None:
+            rung.append(perf_counter_ns())
+            if len(rung) < 20:
+                alarm.set(perf_counter_ns() + MS)
+
+        alarm = Alarm(asyncio.get_running_loop(), ring)
+        alarm.set(perf_counter_ns())
+        await asyncio.sleep(0.3)
+        assert len(rung) == 20
+        assert all(after - before >= MS for before, after in pairwise(rung))
+        alarm.close()
+
+    in_uvloop(wait())
+
+
+def test_an_alarm_whose_callback_raises_rings_no_more() -> None:
+    async def wait() -> None:
+        rung: list[int] = []
+        raised: list[object] = []
+
+        def ring() -> None:
+            rung.append(1)
+            raise ZeroDivisionError
+
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: raised.append(context.get("exception")))
+        alarm = Alarm(loop, ring)
+        alarm.set(perf_counter_ns())
+        await asyncio.sleep(0.05)
+        assert len(rung) == len(raised) == 1
+        alarm.close()
+
+    in_uvloop(wait())
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="counts descriptors")  # noqa: PTH112
+def test_an_alarm_leaves_no_descriptor() -> None:
+    async def wait() -> None:
+        before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+        for _ in range(10):
+            alarm = Alarm(asyncio.get_running_loop(), lambda: None)
+            alarm.set(perf_counter_ns() + S)
+            alarm.close()
+        assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
+
+    in_uvloop(wait())
