@@ -1,0 +1,296 @@
+"""From what sessions noted to a result: counts, the window, seconds, stages, censoring, several processes. Made up."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from bench.load.account import Account, Report
+from bench.load.merge import Merger
+from bench.load.recording import CONNECT, TIMEOUT, UNSCHEDULED, Batch, Delays, OperationLog
+from bench.results.model import Operation
+from bench.timing.arrivals import RateProfile
+from bench.timing.histogram import Histogram
+
+MS = 1_000_000
+S = 1_000_000_000
+START = 5_000 * S
+TIMEOUT_US = 400_000.0
+NONE: Counter[str] = Counter()
+
+
+def at(seconds: float) -> int:
+    return START + round(seconds * S)
+
+
+def account(is_open: bool = True, window: tuple[float, float] | None = (1, 3)) -> Account:
+    made = Account(START, CONNECT, is_open)
+    if window is not None:
+        made.open_window(at(window[0]))
+        made.close_window(at(window[1]))
+    return made
+
+
+def batch_of(log: OperationLog) -> Batch:
+    batch = log.flush()
+    assert batch is not None
+    return batch
+
+
+def answered(account: Account, *times_s: tuple[float | None, float, float], name: str = "echo") -> None:
+    """Round trips in an open load: intended (None: by no schedule), sent, received."""
+    log = OperationLog(name)
+    for intended, sent, received in times_s:
+        log.answered(UNSCHEDULED if intended is None else at(intended), at(sent), at(received))
+    account.add(batch_of(log))
+
+
+def final(account: Account, unfinished: Counter[str] = NONE) -> Report:
+    return account.report(unfinished=unfinished, late=NONE, final=True)
+
+
+def merged(*reports: Report) -> Merger:
+    merger = Merger()
+    for number, report in enumerate(reports):
+        # As it travels from a worker.
+        merger.receive(str(number), Report.model_validate(report.model_dump()))
+    return merger
+
+
+def row(*reports: Report) -> Operation:
+    return merged(*reports).operations(TIMEOUT_US, CONNECT)[0]
+
+
+def test_counts_are_of_the_whole_run_and_times_of_the_window() -> None:
+    noted = account()
+    answered(noted, (0.5, 0.5, 0.6), (1.5, 1.6, 1.9), (2.9, 2.9, 3.2), (3.5, 3.5, 3.6))
+    operation = row(final(noted))
+    assert (operation.scheduled, operation.sent, operation.ok) == (4, 4, 4)
+    assert operation.service_us is not None
+    assert operation.response_us is not None
+    # Intended within the window: the second and the third, though the third's reply came after it.
+    assert operation.service_us.max == pytest.approx(300_000)
+    assert operation.response_us.max == pytest.approx(400_000)
+    assert operation.response_us.min == pytest.approx(300_000)
+    assert operation.throughput_per_s == pytest.approx(1 / 2), "received within the window, by its two seconds"
+
+
+def test_what_no_schedule_wanted_is_intended_when_it_is_sent() -> None:
+    noted = account()
+    answered(noted, (None, 1.5, 1.6), (1.5, 1.7, 1.8))
+    operation = row(final(noted))
+    assert operation.response_us is not None
+    assert operation.response_us.min == pytest.approx(100_000)
+    assert operation.response_us.max == pytest.approx(300_000)
+
+
+def test_only_what_the_schedule_wanted_can_be_late() -> None:
+    generator = merged(_report_of((None, 1.5, 1.6), (1.5, 1.7, 1.8))).generator(CONNECT)
+    assert generator.send_lateness_us is not None
+    assert generator.send_lateness_us.p50 == generator.send_lateness_us.max == pytest.approx(200_000, rel=1e-3)
+
+
+def _report_of(*times_s: tuple[float | None, float, float]) -> Report:
+    noted = account()
+    answered(noted, *times_s)
+    return final(noted)
+
+
+def test_lateness_is_of_the_second_in_which_something_is_sent() -> None:
+    report = _report_of((1.1, 2.6, 2.7))
+    by_second = {second.second: second.send_lateness for second in report.seconds}
+    assert by_second[2] is not None
+    assert by_second[2].restored().count == 1
+
+
+@pytest.mark.parametrize("is_open", [True, False])
+def test_the_tail_is_censored_by_what_failed(is_open: bool) -> None:
+    noted = account(is_open)
+    log = OperationLog("echo")
+    for number in range(90):
+        sent = at(1.5) + number
+        if is_open:
+            log.answered(sent, sent, sent + 10 * MS)
+        else:
+            log.succeeded(sent, sent + 10 * MS)
+    for _ in range(5):
+        log.failed(at(2), at(2.4), TIMEOUT, at(2) if is_open else UNSCHEDULED)
+    log.failed(at(2), at(2.1), "connection lost", at(2) if is_open else UNSCHEDULED)
+    log.failed(at(0.2), at(0.3), "connection lost", at(0.2) if is_open else UNSCHEDULED)  # before the window
+    noted.add(batch_of(log))
+    operation = row(final(noted, Counter(echo=2)))
+    assert (operation.ok, operation.timeouts, operation.errors, operation.unfinished) == (
+        90,
+        5,
+        {"connection lost": 2},
+        2,
+    )
+    assert operation.scheduled == operation.sent == 99
+    times = operation.service_us
+    assert times is not None
+    # 98 within the window, 8 of them of unknown length.
+    assert times.p90 == pytest.approx(10_000, rel=1e-3)
+    assert (times.p99, times.p99_9, times.max, times.mean) == (None, None, None, None)
+    assert times.censored_above_us == TIMEOUT_US
+    assert (operation.response_us is None) is not is_open
+
+
+def test_drops_are_in_the_response_time_alone() -> None:
+    noted = account()
+    log = OperationLog("echo")
+    for _ in range(50):
+        log.answered(at(2), at(2), at(2.01))
+        log.drop(at(2.5))
+    log.drop(at(0.5))
+    noted.add(batch_of(log))
+    operation = row(final(noted))
+    assert (operation.scheduled, operation.dropped, operation.sent) == (101, 51, 50)
+    assert operation.service_us is not None
+    assert operation.service_us.p99_9 is not None
+    assert operation.response_us is not None
+    assert operation.response_us.p50 is not None, "exactly half is known"
+    assert operation.response_us.p90 is None
+
+
+def test_nothing_within_the_window_has_no_distribution() -> None:
+    """Timeouts before and after it do not make one."""
+    noted = account()
+    log = OperationLog("echo")
+    log.failed(at(0.1), at(0.5), TIMEOUT, at(0.1))
+    noted.add(batch_of(log))
+    operation = row(final(noted))
+    assert (operation.timeouts, operation.service_us, operation.response_us) == (1, None, None)
+
+
+def test_all_failed_is_known_to_be_long_at_least() -> None:
+    noted = account()
+    log = OperationLog("echo")
+    log.failed(at(1.1), at(1.5), TIMEOUT, at(1.1))
+    noted.add(batch_of(log))
+    times = row(final(noted)).response_us
+    assert times is not None
+    assert (times.p50, times.censored_above_us) == (None, TIMEOUT_US)
+
+
+def test_a_window_that_never_opened() -> None:
+    noted = account(window=(10, 3))
+    answered(noted, (1.5, 1.6, 1.9))
+    merger = merged(final(noted))
+    window = merger.window(3 * S, 9.0)
+    assert window.duration_s == 0
+    (operation,) = merger.operations(TIMEOUT_US, CONNECT)
+    assert (operation.ok, operation.service_us, operation.throughput_per_s) == (1, None, None)
+    assert merger.generator(CONNECT).verdict is None
+
+
+def test_processes_merge_into_their_union() -> None:
+    generator = np.random.default_rng(1)
+    reports, union = [], Histogram()
+    for _ in range(3):
+        took_ns = generator.lognormal(13, 1.5, 1000).astype(np.int64)
+        noted = account()
+        log = OperationLog("echo")
+        for number, took in enumerate(took_ns.tolist()):
+            log.answered(at(1) + number * MS, at(1) + number * MS, at(1) + number * MS + took)
+        log.failed(at(1.2), at(1.3), "connection lost", at(1.2))
+        noted.add(batch_of(log))
+        union.record(took_ns)
+        reports.append(final(noted))
+    operation = row(*reports)
+    assert (operation.ok, operation.errors) == (3000, {"connection lost": 3})
+    assert operation.response_us is not None
+    for percent, figure in ((50, operation.response_us.p50), (99, operation.response_us.p99)):
+        value_ns = union.percentile_ns(percent, 3)
+        assert value_ns is not None
+        assert figure == value_ns / 1000
+    assert union.max_ns is not None
+    assert operation.response_us.censored_above_us == union.max_ns / 1000
+
+
+def test_a_report_replaces_the_one_before_and_its_seconds_add_up() -> None:
+    noted = account(window=None)
+    noted.open_window(at(0))
+    answered(noted, (0.1, 0.1, 0.2), (1.1, 1.1, 1.2))
+    merger = merged(noted.report(unfinished=NONE, late=NONE))
+    answered(noted, (1.5, 1.5, 1.6), (2.1, 2.1, 2.2))
+    merger.receive("0", noted.report(unfinished=NONE, late=NONE))
+    (operation,) = merger.operations(TIMEOUT_US, CONNECT)
+    assert operation.ok == 4
+    timeline = merger.timeline({})
+    assert [second.ok for second in timeline] == [1, 2, 1]
+    assert not merger.final("0")
+    noted.close_window(at(3))
+    merger.receive("0", final(noted))
+    assert merger.final("0")
+    assert [second.ok for second in merger.timeline({})] == [1, 2, 1]
+
+
+def test_the_window_begins_with_the_last_process_and_ends_with_the_last() -> None:
+    merger = merged(final(account(window=(1, 3))), final(account(window=(2, 2.5))))
+    window = merger.window(10 * S, 0.5)
+    assert (window.start_s, window.end_s, window.warmup_s) == (2, 3, 0.5)
+
+
+def test_stages_have_their_own_failures_and_no_second_after_the_end() -> None:
+    noted = account(window=(1, 4.5))
+    log = OperationLog("echo")
+    for number in range(10):
+        log.answered(at(1.05 + number / 10), at(1.05 + number / 10), at(1.06 + number / 10))  # in second 1
+    log.failed(at(1.5), at(5.5), TIMEOUT, at(1.5))  # of the first stage, seconds after it
+    log.drop(at(3.2))
+    for number in range(20):
+        log.answered(at(3.02 + number / 20), at(3.02 + number / 20), at(3.03 + number / 20))  # in second 3
+    log.answered(at(4.2), at(4.2), at(4.3))
+    noted.add(batch_of(log))
+    merger = merged(final(noted))
+    profile = RateProfile.parse("11:2s,10..30:10s")
+    first, second = merger.stages(profile, 1.0, 4.5, merger.timeline({}))
+    assert (first.stage, first.start_s, first.end_s, first.failed, first.dropped) == ("11:2s", 1, 3, 1, 0)
+    assert (first.offered_per_s, first.throughput_per_s) == (11, 5)
+    assert first.p99_us is None, "one of eleven timed out"
+    assert first.p90_us is not None
+    # The run ended in the second stage: one whole second of it, in which the rate rose from 10 to 12.
+    assert (second.start_s, second.end_s, second.failed, second.dropped) == (3, 4, 0, 1)
+    assert second.offered_per_s == pytest.approx(11)
+    assert second.throughput_per_s == 20
+
+
+def test_delays_are_of_their_second() -> None:
+    noted = account(is_open=False)
+    delays = Delays(OperationLog("lag").completed, OperationLog("queueing").completed)
+    delays.loop_lag.extend((at(1.5), 3 * MS, at(2.5), 9 * MS, at(0.5), 500 * MS))
+    delays.queueing.extend((at(2.5), MS))
+    noted.note_delays(delays)
+    noted.note_cpu(at(1), 0.5)
+    generator = merged(final(noted)).generator(CONNECT)
+    assert generator.loop_lag_us is not None
+    assert generator.loop_lag_us.max == pytest.approx(9000), "the second before the window is not in it"
+    assert generator.send_lateness_us is None
+    assert generator.verdict == "saturated"
+    assert generator.saturated_since_s == 1
+
+
+def test_one_saturated_process_makes_the_generator_so() -> None:
+    spare, busy = account(), account()
+    for number in (1, 2):
+        spare.note_cpu(at(number), 0.2)
+        busy.note_cpu(at(number), 0.99)
+    generator = merged(final(spare), final(busy)).generator(CONNECT)
+    assert (generator.verdict, generator.processes) == ("saturated", 2)
+    assert [trust.verdict for trust in generator.per_process] == ["ok", "saturated"]
+
+
+def test_connecting_is_a_row_of_its_own() -> None:
+    noted = account(window=(10, 12))
+    log = OperationLog(CONNECT)
+    log.succeeded(at(0.1), at(0.2))
+    log.failed(at(0.3), at(0.4), "refused")
+    noted.add(batch_of(log))
+    answered(noted, (10.5, 10.5, 10.6))
+    merger = merged(final(noted))
+    connect, echo = merger.operations(TIMEOUT_US, CONNECT)
+    assert (connect.name, connect.ok, connect.errors, connect.throughput_per_s) == (CONNECT, 1, {"refused": 1}, None)
+    assert connect.service_us is not None, "of the whole run: it happens before the window"
+    assert connect.response_us is None
+    assert echo.ok == 1
+    assert merger.round_trips_in_window(CONNECT) == 1
