@@ -108,15 +108,23 @@ def test_several_processes_with_their_controls_on_the_servers_core(stages: Stage
     assert [process.is_running for process in processes] == [False] * 6
 
 
-def test_a_control_that_died_is_told_of(stages: Stages) -> None:
+@pytest.mark.parametrize(
+    ("control", "said"), [("same-stack", "of the control: "), ("bare", "the echo server does not")]
+)
+def test_a_control_that_died_is_told_of(stages: Stages, control: str, said: str) -> None:
     stage = stages.enter("process", "asyncio", replicated=True)
     assert stage.replicas is not None
-    os.kill(stage.replicas.controls[1].server.pid, signal.SIGKILL)
+    assert stage.death() is None
+    if control == "same-stack":
+        os.kill(stage.replicas.controls[1].server.pid, signal.SIGKILL)
+    else:
+        (echo,) = [one for one in psutil.Process().children() if "bench.targets.echo" in one.cmdline()]
+        echo.kill()
     give_up = time.monotonic() + 10
     while not (death := stage.death()):
         assert time.monotonic() < give_up
         time.sleep(0.01)
-    assert death.startswith("of the control: ")
+    assert death.startswith(said)
     assert stages.enter("process", "asyncio", replicated=True) is not stage
 
 

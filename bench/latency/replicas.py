@@ -82,7 +82,7 @@ class Replicas:
     bare: EchoProcess | None
 
     def check(self) -> None:
-        """Raises ServerError if one of the service or of the control does not run any more."""
+        """Raises ServerError if one of them does not run any more."""
         for replica in self.services:
             replica.server.check()
         for replica in self.controls:
@@ -90,6 +90,8 @@ class Replicas:
                 replica.server.check()
             except ServerError as error:
                 raise ServerError(f"of the control: {error}", error.detail) from error
+        if self.bare is not None:
+            self.bare.stats()
 
 
 @contextmanager
