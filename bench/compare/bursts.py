@@ -2,9 +2,9 @@
 
 Rules of this file: only one of the two has anything to do at a time, and whatever the machine does meanwhile it does to
 both. Bursts come in adjacent pairs, A first in one and B first in the next (ABBA), the benchmarks taking turns by
-blocks of some pairs. Out of
-a restart comes one number for each benchmark and metric, as bench.compare.statistics wants it: the logarithm of B / A,
-positive where B takes longer. All metrics are times of one round trip, so the sign means the same everywhere:
+blocks of some pairs. Out of a restart comes one number for each benchmark and metric, as bench.compare.statistics wants
+it: the logarithm of B / A, positive where B takes longer. All metrics are times of one round trip, so the sign means
+the same everywhere:
 
 - p50: the median of the service times, one in flight. Compared pair by pair.
 - p99: over all of the restart's round trips of a side: a burst is too short for it.
@@ -49,8 +49,9 @@ class Benchmark:
 class Shape:
     """How much of what makes a restart, for each benchmark and side.
 
-    `pairs` of bursts of `burst` round trips, one in flight, in blocks of `block` pairs; then `saturated_pairs` of bursts of `saturated_burst`, of
-    which `in_flight` are under way all the time. Before that, `warm_up` round trips that do not count.
+    `pairs` of bursts of `burst` round trips, one in flight, in blocks of `block` pairs; then `saturated_pairs` of bursts
+    of `saturated_burst`, of which `in_flight` are under way all the time. Before that, `warm_up` round trips that do not
+    count.
 
     Short bursts and many pairs: the machine drifts within milliseconds, too. Of the same 1,200 round trips a side, 12
     pairs of 100 left a spread from restart to restart of 1.1 %, and 120 pairs of 10 one of 0.7 %, of which 0.5 % is how
