@@ -14,7 +14,7 @@ PEERS_NODE := $(PEERS)/node_modules/.package-lock.json
 .DEFAULT_GOAL := help
 
 help:  ## what there is to make
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-8s %s\n", $$1, $$2}'
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-9s %s\n", $$1, $$2}'
 
 # --without-pip: on Debian, `venv` alone lacks ensurepip, so the pip that is there installs into the new environment.
 $(READY): requirements.lock pyproject.toml
@@ -66,6 +66,9 @@ peers: $(READY)  ## other load generators on the same work: what a round trip co
 accuracy: $(READY)  ## what is reported of servers whose truth is known, beside the truth and beside others (5 minutes)
 	-@$(MAKE) --no-print-directory $(PEERS_PYTHON)
 	$(BIN)/bench accuracy
+
+selfcheck: $(READY)  ## does `bench ab` say the truth on this machine? (an hour; it should have nothing else to do)
+	$(BIN)/python -m bench.selfcheck
 
 # Most of the time the tests wait for processes: two at a time take little more than half as long.
 test: $(READY) $(NODE_READY) $(HLOG_READY)  ## the tests
