@@ -59,7 +59,10 @@ def temporary(tmp_path: Path, repository: TestRepository) -> Iterator[Path]:
     assert list(folder.iterdir()) == []
     assert repository.worktrees() == []
     assert (repository.git("rev-parse", "HEAD"), repository.git("status", "--porcelain")) == (head, changes)
-    assert [process for process in psutil.process_iter() if str(folder) in environment_of(process)] == []
+    deadline = time.monotonic() + 5  # a server that was about to start sees a moment later that its owner has gone
+    while left := [process for process in psutil.process_iter() if str(folder) in environment_of(process)]:
+        assert time.monotonic() < deadline, left
+        time.sleep(0.05)
 
 
 def environment_of(process: psutil.Process) -> str:

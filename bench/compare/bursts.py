@@ -49,9 +49,9 @@ class Benchmark:
 class Shape:
     """How much of what makes a restart, for each benchmark and side.
 
-    `pairs` of bursts of `burst` round trips, one in flight, in blocks of `block` pairs; then `saturated_pairs` of bursts
-    of `saturated_burst`, of which `in_flight` are under way all the time. Before that, `warm_up` round trips that do not
-    count.
+    `pairs` of bursts of `burst` round trips, one in flight, in blocks of `block` pairs; then `saturated_pairs` of
+    bursts of `saturated_burst`, of which `in_flight` are under way all the time. Before that, `warm_up` round trips
+    that do not count.
 
     Short bursts and many pairs: the machine drifts within milliseconds, too. Of the same 1,200 round trips a side, 12
     pairs of 100 left a spread from restart to restart of 1.1 %, and 120 pairs of 10 one of 0.7 %, of which 0.5 % is how

@@ -196,6 +196,19 @@ def _ended_by_signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+@contextlib.contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    """A Ctrl-C meanwhile is raised at the end. For what takes some milliseconds."""
+    held: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: held.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if held:
+        raise KeyboardInterrupt
+
+
 # --- the run ----------------------------------------------------------------------------------------------------------
 
 
@@ -311,13 +324,18 @@ class _Run:
     def _start(self, servers: Sequence[ServerProcess]) -> None:
         """Side by side. Where it fails, whether the other one started is half of the answer."""
         reasons: dict[int, str] = {}
-        for step in (ServerProcess.launch, ServerProcess.start):
+        with _interrupts_held_back():  # inside Popen, one would leave a process that nobody knows of
             for side, server in enumerate(servers):
                 try:
-                    if side not in reasons:
-                        step(server)
+                    server.launch()
                 except ServerError as error:
                     reasons[side] = str(error)
+        for side, server in enumerate(servers):
+            try:
+                if side not in reasons:
+                    server.start()
+            except ServerError as error:
+                reasons[side] = str(error)
         if len(reasons) > 1:
             raise AbFailedError(f"neither revision's service starts; {self._named(0)}: {reasons[0]}")
         for side, reason in reasons.items():
