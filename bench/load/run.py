@@ -27,6 +27,7 @@ from pathlib import Path
 from time import perf_counter_ns
 from typing import Any
 
+import flask  # Locust's web page
 import gevent
 from locust import events
 from locust.env import Environment
@@ -313,8 +314,12 @@ class OwnerRun(_Run):
         """The workers that have a share of the schedule, in its order."""
         self._go_ns: int | None = None
         self._last_stage: gevent.Greenlet | None = None
+        self._asked = Namespace()
+        """The options as they were when the test started: the web page's form may bring others meanwhile."""
         _leave_out_unnamed(environment)
-        self._check_options()
+        self._check(self.options)
+        if environment.web_ui is not None and environment.web_ui.app is not None:
+            environment.web_ui.app.before_request(self._check_form)
         if isinstance(runner, MasterRunner):
             runner.register_message(_REPORT, self._on_report)
             runner.register_message(_READY, self._on_ready)
@@ -380,20 +385,35 @@ class OwnerRun(_Run):
 
     # ------------------------------------------------------------------ start
 
-    def _check_options(self) -> None:
+    def _check(self, options: Namespace) -> None:
         """Raises MisuseError."""
-        pacing_of(self.options, WHOLE)
-        warmup_s_of(self.options)
-        max_in_flight_of(self.options)
-        is_open(self.options, _socket_io_users(self.environment))
+        pacing_of(options, WHOLE)
+        warmup_s_of(options)
+        max_in_flight_of(options)
+        is_open(options, _socket_io_users(self.environment))
+
+    def _check_form(self) -> flask.Response | None:
+        """Answer the web page's form where it asks for what cannot be, as Locust answers to wrong fields of its own.
+
+        To stop the test as soon as it had started would make Locust's master quarrel with its workers.
+        """
+        if flask.request.endpoint != "locust.swarm":
+            return None
+        try:
+            self._check(Namespace(**(vars(self.options) | flask.request.form.to_dict())))
+        except MisuseError as error:
+            logger.error("%s", error)
+            return flask.jsonify({"success": False, "message": str(error), "host": self.environment.host})
+        return None
 
     def _on_test_start(self, **_: Any) -> None:
         try:
-            self._check_options()
-        except MisuseError as error:  # of the web page's form
+            self._check(self.options)
+        except MisuseError as error:  # of users that were picked on the web page
             logger.error("%s", error)
-            gevent.spawn(self._runner.stop)
+            gevent.spawn_later(_WORKERS_READY_TIMEOUT_S, self._runner.stop)
             return
+        self._asked = Namespace(**vars(self.options))
         try:
             self._restart_service()
         except ServerError as error:
@@ -415,7 +435,7 @@ class OwnerRun(_Run):
         self._watching = gevent.spawn(self._watch)
 
     def _on_all_there(self) -> None:
-        if profile_of(self.options) is None:
+        if profile_of(self._asked) is None:
             self.process.go(perf_counter_ns())
         else:
             self.process.go(self._decide_on_go())
@@ -462,7 +482,7 @@ class OwnerRun(_Run):
 
     def _decide_on_go(self) -> int:
         """When the schedule starts: at a whole second of the run, so that stages are whole seconds of its timeline."""
-        profile = profile_of(self.options)
+        profile = profile_of(self._asked)
         since_start_ns = perf_counter_ns() + _GO_NOTICE_NS - self._started_ns
         self._go_ns = self._started_ns + -(-since_start_ns // NS_PER_S) * NS_PER_S
         if profile is not None and profile.duration_s is not None:
@@ -577,7 +597,7 @@ class OwnerRun(_Run):
                 self.environment.process_exit_code = 1
 
     def _result(self) -> LoadResult:
-        environment, options, merger = self.environment, self.options, self._merger
+        environment, options, merger = self.environment, self._asked, self._merger
         stopped_ns = self._stopped_ns or perf_counter_ns()
         window = merger.window(stopped_ns - self._started_ns, warmup_s_of(options))
         service = self._own_service
@@ -625,16 +645,16 @@ class OwnerRun(_Run):
     def _open_load(self) -> dict[str, Any]:
         """What the scenario says of the model."""
         users = _socket_io_users(self.environment)
-        if not is_open(self.options, users):
+        if not is_open(self._asked, users):
             return {"model": "closed"}
-        profile = profile_of(self.options)
+        profile = profile_of(self._asked)
         limits = {user_class.max_in_flight for user_class in users}
         described = {"model": "open", "seed": self.options.seed, "max_in_flight": max(limits)}
         if profile is not None:
             rate_per_s = profile.stages[-1].from_per_s
             if profile.duration_s is not None:
                 rate_per_s = profile.expected(profile.duration_s) / profile.duration_s
-            return {**described, "rate": str(profile), "rate_per_s": rate_per_s, "arrivals": shape_of(self.options)}
+            return {**described, "rate": str(profile), "rate_per_s": rate_per_s, "arrivals": shape_of(self._asked)}
         counts = self._runner.target_user_classes_count
         waits: dict[str, Any] = {user.__name__: user.wait_time for user in users}
         shapes = {wait.shape for wait in waits.values()}
