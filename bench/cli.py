@@ -18,15 +18,17 @@ import typer
 from rich.console import Console
 
 from bench.compare.failure import AbError, AbFailedError
+from bench.compare.sides import compare as compare_results
 from bench.compare.stored import IncomparableError
-from bench.compare.stored import compare as compare_results
 from bench.compare.trend import SIGNIFICANCE, Metric, machine_name, trends
+from bench.report.comparison_markdown import comparison_markdown
 from bench.report.comparison_table import comparison_table
 from bench.report.figures import printable
 from bench.report.hlog import hlog as hlog_lines
 from bench.report.hlog import intervals_of, write_hlog
 from bench.report.trend_table import CHART_FORMATS, trend_table
 from bench.results.model import KINDS, Kind, LoadResult, Result
+from bench.results.selection import select
 from bench.results.store import DEFAULT_ROOT, ResultError, Store, load
 
 _FAILED = 1
@@ -73,16 +75,53 @@ def _options(
 def compare(
     old: Annotated[str, typer.Argument(metavar="OLD", help="The result to compare with.", show_default=False)],
     new: Annotated[str, typer.Argument(metavar="NEW", help="The result to compare.", show_default=False)],
+    last: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="The newest N results of OLD's commit, and of NEW's.")
+    ] = None,
+    threshold: Annotated[
+        float, typer.Option(metavar="PERCENT", min=0, max=100, help="What is slower by more fails.")
+    ] = 0.5,
+    force: Annotated[bool, typer.Option("--force", help="Compare although it is void; verdicts say so.")] = False,
+    json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write it as JSON.")] = None,
+    markdown: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write it as Markdown, for a pull request.")
+    ] = None,
+    chart: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Draw both distributions: .html (needs no network), .svg or .png."),
+    ] = None,
     results: Annotated[Path, typer.Option("--results", metavar="DIR", help="Where results are stored.")] = DEFAULT_ROOT,
-) -> None:
-    """Print two stored results side by side, with the ratio new / old.
+) -> int:
+    """Compare stored results; exit code 1 if NEW is slower.
 
-    OLD and NEW are each a file; or, of this machine's results, a number (12), a commit (the newest result of it),
-    `latest`, `latest~1` and so on. Before these, `latency/` or `load/` says which kind is meant.
+    Latency is compared as ratios to the control that was timed beside it, load run by run. The exit code is 1, too, if
+    a load fails where it did not before, and 2 if the comparison would be void.
+
+    OLD and NEW are each a file; or, of this machine's results, a number (12), a commit (the newest result of it) by its
+    id or as git knows it (HEAD~1, a branch, a tag), `latest`, `latest~1` and so on; or a pattern in quotes, of files or
+    numbers ('1?'), which means all that match. Before these, `latency/` or `load/` says which kind is meant.
     """
-    stored_old, stored_new = Store(results).open_pair(old, new)
-    comparison = compare_results(stored_old.result, stored_new.result)
-    comparison_table(comparison, _Console(), stored_old.path, stored_new.path)
+    if chart is not None and chart.suffix not in CHART_FORMATS:
+        raise ResultError(f"--chart {chart}: its name has to end in {', '.join(CHART_FORMATS)}")
+    for option, path in (("--json", json_file), ("--markdown", markdown), ("--chart", chart)):
+        if path is not None and not path.absolute().parent.is_dir():
+            raise ResultError(f"{option} {path}: there is no such folder")
+    sides = select(Store(results), old, new, last)
+    comparison = compare_results(*sides, threshold=threshold / 100, force=force, wanted=last)
+    comparison_table(comparison, _Console())
+    if json_file is not None:
+        _write("--json", json_file, comparison.to_json())
+    if markdown is not None:
+        _write("--markdown", markdown, comparison_markdown(comparison).encode())
+    if chart is not None:
+        from bench.report.overlay_chart import overlay_chart  # late: what draws takes a second to import
+
+        try:
+            drawn = overlay_chart(comparison, *sides, CHART_FORMATS[chart.suffix])
+        except ValueError as error:
+            raise ResultError(f"--chart {chart}: {error}") from None
+        _write("--chart", chart, drawn)
+    return _FAILED if comparison.worse else 0
 
 
 @app.command()
@@ -286,6 +325,13 @@ def accuracy(
         return _fail(str(error), _FAILED)
     accuracy_table(result, _Console(), stored(result, results, json_file))
     return 0 if result.inside else _FAILED
+
+
+def _write(option: str, path: Path, data: bytes) -> None:
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        raise ResultError(f"{option} {path}: {error.strerror or error}") from None
 
 
 def _all_results(root: Path, kinds: Sequence[Kind]) -> list[Result]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from example_results import COMMIT, load_result, operation, run_latency_session
+from latency_results import latency_content, save_latency
 
 from bench.cli import main
 from bench.results.model import CommitInfo
@@ -22,12 +23,14 @@ BENCH: list[str | Path] = [sys.executable, "-c", "from bench.cli import main; ma
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two latency results that pytest-benchmark stored, two load results, and files that are none."""
+    """Two latency results that pytest-benchmark stored, two that `pytest bench` might have, and two load results."""
     folder = tmp_path_factory.mktemp("project")
     results = folder / "results"
     run_latency_session(folder, results)
     run_latency_session(folder, results, "-k", "test_sum")
     store = Store(results)
+    for run in range(2):
+        save_latency(store, latency_content(run=run, commit="cd"[run] * 40))
     store.save(load_result())
     store.save(load_result(commit_info=CommitInfo(id="a" * 40), operations=(operation(throughput_per_s=2000.8),)))
     return results
@@ -56,7 +59,7 @@ def test_it_is_installed_as_bench() -> None:
 def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = bench(capsys, "--help")
     assert (code, err) == (0, "")
-    assert "compare  Print two stored results side by side, with the ratio new / old." in out
+    assert "compare   Compare stored results; exit code 1 if NEW is slower.\n" in out
     code, out, _ = bench(capsys, "--version")
     assert code == 0
     assert re.fullmatch(r"bench \d+\.\d+\.\d+\n", out)
@@ -76,6 +79,9 @@ def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["compare", "1"], "Missing argument 'NEW'; see `bench --help`"),
         (["compare", "1", "2", "3"], "Got unexpected extra argument(s) (3); see `bench --help`"),
         (["compare", "1", "2", "--results"], "Option '--results' requires an argument; see `bench --help`"),
+        (["compare", "1", "2", "--chart", "a.gif"], "--chart a.gif: its name has to end in .html, .svg, .png"),
+        (["compare", "1", "2", "--json", "no/a.json"], "--json no/a.json: there is no such folder"),
+        (["compare", "1", "2", "--markdown", "no/a.md"], "--markdown no/a.md: there is no such folder"),
     ],
 )
 def test_misuse_is_one_line_and_exit_code_2(
@@ -86,27 +92,35 @@ def test_misuse_is_one_line_and_exit_code_2(
 
 class TestCompare:
     def test_latency(self, capsys: pytest.CaptureFixture[str], results: Path) -> None:
-        code, out, err = bench(capsys, "compare", "latency/1", "0002", "--results", results)
+        code, out, err = bench(capsys, "compare", "latency/3", "0004", "--results", results)
         assert (code, err) == (0, "")
         old, new, _, heading, *lines = out.splitlines()
-        assert re.match(r"old  unversioned  \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC  .*/0001_unversioned_.*\.json$", old)
-        assert re.match(r"new  unversioned  .*/0002_unversioned_.*\.json$", new)
-        assert heading.split() == ["old", "new", "ratio"]
-        assert lines[0] == "test_sum[10]"
-        assert re.fullmatch(r"  median µs +[\d.]+ +[\d.]+ +\d\.\d{3}", lines[1])
-        assert [line.split()[0] for line in lines[2:5]] == ["mean", "min", "p99"]
-        assert lines[5] == "test_sum[1000]"
-        assert lines[-1] == "only in the old result: test_session.py::test_illustration"
+        assert re.match(r"old  c{12}  2026-03-01 12:00:00 UTC  .*/0003_c{40}_.*\.json$", old)
+        assert re.match(r"new  d{12}  2026-03-01 12:01:00 UTC  .*/0004_d{40}_.*\.json$", new)
+        assert heading.split() == ["old", "new", "effect", "95%", "interval", "verdict"]
+        assert lines[0] == "foo_bar[event-fast-process-uvloop]"
+        number = r"[+-][\d.]+ %"
+        assert re.fullmatch(rf"  p50 µs +[\d.]+ +[\d.]+ +{number} +{number} to {number} +inconclusive", lines[1])
+        assert [line.split()[0] for line in lines[2:4]] == ["p99", "server"]
 
-    def test_what_only_illustrates_is_left_out(self, capsys: pytest.CaptureFixture[str], results: Path) -> None:
-        _, out, _ = bench(capsys, "compare", "latency/1", "latency/1", "--results", results)
-        assert "not compared, the server was in the client's own loop: test_illustration\n" in out
+    def test_what_pytest_benchmark_stored_by_itself_has_no_replicates(
+        self, capsys: pytest.CaptureFixture[str], results: Path
+    ) -> None:
+        code, out, err = bench(capsys, "compare", "latency/1", "latency/2", "--results", results)
+        assert (code, out) == (2, "")
+        assert err == (
+            "bench: error: nothing to compare: not replicated: no server processes are stored with it (2 of 2)\n"
+        )
+        code, out, _ = bench(capsys, "compare", "latency/1", "latency/2", "--results", results, "--force")
+        assert code == 0
+        assert re.search(r"\n  p50 µs +[\d.]+ +[\d.]+ +[+-][\d.,]+ % +- +inconclusive\n", out)
+        assert "only in the old results: test_session.py::test_illustration\n" in out
 
     @pytest.mark.parametrize(("old", "new"), [("load/1", "load/2"), (COMMIT[:8], "aaaa"), ("load/latest~1", "0002")])
     def test_load(self, capsys: pytest.CaptureFixture[str], results: Path, old: str, new: str) -> None:
         code, out, err = bench(capsys, "compare", old, new, "--results", results)
         assert (code, err) == (0, "")
-        assert "\n  throughput per second            1,000  2,001  2.000\n" in out
+        assert "\n  throughput per second            1,000  2,001  +100.00 %             -  inconclusive\n" in out
 
     def test_by_path_and_from_the_default_folder(
         self, capsys: pytest.CaptureFixture[str], results: Path, monkeypatch: pytest.MonkeyPatch
@@ -118,9 +132,75 @@ class TestCompare:
         assert code == 0
         assert f"old  {COMMIT[:12]}  2026-11-23 11:26:45 UTC  {path}\n" in out
 
+    def test_exit_code_1_if_it_fails_where_it_did_not(self, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+        good = operation(scheduled=1000, sent=1000, timeouts=0, errors={}, unfinished=0)
+        lossy = operation(scheduled=1003, sent=1003, timeouts=3, errors={}, unfinished=0)
+        store = Store(tmp_path / "results")
+        for one in (good, lossy):
+            store.save(load_result(operations=(one,)))
+        code, out, err = bench(capsys, "compare", "1", "2", "--results", store.root)
+        assert (code, err) == (1, "")
+        assert "slower by more than 0.5 %, or newly failing: FOO → BAR (failed)\n" in out
+        assert bench(capsys, "compare", "2", "1", "--results", store.root)[0] == 0
+
+    def test_a_void_comparison_is_refused_unless_forced(
+        self, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    ) -> None:
+        store = Store(tmp_path / "results")
+        save_latency(store, latency_content(run=0))
+        save_latency(store, latency_content(run=1, loop="asyncio"))
+        code, out, err = bench(capsys, "compare", "1", "2", "--results", store.root)
+        assert (code, out) == (2, "")
+        assert err == (
+            "bench: error: not comparable: different settings: loop uvloop → asyncio; --force compares all the same\n"
+        )
+        code, out, _ = bench(capsys, "compare", "1", "2", "--results", store.root, "--force")
+        assert code == 0
+        assert "inconclusive (forced)" in out
+
+    def test_files(self, capsys: pytest.CaptureFixture[str], results: Path, tmp_path: Path) -> None:
+        written = {form: tmp_path / f"compared.{form}" for form in ("json", "md", "svg")}
+        options: list[str | Path] = ["--json", written["json"], "--markdown", written["md"], "--chart", written["svg"]]
+        code, _, err = bench(capsys, "compare", "latency/3", "latency/4", "--results", results, *options)
+        assert (code, err) == (0, "")
+        comparison = json.loads(written["json"].read_bytes())
+        assert comparison["schema"] == "compare/1"
+        assert comparison["benchmarks"][0]["rows"][0]["metric"] == "p50"
+        assert written["md"].read_text().startswith("### nothing is known to be slower by more than 0.5 %")
+        assert written["svg"].read_bytes().startswith(b"<svg")
+        code, _, err = bench(capsys, "compare", written["json"], "latency/4", "--results", results)
+        assert (code, err) == (
+            2,
+            f"bench: error: {written['json']}: has schema 'compare/1', but this version reads 'load/1'\n",
+        )
+
+    def test_a_file_that_cannot_be_written(
+        self, capsys: pytest.CaptureFixture[str], results: Path, tmp_path: Path
+    ) -> None:
+        code, _, err = bench(capsys, "compare", "load/1", "load/2", "--results", results, "--json", tmp_path)
+        assert (code, err) == (2, f"bench: error: --json {tmp_path}: Is a directory\n")
+
+    def test_several_results_a_side(self, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+        store = Store(tmp_path / "results")
+        for run in range(8):
+            slowness = 0.4 if run < 4 else 0.6
+            save_latency(store, latency_content(slowness, run=run, commit="ab"[run // 4] * 40))
+        code, out, _ = bench(capsys, "compare", "aaaa", "latest", "--last", "3", "--results", store.root)
+        assert code == 1
+        assert out.count("\nnew  bbbbbbbbbbbb") == 3
+        assert "0001_" not in out
+        code, again, _ = bench(capsys, "compare", "[234]", "[678]", "--results", store.root)
+        assert (code, again) == (1, out)
+        code, out, _ = bench(capsys, "compare", "bbbb", "aaaa", "--last", "9", "--results", store.root)
+        assert code == 0
+        assert "only 4 of the 9 results that were asked for: OLD has no more of its commit" in out
+
     @pytest.mark.parametrize(
         ("old", "new", "said"),
         [
+            ("load/1", "load/1", "OLD and NEW are the same result, "),
+            ("load/latest~2", "load/1", "load/latest~2: no such file, and no such number, commit or `latest` in "),
+            ("load/[12]", "load/2", "OLD and NEW are the same result, "),
             ("load/1", "latency/1", "OLD is a load result and NEW a latency result: only results of one kind"),
             ("1", "2", "2: there is one of each kind; say latency/2 or load/2"),
             ("load/1", "load/9", "load/9: no such file, and no such number, commit or `latest` in "),
@@ -157,7 +237,9 @@ class TestAsAProcess:
         command = [*BENCH, "compare", "load/1", "load/2", "--results", results]
         out = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ | {"COLUMNS": "30"})
         assert "\x1b" not in out.stdout
-        assert "\n  throughput per second            1,000  2,001  2.000\n" in out.stdout
+        assert (
+            "\n  throughput per second            1,000  2,001  +100.00 %             -  inconclusive\n" in out.stdout
+        )
 
     def test_on_a_terminal(self, results: Path) -> None:
         terminal, its_end = pty.openpty()

@@ -1,4 +1,4 @@
-"""The tables of a load run and of a comparison: whole at any width, in a file as on a terminal."""
+"""The table of a load run: whole at any width, in a file as on a terminal; and figures as text."""
 
 import io
 import subprocess
@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from example_results import COMMIT, distribution, load_result, operation
+from example_results import distribution, load_result, operation
 from rich.console import Console
 
-from bench.compare.stored import Figure, Unit, compare
-from bench.report.comparison_table import comparison_table
+from bench.compare.stored import Figure, Unit
 from bench.report.figures import measured, microseconds, per_second, printable, ratio
 from bench.report.load_table import load_table
-from bench.results.model import CommitInfo, Generator, LoadResult, Scenario, Window
+from bench.results.model import Generator, LoadResult, Scenario, Window
 
 LARGE: dict[str, Any] = {"scheduled": 12_345_678, "sent": 12_345_678, "ok": 12_345_668}
 
@@ -22,12 +21,6 @@ LARGE: dict[str, Any] = {"scheduled": 12_345_678, "sent": 12_345_678, "ok": 12_3
 def shown(result: LoadResult, width: int = 80, path: Path | None = None) -> list[str]:
     written = io.StringIO()
     load_table(result, Console(file=written, width=width), path)
-    return written.getvalue().splitlines()
-
-
-def compared(old: LoadResult, new: LoadResult, width: int = 80) -> list[str]:
-    written = io.StringIO()
-    comparison_table(compare(old, new), Console(file=written, width=width), Path("old.json"), Path("new.json"))
     return written.getvalue().splitlines()
 
 
@@ -170,37 +163,3 @@ class TestLoadTable:
         assert said.stdout.startswith("operation"), said.stderr
         assert said.stdout.endswith("not stored\n1\n")
         assert "\x1b" not in said.stdout
-
-
-class TestComparisonTable:
-    def test_at_80_columns(self) -> None:
-        new = load_result(
-            commit_info=CommitInfo(id="a" * 40, dirty=True),
-            operations=(operation(throughput_per_s=900.36), operation("new [1]")),
-        )
-        assert compared(load_result(operations=(operation(), operation("gone"))), new) == [
-            f"old  {COMMIT[:12]}  2026-11-23 11:26:45 UTC  old.json",
-            "new  aaaaaaaaaaaa  2026-11-23 11:26:45 UTC  new.json",
-            "",
-            "                                     old    new  ratio",
-            "FOO → BAR",
-            "  throughput per second            1,000    900  0.900",
-            "  service p50 µs                   131.4  131.4  1.000",
-            "  service p99 µs                   1,234  1,234  1.000",
-            "  sent                             1,010  1,010  1.000",
-            "  failed                              10     10  1.000",
-            "whole run",
-            "  server CPU per round trip µs      72.3   72.3  1.000",
-            "  generator CPU per round trip µs   11.2   11.2  1.000",
-            "",
-            "only in the old result: gone",
-            "only in the new result: new [1]",
-            "uncommitted changes: the new result is of aaaaaaaaaaaa and changes to it",
-        ]
-
-    def test_long_paths_and_names_are_whole(self) -> None:
-        name = "x" * 300
-        lines = compared(
-            load_result(operations=(operation(name),)), load_result(operations=(operation(name),)), width=40
-        )
-        assert name in lines

@@ -1,37 +1,32 @@
-"""Two stored results, benchmark by benchmark: old, new, and the ratio new / old.
+"""What a comparison of stored results says: the data that `bench compare` prints and writes.
 
-Rules of this file: results in, data out. Nothing is printed and nothing is read. What may spoil the comparison is data
-too, one `Spoiler` each of an enumerated kind. No judgement is made here: a ratio says by how much, not whether it means
-anything.
+Rules of this file: data and its invariants only; strict, units in the names. Two sides, OLD and NEW, each of one or
+several results of one kind. `effect` is the relative change from old to new, ratio - 1; of times a positive one is
+slower, of what is `higher_is_better` a negative one. Log values are natural logarithms, one tuple for each run of a
+side: all of the other figures of a row that has an interval can be found from them again.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-from bench.results.model import (
-    Distribution,
-    Kind,
-    LatencyBenchmark,
-    LatencyResult,
-    LoadResult,
-    MachineInfo,
-    Operation,
-    Result,
-    Server,
-)
+from pydantic import AwareDatetime, BaseModel, Field, FiniteFloat
 
-_US_PER_S = 1e6
-_NAMES_SHOWN = 3
-_CONDITIONS = (
-    *("service", "event", "reply", "matched_by", "client", "transport", "server", "loop", "http", "ws"),
-    *("server_core", "generator_cores", "reply_timeout_s"),
-)
+from bench.compare.statistics import CONFIDENCE
+from bench.results.model import WRITTEN, ControlKind, Distribution, Kind, NonNegative
+
+COMPARISON_SCHEMA = "compare/1"
+
+Verdict = Literal["slower", "faster", "same", "inconclusive", "worse", "better"]
+"""Of times and rates the first four, as in bench.compare.statistics; of failures "worse" and "better" instead."""
+
+FAILING: tuple[Verdict, ...] = ("slower", "worse")
+"""The verdicts that fail a comparison."""
 
 
 class IncomparableError(Exception):
-    """Two results between which nothing can be compared. Its text is one line for the user."""
+    """Results between which nothing can be compared. Its text is one line for the user."""
 
 
 @dataclass(frozen=True)
@@ -48,82 +43,6 @@ class Unit(StrEnum):
     MICROSECONDS = "µs"
     PER_SECOND = "per second"
     COUNT = "count"
-
-
-@dataclass(frozen=True)
-class Row:
-    """One metric on both sides. A side that does not have it is None, and so is the ratio where there is none."""
-
-    metric: str
-    unit: Unit
-    old: Figure | None
-    new: Figure | None
-
-    @property
-    def ratio(self) -> Figure | None:
-        """new / old, with the bound that follows where one of them is only bounded; None if nothing follows."""
-        return ratio(self.old, self.new)
-
-
-@dataclass(frozen=True)
-class Pair:
-    """One benchmark, or one operation of a load, that both results have."""
-
-    name: str
-    rows: tuple[Row, ...]
-
-
-class SpoilerKind(StrEnum):
-    """Everything that may make a difference between two results mean something else than a changed service."""
-
-    MACHINE = "different machines"
-    PACKAGES = "different versions"
-    SETTINGS = "different settings"
-    DIRTY = "uncommitted changes"
-    SATURATED = "generator saturated"
-    PARTIAL = "partial result"
-    FORCED = "ended by force"
-
-
-@dataclass(frozen=True)
-class Spoiler:
-    """One thing that may spoil the comparison, and what exactly it is."""
-
-    kind: SpoilerKind
-    detail: str
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Two results of one kind side by side, in the order of the new one.
-
-    `whole_run` are metrics of a load run as a whole. `illustrative` names the benchmarks that both have but that are
-    not to be compared, `only_old` and `only_new` those that the other side does not have.
-    """
-
-    kind: Kind
-    old: Result
-    new: Result
-    pairs: tuple[Pair, ...]
-    whole_run: tuple[Row, ...]
-    illustrative: tuple[str, ...]
-    only_old: tuple[str, ...]
-    only_new: tuple[str, ...]
-    spoilers: tuple[Spoiler, ...]
-
-
-def compare(old: Result, new: Result) -> Comparison:
-    """Pair the benchmarks of two results by name: latency by pytest's full name, load by the operation's.
-
-    Raises IncomparableError where the kinds differ or there is no benchmark to compare in both.
-    """
-    if isinstance(old, LatencyResult) and isinstance(new, LatencyResult):
-        return _compare_latency(old, new)
-    if isinstance(old, LoadResult) and isinstance(new, LoadResult):
-        return _compare_load(old, new)
-    raise IncomparableError(
-        f"OLD is a {old.kind} result and NEW a {new.kind} result: only results of one kind can be compared"
-    )
 
 
 def ratio(old: Figure | None, new: Figure | None) -> Figure | None:
@@ -149,192 +68,138 @@ def figure(distribution: Distribution | None, name: str) -> Figure | None:
     return None if limit is None else Figure(limit, "above")
 
 
-def _compare_latency(old: LatencyResult, new: LatencyResult) -> Comparison:
-    olds = {benchmark.fullname: benchmark for benchmark in old.benchmarks}
-    news = {benchmark.fullname: benchmark for benchmark in new.benchmarks}
-    common = _common(olds, news)
-    illustrative = tuple(name for name in common if olds[name].is_illustrative or news[name].is_illustrative)
-    compared = [name for name in common if name not in illustrative]
-    if not compared:
-        raise IncomparableError(
-            "nothing to compare: the server ran in the client's own loop in all common benchmarks; these illustrate"
-        )
-    settings = {_changes(_conditions(olds[name]), _conditions(news[name])): None for name in compared}
-    return Comparison(
-        kind="latency",
-        old=old,
-        new=new,
-        pairs=tuple(Pair(name, _latency_rows(olds[name], news[name])) for name in compared),
-        whole_run=(),
-        illustrative=illustrative,
-        only_old=tuple(name for name in olds if name not in news),
-        only_new=tuple(name for name in news if name not in olds),
-        spoilers=(
-            *_environment_spoilers(old, new),
-            *(Spoiler(SpoilerKind.SETTINGS, changed) for changed in settings if changed),
-            *_commit_spoilers(old, new),
-        ),
-    )
+def middle(figures: Sequence[Figure | None]) -> Figure | None:
+    """The median of those that are there, one that lies above a limit being longer than any that is known."""
+    known = sorted((one for one in figures if one is not None), key=lambda one: (one.bound == "above", one.value))
+    if not known:
+        return None
+    lower, upper = known[(len(known) - 1) // 2], known[len(known) // 2]
+    return Figure((lower.value + upper.value) / 2, upper.bound)
 
 
-def _compare_load(old: LoadResult, new: LoadResult) -> Comparison:
-    olds = {operation.name: operation for operation in old.operations}
-    news = {operation.name: operation for operation in new.operations}
-    changed = _changes(_settings(old), _settings(new))
-    return Comparison(
-        kind="load",
-        old=old,
-        new=new,
-        pairs=tuple(Pair(name, _load_rows(olds[name], news[name])) for name in _common(olds, news)),
-        whole_run=_whole_run_rows(old, new),
-        illustrative=(),
-        only_old=tuple(name for name in olds if name not in news),
-        only_new=tuple(name for name in news if name not in olds),
-        spoilers=(
-            *_environment_spoilers(old, new),
-            *([Spoiler(SpoilerKind.SETTINGS, changed)] if changed else []),
-            *_commit_spoilers(old, new),
-            *_run_spoilers(old, new),
-        ),
-    )
+class DifferenceKind(StrEnum):
+    """Everything that may make a difference between two sides mean something else than a changed service."""
+
+    MACHINE = "different machines"
+    PYTHON = "different Pythons"
+    PACKAGES = "different versions"
+    SETTINGS = "different settings"
+    CONTROL = "different controls"
+    DIRTY = "uncommitted changes"
+    COMMITS = "several commits"
+    SATURATED = "generator saturated"
+    PARTIAL = "partial result"
+    FORCED = "ended by force"
 
 
-def _common(old: Collection[str], new: Collection[str]) -> list[str]:
-    common = [name for name in new if name in old]
-    if not common:
-        raise IncomparableError(f"no benchmark in common: OLD has {_names(old)}, NEW has {_names(new)}")
-    return common
+class Difference(BaseModel):
+    """One thing that may spoil the comparison, what exactly it is, and whether the comparison is void by it."""
+
+    model_config = WRITTEN
+
+    kind: DifferenceKind
+    detail: str
+    void: bool
 
 
-def _names(names: Collection[str]) -> str:
-    shown = ", ".join(list(names)[:_NAMES_SHOWN]) or "none"
-    return f"{shown} and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else shown
+class ComparedResult(BaseModel):
+    """One stored result that is compared: the file, and whose it is."""
+
+    model_config = WRITTEN
+
+    path: str
+    datetime: AwareDatetime
+    commit: str
+    dirty: bool
 
 
-def _latency_rows(old: LatencyBenchmark, new: LatencyBenchmark) -> tuple[Row, ...]:
-    def row(metric: str, old_value: float | None, new_value: float | None) -> Row:
-        return Row(metric, Unit.MICROSECONDS, _measured(old_value), _measured(new_value))
+class Row(BaseModel):
+    """One metric on both sides. `old` and `new` are as measured, each the median over that side's runs.
 
-    return _known(
-        row("median", old.stats.median * _US_PER_S, new.stats.median * _US_PER_S),
-        row("mean", old.stats.mean * _US_PER_S, new.stats.mean * _US_PER_S),
-        row("min", old.stats.min * _US_PER_S, new.stats.min * _US_PER_S),
-        row("p99", old.p99_us, new.p99_us),
-    )
+    The effect and its interval are of the log values: ratios to the control where there is one, else the measured
+    values. They are null where there are too few runs or nothing to divide by, and `reason` then says why. `verdict` is
+    null for what is only reported.
+    """
 
+    model_config = WRITTEN
 
-def _load_rows(old: Operation, new: Operation) -> tuple[Row, ...]:
-    def times(metric: str, old_times: Distribution | None, new_times: Distribution | None, name: str) -> Row:
-        return Row(metric, Unit.MICROSECONDS, figure(old_times, name), figure(new_times, name))
+    metric: str
+    unit: Unit
+    old: Figure | None
+    new: Figure | None
+    higher_is_better: bool = False
+    effect: FiniteFloat | None = None
+    low: FiniteFloat | None = None
+    high: FiniteFloat | None = None
+    half_width: NonNegative | None = None
+    standard_error: NonNegative | None = None
+    verdict: Verdict | None = None
+    forced: bool = False
+    """Whether the verdict is of a comparison that is void, and was forced."""
+    reason: str | None = None
+    old_log_values: tuple[tuple[FiniteFloat, ...], ...] = ()
+    new_log_values: tuple[tuple[FiniteFloat, ...], ...] = ()
 
-    return _known(
-        Row("throughput", Unit.PER_SECOND, _measured(old.throughput_per_s), _measured(new.throughput_per_s)),
-        times("service p50", old.service_us, new.service_us, "p50"),
-        times("service p99", old.service_us, new.service_us, "p99"),
-        times("response p50", old.response_us, new.response_us, "p50"),
-        times("response p99", old.response_us, new.response_us, "p99"),
-        Row("sent", Unit.COUNT, Figure(old.sent), Figure(new.sent)),
-        Row("failed", Unit.COUNT, Figure(old.failed), Figure(new.failed)),
-    )
-
-
-def _whole_run_rows(old: LoadResult, new: LoadResult) -> tuple[Row, ...]:
-    def server_cpu(server: Server | None) -> Figure | None:
-        return _measured(server.cpu_us_per_round_trip) if server else None
-
-    return _known(
-        Row("server CPU per round trip", Unit.MICROSECONDS, server_cpu(old.server), server_cpu(new.server)),
-        Row(
-            "generator CPU per round trip",
-            Unit.MICROSECONDS,
-            _measured(old.generator.cpu_us_per_round_trip),
-            _measured(new.generator.cpu_us_per_round_trip),
-        ),
-    )
+    @property
+    def ratio(self) -> Figure | None:
+        """new / old as measured, with the bound that follows where one is only bounded; None if nothing follows."""
+        return ratio(self.old, self.new)
 
 
-def _known(*rows: Row) -> tuple[Row, ...]:
-    """Without the rows that neither side has."""
-    return tuple(row for row in rows if row.old or row.new)
+class Compared(BaseModel):
+    """One benchmark, or one operation of a load, that both sides have.
+
+    `label` is its name without the file, where that says which one it is. `control` is what ratios are to, null where
+    the measured values themselves are compared.
+    """
+
+    model_config = WRITTEN
+
+    name: str
+    label: str
+    control: ControlKind | None = None
+    rows: tuple[Row, ...]
 
 
-def _measured(value: float | None) -> Figure | None:
-    return None if value is None else Figure(value)
+class NotCompared(BaseModel):
+    """A benchmark that both sides have but that is not compared, and why."""
+
+    model_config = WRITTEN
+
+    name: str
+    label: str
+    reason: str
 
 
-# --- what may spoil it ----------------------------------------------------------------------------------------------
+class Comparison(BaseModel):
+    """Two sides of results of one kind, in the order of the new side's newest one.
 
+    `threshold` is relative (0.005 is 0.5 %). `remarks` are what to know besides the differences. `forced` means that
+    the comparison is void by some difference and was made all the same.
+    """
 
-def _environment_spoilers(old: Result, new: Result) -> Iterator[Spoiler]:
-    if changed := _changes(_machine(old.machine_info), _machine(new.machine_info)):
-        yield Spoiler(SpoilerKind.MACHINE, changed)
-    packages_known = bool(old.packages and new.packages)  # pytest-benchmark alone stores none
-    if changed := _changes(_versions(old, packages_known), _versions(new, packages_known)):
-        yield Spoiler(SpoilerKind.PACKAGES, changed)
+    model_config = WRITTEN
 
+    schema_: Literal["compare/1"] = Field(default="compare/1", alias="schema")
+    kind: Kind
+    threshold: NonNegative
+    confidence: NonNegative = CONFIDENCE
+    old: tuple[ComparedResult, ...]
+    new: tuple[ComparedResult, ...]
+    benchmarks: tuple[Compared, ...]
+    not_compared: tuple[NotCompared, ...]
+    only_old: tuple[str, ...]
+    only_new: tuple[str, ...]
+    differences: tuple[Difference, ...]
+    remarks: tuple[str, ...]
+    forced: bool
 
-def _commit_spoilers(old: Result, new: Result) -> Iterator[Spoiler]:
-    for side, result in (("old", old), ("new", new)):
-        if result.commit_info.dirty:
-            yield Spoiler(SpoilerKind.DIRTY, f"the {side} result is of {result.commit_info.id[:12]} and changes to it")
+    @property
+    def worse(self) -> tuple[str, ...]:
+        """What became slower, or failed where it did not before, by benchmark: "echo (p50, failed)"."""
+        found = [(one, [row.metric for row in one.rows if row.verdict in FAILING]) for one in self.benchmarks]
+        return tuple(f"{one.label} ({', '.join(metrics)})" for one, metrics in found if metrics)
 
-
-def _run_spoilers(old: LoadResult, new: LoadResult) -> Iterator[Spoiler]:
-    for side, result in (("old", old), ("new", new)):
-        if result.generator.verdict == "saturated":
-            yield Spoiler(SpoilerKind.SATURATED, f"in the {side} result: {result.generator.reason}")
-        if result.partial:
-            yield Spoiler(SpoilerKind.PARTIAL, f"the {side} one: {result.partial_reason}")
-        if result.forced:
-            yield Spoiler(SpoilerKind.FORCED, f"the {side} run did not await its outstanding replies")
-
-
-def _machine(machine: MachineInfo) -> dict[str, object]:
-    """What makes it the same machine. Not the clock rate that it happened to have."""
-    return {
-        "node": machine.node,
-        "system": machine.system,
-        "release": machine.release,
-        "machine": machine.machine,
-        "processor": machine.cpu.get("brand_raw"),
-        "cores": machine.cpu.get("count"),
-    }
-
-
-def _versions(result: Result, with_packages: bool) -> dict[str, str]:
-    return (result.packages if with_packages else {}) | {"python": result.machine_info.python_version}
-
-
-def _conditions(benchmark: LatencyBenchmark) -> dict[str, object]:
-    """The settings of one latency benchmark, as far as its result tells them."""
-    return {name: benchmark.extra_info.get(name) for name in _CONDITIONS}
-
-
-def _settings(result: LoadResult) -> dict[str, object]:
-    scenario, server = result.scenario, result.server
-    return {
-        "user classes": ", ".join(scenario.user_classes),
-        "users": scenario.users,
-        "model": scenario.model,
-        "rate per second": scenario.rate_per_s,
-        "seconds": scenario.duration_s,
-        "transport": scenario.transport,
-        "app": scenario.app,
-        "url": scenario.url if server is None else None,  # a server of ours has another port each time
-        "loop": server and server.loop,
-        "http": server and server.http,
-        "ws": server and server.ws,
-        "core": server.core if server else None,
-        "generator processes": result.generator.processes,
-    }
-
-
-def _changes(old: Mapping[str, object], new: Mapping[str, object]) -> str:
-    """The entries that differ, as text; empty if none does."""
-    names = [*old, *(name for name in new if name not in old)]
-    changed = [(name, old.get(name), new.get(name)) for name in names if old.get(name) != new.get(name)]
-    return ", ".join(f"{name} {_or_none(before)} → {_or_none(after)}" for name, before, after in changed)
-
-
-def _or_none(value: object) -> str:
-    return "none" if value is None else str(value)
+    def to_json(self) -> bytes:
+        """The comparison as it is written to a file: indented UTF-8 JSON."""
+        return self.model_dump_json(by_alias=True, indent=2).encode() + b"\n"

@@ -13,6 +13,8 @@ import contextlib
 import datetime as dt
 import errno
 import fcntl
+import fnmatch
+import glob
 import json
 import os
 import re
@@ -33,6 +35,7 @@ _NUMBERED = re.compile(r"(?P<number>[0-9]{4,40})_(?P<name>.*)\.json")
 _LATEST = re.compile(r"latest(?:~(?P<back>[0-9]{1,9}))?")
 _NUMBER = re.compile(r"[0-9]{1,40}")
 _COMMIT = re.compile(r"[0-9a-f]{4,40}", re.IGNORECASE)
+_FULL_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _NAMED_COMMIT = re.compile(r"(?P<commit>[0-9a-f]{40})_\d{8}_\d{6}")
 _TEMPORARY = ".tmp"  # not .json: pytest-benchmark's globs take hidden files too
 
@@ -261,6 +264,52 @@ class Store:
         """The file that `reference` means; as `open`, which reads it too."""
         return self.open(reference, kind).path
 
+    def check(self, reference: str) -> None:
+        """Raise ResultError where the reference means no result at all, or a damaged one; see `open`."""
+        self._find(reference)
+
+    def newest_of_commit(self, stored: Stored, most: int) -> tuple[Stored, ...]:
+        """The newest results beside this one that are of its commit and kind, at most that many, oldest first.
+
+        With uncommitted changes if it has them, without if not. Raises ResultError as `load` does, and where it is of
+        no commit.
+        """
+        commit = stored.result.commit_info
+        if not _FULL_COMMIT.fullmatch(commit.id):
+            raise ResultError(
+                f"{stored.path}: it is of no commit ({commit.id}), so there is none to find more results of"
+            )
+        found: list[Stored] = []
+        for _, path in reversed(_numbered(stored.path.parent)):
+            if len(found) == most:
+                break
+            if _commit_of(path) != commit.id:
+                continue
+            result = load(path)
+            if result.kind == stored.result.kind and result.commit_info.dirty == commit.dirty:
+                found.append(Stored(path, result))
+        return tuple(reversed(found)) or (stored,)
+
+    def matching(self, pattern: str) -> tuple[Stored, ...]:
+        """Read all results that a pattern with `*`, `?` or `[…]` means: files, or this machine's numbers or names.
+
+        `latency/` or `load/` before a pattern of numbers says the kind. Oldest first. Raises ResultError where nothing
+        matches, and as `load` does.
+        """
+        paths = sorted(path for path in map(Path, glob.glob(pattern)) if path.suffix == ".json")  # noqa: PTH207
+        if not paths:
+            prefix, _, rest = pattern.rpartition("/")
+            kinds = tuple(kind for kind in KINDS if prefix in ("", kind))
+            paths = [
+                path
+                for found in self._results(kinds).values()
+                for number, path in found
+                if any(fnmatch.fnmatchcase(name, rest) for name in (str(number), f"{number:04}", path.name))
+            ]
+        if not paths:
+            raise ResultError(f"{pattern}: no file, and no number of a result, matches that")
+        return tuple(Stored(path, load(path)) for path in paths)
+
     def _find(self, reference: str) -> dict[Kind, Stored]:
         """What the reference may mean: at most one result of each kind, at least one in all."""
         if not reference:
@@ -278,7 +327,9 @@ class Store:
         if not kinds or path.suffix == ".json":
             raise ResultError(f"{reference}: no such file")
         places = " or ".join(str(self.folder(kind)) for kind in kinds)
-        raise ResultError(f"{reference}: no such file, and no such number, commit or `latest` in {places}")
+        counts = [f"{len(paths)} {kind}" for kind, paths in self._results(kinds).items()]
+        there = f" (which has {' and '.join(counts)} results)" if _LATEST.fullmatch(rest) else ""
+        raise ResultError(f"{reference}: no such file, and no such number, commit or `latest` in {places}{there}")
 
     def _by_age(self, reference: str, kinds: tuple[Kind, ...]) -> dict[Kind, Path]:
         match = _LATEST.fullmatch(reference)

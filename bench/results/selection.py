@@ -1,0 +1,96 @@
+"""Which stored results are the two sides of a comparison, from what the user typed.
+
+A side is named as `Store.open` says, or by what git calls a commit (`HEAD~1`, a branch, a tag) as far as there is a
+repository around the working directory, or by a pattern of files or numbers (`latency/1?`, `old/*.json`). A pattern
+means all that match; any other name means one result, or, with `last`, the newest results of its commit.
+"""
+
+import os
+import subprocess
+
+from bench.results.store import ResultError, Store, Stored
+
+_PATTERN = frozenset("*?[")
+_GIT_TIMEOUT_S = 10
+# Set by git for its hooks, and then stronger than the working directory.
+_GIT_LOCAL = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX")
+
+Side = tuple[Stored, ...]
+
+
+def select(store: Store, old: str, new: str, last: int | None = None) -> tuple[Side, Side]:
+    """The results of both sides, read. Raises ResultError where a name means none, or several kinds, or is damaged."""
+    if last is not None and last < 1:
+        raise ResultError(f"--last {last}: a side has at least one result")
+    old_side: Side
+    new_side: Side
+    patterns = {name: name_is_pattern(name) for name in (old, new)}
+    if not any(patterns.values()):
+        first, second = store.open_pair(_known(store, old), _known(store, new))
+        old_side, new_side = (first,), (second,)
+    else:
+        if last is not None:
+            raise ResultError("--last counts the results of one commit: name commits with it, not patterns")
+        sides = {name: store.matching(name) for name, is_pattern in patterns.items() if is_pattern}
+        kinds = {one.result.kind for side in sides.values() for one in side}
+        if len(kinds) == 1:
+            (kind,) = kinds
+            sides |= {
+                name: (store.open(_known(store, name), kind),)
+                for name, is_pattern in patterns.items()
+                if not is_pattern
+            }
+        else:
+            raise ResultError(
+                f"{' and '.join(sides)}: these are results of both kinds; say latency/ or load/ before them"
+            )
+        old_side, new_side = sides[old], sides[new]
+    if last is not None:
+        old_side, new_side = (store.newest_of_commit(side[0], last) for side in (old_side, new_side))
+        if not {one.path for one in old_side}.isdisjoint(one.path for one in new_side):
+            commit = old_side[0].result.commit_info.id[:12]
+            raise ResultError(f"--last {last}: OLD and NEW are both of commit {commit}; name two commits, or patterns")
+    return old_side, new_side
+
+
+def name_is_pattern(name: str) -> bool:
+    """Whether a name has a wildcard in it, and so may mean several results."""
+    return not _PATTERN.isdisjoint(name) and not os.path.exists(name)  # noqa: PTH110  (it may be too long for a Path)
+
+
+def commit_named(name: str) -> str | None:
+    """The full id of the commit that git knows by this name; None where it knows none, or there is no git."""
+    if not name or name.startswith("-"):
+        return None
+    try:
+        finished = subprocess.run(
+            ["git", "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}"],
+            check=True,
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            encoding="utf-8",
+            errors="replace",
+            timeout=_GIT_TIMEOUT_S,
+            env={variable: value for variable, value in os.environ.items() if variable not in _GIT_LOCAL},
+        )
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return None
+    return finished.stdout.strip() or None
+
+
+def _known(store: Store, name: str) -> str:
+    """The name itself where the store knows it, else the commit that git means by it. Raises ResultError."""
+    try:
+        store.check(name)
+    except ResultError:
+        prefix, _, rest = name.partition("/") if name.startswith(("latency/", "load/")) else ("", "", name)
+        commit = commit_named(rest)
+        if commit is None:
+            raise
+        reference = f"{prefix}/{commit}" if prefix else commit
+        try:
+            store.check(reference)
+        except ResultError as error:
+            raise ResultError(f"{name} is commit {commit[:12]}; {error}") from None
+        return reference
+    return name
