@@ -82,6 +82,8 @@ class OpenTasks:
         try:
             while True:
                 await session.before_task()
+                if session.stopping:  # since it began to connect
+                    raise StopUser
                 self._lost.clear()
                 if self._has_room():
                     stream.ready(self)
@@ -98,9 +100,12 @@ class OpenTasks:
         """There is nothing to send over any more."""
         self._lost.set()
 
-    def finish(self) -> bool:
-        """Take no more, and stop the session once what has been begun has ended; False if nothing has been."""
+    def retire(self) -> None:
+        """Take no more: others can have what is to come."""
         self._stream.leave(self)
+
+    def finish(self) -> bool:
+        """Stop the session once what has been begun has ended; False if nothing has been."""
         self._is_finishing = bool(self._running)
         return self._is_finishing
 

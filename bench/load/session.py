@@ -131,8 +131,10 @@ class Session:
             return
         self.stopping, self.may_go_on = True, False
         self.user._state = LOCUST_STATE_STOPPING
-        if graceful and self._open_tasks is not None and self._open_tasks.finish():
-            return
+        if self._open_tasks is not None:
+            self._open_tasks.retire()
+            if graceful and self._open_tasks.finish():
+                return
         if self.idle or (not graceful and not self._in_flight):
             self._task.cancel()
 

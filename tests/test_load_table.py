@@ -1,0 +1,61 @@
+"""What an open load's table has besides: a row per stage, and how the generator did."""
+
+import io
+
+from example_results import load_result
+from rich.console import Console
+
+from bench.report.load_table import load_table
+from bench.results.model import Generator, Lateness, LoadResult, StageFigures
+
+
+def shown(result: LoadResult) -> list[str]:
+    written = io.StringIO()
+    load_table(result, Console(file=written, width=100))
+    return written.getvalue().splitlines()
+
+
+def test_a_row_per_stage() -> None:
+    first = StageFigures(
+        stage="100:30s", start_s=1, end_s=31, offered_per_s=100, throughput_per_s=99.9, failed=0, dropped=0,
+        p50_us=812.4, p90_us=1500, p99_us=12345.6, server_cpu_share=0.091, generator_cpu_share=0.05,
+    )  # fmt: skip
+    second = StageFigures(
+        stage="9000:30s", start_s=31, end_s=61, offered_per_s=9000, throughput_per_s=4321, failed=7, dropped=120_000,
+        p50_us=400_000, p90_us=None, p99_us=None,
+    )  # fmt: skip
+    silent = StageFigures(stage="0:1s", start_s=61, end_s=62, offered_per_s=0, throughput_per_s=0, failed=0, dropped=0)
+    lines = shown(load_result(stages=(first, second, silent)))
+    (heading,) = [number for number, line in enumerate(lines) if line.startswith("stage")]
+    assert lines[heading].split()[:5] == ["stage", "offered/s", "ok/s", "failed", "dropped"]
+    assert lines[heading + 1].split() == ["100:30s", "100", "99.9", "0", "0", "812.4", "1,500", "12,346", "9%", "5%"]
+    assert lines[heading + 2].split() == [
+        "9000:30s",
+        "9,000",
+        "4,321",
+        "7",
+        "120,000",
+        "400,000",
+        "lost",
+        "lost",
+        "-",
+        "-",
+    ]
+    assert lines[heading + 3].split() == ["0:1s", "0.0", "0.0", "0", "0", "-", "-", "-", "-", "-"]
+    assert not any(line.startswith("stage") for line in shown(load_result()))
+
+
+def test_how_the_generator_did() -> None:
+    late = {
+        "cpu_share": 0.4242,
+        "send_lateness_us": Lateness(p50=100, p99=1234.5, max=9000),
+        "loop_lag_us": Lateness(p50=50, p99=567.8, max=9000),
+    }
+    figures = "42% of a core, send lateness p99 1,234 µs, loop lag p99 567.8 µs"
+    ok = Generator(processes=1, verdict="ok", **late)
+    assert f"generator ok: {figures}" in shown(load_result(generator=ok))
+    saturated = Generator(processes=1, verdict="saturated", reason="too late", saturated_since_s=7, **late)
+    lines = shown(load_result(generator=saturated))
+    said = "generator saturated since second 7: too late; the figures are the generator's, not the service's"
+    assert lines[lines.index(said) + 1] == f"generator: {figures}"
+    assert f"generator: {figures}" in shown(load_result(generator=Generator(processes=1, **late)))
