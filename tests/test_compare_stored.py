@@ -193,6 +193,19 @@ class TestLatency:
         assert f"narrower than ±{best * 100:.1f} %" in said
         assert "--last 5" in said
 
+    @pytest.mark.parametrize("kind", ["steal", "load", "throttled", "swap"])
+    def test_a_single_run_that_others_spoilt_claims_nothing(self, kind: str) -> None:
+        spoilt = [{"kind": kind, "text": "measure on a quieter machine", "value": 0.5}]
+        old, new = latency_runs(3), latency_runs(3, 0.2, first=100, spoilers=spoilt)
+        p50 = row(compared(old[:1], new[:1]).benchmarks[0], "p50")
+        assert p50.low is not None
+        assert p50.low > 0.05
+        assert p50.verdict == "inconclusive"
+        assert p50.reason == f"a single run that was spoilt by {kind} may differ more than runs usually do"
+        assert set(verdicts(compared(old, new), "p50")) == {"slower"}  # these show themselves how much they differ
+        harmless = latency_runs(1, 0.2, first=100, spoilers=[{"kind": "unoptimised python", "text": "it is slow"}])
+        assert set(verdicts(compared(old[:1], harmless), "p50")) == {"slower"}
+
     def test_one_run_on_one_side(self) -> None:
         found = compared(latency_runs(1), latency_runs(3, first=100))
         assert any(f"±{best_half_width(BETWEEN_RUNS_AWAKE, 1) * 100:.1f} %" in remark for remark in found.remarks)
