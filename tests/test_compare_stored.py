@@ -542,6 +542,17 @@ class TestLoad:
         assert lower.low < -0.1 < lower.high < 0
         assert row(compared(new, old).benchmarks[0], "throughput").verdict == "faster"
 
+    def test_rates_that_differ_beyond_all_measure(self) -> None:
+        def at(rates: tuple[float, ...], first: int) -> list[LoadResult]:
+            return [
+                one.model_copy(update={"operations": (operation(throughput_per_s=rate),)})
+                for one, rate in zip(load_runs((1.0,) * len(rates), first=first), rates, strict=True)
+            ]
+
+        throughput = row(compared(at((1e6, 1e-6), 0), at((1e3, 1e2), 1)).benchmarks[0], "throughput")
+        assert throughput.high is None  # it is too much for a number
+        assert throughput.verdict == "inconclusive"
+
     def test_sides_measured_one_after_the_other_are_not_judged(self) -> None:
         found = compared(load_runs(self.OLD), load_runs(tuple(1.2 * one for one in self.OLD), first=100))
         p50 = row(found.benchmarks[0], "service p50")

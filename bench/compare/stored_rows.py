@@ -146,5 +146,5 @@ def _row(draft: Draft, found: Verdict | None, forced: bool) -> Row:
 
 
 def _inverse(effect: float | None) -> float | None:
-    """The relative change of a rate whose time changes by `effect`, and the other way round."""
-    return None if effect is None else math.expm1(-math.log1p(effect))
+    """The relative change of a rate whose time changes by `effect`, and the reverse; None where it has no end."""
+    return None if effect is None or effect <= -1 else math.expm1(-math.log1p(effect))
