@@ -280,6 +280,25 @@ def test_a_worker_that_dies_leaves_what_it_had_reported(tmp_path: Path, service:
     assert result.generator.processes == 2
 
 
+def test_a_worker_that_quits_leaves_its_share_to_the_other(tmp_path: Path, service: ServerProcess) -> None:
+    with LocustProcess(
+        tmp_path, "OpenUser", "--host", service.url, "-u", "4", "-r", "4", "--rate", "200:4s", "--arrivals", "constant",
+        "--processes", "2", locustfile=OPEN,
+    ) as locust:  # fmt: skip
+        before = answered(service.url)
+        wait_until(lambda: answered(service.url) - before > 150, "the load runs")
+        os.kill(locust.workers()[0], signal.SIGINT)
+        assert locust.wait() == 0
+    result = locust.result()
+    row = operation(result)
+    assert_accounted(result, row)
+    assert not result.partial
+    assert row.ok == row.sent == answered(service.url) - before
+    last = result.timeline[round(result.window.start_s) + 3]
+    assert last.sent > 150, "in the last second of the schedule the other has the whole rate, and not its half"
+    assert row.scheduled <= 800
+
+
 @pytest.mark.parametrize("processes", [1, 2])
 def test_the_rate_stays_when_the_number_of_users_changes(
     tmp_path: Path, service: ServerProcess, processes: int
@@ -345,7 +364,7 @@ def test_users_with_arrivals_of_their_own(
     monkeypatch.setenv("SHAPE", "constant")
     more = ["--processes", "2"] if processes > 1 else []
     code, locust = run(
-        tmp_path, "PacedUser", "--host", service.url, "-u", "10", "-r", "10", "-t", "2s", *more, locustfile=OPEN
+        tmp_path, "PacedUser", "--host", service.url, "-u", "10", "-r", "10", "-t", "3s", *more, locustfile=OPEN
     )
     assert code == 0
     result = locust.result()
@@ -475,7 +494,7 @@ def test_stop_timeout_lets_tasks_finish(tmp_path: Path, service: ServerProcess) 
 def test_stages_have_a_row_each(tmp_path: Path, service: ServerProcess) -> None:
     code, locust = run(
         tmp_path, "OpenUser", "--host", service.url, "-u", "3", "-r", "3", "--rate", "50:1s,100..300:1s,20",
-        "--arrivals", "constant", "--warmup", "1s", "-t", "5s", locustfile=OPEN,
+        "--arrivals", "constant", "--warmup", "1s", "-t", "7s", locustfile=OPEN,
     )  # fmt: skip
     assert code == 0
     result = locust.result()

@@ -275,6 +275,8 @@ class WorkerRun(_Run):
         self.end()
 
     def _end_test(self) -> None:
+        # Where it is this worker alone that quits, the others take over its share while it awaits its replies.
+        self._tell_whether_there_are_users(False)
         self.process.drain(self.environment.stop_timeout)
         # Locust's own figures first: once our final report is there, the master has all of both.
         data: dict[str, Any] = {}
