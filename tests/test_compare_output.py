@@ -18,7 +18,7 @@ from bench.compare.stored import Comparison
 from bench.report.comparison_markdown import comparison_markdown
 from bench.report.comparison_table import comparison_table
 from bench.report.overlay_chart import Distribution, overlay_chart, overlay_specification, percentile_points
-from bench.results.model import CommitInfo, Generator, LatencyResult, LoadResult
+from bench.results.model import CommitInfo, Generator, LatencyResult, LoadResult, Scenario
 from bench.results.store import Stored
 from bench.timing.histogram import Histogram, HistogramError
 
@@ -201,6 +201,22 @@ class TestChart:
         assert panel["title"]["subtitle"][1] == (
             "new: 900 round trips in 1 run, and 100 that failed, beyond the end of the curve"
         )
+
+    def test_response_times_where_there_are_any(self) -> None:
+        (echo,) = distributed([100.0] * 100).operations
+        (slow,) = distributed([900.0] * 100).operations
+        both = echo.model_copy(update={"response_histogram": slow.service_histogram, "response_us": distribution()})
+        connect = echo.model_copy(update={"name": "connect"})
+        scenario = Scenario(user_classes=("EchoUser",), users=50, model="open", rate_per_s=100, transport="websocket")
+        one = load_result(scenario=scenario, operations=(connect, both))
+        specification = self.drawn(stored(one), stored(one, side="n"))
+        axes = [panel["layer"][-1]["encoding"]["y"]["title"][1] for panel in specification["vconcat"]]
+        assert axes == ["(service time)", "(response time)"]
+        least = [
+            min(row["us"] for row in specification["datasets"][panel["data"]["name"]])  # of one layer it is the panel's
+            for panel in specification["vconcat"]
+        ]
+        assert least == pytest.approx([100, 900], rel=0.01)
 
     @pytest.mark.parametrize(("form", "begins"), [("html", b"<!DOCTYPE html>"), ("svg", b"<svg"), ("png", b"\x89PNG")])
     def test_formats(self, form: Any, begins: bytes, tmp_path: Path) -> None:

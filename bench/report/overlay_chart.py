@@ -14,7 +14,7 @@ import math
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import altair as alt
 
@@ -34,6 +34,8 @@ _NINES = [1, 2, 4, 10, 100, 1_000, 10_000, 100_000, 1_000_000]
 _LABELS = ["0 %", "50 %", "75 %", "90 %", "99 %", "99.9 %", "99.99 %", "99.999 %", "99.9999 %"]
 _BLUE, _VERMILION, _GREY = "#0072B2", "#D55E00", "#555555"
 _SIDES = ("old", "new")
+
+TimeKind = Literal["service", "response"]
 
 
 @dataclass(frozen=True)
@@ -57,12 +59,13 @@ def overlay_specification(comparison: Comparison, old: Sequence[Stored], new: Se
     """The Vega-Lite specification that all formats are made of; raises as `overlay_chart`."""
     panels = []
     for one in comparison.benchmarks:
+        kind = _time_kind(one.name, [stored.result for stored in (*old, *new)])
         sides = {
-            side: [found for stored in results if (found := _distribution(stored.result, one.name)) is not None]
+            side: [found for stored in results if (found := _distribution(stored.result, one.name, kind)) is not None]
             for side, results in zip(_SIDES, (old, new), strict=True)
         }
         if all(sides.values()):
-            panels.append(_panel(one, sides, _what(comparison, old, new)))
+            panels.append(_panel(one, sides, f"{kind} time"))
     if not panels:
         raise ValueError("no benchmark has its distribution stored on both sides")
     stacked = alt.vconcat(*panels, spacing=40).resolve_scale(color="independent", strokeDash="independent")
@@ -83,22 +86,22 @@ def percentile_points(distribution: Distribution) -> Iterator[tuple[float, float
         yield nines, time_ns / 1e3
 
 
-def _what(comparison: Comparison, old: Sequence[Stored], new: Sequence[Stored]) -> str:
-    if comparison.kind == "latency":
-        return "service time, one round trip after the other"
-    results = [one.result for one in (*old, *new)]
-    is_open = all(one.scenario.model == "open" for one in results if isinstance(one, LoadResult))
-    return "response time" if is_open else "service time, of a closed load"
+def _time_kind(name: str, results: Sequence[Result]) -> TimeKind:
+    """Response time where all that have the operation have it; connecting, for one, has none."""
+    loads = [one for one in results if isinstance(one, LoadResult)]
+    operations = [operation for one in loads for operation in one.operations if operation.name == name]
+    has_all = bool(operations) and all(one.response_histogram is not None for one in operations)
+    return "response" if has_all else "service"
 
 
-def _distribution(result: Result, name: str) -> Distribution | None:
+def _distribution(result: Result, name: str, kind: TimeKind) -> Distribution | None:
     if isinstance(result, LatencyResult):
         encoded = next((one.histogram for one in result.benchmarks if one.fullname == name), None)
         return None if encoded is None else Distribution(Histogram.decode(encoded), 0)
     operation = next((one for one in result.operations if one.name == name), None)
     if operation is None:
         return None
-    encoded = operation.response_histogram or operation.service_histogram
+    encoded = operation.response_histogram if kind == "response" else operation.service_histogram
     return None if encoded is None else _of_operation(operation, Histogram.decode(encoded))
 
 
