@@ -6,10 +6,7 @@ import locust, whose import changes the process (see bench/load).
 """
 
 import io
-import re
-import subprocess
 import sys
-from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -21,21 +18,22 @@ from bench.compare.failure import AbError, AbFailedError
 from bench.compare.sides import compare as compare_results
 from bench.compare.stored import IncomparableError
 from bench.compare.trend import SIGNIFICANCE, Metric, machine_name, trends
+from bench.report.chart_formats import CHART_FORMATS
 from bench.report.comparison_markdown import comparison_markdown
 from bench.report.comparison_table import comparison_table
 from bench.report.figures import printable
 from bench.report.hlog import hlog as hlog_lines
 from bench.report.hlog import intervals_of, write_hlog
-from bench.report.trend_table import CHART_FORMATS, trend_table
-from bench.results.model import KINDS, Kind, LoadResult, Result
+from bench.report.trend_table import trend_table
+from bench.results.history import all_results, history
+from bench.results.model import KINDS, Kind, LoadResult
 from bench.results.selection import select
-from bench.results.store import DEFAULT_ROOT, ResultError, Store, load
+from bench.results.store import DEFAULT_ROOT, ResultError, Store
 
 _FAILED = 1
 _MISUSE = 2
 _INTERRUPTED = 130  # 128 + SIGINT and 128 + SIGPIPE, as a shell reports them
 _BROKEN_PIPE = 141
-_FULL_ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 app = typer.Typer(
     name="bench",
@@ -233,11 +231,11 @@ def trend(
     """
     if output is not None and output.suffix not in CHART_FORMATS:
         raise ResultError(f"--output {output}: its name has to end in {', '.join(CHART_FORMATS)}")
-    stored = _all_results(results, KINDS if kind is None else (kind,))
+    stored = all_results(results, KINDS if kind is None else (kind,), leave_out=_say_left_out)
     found = trends(
         stored,
         metric,
-        _history({result.commit_info.id for result in stored}),
+        history({result.commit_info.id for result in stored}),
         raw=raw,
         significance=significance,
         benchmarks=benchmark or (),
@@ -334,38 +332,8 @@ def _write(option: str, path: Path, data: bytes) -> None:
         raise ResultError(f"{option} {path}: {error.strerror or error}") from None
 
 
-def _all_results(root: Path, kinds: Sequence[Kind]) -> list[Result]:
-    """Those of all machines. One that cannot be read is said on stderr: it must not hide the others, nor be hidden."""
-    paths = [path for kind in kinds for path in sorted((root / kind).glob("*/*.json"))]
-    read: list[Result] = []
-    for path in paths:
-        try:
-            result = load(path)
-        except ResultError as error:
-            print(f"bench: left out: {printable(' '.join(str(error).split()))}", file=sys.stderr)  # noqa: T201
-        else:
-            read += [result] if result.kind in kinds else []
-    if not read:
-        places = " or ".join(str(root / kind) for kind in kinds)
-        why = f"none of {len(paths)} files can be read" if paths else "make one by `pytest bench` or `locust`"
-        raise ResultError(f"no results in {places}: {why}")
-    return read
-
-
-def _history(commits: Iterable[str]) -> list[str] | None:
-    """All that leads to these commits, parents first; None where git or the repository is missing."""
-    ids = [commit for commit in commits if _FULL_ID.fullmatch(commit)]
-    try:
-        listed = subprocess.run(
-            ["git", "rev-list", "--topo-order", "--reverse", "--ignore-missing", "--stdin"],
-            input="".join(f"{commit}\n" for commit in ids),
-            capture_output=True,
-            check=True,
-            encoding="utf-8",
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return listed.stdout.split()
+def _say_left_out(reason: str) -> None:
+    print(f"bench: left out: {printable(' '.join(reason.split()))}", file=sys.stderr)  # noqa: T201
 
 
 def main() -> NoReturn:

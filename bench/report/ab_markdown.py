@@ -18,8 +18,8 @@ _MARKS: dict[Verdict, str] = {
 
 def ab_markdown(result: AbResult) -> str:
     """The comparison: the answer first, p50 of each benchmark, then all the rest, folded."""
-    lines = [f"### {_text(headline(result))}", ""]
-    lines += [f"A: {_text(side_words(result.a))}  ", f"B: {_text(side_words(result.b))}", ""]
+    lines = [f"### {as_text(headline(result))}", ""]
+    lines += [f"A: {as_text(side_words(result.a))}  ", f"B: {as_text(side_words(result.b))}", ""]
     primary = [(one, metric) for one in result.benchmarks for metric in one.metrics if metric.metric == "p50"]
     rest = [(one, metric) for one in result.benchmarks for metric in one.metrics if metric.metric != "p50"]
     lines += _table(result, primary)
@@ -32,7 +32,7 @@ def ab_markdown(result: AbResult) -> str:
             "",
             "</details>",
         ]
-    lines += ["", _text(basis(result)) + "."]
+    lines += ["", as_text(basis(result)) + "."]
     lines += [
         "Times are of one round trip; a positive effect is slower. `saturated` is the time that one takes with "
         f"{result.settings.in_flight} in flight. *Slower* means that the whole interval is beyond "
@@ -40,7 +40,7 @@ def ab_markdown(result: AbResult) -> str:
     ]
     said = [*result.notes, *(f"{spoiler.kind}: {spoiler.text}" for spoiler in result.spoilers)]
     if said:
-        lines += ["", *(f"- {_text(one)}" for one in said)]
+        lines += ["", *(f"- {as_text(one)}" for one in said)]
     return "\n".join(lines) + "\n"
 
 
@@ -49,7 +49,7 @@ def _table(result: AbResult, rows: list[tuple[AbBenchmark, AbMetric]]) -> list[s
     lines = [f"| | A µs | B µs | effect | {interval} | verdict |", "| --- | ---: | ---: | ---: | :---: | --- |"]
     for benchmark, metric in rows:
         cells = [
-            f"{_text(benchmark.name)} {METRICS[metric.metric]}",
+            f"{as_text(benchmark.name)} {METRICS[metric.metric]}",
             time_us(metric.a_us),
             time_us(metric.b_us),
             *effect_words(metric),
@@ -59,7 +59,7 @@ def _table(result: AbResult, rows: list[tuple[AbBenchmark, AbMetric]]) -> list[s
     return lines
 
 
-def _text(text: str) -> str:
+def as_text(text: str) -> str:
     """Without what Markdown or HTML would take for markup, a mention or the end of a cell."""
     shown = printable(" ".join(text.split())).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     for character in "\\|`*_[]":

@@ -10,7 +10,7 @@ from typing import Any
 import altair as alt
 import vl_convert
 
-from bench.report.trend_table import ChartFormat
+from bench.report.chart_formats import ChartFormat
 
 _PNG_SCALE = 2
 _VEGA_LITE = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])

@@ -5,7 +5,7 @@ never as markup.
 """
 
 from bench.compare.stored import FAILING, Compared, Comparison, Row
-from bench.report.ab_markdown import _text as as_text
+from bench.report.ab_markdown import as_text
 from bench.report.ab_table import percent
 from bench.report.comparison_table import (
     controls,

@@ -20,8 +20,8 @@ import altair as alt
 
 from bench.compare.stored import Compared, Comparison, Figure
 from bench.report.chart_file import chart_file
+from bench.report.chart_formats import ChartFormat
 from bench.report.figures import microseconds, printable
-from bench.report.trend_table import ChartFormat
 from bench.results.model import LatencyResult, LoadResult, Operation, Result
 from bench.results.store import Stored
 from bench.timing.histogram import Histogram

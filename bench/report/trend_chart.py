@@ -4,18 +4,17 @@ Rules of this file: trends in, text or bytes out; nothing is fetched, now or whe
 series. Colours are Okabe and Ito's, which colour-blind people can tell apart, and shapes say the same again.
 """
 
-import html
 import json
 import textwrap
 from typing import Any
 
 import altair as alt
-import vl_convert
 
 from bench.compare.trend import Point, Series, Trends, fewest_results
+from bench.report.chart_file import chart_file
+from bench.report.chart_formats import ChartFormat
 from bench.report.figures import printable
 from bench.report.trend_table import (
-    ChartFormat,
     change_text,
     commit_text,
     level_text,
@@ -29,10 +28,8 @@ from bench.report.trend_table import (
 
 _WIDTH = 860
 _HEIGHT = 220
-_PNG_SCALE = 2
 _TITLE_LETTERS, _SUBTITLE_LETTERS = 100, 130  # that fit into the width
 _MOST_COMMITS_ON_AXIS = 40
-_VEGA_LITE = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
 _BLUE, _VERMILION, _ORANGE, _GREY = "#0072B2", "#D55E00", "#E69F00", "#555555"
 _CLEAN, _DIRTY, _UNSOUND = "clean", "uncommitted changes, or a lower bound", "not judged"
 
@@ -40,11 +37,7 @@ _CLEAN, _DIRTY, _UNSOUND = "clean", "uncommitted changes, or a lower bound", "no
 def trend_chart(trends: Trends, form: ChartFormat) -> bytes:
     """The chart of all series in that format; raises ValueError where there is no series."""
     specification = chart_specification(trends)
-    if form == "svg":
-        return vl_convert.vegalite_to_svg(specification, vl_version=_VEGA_LITE).encode()
-    if form == "png":
-        return bytes(vl_convert.vegalite_to_png(specification, vl_version=_VEGA_LITE, scale=_PNG_SCALE))
-    return _page(specification, trends).encode()
+    return chart_file(specification, form, f"bench trend: {trends.metric}")
 
 
 def chart_specification(trends: Trends) -> dict[str, Any]:
@@ -176,26 +169,3 @@ def _steps(series: Series, x: alt.X) -> list[alt.Chart]:
             text="change:N", y=alt.value(0)
         ),
     ]
-
-
-def _page(specification: dict[str, Any], trends: Trends) -> str:
-    """One HTML file with Vega in it. (vl-convert's own lets a name that contains `</script>` end the script.)"""
-    bundle = vl_convert.javascript_bundle(vl_version=_VEGA_LITE)  # type: ignore[call-arg]  # it has a default
-    embedded = json.dumps(specification).replace("<", "\\u003c")
-    options = json.dumps({"renderer": "svg", "actions": {"export": True, "source": False, "editor": False}})
-    title = html.escape(f"bench trend: {trends.metric}")
-    return f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="UTF-8">
-<title>{title}</title>
-<style>body {{ font-family: sans-serif; margin: 2em; }}</style>
-</head>
-<body>
-<h1>{title}</h1>
-<div id="chart"></div>
-<script>{bundle}</script>
-<script>vegaEmbed("#chart", {embedded}, {options}).catch(console.error);</script>
-</body>
-</html>
-"""

@@ -7,7 +7,6 @@ first, the steps, comes last, where a terminal ends.
 import datetime as dt
 import re
 from collections.abc import Iterator
-from typing import Literal
 
 from rich.console import Console
 
@@ -15,11 +14,6 @@ from bench.compare.stored import Figure
 from bench.compare.trend import Point, Series, Step, Trends, fewest_results
 from bench.report.figures import UNKNOWN, count, microseconds, per_second, printable, ratio
 from bench.report.lines import print_line, print_row, widths
-
-ChartFormat = Literal["html", "svg", "png"]
-
-CHART_FORMATS: dict[str, ChartFormat] = {".html": "html", ".svg": "svg", ".png": "png"}
-"""By the ending of a file's name. Here, because importing what draws takes a second."""
 
 _HASH = re.compile("[0-9a-f]{7,64}")
 _SHORT_COMMIT = 10

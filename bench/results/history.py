@@ -1,0 +1,48 @@
+"""All stored results, and the order of their commits: what a trend is made from."""
+
+import re
+import subprocess
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from bench.results.model import Kind, Result
+from bench.results.store import ResultError, load
+
+_FULL_ID = re.compile("[0-9a-f]{40,64}")
+
+
+def all_results(root: Path, kinds: Sequence[Kind], leave_out: Callable[[str], object]) -> list[Result]:
+    """Those of all machines. `leave_out` is told of each that cannot be read, which hides the others no more than itself.
+
+    Raises ResultError where there is none.
+    """
+    paths = [path for kind in kinds for path in sorted((root / kind).glob("*/*.json"))]
+    read: list[Result] = []
+    for path in paths:
+        try:
+            result = load(path)
+        except ResultError as error:
+            leave_out(str(error))
+        else:
+            read += [result] if result.kind in kinds else []
+    if not read:
+        places = " or ".join(str(root / kind) for kind in kinds)
+        why = f"none of {len(paths)} files can be read" if paths else "make one by `pytest bench` or `locust`"
+        raise ResultError(f"no results in {places}: {why}")
+    return read
+
+
+def history(commits: Iterable[str]) -> list[str] | None:
+    """All that leads to these commits, parents first; None where git or the repository is missing."""
+    ids = [commit for commit in commits if _FULL_ID.fullmatch(commit)]
+    try:
+        listed = subprocess.run(
+            ["git", "rev-list", "--topo-order", "--reverse", "--ignore-missing", "--stdin"],
+            input="".join(f"{commit}\n" for commit in ids),
+            capture_output=True,
+            check=True,
+            encoding="utf-8",
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return listed.stdout.split()
