@@ -12,7 +12,7 @@ _FULL_ID = re.compile("[0-9a-f]{40,64}")
 
 
 def all_results(root: Path, kinds: Sequence[Kind], leave_out: Callable[[str], object]) -> list[Result]:
-    """Those of all machines. `leave_out` is told of each that cannot be read, which hides the others no more than itself.
+    """Those of all machines. `leave_out` is told of each that cannot be read, which does not hide the others.
 
     Raises ResultError where there is none.
     """
