@@ -263,7 +263,8 @@ class LoadProcess:
             elif isinstance(item, TaskRaised):
                 self._tell_of_error(item)
             elif isinstance(item, SendingEnded):
-                self._close_window(item.at_ns)
+                if item.at_ns >= self.account.started_ns:  # not of a test whose end did not wait for it
+                    self._close_window(item.at_ns)
             elif isinstance(item, Refused):
                 if item not in self._refused:
                     self._refused.add(item)
