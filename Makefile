@@ -10,11 +10,11 @@ PEERS := bench/peers
 PEERS_PYTHON := $(PEERS)/.venv/.ready
 PEERS_NODE := $(PEERS)/node_modules/.package-lock.json
 
-.PHONY: help bench load serve accuracy peers peers-tools test lint types lock clean
+.PHONY: help bench load serve accuracy peers peers-tools test test-slow lint types lock clean
 .DEFAULT_GOAL := help
 
 help:  ## what there is to make
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-9s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-9s %s\n", $$1, $$2}'
 
 # --without-pip: on Debian, `venv` alone lacks ensurepip, so the pip that is there installs into the new environment.
 $(READY): requirements.lock pyproject.toml
@@ -71,8 +71,11 @@ selfcheck: $(READY)  ## does `bench ab` say the truth on this machine? (an hour;
 	$(BIN)/python -m bench.selfcheck
 
 # Most of the time the tests wait for processes: two at a time take little more than half as long.
-test: $(READY) $(NODE_READY) $(HLOG_READY)  ## the tests
-	$(BIN)/pytest -n 2 --dist loadfile
+test: $(READY) $(NODE_READY) $(HLOG_READY)  ## the tests, but for the slowest
+	$(BIN)/pytest -n 2 --dist loadfile -m "not slow"
+
+test-slow: $(READY) $(NODE_READY) $(HLOG_READY)  ## the slowest tests: many real runs
+	$(BIN)/pytest -n 2 --dist load -m slow
 
 lint: $(READY)  ## ruff, lint and format
 	$(BIN)/ruff check .

@@ -102,6 +102,7 @@ def stored(temporary: Path) -> AbResult:
 # The answer
 
 
+@pytest.mark.slow
 def test_a_slower_revision_fails(repository: TestRepository, temporary: Path) -> None:
     markdown = temporary.parent / "comment.md"
     arguments = ("quick", "slow", *OPTIONS, *SMALL, "--precision", "60", "--markdown", markdown)

@@ -16,6 +16,7 @@ BENCH = [sys.executable, "-c", "from bench.cli import main; main()", "accuracy"]
 LIMIT_S = 100.0
 
 
+@pytest.mark.slow
 def test_a_quick_check(tmp_path: Path) -> None:
     file = tmp_path / "accuracy.json"
     wanted = "delay-2ms,lost,workers"

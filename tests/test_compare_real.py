@@ -11,6 +11,8 @@ from test_cli import bench
 
 from bench.results.store import Store
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 SHORT = ("--benchmark-max-time=0.05", "--benchmark-min-rounds=5", "--effort=quick", "-p", "no:cacheprovider")
 

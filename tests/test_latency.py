@@ -261,6 +261,7 @@ def test_a_server_that_dies_fails_its_benchmark_in_one_line(tmp_path: Path) -> N
     assert bench.stored() == []
 
 
+@pytest.mark.slow
 def test_the_same_on_all_stages_with_pytest_benchmarks_own_options(bench: Bench) -> None:
     own = ("--benchmark-save=mine", "--benchmark-columns=median,iterations", "--benchmark-max-time=0.001")
     run = bench.run(*own, "-k", "uvloop")

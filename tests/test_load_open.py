@@ -74,6 +74,7 @@ def assert_accounted(result: LoadResult, row: Operation) -> None:
 # ---------------------------------------------------------------------------------------------- mixes of faults
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
 def test_a_mix_of_faults(tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Open and closed, one process and two, each with faults drawn at random: the counts add up."""
@@ -280,6 +281,7 @@ def test_a_worker_that_dies_leaves_what_it_had_reported(tmp_path: Path, service:
     assert result.generator.processes == 2
 
 
+@pytest.mark.slow
 def test_a_worker_that_quits_leaves_its_share_to_the_other(tmp_path: Path, service: ServerProcess) -> None:
     with LocustProcess(
         tmp_path, "OpenUser", "--host", service.url, "-u", "4", "-r", "4", "--rate", "200:4s", "--arrivals", "constant",
@@ -299,6 +301,7 @@ def test_a_worker_that_quits_leaves_its_share_to_the_other(tmp_path: Path, servi
     assert row.scheduled <= 800
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("processes", [1, 2])
 def test_the_rate_stays_when_the_number_of_users_changes(
     tmp_path: Path, service: ServerProcess, processes: int

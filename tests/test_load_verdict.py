@@ -99,6 +99,7 @@ def test_a_tenth_of_all_does() -> None:
 # ---------------------------------------------------------------------------------------------- real runs
 
 
+@pytest.mark.slow
 def test_a_rate_beyond_what_it_can_send(tmp_path: Path) -> None:
     """So many arrivals a second are several times what one process can begin."""
     with EchoProcess() as server:
@@ -116,6 +117,7 @@ def test_a_rate_beyond_what_it_can_send(tmp_path: Path) -> None:
     assert operation(result).scheduled == 400_100, "what it could not send is accounted for"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="needs sched_setaffinity")
 def test_hogs_on_its_core_and_back(tmp_path: Path) -> None:
     """The first part of the run has ten busy loops on the generator's core, the rest has none."""

@@ -51,6 +51,7 @@ def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
 # --- the command ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_small_comparison(tmp_path: Path) -> None:
     names = "ours,asyncclient,epoll"
     ended = run(
@@ -340,6 +341,7 @@ def test_addresses_enough_for_the_ports_that_a_machine_has() -> None:
     assert capacity.addresses(60_000) == ["127.0.0.1", "127.0.0.2", "127.0.0.3"]
 
 
+@pytest.mark.slow
 def test_a_small_capacity_run() -> None:
     command = [
         sys.executable,

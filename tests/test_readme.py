@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 ENVIRONMENT = Path(sys.executable).parent.parent
@@ -22,6 +24,7 @@ def shell_blocks() -> list[str]:
     return [block.strip() for block in re.findall(r"^```sh\n(.*?)^```", README, re.MULTILINE | re.DOTALL)]
 
 
+@pytest.mark.slow
 def test_commands(tmp_path: Path) -> None:
     copy = tmp_path / "clone"
     files = subprocess.run(

@@ -54,6 +54,7 @@ def test_the_busy_wait_is_at_least_as_long_as_asked() -> None:
     assert waited_ns(3_000) >= 3_000
 
 
+@pytest.mark.slow
 def test_one_comparison_for_real() -> None:
     command = [sys.executable, "-m", "bench.selfcheck", "--aa", "0", "--injected", "1", "--max-time", "4"]
     ended = subprocess.run([*command, "--no-stored"], capture_output=True, text=True, check=False, timeout=120)

@@ -198,6 +198,8 @@ class _Run:
         raise NotImplementedError
 
     def _on_quit(self, **_: Any) -> None:
+        # All that is left is to exit: a late Ctrl-C would only print a traceback.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         self.process.close()
 
 
