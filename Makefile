@@ -70,9 +70,9 @@ accuracy: $(READY)  ## what is reported of servers whose truth is known, beside 
 selfcheck: $(READY)  ## does `bench ab` say the truth on this machine? (an hour; it should have nothing else to do)
 	$(BIN)/python -m bench.selfcheck
 
-# Most of the time the tests wait for processes: two at a time take little more than half as long.
+# Most of the time the tests wait for processes: three at a time take little more than a third as long.
 test: $(READY) $(NODE_READY) $(HLOG_READY)  ## the tests, but for the slowest
-	$(BIN)/pytest -n 2 --dist loadfile -m "not slow"
+	$(BIN)/pytest -n 3 --dist loadfile -m "not slow"
 
 test-slow: $(READY) $(NODE_READY) $(HLOG_READY)  ## the slowest tests: many real runs
 	$(BIN)/pytest -n 2 --dist load -m slow

@@ -19,7 +19,14 @@ def run(tmp_path: Path, *arguments: str) -> LocustProcess:
     return locust
 
 
-@pytest.mark.parametrize("more", [(), ("--rate", "200"), ("--processes", "2")], ids=["closed", "open", "two processes"])
+@pytest.mark.parametrize(
+    "more",
+    [
+        pytest.param((), id="closed"),
+        pytest.param(("--rate", "200"), id="open", marks=pytest.mark.slow),
+        pytest.param(("--processes", "2"), id="two processes", marks=pytest.mark.slow),
+    ],
+)
 def test_the_legs_add_up_to_the_service_time(tmp_path: Path, more: tuple[str, ...]) -> None:
     locust = run(tmp_path, "--breakdown", *more)
     row = operation(locust.result())

@@ -223,6 +223,7 @@ def test_cores_are_kept_awake(bench: Bench) -> None:
     assert "cores halt" not in run.stdout
 
 
+@pytest.mark.slow
 def test_no_replicates_of_a_server_in_the_loop_and_over_polling_no_bare_control(bench: Bench) -> None:
     run = bench.run("-k", "event-polling and uvloop")
     assert run.returncode == 0, run.stdout

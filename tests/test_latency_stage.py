@@ -111,6 +111,7 @@ def test_several_processes_with_their_controls_on_the_servers_core(stages: Stage
 @pytest.mark.parametrize(
     ("control", "said"), [("same-stack", "of the control: "), ("bare", "the echo server does not")]
 )
+@pytest.mark.slow
 def test_a_control_that_died_is_told_of(stages: Stages, control: str, said: str) -> None:
     stage = stages.enter("process", "asyncio", replicated=True)
     assert stage.replicas is not None

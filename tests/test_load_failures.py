@@ -29,7 +29,7 @@ def error_lines(output: str) -> list[str]:
     return [line.partition("/ERROR/")[2].partition(": ")[2] for line in output.splitlines() if "/ERROR/" in line]
 
 
-@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("processes", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_run_that_never_connected(tmp_path: Path, closed_port: int, processes: int) -> None:
     url = f"http://127.0.0.1:{closed_port}"
     arguments = ["--processes", "2"] if processes > 1 else []
@@ -51,7 +51,7 @@ def test_a_host_that_is_no_socket_io_server(tmp_path: Path) -> None:
     assert line.startswith(f"no user ever connected: {url}")
 
 
-@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("processes", [1, pytest.param(2, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     ("arguments", "code", "line"),
     [

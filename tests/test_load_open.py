@@ -264,6 +264,7 @@ def test_two_workers_share_one_schedule_and_their_figures_merge(
     assert row.response_us.max == pytest.approx(union.max_ns / 1000)
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_leaves_what_it_had_reported(tmp_path: Path, service: ServerProcess) -> None:
     with LocustProcess(
         tmp_path, "OpenUser", "--host", service.url, "-u", "4", "-r", "4", "--rate", "200:4s", "--arrivals", "constant",
@@ -356,7 +357,7 @@ def is_up(page: httpx.Client) -> bool:
 # ---------------------------------------------------------------------------------------------- users' own arrivals
 
 
-@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("processes", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_users_with_arrivals_of_their_own(
     tmp_path: Path, service: ServerProcess, processes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -444,7 +445,7 @@ def test_a_task_that_catches_what_was_not_sent(tmp_path: Path) -> None:
         assert_accounted(result, row)
 
 
-@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("processes", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_ctrl_c_awaits_replies_and_a_second_one_does_not(tmp_path: Path, processes: int) -> None:
     more = ["--processes", "2"] if processes > 1 else []
     with (

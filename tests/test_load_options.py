@@ -101,7 +101,7 @@ def test_a_warm_up_longer_than_the_run(tmp_path: Path, service: ServerProcess) -
     assert "the run ended before its users were there and warm" in locust.output
 
 
-@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("processes", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_the_web_form(tmp_path: Path, service: ServerProcess, processes: int) -> None:
     port = free_port()
     more = ["--processes", "2"] if processes > 1 else []

@@ -182,7 +182,7 @@ def test_a_user_that_begins_with_polling(tmp_path: Path, service: ServerProcess)
     assert operation(result).ok == answered(service.url) - before >= 20
 
 
-@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("processes", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_whoever_listens_to_requests_hears_each_once(
     tmp_path: Path, service: ServerProcess, processes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

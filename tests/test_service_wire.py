@@ -454,5 +454,5 @@ async def test_nothing_is_left_when_the_service_ends_and_it_can_start_again(good
 async def nothing_more_runs(than: set[asyncio.Task[Any]]) -> None:
     """What was cancelled takes a turn of the loop to end."""
     async with asyncio.timeout(TIMEOUT_S):
-        while asyncio.all_tasks() - than:
+        while asyncio.all_tasks() - than:  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.01)
