@@ -26,7 +26,7 @@ from gevent import monkey
 from bench.load.alarm import Alarm
 from bench.load.recording import Batch, Delays, OperationLog
 
-FLUSH_INTERVAL_S = 0.1
+FLUSH_INTERVAL_S = 0.5
 _PROBE_INTERVAL_NS = 10_000_000
 
 # The gevent side counts batches while the loop runs. CPython hands the interpreter lock over only after this long:
