@@ -1,7 +1,7 @@
 """`python -m bench.selfcheck`: does `bench ab` say the truth here, and does it cry wolf? An hour on a quiet machine.
 
-It compares the service with itself again and again, and with itself plus a busy wait in its handler of about 1, 2 and
-5 % of a round trip, whose length is measured before. Each comparison is a real `bench ab`, on a copy of this repository
+It compares the service with itself again and again, and with itself plus a busy loop in its handler of about 1, 2 and
+5 % of a round trip. How much that really is, the service's own stamps tell before (see `calibrated`). Each comparison is a real `bench ab`, on a copy of this repository
 in which the busy waits are branches. Before and after all that, and once under a CPU hog, it runs `pytest bench` and
 compares what was stored.
 
@@ -22,17 +22,22 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean
+from statistics import fmean, median
 from time import perf_counter_ns
 
+import uvloop
 from rich.console import Console
 
 from bench.compare.ab_options import plan
 from bench.compare.failure import AbError, AbFailedError
 from bench.compare.interleaved import compare_revisions
+from bench.latency.loop import OwnLoop
 from bench.report.lines import print_line, print_table
 from bench.results.ab import AbMetric
-from bench.server import generator_cores
+from bench.roundtrip import FOO_BAR, Exchange, tokens
+from bench.server import Awake, ServerProcess, generator_cores
+from bench.server.awake import availability
+from bench.wire.client import FastClient
 
 PROJECT = Path(__file__).parent.parent
 
@@ -44,10 +49,14 @@ POWER = 0.90
 """Of true slowdowns of 1 % and more, at least so many are found, where the precision was reached."""
 _TAIL = 0.01
 
-_HANDLER = "    async def _foo(self, sid: str, arguments: Sequence[Any]) -> dict[str, Any]:\n"
-_BUSY_WAIT = (
-    "        until_ns = perf_counter_ns() + {wait_ns}\n        while perf_counter_ns() < until_ns:\n            pass\n"
-)
+_BEGINNING = "        began_ns = monotonic_ns() if self._stamps else 0\n"
+_BUSY_LOOP = "        for _ in range({loops}):\n            pass\n"
+_CALIBRATIONS = 8
+_TIMEOUT_NS = 5_000_000_000
+_CALIBRATION_ROUND_TRIPS = 2_000
+_WARM_UP_ROUND_TRIPS = 300
+_USUAL_US = 150.0
+"""A round trip, as long as none was measured."""
 _STORED = "websocket-fast-process-uvloop"
 _INTERRUPTED = 130
 
@@ -116,17 +125,79 @@ def checks(comparisons: Sequence[Comparison]) -> list[Check]:
 # --- the copy with its branches ---------------------------------------------------------------------------------------
 
 
-def waited_ns(wait_ns: int) -> float:
-    """How long the busy wait of that many nanoseconds takes, on average."""
+def loop_ns() -> float:
+    """How long one turn of an empty loop takes here, when nothing else runs."""
+    turns = 200_000
     durations = []
-    for _ in range(20_000):
+    for _ in range(20):
         began_ns = perf_counter_ns()
-        until_ns = perf_counter_ns() + wait_ns
-        while perf_counter_ns() < until_ns:
+        for _ in range(turns):
             pass
         durations.append(perf_counter_ns() - began_ns)
-    durations.sort()
-    return fmean(durations[: len(durations) * 9 // 10])  # without what the machine did meanwhile
+    return min(durations) / turns
+
+
+def calibrated(copy: Path, branch: str) -> float:
+    """By how much of a round trip the branch's handler takes longer than main's: the truth to find.
+
+    The handler's time is what the service stamps. The mean over several starts of both, one after the other: the
+    difference of the medians, as a share of main's round trip in that start, so that a machine that is slow for a while
+    is so in both.
+    """
+    shares = []
+    for _ in range(_CALIBRATIONS):
+        handler_us, _ = _medians_us(copy, branch)
+        usual_us, round_trip_us = _medians_us(copy, "main")
+        shares.append((handler_us - usual_us) / round_trip_us)
+    return fmean(shares)
+
+
+def _medians_us(copy: Path, branch: str) -> tuple[float, float]:
+    """Of the handler and of the round trip."""
+    _git(copy, "checkout", "--quiet", branch)
+    try:
+        with (
+            ServerProcess(directory=copy, environment={"FOOBAR_STAMPS": "true"}) as server,
+            _pinned(generator_cores()),
+            OwnLoop.open(uvloop.new_event_loop) as loop,
+        ):
+            return loop.run(_timed(server.url))
+    finally:
+        _git(copy, "checkout", "--quiet", "main")
+
+
+async def _timed(url: str) -> tuple[float, float]:
+    client = FastClient()
+    handled_ns: list[int] = []
+    took_ns: list[int] = []
+    exchange = Exchange(client, tokens("calibration", 0), _TIMEOUT_NS)
+    await client.connect(url)
+    try:
+        for _ in range(_WARM_UP_ROUND_TRIPS + _CALIBRATION_ROUND_TRIPS):
+            completed = await exchange(FOO_BAR)
+            began_ns, ended_ns = completed.reply[0]["handled_ns"]
+            handled_ns.append(ended_ns - began_ns)
+            took_ns.append(completed.service_ns)
+    finally:
+        exchange.close()
+        await client.disconnect()
+    return median(handled_ns[_WARM_UP_ROUND_TRIPS:]) / 1000, median(took_ns[_WARM_UP_ROUND_TRIPS:]) / 1000
+
+
+def awake_cores() -> tuple[int, ...]:
+    """The cores that can be kept awake, as `bench ab` keeps them."""
+    cores = tuple(sorted(os.sched_getaffinity(0)))
+    return () if availability(cores) else cores
+
+
+@contextmanager
+def _pinned(cores: tuple[int, ...]) -> Iterator[None]:
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores or before)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def _git(repository: Path, *arguments: str) -> None:
@@ -147,15 +218,14 @@ def _copy(folder: Path) -> Path:
     return copy
 
 
-def _branch(copy: Path, name: str, wait_ns: int) -> None:
-    """A branch whose handler waits that long before it does anything. Raises AbError where the handler is not found."""
+def _branch(copy: Path, name: str, loops: int) -> None:
+    """A branch whose handler turns round in a loop so often. Raises AbError where the handler is not found."""
     _git(copy, "checkout", "--quiet", "-b", name, "main")
     path = copy / "app" / "service.py"
     source = path.read_text()
-    if source.count(_HANDLER) != 1:
+    if source.count(_BEGINNING) != 1:
         raise AbError("the handler of FOO is not where the selfcheck looks for it, in app/service.py")
-    source = source.replace(_HANDLER, _HANDLER + _BUSY_WAIT.format(wait_ns=wait_ns))
-    path.write_text(source.replace("import monotonic_ns", "import monotonic_ns, perf_counter_ns"))
+    path.write_text(source.replace(_BEGINNING, _BEGINNING + _BUSY_LOOP.format(loops=loops)))
     _git(copy, "commit", "--quiet", "--all", f"--message={name}")
     _git(copy, "checkout", "--quiet", "main")
 
@@ -163,13 +233,12 @@ def _branch(copy: Path, name: str, wait_ns: int) -> None:
 # --- the runs ---------------------------------------------------------------------------------------------------------
 
 
-def _compare(copy: Path, branch: str, injected: float, wait_ns: float, max_time_s: float) -> Comparison:
+def _compare(copy: Path, branch: str, injected: float, truth: float, max_time_s: float) -> Comparison:
     asked = plan(
         app=None, event=None, reply=None, payload=None, benchmarks="event", max_time=f"{max_time_s:g}"
     )  # as `bench ab` is told by default
     result = compare_revisions(asked, "main", branch, copy)
     metric = next(metric for metric in result.benchmarks[0].metrics if metric.metric == "p50")
-    truth = wait_ns / 1000 / metric.a_us if injected else 0.0
     return Comparison(injected, truth, metric, result.restarts, result.duration_s, result.stopped_by)
 
 
@@ -252,19 +321,18 @@ def _run(options: argparse.Namespace, console: Console) -> bool:
             stored.append(_store(folder / "results"))
         copy = _copy(folder)
         runs = [0.0] * options.aa + [share for share in SLOWDOWNS for _ in range(options.injected)]
-        waits: dict[float, float] = {0.0: 0.0}
-        _branch(copy, "same", 0)
-        _git(copy, "branch", "--force", "same", "main")
+        truths = {0.0: 0.0}
+        _git(copy, "branch", "same", "main")
         try:
             for number, injected in enumerate(runs, 1):
-                if injected not in waits:
-                    base_us = fmean(one.metric.a_us for one in comparisons) if comparisons else 100.0
-                    wait_ns = round(injected * base_us * 1000)
-                    wait_ns = max(0, round(wait_ns - (waited_ns(wait_ns) - wait_ns)))
-                    _branch(copy, f"slower-{injected:.0%}".replace("%", ""), wait_ns)
-                    waits[injected] = waited_ns(wait_ns)
-                branch = f"slower-{injected:.0%}".replace("%", "") if injected else "same"
-                one = _compare(copy, branch, injected, waits[injected], options.max_time)
+                branch = f"slower-{injected * 100:g}" if injected else "same"
+                if injected not in truths:
+                    base_us = fmean(one.metric.a_us for one in comparisons) if comparisons else _USUAL_US
+                    _branch(copy, branch, round(injected * base_us * 1000 / loop_ns()))
+                    with Awake(awake_cores()):
+                        truths[injected] = calibrated(copy, branch)
+                    print_line(console, f"{branch}: the handler takes {truths[injected]:.2%} of a round trip longer")
+                one = _compare(copy, branch, injected, truths[injected], options.max_time)
                 comparisons.append(one)
                 low, high = one.metric.low or math.nan, one.metric.high or math.nan
                 print_line(

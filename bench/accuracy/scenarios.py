@@ -267,7 +267,7 @@ def _exactly(figure: str, truth: int, ours: int) -> Reading:
 
 BASELINE = "baseline"
 
-_RATE_PER_S = 4000
+_RATE_PER_S = 1_000
 _STALL_RATE_PER_S = 500
 
 
@@ -278,7 +278,7 @@ def all_groups(quick: bool) -> tuple[Group, ...]:
 
 def _delays(quick: bool) -> Group:
     # What is warm differs from the first hundreds of round trips in its tail, so they are left out of p99.
-    load = Load(_RATE_PER_S, 1) if quick else Load(_RATE_PER_S, 4, warmup_s=1)
+    load = Load(_RATE_PER_S, 1) if quick else Load(_RATE_PER_S, 8, warmup_s=1)
     peers_s = 1.0 if quick else 3.0
     none = Scenario(BASELINE, "no delay", Faults(), load, partial(accounting, load))
     constant = [
