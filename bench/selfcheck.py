@@ -1,9 +1,9 @@
 """`python -m bench.selfcheck`: does `bench ab` say the truth here, and does it cry wolf? An hour on a quiet machine.
 
 It compares the service with itself again and again, and with itself plus a busy loop in its handler of about 1, 2 and
-5 % of a round trip. How much that really is, the service's own stamps tell before (see `calibrated`). Each comparison is a real `bench ab`, on a copy of this repository
-in which the busy waits are branches. Before and after all that, and once under a CPU hog, it runs `pytest bench` and
-compares what was stored.
+5 % of a round trip. How much that really is, the service's own stamps tell before (see `calibrated`). Each comparison
+is a real `bench ab`, on a copy of this repository in which the busy loops are branches. Before and after all that, and
+once under a CPU hog, it runs `pytest bench` and compares what was stored.
 
 How many mistakes are allowed: what the statistics promise is a probability for each comparison (see
 bench.compare.statistics), and the bound is the number that a binomial with it exceeds in 1 % of all selfchecks. So a
@@ -51,7 +51,6 @@ _TAIL = 0.01
 
 _BEGINNING = "        began_ns = monotonic_ns() if self._stamps else 0\n"
 _BUSY_LOOP = "        for _ in range({loops}):\n            pass\n"
-_CALIBRATIONS = 8
 _TIMEOUT_NS = 5_000_000_000
 _CALIBRATION_ROUND_TRIPS = 2_000
 _WARM_UP_ROUND_TRIPS = 300
@@ -137,7 +136,7 @@ def loop_ns() -> float:
     return min(durations) / turns
 
 
-def calibrated(copy: Path, branch: str) -> float:
+def calibrated(copy: Path, branch: str, starts: int) -> float:
     """By how much of a round trip the branch's handler takes longer than main's: the truth to find.
 
     The handler's time is what the service stamps. The mean over several starts of both, one after the other: the
@@ -145,7 +144,7 @@ def calibrated(copy: Path, branch: str) -> float:
     is so in both.
     """
     shares = []
-    for _ in range(_CALIBRATIONS):
+    for _ in range(starts):
         handler_us, _ = _medians_us(copy, branch)
         usual_us, round_trip_us = _medians_us(copy, "main")
         shares.append((handler_us - usual_us) / round_trip_us)
@@ -330,7 +329,7 @@ def _run(options: argparse.Namespace, console: Console) -> bool:
                     base_us = fmean(one.metric.a_us for one in comparisons) if comparisons else _USUAL_US
                     _branch(copy, branch, round(injected * base_us * 1000 / loop_ns()))
                     with Awake(awake_cores()):
-                        truths[injected] = calibrated(copy, branch)
+                        truths[injected] = calibrated(copy, branch, options.calibrations)
                     print_line(console, f"{branch}: the handler takes {truths[injected]:.2%} of a round trip longer")
                 one = _compare(copy, branch, injected, truths[injected], options.max_time)
                 comparisons.append(one)
@@ -365,10 +364,11 @@ def main() -> int:
     parser.add_argument("--aa", type=int, default=20, help="comparisons of the service with itself (20)")
     parser.add_argument("--injected", type=int, default=5, help="comparisons for each of 1, 2 and 5 %% slower (5)")
     parser.add_argument("--max-time", type=float, default=120.0, help="seconds that one comparison may take (120)")
+    parser.add_argument("--calibrations", type=int, default=8, help="starts to measure each slowdown with (8)")
     parser.add_argument("--no-stored", dest="stored", action="store_false", help="leave out what pytest bench stores")
     options = parser.parse_args()
-    if options.aa < 0 or options.injected < 0 or options.aa + options.injected == 0:
-        parser.error("--aa and --injected are numbers of runs, not both 0")
+    if options.aa < 0 or options.injected < 0 or options.aa + options.injected == 0 or options.calibrations < 1:
+        parser.error("--aa and --injected are numbers of runs, not both 0; --calibrations is 1 or more")
     try:
         return 0 if _run(options, Console()) else 1
     except (AbError, AbFailedError) as error:

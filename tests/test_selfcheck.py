@@ -53,7 +53,9 @@ def test_what_is_kept_and_what_is_broken() -> None:
 @pytest.mark.slow
 def test_one_comparison_for_real() -> None:
     command = [sys.executable, "-m", "bench.selfcheck", "--aa", "0", "--injected", "1", "--max-time", "4"]
-    ended = subprocess.run([*command, "--no-stored"], capture_output=True, text=True, check=False, timeout=120)
+    ended = subprocess.run(
+        [*command, "--calibrations", "1", "--no-stored"], capture_output=True, text=True, check=False, timeout=120
+    )
     assert ended.returncode in (0, 1), ended.stderr
     assert ended.stdout.count("restarts,") == 3
     assert "truth outside the 95 % interval" in ended.stdout
@@ -64,4 +66,6 @@ def test_misuse_is_one_line() -> None:
     command = [sys.executable, "-m", "bench.selfcheck", "--aa", "0", "--injected", "0"]
     ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert ended.returncode == 2
-    assert ended.stderr.splitlines()[-1].endswith("--aa and --injected are numbers of runs, not both 0")
+    assert ended.stderr.splitlines()[-1].endswith(
+        "--aa and --injected are numbers of runs, not both 0; --calibrations is 1 or more"
+    )
