@@ -20,7 +20,7 @@ if sys.platform != "linux":
     pytest.skip("cores are kept awake on Linux only", allow_module_level=True)
 
 CORES = tuple(sorted(os.sched_getaffinity(0)))
-LIMIT_S = 60  # on a machine that others keep busy, what is idle starts late
+LIMIT_S = 90.0  # on a saturated core what is SCHED_IDLE hardly runs
 STARTED_NS = 40_000_000  # of CPU, after which the interpreter has long been started
 SPUN_NS = 10_000_000  # little: others may use the core, and come first
 

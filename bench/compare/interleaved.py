@@ -45,6 +45,7 @@ NAMES = ("A", "B")
 
 _ENVIRONMENT_BYTES = 4096  # by up to so much the environment grows: a page, which the stack's start varies within
 _TRIAL = Shape(burst=5, pairs=2, in_flight=4, saturated_burst=8, saturated_pairs=2, warm_up=1)
+_DYING_S = 1.0
 _SAME = "both revisions are the same commit: whatever differs is noise"
 
 
@@ -445,12 +446,16 @@ class _Run:
 
 
 def _death(server: ServerProcess) -> str:
-    """Why it does not run any more; empty where it does."""
-    try:
-        server.check()
-    except ServerError as error:
-        return str(error)
-    return ""
+    """Why it does not run any more; empty where it does. A process that dies closes its connections first."""
+    give_up_at = time.monotonic() + _DYING_S
+    while True:
+        try:
+            server.check()
+        except ServerError as error:
+            return str(error)
+        if time.monotonic() > give_up_at:
+            return ""
+        time.sleep(0.01)
 
 
 @contextlib.contextmanager
