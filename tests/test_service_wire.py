@@ -459,5 +459,5 @@ async def nothing_more_runs(than: set[asyncio.Task[Any]]) -> None:
 
 
 def running_tasks() -> set[asyncio.Task[Any]]:
-    """All but the waits inside `asyncio.wait_for`: the monitor of another test's service makes a new one now and then."""
+    """All but the waits inside `asyncio.wait_for`, of which another test's service makes a new one now and then."""
     return {task for task in asyncio.all_tasks() if getattr(task.get_coro(), "__qualname__", "") != "Event.wait"}
