@@ -38,7 +38,7 @@ def service() -> Iterator[ServerProcess]:
         ),
         (
             ["OpenUser", "--rate", "100", "--warmup", "soon"],
-            "--warmup 'soon' is no time: expected seconds, as in 5, 5s or 1m30s",
+            "--warmup 'soon' is no time: expected seconds, as in 5, 0.5s or 1m30s",
         ),
         (
             ["OpenUser", "--rate", "100", "--max-in-flight", "0"],

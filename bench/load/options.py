@@ -6,6 +6,7 @@ Pure but for the registration: options in, values or a MisuseError out.
 from __future__ import annotations
 
 import inspect
+import re
 from argparse import Namespace
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from bench.load.user import SocketIOUser
 
 DEFAULT_APP = "app.main:app"
+
+_SECONDS = re.compile(r"[0-9]+(\.[0-9]+)?s?")
 
 _SHAPES: tuple[Shape, ...] = ("poisson", "constant")
 
@@ -121,11 +124,13 @@ def pacing_of(options: Namespace, share: Share) -> Pacing:
 
 def warmup_s_of(options: Namespace) -> float:
     """How long to warm up. Raises MisuseError."""
-    text = str(getattr(options, "warmup", "0") or "0")
+    text = str(getattr(options, "warmup", "0") or "0").strip()
     try:
+        if _SECONDS.fullmatch(text):
+            return float(text.removesuffix("s"))
         return float(parse_timespan(text))
     except ValueError:
-        raise MisuseError(f"--warmup {text!r} is no time: expected seconds, as in 5, 5s or 1m30s") from None
+        raise MisuseError(f"--warmup {text!r} is no time: expected seconds, as in 5, 0.5s or 1m30s") from None
 
 
 def breakdown_of(options: Namespace) -> bool:
