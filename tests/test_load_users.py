@@ -226,8 +226,8 @@ def test_web_page(tmp_path: Path, service: ServerProcess) -> None:
         def statistics() -> Any:
             return page.get("/stats/requests").json()
 
-        def answers() -> int:
-            return sum(row["num_requests"] for row in statistics()["stats"] if row["name"] == "FOO→BAR to sender")
+        def answers(operation: str = "FOO→BAR to sender") -> int:
+            return sum(row["num_requests"] for row in statistics()["stats"] if row["name"] == operation)
 
         wait_until(lambda: is_up(port), "the page is there")
         before = answered(service.url)
@@ -244,7 +244,7 @@ def test_web_page(tmp_path: Path, service: ServerProcess) -> None:
 
         between = answered(service.url)
         page.post("/swarm", data={"user_count": 3, "spawn_rate": 3, "host": service.url})
-        wait_until(lambda: answers() > 50, "the second run shows requests")
+        wait_until(lambda: answers() > 50 and answers(CONNECT) == 3, "the second run shows requests, and all users")
         page.post("/stop").raise_for_status()
         wait_until(lambda: len(locust.results()) == 2, "its result is written")
         second = locust.results()[1]
