@@ -352,7 +352,7 @@ def test_a_small_capacity_run() -> None:
         "--working",
         "5",
         "--seconds",
-        "0.5",
+        "3",  # those who work look every half second whether all are there
     ]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode == 0, ended.stderr
