@@ -35,7 +35,7 @@ from bench.latency.loop import OwnLoop
 from bench.report.lines import print_line, print_table
 from bench.results.ab import AbMetric
 from bench.roundtrip import FOO_BAR, Exchange, tokens
-from bench.server import Awake, ServerProcess, generator_cores
+from bench.server import Awake, ServerProcess, generator_cores, kept_to
 from bench.server.awake import availability
 from bench.wire.client import FastClient
 
@@ -157,7 +157,7 @@ def _medians_us(copy: Path, branch: str) -> tuple[float, float]:
     try:
         with (
             ServerProcess(directory=copy, environment={"FOOBAR_STAMPS": "true"}) as server,
-            _pinned(generator_cores()),
+            kept_to(generator_cores()),
             OwnLoop.open(uvloop.new_event_loop) as loop,
         ):
             return loop.run(_timed(server.url))
@@ -187,16 +187,6 @@ def awake_cores() -> tuple[int, ...]:
     """The cores that can be kept awake, as `bench ab` keeps them."""
     cores = tuple(sorted(os.sched_getaffinity(0)))
     return () if availability(cores) else cores
-
-
-@contextmanager
-def _pinned(cores: tuple[int, ...]) -> Iterator[None]:
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, cores or before)
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)
 
 
 def _git(repository: Path, *arguments: str) -> None:

@@ -11,7 +11,6 @@ Ctrl-C ends the measuring with the restarts that are complete; a second one is a
 
 import contextlib
 import datetime as dt
-import gc
 import os
 import random
 import secrets
@@ -30,12 +29,12 @@ from bench.compare.environments import dependencies, environment, versions
 from bench.compare.failure import AbError, AbFailedError
 from bench.compare.statistics import THRESHOLD, Estimate, StoppingRule, estimate, verdicts
 from bench.compare.worktree import Checkout, Repository
-from bench.latency.loop import OwnLoop
+from bench.latency.loop import OwnLoop, spared_by_gc
 from bench.results.ab import AbBenchmark, AbMetric, AbResult, AbSettings, AbSide, Metric, StoppedBy
 from bench.results.environment import machine_info, packages
 from bench.results.spoilers import Conditions, Interference, spoilers
 from bench.roundtrip import Exchange, tokens
-from bench.server import Awake, ServerError, ServerProcess, generator_cores
+from bench.server import Awake, ServerError, ServerProcess, generator_cores, kept_to
 from bench.server.awake import availability
 from bench.server.process import server_core
 from bench.wire.client import FastClient
@@ -247,7 +246,7 @@ class _Run:
             before = Conditions.now(self._cores)
             started_at = dt.datetime.now(dt.UTC)
             started_s = time.monotonic()
-            with Awake(awake), self._pinned(), _spared_by_gc():
+            with Awake(awake), kept_to(() if self._generator_core is None else (self._generator_core,)), spared_by_gc():
                 stopped_by = self._measure(loop, started_s)
             duration_s = time.monotonic() - started_s
             after = Conditions.now(self._cores)
@@ -404,18 +403,6 @@ class _Run:
     def _named(self, side: int) -> str:
         return f"{NAMES[side]}, {self._sources[side].label}"
 
-    @contextlib.contextmanager
-    def _pinned(self) -> Iterator[None]:
-        if self._generator_core is None:
-            yield
-            return
-        before = os.sched_getaffinity(0)
-        os.sched_setaffinity(0, {self._generator_core})
-        try:
-            yield
-        finally:
-            os.sched_setaffinity(0, before)
-
     def _side(self, source: Source) -> AbSide:
         return AbSide(
             revision=source.checkout.revision.name,
@@ -456,17 +443,6 @@ def _death(server: ServerProcess) -> str:
         if time.monotonic() > give_up_at:
             return ""
         time.sleep(0.01)
-
-
-@contextlib.contextmanager
-def _spared_by_gc() -> Iterator[None]:
-    """What is there now is not searched for garbage between the restarts."""
-    gc.collect()
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
 
 
 # --- after ------------------------------------------------------------------------------------------------------------

@@ -9,7 +9,6 @@ can tell, and remove, what a killed one left. `WORKTREE` is the user's checkout 
 
 import contextlib
 import fcntl
-import os
 import shutil
 import signal
 import subprocess
@@ -21,6 +20,7 @@ from pathlib import Path
 
 from bench.compare.failure import AbError
 from bench.results.environment import commit_info
+from bench.results.git import git
 from bench.results.model import CommitInfo
 
 WORKTREE = "WORKTREE"
@@ -29,8 +29,6 @@ WORKTREE = "WORKTREE"
 _PREFIX = "bench-ab-"
 _LOCK = "lock"
 _TIMEOUT_S = 300  # of git: a large repository is checked out in minutes
-# Set by git for its hooks, and then stronger than the directory that we ask about.
-_GIT_LOCAL = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX")
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -165,29 +163,18 @@ def _remove(repository: Path, root: Path) -> None:
 
 def _git(directory: Path, *arguments: str) -> str:
     """What git says. In a session of its own: a Ctrl-C in the terminal is for this process, which then tidies up."""
-    environment = {name: value for name, value in os.environ.items() if name not in _GIT_LOCAL}
     try:
-        finished = subprocess.run(
-            ["git", "-C", str(directory), *arguments],
-            check=True,
-            capture_output=True,
-            stdin=subprocess.DEVNULL,
-            encoding="utf-8",
-            errors="replace",
-            timeout=_TIMEOUT_S,
-            start_new_session=True,
-            env=environment | {"LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0"},
-        )
+        said = git(directory, *arguments, timeout_s=_TIMEOUT_S, new_session=True)
     except FileNotFoundError:
         raise AbError("git is not installed, or not on the PATH: comparing two commits needs it") from None
     except subprocess.CalledProcessError as error:
-        said = " ".join(error.stderr.split()).removeprefix("fatal: ")
-        if "not a git repository" in said:
+        complaint = " ".join(error.stderr.split()).removeprefix("fatal: ")
+        if "not a git repository" in complaint:
             raise AbError(f"{directory} is in no git repository: go to the one that holds the service") from None
-        raise AbError(f"git {arguments[0]} in {directory}: {said or f'exit code {error.returncode}'}") from None
+        raise AbError(f"git {arguments[0]} in {directory}: {complaint or f'exit code {error.returncode}'}") from None
     except (OSError, subprocess.SubprocessError) as error:
         raise AbError(f"git {arguments[0]} in {directory}: {error}") from None
-    return finished.stdout.rstrip("\n")
+    return said.rstrip("\n")
 
 
 @contextlib.contextmanager

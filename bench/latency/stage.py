@@ -8,7 +8,6 @@ server in a process of its own, or somewhere else, a round trip leaves its cores
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import secrets
 import sys
@@ -21,13 +20,13 @@ from typing import Any, Literal, TypeVar
 import uvloop
 
 from bench.latency.alternation import CONTROL_NAMES, Pair, Parties, Party
-from bench.latency.loop import OwnLoop
+from bench.latency.loop import OwnLoop, spared_by_gc
 from bench.latency.options import Definition, Options
 from bench.latency.replicas import HTTP, WS, LoopKind, Replicas, running
 from bench.results.model import KeptAwake
 from bench.results.spoilers import Conditions
 from bench.roundtrip import FOO_ACKNOWLEDGED, FOO_BAR, Exchange, tokens
-from bench.server import Awake, ServerError, ServerProcess, UvicornTestServer, generator_cores
+from bench.server import Awake, ServerError, ServerProcess, UvicornTestServer, generator_cores, kept_to
 from bench.server.awake import availability
 from bench.server.in_loop import import_app
 from bench.server.process import server_core
@@ -178,7 +177,7 @@ class Stages:
         if self._current is None or self._key != key or self._current.death():
             self.close()
             self._current = self._stack.enter_context(self._stage(*key))
-            self._stack.enter_context(_spared_by_gc())
+            self._stack.enter_context(spared_by_gc())
             self._key = key
         return self._current
 
@@ -217,7 +216,7 @@ class Stages:
                 server = replicas.services[0].server
                 used = everywhere if core is None else (*cores, core)
                 awake = self._kept_awake(stack, used)
-                stack.enter_context(_kept_to(cores))
+                stack.enter_context(kept_to(cores))
                 yield stage(server.url, server, replicas=replicas, cores=cores, used_cores=used, **awake)
             else:
                 with _first_on_path(str(options.directory)):
@@ -246,31 +245,6 @@ class Stages:
 
 
 _NOTHING_WAITS = "client and server share one thread, which hardly ever waits"
-
-
-@contextmanager
-def _kept_to(cores: tuple[int, ...]) -> Iterator[None]:
-    """This thread on these cores only; on any where there are none to keep to."""
-    if not cores:
-        yield
-        return
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, cores)
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)
-
-
-@contextmanager
-def _spared_by_gc() -> Iterator[None]:
-    """What is there now, pytest and all that it imported, is not searched for garbage: that took 50 ms each time."""
-    gc.collect()
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
 
 
 @contextmanager

@@ -10,7 +10,6 @@ import functools
 import importlib.metadata
 import importlib.util
 import json
-import os
 import platform
 import re
 import subprocess
@@ -18,6 +17,7 @@ import sys
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 
+from bench.results.git import git
 from bench.results.model import CommitInfo, MachineInfo
 
 PACKAGES = (
@@ -37,8 +37,6 @@ PACKAGES = (
 """The distributions whose versions go into a result: what the service, the clients and the timing are made of."""
 
 _GIT_TIMEOUT_S = 10
-# Set by git for its hooks, and then stronger than the directory that we ask about.
-_GIT_LOCAL = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX")
 
 
 @functools.cache
@@ -125,19 +123,7 @@ def commit_info(directory: Path) -> CommitInfo:
 
 
 def _git(directory: Path, *arguments: str) -> str:
-    """What git says about the directory. Raises OSError or SubprocessError."""
-    environment = {name: value for name, value in os.environ.items() if name not in _GIT_LOCAL}
-    finished = subprocess.run(
-        ["git", "-C", str(directory), *arguments],
-        check=True,
-        capture_output=True,
-        stdin=subprocess.DEVNULL,
-        encoding="utf-8",
-        errors="replace",
-        timeout=_GIT_TIMEOUT_S,
-        env=environment | {"LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0"},
-    )
-    return finished.stdout.strip()
+    return git(directory, *arguments, timeout_s=_GIT_TIMEOUT_S).strip()
 
 
 def _ignored(directory: Path) -> bool:

@@ -7,13 +7,12 @@ means all that match; any other name means one result, or, with `last`, the newe
 
 import os
 import subprocess
+from pathlib import Path
 
+from bench.results.git import git
 from bench.results.store import ResultError, Store, Stored
 
 _PATTERN = frozenset("*?[")
-_GIT_TIMEOUT_S = 10
-# Set by git for its hooks, and then stronger than the working directory.
-_GIT_LOCAL = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX")
 
 Side = tuple[Stored, ...]
 
@@ -63,19 +62,10 @@ def commit_named(name: str) -> str | None:
     if not name or name.startswith("-"):
         return None
     try:
-        finished = subprocess.run(
-            ["git", "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}"],
-            check=True,
-            capture_output=True,
-            stdin=subprocess.DEVNULL,
-            encoding="utf-8",
-            errors="replace",
-            timeout=_GIT_TIMEOUT_S,
-            env={variable: value for variable, value in os.environ.items() if variable not in _GIT_LOCAL},
-        )
+        said = git(Path(), "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
     except (OSError, ValueError, subprocess.SubprocessError):
         return None
-    return finished.stdout.strip() or None
+    return said.strip() or None
 
 
 def _known(store: Store, name: str) -> str:

@@ -8,7 +8,7 @@ whatever was started (task, socket, process) is gone when the server is down, al
 from bench.server.awake import Awake
 from bench.server.error import ServerError
 from bench.server.in_loop import UvicornTestServer
-from bench.server.process import ServerCommand, ServerProcess, ServerUsage, generator_cores
+from bench.server.process import ServerCommand, ServerProcess, ServerUsage, generator_cores, kept_to
 
 __all__ = [
     "Awake",
@@ -18,4 +18,5 @@ __all__ = [
     "ServerUsage",
     "UvicornTestServer",
     "generator_cores",
+    "kept_to",
 ]

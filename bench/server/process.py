@@ -372,6 +372,20 @@ def generator_cores() -> tuple[int, ...]:
     return _cores()[:-1]
 
 
+@contextlib.contextmanager
+def kept_to(cores: tuple[int, ...]) -> Iterator[None]:
+    """This thread on these cores only; on any where there are none to keep to."""
+    if not cores:
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
 def _cores() -> tuple[int, ...]:
     if sys.platform != "linux":
         return ()  # no way to pin a process

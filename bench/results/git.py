@@ -1,0 +1,28 @@
+"""git, asked about a directory: the one place that runs it for an answer."""
+
+import os
+import subprocess
+from pathlib import Path
+
+# Set by git for its hooks, and then stronger than the directory that we ask about.
+_LOCAL = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX")
+
+
+def git(directory: Path, *arguments: str, timeout_s: float = 10, new_session: bool = False) -> str:
+    """What git says about the directory. Raises OSError, ValueError or SubprocessError.
+
+    In a session of its own, a Ctrl-C in the terminal does not reach it.
+    """
+    environment = {name: value for name, value in os.environ.items() if name not in _LOCAL}
+    finished = subprocess.run(
+        ["git", "-C", str(directory), *arguments],
+        check=True,
+        capture_output=True,
+        stdin=subprocess.DEVNULL,
+        encoding="utf-8",
+        errors="replace",
+        timeout=timeout_s,
+        start_new_session=new_session,
+        env=environment | {"LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0"},
+    )
+    return finished.stdout
