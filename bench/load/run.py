@@ -126,7 +126,8 @@ class _Run:
         """By user class: its own max_in_flight."""
         _refuse_blocking_tasks(environment)
         self.process.all_there = self._on_all_there
-        gevent.signal_handler(signal.SIGINT, _interrupt_main_greenlet)
+        self._quitting = False
+        self._interrupts = gevent.signal_handler(signal.SIGINT, self._on_interrupt)
         added = environment.events
         added.test_start.add_listener(self._on_test_start)
         added.spawning_complete.add_listener(self._on_spawning_complete)
@@ -198,18 +199,19 @@ class _Run:
         raise NotImplementedError
 
     def _on_quit(self, **_: Any) -> None:
-        # All that is left is to exit: a late Ctrl-C would only print a traceback.
+        # All that is left is to exit: a late Ctrl-C, or one that is on its way already, would only print a traceback.
+        self._quitting = True
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         self.process.close()
+
+    def _on_interrupt(self) -> None:
+        if not self._quitting:
+            gevent.get_hub().handle_system_error(KeyboardInterrupt, KeyboardInterrupt())
 
 
 def _own_clock_ns(unix_ns: int) -> int:
     """A wall time as this process's perf_counter tells it."""
     return perf_counter_ns() + unix_ns - time.time_ns()
-
-
-def _interrupt_main_greenlet() -> None:
-    gevent.get_hub().handle_system_error(KeyboardInterrupt, KeyboardInterrupt())
 
 
 class WorkerRun(_Run):
@@ -275,6 +277,8 @@ class WorkerRun(_Run):
     def _on_quitting(self, **_: Any) -> None:
         # Ctrl-C reaches master and workers alike: that the master has asked us to drain already is no reason to hurry.
         self.end()
+        # Locust interrupts the workers that it forked when their master has gone; this one is going already.
+        self._quitting = True
 
     def _end_test(self) -> None:
         # Where it is this worker alone that quits, the others take over its share while it awaits its replies.
