@@ -1,9 +1,10 @@
 """`python -m bench.selfcheck`: does `bench ab` say the truth here, and does it cry wolf? An hour on a quiet machine.
 
 It compares the service with itself again and again, and with itself plus a busy loop in its handler of about 1, 2 and
-5 % of a round trip. How much that really is, the service's own stamps tell before (see `calibrated`). Each comparison
-is a real `bench ab`, on a copy of this repository in which the busy loops are branches. Before and after all that, and
-once under a CPU hog, it runs `pytest bench` and compares what was stored.
+5 % of a round trip. Each comparison is a real `bench ab`, on a copy of this repository in which the busy loops are
+branches. How long a loop really took, the very processes that were compared tell: each clocks its own loop on every
+call, the service without one a loop of no turns, so that what the clock costs is the same on both sides. Before and
+after all that, and once under a CPU hog, it runs `pytest bench` and compares what was stored.
 
 How many mistakes are allowed: what the statistics promise is a probability for each comparison (see
 bench.compare.statistics), and the bound is the number that a binomial with it exceeds in 1 % of all selfchecks. So a
@@ -22,26 +23,20 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean, median
-from time import perf_counter_ns
+from statistics import fmean
 
-import uvloop
 from rich.console import Console
 
 from bench.compare.ab_options import plan
 from bench.compare.failure import AbError, AbFailedError
 from bench.compare.interleaved import compare_revisions
-from bench.latency.loop import OwnLoop
 from bench.report.lines import print_line, print_table
 from bench.results.ab import AbMetric
-from bench.roundtrip import FOO_BAR, Exchange, tokens
-from bench.server import Awake, ServerProcess, generator_cores, kept_to
-from bench.server.awake import availability
-from bench.wire.client import FastClient
+from bench.server import generator_cores
 
 PROJECT = Path(__file__).parent.parent
 
-SLOWDOWNS = (0.01, 0.02, 0.05)
+SLOWDOWNS = "1%,2%,5%"
 FALSE_ALARMS = 0.01
 """Of comparisons of a service with itself, at most so many say slower or faster."""
 COVERAGE = 0.95
@@ -49,22 +44,47 @@ POWER = 0.90
 """Of true slowdowns of 1 % and more, at least so many are found, where the precision was reached."""
 _TAIL = 0.01
 
+_SERVICE = Path("app/service.py")
 _BEGINNING = "        began_ns = monotonic_ns() if self._stamps else 0\n"
-_BUSY_LOOP = "        for _ in range({loops}):\n            pass\n"
-_TIMEOUT_NS = 5_000_000_000
-_CALIBRATION_ROUND_TRIPS = 2_000
-_WARM_UP_ROUND_TRIPS = 300
-_USUAL_US = 150.0
-"""A round trip, as long as none was measured."""
+# repeat, not range: so many integers would push what the service needs out of the cache, which the clock does not see.
+_LOOP = """        _from_ns = _clock_ns()
+        for _ in _repeat(None, {turns}):
+            pass
+        _took_ns.append(_clock_ns() - _from_ns)
+"""
+_TOLD = """
+
+import atexit as _atexit
+import os as _os
+from itertools import repeat as _repeat
+from pathlib import Path as _Path
+from statistics import median as _median
+from time import perf_counter_ns as _clock_ns
+
+_took_ns: list[int] = []
+
+
+@_atexit.register
+def _tell() -> None:
+    if _took_ns:
+        _Path({folder!r}, "{turns}-" + str(_os.getpid())).write_text(str(_median(_took_ns)))
+"""
+_SIZING_TURNS = 500
+"""Of the loop by which the others are sized: some 3 % of a round trip."""
+_SIZING_MAX_TIME_S = 10.0
+_SAME = "same"
 _STORED = "websocket-fast-process-uvloop"
 _INTERRUPTED = 130
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """One `bench ab`: how much slower B really is, and what was said. Shares, not per cent."""
+    """One `bench ab`: how much slower B was meant to be ("" for not at all), really is, and what was said of it.
 
-    injected: float
+    The truth is a share, not per cent.
+    """
+
+    injected: str
     truth: float
     metric: AbMetric
     restarts: int
@@ -107,11 +127,13 @@ def checks(comparisons: Sequence[Comparison]) -> list[Check]:
     if same:
         bound = most_of(len(same), FALSE_ALARMS)
         found.append(Check("A/A: said to differ", alarms, len(same), f"at most {bound}", alarms <= bound))
-    for injected in sorted({one.injected for one in comparisons if one.injected}):
+    for injected in _kinds(comparisons):
+        if not injected:
+            continue
         slower = [one for one in comparisons if one.injected == injected]
         missed = sum(one.metric.verdict != "slower" for one in slower)
         bound = most_of(len(slower), 1 - POWER)
-        what = f"{injected:.0%} slower: not found"
+        what = f"{injected} slower: not found"
         found.append(Check(what, missed, len(slower), f"at most {bound}", missed <= bound))
     outside = sum(not one.is_covered for one in comparisons)
     bound = most_of(len(comparisons), 1 - COVERAGE)
@@ -121,72 +143,24 @@ def checks(comparisons: Sequence[Comparison]) -> list[Check]:
     return found
 
 
+def _kinds(comparisons: Sequence[Comparison]) -> list[str]:
+    """What was injected, each once, in the order of the runs."""
+    return list(dict.fromkeys(one.injected for one in comparisons))
+
+
+def slowdown_us(text: str, round_trip_us: float) -> float:
+    """What "2%" of a round trip, or "5us", is in microseconds. Raises AbError for anything else."""
+    number, unit = (text[:-1], "%") if text.endswith("%") else (text[:-2], text[-2:])
+    try:
+        value = float(number)
+    except ValueError:
+        value = math.nan
+    if unit not in ("%", "us") or not 0 < value < math.inf:
+        raise AbError(f"--slowdowns: {text!r} is no slowdown: expected a share as in 2% or a time as in 5us")
+    return value if unit == "us" else value / 100 * round_trip_us
+
+
 # --- the copy with its branches ---------------------------------------------------------------------------------------
-
-
-def loop_ns() -> float:
-    """How long one turn of an empty loop takes here, when nothing else runs."""
-    turns = 200_000
-    durations = []
-    for _ in range(20):
-        began_ns = perf_counter_ns()
-        for _ in range(turns):
-            pass
-        durations.append(perf_counter_ns() - began_ns)
-    return min(durations) / turns
-
-
-def calibrated(copy: Path, branch: str, starts: int) -> float:
-    """By how much of a round trip the branch's handler takes longer than main's: the truth to find.
-
-    The handler's time is what the service stamps. The mean over several starts of both, one after the other: the
-    difference of the medians, as a share of main's round trip in that start, so that a machine that is slow for a while
-    is so in both.
-    """
-    shares = []
-    for _ in range(starts):
-        handler_us, _ = _medians_us(copy, branch)
-        usual_us, round_trip_us = _medians_us(copy, "main")
-        shares.append((handler_us - usual_us) / round_trip_us)
-    return fmean(shares)
-
-
-def _medians_us(copy: Path, branch: str) -> tuple[float, float]:
-    """Of the handler and of the round trip."""
-    _git(copy, "checkout", "--quiet", branch)
-    try:
-        with (
-            ServerProcess(directory=copy, environment={"FOOBAR_STAMPS": "true"}) as server,
-            kept_to(generator_cores()),
-            OwnLoop.open(uvloop.new_event_loop) as loop,
-        ):
-            return loop.run(_timed(server.url))
-    finally:
-        _git(copy, "checkout", "--quiet", "main")
-
-
-async def _timed(url: str) -> tuple[float, float]:
-    client = FastClient()
-    handled_ns: list[int] = []
-    took_ns: list[int] = []
-    exchange = Exchange(client, tokens("calibration", 0), _TIMEOUT_NS)
-    await client.connect(url)
-    try:
-        for _ in range(_WARM_UP_ROUND_TRIPS + _CALIBRATION_ROUND_TRIPS):
-            completed = await exchange(FOO_BAR)
-            began_ns, ended_ns = completed.reply[0]["handled_ns"]
-            handled_ns.append(ended_ns - began_ns)
-            took_ns.append(completed.service_ns)
-    finally:
-        exchange.close()
-        await client.disconnect()
-    return median(handled_ns[_WARM_UP_ROUND_TRIPS:]) / 1000, median(took_ns[_WARM_UP_ROUND_TRIPS:]) / 1000
-
-
-def awake_cores() -> tuple[int, ...]:
-    """The cores that can be kept awake, as `bench ab` keeps them."""
-    cores = tuple(sorted(os.sched_getaffinity(0)))
-    return () if availability(cores) else cores
 
 
 def _git(repository: Path, *arguments: str) -> None:
@@ -194,40 +168,80 @@ def _git(repository: Path, *arguments: str) -> None:
     subprocess.run(["git", "-C", str(repository), *identity, *arguments], check=True, capture_output=True)
 
 
-def _copy(folder: Path) -> Path:
-    """A repository with the service as it is here, uncommitted changes included."""
+def _copy(folder: Path, told: Path) -> Path:
+    """A repository with the service as it is here, uncommitted changes included, but for a loop of no turns."""
     copy = folder / "service"
     copy.mkdir()
     shutil.copytree(PROJECT / "app", copy / "app", ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "requirements.lock"):
         shutil.copy(PROJECT / name, copy / name)
+    _write_loop(copy, 0, told)
     _git(copy, "init", "--quiet", "--initial-branch=main")
     _git(copy, "add", "--all")
     _git(copy, "commit", "--quiet", "--message=As it is")
     return copy
 
 
-def _branch(copy: Path, name: str, loops: int) -> None:
-    """A branch whose handler turns round in a loop so often. Raises AbError where the handler is not found."""
-    _git(copy, "checkout", "--quiet", "-b", name, "main")
-    path = copy / "app" / "service.py"
-    source = path.read_text()
+def _write_loop(copy: Path, turns: int, told: Path) -> None:
+    """Have the copy's handler clock a loop of so many turns, and its process tell the median in the folder `told`.
+
+    Raises AbError where the handler is not found.
+    """
+    source = (PROJECT / _SERVICE).read_text()
     if source.count(_BEGINNING) != 1:
-        raise AbError("the handler of FOO is not where the selfcheck looks for it, in app/service.py")
-    path.write_text(source.replace(_BEGINNING, _BEGINNING + _BUSY_LOOP.format(loops=loops)))
+        raise AbError(f"the handler of FOO is not where the selfcheck looks for it, in {_SERVICE}")
+    looped = source.replace(_BEGINNING, _BEGINNING + _LOOP.format(turns=turns))
+    (copy / _SERVICE).write_text(looped + _TOLD.format(turns=turns, folder=str(told)))
+
+
+def _branch(copy: Path, name: str, turns: int, told: Path) -> None:
+    _git(copy, "checkout", "--quiet", "-b", name, "main")
+    _write_loop(copy, turns, told)
     _git(copy, "commit", "--quiet", "--all", f"--message={name}")
     _git(copy, "checkout", "--quiet", "main")
+
+
+def _slower_branches(copy: Path, slowdowns: Sequence[str], told: Path) -> dict[str, str]:
+    """A branch for each slowdown, sized by a short comparison with a loop: one that turns nowhere else is faster."""
+    if not slowdowns:
+        return {}
+    _branch(copy, "sizing", _SIZING_TURNS, told)
+    sizing = _compare(copy, "sizing", "sizing", told, _SIZING_MAX_TIME_S)
+    us_per_turn = sizing.truth * sizing.metric.a_us / _SIZING_TURNS
+    branches = {}
+    for number, text in enumerate(slowdowns, 1):
+        branches[text] = f"slower-{number}"
+        turns = round(slowdown_us(text, sizing.metric.a_us) / us_per_turn)
+        _branch(copy, branches[text], max(1, turns), told)
+    return branches
+
+
+def _longer_us(told: Path) -> float:
+    """How much longer the handler with a loop took, by what the processes of a comparison told; forgets it.
+
+    The difference of the means over the processes of either side. Raises AbFailedError where a side told nothing.
+    """
+    took_ns: dict[int, list[float]] = {}
+    for path in told.iterdir():
+        took_ns.setdefault(int(path.name.partition("-")[0]), []).append(float(path.read_text()))
+        path.unlink()
+    if len(took_ns) != 2:
+        raise AbFailedError(f"of the two services, {len(took_ns)} told how long their loops took")
+    return (fmean(took_ns[max(took_ns)]) - fmean(took_ns[0])) / 1000
 
 
 # --- the runs ---------------------------------------------------------------------------------------------------------
 
 
-def _compare(copy: Path, branch: str, injected: float, truth: float, max_time_s: float) -> Comparison:
+def _compare(copy: Path, branch: str, injected: str, told: Path, max_time_s: float) -> Comparison:
     asked = plan(
         app=None, event=None, reply=None, payload=None, benchmarks="event", max_time=f"{max_time_s:g}"
     )  # as `bench ab` is told by default
     result = compare_revisions(asked, "main", branch, copy)
     metric = next(metric for metric in result.benchmarks[0].metrics if metric.metric == "p50")
+    truth = _longer_us(told) / metric.a_us if injected else 0.0
+    for path in told.iterdir():
+        path.unlink()
     return Comparison(injected, truth, metric, result.restarts, result.duration_s, result.stopped_by)
 
 
@@ -269,13 +283,13 @@ def _stored_differ(old: Path, new: Path) -> bool:
 
 def _rows(comparisons: Sequence[Comparison]) -> list[list[str]]:
     rows = [["injected", "runs", "truth", "effect", "95 % interval", "restarts", "seconds", "verdicts"]]
-    for injected in sorted({one.injected for one in comparisons}):
+    for injected in _kinds(comparisons):
         group = [one for one in comparisons if one.injected == injected]
         verdicts = [one.metric.verdict for one in group]
         said = ", ".join(f"{verdicts.count(word)} {word}" for word in sorted(set(verdicts)))
         rows.append(
             [
-                f"{injected:.0%}" if injected else "nothing",
+                injected or "nothing",
                 str(len(group)),
                 f"{fmean(one.truth for one in group):+.2%}",
                 f"{fmean(one.metric.effect for one in group):+.2%}",
@@ -299,6 +313,9 @@ def _print(comparisons: Sequence[Comparison], kept: Sequence[Check], console: Co
 
 
 def _run(options: argparse.Namespace, console: Console) -> bool:
+    slowdowns = [text.strip() for text in options.slowdowns.split(",")]
+    for text in slowdowns:
+        slowdown_us(text, 1.0)  # refuses what it cannot read before anything is run
     comparisons: list[Comparison] = []
     found: list[Check] = []
     with tempfile.TemporaryDirectory(prefix="selfcheck-") as temporary:
@@ -308,20 +325,15 @@ def _run(options: argparse.Namespace, console: Console) -> bool:
         if options.stored:
             print_line(console, "pytest bench, before")
             stored.append(_store(folder / "results"))
-        copy = _copy(folder)
-        runs = [0.0] * options.aa + [share for share in SLOWDOWNS for _ in range(options.injected)]
-        truths = {0.0: 0.0}
-        _git(copy, "branch", "same", "main")
+        told = folder / "told"
+        told.mkdir()
+        copy = _copy(folder, told)
+        _git(copy, "branch", _SAME, "main")
+        runs = [""] * options.aa + [text for text in slowdowns for _ in range(options.injected)]
         try:
+            branches = {"": _SAME} | _slower_branches(copy, slowdowns if options.injected else [], told)
             for number, injected in enumerate(runs, 1):
-                branch = f"slower-{injected * 100:g}" if injected else "same"
-                if injected not in truths:
-                    base_us = fmean(one.metric.a_us for one in comparisons) if comparisons else _USUAL_US
-                    _branch(copy, branch, round(injected * base_us * 1000 / loop_ns()))
-                    with Awake(awake_cores()):
-                        truths[injected] = calibrated(copy, branch, options.calibrations)
-                    print_line(console, f"{branch}: the handler takes {truths[injected]:.2%} of a round trip longer")
-                one = _compare(copy, branch, injected, truths[injected], options.max_time)
+                one = _compare(copy, branches[injected], injected, told, options.max_time)
                 comparisons.append(one)
                 low, high = one.metric.low or math.nan, one.metric.high or math.nan
                 print_line(
@@ -352,13 +364,15 @@ def main() -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(prog="python -m bench.selfcheck", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--aa", type=int, default=20, help="comparisons of the service with itself (20)")
-    parser.add_argument("--injected", type=int, default=5, help="comparisons for each of 1, 2 and 5 %% slower (5)")
+    parser.add_argument("--injected", type=int, default=5, help="comparisons for each slowdown (5)")
     parser.add_argument("--max-time", type=float, default=120.0, help="seconds that one comparison may take (120)")
-    parser.add_argument("--calibrations", type=int, default=8, help="starts to measure each slowdown with (8)")
+    parser.add_argument(
+        "--slowdowns", default=SLOWDOWNS, help="shares of a round trip, or times as in 5us (%(default)s)"
+    )
     parser.add_argument("--no-stored", dest="stored", action="store_false", help="leave out what pytest bench stores")
     options = parser.parse_args()
-    if options.aa < 0 or options.injected < 0 or options.aa + options.injected == 0 or options.calibrations < 1:
-        parser.error("--aa and --injected are numbers of runs, not both 0; --calibrations is 1 or more")
+    if options.aa < 0 or options.injected < 0 or options.aa + options.injected == 0:
+        parser.error("--aa and --injected are numbers of runs, not both 0")
     try:
         return 0 if _run(options, Console()) else 1
     except (AbError, AbFailedError) as error:

@@ -7,10 +7,10 @@ import sys
 import pytest
 
 from bench.results.ab import AbMetric
-from bench.selfcheck import Comparison, checks, most_of
+from bench.selfcheck import Comparison, checks, most_of, slowdown_us
 
 
-def comparison(injected: float, effect: float, verdict: str, half_width: float = 0.003) -> Comparison:
+def comparison(injected: str, effect: float, verdict: str, half_width: float = 0.003) -> Comparison:
     metric = AbMetric.model_validate(
         {
             "metric": "p50",
@@ -25,7 +25,8 @@ def comparison(injected: float, effect: float, verdict: str, half_width: float =
             "log_effects": (math.log1p(effect),) * 14,
         }
     )
-    return Comparison(injected, injected, metric, 14, 30.0, "precision")
+    truth = float(injected.rstrip("%") or 0) / 100
+    return Comparison(injected, truth, metric, 14, 30.0, "precision")
 
 
 @pytest.mark.parametrize("n", [1, 5, 20, 35])
@@ -40,13 +41,13 @@ def test_the_bound_is_exceeded_in_one_of_a_hundred(n: int, probability: float) -
 
 
 def test_what_is_kept_and_what_is_broken() -> None:
-    fine = [comparison(0.0, 0.001, "same")] * 20 + [comparison(0.02, 0.021, "slower")] * 5
+    fine = [comparison("", 0.001, "same")] * 20 + [comparison("2%", 0.021, "slower")] * 5
     assert all(check.is_kept for check in checks(fine))
-    wolf = [comparison(0.0, 0.001, "slower")] * 3 + fine
+    wolf = [comparison("", 0.001, "slower")] * 3 + fine
     assert [check.what for check in checks(wolf) if not check.is_kept] == ["A/A: said to differ"]
-    blind = fine + [comparison(0.01, 0.009, "same")] * 5
+    blind = fine + [comparison("1%", 0.009, "same")] * 5
     assert [check.what for check in checks(blind) if not check.is_kept] == ["1% slower: not found"]
-    wrong = [comparison(0.0, 0.004, "same")] * 20
+    wrong = [comparison("", 0.004, "same")] * 20
     assert [check.what for check in checks(wrong) if not check.is_kept] == ["truth outside the 95 % interval"]
 
 
@@ -54,18 +55,29 @@ def test_what_is_kept_and_what_is_broken() -> None:
 def test_one_comparison_for_real() -> None:
     command = [sys.executable, "-m", "bench.selfcheck", "--aa", "0", "--injected", "1", "--max-time", "4"]
     ended = subprocess.run(
-        [*command, "--calibrations", "1", "--no-stored"], capture_output=True, text=True, check=False, timeout=120
+        [*command, "--slowdowns", "5us,20us", "--no-stored"], capture_output=True, text=True, check=False, timeout=120
     )
     assert ended.returncode in (0, 1), ended.stderr
-    assert ended.stdout.count("restarts,") == 3
+    assert ended.stdout.count("restarts,") == 2
     assert "truth outside the 95 % interval" in ended.stdout
     assert "Traceback" not in ended.stderr
 
 
-def test_misuse_is_one_line() -> None:
-    command = [sys.executable, "-m", "bench.selfcheck", "--aa", "0", "--injected", "0"]
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["--aa", "0", "--injected", "0"], "--aa and --injected are numbers of runs, not both 0"),
+        (["--slowdowns", "1%,much"], "'much' is no slowdown: expected a share as in 2% or a time as in 5us"),
+        (["--slowdowns=-1%"], "'-1%' is no slowdown: expected a share as in 2% or a time as in 5us"),
+    ],
+)
+def test_misuse_is_one_line(arguments: list[str], line: str) -> None:
+    command = [sys.executable, "-m", "bench.selfcheck", *arguments]
     ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert ended.returncode == 2
-    assert ended.stderr.splitlines()[-1].endswith(
-        "--aa and --injected are numbers of runs, not both 0; --calibrations is 1 or more"
-    )
+    assert ended.stderr.splitlines()[-1].endswith(line)
+
+
+def test_slowdowns() -> None:
+    assert slowdown_us("2%", 150.0) == 3.0
+    assert slowdown_us("5us", 150.0) == 5.0
