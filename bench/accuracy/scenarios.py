@@ -31,7 +31,7 @@ from bench.targets.truth import Truth
 from bench.timing.arrivals import RateProfile, Shape, Share, schedule
 from bench.timing.histogram import Histogram
 
-REPETITIONS = 3
+REPETITIONS = 5
 """Of a time in the range of a round trip, which the machine's drift is a part of. Odd: there is one in the middle."""
 
 TRUSTED_CPU_SHARE = 0.5
