@@ -25,6 +25,7 @@ from bench.report.figures import printable
 from bench.report.hlog import hlog as hlog_lines
 from bench.report.hlog import intervals_of, write_hlog
 from bench.report.trend_table import trend_table
+from bench.results.files import write_whole
 from bench.results.history import all_results, history
 from bench.results.model import KINDS, Kind, LoadResult
 from bench.results.selection import select
@@ -194,10 +195,7 @@ def ab(
     path = Store(results).save(result)
     ab_table(result, _Console(), path)
     if markdown is not None:
-        try:
-            markdown.write_text(ab_markdown(result))
-        except OSError as error:
-            raise AbError(f"--markdown {markdown}: {error.strerror or error}") from None
+        _write("--markdown", markdown, ab_markdown(result).encode())
     return _FAILED if result.slower else 0
 
 
@@ -251,10 +249,7 @@ def trend(
     if output is not None:
         from bench.report.trend_chart import trend_chart  # late: what draws takes a second to import
 
-        try:
-            output.write_bytes(trend_chart(found, CHART_FORMATS[output.suffix]))
-        except OSError as error:
-            raise ResultError(f"--output {output}: {error.strerror or error}") from None
+        _write("--output", output, trend_chart(found, CHART_FORMATS[output.suffix]))
         typer.echo(f"chart in {output}")
 
 
@@ -327,7 +322,7 @@ def accuracy(
 
 def _write(option: str, path: Path, data: bytes) -> None:
     try:
-        path.write_bytes(data)
+        write_whole(path, [data])
     except OSError as error:
         raise ResultError(f"{option} {path}: {error.strerror or error}") from None
 

@@ -1,7 +1,6 @@
 """A whole check: on which cores, kept awake where that is possible, run, and told as one result."""
 
 import datetime as dt
-import os
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,6 +11,7 @@ from bench.accuracy.peers import RATE_PER_S, PacedK6, PacedLocustContrib
 from bench.accuracy.scenarios import all_groups, chosen
 from bench.peers.peer import PROJECT
 from bench.results.environment import commit_info, machine_info, packages
+from bench.results.files import write_whole
 from bench.results.store import ResultError, machine_id, result_name, write_numbered
 from bench.server import Awake, ServerError, generator_cores
 from bench.server.awake import availability
@@ -63,13 +63,8 @@ def stored(result: Accuracy, results: Path, file: Path | None) -> Path:
     if file is None:
         name = result_name(result.commit_info, result.datetime)
         return write_numbered(results / "accuracy" / machine_id(), name, result.to_json())
-    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
     try:
-        try:
-            temporary.write_bytes(result.to_json())
-            temporary.replace(file)
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_whole(file, [result.to_json()])
     except OSError as error:
         raise ResultError(f"--json {file}: {error.strerror or error}") from None
     return file

@@ -10,13 +10,14 @@ in, reports out.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from bench.load.recording import TIMEOUT, UNSCHEDULED, Batch, Delays
+from bench.load.recording import TIMEOUT, UNSCHEDULED, Batch, Delays, Failure
 from bench.timing.histogram import Histogram, buckets_of, counted
 
 NS_PER_S = 1_000_000_000
@@ -173,49 +174,47 @@ class Account:
         times = np.frombuffer(batch.completed, dtype=np.int64)
         sent, received = times[0::2], times[1::2]
         service = received - sent
-        failures = batch.failures
-        dropped = np.frombuffer(batch.dropped, dtype=np.int64)
         operation.ok += len(sent)
-        operation.dropped += len(dropped)
-        operation.failed.update(failure.kind for failure in failures)
+        operation.failed.update(failure.kind for failure in batch.failures)
         if batch.operation == self._apart:
             operation.service.record(service)
-            operation.window_failed += len(failures)
+            operation.window_failed += len(batch.failures)
             return
-        failed_sent = np.array([failure.sent_ns for failure in failures], dtype=np.int64)
-        scheduled = intended = sent
-        failed_intended = failed_sent
+        # What a batch lacks, as most do, is passed over: the engine's thread waits for the interpreter meanwhile.
+        if len(sent):
+            self._add_successes(operation, batch, sent, received, service)
+        if batch.failures:
+            self._add_failures(operation, batch.failures)
+        if batch.dropped:
+            dropped = np.frombuffer(batch.dropped, dtype=np.int64)
+            operation.dropped += len(dropped)
+            operation.window_dropped += int(np.count_nonzero(self._in_window(dropped)))
+            for second, number in self._per_second(dropped):
+                self._second(second).dropped += number
+
+    def _add_successes(self, operation: _Operation, batch: Batch, sent: Times, received: Times, service: Times) -> None:
+        buckets = buckets_of(service)
+        intended, response, response_buckets = sent, service, buckets
         if self.is_open:
             scheduled = np.frombuffer(batch.intended, dtype=np.int64)
-            failed_scheduled = np.array([failure.intended_ns for failure in failures], dtype=np.int64)
-            intended = np.where(scheduled == UNSCHEDULED, sent, scheduled)
-            failed_intended = np.where(failed_scheduled == UNSCHEDULED, failed_sent, failed_scheduled)
             self._add_lateness(sent, scheduled)
-            self._add_lateness(failed_sent, failed_scheduled)
-        response = received - intended
-        buckets = buckets_of(service)
-        response_buckets = buckets_of(response) if self.is_open else buckets
+            intended = np.where(scheduled == UNSCHEDULED, sent, scheduled)
+            response = received - intended
+            response_buckets = buckets_of(response)
         in_window = self._in_window(intended)
         operation.service.record(service[in_window], buckets[in_window])
         if self.is_open:
             operation.response.record(response[in_window], response_buckets[in_window])
-        handled = np.frombuffer(batch.handled, dtype=np.int64).reshape(-1, 4)
-        legs = np.diff(handled[self._in_window(handled[:, 0])])
-        for leg, histogram in enumerate(operation.breakdown):
-            histogram.record(legs[:, leg])
         operation.window_ok += int(np.count_nonzero(self._in_window(received)))
-        operation.window_failed += int(np.count_nonzero(self._in_window(failed_intended)))
-        operation.window_dropped += int(np.count_nonzero(self._in_window(dropped)))
-        for second, number in self._per_second(np.concatenate((sent, failed_sent))):
+        if batch.handled:
+            handled = np.frombuffer(batch.handled, dtype=np.int64).reshape(-1, 4)
+            legs = np.diff(handled[self._in_window(handled[:, 0])])
+            for leg, histogram in enumerate(operation.breakdown):
+                histogram.record(legs[:, leg])
+        for second, number in self._per_second(sent):
             self._second(second).sent += number
-        for second, number in self._per_second(np.array([failure.ended_ns for failure in failures], dtype=np.int64)):
-            self._second(second).failed += number
-        for second, number in self._per_second(failed_intended):
-            self._second(second).failed_of_intended += number
-        for second, number in self._per_second(dropped):
-            self._second(second).dropped += number
         received_in = (received - self.started_ns) // NS_PER_S
-        for second, number in self._per_second(received):
+        for second, number in _numbers(received_in):
             entry = self._second(second)
             entry.ok += number
             then = received_in == second
@@ -224,11 +223,28 @@ class Account:
             if self.is_open:
                 responses.record(response[then], response_buckets[then])
 
+    def _add_failures(self, operation: _Operation, failures: Sequence[Failure]) -> None:
+        sent = np.array([failure.sent_ns for failure in failures], dtype=np.int64)
+        intended = sent
+        if self.is_open:
+            scheduled = np.array([failure.intended_ns for failure in failures], dtype=np.int64)
+            self._add_lateness(sent, scheduled)
+            intended = np.where(scheduled == UNSCHEDULED, sent, scheduled)
+        operation.window_failed += int(np.count_nonzero(self._in_window(intended)))
+        for second, number in self._per_second(sent):
+            self._second(second).sent += number
+        for second, number in self._per_second(np.array([failure.ended_ns for failure in failures], dtype=np.int64)):
+            self._second(second).failed += number
+        for second, number in self._per_second(intended):
+            self._second(second).failed_of_intended += number
+
     def _add_lateness(self, sent: Times, scheduled: Times) -> None:
         wanted = scheduled != UNSCHEDULED
-        lateness = sent[wanted] - scheduled[wanted]
-        sent_in = (sent[wanted] - self.started_ns) // NS_PER_S
-        for second, _ in self._per_second(sent[wanted]):
+        if not wanted.all():
+            sent, scheduled = sent[wanted], scheduled[wanted]
+        lateness = sent - scheduled
+        sent_in = (sent - self.started_ns) // NS_PER_S
+        for second, _ in _numbers(sent_in):
             self._second(second).send_lateness.record(lateness[sent_in == second])
 
     def note_delays(self, delays: Delays) -> None:
@@ -237,7 +253,7 @@ class Account:
             pairs = np.frombuffer(times_ns, dtype=np.int64)
             when, late = pairs[0::2], pairs[1::2]
             noted_in = (when - self.started_ns) // NS_PER_S
-            for second, _ in self._per_second(when):
+            for second, _ in _numbers(noted_in):
                 histogram: Histogram = getattr(self._second(second), of)
                 histogram.record(late[noted_in == second])
 
@@ -343,8 +359,7 @@ class Account:
 
     def _per_second(self, times_ns: Times) -> list[tuple[int, int]]:
         """How many of the times lie in which second of the run."""
-        seconds, numbers = counted((times_ns - self.started_ns) // NS_PER_S)
-        return list(zip(seconds.tolist(), numbers.tolist(), strict=True))
+        return _numbers((times_ns - self.started_ns) // NS_PER_S)
 
     def _in_window(self, times_ns: Times) -> NDArray[np.bool_]:
         if self.window_start_ns is None:
@@ -354,3 +369,9 @@ class Account:
 
     def _since_start(self, time_ns: int | None) -> int | None:
         return None if time_ns is None else time_ns - self.started_ns
+
+
+def _numbers(seconds: Times) -> list[tuple[int, int]]:
+    """How often each is there."""
+    distinct, numbers = counted(seconds)
+    return list(zip(distinct.tolist(), numbers.tolist(), strict=True))

@@ -1,8 +1,9 @@
 """asyncio under Locust: one real thread per process that runs a uvloop loop, beside gevent's.
 
 Rules. The engine's thread neither logs, nor fires Locust's events, nor touches a gevent object: whatever the gevent
-side has to know crosses in `outbox`, a deque, whose append and popleft are atomic. The other way goes through
-`submit`, which is the loop's own `call_soon_threadsafe`. The thread is started with the test, not at import, because
+side has to know crosses in `outbox`, a deque, whose append and popleft are atomic; `told` is set through the one kind
+of gevent's watchers that is made for other threads. The other way goes through `submit`, which is the loop's own
+`call_soon_threadsafe`. The thread is started with the test, not at import, because
 `--processes` forks.
 """
 
@@ -20,13 +21,16 @@ from time import perf_counter_ns
 from typing import Any
 
 import gevent
+import gevent.event
 import uvloop
 from gevent import monkey
 
 from bench.load.alarm import Alarm
 from bench.load.recording import Batch, Delays, OperationLog
 
-FLUSH_INTERVAL_S = 0.5
+FLUSH_INTERVAL_S = 1.0
+"""Each flush is a millisecond or more in which the gevent side has the interpreter, and often the core, to itself."""
+
 _PROBE_INTERVAL_NS = 10_000_000
 
 # The gevent side counts batches while the loop runs. CPython hands the interpreter lock over only after this long:
@@ -50,6 +54,9 @@ class Engine:
     def __init__(self) -> None:
         self.outbox: deque[Any] = deque()
         """What the gevent side has to know, oldest first: Batch, LoopError, and what the sessions append."""
+        self.told = gevent.event.Event()
+        """Set when there is something new in the outbox."""
+        self._watcher: Any = None
         self.breakdown = False
         """Whether replies tell when they were handled."""
         self._logs: dict[str, OperationLog] = {}
@@ -67,6 +74,8 @@ class Engine:
             return
         sys.setswitchinterval(_SWITCH_INTERVAL_S)
         self._ended = False
+        self._watcher = gevent.get_hub().loop.async_()
+        self._watcher.start(self.told.set)
         self._loop = uvloop.new_event_loop()
         self._loop.set_exception_handler(self._note_exception)
         self._loop.call_soon(self._flush_regularly)
@@ -82,14 +91,21 @@ class Engine:
         while not self._ended and time.monotonic() < give_up_at:
             gevent.sleep(0.005)
         self._loop = None
-        if self._ended and self._probe is not None:
-            self._probe.close()
-            self._probe = None
+        if self._ended:
+            self._watcher.close()
+            if self._probe is not None:
+                self._probe.close()
+                self._probe = None
 
     def submit(self, function: Callable[..., Any], *arguments: Any) -> None:
         """Have the loop call a function soon. From any thread; the engine must be running."""
         assert self._loop is not None, "the engine is not running"
         self._loop.call_soon_threadsafe(function, *arguments)
+
+    def tell(self, *items: Any) -> None:
+        """Have the gevent side know something. In the engine's thread."""
+        self.outbox.extend(items)
+        self._watcher.send()
 
     def log(self, operation: str) -> OperationLog:
         """The log of an operation. In the engine's thread."""
@@ -100,13 +116,12 @@ class Engine:
 
     def flush(self) -> None:
         """Hand over what was noted so far. In the engine's thread."""
-        for log in self._logs.values():
-            batch: Batch | None = log.flush()
-            if batch is not None:
-                self.outbox.append(batch)
+        items: list[Batch | Delays] = [batch for log in self._logs.values() if (batch := log.flush()) is not None]
         if self._loop_lag or self.queueing:
-            self.outbox.append(Delays(self._loop_lag, self.queueing))
+            items.append(Delays(self._loop_lag, self.queueing))
             self._loop_lag, self.queueing = array("q"), array("q")
+        if items:
+            self.tell(*items)
 
     def _flush_regularly(self) -> None:
         self.flush()
@@ -135,4 +150,4 @@ class Engine:
             self._ended = True
 
     def _note_exception(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        self.outbox.append(LoopError(context.get("message", ""), context.get("exception")))
+        self.tell(LoopError(context.get("message", ""), context.get("exception")))

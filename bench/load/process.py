@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _TURN_INTERVAL_S = 0.05
+"""While users arrive, whose arriving has to be seen."""
+_STEADY_TURN_INTERVAL_S = 0.25
+"""After that: to note users and CPU. What the engine tells is taken at once."""
 
 _GC_THRESHOLD = gc.get_threshold()
 _ARRIVING_GC_THRESHOLD = 50_000, 1_000, 1_000
@@ -291,7 +294,8 @@ class LoadProcess:
 
     def _turn_regularly(self) -> None:
         while True:
-            gevent.sleep(_TURN_INTERVAL_S)
+            self.engine.told.wait(_STEADY_TURN_INTERVAL_S if self._are_there else _TURN_INTERVAL_S)
+            self.engine.told.clear()
             self.turn()
             if self._accepting:
                 self._note_use()
@@ -331,7 +335,7 @@ class LoadProcess:
         now_ns = perf_counter_ns()
         pacer.end(now_ns)
         self.engine.flush()
-        self.engine.outbox.append(SendingEnded(now_ns))
+        self.engine.tell(SendingEnded(now_ns))
 
     def _close_window(self, now_ns: int) -> None:
         if self.account.window_end_ns is not None:

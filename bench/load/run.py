@@ -32,11 +32,10 @@ import gevent
 from locust import events
 from locust.env import Environment
 from locust.rpc import Message
-from locust.runners import STATE_RUNNING, STATE_SPAWNING, MasterRunner, Runner, WorkerRunner
-from pydantic import ValidationError
+from locust.runners import MasterRunner, Runner, WorkerRunner
 from rich.console import Console
 
-from bench.load.account import NS_PER_S, Report
+from bench.load.account import NS_PER_S
 from bench.load.merge import Merger
 from bench.load.options import (
     DEFAULT_APP,
@@ -55,6 +54,7 @@ from bench.load.recording import CONNECT
 from bench.load.service import Service, machine_identity, pin_generator
 from bench.load.tasks import tasks_that_do_not_await
 from bench.load.user import SocketIOUser
+from bench.load.workers import DRAIN, GO, GO_NOTICE_NS, READY, REPORT, Workers, own_clock_ns
 from bench.report.load_table import load_table
 from bench.results.environment import commit_info, machine_info, packages, service_directory
 from bench.results.model import LoadResult, Scenario
@@ -66,22 +66,9 @@ from bench.wire.interface import ConnectFailed
 
 logger = logging.getLogger(__name__)
 
-_REPORT = "bench_report"
-"""Worker to master: its account so far."""
-_DRAIN = "bench_drain"
-"""Master to worker: stop all sessions, then report for the last time."""
-_READY = "bench_ready"
-"""Worker to master: all of its users are there (`users` is true), or none is any more."""
-_GO = "bench_go"
-"""Master to worker: when the schedule starts, and which share of it is the worker's."""
-
 _REPORT_INTERVAL_S = 1.0
-_HANDSHAKE_MARGIN_S = 10.0
-"""For what a drain does besides awaiting replies, and for the messages."""
 _USAGE_INTERVAL_S = 0.2
 _WORKERS_READY_TIMEOUT_S = 5.0
-_GO_NOTICE_NS = 200_000_000
-"""How long before its time a message to go is sent."""
 _AFTER_LAST_STAGE_NS = 10_000_000
 """How long after the last stage the test is ended: workers' clocks are not quite the master's."""
 
@@ -209,19 +196,14 @@ class _Run:
             gevent.get_hub().handle_system_error(KeyboardInterrupt, KeyboardInterrupt())
 
 
-def _own_clock_ns(unix_ns: int) -> int:
-    """A wall time as this process's perf_counter tells it."""
-    return perf_counter_ns() + unix_ns - time.time_ns()
-
-
 class WorkerRun(_Run):
     """A worker: runs its share of the users and reports to the master."""
 
     def __init__(self, environment: Environment, runner: WorkerRunner) -> None:
         super().__init__(environment)
         self._runner = runner
-        runner.register_message(_DRAIN, self._on_drain, concurrent=True)
-        runner.register_message(_GO, self._on_go)
+        runner.register_message(DRAIN, self._on_drain, concurrent=True)
+        runner.register_message(GO, self._on_go)
         self._reporting: gevent.Greenlet | None = None
         self.process.changed = self._tell_whether_there_are_users
 
@@ -237,7 +219,7 @@ class WorkerRun(_Run):
             return
         pin_generator(tuple(getattr(options, "generator_cores", ())))
         # The run's start is the master's, told as wall time, because perf_counter is another on another machine.
-        started_ns = _own_clock_ns(getattr(options, "started_unix_ns", None) or time.time_ns())
+        started_ns = own_clock_ns(getattr(options, "started_unix_ns", None) or time.time_ns())
         index = max(0, self._runner.worker_index)
         share = Share(index, max(index + 1, getattr(options, "workers", 1)))
         try:
@@ -255,11 +237,11 @@ class WorkerRun(_Run):
             self._tell_whether_there_are_users(True)
 
     def _tell_whether_there_are_users(self, there_are: bool) -> None:
-        self._runner.send_message(_READY, {"users": there_are})
+        self._runner.send_message(READY, {"users": there_are})
 
     def _on_go(self, msg: Message, **_: Any) -> None:
         go = msg.data
-        start_ns = _own_clock_ns(go["start_unix_ns"])
+        start_ns = own_clock_ns(go["start_unix_ns"])
         self.process.go(start_ns, Share(go["index"], go["count"]), start_ns + go["since_start_ns"])
 
     def _report_regularly(self) -> None:
@@ -269,7 +251,7 @@ class WorkerRun(_Run):
                 self._send(final=False)
 
     def _send(self, final: bool) -> None:
-        self._runner.send_message(_REPORT, self.process.report(final).model_dump())
+        self._runner.send_message(REPORT, self.process.report(final).model_dump())
 
     def _on_drain(self, msg: Message, **_: Any) -> None:
         self.end(force=bool(msg.data and msg.data["force"]))
@@ -310,16 +292,10 @@ class OwnerRun(_Run):
         self._started_ns = perf_counter_ns()
         self._stopped_ns: int | None = None
         self._merger = Merger()
-        self._expected: set[str] = set()
-        self._hurried = False
+        self._workers = Workers(runner, self._share_out) if isinstance(runner, MasterRunner) else None
         self._service: Service | None = None
         self._watching: gevent.Greenlet | None = None
         self._seed = str(getattr(self.options, "seed", ""))
-        self._are_spawned = False
-        """Whether Locust has told all workers of their users, and they have told of them."""
-        self._ready: set[str] = set()
-        self._shares: list[str] = []
-        """The workers that have a share of the schedule, in its order."""
         self._go_ns: int | None = None
         self._last_stage: gevent.Greenlet | None = None
         self._asked = Namespace()
@@ -328,9 +304,6 @@ class OwnerRun(_Run):
         self._check(self.options)
         if environment.web_ui is not None and environment.web_ui.app is not None:
             environment.web_ui.app.before_request(self._check_form)
-        if isinstance(runner, MasterRunner):
-            runner.register_message(_REPORT, self._on_report)
-            runner.register_message(_READY, self._on_ready)
         hosts = [user_class.host for user_class in environment.user_classes if issubclass(user_class, SocketIOUser)]
         for host in {environment.host, *hosts} - {None, ""}:
             _refuse_bad_url(str(host))
@@ -429,15 +402,11 @@ class OwnerRun(_Run):
         self._started_at, self._started_ns, self._stopped_ns = dt.datetime.now(dt.UTC), perf_counter_ns(), None
         self.options.started_unix_ns = time.time_ns()
         self.options.seed = self._seed or secrets.token_hex(4)
-        self._merger = Merger()
-        self._expected = set()
-        self._ready, self._shares, self._go_ns = set(), [], None
-        self._are_spawned = False
-        self._hurried = False
+        self._merger, self._go_ns = Merger(), None
         self._begin()
         self._limit_in_flight()
-        if isinstance(self._runner, MasterRunner):
-            self.options.workers = max(1, len(self._runner.clients.ready))
+        if self._workers is not None:
+            self.options.workers = self._workers.begin(self._merger)
         else:
             self._begin_process(self._started_ns, WHOLE)
         self._watching = gevent.spawn(self._watch)
@@ -450,48 +419,18 @@ class OwnerRun(_Run):
 
     def _on_spawning_complete(self, **options: Any) -> None:
         super()._on_spawning_complete(**options)
-        self._are_spawned = True
-        self._share_out()
-
-    def _on_ready(self, msg: Message, **_: Any) -> None:
-        if msg.data["users"]:
-            self._ready.add(msg.node_id)
-        else:
-            self._ready.discard(msg.node_id)
-        self._share_out()
+        if self._workers is not None:
+            self._workers.spawned()
+            self._share_out()
 
     def _share_out(self) -> None:
-        """Tell the workers that have users which share of the schedule is theirs; at first once all of them are ready.
-
-        A worker without users takes nothing of its share, so the others get theirs anew: Locust would know it seconds
-        later.
-        """
-        master = self._runner
-        if not isinstance(master, MasterRunner) or not self.active or self._ending is not None:
-            return
-        there = [node for node in master.clients.values() if node.state != "missing"]
-        if self._go_ns is None and not (
-            self._are_spawned and self._ready.issuperset(node.id for node in there if node.user_count)
-        ):
-            return
-        sharing = sorted(node.id for node in there if node.id in self._ready)
-        if not sharing or sharing == self._shares:
-            return
-        if self._go_ns is None:
-            start_ns = since_ns = self._decide_on_go()
-        else:
-            start_ns = self._go_ns
-            since_ns = max(start_ns, perf_counter_ns() + _GO_NOTICE_NS)
-        self._shares = sharing
-        unix_ns = time.time_ns() - perf_counter_ns()
-        for index, worker in enumerate(sharing):
-            go = {"start_unix_ns": start_ns + unix_ns, "since_start_ns": since_ns - start_ns}
-            master.send_message(_GO, {**go, "index": index, "count": len(sharing)}, client_id=worker)
+        if self._workers is not None and self.active and self._ending is None:
+            self._workers.share_out(self._go_ns, self._decide_on_go)
 
     def _decide_on_go(self) -> int:
         """When the schedule starts: at a whole second of the run, so that stages are whole seconds of its timeline."""
         profile = profile_of(self._asked)
-        since_start_ns = perf_counter_ns() + _GO_NOTICE_NS - self._started_ns
+        since_start_ns = perf_counter_ns() + GO_NOTICE_NS - self._started_ns
         self._go_ns = self._started_ns + -(-since_start_ns // NS_PER_S) * NS_PER_S
         if profile is not None and profile.duration_s is not None:
             self._last_stage = gevent.spawn(self._end_last_stage, self._go_ns + round(profile.duration_s * NS_PER_S))
@@ -507,15 +446,6 @@ class OwnerRun(_Run):
             self._runner.quit()
         else:
             self._runner.stop()
-
-    def _on_report(self, msg: Message, **_: Any) -> None:
-        try:
-            report = Report.model_validate(msg.data)
-        except ValidationError as error:
-            logger.error("a report of worker %s cannot be read: %s", msg.node_id, error.errors()[0]["msg"])
-            return
-        if self.active:
-            self._merger.receive(msg.node_id, report)
 
     # ------------------------------------------------------------------ end
 
@@ -534,45 +464,22 @@ class OwnerRun(_Run):
         if self._last_stage is not None:
             self._last_stage.kill()
         logger.info("Stopping: replies in flight are still awaited, Ctrl-C cuts that short")
-        if isinstance(self._runner, MasterRunner):
-            self._shake_hands(self._runner)
+        if self._workers is not None:
+            timeouts = [user_class.reply_timeout for user_class in _socket_io_users(self.environment)]
+            self._workers.drain(self.environment.stop_timeout + 2 * max(timeouts, default=0.0))
         else:
             self.process.drain(self.environment.stop_timeout)
             self._merger.receive("local", self.process.report(final=True))
         self._finish()
+        if self._workers is not None:
+            self._workers.end()
         self.active = False
 
     def _force(self) -> None:
-        self._hurried = True
-        if isinstance(self._runner, MasterRunner):
-            self._ask_to_drain(self._runner, force=True)
+        if self._workers is not None:
+            self._workers.hurry()
         else:
             self.process.force()
-
-    def _shake_hands(self, master: MasterRunner) -> None:
-        self._expected = {
-            node.id for node in master.clients.values() if node.state in (STATE_RUNNING, STATE_SPAWNING)
-        } | set(self._merger.processes)
-        timeouts = [user_class.reply_timeout for user_class in _socket_io_users(self.environment)]
-        started = time.monotonic()
-        limit_s = self.environment.stop_timeout + 2 * max(timeouts, default=0.0) + _HANDSHAKE_MARGIN_S
-        self._ask_to_drain(master, force=False)
-        while self._waited_for(master):
-            if self._hurried:
-                limit_s = min(limit_s, time.monotonic() - started + _HANDSHAKE_MARGIN_S)
-                self._hurried = False
-            if time.monotonic() - started > limit_s:
-                break
-            gevent.sleep(0.02)
-
-    def _ask_to_drain(self, master: MasterRunner, force: bool) -> None:
-        for worker in self._waited_for(master):
-            master.send_message(_DRAIN, {"force": force}, client_id=worker)
-
-    def _waited_for(self, master: MasterRunner) -> set[str]:
-        """The workers whose final report may still come."""
-        there = {node.id for node in master.clients.values() if node.state != "missing"}
-        return {worker for worker in self._expected & there if not self._merger.final(worker)}
 
     def _finish(self) -> None:
         """Write the result and show it."""
@@ -611,7 +518,7 @@ class OwnerRun(_Run):
         service = self._own_service
         users = _socket_io_users(environment)
         app = getattr(options, "app", DEFAULT_APP)
-        missing = sorted(worker for worker in self._expected if not merger.final(worker))
+        missing = [] if self._workers is None else self._workers.missing()
         timeline = merger.timeline({} if service is None else service.shares(self._started_ns))
         profile = profile_of(options)
         return LoadResult(

@@ -184,7 +184,7 @@ class Session:
         is_sent = self.client.connected and not self._is_ending
         if definition.matched_in_order:
             intended_ns(definition.name, is_sent=False)
-            self.engine.outbox.append(
+            self.engine.tell(
                 Refused(
                     f"{definition.name} is matched in order, one in flight, and an open load does not wait: "
                     "give it a token, or wait for replies"
@@ -245,7 +245,7 @@ class Session:
         finally:
             self._arrive()
             self.engine.flush()
-            self.engine.outbox.append(SessionEnded(self, error))
+            self.engine.tell(SessionEnded(self, error))
 
     async def _run_on_start(self) -> None:
         try:
@@ -255,7 +255,7 @@ class Session:
         except (ClientError, RoundTripFailed):
             pass  # counted
         except Exception as error:
-            self.engine.outbox.append(TaskRaised(self.user, error))
+            self.engine.tell(TaskRaised(self.user, error))
             raise
 
     async def _close(self, run_on_stop: bool) -> None:
@@ -276,7 +276,7 @@ class Session:
         except (StopUser, StopTest, ClientError, RoundTripFailed, TimeoutError):
             pass
         except Exception as error:
-            self.engine.outbox.append(TaskRaised(self.user, error))
+            self.engine.tell(TaskRaised(self.user, error))
         finally:
             if self._open_tasks is not None:
                 await self._open_tasks.cancel()  # by force: what they await is unfinished
@@ -363,7 +363,7 @@ class Session:
 
     def task_raised(self, holder: User | TaskSet, error: Exception) -> None:
         """Tell Locust; the user goes on where `catch_exceptions` says so."""
-        self.engine.outbox.append(TaskRaised(holder, error))
+        self.engine.tell(TaskRaised(holder, error))
         if not self.user.environment.catch_exceptions:
             raise error
 

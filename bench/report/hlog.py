@@ -25,14 +25,10 @@ Every line has a tag. HistogramLogProcessor shows one tag at a time (`-listtags`
 that have none; a reader that ignores tags would add service times to response times.
 """
 
-import base64
 import datetime as dt
 import json
 import math
-import os
 import re
-import struct
-import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -41,6 +37,7 @@ from pathlib import Path
 
 from hdrh.histogram import HdrHistogram
 
+from bench.results.files import write_whole
 from bench.results.model import LoadResult
 from bench.results.store import ResultError
 from bench.timing.histogram import HIGHEST_NS, LOWEST_NS, SIGNIFICANT_DIGITS, Histogram
@@ -48,13 +45,6 @@ from bench.timing.histogram import HIGHEST_NS, LOWEST_NS, SIGNIFICANT_DIGITS, Hi
 _NS_PER_MS = 1_000_000
 _COMMENT_WIDTH = 120  # HdrHistogram_c reads a header line into 128 bytes, its `#`, line end and terminator included
 _UNFIT = re.compile(r"[^A-Za-z0-9._:/-]+")
-
-# The V2 form of a histogram (AbstractHistogram.java, encodeIntoByteBuffer and encodeIntoCompressedByteBuffer): cookie,
-# length of the counts, normalising offset, digits, bounds, conversion ratio; and what stands before it when compressed.
-_V2_HEAD = struct.Struct(">iiiiqqd")
-_V2_COOKIE = 0x1C849313
-_V2_COMPRESSED_HEAD = struct.Struct(">ii")
-_V2_COMPRESSED_COOKIE = 0x1C849314
 
 
 @dataclass(frozen=True)
@@ -108,16 +98,8 @@ def write_hlog(path: Path, lines: Iterable[str]) -> None:
 
     The folder must exist. Raises ResultError, in one line, where the file cannot be written.
     """
-    temporary = path.parent / f".{path.name}.{os.getpid()}.tmp"
     try:
-        try:
-            with temporary.open("w", encoding="ascii", newline="\n") as file:
-                file.writelines(f"{line}\n" for line in lines)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_whole(path, (f"{line}\n".encode("ascii") for line in lines))
     except OSError as error:
         raise ResultError(f"cannot write {path}: {error.strerror or error}") from error
 
@@ -126,20 +108,8 @@ def _fields(interval: Interval, layout: HdrHistogram) -> str:
     """What follows the tag in an interval's line."""
     max_ns = interval.histogram.max_ns
     max_ms = layout.get_highest_equivalent_value(max_ns) / _NS_PER_MS if max_ns else 0.0
-    encoded = interval.histogram.encode() if interval.histogram.count else _encoded_empty()
     # z: "-0.000" is a number that hdrh's reader does not see.
-    return f"{interval.start_s:z.3f},{interval.length_s:z.3f},{max_ms:.3f},{encoded}"
-
-
-def _encoded_empty() -> str:
-    """An empty histogram as the reference writes it: with one count, of 0.
-
-    hdrh writes no count at all, and HdrHistogram_c ends reading there: "Inflate failed".
-    """
-    counts = b"\0"
-    head = _V2_HEAD.pack(_V2_COOKIE, len(counts), 0, SIGNIFICANT_DIGITS, LOWEST_NS, HIGHEST_NS, 1.0)
-    compressed = zlib.compress(head + counts, 9)
-    return base64.b64encode(_V2_COMPRESSED_HEAD.pack(_V2_COMPRESSED_COOKIE, len(compressed)) + compressed).decode()
+    return f"{interval.start_s:z.3f},{interval.length_s:z.3f},{max_ms:.3f},{interval.histogram.encode()}"
 
 
 def _tags(texts: Iterable[str]) -> dict[str, str]:

@@ -27,6 +27,7 @@ from pydantic import ValidationError
 from pytest_benchmark.utils import get_machine_id
 
 from bench.results.ab import AB_SCHEMA, AbResult
+from bench.results.files import write_synced
 from bench.results.model import KINDS, LOAD_SCHEMA, CommitInfo, Kind, LatencyResult, LoadResult, Result
 
 DEFAULT_ROOT = Path("results")
@@ -73,7 +74,7 @@ def write_numbered(folder: Path, name: str, data: bytes) -> Path:
                 leftover.unlink()
             temporary = folder / f".{os.getpid()}{_TEMPORARY}"
             try:
-                _write_synced(temporary, data)
+                write_synced(temporary, [data])
                 path = _link_numbered(temporary, folder, name)
             finally:
                 temporary.unlink(missing_ok=True)
@@ -91,13 +92,6 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
-
-
-def _write_synced(path: Path, data: bytes) -> None:
-    with path.open("xb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _link_numbered(temporary: Path, folder: Path, name: str) -> Path:

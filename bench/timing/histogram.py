@@ -11,7 +11,10 @@ maximum and sum are kept beside the counts and are exact, not rounded to the lay
 
 from __future__ import annotations
 
+import base64
 import math
+import struct
+import zlib
 from typing import Any
 
 import numpy as np
@@ -28,6 +31,13 @@ _SUB_BUCKET_COUNT = 1 << math.ceil(math.log2(2 * 10**SIGNIFICANT_DIGITS))
 _SUB_BUCKET_HALF_COUNT = _SUB_BUCKET_COUNT // 2
 _SUB_BUCKET_HALF_COUNT_MAGNITUDE = int(math.log2(_SUB_BUCKET_HALF_COUNT))
 _SUB_BUCKET_MASK = (_SUB_BUCKET_COUNT - 1) << _UNIT_MAGNITUDE
+
+# The V2 form of a histogram (AbstractHistogram.java, encodeIntoByteBuffer and encodeIntoCompressedByteBuffer): cookie,
+# length of the counts, normalising offset, digits, bounds, conversion ratio; and what stands before it when compressed.
+_V2_HEAD = struct.Struct(">iiiiqqd")
+_V2_COOKIE = 0x1C849313
+_V2_COMPRESSED_HEAD = struct.Struct(">ii")
+_V2_COMPRESSED_COOKIE = 0x1C849314
 
 Values = NDArray[np.int64]
 
@@ -61,52 +71,77 @@ def counted(values: Values) -> tuple[Values, Values]:
 class Histogram:
     """The distribution of a number of durations, in nanoseconds."""
 
-    __slots__ = ("_buckets", "_counts", "_unsorted", "count", "max_ns", "min_ns", "sum_ns")
+    __slots__ = ("_buckets", "_counts", "_max_ns", "_min_ns", "_sum_ns", "_unsorted", "_unsorted_count", "count")
 
     def __init__(self) -> None:
         self._buckets: Values = np.empty(0, dtype=np.int64)
         """Indices of the occupied buckets in HdrHistogram's counts array, ascending."""
         self._counts: Values = np.empty(0, dtype=np.int64)
         """How many values each of them holds."""
-        self._unsorted: list[Values] = []
-        """The buckets of values that are recorded, but not counted in `_counts` yet."""
+        self._unsorted: list[tuple[Values, Values | None]] = []
+        """Values that are recorded, but not counted in `_counts` yet, with their buckets where these are known."""
+        self._unsorted_count = 0
         self.count = 0
-        self.sum_ns = 0
-        self.min_ns: int | None = None
-        self.max_ns: int | None = None
+        self._sum_ns = 0
+        self._min_ns: int | None = None
+        self._max_ns: int | None = None
 
     def record(self, values_ns: Values, buckets: Values | None = None) -> None:
-        """Record durations; `buckets` are those of `buckets_of`, where they are known already."""
-        if not len(values_ns):
+        """Record durations; `buckets` are those of `buckets_of`, where they are known already.
+
+        Both are kept as they are for a while: counting them together with what comes next costs less.
+        """
+        number = len(values_ns)
+        if not number:
             return
-        if buckets is None:
-            buckets = buckets_of(values_ns)
-        self._unsorted.append(buckets)
-        self.count += len(values_ns)
-        least, most = int(values_ns.min()), int(values_ns.max())
-        if least < 0 or most > HIGHEST_NS:
-            values_ns = np.clip(values_ns, 0, HIGHEST_NS)
-            least, most = max(least, 0), min(most, HIGHEST_NS)
-        self.sum_ns += int(values_ns.sum())
-        self._widen(min(least, HIGHEST_NS), max(most, 0))
-        if sum(map(len, self._unsorted)) > _UNSORTED_LIMIT:
+        self._unsorted.append((values_ns, buckets))
+        self._unsorted_count += number
+        self.count += number
+        if self._unsorted_count > _UNSORTED_LIMIT:
             self.settle()
 
     def settle(self) -> None:
         """Count what was recorded lately, in less memory. Reading does it as well."""
-        if self._unsorted:
-            unsorted, self._unsorted = self._unsorted, []
-            self._add(*counted(np.concatenate(unsorted)))
+        if not self._unsorted:
+            return
+        unsorted, self._unsorted, self._unsorted_count = self._unsorted, [], 0
+        values_ns = _in_one([values_ns for values_ns, _ in unsorted])
+        known = [buckets for _, buckets in unsorted if buckets is not None]
+        buckets = _in_one(known) if len(known) == len(unsorted) else buckets_of(values_ns)
+        least, most = int(values_ns.min()), int(values_ns.max())
+        if least < 0 or most > HIGHEST_NS:
+            values_ns = np.clip(values_ns, 0, HIGHEST_NS)
+        self._sum_ns += int(values_ns.sum())
+        self._widen(min(max(least, 0), HIGHEST_NS), min(max(most, 0), HIGHEST_NS))
+        self._add(*counted(buckets))
+
+    @property
+    def min_ns(self) -> int | None:
+        """The shortest duration, or None of nothing. Exact, as the maximum and the sum are."""
+        self.settle()
+        return self._min_ns
+
+    @property
+    def max_ns(self) -> int | None:
+        """The longest duration, or None of nothing."""
+        self.settle()
+        return self._max_ns
+
+    @property
+    def sum_ns(self) -> int:
+        """All durations together."""
+        self.settle()
+        return self._sum_ns
 
     def merge(self, other: Histogram) -> None:
         """Add another histogram's values to this one. Exact."""
-        if other.min_ns is None or other.max_ns is None:
-            return
         other.settle()
+        if other._min_ns is None or other._max_ns is None:
+            return
         self._add(other._buckets, other._counts)
         self.count += other.count
-        self.sum_ns += other.sum_ns
-        self._widen(other.min_ns, other.max_ns)
+        self._sum_ns += other._sum_ns
+        self._widen(other._min_ns, other._max_ns)
 
     @property
     def mean_ns(self) -> float | None:
@@ -124,19 +159,19 @@ class Histogram:
         rank = max(1, math.ceil(percent / 100 * total - 1e-9))
         if self.max_ns is None or rank > self.count:
             return None
-        self.settle()
         position = int(np.searchsorted(np.cumsum(self._counts), rank))
         return min(_highest_equivalent(int(self._buckets[position])), self.max_ns)
 
     def encode(self) -> str:
         """The histogram in HdrHistogram's V2 form, compressed and in base64."""
+        if not self.count:
+            return _EMPTY
         standard = _standard()
         self.settle()
-        if self.count:
-            np.ctypeslib.as_array(standard.counts)[self._buckets] = self._counts
-            standard.total_count = self.count
-            standard.min_value = self.min_ns
-            standard.max_value = self.max_ns
+        np.ctypeslib.as_array(standard.counts)[self._buckets] = self._counts
+        standard.total_count = self.count
+        standard.min_value = self.min_ns
+        standard.max_value = self.max_ns
         return str(standard.encode().decode("ascii"))
 
     @classmethod
@@ -162,15 +197,18 @@ class Histogram:
         histogram._buckets, histogram._counts = occupied, counts[occupied]
         histogram.count = int(counts.sum())
         first, last = int(occupied[0]), int(occupied[-1])
-        histogram.min_ns = _lowest_equivalent(first) if min_ns is None else min_ns
-        histogram.max_ns = _highest_equivalent(last) if max_ns is None else max_ns
+        histogram._min_ns = _lowest_equivalent(first) if min_ns is None else min_ns
+        histogram._max_ns = _highest_equivalent(last) if max_ns is None else max_ns
         if sum_ns is None:
             middles = ((_lowest_equivalent(int(i)) + _highest_equivalent(int(i))) // 2 for i in occupied)
             sum_ns = sum(middle * int(n) for middle, n in zip(middles, histogram._counts, strict=True))
-        histogram.sum_ns = sum_ns
+        histogram._sum_ns = sum_ns
         return histogram
 
     def _add(self, buckets: Values, counts: Values) -> None:
+        if not len(self._buckets):
+            self._buckets, self._counts = buckets, counts
+            return
         union = np.union1d(self._buckets, buckets)
         total = np.zeros(len(union), dtype=np.int64)
         total[np.searchsorted(union, self._buckets)] = self._counts
@@ -178,8 +216,26 @@ class Histogram:
         self._buckets, self._counts = union, total
 
     def _widen(self, low: int, high: int) -> None:
-        self.min_ns = low if self.min_ns is None else min(self.min_ns, low)
-        self.max_ns = high if self.max_ns is None else max(self.max_ns, high)
+        self._min_ns = low if self._min_ns is None else min(self._min_ns, low)
+        self._max_ns = high if self._max_ns is None else max(self._max_ns, high)
+
+
+def _encoded_empty() -> str:
+    """An empty histogram as the reference writes it: with one count, of 0.
+
+    hdrh writes no count at all, and HdrHistogram_c ends reading there: "Inflate failed".
+    """
+    counts = b"\0"
+    head = _V2_HEAD.pack(_V2_COOKIE, len(counts), 0, SIGNIFICANT_DIGITS, LOWEST_NS, HIGHEST_NS, 1.0)
+    compressed = zlib.compress(head + counts, 9)
+    return base64.b64encode(_V2_COMPRESSED_HEAD.pack(_V2_COMPRESSED_COOKIE, len(compressed)) + compressed).decode()
+
+
+_EMPTY = _encoded_empty()
+
+
+def _in_one(parts: list[Values]) -> Values:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def _standard() -> Any:
