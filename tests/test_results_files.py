@@ -23,7 +23,7 @@ def test_a_failure_leaves_what_was_there(tmp_path: Path) -> None:
     assert path.read_bytes() == b"before"
     write_whole(path, [b"af", b"ter"])
     assert path.read_bytes() == b"after"
-    assert os.listdir(tmp_path) == ["file"]
+    assert [found.name for found in tmp_path.iterdir()] == ["file"]
 
 
 def test_a_link_stays_a_link(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from bench.results.files import write_whole
 from bench.results.store import ResultError, machine_id, result_name, write_numbered
 from bench.server import Awake, ServerError, generator_cores
 from bench.server.awake import availability
+from bench.server.precedence import precedence
 from bench.server.process import server_core
 
 
@@ -39,6 +40,7 @@ def check(
                 else:
                     stack.enter_context(Awake(cores))
                     awake_cores = cores
+            nice = stack.enter_context(precedence())
             outcome = measure(groups, peers, Plan(own_cores, of_server, awake_cores, quick), tell)
     except ServerError as error:
         raise AccuracyFailedError(str(error)) from error
@@ -50,6 +52,7 @@ def check(
         server_core=of_server,
         generator_cores=own_cores,
         awake_cores=awake_cores,
+        nice=nice,
         quick=quick,
         peers=outcome.peers,
         peers_rate_per_s=RATE_PER_S,

@@ -149,7 +149,10 @@ class Absent(BaseModel):
 
 
 class Accuracy(BaseModel):
-    """A whole check. `peers` are the titles of the other tools by their names, with their versions."""
+    """A whole check. `peers` are the titles of the other tools by their names, with their versions.
+
+    `nice` is what servers and generators ran with: below 0 they went before other processes.
+    """
 
     model_config = WRITTEN
 
@@ -161,6 +164,7 @@ class Accuracy(BaseModel):
     server_core: NonNegativeInt | None
     generator_cores: tuple[NonNegativeInt, ...]
     awake_cores: tuple[NonNegativeInt, ...]
+    nice: int = 0
     quick: bool
     peers: dict[str, str]
     peers_rate_per_s: PositiveFloat

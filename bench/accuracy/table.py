@@ -71,6 +71,8 @@ def _remarks(result: Accuracy) -> Iterator[tuple[str, str]]:
     repeated = max((len(row.repetitions) for row in times), default=1)
     if repeated > 1:
         yield f"delays: {repeated} repetitions in alternation, shown is the one with the median error", ""
+    if result.nice < 0:
+        yield f"servers and generators went before other processes (nice {result.nice})", ""
     for scenario in result.scenarios:
         shares = [run.generator_cpu_share for run in scenario.runs if run.generator_cpu_share is not None]
         if shares:
