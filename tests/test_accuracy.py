@@ -20,6 +20,7 @@ from rich.console import Console
 
 from bench.accuracy import scenarios, truths
 from bench.accuracy.check import stored
+from bench.accuracy.measuring import quietest
 from bench.accuracy.model import Accuracy, Held, Quantity, Row, Run, Scenario, Told
 from bench.accuracy.peers import Job, PacedK6, PacedLocustContrib, PacedPeer, k6_report, locust_report
 from bench.accuracy.scenarios import Load, Seen, UnknownScenarioError, all_groups, chosen
@@ -120,6 +121,29 @@ def test_at_the_bound_is_inside_and_nothing_reported_is_not() -> None:
     assert not held(2000, None, 1e12).is_inside
 
 
+def run_in_which_others_took(share: float | None) -> Run:
+    return Run(
+        run="1",
+        sent=1,
+        dropped=0,
+        generator_cpu_share=None,
+        send_lateness_p99_us=None,
+        verdict="ok",
+        reason=None,
+        taken_share=share,
+        spoilers=(),
+    )
+
+
+def test_judged_are_the_repetitions_in_which_others_took_least() -> None:
+    runs = [run_in_which_others_took(share) for share in (0.03, 0.01, 0.0, 0.02, 0.001)]
+    baseline = [run_in_which_others_took(share) for share in (0.0, 0.0, 0.05, 0.0, 0.0)]
+    assert quietest([runs]) == (1, 2, 4)
+    assert quietest([runs, baseline]) == (1, 3, 4)
+    assert quietest([runs[:3]]) == (), "all of three"
+    assert quietest([[*runs[:4], run_in_which_others_took(None)]]) == (), "not known of all"
+
+
 def test_beyond_a_limit_is_no_value() -> None:
     beyond = Quantity(value=500_000, is_above=True)
     assert Held(truth=beyond, ours=beyond, bound=0).is_inside
@@ -133,6 +157,9 @@ def test_a_time_is_judged_by_its_median_error_and_a_count_by_all() -> None:
     assert Row.of("p50", "us", [late, good, early]).inside is True
     assert Row.of("p50", "us", [late, good, early]).shown == good
     assert Row.of("p50", "us", [late, good, late]).inside is False
+    disturbed = Row.of("p50", "us", [late, good, late, good, good, late, late], judged=(1, 3, 6))
+    assert disturbed.inside is True
+    assert disturbed.shown == good
     assert Row.of("sent", "count", [good, late, good], is_exact=True).inside is False
     assert Row.of("sent", "count", [good, late, good], is_exact=True).shown == late
     assert Row.of("p50", "us", [late], is_judged=False).inside is None

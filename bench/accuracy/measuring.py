@@ -17,13 +17,13 @@ from time import perf_counter_ns
 from bench.accuracy import model
 from bench.accuracy.model import Absent, Held, Row, Run, Told
 from bench.accuracy.peers import RATE_PER_S, Job, PacedPeer, Report
-from bench.accuracy.scenarios import BASELINE, Group, Load, Reading, Scenario, Seen
+from bench.accuracy.scenarios import BASELINE, JUDGED_REPETITIONS, Group, Load, Reading, Scenario, Seen
 from bench.accuracy.truths import NothingSeenError
 from bench.peers.generator import Generator
 from bench.peers.peer import PROJECT, Command, LeftOut
 from bench.peers.tools import script
 from bench.results.model import LoadResult
-from bench.results.spoilers import Conditions, Spoiler, spoilers
+from bench.results.spoilers import Conditions, Interference, Spoiler, spoilers
 from bench.results.store import ResultError, load
 from bench.targets.process import FaultyProcess
 
@@ -133,9 +133,15 @@ class _Check:
             for scenario in group.scenarios:
                 for peer in peers:
                     self._theirs(peer, scenario, servers[scenario.name], gathered[scenario.name])
-        return [self._described(scenario, gathered[scenario.name]) for scenario in group.scenarios]
+        described = []
+        for scenario in group.scenarios:
+            runs = [gathered[scenario.name].runs]
+            if scenario.needs_baseline:
+                runs.append(gathered[BASELINE].runs)
+            described.append(self._described(scenario, gathered[scenario.name], quietest(runs)))
+        return described
 
-    def _described(self, scenario: Scenario, gathered: _Gathered) -> model.Scenario:
+    def _described(self, scenario: Scenario, gathered: _Gathered, judged: Sequence[int]) -> model.Scenario:
         rows = [
             Row.of(
                 first.figure,
@@ -143,6 +149,7 @@ class _Check:
                 [_of_figure(readings, first.figure) for readings in gathered.readings],
                 is_exact=first.is_exact,
                 is_judged=not self._plan.quick,
+                judged=judged,
                 peers=_told(first.figure, gathered.told),
             )
             for first in gathered.readings[0]
@@ -169,12 +176,14 @@ class _Check:
                 output = own.output
         except LeftOut as reason:
             raise AccuracyFailedError(f"{scenario.name}: locust: {reason}") from None
-        spoilt = self._spoilers(before)
+        after = Conditions.now(self._plan.cores)
+        pinned, awake = self._plan.server_core is not None, self._plan.awake_cores
+        spoilt = spoilers(before, after, pinned=pinned, awake=awake)
         result = _stored(scenario, folder, code, output)
         samples = [int(line) for path in folder.glob("samples-*") for line in path.read_text().split()]
         seen = Seen(seed, result, server.truth(), _lines(folder / "timeouts"), samples)
         try:
-            run = _run_of(f"{scenario.name} {seed}", seen, spoilt)
+            run = _run_of(f"{scenario.name} {seed}", seen, Interference.between(before, after), spoilt)
         except NothingSeenError as reason:
             raise AccuracyFailedError(f"{scenario.name}: {reason}") from None
         gathered.runs.append(run)
@@ -184,11 +193,6 @@ class _Check:
     @property
     def _cores(self) -> Sequence[int]:
         return self._plan.generator_cores
-
-    def _spoilers(self, before: Conditions) -> tuple[Spoiler, ...]:
-        plan = self._plan
-        after = Conditions.now(plan.cores)
-        return spoilers(before, after, pinned=plan.server_core is not None, awake=plan.awake_cores)
 
     # ------------------------------------------------------------------ theirs
 
@@ -263,11 +267,24 @@ def _stored(scenario: Scenario, folder: Path, code: int, output: str) -> LoadRes
     return result
 
 
+def quietest(runs: Sequence[Sequence[Run]]) -> tuple[int, ...]:
+    """The repetitions during whose runs others took least: what is judged. Empty where that is not known of all.
+
+    What they took is told by the kernel, not by our figures: nothing is left out because of what came out.
+    """
+    taken = [[run.taken_share for run in repetition] for repetition in zip(*runs, strict=True)]
+    known = [sum(share for share in shares if share is not None) for shares in taken if None not in shares]
+    if len(known) < len(taken) or len(taken) <= JUDGED_REPETITIONS:
+        return ()
+    return tuple(sorted(sorted(range(len(known)), key=known.__getitem__)[:JUDGED_REPETITIONS]))
+
+
 def _lines(path: Path) -> list[str]:
     return path.read_text().split() if path.exists() else []
 
 
-def _run_of(name: str, seen: Seen, spoilt: tuple[Spoiler, ...]) -> Run:
+def _run_of(name: str, seen: Seen, others: Interference, spoilt: tuple[Spoiler, ...]) -> Run:
+    steal_share, load_share = others.steal_share, others.load_share
     generator, operation = seen.result.generator, seen.operation
     return Run(
         run=name,
@@ -277,6 +294,7 @@ def _run_of(name: str, seen: Seen, spoilt: tuple[Spoiler, ...]) -> Run:
         send_lateness_p99_us=None if generator.send_lateness_us is None else generator.send_lateness_us.p99,
         verdict=generator.verdict,
         reason=generator.reason,
+        taken_share=None if steal_share is None or load_share is None else steal_share + load_share,
         spoilers=spoilt,
     )
 

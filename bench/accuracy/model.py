@@ -55,8 +55,9 @@ class Told(BaseModel):
 
 
 class Row(BaseModel):
-    """One figure of a scenario, in all repetitions; the one with the median error speaks for them.
+    """One figure of a scenario, in all repetitions; of those `judged`, the one with the median error speaks for all.
 
+    `judged` are the numbers of those during which others took least of the cores' time; empty: all are.
     `is_exact` rows do not depend on how long anything took. `inside` is null where nothing is judged (`--quick` judges
     no times). `peers` is what the other tools reported of it.
     """
@@ -68,6 +69,7 @@ class Row(BaseModel):
     is_exact: bool
     inside: bool | None
     repetitions: tuple[Held, ...] = Field(min_length=1)
+    judged: tuple[NonNegativeInt, ...] = ()
     peers: dict[str, Told] = {}
 
     @classmethod
@@ -79,17 +81,25 @@ class Row(BaseModel):
         *,
         is_exact: bool = False,
         is_judged: bool = True,
+        judged: Sequence[int] = (),
         peers: Mapping[str, Told] | None = None,
     ) -> Self:
         """Judge a figure: a time by the repetition with the median error, what is exact by every one of them."""
         held = tuple(repetitions)
+        judged = () if is_exact else tuple(judged)
         inside: bool | None = None
         if is_exact:
             inside = all(repetition.is_inside for repetition in held)
         elif is_judged:
-            inside = median(held).is_inside
+            inside = median(_chosen(held, judged)).is_inside
         return cls(
-            figure=figure, unit=unit, is_exact=is_exact, inside=inside, repetitions=held, peers=dict(peers or {})
+            figure=figure,
+            unit=unit,
+            is_exact=is_exact,
+            inside=inside,
+            repetitions=held,
+            judged=judged,
+            peers=dict(peers or {}),
         )
 
     @property
@@ -97,7 +107,11 @@ class Row(BaseModel):
         """The repetition that speaks for all: of an exact row that is outside, one that is."""
         if self.is_exact:
             return next((held for held in self.repetitions if not held.is_inside), self.repetitions[0])
-        return median(self.repetitions)
+        return median(_chosen(self.repetitions, self.judged))
+
+
+def _chosen(repetitions: Sequence[Held], judged: Sequence[int]) -> Sequence[Held]:
+    return [repetitions[number] for number in judged] or repetitions
 
 
 def median(repetitions: Sequence[Held]) -> Held:
@@ -106,7 +120,10 @@ def median(repetitions: Sequence[Held]) -> Held:
 
 
 class Run(BaseModel):
-    """One of our runs, and whether it can be believed. CPU shares are of one core."""
+    """One of our runs, and whether it can be believed. CPU shares are of one core.
+
+    `taken_share` is what the host and other processes took of the cores' time; null where that cannot be told.
+    """
 
     model_config = WRITTEN
 
@@ -117,6 +134,7 @@ class Run(BaseModel):
     send_lateness_p99_us: NonNegativeFloat | None
     verdict: Literal["ok", "saturated"] | None
     reason: str | None
+    taken_share: NonNegativeFloat | None = None
     spoilers: tuple[Spoiler, ...]
 
 

@@ -70,7 +70,9 @@ def _remarks(result: Accuracy) -> Iterator[tuple[str, str]]:
         yield "--quick: too short to judge times by", ""
     repeated = max((len(row.repetitions) for row in times), default=1)
     if repeated > 1:
-        yield f"delays: {repeated} repetitions in alternation, shown is the one with the median error", ""
+        judged = min((len(row.judged) for row in times if row.judged), default=0)
+        which = f"the {judged} in which others took least of the cores' time" if judged else "all of them"
+        yield f"delays: {repeated} repetitions in alternation; shown is the median error of {which}", ""
     if result.nice < 0:
         yield f"servers and generators went before other processes (nice {result.nice})", ""
     for scenario in result.scenarios:
