@@ -30,6 +30,7 @@ from rich.console import Console
 from bench.compare.ab_options import plan
 from bench.compare.failure import AbError, AbFailedError
 from bench.compare.interleaved import compare_revisions
+from bench.compare.stored import Comparison as StoredComparison
 from bench.report.lines import print_line, print_table
 from bench.results.ab import AbMetric
 from bench.server import generator_cores
@@ -275,10 +276,14 @@ def _store(results: Path) -> Path:
 def _stored_differ(old: Path, new: Path) -> bool:
     """Whether `bench compare` says that anything is slower or faster."""
     bench = Path(sys.executable).with_name("bench")
-    compared = subprocess.run([bench, "compare", old, new], capture_output=True, text=True, check=False)
+    written = new.with_suffix(".comparison")
+    command = [str(bench), "compare", str(old), str(new), "--json", str(written)]
+    compared = subprocess.run(command, capture_output=True, text=True, check=False)
     if compared.returncode not in (0, 1):
         raise AbFailedError(f"bench compare failed: {compared.stderr.strip()}")
-    return any(f" {word}" in compared.stdout for word in ("slower", "faster"))
+    comparison = StoredComparison.model_validate_json(written.read_bytes())
+    verdicts = {row.verdict for benchmark in comparison.benchmarks for row in benchmark.rows}
+    return bool(verdicts & {"slower", "faster"})
 
 
 def _rows(comparisons: Sequence[Comparison]) -> list[list[str]]:
@@ -371,8 +376,8 @@ def main() -> int:
     )
     parser.add_argument("--no-stored", dest="stored", action="store_false", help="leave out what pytest bench stores")
     options = parser.parse_args()
-    if options.aa < 0 or options.injected < 0 or options.aa + options.injected == 0:
-        parser.error("--aa and --injected are numbers of runs, not both 0")
+    if min(options.aa, options.injected) < 0 or not (options.aa or options.injected or options.stored):
+        parser.error("--aa and --injected are numbers of runs, not both 0 without the stored ones")
     try:
         return 0 if _run(options, Console()) else 1
     except (AbError, AbFailedError) as error:

@@ -3,11 +3,14 @@
 import math
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from latency_results import latency_content, save_latency
 
 from bench.results.ab import AbMetric
-from bench.selfcheck import Comparison, checks, most_of, slowdown_us
+from bench.results.store import Store
+from bench.selfcheck import Comparison, _stored_differ, checks, most_of, slowdown_us
 
 
 def comparison(injected: str, effect: float, verdict: str, half_width: float = 0.003) -> Comparison:
@@ -66,7 +69,10 @@ def test_one_comparison_for_real() -> None:
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["--aa", "0", "--injected", "0"], "--aa and --injected are numbers of runs, not both 0"),
+        (
+            ["--aa", "0", "--injected", "0", "--no-stored"],
+            "--aa and --injected are numbers of runs, not both 0 without the stored ones",
+        ),
         (["--slowdowns", "1%,much"], "'much' is no slowdown: expected a share as in 2% or a time as in 5us"),
         (["--slowdowns=-1%"], "'-1%' is no slowdown: expected a share as in 2% or a time as in 5us"),
     ],
@@ -81,3 +87,13 @@ def test_misuse_is_one_line(arguments: list[str], line: str) -> None:
 def test_slowdowns() -> None:
     assert slowdown_us("2%", 150.0) == 3.0
     assert slowdown_us("5us", 150.0) == 5.0
+
+
+def test_stored_results_differ_by_their_verdicts(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    one, same, slower = (
+        save_latency(store, latency_content(slowness, run=run))
+        for run, slowness in enumerate((math.log(1.5), math.log(1.5), math.log(1.8)))
+    )
+    assert not _stored_differ(one, same)
+    assert _stored_differ(one, slower)
