@@ -18,8 +18,8 @@ STOP_AFTER = 6
 
 
 def note(what: str, **more: Any) -> None:
-    sys.stdout.write(json.dumps({"what": what, **more}) + "\n")
-    sys.stdout.flush()
+    # In one piece: the engine's thread and the gevent side both write, and sys.stdout is not made for that.
+    os.write(sys.stdout.fileno(), (json.dumps({"what": what, **more}) + "\n").encode())
 
 
 if os.environ.get("LISTEN"):

@@ -25,8 +25,8 @@ if "REQUESTS_FOLDER" in os.environ:
 
 
 def note(what: str) -> None:
-    sys.stdout.write(json.dumps({"what": what}) + "\n")
-    sys.stdout.flush()
+    # In one piece: the engine's thread and the gevent side both write, and sys.stdout is not made for that.
+    os.write(sys.stdout.fileno(), (json.dumps({"what": what}) + "\n").encode())
 
 
 class BaseUser(SocketIOUser):
