@@ -4,6 +4,8 @@ import os
 import statistics
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -117,38 +119,60 @@ def test_a_rate_beyond_what_it_can_send(tmp_path: Path) -> None:
     assert operation(result).scheduled == 400_100, "what it could not send is accounted for"
 
 
+_HOG = """
+import os, sys, time
+os.sched_setaffinity(0, {int(sys.argv[1])})
+print("ready", flush=True)
+sys.stdin.read()
+until = time.monotonic() + 60  # whatever becomes of the test
+while time.monotonic() < until:
+    pass
+"""
+
+
+@contextmanager
+def waiting_hogs(core: int, count: int) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Busy loops on one core, ready to begin once their stdin is closed: to start them takes seconds at times."""
+    with ExitStack() as stack:
+        hogs = []
+        for _ in range(count):
+            # Each in a session of its own: where the kernel groups them, it shares a core out by sessions.
+            hog = subprocess.Popen(
+                [sys.executable, "-I", "-S", "-c", _HOG, str(core)],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True,
+            )  # fmt: skip
+            hogs.append(stack.enter_context(hog))
+            stack.callback(hog.kill)
+        for hog in hogs:
+            assert hog.stdout is not None
+            assert hog.stdout.readline() == b"ready\n"
+        yield hogs
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="needs sched_setaffinity")
 def test_hogs_on_its_core_and_back(tmp_path: Path) -> None:
-    """The first part of the run has ten busy loops on the generator's core, the rest has none."""
+    """The first part of the run has forty busy loops on the generator's core, the rest has none."""
     core = max(os.sched_getaffinity(0))
-    spin = f"import os; os.sched_setaffinity(0, {{{core}}})\nwhile True: pass"
-    hogs: list[subprocess.Popen[bytes]] = []
-    try:
-        with (
-            EchoProcess() as server,
-            LocustProcess(
-                tmp_path, "OpenUser", "--host", server.url, "-u", "10", "-r", "10", "--rate", "2000:6s", locustfile=OPEN
-            ) as locust,
-        ):
-            os.sched_setaffinity(locust.process.pid, {core})
-            locust.wait_for_output("All users spawned")
-            # Each in a session of its own: where the kernel groups them, it shares a core out by sessions.
-            hogs += [subprocess.Popen([sys.executable, "-c", spin], start_new_session=True) for _ in range(10)]
-            wait_until(lambda: server.stats().answered >= 5000, "two seconds' worth is answered")
-            _end(hogs)
-            locust.wait()
-    finally:
-        _end(hogs)
+    with (
+        waiting_hogs(core, 40) as hogs,
+        EchoProcess() as server,
+        LocustProcess(
+            tmp_path, "OpenUser", "--host", server.url, "-u", "10", "-r", "10", "--rate", "2000:8s", locustfile=OPEN
+        ) as locust,
+    ):
+        os.sched_setaffinity(locust.process.pid, {core})
+        locust.wait_for_output("All users spawned")
+        for hog in hogs:
+            assert hog.stdin is not None
+            hog.stdin.close()
+        wait_until(lambda: server.stats().answered >= 5000, "two and a half seconds' worth is answered")
+        for hog in hogs:
+            hog.kill()
+        locust.wait()
     result = locust.result()
     generator = result.generator
     assert generator.verdict == "saturated"
     lateness = [second.send_lateness_p99_us for second in result.timeline if second.send_lateness_p99_us is not None]
     with_hogs, without = lateness[1:3], lateness[-1:]
     assert statistics.median(with_hogs) > statistics.median(without)
-
-
-def _end(hogs: list[subprocess.Popen[bytes]]) -> None:
-    for hog in hogs:
-        hog.kill()
-        hog.wait()
