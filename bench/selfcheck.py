@@ -33,6 +33,7 @@ from bench.compare.interleaved import compare_revisions
 from bench.compare.stored import Comparison as StoredComparison
 from bench.report.lines import print_line, print_table
 from bench.results.ab import AbMetric
+from bench.results.git import git
 from bench.server import generator_cores
 
 PROJECT = Path(__file__).parent.parent
@@ -44,6 +45,8 @@ COVERAGE = 0.95
 POWER = 0.90
 """Of true slowdowns of 1 % and more, at least so many are found, where the precision was reached."""
 _TAIL = 0.01
+
+_IDENTITY = ("-c", "user.name=selfcheck", "-c", "user.email=selfcheck@localhost")
 
 _SERVICE = Path("app/service.py")
 _BEGINNING = "        began_ns = monotonic_ns() if self._stamps else 0\n"
@@ -164,11 +167,6 @@ def slowdown_us(text: str, round_trip_us: float) -> float:
 # --- the copy with its branches ---------------------------------------------------------------------------------------
 
 
-def _git(repository: Path, *arguments: str) -> None:
-    identity = ["-c", "user.name=selfcheck", "-c", "user.email=selfcheck@localhost"]
-    subprocess.run(["git", "-C", str(repository), *identity, *arguments], check=True, capture_output=True)
-
-
 def _copy(folder: Path, told: Path) -> Path:
     """A repository with the service as it is here, uncommitted changes included, but for a loop of no turns."""
     copy = folder / "service"
@@ -177,9 +175,9 @@ def _copy(folder: Path, told: Path) -> Path:
     for name in ("pyproject.toml", "requirements.lock"):
         shutil.copy(PROJECT / name, copy / name)
     _write_loop(copy, 0, told)
-    _git(copy, "init", "--quiet", "--initial-branch=main")
-    _git(copy, "add", "--all")
-    _git(copy, "commit", "--quiet", "--message=As it is")
+    git(copy, "init", "--quiet", "--initial-branch=main")
+    git(copy, "add", "--all")
+    git(copy, *_IDENTITY, "commit", "--quiet", "--message=As it is")
     return copy
 
 
@@ -196,10 +194,10 @@ def _write_loop(copy: Path, turns: int, told: Path) -> None:
 
 
 def _branch(copy: Path, name: str, turns: int, told: Path) -> None:
-    _git(copy, "checkout", "--quiet", "-b", name, "main")
+    git(copy, "checkout", "--quiet", "-b", name, "main")
     _write_loop(copy, turns, told)
-    _git(copy, "commit", "--quiet", "--all", f"--message={name}")
-    _git(copy, "checkout", "--quiet", "main")
+    git(copy, *_IDENTITY, "commit", "--quiet", "--all", f"--message={name}")
+    git(copy, "checkout", "--quiet", "main")
 
 
 def _slower_branches(copy: Path, slowdowns: Sequence[str], told: Path) -> dict[str, str]:
@@ -218,14 +216,13 @@ def _slower_branches(copy: Path, slowdowns: Sequence[str], told: Path) -> dict[s
 
 
 def _longer_us(told: Path) -> float:
-    """How much longer the handler with a loop took, by what the processes of a comparison told; forgets it.
+    """How much longer the handler with a loop took, by what the processes of a comparison told.
 
     The difference of the means over the processes of either side. Raises AbFailedError where a side told nothing.
     """
     took_ns: dict[int, list[float]] = {}
     for path in told.iterdir():
         took_ns.setdefault(int(path.name.partition("-")[0]), []).append(float(path.read_text()))
-        path.unlink()
     if len(took_ns) != 2:
         raise AbFailedError(f"of the two services, {len(took_ns)} told how long their loops took")
     return (fmean(took_ns[max(took_ns)]) - fmean(took_ns[0])) / 1000
@@ -268,7 +265,9 @@ def _store(results: Path) -> Path:
     before = set(results.rglob("*.json"))
     command = [sys.executable, "-m", "pytest", "bench", "-q", "-p", "no:cacheprovider", "-k", _STORED]
     storage = f"file://{results / 'latency'}"
-    subprocess.run([*command, f"--benchmark-storage={storage}"], cwd=PROJECT, check=True, capture_output=True)
+    subprocess.run(
+        [*command, f"--benchmark-storage={storage}"], cwd=PROJECT, check=True, capture_output=True, text=True
+    )
     (path,) = set(results.rglob("*.json")) - before
     return path
 
@@ -333,7 +332,7 @@ def _run(options: argparse.Namespace, console: Console) -> bool:
         told = folder / "told"
         told.mkdir()
         copy = _copy(folder, told)
-        _git(copy, "branch", _SAME, "main")
+        git(copy, "branch", _SAME, "main")
         runs = [""] * options.aa + [text for text in slowdowns for _ in range(options.injected)]
         try:
             branches = {"": _SAME} | _slower_branches(copy, slowdowns if options.injected else [], told)
@@ -384,7 +383,7 @@ def main() -> int:
         print(f"selfcheck: error: {error}", file=sys.stderr)  # noqa: T201
         return 2
     except subprocess.CalledProcessError as error:
-        said = (error.stderr or error.stdout or b"").decode(errors="replace").strip().splitlines()
+        said = (error.stderr or error.stdout or "").strip().splitlines()
         print(f"selfcheck: error: {error.cmd[0]} failed: {said[-1] if said else ''}", file=sys.stderr)  # noqa: T201
         return 1
     except KeyboardInterrupt:

@@ -3,8 +3,7 @@
 Rules. The engine's thread neither logs, nor fires Locust's events, nor touches a gevent object: whatever the gevent
 side has to know crosses in `outbox`, a deque, whose append and popleft are atomic; `told` is set through the one kind
 of gevent's watchers that is made for other threads. The other way goes through `submit`, which is the loop's own
-`call_soon_threadsafe`. The thread is started with the test, not at import, because
-`--processes` forks.
+`call_soon_threadsafe`. The thread is started with the test, not at import, because `--processes` forks.
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@ from pathlib import Path
 _LOCAL = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX")
 
 
-def git(directory: Path, *arguments: str, timeout_s: float = 10, new_session: bool = False) -> str:
-    """What git says about the directory. Raises OSError, ValueError or SubprocessError.
+def git(directory: Path, *arguments: str, timeout_s: float = 10, new_session: bool = False, told: str = "") -> str:
+    """What git says about the directory, `told` on its stdin. Raises OSError, ValueError or SubprocessError.
 
     In a session of its own, a Ctrl-C in the terminal does not reach it.
     """
@@ -18,7 +18,7 @@ def git(directory: Path, *arguments: str, timeout_s: float = 10, new_session: bo
         ["git", "-C", str(directory), *arguments],
         check=True,
         capture_output=True,
-        stdin=subprocess.DEVNULL,
+        input=told,
         encoding="utf-8",
         errors="replace",
         timeout=timeout_s,

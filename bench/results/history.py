@@ -5,10 +5,12 @@ import subprocess
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from bench.results.git import git
 from bench.results.model import Kind, Result
 from bench.results.store import ResultError, load
 
 _FULL_ID = re.compile("[0-9a-f]{40,64}")
+_ANCESTORS = ("rev-list", "--topo-order", "--reverse", "--ignore-missing", "--stdin")
 
 
 def all_results(root: Path, kinds: Sequence[Kind], leave_out: Callable[[str], object]) -> list[Result]:
@@ -36,13 +38,7 @@ def history(commits: Iterable[str]) -> list[str] | None:
     """All that leads to these commits, parents first; None where git or the repository is missing."""
     ids = [commit for commit in commits if _FULL_ID.fullmatch(commit)]
     try:
-        listed = subprocess.run(
-            ["git", "rev-list", "--topo-order", "--reverse", "--ignore-missing", "--stdin"],
-            input="".join(f"{commit}\n" for commit in ids),
-            capture_output=True,
-            check=True,
-            encoding="utf-8",
-        )
-    except (OSError, subprocess.CalledProcessError):
+        listed = git(Path(), *_ANCESTORS, timeout_s=60, told="".join(f"{commit}\n" for commit in ids))
+    except (OSError, subprocess.SubprocessError):
         return None
-    return listed.stdout.split()
+    return listed.split()
