@@ -14,6 +14,7 @@ from typing import Any, Self
 
 import httpx
 import psutil
+from processes import command_of
 
 from bench.results.model import LoadResult, Operation
 from bench.results.store import load
@@ -120,7 +121,7 @@ def free_port() -> int:
 
 
 def _is_service(process: psutil.Process) -> bool:
-    return any("server" in Path(argument).parts for argument in process.cmdline())
+    return any("server" in Path(argument).parts for argument in command_of(process))
 
 
 def run(folder: Path, *arguments: str, locustfile: Path = LOCUSTFILE) -> tuple[int, LocustProcess]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from processes import command_of
 
 from bench.accuracy.model import Accuracy
 
@@ -69,7 +70,7 @@ def test_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
     ) as process:
         children: list[psutil.Process] = []
         give_up_at = time.monotonic() + LIMIT_S
-        while not any("locustfile.py" in " ".join(_command_of(child)) for child in children):
+        while not any("locustfile.py" in " ".join(command_of(child)) for child in children):
             assert process.poll() is None
             assert time.monotonic() < give_up_at
             children = psutil.Process(process.pid).children(recursive=True)
@@ -80,10 +81,3 @@ def test_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
         assert not alive
     assert not list(temporary.iterdir())
     assert [entry.name for entry in tmp_path.iterdir()] == ["temporary"]
-
-
-def _command_of(process: psutil.Process) -> list[str]:
-    try:
-        return list(process.cmdline())
-    except psutil.Error:
-        return []

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from processes import command_of
 
 from bench.latency.options import Options, parse
 from bench.latency.replicas import LoopKind
@@ -119,7 +120,7 @@ def test_a_control_that_died_is_told_of(stages: Stages, control: str, said: str)
     if control == "same-stack":
         os.kill(stage.replicas.controls[1].server.pid, signal.SIGKILL)
     else:
-        (echo,) = [one for one in psutil.Process().children() if "bench.targets.echo" in one.cmdline()]
+        (echo,) = [one for one in psutil.Process().children() if "bench.targets.echo" in command_of(one)]
         echo.kill()
     give_up = time.monotonic() + 10
     while not (death := stage.death()):
