@@ -160,25 +160,23 @@ class Exchange:
         self.unexpected = 0
         """Replies without token that came while nothing was in flight for them."""
         self.broken = False
+        self.in_flight = 0
+        """How many callers have not been told yet how their emission ended."""
         self._tokens = tokens
         self._loop = asyncio.get_running_loop()
         self._emit_now: Callable[..., int] | None = getattr(client, "emit_now", None)
         self._create_future = self._loop.create_future
-        self._callers = 0
         self._pending: dict[str, Emission] = {}
         self._given_up: dict[str, RoundTrip] = {}
         """Tokens that are awaited no longer, and under which definition their late reply is counted."""
         self._known: dict[int, RoundTrip] = {}
+        self._usual: RoundTrip | None = None
+        """The last one that was prepared, if there is nothing to look at before each of its emissions."""
         self._token_finders: dict[str, list[Callable[..., str | None]]] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._unmatched: deque[tuple[str, tuple[Any, ...]]] = deque(maxlen=_EVENTS_SHOWN)
         client.when_closed(self._closed)
         client.on("*", lambda event, *values: self._unmatched.append((event, values)))
-
-    @property
-    def in_flight(self) -> int:
-        """How many callers have not been told yet how their emission ended."""
-        return self._callers
 
     def in_flight_by_name(self) -> Counter[str]:
         """How many emissions await their reply, by definition's name. May be asked from another thread."""
@@ -195,19 +193,18 @@ class Exchange:
         except BaseException as error:
             self.end(emission, error)
             raise
-        self.end(emission)
+        self.in_flight -= 1
         return Completed(emission[2], received_ns, reply)
 
     def begin(self, round_trip: RoundTrip) -> Emission:
         """The first half of a call, without a coroutine: the load's hot path.
 
-        The emission's future is to be awaited, and then the emission given to `end`, however that ended. Only for
-        clients that emit without waiting (`emit_now`). Raises Disconnected.
+        The emission's future is to be awaited. After its reply, the caller counts `in_flight` down; where it raised
+        anything, the emission is given to `end`. Only for clients that emit without waiting (`emit_now`). Raises
+        Disconnected.
         """
-        if id(round_trip) not in self._known:
-            self._register(round_trip)
-        if self.broken:
-            self._refuse_broken(round_trip)
+        if round_trip is not self._usual:
+            self._prepare(round_trip)
         token = next(self._tokens)
         if round_trip.reply is not None:
             sent_ns = self._emit_now(round_trip.event, round_trip.request(token))  # type: ignore[misc]
@@ -215,16 +212,14 @@ class Exchange:
             callback = partial(self._acknowledged, token)
             sent_ns = self._emit_now(round_trip.event, round_trip.request(token), callback=callback)  # type: ignore[misc]
         self._pending[token] = emission = (token, round_trip, sent_ns, self._create_future())
-        self._callers += 1
+        self.in_flight += 1
         if self._timer is None:
             self._arm(self.timeout_ns)
         return emission
 
-    def end(self, emission: Emission, error: BaseException | None = None) -> None:
-        """The second half: the caller knows how the emission ended, by its reply or by `error`."""
-        self._callers -= 1
-        if error is None:
-            return
+    def end(self, emission: Emission, error: BaseException) -> None:
+        """The second half where no reply came: what the caller got instead of it."""
+        self.in_flight -= 1
         token, round_trip, sent_ns, _ = emission
         if (pending := self._pending.pop(token, None)) is not None and sent_ns:
             self._abandon(pending)
@@ -233,13 +228,10 @@ class Exchange:
 
     async def _begin(self, round_trip: RoundTrip) -> Emission:
         """The same with a client that waits when it emits: the reply may be there before it has said when it sent."""
-        if id(round_trip) not in self._known:
-            self._register(round_trip)
-        if self.broken:
-            self._refuse_broken(round_trip)
+        self._prepare(round_trip)
         token = next(self._tokens)
         self._pending[token] = emission = (token, round_trip, 0, self._create_future())
-        self._callers += 1
+        self.in_flight += 1
         try:
             callback = partial(self._acknowledged, token) if round_trip.reply is None else None
             sent_ns = await self.client.emit(round_trip.event, round_trip.request(token), callback=callback)
@@ -253,13 +245,18 @@ class Exchange:
             self._arm(self.timeout_ns)
         return emission
 
-    def _refuse_broken(self, round_trip: RoundTrip) -> None:
-        if round_trip.matched_in_order:
+    def _prepare(self, round_trip: RoundTrip) -> None:
+        """Have its replies handled. Raises Disconnected where a reply that is overdue would be taken for its own."""
+        if id(round_trip) not in self._known:
+            self._register(round_trip)
+        if not round_trip.matched_in_order:
+            self._usual = round_trip
+        elif self.broken:
             raise Disconnected(f"a {round_trip.reply} is overdue and may still come: replace the connection")
 
     async def quiet(self) -> None:
         """Return once nothing is in flight, which the timeout bounds."""
-        while self._callers:
+        while self.in_flight:
             if answers := [answer for _, _, _, answer in self._pending.values()]:
                 await asyncio.wait(answers)
             await asyncio.sleep(0)
@@ -291,7 +288,7 @@ class Exchange:
 
     def _replied(self, event: str, finders: list[Callable[..., str | None]]) -> Callable[..., None]:
         """The handler of a reply that carries a token. A closure, because it is called once per round trip."""
-        awaited, given_up, resolve = self._pending, self._given_up, self._resolve
+        awaited, given_up, client, timeout_ns = self._pending, self._given_up, self.client, self.timeout_ns
 
         def replied(*reply: Any) -> None:
             for token_of in finders:
@@ -302,7 +299,12 @@ class Exchange:
                 emission = awaited.get(token)
                 if emission is not None and emission[1].reply == event:
                     del awaited[token]
-                    resolve(emission, reply)
+                    _, _, sent_ns, answer = emission
+                    received_ns = client.received_ns
+                    if received_ns - sent_ns <= timeout_ns and not answer.done():
+                        answer.set_result((received_ns, reply))
+                    else:
+                        self._resolve(emission, reply)
                     return
                 overdue = given_up.get(token)
                 if overdue is not None and overdue.reply == event:

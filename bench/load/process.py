@@ -44,6 +44,10 @@ _STEADY_TURN_INTERVAL_S = 0.25
 _GC_THRESHOLD = gc.get_threshold()
 _ARRIVING_GC_THRESHOLD = 50_000, 1_000, 1_000
 """While users arrive, the oldest generation would be gone through again and again: half of the time of 15,000 users."""
+_GC_OBJECTS_PER_USER, _GC_MOST_OBJECTS = 20, 20_000
+"""What a round trip allocates is freed when its reply has come, without the collector. Before that there is as much as
+users have in flight: with a thousand of them, the default of 700 objects had the collector go through it without end, a
+tenth of all CPU time. The bound keeps the pause when there is something to collect under a millisecond."""
 
 _END_OF_SENDING_TIMEOUT_S = 2.0
 """How long the engine's loop may take to say when it took the last arrival: a task that blocks may hold it up."""
@@ -313,12 +317,12 @@ class LoadProcess:
 
     # ------------------------------------------------------------------ the window
 
-    @staticmethod
-    def _settle() -> None:
+    def _settle(self) -> None:
         """Going through thousands of connections that are there to stay would stop the loop again and again."""
         gc.collect()
         gc.freeze()
-        gc.set_threshold(*_GC_THRESHOLD)
+        objects = min(_GC_OBJECTS_PER_USER * len(self._members), _GC_MOST_OBJECTS)
+        gc.set_threshold(max(_GC_THRESHOLD[0], objects), *_GC_THRESHOLD[1:])
 
     def _end_sending(self) -> None:
         """The window ends when the last arrival is taken, so that the schedule up to its end is what was scheduled."""

@@ -27,7 +27,7 @@ from locust.user.task import (
 from bench.load.engine import Engine
 from bench.load.open_tasks import OpenTasks, intended_ns
 from bench.load.pacing import Stream
-from bench.load.recording import CONNECT, TIMEOUT, UNSCHEDULED
+from bench.load.recording import CONNECT, TIMEOUT, UNSCHEDULED, OperationLog
 from bench.load.tasks import call, run_task_set
 from bench.roundtrip import Exchange, ReplyTimeout, RoundTrip, RoundTripFailed
 from bench.wire.client import FastClient
@@ -116,6 +116,9 @@ class Session:
         self._failed_attempts = 0
         self.may_go_on = False
         self.has_awaited = False
+        self._usual: RoundTrip | None = None
+        """The definition of the last round trip, and the log of its operation."""
+        self._log: OperationLog
 
     # ------------------------------------------------------------------ called through Engine.submit
 
@@ -162,13 +165,15 @@ class Session:
             exchange.end(emission, error)
             self._ended(definition, error, intended_ns)
             raise
-        exchange.end(emission)
+        exchange.in_flight -= 1
+        if definition is not self._usual:
+            self._usual, self._log = definition, self.engine.log(definition.name)
         if self._stream is None:
-            self.engine.log(definition.name).succeeded(emission[2], received_ns)
+            self._log.succeeded(emission[2], received_ns)
         else:
-            self.engine.log(definition.name).answered(intended_ns, emission[2], received_ns)
+            self._log.answered(intended_ns, emission[2], received_ns)
         if self.engine.breakdown:
-            self.engine.log(definition.name).handled(emission[2], _handled_ns(reply), received_ns)
+            self._log.handled(emission[2], _handled_ns(reply), received_ns)
         if not received_ns & _QUEUEING_SAMPLE:
             now_ns = perf_counter_ns()
             self.engine.queueing.append(now_ns)

@@ -399,7 +399,10 @@ class FastClient(WSListener):
                 self._receive(message)
                 return
             try:
-                handler(*values[1:])
+                if len(values) == 2:
+                    handler(values[1])
+                else:
+                    handler(*values[1:])
             except Exception as error:  # of the user's making; picows would end the connection for it
                 _report(f"the handler of {values[0]}", error)
         else:
