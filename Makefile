@@ -63,11 +63,11 @@ peers: $(READY)  ## other load generators on the same work: what a round trip co
 	-@$(MAKE) --no-print-directory --keep-going peers-tools
 	$(BIN)/python -m bench.peers
 
-accuracy: $(READY)  ## what is reported of servers whose truth is known, beside the truth and beside others (5 minutes)
+accuracy: $(READY)  ## what is reported of servers whose truth is known, beside the truth and beside others (7 minutes)
 	-@$(MAKE) --no-print-directory $(PEERS_PYTHON)
 	$(BIN)/bench accuracy
 
-selfcheck: $(READY)  ## does `bench ab` say the truth on this machine? (an hour; it should have nothing else to do)
+selfcheck: $(READY)  ## does `bench ab` say the truth on this machine? (40 to 60 minutes; it should have nothing else to do)
 	$(BIN)/python -m bench.selfcheck
 
 # Most of the time the tests wait for processes: three at a time take little more than a third as long.
