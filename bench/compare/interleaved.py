@@ -36,6 +36,7 @@ from bench.results.spoilers import Conditions, Interference, spoilers
 from bench.roundtrip import Exchange, tokens
 from bench.server import Awake, ServerError, ServerProcess, generator_cores, kept_to
 from bench.server.awake import availability
+from bench.server.error import DYING_S, death
 from bench.server.process import server_core
 from bench.wire.client import FastClient
 from bench.wire.interface import ClientError
@@ -44,7 +45,6 @@ NAMES = ("A", "B")
 
 _ENVIRONMENT_BYTES = 4096  # by up to so much the environment grows: a page, which the stack's start varies within
 _TRIAL = Shape(burst=5, pairs=2, in_flight=4, saturated_burst=8, saturated_pairs=2, warm_up=1)
-_DYING_S = 1.0
 _SAME = "both revisions are the same commit: whatever differs is noise"
 
 
@@ -319,7 +319,7 @@ class _Run:
             try:
                 return loop.run(self._exchange(servers, shape, first))
             except SideError as error:
-                raise self._failure(error.side, _death(servers[error.side]) or str(error)) from error
+                raise self._failure(error.side, death(servers[error.side].check, DYING_S) or str(error)) from error
 
     def _start(self, servers: Sequence[ServerProcess]) -> None:
         """Side by side. Where it fails, whether the other one started is half of the answer."""
@@ -430,19 +430,6 @@ class _Run:
             generator_core=self._generator_core,
             awake=tuple(awake),
         )
-
-
-def _death(server: ServerProcess) -> str:
-    """Why it does not run any more; empty where it does. A process that dies closes its connections first."""
-    give_up_at = time.monotonic() + _DYING_S
-    while True:
-        try:
-            server.check()
-        except ServerError as error:
-            return str(error)
-        if time.monotonic() > give_up_at:
-            return ""
-        time.sleep(0.01)
 
 
 # --- after ------------------------------------------------------------------------------------------------------------

@@ -44,6 +44,7 @@ from bench.results.environment import packages
 from bench.results.spoilers import Interference, spoilers
 from bench.roundtrip import RoundTrip, RoundTripFailed
 from bench.server import ServerError
+from bench.server.error import DYING_S
 from bench.targets import CONTROL_SHA256
 from bench.timing.clock import READING_NS, VirtualTimer
 from bench.wire.interface import ClientError, Transport
@@ -214,7 +215,7 @@ def failing_in_one_line(benchmark: BenchmarkFixture, stage: Stage) -> Iterator[N
         return
     except (RoundTripFailed, ClientError, ControlFailed, ServerError) as error:
         reason = str(error)
-    if (death := stage.death()) is not None and death != reason:
+    if (death := stage.death(DYING_S)) is not None and death != reason:
         reason += f"; {death}"
     fail(benchmark, reason)
 

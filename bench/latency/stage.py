@@ -28,6 +28,7 @@ from bench.results.spoilers import Conditions
 from bench.roundtrip import FOO_ACKNOWLEDGED, FOO_BAR, Exchange, tokens
 from bench.server import Awake, ServerError, ServerProcess, UvicornTestServer, generator_cores, kept_to
 from bench.server.awake import availability
+from bench.server.error import death
 from bench.server.in_loop import import_app
 from bench.server.process import server_core
 from bench.wire.client import FastClient
@@ -72,16 +73,10 @@ class Stage:
         """Run it in the stage's loop and return what it returns."""
         return self.loop.run(coroutine)
 
-    def death(self) -> str | None:
+    def death(self, within_s: float = 0.0) -> str | None:
         """Why one of its servers does not run any more; None while they do, or where they are not ours."""
-        try:
-            if self.replicas is not None:
-                self.replicas.check()
-            elif self.server is not None:
-                self.server.check()
-        except ServerError as error:
-            return str(error)
-        return None
+        servers = self.server if self.replicas is None else self.replicas
+        return None if servers is None else death(servers.check, within_s)
 
     def kept_awake(self) -> KeptAwake:
         """Which cores are kept from halting now."""

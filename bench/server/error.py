@@ -1,6 +1,12 @@
 """The one error that servers raise, and how a cause is put into one line."""
 
+import time
+from collections.abc import Callable
+
 MESSAGE_LIMIT = 500
+
+DYING_S = 1.0
+"""How long a process may take to end after its connections were closed."""
 
 
 class ServerError(Exception):
@@ -27,3 +33,19 @@ def shortened(text: str) -> str:
     """`text` in one line, cut at a length that a terminal can show."""
     line = " ".join(text.split())
     return line if len(line) <= MESSAGE_LIMIT else line[: MESSAGE_LIMIT - 1] + "…"
+
+
+def death(check: Callable[[], object], within_s: float = 0.0) -> str | None:
+    """Why a server does not run any more, by the ServerError that `check` raises; None while it raises none.
+
+    A process that dies closes its connections first: who has lost one asks whether it dies within DYING_S.
+    """
+    give_up_at = time.monotonic() + within_s
+    while True:
+        try:
+            check()
+        except ServerError as error:
+            return str(error)
+        if time.monotonic() >= give_up_at:
+            return None
+        time.sleep(0.01)
