@@ -1,5 +1,6 @@
 """From what sessions noted to a result: counts, the window, seconds, stages, censoring, several processes. Made up."""
 
+import tracemalloc
 from collections import Counter
 
 import numpy as np
@@ -253,6 +254,31 @@ def test_stages_have_their_own_failures_and_no_second_after_the_end() -> None:
     assert (second.start_s, second.end_s, second.failed, second.dropped) == (3, 4, 0, 1)
     assert second.offered_per_s == pytest.approx(11)
     assert second.throughput_per_s == 20
+
+
+def test_what_a_second_holds_is_not_kept_sample_by_sample() -> None:
+    """Each batch reaches from the middle of one second to that of the next, as those of the engine do."""
+    counted = account(is_open=False, window=None)
+    samples, batches = 10_000, 30
+    counted.add(batch_of(_evenly(0, samples)))
+    tracemalloc.start()
+    try:
+        for number in range(1, batches):
+            counted.add(batch_of(_evenly(number, samples)))
+        kept_bytes, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept_bytes < batches * samples * 4, "half of the samples themselves, which are 8 bytes each"
+    assert sum(second.ok for second in final(counted).seconds) == batches * samples
+
+
+def _evenly(second: int, samples: int) -> OperationLog:
+    """Round trips of 1 ms, sent throughout a second that begins in the middle of this one."""
+    log = OperationLog("echo")
+    for number in range(samples):
+        sent_ns = at(second + 0.5) + number * (S // samples)
+        log.succeeded(sent_ns, sent_ns + MS)
+    return log
 
 
 def test_delays_are_of_their_second() -> None:

@@ -167,6 +167,7 @@ class Account:
         self._operations: dict[str, _Operation] = {}
         self._seconds: dict[int, _Second] = {}
         self._changed: set[int] = set()
+        self._unsettled: set[int] = set()
 
     def add(self, batch: Batch) -> None:
         """Count what happened to an operation."""
@@ -191,6 +192,7 @@ class Account:
             operation.window_dropped += int(np.count_nonzero(self._in_window(dropped)))
             for second, number in self._per_second(dropped):
                 self._second(second).dropped += number
+        self._settle_earlier()
 
     def _add_successes(self, operation: _Operation, batch: Batch, sent: Times, received: Times, service: Times) -> None:
         buckets = buckets_of(service)
@@ -256,6 +258,7 @@ class Account:
             for second, _ in _numbers(noted_in):
                 histogram: Histogram = getattr(self._second(second), of)
                 histogram.record(late[noted_in == second])
+        self._settle_earlier()
 
     def note_users(self, now_ns: int, users: int) -> None:
         """Note how many users there are; a second keeps the most that it saw."""
@@ -350,12 +353,18 @@ class Account:
     def _second(self, second: int) -> _Second:
         second = max(0, second)  # another machine's clock may be a little behind
         self._changed.add(second)
+        self._unsettled.add(second)
         entry = self._seconds.get(second)
         if entry is None:
             entry = self._seconds[second] = _Second()
-            if (before := self._seconds.get(second - 1)) is not None:
-                before.settle()  # little more will come for it
         return entry
+
+    def _settle_earlier(self) -> None:
+        """Of all seconds but the newest little more will come: what they hold is kept in less memory."""
+        newest = max(self._unsettled, default=0)
+        for second in self._unsettled - {newest}:
+            self._seconds[second].settle()
+        self._unsettled &= {newest}
 
     def _per_second(self, times_ns: Times) -> list[tuple[int, int]]:
         """How many of the times lie in which second of the run."""
