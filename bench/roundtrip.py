@@ -172,6 +172,10 @@ class Exchange:
         self._known: dict[int, RoundTrip] = {}
         self._usual: RoundTrip | None = None
         """The last one that was prepared, if there is nothing to look at before each of its emissions."""
+        # Of the last one that was prepared, to be asked for in every round trip.
+        self._event = ""
+        self._request: Callable[[str], Any]
+        self._is_replied_to = False
         self._token_finders: dict[str, list[Callable[..., str | None]]] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._unmatched: deque[tuple[str, tuple[Any, ...]]] = deque(maxlen=_EVENTS_SHOWN)
@@ -206,11 +210,11 @@ class Exchange:
         if round_trip is not self._usual:
             self._prepare(round_trip)
         token = next(self._tokens)
-        if round_trip.reply is not None:
-            sent_ns = self._emit_now(round_trip.event, round_trip.request(token))  # type: ignore[misc]
+        if self._is_replied_to:
+            sent_ns = self._emit_now(self._event, self._request(token))  # type: ignore[misc]
         else:
             callback = partial(self._acknowledged, token)
-            sent_ns = self._emit_now(round_trip.event, round_trip.request(token), callback=callback)  # type: ignore[misc]
+            sent_ns = self._emit_now(self._event, self._request(token), callback=callback)  # type: ignore[misc]
         self._pending[token] = emission = (token, round_trip, sent_ns, self._create_future())
         self.in_flight += 1
         if self._timer is None:
@@ -249,9 +253,10 @@ class Exchange:
         """Have its replies handled. Raises Disconnected where a reply that is overdue would be taken for its own."""
         if id(round_trip) not in self._known:
             self._register(round_trip)
-        if not round_trip.matched_in_order:
-            self._usual = round_trip
-        elif self.broken:
+        self._event, self._request = round_trip.event, round_trip.request
+        self._is_replied_to = round_trip.reply is not None
+        self._usual = None if round_trip.matched_in_order else round_trip
+        if round_trip.matched_in_order and self.broken:
             raise Disconnected(f"a {round_trip.reply} is overdue and may still come: replace the connection")
 
     async def quiet(self) -> None:
@@ -288,7 +293,7 @@ class Exchange:
 
     def _replied(self, event: str, finders: list[Callable[..., str | None]]) -> Callable[..., None]:
         """The handler of a reply that carries a token. A closure, because it is called once per round trip."""
-        awaited, given_up, client, timeout_ns = self._pending, self._given_up, self.client, self.timeout_ns
+        client = self.client
 
         def replied(*reply: Any) -> None:
             for token_of in finders:
@@ -296,19 +301,22 @@ class Exchange:
                 if token is None:
                     continue
                 # An emission that awaits its acknowledgement may cause the reply of another definition besides.
-                emission = awaited.get(token)
+                emission = self._pending.get(token)
                 if emission is not None and emission[1].reply == event:
-                    del awaited[token]
+                    del self._pending[token]
                     _, _, sent_ns, answer = emission
                     received_ns = client.received_ns
-                    if received_ns - sent_ns <= timeout_ns and not answer.done():
-                        answer.set_result((received_ns, reply))
-                    else:
+                    if received_ns - sent_ns > self.timeout_ns:
                         self._resolve(emission, reply)
+                    else:
+                        try:  # noqa: SIM105 - `suppress` costs as much as what it is around
+                            answer.set_result((received_ns, reply))
+                        except asyncio.InvalidStateError:
+                            pass  # cancelled
                     return
-                overdue = given_up.get(token)
+                overdue = self._given_up.get(token)
                 if overdue is not None and overdue.reply == event:
-                    del given_up[token]
+                    del self._given_up[token]
                     self.late[overdue.name] += 1
                     return
             self._unmatched.append((event, reply))

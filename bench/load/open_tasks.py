@@ -1,6 +1,6 @@
 """A session's tasks in an open load: each arrival begins one as a coroutine of its own, whatever the others do.
 
-What `tasks.run_task_set` is to a closed load. The intended time of an arrival belongs to the first emission in its
+What `Performer.run_task_set` is to a closed load. The intended time of an arrival belongs to the first emission in its
 task; what the task emits after that is caused by the reply before it, and is intended when it is sent.
 """
 

@@ -15,6 +15,9 @@ CONNECT = "connect"
 
 TIMEOUT = "timeout"
 
+_ROOM_AT_FIRST = 1 << 14
+"""How many times of successes there is room for: even, and what a process at work needs for a second or less."""
+
 UNSCHEDULED = 0
 """Stands for the intended time of an emission that no schedule wanted: all in a closed load, and in an open one all but
 the first of each arrival's task. Such an emission is intended when it is sent."""
@@ -59,24 +62,36 @@ class Delays(NamedTuple):
 
 
 class OperationLog:
-    """Collects what happens to one operation until the next flush."""
+    """Collects what happens to one operation until the next flush.
 
-    __slots__ = ("_handled", "completed", "dropped", "failures", "intended", "name")
+    The times of successes are written into one array that grows as needed and stays: an append each would cost as much
+    as the rest of noting them.
+    """
+
+    __slots__ = ("_dropped", "_failures", "_handled", "_intended", "_room", "_times", "_used", "_written", "name")
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self._written = array("q", bytes(8 * _ROOM_AT_FIRST))
+        self._times = self._written
+        """The same; compiled, it is the memory itself."""
+        self._room = _ROOM_AT_FIRST
+        self._used = 0
         self._clear()
 
     def succeeded(self, sent_ns: int, received_ns: int) -> None:
         """Note a success of a closed load."""
-        self.completed.append(sent_ns)
-        self.completed.append(received_ns)
+        used = self._used
+        if used == self._room:
+            self._grow()
+        self._times[used] = sent_ns
+        self._times[used + 1] = received_ns
+        self._used = used + 2
 
     def answered(self, intended_ns: int, sent_ns: int, received_ns: int) -> None:
         """Note a success of an open load."""
-        self.intended.append(intended_ns)
-        self.completed.append(sent_ns)
-        self.completed.append(received_ns)
+        self._intended.append(intended_ns)
+        self.succeeded(sent_ns, received_ns)
 
     def handled(self, sent_ns: int, handled_ns: tuple[int, int] | None, received_ns: int) -> None:
         """Note when a success's reply says that it was handled, unless that cannot be: by another machine's clock."""
@@ -85,23 +100,29 @@ class OperationLog:
 
     def failed(self, sent_ns: int, ended_ns: int, kind: str, intended_ns: int = UNSCHEDULED) -> None:
         """Note a failure."""
-        self.failures.append(Failure(sent_ns, ended_ns, kind, intended_ns))
+        self._failures.append(Failure(sent_ns, ended_ns, kind, intended_ns))
 
     def drop(self, intended_ns: int) -> None:
         """Note an emission that the schedule wanted, and that was not sent."""
-        self.dropped.append(intended_ns)
+        self._dropped.append(intended_ns)
 
     def flush(self) -> Batch | None:
         """Everything since the last flush, or None where there was nothing."""
-        if not self.completed and not self.failures and not self.dropped:
+        if not self._used and not self._failures and not self._dropped:
             return None
-        batch = Batch(self.name, self.completed, self.intended, self.failures, self.dropped, self._handled)
+        completed = self._written[: self._used]
+        batch = Batch(self.name, completed, self._intended, self._failures, self._dropped, self._handled)
         self._clear()
         return batch
 
+    def _grow(self) -> None:
+        self._written = self._written + array("q", bytes(8 * self._room))
+        self._times = self._written
+        self._room *= 2
+
     def _clear(self) -> None:
-        self.completed: array[int] = array("q")
-        self.intended: array[int] = array("q")
-        self.failures: list[Failure] = []
-        self.dropped: array[int] = array("q")
+        self._used = 0
+        self._intended: array[int] = array("q")
+        self._failures: list[Failure] = []
+        self._dropped: array[int] = array("q")
         self._handled: array[int] = array("q")

@@ -28,7 +28,7 @@ from bench.load.engine import Engine
 from bench.load.open_tasks import OpenTasks, intended_ns
 from bench.load.pacing import Stream
 from bench.load.recording import CONNECT, TIMEOUT, UNSCHEDULED, OperationLog
-from bench.load.tasks import call, run_task_set
+from bench.load.tasks import Performer, call
 from bench.roundtrip import Exchange, ReplyTimeout, RoundTrip, RoundTripFailed
 from bench.wire.client import FastClient
 from bench.wire.interface import ClientError, ConnectFailed, acknowledged
@@ -81,7 +81,7 @@ class Shared:
     """By task: the operation that it begins with, which is what an arrival that is dropped would have been."""
 
 
-class Session:
+class Session(Performer):
     """Runs one user's tasks over one connection, which is replaced when it is lost."""
 
     def __init__(
@@ -93,6 +93,7 @@ class Session:
         shared: Shared,
         stream: Stream | None = None,
     ) -> None:
+        super().__init__()
         self.user = user
         self.client = FastClient()
         self.exchange: Exchange | None = None  # needs the running loop
@@ -114,16 +115,16 @@ class Session:
         """In a wait or a backoff: nothing is lost by waking up."""
         self._arrived = False
         self._failed_attempts = 0
-        self.may_go_on = False
-        self.has_awaited = False
         self._usual: RoundTrip | None = None
         """The definition of the last round trip, and the log of its operation."""
         self._log: OperationLog
+        self._is_broken_down = False
 
     # ------------------------------------------------------------------ called through Engine.submit
 
     def start(self) -> None:
         """Begin the session."""
+        self._is_broken_down = self.engine.breakdown
         # For this user, the method is the session's own: one coroutine less in every round trip.
         vars(self.user)["round_trip"] = self.round_trip if self._stream is None else self.scheduled_round_trip
         self._task = asyncio.get_running_loop().create_task(self._live())
@@ -172,7 +173,7 @@ class Session:
             self._log.succeeded(emission[2], received_ns)
         else:
             self._log.answered(intended_ns, emission[2], received_ns)
-        if self.engine.breakdown:
+        if self._is_broken_down:
             self._log.handled(emission[2], _handled_ns(reply), received_ns)
         if not received_ns & _QUEUEING_SAMPLE:
             now_ns = perf_counter_ns()
@@ -235,7 +236,7 @@ class Session:
             await self._connect()
             await self._run_on_start()
             if self._stream is None:
-                await run_task_set(DefaultTaskSet(self.user), self)
+                await self.run_task_set(DefaultTaskSet(self.user))
             else:
                 self._open_tasks = OpenTasks(self, self._stream)
                 await self._open_tasks.serve()

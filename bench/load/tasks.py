@@ -10,7 +10,7 @@ import asyncio
 import inspect
 from collections.abc import Callable, Iterator
 from types import FunctionType
-from typing import Any, Protocol
+from typing import Any
 
 from locust import TaskSet, User
 from locust.exception import (
@@ -26,73 +26,94 @@ from bench.roundtrip import RoundTripFailed
 from bench.wire.interface import ClientError
 
 
-class Performer(Protocol):
-    """The session that runs the tasks."""
+class Performer:
+    """What runs the tasks: the session, which says when they may run and how they wait."""
 
-    may_go_on: bool
-    """Whether the next task may run at once. Where not, `before_task` returns when it may."""
-
-    has_awaited: bool
-    """Whether a task has let others run since this was last set to False."""
+    def __init__(self) -> None:
+        self.may_go_on = False
+        """Whether the next task may run at once. Where not, `before_task` returns when it may."""
+        self.has_awaited = False
+        """Whether a task has let others run since this was last set to False."""
 
     async def before_task(self) -> None:
         """Return once a task may run: connected, and not stopping. Raises StopUser."""
+        raise NotImplementedError
 
     async def wait(self, seconds: float) -> None:
         """Sleep so long, at least for a turn of the loop. Raises StopUser."""
+        raise NotImplementedError
 
     def task_raised(self, holder: User | TaskSet, error: Exception) -> None:
         """A task raised what is no business of the control flow. Raises it again where it is not to be caught."""
+        raise NotImplementedError
 
+    async def run_task_set(self, task_set: TaskSet) -> None:
+        """Run a task set until it is interrupted (raises RescheduleTask…) or the user stops (raises StopUser).
 
-async def run_task_set(task_set: TaskSet, performer: Performer) -> None:
-    """Run a task set until it is interrupted (raises RescheduleTask…) or the user stops (raises StopUser).
-
-    This loop is part of every round trip's cost: it creates a coroutine only where something has to be awaited.
-    """
-    try:
-        await call(task_set.on_start)
-    except InterruptTaskSet as interrupt:
-        raise _rescheduled(interrupt) from interrupt
-    queue = task_set._task_queue
-    is_default = type(task_set) is DefaultTaskSet
-    holder = task_set.user if is_default else task_set
-    # DefaultTaskSet's asks the user's, if it has one.
-    wait_time = getattr(task_set.user, "wait_time", None) if is_default else None
-    if wait_time is None:
-        wait_time = task_set.wait_time
-    while True:
+        This loop is part of every round trip's cost: it creates a coroutine only where something has to be awaited.
+        """
         try:
-            if queue:
-                task = queue.popleft()
-            elif is_default and len(holder.tasks) == 1:
-                task = holder.tasks[0]  # what a random choice among one would be, for a tenth of its cost
-            else:
-                task = task_set.get_next_task()
-            try:
-                if not performer.may_go_on:
-                    await performer.before_task()
-                if type(task) is FunctionType:
-                    await task(holder)
-                else:
-                    await _execute(task_set, holder, task, performer)
-            except RescheduleTaskImmediately:
-                continue
-            except (RescheduleTask, ClientError, RoundTripFailed):
-                pass  # a failed round trip is in the statistics already; to the task it is a return
-            seconds = wait_time()
-            if seconds > 0 or not performer.has_awaited:
-                await performer.wait(seconds)
-            performer.has_awaited = False
+            await call(task_set.on_start)
         except InterruptTaskSet as interrupt:
-            await _stop(task_set, performer)
             raise _rescheduled(interrupt) from interrupt
-        except (StopUser, StopTest, asyncio.CancelledError):
-            await _stop(task_set, performer)
+        queue = task_set._task_queue
+        is_default = type(task_set) is DefaultTaskSet
+        holder = task_set.user if is_default else task_set
+        # DefaultTaskSet's asks the user's, if it has one.
+        wait_time = getattr(task_set.user, "wait_time", None) if is_default else None
+        if wait_time is None:
+            wait_time = task_set.wait_time
+        while True:
+            try:
+                if queue:
+                    task = queue.popleft()
+                elif is_default and len(tasks := holder.tasks) == 1:
+                    task = tasks[0]  # what a random choice among one would be, for a tenth of its cost
+                else:
+                    task = task_set.get_next_task()
+                try:
+                    if not self.may_go_on:
+                        await self.before_task()
+                    if type(task) is FunctionType:
+                        await task(holder)
+                    else:
+                        await self._execute(task_set, holder, task)
+                except RescheduleTaskImmediately:
+                    continue
+                except (RescheduleTask, ClientError, RoundTripFailed):
+                    pass  # a failed round trip is in the statistics already; to the task it is a return
+                seconds = wait_time()
+                if seconds > 0 or not self.has_awaited:
+                    await self.wait(seconds)
+                self.has_awaited = False
+            except InterruptTaskSet as interrupt:
+                await self._stop(task_set)
+                raise _rescheduled(interrupt) from interrupt
+            except (StopUser, StopTest, asyncio.CancelledError):
+                await self._stop(task_set)
+                raise
+            except Exception as error:
+                self.task_raised(task_set, error)
+                await self.wait(wait_time())
+
+    async def _execute(self, task_set: TaskSet, holder: User | TaskSet, task: Any) -> None:
+        """What `TaskSet.execute_task` and `DefaultTaskSet.execute_task` do."""
+        if inspect.isclass(task) and issubclass(task, TaskSet):
+            await self.run_task_set(task(holder))  # type: ignore[arg-type]  # Locust: a TaskSet is a parent as well
+        elif getattr(task, "__self__", None) is task_set:
+            await task()
+        else:
+            await task(holder)
+
+    async def _stop(self, task_set: TaskSet) -> None:
+        try:
+            await call(task_set.on_stop)
+        except (StopUser, StopTest):
             raise
+        except (ClientError, RoundTripFailed):
+            pass
         except Exception as error:
-            performer.task_raised(task_set, error)
-            await performer.wait(wait_time())
+            self.task_raised(task_set, error)
 
 
 async def call(function: Callable[[], Any]) -> None:
@@ -116,27 +137,6 @@ def tasks_that_do_not_await(holder: type[User] | type[TaskSet], seen: set[Any] |
             yield from tasks_that_do_not_await(task, seen)
         elif not inspect.iscoroutinefunction(task):
             yield f"{holder.__name__}.{getattr(task, '__name__', task)}"
-
-
-async def _execute(task_set: TaskSet, holder: User | TaskSet, task: Any, performer: Performer) -> None:
-    """What `TaskSet.execute_task` and `DefaultTaskSet.execute_task` do."""
-    if inspect.isclass(task) and issubclass(task, TaskSet):
-        await run_task_set(task(holder), performer)  # type: ignore[arg-type]  # Locust: a TaskSet is a parent as well
-    elif getattr(task, "__self__", None) is task_set:
-        await task()
-    else:
-        await task(holder)
-
-
-async def _stop(task_set: TaskSet, performer: Performer) -> None:
-    try:
-        await call(task_set.on_stop)
-    except (StopUser, StopTest):
-        raise
-    except (ClientError, RoundTripFailed):
-        pass
-    except Exception as error:
-        performer.task_raised(task_set, error)
 
 
 def _rescheduled(interrupt: InterruptTaskSet) -> Exception:

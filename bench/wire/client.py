@@ -19,7 +19,8 @@ from time import perf_counter_ns
 from typing import Any
 from urllib.parse import quote
 
-from picows import WSCloseCode, WSError, WSFrame, WSHandshakeError, WSListener, WSMsgType, WSTransport, ws_connect
+import picows.picows as ws  # by the module's name, under which client.pxd has its C types
+from picows import WSCloseCode, WSError, WSHandshakeError, ws_connect
 
 from bench.wire import protocol
 from bench.wire.endpoint import is_secure, namespaces_of, request_headers, transport_url, websocket_url
@@ -49,9 +50,9 @@ _CLOSING_TIMEOUT_S = 1.0
 # A heartbeat may have arrived already when the loop is late and looks at its timers first.
 _HEARTBEAT_GRACE_S = 0.05
 
-_TEXT = WSMsgType.TEXT
-_BINARY = WSMsgType.BINARY
-_CONTINUATION = WSMsgType.CONTINUATION
+_TEXT = ws.WSMsgType.TEXT
+_BINARY = ws.WSMsgType.BINARY
+_CONTINUATION = ws.WSMsgType.CONTINUATION
 
 
 class _Namespace:
@@ -75,7 +76,7 @@ class _Namespace:
                 answer.set_exception(Disconnected(reason))
 
 
-class FastClient(WSListener):
+class FastClient(ws.WSListener):
     """A Socket.IO connection over WebSocket, polling, or first one, then the other; see interface.Client."""
 
     def __init__(self) -> None:
@@ -89,9 +90,11 @@ class FastClient(WSListener):
         self._callbacks = default.callbacks
         self._closed_callbacks: list[Callable[[str], None]] = []
         self._last_ack_id = 0
-        self._transport: WSTransport | PollingTransport | None = None
+        self._transport: ws.WSTransport | PollingTransport | None = None
         self._connected = False
-        """Whether the default namespace is joined and `connect` is through: the hot path's only question."""
+        """Whether the default namespace is joined and `connect` is through."""
+        self._websocket: ws.WSTransport | None = None
+        """The transport, while that is so and it is a WebSocket: the hot path's only question."""
         self._max_payload_bytes = sys.maxsize
         self._max_message_bytes = MAX_MESSAGE_BYTES
         self._reason = "never connected"
@@ -184,7 +187,8 @@ class FastClient(WSListener):
         self, event: str, data: Any = None, *, namespace: str | None = None, callback: Handler | None = None
     ) -> int:
         """The same without a coroutine, which this client has no need of. The load's hot path."""
-        if namespace is not None or not self._connected:
+        websocket = self._websocket
+        if namespace is not None or websocket is None:
             return self._emit_anything(event, data, namespace or protocol.DEFAULT_NAMESPACE, callback)
         try:
             if callback is not None:
@@ -201,7 +205,7 @@ class FastClient(WSListener):
             self._last_ack_id += 1
             self._callbacks[self._last_ack_id] = callback
         sent_ns = perf_counter_ns()
-        self._transport.send(_TEXT, message)  # type: ignore[union-attr]  # connected: there is one
+        websocket.send(_TEXT, message)
         return sent_ns
 
     async def call(self, event: str, data: Any = None, *, namespace: str | None = None, timeout: float = 60.0) -> Any:
@@ -261,7 +265,7 @@ class FastClient(WSListener):
     async def _open_websocket(self, target: str, attempt: _Attempt) -> None:
         """Return once `on_ws_connected` was called. Raises ConnectFailed or TimeoutError."""
 
-        def listener(*_: Any) -> WSListener:
+        def listener(*_: Any) -> ws.WSListener:
             if self._attempt is not attempt:
                 raise ConnectionAbortedError("it was given up")
             return self
@@ -371,11 +375,13 @@ class FastClient(WSListener):
         if not attempt.unjoined and not attempt.joined.done():
             self._is_established = True
             self._connected = self._namespaces[protocol.DEFAULT_NAMESPACE].is_joined
+            if self._connected and not isinstance(self._transport, PollingTransport):
+                self._websocket = self._transport
             attempt.joined.set_result(None)
 
     # ------------------------------------------------------------------ what picows calls
 
-    def on_ws_connected(self, transport: WSTransport) -> None:
+    def on_ws_connected(self, transport: ws.WSTransport) -> None:
         """Keep the transport; the server's handshake comes next, or its answer to the probe."""
         attempt = self._attempt
         assert attempt is not None, "the listener is only given to an attempt that goes on"
@@ -385,7 +391,7 @@ class FastClient(WSListener):
             attempt.probed = transport
             transport.send(_TEXT, protocol.PROBE)
 
-    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+    def on_ws_frame(self, transport: ws.WSTransport, frame: ws.WSFrame) -> None:
         """Decode one frame and act on it."""
         if transport is not self._transport:
             self._receive_probed(transport, frame)
@@ -393,7 +399,7 @@ class FastClient(WSListener):
         self.received_ns = perf_counter_ns()
         if frame.msg_type is _TEXT and frame.fin and not self._is_partial:
             message = frame.get_payload_as_bytes()
-            values = plain_event(message) if self._connected else None
+            values = plain_event(message) if self._websocket is not None else None
             handler = self._handlers.get(values[0]) if values is not None else None
             if values is None or handler is None:
                 self._receive(message)
@@ -416,7 +422,7 @@ class FastClient(WSListener):
         """It has caught up."""
         self._is_choked = False
 
-    def on_ws_disconnected(self, transport: WSTransport) -> None:
+    def on_ws_disconnected(self, transport: ws.WSTransport) -> None:
         """Tell whoever waits that the connection is gone."""
         attempt = self._attempt
         if self._is_accused:
@@ -434,12 +440,12 @@ class FastClient(WSListener):
         """picows found a frame that cannot be; it would go on for a moment, and deliver what comes next."""
         transport = self._transport
         self._is_accused = True
-        if isinstance(transport, WSTransport):
+        if isinstance(transport, ws.WSTransport):
             self._end(f"the server sent an impossible frame: {what}")
             # Not at once: picows is about to tell the server.
             asyncio.get_running_loop().call_soon(transport.disconnect, False)
 
-    def _receive_probed(self, transport: WSTransport, frame: WSFrame) -> None:
+    def _receive_probed(self, transport: ws.WSTransport, frame: ws.WSFrame) -> None:
         """The first frame of a WebSocket to upgrade to; anything of a connection that has ended is dropped."""
         attempt = self._attempt
         if attempt is None or attempt.probed is not transport or attempt.probe is None or attempt.probe.done():
@@ -449,23 +455,23 @@ class FastClient(WSListener):
         else:
             attempt.probe.set_exception(ConnectFailed("the server did not answer the probe"))
 
-    def _receive_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+    def _receive_frame(self, transport: ws.WSTransport, frame: ws.WSFrame) -> None:
         """Frames that are not a whole text message, or come while attachments are awaited."""
         kind = frame.msg_type
-        if kind == WSMsgType.CLOSE:
+        if kind == ws.WSMsgType.CLOSE:
             code = int(frame.get_close_code())  # type: ignore[call-overload]  # an int for codes without a name
             said = one_line(frame.get_close_reason() or "")
             unusual = f" (WebSocket code {code}{': ' + said if said else ''})" if code > 1001 or said else ""
             transport.send_close(WSCloseCode.OK)
             transport.disconnect()
             self._end(self._reason + unusual)
-        elif kind == WSMsgType.PING:
+        elif kind == ws.WSMsgType.PING:
             if self._is_read():
                 transport.send_pong(frame.get_payload_as_bytes())
-        elif kind != WSMsgType.PONG:
+        elif kind != ws.WSMsgType.PONG:
             self._receive_data(kind, frame.get_payload_as_bytes(), frame.fin)
 
-    def _receive_data(self, kind: WSMsgType, payload: bytes, is_last: bool) -> None:
+    def _receive_data(self, kind: ws.WSMsgType, payload: bytes, is_last: bool) -> None:
         if (kind == _CONTINUATION) != (self._fragments is not None):
             self._fail("the server sent fragments of messages out of order")
             return
@@ -602,6 +608,7 @@ class FastClient(WSListener):
         space.leave(reason)
         if name == protocol.DEFAULT_NAMESPACE:
             self._connected = False
+            self._websocket = None
         if (handler := space.handlers.get("disconnect")) is not None:
             self._run(handler, (reason,), "disconnect")
 
@@ -673,7 +680,7 @@ class FastClient(WSListener):
         self._fail(f"the server does not read what it asks for, {self._max_message_bytes} bytes by now")
         return False
 
-    def _send(self, kind: WSMsgType, message: bytes) -> None:
+    def _send(self, kind: ws.WSMsgType, message: bytes) -> None:
         if self._transport is not None:
             self._transport.send(kind, message)
 
@@ -723,7 +730,7 @@ class FastClient(WSListener):
         was_established, self._is_established = self._is_established, False
         self._reason = reason
         self._connected = self._is_partial = False
-        self._transport = self._fragments = self._assembly = None
+        self._transport = self._websocket = self._fragments = self._assembly = None
         if self._heartbeat is not None:
             self._heartbeat.cancel()
             self._heartbeat = None
@@ -800,7 +807,7 @@ class _Attempt:
         self.is_held = False
         """Whether the namespaces are joined later than at the handshake, because of an upgrade before."""
         self.probe: asyncio.Future[None] | None = None
-        self.probed: WSTransport | None = None
+        self.probed: ws.WSTransport | None = None
         """The WebSocket that may replace polling."""
 
 
@@ -813,7 +820,7 @@ def _forget(future: asyncio.Future[None]) -> None:
 _forgetting: set[asyncio.Task[None]] = set()
 
 
-async def _forget_error(transport: WSTransport) -> None:
+async def _forget_error(transport: ws.WSTransport) -> None:
     with contextlib.suppress(Exception):
         await transport.wait_disconnected()
 
