@@ -10,7 +10,7 @@ import uvicorn
 from pytest_benchmark.plugin import pytest_benchmark_generate_machine_info
 from pytest_benchmark.utils import get_commit_info
 
-from bench.results.environment import commit_info, machine_info, packages, service_directory
+from bench.results.environment import commit_info, installed, machine_info, packages, service_directory
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -49,7 +49,14 @@ def test_packages_are_those_that_are_installed() -> None:
 
 def test_a_package_that_is_missing_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bench.results.environment.PACKAGES", ("uvicorn", "no-such-package"))
-    assert packages().keys() == {"python", "uvicorn"}
+    assert installed().keys() == {"python", "uvicorn"}
+
+
+def test_a_compiled_hot_path_is_as_another_version_of_a_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.compiled.is_enabled", lambda: False)
+    assert packages() == installed()
+    monkeypatch.setattr("bench.compiled.is_enabled", lambda: True)
+    assert packages() == installed() | {"hot path": "compiled"}
 
 
 def test_describing_imports_neither_locust_nor_a_server() -> None:

@@ -31,7 +31,7 @@ from bench.compare.statistics import THRESHOLD, Estimate, StoppingRule, estimate
 from bench.compare.worktree import Checkout, Repository
 from bench.latency.loop import OwnLoop, spared_by_gc
 from bench.results.ab import AbBenchmark, AbMetric, AbResult, AbSettings, AbSide, Metric, StoppedBy
-from bench.results.environment import machine_info, packages
+from bench.results.environment import installed, machine_info, packages
 from bench.results.spoilers import Conditions, Interference, spoilers
 from bench.roundtrip import Exchange, tokens
 from bench.server import Awake, ServerError, ServerProcess, generator_cores, kept_to
@@ -409,7 +409,7 @@ class _Run:
             label=source.label,
             commit_info=source.checkout.commit_info,
             environment="shared" if source.python is None else "own",
-            packages=packages() if source.python is None else versions(source.python),
+            packages=installed() if source.python is None else versions(source.python),
         )
 
     def _settings(self, awake: Sequence[int]) -> AbSettings:

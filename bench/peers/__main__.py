@@ -10,6 +10,7 @@ from typing import NoReturn
 
 from rich.console import Console
 
+from bench.compiled import is_enabled
 from bench.peers.artillery import Artillery
 from bench.peers.async_client import AsyncClient
 from bench.peers.epoll_loop import EpollLoop
@@ -66,7 +67,11 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--processes", type=_positive, default=1, help="ours in so many processes besides")
     parser.add_argument("--results", type=Path, default=DEFAULT_ROOT, help="where results are stored (results)")
     options = parser.parse_args(arguments)
-    ours = [Ours(), *([Ours(options.processes)] if options.processes > 1 else [])]
+    ours = [
+        Ours(),
+        *([Ours(options.processes)] if options.processes > 1 else []),
+        *([Ours.in_plain_python()] if is_enabled() else []),
+    ]
     peers: list[Peer] = [*ours, LocustContrib(), AsyncClient(), K6(), Artillery(), NodeLoop(), EpollLoop()]
     if options.only:
         wanted = options.only.split(",")

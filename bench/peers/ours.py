@@ -3,7 +3,9 @@
 import socket
 from importlib.metadata import version
 from pathlib import Path
+from typing import Self
 
+from bench.compiled import PURE, is_enabled
 from bench.peers.model import OURS
 from bench.peers.peer import PROJECT, Command, LeftOut, Reported, Work
 from bench.peers.tools import script
@@ -13,13 +15,23 @@ from bench.roundtrip import FOO_BAR_TO_SENDER
 
 
 class Ours:
-    """`locust -f locustfile.py EchoUser`, in one process or several."""
+    """`locust -f locustfile.py EchoUser`, in one process or several; compiled, if that has been built."""
 
     def __init__(self, processes: int = 1) -> None:
         several = processes > 1
         self.name = f"{OURS}-{processes}" if several else OURS
-        self.title = f"this project, in {processes} Locust processes" if several else "this project, in Locust"
+        engine = "compiled, " if is_enabled() else ""
+        self.title = f"this project, {engine}in {f'{processes} Locust processes' if several else 'Locust'}"
         self._processes = processes
+        self._environment: dict[str, str] = {}
+
+    @classmethod
+    def in_plain_python(cls) -> Self:
+        """The same as it runs where nothing has been compiled."""
+        ours = cls()
+        ours.name, ours.title = f"{OURS}-python", "this project, plain Python, in Locust"
+        ours._environment = {PURE: "1"}
+        return ours
 
     def prepare(self, folder: Path) -> str:
         """Nothing to do: it is this project. The version is Locust's."""
@@ -33,7 +45,7 @@ class Ours:
         if self._processes > 1:
             port = str(_free_port())  # Locust's own may be taken: by a Locust that somebody else runs
             arguments += ["--processes", str(self._processes), "--master-bind-port", port, "--master-port", port]
-        return Command([*arguments, "EchoUser"])
+        return Command([*arguments, "EchoUser"], self._environment)
 
     def reported(self, work: Work, output: str) -> Reported:
         """From the result that it stored: the service time's percentiles, in the steady window."""

@@ -1,0 +1,94 @@
+"""The hot path in C, where that has been built: the same modules, compiled by Cython from the same sources.
+
+`make compiled` builds them, `.pxd` files beside the sources give the C types. What is built lies in a folder that is
+named after all that it was built from, so a build of other sources, of another Python or another picows is not found,
+and what runs is always what the sources say. Without one, the modules are plain Python and do the same.
+
+Importing `bench` enables it; BENCH_PURE=1 in the environment does not. `is_enabled` says what runs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from collections.abc import Sequence
+from importlib.abc import MetaPathFinder
+from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec, PathFinder
+from importlib.util import spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+
+MODULES = (
+    "bench.load.recording",
+    "bench.load.session",
+    "bench.load.tasks",
+    "bench.roundtrip",
+    "bench.wire.client",
+    "bench.wire.protocol.decoder",
+    "bench.wire.protocol.encoder",
+)
+"""What is compiled: what every round trip passes through."""
+
+DIRECTIVES = {
+    "language_level": "3",
+    "annotation_typing": False,  # types are in the .pxd files; an annotation here says what Python says by it
+}
+
+PURE = "BENCH_PURE"
+"""The environment variable that has the sources run, whatever is built."""
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def source(module: str) -> Path:
+    """The file of a module's source."""
+    return ROOT.joinpath(*module.split(".")).with_suffix(".py")
+
+
+def build_folder() -> Path | None:
+    """Where what is built from the present sources lies, or would. None: there is no picows to build with."""
+    picows = PathFinder.find_spec("picows")
+    if picows is None or picows.origin is None:
+        return None
+    key = hashlib.sha256(repr((DIRECTIVES, EXTENSION_SUFFIXES[0])).encode())
+    types = [path.with_suffix(".pxd") for path in map(source, MODULES)]
+    for path in [*map(source, MODULES), *types, Path(picows.origin).with_name("picows.pxd")]:
+        key.update(path.read_bytes() if path.exists() else b"")
+        key.update(b"\0")
+    return ROOT / "build" / "compiled" / key.hexdigest()[:16]
+
+
+def built_file(folder: Path, module: str) -> Path:
+    """Where a module's build lies."""
+    return folder.joinpath(*module.split(".")).with_suffix(EXTENSION_SUFFIXES[0])
+
+
+class _Finder(MetaPathFinder):
+    """Finds the compiled modules before Python finds their sources."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """The compiled module, if it is one."""
+        if fullname not in MODULES:
+            return None
+        file = built_file(self._folder, fullname)
+        return spec_from_file_location(fullname, file) if file.is_file() else None  # another build may have replaced it
+
+
+def enable() -> None:
+    """Have the compiled modules imported, if they are built."""
+    if os.environ.get(PURE) or is_enabled():
+        return
+    folder = build_folder()
+    if folder is not None and all(built_file(folder, module).is_file() for module in MODULES):
+        sys.meta_path.insert(0, _Finder(folder))
+
+
+def is_enabled() -> bool:
+    """Whether what this process imports of `MODULES` is compiled."""
+    return any(isinstance(finder, _Finder) for finder in sys.meta_path)

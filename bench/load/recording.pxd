@@ -1,0 +1,15 @@
+# The C types of recording.py, for `make compiled`. Every attribute is here: a compiled object has no others.
+
+cimport cython
+
+
+cdef class OperationLog:
+    cdef public object name
+    cdef object _written, _intended, _dropped, _handled
+    cdef list _failures
+    cdef long long[::1] _times
+    cdef Py_ssize_t _room, _used
+
+    @cython.locals(used=Py_ssize_t)
+    cpdef succeeded(self, long long sent_ns, long long received_ns)
+    cpdef answered(self, long long intended_ns, long long sent_ns, long long received_ns)

@@ -1,0 +1,3 @@
+# The C types of decoder.py, for `make compiled`.
+
+cpdef list plain_event(bytes message)
