@@ -137,6 +137,18 @@ def test_the_tail_is_censored_by_what_failed(is_open: bool) -> None:
     assert (operation.response_us is None) is not is_open
 
 
+def test_a_log_holds_as_much_as_there_is_between_two_flushes() -> None:
+    log = OperationLog("echo")
+    for successes in (50_000, 1, 0, 100_000):
+        for number in range(successes):
+            log.succeeded(number, -number)
+        batch = log.flush()
+        assert (batch is None) == (successes == 0)
+        if batch is not None:
+            assert batch.completed[::2] == array("q", range(successes))
+            assert batch.completed[1::2] == array("q", range(0, -successes, -1))
+
+
 def test_drops_are_in_the_response_time_alone() -> None:
     noted = account()
     log = OperationLog("echo")

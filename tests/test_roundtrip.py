@@ -157,6 +157,14 @@ class Wire:
             callback(reason)
 
 
+class PromptWire(Wire):
+    """The same, for a client that emits without waiting."""
+
+    def emit_now(self, event: str, data: Any = None, *, callback: Handler | None = None) -> int:
+        self.emitted.append((event, data, callback))
+        return perf_counter_ns()
+
+
 def exchange_over(client: Client, timeout_ns: int = LONG_NS) -> Exchange:
     return Exchange(client, tokens("test", 0), timeout_ns)
 
@@ -200,6 +208,27 @@ def test_each_reply_ends_its_own_emission_in_whatever_order_they_come(data: st.D
             assert done.reply == replies[number]
             assert done.service_ns == done.received_ns - done.sent_ns >= 0
         assert exchange.in_flight == exchange.unexpected == exchange.late.total() == 0
+        exchange.close()
+
+    asyncio.run(asyncio.wait_for(scenario(), LIMIT_S))
+
+
+@given(st.lists(st.sampled_from([FOO_BAR_TO_SENDER, NEWS, PLAIN, FOO_ACKNOWLEDGED]), max_size=8))
+def test_each_emission_is_of_its_own_definition(kinds: list[RoundTrip]) -> None:
+    """Whichever was performed before: what the exchange remembers of the last one is not taken for this one's."""
+
+    async def scenario() -> None:
+        wire = PromptWire()
+        exchange = exchange_over(wire)
+        drawn = tokens("test", 0)
+        for number, kind in enumerate(kinds):
+            token = next(drawn)
+            emission = exchange.begin(kind)
+            event, payload, callback = wire.emitted[number]
+            assert (event, payload) == (kind.event, kind.request(token))
+            assert (callback is not None) == (kind.reply is None)
+            exchange.end(emission, asyncio.CancelledError())
+            exchange.broken = False  # as after a reconnect
         exchange.close()
 
     asyncio.run(asyncio.wait_for(scenario(), LIMIT_S))
