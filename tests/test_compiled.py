@@ -106,9 +106,30 @@ def test_without_a_compiler(tree: Path) -> None:
     assert not (tree / "build").exists()
 
 
+@needs_build
+def test_what_cython_does_not_take(tree: Path) -> None:
+    types = (tree / source(MODULES[0]).relative_to(ROOT)).with_suffix(".pxd")
+    types.write_text(types.read_text() + "cdef no such thing\n")
+    finished = run(tree, "-m", "bench.compiled")
+    assert finished.returncode == 1
+    assert "cdef no such thing" in finished.stderr
+    assert finished.stderr.endswith(f"Cython does not take it. {_REFUSED}")
+    assert not list((tree / "build" / "compiled").iterdir())
+
+
+@needs_build
+def test_where_nothing_can_be_written(tree: Path) -> None:
+    (tree / "build").write_text("a file where a folder should be\n")
+    finished = run(tree, "-m", "bench.compiled")
+    assert finished.returncode == 1
+    assert "Traceback" not in finished.stderr
+    assert len(finished.stderr.splitlines()) == 1
+    assert finished.stderr.endswith(_REFUSED)
+
+
 @pytest.mark.skipif(not shutil.which("cc"), reason="there is no C compiler")
 def test_without_cython(tree: Path) -> None:
-    (tree / "Cython.py").write_text("raise ImportError('not here', name='Cython')\n")
+    (tree / "Cython.py").write_text("raise ImportError('not here', name='Cython')\n")  # found before the real one
     finished = run(tree, "-m", "bench.compiled")
     assert finished.returncode == 2
     assert "Cython is not installed: pip install -e '.[dev]'" in finished.stderr or "headers" in finished.stderr

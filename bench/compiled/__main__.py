@@ -15,6 +15,7 @@ from pathlib import Path
 
 from bench.compiled import DIRECTIVES, MODULES, ROOT, build_folder, built_file, source
 
+_FAILED = 1
 _NOT_POSSIBLE = 2
 
 
@@ -32,17 +33,22 @@ def main() -> int:
     if not Path(sysconfig.get_path("include"), "Python.h").exists():
         return _refuse("Python's C headers are missing; on Debian: apt install python3-dev")
     try:
-        import Cython  # noqa: F401
         import setuptools  # noqa: F401
+        from Cython.Compiler.Errors import CompileError
     except ImportError as missing:
         return _refuse(f"{missing.name} is not installed: pip install -e '.[dev]'")
     began_s = time.monotonic()
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
-        _build(Path(temporary))
-        # Whole or not at all: another process may be looking for it.
-        shutil.rmtree(folder, ignore_errors=True)
-        (Path(temporary) / "built").rename(folder)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
+            _build(Path(temporary))
+            # Whole or not at all: another process may be looking for it.
+            shutil.rmtree(folder, ignore_errors=True)
+            (Path(temporary) / "built").rename(folder)
+    except OSError as error:
+        return _refuse(f"{error.filename or folder}: {error.strerror or error}", _FAILED)
+    except CompileError:  # of which Cython has said what it is
+        return _refuse("Cython does not take it", _FAILED)
     for other in folder.parent.iterdir():
         if other != folder:
             shutil.rmtree(other, ignore_errors=True)  # of sources that are no more
@@ -86,9 +92,9 @@ def _say(text: str) -> None:
     sys.stdout.write(text + "\n")
 
 
-def _refuse(reason: str) -> int:
+def _refuse(reason: str, code: int = _NOT_POSSIBLE) -> int:
     sys.stderr.write(f"The hot path cannot be compiled: {reason}. It stays plain Python, which does the same.\n")
-    return _NOT_POSSIBLE
+    return code
 
 
 if __name__ == "__main__":
