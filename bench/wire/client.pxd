@@ -17,7 +17,7 @@ cdef class FastClient(ws.WSListener):
     cdef Py_ssize_t _last_ack_id, _max_payload_bytes, _max_message_bytes
     cdef object _transport
     cdef ws.WSTransport _websocket
-    cdef bint _connected, _is_established, _is_partial, _is_choked, _is_accused, _is_overdue
+    cdef bint _is_established, _is_partial, _is_choked, _is_accused, _is_overdue
     cdef object _reason, _attempt, _opened, _fragments, _fragments_kind, _assembly, _pinged_ns, _heartbeat
 
     cpdef on_ws_connected(self, ws.WSTransport transport)

@@ -91,10 +91,9 @@ class FastClient(ws.WSListener):
         self._closed_callbacks: list[Callable[[str], None]] = []
         self._last_ack_id = 0
         self._transport: ws.WSTransport | PollingTransport | None = None
-        self._connected = False
-        """Whether the default namespace is joined and `connect` is through."""
         self._websocket: ws.WSTransport | None = None
-        """The transport, while that is so and it is a WebSocket: the hot path's only question."""
+        """The transport, once `connect` is through, while it is a WebSocket over which the default namespace is joined:
+        the hot path's only question."""
         self._max_payload_bytes = sys.maxsize
         self._max_message_bytes = MAX_MESSAGE_BYTES
         self._reason = "never connected"
@@ -374,8 +373,8 @@ class FastClient(ws.WSListener):
             self.sid = packet.sid
         if not attempt.unjoined and not attempt.joined.done():
             self._is_established = True
-            self._connected = self._namespaces[protocol.DEFAULT_NAMESPACE].is_joined
-            if self._connected and not isinstance(self._transport, PollingTransport):
+            is_joined = self._namespaces[protocol.DEFAULT_NAMESPACE].is_joined
+            if is_joined and not isinstance(self._transport, PollingTransport):
                 self._websocket = self._transport
             attempt.joined.set_result(None)
 
@@ -524,7 +523,7 @@ class FastClient(ws.WSListener):
         except protocol.ProtocolError as error:
             self._fail(f"the server sent {error}")
             return
-        if self._connected:
+        if self._websocket is not None:
             if type(packet) is protocol.Event and packet.namespace == protocol.DEFAULT_NAMESPACE:
                 self._handle_event(packet, self._handlers)
                 return
@@ -607,7 +606,6 @@ class FastClient(ws.WSListener):
             return
         space.leave(reason)
         if name == protocol.DEFAULT_NAMESPACE:
-            self._connected = False
             self._websocket = None
         if (handler := space.handlers.get("disconnect")) is not None:
             self._run(handler, (reason,), "disconnect")
@@ -729,7 +727,7 @@ class FastClient(ws.WSListener):
         """The connection is gone: forget all of it, then tell whoever waits."""
         was_established, self._is_established = self._is_established, False
         self._reason = reason
-        self._connected = self._is_partial = False
+        self._is_partial = False
         self._transport = self._websocket = self._fragments = self._assembly = None
         if self._heartbeat is not None:
             self._heartbeat.cancel()
