@@ -40,6 +40,8 @@ PURE = "BENCH_PURE"
 
 ROOT = Path(__file__).resolve().parents[2]
 
+_BUILDS = ROOT / "build" / "compiled"
+
 
 def source(module: str) -> Path:
     """The file of a module's source."""
@@ -56,12 +58,17 @@ def build_folder() -> Path | None:
     for path in [*map(source, MODULES), *types, Path(picows.origin).with_name("picows.pxd")]:
         key.update(path.read_bytes() if path.exists() else b"")
         key.update(b"\0")
-    return ROOT / "build" / "compiled" / key.hexdigest()[:16]
+    return _BUILDS / key.hexdigest()[:16]
 
 
 def built_file(folder: Path, module: str) -> Path:
     """Where a module's build lies."""
     return folder.joinpath(*module.split(".")).with_suffix(EXTENSION_SUFFIXES[0])
+
+
+def is_built(folder: Path) -> bool:
+    """Whether all modules are there."""
+    return all(built_file(folder, module).is_file() for module in MODULES)
 
 
 class _Finder(MetaPathFinder):
@@ -82,10 +89,10 @@ class _Finder(MetaPathFinder):
 
 def enable() -> None:
     """Have the compiled modules imported, if they are built."""
-    if os.environ.get(PURE) or is_enabled():
+    if os.environ.get(PURE) or is_enabled() or not _BUILDS.is_dir():
         return
     folder = build_folder()
-    if folder is not None and all(built_file(folder, module).is_file() for module in MODULES):
+    if folder is not None and is_built(folder):
         sys.meta_path.insert(0, _Finder(folder))
 
 

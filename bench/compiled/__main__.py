@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench.compiled import DIRECTIVES, MODULES, ROOT, build_folder, built_file, source
+from bench.compiled import DIRECTIVES, MODULES, ROOT, build_folder, is_built, source
 
 _FAILED = 1
 _NOT_POSSIBLE = 2
@@ -24,7 +24,7 @@ def main() -> int:
     folder = build_folder()
     if folder is None:
         return _refuse("picows is not installed")
-    if all(built_file(folder, module).is_file() for module in MODULES):
+    if is_built(folder):
         _say(f"The hot path is compiled already, in {folder.relative_to(ROOT)}")
         return 0
     compiler = (sysconfig.get_config_var("CC") or "cc").split()[0]

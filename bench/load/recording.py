@@ -15,12 +15,12 @@ CONNECT = "connect"
 
 TIMEOUT = "timeout"
 
-_ROOM_AT_FIRST = 1 << 14
-"""How many times of successes there is room for: even, and what a process at work needs for a second or less."""
-
 UNSCHEDULED = 0
 """Stands for the intended time of an emission that no schedule wanted: all in a closed load, and in an open one all but
 the first of each arrival's task. Such an emission is intended when it is sent."""
+
+_ROOM_AT_FIRST = 1 << 14
+"""How many times of successes there is room for: even, and what a process at work needs for a second or less."""
 
 
 class Failure(NamedTuple):
@@ -64,8 +64,8 @@ class Delays(NamedTuple):
 class OperationLog:
     """Collects what happens to one operation until the next flush.
 
-    The times of successes are written into one array that grows as needed and stays: an append each would cost as much
-    as the rest of noting them.
+    The times of successes are written into one array that grows as needed and stays: compiled, that is two stores,
+    where an append each would be two calls.
     """
 
     __slots__ = ("_dropped", "_failures", "_handled", "_intended", "_room", "_times", "_used", "_written", "name")

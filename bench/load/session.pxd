@@ -11,6 +11,6 @@ cdef class Session(Performer):
     cdef public bint stopping, idle
     cdef object _url, _tokens, _stream, _open_tasks, _task, _usual
     cdef long long _timeout_ns
-    cdef bint _is_ending, _closing, _arrived, _is_broken_down
+    cdef bint _is_ending, _closing, _arrived, _breakdown
     cdef Py_ssize_t _failed_attempts
     cdef OperationLog _log

@@ -118,13 +118,13 @@ class Session(Performer):
         self._usual: RoundTrip | None = None
         """The definition of the last round trip, and the log of its operation."""
         self._log: OperationLog
-        self._is_broken_down = False
+        self._breakdown = False
 
     # ------------------------------------------------------------------ called through Engine.submit
 
     def start(self) -> None:
         """Begin the session."""
-        self._is_broken_down = self.engine.breakdown
+        self._breakdown = self.engine.breakdown
         # For this user, the method is the session's own: one coroutine less in every round trip.
         vars(self.user)["round_trip"] = self.round_trip if self._stream is None else self.scheduled_round_trip
         self._task = asyncio.get_running_loop().create_task(self._live())
@@ -173,7 +173,7 @@ class Session(Performer):
             self._log.succeeded(emission[2], received_ns)
         else:
             self._log.answered(intended_ns, emission[2], received_ns)
-        if self._is_broken_down:
+        if self._breakdown:
             self._log.handled(emission[2], _handled_ns(reply), received_ns)
         if not received_ns & _QUEUEING_SAMPLE:
             now_ns = perf_counter_ns()

@@ -70,7 +70,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     ours = [
         Ours(),
         *([Ours(options.processes)] if options.processes > 1 else []),
-        *([Ours.in_plain_python()] if is_enabled() else []),
+        *([Ours(is_plain=True)] if is_enabled() else []),
     ]
     peers: list[Peer] = [*ours, LocustContrib(), AsyncClient(), K6(), Artillery(), NodeLoop(), EpollLoop()]
     if options.only:

@@ -3,7 +3,6 @@
 import socket
 from importlib.metadata import version
 from pathlib import Path
-from typing import Self
 
 from bench.compiled import PURE, is_enabled
 from bench.peers.model import OURS
@@ -15,23 +14,18 @@ from bench.roundtrip import FOO_BAR_TO_SENDER
 
 
 class Ours:
-    """`locust -f locustfile.py EchoUser`, in one process or several; compiled, if that has been built."""
+    """`locust -f locustfile.py EchoUser`, in one process or several; compiled, if that has been built.
 
-    def __init__(self, processes: int = 1) -> None:
+    `is_plain` has it run as where nothing has been compiled.
+    """
+
+    def __init__(self, processes: int = 1, is_plain: bool = False) -> None:
         several = processes > 1
-        self.name = f"{OURS}-{processes}" if several else OURS
-        engine = "compiled, " if is_enabled() else ""
+        self.name = OURS + (f"-{processes}" if several else "") + ("-python" if is_plain else "")
+        engine = "plain Python, " if is_plain else "compiled, " if is_enabled() else ""
         self.title = f"this project, {engine}in {f'{processes} Locust processes' if several else 'Locust'}"
         self._processes = processes
-        self._environment: dict[str, str] = {}
-
-    @classmethod
-    def in_plain_python(cls) -> Self:
-        """The same as it runs where nothing has been compiled."""
-        ours = cls()
-        ours.name, ours.title = f"{OURS}-python", "this project, plain Python, in Locust"
-        ours._environment = {PURE: "1"}
-        return ours
+        self._environment = {PURE: "1"} if is_plain else {}
 
     def prepare(self, folder: Path) -> str:
         """Nothing to do: it is this project. The version is Locust's."""
