@@ -16,7 +16,7 @@ import pytest
 from example_results import COMMIT, load_result, run_latency_session
 from pytest_benchmark.utils import get_machine_id
 
-from bench.results.model import CommitInfo, Kind, LatencyResult
+from bench.results.model import CommitInfo, Kind, LatencyResult, LoadResult
 from bench.results.store import ResultError, Store, load, machine_id, result_name, write_numbered
 
 OTHER_COMMIT = "3cf1" + "0" * 36
@@ -226,9 +226,9 @@ class TestReading:
             (b"[1, 2]", "not a benchmark result: a JSON list, not an object"),
             (b"[" * 200_000, "not JSON that can be read: "),
             (b'{"schema": ' + b"9" * 5000 + b"}", "not JSON that can be read: "),
-            (b'{"schema": "load/2"}', "has schema 'load/2', but this version reads 'load/1'"),
-            (b'{"schema": ["load/1"]}', "has schema ['load/1'], but this version reads 'load/1'"),
-            (b"{}", "neither a load result ('load/1') nor a latency result (pytest-benchmark's JSON)"),
+            (b'{"schema": "load/3"}', "has schema 'load/3', but this version reads 'load/1' or 'load/2'"),
+            (b'{"schema": ["load/1"]}', "has schema ['load/1'], but this version reads 'load/1' or 'load/2'"),
+            (b"{}", "neither a load result ('load/1' or 'load/2') nor a latency result (pytest-benchmark's JSON)"),
             (b'{"benchmarks": []}', "neither a load result"),
             (b'{"schema": "load/1"}', "datetime: Field required (and "),
             (b'{"benchmarks": {}, "machine_info": {}}', "datetime: Field required (and "),
@@ -411,3 +411,11 @@ def test_pytest_benchmark_reads_what_was_written_through_the_store(store: Store,
     ).stdout
     assert "test_sum[10] (0001_a)" in shown
     assert "test_sum[10] (0002_b)" in shown
+
+
+def test_a_load_result_of_the_first_schema_is_still_read() -> None:
+    result = load(Path(__file__).parent / "samples" / "results" / "load-1-open.json")
+    assert isinstance(result, LoadResult)
+    assert result.schema_ == "load/1"
+    assert result.scenario.pipelined is None
+    assert {row.name: row.dropped_because for row in result.operations} == {"connect": {}, "FOO→BAR to sender": {}}

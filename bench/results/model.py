@@ -40,7 +40,11 @@ Kind = Literal["latency", "load"]
 
 KINDS: tuple[Kind, ...] = ("latency", "load")
 
-LOAD_SCHEMA = "load/1"
+LOAD_SCHEMA: Literal["load/2"] = "load/2"
+"""What is written. Of `load/1`, which had none of the fields that are said to be new, everything is still read."""
+
+LoadSchema = Literal["load/1", "load/2"]
+LOAD_SCHEMAS: tuple[LoadSchema, ...] = ("load/1", "load/2")
 
 NonNegative = Annotated[FiniteFloat, Field(ge=0)]
 
@@ -110,23 +114,45 @@ class MachineInfo(BaseModel):
 # --- the load result ------------------------------------------------------------------------------------------------
 
 
+class UserStep(BaseModel):
+    """From second `t` of the run on, `users` Socket.IO users were asked for."""
+
+    model_config = WRITTEN
+
+    t: NonNegative
+    users: NonNegativeInt
+
+
 class Scenario(BaseModel):
-    """What load was asked for. All about rates is null in a closed load, `duration_s` where none was set.
+    """The load that was asked for. All about rates is null in a closed load, `duration_s` where none was set.
+
+    `users` is the greatest number of Socket.IO users that was asked for at once. `users_by_class` has every class of
+    the run, Locust's other users included. `user_steps` is empty where the number of users never changed.
 
     `rate_per_s` is over all users: of the whole schedule on average, where `rate` has stages; of as many users as there
     were at the end, where each has a rate of its own and `rate` is null. From `seed` the same arrivals can be drawn.
+
+    In an open load, `pipelined` names the classes whose tasks may overlap on one connection; a user of another class
+    takes an arrival only when it has no task under way, and an arrival waits at most `max_wait_s` for such a user.
+    `pipelined` is null in results of the schema load/1, where all tasks overlapped, and in a closed load.
+
+    New in load/2: users_by_class, user_steps, pipelined, max_wait_s.
     """
 
     model_config = WRITTEN
 
     user_classes: tuple[str, ...]
     users: NonNegativeInt
+    users_by_class: dict[str, NonNegativeInt] = {}
+    user_steps: tuple[UserStep, ...] = ()
     model: Literal["open", "closed"]
     rate_per_s: NonNegative | None = None
     rate: str | None = None
     arrivals: Literal["poisson", "constant"] | None = None
     seed: str | None = None
     max_in_flight: PositiveInt | None = None
+    pipelined: tuple[str, ...] | None = None
+    max_wait_s: NonNegative | None = None
     duration_s: NonNegative | None = None
     transport: str
     url: str | None = None
@@ -270,6 +296,12 @@ class Operation(BaseModel):
 
     scheduled = sent + dropped, and sent = ok + timeouts + errors + unfinished. For the operation that connects, sent
     counts the attempts. `late` replies belong to emissions that are counted already, as timeouts.
+
+    `dropped` are emissions that were wanted and not sent, in a closed load as well; `dropped_because` counts them by
+    reason. `error_replies` counts successes whose reply is an object with an `error` key. `unexpected` counts replies
+    that came while no emission waited for one: where replies are matched by their order, the matching is broken then.
+
+    New in load/2: dropped_because, error_replies, unexpected.
     """
 
     model_config = WRITTEN
@@ -277,12 +309,15 @@ class Operation(BaseModel):
     name: Annotated[str, Field(min_length=1)]
     scheduled: NonNegativeInt
     dropped: NonNegativeInt
+    dropped_because: dict[str, NonNegativeInt] = {}
     sent: NonNegativeInt
     ok: NonNegativeInt
     timeouts: NonNegativeInt
     errors: dict[str, NonNegativeInt]
     unfinished: NonNegativeInt
     late: NonNegativeInt
+    error_replies: NonNegativeInt = 0
+    unexpected: NonNegativeInt = 0
     throughput_per_s: NonNegative | None = None
     service_us: Distribution | None = None
     response_us: Distribution | None = None
@@ -302,6 +337,8 @@ class Operation(BaseModel):
                 f"{self.name}: sent {self.sent} is not {accounted}: ok {self.ok} + timeouts {self.timeouts}"
                 f" + errors {self.error_count} + unfinished {self.unfinished}"
             )
+        if self.dropped_because and self.dropped != sum(self.dropped_because.values()):
+            raise ValueError(f"{self.name}: dropped {self.dropped} is not the sum of its reasons")
         return self
 
     @property
@@ -372,17 +409,29 @@ class StageFigures(BaseModel):
     generator_cpu_share: NonNegative | None = None
 
 
+class TaskException(BaseModel):
+    """An exception that a user's own code raised: its text with its type, and how often it was raised."""
+
+    model_config = WRITTEN
+
+    text: str
+    count: PositiveInt
+
+
 class LoadResult(BaseModel):
     """One load run. Its JSON form is `to_json`; `bench.results.store` reads it back.
 
-    `partial` means that a worker's figures are missing, `partial_reason` says whose; `forced` that the run was ended
-    without awaiting the outstanding replies.
+    `partial` means that figures are missing, such as a worker's; `partial_reason` says which. `forced` means that the
+    run was ended without awaiting the outstanding replies. `invalid_reason` says why the figures are wrong, such as
+    replies that were matched with emissions to which they do not belong. `exceptions` are those of tasks.
+
+    New in load/2: invalid_reason, exceptions.
     """
 
     model_config = WRITTEN
     kind: ClassVar[Kind] = "load"
 
-    schema_: Literal["load/1"] = Field(default="load/1", alias="schema")
+    schema_: LoadSchema = Field(default=LOAD_SCHEMA, alias="schema")
     datetime: AwareDatetime
     commit_info: CommitInfo
     machine_info: MachineInfo
@@ -397,6 +446,8 @@ class LoadResult(BaseModel):
     partial: bool = False
     partial_reason: str | None = None
     forced: bool = False
+    invalid_reason: str | None = None
+    exceptions: tuple[TaskException, ...] = ()
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:

@@ -28,9 +28,10 @@ from pytest_benchmark.utils import get_machine_id
 
 from bench.results.ab import AB_SCHEMA, AbResult
 from bench.results.files import write_synced
-from bench.results.model import KINDS, LOAD_SCHEMA, CommitInfo, Kind, LatencyResult, LoadResult, Result
+from bench.results.model import KINDS, LOAD_SCHEMAS, CommitInfo, Kind, LatencyResult, LoadResult, Result
 
 DEFAULT_ROOT = Path("results")
+_SCHEMAS = " or ".join(map(repr, LOAD_SCHEMAS))
 
 _NUMBERED = re.compile(r"(?P<number>[0-9]{4,40})_(?P<name>.*)\.json")
 _LATEST = re.compile(r"latest(?:~(?P<back>[0-9]{1,9}))?")
@@ -143,14 +144,14 @@ def load(path: Path) -> Result:
         if "schema" in content:
             if content["schema"] == AB_SCHEMA:
                 raise ResultError(f"{path}: a comparison of two revisions ({AB_SCHEMA!r}), and no result to compare")
-            if content["schema"] != LOAD_SCHEMA:
-                raise ResultError(f"{path}: has schema {content['schema']!r}, but this version reads {LOAD_SCHEMA!r}")
+            if content["schema"] not in LOAD_SCHEMAS:
+                raise ResultError(f"{path}: has schema {content['schema']!r}, but this version reads {_SCHEMAS}")
             return LoadResult.model_validate_json(text, strict=True)
         if "benchmarks" in content and "machine_info" in content:
             return LatencyResult.model_validate(content)
     except ValidationError as error:
         raise ResultError(f"{path}: {_first(error)}") from None
-    raise ResultError(f"{path}: neither a load result ({LOAD_SCHEMA!r}) nor a latency result (pytest-benchmark's JSON)")
+    raise ResultError(f"{path}: neither a load result ({_SCHEMAS}) nor a latency result (pytest-benchmark's JSON)")
 
 
 def load_ab(path: Path) -> AbResult:
