@@ -309,11 +309,35 @@ def test_delays_are_of_their_second() -> None:
     assert generator.saturated_since_s == 1
 
 
+def test_a_standstill_counts_in_every_second_through_which_it_lasted() -> None:
+    noted = account(is_open=False, window=(1, 7))
+    punctual = array("q", [value for second in (1, 6) for value in (at(second + 0.9), MS)])
+    noted.note_delays(Delays(punctual, array("q")))
+    noted.note_delays(Delays(array("q", (at(5.25), 3_750 * MS)), array("q")))
+    report = final(noted)
+    standstills = {second.second: second.standstill_ns / MS for second in report.seconds}
+    assert standstills == {1: 500, 2: 1000, 3: 1000, 4: 1000, 5: 250, 6: 0}
+    generator = merged(report).generator(CONNECT)
+    assert (generator.verdict, generator.saturated_since_s) == ("saturated", 1)
+    assert generator.reason == "its event loop stood still for 3.8 s"
+
+
+def test_a_second_of_the_window_without_a_note_is_a_standstill() -> None:
+    noted = account(is_open=False, window=(1, 5))
+    noted.note_delays(Delays(array("q", (at(1.5), MS, at(2.5), MS)), array("q")))
+    noted.note_users(at(4.5), 3)  # which another thread notes
+    generator = merged(final(noted)).generator(CONNECT)
+    assert (generator.verdict, generator.saturated_since_s) == ("saturated", 3)
+    assert generator.reason == "its event loop stood still for 2.0 s"
+
+
 def test_one_saturated_process_makes_the_generator_so() -> None:
     spare, busy = account(), account()
     for number in (1, 2):
         spare.note_cpu(at(number), 0.2)
         busy.note_cpu(at(number), 0.99)
+        for process in (spare, busy):
+            process.note_delays(Delays(array("q", (at(number + 0.5), MS)), array("q")))
     generator = merged(final(spare), final(busy)).generator(CONNECT)
     assert (generator.verdict, generator.processes) == ("saturated", 2)
     assert [trust.verdict for trust in generator.per_process] == ["ok", "saturated"]

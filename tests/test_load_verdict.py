@@ -1,9 +1,12 @@
 """The verdict on the generator: pure rules over made-up seconds, and real runs that are driven into saturation."""
 
+import dataclasses
 import os
+import signal
 import statistics
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -28,7 +31,10 @@ def times(*values_ms: float) -> Histogram:
 
 def second(number: int, cpu_share: float | None = 0.3, **late: Histogram) -> JudgedSecond:
     punctual = {"send_lateness": times(0.2), "loop_lag": times(0.1), "queueing": times(0.05), "service": times(1)}
-    return JudgedSecond(number, cpu_share, **(punctual | late))
+    noted = punctual | late
+    return JudgedSecond(
+        number, cpu_share, noted["send_lateness"], noted["loop_lag"], noted["queueing"], noted["service"]
+    )
 
 
 def late(number: int) -> JudgedSecond:
@@ -98,7 +104,57 @@ def test_a_tenth_of_all_does() -> None:
     assert found.since_s == 3
 
 
+def still(number: int, standstill_ms: float) -> JudgedSecond:
+    return dataclasses.replace(second(number), standstill_ns=round(standstill_ms * MS))
+
+
+def test_a_standstill_of_several_seconds_is_as_many_saturated_seconds() -> None:
+    """Its one delay is one sample among the many of the second in which it ended."""
+    stood = [still(5, 600), JudgedSecond.unnoted(6), JudgedSecond.unnoted(7), still(8, 400)]
+    found = saturation([*map(second, range(5)), *stood, *map(second, range(9, 60))])
+    assert found is not None
+    assert (found.reason, found.since_s) == ("its event loop stood still for 3.0 s", 5)
+
+
+def test_a_short_standstill_is_a_hiccup() -> None:
+    assert saturation([*map(second, range(5)), still(5, 99), still(6, 99), second(7)]) is None
+    assert saturation([*map(second, range(5)), still(5, 300), second(6), second(7)]) is None
+
+
 # ---------------------------------------------------------------------------------------------- real runs
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rate", ["", "200"])
+def test_a_generator_that_is_stopped_for_a_while(tmp_path: Path, rate: str) -> None:
+    arguments = ["--rate", rate] if rate else []
+    with LocustProcess(tmp_path, "-u", "5", "-r", "5", "-t", "10s", *arguments) as locust:
+        locust.wait_for_output("All users spawned")
+        time.sleep(2)
+        locust.process.send_signal(signal.SIGSTOP)
+        time.sleep(3)
+        locust.process.send_signal(signal.SIGCONT)
+        locust.wait()
+    generator = locust.result().generator
+    assert generator.verdict == "saturated"
+    assert generator.reason is not None
+    assert generator.reason.startswith("its event loop stood still for ")
+    assert "the figures are the generator's, not the service's" in locust.output
+
+
+@pytest.mark.slow
+def test_one_of_two_workers_that_is_stopped_for_a_while(tmp_path: Path) -> None:
+    with LocustProcess(tmp_path, "-u", "4", "-r", "4", "-t", "10s", "--processes", "2") as locust:
+        locust.wait_for_output("All users spawned")
+        time.sleep(2)
+        stopped = locust.workers()[0]
+        os.kill(stopped, signal.SIGSTOP)
+        time.sleep(2.5)
+        os.kill(stopped, signal.SIGCONT)
+        locust.wait()
+    generator = locust.result().generator
+    assert generator.verdict == "saturated"
+    assert sorted(str(process.verdict) for process in generator.per_process)[-1] == "saturated"
 
 
 @pytest.mark.slow

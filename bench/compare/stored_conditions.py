@@ -132,7 +132,8 @@ def _load_settings(result: LoadResult) -> Values:
     scenario, server = result.scenario, result.server
     return {
         "user classes": ", ".join(scenario.user_classes),
-        "users": scenario.users,
+        "users": scenario.users_over_time,
+        "other users": scenario.other_users,
         "model": scenario.model,
         "rate per second": scenario.rate_per_s,
         "rate": scenario.rate,
@@ -151,6 +152,7 @@ def _load_settings(result: LoadResult) -> Values:
 def _load_circumstances(result: LoadResult) -> Values:
     return {
         "seconds": result.scenario.duration_s,
+        "users changed at": ", ".join(f"{step.t:.0f} s" for step in result.scenario.user_steps[1:]) or None,
         "server core": result.server.core if result.server else None,
         "generator processes": result.generator.processes,
     }

@@ -487,8 +487,11 @@ def _load_conditions(result: LoadResult) -> tuple[tuple[str, str], ...]:
     scenario, server = result.scenario, result.server
     described: dict[str, object] = {
         "user classes": ", ".join(scenario.user_classes),
-        "users": scenario.users,
-        **scenario.model_dump(exclude={"user_classes", "users", "duration_s", "seed", "url"}),
+        "users": scenario.users_over_time,
+        "other users": scenario.other_users,
+        **scenario.model_dump(
+            exclude={"user_classes", "users", "users_by_class", "user_steps", "duration_s", "seed", "url"}
+        ),
         "url": scenario.url if server is None else None,  # a server of ours has another port each time
         "loop": server and server.loop,
         "http": server and server.http,

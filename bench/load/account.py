@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from bench.load.recording import TIMEOUT, UNSCHEDULED, Batch, Delays, Failure
+from bench.load.verdict import STANDSTILL_NS
 from bench.timing.histogram import Histogram, buckets_of, counted
 
 NS_PER_S = 1_000_000_000
@@ -96,6 +97,8 @@ class SecondReport(BaseModel):
     failed_of_intended: int
     """Of what was intended in this second and sent, however much later it failed."""
     cpu_share: float | None
+    standstill_ns: int
+    """For how much of it the loop stood still: see verdict.STANDSTILL_NS. The loop notes it afterwards."""
     send_lateness: StoredHistogram | None
     """Of what was sent in this second because the schedule wanted it, then or long before; None in a closed load."""
     loop_lag: StoredHistogram
@@ -140,6 +143,7 @@ class _Second:
         self.dropped = 0
         self.failed_of_intended = 0
         self.cpu_share: float | None = None
+        self.standstill_ns = 0
         self.send_lateness = Histogram()
         self.loop_lag = Histogram()
         self.queueing = Histogram()
@@ -258,7 +262,17 @@ class Account:
             for second, _ in _numbers(noted_in):
                 histogram: Histogram = getattr(self._second(second), of)
                 histogram.record(late[noted_in == second])
+        self._note_standstills(np.frombuffer(delays.loop_lag, dtype=np.int64))
         self._settle_earlier()
+
+    def _note_standstills(self, loop_lag: Times) -> None:
+        """Count each long delay in all seconds through which it lasted, not only in the one in which it ended."""
+        for ended_ns, lag_ns in loop_lag.reshape(-1, 2)[loop_lag[1::2] >= STANDSTILL_NS].tolist():
+            until_ns = ended_ns - self.started_ns
+            since_ns = max(0, until_ns - lag_ns)
+            for second in range(since_ns // NS_PER_S, until_ns // NS_PER_S + 1):
+                overlap_ns = min(until_ns, (second + 1) * NS_PER_S) - max(since_ns, second * NS_PER_S)
+                self._second(second).standstill_ns += overlap_ns
 
     def note_users(self, now_ns: int, users: int) -> None:
         """Note how many users there are; a second keeps the most that it saw."""
@@ -337,6 +351,7 @@ class Account:
             dropped=entry.dropped,
             failed_of_intended=entry.failed_of_intended,
             cpu_share=entry.cpu_share,
+            standstill_ns=entry.standstill_ns,
             send_lateness=StoredHistogram.of(entry.send_lateness) if self.is_open else None,
             loop_lag=StoredHistogram.of(entry.loop_lag),
             queueing=StoredHistogram.of(entry.queueing),

@@ -36,6 +36,7 @@ from locust.runners import MasterRunner, Runner, WorkerRunner
 from rich.console import Console
 
 from bench.load.account import NS_PER_S
+from bench.load.asked_users import AskedUsers
 from bench.load.merge import Merger
 from bench.load.options import (
     DEFAULT_APP,
@@ -68,6 +69,7 @@ logger = logging.getLogger(__name__)
 
 _REPORT_INTERVAL_S = 1.0
 _USAGE_INTERVAL_S = 0.2
+_ASKED_USERS_INTERVAL_S = 0.1
 _WORKERS_READY_TIMEOUT_S = 5.0
 _AFTER_LAST_STAGE_NS = 10_000_000
 """How long after the last stage the test is ended: workers' clocks are not quite the master's."""
@@ -295,6 +297,7 @@ class OwnerRun(_Run):
         self._workers = Workers(runner, self._share_out) if isinstance(runner, MasterRunner) else None
         self._service: Service | None = None
         self._watching: gevent.Greenlet | None = None
+        self._asked_users = AskedUsers(())
         self._seed = str(getattr(self.options, "seed", ""))
         self._go_ns: int | None = None
         self._last_stage: gevent.Greenlet | None = None
@@ -410,6 +413,21 @@ class OwnerRun(_Run):
         else:
             self._begin_process(self._started_ns, WHOLE)
         self._watching = gevent.spawn(self._watch)
+        classes = {user_class.__name__ for user_class in self.environment.user_classes}
+        socket_io = {user_class.__name__ for user_class in _socket_io_users(self.environment)}
+        self._asked_users = AskedUsers(socket_io, classes - socket_io)
+        gevent.spawn(self._note_asked_users, self._asked_users)
+
+    def _note_asked_users(self, asked: AskedUsers) -> None:
+        """A load shape, and the web page, may ask for other numbers of users as the run goes on."""
+        while self.active and self._ending is None and asked is self._asked_users:
+            self._note_asked_users_now()
+            gevent.sleep(_ASKED_USERS_INTERVAL_S)
+
+    def _note_asked_users_now(self) -> None:
+        runner = self._runner
+        t_s = (perf_counter_ns() - self._started_ns) / NS_PER_S
+        self._asked_users.note(t_s, runner.target_user_count, runner.target_user_classes_count)
 
     def _on_all_there(self) -> None:
         if profile_of(self._asked) is None:
@@ -461,6 +479,7 @@ class OwnerRun(_Run):
     def _end_test(self) -> None:
         """Return when every process has drained and reported, or will not, and the result is written and shown."""
         self._stopped_ns = perf_counter_ns()
+        self._note_asked_users_now()
         if self._last_stage is not None:
             self._last_stage.kill()
         logger.info("Stopping: replies in flight are still awaited, Ctrl-C cuts that short")
@@ -528,7 +547,9 @@ class OwnerRun(_Run):
             packages=packages(),
             scenario=Scenario(
                 user_classes=tuple(sorted(user_class.__name__ for user_class in users)),
-                users=self._runner.target_user_count,
+                users=self._asked_users.users,
+                users_by_class=self._asked_users.by_class,
+                user_steps=self._asked_users.steps,
                 **self._open_load(),
                 duration_s=float(options.run_time) if getattr(options, "run_time", None) else None,
                 transport=", ".join(sorted({"+".join(user_class.transports) for user_class in users})),

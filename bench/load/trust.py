@@ -45,7 +45,7 @@ def _trust(report: Report, seconds: Mapping[int, SecondReport]) -> Trust:
     if report.window_cpu_ns is not None and report.window_start_ns is not None and report.window_end_ns is not None:
         duration_ns = report.window_end_ns - report.window_start_ns
         share = report.window_cpu_ns / duration_ns if duration_ns > 0 else None
-    whole = [_judged(number, seconds[number]) for number in _whole(report) if number in seconds]
+    whole = [_judged(number, seconds.get(number)) for number in _whole(report)]
     found = saturation(whole)
     return Trust(
         cpu_share=share,
@@ -72,14 +72,19 @@ def _noted(report: Report, seconds: Mapping[int, SecondReport]) -> list[JudgedSe
     return [_judged(number, seconds[number]) for number in _whole(report) or touched if number in seconds]
 
 
-def _judged(number: int, second: SecondReport) -> JudgedSecond:
+def _judged(number: int, second: SecondReport | None) -> JudgedSecond:
+    if second is None:
+        return JudgedSecond.unnoted(number)
+    loop_lag = second.loop_lag.restored()
     return JudgedSecond(
         second=number,
         cpu_share=second.cpu_share,
         send_lateness=Histogram() if second.send_lateness is None else second.send_lateness.restored(),
-        loop_lag=second.loop_lag.restored(),
+        loop_lag=loop_lag,
         queueing=second.queueing.restored(),
         service=_union(operation.service.restored() for operation in second.operations),
+        # The loop notes its own delay about a hundred times a second, whatever else there is to do.
+        standstill_ns=second.standstill_ns if loop_lag.count else NS_PER_S,
     )
 
 

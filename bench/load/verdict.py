@@ -4,6 +4,10 @@ Each whole second of the steady window is judged by itself, so that a hiccup of 
 generator that falls behind towards the end is found. A process is saturated where two seconds in a row are, or a tenth
 of all.
 
+A process that stands still notes nothing meanwhile, and the delay that it notes afterwards is one sample among many. So
+the time for which it stood still is counted apart, in the seconds in which it passed, and a second of which nothing at
+all is noted stood still as a whole.
+
 The limits were calibrated by driving it into saturation and back, on two virtual cores that others used
 as well (load average 3). Median and 90th percentile of the send lateness in a second, in ms:
 
@@ -35,6 +39,11 @@ QUEUEING_SHARE = 0.2
 """Of the median service time. A service that answers by the burst has its replies wait for each other, in a generator
 with time to spare too: that counts where it is besides so much of what is reported."""
 
+STANDSTILL_NS = 100_000_000
+"""A delay of the loop from this length on is a standstill. A second that stood still for this long, a tenth of it, is
+saturated, as one whose delays pass the limits for a tenth of the time."""
+
+_NS_PER_S = 1_000_000_000
 _TAIL = 5
 _CONSECUTIVE = 2
 _SHARE_OF_SECONDS = 0.1
@@ -51,6 +60,13 @@ class JudgedSecond:
     queueing: Histogram
     service: Histogram
     """The service times of the replies received in it."""
+    standstill_ns: int = 0
+    """For how much of it the loop stood still, in standstills of STANDSTILL_NS and more."""
+
+    @classmethod
+    def unnoted(cls, second: int) -> JudgedSecond:
+        """Return a second of which the process noted nothing: it stood still from its beginning to its end."""
+        return cls(second, None, Histogram(), Histogram(), Histogram(), Histogram(), _NS_PER_S)
 
 
 @dataclass(frozen=True)
@@ -62,8 +78,11 @@ class Saturation:
 
 
 def saturation(seconds: Sequence[JudgedSecond]) -> Saturation | None:
-    """Whether a process was saturated in these seconds, which are those of the window in their order."""
-    saturated = [(second.second, reason) for second in seconds if (reason := _reason(second)) is not None]
+    """Whether a process was saturated in these seconds, which are all those of the window in their order."""
+    standstill_ns = sum(second.standstill_ns for second in seconds)
+    saturated = [
+        (second.second, reason) for second in seconds if (reason := _reason(second, standstill_ns)) is not None
+    ]
     if not saturated:
         return None
     if len(seconds) <= _CONSECUTIVE or len(saturated) >= max(_CONSECUTIVE, _SHARE_OF_SECONDS * len(seconds)):
@@ -74,9 +93,12 @@ def saturation(seconds: Sequence[JudgedSecond]) -> Saturation | None:
     return None
 
 
-def _reason(second: JudgedSecond) -> str | None:
+def _reason(second: JudgedSecond, standstill_ns: int) -> str | None:
+    """Return why a second is saturated. `standstill_ns` is the standstill of the whole window, for the words."""
     if second.cpu_share is not None and second.cpu_share >= CPU_SHARE:
         return f"a process of it used {second.cpu_share:.0%} of a core"
+    if second.standstill_ns >= STANDSTILL_NS:
+        return f"its event loop stood still for {standstill_ns / _NS_PER_S:.1f} s"
     service_ns = second.service.percentile_ns(50) or 0
     for late, at_least_ns, said in (
         (second.send_lateness, 0, "it sent {} later than scheduled"),

@@ -136,6 +136,11 @@ def _remarks(result: LoadResult) -> Iterator[tuple[str, str]]:
     """What has to be known to read the figures, each with its style."""
     if result.scenario.model == "closed":
         yield "closed model: service time only, coordinated omission not avoided", ""
+    if steps := result.scenario.user_steps:
+        numbers = " → ".join(f"{step.users:,}" for step in steps)
+        yield f"users changed during the run, {numbers}: the times and the throughput are of all of it together", ""
+    if others := result.scenario.other_users:
+        yield f"users of other classes ran as well: {printable(others)}; Locust's tables alone have their requests", ""
     if result.window.duration_s == 0:
         yield "no steady window: the run ended before its users were there and warm: no times, no throughput", "yellow"
     figures = ", ".join(_generator(result))

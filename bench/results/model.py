@@ -158,6 +158,17 @@ class Scenario(BaseModel):
     url: str | None = None
     app: str | None = None
 
+    @property
+    def users_over_time(self) -> str:
+        """The number of Socket.IO users, or all the numbers in turn where it changed during the run."""
+        return ", ".join(str(step.users) for step in self.user_steps) or str(self.users)
+
+    @property
+    def other_users(self) -> str | None:
+        """The users of Locust's other classes, by class; None where there were none."""
+        others = {name: users for name, users in self.users_by_class.items() if name not in self.user_classes}
+        return ", ".join(f"{users} {name}" for name, users in sorted(others.items()) if users) or None
+
 
 class Server(BaseModel):
     """How the service was started and what it used; only when it was ours. `cpu_share` is of one core (1.0 = full)."""
