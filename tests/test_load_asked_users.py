@@ -114,7 +114,7 @@ def test_users_changed_on_the_page(tmp_path: Path) -> None:
                 lambda users=users: httpx.get(f"{url}/stats/requests").json()["user_count"] == users,  # type: ignore[misc]
                 f"{users} users are there",
             )
-        httpx.get(f"{url}/stop").raise_for_status()
+        httpx.post(f"{url}/stop").raise_for_status()
         wait_until(lambda: bool(locust.results()), "the result is stored")
         locust.interrupt()
         locust.wait()
