@@ -379,6 +379,21 @@ def test_ctrl_c(tmp_path: Path, moment: str, server: str) -> None:
     assert not other.exists()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="needs SIGSTOP")
+def test_a_measuring_process_that_was_stopped_says_so(bench: Bench) -> None:
+    with bench.start("-k", "event-websocket-fast-process-uvloop", "--benchmark-max-time=1") as running:
+        while running.poll() is None:  # again and again, so that some of them are within the measurement
+            running.send_signal(signal.SIGSTOP)
+            time.sleep(0.1)
+            running.send_signal(signal.SIGCONT)
+            time.sleep(0.4)
+        output, _ = running.communicate(timeout=LIMIT_S)
+    assert running.returncode == 0, output
+    assert "may have spoilt it, stopped: this process was stopped " in output
+    (benchmark,) = bench.result()["benchmarks"]
+    assert benchmark["extra_info"]["interference"]["stops"] > 0
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

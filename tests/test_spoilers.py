@@ -4,6 +4,7 @@ import asyncio
 import gc
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -35,6 +36,7 @@ from bench.results.spoilers import (
     is_optimised,
     spoilers,
 )
+from bench.results.stops import counted_stops, stops
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="reads Linux's /proc")
 
@@ -45,6 +47,7 @@ QUIET = Counters(
     swapped_in_pages=10,
     throttled_us=10,
     throttled_periods=10,
+    stops=1,
 )
 
 
@@ -82,6 +85,7 @@ LEAST: dict[str, tuple[SpoilerKind, float, Conditions]] = {
     "steal": ("steal", STEAL_SHARE, conditions(10, counters={"cores": core(10, stolen_s=20.001 * STEAL_SHARE)})),
     "load": ("load", LOAD_SHARE, conditions(10, counters={"cores": core(10, used_s=20.001 * LOAD_SHARE)})),
     "throttled": ("throttled", 1, conditions(10, counters={"throttled_us": 11, "throttled_periods": 11})),
+    "stopped": ("stopped", 2, conditions(10, counters={"stops": 3})),
     "swap": ("swap", SWAPPED_IN_PAGES, conditions(10, counters={"swapped_in_pages": 10 + SWAPPED_IN_PAGES})),
     "faults": ("swap", MAJOR_FAULTS, conditions(10, counters={"major_faults": 10 + MAJOR_FAULTS})),
 }
@@ -186,7 +190,7 @@ def test_every_kind_can_arise_and_they_come_in_order() -> None:
     found: list[str] = []
     for cores in ((0, 1), (0,)):
         before = conditions(governor="powersave", python_optimised=False, debugging=("tracemalloc",), cores=cores)
-        worst = {"cores": core(10, used_s=9, stolen_s=9), "throttled_us": 99, "swapped_in_pages": 9999}
+        worst = {"cores": core(10, used_s=9, stolen_s=9), "throttled_us": 99, "swapped_in_pages": 9999, "stops": 9}
         kinds = [each.kind for each in spoilers(before, conditions(10, counters=worst), pinned=False)]
         assert kinds == [kind for kind in get_args(SpoilerKind) if kind in kinds]
         found += kinds
@@ -259,10 +263,20 @@ def test_cpu_time_of_children_is_ours_while_they_live_and_after() -> None:
 
 def test_where_there_is_nothing_to_read(tmp_path: Path) -> None:
     now = Conditions.now([0, 1], root=tmp_path)
-    assert now.counters == Counters()
+    assert now.counters == Counters(stops=now.counters.stops)
     assert now.governor is None
     assert now.cpu_quota is None
-    assert Interference.between(now, now) == Interference()
+    assert Interference.between(now, now) == Interference(stops=0)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGCONT"), reason="needs SIGCONT")
+def test_stops_are_counted_while_somebody_measures() -> None:
+    before = stops()
+    with counted_stops():
+        signal.raise_signal(signal.SIGCONT)
+        assert stops() == before + 1
+    signal.raise_signal(signal.SIGCONT)
+    assert stops() == before + 1
 
 
 def test_core_time() -> None:

@@ -14,7 +14,7 @@ from bench.report.lines import print_line, print_row, widths
 _HEADING = ("scenario", "figure", "truth", "ours", "bound", "inside")
 _UNITS: dict[Unit, str] = {"us": " µs", "count": "", "percent": " %"}
 _EXACT_ACCOUNT = ("scheduled", "sent")
-_OF_THE_MOMENT = ("steal", "load", "throttled", "swap")
+_OF_THE_MOMENT = ("steal", "load", "throttled", "stopped", "swap")
 """Spoilers that one run has and the next one not; all others are the machine's or its use."""
 
 

@@ -42,7 +42,7 @@ BETWEEN_RUNS_BARE = 0.058
 """The same of the ratio to the bare echo server: 5.8 % over those 32 runs. It is another mix of work, so that much of
 the drift stays."""
 
-BREAKING: tuple[SpoilerKind, ...] = ("steal", "load", "throttled", "swap")
+BREAKING: tuple[SpoilerKind, ...] = ("steal", "load", "throttled", "stopped", "swap")
 """What makes runs differ by more than that. Tried with other processes on 40 to 90 % of the cores' time: the log ratio
 of one and the same code had a standard deviation of 0.04 from run to run. So a single run that one of these spoilt
 shows its interval and claims nothing; of several runs their own spread says how much they differ."""

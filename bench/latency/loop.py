@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Self, TypeVar
 
+from bench.results.stops import counted_stops
+
 T = TypeVar("T")
 
 
@@ -32,9 +34,9 @@ class OwnLoop:
     def open(cls, factory: Callable[[], asyncio.AbstractEventLoop]) -> Iterator[Self]:
         """A new loop that has SIGINT to itself; at the end it cancels what still runs in it, and is closed.
 
-        For the main thread only: signals are its own.
+        Meanwhile stops of the process are counted. For the main thread only: signals are its own.
         """
-        with asyncio.Runner(loop_factory=factory) as runner:
+        with asyncio.Runner(loop_factory=factory) as runner, counted_stops():
             own = cls(runner.get_loop())
             before = signal.signal(signal.SIGINT, own._interrupt)
             try:

@@ -21,12 +21,15 @@ from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, NonNegativeInt
 
+from bench.results.stops import stops
+
 STORED = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 SpoilerKind = Literal[
     "steal",
     "load",
     "throttled",
+    "stopped",
     "swap",
     "governor",
     "single core",
@@ -63,7 +66,8 @@ class Spoiler(BaseModel):
     """One thing that may have spoilt a measurement, in words.
 
     `value` is how much of it, where there is a measure: of "steal" and "load" the share of the cores' time (0 to 1; of
-    "load" the load average per core where only that is known), of "throttled" the microseconds, of "swap" the pages.
+    "load" the load average per core where only that is known), of "throttled" the microseconds, of "swap" the pages, of
+    "stopped" the number of stops.
     """
 
     model_config = STORED
@@ -115,6 +119,8 @@ class Counters(BaseModel):
     throttled_us: NonNegativeInt | None = None
     """Of this process's control group and those above it."""
     throttled_periods: NonNegativeInt | None = None
+    stops: NonNegativeInt | None = None
+    """How often this process was stopped and went on; None in older results."""
 
 
 class Conditions(BaseModel):
@@ -160,6 +166,7 @@ class Conditions(BaseModel):
                 swapped_in_pages=_fields(_text(root / "proc/vmstat")).get("pswpin"),
                 throttled_us=None if throttling is None else throttling.duration_us,
                 throttled_periods=None if throttling is None else throttling.periods,
+                stops=stops(),
             ),
         )
 
@@ -173,6 +180,7 @@ class Interference(BaseModel):
     load_share: _Seconds | None = None
     throttled_us: NonNegativeInt | None = None
     throttled_periods: NonNegativeInt | None = None
+    stops: NonNegativeInt | None = None
     swapped_in_pages: NonNegativeInt | None = None
     major_faults: NonNegativeInt | None = None
 
@@ -192,6 +200,7 @@ class Interference(BaseModel):
             load_share=load_share,
             throttled_us=_rise(old.throttled_us, new.throttled_us),
             throttled_periods=_rise(old.throttled_periods, new.throttled_periods),
+            stops=_rise(old.stops, new.stops),
             swapped_in_pages=_rise(old.swapped_in_pages, new.swapped_in_pages),
             major_faults=_rise(old.major_faults, new.major_faults),
         )
@@ -226,6 +235,9 @@ def _others(before: Conditions, after: Conditions) -> Iterator[Spoiler]:
         stopped_ms = (seen.throttled_us or 0) / 1e3
         text = f"the CPU quota stopped it for {stopped_ms:.1f} ms in {seen.throttled_periods or 0} periods: raise it"
         yield Spoiler(kind="throttled", text=text, value=seen.throttled_us)
+    if seen.stops:
+        text = f"this process was stopped {seen.stops} times, as by Ctrl-Z, and what was under way took longer for it"
+        yield Spoiler(kind="stopped", text=text, value=seen.stops)
     if seen.swapped_in_pages is not None and seen.swapped_in_pages >= SWAPPED_IN_PAGES:
         text = f"{seen.swapped_in_pages} pages were swapped in: the machine is short of memory"
         yield Spoiler(kind="swap", text=text, value=seen.swapped_in_pages)
