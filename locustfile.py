@@ -11,6 +11,8 @@ from bench.roundtrip import FOO_BAR, FOO_BAR_TO_SENDER
 class EchoUser(SocketIOUser):
     """One client among many that does not notice the others: each FOO is answered to its sender alone."""
 
+    pipelined = True
+
     @task
     async def foo_bar(self) -> None:
         """Send FOO, wait for its BAR, and go on at once."""
@@ -21,6 +23,7 @@ class BroadcastUser(SocketIOUser):
     """Each FOO is answered to everyone who is connected: with N users, the server sends N times as many BARs."""
 
     only_when_named = True
+    pipelined = True
 
     @task
     async def foo_bar(self) -> None:

@@ -297,7 +297,7 @@ def _evenly(second: int, samples: int) -> OperationLog:
 
 def test_delays_are_of_their_second() -> None:
     noted = account(is_open=False)
-    delays = Delays(array("q"), array("q"))
+    delays = Delays(array("q"), array("q"), array("q"))
     delays.loop_lag.extend((at(1.5), 3 * MS, at(2.5), 9 * MS, at(0.5), 500 * MS))
     delays.queueing.extend((at(2.5), MS))
     noted.note_delays(delays)

@@ -229,6 +229,138 @@ def test_a_dead_server_and_its_successor(tmp_path: Path) -> None:
         assert row.unfinished == row.timeouts == 0
 
 
+# ---------------------------------------------------------------------------------------------- one task at a time
+
+
+def test_round_trips_that_belong_together_are_not_disturbed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next arrival goes to a user that has left; were it not so, whoever left would wait for its work in vain."""
+    monkeypatch.setenv("REPLY_TIMEOUT", "1")
+    with ServerProcess("rooms:app", directory=APPS) as server:
+        _, locust = run(tmp_path, "VisitingUser", "--host", server.url, "-u", "5", "-r", "5", "--rate", "100:2s",
+            locustfile=OPEN,
+        )  # fmt: skip
+    result = locust.result()
+    enter, work, leave = (
+        operation(result, name) for name in ("enter acknowledged", "work→worked", "leave acknowledged")
+    )
+    assert enter.scheduled == wanted(result)
+    assert set(enter.dropped_because) <= {"the run ended while it waited for a user"}
+    assert enter.ok == work.ok == leave.ok == enter.sent > 100
+    scenario, generator = result.scenario, result.generator
+    assert (scenario.pipelined, scenario.max_in_flight, scenario.max_wait_s) == ((), None, 1)
+    assert generator.waited_for_user_share is not None
+
+
+@pytest.mark.parametrize("processes", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_too_few_users(tmp_path: Path, processes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORK_S", "0.2")
+    more = ["--processes", "2"] if processes > 1 else []
+    with ServerProcess("rooms:app", directory=APPS) as server:
+        code, locust = run(
+            tmp_path, "VisitingUser", "--host", server.url, "-u", "2", "-r", "2", "--rate", "100:3s",
+            "--arrivals", "constant", "--max-wait", "0.5s", *more, locustfile=OPEN,
+        )  # fmt: skip
+    assert code == 1
+    result = locust.result()
+    row = operation(result, "enter acknowledged")
+    assert row.scheduled == 300
+    assert row.sent == row.ok <= 34, "two users, each taken for a fifth of a second of three"
+    assert set(row.dropped_because) == {
+        "no user was free within 0.5 s",
+        "the run ended while it waited for a user",
+    }
+    assert row.response_us is not None
+    assert row.response_us.p50 is None, "most of them were never sent"
+    assert result.scenario.max_wait_s == 0.5
+    generator = result.generator
+    for trust in (generator, *generator.per_process):
+        assert trust.waited_for_user_share is not None
+        assert trust.waited_for_user_share > 0.9
+        assert trust.waited_for_user_us is not None
+        assert trust.waited_for_user_us.p99 > 400_000
+        assert "later than scheduled" not in (trust.reason or "")
+    assert "too few users: " in locust.output
+    table, _, locusts = locust.output.partition("Error report")
+    assert "enter acknowledged: dropped: no user was free within 0.5 s" in table
+    assert "dropped: no user was free within 0.5 s" in locusts
+
+
+def test_a_stop_does_not_wait_for_what_waits(tmp_path: Path) -> None:
+    """The users are taken for half a minute, and so long arrivals may wait."""
+    with FaultyProcess(Faults(delay_ns=30_000 * MS)) as server:
+        with LocustProcess(
+            tmp_path, "SingleUser", "--host", server.url, "-u", "2", "-r", "2", "--rate", "100", "--max-wait", "1h",
+            "--stop-timeout", "1", locustfile=OPEN,
+        ) as locust:  # fmt: skip
+            wait_until(lambda: server.truth().foos == 2, "both users are taken")
+            locust.interrupt()
+            locust.wait_for_output("Stopping: replies in flight")
+            locust.interrupt()
+            assert locust.wait() == 1
+        truth = server.truth()
+    result = locust.result()
+    row = operation(result)
+    assert (row.sent, row.unfinished, truth.foos) == (2, 2, 2)
+    assert row.scheduled == wanted(result)
+    assert row.dropped_because == {"the run ended while it waited for a user": row.scheduled - 2}
+
+
+# ---------------------------------------------------------------------------------------------- what is dropped early
+
+
+def test_a_service_that_is_away_at_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was dropped before anybody knew what the task does is in the operation's row, and in its percentiles."""
+    requests = tmp_path / "requests"
+    requests.mkdir()
+    monkeypatch.setenv("REQUESTS_FOLDER", str(requests))
+
+    def heard(text: str) -> int:
+        return sum(path.read_text().count(text) for path in requests.glob("*.jsonl"))
+
+    port = free_port()
+    with LocustProcess(
+        tmp_path, "OpenUser", "--host", f"http://127.0.0.1:{port}", "-u", "3", "-r", "3", "--rate", "200",
+        locustfile=OPEN,
+    ) as locust:  # fmt: skip
+        wait_until(lambda: heard('"foo_bar"') > 100, "arrivals are dropped, though no user has ever been connected")
+        with ServerProcess(port=port) as server:
+            wait_until(lambda: answered(server.url) > 50, "the load runs")
+            locust.interrupt()
+            assert locust.wait() == 1
+    result = locust.result()
+    row = operation(result)
+    assert [each.name for each in result.operations] == [CONNECT, ECHO]
+    assert_accounted(result, row)
+    assert row.scheduled == wanted(result)
+    assert row.dropped > 100
+    assert sum(row.dropped_because.values()) == row.dropped_because["no user was connected"] == row.dropped
+    assert row.response_us is not None
+    assert (row.response_us.p99, row.response_us.max) == (None, None)
+    assert "foo_bar" not in locust.output, "nor in Locust's own tables"
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_what_another_knows_is_known(tmp_path: Path, service: ServerProcess, processes: int) -> None:
+    """Two users; in the second of two workers no task ever comes to its round trip."""
+    more = ["--processes", "2"] if processes > 1 else []
+    code, locust = run(
+        tmp_path, "LearningUser", "--host", service.url, "-u", "2", "-r", "2", "--rate", "60:1s", "--arrivals",
+        "constant", *more, locustfile=OPEN,
+    )  # fmt: skip
+    assert code == 1
+    result = locust.result()
+    row = operation(result)
+    assert [each.name for each in result.operations] == [CONNECT, ECHO]
+    assert_accounted(result, row)
+    dropped = 10 if processes == 1 else 35
+    assert (row.scheduled, row.ok) == (60, 60 - dropped)
+    assert row.dropped_because == {"its task raised ZeroDivisionError before it was sent": dropped}
+    assert row.response_us is not None
+    assert (row.response_us.p50 is None) == (dropped > 30)
+    _, _, locusts = locust.output.partition("Type     Name")
+    assert "foo_bar" not in "".join(line for line in locusts.splitlines() if "SIO" in line)
+
+
 # ---------------------------------------------------------------------------------------------- workers
 
 

@@ -18,28 +18,50 @@ S = 1_000_000_000
 
 
 class FakeTaker:
-    """Takes as many as it has room for; `taken` and `dropped` are the intended times."""
+    """Takes as many as it has room for; `taken` and `dropped` are the intended times.
 
-    def __init__(self, room: int = 1_000_000) -> None:
-        self.room = room
+    With `max_wait_ns`, arrivals wait for it, and it takes one at a time: it is `ready` when it is free again.
+    """
+
+    def __init__(self, room: int = 1_000_000, max_wait_ns: int | None = None) -> None:
+        self.room = self.most_at_once = 1 if max_wait_ns is not None else room
+        self.max_wait_ns = max_wait_ns
         self.taken: list[int] = []
         self.dropped: list[int] = []
+        self.reasons: list[str] = []
+        self.has_dropped = asyncio.Event()
+        self.waits: list[int | None] = []
+        """Of all that were taken or dropped."""
 
-    def take(self, intended_ns: int) -> bool:
+    def take(self, intended_ns: int, waited_ns: int | None) -> bool:
         self.taken.append(intended_ns)
+        self.waits.append(waited_ns)
+        if self.max_wait_ns is not None:
+            return False
         self.room -= 1
         return self.room > 0
 
-    def drop(self, intended_ns: int) -> None:
+    def drop(self, intended_ns: int, reason: str, waited_ns: int | None) -> None:
         self.dropped.append(intended_ns)
+        self.has_dropped.set()
+        self.reasons.append(reason)
+        self.waits.append(waited_ns)
 
 
 def every(interval_ns: int, count: int = 100) -> Iterator[int]:
     return iter(range(0, interval_ns * count, interval_ns))
 
 
-def stream_of(timetable: FixedTimetable, *takers: FakeTaker) -> Stream:
-    stream = Stream(Pacer(Pacing()))
+class Clock:
+    def __init__(self) -> None:
+        self.now_ns = 0
+
+    def __call__(self) -> int:
+        return self.now_ns
+
+
+def stream_of(timetable: FixedTimetable, *takers: FakeTaker, clock: Clock | None = None) -> Stream:
+    stream = Stream(Pacer(Pacing()), clock or Clock())
     stream.timetable = timetable
     for taker in takers:
         stream.join(taker)
@@ -91,6 +113,153 @@ def test_what_nobody_can_take_is_dropped_in_turn() -> None:
     stream.leave(first)
     stream.begin_due(11 * MS)
     assert second.dropped[-2:] == [10 * MS, 11 * MS]
+    assert set(first.reasons + second.reasons) == {"every user has 1 tasks on their way"}
+    stream.unready(second)
+    stream.begin_due(12 * MS)
+    assert (second.dropped[-1], second.reasons[-1]) == (12 * MS, "no user was connected")
+    assert {*first.waits, *second.waits} == {None}, "nothing waits for pipelined users"
+
+
+# ---------------------------------------------------------------------------------------------- one task at a time
+
+
+def times(*milliseconds: int) -> FixedTimetable:
+    return FixedTimetable(iter([number * MS for number in milliseconds]), 0)
+
+
+def test_arrivals_wait_for_a_free_user_in_their_order() -> None:
+    """Whoever is free first gets the oldest."""
+    clock = Clock()
+    first, second = FakeTaker(max_wait_ns=100 * MS), FakeTaker(max_wait_ns=100 * MS)
+    stream = stream_of(times(1, 2, 3, 4, 5), first, second, clock=clock)
+    for clock.now_ns in (MS, 2 * MS, 3 * MS, 4 * MS, 5 * MS):
+        stream.begin_due(clock.now_ns)
+    assert (first.taken, second.taken) == ([MS], [2 * MS])
+    clock.now_ns = 7 * MS
+    stream.ready(second)
+    clock.now_ns = 9 * MS
+    stream.ready(first)
+    clock.now_ns = 10 * MS
+    stream.ready(second)
+    assert (first.taken, second.taken) == ([MS, 4 * MS], [2 * MS, 3 * MS, 5 * MS])
+    assert (first.waits, second.waits) == ([0, 5 * MS], [0, 4 * MS, 5 * MS])
+    assert first.dropped == second.dropped == []
+
+
+def test_an_arrival_waits_so_long_and_no_longer() -> None:
+    clock = Clock()
+    taker = FakeTaker(max_wait_ns=20 * MS)
+    stream = stream_of(times(1, 2, 3, 30), taker, clock=clock)
+    for clock.now_ns in (MS, 2 * MS, 3 * MS):
+        stream.begin_due(clock.now_ns)
+    assert stream.wakes_ns == 22 * MS, "when the first one has waited for as long as it may"
+    clock.now_ns = 22 * MS
+    stream.begin_due(clock.now_ns)
+    assert (taker.dropped, taker.reasons, taker.waits) == ([2 * MS], ["no user was free within 0.02 s"], [0, 20 * MS])
+    assert stream.wakes_ns == 23 * MS
+    clock.now_ns = 25 * MS
+    stream.ready(taker)
+    assert (taker.taken, taker.dropped) == ([MS], [2 * MS, 3 * MS]), "though nothing has rung"
+    assert stream.wakes_ns == 30 * MS
+    stream.begin_due(30 * MS)
+    assert taker.taken == [MS, 30 * MS]
+
+
+def test_what_the_process_itself_was_late_is_no_wait_for_a_user() -> None:
+    """It slept while three arrivals became due: they have all of their time to wait from when it looks."""
+    clock = Clock()
+    taker = FakeTaker(max_wait_ns=20 * MS)
+    stream = stream_of(times(1, 2, 3), taker, clock=clock)
+    clock.now_ns = 500 * MS
+    stream.begin_due(clock.now_ns)
+    clock.now_ns = 510 * MS
+    stream.ready(taker)
+    assert (taker.taken, taker.waits, taker.dropped) == ([MS, 2 * MS], [0, 10 * MS], [])
+
+
+def test_who_is_not_connected_is_not_free() -> None:
+    clock = Clock()
+    taker = FakeTaker(max_wait_ns=20 * MS)
+    stream = stream_of(times(1, 2), taker, clock=clock)
+    stream.unready(taker)
+    stream.begin_due(2 * MS)
+    assert taker.taken == taker.dropped == []
+    clock.now_ns = 12 * MS
+    stream.ready(taker)
+    assert (taker.taken, taker.waits) == ([MS], [10 * MS])
+
+
+def test_what_still_waits_at_the_end_is_dropped() -> None:
+    clock = Clock()
+    taker, free = FakeTaker(max_wait_ns=S), FakeTaker(max_wait_ns=S)
+    stream = stream_of(times(1, 2, 3, 4, 9), taker, free, clock=clock)
+    stream.begin_due(2 * MS)
+    clock.now_ns = 4 * MS
+    stream.end(clock.now_ns)
+    assert (taker.taken, free.taken) == ([MS], [2 * MS])
+    assert sorted(taker.dropped + free.dropped) == [3 * MS, 4 * MS]
+    assert {*taker.reasons, *free.reasons} == {"the run ended while it waited for a user"}
+    stream.ready(taker)
+    assert taker.taken == [MS], "nothing is begun after the end"
+    assert stream.wakes_ns is None
+
+
+def test_what_is_overdue_at_the_end_is_begun_where_a_user_is_free() -> None:
+    clock = Clock()
+    taker = FakeTaker(max_wait_ns=S)
+    stream = stream_of(times(1), taker, clock=clock)
+    clock.now_ns = 900 * MS
+    stream.end(clock.now_ns)
+    assert (taker.taken, taker.dropped) == ([MS], [])
+
+
+def test_the_last_user_leaves_nothing_waiting() -> None:
+    taker, other = FakeTaker(max_wait_ns=S), FakeTaker(max_wait_ns=S)
+    stream = stream_of(times(1, 2, 3, 4), taker, other)
+    stream.begin_due(4 * MS)
+    stream.leave(other)
+    assert other.dropped == taker.dropped == []
+    stream.leave(taker)
+    assert (taker.dropped, set(taker.reasons)) == (
+        [3 * MS, 4 * MS],
+        {"the last user stopped while it waited for a user"},
+    )
+    stream.leave(taker)
+    assert stream.wakes_ns is None
+
+
+def test_users_of_both_kinds() -> None:
+    """A pipelined user with room takes what would wait for the others."""
+    clock = Clock()
+    single, pipelined = FakeTaker(max_wait_ns=20 * MS), FakeTaker(room=2)
+    stream = stream_of(times(1, 2, 3, 4, 5), single, pipelined, clock=clock)
+    stream.begin_due(5 * MS)
+    assert (single.taken, pipelined.taken) == ([MS], [2 * MS, 3 * MS])
+    pipelined.room = 1
+    clock.now_ns = 6 * MS
+    stream.ready(pipelined)
+    assert pipelined.taken == [2 * MS, 3 * MS, 4 * MS]
+    assert single.waits + pipelined.waits == [0, 0, 0, MS]
+    stream.begin_due(25 * MS)
+    assert single.dropped + pipelined.dropped == [5 * MS]
+
+
+def test_the_pacer_rings_when_an_arrival_has_waited_long_enough() -> None:
+    async def pace() -> None:
+        pacer = Pacer(Pacing(RateProfile.parse("1:1s"), "constant", "seed"))
+        taker = FakeTaker(max_wait_ns=20 * MS)
+        pacer.total.join(taker)
+        start = perf_counter_ns()
+        pacer.follow(WHOLE, start, 0)
+        async with asyncio.timeout(30):
+            await taker.has_dropped.wait()
+        assert (taker.dropped, taker.reasons) == ([start], ["no user was free within 0.02 s"])
+        (waited_ns,) = taker.waits
+        assert waited_ns is not None
+        assert waited_ns >= 20 * MS
+        pacer.end(perf_counter_ns())
+
+    in_uvloop(pace())
 
 
 def test_a_backlog_is_begun_in_pieces_and_at_the_end_whole() -> None:

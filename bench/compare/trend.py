@@ -490,8 +490,9 @@ def _load_conditions(result: LoadResult) -> tuple[tuple[str, str], ...]:
         "users": scenario.users_over_time,
         "other users": scenario.other_users,
         **scenario.model_dump(
-            exclude={"user_classes", "users", "users_by_class", "user_steps", "duration_s", "seed", "url"}
+            exclude={"user_classes", "users", "users_by_class", "user_steps", "pipelined", "duration_s", "seed", "url"}
         ),
+        "pipelined": None if scenario.overlapping is None else ", ".join(scenario.overlapping) or "no class",
         "url": scenario.url if server is None else None,  # a server of ours has another port each time
         "loop": server and server.loop,
         "http": server and server.http,

@@ -10,7 +10,7 @@ in, reports out.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain
 
 import numpy as np
@@ -73,6 +73,9 @@ class OperationReport(BaseModel):
     """None in a closed load."""
     breakdown: list[StoredHistogram]
     """To the handler, in it, and from it: of replies that tell; else empty."""
+    task: str = ""
+    """The key of a task whose operation this process did not know when it dropped these arrivals; the name is then the
+    task's. They belong to the operation's row."""
 
 
 class SecondOperation(BaseModel):
@@ -102,9 +105,17 @@ class SecondReport(BaseModel):
     standstill_ns: int
     """For how much of it the loop stood still: see verdict.STANDSTILL_NS. The loop notes it afterwards."""
     send_lateness: StoredHistogram | None
-    """Of what was sent in this second because the schedule wanted it, then or long before; None in a closed load."""
+    """Of what was sent in this second because the schedule wanted it, then or long before; None in a closed load.
+
+    The time in which no user was free for an arrival is taken off: nothing could have been sent in it, however fast the
+    generator is. `waits` has that time.
+    """
     loop_lag: StoredHistogram
     queueing: StoredHistogram
+    arrivals: int = 0
+    """How many arrivals were intended in this second that could have to wait for a free user."""
+    waits: StoredHistogram | None = None
+    """How long no user was free: of those of them that had to wait."""
     operations: list[SecondOperation]
 
 
@@ -119,12 +130,16 @@ class Report(BaseModel):
     window_end_ns: int | None
     window_cpu_ns: int | None
     is_open: bool
+    tasks: dict[str, str] = {}
+    """By a task's key: the operation that it begins with, of all tasks of which this process knows it."""
     operations: list[OperationReport]
     seconds: list[SecondReport]
 
 
 class _Operation:
-    def __init__(self) -> None:
+    def __init__(self, name: str, task: str) -> None:
+        self.name = name
+        self.task = task
         self.ok = 0
         self.failed: Counter[str] = Counter()
         self.dropped: Counter[str] = Counter()
@@ -150,11 +165,14 @@ class _Second:
         self.send_lateness = Histogram()
         self.loop_lag = Histogram()
         self.queueing = Histogram()
+        self.arrivals = 0
+        self.waits = Histogram()
         self.times: dict[str, tuple[Histogram, Histogram]] = {}
         """By operation: of the service times, and of the response times."""
 
     def settle(self) -> None:
-        for histogram in (self.send_lateness, self.loop_lag, self.queueing, *chain(*self.times.values())):
+        own = (self.send_lateness, self.loop_lag, self.queueing, self.waits)
+        for histogram in (*own, *chain(*self.times.values())):
             histogram.settle()
 
 
@@ -171,14 +189,15 @@ class Account:
         self.window_start_ns: int | None = None
         self.window_end_ns: int | None = None
         self._apart = apart
-        self._operations: dict[str, _Operation] = {}
+        self._operations: dict[tuple[str, str], _Operation] = {}
+        """By name and, where only the task is known, its key."""
         self._seconds: dict[int, _Second] = {}
         self._changed: set[int] = set()
         self._unsettled: set[int] = set()
 
     def add(self, batch: Batch) -> None:
         """Count what happened to an operation."""
-        operation = self._operations.setdefault(batch.operation, _Operation())
+        operation = self._operation(batch.operation, batch.task)
         times = np.frombuffer(batch.completed, dtype=np.int64)
         sent, received = times[0::2], times[1::2]
         service = received - sent
@@ -206,7 +225,10 @@ class Account:
         intended, response, response_buckets = sent, service, buckets
         if self.is_open:
             scheduled = np.frombuffer(batch.intended, dtype=np.int64)
-            self._add_lateness(sent, scheduled)
+            waits = np.frombuffer(batch.waits, dtype=np.int64)
+            waited = np.zeros(len(sent), dtype=np.int64)
+            waited[waits[0::2]] = waits[1::2]
+            self._add_lateness(sent, scheduled, waited)
             intended = np.where(scheduled == UNSCHEDULED, sent, scheduled)
             response = received - intended
             response_buckets = buckets_of(response)
@@ -237,7 +259,8 @@ class Account:
         intended = sent
         if self.is_open:
             scheduled = np.array([failure.intended_ns for failure in failures], dtype=np.int64)
-            self._add_lateness(sent, scheduled)
+            waited = np.array([failure.waited_ns for failure in failures], dtype=np.int64)
+            self._add_lateness(sent, scheduled, waited)
             intended = np.where(scheduled == UNSCHEDULED, sent, scheduled)
         operation.window_failed += int(np.count_nonzero(self._in_window(intended)))
         for second, number in self._per_second(sent):
@@ -247,11 +270,11 @@ class Account:
         for second, number in self._per_second(intended):
             self._second(second).failed_of_intended += number
 
-    def _add_lateness(self, sent: Times, scheduled: Times) -> None:
+    def _add_lateness(self, sent: Times, scheduled: Times, waited: Times) -> None:
         wanted = scheduled != UNSCHEDULED
         if not wanted.all():
-            sent, scheduled = sent[wanted], scheduled[wanted]
-        lateness = sent - scheduled
+            sent, scheduled, waited = sent[wanted], scheduled[wanted], waited[wanted]
+        lateness = sent - scheduled - waited
         sent_in = (sent - self.started_ns) // NS_PER_S
         for second, _ in _numbers(sent_in):
             self._second(second).send_lateness.record(lateness[sent_in == second])
@@ -266,6 +289,13 @@ class Account:
                 histogram: Histogram = getattr(self._second(second), of)
                 histogram.record(late[noted_in == second])
         self._note_standstills(np.frombuffer(delays.loop_lag, dtype=np.int64))
+        pairs = np.frombuffer(delays.waits, dtype=np.int64)
+        intended, waited = pairs[0::2], pairs[1::2]
+        intended_in = (intended - self.started_ns) // NS_PER_S
+        for second, number in _numbers(intended_in):
+            entry = self._second(second)
+            entry.arrivals += number
+            entry.waits.record(waited[(intended_in == second) & (waited > 0)])
         self._settle_earlier()
 
     def _note_standstills(self, loop_lag: Times) -> None:
@@ -301,13 +331,17 @@ class Account:
         *,
         unfinished: Counter[str],
         late: Counter[str],
+        tasks: Mapping[str, str] | None = None,
         window_cpu_ns: int | None = None,
         final: bool = False,
         forced: bool = False,
     ) -> Report:
-        """The account so far. `unfinished` are the emissions, by operation, that nobody knows the end of (yet)."""
+        """The account so far. `unfinished` are the emissions, by operation, that nobody knows the end of (yet).
+
+        `tasks` has the operation that each task, by its key, begins with.
+        """
         for name in unfinished:
-            self._operations.setdefault(name, _Operation())
+            self._operation(name)
         changed, self._changed = self._changed, set()
         return Report(
             final=final,
@@ -316,18 +350,26 @@ class Account:
             window_end_ns=self._since_start(self.window_end_ns),
             window_cpu_ns=window_cpu_ns,
             is_open=self.is_open,
+            tasks=dict(tasks or {}),
             operations=[
-                self._operation_report(name, operation, unfinished[name], late[name])
-                for name, operation in self._operations.items()
+                self._operation_report(operation, unfinished[name] if not task else 0, late[name] if not task else 0)
+                for (name, task), operation in self._operations.items()
             ],
             seconds=[self._second_report(second) for second in sorted(changed)],
         )
 
-    def _operation_report(self, name: str, operation: _Operation, unfinished: int, late: int) -> OperationReport:
+    def _operation(self, name: str, task: str = "") -> _Operation:
+        operation = self._operations.get((name, task))
+        if operation is None:
+            operation = self._operations[name, task] = _Operation(name, task)
+        return operation
+
+    def _operation_report(self, operation: _Operation, unfinished: int, late: int) -> OperationReport:
         errors = dict(operation.failed)
         timeouts = errors.pop(TIMEOUT, 0)
         return OperationReport(
-            name=name,
+            name=operation.name,
+            task=operation.task,
             ok=operation.ok,
             timeouts=timeouts,
             errors=errors,
@@ -359,6 +401,8 @@ class Account:
             send_lateness=StoredHistogram.of(entry.send_lateness) if self.is_open else None,
             loop_lag=StoredHistogram.of(entry.loop_lag),
             queueing=StoredHistogram.of(entry.queueing),
+            arrivals=entry.arrivals,
+            waits=StoredHistogram.of(entry.waits) if entry.waits.count else None,
             operations=[
                 SecondOperation(
                     name=name,

@@ -16,6 +16,7 @@ from array import array
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import chain
 from time import perf_counter_ns
 from typing import Any
 
@@ -59,8 +60,10 @@ class Engine:
         self.breakdown = False
         """Whether replies tell when they were handled."""
         self._logs: dict[str, OperationLog] = {}
+        self._task_logs: dict[str, OperationLog] = {}
         self.queueing: array[int] = array("q")
-        """See recording.Delays."""
+        """See recording.Delays, and so the next."""
+        self.waits: array[int] = array("q")
         self._loop_lag: array[int] = array("q")
         self._probe: Alarm | None = None
         self._probe_ns = 0
@@ -113,12 +116,20 @@ class Engine:
             log = self._logs[operation] = OperationLog(operation)
         return log
 
+    def task_log(self, key: str, name: str) -> OperationLog:
+        """The log of a task, by its key, whose operation is not known yet. In the engine's thread."""
+        log = self._task_logs.get(key)
+        if log is None:
+            log = self._task_logs[key] = OperationLog(name, key)
+        return log
+
     def flush(self) -> None:
         """Hand over what was noted so far. In the engine's thread."""
-        items: list[Batch | Delays] = [batch for log in self._logs.values() if (batch := log.flush()) is not None]
-        if self._loop_lag or self.queueing:
-            items.append(Delays(self._loop_lag, self.queueing))
-            self._loop_lag, self.queueing = array("q"), array("q")
+        logs = chain(self._logs.values(), self._task_logs.values())
+        items: list[Batch | Delays] = [batch for log in logs if (batch := log.flush()) is not None]
+        if self._loop_lag or self.queueing or self.waits:
+            items.append(Delays(self._loop_lag, self.queueing, self.waits))
+            self._loop_lag, self.queueing, self.waits = array("q"), array("q"), array("q")
         if items:
             self.tell(*items)
 

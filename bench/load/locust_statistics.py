@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Mapping
 
 import numpy as np
 from locust import stats as locust_stats
@@ -112,12 +113,28 @@ def _extend(stats: RequestStats, batch: Batch) -> None:
     kinds = Counter(failure.kind for failure in failures)
     kinds.update({f"dropped: {reason}": len(times_ns) for reason, times_ns in batch.dropped.items()})
     for kind, number in kinds.items():
-        error = OperationFailed(kind)
-        key = StatsError.create_key(REQUEST_TYPE, batch.operation, error)
-        known = stats.errors.get(key)
-        if known is None:
-            known = stats.errors[key] = StatsError(REQUEST_TYPE, batch.operation, error)
-        known.occurrences += number
+        _error(stats, batch.operation, kind).occurrences += number
+
+
+def rename(stats: RequestStats, names: Mapping[str, str]) -> None:
+    """Add what was logged under one operation's name to another's."""
+    for name, real_name in names.items():
+        entry = stats.entries.pop((name, REQUEST_TYPE), None)
+        if entry is not None:
+            stats.entries[(real_name, REQUEST_TYPE)].extend(entry)
+        for key, logged in list(stats.errors.items()):
+            if (logged.name, logged.method) == (name, REQUEST_TYPE):
+                del stats.errors[key]
+                _error(stats, real_name, str(logged.error)).occurrences += logged.occurrences
+
+
+def _error(stats: RequestStats, operation: str, kind: str) -> StatsError:
+    error = OperationFailed(kind)
+    key = StatsError.create_key(REQUEST_TYPE, operation, error)
+    known = stats.errors.get(key)
+    if known is None:
+        known = stats.errors[key] = StatsError(REQUEST_TYPE, operation, error)
+    return known
 
 
 def _buckets(took_ms: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -3,13 +3,16 @@
 Merging is exact: counts add up, histograms merge into that of the union. The window begins when the last process's
 has begun, and ends with the last: a worker that quits early leaves its users to the others. The throughput is the sum
 of the processes' rates, each from the beginning of its own window to the common end.
+
+A process that drops arrivals before its first round trip knows their task, and not the operation that they would have
+been. Where any process knows it in the end, they belong to that operation's row.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bench.load.account import NS_PER_S, OperationReport, Report, SecondReport
@@ -75,12 +78,45 @@ class Merger:
         `timeout_us` is how long replies were awaited.
         """
         parts: dict[str, list[tuple[Report, OperationReport]]] = {}
+        operation_of = self._operation_of()
         for received in self.processes.values():
-            for operation in received.report.operations:
-                parts.setdefault(operation.name, []).append((received.report, operation))
+            for part in received.report.operations:
+                parts.setdefault(operation_of(received.report, part), []).append((received.report, part))
         names = sorted(parts, key=lambda name: (name != apart, name))
         end_ns = max((received.report.window_end_ns or 0 for received in self.processes.values()), default=0)
         return tuple(_operation(name, parts[name], timeout_us, end_ns, apart=name == apart) for name in names)
+
+    def _operation_of(self) -> Callable[[Report, OperationReport], str]:
+        """The rule that says to which row a part belongs."""
+        anywhere: dict[str, str] = {}
+        for process in sorted(self.processes):
+            for task, operation in self.processes[process].report.tasks.items():
+                anywhere.setdefault(task, operation)
+
+        def operation_of(report: Report, part: OperationReport) -> str:
+            return report.tasks.get(part.task) or anywhere.get(part.task, part.name) if part.task else part.name
+
+        return operation_of
+
+    def learnt(self) -> dict[str, str]:
+        """By the name of a task under which drops were booked at first: the operation to whose row they belong.
+
+        A name is left out if it is also that of an operation, or of tasks that begin with different ones.
+        """
+        operation_of = self._operation_of()
+        found: dict[str, set[str]] = {}
+        names: set[str] = set()
+        for received in self.processes.values():
+            for part in received.report.operations:
+                if part.task:
+                    found.setdefault(part.name, set()).add(operation_of(received.report, part))
+                else:
+                    names.add(part.name)
+        return {
+            name: next(iter(operations))
+            for name, operations in found.items()
+            if name not in names and len(operations) == 1 and operations != {name}
+        }
 
     def timeline(self, server_cpu_share: Mapping[int, float]) -> tuple[Second, ...]:
         """The run second by second, from 0 to the last in which anything was noted."""

@@ -2,12 +2,16 @@
 
 What `Performer.run_task_set` is to a closed load. The intended time of an arrival belongs to the first emission in its
 task; what the task emits after that is caused by the reply before it, and is intended when it is sent.
+
+An arrival that is dropped would have been the operation that its task begins with. As long as no emission has shown
+which operation that is, the drop is booked to the task, and the result adds it to the operation's row: see merge.py.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -25,8 +29,9 @@ if TYPE_CHECKING:
 
 _CANCELLING_TIMEOUT_S = 1.0
 
-_NOT_CONNECTED = "no user was connected"
-_PREVENTED = "its task ended before it was sent"
+LOST = "the connection was lost before it was sent"
+"""Why an arrival was dropped that had a user, and a connection then."""
+_CUT_OFF = "its task was cut off before it was sent"
 
 Task = Callable[[Any], Any]
 
@@ -38,29 +43,53 @@ class Arrival:
     intended_ns: int
     """UNSCHEDULED once that emission is there."""
     task: Task
-    operations: dict[Task, str]
-    is_refused: bool = False
-    """Whether the emission was tried and could not be sent."""
+    key: str
+    """The task's, in all processes: see `task_keys`."""
+    operations: dict[str, str]
+    waited_ns: int = 0
+    """How long no user was free for it."""
+    refusal: str = ""
+    """Why the emission, which was tried, could not be sent."""
 
 
 _ARRIVAL: ContextVar[Arrival] = ContextVar("_ARRIVAL")
 """Because of which the present task runs; inherited by the tasks that it starts."""
 
 
-def intended_ns(operation: str, is_sent: bool) -> int:
-    """When the schedule wanted the emission that the present task is about to perform; UNSCHEDULED if it did not.
+def wanted(operation: str, refusal: str = "") -> tuple[int, int]:
+    """When the schedule wanted the emission that the present task is about to perform, and how long no user was free.
 
-    Where it will not be sent, the arrival keeps its time, and is dropped in the end.
+    UNSCHEDULED if no schedule wanted it. With a `refusal`, a reason why it will not be sent, the arrival keeps its
+    time, and is dropped in the end.
     """
     arrival = _ARRIVAL.get(None)
     if arrival is None or not arrival.intended_ns:
-        return UNSCHEDULED
-    arrival.operations.setdefault(arrival.task, operation)
-    if not is_sent:
-        arrival.is_refused = True
-        return UNSCHEDULED
+        return UNSCHEDULED, 0
+    arrival.operations.setdefault(arrival.key, operation)
+    if refusal:
+        arrival.refusal = refusal
+        return UNSCHEDULED, 0
     intended_ns, arrival.intended_ns = arrival.intended_ns, UNSCHEDULED
-    return intended_ns
+    return intended_ns, arrival.waited_ns
+
+
+def task_keys(tasks: Iterable[Any]) -> dict[Task, str]:
+    """A key for each task of a user class, which is the same in all processes of a run.
+
+    Tasks that a function has made have the same name; their order tells them apart.
+    """
+    keys: dict[Task, str] = {}
+    seen: Counter[str] = Counter()
+    for task in tasks:
+        if task not in keys:
+            name = _full_name(task)
+            keys[task] = f"{name} {seen[name]}"
+            seen[name] += 1
+    return keys
+
+
+def _full_name(task: Task) -> str:
+    return f"{getattr(task, '__module__', '')}.{getattr(task, '__qualname__', task)}"
 
 
 class OpenTasks:
@@ -72,6 +101,10 @@ class OpenTasks:
         self._session = session
         self._user = session.user
         self._stream = stream
+        user_class, known = type(session.user), session.shared.task_keys
+        if user_class not in known:
+            known[user_class] = task_keys(session.user.tasks)
+        self._keys = known[user_class]
         self._task_set = DefaultTaskSet(session.user)
         self._running: dict[asyncio.Task[None], Arrival] = {}
         self._lost = asyncio.Event()
@@ -99,6 +132,14 @@ class OpenTasks:
         finally:
             stream.leave(self)
 
+    def enter(self) -> None:
+        """Take part in a schedule that is all users' together, before there is a connection.
+
+        What it wants while nobody is connected yet is dropped, or waits; without anybody it would be forgotten.
+        """
+        if self._stream.is_of_all_users:
+            self._stream.join(self)
+
     def connection_lost(self) -> None:
         """There is nothing to send over any more."""
         self._lost.set()
@@ -122,19 +163,35 @@ class OpenTasks:
 
     # ------------------------------------------------------------------ pacing.Taker
 
-    def take(self, intended_ns: int) -> bool:
+    @property
+    def most_at_once(self) -> int:
+        """How many of its tasks may be on their way at the same time."""
+        return self._user.max_in_flight if self._user.pipelined else 1
+
+    @property
+    def max_wait_ns(self) -> int | None:
+        """How long an arrival may wait for a user such as this; None: it does not wait for a pipelined one."""
+        return None if self._user.pipelined else round(self._user.wait_limit_s() * 1e9)
+
+    def take(self, intended_ns: int, waited_ns: int | None) -> bool:
         """Begin a task for the arrival that was due then; returns whether another one could be taken."""
+        self._note_wait(intended_ns, waited_ns)
         arrival = self._arrival(intended_ns)
+        arrival.waited_ns = waited_ns or 0
         task = asyncio.get_running_loop().create_task(self._run(arrival))
         self._running[task] = arrival
         task.add_done_callback(self._ended)
         return self._has_room()
 
-    def drop(self, intended_ns: int) -> None:
-        """Note that an arrival, which might have been this one's, was not begun."""
-        is_connected = self._session.client.connected
-        reason = f"every user has {self._user.max_in_flight} tasks on their way" if is_connected else _NOT_CONNECTED
+    def drop(self, intended_ns: int, reason: str, waited_ns: int | None) -> None:
+        """Note that an arrival, which might have been this session's, was not begun."""
+        self._note_wait(intended_ns, waited_ns)
         self._drop(self._arrival(intended_ns), reason)
+
+    def _note_wait(self, intended_ns: int, waited_ns: int | None) -> None:
+        if waited_ns is not None:
+            self._session.engine.waits.append(intended_ns)
+            self._session.engine.waits.append(waited_ns)
 
     # ------------------------------------------------------------------ one arrival
 
@@ -142,29 +199,31 @@ class OpenTasks:
         """Run its task. An arrival is dropped where its emission was prevented; that a task emits nothing is its own
         business, and no arrival of the account."""
         _ARRIVAL.set(arrival)
-        is_prevented = False
+        reason = ""
         try:
             await arrival.task(self._user)
         except (RescheduleTask, InterruptTaskSet):
             pass
-        except (ClientError, RoundTripFailed, asyncio.CancelledError):
-            is_prevented = True
+        except asyncio.CancelledError:
+            reason = _CUT_OFF
+        except (ClientError, RoundTripFailed) as error:
+            reason = _raised(error)
         except (StopUser, StopTest):
             self._session.request_stop()
         except Exception as error:
-            is_prevented = True
+            reason = _raised(error)
             try:
                 self._session.task_raised(self._user, error)
             except Exception:
                 self.uncaught = error
                 self._session.request_stop()
-        if arrival.intended_ns and (is_prevented or arrival.is_refused):
-            self._drop(arrival, _PREVENTED)
+        if arrival.intended_ns and (reason := arrival.refusal or reason):
+            self._drop(arrival, reason)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         arrival = self._running.pop(task)
         if task.cancelled() and arrival.intended_ns:  # before it had begun
-            self._drop(arrival, _PREVENTED)
+            self._drop(arrival, _CUT_OFF)
         session = self._session
         if self._is_finishing:
             if not self._running:
@@ -173,7 +232,7 @@ class OpenTasks:
             self._stream.ready(self)
 
     def _has_room(self) -> bool:
-        return len(self._running) < self._user.max_in_flight
+        return len(self._running) < self.most_at_once
 
     def _arrival(self, intended_ns: int) -> Arrival:
         tasks = self._user.tasks
@@ -182,9 +241,18 @@ class OpenTasks:
             task = self._task_set._task_queue.popleft()
         else:
             task = tasks[0] if len(tasks) == 1 else self._task_set.get_next_task()
-        return Arrival(intended_ns, task, self._session.shared.operations)
+        key = self._keys.get(task) or _full_name(task)
+        return Arrival(intended_ns, task, key, self._session.shared.operations)
 
     def _drop(self, arrival: Arrival, reason: str) -> None:
-        """Under the name of the operation that its task began with before, or else of the task."""
-        name = arrival.operations.get(arrival.task) or str(getattr(arrival.task, "__name__", arrival.task))
-        self._session.engine.log(name).drop(arrival.intended_ns, reason)
+        """Book it to the operation that its task begins with, or to the task where nobody knows that yet."""
+        operation, engine = arrival.operations.get(arrival.key), self._session.engine
+        if operation is not None:
+            log = engine.log(operation)
+        else:
+            log = engine.task_log(arrival.key, str(getattr(arrival.task, "__name__", arrival.task)))
+        log.drop(arrival.intended_ns, reason)
+
+
+def _raised(error: Exception) -> str:
+    return f"its task raised {type(error).__name__} before it was sent"

@@ -25,6 +25,8 @@ DEFAULT_APP = "app.main:app"
 
 _SECONDS = re.compile(r"[0-9]+(\.[0-9]+)?s?")
 
+_LONGEST_WAIT_S = 86_400.0
+
 _SHAPES: tuple[Shape, ...] = ("poisson", "constant")
 
 
@@ -71,8 +73,16 @@ def _add_options(parser: LocustArgumentParser) -> None:
         metavar="N",
         default="",
         env_var="BENCH_MAX_IN_FLIGHT",
-        help="open load: how many tasks of one user may be on their way; an arrival beyond that is dropped "
-        "(default: the user class's max_in_flight, 1000)",
+        help="open load of pipelined users: how many tasks of one user may be on their way; an arrival beyond that is "
+        "dropped (default: the user class's max_in_flight, 1000)",
+    )
+    parser.add_argument(
+        "--max-wait",
+        metavar="TIME",
+        default="",
+        env_var="BENCH_MAX_WAIT",
+        help="open load of users that are not pipelined: how long an arrival waits for a user that has no task under "
+        "way, as in 5s; beyond that it is dropped (default: the user class's longest_wait, or its reply_timeout)",
     )
     parser.add_argument(
         "--warmup",
@@ -146,6 +156,38 @@ def max_in_flight_of(options: Namespace) -> int | None:
     if not text.isdecimal() or not int(text):
         raise MisuseError(f"--max-in-flight {text!r}: expected a whole number from 1 on")
     return int(text)
+
+
+def max_wait_s_of(options: Namespace) -> float | None:
+    """How long an arrival may wait for a free user; None: what its class says. Raises MisuseError."""
+    text = str(getattr(options, "max_wait", "") or "").strip()
+    if not text:
+        return None
+    try:
+        wait_s = float(text.removesuffix("s")) if _SECONDS.fullmatch(text) else float(parse_timespan(text))
+    except (ValueError, OverflowError):
+        raise MisuseError(f"--max-wait {text!r} is no time: expected seconds, as in 5, 0.5s or 1m30s") from None
+    if wait_s > _LONGEST_WAIT_S:
+        raise MisuseError(f"--max-wait {text!r} is more than a day: no run lasts that long")
+    return wait_s
+
+
+def check_limits(options: Namespace, users: Sequence[type[SocketIOUser]]) -> None:
+    """Refuse a limit that is for no user here. Raises MisuseError."""
+    most, wait_s = max_in_flight_of(options), max_wait_s_of(options)
+    if most is not None and not any(user.pipelined for user in users):
+        raise MisuseError(
+            f"--max-in-flight {most}: no user class here is pipelined, so each user takes one arrival at a time; give "
+            "more --users, or set `pipelined = True` in a class whose tasks may overlap on one connection"
+        )
+    if wait_s is not None and users and all(user.pipelined for user in users):
+        raise MisuseError(
+            f"--max-wait {wait_s:g}s: every user class here is pipelined, so no arrival waits for a user; "
+            "--max-in-flight is their limit"
+        )
+    for user in users:
+        if not 0 <= user.wait_limit_s() <= _LONGEST_WAIT_S:
+            raise MisuseError(f"{user.__name__}.longest_wait is {user.wait_limit_s():g} s: expected 0 to a day")
 
 
 def is_open(options: Namespace, users: Sequence[type[SocketIOUser]]) -> bool:

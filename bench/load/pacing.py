@@ -4,16 +4,21 @@ A `Stream` is one schedule and the sessions that take its arrivals in turn; the 
 Schedules belong to the process, not to each user: one for the share of `--rate` that this process has, over all its
 users, and one for each user class whose `wait_time` is `arrivals(…)`, whose rate follows the number of its users.
 
-An arrival that nobody can take is dropped and counted: every user has as many tasks on their way as it may, or no
-connection. What is overdue when the test stops is begun then, however late. So what the schedule wanted up to then is
-what was sent and what was dropped, whatever the load.
+A user takes an arrival only when it is connected and has no task under way, for its tasks would disturb each other on
+its connection. While no user is free, arrivals wait in the stream, in the order in which they were intended; an arrival
+that has waited for as long as it may is dropped. Users of a pipelined class take arrivals while they have room, and
+where only these take part, an arrival that finds none with room is dropped at once.
+
+When the test stops, what is overdue and finds a free user is begun, however late, and what still waits for a user is
+dropped. Each drop is counted with its reason. So what the schedule wanted up to then is what was sent and what was
+dropped, whatever the load.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
-from collections.abc import Iterator
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import count
 from time import perf_counter_ns
@@ -24,6 +29,12 @@ from bench.timing.arrivals import Arrivals, RateProfile, Shape, Share, VaryingSc
 
 _AT_ONCE = 64
 """How many overdue arrivals are begun before the loop looks at its sockets again."""
+
+_NS_PER_S = 1_000_000_000
+
+NOT_CONNECTED = "no user was connected"
+NO_USER_LEFT = "the last user stopped while it waited for a user"
+ENDED = "the run ended while it waited for a user"
 
 
 WHOLE = Share(0, 1)
@@ -44,11 +55,22 @@ class Pacing:
 class Taker(Protocol):
     """A session, as a stream sees it."""
 
-    def take(self, intended_ns: int) -> bool:
-        """Begin a task for the arrival that was due then; returns whether another one could be taken."""
+    @property
+    def most_at_once(self) -> int:
+        """How many of its tasks may be on their way at the same time."""
 
-    def drop(self, intended_ns: int) -> None:
-        """Note that an arrival, which might have been this session's, was not begun, and why nobody could take it."""
+    @property
+    def max_wait_ns(self) -> int | None:
+        """How long an arrival may wait for a user such as this; None: it does not wait for a pipelined one."""
+
+    def take(self, intended_ns: int, waited_ns: int | None) -> bool:
+        """Begin a task for the arrival that was due then; returns whether another one could be taken.
+
+        `waited_ns` says how long no user was free for it; None in a stream whose arrivals never wait.
+        """
+
+    def drop(self, intended_ns: int, reason: str, waited_ns: int | None) -> None:
+        """Note that an arrival, which might have been this session's, was not begun."""
 
 
 class Timetable(Protocol):
@@ -95,43 +117,87 @@ class FixedTimetable:
 
 
 class Stream:
-    """Hands the arrivals of one timetable to its sessions in turn."""
+    """Hands the arrivals of one timetable to its sessions in turn. `clock` tells nanoseconds of `perf_counter_ns`."""
 
-    def __init__(self, pacer: Pacer) -> None:
+    def __init__(self, pacer: Pacer, clock: Callable[[], int] = perf_counter_ns) -> None:
         self.timetable: Timetable | None = None
         self._pacer = pacer
+        self._clock = clock
         self._members: OrderedDict[Taker, None] = OrderedDict()
         self._ready: OrderedDict[Taker, None] = OrderedDict()
+        """Empty while an arrival waits."""
+        self.is_of_all_users = True
+        """Whether its rate is that of the run, however many users there are."""
+        self._connected: set[Taker] = set()
+        self._waiting: deque[tuple[int, int]] = deque()
+        """Arrivals for which no user is free, oldest first: when each was intended, and since when it waits.
+
+        It waits since this process looked and found no free user. What it was late until then is the process's fault.
+        """
+        self._awaited = 0
+        """How many members are of a class for whose users arrivals wait."""
+        self._max_wait_ns = 0
 
     def join(self, session: Taker) -> None:
         """From now on arrivals may be this session's, though it may not be ready for them."""
+        if session in self._members:
+            return
         self._members[session] = None
+        if session.max_wait_ns is not None:
+            self._awaited += 1
+            self._max_wait_ns = max(self._max_wait_ns, session.max_wait_ns)
         self._counted()
 
     def leave(self, session: Taker) -> None:
         """It takes no more."""
-        self._ready.pop(session, None)
-        if self._members.pop(session, self) is None:
-            self._counted()
+        self.unready(session)
+        if session not in self._members:
+            return
+        if len(self._members) == 1:
+            self._drop_waiting(NO_USER_LEFT)
+        del self._members[session]
+        if session.max_wait_ns is not None:
+            self._awaited -= 1
+        self._counted()
 
     def ready(self, session: Taker) -> None:
-        """It could take one now."""
+        """It could take one now: the one that waits longest, if any does."""
+        self._connected.add(session)
+        if self._waiting:
+            now_ns = self._clock()
+            self._give_up(now_ns)
+            while self._waiting:
+                intended_ns, since_ns = self._waiting.popleft()
+                if not session.take(intended_ns, now_ns - since_ns):
+                    return
         self._ready[session] = None
 
     def unready(self, session: Taker) -> None:
         """It could not: it has no connection."""
         self._ready.pop(session, None)
+        self._connected.discard(session)
 
     @property
     def next_ns(self) -> int | None:
         """When the next arrival is due; None: none is to come as things are."""
         return None if self.timetable is None else self.timetable.next_ns
 
+    @property
+    def wakes_ns(self) -> int | None:
+        """When there is something to do next: an arrival is due, or has waited for as long as it may."""
+        due_ns = self.next_ns
+        if not self._waiting:
+            return due_ns
+        overdue_ns = self._waiting[0][1] + self._max_wait_ns
+        return overdue_ns if due_ns is None else min(due_ns, overdue_ns)
+
     def begin_due(self, now_ns: int, at_once: int | None = _AT_ONCE) -> None:
         """Begin what is due, though not too much at once."""
         timetable, ready = self.timetable, self._ready
+        self._give_up(now_ns)
         if timetable is None:
             return
+        waited_ns = 0 if self._awaited else None
         for _ in count() if at_once is None else range(at_once):
             intended_ns = timetable.next_ns
             if intended_ns is None or intended_ns > now_ns:
@@ -139,21 +205,40 @@ class Stream:
             timetable.advance()
             if ready:
                 session, _none = ready.popitem(last=False)
-                if session.take(intended_ns):
+                if session.take(intended_ns, waited_ns):
                     ready[session] = None
-            else:
-                self._drop(intended_ns)
+            elif self._awaited:
+                self._waiting.append((intended_ns, now_ns))
+            elif self._members:  # without any user, nobody wants anything
+                session = self._next_member()
+                full = f"every user has {session.most_at_once} tasks on their way"
+                session.drop(intended_ns, full if self._connected else NOT_CONNECTED, None)
 
     def end(self, now_ns: int) -> None:
-        """Begin what is due by now, and nothing more."""
+        """Begin what is due by now and finds a free user, and nothing more."""
         self.begin_due(now_ns, at_once=None)
         self.timetable = None
+        self._drop_waiting(ENDED)
 
-    def _drop(self, intended_ns: int) -> None:
-        if self._members:  # without any user, nobody wants anything
-            session, _none = self._members.popitem(last=False)
-            self._members[session] = None
-            session.drop(intended_ns)
+    def _give_up(self, now_ns: int) -> None:
+        """Drop what has waited for as long as it may."""
+        waiting = self._waiting
+        while waiting and now_ns - waiting[0][1] >= self._max_wait_ns:
+            intended_ns, since_ns = waiting.popleft()
+            reason = f"no user was free within {self._max_wait_ns / _NS_PER_S:g} s"
+            self._next_member().drop(intended_ns, reason, now_ns - since_ns)
+
+    def _drop_waiting(self, reason: str) -> None:
+        if self._waiting:
+            now_ns = self._clock()
+            while self._waiting:
+                intended_ns, since_ns = self._waiting.popleft()
+                self._next_member().drop(intended_ns, reason, max(0, now_ns - since_ns))
+
+    def _next_member(self) -> Taker:
+        session, _none = self._members.popitem(last=False)
+        self._members[session] = None
+        return session
 
     def _counted(self) -> None:
         """The number of sessions has changed."""
@@ -164,6 +249,7 @@ class _UserStream(Stream):
 
     def __init__(self, pacer: Pacer, arrivals: Arrivals, seed: str, share: Share) -> None:
         super().__init__(pacer)
+        self.is_of_all_users = False
         self._arrivals = arrivals
         self._varying = self.timetable = VaryingSchedule(arrivals.shape, seed, share)
 
@@ -215,11 +301,11 @@ class Pacer:
         if self._alarm is None:
             self._alarm = Alarm(asyncio.get_running_loop(), self._ring)
         self._alarm.set(
-            min((due_ns for stream in self._streams() if (due_ns := stream.next_ns) is not None), default=None)
+            min((at_ns for stream in self._streams() if (at_ns := stream.wakes_ns) is not None), default=None)
         )
 
     def end(self, now_ns: int) -> None:
-        """Begin what is due by `now_ns`, and nothing more."""
+        """Begin what is due by `now_ns` and finds a free user, and nothing more."""
         self._ended = True
         for stream in self._streams():
             stream.end(now_ns)

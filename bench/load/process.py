@@ -210,6 +210,7 @@ class LoadProcess:
         return self.account.report(
             unfinished=unfinished,
             late=Counter(self._shared.late),
+            tasks=dict(self._shared.operations),
             window_cpu_ns=self._window_cpu_ns,
             final=final,
             forced=self._forced,

@@ -4,8 +4,8 @@ cimport cython
 
 
 cdef class OperationLog:
-    cdef public object name
-    cdef object _written, _intended, _handled
+    cdef public object name, task
+    cdef object _written, _intended, _handled, _waits
     cdef dict _dropped
     cdef list _failures
     cdef long long[::1] _times
@@ -13,4 +13,4 @@ cdef class OperationLog:
 
     @cython.locals(used=Py_ssize_t)
     cpdef succeeded(self, long long sent_ns, long long received_ns)
-    cpdef answered(self, long long intended_ns, long long sent_ns, long long received_ns)
+    cpdef answered(self, long long intended_ns, long long sent_ns, long long received_ns, long long waited_ns=*)

@@ -31,6 +31,8 @@ class Failure(NamedTuple):
     ended_ns: int
     kind: str
     intended_ns: int = UNSCHEDULED
+    waited_ns: int = 0
+    """How long no user was free for it."""
 
 
 class Batch(NamedTuple):
@@ -39,7 +41,11 @@ class Batch(NamedTuple):
     `completed` holds sent and received alternately. In an open load `intended` holds as many times as there are pairs;
     in a closed one it is empty. `dropped` holds, by reason, when emissions were wanted that were not sent.
     `handled` has four times for each success whose reply told when it was handled: sent, begun and ended there,
-    received.
+    received. `waits` has two numbers for each success for which no user was free at first: its place among the pairs,
+    and how long it waited.
+
+    With a `task`, whose operation is not known yet, `operation` is that task's name: all that is known is what was
+    dropped.
     """
 
     operation: str
@@ -48,6 +54,8 @@ class Batch(NamedTuple):
     failures: list[Failure]
     dropped: Mapping[str, array[int]]
     handled: array[int]
+    waits: array[int]
+    task: str
 
 
 class Delays(NamedTuple):
@@ -56,11 +64,13 @@ class Delays(NamedTuple):
     `loop_lag` is of alarms that were set at random, so that it is what anything that wakes the loop waits for its turn,
     a reply's frame included (Poisson arrivals see time averages: R. Wolff, Operations Research 30, 1982). `queueing` is
     how long replies that had been read waited for the task that awaited them; what the last frames of a burst waited to
-    be read is of the same size.
+    be read is of the same size. `waits` tells of each arrival for which a user may have to become free: when it was
+    intended, and how long none was free.
     """
 
     loop_lag: array[int]
     queueing: array[int]
+    waits: array[int]
 
 
 class OperationLog:
@@ -70,10 +80,15 @@ class OperationLog:
     where an append each would be two calls.
     """
 
-    __slots__ = ("_dropped", "_failures", "_handled", "_intended", "_room", "_times", "_used", "_written", "name")
+    __slots__ = (
+        *("_dropped", "_failures", "_handled", "_intended", "_room", "_times", "_used", "_waits", "_written"),
+        *("name", "task"),
+    )
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, task: str = "") -> None:
         self.name = name
+        self.task = task
+        """The key of the task whose operation is not known yet; then the name is the task's."""
         self._written = array("q", bytes(8 * _ROOM_AT_FIRST))
         self._times = self._written
         """The same; compiled, it is the memory itself."""
@@ -90,8 +105,11 @@ class OperationLog:
         self._times[used + 1] = received_ns
         self._used = used + 2
 
-    def answered(self, intended_ns: int, sent_ns: int, received_ns: int) -> None:
-        """Note a success of an open load."""
+    def answered(self, intended_ns: int, sent_ns: int, received_ns: int, waited_ns: int = 0) -> None:
+        """Note a success of an open load, for which no user was free for so long."""
+        if waited_ns:
+            self._waits.append(len(self._intended))
+            self._waits.append(waited_ns)
         self._intended.append(intended_ns)
         self.succeeded(sent_ns, received_ns)
 
@@ -100,9 +118,11 @@ class OperationLog:
         if handled_ns is not None and sent_ns <= handled_ns[0] <= handled_ns[1] <= received_ns:
             self._handled.extend((sent_ns, *handled_ns, received_ns))
 
-    def failed(self, sent_ns: int, ended_ns: int, kind: str, intended_ns: int = UNSCHEDULED) -> None:
+    def failed(
+        self, sent_ns: int, ended_ns: int, kind: str, intended_ns: int = UNSCHEDULED, waited_ns: int = 0
+    ) -> None:
         """Note a failure."""
-        self._failures.append(Failure(sent_ns, ended_ns, kind, intended_ns))
+        self._failures.append(Failure(sent_ns, ended_ns, kind, intended_ns, waited_ns))
 
     def drop(self, intended_ns: int, reason: str) -> None:
         """Note an emission that was not sent: when the schedule, or in a closed load the task, wanted it, and why."""
@@ -116,7 +136,10 @@ class OperationLog:
         if not self._used and not self._failures and not self._dropped:
             return None
         completed = self._written[: self._used]
-        batch = Batch(self.name, completed, self._intended, self._failures, self._dropped, self._handled)
+        batch = Batch(
+            *(self.name, completed, self._intended, self._failures, self._dropped, self._handled),
+            *(self._waits, self.task),
+        )
         self._clear()
         return batch
 
@@ -131,3 +154,4 @@ class OperationLog:
         self._failures: list[Failure] = []
         self._dropped: dict[str, array[int]] = {}
         self._handled: array[int] = array("q")
+        self._waits: array[int] = array("q")

@@ -37,13 +37,16 @@ from rich.console import Console
 
 from bench.load.account import NS_PER_S
 from bench.load.asked_users import AskedUsers
+from bench.load.locust_statistics import rename
 from bench.load.merge import Merger
 from bench.load.options import (
     DEFAULT_APP,
     MisuseError,
     breakdown_of,
+    check_limits,
     is_open,
     max_in_flight_of,
+    max_wait_s_of,
     pacing_of,
     profile_of,
     shape_of,
@@ -113,6 +116,8 @@ class _Run:
         self._ending: gevent.Greenlet | None = None
         self._own_limits: dict[type[SocketIOUser], int] = {}
         """By user class: its own max_in_flight."""
+        self._own_waits: dict[type[SocketIOUser], float | None] = {}
+        """By user class: its own longest_wait."""
         _refuse_blocking_tasks(environment)
         self.process.all_there = self._on_all_there
         self._quitting = False
@@ -161,10 +166,12 @@ class _Run:
         )
 
     def _limit_in_flight(self) -> None:
-        limit = max_in_flight_of(self.options)
+        limit, wait_s = max_in_flight_of(self.options), max_wait_s_of(self.options)
         for user_class in _socket_io_users(self.environment):
             own = self._own_limits.setdefault(user_class, user_class.max_in_flight)
             user_class.max_in_flight = own if limit is None else limit
+            own_wait_s = self._own_waits.setdefault(user_class, user_class.longest_wait)
+            user_class.longest_wait = own_wait_s if wait_s is None else wait_s
 
     def _on_spawning_complete(self, **_: Any) -> None:
         self.process.all_spawned()
@@ -373,8 +380,9 @@ class OwnerRun(_Run):
         """Raises MisuseError."""
         pacing_of(options, WHOLE)
         warmup_s_of(options)
-        max_in_flight_of(options)
-        is_open(options, _socket_io_users(self.environment))
+        users = _socket_io_users(self.environment)
+        check_limits(options, users)
+        is_open(options, users)
 
     def _check_form(self) -> flask.Response | None:
         """Answer the web page's form where it asks for what cannot be, as Locust answers to wrong fields of its own.
@@ -510,6 +518,7 @@ class OwnerRun(_Run):
                 if not told_of_death:
                     self._has_died(self._own_service)
         result = self._result()
+        rename(self.environment.stats, self._merger.learnt())
         path = None
         try:
             path = Store(Path(getattr(self.options, "results", "results"))).save(result)
@@ -584,8 +593,16 @@ class OwnerRun(_Run):
         if not is_open(self._asked, users):
             return {"model": "closed"}
         profile = profile_of(self._asked)
-        limits = {user_class.max_in_flight for user_class in users}
-        described = {"model": "open", "seed": self.options.seed, "max_in_flight": max(limits)}
+        pipelined = [user_class for user_class in users if user_class.pipelined]
+        described = {
+            "model": "open",
+            "seed": self.options.seed,
+            "pipelined": tuple(sorted(user_class.__name__ for user_class in pipelined)),
+            "max_in_flight": max((user_class.max_in_flight for user_class in pipelined), default=None),
+            "max_wait_s": max(
+                (user_class.wait_limit_s() for user_class in users if not user_class.pipelined), default=None
+            ),
+        }
         if profile is not None:
             rate_per_s = profile.stages[-1].from_per_s
             if profile.duration_s is not None:

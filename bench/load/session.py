@@ -25,7 +25,7 @@ from locust.user.task import (
 )
 
 from bench.load.engine import Engine
-from bench.load.open_tasks import OpenTasks, intended_ns
+from bench.load.open_tasks import LOST, OpenTasks, wanted
 from bench.load.pacing import Stream
 from bench.load.recording import CONNECT, TIMEOUT, UNSCHEDULED, OperationLog
 from bench.load.tasks import Performer, call
@@ -77,8 +77,10 @@ class Shared:
     late: Counter[str] = field(default_factory=Counter)
     abandoned: Counter[str] = field(default_factory=Counter)
     """Emissions and attempts to connect whose wait was cut off: the unfinished ones."""
-    operations: dict[Callable[[Any], Any], str] = field(default_factory=dict)
-    """By task: the operation that it begins with, which is what an arrival that is dropped would have been."""
+    operations: dict[str, str] = field(default_factory=dict)
+    """By a task's key: the operation that it begins with, which is what an arrival that is dropped would have been."""
+    task_keys: dict[type, dict[Callable[[Any], Any], str]] = field(default_factory=dict)
+    """By user class: its tasks' keys."""
 
 
 class Session(Performer):
@@ -151,7 +153,7 @@ class Session(Performer):
 
     # ------------------------------------------------------------------ what users call
 
-    async def round_trip(self, definition: RoundTrip, intended_ns: int = UNSCHEDULED) -> Any:
+    async def round_trip(self, definition: RoundTrip, intended_ns: int = UNSCHEDULED, waited_ns: int = 0) -> Any:
         """Perform and note one round trip; returns what the reply carries. Raises RoundTripFailed or Disconnected."""
         if self.stopping and not self._closing and not intended_ns:  # what the schedule wanted before is still sent
             await asyncio.sleep(0)  # a pending cancellation strikes here, whatever the task makes of exceptions
@@ -164,7 +166,7 @@ class Session(Performer):
             received_ns, reply = await emission[3]
         except BaseException as error:
             exchange.end(emission, error)
-            self._ended(definition, error, intended_ns)
+            self._ended(definition, error, intended_ns, waited_ns)
             raise
         exchange.in_flight -= 1
         if definition is not self._usual:
@@ -172,7 +174,7 @@ class Session(Performer):
         if self._stream is None:
             self._log.succeeded(emission[2], received_ns)
         else:
-            self._log.answered(intended_ns, emission[2], received_ns)
+            self._log.answered(intended_ns, emission[2], received_ns, waited_ns)
         if self._breakdown:
             self._log.handled(emission[2], _handled_ns(reply), received_ns)
         if not received_ns & _QUEUEING_SAMPLE:
@@ -187,9 +189,8 @@ class Session(Performer):
 
     async def scheduled_round_trip(self, definition: RoundTrip) -> Any:
         """The same in an open load: the first one that an arrival's task performs is what the schedule wanted."""
-        is_sent = self.client.connected and not self._is_ending
         if definition.matched_in_order:
-            intended_ns(definition.name, is_sent=False)
+            wanted(definition.name, "it is matched in order, which an open load does not do")
             self.engine.tell(
                 Refused(
                     f"{definition.name} is matched in order, one in flight, and an open load does not wait: "
@@ -197,13 +198,16 @@ class Session(Performer):
                 )
             )
             raise StopUser
-        return await self.round_trip(definition, intended_ns(definition.name, is_sent))
+        refusal = "" if self.client.connected and not self._is_ending else LOST
+        intended_ns, waited_ns = wanted(definition.name, refusal)
+        return await self.round_trip(definition, intended_ns, waited_ns)
 
-    def _ended(self, definition: RoundTrip, error: BaseException, intended_ns: int) -> None:
+    def _ended(self, definition: RoundTrip, error: BaseException, intended_ns: int, waited_ns: int) -> None:
         """A round trip that was sent has ended, and not by its reply."""
         if isinstance(error, RoundTripFailed):
             kind = TIMEOUT if isinstance(error, ReplyTimeout) else error.kind
-            self.engine.log(definition.name).failed(error.sent_ns, perf_counter_ns(), kind, intended_ns)
+            log = self.engine.log(definition.name)
+            log.failed(error.sent_ns, perf_counter_ns(), kind, intended_ns, waited_ns)
         self.has_awaited = True
         self.may_go_on = False  # the connection may be lost, or have to be replaced
         if self.stopping:
@@ -232,13 +236,15 @@ class Session(Performer):
         self.exchange.late = self.shared.late
         self.exchange.abandoned = self.shared.abandoned
         self.client.when_closed(self._lost)
+        if self._stream is not None:
+            self._open_tasks = OpenTasks(self, self._stream)
+            self._open_tasks.enter()
         try:
             await self._connect()
             await self._run_on_start()
-            if self._stream is None:
+            if self._open_tasks is None:
                 await self.run_task_set(DefaultTaskSet(self.user))
             else:
-                self._open_tasks = OpenTasks(self, self._stream)
                 await self._open_tasks.serve()
         except (StopUser, StopTest, asyncio.CancelledError):
             error = None if self._open_tasks is None else self._open_tasks.uncaught
@@ -268,6 +274,8 @@ class Session(Performer):
         """What a stop does once the tasks are over."""
         assert self.exchange is not None
         self._is_ending = True
+        if self._open_tasks is not None:
+            self._open_tasks.retire()
         try:
             # There is something in flight where the task awaited several at once, and where arrivals were taken.
             await self.exchange.quiet()

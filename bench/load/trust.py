@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from bench.load.account import NS_PER_S, Report, SecondReport, StoredHistogram
 from bench.load.verdict import JudgedSecond, saturation
@@ -33,6 +34,7 @@ def generator(processes: Sequence[ProcessReport], round_trips: int) -> Generator
         cpu_us_per_round_trip=cpu_ns / round_trips / 1000 if round_trips and cpu_ns else None,
         cpu_share=max((trust.cpu_share for trust in per_process if trust.cpu_share is not None), default=None),
         **_delays(every),
+        **_waits(processes),
         verdict="saturated" if saturated else "ok" if verdicts else None,
         reason=saturated[0].reason if saturated else None,
         saturated_since_s=saturated[0].saturated_since_s if saturated else None,
@@ -50,6 +52,7 @@ def _trust(report: Report, seconds: Mapping[int, SecondReport]) -> Trust:
     return Trust(
         cpu_share=share,
         **_delays(_noted(report, seconds)),
+        **_waits([(report, seconds)]),
         verdict=None if not whole else "ok" if found is None else "saturated",
         reason=None if found is None else found.reason,
         saturated_since_s=None if found is None else found.since_s,
@@ -66,10 +69,13 @@ def _whole(report: Report) -> range:
 
 def _noted(report: Report, seconds: Mapping[int, SecondReport]) -> list[JudgedSecond]:
     """The whole seconds of the window, or where it is too short for one, those that it touches."""
+    return [_judged(number, seconds[number]) for number in _noted_numbers(report) if number in seconds]
+
+
+def _noted_numbers(report: Report) -> range:
     if report.window_start_ns is None or report.window_end_ns is None:
-        return []
-    touched = range(report.window_start_ns // NS_PER_S, report.window_end_ns // NS_PER_S + 1)
-    return [_judged(number, seconds[number]) for number in _whole(report) or touched if number in seconds]
+        return range(0)
+    return _whole(report) or range(report.window_start_ns // NS_PER_S, report.window_end_ns // NS_PER_S + 1)
 
 
 def _judged(number: int, second: SecondReport | None) -> JudgedSecond:
@@ -94,6 +100,16 @@ def _delays(seconds: Sequence[JudgedSecond]) -> dict[str, Lateness | None]:
         "loop_lag_us": lateness(second.loop_lag for second in seconds),
         "queueing_us": lateness(second.queueing for second in seconds),
     }
+
+
+def _waits(processes: Sequence[ProcessReport]) -> dict[str, Any]:
+    """How many of the arrivals waited for a free user, and how long; nothing where none could have to."""
+    noted = [seconds[number] for report, seconds in processes for number in _noted_numbers(report) if number in seconds]
+    arrivals = sum(second.arrivals for second in noted)
+    if not arrivals:
+        return {}
+    waits = _union(second.waits.restored() for second in noted if second.waits is not None)
+    return {"waited_for_user_share": waits.count / arrivals, "waited_for_user_us": lateness([waits])}
 
 
 def lateness(histograms: Iterable[Histogram]) -> Lateness | None:

@@ -41,8 +41,16 @@ class SocketIOUser(User):
     connect_timeout: float = 5.0
     """How long an attempt to connect may take, in seconds."""
 
+    pipelined: bool = False
+    """Whether tasks of this user may overlap on its connection in an open load. Otherwise it takes an arrival only when
+    it has no task under way, and arrivals wait for a user that has none."""
+
     max_in_flight: int = 1000
-    """How many tasks of this user may be on their way at once in an open load; an arrival beyond it is dropped."""
+    """How many tasks of a pipelined user may be on their way at once in an open load; others are dropped."""
+
+    longest_wait: float | None = None
+    """How long an arrival of an open load may wait for a user to be free, in seconds, unless the user is pipelined;
+    beyond it the arrival is dropped. None: as long as `reply_timeout`."""
 
     auth: Any = None
     """What is sent with the request to connect, for the server's `connect` handler."""
@@ -82,6 +90,11 @@ class SocketIOUser(User):
         """
         assert self._session is not None, "round trips are performed by a running user"
         return await self._session.round_trip(definition)
+
+    @classmethod
+    def wait_limit_s(cls) -> float:
+        """Return how long an arrival of an open load may wait for a user of this class."""
+        return cls.reply_timeout if cls.longest_wait is None else cls.longest_wait
 
     async def wait(self) -> None:
         """Sleep as long as `wait_time` says, in the middle of a task."""

@@ -20,6 +20,9 @@ _TIMES = ("p50", "p90", "p99", "p99_9", "max")
 _LOST = "lost"
 """A percentile that falls among what failed or was dropped, of which no time is known."""
 
+_TOO_FEW_USERS = 0.01
+"""From which share of the arrivals on their wait for a free user is worth a remark."""
+
 Column = tuple[str, Callable[[Operation], str]]
 
 
@@ -156,6 +159,13 @@ def _remarks(result: LoadResult) -> Iterator[tuple[str, str]]:
         yield f"generator ok: {figures}" if figures else "generator ok", ""
     if figures and result.generator.verdict != "ok":
         yield f"generator: {figures}", ""
+    share, waits = result.generator.waited_for_user_share, result.generator.waited_for_user_us
+    if share is not None and waits is not None and share >= _TOO_FEW_USERS:
+        yield (
+            f"too few users: {share:.0%} of the arrivals waited for a user to become free, "
+            f"p99 {waits.p99 / 1000:,.3g} ms: give more --users",
+            "yellow",
+        )
     if result.partial:
         yield f"partial result: {printable(result.partial_reason or '')}", "bold red"
     if result.forced:

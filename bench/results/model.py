@@ -169,6 +169,13 @@ class Scenario(BaseModel):
         others = {name: users for name, users in self.users_by_class.items() if name not in self.user_classes}
         return ", ".join(f"{users} {name}" for name, users in sorted(others.items()) if users) or None
 
+    @property
+    def overlapping(self) -> tuple[str, ...] | None:
+        """The classes whose tasks may overlap on one connection, by either schema; null in a closed load."""
+        if self.model == "closed":
+            return None
+        return self.user_classes if self.pipelined is None else self.pipelined
+
 
 class Server(BaseModel):
     """How the service was started and what it used; only when it was ours. `cpu_share` is of one core (1.0 = full)."""
@@ -198,10 +205,15 @@ class Lateness(BaseModel):
 class Trust(BaseModel):
     """Whether what a generator reports can be believed, and what tells so, over the steady window.
 
-    `cpu_share` is of one core. `send_lateness_us` is from intended to sent, null in a closed load; `loop_lag_us` what
-    anything that wakes the loop waits for its turn; `queueing_us` how long replies, once read, waited for their task.
+    `cpu_share` is of one core. `send_lateness_us` is from intended to sent, null in a closed load, without the time in
+    which no user was free; `loop_lag_us` what anything that wakes the loop waits for its turn; `queueing_us` how long
+    replies, once read, waited for their task. `waited_for_user_share` is the share of the arrivals for which no user
+    was free at first, and `waited_for_user_us` how long these waited; null where all users are pipelined, and in a
+    closed load. Such a wait is the scenario's, which has too few users, and does not make a generator saturated.
     `verdict` is null where none was reached; `reason` says why it is "saturated", `saturated_since_s` from which second
     of the run on.
+
+    New in load/2: waited_for_user_share, waited_for_user_us.
     """
 
     model_config = WRITTEN
@@ -210,6 +222,8 @@ class Trust(BaseModel):
     send_lateness_us: Lateness | None = None
     loop_lag_us: Lateness | None = None
     queueing_us: Lateness | None = None
+    waited_for_user_share: NonNegative | None = None
+    waited_for_user_us: Lateness | None = None
     verdict: Literal["ok", "saturated"] | None = None
     reason: str | None = None
     saturated_since_s: NonNegative | None = None

@@ -31,6 +31,7 @@ def note(what: str) -> None:
 
 class BaseUser(SocketIOUser):
     abstract = True
+    pipelined = True
     reply_timeout = float(os.environ.get("REPLY_TIMEOUT", "10"))
 
 
@@ -52,6 +53,12 @@ class WaitingUser(OpenUser):
     """Waits for its reply, and then."""
 
     wait_time = constant(0.05)
+
+
+class SingleUser(OpenUser):
+    """Takes one arrival at a time."""
+
+    pipelined = False
 
 
 class GatheringUser(BaseUser):
@@ -124,3 +131,31 @@ class InOrderUser(BaseUser):
     @task
     async def foo_bar(self) -> None:
         await self.round_trip(self.definition)
+
+
+class VisitingUser(BaseUser):
+    """Its round trips belong together: see tests/apps/rooms.py."""
+
+    pipelined = os.environ.get("PIPELINED") == "yes"
+    definitions = tuple(
+        round_trip_of(event, reply, {"visitor": "{token}"})
+        for event, reply in (("enter", None), ("work", "worked"), ("leave", None))
+    )
+
+    @task
+    async def visit(self) -> None:
+        for definition in self.definitions:
+            await self.round_trip(definition)
+
+
+class LearningUser(BaseUser):
+    """Fails before its first round trips; in a second worker always."""
+
+    tasks_run = 0
+
+    @task
+    async def foo_bar(self) -> None:
+        self.tasks_run += 1
+        if self.tasks_run <= 5 or getattr(self.environment.runner, "worker_index", 0) > 0:
+            raise ZeroDivisionError
+        await self.round_trip(FOO_BAR_TO_SENDER)

@@ -18,6 +18,7 @@ _TOKEN = re.compile(r"rt-[0-9a-z]+-[0-9]+-[0-9]+")
 class ImpatientUser(SocketIOUser):
     """Gives up early, and notes which tokens it waited for in vain."""
 
+    pipelined = True
     reply_timeout = _TIMEOUT_S
 
     @task
@@ -34,6 +35,8 @@ class ImpatientUser(SocketIOUser):
 
 class SampledUser(SocketIOUser):
     """Whoever runs it listens to every sample, and keeps it as it is."""
+
+    pipelined = True
 
     @task
     async def foo_bar(self) -> None:
