@@ -429,11 +429,23 @@ class TestVoid:
             ({"arrivals": "constant"}, "arrivals none → constant"),
             ({"transport": "polling"}, "transport websocket → polling"),
             ({"user_classes": ("A", "B")}, "user classes EchoUser → A, B"),
+            (
+                {"pipelined": (), "max_wait_s": 10.0},
+                "one task at a time none → EchoUser, longest wait for a user s none → 10.0",
+            ),
         ],
     )
     def test_load_that_was_asked_for_otherwise(self, changed: dict[str, Any], detail: str) -> None:
         old, new = load_result(scenario=scenario()), load_result(scenario=scenario(**changed))
         self.refused_and_forced(old, new, DifferenceKind.SETTINGS, detail)
+
+    def test_the_longest_wait_for_a_user(self) -> None:
+        old, new = (load_result(scenario=scenario(pipelined=(), max_wait_s=wait_s)) for wait_s in (5.0, 10.0))
+        self.refused_and_forced(old, new, DifferenceKind.SETTINGS, "longest wait for a user s 5.0 → 10.0")
+
+    def test_what_had_the_rule_of_pipelined_users_before_it_had_a_name(self) -> None:
+        old, new = scenario(max_in_flight=1000), scenario(max_in_flight=1000, pipelined=("EchoUser",))
+        assert differences(load_result(schema_="load/1", scenario=old), load_result(scenario=new)) == {}
 
     def test_a_difference_within_a_side(self) -> None:
         old = [*load_runs((1.0,)), load_result(scenario=scenario())]

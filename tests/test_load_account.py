@@ -98,6 +98,107 @@ def _report_of(*times_s: tuple[float | None, float, float]) -> Report:
     return final(noted)
 
 
+def test_the_wait_for_a_free_user_is_in_the_response_time_and_no_lateness_of_the_generator() -> None:
+    """Intended at 1.2 and noticed 1 ms later, given to a user at 1.7, sent 1 ms after that."""
+    noted = account(window=(1, 4))
+    log = OperationLog("echo")
+    for second in (1, 2, 3):
+        for _ in range(10):
+            log.answered(at(second), at(second), at(second + 0.01))
+            log.answered(at(second + 0.2), at(second + 0.702), at(second + 0.712), round(0.5 * S))
+        failure = (at(second + 0.702), at(second + 0.8), "connection lost", at(second + 0.2), round(0.5 * S))
+        log.failed(*failure)
+    noted.add(batch_of(log))
+    report = final(noted)
+    late = [second.send_lateness.restored() for second in report.seconds if second.send_lateness is not None]
+    assert [histogram.count for histogram in late] == [21, 21, 21]
+    assert [histogram.max_ns for histogram in late] == [pytest.approx(2 * MS, rel=1e-6)] * 3
+    operation = row(report)
+    assert operation.response_us is not None
+    assert operation.response_us.p90 == pytest.approx(512_000, rel=1e-2)
+    assert operation.service_us is not None
+    assert operation.service_us.p90 == pytest.approx(10_000, rel=1e-2)
+    generator = merged(report).generator(CONNECT)
+    assert generator.verdict == "ok"
+    assert generator.send_lateness_us is not None
+    assert generator.send_lateness_us.max == pytest.approx(2000, rel=1e-3)
+
+
+def test_what_the_generator_is_late_beyond_the_wait_saturates_it() -> None:
+    noted = account(window=(1, 4))
+    log = OperationLog("echo")
+    for second in (1, 2, 3):
+        log.answered(at(second + 0.2), at(second + 0.8), at(second + 0.81), round(0.5 * S))
+    noted.add(batch_of(log))
+    generator = merged(final(noted)).generator(CONNECT)
+    assert generator.verdict == "saturated"
+    assert generator.reason is not None
+    assert "it sent 100." in generator.reason
+
+
+def _waits_of(*waits_s: float, window: tuple[float, float] = (1, 3)) -> Report:
+    noted = account(window=window)
+    delays = Delays(array("q"), array("q"), array("q"))
+    for number, wait_s in enumerate(waits_s):
+        delays.waits.extend((at(1.5) + number, round(wait_s * S)))
+    delays.waits.extend((at(0.5), 9 * S))  # before the window
+    noted.note_delays(delays)
+    return final(noted)
+
+
+def test_how_many_arrivals_waited_for_a_user_and_how_long() -> None:
+    nobody = merged(_waits_of(0, 0, 0)).generator(CONNECT)
+    assert (nobody.waited_for_user_share, nobody.waited_for_user_us) == (0, None)
+    both = merged(_waits_of(0, 0, 0), _waits_of(0, 0.1, 0.2, 0.2, 0.2)).generator(CONNECT)
+    assert both.waited_for_user_share == 0.5
+    assert both.waited_for_user_us is not None
+    assert both.waited_for_user_us.max == pytest.approx(200_000)
+    assert [trust.waited_for_user_share for trust in both.per_process] == [0, 0.8]
+    assert merged(_report_of((1.5, 1.6, 1.7))).generator(CONNECT).waited_for_user_share is None, "all are pipelined"
+
+
+def _dropping(tasks: dict[str, str], task: str = "", name: str = "foo_bar", ok: int = 0) -> Report:
+    """Drops a hundred, booked to a task or to an operation."""
+    noted = account()
+    if ok:
+        answered(noted, *[(1.5, 1.5, 1.6)] * ok)
+    log = OperationLog(name, task)
+    for _ in range(100):
+        log.drop(at(2), "no user was connected")
+    noted.add(batch_of(log))
+    return noted.report(unfinished=NONE, late=NONE, tasks=tasks, final=True)
+
+
+def test_what_was_dropped_before_the_operation_was_known_is_in_its_row() -> None:
+    """Of three processes, the first learnt it later, the second never, the third from the first drop on."""
+    known = {"t.foo_bar 0": "echo"}
+    first, second = _dropping(known, "t.foo_bar 0", ok=100), _dropping({}, "t.foo_bar 0")
+    third = _dropping(known, name="echo", ok=150)
+    (operation,) = merged(first, second, third).operations(TIMEOUT_US, CONNECT)
+    assert (operation.name, operation.scheduled, operation.dropped, operation.ok) == ("echo", 550, 300, 250)
+    assert operation.dropped_because == {"no user was connected": 300}
+    assert operation.response_us is not None
+    assert operation.response_us.p50 is None, "more than half of all is not known"
+    assert operation.service_us is not None
+    assert operation.service_us.p99 is not None
+    assert merged(first, second, third).learnt() == {"foo_bar": "echo"}
+    assert sum(second.dropped for second in merged(first, second, third).timeline({})) == 300
+
+
+def test_of_what_nobody_ever_learnt_the_row_has_the_tasks_name() -> None:
+    merger = merged(_dropping({}, "t.foo_bar 0"), _dropping({}, "t.foo_bar 1"), _dropping({"x 0": "echo"}, ok=5))
+    rows = {operation.name: operation for operation in merger.operations(TIMEOUT_US, CONNECT)}
+    assert {name: operation.dropped for name, operation in rows.items()} == {"echo": 0, "foo_bar": 300}
+    assert merger.learnt() == {}
+
+
+def test_a_name_that_means_two_things_is_not_moved() -> None:
+    tasks = {"a.foo_bar 0": "echo", "b.foo_bar 0": "other"}
+    merger = merged(_dropping(tasks, "a.foo_bar 0"), _dropping(tasks, "b.foo_bar 0"))
+    assert [operation.name for operation in merger.operations(TIMEOUT_US, CONNECT)] == ["echo", "other"]
+    assert merger.learnt() == {}
+
+
 def test_lateness_is_of_the_second_in_which_something_is_sent() -> None:
     report = _report_of((1.1, 2.6, 2.7))
     by_second = {second.second: second.send_lateness for second in report.seconds}

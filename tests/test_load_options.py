@@ -45,6 +45,20 @@ def service() -> Iterator[ServerProcess]:
             "--max-in-flight '0': expected a whole number from 1 on",
         ),
         (
+            ["SingleUser", "--rate", "100", "--max-in-flight", "3"],
+            "--max-in-flight 3: no user class here is pipelined, so each user takes one arrival at a time; give more "
+            "--users, or set `pipelined = True` in a class whose tasks may overlap on one connection",
+        ),
+        (
+            ["SingleUser", "--rate", "100", "--max-wait", "soon"],
+            "--max-wait 'soon' is no time: expected seconds, as in 5, 0.5s or 1m30s",
+        ),
+        (
+            ["OpenUser", "--rate", "100", "--max-wait", "5s"],
+            "--max-wait 5s: every user class here is pipelined, so no arrival waits for a user; "
+            "--max-in-flight is their limit",
+        ),
+        (
             ["PacedUser", "WaitingUser"],
             "PacedUser has arrivals, WaitingUser waits for its replies: one run is either an open or a closed load; "
             "name the users to run, or give a --rate for all",
@@ -112,7 +126,7 @@ def test_the_web_form(tmp_path: Path, service: ServerProcess, processes: int) ->
     ):
         wait_until(lambda: _is_up(page), "the page is there")
         text = page.get("/").text
-        for field in ("rate", "arrivals", "max_in_flight", "warmup"):
+        for field in ("rate", "arrivals", "max_in_flight", "max_wait", "warmup"):
             assert f'"{field}"' in text
         for hidden in ("results", "app", "seed"):
             assert f'"{hidden}":' not in text
@@ -132,11 +146,12 @@ def test_the_web_form(tmp_path: Path, service: ServerProcess, processes: int) ->
         for fields, line in (
             ({"rate": "fast"}, "rate 'fast': 'fast' is no rate"),
             ({"rate": "10", "max_in_flight": "few"}, "--max-in-flight 'few': expected a whole number from 1 on"),
+            ({"rate": "10", "max_wait": "9999h"}, "--max-wait '9999h' is more than a day: no run lasts that long"),
         ):
             assert swarm(**fields).startswith(line), "the page shows it"
             assert error_lines(locust.output)[-1].startswith(line)
             assert statistics()["state"] == "ready", "nothing has started"
-        assert len(error_lines(locust.output)) == 2
+        assert len(error_lines(locust.output)) == 3
         assert locust.results() == []
 
         assert swarm(rate="40:1s", max_in_flight="3") == ""
@@ -152,7 +167,7 @@ def test_the_web_form(tmp_path: Path, service: ServerProcess, processes: int) ->
     assert (second.scenario.rate, second.scenario.max_in_flight) == ("30:1s", 1000), "the class's own again"
     assert first.scenario.seed != second.scenario.seed
     assert (operation(first).scheduled, operation(second).scheduled) == (40, 30)
-    assert len(error_lines(locust.output)) == 2
+    assert len(error_lines(locust.output)) == 3
     assert "Traceback" not in locust.output
 
 

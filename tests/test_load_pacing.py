@@ -189,19 +189,25 @@ def test_who_is_not_connected_is_not_free() -> None:
     assert (taker.taken, taker.waits) == ([MS], [10 * MS])
 
 
-def test_what_still_waits_at_the_end_is_dropped() -> None:
+def test_what_waits_at_the_end_may_find_a_user_and_is_dropped_at_last() -> None:
     clock = Clock()
     taker, free = FakeTaker(max_wait_ns=S), FakeTaker(max_wait_ns=S)
-    stream = stream_of(times(1, 2, 3, 4, 9), taker, free, clock=clock)
+    stream = stream_of(times(1, 2, 3, 4, 5, 9), taker, free, clock=clock)
     stream.begin_due(2 * MS)
-    clock.now_ns = 4 * MS
+    clock.now_ns = 5 * MS
     stream.end(clock.now_ns)
     assert (taker.taken, free.taken) == ([MS], [2 * MS])
-    assert sorted(taker.dropped + free.dropped) == [3 * MS, 4 * MS]
+    assert stream.has_waiting
+    clock.now_ns = 7 * MS
+    stream.ready(taker)
+    assert taker.taken == [MS, 3 * MS]
+    stream.close()
+    assert sorted(taker.dropped + free.dropped) == [4 * MS, 5 * MS]
     assert {*taker.reasons, *free.reasons} == {"the run ended while it waited for a user"}
     stream.ready(taker)
-    assert taker.taken == [MS], "nothing is begun after the end"
+    assert taker.taken == [MS, 3 * MS], "nothing is begun after that"
     assert stream.wakes_ns is None
+    assert not stream.has_waiting
 
 
 def test_what_is_overdue_at_the_end_is_begun_where_a_user_is_free() -> None:
@@ -258,6 +264,7 @@ def test_the_pacer_rings_when_an_arrival_has_waited_long_enough() -> None:
         assert waited_ns is not None
         assert waited_ns >= 20 * MS
         pacer.end(perf_counter_ns())
+        pacer.close()
 
     in_uvloop(pace())
 

@@ -2,7 +2,7 @@
 
 import io
 
-from example_results import load_result
+from example_results import load_result, operation
 from rich.console import Console
 
 from bench.report.load_table import load_table
@@ -59,3 +59,27 @@ def test_how_the_generator_did() -> None:
     said = "generator saturated since second 7: too late; the figures are the generator's, not the service's"
     assert lines[lines.index(said) + 1] == f"generator: {figures}"
     assert f"generator: {figures}" in shown(load_result(generator=Generator(processes=1, **late)))
+
+
+def test_too_few_users() -> None:
+    waited = Lateness(p50=50_000, p99=120_400, max=200_000)
+    few = Generator(processes=1, verdict="ok", waited_for_user_share=0.371, waited_for_user_us=waited)
+    said = "too few users: 37% of the arrivals waited for a user to become free, p99 120 ms: give more --users"
+    assert said in shown(load_result(generator=few))
+    for share, waits in ((0.009, waited), (0, None), (None, None)):
+        enough = few.model_copy(update={"waited_for_user_share": share, "waited_for_user_us": waits})
+        assert not any("too few users" in line for line in shown(load_result(generator=enough)))
+
+
+def test_what_was_dropped_is_among_the_errors() -> None:
+    row = operation(
+        scheduled=1017, dropped=7, dropped_because={"no user was connected": 4, "no user was free within 5 s": 3}
+    )
+    lines = shown(load_result(operations=(row,)))
+    (heading,) = [number for number, line in enumerate(lines) if line.startswith("error")]
+    assert [" ".join(line.split()) for line in lines[heading + 1 : heading + 5]] == [
+        "FOO → BAR: disconnected 5",
+        "FOO → BAR: REJECTED 1",
+        "FOO → BAR: dropped: no user was connected 4",
+        "FOO → BAR: dropped: no user was free within 5 s 3",
+    ]

@@ -230,6 +230,14 @@ class TestSeries:
         (series,) = trends([load(), load().model_copy(update={"scenario": same})]).series
         assert len(series.points) == 2
 
+    def test_another_rule_of_what_a_user_takes_is_another_series(self) -> None:
+        before = load().scenario.model_copy(update={"model": "open", "rate_per_s": 100.0, "max_in_flight": 1000})
+        same = before.model_copy(update={"pipelined": before.user_classes})
+        single = before.model_copy(update={"pipelined": (), "max_in_flight": None, "max_wait_s": 10.0})
+        longer = single.model_copy(update={"max_wait_s": 20.0})
+        results = [load().model_copy(update={"scenario": scenario}) for scenario in (before, same, single, longer)]
+        assert sorted(len(series.points) for series in trends(results).series) == [1, 1, 2]
+
     def test_illustrations_are_left_out_and_named(self) -> None:
         found = trends([latency(0, illustrative=True)])
         assert found.series == ()

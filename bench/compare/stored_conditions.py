@@ -138,7 +138,7 @@ def _load_settings(result: LoadResult) -> Values:
         "rate per second": scenario.rate_per_s,
         "rate": scenario.rate,
         "arrivals": scenario.arrivals,
-        "pipelined": None if scenario.overlapping is None else ", ".join(scenario.overlapping) or "no class",
+        "one task at a time": ", ".join(scenario.one_at_a_time) or None,
         "most in flight": scenario.max_in_flight,
         "longest wait for a user s": scenario.max_wait_s,
         "transport": scenario.transport,

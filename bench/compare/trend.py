@@ -492,7 +492,7 @@ def _load_conditions(result: LoadResult) -> tuple[tuple[str, str], ...]:
         **scenario.model_dump(
             exclude={"user_classes", "users", "users_by_class", "user_steps", "pipelined", "duration_s", "seed", "url"}
         ),
-        "pipelined": None if scenario.overlapping is None else ", ".join(scenario.overlapping) or "no class",
+        "one task at a time": ", ".join(scenario.one_at_a_time) or None,
         "url": scenario.url if server is None else None,  # a server of ours has another port each time
         "loop": server and server.loop,
         "http": server and server.http,

@@ -9,8 +9,9 @@ its connection. While no user is free, arrivals wait in the stream, in the order
 that has waited for as long as it may is dropped. Users of a pipelined class take arrivals while they have room, and
 where only these take part, an arrival that finds none with room is dropped at once.
 
-When the test stops, what is overdue and finds a free user is begun, however late, and what still waits for a user is
-dropped. Each drop is counted with its reason. So what the schedule wanted up to then is what was sent and what was
+When the test stops, what is overdue and finds a free user is begun, however late. What waits for a user then still gets
+a user that becomes free within a moment, so that the end of a run that keeps up drops nothing; the rest is dropped.
+Each drop is counted with its reason. So what the schedule wanted up to then is what was sent and what was
 dropped, whatever the load.
 """
 
@@ -215,10 +216,18 @@ class Stream:
                 session.drop(intended_ns, full if self._connected else NOT_CONNECTED, None)
 
     def end(self, now_ns: int) -> None:
-        """Begin what is due by now and finds a free user, and nothing more."""
+        """Begin what is due by now and finds a free user. What still waits may be begun later, and nothing else."""
         self.begin_due(now_ns, at_once=None)
         self.timetable = None
+
+    def close(self) -> None:
+        """Drop what still waits."""
         self._drop_waiting(ENDED)
+
+    @property
+    def has_waiting(self) -> bool:
+        """Whether an arrival waits for a user to become free. From any thread."""
+        return bool(self._waiting)
 
     def _give_up(self, now_ns: int) -> None:
         """Drop what has waited for as long as it may."""
@@ -268,6 +277,7 @@ class Pacer:
         self._user_streams: dict[tuple[str, Arrivals], Stream] = {}
         self._alarm: Alarm | None = None
         self._ended = False
+        self._closed = False
 
     def stream_of(self, user_class: str, wait_time: object) -> Stream | None:
         """Where a user's arrivals come from; None: it takes none, and waits for its replies. From any thread."""
@@ -296,7 +306,7 @@ class Pacer:
 
     def wake(self) -> None:
         """A timetable has changed."""
-        if self._ended:
+        if self._closed:
             return
         if self._alarm is None:
             self._alarm = Alarm(asyncio.get_running_loop(), self._ring)
@@ -305,13 +315,25 @@ class Pacer:
         )
 
     def end(self, now_ns: int) -> None:
-        """Begin what is due by `now_ns` and finds a free user, and nothing more."""
+        """Begin what is due by `now_ns` and finds a free user. What still waits may be begun until `close`."""
         self._ended = True
         for stream in self._streams():
             stream.end(now_ns)
+        self.wake()
+
+    def close(self) -> None:
+        """Drop what still waits for a user."""
+        self._closed = True
+        for stream in self._streams():
+            stream.close()
         if self._alarm is not None:
             self._alarm.close()
             self._alarm = None
+
+    @property
+    def has_waiting(self) -> bool:
+        """Whether an arrival waits for a user to become free. From any thread."""
+        return any(stream.has_waiting for stream in self._streams())
 
     def _streams(self) -> tuple[Stream, ...]:
         return self.total, *self._user_streams.values()

@@ -52,6 +52,9 @@ tenth of all CPU time. The bound keeps the pause when there is something to coll
 _END_OF_SENDING_TIMEOUT_S = 2.0
 """How long the engine's loop may take to say when it took the last arrival: a task that blocks may hold it up."""
 
+_LAST_USERS_S = 1.0
+"""How long arrivals that wait for a user when the test stops may still find a user that has become free."""
+
 _ABORT_TIMEOUT_S = 5.0
 """How long sessions may take to end by force: closing a connection takes a second at most."""
 
@@ -334,6 +337,11 @@ class LoadProcess:
             self.turn()
         if self.account.window_end_ns is None:
             self._close_window(perf_counter_ns())
+        give_up_at = time.monotonic() + _LAST_USERS_S
+        while self._pacer.has_waiting and self._members and not self._forced and time.monotonic() < give_up_at:
+            gevent.sleep(0.01)
+            self.turn()
+        self.engine.submit(self._pacer.close)
 
     def _take_last_arrivals(self, pacer: Pacer) -> None:
         """In the engine's thread."""

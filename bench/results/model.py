@@ -170,11 +170,11 @@ class Scenario(BaseModel):
         return ", ".join(f"{users} {name}" for name, users in sorted(others.items()) if users) or None
 
     @property
-    def overlapping(self) -> tuple[str, ...] | None:
-        """The classes whose tasks may overlap on one connection, by either schema; null in a closed load."""
-        if self.model == "closed":
-            return None
-        return self.user_classes if self.pipelined is None else self.pipelined
+    def one_at_a_time(self) -> tuple[str, ...]:
+        """The classes whose users take an arrival only when they have no task under way; empty in a closed load."""
+        if self.pipelined is None:
+            return ()
+        return tuple(name for name in self.user_classes if name not in self.pipelined)
 
 
 class Server(BaseModel):
