@@ -186,8 +186,8 @@ def check_limits(options: Namespace, users: Sequence[type[SocketIOUser]]) -> Non
             "--max-in-flight is their limit"
         )
     for user in users:
-        if not 0 <= user.wait_limit_s() <= _LONGEST_WAIT_S:
-            raise MisuseError(f"{user.__name__}.longest_wait is {user.wait_limit_s():g} s: expected 0 to a day")
+        if user.longest_wait is not None and not 0 <= user.longest_wait <= _LONGEST_WAIT_S:
+            raise MisuseError(f"{user.__name__}.longest_wait is {user.longest_wait:g} s: expected 0 to a day")
 
 
 def is_open(options: Namespace, users: Sequence[type[SocketIOUser]]) -> bool:
