@@ -469,3 +469,25 @@ def test_an_alarm_leaves_no_descriptor() -> None:
         assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
 
     in_uvloop(wait())
+
+
+def test_a_share_that_was_given_up_is_over() -> None:
+    """Who comes later gets what the new share has, and nothing of the old one."""
+
+    async def pace() -> None:
+        pacer = Pacer(Pacing(RateProfile.parse("1000"), "constant", "seed"))
+        start = perf_counter_ns()
+        pacer.follow(WHOLE, start, 0)
+        pacer.pause()
+        taker = FakeTaker()
+        pacer.total.join(taker)
+        pacer.total.ready(taker)
+        pacer.total.begin_due(start + 10 * MS)
+        assert taker.taken == []
+        pacer.follow(Share(1, 2), start, start + 5 * MS)
+        pacer.total.begin_due(start + 10 * MS)
+        assert taker.taken == [start + 5 * MS, start + 7 * MS, start + 9 * MS]
+        pacer.end(start)
+        pacer.close()
+
+    in_uvloop(pace())

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from locust.exception import InterruptTaskSet, RescheduleTask, StopTest, StopUser
 from locust.user.task import LOCUST_STATE_WAITING, DefaultTaskSet
 
-from bench.load.pacing import Stream
+from bench.load.pacing import NOT_CONNECTED, Stream
 from bench.load.recording import UNSCHEDULED
 from bench.roundtrip import RoundTripFailed
 from bench.wire.interface import ClientError
@@ -186,6 +186,8 @@ class OpenTasks:
     def drop(self, intended_ns: int, reason: str, waited_ns: int | None) -> None:
         """Note that an arrival, which might have been this session's, was not begun."""
         self._note_wait(intended_ns, waited_ns)
+        if reason == NOT_CONNECTED and self._session.client.connected:
+            reason = "no user had ended its on_start"
         self._drop(self._arrival(intended_ns), reason)
 
     def _note_wait(self, intended_ns: int, waited_ns: int | None) -> None:

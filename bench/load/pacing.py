@@ -304,6 +304,12 @@ class Pacer:
                 self.total.timetable = timetable
             self.wake()
 
+    def pause(self) -> None:
+        """Have no share of the profile's schedule, until `follow` gives another."""
+        if not self._ended:
+            self.total.timetable = None
+            self.wake()
+
     def wake(self) -> None:
         """A timetable has changed."""
         if self._closed:

@@ -111,6 +111,8 @@ class LoadProcess:
         self._shared = Shared()
         self._joined = 0
         """How many sessions the test has begun so far: once as many have arrived, all users are there."""
+        self._gone = 0
+        """How many of these there had been when there was none left."""
         self._members: dict[Session, UserGreenlet] = {}
         self._accepting = False
         self._spawned = False
@@ -149,7 +151,7 @@ class LoadProcess:
         gc.unfreeze()
         gc.set_threshold(*_ARRIVING_GC_THRESHOLD)
         self.account = Account(started_ns, CONNECT, is_open)
-        self._shared, self._joined = Shared(), 0
+        self._shared, self._joined, self._gone = Shared(), 0, 0
         self._accepting, self._spawned, self._forced = True, False, False
         self._are_there = False
         self._refused = set()
@@ -287,10 +289,16 @@ class LoadProcess:
             self._settle()
             if self.all_there is not None:
                 self.all_there()
-        if self._are_there and self._accepting and self._has_users != bool(self._members):
-            self._has_users = bool(self._members)
+        if not self._members:
+            self._gone = self._joined
+        # New users have a share of the schedule only when they can take it: when the first has tried to connect.
+        has_users = bool(self._members) and self._shared.arrived > self._gone
+        if self._are_there and self._accepting and self._has_users != has_users:
+            self._has_users = has_users
             if self.changed is not None:
-                self.changed(self._has_users)
+                if not has_users:  # its share is somebody else's now, until it is given another
+                    self.engine.submit(self._pacer.pause)
+                self.changed(has_users)
         window_start_ns = self.account.window_start_ns
         if self._window_cpu_started is None and window_start_ns is not None and perf_counter_ns() >= window_start_ns:
             self._window_cpu_started = perf_counter_ns(), process_time_ns()
