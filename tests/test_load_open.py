@@ -284,23 +284,19 @@ def test_too_few_users(tmp_path: Path, processes: int, monkeypatch: pytest.Monke
 
 
 def test_a_stop_does_not_wait_for_what_waits(tmp_path: Path) -> None:
-    """The users are taken for half a minute, and so long arrivals may wait."""
-    with FaultyProcess(Faults(delay_ns=30_000 * MS)) as server:
+    """The users are taken for longer than the run lasts, and arrivals may wait for an hour."""
+    with FaultyProcess(Faults(delay_ns=100_000 * MS)) as server:
         with LocustProcess(
-            tmp_path, "SingleUser", "--host", server.url, "-u", "2", "-r", "2", "--rate", "100", "--max-wait", "1h",
-            "--stop-timeout", "1", locustfile=OPEN,
+            tmp_path, "SingleUser", "--host", server.url, "-u", "2", "-r", "2", "--rate", "100:1s",
+            "--arrivals", "constant", "--max-wait", "1h", locustfile=OPEN,
         ) as locust:  # fmt: skip
-            wait_until(lambda: server.truth().foos == 2, "both users are taken")
-            locust.interrupt()
             locust.wait_for_output("Stopping: replies in flight")
             locust.interrupt()
             assert locust.wait() == 1
-        truth = server.truth()
-    result = locust.result()
-    row = operation(result)
-    assert (row.sent, row.unfinished, truth.foos) == (2, 2, 2)
-    assert row.scheduled == wanted(result)
-    assert row.dropped_because == {"the run ended while it waited for a user": row.scheduled - 2}
+        assert server.truth().foos == 2
+    row = operation(locust.result())
+    assert (row.scheduled, row.sent, row.unfinished) == (100, 2, 2)
+    assert row.dropped_because == {"the run ended while it waited for a user": 98}
 
 
 # ---------------------------------------------------------------------------------------------- what is dropped early
