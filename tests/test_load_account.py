@@ -47,6 +47,16 @@ def answered(account: Account, *times_s: tuple[float | None, float, float], name
     account.add(batch_of(log))
 
 
+def lags(*loop_lag: int) -> Delays:
+    return Delays(array("q", loop_lag), array("q"), array("q"))
+
+
+def keep_time(account: Account, *seconds: int) -> None:
+    """Have the loop note in each of these seconds that it goes round."""
+    for second in seconds:
+        account.note_delays(lags(at(second + 0.5), MS))
+
+
 def final(account: Account, unfinished: Counter[str] = NONE) -> Report:
     return account.report(unfinished=unfinished, late=NONE, final=True)
 
@@ -109,6 +119,7 @@ def test_the_wait_for_a_free_user_is_in_the_response_time_and_no_lateness_of_the
         failure = (at(second + 0.702), at(second + 0.8), "connection lost", at(second + 0.2), round(0.5 * S))
         log.failed(*failure)
     noted.add(batch_of(log))
+    keep_time(noted, 1, 2, 3)
     report = final(noted)
     late = [second.send_lateness.restored() for second in report.seconds if second.send_lateness is not None]
     assert [histogram.count for histogram in late] == [21, 21, 21]
@@ -130,6 +141,7 @@ def test_what_the_generator_is_late_beyond_the_wait_saturates_it() -> None:
     for second in (1, 2, 3):
         log.answered(at(second + 0.2), at(second + 0.8), at(second + 0.81), round(0.5 * S))
     noted.add(batch_of(log))
+    keep_time(noted, 1, 2, 3)
     generator = merged(final(noted)).generator(CONNECT)
     assert generator.verdict == "saturated"
     assert generator.reason is not None
@@ -413,9 +425,9 @@ def test_delays_are_of_their_second() -> None:
 
 def test_a_standstill_counts_in_every_second_through_which_it_lasted() -> None:
     noted = account(is_open=False, window=(1, 7))
-    punctual = array("q", [value for second in (1, 6) for value in (at(second + 0.9), MS)])
-    noted.note_delays(Delays(punctual, array("q")))
-    noted.note_delays(Delays(array("q", (at(5.25), 3_750 * MS)), array("q")))
+    punctual = [value for second in (1, 6) for value in (at(second + 0.9), MS)]
+    noted.note_delays(lags(*punctual))
+    noted.note_delays(lags(at(5.25), 3_750 * MS))
     report = final(noted)
     standstills = {second.second: second.standstill_ns / MS for second in report.seconds}
     assert standstills == {1: 500, 2: 1000, 3: 1000, 4: 1000, 5: 250, 6: 0}
@@ -426,7 +438,7 @@ def test_a_standstill_counts_in_every_second_through_which_it_lasted() -> None:
 
 def test_a_second_of_the_window_without_a_note_is_a_standstill() -> None:
     noted = account(is_open=False, window=(1, 5))
-    noted.note_delays(Delays(array("q", (at(1.5), MS, at(2.5), MS)), array("q")))
+    noted.note_delays(lags(at(1.5), MS, at(2.5), MS))
     noted.note_users(at(4.5), 3)  # which another thread notes
     generator = merged(final(noted)).generator(CONNECT)
     assert (generator.verdict, generator.saturated_since_s) == ("saturated", 3)
@@ -439,7 +451,7 @@ def test_one_saturated_process_makes_the_generator_so() -> None:
         spare.note_cpu(at(number), 0.2)
         busy.note_cpu(at(number), 0.99)
         for process in (spare, busy):
-            process.note_delays(Delays(array("q", (at(number + 0.5), MS)), array("q")))
+            keep_time(process, number)
     generator = merged(final(spare), final(busy)).generator(CONNECT)
     assert (generator.verdict, generator.processes) == ("saturated", 2)
     assert [trust.verdict for trust in generator.per_process] == ["ok", "saturated"]
