@@ -64,8 +64,8 @@ class OpenTasks:
     """Takes arrivals for one session; a `pacing.Taker`."""
 
     def __init__(self, session: Session, stream: Stream) -> None:
-        self.uncaught: Exception | None = None
-        """What a task raised, where that ends the user."""
+        self.uncaught = False
+        """Whether a task raised what ends the user."""
         self._session = session
         self._user = session.user
         self._stream = stream
@@ -142,17 +142,20 @@ class OpenTasks:
             await arrival.task(self._user)
         except (RescheduleTask, InterruptTaskSet):
             pass
-        except (ClientError, RoundTripFailed, asyncio.CancelledError):
+        except (ClientError, RoundTripFailed):
             is_prevented = True
         except (StopUser, StopTest):
             self._session.request_stop()
-        except Exception as error:
+        except GeneratorExit:
+            raise
+        except BaseException as error:
             is_prevented = True
-            try:
-                self._session.task_raised(self._user, error)
-            except Exception:
-                self.uncaught = error
-                self._session.request_stop()
+            if not (isinstance(error, asyncio.CancelledError) and self._session.is_cancelled()):
+                try:
+                    self._session.task_raised(self._user, error)
+                except BaseException:
+                    self.uncaught = True
+                    self._session.request_stop()
         if arrival.intended_ns and (is_prevented or arrival.is_refused):
             self._drop(arrival)
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 from array import array
 from typing import NamedTuple
 
+from bench.load.exceptions import folded
+
 CONNECT = "connect"
 """The operation that every session performs before any round trip."""
 
@@ -100,7 +102,7 @@ class OperationLog:
 
     def failed(self, sent_ns: int, ended_ns: int, kind: str, intended_ns: int = UNSCHEDULED) -> None:
         """Note a failure."""
-        self._failures.append(Failure(sent_ns, ended_ns, kind, intended_ns))
+        self._failures.append(Failure(sent_ns, ended_ns, folded(kind), intended_ns))
 
     def drop(self, intended_ns: int) -> None:
         """Note an emission that the schedule wanted, and that was not sent."""
