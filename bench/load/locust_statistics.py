@@ -18,6 +18,7 @@ from locust.env import Environment
 from locust.stats import RequestStats, StatsEntry, StatsError
 from numpy.typing import NDArray
 
+from bench.load.exceptions import MOST_KINDS, OTHER_ERRORS
 from bench.load.recording import UNSCHEDULED, Batch
 from bench.timing.histogram import counted
 
@@ -45,6 +46,25 @@ def log_batch(environment: Environment, batch: Batch) -> None:
         _fire(environment, batch)
     else:
         _extend(environment.stats, batch)
+    if batch.failures:
+        bound_errors(environment.stats)
+
+
+def bound_errors(stats: RequestStats) -> None:
+    """Keep the most frequent errors of each of our operations, and put the rest together.
+
+    A worker starts anew with each report, so a master has to bound what all reports come to.
+    """
+    kinds: dict[str, list[str]] = {}
+    for key, error in stats.errors.items():
+        if error.method == REQUEST_TYPE:
+            kinds.setdefault(error.name, []).append(key)
+    for operation, keys in kinds.items():
+        if len(keys) <= 2 * MOST_KINDS:
+            continue
+        keys.sort(key=lambda key: stats.errors[key].occurrences, reverse=True)
+        rest = sum(stats.errors.pop(key).occurrences for key in keys[MOST_KINDS:])
+        _error(stats, operation, OTHER_ERRORS).occurrences += rest
 
 
 def _somebody_else_listens(environment: Environment) -> bool:
@@ -111,12 +131,16 @@ def _extend(stats: RequestStats, batch: Batch) -> None:
     stats.total.extend(entry)
 
     for kind, number in (Counter(failure.kind for failure in failures) + Counter({DROPPED: dropped})).items():
-        error = OperationFailed(kind)
-        key = StatsError.create_key(REQUEST_TYPE, batch.operation, error)
-        known = stats.errors.get(key)
-        if known is None:
-            known = stats.errors[key] = StatsError(REQUEST_TYPE, batch.operation, error)
-        known.occurrences += number
+        _error(stats, batch.operation, kind).occurrences += number
+
+
+def _error(stats: RequestStats, operation: str, kind: str) -> StatsError:
+    error = OperationFailed(kind)
+    key = StatsError.create_key(REQUEST_TYPE, operation, error)
+    known = stats.errors.get(key)
+    if known is None:
+        known = stats.errors[key] = StatsError(REQUEST_TYPE, operation, error)
+    return known
 
 
 def _buckets(took_ms: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -64,7 +64,8 @@ class Merger:
     @property
     def cut_off(self) -> list[str]:
         """Why sessions did not end, of each process where some did not."""
-        return [received.report.cut_off for received in self.processes.values() if received.report.cut_off]
+        found = (received.report.cut_off for received in self.processes.values())
+        return list(dict.fromkeys(reason for reason in found if reason))
 
     def exceptions(self) -> tuple[TaskException, ...]:
         """What users' own code raised, the most frequent first and the rest together."""

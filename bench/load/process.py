@@ -380,6 +380,8 @@ class LoadProcess:
         while self.account.window_end_ns is None and time.monotonic() < give_up_at:
             gevent.sleep(0.001)
             self.turn()
+            if self._blocked_s() > _BLOCKED_S:
+                break
         if self.account.window_end_ns is None:
             self._close_window(perf_counter_ns())
 

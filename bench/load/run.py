@@ -39,6 +39,7 @@ from locust.runners import MasterRunner, Runner, WorkerRunner
 from rich.console import Console
 
 from bench.load.account import NS_PER_S
+from bench.load.locust_statistics import bound_errors
 from bench.load.merge import Merger
 from bench.load.options import (
     DEFAULT_APP,
@@ -304,6 +305,7 @@ class OwnerRun(_Run):
         self._seed = str(getattr(self.options, "seed", ""))
         self._go_ns: int | None = None
         self._last_stage: gevent.Greenlet | None = None
+        environment.events.worker_report.add_listener(self._on_worker_report)
         self._asked = Namespace()
         """The options as they were when the test started: the web page's form may bring others meanwhile."""
         _leave_out_unnamed(environment)
@@ -428,6 +430,9 @@ class OwnerRun(_Run):
         if self._workers is not None:
             self._workers.spawned()
             self._share_out()
+
+    def _on_worker_report(self, **_: Any) -> None:
+        bound_errors(self.environment.stats)
 
     def _share_out(self) -> None:
         if self._workers is not None and self.active and self._ending is None:
