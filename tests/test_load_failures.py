@@ -1,5 +1,6 @@
 """What goes wrong under load is counted, said in one line, and ends with the right exit code."""
 
+import json
 import os
 import re
 import signal
@@ -11,7 +12,7 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
-from locust_process import CONNECT, LOCUSTFILES, LocustProcess, answered, operation, run, wait_until
+from locust_process import CONNECT, LIMIT_S, LOCUSTFILES, LocustProcess, answered, operation, run, wait_until
 
 from bench.results.model import LoadResult
 from bench.server import ServerProcess
@@ -366,6 +367,22 @@ def test_a_run_that_is_blocked_ends_when_it_is_asked_to(tmp_path: Path, signals:
         assert locust.wait() == 1
     assert locust.result().forced
     assert "Traceback" not in locust.output
+
+
+@pytest.mark.slow
+def test_listeners_that_are_slower_than_the_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LISTEN", "1")
+    statistics = tmp_path / "statistics"
+    arguments = ("RightUser", "-u", "2", "-r", "2", "-t", "3s", "--json-file", str(statistics))
+    _, locust = run(tmp_path, *arguments, locustfile=RAISING)
+    result = locust.result()
+    assert operation(result).ok * 0.05 > LIMIT_S / 2, "to fire all of them takes longer than is waited for here"
+    locusts = {
+        entry["name"]: entry["num_requests"] for entry in json.loads(statistics.with_suffix(".json").read_text())
+    }
+    assert locusts == {row.name: row.sent for row in result.operations}
+    assert locust.output.count("listeners of events.request are slower") == 1
+    assert locust.output.count("LookupError: in a listener") <= 5
 
 
 @pytest.mark.slow

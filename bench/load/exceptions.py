@@ -262,6 +262,36 @@ class ExceptionLog:
         self._lines_left = _LINES_PER_INTERVAL
 
 
+class UncaughtFilter(logging.Filter):
+    """Has Locust's log tell once what a listener raises, which would be told again for each request.
+
+    Belongs to the root logger, to which Locust's events log.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._seen: set[str] = set()
+        self._again = 0
+        self._since_s = 0.0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let the first of each kind pass, and now and then how many more there were."""
+        if not str(record.msg).startswith("Uncaught exception in event handler"):
+            return True
+        kind = folded(record.getMessage().rstrip().rpartition("\n")[2])
+        if kind not in self._seen and len(self._seen) < MOST_KINDS:
+            self._seen.add(kind)
+            return True
+        if not self._again:
+            self._since_s = record.created
+        self._again += 1
+        if record.created - self._since_s < SUMMARY_INTERVAL_S:
+            return False
+        record.msg, record.args = "%d more uncaught exceptions in event handlers, the last: %s", (self._again, kind)
+        self._again = 0
+        return True
+
+
 def _traceback(error: BaseException | None) -> str:
     if error is None:
         return ""

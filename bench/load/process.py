@@ -23,8 +23,8 @@ from locust.env import Environment
 
 from bench.load.account import NS_PER_S, Account, Report
 from bench.load.engine import Engine
-from bench.load.exceptions import ExceptionLog, Raised
-from bench.load.locust_statistics import log_batch
+from bench.load.exceptions import ExceptionLog, Raised, UncaughtFilter
+from bench.load.locust_statistics import FiringTime, log_batch
 from bench.load.pacing import WHOLE, Pacer, Pacing
 from bench.load.recording import CONNECT, Batch, Delays
 from bench.load.session import Refused, Session, SessionEnded, Shared
@@ -133,6 +133,8 @@ class LoadProcess:
         self._has_users = False
         self._refused: set[Refused] = set()
         self._exception_log = ExceptionLog(logger)
+        self._uncaught_filter = UncaughtFilter()
+        self._firing_time = FiringTime()
         self._abandoned: list[Session] = []
         """Sessions that did not end, not even by force."""
         self._cut_off: str | None = None
@@ -174,6 +176,10 @@ class LoadProcess:
         self._are_there = False
         self._refused = set()
         self._exception_log = ExceptionLog(logger)
+        logging.getLogger().removeFilter(self._uncaught_filter)
+        self._uncaught_filter = UncaughtFilter()
+        logging.getLogger().addFilter(self._uncaught_filter)
+        self._firing_time = FiringTime()
         self._abandoned, self._cut_off = [], None
         self._pacer, self._warmup_ns = Pacer(pacing), round(warmup_s * NS_PER_S)
         self._window_cpu_started = None
@@ -304,7 +310,7 @@ class LoadProcess:
             item = outbox.popleft()
             if isinstance(item, Batch):
                 self.account.add(item)
-                log_batch(self.environment, item)
+                log_batch(self.environment, item, self._firing_time)
             elif isinstance(item, Delays):
                 self.account.note_delays(item)
             elif isinstance(item, SessionEnded):

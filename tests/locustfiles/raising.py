@@ -9,12 +9,21 @@ from typing import Any
 
 # mypy: disable-error-code="type-var,override,no-untyped-call,untyped-decorator,arg-type"
 from gevent import GreenletExit
-from locust import constant
+from locust import constant, events
 
 from bench.load import SocketIOUser, task
 from bench.roundtrip import FOO_BAR_TO_SENDER
 
 numbers = count(1_000_000)
+
+if os.environ.get("LISTEN"):
+
+    @events.request.add_listener
+    def on_request(**_: Any) -> None:
+        until_s = time.perf_counter() + 0.05  # not a sleep, which would be gevent's
+        while time.perf_counter() < until_s:
+            pass
+        raise LookupError(f"in a listener, {next(numbers)}")
 
 
 class AtOnceUser(SocketIOUser):
@@ -36,6 +45,12 @@ class MistypedUser(SocketIOUser):
     @task
     async def wrong(self) -> None:
         await self.round_trip("say")
+
+
+class RightUser(SocketIOUser):
+    @task
+    async def right(self) -> None:
+        await self.round_trip(FOO_BAR_TO_SENDER)
 
 
 class NoFinalError(BaseException):
