@@ -370,6 +370,14 @@ def test_a_run_that_is_blocked_ends_when_it_is_asked_to(tmp_path: Path, signals:
 
 
 @pytest.mark.slow
+def test_a_task_that_reschedules_for_ever_lets_others_run(tmp_path: Path) -> None:
+    code, locust = run(tmp_path, "RescheduledUser", "-u", "2", "-r", "2", "-t", "2s", locustfile=RAISING)
+    assert code == 1
+    assert error_lines(locust.output) == ["nothing was sent: no task performed a round trip"]
+    assert not locust.result().partial
+
+
+@pytest.mark.slow
 def test_listeners_that_are_slower_than_the_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LISTEN", "1")
     statistics = tmp_path / "statistics"
@@ -391,5 +399,5 @@ def test_a_task_that_does_not_let_itself_be_cancelled(tmp_path: Path) -> None:
     assert code == 1
     result = locust.result()
     assert result.forced
-    assert result.partial_reason == "2 users do not end: a task does not let itself be cancelled"
+    assert result.partial_reason == "2 users did not end within 5 s of being cancelled"
     assert operation(result).ok == 2

@@ -296,7 +296,7 @@ class LoadProcess:
     def _give_up(self, session: Session) -> None:
         """Locust waits for the greenlet of a user that it stops, even for ever."""
         if session in self._members and self._accepting:  # else `drain` sees to it
-            self._cut_off = self._blocked() or "a user does not stop: its task does not let itself be cancelled"
+            self._cut_off = self._blocked() or f"a user did not end within {_ABORT_TIMEOUT_S:g} s of being cancelled"
             logger.error("%s", self._cut_off)
             self._forced = True
             self._abandon(session)
@@ -307,6 +307,8 @@ class LoadProcess:
         """Take what the engine's thread has handed over so far. What comes meanwhile is for the next turn."""
         outbox = self.engine.outbox
         for _ in range(len(outbox)):
+            if not outbox:
+                break  # a listener has let another turn run meanwhile
             item = outbox.popleft()
             if isinstance(item, Batch):
                 self.account.add(item)
@@ -445,8 +447,8 @@ class LoadProcess:
             self._is_stuck = True
         self.engine.flush()  # the loop does not any more, or cannot: a task has it
         self.turn()
-        users = "1 user does" if len(self._members) == 1 else f"{len(self._members)} users do"
-        self._cut_off = blocked or f"{users} not end: a task does not let itself be cancelled"
+        users = "1 user" if len(self._members) == 1 else f"{len(self._members)} users"
+        self._cut_off = blocked or f"{users} did not end within {_ABORT_TIMEOUT_S:g} s of being cancelled"
         for session in list(self._members):
             self._abandon(session)
         self.engine = Engine()

@@ -39,6 +39,7 @@ from locust.runners import MasterRunner, Runner, WorkerRunner
 from rich.console import Console
 
 from bench.load.account import NS_PER_S
+from bench.load.exceptions import cut
 from bench.load.locust_statistics import bound_errors
 from bench.load.merge import Merger
 from bench.load.options import (
@@ -653,7 +654,7 @@ def _nothing_measured(result: LoadResult) -> str | None:
 def _first_kinds(kinds: Sequence[str]) -> str:
     """A few of the kinds of errors, in a line."""
     more = len(kinds) - _KINDS_IN_A_LINE
-    return "; ".join(kinds[:_KINDS_IN_A_LINE]) + (f"; and {more} more kinds of errors" if more > 0 else "")
+    return cut("; ".join(kinds[:_KINDS_IN_A_LINE])) + (f"; and {more} more kinds of errors" if more > 0 else "")
 
 
 def _exceptions(result: LoadResult) -> str | None:

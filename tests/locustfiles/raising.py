@@ -10,6 +10,7 @@ from typing import Any
 # mypy: disable-error-code="type-var,override,no-untyped-call,untyped-decorator,arg-type"
 from gevent import GreenletExit
 from locust import constant, events
+from locust.exception import RescheduleTaskImmediately
 
 from bench.load import SocketIOUser, task
 from bench.roundtrip import FOO_BAR_TO_SENDER
@@ -51,6 +52,12 @@ class RightUser(SocketIOUser):
     @task
     async def right(self) -> None:
         await self.round_trip(FOO_BAR_TO_SENDER)
+
+
+class RescheduledUser(SocketIOUser):
+    @task
+    async def again(self) -> None:
+        raise RescheduleTaskImmediately
 
 
 class NoFinalError(BaseException):
