@@ -1,16 +1,20 @@
 """What goes wrong under load is counted, said in one line, and ends with the right exit code."""
 
+import json
 import os
+import re
 import signal
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import psutil
 import pytest
-from locust_process import CONNECT, LOCUSTFILES, LocustProcess, answered, operation, run, wait_until
+from locust_process import CONNECT, LIMIT_S, LOCUSTFILES, LocustProcess, answered, operation, run, wait_until
 
+from bench.results.model import LoadResult
 from bench.server import ServerProcess
 
 APPS = Path(__file__).parent / "apps"
@@ -181,3 +185,219 @@ def test_a_task_that_does_not_await_is_refused(tmp_path: Path) -> None:
     assert error_lines(locust.output) == [
         "BlockingUser.foo_bar is not `async def`: the tasks of a SocketIOUser are coroutines"
     ]
+
+
+REFUSED_USERS = 150
+
+
+@pytest.mark.parametrize("processes", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_refusals_with_an_id_are_one_kind_of_error(tmp_path: Path, processes: int) -> None:
+    more = ["--processes", "2"] if processes > 1 else []
+    with ServerProcess("refusing:by_id", directory=APPS) as server:
+        code, locust = run(tmp_path, "--host", server.url, "-u", "20", "-r", "20", "-t", "2s", *more)
+    assert code == 1
+    row = operation(locust.result(), CONNECT)
+    assert len(row.errors) == 1
+    assert row.error_count >= 20
+    (line,) = error_lines(locust.output)
+    assert "no place for …, HTTP 503" in line
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("processes", [1, 2])
+def test_errors_that_all_differ_are_kept_by_the_fifty(tmp_path: Path, processes: int) -> None:
+    more = ["--processes", "2"] if processes > 1 else []
+    users = ("-u", str(REFUSED_USERS), "-r", str(REFUSED_USERS))
+    with ServerProcess("refusing:by_word", directory=APPS) as server:
+        code, locust = run(tmp_path, "--host", server.url, *users, "-t", "6s", *more)
+    assert code == 1
+    row = operation(locust.result(), CONNECT)
+    assert len(row.errors) == 51
+    assert row.error_count == row.sent - row.unfinished >= REFUSED_USERS
+    (rest,) = [kind for kind in row.errors if kind.startswith("other errors (")]
+    assert row.errors[rest] == row.error_count - 50
+    (line,) = error_lines(locust.output)
+    assert len(line) < 500
+    assert line.endswith("; and 48 more kinds of errors")
+    assert locust.output.count("no place for") <= 3 + 50 + 2 * 50, "in the line, our table and Locust's report"
+
+
+RAISING = LOCUSTFILES / "raising.py"
+
+
+def exceptions(result: LoadResult) -> dict[str, int]:
+    """The counts of its exceptions, by their texts without the lines."""
+    return {re.sub(r"\.py:\d+", "", found.text): found.count for found in result.exceptions}
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        (),
+        pytest.param(("--rate", "2000"), id="open"),
+        pytest.param(("--processes", "2"), id="workers", marks=pytest.mark.slow),
+        pytest.param(("--stop-timeout", "1"), id="stop-timeout", marks=pytest.mark.slow),
+    ],
+)
+def test_a_task_that_raises_at_once(tmp_path: Path, more: tuple[str, ...]) -> None:
+    code, locust = run(tmp_path, "AtOnceUser", "-u", "10", "-r", "10", "-t", "3s", *more, locustfile=RAISING)
+    assert code == 1
+    kind = "ZeroDivisionError: of the user's own making, id … (raising in wrong)"
+    (counted,) = exceptions(locust.result()).items()
+    assert counted[0] == kind
+    assert counted[1] >= 10
+    processes = 2 if "--processes" in more else 1
+    assert locust.output.count("Traceback") == processes
+    assert len(error_lines(locust.output)) <= 2 * processes + 2
+    again = re.findall(r"(\d+) more of: ZeroDivisionError", locust.output)
+    assert processes + sum(map(int, again)) == counted[1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("more", [(), ("--rate", "200")])
+@pytest.mark.parametrize(
+    ("user", "kind"),
+    [
+        ("AfterReplyUser", "AssertionError: a reply (raising in wrong)"),
+        ("MistypedUser", "AttributeError: 'str' object"),
+    ],
+)
+def test_a_task_that_is_wrong(tmp_path: Path, user: str, kind: str, more: tuple[str, ...]) -> None:
+    code, locust = run(tmp_path, user, "-u", "3", "-r", "3", "-t", "2s", *more, locustfile=RAISING)
+    assert code == 1
+    ((text, number),) = exceptions(locust.result()).items()
+    assert text.startswith(kind)
+    assert number >= 3
+    assert locust.output.count("Traceback") == 1
+
+
+@pytest.mark.parametrize("more", [(), pytest.param(("--rate", "50"), marks=pytest.mark.slow)])
+def test_what_ends_a_program_elsewhere_is_an_exception_of_the_task(tmp_path: Path, more: tuple[str, ...]) -> None:
+    code, locust = run(tmp_path, "ExitingUser", "-u", "1", "-r", "1", "-t", "3s", *more, locustfile=RAISING)
+    assert code == 1
+    result = locust.result()
+    in_task = ("KeyboardInterrupt", "GreenletExit", "CancelledError", "NoFinalError", "TimeoutError")
+    assert exceptions(result) == {
+        **{f"{name}: on purpose (raising in leave)": 1 for name in in_task},
+        "SystemExit: 5 (raising in leave)": 1,
+        "CancelledError (raising in leave)": 1,
+        "SystemExit: beside (raising in exit)": 1,
+    }
+    assert operation(result).ok > 0, "the user has gone on"
+    assert not result.partial
+    assert not result.forced
+
+
+def test_exceptions_between_tasks(tmp_path: Path) -> None:
+    code, locust = run(tmp_path, "LifeUser", "-u", "2", "-r", "2", "-t", "2s", locustfile=RAISING)
+    assert code == 1
+    result = locust.result()
+    counts = exceptions(result)
+    assert set(counts) == {
+        "LookupError: in wait_time (raising in wait_time)",
+        "SystemExit: in on_stop (raising in on_stop)",
+    }
+    assert counts["SystemExit: in on_stop (raising in on_stop)"] == 2
+    assert counts["LookupError: in wait_time (raising in wait_time)"] == operation(result).ok
+
+
+def test_on_start_that_raises(tmp_path: Path) -> None:
+    code, locust = run(tmp_path, "NoStartUser", "-u", "20", "-r", "20", "-t", "1s", locustfile=RAISING)
+    assert code == 1
+    assert exceptions(locust.result()) == {"KeyboardInterrupt: in on_start (raising in on_start)": 20}
+    assert locust.output.count("Traceback") == 1
+
+
+def test_event_handlers_that_raise_all_the_time(tmp_path: Path) -> None:
+    with ServerProcess("flooding:app", directory=APPS) as server:
+        arguments = ("--host", server.url, "-u", "3", "-r", "3", "-t", "3s")
+        code, locust = run(tmp_path, "HearingUser", *arguments, locustfile=RAISING)
+    assert code == 1
+    result = locust.result()
+    row = operation(result)
+    assert row.ok > 0
+    assert row.error_count == 0, "the connections have survived it"
+    assert exceptions(result) == {
+        "LookupError: no news in … (raising in on_news)": 100 * row.ok,
+        "SystemExit: in a handler (raising in on_news)": 100 * row.ok,
+    }
+    assert locust.output.count("Traceback") == 2
+    assert len(error_lines(locust.output)) < 10
+
+
+@pytest.mark.parametrize(
+    ("seconds", "more"),
+    [
+        (None, ()),
+        pytest.param("60", (), id="sleep", marks=pytest.mark.slow),
+        pytest.param(None, ("--processes", "2"), id="workers", marks=pytest.mark.slow),
+        pytest.param(None, ("--rate", "50"), id="open", marks=pytest.mark.slow),
+        pytest.param(None, ("--stop-timeout", "30"), id="stop-timeout", marks=pytest.mark.slow),
+    ],
+)
+def test_a_task_that_never_gives_control_back(
+    tmp_path: Path, seconds: str | None, more: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if seconds is not None:
+        monkeypatch.setenv("SLEEP", seconds)
+    code, locust = run(tmp_path, "EndlessUser", "-u", "2", "-r", "2", "-t", "2s", *more, locustfile=RAISING)
+    assert code == 1
+    result = locust.result()
+    assert result.forced
+    assert result.partial
+    assert re.fullmatch(
+        r"the engine's event loop has been blocked for \d+ s by a task: raising\.py:\d+ in spin",
+        str(result.partial_reason),
+    )
+    row = operation(result)
+    assert row.ok >= 1
+    assert operation(result, CONNECT).sent == 2
+    assert "no user was started" not in locust.output
+    assert "Traceback" not in locust.output
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("signals", [(signal.SIGINT, signal.SIGINT), (signal.SIGTERM,)])
+def test_a_run_that_is_blocked_ends_when_it_is_asked_to(tmp_path: Path, signals: tuple[signal.Signals, ...]) -> None:
+    with LocustProcess(tmp_path, "EndlessUser", "-u", "2", "-r", "2", locustfile=RAISING) as locust:
+        locust.wait_for_output("has been blocked for")
+        for number in signals:
+            locust.process.send_signal(number)
+            time.sleep(0.2)
+        assert locust.wait() == 1
+    assert locust.result().forced
+    assert "Traceback" not in locust.output
+
+
+@pytest.mark.slow
+def test_a_task_that_reschedules_for_ever_lets_others_run(tmp_path: Path) -> None:
+    code, locust = run(tmp_path, "RescheduledUser", "-u", "2", "-r", "2", "-t", "2s", locustfile=RAISING)
+    assert code == 1
+    assert error_lines(locust.output) == ["nothing was sent: no task performed a round trip"]
+    assert not locust.result().partial
+
+
+@pytest.mark.slow
+def test_listeners_that_are_slower_than_the_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LISTEN", "1")
+    statistics = tmp_path / "statistics"
+    arguments = ("RightUser", "-u", "2", "-r", "2", "-t", "3s", "--json-file", str(statistics))
+    _, locust = run(tmp_path, *arguments, locustfile=RAISING)
+    result = locust.result()
+    assert operation(result).ok * 0.05 > LIMIT_S / 2, "to fire all of them takes longer than is waited for here"
+    locusts = {
+        entry["name"]: entry["num_requests"] for entry in json.loads(statistics.with_suffix(".json").read_text())
+    }
+    assert locusts == {row.name: row.sent for row in result.operations}
+    assert locust.output.count("listeners of events.request are slower") == 1
+    assert locust.output.count("LookupError: in a listener") <= 5
+
+
+@pytest.mark.slow
+def test_a_task_that_does_not_let_itself_be_cancelled(tmp_path: Path) -> None:
+    code, locust = run(tmp_path, "UncancellableUser", "-u", "2", "-r", "2", "-t", "1s", locustfile=RAISING)
+    assert code == 1
+    result = locust.result()
+    assert result.forced
+    assert result.partial_reason == "2 users did not end within 5 s of being cancelled"
+    assert operation(result).ok == 2

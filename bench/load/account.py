@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from bench.load.exceptions import KindCounts, Raised
 from bench.load.recording import TIMEOUT, UNSCHEDULED, Batch, Delays, Failure
 from bench.load.verdict import STANDSTILL_NS
 from bench.timing.histogram import Histogram, buckets_of, counted
@@ -57,6 +58,9 @@ class OperationReport(BaseModel):
     ok: int
     timeouts: int
     errors: dict[str, int]
+    """The most frequent."""
+    other_errors: int
+    other_error_texts: int
     unfinished: int
     late: int
     window_ok: int
@@ -134,6 +138,12 @@ class Report(BaseModel):
     """By a task's key: the operation that it begins with, of all tasks of which this process knows it."""
     operations: list[OperationReport]
     seconds: list[SecondReport]
+    exceptions: dict[str, int]
+    """The most frequent that users' own code raised."""
+    other_exceptions: int
+    other_exception_texts: int
+    cut_off: str | None
+    """Why sessions did not end, where they did not."""
 
 
 class _Operation:
@@ -141,7 +151,8 @@ class _Operation:
         self.name = name
         self.task = task
         self.ok = 0
-        self.failed: Counter[str] = Counter()
+        self.timeouts = 0
+        self.errors = KindCounts()
         self.dropped: Counter[str] = Counter()
         """By reason."""
         self.window_ok = 0
@@ -191,6 +202,7 @@ class Account:
         self._apart = apart
         self._operations: dict[tuple[str, str], _Operation] = {}
         """By name and, where only the task is known, its key."""
+        self._exceptions = KindCounts()
         self._seconds: dict[int, _Second] = {}
         self._changed: set[int] = set()
         self._unsettled: set[int] = set()
@@ -202,7 +214,10 @@ class Account:
         sent, received = times[0::2], times[1::2]
         service = received - sent
         operation.ok += len(sent)
-        operation.failed.update(failure.kind for failure in batch.failures)
+        if batch.failures:
+            kinds = Counter(failure.kind for failure in batch.failures)
+            operation.timeouts += kinds.pop(TIMEOUT, 0)
+            operation.errors.add(kinds)
         if batch.operation == self._apart:
             operation.service.record(service)
             operation.window_failed += len(batch.failures)
@@ -279,6 +294,13 @@ class Account:
         for second, _ in _numbers(sent_in):
             self._second(second).send_lateness.record(lateness[sent_in == second])
 
+    def add_exceptions(self, raised: Raised) -> None:
+        """Count what users' own code raised."""
+        if raised.texts:
+            self._exceptions.add_rest(raised.count, raised.texts)
+        else:
+            self._exceptions.add({raised.kind: raised.count})
+
     def note_delays(self, delays: Delays) -> None:
         """Count how late the loop itself was."""
         for times_ns, of in ((delays.loop_lag, "loop_lag"), (delays.queueing, "queueing")):
@@ -335,6 +357,7 @@ class Account:
         window_cpu_ns: int | None = None,
         final: bool = False,
         forced: bool = False,
+        cut_off: str | None = None,
     ) -> Report:
         """The account so far. `unfinished` are the emissions, by operation, that nobody knows the end of (yet).
 
@@ -343,6 +366,7 @@ class Account:
         for name in unfinished:
             self._operation(name)
         changed, self._changed = self._changed, set()
+        exceptions, other_exceptions, other_exception_texts = self._exceptions.most_frequent()
         return Report(
             final=final,
             forced=forced,
@@ -356,6 +380,10 @@ class Account:
                 for (name, task), operation in self._operations.items()
             ],
             seconds=[self._second_report(second) for second in sorted(changed)],
+            exceptions=exceptions,
+            other_exceptions=other_exceptions,
+            other_exception_texts=other_exception_texts,
+            cut_off=cut_off,
         )
 
     def _operation(self, name: str, task: str = "") -> _Operation:
@@ -365,14 +393,15 @@ class Account:
         return operation
 
     def _operation_report(self, operation: _Operation, unfinished: int, late: int) -> OperationReport:
-        errors = dict(operation.failed)
-        timeouts = errors.pop(TIMEOUT, 0)
+        errors, other_errors, other_error_texts = operation.errors.most_frequent()
         return OperationReport(
             name=operation.name,
             task=operation.task,
             ok=operation.ok,
-            timeouts=timeouts,
+            timeouts=operation.timeouts,
             errors=errors,
+            other_errors=other_errors,
+            other_error_texts=other_error_texts,
             unfinished=unfinished,
             late=late,
             window_ok=operation.window_ok,

@@ -15,17 +15,18 @@ import time
 from array import array
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import chain
 from time import perf_counter_ns
 from typing import Any
 
 import gevent
 import gevent.event
+import greenlet
 import uvloop
 from gevent import monkey
 
 from bench.load.alarm import Alarm
+from bench.load.exceptions import Exceptions, Raised, folded, kind_of, place_in
 from bench.load.recording import Batch, Delays, OperationLog
 
 FLUSH_INTERVAL_S = 1.0
@@ -38,14 +39,7 @@ _PROBE_INTERVAL_NS = 10_000_000
 _SWITCH_INTERVAL_S = 0.0002
 
 _start_new_thread: Callable[..., int] = monkey.get_original("_thread", "start_new_thread")
-
-
-@dataclass(frozen=True)
-class LoopError:
-    """An exception that nobody caught in the engine's loop, such as one in a user's event handler."""
-
-    message: str
-    exception: BaseException | None
+_get_ident: Callable[[], int] = monkey.get_original("_thread", "get_ident")
 
 
 class Engine:
@@ -53,14 +47,21 @@ class Engine:
 
     def __init__(self) -> None:
         self.outbox: deque[Any] = deque()
-        """What the gevent side has to know, oldest first: Batch, LoopError, and what the sessions append."""
+        """What the gevent side has to know, oldest first: Batch, Raised, and what the sessions append."""
         self.told = gevent.event.Event()
         """Set when there is something new in the outbox."""
         self._watcher: Any = None
         self.breakdown = False
         """Whether replies tell when they were handled."""
+        self.beats = 0
+        """Counts on as long as the loop goes round."""
         self._logs: dict[str, OperationLog] = {}
         self._task_logs: dict[str, OperationLog] = {}
+        self._exceptions = Exceptions()
+        self._escaped: BaseException | None = None
+        """The last that asyncio lets out of the loop: it comes twice, as what a task ended with and from the loop."""
+        self._thread: int | None = None
+        self._greenlet: Any = None
         self.queueing: array[int] = array("q")
         """See recording.Delays, and so the next."""
         self.waits: array[int] = array("q")
@@ -84,10 +85,10 @@ class Engine:
         self._loop.call_soon(self._set_probe)
         _start_new_thread(self._run, (self._loop,))
 
-    def stop(self, timeout_s: float = 5.0) -> None:
-        """End the thread and wait for it. Called from a greenlet."""
+    def stop(self, timeout_s: float = 5.0) -> bool:
+        """End the thread and wait for it; returns whether it has ended. Called from a greenlet."""
         if self._loop is None:
-            return
+            return True
         self.submit(self._loop.stop)
         give_up_at = time.monotonic() + timeout_s
         while not self._ended and time.monotonic() < give_up_at:
@@ -95,9 +96,11 @@ class Engine:
         self._loop = None
         if self._ended:
             self._watcher.close()
+            self._watcher = None
             if self._probe is not None:
                 self._probe.close()
                 self._probe = None
+        return self._ended
 
     def submit(self, function: Callable[..., Any], *arguments: Any) -> None:
         """Have the loop call a function soon. From any thread; the engine must be running."""
@@ -107,7 +110,19 @@ class Engine:
     def tell(self, *items: Any) -> None:
         """Have the gevent side know something. In the engine's thread."""
         self.outbox.extend(items)
-        self._watcher.send()
+        if self._watcher is not None:
+            self._watcher.send()
+
+    def raised(self, error: BaseException, holder: Any = None) -> None:
+        """Note that a user's own code has raised an exception. In the engine's thread.
+
+        A flood of them is counted here and handed over with the next flush: nobody could take them each by each.
+        """
+        if isinstance(error, (SystemExit, KeyboardInterrupt)):
+            if error is self._escaped:
+                return
+            self._escaped = error
+        self._note_raised(kind_of(error), error, holder)
 
     def log(self, operation: str) -> OperationLog:
         """The log of an operation. In the engine's thread."""
@@ -124,16 +139,25 @@ class Engine:
         return log
 
     def flush(self) -> None:
-        """Hand over what was noted so far. In the engine's thread."""
+        """Hand over what was noted so far. In the engine's thread; after `stop`, in any."""
         logs = chain(self._logs.values(), self._task_logs.values())
-        items: list[Batch | Delays] = [batch for log in logs if (batch := log.flush()) is not None]
+        items: list[Batch | Delays | Raised] = [batch for log in logs if (batch := log.flush()) is not None]
+        items += self._exceptions.take()
         if self._loop_lag or self.queueing or self.waits:
             items.append(Delays(self._loop_lag, self.queueing, self.waits))
             self._loop_lag, self.queueing, self.waits = array("q"), array("q"), array("q")
         if items:
             self.tell(*items)
 
+    def place(self) -> str | None:
+        """Where in the users' own code the loop's thread is at the moment. From any thread."""
+        frame = sys._current_frames().get(self._thread or 0)
+        if self._greenlet is not None and self._greenlet.gr_frame is not None:
+            frame = self._greenlet.gr_frame  # it sleeps as gevent does: another greenlet of the thread waits for that
+        return place_in(frame)
+
     def _flush_regularly(self) -> None:
+        self.beats += 1
         self.flush()
         assert self._loop is not None
         self._loop.call_later(FLUSH_INTERVAL_S, self._flush_regularly)
@@ -146,18 +170,34 @@ class Engine:
         self._probe.set(self._probe_ns)
 
     def _note_lag(self) -> None:
+        self.beats += 1
         now_ns = perf_counter_ns()
         self._loop_lag.append(now_ns)
         self._loop_lag.append(now_ns - self._probe_ns)
         self._set_probe()
 
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._thread, self._greenlet = _get_ident(), greenlet.getcurrent()
         asyncio.set_event_loop(loop)
         try:
-            loop.run_forever()
+            while True:
+                try:
+                    loop.run_forever()
+                    break
+                except BaseException as error:  # SystemExit and the like, raised by a task that a user's task created
+                    self.raised(error)
         finally:
             asyncio.set_event_loop(None)
             self._ended = True
 
     def _note_exception(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        self.tell(LoopError(context.get("message", ""), context.get("exception")))
+        error = context.get("exception")
+        if error is not None:
+            self.raised(error)
+        else:
+            self._note_raised(folded(context.get("message", "")), None)
+
+    def _note_raised(self, kind: str, error: BaseException | None, holder: Any = None) -> None:
+        at_once = self._exceptions.note(kind, error, holder)
+        if at_once is not None:
+            self.tell(at_once)

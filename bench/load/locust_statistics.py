@@ -9,6 +9,7 @@ beside it would count twice. Runs on the gevent side.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -19,11 +20,19 @@ from locust.env import Environment
 from locust.stats import RequestStats, StatsEntry, StatsError
 from numpy.typing import NDArray
 
+from bench.load.exceptions import MOST_KINDS, OTHER_ERRORS
 from bench.load.recording import UNSCHEDULED, Batch
 from bench.timing.histogram import counted
 
 REQUEST_TYPE = "SIO"
 """What Locust shows as the type of our operations."""
+
+logger = logging.getLogger(__name__)
+
+_FIRING_SHARE = 0.8
+_MOST_FIRING_S = 1.0
+"""Of this process's time, what listeners may take on average, and how much more at once."""
+_LOOK_EACH = 16
 
 _NS_PER_MS = 1_000_000
 _NS_PER_S = 1_000_000_000
@@ -37,12 +46,65 @@ class OperationFailed(Exception):
         return str(self)
 
 
-def log_batch(environment: Environment, batch: Batch) -> None:
-    """Put a batch into the statistics of `environment`, or fire its samples to whoever listens."""
+class FiringTime:
+    """How long whoever listens to requests may take: nearly all of the time, or the run would end long after its load.
+
+    What is not fired is in the statistics all the same.
+    """
+
+    def __init__(self) -> None:
+        self._left_s = _MOST_FIRING_S
+        self._since_s = time.monotonic()
+        self._is_told = False
+
+    def is_left(self) -> bool:
+        """Whether there is time to fire another sample."""
+        now_s = time.monotonic()
+        self._left_s = min(_MOST_FIRING_S, self._left_s + _FIRING_SHARE * (now_s - self._since_s))
+        self._since_s = now_s
+        return self._left_s > 0
+
+    def took(self, seconds: float) -> None:
+        """Firing took so long."""
+        self._left_s -= seconds
+
+    def tell(self) -> None:
+        """Log once that there was too little time."""
+        if not self._is_told:
+            self._is_told = True
+            logger.warning(
+                "listeners of events.request are slower than the load: they do not hear of all requests, which are in "
+                "the statistics all the same"
+            )
+
+
+def log_batch(environment: Environment, batch: Batch, firing_time: FiringTime | None = None) -> None:
+    """Put a batch into the statistics of `environment`, or fire its samples to whoever listens, if there is time."""
     if _somebody_else_listens(environment):
-        _fire(environment, batch)
+        fired = _fire(environment, batch, firing_time)
+        if fired < len(batch.completed) // 2 + len(batch.failures) + sum(map(len, batch.dropped.values())):
+            _extend(environment.stats, _without(batch, fired))
     else:
         _extend(environment.stats, batch)
+    if batch.failures:
+        bound_errors(environment.stats)
+
+
+def bound_errors(stats: RequestStats) -> None:
+    """Keep the most frequent errors of each of our operations, and put the rest together.
+
+    A worker starts anew with each report, so a master has to bound what all reports come to.
+    """
+    kinds: dict[str, list[str]] = {}
+    for key, error in stats.errors.items():
+        if error.method == REQUEST_TYPE:
+            kinds.setdefault(error.name, []).append(key)
+    for operation, keys in kinds.items():
+        if len(keys) <= 2 * MOST_KINDS:
+            continue
+        keys.sort(key=lambda key: stats.errors[key].occurrences, reverse=True)
+        rest = sum(stats.errors.pop(key).occurrences for key in keys[MOST_KINDS:])
+        _error(stats, operation, OTHER_ERRORS).occurrences += rest
 
 
 def _somebody_else_listens(environment: Environment) -> bool:
@@ -53,14 +115,41 @@ def _somebody_else_listens(environment: Environment) -> bool:
     )
 
 
-def _fire(environment: Environment, batch: Batch) -> None:
+def _without(batch: Batch, fired: int) -> Batch:
+    """The batch without its first samples: successes, failures, and what was dropped, in this order."""
+    succeeded = len(batch.completed) // 2
+    failed = max(0, fired - succeeded)
+    left = max(0, failed - len(batch.failures))
+    dropped = {}
+    for reason, times_ns in batch.dropped.items():
+        if left < len(times_ns):
+            dropped[reason] = times_ns[left:]
+        left = max(0, left - len(times_ns))
+    return batch._replace(
+        completed=batch.completed[2 * fired :],
+        intended=batch.intended[fired:],
+        failures=batch.failures[failed:],
+        dropped=dropped,
+    )
+
+
+def _fire(environment: Environment, batch: Batch, firing_time: FiringTime | None) -> int:
+    """Fire the samples one by one, as long as there is time; returns how many."""
     wall_offset_ns = time.time_ns() - time.perf_counter_ns()
     began, ended = _times(batch)
     kinds = [""] * (len(batch.completed) // 2) + [failure.kind for failure in batch.failures]
     samples = list(zip(began.tolist(), ended.tolist(), kinds, strict=True))
     for reason, times_ns in batch.dropped.items():
         samples += [(wanted_ns, None, f"dropped: {reason}") for wanted_ns in times_ns]
-    for began_ns, ended_ns, kind in samples:
+    started_s = time.monotonic()
+    for fired, (began_ns, ended_ns, kind) in enumerate(samples):
+        if firing_time is not None and not fired % _LOOK_EACH:
+            now_s = time.monotonic()
+            firing_time.took(now_s - started_s)
+            started_s = now_s
+            if not firing_time.is_left():
+                firing_time.tell()
+                return fired
         environment.events.request.fire(
             request_type=REQUEST_TYPE,
             name=batch.operation,
@@ -72,6 +161,9 @@ def _fire(environment: Environment, batch: Batch) -> None:
             response=None,
             url=None,
         )
+    if firing_time is not None:
+        firing_time.took(time.monotonic() - started_s)
+    return len(samples)
 
 
 def _times(batch: Batch) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bench.load.account import NS_PER_S, OperationReport, Report, SecondReport
+from bench.load.exceptions import OTHER_ERRORS, OTHER_EXCEPTIONS, KindCounts, with_rest
 from bench.load.trust import generator, p99_us
 from bench.results.model import (
     LEGS,
@@ -27,6 +28,7 @@ from bench.results.model import (
     Second,
     SecondTimes,
     StageFigures,
+    TaskException,
     Window,
 )
 from bench.timing.arrivals import RateProfile, Stage
@@ -61,6 +63,22 @@ class Merger:
     def forced(self) -> bool:
         """Whether any process was ended by force."""
         return any(received.report.forced for received in self.processes.values())
+
+    @property
+    def cut_off(self) -> list[str]:
+        """Why sessions did not end, of each process where some did not."""
+        found = (received.report.cut_off for received in self.processes.values())
+        return list(dict.fromkeys(reason for reason in found if reason))
+
+    def exceptions(self) -> tuple[TaskException, ...]:
+        """What users' own code raised, the most frequent first and the rest together."""
+        kinds = KindCounts()
+        for received in self.processes.values():
+            report = received.report
+            kinds.add(report.exceptions)
+            kinds.add_rest(report.other_exceptions, report.other_exception_texts)
+        counts = with_rest(*kinds.most_frequent(), OTHER_EXCEPTIONS)
+        return tuple(TaskException(text=text, count=number) for text, number in counts.items())
 
     def window(self, fallback_end_ns: int, warmup_s: float) -> Window:
         """The steady window. Where a process never got into it, it is empty, at `fallback_end_ns` after the start."""
@@ -169,7 +187,7 @@ def _operation(
     name: str, parts: Iterable[tuple[Report, OperationReport]], timeout_us: float, end_ns: int, apart: bool
 ) -> Operation:
     ok = timeouts = unfinished = late = failed = dropped = window_dropped = 0
-    errors: Counter[str] = Counter()
+    errors = KindCounts()
     dropped_because: Counter[str] = Counter()
     service, response = Histogram(), Histogram()
     is_open = False
@@ -184,7 +202,8 @@ def _operation(
         failed += part.window_failed
         dropped += part.dropped
         window_dropped += part.window_dropped
-        errors.update(part.errors)
+        errors.add(part.errors)
+        errors.add_rest(part.other_errors, part.other_error_texts)
         dropped_because.update(part.dropped_because)
         service.merge(part.service.restored())
         for leg, stored in zip(legs, part.breakdown, strict=False):
@@ -195,7 +214,7 @@ def _operation(
         if report.window_start_ns is not None and report.window_start_ns < end_ns:
             has_window = True
             per_s += part.window_ok * NS_PER_S / (end_ns - report.window_start_ns)
-    sent = ok + timeouts + sum(errors.values()) + unfinished
+    sent = ok + timeouts + errors.total + unfinished
     # Beyond which time a censored figure lies: the timeout where there were any, else all that was seen, if anything.
     timeout_limit_us = timeout_us if timeouts else None
     return Operation(
@@ -206,7 +225,7 @@ def _operation(
         sent=sent,
         ok=ok,
         timeouts=timeouts,
-        errors=dict(errors.most_common()),
+        errors=with_rest(*errors.most_frequent(), OTHER_ERRORS),
         unfinished=unfinished,
         late=late,
         throughput_per_s=per_s if has_window and not apart else None,

@@ -96,8 +96,8 @@ class OpenTasks:
     """Takes arrivals for one session; a `pacing.Taker`."""
 
     def __init__(self, session: Session, stream: Stream) -> None:
-        self.uncaught: Exception | None = None
-        """What a task raised, where that ends the user."""
+        self.uncaught = False
+        """Whether a task raised what ends the user."""
         self._session = session
         self._user = session.user
         self._stream = stream
@@ -206,19 +206,20 @@ class OpenTasks:
             await arrival.task(self._user)
         except (RescheduleTask, InterruptTaskSet):
             pass
-        except asyncio.CancelledError:
-            reason = _CUT_OFF
         except (ClientError, RoundTripFailed) as error:
             reason = _raised(error)
         except (StopUser, StopTest):
             self._session.request_stop()
-        except Exception as error:
-            reason = _raised(error)
-            try:
-                self._session.task_raised(self._user, error)
-            except Exception:
-                self.uncaught = error
-                self._session.request_stop()
+        except GeneratorExit:
+            raise
+        except BaseException as error:
+            reason = _CUT_OFF if isinstance(error, asyncio.CancelledError) else _raised(error)
+            if not (isinstance(error, asyncio.CancelledError) and self._session.is_cancelled()):
+                try:
+                    self._session.task_raised(self._user, error)
+                except BaseException:
+                    self.uncaught = True
+                    self._session.request_stop()
         if arrival.intended_ns and (reason := arrival.refusal or reason):
             self._drop(arrival, reason)
 
@@ -256,5 +257,5 @@ class OpenTasks:
         log.drop(arrival.intended_ns, reason)
 
 
-def _raised(error: Exception) -> str:
+def _raised(error: BaseException) -> str:
     return f"its task raised {type(error).__name__} before it was sent"

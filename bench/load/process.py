@@ -10,7 +10,6 @@ import gc
 import logging
 import secrets
 import time
-import traceback
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,11 +22,12 @@ import gevent
 from locust.env import Environment
 
 from bench.load.account import NS_PER_S, Account, Report
-from bench.load.engine import Engine, LoopError
-from bench.load.locust_statistics import log_batch
+from bench.load.engine import Engine
+from bench.load.exceptions import ExceptionLog, Raised, UncaughtFilter
+from bench.load.locust_statistics import FiringTime, log_batch
 from bench.load.pacing import WHOLE, Pacer, Pacing
 from bench.load.recording import CONNECT, Batch, Delays
-from bench.load.session import Refused, Session, SessionEnded, Shared, TaskRaised
+from bench.load.session import Refused, Session, SessionEnded, Shared
 from bench.roundtrip import tokens
 from bench.timing.arrivals import Share
 
@@ -58,6 +58,21 @@ _LAST_USERS_S = 1.0
 _ABORT_TIMEOUT_S = 5.0
 """How long sessions may take to end by force: closing a connection takes a second at most."""
 
+_BLOCKED_S = 5.0
+"""An engine whose loop has stood still for so long is not waited for any more: a task does not give control back."""
+
+_MOST_BETWEEN_LOOKS_S = 1.0
+"""The loop is looked at more often. Where it is not, the whole process, or machine, stood still."""
+
+_SURELY_BLOCKED_S = 1.0
+_STOP_STUCK_TIMEOUT_S = 1.0
+
+_TURN_PAUSE_S = 0.001
+"""Between two turns, so that a flood from the engine does not keep the gevent side from everything else."""
+
+_MOST_TOLD_PER_ITEM = 20
+"""How often Locust is told of exceptions of one kind that came together; it is told of each by itself."""
+
 
 @dataclass(frozen=True)
 class SendingEnded:
@@ -78,11 +93,10 @@ class UserGreenlet(gevent.Greenlet):  # type: ignore[misc]  # gevent is not type
         super().__init__(self._end, user)  # Locust finds the user in the greenlet's first argument
         self._process = process
         self.session: Session | None = None
-        self._error: BaseException | None = None
 
-    def session_ended(self, error: BaseException | None) -> None:
+    def session_ended(self) -> None:
         """The session is over: so is the user."""
-        self.session, self._error = None, error
+        self.session = None
         self.start()
 
     def kill(self, exception: Any = gevent.GreenletExit, block: bool = True, timeout: float | None = None) -> None:
@@ -95,8 +109,7 @@ class UserGreenlet(gevent.Greenlet):  # type: ignore[misc]  # gevent is not type
             self.join(timeout)
 
     def _end(self, _user: SocketIOUser) -> None:
-        if self._error is not None:
-            raise self._error
+        """An exception that ended the session has been told already, once for all users that it ended."""
 
 
 class LoadProcess:
@@ -124,6 +137,18 @@ class LoadProcess:
         self._are_there = False
         self._has_users = False
         self._refused: set[Refused] = set()
+        self._exception_log = ExceptionLog(logger)
+        self._uncaught_filter = UncaughtFilter()
+        self._firing_time = FiringTime()
+        self._abandoned: list[Session] = []
+        """Sessions that did not end, not even by force."""
+        self._cut_off: str | None = None
+        """Why they did not."""
+        self._beat = 0, 0.0, 0.0
+        """The loop's last beat that was seen; since when it is the last, and when that was looked at."""
+        self._is_blocked_told = False
+        self._is_stuck = False
+        """Whether there is a thread that will not end."""
         self._pacer = Pacer(Pacing())
         self._warmup_ns = 0
         self._window_cpu_started: tuple[int, int] | None = None
@@ -155,11 +180,19 @@ class LoadProcess:
         self._accepting, self._spawned, self._forced = True, False, False
         self._are_there = False
         self._refused = set()
+        self._exception_log = ExceptionLog(logger)
+        logging.getLogger().removeFilter(self._uncaught_filter)
+        self._uncaught_filter = UncaughtFilter()
+        logging.getLogger().addFilter(self._uncaught_filter)
+        self._firing_time = FiringTime()
+        self._abandoned, self._cut_off = [], None
         self._pacer, self._warmup_ns = Pacer(pacing), round(warmup_s * NS_PER_S)
         self._window_cpu_started = None
         self._window_cpu_ns = None
         self._noted = started_ns, process_time_ns()
         self.engine.start()
+        now_s = time.monotonic()
+        self._beat = self.engine.beats, now_s, now_s
         if self._turning is None:
             self._turning = gevent.spawn(self._turn_regularly)
 
@@ -200,7 +233,10 @@ class LoadProcess:
             for session in list(self._members):
                 self.engine.submit(session.abort)
             self._wait_for_sessions(_ABORT_TIMEOUT_S, even_forced=True)
+        if self._members:
+            self._abandon_sessions()
         self.turn()
+        self._exception_log.summarise(time.monotonic(), at_once=True)
 
     def force(self) -> None:
         """Cut the draining short: what is in flight stays unfinished."""
@@ -209,9 +245,11 @@ class LoadProcess:
     def report(self, final: bool) -> Report:
         """The account so far."""
         unfinished = Counter(self._shared.abandoned)
-        for session in list(self._members):
+        for session in [*self._members, *self._abandoned]:
             if session.exchange is not None:
                 unfinished += session.exchange.in_flight_by_name()
+        for session in self._abandoned:
+            unfinished[CONNECT] += session.is_connecting
         return self.account.report(
             unfinished=unfinished,
             late=Counter(self._shared.late),
@@ -219,6 +257,7 @@ class LoadProcess:
             window_cpu_ns=self._window_cpu_ns,
             final=final,
             forced=self._forced,
+            cut_off=self._cut_off,
         )
 
     @property
@@ -226,12 +265,12 @@ class LoadProcess:
         """How many sessions there are."""
         return len(self._members)
 
-    def close(self) -> None:
-        """End the engine's thread. The last thing that is done."""
+    def close(self) -> bool:
+        """End the engine's thread. The last thing that is done. Returns whether it has ended, as all before it have."""
         if self._turning is not None:
             self._turning.kill()
             self._turning = None
-        self.engine.stop()
+        return self.engine.stop() and not self._is_stuck
 
     # ------------------------------------------------------------------ one user
 
@@ -258,32 +297,42 @@ class LoadProcess:
     def _abort_session(self, session: Session) -> None:
         if session in self._members:
             self.engine.submit(session.abort)
+            gevent.spawn_later(_ABORT_TIMEOUT_S, self._give_up, session)
+
+    def _give_up(self, session: Session) -> None:
+        """Locust waits for the greenlet of a user that it stops, even for ever."""
+        if session in self._members and self._accepting:  # else `drain` sees to it
+            self._cut_off = self._blocked() or f"a user did not end within {_ABORT_TIMEOUT_S:g} s of being cancelled"
+            logger.error("%s", self._cut_off)
+            self._forced = True
+            self._abandon(session)
 
     # ------------------------------------------------------------------ from the engine
 
     def turn(self) -> None:
-        """Take everything that the engine's thread has handed over."""
+        """Take what the engine's thread has handed over so far. What comes meanwhile is for the next turn."""
         outbox = self.engine.outbox
-        while outbox:
+        for _ in range(len(outbox)):
+            if not outbox:
+                break  # a listener has let another turn run meanwhile
             item = outbox.popleft()
             if isinstance(item, Batch):
                 self.account.add(item)
-                log_batch(self.environment, item)
+                log_batch(self.environment, item, self._firing_time)
             elif isinstance(item, Delays):
                 self.account.note_delays(item)
             elif isinstance(item, SessionEnded):
-                self._members.pop(item.session).session_ended(item.error)
-            elif isinstance(item, TaskRaised):
-                self._tell_of_error(item)
+                greenlet = self._members.pop(item.session, None)
+                if greenlet is not None:
+                    greenlet.session_ended()
+            elif isinstance(item, Raised):
+                self._take_exceptions(item)
             elif isinstance(item, SendingEnded):
                 if item.at_ns >= self.account.started_ns:  # not of a test whose end did not wait for it
                     self._close_window(item.at_ns)
-            elif isinstance(item, Refused):
-                if item not in self._refused:
-                    self._refused.add(item)
-                    logger.error("%s", item.text)
-            elif isinstance(item, LoopError):
-                logger.error("%s", item.message, exc_info=item.exception)
+            elif isinstance(item, Refused) and item not in self._refused:
+                self._refused.add(item)
+                logger.error("%s", item.text)
         if self._spawned and not self._are_there and self._members and self._shared.arrived == self._joined:
             self._are_there = self._has_users = True
             self._settle()
@@ -303,18 +352,26 @@ class LoadProcess:
         if self._window_cpu_started is None and window_start_ns is not None and perf_counter_ns() >= window_start_ns:
             self._window_cpu_started = perf_counter_ns(), process_time_ns()
 
-    def _tell_of_error(self, raised: TaskRaised) -> None:
+    def _take_exceptions(self, raised: Raised) -> None:
         error = raised.error
-        self.environment.events.user_error.fire(user_instance=raised.user, exception=error, tb=error.__traceback__)
-        logger.error("%s\n%s", error, "".join(traceback.format_exception(error)))
+        if error is not None:
+            self.account.add_exceptions(raised)
+            if raised.holder is not None:
+                told: Any = self.environment.events.user_error
+                for _ in range(min(raised.count, _MOST_TOLD_PER_ITEM)):
+                    told.fire(user_instance=raised.holder, exception=error, tb=error.__traceback__)
+        self._exception_log.note(raised, time.monotonic())
 
     def _turn_regularly(self) -> None:
         while True:
             self.engine.told.wait(_STEADY_TURN_INTERVAL_S if self._are_there else _TURN_INTERVAL_S)
             self.engine.told.clear()
             self.turn()
+            self._exception_log.summarise(time.monotonic())
+            self._tell_if_blocked()
             if self._accepting:
                 self._note_use()
+            gevent.sleep(_TURN_PAUSE_S)
 
     def _note_use(self) -> None:
         """Users and CPU of the present second; its CPU is noted when the next one has begun, or nothing follows."""
@@ -343,6 +400,8 @@ class LoadProcess:
         while self.account.window_end_ns is None and time.monotonic() < give_up_at:
             gevent.sleep(0.001)
             self.turn()
+            if self._blocked_s() > _BLOCKED_S:
+                break
         if self.account.window_end_ns is None:
             self._close_window(perf_counter_ns())
         give_up_at = time.monotonic() + _LAST_USERS_S
@@ -379,3 +438,55 @@ class LoadProcess:
         while self._members and time.monotonic() < give_up_at and (even_forced or not self._forced):
             gevent.sleep(0.01)
             self.turn()
+            if self._blocked_s() > _BLOCKED_S:
+                break
+
+    # ------------------------------------------------------------------ an engine that stands still
+
+    def _blocked_s(self) -> float:
+        """For how long the engine's loop has stood still, as far as it was looked at: not while this side did, too."""
+        now_s = time.monotonic()
+        beat, since_s, looked_at_s = self._beat
+        if self.engine.beats != beat:
+            beat, since_s = self.engine.beats, now_s
+        elif now_s - looked_at_s > _MOST_BETWEEN_LOOKS_S:
+            since_s += now_s - looked_at_s
+        self._beat = beat, since_s, now_s
+        return now_s - since_s
+
+    def _abandon_sessions(self) -> None:
+        """Go on without the sessions that do not end: with what they have noted, on another engine if need be.
+
+        Locust would wait for their greenlets for ever.
+        """
+        blocked = self._blocked()
+        if not self.engine.stop(_STOP_STUCK_TIMEOUT_S):
+            self._is_stuck = True
+        self.engine.flush()  # the loop does not any more, or cannot: a task has it
+        self.turn()
+        users = "1 user" if len(self._members) == 1 else f"{len(self._members)} users"
+        self._cut_off = blocked or f"{users} did not end within {_ABORT_TIMEOUT_S:g} s of being cancelled"
+        for session in list(self._members):
+            self._abandon(session)
+        self.engine = Engine()
+
+    def _abandon(self, session: Session) -> None:
+        self._abandoned.append(session)
+        self._members.pop(session).session_ended()
+
+    def _blocked(self) -> str | None:
+        """For how long the loop has been blocked, and where; None: it is not."""
+        blocked_s = self._blocked_s()
+        if blocked_s < _SURELY_BLOCKED_S:
+            return None
+        place = self.engine.place()
+        where = "" if place is None else f": {place}"
+        return f"the engine's event loop has been blocked for {blocked_s:.0f} s by a task{where}"
+
+    def _tell_if_blocked(self) -> None:
+        """Log once that the loop stands still, while it still does."""
+        if self._blocked_s() < _BLOCKED_S:
+            self._is_blocked_told = False
+        elif not self._is_blocked_told and self._members:
+            self._is_blocked_told = True
+            logger.error("%s", self._blocked())

@@ -11,6 +11,8 @@ from array import array
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from bench.load.exceptions import folded
+
 CONNECT = "connect"
 """The operation that every session performs before any round trip."""
 
@@ -122,7 +124,7 @@ class OperationLog:
         self, sent_ns: int, ended_ns: int, kind: str, intended_ns: int = UNSCHEDULED, waited_ns: int = 0
     ) -> None:
         """Note a failure."""
-        self._failures.append(Failure(sent_ns, ended_ns, kind, intended_ns, waited_ns))
+        self._failures.append(Failure(sent_ns, ended_ns, folded(kind), intended_ns, waited_ns))
 
     def drop(self, intended_ns: int, reason: str) -> None:
         """Note an emission that was not sent: when the schedule, or in a closed load the task, wanted it, and why."""

@@ -14,15 +14,18 @@ middle of counting would lose what is being counted, so SIGINT is delivered wher
 from __future__ import annotations
 
 import atexit
+import contextlib
 import datetime as dt
 import io
 import logging
 import math
+import os
 import secrets
 import signal
 import sys
 import time
 from argparse import Namespace
+from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter_ns
 from typing import Any
@@ -37,7 +40,8 @@ from rich.console import Console
 
 from bench.load.account import NS_PER_S
 from bench.load.asked_users import AskedUsers
-from bench.load.locust_statistics import rename
+from bench.load.exceptions import cut
+from bench.load.locust_statistics import bound_errors, rename
 from bench.load.merge import Merger
 from bench.load.options import (
     DEFAULT_APP,
@@ -74,6 +78,7 @@ _REPORT_INTERVAL_S = 1.0
 _USAGE_INTERVAL_S = 0.2
 _ASKED_USERS_INTERVAL_S = 0.1
 _WORKERS_READY_TIMEOUT_S = 5.0
+_KINDS_IN_A_LINE = 3
 _AFTER_LAST_STAGE_NS = 10_000_000
 """How long after the last stage the test is ended: workers' clocks are not quite the master's."""
 
@@ -194,11 +199,13 @@ class _Run:
     def _force(self) -> None:
         raise NotImplementedError
 
-    def _on_quit(self, **_: Any) -> None:
+    def _on_quit(self, **event: Any) -> None:
         # All that is left is to exit: a late Ctrl-C, or one that is on its way already, would only print a traceback.
         self._quitting = True
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        self.process.close()
+        if not self.process.close():
+            # Python would wait for its lock, or for the thread. This is registered last, so it runs first.
+            atexit.register(_exit_at_once, event.get("exit_code", 1))
 
     def _on_interrupt(self) -> None:
         if not self._quitting:
@@ -285,10 +292,10 @@ class WorkerRun(_Run):
     def _force(self) -> None:
         self.process.force()
 
-    def _on_quit(self, **_: Any) -> None:
+    def _on_quit(self, **event: Any) -> None:
         if self._reporting is not None:
             self._reporting.kill()
-        super()._on_quit()
+        super()._on_quit(**event)
 
 
 class OwnerRun(_Run):
@@ -308,6 +315,7 @@ class OwnerRun(_Run):
         self._seed = str(getattr(self.options, "seed", ""))
         self._go_ns: int | None = None
         self._last_stage: gevent.Greenlet | None = None
+        environment.events.worker_report.add_listener(self._on_worker_report)
         self._asked = Namespace()
         """The options as they were when the test started: the web page's form may bring others meanwhile."""
         _leave_out_unnamed(environment)
@@ -449,6 +457,9 @@ class OwnerRun(_Run):
             self._workers.spawned()
             self._share_out()
 
+    def _on_worker_report(self, **_: Any) -> None:
+        bound_errors(self.environment.stats)
+
     def _share_out(self) -> None:
         if self._workers is not None and self.active and self._ending is None:
             self._workers.share_out(self._go_ns, self._decide_on_go)
@@ -479,8 +490,8 @@ class OwnerRun(_Run):
         # Who presses Ctrl-C while replies are awaited does not want to wait for them.
         self.end(force=True)
 
-    def _on_quit(self, **_: Any) -> None:
-        super()._on_quit()
+    def _on_quit(self, **event: Any) -> None:
+        super()._on_quit(**event)
         if self._service is not None:
             self._service.stop()
 
@@ -534,6 +545,12 @@ class OwnerRun(_Run):
             )
         if breakdown_of(self.options) and not any(operation.breakdown for operation in result.operations):
             logger.warning("--breakdown: no reply had `handled_ns`, when its handler began and ended on this machine")
+        exceptions = _exceptions(result)
+        if exceptions is not None:
+            logger.error("%s", exceptions)
+            if self.environment.process_exit_code is None:
+                # As Locust exits where a task raised, of which it does not know all: those of event handlers, say.
+                self.environment.process_exit_code = getattr(self.options, "exit_code_on_error", 1)
         for reason in (_nothing_measured(result), result.partial_reason, _cut_off(result)):
             if reason is not None:
                 logger.error("%s", reason)
@@ -577,9 +594,13 @@ class OwnerRun(_Run):
             operations=merger.operations(max(user_class.reply_timeout for user_class in users) * 1e6, CONNECT),
             timeline=timeline,
             stages=() if profile is None else merger.stages(profile, self._go_s, window.end_s, timeline),
-            partial=bool(missing),
-            partial_reason=f"no final report from {', '.join(missing)}" if missing else None,
+            partial=bool(missing or merger.cut_off),
+            partial_reason="; ".join(
+                [*([f"no final report from {', '.join(missing)}"] if missing else []), *merger.cut_off]
+            )
+            or None,
             forced=merger.forced,
+            exceptions=merger.exceptions(),
         )
 
     @property
@@ -656,13 +677,39 @@ def _nothing_measured(result: LoadResult) -> str | None:
     """Why there is nothing to see in the result, where there is not."""
     connect = next((operation for operation in result.operations if operation.name == CONNECT), None)
     if connect is None:
+        if any(second.users for second in result.timeline):
+            return "no attempt to connect had ended when the run ended"
         return "no user was started before the run ended"
     if not connect.ok:
-        reasons = "; ".join(connect.errors) or "the run ended before the first connection was made"
+        reasons = _first_kinds(list(connect.errors)) or "the run ended before the first connection was made"
         return f"no user ever connected: {reasons}"
     if not any(operation.sent for operation in result.operations if operation.name != CONNECT):
         return "nothing was sent: no task performed a round trip"
     return None
+
+
+def _first_kinds(kinds: Sequence[str]) -> str:
+    """A few of the kinds of errors, in a line."""
+    more = len(kinds) - _KINDS_IN_A_LINE
+    return cut("; ".join(kinds[:_KINDS_IN_A_LINE])) + (f"; and {more} more kinds of errors" if more > 0 else "")
+
+
+def _exceptions(result: LoadResult) -> str | None:
+    """What users' own code raised."""
+    if not result.exceptions:
+        return None
+    number = sum(exception.count for exception in result.exceptions)
+    return f"users' own code raised {number:,} exceptions: " + _first_kinds([found.text for found in result.exceptions])
+
+
+def _exit_at_once(code: int) -> None:
+    """End the process as the interpreter would, without its waiting for threads."""
+    atexit.unregister(_exit_at_once)
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):
+            stream.flush()
+    os._exit(code)
 
 
 def _cut_off(result: LoadResult) -> str | None:

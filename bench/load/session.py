@@ -46,19 +46,10 @@ _QUEUEING_SAMPLE = 63
 
 
 @dataclass(frozen=True)
-class TaskRaised:
-    """A user's own code raised an exception."""
-
-    user: User | TaskSet
-    error: Exception
-
-
-@dataclass(frozen=True)
 class SessionEnded:
-    """The session is over; `error` is what ended it, where it did not end by stopping."""
+    """The session is over. An exception that ended it has been noted."""
 
     session: Session
-    error: BaseException | None
 
 
 @dataclass(frozen=True)
@@ -116,6 +107,10 @@ class Session(Performer):
         self.idle = False
         """In a wait or a backoff: nothing is lost by waking up."""
         self._arrived = False
+        self.is_connecting = False
+        """Whether an attempt to connect is under way."""
+        self._noted: BaseException | None = None
+        """The exception that ends the user."""
         self._failed_attempts = 0
         self._usual: RoundTrip | None = None
         """The definition of the last round trip, and the log of its operation."""
@@ -230,7 +225,7 @@ class Session(Performer):
         return bool(self.user.environment.stop_timeout)
 
     async def _live(self) -> None:
-        error: BaseException | None = None
+        is_over_by_error = False
         self.user._state = LOCUST_STATE_RUNNING
         self.exchange = Exchange(self.client, self._tokens, self._timeout_ns)
         self.exchange.late = self.shared.late
@@ -247,17 +242,26 @@ class Session(Performer):
             else:
                 await self._open_tasks.serve()
         except (StopUser, StopTest, asyncio.CancelledError):
-            error = None if self._open_tasks is None else self._open_tasks.uncaught
-        except BaseException as uncaught:
-            error = uncaught
+            is_over_by_error = self._open_tasks is not None and self._open_tasks.uncaught
+        except BaseException as error:
+            is_over_by_error = True
+            self._note_once(self.user, error)
         try:
-            await self._close(run_on_stop=error is None)
+            await self._close(run_on_stop=not is_over_by_error)
         except asyncio.CancelledError:
             pass  # forced
+        except BaseException as error:
+            self.engine.raised(error, self.user)
         finally:
             self._arrive()
             self.engine.flush()
-            self.engine.tell(SessionEnded(self, error))
+            self.engine.tell(SessionEnded(self))
+
+    def _note_once(self, holder: User | TaskSet, error: BaseException) -> None:
+        """Note an exception that ends the user, and passes here on its way more than once."""
+        if error is not self._noted:
+            self._noted = error
+            self.engine.raised(error, holder)
 
     async def _run_on_start(self) -> None:
         try:
@@ -266,16 +270,20 @@ class Session(Performer):
             raise
         except (ClientError, RoundTripFailed):
             pass  # counted
-        except Exception as error:
-            self.engine.tell(TaskRaised(self.user, error))
-            raise
+        except asyncio.CancelledError as error:
+            if self.is_cancelled():
+                raise
+            self.engine.raised(error, self.user)
+            raise StopUser from error
 
     async def _close(self, run_on_stop: bool) -> None:
         """What a stop does once the tasks are over."""
         assert self.exchange is not None
+        assert self._task is not None
         self._is_ending = True
         if self._open_tasks is not None:
             self._open_tasks.retire()
+        cancelled = self._task.cancelling()
         try:
             # There is something in flight where the task awaited several at once, and where arrivals were taken.
             await self.exchange.quiet()
@@ -289,8 +297,12 @@ class Session(Performer):
                     await call(self.user.on_stop)
         except (StopUser, StopTest, ClientError, RoundTripFailed, TimeoutError):
             pass
-        except Exception as error:
-            self.engine.tell(TaskRaised(self.user, error))
+        except GeneratorExit:
+            raise
+        except BaseException as error:
+            if isinstance(error, asyncio.CancelledError) and self._task.cancelling() > cancelled:
+                raise
+            self.engine.raised(error, self.user)
         finally:
             if self._open_tasks is not None:
                 await self._open_tasks.cancel()  # by force: what they await is unfinished
@@ -303,6 +315,7 @@ class Session(Performer):
         while True:
             if self._failed_attempts:
                 await self._back_off()
+            self.is_connecting = True
             self._failed_attempts += 1  # set back by the first round trip that succeeds, not by connecting
             started_ns = perf_counter_ns()
             try:
@@ -325,6 +338,8 @@ class Session(Performer):
                 log.succeeded(started_ns, self.client.received_ns)
                 self._arrive()
                 return
+            finally:
+                self.is_connecting = False
 
     def _lost(self, _reason: str) -> None:
         self.may_go_on = False
@@ -375,11 +390,22 @@ class Session(Performer):
         else:
             await asyncio.sleep(0)
 
-    def task_raised(self, holder: User | TaskSet, error: Exception) -> None:
-        """Tell Locust; the user goes on where `catch_exceptions` says so."""
-        self.engine.tell(TaskRaised(holder, error))
-        if not self.user.environment.catch_exceptions:
-            raise error
+    def is_cancelled(self) -> bool:
+        """Whether the session is being stopped, so that a CancelledError is ours."""
+        task = asyncio.current_task()
+        if self.stopping or self._is_ending or task is None:
+            return True
+        while task.cancelling():  # by the user's own code
+            task.uncancel()
+        return False
+
+    def task_raised(self, holder: User | TaskSet, error: BaseException) -> None:
+        """Note the exception; the user goes on where `catch_exceptions` says so."""
+        if self.user.environment.catch_exceptions:
+            self.engine.raised(error, holder)
+            return
+        self._note_once(holder, error)
+        raise error
 
 
 def _handled_ns(reply: tuple[Any, ...]) -> tuple[int, int] | None:

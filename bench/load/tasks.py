@@ -2,12 +2,17 @@
 
 Locust's own methods pick the next task, so weights, sequences, Markov chains and tags are Locust's. The control flow
 (StopUser, InterruptTaskSet, RescheduleTask) and `user._state` are what `TaskSet.run` makes of them in Locust 2.47.
+
+Whatever else a task raises is an exception of the task, SystemExit and its like included: it is counted, and the user
+goes on. Locust waits for `wait_time` after an exception, which is not at all where there is none. A task that raises at
+once would then take the loop for itself, so here the user pauses for `PAUSE_AFTER_EXCEPTION_S` in that case.
 """
 
 from __future__ import annotations
 
 import asyncio
 import inspect
+import math
 from collections.abc import Callable, Iterator
 from types import FunctionType
 from typing import Any
@@ -22,8 +27,12 @@ from locust.exception import (
 )
 from locust.user.task import DefaultTaskSet
 
+from bench.load.exceptions import place_of
 from bench.roundtrip import RoundTripFailed
 from bench.wire.interface import ClientError
+
+PAUSE_AFTER_EXCEPTION_S = 1.0
+"""How long a user without a `wait_time` pauses after an exception in a task."""
 
 
 class Performer:
@@ -43,8 +52,12 @@ class Performer:
         """Sleep so long, at least for a turn of the loop. Raises StopUser."""
         raise NotImplementedError
 
-    def task_raised(self, holder: User | TaskSet, error: Exception) -> None:
+    def task_raised(self, holder: User | TaskSet, error: BaseException) -> None:
         """A task raised what is no business of the control flow. Raises it again where it is not to be caught."""
+        raise NotImplementedError
+
+    def is_cancelled(self) -> bool:
+        """Whether the session is being stopped: a CancelledError is then ours, else the task's own."""
         raise NotImplementedError
 
     async def run_task_set(self, task_set: TaskSet) -> None:
@@ -79,6 +92,9 @@ class Performer:
                     else:
                         await self._execute(task_set, holder, task)
                 except RescheduleTaskImmediately:
+                    if not self.has_awaited:
+                        await self.wait(0)
+                    self.has_awaited = False
                     continue
                 except (RescheduleTask, ClientError, RoundTripFailed):
                     pass  # a failed round trip is in the statistics already; to the task it is a return
@@ -89,12 +105,17 @@ class Performer:
             except InterruptTaskSet as interrupt:
                 await self._stop(task_set)
                 raise _rescheduled(interrupt) from interrupt
-            except (StopUser, StopTest, asyncio.CancelledError):
+            except (StopUser, StopTest):
                 await self._stop(task_set)
                 raise
-            except Exception as error:
+            except GeneratorExit:
+                raise
+            except BaseException as error:
+                if isinstance(error, asyncio.CancelledError) and self.is_cancelled():
+                    await self._stop(task_set)
+                    raise
                 self.task_raised(task_set, error)
-                await self.wait(wait_time())
+                await self._pause(task_set, wait_time, error)
 
     async def _execute(self, task_set: TaskSet, holder: User | TaskSet, task: Any) -> None:
         """What `TaskSet.execute_task` and `DefaultTaskSet.execute_task` do."""
@@ -105,6 +126,17 @@ class Performer:
         else:
             await task(holder)
 
+    async def _pause(self, task_set: TaskSet, wait_time: Callable[[], float], error: BaseException) -> None:
+        """Wait after an exception, which may be of `wait_time` itself."""
+        seconds = 0.0
+        try:
+            seconds = float(wait_time())
+        except Exception as another:
+            if place_of(another) != place_of(error):
+                self.task_raised(task_set, another)
+        await self.wait(seconds if 0 < seconds < math.inf else PAUSE_AFTER_EXCEPTION_S)
+        self.has_awaited = False
+
     async def _stop(self, task_set: TaskSet) -> None:
         try:
             await call(task_set.on_stop)
@@ -112,7 +144,11 @@ class Performer:
             raise
         except (ClientError, RoundTripFailed):
             pass
-        except Exception as error:
+        except GeneratorExit:
+            raise
+        except BaseException as error:
+            if isinstance(error, asyncio.CancelledError) and self.is_cancelled():
+                raise
             self.task_raised(task_set, error)
 
 

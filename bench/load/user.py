@@ -116,8 +116,9 @@ class SocketIOUser(User):
 
         Either way replies in flight are awaited up to their timeout: see session.py.
         """
-        if force or self._session is None:
+        session = None if self._greenlet is None else self._greenlet.session
+        if force or session is None:
             self._group.killone(self._greenlet)
             return True
-        LoadProcess.of(self.environment).engine.submit(self._session.request_stop, True)
+        LoadProcess.of(self.environment).engine.submit(session.request_stop, True)
         return False

@@ -61,6 +61,10 @@ def load_table(result: LoadResult, console: Console, path: Path | None = None) -
     if errors:
         print_line(console, "")
         print_table(console, [("error", "count"), *errors])
+    if result.exceptions:
+        print_line(console, "")
+        exceptions = [(printable(exception.text), count(exception.count)) for exception in result.exceptions]
+        print_table(console, [("exception", "count"), *exceptions])
     print_line(console, "")
     for line, style in _remarks(result):
         print_line(console, line, style)

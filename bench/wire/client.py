@@ -408,7 +408,7 @@ class FastClient(ws.WSListener):
                     handler(values[1])
                 else:
                     handler(*values[1:])
-            except Exception as error:  # of the user's making; picows would end the connection for it
+            except BaseException as error:  # of the user's making; picows would end the connection for it
                 _report(f"the handler of {values[0]}", error)
         else:
             self._receive_frame(transport, frame)
@@ -532,7 +532,7 @@ class FastClient(ws.WSListener):
                 if callback is not None:
                     try:
                         callback(*packet.arguments)
-                    except Exception as error:
+                    except BaseException as error:
                         _report("the handler of an acknowledgement", error)
                 return
         self._receive_packet(packet)
@@ -620,7 +620,7 @@ class FastClient(ws.WSListener):
         if handler is not None:
             try:
                 result = handler(*values)
-            except Exception as error:  # of the user's making; picows would end the connection for it
+            except BaseException as error:  # of the user's making; picows would end the connection for it
                 _report(f"the handler of {event.name}", error)
         if event.ack_id is not None:
             self._acknowledge(event, event.ack_id, result)
@@ -750,7 +750,7 @@ class FastClient(ws.WSListener):
     def _run(handler: Handler, values: tuple[Any, ...], what: str) -> None:
         try:
             handler(*values)
-        except Exception as error:  # of the user's making; picows would end the connection for it
+        except BaseException as error:  # of the user's making; picows would end the connection for it
             _report(f"the handler of {what}", error)
 
 
@@ -823,7 +823,7 @@ async def _forget_error(transport: ws.WSTransport) -> None:
         await transport.wait_disconnected()
 
 
-def _report(what: str, error: Exception) -> None:
+def _report(what: str, error: BaseException) -> None:
     asyncio.get_running_loop().call_exception_handler({"message": f"{what} raised {error!r}", "exception": error})
 
 

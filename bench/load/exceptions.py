@@ -1,0 +1,304 @@
+"""Exceptions and error texts, bounded: what is the same is counted, and what differs without end is put together.
+
+A fault under load comes thousands of times a second, each time with another id in its text. So ids are folded where a
+text is noted, an exception is told with its traceback once and counted from then on, and of texts that differ all the
+same the most frequent are kept. Pure, but for `ExceptionLog`, which logs.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sysconfig
+import traceback
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+MOST_KINDS = 50
+"""How many different texts are kept of one operation's errors, or of the exceptions of a process."""
+
+OTHER_ERRORS = "other errors"
+OTHER_EXCEPTIONS = "other exceptions"
+
+_TEXT_LENGTH = 300
+_TRACEBACK_LENGTH = 10_000
+_MOST_TEXTS = 10_000
+"""Up to so many texts that were not kept are told from each other."""
+
+_TRACKED_KINDS = 4 * MOST_KINDS
+"""How many are tracked to find the most frequent: a kind may come late and still be one of them."""
+
+SUMMARY_INTERVAL_S = 10.0
+"""How often the log says what has been raised again."""
+_SUMMARY_LINES = 5
+_LINES_PER_INTERVAL = 2 * MOST_KINDS
+"""How many kinds are logged at their first time in one interval; a summary counts those beyond."""
+
+_ID = re.compile(
+    r"""
+    \brt-[0-9a-z]+-\d+-\d+                                                     # a token of ours
+    | \b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b         # a UUID
+    | \b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?                          # a time
+    | \b0x[0-9a-f]{4,}\b                                                       # an address
+    | (?<![\w-])(?=[\w-]*\d)(?=[\w-]*[a-z])(?=[\w-]*(?-i:[A-Z]))(?=[\w-]*(?-i:[a-z]))[\w-]{16,}(?![\w-])  # base64
+    | \b(?=[a-f]*\d)[0-9a-f]{8,}\b                                             # hexadecimal
+    | \b\d{6,}\b(?!\ bytes)                                                    # a long number; no port, no status
+    """,
+    re.IGNORECASE | re.VERBOSE | re.ASCII,
+)
+
+_LIBRARIES = (sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"), "<frozen")
+
+
+@dataclass(frozen=True)
+class Raised:
+    """Exceptions of one kind, as many as came together. `error` is the last of them."""
+
+    kind: str
+    count: int
+    error: BaseException | None
+    """None: what went wrong is no exception, and is only logged."""
+    holder: Any = None
+    """The user or task set whose task raised; None: it was raised outside of tasks."""
+    texts: int = 0
+    """How many different kinds were put together; 0: it is a single kind."""
+
+
+def folded(text: str) -> str:
+    """A text as it is counted and shown: in one line, its ids replaced by `…`, cut to a few hundred characters."""
+    return _folded(text[: 4 * _TEXT_LENGTH])
+
+
+@lru_cache(maxsize=1000)
+def _folded(text: str) -> str:
+    line = "".join(
+        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in " ".join(text.split())
+    )
+    return cut(_ID.sub("…", line))
+
+
+def cut(text: str, length: int = _TEXT_LENGTH) -> str:
+    """The text, no longer than that."""
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def kind_of(error: BaseException) -> str:
+    """The type, text and raising place of an exception, with ids folded: what makes two of them the same."""
+    try:
+        text = folded(str(error))
+    except Exception:  # of the user's making, as all of the exception is
+        text = "its text cannot be had"
+    name = type(error).__name__
+    place = place_of(error)
+    return (f"{name}: {text}" if text else name) + (f" ({place})" if place else "")
+
+
+def place_of(error: BaseException) -> str | None:
+    """Where it was raised: the last line of the user's own code on the way there."""
+    step = error.__traceback__
+    frames = []
+    while step is not None:
+        frames.append((step.tb_frame, step.tb_lineno))
+        step = step.tb_next
+    return _place(reversed(frames)) if frames else None
+
+
+def place_in(frame: FrameType | None) -> str | None:
+    """Where a thread is: the innermost line of the user's own code."""
+    frames = []
+    while frame is not None:
+        frames.append((frame, frame.f_lineno))
+        frame = frame.f_back
+    return _place(iter(frames)) if frames else None
+
+
+def _place(innermost_first: Iterator[tuple[FrameType, int]]) -> str:
+    frame, line = innermost = next(innermost_first)
+    while _is_library(frame):
+        following = next(innermost_first, None)
+        if following is None:
+            frame, line = innermost
+            break
+        frame, line = following
+    code = frame.f_code
+    return f"{Path(code.co_filename).name}:{line} in {code.co_name}"
+
+
+def _is_library(frame: FrameType) -> bool:
+    filename = frame.f_code.co_filename
+    module = frame.f_globals.get("__name__") or ""
+    return (
+        module.partition(".")[0] == "bench"
+        or filename.startswith(_LIBRARIES)
+        or "site-packages" in filename
+        or filename.endswith((".pyx", ".pxd"))
+    )
+
+
+class Exceptions:
+    """What was raised since it was last taken, by kind. Belongs to the engine's thread.
+
+    The first of a kind is told at once, and so is its first after each `take`.
+    """
+
+    def __init__(self) -> None:
+        self._again: dict[str, Raised | None] = {}
+        """By kind: what came after the first; None: nothing has."""
+        self._others: Raised | None = None
+        self._other_kinds: set[int] = set()
+
+    def note(self, kind: str, error: BaseException | None, holder: Any = None) -> Raised | None:
+        """Count an exception. Returns what is to be told at once, if anything."""
+        if kind in self._again:
+            known = self._again[kind]
+            self._again[kind] = Raised(kind, 1 if known is None else known.count + 1, error, holder)
+        elif len(self._again) < MOST_KINDS:
+            self._again[kind] = None
+            return Raised(kind, 1, error, holder)
+        else:
+            if len(self._other_kinds) < _MOST_TEXTS:
+                self._other_kinds.add(hash(kind))
+            count = 1 if self._others is None else self._others.count + 1
+            self._others = Raised(OTHER_EXCEPTIONS, count, error, holder, texts=len(self._other_kinds))
+        return None
+
+    def take(self) -> list[Raised]:
+        """What has not been told yet."""
+        found = [raised for raised in (*self._again.values(), self._others) if raised is not None]
+        self._again.clear()
+        self._others = None
+        self._other_kinds.clear()
+        return found
+
+
+class KindCounts:
+    """Counts texts in bounded memory: of the most frequent each, of the rest together."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+        self._rest = 0
+        self._rest_texts = 0
+        self._dropped: set[int] = set()
+
+    def add(self, counts: Mapping[str, int]) -> None:
+        """Count so many of each text."""
+        for kind, number in counts.items():
+            self._counts[kind] += number
+            if len(self._counts) > _TRACKED_KINDS:
+                self._drop(_TRACKED_KINDS // 2)
+
+    def add_rest(self, number: int, texts: int) -> None:
+        """Count so many of texts that are not known any more."""
+        self._rest += number
+        self._rest_texts += texts
+
+    @property
+    def total(self) -> int:
+        """How many there were of all."""
+        return self._counts.total() + self._rest
+
+    def most_frequent(self) -> tuple[dict[str, int], int, int]:
+        """The most frequent texts, how many there were of the rest, and how many different texts those had."""
+        ordered = self._counts.most_common()
+        rest = ordered[MOST_KINDS:]
+        texts = len(self._dropped | {hash(kind) for kind, _ in rest}) + self._rest_texts
+        return dict(ordered[:MOST_KINDS]), self._rest + sum(number for _, number in rest), texts
+
+    def _drop(self, kept: int) -> None:
+        for kind, number in self._counts.most_common()[kept:]:
+            del self._counts[kind]
+            self._rest += number
+            if len(self._dropped) < _MOST_TEXTS:
+                self._dropped.add(hash(kind))
+
+
+def with_rest(kinds: Mapping[str, int], rest: int, texts: int, name: str) -> dict[str, int]:
+    """The most frequent texts, and the rest as a text of its own."""
+    return {**kinds, f"{name} ({texts:,} texts)": rest} if rest else dict(kinds)
+
+
+class ExceptionLog:
+    """Logs each kind at its first time with a traceback, and from then on how many more there were."""
+
+    def __init__(self, logger: logging.Logger) -> None:
+        self._logger = logger
+        self._logged: set[str] = set()
+        self._lines_left = _LINES_PER_INTERVAL
+        self._again: Counter[str] = Counter()
+        self._since_s = 0.0
+
+    def note(self, raised: Raised, now_s: float) -> None:
+        """Log or count what was raised."""
+        count = raised.count
+        if raised.kind not in self._logged and self._lines_left:
+            self._lines_left -= 1
+            if len(self._logged) < MOST_KINDS:
+                self._logged.add(raised.kind)
+                self._logger.error("%s%s", raised.kind, _traceback(raised.error))
+            else:
+                self._logger.error("%s", raised.kind)
+            count -= 1
+        if count:
+            if not self._again:
+                self._since_s = now_s
+            self._again[raised.kind if len(self._again) < _TRACKED_KINDS else OTHER_EXCEPTIONS] += count
+        self.summarise(now_s)
+
+    def summarise(self, now_s: float, at_once: bool = False) -> None:
+        """Log what came again, if it is time for it."""
+        if not self._again or not (at_once or now_s - self._since_s >= SUMMARY_INTERVAL_S):
+            return
+        ordered = self._again.most_common()
+        for kind, number in ordered[:_SUMMARY_LINES]:
+            self._logger.error("%d more of: %s", number, kind)
+        if rest := ordered[_SUMMARY_LINES:]:
+            self._logger.error("%d more of %d other kinds", sum(number for _, number in rest), len(rest))
+        self._again.clear()
+        self._lines_left = _LINES_PER_INTERVAL
+
+
+class UncaughtFilter(logging.Filter):
+    """Has Locust's log tell once what a listener raises, which would be told again for each request.
+
+    Belongs to the root logger, to which Locust's events log.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._seen: set[str] = set()
+        self._again = 0
+        self._since_s = 0.0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let the first of each kind pass, and now and then how many more there were."""
+        if not str(record.msg).startswith("Uncaught exception in event handler"):
+            return True
+        kind = folded(record.getMessage().rstrip().rpartition("\n")[2])
+        if kind not in self._seen and len(self._seen) < MOST_KINDS:
+            self._seen.add(kind)
+            return True
+        if not self._again:
+            self._since_s = record.created
+        self._again += 1
+        if record.created - self._since_s < SUMMARY_INTERVAL_S:
+            return False
+        record.msg, record.args = "%d more uncaught exceptions in event handlers, the last: %s", (self._again, kind)
+        self._again = 0
+        return True
+
+
+def _traceback(error: BaseException | None) -> str:
+    if error is None:
+        return ""
+    try:
+        lines = "".join(traceback.format_exception(error))
+    except Exception:  # its own text raises
+        lines = "".join(traceback.format_tb(error.__traceback__))
+    if len(lines) > _TRACEBACK_LENGTH:
+        lines = f"{lines[: _TRACEBACK_LENGTH // 2]}\n…\n{lines[-_TRACEBACK_LENGTH // 2 :]}"
+    return "\n" + lines
