@@ -262,6 +262,7 @@ STORED_OPEN = result(
             "it was ended by force, and nobody asked for that",
         ),
         (seen(scenario=scenario(users=11)), "10 users in the result of a run of 11"),
+        (seen(stored=result(connect={"sent": 6, "ok": 6, "scheduled": 6})), "6 attempts to connect of 10 users"),
         (seen(PAUSE), "the generator stood still for 2.5 s, and is judged ok"),
         (seen(stored=SATURATED), "its generator was saturated, and it did not say so"),
     ],

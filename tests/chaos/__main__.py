@@ -1,7 +1,7 @@
 """`python -m chaos`: run scenarios one after the other until the time is over; exit code 1 after a finding.
 
-First the kept runs, which found something once, then those of the seed. It starts no run that would not end in time;
-a run that hangs is ended by its own limit, so that it may take a minute longer.
+First the kept runs, which found something once, for half of the time at most; then those of the seed. It starts no
+run that would not end in time; a run that hangs is ended by its own limit, so that it may take a minute longer.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import secrets
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -25,15 +26,19 @@ from chaos.scenario import Scenario, draw
 def main() -> int:
     """Return the exit code: 1 after a finding, 130 after Ctrl-C, else 0."""
     arguments = _parser().parse_args()
+    # Started in the background by a shell, a process ignores Ctrl-C, and so would the generators.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     seed = secrets.randbelow(100_000) if arguments.seed is None else arguments.seed
     started_s = time.monotonic()
     give_up_at = started_s + 60 * arguments.minutes
+    kept_until_s = 0.0 if arguments.without_kept else started_s + 30 * arguments.minutes
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
     performed = found = 0
     was_interrupted = False
     _say(f"seed {seed}, {arguments.minutes:g} minutes; the output of what is found: {folder}")
     try:
-        for scenario in _scenarios(seed, arguments.only, kept=not arguments.without_kept):
+        for scenario in _scenarios(seed, arguments.only, kept_until_s):
             if arguments.only is None and time.monotonic() + scenario.duration_s > give_up_at:
                 break
             performed += 1
@@ -57,12 +62,12 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _scenarios(seed: int, only: int | None, kept: bool) -> Iterator[Scenario]:
+def _scenarios(seed: int, only: int | None, kept_until_s: float) -> Iterator[Scenario]:
     if only is not None:
         yield draw(seed, only)
         return
-    if kept:
-        for run in KEPT_SEEDS:
+    for run in KEPT_SEEDS:
+        if time.monotonic() < kept_until_s:
             yield draw(run.seed, run.number)
     for number in count():
         yield draw(seed, number)

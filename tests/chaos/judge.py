@@ -288,10 +288,15 @@ def _said(observed: Observed, result: LoadResult) -> Iterator[str]:
         yield "it was ended by force, and nobody asked for that"
     if not observed.was_applied("interrupt at start") and result.scenario.users != observed.scenario.users:
         yield f"{result.scenario.users} users in the result of a run of {observed.scenario.users}"
+    attempts = sum(row.sent for row in result.operations if row.name == CONNECT)
+    cut_off = result.partial or observed.was_applied("interrupt", "interrupt at start")
+    if not cut_off and attempts < observed.scenario.users:
+        yield f"{attempts} attempts to connect of {observed.scenario.users} users"
     verdict = result.generator.verdict
     for pause in observed.was_applied("pause generator", "pause worker"):
         began_s, ended_s = _in_run(result, pause)
-        is_within = result.window.start_s <= began_s and ended_s <= result.window.end_s - 0.2
+        # so that a second without any note and the one that the pause ends in are whole seconds of the window
+        is_within = result.window.start_s <= began_s and ended_s <= result.window.end_s - 1.0
         if is_within and not result.partial and verdict != "saturated":
             yield f"the generator stood still for {pause.lasted_s:.1f} s, and is judged {verdict}"
     if verdict == "saturated" and "saturated" not in observed.output:

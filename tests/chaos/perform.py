@@ -36,7 +36,8 @@ _TURN_S = 0.02
 
 _BEGUN = ("Ramping to", "Sending spawn jobs")
 _LAUNCHED = "Starting Locust"
-_CONNECTED = "Connected to locust master"
+_READY = "reported as ready"
+"""What the master says of each worker that has come."""
 
 
 _FROM_THE_BEGINNING = ("full disk", "file in the way", "few descriptors")
@@ -90,7 +91,6 @@ class _Performance:
         self._under_way: dict[Fault, float] = {}
         self._victims: dict[Fault, list[int]] = {}
         self.stopped_for_good: set[int] = set()
-        self._joined: list[Process] = []
         self._lock: int | None = None
         stack.callback(self._unlock)
 
@@ -181,7 +181,7 @@ class _Performance:
             case "kill worker" | "stop worker" | "pause worker" | "terminate worker" | "leave":
                 return self._harm_worker(fault, owner)
             case "join":
-                self._joined.append(self._start_worker())
+                self._start_worker()
             case "interrupt" | "interrupt at start":
                 for time_ in range(fault.times):
                     if time_:
@@ -277,11 +277,14 @@ class _Performance:
 
     def left(self, owner: Process) -> Iterator[str]:
         """Return what is still there some seconds after the end, a line each."""
+        # Who comes when the master has gone goes on to look for it, as Locust's workers do.
+        too_late = max(0, len(self.generator.processes) - 1 - owner.output.count(_READY))
         give_up_at = time.monotonic() + _WORKERS_END_WITHIN_S
-        while self._workers_that_must_end() and time.monotonic() < give_up_at:
+        while len(self._living_workers()) > too_late and time.monotonic() < give_up_at:
             time.sleep(_TURN_S)
+        spared = {process.pid for process in self._living_workers()[-too_late:]} if too_late else set()
         give_up_at = time.monotonic() + _GONE_WITHIN_S
-        while (left := self._left_processes()) and time.monotonic() < give_up_at:
+        while (left := self._left_processes(spared)) and time.monotonic() < give_up_at:
             time.sleep(5 * _TURN_S)
         for process in left:
             with contextlib.suppress(psutil.Error):
@@ -291,20 +294,14 @@ class _Performance:
         for path in [*self.temporary.rglob("*"), *self.results.glob("*/*/.*")]:
             yield f"file {path.relative_to(self.folder)}"
 
-    def _workers_that_must_end(self) -> list[Process]:
-        return [
-            process
-            for process in self.generator.processes[1:]
-            if not process.has_ended
-            and process.pid not in self.stopped_for_good
-            and not (process in self._joined and _CONNECTED not in process.output)
-        ]
+    def _living_workers(self) -> list[Process]:
+        """Workers that were started by themselves and have not ended. A stopped one cannot."""
+        workers = self.generator.processes[1:]
+        return [worker for worker in workers if not worker.has_ended and worker.pid not in self.stopped_for_good]
 
-    def _left_processes(self) -> list[psutil.Process]:
+    def _left_processes(self, spared: set[int]) -> list[psutil.Process]:
         for process in self.generator.processes:
             process.popen.poll()
-        # A worker that came too late goes on to look for its master, and a stopped one cannot do anything.
-        spared = {process.pid for process in self._joined if _CONNECTED not in process.output}
         return [left for left in self.generator.marked() if left.pid not in spared | self.stopped_for_good]
 
 

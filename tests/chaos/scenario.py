@@ -226,6 +226,9 @@ def _with_faults(scenario: Scenario, drawn: random.Random) -> Scenario:
     if "join" in kinds:  # to start a process takes seconds
         scenario = replace(scenario, run_time_s=12)
     # A pause of the generator counts within the window: once all users are there, and over before the end.
+    # To let all go on would wake a worker that is to be stopped.
+    if any(fault.kind in ("stop worker", "pause worker") for fault in faults):
+        faults = [fault for fault in faults if fault.kind != "pause generator"]
     pauses = [fault for fault in faults if fault.kind == "pause generator"]
     if pauses:
         scenario = replace(scenario, run_time_s=12)
@@ -233,7 +236,7 @@ def _with_faults(scenario: Scenario, drawn: random.Random) -> Scenario:
         faults = [replace(fault, at_s=at_s) if fault in pauses else fault for fault in faults]
     # After an interrupt nothing is left to be done harm to.
     before = [fault for fault in faults if fault.kind != "interrupt" and fault.kind not in STORAGE]
-    last_s = max((fault.at_s + (fault.for_s or 0.0) + 0.5 for fault in before), default=0.0)
+    last_s = max((fault.at_s + (fault.for_s or 0.0) + 1.5 for fault in before), default=0.0)
     faults = [replace(fault, at_s=max(fault.at_s, last_s)) if fault.kind == "interrupt" else fault for fault in faults]
     return replace(scenario, faults=tuple(sorted(faults, key=lambda fault: (fault.at_s, fault.kind))))
 
@@ -255,7 +258,7 @@ def _is_possible(kind: Kind, scenario: Scenario) -> bool:
 def _fault(kind: Kind, scenario: Scenario, drawn: random.Random) -> Fault:
     until_s = scenario.run_time_s - 1.5
     at_s = round(drawn.uniform(0.3, until_s), 1)
-    if kind in _WORKER and drawn.random() < 0.3:  # while users are spawned
+    if kind in (*_WORKER, "restart server", "refuse") and drawn.random() < 0.3:  # while users are spawned
         at_s = round(drawn.uniform(0.0, 0.3), 2)
     match kind:
         case "pause server":
