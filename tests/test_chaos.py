@@ -202,6 +202,7 @@ STORED_OPEN = result(
     ("observed", "found"),
     [
         (seen(exit_code=None), "it did not end within its limit and was killed after 11 s"),
+        (seen(exit_code=-2), "exit code -2, and for what happened it has to be 0"),
         (seen(exit_code=1), "exit code 1, and for what happened it has to be 0"),
         (seen(stored=FAILED, exit_code=0), "exit code 0, and for what happened it has to be 1"),
         (
@@ -221,12 +222,15 @@ STORED_OPEN = result(
         (seen(Fault("locked folder")), "a result was stored in spite of the results folder locked by another process"),
         (seen(handled=999, replied=999), "1000 ok and 0 late are more than the 999 replies of the server"),
         (seen(handled=1001, replied=1001), "the server handled 1001, and only 1000 are said to have been sent"),
-        (seen(stored=result(ok=999)), "nothing was lost, and sent 999, ok 999, handled 1000 are not the same"),
+        (
+            seen(stored=result(ok=999)),
+            "nothing was lost, and these are not the same: sent 999, ok 999 and timeouts 0, handled 1000, replied 1000",
+        ),
         (seen(repeated=2), "2 tokens came to the server twice"),
         (seen(stored=result(late=1), replied=1001), "1 late replies of only 0 timeouts"),
         (
             seen(Fault("drop", 2.0, share=0.3), stored=FAILED, exit_code=1, broken_connections=2),
-            "3 errors, 0 timeouts, 0 unfinished of 2 connections that broke",
+            "3 errors and 0 unfinished of 2 connections that broke",
         ),
         (
             seen(stored=result(changed={"timeline": ()})),
@@ -247,6 +251,14 @@ STORED_OPEN = result(
         (
             seen(Fault("pause server", 3.0, 2.0)),
             "the server stood still for 2.0 s, and the longest time is 12345 µs",
+        ),
+        (
+            seen(
+                applied=(Applied(Fault("restart server", 1.0, 1.0), BEGAN_S + 1.0, BEGAN_S + 2.0, handled=1000),),
+                scenario=scenario(Fault("restart server", 1.0, 1.0), run_time_s=12),
+            ),
+            "nothing reached the server any more in the 10.0 s after SIGKILL to the server, "
+            "which is started again at 1.0 s for 1.0 s",
         ),
         (
             seen(Fault("kill worker", 3.0), exit_code=1),
@@ -275,6 +287,8 @@ def test_findings(observed: Observed, found: str) -> None:
     "observed",
     [
         seen(PAUSE, stored=SATURATED, output="FOO: generator saturated"),
+        seen(stored=result(timeouts=1, ok=999), exit_code=1),  # a busy machine
+        seen(Fault("interrupt at start", 0.2), results=(), began_s=None, exit_code=-2, handled=0, replied=0),
         seen(PAUSE, at_s=6.0),  # beyond the window
         seen(Fault("kill worker", 7.8)),
         seen(Fault("locked folder", 0.0, 10.0)),

@@ -29,6 +29,10 @@ KEPT_SEEDS: tuple[Kept, ...] = (
     _kept(21, 9, "join"),
     # No file descriptors left: a traceback instead of a result, and the process did not end.
     _kept(12, 7, "few descriptors"),
+    # While no user had connected yet, arrivals were neither sent nor dropped.
+    _kept(60, 14, "restart server"),
+    # A service that died: a traceback, and its death was not told.
+    _kept(21, 19, "kill server"),
     # Ctrl-C between the start of Locust and that of the test: a traceback, and workers that stayed for a minute.
     _kept(21, 6, "interrupt at start"),
     _kept(23, 6, "interrupt at start"),

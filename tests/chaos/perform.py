@@ -169,7 +169,7 @@ class _Performance:
             self._note(step.fault, time.time())
 
     def _note(self, fault: Fault, ended_s: float) -> None:
-        self.applied.append(Applied(fault, self._under_way.pop(fault), ended_s))
+        self.applied.append(Applied(fault, self._under_way.pop(fault), ended_s, self.counts.read()[0]))
 
     def _begin(self, fault: Fault, owner: Process) -> bool:
         """Begin a fault; return whether there was something to do it to."""
