@@ -176,6 +176,7 @@ NOTHING_CONNECTED = result(connect={"ok": 0, "errors": {"refused": 10}}, ok=0)
         (seen(Fault("kill worker", 4.0)), {1}),  # whatever the result says
         (seen(Fault("kill worker", 7.5)), {0}),  # so late that it may have ended before
         (seen(Fault("kill worker", 4.0), Fault("interrupt", 4.5)), {0}),
+        (seen(Fault("kill worker", 8.0), scenario=scenario(run_time_s=12)), {0}),  # its result ends at 8 s
         (seen(Fault("stop server", 4.0)), {1}),
         (seen(Fault("pause server", 4.0, 1.0)), {0}),
     ],
@@ -273,6 +274,7 @@ STORED_OPEN = result(
             seen(stored=result(changed={"forced": True}), exit_code=1),
             "it was ended by force, and nobody asked for that",
         ),
+        (seen(scenario=scenario(run_time_s=10)), "the load ended after 8.0 s of 10 s"),
         (seen(scenario=scenario(users=11)), "10 users in the result of a run of 11"),
         (seen(stored=result(connect={"sent": 6, "ok": 6, "scheduled": 6})), "6 attempts to connect of 10 users"),
         (seen(PAUSE), "the generator stood still for 2.5 s, and is judged ok"),

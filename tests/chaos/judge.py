@@ -24,6 +24,9 @@ _MARGIN_S = 1.0
 _BACK_WITHIN_S = 9.0
 """Longer than a reply timeout and the longest pause between two attempts to connect, which is 5 s and half as much."""
 
+_SHORTER_S = 0.5
+"""By how much a load may be shorter than was asked for; Locust counts from a little before the test begins."""
+
 _SIGMAS = 6
 
 
@@ -77,6 +80,8 @@ class Observed:
         if self.began_s is None:
             return False
         end_s = self.began_s + self.scenario.run_time_s
+        if self.result is not None:
+            end_s = min(end_s, self.result.datetime.timestamp() + self.result.window.end_s)
         ends = [end_s, *(applied.began_s for applied in self.was_applied("interrupt"))]
         return any(applied.began_s < min(ends) - _MARGIN_S for applied in self.was_applied(*kinds))
 
@@ -317,6 +322,9 @@ def _said(observed: Observed, result: LoadResult) -> Iterator[str]:
     cut_off = result.partial or observed.was_applied("interrupt", "interrupt at start")
     if not cut_off and attempts < observed.scenario.users:
         yield f"{attempts} attempts to connect of {observed.scenario.users} users"
+    run_time_s = observed.scenario.run_time_s
+    if not cut_off and result.window.end_s < run_time_s - _SHORTER_S:
+        yield f"the load ended after {result.window.end_s:.1f} s of {run_time_s} s"
     verdict = result.generator.verdict
     for pause in observed.was_applied("pause generator", "pause worker"):
         began_s, ended_s = _in_run(result, pause)
