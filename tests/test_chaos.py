@@ -446,10 +446,9 @@ def test_a_server_that_is_away(echo_port: int) -> None:
 
 
 @pytest.mark.slow
-def test_a_minute_of_chaos() -> None:
+def test_a_minute_of_chaos(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "chaos", "--minutes", "1", "--seed", "1"]
-    run = subprocess.run(
-        command, cwd=TESTS.parent, env=os.environ | {"PYTHONPATH": str(TESTS)}, capture_output=True, text=True
-    )
+    environment = os.environ | {"PYTHONPATH": str(TESTS), "TMPDIR": str(tmp_path)}
+    run = subprocess.run(command, cwd=TESTS.parent, env=environment, capture_output=True, text=True)
     assert run.returncode == 0, run.stdout + run.stderr
     assert " 0 with a finding" in run.stdout
