@@ -247,7 +247,7 @@ STORED_OPEN = result(
         ),
         (
             seen(stored=STORED_OPEN, scenario=scenario(rate_per_s=200)),
-            "1000 arrivals were scheduled, and 200/s over 7.5 s are 1500 ± 232",
+            "1000 arrivals were scheduled, and 200/s over 7.5 s are 1500 ± 254",
         ),
         (
             seen(Fault("pause server", 3.0, 2.0)),
@@ -446,6 +446,7 @@ def test_a_server_that_is_away(echo_port: int) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
 def test_a_minute_of_chaos(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "chaos", "--minutes", "1", "--seed", "1"]
     environment = os.environ | {"PYTHONPATH": str(TESTS), "TMPDIR": str(tmp_path)}

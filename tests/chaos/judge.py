@@ -27,7 +27,11 @@ _BACK_WITHIN_S = 9.0
 _SHORTER_S = 0.5
 """By how much a load may be shorter than was asked for; Locust counts from a little before the test begins."""
 
-_SIGMAS = 6
+_SIGMAS = 5
+"""How far a Poisson number may be from its mean: farther by chance in two of a million runs."""
+
+_SHARED_OUT_S = 0.3
+"""How much of the schedule may be missing at its ends, and where it is shared out to other workers."""
 
 
 @dataclass(frozen=True)
@@ -279,7 +283,8 @@ def _scheduled(observed: Observed, result: LoadResult) -> Iterator[str]:
     scheduled = sum(row.scheduled for row in _round_trips(result))
     expected = rate_per_s * result.window.duration_s
     changes = len(observed.was_applied("pause worker", "terminate worker", "leave", "join"))
-    tolerance = _SIGMAS * math.sqrt(expected) + changes * rate_per_s / 2
+    chance = 0.0 if observed.scenario.arrivals == "constant" else _SIGMAS * math.sqrt(expected)
+    tolerance = chance + _SHARED_OUT_S * (1 + changes) * rate_per_s
     if abs(scheduled - expected) > tolerance:
         of = f"{rate_per_s}/s over {result.window.duration_s:.1f} s"
         yield f"{scheduled} arrivals were scheduled, and {of} are {expected:.0f} ± {tolerance:.0f}"

@@ -33,6 +33,7 @@ _STARTING_LIMIT_S = 60.0
 _WORKERS_END_WITHIN_S = 30.0
 _GONE_WITHIN_S = 8.0
 _TURN_S = 0.02
+_ATTEMPTS = 5
 
 _BEGUN = ("Ramping to", "Sending spawn jobs")
 _LAUNCHED = "Starting Locust"
@@ -73,8 +74,8 @@ class _Performance:
         }
         self.server: ServerProcess | None = None
         if not scenario.own_service:
-            self.server = ServerProcess(_APP, port=free_port(), core=None, directory=TESTS, environment=environment)
-            stack.enter_context(self.server)
+            self.server = _started_server(environment)
+            stack.callback(self.server.stop)
             stack.callback(self._continue_server)
         self.proxy: Proxy | None = None
         if scenario.proxied:
@@ -237,14 +238,13 @@ class _Performance:
     def _restart_server(self) -> None:
         assert self.server is not None
         self.server.stop()
-        for attempt in range(5):
+        for _ in range(_ATTEMPTS - 1):
             try:
                 self.server.start()
                 return
             except ServerError:  # its port is still in use
-                if attempt == 4:
-                    raise
                 time.sleep(0.2)
+        self.server.start()
 
     def _continue_server(self) -> None:
         if self.server is not None and self.server.is_running:
@@ -344,6 +344,15 @@ def perform(scenario: Scenario, folder: Path) -> Observed:
             broken_connections=0 if performance.proxy is None else performance.proxy.broken.connections,
             left=left,
         )
+
+
+def _started_server(environment: dict[str, str]) -> ServerProcess:
+    """A service on a port that is its own, so that it can be started again there."""
+    for _ in range(_ATTEMPTS - 1):
+        server = ServerProcess(_APP, port=free_port(), core=None, directory=TESTS, environment=environment)
+        with contextlib.suppress(ServerError):  # somebody else has taken the port meanwhile
+            return server.start()
+    return ServerProcess(_APP, port=free_port(), core=None, directory=TESTS, environment=environment).start()
 
 
 def _steps(scenario: Scenario) -> Iterator[_Step]:
