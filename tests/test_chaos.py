@@ -135,7 +135,7 @@ def seen(*faults: Fault, stored: LoadResult | None = None, at_s: float | None = 
     fields: dict[str, Any] = {
         "scenario": what,
         "exit_code": 0,
-        "output": "FOO→BAR 1,000",
+        "output": "µs of service time",
         "began_s": BEGAN_S,
         "took_s": 11.0,
         "applied": tuple(applied),
@@ -207,7 +207,7 @@ STORED_OPEN = result(
         (seen(exit_code=1), "exit code 1, and for what happened it has to be 0"),
         (seen(stored=FAILED, exit_code=0), "exit code 0, and for what happened it has to be 1"),
         (
-            seen(output=f"FOO\n{TRACEBACK}:\n  File\nOSError: no space\n"),
+            seen(output=f"{TRACEBACK}:\n  File\nOSError: no space\n"),
             "a traceback in its output: OSError: no space",
         ),
         (seen(output="x" * 1_000_001), "an output of 1,000,001 bytes"),
@@ -288,7 +288,7 @@ def test_findings(observed: Observed, found: str) -> None:
 @pytest.mark.parametrize(
     "observed",
     [
-        seen(PAUSE, stored=SATURATED, output="FOO: generator saturated"),
+        seen(PAUSE, stored=SATURATED, output="generator saturated"),
         seen(stored=result(timeouts=1, ok=999), exit_code=1),  # a busy machine
         seen(Fault("interrupt at start", 0.2), results=(), began_s=None, exit_code=-2, handled=0, replied=0),
         seen(PAUSE, at_s=6.0),  # beyond the window
@@ -296,6 +296,11 @@ def test_findings(observed: Observed, found: str) -> None:
         seen(Fault("locked folder", 0.0, 10.0)),
         seen(Fault("pause server", 3.0, 2.0), stored=result(timeouts=1), handled=1001, exit_code=1),
         seen(Fault("drop", 2.0, share=1.0), stored=FAILED, exit_code=1, broken_connections=3),
+        seen(
+            stored=PARTIAL,
+            exit_code=1,
+            output="Worker vm_1 failed to send heartbeat: no final report from vm_1",
+        ),
         seen(Fault("full disk"), results=(), exit_code=1),
         seen(scenario=scenario(Fault("full disk")), results=(), exit_code=1),
         seen(Fault("interrupt at start", 0.2), results=(), began_s=None, exit_code=130, handled=0, replied=0),
@@ -303,7 +308,7 @@ def test_findings(observed: Observed, found: str) -> None:
             Fault("kill worker", 3.0),
             stored=PARTIAL,
             exit_code=1,
-            output="FOO: no final report from vm_1",
+            output="no final report from vm_1",
             handled=1400,
             replied=1400,
         ),
