@@ -301,6 +301,8 @@ def test_findings(observed: Observed, found: str) -> None:
             exit_code=1,
             output="Worker vm_1 failed to send heartbeat: no final report from vm_1",
         ),
+        seen(scenario=scenario(run_time_s=12), output="The last worker went missing, stopping test. µs of"),
+        seen(Fault("interrupt", 7.5), stored=result(ok=990, unfinished=10, changed={"forced": True}), exit_code=1),
         seen(Fault("full disk"), results=(), exit_code=1),
         seen(scenario=scenario(Fault("full disk")), results=(), exit_code=1),
         seen(Fault("interrupt at start", 0.2), results=(), began_s=None, exit_code=130, handled=0, replied=0),

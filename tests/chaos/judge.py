@@ -24,6 +24,8 @@ _TABLE = "µs of"
 _MISSING = "failed to send heartbeat"
 """What Locust's master says of a worker that it has not heard of for three seconds."""
 
+_ALL_MISSING = "The last worker went missing"
+
 _MARGIN_S = 1.0
 """How long before the end of a run a fault has to come to have an effect for sure."""
 
@@ -223,7 +225,11 @@ def _counts(observed: Observed, result: LoadResult) -> Iterator[str]:
     if observed.repeated:
         yield f"{observed.repeated} tokens came to the server twice"
     # A busy machine may make replies late, and loses none.
-    if _is_undisturbed(observed) and not (sent == ok + timeouts == observed.handled == observed.replied):
+    if (
+        _is_undisturbed(observed)
+        and not result.forced
+        and not (sent == ok + timeouts == observed.handled == observed.replied)
+    ):
         of = f"ok {ok} and timeouts {timeouts}, handled {observed.handled}, replied {observed.replied}"
         yield f"nothing was lost, and these are not the same: sent {sent}, {of}"
     if _only_broken_connections(observed) and errors + unfinished > observed.broken_connections:
@@ -321,7 +327,7 @@ def _said(observed: Observed, result: LoadResult) -> Iterator[str]:
     if observed.struck(*LOST) and not result.partial:
         yield "a worker was lost, and the result is not partial"
     survivable: set[Kind] = {*LOST, "pause worker", "pause generator", "few descriptors"}
-    # On a machine that is far too busy, workers go missing by themselves.
+    # On a machine that is far too busy, workers go missing by themselves, and all of them at times.
     if result.partial and not observed.was_applied(*survivable) and _MISSING not in observed.output:
         yield f"every worker could report, and the result is partial: {result.partial_reason}"
     if result.partial and (result.partial_reason or "") not in observed.output:
@@ -331,7 +337,8 @@ def _said(observed: Observed, result: LoadResult) -> Iterator[str]:
     if not observed.was_applied("interrupt at start") and result.scenario.users != observed.scenario.users:
         yield f"{result.scenario.users} users in the result of a run of {observed.scenario.users}"
     attempts = sum(row.sent for row in result.operations if row.name == CONNECT)
-    cut_off = result.partial or observed.was_applied("interrupt", "interrupt at start")
+    interrupted = observed.was_applied("interrupt", "interrupt at start")
+    cut_off = result.partial or interrupted or _ALL_MISSING in observed.output
     if not cut_off and attempts < observed.scenario.users:
         yield f"{attempts} attempts to connect of {observed.scenario.users} users"
     run_time_s = observed.scenario.run_time_s
