@@ -10,7 +10,7 @@ PEERS := bench/peers
 PEERS_PYTHON := $(PEERS)/.venv/.ready
 PEERS_NODE := $(PEERS)/node_modules/.package-lock.json
 
-.PHONY: help compiled bench load serve accuracy peers peers-tools test test-slow test-compiled lint types lock clean
+.PHONY: help compiled bench load serve accuracy peers peers-tools test test-slow chaos test-compiled lint types lock clean
 .DEFAULT_GOAL := help
 
 help:  ## what there is to make
@@ -79,6 +79,11 @@ test: $(READY) $(NODE_READY) $(HLOG_READY)  ## the tests, but for the slowest
 
 test-slow: $(READY) $(NODE_READY) $(HLOG_READY)  ## the slowest tests: many real runs
 	$(BIN)/pytest -n 2 --dist load -m slow
+
+# A finding names the seed and the number of the run, to do that one again: make chaos SEED=7 ONLY=3
+MINUTES ?= 10
+chaos: $(READY)  ## load runs with drawn faults, and what has to hold of each (10 minutes; MINUTES=, SEED=, ONLY=)
+	PYTHONPATH=tests $(BIN)/python -m chaos --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY))
 
 # What passes through the compiled modules.
 test-compiled: compiled $(NODE_READY)  ## the tests of what is compiled, with it compiled

@@ -1,0 +1,366 @@
+"""What holds for every run, whatever is done to it: pure rules, from what was observed to what is wrong.
+
+A rule demands only what is true on a busy machine, too: that a generator which stood still is judged saturated, never
+that another one is judged ok; that a run ends within its limit, never when.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from bench.results.model import LoadResult, Operation
+from bench.timing.histogram import Histogram, HistogramError
+from chaos.scenario import LOST, STORAGE, WIRE, Fault, Kind, Scenario
+
+CONNECT = "connect"
+TRACEBACK = "Traceback (most recent call last)"
+OUTPUT_LIMIT_BYTES = 1_000_000
+
+_TABLE = "µs of"
+"""In every table of a load, whatever was measured."""
+
+_MISSING = "failed to send heartbeat"
+"""What Locust's master says of a worker that it has not heard of for three seconds."""
+
+_ALL_MISSING = "The last worker went missing"
+
+_MARGIN_S = 1.0
+"""How long before the end of a run a fault has to come to have an effect for sure."""
+
+_BACK_WITHIN_S = 9.0
+"""Longer than a reply timeout and the longest pause between two attempts to connect, which is 5 s and half as much."""
+
+_SHORTER_S = 0.5
+"""By how much a load may be shorter than was asked for; Locust counts from a little before the test begins."""
+
+_SIGMAS = 5
+"""How far a Poisson number may be from its mean: farther by chance in two of a million runs."""
+
+_SHARED_OUT_S = 0.3
+"""How much of the schedule may be missing at its ends, and where it is shared out to other workers."""
+
+
+@dataclass(frozen=True)
+class Applied:
+    """A fault that was injected, in Unix time. `ended_s` is the same as `began_s` for what has no end.
+
+    `handled` is what the service had handled at its end.
+    """
+
+    fault: Fault
+    began_s: float
+    ended_s: float
+    handled: int = 0
+
+    @property
+    def lasted_s(self) -> float:
+        """How long it lasted, which on a busy machine is longer than what was drawn."""
+        return self.ended_s - self.began_s
+
+
+@dataclass(frozen=True)
+class Observed:
+    """All that was seen of a run from outside. Times in Unix time; counts over all lives of the service.
+
+    `exit_code` is None where the run had to be killed. `began_s` is None where the test never began. `unreadable` are
+    stored results that cannot be read, with the reason.
+    """
+
+    scenario: Scenario
+    exit_code: int | None
+    output: str
+    began_s: float | None
+    took_s: float
+    applied: tuple[Applied, ...] = ()
+    results: tuple[LoadResult, ...] = ()
+    unreadable: tuple[str, ...] = ()
+    handled: int = 0
+    replied: int = 0
+    repeated: int = 0
+    broken_connections: int = 0
+    left: tuple[str, ...] = ()
+    """What is still there of it: processes, ports, files; a line for each."""
+
+    def was_applied(self, *kinds: Kind) -> list[Applied]:
+        """The faults of these kinds that were injected."""
+        return [applied for applied in self.applied if applied.fault.kind in kinds]
+
+    def struck(self, *kinds: Kind) -> bool:
+        """Whether such a fault came while the load was surely under way, so that it must show."""
+        if self.began_s is None:
+            return False
+        end_s = self.began_s + self.scenario.run_time_s
+        if self.result is not None:
+            end_s = min(end_s, self.result.datetime.timestamp() + self.result.window.end_s)
+        ends = [end_s, *(applied.began_s for applied in self.was_applied("interrupt"))]
+        return any(applied.began_s < min(ends) - _MARGIN_S for applied in self.was_applied(*kinds))
+
+    @property
+    def result(self) -> LoadResult | None:
+        """The result that it stored."""
+        return self.results[0] if self.results else None
+
+
+def allowed_exit_codes(observed: Observed) -> frozenset[int]:
+    """Return the exit codes that are right for what happened.
+
+    2 is for misuse, of which there is none here. 130 is for a run that was interrupted and has no result. 1 is for a
+    result that is missing, partial, ended by force, invalid or without a round trip, for any failure in it, for a
+    service of its own that died, and for a worker that was lost; else 0. An attempt to connect that the end of the run
+    cut off is no failure by itself, and may be taken as such.
+    """
+    result = observed.result
+    interrupted = bool(observed.was_applied("interrupt", "interrupt at start"))
+    if result is None:
+        return frozenset({1, 130} if interrupted and observed.began_s is not None else {130} if interrupted else {1})
+    if _must_fail(observed) or _fails(result):
+        return frozenset({1})
+    if any(row.unfinished for row in result.operations):
+        return frozenset({0, 1})
+    return frozenset({0})
+
+
+def _must_fail(observed: Observed) -> bool:
+    """Whether what was done to the run makes it fail, whatever its result says."""
+    if observed.scenario.own_service and observed.struck("kill server"):
+        return True
+    return observed.struck(*LOST, "kill server", "stop server")
+
+
+def _fails(result: LoadResult) -> bool:
+    connected = any(row.ok for row in result.operations if row.name == CONNECT)
+    sent = any(row.sent for row in _round_trips(result))
+    wrong = result.partial or result.forced or result.invalid_reason is not None or result.exceptions
+    failed = any(row.dropped or row.timeouts or row.error_count for row in result.operations)
+    lost = any(row.unfinished for row in _round_trips(result))
+    return bool(wrong or failed or lost or not connected or not sent)
+
+
+def findings(observed: Observed) -> list[str]:
+    """Return what is wrong, a line each; empty where all is well."""
+    found = [*_end(observed), *_left_behind(observed), *_storing(observed)]
+    if observed.result is not None:
+        found += _counts(observed, observed.result)
+        found += _figures(observed, observed.result)
+        found += _said(observed, observed.result)
+    return found
+
+
+# --- the end of a run -----------------------------------------------------------------------------------------------
+
+
+def _end(observed: Observed) -> Iterator[str]:
+    if observed.exit_code is None:
+        yield f"it did not end within its limit and was killed after {observed.took_s:.0f} s"
+    elif _in_a_shell(observed.exit_code) not in (allowed := allowed_exit_codes(observed)):
+        wanted = " or ".join(map(str, sorted(allowed)))
+        yield f"exit code {observed.exit_code}, and for what happened it has to be {wanted}"
+    if TRACEBACK in observed.output:
+        yield f"a traceback in its output: {_last_line_of_traceback(observed.output)}"
+    if (size_bytes := len(observed.output.encode())) > OUTPUT_LIMIT_BYTES:
+        yield f"an output of {size_bytes:,} bytes"
+    died = "ended with exit code"
+    if observed.scenario.own_service and observed.struck("kill server") and died not in observed.output:
+        yield "its service was killed, and it did not say so"
+
+
+def _in_a_shell(code: int) -> int:
+    """The exit code as a shell has it: of a process that a signal ended, 128 and the signal's number."""
+    return code if code >= 0 else 128 - code
+
+
+def _last_line_of_traceback(output: str) -> str:
+    lines = output[output.index(TRACEBACK) :].splitlines()[1:]
+    return next((line for line in lines if line and not line.startswith((" ", "["))), "cut off")
+
+
+def _left_behind(observed: Observed) -> Iterator[str]:
+    for left in observed.left:
+        yield f"left behind: {left}"
+
+
+def _storing(observed: Observed) -> Iterator[str]:
+    for reason in observed.unreadable:
+        yield f"a stored result cannot be read: {reason}"
+    if len(observed.results) > 1:
+        yield f"{len(observed.results)} results of one test"
+    if observed.exit_code is None:
+        return
+    fault = next((fault for fault in observed.scenario.faults if fault.kind in STORAGE), None)
+    may_store = fault is None or (fault.kind == "locked folder" and fault.for_s is not None)
+    if observed.result is not None and not may_store:
+        yield f"a result was stored in spite of {fault}"
+    if observed.result is None and observed.began_s is not None and not observed.was_applied("interrupt at start"):
+        if fault is None and not observed.unreadable:
+            yield "no result was stored"
+        elif fault is not None and _TABLE not in observed.output:
+            yield "its result could not be stored, and was not shown either"
+
+
+# --- counts ---------------------------------------------------------------------------------------------------------
+
+
+def _round_trips(result: LoadResult) -> list[Operation]:
+    return [row for row in result.operations if row.name != CONNECT]
+
+
+def _counts(observed: Observed, result: LoadResult) -> Iterator[str]:
+    rows = _round_trips(result)
+    sent, ok, late = (sum(getattr(row, name) for row in rows) for name in ("sent", "ok", "late"))
+    timeouts, errors, unfinished = (
+        sum(getattr(row, name) for row in rows) for name in ("timeouts", "error_count", "unfinished")
+    )
+    dropped = sum(row.dropped for row in rows)
+    if len(rows) > 1:
+        yield f"one operation in several rows: {', '.join(row.name for row in rows)}"
+    if ok + late > observed.replied:
+        yield f"{ok} ok and {late} late are more than the {observed.replied} replies of the server"
+    if late > timeouts:
+        yield f"{late} late replies of only {timeouts} timeouts"
+    if not result.partial and observed.handled > sent:
+        yield f"the server handled {observed.handled}, and only {sent} are said to have been sent"
+    yield from _silence(observed)
+    if observed.repeated:
+        yield f"{observed.repeated} tokens came to the server twice"
+    # A busy machine may make replies late, and loses none.
+    if (
+        _is_undisturbed(observed)
+        and not result.forced
+        and not (sent == ok + timeouts == observed.handled == observed.replied)
+    ):
+        of = f"ok {ok} and timeouts {timeouts}, handled {observed.handled}, replied {observed.replied}"
+        yield f"nothing was lost, and these are not the same: sent {sent}, {of}"
+    if _only_broken_connections(observed) and errors + unfinished > observed.broken_connections:
+        yield f"{errors} errors and {unfinished} unfinished of {observed.broken_connections} connections that broke"
+    for name, total in (("ok", ok), ("dropped", dropped), ("failed", timeouts + errors), ("sent", sent - unfinished)):
+        of_seconds = sum(getattr(second, name) for second in result.timeline)
+        if of_seconds != total:
+            yield f"the seconds have {of_seconds} {name}, and the rows {total}"
+
+
+def _silence(observed: Observed) -> Iterator[str]:
+    """Once a server is back, so are its clients, within the longest time between two attempts to connect."""
+    if len(observed.applied) != 1 or observed.began_s is None:
+        return
+    (applied,) = observed.applied
+    left_s = observed.began_s + observed.scenario.run_time_s - applied.ended_s
+    passes = applied.fault.kind in ("restart server", "pause server", "drop", "truncate", "stall", "refuse")
+    if passes and left_s > _BACK_WITHIN_S and observed.handled == applied.handled:
+        yield f"nothing reached the server any more in the {left_s:.1f} s after {applied.fault}"
+
+
+def _is_undisturbed(observed: Observed) -> bool:
+    """Whether nothing was done that a reply can be lost by, or that makes one late."""
+    harmless: set[Kind] = {"terminate worker", "leave", "join", *STORAGE}
+    once = all(fault.times == 1 for fault in observed.scenario.faults if fault.kind == "interrupt")
+    return once and observed.scenario.kinds <= harmless | {"interrupt"} and observed.began_s is not None
+
+
+def _only_broken_connections(observed: Observed) -> bool:
+    """Whether all that was done was to break connections that had at most one emission in flight."""
+    return observed.scenario.rate_per_s is None and {"drop", "truncate"} >= observed.scenario.kinds != frozenset()
+
+
+# --- figures --------------------------------------------------------------------------------------------------------
+
+
+def _figures(observed: Observed, result: LoadResult) -> Iterator[str]:
+    for row in _round_trips(result):
+        for name in ("service_histogram", "response_histogram"):
+            encoded = getattr(row, name)
+            if encoded is None:
+                continue
+            try:
+                count = Histogram.decode(encoded).count
+            except HistogramError as error:
+                yield f"{row.name}: {name} cannot be read: {error}"
+                continue
+            if count > row.ok:
+                yield f"{row.name}: {count} times of {row.ok} replies"
+        shortest_us = None if row.service_us is None else row.service_us.min
+        delay_us = 2_000 * observed.scenario.delay_ms
+        if shortest_us is not None and shortest_us < 0.95 * delay_us:
+            yield f"{row.name}: {shortest_us:.0f} µs at the least, through a proxy that takes {delay_us} µs"
+    yield from _scheduled(observed, result)
+    yield from _pause_of_the_server(observed, result)
+
+
+def _scheduled(observed: Observed, result: LoadResult) -> Iterator[str]:
+    """The schedule goes from the beginning of the window to its end, whoever is there to follow it."""
+    rate_per_s = observed.scenario.rate_per_s
+    if rate_per_s is None or result.partial or not result.window.duration_s:
+        return
+    scheduled = sum(row.scheduled for row in _round_trips(result))
+    expected = rate_per_s * result.window.duration_s
+    changes = len(observed.was_applied("pause worker", "terminate worker", "leave", "join"))
+    chance = 0.0 if observed.scenario.arrivals == "constant" else _SIGMAS * math.sqrt(expected)
+    tolerance = chance + _SHARED_OUT_S * (1 + changes) * rate_per_s
+    if abs(scheduled - expected) > tolerance:
+        of = f"{rate_per_s}/s over {result.window.duration_s:.1f} s"
+        yield f"{scheduled} arrivals were scheduled, and {of} are {expected:.0f} ± {tolerance:.0f}"
+
+
+def _pause_of_the_server(observed: Observed, result: LoadResult) -> Iterator[str]:
+    """Replies that a paused server owes have waited for it, or timed out."""
+    if observed.scenario.kinds != {"pause server"}:
+        return
+    for pause in observed.was_applied("pause server"):
+        began_s, ended_s = _in_run(result, pause)
+        if not (result.window.start_s + _MARGIN_S < began_s and ended_s < result.window.end_s - _MARGIN_S):
+            continue
+        rows = _round_trips(result)
+        if any(row.timeouts or row.error_count for row in rows):
+            continue
+        longest_us = max(
+            (times.max for row in rows if (times := row.response_us or row.service_us) and times.max), default=0.0
+        )
+        if longest_us < 0.8e6 * pause.lasted_s:
+            yield f"the server stood still for {pause.lasted_s:.1f} s, and the longest time is {longest_us:.0f} µs"
+
+
+# --- what the result has to say of itself ---------------------------------------------------------------------------
+
+
+def _said(observed: Observed, result: LoadResult) -> Iterator[str]:
+    if observed.struck(*LOST) and not result.partial:
+        yield "a worker was lost, and the result is not partial"
+    survivable: set[Kind] = {*LOST, "pause worker", "pause generator", "few descriptors"}
+    # On a machine that is far too busy, workers go missing by themselves, and all of them at times.
+    if result.partial and not observed.was_applied(*survivable) and _MISSING not in observed.output:
+        yield f"every worker could report, and the result is partial: {result.partial_reason}"
+    if result.partial and (result.partial_reason or "") not in observed.output:
+        yield "it is partial, and did not say so"
+    if result.forced and not _may_be_forced(observed):
+        yield "it was ended by force, and nobody asked for that"
+    if not observed.was_applied("interrupt at start") and result.scenario.users != observed.scenario.users:
+        yield f"{result.scenario.users} users in the result of a run of {observed.scenario.users}"
+    attempts = sum(row.sent for row in result.operations if row.name == CONNECT)
+    interrupted = observed.was_applied("interrupt", "interrupt at start")
+    cut_off = result.partial or interrupted or _ALL_MISSING in observed.output
+    if not cut_off and attempts < observed.scenario.users:
+        yield f"{attempts} attempts to connect of {observed.scenario.users} users"
+    run_time_s = observed.scenario.run_time_s
+    if not cut_off and result.window.end_s < run_time_s - _SHORTER_S:
+        yield f"the load ended after {result.window.end_s:.1f} s of {run_time_s} s"
+    verdict = result.generator.verdict
+    for pause in observed.was_applied("pause generator", "pause worker"):
+        began_s, ended_s = _in_run(result, pause)
+        # so that a second without any note and the one that the pause ends in are whole seconds of the window
+        is_within = result.window.start_s <= began_s and ended_s <= result.window.end_s - 1.0
+        if is_within and not result.partial and verdict != "saturated":
+            yield f"the generator stood still for {pause.lasted_s:.1f} s, and is judged {verdict}"
+    if verdict == "saturated" and "saturated" not in observed.output:
+        yield "its generator was saturated, and it did not say so"
+
+
+def _may_be_forced(observed: Observed) -> bool:
+    """An interrupt that comes while replies are awaited ends a run by force; so does what stands still for long."""
+    return bool(observed.was_applied("interrupt", "interrupt at start", "pause worker", "pause generator", *WIRE))
+
+
+def _in_run(result: LoadResult, applied: Applied) -> tuple[float, float]:
+    """When it began and ended, in seconds of the run."""
+    started_s = result.datetime.timestamp()
+    return applied.began_s - started_s, applied.ended_s - started_s
