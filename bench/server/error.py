@@ -36,6 +36,11 @@ def shortened(text: str) -> str:
     return printable.one_line(text, MESSAGE_LIMIT)
 
 
+def with_last_words(reason: str, wrote_last: str) -> str:
+    """Why something failed, and the end of the server's log beside it: the traceback of a handler, for example."""
+    return f"{reason}; its service wrote last: {wrote_last}" if wrote_last else reason
+
+
 def death(check: Callable[[], object], within_s: float = 0.0) -> str | None:
     """Why a server does not run any more, by the ServerError that `check` raises; None while it raises none.
 

@@ -35,6 +35,8 @@ class Address:
 
     shown: str
     """Without user and password, and with `?...` for a query: for people, and for results."""
+    whole: str = field(repr=False)
+    """As it was given."""
     url: str = field(repr=False)
     """Without user and password, with its query."""
     authorization: str | None = field(repr=False)
@@ -63,6 +65,7 @@ class Address:
             secrets += [part, value, unquote_plus(value)]
         return cls(
             shown if parts.query or parts.fragment or authorization else url,
+            url,
             urlunsplit((parts.scheme, server, parts.path, parts.query, "")),
             authorization,
             tuple(sorted({secret for secret in secrets if len(secret) >= _SHORTEST_SECRET}, key=len, reverse=True)),
