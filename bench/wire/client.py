@@ -46,11 +46,11 @@ from bench.wire.polling import PollingTransport
 from bench.wire.protocol import plain_event, plain_message
 from bench.wire.reasons import (
     CLOSED,
-    IMPOSSIBLE_FRAME,
     RESET,
     Reason,
     broken,
     close_reason,
+    impossible_frame,
     kind_of,
     one_line,
     os_reason,
@@ -73,9 +73,6 @@ _SECRET_HEADERS = frozenset({"authorization", "cookie"})
 
 # A heartbeat may have arrived already when the loop is late and looks at its timers first.
 _HEARTBEAT_GRACE_S = 0.05
-
-# As picows words it.
-_TOO_LARGE_FRAME = "exceeding max allowed size"
 
 _TEXT = ws.WSMsgType.TEXT
 _BINARY = ws.WSMsgType.BINARY
@@ -478,9 +475,7 @@ class FastClient(ws.WSListener):
         transport = self._transport
         self._is_accused = True
         if isinstance(transport, ws.WSTransport):
-            limit = too_large(self._max_message_bytes)
-            text = f"{IMPOSSIBLE_FRAME}: {what}"
-            self._end(Reason(limit if _TOO_LARGE_FRAME in what else IMPOSSIBLE_FRAME, text))
+            self._end(impossible_frame(what, self._max_message_bytes))
             # Not at once: picows is about to tell the server.
             asyncio.get_running_loop().call_soon(transport.disconnect, False)
 
@@ -867,7 +862,8 @@ async def _forget_error(transport: ws.WSTransport) -> None:
 
 
 def _report(what: str, error: Exception) -> None:
-    asyncio.get_running_loop().call_exception_handler({"message": f"{what} raised {error!r}", "exception": error})
+    message = one_line(f"{what} raised {error!r}")
+    asyncio.get_running_loop().call_exception_handler({"message": message, "exception": error})
 
 
 def _handshake_reason(error: WSError) -> str:

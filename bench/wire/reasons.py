@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import re
 import socket
 import ssl
 
@@ -18,6 +19,7 @@ __all__ = [
     "Reason",
     "broken",
     "close_reason",
+    "impossible_frame",
     "kind_of",
     "one_line",
     "os_reason",
@@ -75,6 +77,18 @@ def broken(text: str) -> Reason:
 def too_large(limit_bytes: int) -> Reason:
     """The server sent more than a client takes."""
     return Reason(f"the server sent a message of more than {limit_bytes} bytes")
+
+
+# As picows words it.
+_TOO_LARGE_FRAME = re.compile(r"exceeding max allowed size, (\d+) >")
+
+
+def impossible_frame(what: str, limit_bytes: int) -> Reason:
+    """A WebSocket frame that cannot be, or not with this limit; `what` are picows's words."""
+    if found := _TOO_LARGE_FRAME.search(what):
+        text = f"the server sent a message of {found[1]} bytes, more than the limit of {limit_bytes} bytes"
+        return Reason(str(too_large(limit_bytes)), text)
+    return Reason(IMPOSSIBLE_FRAME, f"{IMPOSSIBLE_FRAME}: {what}")
 
 
 def close_reason(code: int, said: str) -> Reason:
