@@ -167,3 +167,14 @@ def test_what_is_secret_in_the_host_of_a_class(
     assert operation(locust.result(), CONNECT).ok == 1
     assert locust.result().scenario.url == shown(guarded)
     assert_not_shown(texts(tmp_path))
+
+
+def test_what_is_secret_in_a_host_that_others_use_too_is_refused(tmp_path: Path) -> None:
+    code, locust = run(
+        tmp_path, "--host", f"http://{USER}:{KEY}@127.0.0.1:1", "-u", "2", "-t", "1s",
+        locustfile=LOCUSTFILES / "mixed_hosts.py",
+    )  # fmt: skip
+    assert code == 2
+    assert "http://127.0.0.1:1 has a user, a password or a query, which is kept from PageUser" in locust.output
+    assert "Traceback" not in locust.output
+    assert_not_shown(texts(tmp_path))
