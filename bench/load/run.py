@@ -14,6 +14,7 @@ middle of counting would lose what is being counted, so SIGINT is delivered wher
 from __future__ import annotations
 
 import atexit
+import contextlib
 import datetime as dt
 import io
 import logging
@@ -111,7 +112,6 @@ class _Run:
         self._own_limits: dict[type[SocketIOUser], int] = {}
         """By user class: its own max_in_flight."""
         _refuse_blocking_tasks(environment)
-        hide_hosts(environment, _all_socket_io_users(environment))
         self.process.all_there = self._on_all_there
         self._quitting = False
         self._interrupts = gevent.signal_handler(signal.SIGINT, self._on_interrupt)
@@ -201,6 +201,8 @@ class WorkerRun(_Run):
 
     def __init__(self, environment: Environment, runner: WorkerRunner) -> None:
         super().__init__(environment)
+        with contextlib.suppress(MisuseError):  # the master says so
+            hide_hosts(environment, _all_socket_io_users(environment))
         self._runner = runner
         runner.register_message(DRAIN, self._on_drain, concurrent=True)
         runner.register_message(GO, self._on_go)
@@ -305,6 +307,7 @@ class OwnerRun(_Run):
         if environment.web_ui is not None and environment.web_ui.app is not None:
             # To stop a test as soon as it had started would make Locust's master quarrel with its workers.
             environment.web_ui.app.before_request(Page(environment, self._check).guard)
+        hide_hosts(environment, _all_socket_io_users(environment))
         hosts = [user_class.host for user_class in environment.user_classes if issubclass(user_class, SocketIOUser)]
         if not environment.host and not all(hosts):
             self._start_service()
