@@ -16,9 +16,17 @@ import socketio
 from engineio import packet
 from engineio.payload import Payload
 
+from app.logs import BoundedFilter
+
 # By default a polling request of more than 16 packets is dropped whole, and only the log hears of it: a client that
 # emits 17 times in a row loses them all. The size of the request is limited already. (It holds for the process.)
 Payload.max_decode_packets = sys.maxsize
+
+#: Packets of one client that cannot be read. No client library sends any; more of them end its connection.
+MAX_UNREADABLE_PACKETS = 16
+
+# What a pending attachment costs beside its bytes, so that empty ones count as well.
+_ATTACHMENT_BYTES = 64
 
 
 class UnreadableFilter(logging.Filter):
@@ -46,6 +54,7 @@ def _reason(error: BaseException) -> str:
 #: The log of python-socketio and python-engineio: errors only, as they do by default, under the service's own name.
 logger = logging.getLogger("app.engine")
 logger.setLevel(logging.ERROR)
+logger.addFilter(BoundedFilter())
 logger.addFilter(UnreadableFilter())
 
 
@@ -94,7 +103,15 @@ class EngineServer(engineio.AsyncServer):  # type: ignore[misc]
 
 
 class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
-    """A Socket.IO server on an `EngineServer`, that is done with a client as soon as its connection is."""
+    """A Socket.IO server on an `EngineServer`, that is done with a client as soon as its connection is.
+
+    A client that sends too much that is not whole, or too much that cannot be read, is disconnected.
+    """
+
+    def __init__(self, *, max_http_buffer_size: int, **options: Any) -> None:
+        super().__init__(max_http_buffer_size=max_http_buffer_size, **options)
+        self._max_message_bytes = max_http_buffer_size
+        self._unreadable: dict[str, int] = {}
 
     def _engineio_server_class(self) -> type[EngineServer]:
         return EngineServer
@@ -117,15 +134,44 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
             await send({"type": "websocket.close", "code": 1007})
 
     async def _handle_eio_message(self, eio_sid: str, data: str | bytes) -> None:
+        if eio_sid not in self.environ:
+            return  # disconnected, with the rest of a polling request still to come
         try:
             await super()._handle_eio_message(eio_sid, data)
         except Exception:
             # python-socketio would take every later message of this client for an attachment of the broken one
             self._binary_packet.pop(eio_sid, None)
+            await self._count_unreadable(eio_sid)
             raise
+        if self._binary_packet and eio_sid in self._binary_packet:
+            await self._bound_attachments(eio_sid, len(data))
+
+    async def _bound_attachments(self, eio_sid: str, size_bytes: int) -> None:
+        """The limit of a message is that of an event with its attachments, which come one by one."""
+        pending = self._binary_packet[eio_sid]
+        pending.size_bytes = getattr(pending, "size_bytes", 0) + size_bytes + _ATTACHMENT_BYTES
+        if pending.size_bytes > self._max_message_bytes:
+            limit = self._max_message_bytes
+            logger.error("disconnected client %s: an event with attachments of more than %d bytes", eio_sid, limit)
+            await self._hang_up(eio_sid)
+
+    async def _count_unreadable(self, eio_sid: str) -> None:
+        self._unreadable[eio_sid] = unreadable = self._unreadable.get(eio_sid, 0) + 1
+        if unreadable >= MAX_UNREADABLE_PACKETS:
+            logger.error("disconnected client %s: it sent %d packets that cannot be read", eio_sid, unreadable)
+            await self._hang_up(eio_sid)
+
+    async def _hang_up(self, eio_sid: str) -> None:
+        """Disconnect a client, and close its WebSocket, which python-engineio would go on to read."""
+        socket = self.eio.sockets.get(eio_sid)
+        await self.eio.disconnect(eio_sid)
+        if socket is not None and socket.upgraded:
+            await socket.queue.put(None)
 
     async def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> None:
         await super()._handle_eio_disconnect(eio_sid, reason)
+        self._unreadable.pop(eio_sid, None)
+        self._binary_packet.pop(eio_sid, None)
         # python-engineio keeps the open request of a polling client that leaves for up to 45 seconds, and
         # python-socketio's client waits for it: to disconnect, and to say that it was refused.
         socket = self.eio.sockets.get(eio_sid)

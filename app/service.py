@@ -1,7 +1,7 @@
 """What the service does with each event.
 
     FOO    {"name", "to"?}   BAR {"foo": name} to everyone; with "to": "sender" or "room:<room>" to those only
-    JOIN   {"room"}          the sender enters the room
+    JOIN   {"room"}          the sender enters the room, if it is in fewer than MAX_ROOMS
     LEAVE  {"room"}          the sender leaves the room
     else                     REJECTED {"event", "errors"} to the sender only
 
@@ -36,8 +36,13 @@ from app.events import (
     StampedBar,
     read,
 )
+from app.logs import BoundedFilter
+
+#: A client is in at most this many rooms: each costs memory of all.
+MAX_ROOMS = 100
 
 logger = logging.getLogger(__name__)
+logger.addFilter(BoundedFilter())
 
 
 class FooBar(socketio.AsyncNamespace):  # type: ignore[misc]
@@ -55,6 +60,7 @@ class FooBar(socketio.AsyncNamespace):  # type: ignore[misc]
         super().__init__("/")
         self.answered = 0
         self._stamps = stamps
+        self._rooms: dict[str, set[str]] = {}
         self._token = None if token is None else _bytes(token)
 
     async def trigger_event(self, event: Any, sid: str, *arguments: Any) -> dict[str, Any] | None:
@@ -74,6 +80,8 @@ class FooBar(socketio.AsyncNamespace):  # type: ignore[misc]
             if not self.server.manager.is_connected(sid, self.namespace):
                 if event == "connect":
                     self._connect(sid, *arguments)
+                else:
+                    self._rooms.pop(sid, None)
                 return None
             message = "Should be FOO, JOIN or LEAVE"
             raise InvalidEventError([FieldError(field="event", message=message)])
@@ -98,11 +106,17 @@ class FooBar(socketio.AsyncNamespace):  # type: ignore[misc]
 
     async def _join(self, sid: str, arguments: Sequence[Any]) -> dict[str, Any]:
         join = read(Join, arguments)
+        rooms = self._rooms.setdefault(sid, set())
+        if len(rooms) >= MAX_ROOMS and join.room not in rooms:
+            message = f"Should be one of at most {MAX_ROOMS} rooms: leave another one first"
+            raise InvalidEventError([FieldError(field="room", message=message)])
+        rooms.add(join.room)
         await self.enter_room(sid, _room(join.room))
         return join.model_dump()
 
     async def _leave(self, sid: str, arguments: Sequence[Any]) -> dict[str, Any]:
         leave = read(Leave, arguments)
+        self._rooms.get(sid, set()).discard(leave.room)
         await self.leave_room(sid, _room(leave.room))
         return leave.model_dump()
 

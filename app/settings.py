@@ -49,7 +49,8 @@ class Settings(BaseSettings):
         Field(
             ge=1024,
             le=2**30,
-            description="1024 to 1073741824, for a WebSocket message or the body of a polling request",
+            description="1024 to 1073741824, for a WebSocket message, the body of a polling request, "
+            "or an event with its attachments",
         ),
     ] = 1_000_000
     token: Annotated[

@@ -22,12 +22,15 @@ from itertools import count
 from time import perf_counter_ns
 from typing import Any, NamedTuple
 
+from bench.printable import one_line
 from bench.wire.interface import Client, Disconnected
+from bench.wire.reasons import kind_of
 
 TOKEN = "{token}"
 """What stands for the token in a payload that is given as JSON."""
 
 _EVENTS_SHOWN = 3
+_CHARACTERS_SHOWN = 100
 
 
 class RoundTripFailed(Exception):
@@ -47,9 +50,11 @@ class ReplyTimeout(RoundTripFailed):
 
 
 class ConnectionLost(RoundTripFailed):
-    """The connection ended while the reply was awaited."""
+    """The connection ended while the reply was awaited; its kind says why, without the server's own words."""
 
-    kind = "connection lost"
+    def __init__(self, message: str, sent_ns: int, reason: str) -> None:
+        super().__init__(message, sent_ns)
+        self.kind = f"connection lost: {kind_of(reason)}"
 
 
 class WrongReply(RoundTripFailed):
@@ -340,7 +345,7 @@ class Exchange:
             return
         token_of = emission[1].token_of
         if token_of is not None and token_of(*reply) != token:
-            shown = " ".join(map(repr, reply))
+            shown = one_line(" ".join(map(repr, reply)))
             self._fail(emission, WrongReply(f"{self._sent(emission)}, acknowledged with {shown}", emission[2]))
             return
         self._resolve(emission, reply)
@@ -395,7 +400,7 @@ class Exchange:
         self.close()
         for emission in lost:
             text = f"{self._sent(emission)}, then the connection was lost: {reason}"
-            self._fail(emission, ConnectionLost(text, emission[2]))
+            self._fail(emission, ConnectionLost(text, emission[2], reason))
 
     @staticmethod
     def _fail(emission: Emission, error: RoundTripFailed) -> None:
@@ -408,18 +413,19 @@ class Exchange:
     @staticmethod
     def _sent(emission: Emission) -> str:
         token, round_trip, _, _ = emission
-        return f"sent {round_trip.event} {round_trip.request(token)!r}"
+        return one_line(f"sent {round_trip.event} {round_trip.request(token)!r}")
 
     @staticmethod
     def _awaited(round_trip: RoundTrip) -> str:
         if round_trip.reply is None:
             return "acknowledgement"
-        return round_trip.reply + ("" if round_trip.matched_in_order else " with its token")
+        return one_line(round_trip.reply) + ("" if round_trip.matched_in_order else " with its token")
 
     def _arrived(self) -> str:
         if not self._unmatched:
             return "nothing"
-        return ", ".join(f"{event} {' '.join(map(repr, values))}".strip() for event, values in self._unmatched)
+        shown = (f"{event} {' '.join(map(repr, values))}".strip() for event, values in self._unmatched)
+        return ", ".join(one_line(text, _CHARACTERS_SHOWN) for text in shown)
 
 
 def _strings(data: Any) -> Iterator[str]:

@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import socket
 import ssl
+import struct
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -89,6 +90,12 @@ class Connection:
         await self.send(frame(HANDSHAKE))
         assert await self.message() == b"40"
         await self.send(frame(JOINED))
+
+    def reset(self) -> None:
+        """Hang up not in order: as the kernel does for a process that dies with something unread."""
+        sock = self._writer.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._writer.transport.abort()
 
     async def silence(self) -> None:
         """Say nothing more, until the client goes."""
@@ -194,6 +201,17 @@ async def gone_after_connect_request(connection: Connection) -> None:
     await connection.accept()
     await connection.send(frame(HANDSHAKE))
     await connection.message()
+
+
+async def gone_after_first_event(connection: Connection) -> None:
+    await connection.join()
+    await connection.message()
+
+
+async def resets_after_first_event(connection: Connection) -> None:
+    await connection.join()
+    await connection.message()
+    connection.reset()
 
 
 async def never_answers(connection: Connection) -> None:

@@ -41,6 +41,14 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> TestRepository:
             )
         },
     )
+    made.commit(
+        "raising",
+        {
+            "chat.py": SERVICE.format(busy_s=0).replace(
+                "    await sio.emit", "    raise RuntimeError('boom' + chr(27) + ' on purpose')\n    await sio.emit"
+            )
+        },
+    )
     made.git("mv", "chat.py", "other.py")
     made.commit("without", {})
     made.git("rm", "--quiet", "other.py")
@@ -265,6 +273,7 @@ def test_bad_input_is_one_line(
             r"B, broken ({}): app 'chat:app' failed to import: RuntimeError: broken on purpose; A started",
         ),
         ("mute", "quick", r"A, mute ({}): sent say {{'id': '"),
+        ("quick", "raising", r"B, raising ({}): sent say {{'id': '"),
         ("quick", "dying", r"B, dying ({}): the server of chat:app ended with exit code 3"),
     ],
 )
@@ -276,6 +285,9 @@ def test_a_service_that_fails_in_one_revision_is_named(
     assert (code, out) == (1, "")
     last = err.splitlines()[-1]
     assert last.startswith("bench: error: " + said.format(repository.git("rev-parse", failing)[:12]))
+    assert (
+        "; its service wrote last: " in last and "RuntimeError: boom\N{REPLACEMENT CHARACTER} on purpose" in last
+    ) == (failing == "raising"), last
     assert "Traceback" not in err
 
 

@@ -31,6 +31,9 @@ QUICK = ("--effort=quick", "--benchmark-max-time=0.05", "--benchmark-min-rounds=
 INTERRUPTED = 2
 
 
+GUARDED = {"DOOR_USERINFO": "gardener:hunter22/?@", "DOOR_KEY": "k3y-0815", "PYTHONPATH": str(ROOT)}
+
+
 def at(moment: Callable[[], bool]) -> None:
     """Return once that is so; fail after a while."""
     give_up = time.monotonic() + LIMIT_S
@@ -433,3 +436,45 @@ def test_help_shows_the_options_in_a_group_of_their_own(bench: Bench) -> None:
         assert option in ours
     for option in ("--effort=", "--server-processes=", "--no-awake"):
         assert option in ours
+
+
+@pytest.mark.slow
+def test_what_is_secret_in_a_url_is_used_and_shown_nowhere(bench: Bench) -> None:
+    with ServerProcess("guarded:app", directory=ANSWERS.parent, environment=GUARDED) as server:
+        host = server.url.removeprefix("http://")
+        whole = f"http://gardener:hunter22%2F%3F%40@{host}/?apikey=k3y-0815"
+        run = bench.run("--url", whole, "-k", "event and url-uvloop")
+        wrong = bench.run("--url", whole.replace("hunter22", "wronghunter22"), "-k", "event and fast-url-uvloop")
+    assert run.returncode == 0, run.stdout
+    assert len(bench.result()["benchmarks"]) == 3
+    assert bench.result()["benchmarks"][0]["extra_info"]["service"] == f"{server.url}/?..."
+    assert wrong.returncode == 1
+    assert "HTTP 401" in wrong.stdout
+    for text in (run.stdout, run.stderr, wrong.stdout, wrong.stderr, bench.stored()[0].read_text()):
+        assert "hunter22" not in text
+        assert "k3y-0815" not in text
+
+
+@pytest.mark.slow
+def test_what_a_server_says_is_printed_so_that_no_terminal_obeys_it(bench: Bench) -> None:
+    with ServerProcess("answers:app", directory=ANSWERS.parent) as server:
+        run = bench.run(
+            "--url", server.url, "--event", "PAINT", "--reply", "PAINTED", "--payload", '"{token}"',
+            "--reply-timeout=0.3", "-k", "fast-url-uvloop",
+        )  # fmt: skip
+    assert run.returncode == 1
+    assert "arrived: \N{REPLACEMENT CHARACTER}[31mEV\N{REPLACEMENT CHARACTER}" in run.stdout
+    assert "\x1b[31mEV" not in run.stdout
+    assert "\x07" not in run.stdout
+
+
+@pytest.mark.slow
+def test_a_service_that_raises_is_quoted(bench: Bench) -> None:
+    bench.directory = ANSWERS.parent
+    run = bench.run(
+        "--app=answers:app", "--event", "BREAK", "--reply", "BROKEN", "--reply-timeout=0.5",
+        "-k", "fast-process-uvloop",
+    )  # fmt: skip
+    assert run.returncode == 1
+    assert "no BROKEN within 0.5 s; arrived: nothing; its service wrote last: " in run.stdout
+    assert "RuntimeError: boom after\N{REPLACEMENT CHARACTER}[31m a hundred" in run.stdout

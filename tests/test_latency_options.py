@@ -42,6 +42,27 @@ def test_host_means_url(given: dict[str, Any]) -> None:
     assert not options.is_default
 
 
+def test_what_is_secret_in_a_url_is_for_connecting_alone() -> None:
+    options = parse(url="http://u:hunter22@h/?key=hunter22", directory=HERE)
+    assert options.url == options.service == "http://h/?..."
+    assert options.whole_url == "http://u:hunter22@h/?key=hunter22"
+    assert "hunter22" not in repr(options)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"url": "u:hunter22@h"},
+        {"url": "http://u:hunter22@h", "host": "http://u:hunter22@h/?hunter22"},
+        {"url": "http://u:hunter22@h/?hunter22", "app": "a:b"},
+    ],
+)
+def test_no_error_shows_what_is_secret_in_a_url(given: dict[str, Any]) -> None:
+    with pytest.raises(OptionError) as raised:
+        parse(**given, directory=HERE)
+    assert "hunter22" not in str(raised.value)
+
+
 def test_the_same_url_twice_is_one() -> None:
     assert parse(url="http://a", host="http://a", directory=HERE).url == "http://a"
 

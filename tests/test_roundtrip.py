@@ -261,6 +261,19 @@ async def test_a_timeout_says_what_was_sent_and_what_arrived() -> None:
     assert raised.value.kind == "timeout"
 
 
+async def test_what_others_say_is_printable_and_short_in_an_error() -> None:
+    wire = Wire()
+    exchange = exchange_over(wire, SHORT_NS)
+    timed_out, acknowledged = await emitted(exchange, NEWS, FOO_ACKNOWLEDGED)
+    wire.arrive("\x1b[31mEV\x07\n\u202e", "x" * 1_000_000)
+    wire.acknowledge(1, {"foo": "\x1b" + "x" * 1_000_000})
+    for task in (timed_out, acknowledged):
+        with pytest.raises((ReplyTimeout, WrongReply)) as raised:
+            await task
+        assert str(raised.value).isprintable()
+        assert len(str(raised.value)) < 1000
+
+
 async def test_a_late_reply_is_counted_and_ends_nothing() -> None:
     wire = Wire()
     exchange = exchange_over(wire, SHORT_NS)

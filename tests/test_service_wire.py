@@ -18,6 +18,8 @@ import socketio
 
 import app.service
 from app.asgi import create_app
+from app.engine import MAX_UNREADABLE_PACKETS
+from app.service import MAX_ROOMS
 from app.settings import Settings
 from bench.server import UvicornTestServer
 from bench.wire.interface import ConnectFailed, Transport
@@ -66,6 +68,10 @@ class Wire:
         """Whether the next that comes is the end."""
         message = await self._socket.receive(timeout=TIMEOUT_S)
         return message.type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR)
+
+    async def is_hung_up(self) -> bool:
+        """Whether the next that comes is a goodbye, and the end."""
+        return await self.receive() == "1" and await self.is_closed()
 
 
 class Polling:
@@ -348,6 +354,109 @@ async def test_a_polling_request_above_the_limit_ends_its_session_alone(limited:
         await waiting
         assert (await polling.get())[0] == 400
         assert await other.is_answered()
+
+
+async def test_attachments_have_the_limit_of_a_message_all_together(
+    limited: UvicornTestServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with Wire(limited.url) as sender, Wire(limited.url) as other:
+        await sender.join()
+        await other.join()
+        await sender.send(attached(3), *[b"x" * 100] * 3)
+        assert (await sender.receive()).startswith('42["REJECTED"'), "below the limit"
+        await sender.send(attached(10**9), *[b"x" * 100] * (MAX_MESSAGE_BYTES // 100))
+        assert await sender.is_hung_up()
+        assert await other.is_answered()
+    [line] = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
+    assert line.endswith(f"an event with attachments of more than {MAX_MESSAGE_BYTES} bytes")
+
+
+@pytest.mark.parametrize("attachment", [b"", "4text"], ids=repr)
+async def test_attachments_count_though_they_are_empty_or_none(
+    limited: UvicornTestServer, attachment: str | bytes
+) -> None:
+    async with Wire(limited.url) as sender:
+        await sender.join()
+        await sender.send(attached(10**9), *[attachment] * (MAX_MESSAGE_BYTES // 32))
+        assert await sender.is_hung_up()
+
+
+async def test_attachments_by_polling_have_the_same_limit(limited: UvicornTestServer) -> None:
+    async with Polling(limited.url) as polling, Wire(limited.url) as other:
+        await other.join()
+        assert await polling.post(attached(10**9)) == 200
+        statuses = [await polling.post("b" + "AAAA" * 400) for _ in range(4)]
+        assert statuses[0] == 200
+        assert statuses[-1] == 400, "its session is over"
+        assert await other.is_answered()
+
+
+def attached(attachments: int) -> str:
+    return f'45{attachments}-["FOO",{{"_placeholder":true,"num":0}}]'
+
+
+# --- clients that cost more than a client may
+
+UNREADABLE_PACKET = "4x"
+
+
+async def test_who_sends_what_cannot_be_read_again_and_again_is_disconnected(
+    server: UvicornTestServer, wire: Wire, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with Wire(server.url) as stranger:
+        await stranger.join()
+        await stranger.send(*[UNREADABLE_PACKET] * (MAX_UNREADABLE_PACKETS - 1))
+        assert await stranger.is_answered(), "not yet"
+        await stranger.send(*[UNREADABLE_PACKET] * 100)
+        assert await stranger.is_hung_up()
+    assert await wire.is_answered()
+    lines = [record.getMessage() for record in caplog.records]
+    assert len(lines) == MAX_UNREADABLE_PACKETS + 1
+    assert "16 packets that cannot be read" in "".join(lines)
+
+
+async def test_the_rest_of_a_polling_request_is_not_looked_at(
+    server: UvicornTestServer, wire: Wire, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with Polling(server.url) as polling:
+        await polling.post("\x1e".join([*[UNREADABLE_PACKET] * 60_000, foo("unheard", to=None)]))
+        assert await polling.post(foo("alive")) == 400, "its session is over"
+    assert await wire.is_answered()
+    assert len(caplog.records) <= MAX_UNREADABLE_PACKETS + 2
+
+
+async def test_a_client_is_in_at_most_so_many_rooms(wire: Wire) -> None:
+    for number in range(MAX_ROOMS):
+        await wire.send(f'420["JOIN",{{"room":"{number}"}}]')
+        assert await wire.receive() == f'430[{{"room":"{number}"}}]'
+    await wire.send('421["JOIN",{"room":"one more"}]')
+    assert json.loads((await wire.receive())[2:]) == [
+        "REJECTED",
+        {
+            "event": "JOIN",
+            "errors": [{"field": "room", "message": "Should be one of at most 100 rooms: leave another one first"}],
+        },
+    ]
+    assert (await wire.receive()).startswith("431[")
+    await wire.send('422["JOIN",{"room":"0"}]', '423["LEAVE",{"room":"1"}]', '424["JOIN",{"room":"one more"}]')
+    for ack_id, room in ((2, "0"), (3, "1"), (4, "one more")):
+        assert await wire.receive() == f'43{ack_id}[{{"room":"{room}"}}]'
+    await wire.send(foo("heard", to="room:one more"))
+    assert await wire.receive() == '42["BAR",{"foo":"heard"}]'
+
+
+async def test_nothing_is_kept_of_who_has_gone() -> None:
+    service = create_app(Settings())
+    sio = service.engineio_server
+    async with UvicornTestServer(service) as running:
+        async with Wire(running.url) as gone:
+            await gone.join()
+            await gone.send('420["JOIN",{"room":"kitchen"}]', UNREADABLE_PACKET, attached(9), b"x", foo("last"))
+            assert await gone.receive() == '430[{"room":"kitchen"}]'
+        async with asyncio.timeout(TIMEOUT_S):
+            while await clients(running) != 0:
+                pass
+        assert (sio._unreadable, sio._binary_packet, sio.namespace_handlers["/"]._rooms) == ({}, {}, {})
 
 
 # --- clients that vanish

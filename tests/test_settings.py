@@ -65,8 +65,16 @@ BAD_SETTINGS = [
     ("loop", "gevent", "auto, asyncio or uvloop"),
     ("ws", "none", "auto, websockets, websockets-sansio or wsproto"),
     ("log_level", "INFO", "critical, error, warning, info, debug or trace"),
-    ("max_message_bytes", "1023", "1024 to 1073741824, for a WebSocket message or the body of a polling request"),
-    ("max_message_bytes", "1MB", "1024 to 1073741824, for a WebSocket message or the body of a polling request"),
+    (
+        "max_message_bytes",
+        "1023",
+        "1024 to 1073741824, for a WebSocket message, the body of a polling request, or an event with its attachments",
+    ),
+    (
+        "max_message_bytes",
+        "1MB",
+        "1024 to 1073741824, for a WebSocket message, the body of a polling request, or an event with its attachments",
+    ),
 ]
 
 

@@ -83,5 +83,5 @@ def test_a_hostile_server_is_counted_as_errors(tmp_path: Path, hostile_url: str)
     row = operation(result)
     assert row.ok == 0
     assert row.sent == row.error_count >= 5
-    assert set(row.errors) == {"connection lost"}
+    assert set(row.errors) == {"connection lost: the server sent a broken packet"}
     assert operation(result, CONNECT).ok == row.sent

@@ -150,3 +150,18 @@ def test_equal_settings_share_a_context(certificates: Path) -> None:
     ca_file = str(certificates / "ca.pem")
     assert Tls(ca_file).context() is Tls(ca_file).context()
     assert Tls(ca_file).context() is not Tls(insecure=True).context()
+
+
+@pytest.mark.parametrize("transport", ["websocket", "polling"])
+async def test_http_where_tls_is_spoken_and_the_other_way_round(
+    kind: Kind, transport: Transport, certificates: Path
+) -> None:
+    async with secure_server(certificates) as server:
+        with pytest.raises(ConnectFailed) as raised:
+            await is_answered(kind, server.url.replace("https://", "http://"), (transport,), None)
+    if kind is FastClient:
+        assert "expects TLS" in str(raised.value)
+    sio = socketio.AsyncServer(async_mode="asgi")
+    async with UvicornTestServer(socketio.ASGIApp(sio), timeout_graceful_shutdown=0) as plain:
+        with pytest.raises(ConnectFailed, match="does not seem to speak TLS: try http://"):
+            await is_answered(kind, plain.url.replace("http://", "https://"), (transport,), None)

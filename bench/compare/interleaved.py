@@ -36,7 +36,7 @@ from bench.results.spoilers import Conditions, Interference, spoilers
 from bench.roundtrip import Exchange, tokens
 from bench.server import Awake, ServerError, ServerProcess, generator_cores, kept_to
 from bench.server.awake import availability
-from bench.server.error import DYING_S, death
+from bench.server.error import DYING_S, death, with_last_words
 from bench.server.process import server_core
 from bench.wire.client import FastClient
 from bench.wire.interface import ClientError
@@ -319,7 +319,9 @@ class _Run:
             try:
                 return loop.run(self._exchange(servers, shape, first))
             except SideError as error:
-                raise self._failure(error.side, death(servers[error.side].check, DYING_S) or str(error)) from error
+                server = servers[error.side]
+                reason = death(server.check, DYING_S) or with_last_words(str(error), server.wrote_last)
+                raise self._failure(error.side, reason) from error
 
     def _start(self, servers: Sequence[ServerProcess]) -> None:
         """Side by side. Where it fails, whether the other one started is half of the answer."""

@@ -44,7 +44,7 @@ from bench.results.environment import packages
 from bench.results.spoilers import Interference, spoilers
 from bench.roundtrip import RoundTrip, RoundTripFailed
 from bench.server import ServerError
-from bench.server.error import DYING_S
+from bench.server.error import DYING_S, with_last_words
 from bench.targets import CONTROL_SHA256
 from bench.timing.clock import READING_NS, VirtualTimer
 from bench.wire.interface import ClientError, Transport
@@ -214,8 +214,10 @@ def failing_in_one_line(benchmark: BenchmarkFixture, stage: Stage) -> Iterator[N
         yield
         return
     except (RoundTripFailed, ClientError, ControlFailed, ServerError) as error:
-        reason = str(error)
-    if (death := stage.death(DYING_S)) is not None and death != reason:
+        reason, is_of_service = str(error), isinstance(error, (RoundTripFailed, ClientError))
+    if (death := stage.death(DYING_S)) is None and is_of_service:
+        reason = with_last_words(reason, stage.wrote_last())
+    elif death is not None and death != reason:
         reason += f"; {death}"
     fail(benchmark, reason)
 

@@ -7,7 +7,7 @@ line that names the option. `bench/conftest.py` registers the options with pytes
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,7 +15,7 @@ import orjson
 import pytest
 
 from bench.roundtrip import FOO_ACKNOWLEDGED, FOO_BAR, RoundTrip, round_trip_of
-from bench.wire.client import websocket_url
+from bench.wire.endpoint import Address
 from bench.wire.interface import ConnectFailed
 
 DEFAULT_APP = "app.main:app"
@@ -72,10 +72,12 @@ FOO_BAR_DEFINITIONS = (Definition("foo_bar", FOO_BAR), Definition("foo_bar", FOO
 
 @dataclass(frozen=True)
 class Options:
-    """`app` is served, imported from `directory`, unless there is a `url`."""
+    """`app` is served, imported from `directory`, unless there is a `url`, which is what may be shown of it."""
 
     app: str
     url: str | None
+    whole_url: str | None = field(repr=False)
+    """The same with user, password and query: for connecting, and for nothing else."""
     directory: Path
     definitions: tuple[Definition, ...]
     reply_timeout_ns: int
@@ -115,12 +117,14 @@ def parse(
 
     Raises OptionError.
     """
-    url = _url(url, host)
+    address = _address(url, host)
+    url = None if address is None else address.shown
     if app is not None and url is not None:
         raise OptionError(f"--app {app} and --url {url}: give the app to serve, or the URL of a server, not both")
     return Options(
         app=DEFAULT_APP if app is None else _app(app),
         url=url,
+        whole_url=None if address is None else address.whole,
         directory=_HOME if app is None else directory,
         definitions=_definitions(event, reply, payload),
         reply_timeout_ns=_timeout_ns(reply_timeout),
@@ -131,17 +135,18 @@ def parse(
     )
 
 
-def _url(url: str | None, host: str | None) -> str | None:
-    if url is not None and host is not None and url != host:
-        raise OptionError(f"--url {url} and --host {host}: they mean the same, give one of them")
-    option, value = ("--url", url) if url is not None else ("--host", host)
-    if value is None:
-        return None
-    try:
-        websocket_url(value)
-    except ConnectFailed as error:
-        raise OptionError(f"{option} {error}") from None
-    return value
+def _address(url: str | None, host: str | None) -> Address | None:
+    addresses = []
+    for option, value in (("--url", url), ("--host", host)):
+        if value is not None:
+            try:
+                addresses.append(Address.of(value))
+            except ConnectFailed as error:
+                raise OptionError(f"{option} {error}") from None
+    if len(addresses) == 2 and url != host:
+        shown = [address.shown for address in addresses]
+        raise OptionError(f"--url {shown[0]} and --host {shown[1]}: they mean the same, give one of them")
+    return addresses[0] if addresses else None
 
 
 def _app(app: str) -> str:

@@ -13,7 +13,7 @@ import secrets
 import sys
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count, zip_longest
 from typing import Any, Literal, TypeVar
 
@@ -59,7 +59,7 @@ class Stage:
     server_kind: ServerKind
     loop_kind: LoopKind
     loop: OwnLoop
-    url: str
+    url: str = field(repr=False)
     server: ServerProcess | UvicornTestServer | None
     replicas: Replicas | None = None
     cores: tuple[int, ...] = ()
@@ -77,6 +77,12 @@ class Stage:
         """Why one of its servers does not run any more; None while they do, or where they are not ours."""
         servers = self.server if self.replicas is None else self.replicas
         return None if servers is None else death(servers.check, within_s)
+
+    def wrote_last(self) -> str:
+        """The end of the log of a service that wrote anything; empty where none did, or it is not ours to read."""
+        servers = [self.server] if self.replicas is None else [replica.server for replica in self.replicas.services]
+        written = (server.wrote_last for server in servers if isinstance(server, ServerProcess))
+        return next(filter(None, written), "")
 
     def kept_awake(self) -> KeptAwake:
         """Which cores are kept from halting now."""
@@ -194,8 +200,8 @@ class Stages:
                 )
 
             if server_kind == "url":
-                assert options.url is not None
-                yield stage(options.url, None, **self._kept_awake(stack, everywhere))
+                assert options.whole_url is not None
+                yield stage(options.whole_url, None, **self._kept_awake(stack, everywhere))
             elif server_kind == "process":
                 core, cores = server_core(), generator_cores()[:1]
                 replicas = stack.enter_context(

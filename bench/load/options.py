@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from bench.load.user import SocketIOUser
 
 DEFAULT_APP = "app.main:app"
+DEFAULT_WEB_HOST = "127.0.0.1"
 
 _SECONDS = re.compile(r"[0-9]+(\.[0-9]+)?s?")
 
@@ -36,6 +37,7 @@ class MisuseError(Exception):
 
 @events.init_command_line_parser.add_listener  # type: ignore[untyped-decorator]
 def _add_options(parser: LocustArgumentParser) -> None:
+    _keep_page_on_this_machine(parser)
     parser.add_argument(
         "--app",
         metavar="MODULE:ATTRIBUTE",
@@ -108,6 +110,14 @@ def _add_options(parser: LocustArgumentParser) -> None:
         include_in_web_ui=False,
         help="what the random arrivals are drawn from (default: another one each time; the result has it)",
     )
+
+
+def _keep_page_on_this_machine(parser: LocustArgumentParser) -> None:
+    """Locust's page has no login and starts load: it is open to other machines only where that is asked for."""
+    for action in parser._actions:
+        if action.dest == "web_host":
+            action.default = DEFAULT_WEB_HOST
+            action.help = f"Host to bind the web interface to; '*': all interfaces. Defaults to {DEFAULT_WEB_HOST}"
 
 
 def profile_of(options: Namespace) -> RateProfile | None:

@@ -28,11 +28,10 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter_ns
-from typing import Any
+from typing import Any, cast
 
-import flask  # Locust's web page
 import gevent
-from locust import events
+from locust import User, events
 from locust.env import Environment
 from locust.rpc import Message
 from locust.runners import MasterRunner, Runner, WorkerRunner
@@ -41,6 +40,7 @@ from rich.console import Console
 from bench.load.account import NS_PER_S
 from bench.load.asked_users import AskedUsers
 from bench.load.exceptions import cut
+from bench.load.hosts import hide_hosts
 from bench.load.locust_statistics import bound_errors, rename
 from bench.load.merge import Merger
 from bench.load.options import (
@@ -57,6 +57,7 @@ from bench.load.options import (
     warmup_s_of,
 )
 from bench.load.pacing import WHOLE
+from bench.load.page import Page
 from bench.load.process import LoadProcess
 from bench.load.recording import CONNECT
 from bench.load.service import Service, machine_identity, pin_generator
@@ -69,8 +70,6 @@ from bench.results.model import LoadResult, Scenario
 from bench.results.store import ResultError, Store
 from bench.server import ServerError
 from bench.timing.arrivals import Share
-from bench.wire.client import websocket_url
-from bench.wire.interface import ConnectFailed
 
 logger = logging.getLogger(__name__)
 
@@ -217,6 +216,8 @@ class WorkerRun(_Run):
 
     def __init__(self, environment: Environment, runner: WorkerRunner) -> None:
         super().__init__(environment)
+        with contextlib.suppress(MisuseError):  # the master says so
+            hide_hosts(environment, _all_socket_io_users(environment))
         self._runner = runner
         runner.register_message(DRAIN, self._on_drain, concurrent=True)
         runner.register_message(GO, self._on_go)
@@ -321,10 +322,10 @@ class OwnerRun(_Run):
         _leave_out_unnamed(environment)
         self._check(self.options)
         if environment.web_ui is not None and environment.web_ui.app is not None:
-            environment.web_ui.app.before_request(self._check_form)
+            # To stop a test as soon as it had started would make Locust's master quarrel with its workers.
+            environment.web_ui.app.before_request(Page(environment, self._check).guard)
+        hide_hosts(environment, _all_socket_io_users(environment))
         hosts = [user_class.host for user_class in environment.user_classes if issubclass(user_class, SocketIOUser)]
-        for host in {environment.host, *hosts} - {None, ""}:
-            _refuse_bad_url(str(host))
         if not environment.host and not all(hosts):
             self._start_service()
 
@@ -391,20 +392,6 @@ class OwnerRun(_Run):
         users = _socket_io_users(self.environment)
         check_limits(options, users)
         is_open(options, users)
-
-    def _check_form(self) -> flask.Response | None:
-        """Answer the web page's form where it asks for what cannot be, as Locust answers to wrong fields of its own.
-
-        To stop the test as soon as it had started would make Locust's master quarrel with its workers.
-        """
-        if flask.request.endpoint != "locust.swarm":
-            return None
-        try:
-            self._check(Namespace(**(vars(self.options) | flask.request.form.to_dict())))
-        except MisuseError as error:
-            logger.error("%s", error)
-            return flask.jsonify({"success": False, "message": str(error), "host": self.environment.host})
-        return None
 
     def _on_test_start(self, **_: Any) -> None:
         try:
@@ -643,6 +630,13 @@ def _socket_io_users(environment: Environment) -> list[type[SocketIOUser]]:
     return [user_class for user_class in environment.user_classes if issubclass(user_class, SocketIOUser)]
 
 
+def _all_socket_io_users(environment: Environment) -> list[type[SocketIOUser]]:
+    """Those that can still be picked on the page, too."""
+    pickable = cast("dict[str, type[User]]", environment.available_user_classes or {})
+    classes = {*environment.user_classes, *pickable.values()}
+    return [user_class for user_class in classes if issubclass(user_class, SocketIOUser)]
+
+
 def _refuse_blocking_tasks(environment: Environment) -> None:
     for user_class in _socket_io_users(environment):
         if blocking := list(tasks_that_do_not_await(user_class)):
@@ -664,13 +658,6 @@ def _leave_out_unnamed(environment: Environment) -> None:
     if not chosen:
         raise MisuseError("every user class here runs only when it is named: name one on the command line")
     environment.user_classes = chosen
-
-
-def _refuse_bad_url(url: str) -> None:
-    try:
-        websocket_url(url)
-    except ConnectFailed as error:
-        raise MisuseError(str(error)) from None
 
 
 def _nothing_measured(result: LoadResult) -> str | None:

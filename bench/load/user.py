@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from gevent.pool import Group
 from locust import User
 from locust.user.task import LOCUST_STATE_RUNNING
 
+from bench.load.hosts import whole_url
 from bench.load.process import LoadProcess, UserGreenlet
 from bench.load.session import Session
 from bench.roundtrip import RoundTrip
@@ -67,6 +68,9 @@ class SocketIOUser(User):
     socketio_path: str = "socket.io"
     """Where under the host the server takes Socket.IO connections."""
 
+    whole_urls: ClassVar[dict[str, str]] = {}
+    """By what is shown of a class's host: the whole of it, with user, password and query."""
+
     _session: Session | None = None
 
     async def on_start(self) -> None:  # type: ignore[override]  # Locust's is a plain function, which works as well
@@ -104,7 +108,7 @@ class SocketIOUser(User):
 
     def start(self, group: Group) -> UserGreenlet:
         """Start the session. What `User.run` does (on_start, task sets, on_stop) the session does, with coroutines."""
-        greenlet = LoadProcess.of(self.environment).join(self, self.host or self.environment.host or "")
+        greenlet = LoadProcess.of(self.environment).join(self, whole_url(self))
         group.add(greenlet)
         self._group, self._greenlet = group, greenlet
         self._session = greenlet.session

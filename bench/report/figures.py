@@ -5,6 +5,9 @@ bound, and nothing is ever cut.
 """
 
 from bench.compare.stored import Figure, Unit
+from bench.printable import printable
+
+__all__ = ["UNKNOWN", "count", "measured", "microseconds", "per_second", "printable", "ratio"]
 
 UNKNOWN = "-"
 
@@ -42,11 +45,6 @@ def measured(figure: Figure | None, unit: Unit) -> str:
 def ratio(figure: Figure | None) -> str:
     """A ratio with three decimals: 1.051, or > 1.250 where only a bound is known."""
     return UNKNOWN if figure is None else f"{_SIGNS[figure.bound]}{figure.value:,.3f}"
-
-
-def printable(text: str) -> str:
-    """The text without control characters: names come from files, and files from anywhere."""
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
 
 
 def _decimal_below(value: float, whole_from: float) -> str:

@@ -3,6 +3,8 @@
 import time
 from collections.abc import Callable
 
+from bench import printable
+
 MESSAGE_LIMIT = 500
 
 DYING_S = 1.0
@@ -30,9 +32,13 @@ def one_line(cause: BaseException) -> str:
 
 
 def shortened(text: str) -> str:
-    """`text` in one line, cut at a length that a terminal can show."""
-    line = " ".join(text.split())
-    return line if len(line) <= MESSAGE_LIMIT else line[: MESSAGE_LIMIT - 1] + "…"
+    """`text` in one line, cut at a length that a terminal can show, and without what the terminal would obey."""
+    return printable.one_line(text, MESSAGE_LIMIT)
+
+
+def with_last_words(reason: str, wrote_last: str) -> str:
+    """Why something failed, and the end of the server's log beside it: the traceback of a handler, for example."""
+    return f"{reason}; its service wrote last: {wrote_last}" if wrote_last else reason
 
 
 def death(check: Callable[[], object], within_s: float = 0.0) -> str | None:

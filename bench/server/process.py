@@ -167,6 +167,11 @@ class ServerProcess:
         """What it wrote to its standard output and error, of the last start; at most the last MiB of it."""
         return self._log if self._log_file is None else _tail(self._log_file)
 
+    @property
+    def wrote_last(self) -> str:
+        """The end of its log in one line, such as the end of a traceback; empty where it wrote nothing."""
+        return shortened(" | ".join(self.log.strip().splitlines()[-LAST_LINES:]))
+
     def start(self) -> Self:
         """Starts it; returns when the app's start-up is complete and the port is open.
 
@@ -334,10 +339,10 @@ class ServerProcess:
 
     def _death(self) -> ServerError:
         assert self._process is not None
-        log = self.log
-        last = shortened(" | ".join(log.strip().splitlines()[-LAST_LINES:])) or "nothing"
+        last = self.wrote_last or "nothing"
         code = _exit_code(self._process.returncode)
-        return ServerError(f"the server of {self._asked.app} ended with exit code {code}; it wrote last: {last}", log)
+        text = f"the server of {self._asked.app} ended with exit code {code}; it wrote last: {last}"
+        return ServerError(text, self.log)
 
     def _wait_and_bury(self) -> None:
         """For a process that is about to end."""

@@ -1,1 +1,1 @@
-"""Socket.IO to a server: a sans-I/O codec and two clients behind one interface. Imports nothing of the project."""
+"""Socket.IO to a server: a sans-I/O codec, two clients behind one interface. Of the project, it imports `printable`."""

@@ -18,7 +18,7 @@ cdef class FastClient(ws.WSListener):
     cdef object _transport
     cdef ws.WSTransport _websocket
     cdef bint _is_established, _is_partial, _is_choked, _is_accused, _is_overdue
-    cdef object _reason, _attempt, _opened, _fragments, _fragments_kind, _assembly, _pinged_ns, _heartbeat
+    cdef object _reason, _address, _attempt, _opened, _fragments, _fragments_kind, _assembly, _pinged_ns, _heartbeat
 
     cpdef on_ws_connected(self, ws.WSTransport transport)
     cpdef on_ws_frame(self, ws.WSTransport transport, ws.WSFrame frame)

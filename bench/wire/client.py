@@ -23,7 +23,14 @@ import picows.picows as ws  # by the module's name, under which client.pxd has i
 from picows import WSCloseCode, WSError, WSHandshakeError, ws_connect
 
 from bench.wire import protocol
-from bench.wire.endpoint import is_secure, namespaces_of, request_headers, transport_url, websocket_url
+from bench.wire.endpoint import (
+    Address,
+    is_secure,
+    namespaces_of,
+    request_headers,
+    transport_url,
+    websocket_url,
+)
 from bench.wire.interface import (
     MAX_MESSAGE_BYTES,
     CallTimeout,
@@ -37,7 +44,20 @@ from bench.wire.interface import (
 )
 from bench.wire.polling import PollingTransport
 from bench.wire.protocol import plain_event, plain_message
-from bench.wire.reasons import one_line, os_reason
+from bench.wire.reasons import (
+    CLOSED,
+    RESET,
+    Reason,
+    broken,
+    close_reason,
+    impossible_frame,
+    kind_of,
+    one_line,
+    os_reason,
+    tls_hint,
+    too_large,
+    was_reset,
+)
 from bench.wire.tls import SYSTEM, Tls
 
 __all__ = ["FastClient", "websocket_url"]
@@ -46,6 +66,10 @@ __all__ = ["FastClient", "websocket_url"]
 _READ_BUFFER_BYTES = 1024
 
 _CLOSING_TIMEOUT_S = 1.0
+
+# picows would send the same headers to wherever a server sends it: where one of them is secret, it goes nowhere else.
+_MAX_REDIRECTS = 5
+_SECRET_HEADERS = frozenset({"authorization", "cookie"})
 
 # A heartbeat may have arrived already when the loop is late and looks at its timers first.
 _HEARTBEAT_GRACE_S = 0.05
@@ -97,6 +121,7 @@ class FastClient(ws.WSListener):
         self._max_payload_bytes = sys.maxsize
         self._max_message_bytes = MAX_MESSAGE_BYTES
         self._reason = "never connected"
+        self._address: Address | None = None
         self._attempt: _Attempt | None = None
         """While `connect` runs."""
         self._opened: protocol.Open | None = None
@@ -142,10 +167,11 @@ class FastClient(ws.WSListener):
             raise ConnectFailed(f"transports are websocket and polling, not {', '.join(transports) or 'none'}")
         if namespaces is None:
             namespaces = [name for name, space in self._namespaces.items() if space.handlers] or ["/"]
+        address = self._address = Address.of(url)
         attempt = self._attempt = _Attempt(
-            url,
+            address,
             {transport: transport_url(url, transport, socketio_path) for transport in transports},
-            request_headers(headers, cookies),
+            address.headers(request_headers(headers, cookies)),
             (tls or SYSTEM).context() if is_secure(url) else None,
             auth,
             namespaces_of(namespaces),
@@ -160,7 +186,11 @@ class FastClient(ws.WSListener):
                     await self._open_polling(attempt)
                 await attempt.joined
         except TimeoutError:
-            raise ConnectFailed(f"{url} did not answer the handshake within {wait_timeout:g} s") from None
+            raise ConnectFailed(f"{address.shown} did not answer the handshake within {wait_timeout:g} s") from None
+        except ConnectFailed as failure:
+            if not address.secrets:
+                raise
+            raise ConnectFailed(address.hide(str(failure)), failure.data) from None
         finally:
             self._attempt = None
             _forget(attempt.joined)
@@ -253,7 +283,7 @@ class FastClient(ws.WSListener):
     # ------------------------------------------------------------------ connecting
 
     def _begin(self, max_message_bytes: int) -> None:
-        self._reason = "the server closed the connection"
+        self._reason = CLOSED
         self._max_message_bytes = max_message_bytes
         self._max_payload_bytes = sys.maxsize
         self._opened = None
@@ -282,6 +312,7 @@ class FastClient(ws.WSListener):
                 # picows's faster transports complain to the loop of handshakes that fail.
                 use_aiofastnet=None if attempt.context is None else False,
                 websocket_handshake_timeout=attempt.wait_timeout,
+                max_redirects=0 if attempt.is_secret else _MAX_REDIRECTS,
             )
         except (WSHandshakeError, WSError) as error:
             raise ConnectFailed(f"{attempt.url} is no Socket.IO server: {_handshake_reason(error)}") from None
@@ -290,11 +321,15 @@ class FastClient(ws.WSListener):
         except TimeoutError:
             raise
         except OSError as error:
-            raise ConnectFailed(f"{attempt.url} cannot be reached: {os_reason(error)}") from None
+            hint = tls_hint(attempt.context is not None) if isinstance(error, ConnectionResetError) else ""
+            raise ConnectFailed(f"{attempt.url} cannot be reached: {os_reason(error)}{hint}") from None
         except ValueError as error:  # of what no URL and no answer may contain
             raise ConnectFailed(f"{attempt.url} is no Socket.IO server: {one_line(error)}") from None
         if connected is None:
-            raise ConnectFailed(f"{attempt.url} is no Socket.IO server: it closed the connection without an answer")
+            hint = tls_hint(attempt.context is not None)
+            raise ConnectFailed(
+                f"{attempt.url} is no Socket.IO server: it closed the connection without an answer{hint}"
+            )
 
     async def _open_polling(self, attempt: _Attempt) -> None:
         transport = self._transport = PollingTransport(
@@ -344,7 +379,7 @@ class FastClient(ws.WSListener):
     def _open(self, opened: protocol.Open) -> None:
         attempt = self._attempt
         if self._opened is not None or attempt is None:
-            self._fail("the server sent a second handshake")
+            self._fail(broken("the server sent a second handshake"))
             return
         self._opened = opened
         if opened.max_payload_bytes:
@@ -365,7 +400,7 @@ class FastClient(ws.WSListener):
     def _joined(self, packet: protocol.Connected) -> None:
         attempt = self._attempt
         if attempt is None or packet.namespace not in attempt.unjoined:
-            self._fail(f"the server connected {one_line(packet.namespace)}, which was not asked for")
+            self._fail(broken(f"the server connected {one_line(packet.namespace)}, which was not asked for"))
             return
         attempt.unjoined.remove(packet.namespace)
         self._namespaces[packet.namespace].is_joined = True
@@ -429,7 +464,7 @@ class FastClient(ws.WSListener):
             _forgetting.add(task)
             task.add_done_callback(_forgetting.discard)
         if self._transport is transport:
-            self._end(self._reason)
+            self._end(RESET if self._reason == CLOSED and was_reset(transport.underlying_transport) else self._reason)
         elif attempt is not None and attempt.probed is transport:
             attempt.probed = None
             if attempt.probe is not None and not attempt.probe.done():
@@ -440,7 +475,7 @@ class FastClient(ws.WSListener):
         transport = self._transport
         self._is_accused = True
         if isinstance(transport, ws.WSTransport):
-            self._end(f"the server sent an impossible frame: {what}")
+            self._end(impossible_frame(what, self._max_message_bytes))
             # Not at once: picows is about to tell the server.
             asyncio.get_running_loop().call_soon(transport.disconnect, False)
 
@@ -460,10 +495,9 @@ class FastClient(ws.WSListener):
         if kind == ws.WSMsgType.CLOSE:
             code = int(frame.get_close_code())  # type: ignore[call-overload]  # an int for codes without a name
             said = one_line(frame.get_close_reason() or "")
-            unusual = f" (WebSocket code {code}{': ' + said if said else ''})" if code > 1001 or said else ""
             transport.send_close(WSCloseCode.OK)
             transport.disconnect()
-            self._end(self._reason + unusual)
+            self._end(close_reason(code, said) if self._reason == CLOSED else self._reason)
         elif kind == ws.WSMsgType.PING:
             if self._is_read():
                 transport.send_pong(frame.get_payload_as_bytes())
@@ -472,12 +506,12 @@ class FastClient(ws.WSListener):
 
     def _receive_data(self, kind: ws.WSMsgType, payload: bytes, is_last: bool) -> None:
         if (kind == _CONTINUATION) != (self._fragments is not None):
-            self._fail("the server sent fragments of messages out of order")
+            self._fail(broken("the server sent fragments of messages out of order"))
             return
         if self._fragments is not None:
             self._fragments += payload
             if len(self._fragments) > self._max_message_bytes:
-                self._fail(f"the server sent a message of more than {self._max_message_bytes} bytes")
+                self._fail(too_large(self._max_message_bytes))
                 return
             if not is_last:
                 return
@@ -510,9 +544,9 @@ class FastClient(ws.WSListener):
         if not is_binary and assembly is None:
             self._receive(message)
         elif not is_binary:
-            self._fail(f"the server sent {one_line(assembly)}, then something else")
+            self._fail(broken(f"the server sent {one_line(assembly)}, then something else"))
         elif assembly is None:
-            self._fail("the server sent an attachment of nothing")
+            self._fail(broken("the server sent an attachment of nothing"))
         else:
             self._receive_attachment(assembly, message)
 
@@ -521,7 +555,7 @@ class FastClient(ws.WSListener):
         try:
             packet = protocol.decode(message)
         except protocol.ProtocolError as error:
-            self._fail(f"the server sent {error}")
+            self._fail(broken(f"the server sent {error}"))
             return
         if self._websocket is not None:
             if type(packet) is protocol.Event and packet.namespace == protocol.DEFAULT_NAMESPACE:
@@ -540,7 +574,7 @@ class FastClient(ws.WSListener):
     def _receive_packet(self, packet: protocol.Packet) -> None:
         """What is rare: anything but events and acknowledgements in the default namespace."""
         if self._opened is None and type(packet) is not protocol.Open:
-            self._fail("the server sent something before its handshake")
+            self._fail(broken("the server sent something before its handshake"))
         elif type(packet) is protocol.Ping:
             self._pinged_ns = self.received_ns
             self._is_overdue = False
@@ -565,26 +599,26 @@ class FastClient(ws.WSListener):
         elif type(packet) is protocol.Disconnect:
             self._left(packet.namespace)
         elif type(packet) is protocol.Close:
-            self._fail("the server closed the connection")
+            self._fail(CLOSED)
 
     def _namespace(self, name: str) -> _Namespace | None:
         """Where a packet belongs. A server may emit to a namespace before it says that it is joined."""
         space = self._namespaces.get(name)
         if space is None:
-            self._fail(f"the server sent a packet of {one_line(name)}, which was not asked for")
+            self._fail(broken(f"the server sent a packet of {one_line(name)}, which was not asked for"))
         return space
 
     def _expect_attachments(self, header: protocol.BinaryHeader) -> None:
         try:
             self._assembly = protocol.Assembly(header)
         except protocol.ProtocolError as error:
-            self._fail(f"the server sent {error}")
+            self._fail(broken(f"the server sent {error}"))
         else:
             self._is_partial = True
 
     def _receive_attachment(self, assembly: protocol.Assembly, attachment: bytes) -> None:
         if assembly.size_bytes + len(attachment) > self._max_message_bytes:
-            self._fail(f"the server sent a message of more than {self._max_message_bytes} bytes")
+            self._fail(too_large(self._max_message_bytes))
             return
         packet = assembly.add(attachment)
         if packet is not None:
@@ -594,7 +628,8 @@ class FastClient(ws.WSListener):
 
     def _refused(self, packet: protocol.ConnectError) -> None:
         where = "" if packet.namespace == protocol.DEFAULT_NAMESPACE else f" to {one_line(packet.namespace)}"
-        self._fail(f"the server refused the connection{where}: {one_line(packet.message)}", packet.data)
+        reason = f"the server refused the connection{where}: {one_line(packet.message)}"
+        self._fail(Reason("the server refused the connection", reason), packet.data)
 
     def _left(self, name: str) -> None:
         """The server has ended a namespace; with the last one, the connection ends."""
@@ -726,6 +761,8 @@ class FastClient(ws.WSListener):
     def _end(self, reason: str, data: Any = None) -> None:
         """The connection is gone: forget all of it, then tell whoever waits."""
         was_established, self._is_established = self._is_established, False
+        if self._address is not None and self._address.secrets:
+            reason = Reason(self._address.hide(kind_of(reason)), self._address.hide(reason))
         self._reason = reason
         self._is_partial = False
         self._transport = self._websocket = self._fragments = self._assembly = None
@@ -785,7 +822,7 @@ class _Attempt:
 
     def __init__(
         self,
-        url: str,
+        address: Address,
         urls: dict[Transport, str],
         headers: dict[str, str],
         context: ssl.SSLContext | None,
@@ -793,7 +830,8 @@ class _Attempt:
         namespaces: list[str],
         wait_timeout: float,
     ) -> None:
-        self.url = url
+        self.url = address.shown
+        self.is_secret = bool(address.secrets) or any(name.lower() in _SECRET_HEADERS for name in headers)
         self.urls = urls
         self.headers = headers
         self.context = context
@@ -824,12 +862,16 @@ async def _forget_error(transport: ws.WSTransport) -> None:
 
 
 def _report(what: str, error: BaseException) -> None:
-    asyncio.get_running_loop().call_exception_handler({"message": f"{what} raised {error!r}", "exception": error})
+    message = one_line(f"{what} raised {error!r}")
+    asyncio.get_running_loop().call_exception_handler({"message": message, "exception": error})
 
 
 def _handshake_reason(error: WSError) -> str:
     """What the server said, where it said something in HTTP."""
     response = getattr(error, "response", None)
+    location = response.headers.get("Location") if response is not None else None
+    if response is not None and location is not None and 300 <= int(response.status) < 400:
+        return f"HTTP {int(response.status)}, a redirect to {one_line(location)}: give the URL where it really is"
     said = one_line((getattr(error, "raw_body", None) or b"")[:300].decode(errors="replace"))
     if response is None or not said:
         return one_line(error)

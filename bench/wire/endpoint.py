@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping, Sequence
-from urllib.parse import urlencode, urlsplit, urlunsplit
+from dataclasses import dataclass, field
+from urllib.parse import SplitResult, unquote, unquote_plus, urlencode, urlsplit, urlunsplit
 
+from bench.printable import one_line
 from bench.wire import protocol
 from bench.wire.interface import ConnectFailed, Transport
 
@@ -14,26 +17,108 @@ _SCHEMES: dict[Transport, dict[str, str]] = {
 }
 
 
+#: What stands for a query that is not shown.
+_HIDDEN_QUERY = "..."
+
+#: Of a query's values, shorter ones occur in any text: to take them out of a message would spoil it.
+_SHORTEST_SECRET = 4
+
+_EXAMPLE = "http://127.0.0.1:8000"
+
+
+@dataclass(frozen=True)
+class Address:
+    """A server's URL, taken apart: what may be shown of it, and what is secret.
+
+    User and password, and whatever the query says, go to the server alone: no message, result or page has them.
+    """
+
+    shown: str
+    """Without user and password, and with `?...` for a query: for people, and for results."""
+    whole: str = field(repr=False)
+    """As it was given."""
+    url: str = field(repr=False)
+    """Without user and password, with its query."""
+    authorization: str | None = field(repr=False)
+    """The Authorization header that user and password amount to."""
+    secrets: tuple[str, ...] = field(repr=False)
+    """What others may repeat, and nobody else is to see; the longest first."""
+
+    @classmethod
+    def of(cls, url: str) -> Address:
+        """Take the URL apart. Raises ConnectFailed, without its secrets, for what is no URL of a server."""
+        try:
+            parts = urlsplit(url)
+            is_valid = parts.scheme in _SCHEMES["websocket"] and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            is_valid = False
+        # An @ after a # is that of a password with a # in it.
+        if not is_valid or not url.isprintable() or "@" in parts.fragment:
+            raise ConnectFailed(f"{_without_secrets(url)!r} is no URL of a server: expected something like {_EXAMPLE}")
+        server = parts.netloc.rpartition("@")[2]
+        shown = urlunsplit((parts.scheme, server, parts.path, _HIDDEN_QUERY if parts.query else "", ""))
+        if parts.query == _HIDDEN_QUERY:
+            raise ConnectFailed(f"{shown} leaves out what the query is: give the whole URL")
+        authorization, secrets = _basic(parts, shown)
+        for part in parts.query.split("&"):
+            value = part.partition("=")[2] or part
+            secrets += [part, value, unquote_plus(value)]
+        return cls(
+            shown if parts.query or parts.fragment or authorization else url,
+            url,
+            urlunsplit((parts.scheme, server, parts.path, parts.query, "")),
+            authorization,
+            tuple(sorted({secret for secret in secrets if len(secret) >= _SHORTEST_SECRET}, key=len, reverse=True)),
+        )
+
+    def hide(self, text: str) -> str:
+        """The text without the secrets, which servers and libraries may repeat."""
+        for secret in self.secrets:
+            text = text.replace(secret, _HIDDEN_QUERY)
+        return text
+
+    def headers(self, given: Mapping[str, str]) -> dict[str, str]:
+        """These headers, and Authorization where they have none."""
+        if self.authorization is None or any(name.lower() == "authorization" for name in given):
+            return dict(given)
+        return {**given, "Authorization": self.authorization}
+
+
+def _basic(parts: SplitResult, shown: str) -> tuple[str | None, list[str]]:
+    """User and password as a header, and in each form in which somebody may repeat them. Raises ConnectFailed."""
+    userinfo, at, _ = parts.netloc.rpartition("@")
+    if not at:
+        return None, []
+    user, _, password = userinfo.partition(":")
+    if ":" in unquote(user):
+        raise ConnectFailed(f"the user name in the URL of {shown} contains a colon, which HTTP cannot send")
+    encoded = base64.b64encode(f"{unquote(user)}:{unquote(password)}".encode()).decode()
+    return f"Basic {encoded}", [userinfo, password, unquote(password), encoded, *(() if password else (user,))]
+
+
+def _without_secrets(url: str) -> str:
+    """What may be shown of a text that should have been a URL."""
+    rest = url.rpartition("@")[2].partition("?")
+    scheme = url.partition("//")[0] + "//...@" if "@" in url and "//" in url else ""
+    return one_line(scheme + rest[0] + (f"?{_HIDDEN_QUERY}" if rest[1] else ""))
+
+
 def websocket_url(url: str, socketio_path: str = "socket.io") -> str:
     """Where the server at `url` takes WebSocket connections. Its query is kept. Raises ConnectFailed for a bad URL."""
     return transport_url(url, "websocket", socketio_path)
 
 
 def transport_url(url: str, transport: Transport, socketio_path: str = "socket.io") -> str:
-    """Where the server at `url` takes connections of a transport. Its query is kept. Raises ConnectFailed."""
-    schemes = _SCHEMES[transport]
-    try:
-        parts = urlsplit(url)
-        valid = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0 and url.isprintable()
-    except ValueError:
-        valid = False
-    if not valid:
-        raise ConnectFailed(f"{url!r} is no URL of a server: expected something like http://127.0.0.1:8000")
+    """Where the server at `url` takes connections of a transport. Its query is kept, user and password are not.
+
+    Raises ConnectFailed.
+    """
+    parts = urlsplit(Address.of(url).url)
     path = f"{parts.path.rstrip('/')}/{socketio_path.strip('/')}/"
     query = urlencode({"EIO": protocol.ENGINE_IO_VERSION, "transport": transport})
     if parts.query:
         query = f"{parts.query}&{query}"
-    return urlunsplit((schemes[parts.scheme], parts.netloc, path, query, ""))
+    return urlunsplit((_SCHEMES[transport][parts.scheme], parts.netloc, path, query, ""))
 
 
 def is_secure(url: str) -> bool:
@@ -46,13 +131,13 @@ def request_headers(headers: Mapping[str, str] | None, cookies: Mapping[str, str
     wanted = dict(headers or {})
     for name, value in wanted.items():
         if not (_is_token(name) and isinstance(value, str) and value.replace("\t", " ").isprintable()):
-            raise ConnectFailed(f"{name!r}: {value!r} cannot be an HTTP header")
+            raise ConnectFailed(f"{name!r} with its value cannot be an HTTP header")
         if name.lower() == "sec-websocket-extensions":
             raise ConnectFailed(f"no WebSocket extension is supported, so neither is {value}: leave out {name}")
     if cookies:
         for name, value in cookies.items():
             if not (_is_token(name) and value.isascii() and value.isprintable() and not set(value) & set(' ",;\\')):
-                raise ConnectFailed(f"{name!r}: {value!r} cannot be a cookie")
+                raise ConnectFailed(f"{name!r} with its value cannot be a cookie")
         given = next((name for name in wanted if name.lower() == "cookie"), "Cookie")
         sent = [wanted[given]] if given in wanted else []
         wanted[given] = "; ".join([*sent, *(f"{name}={value}" for name, value in cookies.items())])

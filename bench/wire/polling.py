@@ -21,7 +21,7 @@ from yarl import URL
 
 from bench.wire import protocol
 from bench.wire.interface import ConnectFailed
-from bench.wire.reasons import one_line, os_reason
+from bench.wire.reasons import CLOSED, RESET, Reason, broken, one_line, os_reason, tls_hint, tls_reason
 
 _HEADERS = {"Content-Type": "text/plain;charset=UTF-8"}
 
@@ -37,7 +37,11 @@ class PollingListener(Protocol):
 
 
 class _Failed(Exception):
-    """Polling cannot go on; the text says why."""
+    """Polling cannot go on; the text says why, the kind says it without the server's own words."""
+
+    def __init__(self, kind: str, text: str | None = None) -> None:
+        super().__init__(kind if text is None else text)
+        self.kind = kind
 
 
 class PollingTransport:
@@ -79,7 +83,9 @@ class PollingTransport:
         try:
             await self._poll()
         except (_Failed, protocol.ProtocolError, aiohttp.ClientError, OSError, ValueError) as error:
-            raise ConnectFailed(_reason(error)) from None
+            hung_up = isinstance(error, aiohttp.ServerDisconnectedError)
+            hint = tls_hint(self._url.scheme == "https") if hung_up else ""
+            raise ConnectFailed(f"{_reason(error)}{hint}") from None
 
     def opened(self, handshake: protocol.Open) -> None:
         """All further requests belong to this session."""
@@ -171,7 +177,8 @@ class PollingTransport:
                 raise _Failed(f"the server sent more than {self._max_message_bytes} bytes in one answer")
         if response.status != 200:
             said = one_line(body[:300].decode(errors="replace"))
-            raise _Failed(f"the server answered HTTP {response.status}" + (f": {said}" if said else ""))
+            kind = f"the server answered HTTP {response.status}"
+            raise _Failed(kind, f"{kind}: {said}" if said else None)
         return bytes(body)
 
     def _end(self, reason: str | None) -> None:
@@ -186,13 +193,19 @@ class PollingTransport:
         self._loop.call_soon(self._listener.on_polling_ended, self, reason)
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception) -> Reason:
     if isinstance(error, protocol.ProtocolError):
-        return f"the server sent {error}"
+        return broken(f"the server sent {error}")
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        return f"TLS failed: {one_line(error.certificate_error)}"
+        return Reason("TLS failed", f"TLS failed: {one_line(error.certificate_error)}")
     if isinstance(error, aiohttp.ClientSSLError):
-        return f"TLS failed: {one_line(error)}"
+        return Reason("TLS failed", tls_reason(error))
     if isinstance(error, aiohttp.ServerDisconnectedError):
-        return "the server closed the connection"
-    return os_reason(error) if isinstance(error, OSError) else one_line(error)
+        return Reason(CLOSED)
+    if isinstance(error, ConnectionResetError):
+        return Reason(RESET)
+    if isinstance(error, _Failed):
+        return Reason(error.kind, str(error))
+    if isinstance(error, aiohttp.ClientError) and not isinstance(error, OSError):
+        return Reason("the server did not answer in HTTP as it should", one_line(error))
+    return Reason(os_reason(error) if isinstance(error, OSError) else one_line(error))

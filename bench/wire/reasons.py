@@ -1,12 +1,34 @@
-"""Errors of others in one short line: what operating systems, libraries and servers say, fit for a reason."""
+"""Why a connection failed or ended, in one short line, and the kind that such reasons are counted by."""
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
+import re
+import socket
 import ssl
 
-_MAX_LENGTH = 300
+from bench.printable import one_line
+
+__all__ = [
+    "BROKEN_PACKET",
+    "CLOSED",
+    "IMPOSSIBLE_FRAME",
+    "RESET",
+    "Reason",
+    "broken",
+    "close_reason",
+    "impossible_frame",
+    "kind_of",
+    "one_line",
+    "os_reason",
+    "tls_hint",
+    "tls_reason",
+    "too_large",
+    "was_reset",
+    "with_tls_advice",
+]
 
 # uvloop raises these without a number.
 _NUMBERS: dict[type[OSError], int] = {
@@ -17,18 +39,102 @@ _NUMBERS: dict[type[OSError], int] = {
 }
 
 
-def one_line(what: object) -> str:
-    """What it says, on one line, without what a terminal would obey, and not at any length."""
-    text = " ".join(str(what).split())
-    if not text and isinstance(what, BaseException):
-        text = type(what).__name__
-    text = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
-    return text if len(text) <= _MAX_LENGTH else text[:_MAX_LENGTH] + "…"
+# OpenSSL's words, of several versions, for an answer that is none of TLS.
+_NO_TLS = ("wrong version number", "wrong_version_number", "record layer failure", "record_layer_failure")
+
+
+class Reason(str):
+    """The text of a reason. `kind` is what is counted: it leaves out the text of others, which differs each time."""
+
+    kind: str
+
+    def __new__(cls, kind: str, text: str | None = None) -> Reason:
+        """`text` says more than the kind where it is given."""
+        reason = super().__new__(cls, kind if text is None else text)
+        reason.kind = kind
+        return reason
+
+
+def kind_of(reason: str) -> str:
+    """The kind of a reason; a text without a kind of its own is one."""
+    return getattr(reason, "kind", reason)
+
+
+CLOSED = "the server closed the connection"
+RESET = "the server reset the connection"
+IMPOSSIBLE_FRAME = "the server sent an impossible frame"
+BROKEN_PACKET = "the server sent a broken packet"
+
+# RFC 6455, 7.4: the codes that have a meaning. Others are an application's own, of which there may be thousands.
+_KNOWN_CODES = range(1000, 1016)
+
+
+def broken(text: str) -> Reason:
+    """The server broke the protocol, as `text` says."""
+    return Reason(BROKEN_PACKET, text)
+
+
+def too_large(limit_bytes: int) -> Reason:
+    """The server sent more than a client takes."""
+    return Reason(f"the server sent a message of more than {limit_bytes} bytes")
+
+
+# As picows words it.
+_TOO_LARGE_FRAME = re.compile(r"exceeding max allowed size, (\d+) >")
+
+
+def impossible_frame(what: str, limit_bytes: int) -> Reason:
+    """A WebSocket frame that cannot be, or not with this limit; `what` are picows's words."""
+    if found := _TOO_LARGE_FRAME.search(what):
+        text = f"the server sent a message of {found[1]} bytes, more than the limit of {limit_bytes} bytes"
+        return Reason(str(too_large(limit_bytes)), text)
+    return Reason(IMPOSSIBLE_FRAME, f"{IMPOSSIBLE_FRAME}: {what}")
+
+
+def close_reason(code: int, said: str) -> Reason:
+    """A WebSocket's close frame with this code, and with this text where there is one."""
+    is_usual = code <= 1001
+    text = CLOSED if is_usual and not said else f"{CLOSED} (WebSocket code {code}{': ' + said if said else ''})"
+    if is_usual:
+        return Reason(CLOSED, text)
+    return Reason(f"{CLOSED} (WebSocket code {code if code in _KNOWN_CODES else 'of its own'})", text)
+
+
+# The kernel's states of a connection (include/net/tcp_states.h); after an orderly end by the peer it is CLOSE_WAIT.
+_TCP_CLOSE = 7
+
+
+def was_reset(transport: asyncio.BaseTransport) -> bool:
+    """Return whether the connection, which is just ending, was reset instead of closed. Only Linux can tell."""
+    connection = transport.get_extra_info("socket")
+    if connection is None or not hasattr(socket, "TCP_INFO"):
+        return False
+    try:
+        return bool(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == _TCP_CLOSE)
+    except OSError:
+        return False
+
+
+def tls_hint(is_tls: bool) -> str:
+    """The other mistake that looks like it, where a server hangs up on a request without TLS."""
+    return "" if is_tls else "; a server that expects TLS does that: try https://"
 
 
 def os_reason(error: OSError) -> str:
     """The operating system's reason alone: asyncio and uvloop wrap it in differing words."""
     if isinstance(error, ssl.SSLError):  # its number is OpenSSL's
-        return f"TLS failed: {one_line(error)}"
+        return tls_reason(error)
     number = error.errno or _NUMBERS.get(type(error), 0)
     return os.strerror(number).lower() if number > 0 else one_line(error)
+
+
+def tls_reason(error: object) -> str:
+    """Why TLS failed, and what to do where the server does not speak it."""
+    return f"TLS failed: {with_tls_advice(one_line(error))}"
+
+
+def with_tls_advice(text: str) -> str:
+    """The text of an error, and what to do where it is that of a server that does not speak TLS."""
+    if any(sign in text.lower() for sign in _NO_TLS):
+        return f"{text}; the server does not seem to speak TLS: try http://"
+    return text

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import socketio
 
-from bench.wire.endpoint import is_secure, namespaces_of, request_headers, transport_url
+from bench.wire.endpoint import Address, is_secure, namespaces_of, request_headers
 from bench.wire.interface import (
     MAX_MESSAGE_BYTES,
     CallTimeout,
@@ -28,7 +28,7 @@ from bench.wire.interface import (
     acknowledged,
 )
 from bench.wire.protocol import DEFAULT_NAMESPACE
-from bench.wire.reasons import one_line, os_reason
+from bench.wire.reasons import one_line, os_reason, with_tls_advice
 from bench.wire.tls import SYSTEM, Tls
 
 _CLOSING_TIMEOUT_S = 1.0
@@ -74,22 +74,24 @@ class ReferenceClient:
 
         By polling, `max_message_bytes` does not hold: python-socketio takes answers of any size.
         """
-        transport_url(url, "websocket", socketio_path)  # refuses a URL in the project's words
-        sent_headers = request_headers(headers, cookies)
+        address = Address.of(url)
+        sent_headers = address.headers(request_headers(headers, cookies))
         names = namespaces_of(list(self._handled) or [DEFAULT_NAMESPACE] if namespaces is None else namespaces)
         for name in names:
             self._client.on("disconnect", partial(self._closed, name), namespace=name)
             self._client.on("connect_error", partial(self._refused, name), namespace=name)
-        if is_secure(url):
-            context = (tls or SYSTEM).context()
-            self._client.eio.http = aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context))
+        context = (tls or SYSTEM).context() if is_secure(url) else None
+        # Of its own session, because python-engineio gives the headers to the first polling request alone.
+        self._client.eio.http = aiohttp.ClientSession(
+            headers=sent_headers, connector=aiohttp.TCPConnector(ssl=True if context is None else context)
+        )
         self._client.eio.websocket_extra_options = {"max_msg_size": max_message_bytes}
         self._refusal = ("", None)
         connected = False
         try:
             async with asyncio.timeout(wait_timeout):
                 await self._client.connect(
-                    url,
+                    address.url,
                     headers=sent_headers,
                     auth=auth,
                     transports=list(transports),
@@ -99,12 +101,13 @@ class ReferenceClient:
                 )
             connected = True
         except TimeoutError:
-            raise ConnectFailed(f"{url} did not answer the handshake within {wait_timeout:g} s") from None
-        except (socketio.exceptions.ConnectionError, ValueError) as error:
+            raise ConnectFailed(f"{address.shown} did not answer the handshake within {wait_timeout:g} s") from None
+        except (socketio.exceptions.ConnectionError, aiohttp.ClientError, ValueError) as error:
             if self._client.failed_namespaces:
                 said, data = self._refusal
-                raise ConnectFailed(f"{url}: the server refused the connection{said}", data) from None
-            raise ConnectFailed(f"{url}: {_reason(error)}") from None
+                said = address.hide(said)
+                raise ConnectFailed(f"{address.shown}: the server refused the connection{said}", data) from None
+            raise ConnectFailed(f"{address.shown}: {address.hide(_reason(error))}") from None
         finally:
             if not connected:
                 await self._release()
@@ -190,7 +193,7 @@ class ReferenceClient:
 
     def _closed(self, namespace: str, reason: str = "", *_: Any) -> None:
         if self._reason != "disconnected by the client":
-            self._reason = reason or self._reason
+            self._reason = one_line(reason) or self._reason
         self._joined.discard(namespace)
         for answer in self._calls.get(namespace, ()):
             if not answer.done():
@@ -213,4 +216,4 @@ def _reason(error: BaseException) -> str:
     """What went wrong first: python-socketio wraps it in errors that say less."""
     while (cause := error.__cause__ or error.__context__) is not None:
         error = cause
-    return os_reason(error) if isinstance(error, OSError) else one_line(error)
+    return with_tls_advice(os_reason(error) if isinstance(error, OSError) else one_line(error))

@@ -59,3 +59,18 @@ async def twice(sid: str) -> None:
 async def picky(sid: str, data: Any) -> None:
     """Who polls hears something else."""
     await sio.emit("REPLY" if sio.transport(sid) == "websocket" else "COMPLAINT", data, to=sid)
+
+
+@sio.on("PAINT")
+async def paint(sid: str, token: str) -> None:
+    """Another event than was asked for, to be obeyed by terminals."""
+    await sio.emit("\x1b[31mEV\x07", {"of": token}, to=sid)
+
+
+@sio.on("BREAK")
+async def break_later(sid: str) -> None:
+    global asked
+    asked += 1
+    if asked > IN_THE_MIDDLE:
+        raise RuntimeError("boom after\x1b[31m a hundred")
+    await sio.emit("BROKEN", "not yet", to=sid)

@@ -7,6 +7,7 @@ acknowledgements. Attachments follow as binary messages; see `binary`.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import orjson
@@ -27,6 +28,14 @@ from bench.wire.protocol.packets import (
     Pong,
     ProtocolError,
 )
+
+OLD_PROTOCOL = (
+    "it seems to be a server of Socket.IO 2 (Engine.IO protocol 3), but this client speaks the protocol of "
+    "Socket.IO 3 and 4 (Engine.IO protocol 4)"
+)
+
+# By polling, each packet of Engine.IO 3 has its length before it: in digits, or as a byte each, ended by 0xff.
+_OLD_PAYLOAD = re.compile(rb"[1-9][0-9]{0,5}:0\{|\x00[\x00-\x09]{1,6}\xff0\{", re.DOTALL)
 
 _MAX_DIGITS = 19  # an acknowledgement id of 64 bits
 _MAX_NUMBER = 2**31 - 1  # milliseconds or bytes, as servers of all languages hold them
@@ -64,6 +73,8 @@ def decode(message: bytes) -> Packet:
         return _decode_open(message)
     packet = _WITHOUT_DATA.get(message)
     if packet is None:
+        if _OLD_PAYLOAD.match(message):
+            raise ProtocolError(f"a payload that begins with a length: {_shown(message)}; {OLD_PROTOCOL}")
         raise ProtocolError(f"an unknown Engine.IO packet: {_shown(message)}")
     return packet
 
@@ -113,7 +124,8 @@ def _decode_socket_io(message: bytes) -> Packet:
         fields = _json(body, message) if body else {}
         sid = fields.get("sid") if isinstance(fields, dict) else None
         if not isinstance(sid, str):
-            raise ProtocolError(f"a connection without a session id: {_shown(message)}")
+            old = "" if body else f"; {OLD_PROTOCOL}"  # which joins everybody by itself, and gives no other id
+            raise ProtocolError(f"a connection without a session id: {_shown(message)}{old}")
         return Connected(namespace, sid)
     if kind == b"4":
         fields = _json(body, message) if body else ""
