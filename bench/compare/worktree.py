@@ -8,28 +8,24 @@ can tell, and remove, what a killed one left. `WORKTREE` is the user's checkout 
 """
 
 import contextlib
-import fcntl
 import shutil
-import signal
 import subprocess
-import tempfile
-import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.compare.failure import AbError
+from bench.interrupts import uninterrupted
 from bench.results.environment import commit_info
 from bench.results.git import git
 from bench.results.model import CommitInfo
+from bench.results.temporary import abandoned, temporary_folder
 
 WORKTREE = "WORKTREE"
 """The word for the working tree as it is."""
 
 _PREFIX = "bench-ab-"
-_LOCK = "lock"
 _TIMEOUT_S = 300  # of git: a large repository is checked out in minutes
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True)
@@ -94,11 +90,9 @@ class Repository:
     def checkouts(self, revisions: Sequence[Revision]) -> Iterator[tuple[Checkout, ...]]:
         """A folder with each of the revisions; gone at the end, however that comes. Raises AbError."""
         self._remove_leftovers()
-        folder = Path(tempfile.mkdtemp(prefix=_PREFIX)).resolve()
-        added: list[Path] = []
-        try:
-            with (folder / _LOCK).open("wb") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX)
+        with temporary_folder(_PREFIX, leftovers=False) as folder:
+            added: list[Path] = []
+            try:
                 found: list[Checkout] = []
                 for letter, revision in zip("abcdefgh", revisions, strict=False):
                     root = self.root
@@ -109,11 +103,10 @@ class Repository:
                         _add(self.root, root, revision.commit)
                     found.append(self._checkout(revision, root))
                 yield tuple(found)
-        finally:
-            with _uninterrupted():
-                for root in added:
-                    _remove(self.root, root)
-                shutil.rmtree(folder, ignore_errors=True)
+            finally:
+                with uninterrupted():
+                    for root in added:
+                        _remove(self.root, root)
 
     def _checkout(self, revision: Revision, root: Path) -> Checkout:
         directory = root / self.prefix
@@ -139,8 +132,7 @@ class Repository:
             if not root.parent.exists():
                 _remove(self.root, root)
                 continue
-            with contextlib.suppress(OSError), (root.parent / _LOCK).open("rb") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with contextlib.suppress(OSError), abandoned(root.parent):
                 _remove(self.root, root)
                 if not any(path.is_dir() for path in root.parent.iterdir()):
                     shutil.rmtree(root.parent, ignore_errors=True)
@@ -175,17 +167,3 @@ def _git(directory: Path, *arguments: str) -> str:
     except (OSError, subprocess.SubprocessError) as error:
         raise AbError(f"git {arguments[0]} in {directory}: {error}") from None
     return said.rstrip("\n")
-
-
-@contextlib.contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Tidying up takes a moment, and is not broken off."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in _SIGNALS}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
