@@ -265,13 +265,15 @@ class TestAsAProcess:
         assert (finished.returncode, finished.stderr) == (0, b"")
         assert b"  service p50 ?s " in finished.stdout
 
-    def test_ctrl_c_is_quiet(self, tmp_path: Path) -> None:
-        fifo = tmp_path / "never.json"
+    def test_ctrl_c_is_quiet(self, results: Path, tmp_path: Path) -> None:
+        fifo = tmp_path / "nobody-reads-it"
         os.mkfifo(fifo)
-        process = subprocess.Popen([*BENCH, "compare", fifo, fifo], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        with fifo.open("wb"):  # opens when the command reads
+        command = [*BENCH, "compare", "load/1", "load/2", "--results", results, "--json", fifo]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline().startswith(b"old ")  # then it waits for somebody who reads the pipe
             process.send_signal(signal.SIGINT)
-            assert process.communicate() == (b"", b"")
+            assert process.communicate()[1] == b""
         assert process.returncode == 130
 
     def test_it_does_not_import_locust(self) -> None:
