@@ -129,6 +129,8 @@ def compare(
 
         try:
             drawn = overlay_chart(comparison, *sides, CHART_FORMATS[chart.suffix])
+        except HistogramError as error:
+            raise ResultError(str(error)) from None
         except ValueError as error:
             raise ResultError(f"--chart {chart}: {error}") from None
         _write("--chart", chart, drawn)

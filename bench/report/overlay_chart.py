@@ -23,7 +23,7 @@ from bench.report.chart_file import chart_file
 from bench.report.chart_formats import ChartFormat
 from bench.report.figures import microseconds, printable
 from bench.results.model import LatencyResult, LoadResult, Operation, Result
-from bench.results.store import ResultError, Stored
+from bench.results.store import Stored
 from bench.timing.histogram import Histogram, HistogramError
 
 _WIDTH, _HEIGHT = 860, 280
@@ -49,7 +49,7 @@ class Distribution:
 def overlay_chart(comparison: Comparison, old: Sequence[Stored], new: Sequence[Stored], form: ChartFormat) -> bytes:
     """The chart of all benchmarks in that format; raises ValueError where no result has a distribution stored.
 
-    Raises bench.results.store.ResultError, with the file's name, for a distribution that cannot be read.
+    Raises bench.timing.histogram.HistogramError, with the file's name, for a distribution that cannot be read.
     """
     specification = overlay_specification(comparison, old, new)
     return chart_file(specification, form, f"bench compare: {comparison.kind}, old and new")
@@ -98,7 +98,7 @@ def _distribution(stored: Stored, name: str, kind: TimeKind) -> Distribution | N
     try:
         return _decoded(stored.result, name, kind)
     except HistogramError as error:
-        raise ResultError(f"{stored.path}: {name}: {error}") from None
+        raise HistogramError(f"{stored.path}: {name}: {error}") from None
 
 
 def _decoded(result: Result, name: str, kind: TimeKind) -> Distribution | None:
