@@ -322,7 +322,9 @@ class _Run:
             except ServerError as error:
                 reasons[side] = str(error)
         if len(reasons) > 1:
-            raise AbFailedError(f"neither revision's service starts; {self._named(0)}: {reasons[0]}")
+            raise AbFailedError(
+                f"neither revision's service starts; {self._named(0)}: {reasons[0]}{self._empty_submodules(0)}"
+            )
         for side, reason in reasons.items():
             raise self._failure(side, f"{reason}; {NAMES[1 - side]} started")
 
@@ -383,7 +385,15 @@ class _Run:
 
     def _failure(self, side: int, reason: str) -> AbFailedError:
         other = f" (it was fine {len(self._restarts)} times before)" if self._restarts else ""
-        return AbFailedError(f"{self._named(side)}: {reason}{other}")
+        return AbFailedError(f"{self._named(side)}: {reason}{other}{self._empty_submodules(side)}")
+
+    def _empty_submodules(self, side: int) -> str:
+        """What may be the cause, as the tail of a message: only what the user's checkout has can be checked out."""
+        empty = self._sources[side].checkout.empty_submodules
+        names = _listed(empty)
+        return (
+            f"; its submodules are empty ({names}), as in your checkout: `git submodule update --init`" if empty else ""
+        )
 
     def _named(self, side: int) -> str:
         return f"{NAMES[side]}, {self._sources[side].label}"
