@@ -25,23 +25,29 @@ def read_file(path: Path, most_bytes: int = MOST_BYTES) -> bytes:
 
     NotAFileError for anything else, and OSError of EFBIG for a file of more than `most_bytes`. Neither waits.
     """
-    _require_file(path.stat())  # before it is opened: that alone may do something to a device
+    _require_file(path.stat(), most_bytes)  # before it is opened: that alone may do something to a device
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     with open(descriptor, "rb") as file:  # noqa: PTH123 - of a descriptor
-        _require_file(os.fstat(descriptor))  # it may be another by now
-        content = file.read(most_bytes + 1)
+        _require_file(os.fstat(descriptor), most_bytes)  # it may be another by now
+        content = file.read(most_bytes + 1)  # some files of /proc do not tell their size
     if len(content) > most_bytes:
-        raise OSError(errno.EFBIG, f"larger than {most_bytes:,} bytes, which is more than any result takes")
+        raise _too_large(most_bytes)
     return content
 
 
-def _require_file(status: os.stat_result) -> None:
+def _too_large(most_bytes: int) -> OSError:
+    return OSError(errno.EFBIG, f"larger than {most_bytes:,} bytes, which is more than any result takes")
+
+
+def _require_file(status: os.stat_result, most_bytes: int) -> None:
     if stat.S_ISDIR(status.st_mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     if not stat.S_ISREG(status.st_mode):
         kinds = {stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
         kind = kinds.get(stat.S_IFMT(status.st_mode), "something else")
         raise NotAFileError(errno.EINVAL, f"{kind}, not a file")
+    if status.st_size > most_bytes:
+        raise _too_large(most_bytes)
 
 
 def write_synced(path: Path, chunks: Iterable[bytes]) -> None:
