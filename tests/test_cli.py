@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -15,7 +16,9 @@ import pytest
 from example_results import COMMIT, load_result, operation, run_latency_session
 from hdrh.histogram import HdrHistogram
 from latency_results import latency_content, save_latency
+from test_accuracy import result_of
 
+from bench.accuracy.model import Accuracy
 from bench.cli import main
 from bench.results.model import CommitInfo, Second, SecondTimes
 from bench.results.store import Store, machine_id
@@ -383,3 +386,19 @@ class TestAsAProcess:
     def test_it_does_not_import_locust(self) -> None:
         code = "import sys, bench.cli; print({'locust', 'gevent', 'pytest'} & sys.modules.keys())"
         assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "set()\n"
+
+
+def test_accuracy_prints_before_it_stores(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr("bench.accuracy.check.check", lambda *_, **__: result_of())
+    (tmp_path / "results").write_text("in the way")
+    code, out, err = bench(capsys, "accuracy", "--results", tmp_path / "results")
+    assert code == 1
+    assert out.startswith("scenario ")
+    assert "stored in" not in out
+    (kept,) = tmp_path.glob("bench-*.json")
+    assert err.startswith(f"bench: error: cannot store a result in {tmp_path / 'results' / 'accuracy'}")
+    assert err.endswith(f", so it is in {kept}: Not a directory\n")
+    assert Accuracy.model_validate_json(kept.read_bytes(), strict=True) == result_of()

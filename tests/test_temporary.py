@@ -78,7 +78,7 @@ def test_the_next_run_removes_what_a_killed_one_left_and_nothing_else(temporary:
 def test_one_that_was_taken_for_abandoned_before_it_was_locked_is_replaced(
     temporary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    touch, taken = Path.touch, []
+    touch, taken = Path.touch, list[Path]()
 
     def slow(path: Path) -> None:
         if not taken:
