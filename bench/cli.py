@@ -5,10 +5,15 @@ stderr and an exit code: 2 for misuse, 1 for a failed run or check. No measuring
 import locust, whose import changes the process (see bench/load).
 """
 
+import contextlib
+import errno
 import io
+import os
 import sys
+import traceback
 from importlib.metadata import version
 from pathlib import Path
+from types import TracebackType
 from typing import Annotated, NoReturn
 
 import typer
@@ -29,12 +34,19 @@ from bench.results.files import write_whole
 from bench.results.history import all_results, history
 from bench.results.model import KINDS, Kind, LoadResult
 from bench.results.selection import select
-from bench.results.store import DEFAULT_ROOT, ResultError, Store
+from bench.results.store import DEFAULT_ROOT, NotStoredError, ResultError, Store
+from bench.timing.histogram import HistogramError
 
 _FAILED = 1
 _MISUSE = 2
 _INTERRUPTED = 130  # 128 + SIGINT and 128 + SIGPIPE, as a shell reports them
 _BROKEN_PIPE = 141
+
+#: What keeps a file from being written to the end, and is no misuse.
+_UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EPIPE, errno.ENXIO)
+
+_TRACEBACK = "BENCH_TRACEBACK"
+"""The environment variable that has an internal error shown with its traceback."""
 
 app = typer.Typer(
     name="bench",
@@ -117,6 +129,8 @@ def compare(
 
         try:
             drawn = overlay_chart(comparison, *sides, CHART_FORMATS[chart.suffix])
+        except HistogramError as error:
+            raise ResultError(str(error)) from None
         except ValueError as error:
             raise ResultError(f"--chart {chart}: {error}") from None
         _write("--chart", chart, drawn)
@@ -269,7 +283,11 @@ def hlog(
     if not isinstance(stored.result, LoadResult):
         raise ResultError(f"{stored.path} is a latency result, which has no seconds: name a load result")
     path = output or stored.path.with_suffix(".hlog")
-    write_hlog(path, hlog_lines(stored.result.datetime, intervals_of(stored.result), f"bench, from {stored.path.name}"))
+    lines = hlog_lines(stored.result.datetime, intervals_of(stored.result), f"bench, from {stored.path.name}")
+    try:
+        write_hlog(path, lines)
+    except HistogramError as error:
+        raise ResultError(f"{stored.path}: {error}") from None
     typer.echo(f"wrote {path}")
 
 
@@ -316,7 +334,9 @@ def accuracy(
         return _fail(f"--only {only}: {error}", _MISUSE)
     except AccuracyFailedError as error:
         return _fail(str(error), _FAILED)
-    accuracy_table(result, _Console(), stored(result, results, json_file))
+    console = _Console()
+    accuracy_table(result, console)  # before it is stored, which may fail
+    print_line(console, f"stored in {printable(str(stored(result, results, json_file)))}")
     return 0 if result.inside else _FAILED
 
 
@@ -324,7 +344,8 @@ def _write(option: str, path: Path, data: bytes) -> None:
     try:
         write_whole(path, [data])
     except OSError as error:
-        raise ResultError(f"{option} {path}: {error.strerror or error}") from None
+        kind = NotStoredError if error.errno in _UNWRITABLE else ResultError
+        raise kind(f"{option} {path}: {error.strerror or error}") from None
 
 
 def _say_left_out(reason: str) -> None:
@@ -338,18 +359,66 @@ def main() -> NoReturn:
             stream.reconfigure(errors="replace")  # a terminal without "µ" shows something else, not a traceback
     try:
         code = app(prog_name="bench", standalone_mode=False)
+        sys.stdout.flush()  # here, where a full disk is one line
     except typer.TyperException as error:  # the command line is wrong
         code = _fail(f"{error.format_message().rstrip('. ')}; see `bench --help`", _MISUSE)
-    except (ResultError, IncomparableError) as error:
+    except (NotStoredError, AbFailedError) as error:
+        code = _fail(str(error), _FAILED)
+    except (ResultError, IncomparableError, AbError) as error:
         code = _fail(str(error), _MISUSE)
-    except AbError as error:
-        code = _fail(str(error), _FAILED if isinstance(error, AbFailedError) else _MISUSE)
     except (KeyboardInterrupt, typer.Abort):
         code = _INTERRUPTED
+    except BrokenPipeError:
+        code = _BROKEN_PIPE
+    except OSError as error:
+        code = _fail(_os_error(error), _FAILED)
+    except Exception as error:
+        code = _internal(error)
+    _give_up_what_cannot_be_written()
     sys.exit(code or 0)
+
+
+def _os_error(error: OSError) -> str:
+    """Return what the system refused. Of an error without a file that is about writing, the file is stdout."""
+    if error.filename is None and error.errno in _UNWRITABLE:
+        return f"cannot write to the standard output: {error.strerror}"
+    if error.filename is None:
+        return f"{error.strerror or error} ({_place(error.__traceback__)}; {_TRACEBACK}=1 shows the traceback)"
+    return f"{error.filename}: {error.strerror or error}"
+
+
+def _internal(error: Exception) -> int:
+    """Say in a line what went wrong and where: an error that nobody thought of, and so one of ours."""
+    if os.environ.get(_TRACEBACK):
+        traceback.print_exception(error)
+    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    place = _place(error.__traceback__)
+    return _fail(f"internal error: {text} ({place}); {_TRACEBACK}=1 in the environment shows the traceback", _FAILED)
+
+
+def _place(raised: TracebackType | None) -> str:
+    """Return the file and line of ours that an exception passed last, and where it was raised, if that is elsewhere."""
+    frames = traceback.extract_tb(raised)
+    own = [
+        frame
+        for frame in frames
+        if f"{os.sep}bench{os.sep}" in frame.filename and "site-packages" not in frame.filename
+    ]
+    shown = [f"{Path(frame.filename).name}:{frame.lineno} in {frame.name}" for frame in (*own[-1:], *frames[-1:])]
+    return ", at ".join(dict.fromkeys(shown))
+
+
+def _give_up_what_cannot_be_written() -> None:
+    """Keep Python from trying again at its end to write what could not be written, which would be another message."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _fail(message: str, code: int) -> int:
     line = " ".join(message.split())
-    print(f"bench: error: {printable(line)}", file=sys.stderr)  # noqa: T201
+    with contextlib.suppress(OSError):  # there is nobody else to tell
+        print(f"bench: error: {printable(line)}", file=sys.stderr)  # noqa: T201
     return code

@@ -17,7 +17,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -31,9 +30,11 @@ from bench.compare.ab_options import plan
 from bench.compare.failure import AbError, AbFailedError
 from bench.compare.interleaved import compare_revisions
 from bench.compare.stored import Comparison as StoredComparison
+from bench.interrupts import ended_by_signals
 from bench.report.lines import print_line, print_table
 from bench.results.ab import AbMetric
 from bench.results.git import git
+from bench.results.temporary import temporary_folder
 from bench.server import generator_cores
 
 PROJECT = Path(__file__).parent.parent
@@ -322,8 +323,7 @@ def _run(options: argparse.Namespace, console: Console) -> bool:
         slowdown_us(text, 1.0)  # refuses what it cannot read before anything is run
     comparisons: list[Comparison] = []
     found: list[Check] = []
-    with tempfile.TemporaryDirectory(prefix="selfcheck-") as temporary:
-        folder = Path(temporary)
+    with ended_by_signals(), temporary_folder("bench-selfcheck-") as folder:
         stored = []
         began_s = time.monotonic()
         if options.stored:

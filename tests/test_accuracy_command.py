@@ -57,7 +57,8 @@ def test_misuse(tmp_path: Path, arguments: list[str], said: str) -> None:
 
 
 @pytest.mark.slow
-def test_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     with subprocess.Popen(
@@ -75,7 +76,7 @@ def test_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
             assert time.monotonic() < give_up_at
             children = psutil.Process(process.pid).children(recursive=True)
             time.sleep(0.05)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         assert process.wait(LIMIT_S) == 130
         _, alive = psutil.wait_procs(children, LIMIT_S)
         assert not alive

@@ -4,19 +4,24 @@ import json
 import os
 import pty
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
 from example_results import COMMIT, load_result, operation, run_latency_session
+from hdrh.histogram import HdrHistogram
 from latency_results import latency_content, save_latency
+from test_accuracy import result_of
 
+from bench.accuracy.model import Accuracy
 from bench.cli import main
-from bench.results.model import CommitInfo
-from bench.results.store import Store
+from bench.results.model import CommitInfo, Second, SecondTimes
+from bench.results.store import Store, machine_id
 
 BENCH: list[str | Path] = [sys.executable, "-c", "from bench.cli import main; main()"]
 
@@ -180,6 +185,32 @@ class TestCompare:
         code, _, err = bench(capsys, "compare", "load/1", "load/2", "--results", results, "--json", tmp_path)
         assert (code, err) == (2, f"bench: error: --json {tmp_path}: Is a directory\n")
 
+    @pytest.mark.parametrize(("option", "code"), [("--json", 1), ("--markdown", 1), ("--chart", 2)])
+    def test_a_device_that_is_full(
+        self, capsys: pytest.CaptureFixture[str], results: Path, option: str, code: int
+    ) -> None:
+        found, _, err = bench(capsys, "compare", "load/1", "load/2", "--results", results, option, "/dev/full")
+        assert found == code
+        assert err.startswith(f"bench: error: {option} /dev/full: ")
+        assert err.count("\n") == 1
+
+    def test_a_histogram_that_cannot_be_read_is_told_with_its_file(
+        self, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    ) -> None:
+        foreign = HdrHistogram(1, 1000, 2)
+        foreign.record_value(5)
+        bad = foreign.encode().decode()
+        store = Store(tmp_path / "results")
+        whole = store.save(load_result())
+        times = (SecondTimes(name="echo", service_histogram=bad),)
+        second = Second(t=3, users=1, sent=1, ok=1, failed=0, operations=times)
+        path = store.save(load_result(operations=(operation(service_histogram=bad),), timeline=(second,)))
+        said = "a histogram of another layout: 1 to 1000, 2 digits"
+        assert bench(capsys, "hlog", path) == (2, "", f"bench: error: {path}: second 3, echo/service: {said}\n")
+        assert not path.with_suffix(".hlog").exists()
+        code, _, err = bench(capsys, "compare", whole, path, "--chart", tmp_path / "chart.svg")
+        assert (code, err) == (2, f"bench: error: {path}: FOO → BAR: {said}\n")
+
     def test_several_results_a_side(self, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
         store = Store(tmp_path / "results")
         for run in range(8):
@@ -232,6 +263,33 @@ class TestCompare:
         assert err.count("\n") == 1
 
 
+class TestErrorsThatNobodyThoughtOf:
+    @pytest.fixture(autouse=True)
+    def _broken(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def select(*_: object) -> None:
+            raise ValueError("two\nlines")
+
+        monkeypatch.setattr("bench.cli.select", select)
+
+    def test_are_one_line_that_names_type_text_and_place(self, capsys: pytest.CaptureFixture[str]) -> None:
+        code, out, err = bench(capsys, "compare", "1", "2")
+        assert (code, out) == (1, "")
+        assert re.fullmatch(
+            r"bench: error: internal error: ValueError: two lines \(cli\.py:\d+ in compare, at test_cli\.py:\d+ in "
+            r"select\); BENCH_TRACEBACK=1 in the environment shows the traceback\n",
+            err,
+        )
+
+    def test_show_their_traceback_where_it_is_asked_for(
+        self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("BENCH_TRACEBACK", "1")
+        code, _, err = bench(capsys, "compare", "1", "2")
+        assert code == 1
+        assert err.startswith("Traceback (most recent call last):\n")
+        assert err.splitlines()[-1].startswith("bench: error: internal error: ValueError: two lines")
+
+
 class TestAsAProcess:
     def test_in_a_file_there_is_no_colour_and_nothing_is_cut(self, results: Path) -> None:
         command = [*BENCH, "compare", "load/1", "load/2", "--results", results]
@@ -265,15 +323,82 @@ class TestAsAProcess:
         assert (finished.returncode, finished.stderr) == (0, b"")
         assert b"  service p50 ?s " in finished.stdout
 
-    def test_ctrl_c_is_quiet(self, tmp_path: Path) -> None:
-        fifo = tmp_path / "never.json"
+    def test_ctrl_c_is_quiet(self, results: Path, tmp_path: Path) -> None:
+        fifo = tmp_path / "nobody-reads-it"
         os.mkfifo(fifo)
-        process = subprocess.Popen([*BENCH, "compare", fifo, fifo], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        with fifo.open("wb"):  # opens when the command reads
+        command = [*BENCH, "compare", "load/1", "load/2", "--results", results, "--json", fifo]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline().startswith(b"old ")  # then it waits for somebody who reads the pipe
             process.send_signal(signal.SIGINT)
-            assert process.communicate() == (b"", b"")
+            assert process.communicate()[1] == b""
         assert process.returncode == 130
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [("compare", "load/1", "load/2"), ("trend", "load"), ("--version",), ("--help",), ("trend", "--help")],
+    )
+    def test_a_full_disk_under_the_output_is_one_line(self, results: Path, arguments: tuple[str, ...]) -> None:
+        where = ("--results", results) if len(arguments) > 1 and "--help" not in arguments else ()
+        with Path("/dev/full").open("wb") as full:
+            ended = subprocess.run([*BENCH, *arguments, *where], stdout=full, stderr=subprocess.PIPE, text=True)
+        assert ended.returncode == 1
+        assert ended.stderr == "bench: error: cannot write to the standard output: No space left on device\n"
+
+    def test_errors_that_cannot_be_told_leave_the_exit_code(self, results: Path) -> None:
+        with Path("/dev/full").open("wb") as full:
+            ended = subprocess.run([*BENCH, "compare", "load/1", "load/9", "--results", results], stderr=full)
+        assert ended.returncode == 2
+
+    @pytest.mark.parametrize(
+        ("arguments", "code", "said"),
+        [
+            (("compare", "load/1", "load/2"), 2, "bench: error: {root}/load/{machine}: Permission denied\n"),
+            (
+                ("trend", "load"),
+                2,
+                "bench: left out: {root}/load: Permission denied\n"
+                "bench: error: no results in {root}/load: make one by `pytest bench` or `locust`\n",
+            ),
+        ],
+    )
+    def test_a_folder_that_may_not_be_read(
+        self, tmp_path: Path, arguments: tuple[str, ...], code: int, said: str
+    ) -> None:
+        store = Store(tmp_path / "results")
+        for _ in range(2):
+            store.save(load_result())
+        as_anybody = []
+        if os.getuid() == 0:  # who may read all: without these rights, not even root
+            if (setpriv := shutil.which("setpriv")) is None:
+                pytest.skip("setpriv is not there, which takes root's rights away")
+            as_anybody = [setpriv, "--bounding-set=-dac_override,-dac_read_search"]
+        (store.root / "load").chmod(0)
+        try:
+            ended = subprocess.run(
+                [*as_anybody, *BENCH, *arguments, "--results", store.root], capture_output=True, text=True
+            )
+        finally:
+            (store.root / "load").chmod(0o755)
+        assert (ended.returncode, ended.stdout) == (code, "")
+        assert ended.stderr == said.format(root=store.root, machine=machine_id())
 
     def test_it_does_not_import_locust(self) -> None:
         code = "import sys, bench.cli; print({'locust', 'gevent', 'pytest'} & sys.modules.keys())"
         assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "set()\n"
+
+
+def test_accuracy_prints_before_it_stores(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr("bench.accuracy.check.check", lambda *_, **__: result_of())
+    (tmp_path / "results").write_text("in the way")
+    code, out, err = bench(capsys, "accuracy", "--results", tmp_path / "results")
+    assert code == 1
+    assert out.startswith("scenario ")
+    assert "stored in" not in out
+    (kept,) = tmp_path.glob("bench-*.json")
+    assert err.startswith(f"bench: error: cannot store a result in {tmp_path / 'results' / 'accuracy'}")
+    assert err.endswith(f", so it is in {kept}: Not a directory\n")
+    assert Accuracy.model_validate_json(kept.read_bytes(), strict=True) == result_of()

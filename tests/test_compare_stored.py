@@ -1,6 +1,7 @@
 """Stored results compared: known truths found and no others, and everything that makes a comparison void."""
 
 import datetime as dt
+import itertools
 import math
 from typing import Any
 
@@ -29,6 +30,7 @@ from bench.results.model import (
     CommitInfo,
     Generator,
     LatencyResult,
+    Lateness,
     LoadResult,
     MachineInfo,
     Scenario,
@@ -203,6 +205,10 @@ class TestLatency:
         assert p50.verdict == "inconclusive"
         assert p50.reason == f"a single run that was spoilt by {kind} may differ more than runs usually do"
         assert set(verdicts(compared(old, new), "p50")) == {"slower"}  # these show themselves how much they differ
+        far = compared(old[:1], latency_runs(1, 1.6, first=100, spoilers=spoilt))
+        assert set(verdicts(far, "p50")) == {"slower"}  # by so much no other process makes it differ
+        assert str(row(far.benchmarks[0], "p50").reason).endswith("than runs usually do, but not by so much")
+        assert set(verdicts(compared(latency_runs(1, 1.6, first=100, spoilers=spoilt), old[:1]), "p50")) == {"faster"}
         harmless = latency_runs(1, 0.2, first=100, spoilers=[{"kind": "unoptimised python", "text": "it is slow"}])
         assert set(verdicts(compared(old[:1], harmless), "p50")) == {"slower"}
 
@@ -521,10 +527,11 @@ class TestLoad:
         assert "response p50" not in [found.metric for found in echo.rows]
         assert "throughput" not in [found.metric for found in connect.rows]
 
-    def test_one_run_a_side_has_ratios_and_no_verdict(self) -> None:
-        found = compared(load_runs((1.0,)), load_runs((3.0,), first=1))
+    @pytest.mark.parametrize("times", [1.2, 1.99])
+    def test_one_run_a_side_has_ratios_and_no_verdict(self, times: float) -> None:
+        found = compared(load_runs((1.0,)), load_runs((times,), first=1))
         p50 = row(found.benchmarks[0], "service p50")
-        assert p50.effect == pytest.approx(2.0)
+        assert p50.effect == pytest.approx(times - 1)
         assert (p50.low, p50.verdict) == (None, "inconclusive")
         assert found.worse == ()
         assert any(one.startswith("one run a side: a load run has no processes") for one in found.remarks)
@@ -573,6 +580,64 @@ class TestLoad:
         assert (p50.verdict, p50.reason) == ("inconclusive", "the runs of the two sides do not alternate in time")
         assert found.worse == ()
         assert any("load has no control" in one for one in found.remarks)
+
+    def test_a_single_run_far_beyond_any_drift_is_slower(self) -> None:
+        def at(scale: float, **changed: Any) -> LoadResult:
+            times = distribution(p50=400 * scale, p90=700 * scale, p99=900 * scale, p99_9=1000 * scale)
+            return load_result(operations=(operation(service_us=times),), **changed)
+
+        slower = compared([at(1.0)], [at(2.6, datetime=START)])
+        found = {one.metric: one.verdict for one in slower.benchmarks[0].rows}
+        assert [found[f"service {name}"] for name in ("p50", "p90", "p99", "p99.9")] == ["slower"] * 4
+        assert found["throughput"] == "inconclusive"
+        assert slower.worse
+        assert "beyond any drift" in str(row(slower.benchmarks[0], "service p50").reason)
+        faster = compared([at(2.6)], [at(1.0, datetime=START)])
+        assert row(faster.benchmarks[0], "service p50").verdict == "faster"
+        assert faster.worse == ()
+
+    def test_a_tail_alone_is_not_beyond_any_drift(self) -> None:
+        old = load_result(operations=(operation(service_us=distribution(p50=100.0, p90=200.0)),))
+        new = load_result(operations=(operation(service_us=distribution(p50=120.0, p90=900.0)),), datetime=START)
+        assert row(compared([old], [new]).benchmarks[0], "service p90").verdict == "inconclusive"
+
+    def test_a_handful_of_replies_claims_nothing(self) -> None:
+        few: dict[str, Any] = {"scheduled": 30, "sent": 30, "ok": 30, "timeouts": 0, "errors": {}, "unfinished": 0}
+        found = compared(load_runs((1.0,), **few), load_runs((3.0,), first=1, **few))
+        assert row(found.benchmarks[0], "service p50").verdict == "inconclusive"
+
+    def test_runs_that_do_not_alternate_are_far_apart_only_if_all_are(self) -> None:
+        apart = compared(load_runs((1.0, 1.1)), load_runs((2.3, 2.4), first=100))
+        assert row(apart.benchmarks[0], "service p50").verdict == "slower"
+        one_like_before = compared(load_runs((1.0, 1.1)), load_runs((1.1, 5.0), first=100))
+        assert row(one_like_before.benchmarks[0], "service p50").verdict == "inconclusive"
+
+    def test_no_pair_of_runs_of_the_same_code_on_a_busy_machine_is_claimed_to_differ(self) -> None:
+        """As measured, 200/s, other work on both cores: median, and the loop lag's 99th percentile, in µs."""
+        measured = [
+            *((394, 3113), (470, 2324), (383, 1240), (466, 4600), (563, 3611), (251, 3049), (346, 946)),
+            *((289, 3709), (302, 2869), (417, 3004), (1243, 5263), (3049, 11444), (479, 1734), (757, 11264)),
+        ]
+
+        def run(median: float, lag: float, minute: int) -> LoadResult:
+            times = distribution(min=100.0, p50=median, p90=1e4, p99=2e4, p99_9=3e4, max=4e4)
+            waited = Lateness(p50=40.0, p99=lag, max=2 * lag)
+            return load_result(
+                datetime=START + dt.timedelta(minutes=minute),
+                generator=Generator(processes=1, verdict="ok", loop_lag_us=waited),
+                operations=(operation(service_us=times),),
+            )
+
+        runs = [run(median, lag, minute) for minute, (median, lag) in enumerate(measured)]
+        pairs = list(itertools.combinations(runs, 2))
+        claimed = [
+            pair
+            for pair in pairs
+            if row(compared([pair[0]], [pair[1]]).benchmarks[0], "service p50").verdict in ("slower", "faster")
+        ]
+        assert claimed == []
+        quiet = [run(median, 100.0, minute) for minute, (median, _) in enumerate(measured)]
+        assert row(compared([quiet[5]], [quiet[11]]).benchmarks[0], "service p50").verdict == "slower"
 
     def test_response_times_of_an_open_load(self) -> None:
         at_rate = load_result(scenario=scenario(), operations=(operation(response_us=distribution(p50=150.0)),))
@@ -624,6 +689,18 @@ class TestCensored:
         assert p99.reason.startswith(
             "beyond the limit in 0 of 1 old and 1 of 1 new runs, which is longer than every old"
         )
+
+    def test_a_median_beyond_the_limit_is_slower_in_a_single_run_too(self) -> None:
+        beyond = distribution(
+            mean=None, p50=None, p90=None, p99=None, p99_9=None, max=None, censored_above_us=500_000.0
+        )
+        new = load_result(operations=(operation(service_us=beyond),), datetime=START)
+        found = compared([load_result()], [new])
+        assert row(found.benchmarks[0], "service p50").verdict == "slower"
+        assert row(compared([new], [load_result()]).benchmarks[0], "service p50").verdict == "faster"
+        low = distribution(mean=None, p50=None, p90=None, p99=None, p99_9=None, max=None, censored_above_us=200.0)
+        barely = load_result(operations=(operation(service_us=low),), datetime=START)
+        assert row(compared([load_result()], [barely]).benchmarks[0], "service p50").verdict == "inconclusive"
 
     @pytest.mark.parametrize(("count", "verdict"), [(3, "inconclusive"), (4, "slower")])
     def test_from_four_runs_a_side_it_is_slower(self, count: int, verdict: str) -> None:

@@ -1,6 +1,10 @@
 """Histograms against HdrHistogram's reference implementation and against the raw values they hold."""
 
+import base64
 import math
+import struct
+import tracemalloc
+import zlib
 from typing import Any
 
 import numpy as np
@@ -9,7 +13,15 @@ from hdrh.histogram import HdrHistogram
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.timing.histogram import HIGHEST_NS, LOWEST_NS, SIGNIFICANT_DIGITS, Histogram, HistogramError
+from bench.timing.histogram import (
+    HIGHEST_NS,
+    LOWEST_NS,
+    MOST_INFLATED_BYTES,
+    SIGNIFICANT_DIGITS,
+    Histogram,
+    HistogramError,
+    buckets_of,
+)
 
 durations = st.lists(st.integers(0, HIGHEST_NS), min_size=1, max_size=300)
 PERCENTS = (0.0, 1.0, 50.0, 90.0, 99.0, 99.9, 100.0)
@@ -107,3 +119,67 @@ def test_another_layout_is_refused() -> None:
     other.record_value(5)
     with pytest.raises(HistogramError, match="another layout: 1 to 1000, 2 digits"):
         Histogram.decode(other.encode().decode())
+
+
+def v2(counts: bytes, *, digits: int = SIGNIFICANT_DIGITS, lowest: int = LOWEST_NS, highest: int = HIGHEST_NS) -> bytes:
+    """The inflated V2 form of a histogram with these encoded counts."""
+    return struct.pack(">iiiiqqd", 0x1C849313, len(counts), 0, digits, lowest, highest, 1.0) + counts
+
+
+def compressed(inflated: bytes, *, longer: int = 0) -> str:
+    data = zlib.compress(inflated)
+    return base64.b64encode(struct.pack(">ii", 0x1C849314, len(data) + longer) + data).decode()
+
+
+def test_what_would_inflate_without_an_end_is_not_inflated() -> None:
+    bomb = compressed(v2(bytes(300_000_000)))
+    tracemalloc.start()
+    try:
+        with pytest.raises(
+            HistogramError, match=r"it inflates to more than 248,872 bytes, the most that ours can have$"
+        ):
+            Histogram.decode(bomb)
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_the_largest_histogram_of_our_layout_is_read() -> None:
+    """Each bucket is occupied, by as many as the encoding has bytes for: no histogram takes more."""
+    every = np.arange(int(buckets_of(np.array([HIGHEST_NS]))[0]) + 1)
+    full = Histogram()
+    full._buckets, full._counts = every, np.full(len(every), 2**48)
+    full.count, full._min_ns, full._max_ns = 2**48 * len(every), 0, HIGHEST_NS
+    assert Histogram.decode(full.encode()).count == full.count
+    assert len(v2(b"")) + 9 * len(every) <= MOST_INFLATED_BYTES
+
+
+@pytest.mark.parametrize(
+    ("encoded", "said"),
+    [
+        (compressed(v2(b"\x02", lowest=0)), "another layout: 0 to 3600000000000, 3 digits"),
+        (compressed(v2(b"\x02", digits=9)), "another layout: 100 to 3600000000000, 9 digits"),
+        (compressed(v2(b"\x02", highest=2**62)), "another layout: 100 to 4611686018427387904, 3 digits"),
+        (compressed(v2(b"\xff\xff\xff\x7f\x02")), "overrun|overflow"),
+        (compressed(v2((b"\xfe" + b"\xff" * 7 + b"\x7f") * 40)), "V2 form"),
+        (compressed(v2(b"\x02") + b"\x02"), "2 bytes of counts, but its head says 1"),
+        (compressed(v2(b"\x02")[:20]), "20 bytes are less than its head"),
+        (compressed(b"x" * 60), "its counts begin with 0x78787878"),
+        (compressed(v2(b"\x02"), longer=7), "its head says"),
+        (base64.b64encode(struct.pack(">ii", 0x1C849314, 4) + b"zlib").decode(), "V2 form"),
+        ("é", "not base64"),
+    ],
+)
+def test_damage_of_any_form_is_one_kind_of_error(encoded: str, said: str) -> None:
+    with pytest.raises(HistogramError, match=said):
+        Histogram.decode(encoded)
+
+
+@given(st.binary(max_size=60))
+def test_whatever_the_counts_are_they_are_read_or_refused(counts: bytes) -> None:
+    try:
+        read = Histogram.decode(compressed(v2(counts)))
+    except HistogramError:
+        return
+    assert read.count >= 0
+    assert read.count == 0 or read.min_ns is not None

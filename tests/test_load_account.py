@@ -6,8 +6,9 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
-from bench.load.account import Account, Report
+from bench.load.account import Account, Report, StoredHistogram
 from bench.load.merge import Merger
 from bench.load.recording import CONNECT, TIMEOUT, UNSCHEDULED, Batch, Delays, OperationLog
 from bench.results.model import Operation
@@ -471,3 +472,11 @@ def test_connecting_is_a_row_of_its_own() -> None:
     assert connect.response_us is None
     assert echo.ok == 1
     assert merger.round_trips_in_window(CONNECT) == 1
+
+
+@pytest.mark.parametrize("encoded", ["", "HISTFAAAAB542pNpmSzMwMDA==", "AAAA"])
+def test_a_histogram_that_cannot_be_read_is_refused_when_it_arrives(encoded: str) -> None:
+    sent = StoredHistogram.of(Histogram()).model_dump()
+    assert StoredHistogram.model_validate(sent).restored().count == 0
+    with pytest.raises(ValidationError, match="V2 form"):
+        StoredHistogram.model_validate(sent | {"encoded": encoded})

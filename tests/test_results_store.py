@@ -6,9 +6,11 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +18,10 @@ import pytest
 from example_results import COMMIT, load_result, run_latency_session
 from pytest_benchmark.utils import get_machine_id
 
+from bench.results.history import all_results
+from bench.results.locks import locked
 from bench.results.model import CommitInfo, Kind, LatencyResult, LoadResult
-from bench.results.store import ResultError, Store, load, machine_id, result_name, write_numbered
+from bench.results.store import NotStoredError, ResultError, Store, load, machine_id, result_name, write_numbered
 
 OTHER_COMMIT = "3cf1" + "0" * 36
 TESTS = Path(__file__).parent
@@ -137,6 +141,42 @@ class TestSaving:
         said, _ = process.communicate()
         assert said == f"cannot store a result in {store.folder('load')}: File too large\n"
         assert list(store.folder("load").iterdir()) == []
+
+    def test_what_cannot_be_stored_is_kept_in_the_temporary_folder(
+        self, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+        store.root.write_text("a file, where the folder should be")
+        with pytest.raises(
+            NotStoredError, match=r"^cannot store a result in .*, so it is in .*: Not a directory$"
+        ) as caught:
+            store.save(load_result())
+        (kept,) = tmp_path.glob("bench-*.json")
+        assert f"so it is in {kept}: " in str(caught.value)
+        assert load(kept) == load_result()
+
+    def test_a_folder_that_stays_locked_is_not_awaited_without_end(
+        self, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+        monkeypatch.setattr("bench.results.store._LOCK_WAIT_S", 0.2)
+        store.save(load_result())
+        with locked(store.folder("load")), pytest.raises(NotStoredError) as caught:
+            store.save(load_result())
+        assert "another process has locked it for 0.2 s" in str(caught.value)
+        assert f"(process {os.getpid()}, " in str(caught.value)
+        (kept,) = tmp_path.glob("bench-*.json")
+        assert load(kept) == load_result()
+        assert store.save(load_result()).name.startswith("0002_")
+
+    def test_a_lock_that_is_released_in_time_is_awaited(self, store: Store) -> None:
+        store.save(load_result())
+        with ThreadPoolExecutor(1) as pool:
+            with locked(store.folder("load")):
+                second = pool.submit(store.save, load_result())
+                with pytest.raises(TimeoutError):
+                    second.result(0.2)
+            assert second.result(30).name.startswith("0002_")
 
     def test_processes_that_save_at_once_get_a_number_each(self, store: Store) -> None:
         code = """
@@ -273,6 +313,35 @@ class TestReading:
         path = save_latency(store, latency_file, benchmarks=content["benchmarks"])
         with pytest.raises(ResultError, match=r"\.json: benchmarks\.1\.stats\.median: Field required$"):
             load(path)
+
+
+class TestWhatIsNoResult:
+    def test_a_pipe_among_the_results_is_one_line(self, store: Store) -> None:
+        path = store.save(load_result())
+        os.mkfifo(path.with_name("0002_b.json"))
+        with pytest.raises(ResultError, match=r"0002_b\.json: a pipe, not a file$"):
+            store.open("latest")
+        left_out: list[str] = []
+        assert all_results(store.root, ("load",), left_out.append) == [load_result()]
+        assert len(left_out) == 1
+        assert store.save(load_result()).name.startswith("0003_")
+
+    def test_a_device(self) -> None:
+        with pytest.raises(ResultError, match=r"^/dev/zero: a device, not a file$"):
+            load(Path("/dev/zero"))
+
+    def test_a_folder_that_may_not_be_read_is_no_empty_one(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+        def refuse(path: Path) -> None:
+            raise PermissionError(13, "Permission denied", str(path))
+
+        store.save(load_result())
+        monkeypatch.setattr(Path, "iterdir", refuse)
+        with pytest.raises(ResultError, match=r"results/l.*: Permission denied$"):
+            store.open("1")
+        left_out: list[str] = []
+        with pytest.raises(ResultError, match="no results in"):
+            all_results(store.root, ("load",), left_out.append)
+        assert left_out == [f"{store.root / 'load'}: Permission denied"]
 
 
 class TestFinding:

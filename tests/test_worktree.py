@@ -118,6 +118,93 @@ def test_a_variable_that_git_set_for_its_hook_leads_nowhere_else(
     assert around(repository).root == repository.folder
 
 
+def with_submodules(repository: TestRepository) -> tuple[TestRepository, TestRepository]:
+    """Add a submodule to the repository, and one to that: `lib` with `lib/inner`. They lie beside the repository."""
+    inner = TestRepository(repository.folder.parent / "inner")
+    library = TestRepository(repository.folder.parent / "library")
+    for outer, name, other in ((library, "inner", inner), (repository, "lib", library)):
+        outer.git("-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(other.folder), name)
+        outer.git("commit", "--quiet", "-m", f"submodule {name}")
+    repository.git("-c", "protocol.file.allow=always", "submodule", "--quiet", "update", "--init", "--recursive")
+    return library, inner
+
+
+def test_submodules_are_checked_out_at_the_commit_of_the_revision(repository: TestRepository) -> None:
+    library, _ = with_submodules(repository)
+    repository.git("tag", "first")
+    library.commit("newer", {"chat.py": "NEWER = 1\n"})
+    repository.git("-C", "lib", "pull", "--quiet", str(library.folder), "main")
+    repository.commit("second", {})
+    before = repository.git("submodule", "status", "--recursive"), repository.git("status", "--porcelain")
+    for gone in ("library", "inner"):  # nobody is asked for them again
+        (repository.folder.parent / gone).rename(repository.folder.parent / f"{gone}-gone")
+    found = around(repository)
+    with found.checkouts([found.revision("first"), found.revision("second"), found.revision("quick")]) as (a, b, c):
+        assert (a.root / "lib" / "chat.py").read_text() == SERVICE.format(busy_s=0)
+        assert (b.root / "lib" / "chat.py").read_text() == "NEWER = 1\n"
+        assert (a.root / "lib" / "inner" / "chat.py").is_file()
+        assert not (c.root / "lib").exists()
+        assert [one.commit_info.dirty for one in (a, b, c)] == [False] * 3
+        assert a.empty_submodules == b.empty_submodules == c.empty_submodules == ()
+    after = repository.git("submodule", "status", "--recursive"), repository.git("status", "--porcelain")
+    assert after == before
+
+
+def test_a_submodule_that_the_checkout_does_not_have_stays_empty_and_is_named(
+    repository: TestRepository, tmp_path: Path
+) -> None:
+    with_submodules(repository)
+    clone = tmp_path / "clone"
+    subprocess.run(["git", "clone", "--quiet", repository.folder, clone], check=True)
+    found = Repository.around(clone)
+    with found.checkouts([found.revision("HEAD")]) as (checkout,):
+        assert list((checkout.root / "lib").iterdir()) == []
+        assert checkout.empty_submodules == ("lib",)
+
+
+def test_a_submodules_commit_that_was_never_fetched_is_one_line(repository: TestRepository) -> None:
+    with_submodules(repository)
+    nowhere = "1234567890" * 4
+    repository.git("update-index", "--cacheinfo", f"160000,{nowhere},lib")
+    repository.git("commit", "--quiet", "-m", "of a commit that is nowhere")
+    found = around(repository)
+    with (
+        pytest.raises(AbError, match=r"^the submodule lib has not the commit 123456789012, .* `git -C lib fetch`"),
+        found.checkouts([found.revision("HEAD")]),
+    ):
+        pass
+    repository.git("reset", "--quiet", "--hard", "HEAD~1")
+
+
+def test_a_line_break_in_the_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    repository = TestRepository(tmp_path / "two\nlines")
+    found = around(repository)
+    assert found.root == repository.folder
+    with found.checkouts([found.revision("HEAD")]) as (checkout,):
+        assert (checkout.directory / "chat.py").is_file()
+    assert list(temporary.iterdir()) == []
+
+
+def test_what_git_gave_up_for_is_said_with_its_command(repository: TestRepository) -> None:
+    """As where Git LFS is not installed: the filter fails, and git says more than one line."""
+    repository.commit("large", {".gitattributes": "*.bin filter=lfs\n"})
+    repository.write({"large.bin": "x"})
+    repository.git("-c", "filter.lfs.clean=cat", "add", "large.bin")
+    repository.git("-c", "filter.lfs.clean=cat", "commit", "--quiet", "-m", "with a large file")
+    repository.git("config", "filter.lfs.smudge", "no-such-lfs smudge %f")
+    repository.git("config", "filter.lfs.required", "true")
+    found = around(repository)
+    with (
+        pytest.raises(AbError, match=r"^git worktree add in .*service: large\.bin: smudge filter lfs failed$"),
+        found.checkouts([found.revision("HEAD")]),
+    ):
+        pass
+    repository.git("config", "--remove-section", "filter.lfs")
+
+
 @pytest.mark.parametrize("name", ["nope", "", "-x", "HEAD~7", "HEAD:chat.py"])
 def test_an_unknown_revision(repository: TestRepository, name: str) -> None:
     with pytest.raises(AbError, match=f"^{name}: no such commit, branch or tag in ") as caught:

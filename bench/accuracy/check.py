@@ -9,10 +9,11 @@ from bench.accuracy.measuring import AccuracyFailedError, Plan, measure
 from bench.accuracy.model import Accuracy
 from bench.accuracy.peers import RATE_PER_S, PacedK6, PacedLocustContrib
 from bench.accuracy.scenarios import all_groups, chosen
+from bench.interrupts import ended_by_signals
 from bench.peers.peer import PROJECT
 from bench.results.environment import commit_info, machine_info, packages
 from bench.results.files import write_whole
-from bench.results.store import ResultError, machine_id, result_name, write_numbered
+from bench.results.store import NotStoredError, machine_id, rescued, result_name, write_numbered
 from bench.server import Awake, ServerError, generator_cores
 from bench.server.awake import availability
 from bench.server.precedence import precedence
@@ -33,7 +34,7 @@ def check(
     awake_cores: tuple[int, ...] = ()
     peers = (PacedLocustContrib(), PacedK6()) if with_peers else ()
     try:
-        with ExitStack() as stack:
+        with ended_by_signals(), ExitStack() as stack:
             if keep_awake:
                 if reason := availability(cores):
                     tell(f"cores are not kept awake: {reason}")
@@ -62,12 +63,15 @@ def check(
 
 
 def stored(result: Accuracy, results: Path, file: Path | None) -> Path:
-    """Where the result was stored, whole: in `file`, or numbered below `results`. Raises ResultError."""
+    """Where the result was stored, whole: in `file`, or numbered below `results`. Raises NotStoredError."""
+    name = result_name(result.commit_info, result.datetime)
     if file is None:
-        name = result_name(result.commit_info, result.datetime)
         return write_numbered(results / "accuracy" / machine_id(), name, result.to_json())
+    data = result.to_json()
     try:
-        write_whole(file, [result.to_json()])
+        write_whole(file, [data])
     except OSError as error:
-        raise ResultError(f"--json {file}: {error.strerror or error}") from None
+        kept = rescued(name, data)
+        where = "" if kept is None else f" (it is in {kept})"
+        raise NotStoredError(f"--json {file}{where}: {error.strerror or error}") from None
     return file

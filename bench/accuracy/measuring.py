@@ -6,7 +6,6 @@ nothing is run again because of what came out. Whatever was started is gone when
 
 import socket
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -25,6 +24,7 @@ from bench.peers.tools import script
 from bench.results.model import LoadResult
 from bench.results.spoilers import Conditions, Interference, Spoiler, spoilers
 from bench.results.store import ResultError, load
+from bench.results.temporary import temporary_folder
 from bench.targets.process import FaultyProcess
 
 _USERS = Path(__file__).parent / "programs" / "accuracy_users.py"
@@ -84,8 +84,8 @@ class Program(Generator):
 
 def measure(groups: Sequence[Group], peers: Sequence[PacedPeer], plan: Plan, tell: Callable[[str], None]) -> Outcome:
     """Run all of it; `tell` hears of each run. Raises AccuracyFailedError or ServerError."""
-    with tempfile.TemporaryDirectory(prefix="accuracy-") as folder:
-        return _Check(peers, plan, tell, Path(folder)).of(groups)
+    with temporary_folder("bench-accuracy-") as folder:
+        return _Check(peers, plan, tell, folder).of(groups)
 
 
 class _Check:

@@ -18,8 +18,8 @@ _OF_THE_MOMENT = ("steal", "load", "throttled", "stopped", "swap")
 """Spoilers that one run has and the next one not; all others are the machine's or its use."""
 
 
-def accuracy_table(result: Accuracy, console: Console, path: Path) -> None:
-    """Print every row, then what may have spoilt them, who is left out and why, and where the result is."""
+def accuracy_table(result: Accuracy, console: Console, path: Path | None = None) -> None:
+    """Print every row, then what may have spoilt them, who is left out and why, and where the result is, if it is."""
     titles = list(result.peers)
     cells = [(*_HEADING, *titles, "may be spoilt by")]
     styles = ["bold"]
@@ -37,7 +37,8 @@ def accuracy_table(result: Accuracy, console: Console, path: Path) -> None:
     print_line(console, "")
     for remark, style in _remarks(result):
         print_line(console, printable(remark), style)
-    print_line(console, f"stored in {path}")
+    if path is not None:
+        print_line(console, f"stored in {path}")
 
 
 def _cells(row: Row) -> tuple[str, str, str, str, str]:

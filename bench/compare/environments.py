@@ -6,7 +6,6 @@ afterwards: that it is whole is said by a mark that is set last. The service its
 from the revision's folder.
 """
 
-import fcntl
 import hashlib
 import json
 import os
@@ -22,6 +21,7 @@ from pathlib import Path
 
 from bench.compare.failure import AbError, AbFailedError
 from bench.results.environment import PACKAGES
+from bench.results.locks import locked
 
 LOCK = "requirements.lock"
 PROJECT = "pyproject.toml"
@@ -29,6 +29,7 @@ PROJECT = "pyproject.toml"
 _COMPLETE = ".complete"
 _LAUNCHER_NEEDS = ("uvicorn", "uvloop", "httptools", "websockets")
 _LAST_LINES = 3
+_BUILD_WAIT_S = 600.0  # another run may be building the same environment, which takes minutes
 _VERSIONS = """
 import importlib.metadata, json, platform, sys
 versions = {"python": platform.python_version()}
@@ -86,8 +87,9 @@ def environment(wanted: Dependencies, cache: Path | None = None) -> Path:
     folder = root / hashlib.sha256(f"{wanted.digest} {sys.version} {sys.base_prefix}".encode()).hexdigest()[:16]
     try:
         root.mkdir(parents=True, exist_ok=True)
-        with folder.with_suffix(".lock").open("wb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        lock = folder.with_suffix(".lock")
+        lock.touch()
+        with locked(lock, _BUILD_WAIT_S):
             if not (folder / _COMPLETE).exists():
                 shutil.rmtree(folder, ignore_errors=True)
                 _build(folder, wanted)

@@ -29,6 +29,7 @@ from bench.compare.environments import dependencies, environment, versions
 from bench.compare.failure import AbError, AbFailedError
 from bench.compare.statistics import THRESHOLD, Estimate, StoppingRule, estimate, verdicts
 from bench.compare.worktree import Checkout, Repository
+from bench.interrupts import ended_by_signals
 from bench.latency.loop import OwnLoop, spared_by_gc
 from bench.results.ab import AbBenchmark, AbMetric, AbResult, AbSettings, AbSide, Metric, StoppedBy
 from bench.results.environment import installed, machine_info, packages
@@ -98,7 +99,7 @@ def compare_revisions(
     """
     repository = Repository.around(directory)
     revisions = [repository.revision(a), repository.revision(b)]
-    with _ended_by_signals():
+    with ended_by_signals():
         report("checking the revisions out")
         with repository.checkouts(revisions) as (checkout_a, checkout_b):
             sources = []
@@ -178,22 +179,6 @@ def _notes(plan: Plan, sources: Sequence[Source], repository: Repository, sides:
 def _listed(names: Sequence[str], shown: int = 5) -> str:
     more = f" and {len(names) - shown} more" if len(names) > shown else ""
     return ", ".join(names[:shown]) + more
-
-
-@contextlib.contextmanager
-def _ended_by_signals() -> Iterator[None]:
-    """SIGTERM and SIGHUP as Ctrl-C: CI cancels by the one, a terminal that closes by the other."""
-
-    def interrupt(number: int, frame: object) -> None:
-        signal.raise_signal(signal.SIGINT)
-
-    numbers = [one for one in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(one) is not signal.SIG_IGN]  # nohup
-    before = {number: signal.signal(number, interrupt) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextlib.contextmanager
@@ -339,7 +324,9 @@ class _Run:
             except ServerError as error:
                 reasons[side] = str(error)
         if len(reasons) > 1:
-            raise AbFailedError(f"neither revision's service starts; {self._named(0)}: {reasons[0]}")
+            raise AbFailedError(
+                f"neither revision's service starts; {self._named(0)}: {reasons[0]}{self._empty_submodules(0)}"
+            )
         for side, reason in reasons.items():
             raise self._failure(side, f"{reason}; {NAMES[1 - side]} started")
 
@@ -400,7 +387,15 @@ class _Run:
 
     def _failure(self, side: int, reason: str) -> AbFailedError:
         other = f" (it was fine {len(self._restarts)} times before)" if self._restarts else ""
-        return AbFailedError(f"{self._named(side)}: {reason}{other}")
+        return AbFailedError(f"{self._named(side)}: {reason}{other}{self._empty_submodules(side)}")
+
+    def _empty_submodules(self, side: int) -> str:
+        """What may be the cause, as the tail of a message: only what the user's checkout has can be checked out."""
+        empty = self._sources[side].checkout.empty_submodules
+        names = _listed(empty)
+        return (
+            f"; its submodules are empty ({names}), as in your checkout: `git submodule update --init`" if empty else ""
+        )
 
     def _named(self, side: int) -> str:
         return f"{NAMES[side]}, {self._sources[side].label}"

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 from bench.compare.statistics import CONFIDENCE
-from bench.compare.stored import Difference, DifferenceKind, Figure, IncomparableError, NotCompared, Unit
+from bench.compare.stored import Difference, DifferenceKind, Figure, IncomparableError, NotCompared, Unit, Verdict
 from bench.compare.stored_conditions import (
     changes,
     control_source,
@@ -27,7 +27,7 @@ from bench.compare.stored_conditions import (
     latency_settings,
     package_changes,
 )
-from bench.compare.stored_rows import FEWEST_RUNS, Draft, Runs, common_names, drafted, some_of
+from bench.compare.stored_rows import FEWEST_RUNS, Draft, Runs, common_names, decided_as, drafted, some_of
 from bench.results.model import ControlKind, LatencyBenchmark, LatencyResult
 from bench.results.spoilers import Spoiler, SpoilerKind
 
@@ -46,6 +46,11 @@ BREAKING: tuple[SpoilerKind, ...] = ("steal", "load", "throttled", "stopped", "s
 """What makes runs differ by more than that. Tried with other processes on 40 to 90 % of the cores' time: the log ratio
 of one and the same code had a standard deviation of 0.04 from run to run. So a single run that one of these spoilt
 shows its interval and claims nothing; of several runs their own spread says how much they differ."""
+
+FAR = 1.5
+"""A ratio to the same-stack control that changes by more than this factor is a change even if others took cores from a
+single run. With other processes on 40 to 90 % of the cores' time that ratio of equal code had a standard deviation of
+0.04 in its logarithm from run to run (see `BREAKING`): 0.405 is 7 standard deviations of a difference of two runs."""
 
 _US_PER_S = 1e6
 
@@ -180,6 +185,12 @@ def _drafts(olds: Benchmarks, news: Benchmarks, control: ControlKind | None) -> 
         control and _between_runs(control, olds, news),
         _broken(olds, news),
     )
+    if control == "same-stack" and p50.estimate is not None and p50.estimate.low is not None:
+        low, high = p50.estimate.low, p50.estimate.high
+        beyond: Verdict | None = (
+            "slower" if 1 + low > FAR else "faster" if high is not None and 1 + high < 1 / FAR else None
+        )
+        p50 = decided_as(p50, beyond, f"{p50.unproven}, but not by so much")
     p99 = draft("p99", lambda one: one.p99_us, lambda one: _log_p99_ratios(one, control), None)
     cpu = draft(
         "server CPU", lambda one: one.server_cpu_us_per_round_trip, lambda one: _log_cpu_ratios(one, control), None

@@ -7,7 +7,7 @@ is turned round before it is estimated and again when it is shown. All rows that
 
 import math
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bench.compare.statistics import Estimate, ratio_estimate, verdicts
 from bench.compare.stored import Figure, IncomparableError, Row, Unit, Verdict, middle
@@ -17,7 +17,6 @@ Runs = tuple[tuple[float, ...], ...]
 
 FEWEST_RUNS = 2
 """From here on a side's own runs show how runs differ."""
-
 
 _NAMES_SHOWN = 3
 
@@ -40,7 +39,7 @@ def some_of(names: Collection[str]) -> str:
 class Draft:
     """A row without its verdict. `estimate` is of the time; `unproven` is why it may claim no change.
 
-    `decided` is a verdict that needs no estimate.
+    `decided` is a verdict that needs no estimate; `unproven` is then the reason for it.
     """
 
     metric: str
@@ -99,6 +98,29 @@ def _estimated(old: Runs, new: Runs, between_runs: float | None, sign: int) -> t
         return ratio_estimate(*means, between_runs=0), "a single run does not show how much runs differ"
     estimate = ratio_estimate(*sides, between_runs=between_runs or 0.0)
     return estimate, "a single process has no spread" if estimate.low is None else None
+
+
+def far_apart(olds: Sequence[Figure | None], news: Sequence[Figure | None], bound: float) -> Verdict | None:
+    """Return which side is more than `bound` times as long, run by run; None if neither is.
+
+    Every run of the one side is compared with every run of the other, so a single strange run claims nothing. A figure
+    that is only known to lie above a limit counts as the limit, and only as the longer one.
+    """
+    old, new = ([one for one in side if one is not None] for side in (olds, news))
+    if len(old) < len(olds) or len(new) < len(news) or not (old and new):
+        return None
+    for shorter, longer, found in ((old, new, "slower"), (new, old, "faster")):
+        exact = all(one.bound == "exact" and one.value > 0 for one in shorter)
+        if exact and min(one.value for one in longer) > bound * max(one.value for one in shorter):
+            return "slower" if found == "slower" else "faster"
+    return None
+
+
+def decided_as(draft: Draft, verdict: Verdict | None, because: str) -> Draft:
+    """Return the row with a verdict that its estimate cannot prove, if it is one that proves nothing."""
+    if verdict is None or draft.unproven is None or draft.decided is not None:
+        return draft
+    return replace(draft, decided=verdict, unproven=because)
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -12,10 +12,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import chain
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from bench.load.exceptions import KindCounts, Raised
 from bench.load.recording import TIMEOUT, UNSCHEDULED, Batch, Delays, Failure
@@ -27,12 +28,18 @@ NS_PER_S = 1_000_000_000
 Times = NDArray[np.int64]
 
 
+def _readable(encoded: str) -> str:
+    """Refuse a histogram that cannot be read when it arrives: at the end of the run it would take all others along."""
+    Histogram.decode(encoded)
+    return encoded
+
+
 class StoredHistogram(BaseModel):
     """A histogram on its way between processes: HdrHistogram V2, and what that form does not hold. Nanoseconds."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    encoded: str
+    encoded: Annotated[str, AfterValidator(_readable)]
     min_ns: int | None
     max_ns: int | None
     sum_ns: int
@@ -40,7 +47,7 @@ class StoredHistogram(BaseModel):
     @classmethod
     def of(cls, histogram: Histogram) -> StoredHistogram:
         """The stored form of a histogram."""
-        return cls(
+        return cls.model_construct(  # which is not read again to see whether it can be read
             encoded=histogram.encode(), min_ns=histogram.min_ns, max_ns=histogram.max_ns, sum_ns=histogram.sum_ns
         )
 

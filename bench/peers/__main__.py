@@ -2,15 +2,14 @@
 
 import argparse
 import datetime as dt
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
 from rich.console import Console
 
 from bench.compiled import is_enabled
+from bench.interrupts import ended_by_signals
 from bench.peers.artillery import Artillery
 from bench.peers.async_client import AsyncClient
 from bench.peers.epoll_loop import EpollLoop
@@ -36,24 +35,29 @@ _INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; 0 if every peer came through or said why not, 1 if nothing could be measured."""
     options = _options(arguments)
-    signal.signal(signal.SIGTERM, _interrupt)
     console = Console()
     started, commit = dt.datetime.now(dt.UTC), commit_info(PROJECT)  # as it is now, not when it is over
     # One core for everybody, however many threads or processes a generator has.
     plan = Plan(options.connections, options.rounds, options.warm_up, options.seconds, generator_cores()[:1])
     try:
-        with EchoProcess(core=server_core()) as echo:
+        with ended_by_signals(), EchoProcess(core=server_core()) as echo:
             outcome = measure(options.peers, echo, plan, lambda line: print_line(console, line, "dim"))
-        result = _result(started, commit, plan, echo.core, outcome)
-        path = write_numbered(
-            options.results / "peers" / machine_id(), result_name(result.commit_info, started), result.to_json()
-        )
-    except (ServerError, ResultError) as error:
+    except ServerError as error:
         return _fail(str(error))
     except KeyboardInterrupt:
         return _INTERRUPTED
+    result = _result(started, commit, plan, echo.core, outcome)
+    path = failure = None
+    try:
+        path = write_numbered(
+            options.results / "peers" / machine_id(), result_name(result.commit_info, started), result.to_json()
+        )
+    except ResultError as error:
+        failure = str(error)
     print_line(console, "")
     peers_table(result, console, path)
+    if failure is not None:
+        return _fail(failure)
     return 0 if result.figures else 1
 
 
@@ -116,10 +120,6 @@ def _result(started: dt.datetime, commit: CommitInfo, plan: Plan, core: int | No
         figures=outcome.figures,
         absent=outcome.absent,
     )
-
-
-def _interrupt(*_: object) -> NoReturn:
-    raise KeyboardInterrupt
 
 
 def _fail(message: str) -> int:

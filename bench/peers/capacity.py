@@ -9,7 +9,6 @@ import argparse
 import resource
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from bench.peers.peer import PROGRAMS, Command, LeftOut
 from bench.peers.tools import script
 from bench.report.figures import count
 from bench.report.lines import print_line, print_table
+from bench.results.temporary import temporary_folder
 from bench.server import ServerError, generator_cores
 from bench.server.process import server_core
 from bench.targets.echo import Stats, raise_descriptor_limit
@@ -80,13 +80,13 @@ def hold(load: Load, duration_s: float) -> Capacity:
     """Hold the connections for so long, counted from when all of them are up. Raises LeftOut or ServerError."""
     with (
         EchoProcess(core=server_core(), hosts=addresses(load.connections)) as echo,
-        tempfile.TemporaryDirectory(prefix="capacity-") as folder,
+        temporary_folder("bench-capacity-") as folder,
     ):
-        with _generator(Load(1, 0, 1), echo, Path(folder)) as alone:
+        with _generator(Load(1, 0, 1), echo, folder) as alone:
             _await_all(alone, echo, 1)
             time.sleep(_SETTLE_S)
             one_connection_bytes = alone.memory_bytes()
-        with _generator(load, echo, Path(folder)) as generator:
+        with _generator(load, echo, folder) as generator:
             connects_per_s = _await_all(generator, echo, load.connections)
             connected_bytes = generator.memory_bytes()
             before, cpu_before, before_ns = echo.stats(), sum(generator.cpu_ns().values()), perf_counter_ns()

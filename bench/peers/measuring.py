@@ -5,7 +5,6 @@ count and everybody's CPU time at the beginning and at the end of an interval. A
 on at that number of connections, with its reason; the rounds that it came through stay.
 """
 
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from time import perf_counter_ns
 from bench.peers.generator import Generator
 from bench.peers.model import Absent, Figures, Round
 from bench.peers.peer import LeftOut, Peer, Reported, Work
+from bench.results.temporary import temporary_folder
 from bench.server import ServerError
 from bench.targets.process import EchoProcess
 
@@ -47,8 +47,8 @@ class Outcome:
 
 def measure(peers: Sequence[Peer], echo: EchoProcess, plan: Plan, tell: Callable[[str], None]) -> Outcome:
     """Measure all peers as planned; `tell` hears of each run. Raises ServerError where the echo server is gone."""
-    with tempfile.TemporaryDirectory(prefix="peers-") as folder:
-        return _Comparison(echo, plan, tell, Path(folder)).of(peers)
+    with temporary_folder("bench-peers-") as folder:
+        return _Comparison(echo, plan, tell, folder).of(peers)
 
 
 class _Comparison:

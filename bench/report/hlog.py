@@ -40,7 +40,7 @@ from hdrh.histogram import HdrHistogram
 from bench.results.files import write_whole
 from bench.results.model import LoadResult
 from bench.results.store import ResultError
-from bench.timing.histogram import HIGHEST_NS, LOWEST_NS, SIGNIFICANT_DIGITS, Histogram
+from bench.timing.histogram import HIGHEST_NS, LOWEST_NS, SIGNIFICANT_DIGITS, Histogram, HistogramError
 
 _NS_PER_MS = 1_000_000
 _COMMENT_WIDTH = 120  # HdrHistogram_c reads a header line into 128 bytes, its `#`, line end and terminator included
@@ -131,11 +131,18 @@ def _comment(text: str) -> Iterator[str]:
 
 
 def intervals_of(result: LoadResult) -> Iterator[Interval]:
-    """The seconds of a load run, by operation: `<operation>/service`, and `/response` where the load was open."""
+    """The seconds of a load run, by operation: `<operation>/service`, and `/response` where the load was open.
+
+    Raises HistogramError, which says of which second and operation.
+    """
     for second in result.timeline:
         for operation in second.operations:
-            yield Interval(f"{operation.name}/service", second.t, 1.0, Histogram.decode(operation.service_histogram))
-            if operation.response_histogram is not None:
-                yield Interval(
-                    f"{operation.name}/response", second.t, 1.0, Histogram.decode(operation.response_histogram)
-                )
+            times = {"service": operation.service_histogram, "response": operation.response_histogram}
+            for kind, encoded in times.items():
+                if encoded is not None:
+                    tag = f"{operation.name}/{kind}"
+                    try:
+                        histogram = Histogram.decode(encoded)
+                    except HistogramError as error:
+                        raise HistogramError(f"second {second.t:g}, {tag}: {error}") from None
+                    yield Interval(tag, second.t, 1.0, histogram)

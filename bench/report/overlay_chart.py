@@ -24,7 +24,7 @@ from bench.report.chart_formats import ChartFormat
 from bench.report.figures import microseconds, printable
 from bench.results.model import LatencyResult, LoadResult, Operation, Result
 from bench.results.store import Stored
-from bench.timing.histogram import Histogram
+from bench.timing.histogram import Histogram, HistogramError
 
 _WIDTH, _HEIGHT = 860, 280
 _TITLE_LETTERS, _SUBTITLE_LETTERS = 100, 130  # that fit into the width
@@ -49,7 +49,7 @@ class Distribution:
 def overlay_chart(comparison: Comparison, old: Sequence[Stored], new: Sequence[Stored], form: ChartFormat) -> bytes:
     """The chart of all benchmarks in that format; raises ValueError where no result has a distribution stored.
 
-    Raises bench.timing.histogram.HistogramError for a distribution that cannot be read.
+    Raises bench.timing.histogram.HistogramError, with the file's name, for a distribution that cannot be read.
     """
     specification = overlay_specification(comparison, old, new)
     return chart_file(specification, form, f"bench compare: {comparison.kind}, old and new")
@@ -61,7 +61,7 @@ def overlay_specification(comparison: Comparison, old: Sequence[Stored], new: Se
     for one in comparison.benchmarks:
         kind = _time_kind(one.name, [stored.result for stored in (*old, *new)])
         sides = {
-            side: [found for stored in results if (found := _distribution(stored.result, one.name, kind)) is not None]
+            side: [found for stored in results if (found := _distribution(stored, one.name, kind)) is not None]
             for side, results in zip(_SIDES, (old, new), strict=True)
         }
         if all(sides.values()):
@@ -94,7 +94,14 @@ def _time_kind(name: str, results: Sequence[Result]) -> TimeKind:
     return "response" if has_all else "service"
 
 
-def _distribution(result: Result, name: str, kind: TimeKind) -> Distribution | None:
+def _distribution(stored: Stored, name: str, kind: TimeKind) -> Distribution | None:
+    try:
+        return _decoded(stored.result, name, kind)
+    except HistogramError as error:
+        raise HistogramError(f"{stored.path}: {name}: {error}") from None
+
+
+def _decoded(result: Result, name: str, kind: TimeKind) -> Distribution | None:
     if isinstance(result, LatencyResult):
         encoded = next((one.histogram for one in result.benchmarks if one.fullname == name), None)
         return None if encoded is None else Distribution(Histogram.decode(encoded), 0)

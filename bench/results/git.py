@@ -2,18 +2,26 @@
 
 import os
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 # Set by git for its hooks, and then stronger than the directory that we ask about.
 _LOCAL = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX")
 
 
-def git(directory: Path, *arguments: str, timeout_s: float = 10, new_session: bool = False, told: str = "") -> str:
+def git(
+    directory: Path,
+    *arguments: str,
+    timeout_s: float = 10,
+    new_session: bool = False,
+    told: str = "",
+    environment: Mapping[str, str] | None = None,
+) -> str:
     """What git says about the directory, `told` on its stdin. Raises OSError, ValueError or SubprocessError.
 
-    In a session of its own, a Ctrl-C in the terminal does not reach it.
+    In a session of its own, a Ctrl-C in the terminal does not reach it. `environment` is added to ours.
     """
-    environment = {name: value for name, value in os.environ.items() if name not in _LOCAL}
+    inherited = {name: value for name, value in os.environ.items() if name not in _LOCAL}
     finished = subprocess.run(
         ["git", "-C", str(directory), *arguments],
         check=True,
@@ -23,6 +31,6 @@ def git(directory: Path, *arguments: str, timeout_s: float = 10, new_session: bo
         errors="replace",
         timeout=timeout_s,
         start_new_session=new_session,
-        env=environment | {"LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0"},
+        env=inherited | {"LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0"} | dict(environment or {}),
     )
     return finished.stdout

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bench.results.git import git
 from bench.results.model import Kind, Result
-from bench.results.store import ResultError, load
+from bench.results.store import ResultError, listed, load
 
 _FULL_ID = re.compile("[0-9a-f]{40,64}")
 _ANCESTORS = ("rev-list", "--topo-order", "--reverse", "--ignore-missing", "--stdin")
@@ -18,7 +18,9 @@ def all_results(root: Path, kinds: Sequence[Kind], leave_out: Callable[[str], ob
 
     Raises ResultError where there is none.
     """
-    paths = [path for kind in kinds for path in sorted((root / kind).glob("*/*.json"))]
+    paths: list[Path] = []
+    for folder in [machine for kind in kinds for machine in _listed(root / kind, leave_out)]:
+        paths += [path for path in _listed(folder, leave_out) if path.suffix == ".json"]
     read: list[Result] = []
     for path in paths:
         try:
@@ -32,6 +34,14 @@ def all_results(root: Path, kinds: Sequence[Kind], leave_out: Callable[[str], ob
         why = f"none of {len(paths)} files can be read" if paths else "make one by `pytest bench` or `locust`"
         raise ResultError(f"no results in {places}: {why}")
     return read
+
+
+def _listed(folder: Path, leave_out: Callable[[str], object]) -> list[Path]:
+    try:
+        return listed(folder)
+    except ResultError as error:
+        leave_out(str(error))
+        return []
 
 
 def history(commits: Iterable[str]) -> list[str] | None:

@@ -6,19 +6,20 @@ The layout is pytest-benchmark's, for all kinds, so that its own commands read t
   linked into place, which never replaces a file.
 - Numbers are given under a lock on the folder, so processes that save at once get a number each. The lock is the
   kernel's and goes with its process; what a killed process left is removed by the next one that saves.
+- A result that cannot be stored in its place is written to the temporary folder, and the error says where it is.
+- Only regular files are read, and none that is larger than any result.
 - Whatever is wrong with a file is said in one line that begins with its name: `ResultError`.
 """
 
 import contextlib
 import datetime as dt
 import errno
-import fcntl
 import fnmatch
 import glob
 import json
 import os
 import re
-from collections.abc import Iterator
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -27,7 +28,8 @@ from pydantic import ValidationError
 from pytest_benchmark.utils import get_machine_id
 
 from bench.results.ab import AB_SCHEMA, AbResult
-from bench.results.files import write_synced
+from bench.results.files import read_file, write_synced
+from bench.results.locks import locked
 from bench.results.model import KINDS, LOAD_SCHEMAS, CommitInfo, Kind, LatencyResult, LoadResult, Result
 
 DEFAULT_ROOT = Path("results")
@@ -40,10 +42,15 @@ _COMMIT = re.compile(r"[0-9a-f]{4,40}", re.IGNORECASE)
 _FULL_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _NAMED_COMMIT = re.compile(r"(?P<commit>[0-9a-f]{40})_\d{8}_\d{6}")
 _TEMPORARY = ".tmp"  # not .json: pytest-benchmark's globs take hidden files too
+_LOCK_WAIT_S = 8.0  # others have the lock for some milliseconds, on a slow disk for a second
 
 
 class ResultError(Exception):
     """A result that cannot be stored, found or read. Its text is one line for the user."""
+
+
+class NotStoredError(ResultError):
+    """A result that was measured and could not be stored: no misuse, but a failed run."""
 
 
 def machine_id() -> str:
@@ -65,12 +72,13 @@ def result_name(commit: CommitInfo, when: dt.datetime) -> str:
 def write_numbered(folder: Path, name: str, data: bytes) -> Path:
     """Write `data` to `<folder>/NNNN_<name>.json` under the folder's next number, atomically, and return the path.
 
-    Missing folders are made. Raises ResultError, in one line, where that or the writing is not possible; nothing half
-    written is left then.
+    Missing folders are made. Raises NotStoredError, in one line, where that or the writing is not possible, or another
+    process keeps the folder locked; nothing half written is left then. What was measured is not lost by that: it is in
+    the temporary folder, if it can be written there, and the error says where.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with _locked(folder):
+        with locked(folder, _LOCK_WAIT_S):
             for leftover in folder.glob(f".*{_TEMPORARY}"):
                 leftover.unlink()
             temporary = folder / f".{os.getpid()}{_TEMPORARY}"
@@ -80,19 +88,27 @@ def write_numbered(folder: Path, name: str, data: bytes) -> Path:
             finally:
                 temporary.unlink(missing_ok=True)
             _sync_folder(folder)
-    except OSError as error:
-        raise ResultError(f"cannot store a result in {folder}: {error.strerror or error}") from error
+    except (OSError, ResultError) as error:
+        kept = rescued(name, data)
+        where = "" if kept is None else f", so it is in {kept}"
+        reason = getattr(error, "strerror", None) or error
+        raise NotStoredError(f"cannot store a result in {folder}{where}: {reason}") from error
     return path
 
 
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def rescued(name: str, data: bytes) -> Path | None:
+    """Write a result that has no other place to the temporary folder; None where that is not possible either."""
+    path = None
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
+        descriptor, made = tempfile.mkstemp(prefix="bench-", suffix=f"_{name}.json")
+        path = Path(made)
+        with open(descriptor, "wb") as file:  # noqa: PTH123 - of a descriptor
+            file.write(data)
+    except OSError:
+        if path is not None:
+            path.unlink(missing_ok=True)
+        return None
+    return path
 
 
 def _link_numbered(temporary: Path, folder: Path, name: str) -> Path:
@@ -126,9 +142,22 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _numbered(folder: Path) -> list[tuple[int, Path]]:
-    """The folder's results by number, lowest first; none where there is no such folder."""
-    matches = ((_NUMBERED.fullmatch(path.name), path) for path in folder.glob("*.json"))
+    """The folder's results by number, lowest first; none where there is no such folder. Raises ResultError."""
+    matches = ((_NUMBERED.fullmatch(path.name), path) for path in listed(folder))
     return sorted((int(match["number"]), path) for match, path in matches if match)
+
+
+def listed(folder: Path) -> list[Path]:
+    """Return what is in a folder, by name; nothing where there is no such folder. Raises ResultError.
+
+    `Path.glob` finds nothing in a folder that may not be read, and says nothing of it.
+    """
+    try:
+        return sorted(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise ResultError(f"{folder}: {error.strerror or error}") from None
 
 
 # --- reading --------------------------------------------------------------------------------------------------------
@@ -168,9 +197,9 @@ def load_ab(path: Path) -> AbResult:
 def _content(path: Path) -> tuple[str, dict[str, object]]:
     """The file's text, and the JSON object that it is. Raises ResultError."""
     try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise ResultError(f"{path}: {error.strerror or error}") from error
+        raw = read_file(path)
+    except (OSError, ValueError) as error:  # ValueError: a name with a zero byte
+        raise ResultError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
     if not raw.strip():
         raise ResultError(f"{path}: the file is empty")
     try:
@@ -221,7 +250,7 @@ class Store:
     def save(self, result: LoadResult | AbResult) -> Path:
         """Store a load result, or a comparison of two revisions, under this machine's next number and return its path.
 
-        Raises ResultError where that is not possible. (Latency results are stored by pytest-benchmark's storage,
+        Raises NotStoredError where that is not possible. (Latency results are stored by pytest-benchmark's storage,
         through `write_numbered`.)
         """
         name = result_name(result.commit_info, result.datetime)
@@ -368,7 +397,9 @@ class Store:
 def _exists(path: Path) -> bool:
     try:
         return path.exists()
-    except OSError:  # a name that is too long for a file
+    except PermissionError:  # what reads it says so
+        return True
+    except (OSError, ValueError):  # a name that is too long for a file, or has a zero byte
         return False
 
 

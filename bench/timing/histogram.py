@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from hdrh.histogram import HdrHistogram
 from numpy.typing import NDArray
+from pyhdrh import decode as decode_counts  # hdrh's own reading of the counts, in C
 
 LOWEST_NS = 100
 HIGHEST_NS = 3_600_000_000_000
@@ -38,6 +39,18 @@ _V2_HEAD = struct.Struct(">iiiiqqd")
 _V2_COOKIE = 0x1C849313
 _V2_COMPRESSED_HEAD = struct.Struct(">ii")
 _V2_COMPRESSED_COOKIE = 0x1C849314
+
+#: How many counts the layout has.
+_COUNTS = HdrHistogram(LOWEST_NS, HIGHEST_NS, SIGNIFICANT_DIGITS).counts_len
+
+#: How many bytes an inflated histogram of this layout can have at most. Each count takes up to 9 bytes there
+#: (ZigZagEncoding.java). What inflates to more is damaged or hostile, and is not inflated any further.
+MOST_INFLATED_BYTES = _V2_HEAD.size + 9 * _COUNTS
+
+#: The greatest sum of all counts that is believed: a nanosecond each would take 290 years.
+_MOST_VALUES = 2**63 - 1
+
+_NOT_V2 = "not a histogram in HdrHistogram's V2 form: "
 
 Values = NDArray[np.int64]
 
@@ -178,18 +191,11 @@ class Histogram:
     def decode(
         cls, encoded: str, *, min_ns: int | None = None, max_ns: int | None = None, sum_ns: int | None = None
     ) -> Histogram:
-        """Read a histogram in V2 form. Raises HistogramError.
+        """Read a histogram in V2 form. Raises HistogramError, whatever is wrong with the text.
 
         The form holds the counts alone: what is not given beside it is taken from them, to the layout's precision.
         """
-        try:
-            standard = HdrHistogram.decode(encoded.encode("ascii"))
-        except Exception as error:  # hdrh raises whatever base64, zlib, ctypes and its own checks do
-            raise HistogramError(f"not a histogram in HdrHistogram's V2 form: {error}") from None
-        layout = (standard.lowest_trackable_value, standard.highest_trackable_value, standard.significant_figures)
-        if layout != (LOWEST_NS, HIGHEST_NS, SIGNIFICANT_DIGITS):
-            raise HistogramError(f"a histogram of another layout: {layout[0]} to {layout[1]}, {layout[2]} digits")
-        counts = np.ctypeslib.as_array(standard.counts).astype(np.int64)
+        counts = _counts(_inflated(encoded))
         histogram = cls()
         occupied = np.flatnonzero(counts)
         if not len(occupied):
@@ -218,6 +224,58 @@ class Histogram:
     def _widen(self, low: int, high: int) -> None:
         self._min_ns = low if self._min_ns is None else min(self._min_ns, low)
         self._max_ns = high if self._max_ns is None else max(self._max_ns, high)
+
+
+def _inflated(encoded: str) -> bytes:
+    """Return the head and the counts of a compressed histogram. Raises HistogramError, also for an endless one."""
+    try:
+        data = base64.b64decode(encoded, validate=True)
+    except ValueError as error:  # binascii.Error, or characters that are not ASCII
+        raise HistogramError(f"{_NOT_V2}not base64: {error}") from None
+    if len(data) < _V2_COMPRESSED_HEAD.size:
+        raise HistogramError(f"{_NOT_V2}{len(data)} bytes are too few")
+    cookie, length = _V2_COMPRESSED_HEAD.unpack_from(data)
+    if cookie != _V2_COMPRESSED_COOKIE:
+        raise HistogramError(f"{_NOT_V2}it begins with {cookie & 0xFFFFFFFF:#x}")
+    body = memoryview(data)[_V2_COMPRESSED_HEAD.size :]
+    if length != len(body):
+        raise HistogramError(f"{_NOT_V2}{len(body)} compressed bytes, but its head says {length}")
+    inflater = zlib.decompressobj()
+    try:
+        inflated = inflater.decompress(body, MOST_INFLATED_BYTES)
+        if not inflater.eof:  # all bytes may be there, and only the checksum not yet read
+            inflated += inflater.decompress(inflater.unconsumed_tail, 1)
+    except zlib.error as error:
+        raise HistogramError(f"{_NOT_V2}{error}") from None
+    if len(inflated) > MOST_INFLATED_BYTES:
+        raise HistogramError(
+            f"{_NOT_V2}it inflates to more than {MOST_INFLATED_BYTES:,} bytes, the most that ours can have"
+        )
+    if not inflater.eof or inflater.unused_data:
+        raise HistogramError(f"{_NOT_V2}its compressed bytes end too early or too late")
+    return inflated
+
+
+def _counts(inflated: bytes) -> Values:
+    """Return the count of each bucket, from an inflated histogram. Raises HistogramError."""
+    if len(inflated) < _V2_HEAD.size:
+        raise HistogramError(f"{_NOT_V2}{len(inflated)} bytes are less than its head")
+    cookie, length, offset, digits, lowest, highest, _ratio = _V2_HEAD.unpack_from(inflated)
+    if cookie != _V2_COOKIE:
+        raise HistogramError(f"{_NOT_V2}its counts begin with {cookie & 0xFFFFFFFF:#x}")
+    if (lowest, highest, digits, offset) != (LOWEST_NS, HIGHEST_NS, SIGNIFICANT_DIGITS, 0):
+        shifted = f", shifted by {offset}" if offset else ""
+        raise HistogramError(f"a histogram of another layout: {lowest} to {highest}, {digits} digits{shifted}")
+    if length != len(inflated) - _V2_HEAD.size:
+        raise HistogramError(f"{_NOT_V2}{len(inflated) - _V2_HEAD.size} bytes of counts, but its head says {length}")
+    counts = np.zeros(_COUNTS, dtype=np.int64)
+    try:
+        decode_counts(inflated, _V2_HEAD.size, counts.ctypes.data, _COUNTS, counts.itemsize)
+    except Exception as error:  # whatever its C code makes of damaged ones
+        raise HistogramError(f"{_NOT_V2}{error}") from None
+    if (counts < 0).any() or float(counts.sum(dtype=np.float64)) > _MOST_VALUES:
+        raise HistogramError(f"{_NOT_V2}a count is negative, or more than can be counted")
+    return counts
 
 
 def _encoded_empty() -> str:
