@@ -17,7 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from bench.load.recording import TIMEOUT, UNSCHEDULED, Batch, Delays, Failure
+from bench.load.recording import (
+    MOST_OPERATIONS,
+    OTHER_OPERATIONS,
+    TIMEOUT,
+    UNSCHEDULED,
+    Batch,
+    Delays,
+    Failure,
+)
 from bench.timing.histogram import Histogram, buckets_of, counted
 
 NS_PER_S = 1_000_000_000
@@ -58,6 +66,8 @@ class OperationReport(BaseModel):
     errors: dict[str, int]
     unfinished: int
     late: int
+    error_replies: int = 0
+    unexpected: int = 0
     window_ok: int
     """Replies received within the window: the throughput's numerator."""
     window_failed: int
@@ -70,6 +80,9 @@ class OperationReport(BaseModel):
     service: StoredHistogram
     response: StoredHistogram | None
     """None in a closed load."""
+    outside: StoredHistogram | None = None
+    """Service times outside of the window, where nothing of the operation lies within it."""
+    outside_response: StoredHistogram | None = None
     breakdown: list[StoredHistogram]
     """To the handler, in it, and from it: of replies that tell; else empty."""
 
@@ -116,6 +129,8 @@ class Report(BaseModel):
     window_end_ns: int | None
     window_cpu_ns: int | None
     is_open: bool
+    invalid_reason: str | None = None
+    """Why the figures are wrong."""
     operations: list[OperationReport]
     seconds: list[SecondReport]
 
@@ -126,11 +141,14 @@ class _Operation:
         self.failed: Counter[str] = Counter()
         self.dropped: Counter[str] = Counter()
         """By reason."""
+        self.error_replies = 0
         self.window_ok = 0
         self.window_failed = 0
         self.window_dropped = 0
         self.service = Histogram()
         self.response = Histogram()
+        self.outside = Histogram()
+        self.outside_response = Histogram()
         self.breakdown = [Histogram(), Histogram(), Histogram()]
 
 
@@ -174,12 +192,13 @@ class Account:
 
     def add(self, batch: Batch) -> None:
         """Count what happened to an operation."""
-        operation = self._operations.setdefault(batch.operation, _Operation())
+        operation = self._operation(batch.operation)
         times = np.frombuffer(batch.completed, dtype=np.int64)
         sent, received = times[0::2], times[1::2]
         service = received - sent
         operation.ok += len(sent)
         operation.failed.update(failure.kind for failure in batch.failures)
+        operation.error_replies += batch.error_replies
         if batch.operation == self._apart:
             operation.service.record(service)
             operation.window_failed += len(batch.failures)
@@ -210,6 +229,11 @@ class Account:
         operation.service.record(service[in_window], buckets[in_window])
         if self.is_open:
             operation.response.record(response[in_window], response_buckets[in_window])
+        if not in_window.all():
+            outside = ~in_window
+            operation.outside.record(service[outside], buckets[outside])
+            if self.is_open:
+                operation.outside_response.record(response[outside], response_buckets[outside])
         operation.window_ok += int(np.count_nonzero(self._in_window(received)))
         if batch.handled:
             handled = np.frombuffer(batch.handled, dtype=np.int64).reshape(-1, 4)
@@ -287,13 +311,14 @@ class Account:
         *,
         unfinished: Counter[str],
         late: Counter[str],
+        unexpected: Counter[str] | None = None,
         window_cpu_ns: int | None = None,
         final: bool = False,
         forced: bool = False,
+        invalid_reason: str | None = None,
     ) -> Report:
         """The account so far. `unfinished` are the emissions, by operation, that nobody knows the end of (yet)."""
-        for name in unfinished:
-            self._operations.setdefault(name, _Operation())
+        unfinished, late, unexpected = (self._by_row(counts) for counts in (unfinished, late, unexpected or Counter()))
         changed, self._changed = self._changed, set()
         return Report(
             final=final,
@@ -302,14 +327,20 @@ class Account:
             window_end_ns=self._since_start(self.window_end_ns),
             window_cpu_ns=window_cpu_ns,
             is_open=self.is_open,
+            invalid_reason=invalid_reason,
             operations=[
-                self._operation_report(name, operation, unfinished[name], late[name])
+                self._operation_report(name, operation, unfinished[name], late[name], unexpected[name])
                 for name, operation in self._operations.items()
             ],
             seconds=[self._second_report(second) for second in sorted(changed)],
         )
 
-    def _operation_report(self, name: str, operation: _Operation, unfinished: int, late: int) -> OperationReport:
+    def _operation_report(
+        self, name: str, operation: _Operation, unfinished: int, late: int, unexpected: int
+    ) -> OperationReport:
+        outside_alone = self.window_start_ns is not None and not (
+            operation.service.count or operation.window_failed or operation.window_dropped
+        )
         errors = dict(operation.failed)
         timeouts = errors.pop(TIMEOUT, 0)
         return OperationReport(
@@ -319,6 +350,8 @@ class Account:
             errors=errors,
             unfinished=unfinished,
             late=late,
+            error_replies=operation.error_replies,
+            unexpected=unexpected,
             window_ok=operation.window_ok,
             # When the unfinished were sent is not known. They are the last of the run: of its window, if it had one.
             window_failed=operation.window_failed + (unfinished if self.window_start_ns is not None else 0),
@@ -327,8 +360,30 @@ class Account:
             window_dropped=operation.window_dropped,
             service=StoredHistogram.of(operation.service),
             response=StoredHistogram.of(operation.response) if self.is_open else None,
+            outside=StoredHistogram.of(operation.outside) if outside_alone and operation.outside.count else None,
+            outside_response=StoredHistogram.of(operation.outside_response)
+            if outside_alone and operation.outside_response.count
+            else None,
             breakdown=[StoredHistogram.of(leg) for leg in operation.breakdown if leg.count],
         )
+
+    def _operation(self, name: str) -> _Operation:
+        """The row of an operation, or where there are too many of them, that of all others."""
+        operation = self._operations.get(name)
+        if operation is None:
+            if len(self._operations) >= MOST_OPERATIONS and name != OTHER_OPERATIONS:
+                return self._operation(OTHER_OPERATIONS)
+            operation = self._operations[name] = _Operation()
+        return operation
+
+    def _by_row(self, counts: Counter[str]) -> Counter[str]:
+        """The same by the names of rows, each of which is there afterwards."""
+        by_row: Counter[str] = Counter()
+        for name, number in counts.items():
+            if number:
+                self._operation(name)
+                by_row[name if name in self._operations else OTHER_OPERATIONS] += number
+        return by_row
 
     def _second_report(self, second: int) -> SecondReport:
         entry = self._seconds[second]

@@ -27,7 +27,7 @@ from bench.load.engine import Engine, LoopError
 from bench.load.locust_statistics import log_batch
 from bench.load.pacing import WHOLE, Pacer, Pacing
 from bench.load.recording import CONNECT, Batch, Delays
-from bench.load.session import Refused, Session, SessionEnded, Shared, TaskRaised
+from bench.load.session import Invalid, Session, SessionEnded, Shared, TaskRaised
 from bench.roundtrip import tokens
 from bench.timing.arrivals import Share
 
@@ -118,7 +118,9 @@ class LoadProcess:
         """Called after that whenever the last user has gone (False) and when there is one again (True)."""
         self._are_there = False
         self._has_users = False
-        self._refused: set[Refused] = set()
+        self.invalid: Callable[[], None] | None = None
+        """Called once in a test, when its figures are known to be wrong: has to see to it that the test ends."""
+        self._invalid_reason: str | None = None
         self._pacer = Pacer(Pacing())
         self._warmup_ns = 0
         self._window_cpu_started: tuple[int, int] | None = None
@@ -149,7 +151,7 @@ class LoadProcess:
         self._shared, self._joined = Shared(), 0
         self._accepting, self._spawned, self._forced = True, False, False
         self._are_there = False
-        self._refused = set()
+        self._invalid_reason = None
         self._pacer, self._warmup_ns = Pacer(pacing), round(warmup_s * NS_PER_S)
         self._window_cpu_started = None
         self._window_cpu_ns = None
@@ -210,9 +212,11 @@ class LoadProcess:
         return self.account.report(
             unfinished=unfinished,
             late=Counter(self._shared.late),
+            unexpected=Counter(self._shared.unexpected),
             window_cpu_ns=self._window_cpu_ns,
             final=final,
             forced=self._forced,
+            invalid_reason=self._invalid_reason,
         )
 
     @property
@@ -272,10 +276,8 @@ class LoadProcess:
             elif isinstance(item, SendingEnded):
                 if item.at_ns >= self.account.started_ns:  # not of a test whose end did not wait for it
                     self._close_window(item.at_ns)
-            elif isinstance(item, Refused):
-                if item not in self._refused:
-                    self._refused.add(item)
-                    logger.error("%s", item.text)
+            elif isinstance(item, Invalid):
+                self._note_invalid(item.text)
             elif isinstance(item, LoopError):
                 logger.error("%s", item.message, exc_info=item.exception)
         if self._spawned and not self._are_there and self._members and self._shared.arrived == self._joined:
@@ -290,6 +292,12 @@ class LoadProcess:
         window_start_ns = self.account.window_start_ns
         if self._window_cpu_started is None and window_start_ns is not None and perf_counter_ns() >= window_start_ns:
             self._window_cpu_started = perf_counter_ns(), process_time_ns()
+
+    def _note_invalid(self, reason: str) -> None:
+        if self._invalid_reason is None:
+            self._invalid_reason = reason
+            if self.invalid is not None:
+                self.invalid()
 
     def _tell_of_error(self, raised: TaskRaised) -> None:
         error = raised.error

@@ -8,13 +8,16 @@ This is the hot path. Nothing is computed here: at each flush the numbers collec
 from __future__ import annotations
 
 from array import array
+from collections import Counter
 from collections.abc import Mapping
 from typing import NamedTuple
 
-CONNECT = "connect"
-"""The operation that every session performs before any round trip."""
+from bench.results.model import CONNECT as CONNECT
+from bench.results.model import MOST_OPERATIONS as MOST_OPERATIONS
+from bench.results.model import OTHER_OPERATIONS as OTHER_OPERATIONS
 
 TIMEOUT = "timeout"
+
 
 UNSCHEDULED = 0
 """Stands for the intended time of an emission that no schedule wanted: all in a closed load, and in an open one all but
@@ -39,7 +42,7 @@ class Batch(NamedTuple):
     `completed` holds sent and received alternately. In an open load `intended` holds as many times as there are pairs;
     in a closed one it is empty. `dropped` holds, by reason, when emissions were wanted that were not sent.
     `handled` has four times for each success whose reply told when it was handled: sent, begun and ended there,
-    received.
+    received. `error_replies` counts successes whose reply is an object with an `error` in it.
     """
 
     operation: str
@@ -48,6 +51,7 @@ class Batch(NamedTuple):
     failures: list[Failure]
     dropped: Mapping[str, array[int]]
     handled: array[int]
+    error_replies: int = 0
 
 
 class Delays(NamedTuple):
@@ -63,6 +67,16 @@ class Delays(NamedTuple):
     queueing: array[int]
 
 
+class NamedCounts(Counter[str]):
+    """Counts by operation, of which there are no more than have rows of their own: the rest are counted together."""
+
+    def __setitem__(self, name: str, number: int) -> None:
+        if name in self or len(self) < MOST_OPERATIONS:
+            super().__setitem__(name, number)
+        else:  # `number` is the first of its name
+            super().__setitem__(OTHER_OPERATIONS, self[OTHER_OPERATIONS] + number)
+
+
 class OperationLog:
     """Collects what happens to one operation until the next flush.
 
@@ -70,7 +84,10 @@ class OperationLog:
     where an append each would be two calls.
     """
 
-    __slots__ = ("_dropped", "_failures", "_handled", "_intended", "_room", "_times", "_used", "_written", "name")
+    __slots__ = (
+        *("_dropped", "_failures", "_handled", "_intended", "_room", "_times", "_used", "_written"),
+        *("error_replies", "name"),
+    )
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -105,7 +122,7 @@ class OperationLog:
         self._failures.append(Failure(sent_ns, ended_ns, kind, intended_ns))
 
     def drop(self, intended_ns: int, reason: str) -> None:
-        """Note an emission that was not sent: when the schedule, or in a closed load the task, wanted it; and why not."""
+        """Note an emission that was not sent: when the schedule, or in a closed load the task, wanted it, and why."""
         times = self._dropped.get(reason)
         if times is None:
             times = self._dropped[reason] = array("q")
@@ -116,7 +133,9 @@ class OperationLog:
         if not self._used and not self._failures and not self._dropped:
             return None
         completed = self._written[: self._used]
-        batch = Batch(self.name, completed, self._intended, self._failures, self._dropped, self._handled)
+        batch = Batch(
+            self.name, completed, self._intended, self._failures, self._dropped, self._handled, self.error_replies
+        )
         self._clear()
         return batch
 
@@ -127,6 +146,8 @@ class OperationLog:
 
     def _clear(self) -> None:
         self._used = 0
+        self.error_replies = 0
+        """Of the successes: those whose reply is an object with an `error` in it. Counted by the caller."""
         self._intended: array[int] = array("q")
         self._failures: list[Failure] = []
         self._dropped: dict[str, array[int]] = {}
