@@ -91,6 +91,11 @@ class Completed(NamedTuple):
         return self.received_ns - self.sent_ns
 
 
+def carries_error(reply: tuple[Any, ...]) -> bool:
+    """Return whether a reply is an object with an `error` in it. It counts as a success all the same."""
+    return bool(reply) and type(reply[0]) is dict and bool(reply[0].get("error"))
+
+
 @dataclass(frozen=True)
 class RoundTrip:
     """Emit `event` with `request(token)`, wait for the event `reply`, or for the acknowledgement where that is None.

@@ -1,36 +1,21 @@
 """A service whose replies carry no token, and one that takes only small messages.
 
-`ask` is answered by `news` to everyone, `question` by `answer` to its sender, which some are sent unasked from time to
-time, and `say` by `said`. `wish` is acknowledged with an error.
+`ask` is answered by `news` to everyone, `question` by `answer` to its sender, and `say` by `said`. `wish` is
+acknowledged with an error. From time to time an `answer` is sent unasked: `UNASKED` says at which question of a client.
 """
 
 import asyncio
 import os
-from contextlib import suppress
+from collections import Counter
 from typing import Any
 
 import socketio
 
 TAKES_S = 0.02
-PUSHED_EVERY_S = float(os.environ.get("PUSHED_EVERY", "inf"))
+UNASKED = int(os.environ.get("UNASKED", "0"))
 
 sio = socketio.AsyncServer(async_mode="asgi", max_http_buffer_size=2_000)
-pushing: set[asyncio.Task[None]] = set()
-
-
-async def connect(sid: str, environ: dict[str, Any]) -> None:
-    task = asyncio.create_task(push(sid))
-    pushing.add(task)
-    task.add_done_callback(pushing.discard)
-
-
-async def push(sid: str) -> None:
-    with suppress(OverflowError):  # never
-        while True:
-            await asyncio.sleep(PUSHED_EVERY_S)
-            if not sio.manager.is_connected(sid, "/"):
-                return
-            await sio.emit("answer", {"pushed": 1}, to=sid)
+asked: Counter[str] = Counter()
 
 
 async def ask(sid: str, data: Any = None) -> None:
@@ -39,6 +24,9 @@ async def ask(sid: str, data: Any = None) -> None:
 
 
 async def question(sid: str, data: Any = None) -> None:
+    asked[sid] += 1
+    if asked[sid] == UNASKED:
+        await sio.emit("answer", {"pushed": 1}, to=sid)
     await asyncio.sleep(TAKES_S)
     await sio.emit("answer", data, to=sid)
 
@@ -51,7 +39,7 @@ async def wish(sid: str, data: Any = None) -> dict[str, Any]:
     return {"ok": False, "error": "no such thing"}
 
 
-for handler in (connect, ask, question, say, wish):
+for handler in (ask, question, say, wish):
     sio.on(handler.__name__, handler)
 
 app = socketio.ASGIApp(sio, on_shutdown=sio.shutdown)
