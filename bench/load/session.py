@@ -324,14 +324,14 @@ class Session(Performer):
             await self.exchange.quiet()
             if self._open_tasks is not None:
                 await self._open_tasks.cancel()  # what they still await is no reply
+            if self.client.connected and not self.exchange.broken:
+                await self.exchange.settle()
             self.stopping, self.may_go_on = True, False
             self.user._state = LOCUST_STATE_STOPPING
             forced, self._closing = self._closing, True
             if run_on_stop and not forced:
                 async with asyncio.timeout(self._timeout_ns / 1e9):
                     await call(self.user.on_stop)
-                if self.client.connected and not self.exchange.broken:
-                    await self.exchange.settle()
         except (StopUser, StopTest, ClientError, RoundTripFailed, TimeoutError):
             pass
         except Exception as error:
