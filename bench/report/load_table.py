@@ -175,7 +175,8 @@ def _remarks(result: LoadResult) -> Iterator[tuple[str, str]]:
         yield f"generator ok: {figures}" if figures else "generator ok", ""
     if figures and result.generator.verdict != "ok":
         yield f"generator: {figures}", ""
-    if result.invalid_reason is not None:
+    has_figures = any(operation.sent for operation in result.operations if operation.name != CONNECT)
+    if result.invalid_reason is not None and has_figures:
         yield f"the figures are wrong: {printable(result.invalid_reason)}", "bold red"
     if result.partial:
         yield f"partial result: {printable(result.partial_reason or '')}", "bold red"
