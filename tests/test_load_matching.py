@@ -86,7 +86,7 @@ def test_what_is_too_large_is_counted_as_not_sent(
     tmp_path: Path, service: ServerProcess, rate: list[str], transport: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TRANSPORT", transport)
-    code, locust = performed(tmp_path, service, "LargeUser", "-u", "2", "-r", "2", *(rate or ["-t", "2s"]))
+    code, locust = performed(tmp_path, service, "LargeUser", "-u", "2", "-r", "2", *(rate or ["-t", "3s"]))
     assert code == 1
     result = locust.result()
     large, small = operation(result, "much"), operation(result, "say→said")
@@ -116,7 +116,7 @@ def test_a_task_that_never_waits_does_not_take_the_loop_along(tmp_path: Path, se
 def test_what_is_in_no_figure_is_said(tmp_path: Path, service: ServerProcess) -> None:
     """Definitions made anew, replies that are errors, data that cannot be sent, and what is only done at the start."""
     classes = ["AnewUser", "WishUser", "SetUser", "EnteringUser"]
-    code, locust = performed(tmp_path, service, *classes, "-u", "4", "-r", "4", "-t", "3s")
+    code, locust = performed(tmp_path, service, *classes, "-u", "4", "-r", "4", "-t", "4s", "--stop-timeout", "50")
     assert code == 1, "what cannot be encoded is a failure"
     result = locust.result()
     assert result.invalid_reason is None
