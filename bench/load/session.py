@@ -29,7 +29,7 @@ from bench.load.open_tasks import OpenTasks, intended_ns, is_scheduled, is_wante
 from bench.load.pacing import Stream
 from bench.load.recording import CONNECT, TIMEOUT, UNSCHEDULED, NamedCounts, OperationLog
 from bench.load.tasks import Performer, call
-from bench.roundtrip import AmbiguousReplies, Exchange, ReplyTimeout, RoundTrip, RoundTripFailed
+from bench.roundtrip import AmbiguousReplies, Exchange, ReplyTimeout, RoundTrip, RoundTripFailed, carries_error
 from bench.wire.client import FastClient
 from bench.wire.interface import ClientError, ConnectFailed, Disconnected, MessageTooLarge, acknowledged
 
@@ -198,9 +198,14 @@ class Session(Performer):
         if self.stopping:
             self._stop_if_idle()
         self._failed_attempts = 0
-        if reply and type(reply[0]) is dict and "error" in reply[0] and reply[0]["error"]:
+        if len(reply) == 1:
+            value = reply[0]
+            if type(value) is dict and "error" in value and value["error"]:
+                self._log.error_replies += 1
+            return value
+        if carries_error(reply):
             self._log.error_replies += 1
-        return reply[0] if len(reply) == 1 else acknowledged(reply)
+        return acknowledged(reply)
 
     async def scheduled_round_trip(self, definition: RoundTrip) -> Any:
         """The same in an open load: the first one that an arrival's task performs is what the schedule wanted."""
