@@ -5,6 +5,12 @@ over one connection: it hands out tokens, matches replies by them, keeps the tim
 timeout. A reply belongs to an emission by its token alone, never by arrival; only where the service's replies carry no
 token are they matched in order, one in flight.
 
+Matching in order is wrong where a reply comes that was not asked for on this connection: another client's, or one that
+the server pushes. A reply that comes while none is awaited proves that, and is counted (`Exchange.unexpected`). Taken
+for a reply, such an event leaves the true reply over, which comes later; so `Exchange.settle` waits a moment at the end
+for what is left over. Nothing shows where as many replies stay away as others come instead, or where what is left over
+comes later than that moment.
+
 Theory of the times: `sent` is when the transport took the event, `received` when the reply's frame arrived, both in
 nanoseconds of `time.perf_counter_ns`; their difference is the service time. Neither contains the time that the
 coroutine which awaits the reply spends in the loop's queue.
@@ -20,6 +26,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import count
 from time import perf_counter_ns
+from types import FunctionType
 from typing import Any, NamedTuple
 
 from bench.printable import one_line
@@ -31,6 +38,19 @@ TOKEN = "{token}"
 
 _EVENTS_SHOWN = 3
 _CHARACTERS_SHOWN = 100
+
+_FEW_DEFINITIONS = 16
+"""As many definitions, and functions that find tokens, a connection keeps at least. More are looked through for those
+that nothing in flight needs: a task that makes its definition anew each time would fill the memory."""
+
+_SETTLING_S = 0.1
+_SETTLING_ROUND_TRIPS = 2
+_LONGEST_SETTLING_S = 1.0
+"""How long replies that nobody awaits are waited for: twice the longest round trip, but within these limits."""
+
+
+class AmbiguousReplies(ValueError):
+    """Replies to a definition could not be told from others. One line that says why, and what to do."""
 
 
 class RoundTripFailed(Exception):
@@ -74,6 +94,11 @@ class Completed(NamedTuple):
     def service_ns(self) -> int:
         """The time from sent to received."""
         return self.received_ns - self.sent_ns
+
+
+def carries_error(reply: tuple[Any, ...]) -> bool:
+    """Return whether a reply is an object with an `error` in it. It counts as a success all the same."""
+    return bool(reply) and type(reply[0]) is dict and bool(reply[0].get("error"))
 
 
 @dataclass(frozen=True)
@@ -120,19 +145,20 @@ def round_trip_of(event: str, reply: str | None, payload: Any) -> RoundTrip:
     name = f"{event}→{reply}" if reply is not None else f"{event} acknowledged"
     if not any(TOKEN in text for text in _strings(payload)):
         return RoundTrip(name, event, lambda token: payload, reply)
-
-    def token_of(*reply_arguments: Any) -> str | None:
-        for text in _strings(reply_arguments):
-            if found := _TOKEN_PATTERN.search(text):
-                return found.group()
-        return None
-
     # An acknowledgement is matched by its id: that the service repeats the token in it is not asked for.
-    return RoundTrip(name, event, lambda token: _filled(payload, token), reply, token_of if reply else None)
+    return RoundTrip(name, event, lambda token: _filled(payload, token), reply, _any_token if reply else None)
 
 
 # A token can be found in any text: no service's own data looks like it.
 _TOKEN_PATTERN = re.compile(r"rt-[0-9a-z]+-[0-9]+-[0-9]+")
+
+
+def _any_token(*reply: Any) -> str | None:
+    """Return the first token in a reply, however deep it lies. The same function for all definitions."""
+    for text in _strings(reply):
+        if found := _TOKEN_PATTERN.search(text):
+            return found.group()
+    return None
 
 
 def tokens(origin: str, connection: int) -> Iterator[str]:
@@ -149,7 +175,7 @@ A plain tuple, because making one costs a tenth of what an object with names cos
 
 
 class Exchange:
-    """Performs round trips over one connection, any number of them in flight.
+    """Performs round trips over one connection, any number of them in flight, or one where they are matched in order.
 
     `timeout_ns` is how long each reply is awaited. After the timeout of a reply that is matched in order, `broken` is
     set: it may still come and would be taken for the next one's, so the connection has to be replaced.
@@ -163,7 +189,9 @@ class Exchange:
         self.abandoned: Counter[str] = Counter()
         """By definition's name: emissions whose caller was cancelled while it waited; nobody will tell how they end."""
         self.unexpected = 0
-        """Replies without token that came while nothing was in flight for them."""
+        """Replies without token that came while nothing was in flight for them: matching in order is wrong here."""
+        self.when_unexpected: Callable[[RoundTrip], None] | None = None
+        """Called for each of these, with the definition whose reply it would be."""
         self.broken = False
         self.in_flight = 0
         """How many callers have not been told yet how their emission ended."""
@@ -175,6 +203,7 @@ class Exchange:
         self._given_up: dict[str, RoundTrip] = {}
         """Tokens that are awaited no longer, and under which definition their late reply is counted."""
         self._known: dict[int, RoundTrip] = {}
+        """Some of those whose replies are handled, by identity."""
         self._usual: RoundTrip | None = None
         """The last one that was prepared, if there is nothing to look at before each of its emissions."""
         # Of the last one that was prepared, to be asked for in every round trip.
@@ -182,6 +211,14 @@ class Exchange:
         self._request: Callable[[str], Any]
         self._is_replied_to = False
         self._token_finders: dict[str, list[Callable[..., str | None]]] = {}
+        """By event: what finds the tokens in it, which is nothing where it is matched in order."""
+        self._many_finders = _FEW_DEFINITIONS
+        self._in_order: dict[str, RoundTrip] = {}
+        """By event: the last definition whose reply it is, where replies are matched in order."""
+        self._overdue: Counter[str] = Counter()
+        """By event: replies in order that are awaited no longer, and may still come."""
+        self._longest_ns = 0
+        """The longest round trip that was matched in order."""
         self._timer: asyncio.TimerHandle | None = None
         self._unmatched: deque[tuple[str, tuple[Any, ...]]] = deque(maxlen=_EVENTS_SHOWN)
         client.when_closed(self._closed)
@@ -255,14 +292,32 @@ class Exchange:
         return emission
 
     def _prepare(self, round_trip: RoundTrip) -> None:
-        """Have its replies handled. Raises Disconnected where a reply that is overdue would be taken for its own."""
+        """Have its replies handled.
+
+        Raises Disconnected where a reply that is overdue would be taken for its own, and AmbiguousReplies.
+        """
         if id(round_trip) not in self._known:
             self._register(round_trip)
         self._event, self._request = round_trip.event, round_trip.request
         self._is_replied_to = round_trip.reply is not None
         self._usual = None if round_trip.matched_in_order else round_trip
-        if round_trip.matched_in_order and self.broken:
-            raise Disconnected(f"a {round_trip.reply} is overdue and may still come: replace the connection")
+        if round_trip.matched_in_order:
+            self._prepare_in_order(round_trip)
+
+    def _prepare_in_order(self, round_trip: RoundTrip) -> None:
+        event = round_trip.reply
+        assert event is not None, "an acknowledgement is matched by its id"
+        if self.broken:
+            raise Disconnected(f"a {event} is overdue and may still come: replace the connection")
+        for _, awaited, _, _ in self._pending.values():
+            if awaited.reply == event:
+                raise AmbiguousReplies(
+                    f"{round_trip.name} is matched in order and one is in flight on this connection already: "
+                    "wait for its reply, or give it a token"
+                    if awaited is round_trip
+                    else _of_another(round_trip)
+                )
+        self._in_order[event] = round_trip
 
     async def quiet(self) -> None:
         """Return once nothing is in flight, which the timeout bounds."""
@@ -277,22 +332,49 @@ class Exchange:
             self._timer.cancel()
             self._timer = None
 
+    async def settle(self) -> None:
+        """Wait a moment for replies that nobody awaits; return at once where none was matched in order."""
+        if self._in_order:
+            longest_s = _SETTLING_ROUND_TRIPS * self._longest_ns / 1e9
+            await asyncio.sleep(min(max(_SETTLING_S, longest_s), _LONGEST_SETTLING_S))
+
     def _register(self, round_trip: RoundTrip) -> None:
         event, token_of = round_trip.reply, round_trip.token_of
         if event is not None:
             finders = self._token_finders.get(event)
-            in_order = token_of is None
-            if finders is not None and (in_order or not finders):
-                raise ValueError(f"{round_trip.name}: {event} is the reply of another definition, so it needs a token")
+            known = self._in_order.get(event)
+            if (finders is not None and bool(finders) is (token_of is None)) or (
+                known is not None and known.event != round_trip.event
+            ):
+                raise AmbiguousReplies(_of_another(round_trip))
             if token_of is None:
-                self._token_finders[event] = []
-                self.client.on(event, partial(self._replied_in_order, event))
+                if finders is None:
+                    self._token_finders[event] = []
+                    self.client.on(event, partial(self._replied_in_order, event))
             elif finders is None:
                 self._token_finders[event] = [token_of]
                 self.client.on(event, self._replied(event, self._token_finders[event]))
-            elif token_of not in finders:
-                finders.append(token_of)
+            elif not any(_code_of(finder) is _code_of(token_of) for finder in finders):
+                self._add_finder(event, finders, token_of)
+        if len(self._known) >= _FEW_DEFINITIONS:
+            self._known.clear()
         self._known[id(round_trip)] = round_trip
+
+    def _add_finder(
+        self, event: str, finders: list[Callable[..., str | None]], token_of: Callable[..., str | None]
+    ) -> None:
+        """Add it; where there are many, drop those that nothing in flight needs. They are found again when needed."""
+        if len(finders) >= self._many_finders:
+            awaited = [emission[1] for emission in self._pending.values()]
+            needed = {
+                id(_code_of(definition.token_of))
+                for definition in (*awaited, *self._given_up.values())
+                if definition.reply == event and definition.token_of is not None
+            }
+            finders[:] = [finder for finder in finders if id(_code_of(finder)) in needed]
+            self._known.clear()
+            self._many_finders = max(_FEW_DEFINITIONS, 2 * len(finders))
+        finders.append(token_of)
 
     # ------------------------------------------------------------------ replies
 
@@ -332,10 +414,21 @@ class Exchange:
         for token, emission in self._pending.items():
             if emission[1].reply == event:
                 del self._pending[token]
+                if emission[2]:
+                    self._longest_ns = max(self._longest_ns, self.client.received_ns - emission[2])
                 self._resolve(emission, reply)
                 return
-        self.unexpected += 1
         self._unmatched.append((event, reply))
+        definition = self._in_order.get(event)
+        if definition is None:
+            return
+        if self._overdue[event]:
+            self._overdue[event] -= 1
+            self.late[definition.name] += 1
+            return
+        self.unexpected += 1
+        if self.when_unexpected is not None:
+            self.when_unexpected(definition)
 
     def _acknowledged(self, token: str, *reply: Any) -> None:
         emission = self._pending.pop(token, None)
@@ -384,6 +477,7 @@ class Exchange:
         token, round_trip, _, _ = emission
         if round_trip.matched_in_order:
             self.broken = True
+            self._overdue[round_trip.reply or ""] += 1
         else:
             self._given_up[token] = round_trip
 
@@ -397,6 +491,7 @@ class Exchange:
         lost = list(self._pending.values())
         self._pending.clear()
         self._given_up.clear()
+        self._overdue.clear()
         self.close()
         for emission in lost:
             text = f"{self._sent(emission)}, then the connection was lost: {reason}"
@@ -426,6 +521,18 @@ class Exchange:
             return "nothing"
         shown = (f"{event} {' '.join(map(repr, values))}".strip() for event, values in self._unmatched)
         return ", ".join(one_line(text, _CHARACTERS_SHOWN) for text in shown)
+
+
+def _of_another(round_trip: RoundTrip) -> str:
+    return f"{round_trip.name}: {round_trip.reply} is the reply of another definition, so it needs a token"
+
+
+def _code_of(token_of: Callable[..., Any]) -> object:
+    """Return what tells functions apart: those made anew of the same code, with nothing of their own, do the same."""
+    if type(token_of) is not FunctionType:
+        return token_of
+    own = token_of.__closure__ or token_of.__defaults__ or token_of.__kwdefaults__
+    return token_of if own else token_of.__code__
 
 
 def _strings(data: Any) -> Iterator[str]:

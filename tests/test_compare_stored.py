@@ -395,6 +395,11 @@ LOAD_VOID: list[tuple[dict[str, Any], DifferenceKind, str]] = [
         "in the new result: CPU share 99 %",
     ),
     ({"partial": True, "partial_reason": "no report from a"}, DifferenceKind.PARTIAL, "the new one: no report from a"),
+    (
+        {"invalid_reason": "replies of others were taken for its own"},
+        DifferenceKind.INVALID,
+        "in the new result: replies of others were taken for its own",
+    ),
     ({"forced": True}, DifferenceKind.FORCED, "the new run did not await its outstanding replies"),
 ]
 
@@ -709,6 +714,32 @@ class TestCensored:
         back = row(compared(new, old).benchmarks[0], "service p99").verdict
         assert back == ("faster" if verdict == "slower" else "inconclusive")
         assert chance_of_order(count, count) == pytest.approx(2 / math.comb(2 * count, count))
+
+    @pytest.mark.parametrize(("count", "verdict"), [(3, "inconclusive"), (4, "slower")])
+    def test_what_failed_without_a_limit_is_longer_than_any_time(self, count: int, verdict: str) -> None:
+        failed = distribution(mean=None, p99=None, p99_9=None, max=None)
+        new = [
+            one.model_copy(update={"operations": (operation("echo", service_us=failed),)})
+            for one in load_runs((1.0,) * count, first=1)
+        ]
+        p99 = row(compared(self.runs(count, first=0, is_censored=False), new).benchmarks[0], "service p99")
+        assert (p99.new, p99.ratio, p99.verdict) == (Figure(math.inf, "above"), None, verdict)
+        assert p99.reason is None or p99.reason.startswith("among what failed in 0 of")
+
+    def test_times_of_the_run_are_not_judged_against_those_of_the_window(self) -> None:
+        of_run, of_window = (
+            [
+                one.model_copy(update={"operations": (operation("echo", times_of=times_of),)})
+                for one in load_runs((1.0,) * 4, first=first)
+            ]
+            for first, times_of in ((0, "run"), (1, "window"))
+        )
+        p50 = row(compared(of_run, of_window).benchmarks[0], "service p50")
+        assert (p50.verdict, p50.reason) == (
+            "inconclusive",
+            "times of the whole run in some, of the steady window in others",
+        )
+        assert row(compared(of_run, of_run).benchmarks[0], "service p50").reason != p50.reason
 
     def test_not_where_the_runs_do_not_alternate(self) -> None:
         old, new = self.runs(4, first=0, is_censored=False), self.runs(4, first=100, is_censored=True)

@@ -10,7 +10,17 @@ from pydantic import ValidationError
 
 from bench.load.account import Account, Report, StoredHistogram
 from bench.load.merge import Merger
-from bench.load.recording import CONNECT, TIMEOUT, UNSCHEDULED, Batch, Delays, OperationLog
+from bench.load.recording import (
+    CONNECT,
+    MOST_OPERATIONS,
+    OTHER_OPERATIONS,
+    TIMEOUT,
+    UNSCHEDULED,
+    Batch,
+    Delays,
+    NamedCounts,
+    OperationLog,
+)
 from bench.results.model import Operation
 from bench.timing.arrivals import RateProfile
 from bench.timing.histogram import Histogram
@@ -312,6 +322,107 @@ def test_a_window_that_never_opened() -> None:
     assert merger.generator(CONNECT).verdict is None
 
 
+def test_what_failed_without_a_limit_has_no_bound_and_no_figure() -> None:
+    """Refused within milliseconds: that is no time that the others would have been longer than."""
+    noted = account()
+    log = OperationLog("echo")
+    for number in range(10):
+        log.answered(at(2), at(2), at(2.01))
+        log.failed(at(2), at(2.001), "connection refused", at(2))
+        log.drop(at(2 + number / 100), "not connected")
+    noted.add(batch_of(log))
+    operation = row(final(noted))
+    for times, known in ((operation.service_us, 10_000), (operation.response_us, None)):
+        assert times is not None
+        assert times.min == pytest.approx(10_000)
+        assert times.p50 == (known and pytest.approx(known, rel=1e-3))
+        assert (times.p90, times.max, times.mean, times.censored_above_us) == (None, None, None, None)
+    assert operation.times_of == "window"
+
+
+@pytest.mark.parametrize("is_open", [True, False])
+def test_what_is_only_outside_of_the_window_has_the_times_of_the_run(is_open: bool) -> None:
+    first, second = account(is_open), account(is_open)
+    for noted, before_s in ((first, 0.2), (second, 0.4)):
+        for name, sent_s, took_s in (("enter", before_s, 0.1), ("work", before_s, 0.5), ("work", 1.5, 0.01)):
+            log = OperationLog(name)
+            if is_open:
+                log.answered(at(sent_s), at(sent_s), at(sent_s + took_s))
+            else:
+                log.succeeded(at(sent_s), at(sent_s + took_s))
+            if name == "enter" and noted is second:
+                log.failed(at(0.5), at(0.5) + MS, "refused", at(0.5) if is_open else UNSCHEDULED)
+            noted.add(batch_of(log))
+    enter, work = merged(final(first), final(second)).operations(TIMEOUT_US, CONNECT)
+    assert (enter.name, enter.ok, enter.times_of) == ("enter", 2, "run")
+    for times in (enter.service_us, enter.response_us) if is_open else (enter.service_us,):
+        assert times is not None
+        assert times.p50 == pytest.approx(100_000, rel=1e-3)
+        assert (times.p90, times.censored_above_us) == (None, None), "one in three was refused"
+    assert enter.throughput_per_s == 0
+    assert (work.ok, work.times_of) == (4, "window")
+    assert work.service_us is not None
+    assert work.service_us.max == pytest.approx(10_000), "those before the window are not in it"
+
+
+def test_the_window_of_one_process_is_enough() -> None:
+    """Where anything of an operation lies in some process's window, its times are the window's."""
+    inside, outside = account(), account()
+    answered(inside, (1.5, 1.5, 1.6))
+    answered(outside, (0.5, 0.5, 0.9))
+    operation = row(final(outside), final(inside))
+    assert (operation.ok, operation.times_of) == (2, "window")
+    assert operation.service_us is not None
+    assert operation.service_us.max == pytest.approx(100_000)
+
+
+def test_operations_without_end_are_counted_together() -> None:
+    reports = []
+    for process in range(2):
+        noted = account()
+        for number in range(MOST_OPERATIONS + 50):
+            answered(noted, (1.5, 1.5, 1.6), name=f"process {process} operation {number}")
+        unknown = Counter({f"unfinished {number}": 1 for number in range(100)})
+        report = noted.report(unfinished=unknown, late=NONE, unexpected=Counter({"unexpected": 3}), final=True)
+        assert len(report.operations) == MOST_OPERATIONS + 1
+        reports.append(report)
+    operations = merged(*reports).operations(TIMEOUT_US, CONNECT)
+    assert len(operations) == MOST_OPERATIONS + 1
+    assert sum(operation.ok for operation in operations) == 2 * (MOST_OPERATIONS + 50)
+    assert sum(operation.unfinished for operation in operations) == 200
+    (others,) = (operation for operation in operations if operation.name == OTHER_OPERATIONS)
+    assert (others.ok > 100, others.unexpected) == (True, 6)
+
+
+def test_names_without_end_are_counted_together() -> None:
+    counts = NamedCounts()
+    for number in range(1000):
+        counts[f"operation {number % (MOST_OPERATIONS + 100)}"] += 1
+    assert counts.total() == 1000
+    assert len(counts) == MOST_OPERATIONS + 1
+    assert counts["operation 0"] == 4
+
+
+def test_errors_in_replies_are_counted_beside_the_successes() -> None:
+    noted = account(is_open=False)
+    log = OperationLog("echo")
+    for flushed in range(2):
+        for _ in range(3):
+            log.succeeded(at(2), at(2.1))
+        log.error_replies += 2 + flushed
+        noted.add(batch_of(log))
+    operation = row(final(noted), final(account(is_open=False)))
+    assert (operation.ok, operation.error_replies, operation.failed) == (6, 5, 0)
+
+
+def test_the_first_reason_why_figures_are_wrong() -> None:
+    noted = account()
+    right = final(noted)
+    assert merged(right).invalid_reason is None
+    wrong = noted.report(unfinished=NONE, late=NONE, invalid_reason="replies of others")
+    assert merged(right, wrong).invalid_reason == "replies of others"
+
+
 def test_processes_merge_into_their_union() -> None:
     generator = np.random.default_rng(1)
     reports, union = [], Histogram()
@@ -332,8 +443,7 @@ def test_processes_merge_into_their_union() -> None:
         value_ns = union.percentile_ns(percent, 3)
         assert value_ns is not None
         assert figure == value_ns / 1000
-    assert union.max_ns is not None
-    assert operation.response_us.censored_above_us == union.max_ns / 1000
+    assert (operation.response_us.max, operation.response_us.censored_above_us) == (None, None), "an error has no time"
 
 
 def test_a_report_replaces_the_one_before_and_its_seconds_add_up() -> None:

@@ -2,11 +2,11 @@
 
 import io
 
-from example_results import load_result, operation
+from example_results import distribution, load_result, operation
 from rich.console import Console
 
 from bench.report.load_table import load_table
-from bench.results.model import Generator, Lateness, LoadResult, StageFigures
+from bench.results.model import CONNECT, OTHER_OPERATIONS, Generator, Lateness, LoadResult, StageFigures
 
 
 def shown(result: LoadResult) -> list[str]:
@@ -83,3 +83,28 @@ def test_what_was_dropped_is_among_the_errors() -> None:
         "FOO → BAR: dropped: no user was connected 4",
         "FOO → BAR: dropped: no user was free within 5 s 3",
     ]
+
+
+def test_what_has_to_be_known_of_an_operation_is_said_below() -> None:
+    operations = (
+        operation(CONNECT, scheduled=5, sent=5, ok=0, timeouts=0, errors={"refused": 5}, unfinished=0, service_us=None),
+        operation("enter", times_of="run"),
+        operation("wish", error_replies=999),
+        operation("ask", unexpected=3),
+        operation(OTHER_OPERATIONS, service_us=distribution(mean=None, p99=None, p99_9=None, max=None)),
+    )
+    lines = shown(load_result(operations=operations, invalid_reason="replies of others"))
+    for line in (
+        "enter was not performed in the steady window: its times are of the whole run",
+        "999 of 1,000 replies to wish carry an `error` key: they count as successes",
+        "ask: 3 replies came while none was awaited",
+        "more than 200 operations: other operations are the rest; leave ids out of round trips' names",
+        "the figures are wrong: replies of others",
+    ):
+        assert line in lines
+    times = {line.split("  ")[0]: line.split()[-5:] for line in lines[lines.index("") :]}
+    assert times[CONNECT] == ["failed"] * 5
+    assert times[OTHER_OPERATIONS] == ["131.4", "240.0", "failed", "failed", "failed"]
+    assert not any(
+        "steady window" in line for line in shown(load_result(operations=(operation(CONNECT, times_of="run"),)))
+    )

@@ -6,7 +6,9 @@ arrives, and when. What depends on clients and servers runs with both clients ag
 """
 
 import asyncio
+import gc
 import re
+import weakref
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -25,6 +27,7 @@ from bench.roundtrip import (
     FOO_ACKNOWLEDGED,
     FOO_BAR,
     FOO_BAR_TO_SENDER,
+    AmbiguousReplies,
     Completed,
     ConnectionLost,
     Exchange,
@@ -346,6 +349,136 @@ async def test_without_tokens_a_timeout_breaks_the_connection() -> None:
     wire.arrive("BAR", {"foo": wire.emitted[1][1]["name"]})
     await other
     exchange.close()
+
+
+async def test_a_late_reply_without_a_token_is_late_and_not_unexpected() -> None:
+    wire = Wire()
+    exchange = exchange_over(wire, SHORT_NS)
+    (late,) = await emitted(exchange, PLAIN)
+    with pytest.raises(ReplyTimeout):
+        await late
+    wire.arrive("DONE", "late")
+    assert (exchange.late, exchange.unexpected) == (Counter({"PLAIN→DONE": 1}), 0)
+    wire.arrive("DONE", "nobody asked")
+    assert (exchange.late.total(), exchange.unexpected) == (1, 1)
+
+
+async def test_without_tokens_only_one_is_in_flight() -> None:
+    wire = Wire()
+    exchange = exchange_over(wire)
+    (task,) = await emitted(exchange, PLAIN)
+    with pytest.raises(AmbiguousReplies, match="PLAIN→DONE is matched in order and one is in flight"):
+        await exchange(PLAIN)
+    assert (len(wire.emitted), exchange.in_flight) == (1, 1)
+    wire.arrive("DONE", 1)
+    assert (await task).reply == (1,)
+    (task,) = await emitted(exchange, PLAIN)
+    wire.arrive("DONE", 2)
+    assert (await task).reply == (2,)
+    exchange.close()
+
+
+async def test_a_push_that_was_taken_for_the_reply_shows_once_the_reply_is_left_over() -> None:
+    wire = Wire()
+    exchange = exchange_over(wire)
+    told: list[RoundTrip] = []
+    exchange.when_unexpected = told.append
+    for number in range(3):
+        (task,) = await emitted(exchange, PLAIN)
+        wire.arrive("DONE", "pushed" if number == 0 else number - 1)  # from now on each gets the one before
+        await task
+    assert (exchange.unexpected, told) == (0, [])
+    settling = asyncio.create_task(exchange.settle())
+    await asyncio.sleep(0)
+    assert not settling.done(), "what is left over may still come"
+    wire.arrive("DONE", 2)
+    await settling
+    assert (exchange.unexpected, told) == (1, [PLAIN])
+    exchange.close()
+
+
+async def test_nothing_is_left_over_where_there_are_tokens() -> None:
+    wire = Wire()
+    exchange = exchange_over(wire)
+    (task,) = await emitted(exchange, NEWS)
+    wire.arrive("PUBLISHED", wire.emitted[0][1])
+    await task
+    settling = exchange.settle()
+    with pytest.raises(StopIteration):  # it waits for nothing
+        settling.send(None)
+    exchange.close()
+
+
+@pytest.mark.parametrize("has_token", [True, False])
+async def test_a_definition_that_is_made_anew_each_time_is_not_kept(has_token: bool) -> None:
+    wire = PromptWire()
+    exchange = exchange_over(wire)
+    made: list[weakref.ref[RoundTrip]] = []
+    for number in range(500):
+        data = {"id": "{token}" if has_token else "none", "text": str(number)}
+        definition = round_trip_of("NEWS", "PUBLISHED", data)
+        made.append(weakref.ref(definition))
+        emission = exchange.begin(definition)
+        wire.arrive("PUBLISHED", wire.emitted[number][1])
+        assert (await emission[3])[1] == (wire.emitted[number][1],)
+        exchange.in_flight -= 1
+    del definition, emission
+    gc.collect()
+    assert sum(reference() is not None for reference in made) < 50
+    assert exchange.unexpected == 0
+    exchange.close()
+
+
+def anew(searched: list[int], number: int) -> RoundTrip:
+    def token_of(reply: Any) -> str | None:
+        searched.append(number)
+        return str(reply) if reply.endswith(f"/{number}") else None
+
+    return RoundTrip(f"{number}", "NEWS", lambda token: f"{token}/{number}", "PUBLISHED", token_of)
+
+
+async def test_a_reply_is_not_searched_by_all_that_ever_searched_one() -> None:
+    wire = PromptWire()
+    exchange = exchange_over(wire)
+    searched: list[int] = []
+    for number in range(300):
+        definition = anew(searched, number)
+        emission = exchange.begin(definition)
+        exchange.end(emission, RuntimeError("no matter what"))
+        wire.close("it was replaced")
+    searched.clear()
+    wire.arrive("PUBLISHED", "of nobody")
+    assert len(searched) < 50
+    exchange.close()
+
+
+@given(st.permutations(range(100)))
+def test_what_is_in_flight_is_found_however_many_definitions_there_are(order: list[int]) -> None:
+    async def scenario() -> None:
+        wire = PromptWire()
+        # Each of these tokens is found by its own definition.
+        exchange = Exchange(wire, (f"any/{number}" for number in count()), LONG_NS)
+        emissions = [exchange.begin(anew([], number)) for number in range(100)]
+        for number in order:
+            wire.arrive("PUBLISHED", f"any/{number}")
+            assert emissions[number][3].done()
+        exchange.close()
+
+    asyncio.run(asyncio.wait_for(scenario(), LIMIT_S))
+
+
+def test_functions_of_the_same_code_that_keep_something_of_their_own_differ() -> None:
+    async def scenario() -> None:
+        wire = PromptWire()
+        exchange = exchange_over(wire)
+        found = [RoundTrip(key, "NEWS", str, "PUBLISHED", lambda reply, key=key: reply.get(key)) for key in ("a", "b")]
+        emissions = [exchange.begin(definition) for definition in found]
+        wire.arrive("PUBLISHED", {"b": "rt-test-0-1"})
+        wire.arrive("PUBLISHED", {"a": "rt-test-0-0"})
+        assert [emission[3].done() for emission in emissions] == [True, True]
+        exchange.close()
+
+    asyncio.run(asyncio.wait_for(scenario(), LIMIT_S))
 
 
 async def test_an_acknowledgement_with_another_token_is_wrong() -> None:

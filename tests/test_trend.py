@@ -10,6 +10,7 @@ from example_results import distribution, load_result, operation
 from numpy.typing import NDArray
 
 from bench.compare.trend import change_points, fewest_results, in_commit_order, trends
+from bench.report.figures import microseconds
 from bench.results.model import CommitInfo, LatencyResult, LoadResult, MachineInfo
 
 START = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
@@ -250,6 +251,22 @@ class TestSeries:
         (point,) = series.points
         assert (point.value.value, point.value.bound) == (500_000, "above")
         assert point.remarks == ("a lower bound",)
+
+    def test_a_percentile_among_what_failed_is_shown_and_not_judged(self) -> None:
+        failed = distribution(p99=None, p99_9=None, max=None, mean=None)
+        (series,) = trends([load_result(), load_result(operations=(operation(service_us=failed),))], "p99").series
+        assert [point.judged for point in series.points] == [True, False]
+        assert series.points[1].remarks == ("among what failed", "not judged")
+        assert microseconds(series.points[1].value) == "failed"
+
+    def test_wrong_figures_are_shown_and_not_judged(self) -> None:
+        (series,) = trends([load_result(), load_result(invalid_reason="replies of others")]).series
+        assert [point.judged for point in series.points] == [True, False]
+        assert series.points[1].remarks == ("wrong figures",)
+
+    def test_times_of_the_whole_run_are_a_series_of_their_own(self) -> None:
+        of_run = load_result(operations=(operation(times_of="run"),))
+        assert len(trends([load_result(), of_run]).series) == 2
 
     @pytest.mark.parametrize(
         ("metric", "value", "better"), [("cpu", 72.3, False), ("throughput", 1000.4, True), ("p50", 131.4, False)]

@@ -115,6 +115,7 @@ async def compare(
                     continue
                 for side in _order(pair + first):
                     await _saturated_burst(sides, side, benchmark.round_trip, shape, taken[benchmark.name])
+        await _check_order(sides, benchmarks)
     finally:
         gc.enable()
     return {
@@ -153,6 +154,25 @@ class _Taken:
 
 def _order(turn: int) -> tuple[int, int]:
     return (1, 0) if turn % 2 else (0, 1)
+
+
+async def _check_order(sides: tuple[Connection, Connection], benchmarks: tuple[Benchmark, ...]) -> None:
+    """Wait a moment for replies that nobody awaits. Raises SideError where matching in order was wrong."""
+    await asyncio.gather(*(connection.exchange.settle() for connection in sides))
+    for side, connection in enumerate(sides):
+        if unexpected := connection.exchange.unexpected:
+            replies = " or ".join(
+                dict.fromkeys(
+                    str(benchmark.round_trip.reply) for benchmark in benchmarks if benchmark.round_trip.matched_in_order
+                )
+            )
+            raise SideError(
+                side,
+                ValueError(
+                    f"{unexpected} {replies} came while none was awaited: the server sends them unasked, so they "
+                    "cannot be matched in order; have the service repeat a {token} of the --payload"
+                ),
+            )
 
 
 async def _warm_up(

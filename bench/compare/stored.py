@@ -6,6 +6,7 @@ slower, of what is `higher_is_better` a negative one. Log values are natural log
 side: all of the other figures of a row that has an interval can be found from them again.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -31,7 +32,10 @@ class IncomparableError(Exception):
 
 @dataclass(frozen=True)
 class Figure:
-    """A measured value, or the bound above or below which it lies."""
+    """A measured value, or the bound above or below which it lies.
+
+    A percentile that falls among what failed, of which no limit is known either, lies above infinity.
+    """
 
     value: float
     bound: Literal["exact", "above", "below"] = "exact"
@@ -46,8 +50,8 @@ class Unit(StrEnum):
 
 
 def ratio(old: Figure | None, new: Figure | None) -> Figure | None:
-    """new / old, or None where that says nothing: a side missing, old zero, or both sides only bounded."""
-    if old is None or new is None or old.value == 0:
+    """new / old, or None where that says nothing: a side missing, old zero, one failed, or both only bounded."""
+    if old is None or new is None or old.value == 0 or math.inf in (old.value, new.value):
         return None
     value = new.value / old.value
     if old.bound == "exact":
@@ -58,14 +62,14 @@ def ratio(old: Figure | None, new: Figure | None) -> Figure | None:
 
 
 def figure(distribution: Distribution | None, name: str) -> Figure | None:
-    """One figure of a distribution in microseconds, by field name; a censored one is above the limit."""
+    """One figure of a distribution in microseconds, by field name; a censored one is above the limit, if any."""
     if distribution is None:
         return None
     value: float | None = getattr(distribution, name)
     if value is not None:
         return Figure(value)
     limit = distribution.censored_above_us
-    return None if limit is None else Figure(limit, "above")
+    return Figure(math.inf if limit is None else limit, "above")
 
 
 def middle(figures: Sequence[Figure | None]) -> Figure | None:
@@ -90,6 +94,7 @@ class DifferenceKind(StrEnum):
     SATURATED = "generator saturated"
     PARTIAL = "partial result"
     FORCED = "ended by force"
+    INVALID = "wrong figures"
 
 
 class Difference(BaseModel):

@@ -120,6 +120,9 @@ def load_differences(olds: Sequence[LoadResult], news: Sequence[LoadResult]) -> 
             if one.generator.verdict == "saturated":
                 detail = f"in the {side} result: {one.generator.reason}"
                 yield Difference(kind=DifferenceKind.SATURATED, detail=detail, void=True)
+            if one.invalid_reason is not None:
+                detail = f"in the {side} result: {one.invalid_reason}"
+                yield Difference(kind=DifferenceKind.INVALID, detail=detail, void=True)
             if one.partial:
                 detail = f"the {side} one: {one.partial_reason}"
                 yield Difference(kind=DifferenceKind.PARTIAL, detail=detail, void=True)

@@ -27,7 +27,7 @@ from bench.compare.statistics import CONFIDENCE
 from bench.compare.stored import Difference, DifferenceKind, Figure, Unit, Verdict, figure, middle
 from bench.compare.stored_conditions import load_differences, package_changes
 from bench.compare.stored_rows import FEWEST_RUNS, Draft, common_names, decided_as, drafted, far_apart
-from bench.results.model import Distribution, LoadResult, Operation
+from bench.results.model import CONNECT, Distribution, LoadResult, Operation
 
 WHOLE_RUN = "whole run"
 
@@ -137,6 +137,11 @@ def _unrest_us(results: Sequence[LoadResult]) -> float:
 def _drafts(olds: Operations, news: Operations, unproven: str | None, unrest_us: float) -> tuple[Draft, ...]:
     rows: list[Draft] = []
     enough = min(one.ok + one.timeouts for one in (*olds, *news)) >= _FEWEST_REPLIES
+    if len({one.times_of or "window" for one in (*olds, *news) if one.ok}) > 1 and olds[0].name != CONNECT:
+        unproven_times: str | None = "times of the whole run in some, of the steady window in others"
+        enough = False
+    else:
+        unproven_times = unproven
     throughput: tuple[list[Figure | None], list[Figure | None]] = (
         [_figure(one.throughput_per_s) for one in olds],
         [_figure(one.throughput_per_s) for one in news],
@@ -152,7 +157,7 @@ def _drafts(olds: Operations, news: Operations, unproven: str | None, unrest_us:
             far = _far(times, unrest_us) if enough else None
             if name == "p50":
                 median = far
-            row = _draft(f"{kind} {words}", Unit.MICROSECONDS, times, unproven)
+            row = _draft(f"{kind} {words}", Unit.MICROSECONDS, times, unproven_times)
             rows.append(decided_as(row, far if far == median else None, _BEYOND))
     return (*(one for one in rows if one.old is not None or one.new is not None), _failures(olds, news))
 
@@ -217,7 +222,8 @@ def _censored(
     old, new = ([one for one in side if one is not None] for side in figures)
     decided: Verdict | None = None
     beyond = [sum(one.bound == "above" for one in side) for side in (old, new)]
-    reason = f"beyond the limit in {beyond[0]} of {len(old)} old and {beyond[1]} of {len(new)} new runs"
+    where = "among what failed" if any(math.isinf(one.value) for one in (*old, *new)) else "beyond the limit"
+    reason = f"{where} in {beyond[0]} of {len(old)} old and {beyond[1]} of {len(new)} new runs"
     if _all_longer(new, old):
         decided, reason = "slower", f"{reason}, which is longer than every old one"
     elif _all_longer(old, new):

@@ -44,7 +44,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from bench.compare.statistics import CONFIDENCE, Estimate, t_quantile
 from bench.compare.stored import Figure, figure
-from bench.results.model import Kind, LatencyBenchmark, LatencyResult, LoadResult, MachineInfo, Operation, Result
+from bench.results.model import (
+    CONNECT,
+    Kind,
+    LatencyBenchmark,
+    LatencyResult,
+    LoadResult,
+    MachineInfo,
+    Operation,
+    Result,
+)
 
 Metric = Literal["p50", "p99", "cpu", "throughput"]
 TrendUnit = Literal["µs", "per second", "x control"]
@@ -423,8 +432,11 @@ def _samples(result: Result, machine: str, metric: Metric, known: frozenset[str]
 
     def sample(full_name: str, measured: str, raw: Figure, controlled: float | None, illustrative: bool) -> _Sample:
         positive = raw.value > 0
-        more = remarks + (() if raw.bound == "exact" else ("a lower bound",)) + (() if positive else ("not judged",))
-        return _Sample(full_name, measured, raw, controlled, illustrative, result, is_known, more, judged and positive)
+        is_known_time = not math.isinf(raw.value)
+        bounded = () if raw.bound == "exact" else ("a lower bound" if is_known_time else "among what failed",)
+        is_judged = positive and is_known_time
+        more = remarks + bounded + (() if is_judged else ("not judged",))
+        return _Sample(full_name, measured, raw, controlled, illustrative, result, is_known, more, judged and is_judged)
 
     if isinstance(result, LatencyResult):
         for benchmark in result.benchmarks:
@@ -449,7 +461,9 @@ def _samples(result: Result, machine: str, metric: Metric, known: frozenset[str]
     for operation in result.operations:
         found, words = _load_value(operation, metric)
         if found is not None:
-            yield _Key(machine, "load", operation.name, conditions), sample(operation.name, words, found, None, False)
+            is_of_run = operation.times_of == "run" and operation.name != CONNECT
+            its_own = (*conditions, ("times of", "the whole run")) if is_of_run else conditions
+            yield _Key(machine, "load", operation.name, its_own), sample(operation.name, words, found, None, False)
 
 
 _LATENCY_WORDS: dict[Metric, str] = {"p50": "median round trip", "p99": "p99", "cpu": "server CPU per round trip"}
@@ -508,6 +522,7 @@ def _remarks(result: Result) -> tuple[tuple[str, ...], bool]:
     unsound: list[str] = []
     if isinstance(result, LoadResult):
         unsound += ["generator saturated"] if result.generator.verdict == "saturated" else []
+        unsound += ["wrong figures"] if result.invalid_reason is not None else []
         unsound += ["partial"] if result.partial else []
         unsound += ["ended by force"] if result.forced else []
     return (*remarks, *unsound), not unsound

@@ -31,7 +31,7 @@ from bench.results.model import (
     TimedProcess,
     TimedServer,
 )
-from bench.roundtrip import Exchange, RoundTrip, RoundTripFailed
+from bench.roundtrip import Exchange, RoundTrip, RoundTripFailed, carries_error
 from bench.server import ServerProcess
 from bench.timing.histogram import Histogram
 from bench.wire.interface import ClientError
@@ -117,6 +117,8 @@ class Party:
         self.layout = layout
         self.bursts: list[Burst] = []
         self.warmed_up = WarmUp(0, 0, False)
+        self.replies = self.error_replies = 0
+        """All of them, and those that are an object with an `error` in it."""
         self._round_trip = round_trip
         self._server = server
         self._name = name
@@ -124,11 +126,15 @@ class Party:
     async def single(self) -> int:
         """One round trip; returns its service time in ns."""
         try:
-            return (await self.exchange(self._round_trip)).service_ns
+            done = await self.exchange(self._round_trip)
         except (RoundTripFailed, ClientError) as error:
             if self._name is None:
                 raise
             raise ControlFailed(f"{self._name}: {error}") from error
+        self.replies += 1
+        if carries_error(done.reply):
+            self.error_replies += 1
+        return done.service_ns
 
     async def time(self, count: int) -> Burst:
         """A burst of that many, kept in `bursts`."""

@@ -58,7 +58,6 @@ UNREPLICATED = {
 }
 
 _SHORTEST_NS = 10_000  # a call below pytest-benchmark's shortest round of 5 µs would be repeated within the round
-SETTLING_S = 0.05  # for a reply that nobody asked for, after the last one that somebody did
 
 
 @dataclass(frozen=True)
@@ -123,8 +122,7 @@ def measure(benchmark: BenchmarkFixture, stage: Stage, parties: Parties, definit
             return
         with observed(benchmark, stage):
             _measure(benchmark, stage, parties)
-        if definition.round_trip.matched_in_order:
-            stage.run(asyncio.sleep(SETTLING_S))
+        stage.run(_settled(parties))
     if unexpected := sum(party.exchange.unexpected for party in parties.services):
         round_trip = definition.round_trip
         fail(
@@ -132,6 +130,11 @@ def measure(benchmark: BenchmarkFixture, stage: Stage, parties: Parties, definit
             f"{unexpected} {round_trip.reply} came that no {round_trip.event} of ours had asked for: others "
             "cause them too, so they cannot be matched in order; have the service repeat a {token} of the --payload",
         )
+
+
+async def _settled(parties: Parties) -> None:
+    """Return when replies that nobody asked for have had time to come, where they would spoil the matching."""
+    await asyncio.gather(*(party.exchange.settle() for party in parties.services))
 
 
 def _measure(benchmark: BenchmarkFixture, stage: Stage, parties: Parties) -> None:
@@ -171,6 +174,8 @@ def _measure(benchmark: BenchmarkFixture, stage: Stage, parties: Parties) -> Non
             kind: figures and figures.model_dump() for kind, figures in controls_of(parties, CONTROL_SHA256).items()
         },
         unreplicated=UNREPLICATED.get(stage.server_kind),
+        replies=sum(party.replies for party in parties.services),
+        error_replies=sum(party.error_replies for party in parties.services),
         burst_round_trips=alternation.plan.burst,
         warm_up={
             "round_trips": sum(one.round_trips for one in warmed_up),

@@ -18,7 +18,7 @@ def summary(benchmarks: Sequence[LatencyBenchmark]) -> list[str]:
     """A row for each benchmark of several processes; below, a line for each thing that may have spoilt one."""
     compared = [benchmark for benchmark in benchmarks if not benchmark.is_illustrative]
     rows = [row for benchmark in compared if (row := _row(benchmark)) is not None]
-    return [*_aligned(rows), *_unsteady(compared), *_spoilers(compared)]
+    return [*_aligned(rows), *_error_replies(benchmarks), *_unsteady(compared), *_spoilers(compared)]
 
 
 def _row(benchmark: LatencyBenchmark) -> tuple[str, ...] | None:
@@ -55,6 +55,14 @@ def _aligned(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
         yield "  ".join(
             [name.ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True))]
         )
+
+
+def _error_replies(benchmarks: Sequence[LatencyBenchmark]) -> Iterator[str]:
+    for benchmark in benchmarks:
+        if errors := benchmark.extra_info.get("error_replies"):
+            yield ""
+            replies = f"{errors:,} of {benchmark.extra_info.get('replies', errors):,} replies"
+            yield f"{benchmark.name}: {replies} carry an `error` key: they count as successes"
 
 
 def _unsteady(benchmarks: Sequence[LatencyBenchmark]) -> Iterator[str]:

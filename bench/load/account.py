@@ -19,13 +19,23 @@ from numpy.typing import NDArray
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from bench.load.exceptions import KindCounts, Raised
-from bench.load.recording import TIMEOUT, UNSCHEDULED, Batch, Delays, Failure
+from bench.load.recording import (
+    MOST_OPERATIONS,
+    OTHER_OPERATIONS,
+    TIMEOUT,
+    UNSCHEDULED,
+    Batch,
+    Delays,
+    Failure,
+)
 from bench.load.verdict import STANDSTILL_NS
 from bench.timing.histogram import Histogram, buckets_of, counted
 
 NS_PER_S = 1_000_000_000
 
 Times = NDArray[np.int64]
+
+_NONE: Counter[str] = Counter()
 
 
 def _readable(encoded: str) -> str:
@@ -70,6 +80,8 @@ class OperationReport(BaseModel):
     other_error_texts: int
     unfinished: int
     late: int
+    error_replies: int = 0
+    unexpected: int = 0
     window_ok: int
     """Replies received within the window: the throughput's numerator."""
     window_failed: int
@@ -82,6 +94,9 @@ class OperationReport(BaseModel):
     service: StoredHistogram
     response: StoredHistogram | None
     """None in a closed load."""
+    outside: StoredHistogram | None = None
+    """Service times outside of the window, where nothing of the operation lies within it."""
+    outside_response: StoredHistogram | None = None
     breakdown: list[StoredHistogram]
     """To the handler, in it, and from it: of replies that tell; else empty."""
     task: str = ""
@@ -143,6 +158,8 @@ class Report(BaseModel):
     is_open: bool
     tasks: dict[str, str] = {}
     """By a task's key: the operation that it begins with, of all tasks of which this process knows it."""
+    invalid_reason: str | None = None
+    """Why the figures are wrong."""
     operations: list[OperationReport]
     seconds: list[SecondReport]
     exceptions: dict[str, int]
@@ -162,11 +179,14 @@ class _Operation:
         self.errors = KindCounts()
         self.dropped: Counter[str] = Counter()
         """By reason."""
+        self.error_replies = 0
         self.window_ok = 0
         self.window_failed = 0
         self.window_dropped = 0
         self.service = Histogram()
         self.response = Histogram()
+        self.outside = Histogram()
+        self.outside_response = Histogram()
         self.breakdown = [Histogram(), Histogram(), Histogram()]
 
 
@@ -225,6 +245,7 @@ class Account:
             kinds = Counter(failure.kind for failure in batch.failures)
             operation.timeouts += kinds.pop(TIMEOUT, 0)
             operation.errors.add(kinds)
+        operation.error_replies += batch.error_replies
         if batch.operation == self._apart:
             operation.service.record(service)
             operation.window_failed += len(batch.failures)
@@ -258,6 +279,11 @@ class Account:
         operation.service.record(service[in_window], buckets[in_window])
         if self.is_open:
             operation.response.record(response[in_window], response_buckets[in_window])
+        if not in_window.all():
+            outside = ~in_window
+            operation.outside.record(service[outside], buckets[outside])
+            if self.is_open:
+                operation.outside_response.record(response[outside], response_buckets[outside])
         operation.window_ok += int(np.count_nonzero(self._in_window(received)))
         if batch.handled:
             handled = np.frombuffer(batch.handled, dtype=np.int64).reshape(-1, 4)
@@ -360,18 +386,19 @@ class Account:
         *,
         unfinished: Counter[str],
         late: Counter[str],
+        unexpected: Counter[str] | None = None,
         tasks: Mapping[str, str] | None = None,
         window_cpu_ns: int | None = None,
         final: bool = False,
         forced: bool = False,
         cut_off: str | None = None,
+        invalid_reason: str | None = None,
     ) -> Report:
         """The account so far. `unfinished` are the emissions, by operation, that nobody knows the end of (yet).
 
         `tasks` has the operation that each task, by its key, begins with.
         """
-        for name in unfinished:
-            self._operation(name)
+        unfinished, late, unexpected = (self._by_row(counts) for counts in (unfinished, late, unexpected or Counter()))
         changed, self._changed = self._changed, set()
         exceptions, other_exceptions, other_exception_texts = self._exceptions.most_frequent()
         return Report(
@@ -382,9 +409,12 @@ class Account:
             window_cpu_ns=window_cpu_ns,
             is_open=self.is_open,
             tasks=dict(tasks or {}),
+            invalid_reason=invalid_reason,
             operations=[
-                self._operation_report(operation, unfinished[name] if not task else 0, late[name] if not task else 0)
-                for (name, task), operation in self._operations.items()
+                self._operation_report(operation, _NONE, _NONE, _NONE)
+                if operation.task
+                else self._operation_report(operation, unfinished, late, unexpected)
+                for operation in self._operations.values()
             ],
             seconds=[self._second_report(second) for second in sorted(changed)],
             exceptions=exceptions,
@@ -393,14 +423,14 @@ class Account:
             cut_off=cut_off,
         )
 
-    def _operation(self, name: str, task: str = "") -> _Operation:
-        operation = self._operations.get((name, task))
-        if operation is None:
-            operation = self._operations[name, task] = _Operation(name, task)
-        return operation
-
-    def _operation_report(self, operation: _Operation, unfinished: int, late: int) -> OperationReport:
+    def _operation_report(
+        self, operation: _Operation, all_unfinished: Counter[str], late: Counter[str], unexpected: Counter[str]
+    ) -> OperationReport:
+        outside_alone = self.window_start_ns is not None and not (
+            operation.service.count or operation.window_failed or operation.window_dropped
+        )
         errors, other_errors, other_error_texts = operation.errors.most_frequent()
+        unfinished = all_unfinished[operation.name]
         return OperationReport(
             name=operation.name,
             task=operation.task,
@@ -410,7 +440,9 @@ class Account:
             other_errors=other_errors,
             other_error_texts=other_error_texts,
             unfinished=unfinished,
-            late=late,
+            late=late[operation.name],
+            error_replies=operation.error_replies,
+            unexpected=unexpected[operation.name],
             window_ok=operation.window_ok,
             # When the unfinished were sent is not known. They are the last of the run: of its window, if it had one.
             window_failed=operation.window_failed + (unfinished if self.window_start_ns is not None else 0),
@@ -419,8 +451,29 @@ class Account:
             window_dropped=operation.window_dropped,
             service=StoredHistogram.of(operation.service),
             response=StoredHistogram.of(operation.response) if self.is_open else None,
+            outside=StoredHistogram.of(operation.outside) if outside_alone and operation.outside.count else None,
+            outside_response=StoredHistogram.of(operation.outside_response)
+            if outside_alone and operation.outside_response.count
+            else None,
             breakdown=[StoredHistogram.of(leg) for leg in operation.breakdown if leg.count],
         )
+
+    def _operation(self, name: str, task: str = "") -> _Operation:
+        """The row of an operation, or where there are too many of them, that of all others."""
+        operation = self._operations.get((name, task))
+        if operation is None:
+            if len(self._operations) >= MOST_OPERATIONS and name != OTHER_OPERATIONS and not task:
+                return self._operation(OTHER_OPERATIONS)
+            operation = self._operations[name, task] = _Operation(name, task)
+        return operation
+
+    def _by_row(self, counts: Counter[str]) -> Counter[str]:
+        """The same by the names of rows, each of which is there afterwards."""
+        by_row: Counter[str] = Counter()
+        for name, number in counts.items():
+            if number:
+                by_row[self._operation(name).name] += number
+        return by_row
 
     def _second_report(self, second: int) -> SecondReport:
         entry = self._seconds[second]

@@ -27,7 +27,7 @@ from gevent import monkey
 
 from bench.load.alarm import Alarm
 from bench.load.exceptions import Exceptions, Raised, folded, kind_of, place_in
-from bench.load.recording import Batch, Delays, OperationLog
+from bench.load.recording import MOST_OPERATIONS, OTHER_OPERATIONS, Batch, Delays, OperationLog
 
 FLUSH_INTERVAL_S = 1.0
 """Each flush is a millisecond or more in which the gevent side has the interpreter, and often the core, to itself."""
@@ -125,9 +125,11 @@ class Engine:
         self._note_raised(kind_of(error), error, holder)
 
     def log(self, operation: str) -> OperationLog:
-        """The log of an operation. In the engine's thread."""
+        """The log of an operation, or where there are too many of them, of all others. In the engine's thread."""
         log = self._logs.get(operation)
         if log is None:
+            if len(self._logs) >= MOST_OPERATIONS and operation != OTHER_OPERATIONS:
+                return self.log(OTHER_OPERATIONS)
             log = self._logs[operation] = OperationLog(operation)
         return log
 

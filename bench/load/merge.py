@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 
 from bench.load.account import NS_PER_S, OperationReport, Report, SecondReport
 from bench.load.exceptions import OTHER_ERRORS, OTHER_EXCEPTIONS, KindCounts, with_rest
+from bench.load.recording import MOST_OPERATIONS, OTHER_OPERATIONS
 from bench.load.trust import generator, p99_us
 from bench.results.model import (
     LEGS,
@@ -33,6 +34,9 @@ from bench.results.model import (
 )
 from bench.timing.arrivals import RateProfile, Stage
 from bench.timing.histogram import Histogram
+
+Parts = dict[str, list[tuple[Report, OperationReport]]]
+"""By operation: what each process has reported of it."""
 
 
 @dataclass
@@ -58,6 +62,12 @@ class Merger:
     def final(self, process: str) -> bool:
         """Whether the process has reported for the last time."""
         return process in self.processes and self.processes[process].report.final
+
+    @property
+    def invalid_reason(self) -> str | None:
+        """Why the figures are wrong, as the first process that knows says."""
+        reasons = (received.report.invalid_reason for received in self.processes.values())
+        return next((reason for reason in reasons if reason is not None), None)
 
     @property
     def forced(self) -> bool:
@@ -95,11 +105,12 @@ class Merger:
 
         `timeout_us` is how long replies were awaited.
         """
-        parts: dict[str, list[tuple[Report, OperationReport]]] = {}
+        parts: Parts = {}
         operation_of = self._operation_of()
         for received in self.processes.values():
             for part in received.report.operations:
                 parts.setdefault(operation_of(received.report, part), []).append((received.report, part))
+        parts = _most_frequent(parts, apart)
         names = sorted(parts, key=lambda name: (name != apart, name))
         end_ns = max((received.report.window_end_ns or 0 for received in self.processes.values()), default=0)
         return tuple(_operation(name, parts[name], timeout_us, end_ns, apart=name == apart) for name in names)
@@ -183,13 +194,25 @@ class Merger:
         )
 
 
+def _most_frequent(parts: Parts, apart: str) -> Parts:
+    """The operations that have a row of their own, with all others together: workers may not have named the same."""
+    if len(parts) <= MOST_OPERATIONS + 1:
+        return parts
+    sent = {name: sum(part.ok for _, part in reports) for name, reports in parts.items()}
+    named = sorted(parts, key=lambda name: (name != apart, name == OTHER_OPERATIONS, -sent[name]))
+    kept = {name: parts[name] for name in named[:MOST_OPERATIONS]}
+    kept[OTHER_OPERATIONS] = [part for name in named[MOST_OPERATIONS:] for part in parts[name]]
+    return kept
+
+
 def _operation(
     name: str, parts: Iterable[tuple[Report, OperationReport]], timeout_us: float, end_ns: int, apart: bool
 ) -> Operation:
-    ok = timeouts = unfinished = late = failed = dropped = window_dropped = 0
+    ok = timeouts = unfinished = late = failed = dropped = window_dropped = error_replies = unexpected = 0
     errors = KindCounts()
     dropped_because: Counter[str] = Counter()
     service, response = Histogram(), Histogram()
+    outside, outside_response = Histogram(), Histogram()
     is_open = False
     per_s = 0.0
     has_window = False
@@ -199,6 +222,8 @@ def _operation(
         timeouts += part.timeouts
         unfinished += part.unfinished
         late += part.late
+        error_replies += part.error_replies
+        unexpected += part.unexpected
         failed += part.window_failed
         dropped += part.dropped
         window_dropped += part.window_dropped
@@ -206,6 +231,8 @@ def _operation(
         errors.add_rest(part.other_errors, part.other_error_texts)
         dropped_because.update(part.dropped_because)
         service.merge(part.service.restored())
+        outside.merge(part.outside.restored() if part.outside is not None else Histogram())
+        outside_response.merge(part.outside_response.restored() if part.outside_response is not None else Histogram())
         for leg, stored in zip(legs, part.breakdown, strict=False):
             leg.merge(stored.restored())
         if part.response is not None:
@@ -215,7 +242,11 @@ def _operation(
             has_window = True
             per_s += part.window_ok * NS_PER_S / (end_ns - report.window_start_ns)
     sent = ok + timeouts + errors.total + unfinished
-    # Beyond which time a censored figure lies: the timeout where there were any, else all that was seen, if anything.
+    is_of_run = apart
+    if not apart and has_window and outside.count and not (service.count or failed or window_dropped):
+        service, response, is_of_run = outside, outside_response, True
+        failed, window_dropped = sent - ok, dropped
+    # Beyond which time a censored figure lies: the timeout, where there were any. Another error has no time.
     timeout_limit_us = timeout_us if timeouts else None
     return Operation(
         name=name,
@@ -228,7 +259,10 @@ def _operation(
         errors=with_rest(*errors.most_frequent(), OTHER_ERRORS),
         unfinished=unfinished,
         late=late,
+        error_replies=error_replies,
+        unexpected=unexpected,
         throughput_per_s=per_s if has_window and not apart else None,
+        times_of=None if not service.count else "run" if is_of_run else "window",
         service_us=_distribution(service, failed, timeout_limit_us),
         response_us=_distribution(response, failed + window_dropped, timeout_limit_us) if is_open else None,
         service_histogram=service.encode() if service.count else None,
@@ -244,9 +278,8 @@ def _leg(name: LegName, times: Histogram) -> Leg:
 
 
 def _distribution(histogram: Histogram, censored: int, timeout_us: float | None) -> Distribution | None:
-    """`censored` emissions are only known to be long: to have taken `timeout_us`, if that is why, or for ever."""
-    limit_us = timeout_us if timeout_us is not None else _us(histogram.max_ns)
-    if limit_us is None or not (histogram.count or censored):
+    """Of times, where `censored` emissions failed: those took longer than `timeout_us`, if that is why, or for ever."""
+    if not histogram.count and not (censored and timeout_us is not None):
         return None  # nothing succeeded, and what failed does not tell how long it would have taken
 
     def percentile_us(percent: float) -> float | None:
@@ -263,7 +296,7 @@ def _distribution(histogram: Histogram, censored: int, timeout_us: float | None)
         p99=percentile_us(99),
         p99_9=percentile_us(99.9),
         max=None if censored else _us(histogram.max_ns),
-        censored_above_us=limit_us if censored else None,
+        censored_above_us=timeout_us if censored else None,
     )
 
 

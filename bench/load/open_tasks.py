@@ -92,6 +92,17 @@ def _full_name(task: Task) -> str:
     return f"{getattr(task, '__module__', '')}.{getattr(task, '__qualname__', task)}"
 
 
+def is_scheduled() -> bool:
+    """Return whether the present task runs because of an arrival."""
+    return _ARRIVAL.get(None) is not None
+
+
+def is_wanted() -> bool:
+    """Return whether the schedule still wants an emission of the present task, which is dropped if none is sent."""
+    arrival = _ARRIVAL.get(None)
+    return arrival is not None and arrival.intended_ns != UNSCHEDULED
+
+
 class OpenTasks:
     """Takes arrivals for one session; a `pacing.Taker`."""
 

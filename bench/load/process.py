@@ -27,7 +27,7 @@ from bench.load.exceptions import ExceptionLog, Raised, UncaughtFilter
 from bench.load.locust_statistics import FiringTime, log_batch
 from bench.load.pacing import WHOLE, Pacer, Pacing
 from bench.load.recording import CONNECT, Batch, Delays
-from bench.load.session import Refused, Session, SessionEnded, Shared
+from bench.load.session import Invalid, Session, SessionEnded, Shared
 from bench.roundtrip import tokens
 from bench.timing.arrivals import Share
 
@@ -136,7 +136,6 @@ class LoadProcess:
         """Called after that whenever the last user has gone (False) and when there is one again (True)."""
         self._are_there = False
         self._has_users = False
-        self._refused: set[Refused] = set()
         self._exception_log = ExceptionLog(logger)
         self._uncaught_filter = UncaughtFilter()
         self._firing_time = FiringTime()
@@ -149,6 +148,9 @@ class LoadProcess:
         self._is_blocked_told = False
         self._is_stuck = False
         """Whether there is a thread that will not end."""
+        self.invalid: Callable[[], None] | None = None
+        """Called once in a test, when its figures are known to be wrong: has to see to it that the test ends."""
+        self._invalid_reason: str | None = None
         self._pacer = Pacer(Pacing())
         self._warmup_ns = 0
         self._window_cpu_started: tuple[int, int] | None = None
@@ -179,13 +181,13 @@ class LoadProcess:
         self._shared, self._joined, self._gone = Shared(), 0, 0
         self._accepting, self._spawned, self._forced = True, False, False
         self._are_there = False
-        self._refused = set()
         self._exception_log = ExceptionLog(logger)
         logging.getLogger().removeFilter(self._uncaught_filter)
         self._uncaught_filter = UncaughtFilter()
         logging.getLogger().addFilter(self._uncaught_filter)
         self._firing_time = FiringTime()
         self._abandoned, self._cut_off = [], None
+        self._invalid_reason = None
         self._pacer, self._warmup_ns = Pacer(pacing), round(warmup_s * NS_PER_S)
         self._window_cpu_started = None
         self._window_cpu_ns = None
@@ -254,10 +256,12 @@ class LoadProcess:
             unfinished=unfinished,
             late=Counter(self._shared.late),
             tasks=dict(self._shared.operations),
+            unexpected=Counter(self._shared.unexpected),
             window_cpu_ns=self._window_cpu_ns,
             final=final,
             forced=self._forced,
             cut_off=self._cut_off,
+            invalid_reason=self._invalid_reason,
         )
 
     @property
@@ -330,9 +334,8 @@ class LoadProcess:
             elif isinstance(item, SendingEnded):
                 if item.at_ns >= self.account.started_ns:  # not of a test whose end did not wait for it
                     self._close_window(item.at_ns)
-            elif isinstance(item, Refused) and item not in self._refused:
-                self._refused.add(item)
-                logger.error("%s", item.text)
+            elif isinstance(item, Invalid):
+                self._note_invalid(item.text)
         if self._spawned and not self._are_there and self._members and self._shared.arrived == self._joined:
             self._are_there = self._has_users = True
             self._settle()
@@ -351,6 +354,12 @@ class LoadProcess:
         window_start_ns = self.account.window_start_ns
         if self._window_cpu_started is None and window_start_ns is not None and perf_counter_ns() >= window_start_ns:
             self._window_cpu_started = perf_counter_ns(), process_time_ns()
+
+    def _note_invalid(self, reason: str) -> None:
+        if self._invalid_reason is None:
+            self._invalid_reason = reason
+            if self.invalid is not None:
+                self.invalid()
 
     def _take_exceptions(self, raised: Raised) -> None:
         error = raised.error

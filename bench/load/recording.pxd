@@ -10,6 +10,7 @@ cdef class OperationLog:
     cdef list _failures
     cdef long long[::1] _times
     cdef Py_ssize_t _room, _used
+    cdef public Py_ssize_t error_replies
 
     @cython.locals(used=Py_ssize_t)
     cpdef succeeded(self, long long sent_ns, long long received_ns)

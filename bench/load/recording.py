@@ -8,15 +8,17 @@ This is the hot path. Nothing is computed here: at each flush the numbers collec
 from __future__ import annotations
 
 from array import array
+from collections import Counter
 from collections.abc import Mapping
 from typing import NamedTuple
 
 from bench.load.exceptions import folded
-
-CONNECT = "connect"
-"""The operation that every session performs before any round trip."""
+from bench.results.model import CONNECT as CONNECT
+from bench.results.model import MOST_OPERATIONS as MOST_OPERATIONS
+from bench.results.model import OTHER_OPERATIONS as OTHER_OPERATIONS
 
 TIMEOUT = "timeout"
+
 
 UNSCHEDULED = 0
 """Stands for the intended time of an emission that no schedule wanted: all in a closed load, and in an open one all but
@@ -44,7 +46,7 @@ class Batch(NamedTuple):
     in a closed one it is empty. `dropped` holds, by reason, when emissions were wanted that were not sent.
     `handled` has four times for each success whose reply told when it was handled: sent, begun and ended there,
     received. `waits` has two numbers for each success for which no user was free at first: its place among the pairs,
-    and how long it waited.
+    and how long it waited. `error_replies` counts successes whose reply is an object with an `error` in it.
 
     With a `task`, whose operation is not known yet, `operation` is that task's name: all that is known is what was
     dropped.
@@ -58,6 +60,7 @@ class Batch(NamedTuple):
     handled: array[int]
     waits: array[int]
     task: str
+    error_replies: int = 0
 
 
 class Delays(NamedTuple):
@@ -75,6 +78,16 @@ class Delays(NamedTuple):
     waits: array[int]
 
 
+class NamedCounts(Counter[str]):
+    """Counts by operation, of which there are no more than have rows of their own: the rest are counted together."""
+
+    def __setitem__(self, name: str, number: int) -> None:
+        if name in self or len(self) < MOST_OPERATIONS:
+            super().__setitem__(name, number)
+        else:  # `number` is the first of its name
+            super().__setitem__(OTHER_OPERATIONS, self[OTHER_OPERATIONS] + number)
+
+
 class OperationLog:
     """Collects what happens to one operation until the next flush.
 
@@ -84,7 +97,7 @@ class OperationLog:
 
     __slots__ = (
         *("_dropped", "_failures", "_handled", "_intended", "_room", "_times", "_used", "_waits", "_written"),
-        *("name", "task"),
+        *("error_replies", "name", "task"),
     )
 
     def __init__(self, name: str, task: str = "") -> None:
@@ -140,7 +153,7 @@ class OperationLog:
         completed = self._written[: self._used]
         batch = Batch(
             *(self.name, completed, self._intended, self._failures, self._dropped, self._handled),
-            *(self._waits, self.task),
+            *(self._waits, self.task, self.error_replies),
         )
         self._clear()
         return batch
@@ -152,6 +165,8 @@ class OperationLog:
 
     def _clear(self) -> None:
         self._used = 0
+        self.error_replies = 0
+        """Of the successes: those whose reply is an object with an `error` in it. Counted by the caller."""
         self._intended: array[int] = array("q")
         self._failures: list[Failure] = []
         self._dropped: dict[str, array[int]] = {}

@@ -309,12 +309,15 @@ class OwnerRun(_Run):
         self._started_ns = perf_counter_ns()
         self._stopped_ns: int | None = None
         self._merger = Merger()
-        self._workers = Workers(runner, self._share_out) if isinstance(runner, MasterRunner) else None
+        self._workers = Workers(runner, self._share_out, self._on_invalid) if isinstance(runner, MasterRunner) else None
         self._service: Service | None = None
         self._watching: gevent.Greenlet | None = None
         self._asked_users = AskedUsers(())
         self._seed = str(getattr(self.options, "seed", ""))
         self._go_ns: int | None = None
+        self._is_invalid = False
+        """Whether the test is being ended because its figures are wrong."""
+        self.process.invalid = self._on_invalid
         self._last_stage: gevent.Greenlet | None = None
         environment.events.worker_report.add_listener(self._on_worker_report)
         self._asked = Namespace()
@@ -408,7 +411,7 @@ class OwnerRun(_Run):
         self._started_at, self._started_ns, self._stopped_ns = dt.datetime.now(dt.UTC), perf_counter_ns(), None
         self.options.started_unix_ns = time.time_ns()
         self.options.seed = self._seed or secrets.token_hex(4)
-        self._merger, self._go_ns = Merger(), None
+        self._merger, self._go_ns, self._is_invalid = Merger(), None, False
         self._begin()
         self._limit_in_flight()
         if self._workers is not None:
@@ -466,6 +469,15 @@ class OwnerRun(_Run):
             gevent.sleep(left_ns / NS_PER_S)
         self._last_stage = None  # or the end, which we are about to wait for, would kill it
         logger.info("The last stage of the rate is over")
+        self._end_early()
+
+    def _on_invalid(self) -> None:
+        """Some process knows that the figures are wrong: nothing is gained by going on."""
+        if self.active and self._ending is None and not self._is_invalid:
+            self._is_invalid = True
+            gevent.spawn(self._end_early)  # whoever tells us is needed for the end
+
+    def _end_early(self) -> None:
         if getattr(self.options, "headless", False):
             self._runner.quit()
         else:
@@ -538,7 +550,9 @@ class OwnerRun(_Run):
             if self.environment.process_exit_code is None:
                 # As Locust exits where a task raised, of which it does not know all: those of event handlers, say.
                 self.environment.process_exit_code = getattr(self.options, "exit_code_on_error", 1)
-        for reason in (_nothing_measured(result), result.partial_reason, _cut_off(result)):
+        # Where the figures are wrong, that there are none is no other fault.
+        nothing = None if result.invalid_reason else _nothing_measured(result)
+        for reason in (result.invalid_reason, nothing, result.partial_reason, _cut_off(result)):
             if reason is not None:
                 logger.error("%s", reason)
                 self.environment.process_exit_code = 1
@@ -588,6 +602,7 @@ class OwnerRun(_Run):
             or None,
             forced=merger.forced,
             exceptions=merger.exceptions(),
+            invalid_reason=merger.invalid_reason,
         )
 
     @property
@@ -670,8 +685,10 @@ def _nothing_measured(result: LoadResult) -> str | None:
     if not connect.ok:
         reasons = _first_kinds(list(connect.errors)) or "the run ended before the first connection was made"
         return f"no user ever connected: {reasons}"
-    if not any(operation.sent for operation in result.operations if operation.name != CONNECT):
-        return "nothing was sent: no task performed a round trip"
+    others = [operation for operation in result.operations if operation.name != CONNECT]
+    if not any(operation.sent for operation in others):
+        dropped = dict.fromkeys(reason for operation in others for reason in operation.dropped_because)
+        return f"nothing was sent: {'; '.join(dropped) or 'no task performed a round trip'}"
     return None
 
 

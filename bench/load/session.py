@@ -25,13 +25,13 @@ from locust.user.task import (
 )
 
 from bench.load.engine import Engine
-from bench.load.open_tasks import LOST, OpenTasks, wanted
+from bench.load.open_tasks import LOST, OpenTasks, is_scheduled, is_wanted, wanted
 from bench.load.pacing import Stream
-from bench.load.recording import CONNECT, TIMEOUT, UNSCHEDULED, OperationLog
+from bench.load.recording import CONNECT, TIMEOUT, UNSCHEDULED, NamedCounts, OperationLog
 from bench.load.tasks import Performer, call
-from bench.roundtrip import Exchange, ReplyTimeout, RoundTrip, RoundTripFailed
+from bench.roundtrip import AmbiguousReplies, Exchange, ReplyTimeout, RoundTrip, RoundTripFailed, carries_error
 from bench.wire.client import FastClient
-from bench.wire.interface import ClientError, ConnectFailed, acknowledged
+from bench.wire.interface import ClientError, ConnectFailed, Disconnected, MessageTooLarge, acknowledged
 
 if TYPE_CHECKING:
     from bench.load.user import SocketIOUser
@@ -40,6 +40,10 @@ if TYPE_CHECKING:
 _BACKOFF_FIRST_S = 1.0
 _BACKOFF_MAX_S = 5.0
 _BACKOFF_JITTER = 0.5
+
+_NOT_SENT_PAUSE_S = 0.1
+"""How long a task waits that could not send. One that goes on at once, whatever its round trips raise, would keep the
+loop from everything else."""
 
 _QUEUEING_SAMPLE = 63
 """One reply in 64, as the clock's last bits have it, tells how long it waited for its task."""
@@ -53,8 +57,8 @@ class SessionEnded:
 
 
 @dataclass(frozen=True)
-class Refused:
-    """What a task asked for cannot be done in this load; its user stops. The text says why, in one line."""
+class Invalid:
+    """The figures of this run are wrong, or would be: the run is to end. The text says why, in one line."""
 
     text: str
 
@@ -65,9 +69,16 @@ class Shared:
 
     arrived: int = 0
     """Sessions whose first attempt to connect has ended, either way."""
-    late: Counter[str] = field(default_factory=Counter)
-    abandoned: Counter[str] = field(default_factory=Counter)
+    late: Counter[str] = field(default_factory=NamedCounts)
+    abandoned: Counter[str] = field(default_factory=NamedCounts)
     """Emissions and attempts to connect whose wait was cut off: the unfinished ones."""
+    unexpected: Counter[str] = field(default_factory=NamedCounts)
+    """Replies that came while none was awaited, where they are matched in order."""
+    too_large: dict[tuple[str, str], str] = field(default_factory=dict)
+    """By operation, and by the first digit of a size and how many follow: what the first message that large was refused
+    for. Sizes may be another each time."""
+    is_invalid: bool = False
+    """Whether the gevent side knows that the figures are wrong."""
     operations: dict[str, str] = field(default_factory=dict)
     """By a task's key: the operation that it begins with, which is what an arrival that is dropped would have been."""
     task_keys: dict[type, dict[Callable[[Any], Any], str]] = field(default_factory=dict)
@@ -156,7 +167,11 @@ class Session(Performer):
                 raise StopUser
         exchange = self.exchange
         assert exchange is not None, "round trips are performed by a running user"
-        emission = exchange.begin(definition)
+        try:
+            emission = exchange.begin(definition)
+        except Exception as error:
+            await self._not_sent(definition, error, intended_ns)
+            raise
         try:
             received_ns, reply = await emission[3]
         except BaseException as error:
@@ -180,22 +195,62 @@ class Session(Performer):
         if self.stopping:
             self._stop_if_idle()
         self._failed_attempts = 0
-        return reply[0] if len(reply) == 1 else acknowledged(reply)
+        if len(reply) == 1:
+            value = reply[0]
+            if type(value) is dict and "error" in value and value["error"]:
+                self._log.error_replies += 1
+            return value
+        if carries_error(reply):
+            self._log.error_replies += 1
+        return acknowledged(reply)
 
     async def scheduled_round_trip(self, definition: RoundTrip) -> Any:
         """The same in an open load: the first one that an arrival's task performs is what the schedule wanted."""
-        if definition.matched_in_order:
+        if definition.matched_in_order and is_scheduled():
             wanted(definition.name, "it is matched in order, which an open load does not do")
-            self.engine.tell(
-                Refused(
-                    f"{definition.name} is matched in order, one in flight, and an open load does not wait: "
-                    "give it a token, or wait for replies"
-                )
+            self._invalid(
+                f"{definition.name} is matched in order, one in flight, and an open load does not wait: "
+                "give it a token, or wait for replies"
             )
             raise StopUser
         refusal = "" if self.client.connected and not self._is_ending else LOST
         intended_ns, waited_ns = wanted(definition.name, refusal)
         return await self.round_trip(definition, intended_ns, waited_ns)
+
+    async def _not_sent(self, definition: RoundTrip, error: Exception, intended_ns: int) -> None:
+        """Count what was wanted and could not be sent, and wait a little where it was not the schedule that wanted it.
+
+        Raises StopUser where no load could perform the definition.
+        """
+        if isinstance(error, AmbiguousReplies):
+            self._invalid(str(error))
+            raise StopUser from error
+        if isinstance(error, MessageTooLarge):
+            log = self.engine.log(definition.name)
+            reason = self.shared.too_large.setdefault((log.name, f"{error.size_bytes:.0e}"), str(error))
+        elif isinstance(error, Disconnected):
+            assert self.exchange is not None
+            reason = "an earlier reply is overdue" if self.exchange.broken else "not connected"
+        else:
+            reason = "could not be encoded"
+        self.has_awaited = False
+        if intended_ns or self._stream is None or not is_wanted():
+            self.engine.log(definition.name).drop(intended_ns or perf_counter_ns(), reason)
+        if not intended_ns:
+            await asyncio.sleep(_NOT_SENT_PAUSE_S)
+
+    def _unexpected(self, definition: RoundTrip) -> None:
+        self.shared.unexpected[definition.name] += 1
+        self._invalid(
+            f"{definition.name} is matched in order, but {definition.reply} came while none was awaited: others cause "
+            "it, too, or the server sends it unasked; have the service repeat a {token} of the payload"
+        )
+
+    def _invalid(self, reason: str) -> None:
+        """Have the run ended: its figures are wrong, or would be."""
+        if not self.shared.is_invalid:
+            self.shared.is_invalid = True
+            self.engine.tell(Invalid(reason))
 
     def _ended(self, definition: RoundTrip, error: BaseException, intended_ns: int, waited_ns: int) -> None:
         """A round trip that was sent has ended, and not by its reply."""
@@ -230,6 +285,7 @@ class Session(Performer):
         self.exchange = Exchange(self.client, self._tokens, self._timeout_ns)
         self.exchange.late = self.shared.late
         self.exchange.abandoned = self.shared.abandoned
+        self.exchange.when_unexpected = self._unexpected
         self.client.when_closed(self._lost)
         if self._stream is not None:
             self._open_tasks = OpenTasks(self, self._stream)
@@ -289,6 +345,8 @@ class Session(Performer):
             await self.exchange.quiet()
             if self._open_tasks is not None:
                 await self._open_tasks.cancel()  # what they still await is no reply
+            if self.client.connected and not self.exchange.broken:
+                await self.exchange.settle()
             self.stopping, self.may_go_on = True, False
             self.user._state = LOCUST_STATE_STOPPING
             forced, self._closing = self._closing, True

@@ -46,12 +46,14 @@ def own_clock_ns(unix_ns: int) -> int:
 class Workers:
     """The workers of a master, in one test after the other.
 
-    `changed` is called where one has all of its users, or none any more.
+    `changed` is called where one has all of its users, or none any more; `invalid` where one knows that the figures
+    are wrong.
     """
 
-    def __init__(self, master: MasterRunner, changed: Callable[[], None]) -> None:
+    def __init__(self, master: MasterRunner, changed: Callable[[], None], invalid: Callable[[], None]) -> None:
         self._master = master
         self._changed = changed
+        self._invalid = invalid
         self._merger: Merger | None = None
         self._expected: set[str] = set()
         """Whose final report is awaited."""
@@ -159,3 +161,5 @@ class Workers:
             return
         if self._merger is not None:
             self._merger.receive(msg.node_id, report)
+            if report.invalid_reason is not None:
+                self._invalid()

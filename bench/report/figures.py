@@ -4,12 +4,17 @@ Rules of this file: pure functions from a value to its text. What is not known i
 bound, and nothing is ever cut.
 """
 
+import math
+
 from bench.compare.stored import Figure, Unit
 from bench.printable import printable
 
 __all__ = ["UNKNOWN", "count", "measured", "microseconds", "per_second", "printable", "ratio"]
 
 UNKNOWN = "-"
+
+FAILED = "failed"
+"""A time that falls among what failed, of which nothing is known."""
 
 _SIGNS = {"exact": "", "above": "> ", "below": "< "}
 
@@ -30,7 +35,7 @@ def microseconds(figure: Figure | None) -> str:
         return UNKNOWN
     if figure.bound == "exact":
         return _decimal_below(figure.value, 1000)
-    return f"{_SIGNS[figure.bound]}{_limit(figure.value)}"
+    return FAILED if math.isinf(figure.value) else f"{_SIGNS[figure.bound]}{_limit(figure.value)}"
 
 
 def measured(figure: Figure | None, unit: Unit) -> str:

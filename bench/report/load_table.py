@@ -11,9 +11,9 @@ from rich.console import Console
 
 from bench.compare.stored import Figure, figure
 from bench.report.breakdown_table import breakdown_table
-from bench.report.figures import UNKNOWN, count, microseconds, per_second, printable
+from bench.report.figures import FAILED, UNKNOWN, count, microseconds, per_second, printable
 from bench.report.lines import print_line, print_table, total_width, widths
-from bench.results.model import Distribution, LoadResult, Operation
+from bench.results.model import CONNECT, MOST_OPERATIONS, OTHER_OPERATIONS, Distribution, LoadResult, Operation
 
 _TIMES = ("p50", "p90", "p99", "p99_9", "max")
 
@@ -98,9 +98,15 @@ def _count_columns(result: LoadResult) -> list[Column]:
 
 def _time_columns(times: Callable[[Operation], Distribution | None]) -> list[Column]:
     def column(name: str) -> Column:
-        return name.replace("_", "."), lambda operation: microseconds(figure(times(operation), name))
+        return name.replace("_", "."), lambda operation: _time(operation, figure(times(operation), name))
 
     return [column(name) for name in _TIMES]
+
+
+def _time(operation: Operation, known: Figure | None) -> str:
+    if known is None and operation.failed and not operation.ok:
+        return FAILED
+    return microseconds(known)
 
 
 def _stage_rows(result: LoadResult) -> list[list[str]]:
@@ -142,6 +148,23 @@ def _generator(result: LoadResult) -> Iterator[str]:
             yield f"{name} p99 {microseconds(Figure(late.p99))} µs"
 
 
+def _operation_remarks(result: LoadResult) -> Iterator[tuple[str, str]]:
+    for operation in result.operations:
+        name = printable(operation.name)
+        if operation.times_of == "run" and operation.name != CONNECT:
+            yield f"{name} was not performed in the steady window: its times are of the whole run", ""
+        if operation.error_replies:
+            replies = f"{count(operation.error_replies)} of {count(operation.ok)} replies to {name}"
+            yield f"{replies} carry an `error` key: they count as successes", "yellow"
+        if operation.unexpected:
+            yield f"{name}: {count(operation.unexpected)} replies came while none was awaited", "bold red"
+        if operation.name == OTHER_OPERATIONS:
+            yield (
+                f"more than {MOST_OPERATIONS} operations: {name} are the rest; leave ids out of round trips' names",
+                "yellow",
+            )
+
+
 def _remarks(result: LoadResult) -> Iterator[tuple[str, str]]:
     """What has to be known to read the figures, each with its style."""
     if result.scenario.model == "closed":
@@ -151,6 +174,7 @@ def _remarks(result: LoadResult) -> Iterator[tuple[str, str]]:
         yield f"users changed during the run, {numbers}: the times and the throughput are of all of it together", ""
     if others := result.scenario.other_users:
         yield f"users of other classes ran as well: {printable(others)}; Locust's tables alone have their requests", ""
+    yield from _operation_remarks(result)
     if result.window.duration_s == 0:
         yield "no steady window: the run ended before its users were there and warm: no times, no throughput", "yellow"
     figures = ", ".join(_generator(result))
@@ -170,6 +194,9 @@ def _remarks(result: LoadResult) -> Iterator[tuple[str, str]]:
             f"p99 {waits.p99 / 1000:,.3g} ms: give more --users",
             "yellow",
         )
+    has_figures = any(operation.sent for operation in result.operations if operation.name != CONNECT)
+    if result.invalid_reason is not None and has_figures:
+        yield f"the figures are wrong: {printable(result.invalid_reason)}", "bold red"
     if result.partial:
         yield f"partial result: {printable(result.partial_reason or '')}", "bold red"
     if result.forced:

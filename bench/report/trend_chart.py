@@ -5,6 +5,7 @@ series. Colours are Okabe and Ito's, which colour-blind people can tell apart, a
 """
 
 import json
+import math
 import textwrap
 from typing import Any
 
@@ -100,7 +101,7 @@ def _points(series: Series, x: alt.X, y: alt.Y) -> alt.Chart:
     rows = [
         {
             "place": place,
-            "value": point.value.value,
+            "value": point.value.value if math.isfinite(point.value.value) else None,
             "shown": f"{value_text(point.value, series)} {series.unit}",
             "commit": commit_text(point),
             "run": f"{run_text(point)} UTC",

@@ -46,6 +46,15 @@ LOAD_SCHEMA: Literal["load/2"] = "load/2"
 LoadSchema = Literal["load/1", "load/2"]
 LOAD_SCHEMAS: tuple[LoadSchema, ...] = ("load/1", "load/2")
 
+CONNECT = "connect"
+"""The operation that every user performs before any round trip."""
+
+MOST_OPERATIONS = 200
+"""How many operations have a row of their own. A task that names each one differently would fill the memory."""
+
+OTHER_OPERATIONS = "other operations"
+"""All that come after these, together."""
+
 NonNegative = Annotated[FiniteFloat, Field(ge=0)]
 
 _HISTOGRAM_V2 = b"\x1c\x84\x93\x14"  # the cookie that a compressed HdrHistogram of version 2 begins with
@@ -271,8 +280,9 @@ class Window(BaseModel):
 class Distribution(BaseModel):
     """A distribution of times in microseconds, over the steady window.
 
-    A figure is null where it falls into the censored share (timeouts, errors, drops, unfinished: emissions whose time
-    is only known to be long); it is then known to lie above `censored_above_us`. What was never observed at all has no
+    A figure is null where it falls into the censored share (timeouts, errors, drops, unfinished). Where there were
+    timeouts, it is known to lie above their limit, `censored_above_us`; else nothing is known of it but that it falls
+    among what failed. In load/1 the limit may also be the longest time seen. What was never observed at all has no
     Distribution but null in its place.
     """
 
@@ -297,8 +307,13 @@ class Distribution(BaseModel):
             # max is exact, percentiles carry the histogram's rounding: they may pass it by a fraction
             if low is not None and high is not None and low > high and upper != "max":
                 raise ValueError(f"{lower} is {low}, above {upper} at {high}")
-        if self.censored_above_us is None and None in (self.min, self.mean, *(value for _, value in known)):
-            raise ValueError("a figure is null, but censored_above_us does not say above what it lies")
+        if self.censored_above_us is None:
+            if self.min is None:
+                raise ValueError("no figure is known, and censored_above_us does not say above what they lie")
+            if (self.mean is None) != (self.max is None):
+                raise ValueError(
+                    "mean and max are both null where some failed: of the null one, censored_above_us does not say"
+                )
         return self
 
 
@@ -326,7 +341,10 @@ class Operation(BaseModel):
     reason. `error_replies` counts successes whose reply is an object with an `error` key. `unexpected` counts replies
     that came while no emission waited for one: where replies are matched by their order, the matching is broken then.
 
-    New in load/2: dropped_because, error_replies, unexpected.
+    `times_of` is "run" where the times are of the whole run: of the operation that connects, and of what was only
+    performed outside of the window. Null where there are no times, and in load/1, where only connecting has the run's.
+
+    New in load/2: dropped_because, error_replies, unexpected, times_of.
     """
 
     model_config = WRITTEN
@@ -344,6 +362,7 @@ class Operation(BaseModel):
     error_replies: NonNegativeInt = 0
     unexpected: NonNegativeInt = 0
     throughput_per_s: NonNegative | None = None
+    times_of: Literal["window", "run"] | None = None
     service_us: Distribution | None = None
     response_us: Distribution | None = None
     service_histogram: Histogram | None = None

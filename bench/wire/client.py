@@ -735,7 +735,8 @@ class FastClient(ws.WSListener):
                 raise self._too_large(size_bytes)
 
     def _too_large(self, size_bytes: int) -> MessageTooLarge:
-        return MessageTooLarge(f"{size_bytes} bytes; the server takes {self._max_payload_bytes} in one message")
+        message = f"too large: {size_bytes:,} bytes, the server takes {self._max_payload_bytes:,}"
+        return MessageTooLarge(message, size_bytes)
 
     # ------------------------------------------------------------------ the end
 
