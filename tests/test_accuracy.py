@@ -5,6 +5,7 @@ import datetime as dt
 import io
 import json
 import math
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from random import Random
@@ -464,7 +465,7 @@ def test_whether_all_is_inside() -> None:
     assert result_of(Row.of("p50", "us", [held(1, 100, 1)], is_judged=False)).inside
 
 
-def test_the_stored_form_is_strict_and_whole(tmp_path: Path) -> None:
+def test_the_stored_form_is_strict_and_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     result = result_of(P90, TIMEOUTS, runs=(run_of(),))
     path = stored(result, tmp_path, None)
     assert path.parent.parent == tmp_path / "accuracy"
@@ -478,5 +479,10 @@ def test_the_stored_form_is_strict_and_whole(tmp_path: Path) -> None:
     assert {entry.name for entry in tmp_path.iterdir()} == {"accuracy", "named.json"}
     with pytest.raises(ValidationError):
         Accuracy.model_validate_json(json.dumps(content | {"schema": "accuracy/2"}))
+    rescued = tmp_path / "rescued"
+    rescued.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(rescued))
     with pytest.raises(ResultError, match="No such file"):
         stored(result, tmp_path, tmp_path / "missing" / "named.json")
+    (kept,) = rescued.iterdir()
+    assert Accuracy.model_validate_json(kept.read_bytes(), strict=True) == result

@@ -2,6 +2,7 @@
 """Latency results on disk: whole, numbered, and read by pytest-benchmark's own storage."""
 
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,10 @@ def test_the_number_of_a_foreign_file_is_not_taken_again(storage: ResultStorage,
     assert (folder / "0007_b.json").read_text() == "mine"
 
 
-def test_a_folder_that_cannot_be_written_is_one_line(storage: ResultStorage, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_one_line(
+    storage: ResultStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     (tmp_path / "latency" / "machine").write_text("in the way")
     storage.save(SESSION, "a")
     assert storage.failure is not None

@@ -119,7 +119,8 @@ class TestSaving:
             os.umask(previous)
         assert path.stat().st_mode & 0o777 == 0o640
 
-    def test_a_root_that_is_a_file_is_one_line(self, tmp_path: Path) -> None:
+    def test_a_root_that_is_a_file_is_one_line(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
         root = tmp_path / "results"
         root.write_text("not a folder")
         with pytest.raises(ResultError, match=r"^cannot store a result in .*results/load/.*: Not a directory$"):
