@@ -227,7 +227,8 @@ class Session(Performer):
             raise StopUser from error
         if isinstance(error, MessageTooLarge):
             log = self.engine.log(definition.name)
-            reason = self.shared.too_large.setdefault((log.name, f"{error.size_bytes:.0e}"), str(error))
+            reason = f"too large: {error.size_bytes:,} bytes, the server takes {error.limit_bytes:,}"
+            reason = self.shared.too_large.setdefault((log.name, f"{error.size_bytes:.0e}"), reason)
         elif isinstance(error, Disconnected):
             assert self.exchange is not None
             reason = "an earlier reply is overdue" if self.exchange.broken else "not connected"

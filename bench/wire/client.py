@@ -735,8 +735,8 @@ class FastClient(ws.WSListener):
                 raise self._too_large(size_bytes)
 
     def _too_large(self, size_bytes: int) -> MessageTooLarge:
-        message = f"too large: {size_bytes:,} bytes, the server takes {self._max_payload_bytes:,}"
-        return MessageTooLarge(message, size_bytes)
+        message = f"{size_bytes} bytes; the server takes {self._max_payload_bytes} in one message"
+        return MessageTooLarge(message, size_bytes, self._max_payload_bytes)
 
     # ------------------------------------------------------------------ the end
 

@@ -46,9 +46,10 @@ class Disconnected(ClientError):
 class MessageTooLarge(ClientError):
     """The server said in its handshake that it would not take a message of this size; nothing was sent."""
 
-    def __init__(self, message: str, size_bytes: int) -> None:
+    def __init__(self, message: str, size_bytes: int, limit_bytes: int) -> None:
         super().__init__(message)
         self.size_bytes = size_bytes
+        self.limit_bytes = limit_bytes
 
 
 class CallTimeout(ClientError):
