@@ -154,11 +154,12 @@ def test_drops_are_in_the_response_time_alone() -> None:
     log = OperationLog("echo")
     for _ in range(50):
         log.answered(at(2), at(2), at(2.01))
-        log.drop(at(2.5))
-    log.drop(at(0.5))
+        log.drop(at(2.5), "no user was connected")
+    log.drop(at(0.5), "no user had room")
     noted.add(batch_of(log))
     operation = row(final(noted))
     assert (operation.scheduled, operation.dropped, operation.sent) == (101, 51, 50)
+    assert operation.dropped_because == {"no user was connected": 50, "no user had room": 1}
     assert operation.service_us is not None
     assert operation.service_us.p99_9 is not None
     assert operation.response_us is not None
@@ -251,7 +252,7 @@ def test_stages_have_their_own_failures_and_no_second_after_the_end() -> None:
     for number in range(10):
         log.answered(at(1.05 + number / 10), at(1.05 + number / 10), at(1.06 + number / 10))  # in second 1
     log.failed(at(1.5), at(5.5), TIMEOUT, at(1.5))  # of the first stage, seconds after it
-    log.drop(at(3.2))
+    log.drop(at(3.2), "no user had room")
     for number in range(20):
         log.answered(at(3.02 + number / 20), at(3.02 + number / 20), at(3.03 + number / 20))  # in second 3
     log.answered(at(4.2), at(4.2), at(4.3))

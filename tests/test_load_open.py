@@ -201,8 +201,10 @@ def test_beyond_the_limit_arrivals_are_dropped(tmp_path: Path) -> None:
     assert row.service_us is not None
     assert row.service_us.p50 is not None, "of what was sent, the service time is known"
     assert f"{row.dropped:,}" in locust.output
-    assert f"{row.dropped}" in locust.output.partition("Error report")[2], "in Locust's own table"
-    assert "dropped: not sent when the schedule wanted it" in locust.output
+    assert row.dropped_because == {"every user has 2 tasks on their way": row.dropped}
+    table, _, locusts = locust.output.partition("Error report")
+    assert "dropped: every user has 2 tasks on their way" in table
+    assert "dropped: every user has 2 tasks on their way" in locusts, "in Locust's own table"
 
 
 def test_a_dead_server_and_its_successor(tmp_path: Path) -> None:

@@ -63,6 +63,8 @@ class OperationReport(BaseModel):
     window_failed: int
     """Emissions intended within the window that were sent and did not succeed: the censored share of its times."""
     dropped: int
+    dropped_because: dict[str, int] = {}
+    """The same by reason."""
     window_dropped: int
     """Emissions intended within the window that were never sent: besides, the censored share of its response times."""
     service: StoredHistogram
@@ -122,7 +124,8 @@ class _Operation:
     def __init__(self) -> None:
         self.ok = 0
         self.failed: Counter[str] = Counter()
-        self.dropped = 0
+        self.dropped: Counter[str] = Counter()
+        """By reason."""
         self.window_ok = 0
         self.window_failed = 0
         self.window_dropped = 0
@@ -186,9 +189,9 @@ class Account:
             self._add_successes(operation, batch, sent, received, service)
         if batch.failures:
             self._add_failures(operation, batch.failures)
-        if batch.dropped:
-            dropped = np.frombuffer(batch.dropped, dtype=np.int64)
-            operation.dropped += len(dropped)
+        for reason, times_ns in batch.dropped.items():
+            dropped = np.frombuffer(times_ns, dtype=np.int64)
+            operation.dropped[reason] += len(dropped)
             operation.window_dropped += int(np.count_nonzero(self._in_window(dropped)))
             for second, number in self._per_second(dropped):
                 self._second(second).dropped += number
@@ -319,7 +322,8 @@ class Account:
             window_ok=operation.window_ok,
             # When the unfinished were sent is not known. They are the last of the run: of its window, if it had one.
             window_failed=operation.window_failed + (unfinished if self.window_start_ns is not None else 0),
-            dropped=operation.dropped,
+            dropped=operation.dropped.total(),
+            dropped_because=dict(operation.dropped),
             window_dropped=operation.window_dropped,
             service=StoredHistogram.of(operation.service),
             response=StoredHistogram.of(operation.response) if self.is_open else None,

@@ -24,9 +24,6 @@ from bench.timing.histogram import counted
 REQUEST_TYPE = "SIO"
 """What Locust shows as the type of our operations."""
 
-DROPPED = "dropped: not sent when the schedule wanted it"
-"""Under which error Locust shows what an open load could not send."""
-
 _NS_PER_MS = 1_000_000
 _NS_PER_S = 1_000_000_000
 _locusts_bucket = locust_stats.bucket_response_time
@@ -60,7 +57,8 @@ def _fire(environment: Environment, batch: Batch) -> None:
     began, ended = _times(batch)
     kinds = [""] * (len(batch.completed) // 2) + [failure.kind for failure in batch.failures]
     samples = list(zip(began.tolist(), ended.tolist(), kinds, strict=True))
-    samples += [(intended_ns, None, DROPPED) for intended_ns in batch.dropped]
+    for reason, times_ns in batch.dropped.items():
+        samples += [(wanted_ns, None, f"dropped: {reason}") for wanted_ns in times_ns]
     for began_ns, ended_ns, kind in samples:
         environment.events.request.fire(
             request_type=REQUEST_TYPE,
@@ -89,10 +87,11 @@ def _times(batch: Batch) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
 
 def _extend(stats: RequestStats, batch: Batch) -> None:
-    failures, dropped = batch.failures, len(batch.dropped)
+    failures, dropped = batch.failures, sum(map(len, batch.dropped.values()))
     began, ended = _times(batch)
     wall_offset_ns = time.time_ns() - time.perf_counter_ns()
-    ended_s = (np.concatenate((ended, np.frombuffer(batch.dropped, dtype=np.int64))) + wall_offset_ns) // _NS_PER_S
+    wanted = [np.frombuffer(times_ns, dtype=np.int64) for times_ns in batch.dropped.values()]
+    ended_s = (np.concatenate((ended, *wanted)) + wall_offset_ns) // _NS_PER_S
     took_ms = (ended - began) / _NS_PER_MS
 
     entry = StatsEntry(stats, batch.operation, REQUEST_TYPE)
@@ -110,7 +109,9 @@ def _extend(stats: RequestStats, batch: Batch) -> None:
     stats.entries[(batch.operation, REQUEST_TYPE)].extend(entry)
     stats.total.extend(entry)
 
-    for kind, number in (Counter(failure.kind for failure in failures) + Counter({DROPPED: dropped})).items():
+    kinds = Counter(failure.kind for failure in failures)
+    kinds.update({f"dropped: {reason}": len(times_ns) for reason, times_ns in batch.dropped.items()})
+    for kind, number in kinds.items():
         error = OperationFailed(kind)
         key = StatsError.create_key(REQUEST_TYPE, batch.operation, error)
         known = stats.errors.get(key)

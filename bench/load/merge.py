@@ -134,6 +134,7 @@ def _operation(
 ) -> Operation:
     ok = timeouts = unfinished = late = failed = dropped = window_dropped = 0
     errors: Counter[str] = Counter()
+    dropped_because: Counter[str] = Counter()
     service, response = Histogram(), Histogram()
     is_open = False
     per_s = 0.0
@@ -148,6 +149,7 @@ def _operation(
         dropped += part.dropped
         window_dropped += part.window_dropped
         errors.update(part.errors)
+        dropped_because.update(part.dropped_because)
         service.merge(part.service.restored())
         for leg, stored in zip(legs, part.breakdown, strict=False):
             leg.merge(stored.restored())
@@ -164,6 +166,7 @@ def _operation(
         name=name,
         scheduled=sent + dropped,
         dropped=dropped,
+        dropped_because=dict(dropped_because.most_common()),
         sent=sent,
         ok=ok,
         timeouts=timeouts,

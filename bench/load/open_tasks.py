@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 _CANCELLING_TIMEOUT_S = 1.0
 
+_NOT_CONNECTED = "no user was connected"
+_PREVENTED = "its task ended before it was sent"
+
 Task = Callable[[Any], Any]
 
 
@@ -129,7 +132,9 @@ class OpenTasks:
 
     def drop(self, intended_ns: int) -> None:
         """Note that an arrival, which might have been this one's, was not begun."""
-        self._drop(self._arrival(intended_ns))
+        is_connected = self._session.client.connected
+        reason = f"every user has {self._user.max_in_flight} tasks on their way" if is_connected else _NOT_CONNECTED
+        self._drop(self._arrival(intended_ns), reason)
 
     # ------------------------------------------------------------------ one arrival
 
@@ -154,12 +159,12 @@ class OpenTasks:
                 self.uncaught = error
                 self._session.request_stop()
         if arrival.intended_ns and (is_prevented or arrival.is_refused):
-            self._drop(arrival)
+            self._drop(arrival, _PREVENTED)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         arrival = self._running.pop(task)
         if task.cancelled() and arrival.intended_ns:  # before it had begun
-            self._drop(arrival)
+            self._drop(arrival, _PREVENTED)
         session = self._session
         if self._is_finishing:
             if not self._running:
@@ -179,7 +184,7 @@ class OpenTasks:
             task = tasks[0] if len(tasks) == 1 else self._task_set.get_next_task()
         return Arrival(intended_ns, task, self._session.shared.operations)
 
-    def _drop(self, arrival: Arrival) -> None:
+    def _drop(self, arrival: Arrival, reason: str) -> None:
         """Under the name of the operation that its task began with before, or else of the task."""
         name = arrival.operations.get(arrival.task) or str(getattr(arrival.task, "__name__", arrival.task))
-        self._session.engine.log(name).drop(arrival.intended_ns)
+        self._session.engine.log(name).drop(arrival.intended_ns, reason)

@@ -48,7 +48,7 @@ class Taker(Protocol):
         """Begin a task for the arrival that was due then; returns whether another one could be taken."""
 
     def drop(self, intended_ns: int) -> None:
-        """Note that an arrival, which might have been this one's, was not begun."""
+        """Note that an arrival, which might have been this session's, was not begun, and why nobody could take it."""
 
 
 class Timetable(Protocol):

@@ -5,7 +5,8 @@ cimport cython
 
 cdef class OperationLog:
     cdef public object name
-    cdef object _written, _intended, _dropped, _handled
+    cdef object _written, _intended, _handled
+    cdef dict _dropped
     cdef list _failures
     cdef long long[::1] _times
     cdef Py_ssize_t _room, _used

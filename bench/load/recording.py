@@ -8,6 +8,7 @@ This is the hot path. Nothing is computed here: at each flush the numbers collec
 from __future__ import annotations
 
 from array import array
+from collections.abc import Mapping
 from typing import NamedTuple
 
 CONNECT = "connect"
@@ -36,15 +37,16 @@ class Batch(NamedTuple):
     """What happened to one operation between two flushes.
 
     `completed` holds sent and received alternately. In an open load `intended` holds as many times as there are pairs;
-    in a closed one it is empty. `dropped` are the intended times of what was not sent. `handled` has four times for
-    each success whose reply told when it was handled: sent, begun and ended there, received.
+    in a closed one it is empty. `dropped` holds, by reason, when emissions were wanted that were not sent.
+    `handled` has four times for each success whose reply told when it was handled: sent, begun and ended there,
+    received.
     """
 
     operation: str
     completed: array[int]
     intended: array[int]
     failures: list[Failure]
-    dropped: array[int]
+    dropped: Mapping[str, array[int]]
     handled: array[int]
 
 
@@ -102,9 +104,12 @@ class OperationLog:
         """Note a failure."""
         self._failures.append(Failure(sent_ns, ended_ns, kind, intended_ns))
 
-    def drop(self, intended_ns: int) -> None:
-        """Note an emission that the schedule wanted, and that was not sent."""
-        self._dropped.append(intended_ns)
+    def drop(self, intended_ns: int, reason: str) -> None:
+        """Note an emission that was not sent: when the schedule, or in a closed load the task, wanted it; and why not."""
+        times = self._dropped.get(reason)
+        if times is None:
+            times = self._dropped[reason] = array("q")
+        times.append(intended_ns)
 
     def flush(self) -> Batch | None:
         """Everything since the last flush, or None where there was nothing."""
@@ -124,5 +129,5 @@ class OperationLog:
         self._used = 0
         self._intended: array[int] = array("q")
         self._failures: list[Failure] = []
-        self._dropped: array[int] = array("q")
+        self._dropped: dict[str, array[int]] = {}
         self._handled: array[int] = array("q")

@@ -50,7 +50,10 @@ def load_table(result: LoadResult, console: Console, path: Path | None = None) -
     errors = [
         (f"{printable(operation.name)}: {printable(kind)}", count(times))
         for operation in result.operations
-        for kind, times in operation.errors.items()
+        for kind, times in (
+            *operation.errors.items(),
+            *((f"dropped: {reason}", times) for reason, times in operation.dropped_because.items()),
+        )
     ]
     if errors:
         print_line(console, "")
