@@ -15,7 +15,7 @@ from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, NonNegativeInt
 
 from bench.load.recording import TIMEOUT, UNSCHEDULED, Batch, Delays, Failure
 from bench.timing.histogram import Histogram, buckets_of, counted
@@ -118,6 +118,10 @@ class Report(BaseModel):
     is_open: bool
     operations: list[OperationReport]
     seconds: list[SecondReport]
+    began: NonNegativeInt = 0
+    """How many users have begun in this process."""
+    arrivals: NonNegativeInt = 0
+    """How many arrivals of the schedule have ended, well or not, or were dropped."""
 
 
 class _Operation:
@@ -166,6 +170,7 @@ class Account:
         self.started_ns = started_ns
         self.window_start_ns: int | None = None
         self.window_end_ns: int | None = None
+        self._arrivals = 0
         self._apart = apart
         self._operations: dict[str, _Operation] = {}
         self._seconds: dict[int, _Second] = {}
@@ -192,6 +197,7 @@ class Account:
         for reason, times_ns in batch.dropped.items():
             dropped = np.frombuffer(times_ns, dtype=np.int64)
             operation.dropped[reason] += len(dropped)
+            self._arrivals += len(dropped) if self.is_open else 0
             operation.window_dropped += int(np.count_nonzero(self._in_window(dropped)))
             for second, number in self._per_second(dropped):
                 self._second(second).dropped += number
@@ -247,6 +253,7 @@ class Account:
         wanted = scheduled != UNSCHEDULED
         if not wanted.all():
             sent, scheduled = sent[wanted], scheduled[wanted]
+        self._arrivals += len(sent)
         lateness = sent - scheduled
         sent_in = (sent - self.started_ns) // NS_PER_S
         for second, _ in _numbers(sent_in):
@@ -290,6 +297,7 @@ class Account:
         window_cpu_ns: int | None = None,
         final: bool = False,
         forced: bool = False,
+        began: int = 0,
     ) -> Report:
         """The account so far. `unfinished` are the emissions, by operation, that nobody knows the end of (yet)."""
         for name in unfinished:
@@ -307,6 +315,8 @@ class Account:
                 for name, operation in self._operations.items()
             ],
             seconds=[self._second_report(second) for second in sorted(changed)],
+            began=began,
+            arrivals=self._arrivals,
         )
 
     def _operation_report(self, name: str, operation: _Operation, unfinished: int, late: int) -> OperationReport:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from bench.load.account import NS_PER_S, OperationReport, Report, SecondReport
+from bench.load.account import NS_PER_S, OperationReport, Report, SecondReport, StoredHistogram
 from bench.load.trust import generator, p99_us
 from bench.results.model import (
     LEGS,
@@ -59,9 +59,56 @@ class Merger:
         """Whether any process was ended by force."""
         return any(received.report.forced for received in self.processes.values())
 
-    def window(self, fallback_end_ns: int, warmup_s: float) -> Window:
-        """The steady window. Where a process never got into it, it is empty, at `fallback_end_ns` after the start."""
+    @property
+    def began(self) -> int:
+        """How many users have begun. One that moved from one process to another counts in both."""
+        return sum(received.report.began for received in self.processes.values())
+
+    def not_accounted(self, process: str, arrivals_ns: Sequence[int]) -> Sequence[int]:
+        """The last of the arrivals that were the process's: as many as there are more than its last report knows of."""
+        received = self.processes.get(process)
+        if received is None:
+            return arrivals_ns
+        unfinished = sum(operation.unfinished for operation in received.report.operations)
+        return arrivals_ns[received.report.arrivals + unfinished :]
+
+    def drop(self, process: str, operation: str, arrivals_ns: Sequence[int], reason: str) -> None:
+        """Count arrivals of a process, in nanoseconds since the run's start, that were dropped: of one operation."""
+        received = self.processes.setdefault(process, Received(_NOTHING_YET))
+        report = received.report
+        rows = {row.name: row for row in report.operations}
+        row = rows.get(operation) or _nothing_of(operation)
+        start_ns, end_ns = self._open_window()
+        in_window = sum(start_ns <= arrival_ns <= end_ns for arrival_ns in arrivals_ns)
+        because = Counter(row.dropped_because) + Counter({reason: len(arrivals_ns)})
+        rows[operation] = row.model_copy(
+            update={
+                "dropped": row.dropped + len(arrivals_ns),
+                "dropped_because": dict(because),
+                "window_dropped": row.window_dropped + in_window,
+            }
+        )
+        received.report = report.model_copy(update={"operations": list(rows.values())})
+        for number, dropped in Counter(arrival_ns // NS_PER_S for arrival_ns in arrivals_ns).items():
+            second = received.seconds.get(number) or _nothing_in(number)
+            received.seconds[number] = second.model_copy(update={"dropped": second.dropped + dropped})
+
+    def _open_window(self) -> tuple[float, float]:
         reports = [received.report for received in self.processes.values()]
+        starts = [report.window_start_ns for report in reports if report.window_start_ns is not None]
+        ends = [report.window_end_ns for report in reports if report.window_end_ns is not None]
+        return min(starts, default=math.inf), max(ends, default=math.inf)
+
+    def window(self, fallback_end_ns: int, warmup_s: float, without: Collection[str] = ()) -> Window:
+        """The steady window. Where a process never got into it, it is empty, at `fallback_end_ns` after the start.
+
+        A process that never had a user has no part in it, nor has any of `without` that never got into it.
+        """
+        reports = [
+            received.report
+            for process, received in self.processes.items()
+            if received.report.window_start_ns is not None or (received.report.began and process not in without)
+        ]
         starts = [report.window_start_ns for report in reports]
         ends = [report.window_end_ns if report.window_end_ns is not None else fallback_end_ns for report in reports]
         if not reports or None in starts:
@@ -127,6 +174,55 @@ class Merger:
             for operation in received.report.operations
             if operation.name != apart
         )
+
+
+_NOTHING_YET = Report(
+    final=False,
+    forced=False,
+    window_start_ns=None,
+    window_end_ns=None,
+    window_cpu_ns=None,
+    is_open=True,
+    operations=[],
+    seconds=[],
+)
+
+
+def _nothing_of(operation: str) -> OperationReport:
+    nothing = StoredHistogram.of(Histogram())
+    return OperationReport(
+        name=operation,
+        ok=0,
+        timeouts=0,
+        errors={},
+        unfinished=0,
+        late=0,
+        window_ok=0,
+        window_failed=0,
+        dropped=0,
+        window_dropped=0,
+        service=nothing,
+        response=nothing,
+        breakdown=[],
+    )
+
+
+def _nothing_in(second: int) -> SecondReport:
+    nothing = StoredHistogram.of(Histogram())
+    return SecondReport(
+        second=second,
+        users=0,
+        sent=0,
+        ok=0,
+        failed=0,
+        dropped=0,
+        failed_of_intended=0,
+        cpu_share=None,
+        send_lateness=nothing,
+        loop_lag=nothing,
+        queueing=nothing,
+        operations=[],
+    )
 
 
 def _operation(

@@ -213,6 +213,7 @@ class LoadProcess:
             window_cpu_ns=self._window_cpu_ns,
             final=final,
             forced=self._forced,
+            began=self._joined,
         )
 
     @property
