@@ -104,31 +104,49 @@ class Complaints:
 _complaints = Complaints()
 
 
-def guard_messages(runner: MasterRunner | WorkerRunner) -> None:
-    """Have a message that its handler cannot cope with passed over, rather than end the runner's listener."""
-    handle: Callable[..., None] = runner.handle_message
+def guard_master(master: MasterRunner) -> None:
+    """Have a message that the master cannot cope with passed over, rather than end its listener."""
+    handle: Callable[..., None] = master.handle_message
 
-    def handle_on_master(client_id: str, msg: Message) -> None:
+    def handle_guarded(client_id: str, msg: Message) -> None:
+        who = shown(client_id)
         if msg.node_id != client_id or not isinstance(msg.type, str):
-            _complaints.note(f"a message of {shown(client_id)} is none of Locust's")
-        elif msg.type not in _KNOWN_TO_MASTER and msg.type not in runner.custom_messages:
-            _complaints.note(f"messages of {shown(client_id)} are of an unknown type", msg.type)
+            _complaints.note(f"a message of {who} is none of Locust's")
+        elif msg.type not in _KNOWN_TO_MASTER and msg.type not in master.custom_messages:
+            _complaints.note(f"messages of {who} are of an unknown type", msg.type)
         elif msg.type == "stats" and not (isinstance(msg.data, dict) and msg.data.keys() >= _STATISTICS):
-            _complaints.note(f"statistics of {shown(client_id)} cannot be read")
+            _complaints.note(f"statistics of {who} cannot be read")
+        elif msg.type == "client_ready" and _is_there(master, client_id):
+            # Asked again before the answer had come. Locust would take it for a second worker without users.
+            master.send_message("ack", client_id=client_id, data={"index": master.get_worker_index(client_id)})
         else:
             try:
                 handle(client_id, msg)
             except Exception as error:
-                _complaints.note(f"a message {shown(msg.type)!r} of {shown(client_id)} cannot be read", repr(error))
+                _complaints.note(f"a message {shown(msg.type)!r} of {who} cannot be read", repr(error))
 
-    def handle_on_worker(msg: Message) -> None:
+    _replace_handler(master, handle_guarded)
+
+
+def guard_worker(worker: WorkerRunner) -> None:
+    """Have a message that the worker cannot cope with passed over, rather than end its listener."""
+    handle: Callable[..., None] = worker.handle_message
+
+    def handle_guarded(msg: Message) -> None:
         try:
             handle(msg)
         except Exception as error:
             _complaints.note(f"a message {shown(str(msg.type))!r} of the master cannot be read", repr(error))
 
-    guarded: Callable[..., None] = handle_on_master if isinstance(runner, MasterRunner) else handle_on_worker
-    setattr(runner, "handle_message", guarded)  # noqa: B010  # mypy takes the plain assignment for a mistake
+    _replace_handler(worker, handle_guarded)
+
+
+def _replace_handler(runner: MasterRunner | WorkerRunner, handler: Callable[..., None]) -> None:
+    setattr(runner, "handle_message", handler)  # noqa: B010  # mypy takes the plain assignment for a mistake
+
+
+def _is_there(master: MasterRunner, worker: str) -> bool:
+    return worker in master.clients and master.clients[worker].state != runners.STATE_MISSING
 
 
 def end_forked_workers_at_exit() -> None:
@@ -138,6 +156,9 @@ def end_forked_workers_at_exit() -> None:
 
 def _end_forked_workers() -> None:
     workers = _forked_workers()
+    for worker in workers:
+        if worker.status() == psutil.STATUS_STOPPED:
+            _kill(worker)
     if _have_ended(workers, _LEAVE_S):
         return
     for worker in _running(workers):
@@ -145,8 +166,12 @@ def _end_forked_workers() -> None:
     if _have_ended(workers, _INTERRUPTED_S):
         return
     for worker in _running(workers):
-        logger.error("worker process %d does not end: it is killed", worker.pid)
-        worker.kill()
+        _kill(worker)
+
+
+def _kill(worker: psutil.Process) -> None:
+    logger.error("worker process %d does not end: it is killed", worker.pid)
+    worker.kill()
 
 
 def _forked_workers() -> list[psutil.Process]:

@@ -43,6 +43,8 @@ class Merger:
 
     def __init__(self) -> None:
         self.processes: dict[str, Received] = {}
+        self.late: Collection[str] = ()
+        """The processes that were not there throughout: they joined, left or were lost. The window is the others'."""
 
     def receive(self, process: str, report: Report) -> None:
         """Take a report; it replaces the process's previous one, and so do its seconds."""
@@ -99,21 +101,18 @@ class Merger:
         ends = [report.window_end_ns for report in reports if report.window_end_ns is not None]
         return min(starts, default=math.inf), max(ends, default=math.inf)
 
-    def window(self, fallback_end_ns: int, warmup_s: float, without: Collection[str] = ()) -> Window:
+    def window(self, fallback_end_ns: int, warmup_s: float) -> Window:
         """The steady window. Where a process never got into it, it is empty, at `fallback_end_ns` after the start.
 
-        A process that never had a user has no part in it, nor has any of `without` that never got into it.
+        A process that never had a user has no part in it, and a late one does not hold up its start.
         """
-        reports = [
-            received.report
-            for process, received in self.processes.items()
-            if received.report.window_start_ns is not None or (received.report.began and process not in without)
-        ]
-        starts = [report.window_start_ns for report in reports]
-        ends = [report.window_end_ns if report.window_end_ns is not None else fallback_end_ns for report in reports]
-        if not reports or None in starts:
+        start_ns = self._window_start_ns()
+        if start_ns is None:
             return Window(start_s=fallback_end_ns / NS_PER_S, end_s=fallback_end_ns / NS_PER_S, warmup_s=0.0)
-        start_ns = max(start for start in starts if start is not None)
+        reports = [
+            received.report for received in self.processes.values() if received.report.window_start_ns is not None
+        ]
+        ends = [report.window_end_ns if report.window_end_ns is not None else fallback_end_ns for report in reports]
         return Window(start_s=start_ns / NS_PER_S, end_s=max(start_ns, *ends) / NS_PER_S, warmup_s=warmup_s)
 
     def operations(self, timeout_us: float, apart: str) -> tuple[Operation, ...]:
@@ -122,12 +121,32 @@ class Merger:
         `timeout_us` is how long replies were awaited.
         """
         parts: dict[str, list[tuple[Report, OperationReport]]] = {}
-        for received in self.processes.values():
-            for operation in received.report.operations:
-                parts.setdefault(operation.name, []).append((received.report, operation))
+        common_start_ns = self._window_start_ns()
+        for process, received in self.processes.items():
+            report = received.report
+            if process in self.late and common_start_ns is not None and (report.window_start_ns or 0) > common_start_ns:
+                # It has taken work over: its rate is over all of the window, in which others had the work before it.
+                report = report.model_copy(update={"window_start_ns": common_start_ns})
+            for operation in report.operations:
+                parts.setdefault(operation.name, []).append((report, operation))
         names = sorted(parts, key=lambda name: (name != apart, name))
         end_ns = max((received.report.window_end_ns or 0 for received in self.processes.values()), default=0)
         return tuple(_operation(name, parts[name], timeout_us, end_ns, apart=name == apart) for name in names)
+
+    def _window_start_ns(self) -> int | None:
+        """When the last process's window has begun; None where that of a process with users has not."""
+        reports = {
+            process: received.report
+            for process, received in self.processes.items()
+            if received.report.window_start_ns is not None or received.report.began
+        }
+        punctual = [report for process, report in reports.items() if process not in self.late]
+        starts = [report.window_start_ns for report in punctual]
+        if not starts:
+            starts = [report.window_start_ns for report in reports.values() if report.window_start_ns is not None]
+        if not starts or None in starts:
+            return None
+        return max(start for start in starts if start is not None)
 
     def timeline(self, server_cpu_share: Mapping[int, float]) -> tuple[Second, ...]:
         """The run second by second, from 0 to the last in which anything was noted."""

@@ -95,6 +95,8 @@ _MASTER_SILENCE_S, _IDLE_MASTER_SILENCE_S = 15, 60
 """How long a worker goes on without a sign of its master: while it has users, and else (as Locust)."""
 _MOST_ARRIVALS_COUNTED = 3_000_000
 """How many arrivals of lost workers are drawn again at most, which takes a few seconds."""
+_LAST_WORKER_S = 2.0
+"""How long after a test that has lost all of its workers the master ends: Locust's own end of it comes first."""
 _LOST = "its worker was lost"
 _AFTER_LAST_STAGE_NS = 10_000_000
 """How long after the last stage the test is ended: workers' clocks are not quite the master's."""
@@ -254,7 +256,7 @@ class WorkerRun(_Run):
     def __init__(self, environment: Environment, runner: WorkerRunner) -> None:
         super().__init__(environment)
         self._runner = runner
-        locust_guard.guard_messages(runner)
+        locust_guard.guard_worker(runner)
         runner.register_message(HELLO, self._on_hello)
         runner.register_message(DRAIN, self._on_drain, concurrent=True)
         runner.register_message(GO, self._on_go)
@@ -401,6 +403,8 @@ class OwnerRun(_Run):
         self._seed = str(getattr(self.options, "seed", ""))
         self._go_ns: int | None = None
         self._last_stage: gevent.Greenlet | None = None
+        self._has_begun = False
+        """Whether there has been a test."""
         self._was_spawning = False
         """Whether users were still being spawned when the test was stopped."""
         self._lacks: list[str] = []
@@ -422,7 +426,7 @@ class OwnerRun(_Run):
     def _workers_of(self, runner: Runner) -> Workers | None:
         if not isinstance(runner, MasterRunner):
             return None
-        locust_guard.guard_messages(runner)
+        locust_guard.guard_master(runner)
         if getattr(self.options, "processes", None):
             # Those that die before they have connected would be waited for without end.
             self.options.expect_workers_max_wait = (
@@ -431,17 +435,26 @@ class OwnerRun(_Run):
             locust_guard.end_forked_workers_at_exit()
         return Workers(runner, self._share_out, self._on_refusal)
 
-    def _on_refusal(self, reason: str) -> None:
-        if getattr(self.options, "headless", False):  # else whoever is at the web page decides
-            gevent.spawn(self._refuse_to_start, reason)
+    def _on_interrupt(self) -> None:
+        if self._workers is not None and not self._has_begun and getattr(self.options, "headless", False):
+            # Locust would print a traceback, and leave the workers that are there behind.
+            logger.error("interrupted before the test began: there were %d workers", self._workers.number)
+            gevent.spawn(self._leave, 130)
+        else:
+            super()._on_interrupt()
 
-    def _refuse_to_start(self, reason: str) -> None:
-        if self.active:
+    def _on_refusal(self) -> None:
+        if getattr(self.options, "headless", False):  # else whoever is at the web page decides
+            gevent.spawn(self._leave, 2)
+
+    def _leave(self, code: int) -> None:
+        """Have the process and its workers end before any test has begun."""
+        if self._workers is None or self._has_begun:
             return
-        if self._workers is not None:
-            self._workers.send_all_away()
+        self._has_begun = True  # or is never to begin
+        self._workers.send_all_away()
         gevent.sleep(0.2)
-        gevent.get_hub().handle_system_error(SystemExit, SystemExit(2))
+        gevent.get_hub().handle_system_error(SystemExit, SystemExit(code))
 
     # ------------------------------------------------------------------ the service
 
@@ -521,6 +534,7 @@ class OwnerRun(_Run):
         return None
 
     def _on_test_start(self, **_: Any) -> None:
+        self._has_begun = True
         try:
             self._check(self.options)
         except MisuseError as error:  # of users that were picked on the web page
@@ -608,6 +622,9 @@ class OwnerRun(_Run):
         self._finish()
         if self._workers is not None:
             self._workers.end()
+            if not self._workers.number and getattr(self.options, "headless", False):
+                # Locust's master stops the test where its last worker goes missing, and then waits for nobody.
+                gevent.spawn_later(_LAST_WORKER_S, self._runner.quit)
         self.active = False
 
     def _what_is_lacking(self) -> list[str]:
@@ -615,8 +632,14 @@ class OwnerRun(_Run):
         lacks = []
         if self._workers is not None:
             missing = self._workers.missing()
+            self._merger.late = self._workers.not_throughout()
             if missing:
                 lacks.append(f"no final report from {', '.join(map(shown, missing))}")
+            lacks += [
+                f"worker {shown(worker)} stood still for some seconds: nothing came of its users then, and where others"
+                " had its share meanwhile it was sent twice"
+                for worker in self._workers.came_back()
+            ]
             lacks += self._workers.refusals()
             lacks += [text for worker in missing if (text := self._drop_arrivals_of(worker))]
         return lacks + self._users_lacking()
@@ -701,8 +724,7 @@ class OwnerRun(_Run):
     def _result(self) -> LoadResult:
         environment, options, merger = self.environment, self._asked, self._merger
         stopped_ns = self._stopped_ns or perf_counter_ns()
-        late = self._workers.late_comers() | set(self._workers.missing()) if self._workers is not None else ()
-        window = merger.window(stopped_ns - self._started_ns, warmup_s_of(options), without=late)
+        window = merger.window(stopped_ns - self._started_ns, warmup_s_of(options))
         service = self._own_service
         users = _socket_io_users(environment)
         app = getattr(options, "app", DEFAULT_APP)

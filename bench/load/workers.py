@@ -50,6 +50,9 @@ _HANDSHAKE_MARGIN_S = 10.0
 """For what a drain does besides awaiting replies, and for the messages."""
 _WATCH_INTERVAL_S = 1.0
 """How often the workers' states are looked at: Locust has no event for a worker that it misses."""
+_HAVE_USERS = (STATE_RUNNING, STATE_SPAWNING)
+_SILENCE_S = 15.0
+"""How long a worker may take from its connecting to the first of our own messages."""
 _SHARING_INTERVAL_S = 0.02
 """The shortest time between two looks, however many messages ask for them."""
 _MESSAGES, _MESSAGES_PER_S = 200, 25
@@ -65,10 +68,10 @@ class Workers:
     """The workers of a master, in one test after the other.
 
     `changed` is called where one has all of its users, or none any more, or is missing, and regularly in addition.
-    `refused` is called with the reason where a worker is refused while no test is on.
+    `refused` is called where a worker is refused while no test is on.
     """
 
-    def __init__(self, master: MasterRunner, changed: Callable[[], None], refused: Callable[[str], None]) -> None:
+    def __init__(self, master: MasterRunner, changed: Callable[[], None], refused: Callable[[], None]) -> None:
         self._master = master
         self._changed = changed
         self._tell_of_refusal = refused
@@ -85,6 +88,12 @@ class Workers:
         """Why a worker was refused, in this test or before it."""
         self._refused_in_test: list[str] = []
         self._missed: set[str] = set()
+        self._came_back: set[str] = set()
+        """Those that were missing for a while."""
+        self._left: set[str] = set()
+        """Those that quit by themselves, with their final report."""
+        self._silent_since: dict[str, float] = {}
+        self._is_draining = False
         self._are_spawned = False
         self._ready: set[str] = set()
         self._shares: list[str] = []
@@ -110,9 +119,11 @@ class Workers:
             if node.state != "missing" and node.id not in self._refused
         }
         self._expected, self._ready, self._missed = set(self._early), set(), set()
+        self._came_back, self._left = set(), set()
         self._shares, self._handed_out = [], []
         self._refused_in_test = []
-        self._are_spawned, self._hurried = False, 0
+        self._are_spawned, self._is_draining, self._hurried = False, False, 0
+        self._silent_since = {}
         if self._watching is None:
             self._watching = gevent.spawn(self._watch)
         return max(1, len(self._master.clients.ready))
@@ -127,18 +138,29 @@ class Workers:
             self._woken.clear()
             if self._merger is None:
                 continue
-            for node in self._master.clients.values():
+            for node in list(self._master.clients.values()):
                 if node.id in self._refused:
                     continue
-                if node.state in (STATE_RUNNING, STATE_SPAWNING):
-                    self._expected.add(node.id)
-                    self._missed.discard(node.id)
+                if node.state != "missing":
+                    if node.id in self._missed:
+                        self._missed.remove(node.id)
+                        self._came_back.add(node.id)
+                    if not self._is_draining:  # Locust has it spawn users as soon as it is there
+                        self._expected.add(node.id)
+                    if node.id not in self._versions:
+                        self._bear_with(node.id)
                 elif node.state == "missing" and node.id in self._expected and node.id not in self._missed:
                     self._missed.add(node.id)
                     if not self._has_reported(node.id):
                         logger.error("worker %s is lost: it no longer answers", shown(node.id))
             self._changed()
             gevent.sleep(_SHARING_INTERVAL_S)
+
+    def _bear_with(self, worker: str) -> None:
+        """Refuse a worker that has users and has not said a word of ours for too long."""
+        since = self._silent_since.setdefault(worker, time.monotonic())
+        if time.monotonic() - since > _SILENCE_S:
+            self._refuse(worker, f"it does not say which version it is, and this master is version {own_version()}")
 
     # ------------------------------------------------------------------ the schedule
 
@@ -221,6 +243,8 @@ class Workers:
             self._refuse(msg.node_id, f"its report cannot be read: {error}")
             return
         self._expected.add(msg.node_id)
+        if report.final and not self._is_draining:
+            self._left.add(msg.node_id)
         self._merger.receive(msg.node_id, report)
 
     def _is_heard(self, worker: str, may_be_first: bool = True) -> bool:
@@ -250,7 +274,7 @@ class Workers:
         if self._merger is not None:
             self._refused_in_test.append(reason)
         else:
-            self._tell_of_refusal(reason)
+            self._tell_of_refusal()
         gevent.spawn(self._send_away, worker)
 
     def _send_away(self, worker: str) -> None:
@@ -264,11 +288,10 @@ class Workers:
         """Have all workers stop, and return when each has reported for the last time, or will not."""
         assert self._merger is not None, "a test has begun"
         # No worker that connects or goes from now on may have Locust spawn users again.
+        self._is_draining = True
         self._master._users_dispatcher = None
         self._master.spawning_completed = False
-        self._expected |= {
-            node.id for node in self._master.clients.values() if node.state in (STATE_RUNNING, STATE_SPAWNING)
-        }
+        self._expected |= {node.id for node in self._master.clients.values() if node.state in _HAVE_USERS}
         self._expected -= set(self._refused)
         started, heard = time.monotonic(), 0
         limit_s = patience_s + _HANDSHAKE_MARGIN_S
@@ -294,9 +317,18 @@ class Workers:
         """Why workers were refused in this test."""
         return list(self._refused_in_test)
 
-    def late_comers(self) -> set[str]:
-        """The workers that joined the test after it had begun."""
-        return self._expected - self._early
+    def came_back(self) -> list[str]:
+        """The workers that did not answer for a while, so that others had their shares, and went on with them then."""
+        return sorted(self._came_back)
+
+    def not_throughout(self) -> set[str]:
+        """The workers that were not there for all of the test: they joined, left, or were lost."""
+        return (self._expected - self._early) | self._left | set(self.missing())
+
+    @property
+    def number(self) -> int:
+        """How many workers there are."""
+        return len([node for node in self._master.clients.values() if node.state != "missing"])
 
     def send_all_away(self) -> None:
         """Ask all workers to quit: the master is about to."""
