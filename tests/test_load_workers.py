@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,13 @@ import pytest
 import zmq
 from locust_process import LOCUSTFILES, LocustProcess, answered, free_port, operation, run, wait_until
 
+from bench.load.account import Account, Report
+from bench.load.merge import Merger
+from bench.load.messages import MOST_KINDS, MOST_OPERATIONS, MessageError, read_report
+from bench.load.recording import CONNECT, OperationLog
 from bench.server import ServerProcess
 
+S = 1_000_000_000
 WORKERS = LOCUSTFILES / "late_worker.py"
 
 
@@ -115,6 +121,55 @@ def test_a_worker_leaves_a_master_that_is_silent(tmp_path: Path, service: Server
         os.kill(owner.process.pid, signal.SIGKILL)
         assert alone.wait() == 1
         assert "the master of this worker has been silent" in alone.output
+
+
+@pytest.mark.slow
+def test_a_run_whose_workers_are_all_lost_ends(tmp_path: Path, service: ServerProcess) -> None:
+    with LocustProcess(tmp_path, "--host", service.url, "-u", "4", "-r", "4", "--processes", "2") as locust:
+        wait_until(lambda: answered(service.url) > 200, "the load runs")
+        for pid in locust.workers():
+            os.kill(pid, signal.SIGKILL)
+        assert locust.wait() == 1, "though there is no --run-time"
+    assert locust.result().partial
+
+
+@pytest.mark.slow
+def test_a_worker_that_stood_still_and_goes_on_makes_the_result_partial(tmp_path: Path, service: ServerProcess) -> None:
+    with LocustProcess(
+        tmp_path, "--host", service.url, "-u", "4", "-r", "4", "--rate", "100", "--arrivals", "constant",
+        "--processes", "2",
+    ) as locust:  # fmt: skip
+        wait_until(lambda: answered(service.url) > 150, "the load runs")
+        stopped = locust.workers()[0]
+        os.kill(stopped, signal.SIGSTOP)
+        locust.wait_for_output("is lost: it no longer answers")
+        os.kill(stopped, signal.SIGCONT)
+        locust.wait_for_output("self-healed")
+        before = answered(service.url)
+        wait_until(lambda: answered(service.url) > before + 300, "the load goes on")
+        locust.interrupt()
+        assert locust.wait() == 1
+    result = locust.result()
+    assert result.partial_reason is not None
+    assert "stood still for some seconds" in result.partial_reason
+    assert operation(result).ok == answered(service.url)
+
+
+@pytest.mark.slow
+def test_a_worker_that_quits_while_users_are_spawned_leaves_the_window_to_the_others(
+    tmp_path: Path, service: ServerProcess
+) -> None:
+    with LocustProcess(tmp_path, "--host", service.url, "-u", "6", "-r", "2", "--processes", "2") as locust:
+        wait_until(lambda: answered(service.url) > 0, "the first users are there")
+        os.kill(locust.workers()[0], signal.SIGINT)
+        locust.wait_for_output("All users spawned")
+        before = answered(service.url)
+        wait_until(lambda: answered(service.url) > before + 300, "the load runs")
+        locust.interrupt()
+        assert locust.wait() == 0
+    result = locust.result()
+    assert result.window.duration_s > 0
+    assert operation(result).ok == answered(service.url)
 
 
 # ---------------------------------------------------------------------------------------------- late, and idle
@@ -296,7 +351,106 @@ def test_a_worker_that_sends_bad_reports_is_refused(tmp_path: Path, service: Ser
     assert "Traceback" not in owner.output
 
 
+def test_reports_that_cannot_be() -> None:
+    good = a_report().model_dump()
+    assert read_report(good, elapsed_s=5).seconds[0].second == 1
+    bad = [
+        None,
+        good | {"more": 1},
+        good | {"began": -1},
+        good | {"operations": good["operations"] * (MOST_OPERATIONS + 1)},
+        changed(good, "operations", ok=-1),
+        changed(good, "operations", ok=1 << 70),
+        changed(good, "operations", errors={"lost": -1}),
+        changed(good, "operations", errors={str(number): 1 for number in range(MOST_KINDS + 1)}),
+        changed(good, "operations", service={"encoded": "nonsense", "min_ns": 1, "max_ns": 1, "sum_ns": 1}),
+        changed(good, "seconds", users=-1),
+        changed(good, "seconds", second=-1),
+        changed(good, "seconds", second=10**9),
+        changed(good, "seconds", loop_lag={"encoded": "", "min_ns": 1, "max_ns": 1, "sum_ns": 1}),
+    ]
+    for data in bad:
+        with pytest.raises(MessageError) as raised:
+            read_report(data, elapsed_s=5)
+        assert len(str(raised.value)) < 200
+        assert str(raised.value).isprintable()
+
+
+def a_report() -> Report:
+    account = Account(0, CONNECT, is_open=True)
+    account.open_window(0)
+    log = OperationLog("echo")
+    log.answered(1 * S, 1 * S, 1 * S + 1000)
+    batch = log.flush()
+    assert batch is not None
+    account.add(batch)
+    return account.report(unfinished=Counter({"echo": 2}), late=Counter(), began=3)
+
+
+def changed(report: dict[str, Any], part: str, **fields: Any) -> dict[str, Any]:
+    return report | {part: [report[part][0] | fields]}
+
+
+def test_arrivals_that_are_in_no_account_are_dropped_in_their_seconds() -> None:
+    merger = Merger()
+    merger.receive("lost", a_report())
+    its_own = [second * S for second in (0, 1, 2, 3, 3, 4)]
+    left = merger.not_accounted("lost", its_own)
+    assert left == its_own[3:], "one has ended, two were in flight"
+    merger.drop("lost", "echo", left, "its worker was lost")
+    (row,) = merger.operations(1000, CONNECT)
+    assert (row.scheduled, row.sent, row.dropped) == (6, 3, 3)
+    assert row.dropped_because == {"its worker was lost": 3}
+    assert {second.t: second.dropped for second in merger.timeline({}) if second.dropped} == {3: 2, 4: 1}
+    assert merger.not_accounted("unheard", its_own) == its_own
+    merger.drop("unheard", "echo", its_own, "its worker was lost")
+    (row,) = merger.operations(1000, CONNECT)
+    assert (row.scheduled, row.dropped) == (12, 9)
+
+
+def in_window(start_s: int | None, end_s: int, ok: int) -> Report:
+    account = Account(0, CONNECT)
+    if start_s is not None:
+        account.open_window(start_s * S)
+    log = OperationLog("echo")
+    for number in range(ok):
+        log.answered(0, (end_s - 1) * S + number, (end_s - 1) * S + number + 1000)
+    if batch := log.flush():
+        account.add(batch)
+    account.close_window(end_s * S)
+    return account.report(unfinished=Counter(), late=Counter(), final=True, began=1)
+
+
+def test_the_window_is_that_of_those_who_were_there_throughout() -> None:
+    merger = Merger()
+    merger.receive("throughout", in_window(1, 11, ok=100))
+    merger.receive("joined", in_window(6, 11, ok=50))
+    merger.receive("left", in_window(None, 3, ok=0))
+    assert merger.window(11 * S, 0).duration_s == 0, "as far as is known, users were missing"
+    merger.late = {"joined", "left"}
+    window = merger.window(11 * S, 0)
+    assert (window.start_s, window.end_s) == (1, 11)
+    (row,) = merger.operations(1000, CONNECT)
+    assert row.throughput_per_s == 15, "all replies in the window, over its length"
+
+
 # ---------------------------------------------------------------------------------------------- no master
+
+
+@pytest.mark.slow
+def test_ctrl_c_while_workers_are_awaited(tmp_path: Path, service: ServerProcess) -> None:
+    port = str(free_port())
+    with (
+        master(tmp_path, service, port, workers=2) as owner,
+        worker(tmp_path, port) as first,
+    ):
+        owner.wait_for_output("Waiting for workers to be ready, 1 of 2 connected")
+        owner.interrupt()
+        assert owner.wait() == 130
+        first.wait()
+    (line,) = error_lines(owner.output)
+    assert line == "interrupted before the test began: there were 1 workers"
+    assert "Traceback" not in owner.output + first.output
 
 
 def test_a_master_whose_port_is_taken(tmp_path: Path) -> None:

@@ -10,11 +10,13 @@ from __future__ import annotations
 import atexit
 import logging
 import os
+import select
 import signal
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import gevent
@@ -22,6 +24,7 @@ import psutil
 import zmq.green as zmq
 from locust import __version__ as locust_version
 from locust import runners
+from locust.argument_parser import get_parser
 from locust.exception import RPCError, RPCReceiveError
 from locust.rpc import Message, zmqrpc
 from locust.runners import MasterRunner, WorkerRunner
@@ -52,6 +55,10 @@ _STATISTICS = frozenset(("stats", "stats_total", "errors", "user_classes_count")
 _LOADING_PID = os.getpid()
 """The process that loaded the locustfile: in a worker that Locust has forked, its master."""
 
+_LISTENING = os.pipe2(os.O_CLOEXEC)
+"""Has a byte for each forked worker once their master listens: another master may have the port."""
+_MOST_FORKED = 4096
+
 FORKED_WORKERS_WAIT_S = 30
 """How long the master waits for the workers that it has forked."""
 _LEAVE_S, _INTERRUPTED_S = 3.0, 10.0
@@ -71,9 +78,11 @@ def install() -> None:
         setattr(owner, name, replacement)
 
 
+@cache
 def is_forked() -> bool:
     """Whether this process is a worker that a master has forked."""
-    return os.getpid() != _LOADING_PID
+    # `--worker --processes N` forks as well, workers of a master elsewhere. Locust says --worker in both cases then.
+    return os.getpid() != _LOADING_PID and not get_parser().parse_args().worker
 
 
 def has_lost_its_parent() -> bool:
@@ -254,14 +263,25 @@ def _init_master(self: MasterRunner, environment: Any, master_bind_host: str, ma
             master_bind_port,
             shown(str(error)),
         )
-        for worker in _forked_workers():  # before they join the master that has the port
+        for worker in _forked_workers():  # they would wait for it
             worker.kill()
         sys.exit(1)
+    os.write(_LISTENING[1], bytes(_MOST_FORKED))
+
+
+def _await_listening_master() -> None:
+    give_up_at = time.monotonic() + FORKED_WORKERS_WAIT_S
+    while not select.select([_LISTENING[0]], [], [], 0.5)[0]:
+        if has_lost_its_parent() or time.monotonic() > give_up_at:
+            sys.exit(1)
+    os.read(_LISTENING[0], 1)
 
 
 def _connect_to_master(self: WorkerRunner) -> None:
     """As Locust's, but that it says at once that there is no master."""
     where = f"{self.master_host}:{self.master_port}"
+    if is_forked():
+        _await_listening_master()
     for attempt in range(1, runners.CONNECT_RETRY_COUNT + 2):
         self.client.send(Message("client_ready", locust_version, self.client_id))
         try:
