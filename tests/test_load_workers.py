@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import msgpack  # type: ignore[import-untyped]
 import psutil
 import pytest
@@ -162,7 +163,7 @@ def test_a_worker_that_quits_while_users_are_spawned_leaves_the_window_to_the_ot
     with LocustProcess(tmp_path, "--host", service.url, "-u", "6", "-r", "2", "--processes", "2") as locust:
         wait_until(lambda: answered(service.url) > 0, "the first users are there")
         os.kill(locust.workers()[0], signal.SIGINT)
-        locust.wait_for_output("All users spawned")
+        wait_until(lambda: httpx.get(f"{service.url}/health").json()["clients"] == 6, "all users are the other one's")
         before = answered(service.url)
         wait_until(lambda: answered(service.url) > before + 300, "the load runs")
         locust.interrupt()

@@ -127,6 +127,9 @@ def _install(environment: Environment, runner: Runner, **_: Any) -> None:
         _take_part(environment, runner)
     finally:
         _installed.set()
+        # Timers count from when gevent's loop last looked at the clock, which was before everything was imported: the
+        # --run-time that Locust sets next would be shorter by as much, or over at once.
+        gevent.get_hub().loop.update_now()
 
 
 def _take_part(environment: Environment, runner: Runner) -> None:
