@@ -191,6 +191,8 @@ def test_a_worker_that_joins_before_it_is_initialised_takes_part(
             before = answered(service.url)
             wait_until(lambda: _sessions_of(second, service) == 2, "it has half of the users")
             wait_until(lambda: answered(service.url) > before + 100, "the load goes on")
+            first.interrupt()
+            wait_until(lambda: _sessions_of(second, service) == 4, "it has those of the first worker, too")
             owner.interrupt()
             assert [locust.wait() for locust in (owner, first, second)] == [0, 0, 0]
     result = owner.result()

@@ -15,7 +15,7 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
@@ -25,6 +25,7 @@ import zmq.green as zmq
 from locust import __version__ as locust_version
 from locust import runners
 from locust.argument_parser import get_parser
+from locust.dispatch import UsersDispatcher
 from locust.exception import RPCError, RPCReceiveError
 from locust.rpc import Message, zmqrpc
 from locust.runners import MasterRunner, WorkerRunner
@@ -73,6 +74,7 @@ def install() -> None:
         (zmqrpc.Client, "recv", _recv),
         (MasterRunner, "__init__", _init_master),
         (WorkerRunner, "connect_to_master", _connect_to_master),
+        (UsersDispatcher, "_dispatcher", _dispatcher),
     )
     for owner, name, replacement in replaced:
         setattr(owner, name, replacement)
@@ -221,6 +223,20 @@ _locusts_init_socket: Callable[..., None] = zmqrpc.BaseSocket.__init__
 _locusts_recv_from_client: Callable[..., tuple[str, Message]] = zmqrpc.Server.recv_from_client
 _locusts_recv: Callable[..., Message] = zmqrpc.Client.recv
 _locusts_init_master: Callable[..., None] = MasterRunner.__init__
+
+
+_locusts_dispatcher: Callable[..., Iterator[Any]] = UsersDispatcher._dispatcher
+
+
+def _dispatcher(self: UsersDispatcher) -> Iterator[Any]:
+    """As Locust's, which takes the dispatch for unfinished for ever after a worker has joined.
+
+    The users of a worker that quits after that would be nobody's.
+    """
+    try:
+        yield from _locusts_dispatcher(self)
+    finally:
+        self._dispatch_in_progress = False
 
 
 def _init_socket(self: zmqrpc.BaseSocket, *arguments: Any) -> None:
