@@ -56,7 +56,7 @@ class LocustProcess:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self.process.poll() is None:
+        if self.process.poll() is None or self._group_exists():  # a worker that was stopped outlives its master
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
         if kind is not None:

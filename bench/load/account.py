@@ -16,7 +16,7 @@ from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, NonNegativeInt
 
 from bench.load.exceptions import KindCounts, Raised
 from bench.load.recording import (
@@ -76,8 +76,8 @@ class OperationReport(BaseModel):
     timeouts: int
     errors: dict[str, int]
     """The most frequent."""
-    other_errors: int
-    other_error_texts: int
+    other_errors: int = 0
+    other_error_texts: int = 0
     unfinished: int
     late: int
     error_replies: int = 0
@@ -162,12 +162,16 @@ class Report(BaseModel):
     """Why the figures are wrong."""
     operations: list[OperationReport]
     seconds: list[SecondReport]
-    exceptions: dict[str, int]
+    exceptions: dict[str, int] = {}
     """The most frequent that users' own code raised."""
-    other_exceptions: int
-    other_exception_texts: int
-    cut_off: str | None
+    other_exceptions: int = 0
+    other_exception_texts: int = 0
+    cut_off: str | None = None
     """Why sessions did not end, where they did not."""
+    began: NonNegativeInt = 0
+    """How many users have begun in this process."""
+    arrivals: NonNegativeInt = 0
+    """How many arrivals of the schedule have ended, well or not, or were dropped."""
 
 
 class _Operation:
@@ -226,6 +230,7 @@ class Account:
         self.started_ns = started_ns
         self.window_start_ns: int | None = None
         self.window_end_ns: int | None = None
+        self._arrivals = 0
         self._apart = apart
         self._operations: dict[tuple[str, str], _Operation] = {}
         """By name and, where only the task is known, its key."""
@@ -258,6 +263,7 @@ class Account:
         for reason, times_ns in batch.dropped.items():
             dropped = np.frombuffer(times_ns, dtype=np.int64)
             operation.dropped[reason] += len(dropped)
+            self._arrivals += len(dropped) if self.is_open else 0
             operation.window_dropped += int(np.count_nonzero(self._in_window(dropped)))
             for second, number in self._per_second(dropped):
                 self._second(second).dropped += number
@@ -322,6 +328,7 @@ class Account:
         wanted = scheduled != UNSCHEDULED
         if not wanted.all():
             sent, scheduled, waited = sent[wanted], scheduled[wanted], waited[wanted]
+        self._arrivals += len(sent)
         lateness = sent - scheduled - waited
         sent_in = (sent - self.started_ns) // NS_PER_S
         for second, _ in _numbers(sent_in):
@@ -393,6 +400,7 @@ class Account:
         forced: bool = False,
         cut_off: str | None = None,
         invalid_reason: str | None = None,
+        began: int = 0,
     ) -> Report:
         """The account so far. `unfinished` are the emissions, by operation, that nobody knows the end of (yet).
 
@@ -421,6 +429,8 @@ class Account:
             other_exceptions=other_exceptions,
             other_exception_texts=other_exception_texts,
             cut_off=cut_off,
+            began=began,
+            arrivals=self._arrivals,
         )
 
     def _operation_report(

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from bench.load.account import NS_PER_S, OperationReport, Report, SecondReport
+from bench.load.account import NS_PER_S, OperationReport, Report, SecondReport, StoredHistogram
 from bench.load.exceptions import OTHER_ERRORS, OTHER_EXCEPTIONS, KindCounts, with_rest
 from bench.load.recording import MOST_OPERATIONS, OTHER_OPERATIONS
 from bench.load.trust import generator, p99_us
@@ -52,6 +52,8 @@ class Merger:
 
     def __init__(self) -> None:
         self.processes: dict[str, Received] = {}
+        self.late: Collection[str] = ()
+        """The processes that were not there throughout: they joined, left or were lost. The window is the others'."""
 
     def receive(self, process: str, report: Report) -> None:
         """Take a report; it replaces the process's previous one, and so do its seconds."""
@@ -90,14 +92,58 @@ class Merger:
         counts = with_rest(*kinds.most_frequent(), OTHER_EXCEPTIONS)
         return tuple(TaskException(text=text, count=number) for text, number in counts.items())
 
-    def window(self, fallback_end_ns: int, warmup_s: float) -> Window:
-        """The steady window. Where a process never got into it, it is empty, at `fallback_end_ns` after the start."""
+    @property
+    def began(self) -> int:
+        """How many users have begun. One that moved from one process to another counts in both."""
+        return sum(received.report.began for received in self.processes.values())
+
+    def not_accounted(self, process: str, arrivals_ns: Sequence[int]) -> Sequence[int]:
+        """The last of the arrivals that were the process's: as many as there are more than its last report knows of."""
+        received = self.processes.get(process)
+        if received is None:
+            return arrivals_ns
+        unfinished = sum(operation.unfinished for operation in received.report.operations)
+        return arrivals_ns[received.report.arrivals + unfinished :]
+
+    def drop(self, process: str, operation: str, arrivals_ns: Sequence[int], reason: str) -> None:
+        """Count arrivals of a process, in nanoseconds since the run's start, that were dropped: of one operation."""
+        received = self.processes.setdefault(process, Received(_NOTHING_YET))
+        report = received.report
+        rows = {(row.name, row.task): row for row in report.operations}
+        row = rows.get((operation, "")) or _nothing_of(operation)
+        start_ns, end_ns = self._open_window()
+        in_window = sum(start_ns <= arrival_ns <= end_ns for arrival_ns in arrivals_ns)
+        because = Counter(row.dropped_because) + Counter({reason: len(arrivals_ns)})
+        rows[operation, ""] = row.model_copy(
+            update={
+                "dropped": row.dropped + len(arrivals_ns),
+                "dropped_because": dict(because),
+                "window_dropped": row.window_dropped + in_window,
+            }
+        )
+        received.report = report.model_copy(update={"operations": list(rows.values())})
+        for number, dropped in Counter(arrival_ns // NS_PER_S for arrival_ns in arrivals_ns).items():
+            second = received.seconds.get(number) or _nothing_in(number)
+            received.seconds[number] = second.model_copy(update={"dropped": second.dropped + dropped})
+
+    def _open_window(self) -> tuple[float, float]:
         reports = [received.report for received in self.processes.values()]
-        starts = [report.window_start_ns for report in reports]
-        ends = [report.window_end_ns if report.window_end_ns is not None else fallback_end_ns for report in reports]
-        if not reports or None in starts:
+        starts = [report.window_start_ns for report in reports if report.window_start_ns is not None]
+        ends = [report.window_end_ns for report in reports if report.window_end_ns is not None]
+        return min(starts, default=math.inf), max(ends, default=math.inf)
+
+    def window(self, fallback_end_ns: int, warmup_s: float) -> Window:
+        """The steady window. Where a process never got into it, it is empty, at `fallback_end_ns` after the start.
+
+        A process that never had a user has no part in it, and a late one does not hold up its start.
+        """
+        start_ns = self._window_start_ns()
+        if start_ns is None:
             return Window(start_s=fallback_end_ns / NS_PER_S, end_s=fallback_end_ns / NS_PER_S, warmup_s=0.0)
-        start_ns = max(start for start in starts if start is not None)
+        reports = [
+            received.report for received in self.processes.values() if received.report.window_start_ns is not None
+        ]
+        ends = [report.window_end_ns if report.window_end_ns is not None else fallback_end_ns for report in reports]
         return Window(start_s=start_ns / NS_PER_S, end_s=max(start_ns, *ends) / NS_PER_S, warmup_s=warmup_s)
 
     def operations(self, timeout_us: float, apart: str) -> tuple[Operation, ...]:
@@ -107,13 +153,27 @@ class Merger:
         """
         parts: Parts = {}
         operation_of = self._operation_of()
-        for received in self.processes.values():
-            for part in received.report.operations:
-                parts.setdefault(operation_of(received.report, part), []).append((received.report, part))
+        common_start_ns = self._window_start_ns()
+        for process, received in self.processes.items():
+            report = received.report
+            if process in self.late and common_start_ns is not None and (report.window_start_ns or 0) > common_start_ns:
+                # It has taken work over: its rate is over all of the window, in which others had the work before it.
+                report = report.model_copy(update={"window_start_ns": common_start_ns})
+            for part in report.operations:
+                parts.setdefault(operation_of(report, part), []).append((report, part))
         parts = _most_frequent(parts, apart)
         names = sorted(parts, key=lambda name: (name != apart, name))
         end_ns = max((received.report.window_end_ns or 0 for received in self.processes.values()), default=0)
         return tuple(_operation(name, parts[name], timeout_us, end_ns, apart=name == apart) for name in names)
+
+    def names(self) -> set[str]:
+        """The operations that have rows, the one that connects included."""
+        operation_of = self._operation_of()
+        return {
+            operation_of(received.report, part)
+            for received in self.processes.values()
+            for part in received.report.operations
+        }
 
     def _operation_of(self) -> Callable[[Report, OperationReport], str]:
         """The rule that says to which row a part belongs."""
@@ -146,6 +206,21 @@ class Merger:
             for name, operations in found.items()
             if name not in names and len(operations) == 1 and operations != {name}
         }
+
+    def _window_start_ns(self) -> int | None:
+        """When the last process's window has begun; None where that of a process with users has not."""
+        reports = {
+            process: received.report
+            for process, received in self.processes.items()
+            if received.report.window_start_ns is not None or received.report.began
+        }
+        punctual = [report for process, report in reports.items() if process not in self.late]
+        starts = [report.window_start_ns for report in punctual]
+        if not starts:
+            starts = [report.window_start_ns for report in reports.values() if report.window_start_ns is not None]
+        if not starts or None in starts:
+            return None
+        return max(start for start in starts if start is not None)
 
     def timeline(self, server_cpu_share: Mapping[int, float]) -> tuple[Second, ...]:
         """The run second by second, from 0 to the last in which anything was noted."""
@@ -203,6 +278,56 @@ def _most_frequent(parts: Parts, apart: str) -> Parts:
     kept = {name: parts[name] for name in named[:MOST_OPERATIONS]}
     kept[OTHER_OPERATIONS] = [part for name in named[MOST_OPERATIONS:] for part in parts[name]]
     return kept
+
+
+_NOTHING_YET = Report(
+    final=False,
+    forced=False,
+    window_start_ns=None,
+    window_end_ns=None,
+    window_cpu_ns=None,
+    is_open=True,
+    operations=[],
+    seconds=[],
+)
+
+
+def _nothing_of(operation: str) -> OperationReport:
+    nothing = StoredHistogram.of(Histogram())
+    return OperationReport(
+        name=operation,
+        ok=0,
+        timeouts=0,
+        errors={},
+        unfinished=0,
+        late=0,
+        window_ok=0,
+        window_failed=0,
+        dropped=0,
+        window_dropped=0,
+        service=nothing,
+        response=nothing,
+        breakdown=[],
+    )
+
+
+def _nothing_in(second: int) -> SecondReport:
+    nothing = StoredHistogram.of(Histogram())
+    return SecondReport(
+        second=second,
+        users=0,
+        sent=0,
+        ok=0,
+        failed=0,
+        dropped=0,
+        failed_of_intended=0,
+        cpu_share=None,
+        standstill_ns=0,
+        send_lateness=nothing,
+        loop_lag=nothing,
+        queueing=nothing,
+        operations=[],
+    )
 
 
 def _operation(

@@ -262,6 +262,7 @@ class LoadProcess:
             forced=self._forced,
             cut_off=self._cut_off,
             invalid_reason=self._invalid_reason,
+            began=self._joined,
         )
 
     @property

@@ -25,24 +25,42 @@ import signal
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from time import perf_counter_ns
 from typing import Any, cast
+from weakref import WeakKeyDictionary
 
 import gevent
+from gevent.event import Event
 from locust import User, events
 from locust.env import Environment
 from locust.rpc import Message
-from locust.runners import MasterRunner, Runner, WorkerRunner
+from locust.runners import STATE_SPAWNING, MasterRunner, Runner, WorkerRunner
 from rich.console import Console
 
+from bench.load import locust_guard
 from bench.load.account import NS_PER_S
 from bench.load.asked_users import AskedUsers
 from bench.load.exceptions import cut
 from bench.load.hosts import hide_hosts
 from bench.load.locust_statistics import bound_errors, rename
 from bench.load.merge import Merger
+from bench.load.messages import (
+    DRAIN,
+    GO,
+    HELLO,
+    READY,
+    REPORT,
+    Drain,
+    Go,
+    MessageError,
+    Ready,
+    Version,
+    own_version,
+    read,
+    shown,
+)
 from bench.load.options import (
     DEFAULT_APP,
     MisuseError,
@@ -63,33 +81,71 @@ from bench.load.recording import CONNECT
 from bench.load.service import Service, machine_identity, pin_generator
 from bench.load.tasks import tasks_that_do_not_await
 from bench.load.user import SocketIOUser
-from bench.load.workers import DRAIN, GO, GO_NOTICE_NS, READY, REPORT, Workers, own_clock_ns
+from bench.load.workers import GO_NOTICE_NS, Workers, own_clock_ns
 from bench.report.load_table import load_table
 from bench.results.environment import commit_info, machine_info, packages, service_directory
 from bench.results.model import LoadResult, Scenario
 from bench.results.store import ResultError, Store
 from bench.server import ServerError
-from bench.timing.arrivals import Share
+from bench.timing.arrivals import Share, schedule
 
 logger = logging.getLogger(__name__)
+
+locust_guard.install()
 
 _REPORT_INTERVAL_S = 1.0
 _USAGE_INTERVAL_S = 0.2
 _ASKED_USERS_INTERVAL_S = 0.1
 _WORKERS_READY_TIMEOUT_S = 5.0
 _KINDS_IN_A_LINE = 3
+_INIT_TIMEOUT_S = 60.0
+_MASTER_SILENCE_S, _IDLE_MASTER_SILENCE_S = 15, 60
+"""How long a worker goes on without a sign of its master: while it has users, and else (as Locust)."""
+_MOST_ARRIVALS_COUNTED = 3_000_000
+"""How many arrivals of lost workers are drawn again at most, which takes a few seconds."""
+_LAST_WORKER_S = 2.0
+"""How long after a test that has lost all of its workers the master ends: Locust's own end of it comes first."""
+_LOST = "its worker was lost"
 _AFTER_LAST_STAGE_NS = 10_000_000
 """How long after the last stage the test is ended: workers' clocks are not quite the master's."""
+
+
+_installed = Event()
+_worker_runs: WeakKeyDictionary[Environment, WorkerRun] = WeakKeyDictionary()
+
+
+@events.test_start.add_listener
+def _await_installation(environment: Environment, **_: Any) -> None:
+    """Hold up a test that the master starts before this worker's initialisation has come to `_install`.
+
+    The master has a worker that joins a running test spawn users at once. Nobody would have begun the test then.
+    """
+    if _installed.is_set() or not getattr(environment.parsed_options, "worker", False):
+        return
+    _installed.wait(_INIT_TIMEOUT_S)
+    run = _worker_runs.get(environment)
+    if run is not None:  # Locust fires an event for those alone who listened when it began to
+        run.on_test_start()
 
 
 @events.init.add_listener
 def _install(environment: Environment, runner: Runner, **_: Any) -> None:
     """Take part in this Locust process, if there are Socket.IO users in it."""
+    try:
+        _take_part(environment, runner)
+    finally:
+        _installed.set()
+        # Timers count from when gevent's loop last looked at the clock, which was before everything was imported: the
+        # --run-time that Locust sets next would be shorter by as much, or over at once.
+        gevent.get_hub().loop.update_now()
+
+
+def _take_part(environment: Environment, runner: Runner) -> None:
     if not any(issubclass(user_class, SocketIOUser) for user_class in environment.user_classes):
         return
     try:
         if isinstance(runner, WorkerRunner):
-            WorkerRun(environment, runner)
+            _worker_runs[environment] = WorkerRun(environment, runner)
         else:
             OwnerRun(environment, runner)
     except MisuseError as error:
@@ -219,12 +275,55 @@ class WorkerRun(_Run):
         with contextlib.suppress(MisuseError):  # the master says so
             hide_hosts(environment, _all_socket_io_users(environment))
         self._runner = runner
+        locust_guard.guard_worker(runner)
+        runner.register_message(HELLO, self._on_hello)
         runner.register_message(DRAIN, self._on_drain, concurrent=True)
         runner.register_message(GO, self._on_go)
         self._reporting: gevent.Greenlet | None = None
         self.process.changed = self._tell_whether_there_are_users
+        self._say_hello()
+        gevent.spawn(self._watch_master)
+
+    def _say_hello(self) -> None:
+        self._runner.send_message(HELLO, own_version().model_dump())
+
+    def _on_hello(self, msg: Message, **_: Any) -> None:
+        try:
+            masters = read(Version, msg.data)
+        except MessageError as error:
+            logger.error("the master does not say which version it is: %s", error)
+            return
+        if masters != own_version():
+            self._leave(f"this worker is version {own_version()}, and its master is version {masters}")
+
+    def _watch_master(self) -> None:
+        """Leave where the master has gone: its workers would go on loading a service that nobody looks at.
+
+        Silence is counted in turns of our own, so that a process that was stopped does not blame its master.
+        """
+        silent_s, heard = 0, None
+        while not self._quitting:
+            gevent.sleep(1.0)
+            silent_s = silent_s + 1 if self._runner.last_heartbeat_timestamp == heard else 0
+            heard = self._runner.last_heartbeat_timestamp
+            if locust_guard.has_lost_its_parent():
+                self._leave("the master of this worker has ended: so does the worker")
+                return
+            if silent_s >= (_MASTER_SILENCE_S if self.active else _IDLE_MASTER_SILENCE_S):
+                self._leave(f"the master of this worker has been silent for {silent_s} s: the worker ends")
+                return
+
+    def _leave(self, reason: str) -> None:
+        logger.error("%s", reason)
+        self.environment.process_exit_code = 1
+        gevent.spawn(self._runner.quit)
+
+    def on_test_start(self) -> None:
+        """Begin a test that Locust has started already."""
+        self._on_test_start()
 
     def _on_test_start(self, **_: Any) -> None:
+        self._say_hello()
         options = self.options
         if getattr(options, "service_machine", None) not in (None, machine_identity()):
             logger.error(
@@ -254,12 +353,17 @@ class WorkerRun(_Run):
             self._tell_whether_there_are_users(True)
 
     def _tell_whether_there_are_users(self, there_are: bool) -> None:
-        self._runner.send_message(READY, {"users": there_are})
+        self._runner.send_message(READY, Ready(users=there_are).model_dump())
 
     def _on_go(self, msg: Message, **_: Any) -> None:
-        go = msg.data
-        start_ns = own_clock_ns(go["start_unix_ns"])
-        self.process.go(start_ns, Share(go["index"], go["count"]), start_ns + go["since_start_ns"])
+        try:
+            go = read(Go, msg.data)
+            share = Share(go.index, go.count)
+        except (MessageError, ValueError) as error:
+            logger.error("the master's message to go cannot be read: %s", error)
+            return
+        start_ns = own_clock_ns(go.start_unix_ns)
+        self.process.go(start_ns, share, start_ns + go.since_start_ns)
 
     def _report_regularly(self) -> None:
         while True:
@@ -271,7 +375,10 @@ class WorkerRun(_Run):
         self._runner.send_message(REPORT, self.process.report(final).model_dump())
 
     def _on_drain(self, msg: Message, **_: Any) -> None:
-        self.end(force=bool(msg.data and msg.data["force"]))
+        try:
+            self.end(force=read(Drain, msg.data).force)
+        except MessageError as error:
+            logger.error("the master's message to drain cannot be read: %s", error)
 
     def _on_quitting(self, **_: Any) -> None:
         # Ctrl-C reaches master and workers alike: that the master has asked us to drain already is no reason to hurry.
@@ -309,7 +416,7 @@ class OwnerRun(_Run):
         self._started_ns = perf_counter_ns()
         self._stopped_ns: int | None = None
         self._merger = Merger()
-        self._workers = Workers(runner, self._share_out, self._on_invalid) if isinstance(runner, MasterRunner) else None
+        self._workers = self._workers_of(runner)
         self._service: Service | None = None
         self._watching: gevent.Greenlet | None = None
         self._asked_users = AskedUsers(())
@@ -320,6 +427,12 @@ class OwnerRun(_Run):
         self.process.invalid = self._on_invalid
         self._last_stage: gevent.Greenlet | None = None
         environment.events.worker_report.add_listener(self._on_worker_report)
+        self._has_begun = False
+        """Whether there has been a test."""
+        self._was_spawning = False
+        """Whether users were still being spawned when the test was stopped."""
+        self._lacks: list[str] = []
+        """Why the result is partial."""
         self._asked = Namespace()
         """The options as they were when the test started: the web page's form may bring others meanwhile."""
         _leave_out_unnamed(environment)
@@ -331,6 +444,41 @@ class OwnerRun(_Run):
         hosts = [user_class.host for user_class in environment.user_classes if issubclass(user_class, SocketIOUser)]
         if not environment.host and not all(hosts):
             self._start_service()
+
+    # ------------------------------------------------------------------ its workers
+
+    def _workers_of(self, runner: Runner) -> Workers | None:
+        if not isinstance(runner, MasterRunner):
+            return None
+        locust_guard.guard_master(runner)
+        if getattr(self.options, "processes", None):
+            # Those that die before they have connected would be waited for without end.
+            self.options.expect_workers_max_wait = (
+                self.options.expect_workers_max_wait or locust_guard.FORKED_WORKERS_WAIT_S
+            )
+            locust_guard.end_forked_workers_at_exit()
+        return Workers(runner, self._share_out, self._on_refusal, self._on_invalid)
+
+    def _on_interrupt(self) -> None:
+        if self._workers is not None and not self._has_begun and getattr(self.options, "headless", False):
+            # Locust would print a traceback, and leave the workers that are there behind.
+            logger.error("interrupted before the test began: there were %d workers", self._workers.number)
+            gevent.spawn(self._leave, 130)
+        else:
+            super()._on_interrupt()
+
+    def _on_refusal(self) -> None:
+        if getattr(self.options, "headless", False):  # else whoever is at the web page decides
+            gevent.spawn(self._leave, 2)
+
+    def _leave(self, code: int) -> None:
+        """Have the process and its workers end before any test has begun."""
+        if self._workers is None or self._has_begun:
+            return
+        self._has_begun = True  # or is never to begin
+        self._workers.send_all_away()
+        gevent.sleep(0.2)
+        gevent.get_hub().handle_system_error(SystemExit, SystemExit(code))
 
     # ------------------------------------------------------------------ the service
 
@@ -397,6 +545,7 @@ class OwnerRun(_Run):
         is_open(options, users)
 
     def _on_test_start(self, **_: Any) -> None:
+        self._has_begun = True
         try:
             self._check(self.options)
         except MisuseError as error:  # of users that were picked on the web page
@@ -498,6 +647,7 @@ class OwnerRun(_Run):
         """Return when every process has drained and reported, or will not, and the result is written and shown."""
         self._stopped_ns = perf_counter_ns()
         self._note_asked_users_now()
+        self._was_spawning = self._runner.state == STATE_SPAWNING
         if self._last_stage is not None:
             self._last_stage.kill()
         logger.info("Stopping: replies in flight are still awaited, Ctrl-C cuts that short")
@@ -507,10 +657,71 @@ class OwnerRun(_Run):
         else:
             self.process.drain(self.environment.stop_timeout)
             self._merger.receive("local", self.process.report(final=True))
+        self._lacks = self._what_is_lacking()
         self._finish()
         if self._workers is not None:
             self._workers.end()
+            if not self._workers.number and getattr(self.options, "headless", False):
+                # Locust's master stops the test where its last worker goes missing, and then waits for nobody.
+                gevent.spawn_later(_LAST_WORKER_S, self._runner.quit)
         self.active = False
+
+    def _what_is_lacking(self) -> list[str]:
+        """Why the result is partial: workers that are lost, and their arrivals; users that never were."""
+        lacks = []
+        if self._workers is not None:
+            missing = self._workers.missing()
+            self._merger.late = self._workers.not_throughout()
+            if missing:
+                lacks.append(f"no final report from {', '.join(map(shown, missing))}")
+            lacks += [
+                f"worker {shown(worker)} stood still for some seconds: nothing came of its users then, and where others"
+                " had its share meanwhile it was sent twice"
+                for worker in self._workers.came_back()
+            ]
+            lacks += self._workers.refusals()
+            lacks += [text for worker in missing if (text := self._drop_arrivals_of(worker))]
+        return [*lacks, *self._merger.cut_off, *self._users_lacking()]
+
+    def _drop_arrivals_of(self, worker: str) -> str | None:
+        """Count as dropped those arrivals of a lost worker that are in no account; else why they cannot be counted."""
+        profile = profile_of(self._asked)
+        if self._workers is None or profile is None or self._go_ns is None:
+            return None
+        reports = [received.report for received in self._merger.processes.values() if received.report.final]
+        stopped_ns = max(
+            (report.window_end_ns for report in reports if report.window_end_ns is not None),
+            default=(self._stopped_ns or perf_counter_ns()) - self._started_ns,
+        )
+        go_ns = self._go_ns - self._started_ns
+        if profile.expected((stopped_ns - go_ns) / NS_PER_S) > _MOST_ARRIVALS_COUNTED:
+            return "too many arrivals to count those of its share that were neither sent nor dropped"
+
+        def arrivals(share: Share) -> Iterator[int]:
+            return schedule(profile, shape_of(self._asked), share, self.options.seed)
+
+        its_arrivals_ns = [go_ns + at_ns for at_ns in self._workers.arrivals_of(worker, arrivals, stopped_ns - go_ns)]
+        lost_ns = self._merger.not_accounted(worker, its_arrivals_ns)
+        if not lost_ns:
+            return None
+        names = self._merger.names() - {CONNECT}
+        if len(names) != 1:
+            return f"{len(lost_ns)} arrivals of its share are in no row, for it is not known of which they were"
+        self._merger.drop(worker, names.pop(), lost_ns, _LOST)
+        return f"{len(lost_ns)} arrivals of its share were lost with it, and count as dropped"
+
+    def _users_lacking(self) -> list[str]:
+        """In which way there were fewer users than were asked for."""
+        classes = {user_class.__name__ for user_class in _socket_io_users(self.environment)}
+        began = self._merger.began
+        if not self._was_spawning:
+            counts = self._runner.target_user_classes_count
+            asked = sum(number for name, number in counts.items() if name in classes)
+        elif len(classes) == len(self.environment.user_classes):
+            asked = self._runner.target_user_count
+        else:
+            return ["the run ended before all users were spawned"]
+        return [f"only {began} of {asked} users ever began"] if began < asked else []
 
     def _force(self) -> None:
         if self._workers is not None:
@@ -564,7 +775,6 @@ class OwnerRun(_Run):
         service = self._own_service
         users = _socket_io_users(environment)
         app = getattr(options, "app", DEFAULT_APP)
-        missing = [] if self._workers is None else self._workers.missing()
         timeline = merger.timeline({} if service is None else service.shares(self._started_ns))
         profile = profile_of(options)
         return LoadResult(
@@ -595,11 +805,8 @@ class OwnerRun(_Run):
             operations=merger.operations(max(user_class.reply_timeout for user_class in users) * 1e6, CONNECT),
             timeline=timeline,
             stages=() if profile is None else merger.stages(profile, self._go_s, window.end_s, timeline),
-            partial=bool(missing or merger.cut_off),
-            partial_reason="; ".join(
-                [*([f"no final report from {', '.join(missing)}"] if missing else []), *merger.cut_off]
-            )
-            or None,
+            partial=bool(self._lacks),
+            partial_reason="; ".join(self._lacks) or None,
             forced=merger.forced,
             exceptions=merger.exceptions(),
             invalid_reason=merger.invalid_reason,
