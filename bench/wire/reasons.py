@@ -6,6 +6,8 @@ import errno
 import os
 import ssl
 
+from bench.descriptors import OUT_OF_FILES, file_limit_reason
+
 _MAX_LENGTH = 300
 
 # uvloop raises these without a number.
@@ -31,4 +33,6 @@ def os_reason(error: OSError) -> str:
     if isinstance(error, ssl.SSLError):  # its number is OpenSSL's
         return f"TLS failed: {one_line(error)}"
     number = error.errno or _NUMBERS.get(type(error), 0)
+    if number in OUT_OF_FILES:
+        return file_limit_reason(number)
     return os.strerror(number).lower() if number > 0 else one_line(error)
