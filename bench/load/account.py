@@ -116,6 +116,8 @@ class Report(BaseModel):
     is_open: bool
     operations: list[OperationReport]
     seconds: list[SecondReport]
+    troubles: list[str] = []
+    """What this process could not do, each in one line: its figures are not whole."""
 
 
 class _Operation:

@@ -59,6 +59,16 @@ class Merger:
         """Whether any process was ended by force."""
         return any(received.report.forced for received in self.processes.values())
 
+    @property
+    def is_open(self) -> bool:
+        """Whether any process had an open load."""
+        return any(received.report.is_open for received in self.processes.values())
+
+    @property
+    def troubles(self) -> list[str]:
+        """What the processes could not do, each thing once."""
+        return list(dict.fromkeys(text for received in self.processes.values() for text in received.report.troubles))
+
     def window(self, fallback_end_ns: int, warmup_s: float) -> Window:
         """The steady window. Where a process never got into it, it is empty, at `fallback_end_ns` after the start."""
         reports = [received.report for received in self.processes.values()]
@@ -69,10 +79,10 @@ class Merger:
         start_ns = max(start for start in starts if start is not None)
         return Window(start_s=start_ns / NS_PER_S, end_s=max(start_ns, *ends) / NS_PER_S, warmup_s=warmup_s)
 
-    def operations(self, timeout_us: float, apart: str) -> tuple[Operation, ...]:
+    def operations(self, timeout_us: float, apart: str, counts_only: bool = False) -> tuple[Operation, ...]:
         """A row for each operation; `apart`, which connects, comes first and has no throughput.
 
-        `timeout_us` is how long replies were awaited.
+        `timeout_us` is how long replies were awaited. `counts_only` leaves out all times, which may be damaged.
         """
         parts: dict[str, list[tuple[Report, OperationReport]]] = {}
         for received in self.processes.values():
@@ -80,6 +90,8 @@ class Merger:
                 parts.setdefault(operation.name, []).append((received.report, operation))
         names = sorted(parts, key=lambda name: (name != apart, name))
         end_ns = max((received.report.window_end_ns or 0 for received in self.processes.values()), default=0)
+        if counts_only:
+            return tuple(_counts(name, [part for _, part in parts[name]]) for name in names)
         return tuple(_operation(name, parts[name], timeout_us, end_ns, apart=name == apart) for name in names)
 
     def timeline(self, server_cpu_share: Mapping[int, float]) -> tuple[Second, ...]:
@@ -176,6 +188,26 @@ def _operation(
         service_histogram=service.encode() if service.count else None,
         response_histogram=response.encode() if response.count else None,
         breakdown=tuple(_leg(name, leg) for name, leg in zip(LEGS, legs, strict=True)) if legs[0].count else (),
+    )
+
+
+def _counts(name: str, parts: Sequence[OperationReport]) -> Operation:
+    errors: Counter[str] = Counter()
+    for part in parts:
+        errors.update(part.errors)
+    ok, timeouts = sum(part.ok for part in parts), sum(part.timeouts for part in parts)
+    unfinished, dropped = sum(part.unfinished for part in parts), sum(part.dropped for part in parts)
+    sent = ok + timeouts + sum(errors.values()) + unfinished
+    return Operation(
+        name=name,
+        scheduled=sent + dropped,
+        dropped=dropped,
+        sent=sent,
+        ok=ok,
+        timeouts=timeouts,
+        errors=dict(errors.most_common()),
+        unfinished=unfinished,
+        late=sum(part.late for part in parts),
     )
 
 

@@ -27,6 +27,7 @@ from bench.load.engine import Engine, LoopError
 from bench.load.locust_statistics import log_batch
 from bench.load.pacing import WHOLE, Pacer, Pacing
 from bench.load.recording import CONNECT, Batch, Delays
+from bench.load.salvage import Troubles
 from bench.load.session import Refused, Session, SessionEnded, Shared, TaskRaised
 from bench.roundtrip import tokens
 from bench.timing.arrivals import Share
@@ -119,6 +120,8 @@ class LoadProcess:
         self._are_there = False
         self._has_users = False
         self._refused: set[Refused] = set()
+        self.troubles = Troubles()
+        """Of the present test: what could not be counted."""
         self._pacer = Pacer(Pacing())
         self._warmup_ns = 0
         self._window_cpu_started: tuple[int, int] | None = None
@@ -150,6 +153,7 @@ class LoadProcess:
         self._accepting, self._spawned, self._forced = True, False, False
         self._are_there = False
         self._refused = set()
+        self.troubles = Troubles()
         self._pacer, self._warmup_ns = Pacer(pacing), round(warmup_s * NS_PER_S)
         self._window_cpu_started = None
         self._window_cpu_ns = None
@@ -181,7 +185,8 @@ class LoadProcess:
         """
         self._accepting = False
         gc.set_threshold(*_GC_THRESHOLD)
-        self._note_use()
+        with self.troubles.during("noting users and CPU"):
+            self._note_use()
         self._end_sending()
         if stop_timeout_s:
             self._stop_sessions(graceful=True)
@@ -207,13 +212,15 @@ class LoadProcess:
         for session in list(self._members):
             if session.exchange is not None:
                 unfinished += session.exchange.in_flight_by_name()
-        return self.account.report(
+        report = self.account.report(
             unfinished=unfinished,
             late=Counter(self._shared.late),
             window_cpu_ns=self._window_cpu_ns,
             final=final,
             forced=self._forced,
         )
+        report.troubles.extend(self.troubles.reasons)
+        return report
 
     @property
     def users(self) -> int:
@@ -256,7 +263,17 @@ class LoadProcess:
     # ------------------------------------------------------------------ from the engine
 
     def turn(self) -> None:
-        """Take everything that the engine's thread has handed over."""
+        """Take everything that the engine's thread has handed over. What cannot be counted is noted as a trouble."""
+        while True:
+            try:
+                self._turn()
+            except Exception as error:
+                self.troubles.add("counting what the users did", error)
+                if self.engine.outbox:
+                    continue  # what failed is not in it any more
+            return
+
+    def _turn(self) -> None:
         outbox = self.engine.outbox
         while outbox:
             item = outbox.popleft()
@@ -302,7 +319,8 @@ class LoadProcess:
             self.engine.told.clear()
             self.turn()
             if self._accepting:
-                self._note_use()
+                with self.troubles.during("noting users and CPU"):
+                    self._note_use()
 
     def _note_use(self) -> None:
         """Users and CPU of the present second; its CPU is noted when the next one has begun, or nothing follows."""

@@ -14,6 +14,7 @@ import datetime as dt
 import errno
 import fcntl
 import fnmatch
+import functools
 import glob
 import json
 import os
@@ -46,6 +47,7 @@ class ResultError(Exception):
     """A result that cannot be stored, found or read. Its text is one line for the user."""
 
 
+@functools.cache
 def machine_id() -> str:
     """This machine's folder, as pytest-benchmark names it: system, implementation, Python, word size."""
     return str(get_machine_id())  # type: ignore[no-untyped-call]
