@@ -11,6 +11,7 @@ import io
 import os
 import sys
 import traceback
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
@@ -185,6 +186,7 @@ def ab(
     from bench.report.ab_markdown import ab_markdown
     from bench.report.ab_progress import AbProgress
     from bench.report.ab_table import ab_table
+    from bench.report.lines import print_stored
 
     planned = plan(
         app=service,
@@ -206,11 +208,18 @@ def ab(
         raise AbError(f"--markdown {markdown}: there is no such folder")
     with AbProgress(_Console(stderr=True)) as report:
         result = compare_revisions(planned, a, b, Path.cwd(), report)
-    path = Store(results).save(result)
-    ab_table(result, _Console(), path)
-    if markdown is not None:
-        _write("--markdown", markdown, ab_markdown(result).encode())
-    return _FAILED if result.slower else 0
+    console = _Console()
+
+    def write_markdown() -> None:
+        if markdown is not None:
+            _write("--markdown", markdown, ab_markdown(result).encode())
+
+    kept = _show_and_keep(
+        lambda: ab_table(result, console),
+        write_markdown,
+        lambda: print_stored(console, Store(results).save(result)),
+    )
+    return 0 if kept and not result.slower else _FAILED
 
 
 @app.command()
@@ -317,7 +326,7 @@ def accuracy(
     from bench.accuracy.measuring import AccuracyFailedError
     from bench.accuracy.scenarios import UnknownScenarioError
     from bench.accuracy.table import accuracy_table
-    from bench.report.lines import print_line
+    from bench.report.lines import print_line, print_stored
 
     if json_file is not None and not json_file.absolute().parent.is_dir():
         raise ResultError(f"--json {json_file}: there is no such folder")
@@ -335,9 +344,34 @@ def accuracy(
     except AccuracyFailedError as error:
         return _fail(str(error), _FAILED)
     console = _Console()
-    accuracy_table(result, console)  # before it is stored, which may fail
-    print_line(console, f"stored in {printable(str(stored(result, results, json_file)))}")
-    return 0 if result.inside else _FAILED
+    kept = _show_and_keep(
+        lambda: accuracy_table(result, console),
+        lambda: print_stored(console, stored(result, results, json_file)),
+    )
+    return 0 if kept and result.inside else _FAILED
+
+
+def _show_and_keep(show: Callable[[], None], *keep: Callable[[], None]) -> bool:
+    """Show what took minutes to measure, then keep it in each of these ways; return False if any of them failed.
+
+    Each is tried, whatever became of those before it: a full disk does not hide the figures, nor a closed pipe lose
+    them.
+    """
+    failures: list[ResultError] = []
+    with contextlib.ExitStack() as stack:
+        for store in reversed(keep):
+            stack.callback(_note_failure, store, failures)
+        show()
+    for failure in failures:
+        _fail(str(failure), _FAILED)
+    return not failures
+
+
+def _note_failure(store: Callable[[], None], failures: list[ResultError]) -> None:
+    try:
+        store()
+    except ResultError as error:
+        failures.append(error)
 
 
 def _write(option: str, path: Path, data: bytes) -> None:

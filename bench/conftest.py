@@ -12,13 +12,15 @@ import datetime as dt
 import os
 import socket
 import sys
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from pytest_benchmark.storage.file import FileStorage
 
+from bench.interrupts import Patient, take_interrupts
+from bench.latency import early  # noqa: F401  # first of those that import much
 from bench.latency.options import DEFAULT_APP, DEFAULT_REPLY_TIMEOUT, EFFORTS, OPTIONS, OptionError, Options, parse
 from bench.latency.storage import ResultStorage
 from bench.latency.summary import summary
@@ -33,6 +35,9 @@ _REACHING_TIMEOUT_S = 5.0
 _COMPLETE = pytest.StashKey[bool]()
 _COMMIT = pytest.StashKey[CommitInfo]()
 _NOT_STORED = pytest.StashKey[str]()
+_STORE = pytest.StashKey[Callable[[], None]]()
+"""Stores the session; nothing is left to store once it was called."""
+_FAILURE = pytest.StashKey[str]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -110,6 +115,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Store whole files only, by default under the name that `--benchmark-autosave` gives."""
+    take_interrupts(Patient())
     config = session.config
     benchmarks = _benchmarks(config)
     if isinstance(benchmarks.storage, FileStorage):
@@ -131,7 +137,7 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, object]:
-    """Before pytest-benchmark stores: keep it from storing what is no result."""
+    """Keep pytest-benchmark from storing what is no result, and from storing before it has shown the figures."""
     config = session.config
     benchmarks = _benchmarks(config)
     if not config.stash.get(_COMPLETE, False):
@@ -141,15 +147,40 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, obj
         config.stash[_NOT_STORED] = "Nothing was stored: every benchmark failed." if session.testsfailed else ""
     if _NOT_STORED in config.stash:
         benchmarks.save = benchmarks.autosave = benchmarks.json = None
-    result = yield
-    if getattr(benchmarks.storage, "failure", None):
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    config.stash[_STORE] = benchmarks.handle_saving
+    benchmarks.handle_saving = _nothing  # not before the figures are shown
+    try:
+        result = yield
+    finally:
+        failure = _store(config)
+        if failure:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
     return result
+
+
+def _nothing() -> None:
+    pass
+
+
+def _store(config: pytest.Config) -> str:
+    """Have pytest-benchmark store the session, once; return why it could not, or an empty text."""
+    benchmarks = _benchmarks(config)
+    store = config.stash.get(_STORE, _nothing)
+    config.stash[_STORE] = _nothing
+    try:
+        store()
+    except OSError as error:  # of --benchmark-json
+        config.stash[_FAILURE] = f"cannot store the result: {error.strerror or error}"
+        benchmarks.logger.error(config.stash[_FAILURE])
+        if benchmarks.json:
+            benchmarks.json = None  # it comes before our own storage, which may have room
+            store()
+    return config.stash.get(_FAILURE, "") or getattr(benchmarks.storage, "failure", None) or ""
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """After pytest-benchmark's table: what it does not show, and where nothing was stored, that."""
+    """After pytest-benchmark's table: what it does not show; then the result is stored, or said why it is not."""
     benchmarks = [
         LatencyBenchmark.model_validate(benchmark.as_dict(include_data=False))
         for benchmark in _benchmarks(config).benchmarks
@@ -159,6 +190,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.write_line(line)
     if reason := config.stash.get(_NOT_STORED, ""):
         terminalreporter.write_line(reason, red=True)
+    _store(config)
 
 
 def pytest_benchmark_generate_commit_info(config: pytest.Config) -> dict[str, Any]:

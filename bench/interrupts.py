@@ -1,14 +1,105 @@
-"""Signals that end a process, turned into what Python code can tidy up after."""
+"""Signals that end a process, turned into what Python code can tidy up after.
 
-import contextlib
+And Ctrl-C where Python's KeyboardInterrupt would only make a mess: while modules are imported, and when it comes twice.
+
+Imports nothing but a little of the standard library: entry points import it before anything that takes long.
+"""
+
+import os
 import signal
+import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
+
+HASTE_S = 1.0
+"""An interrupt that comes sooner after the first is the same: a key that is held, or two that were sent at once."""
 
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
+Handler = Callable[[int, FrameType | None], object]
 
-@contextlib.contextmanager
+
+@contextmanager
+def interrupts_end_the_process() -> Iterator[None]:
+    """Meanwhile Ctrl-C ends the process at once, without a word. For when nothing has begun that has to be ended."""
+    is_ours = take_interrupts(_end)
+    try:
+        yield
+    finally:
+        if is_ours:
+            give_interrupts_back()
+
+
+def take_interrupts(handler: Handler) -> bool:
+    """Have `handler` called on SIGINT; return false where somebody else has it, or ignores it as `nohup` does."""
+    if threading.current_thread() is not threading.main_thread():
+        return False
+    if signal.getsignal(signal.SIGINT) not in (signal.default_int_handler, _end, _leave):
+        return False
+    signal.signal(signal.SIGINT, handler)
+    return True
+
+
+def give_interrupts_back() -> None:
+    """Undo `take_interrupts`."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def interrupts_leave() -> bool:
+    """From now on Ctrl-C raises SystemExit, so that what was registered with `atexit` is done. Until it is taken."""
+    return take_interrupts(_leave)
+
+
+def is_starting() -> bool:
+    """Return true after `interrupts_leave` or `interrupts_end`, until somebody else takes SIGINT."""
+    return signal.getsignal(signal.SIGINT) in (_leave, _end)
+
+
+def interrupts_end() -> bool:
+    """From now on Ctrl-C ends the process at once. Until it is taken."""
+    return take_interrupts(_end)
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    os._exit(INTERRUPTED)
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(INTERRUPTED)
+
+
+class Patient:
+    """A handler of SIGINT: the first raises KeyboardInterrupt; a later one, unless it is hasty, ends the process.
+
+    What the first has begun to tidy up is not disturbed by a second that was sent with it.
+    """
+
+    def __init__(self) -> None:
+        self._first_s: float | None = None
+
+    def accepts(self) -> bool:
+        """Return true for the first interrupt, false for one that is to be ignored; a later one does not return."""
+        if self._first_s is None:
+            self._first_s = time.monotonic()
+            return True
+        if time.monotonic() - self._first_s < HASTE_S:
+            return False
+        print("interrupted again: ended at once", file=sys.stderr, flush=True)  # noqa: T201
+        os._exit(INTERRUPTED)
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        """Take a signal."""
+        if self.accepts():
+            raise KeyboardInterrupt
+
+
+@contextmanager
 def ended_by_signals() -> Iterator[None]:
     """Take SIGTERM and SIGHUP as Ctrl-C: CI cancels by the first, a terminal that closes by the second."""
 
@@ -24,7 +115,7 @@ def ended_by_signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-@contextlib.contextmanager
+@contextmanager
 def uninterrupted() -> Iterator[None]:
     """Ignore the signals that end a process meanwhile: for tidying up, which takes a moment."""
     if threading.current_thread() is not threading.main_thread():

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import IO, Any, Self
 
 import httpx
 import psutil
@@ -31,7 +31,15 @@ LIMIT_S = 60.0
 class LocustProcess:
     """`locust -f … <arguments>` in a session of its own, its results below `folder`. Ends with the `with` block."""
 
-    def __init__(self, folder: Path, *arguments: str, locustfile: Path = LOCUSTFILE, headless: bool = True) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *arguments: str,
+        locustfile: Path = LOCUSTFILE,
+        headless: bool = True,
+        directory: Path = ROOT,
+        stdout: IO[Any] | None = None,
+    ) -> None:
         self.folder = folder
         self._log = (folder / f"locust-{time.monotonic_ns()}.log").open("w+b")
         command = [str(LOCUST), "-f", str(locustfile), "--results", str(folder / "results"), *arguments]
@@ -42,10 +50,10 @@ class LocustProcess:
             command += ["--headless", "--only-summary"]
         self.process = subprocess.Popen(
             command,
-            cwd=ROOT,
+            cwd=directory,
             stdin=subprocess.DEVNULL,
-            stdout=self._log,
-            stderr=subprocess.STDOUT,
+            stdout=self._log if stdout is None else stdout,
+            stderr=self._log,
             start_new_session=True,
             env=os.environ | {"COLUMNS": "140"},
         )

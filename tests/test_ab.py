@@ -164,6 +164,18 @@ def test_the_stored_result_is_read_back_as_it_was_and_is_no_result_to_compare(
         load(path)
 
 
+def test_an_answer_that_cannot_be_stored_is_shown(repository: TestRepository, temporary: Path) -> None:
+    (temporary.parent / "results").write_text("a file where the folder should be")
+    markdown = temporary.parent / "comment.md"
+    arguments = ("quick", "WORKTREE", *OPTIONS, *SMALL, "--max-time", "2", "--markdown", markdown)
+    code, out, err = ran(repository, temporary, *arguments)
+    assert code == 1
+    assert "say-said" in out
+    assert "say-said" in markdown.read_text()
+    assert [line for line in err.splitlines() if line.startswith("bench: error: cannot store a result in ")]
+    assert "Traceback" not in err
+
+
 def test_uncommitted_changes_are_what_worktree_means(repository: TestRepository, tmp_path: Path) -> None:
     own = TestRepository(tmp_path / "own")
     own.write(

@@ -18,6 +18,7 @@ from hdrh.histogram import HdrHistogram
 from latency_results import latency_content, save_latency
 from test_accuracy import result_of
 
+from bench import __main__ as entry
 from bench.accuracy.model import Accuracy
 from bench.cli import main
 from bench.results.model import CommitInfo, Second, SecondTimes
@@ -57,8 +58,8 @@ def bench(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[i
 
 def test_it_is_installed_as_bench() -> None:
     (script,) = entry_points(group="console_scripts", name="bench")
-    assert script.value == "bench.cli:main"
-    assert script.load() is main
+    assert script.value == "bench.__main__:main"
+    assert script.load() is entry.main
 
 
 def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
@@ -382,6 +383,21 @@ class TestAsAProcess:
             (store.root / "load").chmod(0o755)
         assert (ended.returncode, ended.stdout) == (code, "")
         assert ended.stderr == said.format(root=store.root, machine=machine_id())
+
+    def test_ctrl_c_while_modules_are_imported_is_quiet(self, tmp_path: Path) -> None:
+        fifo = tmp_path / "importing"
+        os.mkfifo(fifo)
+        (tmp_path / "typer.py").write_text(f"open({str(fifo)!r}, 'rb').read()")
+        process = subprocess.Popen(
+            [sys.executable, "-m", "bench", "--help"],
+            env=os.environ | {"PYTHONPATH": str(tmp_path)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        with fifo.open("wb"):  # opens when the import reads
+            process.send_signal(signal.SIGINT)
+            assert process.communicate() == (b"", b"")
+        assert process.returncode == 130
 
     def test_it_does_not_import_locust(self) -> None:
         code = "import sys, bench.cli; print({'locust', 'gevent', 'pytest'} & sys.modules.keys())"

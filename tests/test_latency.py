@@ -397,6 +397,48 @@ def test_a_measuring_process_that_was_stopped_says_so(bench: Bench) -> None:
     assert benchmark["extra_info"]["interference"]["stops"] > 0
 
 
+def test_two_ctrl_c_in_haste_are_one(tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    environment = {"ANSWERS_MOMENT": "asked", "ANSWERS_MARK": str(mark)}
+    bench = Bench(tmp_path / "stored", directory=ANSWERS.parent, environment=environment)
+    options = ("--app", "answers:app", "--event", "ASK", "--payload", '{"id": 1}', "--benchmark-max-time=30")
+    with bench.start(*options, "-k", "process-uvloop") as running:
+        at(mark.exists)
+        for _ in range(3):
+            running.send_signal(signal.SIGINT)
+            time.sleep(0.02)
+        output, _ = running.communicate(timeout=LIMIT_S)
+    assert running.returncode == INTERRUPTED, output
+    assert "Traceback" not in output
+    assert bench.processes() == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGHUP, marks=pytest.mark.slow)])
+def test_a_signal_leaves_nothing_behind(tmp_path: Path, number: signal.Signals) -> None:
+    mark = tmp_path / "mark"
+    environment = {"ANSWERS_MOMENT": "asked", "ANSWERS_MARK": str(mark)}
+    bench = Bench(tmp_path / "stored", directory=ANSWERS.parent, environment=environment)
+    options = ("--app", "answers:app", "--event", "ASK", "--payload", '{"id": 1}', "--benchmark-max-time=30")
+    with bench.start(*options, "-k", "process-uvloop") as running:
+        at(mark.exists)
+        running.send_signal(number)
+        output, _ = running.communicate(timeout=LIMIT_S)
+    assert "Traceback" not in output
+    at(lambda: bench.processes() == [])
+    assert bench.stored() == []
+
+
+def test_figures_are_shown_where_they_cannot_be_stored(bench: Bench) -> None:
+    bench.folder.write_text("a file where the folder should be")
+    run = bench.run("-k", "event-websocket-fast-process-uvloop", "--benchmark-json=/dev/full")
+    assert run.returncode == 1
+    table, _, _ = run.stdout.rpartition("server processes")
+    assert "foo_bar[event-websocket-fast-process-uvloop]" in table
+    assert run.stderr.count("cannot store the result: No space left on device") == 1
+    assert run.stderr.count("cannot store a result in ") == 1
+    assert "Traceback" not in run.stdout + run.stderr
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

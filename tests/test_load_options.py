@@ -41,6 +41,14 @@ def service() -> Iterator[ServerProcess]:
             "--warmup 'soon' is no time: expected seconds, as in 5, 0.5s or 1m30s",
         ),
         (
+            ["OpenUser", "--warmup", "99999999999h"],
+            "--warmup '99999999999h' is too long: expected at most 1000000000 seconds",
+        ),
+        (
+            ["OpenUser", "--rate", "100:99999999999h"],
+            "a stage of 359999999996400 seconds: expected a duration of 0.000000001 to 1000000000 seconds",
+        ),
+        (
             ["OpenUser", "--rate", "100", "--max-in-flight", "0"],
             "--max-in-flight '0': expected a whole number from 1 on",
         ),

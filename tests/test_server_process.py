@@ -115,6 +115,15 @@ def test_it_is_pinned_to_the_core_that_it_was_given() -> None:
         assert psutil.Process(running.pid).cpu_affinity() == [core]
 
 
+def test_usage_of_a_process_that_has_ended_and_was_not_reaped() -> None:
+    ended = subprocess.Popen(["true"])
+    try:
+        wait_until(lambda: psutil.Process(ended.pid).status() == psutil.STATUS_ZOMBIE)
+        assert process._usage(ended.pid).rss_peak_bytes == 0
+    finally:
+        ended.wait()
+
+
 def test_usage_grows_with_the_work() -> None:
     with server() as running:
         before = running.usage()

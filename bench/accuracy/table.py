@@ -1,7 +1,6 @@
 """A check of our accuracy on a terminal. A result and a console in, text out."""
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 from rich.console import Console
 
@@ -18,8 +17,8 @@ _OF_THE_MOMENT = ("steal", "load", "throttled", "stopped", "swap")
 """Spoilers that one run has and the next one not; all others are the machine's or its use."""
 
 
-def accuracy_table(result: Accuracy, console: Console, path: Path | None = None) -> None:
-    """Print every row, then what may have spoilt them, who is left out and why, and where the result is, if it is."""
+def accuracy_table(result: Accuracy, console: Console) -> None:
+    """Print every row, then what may have spoilt them, and who is left out and why."""
     titles = list(result.peers)
     cells = [(*_HEADING, *titles, "may be spoilt by")]
     styles = ["bold"]
@@ -37,8 +36,6 @@ def accuracy_table(result: Accuracy, console: Console, path: Path | None = None)
     print_line(console, "")
     for remark, style in _remarks(result):
         print_line(console, printable(remark), style)
-    if path is not None:
-        print_line(console, f"stored in {path}")
 
 
 def _cells(row: Row) -> tuple[str, str, str, str, str]:

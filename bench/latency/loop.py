@@ -3,7 +3,7 @@
 By default Python raises KeyboardInterrupt wherever the program happens to be. Here that is mostly inside somebody
 else's task in the loop, where python-engineio and uvicorn swallow it (`except:`, `except BaseException`): a run would
 go on, or fail for another reason. So Ctrl-C cancels what was asked to run, and is raised where that was asked for. A
-second one is raised at once.
+second one is raised at once, unless what had SIGINT before knows better (see `Patient`).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Self, TypeVar
 
+from bench.interrupts import Patient
 from bench.results.stops import counted_stops
 
 T = TypeVar("T")
@@ -28,6 +29,8 @@ class OwnLoop:
         self.loop = loop
         self._running: asyncio.Task[Any] | None = None
         self._is_interrupted = False
+        self._patient: Patient | None = None
+        """Who had SIGINT before, where that says which interrupt counts."""
 
     @classmethod
     @contextmanager
@@ -39,6 +42,7 @@ class OwnLoop:
         with asyncio.Runner(loop_factory=factory) as runner, counted_stops():
             own = cls(runner.get_loop())
             before = signal.signal(signal.SIGINT, own._interrupt)
+            own._patient = before if isinstance(before, Patient) else None
             try:
                 yield own
             finally:
@@ -58,6 +62,8 @@ class OwnLoop:
                 raise KeyboardInterrupt
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
+        if self._patient is not None and not self._patient.accepts():
+            return
         if self._running is None or self._is_interrupted:
             raise KeyboardInterrupt
         self._is_interrupted = True

@@ -4,9 +4,11 @@ A locustfile imports from here what it is made of, which registers with Locust's
 import happens when a name is first asked for, so that the modules here that are pure can be had without locust.
 """
 
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 
+from bench.interrupts import interrupts_end_the_process, interrupts_leave
 from bench.timing.arrivals import arrivals
 
 if TYPE_CHECKING:
@@ -32,10 +34,13 @@ if TYPE_CHECKING:
 def __getattr__(name: str) -> Any:
     if name not in ("SocketIOUser", "task"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import locust
+    with interrupts_end_the_process():
+        import locust
 
-    import bench.load.run  # noqa: F401  # registers
-    from bench.load.user import SocketIOUser
+        import bench.load.run  # noqa: F401  # registers
+        from bench.load.user import SocketIOUser
 
+    if "locust.main" in sys.modules:  # the command: until it hands over to us, nothing in it expects Ctrl-C
+        interrupts_leave()
     globals().update(SocketIOUser=SocketIOUser, task=locust.task)
     return globals()[name]

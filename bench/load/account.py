@@ -172,6 +172,8 @@ class Report(BaseModel):
     """How many users have begun in this process."""
     arrivals: NonNegativeInt = 0
     """How many arrivals of the schedule have ended, well or not, or were dropped."""
+    troubles: list[str] = []
+    """What this process could not do, each in one line: its figures are not whole."""
 
 
 class _Operation:

@@ -82,6 +82,16 @@ class Merger:
         found = (received.report.cut_off for received in self.processes.values())
         return list(dict.fromkeys(reason for reason in found if reason))
 
+    @property
+    def is_open(self) -> bool:
+        """Whether any process had an open load."""
+        return any(received.report.is_open for received in self.processes.values())
+
+    @property
+    def troubles(self) -> list[str]:
+        """What the processes could not do, each thing once."""
+        return list(dict.fromkeys(text for received in self.processes.values() for text in received.report.troubles))
+
     def exceptions(self) -> tuple[TaskException, ...]:
         """What users' own code raised, the most frequent first and the rest together."""
         kinds = KindCounts()
@@ -146,10 +156,10 @@ class Merger:
         ends = [report.window_end_ns if report.window_end_ns is not None else fallback_end_ns for report in reports]
         return Window(start_s=start_ns / NS_PER_S, end_s=max(start_ns, *ends) / NS_PER_S, warmup_s=warmup_s)
 
-    def operations(self, timeout_us: float, apart: str) -> tuple[Operation, ...]:
+    def operations(self, timeout_us: float, apart: str, counts_only: bool = False) -> tuple[Operation, ...]:
         """A row for each operation; `apart`, which connects, comes first and has no throughput.
 
-        `timeout_us` is how long replies were awaited.
+        `timeout_us` is how long replies were awaited. `counts_only` leaves out all times, which may be damaged.
         """
         parts: Parts = {}
         operation_of = self._operation_of()
@@ -164,6 +174,8 @@ class Merger:
         parts = _most_frequent(parts, apart)
         names = sorted(parts, key=lambda name: (name != apart, name))
         end_ns = max((received.report.window_end_ns or 0 for received in self.processes.values()), default=0)
+        if counts_only:
+            return tuple(_counts(name, [part for _, part in parts[name]]) for name in names)
         return tuple(_operation(name, parts[name], timeout_us, end_ns, apart=name == apart) for name in names)
 
     def names(self) -> set[str]:
@@ -393,6 +405,31 @@ def _operation(
         service_histogram=service.encode() if service.count else None,
         response_histogram=response.encode() if response.count else None,
         breakdown=tuple(_leg(name, leg) for name, leg in zip(LEGS, legs, strict=True)) if legs[0].count else (),
+    )
+
+
+def _counts(name: str, parts: Sequence[OperationReport]) -> Operation:
+    errors, dropped_because = KindCounts(), Counter[str]()
+    for part in parts:
+        errors.add(part.errors)
+        errors.add_rest(part.other_errors, part.other_error_texts)
+        dropped_because.update(part.dropped_because)
+    ok, timeouts = sum(part.ok for part in parts), sum(part.timeouts for part in parts)
+    unfinished, dropped = sum(part.unfinished for part in parts), sum(part.dropped for part in parts)
+    sent = ok + timeouts + errors.total + unfinished
+    return Operation(
+        name=name,
+        scheduled=sent + dropped,
+        dropped=dropped,
+        dropped_because=dict(dropped_because.most_common()),
+        sent=sent,
+        ok=ok,
+        timeouts=timeouts,
+        errors=with_rest(*errors.most_frequent(), OTHER_ERRORS),
+        unfinished=unfinished,
+        late=sum(part.late for part in parts),
+        error_replies=sum(part.error_replies for part in parts),
+        unexpected=sum(part.unexpected for part in parts),
     )
 
 

@@ -6,6 +6,7 @@ Pure but for the registration: options in, values or a MisuseError out.
 from __future__ import annotations
 
 import inspect
+import math
 import re
 from argparse import Namespace
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ from locust.argument_parser import LocustArgumentParser
 from locust.util.timespan import parse_timespan
 
 from bench.load.pacing import Pacing
-from bench.timing.arrivals import Arrivals, RateError, RateProfile, Shape, Share
+from bench.timing.arrivals import LONGEST_S, Arrivals, RateError, RateProfile, Shape, Share
 
 if TYPE_CHECKING:
     from bench.load.user import SocketIOUser
@@ -146,11 +147,26 @@ def warmup_s_of(options: Namespace) -> float:
     """How long to warm up. Raises MisuseError."""
     text = str(getattr(options, "warmup", "0") or "0").strip()
     try:
-        if _SECONDS.fullmatch(text):
-            return float(text.removesuffix("s"))
-        return float(parse_timespan(text))
+        seconds = float(text.removesuffix("s")) if _SECONDS.fullmatch(text) else float(parse_timespan(text))
     except ValueError:
         raise MisuseError(f"--warmup {text!r} is no time: expected seconds, as in 5, 0.5s or 1m30s") from None
+    except OverflowError:
+        seconds = math.inf
+    if seconds > LONGEST_S:
+        raise MisuseError(f"--warmup {text!r} is too long: expected at most {LONGEST_S:.0f} seconds")
+    return seconds
+
+
+def check_run_time(text: str) -> None:
+    """Raise MisuseError for a time that Locust's own form would fail at. It says itself where one has no meaning."""
+    try:
+        too_long = bool(text) and parse_timespan(text) > LONGEST_S
+    except ValueError:
+        return
+    except OverflowError:
+        too_long = True
+    if too_long:
+        raise MisuseError(f"--run-time {text!r} is too long: expected at most {LONGEST_S:.0f} seconds")
 
 
 def breakdown_of(options: Namespace) -> bool:

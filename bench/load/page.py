@@ -6,6 +6,7 @@ that somebody visits meanwhile. So orders of other sites are refused, and so is 
 
 from __future__ import annotations
 
+import logging
 from argparse import Namespace
 from collections.abc import Callable
 from typing import Any
@@ -19,6 +20,9 @@ from werkzeug.datastructures import ImmutableMultiDict
 from bench.load.hosts import shown_host
 from bench.load.options import MisuseError
 from bench.printable import one_line
+from bench.server import ServerError
+
+logger = logging.getLogger(__name__)
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -33,11 +37,21 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class Page:
-    """Looks at each request before Locust does. `check` raises MisuseError for options that cannot be."""
+    """Looks at each request before Locust does.
 
-    def __init__(self, environment: Environment, check: Callable[[Namespace], None]) -> None:
+    `check` raises MisuseError for options that cannot be. `prepare` makes the host ready, which may take a while, and
+    raises ServerError where it cannot. To stop a test as soon as it had started would make Locust's master quarrel with
+    its workers: so both are done before the test begins, and a Stop meanwhile means that test.
+    """
+
+    def __init__(
+        self, environment: Environment, check: Callable[[Namespace], None], prepare: Callable[[str | None], None]
+    ) -> None:
         self._environment = environment
         self._check = check
+        self._prepare = prepare
+        self._stops = 0
+        """How often the end of a test was asked for."""
 
     def guard(self) -> flask.Response | None:
         """Return the answer to a request that is refused; None lets it pass."""
@@ -45,17 +59,22 @@ class Page:
         if request.method not in _SAFE_METHODS or request.endpoint in _ORDERS:
             if (site := _foreign_site()) is not None:
                 return flask.Response(f"refused: this page takes no orders from {site}\n", 403, mimetype="text/plain")
+            if request.endpoint == "locust.stop":
+                self._stops += 1
             try:
                 if request.endpoint == "locust.swarm":
                     self._take_form()
                 elif request.endpoint == "locust.update_user":
                     self._check_class(request.get_json(force=True))
-            except MisuseError as error:
+            except (MisuseError, ServerError) as error:
                 return self._refused(str(error))
         return None
 
     def _take_form(self) -> None:
-        """Have Locust see a form of what the page shows, with the host as it may be shown. Raises MisuseError."""
+        """Have Locust see a form of what the page shows, with the host as it may be shown.
+
+        Raises MisuseError, or ServerError where that host cannot be made ready.
+        """
         fields = flask.request.form.to_dict(flat=False)
         picks = self._environment.web_ui is not None and self._environment.web_ui.userclass_picker_is_active
         shown = _FIELDS | set(ui_extra_args_dict()) | (_PICKED_FIELDS if picks else frozenset())
@@ -68,7 +87,11 @@ class Page:
         kept = {name: values for name, values in fields.items() if name in shown}
         if host := "".join(kept.get("host", [])):
             kept["host"] = [shown_host(self._environment, host)]
+        stops = self._stops
         self._check(Namespace(**{**options, **{name: values[0] for name, values in kept.items()}}))
+        self._prepare("".join(kept.get("host", [])) or self._environment.host)
+        if stops != self._stops:
+            raise MisuseError("the test was stopped before it began")
         # Locust reads the form of the request, and nothing else; werkzeug has it as an attribute.
         flask.request.form = ImmutableMultiDict(kept)
 
@@ -85,6 +108,7 @@ class Page:
 
     def _refused(self, reason: str) -> flask.Response:
         """Answer as Locust does to wrong fields of its own."""
+        logger.error("%s", reason)
         return flask.jsonify({"success": False, "message": reason, "host": self._environment.host})
 
 

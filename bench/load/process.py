@@ -27,6 +27,7 @@ from bench.load.exceptions import ExceptionLog, Raised, UncaughtFilter
 from bench.load.locust_statistics import FiringTime, log_batch
 from bench.load.pacing import WHOLE, Pacer, Pacing
 from bench.load.recording import CONNECT, Batch, Delays
+from bench.load.salvage import Troubles
 from bench.load.session import Invalid, Session, SessionEnded, Shared
 from bench.roundtrip import tokens
 from bench.timing.arrivals import Share
@@ -151,6 +152,8 @@ class LoadProcess:
         self.invalid: Callable[[], None] | None = None
         """Called once in a test, when its figures are known to be wrong: has to see to it that the test ends."""
         self._invalid_reason: str | None = None
+        self.troubles = Troubles()
+        """Of the present test: what could not be counted."""
         self._pacer = Pacer(Pacing())
         self._warmup_ns = 0
         self._window_cpu_started: tuple[int, int] | None = None
@@ -188,6 +191,7 @@ class LoadProcess:
         self._firing_time = FiringTime()
         self._abandoned, self._cut_off = [], None
         self._invalid_reason = None
+        self.troubles = Troubles()
         self._pacer, self._warmup_ns = Pacer(pacing), round(warmup_s * NS_PER_S)
         self._window_cpu_started = None
         self._window_cpu_ns = None
@@ -221,7 +225,8 @@ class LoadProcess:
         """
         self._accepting = False
         gc.set_threshold(*_GC_THRESHOLD)
-        self._note_use()
+        with self.troubles.during("noting users and CPU"):
+            self._note_use()
         self._end_sending()
         if stop_timeout_s:
             self._stop_sessions(graceful=True)
@@ -252,7 +257,7 @@ class LoadProcess:
                 unfinished += session.exchange.in_flight_by_name()
         for session in self._abandoned:
             unfinished[CONNECT] += session.is_connecting
-        return self.account.report(
+        report = self.account.report(
             unfinished=unfinished,
             late=Counter(self._shared.late),
             tasks=dict(self._shared.operations),
@@ -264,6 +269,8 @@ class LoadProcess:
             invalid_reason=self._invalid_reason,
             began=self._joined,
         )
+        report.troubles.extend(self.troubles.reasons)
+        return report
 
     @property
     def users(self) -> int:
@@ -315,28 +322,41 @@ class LoadProcess:
     # ------------------------------------------------------------------ from the engine
 
     def turn(self) -> None:
-        """Take what the engine's thread has handed over so far. What comes meanwhile is for the next turn."""
+        """Take what the engine's thread has handed over so far. What comes meanwhile is for the next turn.
+
+        What cannot be counted is noted as a trouble.
+        """
         outbox = self.engine.outbox
         for _ in range(len(outbox)):
             if not outbox:
                 break  # a listener has let another turn run meanwhile
             item = outbox.popleft()
-            if isinstance(item, Batch):
-                self.account.add(item)
-                log_batch(self.environment, item, self._firing_time)
-            elif isinstance(item, Delays):
-                self.account.note_delays(item)
-            elif isinstance(item, SessionEnded):
-                greenlet = self._members.pop(item.session, None)
-                if greenlet is not None:
-                    greenlet.session_ended()
-            elif isinstance(item, Raised):
-                self._take_exceptions(item)
-            elif isinstance(item, SendingEnded):
-                if item.at_ns >= self.account.started_ns:  # not of a test whose end did not wait for it
-                    self._close_window(item.at_ns)
-            elif isinstance(item, Invalid):
-                self._note_invalid(item.text)
+            try:
+                self._take(item)
+            except Exception as error:
+                self.troubles.add("counting what the users did", error)
+        with self.troubles.during("looking after the users"):
+            self._look_after_users()
+
+    def _take(self, item: Any) -> None:
+        if isinstance(item, Batch):
+            self.account.add(item)
+            log_batch(self.environment, item, self._firing_time)
+        elif isinstance(item, Delays):
+            self.account.note_delays(item)
+        elif isinstance(item, SessionEnded):
+            greenlet = self._members.pop(item.session, None)
+            if greenlet is not None:
+                greenlet.session_ended()
+        elif isinstance(item, Raised):
+            self._take_exceptions(item)
+        elif isinstance(item, SendingEnded):
+            if item.at_ns >= self.account.started_ns:  # not of a test whose end did not wait for it
+                self._close_window(item.at_ns)
+        elif isinstance(item, Invalid):
+            self._note_invalid(item.text)
+
+    def _look_after_users(self) -> None:
         if self._spawned and not self._are_there and self._members and self._shared.arrived == self._joined:
             self._are_there = self._has_users = True
             self._settle()
@@ -380,7 +400,8 @@ class LoadProcess:
             self._exception_log.summarise(time.monotonic())
             self._tell_if_blocked()
             if self._accepting:
-                self._note_use()
+                with self.troubles.during("noting users and CPU"):
+                    self._note_use()
             gevent.sleep(_TURN_PAUSE_S)
 
     def _note_use(self) -> None:

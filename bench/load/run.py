@@ -16,7 +16,6 @@ from __future__ import annotations
 import atexit
 import contextlib
 import datetime as dt
-import io
 import logging
 import math
 import os
@@ -25,7 +24,7 @@ import signal
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from time import perf_counter_ns
 from typing import Any, cast
@@ -33,12 +32,15 @@ from weakref import WeakKeyDictionary
 
 import gevent
 from gevent.event import Event
+from gevent.lock import RLock
 from locust import User, events
 from locust.env import Environment
 from locust.rpc import Message
 from locust.runners import STATE_SPAWNING, MasterRunner, Runner, WorkerRunner
 from rich.console import Console
 
+from bench.descriptors import Reserve, file_limit_reason_in, is_file_limit_reason, raise_file_limit
+from bench.interrupts import INTERRUPTED, give_interrupts_back, is_starting
 from bench.load import locust_guard
 from bench.load.account import NS_PER_S
 from bench.load.asked_users import AskedUsers
@@ -66,6 +68,7 @@ from bench.load.options import (
     MisuseError,
     breakdown_of,
     check_limits,
+    check_run_time,
     is_open,
     max_in_flight_of,
     max_wait_s_of,
@@ -74,17 +77,21 @@ from bench.load.options import (
     shape_of,
     warmup_s_of,
 )
+from bench.load.output import OutputFailed, show
 from bench.load.pacing import WHOLE
 from bench.load.page import Page
 from bench.load.process import LoadProcess
 from bench.load.recording import CONNECT
+from bench.load.rehearsal import rehearse_report, rehearse_result
+from bench.load.salvage import Troubles, count_lines, one_line, store_counts
 from bench.load.service import Service, machine_identity, pin_generator
 from bench.load.tasks import tasks_that_do_not_await
 from bench.load.user import SocketIOUser
 from bench.load.workers import GO_NOTICE_NS, Workers, own_clock_ns
+from bench.report.lines import print_lines, print_stored
 from bench.report.load_table import load_table
 from bench.results.environment import commit_info, machine_info, packages, service_directory
-from bench.results.model import LoadResult, Scenario
+from bench.results.model import CommitInfo, Generator, LoadResult, MachineInfo, Scenario, Second, Window
 from bench.results.store import ResultError, Store
 from bench.server import ServerError
 from bench.timing.arrivals import Share, schedule
@@ -106,6 +113,8 @@ _MOST_ARRIVALS_COUNTED = 3_000_000
 _LAST_WORKER_S = 2.0
 """How long after a test that has lost all of its workers the master ends: Locust's own end of it comes first."""
 _LOST = "its worker was lost"
+_RESERVED_FILES = 8
+"""For the end of a run: to store a result takes three at a time, and what was loaded late may take some more."""
 _AFTER_LAST_STAGE_NS = 10_000_000
 """How long after the last stage the test is ended: workers' clocks are not quite the master's."""
 
@@ -142,20 +151,27 @@ def _install(environment: Environment, runner: Runner, **_: Any) -> None:
 
 def _take_part(environment: Environment, runner: Runner) -> None:
     if not any(issubclass(user_class, SocketIOUser) for user_class in environment.user_classes):
+        if is_starting():
+            give_interrupts_back()
         return
     try:
+        raise_file_limit()
         if isinstance(runner, WorkerRunner):
+            rehearse_report()
             _worker_runs[environment] = WorkerRun(environment, runner)
         else:
+            rehearse_result()
             OwnerRun(environment, runner)
     except MisuseError as error:
         _say_and_exit(runner, str(error), 2)
     except ServerError as error:
         _say_and_exit(runner, str(error), 1)
+    except KeyboardInterrupt:
+        _say_and_exit(runner, "Interrupted before the test began", INTERRUPTED)
 
 
 def _say_and_exit(runner: Runner, line: str, code: int) -> None:
-    logger.error(line)
+    logger.log(logging.INFO if code == INTERRUPTED else logging.ERROR, "%s", line)
     if isinstance(runner, MasterRunner):
         # Workers that were forked beside it would wait a minute for this master's heartbeat.
         forked = getattr(runner.environment.parsed_options, "processes", None) or 0
@@ -173,7 +189,12 @@ class _Run:
         self.environment = environment
         self.process = LoadProcess.of(environment)
         self.active = False
+        self._has_begun = False
+        """Whether any test has."""
         self._ending: gevent.Greenlet | None = None
+        self.troubles = Troubles()
+        """Of the present test: what could not be done, so that its figures are not whole."""
+        self._reserve = Reserve(_RESERVED_FILES)
         self._own_limits: dict[type[SocketIOUser], int] = {}
         """By user class: its own max_in_flight."""
         self._own_waits: dict[type[SocketIOUser], float | None] = {}
@@ -181,6 +202,10 @@ class _Run:
         _refuse_blocking_tasks(environment)
         self.process.all_there = self._on_all_there
         self._quitting = False
+        if is_starting():
+            give_interrupts_back()
+        if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # a terminal that is closed; nohup ignores it
+            self._hangups = gevent.signal_handler(signal.SIGHUP, os.kill, os.getpid(), signal.SIGTERM)
         self._interrupts = gevent.signal_handler(signal.SIGINT, self._on_interrupt)
         added = environment.events
         added.test_start.add_listener(self._on_test_start)
@@ -212,6 +237,9 @@ class _Run:
 
     def _begin(self) -> None:
         self.active, self._ending = True, None
+        self._has_begun = True
+        self.troubles = Troubles()
+        self._reserve.hold()
 
     def _begin_process(self, started_ns: int, share: Share) -> None:
         users = _socket_io_users(self.environment)
@@ -263,8 +291,12 @@ class _Run:
             atexit.register(_exit_at_once, event.get("exit_code", 1))
 
     def _on_interrupt(self) -> None:
-        if not self._quitting:
+        if self._quitting:
+            return
+        if self._has_begun or not getattr(self.options, "headless", False):
             gevent.get_hub().handle_system_error(KeyboardInterrupt, KeyboardInterrupt())
+        else:  # Locust expects none before a test has begun
+            gevent.get_hub().handle_system_error(SystemExit, SystemExit(INTERRUPTED))
 
 
 class WorkerRun(_Run):
@@ -369,10 +401,13 @@ class WorkerRun(_Run):
         while True:
             gevent.sleep(_REPORT_INTERVAL_S)
             if self.active:
-                self._send(final=False)
+                with self.troubles.during("a report to the master"):
+                    self._send(final=False)
 
     def _send(self, final: bool) -> None:
-        self._runner.send_message(REPORT, self.process.report(final).model_dump())
+        report = self.process.report(final)
+        report.troubles.extend(self.troubles.reasons)
+        self._runner.send_message(REPORT, report.model_dump())
 
     def _on_drain(self, msg: Message, **_: Any) -> None:
         try:
@@ -388,14 +423,19 @@ class WorkerRun(_Run):
 
     def _end_test(self) -> None:
         # Where it is this worker alone that quits, the others take over its share while it awaits its replies.
-        self._tell_whether_there_are_users(False)
-        self.process.drain(self.environment.stop_timeout)
-        # Locust's own figures first: once our final report is there, the master has all of both.
-        data: dict[str, Any] = {}
-        self.environment.events.report_to_master.fire(client_id=self._runner.client_id, data=data)
-        self._runner.send_message("stats", data)
-        self._send(final=True)
-        self.active = False
+        try:
+            self._tell_whether_there_are_users(False)
+            with self.troubles.during("stopping the users"):
+                self.process.drain(self.environment.stop_timeout)
+            self._reserve.release()
+            # Locust's own figures first: once our final report is there, the master has all of both.
+            with self.troubles.during("Locust's own figures"):
+                data: dict[str, Any] = {}
+                self.environment.events.report_to_master.fire(client_id=self._runner.client_id, data=data)
+                self._runner.send_message("stats", data)
+            self._send(final=True)
+        finally:
+            self.active = False
 
     def _force(self) -> None:
         self.process.force()
@@ -418,6 +458,13 @@ class OwnerRun(_Run):
         self._merger = Merger()
         self._workers = self._workers_of(runner)
         self._service: Service | None = None
+        self._service_urls: set[str] = set()
+        """All that it has had: the web page's form may still have an earlier one."""
+        self._starting = RLock()
+        self._folder = Path.cwd()
+        """The working directory, which may be gone at the end."""
+        self._commit = CommitInfo()
+        self._packages: dict[str, str] = {}
         self._watching: gevent.Greenlet | None = None
         self._asked_users = AskedUsers(())
         self._seed = str(getattr(self.options, "seed", ""))
@@ -427,8 +474,6 @@ class OwnerRun(_Run):
         self.process.invalid = self._on_invalid
         self._last_stage: gevent.Greenlet | None = None
         environment.events.worker_report.add_listener(self._on_worker_report)
-        self._has_begun = False
-        """Whether there has been a test."""
         self._was_spawning = False
         """Whether users were still being spawned when the test was stopped."""
         self._lacks: list[str] = []
@@ -438,8 +483,7 @@ class OwnerRun(_Run):
         _leave_out_unnamed(environment)
         self._check(self.options)
         if environment.web_ui is not None and environment.web_ui.app is not None:
-            # To stop a test as soon as it had started would make Locust's master quarrel with its workers.
-            environment.web_ui.app.before_request(Page(environment, self._check).guard)
+            environment.web_ui.app.before_request(Page(environment, self._check, self._restart_service).guard)
         hide_hosts(environment, _all_socket_io_users(environment))
         hosts = [user_class.host for user_class in environment.user_classes if issubclass(user_class, SocketIOUser)]
         if not environment.host and not all(hosts):
@@ -488,7 +532,7 @@ class OwnerRun(_Run):
         service.start()
         atexit.register(service.stop)
         self._service = service
-        self.environment.host = service.url
+        self._take_url(service)
         logger.info("Started %s at %s", app, service.url)
         self.options.generator_cores = service.cores
         self.options.service_machine = machine_identity()
@@ -497,42 +541,63 @@ class OwnerRun(_Run):
     @property
     def _own_service(self) -> Service | None:
         """The service, where it is the one under test: the web form can name another host."""
-        if self._service is not None and self.environment.host == self._service.url:
-            return self._service
-        return None
+        return self._service if self.environment.host in self._service_urls else None
 
-    def _restart_service(self) -> None:
-        """A service that died in an earlier test, or since, is replaced."""
+    def _take_url(self, service: Service) -> None:
+        self._service_urls.add(service.url)
+        self.environment.host = service.url
+
+    def _restart_service(self, host: str | None) -> None:
+        """Replace a service that died in an earlier test, or since, where it is the host. Raises ServerError.
+
+        Whoever asks for that while it is being started waits for it.
+        """
+        service = self._service
+        if service is None or host not in self._service_urls:
+            return
+        with self._starting:
+            try:
+                service.check()
+            except ServerError as death:
+                logger.warning("%s Starting it again.", death)
+                service.start()
+            self._take_url(service)
+
+    def _watch(self) -> bool:
+        """Read what the service uses while the test runs, and tell if it dies; return true if it did."""
         service = self._own_service
         if service is None:
-            return
-        try:
-            service.check()
-        except ServerError as death:
-            logger.warning("%s Starting it again.", death)
-            service.start()
-            self.environment.host = service.url
-
-    def _watch(self) -> None:
-        """Read what the service uses while the test runs, and tell if it dies."""
-        service = self._own_service
-        if service is None:
-            return
-        service.begin()
+            return False
+        with self.troubles.during("reading what the service uses"):
+            service.begin()
         while self.active:
             gevent.sleep(_USAGE_INTERVAL_S)
-            service.read()
+            with self.troubles.during("reading what the service uses"):
+                service.read()
             if self._has_died(service):
-                return
+                return True
+        return False
 
-    @staticmethod
-    def _has_died(service: Service) -> bool:
+    def _has_died(self, service: Service) -> bool:
         try:
             service.check()
         except ServerError as death:
-            logger.error("%s", death)
+            logger.error("the service died: %s", death)
+            self.environment.process_exit_code = 1
             return True
         return False
+
+    def _stop_watching(self) -> None:
+        if self._watching is None:
+            return
+        was_told = self._watching.successful() and self._watching.value
+        self._watching.kill()
+        service = self._own_service
+        if service is not None:
+            with self.troubles.during("reading what the service uses"):
+                service.read()
+            if not was_told:
+                self._has_died(service)
 
     # ------------------------------------------------------------------ start
 
@@ -541,6 +606,7 @@ class OwnerRun(_Run):
         pacing_of(options, WHOLE)
         warmup_s_of(options)
         users = _socket_io_users(self.environment)
+        check_run_time(str(getattr(options, "run_time", None) or ""))
         check_limits(options, users)
         is_open(options, users)
 
@@ -548,15 +614,14 @@ class OwnerRun(_Run):
         self._has_begun = True
         try:
             self._check(self.options)
-        except MisuseError as error:  # of users that were picked on the web page
+            self._restart_service(self.environment.host)
+        except (MisuseError, ServerError) as error:  # of users that were picked on the web page; it died just now
             logger.error("%s", error)
-            gevent.spawn_later(_WORKERS_READY_TIMEOUT_S, self._runner.stop)
+            self.environment.process_exit_code = 1
+            gevent.spawn_later(_WORKERS_READY_TIMEOUT_S, self._end_early)
             return
         self._asked = Namespace(**vars(self.options))
-        try:
-            self._restart_service()
-        except ServerError as error:
-            logger.error("%s", error)
+        self._commit, self._packages = self._commit_of_service(), packages()
         self._started_at, self._started_ns, self._stopped_ns = dt.datetime.now(dt.UTC), perf_counter_ns(), None
         self.options.started_unix_ns = time.time_ns()
         self.options.seed = self._seed or secrets.token_hex(4)
@@ -576,13 +641,22 @@ class OwnerRun(_Run):
     def _note_asked_users(self, asked: AskedUsers) -> None:
         """A load shape, and the web page, may ask for other numbers of users as the run goes on."""
         while self.active and self._ending is None and asked is self._asked_users:
-            self._note_asked_users_now()
+            with self.troubles.during("noting the users"):
+                self._note_asked_users_now()
             gevent.sleep(_ASKED_USERS_INTERVAL_S)
 
     def _note_asked_users_now(self) -> None:
         runner = self._runner
         t_s = (perf_counter_ns() - self._started_ns) / NS_PER_S
         self._asked_users.note(t_s, runner.target_user_count, runner.target_user_classes_count)
+
+    def _commit_of_service(self) -> CommitInfo:
+        """The commit of the service where it is ours, else of the working directory, as they are now."""
+        app = getattr(self._asked, "app", DEFAULT_APP)
+        try:
+            return commit_info(service_directory(app) if self._own_service is not None else self._folder)
+        except OSError as error:  # the working directory is gone
+            return CommitInfo(error=one_line(error))
 
     def _on_all_there(self) -> None:
         if profile_of(self._asked) is None:
@@ -618,7 +692,11 @@ class OwnerRun(_Run):
             gevent.sleep(left_ns / NS_PER_S)
         self._last_stage = None  # or the end, which we are about to wait for, would kill it
         logger.info("The last stage of the rate is over")
-        self._end_early()
+        try:
+            self._end_early()
+        except Exception as error:
+            self.troubles.add("ending the test after its last stage", error)
+            self._on_interrupt()  # or it would go on for ever
 
     def _on_invalid(self) -> None:
         """Some process knows that the figures are wrong: nothing is gained by going on."""
@@ -644,27 +722,38 @@ class OwnerRun(_Run):
             self._service.stop()
 
     def _end_test(self) -> None:
-        """Return when every process has drained and reported, or will not, and the result is written and shown."""
+        """Return when every process has drained and reported, or will not, and the result is shown and written."""
         self._stopped_ns = perf_counter_ns()
-        self._note_asked_users_now()
-        self._was_spawning = self._runner.state == STATE_SPAWNING
-        if self._last_stage is not None:
-            self._last_stage.kill()
-        logger.info("Stopping: replies in flight are still awaited, Ctrl-C cuts that short")
+        try:
+            with self.troubles.during("noting the users"):
+                self._note_asked_users_now()
+            self._was_spawning = self._runner.state == STATE_SPAWNING
+            if self._last_stage is not None:
+                self._last_stage.kill()
+            logger.info("Stopping: replies in flight are still awaited, Ctrl-C cuts that short")
+            with self.troubles.during("stopping the users"):
+                self._drain()
+            self._lacks = []
+            with self.troubles.during("looking for what is lacking"):
+                self._lacks = self._what_is_lacking()
+            self._finish()
+        finally:
+            if self._workers is not None:
+                self._workers.end()
+                if not self._workers.number and getattr(self.options, "headless", False):
+                    # Locust's master stops the test where its last worker goes missing, and then waits for nobody.
+                    gevent.spawn_later(_LAST_WORKER_S, self._runner.quit)
+            self.active = False
+
+    def _drain(self) -> None:
         if self._workers is not None:
             timeouts = [user_class.reply_timeout for user_class in _socket_io_users(self.environment)]
             self._workers.drain(self.environment.stop_timeout + 2 * max(timeouts, default=0.0))
-        else:
+            return
+        try:
             self.process.drain(self.environment.stop_timeout)
+        finally:
             self._merger.receive("local", self.process.report(final=True))
-        self._lacks = self._what_is_lacking()
-        self._finish()
-        if self._workers is not None:
-            self._workers.end()
-            if not self._workers.number and getattr(self.options, "headless", False):
-                # Locust's master stops the test where its last worker goes missing, and then waits for nobody.
-                gevent.spawn_later(_LAST_WORKER_S, self._runner.quit)
-        self.active = False
 
     def _what_is_lacking(self) -> list[str]:
         """Why the result is partial: workers that are lost, and their arrivals; users that never were."""
@@ -730,25 +819,19 @@ class OwnerRun(_Run):
             self.process.force()
 
     def _finish(self) -> None:
-        """Write the result and show it."""
-        if self._watching is not None:
-            told_of_death = self._watching.ready()
-            self._watching.kill()
-            if self._own_service is not None:
-                self._own_service.read()
-                if not told_of_death:
-                    self._has_died(self._own_service)
-        result = self._result()
-        rename(self.environment.stats, self._merger.learnt())
-        path = None
-        try:
-            path = Store(Path(getattr(self.options, "results", "results"))).save(result)
-        except ResultError as error:
-            logger.error("%s", error)
-            self.environment.process_exit_code = 1
-        if isinstance(sys.stdout, io.TextIOWrapper):
-            sys.stdout.reconfigure(errors="replace")  # a terminal without µ and → shows all the rest
-        load_table(result, Console(), path)
+        """Show the result, then write it. Whatever fails on the way, what was counted is shown and written."""
+        self._reserve.release()
+        with self.troubles.during("looking after the service"):
+            self._stop_watching()
+        with self.troubles.during("Locust's own figures"):
+            rename(self.environment.stats, self._merger.learnt())
+        self.troubles.reasons.extend(reason for reason in self._merger.troubles if reason not in self.troubles.reasons)
+        result = self.troubles.attempt("the result", self._result, lambda: None)
+        if result is None:
+            self._finish_without_result()
+            return
+        self._show(lambda console: load_table(result, console))
+        self._keep(lambda: Store(self._results).save(result))
         if not result.window.duration_s:
             logger.warning(
                 "The run ended before its users were there and warm: it has counts, but no times and no throughput"
@@ -763,53 +846,133 @@ class OwnerRun(_Run):
                 self.environment.process_exit_code = getattr(self.options, "exit_code_on_error", 1)
         # Where the figures are wrong, that there are none is no other fault.
         nothing = None if result.invalid_reason else _nothing_measured(result)
-        for reason in (result.invalid_reason, nothing, result.partial_reason, _cut_off(result)):
+        reasons = (result.invalid_reason, nothing, result.partial_reason, _cut_off(result), _out_of_files(result))
+        for reason in reasons:
             if reason is not None:
-                logger.error("%s", reason)
-                self.environment.process_exit_code = 1
+                self._failed(reason)
+
+    def _finish_without_result(self) -> None:
+        reasons = self.troubles.reasons
+        with self.troubles.during("showing the counts"):
+            lines = list(count_lines(self._merger))
+            self._show(lambda console: print_lines(console, lines))
+        self._keep(lambda: store_counts(self._results, self._merger, self._started_at, reasons))
+        self._failed(f"no result can be made of what was counted: {'; '.join(reasons)}")
+
+    def _show(self, print_on: Callable[[Console], None]) -> None:
+        try:
+            show(print_on)
+        except OutputFailed as error:
+            self._failed(str(error))
+        except Exception as error:
+            self._failed(f"cannot show the result: {one_line(error)}")
+
+    def _keep(self, save: Callable[[], Path]) -> None:
+        """Store it, and say where."""
+        path = None
+        try:
+            path = save()
+        except ResultError as error:
+            self._failed(str(error))
+        except Exception as error:
+            self._failed(f"cannot store the result: {one_line(error)}")
+        self._show(lambda console: print_stored(console, path and self._shortened(path)))
+
+    def _failed(self, reason: str) -> None:
+        logger.error("%s", reason)
+        self.environment.process_exit_code = 1
+
+    @property
+    def _results(self) -> Path:
+        return self._folder / str(getattr(self.options, "results", "results"))
+
+    def _shortened(self, path: Path) -> Path:
+        return path.relative_to(self._folder) if path.is_relative_to(self._folder) else path
 
     def _result(self) -> LoadResult:
+        """The result, of which nothing but its counts is indispensable."""
         environment, options, merger = self.environment, self._asked, self._merger
+        attempt = self.troubles.attempt
         stopped_ns = self._stopped_ns or perf_counter_ns()
-        window = merger.window(stopped_ns - self._started_ns, warmup_s_of(options))
+        ran_ns = stopped_ns - self._started_ns
+        window = attempt("the window", lambda: merger.window(ran_ns, warmup_s_of(options)), lambda: _no_window(ran_ns))
         service = self._own_service
         users = _socket_io_users(environment)
-        app = getattr(options, "app", DEFAULT_APP)
-        timeline = merger.timeline({} if service is None else service.shares(self._started_ns))
+        shares: dict[int, float] = attempt(
+            "the service's CPU", lambda: {} if service is None else service.shares(self._started_ns), dict
+        )
+        timeline: tuple[Second, ...] = attempt("the timeline", lambda: merger.timeline(shares), tuple)
         profile = profile_of(options)
+        stages = attempt(
+            "the stages",
+            lambda: () if profile is None else merger.stages(profile, self._go_s, window.end_s, timeline),
+            tuple,
+        )
+        server = attempt(
+            "the service",
+            lambda: (
+                None
+                if service is None
+                else service.described(
+                    self._started_ns + round(window.start_s * 1e9),
+                    self._started_ns + round(window.end_s * 1e9),
+                    merger.round_trips_in_window(apart=CONNECT),
+                )
+            ),
+            lambda: None,
+        )
+        scenario = attempt("the scenario", self._scenario, self._least_scenario)
+        timeout_us = max(user_class.reply_timeout for user_class in users) * 1e6
+        operations = attempt(
+            "the times of the operations",
+            lambda: merger.operations(timeout_us, CONNECT),
+            lambda: merger.operations(timeout_us, CONNECT, counts_only=True),
+        )
+        generator = attempt(
+            "the generator",
+            lambda: merger.generator(CONNECT),
+            lambda: Generator(processes=max(1, len(merger.processes))),
+        )
+        machine = attempt("the machine", machine_info, MachineInfo)
+        reasons = [*self._lacks, *self.troubles.reasons]
         return LoadResult(
             datetime=self._started_at,
-            commit_info=commit_info(service_directory(app) if service is not None else Path.cwd()),
-            machine_info=machine_info(),
-            packages=packages(),
-            scenario=Scenario(
-                user_classes=tuple(sorted(user_class.__name__ for user_class in users)),
-                users=self._asked_users.users,
-                users_by_class=self._asked_users.by_class,
-                user_steps=self._asked_users.steps,
-                **self._open_load(),
-                duration_s=float(options.run_time) if getattr(options, "run_time", None) else None,
-                transport=", ".join(sorted({"+".join(user_class.transports) for user_class in users})),
-                url=environment.host or next((user_class.host for user_class in users if user_class.host), None),
-                app=app if service is not None else None,
-            ),
-            server=None
-            if service is None
-            else service.described(
-                self._started_ns + round(window.start_s * 1e9),
-                self._started_ns + round(window.end_s * 1e9),
-                merger.round_trips_in_window(apart=CONNECT),
-            ),
-            generator=merger.generator(CONNECT),
+            commit_info=self._commit,
+            machine_info=machine,
+            packages=self._packages,
+            scenario=scenario,
+            server=server,
+            generator=generator,
             window=window,
-            operations=merger.operations(max(user_class.reply_timeout for user_class in users) * 1e6, CONNECT),
+            operations=operations,
             timeline=timeline,
-            stages=() if profile is None else merger.stages(profile, self._go_s, window.end_s, timeline),
-            partial=bool(self._lacks),
-            partial_reason="; ".join(self._lacks) or None,
+            stages=stages,
+            partial=bool(reasons),
+            partial_reason="; ".join(reasons) or None,
             forced=merger.forced,
             exceptions=merger.exceptions(),
             invalid_reason=merger.invalid_reason,
+        )
+
+    def _scenario(self) -> Scenario:
+        environment, options = self.environment, self._asked
+        users = _socket_io_users(environment)
+        return Scenario(
+            user_classes=tuple(sorted(user_class.__name__ for user_class in users)),
+            users=self._asked_users.users,
+            users_by_class=self._asked_users.by_class,
+            user_steps=self._asked_users.steps,
+            **self._open_load(),
+            duration_s=float(options.run_time) if getattr(options, "run_time", None) else None,
+            transport=", ".join(sorted({"+".join(user_class.transports) for user_class in users})),
+            url=environment.host or next((user_class.host for user_class in users if user_class.host), None),
+            app=getattr(options, "app", DEFAULT_APP) if self._own_service is not None else None,
+        )
+
+    def _least_scenario(self) -> Scenario:
+        names = tuple(sorted(user_class.__name__ for user_class in _socket_io_users(self.environment)))
+        return Scenario(
+            user_classes=names, users=0, model="open" if self._merger.is_open else "closed", transport="unknown"
         )
 
     @property
@@ -921,6 +1084,24 @@ def _exit_at_once(code: int) -> None:
         with contextlib.suppress(Exception):
             stream.flush()
     os._exit(code)
+
+
+def _no_window(end_ns: int) -> Window:
+    return Window(start_s=end_ns / NS_PER_S, end_s=end_ns / NS_PER_S, warmup_s=0.0)
+
+
+def _out_of_files(result: LoadResult) -> str | None:
+    """What kept users from connecting where it was the limit of open files, as each attempt's error has it."""
+    found = {
+        kind: times
+        for operation in result.operations
+        for kind, times in operation.errors.items()
+        if is_file_limit_reason(kind)
+    }
+    if not found:
+        return None
+    (kind, *_) = found
+    return f"{sum(found.values())} attempts to connect failed: {file_limit_reason_in(kind)}"
 
 
 def _cut_off(result: LoadResult) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from bisect import bisect_left
 from pathlib import Path
@@ -48,16 +49,15 @@ class Service:
     def begin(self) -> None:
         """A test starts: forget what was read before."""
         self._used.clear()
+        self._rss_peak_bytes = 0
         self.read()
 
     def read(self) -> None:
         """Read what it has used. A service that died has used nothing more."""
-        try:
-            usage = self._process.usage()
-        except ServerError:
-            return
-        self._used.append((perf_counter_ns(), usage.cpu_ns))
-        self._rss_peak_bytes = usage.rss_peak_bytes
+        # Its memory is in files, which may be as many as we may open; the peak so far is then the last one read.
+        with contextlib.suppress(ServerError):
+            self._used.append((perf_counter_ns(), self._process.cpu_ns()))
+            self._rss_peak_bytes = max(self._rss_peak_bytes, self._process.usage().rss_peak_bytes)
 
     def shares(self, started_ns: int) -> dict[int, float]:
         """The share of a core that it took in each second since `started_ns`."""

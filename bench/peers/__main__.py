@@ -21,7 +21,7 @@ from bench.peers.node_loop import NodeLoop
 from bench.peers.ours import Ours
 from bench.peers.peer import PROJECT, Peer
 from bench.peers.table import peers_table
-from bench.report.lines import print_line
+from bench.report.lines import print_line, print_stored
 from bench.results.environment import commit_info, machine_info, packages
 from bench.results.model import CommitInfo
 from bench.results.store import DEFAULT_ROOT, ResultError, machine_id, result_name, write_numbered
@@ -42,22 +42,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with ended_by_signals(), EchoProcess(core=server_core()) as echo:
             outcome = measure(options.peers, echo, plan, lambda line: print_line(console, line, "dim"))
-    except ServerError as error:
-        return _fail(str(error))
-    except KeyboardInterrupt:
-        return _INTERRUPTED
-    result = _result(started, commit, plan, echo.core, outcome)
-    path = failure = None
-    try:
+        result = _result(started, commit, plan, echo.core, outcome)
+        print_line(console, "")
+        peers_table(result, console)
         path = write_numbered(
             options.results / "peers" / machine_id(), result_name(result.commit_info, started), result.to_json()
         )
-    except ResultError as error:
-        failure = str(error)
-    print_line(console, "")
-    peers_table(result, console, path)
-    if failure is not None:
-        return _fail(failure)
+        print_stored(console, path)
+    except (ServerError, ResultError) as error:
+        return _fail(str(error))
+    except KeyboardInterrupt:
+        return _INTERRUPTED
     return 0 if result.figures else 1
 
 

@@ -1,7 +1,6 @@
 """A comparison of generators on a terminal. A result and a console in, text out."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from rich.console import Console
 
@@ -25,11 +24,10 @@ _HEADING = (
 )
 
 
-def peers_table(result: Peers, console: Console, path: Path | None = None) -> None:
+def peers_table(result: Peers, console: Console) -> None:
     """Print a table for each number of connections, who is left out and why, and what limits the figures.
 
-    Rates and CPU time are medians over the rounds, and so is the ratio to ours within each. `path` is where the result
-    was stored.
+    Rates and CPU time are medians over the rounds, and so is the ratio to ours within each.
     """
     for connections in dict.fromkeys(figures.connections for figures in result.figures):
         heading = f"{count(connections)} {_HEADING[0]}"
@@ -42,7 +40,6 @@ def peers_table(result: Peers, console: Console, path: Path | None = None) -> No
         "round trips counted by the server, CPU time by the kernel, over all of a generator's processes;"
         " `own` is what the tool itself reports",
     )
-    print_line(console, "not stored" if path is None else f"stored in {path}")
 
 
 def _rows(result: Peers, connections: int) -> Iterator[list[str]]:

@@ -3,8 +3,6 @@
 Rules of this file: a result and a console in, text out. Its public functions are the words that the Markdown uses too.
 """
 
-from pathlib import Path
-
 from rich.console import Console
 
 from bench.report.figures import printable
@@ -27,7 +25,7 @@ _STOPPED = {
 }
 
 
-def ab_table(result: AbResult, console: Console, path: Path | None = None) -> None:
+def ab_table(result: AbResult, console: Console) -> None:
     """Print both revisions, each metric with its effect, interval and verdict, and what to know about them."""
     for name, side in (("A", result.a), ("B", result.b)):
         print_line(console, f"{name}  {side_words(side)}")
@@ -47,8 +45,6 @@ def ab_table(result: AbResult, console: Console, path: Path | None = None) -> No
         print_line(console, f"note: {printable(note)}")
     for spoiler in result.spoilers:
         print_line(console, f"{spoiler.kind}: {printable(spoiler.text)}", "yellow")
-    if path is not None:
-        print_line(console, f"stored in {printable(str(path))}")
 
 
 def headline(result: AbResult) -> str:

@@ -6,10 +6,13 @@ no path. No threads, no live display: this runs inside Locust's process too.
 """
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
+
+from bench.report.figures import printable
 
 _GAP = "  "
 
@@ -17,6 +20,17 @@ _GAP = "  "
 def print_line(console: Console, text: str, style: str = "") -> None:
     """One line, as it is: no markup, no wrapping."""
     console.print(Text(text, style=style), soft_wrap=True)
+
+
+def print_lines(console: Console, lines: Iterable[str]) -> None:
+    """Print lines as they are."""
+    for line in lines:
+        print_line(console, line)
+
+
+def print_stored(console: Console, path: Path | None) -> None:
+    """Print the last line below figures: where they are stored. That is tried after they were printed."""
+    print_line(console, "not stored" if path is None else f"stored in {printable(str(path))}")
 
 
 def widths(rows: Iterable[Sequence[str]]) -> list[int]:

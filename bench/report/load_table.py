@@ -5,7 +5,6 @@ mean (closed model, saturation, missing workers) is said below them. It runs ins
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 
 from rich.console import Console
 
@@ -26,11 +25,10 @@ _TOO_FEW_USERS = 0.01
 Column = tuple[str, Callable[[Operation], str]]
 
 
-def load_table(result: LoadResult, console: Console, path: Path | None = None) -> None:
-    """Print the operations with their counts and times, what failed and how, and where the result was stored.
+def load_table(result: LoadResult, console: Console) -> None:
+    """Print the operations with their counts and times, and what failed and how.
 
-    One table where the console is wide enough for it, else one for the counts and one for the times. `path` is None
-    where the result was not stored.
+    One table where the console is wide enough for it, else one for the counts and one for the times.
     """
     counts = _count_columns(result)
     service = _time_columns(lambda operation: operation.service_us)
@@ -68,7 +66,6 @@ def load_table(result: LoadResult, console: Console, path: Path | None = None) -
     print_line(console, "")
     for line, style in _remarks(result):
         print_line(console, line, style)
-    print_line(console, "not stored" if path is None else f"stored in {path}")
 
 
 def _rows(heading: str, result: LoadResult, columns: Sequence[Column]) -> list[list[str]]:

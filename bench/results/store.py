@@ -15,6 +15,7 @@ import contextlib
 import datetime as dt
 import errno
 import fnmatch
+import functools
 import glob
 import json
 import os
@@ -53,6 +54,7 @@ class NotStoredError(ResultError):
     """A result that was measured and could not be stored: no misuse, but a failed run."""
 
 
+@functools.cache
 def machine_id() -> str:
     """This machine's folder, as pytest-benchmark names it: system, implementation, Python, word size."""
     return str(get_machine_id())  # type: ignore[no-untyped-call]

@@ -23,6 +23,7 @@ from uvicorn.config import LOGGING_CONFIG
 
 # Run by path: nothing else of this project may come first on the path that the app is imported from.
 sys.path.insert(0, str(Path(__file__).parents[2]))
+from bench.descriptors import raise_file_limit
 from bench.server.error import ServerError, one_line
 from bench.server.in_loop import UvicornTestServer
 from bench.server.process import Report
@@ -37,6 +38,7 @@ ORPHAN_TIMEOUT_S = 3.0  # to shut down in order, once nobody waits for it any mo
 def main() -> int:
     """Serves until it is stopped; 0 if it was, 1 if it did not start or died."""
     options = _options()
+    raise_file_limit()  # each client is a file; whoever starts it may have kept to the lower limit
     channel = socket.socket(fileno=options.channel)
     channel.set_inheritable(False)
     channel.setblocking(True)  # an owner that gevent patched has made it non-blocking, for both of its ends

@@ -406,7 +406,8 @@ def _usage(pid: int) -> ServerUsage:
         times = process.cpu_times()
         return ServerUsage(round((times.user + times.system) * 1e9), rss_bytes, rss_bytes)
     status = Path(f"/proc/{pid}/status").read_text()
-    peak_kib = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:"))
+    # A process that has ended and was not reaped yet has no memory, and no line for it.
+    peak_kib = next((int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:")), 0)
     return ServerUsage(_cpu_ns(pid), rss_bytes, max(rss_bytes, peak_kib * 1024))
 
 

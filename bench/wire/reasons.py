@@ -9,6 +9,7 @@ import re
 import socket
 import ssl
 
+from bench.descriptors import OUT_OF_FILES, file_limit_reason
 from bench.printable import one_line
 
 __all__ = [
@@ -125,6 +126,8 @@ def os_reason(error: OSError) -> str:
     if isinstance(error, ssl.SSLError):  # its number is OpenSSL's
         return tls_reason(error)
     number = error.errno or _NUMBERS.get(type(error), 0)
+    if number in OUT_OF_FILES:
+        return file_limit_reason(number)
     return os.strerror(number).lower() if number > 0 else one_line(error)
 
 

@@ -1,0 +1,16 @@
+"""The `bench` command's entry point: it imports what takes long where Ctrl-C does no harm."""
+
+from typing import NoReturn
+
+from bench.interrupts import interrupts_end_the_process
+
+
+def main() -> NoReturn:
+    """Run the command line and exit."""
+    with interrupts_end_the_process():
+        from bench.cli import main as run
+    run()
+
+
+if __name__ == "__main__":
+    main()

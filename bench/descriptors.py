@@ -1,0 +1,73 @@
+"""The files that this process may have open at once: connections are files, and so is what the end of a run needs.
+
+A process starts with a soft limit, often 1,024, and may raise it to its hard limit. It imports the standard library
+alone: server processes import it in environments that are not this project's.
+"""
+
+import contextlib
+import errno
+import os
+from typing import Self
+
+try:
+    import resource
+except ImportError:  # no such limits on this system
+    resource = None  # type: ignore[assignment]
+
+_MOST = 1 << 20
+"""More is never asked for: some programs go through all numbers up to their limit."""
+
+OUT_OF_FILES = (errno.EMFILE, errno.ENFILE)
+"""The error numbers of a process, and of a system, that has as many files open as it may."""
+
+_OWN_LIMIT = "this process may open no more than "
+
+
+def raise_file_limit() -> None:
+    """Raise the soft limit to the hard one, as far as the system lets us. Child processes inherit it."""
+    if resource is None:
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MOST if hard == resource.RLIM_INFINITY else min(hard, _MOST)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def file_limit_reason(number: int) -> str:
+    """Return why no more files can be opened, for one of the numbers in OUT_OF_FILES."""
+    if number == errno.ENFILE:
+        return "this system has as many files open as it may: raise the sysctl fs.file-max"
+    if resource is None:
+        return "this process has as many files open as it may"
+    return f"{_OWN_LIMIT}{resource.getrlimit(resource.RLIMIT_NOFILE)[0]} files: raise `ulimit -n`"
+
+
+def is_file_limit_reason(text: str) -> bool:
+    """Return true if `text` contains what `file_limit_reason` says of a process."""
+    return _OWN_LIMIT in text
+
+
+def file_limit_reason_in(text: str) -> str:
+    """Return that part of `text` from where it speaks of the limit."""
+    return text[text.index(_OWN_LIMIT) :]
+
+
+class Reserve:
+    """Descriptors that are kept open until something needs their places. Opening never fails, it only keeps fewer."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._held: list[int] = []
+
+    def hold(self) -> Self:
+        """Open as many as are missing."""
+        with contextlib.suppress(OSError):
+            while len(self._held) < self._count:
+                self._held.append(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+        return self
+
+    def release(self) -> None:
+        """Close them all: so many files can be opened now."""
+        while self._held:
+            os.close(self._held.pop())

@@ -1,0 +1,18 @@
+"""Ctrl-C while pytest starts: it ends the process without a word, instead of a traceback of some import.
+
+pytest loads this before its other plugins (`-p` in pyproject.toml). Elsewhere bench/conftest.py imports it, before
+anything that takes long.
+"""
+
+import pytest
+
+from bench.interrupts import give_interrupts_back, interrupts_end, is_starting
+
+interrupts_end()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart() -> None:
+    """From now on pytest knows what to do."""
+    if is_starting():
+        give_interrupts_back()

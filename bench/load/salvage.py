@@ -1,0 +1,93 @@
+"""A run's end in which parts may fail: what was counted is kept, whatever else cannot be made of it.
+
+Nothing here is needed where all goes well.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import logging
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from bench.load.merge import Merger
+from bench.results.store import machine_id, write_numbered
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+_MOST_REASONS = 10
+_LONGEST_REASON = 300
+
+
+class Troubles:
+    """The steps that failed, each with its reason in one line; the first time with its traceback in the log."""
+
+    def __init__(self) -> None:
+        self.reasons: list[str] = []
+
+    def add(self, step: str, error: BaseException) -> None:
+        """Note that a step failed."""
+        reason = f"{step}: {one_line(error)}"
+        if reason not in self.reasons and len(self.reasons) < _MOST_REASONS:
+            self.reasons.append(reason)
+            logger.error("%s", reason)
+            logger.debug("%s", "".join(traceback.format_exception(error)))
+
+    @contextmanager
+    def during(self, step: str) -> Iterator[None]:
+        """Note an exception instead of raising it."""
+        try:
+            yield
+        except Exception as error:
+            self.add(step, error)
+
+    def attempt(self, step: str, make: Callable[[], T], otherwise: Callable[[], T]) -> T:
+        """Return what `make` makes; where it fails, note that and return what `otherwise` makes."""
+        try:
+            return make()
+        except Exception as error:
+            self.add(step, error)
+            return otherwise()
+
+
+def one_line(error: BaseException) -> str:
+    """The error's type and text, on one line."""
+    text = " ".join(str(error).split())
+    line = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    return line if len(line) <= _LONGEST_REASON else line[:_LONGEST_REASON] + "…"
+
+
+def count_lines(merger: Merger) -> Iterator[str]:
+    """What was counted of each operation, in plain words, over all processes."""
+    totals: dict[str, dict[str, int]] = {}
+    for received in merger.processes.values():
+        for operation in received.report.operations:
+            total = totals.setdefault(operation.name, {})
+            errors = sum(operation.errors.values())
+            for word, number in (
+                ("ok", operation.ok),
+                ("timeouts", operation.timeouts),
+                ("errors", errors),
+                ("unfinished", operation.unfinished),
+                ("dropped", operation.dropped),
+            ):
+                total[word] = total.get(word, 0) + number
+    for name, total in sorted(totals.items()):
+        yield f"{name}: " + ", ".join(f"{word} {number:,}" for word, number in total.items())
+
+
+def store_counts(root: Path, merger: Merger, started_at: dt.datetime, reasons: list[str]) -> Path:
+    """Store the processes' reports, of which no result could be made, apart from the results.
+
+    Raises ResultError.
+    """
+    reports = {name: received.report.model_dump(mode="json") for name, received in merger.processes.items()}
+    content = {"schema": "counts/1", "datetime": started_at.isoformat(), "reasons": reasons, "reports": reports}
+    data = json.dumps(content, indent=2).encode() + b"\n"
+    return write_numbered(root / "counts" / machine_id(), started_at.strftime("%Y%m%d_%H%M%S"), data)
