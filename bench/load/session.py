@@ -342,6 +342,12 @@ class Session(Performer):
             self._open_tasks.retire()
         cancelled = self._task.cancelling()
         try:
+            try:
+                await asyncio.sleep(0)  # a cancellation that was still on its way strikes here, and nothing below
+            except asyncio.CancelledError:
+                if self._closing:  # the stop is forced
+                    cancelled -= 1
+                    raise
             # There is something in flight where the task awaited several at once, and where arrivals were taken.
             await self.exchange.quiet()
             if self._open_tasks is not None:
