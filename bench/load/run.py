@@ -108,6 +108,7 @@ _KINDS_IN_A_LINE = 3
 _INIT_TIMEOUT_S = 60.0
 _MASTER_SILENCE_S, _IDLE_MASTER_SILENCE_S = 15, 60
 """How long a worker goes on without a sign of its master: while it has users, and else (as Locust)."""
+_MOST_HELLOS = 10
 _MOST_ARRIVALS_COUNTED = 3_000_000
 """How many arrivals of lost workers are drawn again at most, which takes a few seconds."""
 _LAST_WORKER_S = 2.0
@@ -157,11 +158,11 @@ def _take_part(environment: Environment, runner: Runner) -> None:
     try:
         raise_file_limit()
         if isinstance(runner, WorkerRunner):
-            rehearse_report()
             _worker_runs[environment] = WorkerRun(environment, runner)
+            rehearse_report()
         else:
-            rehearse_result()
             OwnerRun(environment, runner)
+            rehearse_result()
     except MisuseError as error:
         _say_and_exit(runner, str(error), 2)
     except ServerError as error:
@@ -313,13 +314,18 @@ class WorkerRun(_Run):
         runner.register_message(GO, self._on_go)
         self._reporting: gevent.Greenlet | None = None
         self.process.changed = self._tell_whether_there_are_users
+        self._is_greeted = False
+        """Whether the master has said which version it is."""
+        self._hellos = 0
         self._say_hello()
         gevent.spawn(self._watch_master)
 
     def _say_hello(self) -> None:
+        self._hellos += 1
         self._runner.send_message(HELLO, own_version().model_dump())
 
     def _on_hello(self, msg: Message, **_: Any) -> None:
+        self._is_greeted = True
         try:
             masters = read(Version, msg.data)
         except MessageError as error:
@@ -336,6 +342,8 @@ class WorkerRun(_Run):
         silent_s, heard = 0, None
         while not self._quitting:
             gevent.sleep(1.0)
+            if not self._is_greeted and self._hellos < _MOST_HELLOS:
+                self._say_hello()  # the master may not have listened yet
             silent_s = silent_s + 1 if self._runner.last_heartbeat_timestamp == heard else 0
             heard = self._runner.last_heartbeat_timestamp
             if locust_guard.has_lost_its_parent():
