@@ -203,6 +203,7 @@ class _Run:
         _refuse_blocking_tasks(environment)
         self.process.all_there = self._on_all_there
         self._quitting = False
+        self._closing, self._is_closed = RLock(), False
         if is_starting():
             give_interrupts_back()
         if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # a terminal that is closed; nohup ignores it
@@ -284,6 +285,13 @@ class _Run:
         raise NotImplementedError
 
     def _on_quit(self, **event: Any) -> None:
+        """Close everything once. A signal has Locust quit in two greenlets at once; the later one awaits the other."""
+        with self._closing:
+            if not self._is_closed:
+                self._is_closed = True
+                self._close(**event)
+
+    def _close(self, **event: Any) -> None:
         # All that is left is to exit: a late Ctrl-C, or one that is on its way already, would only print a traceback.
         self._quitting = True
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -448,10 +456,10 @@ class WorkerRun(_Run):
     def _force(self) -> None:
         self.process.force()
 
-    def _on_quit(self, **event: Any) -> None:
+    def _close(self, **event: Any) -> None:
         if self._reporting is not None:
             self._reporting.kill()
-        super()._on_quit(**event)
+        super()._close(**event)
 
 
 class OwnerRun(_Run):
@@ -724,8 +732,8 @@ class OwnerRun(_Run):
         # Who presses Ctrl-C while replies are awaited does not want to wait for them.
         self.end(force=True)
 
-    def _on_quit(self, **event: Any) -> None:
-        super()._on_quit(**event)
+    def _close(self, **event: Any) -> None:
+        super()._close(**event)
         if self._service is not None:
             self._service.stop()
 
