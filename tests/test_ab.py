@@ -172,7 +172,10 @@ def test_an_answer_that_cannot_be_stored_is_shown(repository: TestRepository, te
     assert code == 1
     assert "say-said" in out
     assert "say-said" in markdown.read_text()
-    assert [line for line in err.splitlines() if line.startswith("bench: error: cannot store a result in ")]
+    (line,) = [line for line in err.splitlines() if line.startswith("bench: error: cannot store a result in ")]
+    (kept,) = temporary.iterdir()
+    assert str(kept) in line, "where it was kept instead"
+    kept.unlink()
     assert "Traceback" not in err
 
 
