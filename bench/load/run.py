@@ -79,7 +79,7 @@ from bench.load.options import (
 )
 from bench.load.output import OutputFailed, show
 from bench.load.pacing import WHOLE
-from bench.load.page import Page
+from bench.load.page import Page, check_page_address
 from bench.load.process import LoadProcess
 from bench.load.recording import CONNECT
 from bench.load.rehearsal import rehearse_report, rehearse_result
@@ -504,6 +504,8 @@ class OwnerRun(_Run):
         return Workers(runner, self._share_out, self._on_refusal, self._on_invalid)
 
     def _on_interrupt(self) -> None:
+        if environment.web_ui is not None:
+            check_page_address(environment.web_ui.host, environment.web_ui.port)
         if self._workers is not None and not self._has_begun and getattr(self.options, "headless", False):
             # Locust would print a traceback, and leave the workers that are there behind.
             logger.error("interrupted before the test began: there were %d workers", self._workers.number)
