@@ -112,6 +112,8 @@ _MOST_ARRIVALS_COUNTED = 3_000_000
 """How many arrivals of lost workers are drawn again at most, which takes a few seconds."""
 _LAST_WORKER_S = 2.0
 """How long after a test that has lost all of its workers the master ends: Locust's own end of it comes first."""
+_EXIT_S = 1.0
+"""How long a shutdown may take between its end and that of the process."""
 _LOST = "its worker was lost"
 _RESERVED_FILES = 8
 """For the end of a run: to store a result takes three at a time, and what was loaded late may take some more."""
@@ -202,6 +204,8 @@ class _Run:
         _refuse_blocking_tasks(environment)
         self.process.all_there = self._on_all_there
         self._quitting = False
+        self._shutting_down: Any = None
+        """The greenlet in which Locust shuts down."""
         if is_starting():
             give_interrupts_back()
         if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # a terminal that is closed; nohup ignores it
@@ -281,6 +285,19 @@ class _Run:
 
     def _force(self) -> None:
         raise NotImplementedError
+
+    def _quit_once(self) -> None:
+        """Return where Locust's shutdown is the first. Another one waits until that has ended the process.
+
+        The runner that a signal's shutdown quits is what the main greenlet waits for, to begin a shutdown of its own.
+        """
+        current = gevent.getcurrent()
+        if self._shutting_down is None:
+            self._shutting_down = current
+        while self._shutting_down is not current:
+            gevent.sleep(_EXIT_S)  # where it leaves, its SystemExit strikes here
+            if self._shutting_down.dead:  # it has failed
+                self._shutting_down = current
 
     def _on_quit(self, **event: Any) -> None:
         # All that is left is to exit: a late Ctrl-C, or one that is on its way already, would only print a traceback.
@@ -420,6 +437,7 @@ class WorkerRun(_Run):
         self.end()
         # Locust interrupts the workers that it forked when their master has gone; this one is going already.
         self._quitting = True
+        self._quit_once()
 
     def _end_test(self) -> None:
         # Where it is this worker alone that quits, the others take over its share while it awaits its replies.
@@ -474,6 +492,10 @@ class OwnerRun(_Run):
         self.process.invalid = self._on_invalid
         self._last_stage: gevent.Greenlet | None = None
         environment.events.worker_report.add_listener(self._on_worker_report)
+        self._is_beginning = False
+        """Whether a test is about to begin, so that there is nothing yet that could be ended."""
+        self._is_interrupted = False
+        """Whether there was a Ctrl-C meanwhile."""
         self._was_spawning = False
         """Whether users were still being spawned when the test was stopped."""
         self._lacks: list[str] = []
@@ -482,6 +504,8 @@ class OwnerRun(_Run):
         """The options as they were when the test started: the web page's form may bring others meanwhile."""
         _leave_out_unnamed(environment)
         self._check(self.options)
+        if environment.web_ui is not None:
+            check_page_address(environment.web_ui.host, environment.web_ui.port)
         if environment.web_ui is not None and environment.web_ui.app is not None:
             environment.web_ui.app.before_request(Page(environment, self._check, self._restart_service).guard)
         hide_hosts(environment, _all_socket_io_users(environment))
@@ -504,9 +528,9 @@ class OwnerRun(_Run):
         return Workers(runner, self._share_out, self._on_refusal, self._on_invalid)
 
     def _on_interrupt(self) -> None:
-        if environment.web_ui is not None:
-            check_page_address(environment.web_ui.host, environment.web_ui.port)
-        if self._workers is not None and not self._has_begun and getattr(self.options, "headless", False):
+        if self._is_beginning:
+            self._is_interrupted = True
+        elif self._workers is not None and not self._has_begun and getattr(self.options, "headless", False):
             # Locust would print a traceback, and leave the workers that are there behind.
             logger.error("interrupted before the test began: there were %d workers", self._workers.number)
             gevent.spawn(self._leave, 130)
@@ -613,17 +637,23 @@ class OwnerRun(_Run):
         is_open(options, users)
 
     def _on_test_start(self, **_: Any) -> None:
-        self._has_begun = True
+        self._has_begun = self._is_beginning = True
         try:
             self._check(self.options)
             self._restart_service(self.environment.host)
+            self._asked = Namespace(**vars(self.options))
+            self._commit, self._packages = self._commit_of_service(), packages()
         except (MisuseError, ServerError) as error:  # of users that were picked on the web page; it died just now
             logger.error("%s", error)
             self.environment.process_exit_code = 1
             gevent.spawn_later(_WORKERS_READY_TIMEOUT_S, self._end_early)
             return
-        self._asked = Namespace(**vars(self.options))
-        self._commit, self._packages = self._commit_of_service(), packages()
+        finally:
+            self._is_beginning = False
+        if self._is_interrupted:
+            self._has_begun = self._is_interrupted = False
+            self._on_interrupt()
+            return
         self._started_at, self._started_ns, self._stopped_ns = dt.datetime.now(dt.UTC), perf_counter_ns(), None
         self.options.started_unix_ns = time.time_ns()
         self.options.seed = self._seed or secrets.token_hex(4)
@@ -717,6 +747,11 @@ class OwnerRun(_Run):
     def _on_quitting(self, **_: Any) -> None:
         # Who presses Ctrl-C while replies are awaited does not want to wait for them.
         self.end(force=True)
+        has_run = self._has_begun and not self._is_beginning
+        if not has_run and getattr(self.options, "headless", False) and self.environment.process_exit_code is None:
+            self._failed("Locust was ended before the test began")
+        self._quitting = True  # what is left is bounded, and a KeyboardInterrupt in it would only print a traceback
+        self._quit_once()
 
     def _on_quit(self, **event: Any) -> None:
         super()._on_quit(**event)
