@@ -53,6 +53,15 @@ class AmbiguousReplies(ValueError):
     """Replies to a definition could not be told from others. One line that says why, and what to do."""
 
 
+class NoRoundTrip(TypeError):
+    """What was given as the definition of a round trip is none, an event's name perhaps. One line."""
+
+    def __init__(self, given: object) -> None:
+        super().__init__(
+            f"round_trip takes a RoundTrip, not {given!r:.60}: make it with round_trip_of(event, reply, …)"
+        )
+
+
 class RoundTripFailed(Exception):
     """The emission got no reply that counts. `kind` is the word that results count it under."""
 
@@ -339,6 +348,8 @@ class Exchange:
             await asyncio.sleep(min(max(_SETTLING_S, longest_s), _LONGEST_SETTLING_S))
 
     def _register(self, round_trip: RoundTrip) -> None:
+        if not isinstance(round_trip, RoundTrip):
+            raise NoRoundTrip(round_trip)
         event, token_of = round_trip.reply, round_trip.token_of
         if event is not None:
             finders = self._token_finders.get(event)

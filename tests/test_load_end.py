@@ -7,6 +7,7 @@ import resource
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -260,6 +261,47 @@ def test_a_signal_stores_the_result_and_leaves_no_service_behind(tmp_path: Path,
         wait_until(lambda: not any(map(psutil.pid_exists, services)), "the service has ended")
     assert operation(locust.result()).ok > 0
     assert "Traceback" not in locust.output
+    assert locust.output.count("Shutting down") == 1
+
+
+def test_a_signal_to_master_and_workers(tmp_path: Path) -> None:
+    with LocustProcess(tmp_path, "-u", "2", "-r", "2", "-t", "30s", "--processes", "2") as locust:
+        locust.wait_for_output("All users spawned")
+        os.killpg(locust.process.pid, signal.SIGTERM)
+        assert locust.wait() == 0
+    assert not locust.result().partial
+    assert "Traceback" not in locust.output
+    assert locust.output.count("Shutting down") == 3
+
+
+def test_interrupts_in_haste_of_master_and_workers(tmp_path: Path) -> None:
+    with LocustProcess(tmp_path, "-u", "2", "-r", "2", "-t", "30s", "--processes", "2") as locust:
+        locust.wait_for_output("All users spawned")
+        for _ in range(20):
+            locust.interrupt()
+            time.sleep(0.05)
+        assert locust.wait() in (0, 1)  # with luck all replies were there before the second
+    assert locust.result().operations
+    assert "Traceback" not in locust.output
+    assert "Unknown message type" not in locust.output
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_the_test_is_about_to_begin(
+    tmp_path: Path, number: signal.Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mark, git = tmp_path / "mark", tmp_path / "bin" / "git"
+    git.parent.mkdir()
+    git.write_text(f"#!/bin/sh\ntouch {mark}\nsleep 2\n")
+    git.chmod(0o755)
+    monkeypatch.setenv("PATH", str(git.parent), prepend=os.pathsep)
+    with LocustProcess(tmp_path, "-u", "2", "-r", "2", "-t", "5s") as locust:
+        wait_until(mark.exists, "the commit of the service is being looked up")
+        locust.process.send_signal(number)
+        code = locust.wait()
+    assert code == (130 if number == signal.SIGINT else 1), locust.output
+    assert "Traceback" not in locust.output
+    assert locust.results() == []
 
 
 def test_an_interrupt_while_the_service_is_being_started(tmp_path: Path) -> None:

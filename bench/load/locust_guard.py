@@ -14,10 +14,11 @@ import select
 import signal
 import sys
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import gevent
 import psutil
@@ -30,7 +31,7 @@ from locust.exception import RPCError, RPCReceiveError
 from locust.rpc import Message, zmqrpc
 from locust.runners import MasterRunner, WorkerRunner
 
-from bench.load.messages import shown
+from bench.load.messages import HELLO, shown
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +60,8 @@ _LOADING_PID = os.getpid()
 _LISTENING = os.pipe2(os.O_CLOEXEC)
 """Has a byte for each forked worker once their master listens: another master may have the port."""
 _MOST_FORKED = 4096
+
+_early_hellos: WeakKeyDictionary[MasterRunner, deque[Message]] = WeakKeyDictionary()
 
 FORKED_WORKERS_WAIT_S = 30
 """How long the master waits for the workers that it has forked."""
@@ -137,6 +140,12 @@ def guard_master(master: MasterRunner) -> None:
                 _complaints.note(f"a message {shown(msg.type)!r} of {who} cannot be read", repr(error))
 
     _replace_handler(master, handle_guarded)
+
+
+def early_hellos(master: MasterRunner) -> Sequence[Message]:
+    """Return the greetings of workers that were there before this master's initialisation, and keep no more."""
+    del master.custom_messages[HELLO]
+    return _early_hellos.pop(master)
 
 
 def guard_worker(worker: WorkerRunner) -> None:
@@ -282,6 +291,8 @@ def _init_master(self: MasterRunner, environment: Any, master_bind_host: str, ma
         for worker in _forked_workers():  # they would wait for it
             worker.kill()
         sys.exit(1)
+    _early_hellos[self] = early = deque[Message](maxlen=_MOST_FORKED)
+    self.register_message(HELLO, lambda msg, **_: early.append(msg))
     os.write(_LISTENING[1], bytes(_MOST_FORKED))
 
 

@@ -212,8 +212,21 @@ def check_limits(options: Namespace, users: Sequence[type[SocketIOUser]]) -> Non
             "--max-in-flight is their limit"
         )
     for user in users:
+        check_wait_time(user)
         if user.longest_wait is not None and not 0 <= user.longest_wait <= _LONGEST_WAIT_S:
             raise MisuseError(f"{user.__name__}.longest_wait is {user.longest_wait:g} s: expected 0 to a day")
+
+
+def check_wait_time(user: type[SocketIOUser]) -> None:
+    """Refuse a `wait_time` that nobody could call. Raises MisuseError."""
+    wait_time = getattr(user, "wait_time", None)
+    if wait_time is None or callable(wait_time):
+        return
+    example = f"constant({wait_time!r})" if isinstance(wait_time, int | float) else "constant(1)"
+    raise MisuseError(
+        f"{user.__name__}.wait_time is {wait_time!r:.60}, which cannot be called: write `wait_time = {example}`, "
+        "from locust"
+    )
 
 
 def is_open(options: Namespace, users: Sequence[type[SocketIOUser]]) -> bool:

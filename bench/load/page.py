@@ -7,6 +7,7 @@ that somebody visits meanwhile. So orders of other sites are refused, and so is 
 from __future__ import annotations
 
 import logging
+import socket
 from argparse import Namespace
 from collections.abc import Callable
 from typing import Any
@@ -110,6 +111,25 @@ class Page:
         """Answer as Locust does to wrong fields of its own."""
         logger.error("%s", reason)
         return flask.jsonify({"success": False, "message": reason, "host": self._environment.host})
+
+
+def check_page_address(host: str, port: int) -> None:
+    """Raise MisuseError where the page could not listen: Locust finds that out late, and prints a traceback."""
+    where = f"port {port}" if host in ("", "*") else f"{host}, port {port}"
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the page's own will
+            probe.bind(address)
+            probe.listen()
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise MisuseError(
+            f"the web page cannot listen on {where}: {reason}: end what listens there, choose another --web-port or "
+            "--web-host, or leave the page out with --headless"
+        ) from None
 
 
 def _foreign_site() -> str | None:

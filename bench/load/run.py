@@ -79,7 +79,7 @@ from bench.load.options import (
 )
 from bench.load.output import OutputFailed, show
 from bench.load.pacing import WHOLE
-from bench.load.page import Page
+from bench.load.page import Page, check_page_address
 from bench.load.process import LoadProcess
 from bench.load.recording import CONNECT
 from bench.load.rehearsal import rehearse_report, rehearse_result
@@ -108,11 +108,12 @@ _KINDS_IN_A_LINE = 3
 _INIT_TIMEOUT_S = 60.0
 _MASTER_SILENCE_S, _IDLE_MASTER_SILENCE_S = 15, 60
 """How long a worker goes on without a sign of its master: while it has users, and else (as Locust)."""
-_MOST_HELLOS = 10
 _MOST_ARRIVALS_COUNTED = 3_000_000
 """How many arrivals of lost workers are drawn again at most, which takes a few seconds."""
 _LAST_WORKER_S = 2.0
 """How long after a test that has lost all of its workers the master ends: Locust's own end of it comes first."""
+_EXIT_S = 1.0
+"""How long a shutdown may take between its end and that of the process."""
 _LOST = "its worker was lost"
 _RESERVED_FILES = 8
 """For the end of a run: to store a result takes three at a time, and what was loaded late may take some more."""
@@ -203,7 +204,8 @@ class _Run:
         _refuse_blocking_tasks(environment)
         self.process.all_there = self._on_all_there
         self._quitting = False
-        self._closing, self._is_closed = RLock(), False
+        self._shutting_down: Any = None
+        """The greenlet in which Locust shuts down."""
         if is_starting():
             give_interrupts_back()
         if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # a terminal that is closed; nohup ignores it
@@ -284,14 +286,20 @@ class _Run:
     def _force(self) -> None:
         raise NotImplementedError
 
-    def _on_quit(self, **event: Any) -> None:
-        """Close everything once. A signal has Locust quit in two greenlets at once; the later one awaits the other."""
-        with self._closing:
-            if not self._is_closed:
-                self._is_closed = True
-                self._close(**event)
+    def _quit_once(self) -> None:
+        """Return where Locust's shutdown is the first. Another one waits until that has ended the process.
 
-    def _close(self, **event: Any) -> None:
+        The runner that a signal's shutdown quits is what the main greenlet waits for, to begin a shutdown of its own.
+        """
+        current = gevent.getcurrent()
+        if self._shutting_down is None:
+            self._shutting_down = current
+        while self._shutting_down is not current:
+            gevent.sleep(_EXIT_S)  # where it leaves, its SystemExit strikes here
+            if self._shutting_down.dead:  # it has failed
+                self._shutting_down = current
+
+    def _on_quit(self, **event: Any) -> None:
         # All that is left is to exit: a late Ctrl-C, or one that is on its way already, would only print a traceback.
         self._quitting = True
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -322,18 +330,13 @@ class WorkerRun(_Run):
         runner.register_message(GO, self._on_go)
         self._reporting: gevent.Greenlet | None = None
         self.process.changed = self._tell_whether_there_are_users
-        self._is_greeted = False
-        """Whether the master has said which version it is."""
-        self._hellos = 0
         self._say_hello()
         gevent.spawn(self._watch_master)
 
     def _say_hello(self) -> None:
-        self._hellos += 1
         self._runner.send_message(HELLO, own_version().model_dump())
 
     def _on_hello(self, msg: Message, **_: Any) -> None:
-        self._is_greeted = True
         try:
             masters = read(Version, msg.data)
         except MessageError as error:
@@ -350,8 +353,6 @@ class WorkerRun(_Run):
         silent_s, heard = 0, None
         while not self._quitting:
             gevent.sleep(1.0)
-            if not self._is_greeted and self._hellos < _MOST_HELLOS:
-                self._say_hello()  # the master may not have listened yet
             silent_s = silent_s + 1 if self._runner.last_heartbeat_timestamp == heard else 0
             heard = self._runner.last_heartbeat_timestamp
             if locust_guard.has_lost_its_parent():
@@ -436,6 +437,7 @@ class WorkerRun(_Run):
         self.end()
         # Locust interrupts the workers that it forked when their master has gone; this one is going already.
         self._quitting = True
+        self._quit_once()
 
     def _end_test(self) -> None:
         # Where it is this worker alone that quits, the others take over its share while it awaits its replies.
@@ -456,10 +458,10 @@ class WorkerRun(_Run):
     def _force(self) -> None:
         self.process.force()
 
-    def _close(self, **event: Any) -> None:
+    def _on_quit(self, **event: Any) -> None:
         if self._reporting is not None:
             self._reporting.kill()
-        super()._close(**event)
+        super()._on_quit(**event)
 
 
 class OwnerRun(_Run):
@@ -490,6 +492,10 @@ class OwnerRun(_Run):
         self.process.invalid = self._on_invalid
         self._last_stage: gevent.Greenlet | None = None
         environment.events.worker_report.add_listener(self._on_worker_report)
+        self._is_beginning = False
+        """Whether a test is about to begin, so that there is nothing yet that could be ended."""
+        self._is_interrupted = False
+        """Whether there was a Ctrl-C meanwhile."""
         self._was_spawning = False
         """Whether users were still being spawned when the test was stopped."""
         self._lacks: list[str] = []
@@ -498,6 +504,8 @@ class OwnerRun(_Run):
         """The options as they were when the test started: the web page's form may bring others meanwhile."""
         _leave_out_unnamed(environment)
         self._check(self.options)
+        if environment.web_ui is not None:
+            check_page_address(environment.web_ui.host, environment.web_ui.port)
         if environment.web_ui is not None and environment.web_ui.app is not None:
             environment.web_ui.app.before_request(Page(environment, self._check, self._restart_service).guard)
         hide_hosts(environment, _all_socket_io_users(environment))
@@ -520,7 +528,9 @@ class OwnerRun(_Run):
         return Workers(runner, self._share_out, self._on_refusal, self._on_invalid)
 
     def _on_interrupt(self) -> None:
-        if self._workers is not None and not self._has_begun and getattr(self.options, "headless", False):
+        if self._is_beginning:
+            self._is_interrupted = True
+        elif self._workers is not None and not self._has_begun and getattr(self.options, "headless", False):
             # Locust would print a traceback, and leave the workers that are there behind.
             logger.error("interrupted before the test began: there were %d workers", self._workers.number)
             gevent.spawn(self._leave, 130)
@@ -627,17 +637,23 @@ class OwnerRun(_Run):
         is_open(options, users)
 
     def _on_test_start(self, **_: Any) -> None:
-        self._has_begun = True
+        self._has_begun = self._is_beginning = True
         try:
             self._check(self.options)
             self._restart_service(self.environment.host)
+            self._asked = Namespace(**vars(self.options))
+            self._commit, self._packages = self._commit_of_service(), packages()
         except (MisuseError, ServerError) as error:  # of users that were picked on the web page; it died just now
             logger.error("%s", error)
             self.environment.process_exit_code = 1
             gevent.spawn_later(_WORKERS_READY_TIMEOUT_S, self._end_early)
             return
-        self._asked = Namespace(**vars(self.options))
-        self._commit, self._packages = self._commit_of_service(), packages()
+        finally:
+            self._is_beginning = False
+        if self._is_interrupted:
+            self._has_begun = self._is_interrupted = False
+            self._on_interrupt()
+            return
         self._started_at, self._started_ns, self._stopped_ns = dt.datetime.now(dt.UTC), perf_counter_ns(), None
         self.options.started_unix_ns = time.time_ns()
         self.options.seed = self._seed or secrets.token_hex(4)
@@ -731,9 +747,14 @@ class OwnerRun(_Run):
     def _on_quitting(self, **_: Any) -> None:
         # Who presses Ctrl-C while replies are awaited does not want to wait for them.
         self.end(force=True)
+        has_run = self._has_begun and not self._is_beginning
+        if not has_run and getattr(self.options, "headless", False) and self.environment.process_exit_code is None:
+            self._failed("Locust was ended before the test began")
+        self._quitting = True  # what is left is bounded, and a KeyboardInterrupt in it would only print a traceback
+        self._quit_once()
 
-    def _close(self, **event: Any) -> None:
-        super()._close(**event)
+    def _on_quit(self, **event: Any) -> None:
+        super()._on_quit(**event)
         if self._service is not None:
             self._service.stop()
 

@@ -29,7 +29,15 @@ from bench.load.open_tasks import LOST, OpenTasks, is_scheduled, is_wanted, want
 from bench.load.pacing import Stream
 from bench.load.recording import CONNECT, TIMEOUT, UNSCHEDULED, NamedCounts, OperationLog
 from bench.load.tasks import Performer, call
-from bench.roundtrip import AmbiguousReplies, Exchange, ReplyTimeout, RoundTrip, RoundTripFailed, carries_error
+from bench.roundtrip import (
+    AmbiguousReplies,
+    Exchange,
+    NoRoundTrip,
+    ReplyTimeout,
+    RoundTrip,
+    RoundTripFailed,
+    carries_error,
+)
 from bench.wire.client import FastClient
 from bench.wire.interface import ClientError, ConnectFailed, Disconnected, MessageTooLarge, acknowledged
 
@@ -206,7 +214,11 @@ class Session(Performer):
 
     async def scheduled_round_trip(self, definition: RoundTrip) -> Any:
         """The same in an open load: the first one that an arrival's task performs is what the schedule wanted."""
-        if definition.matched_in_order and is_scheduled():
+        try:
+            is_in_order = definition.matched_in_order
+        except AttributeError:
+            raise NoRoundTrip(definition) from None
+        if is_in_order and is_scheduled():
             wanted(definition.name, "it is matched in order, which an open load does not do")
             self._invalid(
                 f"{definition.name} is matched in order, one in flight, and an open load does not wait: "
@@ -225,6 +237,8 @@ class Session(Performer):
         if isinstance(error, AmbiguousReplies):
             self._invalid(str(error))
             raise StopUser from error
+        if isinstance(error, NoRoundTrip):
+            raise error  # it has no name under which it could be counted
         if isinstance(error, MessageTooLarge):
             log = self.engine.log(definition.name)
             reason = f"too large: {error.size_bytes:,} bytes, the server takes {error.limit_bytes:,}"

@@ -21,7 +21,7 @@ from gevent.event import Event
 from locust.rpc import Message
 from locust.runners import STATE_RUNNING, STATE_SPAWNING, MasterRunner
 
-from bench.load.locust_guard import Complaints
+from bench.load.locust_guard import Complaints, early_hellos
 from bench.load.merge import Merger
 from bench.load.messages import (
     DRAIN,
@@ -111,9 +111,12 @@ class Workers:
         self._woken = Event()
         self._watching: gevent.Greenlet | None = None
         self._complaints = Complaints()
+        early = early_hellos(master)
         master.register_message(HELLO, self._on_hello)
         master.register_message(REPORT, self._on_report)
         master.register_message(READY, self._on_ready)
+        for hello in early:
+            self._on_hello(hello)
 
     def begin(self, merger: Merger) -> int:
         """A test begins, whose reports are put into `merger`. Returns how many workers there are."""
