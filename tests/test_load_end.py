@@ -7,6 +7,7 @@ import resource
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -300,6 +301,19 @@ def test_an_interrupt_while_the_master_waits_for_workers(tmp_path: Path) -> None
         assert locust.wait() == 130
     assert "Traceback" not in locust.output
     assert locust.results() == []
+
+
+def test_interrupts_after_the_result_is_stored(tmp_path: Path) -> None:
+    with LocustProcess(tmp_path, "-u", "2", "-r", "2", "--processes", "2") as locust:
+        locust.wait_for_output("All users spawned")
+        locust.interrupt(everybody=False)
+        locust.wait_for_output("stored in")
+        while locust.process.poll() is None:  # its master takes half a second to leave
+            locust.interrupt(everybody=False)
+            time.sleep(0.05)
+        assert locust.wait() == 0
+    assert "Traceback" not in locust.output
+    assert not locust.result().partial
 
 
 # ---------------------------------------------------------------------- the service

@@ -113,6 +113,8 @@ _MOST_ARRIVALS_COUNTED = 3_000_000
 """How many arrivals of lost workers are drawn again at most, which takes a few seconds."""
 _LAST_WORKER_S = 2.0
 """How long after a test that has lost all of its workers the master ends: Locust's own end of it comes first."""
+_LEAVING_S = 5.0
+"""How long an interrupt is ignored once a run has ended: Locust's master takes half a second to leave."""
 _LOST = "its worker was lost"
 _RESERVED_FILES = 8
 """For the end of a run: to store a result takes three at a time, and what was loaded late may take some more."""
@@ -204,6 +206,7 @@ class _Run:
         self.process.all_there = self._on_all_there
         self._quitting = False
         self._closing, self._is_closed = RLock(), False
+        self._leaves_until_s = 0.0
         if is_starting():
             give_interrupts_back()
         if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # a terminal that is closed; nohup ignores it
@@ -300,7 +303,7 @@ class _Run:
             atexit.register(_exit_at_once, event.get("exit_code", 1))
 
     def _on_interrupt(self) -> None:
-        if self._quitting:
+        if self._quitting or time.monotonic() < self._leaves_until_s:
             return
         if self._has_begun or not getattr(self.options, "headless", False):
             gevent.get_hub().handle_system_error(KeyboardInterrupt, KeyboardInterrupt())
@@ -731,6 +734,8 @@ class OwnerRun(_Run):
     def _on_quitting(self, **_: Any) -> None:
         # Who presses Ctrl-C while replies are awaited does not want to wait for them.
         self.end(force=True)
+        # The result is stored. A late Ctrl-C would only print a traceback; but another listener may never end.
+        self._leaves_until_s = time.monotonic() + _LEAVING_S
 
     def _close(self, **event: Any) -> None:
         super()._close(**event)
