@@ -62,6 +62,8 @@ _MOST_FORKED = 4096
 
 FORKED_WORKERS_WAIT_S = 30
 """How long the master waits for the workers that it has forked."""
+_SENDING_S = 0.2
+"""How long the last messages of a process that exits may take to its sockets."""
 _LEAVE_S, _INTERRUPTED_S = 3.0, 10.0
 """How long forked workers may take to end by themselves, and after an interrupt."""
 
@@ -283,6 +285,21 @@ def _init_master(self: MasterRunner, environment: Any, master_bind_host: str, ma
             worker.kill()
         sys.exit(1)
     os.write(_LISTENING[1], bytes(_MOST_FORKED))
+    atexit.register(_send_workers_away, self)
+
+
+def _send_workers_away(master: MasterRunner) -> None:
+    """Ask the workers of a master that exits to quit, where Locust did not: they would wait a minute for it.
+
+    So it is with whatever ends the process before a test has begun, such as an interrupt while it initialises.
+    """
+    if not master.greenlet:  # `quit` asked them, and ended the master's own greenlets
+        return
+    workers = [node.id for node in master.clients.values() if node.state != runners.STATE_MISSING]
+    for worker in workers:
+        master.server.send_to_client(Message("quit", None, worker))
+    if workers:
+        time.sleep(_SENDING_S)
 
 
 def _await_listening_master() -> None:
