@@ -28,7 +28,7 @@ from locust.argument_parser import get_parser
 from locust.dispatch import UsersDispatcher
 from locust.exception import RPCError, RPCReceiveError
 from locust.rpc import Message, zmqrpc
-from locust.runners import MasterRunner, WorkerRunner
+from locust.runners import MasterRunner, Runner, WorkerRunner
 
 from bench.load.messages import shown
 
@@ -74,6 +74,7 @@ def install() -> None:
         (zmqrpc.BaseSocket, "__init__", _init_socket),
         (zmqrpc.Server, "recv_from_client", _recv_from_client),
         (zmqrpc.Client, "recv", _recv),
+        (Runner, "monitor_cpu_and_memory", _monitor_cpu_and_memory),
         (MasterRunner, "__init__", _init_master),
         (WorkerRunner, "connect_to_master", _connect_to_master),
         (UsersDispatcher, "_dispatcher", _dispatcher),
@@ -225,7 +226,7 @@ _locusts_init_socket: Callable[..., None] = zmqrpc.BaseSocket.__init__
 _locusts_recv_from_client: Callable[..., tuple[str, Message]] = zmqrpc.Server.recv_from_client
 _locusts_recv: Callable[..., Message] = zmqrpc.Client.recv
 _locusts_init_master: Callable[..., None] = MasterRunner.__init__
-
+_locusts_monitor_cpu_and_memory: Callable[..., None] = Runner.monitor_cpu_and_memory
 
 _locusts_dispatcher: Callable[..., Iterator[Any]] = UsersDispatcher._dispatcher
 
@@ -269,6 +270,19 @@ def _recv(self: zmqrpc.Client) -> Message:
             raise
         except Exception as error:
             _complaints.note("a message of the master cannot be read", repr(error))
+
+
+def _monitor_cpu_and_memory(self: Runner) -> None:
+    """As Locust's, which ends where it cannot read /proc, and its process's run with it.
+
+    The connections may have taken every file that this process may open.
+    """
+    while True:
+        try:
+            _locusts_monitor_cpu_and_memory(self)
+        except (OSError, psutil.Error) as error:
+            _complaints.note("Locust cannot read what this process uses", error)
+            gevent.sleep(runners.CPU_MONITOR_INTERVAL)
 
 
 def _init_master(self: MasterRunner, environment: Any, master_bind_host: str, master_bind_port: int) -> None:
