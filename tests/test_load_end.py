@@ -303,9 +303,40 @@ def test_an_interrupt_while_the_master_waits_for_workers(tmp_path: Path) -> None
     assert locust.results() == []
 
 
+@pytest.mark.parametrize(
+    ("arguments", "number", "code"), [((), signal.SIGTERM, 1), (("--processes", "2"), signal.SIGINT, 130)]
+)
+def test_an_end_while_a_test_is_prepared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], number: signal.Signals, code: int
+) -> None:
+    mark, git = tmp_path / "mark", tmp_path / "bin" / "git"
+    git.parent.mkdir()
+    git.write_text(f"#!/bin/sh\ntouch {mark}\nsleep 2\nexit 1\n")
+    git.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{git.parent}:{os.environ['PATH']}")
+    with LocustProcess(tmp_path, "-u", "2", "-r", "2", "-t", "5s", *arguments) as locust:
+        wait_until(mark.exists, "the commit is looked up, with which a test begins")
+        locust.process.send_signal(number)
+        assert locust.wait() == code, locust.output
+    assert locust.results() == []
+    assert "before the test began" in locust.output or number == signal.SIGINT
+    assert "Traceback" not in locust.output
+
+
+def test_locust_cannot_read_what_the_process_uses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAILING", "psutil:Process.cpu_percent")
+    code, locust = run(tmp_path, "-u", "2", "-r", "2", "-t", "4s", locustfile=FAILING)
+    assert code == 0, locust.output
+    assert locust.result().window.end_s > 3, "the run goes on"
+    assert "Locust cannot read what this process uses: [Errno 24] Too many open files" in locust.output
+    assert "Traceback" not in locust.output
+
+
 def test_interrupts_after_the_result_is_stored(tmp_path: Path) -> None:
     with LocustProcess(tmp_path, "-u", "2", "-r", "2", "--processes", "2") as locust:
         locust.wait_for_output("All users spawned")
+        url = locust.output.partition("Started app.main:app at ")[2].split()[0]
+        wait_until(lambda: answered(url) > 20, "the load runs")
         locust.interrupt(everybody=False)
         locust.wait_for_output("stored in")
         while locust.process.poll() is None:  # its master takes half a second to leave

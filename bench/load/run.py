@@ -490,6 +490,10 @@ class OwnerRun(_Run):
         self._go_ns: int | None = None
         self._is_invalid = False
         """Whether the test is being ended because its figures are wrong."""
+        self._is_preparing = False
+        """Whether Locust has started a test that has not begun yet: what is to be known by then takes a moment."""
+        self._is_leaving = False
+        """Whether the process is to end: no test may begin any more."""
         self.process.invalid = self._on_invalid
         self._last_stage: gevent.Greenlet | None = None
         environment.events.worker_report.add_listener(self._on_worker_report)
@@ -523,12 +527,16 @@ class OwnerRun(_Run):
         return Workers(runner, self._share_out, self._on_refusal, self._on_invalid)
 
     def _on_interrupt(self) -> None:
-        if self._workers is not None and not self._has_begun and getattr(self.options, "headless", False):
+        if self._has_begun or not getattr(self.options, "headless", False):
+            super()._on_interrupt()
+            return
+        self._is_leaving = True
+        if self._workers is None:
+            super()._on_interrupt()
+        else:
             # Locust would print a traceback, and leave the workers that are there behind.
             logger.error("interrupted before the test began: there were %d workers", self._workers.number)
             gevent.spawn(self._leave, 130)
-        else:
-            super()._on_interrupt()
 
     def _on_refusal(self) -> None:
         if getattr(self.options, "headless", False):  # else whoever is at the web page decides
@@ -630,17 +638,26 @@ class OwnerRun(_Run):
         is_open(options, users)
 
     def _on_test_start(self, **_: Any) -> None:
-        self._has_begun = True
+        self._is_preparing = True
+        try:
+            self._prepare_and_begin()
+        finally:
+            self._is_preparing = False
+
+    def _prepare_and_begin(self) -> None:
         try:
             self._check(self.options)
             self._restart_service(self.environment.host)
         except (MisuseError, ServerError) as error:  # of users that were picked on the web page; it died just now
+            self._has_begun = True
             logger.error("%s", error)
             self.environment.process_exit_code = 1
             gevent.spawn_later(_WORKERS_READY_TIMEOUT_S, self._end_early)
             return
         self._asked = Namespace(**vars(self.options))
         self._commit, self._packages = self._commit_of_service(), packages()
+        if self._is_leaving:  # meanwhile
+            return
         self._started_at, self._started_ns, self._stopped_ns = dt.datetime.now(dt.UTC), perf_counter_ns(), None
         self.options.started_unix_ns = time.time_ns()
         self.options.seed = self._seed or secrets.token_hex(4)
@@ -732,6 +749,9 @@ class OwnerRun(_Run):
     # ------------------------------------------------------------------ end
 
     def _on_quitting(self, **_: Any) -> None:
+        self._is_leaving = True
+        if self._is_preparing:
+            self._failed("the run was ended before the test began")
         # Who presses Ctrl-C while replies are awaited does not want to wait for them.
         self.end(force=True)
         # The result is stored. A late Ctrl-C would only print a traceback; but another listener may never end.
