@@ -286,16 +286,23 @@ def test_interrupts_in_haste_of_master_and_workers(tmp_path: Path) -> None:
     assert "Unknown message type" not in locust.output
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("number", "arguments"),
+    [
+        (signal.SIGINT, ()),
+        (signal.SIGTERM, ()),
+        pytest.param(signal.SIGINT, ("--processes", "2"), marks=pytest.mark.slow),
+    ],
+)
 def test_a_signal_while_the_test_is_about_to_begin(
-    tmp_path: Path, number: signal.Signals, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, number: signal.Signals, arguments: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mark, git = tmp_path / "mark", tmp_path / "bin" / "git"
     git.parent.mkdir()
     git.write_text(f"#!/bin/sh\ntouch {mark}\nsleep 2\n")
     git.chmod(0o755)
     monkeypatch.setenv("PATH", str(git.parent), prepend=os.pathsep)
-    with LocustProcess(tmp_path, "-u", "2", "-r", "2", "-t", "5s") as locust:
+    with LocustProcess(tmp_path, "-u", "2", "-r", "2", "-t", "5s", *arguments) as locust:
         wait_until(mark.exists, "the commit of the service is being looked up")
         locust.process.send_signal(number)
         code = locust.wait()
@@ -342,6 +349,30 @@ def test_an_interrupt_while_the_master_waits_for_workers(tmp_path: Path) -> None
         assert locust.wait() == 130
     assert "Traceback" not in locust.output
     assert locust.results() == []
+
+
+def test_locust_cannot_read_what_the_process_uses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAILING", "psutil:Process.cpu_percent")
+    code, locust = run(tmp_path, "-u", "2", "-r", "2", "-t", "4s", locustfile=FAILING)
+    assert code == 0, locust.output
+    assert locust.result().window.end_s > 3, "the run goes on"
+    assert "Locust cannot read what this process uses: [Errno 24] Too many open files" in locust.output
+    assert "Traceback" not in locust.output
+
+
+def test_interrupts_after_the_result_is_stored(tmp_path: Path) -> None:
+    with LocustProcess(tmp_path, "-u", "2", "-r", "2", "--processes", "2") as locust:
+        locust.wait_for_output("All users spawned")
+        url = locust.output.partition("Started app.main:app at ")[2].split()[0]
+        wait_until(lambda: answered(url) > 20, "the load runs")
+        locust.interrupt(everybody=False)
+        locust.wait_for_output("stored in")
+        while locust.process.poll() is None:  # its master takes half a second to leave
+            locust.interrupt(everybody=False)
+            time.sleep(0.05)
+        assert locust.wait() == 0
+    assert "Traceback" not in locust.output
+    assert not locust.result().partial
 
 
 # ---------------------------------------------------------------------- the service

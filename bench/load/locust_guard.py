@@ -29,7 +29,7 @@ from locust.argument_parser import get_parser
 from locust.dispatch import UsersDispatcher
 from locust.exception import RPCError, RPCReceiveError
 from locust.rpc import Message, zmqrpc
-from locust.runners import MasterRunner, WorkerRunner
+from locust.runners import MasterRunner, Runner, WorkerRunner
 
 from bench.load.messages import HELLO, shown
 
@@ -65,6 +65,8 @@ _early_hellos: WeakKeyDictionary[MasterRunner, deque[Message]] = WeakKeyDictiona
 
 FORKED_WORKERS_WAIT_S = 30
 """How long the master waits for the workers that it has forked."""
+_SENDING_S = 0.2
+"""How long the last messages of a process that exits may take to its sockets."""
 _LEAVE_S, _INTERRUPTED_S = 3.0, 10.0
 """How long forked workers may take to end by themselves, and after an interrupt."""
 
@@ -75,6 +77,7 @@ def install() -> None:
         (zmqrpc.BaseSocket, "__init__", _init_socket),
         (zmqrpc.Server, "recv_from_client", _recv_from_client),
         (zmqrpc.Client, "recv", _recv),
+        (Runner, "monitor_cpu_and_memory", _monitor_cpu_and_memory),
         (MasterRunner, "__init__", _init_master),
         (WorkerRunner, "connect_to_master", _connect_to_master),
         (UsersDispatcher, "_dispatcher", _dispatcher),
@@ -232,7 +235,7 @@ _locusts_init_socket: Callable[..., None] = zmqrpc.BaseSocket.__init__
 _locusts_recv_from_client: Callable[..., tuple[str, Message]] = zmqrpc.Server.recv_from_client
 _locusts_recv: Callable[..., Message] = zmqrpc.Client.recv
 _locusts_init_master: Callable[..., None] = MasterRunner.__init__
-
+_locusts_monitor_cpu_and_memory: Callable[..., None] = Runner.monitor_cpu_and_memory
 
 _locusts_dispatcher: Callable[..., Iterator[Any]] = UsersDispatcher._dispatcher
 
@@ -278,6 +281,19 @@ def _recv(self: zmqrpc.Client) -> Message:
             _complaints.note("a message of the master cannot be read", repr(error))
 
 
+def _monitor_cpu_and_memory(self: Runner) -> None:
+    """As Locust's, which ends where it cannot read /proc, and its process's run with it.
+
+    The connections may have taken every file that this process may open.
+    """
+    while True:
+        try:
+            _locusts_monitor_cpu_and_memory(self)
+        except (OSError, psutil.Error) as error:
+            _complaints.note("Locust cannot read what this process uses", error)
+            gevent.sleep(runners.CPU_MONITOR_INTERVAL)
+
+
 def _init_master(self: MasterRunner, environment: Any, master_bind_host: str, master_bind_port: int) -> None:
     try:
         _locusts_init_master(self, environment, master_bind_host, master_bind_port)
@@ -294,6 +310,21 @@ def _init_master(self: MasterRunner, environment: Any, master_bind_host: str, ma
     _early_hellos[self] = early = deque[Message](maxlen=_MOST_FORKED)
     self.register_message(HELLO, lambda msg, **_: early.append(msg))
     os.write(_LISTENING[1], bytes(_MOST_FORKED))
+    atexit.register(_send_workers_away, self)
+
+
+def _send_workers_away(master: MasterRunner) -> None:
+    """Ask the workers of a master that exits to quit, where Locust did not: they would wait a minute for it.
+
+    So it is with whatever ends the process before a test has begun, such as an interrupt while it initialises.
+    """
+    if not master.greenlet:  # `quit` asked them, and ended the master's own greenlets
+        return
+    workers = [node.id for node in master.clients.values() if node.state != runners.STATE_MISSING]
+    for worker in workers:
+        master.server.send_to_client(Message("quit", None, worker))
+    if workers:
+        time.sleep(_SENDING_S)
 
 
 def _await_listening_master() -> None:

@@ -114,6 +114,8 @@ _LAST_WORKER_S = 2.0
 """How long after a test that has lost all of its workers the master ends: Locust's own end of it comes first."""
 _EXIT_S = 1.0
 """How long a shutdown may take between its end and that of the process."""
+_LEAVING_S = 5.0
+"""How long an interrupt is ignored once a run has ended: Locust's master takes half a second to leave."""
 _LOST = "its worker was lost"
 _RESERVED_FILES = 8
 """For the end of a run: to store a result takes three at a time, and what was loaded late may take some more."""
@@ -159,11 +161,11 @@ def _take_part(environment: Environment, runner: Runner) -> None:
     try:
         raise_file_limit()
         if isinstance(runner, WorkerRunner):
-            _worker_runs[environment] = WorkerRun(environment, runner)
             rehearse_report()
+            _worker_runs[environment] = WorkerRun(environment, runner)
         else:
-            OwnerRun(environment, runner)
             rehearse_result()
+            OwnerRun(environment, runner)
     except MisuseError as error:
         _say_and_exit(runner, str(error), 2)
     except ServerError as error:
@@ -206,6 +208,7 @@ class _Run:
         self._quitting = False
         self._shutting_down: Any = None
         """The greenlet in which Locust shuts down."""
+        self._leaves_until_s = 0.0
         if is_starting():
             give_interrupts_back()
         if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # a terminal that is closed; nohup ignores it
@@ -308,7 +311,7 @@ class _Run:
             atexit.register(_exit_at_once, event.get("exit_code", 1))
 
     def _on_interrupt(self) -> None:
-        if self._quitting:
+        if self._quitting or time.monotonic() < self._leaves_until_s:
             return
         if self._has_begun or not getattr(self.options, "headless", False):
             gevent.get_hub().handle_system_error(KeyboardInterrupt, KeyboardInterrupt())
@@ -750,7 +753,8 @@ class OwnerRun(_Run):
         has_run = self._has_begun and not self._is_beginning
         if not has_run and getattr(self.options, "headless", False) and self.environment.process_exit_code is None:
             self._failed("Locust was ended before the test began")
-        self._quitting = True  # what is left is bounded, and a KeyboardInterrupt in it would only print a traceback
+        # The result is stored. A late Ctrl-C would only print a traceback; but another listener may never end.
+        self._leaves_until_s = time.monotonic() + _LEAVING_S
         self._quit_once()
 
     def _on_quit(self, **event: Any) -> None:

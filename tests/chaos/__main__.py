@@ -107,6 +107,7 @@ def _summary(observed: Observed) -> str:
         )
         said += f"; {result.generator.verdict}{', partial' if result.partial else ''}"
         said += ", forced" if result.forced else ""
+        said += "" if observed.results else ", not stored but put aside"
     allowed = "/".join(map(str, sorted(allowed_exit_codes(observed))))
     return (
         f"exit code {observed.exit_code} ({allowed}) after {observed.took_s:.1f} s; injected: {injected or 'nothing'}; "

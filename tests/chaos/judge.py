@@ -7,6 +7,7 @@ that another one is judged ok; that a run ends within its limit, never when.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -25,6 +26,11 @@ _MISSING = "failed to send heartbeat"
 """What Locust's master says of a worker that it has not heard of for three seconds."""
 
 _ALL_MISSING = "The last worker went missing"
+
+_ALL_SPAWNED = "All users spawned"
+
+_USERS_LACKING = re.compile(r"only \d+ of \d+ users ever began|the run ended before all users were spawned")
+"""Why a result is partial where the run was ended while users were spawned."""
 
 _MARGIN_S = 1.0
 """How long before the end of a run a fault has to come to have an effect for sure."""
@@ -64,8 +70,9 @@ class Applied:
 class Observed:
     """All that was seen of a run from outside. Times in Unix time; counts over all lives of the service.
 
-    `exit_code` is None where the run had to be killed. `began_s` is None where the test never began. `unreadable` are
-    stored results that cannot be read, with the reason.
+    `exit_code` is None where the run had to be killed. `began_s` is None where the test never began. `rescued` are
+    results that could not be stored and are in the temporary folder, where the output says so. `unreadable` are
+    results of either kind that cannot be read, with the reason.
     """
 
     scenario: Scenario
@@ -75,6 +82,7 @@ class Observed:
     took_s: float
     applied: tuple[Applied, ...] = ()
     results: tuple[LoadResult, ...] = ()
+    rescued: tuple[LoadResult, ...] = ()
     unreadable: tuple[str, ...] = ()
     handled: int = 0
     replied: int = 0
@@ -99,23 +107,23 @@ class Observed:
 
     @property
     def result(self) -> LoadResult | None:
-        """The result that it stored."""
-        return self.results[0] if self.results else None
+        """The result that it stored, or put aside."""
+        return next(iter((*self.results, *self.rescued)), None)
 
 
 def allowed_exit_codes(observed: Observed) -> frozenset[int]:
     """Return the exit codes that are right for what happened.
 
     2 is for misuse, of which there is none here. 130 is for a run that was interrupted and has no result. 1 is for a
-    result that is missing, partial, ended by force, invalid or without a round trip, for any failure in it, for a
-    service of its own that died, and for a worker that was lost; else 0. An attempt to connect that the end of the run
-    cut off is no failure by itself, and may be taken as such.
+    result that is missing, not stored, partial, ended by force, invalid or without a round trip, for any failure in
+    it, for a service of its own that died, and for a worker that was lost; else 0. An attempt to connect that the end
+    of the run cut off is no failure by itself, and may be taken as such.
     """
     result = observed.result
     interrupted = bool(observed.was_applied("interrupt", "interrupt at start"))
     if result is None:
         return frozenset({1, 130} if interrupted and observed.began_s is not None else {130} if interrupted else {1})
-    if _must_fail(observed) or _fails(result):
+    if not observed.results or _must_fail(observed) or _fails(result):
         return frozenset({1})
     if any(row.unfinished for row in result.operations):
         return frozenset({0, 1})
@@ -184,19 +192,29 @@ def _left_behind(observed: Observed) -> Iterator[str]:
 def _storing(observed: Observed) -> Iterator[str]:
     for reason in observed.unreadable:
         yield f"a stored result cannot be read: {reason}"
-    if len(observed.results) > 1:
-        yield f"{len(observed.results)} results of one test"
+    if (number := len(observed.results) + len(observed.rescued)) > 1:
+        yield f"{number} results of one test"
     if observed.exit_code is None:
         return
     fault = next((fault for fault in observed.scenario.faults if fault.kind in STORAGE), None)
     may_store = fault is None or (fault.kind == "locked folder" and fault.for_s is not None)
-    if observed.result is not None and not may_store:
+    if observed.results and not may_store:
         yield f"a result was stored in spite of {fault}"
-    if observed.result is None and observed.began_s is not None and not observed.was_applied("interrupt at start"):
-        if fault is None and not observed.unreadable:
-            yield "no result was stored"
-        elif fault is not None and _TABLE not in observed.output:
-            yield "its result could not be stored, and was not shown either"
+    if observed.rescued and fault is None:
+        yield "its result was put aside, and nothing kept it from being stored"
+    if observed.began_s is None or observed.was_applied("interrupt at start") or _had_not_begun(observed):
+        return
+    if fault is None and observed.result is None and not observed.unreadable:
+        yield "no result was stored"
+    if fault is not None and not observed.results and _TABLE not in observed.output:
+        yield "its result could not be stored, and was not shown either"
+    if fault is not None and observed.result is None and not observed.unreadable:
+        yield "its result could not be stored, and was not put aside either"
+
+
+def _had_not_begun(observed: Observed) -> bool:
+    """Whether an interrupt came before there was anything to lose: Locust says that it begins a little too early."""
+    return bool(observed.was_applied("interrupt")) and observed.exit_code == 130 and not observed.handled
 
 
 # --- counts ---------------------------------------------------------------------------------------------------------
@@ -328,7 +346,8 @@ def _said(observed: Observed, result: LoadResult) -> Iterator[str]:
         yield "a worker was lost, and the result is not partial"
     survivable: set[Kind] = {*LOST, "pause worker", "pause generator", "few descriptors"}
     # On a machine that is far too busy, workers go missing by themselves, and all of them at times.
-    if result.partial and not observed.was_applied(*survivable) and _MISSING not in observed.output:
+    could_report = not observed.was_applied(*survivable) and _MISSING not in observed.output
+    if result.partial and could_report and not _was_cut_while_spawning(observed, result):
         yield f"every worker could report, and the result is partial: {result.partial_reason}"
     if result.partial and (result.partial_reason or "") not in observed.output:
         yield "it is partial, and did not say so"
@@ -353,6 +372,13 @@ def _said(observed: Observed, result: LoadResult) -> Iterator[str]:
             yield f"the generator stood still for {pause.lasted_s:.1f} s, and is judged {verdict}"
     if verdict == "saturated" and "saturated" not in observed.output:
         yield "its generator was saturated, and it did not say so"
+
+
+def _was_cut_while_spawning(observed: Observed, result: LoadResult) -> bool:
+    """Whether it is partial because an interrupt came before all users were there, and for no other reason."""
+    interrupted = observed.was_applied("interrupt", "interrupt at start")
+    lacking = _USERS_LACKING.fullmatch(result.partial_reason or "")
+    return bool(interrupted and lacking) and _ALL_SPAWNED not in observed.output
 
 
 def _may_be_forced(observed: Observed) -> bool:

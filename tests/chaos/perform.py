@@ -291,8 +291,15 @@ class _Performance:
                 yield f"process {process.pid}, {process.status()}: {' '.join(process.cmdline())[:200]}"
         if self.scenario.layout != "single" and _is_listening(self._master_port):
             yield f"a listener on the master's port {self._master_port}"
+        rescued = self.rescued(owner)
         for path in [*self.temporary.rglob("*"), *self.results.glob("*/*/.*")]:
-            yield f"file {path.relative_to(self.folder)}"
+            if path not in rescued:
+                yield f"file {path.relative_to(self.folder)}"
+
+    def rescued(self, owner: Process) -> list[Path]:
+        """The files of results that could not be stored, as far as the owner has said where they are."""
+        output = owner.output
+        return [path for path in sorted(self.temporary.glob("bench-*.json")) if f"so it is in {path}:" in output]
 
     def _living_workers(self) -> list[Process]:
         """Workers that were started by themselves and have not ended. A stopped one cannot."""
@@ -327,7 +334,8 @@ def perform(scenario: Scenario, folder: Path) -> Observed:
         left = tuple(performance.left(owner)) if ended else ()
         if not ended:
             performance.generator.kill_all()
-        results, unreadable = _stored(performance.results)
+        results, unreadable = _read(sorted(performance.results.glob("load/*/*.json")))
+        rescued, unreadable_too = _read(performance.rescued(owner))
         handled, replied, repeated = performance.counts.read()
         return Observed(
             scenario=scenario,
@@ -337,7 +345,8 @@ def perform(scenario: Scenario, folder: Path) -> Observed:
             took_s=took_s,
             applied=tuple(performance.applied),
             results=results,
-            unreadable=unreadable,
+            rescued=rescued,
+            unreadable=(*unreadable, *unreadable_too),
             handled=handled,
             replied=replied,
             repeated=repeated,
@@ -364,10 +373,10 @@ def _steps(scenario: Scenario) -> Iterator[_Step]:
             yield _Step(fault.at_s + fault.for_s, fault, begins=False)
 
 
-def _stored(results: Path) -> tuple[tuple[LoadResult, ...], tuple[str, ...]]:
+def _read(paths: list[Path]) -> tuple[tuple[LoadResult, ...], tuple[str, ...]]:
     found: list[LoadResult] = []
     unreadable: list[str] = []
-    for path in sorted(results.glob("load/*/*.json")):
+    for path in paths:
         try:
             result = load(path)
         except ResultError as error:
