@@ -248,6 +248,13 @@ def test_a_reader_that_has_gone(tmp_path: Path) -> None:
 # ---------------------------------------------------------------------- signals
 
 
+def wait_until_it_loads(locust: LocustProcess) -> None:
+    """Return once its own service answers. (On a busy machine its master may never say that all users are there.)"""
+    locust.wait_for_output("Started app.main:app at http")
+    url = locust.output.partition("Started app.main:app at ")[2].split()[0]
+    wait_until(lambda: answered(url) > 20, "the load runs")
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGHUP, marks=pytest.mark.slow)])
 def test_a_signal_stores_the_result_and_leaves_no_service_behind(tmp_path: Path, number: signal.Signals) -> None:
     with LocustProcess(tmp_path, "-u", "2", "-r", "2") as locust:
@@ -266,7 +273,7 @@ def test_a_signal_stores_the_result_and_leaves_no_service_behind(tmp_path: Path,
 
 def test_a_signal_to_master_and_workers(tmp_path: Path) -> None:
     with LocustProcess(tmp_path, "-u", "2", "-r", "2", "-t", "30s", "--processes", "2") as locust:
-        locust.wait_for_output("All users spawned")
+        wait_until_it_loads(locust)
         os.killpg(locust.process.pid, signal.SIGTERM)
         assert locust.wait() == 0
     assert not locust.result().partial
@@ -276,7 +283,7 @@ def test_a_signal_to_master_and_workers(tmp_path: Path) -> None:
 
 def test_interrupts_in_haste_of_master_and_workers(tmp_path: Path) -> None:
     with LocustProcess(tmp_path, "-u", "2", "-r", "2", "-t", "30s", "--processes", "2") as locust:
-        locust.wait_for_output("All users spawned")
+        wait_until_it_loads(locust)
         for _ in range(20):
             locust.interrupt()
             time.sleep(0.05)
@@ -362,9 +369,7 @@ def test_locust_cannot_read_what_the_process_uses(tmp_path: Path, monkeypatch: p
 
 def test_interrupts_after_the_result_is_stored(tmp_path: Path) -> None:
     with LocustProcess(tmp_path, "-u", "2", "-r", "2", "--processes", "2") as locust:
-        locust.wait_for_output("All users spawned")
-        url = locust.output.partition("Started app.main:app at ")[2].split()[0]
-        wait_until(lambda: answered(url) > 20, "the load runs")
+        wait_until_it_loads(locust)
         locust.interrupt(everybody=False)
         locust.wait_for_output("stored in")
         while locust.process.poll() is None:  # its master takes half a second to leave

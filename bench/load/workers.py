@@ -48,6 +48,8 @@ GO_NOTICE_NS = 200_000_000
 
 _HANDSHAKE_MARGIN_S = 10.0
 """For what a drain does besides awaiting replies, and for the messages."""
+_HURRIED_S = 2.0
+"""The time that workers always have to report, however often Ctrl-C is pressed: a key may be held down."""
 _WATCH_INTERVAL_S = 1.0
 """How often the workers' states are looked at: Locust has no event for a worker that it misses."""
 _HAVE_USERS = (STATE_RUNNING, STATE_SPAWNING)
@@ -311,7 +313,7 @@ class Workers:
         while self._waited_for():
             if self._hurried > heard:
                 heard = self._hurried
-                limit_s = min(limit_s, time.monotonic() - started + _HANDSHAKE_MARGIN_S / heard**2)
+                limit_s = min(limit_s, time.monotonic() - started + max(_HURRIED_S, _HANDSHAKE_MARGIN_S / heard**2))
             if time.monotonic() - started > limit_s:
                 break
             gevent.sleep(0.02)
