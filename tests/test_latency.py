@@ -241,7 +241,14 @@ def test_no_replicates_of_a_server_in_the_loop_and_over_polling_no_bare_control(
     assert all(process["pairs"]["same-stack"] >= 2 and process["pairs"]["bare"] == 0 for process in there["processes"])
 
 
-@pytest.mark.parametrize("option", ["--benchmark-precision=0.9", "--benchmark-warmup=on", "--benchmark-min-rounds=301"])
+@pytest.mark.parametrize(
+    "option",
+    [
+        "--benchmark-min-rounds=301",
+        pytest.param("--benchmark-precision=0.9", marks=pytest.mark.slow),
+        pytest.param("--benchmark-warmup=on", marks=pytest.mark.slow),
+    ],
+)
 def test_pytest_benchmark_decides_how_long_and_processes_are_visited_alike(bench: Bench, option: str) -> None:
     few = ("--benchmark-max-time=0.02", "--benchmark-warmup-iterations=50", "--benchmark-save-data", option)
     run = bench.run("-k", "event-websocket-fast-process-uvloop", *few)
@@ -288,6 +295,7 @@ def test_what_measures_nothing_stores_nothing(bench: Bench, option: str) -> None
     assert bench.stored() == []
 
 
+@pytest.mark.slow
 def test_another_app_from_the_working_directory(tmp_path: Path) -> None:
     service = tmp_path / "service"
     service.mkdir()
@@ -361,8 +369,15 @@ def test_a_reply_that_never_comes_fails_its_benchmark_and_no_other(bench: Bench,
     ]
 
 
-@pytest.mark.parametrize("server", ["process", "in-loop"])
-@pytest.mark.parametrize("moment", ["import", "asked"])
+@pytest.mark.parametrize(
+    ("moment", "server"),
+    [
+        ("asked", "process"),
+        ("import", "in-loop"),
+        pytest.param("import", "process", marks=pytest.mark.slow),
+        pytest.param("asked", "in-loop", marks=pytest.mark.slow),
+    ],
+)
 def test_ctrl_c(tmp_path: Path, moment: str, server: str) -> None:
     mark, other = tmp_path / "mark", tmp_path / "all.json"
     environment = {"ANSWERS_MOMENT": moment, "ANSWERS_MARK": str(mark)}
@@ -382,6 +397,7 @@ def test_ctrl_c(tmp_path: Path, moment: str, server: str) -> None:
     assert not other.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="needs SIGSTOP")
 def test_a_measuring_process_that_was_stopped_says_so(bench: Bench) -> None:
     with bench.start("-k", "event-websocket-fast-process-uvloop", "--benchmark-max-time=1") as running:

@@ -117,6 +117,7 @@ def test_a_worker_that_quits_reports_first(tmp_path: Path, service: ServerProces
     assert_complete(locust.result(), service)
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed_makes_the_result_partial(tmp_path: Path, service: ServerProcess) -> None:
     arguments = ("--host", service.url, "-u", "20", "-r", "20", "-t", "4s", "--processes", "2")
     with LocustProcess(tmp_path, *arguments) as locust:
@@ -148,6 +149,7 @@ def test_the_service_that_a_run_starts_is_gone_afterwards(tmp_path: Path) -> Non
         assert probe.connect_ex(("127.0.0.1", port)) != 0
 
 
+@pytest.mark.slow
 def test_the_service_of_a_run_with_workers_is_the_masters(tmp_path: Path) -> None:
     code, locust = run(tmp_path, "-u", "10", "-r", "10", "-t", "2s", "--processes", "2")
     assert code == 0

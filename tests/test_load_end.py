@@ -80,7 +80,8 @@ def run_limited(folder: Path, files: int, *arguments: str) -> tuple[int, str, li
 # ---------------------------------------------------------------------- no file left
 
 
-@pytest.mark.parametrize("more", [(), pytest.param(("--processes", "2"), marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("more", [(), ("--processes", "2")])
 def test_no_more_files_can_be_opened(tmp_path: Path, more: tuple[str, ...], unused_tcp_port: int) -> None:
     port = str(unused_tcp_port)
     ports = ("--master-bind-port", port, "--master-port", port) if more else ()
@@ -109,7 +110,7 @@ def test_nothing_is_loaded_once_the_users_are_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
 ) -> None:
     monkeypatch.setenv("AUDIT", str(tmp_path / "audit.json"))
-    code, locust = run(tmp_path, "-u", "3", "-r", "3", "-t", "4s", *arguments, locustfile=LOCUSTFILES / "audited.py")
+    code, locust = run(tmp_path, "-u", "3", "-r", "3", "-t", "3s", *arguments, locustfile=LOCUSTFILES / "audited.py")
     assert code == 0, locust.output
     seen = [tuple(entry) for entry in json.loads((tmp_path / "audit.json").read_text())]
     assert [name for what, name in seen if what == "import" or name.endswith((".pyc", ".so"))] == []
@@ -410,6 +411,7 @@ def slow_app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return seconds
 
 
+@pytest.mark.slow
 def test_start_and_stop_while_the_service_is_started_again(tmp_path: Path, slow_app: Path) -> None:
     port = free_port()
     arguments = ("--app", "slow:app", "--web-host", "127.0.0.1", "--web-port", str(port))

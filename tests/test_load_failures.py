@@ -124,7 +124,7 @@ def test_timeouts_and_late_replies_are_what_the_server_made_them(
 ) -> None:
     monkeypatch.setenv("REPLY_TIMEOUT", "0.3")
     with ServerProcess("unreliable:app", directory=APPS) as server:
-        code, locust = run(tmp_path, "--host", server.url, "-u", "20", "-r", "20", "-t", "4s", locustfile=PATIENT)
+        code, locust = run(tmp_path, "--host", server.url, "-u", "20", "-r", "20", "-t", "3s", locustfile=PATIENT)
         truth = httpx.get(f"{server.url}/counts").json()
     assert code == 1, "timeouts are failures"
     row = operation(locust.result())
@@ -211,12 +211,11 @@ def test_refusals_with_an_id_are_one_kind_of_error(tmp_path: Path, processes: in
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("processes", [1, 2])
-def test_errors_that_all_differ_are_kept_by_the_fifty(tmp_path: Path, processes: int) -> None:
-    more = ["--processes", "2"] if processes > 1 else []
-    users = ("-u", str(REFUSED_USERS), "-r", str(REFUSED_USERS))
+def test_errors_that_all_differ_are_kept_by_the_fifty(tmp_path: Path) -> None:
+    """In each of two workers, and in what their master makes of both."""
+    users = ("-u", str(REFUSED_USERS), "-r", str(REFUSED_USERS), "--processes", "2")
     with ServerProcess("refusing:by_word", directory=APPS) as server:
-        code, locust = run(tmp_path, "--host", server.url, *users, "-t", "6s", *more)
+        code, locust = run(tmp_path, "--host", server.url, *users, "-t", "6s")
     assert code == 1
     row = operation(locust.result(), CONNECT)
     assert len(row.errors) == 51
@@ -241,13 +240,12 @@ def exceptions(result: LoadResult) -> dict[str, int]:
     "more",
     [
         (),
-        pytest.param(("--rate", "2000"), id="open"),
-        pytest.param(("--processes", "2"), id="workers", marks=pytest.mark.slow),
-        pytest.param(("--stop-timeout", "1"), id="stop-timeout", marks=pytest.mark.slow),
+        pytest.param(("--rate", "2000"), id="open", marks=pytest.mark.slow),
+        pytest.param(("--processes", "2", "--stop-timeout", "1"), id="workers", marks=pytest.mark.slow),
     ],
 )
 def test_a_task_that_raises_at_once(tmp_path: Path, more: tuple[str, ...]) -> None:
-    code, locust = run(tmp_path, "AtOnceUser", "-u", "10", "-r", "10", "-t", "3s", *more, locustfile=RAISING)
+    code, locust = run(tmp_path, "AtOnceUser", "-u", "10", "-r", "10", "-t", "2s", *more, locustfile=RAISING)
     assert code == 1
     kind = "ZeroDivisionError: of the user's own making, id … (raising in wrong)"
     (counted,) = exceptions(locust.result()).items()
@@ -261,12 +259,11 @@ def test_a_task_that_raises_at_once(tmp_path: Path, more: tuple[str, ...]) -> No
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("more", [(), ("--rate", "200")])
 @pytest.mark.parametrize(
-    ("user", "kind"),
+    ("user", "kind", "more"),
     [
-        ("AfterReplyUser", "AssertionError: a reply (raising in wrong)"),
-        ("MistypedUser", "NoRoundTrip: round_trip takes a RoundTrip, not 'say': make it with round_trip_of("),
+        ("AfterReplyUser", "AssertionError: a reply (raising in wrong)", ("--rate", "200")),
+        ("MistypedUser", "NoRoundTrip: round_trip takes a RoundTrip, not 'say': make it with round_trip_of(", ()),
     ],
 )
 def test_a_task_that_is_wrong(tmp_path: Path, user: str, kind: str, more: tuple[str, ...]) -> None:
@@ -280,7 +277,7 @@ def test_a_task_that_is_wrong(tmp_path: Path, user: str, kind: str, more: tuple[
 
 @pytest.mark.parametrize("more", [(), pytest.param(("--rate", "50"), marks=pytest.mark.slow)])
 def test_what_ends_a_program_elsewhere_is_an_exception_of_the_task(tmp_path: Path, more: tuple[str, ...]) -> None:
-    code, locust = run(tmp_path, "ExitingUser", "-u", "1", "-r", "1", "-t", "3s", *more, locustfile=RAISING)
+    code, locust = run(tmp_path, "ExitingUser", "-u", "1", "-r", "1", "-t", "2s", *more, locustfile=RAISING)
     assert code == 1
     result = locust.result()
     in_task = ("KeyboardInterrupt", "GreenletExit", "CancelledError", "NoFinalError", "TimeoutError")
@@ -296,7 +293,7 @@ def test_what_ends_a_program_elsewhere_is_an_exception_of_the_task(tmp_path: Pat
 
 
 def test_exceptions_between_tasks(tmp_path: Path) -> None:
-    code, locust = run(tmp_path, "LifeUser", "-u", "2", "-r", "2", "-t", "2s", locustfile=RAISING)
+    code, locust = run(tmp_path, "LifeUser", "-u", "2", "-r", "2", "-t", "1s", locustfile=RAISING)
     assert code == 1
     result = locust.result()
     counts = exceptions(result)
@@ -317,7 +314,7 @@ def test_on_start_that_raises(tmp_path: Path) -> None:
 
 def test_event_handlers_that_raise_all_the_time(tmp_path: Path) -> None:
     with ServerProcess("flooding:app", directory=APPS) as server:
-        arguments = ("--host", server.url, "-u", "3", "-r", "3", "-t", "3s")
+        arguments = ("--host", server.url, "-u", "3", "-r", "3", "-t", "1s")
         code, locust = run(tmp_path, "HearingUser", *arguments, locustfile=RAISING)
     assert code == 1
     result = locust.result()
@@ -335,11 +332,9 @@ def test_event_handlers_that_raise_all_the_time(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("seconds", "more"),
     [
-        (None, ()),
-        pytest.param("60", (), id="sleep", marks=pytest.mark.slow),
-        pytest.param(None, ("--processes", "2"), id="workers", marks=pytest.mark.slow),
-        pytest.param(None, ("--rate", "50"), id="open", marks=pytest.mark.slow),
-        pytest.param(None, ("--stop-timeout", "30"), id="stop-timeout", marks=pytest.mark.slow),
+        pytest.param(None, (), id="closed", marks=pytest.mark.slow),
+        pytest.param("60", ("--rate", "50"), id="sleep, open", marks=pytest.mark.slow),
+        pytest.param(None, ("--processes", "2", "--stop-timeout", "30"), id="workers", marks=pytest.mark.slow),
     ],
 )
 def test_a_task_that_never_gives_control_back(

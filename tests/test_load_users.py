@@ -213,6 +213,7 @@ def test_only_echo_user_runs_unless_another_is_named(tmp_path: Path, service: Se
         assert "BroadcastUser" in listing.output
 
 
+@pytest.mark.slow
 def test_web_page(tmp_path: Path, service: ServerProcess) -> None:
     """Start, change the number of users, reset, stop, start again: what the page's buttons send."""
     port = free_port()

@@ -128,7 +128,7 @@ def test_a_short_standstill_is_a_hiccup() -> None:
 @pytest.mark.parametrize("rate", ["", "200"])
 def test_a_generator_that_is_stopped_for_a_while(tmp_path: Path, rate: str) -> None:
     arguments = ["--rate", rate] if rate else []
-    with LocustProcess(tmp_path, "-u", "5", "-r", "5", "-t", "10s", *arguments) as locust:
+    with LocustProcess(tmp_path, "-u", "5", "-r", "5", "-t", "7s", *arguments) as locust:
         locust.wait_for_output("All users spawned")
         time.sleep(2)
         locust.process.send_signal(signal.SIGSTOP)
@@ -144,7 +144,7 @@ def test_a_generator_that_is_stopped_for_a_while(tmp_path: Path, rate: str) -> N
 
 @pytest.mark.slow
 def test_one_of_two_workers_that_is_stopped_for_a_while(tmp_path: Path) -> None:
-    with LocustProcess(tmp_path, "-u", "4", "-r", "4", "-t", "10s", "--processes", "2") as locust:
+    with LocustProcess(tmp_path, "-u", "4", "-r", "4", "-t", "7s", "--processes", "2") as locust:
         locust.wait_for_output("All users spawned")
         time.sleep(2)
         stopped = locust.workers()[0]

@@ -176,6 +176,7 @@ def test_a_worker_that_quits_while_users_are_spawned_leaves_the_window_to_the_ot
 # ---------------------------------------------------------------------------------------------- late, and idle
 
 
+@pytest.mark.slow
 def test_a_worker_that_joins_before_it_is_initialised_takes_part(
     tmp_path: Path, service: ServerProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -341,6 +342,7 @@ def test_a_worker_that_sends_bad_reports_is_refused(tmp_path: Path, service: Ser
         foreign = Foreign(port, "stranger")
         foreign.send("client_ready", -1)
         owner.wait_for_output("stranger (index 1) reported as ready")
+        foreign.send("stats", {"stats": [], "stats_total": {"name": "Aggregated", "method": ""}, "errors": {}})
         for data in BAD * 10:
             foreign.send("bench_report", data)
         owner.wait_for_output("worker stranger is refused")
@@ -351,6 +353,7 @@ def test_a_worker_that_sends_bad_reports_is_refused(tmp_path: Path, service: Ser
     result = owner.result()
     assert result.partial_reason is not None
     assert "worker stranger is refused" in result.partial_reason
+    assert "statistics of stranger" not in owner.output, "they are whole but for users, which it has none of yet"
     assert "Traceback" not in owner.output
 
 

@@ -35,6 +35,8 @@ def test_commands(tmp_path: Path) -> None:
         (copy / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / file, copy / file)
     (copy / ".venv").symlink_to(ENVIRONMENT)
+    # As if that environment were the copy's own: pytest refuses a conftest beside a package that is another folder's.
+    environment = os.environ | SHORT | {"PYTHONPATH": str(copy)}
 
     blocks = [block for block in shell_blocks() if block not in NOT_TYPED]
     assert len(blocks) >= 6
@@ -42,7 +44,7 @@ def test_commands(tmp_path: Path) -> None:
         ended = subprocess.run(
             ["bash", "-euc", f'export PATH="$PWD/.venv/bin:$PATH"\n{block}'],
             cwd=copy,
-            env=os.environ | SHORT,
+            env=environment,
             capture_output=True,
             text=True,
             timeout=120,

@@ -52,7 +52,7 @@ _KNOWN_TO_MASTER = frozenset(
     )
 )
 """The types of message that Locust's master expects of its workers."""
-_STATISTICS = frozenset(("stats", "stats_total", "errors", "user_classes_count"))
+_STATISTICS = frozenset(("stats", "stats_total", "errors"))
 
 _LOADING_PID = os.getpid()
 """The process that loaded the locustfile: in a worker that Locust has forked, its master."""
@@ -137,6 +137,9 @@ def guard_master(master: MasterRunner) -> None:
             # Asked again before the answer had come. Locust would take it for a second worker without users.
             master.send_message("ack", client_id=client_id, data={"index": master.get_worker_index(client_id)})
         else:
+            if msg.type == "stats":
+                # A worker that is asked to quit as it connects has none yet, and does not say so.
+                msg.data.setdefault("user_classes_count", {})
             try:
                 handle(client_id, msg)
             except Exception as error:
