@@ -1,6 +1,7 @@
 """The chaos test itself: what it draws, what it demands, the proxy; and a minute of it."""
 
 import contextlib
+import datetime as dt
 import os
 import signal
 import socket
@@ -144,6 +145,13 @@ def seen(*faults: Fault, stored: LoadResult | None = None, at_s: float | None = 
         "replied": 1000,
     }
     return Observed(**fields | changed)
+
+
+def timed(from_s: float) -> str:
+    """What Locust says when it begins to count the run time."""
+    when = dt.datetime.fromtimestamp(from_s)
+    at = f"{when:%Y-%m-%d %H:%M:%S},{when.microsecond // 1000:03}"
+    return f"[{at}] vm/INFO/locust.main: Run time limit set to 10 seconds"
 
 
 FAILED = result(errors={"connection lost": 3}, ok=997)
@@ -306,6 +314,10 @@ STORED_OPEN = result(
             "it was ended by force, and nobody asked for that",
         ),
         (seen(scenario=scenario(run_time_s=10)), "the load ended after 8.0 s of 10 s"),
+        (
+            seen(scenario=scenario(run_time_s=10), output=f"µs of\n{timed(BEGAN_S - 1.2)}"),
+            "the load ended after 9.2 s of 10 s",
+        ),
         (seen(scenario=scenario(users=11)), "10 users in the result of a run of 11"),
         (seen(stored=result(connect={"sent": 6, "ok": 6, "scheduled": 6})), "6 attempts to connect of 10 users"),
         (seen(PAUSE), "the generator stood still for 2.5 s, and is judged ok"),
@@ -332,6 +344,7 @@ def test_findings(observed: Observed, found: str) -> None:
             exit_code=1,
             output="Worker vm_1 failed to send heartbeat: no final report from vm_1",
         ),
+        seen(scenario=scenario(run_time_s=10), output=f"µs of\n{timed(BEGAN_S - 1.75)}"),
         seen(scenario=scenario(run_time_s=12), output="The last worker went missing, stopping test. µs of"),
         seen(Fault("interrupt", 7.5), stored=result(ok=990, unfinished=10, changed={"forced": True}), exit_code=1),
         seen(Fault("full disk"), results=(), rescued=(result(),), exit_code=1),

@@ -6,6 +6,7 @@ that another one is judged ok; that a run ends within its limit, never when.
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 import re
 from collections.abc import Iterator
@@ -38,8 +39,11 @@ _MARGIN_S = 1.0
 _BACK_WITHIN_S = 9.0
 """Longer than a reply timeout and the longest pause between two attempts to connect, which is 5 s and half as much."""
 
+_TIMED = re.compile(r"^\[([\d-]+ [\d:]+),(\d+)\] .*Run time limit set to", re.MULTILINE)
+"""When Locust began to count the run time, in local time: before it looked for what a result says of its commit."""
+
 _SHORTER_S = 0.5
-"""By how much a load may be shorter than was asked for; Locust counts from a little before the test begins."""
+"""By how much the load may end before the run time is over."""
 
 _SIGMAS = 5
 """How far a Poisson number may be from its mean: farther by chance in two of a million runs."""
@@ -361,8 +365,9 @@ def _said(observed: Observed, result: LoadResult) -> Iterator[str]:
     if not cut_off and attempts < observed.scenario.users:
         yield f"{attempts} attempts to connect of {observed.scenario.users} users"
     run_time_s = observed.scenario.run_time_s
-    if not cut_off and result.window.end_s < run_time_s - _SHORTER_S:
-        yield f"the load ended after {result.window.end_s:.1f} s of {run_time_s} s"
+    ended_s = result.window.end_s + _prepared_s(observed, result)
+    if not cut_off and ended_s < run_time_s - _SHORTER_S:
+        yield f"the load ended after {ended_s:.1f} s of {run_time_s} s"
     verdict = result.generator.verdict
     for pause in observed.was_applied("pause generator", "pause worker"):
         began_s, ended_s = _in_run(result, pause)
@@ -372,6 +377,15 @@ def _said(observed: Observed, result: LoadResult) -> Iterator[str]:
             yield f"the generator stood still for {pause.lasted_s:.1f} s, and is judged {verdict}"
     if verdict == "saturated" and "saturated" not in observed.output:
         yield "its generator was saturated, and it did not say so"
+
+
+def _prepared_s(observed: Observed, result: LoadResult) -> float:
+    """How much of the run time was over when the test began. On a busy machine, git takes half a second and more."""
+    if (timed := _TIMED.search(observed.output)) is None:
+        return 0.0
+    second, milliseconds = timed.groups()
+    timed_from_s = dt.datetime.fromisoformat(second).timestamp() + int(milliseconds) / 1000
+    return max(0.0, result.datetime.timestamp() - timed_from_s)
 
 
 def _was_cut_while_spawning(observed: Observed, result: LoadResult) -> bool:

@@ -36,6 +36,14 @@ KEPT_SEEDS: tuple[Kept, ...] = (
     # Ctrl-C between the start of Locust and that of the test: a traceback, and workers that stayed for a minute.
     _kept(21, 6, "interrupt at start"),
     _kept(23, 6, "interrupt at start"),
+    # A second Ctrl-C while the master left: a traceback, and not its exit code.
+    _kept(101, 9, "interrupt"),
+    # Ctrl-C while the test was prepared: an empty result afterwards, and exit code 0.
+    _kept(102, 19, "interrupt at start"),
+    # No file descriptors left while the load ran: a traceback, and it ended before its time.
+    _kept(101, 24, "few descriptors", "stop server"),
+    # A poll was repeated, so that replies that were lost with their connection timed out.
+    _kept(103, 1, "drop", "truncate"),
     # A folder that another process had locked was waited for without end.
     _kept(22, 7, "locked folder"),
     # The same faults beside others.
