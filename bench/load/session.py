@@ -356,6 +356,8 @@ class Session(Performer):
             self._open_tasks.retire()
         cancelled = self._task.cancelling()
         try:
+            if self._closing:  # by force, in the same turn of the loop as the stop: both were one cancellation
+                raise StopUser
             # There is something in flight where the task awaited several at once, and where arrivals were taken.
             await self.exchange.quiet()
             if self._open_tasks is not None:
