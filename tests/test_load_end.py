@@ -35,6 +35,7 @@ from bench.results.model import LoadResult
 from bench.results.store import load
 
 FAILING = LOCUSTFILES / "failing_end.py"
+OPEN = LOCUSTFILES / "open.py"
 ECHO = "FOO→BAR to sender"
 
 
@@ -292,6 +293,26 @@ def test_interrupts_in_haste_of_master_and_workers(tmp_path: Path) -> None:
     assert locust.result().operations
     assert "Traceback" not in locust.output
     assert "Unknown message type" not in locust.output
+
+
+def test_a_stop_by_force_while_arrivals_still_wait_for_users(tmp_path: Path) -> None:
+    with LocustProcess(tmp_path, "SingleUser", "-u", "2", "-r", "2", "--rate", "50", locustfile=OPEN) as locust:
+        locust.wait_for_output("Started app.main:app at http")
+        url = locust.output.partition("Started app.main:app at ")[2].split()[0]
+        wait_until(lambda: answered(url) > 0, "the load runs")
+        (service,) = locust.services()
+        os.kill(service, signal.SIGSTOP)
+        time.sleep(0.5)  # so that arrivals wait, whose users await replies
+        locust.interrupt()
+        locust.wait_for_output("Stopping: replies in flight are still awaited")
+        locust.interrupt()
+        locust.wait_for_output("stored in ")
+        os.kill(service, signal.SIGCONT)
+        assert locust.wait() == 1
+    result = locust.result()
+    assert result.forced
+    assert not result.partial, result.partial_reason
+    assert operation(result).unfinished == 2
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ is therefore always accounted for, unless the stop is forced.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -356,12 +357,10 @@ class Session(Performer):
             self._open_tasks.retire()
         cancelled = self._task.cancelling()
         try:
-            try:
+            with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.sleep(0)  # a cancellation that was still on its way strikes here, and nothing below
-            except asyncio.CancelledError:
-                if self._closing:  # the stop is forced
-                    cancelled -= 1
-                    raise
+            if self._closing:  # by force, perhaps in the same turn of the loop as the stop
+                raise StopUser
             # There is something in flight where the task awaited several at once, and where arrivals were taken.
             await self.exchange.quiet()
             if self._open_tasks is not None:
