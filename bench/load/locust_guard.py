@@ -1,8 +1,8 @@
 """Guards around Locust's own master and worker: where they would end with a traceback, never end, or stand still.
 
-Locust's listeners end at a message that they cannot decode, and then the whole run is over; a flood of messages keeps
-everything else in the process from running. A master whose port is taken prints a traceback. A worker says for half
-a minute nothing of a master that it cannot find. None of this has an event or an option, so methods are replaced.
+Locust's listeners end at a message that they cannot decode, and then the whole run is over. A flood of messages keeps
+everything else in the process from running. A master whose port is taken prints a traceback. A worker says for half a
+minute nothing of a master that it cannot find. None of this has an event or an option, so methods are replaced.
 """
 
 from __future__ import annotations
@@ -55,20 +55,20 @@ _KNOWN_TO_MASTER = frozenset(
 _STATISTICS = frozenset(("stats", "stats_total", "errors"))
 
 _LOADING_PID = os.getpid()
-"""The process that loaded the locustfile: in a worker that Locust has forked, its master."""
+"""The id of the process that loaded the locustfile. In a worker that Locust has forked, that is its master."""
 
 _LISTENING = os.pipe2(os.O_CLOEXEC)
-"""Has a byte for each forked worker once their master listens: another master may have the port."""
+"""The pipe with a byte for each forked worker once their master listens: another master may have the port."""
 _MOST_FORKED = 4096
 
 _early_hellos: WeakKeyDictionary[MasterRunner, deque[Message]] = WeakKeyDictionary()
 
 FORKED_WORKERS_WAIT_S = 30
-"""How long the master waits for the workers that it has forked."""
+"""The time that the master waits for the workers that it has forked, in seconds."""
 _SENDING_S = 0.2
-"""How long the last messages of a process that exits may take to its sockets."""
+"""The time that the last messages of a process that exits may take to its sockets, in seconds."""
 _LEAVE_S, _INTERRUPTED_S = 3.0, 10.0
-"""How long forked workers may take to end by themselves, and after an interrupt."""
+"""The time that forked workers may take to end by themselves, and after an interrupt, in seconds."""
 
 
 def install() -> None:
@@ -88,13 +88,13 @@ def install() -> None:
 
 @cache
 def is_forked() -> bool:
-    """Whether this process is a worker that a master has forked."""
-    # `--worker --processes N` forks as well, workers of a master elsewhere. Locust says --worker in both cases then.
+    """Return whether this process is a worker that a master has forked."""
+    # `--worker --processes N` forks as well: workers of a master elsewhere. Locust says --worker in both cases then.
     return os.getpid() != _LOADING_PID and not get_parser().parse_args().worker
 
 
 def has_lost_its_parent() -> bool:
-    """Whether this is a forked worker whose master has gone."""
+    """Return whether this is a forked worker whose master has gone."""
     return is_forked() and os.getppid() != _LOADING_PID
 
 
@@ -107,7 +107,7 @@ class Complaints:
         self._numbers: Counter[str] = Counter()
 
     def note(self, kind: str, detail: object = "") -> None:
-        """Count one of a kind, and log it if that is due."""
+        """Count a complaint of a kind, and log it if that is due."""
         if kind not in self._numbers and len(self._numbers) >= self._MOST_KINDS:
             kind = "messages of further kinds cannot be read"
         self._numbers[kind] += 1
@@ -122,7 +122,7 @@ _complaints = Complaints()
 
 
 def guard_master(master: MasterRunner) -> None:
-    """Have a message that the master cannot cope with passed over, rather than end its listener."""
+    """Have the master pass over a message that it cannot cope with. Otherwise its listener would end."""
     handle: Callable[..., None] = master.handle_message
 
     def handle_guarded(client_id: str, msg: Message) -> None:
@@ -134,7 +134,7 @@ def guard_master(master: MasterRunner) -> None:
         elif msg.type == "stats" and not (isinstance(msg.data, dict) and msg.data.keys() >= _STATISTICS):
             _complaints.note(f"statistics of {who} cannot be read")
         elif msg.type == "client_ready" and _is_there(master, client_id):
-            # Asked again before the answer had come. Locust would take it for a second worker without users.
+            # The worker asked again before the answer had come. Locust would take it for a second worker without users.
             master.send_message("ack", client_id=client_id, data={"index": master.get_worker_index(client_id)})
         else:
             if msg.type == "stats":
@@ -155,7 +155,7 @@ def early_hellos(master: MasterRunner) -> Sequence[Message]:
 
 
 def guard_worker(worker: WorkerRunner) -> None:
-    """Have a message that the worker cannot cope with passed over, rather than end its listener."""
+    """Have the worker pass over a message that it cannot cope with. Otherwise its listener would end."""
     handle: Callable[..., None] = worker.handle_message
 
     def handle_guarded(msg: Message) -> None:
@@ -205,7 +205,7 @@ def _forked_workers() -> list[psutil.Process]:
     found = []
     for child in own.children():
         try:
-            if child.cmdline() == own.cmdline():  # forked, never another program
+            if child.cmdline() == own.cmdline():  # a forked worker, never another program
                 found.append(child)
         except psutil.Error:
             continue
@@ -244,9 +244,10 @@ _locusts_dispatcher: Callable[..., Iterator[Any]] = UsersDispatcher._dispatcher
 
 
 def _dispatcher(self: UsersDispatcher) -> Iterator[Any]:
-    """As Locust's, which takes the dispatch for unfinished for ever after a worker has joined.
+    """Dispatch as Locust does, and end the dispatch. After a worker has joined, Locust takes it for unfinished for
+    ever.
 
-    The users of a worker that quits after that would be nobody's.
+    If a worker quit after that, its users would belong to nobody.
     """
     try:
         yield from _locusts_dispatcher(self)
@@ -261,7 +262,7 @@ def _init_socket(self: zmqrpc.BaseSocket, *arguments: Any) -> None:
 
 def _recv_from_client(self: zmqrpc.Server) -> tuple[str, Message]:
     while True:
-        gevent.sleep(0)  # where the next message is always there already, nobody else would have a turn
+        gevent.sleep(0)  # if the next message is always there already, nothing else would run
         try:
             client_id, msg = _locusts_recv_from_client(self)
         except RPCReceiveError as error:
@@ -307,7 +308,7 @@ def _init_master(self: MasterRunner, environment: Any, master_bind_host: str, ma
             master_bind_port,
             shown(str(error)),
         )
-        for worker in _forked_workers():  # they would wait for it
+        for worker in _forked_workers():  # they would wait for this master
             worker.kill()
         sys.exit(1)
     _early_hellos[self] = early = deque[Message](maxlen=_MOST_FORKED)
@@ -339,7 +340,7 @@ def _await_listening_master() -> None:
 
 
 def _connect_to_master(self: WorkerRunner) -> None:
-    """As Locust's, but that it says at once that there is no master."""
+    """Connect as Locust does, but log at once that there is no master."""
     where = f"{self.master_host}:{self.master_port}"
     if is_forked():
         _await_listening_master()

@@ -51,8 +51,8 @@ _BACKOFF_MAX_S = 5.0
 _BACKOFF_JITTER = 0.5
 
 _NOT_SENT_PAUSE_S = 0.1
-"""How long a task waits that could not send. One that goes on at once, whatever its round trips raise, would keep the
-loop from everything else."""
+"""The pause of a task that could not send, in seconds. A task that goes on at once, whatever its round trips raise,
+would keep the loop from everything else."""
 
 _QUEUEING_SAMPLE = 63
 """One reply in 64, as the clock's last bits have it, tells how long it waited for its task."""
@@ -60,14 +60,14 @@ _QUEUEING_SAMPLE = 63
 
 @dataclass(frozen=True)
 class SessionEnded:
-    """The session is over. An exception that ended it has been noted."""
+    """The news that the session is over. An exception that ended it has been noted."""
 
     session: Session
 
 
 @dataclass(frozen=True)
 class Invalid:
-    """The figures of this run are wrong, or would be: the run is to end. The text says why, in one line."""
+    """The news that the run's figures are wrong, or would be, and it has to end. The text says why, in one line."""
 
     text: str
 
@@ -82,16 +82,18 @@ class Shared:
     abandoned: Counter[str] = field(default_factory=NamedCounts)
     """Emissions and attempts to connect whose wait was cut off: the unfinished ones."""
     unexpected: Counter[str] = field(default_factory=NamedCounts)
-    """Replies that came while none was awaited, where they are matched in order."""
+    """The replies that came while none was awaited, where they are matched in order."""
     too_large: dict[tuple[str, str], str] = field(default_factory=dict)
-    """By operation, and by the first digit of a size and how many follow: what the first message that large was refused
-    for. Sizes may be another each time."""
+    """The reason for which the first message of a size was refused, by operation and by the size's order of magnitude.
+
+    The order of magnitude is the first digit and how many follow. Sizes may differ each time.
+    """
     is_invalid: bool = False
-    """Whether the gevent side knows that the figures are wrong."""
+    """True if the gevent side knows that the figures are wrong."""
     operations: dict[str, str] = field(default_factory=dict)
-    """By a task's key: the operation that it begins with, which is what an arrival that is dropped would have been."""
+    """The operation that each task begins with, by the task's key. A dropped arrival would have been that operation."""
     task_keys: dict[type, dict[Callable[[Any], Any], str]] = field(default_factory=dict)
-    """By user class: its tasks' keys."""
+    """The keys of the tasks, by user class."""
 
 
 class Session(Performer):
@@ -128,7 +130,7 @@ class Session(Performer):
         """In a wait or a backoff: nothing is lost by waking up."""
         self._arrived = False
         self.is_connecting = False
-        """Whether an attempt to connect is under way."""
+        """True if an attempt to connect is under way."""
         self._noted: BaseException | None = None
         """The exception that ends the user."""
         self._failed_attempts = 0
@@ -231,9 +233,9 @@ class Session(Performer):
         return await self.round_trip(definition, intended_ns, waited_ns)
 
     async def _not_sent(self, definition: RoundTrip, error: Exception, intended_ns: int) -> None:
-        """Count what was wanted and could not be sent, and wait a little where it was not the schedule that wanted it.
+        """Count what was wanted and could not be sent; wait a little if it was not the schedule that wanted it.
 
-        Raises StopUser where no load could perform the definition.
+        Raises StopUser if no load could perform the definition.
         """
         if isinstance(error, AmbiguousReplies):
             self._invalid(str(error))
@@ -469,16 +471,16 @@ class Session(Performer):
             await asyncio.sleep(0)
 
     def is_cancelled(self) -> bool:
-        """Whether the session is being stopped, so that a CancelledError is ours."""
+        """Return whether the session is being stopped, so that this package caused a CancelledError."""
         task = asyncio.current_task()
         if self.stopping or self._is_ending or task is None:
             return True
-        while task.cancelling():  # by the user's own code
+        while task.cancelling():  # the user's own code cancelled it
             task.uncancel()
         return False
 
     def task_raised(self, holder: User | TaskSet, error: BaseException) -> None:
-        """Note the exception; the user goes on where `catch_exceptions` says so."""
+        """Note the exception; the user goes on if `catch_exceptions` says so."""
         if self.user.environment.catch_exceptions:
             self.engine.raised(error, holder)
             return

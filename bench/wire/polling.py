@@ -37,7 +37,7 @@ class PollingListener(Protocol):
 
 
 class _Failed(Exception):
-    """Polling cannot go on; the text says why, the kind says it without the server's own words."""
+    """A failure that ends polling. The text says why, the kind says it without the server's own words."""
 
     def __init__(self, kind: str, text: str | None = None) -> None:
         super().__init__(kind if text is None else text)

@@ -1,7 +1,7 @@
-"""What holds for every run, whatever is done to it: pure rules, from what was observed to what is wrong.
+"""The rules for every run, whatever is done to it. Pure: from what was observed to what is wrong.
 
-A rule demands only what is true on a busy machine, too: that a generator which stood still is judged saturated, never
-that another one is judged ok; that a run ends within its limit, never when.
+A rule demands only what is true on a busy machine, too. So a generator that stood still has to be judged saturated, but
+another one need not be judged ok. A run has to end within its limit, but at no certain time.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ TRACEBACK = "Traceback (most recent call last)"
 OUTPUT_LIMIT_BYTES = 1_000_000
 
 _TABLE = "µs of"
-"""In every table of a load, whatever was measured."""
+"""The text that is in every table of a load, whatever was measured."""
 
 _MISSING = "failed to send heartbeat"
-"""What Locust's master says of a worker that it has not heard of for three seconds."""
+"""The words of Locust's master about a worker that it has not heard of for three seconds."""
 
 _ALL_MISSING = "The last worker went missing"
 
@@ -34,29 +34,32 @@ _USERS_LACKING = re.compile(r"only \d+ of \d+ users ever began|the run ended bef
 """Why a result is partial where the run was ended while users were spawned."""
 
 _MARGIN_S = 1.0
-"""How long before the end of a run a fault has to come to have an effect for sure."""
+"""The time before the end of a run by which a fault has to come to have an effect for sure, in seconds."""
 
 _BACK_WITHIN_S = 9.0
-"""Longer than a reply timeout and the longest pause between two attempts to connect, which is 5 s and half as much."""
+"""A time longer than a reply timeout and the longest pause between two attempts to connect, in seconds.
+
+That pause is 5 s and half as much.
+"""
 
 _TIMED = re.compile(r"^\[([\d-]+ [\d:]+),(\d+)\] .*Run time limit set to", re.MULTILINE)
 """When Locust began to count the run time, in local time: before it looked for what a result says of its commit."""
 
 _SHORTER_S = 0.5
-"""By how much the load may end before the run time is over."""
+"""The time by which a load may end before the run time is over, in seconds."""
 
 _SIGMAS = 5
-"""How far a Poisson number may be from its mean: farther by chance in two of a million runs."""
+"""The number of standard deviations that a Poisson number may be from its mean; farther in two of a million runs."""
 
 _SHARED_OUT_S = 0.3
-"""How much of the schedule may be missing at its ends, and where it is shared out to other workers."""
+"""The time of the schedule that may be missing at its ends, and where it is shared out to other workers, in seconds."""
 
 
 @dataclass(frozen=True)
 class Applied:
-    """A fault that was injected, in Unix time. `ended_s` is the same as `began_s` for what has no end.
+    """A fault that was injected, in Unix time. `ended_s` is the same as `began_s` for a fault without an end.
 
-    `handled` is what the service had handled at its end.
+    `handled` is the number that the service had handled at its end.
     """
 
     fault: Fault
@@ -66,7 +69,7 @@ class Applied:
 
     @property
     def lasted_s(self) -> float:
-        """How long it lasted, which on a busy machine is longer than what was drawn."""
+        """The time that it lasted, which on a busy machine is longer than what was drawn."""
         return self.ended_s - self.began_s
 
 
@@ -74,9 +77,9 @@ class Applied:
 class Observed:
     """All that was seen of a run from outside. Times in Unix time; counts over all lives of the service.
 
-    `exit_code` is None where the run had to be killed. `began_s` is None where the test never began. `rescued` are
-    results that could not be stored and are in the temporary folder, where the output says so. `unreadable` are
-    results of either kind that cannot be read, with the reason.
+    `exit_code` is None if the run had to be killed. `began_s` is None if the test never began. `rescued` are results
+    that could not be stored and are in the temporary folder, where the output says so. `unreadable` are results of
+    either kind that cannot be read, with the reason.
     """
 
     scenario: Scenario
@@ -93,14 +96,14 @@ class Observed:
     repeated: int = 0
     broken_connections: int = 0
     left: tuple[str, ...] = ()
-    """What is still there of it: processes, ports, files; a line for each."""
+    """The things that are still there of it: processes, ports, files; a line for each."""
 
     def was_applied(self, *kinds: Kind) -> list[Applied]:
-        """The faults of these kinds that were injected."""
+        """Return the faults of these kinds that were injected."""
         return [applied for applied in self.applied if applied.fault.kind in kinds]
 
     def struck(self, *kinds: Kind) -> bool:
-        """Whether such a fault came while the load was surely under way, so that it must show."""
+        """Return whether such a fault came while the load was surely under way, so that it must show."""
         if self.began_s is None:
             return False
         end_s = self.began_s + self.scenario.run_time_s
@@ -111,17 +114,17 @@ class Observed:
 
     @property
     def result(self) -> LoadResult | None:
-        """The result that it stored, or put aside."""
+        """The result that the run stored, or put aside."""
         return next(iter((*self.results, *self.rescued)), None)
 
 
 def allowed_exit_codes(observed: Observed) -> frozenset[int]:
     """Return the exit codes that are right for what happened.
 
-    2 is for misuse, of which there is none here. 130 is for a run that was interrupted and has no result. 1 is for a
-    result that is missing, not stored, partial, ended by force, invalid or without a round trip, for any failure in
-    it, for a service of its own that died, and for a worker that was lost; else 0. An attempt to connect that the end
-    of the run cut off is no failure by itself, and may be taken as such.
+    2 is for misuse, which does not occur here. 130 is for a run that was interrupted and has no result. 1 is for a
+    result that is missing, not stored, partial, ended by force, invalid or without a round trip, and for any failure
+    in it. 1 is also for a service of its own that died, and for a worker that was lost; else 0. An attempt to connect
+    that the end of the run cut off is no failure by itself, and may be taken for a failure.
     """
     result = observed.result
     interrupted = bool(observed.was_applied("interrupt", "interrupt at start"))
@@ -135,7 +138,7 @@ def allowed_exit_codes(observed: Observed) -> frozenset[int]:
 
 
 def _must_fail(observed: Observed) -> bool:
-    """Whether what was done to the run makes it fail, whatever its result says."""
+    """Return whether what was done to the run makes it fail, whatever its result says."""
     if observed.scenario.own_service and observed.struck("kill server"):
         return True
     return observed.struck(*LOST, "kill server", "stop server")
@@ -151,7 +154,7 @@ def _fails(result: LoadResult) -> bool:
 
 
 def findings(observed: Observed) -> list[str]:
-    """Return what is wrong, a line each; empty where all is well."""
+    """Return what is wrong, a line each; empty if all is well."""
     found = [*_end(observed), *_left_behind(observed), *_storing(observed)]
     if observed.result is not None:
         found += _counts(observed, observed.result)
@@ -179,7 +182,7 @@ def _end(observed: Observed) -> Iterator[str]:
 
 
 def _in_a_shell(code: int) -> int:
-    """The exit code as a shell has it: of a process that a signal ended, 128 and the signal's number."""
+    """Return the exit code as a shell has it: of a process that a signal ended, 128 and the signal's number."""
     return code if code >= 0 else 128 - code
 
 
@@ -246,7 +249,7 @@ def _counts(observed: Observed, result: LoadResult) -> Iterator[str]:
     yield from _silence(observed)
     if observed.repeated:
         yield f"{observed.repeated} tokens came to the server twice"
-    # A busy machine may make replies late, and loses none.
+    # A busy machine may make replies late, but loses none.
     if (
         _is_undisturbed(observed)
         and not result.forced
@@ -263,7 +266,7 @@ def _counts(observed: Observed, result: LoadResult) -> Iterator[str]:
 
 
 def _silence(observed: Observed) -> Iterator[str]:
-    """Once a server is back, so are its clients, within the longest time between two attempts to connect."""
+    """Yield a finding if clients are not back within the longest time between two attempts to connect."""
     if len(observed.applied) != 1 or observed.began_s is None:
         return
     (applied,) = observed.applied
@@ -274,14 +277,14 @@ def _silence(observed: Observed) -> Iterator[str]:
 
 
 def _is_undisturbed(observed: Observed) -> bool:
-    """Whether nothing was done that a reply can be lost by, or that makes one late."""
+    """Return whether nothing was done that can lose a reply or make it late."""
     harmless: set[Kind] = {"terminate worker", "leave", "join", *STORAGE}
     once = all(fault.times == 1 for fault in observed.scenario.faults if fault.kind == "interrupt")
     return once and observed.scenario.kinds <= harmless | {"interrupt"} and observed.began_s is not None
 
 
 def _only_broken_connections(observed: Observed) -> bool:
-    """Whether all that was done was to break connections that had at most one emission in flight."""
+    """Return whether all that was done was to break connections that had at most one emission in flight."""
     return observed.scenario.rate_per_s is None and {"drop", "truncate"} >= observed.scenario.kinds != frozenset()
 
 
@@ -310,7 +313,7 @@ def _figures(observed: Observed, result: LoadResult) -> Iterator[str]:
 
 
 def _scheduled(observed: Observed, result: LoadResult) -> Iterator[str]:
-    """The schedule goes from the beginning of the window to its end, whoever is there to follow it."""
+    """Yield a finding if the schedule does not fill the window, whoever is there to follow it."""
     rate_per_s = observed.scenario.rate_per_s
     if rate_per_s is None or result.partial or not result.window.duration_s:
         return
@@ -325,7 +328,7 @@ def _scheduled(observed: Observed, result: LoadResult) -> Iterator[str]:
 
 
 def _pause_of_the_server(observed: Observed, result: LoadResult) -> Iterator[str]:
-    """Replies that a paused server owes have waited for it, or timed out."""
+    """Yield a finding if replies that a paused server owes have neither waited for it nor timed out."""
     if observed.scenario.kinds != {"pause server"}:
         return
     for pause in observed.was_applied("pause server"):
@@ -371,7 +374,7 @@ def _said(observed: Observed, result: LoadResult) -> Iterator[str]:
     verdict = result.generator.verdict
     for pause in observed.was_applied("pause generator", "pause worker"):
         began_s, ended_s = _in_run(result, pause)
-        # so that a second without any note and the one that the pause ends in are whole seconds of the window
+        # so that a second without any note and the second that the pause ends in are whole seconds of the window
         is_within = result.window.start_s <= began_s and ended_s <= result.window.end_s - 1.0
         if is_within and not result.partial and verdict != "saturated":
             yield f"the generator stood still for {pause.lasted_s:.1f} s, and is judged {verdict}"
@@ -396,11 +399,14 @@ def _was_cut_while_spawning(observed: Observed, result: LoadResult) -> bool:
 
 
 def _may_be_forced(observed: Observed) -> bool:
-    """An interrupt that comes while replies are awaited ends a run by force; so does what stands still for long."""
+    """Return whether the run may end by force.
+
+    An interrupt that comes while replies are awaited does that, and so does a process that stands still for long.
+    """
     return bool(observed.was_applied("interrupt", "interrupt at start", "pause worker", "pause generator", *WIRE))
 
 
 def _in_run(result: LoadResult, applied: Applied) -> tuple[float, float]:
-    """When it began and ended, in seconds of the run."""
+    """Return when it began and ended, in seconds of the run."""
     started_s = result.datetime.timestamp()
     return applied.began_s - started_s, applied.ended_s - started_s
