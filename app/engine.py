@@ -25,7 +25,7 @@ Payload.max_decode_packets = sys.maxsize
 #: Packets of one client that cannot be read. No client library sends any; more of them end its connection.
 MAX_UNREADABLE_PACKETS = 16
 
-# What a pending attachment costs beside its bytes, so that empty ones count as well.
+# The cost of a pending attachment in addition to its bytes, so that empty attachments count as well.
 _ATTACHMENT_BYTES = 64
 
 
@@ -103,9 +103,9 @@ class EngineServer(engineio.AsyncServer):  # type: ignore[misc]
 
 
 class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
-    """A Socket.IO server on an `EngineServer`, that is done with a client as soon as its connection is.
+    """A Socket.IO server on an `EngineServer` that is done with a client as soon as the client's connection ends.
 
-    A client that sends too much that is not whole, or too much that cannot be read, is disconnected.
+    It disconnects a client that sends too much of a message that is not whole, or too much that cannot be read.
     """
 
     def __init__(self, *, max_http_buffer_size: int, **options: Any) -> None:
@@ -147,7 +147,7 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
             await self._bound_attachments(eio_sid, len(data))
 
     async def _bound_attachments(self, eio_sid: str, size_bytes: int) -> None:
-        """The limit of a message is that of an event with its attachments, which come one by one."""
+        """Apply the limit of a message to an event with its attachments, which arrive separately."""
         pending = self._binary_packet[eio_sid]
         pending.size_bytes = getattr(pending, "size_bytes", 0) + size_bytes + _ATTACHMENT_BYTES
         if pending.size_bytes > self._max_message_bytes:

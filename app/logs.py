@@ -1,20 +1,21 @@
-"""How much the service may log: what a client causes must not fill a disk, nor take the time of the others.
+"""The bound on the service's log: what a client causes must not fill a disk, nor take the time of other clients.
 
-Rules: no I/O in here. A line of the log is of the kind of the place in the code that writes it.
+Rules: no I/O in here. The place in the code that writes a line determines the line's kind.
 """
 
 import logging
 import time
 from collections.abc import Callable
 
-#: Of each kind this many lines are logged in a second, and the others are counted.
+#: The number of lines of each kind that pass in a second. The filter counts the others.
 MAX_LINES_PER_S = 100
 
 
 class BoundedFilter(logging.Filter):
-    """Lets some lines of each kind pass in a second. The first of the next second says how many were left out.
+    """A filter that lets some lines of each kind pass in a second.
 
-    It has to be a filter of the logger that writes the lines.
+    The first line of the next second says how many lines were left out. The filter belongs to the logger that writes
+    the lines.
     """
 
     def __init__(self, max_lines_per_s: int = MAX_LINES_PER_S, clock: Callable[[], float] = time.monotonic) -> None:
@@ -24,7 +25,7 @@ class BoundedFilter(logging.Filter):
         self._seconds: dict[tuple[str, int], tuple[int, int]] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Return whether the record passes; add how many of its kind did not."""
+        """Return whether the record passes; add to its text how many lines of its kind did not."""
         kind = record.pathname, record.lineno
         now = int(self._clock())
         second, lines = self._seconds.get(kind, (now, 0))

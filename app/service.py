@@ -1,13 +1,13 @@
-"""What the service does with each event.
+"""The service's answer to each event.
 
     FOO    {"name", "to"?}   BAR {"foo": name} to everyone; with "to": "sender" or "room:<room>" to those only
     JOIN   {"room"}          the sender enters the room, if it is in fewer than MAX_ROOMS
     LEAVE  {"room"}          the sender leaves the room
     else                     REJECTED {"event", "errors"} to the sender only
 
-Rules: an event either does what it asks for or is rejected whole; a client's mistake costs one line in the log and
-nothing else. What a handler returns is the acknowledgement, sent where one was asked for and always after the event
-that answers (python-socketio drops it otherwise). One need not be in a room to send to it. `FOO` is what is
+Rules: an event either does what it asks for or is rejected whole. A client's mistake costs one line in the log and
+nothing else. A handler returns the acknowledgement. It is sent if the client asked for it, and always after the event
+that answers (python-socketio drops it otherwise). A sender need not be in a room to send to it. `FOO` is what is
 benchmarked: it validates, counts and emits, and does not log.
 """
 
@@ -38,7 +38,7 @@ from app.events import (
 )
 from app.logs import BoundedFilter
 
-#: A client is in at most this many rooms: each costs memory of all.
+#: The number of rooms that a client may be in at most. Each room costs memory that all clients share.
 MAX_ROOMS = 100
 
 logger = logging.getLogger(__name__)

@@ -1,4 +1,4 @@
-"""The `bench` command's entry point: it imports what takes long where Ctrl-C does no harm."""
+"""The `bench` command's entry point. It imports the modules that load slowly where Ctrl-C does no harm."""
 
 from typing import NoReturn
 

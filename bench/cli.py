@@ -43,11 +43,11 @@ _MISUSE = 2
 _INTERRUPTED = 130  # 128 + SIGINT and 128 + SIGPIPE, as a shell reports them
 _BROKEN_PIPE = 141
 
-#: What keeps a file from being written to the end, and is no misuse.
+#: The errors that keep a file from being written to the end, and are no misuse.
 _UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EPIPE, errno.ENXIO)
 
 _TRACEBACK = "BENCH_TRACEBACK"
-"""The environment variable that has an internal error shown with its traceback."""
+"""The name of the environment variable with which an internal error is shown with its traceback."""
 
 app = typer.Typer(
     name="bench",
@@ -354,8 +354,8 @@ def accuracy(
 def _show_and_keep(show: Callable[[], None], *keep: Callable[[], None]) -> bool:
     """Show what took minutes to measure, then keep it in each of these ways; return False if any of them failed.
 
-    Each is tried, whatever became of those before it: a full disk does not hide the figures, nor a closed pipe lose
-    them.
+    Each way is tried, whatever became of those before it. So a full disk does not hide the figures, and a closed pipe
+    does not lose them.
     """
     failures: list[ResultError] = []
     with contextlib.ExitStack() as stack:
@@ -393,7 +393,7 @@ def main() -> NoReturn:
             stream.reconfigure(errors="replace")  # a terminal without "µ" shows something else, not a traceback
     try:
         code = app(prog_name="bench", standalone_mode=False)
-        sys.stdout.flush()  # here, where a full disk is one line
+        sys.stdout.flush()  # at this place a full disk is reported in a line
     except typer.TyperException as error:  # the command line is wrong
         code = _fail(f"{error.format_message().rstrip('. ')}; see `bench --help`", _MISUSE)
     except (NotStoredError, AbFailedError) as error:
@@ -413,7 +413,7 @@ def main() -> NoReturn:
 
 
 def _os_error(error: OSError) -> str:
-    """Return what the system refused. Of an error without a file that is about writing, the file is stdout."""
+    """Return what the system refused. If an error has no file and is about writing, stdout is taken for the file."""
     if error.filename is None and error.errno in _UNWRITABLE:
         return f"cannot write to the standard output: {error.strerror}"
     if error.filename is None:
@@ -422,7 +422,7 @@ def _os_error(error: OSError) -> str:
 
 
 def _internal(error: Exception) -> int:
-    """Say in a line what went wrong and where: an error that nobody thought of, and so one of ours."""
+    """Print one line about an error that nobody foresaw, and so an error of this project; return the exit code."""
     if os.environ.get(_TRACEBACK):
         traceback.print_exception(error)
     text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
@@ -431,7 +431,7 @@ def _internal(error: Exception) -> int:
 
 
 def _place(raised: TracebackType | None) -> str:
-    """Return the file and line of ours that an exception passed last, and where it was raised, if that is elsewhere."""
+    """Return the file and line of ours that an exception passed last, and where it was raised if that differs."""
     frames = traceback.extract_tb(raised)
     own = [
         frame
@@ -443,7 +443,7 @@ def _place(raised: TracebackType | None) -> str:
 
 
 def _give_up_what_cannot_be_written() -> None:
-    """Keep Python from trying again at its end to write what could not be written, which would be another message."""
+    """Keep Python from writing at its end what could not be written: it would fail again with another message."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -453,6 +453,6 @@ def _give_up_what_cannot_be_written() -> None:
 
 def _fail(message: str, code: int) -> int:
     line = " ".join(message.split())
-    with contextlib.suppress(OSError):  # there is nobody else to tell
+    with contextlib.suppress(OSError):  # nobody else can be told
         print(f"bench: error: {printable(line)}", file=sys.stderr)  # noqa: T201
     return code

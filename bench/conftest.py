@@ -36,7 +36,7 @@ _COMPLETE = pytest.StashKey[bool]()
 _COMMIT = pytest.StashKey[CommitInfo]()
 _NOT_STORED = pytest.StashKey[str]()
 _STORE = pytest.StashKey[Callable[[], None]]()
-"""Stores the session; nothing is left to store once it was called."""
+"""The function that stores the session. After its first call nothing is left to store."""
 _FAILURE = pytest.StashKey[str]()
 
 
@@ -137,7 +137,7 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, object]:
-    """Keep pytest-benchmark from storing what is no result, and from storing before it has shown the figures."""
+    """Keep pytest-benchmark from storing a partial or empty result, or before it has shown the figures."""
     config = session.config
     benchmarks = _benchmarks(config)
     if not config.stash.get(_COMPLETE, False):
@@ -148,7 +148,7 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, obj
     if _NOT_STORED in config.stash:
         benchmarks.save = benchmarks.autosave = benchmarks.json = None
     config.stash[_STORE] = benchmarks.handle_saving
-    benchmarks.handle_saving = _nothing  # not before the figures are shown
+    benchmarks.handle_saving = _nothing  # the figures have to be shown first
     try:
         result = yield
     finally:
@@ -169,18 +169,18 @@ def _store(config: pytest.Config) -> str:
     config.stash[_STORE] = _nothing
     try:
         store()
-    except OSError as error:  # of --benchmark-json
+    except OSError as error:  # the file of --benchmark-json
         config.stash[_FAILURE] = f"cannot store the result: {error.strerror or error}"
         benchmarks.logger.error(config.stash[_FAILURE])
         if benchmarks.json:
-            benchmarks.json = None  # it comes before our own storage, which may have room
+            benchmarks.json = None  # it is written before our own storage, which may have room
             store()
     return config.stash.get(_FAILURE, "") or getattr(benchmarks.storage, "failure", None) or ""
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """After pytest-benchmark's table: what it does not show; then the result is stored, or said why it is not."""
+    """Print below pytest-benchmark's table what it does not show; then store the result, or print why that failed."""
     benchmarks = [
         LatencyBenchmark.model_validate(benchmark.as_dict(include_data=False))
         for benchmark in _benchmarks(config).benchmarks

@@ -1,7 +1,7 @@
-"""The files that this process may have open at once: connections are files, and so is what the end of a run needs.
+"""The files that this process may have open at once. Connections are files, and the end of a run needs files, too.
 
-A process starts with a soft limit, often 1,024, and may raise it to its hard limit. It imports the standard library
-alone: server processes import it in environments that are not this project's.
+A process starts with a soft limit, often 1,024, and may raise it to its hard limit. This module imports the standard
+library alone, because server processes import it in environments that are not this project's.
 """
 
 import contextlib
@@ -11,14 +11,14 @@ from typing import Self
 
 try:
     import resource
-except ImportError:  # no such limits on this system
+except ImportError:  # this system has no such limits
     resource = None  # type: ignore[assignment]
 
 _MOST = 1 << 20
-"""More is never asked for: some programs go through all numbers up to their limit."""
+"""The highest limit that is asked for: some programs go through all numbers up to their limit."""
 
 OUT_OF_FILES = (errno.EMFILE, errno.ENFILE)
-"""The error numbers of a process, and of a system, that has as many files open as it may."""
+"""The error numbers for the limit of open files: of a process, and of a system."""
 
 _OWN_LIMIT = "this process may open no more than "
 
@@ -49,25 +49,25 @@ def is_file_limit_reason(text: str) -> bool:
 
 
 def file_limit_reason_in(text: str) -> str:
-    """Return that part of `text` from where it speaks of the limit."""
+    """Return `text` from the place on where it speaks of the limit."""
     return text[text.index(_OWN_LIMIT) :]
 
 
 class Reserve:
-    """Descriptors that are kept open until something needs their places. Opening never fails, it only keeps fewer."""
+    """Descriptors that are kept open until something needs their places. Opening never fails: it keeps fewer."""
 
     def __init__(self, count: int) -> None:
         self._count = count
         self._held: list[int] = []
 
     def hold(self) -> Self:
-        """Open as many as are missing."""
+        """Open the descriptors that are missing."""
         with contextlib.suppress(OSError):
             while len(self._held) < self._count:
                 self._held.append(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
         return self
 
     def release(self) -> None:
-        """Close them all: so many files can be opened now."""
+        """Close all of them, so that the same number of files can be opened now."""
         while self._held:
             os.close(self._held.pop())

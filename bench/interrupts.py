@@ -1,8 +1,9 @@
-"""Signals that end a process, turned into what Python code can tidy up after.
+"""Signals that end a process, turned into exceptions after which Python code can tidy up.
 
-And Ctrl-C where Python's KeyboardInterrupt would only make a mess: while modules are imported, and when it comes twice.
+The module also covers Ctrl-C where Python's KeyboardInterrupt would only make a mess: while modules are imported, and
+when it comes twice.
 
-Imports nothing but a little of the standard library: entry points import it before anything that takes long.
+The module imports little of the standard library: entry points import it before the modules that load slowly.
 """
 
 import os
@@ -17,7 +18,8 @@ from types import FrameType
 INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
 
 HASTE_S = 1.0
-"""An interrupt that comes sooner after the first is the same: a key that is held, or two that were sent at once."""
+"""The time after the first interrupt, in seconds, in which another counts as the same: a held key, or two sent at
+once."""
 
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -26,7 +28,10 @@ Handler = Callable[[int, FrameType | None], object]
 
 @contextmanager
 def interrupts_end_the_process() -> Iterator[None]:
-    """Meanwhile Ctrl-C ends the process at once, without a word. For when nothing has begun that has to be ended."""
+    """End the process at once, without a word, if Ctrl-C comes meanwhile.
+
+    It is for when nothing has begun that has to be ended.
+    """
     is_ours = take_interrupts(_end)
     try:
         yield
@@ -36,7 +41,7 @@ def interrupts_end_the_process() -> Iterator[None]:
 
 
 def take_interrupts(handler: Handler) -> bool:
-    """Have `handler` called on SIGINT; return false where somebody else has it, or ignores it as `nohup` does."""
+    """Have `handler` called on SIGINT; return false if somebody else has it, or ignores it as `nohup` does."""
     if threading.current_thread() is not threading.main_thread():
         return False
     if signal.getsignal(signal.SIGINT) not in (signal.default_int_handler, _end, _leave):
@@ -52,7 +57,7 @@ def give_interrupts_back() -> None:
 
 
 def interrupts_leave() -> bool:
-    """From now on Ctrl-C raises SystemExit, so that what was registered with `atexit` is done. Until it is taken."""
+    """Have Ctrl-C raise SystemExit until SIGINT is taken, so that the functions registered with `atexit` run."""
     return take_interrupts(_leave)
 
 
@@ -62,7 +67,7 @@ def is_starting() -> bool:
 
 
 def interrupts_end() -> bool:
-    """From now on Ctrl-C ends the process at once. Until it is taken."""
+    """Have Ctrl-C end the process at once from now on, until SIGINT is taken."""
     return take_interrupts(_end)
 
 
@@ -75,16 +80,16 @@ def _leave(number: int, frame: FrameType | None) -> None:
 
 
 class Patient:
-    """A handler of SIGINT: the first raises KeyboardInterrupt; a later one, unless it is hasty, ends the process.
+    """A handler of SIGINT. The first signal raises KeyboardInterrupt; a later signal, unless hasty, ends the process.
 
-    What the first has begun to tidy up is not disturbed by a second that was sent with it.
+    A second signal that was sent with the first does not disturb the tidying up that the first has begun.
     """
 
     def __init__(self) -> None:
         self._first_s: float | None = None
 
     def accepts(self) -> bool:
-        """Return true for the first interrupt, false for one that is to be ignored; a later one does not return."""
+        """Return true for the first interrupt, false for an ignored one. For a later interrupt, end the process."""
         if self._first_s is None:
             self._first_s = time.monotonic()
             return True

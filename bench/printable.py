@@ -1,24 +1,24 @@
 """Text of others, fit for a terminal, a log or a page: of servers, libraries, files. Imports nothing.
 
-Rules of this file: a character that a terminal would obey, or that hides or turns what follows, is replaced by �. What
-goes into a message is on one line and of a bounded length. What is HTML or Markdown is escaped where that is written.
+Rules of this file: a character that a terminal would obey, or that hides or turns what follows, is replaced by �. Text
+in a message is on one line and of a bounded length. The code that writes HTML or Markdown escapes text for it.
 """
 
 LIMIT = 300
-"""What of a text is shown in a message, in characters."""
+"""The length to which a text is cut in a message, in characters."""
 
 
 def printable(text: str) -> str:
-    """The whole text without control characters."""
+    """Return the whole text without control characters."""
     if text.isprintable():
         return text
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
 
 
 def one_line(what: object, limit: int = LIMIT) -> str:
-    """Return what it says, printable, on one line, and cut at `limit` characters."""
+    """Return the text of an object, printable, on one line, and cut at `limit` characters."""
     text = str(what)
-    # Far more than is shown is not even looked at: a server may have sent megabytes.
+    # Text far beyond the limit is not even looked at: a server may have sent megabytes.
     words = " ".join(text[: 10 * limit].split())
     if not words and isinstance(what, BaseException):
         words = type(what).__name__

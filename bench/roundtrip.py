@@ -1,17 +1,17 @@
-"""The round trip: emit this event with this payload, wait for that reply, match them so.
+"""The round trip: emit this event with this payload, wait for that reply, and match the two.
 
 `RoundTrip` is the definition that the tests, `pytest bench` and the load share. `Exchange` performs such definitions
-over one connection: it hands out tokens, matches replies by them, keeps the time of either end and gives up after a
-timeout. A reply belongs to an emission by its token alone, never by arrival; only where the service's replies carry no
+over one connection. It hands out tokens, matches replies by them, keeps the time of either end and gives up after a
+timeout. A reply belongs to an emission by its token alone, never by arrival. Only where the service's replies carry no
 token are they matched in order, one in flight.
 
-Matching in order is wrong where a reply comes that was not asked for on this connection: another client's, or one that
-the server pushes. A reply that comes while none is awaited proves that, and is counted (`Exchange.unexpected`). Taken
-for a reply, such an event leaves the true reply over, which comes later; so `Exchange.settle` waits a moment at the end
-for what is left over. Nothing shows where as many replies stay away as others come instead, or where what is left over
-comes later than that moment.
+Matching in order is wrong where a reply comes that was not asked for on this connection: another client's reply, or a
+reply that the server pushes. A reply that comes while none is awaited proves that, and is counted
+(`Exchange.unexpected`). Taken for a reply, such an event leaves the true reply over, which comes later. So
+`Exchange.settle` waits a moment at the end for what is left over. Nothing shows where as many replies stay away as
+others come instead, or where what is left over comes later than that moment.
 
-Theory of the times: `sent` is when the transport took the event, `received` when the reply's frame arrived, both in
+Theory of the times: `sent` is when the transport took the event, `received` when the reply's frame arrived. Both are in
 nanoseconds of `time.perf_counter_ns`; their difference is the service time. Neither contains the time that the
 coroutine which awaits the reply spends in the loop's queue.
 """
@@ -40,17 +40,27 @@ _EVENTS_SHOWN = 3
 _CHARACTERS_SHOWN = 100
 
 _FEW_DEFINITIONS = 16
-"""As many definitions, and functions that find tokens, a connection keeps at least. More are looked through for those
-that nothing in flight needs: a task that makes its definition anew each time would fill the memory."""
+"""The number of definitions, and of functions that find tokens, that a connection keeps at least. Among more, it looks
+for those that nothing in flight needs. A task that makes its definition anew each time would fill the memory."""
 
 _SETTLING_S = 0.1
 _SETTLING_ROUND_TRIPS = 2
 _LONGEST_SETTLING_S = 1.0
-"""How long replies that nobody awaits are waited for: twice the longest round trip, but within these limits."""
+"""The longest time that replies that nobody awaits are waited for, in seconds. The time is twice the longest round
+trip, but within these limits."""
 
 
 class AmbiguousReplies(ValueError):
-    """Replies to a definition could not be told from others. One line that says why, and what to do."""
+    """A definition whose replies could not be told from others. The text is one line that says why, and what to do."""
+
+
+class NoRoundTrip(TypeError):
+    """What was given as the definition of a round trip is none, an event's name perhaps. One line."""
+
+    def __init__(self, given: object) -> None:
+        super().__init__(
+            f"round_trip takes a RoundTrip, not {given!r:.60}: make it with round_trip_of(event, reply, …)"
+        )
 
 
 class RoundTripFailed(Exception):
@@ -70,7 +80,7 @@ class ReplyTimeout(RoundTripFailed):
 
 
 class ConnectionLost(RoundTripFailed):
-    """The connection ended while the reply was awaited; its kind says why, without the server's own words."""
+    """The end of the connection while the reply was awaited; its kind says why, without the server's own words."""
 
     def __init__(self, message: str, sent_ns: int, reason: str) -> None:
         super().__init__(message, sent_ns)
@@ -154,7 +164,7 @@ _TOKEN_PATTERN = re.compile(r"rt-[0-9a-z]+-[0-9]+-[0-9]+")
 
 
 def _any_token(*reply: Any) -> str | None:
-    """Return the first token in a reply, however deep it lies. The same function for all definitions."""
+    """Return the first token in a reply, however deep it lies. All definitions share this function."""
     for text in _strings(reply):
         if found := _TOKEN_PATTERN.search(text):
             return found.group()
@@ -175,10 +185,10 @@ A plain tuple, because making one costs a tenth of what an object with names cos
 
 
 class Exchange:
-    """Performs round trips over one connection, any number of them in flight, or one where they are matched in order.
+    """A performer of round trips over one connection: any number in flight, or one if they are matched in order.
 
     `timeout_ns` is how long each reply is awaited. After the timeout of a reply that is matched in order, `broken` is
-    set: it may still come and would be taken for the next one's, so the connection has to be replaced.
+    set. That reply may still come and would be taken for the next one's, so the connection has to be replaced.
     """
 
     def __init__(self, client: Client, tokens: Iterator[str], timeout_ns: int) -> None:
@@ -189,9 +199,9 @@ class Exchange:
         self.abandoned: Counter[str] = Counter()
         """By definition's name: emissions whose caller was cancelled while it waited; nobody will tell how they end."""
         self.unexpected = 0
-        """Replies without token that came while nothing was in flight for them: matching in order is wrong here."""
+        """The replies without token that came while nothing was in flight for them: matching in order is wrong here."""
         self.when_unexpected: Callable[[RoundTrip], None] | None = None
-        """Called for each of these, with the definition whose reply it would be."""
+        """The function that is called for each of these, with the definition whose reply it would be."""
         self.broken = False
         self.in_flight = 0
         """How many callers have not been told yet how their emission ended."""
@@ -203,7 +213,7 @@ class Exchange:
         self._given_up: dict[str, RoundTrip] = {}
         """Tokens that are awaited no longer, and under which definition their late reply is counted."""
         self._known: dict[int, RoundTrip] = {}
-        """Some of those whose replies are handled, by identity."""
+        """Some of the definitions whose replies are handled, by identity."""
         self._usual: RoundTrip | None = None
         """The last one that was prepared, if there is nothing to look at before each of its emissions."""
         # Of the last one that was prepared, to be asked for in every round trip.
@@ -211,12 +221,12 @@ class Exchange:
         self._request: Callable[[str], Any]
         self._is_replied_to = False
         self._token_finders: dict[str, list[Callable[..., str | None]]] = {}
-        """By event: what finds the tokens in it, which is nothing where it is matched in order."""
+        """The functions that find the tokens in an event, by event; none if its replies are matched in order."""
         self._many_finders = _FEW_DEFINITIONS
         self._in_order: dict[str, RoundTrip] = {}
-        """By event: the last definition whose reply it is, where replies are matched in order."""
+        """The last definition whose reply an event is, by event, if replies are matched in order."""
         self._overdue: Counter[str] = Counter()
-        """By event: replies in order that are awaited no longer, and may still come."""
+        """The replies in order that are awaited no longer, and may still come, by event."""
         self._longest_ns = 0
         """The longest round trip that was matched in order."""
         self._timer: asyncio.TimerHandle | None = None
@@ -292,9 +302,9 @@ class Exchange:
         return emission
 
     def _prepare(self, round_trip: RoundTrip) -> None:
-        """Have its replies handled.
+        """Have the replies of a definition handled.
 
-        Raises Disconnected where a reply that is overdue would be taken for its own, and AmbiguousReplies.
+        Raises AmbiguousReplies, and Disconnected if an overdue reply would be taken for its own.
         """
         if id(round_trip) not in self._known:
             self._register(round_trip)
@@ -333,12 +343,14 @@ class Exchange:
             self._timer = None
 
     async def settle(self) -> None:
-        """Wait a moment for replies that nobody awaits; return at once where none was matched in order."""
+        """Wait a moment for replies that nobody awaits; return at once if none was matched in order."""
         if self._in_order:
             longest_s = _SETTLING_ROUND_TRIPS * self._longest_ns / 1e9
             await asyncio.sleep(min(max(_SETTLING_S, longest_s), _LONGEST_SETTLING_S))
 
     def _register(self, round_trip: RoundTrip) -> None:
+        if not isinstance(round_trip, RoundTrip):
+            raise NoRoundTrip(round_trip)
         event, token_of = round_trip.reply, round_trip.token_of
         if event is not None:
             finders = self._token_finders.get(event)
@@ -363,7 +375,10 @@ class Exchange:
     def _add_finder(
         self, event: str, finders: list[Callable[..., str | None]], token_of: Callable[..., str | None]
     ) -> None:
-        """Add it; where there are many, drop those that nothing in flight needs. They are found again when needed."""
+        """Add a function that finds tokens; if there are many, drop those that nothing in flight needs.
+
+        They are found again when needed.
+        """
         if len(finders) >= self._many_finders:
             awaited = [emission[1] for emission in self._pending.values()]
             needed = {
@@ -528,7 +543,10 @@ def _of_another(round_trip: RoundTrip) -> str:
 
 
 def _code_of(token_of: Callable[..., Any]) -> object:
-    """Return what tells functions apart: those made anew of the same code, with nothing of their own, do the same."""
+    """Return what tells functions apart.
+
+    Functions made anew of the same code, with nothing of their own, do the same.
+    """
     if type(token_of) is not FunctionType:
         return token_of
     own = token_of.__closure__ or token_of.__defaults__ or token_of.__kwdefaults__

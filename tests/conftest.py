@@ -1,13 +1,16 @@
 """The service and a client of it, once for the whole session: what a test needs to speak Socket.IO at once."""
 
+import logging
 import os
 import signal
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
+import pytest
 import pytest_asyncio
 import socketio
 
+from app.logs import BoundedFilter
 from app.main import create_app
 from app.settings import read_settings
 from bench.server import UvicornTestServer
@@ -20,6 +23,18 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_threa
 # off if it thought so.
 for _name in [name for name in os.environ if name.startswith("PYTEST_XDIST")]:
     del os.environ[_name]
+
+
+@pytest.fixture(autouse=True)
+def unbounded_log_of_the_service() -> Iterator[None]:
+    """Lift the service's limit of lines a second, which a hundred quick tests in one process would reach together."""
+    loggers = [logging.getLogger(name) for name in ("app.service", "app.engine")]
+    limits = [(logger, limit) for logger in loggers for limit in logger.filters if isinstance(limit, BoundedFilter)]
+    for logger, limit in limits:
+        logger.removeFilter(limit)
+    yield
+    for logger, limit in limits:
+        logger.addFilter(limit)
 
 
 # One of its own: `app.main.app` is for the tests that run it in another loop.

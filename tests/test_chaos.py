@@ -1,6 +1,7 @@
 """The chaos test itself: what it draws, what it demands, the proxy; and a minute of it."""
 
 import contextlib
+import datetime as dt
 import os
 import signal
 import socket
@@ -146,8 +147,16 @@ def seen(*faults: Fault, stored: LoadResult | None = None, at_s: float | None = 
     return Observed(**fields | changed)
 
 
+def timed(from_s: float) -> str:
+    """What Locust says when it begins to count the run time."""
+    when = dt.datetime.fromtimestamp(from_s)
+    at = f"{when:%Y-%m-%d %H:%M:%S},{when.microsecond // 1000:03}"
+    return f"[{at}] vm/INFO/locust.main: Run time limit set to 10 seconds"
+
+
 FAILED = result(errors={"connection lost": 3}, ok=997)
 PARTIAL = result(changed={"partial": True, "partial_reason": "no final report from vm_1"})
+SPAWNING = result(changed={"partial": True, "partial_reason": "only 4 of 10 users ever began"})
 SATURATED = result(changed={"generator": Generator(processes=1, verdict="saturated", reason="it stood still")})
 NOTHING_CONNECTED = result(connect={"ok": 0, "errors": {"refused": 10}}, ok=0)
 
@@ -170,6 +179,7 @@ NOTHING_CONNECTED = result(connect={"ok": 0, "errors": {"refused": 10}}, ok=0)
         (seen(stored=result(changed={"invalid_reason": "others' replies"})), {1}),
         (seen(results=()), {1}),
         (seen(Fault("full disk"), results=()), {1}),
+        (seen(Fault("full disk"), results=(), rescued=(result(),)), {1}),
         (seen(Fault("interrupt", 4.0)), {0}),
         (seen(Fault("interrupt", 4.0), results=()), {1, 130}),
         (seen(Fault("interrupt at start", 0.2), results=(), began_s=None), {130}),
@@ -216,9 +226,30 @@ STORED_OPEN = result(
         (seen(results=(result(), result())), "2 results of one test"),
         (seen(results=(), exit_code=1), "no result was stored"),
         (
-            seen(Fault("full disk"), exit_code=1, output="", results=()),
+            seen(Fault("interrupt", 4.0), results=(), exit_code=130),
+            "no result was stored",  # and it handled some
+        ),
+        (
+            seen(Fault("full disk"), exit_code=1, output="", results=(), rescued=(result(),)),
             "its result could not be stored, and was not shown either",
         ),
+        (
+            seen(Fault("full disk"), exit_code=1, results=()),
+            "its result could not be stored, and was not put aside either",
+        ),
+        (
+            seen(Fault("full disk"), exit_code=0, results=(), rescued=(result(),)),
+            "exit code 0, and for what happened it has to be 1",
+        ),
+        (
+            seen(Fault("full disk"), exit_code=1, results=(), rescued=(result(ok=999),)),
+            "nothing was lost, and these are not the same: sent 999, ok 999 and timeouts 0, handled 1000, replied 1000",
+        ),
+        (
+            seen(exit_code=1, results=(), rescued=(result(),)),
+            "its result was put aside, and nothing kept it from being stored",
+        ),
+        (seen(rescued=(result(),)), "2 results of one test"),
         (seen(Fault("full disk")), "a result was stored in spite of a full disk for the results"),
         (seen(Fault("locked folder")), "a result was stored in spite of the results folder locked by another process"),
         (seen(handled=999, replied=999), "1000 ok and 0 late are more than the 999 replies of the server"),
@@ -269,12 +300,24 @@ STORED_OPEN = result(
             seen(Fault("join", 3.0), stored=PARTIAL, exit_code=1),
             "every worker could report, and the result is partial: no final report from vm_1",
         ),
+        (
+            seen(Fault("interrupt", 2.0), stored=SPAWNING, exit_code=1, output="All users spawned: ..."),
+            "every worker could report, and the result is partial: only 4 of 10 users ever began",
+        ),
+        (
+            seen(stored=SPAWNING, exit_code=1),
+            "every worker could report, and the result is partial: only 4 of 10 users ever began",
+        ),
         (seen(Fault("kill worker", 3.0), stored=PARTIAL, exit_code=1), "it is partial, and did not say so"),
         (
             seen(stored=result(changed={"forced": True}), exit_code=1),
             "it was ended by force, and nobody asked for that",
         ),
         (seen(scenario=scenario(run_time_s=10)), "the load ended after 8.0 s of 10 s"),
+        (
+            seen(scenario=scenario(run_time_s=10), output=f"µs of\n{timed(BEGAN_S - 1.2)}"),
+            "the load ended after 9.2 s of 10 s",
+        ),
         (seen(scenario=scenario(users=11)), "10 users in the result of a run of 11"),
         (seen(stored=result(connect={"sent": 6, "ok": 6, "scheduled": 6})), "6 attempts to connect of 10 users"),
         (seen(PAUSE), "the generator stood still for 2.5 s, and is judged ok"),
@@ -301,10 +344,14 @@ def test_findings(observed: Observed, found: str) -> None:
             exit_code=1,
             output="Worker vm_1 failed to send heartbeat: no final report from vm_1",
         ),
+        seen(scenario=scenario(run_time_s=10), output=f"µs of\n{timed(BEGAN_S - 1.75)}"),
         seen(scenario=scenario(run_time_s=12), output="The last worker went missing, stopping test. µs of"),
         seen(Fault("interrupt", 7.5), stored=result(ok=990, unfinished=10, changed={"forced": True}), exit_code=1),
-        seen(Fault("full disk"), results=(), exit_code=1),
-        seen(scenario=scenario(Fault("full disk")), results=(), exit_code=1),
+        seen(Fault("full disk"), results=(), rescued=(result(),), exit_code=1),
+        seen(scenario=scenario(Fault("full disk")), results=(), rescued=(result(),), exit_code=1),
+        seen(Fault("locked folder", 0.0, 10.0), results=(), rescued=(result(),), exit_code=1),
+        seen(Fault("interrupt", 2.0), stored=SPAWNING, exit_code=1, output="only 4 of 10 users ever began"),
+        seen(Fault("interrupt", 1.0), results=(), exit_code=130, handled=0, replied=0),
         seen(Fault("interrupt at start", 0.2), results=(), began_s=None, exit_code=130, handled=0, replied=0),
         seen(
             Fault("kill worker", 3.0),

@@ -52,6 +52,8 @@ def test_one_process(tmp_path: Path, service: ServerProcess) -> None:
     assert locusts[CONNECT]["num_requests"] == 100
     assert sum(locusts[row.name]["num_reqs_per_sec"].values()) == row.sent
     assert sum(locusts[row.name]["response_times"].values()) == row.sent
+    for entry in locusts.values():  # all of the connecting lies within one second: its rate was negative
+        assert entry["last_request_timestamp"] > entry["start_time"]
     assert f"{row.ok:,}" in locust.output
 
 

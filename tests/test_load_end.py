@@ -7,6 +7,7 @@ import resource
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -34,6 +35,7 @@ from bench.results.model import LoadResult
 from bench.results.store import load
 
 FAILING = LOCUSTFILES / "failing_end.py"
+OPEN = LOCUSTFILES / "open.py"
 ECHO = "FOO→BAR to sender"
 
 
@@ -248,6 +250,13 @@ def test_a_reader_that_has_gone(tmp_path: Path) -> None:
 # ---------------------------------------------------------------------- signals
 
 
+def wait_until_it_loads(locust: LocustProcess) -> None:
+    """Return once its own service answers. (On a busy machine its master may never say that all users are there.)"""
+    locust.wait_for_output("Started app.main:app at http")
+    url = locust.output.partition("Started app.main:app at ")[2].split()[0]
+    wait_until(lambda: answered(url) > 20, "the load runs")
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGHUP, marks=pytest.mark.slow)])
 def test_a_signal_stores_the_result_and_leaves_no_service_behind(tmp_path: Path, number: signal.Signals) -> None:
     with LocustProcess(tmp_path, "-u", "2", "-r", "2") as locust:
@@ -261,6 +270,74 @@ def test_a_signal_stores_the_result_and_leaves_no_service_behind(tmp_path: Path,
         wait_until(lambda: not any(map(psutil.pid_exists, services)), "the service has ended")
     assert operation(locust.result()).ok > 0
     assert "Traceback" not in locust.output
+    assert locust.output.count("Shutting down") == 1
+
+
+def test_a_signal_to_master_and_workers(tmp_path: Path) -> None:
+    with LocustProcess(tmp_path, "-u", "2", "-r", "2", "-t", "30s", "--processes", "2") as locust:
+        wait_until_it_loads(locust)
+        os.killpg(locust.process.pid, signal.SIGTERM)
+        assert locust.wait() == 0
+    assert not locust.result().partial
+    assert "Traceback" not in locust.output
+    assert locust.output.count("Shutting down") == 3
+
+
+def test_interrupts_in_haste_of_master_and_workers(tmp_path: Path) -> None:
+    with LocustProcess(tmp_path, "-u", "2", "-r", "2", "-t", "30s", "--processes", "2") as locust:
+        wait_until_it_loads(locust)
+        for _ in range(20):
+            locust.interrupt()
+            time.sleep(0.05)
+        assert locust.wait() in (0, 1)  # with luck all replies were there before the second
+    assert locust.result().operations
+    assert "Traceback" not in locust.output
+    assert "Unknown message type" not in locust.output
+
+
+def test_a_stop_by_force_while_arrivals_still_wait_for_users(tmp_path: Path) -> None:
+    with LocustProcess(tmp_path, "SingleUser", "-u", "2", "-r", "2", "--rate", "50", locustfile=OPEN) as locust:
+        locust.wait_for_output("Started app.main:app at http")
+        url = locust.output.partition("Started app.main:app at ")[2].split()[0]
+        wait_until(lambda: answered(url) > 0, "the load runs")
+        (service,) = locust.services()
+        os.kill(service, signal.SIGSTOP)
+        time.sleep(0.5)  # so that arrivals wait, whose users await replies
+        locust.interrupt()
+        locust.wait_for_output("Stopping: replies in flight are still awaited")
+        locust.interrupt()
+        locust.wait_for_output("stored in ")
+        os.kill(service, signal.SIGCONT)
+        assert locust.wait() == 1
+    result = locust.result()
+    assert result.forced
+    assert not result.partial, result.partial_reason
+    assert operation(result).unfinished == 2
+
+
+@pytest.mark.parametrize(
+    ("number", "arguments"),
+    [
+        (signal.SIGINT, ()),
+        (signal.SIGTERM, ()),
+        pytest.param(signal.SIGINT, ("--processes", "2"), marks=pytest.mark.slow),
+    ],
+)
+def test_a_signal_while_the_test_is_about_to_begin(
+    tmp_path: Path, number: signal.Signals, arguments: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mark, git = tmp_path / "mark", tmp_path / "bin" / "git"
+    git.parent.mkdir()
+    git.write_text(f"#!/bin/sh\ntouch {mark}\nsleep 2\n")
+    git.chmod(0o755)
+    monkeypatch.setenv("PATH", str(git.parent), prepend=os.pathsep)
+    with LocustProcess(tmp_path, "-u", "2", "-r", "2", "-t", "5s", *arguments) as locust:
+        wait_until(mark.exists, "the commit of the service is being looked up")
+        locust.process.send_signal(number)
+        code = locust.wait()
+    assert code == (130 if number == signal.SIGINT else 1), locust.output
+    assert "Traceback" not in locust.output
+    assert locust.results() == []
 
 
 def test_an_interrupt_while_the_service_is_being_started(tmp_path: Path) -> None:
@@ -301,6 +378,28 @@ def test_an_interrupt_while_the_master_waits_for_workers(tmp_path: Path) -> None
         assert locust.wait() == 130
     assert "Traceback" not in locust.output
     assert locust.results() == []
+
+
+def test_locust_cannot_read_what_the_process_uses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAILING", "psutil:Process.cpu_percent")
+    code, locust = run(tmp_path, "-u", "2", "-r", "2", "-t", "4s", locustfile=FAILING)
+    assert code == 0, locust.output
+    assert locust.result().window.end_s > 3, "the run goes on"
+    assert "Locust cannot read what this process uses: [Errno 24] Too many open files" in locust.output
+    assert "Traceback" not in locust.output
+
+
+def test_interrupts_after_the_result_is_stored(tmp_path: Path) -> None:
+    with LocustProcess(tmp_path, "-u", "2", "-r", "2", "--processes", "2") as locust:
+        wait_until_it_loads(locust)
+        locust.interrupt(everybody=False)
+        locust.wait_for_output("stored in")
+        while locust.process.poll() is None:  # its master takes half a second to leave
+            locust.interrupt(everybody=False)
+            time.sleep(0.05)
+        assert locust.wait() == 0
+    assert "Traceback" not in locust.output
+    assert not locust.result().partial
 
 
 # ---------------------------------------------------------------------- the service

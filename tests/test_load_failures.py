@@ -263,7 +263,7 @@ def test_a_task_that_raises_at_once(tmp_path: Path, more: tuple[str, ...]) -> No
     ("user", "kind", "more"),
     [
         ("AfterReplyUser", "AssertionError: a reply (raising in wrong)", ("--rate", "200")),
-        ("MistypedUser", "AttributeError: 'str' object", ()),
+        ("MistypedUser", "NoRoundTrip: round_trip takes a RoundTrip, not 'say': make it with round_trip_of(", ()),
     ],
 )
 def test_a_task_that_is_wrong(tmp_path: Path, user: str, kind: str, more: tuple[str, ...]) -> None:

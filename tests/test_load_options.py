@@ -71,6 +71,10 @@ def service() -> Iterator[ServerProcess]:
             "PacedUser has arrivals, WaitingUser waits for its replies: one run is either an open or a closed load; "
             "name the users to run, or give a --rate for all",
         ),
+        (
+            ["HastyUser"],
+            "HastyUser.wait_time is 0.5, which cannot be called: write `wait_time = constant(0.5)`, from locust",
+        ),
     ],
 )
 def test_misuse(tmp_path: Path, arguments: list[str], line: str) -> None:

@@ -178,3 +178,17 @@ def test_what_is_secret_in_a_host_that_others_use_too_is_refused(tmp_path: Path)
     assert "http://127.0.0.1:1 has a user, a password or a query, which is kept from PageUser" in locust.output
     assert "Traceback" not in locust.output
     assert_not_shown(texts(tmp_path))
+
+
+@pytest.mark.parametrize("processes", [0, 1])
+def test_a_port_that_is_taken(tmp_path: Path, processes: int) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        workers = ("--processes", str(processes)) if processes else ()
+        with LocustProcess(tmp_path, "--web-port", str(port), *workers, headless=False) as locust:
+            assert locust.wait() == 2
+    (line,) = [line for line in locust.output.splitlines() if "/ERROR/" in line]
+    assert f"the web page cannot listen on 127.0.0.1, port {port}: Address already in use: " in line
+    assert "Traceback" not in locust.output

@@ -13,7 +13,7 @@ import msgpack  # type: ignore[import-untyped]
 import psutil
 import pytest
 import zmq
-from locust_process import LOCUSTFILES, LocustProcess, answered, free_port, operation, run, wait_until
+from locust_process import LIMIT_S, LOCUSTFILES, LocustProcess, answered, free_port, operation, run, wait_until
 
 from bench.load.account import Account, Report
 from bench.load.merge import Merger
@@ -457,6 +457,22 @@ def test_ctrl_c_while_workers_are_awaited(tmp_path: Path, service: ServerProcess
     (line,) = error_lines(owner.output)
     assert line == "interrupted before the test began: there were 1 workers"
     assert "Traceback" not in owner.output + first.output
+
+
+def test_ctrl_c_while_the_master_initialises(
+    tmp_path: Path, service: ServerProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = str(free_port())
+    monkeypatch.setenv("LINGER_S", f"{LIMIT_S:g}")
+    with master(tmp_path, service, port, "-u", "1", "-t", "1s") as owner:
+        monkeypatch.delenv("LINGER_S")
+        with worker(tmp_path, port) as waiting:
+            owner.wait_for_output("1 workers connected")
+            owner.interrupt()
+            assert owner.wait() == 130
+            # Without a word of its master, it would wait a minute for it.
+            waiting.process.wait(20)
+    assert "Traceback" not in owner.output + waiting.output
 
 
 def test_a_master_whose_port_is_taken(tmp_path: Path) -> None:

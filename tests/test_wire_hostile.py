@@ -443,6 +443,31 @@ async def test_what_a_server_says_to_who_has_joined_by_polling(body: bytes, reas
         assert await victim.ends() == reason
 
 
+async def test_an_answer_that_is_lost_is_not_asked_for_again(complaints: list[str]) -> None:
+    polled: list[str] = []
+
+    async def loses_an_answer(connection: Any) -> None:
+        while True:
+            await connection.request()
+            if int(connection.headers.get("content-length", 0)):
+                await connection.respond(b"ok")
+            elif "sid=" not in connection.query:
+                await connection.respond(HANDSHAKE)
+            else:
+                polled.append(connection.query)
+                if len(polled) == 2:
+                    return  # with what the answer would have said
+                if len(polled) > 2:
+                    await connection.silence()
+                await connection.respond(JOINED)
+
+    async with serving(loses_an_answer) as port:
+        victim = Victim(complaints)
+        await victim.connect(port, "polling")
+        assert await victim.ends() == CLOSED
+    assert len(polled) == 2
+
+
 async def upgrade_fails(connection: Any) -> None:
     await connection.request()
     if connection.headers.get("upgrade"):

@@ -63,7 +63,7 @@ def check(
 
 
 def stored(result: Accuracy, results: Path, file: Path | None) -> Path:
-    """Where the result was stored, whole: in `file`, or numbered below `results`. Raises NotStoredError."""
+    """Store the result, whole, in `file` or numbered below `results`; return the path. Raises NotStoredError."""
     name = result_name(result.commit_info, result.datetime)
     if file is None:
         return write_numbered(results / "accuracy" / machine_id(), name, result.to_json())

@@ -18,7 +18,7 @@ _OF_THE_MOMENT = ("steal", "load", "throttled", "stopped", "swap")
 
 
 def accuracy_table(result: Accuracy, console: Console) -> None:
-    """Print every row, then what may have spoilt them, and who is left out and why."""
+    """Print every row, then what may have spoilt the rows, and which servers are left out and why."""
     titles = list(result.peers)
     cells = [(*_HEADING, *titles, "may be spoilt by")]
     styles = ["bold"]

@@ -157,7 +157,7 @@ def _order(turn: int) -> tuple[int, int]:
 
 
 async def _check_order(sides: tuple[Connection, Connection], benchmarks: tuple[Benchmark, ...]) -> None:
-    """Wait a moment for replies that nobody awaits. Raises SideError where matching in order was wrong."""
+    """Wait a moment for replies that nobody awaits. Raises SideError if matching in order was wrong."""
     await asyncio.gather(*(connection.exchange.settle() for connection in sides))
     for side, connection in enumerate(sides):
         if unexpected := connection.exchange.unexpected:

@@ -390,7 +390,7 @@ class _Run:
         return AbFailedError(f"{self._named(side)}: {reason}{other}{self._empty_submodules(side)}")
 
     def _empty_submodules(self, side: int) -> str:
-        """What may be the cause, as the tail of a message: only what the user's checkout has can be checked out."""
+        """Return the tail of a message that names a possible cause: submodules that the user's checkout lacks, too."""
         empty = self._sources[side].checkout.empty_submodules
         names = _listed(empty)
         return (

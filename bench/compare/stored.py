@@ -34,7 +34,7 @@ class IncomparableError(Exception):
 class Figure:
     """A measured value, or the bound above or below which it lies.
 
-    A percentile that falls among what failed, of which no limit is known either, lies above infinity.
+    A percentile that falls among the failures lies above infinity if no limit is known for them.
     """
 
     value: float
@@ -50,7 +50,10 @@ class Unit(StrEnum):
 
 
 def ratio(old: Figure | None, new: Figure | None) -> Figure | None:
-    """new / old, or None where that says nothing: a side missing, old zero, one failed, or both only bounded."""
+    """Return new / old.
+
+    Return None if that says nothing: a side is missing, old is zero, one failed, or both are only bounded.
+    """
     if old is None or new is None or old.value == 0 or math.inf in (old.value, new.value):
         return None
     value = new.value / old.value
@@ -62,7 +65,7 @@ def ratio(old: Figure | None, new: Figure | None) -> Figure | None:
 
 
 def figure(distribution: Distribution | None, name: str) -> Figure | None:
-    """One figure of a distribution in microseconds, by field name; a censored one is above the limit, if any."""
+    """Return a figure of a distribution in microseconds, by field name; a censored one is above the limit, if any."""
     if distribution is None:
         return None
     value: float | None = getattr(distribution, name)

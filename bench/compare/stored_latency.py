@@ -48,9 +48,9 @@ of one and the same code had a standard deviation of 0.04 from run to run. So a 
 shows its interval and claims nothing; of several runs their own spread says how much they differ."""
 
 FAR = 1.5
-"""A ratio to the same-stack control that changes by more than this factor is a change even if others took cores from a
-single run. With other processes on 40 to 90 % of the cores' time that ratio of equal code had a standard deviation of
-0.04 in its logarithm from run to run (see `BREAKING`): 0.405 is 7 standard deviations of a difference of two runs."""
+"""The factor by which a ratio to the same-stack control has to change to be a change even in a disturbed single run.
+With other processes on 40 to 90 % of the cores' time, that ratio of equal code varied from run to run. Its logarithm
+had a standard deviation of 0.04 (see `BREAKING`). So 0.405 is 7 standard deviations of a difference of two runs."""
 
 _US_PER_S = 1e6
 

@@ -1,17 +1,18 @@
 """Two sides of load results: rates, times and CPU, run by run, and failures exactly.
 
 Rules of this file: the unit is the run, because a load result has neither several processes of the service nor a
-control. So, with a single run on a side, there is no interval. And what drifted on the machine between two sides that
-were measured one after the other looks just like a change of the service (5 to 12 % from run to run): slower, faster
-and same are only said where the runs of the sides alternate in time, or where the effect is beyond any drift.
+control. So, with a single run on a side, there is no interval. A drift of the machine between two sides that were
+measured one after the other looks just like a change of the service (5 to 12 % from run to run). So this module says
+slower, faster and same only if the runs of the sides alternate in time, or if the effect is beyond any drift.
 
 - **Beyond any drift** (`FAR`) is a median that is more than twice as long, in every run of the one side as compared
-  with every run of the other, and by more than the generators themselves were kept waiting in these runs. Other figures
-  of the same operation and kind are judged by that only together with its median: a tail alone may be one bad moment.
-
-- A percentile that fell into the censored share is longer than any that is known, by an unknown amount. If all runs of
-  one side are so and all of the other known and below the limit, that is a change once no order of the runs but this
-  one and its reverse looks so often enough: at the level of the interval, from four runs a side on.
+  with every run of the other. It also has to be longer by more than the generators themselves were kept waiting in
+  these runs. Other figures of the same operation and kind are judged by that only together with its median: a tail
+  alone may be one bad moment.
+- A percentile that fell into the censored share is longer than any that is known, by an unknown amount. If that is so
+  in all runs of one side, and all of the other are known and below the limit, it may be a change. Only this order of
+  the runs and its reverse look like that. It is a change once that is rare enough by chance: at the level of the
+  interval, from four runs a side on.
 - Failures (dropped, timed out, in error, unfinished) are counted, not estimated. Where there were none and now there
   are, it is worse, with one run as with many. Where there were some already, their number says little, because they
   come in bursts: more or fewer is shown, and not judged.
@@ -36,17 +37,18 @@ _PERCENTILES = (("p50", "p50"), ("p90", "p90"), ("p99", "p99"), ("p99.9", "p99_9
 _FEWEST_CHANGES = 2  # of the side, in order of time: OLD NEW OLD, or ABBA
 
 FAR = 2.0
-"""More than so many times as long is no drift. A machine with nothing else to do drifts by 5 to 12 % from run to run.
-If all of that is the standard deviation of a run, equal code differs by a factor of 2 in 1 of 20,000 pairs of runs
+"""The factor beyond which a longer time is no drift. A machine with nothing else to do drifts by 5 to 12 % from run to
+run. If all of that is the standard deviation of a run, equal code differs by a factor of 2 in 1 of 20,000 pairs of runs
 (0.69 is 4.1 standard deviations of 0.12 x sqrt(2)). The greatest change of a median that was seen there from one run to
 the next is a factor of 1.7. Another process that is always busy takes half of the server's core, which doubles times.
 
-A machine that several others use is worse: of 14 open loads of the same code (200/s for 7 s, two cores, other people's
-tests beside them) the medians were 251 to 3,049 µs, and 29 of 91 pairs differ by more than a factor of 2. Their
+A machine that several others use is worse. In 14 open loads of the same code (200/s for 7 s, two cores, other people's
+tests at the same time) the medians were 251 to 3,049 µs. There, 29 of 91 pairs differ by more than a factor of 2. Their
 generators saw the same: the 99th percentile of their loop lag was 0.9 to 11.4 ms. So the difference also has to exceed
-that, of either side (`_unrest_us`), and then none of the 91 pairs is called slower or faster."""
+the loop lag of either side (`_unrest_us`). With that rule none of the 91 pairs is called slower or faster.
+"""
 
-_FEWEST_REPLIES = 100  # of fewer, a moment of the machine can be the median
+_FEWEST_REPLIES = 100  # with fewer replies, the median can be a moment of the machine
 
 Operations = tuple[Operation, ...]
 
@@ -129,7 +131,7 @@ def _single_runs(olds: Sequence[LoadResult], news: Sequence[LoadResult]) -> Iter
 
 
 def _unrest_us(results: Sequence[LoadResult]) -> float:
-    """Return by how much the machine alone may have changed a time: what kept the generators waiting in these runs."""
+    """Return by how much the machine alone may have changed a time: the delay of the generators in these runs."""
     lags = [one.generator.loop_lag_us for one in results]
     return max((lag.p99 for lag in lags if lag is not None), default=0.0)
 

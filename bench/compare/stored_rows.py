@@ -37,7 +37,7 @@ def some_of(names: Collection[str]) -> str:
 
 @dataclass(frozen=True)
 class Draft:
-    """A row without its verdict. `estimate` is of the time; `unproven` is why it may claim no change.
+    """A row without its verdict. `estimate` is of the time; `unproven` says why the row may claim no change.
 
     `decided` is a verdict that needs no estimate; `unproven` is then the reason for it.
     """
@@ -103,8 +103,8 @@ def _estimated(old: Runs, new: Runs, between_runs: float | None, sign: int) -> t
 def far_apart(olds: Sequence[Figure | None], news: Sequence[Figure | None], bound: float) -> Verdict | None:
     """Return which side is more than `bound` times as long, run by run; None if neither is.
 
-    Every run of the one side is compared with every run of the other, so a single strange run claims nothing. A figure
-    that is only known to lie above a limit counts as the limit, and only as the longer one.
+    The function compares every run of a side with every run of the other, so a single strange run claims nothing. A
+    figure that is only known to lie above a limit counts as the limit, and only as the longer figure.
     """
     old, new = ([one for one in side if one is not None] for side in (olds, news))
     if len(old) < len(olds) or len(new) < len(news) or not (old and new):
@@ -117,7 +117,7 @@ def far_apart(olds: Sequence[Figure | None], news: Sequence[Figure | None], boun
 
 
 def decided_as(draft: Draft, verdict: Verdict | None, because: str) -> Draft:
-    """Return the row with a verdict that its estimate cannot prove, if it is one that proves nothing."""
+    """Return the row with a verdict that its estimate cannot prove, if there is one and the row proves nothing."""
     if verdict is None or draft.unproven is None or draft.decided is not None:
         return draft
     return replace(draft, decided=verdict, unproven=because)

@@ -1,12 +1,12 @@
 """Revisions of the service, each in a folder of its own.
 
 Rules of this file: the user's checkout is read and never touched, and nothing is left behind. A revision is checked out
-as a detached worktree in a temporary folder, without running the repository's hooks; its entry in the repository is
+as a detached worktree in a temporary folder, without running the repository's hooks. Its entry in the repository is
 removed by its own path (`git worktree prune` would also remove entries of the user's that are merely not mounted now).
 Submodules are checked out too, at the commit that the revision names, from the objects that the user's checkout has: no
-network is asked. One that the checkout itself does not have stays empty, as it is there.
-Each run has a folder and a lock of its own, so that runs at the same time do not disturb each other, and a later run
-can tell, and remove, what a killed one left. `WORKTREE` is the user's checkout as it is, in its own folder.
+network is asked. A submodule that the checkout itself does not have stays empty, as it is there. Each run has a folder
+and a lock of its own, so that runs at the same time do not disturb each other. A later run can also tell, and remove,
+what a killed run left. `WORKTREE` is the user's checkout as it is, in its own folder.
 """
 
 import contextlib
@@ -28,7 +28,7 @@ WORKTREE = "WORKTREE"
 """The word for the working tree as it is."""
 
 _PREFIX = "bench-ab-"
-_SUBMODULE = "160000"  # the mode of its entry in a tree
+_SUBMODULE = "160000"  # the mode of a submodule's entry in a tree
 _WITH_VALUE = ("-c", "-C", "--git-dir", "--work-tree")
 _TIMEOUT_S = 300  # of git: a large repository is checked out in minutes
 
@@ -43,9 +43,9 @@ class Revision:
 
 @dataclass(frozen=True)
 class Checkout:
-    """A revision in a folder: `root` is the repository's, `directory` the one in it that the user is in.
+    """A revision in a folder: `root` is the repository's folder, `directory` the folder in it that the user is in.
 
-    `empty_submodules` are those of the revision that the user's checkout does not have.
+    `empty_submodules` are the submodules of the revision that the user's checkout does not have.
     """
 
     revision: Revision
@@ -73,7 +73,7 @@ class Repository:
     @classmethod
     def around(cls, directory: Path) -> "Repository":
         """The repository that holds `directory`. Raises AbError where there is none, or no git."""
-        # Asked for one by one: a name may have a line break in it.
+        # git is asked for each path separately, because a name may have a line break in it.
         root, prefix = (_git(directory, "rev-parse", question) for question in ("--show-toplevel", "--show-prefix"))
         return cls(Path(root).resolve(), Path(prefix))
 
@@ -154,10 +154,11 @@ def _add(repository: Path, root: Path, commit: str) -> None:
 
 
 def _add_submodules(objects: Path, checkout: Path, root: Path, commit: str) -> Iterator[str]:
-    """Check out the submodules of a commit, and theirs, into `root`, which has its files; yield those left empty.
+    """Check out the submodules of a commit, and their own submodules, into `root`; yield those that stay empty.
 
-    `objects` is the repository that has the commit, or its git folder; `checkout` is where the user has it checked out.
-    Raises AbError where the user has a submodule, but not the commit of it that is wanted.
+    `root` has the files of the commit already. `objects` is the repository that has the commit, or its git folder;
+    `checkout` is where the user has it checked out. Raises AbError if the user has a submodule, but not the wanted
+    commit.
     """
     if not (root / ".gitmodules").is_file():
         return
@@ -175,7 +176,7 @@ def _add_submodules(objects: Path, checkout: Path, root: Path, commit: str) -> I
 
 
 def _fill(objects: Path, folder: Path, commit: str, path: str) -> None:
-    """Write the files of a submodule's commit to a folder. Its hooks are not run, and its own index is left alone."""
+    """Write the files of a submodule's commit to a folder. Run none of its hooks, and leave its own index alone."""
     try:
         _git(objects, "cat-file", "-e", f"{commit}^{{commit}}")
     except AbError:
@@ -191,7 +192,7 @@ def _fill(objects: Path, folder: Path, commit: str, path: str) -> None:
 
 
 def _git_folder(checkout: Path, path: str) -> Path | None:
-    """Return where the objects of a checkout's submodule lie; None where the user does not have it."""
+    """Return the folder with the objects of a checkout's submodule; None if the user does not have the submodule."""
     if (checkout / path / ".git").exists():
         return Path(_git(checkout / path, "rev-parse", "--absolute-git-dir"))
     if not checkout.is_dir():
@@ -240,7 +241,7 @@ def _git(directory: Path, *arguments: str, environment: Mapping[str, str] | None
 
 
 def _named(arguments: Sequence[str]) -> str:
-    """Return the git command that was run, without the options before it and what follows: `git worktree add`."""
+    """Return the git command that was run, `git worktree add` for example, without its options and arguments."""
     words = iter(arguments)
     for word in words:
         if word in _WITH_VALUE:
@@ -251,7 +252,7 @@ def _named(arguments: Sequence[str]) -> str:
 
 
 def _complaint(said: str) -> str:
-    """Return the line in which git says why it gave up: around it stand a filter's words, and advice."""
+    """Return the line in which git says why it gave up. Around that line git prints a filter's words and advice."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     fatal = [line for line in lines if line.startswith("fatal: ")] or [
         line for line in lines if line.startswith("error: ")

@@ -118,7 +118,7 @@ class Party:
         self.bursts: list[Burst] = []
         self.warmed_up = WarmUp(0, 0, False)
         self.replies = self.error_replies = 0
-        """All of them, and those that are an object with an `error` in it."""
+        """The number of all replies, and of those that are an object with an `error` in it."""
         self._round_trip = round_trip
         self._server = server
         self._name = name

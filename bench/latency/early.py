@@ -1,7 +1,7 @@
 """Ctrl-C while pytest starts: it ends the process without a word, instead of a traceback of some import.
 
-pytest loads this before its other plugins (`-p` in pyproject.toml). Elsewhere bench/conftest.py imports it, before
-anything that takes long.
+pytest loads this before its other plugins (`-p` in pyproject.toml). Elsewhere bench/conftest.py imports it, before the
+modules that load slowly.
 """
 
 import pytest
@@ -13,6 +13,6 @@ interrupts_end()
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionstart() -> None:
-    """From now on pytest knows what to do."""
+    """Leave Ctrl-C to pytest, which handles it from now on."""
     if is_starting():
         give_interrupts_back()

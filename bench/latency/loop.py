@@ -1,9 +1,9 @@
 """An event loop that synchronous code runs coroutines in, and that Ctrl-C ends.
 
 By default Python raises KeyboardInterrupt wherever the program happens to be. Here that is mostly inside somebody
-else's task in the loop, where python-engineio and uvicorn swallow it (`except:`, `except BaseException`): a run would
-go on, or fail for another reason. So Ctrl-C cancels what was asked to run, and is raised where that was asked for. A
-second one is raised at once, unless what had SIGINT before knows better (see `Patient`).
+else's task in the loop, where python-engineio and uvicorn swallow it (`except:`, `except BaseException`). A run would
+go on, or fail for another reason. So Ctrl-C cancels the coroutine that runs, and its caller gets KeyboardInterrupt. A
+second Ctrl-C is raised at once, unless the earlier handler of SIGINT knows better (see `Patient`).
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ class OwnLoop:
         self._running: asyncio.Task[Any] | None = None
         self._is_interrupted = False
         self._patient: Patient | None = None
-        """Who had SIGINT before, where that says which interrupt counts."""
+        """The earlier handler of SIGINT, if it decides which interrupt counts."""
 
     @classmethod
     @contextmanager
     def open(cls, factory: Callable[[], asyncio.AbstractEventLoop]) -> Iterator[Self]:
-        """A new loop that has SIGINT to itself; at the end it cancels what still runs in it, and is closed.
+        """Open a new loop that has SIGINT to itself. At the end, cancel what still runs in it, and close it.
 
-        Meanwhile stops of the process are counted. For the main thread only: signals are its own.
+        Meanwhile stops of the process are counted. For the main thread only, because only that receives signals.
         """
         with asyncio.Runner(loop_factory=factory) as runner, counted_stops():
             own = cls(runner.get_loop())

@@ -133,7 +133,7 @@ def measure(benchmark: BenchmarkFixture, stage: Stage, parties: Parties, definit
 
 
 async def _settled(parties: Parties) -> None:
-    """Return when replies that nobody asked for have had time to come, where they would spoil the matching."""
+    """Return when replies that nobody asked for have had time to come, if they would spoil the matching."""
     await asyncio.gather(*(party.exchange.settle() for party in parties.services))
 
 

@@ -72,12 +72,15 @@ FOO_BAR_DEFINITIONS = (Definition("foo_bar", FOO_BAR), Definition("foo_bar", FOO
 
 @dataclass(frozen=True)
 class Options:
-    """`app` is served, imported from `directory`, unless there is a `url`, which is what may be shown of it."""
+    """The options of a latency run. `app` is served, imported from `directory`, unless there is a `url`.
+
+    `url` is the form of the URL that may be shown.
+    """
 
     app: str
     url: str | None
     whole_url: str | None = field(repr=False)
-    """The same with user, password and query: for connecting, and for nothing else."""
+    """The same URL with user, password and query: for connecting, and for nothing else."""
     directory: Path
     definitions: tuple[Definition, ...]
     reply_timeout_ns: int

@@ -79,7 +79,7 @@ class Stage:
         return None if servers is None else death(servers.check, within_s)
 
     def wrote_last(self) -> str:
-        """The end of the log of a service that wrote anything; empty where none did, or it is not ours to read."""
+        """Return the end of the log of a service that wrote anything; empty if none did, or if we cannot read it."""
         servers = [self.server] if self.replicas is None else [replica.server for replica in self.replicas.services]
         written = (server.wrote_last for server in servers if isinstance(server, ServerProcess))
         return next(filter(None, written), "")

@@ -40,7 +40,7 @@ def __getattr__(name: str) -> Any:
         import bench.load.run  # noqa: F401  # registers
         from bench.load.user import SocketIOUser
 
-    if "locust.main" in sys.modules:  # the command: until it hands over to us, nothing in it expects Ctrl-C
+    if "locust.main" in sys.modules:  # the `locust` command expects no Ctrl-C until it hands over to this package
         interrupts_leave()
     globals().update(SocketIOUser=SocketIOUser, task=locust.task)
     return globals()[name]

@@ -39,7 +39,7 @@ _NONE: Counter[str] = Counter()
 
 
 def _readable(encoded: str) -> str:
-    """Refuse a histogram that cannot be read when it arrives: at the end of the run it would take all others along."""
+    """Refuse a histogram that cannot be read as soon as it arrives: at the end of the run it would spoil all others."""
     Histogram.decode(encoded)
     return encoded
 
@@ -57,7 +57,7 @@ class StoredHistogram(BaseModel):
     @classmethod
     def of(cls, histogram: Histogram) -> StoredHistogram:
         """The stored form of a histogram."""
-        return cls.model_construct(  # which is not read again to see whether it can be read
+        return cls.model_construct(  # this skips the check of whether it can be read
             encoded=histogram.encode(), min_ns=histogram.min_ns, max_ns=histogram.max_ns, sum_ns=histogram.sum_ns
         )
 
@@ -75,7 +75,7 @@ class OperationReport(BaseModel):
     ok: int
     timeouts: int
     errors: dict[str, int]
-    """The most frequent."""
+    """The counts of the most frequent errors."""
     other_errors: int = 0
     other_error_texts: int = 0
     unfinished: int
@@ -88,20 +88,20 @@ class OperationReport(BaseModel):
     """Emissions intended within the window that were sent and did not succeed: the censored share of its times."""
     dropped: int
     dropped_because: dict[str, int] = {}
-    """The same by reason."""
+    """The number of dropped emissions, by reason."""
     window_dropped: int
     """Emissions intended within the window that were never sent: besides, the censored share of its response times."""
     service: StoredHistogram
     response: StoredHistogram | None
     """None in a closed load."""
     outside: StoredHistogram | None = None
-    """Service times outside of the window, where nothing of the operation lies within it."""
+    """The service times outside of the window, if nothing of the operation lies within it."""
     outside_response: StoredHistogram | None = None
     breakdown: list[StoredHistogram]
     """To the handler, in it, and from it: of replies that tell; else empty."""
     task: str = ""
-    """The key of a task whose operation this process did not know when it dropped these arrivals; the name is then the
-    task's. They belong to the operation's row."""
+    """The key of a task whose operation this process did not know when it dropped these arrivals. The name is then that
+    of the task. The arrivals belong to the operation's row."""
 
 
 class SecondOperation(BaseModel):
@@ -129,19 +129,19 @@ class SecondReport(BaseModel):
     """Of what was intended in this second and sent, however much later it failed."""
     cpu_share: float | None
     standstill_ns: int
-    """For how much of it the loop stood still: see verdict.STANDSTILL_NS. The loop notes it afterwards."""
+    """The part of the second in which the loop stood still: see verdict.STANDSTILL_NS. The loop notes it afterwards."""
     send_lateness: StoredHistogram | None
-    """Of what was sent in this second because the schedule wanted it, then or long before; None in a closed load.
+    """The send lateness of what was sent in this second because the schedule wanted it, then or long before.
 
-    The time in which no user was free for an arrival is taken off: nothing could have been sent in it, however fast the
-    generator is. `waits` has that time.
+    None in a closed load. The time in which no user was free for an arrival is taken off. Nothing could have been sent
+    in it, however fast the generator is. `waits` has that time.
     """
     loop_lag: StoredHistogram
     queueing: StoredHistogram
     arrivals: int = 0
-    """How many arrivals were intended in this second that could have to wait for a free user."""
+    """The number of arrivals that were intended in this second and could have to wait for a free user."""
     waits: StoredHistogram | None = None
-    """How long no user was free: of those of them that had to wait."""
+    """The time in which no user was free, for those of the arrivals that had to wait."""
     operations: list[SecondOperation]
 
 
@@ -157,23 +157,23 @@ class Report(BaseModel):
     window_cpu_ns: int | None
     is_open: bool
     tasks: dict[str, str] = {}
-    """By a task's key: the operation that it begins with, of all tasks of which this process knows it."""
+    """The operation that each task begins with, by the task's key, for the tasks of which this process knows it."""
     invalid_reason: str | None = None
-    """Why the figures are wrong."""
+    """The reason why the figures are wrong."""
     operations: list[OperationReport]
     seconds: list[SecondReport]
     exceptions: dict[str, int] = {}
-    """The most frequent that users' own code raised."""
+    """The counts of the most frequent exceptions that users' own code raised."""
     other_exceptions: int = 0
     other_exception_texts: int = 0
     cut_off: str | None = None
-    """Why sessions did not end, where they did not."""
+    """The reason why sessions did not end, if some did not."""
     began: NonNegativeInt = 0
-    """How many users have begun in this process."""
+    """The number of users that have begun in this process."""
     arrivals: NonNegativeInt = 0
-    """How many arrivals of the schedule have ended, well or not, or were dropped."""
+    """The number of arrivals of the schedule that have ended, well or not, or were dropped."""
     troubles: list[str] = []
-    """What this process could not do, each in one line: its figures are not whole."""
+    """The steps that this process failed at, each in one line: its figures are not whole."""
 
 
 class _Operation:
@@ -184,7 +184,7 @@ class _Operation:
         self.timeouts = 0
         self.errors = KindCounts()
         self.dropped: Counter[str] = Counter()
-        """By reason."""
+        """The number of dropped emissions, by reason."""
         self.error_replies = 0
         self.window_ok = 0
         self.window_failed = 0
@@ -235,7 +235,7 @@ class Account:
         self._arrivals = 0
         self._apart = apart
         self._operations: dict[tuple[str, str], _Operation] = {}
-        """By name and, where only the task is known, its key."""
+        """The rows, by the operation's name; where only the task is known, by the task's name and key."""
         self._exceptions = KindCounts()
         self._seconds: dict[int, _Second] = {}
         self._changed: set[int] = set()
@@ -363,7 +363,7 @@ class Account:
         self._settle_earlier()
 
     def _note_standstills(self, loop_lag: Times) -> None:
-        """Count each long delay in all seconds through which it lasted, not only in the one in which it ended."""
+        """Count each long delay in all seconds through which it lasted, not only in the second in which it ended."""
         for ended_ns, lag_ns in loop_lag.reshape(-1, 2)[loop_lag[1::2] >= STANDSTILL_NS].tolist():
             until_ns = ended_ns - self.started_ns
             since_ns = max(0, until_ns - lag_ns)
@@ -404,7 +404,7 @@ class Account:
         invalid_reason: str | None = None,
         began: int = 0,
     ) -> Report:
-        """The account so far. `unfinished` are the emissions, by operation, that nobody knows the end of (yet).
+        """Return the account so far. `unfinished` are the emissions, by operation, whose end nobody knows (yet).
 
         `tasks` has the operation that each task, by its key, begins with.
         """
@@ -471,7 +471,7 @@ class Account:
         )
 
     def _operation(self, name: str, task: str = "") -> _Operation:
-        """The row of an operation, or where there are too many of them, that of all others."""
+        """Return the row of an operation, or the row of all others if there are too many operations."""
         operation = self._operations.get((name, task))
         if operation is None:
             if len(self._operations) >= MOST_OPERATIONS and name != OTHER_OPERATIONS and not task:
@@ -480,7 +480,7 @@ class Account:
         return operation
 
     def _by_row(self, counts: Counter[str]) -> Counter[str]:
-        """The same by the names of rows, each of which is there afterwards."""
+        """Return the counts by the names of rows, and make each of these rows."""
         by_row: Counter[str] = Counter()
         for name, number in counts.items():
             if number:

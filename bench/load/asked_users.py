@@ -1,4 +1,4 @@
-"""The users that a run was asked for, over time. Pure: numbers in, what the scenario says of them out."""
+"""The users that a run was asked for, over time. Pure: numbers in, the scenario's fields out."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ class AskedUsers:
         self._has_others = bool(others)
         self._steps: list[UserStep] = []
         self.by_class: dict[str, int] = {}
-        """The users of each class at the time of the most users in all; empty until Locust has shared them out."""
+        """The users of each class when there were the most in total; empty until Locust has shared them out."""
 
     def note(self, t_s: float, target: int, by_class: Mapping[str, int]) -> None:
-        """Note that `target` users in all are asked for, `t_s` seconds after the start of the run.
+        """Note that `target` users in total are asked for, `t_s` seconds after the start of the run.
 
         Locust shares the users out over their classes later than it learns the target, so `by_class` may lag behind.
         """
@@ -37,7 +37,7 @@ class AskedUsers:
 
     @property
     def steps(self) -> tuple[UserStep, ...]:
-        """The numbers of Socket.IO users over time; empty where there was only one number."""
+        """The numbers of Socket.IO users over time; empty if the number never changed."""
         return tuple(self._steps) if len(self._steps) > 1 else ()
 
     def _step(self, t_s: float, users: int) -> None:

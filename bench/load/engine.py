@@ -47,23 +47,23 @@ class Engine:
 
     def __init__(self) -> None:
         self.outbox: deque[Any] = deque()
-        """What the gevent side has to know, oldest first: Batch, Raised, and what the sessions append."""
+        """The news for the gevent side, oldest first: Batch, Raised, and what the sessions append."""
         self.told = gevent.event.Event()
         """Set when there is something new in the outbox."""
         self._watcher: Any = None
         self.breakdown = False
         """Whether replies tell when they were handled."""
         self.beats = 0
-        """Counts on as long as the loop goes round."""
+        """The number of times that the loop has flushed; it grows for as long as the loop goes round."""
         self._logs: dict[str, OperationLog] = {}
         self._task_logs: dict[str, OperationLog] = {}
         self._exceptions = Exceptions()
         self._escaped: BaseException | None = None
-        """The last that asyncio lets out of the loop: it comes twice, as what a task ended with and from the loop."""
+        """The last exception that asyncio lets out of the loop. It comes twice: as a task's end, and from the loop."""
         self._thread: int | None = None
         self._greenlet: Any = None
         self.queueing: array[int] = array("q")
-        """See recording.Delays, and so the next."""
+        """The `queueing` of recording.Delays; `waits`, below, is the `waits` of it."""
         self.waits: array[int] = array("q")
         self._loop_lag: array[int] = array("q")
         self._probe: Alarm | None = None
@@ -86,7 +86,7 @@ class Engine:
         _start_new_thread(self._run, (self._loop,))
 
     def stop(self, timeout_s: float = 5.0) -> bool:
-        """End the thread and wait for it; returns whether it has ended. Called from a greenlet."""
+        """End the thread and wait for it; return whether it has ended. Called from a greenlet."""
         if self._loop is None:
             return True
         self.submit(self._loop.stop)
@@ -116,7 +116,7 @@ class Engine:
     def raised(self, error: BaseException, holder: Any = None) -> None:
         """Note that a user's own code has raised an exception. In the engine's thread.
 
-        A flood of them is counted here and handed over with the next flush: nobody could take them each by each.
+        A flood of exceptions is counted here and handed over with the next flush: nobody could take them separately.
         """
         if isinstance(error, (SystemExit, KeyboardInterrupt)):
             if error is self._escaped:
@@ -125,7 +125,7 @@ class Engine:
         self._note_raised(kind_of(error), error, holder)
 
     def log(self, operation: str) -> OperationLog:
-        """The log of an operation, or where there are too many of them, of all others. In the engine's thread."""
+        """Return the log of an operation, or of all others if there are too many. In the engine's thread."""
         log = self._logs.get(operation)
         if log is None:
             if len(self._logs) >= MOST_OPERATIONS and operation != OTHER_OPERATIONS:
@@ -134,14 +134,14 @@ class Engine:
         return log
 
     def task_log(self, key: str, name: str) -> OperationLog:
-        """The log of a task, by its key, whose operation is not known yet. In the engine's thread."""
+        """Return the log of a task, by its key, while its operation is not known yet. In the engine's thread."""
         log = self._task_logs.get(key)
         if log is None:
             log = self._task_logs[key] = OperationLog(name, key)
         return log
 
     def flush(self) -> None:
-        """Hand over what was noted so far. In the engine's thread; after `stop`, in any."""
+        """Hand over what was noted so far. In the engine's thread; after `stop`, in any thread."""
         logs = chain(self._logs.values(), self._task_logs.values())
         items: list[Batch | Delays | Raised] = [batch for log in logs if (batch := log.flush()) is not None]
         items += self._exceptions.take()
@@ -152,7 +152,7 @@ class Engine:
             self.tell(*items)
 
     def place(self) -> str | None:
-        """Where in the users' own code the loop's thread is at the moment. From any thread."""
+        """Return the place in the users' own code where the loop's thread is at the moment. From any thread."""
         frame = sys._current_frames().get(self._thread or 0)
         if self._greenlet is not None and self._greenlet.gr_frame is not None:
             frame = self._greenlet.gr_frame  # it sleeps as gevent does: another greenlet of the thread waits for that
@@ -186,7 +186,7 @@ class Engine:
                 try:
                     loop.run_forever()
                     break
-                except BaseException as error:  # SystemExit and the like, raised by a task that a user's task created
+                except BaseException as error:  # SystemExit, say, raised by a task that a user's task created
                     self.raised(error)
         finally:
             asyncio.set_event_loop(None)

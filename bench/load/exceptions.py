@@ -1,8 +1,8 @@
-"""Exceptions and error texts, bounded: what is the same is counted, and what differs without end is put together.
+"""Exceptions and error texts, bounded: equal ones are counted, and those that differ without end are put together.
 
 A fault under load comes thousands of times a second, each time with another id in its text. So ids are folded where a
-text is noted, an exception is told with its traceback once and counted from then on, and of texts that differ all the
-same the most frequent are kept. Pure, but for `ExceptionLog`, which logs.
+text is noted. An exception is logged with its traceback once, and counted from then on. Of texts that differ all the
+same, the most frequent are kept. Pure, but for `ExceptionLog`, which logs.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from types import FrameType
 from typing import Any
 
 MOST_KINDS = 50
-"""How many different texts are kept of one operation's errors, or of the exceptions of a process."""
+"""The number of different texts that are kept of one operation's errors, or of the exceptions of a process."""
 
 OTHER_ERRORS = "other errors"
 OTHER_EXCEPTIONS = "other exceptions"
@@ -28,16 +28,16 @@ OTHER_EXCEPTIONS = "other exceptions"
 _TEXT_LENGTH = 300
 _TRACEBACK_LENGTH = 10_000
 _MOST_TEXTS = 10_000
-"""Up to so many texts that were not kept are told from each other."""
+"""The number of texts that are distinguished from each other although they are not kept."""
 
 _TRACKED_KINDS = 4 * MOST_KINDS
-"""How many are tracked to find the most frequent: a kind may come late and still be one of them."""
+"""The number of kinds that are tracked to find the most frequent: a kind may come late and still be among them."""
 
 SUMMARY_INTERVAL_S = 10.0
-"""How often the log says what has been raised again."""
+"""The time between two summaries in the log of what was raised again, in seconds."""
 _SUMMARY_LINES = 5
 _LINES_PER_INTERVAL = 2 * MOST_KINDS
-"""How many kinds are logged at their first time in one interval; a summary counts those beyond."""
+"""The number of kinds that are logged at their first time in one interval; a summary counts further kinds."""
 
 _ID = re.compile(
     r"""
@@ -57,20 +57,20 @@ _LIBRARIES = (sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"), "<
 
 @dataclass(frozen=True)
 class Raised:
-    """Exceptions of one kind, as many as came together. `error` is the last of them."""
+    """Exceptions of one kind that came together, with their number. `error` is the last of them."""
 
     kind: str
     count: int
     error: BaseException | None
-    """None: what went wrong is no exception, and is only logged."""
+    """The exception, or None if what went wrong is no exception, and is only logged."""
     holder: Any = None
-    """The user or task set whose task raised; None: it was raised outside of tasks."""
+    """The user or task set whose task raised; None if the exception was raised outside of tasks."""
     texts: int = 0
-    """How many different kinds were put together; 0: it is a single kind."""
+    """The number of different kinds that were put together; 0 for a single kind."""
 
 
 def folded(text: str) -> str:
-    """A text as it is counted and shown: in one line, its ids replaced by `…`, cut to a few hundred characters."""
+    """Return a text as it is counted and shown: in one line, its ids as `…`, cut to a few hundred characters."""
     return _folded(text[: 4 * _TEXT_LENGTH])
 
 
@@ -83,15 +83,15 @@ def _folded(text: str) -> str:
 
 
 def cut(text: str, length: int = _TEXT_LENGTH) -> str:
-    """The text, no longer than that."""
+    """Return the text, cut to that length."""
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
 def kind_of(error: BaseException) -> str:
-    """The type, text and raising place of an exception, with ids folded: what makes two of them the same."""
+    """Return the type, text and raising place of an exception, with ids folded: what makes two of them the same."""
     try:
         text = folded(str(error))
-    except Exception:  # of the user's making, as all of the exception is
+    except Exception:  # the user's code made the exception, its text included
         text = "its text cannot be had"
     name = type(error).__name__
     place = place_of(error)
@@ -99,7 +99,7 @@ def kind_of(error: BaseException) -> str:
 
 
 def place_of(error: BaseException) -> str | None:
-    """Where it was raised: the last line of the user's own code on the way there."""
+    """Return the place where an exception was raised: the last line of the user's own code on the way there."""
     step = error.__traceback__
     frames = []
     while step is not None:
@@ -109,7 +109,7 @@ def place_of(error: BaseException) -> str | None:
 
 
 def place_in(frame: FrameType | None) -> str | None:
-    """Where a thread is: the innermost line of the user's own code."""
+    """Return the place where a thread is: the innermost line of the user's own code."""
     frames = []
     while frame is not None:
         frames.append((frame, frame.f_lineno))
@@ -141,19 +141,19 @@ def _is_library(frame: FrameType) -> bool:
 
 
 class Exceptions:
-    """What was raised since it was last taken, by kind. Belongs to the engine's thread.
+    """The exceptions that were raised since they were last taken, by kind. Belongs to the engine's thread.
 
-    The first of a kind is told at once, and so is its first after each `take`.
+    The first of a kind is handed over at once, and the first after each `take`, too.
     """
 
     def __init__(self) -> None:
         self._again: dict[str, Raised | None] = {}
-        """By kind: what came after the first; None: nothing has."""
+        """The exceptions of each kind that came after its first; None if none has come."""
         self._others: Raised | None = None
         self._other_kinds: set[int] = set()
 
     def note(self, kind: str, error: BaseException | None, holder: Any = None) -> Raised | None:
-        """Count an exception. Returns what is to be told at once, if anything."""
+        """Count an exception. Return what is to be handed over at once, if anything."""
         if kind in self._again:
             known = self._again[kind]
             self._again[kind] = Raised(kind, 1 if known is None else known.count + 1, error, holder)
@@ -168,7 +168,7 @@ class Exceptions:
         return None
 
     def take(self) -> list[Raised]:
-        """What has not been told yet."""
+        """Return what has not been handed over yet."""
         found = [raised for raised in (*self._again.values(), self._others) if raised is not None]
         self._again.clear()
         self._others = None
@@ -177,7 +177,7 @@ class Exceptions:
 
 
 class KindCounts:
-    """Counts texts in bounded memory: of the most frequent each, of the rest together."""
+    """Counts of texts in bounded memory: each of the most frequent, and the rest together."""
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
@@ -186,24 +186,24 @@ class KindCounts:
         self._dropped: set[int] = set()
 
     def add(self, counts: Mapping[str, int]) -> None:
-        """Count so many of each text."""
+        """Add to the number of each text."""
         for kind, number in counts.items():
             self._counts[kind] += number
             if len(self._counts) > _TRACKED_KINDS:
                 self._drop(_TRACKED_KINDS // 2)
 
     def add_rest(self, number: int, texts: int) -> None:
-        """Count so many of texts that are not known any more."""
+        """Add to the number of texts that are not known any more."""
         self._rest += number
         self._rest_texts += texts
 
     @property
     def total(self) -> int:
-        """How many there were of all."""
+        """The number of all texts that were counted."""
         return self._counts.total() + self._rest
 
     def most_frequent(self) -> tuple[dict[str, int], int, int]:
-        """The most frequent texts, how many there were of the rest, and how many different texts those had."""
+        """Return the most frequent texts, the number of the rest, and the number of different texts in the rest."""
         ordered = self._counts.most_common()
         rest = ordered[MOST_KINDS:]
         texts = len(self._dropped | {hash(kind) for kind, _ in rest}) + self._rest_texts
@@ -218,12 +218,12 @@ class KindCounts:
 
 
 def with_rest(kinds: Mapping[str, int], rest: int, texts: int, name: str) -> dict[str, int]:
-    """The most frequent texts, and the rest as a text of its own."""
+    """Return the most frequent texts, and the rest as a text of its own."""
     return {**kinds, f"{name} ({texts:,} texts)": rest} if rest else dict(kinds)
 
 
 class ExceptionLog:
-    """Logs each kind at its first time with a traceback, and from then on how many more there were."""
+    """A log that writes each kind with a traceback at its first time, and later how many more there were."""
 
     def __init__(self, logger: logging.Logger) -> None:
         self._logger = logger
@@ -263,9 +263,9 @@ class ExceptionLog:
 
 
 class UncaughtFilter(logging.Filter):
-    """Has Locust's log tell once what a listener raises, which would be told again for each request.
+    """A filter that has Locust's log write once what a listener raises. Locust would write it again for each request.
 
-    Belongs to the root logger, to which Locust's events log.
+    The filter belongs to the root logger, to which Locust's events log.
     """
 
     def __init__(self) -> None:
@@ -275,7 +275,7 @@ class UncaughtFilter(logging.Filter):
         self._since_s = 0.0
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Let the first of each kind pass, and now and then how many more there were."""
+        """Let the first of each kind pass, and now and then a line that says how many more there were."""
         if not str(record.msg).startswith("Uncaught exception in event handler"):
             return True
         kind = folded(record.getMessage().rstrip().rpartition("\n")[2])

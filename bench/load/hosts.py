@@ -1,8 +1,8 @@
 """The servers under load, as they are shown and as they are connected to.
 
 Locust shows a host on its page, in its reports and in its log, and sends it to its workers. So user, password and query
-are taken out of each host before any of that, and only connecting puts them back. Workers get them as one more of the
-master's options, which travel with Locust's own messages and are shown nowhere.
+are taken out of each host before any of that, and only connecting puts them back. Workers receive them in an additional
+option of the master. That option travels with Locust's own messages and is shown nowhere.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from bench.load.user import SocketIOUser
 
 _OPTION = "whole_urls"
-"""By what is shown of the test's host: the whole of it."""
+"""The name of the option that has the whole URL of the test's host, by what is shown of it."""
 
 
 def hide_hosts(environment: Environment, user_classes: list[type[SocketIOUser]]) -> None:
-    """Keep what is secret in the hosts of this process apart from what is shown. Raises MisuseError for a bad URL."""
+    """Separate what is secret in the hosts of this process from what is shown. Raises MisuseError for a bad URL."""
     if environment.host:
         environment.host = shown_host(environment, environment.host)
         if environment.parsed_options is not None:
@@ -38,10 +38,10 @@ def hide_hosts(environment: Environment, user_classes: list[type[SocketIOUser]])
 
 
 def shown_host(environment: Environment, host: str) -> str:
-    """What is shown of a host for the test; the whole of it is kept for connecting. Raises MisuseError."""
+    """Return what is shown of a host for the test, and keep the whole of it for connecting. Raises MisuseError."""
     options = environment.parsed_options
     kept: dict[str, str] = {} if options is None else getattr(options, _OPTION, {})
-    if host in kept:  # the page's form brings back what it shows
+    if host in kept:  # the page's form sends back what the page shows
         return host
     shown = _address(host).shown
     if shown == host or options is None:
@@ -52,7 +52,7 @@ def shown_host(environment: Environment, host: str) -> str:
 
 
 def whole_url(user: SocketIOUser) -> str:
-    """Where this user connects to."""
+    """Return the URL that this user connects to."""
     host = user.host or user.environment.host or ""
     if host == user.environment.host:
         options = user.environment.parsed_options or Namespace()

@@ -1,8 +1,8 @@
 """Guards around Locust's own master and worker: where they would end with a traceback, never end, or stand still.
 
-Locust's listeners end at a message that they cannot decode, and then the whole run is over; a flood of messages keeps
-everything else in the process from running. A master whose port is taken prints a traceback. A worker says for half
-a minute nothing of a master that it cannot find. None of this has an event or an option, so methods are replaced.
+Locust's listeners end at a message that they cannot decode, and then the whole run is over. A flood of messages keeps
+everything else in the process from running. A master whose port is taken prints a traceback. A worker says for half a
+minute nothing of a master that it cannot find. None of this has an event or an option, so methods are replaced.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ import select
 import signal
 import sys
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import gevent
 import psutil
@@ -28,9 +29,9 @@ from locust.argument_parser import get_parser
 from locust.dispatch import UsersDispatcher
 from locust.exception import RPCError, RPCReceiveError
 from locust.rpc import Message, zmqrpc
-from locust.runners import MasterRunner, WorkerRunner
+from locust.runners import MasterRunner, Runner, WorkerRunner
 
-from bench.load.messages import shown
+from bench.load.messages import HELLO, shown
 
 logger = logging.getLogger(__name__)
 
@@ -54,16 +55,20 @@ _KNOWN_TO_MASTER = frozenset(
 _STATISTICS = frozenset(("stats", "stats_total", "errors"))
 
 _LOADING_PID = os.getpid()
-"""The process that loaded the locustfile: in a worker that Locust has forked, its master."""
+"""The id of the process that loaded the locustfile. In a worker that Locust has forked, that is its master."""
 
 _LISTENING = os.pipe2(os.O_CLOEXEC)
-"""Has a byte for each forked worker once their master listens: another master may have the port."""
+"""The pipe with a byte for each forked worker once their master listens: another master may have the port."""
 _MOST_FORKED = 4096
 
+_early_hellos: WeakKeyDictionary[MasterRunner, deque[Message]] = WeakKeyDictionary()
+
 FORKED_WORKERS_WAIT_S = 30
-"""How long the master waits for the workers that it has forked."""
+"""The time that the master waits for the workers that it has forked, in seconds."""
+_SENDING_S = 0.2
+"""The time that the last messages of a process that exits may take to its sockets, in seconds."""
 _LEAVE_S, _INTERRUPTED_S = 3.0, 10.0
-"""How long forked workers may take to end by themselves, and after an interrupt."""
+"""The time that forked workers may take to end by themselves, and after an interrupt, in seconds."""
 
 
 def install() -> None:
@@ -72,6 +77,7 @@ def install() -> None:
         (zmqrpc.BaseSocket, "__init__", _init_socket),
         (zmqrpc.Server, "recv_from_client", _recv_from_client),
         (zmqrpc.Client, "recv", _recv),
+        (Runner, "monitor_cpu_and_memory", _monitor_cpu_and_memory),
         (MasterRunner, "__init__", _init_master),
         (WorkerRunner, "connect_to_master", _connect_to_master),
         (UsersDispatcher, "_dispatcher", _dispatcher),
@@ -82,13 +88,13 @@ def install() -> None:
 
 @cache
 def is_forked() -> bool:
-    """Whether this process is a worker that a master has forked."""
-    # `--worker --processes N` forks as well, workers of a master elsewhere. Locust says --worker in both cases then.
+    """Return whether this process is a worker that a master has forked."""
+    # `--worker --processes N` forks as well: workers of a master elsewhere. Locust says --worker in both cases then.
     return os.getpid() != _LOADING_PID and not get_parser().parse_args().worker
 
 
 def has_lost_its_parent() -> bool:
-    """Whether this is a forked worker whose master has gone."""
+    """Return whether this is a forked worker whose master has gone."""
     return is_forked() and os.getppid() != _LOADING_PID
 
 
@@ -101,7 +107,7 @@ class Complaints:
         self._numbers: Counter[str] = Counter()
 
     def note(self, kind: str, detail: object = "") -> None:
-        """Count one of a kind, and log it if that is due."""
+        """Count a complaint of a kind, and log it if that is due."""
         if kind not in self._numbers and len(self._numbers) >= self._MOST_KINDS:
             kind = "messages of further kinds cannot be read"
         self._numbers[kind] += 1
@@ -116,7 +122,7 @@ _complaints = Complaints()
 
 
 def guard_master(master: MasterRunner) -> None:
-    """Have a message that the master cannot cope with passed over, rather than end its listener."""
+    """Have the master pass over a message that it cannot cope with. Otherwise its listener would end."""
     handle: Callable[..., None] = master.handle_message
 
     def handle_guarded(client_id: str, msg: Message) -> None:
@@ -128,7 +134,7 @@ def guard_master(master: MasterRunner) -> None:
         elif msg.type == "stats" and not (isinstance(msg.data, dict) and msg.data.keys() >= _STATISTICS):
             _complaints.note(f"statistics of {who} cannot be read")
         elif msg.type == "client_ready" and _is_there(master, client_id):
-            # Asked again before the answer had come. Locust would take it for a second worker without users.
+            # The worker asked again before the answer had come. Locust would take it for a second worker without users.
             master.send_message("ack", client_id=client_id, data={"index": master.get_worker_index(client_id)})
         else:
             if msg.type == "stats":
@@ -142,8 +148,14 @@ def guard_master(master: MasterRunner) -> None:
     _replace_handler(master, handle_guarded)
 
 
+def early_hellos(master: MasterRunner) -> Sequence[Message]:
+    """Return the greetings of workers that were there before this master's initialisation, and keep no more."""
+    del master.custom_messages[HELLO]
+    return _early_hellos.pop(master)
+
+
 def guard_worker(worker: WorkerRunner) -> None:
-    """Have a message that the worker cannot cope with passed over, rather than end its listener."""
+    """Have the worker pass over a message that it cannot cope with. Otherwise its listener would end."""
     handle: Callable[..., None] = worker.handle_message
 
     def handle_guarded(msg: Message) -> None:
@@ -193,7 +205,7 @@ def _forked_workers() -> list[psutil.Process]:
     found = []
     for child in own.children():
         try:
-            if child.cmdline() == own.cmdline():  # forked, never another program
+            if child.cmdline() == own.cmdline():  # a forked worker, never another program
                 found.append(child)
         except psutil.Error:
             continue
@@ -226,15 +238,16 @@ _locusts_init_socket: Callable[..., None] = zmqrpc.BaseSocket.__init__
 _locusts_recv_from_client: Callable[..., tuple[str, Message]] = zmqrpc.Server.recv_from_client
 _locusts_recv: Callable[..., Message] = zmqrpc.Client.recv
 _locusts_init_master: Callable[..., None] = MasterRunner.__init__
-
+_locusts_monitor_cpu_and_memory: Callable[..., None] = Runner.monitor_cpu_and_memory
 
 _locusts_dispatcher: Callable[..., Iterator[Any]] = UsersDispatcher._dispatcher
 
 
 def _dispatcher(self: UsersDispatcher) -> Iterator[Any]:
-    """As Locust's, which takes the dispatch for unfinished for ever after a worker has joined.
+    """Dispatch as Locust does, and end the dispatch. After a worker has joined, Locust takes it for unfinished for
+    ever.
 
-    The users of a worker that quits after that would be nobody's.
+    If a worker quit after that, its users would belong to nobody.
     """
     try:
         yield from _locusts_dispatcher(self)
@@ -249,7 +262,7 @@ def _init_socket(self: zmqrpc.BaseSocket, *arguments: Any) -> None:
 
 def _recv_from_client(self: zmqrpc.Server) -> tuple[str, Message]:
     while True:
-        gevent.sleep(0)  # where the next message is always there already, nobody else would have a turn
+        gevent.sleep(0)  # if the next message is always there already, nothing else would run
         try:
             client_id, msg = _locusts_recv_from_client(self)
         except RPCReceiveError as error:
@@ -272,6 +285,19 @@ def _recv(self: zmqrpc.Client) -> Message:
             _complaints.note("a message of the master cannot be read", repr(error))
 
 
+def _monitor_cpu_and_memory(self: Runner) -> None:
+    """As Locust's, which ends where it cannot read /proc, and its process's run with it.
+
+    The connections may have taken every file that this process may open.
+    """
+    while True:
+        try:
+            _locusts_monitor_cpu_and_memory(self)
+        except (OSError, psutil.Error) as error:
+            _complaints.note("Locust cannot read what this process uses", error)
+            gevent.sleep(runners.CPU_MONITOR_INTERVAL)
+
+
 def _init_master(self: MasterRunner, environment: Any, master_bind_host: str, master_bind_port: int) -> None:
     try:
         _locusts_init_master(self, environment, master_bind_host, master_bind_port)
@@ -282,10 +308,27 @@ def _init_master(self: MasterRunner, environment: Any, master_bind_host: str, ma
             master_bind_port,
             shown(str(error)),
         )
-        for worker in _forked_workers():  # they would wait for it
+        for worker in _forked_workers():  # they would wait for this master
             worker.kill()
         sys.exit(1)
+    _early_hellos[self] = early = deque[Message](maxlen=_MOST_FORKED)
+    self.register_message(HELLO, lambda msg, **_: early.append(msg))
     os.write(_LISTENING[1], bytes(_MOST_FORKED))
+    atexit.register(_send_workers_away, self)
+
+
+def _send_workers_away(master: MasterRunner) -> None:
+    """Ask the workers of a master that exits to quit, where Locust did not: they would wait a minute for it.
+
+    So it is with whatever ends the process before a test has begun, such as an interrupt while it initialises.
+    """
+    if not master.greenlet:  # `quit` asked them, and ended the master's own greenlets
+        return
+    workers = [node.id for node in master.clients.values() if node.state != runners.STATE_MISSING]
+    for worker in workers:
+        master.server.send_to_client(Message("quit", None, worker))
+    if workers:
+        time.sleep(_SENDING_S)
 
 
 def _await_listening_master() -> None:
@@ -297,7 +340,7 @@ def _await_listening_master() -> None:
 
 
 def _connect_to_master(self: WorkerRunner) -> None:
-    """As Locust's, but that it says at once that there is no master."""
+    """Connect as Locust does, but log at once that there is no master."""
     where = f"{self.master_host}:{self.master_port}"
     if is_forked():
         _await_listening_master()

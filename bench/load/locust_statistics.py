@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 _FIRING_SHARE = 0.8
 _MOST_FIRING_S = 1.0
-"""Of this process's time, what listeners may take on average, and how much more at once."""
+"""The share of this process's time that listeners may take on average, and the seconds that they may take at once."""
 _LOOK_EACH = 16
 
 _NS_PER_MS = 1_000_000
@@ -47,9 +47,9 @@ class OperationFailed(Exception):
 
 
 class FiringTime:
-    """How long whoever listens to requests may take: nearly all of the time, or the run would end long after its load.
+    """The time that listeners to requests may take: nearly all of the time, or the run would end long after its load.
 
-    What is not fired is in the statistics all the same.
+    A sample that is not fired is in the statistics all the same.
     """
 
     def __init__(self) -> None:
@@ -58,14 +58,14 @@ class FiringTime:
         self._is_told = False
 
     def is_left(self) -> bool:
-        """Whether there is time to fire another sample."""
+        """Return whether there is time to fire another sample."""
         now_s = time.monotonic()
         self._left_s = min(_MOST_FIRING_S, self._left_s + _FIRING_SHARE * (now_s - self._since_s))
         self._since_s = now_s
         return self._left_s > 0
 
     def took(self, seconds: float) -> None:
-        """Firing took so long."""
+        """Note the time that firing took."""
         self._left_s -= seconds
 
     def tell(self) -> None:
@@ -91,9 +91,9 @@ def log_batch(environment: Environment, batch: Batch, firing_time: FiringTime | 
 
 
 def bound_errors(stats: RequestStats) -> None:
-    """Keep the most frequent errors of each of our operations, and put the rest together.
+    """Keep the most frequent errors of each operation of this package, and put the rest together.
 
-    A worker starts anew with each report, so a master has to bound what all reports come to.
+    A worker starts anew with each report, so a master has to bound the sum of all reports.
     """
     kinds: dict[str, list[str]] = {}
     for key, error in stats.errors.items():
@@ -116,7 +116,7 @@ def _somebody_else_listens(environment: Environment) -> bool:
 
 
 def _without(batch: Batch, fired: int) -> Batch:
-    """The batch without its first samples: successes, failures, and what was dropped, in this order."""
+    """Return the batch without its first samples: successes, failures, and what was dropped, in this order."""
     succeeded = len(batch.completed) // 2
     failed = max(0, fired - succeeded)
     left = max(0, failed - len(batch.failures))
@@ -134,7 +134,7 @@ def _without(batch: Batch, fired: int) -> Batch:
 
 
 def _fire(environment: Environment, batch: Batch, firing_time: FiringTime | None) -> int:
-    """Fire the samples one by one, as long as there is time; returns how many."""
+    """Fire the samples in turn, as long as there is time; return how many were fired."""
     wall_offset_ns = time.time_ns() - time.perf_counter_ns()
     began, ended = _times(batch)
     kinds = [""] * (len(batch.completed) // 2) + [failure.kind for failure in batch.failures]
@@ -184,7 +184,8 @@ def _extend(stats: RequestStats, batch: Batch) -> None:
     began, ended = _times(batch)
     wall_offset_ns = time.time_ns() - time.perf_counter_ns()
     wanted = [np.frombuffer(times_ns, dtype=np.int64) for times_ns in batch.dropped.values()]
-    ended_s = (np.concatenate((ended, *wanted)) + wall_offset_ns) // _NS_PER_S
+    ended_ns = np.concatenate((ended, *wanted)) + wall_offset_ns
+    ended_s = ended_ns // _NS_PER_S
     took_ms = (ended - began) / _NS_PER_MS
 
     entry = StatsEntry(stats, batch.operation, REQUEST_TYPE)
@@ -196,7 +197,9 @@ def _extend(stats: RequestStats, batch: Batch) -> None:
         entry.max_response_time = float(took_ms.max())  # type: ignore[assignment]
         entry.response_times = _counted(_buckets(took_ms))
     entry.num_reqs_per_sec = _counted(ended_s)
-    entry.last_request_timestamp = float(ended_s.max())
+    # Locust takes the time of logging for these, of which the batch's is up to a second too late.
+    entry.start_time = float(np.concatenate((began, *wanted)).min() + wall_offset_ns) / _NS_PER_S
+    entry.last_request_timestamp = float(ended_ns.max()) / _NS_PER_S
     entry.num_failures = len(failures) + dropped
     entry.num_fail_per_sec = _counted(ended_s[len(batch.completed) // 2 :])
     stats.entries[(batch.operation, REQUEST_TYPE)].extend(entry)

@@ -36,7 +36,7 @@ from bench.timing.arrivals import RateProfile, Stage
 from bench.timing.histogram import Histogram
 
 Parts = dict[str, list[tuple[Report, OperationReport]]]
-"""By operation: what each process has reported of it."""
+"""The parts of each operation, by its name: what each process has reported of it."""
 
 
 @dataclass
@@ -53,7 +53,7 @@ class Merger:
     def __init__(self) -> None:
         self.processes: dict[str, Received] = {}
         self.late: Collection[str] = ()
-        """The processes that were not there throughout: they joined, left or were lost. The window is the others'."""
+        """The processes that joined, left or were lost during the test. The window is that of the others."""
 
     def receive(self, process: str, report: Report) -> None:
         """Take a report; it replaces the process's previous one, and so do its seconds."""
@@ -67,7 +67,7 @@ class Merger:
 
     @property
     def invalid_reason(self) -> str | None:
-        """Why the figures are wrong, as the first process that knows says."""
+        """The reason why the figures are wrong, of the first process that knows."""
         reasons = (received.report.invalid_reason for received in self.processes.values())
         return next((reason for reason in reasons if reason is not None), None)
 
@@ -78,22 +78,22 @@ class Merger:
 
     @property
     def cut_off(self) -> list[str]:
-        """Why sessions did not end, of each process where some did not."""
+        """The reasons why sessions did not end, of each process where some did not."""
         found = (received.report.cut_off for received in self.processes.values())
         return list(dict.fromkeys(reason for reason in found if reason))
 
     @property
     def is_open(self) -> bool:
-        """Whether any process had an open load."""
+        """True if any process had an open load."""
         return any(received.report.is_open for received in self.processes.values())
 
     @property
     def troubles(self) -> list[str]:
-        """What the processes could not do, each thing once."""
+        """The steps that the processes failed at, each once."""
         return list(dict.fromkeys(text for received in self.processes.values() for text in received.report.troubles))
 
     def exceptions(self) -> tuple[TaskException, ...]:
-        """What users' own code raised, the most frequent first and the rest together."""
+        """Return the exceptions that users' own code raised, the most frequent first and the rest together."""
         kinds = KindCounts()
         for received in self.processes.values():
             report = received.report
@@ -104,11 +104,11 @@ class Merger:
 
     @property
     def began(self) -> int:
-        """How many users have begun. One that moved from one process to another counts in both."""
+        """The number of users that have begun. A user that moved to another process counts in both."""
         return sum(received.report.began for received in self.processes.values())
 
     def not_accounted(self, process: str, arrivals_ns: Sequence[int]) -> Sequence[int]:
-        """The last of the arrivals that were the process's: as many as there are more than its last report knows of."""
+        """Return the last of the process's arrivals: those beyond the number that its last report accounts for."""
         received = self.processes.get(process)
         if received is None:
             return arrivals_ns
@@ -143,9 +143,9 @@ class Merger:
         return min(starts, default=math.inf), max(ends, default=math.inf)
 
     def window(self, fallback_end_ns: int, warmup_s: float) -> Window:
-        """The steady window. Where a process never got into it, it is empty, at `fallback_end_ns` after the start.
+        """Return the steady window; if a process never got into it, an empty window `fallback_end_ns` after the start.
 
-        A process that never had a user has no part in it, and a late one does not hold up its start.
+        A process that never had a user has no part in it, and a late process does not hold up its start.
         """
         start_ns = self._window_start_ns()
         if start_ns is None:
@@ -157,9 +157,9 @@ class Merger:
         return Window(start_s=start_ns / NS_PER_S, end_s=max(start_ns, *ends) / NS_PER_S, warmup_s=warmup_s)
 
     def operations(self, timeout_us: float, apart: str, counts_only: bool = False) -> tuple[Operation, ...]:
-        """A row for each operation; `apart`, which connects, comes first and has no throughput.
+        """Return a row for each operation; `apart`, which connects, comes first and has no throughput.
 
-        `timeout_us` is how long replies were awaited. `counts_only` leaves out all times, which may be damaged.
+        `timeout_us` is the time that replies were awaited. `counts_only` leaves out all times, which may be damaged.
         """
         parts: Parts = {}
         operation_of = self._operation_of()
@@ -167,7 +167,8 @@ class Merger:
         for process, received in self.processes.items():
             report = received.report
             if process in self.late and common_start_ns is not None and (report.window_start_ns or 0) > common_start_ns:
-                # It has taken work over: its rate is over all of the window, in which others had the work before it.
+                # The process has taken work over. Its rate is over all of the window, because others had the work
+                # before it.
                 report = report.model_copy(update={"window_start_ns": common_start_ns})
             for part in report.operations:
                 parts.setdefault(operation_of(report, part), []).append((report, part))
@@ -179,7 +180,7 @@ class Merger:
         return tuple(_operation(name, parts[name], timeout_us, end_ns, apart=name == apart) for name in names)
 
     def names(self) -> set[str]:
-        """The operations that have rows, the one that connects included."""
+        """Return the names of the operations that have rows, connecting included."""
         operation_of = self._operation_of()
         return {
             operation_of(received.report, part)
@@ -188,7 +189,7 @@ class Merger:
         }
 
     def _operation_of(self) -> Callable[[Report, OperationReport], str]:
-        """The rule that says to which row a part belongs."""
+        """Return the rule that says to which row a part belongs."""
         anywhere: dict[str, str] = {}
         for process in sorted(self.processes):
             for task, operation in self.processes[process].report.tasks.items():
@@ -200,9 +201,9 @@ class Merger:
         return operation_of
 
     def learnt(self) -> dict[str, str]:
-        """By the name of a task under which drops were booked at first: the operation to whose row they belong.
+        """Return the operation to whose row drops belong, by the name of the task to which they were booked at first.
 
-        A name is left out if it is also that of an operation, or of tasks that begin with different ones.
+        A name is left out if it is also that of an operation, or of tasks that begin with different operations.
         """
         operation_of = self._operation_of()
         found: dict[str, set[str]] = {}
@@ -220,7 +221,7 @@ class Merger:
         }
 
     def _window_start_ns(self) -> int | None:
-        """When the last process's window has begun; None where that of a process with users has not."""
+        """Return when the last process's window began; None if that of a process with users has not begun."""
         reports = {
             process: received.report
             for process, received in self.processes.items()
@@ -282,7 +283,10 @@ class Merger:
 
 
 def _most_frequent(parts: Parts, apart: str) -> Parts:
-    """The operations that have a row of their own, with all others together: workers may not have named the same."""
+    """Return the operations that have a row of their own, and all others together.
+
+    Workers may not have named the same operations.
+    """
     if len(parts) <= MOST_OPERATIONS + 1:
         return parts
     sent = {name: sum(part.ok for _, part in reports) for name, reports in parts.items()}
@@ -383,7 +387,7 @@ def _operation(
     if not apart and has_window and outside.count and not (service.count or failed or window_dropped):
         service, response, is_of_run = outside, outside_response, True
         failed, window_dropped = sent - ok, dropped
-    # Beyond which time a censored figure lies: the timeout, where there were any. Another error has no time.
+    # A censored figure lies beyond the timeout, if there were timeouts. Another error has no time.
     timeout_limit_us = timeout_us if timeouts else None
     return Operation(
         name=name,
@@ -440,7 +444,10 @@ def _leg(name: LegName, times: Histogram) -> Leg:
 
 
 def _distribution(histogram: Histogram, censored: int, timeout_us: float | None) -> Distribution | None:
-    """Of times, where `censored` emissions failed: those took longer than `timeout_us`, if that is why, or for ever."""
+    """Return the distribution of times, where `censored` emissions failed.
+
+    Those took longer than `timeout_us`, if they timed out; else for ever.
+    """
     if not histogram.count and not (censored and timeout_us is not None):
         return None  # nothing succeeded, and what failed does not tell how long it would have taken
 

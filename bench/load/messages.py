@@ -1,4 +1,4 @@
-"""The messages of our own between a master and its workers: their forms, and the version that both must share.
+"""The messages of this package between a master and its workers: their forms, and the version that both must share.
 
     HELLO   worker to master   its version, as soon as it is connected and again when a test starts
     READY   worker to master   all of its users are there, or none is any more
@@ -6,8 +6,8 @@
     REPORT  worker to master   its account so far; the last one is final
     DRAIN   master to worker   stop all sessions, then report for the last time
 
-Whatever arrives was written by somebody else: `read` and `read_report` raise MessageError, one line, for all that is
-not in order. Pure.
+Somebody else wrote whatever arrives. `read` and `read_report` raise MessageError, with a text of one line, for all that
+is not in order. Pure.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ DRAIN = "bench_drain"
 
 MOST_OPERATIONS = 10_000
 MOST_KINDS = 10_000
-"""How many operations a report may have, and how many kinds of errors each of them."""
+"""The number of operations that a report may have, and of kinds of errors that each operation may have."""
 _CLOCKS_S = 60
-"""How far a worker's clock may be ahead of the master's."""
+"""The time by which a worker's clock may be ahead of the master's, in seconds."""
 _LONGEST_SHOWN = 120
 
 _STRICT = ConfigDict(frozen=True, extra="forbid")
@@ -88,7 +88,7 @@ _Data = TypeVar("_Data", bound=BaseModel)
 
 @cache
 def own_version() -> Version:
-    """The version of this process."""
+    """Return the version of this process."""
     try:
         package = version("socketio-bench")
     except PackageNotFoundError:  # a checkout that is not installed
@@ -98,7 +98,7 @@ def own_version() -> Version:
 
 
 def read(form: type[_Data], data: object) -> _Data:
-    """The data of a message. Raises MessageError."""
+    """Return the data of a message. Raises MessageError."""
     try:
         return form.model_validate(data)
     except ValidationError as error:
@@ -108,7 +108,7 @@ def read(form: type[_Data], data: object) -> _Data:
 
 
 def read_report(data: object, elapsed_s: float) -> Report:
-    """A report of a run that began `elapsed_s` ago. Raises MessageError, also where its numbers cannot be."""
+    """Return a report of a run that began `elapsed_s` ago. Raises MessageError, also for impossible numbers."""
     report = read(Report, data)
     if len(report.operations) > MOST_OPERATIONS:
         raise MessageError(f"{len(report.operations)} operations: expected at most {MOST_OPERATIONS}")
@@ -129,7 +129,7 @@ def read_report(data: object, elapsed_s: float) -> Report:
 
 
 def shown(text: str) -> str:
-    """A text from elsewhere in one line: short, without control characters."""
+    """Return a text from elsewhere in one line: short, without control characters."""
     printable = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
     return printable if len(printable) <= _LONGEST_SHOWN else f"{printable[:_LONGEST_SHOWN]}…"
 

@@ -1,10 +1,11 @@
-"""A session's tasks in an open load: each arrival begins one as a coroutine of its own, whatever the others do.
+"""A session's tasks in an open load: each arrival begins a task as a coroutine of its own, whatever the others do.
 
-What `Performer.run_task_set` is to a closed load. The intended time of an arrival belongs to the first emission in its
-task; what the task emits after that is caused by the reply before it, and is intended when it is sent.
+This is to an open load what `Performer.run_task_set` is to a closed load. The intended time of an arrival belongs to
+the first emission in its task. The reply before it causes each further emission of the task, which is intended when it
+is sent.
 
-An arrival that is dropped would have been the operation that its task begins with. As long as no emission has shown
-which operation that is, the drop is booked to the task, and the result adds it to the operation's row: see merge.py.
+A dropped arrival would have been the operation that its task begins with. As long as no emission has shown which
+operation that is, the drop is booked to the task. The result adds it to the operation's row: see merge.py.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 _CANCELLING_TIMEOUT_S = 1.0
 
 LOST = "the connection was lost before it was sent"
-"""Why an arrival was dropped that had a user, and a connection then."""
+"""The reason of a dropped arrival that had a user, and a connection then."""
 _CUT_OFF = "its task was cut off before it was sent"
 
 Task = Callable[[Any], Any]
@@ -44,12 +45,12 @@ class Arrival:
     """UNSCHEDULED once that emission is there."""
     task: Task
     key: str
-    """The task's, in all processes: see `task_keys`."""
+    """The task's key, which is the same in all processes: see `task_keys`."""
     operations: dict[str, str]
     waited_ns: int = 0
-    """How long no user was free for it."""
+    """The time in which no user was free for it."""
     refusal: str = ""
-    """Why the emission, which was tried, could not be sent."""
+    """The reason why the emission, which was tried, could not be sent."""
 
 
 _ARRIVAL: ContextVar[Arrival] = ContextVar("_ARRIVAL")
@@ -57,10 +58,11 @@ _ARRIVAL: ContextVar[Arrival] = ContextVar("_ARRIVAL")
 
 
 def wanted(operation: str, refusal: str = "") -> tuple[int, int]:
-    """When the schedule wanted the emission that the present task is about to perform, and how long no user was free.
+    """Return when the schedule wanted the emission that the present task is about to perform, and how long no user was
+    free.
 
-    UNSCHEDULED if no schedule wanted it. With a `refusal`, a reason why it will not be sent, the arrival keeps its
-    time, and is dropped in the end.
+    The time is UNSCHEDULED if no schedule wanted the emission. With a `refusal`, a reason why it will not be sent, the
+    arrival keeps its time, and is dropped in the end.
     """
     arrival = _ARRIVAL.get(None)
     if arrival is None or not arrival.intended_ns:
@@ -74,7 +76,7 @@ def wanted(operation: str, refusal: str = "") -> tuple[int, int]:
 
 
 def task_keys(tasks: Iterable[Any]) -> dict[Task, str]:
-    """A key for each task of a user class, which is the same in all processes of a run.
+    """Return a key for each task of a user class, which is the same in all processes of a run.
 
     Tasks that a function has made have the same name; their order tells them apart.
     """
@@ -108,7 +110,7 @@ class OpenTasks:
 
     def __init__(self, session: Session, stream: Stream) -> None:
         self.uncaught = False
-        """Whether a task raised what ends the user."""
+        """True if a task raised what ends the user."""
         self._session = session
         self._user = session.user
         self._stream = stream
@@ -144,9 +146,9 @@ class OpenTasks:
             stream.leave(self)
 
     def enter(self) -> None:
-        """Take part in a schedule that is all users' together, before there is a connection.
+        """Take part in a schedule that is shared by all users, before there is a connection.
 
-        What it wants while nobody is connected yet is dropped, or waits; without anybody it would be forgotten.
+        If nobody is connected yet, its arrivals are dropped, or wait. Without any member they would be forgotten.
         """
         if self._stream.is_of_all_users:
             self._stream.join(self)
@@ -176,12 +178,12 @@ class OpenTasks:
 
     @property
     def most_at_once(self) -> int:
-        """How many of its tasks may be on their way at the same time."""
+        """The number of the user's tasks that may be on their way at the same time."""
         return self._user.max_in_flight if self._user.pipelined else 1
 
     @property
     def max_wait_ns(self) -> int | None:
-        """How long an arrival may wait for a user such as this; None: it does not wait for a pipelined one."""
+        """The longest time that an arrival may wait for this user, in nanoseconds; None for a pipelined user."""
         return None if self._user.pipelined else round(self._user.wait_limit_s() * 1e9)
 
     def take(self, intended_ns: int, waited_ns: int | None) -> bool:
@@ -259,7 +261,7 @@ class OpenTasks:
         return Arrival(intended_ns, task, key, self._session.shared.operations)
 
     def _drop(self, arrival: Arrival, reason: str) -> None:
-        """Book it to the operation that its task begins with, or to the task where nobody knows that yet."""
+        """Book the drop to the operation that the arrival's task begins with; to the task while nobody knows that."""
         operation, engine = arrival.operations.get(arrival.key), self._session.engine
         if operation is not None:
             log = engine.log(operation)

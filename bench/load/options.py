@@ -114,7 +114,7 @@ def _add_options(parser: LocustArgumentParser) -> None:
 
 
 def _keep_page_on_this_machine(parser: LocustArgumentParser) -> None:
-    """Locust's page has no login and starts load: it is open to other machines only where that is asked for."""
+    """Keep Locust's page, which has no login and starts load, from other machines unless the user asks for that."""
     for action in parser._actions:
         if action.dest == "web_host":
             action.default = DEFAULT_WEB_HOST
@@ -158,7 +158,7 @@ def warmup_s_of(options: Namespace) -> float:
 
 
 def check_run_time(text: str) -> None:
-    """Raise MisuseError for a time that Locust's own form would fail at. It says itself where one has no meaning."""
+    """Raise MisuseError for a time at which Locust's own form would fail. It reports meaningless times itself."""
     try:
         too_long = bool(text) and parse_timespan(text) > LONGEST_S
     except ValueError:
@@ -185,7 +185,7 @@ def max_in_flight_of(options: Namespace) -> int | None:
 
 
 def max_wait_s_of(options: Namespace) -> float | None:
-    """How long an arrival may wait for a free user; None: what its class says. Raises MisuseError."""
+    """Return how long an arrival may wait for a free user; None for what its class says. Raises MisuseError."""
     text = str(getattr(options, "max_wait", "") or "").strip()
     if not text:
         return None
@@ -199,7 +199,7 @@ def max_wait_s_of(options: Namespace) -> float | None:
 
 
 def check_limits(options: Namespace, users: Sequence[type[SocketIOUser]]) -> None:
-    """Refuse a limit that is for no user here. Raises MisuseError."""
+    """Refuse a limit that applies to no user here. Raises MisuseError."""
     most, wait_s = max_in_flight_of(options), max_wait_s_of(options)
     if most is not None and not any(user.pipelined for user in users):
         raise MisuseError(
@@ -212,8 +212,21 @@ def check_limits(options: Namespace, users: Sequence[type[SocketIOUser]]) -> Non
             "--max-in-flight is their limit"
         )
     for user in users:
+        check_wait_time(user)
         if user.longest_wait is not None and not 0 <= user.longest_wait <= _LONGEST_WAIT_S:
             raise MisuseError(f"{user.__name__}.longest_wait is {user.longest_wait:g} s: expected 0 to a day")
+
+
+def check_wait_time(user: type[SocketIOUser]) -> None:
+    """Refuse a `wait_time` that nobody could call. Raises MisuseError."""
+    wait_time = getattr(user, "wait_time", None)
+    if wait_time is None or callable(wait_time):
+        return
+    example = f"constant({wait_time!r})" if isinstance(wait_time, int | float) else "constant(1)"
+    raise MisuseError(
+        f"{user.__name__}.wait_time is {wait_time!r:.60}, which cannot be called: write `wait_time = {example}`, "
+        "from locust"
+    )
 
 
 def is_open(options: Namespace, users: Sequence[type[SocketIOUser]]) -> bool:

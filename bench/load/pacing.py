@@ -1,18 +1,18 @@
 """Open load in one process: the engine's thread begins a task at each arrival, whether or not earlier ones have ended.
 
 A `Stream` is one schedule and the sessions that take its arrivals in turn; the `Pacer` wakes the loop when one is due.
-Schedules belong to the process, not to each user: one for the share of `--rate` that this process has, over all its
-users, and one for each user class whose `wait_time` is `arrivals(…)`, whose rate follows the number of its users.
+Schedules belong to the process, not to each user. The share of `--rate` that this process has is one schedule, over all
+its users. Each user class whose `wait_time` is `arrivals(…)` has another, whose rate follows the number of its users.
 
-A user takes an arrival only when it is connected and has no task under way, for its tasks would disturb each other on
-its connection. While no user is free, arrivals wait in the stream, in the order in which they were intended; an arrival
-that has waited for as long as it may is dropped. Users of a pipelined class take arrivals while they have room, and
-where only these take part, an arrival that finds none with room is dropped at once.
+A user takes an arrival only when it is connected and has no task under way: its tasks would disturb each other on its
+connection. While no user is free, arrivals wait in the stream, in the order in which they were intended. An arrival
+that has waited for as long as it may is dropped. Users of a pipelined class take arrivals while they have room. Where
+only these take part, an arrival that finds no user with room is dropped at once.
 
 When the test stops, what is overdue and finds a free user is begun, however late. What waits for a user then still gets
-a user that becomes free within a moment, so that the end of a run that keeps up drops nothing; the rest is dropped.
-Each drop is counted with its reason. So what the schedule wanted up to then is what was sent and what was
-dropped, whatever the load.
+a user that becomes free within a moment, so the end of a run that keeps up drops nothing. The rest is dropped. Each
+drop is counted with its reason. So what the schedule wanted up to then is what was sent and what was dropped, whatever
+the load.
 """
 
 from __future__ import annotations
@@ -58,14 +58,14 @@ class Taker(Protocol):
 
     @property
     def most_at_once(self) -> int:
-        """How many of its tasks may be on their way at the same time."""
+        """The number of the taker's tasks that may be on their way at the same time."""
 
     @property
     def max_wait_ns(self) -> int | None:
-        """How long an arrival may wait for a user such as this; None: it does not wait for a pipelined one."""
+        """The longest time that an arrival may wait for this user, in nanoseconds; None for a pipelined user."""
 
     def take(self, intended_ns: int, waited_ns: int | None) -> bool:
-        """Begin a task for the arrival that was due then; returns whether another one could be taken.
+        """Begin a task for the arrival that was due then; return whether another arrival could be taken.
 
         `waited_ns` says how long no user was free for it; None in a stream whose arrivals never wait.
         """
@@ -118,7 +118,7 @@ class FixedTimetable:
 
 
 class Stream:
-    """Hands the arrivals of one timetable to its sessions in turn. `clock` tells nanoseconds of `perf_counter_ns`."""
+    """A schedule whose arrivals its sessions take in turn. `clock` tells nanoseconds of `perf_counter_ns`."""
 
     def __init__(self, pacer: Pacer, clock: Callable[[], int] = perf_counter_ns) -> None:
         self.timetable: Timetable | None = None
@@ -126,17 +126,18 @@ class Stream:
         self._clock = clock
         self._members: OrderedDict[Taker, None] = OrderedDict()
         self._ready: OrderedDict[Taker, None] = OrderedDict()
-        """Empty while an arrival waits."""
+        """The sessions that could take an arrival now; empty while an arrival waits."""
         self.is_of_all_users = True
-        """Whether its rate is that of the run, however many users there are."""
+        """True if the stream's rate is that of the run, however many users there are."""
         self._connected: set[Taker] = set()
         self._waiting: deque[tuple[int, int]] = deque()
-        """Arrivals for which no user is free, oldest first: when each was intended, and since when it waits.
+        """The arrivals for which no user is free, oldest first: when each was intended, and since when it waits.
 
-        It waits since this process looked and found no free user. What it was late until then is the process's fault.
+        An arrival waits since this process looked and found no free user. What it was late until then is the process's
+        fault.
         """
         self._awaited = 0
-        """How many members are of a class for whose users arrivals wait."""
+        """The number of members whose class lets arrivals wait for its users."""
         self._max_wait_ns = 0
 
     def join(self, session: Taker) -> None:
@@ -162,7 +163,7 @@ class Stream:
         self._counted()
 
     def ready(self, session: Taker) -> None:
-        """It could take one now: the one that waits longest, if any does."""
+        """Give the session, which could take an arrival now, the arrival that waits longest, if any does."""
         self._connected.add(session)
         if self._waiting:
             now_ns = self._clock()
@@ -185,7 +186,7 @@ class Stream:
 
     @property
     def wakes_ns(self) -> int | None:
-        """When there is something to do next: an arrival is due, or has waited for as long as it may."""
+        """The time of the next thing to do: an arrival is due, or has waited for as long as it may."""
         due_ns = self.next_ns
         if not self._waiting:
             return due_ns
@@ -210,7 +211,7 @@ class Stream:
                     ready[session] = None
             elif self._awaited:
                 self._waiting.append((intended_ns, now_ns))
-            elif self._members:  # without any user, nobody wants anything
+            elif self._members:  # an arrival without any user is nobody's
                 session = self._next_member()
                 full = f"every user has {session.most_at_once} tasks on their way"
                 session.drop(intended_ns, full if self._connected else NOT_CONNECTED, None)
@@ -226,7 +227,7 @@ class Stream:
 
     @property
     def has_waiting(self) -> bool:
-        """Whether an arrival waits for a user to become free. From any thread."""
+        """True if an arrival waits for a user to become free. From any thread."""
         return bool(self._waiting)
 
     def _give_up(self, now_ns: int) -> None:
@@ -305,7 +306,7 @@ class Pacer:
             self.wake()
 
     def pause(self) -> None:
-        """Have no share of the profile's schedule, until `follow` gives another."""
+        """Have no share of the profile's schedule, until `follow` gives another share."""
         if not self._ended:
             self.total.timetable = None
             self.wake()
@@ -338,7 +339,7 @@ class Pacer:
 
     @property
     def has_waiting(self) -> bool:
-        """Whether an arrival waits for a user to become free. From any thread."""
+        """True if an arrival waits for a user to become free. From any thread."""
         return any(stream.has_waiting for stream in self._streams())
 
     def _streams(self) -> tuple[Stream, ...]:

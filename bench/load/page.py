@@ -1,12 +1,13 @@
-"""What Locust's web page may ask for: what it shows, and only where it is asked by itself.
+"""The orders that Locust's web page may give: for what it shows, and only from the page itself.
 
-Locust's form sets each option whose name is in it, shown or not, and its page takes orders from the forms of any site
-that somebody visits meanwhile. So orders of other sites are refused, and so is what the page does not offer.
+Locust's form sets each option whose name is in it, shown or not. Its page takes orders from the forms of any site that
+somebody visits meanwhile. So orders of other sites are refused, and so is what the page does not offer.
 """
 
 from __future__ import annotations
 
 import logging
+import socket
 from argparse import Namespace
 from collections.abc import Callable
 from typing import Any
@@ -26,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
-#: What changes something, by whatever method: it differs from one version of Locust to the next.
+#: The endpoints that change something, by whatever method: the method differs from one version of Locust to the next.
 _ORDERS = frozenset({"locust.swarm", "locust.stop", "locust.reset_stats", "locust.update_user"})
 
 _FIELDS = frozenset({"user_count", "spawn_rate", "host", "run_time", "profile"})
@@ -37,11 +38,11 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class Page:
-    """Looks at each request before Locust does.
+    """A check of each request before Locust sees it.
 
     `check` raises MisuseError for options that cannot be. `prepare` makes the host ready, which may take a while, and
-    raises ServerError where it cannot. To stop a test as soon as it had started would make Locust's master quarrel with
-    its workers: so both are done before the test begins, and a Stop meanwhile means that test.
+    raises ServerError if it cannot. Both happen before the test begins, and a Stop meanwhile means that test. If a test
+    were stopped as soon as it had started, Locust's master would quarrel with its workers.
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class Page:
         self._check = check
         self._prepare = prepare
         self._stops = 0
-        """How often the end of a test was asked for."""
+        """The number of times that the end of a test was asked for."""
 
     def guard(self) -> flask.Response | None:
         """Return the answer to a request that is refused; None lets it pass."""
@@ -73,7 +74,7 @@ class Page:
     def _take_form(self) -> None:
         """Have Locust see a form of what the page shows, with the host as it may be shown.
 
-        Raises MisuseError, or ServerError where that host cannot be made ready.
+        Raises MisuseError, or ServerError if that host cannot be made ready.
         """
         fields = flask.request.form.to_dict(flat=False)
         picks = self._environment.web_ui is not None and self._environment.web_ui.userclass_picker_is_active
@@ -92,12 +93,12 @@ class Page:
         self._prepare("".join(kept.get("host", [])) or self._environment.host)
         if stops != self._stops:
             raise MisuseError("the test was stopped before it began")
-        # Locust reads the form of the request, and nothing else; werkzeug has it as an attribute.
+        # Locust reads the form of the request, and nothing else. werkzeug has the form as an attribute.
         flask.request.form = ImmutableMultiDict(kept)
 
     @staticmethod
     def _check_class(settings: Any) -> None:
-        """Of a user class the page sets what it shows. Raises MisuseError."""
+        """Raise MisuseError if the page sets more of a user class than the page shows."""
         if not isinstance(settings, dict):
             raise MisuseError("the settings of a user class are an object")
         if hidden := sorted(settings.keys() - _CLASS_FIELDS):
@@ -112,11 +113,30 @@ class Page:
         return flask.jsonify({"success": False, "message": reason, "host": self._environment.host})
 
 
+def check_page_address(host: str, port: int) -> None:
+    """Raise MisuseError where the page could not listen: Locust finds that out late, and prints a traceback."""
+    where = f"port {port}" if host in ("", "*") else f"{host}, port {port}"
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the page's own will
+            probe.bind(address)
+            probe.listen()
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise MisuseError(
+            f"the web page cannot listen on {where}: {reason}: end what listens there, choose another --web-port or "
+            "--web-host, or leave the page out with --headless"
+        ) from None
+
+
 def _foreign_site() -> str | None:
-    """The site whose page sent this request, by what browsers say of it; None: ours, or no page at all."""
+    """Return the site whose page sent this request, as browsers report it; None for this page, or no page at all."""
     headers = flask.request.headers
     relation = headers.get("Sec-Fetch-Site")
-    if relation in ("same-origin", "none"):  # browsers alone can say it, and behind a proxy it is the one sure sign
+    if relation in ("same-origin", "none"):  # only a browser can set it, and behind a proxy it is the only sure sign
         return None
     origin = headers.get("Origin") or headers.get("Referer")
     if origin is None:

@@ -54,25 +54,29 @@ _END_OF_SENDING_TIMEOUT_S = 2.0
 """How long the engine's loop may take to say when it took the last arrival: a task that blocks may hold it up."""
 
 _LAST_USERS_S = 1.0
-"""How long arrivals that wait for a user when the test stops may still find a user that has become free."""
+"""The time, in seconds, in which arrivals that wait when the test stops may still find a user that has become free."""
 
 _ABORT_TIMEOUT_S = 5.0
 """How long sessions may take to end by force: closing a connection takes a second at most."""
 
 _BLOCKED_S = 5.0
-"""An engine whose loop has stood still for so long is not waited for any more: a task does not give control back."""
+"""The standstill of an engine's loop after which it is not waited for any more, in seconds: a task does not give
+control back."""
 
 _MOST_BETWEEN_LOOKS_S = 1.0
-"""The loop is looked at more often. Where it is not, the whole process, or machine, stood still."""
+"""The longest usual time between two looks at the loop, in seconds. After a longer time the whole process, or machine,
+stood still."""
 
 _SURELY_BLOCKED_S = 1.0
 _STOP_STUCK_TIMEOUT_S = 1.0
 
 _TURN_PAUSE_S = 0.001
-"""Between two turns, so that a flood from the engine does not keep the gevent side from everything else."""
+"""The pause between two turns, in seconds: a flood from the engine must not keep the gevent side from everything
+else."""
 
 _MOST_TOLD_PER_ITEM = 20
-"""How often Locust is told of exceptions of one kind that came together; it is told of each by itself."""
+"""The number of times that Locust hears at most of exceptions of one kind that came together. Locust takes each of them
+singly."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +114,7 @@ class UserGreenlet(gevent.Greenlet):  # type: ignore[misc]  # gevent is not type
             self.join(timeout)
 
     def _end(self, _user: SocketIOUser) -> None:
-        """An exception that ended the session has been told already, once for all users that it ended."""
+        """Do nothing: an exception that ended the session has been noted already, once for all users that it ended."""
 
 
 class LoadProcess:
@@ -126,7 +130,7 @@ class LoadProcess:
         self._joined = 0
         """How many sessions the test has begun so far: once as many have arrived, all users are there."""
         self._gone = 0
-        """How many of these there had been when there was none left."""
+        """The number of sessions begun so far when there was last no session left."""
         self._members: dict[Session, UserGreenlet] = {}
         self._accepting = False
         self._spawned = False
@@ -141,19 +145,19 @@ class LoadProcess:
         self._uncaught_filter = UncaughtFilter()
         self._firing_time = FiringTime()
         self._abandoned: list[Session] = []
-        """Sessions that did not end, not even by force."""
+        """The sessions that did not end, not even by force."""
         self._cut_off: str | None = None
-        """Why they did not."""
+        """The reason why they did not end."""
         self._beat = 0, 0.0, 0.0
-        """The loop's last beat that was seen; since when it is the last, and when that was looked at."""
+        """The loop's last beat that was seen, since when it is the last, and when that was looked at."""
         self._is_blocked_told = False
         self._is_stuck = False
-        """Whether there is a thread that will not end."""
+        """True if there is a thread that will not end."""
         self.invalid: Callable[[], None] | None = None
-        """Called once in a test, when its figures are known to be wrong: has to see to it that the test ends."""
+        """Called once in a test, when its figures are known to be wrong; has to see to it that the test ends."""
         self._invalid_reason: str | None = None
         self.troubles = Troubles()
-        """Of the present test: what could not be counted."""
+        """The troubles of the present test: what could not be counted."""
         self._pacer = Pacer(Pacing())
         self._warmup_ns = 0
         self._window_cpu_started: tuple[int, int] | None = None
@@ -278,7 +282,7 @@ class LoadProcess:
         return len(self._members)
 
     def close(self) -> bool:
-        """End the engine's thread. The last thing that is done. Returns whether it has ended, as all before it have."""
+        """End the engine's thread, as the last step. Return whether it has ended, and all engines before it as well."""
         if self._turning is not None:
             self._turning.kill()
             self._turning = None
@@ -312,8 +316,8 @@ class LoadProcess:
             gevent.spawn_later(_ABORT_TIMEOUT_S, self._give_up, session)
 
     def _give_up(self, session: Session) -> None:
-        """Locust waits for the greenlet of a user that it stops, even for ever."""
-        if session in self._members and self._accepting:  # else `drain` sees to it
+        """Abandon a session that did not end: Locust waits for the greenlet of a user that it stops, even for ever."""
+        if session in self._members and self._accepting:  # else `drain` takes care of it
             self._cut_off = self._blocked() or f"a user did not end within {_ABORT_TIMEOUT_S:g} s of being cancelled"
             logger.error("%s", self._cut_off)
             self._forced = True
@@ -324,7 +328,7 @@ class LoadProcess:
     def turn(self) -> None:
         """Take what the engine's thread has handed over so far. What comes meanwhile is for the next turn.
 
-        What cannot be counted is noted as a trouble.
+        A failure to count something is noted as a trouble.
         """
         outbox = self.engine.outbox
         for _ in range(len(outbox)):
@@ -351,7 +355,7 @@ class LoadProcess:
         elif isinstance(item, Raised):
             self._take_exceptions(item)
         elif isinstance(item, SendingEnded):
-            if item.at_ns >= self.account.started_ns:  # not of a test whose end did not wait for it
+            if item.at_ns >= self.account.started_ns:  # not of an earlier test, whose end did not wait for it
                 self._close_window(item.at_ns)
         elif isinstance(item, Invalid):
             self._note_invalid(item.text)
@@ -369,7 +373,7 @@ class LoadProcess:
         if self._are_there and self._accepting and self._has_users != has_users:
             self._has_users = has_users
             if self.changed is not None:
-                if not has_users:  # its share is somebody else's now, until it is given another
+                if not has_users:  # its share is somebody else's now, until it is given another share
                     self.engine.submit(self._pacer.pause)
                 self.changed(has_users)
         window_start_ns = self.account.window_start_ns
@@ -475,7 +479,7 @@ class LoadProcess:
     # ------------------------------------------------------------------ an engine that stands still
 
     def _blocked_s(self) -> float:
-        """For how long the engine's loop has stood still, as far as it was looked at: not while this side did, too."""
+        """Return how long the engine's loop has stood still, in seconds, while this side did not."""
         now_s = time.monotonic()
         beat, since_s, looked_at_s = self._beat
         if self.engine.beats != beat:
@@ -486,14 +490,14 @@ class LoadProcess:
         return now_s - since_s
 
     def _abandon_sessions(self) -> None:
-        """Go on without the sessions that do not end: with what they have noted, on another engine if need be.
+        """Go on without the sessions that do not end, and with what they have noted; if need be, on another engine.
 
         Locust would wait for their greenlets for ever.
         """
         blocked = self._blocked()
         if not self.engine.stop(_STOP_STUCK_TIMEOUT_S):
             self._is_stuck = True
-        self.engine.flush()  # the loop does not any more, or cannot: a task has it
+        self.engine.flush()  # a blocked or stopped loop does not flush any more
         self.turn()
         users = "1 user" if len(self._members) == 1 else f"{len(self._members)} users"
         self._cut_off = blocked or f"{users} did not end within {_ABORT_TIMEOUT_S:g} s of being cancelled"
@@ -506,7 +510,7 @@ class LoadProcess:
         self._members.pop(session).session_ended()
 
     def _blocked(self) -> str | None:
-        """For how long the loop has been blocked, and where; None: it is not."""
+        """Return how long the loop has been blocked, and where; None if it is not blocked."""
         blocked_s = self._blocked_s()
         if blocked_s < _SURELY_BLOCKED_S:
             return None
@@ -515,7 +519,7 @@ class LoadProcess:
         return f"the engine's event loop has been blocked for {blocked_s:.0f} s by a task{where}"
 
     def _tell_if_blocked(self) -> None:
-        """Log once that the loop stands still, while it still does."""
+        """Log once that the loop stands still, for as long as it does."""
         if self._blocked_s() < _BLOCKED_S:
             self._is_blocked_told = False
         elif not self._is_blocked_told and self._members:

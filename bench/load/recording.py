@@ -36,14 +36,14 @@ class Failure(NamedTuple):
     kind: str
     intended_ns: int = UNSCHEDULED
     waited_ns: int = 0
-    """How long no user was free for it."""
+    """The time in which no user was free for it."""
 
 
 class Batch(NamedTuple):
-    """What happened to one operation between two flushes.
+    """The events of one operation between two flushes.
 
-    `completed` holds sent and received alternately. In an open load `intended` holds as many times as there are pairs;
-    in a closed one it is empty. `dropped` holds, by reason, when emissions were wanted that were not sent.
+    `completed` contains sent and received alternately. In an open load, `intended` has a time for each of these pairs;
+    in a closed load it is empty. `dropped` has, by reason, the times at which emissions were wanted that were not sent.
     `handled` has four times for each success whose reply told when it was handled: sent, begun and ended there,
     received. `waits` has two numbers for each success for which no user was free at first: its place among the pairs,
     and how long it waited. `error_replies` counts successes whose reply is an object with an `error` in it.
@@ -64,12 +64,12 @@ class Batch(NamedTuple):
 
 
 class Delays(NamedTuple):
-    """How late the engine's loop was, sampled between two flushes: when, and by how much, alternately.
+    """The delays of the engine's loop, sampled between two flushes: when, and by how much, alternately.
 
-    `loop_lag` is of alarms that were set at random, so that it is what anything that wakes the loop waits for its turn,
-    a reply's frame included (Poisson arrivals see time averages: R. Wolff, Operations Research 30, 1982). `queueing` is
-    how long replies that had been read waited for the task that awaited them; what the last frames of a burst waited to
-    be read is of the same size. `waits` tells of each arrival for which a user may have to become free: when it was
+    `loop_lag` is of alarms that were set at random. So it is the time that anything that wakes the loop waits for its
+    turn, a reply's frame included (Poisson arrivals see time averages: R. Wolff, Operations Research 30, 1982).
+    `queueing` is how long replies that had been read waited for the task that awaited them. The last frames of a burst
+    waited about as long to be read. `waits` tells of each arrival for which a user may have to become free: when it was
     intended, and how long none was free.
     """
 
@@ -79,7 +79,7 @@ class Delays(NamedTuple):
 
 
 class NamedCounts(Counter[str]):
-    """Counts by operation, of which there are no more than have rows of their own: the rest are counted together."""
+    """Counts by operation, for the operations that have rows of their own. The rest are counted together."""
 
     def __setitem__(self, name: str, number: int) -> None:
         if name in self or len(self) < MOST_OPERATIONS:
@@ -103,7 +103,7 @@ class OperationLog:
     def __init__(self, name: str, task: str = "") -> None:
         self.name = name
         self.task = task
-        """The key of the task whose operation is not known yet; then the name is the task's."""
+        """The key of the task whose operation is not known yet; then the name is that of the task."""
         self._written = array("q", bytes(8 * _ROOM_AT_FIRST))
         self._times = self._written
         """The same; compiled, it is the memory itself."""
@@ -121,7 +121,7 @@ class OperationLog:
         self._used = used + 2
 
     def answered(self, intended_ns: int, sent_ns: int, received_ns: int, waited_ns: int = 0) -> None:
-        """Note a success of an open load, for which no user was free for so long."""
+        """Note a success of an open load, and the time in which no user was free for it."""
         if waited_ns:
             self._waits.append(len(self._intended))
             self._waits.append(waited_ns)
@@ -140,7 +140,10 @@ class OperationLog:
         self._failures.append(Failure(sent_ns, ended_ns, folded(kind), intended_ns, waited_ns))
 
     def drop(self, intended_ns: int, reason: str) -> None:
-        """Note an emission that was not sent: when the schedule, or in a closed load the task, wanted it, and why."""
+        """Note an emission that was not sent, and why.
+
+        `intended_ns` is when the schedule wanted it; in a closed load, when the task did.
+        """
         times = self._dropped.get(reason)
         if times is None:
             times = self._dropped[reason] = array("q")
@@ -166,7 +169,7 @@ class OperationLog:
     def _clear(self) -> None:
         self._used = 0
         self.error_replies = 0
-        """Of the successes: those whose reply is an object with an `error` in it. Counted by the caller."""
+        """The number of successes whose reply is an object with an `error` in it. The caller counts them."""
         self._intended: array[int] = array("q")
         self._failures: list[Failure] = []
         self._dropped: dict[str, array[int]] = {}

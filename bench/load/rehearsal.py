@@ -1,8 +1,8 @@
 """The end of a run, gone through once at its start, with a few made-up round trips.
 
 Much of what counts and shows results is imported or built at its first use: modules of numpy and rich, validators. At
-the end of a run it may be too late for that, because the connections may have taken every file that this process may
-open. So each process goes through all of it beforehand.
+the end of a run it may be too late for that: the connections may have taken every file that this process may open. So
+each process goes through all of it beforehand.
 """
 
 from __future__ import annotations

@@ -79,7 +79,7 @@ from bench.load.options import (
 )
 from bench.load.output import OutputFailed, show
 from bench.load.pacing import WHOLE
-from bench.load.page import Page
+from bench.load.page import Page, check_page_address
 from bench.load.process import LoadProcess
 from bench.load.recording import CONNECT
 from bench.load.rehearsal import rehearse_report, rehearse_result
@@ -107,15 +107,21 @@ _WORKERS_READY_TIMEOUT_S = 5.0
 _KINDS_IN_A_LINE = 3
 _INIT_TIMEOUT_S = 60.0
 _MASTER_SILENCE_S, _IDLE_MASTER_SILENCE_S = 15, 60
-"""How long a worker goes on without a sign of its master: while it has users, and else (as Locust)."""
-_MOST_HELLOS = 10
+"""The time that a worker goes on without a sign of its master, in seconds: while it has users, and else (as Locust)."""
 _MOST_ARRIVALS_COUNTED = 3_000_000
-"""How many arrivals of lost workers are drawn again at most, which takes a few seconds."""
+"""The number of arrivals of lost workers that are drawn again at most, which takes a few seconds."""
 _LAST_WORKER_S = 2.0
-"""How long after a test that has lost all of its workers the master ends: Locust's own end of it comes first."""
+"""The time from a test that has lost all its workers to the master's end, in seconds. Locust's own end of the test
+comes first."""
+_EXIT_S = 1.0
+"""The time that a shutdown may take between its end and that of the process, in seconds."""
+_LEAVING_S = 5.0
+"""The time in which interrupts are ignored once a run has ended, in seconds. Locust's master takes half a second to
+leave."""
 _LOST = "its worker was lost"
 _RESERVED_FILES = 8
-"""For the end of a run: to store a result takes three at a time, and what was loaded late may take some more."""
+"""The number of files that are reserved for the end of a run. To store a result takes three at a time, and modules that
+were loaded late may take some more."""
 _AFTER_LAST_STAGE_NS = 10_000_000
 """How long after the last stage the test is ended: workers' clocks are not quite the master's."""
 
@@ -126,7 +132,7 @@ _worker_runs: WeakKeyDictionary[Environment, WorkerRun] = WeakKeyDictionary()
 
 @events.test_start.add_listener
 def _await_installation(environment: Environment, **_: Any) -> None:
-    """Hold up a test that the master starts before this worker's initialisation has come to `_install`.
+    """Hold up a test that the master starts before this worker's initialisation has reached `_install`.
 
     The master has a worker that joins a running test spawn users at once. Nobody would have begun the test then.
     """
@@ -134,7 +140,7 @@ def _await_installation(environment: Environment, **_: Any) -> None:
         return
     _installed.wait(_INIT_TIMEOUT_S)
     run = _worker_runs.get(environment)
-    if run is not None:  # Locust fires an event for those alone who listened when it began to
+    if run is not None:  # Locust fires an event only for those that listened when it began to
         run.on_test_start()
 
 
@@ -158,11 +164,11 @@ def _take_part(environment: Environment, runner: Runner) -> None:
     try:
         raise_file_limit()
         if isinstance(runner, WorkerRunner):
-            _worker_runs[environment] = WorkerRun(environment, runner)
             rehearse_report()
+            _worker_runs[environment] = WorkerRun(environment, runner)
         else:
-            OwnerRun(environment, runner)
             rehearse_result()
+            OwnerRun(environment, runner)
     except MisuseError as error:
         _say_and_exit(runner, str(error), 2)
     except ServerError as error:
@@ -191,22 +197,24 @@ class _Run:
         self.process = LoadProcess.of(environment)
         self.active = False
         self._has_begun = False
-        """Whether any test has."""
+        """True if a test has begun in this process."""
         self._ending: gevent.Greenlet | None = None
         self.troubles = Troubles()
-        """Of the present test: what could not be done, so that its figures are not whole."""
+        """The troubles of the present test: what could not be done, so that its figures are not whole."""
         self._reserve = Reserve(_RESERVED_FILES)
         self._own_limits: dict[type[SocketIOUser], int] = {}
         """By user class: its own max_in_flight."""
         self._own_waits: dict[type[SocketIOUser], float | None] = {}
-        """By user class: its own longest_wait."""
+        """The own longest_wait of each user class."""
         _refuse_blocking_tasks(environment)
         self.process.all_there = self._on_all_there
         self._quitting = False
-        self._closing, self._is_closed = RLock(), False
+        self._shutting_down: Any = None
+        """The greenlet in which Locust shuts down."""
+        self._leaves_until_s = 0.0
         if is_starting():
             give_interrupts_back()
-        if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # a terminal that is closed; nohup ignores it
+        if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # a closed terminal sends it, and nohup ignores it
             self._hangups = gevent.signal_handler(signal.SIGHUP, os.kill, os.getpid(), signal.SIGTERM)
         self._interrupts = gevent.signal_handler(signal.SIGINT, self._on_interrupt)
         added = environment.events
@@ -284,14 +292,20 @@ class _Run:
     def _force(self) -> None:
         raise NotImplementedError
 
-    def _on_quit(self, **event: Any) -> None:
-        """Close everything once. A signal has Locust quit in two greenlets at once; the later one awaits the other."""
-        with self._closing:
-            if not self._is_closed:
-                self._is_closed = True
-                self._close(**event)
+    def _quit_once(self) -> None:
+        """Return where Locust's shutdown is the first. Another one waits until that has ended the process.
 
-    def _close(self, **event: Any) -> None:
+        The runner that a signal's shutdown quits is what the main greenlet waits for, to begin a shutdown of its own.
+        """
+        current = gevent.getcurrent()
+        if self._shutting_down is None:
+            self._shutting_down = current
+        while self._shutting_down is not current:
+            gevent.sleep(_EXIT_S)  # where it leaves, its SystemExit strikes here
+            if self._shutting_down.dead:  # it has failed
+                self._shutting_down = current
+
+    def _on_quit(self, **event: Any) -> None:
         # All that is left is to exit: a late Ctrl-C, or one that is on its way already, would only print a traceback.
         self._quitting = True
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -300,11 +314,11 @@ class _Run:
             atexit.register(_exit_at_once, event.get("exit_code", 1))
 
     def _on_interrupt(self) -> None:
-        if self._quitting:
+        if self._quitting or time.monotonic() < self._leaves_until_s:
             return
         if self._has_begun or not getattr(self.options, "headless", False):
             gevent.get_hub().handle_system_error(KeyboardInterrupt, KeyboardInterrupt())
-        else:  # Locust expects none before a test has begun
+        else:  # Locust expects no KeyboardInterrupt before a test has begun
             gevent.get_hub().handle_system_error(SystemExit, SystemExit(INTERRUPTED))
 
 
@@ -313,7 +327,7 @@ class WorkerRun(_Run):
 
     def __init__(self, environment: Environment, runner: WorkerRunner) -> None:
         super().__init__(environment)
-        with contextlib.suppress(MisuseError):  # the master says so
+        with contextlib.suppress(MisuseError):  # the master reports it
             hide_hosts(environment, _all_socket_io_users(environment))
         self._runner = runner
         locust_guard.guard_worker(runner)
@@ -322,18 +336,13 @@ class WorkerRun(_Run):
         runner.register_message(GO, self._on_go)
         self._reporting: gevent.Greenlet | None = None
         self.process.changed = self._tell_whether_there_are_users
-        self._is_greeted = False
-        """Whether the master has said which version it is."""
-        self._hellos = 0
         self._say_hello()
         gevent.spawn(self._watch_master)
 
     def _say_hello(self) -> None:
-        self._hellos += 1
         self._runner.send_message(HELLO, own_version().model_dump())
 
     def _on_hello(self, msg: Message, **_: Any) -> None:
-        self._is_greeted = True
         try:
             masters = read(Version, msg.data)
         except MessageError as error:
@@ -343,15 +352,13 @@ class WorkerRun(_Run):
             self._leave(f"this worker is version {own_version()}, and its master is version {masters}")
 
     def _watch_master(self) -> None:
-        """Leave where the master has gone: its workers would go on loading a service that nobody looks at.
+        """Leave if the master has gone: its workers would go on loading a service that nobody looks at.
 
-        Silence is counted in turns of our own, so that a process that was stopped does not blame its master.
+        Silence is counted in turns of this loop, so that a process that was stopped does not blame its master.
         """
         silent_s, heard = 0, None
         while not self._quitting:
             gevent.sleep(1.0)
-            if not self._is_greeted and self._hellos < _MOST_HELLOS:
-                self._say_hello()  # the master may not have listened yet
             silent_s = silent_s + 1 if self._runner.last_heartbeat_timestamp == heard else 0
             heard = self._runner.last_heartbeat_timestamp
             if locust_guard.has_lost_its_parent():
@@ -436,6 +443,7 @@ class WorkerRun(_Run):
         self.end()
         # Locust interrupts the workers that it forked when their master has gone; this one is going already.
         self._quitting = True
+        self._quit_once()
 
     def _end_test(self) -> None:
         # Where it is this worker alone that quits, the others take over its share while it awaits its replies.
@@ -444,7 +452,7 @@ class WorkerRun(_Run):
             with self.troubles.during("stopping the users"):
                 self.process.drain(self.environment.stop_timeout)
             self._reserve.release()
-            # Locust's own figures first: once our final report is there, the master has all of both.
+            # Locust's own figures first: once this process's final report is there, the master has all of both.
             with self.troubles.during("Locust's own figures"):
                 data: dict[str, Any] = {}
                 self.environment.events.report_to_master.fire(client_id=self._runner.client_id, data=data)
@@ -456,10 +464,10 @@ class WorkerRun(_Run):
     def _force(self) -> None:
         self.process.force()
 
-    def _close(self, **event: Any) -> None:
+    def _on_quit(self, **event: Any) -> None:
         if self._reporting is not None:
             self._reporting.kill()
-        super()._close(**event)
+        super()._on_quit(**event)
 
 
 class OwnerRun(_Run):
@@ -475,7 +483,7 @@ class OwnerRun(_Run):
         self._workers = self._workers_of(runner)
         self._service: Service | None = None
         self._service_urls: set[str] = set()
-        """All that it has had: the web page's form may still have an earlier one."""
+        """All URLs that the service has had: the web page's form may still have an earlier URL."""
         self._starting = RLock()
         self._folder = Path.cwd()
         """The working directory, which may be gone at the end."""
@@ -486,18 +494,24 @@ class OwnerRun(_Run):
         self._seed = str(getattr(self.options, "seed", ""))
         self._go_ns: int | None = None
         self._is_invalid = False
-        """Whether the test is being ended because its figures are wrong."""
+        """True if the test is being ended because its figures are wrong."""
         self.process.invalid = self._on_invalid
         self._last_stage: gevent.Greenlet | None = None
         environment.events.worker_report.add_listener(self._on_worker_report)
+        self._is_beginning = False
+        """Whether a test is about to begin, so that there is nothing yet that could be ended."""
+        self._is_interrupted = False
+        """Whether there was a Ctrl-C meanwhile."""
         self._was_spawning = False
-        """Whether users were still being spawned when the test was stopped."""
+        """True if users were still being spawned when the test was stopped."""
         self._lacks: list[str] = []
-        """Why the result is partial."""
+        """The reasons why the result is partial."""
         self._asked = Namespace()
         """The options as they were when the test started: the web page's form may bring others meanwhile."""
         _leave_out_unnamed(environment)
         self._check(self.options)
+        if environment.web_ui is not None:
+            check_page_address(environment.web_ui.host, environment.web_ui.port)
         if environment.web_ui is not None and environment.web_ui.app is not None:
             environment.web_ui.app.before_request(Page(environment, self._check, self._restart_service).guard)
         hide_hosts(environment, _all_socket_io_users(environment))
@@ -512,7 +526,7 @@ class OwnerRun(_Run):
             return None
         locust_guard.guard_master(runner)
         if getattr(self.options, "processes", None):
-            # Those that die before they have connected would be waited for without end.
+            # Workers that die before they have connected would be waited for without end.
             self.options.expect_workers_max_wait = (
                 self.options.expect_workers_max_wait or locust_guard.FORKED_WORKERS_WAIT_S
             )
@@ -520,15 +534,17 @@ class OwnerRun(_Run):
         return Workers(runner, self._share_out, self._on_refusal, self._on_invalid)
 
     def _on_interrupt(self) -> None:
-        if self._workers is not None and not self._has_begun and getattr(self.options, "headless", False):
-            # Locust would print a traceback, and leave the workers that are there behind.
+        if self._is_beginning:
+            self._is_interrupted = True
+        elif self._workers is not None and not self._has_begun and getattr(self.options, "headless", False):
+            # Locust would print a traceback, and leave the connected workers behind.
             logger.error("interrupted before the test began: there were %d workers", self._workers.number)
             gevent.spawn(self._leave, 130)
         else:
             super()._on_interrupt()
 
     def _on_refusal(self) -> None:
-        if getattr(self.options, "headless", False):  # else whoever is at the web page decides
+        if getattr(self.options, "headless", False):  # else the user of the web page decides
             gevent.spawn(self._leave, 2)
 
     def _leave(self, code: int) -> None:
@@ -564,9 +580,9 @@ class OwnerRun(_Run):
         self.environment.host = service.url
 
     def _restart_service(self, host: str | None) -> None:
-        """Replace a service that died in an earlier test, or since, where it is the host. Raises ServerError.
+        """Replace a service that died in an earlier test, or since, if it is the host. Raises ServerError.
 
-        Whoever asks for that while it is being started waits for it.
+        A second caller that asks for that while the service is being started waits for the start.
         """
         service = self._service
         if service is None or host not in self._service_urls:
@@ -580,7 +596,7 @@ class OwnerRun(_Run):
             self._take_url(service)
 
     def _watch(self) -> bool:
-        """Read what the service uses while the test runs, and tell if it dies; return true if it did."""
+        """Read what the service uses while the test runs, and log its death; return true if it died."""
         service = self._own_service
         if service is None:
             return False
@@ -627,17 +643,23 @@ class OwnerRun(_Run):
         is_open(options, users)
 
     def _on_test_start(self, **_: Any) -> None:
-        self._has_begun = True
+        self._has_begun = self._is_beginning = True
         try:
             self._check(self.options)
             self._restart_service(self.environment.host)
-        except (MisuseError, ServerError) as error:  # of users that were picked on the web page; it died just now
+            self._asked = Namespace(**vars(self.options))
+            self._commit, self._packages = self._commit_of_service(), packages()
+        except (MisuseError, ServerError) as error:  # of users picked on the web page; or it died just now
             logger.error("%s", error)
             self.environment.process_exit_code = 1
             gevent.spawn_later(_WORKERS_READY_TIMEOUT_S, self._end_early)
             return
-        self._asked = Namespace(**vars(self.options))
-        self._commit, self._packages = self._commit_of_service(), packages()
+        finally:
+            self._is_beginning = False
+        if self._is_interrupted:
+            self._has_begun = self._is_interrupted = False
+            self._on_interrupt()
+            return
         self._started_at, self._started_ns, self._stopped_ns = dt.datetime.now(dt.UTC), perf_counter_ns(), None
         self.options.started_unix_ns = time.time_ns()
         self.options.seed = self._seed or secrets.token_hex(4)
@@ -655,7 +677,7 @@ class OwnerRun(_Run):
         gevent.spawn(self._note_asked_users, self._asked_users)
 
     def _note_asked_users(self, asked: AskedUsers) -> None:
-        """A load shape, and the web page, may ask for other numbers of users as the run goes on."""
+        """Note the numbers of users as the run goes on: a load shape, and the web page, may ask for other numbers."""
         while self.active and self._ending is None and asked is self._asked_users:
             with self.troubles.during("noting the users"):
                 self._note_asked_users_now()
@@ -667,7 +689,7 @@ class OwnerRun(_Run):
         self._asked_users.note(t_s, runner.target_user_count, runner.target_user_classes_count)
 
     def _commit_of_service(self) -> CommitInfo:
-        """The commit of the service where it is ours, else of the working directory, as they are now."""
+        """Return the commit of the service if the run started it, else of the working directory, as they are now."""
         app = getattr(self._asked, "app", DEFAULT_APP)
         try:
             return commit_info(service_directory(app) if self._own_service is not None else self._folder)
@@ -712,13 +734,13 @@ class OwnerRun(_Run):
             self._end_early()
         except Exception as error:
             self.troubles.add("ending the test after its last stage", error)
-            self._on_interrupt()  # or it would go on for ever
+            self._on_interrupt()  # or the test would go on for ever
 
     def _on_invalid(self) -> None:
-        """Some process knows that the figures are wrong: nothing is gained by going on."""
+        """End the test if some process knows that the figures are wrong: to go on gains nothing."""
         if self.active and self._ending is None and not self._is_invalid:
             self._is_invalid = True
-            gevent.spawn(self._end_early)  # whoever tells us is needed for the end
+            gevent.spawn(self._end_early)  # the caller is needed for the end
 
     def _end_early(self) -> None:
         if getattr(self.options, "headless", False):
@@ -731,9 +753,15 @@ class OwnerRun(_Run):
     def _on_quitting(self, **_: Any) -> None:
         # Who presses Ctrl-C while replies are awaited does not want to wait for them.
         self.end(force=True)
+        has_run = self._has_begun and not self._is_beginning
+        if not has_run and getattr(self.options, "headless", False) and self.environment.process_exit_code is None:
+            self._failed("Locust was ended before the test began")
+        # The result is stored. A late Ctrl-C would only print a traceback; but another listener may never end.
+        self._leaves_until_s = time.monotonic() + _LEAVING_S
+        self._quit_once()
 
-    def _close(self, **event: Any) -> None:
-        super()._close(**event)
+    def _on_quit(self, **event: Any) -> None:
+        super()._on_quit(**event)
         if self._service is not None:
             self._service.stop()
 
@@ -757,7 +785,7 @@ class OwnerRun(_Run):
             if self._workers is not None:
                 self._workers.end()
                 if not self._workers.number and getattr(self.options, "headless", False):
-                    # Locust's master stops the test where its last worker goes missing, and then waits for nobody.
+                    # Locust's master stops the test if its last worker goes missing, and then waits for nobody.
                     gevent.spawn_later(_LAST_WORKER_S, self._runner.quit)
             self.active = False
 
@@ -772,7 +800,7 @@ class OwnerRun(_Run):
             self._merger.receive("local", self.process.report(final=True))
 
     def _what_is_lacking(self) -> list[str]:
-        """Why the result is partial: workers that are lost, and their arrivals; users that never were."""
+        """Return why the result is partial: workers that are lost, and their arrivals; users that never were."""
         lacks = []
         if self._workers is not None:
             missing = self._workers.missing()
@@ -789,7 +817,7 @@ class OwnerRun(_Run):
         return [*lacks, *self._merger.cut_off, *self._users_lacking()]
 
     def _drop_arrivals_of(self, worker: str) -> str | None:
-        """Count as dropped those arrivals of a lost worker that are in no account; else why they cannot be counted."""
+        """Count as dropped a lost worker's arrivals that are in no account; return why, if that is impossible."""
         profile = profile_of(self._asked)
         if self._workers is None or profile is None or self._go_ns is None:
             return None
@@ -816,7 +844,7 @@ class OwnerRun(_Run):
         return f"{len(lost_ns)} arrivals of its share were lost with it, and count as dropped"
 
     def _users_lacking(self) -> list[str]:
-        """In which way there were fewer users than were asked for."""
+        """Return in which way there were fewer users than were asked for."""
         classes = {user_class.__name__ for user_class in _socket_io_users(self.environment)}
         began = self._merger.began
         if not self._was_spawning:
@@ -835,7 +863,7 @@ class OwnerRun(_Run):
             self.process.force()
 
     def _finish(self) -> None:
-        """Show the result, then write it. Whatever fails on the way, what was counted is shown and written."""
+        """Show the result, then write it. Whatever fails on the way, the counts are shown and written."""
         self._reserve.release()
         with self.troubles.during("looking after the service"):
             self._stop_watching()
@@ -858,9 +886,10 @@ class OwnerRun(_Run):
         if exceptions is not None:
             logger.error("%s", exceptions)
             if self.environment.process_exit_code is None:
-                # As Locust exits where a task raised, of which it does not know all: those of event handlers, say.
+                # Locust exits like this if a task raised. It does not know of all exceptions: of those of event
+                # handlers, say.
                 self.environment.process_exit_code = getattr(self.options, "exit_code_on_error", 1)
-        # Where the figures are wrong, that there are none is no other fault.
+        # If the figures are wrong, their absence is no other fault.
         nothing = None if result.invalid_reason else _nothing_measured(result)
         reasons = (result.invalid_reason, nothing, result.partial_reason, _cut_off(result), _out_of_files(result))
         for reason in reasons:
@@ -884,7 +913,7 @@ class OwnerRun(_Run):
             self._failed(f"cannot show the result: {one_line(error)}")
 
     def _keep(self, save: Callable[[], Path]) -> None:
-        """Store it, and say where."""
+        """Store the result, and print where it is."""
         path = None
         try:
             path = save()
@@ -906,7 +935,7 @@ class OwnerRun(_Run):
         return path.relative_to(self._folder) if path.is_relative_to(self._folder) else path
 
     def _result(self) -> LoadResult:
-        """The result, of which nothing but its counts is indispensable."""
+        """Return the result, of which only the counts are indispensable."""
         environment, options, merger = self.environment, self._asked, self._merger
         attempt = self.troubles.attempt
         stopped_ns = self._stopped_ns or perf_counter_ns()
@@ -1032,7 +1061,7 @@ def _socket_io_users(environment: Environment) -> list[type[SocketIOUser]]:
 
 
 def _all_socket_io_users(environment: Environment) -> list[type[SocketIOUser]]:
-    """Those that can still be picked on the page, too."""
+    """Return the classes of Socket.IO users, with those that can still be picked on the page."""
     pickable = cast("dict[str, type[User]]", environment.available_user_classes or {})
     classes = {*environment.user_classes, *pickable.values()}
     return [user_class for user_class in classes if issubclass(user_class, SocketIOUser)]
@@ -1079,13 +1108,13 @@ def _nothing_measured(result: LoadResult) -> str | None:
 
 
 def _first_kinds(kinds: Sequence[str]) -> str:
-    """A few of the kinds of errors, in a line."""
+    """Return a few of the kinds of errors, in a line."""
     more = len(kinds) - _KINDS_IN_A_LINE
     return cut("; ".join(kinds[:_KINDS_IN_A_LINE])) + (f"; and {more} more kinds of errors" if more > 0 else "")
 
 
 def _exceptions(result: LoadResult) -> str | None:
-    """What users' own code raised."""
+    """Return what users' own code raised, in a line; None if it raised nothing."""
     if not result.exceptions:
         return None
     number = sum(exception.count for exception in result.exceptions)
@@ -1093,7 +1122,7 @@ def _exceptions(result: LoadResult) -> str | None:
 
 
 def _exit_at_once(code: int) -> None:
-    """End the process as the interpreter would, without its waiting for threads."""
+    """End the process as the interpreter would, but without waiting for threads."""
     atexit.unregister(_exit_at_once)
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
@@ -1107,7 +1136,7 @@ def _no_window(end_ns: int) -> Window:
 
 
 def _out_of_files(result: LoadResult) -> str | None:
-    """What kept users from connecting where it was the limit of open files, as each attempt's error has it."""
+    """Return what kept users from connecting if the limit of open files did, in the words of the attempts' errors."""
     found = {
         kind: times
         for operation in result.operations

@@ -1,6 +1,6 @@
-"""A run's end in which parts may fail: what was counted is kept, whatever else cannot be made of it.
+"""The end of a run in which parts may fail: the counts are kept, whatever else cannot be made of them.
 
-Nothing here is needed where all goes well.
+Nothing here is needed if all goes well.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _LONGEST_REASON = 300
 
 
 class Troubles:
-    """The steps that failed, each with its reason in one line; the first time with its traceback in the log."""
+    """The steps that failed, each with its reason in one line. The log has the traceback of the first time."""
 
     def __init__(self) -> None:
         self.reasons: list[str] = []
@@ -48,7 +48,7 @@ class Troubles:
             self.add(step, error)
 
     def attempt(self, step: str, make: Callable[[], T], otherwise: Callable[[], T]) -> T:
-        """Return what `make` makes; where it fails, note that and return what `otherwise` makes."""
+        """Return what `make` makes; if it fails, note that and return what `otherwise` makes."""
         try:
             return make()
         except Exception as error:
@@ -57,14 +57,14 @@ class Troubles:
 
 
 def one_line(error: BaseException) -> str:
-    """The error's type and text, on one line."""
+    """Return the error's type and text, on one line."""
     text = " ".join(str(error).split())
     line = f"{type(error).__name__}: {text}" if text else type(error).__name__
     return line if len(line) <= _LONGEST_REASON else line[:_LONGEST_REASON] + "…"
 
 
 def count_lines(merger: Merger) -> Iterator[str]:
-    """What was counted of each operation, in plain words, over all processes."""
+    """Yield what was counted of each operation, in plain words, over all processes."""
     totals: dict[str, dict[str, int]] = {}
     for received in merger.processes.values():
         for operation in received.report.operations:

@@ -54,7 +54,8 @@ class Service:
 
     def read(self) -> None:
         """Read what it has used. A service that died has used nothing more."""
-        # Its memory is in files, which may be as many as we may open; the peak so far is then the last one read.
+        # Its memory is in files, and the process may have no more files to open. The peak so far is then the last that
+        # was read.
         with contextlib.suppress(ServerError):
             self._used.append((perf_counter_ns(), self._process.cpu_ns()))
             self._rss_peak_bytes = max(self._rss_peak_bytes, self._process.usage().rss_peak_bytes)

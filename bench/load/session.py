@@ -8,6 +8,7 @@ is therefore always accounted for, unless the stop is forced.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -29,7 +30,15 @@ from bench.load.open_tasks import LOST, OpenTasks, is_scheduled, is_wanted, want
 from bench.load.pacing import Stream
 from bench.load.recording import CONNECT, TIMEOUT, UNSCHEDULED, NamedCounts, OperationLog
 from bench.load.tasks import Performer, call
-from bench.roundtrip import AmbiguousReplies, Exchange, ReplyTimeout, RoundTrip, RoundTripFailed, carries_error
+from bench.roundtrip import (
+    AmbiguousReplies,
+    Exchange,
+    NoRoundTrip,
+    ReplyTimeout,
+    RoundTrip,
+    RoundTripFailed,
+    carries_error,
+)
 from bench.wire.client import FastClient
 from bench.wire.interface import ClientError, ConnectFailed, Disconnected, MessageTooLarge, acknowledged
 
@@ -42,8 +51,8 @@ _BACKOFF_MAX_S = 5.0
 _BACKOFF_JITTER = 0.5
 
 _NOT_SENT_PAUSE_S = 0.1
-"""How long a task waits that could not send. One that goes on at once, whatever its round trips raise, would keep the
-loop from everything else."""
+"""The pause of a task that could not send, in seconds. A task that goes on at once, whatever its round trips raise,
+would keep the loop from everything else."""
 
 _QUEUEING_SAMPLE = 63
 """One reply in 64, as the clock's last bits have it, tells how long it waited for its task."""
@@ -51,14 +60,14 @@ _QUEUEING_SAMPLE = 63
 
 @dataclass(frozen=True)
 class SessionEnded:
-    """The session is over. An exception that ended it has been noted."""
+    """The news that the session is over. An exception that ended it has been noted."""
 
     session: Session
 
 
 @dataclass(frozen=True)
 class Invalid:
-    """The figures of this run are wrong, or would be: the run is to end. The text says why, in one line."""
+    """The news that the run's figures are wrong, or would be, and it has to end. The text says why, in one line."""
 
     text: str
 
@@ -73,16 +82,18 @@ class Shared:
     abandoned: Counter[str] = field(default_factory=NamedCounts)
     """Emissions and attempts to connect whose wait was cut off: the unfinished ones."""
     unexpected: Counter[str] = field(default_factory=NamedCounts)
-    """Replies that came while none was awaited, where they are matched in order."""
+    """The replies that came while none was awaited, where they are matched in order."""
     too_large: dict[tuple[str, str], str] = field(default_factory=dict)
-    """By operation, and by the first digit of a size and how many follow: what the first message that large was refused
-    for. Sizes may be another each time."""
+    """The reason for which the first message of a size was refused, by operation and by the size's order of magnitude.
+
+    The order of magnitude is the first digit and how many follow. Sizes may differ each time.
+    """
     is_invalid: bool = False
-    """Whether the gevent side knows that the figures are wrong."""
+    """True if the gevent side knows that the figures are wrong."""
     operations: dict[str, str] = field(default_factory=dict)
-    """By a task's key: the operation that it begins with, which is what an arrival that is dropped would have been."""
+    """The operation that each task begins with, by the task's key. A dropped arrival would have been that operation."""
     task_keys: dict[type, dict[Callable[[Any], Any], str]] = field(default_factory=dict)
-    """By user class: its tasks' keys."""
+    """The keys of the tasks, by user class."""
 
 
 class Session(Performer):
@@ -119,7 +130,7 @@ class Session(Performer):
         """In a wait or a backoff: nothing is lost by waking up."""
         self._arrived = False
         self.is_connecting = False
-        """Whether an attempt to connect is under way."""
+        """True if an attempt to connect is under way."""
         self._noted: BaseException | None = None
         """The exception that ends the user."""
         self._failed_attempts = 0
@@ -206,7 +217,11 @@ class Session(Performer):
 
     async def scheduled_round_trip(self, definition: RoundTrip) -> Any:
         """The same in an open load: the first one that an arrival's task performs is what the schedule wanted."""
-        if definition.matched_in_order and is_scheduled():
+        try:
+            is_in_order = definition.matched_in_order
+        except AttributeError:
+            raise NoRoundTrip(definition) from None
+        if is_in_order and is_scheduled():
             wanted(definition.name, "it is matched in order, which an open load does not do")
             self._invalid(
                 f"{definition.name} is matched in order, one in flight, and an open load does not wait: "
@@ -218,15 +233,15 @@ class Session(Performer):
         return await self.round_trip(definition, intended_ns, waited_ns)
 
     async def _not_sent(self, definition: RoundTrip, error: Exception, intended_ns: int) -> None:
-        """Count what was wanted and could not be sent, and wait a little where it was not the schedule that wanted it.
+        """Count what was wanted and could not be sent; wait a little if it was not the schedule that wanted it.
 
-        Raises StopUser where no load could perform the definition.
+        Raises StopUser if no load could perform the definition.
         """
-        if not isinstance(definition, RoundTrip):
-            return  # a mistake of the task, which has no row
         if isinstance(error, AmbiguousReplies):
             self._invalid(str(error))
             raise StopUser from error
+        if isinstance(error, NoRoundTrip):
+            raise error  # it has no name under which it could be counted
         if isinstance(error, MessageTooLarge):
             log = self.engine.log(definition.name)
             reason = f"too large: {error.size_bytes:,} bytes, the server takes {error.limit_bytes:,}"
@@ -344,12 +359,10 @@ class Session(Performer):
             self._open_tasks.retire()
         cancelled = self._task.cancelling()
         try:
-            try:
+            with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.sleep(0)  # a cancellation that was still on its way strikes here, and nothing below
-            except asyncio.CancelledError:
-                if self._closing:  # the stop is forced
-                    cancelled -= 1
-                    raise
+            if self._closing:  # by force, perhaps in the same turn of the loop as the stop
+                raise StopUser
             # There is something in flight where the task awaited several at once, and where arrivals were taken.
             await self.exchange.quiet()
             if self._open_tasks is not None:
@@ -458,16 +471,16 @@ class Session(Performer):
             await asyncio.sleep(0)
 
     def is_cancelled(self) -> bool:
-        """Whether the session is being stopped, so that a CancelledError is ours."""
+        """Return whether the session is being stopped, so that this package caused a CancelledError."""
         task = asyncio.current_task()
         if self.stopping or self._is_ending or task is None:
             return True
-        while task.cancelling():  # by the user's own code
+        while task.cancelling():  # the user's own code cancelled it
             task.uncancel()
         return False
 
     def task_raised(self, holder: User | TaskSet, error: BaseException) -> None:
-        """Note the exception; the user goes on where `catch_exceptions` says so."""
+        """Note the exception; the user goes on if `catch_exceptions` says so."""
         if self.user.environment.catch_exceptions:
             self.engine.raised(error, holder)
             return

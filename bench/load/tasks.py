@@ -1,9 +1,9 @@
-"""Locust's task sets with coroutines for tasks: what `TaskSet.run` does, awaiting where it blocks.
+"""Locust's task sets with coroutines for tasks: they do what `TaskSet.run` does, and await where it blocks.
 
 Locust's own methods pick the next task, so weights, sequences, Markov chains and tags are Locust's. The control flow
 (StopUser, InterruptTaskSet, RescheduleTask) and `user._state` are what `TaskSet.run` makes of them in Locust 2.47.
 
-Whatever else a task raises is an exception of the task, SystemExit and its like included: it is counted, and the user
+Whatever else a task raises is an exception of the task, also SystemExit and similar ones. It is counted, and the user
 goes on. Locust waits for `wait_time` after an exception, which is not at all where there is none. A task that raises at
 once would then take the loop for itself, so here the user pauses for `PAUSE_AFTER_EXCEPTION_S` in that case.
 """
@@ -32,7 +32,7 @@ from bench.roundtrip import RoundTripFailed
 from bench.wire.interface import ClientError
 
 PAUSE_AFTER_EXCEPTION_S = 1.0
-"""How long a user without a `wait_time` pauses after an exception in a task."""
+"""The pause of a user without a `wait_time` after an exception in a task, in seconds."""
 
 
 class Performer:
@@ -57,7 +57,7 @@ class Performer:
         raise NotImplementedError
 
     def is_cancelled(self) -> bool:
-        """Whether the session is being stopped: a CancelledError is then ours, else the task's own."""
+        """Return whether the session is being stopped: it caused a CancelledError then, else the task did."""
         raise NotImplementedError
 
     async def run_task_set(self, task_set: TaskSet) -> None:

@@ -103,7 +103,7 @@ def _delays(seconds: Sequence[JudgedSecond]) -> dict[str, Lateness | None]:
 
 
 def _waits(processes: Sequence[ProcessReport]) -> dict[str, Any]:
-    """How many of the arrivals waited for a free user, and how long; nothing where none could have to."""
+    """Return how many arrivals waited for a free user, and how long; nothing if none could have to."""
     noted = [seconds[number] for report, seconds in processes for number in _noted_numbers(report) if number in seconds]
     arrivals = sum(second.arrivals for second in noted)
     if not arrivals:

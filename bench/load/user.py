@@ -43,15 +43,15 @@ class SocketIOUser(User):
     """How long an attempt to connect may take, in seconds."""
 
     pipelined: bool = False
-    """Whether tasks of this user may overlap on its connection in an open load. Otherwise it takes an arrival only when
-    it has no task under way, and arrivals wait for a user that has none."""
+    """True if tasks of this user may overlap on its connection in an open load. Otherwise the user takes an arrival
+    only when it has no task under way, and arrivals wait for a user that has none."""
 
     max_in_flight: int = 1000
-    """How many tasks of a pipelined user may be on their way at once in an open load; others are dropped."""
+    """The number of tasks of a pipelined user that may be on their way at once in an open load; others are dropped."""
 
     longest_wait: float | None = None
-    """How long an arrival of an open load may wait for a user to be free, in seconds, unless the user is pipelined;
-    beyond it the arrival is dropped. None: as long as `reply_timeout`."""
+    """The longest time that an arrival of an open load may wait for a user to be free, in seconds, unless the user is
+    pipelined. Beyond it the arrival is dropped. None: as long as `reply_timeout`."""
 
     auth: Any = None
     """What is sent with the request to connect, for the server's `connect` handler."""
@@ -69,7 +69,7 @@ class SocketIOUser(User):
     """Where under the host the server takes Socket.IO connections."""
 
     whole_urls: ClassVar[dict[str, str]] = {}
-    """By what is shown of a class's host: the whole of it, with user, password and query."""
+    """The whole URL of a class's host, with user, password and query, by what is shown of it."""
 
     _session: Session | None = None
 
@@ -97,7 +97,7 @@ class SocketIOUser(User):
 
     @classmethod
     def wait_limit_s(cls) -> float:
-        """Return how long an arrival of an open load may wait for a user of this class."""
+        """Return how long an arrival of an open load may wait for a user of this class, in seconds."""
         return cls.reply_timeout if cls.longest_wait is None else cls.longest_wait
 
     async def wait(self) -> None:

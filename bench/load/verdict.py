@@ -1,23 +1,23 @@
 """The verdict on a generator's process: did it keep up, or did it measure itself? Pure: seconds in, a verdict out.
 
-Each whole second of the steady window is judged by itself, so that a hiccup of the machine does not condemn a run and a
-generator that falls behind towards the end is found. A process is saturated where two seconds in a row are, or a tenth
-of all.
+Each whole second of the steady window is judged by itself. So a hiccup of the machine does not condemn a run, and a
+generator that falls behind towards the end is found. A process is saturated if two seconds in a row are, or a tenth of
+all.
 
 A process that stands still notes nothing meanwhile, and the delay that it notes afterwards is one sample among many. So
-the time for which it stood still is counted apart, in the seconds in which it passed, and a second of which nothing at
+the time for which it stood still is counted separately, in the seconds in which it passed. A second of which nothing at
 all is noted stood still as a whole.
 
-The limits were calibrated by driving it into saturation and back, on two virtual cores that others used
-as well (load average 3). Median and 90th percentile of the send lateness in a second, in ms:
+The limits were calibrated by driving a generator into saturation and back, on two virtual cores that others used as
+well (load average 3). Median and 90th percentile of the send lateness in a second, in ms:
 
     500 to 3,000 arrivals/s                               0.2 to 0.3    0.3 to 2.9    ok
     3,000/s beside three busy loops on its core           6 to 15       24 to 42      saturated
     100,000/s, three times what it can send               1,200 and more              saturated (and 98 % of a core)
 
-1,000 closed users without a wait: beside a bare echo server its loop was 2 to 47 ms late at the median and replies
-waited as long as 90 % of what they are reported to have taken, saturated; beside a service that answers by the burst, a
-fifth as fast, they waited 2 ms of 187, which is not.
+1,000 closed users without a wait, with a bare echo server: the generator's loop was 2 to 47 ms late at the median.
+Replies waited as long as 90 % of what they are reported to have taken, which is saturated. With a service that answers
+by the burst, a fifth as fast, they waited 2 ms of 187, which is not.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ QUEUEING_SHARE = 0.2
 with time to spare too: that counts where it is besides so much of what is reported."""
 
 STANDSTILL_NS = 100_000_000
-"""A delay of the loop from this length on is a standstill. A second that stood still for this long, a tenth of it, is
-saturated, as one whose delays pass the limits for a tenth of the time."""
+"""The length from which on a delay of the loop is a standstill, in nanoseconds. A second that stood still for this
+long, a tenth of it, is saturated. So is a second whose delays pass the limits for a tenth of the time."""
 
 _NS_PER_S = 1_000_000_000
 _TAIL = 5
@@ -61,7 +61,7 @@ class JudgedSecond:
     service: Histogram
     """The service times of the replies received in it."""
     standstill_ns: int = 0
-    """For how much of it the loop stood still, in standstills of STANDSTILL_NS and more."""
+    """The part of the second in which the loop stood still, in standstills of STANDSTILL_NS and more."""
 
     @classmethod
     def unnoted(cls, second: int) -> JudgedSecond:
@@ -78,7 +78,10 @@ class Saturation:
 
 
 def saturation(seconds: Sequence[JudgedSecond]) -> Saturation | None:
-    """Whether a process was saturated in these seconds, which are all those of the window in their order."""
+    """Return why a process was saturated in these seconds; None if it was not.
+
+    The seconds are all those of the window, in order.
+    """
     standstill_ns = sum(second.standstill_ns for second in seconds)
     saturated = [
         (second.second, reason) for second in seconds if (reason := _reason(second, standstill_ns)) is not None
@@ -94,7 +97,10 @@ def saturation(seconds: Sequence[JudgedSecond]) -> Saturation | None:
 
 
 def _reason(second: JudgedSecond, standstill_ns: int) -> str | None:
-    """Return why a second is saturated. `standstill_ns` is the standstill of the whole window, for the words."""
+    """Return why a second is saturated; None if it is not.
+
+    `standstill_ns` is the standstill of the whole window, for the text.
+    """
     if second.cpu_share is not None and second.cpu_share >= CPU_SHARE:
         return f"a process of it used {second.cpu_share:.0%} of a core"
     if second.standstill_ns >= STANDSTILL_NS:

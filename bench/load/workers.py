@@ -1,11 +1,11 @@
-"""What a master makes of the messages of its workers (`bench.load.messages`), and of their silence.
+"""The master's view of its workers: their messages (`bench.load.messages`), and their silence.
 
-A schedule starts when all workers that have users are ready. From then on it is shared among those that have users:
-where that changes, or Locust misses a worker's heartbeat, they get other shares at once.
+A schedule starts when all workers that have users are ready. From then on it is shared among those that have users. If
+these change, or Locust misses a worker's heartbeat, the workers get other shares at once.
 
-Whoever was there when a test began, or has begun to spawn users since, is expected to report for the last time. A
-worker of another version, or one that sends too much or what cannot be read, is refused: it gets no share, nothing more
-that it sends is counted, and it is asked to quit.
+A worker that was there when a test began, or has begun to spawn users since, is expected to report for the last time. A
+worker of another version is refused, and a worker that sends too much or what cannot be read. The master gives it no
+share, counts nothing more that it sends, and asks it to quit.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from gevent.event import Event
 from locust.rpc import Message
 from locust.runners import STATE_RUNNING, STATE_SPAWNING, MasterRunner
 
-from bench.load.locust_guard import Complaints
+from bench.load.locust_guard import Complaints, early_hellos
 from bench.load.merge import Merger
 from bench.load.messages import (
     DRAIN,
@@ -48,15 +48,17 @@ GO_NOTICE_NS = 200_000_000
 
 _HANDSHAKE_MARGIN_S = 10.0
 """For what a drain does besides awaiting replies, and for the messages."""
+_HURRIED_S = 2.0
+"""The time that workers always have to report, however often Ctrl-C is pressed: a key may be held down."""
 _WATCH_INTERVAL_S = 1.0
-"""How often the workers' states are looked at: Locust has no event for a worker that it misses."""
+"""The time between two looks at the workers' states, in seconds: Locust has no event for a worker that it misses."""
 _HAVE_USERS = (STATE_RUNNING, STATE_SPAWNING)
 _SILENCE_S = 15.0
-"""How long a worker may take from its connecting to the first of our own messages."""
+"""The time that a worker may take from its connecting to the first message of this package, in seconds."""
 _SHARING_INTERVAL_S = 0.02
-"""The shortest time between two looks, however many messages ask for them."""
+"""The shortest time between two looks, in seconds, however many messages ask for them."""
 _MESSAGES, _MESSAGES_PER_S = 200, 25
-"""How many messages of ours a worker may send in a test: so many, and as many more each second."""
+"""The number of messages of this package that a worker may send in a test, and the number that each second adds."""
 
 
 def own_clock_ns(unix_ns: int) -> int:
@@ -67,8 +69,9 @@ def own_clock_ns(unix_ns: int) -> int:
 class Workers:
     """The workers of a master, in one test after the other.
 
-    `changed` is called where one has all of its users, or none any more, or is missing, and regularly in addition;
-    `refused` where a worker is refused while no test is on; `invalid` where one knows that the figures are wrong.
+    `changed` is called when a worker has all of its users, or none any more, or is missing, and also regularly.
+    `refused` is called when a worker is refused while no test is on; `invalid` when a worker knows that the figures are
+    wrong.
     """
 
     def __init__(
@@ -86,19 +89,19 @@ class Workers:
         self._merger: Merger | None = None
         self._began_at = time.monotonic()
         self._numbers: Counter[str] = Counter()
-        """How many messages each worker has sent in this test."""
+        """The number of messages that each worker has sent in this test."""
         self._expected: set[str] = set()
         """Whose final report is awaited."""
         self._early: set[str] = set()
-        """Those that were there when the test began."""
+        """The workers that were there when the test began."""
         self._refused: dict[str, str] = {}
-        """Why a worker was refused, in this test or before it."""
+        """The reason why a worker was refused, in this test or before it."""
         self._refused_in_test: list[str] = []
         self._missed: set[str] = set()
         self._came_back: set[str] = set()
-        """Those that were missing for a while."""
+        """The workers that were missing for a while."""
         self._left: set[str] = set()
-        """Those that quit by themselves, with their final report."""
+        """The workers that quit by themselves, with their final report."""
         self._silent_since: dict[str, float] = {}
         self._is_draining = False
         self._are_spawned = False
@@ -106,20 +109,23 @@ class Workers:
         self._shares: list[str] = []
         """The workers that have a share of the schedule, in its order."""
         self._handed_out: list[tuple[int, list[str]]] = []
-        """Since when, in nanoseconds of the schedule, which workers had the shares."""
+        """The workers that had the shares, and since when, in nanoseconds of the schedule."""
         self._hurried = 0
         self._woken = Event()
         self._watching: gevent.Greenlet | None = None
         self._complaints = Complaints()
+        early = early_hellos(master)
         master.register_message(HELLO, self._on_hello)
         master.register_message(REPORT, self._on_report)
         master.register_message(READY, self._on_ready)
+        for hello in early:
+            self._on_hello(hello)
 
     def begin(self, merger: Merger) -> int:
         """A test begins, whose reports are put into `merger`. Returns how many workers there are."""
         self._merger = merger
         self._began_at, self._numbers = time.monotonic(), Counter()
-        # A worker that is lost before it has said anything is lost all the same.
+        # A worker that is lost before it has sent anything is lost all the same.
         self._early = {
             node.id
             for node in self._master.clients.values()
@@ -164,7 +170,7 @@ class Workers:
             gevent.sleep(_SHARING_INTERVAL_S)
 
     def _bear_with(self, worker: str) -> None:
-        """Refuse a worker that has users and has not said a word of ours for too long."""
+        """Refuse a worker that has users and has sent no message of this package for too long."""
         since = self._silent_since.setdefault(worker, time.monotonic())
         if time.monotonic() - since > _SILENCE_S:
             self._refuse(worker, f"it does not say which version it is, and this master is version {own_version()}")
@@ -199,7 +205,7 @@ class Workers:
             self._master.send_message(GO, go.model_dump(), client_id=worker)
 
     def arrivals_of(self, worker: str, schedule: Callable[[Share], Iterator[int]], until_ns: int) -> Iterator[int]:
-        """The arrivals of the shares that the worker has had, up to `until_ns`, in nanoseconds of the schedule."""
+        """Yield the arrivals of the shares that the worker has had, up to `until_ns` of the schedule."""
         for number, (since_ns, sharing) in enumerate(self._handed_out):
             if worker not in sharing:
                 continue
@@ -257,7 +263,7 @@ class Workers:
             self._invalid()
 
     def _is_heard(self, worker: str, may_be_first: bool = True) -> bool:
-        """Whether the worker's messages count: it is known, of the same version, and does not send too much."""
+        """Return whether the worker's messages count: it is known, of the same version, and does not send too much."""
         if worker in self._refused:
             return False
         if worker not in self._master.clients:
@@ -287,7 +293,7 @@ class Workers:
         gevent.spawn(self._send_away, worker)
 
     def _send_away(self, worker: str) -> None:
-        """Ask it to quit, and have Locust give its users to the others, as if it had quit by itself."""
+        """Ask a worker to quit, and have Locust give its users to the others, as if it had quit by itself."""
         self._master.send_message("quit", client_id=worker)
         self._master.handle_message(worker, Message("quit", None, worker))
 
@@ -308,7 +314,7 @@ class Workers:
         while self._waited_for():
             if self._hurried > heard:
                 heard = self._hurried
-                limit_s = min(limit_s, time.monotonic() - started + _HANDSHAKE_MARGIN_S / heard**2)
+                limit_s = min(limit_s, time.monotonic() - started + max(_HURRIED_S, _HANDSHAKE_MARGIN_S / heard**2))
             if time.monotonic() - started > limit_s:
                 break
             gevent.sleep(0.02)
@@ -323,20 +329,20 @@ class Workers:
         return sorted(worker for worker in self._expected if not self._has_reported(worker))
 
     def refusals(self) -> list[str]:
-        """Why workers were refused in this test."""
+        """Return the reasons why workers were refused in this test."""
         return list(self._refused_in_test)
 
     def came_back(self) -> list[str]:
-        """The workers that did not answer for a while, so that others had their shares, and went on with them then."""
+        """Return the workers that did not answer for a while, and then went on. Meanwhile others had their shares."""
         return sorted(self._came_back)
 
     def not_throughout(self) -> set[str]:
-        """The workers that were not there for all of the test: they joined, left, or were lost."""
+        """Return the workers that were not there for all of the test: they joined, left, or were lost."""
         return (self._expected - self._early) | self._left | set(self.missing())
 
     @property
     def number(self) -> int:
-        """How many workers there are."""
+        """The number of workers that are not missing."""
         return len([node for node in self._master.clients.values() if node.state != "missing"])
 
     def send_all_away(self) -> None:

@@ -25,9 +25,9 @@ _HEADING = (
 
 
 def peers_table(result: Peers, console: Console) -> None:
-    """Print a table for each number of connections, who is left out and why, and what limits the figures.
+    """Print a table for each number of connections, which servers are left out and why, and what limits the figures.
 
-    Rates and CPU time are medians over the rounds, and so is the ratio to ours within each.
+    Rates and CPU time are medians over the rounds, and so is the ratio to ours within each round.
     """
     for connections in dict.fromkeys(figures.connections for figures in result.figures):
         heading = f"{count(connections)} {_HEADING[0]}"

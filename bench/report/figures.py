@@ -14,7 +14,7 @@ __all__ = ["UNKNOWN", "count", "measured", "microseconds", "per_second", "printa
 UNKNOWN = "-"
 
 FAILED = "failed"
-"""A time that falls among what failed, of which nothing is known."""
+"""The word for a time that falls among the failures, of which nothing is known."""
 
 _SIGNS = {"exact": "", "above": "> ", "below": "< "}
 

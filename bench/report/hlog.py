@@ -131,9 +131,9 @@ def _comment(text: str) -> Iterator[str]:
 
 
 def intervals_of(result: LoadResult) -> Iterator[Interval]:
-    """The seconds of a load run, by operation: `<operation>/service`, and `/response` where the load was open.
+    """Yield the seconds of a load run, by operation: `<operation>/service`, and `/response` if the load was open.
 
-    Raises HistogramError, which says of which second and operation.
+    Raises HistogramError, which names the second and the operation.
     """
     for second in result.timeline:
         for operation in second.operations:

@@ -29,7 +29,7 @@ def print_lines(console: Console, lines: Iterable[str]) -> None:
 
 
 def print_stored(console: Console, path: Path | None) -> None:
-    """Print the last line below figures: where they are stored. That is tried after they were printed."""
+    """Print the last line below figures: where they are stored. The run tries to store them after they were printed."""
     print_line(console, "not stored" if path is None else f"stored in {printable(str(path))}")
 
 

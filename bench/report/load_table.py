@@ -20,7 +20,7 @@ _LOST = "lost"
 """A percentile that falls among what failed or was dropped, of which no time is known."""
 
 _TOO_FEW_USERS = 0.01
-"""From which share of the arrivals on their wait for a free user is worth a remark."""
+"""The share of the arrivals from which on their wait for a free user is worth a remark."""
 
 Column = tuple[str, Callable[[Operation], str]]
 
@@ -28,7 +28,7 @@ Column = tuple[str, Callable[[Operation], str]]
 def load_table(result: LoadResult, console: Console) -> None:
     """Print the operations with their counts and times, and what failed and how.
 
-    One table where the console is wide enough for it, else one for the counts and one for the times.
+    The output is one table if the console is wide enough for it, else a table of the counts and a table of the times.
     """
     counts = _count_columns(result)
     service = _time_columns(lambda operation: operation.service_us)

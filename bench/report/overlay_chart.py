@@ -47,7 +47,7 @@ class Distribution:
 
 
 def overlay_chart(comparison: Comparison, old: Sequence[Stored], new: Sequence[Stored], form: ChartFormat) -> bytes:
-    """The chart of all benchmarks in that format; raises ValueError where no result has a distribution stored.
+    """Return the chart of all benchmarks in that format. Raises ValueError if no result has a distribution stored.
 
     Raises bench.timing.histogram.HistogramError, with the file's name, for a distribution that cannot be read.
     """

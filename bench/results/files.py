@@ -23,12 +23,12 @@ class NotAFileError(OSError):
 def read_file(path: Path, most_bytes: int = MOST_BYTES) -> bytes:
     """Return the content of a regular file, or of what a symbolic link leads to. Raises OSError.
 
-    NotAFileError for anything else, and OSError of EFBIG for a file of more than `most_bytes`. Neither waits.
+    Raises NotAFileError for anything else, and OSError of EFBIG for a file of more than `most_bytes`. Neither waits.
     """
-    _require_file(path.stat(), most_bytes)  # before it is opened: that alone may do something to a device
+    _require_file(path.stat(), most_bytes)  # before the file is opened: to open a device may have an effect
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     with open(descriptor, "rb") as file:  # noqa: PTH123 - of a descriptor
-        _require_file(os.fstat(descriptor), most_bytes)  # it may be another by now
+        _require_file(os.fstat(descriptor), most_bytes)  # it may be another file by now
         content = file.read(most_bytes + 1)  # some files of /proc do not tell their size
     if len(content) > most_bytes:
         raise _too_large(most_bytes)
@@ -61,8 +61,8 @@ def write_synced(path: Path, chunks: Iterable[bytes]) -> None:
 def write_whole(path: Path, chunks: Iterable[bytes]) -> None:
     """Write to `path`, replacing what was there only when all is written. Raises OSError.
 
-    What is no file (`/dev/stdout`, a pipe) is written to directly; a symbolic link stays one. A named pipe that nobody
-    reads within some seconds is an OSError.
+    What is no file (`/dev/stdout`, a pipe) is written to directly; a symbolic link stays a link. A named pipe that
+    nobody reads within some seconds is an OSError.
     """
     if path.exists() and not path.is_file():
         with _opened_to_write(path) as file:
@@ -78,7 +78,7 @@ def write_whole(path: Path, chunks: Iterable[bytes]) -> None:
 
 
 def _opened_to_write(path: Path) -> BinaryIO:
-    """Open what is no file. Of a named pipe, opening waits for a reader, and here only for some seconds."""
+    """Open what is no file. To open a named pipe waits for a reader, but here only for some seconds."""
     if not path.is_fifo():
         return path.open("wb")
     give_up_s = time.monotonic() + _READER_WAIT_S

@@ -17,9 +17,10 @@ def git(
     told: str = "",
     environment: Mapping[str, str] | None = None,
 ) -> str:
-    """What git says about the directory, `told` on its stdin. Raises OSError, ValueError or SubprocessError.
+    """Return what git says about the directory. Raises OSError, ValueError or SubprocessError.
 
-    In a session of its own, a Ctrl-C in the terminal does not reach it. `environment` is added to ours.
+    git reads `told` on its stdin. With `new_session`, a Ctrl-C in the terminal does not reach git. `environment` is
+    added to this process's environment.
     """
     inherited = {name: value for name, value in os.environ.items() if name not in _LOCAL}
     finished = subprocess.run(

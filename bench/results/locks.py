@@ -1,8 +1,8 @@
-"""Locks between processes, on a file or a folder: the one place that takes them.
+"""Locks between processes, on a file or a folder: only this module takes them.
 
 Rules of this file: a lock is the kernel's (`flock`) and ends with its process, however that ends. It is on the
 descriptor of the very folder or file that it protects, so a folder of results needs no further file. Nobody waits
-without an end: a process that is stopped keeps its locks, and whoever waits for them says so and gives up.
+without an end. A process that is stopped keeps its locks, and a process that waits for them says so and gives up.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ _LOOK_EVERY_S = 0.05
 
 
 class LockedError(OSError):
-    """Another process has the lock. `strerror` names that process, if the system tells which it is."""
+    """A lock that another process has. `strerror` names that process, if the system tells which it is."""
 
 
 @contextlib.contextmanager
@@ -48,7 +48,7 @@ def _is_taken(descriptor: int) -> bool:
 
 
 def _holder(descriptor: int) -> str:
-    """Return which process has the lock, as text in brackets; empty where the system does not tell."""
+    """Return which process has the lock, as text in brackets; empty if the system does not tell."""
     status = os.fstat(descriptor)
     wanted = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
     with contextlib.suppress(OSError, ValueError):

@@ -41,7 +41,7 @@ Kind = Literal["latency", "load"]
 KINDS: tuple[Kind, ...] = ("latency", "load")
 
 LOAD_SCHEMA: Literal["load/2"] = "load/2"
-"""What is written. Of `load/1`, which had none of the fields that are said to be new, everything is still read."""
+"""The schema that is written. `load/1` lacks the fields that are documented as new; all else of it is still read."""
 
 LoadSchema = Literal["load/1", "load/2"]
 LOAD_SCHEMAS: tuple[LoadSchema, ...] = ("load/1", "load/2")
@@ -50,10 +50,11 @@ CONNECT = "connect"
 """The operation that every user performs before any round trip."""
 
 MOST_OPERATIONS = 200
-"""How many operations have a row of their own. A task that names each one differently would fill the memory."""
+"""The number of operations that have a row of their own. A task that names each one differently would fill the
+memory."""
 
 OTHER_OPERATIONS = "other operations"
-"""All that come after these, together."""
+"""The row of all operations that come after these, together."""
 
 NonNegative = Annotated[FiniteFloat, Field(ge=0)]
 
@@ -124,7 +125,7 @@ class MachineInfo(BaseModel):
 
 
 class UserStep(BaseModel):
-    """From second `t` of the run on, `users` Socket.IO users were asked for."""
+    """The number of users that was asked for from a moment on: `users` Socket.IO users from second `t` of the run."""
 
     model_config = WRITTEN
 
@@ -133,16 +134,17 @@ class UserStep(BaseModel):
 
 
 class Scenario(BaseModel):
-    """The load that was asked for. All about rates is null in a closed load, `duration_s` where none was set.
+    """The load that was asked for. All about rates is null in a closed load, `duration_s` if none was set.
 
     `users` is the greatest number of Socket.IO users that was asked for at once. `users_by_class` has every class of
-    the run, Locust's other users included. `user_steps` is empty where the number of users never changed.
+    the run, Locust's other users included. `user_steps` is empty if the number of users never changed.
 
-    `rate_per_s` is over all users: of the whole schedule on average, where `rate` has stages; of as many users as there
-    were at the end, where each has a rate of its own and `rate` is null. From `seed` the same arrivals can be drawn.
+    `rate_per_s` is over all users. If `rate` has stages, it is the average of the whole schedule. If each user has a
+    rate of its own, `rate` is null, and `rate_per_s` is that of as many users as there were at the end. From `seed` the
+    same arrivals can be drawn.
 
-    In an open load, `pipelined` names the classes whose tasks may overlap on one connection; a user of another class
-    takes an arrival only when it has no task under way, and an arrival waits at most `max_wait_s` for such a user.
+    In an open load, `pipelined` names the classes whose tasks may overlap on one connection. A user of another class
+    takes an arrival only when it has no task under way. An arrival waits at most `max_wait_s` for such a user.
     `pipelined` is null in results of the schema load/1, where all tasks overlapped, and in a closed load.
 
     New in load/2: users_by_class, user_steps, pipelined, max_wait_s.
@@ -169,12 +171,12 @@ class Scenario(BaseModel):
 
     @property
     def users_over_time(self) -> str:
-        """The number of Socket.IO users, or all the numbers in turn where it changed during the run."""
+        """The number of Socket.IO users, or all the numbers in turn if it changed during the run."""
         return ", ".join(str(step.users) for step in self.user_steps) or str(self.users)
 
     @property
     def other_users(self) -> str | None:
-        """The users of Locust's other classes, by class; None where there were none."""
+        """The users of Locust's other classes, by class; None if there were none."""
         others = {name: users for name, users in self.users_by_class.items() if name not in self.user_classes}
         return ", ".join(f"{users} {name}" for name, users in sorted(others.items()) if users) or None
 
@@ -212,15 +214,15 @@ class Lateness(BaseModel):
 
 
 class Trust(BaseModel):
-    """Whether what a generator reports can be believed, and what tells so, over the steady window.
+    """The verdict on whether a generator's report can be believed, and its evidence, over the steady window.
 
-    `cpu_share` is of one core. `send_lateness_us` is from intended to sent, null in a closed load, without the time in
-    which no user was free; `loop_lag_us` what anything that wakes the loop waits for its turn; `queueing_us` how long
-    replies, once read, waited for their task. `waited_for_user_share` is the share of the arrivals for which no user
-    was free at first, and `waited_for_user_us` how long these waited; null where all users are pipelined, and in a
-    closed load. Such a wait is the scenario's, which has too few users, and does not make a generator saturated.
-    `verdict` is null where none was reached; `reason` says why it is "saturated", `saturated_since_s` from which second
-    of the run on.
+    `cpu_share` is of one core. `send_lateness_us` is from intended to sent, without the time in which no user was free;
+    it is null in a closed load. `loop_lag_us` is the time that anything that wakes the loop waits for its turn.
+    `queueing_us` is how long replies, once read, waited for their task. `waited_for_user_share` is the share of the
+    arrivals for which no user was free at first, and `waited_for_user_us` how long these waited. Both are null if all
+    users are pipelined, and in a closed load. Such a wait is the scenario's, which has too few users, and does not make
+    a generator saturated. `verdict` is null if none was reached. `reason` says why it is "saturated",
+    `saturated_since_s` from which second of the run on.
 
     New in load/2: waited_for_user_share, waited_for_user_us.
     """
@@ -280,10 +282,10 @@ class Window(BaseModel):
 class Distribution(BaseModel):
     """A distribution of times in microseconds, over the steady window.
 
-    A figure is null where it falls into the censored share (timeouts, errors, drops, unfinished). Where there were
-    timeouts, it is known to lie above their limit, `censored_above_us`; else nothing is known of it but that it falls
-    among what failed. In load/1 the limit may also be the longest time seen. What was never observed at all has no
-    Distribution but null in its place.
+    A figure is null if it falls into the censored share (timeouts, errors, drops, unfinished). If there were timeouts,
+    it is known to lie above their limit, `censored_above_us`. Otherwise it is only known to fall among the failures. In
+    load/1 the limit may also be the longest time seen. What was never observed at all has no Distribution but null in
+    its place.
     """
 
     model_config = WRITTEN
@@ -339,10 +341,11 @@ class Operation(BaseModel):
 
     `dropped` are emissions that were wanted and not sent, in a closed load as well; `dropped_because` counts them by
     reason. `error_replies` counts successes whose reply is an object with an `error` key. `unexpected` counts replies
-    that came while no emission waited for one: where replies are matched by their order, the matching is broken then.
+    that came while no emission waited for them. If replies are matched by their order, the matching is broken then.
 
-    `times_of` is "run" where the times are of the whole run: of the operation that connects, and of what was only
-    performed outside of the window. Null where there are no times, and in load/1, where only connecting has the run's.
+    `times_of` is "run" if the times are of the whole run. They are for the operation that connects, and for what was
+    only performed outside of the window. It is null if there are no times, and in load/1, where only connecting has the
+    run's.
 
     New in load/2: dropped_because, error_replies, unexpected, times_of.
     """
@@ -463,7 +466,7 @@ class TaskException(BaseModel):
 
 
 class LoadResult(BaseModel):
-    """One load run. Its JSON form is `to_json`; `bench.results.store` reads it back.
+    """The result of a load run. Its JSON form is `to_json`; `bench.results.store` reads it back.
 
     `partial` means that figures are missing, such as a worker's; `partial_reason` says which. `forced` means that the
     run was ended without awaiting the outstanding replies. `invalid_reason` says why the figures are wrong, such as

@@ -63,11 +63,11 @@ _QUIETER = "measure on a quieter machine"
 
 
 class Spoiler(BaseModel):
-    """One thing that may have spoilt a measurement, in words.
+    """A thing that may have spoilt a measurement, in words.
 
-    `value` is how much of it, where there is a measure: of "steal" and "load" the share of the cores' time (0 to 1; of
-    "load" the load average per core where only that is known), of "throttled" the microseconds, of "swap" the pages, of
-    "stopped" the number of stops.
+    `value` is how much of it there was, if that has a measure. For "steal" and "load" it is the share of the cores'
+    time, 0 to 1. If only the load average is known, "load" has it per core. For "throttled" it is the microseconds, for
+    "swap" the pages, for "stopped" the number of stops.
     """
 
     model_config = STORED
@@ -120,7 +120,7 @@ class Counters(BaseModel):
     """Of this process's control group and those above it."""
     throttled_periods: NonNegativeInt | None = None
     stops: NonNegativeInt | None = None
-    """How often this process was stopped and went on; None in older results."""
+    """The number of times that this process was stopped and went on; None in older results."""
 
 
 class Conditions(BaseModel):

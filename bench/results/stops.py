@@ -1,7 +1,7 @@
-"""Counts how often this process was stopped and went on, as Ctrl-Z and `fg` or SIGSTOP and SIGCONT have it.
+"""The number of times that this process was stopped and went on, as Ctrl-Z and `fg` or SIGSTOP and SIGCONT have it.
 
 While it is stopped it receives nothing, so a round trip that was under way seems to take as long as the stop. The
-kernel keeps no count of it, but sends SIGCONT when it goes on.
+kernel keeps no count of the stops, but sends SIGCONT when the process goes on.
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ def stops() -> int:
 
 @contextmanager
 def counted_stops() -> Iterator[None]:
-    """Count stops within the block. Only the main thread can; in another, and where there is no SIGCONT, none are."""
+    """Count stops within the block.
+
+    Only the main thread can; in another, or on a system without SIGCONT, none are counted.
+    """
     if not hasattr(signal, "SIGCONT") or threading.current_thread() is not threading.main_thread():
         yield
         return

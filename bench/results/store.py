@@ -1,14 +1,14 @@
-"""Where results lie, and how they get there whole: `<root>/<kind>/<machine id>/NNNN_<name>.json`.
+"""The places of results, and the way they get there whole: `<root>/<kind>/<machine id>/NNNN_<name>.json`.
 
 The layout is pytest-benchmark's, for all kinds, so that its own commands read the latency folder. Rules of this file:
 
-- A result is either there, whole, or not there: it is written to a temporary file beside its place, synced, and then
+- A result is either there, whole, or not there. It is written to a temporary file in the same folder, synced, and then
   linked into place, which never replaces a file.
 - Numbers are given under a lock on the folder, so processes that save at once get a number each. The lock is the
-  kernel's and goes with its process; what a killed process left is removed by the next one that saves.
+  kernel's and goes with its process; the next process that saves removes what a killed process left.
 - A result that cannot be stored in its place is written to the temporary folder, and the error says where it is.
 - Only regular files are read, and none that is larger than any result.
-- Whatever is wrong with a file is said in one line that begins with its name: `ResultError`.
+- `ResultError` reports whatever is wrong with a file, in one line that begins with its name.
 """
 
 import contextlib
@@ -51,7 +51,7 @@ class ResultError(Exception):
 
 
 class NotStoredError(ResultError):
-    """A result that was measured and could not be stored: no misuse, but a failed run."""
+    """A failure to store a result that was measured: no misuse, but a failed run."""
 
 
 @functools.cache
@@ -74,9 +74,9 @@ def result_name(commit: CommitInfo, when: dt.datetime) -> str:
 def write_numbered(folder: Path, name: str, data: bytes) -> Path:
     """Write `data` to `<folder>/NNNN_<name>.json` under the folder's next number, atomically, and return the path.
 
-    Missing folders are made. Raises NotStoredError, in one line, where that or the writing is not possible, or another
-    process keeps the folder locked; nothing half written is left then. What was measured is not lost by that: it is in
-    the temporary folder, if it can be written there, and the error says where.
+    Missing folders are made. Raises NotStoredError, in one line, if that or the writing is not possible, or if another
+    process keeps the folder locked. Nothing half written is left then. The result is not lost by that. It is in the
+    temporary folder, if it can be written there, and the error says where.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -99,7 +99,7 @@ def write_numbered(folder: Path, name: str, data: bytes) -> Path:
 
 
 def rescued(name: str, data: bytes) -> Path | None:
-    """Write a result that has no other place to the temporary folder; None where that is not possible either."""
+    """Write a result that has no other place to the temporary folder; return None if that is not possible either."""
     path = None
     try:
         descriptor, made = tempfile.mkstemp(prefix="bench-", suffix=f"_{name}.json")
@@ -144,15 +144,15 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _numbered(folder: Path) -> list[tuple[int, Path]]:
-    """The folder's results by number, lowest first; none where there is no such folder. Raises ResultError."""
+    """Return the folder's results by number, lowest first; none if there is no such folder. Raises ResultError."""
     matches = ((_NUMBERED.fullmatch(path.name), path) for path in listed(folder))
     return sorted((int(match["number"]), path) for match, path in matches if match)
 
 
 def listed(folder: Path) -> list[Path]:
-    """Return what is in a folder, by name; nothing where there is no such folder. Raises ResultError.
+    """Return what is in a folder, by name; nothing if there is no such folder. Raises ResultError.
 
-    `Path.glob` finds nothing in a folder that may not be read, and says nothing of it.
+    `Path.glob` finds nothing in a folder that may not be read, and does not report it.
     """
     try:
         return sorted(folder.iterdir())
@@ -252,8 +252,8 @@ class Store:
     def save(self, result: LoadResult | AbResult) -> Path:
         """Store a load result, or a comparison of two revisions, under this machine's next number and return its path.
 
-        Raises NotStoredError where that is not possible. (Latency results are stored by pytest-benchmark's storage,
-        through `write_numbered`.)
+        Raises NotStoredError if that is not possible. (pytest-benchmark's storage stores latency results, through
+        `write_numbered`.)
         """
         name = result_name(result.commit_info, result.datetime)
         return write_numbered(self.folder(result.kind), name, result.to_json())
@@ -399,7 +399,7 @@ class Store:
 def _exists(path: Path) -> bool:
     try:
         return path.exists()
-    except PermissionError:  # what reads it says so
+    except PermissionError:  # the code that reads it reports that
         return True
     except (OSError, ValueError):  # a name that is too long for a file, or has a zero byte
         return False

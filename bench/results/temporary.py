@@ -1,8 +1,8 @@
 """Temporary folders that no run leaves behind, however it ends.
 
-A folder is removed when its run ends: also by an interrupt, which is held back meanwhile. What a killed run left, the
-next run removes: each folder has a file that its run keeps locked, and a lock ends with its process. So runs at the
-same time do not disturb each other.
+A folder is removed when its run ends, also by an interrupt, which is held back meanwhile. The next run removes what a
+killed run left. Each folder has a file that its run keeps locked, and a lock ends with its process. So runs at the same
+time do not disturb each other.
 """
 
 import contextlib
@@ -34,7 +34,7 @@ def temporary_folder(prefix: str, *, leftovers: bool = True) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def abandoned(folder: Path) -> Iterator[None]:
-    """Hold the lock of a folder whose run was killed. Raises OSError where it is no such folder."""
+    """Take the lock of a folder whose run was killed. Raises OSError if it is no such folder."""
     if folder.is_symlink() or folder.stat().st_uid != os.getuid():
         raise PermissionError(f"{folder} is not ours")
     with locked(folder / LOCK):
@@ -53,7 +53,7 @@ def _locked_folder(prefix: str, stack: contextlib.ExitStack) -> Path:
                 raise
         if (folder / LOCK).exists():
             return folder
-        # Else another run took it for abandoned, before it was locked.
+        # Otherwise another run took it for abandoned, before it was locked.
 
 
 def _remove(folder: Path) -> None:

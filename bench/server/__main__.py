@@ -38,7 +38,7 @@ ORPHAN_TIMEOUT_S = 3.0  # to shut down in order, once nobody waits for it any mo
 def main() -> int:
     """Serves until it is stopped; 0 if it was, 1 if it did not start or died."""
     options = _options()
-    raise_file_limit()  # each client is a file; whoever starts it may have kept to the lower limit
+    raise_file_limit()  # each client is a file, and the starting process may have the lower limit
     channel = socket.socket(fileno=options.channel)
     channel.set_inheritable(False)
     channel.setblocking(True)  # an owner that gevent patched has made it non-blocking, for both of its ends

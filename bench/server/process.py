@@ -169,7 +169,7 @@ class ServerProcess:
 
     @property
     def wrote_last(self) -> str:
-        """The end of its log in one line, such as the end of a traceback; empty where it wrote nothing."""
+        """The end of the server's log in one line, such as the end of a traceback; empty if it wrote nothing."""
         return shortened(" | ".join(self.log.strip().splitlines()[-LAST_LINES:]))
 
     def start(self) -> Self:

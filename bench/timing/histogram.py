@@ -40,11 +40,11 @@ _V2_COOKIE = 0x1C849313
 _V2_COMPRESSED_HEAD = struct.Struct(">ii")
 _V2_COMPRESSED_COOKIE = 0x1C849314
 
-#: How many counts the layout has.
+#: The number of counts that the layout has.
 _COUNTS = HdrHistogram(LOWEST_NS, HIGHEST_NS, SIGNIFICANT_DIGITS).counts_len
 
-#: How many bytes an inflated histogram of this layout can have at most. Each count takes up to 9 bytes there
-#: (ZigZagEncoding.java). What inflates to more is damaged or hostile, and is not inflated any further.
+#: The number of bytes that an inflated histogram of this layout can have at most. Each count takes up to 9 bytes there
+#: (ZigZagEncoding.java). A text that inflates to more is damaged or hostile, and is not inflated any further.
 MOST_INFLATED_BYTES = _V2_HEAD.size + 9 * _COUNTS
 
 #: The greatest sum of all counts that is believed: a nanosecond each would take 290 years.
@@ -193,7 +193,8 @@ class Histogram:
     ) -> Histogram:
         """Read a histogram in V2 form. Raises HistogramError, whatever is wrong with the text.
 
-        The form holds the counts alone: what is not given beside it is taken from them, to the layout's precision.
+        The form has the counts alone. The extremes and the sum, if not given, are taken from them, to the layout's
+        precision.
         """
         counts = _counts(_inflated(encoded))
         histogram = cls()
@@ -243,7 +244,7 @@ def _inflated(encoded: str) -> bytes:
     inflater = zlib.decompressobj()
     try:
         inflated = inflater.decompress(body, MOST_INFLATED_BYTES)
-        if not inflater.eof:  # all bytes may be there, and only the checksum not yet read
+        if not inflater.eof:  # all bytes may be there, and only the checksum unread
             inflated += inflater.decompress(inflater.unconsumed_tail, 1)
     except zlib.error as error:
         raise HistogramError(f"{_NOT_V2}{error}") from None
@@ -271,7 +272,7 @@ def _counts(inflated: bytes) -> Values:
     counts = np.zeros(_COUNTS, dtype=np.int64)
     try:
         decode_counts(inflated, _V2_HEAD.size, counts.ctypes.data, _COUNTS, counts.itemsize)
-    except Exception as error:  # whatever its C code makes of damaged ones
+    except Exception as error:  # its C code may raise anything for damaged counts
         raise HistogramError(f"{_NOT_V2}{error}") from None
     if (counts < 0).any() or float(counts.sum(dtype=np.float64)) > _MOST_VALUES:
         raise HistogramError(f"{_NOT_V2}a count is negative, or more than can be counted")

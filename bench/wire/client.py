@@ -67,7 +67,7 @@ _READ_BUFFER_BYTES = 1024
 
 _CLOSING_TIMEOUT_S = 1.0
 
-# picows would send the same headers to wherever a server sends it: where one of them is secret, it goes nowhere else.
+# picows would send the same headers to wherever a server sends it. With a secret in them, no redirect is followed.
 _MAX_REDIRECTS = 5
 _SECRET_HEADERS = frozenset({"authorization", "cookie"})
 
@@ -443,7 +443,7 @@ class FastClient(ws.WSListener):
                     handler(values[1])
                 else:
                     handler(*values[1:])
-            except BaseException as error:  # of the user's making; picows would end the connection for it
+            except BaseException as error:  # the user's code raised it, and picows would end the connection for it
                 _report(f"the handler of {values[0]}", error)
         else:
             self._receive_frame(transport, frame)
@@ -655,7 +655,7 @@ class FastClient(ws.WSListener):
         if handler is not None:
             try:
                 result = handler(*values)
-            except BaseException as error:  # of the user's making; picows would end the connection for it
+            except BaseException as error:  # the user's code raised it, and picows would end the connection for it
                 _report(f"the handler of {event.name}", error)
         if event.ack_id is not None:
             self._acknowledge(event, event.ack_id, result)
@@ -788,7 +788,7 @@ class FastClient(ws.WSListener):
     def _run(handler: Handler, values: tuple[Any, ...], what: str) -> None:
         try:
             handler(*values)
-        except BaseException as error:  # of the user's making; picows would end the connection for it
+        except BaseException as error:  # the user's code raised it, and picows would end the connection for it
             _report(f"the handler of {what}", error)
 
 

@@ -17,10 +17,11 @@ _SCHEMES: dict[Transport, dict[str, str]] = {
 }
 
 
-#: What stands for a query that is not shown.
+#: The text that stands for a query that is not shown.
 _HIDDEN_QUERY = "..."
 
-#: Of a query's values, shorter ones occur in any text: to take them out of a message would spoil it.
+#: The length of the shortest value of a query that is taken out of messages. A shorter value occurs in any text, and to
+#: take it out would spoil the message.
 _SHORTEST_SECRET = 4
 
 _EXAMPLE = "http://127.0.0.1:8000"
@@ -30,19 +31,19 @@ _EXAMPLE = "http://127.0.0.1:8000"
 class Address:
     """A server's URL, taken apart: what may be shown of it, and what is secret.
 
-    User and password, and whatever the query says, go to the server alone: no message, result or page has them.
+    User, password and query go to the server alone: no message, result or page has them.
     """
 
     shown: str
-    """Without user and password, and with `?...` for a query: for people, and for results."""
+    """The URL without user and password, and with `?...` for a query: for people, and for results."""
     whole: str = field(repr=False)
-    """As it was given."""
+    """The URL as it was given."""
     url: str = field(repr=False)
-    """Without user and password, with its query."""
+    """The URL without user and password, with its query."""
     authorization: str | None = field(repr=False)
     """The Authorization header that user and password amount to."""
     secrets: tuple[str, ...] = field(repr=False)
-    """What others may repeat, and nobody else is to see; the longest first."""
+    """The texts that others may repeat, and nobody else is to see; the longest first."""
 
     @classmethod
     def of(cls, url: str) -> Address:
@@ -52,7 +53,7 @@ class Address:
             is_valid = parts.scheme in _SCHEMES["websocket"] and bool(parts.hostname) and parts.port != 0
         except ValueError:
             is_valid = False
-        # An @ after a # is that of a password with a # in it.
+        # An @ after a # belongs to a password with a # in it.
         if not is_valid or not url.isprintable() or "@" in parts.fragment:
             raise ConnectFailed(f"{_without_secrets(url)!r} is no URL of a server: expected something like {_EXAMPLE}")
         server = parts.netloc.rpartition("@")[2]
@@ -72,20 +73,23 @@ class Address:
         )
 
     def hide(self, text: str) -> str:
-        """The text without the secrets, which servers and libraries may repeat."""
+        """Return the text without the secrets, which servers and libraries may repeat."""
         for secret in self.secrets:
             text = text.replace(secret, _HIDDEN_QUERY)
         return text
 
     def headers(self, given: Mapping[str, str]) -> dict[str, str]:
-        """These headers, and Authorization where they have none."""
+        """Return these headers, with Authorization added if they have none."""
         if self.authorization is None or any(name.lower() == "authorization" for name in given):
             return dict(given)
         return {**given, "Authorization": self.authorization}
 
 
 def _basic(parts: SplitResult, shown: str) -> tuple[str | None, list[str]]:
-    """User and password as a header, and in each form in which somebody may repeat them. Raises ConnectFailed."""
+    """Return user and password as a header, and in each form in which somebody may repeat them.
+
+    Raises ConnectFailed.
+    """
     userinfo, at, _ = parts.netloc.rpartition("@")
     if not at:
         return None, []
@@ -97,7 +101,7 @@ def _basic(parts: SplitResult, shown: str) -> tuple[str | None, list[str]]:
 
 
 def _without_secrets(url: str) -> str:
-    """What may be shown of a text that should have been a URL."""
+    """Return what may be shown of a text that should have been a URL."""
     rest = url.rpartition("@")[2].partition("?")
     scheme = url.partition("//")[0] + "//...@" if "@" in url and "//" in url else ""
     return one_line(scheme + rest[0] + (f"?{_HIDDEN_QUERY}" if rest[1] else ""))
@@ -109,9 +113,9 @@ def websocket_url(url: str, socketio_path: str = "socket.io") -> str:
 
 
 def transport_url(url: str, transport: Transport, socketio_path: str = "socket.io") -> str:
-    """Where the server at `url` takes connections of a transport. Its query is kept, user and password are not.
+    """Return the URL at which the server at `url` takes connections of a transport.
 
-    Raises ConnectFailed.
+    It keeps the query, but not user and password. Raises ConnectFailed.
     """
     parts = urlsplit(Address.of(url).url)
     path = f"{parts.path.rstrip('/')}/{socketio_path.strip('/')}/"

@@ -37,7 +37,7 @@ class PollingListener(Protocol):
 
 
 class _Failed(Exception):
-    """Polling cannot go on; the text says why, the kind says it without the server's own words."""
+    """A failure that ends polling. The text says why, the kind says it without the server's own words."""
 
     def __init__(self, kind: str, text: str | None = None) -> None:
         super().__init__(kind if text is None else text)
@@ -69,6 +69,9 @@ class PollingTransport:
             auto_decompress=False,
             timeout=aiohttp.ClientTimeout(total=None),  # a silent server is found out by its missing heartbeat
         )
+        # aiohttp asks again by itself where a connection that it has used before is lost. The messages in the answer
+        # would then be missing without a word, and their replies be said to have timed out.
+        self._session._retry_connection = False
         self.unsent_bytes = 0
         """What waits for its turn to be posted."""
         self._outbox: deque[bytes] = deque()

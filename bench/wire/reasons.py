@@ -1,4 +1,4 @@
-"""Why a connection failed or ended, in one short line, and the kind that such reasons are counted by."""
+"""The reasons why a connection failed or ended, in one short line, and the kinds that they are counted by."""
 
 from __future__ import annotations
 
@@ -50,14 +50,14 @@ class Reason(str):
     kind: str
 
     def __new__(cls, kind: str, text: str | None = None) -> Reason:
-        """`text` says more than the kind where it is given."""
+        """Make a reason; `text`, if it is given, says more than the kind."""
         reason = super().__new__(cls, kind if text is None else text)
         reason.kind = kind
         return reason
 
 
 def kind_of(reason: str) -> str:
-    """The kind of a reason; a text without a kind of its own is one."""
+    """Return the kind of a reason; a text without a kind of its own is its own kind."""
     return getattr(reason, "kind", reason)
 
 
@@ -66,26 +66,26 @@ RESET = "the server reset the connection"
 IMPOSSIBLE_FRAME = "the server sent an impossible frame"
 BROKEN_PACKET = "the server sent a broken packet"
 
-# RFC 6455, 7.4: the codes that have a meaning. Others are an application's own, of which there may be thousands.
+# RFC 6455, 7.4: the codes that have a meaning. Others are an application's own, and there may be thousands of them.
 _KNOWN_CODES = range(1000, 1016)
 
 
 def broken(text: str) -> Reason:
-    """The server broke the protocol, as `text` says."""
+    """Return the reason for a server that broke the protocol, as `text` says."""
     return Reason(BROKEN_PACKET, text)
 
 
 def too_large(limit_bytes: int) -> Reason:
-    """The server sent more than a client takes."""
+    """Return the reason for a server that sent more than a client takes."""
     return Reason(f"the server sent a message of more than {limit_bytes} bytes")
 
 
-# As picows words it.
+# picows words it like this.
 _TOO_LARGE_FRAME = re.compile(r"exceeding max allowed size, (\d+) >")
 
 
 def impossible_frame(what: str, limit_bytes: int) -> Reason:
-    """A WebSocket frame that cannot be, or not with this limit; `what` are picows's words."""
+    """Return the reason for a WebSocket frame that cannot be, or not with this limit; `what` are picows's words."""
     if found := _TOO_LARGE_FRAME.search(what):
         text = f"the server sent a message of {found[1]} bytes, more than the limit of {limit_bytes} bytes"
         return Reason(str(too_large(limit_bytes)), text)
@@ -93,7 +93,7 @@ def impossible_frame(what: str, limit_bytes: int) -> Reason:
 
 
 def close_reason(code: int, said: str) -> Reason:
-    """A WebSocket's close frame with this code, and with this text where there is one."""
+    """Return the reason for a WebSocket's close frame with this code, and with this text if there is one."""
     is_usual = code <= 1001
     text = CLOSED if is_usual and not said else f"{CLOSED} (WebSocket code {code}{': ' + said if said else ''})"
     if is_usual:
@@ -117,7 +117,7 @@ def was_reset(transport: asyncio.BaseTransport) -> bool:
 
 
 def tls_hint(is_tls: bool) -> str:
-    """The other mistake that looks like it, where a server hangs up on a request without TLS."""
+    """Return a hint at the other mistake that looks like it, if a server hangs up on a request without TLS."""
     return "" if is_tls else "; a server that expects TLS does that: try https://"
 
 
@@ -132,12 +132,12 @@ def os_reason(error: OSError) -> str:
 
 
 def tls_reason(error: object) -> str:
-    """Why TLS failed, and what to do where the server does not speak it."""
+    """Return why TLS failed, and what to do if the server does not speak it."""
     return f"TLS failed: {with_tls_advice(one_line(error))}"
 
 
 def with_tls_advice(text: str) -> str:
-    """The text of an error, and what to do where it is that of a server that does not speak TLS."""
+    """Return the text of an error, and what to do if it is that of a server that does not speak TLS."""
     if any(sign in text.lower() for sign in _NO_TLS):
         return f"{text}; the server does not seem to speak TLS: try http://"
     return text

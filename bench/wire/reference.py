@@ -81,7 +81,8 @@ class ReferenceClient:
             self._client.on("disconnect", partial(self._closed, name), namespace=name)
             self._client.on("connect_error", partial(self._refused, name), namespace=name)
         context = (tls or SYSTEM).context() if is_secure(url) else None
-        # Of its own session, because python-engineio gives the headers to the first polling request alone.
+        # The client needs an HTTP session of its own, because python-engineio gives the headers to the first polling
+        # request alone.
         self._client.eio.http = aiohttp.ClientSession(
             headers=sent_headers, connector=aiohttp.TCPConnector(ssl=True if context is None else context)
         )

@@ -1,7 +1,7 @@
 """`python -m chaos`: run scenarios one after the other until the time is over; exit code 1 after a finding.
 
-First the kept runs, which found something once, for half of the time at most; then those of the seed. It starts no
-run that would not end in time; a run that hangs is ended by its own limit, so that it may take a minute longer.
+The kept runs, which found something once, come first, for half of the time at most; then those of the seed. The command
+starts no run that would not end in time. A run that hangs is ended by its own limit, so it may take a minute longer.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from chaos.scenario import Scenario, draw
 def main() -> int:
     """Return the exit code: 1 after a finding, 130 after Ctrl-C, else 0."""
     arguments = _parser().parse_args()
-    # Started in the background by a shell, a process ignores Ctrl-C, and so would the generators.
+    # A process that a shell starts in the background ignores Ctrl-C, and so would the generators.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     seed = secrets.randbelow(100_000) if arguments.seed is None else arguments.seed
@@ -74,7 +74,7 @@ def _scenarios(seed: int, only: int | None, kept_until_s: float) -> Iterator[Sce
 
 
 def _run(scenario: Scenario, folder: Path) -> list[str]:
-    """Perform and judge a scenario, and say what came of it; its folder stays where something was found."""
+    """Perform and judge a scenario, and print the outcome; its folder stays if something was found."""
     _say(f"seed {scenario.seed} run {scenario.number}: {scenario}")
     own = folder / f"{scenario.seed}-{scenario.number}"
     own.mkdir()
@@ -107,6 +107,7 @@ def _summary(observed: Observed) -> str:
         )
         said += f"; {result.generator.verdict}{', partial' if result.partial else ''}"
         said += ", forced" if result.forced else ""
+        said += "" if observed.results else ", not stored but put aside"
     allowed = "/".join(map(str, sorted(allowed_exit_codes(observed))))
     return (
         f"exit code {observed.exit_code} ({allowed}) after {observed.took_s:.1f} s; injected: {injected or 'nothing'}; "

@@ -11,8 +11,9 @@ _LAYOUT = struct.Struct("<3Q")
 class Counts:
     """The counters of one run's service, over all of its restarts. One process counts at a time, any number read.
 
-    `handled` FOOs reached the handler, `repeated` of them with a token that this process had seen before. `replied`
-    BARs were handed to the connection: it is counted before, so no reply can arrive uncounted.
+    `handled` counts the FOOs that reached the handler, `repeated` those of them with a token that this process had seen
+    before. `replied` counts the BARs that were handed to the connection. It counts beforehand, so no reply can arrive
+    uncounted.
     """
 
     def __init__(self, mapped: mmap.mmap) -> None:
@@ -31,7 +32,7 @@ class Counts:
             return cls(mmap.mmap(file.fileno(), _LAYOUT.size))
 
     def add(self, handled: int = 0, replied: int = 0, repeated: int = 0) -> None:
-        """Count more."""
+        """Add to the counters."""
         before = self.read()
         _LAYOUT.pack_into(self._mapped, 0, before[0] + handled, before[1] + replied, before[2] + repeated)
 

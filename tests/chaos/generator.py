@@ -24,7 +24,7 @@ _SERVICE = "bench/server/__main__.py"
 
 
 class Process:
-    """`locust` in a session of its own, its output in a file."""
+    """A `locust` process in a session of its own, its output in a file."""
 
     def __init__(self, popen: subprocess.Popen[bytes], log: Path) -> None:
         self.popen = popen
@@ -32,17 +32,17 @@ class Process:
 
     @property
     def pid(self) -> int:
-        """Its process id."""
+        """The process id."""
         return self.popen.pid
 
     @property
     def has_ended(self) -> bool:
-        """Whether it has ended, and is reaped then."""
+        """True if the process has ended; it is reaped then."""
         return self.popen.poll() is not None
 
     @property
     def output(self) -> str:
-        """What it has printed so far, at most the first megabytes of it."""
+        """The text that it has printed so far, at most the first megabytes of it."""
         with self.log.open("rb") as log:
             return log.read(_OUTPUT_READ_BYTES).decode(errors="replace")
 
@@ -81,11 +81,11 @@ class Generator:
 
     @property
     def output(self) -> str:
-        """What all of them have printed."""
+        """The text that all of them have printed."""
         return "".join(process.output for process in self.processes)
 
     def marked(self) -> list[psutil.Process]:
-        """All processes with its mark that live, whoever started them."""
+        """Return all living processes with the mark, whoever started them."""
         return [process for process in psutil.process_iter() if self._is_marked(process)]
 
     def kill_all(self) -> None:
@@ -105,12 +105,12 @@ class Generator:
         try:
             environment = Path(f"/proc/{process.pid}/environ").read_bytes()
             return self._mark in environment.split(b"\0") and process.status() != psutil.STATUS_ZOMBIE
-        except (OSError, psutil.Error):  # it has just ended, or is another user's
+        except (OSError, psutil.Error):  # it has just ended, or belongs to another user
             return False
 
 
 def children_of(process: Process, services: bool) -> list[int]:
-    """The ids of the services that it started, or of the workers that it forked; lowest first."""
+    """Return the ids of the services that it started, or of the workers that it forked; lowest first."""
     try:
         children = psutil.Process(process.pid).children()
     except psutil.NoSuchProcess:

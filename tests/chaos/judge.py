@@ -1,12 +1,14 @@
-"""What holds for every run, whatever is done to it: pure rules, from what was observed to what is wrong.
+"""The rules for every run, whatever is done to it. Pure: from what was observed to what is wrong.
 
-A rule demands only what is true on a busy machine, too: that a generator which stood still is judged saturated, never
-that another one is judged ok; that a run ends within its limit, never when.
+A rule demands only what is true on a busy machine, too. So a generator that stood still has to be judged saturated, but
+another one need not be judged ok. A run has to end within its limit, but at no certain time.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -19,34 +21,45 @@ TRACEBACK = "Traceback (most recent call last)"
 OUTPUT_LIMIT_BYTES = 1_000_000
 
 _TABLE = "µs of"
-"""In every table of a load, whatever was measured."""
+"""The text that is in every table of a load, whatever was measured."""
 
 _MISSING = "failed to send heartbeat"
-"""What Locust's master says of a worker that it has not heard of for three seconds."""
+"""The words of Locust's master about a worker that it has not heard of for three seconds."""
 
 _ALL_MISSING = "The last worker went missing"
 
+_ALL_SPAWNED = "All users spawned"
+
+_USERS_LACKING = re.compile(r"only \d+ of \d+ users ever began|the run ended before all users were spawned")
+"""Why a result is partial where the run was ended while users were spawned."""
+
 _MARGIN_S = 1.0
-"""How long before the end of a run a fault has to come to have an effect for sure."""
+"""The time before the end of a run by which a fault has to come to have an effect for sure, in seconds."""
 
 _BACK_WITHIN_S = 9.0
-"""Longer than a reply timeout and the longest pause between two attempts to connect, which is 5 s and half as much."""
+"""A time longer than a reply timeout and the longest pause between two attempts to connect, in seconds.
+
+That pause is 5 s and half as much.
+"""
+
+_TIMED = re.compile(r"^\[([\d-]+ [\d:]+),(\d+)\] .*Run time limit set to", re.MULTILINE)
+"""When Locust began to count the run time, in local time: before it looked for what a result says of its commit."""
 
 _SHORTER_S = 0.5
-"""By how much a load may be shorter than was asked for; Locust counts from a little before the test begins."""
+"""The time by which a load may end before the run time is over, in seconds."""
 
 _SIGMAS = 5
-"""How far a Poisson number may be from its mean: farther by chance in two of a million runs."""
+"""The number of standard deviations that a Poisson number may be from its mean; farther in two of a million runs."""
 
 _SHARED_OUT_S = 0.3
-"""How much of the schedule may be missing at its ends, and where it is shared out to other workers."""
+"""The time of the schedule that may be missing at its ends, and where it is shared out to other workers, in seconds."""
 
 
 @dataclass(frozen=True)
 class Applied:
-    """A fault that was injected, in Unix time. `ended_s` is the same as `began_s` for what has no end.
+    """A fault that was injected, in Unix time. `ended_s` is the same as `began_s` for a fault without an end.
 
-    `handled` is what the service had handled at its end.
+    `handled` is the number that the service had handled at its end.
     """
 
     fault: Fault
@@ -56,7 +69,7 @@ class Applied:
 
     @property
     def lasted_s(self) -> float:
-        """How long it lasted, which on a busy machine is longer than what was drawn."""
+        """The time that it lasted, which on a busy machine is longer than what was drawn."""
         return self.ended_s - self.began_s
 
 
@@ -64,8 +77,9 @@ class Applied:
 class Observed:
     """All that was seen of a run from outside. Times in Unix time; counts over all lives of the service.
 
-    `exit_code` is None where the run had to be killed. `began_s` is None where the test never began. `unreadable` are
-    stored results that cannot be read, with the reason.
+    `exit_code` is None if the run had to be killed. `began_s` is None if the test never began. `rescued` are results
+    that could not be stored and are in the temporary folder, where the output says so. `unreadable` are results of
+    either kind that cannot be read, with the reason.
     """
 
     scenario: Scenario
@@ -75,20 +89,21 @@ class Observed:
     took_s: float
     applied: tuple[Applied, ...] = ()
     results: tuple[LoadResult, ...] = ()
+    rescued: tuple[LoadResult, ...] = ()
     unreadable: tuple[str, ...] = ()
     handled: int = 0
     replied: int = 0
     repeated: int = 0
     broken_connections: int = 0
     left: tuple[str, ...] = ()
-    """What is still there of it: processes, ports, files; a line for each."""
+    """The things that are still there of it: processes, ports, files; a line for each."""
 
     def was_applied(self, *kinds: Kind) -> list[Applied]:
-        """The faults of these kinds that were injected."""
+        """Return the faults of these kinds that were injected."""
         return [applied for applied in self.applied if applied.fault.kind in kinds]
 
     def struck(self, *kinds: Kind) -> bool:
-        """Whether such a fault came while the load was surely under way, so that it must show."""
+        """Return whether such a fault came while the load was surely under way, so that it must show."""
         if self.began_s is None:
             return False
         end_s = self.began_s + self.scenario.run_time_s
@@ -99,23 +114,23 @@ class Observed:
 
     @property
     def result(self) -> LoadResult | None:
-        """The result that it stored."""
-        return self.results[0] if self.results else None
+        """The result that the run stored, or put aside."""
+        return next(iter((*self.results, *self.rescued)), None)
 
 
 def allowed_exit_codes(observed: Observed) -> frozenset[int]:
     """Return the exit codes that are right for what happened.
 
-    2 is for misuse, of which there is none here. 130 is for a run that was interrupted and has no result. 1 is for a
-    result that is missing, partial, ended by force, invalid or without a round trip, for any failure in it, for a
-    service of its own that died, and for a worker that was lost; else 0. An attempt to connect that the end of the run
-    cut off is no failure by itself, and may be taken as such.
+    2 is for misuse, which does not occur here. 130 is for a run that was interrupted and has no result. 1 is for a
+    result that is missing, not stored, partial, ended by force, invalid or without a round trip, and for any failure
+    in it. 1 is also for a service of its own that died, and for a worker that was lost; else 0. An attempt to connect
+    that the end of the run cut off is no failure by itself, and may be taken for a failure.
     """
     result = observed.result
     interrupted = bool(observed.was_applied("interrupt", "interrupt at start"))
     if result is None:
         return frozenset({1, 130} if interrupted and observed.began_s is not None else {130} if interrupted else {1})
-    if _must_fail(observed) or _fails(result):
+    if not observed.results or _must_fail(observed) or _fails(result):
         return frozenset({1})
     if any(row.unfinished for row in result.operations):
         return frozenset({0, 1})
@@ -123,7 +138,7 @@ def allowed_exit_codes(observed: Observed) -> frozenset[int]:
 
 
 def _must_fail(observed: Observed) -> bool:
-    """Whether what was done to the run makes it fail, whatever its result says."""
+    """Return whether what was done to the run makes it fail, whatever its result says."""
     if observed.scenario.own_service and observed.struck("kill server"):
         return True
     return observed.struck(*LOST, "kill server", "stop server")
@@ -139,7 +154,7 @@ def _fails(result: LoadResult) -> bool:
 
 
 def findings(observed: Observed) -> list[str]:
-    """Return what is wrong, a line each; empty where all is well."""
+    """Return what is wrong, a line each; empty if all is well."""
     found = [*_end(observed), *_left_behind(observed), *_storing(observed)]
     if observed.result is not None:
         found += _counts(observed, observed.result)
@@ -167,7 +182,7 @@ def _end(observed: Observed) -> Iterator[str]:
 
 
 def _in_a_shell(code: int) -> int:
-    """The exit code as a shell has it: of a process that a signal ended, 128 and the signal's number."""
+    """Return the exit code as a shell has it: of a process that a signal ended, 128 and the signal's number."""
     return code if code >= 0 else 128 - code
 
 
@@ -184,19 +199,29 @@ def _left_behind(observed: Observed) -> Iterator[str]:
 def _storing(observed: Observed) -> Iterator[str]:
     for reason in observed.unreadable:
         yield f"a stored result cannot be read: {reason}"
-    if len(observed.results) > 1:
-        yield f"{len(observed.results)} results of one test"
+    if (number := len(observed.results) + len(observed.rescued)) > 1:
+        yield f"{number} results of one test"
     if observed.exit_code is None:
         return
     fault = next((fault for fault in observed.scenario.faults if fault.kind in STORAGE), None)
     may_store = fault is None or (fault.kind == "locked folder" and fault.for_s is not None)
-    if observed.result is not None and not may_store:
+    if observed.results and not may_store:
         yield f"a result was stored in spite of {fault}"
-    if observed.result is None and observed.began_s is not None and not observed.was_applied("interrupt at start"):
-        if fault is None and not observed.unreadable:
-            yield "no result was stored"
-        elif fault is not None and _TABLE not in observed.output:
-            yield "its result could not be stored, and was not shown either"
+    if observed.rescued and fault is None:
+        yield "its result was put aside, and nothing kept it from being stored"
+    if observed.began_s is None or observed.was_applied("interrupt at start") or _had_not_begun(observed):
+        return
+    if fault is None and observed.result is None and not observed.unreadable:
+        yield "no result was stored"
+    if fault is not None and not observed.results and _TABLE not in observed.output:
+        yield "its result could not be stored, and was not shown either"
+    if fault is not None and observed.result is None and not observed.unreadable:
+        yield "its result could not be stored, and was not put aside either"
+
+
+def _had_not_begun(observed: Observed) -> bool:
+    """Whether an interrupt came before there was anything to lose: Locust says that it begins a little too early."""
+    return bool(observed.was_applied("interrupt")) and observed.exit_code == 130 and not observed.handled
 
 
 # --- counts ---------------------------------------------------------------------------------------------------------
@@ -224,7 +249,7 @@ def _counts(observed: Observed, result: LoadResult) -> Iterator[str]:
     yield from _silence(observed)
     if observed.repeated:
         yield f"{observed.repeated} tokens came to the server twice"
-    # A busy machine may make replies late, and loses none.
+    # A busy machine may make replies late, but loses none.
     if (
         _is_undisturbed(observed)
         and not result.forced
@@ -241,7 +266,7 @@ def _counts(observed: Observed, result: LoadResult) -> Iterator[str]:
 
 
 def _silence(observed: Observed) -> Iterator[str]:
-    """Once a server is back, so are its clients, within the longest time between two attempts to connect."""
+    """Yield a finding if clients are not back within the longest time between two attempts to connect."""
     if len(observed.applied) != 1 or observed.began_s is None:
         return
     (applied,) = observed.applied
@@ -252,14 +277,14 @@ def _silence(observed: Observed) -> Iterator[str]:
 
 
 def _is_undisturbed(observed: Observed) -> bool:
-    """Whether nothing was done that a reply can be lost by, or that makes one late."""
+    """Return whether nothing was done that can lose a reply or make it late."""
     harmless: set[Kind] = {"terminate worker", "leave", "join", *STORAGE}
     once = all(fault.times == 1 for fault in observed.scenario.faults if fault.kind == "interrupt")
     return once and observed.scenario.kinds <= harmless | {"interrupt"} and observed.began_s is not None
 
 
 def _only_broken_connections(observed: Observed) -> bool:
-    """Whether all that was done was to break connections that had at most one emission in flight."""
+    """Return whether all that was done was to break connections that had at most one emission in flight."""
     return observed.scenario.rate_per_s is None and {"drop", "truncate"} >= observed.scenario.kinds != frozenset()
 
 
@@ -288,7 +313,7 @@ def _figures(observed: Observed, result: LoadResult) -> Iterator[str]:
 
 
 def _scheduled(observed: Observed, result: LoadResult) -> Iterator[str]:
-    """The schedule goes from the beginning of the window to its end, whoever is there to follow it."""
+    """Yield a finding if the schedule does not fill the window, whoever is there to follow it."""
     rate_per_s = observed.scenario.rate_per_s
     if rate_per_s is None or result.partial or not result.window.duration_s:
         return
@@ -303,7 +328,7 @@ def _scheduled(observed: Observed, result: LoadResult) -> Iterator[str]:
 
 
 def _pause_of_the_server(observed: Observed, result: LoadResult) -> Iterator[str]:
-    """Replies that a paused server owes have waited for it, or timed out."""
+    """Yield a finding if replies that a paused server owes have neither waited for it nor timed out."""
     if observed.scenario.kinds != {"pause server"}:
         return
     for pause in observed.was_applied("pause server"):
@@ -328,7 +353,8 @@ def _said(observed: Observed, result: LoadResult) -> Iterator[str]:
         yield "a worker was lost, and the result is not partial"
     survivable: set[Kind] = {*LOST, "pause worker", "pause generator", "few descriptors"}
     # On a machine that is far too busy, workers go missing by themselves, and all of them at times.
-    if result.partial and not observed.was_applied(*survivable) and _MISSING not in observed.output:
+    could_report = not observed.was_applied(*survivable) and _MISSING not in observed.output
+    if result.partial and could_report and not _was_cut_while_spawning(observed, result):
         yield f"every worker could report, and the result is partial: {result.partial_reason}"
     if result.partial and (result.partial_reason or "") not in observed.output:
         yield "it is partial, and did not say so"
@@ -342,12 +368,13 @@ def _said(observed: Observed, result: LoadResult) -> Iterator[str]:
     if not cut_off and attempts < observed.scenario.users:
         yield f"{attempts} attempts to connect of {observed.scenario.users} users"
     run_time_s = observed.scenario.run_time_s
-    if not cut_off and result.window.end_s < run_time_s - _SHORTER_S:
-        yield f"the load ended after {result.window.end_s:.1f} s of {run_time_s} s"
+    ended_s = result.window.end_s + _prepared_s(observed, result)
+    if not cut_off and ended_s < run_time_s - _SHORTER_S:
+        yield f"the load ended after {ended_s:.1f} s of {run_time_s} s"
     verdict = result.generator.verdict
     for pause in observed.was_applied("pause generator", "pause worker"):
         began_s, ended_s = _in_run(result, pause)
-        # so that a second without any note and the one that the pause ends in are whole seconds of the window
+        # so that a second without any note and the second that the pause ends in are whole seconds of the window
         is_within = result.window.start_s <= began_s and ended_s <= result.window.end_s - 1.0
         if is_within and not result.partial and verdict != "saturated":
             yield f"the generator stood still for {pause.lasted_s:.1f} s, and is judged {verdict}"
@@ -355,12 +382,31 @@ def _said(observed: Observed, result: LoadResult) -> Iterator[str]:
         yield "its generator was saturated, and it did not say so"
 
 
+def _prepared_s(observed: Observed, result: LoadResult) -> float:
+    """How much of the run time was over when the test began. On a busy machine, git takes half a second and more."""
+    if (timed := _TIMED.search(observed.output)) is None:
+        return 0.0
+    second, milliseconds = timed.groups()
+    timed_from_s = dt.datetime.fromisoformat(second).timestamp() + int(milliseconds) / 1000
+    return max(0.0, result.datetime.timestamp() - timed_from_s)
+
+
+def _was_cut_while_spawning(observed: Observed, result: LoadResult) -> bool:
+    """Whether it is partial because an interrupt came before all users were there, and for no other reason."""
+    interrupted = observed.was_applied("interrupt", "interrupt at start")
+    lacking = _USERS_LACKING.fullmatch(result.partial_reason or "")
+    return bool(interrupted and lacking) and _ALL_SPAWNED not in observed.output
+
+
 def _may_be_forced(observed: Observed) -> bool:
-    """An interrupt that comes while replies are awaited ends a run by force; so does what stands still for long."""
+    """Return whether the run may end by force.
+
+    An interrupt that comes while replies are awaited does that, and so does a process that stands still for long.
+    """
     return bool(observed.was_applied("interrupt", "interrupt at start", "pause worker", "pause generator", *WIRE))
 
 
 def _in_run(result: LoadResult, applied: Applied) -> tuple[float, float]:
-    """When it began and ended, in seconds of the run."""
+    """Return when it began and ended, in seconds of the run."""
     started_s = result.datetime.timestamp()
     return applied.began_s - started_s, applied.ended_s - started_s

@@ -1,4 +1,5 @@
-"""Performs one scenario: starts service, proxy and generator, injects the faults, and notes what can be seen."""
+"""The performance of a scenario: it starts service, proxy and generator, injects the faults, and notes what can be
+seen."""
 
 from __future__ import annotations
 
@@ -38,7 +39,7 @@ _ATTEMPTS = 5
 _BEGUN = ("Ramping to", "Sending spawn jobs")
 _LAUNCHED = "Starting Locust"
 _READY = "reported as ready"
-"""What the master says of each worker that has come."""
+"""The words of the master about each worker that has come."""
 
 
 _FROM_THE_BEGINNING = ("full disk", "file in the way", "few descriptors")
@@ -54,7 +55,7 @@ class _Step:
 
 
 class _Performance:
-    """One run while it goes on."""
+    """A run while it goes on."""
 
     def __init__(self, scenario: Scenario, folder: Path, stack: ExitStack) -> None:
         self.scenario = scenario
@@ -277,7 +278,7 @@ class _Performance:
 
     def left(self, owner: Process) -> Iterator[str]:
         """Return what is still there some seconds after the end, a line each."""
-        # Who comes when the master has gone goes on to look for it, as Locust's workers do.
+        # A worker that comes when the master has gone goes on to look for it, as Locust's workers do.
         too_late = max(0, len(self.generator.processes) - 1 - owner.output.count(_READY))
         give_up_at = time.monotonic() + _WORKERS_END_WITHIN_S
         while len(self._living_workers()) > too_late and time.monotonic() < give_up_at:
@@ -291,11 +292,18 @@ class _Performance:
                 yield f"process {process.pid}, {process.status()}: {' '.join(process.cmdline())[:200]}"
         if self.scenario.layout != "single" and _is_listening(self._master_port):
             yield f"a listener on the master's port {self._master_port}"
+        rescued = self.rescued(owner)
         for path in [*self.temporary.rglob("*"), *self.results.glob("*/*/.*")]:
-            yield f"file {path.relative_to(self.folder)}"
+            if path not in rescued:
+                yield f"file {path.relative_to(self.folder)}"
+
+    def rescued(self, owner: Process) -> list[Path]:
+        """The files of results that could not be stored, as far as the owner has said where they are."""
+        output = owner.output
+        return [path for path in sorted(self.temporary.glob("bench-*.json")) if f"so it is in {path}:" in output]
 
     def _living_workers(self) -> list[Process]:
-        """Workers that were started by themselves and have not ended. A stopped one cannot."""
+        """Return the workers that were started by themselves and have not ended. A stopped one cannot."""
         workers = self.generator.processes[1:]
         return [worker for worker in workers if not worker.has_ended and worker.pid not in self.stopped_for_good]
 
@@ -317,7 +325,7 @@ _SIGNALS = {
 
 
 def perform(scenario: Scenario, folder: Path) -> Observed:
-    """Perform a scenario in an empty folder, where its output and results stay; nothing else of it is left."""
+    """Perform a scenario in an empty folder. Its output and results stay there; nothing else of it is left."""
     launched_s = time.monotonic()
     with ExitStack() as stack:
         performance = _Performance(scenario, folder, stack)
@@ -327,7 +335,8 @@ def perform(scenario: Scenario, folder: Path) -> Observed:
         left = tuple(performance.left(owner)) if ended else ()
         if not ended:
             performance.generator.kill_all()
-        results, unreadable = _stored(performance.results)
+        results, unreadable = _read(sorted(performance.results.glob("load/*/*.json")))
+        rescued, unreadable_too = _read(performance.rescued(owner))
         handled, replied, repeated = performance.counts.read()
         return Observed(
             scenario=scenario,
@@ -337,7 +346,8 @@ def perform(scenario: Scenario, folder: Path) -> Observed:
             took_s=took_s,
             applied=tuple(performance.applied),
             results=results,
-            unreadable=unreadable,
+            rescued=rescued,
+            unreadable=(*unreadable, *unreadable_too),
             handled=handled,
             replied=replied,
             repeated=repeated,
@@ -347,7 +357,7 @@ def perform(scenario: Scenario, folder: Path) -> Observed:
 
 
 def _started_server(environment: dict[str, str]) -> ServerProcess:
-    """A service on a port that is its own, so that it can be started again there."""
+    """Return a service on a port that is its own, so that it can be started again there."""
     for _ in range(_ATTEMPTS - 1):
         server = ServerProcess(_APP, port=free_port(), core=None, directory=TESTS, environment=environment)
         with contextlib.suppress(ServerError):  # somebody else has taken the port meanwhile
@@ -364,10 +374,10 @@ def _steps(scenario: Scenario) -> Iterator[_Step]:
             yield _Step(fault.at_s + fault.for_s, fault, begins=False)
 
 
-def _stored(results: Path) -> tuple[tuple[LoadResult, ...], tuple[str, ...]]:
+def _read(paths: list[Path]) -> tuple[tuple[LoadResult, ...], tuple[str, ...]]:
     found: list[LoadResult] = []
     unreadable: list[str] = []
-    for path in sorted(results.glob("load/*/*.json")):
+    for path in paths:
         try:
             result = load(path)
         except ResultError as error:
@@ -380,7 +390,7 @@ def _stored(results: Path) -> tuple[tuple[LoadResult, ...], tuple[str, ...]]:
 
 @contextlib.contextmanager
 def _no_storage(results: Path, mounted: bool) -> Iterator[None]:
-    """See to it that no result can be stored there: a full disk where it can be mounted, else a file in the way."""
+    """Make sure that no result can be stored there: a full disk if it can be mounted, else a file in the way."""
     results.mkdir()
     if mounted and _mount_small(results):
         try:

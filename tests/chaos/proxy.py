@@ -1,7 +1,7 @@
 """A TCP proxy that does harm: it delays, drops, truncates, stalls and refuses, and knows what it broke.
 
-It runs in a thread of its own. What is drawn while it runs is drawn from its seed; which connections there are at a
-moment is for the machine to say.
+It runs in a thread of its own. All that is drawn while it runs is drawn from its seed. The machine decides which
+connections there are at a moment.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _RESET = struct.pack("ii", 1, 0)  # SO_LINGER of no time: the connection ends wi
 T = TypeVar("T")
 
 Chunks = asyncio.Queue[tuple[float, bytes] | None]
-"""What is on its way, and when it is due; None at its end."""
+"""The data that is on its way, and when it is due; None at its end."""
 
 
 @dataclass
@@ -36,7 +36,7 @@ class Broken:
 
 
 class _Pair:
-    """A client's connection and the one that was made for it to the server."""
+    """A client's connection and the connection that was made for it to the server."""
 
     def __init__(self, client: asyncio.StreamWriter, server: asyncio.StreamWriter) -> None:
         self.writers = client, server
@@ -53,7 +53,7 @@ class _Pair:
 
 
 class Proxy:
-    """Listens on a port of 127.0.0.1 for as long as its `with` block lasts, in front of the server's port."""
+    """A proxy on a port of 127.0.0.1, in front of the server's port, for as long as its `with` block lasts."""
 
     def __init__(self, server_port: int, seed: str, delay_s: float = 0.0, jitter_s: float = 0.0) -> None:
         self.port = 0
@@ -71,7 +71,7 @@ class Proxy:
 
     @property
     def url(self) -> str:
-        """Where its clients connect."""
+        """The URL to which its clients connect."""
         return f"http://127.0.0.1:{self.port}"
 
     def __enter__(self) -> Self:
@@ -102,7 +102,7 @@ class Proxy:
         self._call(self._flowing.clear)
 
     def flow(self) -> None:
-        """Forward what was held, and go on."""
+        """Forward what was held back, and go on."""
         self._call(self._flowing.set)
 
     def refuse(self) -> None:
@@ -171,7 +171,7 @@ class Proxy:
             pair.end(reset=False)
 
     async def _forward(self, pair: _Pair, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
-        """One way of a connection, to its end."""
+        """Forward the data of one way of a connection, to its end."""
         chunks: Chunks = asyncio.Queue()
         reading = self._loop.create_task(self._read(source, chunks))
         try:
@@ -181,7 +181,7 @@ class Proxy:
                     await asyncio.sleep(left_s)
                 await self._flowing.wait()
                 if pair.is_to_be_truncated:
-                    pair.is_to_be_truncated = False  # what was cut and comes back is not cut again
+                    pair.is_to_be_truncated = False  # data that was cut and comes back is not cut again
                     target.write(data[: len(data) // 2])
                     self.broken.connections += 1
                     self.broken.cut_bytes += len(data) - len(data) // 2

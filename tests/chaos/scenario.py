@@ -1,7 +1,7 @@
-"""Scenarios of the chaos test and how they are drawn. Pure: the same seed and number draw the same scenario.
+"""Scenarios of the chaos test, and the drawing of them. Pure: the same seed and number draw the same scenario.
 
-The moments of faults are in seconds since the test began, which is when Locust says that it spawns users. What a
-fault does to a process, the machine decides; so a run can be drawn again, and not every count in it.
+The moments of faults are in seconds since the test began, which is when Locust says that it spawns users. The machine
+decides what a fault does to a process; so a run can be drawn again, but not every count in it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ Transport = Literal["websocket", "polling", "upgrade"]
 TRANSPORTS: tuple[Transport, ...] = ("websocket", "polling", "upgrade")
 
 Layout = Literal["single", "forked", "apart"]
-"""One process; a master that forks two workers; a master and two workers that are started by themselves."""
+"""The processes of a run: one process; a master that forks two workers; or a master and two workers that are started by
+themselves."""
 
 Kind = Literal[
     "kill server",
@@ -49,7 +50,7 @@ _WORKER: tuple[Kind, ...] = (*LOST, "pause worker", "terminate worker")
 STORAGE: tuple[Kind, ...] = ("full disk", "file in the way", "locked folder")
 WIRE: tuple[Kind, ...] = ("drop", "truncate", "stall", "refuse")
 
-#: At most one fault of each of these groups in a scenario.
+#: The groups of faults, of which a scenario has at most one fault each.
 _GROUPS: tuple[tuple[Kind, ...], ...] = (
     _SERVER,
     (*_WORKER, "leave"),
@@ -90,7 +91,7 @@ _SAID: dict[Kind, str] = {
 
 @dataclass(frozen=True)
 class Fault:
-    """What is done to a run, `at_s` seconds after it began; `for_s` says how long it lasts, None: for good.
+    """A fault that is done to a run, `at_s` seconds after it began. `for_s` says how long it lasts, None: for good.
 
     `everybody`: a signal goes to the whole process group, as a terminal sends it. `times`: how often it is sent.
     `share`: of the connections that are there. `limit`: of file descriptors.
@@ -119,7 +120,7 @@ class Fault:
 
 @dataclass(frozen=True)
 class Scenario:
-    """One run of the chaos test. `rate_per_s` None is a closed load; then users wait `wait_s` after each reply.
+    """A run of the chaos test. `rate_per_s` None is a closed load; then users wait `wait_s` after each reply.
 
     `own_service`: the generator starts the service itself. `delay_ms` and `jitter_ms` are of each way through the
     proxy. `spawning_s` is how long Locust takes to spawn the users.
@@ -143,7 +144,7 @@ class Scenario:
 
     @property
     def spawn_rate(self) -> float:
-        """How many users a second Locust starts."""
+        """The number of users that Locust starts in a second."""
         return self.users / self.spawning_s if self.spawning_s else self.users
 
     @property
@@ -153,23 +154,29 @@ class Scenario:
 
     @property
     def duration_s(self) -> float:
-        """How long such a run takes, about, from start to end: to plan by."""
+        """The time that such a run takes, about, from start to end, in seconds: to plan by."""
         return self.run_time_s + 10.0
 
     @property
     def limit_s(self) -> float:
-        """How long after the test began all processes have to be gone, on a busy machine: beyond it, it hangs.
+        """The time after the test began at which all processes have to be gone, on a busy machine, in seconds.
 
-        The sum of the run time; of two reply timeouts for a session to end, and another two for `on_stop`; of 10 s for
-        the messages of a master and its workers; of 5 s for what is ended by force; of all pauses; of 20 s to look at
-        git, store and show the result, and stop the service; of 30 s for a folder that stays locked.
+        A run that takes longer hangs. The time is the sum of these:
+
+        - the run time;
+        - two reply timeouts for a session to end, and another two for `on_stop`;
+        - 10 s for the messages of a master and its workers;
+        - 5 s for what is ended by force;
+        - all pauses;
+        - 20 s to look at git, store and show the result, and stop the service;
+        - 30 s for a folder that stays locked.
         """
         pauses_s = sum(fault.for_s or 0.0 for fault in self.faults if fault.kind not in STORAGE)
         locked_s = 30.0 if "locked folder" in self.kinds else 0.0
         return self.run_time_s + 4 * REPLY_TIMEOUT_S + 10.0 + 5.0 + pauses_s + 20.0 + locked_s
 
     def fault(self, kind: Kind) -> Fault | None:
-        """Its fault of that kind."""
+        """Return its fault of that kind; None if it has none."""
         return next((fault for fault in self.faults if fault.kind == kind), None)
 
     def __str__(self) -> str:
@@ -225,8 +232,8 @@ def _with_faults(scenario: Scenario, drawn: random.Random) -> Scenario:
         scenario = replace(scenario, users=60)
     if "join" in kinds:  # to start a process takes seconds
         scenario = replace(scenario, run_time_s=12)
-    # A pause of the generator counts within the window: once all users are there, and over before the end.
-    # To let all go on would wake a worker that is to be stopped.
+    # A pause of the generator counts within the window: once all users are there, and over before the end. It is left
+    # out if a worker is to be stopped or paused: to let all go on would wake that worker.
     if any(fault.kind in ("stop worker", "pause worker") for fault in faults):
         faults = [fault for fault in faults if fault.kind != "pause generator"]
     pauses = [fault for fault in faults if fault.kind == "pause generator"]
@@ -234,7 +241,7 @@ def _with_faults(scenario: Scenario, drawn: random.Random) -> Scenario:
         scenario = replace(scenario, run_time_s=12)
         at_s = round(scenario.spawning_s + drawn.uniform(2.0, 3.0), 1)
         faults = [replace(fault, at_s=at_s) if fault in pauses else fault for fault in faults]
-    # After an interrupt nothing is left to be done harm to.
+    # After an interrupt there is nothing left to harm.
     before = [fault for fault in faults if fault.kind != "interrupt" and fault.kind not in STORAGE]
     last_s = max((fault.at_s + (fault.for_s or 0.0) + 1.5 for fault in before), default=0.0)
     faults = [replace(fault, at_s=max(fault.at_s, last_s)) if fault.kind == "interrupt" else fault for fault in faults]
@@ -248,7 +255,7 @@ def _is_possible(kind: Kind, scenario: Scenario) -> bool:
         return scenario.layout == "apart"
     if kind in WIRE:
         return scenario.proxied
-    if kind == "few descriptors":  # what messages between processes need of them is Locust's own
+    if kind == "few descriptors":  # messages between processes need some as well, in Locust's own code
         return scenario.layout == "single" and not scenario.own_service
     if kind in ("stop server", "pause server", "restart server"):
         return not scenario.own_service

@@ -4,10 +4,12 @@ import importlib
 import os
 from typing import Any, NoReturn
 
-from locust import events
+from locust import events, runners
 
 from bench.load import SocketIOUser, task
 from bench.roundtrip import FOO_BAR_TO_SENDER
+
+runners.CPU_MONITOR_INTERVAL = 1.0
 
 
 class EchoUser(SocketIOUser):

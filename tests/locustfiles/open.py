@@ -55,6 +55,13 @@ class WaitingUser(OpenUser):
     wait_time = constant(0.05)
 
 
+class HastyUser(OpenUser):
+    """Forgets that a wait_time is called."""
+
+    only_when_named = True
+    wait_time = 0.5  # type: ignore[assignment]
+
+
 class SingleUser(OpenUser):
     """Takes one arrival at a time."""
 

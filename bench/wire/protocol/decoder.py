@@ -34,7 +34,8 @@ OLD_PROTOCOL = (
     "Socket.IO 3 and 4 (Engine.IO protocol 4)"
 )
 
-# By polling, each packet of Engine.IO 3 has its length before it: in digits, or as a byte each, ended by 0xff.
+# By polling, each packet of Engine.IO 3 has its length before it: in digits, or with a byte for each digit and 0xff at
+# the end.
 _OLD_PAYLOAD = re.compile(rb"[1-9][0-9]{0,5}:0\{|\x00[\x00-\x09]{1,6}\xff0\{", re.DOTALL)
 
 _MAX_DIGITS = 19  # an acknowledgement id of 64 bits
@@ -124,7 +125,7 @@ def _decode_socket_io(message: bytes) -> Packet:
         fields = _json(body, message) if body else {}
         sid = fields.get("sid") if isinstance(fields, dict) else None
         if not isinstance(sid, str):
-            old = "" if body else f"; {OLD_PROTOCOL}"  # which joins everybody by itself, and gives no other id
+            old = "" if body else f"; {OLD_PROTOCOL}"  # the old protocol joins by itself and gives no other id
             raise ProtocolError(f"a connection without a session id: {_shown(message)}{old}")
         return Connected(namespace, sid)
     if kind == b"4":
