@@ -35,6 +35,10 @@ class TestRepository:
         self.folder = folder
         folder.mkdir()
         self.git("init", "--quiet", "--initial-branch=main")
+        # Wherever Python may write bytecode, serving the checkout itself leaves some there.
+        information = folder / ".git" / "info"
+        information.mkdir(exist_ok=True)
+        (information / "exclude").write_text("__pycache__/\n")
         self.commit("quick", {"chat.py": SERVICE.format(busy_s=0)})
 
     def git(self, *arguments: str) -> str:

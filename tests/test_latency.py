@@ -185,7 +185,8 @@ def test_server_processes_beside_controls(bench: Bench) -> None:
 
     histogram = Histogram.decode(told["histogram"])
     assert histogram.count == stats["rounds"]
-    assert histogram.percentile_ns(50) == pytest.approx(stats["median"] * 1e9, rel=0.02)
+    middle = sorted(stats["data"])[(histogram.count - 1) // 2]  # where there are two, pytest-benchmark's is between
+    assert histogram.percentile_ns(50) == pytest.approx(middle * 1e9, rel=0.002)
     assert told["p99_us"] == pytest.approx((histogram.percentile_ns(99) or 0) / 1e3, rel=0.001)
     assert told["server_cpu_us_per_round_trip"] > 0
     assert told["warm_up"].keys() == {"round_trips", "steady"}

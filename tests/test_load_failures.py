@@ -122,9 +122,9 @@ def test_users_reconnect_to_a_service_that_comes_back(tmp_path: Path) -> None:
 def test_timeouts_and_late_replies_are_what_the_server_made_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("REPLY_TIMEOUT", "0.3")
+    monkeypatch.setenv("REPLY_TIMEOUT", "1")
     with ServerProcess("unreliable:app", directory=APPS) as server:
-        code, locust = run(tmp_path, "--host", server.url, "-u", "20", "-r", "20", "-t", "3s", locustfile=PATIENT)
+        code, locust = run(tmp_path, "--host", server.url, "-u", "20", "-r", "20", "-t", "4s", locustfile=PATIENT)
         truth = httpx.get(f"{server.url}/counts").json()
     assert code == 1, "timeouts are failures"
     row = operation(locust.result())
@@ -134,9 +134,9 @@ def test_timeouts_and_late_replies_are_what_the_server_made_them(
     assert row.service_us is not None
     # 23 % of the emissions timed out: the median is known, the tail is known only to be beyond the timeout.
     assert row.service_us.p50 is not None
-    assert row.service_us.p50 < 300_000
+    assert row.service_us.p50 < 1_000_000
     assert (row.service_us.p90, row.service_us.p99, row.service_us.max) == (None, None, None)
-    assert row.service_us.censored_above_us == 300_000
+    assert row.service_us.censored_above_us == 1_000_000
 
 
 def test_replies_are_awaited_when_a_run_ends_and_cut_off_when_it_is_forced(

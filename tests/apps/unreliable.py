@@ -6,7 +6,7 @@ from typing import Any
 
 import socketio
 
-LATE_S = 0.6
+LATE_S = 2.0
 
 sio = socketio.AsyncServer(async_mode="asgi")
 numbers = count(1)
