@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime as dt
+import math
 import os
 import signal
 import socket
@@ -9,10 +10,12 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pytest
+from chaos.__main__ import _scenarios
 from chaos.counts import Counts
 from chaos.judge import TRACEBACK, Applied, Observed, allowed_exit_codes, findings
 from chaos.kept import KEPT_SEEDS
@@ -61,6 +64,15 @@ def test_what_is_drawn_can_be_done() -> None:
 def test_kept_runs_are_still_those_that_found_something() -> None:
     for kept in KEPT_SEEDS:
         assert draw(kept.seed, kept.number).kinds == kept.kinds
+
+
+def test_no_run_is_performed_twice() -> None:
+    seed = KEPT_SEEDS[0].seed
+    performed = list(islice(_scenarios(seed, None, math.inf), len(KEPT_SEEDS) + 30))
+    assert len(set(performed)) == len(performed)
+    assert [(run.seed, run.number) for run in performed[: len(KEPT_SEEDS)]] == [(k.seed, k.number) for k in KEPT_SEEDS]
+    without_kept = list(islice(_scenarios(seed, None, 0.0), 30))
+    assert without_kept == [draw(seed, number) for number in range(30)]
 
 
 def test_a_scenario_in_words() -> None:

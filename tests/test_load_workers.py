@@ -475,6 +475,22 @@ def test_ctrl_c_while_the_master_initialises(
     assert "Traceback" not in owner.output + waiting.output
 
 
+@pytest.mark.parametrize("answers", [("ack", "quit"), ("quit", "ack"), ("quit",)])
+def test_a_master_that_ends_while_its_worker_connects(tmp_path: Path, answers: tuple[str, ...]) -> None:
+    with zmq.Context() as context, context.socket(zmq.ROUTER) as ending:
+        ending.setsockopt(zmq.LINGER, 0)
+        ending.setsockopt(zmq.RCVTIMEO, round(1000 * LIMIT_S))
+        port = ending.bind_to_random_port("tcp://127.0.0.1")
+        with worker(tmp_path, str(port)) as connecting:
+            name, _ready = ending.recv_multipart()
+            for kind in answers:
+                data = {"index": 0} if kind == "ack" else None
+                ending.send_multipart([name, msgpack.dumps((kind, data, name.decode()))])
+            # Without its listener it would wait a minute for a sign of its master, or for ever to be greeted.
+            assert connecting.process.wait(20) == 0
+    assert "Traceback" not in connecting.output
+
+
 def test_a_master_whose_port_is_taken(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -18,7 +18,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 import gevent
 import psutil
@@ -61,6 +61,9 @@ _LISTENING = os.pipe2(os.O_CLOEXEC)
 """The pipe with a byte for each forked worker once their master listens: another master may have the port."""
 _MOST_FORKED = 4096
 
+_dismissed: WeakSet[WorkerRunner] = WeakSet()
+"""Workers that were asked to quit while they were still connecting."""
+
 _early_hellos: WeakKeyDictionary[MasterRunner, deque[Message]] = WeakKeyDictionary()
 
 FORKED_WORKERS_WAIT_S = 30
@@ -80,6 +83,7 @@ def install() -> None:
         (Runner, "monitor_cpu_and_memory", _monitor_cpu_and_memory),
         (MasterRunner, "__init__", _init_master),
         (WorkerRunner, "connect_to_master", _connect_to_master),
+        (WorkerRunner, "handle_message", _handle_message),
         (UsersDispatcher, "_dispatcher", _dispatcher),
     )
     for owner, name, replacement in replaced:
@@ -238,6 +242,7 @@ _locusts_init_socket: Callable[..., None] = zmqrpc.BaseSocket.__init__
 _locusts_recv_from_client: Callable[..., tuple[str, Message]] = zmqrpc.Server.recv_from_client
 _locusts_recv: Callable[..., Message] = zmqrpc.Client.recv
 _locusts_init_master: Callable[..., None] = MasterRunner.__init__
+_locusts_handle_message: Callable[..., None] = WorkerRunner.handle_message
 _locusts_monitor_cpu_and_memory: Callable[..., None] = Runner.monitor_cpu_and_memory
 
 _locusts_dispatcher: Callable[..., Iterator[Any]] = UsersDispatcher._dispatcher
@@ -339,6 +344,15 @@ def _await_listening_master() -> None:
     os.read(_LISTENING[0], 1)
 
 
+def _handle_message(self: WorkerRunner, msg: Message) -> None:
+    """As Locust's, whose worker stops to listen where it is asked to quit, and goes on if it was still connecting."""
+    if msg.type == "quit" and not self.connected:
+        _dismissed.add(self)
+        self.connection_event.set()
+    else:
+        _locusts_handle_message(self, msg)
+
+
 def _connect_to_master(self: WorkerRunner) -> None:
     """Connect as Locust does, but log at once that there is no master."""
     where = f"{self.master_host}:{self.master_port}"
@@ -348,6 +362,9 @@ def _connect_to_master(self: WorkerRunner) -> None:
         self.client.send(Message("client_ready", locust_version, self.client_id))
         try:
             if self.connection_event.wait(timeout=runners.CONNECT_TIMEOUT):
+                if self in _dismissed:
+                    logger.info("the master of this worker ends: so does the worker")
+                    sys.exit(0)
                 self.connected = True
                 return
         except KeyboardInterrupt:

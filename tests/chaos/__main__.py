@@ -66,11 +66,14 @@ def _scenarios(seed: int, only: int | None, kept_until_s: float) -> Iterator[Sce
     if only is not None:
         yield draw(seed, only)
         return
+    performed = set[Scenario]()  # a kept run may be of this seed
     for run in KEPT_SEEDS:
         if time.monotonic() < kept_until_s:
-            yield draw(run.seed, run.number)
+            performed.add(scenario := draw(run.seed, run.number))
+            yield scenario
     for number in count():
-        yield draw(seed, number)
+        if (scenario := draw(seed, number)) not in performed:
+            yield scenario
 
 
 def _run(scenario: Scenario, folder: Path) -> list[str]:
