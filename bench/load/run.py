@@ -632,7 +632,8 @@ class OwnerRun(_Run):
         pacing_of(options, WHOLE)
         warmup_s_of(options)
         users = _socket_io_users(self.environment)
-        check_run_time(str(getattr(options, "run_time", None) or ""))
+        run_time = getattr(options, "run_time", None)
+        check_run_time("" if run_time is None else str(run_time))
         check_limits(options, users)
         is_open(options, users)
 
