@@ -498,6 +498,8 @@ class OwnerRun(_Run):
         """Whether there was a Ctrl-C meanwhile."""
         self._was_spawning = False
         """Whether users were still being spawned when the test was stopped."""
+        self._have_all_left = False
+        """Whether there was no worker any more when the test was stopped."""
         self._lacks: list[str] = []
         """Why the result is partial."""
         self._asked = Namespace()
@@ -766,6 +768,7 @@ class OwnerRun(_Run):
             with self.troubles.during("noting the users"):
                 self._note_asked_users_now()
             self._was_spawning = self._runner.state == STATE_SPAWNING
+            self._have_all_left = self._workers is not None and not self._workers.number
             if self._last_stage is not None:
                 self._last_stage.kill()
             logger.info("Stopping: replies in flight are still awaited, Ctrl-C cuts that short")
@@ -799,6 +802,8 @@ class OwnerRun(_Run):
         if self._workers is not None:
             missing = self._workers.missing()
             self._merger.late = self._workers.not_throughout()
+            if self._have_all_left and not missing:
+                lacks.append("its last worker quit before the run was over")
             if missing:
                 lacks.append(f"no final report from {', '.join(map(shown, missing))}")
             lacks += [
@@ -883,7 +888,8 @@ class OwnerRun(_Run):
                 # As Locust exits where a task raised, of which it does not know all: those of event handlers, say.
                 self.environment.process_exit_code = getattr(self.options, "exit_code_on_error", 1)
         # Where the figures are wrong, that there are none is no other fault.
-        nothing = None if result.invalid_reason else _nothing_measured(result)
+        is_known = self._workers is None or not self._workers.missing()  # else it is the workers' that is lacking
+        nothing = _nothing_measured(result) if is_known and not result.invalid_reason else None
         reasons = (result.invalid_reason, nothing, result.partial_reason, _cut_off(result), _out_of_files(result))
         for reason in reasons:
             if reason is not None:
