@@ -8,6 +8,7 @@ is therefore always accounted for, unless the stop is forced.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -354,6 +355,8 @@ class Session(Performer):
         self._is_ending = True
         if self._open_tasks is not None:
             self._open_tasks.retire()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(0)  # a cancellation that was asked for in this very step of the task strikes here
         cancelled = self._task.cancelling()
         try:
             if self._closing:  # by force, in the same turn of the loop as the stop: both were one cancellation
