@@ -494,5 +494,5 @@ def test_a_worker_without_a_master_says_so(tmp_path: Path) -> None:
     with worker(tmp_path, port) as alone:
         alone.wait_for_output(f"no master answers at 127.0.0.1:{port} yet")
         alone.interrupt()
-        assert alone.wait() == 1
+        assert alone.wait() == 130
     assert "Traceback" not in alone.output
