@@ -275,6 +275,18 @@ def test_a_task_that_is_wrong(tmp_path: Path, user: str, kind: str, more: tuple[
     assert locust.output.count("Traceback") == 1
 
 
+@pytest.mark.parametrize("more", [(), ("--rate", "50")])
+def test_an_await_that_is_missing(tmp_path: Path, more: tuple[str, ...]) -> None:
+    code, locust = run(tmp_path, "ForgetfulUser", "-u", "3", "-r", "3", "-t", "2s", *more, locustfile=RAISING)
+    assert code == 1
+    texts = exceptions(locust.result())
+    assert len(texts) == 2
+    for name in ("round_trip", "right"):
+        (text,) = [text for text in texts if f"{name}' was never awaited: write `await` before it, raising" in text]
+        assert texts[text] >= 1
+    assert locust.output.count("RuntimeWarning") == 0
+
+
 @pytest.mark.parametrize("more", [(), pytest.param(("--rate", "50"), marks=pytest.mark.slow)])
 def test_what_ends_a_program_elsewhere_is_an_exception_of_the_task(tmp_path: Path, more: tuple[str, ...]) -> None:
     code, locust = run(tmp_path, "ExitingUser", "-u", "1", "-r", "1", "-t", "2s", *more, locustfile=RAISING)

@@ -71,6 +71,7 @@ def service() -> Iterator[ServerProcess]:
             "PacedUser has arrivals, WaitingUser waits for its replies: one run is either an open or a closed load; "
             "name the users to run, or give a --rate for all",
         ),
+        (["OpenUser", "-t", "0s"], "--run-time 0 is no time: leave it out for a run that Ctrl-C ends"),
         (
             ["HastyUser"],
             "HastyUser.wait_time is 0.5, which cannot be called: write `wait_time = constant(0.5)`, from locust",
@@ -78,7 +79,7 @@ def service() -> Iterator[ServerProcess]:
     ],
 )
 def test_misuse(tmp_path: Path, arguments: list[str], line: str) -> None:
-    code, locust = run(tmp_path, *arguments, "-u", "2", "-t", "1s", locustfile=OPEN)
+    code, locust = run(tmp_path, "-u", "2", "-t", "1s", *arguments, locustfile=OPEN)
     assert code == 2
     assert error_lines(locust.output) == [line]
     assert "Traceback" not in locust.output

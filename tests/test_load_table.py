@@ -69,6 +69,8 @@ def test_too_few_users() -> None:
     for share, waits in ((0.009, waited), (0, None), (None, None)):
         enough = few.model_copy(update={"waited_for_user_share": share, "waited_for_user_us": waits})
         assert not any("too few users" in line for line in shown(load_result(generator=enough)))
+    nobody = operation(CONNECT, scheduled=9, sent=9, ok=0, timeouts=0, errors={"connection refused": 9}, unfinished=0)
+    assert not any("too few users" in line for line in shown(load_result(generator=few, operations=(nobody,))))
 
 
 def test_what_was_dropped_is_among_the_errors() -> None:

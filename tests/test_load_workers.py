@@ -134,6 +134,25 @@ def test_a_run_whose_workers_are_all_lost_ends(tmp_path: Path, service: ServerPr
     assert locust.result().partial
 
 
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_a_run_whose_only_worker_ends_is_not_whole(tmp_path: Path, service: ServerProcess, how: signal.Signals) -> None:
+    port, before = str(free_port()), answered(service.url)
+    with (
+        master(tmp_path, service, port, "-u", "2", "-r", "2", "-t", "60s") as locust,
+        worker(tmp_path, port) as only,
+    ):
+        wait_until(lambda: answered(service.url) > before + 100, "the load runs")
+        only.process.send_signal(how)
+        assert locust.wait() == 1
+    reason = locust.result().partial_reason or ""
+    if how == signal.SIGTERM:
+        assert reason == "its last worker quit before the run was over"
+    else:
+        assert reason.startswith("no final report from ")
+    assert error_lines(locust.output)[-1] == reason
+    assert not any(line.startswith("no attempt to connect") for line in error_lines(locust.output))
+
+
 @pytest.mark.slow
 def test_a_worker_that_stood_still_and_goes_on_makes_the_result_partial(tmp_path: Path, service: ServerProcess) -> None:
     with LocustProcess(

@@ -12,10 +12,13 @@ import asyncio
 import random
 import sys
 import time
+import warnings
 from array import array
 from collections import deque
 from collections.abc import Callable
+from functools import cache
 from itertools import chain
+from pathlib import Path
 from time import perf_counter_ns
 from typing import Any
 
@@ -76,6 +79,7 @@ class Engine:
         if self._loop is not None:
             return
         sys.setswitchinterval(_SWITCH_INTERVAL_S)
+        _note_missing_awaits()
         self._ended = False
         self._watcher = gevent.get_hub().loop.async_()
         self._watcher.start(self.told.set)
@@ -180,6 +184,7 @@ class Engine:
 
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
         self._thread, self._greenlet = _get_ident(), greenlet.getcurrent()
+        _running[self._thread] = self
         asyncio.set_event_loop(loop)
         try:
             while True:
@@ -190,6 +195,7 @@ class Engine:
                     self.raised(error)
         finally:
             asyncio.set_event_loop(None)
+            _running.pop(self._thread, None)
             self._ended = True
 
     def _note_exception(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -203,3 +209,27 @@ class Engine:
         at_once = self._exceptions.note(kind, error, holder)
         if at_once is not None:
             self.tell(at_once)
+
+
+class NotAwaited(Exception):
+    """A coroutine that a user's own code has forgotten to await: nothing of it was performed."""
+
+
+_running: dict[int, Engine] = {}
+"""By its thread."""
+
+
+@cache
+def _note_missing_awaits() -> None:
+    """Have what Python only warns of counted as an exception: a load lacks all that was not awaited."""
+    warnings.filterwarnings("always", r"coroutine .* was never awaited", RuntimeWarning)
+    show = warnings.showwarning
+
+    def note(message: Warning | str, category: type[Warning], filename: str, lineno: int, *more: Any) -> None:
+        engine = _running.get(_get_ident())
+        if engine is None or not (issubclass(category, RuntimeWarning) and "was never awaited" in str(message)):
+            show(message, category, filename, lineno, *more)
+        else:
+            engine.raised(NotAwaited(f"{message}: write `await` before it, {Path(filename).name}:{lineno}"))
+
+    warnings.showwarning = note  # type: ignore[assignment]

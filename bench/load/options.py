@@ -160,6 +160,8 @@ def warmup_s_of(options: Namespace) -> float:
 def check_run_time(text: str) -> None:
     """Raise MisuseError for a time at which Locust's own form would fail. It reports meaningless times itself."""
     try:
+        if text and not parse_timespan(text):  # Locust would run without end
+            raise MisuseError(f"--run-time {text} is no time: leave it out for a run that Ctrl-C ends")
         too_long = bool(text) and parse_timespan(text) > LONGEST_S
     except ValueError:
         return

@@ -504,6 +504,8 @@ class OwnerRun(_Run):
         """Whether there was a Ctrl-C meanwhile."""
         self._was_spawning = False
         """True if users were still being spawned when the test was stopped."""
+        self._have_all_left = False
+        """True if there was no worker any more when the test was stopped."""
         self._lacks: list[str] = []
         """The reasons why the result is partial."""
         self._asked = Namespace()
@@ -638,7 +640,8 @@ class OwnerRun(_Run):
         pacing_of(options, WHOLE)
         warmup_s_of(options)
         users = _socket_io_users(self.environment)
-        check_run_time(str(getattr(options, "run_time", None) or ""))
+        run_time = getattr(options, "run_time", None)
+        check_run_time("" if run_time is None else str(run_time))
         check_limits(options, users)
         is_open(options, users)
 
@@ -772,6 +775,7 @@ class OwnerRun(_Run):
             with self.troubles.during("noting the users"):
                 self._note_asked_users_now()
             self._was_spawning = self._runner.state == STATE_SPAWNING
+            self._have_all_left = self._workers is not None and not self._workers.number
             if self._last_stage is not None:
                 self._last_stage.kill()
             logger.info("Stopping: replies in flight are still awaited, Ctrl-C cuts that short")
@@ -805,6 +809,8 @@ class OwnerRun(_Run):
         if self._workers is not None:
             missing = self._workers.missing()
             self._merger.late = self._workers.not_throughout()
+            if self._have_all_left and not missing:
+                lacks.append("its last worker quit before the run was over")
             if missing:
                 lacks.append(f"no final report from {', '.join(map(shown, missing))}")
             lacks += [
@@ -889,8 +895,9 @@ class OwnerRun(_Run):
                 # Locust exits like this if a task raised. It does not know of all exceptions: of those of event
                 # handlers, say.
                 self.environment.process_exit_code = getattr(self.options, "exit_code_on_error", 1)
-        # If the figures are wrong, their absence is no other fault.
-        nothing = None if result.invalid_reason else _nothing_measured(result)
+        # If the figures are wrong, or a worker's are lacking, the absence of figures is no other fault.
+        is_known = self._workers is None or not self._workers.missing()
+        nothing = _nothing_measured(result) if is_known and not result.invalid_reason else None
         reasons = (result.invalid_reason, nothing, result.partial_reason, _cut_off(result), _out_of_files(result))
         for reason in reasons:
             if reason is not None:

@@ -357,10 +357,10 @@ class Session(Performer):
         self._is_ending = True
         if self._open_tasks is not None:
             self._open_tasks.retire()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(0)  # a cancellation that was asked for in this very step of the task strikes here, not below
         cancelled = self._task.cancelling()
         try:
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.sleep(0)  # a cancellation that was still on its way strikes here, and nothing below
             if self._closing:  # by force, perhaps in the same turn of the loop as the stop
                 raise StopUser
             # There is something in flight where the task awaited several at once, and where arrivals were taken.

@@ -185,7 +185,9 @@ def _remarks(result: LoadResult) -> Iterator[tuple[str, str]]:
     if figures and result.generator.verdict != "ok":
         yield f"generator: {figures}", ""
     share, waits = result.generator.waited_for_user_share, result.generator.waited_for_user_us
-    if share is not None and waits is not None and share >= _TOO_FEW_USERS:
+    # Where nobody ever connected, more users would wait as well.
+    is_connected = all(operation.ok for operation in result.operations if operation.name == CONNECT)
+    if is_connected and share is not None and waits is not None and share >= _TOO_FEW_USERS:
         yield (
             f"too few users: {share:.0%} of the arrivals waited for a user to become free, "
             f"p99 {waits.p99 / 1000:,.3g} ms: give more --users",

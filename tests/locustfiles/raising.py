@@ -48,6 +48,22 @@ class MistypedUser(SocketIOUser):
         await self.round_trip("say")
 
 
+class ForgetfulUser(SocketIOUser):
+    """Has a task that is right, and two in which an `await` is missing."""
+
+    @task
+    async def right(self) -> None:
+        await self.round_trip(FOO_BAR_TO_SENDER)
+
+    @task
+    async def wrong(self) -> None:
+        self.round_trip(FOO_BAR_TO_SENDER)  # type: ignore[unused-coroutine]
+
+    @task
+    async def wrong_as_well(self) -> None:
+        self.right()  # type: ignore[unused-coroutine]
+
+
 class RightUser(SocketIOUser):
     @task
     async def right(self) -> None:
