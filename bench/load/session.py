@@ -358,7 +358,7 @@ class Session(Performer):
         if self._open_tasks is not None:
             self._open_tasks.retire()
         with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.sleep(0)  # a cancellation that was asked for in this very step of the task strikes here, not below
+            await asyncio.sleep(0)  # a cancellation that was asked for in this very step of the task strikes here
         cancelled = self._task.cancelling()
         try:
             if self._closing:  # by force, perhaps in the same turn of the loop as the stop
