@@ -21,6 +21,7 @@ from bench.load.recording import (
     NamedCounts,
     OperationLog,
 )
+from bench.load.salvage import count_lines
 from bench.results.model import Operation
 from bench.timing.arrivals import RateProfile
 from bench.timing.histogram import Histogram
@@ -590,3 +591,13 @@ def test_a_histogram_that_cannot_be_read_is_refused_when_it_arrives(encoded: str
     assert StoredHistogram.model_validate(sent).restored().count == 0
     with pytest.raises(ValidationError, match="V2 form"):
         StoredHistogram.model_validate(sent | {"encoded": encoded})
+
+
+def test_the_counts_of_last_resort_have_every_error() -> None:
+    noted = account(is_open=False)
+    log = OperationLog("echo")
+    for number in range(60):
+        log.failed(at(1.1), at(1.2), f"error {'x' * number}")
+    noted.add(batch_of(log))
+    (line,) = count_lines(merged(final(noted)))
+    assert line == "echo: ok 0, timeouts 0, errors 60, unfinished 0, dropped 0"

@@ -69,7 +69,7 @@ def count_lines(merger: Merger) -> Iterator[str]:
     for received in merger.processes.values():
         for operation in received.report.operations:
             total = totals.setdefault(operation.name, {})
-            errors = sum(operation.errors.values())
+            errors = sum(operation.errors.values()) + operation.other_errors
             for word, number in (
                 ("ok", operation.ok),
                 ("timeouts", operation.timeouts),
