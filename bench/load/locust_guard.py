@@ -57,7 +57,7 @@ _STATISTICS = frozenset(("stats", "stats_total", "errors"))
 _LOADING_PID = os.getpid()
 """The id of the process that loaded the locustfile. In a worker that Locust has forked, that is its master."""
 
-_LISTENING = os.pipe2(os.O_CLOEXEC)
+_LISTENING = os.pipe()
 """The pipe with a byte for each forked worker once their master listens: another master may have the port."""
 _MOST_FORKED = 4096
 
