@@ -143,15 +143,20 @@ def pacing_of(options: Namespace, share: Share) -> Pacing:
     return Pacing(profile_of(options), shape_of(options), str(getattr(options, "seed", "")), share)
 
 
+def _seconds(option: str, text: str) -> float:
+    """Return the time that the text of an option says; inf if it is too long to count. Raises MisuseError."""
+    try:
+        return float(text.removesuffix("s")) if _SECONDS.fullmatch(text) else float(parse_timespan(text))
+    except ValueError:
+        raise MisuseError(f"{option} {text!r} is no time: expected seconds, as in 5, 0.5s or 1m30s") from None
+    except OverflowError:
+        return math.inf
+
+
 def warmup_s_of(options: Namespace) -> float:
     """How long to warm up. Raises MisuseError."""
     text = str(getattr(options, "warmup", "0") or "0").strip()
-    try:
-        seconds = float(text.removesuffix("s")) if _SECONDS.fullmatch(text) else float(parse_timespan(text))
-    except ValueError:
-        raise MisuseError(f"--warmup {text!r} is no time: expected seconds, as in 5, 0.5s or 1m30s") from None
-    except OverflowError:
-        seconds = math.inf
+    seconds = _seconds("--warmup", text)
     if seconds > LONGEST_S:
         raise MisuseError(f"--warmup {text!r} is too long: expected at most {LONGEST_S:.0f} seconds")
     return seconds
@@ -191,10 +196,7 @@ def max_wait_s_of(options: Namespace) -> float | None:
     text = str(getattr(options, "max_wait", "") or "").strip()
     if not text:
         return None
-    try:
-        wait_s = float(text.removesuffix("s")) if _SECONDS.fullmatch(text) else float(parse_timespan(text))
-    except (ValueError, OverflowError):
-        raise MisuseError(f"--max-wait {text!r} is no time: expected seconds, as in 5, 0.5s or 1m30s") from None
+    wait_s = _seconds("--max-wait", text)
     if wait_s > _LONGEST_WAIT_S:
         raise MisuseError(f"--max-wait {text!r} is more than a day: no run lasts that long")
     return wait_s
