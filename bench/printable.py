@@ -25,3 +25,9 @@ def one_line(what: object, limit: int = LIMIT) -> str:
     line = printable(words)
     is_whole = len(line) <= limit and len(text) <= 10 * limit
     return line if is_whole else line[:limit] + "…"
+
+
+def error_line(error: BaseException, limit: int = LIMIT) -> str:
+    """Return the type and the text of an exception, as `one_line` shows a text."""
+    name, text = type(error).__name__, str(error).strip()
+    return one_line(f"{name}: {text}" if text else name, limit)

@@ -19,6 +19,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from bench.printable import printable
+
 MOST_KINDS = 50
 """The number of different texts that are kept of one operation's errors, or of the exceptions of a process."""
 
@@ -76,10 +78,7 @@ def folded(text: str) -> str:
 
 @lru_cache(maxsize=1000)
 def _folded(text: str) -> str:
-    line = "".join(
-        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in " ".join(text.split())
-    )
-    return cut(_ID.sub("…", line))
+    return cut(_ID.sub("…", printable(" ".join(text.split()))))
 
 
 def cut(text: str, length: int = _TEXT_LENGTH) -> str:

@@ -22,6 +22,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, StrictBool, ValidationError
 
 from bench.load.account import OperationReport, Report, SecondReport, StoredHistogram
+from bench.printable import one_line
 from bench.timing.histogram import HistogramError
 
 HELLO = "bench_hello"
@@ -130,8 +131,7 @@ def read_report(data: object, elapsed_s: float) -> Report:
 
 def shown(text: str) -> str:
     """Return a text from elsewhere in one line: short, without control characters."""
-    printable = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
-    return printable if len(printable) <= _LONGEST_SHOWN else f"{printable[:_LONGEST_SHOWN]}…"
+    return one_line(text, _LONGEST_SHOWN)
 
 
 def _check_counts(part: OperationReport | SecondReport) -> None:

@@ -83,11 +83,12 @@ from bench.load.page import Page, check_page_address
 from bench.load.process import LoadProcess
 from bench.load.recording import CONNECT
 from bench.load.rehearsal import rehearse_report, rehearse_result
-from bench.load.salvage import Troubles, count_lines, one_line, store_counts
+from bench.load.salvage import Troubles, count_lines, store_counts
 from bench.load.service import Service, machine_identity, pin_generator
 from bench.load.tasks import tasks_that_do_not_await
 from bench.load.user import SocketIOUser
 from bench.load.workers import GO_NOTICE_NS, Workers, own_clock_ns
+from bench.printable import error_line
 from bench.report.lines import print_lines, print_stored
 from bench.report.load_table import load_table
 from bench.results.environment import commit_info, machine_info, packages, service_directory
@@ -499,9 +500,9 @@ class OwnerRun(_Run):
         self._last_stage: gevent.Greenlet | None = None
         environment.events.worker_report.add_listener(self._on_worker_report)
         self._is_beginning = False
-        """Whether a test is about to begin, so that there is nothing yet that could be ended."""
+        """True while a test is about to begin, so that there is nothing yet that could be ended."""
         self._is_interrupted = False
-        """Whether there was a Ctrl-C meanwhile."""
+        """True if there was a Ctrl-C meanwhile."""
         self._was_spawning = False
         """True if users were still being spawned when the test was stopped."""
         self._have_all_left = False
@@ -697,7 +698,7 @@ class OwnerRun(_Run):
         try:
             return commit_info(service_directory(app) if self._own_service is not None else self._folder)
         except OSError as error:  # the working directory is gone
-            return CommitInfo(error=one_line(error))
+            return CommitInfo(error=error_line(error))
 
     def _on_all_there(self) -> None:
         if profile_of(self._asked) is None:
@@ -917,7 +918,7 @@ class OwnerRun(_Run):
         except OutputFailed as error:
             self._failed(str(error))
         except Exception as error:
-            self._failed(f"cannot show the result: {one_line(error)}")
+            self._failed(f"cannot show the result: {error_line(error)}")
 
     def _keep(self, save: Callable[[], Path]) -> None:
         """Store the result, and print where it is."""
@@ -927,7 +928,7 @@ class OwnerRun(_Run):
         except ResultError as error:
             self._failed(str(error))
         except Exception as error:
-            self._failed(f"cannot store the result: {one_line(error)}")
+            self._failed(f"cannot store the result: {error_line(error)}")
         self._show(lambda console: print_stored(console, path and self._shortened(path)))
 
     def _failed(self, reason: str) -> None:

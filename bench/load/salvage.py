@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from bench.load.merge import Merger
+from bench.printable import error_line
 from bench.results.store import machine_id, write_numbered
 
 logger = logging.getLogger(__name__)
@@ -22,7 +23,6 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _MOST_REASONS = 10
-_LONGEST_REASON = 300
 
 
 class Troubles:
@@ -33,7 +33,7 @@ class Troubles:
 
     def add(self, step: str, error: BaseException) -> None:
         """Note that a step failed."""
-        reason = f"{step}: {one_line(error)}"
+        reason = f"{step}: {error_line(error)}"
         if reason not in self.reasons and len(self.reasons) < _MOST_REASONS:
             self.reasons.append(reason)
             logger.error("%s", reason)
@@ -54,13 +54,6 @@ class Troubles:
         except Exception as error:
             self.add(step, error)
             return otherwise()
-
-
-def one_line(error: BaseException) -> str:
-    """Return the error's type and text, on one line."""
-    text = " ".join(str(error).split())
-    line = f"{type(error).__name__}: {text}" if text else type(error).__name__
-    return line if len(line) <= _LONGEST_REASON else line[:_LONGEST_REASON] + "…"
 
 
 def count_lines(merger: Merger) -> Iterator[str]:

@@ -27,8 +27,7 @@ class ServerError(Exception):
 
 def one_line(cause: BaseException) -> str:
     """The cause's type and text."""
-    text = str(cause).strip()
-    return shortened(f"{type(cause).__name__}: {text}" if text else type(cause).__name__)
+    return printable.error_line(cause, MESSAGE_LIMIT)
 
 
 def shortened(text: str) -> str:
