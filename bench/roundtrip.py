@@ -55,7 +55,7 @@ class AmbiguousReplies(ValueError):
 
 
 class NoRoundTrip(TypeError):
-    """What was given as the definition of a round trip is none, an event's name perhaps. One line."""
+    """The definition of a round trip is none, but an event's name perhaps. The text is one line."""
 
     def __init__(self, given: object) -> None:
         super().__init__(

@@ -31,7 +31,7 @@ _ALL_MISSING = "The last worker went missing"
 _ALL_SPAWNED = "All users spawned"
 
 _USERS_LACKING = re.compile(r"only \d+ of \d+ users ever began|the run ended before all users were spawned")
-"""Why a result is partial where the run was ended while users were spawned."""
+"""The reason of a partial result if the run was ended while users were spawned."""
 
 _MARGIN_S = 1.0
 """The time before the end of a run by which a fault has to come to have an effect for sure, in seconds."""
@@ -220,7 +220,7 @@ def _storing(observed: Observed) -> Iterator[str]:
 
 
 def _had_not_begun(observed: Observed) -> bool:
-    """Whether an interrupt came before there was anything to lose: Locust says that it begins a little too early."""
+    """True if an interrupt came before there was anything to lose: Locust says that it begins a little too early."""
     return bool(observed.was_applied("interrupt")) and observed.exit_code == 130 and not observed.handled
 
 
@@ -383,7 +383,7 @@ def _said(observed: Observed, result: LoadResult) -> Iterator[str]:
 
 
 def _prepared_s(observed: Observed, result: LoadResult) -> float:
-    """How much of the run time was over when the test began. On a busy machine, git takes half a second and more."""
+    """The part of the run time that was over when the test began. On a busy machine, git takes half a second."""
     if (timed := _TIMED.search(observed.output)) is None:
         return 0.0
     second, milliseconds = timed.groups()
@@ -392,7 +392,7 @@ def _prepared_s(observed: Observed, result: LoadResult) -> float:
 
 
 def _was_cut_while_spawning(observed: Observed, result: LoadResult) -> bool:
-    """Whether it is partial because an interrupt came before all users were there, and for no other reason."""
+    """True if it is partial because an interrupt came before all users were there, and for no other reason."""
     interrupted = observed.was_applied("interrupt", "interrupt at start")
     lacking = _USERS_LACKING.fullmatch(result.partial_reason or "")
     return bool(interrupted and lacking) and _ALL_SPAWNED not in observed.output
