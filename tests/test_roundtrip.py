@@ -108,7 +108,7 @@ class Wire:
         self.closed: list[Callable[[str], None]] = []
         self.connected = True
 
-    async def connect(self, url: str, **options: Any) -> None: ...
+    async def connect(self, url: str, connection: Any = None, **keywords: Any) -> None: ...
 
     def on(self, event: str, handler: Handler, namespace: str | None = None) -> None:
         self.handlers[event] = handler

@@ -14,39 +14,24 @@ import asyncio
 import contextlib
 import ssl
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from time import perf_counter_ns
-from typing import Any
+from typing import Any, Unpack
 from urllib.parse import quote
 
 import picows.picows as ws  # by the module's name, under which client.pxd has its C types
 from picows import WSCloseCode, WSError, WSHandshakeError, ws_connect
 
 from bench.wire import protocol
-from bench.wire.endpoint import (
-    Address,
-    is_secure,
-    namespaces_of,
-    request_headers,
-    transport_url,
-    websocket_url,
-)
-from bench.wire.interface import (
-    MAX_MESSAGE_BYTES,
+from bench.wire.connection import MAX_MESSAGE_BYTES, Connection, ConnectKeywords, with_keywords
+from bench.wire.endpoint import Address, Endpoint, namespaces_of, request_headers, websocket_url
+from bench.wire.errors import (
+    CLOSED,
+    RESET,
     CallTimeout,
     ConnectFailed,
     Disconnected,
-    Handler,
     MessageTooLarge,
-    Transport,
-    acknowledged,
-    arguments,
-)
-from bench.wire.polling import PollingTransport
-from bench.wire.protocol import plain_event, plain_message
-from bench.wire.reasons import (
-    CLOSED,
-    RESET,
     Reason,
     broken,
     close_reason,
@@ -58,7 +43,9 @@ from bench.wire.reasons import (
     too_large,
     was_reset,
 )
-from bench.wire.tls import SYSTEM, Tls
+from bench.wire.interface import Handler, acknowledged, arguments
+from bench.wire.polling import PollingTransport
+from bench.wire.protocol import plain_event, plain_message
 
 __all__ = ["FastClient", "websocket_url"]
 
@@ -69,7 +56,6 @@ _CLOSING_TIMEOUT_S = 1.0
 
 # picows would send the same headers to wherever a server sends it. With a secret in them, no redirect is followed.
 _MAX_REDIRECTS = 5
-_SECRET_HEADERS = frozenset({"authorization", "cookie"})
 
 # A heartbeat may have arrived already when the loop is late and looks at its timers first.
 _HEARTBEAT_GRACE_S = 0.05
@@ -147,40 +133,22 @@ class FastClient(ws.WSListener):
         return self._is_established
 
     async def connect(
-        self,
-        url: str,
-        *,
-        auth: Any = None,
-        headers: Mapping[str, str] | None = None,
-        cookies: Mapping[str, str] | None = None,
-        transports: Sequence[Transport] = ("websocket",),
-        namespaces: str | Sequence[str] | None = None,
-        socketio_path: str = "socket.io",
-        wait_timeout: float = 5.0,
-        tls: Tls | None = None,
-        max_message_bytes: int = MAX_MESSAGE_BYTES,
+        self, url: str, connection: Connection | None = None, **keywords: Unpack[ConnectKeywords]
     ) -> None:
         """Connect and join the namespaces; see interface.Client. Raises ConnectFailed."""
+        connection = with_keywords(connection, keywords)
         if self._transport is not None or self._attempt is not None:
             raise ConnectFailed("this client is connected already")
-        if not transports or not set(transports) <= {"websocket", "polling"}:
-            raise ConnectFailed(f"transports are websocket and polling, not {', '.join(transports) or 'none'}")
-        if namespaces is None:
-            namespaces = [name for name, space in self._namespaces.items() if space.handlers] or ["/"]
-        address = self._address = Address.of(url)
-        attempt = self._attempt = _Attempt(
-            address,
-            {transport: transport_url(url, transport, socketio_path) for transport in transports},
-            address.headers(request_headers(headers, cookies)),
-            (tls or SYSTEM).context() if is_secure(url) else None,
-            auth,
-            namespaces_of(namespaces),
-            wait_timeout,
-        )
-        self._begin(max_message_bytes)
+        endpoint = Endpoint.of(url, connection)
+        handled = tuple(name for name, space in self._namespaces.items() if space.handlers)
+        namespaces = namespaces_of(connection.namespaces if connection.namespaces is not None else handled or ("/",))
+        address = self._address = endpoint.address
+        wait_timeout = connection.connect_timeout
+        attempt = self._attempt = _Attempt(endpoint, connection, namespaces)
+        self._begin(connection.max_message_bytes)
         try:
             async with asyncio.timeout(wait_timeout):
-                if transports[0] == "websocket":
+                if connection.transports[0] == "websocket":
                     await self._open_websocket(attempt.urls["websocket"], attempt)
                 else:
                     await self._open_polling(attempt)
@@ -823,21 +791,17 @@ class _Attempt:
 
     def __init__(
         self,
-        address: Address,
-        urls: dict[Transport, str],
-        headers: dict[str, str],
-        context: ssl.SSLContext | None,
-        auth: Any,
+        endpoint: Endpoint,
+        connection: Connection,
         namespaces: list[str],
-        wait_timeout: float,
     ) -> None:
-        self.url = address.shown
-        self.is_secret = bool(address.secrets) or any(name.lower() in _SECRET_HEADERS for name in headers)
-        self.urls = urls
-        self.headers = headers
-        self.context = context
-        self.auth = auth
-        self.wait_timeout = wait_timeout
+        self.url = endpoint.address.shown
+        self.is_secret = endpoint.is_secret
+        self.urls = endpoint.urls
+        self.headers = endpoint.headers
+        self.context = endpoint.context
+        self.auth = connection.auth
+        self.wait_timeout = connection.connect_timeout
         self.unjoined = namespaces
         """Namespaces that the server has not accepted yet."""
         self.joined: asyncio.Future[None] = asyncio.get_running_loop().create_future()

@@ -20,8 +20,17 @@ from picows import WSCloseCode, WSMsgType
 from yarl import URL
 
 from bench.wire import protocol
-from bench.wire.interface import ConnectFailed
-from bench.wire.reasons import CLOSED, RESET, Reason, broken, one_line, os_reason, tls_hint, tls_reason
+from bench.wire.errors import (
+    CLOSED,
+    RESET,
+    ConnectFailed,
+    Reason,
+    broken,
+    one_line,
+    os_reason,
+    tls_hint,
+    tls_reason,
+)
 
 _HEADERS = {"Content-Type": "text/plain;charset=UTF-8"}
 

@@ -1,0 +1,189 @@
+"""The errors of a client, and the reasons why a connection failed or ended.
+
+Each error and each reason is one short line. A reason has a kind, by which results count it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import re
+import socket
+import ssl
+from typing import Any
+
+from bench.machine.descriptors import OUT_OF_FILES, file_limit_reason
+from bench.printable import one_line
+
+__all__ = [
+    "BROKEN_PACKET",
+    "CLOSED",
+    "IMPOSSIBLE_FRAME",
+    "RESET",
+    "CallTimeout",
+    "ClientError",
+    "ConnectFailed",
+    "Disconnected",
+    "MessageTooLarge",
+    "Reason",
+    "broken",
+    "close_reason",
+    "impossible_frame",
+    "kind_of",
+    "one_line",
+    "os_reason",
+    "tls_hint",
+    "tls_reason",
+    "too_large",
+    "was_reset",
+    "with_tls_advice",
+]
+
+
+class ClientError(Exception):
+    """A failure between a client and its server, in one line."""
+
+
+class ConnectFailed(ClientError):
+    """The failure of an attempt to connect.
+
+    The server could not be reached, is no Socket.IO server, refused the connection, or did not answer in time.
+    """
+
+    def __init__(self, message: str, data: Any = None) -> None:
+        super().__init__(message)
+        #: The data that the server added to its refusal, if any.
+        self.data = data
+
+
+class Disconnected(ClientError):
+    """The lack of a connection: it is gone, or was never there."""
+
+
+class MessageTooLarge(ClientError):
+    """The refusal to send a message that is larger than the server's limit. Nothing was sent.
+
+    The server states its limit in the handshake.
+    """
+
+    def __init__(self, message: str, size_bytes: int, limit_bytes: int) -> None:
+        super().__init__(message)
+        self.size_bytes = size_bytes
+        self.limit_bytes = limit_bytes
+
+
+class CallTimeout(ClientError):
+    """The lack of an acknowledgement in time."""
+
+
+# uvloop raises these without a number.
+_NUMBERS: dict[type[OSError], int] = {
+    ConnectionResetError: errno.ECONNRESET,
+    ConnectionAbortedError: errno.ECONNABORTED,
+    ConnectionRefusedError: errno.ECONNREFUSED,
+    BrokenPipeError: errno.EPIPE,
+}
+
+
+# OpenSSL's words, of several versions, for an answer that is none of TLS.
+_NO_TLS = ("wrong version number", "wrong_version_number", "record layer failure", "record_layer_failure")
+
+
+class Reason(str):
+    """The text of a reason. `kind` is what is counted: it leaves out the text of others, which differs each time."""
+
+    kind: str
+
+    def __new__(cls, kind: str, text: str | None = None) -> Reason:
+        """Make a reason; `text`, if it is given, says more than the kind."""
+        reason = super().__new__(cls, kind if text is None else text)
+        reason.kind = kind
+        return reason
+
+
+def kind_of(reason: str) -> str:
+    """Return the kind of a reason; a text without a kind of its own is its own kind."""
+    return getattr(reason, "kind", reason)
+
+
+CLOSED = "the server closed the connection"
+RESET = "the server reset the connection"
+IMPOSSIBLE_FRAME = "the server sent an impossible frame"
+BROKEN_PACKET = "the server sent a broken packet"
+
+# RFC 6455, 7.4: the codes that have a meaning. Others are an application's own, and there may be thousands of them.
+_KNOWN_CODES = range(1000, 1016)
+
+
+def broken(text: str) -> Reason:
+    """Return the reason for a server that broke the protocol, as `text` says."""
+    return Reason(BROKEN_PACKET, text)
+
+
+def too_large(limit_bytes: int) -> Reason:
+    """Return the reason for a server that sent more than a client takes."""
+    return Reason(f"the server sent a message of more than {limit_bytes} bytes")
+
+
+# picows words it like this.
+_TOO_LARGE_FRAME = re.compile(r"exceeding max allowed size, (\d+) >")
+
+
+def impossible_frame(what: str, limit_bytes: int) -> Reason:
+    """Return the reason for a WebSocket frame that cannot be, or not with this limit; `what` are picows's words."""
+    if found := _TOO_LARGE_FRAME.search(what):
+        text = f"the server sent a message of {found[1]} bytes, more than the limit of {limit_bytes} bytes"
+        return Reason(str(too_large(limit_bytes)), text)
+    return Reason(IMPOSSIBLE_FRAME, f"{IMPOSSIBLE_FRAME}: {what}")
+
+
+def close_reason(code: int, said: str) -> Reason:
+    """Return the reason for a WebSocket's close frame with this code, and with this text if there is one."""
+    is_usual = code <= 1001
+    text = CLOSED if is_usual and not said else f"{CLOSED} (WebSocket code {code}{': ' + said if said else ''})"
+    if is_usual:
+        return Reason(CLOSED, text)
+    return Reason(f"{CLOSED} (WebSocket code {code if code in _KNOWN_CODES else 'of its own'})", text)
+
+
+# The kernel's states of a connection (include/net/tcp_states.h); after an orderly end by the peer it is CLOSE_WAIT.
+_TCP_CLOSE = 7
+
+
+def was_reset(transport: asyncio.BaseTransport) -> bool:
+    """Return whether the connection, which is just ending, was reset instead of closed. Only Linux can tell."""
+    connection = transport.get_extra_info("socket")
+    if connection is None or not hasattr(socket, "TCP_INFO"):
+        return False
+    try:
+        return bool(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == _TCP_CLOSE)
+    except OSError:
+        return False
+
+
+def tls_hint(is_tls: bool) -> str:
+    """Return a hint at the other mistake that looks like it, if a server hangs up on a request without TLS."""
+    return "" if is_tls else "; a server that expects TLS does that: try https://"
+
+
+def os_reason(error: OSError) -> str:
+    """Return the operating system's reason alone: asyncio and uvloop wrap it in differing words."""
+    if isinstance(error, ssl.SSLError):  # its number is OpenSSL's
+        return tls_reason(error)
+    number = error.errno or _NUMBERS.get(type(error), 0)
+    if number in OUT_OF_FILES:
+        return file_limit_reason(number)
+    return os.strerror(number).lower() if number > 0 else one_line(error)
+
+
+def tls_reason(error: object) -> str:
+    """Return why TLS failed, and what to do if the server does not speak it."""
+    return f"TLS failed: {with_tls_advice(one_line(error))}"
+
+
+def with_tls_advice(text: str) -> str:
+    """Return the text of an error, and what to do if it is that of a server that does not speak TLS."""
+    if any(sign in text.lower() for sign in _NO_TLS):
+        return f"{text}; the server does not seem to speak TLS: try http://"
+    return text
