@@ -10,15 +10,16 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from bench.ab.errors import AbError
-from bench.ab.options import FOO_BAR_BENCHMARKS, plan
+from bench.ab.options import plan
 from bench.ab.progress import AbProgress
 from bench.ab.run import State, summary
-from bench.interleave.bursts import Benchmark, Figure, Figures
+from bench.interleave.bursts import Figure, Figures, metrics_of
 from bench.machine.disturbances import Interference, Spoiler
 from bench.report.ab_markdown import ab_markdown
 from bench.report.ab_table import ab_table
 from bench.results.ab import AbResult, AbSettings, AbSide
 from bench.results.header import CommitInfo, MachineInfo
+from bench.scenarios.catalogue import AB_BENCHMARKS, Benchmark
 from bench.scenarios.model import round_trip_of
 from bench.statistics.estimates import estimate
 
@@ -30,7 +31,7 @@ def restarts(effect: float, count: int = 20) -> list[Figures]:
     return [
         {
             ("say|said", metric): Figure(effect + 0.001 * math.sin(number), 100.0, 100.0 * math.exp(effect))
-            for metric in SAY.metrics
+            for metric in metrics_of(SAY)
         }
         for number in range(count)
     ]
@@ -199,7 +200,7 @@ def test_numbers_may_have_their_unit() -> None:
 
 
 def test_payloads_are_as_large_as_they_are_called() -> None:
-    sizes = [len(str(one.round_trip.request("rt-01234567-0-1")).encode()) for one in FOO_BAR_BENCHMARKS]
+    sizes = [len(str(one.scenario.request("rt-01234567-0-1")).encode()) for one in AB_BENCHMARKS]
     assert sizes[0] < 40
     assert 1_000 <= sizes[2] <= 1_050
     assert 16_000 <= sizes[3] <= 16_050
@@ -207,7 +208,7 @@ def test_payloads_are_as_large_as_they_are_called() -> None:
 
 def test_replies_that_are_matched_in_order_are_never_many_in_flight() -> None:
     (benchmark,) = plan(app="chat:app", event="say", reply="said", payload='"x"').benchmarks
-    assert benchmark.metrics == ("p50", "p99", "cpu")
+    assert metrics_of(benchmark) == ("p50", "p99", "cpu")
 
 
 def test_another_unit_is_refused() -> None:

@@ -19,6 +19,7 @@ from bench.results.load import LoadResult
 from bench.results.store import Result
 
 _COMMIT_LETTERS = 12
+_DIGEST_LETTERS = 12
 
 # Versions that are stored with a result, but are of nothing that takes part in a round trip of that kind.
 _NO_PART = {"latency": {"locust", "pytest-benchmark"}, "load": {"pytest-benchmark"}}
@@ -88,9 +89,11 @@ def latency_settings(benchmark: LatencyBenchmark) -> Values:
     info = benchmark.extra_info
     names = ("service", "event", "reply", "matched_by", "client", "transport", "server", "loop", "http", "ws")
     awake = benchmark.awake
+    definition = benchmark.scenarios.get("definition")
     generator_cores = info.get("generator_cores")
     return {
         **{name.replace("_", " "): info.get(name) for name in names},
+        "definition of the scenario": definition and definition[:_DIGEST_LETTERS],
         "server pinned": info.get("server_core") is not None,
         "generator cores": len(generator_cores) if isinstance(generator_cores, list | tuple) else None,
         "cores": "unknown" if awake is None else "awake" if awake.cores else "may halt",
@@ -100,7 +103,12 @@ def latency_settings(benchmark: LatencyBenchmark) -> Values:
 def latency_circumstances(benchmark: LatencyBenchmark) -> Values:
     """What is said where it differs, and no more."""
     info = benchmark.extra_info
-    return {"server core": info.get("server_core"), "reply timeout s": info.get("reply_timeout_s")}
+    file = benchmark.scenarios.get("sha256")
+    return {
+        "server core": info.get("server_core"),
+        "reply timeout s": info.get("reply_timeout_s"),
+        "scenarios file": file and file[:_DIGEST_LETTERS],
+    }
 
 
 def control_source(benchmark: LatencyBenchmark) -> Values:

@@ -116,11 +116,12 @@ A plain tuple, because making one costs a tenth of what an object with names cos
 class Exchange:
     """A performer of round trips over one connection: any number in flight, or one if they are matched in order.
 
+    `namespace` is that of all its events; None is the default one.
     `timeout_ns` is how long each reply is awaited. After the timeout of a reply that is matched in order, `broken` is
     set. That reply may still come and would be taken for the next one's, so the connection has to be replaced.
     """
 
-    def __init__(self, client: Client, tokens: Iterator[str], timeout_ns: int) -> None:
+    def __init__(self, client: Client, tokens: Iterator[str], timeout_ns: int, namespace: str | None = None) -> None:
         self.client = client
         self.timeout_ns = timeout_ns
         self.late: Counter[str] = Counter()
@@ -136,7 +137,10 @@ class Exchange:
         """How many callers have not been told yet how their emission ended."""
         self._tokens = tokens
         self._loop = asyncio.get_running_loop()
+        self._namespace = namespace
         self._emit_now: Callable[..., int] | None = getattr(client, "emit_now", None)
+        if self._emit_now is not None and namespace is not None:
+            self._emit_now = partial(self._emit_now, namespace=namespace)
         self._create_future = self._loop.create_future
         self._pending: dict[str, Emission] = {}
         self._given_up: dict[str, RoundTrip] = {}
@@ -161,7 +165,7 @@ class Exchange:
         self._timer: asyncio.TimerHandle | None = None
         self._unmatched: deque[tuple[str, tuple[Any, ...]]] = deque(maxlen=_EVENTS_SHOWN)
         client.when_closed(self._closed)
-        client.on("*", lambda event, *values: self._unmatched.append((event, values)))
+        client.on("*", lambda event, *values: self._unmatched.append((event, values)), namespace)
 
     def in_flight_by_name(self) -> Counter[str]:
         """How many emissions await their reply, by definition's name. May be asked from another thread."""
@@ -219,7 +223,8 @@ class Exchange:
         self.in_flight += 1
         try:
             callback = partial(self._acknowledged, token) if round_trip.reply is None else None
-            sent_ns = await self.client.emit(round_trip.event, round_trip.request(token), callback=callback)
+            data = round_trip.request(token)
+            sent_ns = await self.client.emit(round_trip.emit, data, namespace=self._namespace, callback=callback)
         except BaseException as error:
             self.end(emission, error)
             raise
@@ -237,7 +242,7 @@ class Exchange:
         """
         if id(round_trip) not in self._known:
             self._register(round_trip)
-        self._event, self._request = round_trip.event, round_trip.request
+        self._event, self._request = round_trip.emit, round_trip.request
         self._is_replied_to = round_trip.reply is not None
         self._usual = None if round_trip.matched_in_order else round_trip
         if round_trip.matched_in_order:
@@ -280,21 +285,21 @@ class Exchange:
     def _register(self, round_trip: RoundTrip) -> None:
         if not isinstance(round_trip, RoundTrip):
             raise NoRoundTrip(round_trip)
-        event, token_of = round_trip.reply, round_trip.token_of
+        event, token_of = round_trip.reply, round_trip.find_token
         if event is not None:
             finders = self._token_finders.get(event)
             known = self._in_order.get(event)
             if (finders is not None and bool(finders) is (token_of is None)) or (
-                known is not None and known.event != round_trip.event
+                known is not None and known.emit != round_trip.emit
             ):
                 raise AmbiguousReplies(_of_another(round_trip))
             if token_of is None:
                 if finders is None:
                     self._token_finders[event] = []
-                    self.client.on(event, partial(self._replied_in_order, event))
+                    self.client.on(event, partial(self._replied_in_order, event), self._namespace)
             elif finders is None:
                 self._token_finders[event] = [token_of]
-                self.client.on(event, self._replied(event, self._token_finders[event]))
+                self.client.on(event, self._replied(event, self._token_finders[event]), self._namespace)
             elif not any(_code_of(finder) is _code_of(token_of) for finder in finders):
                 self._add_finder(event, finders, token_of)
         if len(self._known) >= _FEW_DEFINITIONS:
@@ -311,9 +316,9 @@ class Exchange:
         if len(finders) >= self._many_finders:
             awaited = [emission[1] for emission in self._pending.values()]
             needed = {
-                id(_code_of(definition.token_of))
+                id(_code_of(definition.find_token))
                 for definition in (*awaited, *self._given_up.values())
-                if definition.reply == event and definition.token_of is not None
+                if definition.reply == event and definition.find_token is not None
             }
             finders[:] = [finder for finder in finders if id(_code_of(finder)) in needed]
             self._known.clear()
@@ -380,7 +385,7 @@ class Exchange:
             if (given_up := self._given_up.pop(token, None)) is not None:
                 self.late[given_up.name] += 1
             return
-        token_of = emission[1].token_of
+        token_of = emission[1].find_token
         if token_of is not None and token_of(*reply) != token:
             shown = one_line(" ".join(map(repr, reply)))
             self._fail(emission, WrongReply(f"{self._sent(emission)}, acknowledged with {shown}", emission[2]))
@@ -452,7 +457,7 @@ class Exchange:
     @staticmethod
     def _sent(emission: Emission) -> str:
         token, round_trip, _, _ = emission
-        return one_line(f"sent {round_trip.event} {round_trip.request(token)!r}")
+        return one_line(f"sent {round_trip.emit} {round_trip.request(token)!r}")
 
     @staticmethod
     def _awaited(round_trip: RoundTrip) -> str:

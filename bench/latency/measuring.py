@@ -39,10 +39,10 @@ from bench.latency.alternation import (
     histogram_of,
     processes_of,
 )
-from bench.latency.options import Definition
 from bench.latency.stage import ClientKind, Stage
 from bench.machine.disturbances import Interference, spoilers
 from bench.results.provenance import packages
+from bench.scenarios.catalogue import Benchmark
 from bench.scenarios.model import RoundTrip
 from bench.server import ServerError
 from bench.server.error import DYING_S, with_last_words
@@ -67,6 +67,7 @@ class Description:
 
     `http`, `ws` and the cores are null where they are not ours to know. What is `illustrative` has the server in the
     client's own loop: it shows the software's cost without a second process, and is not to be compared.
+    `scenarios` says which scenarios file a scenario is of, and which definition of it; null without a file.
     """
 
     service: str
@@ -84,17 +85,18 @@ class Description:
     reply_timeout_s: float
     illustrative: bool
     packages: dict[str, str]
+    scenarios: dict[str, str] | None
 
 
-def description(stage: Stage, definition: Definition, client_kind: ClientKind, transport: Transport) -> Description:
-    """Of a definition's benchmark over such a connection on this stage."""
+def description(stage: Stage, measured: Benchmark, client_kind: ClientKind, transport: Transport) -> Description:
+    """Return the description of a scenario's benchmark over such a connection on this stage."""
     ours = stage.server is not None
-    round_trip = definition.round_trip
+    round_trip = measured.scenario
     return Description(
         service=stage.options.service,
-        event=round_trip.event,
+        event=round_trip.emit,
         reply=round_trip.reply,
-        matched_by=_matched_by(round_trip),
+        matched_by=round_trip.matched_by,
         client=client_kind,
         transport=transport,
         server=stage.server_kind,
@@ -106,17 +108,12 @@ def description(stage: Stage, definition: Definition, client_kind: ClientKind, t
         reply_timeout_s=stage.options.reply_timeout_ns / 1e9,
         illustrative=stage.server_kind == "in-loop",
         packages=packages(),
+        scenarios=stage.options.chosen.stored(measured),
     )
 
 
-def _matched_by(round_trip: RoundTrip) -> str:
-    if round_trip.reply is None:
-        return "acknowledgement"
-    return "order" if round_trip.matched_in_order else "token"
-
-
-def measure(benchmark: BenchmarkFixture, stage: Stage, parties: Parties, definition: Definition) -> None:
-    """Benchmark the definition over these connections; fails in one line if a round trip does."""
+def measure(benchmark: BenchmarkFixture, stage: Stage, parties: Parties, round_trip: RoundTrip) -> None:
+    """Benchmark the round trip over these connections; fails in one line if a round trip does."""
     with failing_in_one_line(benchmark, stage):
         if not benchmark.enabled:  # --benchmark-disable: one call, which is no measurement
             benchmark(lambda: stage.run(parties.services[0].single()))
@@ -125,11 +122,10 @@ def measure(benchmark: BenchmarkFixture, stage: Stage, parties: Parties, definit
             _measure(benchmark, stage, parties)
         stage.run(_settled(parties))
     if unexpected := sum(party.exchange.unexpected for party in parties.services):
-        round_trip = definition.round_trip
         fail(
             benchmark,
-            f"{unexpected} {round_trip.reply} came that no {round_trip.event} of ours had asked for: others "
-            "cause them too, so they cannot be matched in order; have the service repeat a {token} of the --payload",
+            f"{unexpected} {round_trip.reply} came that no {round_trip.emit} of ours had asked for: others "
+            "cause them too, so they cannot be matched in order; have the service repeat a {token} of what is emitted",
         )
 
 

@@ -115,6 +115,7 @@ class KeptAwake(BaseModel):
 
 _PROCESSES = TypeAdapter(tuple[ReplicateProcess, ...])
 _CONTROLS = TypeAdapter(dict[ControlKind, ControlFigures | None])
+_SCENARIOS = TypeAdapter(dict[str, str])
 _SPOILERS = TypeAdapter(tuple[Spoiler, ...])
 
 
@@ -134,7 +135,7 @@ class LatencyBenchmark(BaseModel):
     def _says_what_we_store(self) -> Self:
         """What the properties below read has its form, so that a damaged file is refused when it is read."""
         try:
-            _ = self.processes, self.controls, self.between_processes, self.spoilers, self.awake
+            _ = self.processes, self.controls, self.between_processes, self.spoilers, self.awake, self.scenarios
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"]))
@@ -183,6 +184,11 @@ class LatencyBenchmark(BaseModel):
     def spoilers(self) -> tuple[Spoiler, ...]:
         """What may have spoilt the measurement; empty also where nothing was looked for (older results)."""
         return _SPOILERS.validate_python(self.extra_info.get("spoilers") or ())
+
+    @property
+    def scenarios(self) -> dict[str, str]:
+        """The name and `sha256` of the user's file of scenarios, and the digest of this one's definition; or empty."""
+        return _SCENARIOS.validate_python(self.extra_info.get("scenarios") or {})
 
     @property
     def awake(self) -> KeptAwake | None:

@@ -289,6 +289,8 @@ def _latency_conditions(benchmark: LatencyBenchmark) -> tuple[tuple[str, str], .
     named = [(name, info.get(name)) for name in _LATENCY_CONDITIONS]
     awake = benchmark.awake
     named.append(("cores", None if awake is None else "awake" if awake.cores else "may halt"))
+    definition = benchmark.scenarios.get("definition")
+    named.append(("definition", definition and definition[:8]))
     control = benchmark.controls.get("same-stack")
     named.append(("control", control.sha256[:8] if control and control.sha256 else None))  # another is another unit
     return tuple((name, str(value)) for name, value in named if value is not None)

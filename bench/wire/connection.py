@@ -57,6 +57,11 @@ class Connection:
         object.__setattr__(self, "headers", dict(self.headers or {}))
         object.__setattr__(self, "cookies", dict(self.cookies or {}))
 
+    @property
+    def namespace(self) -> str | None:
+        """The namespace of scenarios: the first one. None: the default one."""
+        return self.namespaces[0] if self.namespaces else None
+
 
 class ConnectKeywords(TypedDict, total=False):
     """The keywords of `connect`: python-socketio's names for the fields of a Connection, and ours for the others."""
