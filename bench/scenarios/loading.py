@@ -10,9 +10,10 @@ from __future__ import annotations
 import hashlib
 import sys
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib.abc import MetaPathFinder
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -57,13 +58,7 @@ def load_scenarios(path: Path) -> ScenariosFile:
     except (OSError, ValueError) as error:  # ValueError: no path has a null character
         reason = getattr(error, "strerror", None) or str(error)
         raise ScenariosError(f"it cannot be read: {reason.lower()}") from None
-    had_locust = "locust" in sys.modules
     names = _run(path, source)
-    if "locust" in sys.modules and not had_locust:
-        raise ScenariosError(
-            "it imports locust, which makes asyncio slower in the whole process: keep users in a locustfile, which "
-            "imports the scenarios from here"
-        )
     return ScenariosFile(path.name, hashlib.sha256(source).hexdigest(), _scenarios(names), _connection(names))
 
 
@@ -80,8 +75,13 @@ def _run(path: Path, source: bytes) -> Mapping[str, Any]:
     module.__file__ = str(path)
     sys.modules[_MODULE] = module  # dataclasses, for one, look for the module of a class
     try:
-        with _first_on_path(str(path.absolute().parent)):
+        with _first_on_path(str(path.absolute().parent)), _without_locust():
             exec(code, vars(module))
+    except _LocustImported:
+        raise ScenariosError(
+            "it imports locust, which makes asyncio slower in the whole process: keep users in a locustfile, which "
+            "imports the scenarios from this file"
+        ) from None
     except (Exception, SystemExit) as error:
         raise ScenariosError(f"{_place(path, error)}{error_line(error)}") from error
     return vars(module)
@@ -96,6 +96,30 @@ def _first_on_path(folder: str) -> Iterator[None]:
     finally:
         if folder in sys.path:
             sys.path.remove(folder)
+
+
+class _LocustImported(BaseException):
+    """The news that the file imports locust."""
+
+
+class _LocustFinder(MetaPathFinder):
+    """A finder that is asked before all others and refuses locust."""
+
+    def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> None:
+        """Raise _LocustImported for locust."""
+        if name == "locust":
+            raise _LocustImported
+
+
+@contextmanager
+def _without_locust() -> Iterator[None]:
+    """Refuse the first import of locust. A process that has imported it already is as slow as it will be."""
+    finder = _LocustFinder()
+    sys.meta_path.insert(0, finder)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(finder)
 
 
 def _place(path: Path, error: BaseException) -> str:
