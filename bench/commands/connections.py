@@ -18,7 +18,8 @@ def connections(
 ) -> int:
     """Hold many connections, and tell what each of them costs.
 
-    One generator process holds them all. Exit code 1 if a connection or a heartbeat is lost. Most of the connections are idle, some work without pause. Memory is the growth of the whole process.
+    One generator process holds them all. Exit code 1 if a connection or a heartbeat is lost. Most of the
+    connections are idle, some work without pause. Memory is the growth of the whole process.
     """
     # Late: it imports what measures, which the other commands need not wait for.
     from bench.machine.interrupts import ended_by_signals

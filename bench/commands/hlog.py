@@ -22,7 +22,8 @@ def hlog(
 ) -> None:
     """Write a load result as an HdrHistogram interval log.
 
-    The log has the histograms of each second. RESULT is as in `bench compare`. Every tool that reads that format shows it: HistogramLogAnalyzer, hdrh and others.
+    The log has the histograms of each second. RESULT is as in `bench compare`. Every tool that reads that format
+    shows it: HistogramLogAnalyzer, hdrh and others.
     """
     stored = Store(results).open(result, "load")
     if not isinstance(stored.result, LoadResult):

@@ -25,8 +25,8 @@ def peers(
 ) -> int:
     """Compare the CPU time of load generators on the same work.
 
-    The other generators and this project take turns on one core against one echo server. A generator that is not installed is left out: see
-    `make peers-tools`. Exit code 1 if nothing could be measured.
+    The other generators and this project take turns on one core against one echo server. A generator that is not
+    installed is left out: see `make peers-tools`. Exit code 1 if nothing could be measured.
     """
     # Late: it imports what measures, which the other commands need not wait for.
     from bench.report.lines import print_line, print_stored

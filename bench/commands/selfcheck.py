@@ -21,8 +21,9 @@ def selfcheck(
 ) -> int:
     """Check that `bench ab` says the truth on this machine.
 
-    It compares the service with itself, and with itself made slower, for 40 to 60 minutes. Exit code 1 if `bench ab` claims a change where there is none, or misses one, more often than it promises. The
-    machine should have nothing else to do.
+    It compares the service with itself, and with itself made slower, for 40 to 60 minutes. Exit code 1 if `bench
+    ab` claims a change where there is none, or misses one, more often than it promises. The machine should have
+    nothing else to do.
     """
     # Late: it imports what measures, which the other commands need not wait for.
     from bench.validation.selfcheck import Extent, selfcheck, slowdown_us
