@@ -120,7 +120,7 @@ class Victim:
 
 def is_of_the_client(task: asyncio.Task[Any]) -> bool:
     code = getattr(task.get_coro(), "cr_code", None)
-    return code is not None and "wire" in Path(code.co_filename).parts
+    return code is not None and "bench/wire/" in Path(code.co_filename).as_posix()
 
 
 def spent_bytes() -> int:

@@ -36,6 +36,7 @@ __all__ = [
     "tls_hint",
     "tls_reason",
     "too_large",
+    "unread",
     "was_reset",
     "with_tls_advice",
 ]
@@ -124,6 +125,11 @@ def broken(text: str) -> Reason:
 def too_large(limit_bytes: int) -> Reason:
     """Return the reason for a server that sent more than a client takes."""
     return Reason(f"the server sent a message of more than {limit_bytes} bytes")
+
+
+def unread(limit_bytes: int) -> Reason:
+    """Return the reason for a server that asks and asks, but does not read the answers."""
+    return Reason(f"the server does not read what it asks for, {limit_bytes} bytes by now")
 
 
 # picows words it like this.

@@ -1,0 +1,12 @@
+# The C types of transport.py, for `make compiled`.
+
+cdef class Listener:
+    cpdef receive(self, message, received_ns)
+    cpdef ended(self, reason)
+
+
+cdef class Transport:
+    cpdef opened(self, handshake)
+    cpdef send(self, tuple messages)
+    cpdef close(self)
+    cpdef abort(self)
