@@ -86,7 +86,7 @@ def cut(text: str, length: int = _TEXT_LENGTH) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
-def kind_of(error: BaseException) -> str:
+def exception_kind(error: BaseException) -> str:
     """Return the type, text and raising place of an exception, with ids folded: what makes two of them the same."""
     try:
         text = folded(str(error))

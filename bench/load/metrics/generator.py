@@ -7,14 +7,14 @@ from typing import Any
 
 from bench.load.metrics.saturation import JudgedSecond, saturation
 from bench.load.metrics.tally import NS_PER_S, Report, SecondReport, StoredHistogram
-from bench.results.load import Generator, Lateness, Trust
+from bench.results.load import Generator, GeneratorHealth, Lateness
 from bench.timing.histogram import Histogram
 
 _CLOCKS_NS = 10_000_000
 """By how much the clocks of two processes may differ without a second counting as cut."""
 
 ProcessReport = tuple[Report, Mapping[int, SecondReport]]
-"""One process's newest account, and its seconds."""
+"""The newest tally of a process, and its seconds."""
 
 
 def generator(processes: Sequence[ProcessReport], round_trips: int) -> Generator:
@@ -24,32 +24,33 @@ def generator(processes: Sequence[ProcessReport], round_trips: int) -> Generator
     """
     cpu_ns = sum(report.window_cpu_ns or 0 for report, _ in processes)
     every = [second for report, seconds in processes for second in _noted(report, seconds)]
-    per_process = tuple(_trust(report, seconds) for report, seconds in processes)
-    verdicts = [trust for trust in per_process if trust.verdict is not None]
+    per_process = tuple(_health(report, seconds) for report, seconds in processes)
+    judged = [health for health in per_process if health.verdict is not None]
     saturated = sorted(
-        (trust for trust in verdicts if trust.verdict == "saturated"), key=lambda trust: trust.saturated_since_s or 0.0
+        (health for health in judged if health.verdict == "saturated"),
+        key=lambda health: health.saturated_since_s or 0,
     )
     return Generator(
         processes=max(1, len(processes)),
         cpu_us_per_round_trip=cpu_ns / round_trips / 1000 if round_trips and cpu_ns else None,
-        cpu_share=max((trust.cpu_share for trust in per_process if trust.cpu_share is not None), default=None),
+        cpu_share=max((health.cpu_share for health in per_process if health.cpu_share is not None), default=None),
         **_delays(every),
         **_waits(processes),
-        verdict="saturated" if saturated else "ok" if verdicts else None,
+        verdict="saturated" if saturated else "ok" if judged else None,
         reason=saturated[0].reason if saturated else None,
         saturated_since_s=saturated[0].saturated_since_s if saturated else None,
         per_process=per_process,
     )
 
 
-def _trust(report: Report, seconds: Mapping[int, SecondReport]) -> Trust:
+def _health(report: Report, seconds: Mapping[int, SecondReport]) -> GeneratorHealth:
     share = None
     if report.window_cpu_ns is not None and report.window_start_ns is not None and report.window_end_ns is not None:
         duration_ns = report.window_end_ns - report.window_start_ns
         share = report.window_cpu_ns / duration_ns if duration_ns > 0 else None
     whole = [_judged(number, seconds.get(number)) for number in _whole(report)]
     found = saturation(whole)
-    return Trust(
+    return GeneratorHealth(
         cpu_share=share,
         **_delays(_noted(report, seconds)),
         **_waits([(report, seconds)]),

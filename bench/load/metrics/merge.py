@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 from bench.load.metrics.exceptions import OTHER_ERRORS, OTHER_EXCEPTIONS, KindCounts, with_rest
 from bench.load.metrics.generator import generator, p99_us
-from bench.load.metrics.tally import NS_PER_S, OperationReport, Report, SecondReport, StoredHistogram
+from bench.load.metrics.tally import NS_PER_S, OperationReport, Report, SecondReport
 from bench.results.load import (
     LEGS,
     MOST_OPERATIONS,
@@ -118,10 +118,10 @@ class Merger:
 
     def drop(self, process: str, operation: str, arrivals_ns: Sequence[int], reason: str) -> None:
         """Count arrivals of a process, in nanoseconds since the run's start, that were dropped: of one operation."""
-        received = self.processes.setdefault(process, Received(_NOTHING_YET))
+        received = self.processes.setdefault(process, Received(Report.empty()))
         report = received.report
         rows = {(row.name, row.task): row for row in report.operations}
-        row = rows.get((operation, "")) or _nothing_of(operation)
+        row = rows.get((operation, "")) or OperationReport.empty(operation)
         start_ns, end_ns = self._open_window()
         in_window = sum(start_ns <= arrival_ns <= end_ns for arrival_ns in arrivals_ns)
         because = Counter(row.dropped_because) + Counter({reason: len(arrivals_ns)})
@@ -134,7 +134,7 @@ class Merger:
         )
         received.report = report.model_copy(update={"operations": list(rows.values())})
         for number, dropped in Counter(arrival_ns // NS_PER_S for arrival_ns in arrivals_ns).items():
-            second = received.seconds.get(number) or _nothing_in(number)
+            second = received.seconds.get(number) or SecondReport.empty(number)
             received.seconds[number] = second.model_copy(update={"dropped": second.dropped + dropped})
 
     def _open_window(self) -> tuple[float, float]:
@@ -295,56 +295,6 @@ def _most_frequent(parts: Parts, apart: str) -> Parts:
     kept = {name: parts[name] for name in named[:MOST_OPERATIONS]}
     kept[OTHER_OPERATIONS] = [part for name in named[MOST_OPERATIONS:] for part in parts[name]]
     return kept
-
-
-_NOTHING_YET = Report(
-    final=False,
-    forced=False,
-    window_start_ns=None,
-    window_end_ns=None,
-    window_cpu_ns=None,
-    is_open=True,
-    operations=[],
-    seconds=[],
-)
-
-
-def _nothing_of(operation: str) -> OperationReport:
-    nothing = StoredHistogram.of(Histogram())
-    return OperationReport(
-        name=operation,
-        ok=0,
-        timeouts=0,
-        errors={},
-        unfinished=0,
-        late=0,
-        window_ok=0,
-        window_failed=0,
-        dropped=0,
-        window_dropped=0,
-        service=nothing,
-        response=nothing,
-        breakdown=[],
-    )
-
-
-def _nothing_in(second: int) -> SecondReport:
-    nothing = StoredHistogram.of(Histogram())
-    return SecondReport(
-        second=second,
-        users=0,
-        sent=0,
-        ok=0,
-        failed=0,
-        dropped=0,
-        failed_of_intended=0,
-        cpu_share=None,
-        standstill_ns=0,
-        send_lateness=nothing,
-        loop_lag=nothing,
-        queueing=nothing,
-        operations=[],
-    )
 
 
 def _operation(

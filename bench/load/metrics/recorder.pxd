@@ -3,7 +3,7 @@
 cimport cython
 
 
-cdef class OperationLog:
+cdef class Recorder:
     cdef public object name, task
     cdef object _written, _intended, _handled, _waits
     cdef dict _dropped

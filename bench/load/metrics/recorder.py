@@ -61,7 +61,7 @@ class Batch(NamedTuple):
     error_replies: int = 0
 
 
-class Delays(NamedTuple):
+class LoopDelays(NamedTuple):
     """The delays of the engine's loop, sampled between two flushes: when, and by how much, alternately.
 
     `loop_lag` is of alarms that were set at random. So it is the time that anything that wakes the loop waits for its
@@ -86,7 +86,7 @@ class NamedCounts(Counter[str]):
             super().__setitem__(OTHER_OPERATIONS, self[OTHER_OPERATIONS] + number)
 
 
-class OperationLog:
+class Recorder:
     """Collects what happens to one operation until the next flush.
 
     The times of successes are written into one array that grows as needed and stays: compiled, that is two stores,

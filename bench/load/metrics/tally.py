@@ -1,8 +1,8 @@
-"""The account of one process: what its sessions noted, counted.
+"""The tally of one process: what its sessions noted, counted.
 
 Counts cover the whole run; histograms and the throughput cover the steady window; each second has its own line. The
 operation that connects is apart: it happens while users arrive, before the window, so its histogram covers the whole
-run, and it has no part in the seconds. A `Report` is the whole account so far, not what came since the last one: a
+run, and it has no part in the seconds. A `Report` is the whole tally so far, not what came since the last one: a
 report that arrives replaces the one before, so nothing depends on every one of them arriving. Pure: batches and times
 in, reports out.
 """
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from pydantic import AfterValidator, BaseModel, ConfigDict, NonNegativeInt
 
 from bench.load.metrics.exceptions import KindCounts, Raised
-from bench.load.metrics.recorder import TIMEOUT, UNSCHEDULED, Batch, Delays, Failure
+from bench.load.metrics.recorder import TIMEOUT, UNSCHEDULED, Batch, Failure, LoopDelays
 from bench.load.metrics.saturation import STANDSTILL_NS
 from bench.results.load import MOST_OPERATIONS, OTHER_OPERATIONS
 from bench.timing.histogram import Histogram, buckets_of, counted
@@ -49,18 +49,23 @@ class StoredHistogram(BaseModel):
 
     @classmethod
     def of(cls, histogram: Histogram) -> StoredHistogram:
-        """The stored form of a histogram."""
+        """Return the stored form of a histogram."""
         return cls.model_construct(  # this skips the check of whether it can be read
             encoded=histogram.encode(), min_ns=histogram.min_ns, max_ns=histogram.max_ns, sum_ns=histogram.sum_ns
         )
 
+    @classmethod
+    def empty(cls) -> StoredHistogram:
+        """Return the stored form of a histogram without any value."""
+        return cls.of(Histogram())
+
     def restored(self) -> Histogram:
-        """The histogram again."""
+        """Return the histogram again."""
         return Histogram.decode(self.encoded, min_ns=self.min_ns, max_ns=self.max_ns, sum_ns=self.sum_ns)
 
 
 class OperationReport(BaseModel):
-    """One operation's account in one process. `window_…` are of the steady window, all else of the whole run."""
+    """The tally of one operation in one process. `window_…` are of the steady window, all else of the whole run."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -96,6 +101,25 @@ class OperationReport(BaseModel):
     """The key of a task whose operation this process did not know when it dropped these arrivals. The name is then that
     of the task. The arrivals belong to the operation's row."""
 
+    @classmethod
+    def empty(cls, name: str) -> OperationReport:
+        """Return the report of an open load's operation that was neither sent nor dropped so far."""
+        return cls(
+            name=name,
+            ok=0,
+            timeouts=0,
+            errors={},
+            unfinished=0,
+            late=0,
+            window_ok=0,
+            window_failed=0,
+            dropped=0,
+            window_dropped=0,
+            service=StoredHistogram.empty(),
+            response=StoredHistogram.empty(),
+            breakdown=[],
+        )
+
 
 class SecondOperation(BaseModel):
     """The times of the replies to one operation that were received in one second."""
@@ -122,7 +146,10 @@ class SecondReport(BaseModel):
     """Of what was intended in this second and sent, however much later it failed."""
     cpu_share: float | None
     standstill_ns: int
-    """The part of the second in which the loop stood still: see verdict.STANDSTILL_NS. The loop notes it afterwards."""
+    """The part of the second in which the loop stood still: see saturation.STANDSTILL_NS.
+
+    The loop notes it afterwards.
+    """
     send_lateness: StoredHistogram | None
     """The send lateness of what was sent in this second because the schedule wanted it, then or long before.
 
@@ -137,9 +164,28 @@ class SecondReport(BaseModel):
     """The time in which no user was free, for those of the arrivals that had to wait."""
     operations: list[SecondOperation]
 
+    @classmethod
+    def empty(cls, second: int) -> SecondReport:
+        """Return the report of a second of an open load in which nothing happened."""
+        return cls(
+            second=second,
+            users=0,
+            sent=0,
+            ok=0,
+            failed=0,
+            dropped=0,
+            failed_of_intended=0,
+            cpu_share=None,
+            standstill_ns=0,
+            send_lateness=StoredHistogram.empty(),
+            loop_lag=StoredHistogram.empty(),
+            queueing=StoredHistogram.empty(),
+            operations=[],
+        )
+
 
 class Report(BaseModel):
-    """One process's account. Times in nanoseconds since the run's start; `seconds` holds only those that changed."""
+    """The tally of one process. Times in nanoseconds since the run's start; `seconds` holds only those that changed."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -167,6 +213,20 @@ class Report(BaseModel):
     """The number of arrivals of the schedule that have ended, well or not, or were dropped."""
     troubles: list[str] = []
     """The steps that this process failed at, each in one line: its figures are not whole."""
+
+    @classmethod
+    def empty(cls) -> Report:
+        """Return the report of an open load's process that has not reported anything yet."""
+        return cls(
+            final=False,
+            forced=False,
+            window_start_ns=None,
+            window_end_ns=None,
+            window_cpu_ns=None,
+            is_open=True,
+            operations=[],
+            seconds=[],
+        )
 
 
 class _Operation:
@@ -213,7 +273,7 @@ class _Second:
             histogram.settle()
 
 
-class Account:
+class Tally:
     """Counts batches. `started_ns` is the run's start on this process's clock; all times given are on that clock.
 
     `apart` is the name of the operation that connects. In an open load (`is_open`) each emission belongs to the moment
@@ -336,7 +396,7 @@ class Account:
         else:
             self._exceptions.add({raised.kind: raised.count})
 
-    def note_delays(self, delays: Delays) -> None:
+    def note_delays(self, delays: LoopDelays) -> None:
         """Count how late the loop itself was."""
         for times_ns, of in ((delays.loop_lag, "loop_lag"), (delays.queueing, "queueing")):
             pairs = np.frombuffer(times_ns, dtype=np.int64)
@@ -397,7 +457,7 @@ class Account:
         invalid_reason: str | None = None,
         began: int = 0,
     ) -> Report:
-        """Return the account so far. `unfinished` are the emissions, by operation, whose end nobody knows (yet).
+        """Return the tally so far. `unfinished` are the emissions, by operation, whose end nobody knows (yet).
 
         `tasks` has the operation that each task, by its key, begins with.
         """

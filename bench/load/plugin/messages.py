@@ -3,7 +3,7 @@
     HELLO   worker to master   its version, as soon as it is connected and again when a test starts
     READY   worker to master   all of its users are there, or none is any more
     GO      master to worker   when the schedule starts, and which share of it is the worker's
-    REPORT  worker to master   its account so far; the last one is final
+    REPORT  worker to master   its tally so far; the last one is final
     DRAIN   master to worker   stop all sessions, then report for the last time
 
 Somebody else wrote whatever arrives. `read` and `read_report` raise MessageError, with a text of one line, for all that

@@ -12,7 +12,8 @@ from locust.user.task import LOCUST_STATE_RUNNING
 
 from bench.load.engine.session import Session
 from bench.load.plugin.hosts import whole_url
-from bench.load.plugin.process import LoadProcess, UserGreenlet
+from bench.load.plugin.process import LoadProcess
+from bench.load.plugin.process_run import UserGreenlet
 from bench.scenarios.model import RoundTrip
 from bench.wire.interface import Client, Transport
 from bench.wire.tls import Tls
@@ -95,11 +96,6 @@ class SocketIOUser(User):
         assert self._session is not None, "round trips are performed by a running user"
         return await self._session.round_trip(definition)
 
-    @classmethod
-    def wait_limit_s(cls) -> float:
-        """Return how long an arrival of an open load may wait for a user of this class, in seconds."""
-        return cls.reply_timeout if cls.longest_wait is None else cls.longest_wait
-
     async def wait(self) -> None:
         """Sleep as long as `wait_time` says, in the middle of a task."""
         await asyncio.sleep(self.wait_time())
@@ -124,5 +120,5 @@ class SocketIOUser(User):
         if force or session is None:
             self._group.killone(self._greenlet)
             return True
-        LoadProcess.of(self.environment).engine.submit(session.request_stop, True)
+        session.engine.submit(session.request_stop, True)
         return False
