@@ -5,7 +5,7 @@ The engine knows Locust's side by `SessionUser` alone, so it imports nothing of 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from locust.env import Environment
@@ -13,20 +13,15 @@ from locust.env import Environment
 from bench.load.engine.counters import ProcessCounters
 from bench.load.engine.loop import Engine
 from bench.load.engine.pacing import OpenLoad, PacedUser
-from bench.wire.interface import Client, Transport
-from bench.wire.tls import Tls
+from bench.scenarios.model import RoundTrip
+from bench.wire.connection import Connection
+from bench.wire.interface import Client
 
 
 class SessionUser(PacedUser, Protocol):
     """A Socket.IO user as its session sees it: what it connects to, what it performs, and how long it waits."""
 
     environment: Environment
-    connect_timeout: float
-    auth: Any
-    headers: Mapping[str, str] | None
-    transports: Sequence[Transport]
-    tls: Tls | None
-    socketio_path: str
     tasks: list[Any]
     wait_time: Any
     _state: Any
@@ -36,6 +31,12 @@ class SessionUser(PacedUser, Protocol):
 
     def on_stop(self) -> Any:
         """End as a user, still connected unless the server is gone."""
+
+    def _settings(self) -> Connection:
+        """Return the settings of the next attempt to connect."""
+
+    def _perform_with(self, perform: Callable[[RoundTrip], Awaitable[Any]]) -> None:
+        """Have this function perform the user's round trips, unless the user overrides how."""
 
 
 class TaskHost(Protocol):

@@ -121,8 +121,7 @@ class Session:
     def start(self) -> None:
         """Begin the session."""
         self._breakdown = self.engine.breakdown
-        # For this user, the method is the session's own: one coroutine less in every round trip.
-        vars(self.user)["round_trip"] = self.round_trip if self._dispatcher is None else self.scheduled_round_trip
+        self.user._perform_with(self.round_trip if self._dispatcher is None else self.scheduled_round_trip)
         self._task = asyncio.get_running_loop().create_task(self._live())
 
     def request_stop(self, graceful: bool = False) -> None:
@@ -277,7 +276,8 @@ class Session:
     async def _live(self) -> None:
         is_over_by_error = False
         self.user._state = LOCUST_STATE_RUNNING
-        self.exchange = Exchange(self.client, self._tokens, self._timeout_ns)
+        namespace = self.user._settings().namespace
+        self.exchange = Exchange(self.client, self._tokens, self._timeout_ns, namespace)
         self.exchange.late = self.counters.late
         self.exchange.abandoned = self.counters.abandoned
         self.exchange.when_unexpected = self._unexpected
@@ -376,15 +376,7 @@ class Session:
             self._failed_attempts += 1  # set back by the first round trip that succeeds, not by connecting
             started_ns = perf_counter_ns()
             try:
-                await self.client.connect(
-                    self._url,
-                    auth=self.user.auth,
-                    headers=self.user.headers,
-                    transports=self.user.transports,
-                    tls=self.user.tls,
-                    socketio_path=self.user.socketio_path,
-                    wait_timeout=self.user.connect_timeout,
-                )
+                await self.client.connect(self._url, self.user._settings())
             except ConnectFailed as failure:
                 recorder.failed(started_ns, perf_counter_ns(), str(failure))
                 self._arrive()

@@ -55,7 +55,7 @@ from bench.load.plugin.user_classes import (
     described,
     leave_out_unnamed,
     longest_reply_timeout_s,
-    refuse_blocking_tasks,
+    refuse_impossible_users,
     socket_io_users,
 )
 from bench.load.plugin.workers import Workers
@@ -99,7 +99,7 @@ class RunOwner:
         self._runner = runner
         self._service = OwnService(environment)
         self._workers: Workers | None = None
-        refuse_blocking_tasks(environment)
+        refuse_impossible_users(environment)
         self._lifecycle = Lifecycle(environment, self)
         self._workers = self._workers_of(runner)
         self._folder = Path.cwd()

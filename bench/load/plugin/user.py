@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from gevent.pool import Group
@@ -15,8 +16,12 @@ from bench.load.plugin.hosts import whole_url
 from bench.load.plugin.process import LoadProcess
 from bench.load.plugin.process_run import UserGreenlet
 from bench.scenarios.model import RoundTrip
+from bench.wire.connection import Connection
 from bench.wire.interface import Client, Transport
 from bench.wire.tls import Tls
+
+#: The settings of a Connection that are attributes of a user class as well.
+SETTINGS = ("auth", "headers", "transports", "tls", "socketio_path", "connect_timeout")
 
 
 class SocketIOUser(User):
@@ -30,6 +35,10 @@ class SocketIOUser(User):
             @task
             async def foo_bar(self) -> None:
                 await self.round_trip(FOO_BAR_TO_SENDER)
+
+    `connection = Connection(auth=…, namespaces=…)` is how a user connects. The attributes `auth`, `headers`,
+    `transports`, `tls`, `socketio_path` and `connect_timeout` say the same one by one. A setting is given in one of
+    the two places. In `__init__`, `self.auth = …` gives a user a setting of its own.
     """
 
     abstract = True
@@ -39,6 +48,9 @@ class SocketIOUser(User):
 
     reply_timeout: float = 10.0
     """How long a reply is awaited, in seconds. Beyond it the round trip is a timeout."""
+
+    connection: Connection | None = None
+    """The settings of the connection, all in one. None: those that the attributes below say."""
 
     connect_timeout: float = 5.0
     """How long an attempt to connect may take, in seconds."""
@@ -73,6 +85,7 @@ class SocketIOUser(User):
     """The whole URL of a class's host, with user, password and query, by what is shown of it."""
 
     _session: Session | None = None
+    _perform: Callable[[RoundTrip], Awaitable[Any]] | None = None
 
     async def on_start(self) -> None:  # type: ignore[override]  # Locust's is a plain function, which works as well
         """Called when the user has connected for the first time."""
@@ -93,12 +106,37 @@ class SocketIOUser(User):
         Where it fails, that is counted and raises RoundTripFailed, or Disconnected if nothing could be sent: a task
         that does not catch it ends, and the next one begins.
         """
-        assert self._session is not None, "round trips are performed by a running user"
-        return await self._session.round_trip(definition)
+        assert self._perform is not None, "round trips are performed by a running user"
+        return await self._perform(definition)
 
     async def wait(self) -> None:
         """Sleep as long as `wait_time` says, in the middle of a task."""
         await asyncio.sleep(self.wait_time())
+
+    @classmethod
+    def given_settings(cls) -> list[str]:
+        """Return which settings the class, or a class that it inherits from, says by an attribute of their own."""
+        own = cls.__mro__[: cls.__mro__.index(SocketIOUser)]
+        return [name for name in SETTINGS if any(name in vars(part) for part in own)]
+
+    @classmethod
+    def class_connection(cls) -> Connection:
+        """Return the settings that all users of this class begin with."""
+        return replace(cls.connection or Connection(), **{name: getattr(cls, name) for name in cls.given_settings()})
+
+    # ------------------------------------------------------------------ the session's side of it
+
+    def _settings(self) -> Connection:
+        """Return the settings of the next attempt to connect."""
+        given = {*self.given_settings(), *(name for name in SETTINGS if name in vars(self))}
+        return replace(self.connection or Connection(), **{name: getattr(self, name) for name in given})
+
+    def _perform_with(self, perform: Callable[[RoundTrip], Awaitable[Any]]) -> None:
+        """Have a function of the session perform the round trips. Called before any code of the user runs."""
+        self._perform = perform
+        # If nobody overrides it, the method is the session's own: one coroutine less in every round trip.
+        if type(self).round_trip is SocketIOUser.round_trip:
+            vars(self).setdefault("round_trip", perform)
 
     # ------------------------------------------------------------------ Locust's side of it
 

@@ -14,6 +14,7 @@ from bench.load.metrics.result import UserClass
 from bench.load.plugin.options import MisuseError
 from bench.load.plugin.user import SocketIOUser
 from bench.timing.arrivals import Arrivals
+from bench.wire.connection import Connection
 
 
 def socket_io_users(environment: Environment) -> list[type[SocketIOUser]]:
@@ -42,7 +43,7 @@ def described(user_classes: Sequence[type[SocketIOUser]], open_load: OpenLoad) -
         found.append(
             UserClass(
                 name=user_class.__name__,
-                transports=tuple(user_class.transports),
+                transports=user_class.class_connection().transports,
                 host=user_class.host,
                 reply_timeout_s=user_class.reply_timeout,
                 pipelined=user_class.pipelined,
@@ -54,13 +55,30 @@ def described(user_classes: Sequence[type[SocketIOUser]], open_load: OpenLoad) -
     return tuple(found)
 
 
-def refuse_blocking_tasks(environment: Environment) -> None:
-    """Raise MisuseError for tasks that are no coroutines, and for a user without tasks."""
+def refuse_impossible_users(environment: Environment) -> None:
+    """Raise MisuseError for tasks that are no coroutines, a user without tasks, and settings that contradict."""
     for user_class in socket_io_users(environment):
+        _refuse_contradictory_settings(user_class)
         if blocking := list(tasks_that_do_not_await(user_class)):
             raise MisuseError(f"{blocking[0]} is not `async def`: the tasks of a SocketIOUser are coroutines")
         if not user_class.tasks:
             raise MisuseError(f"{user_class.__name__} has no tasks: decorate an `async def` method with @task")
+
+
+def _refuse_contradictory_settings(user_class: type[SocketIOUser]) -> None:
+    """Raise MisuseError for a setting that both the connection of the class and an attribute of the class give."""
+    connection: object = user_class.connection
+    if connection is None:
+        return
+    if not isinstance(connection, Connection):
+        found = type(connection).__name__
+        raise MisuseError(f"{user_class.__name__}: connection is no Connection(…), but of type {found}")
+    default = Connection()
+    for name in user_class.given_settings():
+        if getattr(connection, name) != getattr(default, name):
+            raise MisuseError(
+                f"{user_class.__name__}: {name} is a setting of its connection as well: give it in one place"
+            )
 
 
 def leave_out_unnamed(environment: Environment) -> None:

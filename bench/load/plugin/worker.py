@@ -34,7 +34,7 @@ from bench.load.plugin.options import MisuseError, profile_of
 from bench.load.plugin.process_run import ProcessHooks
 from bench.load.plugin.run_settings import RunSettings
 from bench.load.plugin.service import machine_identity, pin_generator
-from bench.load.plugin.user_classes import all_socket_io_users, refuse_blocking_tasks, socket_io_users
+from bench.load.plugin.user_classes import all_socket_io_users, refuse_impossible_users, socket_io_users
 from bench.load.plugin.workers import own_clock_ns
 from bench.timing.rates import Share
 
@@ -53,7 +53,7 @@ class RunWorker:
         self._environment = environment
         self._runner = runner
         self._reporting: gevent.Greenlet | None = None
-        refuse_blocking_tasks(environment)
+        refuse_impossible_users(environment)
         self._lifecycle = Lifecycle(environment, self)
         with contextlib.suppress(MisuseError):  # the master reports it
             hide_hosts(environment, all_socket_io_users(environment))
