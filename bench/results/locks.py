@@ -2,7 +2,8 @@
 
 Rules of this file: a lock is the kernel's (`flock`) and ends with its process, however that ends. It is on the
 descriptor of the very folder or file that it protects: a folder of results gets no further file, and can be locked on a
-full disk. (The library filelock would need such a file, or its newest version.) Nobody waits without an end. A process that is stopped keeps its locks, and a process that waits for them says so and gives up.
+full disk. (The library filelock would need such a file, or its newest version.) Nobody waits without an end. A process
+that is stopped keeps its locks, and a process that waits for them says so and gives up.
 """
 
 import contextlib
