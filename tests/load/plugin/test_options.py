@@ -1,7 +1,7 @@
 """Options become values, or one line that says what is wrong with them."""
 
 from argparse import Namespace
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from locust import TaskSet, constant
@@ -26,7 +26,13 @@ from bench.load.plugin.user import SocketIOUser
 from bench.timing.arrivals import arrivals
 from bench.timing.rates import RateProfile, Share
 
-task: Any = locusts_task  # whose types know no coroutines
+_task: Any = locusts_task  # whose types know no coroutines
+T = TypeVar("T")
+
+
+def task(function: T) -> T:
+    decorated: T = _task(function)
+    return decorated
 
 
 class EchoUser(SocketIOUser):
