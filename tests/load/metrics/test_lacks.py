@@ -11,7 +11,8 @@ from bench.load.metrics.lacks import (
 )
 from bench.load.metrics.merge import Merger
 from bench.load.metrics.recorder import Recorder
-from bench.load.metrics.tally import Report, Tally
+from bench.load.metrics.report import Report
+from bench.load.metrics.tally import Tally
 from bench.results.load import CONNECT
 
 S = 1_000_000_000

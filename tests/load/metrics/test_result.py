@@ -10,8 +10,9 @@ import pytest
 from bench.load.metrics.asked_users import AskedUsers
 from bench.load.metrics.merge import Merger
 from bench.load.metrics.recorder import Recorder
+from bench.load.metrics.report import Report
 from bench.load.metrics.result import AskedLoad, RunFacts, UserClass, make_result, scenario_of
-from bench.load.metrics.tally import Report, Tally
+from bench.load.metrics.tally import Tally
 from bench.load.metrics.troubles import Troubles
 from bench.results.header import CommitInfo, MachineInfo
 from bench.results.load import CONNECT, LoadResult, Server

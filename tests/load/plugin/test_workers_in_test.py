@@ -9,7 +9,8 @@ from typing import Any
 from locust.runners import STATE_INIT, STATE_MISSING, STATE_RUNNING
 
 from bench.load.metrics.merge import Merger
-from bench.load.metrics.tally import Report, Tally
+from bench.load.metrics.report import Report
+from bench.load.metrics.tally import Tally
 from bench.load.plugin.messages import DRAIN, GO
 from bench.load.plugin.workers_in_test import WorkersInTest
 from bench.results.load import CONNECT
