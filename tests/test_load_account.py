@@ -10,7 +10,8 @@ from pydantic import ValidationError
 
 from bench.load.metrics.merge import Merger
 from bench.load.metrics.recorder import TIMEOUT, UNSCHEDULED, Batch, LoopDelays, NamedCounts, Recorder
-from bench.load.metrics.tally import Report, StoredHistogram, Tally
+from bench.load.metrics.report import Report, StoredHistogram
+from bench.load.metrics.tally import Tally
 from bench.load.plugin.salvage import count_lines
 from bench.results.load import CONNECT, MOST_OPERATIONS, OTHER_OPERATIONS, Operation
 from bench.timing.histogram import Histogram

@@ -23,7 +23,8 @@ from bench.load.metrics.exceptions import (
 )
 from bench.load.metrics.merge import Merger
 from bench.load.metrics.recorder import Recorder
-from bench.load.metrics.tally import Report, Tally
+from bench.load.metrics.report import Report
+from bench.load.metrics.tally import Tally
 from bench.results.load import CONNECT
 
 

@@ -17,7 +17,8 @@ from locust_process import LIMIT_S, LOCUSTFILES, LocustProcess, answered, free_p
 
 from bench.load.metrics.merge import Merger
 from bench.load.metrics.recorder import Recorder
-from bench.load.metrics.tally import Report, Tally
+from bench.load.metrics.report import Report
+from bench.load.metrics.tally import Tally
 from bench.load.plugin.messages import MOST_KINDS, MOST_OPERATIONS, MessageError, read_report
 from bench.results.load import CONNECT
 from bench.server import ServerProcess

@@ -33,8 +33,9 @@ from bench.load.metrics.exceptions import Exceptions, Raised, exception_kind, fo
 from bench.load.metrics.recorder import Batch, LoopDelays, Recorder
 from bench.results.load import MOST_OPERATIONS, OTHER_OPERATIONS
 
+#: The time between two flushes, in seconds. Each flush is a millisecond or more in which the gevent side has the
+#: interpreter, and often the core, to itself.
 FLUSH_INTERVAL_S = 1.0
-"""Each flush is a millisecond or more in which the gevent side has the interpreter, and often the core, to itself."""
 
 _PROBE_INTERVAL_NS = 10_000_000
 
@@ -56,7 +57,7 @@ class Engine:
         """Set when there is something new in the outbox."""
         self._watcher: Any = None
         self.breakdown = False
-        """Whether replies tell when they were handled."""
+        """True if replies tell when they were handled."""
         self.beats = 0
         """The number of times that the loop has flushed; it grows for as long as the loop goes round."""
         self._recorders: dict[str, Recorder] = {}
@@ -217,8 +218,8 @@ class NotAwaited(Exception):
     """A coroutine that a user's own code has forgotten to await: nothing of it was performed."""
 
 
+#: The running engines, by their threads.
 _running: dict[int, Engine] = {}
-"""By its thread."""
 
 
 @cache

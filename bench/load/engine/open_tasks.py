@@ -29,8 +29,9 @@ from bench.wire.interface import ClientError
 
 _CANCELLING_TIMEOUT_S = 1.0
 
+#: The reason of a dropped arrival that had a user, and a connection then.
 LOST = "the connection was lost before it was sent"
-"""The reason of a dropped arrival that had a user, and a connection then."""
+
 _CUT_OFF = "its task was cut off before it was sent"
 
 Task = Callable[[Any], Any]
@@ -38,7 +39,7 @@ Task = Callable[[Any], Any]
 
 @dataclass
 class Arrival:
-    """What a schedule wanted: one emission, the first in a task that runs because of it."""
+    """An emission that a schedule wanted: the first in a task that runs because of it."""
 
     intended_ns: int
     """UNSCHEDULED once that emission is there."""
@@ -52,8 +53,8 @@ class Arrival:
     """The reason why the emission, which was tried, could not be sent."""
 
 
+#: The arrival because of which the present task runs; inherited by the tasks that it starts.
 _ARRIVAL: ContextVar[Arrival] = ContextVar("_ARRIVAL")
-"""Because of which the present task runs; inherited by the tasks that it starts."""
 
 
 def wanted(operation: str, refusal: str = "") -> tuple[int, int]:

@@ -28,20 +28,18 @@ from typing import Protocol
 
 from bench.load.engine.alarm import Alarm
 from bench.timing.arrivals import Arrivals, Shape, VaryingSchedule, schedule
-from bench.timing.rates import RateProfile, Share
+from bench.timing.rates import NS_PER_S, RateProfile, Share
 
+#: The number of overdue arrivals that are begun before the loop looks at its sockets again.
 _AT_ONCE = 64
-"""How many overdue arrivals are begun before the loop looks at its sockets again."""
-
-_NS_PER_S = 1_000_000_000
 
 NOT_CONNECTED = "no user was connected"
 NO_USER_LEFT = "the last user stopped while it waited for a user"
 ENDED = "the run ended while it waited for a user"
 
 
+#: All of a schedule, where there is one process.
 WHOLE = Share(0, 1)
-"""All of a schedule, where there is one process."""
 
 
 class PacedUser(Protocol):
@@ -270,7 +268,7 @@ class Dispatcher:
         waiting = self._waiting
         while waiting and now_ns - waiting[0][1] >= self._max_wait_ns:
             intended_ns, since_ns = waiting.popleft()
-            reason = f"no user was free within {self._max_wait_ns / _NS_PER_S:g} s"
+            reason = f"no user was free within {self._max_wait_ns / NS_PER_S:g} s"
             self._next_member().drop(intended_ns, reason, now_ns - since_ns)
 
     def _drop_waiting(self, reason: str) -> None:

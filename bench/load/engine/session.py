@@ -2,7 +2,7 @@
 
 Stopping has one mechanism, whoever asks for it (the end of the test, a smaller user count, StopUser): nothing more is
 sent, replies in flight are awaited up to their timeout, `on_stop` runs, the connection is closed. What was in flight
-is therefore always accounted for, unless the stop is forced.
+is therefore always accounted for, unless the session is aborted.
 """
 
 from __future__ import annotations
@@ -49,12 +49,12 @@ _BACKOFF_FIRST_S = 1.0
 _BACKOFF_MAX_S = 5.0
 _BACKOFF_JITTER = 0.5
 
+#: The pause of a task that could not send, in seconds. A task that goes on at once, whatever its round trips raise,
+#: would keep the loop from everything else.
 _NOT_SENT_PAUSE_S = 0.1
-"""The pause of a task that could not send, in seconds. A task that goes on at once, whatever its round trips raise,
-would keep the loop from everything else."""
 
+#: One reply in 64, as the clock's last bits have it, tells how long it waited for its task.
 _QUEUEING_SAMPLE = 63
-"""One reply in 64, as the clock's last bits have it, tells how long it waited for its task."""
 
 
 @dataclass(frozen=True)
@@ -300,7 +300,7 @@ class Session:
         try:
             await self._close(run_on_stop=not is_over_by_error)
         except asyncio.CancelledError:
-            pass  # forced
+            pass  # aborted
         except BaseException as error:
             self.engine.raised(error, self.user)
         finally:
@@ -328,7 +328,7 @@ class Session:
             raise StopUser from error
 
     async def _close(self, run_on_stop: bool) -> None:
-        """What a stop does once the tasks are over."""
+        """Await what is in flight, run `on_stop` and disconnect: the tasks are over."""
         assert self.exchange is not None
         assert self._task is not None
         self._is_ending = True
@@ -338,7 +338,7 @@ class Session:
             await asyncio.sleep(0)  # a cancellation that was asked for in this very step of the task strikes here
         cancelled = self._task.cancelling()
         try:
-            if self._closing:  # by force, perhaps in the same turn of the loop as the stop
+            if self._closing:  # aborted, perhaps in the same turn of the loop as the stop
                 raise StopUser
             # There is something in flight where the task awaited several at once, and where arrivals were taken.
             await self.exchange.quiet()
@@ -348,8 +348,8 @@ class Session:
                 await self.exchange.settle()
             self.stopping, self._tasks.may_go_on = True, False
             self.user._state = LOCUST_STATE_STOPPING
-            forced, self._closing = self._closing, True
-            if run_on_stop and not forced:
+            is_aborted, self._closing = self._closing, True
+            if run_on_stop and not is_aborted:
                 async with asyncio.timeout(self._timeout_ns / 1e9):
                     await call(self.user.on_stop)
         except (StopUser, StopTest, ClientError, RoundTripFailed, TimeoutError):
@@ -362,7 +362,7 @@ class Session:
             self.engine.raised(error, self.user)
         finally:
             if self._open_tasks is not None:
-                await self._open_tasks.cancel()  # by force: what they await is unfinished
+                await self._open_tasks.cancel()  # if aborted: what they await is unfinished
             await self.client.disconnect()
             self.exchange.close()
 
@@ -458,7 +458,7 @@ class Session:
 
 
 def _handled_ns(reply: tuple[Any, ...]) -> tuple[int, int] | None:
-    """When the service says that its handler began and ended; None: it does not say."""
+    """Return when the service says that its handler began and ended; None: it does not say."""
     handled = reply[0].get("handled_ns") if reply and isinstance(reply[0], dict) else None
     if isinstance(handled, list) and len(handled) == 2 and all(type(stamp) is int for stamp in handled):
         return handled[0], handled[1]

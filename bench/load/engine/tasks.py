@@ -106,7 +106,7 @@ class TaskRunner:
                 await self._pause(task_set, wait_time, error)
 
     async def _execute(self, task_set: TaskSet, holder: User | TaskSet, task: Any) -> None:
-        """What `TaskSet.execute_task` and `DefaultTaskSet.execute_task` do."""
+        """Do what `TaskSet.execute_task` and `DefaultTaskSet.execute_task` do."""
         if inspect.isclass(task) and issubclass(task, TaskSet):
             await self.run_task_set(task(holder))  # type: ignore[arg-type]  # Locust: a TaskSet is a parent as well
         elif getattr(task, "__self__", None) is task_set:
@@ -148,7 +148,7 @@ async def call(function: Callable[[], Any]) -> None:
 
 
 def tasks_that_do_not_await(holder: type[User] | type[TaskSet], seen: set[Any] | None = None) -> Iterator[str]:
-    """The names of tasks, nested ones included, that are not `async def`."""
+    """Yield the names of tasks, nested ones included, that are not `async def`."""
     seen = set() if seen is None else seen
     own = list(getattr(holder, "tasks", None) or ())
     if hasattr(holder, "current"):  # a Markov chain keeps its tasks as attributes

@@ -5,7 +5,7 @@ Pure: the times of the clocks are passed in. Wall times are nanoseconds of `time
 
 from __future__ import annotations
 
-from bench.load.metrics.tally import NS_PER_S
+from bench.timing.rates import NS_PER_S
 
 
 class CpuUse:

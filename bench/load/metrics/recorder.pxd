@@ -1,4 +1,4 @@
-# The C types of recording.py, for `make compiled`. Every attribute is here: a compiled object has no others.
+# The C types of recorder.py, for `make compiled`. Every attribute is here: a compiled object has no others.
 
 cimport cython
 

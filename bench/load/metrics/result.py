@@ -14,12 +14,11 @@ from typing import Any, Protocol
 
 from bench.load.metrics.asked_users import AskedUsers
 from bench.load.metrics.merge import Merger
-from bench.load.metrics.tally import NS_PER_S
 from bench.load.metrics.troubles import Troubles
 from bench.results.header import CommitInfo, MachineInfo
 from bench.results.load import CONNECT, Generator, LoadResult, Scenario, Second, Server, Window
 from bench.timing.arrivals import Arrivals, Shape
-from bench.timing.rates import RateProfile
+from bench.timing.rates import NS_PER_S, RateProfile
 
 
 @dataclass(frozen=True)

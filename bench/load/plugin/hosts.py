@@ -18,8 +18,8 @@ from bench.load.plugin.options import MisuseError
 from bench.wire.endpoint import Address
 from bench.wire.interface import ConnectFailed
 
+#: The name of the option that has the whole URL of the test's host, by what is shown of it.
 _OPTION = "whole_urls"
-"""The name of the option that has the whole URL of the test's host, by what is shown of it."""
 
 
 class HostedUser(Protocol):

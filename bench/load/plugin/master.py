@@ -28,7 +28,6 @@ from bench.load.metrics.asked_users import AskedUsers
 from bench.load.metrics.exit_reasons import exceptions_raised, exit_reasons, warnings
 from bench.load.metrics.lacks import drop_lost_arrivals, last_ns_of_schedule, user_lacks, worker_lacks
 from bench.load.metrics.result import AskedLoad, RunFacts, make_result
-from bench.load.metrics.tally import NS_PER_S
 from bench.load.plugin import locust_guard
 from bench.load.plugin.hosts import hide_hosts
 from bench.load.plugin.lifecycle import Lifecycle, exit_from_anywhere
@@ -70,7 +69,7 @@ from bench.results.provenance import commit_info, machine_info, packages, servic
 from bench.results.store import ResultError, Store
 from bench.server import ServerError
 from bench.timing.arrivals import schedule
-from bench.timing.rates import Share
+from bench.timing.rates import NS_PER_S, Share
 
 logger = logging.getLogger(__name__)
 

@@ -21,7 +21,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, StrictBool, ValidationError
 
-from bench.load.metrics.tally import OperationReport, Report, SecondReport, StoredHistogram
+from bench.load.metrics.report import OperationReport, Report, SecondReport, StoredHistogram
 from bench.printable import one_line
 from bench.timing.histogram import HistogramError
 
@@ -32,10 +32,13 @@ REPORT = "bench_report"
 DRAIN = "bench_drain"
 
 MOST_OPERATIONS = 10_000
+
+#: The number of operations that a report may have, and of kinds of errors that each operation may have.
 MOST_KINDS = 10_000
-"""The number of operations that a report may have, and of kinds of errors that each operation may have."""
+
+#: The time by which a worker's clock may be ahead of the master's, in seconds.
 _CLOCKS_S = 60
-"""The time by which a worker's clock may be ahead of the master's, in seconds."""
+
 _LONGEST_SHOWN = 120
 
 _STRICT = ConfigDict(frozen=True, extra="forbid")

@@ -28,12 +28,13 @@ from bench.load.engine.standstill import Standstill
 from bench.load.metrics.cpu_use import CpuUse
 from bench.load.metrics.exceptions import ExceptionLog, Raised, UncaughtFilter
 from bench.load.metrics.recorder import Batch, LoopDelays
-from bench.load.metrics.tally import NS_PER_S, Report, Tally
+from bench.load.metrics.report import Report
+from bench.load.metrics.tally import Tally
 from bench.load.metrics.troubles import Troubles
 from bench.load.plugin.locust_statistics import FiringTime, log_batch
 from bench.load.plugin.run_settings import RunSettings
 from bench.results.load import CONNECT
-from bench.timing.rates import Share
+from bench.timing.rates import NS_PER_S, Share
 
 logger = logging.getLogger(__name__)
 

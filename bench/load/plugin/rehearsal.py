@@ -19,7 +19,8 @@ from rich.console import Console
 
 from bench.load.metrics.merge import Merger
 from bench.load.metrics.recorder import TIMEOUT, LoopDelays, Recorder
-from bench.load.metrics.tally import NS_PER_S, Report, Tally
+from bench.load.metrics.report import Report
+from bench.load.metrics.tally import Tally
 from bench.load.plugin.locust_statistics import log_batch
 from bench.report.lines import print_stored
 from bench.report.load_table import load_table
@@ -27,7 +28,7 @@ from bench.results.header import CommitInfo
 from bench.results.load import CONNECT, LoadResult, Scenario
 from bench.results.provenance import machine_info, packages
 from bench.results.store import machine_id
-from bench.timing.rates import RateProfile
+from bench.timing.rates import NS_PER_S, RateProfile
 
 _NAME = "rehearsed →"  # rich has tables of characters that are not ASCII
 _TOOK_NS = 1_000_000

@@ -47,13 +47,13 @@ class SocketIOUser(User):
     """Run only where the command line names this class; otherwise leave it out of the mix."""
 
     reply_timeout: float = 10.0
-    """How long a reply is awaited, in seconds. Beyond it the round trip is a timeout."""
+    """The time that a reply is awaited, in seconds. Beyond it the round trip is a timeout."""
 
     connection: Connection | None = None
     """The settings of the connection, all in one. None: those that the attributes below say."""
 
     connect_timeout: float = 5.0
-    """How long an attempt to connect may take, in seconds."""
+    """The time that an attempt to connect may take, in seconds."""
 
     pipelined: bool = False
     """True if tasks of this user may overlap on its connection in an open load. Otherwise the user takes an arrival

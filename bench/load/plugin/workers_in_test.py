@@ -15,7 +15,7 @@ import gevent
 from locust.runners import STATE_MISSING, STATE_RUNNING, STATE_SPAWNING
 
 from bench.load.metrics.merge import Merger
-from bench.load.metrics.tally import Report
+from bench.load.metrics.report import Report
 from bench.load.plugin.messages import DRAIN, GO, Drain, Go
 from bench.timing.rates import Share
 
