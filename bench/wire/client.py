@@ -1,7 +1,7 @@
 """FastClient: Socket.IO with as little CPU per message as Python allows.
 
-A transport moves the messages (websocket.py, polling.py), a Conversation knows their meaning, and this client joins both
-to the user: handlers, futures, timers. A message is decoded and its handler called in the callback in which it arrived.
+A transport moves the messages (websocket.py, polling.py), a Conversation knows what they mean. This client joins both to
+the user's handlers, to futures and to timers. A message is decoded and its handler called in the callback in which it arrived.
 The two most frequent messages, a plain event in either direction, take a short way through `emit_now` and `receive`.
 Nothing here logs or starts a thread: under Locust the loop runs in a thread from which a log call may block.
 
@@ -414,7 +414,7 @@ class FastClient(Listener):
     def _fail_calls(self, reason: str, namespace: str | None = None) -> None:
         """Tell the calls, all or those of a namespace, that no acknowledgement will come."""
         for answer, name in self._calls.items():
-            if namespace in (None, name) and not answer.done():
+            if (namespace is None or namespace == name) and not answer.done():
                 answer.set_exception(Disconnected(reason))
 
     @staticmethod
