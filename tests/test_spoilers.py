@@ -17,26 +17,22 @@ from typing import Any, get_args
 import pydantic
 import pytest
 
-from bench.machine.stops import counted_stops, stops
-from bench.results.spoilers import (
+from bench.machine.cgroups import cpu_quota, group_folders
+from bench.machine.conditions import Conditions, Counters, GarbageCollection
+from bench.machine.disturbances import (
     LOAD_PER_CORE,
     LOAD_SHARE,
     MAJOR_FAULTS,
     STEAL_SHARE,
     SWAPPED_IN_PAGES,
-    Conditions,
-    CoreTime,
-    Counters,
-    GarbageCollection,
     Interference,
     Spoiler,
     SpoilerKind,
-    core_time,
-    cpu_quota,
-    group_folders,
-    is_optimised,
     spoilers,
 )
+from bench.machine.interpreter import is_optimised
+from bench.machine.processes import CoreTime, core_time
+from bench.machine.stops import counted_stops, stops
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="reads Linux's /proc")
 
@@ -462,7 +458,7 @@ async def test_a_loop_in_debug_mode_is_seen() -> None:
     ],
 )
 def test_how_the_interpreter_was_started(arguments: list[str], variables: dict[str, str], found: list[str]) -> None:
-    program = "from bench.results.spoilers import Conditions; print(*Conditions.now([0]).debugging, sep=';')"
+    program = "from bench.machine.conditions import Conditions; print(*Conditions.now([0]).debugging, sep=';')"
     ended = subprocess.run(
         [sys.executable, *arguments, "-c", program],
         env=os.environ | {"PYTHONDEVMODE": "", "PYTHONASYNCIODEBUG": ""} | variables,
