@@ -28,8 +28,8 @@ from typing import Any, NamedTuple
 
 from bench.printable import one_line
 from bench.scenarios.model import RoundTrip
-from bench.wire.interface import Client, Disconnected
-from bench.wire.reasons import kind_of
+from bench.wire.errors import Disconnected, kind_of
+from bench.wire.interface import Client
 
 _EVENTS_SHOWN = 3
 _CHARACTERS_SHOWN = 100
@@ -136,7 +136,7 @@ class Exchange:
         """How many callers have not been told yet how their emission ended."""
         self._tokens = tokens
         self._loop = asyncio.get_running_loop()
-        self._emit_now: Callable[..., int] | None = getattr(client, "emit_now", None)
+        self._emit_now: Callable[..., int] | None = client.emit_now if client.emits_now else None
         self._create_future = self._loop.create_future
         self._pending: dict[str, Emission] = {}
         self._given_up: dict[str, RoundTrip] = {}

@@ -13,11 +13,11 @@ from bench.latency.alternation import Parties
 from bench.latency.measuring import TIMER, describe, description, measure
 from bench.latency.options import OPTIONS, Definition, Options, ReplyKind
 from bench.latency.stage import ClientKind, ServerKind, Stage
-from bench.wire.interface import Transport
+from bench.wire.connection import TransportName
 
 LOOPS: tuple[LoopKind, ...] = ("asyncio", "uvloop")
 
-CONNECTIONS: tuple[tuple[Transport, ClientKind], ...] = (
+CONNECTIONS: tuple[tuple[TransportName, ClientKind], ...] = (
     ("websocket", "AsyncClient"),
     ("polling", "AsyncClient"),
     ("websocket", "FastClient"),
@@ -50,7 +50,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize(("reply", "transport", "client", "server", "loop"), cases.values(), ids=cases.keys())
 
 
-def words(reply: ReplyKind, transport: Transport, client: ClientKind, server: ServerKind, loop: LoopKind) -> str:
+def words(reply: ReplyKind, transport: TransportName, client: ClientKind, server: ServerKind, loop: LoopKind) -> str:
     """A case in the words that stand in its benchmark's name; python-socketio's client is not mentioned."""
     connection = f"{transport}-fast" if client == "FastClient" else transport
     return f"{reply}-{connection}-{server}-{loop}"
@@ -63,7 +63,7 @@ def bench_round_trip(
     benchmark: BenchmarkFixture,
     options: Options,
     reply: ReplyKind,
-    transport: Transport,
+    transport: TransportName,
     client: ClientKind,
     server: ServerKind,
     loop: LoopKind,

@@ -19,7 +19,8 @@ from bench.latency.alternation import Parties
 from bench.latency.options import OPTIONS, Definition, Options, ReplyKind
 from bench.latency.stage import ClientKind, ServerKind, Stage, Stages
 from bench.server import ServerError
-from bench.wire.interface import ConnectFailed, Transport
+from bench.wire.connection import TransportName
+from bench.wire.errors import ConnectFailed
 
 T = TypeVar("T")
 
@@ -63,7 +64,7 @@ def stage(stages: Stages, server: ServerKind, loop: LoopKind, replicated: bool) 
 
 
 @pytest.fixture
-def exchange(stage: Stage, client: ClientKind, transport: Transport) -> Iterator[Exchange]:
+def exchange(stage: Stage, client: ClientKind, transport: TransportName) -> Iterator[Exchange]:
     """A connection of its own to one server."""
     yield from _connected(stage.exchange(client, transport))
 
@@ -75,7 +76,7 @@ def definition(options: Options, reply: ReplyKind) -> Definition:
 
 
 @pytest.fixture
-def parties(stage: Stage, client: ClientKind, transport: Transport, definition: Definition) -> Iterator[Parties]:
+def parties(stage: Stage, client: ClientKind, transport: TransportName, definition: Definition) -> Iterator[Parties]:
     """This benchmark's own connections to all servers."""
     yield from _connected(stage.parties(client, transport, definition))
 

@@ -17,7 +17,7 @@ import pytest
 from bench.scenarios.catalogue import FOO_ACKNOWLEDGED, FOO_BAR
 from bench.scenarios.model import RoundTrip, round_trip_of
 from bench.wire.endpoint import Address
-from bench.wire.interface import ConnectFailed
+from bench.wire.errors import ConnectFailed
 
 DEFAULT_APP = "app.main:app"
 DEFAULT_REPLY_TIMEOUT = "5"

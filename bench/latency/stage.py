@@ -34,7 +34,8 @@ from bench.server import ServerProcess, UvicornTestServer
 from bench.server.error import death
 from bench.server.in_loop import import_app
 from bench.wire.client import FastClient
-from bench.wire.interface import Client, Transport
+from bench.wire.connection import TransportName
+from bench.wire.interface import Client
 from bench.wire.reference import ReferenceClient
 
 ServerKind = Literal["in-loop", "process", "url"]
@@ -100,7 +101,7 @@ class Stage:
         return now.model_copy(update={"load_average": self.load_average})
 
     @contextmanager
-    def exchange(self, client_kind: ClientKind, transport: Transport, url: str | None = None) -> Iterator[Exchange]:
+    def exchange(self, client_kind: ClientKind, transport: TransportName, url: str | None = None) -> Iterator[Exchange]:
         """A connection of its own to the server, or to the one at `url`. Raises ConnectFailed."""
         client = _CLIENTS[client_kind]()
         exchange = self.run(self._connect(client, transport, url or self.url))
@@ -111,7 +112,7 @@ class Stage:
             self.run(client.disconnect())
 
     @contextmanager
-    def parties(self, client_kind: ClientKind, transport: Transport, definition: Definition) -> Iterator[Parties]:
+    def parties(self, client_kind: ClientKind, transport: TransportName, definition: Definition) -> Iterator[Parties]:
         """Connections of the same kind to all its servers: the service's, and the controls. Raises ConnectFailed.
 
         The controls are asked for the same kind of reply. The echo server speaks WebSocket only.
@@ -146,7 +147,7 @@ class Stage:
             beside = zip_longest(services, controls)
             yield Parties(tuple(Pair(*pair) for pair in beside), bare)
 
-    async def _connect(self, client: Client, transport: Transport, url: str) -> Exchange:
+    async def _connect(self, client: Client, transport: TransportName, url: str) -> Exchange:
         exchange = Exchange(client, tokens(_ORIGIN, next(_connections)), self.options.reply_timeout_ns)
         await client.connect(url, transports=(transport,))
         return exchange

@@ -23,7 +23,7 @@ from locust.user.task import LOCUST_STATE_WAITING, DefaultTaskSet
 from bench.exchange.requests import RoundTripFailed
 from bench.load.engine.pacing import NOT_CONNECTED, Stream
 from bench.load.metrics.recorder import UNSCHEDULED
-from bench.wire.interface import ClientError
+from bench.wire.errors import ClientError
 
 if TYPE_CHECKING:
     from bench.load.engine.session import Session

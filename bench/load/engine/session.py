@@ -41,7 +41,8 @@ from bench.load.metrics.recorder import TIMEOUT, UNSCHEDULED, NamedCounts, Opera
 from bench.results.load import CONNECT
 from bench.scenarios.model import RoundTrip
 from bench.wire.client import FastClient
-from bench.wire.interface import ClientError, ConnectFailed, Disconnected, MessageTooLarge, acknowledged
+from bench.wire.errors import ClientError, ConnectFailed, Disconnected, MessageTooLarge
+from bench.wire.interface import acknowledged
 
 if TYPE_CHECKING:
     from bench.load.plugin.user import SocketIOUser

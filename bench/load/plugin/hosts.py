@@ -15,7 +15,7 @@ from locust.env import Environment
 
 from bench.load.plugin.options import MisuseError
 from bench.wire.endpoint import Address
-from bench.wire.interface import ConnectFailed
+from bench.wire.errors import ConnectFailed
 
 if TYPE_CHECKING:
     from bench.load.plugin.user import SocketIOUser

@@ -14,7 +14,8 @@ from bench.load.engine.session import Session
 from bench.load.plugin.hosts import whole_url
 from bench.load.plugin.process import LoadProcess, UserGreenlet
 from bench.scenarios.model import RoundTrip
-from bench.wire.interface import Client, Transport
+from bench.wire.connection import TransportName
+from bench.wire.interface import Client
 from bench.wire.tls import Tls
 
 
@@ -59,7 +60,7 @@ class SocketIOUser(User):
     headers: Mapping[str, str] | None = None
     """Additional headers of every HTTP request that connecting takes."""
 
-    transports: Sequence[Transport] = ("websocket",)
+    transports: Sequence[TransportName] = ("websocket",)
     """`("polling",)`, or `("polling", "websocket")` to begin with polling and upgrade, as browsers do."""
 
     tls: Tls | None = None
