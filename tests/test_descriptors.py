@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from bench.machine.descriptors import Reserve, file_limit_reason, file_limit_reason_in, is_file_limit_reason
-from bench.wire.reasons import os_reason
+from bench.wire.errors import os_reason
 
 
 def test_the_soft_limit_is_raised_to_the_hard_one() -> None:

@@ -16,7 +16,7 @@ from locust_process import CONNECT, LIMIT_S, LOCUSTFILES, LocustProcess, answere
 
 from bench.results.load import LoadResult, Operation
 from bench.server import ServerProcess
-from bench.wire.reasons import CLOSED, RESET
+from bench.wire.errors import CLOSED, RESET
 
 APPS = Path(__file__).parent / "apps"
 PATIENT = LOCUSTFILES / "patient.py"

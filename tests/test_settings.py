@@ -18,7 +18,8 @@ import pytest
 
 from app.settings import Settings, SettingsError, read_settings
 from bench.wire.client import FastClient
-from bench.wire.interface import ConnectFailed, Transport
+from bench.wire.connection import TransportName
+from bench.wire.errors import ConnectFailed
 from bench.wire.reference import ReferenceClient
 
 TIMEOUT_S = 15
@@ -253,7 +254,7 @@ async def test_the_token_and_the_limit_reach_the_service() -> None:
 )
 @pytest.mark.parametrize("transport", ["websocket", "polling"])
 async def test_it_ends_when_told_to_and_disconnects_its_clients(
-    number: signal.Signals, code: int, transport: Transport
+    number: signal.Signals, code: int, transport: TransportName
 ) -> None:
     async with running() as (process, url):
         client = ReferenceClient()

@@ -25,7 +25,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.wire.client import FastClient
-from bench.wire.interface import ConnectFailed, Disconnected
+from bench.wire.errors import ConnectFailed, Disconnected
 
 LIMIT_S = 10
 EXAMPLES = int(os.environ.get("WIRE_FUZZ_EXAMPLES", "150"))

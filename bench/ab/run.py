@@ -46,7 +46,7 @@ from bench.statistics.estimates import Estimate, estimate
 from bench.statistics.stopping import StoppingRule
 from bench.statistics.verdicts import THRESHOLD, verdicts
 from bench.wire.client import FastClient
-from bench.wire.interface import ClientError
+from bench.wire.errors import ClientError
 
 NAMES = ("A", "B")
 

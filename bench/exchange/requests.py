@@ -28,8 +28,8 @@ from typing import Any, NamedTuple
 
 from bench.printable import one_line
 from bench.scenarios.model import RoundTrip
-from bench.wire.interface import Client, Disconnected
-from bench.wire.reasons import kind_of
+from bench.wire.errors import Disconnected, kind_of
+from bench.wire.interface import Client
 
 _EVENTS_SHOWN = 3
 _CHARACTERS_SHOWN = 100
@@ -138,7 +138,7 @@ class Exchange:
         self._tokens = tokens
         self._loop = asyncio.get_running_loop()
         self._namespace = namespace
-        self._emit_now: Callable[..., int] | None = getattr(client, "emit_now", None)
+        self._emit_now: Callable[..., int] | None = client.emit_now if client.emits_now else None
         if self._emit_now is not None and namespace is not None:
             self._emit_now = partial(self._emit_now, namespace=namespace)
         self._create_future = self._loop.create_future

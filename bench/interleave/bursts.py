@@ -29,7 +29,7 @@ from bench.results.ab import Metric
 from bench.scenarios.catalogue import Benchmark
 from bench.scenarios.model import RoundTrip
 from bench.statistics.estimates import burst_effect, restart_effect
-from bench.wire.interface import ClientError
+from bench.wire.errors import ClientError
 
 _ASLEEP_S = 0.001  # after its last reply, a server has some more to do
 

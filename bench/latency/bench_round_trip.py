@@ -14,11 +14,11 @@ from bench.latency.measuring import TIMER, describe, description, measure
 from bench.latency.options import OPTIONS, Options
 from bench.latency.stage import ClientKind, ServerKind, Stage
 from bench.scenarios.catalogue import Benchmark, ReplyKind
-from bench.wire.interface import Transport
+from bench.wire.connection import TransportName
 
 LOOPS: tuple[LoopKind, ...] = ("asyncio", "uvloop")
 
-CONNECTIONS: tuple[tuple[Transport, ClientKind], ...] = (
+CONNECTIONS: tuple[tuple[TransportName, ClientKind], ...] = (
     ("websocket", "AsyncClient"),
     ("polling", "AsyncClient"),
     ("websocket", "FastClient"),
@@ -52,7 +52,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize(names, cases.values(), ids=cases.keys())
 
 
-def words(reply: ReplyKind, transport: Transport, client: ClientKind, server: ServerKind, loop: LoopKind) -> str:
+def words(reply: ReplyKind, transport: TransportName, client: ClientKind, server: ServerKind, loop: LoopKind) -> str:
     """A case in the words that stand in its benchmark's name; python-socketio's client is not mentioned."""
     connection = f"{transport}-fast" if client == "FastClient" else transport
     return f"{reply}-{connection}-{server}-{loop}"
@@ -65,7 +65,7 @@ def bench_round_trip(
     benchmark: BenchmarkFixture,
     options: Options,
     reply: ReplyKind,
-    transport: Transport,
+    transport: TransportName,
     client: ClientKind,
     server: ServerKind,
     loop: LoopKind,

@@ -19,7 +19,7 @@ from bench.interleave.warm_up import until_steady
 from bench.latency.measuring import TIMER, describe, description, failing_in_one_line, observed
 from bench.latency.stage import ClientKind, ServerKind, Stage
 from bench.scenarios.catalogue import LATENCY_BENCHMARKS
-from bench.wire.interface import Transport
+from bench.wire.connection import TransportName
 
 # A round is one call, however short: nothing is to be calibrated, and a second of them would be too many.
 EMPTY = {"min_time": 0, "max_time": 0.05}
@@ -45,7 +45,7 @@ def client() -> ClientKind:
 
 
 @pytest.fixture
-def transport() -> Transport:
+def transport() -> TransportName:
     """The one that users have."""
     return "websocket"
 
@@ -68,7 +68,7 @@ def bench_timing_bias(
     timed: str,
     loop: LoopKind,
     client: ClientKind,
-    transport: Transport,
+    transport: TransportName,
 ) -> None:
     """The same call, timed by the virtual timer and by pytest-benchmark's own."""
     measured = LATENCY_BENCHMARKS[0]

@@ -20,7 +20,8 @@ from bench.latency.options import OPTIONS, Options
 from bench.latency.stage import ClientKind, ServerKind, Stage, Stages
 from bench.scenarios.catalogue import Benchmark
 from bench.server import ServerError
-from bench.wire.interface import ConnectFailed, Transport
+from bench.wire.connection import TransportName
+from bench.wire.errors import ConnectFailed
 
 T = TypeVar("T")
 
@@ -64,7 +65,7 @@ def stage(stages: Stages, server: ServerKind, loop: LoopKind, replicated: bool) 
 
 
 @pytest.fixture
-def exchange(stage: Stage, client: ClientKind, transport: Transport) -> Iterator[Exchange]:
+def exchange(stage: Stage, client: ClientKind, transport: TransportName) -> Iterator[Exchange]:
     """A connection of its own to one server."""
     yield from _connected(stage.exchange(client, transport))
 
@@ -77,7 +78,7 @@ def measured(options: Options, scenario: str, reply: str) -> Benchmark:
 
 
 @pytest.fixture
-def parties(stage: Stage, client: ClientKind, transport: Transport, measured: Benchmark) -> Iterator[Parties]:
+def parties(stage: Stage, client: ClientKind, transport: TransportName, measured: Benchmark) -> Iterator[Parties]:
     """This benchmark's own connections to all servers."""
     yield from _connected(stage.parties(client, transport, measured))
 

@@ -48,7 +48,8 @@ from bench.server import ServerError
 from bench.server.error import DYING_S, with_last_words
 from bench.targets import CONTROL_SHA256
 from bench.timing.clocks import READING_NS, VirtualTimer
-from bench.wire.interface import ClientError, Transport
+from bench.wire.connection import TransportName
+from bench.wire.errors import ClientError
 
 TIMER = VirtualTimer()
 """The one timer of all benchmarks: pytest-benchmark finds out a timer's precision once."""
@@ -88,7 +89,7 @@ class Description:
     scenarios: dict[str, str] | None
 
 
-def description(stage: Stage, measured: Benchmark, client_kind: ClientKind, transport: Transport) -> Description:
+def description(stage: Stage, measured: Benchmark, client_kind: ClientKind, transport: TransportName) -> Description:
     """Return the description of a scenario's benchmark over such a connection on this stage."""
     ours = stage.server is not None
     round_trip = measured.scenario

@@ -34,8 +34,8 @@ from bench.server import ServerProcess, UvicornTestServer
 from bench.server.error import death
 from bench.server.in_loop import import_app
 from bench.wire.client import FastClient
-from bench.wire.connection import Connection
-from bench.wire.interface import Client, Transport
+from bench.wire.connection import Connection, TransportName
+from bench.wire.interface import Client
 from bench.wire.reference import ReferenceClient
 
 ServerKind = Literal["in-loop", "process", "url"]
@@ -101,7 +101,7 @@ class Stage:
         return now.model_copy(update={"load_average": self.load_average})
 
     @contextmanager
-    def exchange(self, client_kind: ClientKind, transport: Transport) -> Iterator[Exchange]:
+    def exchange(self, client_kind: ClientKind, transport: TransportName) -> Iterator[Exchange]:
         """Make a connection to the server, with the user's settings. Raises ConnectFailed."""
         connection = replace(self.options.chosen.connection, transports=(transport,))
         with self._exchange(client_kind, connection, self.url) as exchange:
@@ -118,7 +118,7 @@ class Stage:
             self.run(client.disconnect())
 
     @contextmanager
-    def parties(self, client_kind: ClientKind, transport: Transport, measured: Benchmark) -> Iterator[Parties]:
+    def parties(self, client_kind: ClientKind, transport: TransportName, measured: Benchmark) -> Iterator[Parties]:
         """Connections of the same kind to all its servers: the service's, and the controls. Raises ConnectFailed.
 
         The controls are asked for the same kind of reply. The echo server speaks WebSocket only.

@@ -1,9 +1,9 @@
 """FastClient: Socket.IO with as little CPU per message as Python allows.
 
-A transport moves the messages (websocket.py, polling.py), a Conversation knows their meaning, and this client joins both
-to the user: handlers, futures, timers. A message is decoded and its handler called in the callback in which it arrived.
-The two most frequent messages, a plain event in either direction, take a short way through `emit_now` and `receive`.
-Nothing here logs or starts a thread: under Locust the loop runs in a thread from which a log call may block.
+A transport moves the messages (websocket.py, polling.py), a Conversation knows what they mean. This client joins both
+to the user's handlers, to futures and to timers. A message is decoded, and its handler called, in the callback in which
+it arrived. The most frequent message, a plain event in either direction, takes a short way through `emit_now` and
+`receive`. Nothing here logs or starts a thread: under Locust the loop runs in a thread from which a log call may block.
 
 A connection ends in `_end`, once, with one reason, whoever ended it; what a transport delivers afterwards is dropped.
 """
@@ -20,7 +20,7 @@ from urllib.parse import quote
 from bench.wire import protocol
 from bench.wire.connection import MAX_MESSAGE_BYTES, Connection, ConnectKeywords, with_keywords
 from bench.wire.conversation import Acknowledged, Action, Conversation, Ended, Established, Left, Opened, Send
-from bench.wire.endpoint import Endpoint, namespaces_of, request_headers, websocket_url
+from bench.wire.endpoint import Endpoint, namespaces_of, request_headers
 from bench.wire.errors import (
     CallTimeout,
     ConnectFailed,
@@ -37,13 +37,13 @@ from bench.wire.protocol import DEFAULT_NAMESPACE, Message, plain_event, plain_m
 from bench.wire.transport import Listener, Transport
 from bench.wire.websocket import WebSocketTransport
 
-__all__ = ["FastClient", "websocket_url"]
-
 _CLOSING_TIMEOUT_S = 1.0
 
 
 class FastClient(Listener):
     """A Socket.IO connection over WebSocket, polling, or first polling, then WebSocket; see interface.Client."""
+
+    emits_now = True
 
     def __init__(self) -> None:
         self.received_ns = 0
@@ -414,7 +414,7 @@ class FastClient(Listener):
     def _fail_calls(self, reason: str, namespace: str | None = None) -> None:
         """Tell the calls, all or those of a namespace, that no acknowledgement will come."""
         for answer, name in self._calls.items():
-            if namespace in (None, name) and not answer.done():
+            if (namespace is None or namespace == name) and not answer.done():
                 answer.set_exception(Disconnected(reason))
 
     @staticmethod

@@ -15,8 +15,8 @@ The states, and the ways from each to the next:
 | ESTABLISHED | events and acknowledgements, in both directions | |
 | ENDED | nothing: what arrives is ignored | |
 
-From every state a conversation comes to ENDED, once and with a single reason: the server refuses a namespace, leaves the
-last one, closes, breaks the protocol or sends no heartbeat; or the caller says so by `end`.
+From every state a conversation comes to ENDED, once and with a single reason: the server refuses a namespace, leaves
+the last namespace, closes, breaks the protocol or is silent for too long; or the caller says so by `end`.
 
 More rules:
 

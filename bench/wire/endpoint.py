@@ -149,11 +149,6 @@ def _without_secrets(url: str) -> str:
     return one_line(scheme + rest[0] + (f"?{_HIDDEN_QUERY}" if rest[1] else ""))
 
 
-def websocket_url(url: str, socketio_path: str = "socket.io") -> str:
-    """Return the URL at which the server at `url` takes WebSocket connections, with its query. Raises ConnectFailed."""
-    return transport_url(url, "websocket", socketio_path)
-
-
 def transport_url(url: str, transport: TransportName, socketio_path: str = "socket.io") -> str:
     """Return the URL at which the server at `url` takes connections of a transport.
 

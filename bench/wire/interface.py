@@ -13,23 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol, Unpack
 
-from bench.wire.connection import MAX_MESSAGE_BYTES, Connection, ConnectKeywords
-from bench.wire.connection import TransportName as Transport
-from bench.wire.errors import CallTimeout, ClientError, ConnectFailed, Disconnected, MessageTooLarge
-
-__all__ = [
-    "MAX_MESSAGE_BYTES",
-    "CallTimeout",
-    "Client",
-    "ClientError",
-    "ConnectFailed",
-    "Disconnected",
-    "Handler",
-    "MessageTooLarge",
-    "Transport",
-    "acknowledged",
-    "arguments",
-]
+from bench.wire.connection import Connection, ConnectKeywords
 
 #: Called with the event's arguments, in the loop, when the event arrives. A plain function: it must not block.
 Handler = Callable[..., Any]
@@ -38,15 +22,19 @@ Handler = Callable[..., Any]
 class Client(Protocol):
     """A Socket.IO connection, seen from the client."""
 
+    #: Inside a handler or callback: when the event arrived that it is called for.
     received_ns: int
-    """Inside a handler or callback: when the event that it is called for arrived."""
-
+    #: The time that the upgrade from polling to WebSocket took, if there was any and the client can tell.
     upgrade_ns: int | None
-    """How long the upgrade from polling to WebSocket took, where there was one and the client can tell."""
+
+    @property
+    def emits_now(self) -> bool:
+        """Return whether the client emits without waiting, so that it has `emit_now`."""
+        ...
 
     @property
     def connected(self) -> bool:
-        """Whether events can be emitted now."""
+        """Return whether events can be emitted now."""
         ...
 
     async def connect(
@@ -84,6 +72,15 @@ class Client(Protocol):
 
         `data` may be a tuple: several arguments. What they hold is JSON and bytes. Returns when it was handed to the
         transport. Raises Disconnected, MessageTooLarge, or TypeError for an argument that cannot be sent.
+        """
+        ...
+
+    def emit_now(
+        self, event: str, data: Any = None, *, namespace: str | None = None, callback: Handler | None = None
+    ) -> int:
+        """Do the same as `emit` without a coroutine, if `emits_now` is true. Raises what `emit` raises.
+
+        A client that has to wait when it emits raises NotImplementedError.
         """
         ...
 

@@ -3,7 +3,7 @@
 Two tasks per connection: one asks for messages, over and over; the other exists while there is something to post, one
 request at a time, so that the order is kept. All messages of an answer were received when the answer was whole.
 
-Nothing here logs or starts a thread: names are resolved by the loop's own getaddrinfo, which uvloop does without Python's
+Nothing here logs or starts a thread: the loop's own getaddrinfo resolves names, which uvloop does without Python's
 threads.
 """
 

@@ -29,6 +29,8 @@ _CLOSING_TIMEOUT_S = 1.0
 class ReferenceClient:
     """A Socket.IO connection through python-socketio; see interface.Client for what its methods promise."""
 
+    emits_now = False
+
     def __init__(self) -> None:
         self.received_ns = 0
         # By default it would take Ctrl-C from the loop that it runs in.
@@ -122,6 +124,12 @@ class ReferenceClient:
         except socketio.exceptions.SocketIOError:
             raise Disconnected(self._reason) from None
         return sent_ns
+
+    def emit_now(
+        self, event: str, data: Any = None, *, namespace: str | None = None, callback: Handler | None = None
+    ) -> int:
+        """Raise NotImplementedError: python-socketio waits when it emits."""
+        raise NotImplementedError
 
     async def call(self, event: str, data: Any = None, *, namespace: str | None = None, timeout: float = 60.0) -> Any:
         """Emit an event and return its acknowledgement. Raises CallTimeout or Disconnected.

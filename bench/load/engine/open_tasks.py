@@ -25,7 +25,7 @@ from bench.exchange.requests import RoundTripFailed
 from bench.load.engine.interface import OpenTaskHost
 from bench.load.engine.pacing import NOT_CONNECTED, Dispatcher
 from bench.load.metrics.recorder import UNSCHEDULED
-from bench.wire.interface import ClientError
+from bench.wire.errors import ClientError
 
 _CANCELLING_TIMEOUT_S = 1.0
 

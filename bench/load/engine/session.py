@@ -42,7 +42,8 @@ from bench.load.metrics.recorder import TIMEOUT, UNSCHEDULED, Recorder
 from bench.results.load import CONNECT
 from bench.scenarios.model import RoundTrip
 from bench.wire.client import FastClient
-from bench.wire.interface import ClientError, ConnectFailed, Disconnected, MessageTooLarge, acknowledged
+from bench.wire.errors import ClientError, ConnectFailed, Disconnected, MessageTooLarge
+from bench.wire.interface import acknowledged
 
 # As Socket.IO's own clients reconnect: 1 s doubling up to 5 s, each half as much more or less at random.
 _BACKOFF_FIRST_S = 1.0

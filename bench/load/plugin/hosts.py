@@ -16,7 +16,7 @@ from locust.env import Environment
 
 from bench.load.plugin.options import MisuseError
 from bench.wire.endpoint import Address
-from bench.wire.interface import ConnectFailed
+from bench.wire.errors import ConnectFailed
 
 #: The name of the option that has the whole URL of the test's host, by what is shown of it.
 _OPTION = "whole_urls"

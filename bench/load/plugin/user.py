@@ -16,8 +16,8 @@ from bench.load.plugin.hosts import whole_url
 from bench.load.plugin.process import LoadProcess
 from bench.load.plugin.process_run import UserGreenlet
 from bench.scenarios.model import RoundTrip
-from bench.wire.connection import Connection
-from bench.wire.interface import Client, Transport
+from bench.wire.connection import Connection, TransportName
+from bench.wire.interface import Client
 from bench.wire.tls import Tls
 
 #: The settings of a Connection that are attributes of a user class as well.
@@ -72,7 +72,7 @@ class SocketIOUser(User):
     headers: Mapping[str, str] | None = None
     """Additional headers of every HTTP request that connecting takes."""
 
-    transports: Sequence[Transport] = ("websocket",)
+    transports: Sequence[TransportName] = ("websocket",)
     """`("polling",)`, or `("polling", "websocket")` to begin with polling and upgrade, as browsers do."""
 
     tls: Tls | None = None
