@@ -36,7 +36,7 @@ from bench.validation.accuracy.measuring import quietest
 from bench.validation.accuracy.model import Accuracy, Held, Quantity, Row, Run, Scenario, Told
 from bench.validation.accuracy.peers import Job, PacedK6, PacedLocustContrib, PacedPeer, k6_report, locust_report
 from bench.validation.accuracy.scenarios import Load, Seen, UnknownScenarioError, all_groups, chosen
-from bench.validation.accuracy.table import accuracy_table
+from bench.validation.accuracy.document import accuracy_document
 from bench.validation.accuracy.truths import NothingSeenError
 from bench.validation.peers.peer import LeftOut
 
@@ -406,7 +406,7 @@ def run_of(**changed: Any) -> Run:
 
 def text_of(result: Accuracy) -> list[str]:
     console = Console(file=io.StringIO(), width=80)
-    accuracy_table(result, console)
+    print_document(accuracy_document(result), console)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue().splitlines()
 

@@ -32,7 +32,7 @@ from bench.validation.peers.model import Absent, Figures, Peers, Round
 from bench.validation.peers.node_loop import NodeLoop
 from bench.validation.peers.ours import Ours
 from bench.validation.peers.peer import HERE, Command, LeftOut, Peer, Reported, Work
-from bench.validation.peers.table import peers_table
+from bench.validation.peers.document import peers_document
 
 SAMPLES = Path(__file__).parent / "samples" / "peers"
 COMMAND = [sys.executable, "-m", "bench.peers"]
@@ -260,7 +260,7 @@ def comparison(*figures: Figures, absent: tuple[Absent, ...] = ()) -> Peers:
 
 def text_of(result: Peers) -> str:
     console = Console(file=io.StringIO(), width=300)
-    peers_table(result, console)
+    print_document(peers_document(result), console)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 

@@ -19,7 +19,7 @@ from typing import NoReturn
 from rich.console import Console
 
 from bench.machine.cores import generator_cores, server_core
-from bench.report.figures import count
+from bench.report.formatting import count
 from bench.report.lines import print_line, print_table
 from bench.results.temporary import temporary_folder
 from bench.server import ServerError

@@ -5,16 +5,15 @@ bound, and nothing is ever cut.
 """
 
 import math
+from typing import Literal
 
-from bench.printable import printable
 from bench.results.figure import Figure, Unit
 
-__all__ = ["UNKNOWN", "count", "measured", "microseconds", "per_second", "printable", "ratio"]
-
+#: The text of a figure that is not known.
 UNKNOWN = "-"
 
+#: The word for a time that falls among the failures, of which nothing is known.
 FAILED = "failed"
-"""The word for a time that falls among the failures, of which nothing is known."""
 
 _SIGNS = {"exact": "", "above": "> ", "below": "< "}
 
@@ -50,6 +49,27 @@ def measured(figure: Figure | None, unit: Unit) -> str:
 def ratio(figure: Figure | None) -> str:
     """A ratio with three decimals: 1.051, or > 1.250 where only a bound is known."""
     return UNKNOWN if figure is None else f"{_SIGNS[figure.bound]}{figure.value:,.3f}"
+
+
+def percent(share: float) -> str:
+    """A share of one in per cent: 0.5 %."""
+    return f"{share * 100:g} %"
+
+
+def effect(value: float, bound: Literal["exact", "above", "below"] = "exact") -> str:
+    """A relative change in per cent: +1.25 %, or > +1.25 % where only a bound is known; whole from 1,000 % on."""
+    text = f"{value * 100:+,.2f} %" if abs(value) < 10 else f"{value * 100:+,.0f} %"
+    return f"{_SIGNS[bound]}{text}"
+
+
+def effect_interval(low: float | None, high: float | None) -> str:
+    """The interval of a relative change: +1.00 % to +1.50 %."""
+    return UNKNOWN if low is None or high is None else f"{effect(low)} to {effect(high)}"
+
+
+def counted(number: int, noun: str, plural: str | None = None) -> str:
+    """A count with its noun: 1 restart, 1,234 restarts."""
+    return f"{count(number)} {noun if number == 1 else plural or f'{noun}s'}"
 
 
 def _decimal_below(value: float, whole_from: float) -> str:
