@@ -141,9 +141,7 @@ class TestMarkdown:
         assert text.count("<details>") == text.count("</details>") == 2
 
     def test_what_is_worse_is_never_folded(self) -> None:
-        text = markdown.render(
-            comparison_document(compared(latency_runs(0, 0, COMMIT), latency_runs(0.2, 100, OTHER)))
-        )
+        text = markdown.render(comparison_document(compared(latency_runs(0, 0, COMMIT), latency_runs(0.2, 100, OTHER))))
         table = text.split("<details>")[0]
         assert table.count("**slower**") == 6
         assert text.count("- new: bbbbbbbbbbbb 2026") == 5

@@ -19,11 +19,13 @@ from processes import command_of
 from pydantic import ValidationError
 from rich.console import Console
 
+from bench.report.formats.text import print_document
 from bench.results.header import CommitInfo, MachineInfo
 from bench.targets.process import EchoProcess
-from bench.validation.peers import capacity, measuring, tools
+from bench.validation.peers import connections, measuring, tools
 from bench.validation.peers.artillery import Artillery
 from bench.validation.peers.async_client import AsyncClient
+from bench.validation.peers.document import peers_document
 from bench.validation.peers.epoll_loop import EpollLoop
 from bench.validation.peers.k6 import K6
 from bench.validation.peers.locust_contrib import LocustContrib
@@ -32,7 +34,6 @@ from bench.validation.peers.model import Absent, Figures, Peers, Round
 from bench.validation.peers.node_loop import NodeLoop
 from bench.validation.peers.ours import Ours
 from bench.validation.peers.peer import HERE, Command, LeftOut, Peer, Reported, Work
-from bench.validation.peers.document import peers_document
 
 SAMPLES = Path(__file__).parent / "samples" / "peers"
 COMMAND = [sys.executable, "-m", "bench.peers"]
@@ -82,9 +83,9 @@ def test_a_small_comparison(tmp_path: Path) -> None:
     ("arguments", "said"),
     [
         (["--only", "ours,nonsense"], "nonsense"),
-        (["--rounds", "0"], "0"),
+        (["--rounds", "0"], "--rounds"),
         (["--connections", "10,x"], "10,x"),
-        (["--seconds", "-1"], "-1"),
+        (["--seconds", "-1"], "--seconds"),
     ],
 )
 def test_misuse(arguments: list[str], said: str) -> None:
@@ -338,8 +339,8 @@ def test_locks_pin_everything_and_name_no_registry() -> None:
 
 
 def test_addresses_enough_for_the_ports_that_a_machine_has() -> None:
-    assert capacity.addresses(15_000) == ["127.0.0.1"]
-    assert capacity.addresses(60_000) == ["127.0.0.1", "127.0.0.2", "127.0.0.3"]
+    assert connections.addresses(15_000) == ["127.0.0.1"]
+    assert connections.addresses(60_000) == ["127.0.0.1", "127.0.0.2", "127.0.0.3"]
 
 
 @pytest.mark.slow

@@ -15,14 +15,15 @@ from bench.results.figure import Figure, Unit, ratio
 from bench.results.header import WRITTEN, Kind, NonNegative
 from bench.results.latency import ControlKind
 from bench.statistics.estimates import CONFIDENCE
+from bench.statistics.verdicts import Verdict
 
-COMPARISON_SCHEMA = "compare/1"
+COMPARISON_SCHEMA: Literal["compare/1"] = "compare/1"
 
-Verdict = Literal["slower", "faster", "same", "inconclusive", "worse", "better"]
-"""Of times and rates the first four, as in bench.statistics.verdicts; of failures "worse" and "better" instead."""
+#: The verdict of a row: of times and rates as in statistics, of failures "worse" and "better" instead.
+RowVerdict = Verdict | Literal["worse", "better"]
 
-FAILING: tuple[Verdict, ...] = ("slower", "worse")
-"""The verdicts that fail a comparison."""
+#: The verdicts that fail a comparison.
+FAILING: tuple[RowVerdict, ...] = ("slower", "worse")
 
 
 class IncomparableError(Exception):
@@ -86,7 +87,7 @@ class Row(BaseModel):
     high: FiniteFloat | None = None
     half_width: NonNegative | None = None
     standard_error: NonNegative | None = None
-    verdict: Verdict | None = None
+    verdict: RowVerdict | None = None
     forced: bool = False
     """Whether the verdict is of a comparison that is void, and was forced."""
     reason: str | None = None
@@ -133,7 +134,7 @@ class Comparison(BaseModel):
 
     model_config = WRITTEN
 
-    schema_: Literal["compare/1"] = Field(default="compare/1", alias="schema")
+    schema_: Literal["compare/1"] = Field(default=COMPARISON_SCHEMA, alias="schema")
     kind: Kind
     threshold: NonNegative
     confidence: NonNegative = CONFIDENCE

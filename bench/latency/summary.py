@@ -1,4 +1,4 @@
-"""The lines that a session prints after pytest-benchmark's table, of what that does not show: controls, processes, spoilers."""
+"""The lines that a session prints after pytest-benchmark's table: controls, processes, spoilers."""
 
 from collections.abc import Sequence
 

@@ -2,7 +2,8 @@
 
 from bench.report.document import Column, Document, Line, Note, Row, Style, Subject, Table
 from bench.report.formatting import counted, effect, effect_interval, percent
-from bench.results.ab import AbBenchmark, AbMetric, AbResult, AbSide, Metric, Verdict
+from bench.results.ab import AbBenchmark, AbMetric, AbResult, AbSide, Metric
+from bench.statistics.verdicts import Verdict
 
 #: The metric that answers the question; the others are details.
 _PRIMARY: Metric = "p50"

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from bench.compare.model import FAILING, Compared, ComparedResult, Comparison, Row, Verdict
+from bench.compare.model import FAILING, Compared, ComparedResult, Comparison, Row, RowVerdict
 from bench.report import document
 from bench.report.document import Column, Document, Line, Note, Style, Subject, Table
 from bench.report.formatting import UNKNOWN, effect, effect_interval, measured, percent
@@ -14,7 +14,7 @@ from bench.results.latency import ControlKind
 _PRIMARY = {"p50", "throughput", "response p50", "response p99", "failed"}
 
 _UNITS = {Unit.MICROSECONDS: " µs", Unit.PER_SECOND: " per second", Unit.COUNT: ""}
-_STYLES: dict[Verdict, Style] = {
+_STYLES: dict[RowVerdict, Style] = {
     "slower": "worse",
     "worse": "worse",
     "faster": "better",
@@ -124,9 +124,9 @@ def _notes(comparison: Comparison) -> Iterator[Note]:
             yield Note(f"only in the {side} results: {name}")
 
 
-def _reasons(comparison: Comparison) -> dict[tuple[Verdict, str], list[str]]:
+def _reasons(comparison: Comparison) -> dict[tuple[RowVerdict, str], list[str]]:
     """By verdict and reason, where a reason is given: the benchmarks, with the metrics of each."""
-    found: dict[tuple[Verdict, str], dict[str, list[str]]] = {}
+    found: dict[tuple[RowVerdict, str], dict[str, list[str]]] = {}
     for compared in comparison.benchmarks:
         for row in compared.rows:
             if row.verdict is not None and row.reason:

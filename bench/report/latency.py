@@ -17,11 +17,9 @@ _US_PER_S = 1e6
 
 
 def latency_document(result: LatencyResult) -> Document:
-    """Return the document of a whole result: the times of every benchmark, then `processes_document`'s tables and notes."""
+    """Return the document of a result: the times of every benchmark, then what `processes_document` has."""
     columns = ("min", "p50", "mean", "p99", "max", "rounds")
-    times = Table(
-        (Column("µs of a round trip", "name"), *map(Column, columns)), tuple(map(_times, result.benchmarks))
-    )
+    times = Table((Column("µs of a round trip", "name"), *map(Column, columns)), tuple(map(_times, result.benchmarks)))
     illustrative = [benchmark.name for benchmark in result.benchmarks if benchmark.is_illustrative]
     notes = [Note(f"the server was in the client's own loop, to illustrate: {', '.join(illustrative)}")]
     return Document(

@@ -63,9 +63,7 @@ def _operation_tables(result: LoadResult) -> list[Table]:
 def _table(heading: str, result: LoadResult, columns: Sequence[Cells], *, extends: bool = False) -> Table:
     return Table(
         columns=(Column(heading, "name"), *(Column(title) for title, _ in columns)),
-        rows=tuple(
-            Row((operation.name, *(cell(operation) for _, cell in columns))) for operation in result.operations
-        ),
+        rows=tuple(Row((operation.name, *(cell(operation) for _, cell in columns))) for operation in result.operations),
         extends=extends,
     )
 
@@ -195,7 +193,9 @@ def _notes(result: LoadResult) -> Iterator[Note]:
         yield Note(f"users of other classes ran as well: {others}; Locust's tables alone have their requests")
     yield from _operation_notes(result)
     if result.window.duration_s == 0:
-        yield Note("no steady window: the run ended before its users were there and warm: no times, no throughput", "warning")
+        yield Note(
+            "no steady window: the run ended before its users were there and warm: no times, no throughput", "warning"
+        )
     figures = ", ".join(_generator(result))
     if result.generator.verdict == "saturated":
         since = result.generator.saturated_since_s

@@ -175,7 +175,9 @@ def _summary(trends: Trends, titles: tuple[str, ...]) -> Iterator[Note]:
 def _remarks(trends: Trends, titles: tuple[str, ...]) -> Iterator[Note]:
     titled = list(zip(trends.series, titles, strict=True))
     if raw := [title for series, title in titled if series.without_control]:
-        yield Note(f"raw times, which drift with the machine, as not all results have a control: {', '.join(raw)}", "warning")
+        yield Note(
+            f"raw times, which drift with the machine, as not all results have a control: {', '.join(raw)}", "warning"
+        )
     if hidden := [title for series, title in titled if series.unit == "x control" and _was_upgraded(series)]:
         yield Note(
             "the control shares the stack, so what an upgrade of it costs is hidden (--raw shows it): "
