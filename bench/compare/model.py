@@ -6,10 +6,11 @@ slower, of what is `higher_is_better` a negative one. Log values are natural log
 side: all of the other figures of a row that has an interval can be found from them again.
 """
 
+import math
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, Field, FiniteFloat
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field, FiniteFloat
 
 from bench.results.figure import Figure, Unit, ratio
 from bench.results.header import WRITTEN, Kind, NonNegative
@@ -67,6 +68,16 @@ class ComparedResult(BaseModel):
     dirty: bool
 
 
+def _with_infinity(stored: object) -> object:
+    """Return a stored figure with infinity for its value, which JSON does not have, where it has null."""
+    if isinstance(stored, dict) and stored.get("value", 0) is None:
+        return stored | {"value": math.inf}
+    return stored
+
+
+_Known = Annotated[Figure | None, BeforeValidator(_with_infinity)]
+
+
 class Row(BaseModel):
     """One metric on both sides. `old` and `new` are as measured, each the median over that side's runs.
 
@@ -79,8 +90,8 @@ class Row(BaseModel):
 
     metric: str
     unit: Unit
-    old: Figure | None
-    new: Figure | None
+    old: _Known
+    new: _Known
     higher_is_better: bool = False
     effect: FiniteFloat | None = None
     low: FiniteFloat | None = None
