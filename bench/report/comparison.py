@@ -57,7 +57,7 @@ def comparison_document(comparison: Comparison) -> Document:
 
 
 def _subjects(side: str, results: Sequence[ComparedResult]) -> Iterator[Subject]:
-    """A line for each result of a side: commit, time, file."""
+    """Yield a line for each result of a side: commit, time, file."""
     for result in results:
         commit = result.commit[:_SHORT_COMMIT] + (" + changes" if result.dirty else "")
         yield Subject(side, f"{commit}  {result.datetime:%Y-%m-%d %H:%M:%S %Z}  {result.path}")
@@ -79,7 +79,7 @@ def _row(compared: Compared, row: Row) -> document.Row:
 
 
 def _effect(row: Row) -> str:
-    """The effect; where no more is known, a bound."""
+    """Return the effect; where no more is known, a bound."""
     if row.effect is not None:
         return effect(row.effect)
     bounded = row.ratio if row.unit is not Unit.COUNT else None
@@ -87,7 +87,7 @@ def _effect(row: Row) -> str:
 
 
 def _verdict(row: Row) -> str:
-    """The verdict, marked where it was forced; a dash for what is only reported."""
+    """Return the verdict, marked where it was forced; a dash for a row that is only reported."""
     if row.verdict is None:
         return UNKNOWN
     return f"{row.verdict} (forced)" if row.forced else row.verdict
@@ -125,7 +125,7 @@ def _notes(comparison: Comparison) -> Iterator[Note]:
 
 
 def _reasons(comparison: Comparison) -> dict[tuple[RowVerdict, str], list[str]]:
-    """By verdict and reason, where a reason is given: the benchmarks, with the metrics of each."""
+    """Return the benchmarks with their metrics, by verdict and reason. Rows without a reason are left out."""
     found: dict[tuple[RowVerdict, str], dict[str, list[str]]] = {}
     for compared in comparison.benchmarks:
         for row in compared.rows:

@@ -26,7 +26,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Subject:
-    """A thing that the document is about, such as a revision or a stored result, and the label that it has in it."""
+    """A thing that the document is about, such as a revision or a stored result, and its label there."""
 
     label: str
     text: str

@@ -53,7 +53,7 @@ def _times(benchmark: LatencyBenchmark) -> Row:
 
 
 def _process_tables(benchmarks: Sequence[LatencyBenchmark]) -> Iterator[Table]:
-    """The benchmarks of several server processes.
+    """Yield a table of the benchmarks that had several server processes, if there is such a benchmark.
 
     Ratios are the geometric mean over the processes, ± the standard deviation from one process to the next.
     """
@@ -116,7 +116,7 @@ def _unsteady(benchmarks: Sequence[LatencyBenchmark]) -> Iterator[Note]:
 
 
 def _spoilers(benchmarks: Sequence[LatencyBenchmark]) -> Iterator[Note]:
-    """A line for each kind, with the words of the worst case."""
+    """Yield a line for each kind, with the words of the worst case."""
     found: dict[str, list[Spoiler]] = {}
     for benchmark in benchmarks:
         for spoiler in benchmark.spoilers:

@@ -18,7 +18,7 @@ _GAP = "  "
 
 
 def print_line(console: Console, text: str, style: str = "") -> None:
-    """One line, as it is: no markup, no wrapping."""
+    """Print a line as it is: no markup, no wrapping."""
     console.print(Text(text, style=style), soft_wrap=True)
 
 
@@ -34,12 +34,12 @@ def print_stored(console: Console, path: Path | None) -> None:
 
 
 def widths(rows: Iterable[Sequence[str]]) -> list[int]:
-    """The width that each column needs for the widest of its cells."""
+    """Return the width that each column needs for the widest of its cells."""
     return [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
 
 
 def total_width(column_widths: Sequence[int]) -> int:
-    """What columns of these widths take side by side."""
+    """Return the width of columns of these widths side by side."""
     return sum(column_widths) + len(_GAP) * (len(column_widths) - 1)
 
 

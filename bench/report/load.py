@@ -47,7 +47,7 @@ def _title(result: LoadResult) -> str:
 
 
 def _operation_tables(result: LoadResult) -> list[Table]:
-    """The counts and the times. In a closed load both may be one table."""
+    """Return the counts and the times. In a closed load a format may show both as one table."""
     counts = _table("operation", result, _count_columns(result))
     service = _time_columns(lambda operation: operation.service_us)
     if not any(operation.response_us for operation in result.operations):
@@ -96,7 +96,7 @@ def _time(operation: Operation, known: Figure | None) -> str:
 
 
 def _breakdown_tables(result: LoadResult) -> Iterator[Table]:
-    """Where the time of a round trip goes: the way to the service's handler, the handler, and the way back."""
+    """Yield the parts of a round trip's time: the way to the service's handler, the handler, and the way back."""
     rows = tuple(
         Row((f"{operation.name}: {leg.name}", *(microseconds(figure(leg.times_us, name)) for name in _TIMES)))
         for operation in result.operations
@@ -111,7 +111,7 @@ def _percentile(name: str) -> str:
 
 
 def _stage_tables(result: LoadResult) -> Iterator[Table]:
-    """A row per stage of the rate: what was asked for, what came of it."""
+    """Yield a table with a row for each stage of the rate: the rate that was asked for, and what came of it."""
     titles = ("offered/s", "ok/s", "failed", "dropped", "p50 µs", "p90 µs", "p99 µs", "server", "generator")
     rows: list[Row] = []
     for stage in result.stages:
@@ -156,7 +156,7 @@ def _share(of_a_core: float | None) -> str:
 
 
 def _generator(result: LoadResult) -> Iterator[str]:
-    """What tells whether the generator kept up."""
+    """Yield the figures that tell whether the generator kept up."""
     generator = result.generator
     if generator.cpu_share is not None:
         yield f"{generator.cpu_share:.0%} of a core"
@@ -183,7 +183,7 @@ def _operation_notes(result: LoadResult) -> Iterator[Note]:
 
 
 def _notes(result: LoadResult) -> Iterator[Note]:
-    """What has to be known to read the figures."""
+    """Yield all that a reader has to know to read the figures."""
     if result.scenario.model == "closed":
         yield Note("closed model: service time only, coordinated omission not avoided")
     if steps := result.scenario.user_steps:

@@ -32,49 +32,49 @@ def trend_document(trends: Trends) -> Document:
 
 
 def series_titles(trends: Trends) -> tuple[str, ...]:
-    """A name for each series: of the benchmark, and of a load its scenario, with whatever else tells them apart."""
+    """Return a name for each series: its benchmark, the scenario of a load, and whatever else tells series apart."""
     return tuple(_title(series, trends) for series in trends.series)
 
 
 def measured_words(series: Series) -> str:
-    """What the values of a series are, with their unit."""
+    """Return the name of a series' values, with their unit."""
     return f"{series.measured}, {series.unit}"
 
 
 def value_text(value: Figure, series: Series) -> str:
-    """A value of a series without its unit."""
+    """Return a value of a series without its unit."""
     if series.unit == "per second":
         return per_second(value.value)
     return ratio(value) if series.unit == "x control" else microseconds(value)
 
 
 def level_text(value: float, series: Series) -> str:
-    """A level of a series without its unit."""
+    """Return a level of a series without its unit."""
     return value_text(Figure(value), series)
 
 
 def short_commit(point: Point) -> str:
-    """The first digits of a point's commit."""
+    """Return the first digits of a point's commit."""
     return printable(point.commit[:_SHORT_COMMIT])
 
 
 def run_text(point: Point) -> str:
-    """When a point was measured, in UTC, to the minute."""
+    """Return the time at which a point was measured, in UTC, to the minute."""
     return f"{point.time.astimezone(dt.UTC):%Y-%m-%d %H:%M}"
 
 
 def commit_text(point: Point) -> str:
-    """A point's commit, short, and a mark where the tree had changes besides."""
+    """Return a point's commit, short, with a mark if the tree had uncommitted changes."""
     return short_commit(point) + (" + changes" if point.dirty else "")
 
 
 def change_text(step: Step) -> str:
-    """A step's relative change: +5.1 %."""
+    """Return a step's relative change: +5.1 %."""
     return f"{_percent(step.change.effect)} %"
 
 
 def step_text(series: Series, step: Step) -> str:
-    """A step in a sentence without its series: by how much, how sure, and between which commits."""
+    """Return a step in a sentence without its series: by how much, how sure, and between which commits."""
     change = step.change
     interval = UNKNOWN
     if change.low is not None and change.high is not None:
@@ -92,7 +92,7 @@ def step_text(series: Series, step: Step) -> str:
 
 
 def _percent(effect: float) -> str:
-    """Signed, in per cent, to a tenth; whole from 100 on."""
+    """Return a relative change, signed, in per cent, to a tenth; whole from 100 on."""
     return f"{effect * 100:+,.1f}" if abs(effect) < 1 else f"{effect * 100:+,.0f}"
 
 
@@ -150,7 +150,7 @@ def _results(series: Series) -> str:
 
 
 def _summary(trends: Trends, titles: tuple[str, ...]) -> Iterator[Note]:
-    """The steps, then what has to be known to read them."""
+    """Yield the steps, then what a reader has to know to read them."""
     machines = len({series.machine for series in trends.series}) > 1
     for series, title in zip(trends.series, titles, strict=True):
         on = f" on {series.machine}" if machines else ""
@@ -197,7 +197,7 @@ def _remarks(trends: Trends, titles: tuple[str, ...]) -> Iterator[Note]:
 
 
 def _was_upgraded(series: Series) -> bool:
-    """Whether results were measured with other versions than the ones before them; the kernel is not of the stack."""
+    """Return whether the versions of the stack changed from result to result. The kernel is not of the stack."""
     stacks = {
         tuple(sorted((name, version) for name, version in point.environment.items() if name != "kernel"))
         for point in series.points

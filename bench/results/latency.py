@@ -109,7 +109,7 @@ class BetweenProcesses(BaseModel):
 
 
 class KeptAwake(BaseModel):
-    """Which cores were kept from halting, and why that is not all that were used."""
+    """The cores that were kept from halting, and the reason if these are not all that were used."""
 
     model_config = _READ
 
@@ -145,7 +145,7 @@ _Flag = Annotated[bool, Strict()]
 
 
 class LatencyDetails(BaseModel):
-    """What a benchmark of ours puts into `extra_info`: how it was made, what came of it, and what may have spoilt it.
+    """The details that a benchmark of ours has in `extra_info`: how it was made, its figures, its disturbances.
 
     A benchmark writes it in parts, as it comes to know them (`written`); a reader takes all of it from a stored file.
     A field is None, or empty, where the file does not have it, as in older results and in those that others made.
@@ -211,7 +211,7 @@ class LatencyBenchmark(BaseModel):
 
     @model_validator(mode="after")
     def _says_what_we_store(self) -> Self:
-        """What `details` reads has its form, so that a damaged file is refused when it is read."""
+        """Refuse a damaged file when it is read, and not when its details are asked for."""
         try:
             _ = self.details
         except ValidationError as error:
@@ -222,7 +222,7 @@ class LatencyBenchmark(BaseModel):
 
     @property
     def details(self) -> LatencyDetails:
-        """What `extra_info` has of ours."""
+        """The part of `extra_info` that is ours."""
         if self._read is None or self._read[0] is not self.extra_info:  # a copy may have another one
             self._read = (self.extra_info, LatencyDetails.model_validate(self.extra_info))
         return self._read[1]

@@ -125,7 +125,7 @@ def _accounts(result: Accuracy) -> Iterator[Note]:
 
 
 def _of_the_moment(scenario: Scenario) -> Iterator[str]:
-    """What may have spoilt a scenario's runs, by the worst of them."""
+    """Yield what may have spoilt a scenario's runs, by the worst of them."""
     if any(run.verdict == "saturated" for run in scenario.runs):
         yield "saturated"
     for kind in _OF_THE_MOMENT:
@@ -136,7 +136,7 @@ def _of_the_moment(scenario: Scenario) -> Iterator[str]:
 
 
 def _spoilers(runs: Iterable[Run]) -> Iterator[Note]:
-    """What holds for all of it, each in its own words once."""
+    """Yield the disturbances that all runs share, each in its own words once."""
     texts = [spoiler.text for run in runs for spoiler in run.spoilers if spoiler.kind not in _OF_THE_MOMENT]
     yield from (Note(f"may be spoilt: {text}", "warning") for text in dict.fromkeys(texts))
 

@@ -84,7 +84,7 @@ def _remarks(result: Peers) -> Iterator[str]:
 
 
 def _limits(connections: int, all_figures: Sequence[Figures]) -> Iterator[str]:
-    """What kept the rates from being the generators' own: CPU per round trip is comparable all the same."""
+    """Yield what kept the rates from being the generators' own: CPU per round trip is comparable all the same."""
     held_up = []
     for figures in all_figures:
         for why in dict.fromkeys(one.unreported for one in figures.rounds if one.unreported):
