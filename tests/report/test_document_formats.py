@@ -36,8 +36,8 @@ DOCUMENT = Document(
 
 def drawn(document: Document, *, width: int = 80, colours: bool = False) -> str:
     written = io.StringIO()
-    system = "standard" if colours else None
-    text.print_document(document, Console(file=written, width=width, force_terminal=colours, color_system=system))
+    console = Console(file=written, width=width, force_terminal=colours, color_system="standard" if colours else None)
+    text.print_document(document, console)
     return written.getvalue()
 
 
