@@ -13,8 +13,8 @@ from bench.report.formats import TEXT, formats, render
 from bench.results.selection import file_named
 from bench.results.store import DEFAULT_ROOT, ResultError, Store, StoredFile, open_file
 
-#: The folders of stored results. A comparison of stored results has none: it is a file that the user named.
-KINDS = ("latency", "load", "ab", "accuracy", "peers")
+#: The folders of stored results, by kind. A comparison of stored results has none: it is a file that the user named.
+FOLDERS = ("latency", "load", "ab", "accuracy", "peers")
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -37,7 +37,7 @@ def show(
         raise ResultError(f"--format {form}: there is no such format, only {', '.join(formats())}")
     if output is not None and not output.absolute().parent.is_dir():
         raise ResultError(f"--output {output}: there is no such folder")
-    document = document_of(open_file(file_named(Store(results), result, KINDS)))
+    document = document_of(open_file(file_named(Store(results), result, FOLDERS)))
     if output is not None:
         write_option("--output", output, render(document, form).encode())
         typer.echo(f"wrote {output}")
