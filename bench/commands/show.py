@@ -40,7 +40,6 @@ def show(
     document = document_of(open_file(file_named(Store(results), result, FOLDERS)))
     if output is not None:
         write_option("--output", output, render(document, form).encode())
-        typer.echo(f"wrote {output}")
     elif form == TEXT:
         from bench.report.formats.text import print_document
 

@@ -119,8 +119,18 @@ def test_the_newest_of_any_kind_is_the_latest(show: Show) -> None:
 
 def test_a_file_instead_of_the_terminal(show: Show) -> None:
     shown = show("ab/1", "--output", "ab.md", "--format", "markdown")
-    assert (shown.code, shown.out) == (0, "wrote ab.md\n")
+    assert (shown.code, shown.out) == (0, "")
     assert Path("ab.md").read_text() == (DATA / "shown" / "ab-1.md").read_text()
+
+
+def test_a_result_that_pytest_benchmark_alone_stored(show: Show) -> None:
+    stats = {"min": 1e-7, "max": 2e-5, "mean": 1e-6, "median": 5e-7, "rounds": 1000}
+    benchmarks = [{"name": "sum", "fullname": "t.py::sum", "extra_info": {"service": 5}, "stats": stats}]
+    fields = {"datetime": "2026-01-01T00:00:00", "version": "5.1.0", "commit_info": {}, "machine_info": {}}
+    Path("foreign.json").write_text(json.dumps(fields | {"benchmarks": benchmarks}))
+    lines = show("foreign.json").out.splitlines()
+    assert lines[1].split() == ["sum", "0.1", "0.5", "1.0", "-", "20.0", "1,000"]
+    assert lines[3:] == ["latency of a service at unknown: 1 benchmark, measured 2026-01-01 00:00:00 UTC"]
 
 
 def test_another_folder_of_results(show: Show) -> None:
