@@ -17,7 +17,7 @@ import pytest
 from ab_repository import OPTIONS, SERVICE, TestRepository
 
 from bench.results.ab import AB_SCHEMA, AbResult
-from bench.results.store import ResultError, Store, load, load_ab
+from bench.results.store import ResultError, Store, load, open_file
 
 COMMAND = (sys.executable, "-c", "from bench.cli import main; main()", "ab")
 BROKEN = "raise RuntimeError('broken on purpose')\n"
@@ -104,7 +104,7 @@ def ran(
 
 def stored(temporary: Path) -> AbResult:
     (path,) = (temporary.parent / "results" / "ab").glob("*/*.json")
-    return load_ab(path)
+    return open_file(path).as_model(AbResult)
 
 
 # The answer

@@ -10,8 +10,10 @@ import pytest
 from example_results import distribution, load_result, operation
 from rich.console import Console
 
-from bench.report.figures import measured, microseconds, per_second, printable, ratio
-from bench.report.load_table import load_table
+from bench.printable import printable
+from bench.report.formats.text import print_document
+from bench.report.formatting import measured, microseconds, per_second, ratio
+from bench.report.load import load_document
 from bench.results.figure import Figure, Unit
 from bench.results.load import Generator, LoadResult, Scenario, Window
 
@@ -20,7 +22,7 @@ LARGE: dict[str, Any] = {"scheduled": 12_345_678, "sent": 12_345_678, "ok": 12_3
 
 def shown(result: LoadResult, width: int = 80) -> list[str]:
     written = io.StringIO()
-    load_table(result, Console(file=written, width=width))
+    print_document(load_document(result), Console(file=written, width=width))
     return written.getvalue().splitlines()
 
 
@@ -154,8 +156,8 @@ class TestLoadTable:
             "import gevent.monkey; gevent.monkey.patch_all(); import sys, threading;"
             f"sys.path.insert(0, {str(Path(__file__).parent)!r});"
             "from example_results import load_result; from rich.console import Console;"
-            "from bench.report.load_table import load_table;"
-            "load_table(load_result(), Console()); print(threading.active_count())"
+            "from bench.report.load import load_document; from bench.report.formats.text import print_document;"
+            "print_document(load_document(load_result()), Console()); print(threading.active_count())"
         )
         said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30)
         assert said.stdout.startswith("operation"), said.stderr

@@ -5,13 +5,14 @@ import io
 from example_results import distribution, load_result, operation
 from rich.console import Console
 
-from bench.report.load_table import load_table
+from bench.report.formats.text import print_document
+from bench.report.load import load_document
 from bench.results.load import CONNECT, OTHER_OPERATIONS, Generator, Lateness, LoadResult, StageFigures
 
 
 def shown(result: LoadResult) -> list[str]:
     written = io.StringIO()
-    load_table(result, Console(file=written, width=100))
+    print_document(load_document(result), Console(file=written, width=100))
     return written.getvalue().splitlines()
 
 

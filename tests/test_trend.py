@@ -9,7 +9,7 @@ import pytest
 from example_results import distribution, load_result, operation
 from numpy.typing import NDArray
 
-from bench.report.figures import microseconds
+from bench.report.formatting import microseconds
 from bench.results.header import CommitInfo, MachineInfo
 from bench.results.latency import LatencyResult
 from bench.results.load import LoadResult

@@ -61,8 +61,9 @@ from bench.load.plugin.workers import Workers
 from bench.load.plugin.workers_in_test import GO_NOTICE_NS
 from bench.machine.interrupts import INTERRUPTED
 from bench.printable import error_line
+from bench.report.formats.text import print_document
 from bench.report.lines import print_lines, print_stored
-from bench.report.load_table import load_table
+from bench.report.load import load_document
 from bench.results.header import CommitInfo
 from bench.results.load import LoadResult
 from bench.results.provenance import commit_info, machine_info, packages, service_directory
@@ -417,7 +418,7 @@ class RunOwner:
         if result is None:
             self._finish_without_result(test)
             return
-        self._show(lambda console: load_table(result, console))
+        self._show(lambda console: print_document(load_document(result), console))
         self._keep(lambda: Store(self._results).save(result))
         for warning in warnings(result, breakdown_of(self._options)):
             logger.warning("%s", warning)

@@ -104,9 +104,9 @@ def test_pytest_bench_measures_each_scenario_of_the_file_over_its_connection(fol
             "say": ("say", "said"), "shout": ("shout", "shouted"), "join": ("join", None),
         }[scenario]  # fmt: skip
         assert info["controls"]["same-stack"]["rounds"] > 0
-        assert info["scenarios"]["file"] == "chat_scenarios.py"
-    assert len({info["scenarios"]["sha256"] for info in told.values()}) == 1
-    assert len({info["scenarios"]["definition"] for info in told.values()}) == 3
+        assert info["scenario"]["file"] == "chat_scenarios.py"
+    assert len({info["scenario"]["sha256"] for info in told.values()}) == 1
+    assert len({info["scenario"]["definition"] for info in told.values()}) == 3
 
 
 def test_results_of_another_definition_are_not_compared(folder: Path) -> None:
