@@ -18,7 +18,7 @@ import signal
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.machinery import PathFinder
 from pathlib import Path
 
@@ -40,7 +40,7 @@ from bench.results.provenance import installed, machine_info, packages
 from bench.scenarios.catalogue import Benchmark
 from bench.scenarios.options import Chosen
 from bench.scenarios.tokens import tokens
-from bench.server import ServerError, ServerProcess
+from bench.server import ServerError, ServerOptions, ServerProcess
 from bench.server.error import DYING_S, death, with_last_words
 from bench.statistics.estimates import Estimate, estimate
 from bench.statistics.stopping import StoppingRule
@@ -69,6 +69,7 @@ class Plan:
     shape: Shape = field(default_factory=Shape)
     awake: bool = True
     env_per_rev: bool = False
+    server: ServerOptions = field(default_factory=ServerOptions)
     seed: int = field(default_factory=lambda: secrets.randbits(32))
 
     @property
@@ -354,13 +355,9 @@ class _Run:
             inherited = os.environ.get("PYTHONPATH")
             folder = str(source.checkout.directory / self._plan.app_directory)
             environment["PYTHONPATH"] = f"{folder}{os.pathsep}{inherited}" if inherited else folder
-        return ServerProcess(
-            self._plan.app,
-            core=core,
-            directory=source.checkout.directory,
-            environment=environment,
-            python=source.python,
-        )
+        served_with = self._plan.server
+        options = replace(served_with, core=core, environment={**served_with.environment, **environment})
+        return ServerProcess(self._plan.app, options, directory=source.checkout.directory, python=source.python)
 
     def _check_origin(self, server: ServerProcess, side: int) -> None:
         """That it is the revision's service: an editable install would serve the checkout's to both sides."""

@@ -25,7 +25,6 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench.exchange.requests import RoundTripFailed
-from bench.interleave.server_pool import HTTP, WS
 from bench.latency.alternation import (
     Alternation,
     ControlFailed,
@@ -63,7 +62,6 @@ _SHORTEST_NS = 10_000  # a call below pytest-benchmark's shortest round of 5 µs
 
 def description(stage: Stage, measured: Benchmark, client_kind: ClientKind, transport: TransportName) -> LatencyDetails:
     """Return the first part of a benchmark's details: how it is made, with such a connection on this stage."""
-    ours = stage.server is not None
     round_trip = measured.scenario
     source = stage.options.chosen.stored(measured)
     return LatencyDetails(
@@ -75,9 +73,7 @@ def description(stage: Stage, measured: Benchmark, client_kind: ClientKind, tran
         client=client_kind,
         transport=transport,
         server=stage.server_kind,
-        loop=stage.loop_kind,
-        http=HTTP if ours else None,
-        ws=WS if ours else None,
+        **stage.serving(),
         server_core=getattr(stage.server, "core", None),
         generator_cores=stage.cores,
         reply_timeout_s=stage.options.reply_timeout_ns / 1e9,

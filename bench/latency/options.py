@@ -22,6 +22,7 @@ from bench.scenarios.options import (
     chosen,
     reply_timeout_ns,
 )
+from bench.server import ServerOptions
 from bench.wire.endpoint import Address
 from bench.wire.errors import ConnectFailed
 
@@ -70,6 +71,8 @@ class Options:
     max_time_s: float
     """For pytest-benchmark, unless its own option was given."""
     keep_awake: bool
+    server: ServerOptions
+    """Of the service; each benchmark has its own loop."""
     is_default: bool
     """Whether nothing else than FOO→BAR, as it lies beside this suite, is measured."""
 
@@ -123,6 +126,7 @@ def parse(
         processes=EFFORTS[effort].processes if processes is None else _processes(processes),
         max_time_s=EFFORTS[effort].max_time_s,
         keep_awake=keep_awake,
+        server=ServerOptions(),
         is_default=app is None and url is None and event is None and scenarios is None,
     )
 

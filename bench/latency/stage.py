@@ -21,7 +21,7 @@ import uvloop
 
 from bench.exchange.requests import Exchange
 from bench.interleave.loop import OwnLoop, spared_by_gc
-from bench.interleave.server_pool import HTTP, WS, LoopKind, Replicas, running
+from bench.interleave.server_pool import LoopKind, Replicas, running
 from bench.latency.alternation import CONTROL_NAMES, Pair, Parties, Party
 from bench.latency.options import Options
 from bench.machine.conditions import Conditions
@@ -75,6 +75,11 @@ class Stage:
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run it in the stage's loop and return what it returns."""
         return self.loop.run(coroutine)
+
+    def serving(self) -> dict[str, str | None]:
+        """Return uvicorn's options, as far as they are known: of a server that is not ours, the client's loop alone."""
+        options = replace(self.options.server, loop=self.loop_kind).uvicorn
+        return {name: value if self.server is not None or name == "loop" else None for name, value in options.items()}
 
     def death(self, within_s: float = 0.0) -> str | None:
         """Why one of its servers does not run any more; None while they do, or where they are not ours."""
@@ -221,7 +226,7 @@ class Stages:
                     running(
                         options.app,
                         options.directory,
-                        loop_kind,
+                        replace(options.server, loop=loop_kind),
                         processes=options.processes if replicated else 1,
                         with_controls=replicated,
                         core=core,
@@ -235,9 +240,10 @@ class Stages:
             else:
                 with _first_on_path(str(options.directory)):
                     import_app(options.app)  # not in the loop, which could not be interrupted meanwhile
+                    serving = replace(options.server, loop=loop_kind).uvicorn
                     # No grace: python-engineio keeps the last request of a polling client open long after that has
                     # gone.
-                    server_here = UvicornTestServer(options.app, http=HTTP, ws=WS, timeout_graceful_shutdown=0)
+                    server_here = UvicornTestServer(options.app, **serving, timeout_graceful_shutdown=0)
                     loop.run(server_here.start_up())
                     try:
                         yield stage(server_here.url, server_here, asleep_because=_NOTHING_WAITS)

@@ -13,7 +13,7 @@ from locust.env import Environment
 from bench.load.metrics.troubles import Troubles
 from bench.load.plugin.options import DEFAULT_APP, breakdown_of
 from bench.load.plugin.service import Service, machine_identity, pin_generator
-from bench.server import ServerError
+from bench.server import ServerError, ServerOptions
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +40,9 @@ class OwnService:
         options = self._environment.parsed_options
         assert options is not None, "Locust has read its command line"
         app = getattr(options, "app", DEFAULT_APP)
-        service = Service(app, stamps=breakdown_of(options))
+        # What FOOBAR_STAMPS asks of our service, another one may do as well; it does not harm.
+        environment = {"FOOBAR_STAMPS": "true"} if breakdown_of(options) else {}
+        service = Service(app, ServerOptions(environment=environment))
         service.start()
         atexit.register(service.stop)
         self._service = service

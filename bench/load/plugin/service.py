@@ -10,16 +10,15 @@ from time import perf_counter_ns
 
 from bench.machine.cores import generator_cores
 from bench.results.load import Server
-from bench.server import ServerError, ServerProcess
+from bench.server import ServerError, ServerOptions, ServerProcess
 from bench.timing.rates import NS_PER_S
 
 
 class Service:
     """The service's process, and what it has used at which time."""
 
-    def __init__(self, app: str, stamps: bool) -> None:
-        # What FOOBAR_STAMPS asks of our service, another one may do as well; it does not harm.
-        self._process = ServerProcess(app, environment={"FOOBAR_STAMPS": "true"} if stamps else None)
+    def __init__(self, app: str, options: ServerOptions) -> None:
+        self._process = ServerProcess(app, options)
         self._cores = generator_cores()
         self._used: list[tuple[int, int]] = []
         """CPU time used so far, in nanoseconds, by the time of reading it; ascending."""
@@ -78,10 +77,7 @@ class Service:
         cpu_ns = self._cpu_ns(window_start_ns, window_end_ns)
         return Server(
             app=command.app,
-            loop=command.loop,
-            http=command.http,
-            ws=command.ws,
-            core=command.core,
+            **command.options.stored,
             cpu_us_per_round_trip=cpu_ns / round_trips / 1000 if round_trips else None,
             cpu_share=cpu_ns / duration_ns if duration_ns else None,
             rss_peak_bytes=self._rss_peak_bytes or None,
