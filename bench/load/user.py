@@ -15,6 +15,7 @@ from bench.load.process import LoadProcess, UserGreenlet
 from bench.load.session import Session
 from bench.roundtrip import RoundTrip
 from bench.wire.interface import Client, Transport
+from bench.wire.protocol import DEFAULT_NAMESPACE
 from bench.wire.tls import Tls
 
 
@@ -52,6 +53,9 @@ class SocketIOUser(User):
     longest_wait: float | None = None
     """The longest time that an arrival of an open load may wait for a user to be free, in seconds, unless the user is
     pipelined. Beyond it the arrival is dropped. None: as long as `reply_timeout`."""
+
+    namespace: str = DEFAULT_NAMESPACE
+    """The namespace that is joined, and that round trips are performed in. `client` needs it for each emission."""
 
     auth: Any = None
     """What is sent with the request to connect, for the server's `connect` handler."""
