@@ -20,10 +20,9 @@ from typing import Annotated, NoReturn
 import typer
 from rich.console import Console
 
-from bench.compare.failure import AbError, AbFailedError
-from bench.compare.sides import compare as compare_results
-from bench.compare.stored import IncomparableError
-from bench.compare.trend import SIGNIFICANCE, Metric, machine_name, trends
+from bench.ab.errors import AbError, AbFailedError
+from bench.compare.comparison import compare as compare_results
+from bench.compare.model import IncomparableError
 from bench.report.chart_formats import CHART_FORMATS
 from bench.report.comparison_markdown import comparison_markdown
 from bench.report.comparison_table import comparison_table
@@ -32,11 +31,14 @@ from bench.report.hlog import hlog as hlog_lines
 from bench.report.hlog import intervals_of, write_hlog
 from bench.report.trend_table import trend_table
 from bench.results.files import write_whole
+from bench.results.header import KINDS, Kind
 from bench.results.history import all_results, history
-from bench.results.model import KINDS, Kind, LoadResult
+from bench.results.load import LoadResult
 from bench.results.selection import select
 from bench.results.store import DEFAULT_ROOT, NotStoredError, ResultError, Store
+from bench.statistics.change_points import SIGNIFICANCE
 from bench.timing.histogram import HistogramError
+from bench.trend.series import Metric, machine_name, trends
 
 _FAILED = 1
 _MISUSE = 2
@@ -181,10 +183,10 @@ def ab(
     gives the answer so far.
     """
     # Late: it imports what measures, which the other commands need not wait for.
-    from bench.compare.ab_options import plan
-    from bench.compare.interleaved import compare_revisions
+    from bench.ab.options import plan
+    from bench.ab.progress import AbProgress
+    from bench.ab.run import compare_revisions
     from bench.report.ab_markdown import ab_markdown
-    from bench.report.ab_progress import AbProgress
     from bench.report.ab_table import ab_table
     from bench.report.lines import print_stored
 
@@ -322,11 +324,11 @@ def accuracy(
     They delay, stall and lose as asked, and count what they did. What locust.contrib.socketio and k6 report of the
     same servers is shown besides.
     """
-    from bench.accuracy.check import check, stored
-    from bench.accuracy.measuring import AccuracyFailedError
-    from bench.accuracy.scenarios import UnknownScenarioError
-    from bench.accuracy.table import accuracy_table
     from bench.report.lines import print_line, print_stored
+    from bench.validation.accuracy.check import check, stored
+    from bench.validation.accuracy.measuring import AccuracyFailedError
+    from bench.validation.accuracy.scenarios import UnknownScenarioError
+    from bench.validation.accuracy.table import accuracy_table
 
     if json_file is not None and not json_file.absolute().parent.is_dir():
         raise ResultError(f"--json {json_file}: there is no such folder")

@@ -20,10 +20,10 @@ from pathlib import Path
 from types import ModuleType
 
 MODULES = (
-    "bench.load.recording",
-    "bench.load.session",
-    "bench.load.tasks",
-    "bench.roundtrip",
+    "bench.load.metrics.recorder",
+    "bench.load.engine.session",
+    "bench.load.engine.tasks",
+    "bench.exchange.requests",
     "bench.wire.client",
     "bench.wire.protocol.decoder",
     "bench.wire.protocol.encoder",

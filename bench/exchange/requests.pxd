@@ -1,0 +1,15 @@
+# The C types of requests.py, for `make compiled`. Every attribute is here: a compiled object has no others.
+
+cdef class Exchange:
+    cdef public object client, late, abandoned, unexpected, when_unexpected
+    cdef public long long timeout_ns
+    cdef long long _longest_ns
+    cdef public bint broken
+    cdef bint _is_replied_to
+    cdef public Py_ssize_t in_flight
+    cdef Py_ssize_t _many_finders
+    cdef object _tokens, _loop, _namespace, _emit_now, _create_future, _usual, _event, _request, _timer, _unmatched, _overdue
+    cdef dict _pending, _given_up, _known, _token_finders, _in_order
+
+    cpdef tuple begin(self, round_trip)
+    cpdef end(self, tuple emission, error)

@@ -1,0 +1,162 @@
+"""Cores that do not halt between messages.
+
+A core with nothing to do halts, and waking it takes tens of microseconds on a virtual machine, which belong neither to
+the service nor to the client. So on each core one process spins under SCHED_IDLE: it yields to whatever else wants the
+core, and needs no privilege.
+
+Rules of this file: a spinner is a process of its own (its CPU time is nobody else's, and counts as "nice" in the
+kernel's sums), and it never outlives the process that started it. It sees to that itself, by asking for its parent's
+number again and again, which holds however the parent ends. A death signal (PR_SET_PDEATHSIG) would not do: it is sent
+when the *thread* that started the process ends.
+"""
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from bench.machine.cgroups import cpu_quota
+
+# The owner pins it and makes it idle from outside, so that there is no moment at which it would have to report. It asks
+# for its parent about every 0.2 ms of spinning: asking each time round would spend most of its time in the kernel.
+_SPIN = """
+import os, sys
+owner = int(sys.argv[1])
+while os.getppid() == owner:
+    for _ in range(10_000):
+        pass
+"""
+_LOWEST_NICE = 19
+_GROUP_ATTEMPTS = 3
+_GROUP_PAUSE_S = 0.1  # in which the kernel accepts one change of a group's weight without privilege (autogroup.c)
+
+
+class AwakeError(Exception):
+    """The cores cannot be kept awake: one line that says why."""
+
+
+class Awake:
+    """Keeps `cores` from halting: `start`, `stop`, `with`. Without cores it does nothing.
+
+    Of a core that something else wants it takes 1.4 % at most (see `_make_group_light`). But the cores never rest: the
+    machine gets warm, the load average rises by one per core, and where two cores share their units (SMT) the other
+    one is slowed down. It can be started again after it was stopped.
+    """
+
+    def __init__(self, cores: Iterable[int]) -> None:
+        self.cores = tuple(sorted(set(cores)))
+        self._spinners: list[subprocess.Popen[bytes]] = []
+
+    @property
+    def is_running(self) -> bool:
+        """Whether all its cores are being kept awake; False before `start`, and if a spinner was killed."""
+        return len(self._spinners) == len(self.cores) and all(spinner.poll() is None for spinner in self._spinners)
+
+    def start(self) -> Self:
+        """Starts to keep them awake; does nothing if it does already.
+
+        Raises AwakeError with the reason if it cannot (see `availability`); then no process is left behind.
+        """
+        if self._spinners and self.is_running:
+            return self
+        self.stop()
+        if reason := availability(self.cores):
+            raise AwakeError(f"cannot keep cores awake: {reason}")
+        try:
+            for core in self.cores:
+                self._spin(core)
+        except OSError as cause:
+            self.stop()
+            raise AwakeError(f"cannot keep cores {_listed(self.cores)} awake: {cause}") from cause
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def stop(self) -> None:
+        """Lets them halt again, and returns when the spinners are gone; does nothing if there are none."""
+        for spinner in self._spinners:
+            if spinner.poll() is not None:  # reaped: its number may be another's by now
+                continue
+            if sys.platform == "linux":
+                # To die, it must run, and on a busy core something idle waits long for that.
+                with contextlib.suppress(OSError):
+                    os.sched_setaffinity(spinner.pid, range(os.cpu_count() or 1))
+                with contextlib.suppress(OSError):  # without privilege the kernel lets nothing be less idle again
+                    os.sched_setscheduler(spinner.pid, os.SCHED_OTHER, os.sched_param(0))
+            spinner.kill()
+        for spinner in self._spinners:
+            spinner.wait()
+        self._spinners.clear()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _spin(self, core: int) -> None:
+        """Raises OSError, also where the spinner has started by then."""
+        assert sys.platform == "linux"  # or it was not available
+        spinner = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-c", _SPIN, str(os.getpid())],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # a Ctrl-C in the terminal is for the owner, who then stops it
+        )
+        self._spinners.append(spinner)
+        with contextlib.suppress(ProcessLookupError):  # killed already; is_running tells
+            os.sched_setaffinity(spinner.pid, {core})
+            os.sched_setscheduler(spinner.pid, os.SCHED_IDLE, os.sched_param(0))
+            os.setpriority(os.PRIO_PROCESS, spinner.pid, _LOWEST_NICE)
+            _make_group_light(spinner.pid)
+
+
+def availability(cores: Iterable[int], *, root: Path = Path("/")) -> str | None:
+    """Why these cores cannot be kept awake here, in a few words; None if they can.
+
+    Ask before this process is pinned: a core that it may not use counts as forbidden. `root` is where /proc and /sys
+    are.
+    """
+    cores = tuple(cores)
+    if not cores:
+        return None
+    if sys.platform != "linux":
+        return f"{sys.platform} has no SCHED_IDLE"
+    allowed = os.sched_getaffinity(0)
+    if forbidden := sorted(set(cores) - allowed):
+        return f"this process may not use core {_listed(forbidden)} (only {_listed(sorted(allowed))})"
+    quota = cpu_quota(root)
+    # A quota of as many cores as there are is never used up. Any other is shared by the spinners and the service.
+    if quota is not None and quota < (os.cpu_count() or 1):
+        return f"spinning would use up the CPU quota of {quota:g} cores that this control group has"
+    return None
+
+
+def _make_group_light(pid: int) -> None:
+    """Under autogroups (sched(7)), SCHED_IDLE counts within a session only, and sessions share a core evenly.
+
+    The server is a session of its own: a spinner in the owner's took 43 % of its core beside a process that is never
+    idle. So the spinner is a session, too, and is given the lowest weight that one can have, 15 of 1024.
+    """
+    for _ in range(_GROUP_ATTEMPTS):
+        try:
+            Path(f"/proc/{pid}/autogroup").write_text(str(_LOWEST_NICE))
+        except BlockingIOError:
+            time.sleep(_GROUP_PAUSE_S)
+        except OSError:  # there are no such groups here, or it has ended
+            return
+        else:
+            return
+
+
+def _listed(cores: Iterable[int]) -> str:
+    return ", ".join(map(str, cores))

@@ -1,0 +1,432 @@
+"""The stored result of a load run.
+
+Rules of this file: data and its invariants only, no files, no clock. The accounting is checked wherever a result is
+built, so a result whose counts do not add up cannot be stored. Units are in the names.
+"""
+
+import datetime as dt
+import itertools
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    Field,
+    NonNegativeInt,
+    PositiveInt,
+    field_serializer,
+    model_validator,
+)
+
+from bench.results.header import WRITTEN, CommitInfo, Histogram, Kind, MachineInfo, NonNegative
+
+LOAD_SCHEMA: Literal["load/2"] = "load/2"
+"""The schema that is written. `load/1` lacks the fields that are documented as new; all else of it is still read."""
+
+LoadSchema = Literal["load/1", "load/2"]
+LOAD_SCHEMAS: tuple[LoadSchema, ...] = ("load/1", "load/2")
+
+CONNECT = "connect"
+"""The operation that every user performs before any round trip."""
+
+MOST_OPERATIONS = 200
+"""The number of operations that have a row of their own. A task that names each one differently would fill the
+memory."""
+
+OTHER_OPERATIONS = "other operations"
+"""The row of all operations that come after these, together."""
+
+
+class UserStep(BaseModel):
+    """The number of users that was asked for from a moment on: `users` Socket.IO users from second `t` of the run."""
+
+    model_config = WRITTEN
+
+    t: NonNegative
+    users: NonNegativeInt
+
+
+class Scenario(BaseModel):
+    """The load that was asked for. All about rates is null in a closed load, `duration_s` if none was set.
+
+    `users` is the greatest number of Socket.IO users that was asked for at once. `users_by_class` has every class of
+    the run, Locust's other users included. `user_steps` is empty if the number of users never changed.
+
+    `rate_per_s` is over all users. If `rate` has stages, it is the average of the whole schedule. If each user has a
+    rate of its own, `rate` is null, and `rate_per_s` is that of as many users as there were at the end. From `seed` the
+    same arrivals can be drawn.
+
+    In an open load, `pipelined` names the classes whose tasks may overlap on one connection. A user of another class
+    takes an arrival only when it has no task under way. An arrival waits at most `max_wait_s` for such a user.
+    `pipelined` is null in results of the schema load/1, where all tasks overlapped, and in a closed load.
+
+    New in load/2: users_by_class, user_steps, pipelined, max_wait_s.
+    """
+
+    model_config = WRITTEN
+
+    user_classes: tuple[str, ...]
+    users: NonNegativeInt
+    users_by_class: dict[str, NonNegativeInt] = {}
+    user_steps: tuple[UserStep, ...] = ()
+    model: Literal["open", "closed"]
+    rate_per_s: NonNegative | None = None
+    rate: str | None = None
+    arrivals: Literal["poisson", "constant"] | None = None
+    seed: str | None = None
+    max_in_flight: PositiveInt | None = None
+    pipelined: tuple[str, ...] | None = None
+    max_wait_s: NonNegative | None = None
+    duration_s: NonNegative | None = None
+    transport: str
+    url: str | None = None
+    app: str | None = None
+
+    @property
+    def users_over_time(self) -> str:
+        """The number of Socket.IO users, or all the numbers in turn if it changed during the run."""
+        return ", ".join(str(step.users) for step in self.user_steps) or str(self.users)
+
+    @property
+    def other_users(self) -> str | None:
+        """The users of Locust's other classes, by class; None if there were none."""
+        others = {name: users for name, users in self.users_by_class.items() if name not in self.user_classes}
+        return ", ".join(f"{users} {name}" for name, users in sorted(others.items()) if users) or None
+
+    @property
+    def one_at_a_time(self) -> tuple[str, ...]:
+        """The classes whose users take an arrival only when they have no task under way; empty in a closed load."""
+        if self.pipelined is None:
+            return ()
+        return tuple(name for name in self.user_classes if name not in self.pipelined)
+
+
+class Server(BaseModel):
+    """How the service was started and what it used; only when it was ours. `cpu_share` is of one core (1.0 = full)."""
+
+    model_config = WRITTEN
+
+    app: str
+    loop: str | None = None
+    http: str | None = None
+    ws: str | None = None
+    core: NonNegativeInt | None = None
+    cpu_us_per_round_trip: NonNegative | None = None
+    cpu_share: NonNegative | None = None
+    rss_peak_bytes: NonNegativeInt | None = None
+
+
+class Lateness(BaseModel):
+    """By how much the generator was behind its schedule, in microseconds."""
+
+    model_config = WRITTEN
+
+    p50: NonNegative
+    p99: NonNegative
+    max: NonNegative
+
+
+class Trust(BaseModel):
+    """The verdict on whether a generator's report can be believed, and its evidence, over the steady window.
+
+    `cpu_share` is of one core. `send_lateness_us` is from intended to sent, without the time in which no user was free;
+    it is null in a closed load. `loop_lag_us` is the time that anything that wakes the loop waits for its turn.
+    `queueing_us` is how long replies, once read, waited for their task. `waited_for_user_share` is the share of the
+    arrivals for which no user was free at first, and `waited_for_user_us` how long these waited. Both are null if all
+    users are pipelined, and in a closed load. Such a wait is the scenario's, which has too few users, and does not make
+    a generator saturated. `verdict` is null if none was reached. `reason` says why it is "saturated",
+    `saturated_since_s` from which second of the run on.
+
+    New in load/2: waited_for_user_share, waited_for_user_us.
+    """
+
+    model_config = WRITTEN
+
+    cpu_share: NonNegative | None = None
+    send_lateness_us: Lateness | None = None
+    loop_lag_us: Lateness | None = None
+    queueing_us: Lateness | None = None
+    waited_for_user_share: NonNegative | None = None
+    waited_for_user_us: Lateness | None = None
+    verdict: Literal["ok", "saturated"] | None = None
+    reason: str | None = None
+    saturated_since_s: NonNegative | None = None
+
+    @model_validator(mode="after")
+    def _saturation_has_a_reason(self) -> Self:
+        if self.verdict == "saturated" and not self.reason:
+            raise ValueError("the verdict is saturated but no reason is given")
+        return self
+
+
+class Generator(Trust):
+    """What the load generator itself used, and whether it can be believed.
+
+    `cpu_share` is the busiest process's, the other times are over all processes. One process that is saturated makes
+    the whole generator so.
+    """
+
+    processes: PositiveInt
+    cpu_us_per_round_trip: NonNegative | None = None
+    per_process: tuple[Trust, ...] = ()
+
+
+class Window(BaseModel):
+    """The steady part of the run, in seconds since its start; `warmup_s` lies between all users there and `start_s`."""
+
+    model_config = WRITTEN
+
+    start_s: NonNegative
+    end_s: NonNegative
+    warmup_s: NonNegative
+
+    @model_validator(mode="after")
+    def _ends_after_its_start(self) -> Self:
+        if self.end_s < self.start_s:
+            raise ValueError(f"the window ends at {self.end_s} s, before its start at {self.start_s} s")
+        return self
+
+    @property
+    def duration_s(self) -> float:
+        """Length of the window in seconds."""
+        return self.end_s - self.start_s
+
+
+class Distribution(BaseModel):
+    """A distribution of times in microseconds, over the steady window.
+
+    A figure is null if it falls into the censored share (timeouts, errors, drops, unfinished). If there were timeouts,
+    it is known to lie above their limit, `censored_above_us`. Otherwise it is only known to fall among the failures. In
+    load/1 the limit may also be the longest time seen. What was never observed at all has no Distribution but null in
+    its place.
+    """
+
+    model_config = WRITTEN
+    percentiles: ClassVar[tuple[str, ...]] = ("p50", "p90", "p99", "p99_9")
+
+    min: NonNegative | None
+    mean: NonNegative | None
+    p50: NonNegative | None
+    p90: NonNegative | None
+    p99: NonNegative | None
+    p99_9: NonNegative | None
+    max: NonNegative | None
+    censored_above_us: NonNegative | None = None
+
+    @model_validator(mode="after")
+    def _is_ordered(self) -> Self:
+        known = [(name, getattr(self, name)) for name in (*self.percentiles, "max")]
+        for (lower, low), (upper, high) in itertools.pairwise(known):
+            if low is None and high is not None:
+                raise ValueError(f"{lower} is censored but {upper}, above it, is {high}")
+            # max is exact, percentiles carry the histogram's rounding: they may pass it by a fraction
+            if low is not None and high is not None and low > high and upper != "max":
+                raise ValueError(f"{lower} is {low}, above {upper} at {high}")
+        if self.censored_above_us is None:
+            if self.min is None:
+                raise ValueError("no figure is known, and censored_above_us does not say above what they lie")
+            if (self.mean is None) != (self.max is None):
+                raise ValueError(
+                    "mean and max are both null where some failed: of the null one, censored_above_us does not say"
+                )
+        return self
+
+
+LegName = Literal["to the handler", "handler", "from the handler"]
+LEGS: tuple[LegName, ...] = ("to the handler", "handler", "from the handler")
+
+
+class Leg(BaseModel):
+    """A part of an operation's service time, over the steady window: of the replies whose server told of it."""
+
+    model_config = WRITTEN
+
+    name: LegName
+    times_us: Distribution
+    histogram: Histogram
+
+
+class Operation(BaseModel):
+    """The account of one operation over the whole run, and its times over the steady window.
+
+    scheduled = sent + dropped, and sent = ok + timeouts + errors + unfinished. For the operation that connects, sent
+    counts the attempts. `late` replies belong to emissions that are counted already, as timeouts.
+
+    `dropped` are emissions that were wanted and not sent, in a closed load as well; `dropped_because` counts them by
+    reason. `error_replies` counts successes whose reply is an object with an `error` key. `unexpected` counts replies
+    that came while no emission waited for them. If replies are matched by their order, the matching is broken then.
+
+    `times_of` is "run" if the times are of the whole run. They are for the operation that connects, and for what was
+    only performed outside of the window. It is null if there are no times, and in load/1, where only connecting has the
+    run's.
+
+    New in load/2: dropped_because, error_replies, unexpected, times_of.
+    """
+
+    model_config = WRITTEN
+
+    name: Annotated[str, Field(min_length=1)]
+    scheduled: NonNegativeInt
+    dropped: NonNegativeInt
+    dropped_because: dict[str, NonNegativeInt] = {}
+    sent: NonNegativeInt
+    ok: NonNegativeInt
+    timeouts: NonNegativeInt
+    errors: dict[str, NonNegativeInt]
+    unfinished: NonNegativeInt
+    late: NonNegativeInt
+    error_replies: NonNegativeInt = 0
+    unexpected: NonNegativeInt = 0
+    throughput_per_s: NonNegative | None = None
+    times_of: Literal["window", "run"] | None = None
+    service_us: Distribution | None = None
+    response_us: Distribution | None = None
+    service_histogram: Histogram | None = None
+    response_histogram: Histogram | None = None
+    breakdown: tuple[Leg, ...] = ()
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> Self:
+        if self.scheduled != self.sent + self.dropped:
+            raise ValueError(
+                f"{self.name}: scheduled {self.scheduled} is not sent {self.sent} + dropped {self.dropped}"
+            )
+        accounted = self.ok + self.timeouts + self.error_count + self.unfinished
+        if self.sent != accounted:
+            raise ValueError(
+                f"{self.name}: sent {self.sent} is not {accounted}: ok {self.ok} + timeouts {self.timeouts}"
+                f" + errors {self.error_count} + unfinished {self.unfinished}"
+            )
+        if self.dropped_because and self.dropped != sum(self.dropped_because.values()):
+            raise ValueError(f"{self.name}: dropped {self.dropped} is not the sum of its reasons")
+        return self
+
+    @property
+    def error_count(self) -> int:
+        """Errors of all kinds."""
+        return sum(self.errors.values())
+
+    @property
+    def failed(self) -> int:
+        """Everything that was scheduled and did not end well: dropped, timed out, in error, unfinished."""
+        return self.scheduled - self.ok
+
+
+class SecondTimes(BaseModel):
+    """The times of one operation's replies that were received in one second."""
+
+    model_config = WRITTEN
+
+    name: str
+    service_histogram: Histogram
+    response_histogram: Histogram | None = None
+
+
+class Second(BaseModel):
+    """One second of the run: `t` in seconds since its start, counts of that second, shares of one core.
+
+    `p50_us` and `p99_us` are of all replies received in it, of the response time in an open load, else of the service
+    time. `operations` has their distributions; the one that connects is not among them.
+    """
+
+    model_config = WRITTEN
+
+    t: NonNegative
+    users: NonNegativeInt
+    sent: NonNegativeInt
+    ok: NonNegativeInt
+    failed: NonNegativeInt
+    dropped: NonNegativeInt = 0
+    p50_us: NonNegative | None = None
+    p99_us: NonNegative | None = None
+    server_cpu_share: NonNegative | None = None
+    generator_cpu_share: NonNegative | None = None
+    send_lateness_p99_us: NonNegative | None = None
+    loop_lag_p99_us: NonNegative | None = None
+    operations: tuple[SecondTimes, ...] = ()
+
+
+class StageFigures(BaseModel):
+    """One stage of the rate: a point of the latency-throughput curve. Counts and times are of its whole seconds.
+
+    Times are response times of all operations together; a figure is null where it falls among what failed or was
+    dropped.
+    """
+
+    model_config = WRITTEN
+
+    stage: str
+    start_s: NonNegative
+    end_s: NonNegative
+    offered_per_s: NonNegative
+    throughput_per_s: NonNegative
+    failed: NonNegativeInt
+    dropped: NonNegativeInt
+    p50_us: NonNegative | None = None
+    p90_us: NonNegative | None = None
+    p99_us: NonNegative | None = None
+    server_cpu_share: NonNegative | None = None
+    generator_cpu_share: NonNegative | None = None
+
+
+class TaskException(BaseModel):
+    """An exception that a user's own code raised: its text with its type, and how often it was raised."""
+
+    model_config = WRITTEN
+
+    text: str
+    count: PositiveInt
+
+
+class LoadResult(BaseModel):
+    """The result of a load run. Its JSON form is `to_json`; `bench.results.store` reads it back.
+
+    `partial` means that figures are missing, such as a worker's; `partial_reason` says which. `forced` means that the
+    run was ended without awaiting the outstanding replies. `invalid_reason` says why the figures are wrong, such as
+    replies that were matched with emissions to which they do not belong. `exceptions` are those of tasks.
+
+    New in load/2: invalid_reason, exceptions.
+    """
+
+    model_config = WRITTEN
+    kind: ClassVar[Kind] = "load"
+
+    schema_: LoadSchema = Field(default=LOAD_SCHEMA, alias="schema")
+    datetime: AwareDatetime
+    commit_info: CommitInfo
+    machine_info: MachineInfo
+    packages: dict[str, str]
+    scenario: Scenario
+    server: Server | None = None
+    generator: Generator
+    window: Window
+    operations: tuple[Operation, ...]
+    timeline: tuple[Second, ...] = ()
+    stages: tuple[StageFigures, ...] = ()
+    partial: bool = False
+    partial_reason: str | None = None
+    forced: bool = False
+    invalid_reason: str | None = None
+    exceptions: tuple[TaskException, ...] = ()
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        names = [operation.name for operation in self.operations]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"operation {twice[0]} is there twice")
+        if self.partial and not self.partial_reason:
+            raise ValueError("the result is partial but no partial_reason is given")
+        if self.scenario.model == "closed":
+            for operation in self.operations:
+                if operation.response_us is not None or operation.response_histogram is not None:
+                    raise ValueError(f"{operation.name}: a closed load has no response time")
+        return self
+
+    @field_serializer("datetime")
+    def _as_pytest_benchmark_writes_it(self, value: dt.datetime) -> str:
+        return value.isoformat()
+
+    def to_json(self) -> bytes:
+        """The result as it is stored: indented UTF-8 JSON."""
+        return self.model_dump_json(by_alias=True, indent=2).encode() + b"\n"

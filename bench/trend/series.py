@@ -1,0 +1,405 @@
+"""Results in commit order as series, and the steps of each series.
+
+Rules of this file: data in, frozen dataclasses out; no files, no clock, no git. A value is never compared across
+machines, scenarios or settings: those are series of their own. `bench.statistics.change_points` finds the steps.
+"""
+
+import datetime as dt
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from bench.results.figure import Figure, figure
+from bench.results.header import Kind, MachineInfo
+from bench.results.latency import LatencyBenchmark, LatencyResult
+from bench.results.load import CONNECT, LoadResult, Operation
+from bench.results.store import Result
+from bench.statistics.change_points import SIGNIFICANCE, change_points, level_changes, levels_between
+from bench.statistics.estimates import Estimate
+
+Metric = Literal["p50", "p99", "cpu", "throughput"]
+TrendUnit = Literal["µs", "per second", "x control"]
+
+WHOLE_RUN = "whole run"
+
+_US_PER_S = 1e6
+_LATENCY_CONDITIONS = (
+    *("service", "event", "reply", "matched_by", "client", "transport", "server", "loop", "http", "ws"),
+)
+
+
+@dataclass(frozen=True)
+class Point:
+    """One result in a series. `value` may be a bound only; `remarks` say what makes it less than a clean result.
+
+    What is not `judged` is shown, but has no part in finding steps.
+    """
+
+    commit: str
+    commit_known: bool
+    dirty: bool
+    time: dt.datetime
+    value: Figure
+    remarks: tuple[str, ...]
+    judged: bool
+    environment: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Level:
+    """Results between two steps, by index into the series, both ends included; `value` is their geometric mean."""
+
+    first: int
+    last: int
+    value: float
+
+
+@dataclass(frozen=True)
+class Step:
+    """A change of level between the results at `before` and `after`, the indices of the last before and first after.
+
+    `change` is the relative change of the mean with its interval. `also_changed` is what else is different between the
+    two results: versions of packages, of Python, of the kernel.
+    """
+
+    before: int
+    after: int
+    change: Estimate
+    p_value: float
+    also_changed: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Series:
+    """One metric of one benchmark under the same conditions on one machine, in commit order, and its steps.
+
+    `measured` says in words what the value is. Where `without_control` results have no ratio to the control, of a
+    metric that could have one, the raw value is shown; it is None where that was asked for or there is no such ratio.
+    """
+
+    kind: Kind
+    benchmark: str
+    machine: str
+    conditions: tuple[tuple[str, str], ...]
+    measured: str
+    unit: TrendUnit
+    higher_is_better: bool
+    points: tuple[Point, ...]
+    levels: tuple[Level, ...]
+    steps: tuple[Step, ...]
+    without_control: int | None
+
+    @property
+    def judged(self) -> int:
+        """How many of its results have a part in finding steps."""
+        return sum(point.judged for point in self.points)
+
+
+@dataclass(frozen=True)
+class Trends:
+    """All series, by machine and benchmark. `unknown_commits` of their results are not in the history.
+
+    `history` says whether there was one. `illustrative` names benchmarks that are left out, because the server ran in
+    the client's own loop.
+    """
+
+    series: tuple[Series, ...]
+    metric: Metric
+    significance: float
+    history: bool
+    unknown_commits: tuple[str, ...]
+    illustrative: tuple[str, ...]
+
+
+def trends(
+    results: Iterable[Result],
+    metric: Metric = "p50",
+    history: Sequence[str] | None = None,
+    *,
+    raw: bool = False,
+    significance: float = SIGNIFICANCE,
+    benchmarks: Sequence[str] = (),
+    machine: str | None = None,
+) -> Trends:
+    """The series of a metric over these results, with their steps.
+
+    `history` are the full ids of commits, parents first; None where it is not known. `benchmarks` and `machine` select
+    series by a text that the name of the benchmark (one of them) or the machine contains. The p50 of a latency
+    benchmark is the ratio to the control on the same stack where all results of its series have it, unless `raw`.
+    Results without the metric are left out.
+    """
+    ordered = in_commit_order(results, history)
+    known = frozenset(history or ())
+    groups: dict[_Key, list[_Sample]] = {}
+    illustrative: dict[str, None] = {}
+    for result in ordered:
+        where = machine_name(result.machine_info)
+        if machine is not None and machine not in where:
+            continue
+        for key, sample in _samples(result, where, metric, known):
+            if benchmarks and not any(name in key.benchmark or name in sample.full_name for name in benchmarks):
+                continue
+            if sample.illustrative:
+                illustrative[key.benchmark] = None
+            else:
+                groups.setdefault(key, []).append(sample)
+    series = [
+        _series(key, samples, metric, raw, significance)
+        for key, samples in sorted(groups.items(), key=lambda item: (item[0].machine, item[0].kind))
+    ]
+    unknown = {point.commit: None for one in series for point in one.points if not point.commit_known}
+    return Trends(
+        series=tuple(series),
+        metric=metric,
+        significance=significance,
+        history=history is not None,
+        unknown_commits=tuple(unknown) if history is not None else (),
+        illustrative=tuple(illustrative),
+    )
+
+
+def in_commit_order(results: Iterable[Result], history: Sequence[str] | None) -> list[Result]:
+    """Results in the order of their commits in `history`, parents first; those of one commit by their runs.
+
+    A commit that the history does not have goes after the last one that is not younger, by the committer's time that
+    its result has, or else by the time of the run. Without a history, all are in the order of their runs.
+    """
+    by_run = sorted(results, key=lambda result: result.datetime)
+    if history is None:
+        return by_run
+    places = {commit: place for place, commit in enumerate(history)}
+    known = sorted(
+        (result for result in by_run if result.commit_info.id in places),
+        key=lambda result: places[result.commit_info.id],
+    )
+    # Clocks differ, so a child may seem older than its parent: each counts as no older than those before it.
+    times: list[dt.datetime] = []
+    for result in known:
+        times.append(max([_commit_time(result), *times[-1:]]))
+    keyed = [((time, 0), result) for time, result in zip(times, known, strict=True)]
+    keyed += [((_commit_time(result), 1), result) for result in by_run if result.commit_info.id not in places]
+    return [result for _, result in sorted(keyed, key=lambda item: item[0])]  # stable: ties keep their order
+
+
+def machine_name(machine: MachineInfo) -> str:
+    """What makes it the same machine, in words: host, processor, cores, system, Python's implementation and version."""
+    cpu = machine.cpu
+    python = ".".join(machine.python_version.split(".")[:2])
+    parts = [
+        machine.node or "unnamed",
+        str(cpu.get("brand_raw") or machine.processor or "unknown processor"),
+        f"{cpu.get('count', 'unknown number of')} cores",
+        f"{machine.system} {machine.machine}".strip(),
+        f"{machine.python_implementation} {python}".strip(),
+    ]
+    return ", ".join(part for part in parts if part)
+
+
+@dataclass(frozen=True)
+class _Key:
+    """What has to be equal for results to be of one series."""
+
+    machine: str
+    kind: Kind
+    benchmark: str
+    conditions: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class _Sample:
+    """One benchmark of one result: its value, and its ratio to the control where there is one."""
+
+    full_name: str
+    measured: str
+    raw: Figure
+    controlled: float | None
+    illustrative: bool
+    result: Result
+    known: bool
+    remarks: tuple[str, ...]
+    judged: bool
+
+
+def _samples(result: Result, machine: str, metric: Metric, known: frozenset[str]) -> Iterator[tuple[_Key, _Sample]]:
+    remarks, judged = _remarks(result)
+    is_known = result.commit_info.id in known
+
+    def sample(full_name: str, measured: str, raw: Figure, controlled: float | None, illustrative: bool) -> _Sample:
+        positive = raw.value > 0
+        is_known_time = not math.isinf(raw.value)
+        bounded = () if raw.bound == "exact" else ("a lower bound" if is_known_time else "among what failed",)
+        is_judged = positive and is_known_time
+        more = remarks + bounded + (() if is_judged else ("not judged",))
+        return _Sample(full_name, measured, raw, controlled, illustrative, result, is_known, more, judged and is_judged)
+
+    if isinstance(result, LatencyResult):
+        for benchmark in result.benchmarks:
+            value = _latency_value(benchmark, metric)
+            if value is not None and math.isfinite(value):
+                controlled = benchmark.ratio_to("same-stack") if metric == "p50" else None
+                key = _Key(machine, "latency", benchmark.name, _latency_conditions(benchmark))
+                yield (
+                    key,
+                    sample(
+                        benchmark.fullname, _LATENCY_WORDS[metric], Figure(value), controlled, benchmark.is_illustrative
+                    ),
+                )
+        return
+    conditions = _load_conditions(result)
+    if metric == "cpu":
+        cpu = result.server.cpu_us_per_round_trip if result.server else None
+        if cpu is not None:
+            key = _Key(machine, "load", WHOLE_RUN, conditions)
+            yield key, sample(WHOLE_RUN, "server CPU per round trip", Figure(cpu), None, False)
+        return
+    for operation in result.operations:
+        found, words = _load_value(operation, metric)
+        if found is not None:
+            is_of_run = operation.times_of == "run" and operation.name != CONNECT
+            its_own = (*conditions, ("times of", "the whole run")) if is_of_run else conditions
+            yield _Key(machine, "load", operation.name, its_own), sample(operation.name, words, found, None, False)
+
+
+_LATENCY_WORDS: dict[Metric, str] = {"p50": "median round trip", "p99": "p99", "cpu": "server CPU per round trip"}
+
+
+def _latency_value(benchmark: LatencyBenchmark, metric: Metric) -> float | None:
+    if metric == "p50":
+        return benchmark.stats.median * _US_PER_S
+    if metric == "p99":
+        return benchmark.p99_us
+    return benchmark.server_cpu_us_per_round_trip if metric == "cpu" else None
+
+
+def _load_value(operation: Operation, metric: Metric) -> tuple[Figure | None, str]:
+    """Response time where the load was open, else service time, which is all that a closed one has."""
+    if metric == "throughput":
+        rate = operation.throughput_per_s
+        return (None if rate is None else Figure(rate)), "throughput"
+    if operation.response_us is not None:
+        return figure(operation.response_us, metric), f"{metric} of the response time"
+    return figure(operation.service_us, metric), f"{metric} of the service time"
+
+
+def _latency_conditions(benchmark: LatencyBenchmark) -> tuple[tuple[str, str], ...]:
+    info = benchmark.extra_info
+    named = [(name, info.get(name)) for name in _LATENCY_CONDITIONS]
+    awake = benchmark.awake
+    named.append(("cores", None if awake is None else "awake" if awake.cores else "may halt"))
+    control = benchmark.controls.get("same-stack")
+    named.append(("control", control.sha256[:8] if control and control.sha256 else None))  # another is another unit
+    return tuple((name, str(value)) for name, value in named if value is not None)
+
+
+def _load_conditions(result: LoadResult) -> tuple[tuple[str, str], ...]:
+    scenario, server = result.scenario, result.server
+    described: dict[str, object] = {
+        "user classes": ", ".join(scenario.user_classes),
+        "users": scenario.users_over_time,
+        "other users": scenario.other_users,
+        **scenario.model_dump(
+            exclude={"user_classes", "users", "users_by_class", "user_steps", "pipelined", "duration_s", "seed", "url"}
+        ),
+        "one task at a time": ", ".join(scenario.one_at_a_time) or None,
+        "url": scenario.url if server is None else None,  # a server of ours has another port each time
+        "loop": server and server.loop,
+        "http": server and server.http,
+        "ws": server and server.ws,
+        "generator processes": result.generator.processes,
+    }
+    return tuple((name.replace("_", " "), str(value)) for name, value in described.items() if value is not None)
+
+
+def _remarks(result: Result) -> tuple[tuple[str, ...], bool]:
+    """What makes a result less than a clean one, and whether it is judged all the same."""
+    remarks = ["uncommitted changes"] if result.commit_info.dirty else []
+    unsound: list[str] = []
+    if isinstance(result, LoadResult):
+        unsound += ["generator saturated"] if result.generator.verdict == "saturated" else []
+        unsound += ["wrong figures"] if result.invalid_reason is not None else []
+        unsound += ["partial"] if result.partial else []
+        unsound += ["ended by force"] if result.forced else []
+    return (*remarks, *unsound), not unsound
+
+
+def _environment(result: Result) -> dict[str, str]:
+    machine = result.machine_info
+    return {**result.packages, "python": machine.python_version, "kernel": machine.release}
+
+
+def _commit_time(result: Result) -> dt.datetime:
+    try:
+        time = dt.datetime.fromisoformat(result.commit_info.time or "")
+    except ValueError:
+        return result.datetime
+    return time if time.tzinfo else time.replace(tzinfo=dt.UTC)
+
+
+def _series(key: _Key, samples: Sequence[_Sample], metric: Metric, raw: bool, significance: float) -> Series:
+    controlled = [sample.controlled for sample in samples if sample.controlled is not None]
+    could_be = key.kind == "latency" and metric == "p50" and not raw
+    is_controlled = could_be and len(controlled) == len(samples)
+    values = [Figure(value) for value in controlled] if is_controlled else [sample.raw for sample in samples]
+    points = tuple(
+        Point(
+            commit=sample.result.commit_info.id,
+            commit_known=sample.known,
+            dirty=sample.result.commit_info.dirty,
+            time=sample.result.datetime,
+            value=value,
+            remarks=sample.remarks,
+            judged=sample.judged,
+            environment=_environment(sample.result),
+        )
+        for sample, value in zip(samples, values, strict=True)
+    )
+    levels, steps = _stepped(points, significance)
+    unit: TrendUnit = "x control" if is_controlled else "per second" if metric == "throughput" else "µs"
+    measured = samples[-1].measured
+    return Series(
+        kind=key.kind,
+        benchmark=key.benchmark,
+        machine=key.machine,
+        conditions=key.conditions,
+        measured=f"{measured}, ratio to the control on the same stack" if is_controlled else measured,
+        unit=unit,
+        higher_is_better=metric == "throughput",
+        points=points,
+        levels=levels,
+        steps=steps,
+        without_control=len(samples) - len(controlled) if could_be and not is_controlled else None,
+    )
+
+
+def _stepped(points: Sequence[Point], significance: float) -> tuple[tuple[Level, ...], tuple[Step, ...]]:
+    judged = [index for index, point in enumerate(points) if point.judged]
+    if not judged:
+        return (), ()
+    values = np.array([points[index].value.value for index in judged])
+    found = change_points(values, significance)
+    parts = levels_between(np.log(values), found)
+    starts = [0, *(point.index for point in found)]
+    levels = tuple(
+        Level(judged[start], judged[start + part.size - 1], math.exp(part.mean()))
+        for start, part in zip(starts, parts, strict=True)
+    )
+    steps = tuple(
+        Step(
+            before=judged[point.index - 1],
+            after=judged[point.index],
+            change=change,
+            p_value=point.p_value,
+            also_changed=_also_changed(points[judged[point.index - 1]], points[judged[point.index]]),
+        )
+        for point, change in zip(found, level_changes(parts), strict=True)
+    )
+    return levels, steps
+
+
+def _also_changed(before: Point, after: Point) -> tuple[str, ...]:
+    names = [*before.environment, *(name for name in after.environment if name not in before.environment)]
+    pairs = [(name, before.environment.get(name), after.environment.get(name)) for name in names]
+    return tuple(f"{name} {old or 'none'} → {new or 'none'}" for name, old, new in pairs if old != new)

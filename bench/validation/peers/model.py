@@ -1,0 +1,134 @@
+"""What a comparison of generators is stored as: schema "peers/1". Data and their medians, no files and no clock."""
+
+import statistics
+from typing import Literal
+
+from pydantic import AwareDatetime, BaseModel, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+
+from bench.results.header import WRITTEN, CommitInfo, MachineInfo
+
+PEERS_SCHEMA: Literal["peers/1"] = "peers/1"
+
+OURS = "ours"
+"""The peer that all are compared with: this project, in one process."""
+
+
+class Round(BaseModel):
+    """One run of one generator: what the server and the kernel counted in its measured interval.
+
+    CPU shares are of one core; `reported_…` is what the tool itself said, of its whole run, and `answered` what the
+    server had answered in that.
+    """
+
+    model_config = WRITTEN
+
+    round_trips_per_s: NonNegativeFloat
+    cpu_us_per_round_trip: PositiveFloat
+    cpu_share: NonNegativeFloat
+    server_cpu_us_per_round_trip: NonNegativeFloat
+    server_cpu_share: NonNegativeFloat
+    memory_bytes: NonNegativeInt
+    """Of all the generator's processes (PSS), at the end of the warm-up."""
+    answered: NonNegativeInt
+    reported_round_trips: NonNegativeInt | None = None
+    reported_p50_us: NonNegativeFloat | None = None
+    reported_p99_us: NonNegativeFloat | None = None
+    unreported: str | None = None
+    """Why it reported nothing, where it should have."""
+
+
+class Figures(BaseModel):
+    """A generator at one number of connections, in every round that it came through.
+
+    `one_connection_bytes` is its memory with a single connection, which `memory_per_connection_bytes` is the growth
+    from; null where the connections are too few to tell.
+    """
+
+    model_config = WRITTEN
+
+    peer: str
+    title: str
+    version: str
+    connections: PositiveInt
+    rounds: tuple[Round, ...] = Field(min_length=1)
+    one_connection_bytes: NonNegativeInt | None = None
+
+    @property
+    def round_trips_per_s(self) -> float:
+        """The median of the rounds."""
+        return statistics.median(one.round_trips_per_s for one in self.rounds)
+
+    @property
+    def cpu_us_per_round_trip(self) -> float:
+        """The median of the rounds."""
+        return statistics.median(one.cpu_us_per_round_trip for one in self.rounds)
+
+    @property
+    def server_cpu_share(self) -> float:
+        """The median of the rounds."""
+        return statistics.median(one.server_cpu_share for one in self.rounds)
+
+    @property
+    def cpu_share(self) -> float:
+        """The median of the rounds."""
+        return statistics.median(one.cpu_share for one in self.rounds)
+
+    @property
+    def memory_per_connection_bytes(self) -> float | None:
+        """The median of the rounds' growth from one connection to all of them, per connection."""
+        if self.one_connection_bytes is None:
+            return None
+        grown = statistics.median(one.memory_bytes for one in self.rounds) - self.one_connection_bytes
+        return grown / (self.connections - 1)
+
+    def reported_us(self, name: Literal["p50", "p99"]) -> float | None:
+        """The median of what the tool itself reported, in the rounds in which it did."""
+        values = [one.reported_p50_us if name == "p50" else one.reported_p99_us for one in self.rounds]
+        known = [value for value in values if value is not None]
+        return statistics.median(known) if known else None
+
+
+class Absent(BaseModel):
+    """A generator that did not take part, or not to the end, and why; `connections` is null where it never started."""
+
+    model_config = WRITTEN
+
+    peer: str
+    title: str
+    connections: PositiveInt | None = None
+    reason: str
+
+
+class Peers(BaseModel):
+    """A whole comparison."""
+
+    model_config = WRITTEN
+
+    schema_: Literal["peers/1"] = Field(default=PEERS_SCHEMA, alias="schema")
+    datetime: AwareDatetime
+    commit_info: CommitInfo
+    machine_info: MachineInfo
+    packages: dict[str, str]
+    server_core: NonNegativeInt | None
+    generator_cores: tuple[NonNegativeInt, ...]
+    rounds: PositiveInt
+    warm_up_s: NonNegativeFloat
+    measured_s: NonNegativeFloat
+    figures: tuple[Figures, ...]
+    absent: tuple[Absent, ...]
+
+    def times_ours(self, figures: Figures) -> float | None:
+        """How many times our CPU per round trip a generator takes: the median of the rounds' own ratios.
+
+        Round by round, because the machine drifts: what ran within the same minute is comparable. Null without ours.
+        """
+        same = (one for one in self.figures if one.peer == OURS and one.connections == figures.connections)
+        ours = next(same, None)
+        if ours is None:
+            return None
+        pairs = zip(figures.rounds, ours.rounds, strict=False)  # one of them may have been left out later on
+        return statistics.median(theirs.cpu_us_per_round_trip / own.cpu_us_per_round_trip for theirs, own in pairs)
+
+    def to_json(self) -> bytes:
+        """As it is stored: indented UTF-8 JSON."""
+        return self.model_dump_json(by_alias=True, indent=2).encode() + b"\n"
