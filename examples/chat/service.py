@@ -1,10 +1,10 @@
 """A chat: log in over HTTP, connect to the namespace /chat with the token, enter a room, talk.
 
-    POST /login {"name": …}             {"token": …}
-    connect to /chat                    auth {"token": …}; refused without a token of ours
-    enter {"room": …}                   acknowledged with {"room": …}
-    say {"id": …, "room": …, "text": …} said {"id", "room", "text", "name"} to everybody in the room
-    GET /counts                         the number of clients connected, refused, and so on since the service started
+POST /login {"name": …}             {"token": …}
+connect to /chat                    auth {"token": …}; refused without a token of ours
+enter {"room": …}                   acknowledged with {"room": …}
+say {"id": …, "room": …, "text": …} said {"id", "room", "text", "name"} to everybody in the room
+GET /counts                         the number of clients connected, refused, and so on since the service started
 """
 
 import json
