@@ -1,7 +1,8 @@
 """`pytest bench` in any folder: a pytest plugin that finds the installed benchmarks.
 
-It is part of every pytest session where this project is installed. So it imports nothing of it, and does nothing but for
-a command that names `bench` where there is no such file or folder. Where there is, `pytest --pyargs bench` means ours.
+It is part of every pytest session where this project is installed. So it imports nothing of the project. It does
+nothing but for a command that names `bench` where there is no such file or folder. Where there is, `pytest --pyargs
+bench` means the installed benchmarks.
 """
 
 from pathlib import Path
