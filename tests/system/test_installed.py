@@ -57,6 +57,7 @@ def test_latency_of_a_service_in_its_own_project(installed: Path, tmp_path: Path
     arguments = ("bench", *ROUND_TRIP, "--effort", "quick", "-k", "fast-process-uvloop or in-loop-uvloop")
     ended = run(installed, tmp_path / "src", *arguments)
     assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "warn" not in ended.stdout.lower() + ended.stderr.lower()
     (stored,) = (tmp_path / "src" / "results" / "latency").glob("*/*.json")
     benchmarks = json.loads(stored.read_text())["benchmarks"]
     assert {benchmark["fullname"].partition("[")[0] for benchmark in benchmarks} == {
