@@ -29,7 +29,6 @@ from typing import Any, NamedTuple
 from bench.printable import one_line
 from bench.scenarios.model import RoundTrip
 from bench.wire.interface import Client, Disconnected
-from bench.wire.protocol import DEFAULT_NAMESPACE
 from bench.wire.reasons import kind_of
 
 _EVENTS_SHOWN = 3
@@ -117,14 +116,12 @@ A plain tuple, because making one costs a tenth of what an object with names cos
 class Exchange:
     """A performer of round trips over one connection: any number in flight, or one if they are matched in order.
 
+    `namespace` is that of all its events; None is the default one.
     `timeout_ns` is how long each reply is awaited. After the timeout of a reply that is matched in order, `broken` is
     set. That reply may still come and would be taken for the next one's, so the connection has to be replaced.
-    Everything is emitted to `namespace`, and replies of other namespaces do not count.
     """
 
-    def __init__(
-        self, client: Client, tokens: Iterator[str], timeout_ns: int, namespace: str = DEFAULT_NAMESPACE
-    ) -> None:
+    def __init__(self, client: Client, tokens: Iterator[str], timeout_ns: int, namespace: str | None = None) -> None:
         self.client = client
         self.timeout_ns = timeout_ns
         self.late: Counter[str] = Counter()
@@ -140,11 +137,10 @@ class Exchange:
         """How many callers have not been told yet how their emission ended."""
         self._tokens = tokens
         self._loop = asyncio.get_running_loop()
-        # The client's hot path is the default namespace, which it takes where none is given.
-        self._namespace = None if namespace == DEFAULT_NAMESPACE else namespace
+        self._namespace = namespace
         self._emit_now: Callable[..., int] | None = getattr(client, "emit_now", None)
-        if self._emit_now is not None and self._namespace is not None:
-            self._emit_now = partial(self._emit_now, namespace=self._namespace)
+        if self._emit_now is not None and namespace is not None:
+            self._emit_now = partial(self._emit_now, namespace=namespace)
         self._create_future = self._loop.create_future
         self._pending: dict[str, Emission] = {}
         self._given_up: dict[str, RoundTrip] = {}
@@ -169,7 +165,7 @@ class Exchange:
         self._timer: asyncio.TimerHandle | None = None
         self._unmatched: deque[tuple[str, tuple[Any, ...]]] = deque(maxlen=_EVENTS_SHOWN)
         client.when_closed(self._closed)
-        client.on("*", lambda event, *values: self._unmatched.append((event, values)), self._namespace)
+        client.on("*", lambda event, *values: self._unmatched.append((event, values)), namespace)
 
     def in_flight_by_name(self) -> Counter[str]:
         """How many emissions await their reply, by definition's name. May be asked from another thread."""
@@ -227,9 +223,8 @@ class Exchange:
         self.in_flight += 1
         try:
             callback = partial(self._acknowledged, token) if round_trip.reply is None else None
-            sent_ns = await self.client.emit(
-                round_trip.event, round_trip.request(token), namespace=self._namespace, callback=callback
-            )
+            data = round_trip.request(token)
+            sent_ns = await self.client.emit(round_trip.event, data, namespace=self._namespace, callback=callback)
         except BaseException as error:
             self.end(emission, error)
             raise

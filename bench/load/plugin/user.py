@@ -15,7 +15,6 @@ from bench.load.plugin.hosts import whole_url
 from bench.load.plugin.process import LoadProcess, UserGreenlet
 from bench.scenarios.model import RoundTrip
 from bench.wire.interface import Client, Transport
-from bench.wire.protocol import DEFAULT_NAMESPACE
 from bench.wire.tls import Tls
 
 
@@ -54,8 +53,9 @@ class SocketIOUser(User):
     """The longest time that an arrival of an open load may wait for a user to be free, in seconds, unless the user is
     pipelined. Beyond it the arrival is dropped. None: as long as `reply_timeout`."""
 
-    namespace: str = DEFAULT_NAMESPACE
-    """The namespace that is joined, and that round trips are performed in. `client` needs it for each emission."""
+    namespace: str | None = None
+    """The namespace that is joined, and that round trips are performed in; None is the default one. `client` needs it
+    for each emission."""
 
     auth: Any = None
     """What is sent with the request to connect, for the server's `connect` handler."""
