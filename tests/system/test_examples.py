@@ -208,7 +208,9 @@ def test_the_commands_of_a_readme(tmp_path: Path, name: str) -> None:
                 ["bash", "-euc", block.replace("--run-time 5s", f"--run-time {SHORT_RUN_TIME}")],
                 cwd=folder, env=ENVIRONMENT | SHORT, capture_output=True, text=True, timeout=120, check=False,
             )  # fmt: skip
-            # A short run on a busy machine may well differ from the one before.
-            may_be_slower = block.startswith("bench compare") and "slower" in ended.stdout
-            assert ended.returncode == 0 or (ended.returncode == 1 and may_be_slower), ended.stdout + ended.stderr
+            # On a busy machine, a short run may well differ from the one before, or have saturated its generator.
+            is_compared = block.startswith("bench compare") and "slower" in ended.stdout
+            is_refused = block.startswith("bench compare") and "saturated" in ended.stderr
+            allowed = {0} | ({1} if is_compared else set()) | ({2} if is_refused else set())
+            assert ended.returncode in allowed, f"{block}\n{ended.stdout}\n{ended.stderr}"
             assert "Traceback" not in ended.stdout + ended.stderr
