@@ -20,8 +20,16 @@ from bench.wire.connection import Connection, TransportName
 from bench.wire.interface import Client
 from bench.wire.tls import Tls
 
-#: The settings of a Connection that are attributes of a user class as well.
-SETTINGS = ("auth", "headers", "transports", "tls", "socketio_path", "connect_timeout")
+#: The attributes of a user class that are settings of its connection, with the field of Connection that they stand for.
+SETTINGS = {
+    "namespace": "namespaces",
+    "auth": "auth",
+    "headers": "headers",
+    "transports": "transports",
+    "tls": "tls",
+    "socketio_path": "socketio_path",
+    "connect_timeout": "connect_timeout",
+}
 
 
 class SocketIOUser(User):
@@ -36,9 +44,9 @@ class SocketIOUser(User):
             async def foo_bar(self) -> None:
                 await self.round_trip(FOO_BAR_TO_SENDER)
 
-    `connection = Connection(auth=…, namespaces=…)` is how a user connects. The attributes `auth`, `headers`,
-    `transports`, `tls`, `socketio_path` and `connect_timeout` say the same one by one. A setting is given in one of
-    the two places. In `__init__`, `self.auth = …` gives a user a setting of its own.
+    `connection = Connection(auth=…, namespaces=…)` is how a user connects. The attributes `namespace`, `auth`,
+    `headers`, `transports`, `tls`, `socketio_path` and `connect_timeout` say the same one by one. A setting is given in
+    one of the two places. In `__init__`, `self.auth = …` gives a user a setting of its own.
     """
 
     abstract = True
@@ -65,6 +73,10 @@ class SocketIOUser(User):
     longest_wait: float | None = None
     """The longest time that an arrival of an open load may wait for a user to be free, in seconds, unless the user is
     pipelined. Beyond it the arrival is dropped. None: as long as `reply_timeout`."""
+
+    namespace: str | None = None
+    """The namespace that is joined, and that round trips are performed in; None is the default one. `client` needs it
+    for each emission."""
 
     auth: Any = None
     """What is sent with the request to connect, for the server's `connect` handler."""
@@ -122,14 +134,16 @@ class SocketIOUser(User):
     @classmethod
     def class_connection(cls) -> Connection:
         """Return the settings that all users of this class begin with."""
-        return replace(cls.connection or Connection(), **{name: getattr(cls, name) for name in cls.given_settings()})
+        given = {SETTINGS[name]: getattr(cls, name) for name in cls.given_settings()}
+        return replace(cls.connection or Connection(), **given)
 
     # ------------------------------------------------------------------ the session's side of it
 
     def _settings(self) -> Connection:
         """Return the settings of the next attempt to connect."""
-        given = {*self.given_settings(), *(name for name in SETTINGS if name in vars(self))}
-        return replace(self.connection or Connection(), **{name: getattr(self, name) for name in given})
+        names = {*self.given_settings(), *(name for name in SETTINGS if name in vars(self))}
+        given = {SETTINGS[name]: getattr(self, name) for name in names}
+        return replace(self.connection or Connection(), **given)
 
     def _perform_with(self, perform: Callable[[RoundTrip], Awaitable[Any]]) -> None:
         """Have a function of the session perform the round trips. Called before any code of the user runs."""

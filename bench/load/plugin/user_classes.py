@@ -12,7 +12,7 @@ from bench.load.engine.pacing import OpenLoad
 from bench.load.engine.tasks import tasks_that_do_not_await
 from bench.load.metrics.result import UserClass
 from bench.load.plugin.options import MisuseError
-from bench.load.plugin.user import SocketIOUser
+from bench.load.plugin.user import SETTINGS, SocketIOUser
 from bench.timing.arrivals import Arrivals
 from bench.wire.connection import Connection
 
@@ -75,7 +75,7 @@ def _refuse_contradictory_settings(user_class: type[SocketIOUser]) -> None:
         raise MisuseError(f"{user_class.__name__}: connection is no Connection(…), but of type {found}")
     default = Connection()
     for name in user_class.given_settings():
-        if getattr(connection, name) != getattr(default, name):
+        if getattr(connection, SETTINGS[name]) != getattr(default, SETTINGS[name]):
             raise MisuseError(
                 f"{user_class.__name__}: {name} is a setting of its connection as well: give it in one place"
             )
