@@ -4,16 +4,11 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 
 import pytest
-import pytest_asyncio
-import socketio
 
 from app.logs import BoundedFilter
-from app.main import create_app
-from app.settings import read_settings
-from bench.server import UvicornTestServer
 
 # Started in the background by a shell, a process ignores Ctrl-C, and so do those that it starts. Tests send it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
@@ -35,21 +30,3 @@ def unbounded_log_of_the_service() -> Iterator[None]:
     yield
     for logger, limit in limits:
         logger.addFilter(limit)
-
-
-# One of its own: `app.main.app` is for the tests that run it in another loop.
-service = create_app(read_settings())
-
-
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def server() -> AsyncIterator[UvicornTestServer]:
-    async with UvicornTestServer(service) as running:
-        yield running
-
-
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def client(server: UvicornTestServer) -> AsyncIterator[socketio.AsyncClient]:
-    connected = socketio.AsyncClient(reconnection=False, handle_sigint=False)
-    await connected.connect(server.url, transports=["websocket"], wait_timeout=5)
-    yield connected
-    await connected.disconnect()

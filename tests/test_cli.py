@@ -13,16 +13,16 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
-from example_results import COMMIT, load_result, operation, run_latency_session
 from hdrh.histogram import HdrHistogram
-from latency_results import latency_content, save_latency
-from test_accuracy import result_of
 
 from bench import __main__ as entry
 from bench.cli import main
 from bench.results.model import CommitInfo, Second, SecondTimes
 from bench.results.store import Store, machine_id
 from bench.validation.accuracy.model import Accuracy
+from tests.support.example_results import COMMIT, load_result, operation, run_latency_session
+from tests.support.latency_results import latency_content, save_latency
+from tests.validation.test_accuracy import result_of
 
 BENCH: list[str | Path] = [sys.executable, "-c", "from bench.cli import main; main()"]
 

@@ -1,0 +1,71 @@
+"""The control on the same stack: it answers, under the same server as the service, and it never changes."""
+
+import asyncio
+import hashlib
+from collections.abc import Iterator
+from itertools import count
+
+import pytest
+
+from bench.roundtrip import FOO_ACKNOWLEDGED, FOO_BAR_TO_SENDER, Exchange, tokens
+from bench.server import ServerProcess
+from bench.targets import CONTROL_SHA256
+from bench.wire.client import FastClient
+from bench.wire.reference import ReferenceClient
+from tests.support.folders import ROOT
+
+SOURCE = ROOT / "bench/targets/control.py"
+TIMEOUT_NS = 5_000_000_000
+
+connections = count()
+
+
+@pytest.fixture(scope="module")
+def control() -> Iterator[ServerProcess]:
+    with ServerProcess("bench.targets.control:app", core=None) as running:
+        yield running
+    assert running.log == "", "it neither complains nor reports"
+
+
+def test_it_is_frozen() -> None:
+    changed = "control.py has changed: every stored ratio to it would be void. Undo the change."
+    assert hashlib.sha256(SOURCE.read_bytes()).hexdigest() == CONTROL_SHA256, changed
+
+
+def test_it_is_small_and_knows_nothing_of_the_service() -> None:
+    source = SOURCE.read_text()
+    assert len(source.splitlines()) < 40
+    imported = {
+        line.split()[1].partition(".")[0] for line in source.splitlines() if line.startswith(("import", "from"))
+    }
+    assert imported == {"typing", "socketio"}
+
+
+@pytest.mark.parametrize("kind", [FastClient, ReferenceClient])
+async def test_round_trips(control: ServerProcess, kind: type[FastClient] | type[ReferenceClient]) -> None:
+    client, bystander = kind(), FastClient()
+    heard: list[object] = []
+    bystander.on("BAR", heard.append)
+    await bystander.connect(control.url)
+    await client.connect(control.url)
+    exchange = Exchange(client, tokens("control", next(connections)), TIMEOUT_NS)
+    done = await asyncio.gather(*(exchange(FOO_BAR_TO_SENDER) for _ in range(50)))
+    assert len({completed.reply[0]["foo"] for completed in done}) == 50
+    acknowledged = await exchange(FOO_ACKNOWLEDGED)
+    assert list(acknowledged.reply[0]) == ["foo"]
+    assert await bystander.call("FOO", {"name": "a"}, timeout=5) == {"foo": "a"}
+    assert heard == [{"foo": "a"}], "others' replies are not for everyone"
+    exchange.close()
+    await client.disconnect()
+    await bystander.disconnect()
+
+
+async def test_it_ends_in_order_while_clients_are_connected() -> None:
+    client, closed = FastClient(), asyncio.Event()
+    client.when_closed(lambda _: closed.set())
+    with ServerProcess("bench.targets.control:app", core=None) as control:
+        await client.connect(control.url)
+        await asyncio.to_thread(control.stop)
+        assert control.log == ""
+    async with asyncio.timeout(5):
+        await closed.wait()
