@@ -1,10 +1,13 @@
-"""The service and a client of it, once for the whole session: what a test needs to speak Socket.IO at once."""
+"""Rules for all tests: those outside of tests/system start no process, and the service may log without a limit."""
 
 import logging
 import os
 import signal
+import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,3 +33,24 @@ def unbounded_log_of_the_service() -> Iterator[None]:
     yield
     for logger, limit in limits:
         logger.addFilter(limit)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Refuse processes to a test outside of tests/system, and to its fixtures."""
+    with pytest.MonkeyPatch.context() as patch:
+        if item.get_closest_marker("system") is None:
+            patch.setattr(subprocess.Popen, "_execute_child", _start_if_quick)
+        return (yield)
+
+
+#: Programs that end by themselves within milliseconds. (`file` is asked about Python by what describes the machine.)
+_QUICK_PROGRAMS = {"git", "file"}
+_start = subprocess.Popen._execute_child  # type: ignore[attr-defined]
+
+
+def _start_if_quick(process: subprocess.Popen[Any], command: Any, *arguments: Any) -> None:
+    program = command if isinstance(command, str | os.PathLike) else command[0]
+    if Path(program).name not in _QUICK_PROGRAMS:
+        pytest.fail(f"a test that starts processes belongs into tests/system; this one starts {command}")
+    _start(process, command, *arguments)

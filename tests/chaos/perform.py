@@ -28,7 +28,7 @@ from tests.chaos.judge import Applied, Observed
 from tests.chaos.proxy import Proxy
 from tests.chaos.scenario import CONNECT_TIMEOUT_S, REPLY_TIMEOUT_S, Fault, Scenario
 from tests.support.folders import ROOT
-from tests.support.locust_process import free_port
+from tests.support.ports import free_port
 
 _APP = "tests.chaos.service:app"
 _STARTING_LIMIT_S = 60.0

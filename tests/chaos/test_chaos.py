@@ -1,17 +1,13 @@
-"""The chaos test itself: what it draws, what it demands, the proxy; and a minute of it."""
+"""The chaos test itself: what it draws, what it demands, and its proxy."""
 
 import contextlib
 import datetime as dt
 import math
 import os
-import signal
 import socket
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,13 +15,11 @@ import pytest
 from bench.results.model import Generator, LoadResult, Second, Window
 from bench.results.model import Scenario as Asked
 from tests.chaos.__main__ import _scenarios
-from tests.chaos.counts import Counts
 from tests.chaos.judge import TRACEBACK, Applied, Observed, allowed_exit_codes, findings
 from tests.chaos.kept import KEPT_SEEDS
 from tests.chaos.proxy import Proxy
 from tests.chaos.scenario import STORAGE, Fault, Kind, Scenario, draw
 from tests.support.example_results import distribution, load_result, operation
-from tests.support.folders import ROOT
 
 BEGAN_S = load_result().datetime.timestamp()
 
@@ -387,19 +381,6 @@ def test_a_long_time_is_that_of_the_pause() -> None:
 # --- the service's counters -----------------------------------------------------------------------------------------
 
 
-def test_counts_survive_a_kill(tmp_path: Path) -> None:
-    counts = Counts.create(tmp_path / "counts")
-    code = (
-        "import os, pathlib, signal, sys; from tests.chaos.counts import Counts\n"
-        "Counts.open(pathlib.Path(sys.argv[1])).add(handled=3, replied=2, repeated=1)\n"
-        "os.kill(os.getpid(), signal.SIGKILL)"
-    )
-    command = [sys.executable, "-c", code, str(tmp_path / "counts")]
-    assert subprocess.run(command, env=os.environ | {"PYTHONPATH": str(ROOT)}).returncode == -signal.SIGKILL
-    counts.add(handled=1)
-    assert counts.read() == (4, 2, 1)
-
-
 # --- the proxy ------------------------------------------------------------------------------------------------------
 
 
@@ -509,13 +490,3 @@ def test_a_server_that_is_away(echo_port: int) -> None:
 
 
 # --- a minute of it -------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
-def test_a_minute_of_chaos(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "tests.chaos", "--minutes", "1", "--seed", "1"]
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)}
-    run = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
-    assert run.returncode == 0, run.stdout + run.stderr
-    assert " 0 with a finding" in run.stdout

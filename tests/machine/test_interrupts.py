@@ -1,8 +1,6 @@
 """Who has SIGINT when, and which of several counts."""
 
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 
@@ -25,23 +23,6 @@ def test_the_second_in_haste_does_not_count() -> None:
     with pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)
     signal.raise_signal(signal.SIGINT)
-
-
-def test_a_later_one_ends_the_process() -> None:
-    code = (
-        "import signal, bench.machine.interrupts as i\n"
-        "i.HASTE_S = 0\n"
-        "i.take_interrupts(i.Patient())\n"
-        "for _ in range(2):\n"
-        "    try:\n"
-        "        signal.raise_signal(signal.SIGINT)\n"
-        "    except KeyboardInterrupt:\n"
-        "        print('first', flush=True)\n"
-        "print('never')\n"
-    )
-    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert (ended.returncode, ended.stdout) == (130, "first\n")
-    assert ended.stderr == "interrupted again: ended at once\n"
 
 
 def test_what_ignores_interrupts_goes_on_ignoring_them() -> None:

@@ -1,23 +1,16 @@
-"""The interval log, read back by two of HdrHistogram's own readers: Python's and JavaScript's."""
+"""The interval log: its lines, its file, and that HdrHistogram's own reader in Python finds in it what was written."""
 
 import base64
-import datetime as dt
-import json
 import math
 import os
-import re
 import resource
-import subprocess
-import sys
 import tempfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from hdrh.histogram import HdrHistogram
 from hdrh.log import HistogramLogReader
@@ -25,62 +18,19 @@ from hdrh.log import HistogramLogReader
 from bench.report.hlog import Interval, hlog, write_hlog
 from bench.results.store import ResultError
 from bench.timing.histogram import HIGHEST_NS, LOWEST_NS, SIGNIFICANT_DIGITS, Histogram
-from tests.support.folders import NODE
-from tests.support.locust_process import LocustProcess
-from tests.support.node_process import node_command
-
-STARTED_AT = dt.datetime(2026, 3, 1, 12, 30, 15, 250_000, tzinfo=dt.timezone(dt.timedelta(hours=2)))
-STARTED_AT_MS = 1_772_361_015_250
-PERCENTS = ("50", "90", "99", "99.9", "100")
-TAGS = ("FOO/service", "FOO/response", "JOIN/service", "JOIN/response")
-SECONDS = 5
-EMPTY_SECOND = 2
-PER_SECOND = 500
-
-ODD_TEXTS = (
-    "FOO→BAR to sender/service",
-    "a_b",
-    "a b",
-    "a,b",
-    "a, b",
-    "a\nb",
-    "a\r\nb",
-    "a\u2028b",
-    "a\x85b",
-    "a_b~2",
-    "注文",
-    "会計",
-    "",
-    "#[StartTime: 1 (seconds since epoch)]",
-    "Tag=x",
-    '"StartTimestamp"',
-    "\ud800",
-    "long " * 100,
-    "..[StartTime: 1 (seconds since epoch)] " * 20,
+from tests.support.interval_logs import (
+    ODD_TEXTS,
+    PERCENTS,
+    SECONDS,
+    STARTED_AT,
+    TAGS,
+    Log,
+    Read,
+    ReadingTests,
+    ReadInterval,
+    Total,
+    histogram_of,
 )
-
-
-@dataclass(frozen=True)
-class ReadInterval:
-    tag: str
-    start_ms: int
-    end_ms: int
-    count: int
-
-
-@dataclass(frozen=True)
-class Total:
-    count: int
-    percentiles_ns: dict[str, int]
-
-
-@dataclass(frozen=True)
-class Log:
-    intervals: list[ReadInterval]
-    totals: dict[str, Total]
-
-
-Read = Callable[[Path], Log]
 
 
 def read_by_python(path: Path) -> Log:
@@ -111,116 +61,17 @@ def empty() -> Any:
     return HdrHistogram(LOWEST_NS, HIGHEST_NS, SIGNIFICANT_DIGITS)
 
 
-def read_by_javascript(path: Path) -> Log:
-    folder = NODE / "hlog"
-    assert (folder / "node_modules" / "hdr-histogram-js").is_dir(), "first: npm ci --prefix tests/data/node/hlog"
-    ran = subprocess.run(node_command("hlog/read.js", str(path)), cwd=NODE, capture_output=True, text=True)
-    assert ran.returncode == 0, ran.stderr
-    read = json.loads(ran.stdout)
-    intervals = [ReadInterval(**interval) for interval in read["intervals"]]
-    return Log(intervals, {tag: Total(**total) for tag, total in read["totals"].items()})
-
-
-@pytest.fixture(params=[read_by_python, read_by_javascript])
-def read(request: pytest.FixtureRequest) -> Read:
-    reader: Read = request.param
-    return reader
-
-
-def histogram_of(values_ns: Any) -> Histogram:
-    histogram = Histogram()
-    histogram.record(np.asarray(values_ns, dtype=np.int64))
-    return histogram
-
-
-def recorded() -> dict[str, list[Any]]:
-    """Durations by tag and second: another distribution for each tag, and a long tail."""
-    random = np.random.default_rng(7)
-    values: dict[str, list[Any]] = {}
-    for scale, tag in enumerate(TAGS, start=1):
-        seconds = [(random.lognormal(12, 1, PER_SECOND) * 3**scale).astype(np.int64) for _ in range(SECONDS)]
-        seconds[EMPTY_SECOND] = np.empty(0, dtype=np.int64)
-        seconds[-1][0] = 1_000_000_000 * 7**scale
-        values[tag] = seconds
-    return values
-
-
-def written(path: Path, intervals: list[Interval], described: str = "bench") -> Path:
-    write_hlog(path, hlog(STARTED_AT, intervals, described))
-    return path
-
-
-@pytest.fixture(scope="module")
-def log_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run's log; its intervals were given tag by tag, not in the order of time."""
-    intervals = [
-        Interval(tag, float(second), 1.0, histogram_of(values))
-        for tag, seconds in recorded().items()
-        for second, values in enumerate(seconds)
-    ]
-    return written(tmp_path_factory.mktemp("hlog") / "run.hlog", intervals)
-
-
-class TestAsOthersReadIt:
-    def test_each_tag_adds_up_to_its_distribution(self, log_path: Path, read: Read) -> None:
-        totals = read(log_path).totals
-        assert sorted(totals) == sorted(TAGS)
-        for tag, seconds in recorded().items():
-            values = np.sort(np.concatenate(seconds))
-            assert totals[tag].count == len(values)
-            whole = histogram_of(values)
-            for percent, reported_ns in totals[tag].percentiles_ns.items():
-                true_ns = values[math.ceil(float(percent) / 100 * len(values) - 1e-9) - 1]
-                assert reported_ns == pytest.approx(whole.percentile_ns(float(percent)), rel=1e-3)
-                assert reported_ns == pytest.approx(true_ns, rel=1e-3)
-
-    def test_each_interval_has_its_time_and_count(self, log_path: Path, read: Read) -> None:
-        assert read(log_path).intervals == [
-            ReadInterval(
-                tag,
-                STARTED_AT_MS + 1000 * second,
-                STARTED_AT_MS + 1000 * second + 1000,
-                0 if second == EMPTY_SECOND else PER_SECOND,
-            )
-            for second in range(SECONDS)
-            for tag in TAGS
-        ]
+class TestAsPythonReadsIt(ReadingTests):
+    @pytest.fixture
+    def read(self) -> Read:
+        return read_by_python
 
     def test_a_range_of_time_has_every_tag(self, log_path: Path) -> None:
         found = [histogram.get_tag() for histogram in python_intervals(log_path, 2.5, 3.5)]
         assert found == list(TAGS)
 
-    def test_only_empty_intervals(self, tmp_path: Path, read: Read) -> None:
-        path = written(tmp_path / "x.hlog", [Interval("a", second, 1, Histogram()) for second in range(3)])
-        assert [interval.count for interval in read(path).intervals] == [0, 0, 0]
-
-    def test_no_intervals(self, tmp_path: Path, read: Read) -> None:
-        assert read(written(tmp_path / "x.hlog", [])) == Log([], {})
-
-    def test_the_smallest_and_the_longest_durations(self, tmp_path: Path, read: Read) -> None:
-        path = written(tmp_path / "x.hlog", [Interval("a", 0, 1, histogram_of([0, HIGHEST_NS]))])
-        total = read(path).totals["a"]
-        assert total.count == 2
-        assert total.percentiles_ns["50"] < 64
-        assert total.percentiles_ns["100"] == pytest.approx(HIGHEST_NS, rel=1e-3)
-
-    def test_a_negative_zero_is_no_lost_interval(self, tmp_path: Path, read: Read) -> None:
-        path = written(tmp_path / "x.hlog", [Interval("a", -0.0, -0.0, histogram_of([5_000]))])
-        assert read(path).totals["a"].count == 1
-
 
 class TestTags:
-    def test_odd_texts_keep_apart_and_can_be_told(self, tmp_path: Path, read: Read) -> None:
-        intervals = [
-            Interval(text, 0, 1, histogram_of([1_000_000] * count)) for count, text in enumerate(ODD_TEXTS, start=1)
-        ]
-        path = written(tmp_path / "odd.hlog", intervals)
-        log = read(path)
-        stands_for = texts_by_tag(path)
-        counts = {stands_for.get(tag, tag): total.count for tag, total in log.totals.items()}
-        assert counts == {text: count for count, text in enumerate(ODD_TEXTS, start=1)}
-        assert {interval.start_ms for interval in log.intervals} == {STARTED_AT_MS}
-
     def test_an_operations_name_stays_readable(self) -> None:
         assert tags_of("FOO→BAR to sender/service") == ["FOO_BAR_to_sender/service"]
 
@@ -237,11 +88,6 @@ class TestTags:
 def tags_of(*texts: str) -> list[str]:
     lines = hlog(STARTED_AT, [Interval(text, 0, 1, Histogram()) for text in texts], "bench")
     return [line[len("Tag=") :].partition(",")[0] for line in lines if line.startswith("Tag=")]
-
-
-def texts_by_tag(path: Path) -> dict[str, str]:
-    comments = re.sub("\n#  ", "", path.read_text("ascii"))
-    return {tag: json.loads(text) for tag, text in re.findall(r"^#\[Tag (\S+): (.*)\]$", comments, re.MULTILINE)}
 
 
 class TestLines:
@@ -281,11 +127,6 @@ class TestLines:
         assert all(line.startswith("#") and len(line) <= 126 for line in lines[:legend])
         assert all(line.startswith("Tag=") for line in lines[legend + 1 :])
         assert all(line.isascii() and line.isprintable() for line in lines)
-
-    def test_a_description_cannot_pass_for_a_start_time(self, tmp_path: Path, read: Read) -> None:
-        described = "x]\n#[StartTime: 1 (seconds since epoch), then]" + ".[StartTime: 1 " * 20
-        path = written(tmp_path / "x.hlog", [Interval("a", 0, 1, histogram_of([5_000]))], described)
-        assert read(path).intervals == [ReadInterval("a", STARTED_AT_MS, STARTED_AT_MS + 1000, 1)]
 
     def test_a_start_without_time_zone_is_refused(self) -> None:
         with pytest.raises(ValueError, match="no time zone"):
@@ -387,24 +228,3 @@ def without_root() -> Iterator[None]:
         yield
     finally:
         os.seteuid(0)
-
-
-def test_the_command_exports_a_stored_result(tmp_path: Path) -> None:
-    with LocustProcess(tmp_path, "-u", "3", "-r", "3", "-t", "3s", "--rate", "100") as locust:
-        assert locust.wait() == 0, locust.output
-    (stored,) = tmp_path.rglob("*.json")
-    command = [
-        str(Path(sys.executable).with_name("bench")),
-        "hlog",
-        str(stored),
-        "--output",
-        str(tmp_path / "run.hlog"),
-    ]
-    told = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
-    assert told.stdout == f"wrote {tmp_path / 'run.hlog'}\n"
-    (row,) = [row for row in locust.result().operations if row.response_histogram]
-    counts = {"service": 0, "response": 0}
-    reader = HistogramLogReader(str(tmp_path / "run.hlog"), HdrHistogram(LOWEST_NS, HIGHEST_NS, SIGNIFICANT_DIGITS))
-    while (interval := reader.get_next_interval_histogram()) is not None:
-        counts[interval.get_tag().rpartition("/")[2]] += interval.get_total_count()
-    assert counts == {"service": row.ok, "response": row.ok}

@@ -1,8 +1,6 @@
 """The table of a load run: whole at any width, in a file as on a terminal; and figures as text."""
 
 import io
-import subprocess
-import sys
 from typing import Any
 
 import pytest
@@ -13,7 +11,6 @@ from bench.report.figures import measured, microseconds, per_second, printable, 
 from bench.report.load_table import load_table
 from bench.results.model import Generator, LoadResult, Scenario, Window
 from tests.support.example_results import distribution, load_result, operation
-from tests.support.folders import ROOT
 
 LARGE: dict[str, Any] = {"scheduled": 12_345_678, "sent": 12_345_678, "ok": 12_345_668}
 
@@ -148,15 +145,3 @@ class TestLoadTable:
         lines = shown(load_result(operations=(named,)))
         assert lines[1].startswith("[bold]echo[/bold]  1,010")
         assert "[bold]echo[/bold]: [red]lost[/]      6" in lines
-
-    def test_inside_a_process_that_is_patched_for_gevent(self) -> None:
-        code = (
-            "import gevent.monkey; gevent.monkey.patch_all(); import sys, threading;"
-            "from tests.support.example_results import load_result; from rich.console import Console;"
-            "from bench.report.load_table import load_table;"
-            "load_table(load_result(), Console()); print(threading.active_count())"
-        )
-        said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, cwd=ROOT)
-        assert said.stdout.startswith("operation"), said.stderr
-        assert said.stdout.endswith("generator ok\n1\n")
-        assert "\x1b" not in said.stdout

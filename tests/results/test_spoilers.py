@@ -5,7 +5,6 @@ import gc
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 import tracemalloc
@@ -239,28 +238,6 @@ def test_this_machine() -> None:
     assert now.counters.cores.total_s > now.counters.cores.used_s > now.counters.cores.stolen_s
 
 
-@linux_only
-def test_cpu_time_of_children_is_ours_while_they_live_and_after() -> None:
-    def own_s() -> float:
-        seconds = Conditions.now([0]).counters.own_cpu_s
-        assert seconds is not None
-        return seconds
-
-    start_s = own_s()
-    burn(0.1)
-    after_own_s = own_s()
-    assert after_own_s >= start_s + 0.05
-    program = "import time\nwhile time.process_time() < 0.2: pass\nprint(flush=True)\ninput()"
-    with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
-        assert child.stdin is not None
-        assert child.stdout is not None
-        child.stdout.readline()
-        with_child_s = own_s()
-        assert with_child_s >= after_own_s + 0.15
-        child.stdin.write(b"\n")
-    assert own_s() >= with_child_s
-
-
 def test_where_there_is_nothing_to_read(tmp_path: Path) -> None:
     now = Conditions.now([0, 1], root=tmp_path)
     assert now.counters == Counters(stops=now.counters.stops)
@@ -450,27 +427,6 @@ async def test_a_loop_in_debug_mode_is_seen() -> None:
     assert "asyncio's debug mode" not in Conditions.now([0]).debugging
     asyncio.get_running_loop().set_debug(True)
     assert "asyncio's debug mode" in Conditions.now([0]).debugging
-
-
-@pytest.mark.parametrize(
-    ("arguments", "variables", "found"),
-    [
-        ([], {}, []),
-        (["-X", "dev"], {}, ["Python's development mode"]),
-        ([], {"PYTHONASYNCIODEBUG": "1"}, ["asyncio's debug mode"]),
-        (["-E"], {"PYTHONASYNCIODEBUG": "1"}, []),
-    ],
-)
-def test_how_the_interpreter_was_started(arguments: list[str], variables: dict[str, str], found: list[str]) -> None:
-    program = "from bench.results.spoilers import Conditions; print(*Conditions.now([0]).debugging, sep=';')"
-    ended = subprocess.run(
-        [sys.executable, *arguments, "-c", program],
-        env=os.environ | {"PYTHONDEVMODE": "", "PYTHONASYNCIODEBUG": ""} | variables,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert ended.stdout.strip() == ";".join(found)
 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="sys.monitoring came with Python 3.12")

@@ -16,6 +16,7 @@ import uvloop
 
 from bench.server import ServerError, UvicornTestServer
 from tests.support.folders import APPS
+from tests.support.ports import free_port
 from tests.support.server_traces import traces
 
 LIMIT_S = 20
@@ -106,11 +107,6 @@ async def get(url: str) -> str:
 def occupied_port() -> Generator[int]:
     with socket.create_server(("127.0.0.1", 0)) as occupant:
         yield occupant.getsockname()[1]
-
-
-def free_port() -> int:
-    with occupied_port() as port:
-        return port
 
 
 def has_ipv6() -> bool:

@@ -1,6 +1,6 @@
 """A server that does what no server should: each way of going wrong is a function over a raw connection.
 
-As a program (`python hostile_server.py PORT_FILE`) it breaks the protocol at each client's first event.
+As a program (`python -m tests.support.hostile_server PORT_FILE`) it breaks the protocol at each client's first event.
 """
 
 from __future__ import annotations
@@ -17,22 +17,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from tests.support.frames import frame
+
 Way = Callable[["Connection"], Awaitable[None]]
 
 HANDSHAKE = b'0{"sid":"abc","upgrades":["websocket"],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}'
 JOINED = b'40{"sid":"xyz"}'
-TEXT, BINARY, CONTINUATION, CLOSE = 1, 2, 0, 8
 FLOOD_BYTES = 64 * 1024
-
-
-def frame(message: bytes, kind: int = TEXT, *, is_last: bool = True) -> bytes:
-    size = len(message)
-    head = bytes([(0x80 if is_last else 0) | kind])
-    if size < 126:
-        return head + bytes([size]) + message
-    if size < 1 << 16:
-        return head + b"\x7e" + size.to_bytes(2) + message
-    return head + b"\x7f" + size.to_bytes(8) + message
 
 
 def placeholders(*numbers: int) -> bytes:

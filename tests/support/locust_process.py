@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ import psutil
 from bench.results.model import LoadResult, Operation
 from bench.results.store import load
 from tests.support.folders import ROOT
+from tests.support.ports import free_port
 from tests.support.processes import command_of
 
 LOCUST = Path(sys.executable).with_name("locust")
@@ -118,13 +118,6 @@ class LocustProcess:
         except ProcessLookupError:
             return False
         return True
-
-
-def free_port() -> int:
-    """A port that nobody listens on at the moment."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 def _is_service(process: psutil.Process) -> bool:

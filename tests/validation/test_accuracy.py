@@ -1,7 +1,6 @@
 """What is true of a scenario, what is judged by it, and what is said of that: all of it pure."""
 
 import dataclasses
-import datetime as dt
 import io
 import json
 import math
@@ -18,7 +17,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from rich.console import Console
 
-from bench.results.model import CommitInfo, MachineInfo, Operation
+from bench.results.model import Operation
 from bench.results.model import Scenario as Asked
 from bench.results.spoilers import Spoiler
 from bench.results.store import ResultError
@@ -30,12 +29,13 @@ from bench.timing.histogram import Histogram
 from bench.validation.accuracy import scenarios, truths
 from bench.validation.accuracy.check import stored
 from bench.validation.accuracy.measuring import quietest
-from bench.validation.accuracy.model import Accuracy, Held, Quantity, Row, Run, Scenario, Told
+from bench.validation.accuracy.model import Accuracy, Held, Quantity, Row, Run, Told
 from bench.validation.accuracy.peers import Job, PacedK6, PacedLocustContrib, PacedPeer, k6_report, locust_report
 from bench.validation.accuracy.scenarios import Load, Seen, UnknownScenarioError, all_groups, chosen
 from bench.validation.accuracy.table import accuracy_table
 from bench.validation.accuracy.truths import NothingSeenError
 from bench.validation.peers.peer import LeftOut
+from tests.support.accuracy_results import result_of
 from tests.support.example_results import distribution, load_result, operation
 
 MS = 1_000_000
@@ -367,25 +367,6 @@ def test_a_peer_without_a_report_is_left_out(tmp_path: Path, peer: PacedPeer) ->
 
 
 # --- what is said -----------------------------------------------------------------------------------------------------
-
-
-def result_of(*rows: Row, runs: tuple[Run, ...] = (), **changed: Any) -> Accuracy:
-    scenario = Scenario(name="stall", title="a stall", rate_per_s=500, duration_s=10, rows=rows, runs=runs)
-    fields: dict[str, Any] = {
-        "datetime": dt.datetime(2026, 1, 1, tzinfo=dt.UTC),
-        "commit_info": CommitInfo(id="0" * 40),
-        "machine_info": MachineInfo(),
-        "packages": {},
-        "server_core": 1,
-        "generator_cores": (0,),
-        "awake_cores": (),
-        "quick": False,
-        "peers": {"k6": "k6 v1"},
-        "peers_rate_per_s": 500,
-        "scenarios": (scenario,),
-        "absent": (),
-    }
-    return Accuracy.model_validate(fields | changed)
 
 
 def run_of(**changed: Any) -> Run:

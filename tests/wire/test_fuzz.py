@@ -1,7 +1,7 @@
 """Generated conversations: whatever a server says, the fast client ends with one reason or goes on; it never breaks.
 
 For a long run by hand: `WIRE_FUZZ_EXAMPLES=20000 pytest tests/wire/test_fuzz.py`. What it finds becomes a test of its
-own, in test_protocol.py or test_wire_hostile.py.
+own, in test_protocol.py or test_hostile.py.
 """
 
 import asyncio
@@ -14,15 +14,11 @@ from hypothesis import strategies as st
 
 from bench.wire.client import FastClient
 from bench.wire.interface import ConnectFailed, Disconnected
+from tests.support.frames import BINARY, CLOSE, CONTINUATION, TEXT, frame
 from tests.support.hostile_server import (
-    BINARY,
-    CLOSE,
-    CONTINUATION,
     HANDSHAKE,
     JOINED,
-    TEXT,
     Connection,
-    frame,
     placeholders,
     serving,
 )

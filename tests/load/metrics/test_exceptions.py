@@ -76,7 +76,7 @@ def fail(error: BaseException) -> None:
 
 def test_the_kind_of_an_exception_is_its_type_text_and_place() -> None:
     line = fail.__code__.co_firstlineno + 1
-    where = f"(test_load_exceptions.py:{line} in fail)"
+    where = f"(test_exceptions.py:{line} in fail)"
     assert kind_of(raised(lambda: fail(ValueError("order 12345678")))) == f"ValueError: order … {where}"
     assert kind_of(raised(lambda: fail(AssertionError()))) == f"AssertionError {where}"
     assert kind_of(raised(lambda: fail(UnprintableError()))) == f"UnprintableError: its text cannot be had {where}"

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from bench.results.store import Store
+from tests.support.bench_command import bench
 from tests.support.folders import ROOT
-from tests.test_cli import bench
 
 pytestmark = pytest.mark.slow
 

@@ -12,7 +12,8 @@ import pytest
 from bench.results.model import LoadResult
 from bench.server import ServerProcess
 from bench.timing.histogram import Histogram
-from tests.support.locust_process import CONNECT, LocustProcess, answered, free_port, operation, run, wait_until
+from tests.support.locust_process import CONNECT, LocustProcess, answered, operation, run, wait_until
+from tests.support.ports import free_port
 
 
 def assert_complete(result: LoadResult, service: ServerProcess) -> None:

@@ -27,11 +27,11 @@ from tests.support.locust_process import (
     LOCUSTFILE,
     LocustProcess,
     answered,
-    free_port,
     operation,
     run,
     wait_until,
 )
+from tests.support.ports import free_port
 
 FAILING = LOCUSTFILES / "failing_end.py"
 OPEN = LOCUSTFILES / "open.py"

@@ -26,12 +26,12 @@ from tests.support.locust_process import (
     CONNECT,
     LocustProcess,
     answered,
-    free_port,
     json_lines,
     operation,
     run,
     wait_until,
 )
+from tests.support.ports import free_port
 
 OPEN = LOCUSTFILES / "open.py"
 ECHO = "FOO→BAR to sender"

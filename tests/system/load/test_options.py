@@ -7,7 +7,8 @@ import pytest
 
 from bench.server import ServerProcess
 from tests.support.folders import LOCUSTFILES
-from tests.support.locust_process import LocustProcess, free_port, operation, run, wait_until
+from tests.support.locust_process import LocustProcess, operation, run, wait_until
+from tests.support.ports import free_port
 
 OPEN = LOCUSTFILES / "open.py"
 SETS = LOCUSTFILES / "open_sets.py"

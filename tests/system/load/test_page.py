@@ -13,7 +13,8 @@ import pytest
 
 from bench.server import ServerProcess
 from tests.support.folders import APPS, LOCUSTFILES, ROOT
-from tests.support.locust_process import CONNECT, LocustProcess, free_port, operation, run, wait_until
+from tests.support.locust_process import CONNECT, LocustProcess, operation, run, wait_until
+from tests.support.ports import free_port
 
 USER, PASSWORD, KEY = "gardener", "hunter22/?@", "k3y-0815"
 SECRETS = (PASSWORD, quote(PASSWORD, safe=""), KEY)

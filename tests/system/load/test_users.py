@@ -18,12 +18,12 @@ from tests.support.locust_process import (
     LOCUSTFILE,
     LocustProcess,
     answered,
-    free_port,
     json_lines,
     operation,
     run,
     wait_until,
 )
+from tests.support.ports import free_port
 
 BEHAVIOUR = LOCUSTFILES / "behaviour.py"
 

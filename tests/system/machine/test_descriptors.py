@@ -1,12 +1,8 @@
-"""Files that may be open: the limit is raised and named, and some are kept in reserve."""
+"""Processes that come near to the limit of open files."""
 
-import errno
-import os
 import subprocess
 import sys
 
-from bench.machine.descriptors import Reserve, file_limit_reason, file_limit_reason_in, is_file_limit_reason
-from bench.wire.reasons import os_reason
 from tests.support.folders import ROOT
 
 
@@ -17,29 +13,6 @@ def test_the_soft_limit_is_raised_to_the_hard_one() -> None:
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert said.stdout == "(100, 100)\n", said.stderr
-
-
-def test_the_limit_is_named() -> None:
-    reason = os_reason(OSError(errno.EMFILE, "Too many open files"))
-    assert reason == file_limit_reason(errno.EMFILE)
-    assert reason.startswith("this process may open no more than ")
-    assert reason.endswith(" files: raise `ulimit -n`")
-    assert is_file_limit_reason(f"http://host cannot be reached: {reason}")
-    assert file_limit_reason_in(f"http://host cannot be reached: {reason}") == reason
-    assert "fs.file-max" in os_reason(OSError(errno.ENFILE, "File table overflow"))
-
-
-def test_a_reserve_keeps_places() -> None:
-    def opened() -> int:
-        return len(os.listdir("/proc/self/fd"))  # noqa: PTH208
-
-    before = opened()
-    reserve = Reserve(5).hold()
-    assert opened() == before + 5
-    reserve.hold()
-    assert opened() == before + 5
-    reserve.release()
-    assert opened() == before
 
 
 def test_a_reserve_of_which_nothing_is_left() -> None:

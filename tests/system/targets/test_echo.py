@@ -7,19 +7,19 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import httpx
 import pytest
 
 from bench.server import ServerError
-from bench.targets.messages import accept_key, answer, framed
 from bench.targets.process import EchoProcess
 from bench.wire.client import FastClient
 from bench.wire.reference import ReferenceClient
 from tests.support.folders import NODE
+from tests.support.frames import BINARY, CLOSE, PING, frame
 from tests.support.node_process import node_command
+from tests.support.raw_client import MASK, RawClient, until
 
 COMMAND = [sys.executable, "-m", "bench.targets.echo"]
 
@@ -30,47 +30,6 @@ def echo() -> Iterator[EchoProcess]:
         yield running
 
 
-class RawClient:
-    """A client that sends whatever bytes it is told to."""
-
-    def __init__(self, port: int, *, joined: bool = True) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=5)
-        self._stream = self.socket.makefile("rb")
-        if joined:
-            self.socket.sendall(
-                b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
-                b"Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-            )
-            head = b"".join(iter(self._stream.readline, b"\r\n"))
-            assert head.startswith(b"HTTP/1.1 101 ")
-            assert b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" in head
-            assert self.message().startswith(b'0{"sid":')
-            self.send(b"40")
-            assert self.message().startswith(b'40{"sid":')
-
-    @staticmethod
-    def frame(message: bytes, first: int = 0x81) -> bytes:
-        mask = b"\x01\x02\x03\x04"
-        length = len(message)
-        head = bytes((first, 0x80 | length)) if length < 126 else bytes((first, 0xFE)) + length.to_bytes(2)
-        return head + mask + bytes(byte ^ mask[index % 4] for index, byte in enumerate(message))
-
-    def send(self, message: bytes) -> None:
-        self.socket.sendall(self.frame(message))
-
-    def message(self) -> bytes:
-        """The next message; raises EOFError at the end."""
-        head = self._stream.read(2)
-        if len(head) < 2:
-            raise EOFError
-        length = head[1] if head[1] < 126 else int.from_bytes(self._stream.read(2 if head[1] == 126 else 8))
-        return self._stream.read(length)
-
-    def close(self) -> None:
-        self._stream.close()
-        self.socket.close()
-
-
 @pytest.fixture
 def raw(echo: EchoProcess) -> Iterator[RawClient]:
     client = RawClient(echo.port)
@@ -78,47 +37,7 @@ def raw(echo: EchoProcess) -> Iterator[RawClient]:
     client.close()
 
 
-def until(condition: Callable[[], bool]) -> None:
-    give_up_at = time.monotonic() + 5
-    while not condition():
-        assert time.monotonic() < give_up_at
-        time.sleep(0.01)
-
-
 # --- what it answers --------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("message", "expected"),
-    [
-        (b'42["FOO",{"name":"a","to":"sender"}]', b'42["BAR",{"foo":"a","to":"sender"}]'),
-        (b'42["FOO",{"name":"\xc3\xa4"}]', b'42["BAR",{"foo":"\xc3\xa4"}]'),
-        (b'4217["FOO",{"name":"a"}]', b'4317[{"foo":"a"}]'),
-        (b'42["OTHER",{"name":"a"}]', None),
-        (b"3", None),
-        (b"", None),
-    ],
-)
-def test_answer(message: bytes, expected: bytes | None) -> None:
-    assert answer(message) == expected
-
-
-@pytest.mark.parametrize(
-    ("length", "head"),
-    [
-        (0, b"\x81\x00"),
-        (125, b"\x81\x7d"),
-        (126, b"\x81\x7e\x00\x7e"),
-        (65535, b"\x81\x7e\xff\xff"),
-        (65536, b"\x81\x7f\x00\x00\x00\x00\x00\x01\x00\x00"),
-    ],
-)
-def test_frames(length: int, head: bytes) -> None:
-    assert framed(b"x" * length) == head + b"x" * length
-
-
-def test_the_key_of_the_websocket_standard() -> None:
-    assert accept_key(b"dGhlIHNhbXBsZSBub25jZQ==") == b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 
 
 @pytest.mark.parametrize("kind", [FastClient, ReferenceClient])
@@ -177,13 +96,13 @@ def test_the_official_client(echo: EchoProcess) -> None:
 
 
 def test_several_frames_in_one_segment(raw: RawClient) -> None:
-    raw.socket.sendall(b"".join(raw.frame(b'42["FOO",{"name":"%d"}]' % number) for number in range(1000)))
+    raw.socket.sendall(b"".join(frame(b'42["FOO",{"name":"%d"}]' % number, mask=MASK) for number in range(1000)))
     assert [raw.message() for _ in range(1000)] == [b'42["BAR",{"foo":"%d"}]' % number for number in range(1000)]
 
 
 def test_one_frame_in_many_segments(raw: RawClient) -> None:
     raw.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    for byte in raw.frame(b'42["FOO",{"name":"a"}]'):
+    for byte in frame(b'42["FOO",{"name":"a"}]', mask=MASK):
         raw.socket.sendall(bytes((byte,)))
     assert raw.message() == b'42["BAR",{"foo":"a"}]'
 
@@ -198,9 +117,9 @@ def test_who_reads_nothing_for_a_while_gets_everything(raw: RawClient, echo: Ech
 
 
 def test_control_frames(raw: RawClient) -> None:
-    raw.socket.sendall(raw.frame(b"hello", first=0x89))
+    raw.socket.sendall(frame(b"hello", PING, mask=MASK))
     assert raw.message() == b"hello"
-    raw.socket.sendall(raw.frame(b"\x03\xe8", first=0x88))
+    raw.socket.sendall(frame(b"\x03\xe8", CLOSE, mask=MASK))
     assert raw.message() == b"\x03\xe8"
     with pytest.raises(EOFError):
         raw.message()
@@ -215,10 +134,10 @@ def test_other_namespaces_are_refused(raw: RawClient) -> None:
     "nonsense",
     [
         b"\x81\x03abc",  # not masked
-        RawClient.frame(b"x", first=0x01),  # a fragment
-        RawClient.frame(b"x", first=0x82),  # binary
-        RawClient.frame(b"nonsense"),
-        RawClient.frame(b"41"),
+        frame(b"x", is_last=False, mask=MASK),  # a fragment
+        frame(b"x", BINARY, mask=MASK),  # binary
+        frame(b"nonsense", mask=MASK),
+        frame(b"41", mask=MASK),
         b"\x81\xff" + b"\xff" * 8,  # longer than anything
     ],
 )

@@ -12,8 +12,8 @@ import pytest
 
 from bench.results.model import CommitInfo, Generator, MachineInfo
 from bench.results.store import Store
+from tests.support.bench_command import bench
 from tests.support.example_results import distribution, load_result, operation
-from tests.test_cli import bench
 
 START = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
 GIT = ("git", "-c", "user.name=Nobody", "-c", "user.email=nobody@example.org", "-c", "commit.gpgsign=false")
