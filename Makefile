@@ -64,14 +64,14 @@ serve: $(READY)  ## the FOO→BAR service on http://127.0.0.1:8000
 
 peers: $(READY)  ## other load generators on the same work: what a round trip costs in each (10 minutes)
 	-@$(MAKE) --no-print-directory --keep-going compiled peers-tools
-	$(BIN)/python -m bench.peers
+	$(BIN)/bench peers
 
 accuracy: $(READY)  ## what is reported of servers whose truth is known, beside the truth and beside others (7 minutes)
 	-@$(MAKE) --no-print-directory $(PEERS_PYTHON)
 	$(BIN)/bench accuracy
 
 selfcheck: $(READY)  ## does `bench ab` say the truth on this machine? (40 to 60 minutes; it should have nothing else to do)
-	$(BIN)/python -m bench.selfcheck
+	$(BIN)/bench selfcheck
 
 # Tests start hundreds of processes: none of them has to compile what it imports.
 test test-fast test-slow test-compiled: export PYTHONDONTWRITEBYTECODE =
@@ -98,9 +98,10 @@ test-compiled: compiled $(NODE_READY)  ## the tests of what is compiled, with it
 	$(BIN)/pytest -n 3 --dist loadfile -m "not slow" tests/system/compiled tests/test_roundtrip.py tests/wire tests/system/wire \
 		tests/load/metrics/test_tally.py tests/system/load/test_counts.py tests/system/load/test_failures.py tests/system/load/test_users.py
 
-lint: $(READY)  ## ruff, lint and format
+lint: $(READY)  ## ruff: lint and format; the layers of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache
 
 types: $(READY)  ## mypy, strict
 	$(BIN)/mypy

@@ -10,7 +10,8 @@ import pytest
 from hdrh.histogram import HdrHistogram
 
 from bench import __main__ as entry
-from bench.results.model import CommitInfo, Second, SecondTimes
+from bench.results.header import CommitInfo
+from bench.results.load import Second, SecondTimes
 from bench.results.store import Store, write_numbered
 from bench.validation.accuracy.model import Accuracy
 from tests.support.accuracy_results import result_of
@@ -45,7 +46,7 @@ def test_it_is_installed_as_bench() -> None:
 def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = bench(capsys, "--help")
     assert (code, err) == (0, "")
-    assert "compare   Compare stored results; exit code 1 if NEW is slower.\n" in out
+    assert "compare      Compare stored results; exit code 1 if NEW is slower.\n" in out
     code, out, _ = bench(capsys, "--version")
     assert code == 0
     assert re.fullmatch(r"bench \d+\.\d+\.\d+\n", out)
@@ -250,13 +251,13 @@ class TestErrorsThatNobodyThoughtOf:
         def select(*_: object) -> None:
             raise ValueError("two\nlines")
 
-        monkeypatch.setattr("bench.cli.select", select)
+        monkeypatch.setattr("bench.commands.compare.select", select)
 
     def test_are_one_line_that_names_type_text_and_place(self, capsys: pytest.CaptureFixture[str]) -> None:
         code, out, err = bench(capsys, "compare", "1", "2")
         assert (code, out) == (1, "")
         assert re.fullmatch(
-            r"bench: error: internal error: ValueError: two lines \(cli\.py:\d+ in compare, at test_cli\.py:\d+ in "
+            r"bench: error: internal error: ValueError: two lines \(compare\.py:\d+ in compare, at test_cli\.py:\d+ in "
             r"select\); BENCH_TRACEBACK=1 in the environment shows the traceback\n",
             err,
         )

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import psutil
 
-from bench.results.model import LoadResult
+from bench.results.load import LoadResult
 from bench.results.store import ResultError, load, machine_id
 from bench.server import ServerError, ServerProcess
 from tests.chaos.counts import Counts

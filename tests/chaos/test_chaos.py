@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from bench.results.model import Generator, LoadResult, Second, Window
-from bench.results.model import Scenario as Asked
+from bench.results.load import Generator, LoadResult, Second, Window
+from bench.results.load import Scenario as Asked
 from tests.chaos.__main__ import _scenarios
 from tests.chaos.judge import TRACEBACK, Applied, Observed, allowed_exit_codes, findings
 from tests.chaos.kept import KEPT_SEEDS

@@ -7,8 +7,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bench.machine.idle import availability
-from bench.server import Awake, ServerError
+from bench.machine.idle import Awake, AwakeError, availability
 
 if sys.platform != "linux":
     pytest.skip("cores are kept awake on Linux only", allow_module_level=True)
@@ -29,7 +28,7 @@ def test_without_cores_there_is_nothing_to_do() -> None:
 
 def test_a_core_that_this_process_may_not_use() -> None:
     assert availability([CORES[0], 4000]) == f"this process may not use core 4000 (only {', '.join(map(str, CORES))})"
-    with pytest.raises(ServerError, match="cannot keep cores awake: this process may not use core 4000"):
+    with pytest.raises(AwakeError, match="cannot keep cores awake: this process may not use core 4000"):
         Awake([CORES[0], 4000]).start()
 
 

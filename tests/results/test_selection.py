@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.results.model import CommitInfo
+from bench.results.header import CommitInfo
 from bench.results.selection import commit_named, select
 from bench.results.store import ResultError, Store
 from tests.support.example_results import load_result

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 from pytest_benchmark.utils import get_machine_id
 
+from bench.results.header import CommitInfo, Kind
 from bench.results.history import all_results
+from bench.results.load import LoadResult
 from bench.results.locks import locked
-from bench.results.model import CommitInfo, Kind, LoadResult
 from bench.results.store import NotStoredError, ResultError, Store, load, machine_id, result_name, write_numbered
 from tests.support.example_results import COMMIT, load_result
 from tests.support.folders import SAMPLES

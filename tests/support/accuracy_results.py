@@ -3,7 +3,7 @@
 import datetime as dt
 from typing import Any
 
-from bench.results.model import CommitInfo, MachineInfo
+from bench.results.header import CommitInfo, MachineInfo
 from bench.validation.accuracy.model import Accuracy, Row, Run, Scenario
 
 

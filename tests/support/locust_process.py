@@ -14,7 +14,7 @@ from typing import IO, Any, Self
 import httpx
 import psutil
 
-from bench.results.model import LoadResult, Operation
+from bench.results.load import LoadResult, Operation
 from bench.results.store import load
 from tests.support.folders import ROOT
 from tests.support.ports import free_port

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.results.model import CommitInfo
+from bench.results.header import CommitInfo
 from bench.results.store import Store, machine_id
 from tests.support.bench_command import BENCH
 from tests.support.example_results import load_result, operation

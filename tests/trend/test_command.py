@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from bench.results.model import CommitInfo, Generator, MachineInfo
+from bench.results.header import CommitInfo, MachineInfo
+from bench.results.load import Generator
 from bench.results.store import Store
 from tests.support.bench_command import bench
 from tests.support.example_results import distribution, load_result, operation

@@ -11,8 +11,8 @@ import pytest
 from pydantic import ValidationError
 from rich.console import Console
 
-from bench.results.model import CommitInfo, MachineInfo
-from bench.validation.peers import capacity
+from bench.results.header import CommitInfo, MachineInfo
+from bench.validation.peers import connections
 from bench.validation.peers.artillery import Artillery
 from bench.validation.peers.async_client import AsyncClient
 from bench.validation.peers.epoll_loop import EpollLoop
@@ -176,5 +176,5 @@ def test_locks_pin_everything_and_name_no_registry() -> None:
 
 
 def test_addresses_enough_for_the_ports_that_a_machine_has() -> None:
-    assert capacity.addresses(15_000) == ["127.0.0.1"]
-    assert capacity.addresses(60_000) == ["127.0.0.1", "127.0.0.2", "127.0.0.3"]
+    assert connections.addresses(15_000) == ["127.0.0.1"]
+    assert connections.addresses(60_000) == ["127.0.0.1", "127.0.0.2", "127.0.0.3"]

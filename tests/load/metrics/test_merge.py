@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from bench.load.metrics.merge import Merger
-from bench.load.metrics.recorder import CONNECT, OperationLog
+from bench.load.metrics.recorder import OperationLog
 from bench.load.metrics.tally import Account, Report
 from bench.load.plugin.messages import MOST_KINDS, MOST_OPERATIONS, MessageError, read_report
+from bench.results.load import CONNECT
 
 S = 1_000_000_000
 

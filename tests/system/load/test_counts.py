@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.results.model import LoadResult
+from bench.results.load import LoadResult
 from bench.server import ServerProcess
 from bench.timing.histogram import Histogram
 from tests.support.locust_process import CONNECT, LocustProcess, answered, operation, run, wait_until

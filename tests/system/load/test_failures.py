@@ -13,7 +13,7 @@ import httpx
 import psutil
 import pytest
 
-from bench.results.model import LoadResult, Operation
+from bench.results.load import LoadResult, Operation
 from bench.server import ServerProcess
 from bench.wire.reasons import CLOSED, RESET
 from tests.support.folders import APPS, LOCUSTFILES

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.results.model import MOST_OPERATIONS, OTHER_OPERATIONS
+from bench.results.load import MOST_OPERATIONS, OTHER_OPERATIONS
 from bench.server import ServerProcess
 from tests.support.folders import APPS, LOCUSTFILES
 from tests.support.locust_process import CONNECT, LocustProcess, operation, run

@@ -15,22 +15,15 @@ import httpx
 import numpy as np
 import pytest
 
-from bench.results.model import LoadResult, Operation
+from bench.results.load import LoadResult, Operation
 from bench.server import ServerProcess
 from bench.targets.faults import Faults, Stall
 from bench.targets.process import FaultyProcess
-from bench.timing.arrivals import RateProfile, Share, schedule
+from bench.timing.arrivals import schedule
 from bench.timing.histogram import Histogram
+from bench.timing.rates import RateProfile, Share
 from tests.support.folders import APPS, LOCUSTFILES
-from tests.support.locust_process import (
-    CONNECT,
-    LocustProcess,
-    answered,
-    json_lines,
-    operation,
-    run,
-    wait_until,
-)
+from tests.support.locust_process import CONNECT, LocustProcess, answered, json_lines, operation, run, wait_until
 from tests.support.ports import free_port
 
 OPEN = LOCUSTFILES / "open.py"

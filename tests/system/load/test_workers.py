@@ -13,8 +13,9 @@ import psutil
 import pytest
 import zmq
 
-from bench.load.metrics.recorder import CONNECT, OperationLog
+from bench.load.metrics.recorder import OperationLog
 from bench.load.metrics.tally import Account, Report
+from bench.results.load import CONNECT
 from bench.server import ServerProcess
 from tests.support.folders import LOCUSTFILES
 from tests.support.locust_process import (

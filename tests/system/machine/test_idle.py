@@ -13,8 +13,7 @@ import psutil
 import pytest
 
 from bench.machine import idle as awake
-from bench.machine.idle import availability
-from bench.server import Awake, ServerError
+from bench.machine.idle import Awake, AwakeError, availability
 from tests.support.server_traces import traces
 
 if sys.platform != "linux":
@@ -30,7 +29,7 @@ if reason := availability(CORES):
 
 OWNER = f"""
 import os, sys, time
-from bench.server import Awake
+from bench.machine.idle import Awake
 cores = Awake({CORES})
 """
 
@@ -252,6 +251,6 @@ with cores:
 
 def test_a_core_that_goes_after_it_was_asked_about(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(awake, "availability", lambda _: None)
-    with pytest.raises(ServerError, match=r"cannot keep cores .*4000 awake"):
+    with pytest.raises(AwakeError, match=r"cannot keep cores .*4000 awake"):
         Awake([CORES[0], 4000]).start()
     assert spinners() == []

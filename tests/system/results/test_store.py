@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.results.model import LatencyResult
+from bench.results.latency import LatencyResult
 from bench.results.store import Store, load, write_numbered
 from tests.support.example_results import load_result, run_latency_session
 from tests.support.folders import ROOT

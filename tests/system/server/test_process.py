@@ -17,7 +17,8 @@ import psutil
 import pytest
 import websockets.sync.client
 
-from bench.server import ServerError, ServerProcess, generator_cores, process
+from bench.machine.cores import generator_cores
+from bench.server import ServerError, ServerProcess, process
 from tests.support.folders import APPS
 from tests.support.server_traces import traces
 

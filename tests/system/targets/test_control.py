@@ -6,7 +6,9 @@ from itertools import count
 
 import pytest
 
-from bench.roundtrip import FOO_ACKNOWLEDGED, FOO_BAR_TO_SENDER, Exchange, tokens
+from bench.exchange.requests import Exchange
+from bench.scenarios.catalogue import FOO_ACKNOWLEDGED, FOO_BAR_TO_SENDER
+from bench.scenarios.tokens import tokens
 from bench.server import ServerProcess
 from bench.wire.client import FastClient
 from bench.wire.reference import ReferenceClient

@@ -15,7 +15,10 @@ from time import perf_counter_ns
 import httpx
 import pytest
 
-from bench.roundtrip import FOO_ACKNOWLEDGED, FOO_BAR_TO_SENDER, Exchange, ReplyTimeout, RoundTrip, tokens
+from bench.exchange.requests import Exchange, ReplyTimeout
+from bench.scenarios.catalogue import FOO_ACKNOWLEDGED, FOO_BAR_TO_SENDER
+from bench.scenarios.model import RoundTrip
+from bench.scenarios.tokens import tokens
 from bench.targets.faults import Bimodal, Faults, Stall
 from bench.targets.process import FaultyProcess
 from bench.targets.truth import LOST_NAMES, Truth

@@ -72,9 +72,9 @@ def test_a_small_comparison(tmp_path: Path) -> None:
     ("arguments", "said"),
     [
         (["--only", "ours,nonsense"], "nonsense"),
-        (["--rounds", "0"], "0"),
+        (["--rounds", "0"], "--rounds"),
         (["--connections", "10,x"], "10,x"),
-        (["--seconds", "-1"], "-1"),
+        (["--seconds", "-1"], "--seconds"),
     ],
 )
 def test_misuse(arguments: list[str], said: str) -> None:

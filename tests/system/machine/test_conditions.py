@@ -7,9 +7,7 @@ import time
 
 import pytest
 
-from bench.results.spoilers import (
-    Conditions,
-)
+from bench.machine.conditions import Conditions
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="reads Linux's /proc")
 
@@ -52,7 +50,7 @@ def test_cpu_time_of_children_is_ours_while_they_live_and_after() -> None:
     ],
 )
 def test_how_the_interpreter_was_started(arguments: list[str], variables: dict[str, str], found: list[str]) -> None:
-    program = "from bench.results.spoilers import Conditions; print(*Conditions.now([0]).debugging, sep=';')"
+    program = "from bench.machine.conditions import Conditions; print(*Conditions.now([0]).debugging, sep=';')"
     ended = subprocess.run(
         [sys.executable, *arguments, "-c", program],
         env=os.environ | {"PYTHONDEVMODE": "", "PYTHONASYNCIODEBUG": ""} | variables,
