@@ -83,10 +83,9 @@ test: $(READY) $(NODE_READY) $(HLOG_READY)  ## the tests, but for the slowest
 test-fast: $(READY)  ## the tests that start no process, within seconds
 	$(BIN)/pytest -n 2 --dist worksteal -m "not system and not slow"
 
-# The longest first: it would be alone at the end.
-LONGEST := tests/system/test_readme.py
+# The longest comes first, by tests/system/conftest.py.
 test-slow: $(READY) $(NODE_READY) $(HLOG_READY)  ## the slowest tests: many real runs
-	$(BIN)/pytest -n 2 --dist load -m slow $(LONGEST) $(filter-out $(LONGEST),$(sort $(wildcard tests/system/*/test_*.py tests/system/test_*.py)))
+	$(BIN)/pytest -n 2 --dist load -m slow
 
 # A finding names the seed and the number of the run, to do that one again: make chaos SEED=7 ONLY=3
 MINUTES ?= 10
@@ -95,7 +94,7 @@ chaos: $(READY)  ## load runs with drawn faults, and what has to hold of each (1
 
 # What passes through the compiled modules.
 test-compiled: compiled $(NODE_READY)  ## the tests of what is compiled, with it compiled
-	$(BIN)/pytest -n 3 --dist loadfile -m "not slow" tests/system/compiled tests/test_roundtrip.py tests/wire tests/system/wire \
+	$(BIN)/pytest -n 3 --dist loadfile -m "not slow" tests/system/compiled tests/exchange tests/scenarios tests/wire tests/system/wire \
 		tests/load/metrics/test_tally.py tests/system/load/test_counts.py tests/system/load/test_failures.py tests/system/load/test_users.py
 
 lint: $(READY)  ## ruff: lint and format; the layers of imports

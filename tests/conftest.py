@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -40,17 +41,17 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     """Refuse processes to a test outside of tests/system, and to its fixtures."""
     with pytest.MonkeyPatch.context() as patch:
         if item.get_closest_marker("system") is None:
-            patch.setattr(subprocess.Popen, "_execute_child", _start_if_quick)
+            patch.setattr(subprocess.Popen, "_execute_child", _start_others)
         return (yield)
 
 
-#: Programs that end by themselves within milliseconds. (`file` is asked about Python by what describes the machine.)
-_QUICK_PROGRAMS = {"git", "file"}
+_PROGRAMS = Path(sys.executable).parent
 _start = subprocess.Popen._execute_child  # type: ignore[attr-defined]
 
 
-def _start_if_quick(process: subprocess.Popen[Any], command: Any, *arguments: Any) -> None:
+def _start_others(process: subprocess.Popen[Any], command: Any, *arguments: Any) -> None:
+    """Start a program of the system, such as git; refuse those of the environment: Python, Locust, `bench`, Node."""
     program = command if isinstance(command, str | os.PathLike) else command[0]
-    if Path(program).name not in _QUICK_PROGRAMS:
+    if Path(program).parent == _PROGRAMS:
         pytest.fail(f"a test that starts processes belongs into tests/system; this one starts {command}")
     _start(process, command, *arguments)

@@ -1,4 +1,4 @@
-"""What is said of a comparison of two revisions: the stored model, the table, the Markdown, the progress."""
+"""A comparison of two revisions: the stored model, the table, the Markdown."""
 
 import datetime as dt
 import io
@@ -9,10 +9,7 @@ import pytest
 from pydantic import ValidationError
 from rich.console import Console
 
-from bench.ab.errors import AbError
-from bench.ab.options import FOO_BAR_BENCHMARKS, plan
-from bench.ab.progress import AbProgress
-from bench.ab.run import State, summary
+from bench.ab.run import summary
 from bench.interleave.bursts import Benchmark, Figure, Figures
 from bench.machine.disturbances import Interference, Spoiler
 from bench.report.ab_markdown import ab_markdown
@@ -20,7 +17,6 @@ from bench.report.ab_table import ab_table
 from bench.results.ab import AbResult, AbSettings, AbSide
 from bench.results.header import CommitInfo, MachineInfo
 from bench.scenarios.model import round_trip_of
-from bench.statistics.estimates import estimate
 
 SAY = Benchmark("say|said", round_trip_of("say", "said", {"id": "{token}"}))
 
@@ -152,64 +148,3 @@ def test_what_does_not_fit_together_is_no_result(changed: dict[str, Any], said: 
 def test_json_is_read_back_as_it_was() -> None:
     written = result(0.03)
     assert AbResult.model_validate_json(written.to_json(), strict=True) == written
-
-
-def state(count: int, elapsed_s: float) -> State:
-    return State(count, elapsed_s, 30.0, (("event", estimate([0.01 + 0.001 * i for i in range(count)])),))
-
-
-def test_progress_is_a_bar_on_a_terminal() -> None:
-    console = Console(file=io.StringIO(), width=100, force_terminal=True)
-    with AbProgress(console) as report:
-        report("measuring")
-        report(state(2, 3.0))
-    assert isinstance(console.file, io.StringIO)
-    written = console.file.getvalue()
-    assert "measuring" in written
-    assert "2 restarts, event p50 +1.06 ± 0.64 %" in written
-    assert "30 s left" in written
-
-
-def test_progress_is_a_line_now_and_then_elsewhere() -> None:
-    console = Console(file=io.StringIO(), width=100)
-    with AbProgress(console) as report:
-        for count in range(1, 11):
-            report(state(count, 3.0 * count))
-    assert isinstance(console.file, io.StringIO)
-    lines = console.file.getvalue().splitlines()
-    assert [line.split(",")[0] for line in lines] == ["1 restart", "6 restarts"]
-    assert lines[0] == "1 restart, event p50 +1.01 %; 30 s left"
-
-
-NOTHING: dict[str, Any] = dict.fromkeys(("app", "event", "reply", "payload"))
-
-
-def test_the_plan_out_of_the_box() -> None:
-    planned = plan(**NOTHING)
-    assert planned.app == "app.main:app"
-    assert [one.name for one in planned.benchmarks] == ["event", "acknowledged", "event-1kB", "event-16kB"]
-    assert (planned.rule.precision, planned.threshold, planned.max_time_s) == (0.003, 0.005, 180)
-
-
-def test_numbers_may_have_their_unit() -> None:
-    planned = plan(**NOTHING, precision="1%", threshold="2.5 %", max_time="3m", benchmarks="event-1kB, event")
-    assert (planned.rule.precision, planned.threshold, planned.max_time_s) == (0.01, 0.025, 180)
-    assert [one.name for one in planned.benchmarks] == ["event-1kB", "event"]
-    assert plan(**NOTHING, threshold="0").threshold == 0
-
-
-def test_payloads_are_as_large_as_they_are_called() -> None:
-    sizes = [len(str(one.round_trip.request("rt-01234567-0-1")).encode()) for one in FOO_BAR_BENCHMARKS]
-    assert sizes[0] < 40
-    assert 1_000 <= sizes[2] <= 1_050
-    assert 16_000 <= sizes[3] <= 16_050
-
-
-def test_replies_that_are_matched_in_order_are_never_many_in_flight() -> None:
-    (benchmark,) = plan(app="chat:app", event="say", reply="said", payload='"x"').benchmarks
-    assert benchmark.metrics == ("p50", "p99", "cpu")
-
-
-def test_another_unit_is_refused() -> None:
-    with pytest.raises(AbError, match=r"^--max-time '3%': give seconds, or minutes as 3m, up to a day$"):
-        plan(**NOTHING, max_time="3%")

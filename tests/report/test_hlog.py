@@ -30,6 +30,7 @@ from tests.support.interval_logs import (
     ReadInterval,
     Total,
     histogram_of,
+    write_run,
 )
 
 
@@ -100,8 +101,8 @@ class TestLines:
             '"StartTimestamp","Interval_Length","Interval_Max","Interval_Compressed_Histogram"',
         ]
 
-    def test_the_maximum_is_in_milliseconds_as_the_reference_rounds_it(self, log_path: Path) -> None:
-        lines = [line for line in log_path.read_text().splitlines() if line.startswith("Tag=")]
+    def test_the_maximum_is_in_milliseconds_as_the_reference_rounds_it(self, tmp_path: Path) -> None:
+        lines = [line for line in write_run(tmp_path).read_text().splitlines() if line.startswith("Tag=")]
         assert len(lines) == SECONDS * len(TAGS)
         for line in lines:
             _, _, _, max_ms, encoded = line.split(",")

@@ -94,3 +94,12 @@ def test_a_damaged_file_is_one_line(tmp_path: Path) -> None:
     assert "extra_info of a is damaged" in str(raised.value)
     assert "0001_a.json" in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(("stored", "p99_us"), [(133, 133.0), (1.5, 1.5), ("1.5", None), (float("inf"), None)])
+def test_p99_of_a_latency_benchmark(stored: object, p99_us: float | None) -> None:
+    stats = {"min": 1, "max": 1, "mean": 1, "median": 1, "rounds": 1}
+    benchmark = LatencyBenchmark.model_validate(
+        {"name": "a", "fullname": "x::a", "extra_info": {"p99_us": stored}, "stats": stats}
+    )
+    assert benchmark.p99_us == p99_us

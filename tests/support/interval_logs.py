@@ -91,15 +91,14 @@ def written(path: Path, intervals: list[Interval], described: str = "bench") -> 
     return path
 
 
-@pytest.fixture(scope="module")
-def log_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run's log; its intervals were given tag by tag, not in the order of time."""
+def write_run(folder: Path) -> Path:
+    """Write a run's log; its intervals are given tag by tag, not in the order of time."""
     intervals = [
         Interval(tag, float(second), 1.0, histogram_of(values))
         for tag, seconds in recorded().items()
         for second, values in enumerate(seconds)
     ]
-    return written(tmp_path_factory.mktemp("hlog") / "run.hlog", intervals)
+    return written(folder / "run.hlog", intervals)
 
 
 def texts_by_tag(path: Path) -> dict[str, str]:
@@ -109,6 +108,10 @@ def texts_by_tag(path: Path) -> dict[str, str]:
 
 class ReadingTests:
     """Tests of a reader, which the fixture `read` of a subclass gives."""
+
+    @pytest.fixture(scope="class")
+    def log_path(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
+        return write_run(tmp_path_factory.mktemp("hlog"))
 
     def test_each_tag_adds_up_to_its_distribution(self, log_path: Path, read: Read) -> None:
         totals = read(log_path).totals

@@ -8,12 +8,15 @@ import pytest
 from bench.server import ServerProcess
 
 _FOLDER = Path(__file__).parent
+#: This module comes first: the last of `make test-slow` would be alone with it.
+_LONGEST = _FOLDER / "test_readme.py"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(_FOLDER):
             item.add_marker("system")
+    items.sort(key=lambda item: item.path != _LONGEST)
 
 
 @pytest.fixture

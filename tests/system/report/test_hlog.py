@@ -11,7 +11,7 @@ from hdrh.log import HistogramLogReader
 
 from bench.timing.histogram import HIGHEST_NS, LOWEST_NS, SIGNIFICANT_DIGITS
 from tests.support.folders import NODE
-from tests.support.interval_logs import Log, Read, ReadingTests, ReadInterval, Total, log_path  # noqa: F401
+from tests.support.interval_logs import Log, Read, ReadingTests, ReadInterval, Total
 from tests.support.locust_process import LocustProcess
 from tests.support.node_process import node_command
 

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from bench.results.header import CommitInfo, MachineInfo
-from bench.results.latency import LatencyBenchmark
 from bench.results.load import Distribution, Generator, LoadResult, Operation, Scenario, Window
 from tests.support.example_results import distribution, load_result, operation
 
@@ -159,12 +158,3 @@ def test_a_window_ends_after_its_start() -> None:
     assert Window(start_s=3, end_s=3, warmup_s=0).duration_s == 0
     with pytest.raises(ValidationError, match=r"before its start at 3\.0 s"):
         Window(start_s=3, end_s=2, warmup_s=0)
-
-
-@pytest.mark.parametrize(("stored", "p99_us"), [(133, 133.0), (1.5, 1.5), ("1.5", None), (float("inf"), None)])
-def test_p99_of_a_latency_benchmark(stored: object, p99_us: float | None) -> None:
-    stats = {"min": 1, "max": 1, "mean": 1, "median": 1, "rounds": 1}
-    benchmark = LatencyBenchmark.model_validate(
-        {"name": "a", "fullname": "x::a", "extra_info": {"p99_us": stored}, "stats": stats}
-    )
-    assert benchmark.p99_us == p99_us
