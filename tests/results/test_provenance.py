@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 import uvicorn
-from pytest_benchmark.plugin import pytest_benchmark_generate_machine_info
 from pytest_benchmark.utils import get_commit_info
 
-from bench.results.provenance import commit_info, installed, machine_info, packages, service_directory
+from bench.results.provenance import commit_info, installed, packages, service_directory
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -30,15 +29,6 @@ def repository(tmp_path: Path) -> Path:
     git(folder, "add", ".")
     git(folder, "commit", "--quiet", "-m", "first")
     return folder
-
-
-def test_the_machine_is_described_as_pytest_benchmark_does() -> None:
-    described = pytest_benchmark_generate_machine_info()  # type: ignore[no-untyped-call]
-    ours = machine_info().model_dump()
-    assert ours.keys() == described.keys()
-    assert ours | {"cpu": None} == described | {"cpu": None}
-    assert ours["cpu"].keys() == described["cpu"].keys()
-    assert machine_info() is machine_info()
 
 
 def test_packages_are_those_that_are_installed() -> None:

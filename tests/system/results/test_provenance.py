@@ -1,8 +1,21 @@
-"""Provenance in processes of its own: imports, and a process that gevent has patched."""
+"""Provenance where it takes processes: beside pytest-benchmark's, alone, and in a process that gevent has patched."""
 
 import os
 import subprocess
 import sys
+
+from pytest_benchmark.plugin import pytest_benchmark_generate_machine_info
+
+from bench.results.provenance import machine_info
+
+
+def test_the_machine_is_described_as_pytest_benchmark_does() -> None:
+    described = pytest_benchmark_generate_machine_info()  # type: ignore[no-untyped-call]
+    ours = machine_info().model_dump()
+    assert ours.keys() == described.keys()
+    assert ours | {"cpu": None} == described | {"cpu": None}
+    assert ours["cpu"].keys() == described["cpu"].keys()
+    assert machine_info() is machine_info()
 
 
 def test_describing_imports_neither_locust_nor_a_server() -> None:
