@@ -13,7 +13,7 @@ import logging
 import secrets
 import time
 from argparse import Namespace
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from time import perf_counter_ns
 from typing import Any
@@ -21,11 +21,9 @@ from typing import Any
 import gevent
 from locust.env import Environment
 from locust.runners import STATE_SPAWNING, MasterRunner, Runner
-from rich.console import Console
 
 from bench.load.engine.pacing import WHOLE
 from bench.load.metrics.asked_users import AskedUsers
-from bench.load.metrics.exit_reasons import exceptions_raised, exit_reasons, warnings
 from bench.load.metrics.lacks import drop_lost_arrivals, last_ns_of_schedule, user_lacks, worker_lacks
 from bench.load.metrics.result import AskedLoad, RunFacts, make_result
 from bench.load.plugin import locust_guard
@@ -35,20 +33,18 @@ from bench.load.plugin.locust_statistics import bound_errors, rename
 from bench.load.plugin.options import (
     DEFAULT_APP,
     MisuseError,
-    breakdown_of,
     check_limits,
     check_run_time,
     is_open,
     open_load_of,
     warmup_s_of,
 )
-from bench.load.plugin.output import OutputFailed, show
 from bench.load.plugin.own_service import OwnService, ServiceWatch
 from bench.load.plugin.owned_test import OwnedTest, Preparation
 from bench.load.plugin.page import Page, check_page_address
 from bench.load.plugin.process_run import ProcessHooks
+from bench.load.plugin.run_output import RunOutput
 from bench.load.plugin.run_settings import RunSettings
-from bench.load.plugin.salvage import count_lines, store_counts
 from bench.load.plugin.user_classes import (
     all_socket_io_users,
     described,
@@ -61,13 +57,9 @@ from bench.load.plugin.workers import Workers
 from bench.load.plugin.workers_in_test import GO_NOTICE_NS
 from bench.machine.interrupts import INTERRUPTED
 from bench.printable import error_line
-from bench.report.formats.text import print_document
-from bench.report.lines import print_lines, print_stored
-from bench.report.load import load_document
 from bench.results.header import CommitInfo
 from bench.results.load import LoadResult
 from bench.results.provenance import commit_info, machine_info, packages, service_directory
-from bench.results.store import ResultError, Store
 from bench.server import ServerError
 from bench.timing.arrivals import schedule
 from bench.timing.rates import NS_PER_S, Share
@@ -104,6 +96,7 @@ class RunOwner:
         self._workers = self._workers_of(runner)
         self._folder = Path.cwd()
         """The working directory, which may be gone at the end."""
+        self._output = RunOutput(environment, self._folder)
         self._seed = str(getattr(self._options, "seed", ""))
         environment.events.worker_report.add_listener(self._on_worker_report)
         leave_out_unnamed(environment)
@@ -316,7 +309,7 @@ class RunOwner:
         self._lifecycle.end(abort=True)
         phase = self._lifecycle.phase
         if not phase.has_run and self._lifecycle.is_headless and self._environment.process_exit_code is None:
-            self._fail("Locust was ended before the test began")
+            self._output.fail("Locust was ended before the test began")
         # The result is stored. A late Ctrl-C would only print a traceback; but another listener may never end.
         phase.leave(time.monotonic())
         self._lifecycle.quit_once()
@@ -405,7 +398,7 @@ class RunOwner:
         return self._runner.target_user_count if len(classes) == len(self._environment.user_classes) else None
 
     def _finish(self, test: OwnedTest, lacks: list[str]) -> None:
-        """Show the result, then write it. Whatever fails on the way, the counts are shown and written."""
+        """Make the result, show it and write it."""
         self._lifecycle.reserve.release()
         if test.watch is not None:
             with test.troubles.during("looking after the service"):
@@ -416,30 +409,9 @@ class RunOwner:
         known.extend(reason for reason in test.merger.troubles if reason not in known)
         result = test.troubles.attempt("the result", lambda: self._result(test, lacks), lambda: None)
         if result is None:
-            self._finish_without_result(test)
-            return
-        self._show(lambda console: print_document(load_document(result), console))
-        self._keep(lambda: Store(self._results).save(result))
-        for warning in warnings(result, breakdown_of(self._options)):
-            logger.warning("%s", warning)
-        exceptions = exceptions_raised(result)
-        if exceptions is not None:
-            logger.error("%s", exceptions)
-            if self._environment.process_exit_code is None:
-                # Locust exits like this if a task raised. It does not know of all exceptions: of those of event
-                # handlers, say.
-                self._environment.process_exit_code = getattr(self._options, "exit_code_on_error", 1)
-        are_workers_missing = test.workers is not None and bool(test.workers.missing())
-        for reason in exit_reasons(result, are_workers_missing):
-            self._fail(reason)
-
-    def _finish_without_result(self, test: OwnedTest) -> None:
-        reasons = test.troubles.reasons
-        with test.troubles.during("showing the counts"):
-            lines = list(count_lines(test.merger))
-            self._show(lambda console: print_lines(console, lines))
-        self._keep(lambda: store_counts(self._results, test.merger, test.started_at, reasons))
-        self._fail(f"no result can be made of what was counted: {'; '.join(reasons)}")
+            self._output.give_counts(test.merger, test.started_at, test.troubles)
+        else:
+            self._output.give(result, test.workers is not None and bool(test.workers.missing()))
 
     def _result(self, test: OwnedTest, lacks: list[str]) -> LoadResult:
         facts = RunFacts(
@@ -470,35 +442,3 @@ class RunOwner:
             app=getattr(asked, "app", DEFAULT_APP) if test.service is not None else None,
             counts=lambda: self._runner.target_user_classes_count,
         )
-
-    # ------------------------------------------------------------------ output
-
-    def _show(self, print_on: Callable[[Console], None]) -> None:
-        try:
-            show(print_on)
-        except OutputFailed as error:
-            self._fail(str(error))
-        except Exception as error:
-            self._fail(f"cannot show the result: {error_line(error)}")
-
-    def _keep(self, save: Callable[[], Path]) -> None:
-        """Store the result, and print where it is."""
-        path = None
-        try:
-            path = save()
-        except ResultError as error:
-            self._fail(str(error))
-        except Exception as error:
-            self._fail(f"cannot store the result: {error_line(error)}")
-        self._show(lambda console: print_stored(console, path and self._shortened(path)))
-
-    def _fail(self, reason: str) -> None:
-        logger.error("%s", reason)
-        self._environment.process_exit_code = 1
-
-    @property
-    def _results(self) -> Path:
-        return self._folder / str(getattr(self._options, "results", "results"))
-
-    def _shortened(self, path: Path) -> Path:
-        return path.relative_to(self._folder) if path.is_relative_to(self._folder) else path
