@@ -362,10 +362,10 @@ class Store:
         return tuple(Stored(path, load(path)) for path in paths)
 
     def file_of(self, reference: str, kinds: Sequence[str]) -> Path:
-        """Return the file that `reference` means, as in `open`, among results of these kinds, which need not be two.
+        """Return the file that `reference` means among results of these kinds; see `open` for references.
 
-        A kind is the name of a folder. Raises ResultError where it means none or several, and for a damaged file where
-        only the files themselves tell which is the newest.
+        A kind is the name of a folder, such as `ab`. Raises ResultError if the reference means no file or several, and
+        for a damaged file if only the files' contents tell which is the newest.
         """
         found = self._locate(reference, kinds)
         if isinstance(found, Path):

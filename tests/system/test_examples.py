@@ -31,9 +31,7 @@ ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
 BIN = Path(sys.executable).parent
 #: The official Socket.IO packages, which `make test` installs for other tests: as `npm ci` would in the example.
-NODE_MODULES = next(
-    folder for name in ("tests/data/node", "tests/node") if (folder := ROOT / name / "node_modules").parent.is_dir()
-)
+NODE_MODULES = ROOT / "tests/data/node/node_modules"
 LIMIT_S = 60
 
 # As a newcomer would have it: commands of the environment come first, and the example's packages are installed.
