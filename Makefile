@@ -91,7 +91,7 @@ chaos: $(READY)  ## load runs with drawn faults, and what has to hold of each (1
 
 # What passes through the compiled modules.
 test-compiled: compiled $(NODE_READY)  ## the tests of what is compiled, with it compiled
-	$(BIN)/pytest -n 3 --dist loadfile -m "not slow" tests/test_compiled.py tests/test_roundtrip.py tests/test_wire_*.py \
+	$(BIN)/pytest -n 3 --dist loadfile -m "not slow" tests/test_compiled.py tests/test_roundtrip.py tests/wire tests/test_wire_*.py \
 		tests/test_load_account.py tests/test_load_counts.py tests/test_load_failures.py tests/test_load_users.py
 
 lint: $(READY)  ## ruff: lint and format; the layers of imports
