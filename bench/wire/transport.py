@@ -26,6 +26,8 @@ from bench.wire.protocol import Message, Open
 class Listener:
     """The receiver of what a transport has to tell. This base ignores all of it."""
 
+    __slots__ = ()
+
     def receive(self, message: Message, received_ns: int) -> None:
         """Take a whole message, and when it was received."""
 
