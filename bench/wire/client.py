@@ -45,11 +45,38 @@ class FastClient(Listener):
 
     emits_now = True
 
+    # An object of its own for the attributes would lie on another page: with many connections that costs time.
+    __slots__ = (
+        "_calls",
+        "_closed_callbacks",
+        "_conversation",
+        "_endpoint",
+        "_established",
+        "_handlers",
+        "_handlers_of",
+        "_heartbeat",
+        "_is_connected",
+        "_is_plain",
+        "_joins_later",
+        "_max_message_bytes",
+        "_max_payload_bytes",
+        "_plain_websocket",
+        "_transport",
+        "_websocket",
+        "received_ns",
+        "upgrade_ns",
+    )
+
     def __init__(self) -> None:
         self.received_ns = 0
-        self.upgrade_ns: int | None = None
+        #: Whether the conversation is plain, so that events can be read here.
+        self._is_plain = False
         default: dict[str, Handler] = {}
         self._handlers = default
+        #: The WebSocket, while the default namespace is joined over it: the only question of the hot path.
+        self._plain_websocket: WebSocketTransport | None = None
+        self._max_payload_bytes = 0
+        self.upgrade_ns: int | None = None
         self._handlers_of = {DEFAULT_NAMESPACE: default}
         self._calls: dict[asyncio.Future[tuple[Any, ...]], str] = {}
         self._closed_callbacks: list[Callable[[str], None]] = []
@@ -59,8 +86,8 @@ class FastClient(Listener):
         self._endpoint: Endpoint | None = None
         #: The transport, from the beginning of a connection to its end.
         self._transport: Transport | None = None
-        #: The same, while the default namespace is joined: the only question of the hot path.
-        self._plain_transport: Transport | None = None
+        #: The same, if it is a WebSocket.
+        self._websocket: WebSocketTransport | None = None
         #: The future of the attempt to connect, while `connect` runs.
         self._established: asyncio.Future[None] | None = None
         self._is_connected = False
@@ -134,9 +161,9 @@ class FastClient(Listener):
         self, event: str, data: Any = None, *, namespace: str | None = None, callback: Handler | None = None
     ) -> int:
         """Do the same without a coroutine, which this client has no need of. This is the load's hot path."""
-        transport = self._plain_transport
+        websocket = self._plain_websocket
         if (
-            transport is None
+            websocket is None
             or namespace is not None
             or callback is not None
             or data is None
@@ -147,10 +174,10 @@ class FastClient(Listener):
             message = plain_message(event, data)
         except TypeError:  # there are bytes in it, or nothing that can be sent
             return self._emit_anything(event, data, DEFAULT_NAMESPACE, None)
-        if len(message) > self._conversation.max_payload_bytes:
+        if len(message) > self._max_payload_bytes:
             raise self._conversation.too_large(len(message))
         sent_ns = perf_counter_ns()
-        transport.send((message,))
+        websocket.send_text(message)
         return sent_ns
 
     def _emit_anything(self, event: str, data: Any, namespace: str, callback: Handler | None) -> int:
@@ -206,14 +233,14 @@ class FastClient(Listener):
         websocket = WebSocketTransport(
             self, endpoint, endpoint.urls["websocket"], connection.max_message_bytes, connection.connect_timeout
         )
-        self._transport = websocket
+        self._transport = self._websocket = websocket
         await websocket.open()
 
     async def _open_polling(self, endpoint: Endpoint, connection: Connection) -> None:
         self._joins_later = True
         conversation = self._conversation
-        conversation.is_text_only = True
         polling = PollingTransport(self, endpoint, endpoint.urls["polling"], connection.max_message_bytes)
+        conversation.is_text_only = polling.is_text_only
         self._transport = polling
         await polling.open()
         handshake = conversation.handshake
@@ -258,8 +285,8 @@ class FastClient(Listener):
                 websocket.abort()
         if is_upgraded:
             websocket.set_listener(self)
-            self._transport = websocket
-            conversation.is_text_only = False
+            self._transport = self._websocket = websocket
+            conversation.is_text_only = websocket.is_text_only
             polling.abort()
             self.upgrade_ns = perf_counter_ns() - started_ns
 
@@ -268,8 +295,7 @@ class FastClient(Listener):
     def receive(self, message: Message, received_ns: int) -> None:
         """Take a message and act on it. This is the load's hot path."""
         self.received_ns = received_ns
-        conversation = self._conversation
-        if conversation.is_plain and type(message) is bytes:
+        if self._is_plain and type(message) is bytes:
             values = plain_event(message)
             if values is not None:
                 handler = self._handlers.get(values[0])
@@ -282,7 +308,9 @@ class FastClient(Listener):
                     except BaseException as error:  # the user's code raised it; the connection goes on
                         _report(f"the handler of {values[0]}", error)
                     return
+        conversation = self._conversation
         action = conversation.receive(message, received_ns)
+        self._is_plain = conversation.is_plain
         if action is not None:
             self._perform(action)
 
@@ -302,7 +330,7 @@ class FastClient(Listener):
             self._opened(action.handshake)
         elif type(action) is Established:
             self._is_connected = True
-            self._find_plain_transport()
+            self._find_plain_websocket()
             if self._established is not None and not self._established.done():
                 self._established.set_result(None)
         elif type(action) is Left:
@@ -315,21 +343,22 @@ class FastClient(Listener):
     def _opened(self, handshake: protocol.Open) -> None:
         assert self._transport is not None, "the handshake came over it"
         self._transport.opened(handshake)
+        self._max_payload_bytes = self._conversation.max_payload_bytes
         self._set_heartbeat()
         if not self._joins_later:
             self._send(self._conversation.join())
 
     def _left(self, left: Left) -> None:
         """Take note that the server has ended a namespace, but not the last one."""
-        self._find_plain_transport()
+        self._find_plain_websocket()
         self._fail_calls(left.reason, left.namespace)
         handler = self._handlers_of.get(left.namespace, {}).get("disconnect")
         if handler is not None:
             self._run(handler, (left.reason,), "disconnect")
 
-    def _find_plain_transport(self) -> None:
+    def _find_plain_websocket(self) -> None:
         is_joined = DEFAULT_NAMESPACE in self._conversation.joined()
-        self._plain_transport = self._transport if is_joined else None
+        self._plain_websocket = self._websocket if is_joined else None
 
     def _handle(self, event: protocol.Event) -> None:
         handlers = self._handlers_of.get(event.namespace, {})
@@ -395,7 +424,8 @@ class FastClient(Listener):
         if self._endpoint is not None and self._endpoint.address.secrets:
             address = self._endpoint.address
             reason = conversation.reason = Reason(address.hide(kind_of(reason)), address.hide(reason))
-        self._transport = self._plain_transport = None
+        self._transport = self._websocket = self._plain_websocket = None
+        self._is_plain = False
         if self._heartbeat is not None:
             self._heartbeat.cancel()
             self._heartbeat = None

@@ -127,6 +127,28 @@ class _Namespace:
 class Conversation:
     """The state of one conversation. `namespaces` are to be joined, each with `auth`."""
 
+    __slots__ = (
+        "_assembly",
+        "_auth",
+        "_default_callbacks",
+        "_heartbeat_limit_ns",
+        "_is_leaving",
+        "_is_overdue",
+        "_max_message_bytes",
+        "_namespaces",
+        "_pinged_ns",
+        "_unjoined",
+        "check_at_ns",
+        "handshake",
+        "is_plain",
+        "is_text_only",
+        "last_ack_id",
+        "max_payload_bytes",
+        "reason",
+        "sid",
+        "state",
+    )
+
     def __init__(self, namespaces: list[str], auth: Any, max_message_bytes: int) -> None:
         self.state = State.OPENING
         #: Why the conversation ended; until then the reason that is given if nobody says anything better.

@@ -31,7 +31,7 @@ from bench.wire.errors import (
     tls_reason,
 )
 from bench.wire.protocol import Binary, Message
-from bench.wire.transport import NOBODY, Listener, Transport
+from bench.wire.transport import NOBODY, Listener
 
 _HEADERS = {"Content-Type": "text/plain;charset=UTF-8"}
 
@@ -44,8 +44,11 @@ class _Failed(Exception):
         self.kind = kind
 
 
-class PollingTransport(Transport):
-    """Long polling at `url`, with the headers and the TLS of `endpoint`. After `open`, `start` begins to poll."""
+class PollingTransport:
+    """Long polling at `url`, with the headers and the TLS of `endpoint`; see Transport.
+
+    After `open`, `start` begins to poll.
+    """
 
     is_text_only = True
 

@@ -3,10 +3,3 @@
 cdef class Listener:
     cpdef receive(self, message, received_ns)
     cpdef ended(self, reason)
-
-
-cdef class Transport:
-    cpdef opened(self, handshake)
-    cpdef send(self, tuple messages)
-    cpdef close(self)
-    cpdef abort(self)

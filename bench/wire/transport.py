@@ -13,16 +13,20 @@ A message is a whole message of Engine.IO: `bytes` for text, `Binary` for an att
    what is left and says goodbye; `ended` follows. `abort` ends at once, and nobody is told.
 6. After `ended` or `abort` the transport calls nobody, and the client calls nothing but `wait_closed`.
 
-Both are base classes instead of protocols: a compiled client calls the methods of a compiled transport directly.
+Listener is a base class, because a compiled transport calls a compiled client's methods directly.
 """
 
 from __future__ import annotations
+
+from typing import Protocol
 
 from bench.wire.protocol import Message, Open
 
 
 class Listener:
     """The receiver of what a transport has to tell. This base ignores all of it."""
+
+    __slots__ = ()
 
     def receive(self, message: Message, received_ns: int) -> None:
         """Take a whole message, and when it was received."""
@@ -31,39 +35,42 @@ class Listener:
         """Take note that the transport has ended."""
 
 
-class Transport:
+class Transport(Protocol):
     """A way to a server and back. The module says in which order the methods are called."""
 
-    #: Whether the transport carries text only, so that attachments travel as base64, which is longer.
-    is_text_only = False
-
-    async def open(self) -> None:
-        """Connect to the server. Raises ConnectFailed, or TimeoutError if the server says nothing in time."""
-        raise NotImplementedError
-
-    def opened(self, handshake: Open) -> None:
-        """Take note of the server's handshake."""
-
-    def send(self, messages: tuple[Message, ...]) -> None:
-        """Send all of these messages, in this order, without waiting."""
-        raise NotImplementedError
+    @property
+    def is_text_only(self) -> bool:
+        """Return whether the transport carries text only: attachments travel as base64 then, which is longer."""
+        ...
 
     @property
     def unsent_bytes(self) -> int:
         """Return how many bytes wait because the server does not read them."""
-        raise NotImplementedError
+        ...
+
+    async def open(self) -> None:
+        """Connect to the server. Raises ConnectFailed, or TimeoutError if the server says nothing in time."""
+        ...
+
+    def opened(self, handshake: Open) -> None:
+        """Take note of the server's handshake."""
+        ...
+
+    def send(self, messages: tuple[Message, ...]) -> None:
+        """Send all of these messages, in this order, without waiting."""
+        ...
 
     def close(self) -> None:
         """End the connection after what was sent, and tell the server."""
-        raise NotImplementedError
+        ...
 
     def abort(self) -> None:
         """End the connection at once. The listener hears nothing more, not even of the end."""
-        raise NotImplementedError
+        ...
 
     async def wait_closed(self) -> None:
         """Return once the transport has released all that it had."""
-        raise NotImplementedError
+        ...
 
 
 #: The listener of a transport that nobody listens to any more.

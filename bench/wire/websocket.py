@@ -31,8 +31,8 @@ from bench.wire.errors import (
     unread,
     was_reset,
 )
-from bench.wire.protocol import Binary, Message
-from bench.wire.transport import NOBODY, Listener, Transport
+from bench.wire.protocol import Binary, Message, Open
+from bench.wire.transport import NOBODY, Listener
 
 #: picows takes its buffer once per connection; the default of 16 KiB is most of what an idle connection costs.
 _READ_BUFFER_BYTES = 1024
@@ -45,33 +45,58 @@ _BINARY = ws.WSMsgType.BINARY
 _CONTINUATION = ws.WSMsgType.CONTINUATION
 
 
-class WebSocketTransport(Transport):
-    """A WebSocket to `url`, with the headers and the TLS of `endpoint`."""
+class WebSocketTransport(ws.WSListener):
+    """A WebSocket to `url`, with the headers and the TLS of `endpoint`; see Transport.
+
+    It is picows's listener itself: on the hot path there is no object between the frames and the client.
+    """
+
+    is_text_only = False
+
+    # An object of its own for the attributes would lie on another page: with many connections that costs time.
+    __slots__ = (
+        "_endpoint",
+        "_fragments",
+        "_fragments_kind",
+        "_is_accused",
+        "_is_choked",
+        "_listener",
+        "_max_message_bytes",
+        "_timeout_s",
+        "_url",
+        "_websocket",
+    )
 
     def __init__(
         self, listener: Listener, endpoint: Endpoint, url: str, max_message_bytes: int, timeout_s: float
     ) -> None:
+        self._listener = listener
+        # Of a message that came in part.
+        self._fragments: bytearray | None = None
+        self._websocket: ws.WSTransport | None = None
+        self._fragments_kind = _TEXT
+        self._is_choked = False
+        #: Whether picows keeps an error for whoever waits; if nobody did, the loop would complain.
+        self._is_accused = False
+        self._max_message_bytes = max_message_bytes
         self._endpoint = endpoint
         self._url = url
         self._timeout_s = timeout_s
-        self._max_message_bytes = max_message_bytes
-        self._websocket: ws.WSTransport | None = None
-        self._frames = Frames(self, listener, max_message_bytes)
 
     def set_listener(self, listener: Listener) -> None:
         """Have another listener hear of what comes from now on."""
-        self._frames.listener = listener
+        self._listener = listener
 
     async def open(self) -> None:
         """Connect to the server; see Transport. The handshake's limit is `timeout_s`."""
         shown, context = self._endpoint.address.shown, self._endpoint.context
         try:
             _, connected = await ws_connect(
-                lambda *_: self._frames,
+                lambda *_: self,
                 self._url,
                 ssl_context=context,
                 extra_headers=self._endpoint.headers,
-                logger_name=_PicowsLog(self._frames),  # type: ignore[arg-type]  # it takes what has a logger's methods
+                logger_name=_PicowsLog(self),  # type: ignore[arg-type]  # it takes what has a logger's methods
                 enable_auto_pong=False,
                 max_frame_size=self._max_message_bytes,
                 read_buffer_init_size=_READ_BUFFER_BYTES,
@@ -95,9 +120,8 @@ class WebSocketTransport(Transport):
             hint = tls_hint(context is not None)
             raise ConnectFailed(f"{shown} is no Socket.IO server: it closed the connection without an answer{hint}")
 
-    def connected(self, websocket: ws.WSTransport) -> None:
-        """Keep picows's transport: from now on messages can be sent."""
-        self._websocket = websocket
+    def opened(self, handshake: Open) -> None:
+        """Take note of the server's handshake, of which a WebSocket needs nothing."""
 
     def send(self, messages: tuple[Message, ...]) -> None:
         """Send all of these messages, in this order, without waiting."""
@@ -109,10 +133,16 @@ class WebSocketTransport(Transport):
                 else:
                     websocket.send(_BINARY, message.data)
 
+    def send_text(self, message: bytes) -> None:
+        """Send a text message over a connection that is there. This is the load's hot path."""
+        self._websocket.send(_TEXT, message)  # type: ignore[union-attr]  # to ask for it would cost as much as half of it
+
     @property
     def unsent_bytes(self) -> int:
-        """Return how many bytes wait because the server does not read them."""
-        return self._frames.unsent_bytes(self._websocket)
+        """Return how many bytes wait because the server does not read them. Only a choked connection is asked."""
+        if self._websocket is None or not self._is_choked:
+            return 0
+        return int(self._websocket.underlying_transport.get_write_buffer_size())
 
     def close(self) -> None:
         """Send a close frame, and end."""
@@ -122,7 +152,7 @@ class WebSocketTransport(Transport):
 
     def abort(self) -> None:
         """End the connection at once; the listener hears nothing more."""
-        self._frames.listener = NOBODY
+        self._listener = NOBODY
         if self._websocket is not None:
             self._websocket.disconnect(False)
 
@@ -132,33 +162,19 @@ class WebSocketTransport(Transport):
             with contextlib.suppress(Exception):  # how it would have ended without us
                 await self._websocket.wait_disconnected()
 
-
-class Frames(ws.WSListener):
-    """The callbacks of picows: frames in, messages to the listener."""
-
-    def __init__(self, transport: WebSocketTransport, listener: Listener, max_message_bytes: int) -> None:
-        self.listener = listener
-        self._transport = transport
-        self._max_message_bytes = max_message_bytes
-        # Of a message that came in part.
-        self._fragments: bytearray | None = None
-        self._fragments_kind = _TEXT
-        self._is_choked = False
-        #: Whether picows keeps an error for whoever waits; if nobody did, the loop would complain.
-        self._is_accused = False
+    # ------------------------------------------------------------------ what picows calls
 
     def on_ws_connected(self, transport: ws.WSTransport) -> None:
-        """Keep the transport."""
-        if self.listener is NOBODY:  # nobody waits for it any longer
+        """Keep picows's transport: from now on messages can be sent."""
+        self._websocket = transport
+        if self._listener is NOBODY:  # nobody waits for it any longer
             transport.disconnect(False)
-        else:
-            self._transport.connected(transport)
 
     def on_ws_frame(self, transport: ws.WSTransport, frame: ws.WSFrame) -> None:
         """Hand a frame's message to the listener. This is the hot path."""
         received_ns = perf_counter_ns()
         if frame.msg_type is _TEXT and frame.fin and self._fragments is None:
-            self.listener.receive(frame.get_payload_as_bytes(), received_ns)
+            self._listener.receive(frame.get_payload_as_bytes(), received_ns)
         else:
             self._receive_frame(transport, frame, received_ns)
 
@@ -176,7 +192,7 @@ class Frames(ws.WSListener):
             task = asyncio.get_running_loop().create_task(_forget_error(transport))
             _forgetting.add(task)
             task.add_done_callback(_forgetting.discard)
-        if self.listener is not NOBODY:
+        if self._listener is not NOBODY:
             self._end(RESET if was_reset(transport.underlying_transport) else CLOSED)
 
     def on_impossible_frame(self, what: str) -> None:
@@ -184,18 +200,12 @@ class Frames(ws.WSListener):
         self._is_accused = True
         self._end(impossible_frame(what, self._max_message_bytes))
         # Not at once: picows is about to tell the server.
-        asyncio.get_running_loop().call_soon(self._transport.abort)
-
-    def unsent_bytes(self, transport: ws.WSTransport | None) -> int:
-        """Return how many bytes wait to be sent. Only a choked connection is asked."""
-        if transport is None or not self._is_choked:
-            return 0
-        return int(transport.underlying_transport.get_write_buffer_size())
+        asyncio.get_running_loop().call_soon(self.abort)
 
     def _receive_frame(self, transport: ws.WSTransport, frame: ws.WSFrame, received_ns: int) -> None:
         """Take a frame that is not a whole text message."""
         kind = frame.msg_type
-        if self.listener is NOBODY:
+        if self._listener is NOBODY:
             return
         if kind == ws.WSMsgType.CLOSE:
             code = int(frame.get_close_code())  # type: ignore[call-overload]  # an int for codes without a name
@@ -204,7 +214,7 @@ class Frames(ws.WSListener):
             transport.disconnect()
             self._end(close_reason(code, said))
         elif kind == ws.WSMsgType.PING:
-            if self.unsent_bytes(transport) > self._max_message_bytes:
+            if self.unsent_bytes > self._max_message_bytes:
                 self._break(unread(self._max_message_bytes))
             else:
                 transport.send_pong(frame.get_payload_as_bytes())
@@ -227,17 +237,17 @@ class Frames(ws.WSListener):
         elif not is_last:
             self._fragments, self._fragments_kind = bytearray(payload), kind
             return
-        self.listener.receive(Binary(payload) if kind == _BINARY else payload, received_ns)
+        self._listener.receive(Binary(payload) if kind == _BINARY else payload, received_ns)
 
     def _break(self, reason: str) -> None:
         """End because of what the server does."""
-        listener = self.listener
-        self._transport.abort()
+        listener = self._listener
+        self.abort()
         listener.ended(reason)
 
     def _end(self, reason: str) -> None:
         """Tell the listener of the end, once."""
-        listener, self.listener = self.listener, NOBODY
+        listener, self._listener = self._listener, NOBODY
         self._fragments = None
         listener.ended(reason)
 
@@ -245,10 +255,10 @@ class Frames(ws.WSListener):
 class _PicowsLog:
     """The logger of picows. Nothing is logged; but only its logger hears of a frame that cannot be."""
 
-    __slots__ = ("_frames",)
+    __slots__ = ("_transport",)
 
-    def __init__(self, frames: Frames) -> None:
-        self._frames = frames
+    def __init__(self, transport: WebSocketTransport) -> None:
+        self._transport = transport
 
     def isEnabledFor(self, level: int) -> bool:  # noqa: N802 - a logger's
         """Return that nothing is logged."""
@@ -263,7 +273,7 @@ class _PicowsLog:
         """Pass on what the parser of picows found."""
         if text.startswith("WS parser"):
             what = values[0][-1] if values and isinstance(values[0], tuple) and values[0] else "it cannot be parsed"
-            self._frames.on_impossible_frame(one_line(what))
+            self._transport.on_impossible_frame(one_line(what))
 
     exception = error
 
