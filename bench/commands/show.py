@@ -27,11 +27,10 @@ def show(
     ] = None,
     results: ResultsFolder = DEFAULT_ROOT,
 ) -> None:
-    """Print a stored result again: of latency or load, of two revisions, of accuracy, of other load generators.
+    """Print any stored result again.
 
     RESULT is as in `bench compare`: a file, a number, a commit or `latest`, with `latency/`, `load/`, `ab/`,
-    `accuracy/` or `peers/` before it where it would not be clear. A file that `bench compare --json` wrote is shown,
-    too.
+    `accuracy/` or `peers/` before it where it would not be clear. A file of `bench compare --json` is shown, too.
     """
     if form not in formats():
         raise ResultError(f"--format {form}: there is no such format, only {', '.join(formats())}")
