@@ -17,7 +17,7 @@ from bench.load.plugin.user_classes import (
     described,
     leave_out_unnamed,
     longest_reply_timeout_s,
-    refuse_blocking_tasks,
+    refuse_impossible_users,
     socket_io_users,
 )
 from bench.timing.arrivals import arrivals
@@ -92,11 +92,11 @@ def test_a_class_runs_only_when_it_is_named() -> None:
 
 
 def test_tasks_are_coroutines() -> None:
-    refuse_blocking_tasks(an_environment(EchoUser, OtherUser))
+    refuse_impossible_users(an_environment(EchoUser, OtherUser))
     with pytest.raises(MisuseError, match=r"BlockingUser\.echo is not `async def`"):
-        refuse_blocking_tasks(an_environment(BlockingUser))
+        refuse_impossible_users(an_environment(BlockingUser))
     with pytest.raises(MisuseError, match="IdleUser has no tasks"):
-        refuse_blocking_tasks(an_environment(IdleUser))
+        refuse_impossible_users(an_environment(IdleUser))
 
 
 def test_what_a_result_tells_of_them() -> None:
