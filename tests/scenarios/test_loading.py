@@ -1,6 +1,5 @@
 """A user's file of scenarios: what is taken from it, and what is refused in one line."""
 
-import subprocess
 import sys
 from pathlib import Path
 
@@ -114,17 +113,6 @@ def test_a_file_that_cannot_be_read(tmp_path: Path, name: str, said: str) -> Non
     with pytest.raises(ScenariosError, match=r"^it cannot be read: ") as raised:
         load_scenarios(tmp_path / name)
     assert said in str(raised.value)
-
-
-def test_it_does_not_import_locust_which_changes_the_process(tmp_path: Path) -> None:
-    path = tmp_path / "users.py"
-    path.write_text("from bench import RoundTrip, SocketIOUser\nsay = RoundTrip('say', emit='say')\n")
-    program = (
-        "from pathlib import Path; from bench.scenarios.loading import load_scenarios\n"
-        f"try:\n    load_scenarios(Path({str(path)!r}))\nexcept ValueError as error:\n    print(error)"
-    )
-    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
-    assert ended.stdout.startswith("it imports locust, which makes asyncio slower in the whole process")
 
 
 def test_the_digest_of_a_definition_is_of_what_it_sends_and_awaits(tmp_path: Path) -> None:
