@@ -1,4 +1,4 @@
-"""Stored results compared: known truths found and no others, and everything that makes a comparison void."""
+"""Comparisons of stored results: known truths found and no others, and everything that makes a comparison void."""
 
 import datetime as dt
 import itertools
