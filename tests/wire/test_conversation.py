@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from in_memory import INTERVAL_MS, MAX_PAYLOAD_BYTES, TIMEOUT_MS, Server, Talk
 
 from bench.wire.conversation import (
     BY_THE_CLIENT,
@@ -26,6 +25,7 @@ from bench.wire.conversation import (
 )
 from bench.wire.errors import CLOSED, ClientError, Disconnected, MessageTooLarge, kind_of
 from bench.wire.protocol import Binary, Event, Message
+from tests.wire.in_memory import INTERVAL_MS, MAX_PAYLOAD_BYTES, TIMEOUT_MS, Server, Talk
 
 EXAMPLES = int(os.environ.get("WIRE_FUZZ_EXAMPLES", "300"))
 
