@@ -18,7 +18,7 @@ help:  ## what there is to make
 
 # --without-pip: on Debian, `venv` alone lacks ensurepip, so the pip that is there installs into the new environment.
 $(READY): requirements.lock pyproject.toml
-	@rm -rf $(VENV)
+	@rm -rf $(VENV) examples/node/node_modules examples/node/certificates
 	@$(PYTHON) -m venv --without-pip $(VENV)
 	@echo "Installing the environment into $(VENV) ..."
 	@$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
@@ -81,7 +81,7 @@ test: $(READY) $(NODE_READY) $(HLOG_READY)  ## the tests, but for the slowest
 	$(BIN)/pytest -n 3 --dist worksteal -m "not slow"
 
 test-fast: $(READY)  ## the tests that start no process, within seconds
-	$(BIN)/pytest -n 2 --dist worksteal -m "not system and not slow"
+	$(BIN)/pytest -n 3 --dist worksteal --ignore tests/system --hypothesis-profile fast -m "not slow"
 
 # The longest comes first, by tests/system/conftest.py.
 test-slow: $(READY) $(NODE_READY) $(HLOG_READY)  ## the slowest tests: many real runs
@@ -112,4 +112,4 @@ lock: $(READY)  ## resolve requirements.lock anew
 		--no-emit-index-url --no-annotate --upgrade --extra dev pyproject.toml -o requirements.lock
 
 clean:  ## remove the environment and the caches; results stay
-	rm -rf $(VENV) $(PEERS)/.venv $(PEERS)/node_modules tests/data/node/node_modules tests/data/node/hlog/node_modules .pytest_cache .mypy_cache .ruff_cache *.egg-info build
+	rm -rf $(VENV) examples/node/node_modules examples/node/certificates $(PEERS)/.venv $(PEERS)/node_modules tests/data/node/node_modules tests/data/node/hlog/node_modules .pytest_cache .mypy_cache .ruff_cache *.egg-info build

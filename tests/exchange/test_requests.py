@@ -9,7 +9,7 @@ import asyncio
 import gc
 import weakref
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from itertools import count
 from time import perf_counter_ns
@@ -47,8 +47,6 @@ PLAIN = round_trip_of("PLAIN", "DONE", None)
 class Wire:
     """A client whose server is the test."""
 
-    emits_now = False
-
     def __init__(self) -> None:
         self.received_ns = 0
         self.upgrade_ns: int | None = None
@@ -57,7 +55,7 @@ class Wire:
         self.closed: list[Callable[[str], None]] = []
         self.connected = True
 
-    async def connect(self, url: str, connection: Any = None, **keywords: Any) -> None: ...
+    async def connect(self, url: str, **options: Any) -> None: ...
 
     def on(self, event: str, handler: Handler, namespace: str | None = None) -> None:
         self.handlers[event] = handler
@@ -72,11 +70,6 @@ class Wire:
             raise Disconnected("gone")
         self.emitted.append((event, data, callback))
         return perf_counter_ns()
-
-    def emit_now(
-        self, event: str, data: Any = None, *, namespace: str | None = None, callback: Handler | None = None
-    ) -> int:
-        raise NotImplementedError
 
     async def call(
         self, event: str, data: Any = None, *, namespace: str | None = None, timeout: float = 60.0
@@ -107,11 +100,7 @@ class Wire:
 class PromptWire(Wire):
     """The same, for a client that emits without waiting."""
 
-    emits_now = True
-
-    def emit_now(
-        self, event: str, data: Any = None, *, namespace: str | None = None, callback: Handler | None = None
-    ) -> int:
+    def emit_now(self, event: str, data: Any = None, *, callback: Handler | None = None) -> int:
         self.emitted.append((event, data, callback))
         return perf_counter_ns()
 
@@ -540,11 +529,16 @@ async def misbehaving(sio: socketio.AsyncServer) -> AsyncIterator[UvicornTestSer
 
 @asynccontextmanager
 async def connected(
-    kind: type[FastClient | ReferenceClient], transport: TransportName, url: str, timeout_ns: int = LONG_NS
+    kind: type[FastClient | ReferenceClient],
+    transport: TransportName,
+    url: str,
+    timeout_ns: int = LONG_NS,
+    namespaces: Sequence[str] = ("/",),
 ) -> AsyncIterator[Exchange]:
+    """Performs in the last one of the namespaces."""
     client = kind()
-    exchange = Exchange(client, tokens("test", next(connections)), timeout_ns)
-    await client.connect(url, transports=(transport,))
+    exchange = Exchange(client, tokens("test", next(connections)), timeout_ns, namespaces[-1])
+    await client.connect(url, transports=(transport,), namespaces=namespaces)
     try:
         async with asyncio.timeout(LIMIT_S):
             yield exchange
@@ -576,6 +570,35 @@ async def test_many_in_flight_of_several_definitions_on_several_connections(
     assert len(set(replies)) == len(trips)
     for exchange in (one, other):
         assert exchange.late.total() == exchange.unexpected == exchange.in_flight == 0
+
+
+@each_client
+async def test_a_namespace(
+    kind: type[FastClient | ReferenceClient],
+    transport: TransportName,
+    sio: socketio.AsyncServer,
+    misbehaving: UvicornTestServer,
+) -> None:
+    """A reply that comes in another namespace is none, whichever token it carries."""
+    heard: list[str] = []
+
+    async def news(sid: str, data: dict[str, str]) -> str:
+        heard.append(data["id"])
+        if len(heard) > 1:
+            await sio.emit("PUBLISHED", data, to=sid, namespace="/press")
+        else:  # the client has the same id in no other namespace, so everybody hears it
+            await sio.emit("PUBLISHED", data)
+        return data["id"]
+
+    sio.on("NEWS", news, namespace="/press")
+    sio.on("NEWS", lambda sid, data: heard.append("in the wrong namespace"))
+    acknowledged = round_trip_of("NEWS", None, {"id": "{token}"})
+    async with connected(kind, transport, misbehaving.url, 10 * SHORT_NS, ("/", "/press")) as exchange:
+        with pytest.raises(ReplyTimeout, match="arrived: nothing"):
+            await exchange(NEWS)
+        assert (await exchange(NEWS)).reply == ({"id": heard[1]},)
+        assert (await exchange(acknowledged)).reply == (heard[2],)
+    assert len(heard) == 3
 
 
 @each_client

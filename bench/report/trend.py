@@ -1,0 +1,205 @@
+"""Trends as a document: each series' results in commit order, then the steps; and the words that the chart uses too.
+
+Rules of this file: all that is said here is data of the trends. What a reader wants first, the steps, comes last, where
+a terminal ends.
+"""
+
+import datetime as dt
+import re
+from collections.abc import Iterator
+
+from bench.printable import printable
+from bench.report.document import Break, Column, Document, Note, Row, Table
+from bench.report.formatting import UNKNOWN, count, counted, microseconds, per_second, ratio
+from bench.results.figure import Figure
+from bench.statistics.change_points import fewest_results
+from bench.trend.series import Point, Series, Step, Trends
+
+_HASH = re.compile("[0-9a-f]{7,64}")
+_SHORT_COMMIT = 10
+_NAMES_SHOWN = 3
+
+
+def trend_document(trends: Trends) -> Document:
+    """Return the document of trends: a table for each series, with the level of each result; then steps and remarks."""
+    titles = series_titles(trends)
+    return Document(
+        kind="trend",
+        title=f"{trends.metric} of {counted(len(trends.series), 'series', 'series')} in commit order",
+        tables=tuple(_table(series, title) for series, title in zip(trends.series, titles, strict=True)),
+        notes=tuple(_summary(trends, titles)),
+    )
+
+
+def series_titles(trends: Trends) -> tuple[str, ...]:
+    """Return a name for each series: its benchmark, the scenario of a load, and whatever else tells series apart."""
+    return tuple(_title(series, trends) for series in trends.series)
+
+
+def measured_words(series: Series) -> str:
+    """Return the name of a series' values, with their unit."""
+    return f"{series.measured}, {series.unit}"
+
+
+def value_text(value: Figure, series: Series) -> str:
+    """Return a value of a series without its unit."""
+    if series.unit == "per second":
+        return per_second(value.value)
+    return ratio(value) if series.unit == "x control" else microseconds(value)
+
+
+def level_text(value: float, series: Series) -> str:
+    """Return a level of a series without its unit."""
+    return value_text(Figure(value), series)
+
+
+def short_commit(point: Point) -> str:
+    """Return the first digits of a point's commit."""
+    return printable(point.commit[:_SHORT_COMMIT])
+
+
+def run_text(point: Point) -> str:
+    """Return the time at which a point was measured, in UTC, to the minute."""
+    return f"{point.time.astimezone(dt.UTC):%Y-%m-%d %H:%M}"
+
+
+def commit_text(point: Point) -> str:
+    """Return a point's commit, short, with a mark if the tree had uncommitted changes."""
+    return short_commit(point) + (" + changes" if point.dirty else "")
+
+
+def change_text(step: Step) -> str:
+    """Return a step's relative change: +5.1 %."""
+    return f"{_percent(step.change.effect)} %"
+
+
+def step_text(series: Series, step: Step) -> str:
+    """Return a step in a sentence without its series: by how much, how sure, and between which commits."""
+    change = step.change
+    interval = UNKNOWN
+    if change.low is not None and change.high is not None:
+        interval = f"{_percent(change.low)} to {_percent(change.high)} %"
+    verdict = "better" if (change.effect > 0) == series.higher_is_better else "worse"
+    before, after = series.points[step.before], series.points[step.after]
+    if before.commit == after.commit and not _HASH.fullmatch(before.commit):
+        where = f"between the runs of {run_text(before)} and {run_text(after)}, whose commits are not known"
+    elif before.commit == after.commit:
+        where = f"between two results of commit {commit_text(before)}, so not by a change of the code that is committed"
+    else:
+        where = f"between commit {commit_text(before)} (last before) and {commit_text(after)} (first after)"
+    also = f"; also changed there: {printable(', '.join(step.also_changed))}" if step.also_changed else ""
+    return f"{change_text(step)} ({interval}), {verdict}, {where}; p = {step.p_value:.2g}{also}"
+
+
+def _percent(effect: float) -> str:
+    """Return a relative change, signed, in per cent, to a tenth; whole from 100 on."""
+    return f"{effect * 100:+,.1f}" if abs(effect) < 1 else f"{effect * 100:+,.0f}"
+
+
+def _title(series: Series, trends: Trends) -> str:
+    alike = [
+        other
+        for other in trends.series
+        if (other.machine, other.kind, other.benchmark) == (series.machine, series.kind, series.benchmark)
+    ]
+    always = ("user classes", "users", "model", "rate per s") if series.kind == "load" else ()
+    said = [
+        f"{name} {value}"
+        for name, value in series.conditions
+        if name in always or any(dict(other.conditions).get(name) != value for other in alike)
+    ]
+    return printable(f"{series.benchmark} ({', '.join(said)})" if said else series.benchmark)
+
+
+def _table(series: Series, title: str) -> Table:
+    levels = {index: level for level in series.levels for index in range(level.first, level.last + 1)}
+    steps = {step.after: step for step in series.steps}
+    rows: list[Row | Break] = []
+    for index, point in enumerate(series.points):
+        if index in steps:
+            rows.append(Break(f"-- {change_text(steps[index])}", "step"))
+        level = levels.get(index) if point.judged else None
+        cells = (
+            short_commit(point),
+            run_text(point),
+            value_text(point.value, series),
+            level_text(level.value, series) if level else UNKNOWN,
+            ", ".join(point.remarks),
+        )
+        rows.append(Row(cells))
+    return Table(
+        columns=(
+            Column("commit", "name"),
+            Column("run (UTC)", "word"),
+            Column(series.unit),
+            Column("level"),
+            Column("", "text"),
+        ),
+        rows=tuple(rows),
+        section=f"machine: {series.machine}",
+        title=title,
+        caption=f"{measured_words(series)}; {_results(series)}",
+    )
+
+
+def _results(series: Series) -> str:
+    points = series.points
+    commits = len({point.commit for point in points})
+    text = f"{counted(len(points), 'result')} of {counted(commits, 'commit')}"
+    return text if len(points) == series.judged else f"{text}, {count(series.judged)} of them judged"
+
+
+def _summary(trends: Trends, titles: tuple[str, ...]) -> Iterator[Note]:
+    """Yield the steps, then what a reader has to know to read them."""
+    machines = len({series.machine for series in trends.series}) > 1
+    for series, title in zip(trends.series, titles, strict=True):
+        on = f" on {series.machine}" if machines else ""
+        for step in series.steps:
+            yield Note(f"step: {title}{on}: {step_text(series, step)}", "step")
+    fewest = fewest_results(trends.significance)
+    long_enough = sum(series.judged >= fewest for series in trends.series)
+    if not any(series.steps for series in trends.series) and long_enough:
+        yield Note(f"no step in {count(long_enough)} series")
+    if long_enough:
+        yield Note(
+            f"steps are significant at {trends.significance:g}: where nothing changed, about one series in"
+            f" {1 / trends.significance:,.0f} shows one by chance",
+        )
+    if short := len(trends.series) - long_enough:
+        yield Note(
+            f"{count(short)} of {count(len(trends.series))} series too short: a step shows from {fewest} results on",
+        )
+    yield from _remarks(trends, titles)
+
+
+def _remarks(trends: Trends, titles: tuple[str, ...]) -> Iterator[Note]:
+    titled = list(zip(trends.series, titles, strict=True))
+    if raw := [title for series, title in titled if series.without_control]:
+        yield Note(
+            f"raw times, which drift with the machine, as not all results have a control: {', '.join(raw)}", "warning"
+        )
+    if hidden := [title for series, title in titled if series.unit == "x control" and _was_upgraded(series)]:
+        yield Note(
+            "the control shares the stack, so what an upgrade of it costs is hidden (--raw shows it): "
+            + ", ".join(hidden),
+            "warning",
+        )
+    if not trends.history:
+        yield Note("no git history here: results are in the order of their runs, not of their commits", "warning")
+    if trends.unknown_commits:
+        shown = ", ".join(commit[:_SHORT_COMMIT] for commit in trends.unknown_commits[:_NAMES_SHOWN])
+        more = len(trends.unknown_commits) - _NAMES_SHOWN
+        rest = f" and {more} more" if more > 0 else ""
+        yield Note(f"not in this repository, placed by the commit's or the run's time: {shown}{rest}", "warning")
+    if trends.illustrative:
+        names = ", ".join(trends.illustrative)
+        yield Note(f"not shown, the server was in the client's own loop: {names}")
+
+
+def _was_upgraded(series: Series) -> bool:
+    """Return whether the versions of the stack changed from result to result. The kernel is not of the stack."""
+    stacks = {
+        tuple(sorted((name, version) for name, version in point.environment.items() if name != "kernel"))
+        for point in series.points
+    }
+    return len(stacks) > 1

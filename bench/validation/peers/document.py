@@ -1,0 +1,97 @@
+"""A comparison of generators as a document."""
+
+from collections.abc import Iterator, Sequence
+
+from bench.report.document import Column, Content, Document, Note, Row, Table
+from bench.report.formatting import UNKNOWN, count
+from bench.validation.peers.model import Figures, Peers
+
+_SERVER_FULL_SHARE = 0.95
+_GENERATOR_FULL_SHARE = 0.9
+
+_COLUMNS: tuple[tuple[str, Content], ...] = (
+    ("round trips/s", "number"),
+    ("(range)", "range"),
+    ("µs CPU", "number"),
+    ("(range)", "range"),
+    ("times ours", "number"),
+    ("kB/connection", "number"),
+    ("own p50 µs", "number"),
+    ("own p99 µs", "number"),
+)
+
+
+def peers_document(result: Peers) -> Document:
+    """Return the document of a comparison: a table for each number of connections, and what limits the figures.
+
+    Rates and CPU time are medians over the rounds, and so is the ratio to ours within each round.
+    """
+    numbers = tuple(dict.fromkeys(figures.connections for figures in result.figures))
+    closing = (
+        "round trips counted by the server, CPU time by the kernel, over all of a generator's processes;"
+        " `own` is what the tool itself reports"
+    )
+    return Document(
+        kind="peers",
+        title=f"load generators at {' and '.join(map(count, numbers)) or 'no'} connections",
+        tables=tuple(_table(result, connections) for connections in numbers),
+        notes=(*(Note(text, "warning") for text in _remarks(result)), Note(closing)),
+    )
+
+
+def _table(result: Peers, connections: int) -> Table:
+    return Table(
+        columns=(
+            Column(f"{count(connections)} connections", "name"),
+            *(Column(title, content) for title, content in _COLUMNS),
+        ),
+        rows=tuple(_rows(result, connections)),
+    )
+
+
+def _rows(result: Peers, connections: int) -> Iterator[Row]:
+    for figures in result.figures:
+        if figures.connections != connections:
+            continue
+        rates = [one.round_trips_per_s for one in figures.rounds]
+        costs = [one.cpu_us_per_round_trip for one in figures.rounds]
+        times_ours = result.times_ours(figures)
+        memory = figures.memory_per_connection_bytes
+        cells = (
+            figures.title,
+            count(round(figures.round_trips_per_s)),
+            f"{count(round(min(rates)))}-{count(round(max(rates)))}",
+            f"{figures.cpu_us_per_round_trip:.1f}",
+            f"{min(costs):.1f}-{max(costs):.1f}",
+            UNKNOWN if times_ours is None else f"{times_ours:.2f}",
+            UNKNOWN if memory is None else f"{memory / 1000:,.1f}",
+            _reported(figures.reported_us("p50")),
+            _reported(figures.reported_us("p99")),
+        )
+        yield Row(cells)
+
+
+def _reported(value_us: float | None) -> str:
+    return UNKNOWN if value_us is None else f"{value_us:,.0f}"
+
+
+def _remarks(result: Peers) -> Iterator[str]:
+    for absent in result.absent:
+        where = "" if absent.connections is None else f" at {absent.connections} connections"
+        yield f"left out{where}: {absent.title}: {absent.reason}"
+    for connections in dict.fromkeys(figures.connections for figures in result.figures):
+        yield from _limits(connections, [figures for figures in result.figures if figures.connections == connections])
+
+
+def _limits(connections: int, all_figures: Sequence[Figures]) -> Iterator[str]:
+    """Yield what kept the rates from being the generators' own: CPU per round trip is comparable all the same."""
+    held_up = []
+    for figures in all_figures:
+        for why in dict.fromkeys(one.unreported for one in figures.rounds if one.unreported):
+            yield f"{figures.title} at {connections} connections: no figures of its own: {why}"
+        if figures.server_cpu_share > _SERVER_FULL_SHARE:
+            yield f"{figures.title} at {connections} connections: the echo server was the limit of its rate"
+        elif figures.cpu_share < _GENERATOR_FULL_SHARE:
+            held_up.append(f"{figures.title} {figures.cpu_share:.0%}")
+    if held_up:
+        yield f"had less than their whole core at {connections} connections, so could do more: {', '.join(held_up)}"
