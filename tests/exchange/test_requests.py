@@ -47,6 +47,8 @@ PLAIN = round_trip_of("PLAIN", "DONE", None)
 class Wire:
     """A client whose server is the test."""
 
+    emits_now = False
+
     def __init__(self) -> None:
         self.received_ns = 0
         self.upgrade_ns: int | None = None
@@ -55,7 +57,7 @@ class Wire:
         self.closed: list[Callable[[str], None]] = []
         self.connected = True
 
-    async def connect(self, url: str, **options: Any) -> None: ...
+    async def connect(self, url: str, connection: Any = None, **keywords: Any) -> None: ...
 
     def on(self, event: str, handler: Handler, namespace: str | None = None) -> None:
         self.handlers[event] = handler
@@ -70,6 +72,11 @@ class Wire:
             raise Disconnected("gone")
         self.emitted.append((event, data, callback))
         return perf_counter_ns()
+
+    def emit_now(
+        self, event: str, data: Any = None, *, namespace: str | None = None, callback: Handler | None = None
+    ) -> int:
+        raise NotImplementedError
 
     async def call(
         self, event: str, data: Any = None, *, namespace: str | None = None, timeout: float = 60.0
@@ -100,7 +107,11 @@ class Wire:
 class PromptWire(Wire):
     """The same, for a client that emits without waiting."""
 
-    def emit_now(self, event: str, data: Any = None, *, callback: Handler | None = None) -> int:
+    emits_now = True
+
+    def emit_now(
+        self, event: str, data: Any = None, *, namespace: str | None = None, callback: Handler | None = None
+    ) -> int:
         self.emitted.append((event, data, callback))
         return perf_counter_ns()
 
