@@ -22,6 +22,7 @@ class SessionUser(PacedUser, Protocol):
 
     environment: Environment
     connect_timeout: float
+    namespace: str | None
     auth: Any
     headers: Mapping[str, str] | None
     transports: Sequence[Transport]

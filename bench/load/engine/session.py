@@ -277,7 +277,7 @@ class Session:
     async def _live(self) -> None:
         is_over_by_error = False
         self.user._state = LOCUST_STATE_RUNNING
-        self.exchange = Exchange(self.client, self._tokens, self._timeout_ns)
+        self.exchange = Exchange(self.client, self._tokens, self._timeout_ns, self.user.namespace)
         self.exchange.late = self.counters.late
         self.exchange.abandoned = self.counters.abandoned
         self.exchange.when_unexpected = self._unexpected
@@ -381,6 +381,7 @@ class Session:
                     auth=self.user.auth,
                     headers=self.user.headers,
                     transports=self.user.transports,
+                    namespaces=self.user.namespace,
                     tls=self.user.tls,
                     socketio_path=self.user.socketio_path,
                     wait_timeout=self.user.connect_timeout,
