@@ -21,8 +21,9 @@ from bench.load.plugin.options import breakdown_of
 from bench.load.plugin.output import OutputFailed, show
 from bench.load.plugin.salvage import count_lines, store_counts
 from bench.printable import error_line
+from bench.report.formats.text import print_document
 from bench.report.lines import print_lines, print_stored
-from bench.report.load_table import load_table
+from bench.report.load import load_document
 from bench.results.load import LoadResult
 from bench.results.store import ResultError, Store
 
@@ -38,7 +39,7 @@ class RunOutput:
 
     def give(self, result: LoadResult, are_workers_missing: bool) -> None:
         """Show a result, store it, and say why the run failed, if it did."""
-        self._show(lambda console: load_table(result, console))
+        self._show(lambda console: print_document(load_document(result), console))
         self._keep(lambda: Store(self._results).save(result))
         for warning in warnings(result, breakdown_of(self._options)):
             logger.warning("%s", warning)
