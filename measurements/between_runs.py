@@ -16,13 +16,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from statistics import stdev
 
-from bench.results.model import LatencyResult
+from bench.results.latency import LatencyResult
 from bench.results.store import load
 
 PROJECT = Path(__file__).resolve().parents[1]
 
 _HOG = "import os, sys\nwhile os.getppid() == int(sys.argv[1]): pass\n"
-_SELECTED = "bench_round_trip and event and websocket and FastClient and process and uvloop"
+_SELECTED = "foo_bar and event and websocket and fast and process and uvloop"
 
 
 @contextmanager

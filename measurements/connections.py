@@ -12,9 +12,12 @@ from statistics import median
 
 import uvloop
 
-from bench.roundtrip import FOO_BAR, Exchange, tokens
-from bench.server import Awake, ServerProcess, generator_cores, kept_to
-from bench.server.process import server_core
+from bench.exchange.requests import Exchange
+from bench.machine.cores import generator_cores, kept_to, server_core
+from bench.machine.idle import Awake
+from bench.scenarios.catalogue import FOO_BAR
+from bench.scenarios.tokens import tokens
+from bench.server import ServerProcess
 from bench.targets.process import EchoProcess
 from bench.wire.client import FastClient
 

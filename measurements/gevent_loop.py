@@ -8,7 +8,7 @@ import subprocess
 import sys
 from statistics import median
 
-from bench.server.process import generator_cores, kept_to, server_core
+from bench.machine.cores import generator_cores, kept_to, server_core
 from bench.targets.process import EchoProcess
 
 _WARM_UP = 500

@@ -10,7 +10,7 @@ from itertools import combinations
 from pathlib import Path
 from statistics import fmean, stdev
 
-from bench.results.model import LoadResult
+from bench.results.load import LoadResult
 from bench.results.store import load
 
 PROJECT = Path(__file__).resolve().parents[1]

@@ -7,9 +7,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from bench.results.model import Lateness, LoadResult
-from bench.server import generator_cores, kept_to
-from bench.server.process import server_core
+from bench.machine.cores import generator_cores, kept_to, server_core
+from bench.results.load import Lateness, LoadResult
 from bench.targets.process import EchoProcess
 from measurements.between_runs import hogs
 from measurements.load_drift import one_run

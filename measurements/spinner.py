@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 
 from bench.machine import idle
-from bench.server.process import server_core
+from bench.machine.cores import server_core
 
 _BUSY = "import os, sys\nwhile os.getppid() == int(sys.argv[1]): pass\n"
 
