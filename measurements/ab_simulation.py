@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from bench.statistics.distributions import t_quantile
 from bench.statistics.estimates import estimate, ratio_estimate
 from bench.statistics.stopping import StoppingRule
-from bench.statistics.verdicts import verdicts
+from bench.statistics.verdicts import FALSE_DISCOVERY_RATE, THRESHOLD, discoveries, p_value, verdict, verdicts
 
 Values = NDArray[np.float64]
 Draw = Callable[[np.random.Generator, tuple[int, ...]], Values]
@@ -97,7 +97,7 @@ def false_alarms(benchmarks: int, spread: float, restarts: int, runs: int, draw:
     raised = 0
     for comparison, last in zip(values, satisfied.argmax(axis=1), strict=True):
         found = verdicts([estimate(benchmark[: last + 1]) for benchmark in comparison])
-        raised += any(verdict in ("slower", "faster") for verdict in found)
+        raised += any(said in ("slower", "faster") for said in found)
     return raised / runs
 
 
@@ -106,7 +106,24 @@ def power(spread: float, runs: int) -> float:
     values = _TRUTH + spread * normal(np.random.default_rng(15), (runs, 2 * _RESTARTS))
     counts = stopped_at(StoppingRule(), values)
     found = [verdicts([estimate(row[:count])]) for row, count in zip(values, counts, strict=True)]
-    return sum(verdict == ("slower",) for verdict in found) / runs
+    return sum(said == ("slower",) for said in found) / runs
+
+
+def power_in_six(spread: float, threshold: float, runs: int) -> float:
+    """Return which share of comparisons of six benchmarks finds a true change of 1 % in one of them.
+
+    A discovery is against the hypothesis of a change of at most `threshold`.
+    """
+    random = np.random.default_rng(17)
+    found = 0
+    for _ in range(runs):
+        values = spread * normal(random, (6, 2 * _RESTARTS)) + _TRUTH * np.array([[1], [0], [0], [0], [0], [0]])
+        satisfied = np.all(StoppingRule().satisfied_after(values), axis=0)
+        count = int(satisfied.argmax()) + 1 if satisfied.any() else values.shape[1]
+        estimates = [estimate(row[:count]) for row in values]
+        is_discovery = discoveries([p_value(row, threshold) for row in estimates], FALSE_DISCOVERY_RATE)[0]
+        found += is_discovery and verdict(estimates[0]) == "slower"
+    return found / runs
 
 
 def stored_coverage(runs_a_side: int, runs: int) -> float:
@@ -144,6 +161,9 @@ def _lines(runs: int) -> Iterable[str]:
         yield f"equal code said to differ, {benchmarks} benchmarks, time ran out after 10 restarts: {share:.2%}"
     for spread in (0.004, 0.009, 0.014):
         yield f"a true 1 % found, spread {spread:.1%}: {power(spread, few):.1%}"
+    for threshold, words in ((0.0, "no change"), (THRESHOLD, "at most the threshold")):
+        share = power_in_six(0.009, threshold, few)
+        yield f"a true 1 % found in one of six benchmarks, against the hypothesis of {words}: {share:.1%}"
     for runs_a_side in (2, 3, 5):
         yield f"coverage of stored results, {runs_a_side} runs a side: {stored_coverage(runs_a_side, few):.1%}"
 
