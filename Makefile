@@ -10,7 +10,7 @@ PEERS := bench/peers
 PEERS_PYTHON := $(PEERS)/.venv/.ready
 PEERS_NODE := $(PEERS)/node_modules/.package-lock.json
 
-.PHONY: help compiled bench load serve accuracy peers peers-tools test test-slow chaos test-compiled lint types lock clean
+.PHONY: help compiled bench load serve accuracy peers peers-tools test test-slow chaos test-compiled lint types docs docs-check lock clean
 .DEFAULT_GOAL := help
 
 help:  ## what there is to make
@@ -101,6 +101,15 @@ lint: $(READY)  ## ruff, lint and format
 types: $(READY)  ## mypy, strict
 	$(BIN)/mypy
 
+# Every warning is an error: a link that leads nowhere, a page that no table of contents has.
+SITE := docs/_build/html
+docs-check: $(READY)  ## the documentation site, built strictly: a link that leads nowhere fails
+	@$(BIN)/sphinx-build --fail-on-warning --keep-going --nitpicky --fresh-env --quiet docs $(SITE)
+
+docs: $(READY)  ## the documentation site on http://127.0.0.1:8080 (DOCS_PORT=)
+	@$(BIN)/sphinx-build --quiet docs $(SITE)
+	@$(BIN)/python -m http.server --bind 127.0.0.1 --directory $(SITE) $(or $(DOCS_PORT),8080)
+
 # The lock file names no index, and holds for every Python from 3.11 on.
 lock: $(READY)  ## resolve requirements.lock anew
 	$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check uv
@@ -108,4 +117,4 @@ lock: $(READY)  ## resolve requirements.lock anew
 		--no-emit-index-url --no-annotate --upgrade --extra dev pyproject.toml -o requirements.lock
 
 clean:  ## remove the environment and the caches; results stay
-	rm -rf $(VENV) $(PEERS)/.venv $(PEERS)/node_modules tests/node/node_modules tests/node/hlog/node_modules .pytest_cache .mypy_cache .ruff_cache *.egg-info build
+	rm -rf $(VENV) $(PEERS)/.venv $(PEERS)/node_modules tests/node/node_modules tests/node/hlog/node_modules .pytest_cache .mypy_cache .ruff_cache *.egg-info build docs/_build
