@@ -2,7 +2,7 @@
 
 from typing import NoReturn
 
-from bench.interrupts import interrupts_end_the_process
+from bench.machine.interrupts import interrupts_end_the_process
 
 
 def main() -> NoReturn:

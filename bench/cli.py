@@ -20,9 +20,9 @@ from typing import Annotated, NoReturn
 import typer
 from rich.console import Console
 
-from bench.compare.failure import AbError, AbFailedError
-from bench.compare.sides import compare as compare_results
-from bench.compare.stored import IncomparableError
+from bench.ab.errors import AbError, AbFailedError
+from bench.compare.comparison import compare as compare_results
+from bench.compare.model import IncomparableError
 from bench.compare.trend import SIGNIFICANCE, Metric, machine_name, trends
 from bench.report.chart_formats import CHART_FORMATS
 from bench.report.comparison_markdown import comparison_markdown
@@ -181,8 +181,8 @@ def ab(
     gives the answer so far.
     """
     # Late: it imports what measures, which the other commands need not wait for.
-    from bench.compare.ab_options import plan
-    from bench.compare.interleaved import compare_revisions
+    from bench.ab.options import plan
+    from bench.ab.run import compare_revisions
     from bench.report.ab_markdown import ab_markdown
     from bench.report.ab_progress import AbProgress
     from bench.report.ab_table import ab_table
@@ -322,11 +322,11 @@ def accuracy(
     They delay, stall and lose as asked, and count what they did. What locust.contrib.socketio and k6 report of the
     same servers is shown besides.
     """
-    from bench.accuracy.check import check, stored
-    from bench.accuracy.measuring import AccuracyFailedError
-    from bench.accuracy.scenarios import UnknownScenarioError
-    from bench.accuracy.table import accuracy_table
     from bench.report.lines import print_line, print_stored
+    from bench.validation.accuracy.check import check, stored
+    from bench.validation.accuracy.measuring import AccuracyFailedError
+    from bench.validation.accuracy.scenarios import UnknownScenarioError
+    from bench.validation.accuracy.table import accuracy_table
 
     if json_file is not None and not json_file.absolute().parent.is_dir():
         raise ResultError(f"--json {json_file}: there is no such folder")

@@ -19,13 +19,13 @@ from urllib.parse import urlsplit
 import pytest
 from pytest_benchmark.storage.file import FileStorage
 
-from bench.interrupts import Patient, take_interrupts
 from bench.latency import early  # noqa: F401  # first of those that import much
 from bench.latency.options import DEFAULT_APP, DEFAULT_REPLY_TIMEOUT, EFFORTS, OPTIONS, OptionError, Options, parse
 from bench.latency.storage import ResultStorage
 from bench.latency.summary import summary
-from bench.results.environment import commit_info, service_directory
+from bench.machine.interrupts import Patient, take_interrupts
 from bench.results.model import CommitInfo, LatencyBenchmark
+from bench.results.provenance import commit_info, service_directory
 from bench.results.store import DEFAULT_ROOT, result_name
 
 COLUMNS = ["min", "median", "mean", "stddev", "max", "ops", "rounds"]

@@ -9,11 +9,11 @@ import pytest
 from pydantic import ValidationError
 from rich.console import Console
 
-from bench.compare.ab_options import FOO_BAR_BENCHMARKS, plan
-from bench.compare.bursts import Benchmark, Figure, Figures
-from bench.compare.failure import AbError
-from bench.compare.interleaved import State, summary
+from bench.ab.errors import AbError
+from bench.ab.options import FOO_BAR_BENCHMARKS, plan
+from bench.ab.run import State, summary
 from bench.compare.statistics import estimate
+from bench.interleave.bursts import Benchmark, Figure, Figures
 from bench.report.ab_markdown import ab_markdown
 from bench.report.ab_progress import AbProgress
 from bench.report.ab_table import ab_table

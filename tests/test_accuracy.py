@@ -19,15 +19,6 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from rich.console import Console
 
-from bench.accuracy import scenarios, truths
-from bench.accuracy.check import stored
-from bench.accuracy.measuring import quietest
-from bench.accuracy.model import Accuracy, Held, Quantity, Row, Run, Scenario, Told
-from bench.accuracy.peers import Job, PacedK6, PacedLocustContrib, PacedPeer, k6_report, locust_report
-from bench.accuracy.scenarios import Load, Seen, UnknownScenarioError, all_groups, chosen
-from bench.accuracy.table import accuracy_table
-from bench.accuracy.truths import NothingSeenError
-from bench.peers.peer import LeftOut
 from bench.results.model import CommitInfo, MachineInfo, Operation
 from bench.results.model import Scenario as Asked
 from bench.results.spoilers import Spoiler
@@ -37,6 +28,15 @@ from bench.targets.faults import Bimodal, Stall
 from bench.targets.truth import Record, Truth
 from bench.timing.arrivals import RateProfile, Share, schedule
 from bench.timing.histogram import Histogram
+from bench.validation.accuracy import scenarios, truths
+from bench.validation.accuracy.check import stored
+from bench.validation.accuracy.measuring import quietest
+from bench.validation.accuracy.model import Accuracy, Held, Quantity, Row, Run, Scenario, Told
+from bench.validation.accuracy.peers import Job, PacedK6, PacedLocustContrib, PacedPeer, k6_report, locust_report
+from bench.validation.accuracy.scenarios import Load, Seen, UnknownScenarioError, all_groups, chosen
+from bench.validation.accuracy.table import accuracy_table
+from bench.validation.accuracy.truths import NothingSeenError
+from bench.validation.peers.peer import LeftOut
 
 MS = 1_000_000
 STALL = Stall(1000 * MS, 5000 * MS)

@@ -11,7 +11,7 @@ import psutil
 import pytest
 from processes import command_of
 
-from bench.accuracy.model import Accuracy
+from bench.validation.accuracy.model import Accuracy
 
 BENCH = [sys.executable, "-c", "from bench.cli import main; main()", "accuracy"]
 LIMIT_S = 100.0

@@ -13,8 +13,9 @@ import psutil
 import pytest
 from server_traces import traces
 
-from bench.server import Awake, ServerError, awake
-from bench.server.awake import availability
+from bench.machine import idle as awake
+from bench.machine.idle import availability
+from bench.server import Awake, ServerError
 
 if sys.platform != "linux":
     pytest.skip("cores are kept awake on Linux only", allow_module_level=True)

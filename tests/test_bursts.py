@@ -7,7 +7,7 @@ from time import process_time_ns
 import pytest
 import socketio
 
-from bench.compare.bursts import Benchmark, Connection, Shape, SideError, compare
+from bench.interleave.bursts import Benchmark, Connection, Shape, SideError, compare
 from bench.roundtrip import Exchange, round_trip_of, tokens
 from bench.server import UvicornTestServer
 from bench.wire.client import FastClient

@@ -19,10 +19,10 @@ from latency_results import latency_content, save_latency
 from test_accuracy import result_of
 
 from bench import __main__ as entry
-from bench.accuracy.model import Accuracy
 from bench.cli import main
 from bench.results.model import CommitInfo, Second, SecondTimes
 from bench.results.store import Store, machine_id
+from bench.validation.accuracy.model import Accuracy
 
 BENCH: list[str | Path] = [sys.executable, "-c", "from bench.cli import main; main()"]
 
@@ -408,7 +408,7 @@ def test_accuracy_prints_before_it_stores(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setattr("bench.accuracy.check.check", lambda *_, **__: result_of())
+    monkeypatch.setattr("bench.validation.accuracy.check.check", lambda *_, **__: result_of())
     (tmp_path / "results").write_text("in the way")
     code, out, err = bench(capsys, "accuracy", "--results", tmp_path / "results")
     assert code == 1

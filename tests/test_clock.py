@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pytest_benchmark.timers import compute_timer_precision
 
-from bench.timing.clock import READING_NS, VirtualTimer
+from bench.timing.clocks import READING_NS, VirtualTimer
 
 
 @given(st.lists(st.integers(0, 3_600_000_000_000), max_size=50))

@@ -13,8 +13,8 @@ from example_results import COMMIT, distribution, load_result, operation
 from latency_results import latency, stored
 from rich.console import Console
 
-from bench.compare.sides import compare
-from bench.compare.stored import Comparison
+from bench.compare.comparison import compare
+from bench.compare.model import Comparison
 from bench.report.comparison_markdown import comparison_markdown
 from bench.report.comparison_table import comparison_table
 from bench.report.overlay_chart import Distribution, overlay_chart, overlay_specification, percentile_points

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from latency_results import NAMES, PACKAGES, SHA256, latency, stored, timed
 
-from bench.compare.sides import compare
-from bench.compare.statistics import ratio_estimate
-from bench.compare.stored import (
+from bench.compare.comparison import compare
+from bench.compare.latency import BETWEEN_RUNS_AWAKE, BETWEEN_RUNS_BARE, BETWEEN_RUNS_HALTING, best_half_width
+from bench.compare.load import WHOLE_RUN, chance_of_order
+from bench.compare.model import (
     Compared,
     Comparison,
     DifferenceKind,
@@ -24,8 +25,7 @@ from bench.compare.stored import (
     middle,
     ratio,
 )
-from bench.compare.stored_latency import BETWEEN_RUNS_AWAKE, BETWEEN_RUNS_BARE, BETWEEN_RUNS_HALTING, best_half_width
-from bench.compare.stored_load import WHOLE_RUN, chance_of_order
+from bench.compare.statistics import ratio_estimate
 from bench.results.model import (
     CommitInfo,
     Generator,

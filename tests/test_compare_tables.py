@@ -10,7 +10,7 @@ import pytest
 from example_results import distribution, load_result, operation
 from rich.console import Console
 
-from bench.compare.stored import Figure, Unit
+from bench.compare.model import Figure, Unit
 from bench.report.figures import measured, microseconds, per_second, printable, ratio
 from bench.report.load_table import load_table
 from bench.results.model import Generator, LoadResult, Scenario, Window

@@ -68,7 +68,7 @@ def test_without_a_build_the_sources_run(tree: Path) -> None:
 def test_what_is_built_runs(built_tree: Path) -> None:
     assert suffixes(built_tree) == {EXTENSION_SUFFIXES[0]}
     assert suffixes(built_tree, BENCH_PURE="1") == {".py"}
-    say = "from bench.results.environment import packages; print(packages().get('hot path'))"
+    say = "from bench.results.provenance import packages; print(packages().get('hot path'))"
     assert run(built_tree, "-c", say).stdout == "compiled\n"
     assert run(built_tree, "-c", say, BENCH_PURE="1").stdout == "None\n"
 

@@ -6,13 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-from bench.descriptors import Reserve, file_limit_reason, file_limit_reason_in, is_file_limit_reason
+from bench.machine.descriptors import Reserve, file_limit_reason, file_limit_reason_in, is_file_limit_reason
 from bench.wire.reasons import os_reason
 
 
 def test_the_soft_limit_is_raised_to_the_hard_one() -> None:
     code = (
-        "import resource as r, bench.descriptors as d; r.setrlimit(r.RLIMIT_NOFILE, (64, 100));"
+        "import resource as r, bench.machine.descriptors as d; r.setrlimit(r.RLIMIT_NOFILE, (64, 100));"
         "d.raise_file_limit(); print(r.getrlimit(r.RLIMIT_NOFILE))"
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
@@ -44,7 +44,7 @@ def test_a_reserve_keeps_places() -> None:
 
 def test_a_reserve_of_which_nothing_is_left() -> None:
     code = (
-        "import os, resource as r, bench.descriptors as d; r.setrlimit(r.RLIMIT_NOFILE, (8, 8));"
+        "import os, resource as r, bench.machine.descriptors as d; r.setrlimit(r.RLIMIT_NOFILE, (8, 8));"
         "a = d.Reserve(100).hold(); b = d.Reserve(1).hold(); a.release(); "
         "os.close(os.open('/dev/null', 0)); print('ok')"
     )

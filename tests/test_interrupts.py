@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from bench import interrupts
-from bench.interrupts import Patient, give_interrupts_back, is_starting, take_interrupts
+from bench.machine import interrupts
+from bench.machine.interrupts import Patient, give_interrupts_back, is_starting, take_interrupts
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +29,7 @@ def test_the_second_in_haste_does_not_count() -> None:
 
 def test_a_later_one_ends_the_process() -> None:
     code = (
-        "import signal, bench.interrupts as i\n"
+        "import signal, bench.machine.interrupts as i\n"
         "i.HASTE_S = 0\n"
         "i.take_interrupts(i.Patient())\n"
         "for _ in range(2):\n"

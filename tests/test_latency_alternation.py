@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import pytest
 
+from bench.interleave.server_pool import Layout
 from bench.latency.alternation import (
     BURST,
     Alternation,
@@ -21,7 +22,6 @@ from bench.latency.alternation import (
     histogram_of,
     processes_of,
 )
-from bench.latency.replicas import Layout
 from bench.roundtrip import FOO_BAR, Exchange
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import uvloop
 
-from bench.latency.loop import OwnLoop
+from bench.interleave.loop import OwnLoop
 
 
 @pytest.fixture(params=[asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])

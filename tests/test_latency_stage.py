@@ -10,13 +10,13 @@ import psutil
 import pytest
 from processes import command_of
 
+from bench.interleave.server_pool import LoopKind
 from bench.latency.options import Options, parse
-from bench.latency.replicas import LoopKind
 from bench.latency.stage import ServerKind, Stage, Stages
+from bench.machine.idle import availability
 from bench.results.model import KeptAwake
 from bench.roundtrip import FOO_BAR
 from bench.server import ServerError, ServerProcess, generator_cores
-from bench.server.awake import availability
 
 STAGES: list[tuple[ServerKind, LoopKind]] = [("in-loop", "asyncio"), ("in-loop", "uvloop"), ("process", "uvloop")]
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from bench.latency import warm_up
-from bench.latency.warm_up import WINDOW, is_steady, until_steady
+from bench.interleave import warm_up
+from bench.interleave.warm_up import WINDOW, is_steady, until_steady
 
 
 @pytest.mark.parametrize(

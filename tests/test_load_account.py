@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from bench.load.account import Account, Report, StoredHistogram
-from bench.load.merge import Merger
-from bench.load.recording import (
+from bench.load.metrics.merge import Merger
+from bench.load.metrics.recorder import (
     CONNECT,
     MOST_OPERATIONS,
     OTHER_OPERATIONS,
@@ -21,7 +20,8 @@ from bench.load.recording import (
     NamedCounts,
     OperationLog,
 )
-from bench.load.salvage import count_lines
+from bench.load.metrics.tally import Account, Report, StoredHistogram
+from bench.load.plugin.salvage import count_lines
 from bench.results.model import Operation
 from bench.timing.arrivals import RateProfile
 from bench.timing.histogram import Histogram

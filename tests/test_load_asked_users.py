@@ -8,9 +8,9 @@ import pytest
 from example_results import load_result
 from locust_process import LOCUSTFILE, LOCUSTFILES, LocustProcess, free_port, operation, run, wait_until
 
-from bench.compare.sides import compare
-from bench.compare.stored import DifferenceKind
-from bench.load.asked_users import AskedUsers
+from bench.compare.comparison import compare
+from bench.compare.model import DifferenceKind
+from bench.load.metrics.asked_users import AskedUsers
 from bench.results.model import LoadResult, Scenario, UserStep
 from bench.results.store import Stored
 

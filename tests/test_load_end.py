@@ -135,20 +135,20 @@ def failing(folder: Path, monkeypatch: pytest.MonkeyPatch, what: str, *arguments
 @pytest.mark.parametrize(
     ("what", "step"),
     [
-        ("bench.load.merge:Merger.timeline", "the timeline"),
+        ("bench.load.metrics.merge:Merger.timeline", "the timeline"),
         pytest.param(
-            "bench.load.merge:Merger.generator",
+            "bench.load.metrics.merge:Merger.generator",
             "the generator",
             marks=pytest.mark.slow,
         ),
-        ("bench.load.merge:_distribution", "the times of the operations"),
+        ("bench.load.metrics.merge:_distribution", "the times of the operations"),
         pytest.param(
-            "bench.load.run:OwnerRun._scenario",
+            "bench.load.plugin.run:OwnerRun._scenario",
             "the scenario",
             marks=pytest.mark.slow,
         ),
         pytest.param(
-            "bench.load.service:Service.described",
+            "bench.load.plugin.service:Service.described",
             "the service",
             marks=pytest.mark.slow,
         ),
@@ -174,7 +174,7 @@ def test_what_cannot_be_counted_makes_the_result_partial(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, processes: int
 ) -> None:
     more = ("--processes", "2") if processes > 1 else ()
-    code, locust = failing(tmp_path, monkeypatch, "bench.load.account:Account.note_delays", *more)
+    code, locust = failing(tmp_path, monkeypatch, "bench.load.metrics.tally:Account.note_delays", *more)
     assert code == 1
     result = locust.result()
     reason = "counting what the users did: OSError: [Errno 24] Too many open files"
@@ -184,7 +184,7 @@ def test_what_cannot_be_counted_makes_the_result_partial(
 
 
 def test_a_result_that_cannot_be_made_at_all_leaves_its_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    code, locust = failing(tmp_path, monkeypatch, "bench.load.merge:Merger.operations")
+    code, locust = failing(tmp_path, monkeypatch, "bench.load.metrics.merge:Merger.operations")
     assert code == 1
     assert locust.results() == []
     (path,) = (tmp_path / "results").glob("counts/*/*.json")
@@ -198,7 +198,7 @@ def test_a_result_that_cannot_be_made_at_all_leaves_its_counts(tmp_path: Path, m
 
 
 def test_users_that_cannot_be_stopped_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    code, locust = failing(tmp_path, monkeypatch, "bench.load.process:LoadProcess._end_sending")
+    code, locust = failing(tmp_path, monkeypatch, "bench.load.engine.process:LoadProcess._end_sending")
     assert code == 1
     assert "stopping the users: OSError" in (locust.result().partial_reason or "")
     assert operation(locust.result()).ok > 0
@@ -406,7 +406,7 @@ def test_interrupts_after_the_result_is_stored(tmp_path: Path) -> None:
 
 
 def test_a_death_is_told_whatever_fails_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FAILING", "bench.load.service:Service.read")
+    monkeypatch.setenv("FAILING", "bench.load.plugin.service:Service.read")
     with LocustProcess(tmp_path, "-u", "2", "-r", "2", "-t", "3s", locustfile=FAILING) as locust:
         locust.wait_for_output("All users spawned")
         (service,) = locust.services()

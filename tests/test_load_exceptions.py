@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from bench.load.account import Account, Report
-from bench.load.exceptions import (
+from bench.load.metrics.exceptions import (
     MOST_KINDS,
     OTHER_EXCEPTIONS,
     ExceptionLog,
@@ -22,8 +21,9 @@ from bench.load.exceptions import (
     place_in,
     with_rest,
 )
-from bench.load.merge import Merger
-from bench.load.recording import CONNECT, OperationLog
+from bench.load.metrics.merge import Merger
+from bench.load.metrics.recorder import CONNECT, OperationLog
+from bench.load.metrics.tally import Account, Report
 
 
 @pytest.mark.parametrize(

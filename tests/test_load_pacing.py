@@ -9,8 +9,8 @@ from time import perf_counter_ns
 import pytest
 import uvloop
 
-from bench.load.alarm import Alarm
-from bench.load.pacing import WHOLE, FixedTimetable, Pacer, Pacing, Stream
+from bench.load.engine.alarm import Alarm
+from bench.load.engine.pacing import WHOLE, FixedTimetable, Pacer, Pacing, Stream
 from bench.timing.arrivals import RateProfile, Share, arrivals, schedule
 
 MS = 1_000_000

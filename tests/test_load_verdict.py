@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from locust_process import LOCUSTFILES, LocustProcess, operation, run, wait_until
 
-from bench.load.verdict import CPU_SHARE, LATE_NS, JudgedSecond, saturation
+from bench.load.metrics.saturation import CPU_SHARE, LATE_NS, JudgedSecond, saturation
 from bench.targets.process import EchoProcess
 from bench.timing.histogram import Histogram
 

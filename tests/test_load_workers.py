@@ -15,10 +15,10 @@ import pytest
 import zmq
 from locust_process import LIMIT_S, LOCUSTFILES, LocustProcess, answered, free_port, operation, run, wait_until
 
-from bench.load.account import Account, Report
-from bench.load.merge import Merger
-from bench.load.messages import MOST_KINDS, MOST_OPERATIONS, MessageError, read_report
-from bench.load.recording import CONNECT, OperationLog
+from bench.load.metrics.merge import Merger
+from bench.load.metrics.recorder import CONNECT, OperationLog
+from bench.load.metrics.tally import Account, Report
+from bench.load.plugin.messages import MOST_KINDS, MOST_OPERATIONS, MessageError, read_report
 from bench.server import ServerProcess
 
 S = 1_000_000_000

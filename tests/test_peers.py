@@ -19,20 +19,20 @@ from processes import command_of
 from pydantic import ValidationError
 from rich.console import Console
 
-from bench.peers import capacity, measuring, tools
-from bench.peers.artillery import Artillery
-from bench.peers.async_client import AsyncClient
-from bench.peers.epoll_loop import EpollLoop
-from bench.peers.k6 import K6
-from bench.peers.locust_contrib import LocustContrib
-from bench.peers.measuring import Outcome, Plan, measure
-from bench.peers.model import Absent, Figures, Peers, Round
-from bench.peers.node_loop import NodeLoop
-from bench.peers.ours import Ours
-from bench.peers.peer import HERE, Command, LeftOut, Peer, Reported, Work
-from bench.peers.table import peers_table
 from bench.results.model import CommitInfo, MachineInfo
 from bench.targets.process import EchoProcess
+from bench.validation.peers import capacity, measuring, tools
+from bench.validation.peers.artillery import Artillery
+from bench.validation.peers.async_client import AsyncClient
+from bench.validation.peers.epoll_loop import EpollLoop
+from bench.validation.peers.k6 import K6
+from bench.validation.peers.locust_contrib import LocustContrib
+from bench.validation.peers.measuring import Outcome, Plan, measure
+from bench.validation.peers.model import Absent, Figures, Peers, Round
+from bench.validation.peers.node_loop import NodeLoop
+from bench.validation.peers.ours import Ours
+from bench.validation.peers.peer import HERE, Command, LeftOut, Peer, Reported, Work
+from bench.validation.peers.table import peers_table
 
 SAMPLES = Path(__file__).parent / "samples" / "peers"
 COMMAND = [sys.executable, "-m", "bench.peers"]
@@ -365,7 +365,10 @@ def test_a_small_capacity_run() -> None:
 @pytest.mark.parametrize("arguments", [["--connections", "100000000"], ["--connections", "5", "--working", "6"]])
 def test_capacity_that_is_not_possible(arguments: list[str]) -> None:
     ended = subprocess.run(
-        [sys.executable, "-m", "bench.peers.capacity", *arguments], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "bench.peers.capacity", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert ended.returncode == 2
     assert "Traceback" not in ended.stderr

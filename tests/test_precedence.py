@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from bench.server.precedence import precedence
+from bench.machine.priority import precedence
 
 _NICE = [sys.executable, "-c", "import os; print(os.getpriority(os.PRIO_PROCESS, 0))"]
 

@@ -10,7 +10,7 @@ import uvicorn
 from pytest_benchmark.plugin import pytest_benchmark_generate_machine_info
 from pytest_benchmark.utils import get_commit_info
 
-from bench.results.environment import commit_info, installed, machine_info, packages, service_directory
+from bench.results.provenance import commit_info, installed, machine_info, packages, service_directory
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -48,7 +48,7 @@ def test_packages_are_those_that_are_installed() -> None:
 
 
 def test_a_package_that_is_missing_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bench.results.environment.PACKAGES", ("uvicorn", "no-such-package"))
+    monkeypatch.setattr("bench.results.provenance.PACKAGES", ("uvicorn", "no-such-package"))
     assert installed().keys() == {"python", "uvicorn"}
 
 
@@ -61,7 +61,7 @@ def test_a_compiled_hot_path_is_as_another_version_of_a_package(monkeypatch: pyt
 
 def test_describing_imports_neither_locust_nor_a_server() -> None:
     code = (
-        "import sys; from pathlib import Path; from bench.results.environment import *;"
+        "import sys; from pathlib import Path; from bench.results.provenance import *;"
         "packages(); commit_info(Path.cwd()); service_directory('uvicorn:run');"
         "print({'locust', 'gevent', 'uvicorn', 'socketio'} & sys.modules.keys())"
     )
@@ -71,7 +71,7 @@ def test_describing_imports_neither_locust_nor_a_server() -> None:
 def test_inside_a_process_that_is_patched_for_gevent() -> None:
     code = (
         "import gevent.monkey; gevent.monkey.patch_all();"
-        "from pathlib import Path; from bench.results.environment import *;"
+        "from pathlib import Path; from bench.results.provenance import *;"
         "print(machine_info().cpu['count'], commit_info(Path('/')).id, 'uvicorn' in packages())"
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30)
@@ -150,7 +150,7 @@ class TestCommit:
         hanging.write_text("#!/bin/sh\nexec sleep 60\n")
         hanging.chmod(0o755)
         monkeypatch.setenv("PATH", f"{hanging.parent}:{os.environ['PATH']}")
-        monkeypatch.setattr("bench.results.environment._GIT_TIMEOUT_S", 0.2)
+        monkeypatch.setattr("bench.results.provenance._GIT_TIMEOUT_S", 0.2)
         commit = commit_info(repository)
         assert commit.id == "unknown"
         assert "timed out" in (commit.error or "")

@@ -10,7 +10,7 @@ from latency_results import latency_content, save_latency
 
 from bench.results.ab import AbMetric
 from bench.results.store import Store
-from bench.selfcheck import Comparison, _stored_differ, checks, most_of, slowdown_us
+from bench.validation.selfcheck import Comparison, _stored_differ, checks, most_of, slowdown_us
 
 
 def comparison(injected: str, effect: float, verdict: str, half_width: float = 0.003) -> Comparison:

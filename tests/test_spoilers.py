@@ -17,6 +17,7 @@ from typing import Any, get_args
 import pydantic
 import pytest
 
+from bench.machine.stops import counted_stops, stops
 from bench.results.spoilers import (
     LOAD_PER_CORE,
     LOAD_SHARE,
@@ -36,7 +37,6 @@ from bench.results.spoilers import (
     is_optimised,
     spoilers,
 )
-from bench.results.stops import counted_stops, stops
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="reads Linux's /proc")
 

@@ -15,7 +15,7 @@ from bench.results.temporary import LOCK, temporary_folder
 PREFIX = "bench-test-"
 RUN = """
 import sys, time
-from bench.interrupts import ended_by_signals
+from bench.machine.interrupts import ended_by_signals
 from bench.results.temporary import temporary_folder
 with ended_by_signals(), temporary_folder("bench-test-") as folder:
     (folder / "inner").mkdir()

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from ab_repository import SERVICE, TestRepository
 
-from bench.compare.environments import dependencies, environment, versions
-from bench.compare.failure import AbError, AbFailedError
-from bench.compare.worktree import Repository
+from bench.ab.environments import dependencies, environment, versions
+from bench.ab.errors import AbError, AbFailedError
+from bench.ab.worktree import Repository
 
 
 @pytest.fixture

@@ -42,8 +42,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from bench.compare.model import Figure, figure
 from bench.compare.statistics import CONFIDENCE, Estimate, t_quantile
-from bench.compare.stored import Figure, figure
 from bench.results.model import (
     CONNECT,
     Kind,

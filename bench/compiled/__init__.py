@@ -20,9 +20,9 @@ from pathlib import Path
 from types import ModuleType
 
 MODULES = (
-    "bench.load.recording",
-    "bench.load.session",
-    "bench.load.tasks",
+    "bench.load.metrics.recorder",
+    "bench.load.engine.session",
+    "bench.load.engine.tasks",
     "bench.roundtrip",
     "bench.wire.client",
     "bench.wire.protocol.decoder",

@@ -21,8 +21,8 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from bench.compare.statistics import burst_effect, restart_effect
-from bench.latency.replicas import Layout
-from bench.latency.warm_up import WarmUp, until_steady
+from bench.interleave.server_pool import Layout
+from bench.interleave.warm_up import WarmUp, until_steady
 from bench.results.model import (
     BetweenProcesses,
     ControlFigures,

@@ -8,10 +8,10 @@ from __future__ import annotations
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from bench.interleave.server_pool import LoopKind
 from bench.latency.alternation import Parties
 from bench.latency.measuring import TIMER, describe, description, measure
 from bench.latency.options import OPTIONS, Definition, Options, ReplyKind
-from bench.latency.replicas import LoopKind
 from bench.latency.stage import ClientKind, ServerKind, Stage
 from bench.wire.interface import Transport
 

@@ -13,11 +13,11 @@ from time import perf_counter_ns
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from bench.interleave.server_pool import LoopKind
+from bench.interleave.warm_up import until_steady
 from bench.latency.measuring import TIMER, describe, description, failing_in_one_line, observed
 from bench.latency.options import FOO_BAR_DEFINITIONS
-from bench.latency.replicas import LoopKind
 from bench.latency.stage import ClientKind, ServerKind, Stage
-from bench.latency.warm_up import until_steady
 from bench.roundtrip import Exchange
 from bench.wire.interface import Transport
 

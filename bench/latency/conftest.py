@@ -13,9 +13,9 @@ from typing import TypeVar
 
 import pytest
 
+from bench.interleave.server_pool import LoopKind
 from bench.latency.alternation import Parties
 from bench.latency.options import OPTIONS, Definition, Options, ReplyKind
-from bench.latency.replicas import LoopKind
 from bench.latency.stage import ClientKind, ServerKind, Stage, Stages
 from bench.roundtrip import Exchange
 from bench.server import ServerError

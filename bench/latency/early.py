@@ -6,7 +6,7 @@ modules that load slowly.
 
 import pytest
 
-from bench.interrupts import give_interrupts_back, interrupts_end, is_starting
+from bench.machine.interrupts import give_interrupts_back, interrupts_end, is_starting
 
 interrupts_end()
 

@@ -26,6 +26,7 @@ from typing import NoReturn
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from bench.interleave.server_pool import HTTP, WS
 from bench.latency.alternation import (
     Alternation,
     ControlFailed,
@@ -38,15 +39,14 @@ from bench.latency.alternation import (
     processes_of,
 )
 from bench.latency.options import Definition
-from bench.latency.replicas import HTTP, WS
 from bench.latency.stage import ClientKind, Stage
-from bench.results.environment import packages
+from bench.results.provenance import packages
 from bench.results.spoilers import Interference, spoilers
 from bench.roundtrip import RoundTrip, RoundTripFailed
 from bench.server import ServerError
 from bench.server.error import DYING_S, with_last_words
 from bench.targets import CONTROL_SHA256
-from bench.timing.clock import READING_NS, VirtualTimer
+from bench.timing.clocks import READING_NS, VirtualTimer
 from bench.wire.interface import ClientError, Transport
 
 TIMER = VirtualTimer()

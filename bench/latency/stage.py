@@ -19,15 +19,15 @@ from typing import Any, Literal, TypeVar
 
 import uvloop
 
+from bench.interleave.loop import OwnLoop, spared_by_gc
+from bench.interleave.server_pool import HTTP, WS, LoopKind, Replicas, running
 from bench.latency.alternation import CONTROL_NAMES, Pair, Parties, Party
-from bench.latency.loop import OwnLoop, spared_by_gc
 from bench.latency.options import Definition, Options
-from bench.latency.replicas import HTTP, WS, LoopKind, Replicas, running
+from bench.machine.idle import availability
 from bench.results.model import KeptAwake
 from bench.results.spoilers import Conditions
 from bench.roundtrip import FOO_ACKNOWLEDGED, FOO_BAR, Exchange, tokens
 from bench.server import Awake, ServerError, ServerProcess, UvicornTestServer, generator_cores, kept_to
-from bench.server.awake import availability
 from bench.server.error import death
 from bench.server.in_loop import import_app
 from bench.server.process import server_core

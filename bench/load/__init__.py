@@ -8,11 +8,11 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 
-from bench.interrupts import interrupts_end_the_process, interrupts_leave
+from bench.machine.interrupts import interrupts_end_the_process, interrupts_leave
 from bench.timing.arrivals import arrivals
 
 if TYPE_CHECKING:
-    from bench.load.user import SocketIOUser
+    from bench.load.plugin.user import SocketIOUser
 
 __all__ = ["SocketIOUser", "arrivals", "task"]
 
@@ -37,8 +37,8 @@ def __getattr__(name: str) -> Any:
     with interrupts_end_the_process():
         import locust
 
-        import bench.load.run  # noqa: F401  # registers
-        from bench.load.user import SocketIOUser
+        import bench.load.plugin.run  # noqa: F401  # registers
+        from bench.load.plugin.user import SocketIOUser
 
     if "locust.main" in sys.modules:  # the `locust` command expects no Ctrl-C until it hands over to this package
         interrupts_leave()

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from bench.compare.interleaved import State
+from bench.ab.run import State
 from bench.compare.statistics import Estimate
 from bench.report.figures import printable
 from bench.report.lines import print_line

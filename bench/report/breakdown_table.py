@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from bench.compare.stored import figure
+from bench.compare.model import figure
 from bench.report.figures import microseconds, printable
 from bench.report.lines import print_line, print_table
 from bench.results.model import Operation

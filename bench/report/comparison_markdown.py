@@ -4,7 +4,7 @@ Rules of this file: a comparison in, text out; GitHub's dialect. What names come
 never as markup.
 """
 
-from bench.compare.stored import FAILING, Compared, Comparison, Row
+from bench.compare.model import FAILING, Compared, Comparison, Row
 from bench.report.ab_markdown import as_text
 from bench.report.ab_table import percent
 from bench.report.comparison_table import (

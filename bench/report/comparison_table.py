@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from rich.console import Console
 
-from bench.compare.stored import FAILING, ComparedResult, Comparison, Row, Unit, Verdict
+from bench.compare.model import FAILING, ComparedResult, Comparison, Row, Unit, Verdict
 from bench.report.ab_table import percent
 from bench.report.figures import UNKNOWN, measured, printable
 from bench.report.lines import print_line, print_row, widths

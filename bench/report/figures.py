@@ -6,7 +6,7 @@ bound, and nothing is ever cut.
 
 import math
 
-from bench.compare.stored import Figure, Unit
+from bench.compare.model import Figure, Unit
 from bench.printable import printable
 
 __all__ = ["UNKNOWN", "count", "measured", "microseconds", "per_second", "printable", "ratio"]

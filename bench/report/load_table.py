@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from rich.console import Console
 
-from bench.compare.stored import Figure, figure
+from bench.compare.model import Figure, figure
 from bench.report.breakdown_table import breakdown_table
 from bench.report.figures import FAILED, UNKNOWN, count, microseconds, per_second, printable
 from bench.report.lines import print_line, print_table, total_width, widths

@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 import altair as alt
 
-from bench.compare.stored import Compared, Comparison, Figure
+from bench.compare.model import Compared, Comparison, Figure
 from bench.report.chart_file import chart_file
 from bench.report.chart_formats import ChartFormat
 from bench.report.figures import microseconds, printable

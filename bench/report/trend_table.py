@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from rich.console import Console
 
-from bench.compare.stored import Figure
+from bench.compare.model import Figure
 from bench.compare.trend import Point, Series, Step, Trends, fewest_results
 from bench.report.figures import UNKNOWN, count, microseconds, per_second, printable, ratio
 from bench.report.lines import print_line, print_row, widths

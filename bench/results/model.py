@@ -560,7 +560,7 @@ class TimedProcess(TimedServer):
     """The same of a server process that was started for it: its hash seed, and by how much its environment was padded.
 
     `warm_up_round_trips` went before and are in no figure; `steady` says whether they became steady by the rule of
-    `bench.latency.warm_up`, or only reached its limit.
+    `bench.interleave.warm_up`, or only reached its limit.
     """
 
     hash_seed: NonNegativeInt

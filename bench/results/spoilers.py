@@ -21,7 +21,7 @@ from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, NonNegativeInt
 
-from bench.results.stops import stops
+from bench.machine.stops import stops
 
 STORED = ConfigDict(frozen=True, extra="forbid", strict=True)
 

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench.interrupts import uninterrupted
+from bench.machine.interrupts import uninterrupted
 from bench.results.locks import LockedError, locked
 
 LOCK = "lock"

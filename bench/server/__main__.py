@@ -23,7 +23,7 @@ from uvicorn.config import LOGGING_CONFIG
 
 # Run by path: nothing else of this project may come first on the path that the app is imported from.
 sys.path.insert(0, str(Path(__file__).parents[2]))
-from bench.descriptors import raise_file_limit
+from bench.machine.descriptors import raise_file_limit
 from bench.server.error import ServerError, one_line
 from bench.server.in_loop import UvicornTestServer
 from bench.server.process import Report

@@ -6,7 +6,7 @@ returns when the event was handed to the transport, and `received_ns` tells a ha
 nanoseconds of `time.perf_counter_ns`.
 
 Neither client reconnects on its own: whoever measures has to know that a connection was lost, and counts each attempt.
-The load's session (bench/load/session.py) reconnects with the backoff and jitter of Socket.IO's clients.
+The load's session (bench/load/engine/session.py) reconnects with the backoff and jitter of Socket.IO's clients.
 """
 
 from __future__ import annotations

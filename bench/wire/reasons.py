@@ -9,7 +9,7 @@ import re
 import socket
 import ssl
 
-from bench.descriptors import OUT_OF_FILES, file_limit_reason
+from bench.machine.descriptors import OUT_OF_FILES, file_limit_reason
 from bench.printable import one_line
 
 __all__ = [

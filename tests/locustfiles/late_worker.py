@@ -13,7 +13,7 @@ def linger(**_: Any) -> None:
     time.sleep(float(os.environ.get("LINGER_S", "0")))
 
 
-import bench.load.messages as messages  # noqa: E402
+import bench.load.plugin.messages as messages  # noqa: E402
 from bench.load import SocketIOUser, task  # noqa: E402
 from bench.roundtrip import FOO_BAR_TO_SENDER  # noqa: E402
 

@@ -1,0 +1,1 @@
+"""`bench ab`: two commits against each other, live, in alternation."""

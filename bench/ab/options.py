@@ -1,0 +1,136 @@
+"""What `bench ab` is told, as checked values.
+
+Rules: pure. Texts come in as the user typed them, a `Plan` comes out; what is wrong is an `AbError` of one line that
+names the option. Which service and which round trip is meant is read as `pytest bench` reads it.
+"""
+
+import math
+import re
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+from bench.ab.errors import AbError
+from bench.ab.run import Plan
+from bench.compare.statistics import StoppingRule
+from bench.interleave.bursts import Benchmark, Shape
+from bench.latency.options import DEFAULT_REPLY_TIMEOUT, OptionError, parse
+from bench.roundtrip import FOO_ACKNOWLEDGED, FOO_BAR, RoundTrip
+
+DEFAULT_PRECISION = "0.3"
+DEFAULT_THRESHOLD = "0.5"
+DEFAULT_MAX_TIME = "180"
+
+_NUMBER = re.compile(r"(?P<value>[0-9]*\.?[0-9]+)\s*(?P<unit>%|s|min|m|h)?")
+_SECONDS = {None: 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+
+
+def _padded(size: int, words: str) -> RoundTrip:
+    """FOO→BAR with a request of about that many bytes. The service ignores the field that it does not know."""
+    padding = "x" * (size - 16)
+    return RoundTrip(
+        f"FOO→BAR, {words}", "FOO", lambda token: {"name": token, "padding": padding}, "BAR", FOO_BAR.token_of
+    )
+
+
+FOO_BAR_BENCHMARKS: tuple[Benchmark, ...] = (
+    Benchmark("event", FOO_BAR),  # its payload is the token, about 20 bytes
+    Benchmark("acknowledged", FOO_ACKNOWLEDGED),
+    Benchmark("event-1kB", _padded(1_000, "1 kB")),
+    Benchmark("event-16kB", _padded(16_000, "16 kB")),
+)
+"""What is compared out of the box."""
+
+
+def plan(
+    *,
+    app: str | None,
+    event: str | None,
+    reply: str | None,
+    payload: str | None,
+    app_directory: str | None = None,
+    reply_timeout: str = DEFAULT_REPLY_TIMEOUT,
+    benchmarks: str | None = None,
+    precision: str = DEFAULT_PRECISION,
+    threshold: str = DEFAULT_THRESHOLD,
+    max_time: str = DEFAULT_MAX_TIME,
+    pairs: int | None = None,
+    burst: int | None = None,
+    awake: bool = True,
+    env_per_rev: bool = False,
+) -> Plan:
+    """The plan from the user's texts, None where one was not given. Raises AbError."""
+    try:
+        options = parse(
+            app=app, event=event, reply=reply, payload=payload, reply_timeout=reply_timeout, directory=Path()
+        )
+    except OptionError as error:
+        raise AbError(str(error)) from None
+    known = FOO_BAR_BENCHMARKS
+    if event is not None:
+        known = tuple(Benchmark(one.name, one.round_trip) for one in options.definitions)
+    return Plan(
+        app=options.app,
+        benchmarks=_chosen(known, benchmarks),
+        reply_timeout_ns=options.reply_timeout_ns,
+        app_directory=_app_directory(app_directory),
+        rule=StoppingRule(precision=_share("--precision", precision, least=1e-5)),
+        threshold=_share("--threshold", threshold, least=0.0),
+        max_time_s=_seconds("--max-time", max_time),
+        shape=_shape(pairs, burst),
+        awake=awake,
+        env_per_rev=env_per_rev,
+    )
+
+
+def _chosen(known: tuple[Benchmark, ...], names: str | None) -> tuple[Benchmark, ...]:
+    if names is None:
+        return known
+    by_name = {one.name: one for one in known}
+    chosen: dict[str, Benchmark] = {}
+    for name in filter(None, (part.strip() for part in names.split(","))):
+        if name not in by_name:
+            raise AbError(f"--benchmarks {name}: there is no such benchmark, only {', '.join(by_name)}")
+        chosen[name] = by_name[name]
+    if not chosen:
+        raise AbError(f"--benchmarks {names!r}: name some of {', '.join(by_name)}")
+    return tuple(chosen.values())
+
+
+def _app_directory(text: str | None) -> Path | None:
+    if text is None:
+        return None
+    path = PurePosixPath(text)
+    if path.is_absolute() or ".." in path.parts:
+        raise AbError(f"--app-dir {text}: name a folder below this one; each revision has its own")
+    return Path(path)
+
+
+def _share(option: str, text: str, least: float) -> float:
+    match = _NUMBER.fullmatch(text.strip())
+    if not match or match["unit"] not in (None, "%") or not least <= float(match["value"]) / 100 <= 1:
+        example = "0.3" if least else "0.5"
+        above = f"from {least * 100:g} to 100" if least else "from 0 to 100"
+        raise AbError(f"{option} {text!r}: give per cent, {above}, such as {example}")
+    return float(match["value"]) / 100
+
+
+def _seconds(option: str, text: str) -> float:
+    match = _NUMBER.fullmatch(text.strip())
+    seconds = float(match["value"]) * _SECONDS[match["unit"]] if match and match["unit"] in _SECONDS else math.nan
+    if not 1 <= seconds <= 86_400:
+        raise AbError(f"{option} {text!r}: give seconds, or minutes as 3m, up to a day")
+    return seconds
+
+
+def _shape(pairs: int | None, burst: int | None) -> Shape:
+    """All of it grows and shrinks with the two numbers that the user may give."""
+    shape = Shape()
+    for option, value, most in (("--pairs", pairs, 10_000), ("--burst", burst, 100_000)):
+        if value is not None and not 1 <= value <= most:
+            raise AbError(f"{option} {value}: give a number from 1 to {most}")
+    if pairs is not None:
+        shape = replace(shape, pairs=pairs, saturated_pairs=max(1, round(pairs * shape.saturated_pairs / shape.pairs)))
+    if burst is not None:
+        saturated = max(shape.in_flight, round(burst * shape.saturated_burst / shape.burst))
+        shape = replace(shape, burst=burst, warm_up=max(50, burst), saturated_burst=saturated)
+    return shape

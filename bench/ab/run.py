@@ -1,0 +1,467 @@
+"""Two revisions of a service, live and in alternation, until it is known by how much they differ.
+
+Rules of this file: generator and launcher are the running ones, and only the service comes from the revision's folder:
+that is checked for each side, before anything is measured, together with whether it answers at all. The unit is the
+restart: both servers anew, with fresh hash seeds and an environment of random size, because what a process happens to
+be like (memory layout, order of dictionaries) makes more of a difference between two of them than most commits do.
+Which side is ahead has no influence on when it ends. Whatever was started is gone at the end, however that comes.
+
+Ctrl-C ends the measuring with the restarts that are complete; a second one is a KeyboardInterrupt like any other.
+"""
+
+import contextlib
+import datetime as dt
+import os
+import random
+import secrets
+import signal
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from importlib.machinery import PathFinder
+from pathlib import Path
+
+import uvloop
+
+from bench.ab.environments import dependencies, environment, versions
+from bench.ab.errors import AbError, AbFailedError
+from bench.ab.worktree import Checkout, Repository
+from bench.compare.statistics import THRESHOLD, Estimate, StoppingRule, estimate, verdicts
+from bench.interleave.bursts import Benchmark, Connection, Figures, Shape, SideError, compare
+from bench.interleave.loop import OwnLoop, spared_by_gc
+from bench.machine.idle import availability
+from bench.machine.interrupts import ended_by_signals
+from bench.results.ab import AbBenchmark, AbMetric, AbResult, AbSettings, AbSide, Metric, StoppedBy
+from bench.results.provenance import installed, machine_info, packages
+from bench.results.spoilers import Conditions, Interference, spoilers
+from bench.roundtrip import Exchange, tokens
+from bench.server import Awake, ServerError, ServerProcess, generator_cores, kept_to
+from bench.server.error import DYING_S, death, with_last_words
+from bench.server.process import server_core
+from bench.wire.client import FastClient
+from bench.wire.interface import ClientError
+
+NAMES = ("A", "B")
+
+_ENVIRONMENT_BYTES = 4096  # by up to so much the environment grows: a page, which the stack's start varies within
+_TRIAL = Shape(burst=5, pairs=2, in_flight=4, saturated_burst=8, saturated_pairs=2, warm_up=1)
+_SAME = "both revisions are the same commit: whatever differs is noise"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to compare and how precisely. `app_directory` is looked in for modules, relative to the user's folder."""
+
+    app: str
+    benchmarks: tuple[Benchmark, ...]
+    reply_timeout_ns: int
+    app_directory: Path | None = None
+    rule: StoppingRule = field(default_factory=StoppingRule)
+    threshold: float = THRESHOLD
+    max_time_s: float = 180.0
+    shape: Shape = field(default_factory=Shape)
+    awake: bool = True
+    env_per_rev: bool = False
+    seed: int = field(default_factory=lambda: secrets.randbits(32))
+
+
+@dataclass(frozen=True)
+class State:
+    """How far it is, after a restart: the estimates of p50 so far, by benchmark, and the seconds that are left."""
+
+    restarts: int
+    elapsed_s: float
+    left_s: float
+    estimates: tuple[tuple[str, Estimate], ...]
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where one side's service comes from: its folder, and the interpreter whose packages it uses."""
+
+    checkout: Checkout
+    python: Path | None
+
+    @property
+    def label(self) -> str:
+        """The revision, for people."""
+        return self.checkout.label
+
+
+def compare_revisions(
+    plan: Plan, a: str, b: str, directory: Path, report: Callable[[State | str], None] = lambda _: None
+) -> AbResult:
+    """Compare the revisions of the repository that holds `directory`.
+
+    `report` is told what is being done now, and after each restart how far it is. Raises AbError where that cannot be
+    done, AbFailedError where a service fails, and KeyboardInterrupt if it was interrupted before the first restart.
+    """
+    repository = Repository.around(directory)
+    revisions = [repository.revision(a), repository.revision(b)]
+    with ended_by_signals():
+        report("checking the revisions out")
+        with repository.checkouts(revisions) as (checkout_a, checkout_b):
+            sources = []
+            for checkout in (checkout_a, checkout_b):
+                if plan.env_per_rev:
+                    report(f"building the environment of {checkout.label}")
+                sources.append(_source(plan, checkout))
+            return _Run(plan, (sources[0], sources[1]), repository, report).result()
+
+
+# --- before -----------------------------------------------------------------------------------------------------------
+
+
+def _source(plan: Plan, checkout: Checkout) -> Source:
+    _look_for_app(plan, checkout)
+    python = environment(dependencies(_folders(checkout))) if plan.env_per_rev else None
+    return Source(checkout, python)
+
+
+def _folders(checkout: Checkout) -> list[Path]:
+    """Where a revision may say what it depends on: from the user's folder up to the repository's."""
+    return [
+        folder
+        for folder in (checkout.directory, *checkout.directory.parents)
+        if folder == checkout.root or checkout.root in folder.parents
+    ]
+
+
+def _import_folders(plan: Plan, checkout: Checkout) -> list[Path]:
+    if plan.app_directory is None:
+        return [checkout.directory]
+    return [checkout.directory, checkout.directory / plan.app_directory]
+
+
+def _look_for_app(plan: Plan, checkout: Checkout) -> None:
+    """Raises AbError where the app's module is not in the revision's folder."""
+    folders = _import_folders(plan, checkout)
+    locations = [str(folder) for folder in folders]
+    for part in plan.app.partition(":")[0].split("."):
+        spec = PathFinder.find_spec(part, locations)
+        if spec is None:
+            names = (str(folder.relative_to(checkout.root)) for folder in folders)
+            where = " or ".join("its top folder" if name == "." else name for name in names)
+            raise AbError(
+                f"--app {plan.app}: revision {checkout.label} has no such module in {where}; go to the folder that it "
+                "is imported from, or name it with --app-dir"
+            )
+        locations = list(spec.submodule_search_locations or ())
+
+
+def _notes(plan: Plan, sources: Sequence[Source], repository: Repository, sides: Sequence[AbSide]) -> Iterator[str]:
+    """What to know about the two revisions."""
+    a, b = (source.checkout for source in sources)
+    changes = repository.changes()
+    if a.revision.commit is not None and a.revision.commit == b.revision.commit:
+        yield _SAME
+    if None in (a.revision.commit, b.revision.commit):
+        if changes:
+            yield f"WORKTREE has uncommitted changes: {_listed([change[3:] for change in changes])}"
+        else:
+            yield "WORKTREE has no uncommitted changes"
+    elif tracked := [change[3:] for change in changes if not change.startswith("??")]:
+        yield f"the working tree has uncommitted changes, which are in neither revision: {_listed(tracked)}"
+    wanted = [dependencies(_folders(checkout)) for checkout in (a, b)]
+    if wanted[0].digest != wanted[1].digest and not plan.env_per_rev:
+        file = wanted[0].file or wanted[1].file
+        yield f"the revisions' dependencies differ ({file}), but both ran with the same packages: see --env-per-rev"
+    if wanted[0].python != wanted[1].python:
+        asked = " and ".join(one.python or "none" for one in wanted)
+        yield f"the revisions ask for different Pythons ({asked}); both ran with {sides[0].packages['python']}"
+    for name in sorted(sides[0].packages.keys() | sides[1].packages.keys()):
+        old, new = (side.packages.get(name, "none") for side in sides)
+        if old != new:
+            yield f"different packages: {name} {old} and {new}"
+
+
+def _listed(names: Sequence[str], shown: int = 5) -> str:
+    more = f" and {len(names) - shown} more" if len(names) > shown else ""
+    return ", ".join(names[:shown]) + more
+
+
+@contextlib.contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    """A Ctrl-C meanwhile is raised at the end. For what takes some milliseconds."""
+    held: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: held.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if held:
+        raise KeyboardInterrupt
+
+
+# --- the run ----------------------------------------------------------------------------------------------------------
+
+
+class _Run:
+    """One comparison, from the first trial to the result."""
+
+    def __init__(
+        self, plan: Plan, sources: tuple[Source, Source], repository: Repository, report: Callable[[State | str], None]
+    ) -> None:
+        self._plan = plan
+        self._sources = sources
+        self._repository = repository
+        self._report = report
+        self._random = random.Random(plan.seed)
+        self._origin = secrets.token_hex(4)
+        self._restarts: list[Figures] = []
+        self._server_core = server_core()
+        generators = generator_cores()
+        self._generator_core = generators[0] if generators else None
+        cores = [core for core in (self._generator_core, self._server_core) if core is not None]
+        self._cores = tuple(cores) or tuple(sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else ())
+
+    def result(self) -> AbResult:
+        """Try, measure, and sum up."""
+        sides = [self._side(source) for source in self._sources]
+        notes = list(_notes(self._plan, self._sources, self._repository, sides))
+        awake = self._cores if self._plan.awake else ()
+        if reason := availability(awake):
+            notes.append(f"the cores were not kept awake: {reason}")
+            awake = ()
+        described = machine_info(), packages()
+        with OwnLoop.open(uvloop.new_event_loop) as loop:
+            self._report("trying both services")
+            self._restart(loop, _TRIAL, first=0)
+            before = Conditions.now(self._cores)
+            started_at = dt.datetime.now(dt.UTC)
+            started_s = time.monotonic()
+            with Awake(awake), kept_to(() if self._generator_core is None else (self._generator_core,)), spared_by_gc():
+                stopped_by = self._measure(loop, started_s)
+            duration_s = time.monotonic() - started_s
+            after = Conditions.now(self._cores)
+        return AbResult(
+            datetime=started_at,
+            commit_info=sides[1].commit_info,
+            machine_info=described[0],
+            packages=described[1],
+            a=sides[0],
+            b=sides[1],
+            settings=self._settings(awake),
+            restarts=len(self._restarts),
+            duration_s=duration_s,
+            stopped_by=stopped_by,
+            benchmarks=summary(self._plan.benchmarks, self._restarts, self._plan.rule.confidence, self._plan.threshold),
+            notes=tuple(notes),
+            spoilers=spoilers(before, after, pinned=self._server_core is not None, awake=awake),
+            interference=Interference.between(before, after),
+        )
+
+    def _measure(self, loop: OwnLoop, started_s: float) -> StoppedBy:
+        """Restart after restart. Raises KeyboardInterrupt if there is no answer yet."""
+        self._report("measuring")
+        try:
+            while True:
+                self._restarts.append(self._restart(loop, self._plan.shape, first=len(self._restarts) % 2))
+                elapsed_s = time.monotonic() - started_s
+                each_s = elapsed_s / len(self._restarts)
+                by_name = [(benchmark.name, self._effects(benchmark)) for benchmark in self._plan.benchmarks]
+                to_go = max(self._plan.rule.replicates_to_go(effects) for _, effects in by_name)
+                self._report(
+                    State(
+                        restarts=len(self._restarts),
+                        elapsed_s=elapsed_s,
+                        left_s=max(0.0, min(to_go * each_s, self._plan.max_time_s - elapsed_s)),
+                        estimates=tuple(
+                            (name, estimate(effects, self._plan.rule.confidence)) for name, effects in by_name
+                        ),
+                    )
+                )
+                if to_go == 0:
+                    return "precision"
+                if elapsed_s + each_s > self._plan.max_time_s:
+                    return "time"
+        except KeyboardInterrupt as interrupt:
+            is_second = isinstance(interrupt.__context__, KeyboardInterrupt)  # while it tidied up after the first
+            if is_second or not self._restarts:
+                raise
+            return "interrupt"
+
+    def _effects(self, benchmark: Benchmark) -> list[float]:
+        return [figures[benchmark.name, "p50"].effect for figures in self._restarts]
+
+    def _restart(self, loop: OwnLoop, shape: Shape, first: int) -> Figures:
+        """Both servers up, timed, and down again."""
+        # They start side by side, on a core each where there are two, and in turn; then they share the server's.
+        cores = [self._server_core, self._generator_core if self._generator_core is not None else self._server_core]
+        if self._random.random() < 0.5:
+            cores.reverse()
+        with contextlib.ExitStack() as stack:
+            servers = [self._server(source, core) for source, core in zip(self._sources, cores, strict=True)]
+            for step in (ServerProcess.stop, ServerProcess.ask_to_stop):  # of both sides the last one first
+                for server in servers:
+                    stack.callback(step, server)
+            self._start(servers)
+            for side, server in enumerate(servers):
+                self._check_origin(server, side)
+                if self._server_core is not None:
+                    server.pin(self._server_core)
+            try:
+                return loop.run(self._exchange(servers, shape, first))
+            except SideError as error:
+                server = servers[error.side]
+                reason = death(server.check, DYING_S) or with_last_words(str(error), server.wrote_last)
+                raise self._failure(error.side, reason) from error
+
+    def _start(self, servers: Sequence[ServerProcess]) -> None:
+        """Side by side. Where it fails, whether the other one started is half of the answer."""
+        reasons: dict[int, str] = {}
+        with _interrupts_held_back():  # inside Popen, one would leave a process that nobody knows of
+            for side, server in enumerate(servers):
+                try:
+                    server.launch()
+                except ServerError as error:
+                    reasons[side] = str(error)
+        for side, server in enumerate(servers):
+            try:
+                if side not in reasons:
+                    server.start()
+            except ServerError as error:
+                reasons[side] = str(error)
+        if len(reasons) > 1:
+            raise AbFailedError(
+                f"neither revision's service starts; {self._named(0)}: {reasons[0]}{self._empty_submodules(0)}"
+            )
+        for side, reason in reasons.items():
+            raise self._failure(side, f"{reason}; {NAMES[1 - side]} started")
+
+    def _server(self, source: Source, core: int | None) -> ServerProcess:
+        environment = {
+            "PYTHONHASHSEED": str(self._random.randrange(2**32)),
+            "BENCH_AB_PADDING": "x" * self._random.randrange(_ENVIRONMENT_BYTES),
+        }
+        if self._plan.app_directory is not None:
+            inherited = os.environ.get("PYTHONPATH")
+            folder = str(source.checkout.directory / self._plan.app_directory)
+            environment["PYTHONPATH"] = f"{folder}{os.pathsep}{inherited}" if inherited else folder
+        return ServerProcess(
+            self._plan.app,
+            core=core,
+            directory=source.checkout.directory,
+            environment=environment,
+            python=source.python,
+        )
+
+    def _check_origin(self, server: ServerProcess, side: int) -> None:
+        """That it is the revision's service: an editable install would serve the checkout's to both sides."""
+        root, others = self._sources[side].checkout.root, [self._repository.root]
+        others += [source.checkout.root for source in self._sources]
+        app_file = Path(server.app_file)
+        if server.app_file and root not in app_file.parents:
+            raise AbError(
+                f"{self._named(side)}: {self._plan.app} was imported from {app_file}, which is not in the revision's "
+                "folder; name the folder that it is imported from with --app-dir"
+            )
+        for file in map(Path, server.files):
+            for other in others:
+                if other != root and other in file.parents and root not in file.parents:
+                    raise AbError(
+                        f"{self._named(side)}: {self._plan.app} uses {file}, which is not in the revision's folder; "
+                        "name the folder that it is imported from with --app-dir"
+                    )
+
+    async def _exchange(self, servers: Sequence[ServerProcess], shape: Shape, first: int) -> Figures:
+        clients = [FastClient(), FastClient()]
+        connections: list[Connection] = []
+        try:
+            for side, (client, server) in enumerate(zip(clients, servers, strict=True)):
+                names = tokens(self._origin, 2 * len(self._restarts) + side)
+                exchange = Exchange(client, names, self._plan.reply_timeout_ns)
+                connections.append(Connection(exchange, server.cpu_ns))
+                try:
+                    await client.connect(server.url)
+                except ClientError as error:
+                    raise SideError(side, error) from error
+            return await compare((connections[0], connections[1]), self._plan.benchmarks, shape, first)
+        finally:
+            for connection in connections:
+                connection.exchange.close()
+            for client in clients:
+                with contextlib.suppress(ClientError):
+                    await client.disconnect()
+
+    def _failure(self, side: int, reason: str) -> AbFailedError:
+        other = f" (it was fine {len(self._restarts)} times before)" if self._restarts else ""
+        return AbFailedError(f"{self._named(side)}: {reason}{other}{self._empty_submodules(side)}")
+
+    def _empty_submodules(self, side: int) -> str:
+        """Return the tail of a message that names a possible cause: submodules that the user's checkout lacks, too."""
+        empty = self._sources[side].checkout.empty_submodules
+        names = _listed(empty)
+        return (
+            f"; its submodules are empty ({names}), as in your checkout: `git submodule update --init`" if empty else ""
+        )
+
+    def _named(self, side: int) -> str:
+        return f"{NAMES[side]}, {self._sources[side].label}"
+
+    def _side(self, source: Source) -> AbSide:
+        return AbSide(
+            revision=source.checkout.revision.name,
+            label=source.label,
+            commit_info=source.checkout.commit_info,
+            environment="shared" if source.python is None else "own",
+            packages=installed() if source.python is None else versions(source.python),
+        )
+
+    def _settings(self, awake: Sequence[int]) -> AbSettings:
+        plan = self._plan
+        return AbSettings(
+            app=plan.app,
+            precision=plan.rule.precision,
+            threshold=plan.threshold,
+            confidence=plan.rule.confidence,
+            max_time_s=plan.max_time_s,
+            burst=plan.shape.burst,
+            pairs=plan.shape.pairs,
+            saturated_burst=plan.shape.saturated_burst,
+            saturated_pairs=plan.shape.saturated_pairs,
+            in_flight=plan.shape.in_flight,
+            seed=plan.seed,
+            server_core=self._server_core,
+            generator_core=self._generator_core,
+            awake=tuple(awake),
+        )
+
+
+# --- after ------------------------------------------------------------------------------------------------------------
+
+
+def summary(
+    benchmarks: Sequence[Benchmark], restarts: Sequence[Figures], confidence: float, threshold: float
+) -> tuple[AbBenchmark, ...]:
+    """The restarts' figures as estimates and verdicts; all of them are one family (see `verdicts`)."""
+    keys: list[tuple[str, Metric]] = [(one.name, metric) for one in benchmarks for metric in one.metrics]
+    effects = {key: [figures[key].effect for figures in restarts] for key in keys}
+    estimates = {key: estimate(effects[key], confidence) for key in keys}
+    decided = dict(zip(keys, verdicts(list(estimates.values()), threshold), strict=True))
+
+    def metric_of(key: tuple[str, Metric]) -> AbMetric:
+        found = estimates[key]
+        return AbMetric(
+            metric=key[1],
+            a_us=statistics.median(figures[key].a_us for figures in restarts),
+            b_us=statistics.median(figures[key].b_us for figures in restarts),
+            effect=found.effect,
+            low=found.low,
+            high=found.high,
+            half_width=found.half_width,
+            standard_error=found.standard_error,
+            verdict=decided[key],
+            log_effects=tuple(effects[key]),
+        )
+
+    return tuple(
+        AbBenchmark(
+            name=one.name,
+            event=one.round_trip.event,
+            reply=one.round_trip.reply,
+            metrics=tuple(metric_of((one.name, metric)) for metric in one.metrics),
+        )
+        for one in benchmarks
+    )

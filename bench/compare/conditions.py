@@ -1,0 +1,189 @@
+"""What is different between the results of two sides, and whether that makes their comparison void.
+
+Rules of this file: results in, `Difference`s out; nothing is measured or judged here but that. **Void** is a comparison
+in which a difference of the figures says nothing of the service: another machine, another Python, other settings, cores
+awake here and not there, another control, a generator that measured itself, figures that are missing. **Only said** is
+what does not decide it or is the user's intention: another commit's uncommitted changes, several commits on one side,
+the number of the core, how long the run was, how many processes generated the load.
+
+Versions of packages lie between: a latency comparison then uses the bare control, which is no part of any stack. Where
+there is none, and in load, which has no control, it is void. So is another kernel in load; beside a control it is said.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from bench.compare.model import Difference, DifferenceKind
+from bench.results.model import LatencyBenchmark, LoadResult, MachineInfo, Result
+
+_COMMIT_LETTERS = 12
+
+# Versions that are stored with a result, but are of nothing that takes part in a round trip of that kind.
+_NO_PART = {"latency": {"locust", "pytest-benchmark"}, "load": {"pytest-benchmark"}}
+
+Values = Mapping[str, object]
+
+
+def changes(olds: Sequence[Values], news: Sequence[Values]) -> str:
+    """The entries that are not the same in all of these, as text: "users 100 → 20"; empty if there are none."""
+    names = list(dict.fromkeys(name for values in (*olds, *news) for name in values))
+    changed: list[str] = []
+    for name in names:
+        old = list(dict.fromkeys(_text(values.get(name)) for values in olds))
+        new = list(dict.fromkeys(_text(values.get(name)) for values in news))
+        if len({*old, *new}) > 1:
+            changed.append(f"{name} {' or '.join(old)} → {' or '.join(new)}")
+    return ", ".join(changed)
+
+
+def environment_differences(olds: Sequence[Result], news: Sequence[Result]) -> Iterator[Difference]:
+    """Of machine and Python, of either kind. Versions of packages are `package_changes`."""
+
+    def both(of: Callable[[MachineInfo], Values]) -> str:
+        return changes([of(one.machine_info) for one in olds], [of(one.machine_info) for one in news])
+
+    if changed := both(_machine):
+        yield Difference(kind=DifferenceKind.MACHINE, detail=changed, void=True)
+    if changed := both(_kernel):
+        has_control = olds[0].kind == "latency"
+        yield Difference(kind=DifferenceKind.MACHINE, detail=changed, void=not has_control)
+    if changed := both(_python):
+        yield Difference(kind=DifferenceKind.PYTHON, detail=changed, void=True)
+
+
+def package_changes(olds: Sequence[Result], news: Sequence[Result]) -> str:
+    """Versions of what takes part in a round trip that are not the same in all results; empty if all are.
+
+    Empty also where a result tells none at all, as pytest-benchmark by itself does.
+    """
+    if not all(one.packages for one in (*olds, *news)):
+        return ""
+    no_part = _NO_PART[olds[0].kind] | {"python"}  # which is a difference of its own
+
+    def versions(result: Result) -> Values:
+        return {name: version for name, version in result.packages.items() if name not in no_part}
+
+    return changes([versions(one) for one in olds], [versions(one) for one in news])
+
+
+def commit_differences(olds: Sequence[Result], news: Sequence[Result]) -> Iterator[Difference]:
+    """Uncommitted changes, and sides that are of several commits."""
+    for side, results in (("old", olds), ("new", news)):
+        commits = {one.commit_info.id: None for one in results}
+        if len(commits) > 1:
+            names = ", ".join(commit[:_COMMIT_LETTERS] for commit in commits)
+            yield Difference(kind=DifferenceKind.COMMITS, detail=f"the {side} results are of {names}", void=False)
+        for commit in {one.commit_info.id: None for one in results if one.commit_info.dirty}:
+            detail = f"the {side} result is of {commit[:_COMMIT_LETTERS]} and changes to it"
+            yield Difference(kind=DifferenceKind.DIRTY, detail=detail, void=False)
+
+
+# --- latency --------------------------------------------------------------------------------------------------------
+
+
+def latency_settings(benchmark: LatencyBenchmark) -> Values:
+    """The settings of a latency benchmark that have to be the same, as far as its result tells them."""
+    info = benchmark.extra_info
+    names = ("service", "event", "reply", "matched_by", "client", "transport", "server", "loop", "http", "ws")
+    awake = benchmark.awake
+    generator_cores = info.get("generator_cores")
+    return {
+        **{name.replace("_", " "): info.get(name) for name in names},
+        "server pinned": info.get("server_core") is not None,
+        "generator cores": len(generator_cores) if isinstance(generator_cores, list | tuple) else None,
+        "cores": "unknown" if awake is None else "awake" if awake.cores else "may halt",
+    }
+
+
+def latency_circumstances(benchmark: LatencyBenchmark) -> Values:
+    """What is said where it differs, and no more."""
+    info = benchmark.extra_info
+    return {"server core": info.get("server_core"), "reply timeout s": info.get("reply_timeout_s")}
+
+
+def control_source(benchmark: LatencyBenchmark) -> Values:
+    """Which control on the same stack it was: another source is another unit."""
+    control = benchmark.controls.get("same-stack")
+    return {"control's source": control.sha256[:12] if control and control.sha256 else None}
+
+
+# --- load -----------------------------------------------------------------------------------------------------------
+
+
+def load_differences(olds: Sequence[LoadResult], news: Sequence[LoadResult]) -> Iterator[Difference]:
+    """Of scenario and server, and what is wrong with a run."""
+    if changed := changes([_load_settings(one) for one in olds], [_load_settings(one) for one in news]):
+        yield Difference(kind=DifferenceKind.SETTINGS, detail=changed, void=True)
+    if changed := changes([_load_circumstances(one) for one in olds], [_load_circumstances(one) for one in news]):
+        yield Difference(kind=DifferenceKind.SETTINGS, detail=changed, void=False)
+    for side, results in (("old", olds), ("new", news)):
+        for one in results:
+            if one.generator.verdict == "saturated":
+                detail = f"in the {side} result: {one.generator.reason}"
+                yield Difference(kind=DifferenceKind.SATURATED, detail=detail, void=True)
+            if one.invalid_reason is not None:
+                detail = f"in the {side} result: {one.invalid_reason}"
+                yield Difference(kind=DifferenceKind.INVALID, detail=detail, void=True)
+            if one.partial:
+                detail = f"the {side} one: {one.partial_reason}"
+                yield Difference(kind=DifferenceKind.PARTIAL, detail=detail, void=True)
+            if one.forced:
+                detail = f"the {side} run did not await its outstanding replies"
+                yield Difference(kind=DifferenceKind.FORCED, detail=detail, void=True)
+
+
+def _load_settings(result: LoadResult) -> Values:
+    scenario, server = result.scenario, result.server
+    return {
+        "user classes": ", ".join(scenario.user_classes),
+        "users": scenario.users_over_time,
+        "other users": scenario.other_users,
+        "model": scenario.model,
+        "rate per second": scenario.rate_per_s,
+        "rate": scenario.rate,
+        "arrivals": scenario.arrivals,
+        "one task at a time": ", ".join(scenario.one_at_a_time) or None,
+        "most in flight": scenario.max_in_flight,
+        "longest wait for a user s": scenario.max_wait_s,
+        "transport": scenario.transport,
+        "app": scenario.app,
+        "url": scenario.url if server is None else None,  # a server of ours has another port each time
+        "loop": server and server.loop,
+        "http": server and server.http,
+        "ws": server and server.ws,
+        "server pinned": server is not None and server.core is not None,
+    }
+
+
+def _load_circumstances(result: LoadResult) -> Values:
+    return {
+        "seconds": result.scenario.duration_s,
+        "users changed at": ", ".join(f"{step.t:.0f} s" for step in result.scenario.user_steps[1:]) or None,
+        "server core": result.server.core if result.server else None,
+        "generator processes": result.generator.processes,
+    }
+
+
+# --- the machine ----------------------------------------------------------------------------------------------------
+
+
+def _machine(machine: MachineInfo) -> Values:
+    """What makes it the same machine. Not the clock rate that it happened to have."""
+    return {
+        "node": machine.node,
+        "system": machine.system,
+        "machine": machine.machine,
+        "processor": machine.cpu.get("brand_raw"),
+        "cores": machine.cpu.get("count"),
+    }
+
+
+def _kernel(machine: MachineInfo) -> Values:
+    return {"kernel": machine.release}
+
+
+def _python(machine: MachineInfo) -> Values:
+    return {"implementation": machine.python_implementation, "python": machine.python_version}
+
+
+def _text(value: object) -> str:
+    return "none" if value is None else str(value)

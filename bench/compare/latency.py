@@ -1,0 +1,338 @@
+"""Two sides of latency results: each benchmark's ratios to its control, process by process.
+
+The unit of replication is the server process, and the processes of one run share the state of the machine at that time:
+see `bench.compare.statistics.ratio_estimate`. What is compared of a benchmark, always against the same of its control:
+
+- p50: `log_ratio` of each process, from bursts that alternated with the control's. The primary metric. With a single
+  run on a side its interval has the deviation from run to run that was measured elsewhere in it (`BETWEEN_RUNS_AWAKE`).
+- p99 and server CPU: the process's over that of the control process beside it. How these ratios differ from run to run
+  has not been measured, so with a single run on a side they have no interval, and no verdict but "inconclusive".
+
+Where versions of packages differ, all three are against the bare echo control, which is one process for all: of p99 and
+CPU there is then one ratio a run.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+
+from bench.compare.conditions import (
+    changes,
+    control_source,
+    latency_circumstances,
+    latency_settings,
+    package_changes,
+)
+from bench.compare.model import Difference, DifferenceKind, Figure, IncomparableError, NotCompared, Unit, Verdict
+from bench.compare.rows import FEWEST_RUNS, Draft, Runs, common_names, decided_as, drafted, some_of
+from bench.compare.statistics import CONFIDENCE
+from bench.results.model import ControlKind, LatencyBenchmark, LatencyResult
+from bench.results.spoilers import Spoiler, SpoilerKind
+
+BETWEEN_RUNS_AWAKE = 0.009
+"""Standard deviation of the log ratio to the same-stack control from one run to the next of the same code, with the
+cores kept awake. DESIGN.md, "Comparing": "of the same-stack ratio from 1.4 to 0.9 %"."""
+
+BETWEEN_RUNS_HALTING = 0.014
+"""The same with cores that may halt: 1.4 % over 32 runs, a quarter of them under a CPU hog."""
+
+BETWEEN_RUNS_BARE = 0.058
+"""The same of the ratio to the bare echo server: 5.8 % over those 32 runs. It is another mix of work, so that much of
+the drift stays."""
+
+BREAKING: tuple[SpoilerKind, ...] = ("steal", "load", "throttled", "stopped", "swap")
+"""What makes runs differ by more than that. Tried with other processes on 40 to 90 % of the cores' time: the log ratio
+of one and the same code had a standard deviation of 0.04 from run to run. So a single run that one of these spoilt
+shows its interval and claims nothing; of several runs their own spread says how much they differ."""
+
+FAR = 1.5
+"""The factor by which a ratio to the same-stack control has to change to be a change even in a disturbed single run.
+With other processes on 40 to 90 % of the cores' time, that ratio of equal code varied from run to run. Its logarithm
+had a standard deviation of 0.04 (see `BREAKING`). So 0.405 is 7 standard deviations of a difference of two runs."""
+
+_US_PER_S = 1e6
+
+Benchmarks = tuple[LatencyBenchmark, ...]
+
+
+@dataclass(frozen=True)
+class ComparedLatency:
+    """What is compared of one benchmark, and against which control; None where it has none (only when forced)."""
+
+    name: str
+    label: str
+    control: ControlKind | None
+    drafts: tuple[Draft, ...]
+
+
+@dataclass(frozen=True)
+class LatencySides:
+    """Everything that a comparison of latency results says."""
+
+    compared: tuple[ComparedLatency, ...]
+    not_compared: tuple[NotCompared, ...]
+    only_old: tuple[str, ...]
+    only_new: tuple[str, ...]
+    differences: tuple[Difference, ...]
+    remarks: tuple[str, ...]
+
+
+def compare_latency(olds: Sequence[LatencyResult], news: Sequence[LatencyResult], *, force: bool) -> LatencySides:
+    """Pair the benchmarks by pytest's full name. With `force`, unreplicated ones are put side by side as well.
+
+    Raises IncomparableError where there is no benchmark in both, or none that can be compared.
+    """
+    old_runs, new_runs = _by_name(olds), _by_name(news)
+    common = common_names(old_runs, new_runs)
+    labels = _labels(news[-1])
+    not_compared: list[NotCompared] = []
+    pairs: dict[str, tuple[Benchmarks, Benchmarks]] = {}
+    for name in common:
+        pair = old_runs[name], new_runs[name]
+        reason = _why_not(pair[0], pair[1], force=force)
+        if reason is None:
+            pairs[name] = pair
+        else:
+            not_compared.append(NotCompared(name=name, label=labels.get(name, name), reason=reason))
+    if not pairs:
+        reasons = "; ".join(
+            f"{reason} ({count} of {len(common)})"
+            for reason, count in Counter(one.reason for one in not_compared).items()
+        )
+        raise IncomparableError(f"nothing to compare: {reasons}")
+    changed_packages = package_changes(olds, news)
+    controls = {name: _control(*pair, is_bare=bool(changed_packages)) for name, pair in pairs.items()}
+    return LatencySides(
+        compared=tuple(
+            ComparedLatency(name, labels.get(name, name), controls[name], _drafts(*pair, controls[name]))
+            for name, pair in pairs.items()
+        ),
+        not_compared=tuple(not_compared),
+        only_old=tuple(name for name in old_runs if name not in new_runs),
+        only_new=tuple(name for name in new_runs if name not in old_runs),
+        differences=tuple(_differences(pairs, controls, changed_packages)),
+        remarks=(
+            *_precision(pairs, controls, changed_packages),
+            *_incomplete(pairs, labels, len(olds), len(news)),
+            *_spoiled("old", [old for old, _ in pairs.values()]),
+            *_spoiled("new", [new for _, new in pairs.values()]),
+        ),
+    )
+
+
+def _by_name(results: Sequence[LatencyResult]) -> dict[str, Benchmarks]:
+    """The runs of each benchmark, in the order of the newest result, which comes last."""
+    names = dict.fromkeys(one.fullname for result in reversed(results) for one in result.benchmarks)
+    return {
+        name: tuple(one for result in results for one in result.benchmarks if one.fullname == name) for name in names
+    }
+
+
+def _labels(result: LatencyResult) -> dict[str, str]:
+    """Full name to name, for those whose name alone says which they are."""
+    times = Counter(one.name for one in result.benchmarks)
+    return {one.fullname: one.name for one in result.benchmarks if times[one.name] == 1}
+
+
+def _why_not(olds: Benchmarks, news: Benchmarks, *, force: bool) -> str | None:
+    """Why a benchmark cannot be compared; None if it can."""
+    runs = (*olds, *news)
+    if any(one.is_illustrative for one in runs):
+        return "the server was in the client's own loop: it illustrates"
+    if force:
+        return None
+    for one in runs:
+        if one.unreplicated:
+            return one.unreplicated
+    if not all(one.processes for one in runs):
+        return "not replicated: no server processes are stored with it"
+    if not all(_log_ratios(one, "same-stack") or _log_ratios(one, "bare") for one in runs):
+        return "no control was timed beside it"
+    return None
+
+
+def _control(olds: Benchmarks, news: Benchmarks, *, is_bare: bool) -> ControlKind | None:
+    """Which control all runs have: the same-stack one if the stack is the same, else the bare one."""
+    order: tuple[ControlKind, ...] = ("bare", "same-stack") if is_bare else ("same-stack", "bare")
+    return next((kind for kind in order if all(_log_ratios(one, kind) for one in (*olds, *news))), None)
+
+
+# --- the rows -------------------------------------------------------------------------------------------------------
+
+
+def _drafts(olds: Benchmarks, news: Benchmarks, control: ControlKind | None) -> tuple[Draft, ...]:
+    def draft(
+        metric: str,
+        measured: Callable[[LatencyBenchmark], float | None],
+        log_ratios: Callable[[LatencyBenchmark], tuple[float, ...]],
+        between_runs: float | None,
+        unproven: str | None = None,
+    ) -> Draft:
+        figures = ([_figure(measured(one)) for one in olds], [_figure(measured(one)) for one in news])
+        runs: tuple[Runs, Runs] = (tuple(map(log_ratios, olds)), tuple(map(log_ratios, news)))
+        if control is None:
+            alone = "no control, and no server processes to see a spread from"
+            runs = (_log_medians(olds, measured), _log_medians(news, measured))
+            return drafted(metric, Unit.MICROSECONDS, figures, runs, between_runs=None, unproven=alone)
+        return drafted(metric, Unit.MICROSECONDS, figures, runs, between_runs=between_runs, unproven=unproven)
+
+    p50 = draft(
+        "p50",
+        lambda one: one.stats.median * _US_PER_S,
+        lambda one: _log_ratios(one, control) if control else (),
+        control and _between_runs(control, olds, news),
+        _broken(olds, news),
+    )
+    if control == "same-stack" and p50.estimate is not None and p50.estimate.low is not None:
+        low, high = p50.estimate.low, p50.estimate.high
+        beyond: Verdict | None = (
+            "slower" if 1 + low > FAR else "faster" if high is not None and 1 + high < 1 / FAR else None
+        )
+        p50 = decided_as(p50, beyond, f"{p50.unproven}, but not by so much")
+    p99 = draft("p99", lambda one: one.p99_us, lambda one: _log_p99_ratios(one, control), None)
+    cpu = draft(
+        "server CPU", lambda one: one.server_cpu_us_per_round_trip, lambda one: _log_cpu_ratios(one, control), None
+    )
+    return tuple(one for one in (p50, p99, cpu) if one.old is not None or one.new is not None)
+
+
+def _between_runs(control: ControlKind, olds: Benchmarks, news: Benchmarks) -> float:
+    if control == "bare":
+        return BETWEEN_RUNS_BARE
+    kept = [one.awake for one in (*olds, *news)]
+    return BETWEEN_RUNS_AWAKE if all(awake and awake.cores for awake in kept) else BETWEEN_RUNS_HALTING
+
+
+def _broken(olds: Benchmarks, news: Benchmarks) -> str | None:
+    """Why the known deviation from run to run does not hold for a side of a single run; None if it does."""
+    single = [side[0] for side in (olds, news) if len(side) < FEWEST_RUNS]
+    found = {spoiler.kind for run in single for spoiler in run.spoilers}
+    kinds = [kind for kind in BREAKING if kind in found]
+    return (
+        f"a single run that was spoilt by {' and '.join(kinds)} may differ more than runs usually do" if kinds else None
+    )
+
+
+def _log_ratios(benchmark: LatencyBenchmark, kind: ControlKind) -> tuple[float, ...]:
+    return tuple(ratio for one in benchmark.processes if (ratio := one.log_ratio.get(kind)) is not None)
+
+
+def _log_p99_ratios(benchmark: LatencyBenchmark, control: ControlKind | None) -> tuple[float, ...]:
+    bare = benchmark.controls.get("bare")
+    if control == "bare":
+        return _logs([(benchmark.p99_us, bare.p99_us if bare else None)])
+    return _logs([(one.p99_us, one.control.p99_us) for one in benchmark.processes if one.control])
+
+
+def _log_cpu_ratios(benchmark: LatencyBenchmark, control: ControlKind | None) -> tuple[float, ...]:
+    bare = benchmark.controls.get("bare")
+    if control == "bare":
+        return _logs([(benchmark.server_cpu_us_per_round_trip, bare.server_cpu_us_per_round_trip if bare else None)])
+    return _logs(
+        [
+            (one.server_cpu_us_per_round_trip, one.control.server_cpu_us_per_round_trip)
+            for one in benchmark.processes
+            if one.control
+        ]
+    )
+
+
+def _logs(pairs: Sequence[tuple[float | None, float | None]]) -> tuple[float, ...]:
+    """Of those of which both are known and positive: a short run may have used less CPU than the clock can tell."""
+    return tuple(math.log(service / control) for service, control in pairs if service and control)
+
+
+def _log_medians(runs: Benchmarks, measured: Callable[[LatencyBenchmark], float | None]) -> Runs:
+    return tuple((math.log(value),) for one in runs if (value := measured(one)))
+
+
+def _figure(value: float | None) -> Figure | None:
+    return None if value is None else Figure(value)
+
+
+# --- what to know about it ------------------------------------------------------------------------------------------
+
+
+def _differences(
+    pairs: dict[str, tuple[Benchmarks, Benchmarks]],
+    controls: dict[str, ControlKind | None],
+    changed_packages: str,
+) -> Iterator[Difference]:
+    if changed_packages:
+        without = [name for name in pairs if controls[name] != "bare"]
+        lacking = f"; no bare control was timed beside {some_of(without)}" if without else ""
+        yield Difference(kind=DifferenceKind.PACKAGES, detail=f"{changed_packages}{lacking}", void=bool(without))
+    for settings, void in ((latency_settings, True), (latency_circumstances, False)):
+        texts = [changes(list(map(settings, old)), list(map(settings, new))) for old, new in pairs.values()]
+        for changed in dict.fromkeys(filter(None, texts)):
+            yield Difference(kind=DifferenceKind.SETTINGS, detail=changed, void=void)
+    sources = {
+        changes(list(map(control_source, old)), list(map(control_source, new))): controls[name] == "same-stack"
+        for name, (old, new) in pairs.items()
+    }
+    for changed, is_used in sources.items():
+        if changed:
+            yield Difference(kind=DifferenceKind.CONTROL, detail=changed, void=is_used)
+
+
+def _precision(
+    pairs: dict[str, tuple[Benchmarks, Benchmarks]],
+    controls: dict[str, ControlKind | None],
+    changed_packages: str,
+) -> Iterator[str]:
+    """What the ratios are to, and how narrow an interval of p50 can be at best."""
+    if changed_packages and "bare" in controls.values():
+        times = BETWEEN_RUNS_BARE / BETWEEN_RUNS_AWAKE
+        yield (
+            "versions differ, so ratios are to the bare echo server, not to the control on the same stack: that would "
+            f"hide what an upgrade of the stack costs. Intervals are about {times:.0f} times as wide: this ratio "
+            f"varies by {BETWEEN_RUNS_BARE * 100:.1f} % from run to run, the other by {BETWEEN_RUNS_AWAKE * 100:.1f} %"
+        )
+    widths = {
+        best_half_width(between, single): (between, single)
+        for name, (old, new) in pairs.items()
+        if (control := controls[name]) is not None
+        and (between := _between_runs(control, old, new))
+        and (single := sum(len(side) < FEWEST_RUNS for side in (old, new)))
+    }
+    if widths:
+        width = max(widths)
+        between, single = widths[width]
+        side = "one run a side" if single == 2 else "one run on one side"
+        yield (
+            f"{side}: no interval of p50 can be narrower than ±{width * 100:.1f} %, because runs of the same code "
+            f"differ by {between * 100:.1f} %; several runs a side (--last 5) narrow it, and give p99 and CPU intervals"
+        )
+
+
+def best_half_width(between_runs: float, single_sides: int) -> float:
+    """How narrow an interval of p50 can be at best, relative, where that many sides are a single run."""
+    reach = NormalDist().inv_cdf((1 + CONFIDENCE) / 2) * math.sqrt(single_sides) * between_runs
+    return math.expm1(reach)
+
+
+def _incomplete(
+    pairs: dict[str, tuple[Benchmarks, Benchmarks]], labels: dict[str, str], old_count: int, new_count: int
+) -> Iterator[str]:
+    for name, runs in pairs.items():
+        for side, found, count in zip(("old", "new"), runs, (old_count, new_count), strict=True):
+            if len(found) < count:
+                yield f"{labels.get(name, name)} is in {len(found)} of the {count} {side} results"
+
+
+def _spoiled(side: str, benchmarks: Sequence[Benchmarks]) -> Iterator[str]:
+    """What may have spoilt the measurements of one side: each kind once, with the worst of it."""
+    runs = [run for of_one in benchmarks for run in of_one]
+    worst: dict[str, Spoiler] = {}
+    times: Counter[str] = Counter()
+    for run in runs:
+        for spoiler in run.spoilers:
+            times[spoiler.kind] += 1
+            known = worst.get(spoiler.kind)
+            if known is None or (spoiler.value or 0) > (known.value or 0):
+                worst[spoiler.kind] = spoiler
+    for kind, spoiler in worst.items():
+        share = "" if times[kind] == len(runs) else f" (in {times[kind]} of {len(runs)} measurements, the worst)"
+        yield f"{side} results, {kind}{share}: {spoiler.text}"

@@ -1,0 +1,288 @@
+"""Two sides of load results: rates, times and CPU, run by run, and failures exactly.
+
+Rules of this file: the unit is the run, because a load result has neither several processes of the service nor a
+control. So, with a single run on a side, there is no interval. A drift of the machine between two sides that were
+measured one after the other looks just like a change of the service (5 to 12 % from run to run). So this module says
+slower, faster and same only if the runs of the sides alternate in time, or if the effect is beyond any drift.
+
+- **Beyond any drift** (`FAR`) is a median that is more than twice as long, in every run of the one side as compared
+  with every run of the other. It also has to be longer by more than the generators themselves were kept waiting in
+  these runs. Other figures of the same operation and kind are judged by that only together with its median: a tail
+  alone may be one bad moment.
+- A percentile that fell into the censored share is longer than any that is known, by an unknown amount. If that is so
+  in all runs of one side, and all of the other are known and below the limit, it may be a change. Only this order of
+  the runs and its reverse look like that. It is a change once that is rare enough by chance: at the level of the
+  interval, from four runs a side on.
+- Failures (dropped, timed out, in error, unfinished) are counted, not estimated. Where there were none and now there
+  are, it is worse, with one run as with many. Where there were some already, their number says little, because they
+  come in bursts: more or fewer is shown, and not judged.
+"""
+
+import itertools
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from bench.compare.conditions import load_differences, package_changes
+from bench.compare.model import Difference, DifferenceKind, Figure, Unit, Verdict, figure, middle
+from bench.compare.rows import FEWEST_RUNS, Draft, common_names, decided_as, drafted, far_apart
+from bench.compare.statistics import CONFIDENCE
+from bench.results.model import CONNECT, Distribution, LoadResult, Operation
+
+WHOLE_RUN = "whole run"
+
+_BEYOND = "the median takes more than twice as long in one of the sides, which is beyond any drift of the machine"
+_PERCENTILES = (("p50", "p50"), ("p90", "p90"), ("p99", "p99"), ("p99.9", "p99_9"))
+_FEWEST_CHANGES = 2  # of the side, in order of time: OLD NEW OLD, or ABBA
+
+FAR = 2.0
+"""The factor beyond which a longer time is no drift. A machine with nothing else to do drifts by 5 to 12 % from run to
+run. If all of that is the standard deviation of a run, equal code differs by a factor of 2 in 1 of 20,000 pairs of runs
+(0.69 is 4.1 standard deviations of 0.12 x sqrt(2)). The greatest change of a median that was seen there from one run to
+the next is a factor of 1.7. Another process that is always busy takes half of the server's core, which doubles times.
+
+A machine that several others use is worse. In 14 open loads of the same code (200/s for 7 s, two cores, other people's
+tests at the same time) the medians were 251 to 3,049 µs. There, 29 of 91 pairs differ by more than a factor of 2. Their
+generators saw the same: the 99th percentile of their loop lag was 0.9 to 11.4 ms. So the difference also has to exceed
+the loop lag of either side (`_unrest_us`). With that rule none of the 91 pairs is called slower or faster.
+"""
+
+_FEWEST_REPLIES = 100  # with fewer replies, the median can be a moment of the machine
+
+Operations = tuple[Operation, ...]
+
+
+@dataclass(frozen=True)
+class ComparedLoad:
+    """What is compared of one operation, or of the whole run."""
+
+    name: str
+    drafts: tuple[Draft, ...]
+
+
+@dataclass(frozen=True)
+class LoadSides:
+    """Everything that a comparison of load results says."""
+
+    compared: tuple[ComparedLoad, ...]
+    only_old: tuple[str, ...]
+    only_new: tuple[str, ...]
+    differences: tuple[Difference, ...]
+    remarks: tuple[str, ...]
+
+
+def compare_load(olds: Sequence[LoadResult], news: Sequence[LoadResult], *, force: bool) -> LoadSides:
+    """Pair the operations by name. With `force`, runs that do not alternate are judged as if they did.
+
+    Raises IncomparableError where there is no operation in both.
+    """
+    old_runs, new_runs = _by_name(olds), _by_name(news)
+    common = common_names(old_runs, new_runs)
+    unproven: str | None = None
+    remarks: tuple[str, ...] = ()
+    if min(len(olds), len(news)) >= FEWEST_RUNS and not alternates(olds, news):
+        remarks = (
+            "load has no control, so a drift of the machine between the two sides would count as a change; nothing is "
+            "called slower or faster unless the runs of both sides alternate in time (OLD, NEW, NEW, OLD), or it takes "
+            "more than twice as long",
+        )
+        unproven = None if force else "the runs of the two sides do not alternate in time"
+    changed = package_changes(olds, news)
+    return LoadSides(
+        compared=(
+            *(
+                ComparedLoad(name, _drafts(old_runs[name], new_runs[name], unproven, _unrest_us((*olds, *news))))
+                for name in common
+            ),
+            *_whole_run(olds, news, unproven),
+        ),
+        only_old=tuple(name for name in old_runs if name not in new_runs),
+        only_new=tuple(name for name in new_runs if name not in old_runs),
+        differences=(
+            *([Difference(kind=DifferenceKind.PACKAGES, detail=changed, void=True)] if changed else []),
+            *load_differences(olds, news),
+        ),
+        remarks=(*_single_runs(olds, news), *remarks),
+    )
+
+
+def alternates(olds: Sequence[LoadResult], news: Sequence[LoadResult]) -> bool:
+    """Whether neither side was measured as a whole before the other."""
+    in_time = sorted(itertools.chain(((one.datetime, "old") for one in olds), ((one.datetime, "new") for one in news)))
+    sides = [side for _, side in in_time]
+    return sum(before != after for before, after in itertools.pairwise(sides)) >= _FEWEST_CHANGES
+
+
+def _by_name(results: Sequence[LoadResult]) -> dict[str, Operations]:
+    names = dict.fromkeys(one.name for result in reversed(results) for one in result.operations)
+    return {name: tuple(one for result in results for one in result.operations if one.name == name) for name in names}
+
+
+def _single_runs(olds: Sequence[LoadResult], news: Sequence[LoadResult]) -> Iterator[str]:
+    if min(len(olds), len(news)) < FEWEST_RUNS:
+        yield (
+            "one run a side: a load run has no processes to see a spread from, so there are ratios without intervals; "
+            "several runs a side (--last 5), made in alternation, give them"
+        )
+
+
+# --- the rows -------------------------------------------------------------------------------------------------------
+
+
+def _unrest_us(results: Sequence[LoadResult]) -> float:
+    """Return by how much the machine alone may have changed a time: the delay of the generators in these runs."""
+    lags = [one.generator.loop_lag_us for one in results]
+    return max((lag.p99 for lag in lags if lag is not None), default=0.0)
+
+
+def _drafts(olds: Operations, news: Operations, unproven: str | None, unrest_us: float) -> tuple[Draft, ...]:
+    rows: list[Draft] = []
+    enough = min(one.ok + one.timeouts for one in (*olds, *news)) >= _FEWEST_REPLIES
+    if len({one.times_of or "window" for one in (*olds, *news) if one.ok}) > 1 and olds[0].name != CONNECT:
+        unproven_times: str | None = "times of the whole run in some, of the steady window in others"
+        enough = False
+    else:
+        unproven_times = unproven
+    throughput: tuple[list[Figure | None], list[Figure | None]] = (
+        [_figure(one.throughput_per_s) for one in olds],
+        [_figure(one.throughput_per_s) for one in news],
+    )
+    rows.append(_draft("throughput", Unit.PER_SECOND, throughput, unproven, higher_is_better=True))
+    for kind in ("response", "service"):
+        median: Verdict | None = None
+        for words, name in _PERCENTILES:
+            times = (
+                [figure(_times(one, kind), name) for one in olds],
+                [figure(_times(one, kind), name) for one in news],
+            )
+            far = _far(times, unrest_us) if enough else None
+            if name == "p50":
+                median = far
+            row = _draft(f"{kind} {words}", Unit.MICROSECONDS, times, unproven_times)
+            rows.append(decided_as(row, far if far == median else None, _BEYOND))
+    return (*(one for one in rows if one.old is not None or one.new is not None), _failures(olds, news))
+
+
+def _far(times: tuple[list[Figure | None], list[Figure | None]], unrest_us: float) -> Verdict | None:
+    """Return which side is slower or faster beyond any drift of the machine; None if neither is."""
+    known = [[one.value for one in side if one is not None] for side in times]
+    found = far_apart(*times, FAR)
+    if found is None:
+        return None
+    shorter, longer = known if found == "slower" else known[::-1]
+    return found if min(longer) - max(shorter) > unrest_us else None
+
+
+def _times(operation: Operation, kind: str) -> Distribution | None:
+    return operation.response_us if kind == "response" else operation.service_us
+
+
+def _whole_run(olds: Sequence[LoadResult], news: Sequence[LoadResult], unproven: str | None) -> Iterator[ComparedLoad]:
+    def both(of: Callable[[LoadResult], float | None]) -> tuple[list[Figure | None], list[Figure | None]]:
+        return [_figure(of(one)) for one in olds], [_figure(of(one)) for one in news]
+
+    server = both(lambda one: one.server.cpu_us_per_round_trip if one.server else None)
+    generator = both(lambda one: one.generator.cpu_us_per_round_trip)
+    rows = (
+        _draft("server CPU per round trip", Unit.MICROSECONDS, server, unproven),
+        _draft("generator CPU per round trip", Unit.MICROSECONDS, generator, None, only_reported=True),
+    )
+    known = tuple(one for one in rows if one.old is not None or one.new is not None)
+    if known:
+        yield ComparedLoad(WHOLE_RUN, known)
+
+
+def _draft(
+    metric: str,
+    unit: Unit,
+    figures: tuple[list[Figure | None], list[Figure | None]],
+    unproven: str | None,
+    *,
+    higher_is_better: bool = False,
+    only_reported: bool = False,
+) -> Draft:
+    if any(one is not None and one.bound != "exact" for side in figures for one in side):
+        return _censored(metric, unit, figures, unproven)
+    old, new = (tuple((math.log(one.value),) for one in side if one is not None and one.value > 0) for side in figures)
+    return drafted(
+        metric,
+        unit,
+        figures,
+        (old, new),
+        between_runs=None,
+        higher_is_better=higher_is_better,
+        unproven=unproven,
+        only_reported=only_reported,
+    )
+
+
+def _censored(
+    metric: str, unit: Unit, figures: tuple[list[Figure | None], list[Figure | None]], unproven: str | None
+) -> Draft:
+    """A percentile that is beyond the limit in some run, so that only its order among the others is known."""
+    old, new = ([one for one in side if one is not None] for side in figures)
+    decided: Verdict | None = None
+    beyond = [sum(one.bound == "above" for one in side) for side in (old, new)]
+    where = "among what failed" if any(math.isinf(one.value) for one in (*old, *new)) else "beyond the limit"
+    reason = f"{where} in {beyond[0]} of {len(old)} old and {beyond[1]} of {len(new)} new runs"
+    if _all_longer(new, old):
+        decided, reason = "slower", f"{reason}, which is longer than every old one"
+    elif _all_longer(old, new):
+        decided, reason = "faster", f"{reason}, which is longer than every new one"
+    if decided and (unproven or chance_of_order(len(old), len(new)) > 1 - CONFIDENCE):
+        decided = None
+        reason = f"{reason}; {unproven or 'four runs a side could show that it is no chance'}"
+    return Draft(metric=metric, unit=unit, old=middle(old), new=middle(new), decided=decided, unproven=reason)
+
+
+def _all_longer(longer: Sequence[Figure], shorter: Sequence[Figure]) -> bool:
+    """Whether every one of these is censored at a limit that none of those, all known, reaches."""
+    if not (longer and shorter) or any(one.bound != "exact" for one in shorter):
+        return False
+    return all(one.bound == "above" and one.value >= max(known.value for known in shorter) for one in longer)
+
+
+def chance_of_order(old: int, new: int) -> float:
+    """How often that many runs, in random order, have one side wholly above the other (Wilcoxon 1945, two-sided)."""
+    return 2 / math.comb(old + new, old)
+
+
+def _failures(olds: Operations, news: Operations) -> Draft:
+    old, new = sum(one.failed for one in olds), sum(one.failed for one in news)
+    verdict: Verdict = "same"
+    reason = None
+    if old or new:
+        reason = ", ".join(_failure_changes(olds, news))
+        if not old:
+            verdict = "worse"
+        elif not new:
+            verdict = "better"
+        else:
+            verdict = "inconclusive"
+            shares = [f"{_share(side) * 100:.3g} %" for side in (olds, news)]
+            reason = f"there were failures before, {shares[0]} → {shares[1]}; {reason}"
+    return Draft("failed", Unit.COUNT, Figure(old), Figure(new), decided=verdict, unproven=reason)
+
+
+def _share(operations: Operations) -> float:
+    scheduled = sum(one.scheduled for one in operations)
+    return sum(one.failed for one in operations) / scheduled if scheduled else 0.0
+
+
+def _failure_changes(olds: Operations, news: Operations) -> Iterator[str]:
+    old, new = _failure_kinds(olds), _failure_kinds(news)
+    for kind in dict.fromkeys((*old, *new)):
+        yield f"{kind} {old[kind]:,} → {new[kind]:,}"
+
+
+def _failure_kinds(operations: Operations) -> Counter[str]:
+    kinds: Counter[str] = Counter()
+    for one in operations:
+        kinds.update({"dropped": one.dropped, "timeouts": one.timeouts, "unfinished": one.unfinished})
+        kinds.update(one.errors)
+    return +kinds
+
+
+def _figure(value: float | None) -> Figure | None:
+    return None if value is None else Figure(value)

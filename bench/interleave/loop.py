@@ -1,0 +1,81 @@
+"""An event loop that synchronous code runs coroutines in, and that Ctrl-C ends.
+
+By default Python raises KeyboardInterrupt wherever the program happens to be. Here that is mostly inside somebody
+else's task in the loop, where python-engineio and uvicorn swallow it (`except:`, `except BaseException`). A run would
+go on, or fail for another reason. So Ctrl-C cancels the coroutine that runs, and its caller gets KeyboardInterrupt. A
+second Ctrl-C is raised at once, unless the earlier handler of SIGINT knows better (see `Patient`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import signal
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any, Self, TypeVar
+
+from bench.machine.interrupts import Patient
+from bench.machine.stops import counted_stops
+
+T = TypeVar("T")
+
+
+class OwnLoop:
+    """`run` runs one coroutine at a time in `loop`, which stays alive between them."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self._running: asyncio.Task[Any] | None = None
+        self._is_interrupted = False
+        self._patient: Patient | None = None
+        """The earlier handler of SIGINT, if it decides which interrupt counts."""
+
+    @classmethod
+    @contextmanager
+    def open(cls, factory: Callable[[], asyncio.AbstractEventLoop]) -> Iterator[Self]:
+        """Open a new loop that has SIGINT to itself. At the end, cancel what still runs in it, and close it.
+
+        Meanwhile stops of the process are counted. For the main thread only, because only that receives signals.
+        """
+        with asyncio.Runner(loop_factory=factory) as runner, counted_stops():
+            own = cls(runner.get_loop())
+            before = signal.signal(signal.SIGINT, own._interrupt)
+            own._patient = before if isinstance(before, Patient) else None
+            try:
+                yield own
+            finally:
+                signal.signal(signal.SIGINT, before)
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run it and return what it returns. Raises what it raises, or KeyboardInterrupt."""
+        self._running = task = self.loop.create_task(coroutine)
+        try:
+            return self.loop.run_until_complete(task)
+        finally:
+            self._running = None
+            if not task.cancel() and not task.cancelled():
+                task.exception()  # nobody else will ask for it
+            if self._is_interrupted:
+                self._is_interrupted = False
+                raise KeyboardInterrupt
+
+    def _interrupt(self, number: int, frame: FrameType | None) -> None:
+        if self._patient is not None and not self._patient.accepts():
+            return
+        if self._running is None or self._is_interrupted:
+            raise KeyboardInterrupt
+        self._is_interrupted = True
+        self.loop.call_soon_threadsafe(self._running.cancel)
+
+
+@contextmanager
+def spared_by_gc() -> Iterator[None]:
+    """What is there now, all that was imported, is not searched for garbage meanwhile: that took 50 ms each time."""
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()

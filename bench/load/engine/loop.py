@@ -1,0 +1,235 @@
+"""asyncio under Locust: one real thread per process that runs a uvloop loop, beside gevent's.
+
+Rules. The engine's thread neither logs, nor fires Locust's events, nor touches a gevent object: whatever the gevent
+side has to know crosses in `outbox`, a deque, whose append and popleft are atomic; `told` is set through the one kind
+of gevent's watchers that is made for other threads. The other way goes through `submit`, which is the loop's own
+`call_soon_threadsafe`. The thread is started with the test, not at import, because `--processes` forks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import sys
+import time
+import warnings
+from array import array
+from collections import deque
+from collections.abc import Callable
+from functools import cache
+from itertools import chain
+from pathlib import Path
+from time import perf_counter_ns
+from typing import Any
+
+import gevent
+import gevent.event
+import greenlet
+import uvloop
+from gevent import monkey
+
+from bench.load.engine.alarm import Alarm
+from bench.load.metrics.exceptions import Exceptions, Raised, folded, kind_of, place_in
+from bench.load.metrics.recorder import MOST_OPERATIONS, OTHER_OPERATIONS, Batch, Delays, OperationLog
+
+FLUSH_INTERVAL_S = 1.0
+"""Each flush is a millisecond or more in which the gevent side has the interpreter, and often the core, to itself."""
+
+_PROBE_INTERVAL_NS = 10_000_000
+
+# The gevent side counts batches while the loop runs. CPython hands the interpreter lock over only after this long:
+# its default of 5 ms would be 5 ms of lag in the loop.
+_SWITCH_INTERVAL_S = 0.0002
+
+_start_new_thread: Callable[..., int] = monkey.get_original("_thread", "start_new_thread")
+_get_ident: Callable[[], int] = monkey.get_original("_thread", "get_ident")
+
+
+class Engine:
+    """The thread, its loop, and the logs of the operations that run in it."""
+
+    def __init__(self) -> None:
+        self.outbox: deque[Any] = deque()
+        """The news for the gevent side, oldest first: Batch, Raised, and what the sessions append."""
+        self.told = gevent.event.Event()
+        """Set when there is something new in the outbox."""
+        self._watcher: Any = None
+        self.breakdown = False
+        """Whether replies tell when they were handled."""
+        self.beats = 0
+        """The number of times that the loop has flushed; it grows for as long as the loop goes round."""
+        self._logs: dict[str, OperationLog] = {}
+        self._task_logs: dict[str, OperationLog] = {}
+        self._exceptions = Exceptions()
+        self._escaped: BaseException | None = None
+        """The last exception that asyncio lets out of the loop. It comes twice: as a task's end, and from the loop."""
+        self._thread: int | None = None
+        self._greenlet: Any = None
+        self.queueing: array[int] = array("q")
+        """The `queueing` of recording.Delays; `waits`, below, is the `waits` of it."""
+        self.waits: array[int] = array("q")
+        self._loop_lag: array[int] = array("q")
+        self._probe: Alarm | None = None
+        self._probe_ns = 0
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._ended = False
+
+    def start(self) -> None:
+        """Start the thread, if it is not running yet."""
+        if self._loop is not None:
+            return
+        sys.setswitchinterval(_SWITCH_INTERVAL_S)
+        _note_missing_awaits()
+        self._ended = False
+        self._watcher = gevent.get_hub().loop.async_()
+        self._watcher.start(self.told.set)
+        self._loop = uvloop.new_event_loop()
+        self._loop.set_exception_handler(self._note_exception)
+        self._loop.call_soon(self._flush_regularly)
+        self._loop.call_soon(self._set_probe)
+        _start_new_thread(self._run, (self._loop,))
+
+    def stop(self, timeout_s: float = 5.0) -> bool:
+        """End the thread and wait for it; return whether it has ended. Called from a greenlet."""
+        if self._loop is None:
+            return True
+        self.submit(self._loop.stop)
+        give_up_at = time.monotonic() + timeout_s
+        while not self._ended and time.monotonic() < give_up_at:
+            gevent.sleep(0.005)
+        self._loop = None
+        if self._ended:
+            self._watcher.close()
+            self._watcher = None
+            if self._probe is not None:
+                self._probe.close()
+                self._probe = None
+        return self._ended
+
+    def submit(self, function: Callable[..., Any], *arguments: Any) -> None:
+        """Have the loop call a function soon. From any thread; the engine must be running."""
+        assert self._loop is not None, "the engine is not running"
+        self._loop.call_soon_threadsafe(function, *arguments)
+
+    def tell(self, *items: Any) -> None:
+        """Have the gevent side know something. In the engine's thread."""
+        self.outbox.extend(items)
+        if self._watcher is not None:
+            self._watcher.send()
+
+    def raised(self, error: BaseException, holder: Any = None) -> None:
+        """Note that a user's own code has raised an exception. In the engine's thread.
+
+        A flood of exceptions is counted here and handed over with the next flush: nobody could take them separately.
+        """
+        if isinstance(error, (SystemExit, KeyboardInterrupt)):
+            if error is self._escaped:
+                return
+            self._escaped = error
+        self._note_raised(kind_of(error), error, holder)
+
+    def log(self, operation: str) -> OperationLog:
+        """Return the log of an operation, or of all others if there are too many. In the engine's thread."""
+        log = self._logs.get(operation)
+        if log is None:
+            if len(self._logs) >= MOST_OPERATIONS and operation != OTHER_OPERATIONS:
+                return self.log(OTHER_OPERATIONS)
+            log = self._logs[operation] = OperationLog(operation)
+        return log
+
+    def task_log(self, key: str, name: str) -> OperationLog:
+        """Return the log of a task, by its key, while its operation is not known yet. In the engine's thread."""
+        log = self._task_logs.get(key)
+        if log is None:
+            log = self._task_logs[key] = OperationLog(name, key)
+        return log
+
+    def flush(self) -> None:
+        """Hand over what was noted so far. In the engine's thread; after `stop`, in any thread."""
+        logs = chain(self._logs.values(), self._task_logs.values())
+        items: list[Batch | Delays | Raised] = [batch for log in logs if (batch := log.flush()) is not None]
+        items += self._exceptions.take()
+        if self._loop_lag or self.queueing or self.waits:
+            items.append(Delays(self._loop_lag, self.queueing, self.waits))
+            self._loop_lag, self.queueing, self.waits = array("q"), array("q"), array("q")
+        if items:
+            self.tell(*items)
+
+    def place(self) -> str | None:
+        """Return the place in the users' own code where the loop's thread is at the moment. From any thread."""
+        frame = sys._current_frames().get(self._thread or 0)
+        if self._greenlet is not None and self._greenlet.gr_frame is not None:
+            frame = self._greenlet.gr_frame  # it sleeps as gevent does: another greenlet of the thread waits for that
+        return place_in(frame)
+
+    def _flush_regularly(self) -> None:
+        self.beats += 1
+        self.flush()
+        assert self._loop is not None
+        self._loop.call_later(FLUSH_INTERVAL_S, self._flush_regularly)
+
+    def _set_probe(self) -> None:
+        if self._probe is None:
+            assert self._loop is not None
+            self._probe = Alarm(self._loop, self._note_lag)
+        self._probe_ns = perf_counter_ns() + round(random.expovariate(1 / _PROBE_INTERVAL_NS))
+        self._probe.set(self._probe_ns)
+
+    def _note_lag(self) -> None:
+        self.beats += 1
+        now_ns = perf_counter_ns()
+        self._loop_lag.append(now_ns)
+        self._loop_lag.append(now_ns - self._probe_ns)
+        self._set_probe()
+
+    def _run(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._thread, self._greenlet = _get_ident(), greenlet.getcurrent()
+        _running[self._thread] = self
+        asyncio.set_event_loop(loop)
+        try:
+            while True:
+                try:
+                    loop.run_forever()
+                    break
+                except BaseException as error:  # SystemExit, say, raised by a task that a user's task created
+                    self.raised(error)
+        finally:
+            asyncio.set_event_loop(None)
+            _running.pop(self._thread, None)
+            self._ended = True
+
+    def _note_exception(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        if error is not None:
+            self.raised(error)
+        else:
+            self._note_raised(folded(context.get("message", "")), None)
+
+    def _note_raised(self, kind: str, error: BaseException | None, holder: Any = None) -> None:
+        at_once = self._exceptions.note(kind, error, holder)
+        if at_once is not None:
+            self.tell(at_once)
+
+
+class NotAwaited(Exception):
+    """A coroutine that a user's own code has forgotten to await: nothing of it was performed."""
+
+
+_running: dict[int, Engine] = {}
+"""By its thread."""
+
+
+@cache
+def _note_missing_awaits() -> None:
+    """Have what Python only warns of counted as an exception: a load lacks all that was not awaited."""
+    warnings.filterwarnings("always", r"coroutine .* was never awaited", RuntimeWarning)
+    show = warnings.showwarning
+
+    def note(message: Warning | str, category: type[Warning], filename: str, lineno: int, *more: Any) -> None:
+        engine = _running.get(_get_ident())
+        if engine is None or not (issubclass(category, RuntimeWarning) and "was never awaited" in str(message)):
+            show(message, category, filename, lineno, *more)
+        else:
+            engine.raised(NotAwaited(f"{message}: write `await` before it, {Path(filename).name}:{lineno}"))
+
+    warnings.showwarning = note  # type: ignore[assignment]

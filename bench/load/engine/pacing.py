@@ -1,0 +1,352 @@
+"""Open load in one process: the engine's thread begins a task at each arrival, whether or not earlier ones have ended.
+
+A `Stream` is one schedule and the sessions that take its arrivals in turn; the `Pacer` wakes the loop when one is due.
+Schedules belong to the process, not to each user. The share of `--rate` that this process has is one schedule, over all
+its users. Each user class whose `wait_time` is `arrivals(…)` has another, whose rate follows the number of its users.
+
+A user takes an arrival only when it is connected and has no task under way: its tasks would disturb each other on its
+connection. While no user is free, arrivals wait in the stream, in the order in which they were intended. An arrival
+that has waited for as long as it may is dropped. Users of a pipelined class take arrivals while they have room. Where
+only these take part, an arrival that finds no user with room is dropped at once.
+
+When the test stops, what is overdue and finds a free user is begun, however late. What waits for a user then still gets
+a user that becomes free within a moment, so the end of a run that keeps up drops nothing. The rest is dropped. Each
+drop is counted with its reason. So what the schedule wanted up to then is what was sent and what was dropped, whatever
+the load.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import count
+from time import perf_counter_ns
+from typing import Protocol
+
+from bench.load.engine.alarm import Alarm
+from bench.timing.arrivals import Arrivals, RateProfile, Shape, Share, VaryingSchedule, schedule
+
+_AT_ONCE = 64
+"""How many overdue arrivals are begun before the loop looks at its sockets again."""
+
+_NS_PER_S = 1_000_000_000
+
+NOT_CONNECTED = "no user was connected"
+NO_USER_LEFT = "the last user stopped while it waited for a user"
+ENDED = "the run ended while it waited for a user"
+
+
+WHOLE = Share(0, 1)
+"""All of a schedule, where there is one process."""
+
+
+@dataclass(frozen=True)
+class Pacing:
+    """What an open load is asked for. Without a profile, users have arrivals of their own or it is a closed load."""
+
+    profile: RateProfile | None = None
+    shape: Shape = "poisson"
+    seed: str = ""
+    share: Share = WHOLE
+    """This process's, as far as its users' own arrivals are concerned."""
+
+
+class Taker(Protocol):
+    """A session, as a stream sees it."""
+
+    @property
+    def most_at_once(self) -> int:
+        """The number of the taker's tasks that may be on their way at the same time."""
+
+    @property
+    def max_wait_ns(self) -> int | None:
+        """The longest time that an arrival may wait for this user, in nanoseconds; None for a pipelined user."""
+
+    def take(self, intended_ns: int, waited_ns: int | None) -> bool:
+        """Begin a task for the arrival that was due then; return whether another arrival could be taken.
+
+        `waited_ns` says how long no user was free for it; None in a stream whose arrivals never wait.
+        """
+
+    def drop(self, intended_ns: int, reason: str, waited_ns: int | None) -> None:
+        """Note that an arrival, which might have been this session's, was not begun."""
+
+
+class Timetable(Protocol):
+    """When arrivals are due. Times of `perf_counter_ns`."""
+
+    @property
+    def next_ns(self) -> int | None:
+        """When the next one is due, or was; None: none is to come as things are."""
+
+    def advance(self) -> None:
+        """On to the one after it."""
+
+
+class FixedTimetable:
+    """A schedule's arrivals from its start on; those before `since_ns` are somebody else's."""
+
+    def __init__(self, arrivals_ns: Iterator[int], started_ns: int, since_ns: int = 0) -> None:
+        self._arrivals_ns = arrivals_ns
+        self._started_ns = started_ns
+        self._successor: tuple[int, FixedTimetable] | None = None
+        self.next_ns: int | None = None
+        self.advance()
+        while self.next_ns is not None and self.next_ns < since_ns:
+            self.advance()
+
+    def advance(self) -> None:
+        """On to the next arrival."""
+        arrival_ns = next(self._arrivals_ns, None)
+        self.next_ns = None if arrival_ns is None else self._started_ns + arrival_ns
+        self._hand_over()
+
+    def succeed(self, since_ns: int, successor: FixedTimetable) -> None:
+        """From `since_ns` on, another share is this one's."""
+        self._successor = since_ns, successor
+        self._hand_over()
+
+    def _hand_over(self) -> None:
+        if self._successor is None:
+            return
+        since_ns, successor = self._successor
+        if self.next_ns is None or self.next_ns >= since_ns:
+            self._arrivals_ns, self._started_ns = successor._arrivals_ns, successor._started_ns
+            self.next_ns, self._successor = successor.next_ns, successor._successor
+
+
+class Stream:
+    """A schedule whose arrivals its sessions take in turn. `clock` tells nanoseconds of `perf_counter_ns`."""
+
+    def __init__(self, pacer: Pacer, clock: Callable[[], int] = perf_counter_ns) -> None:
+        self.timetable: Timetable | None = None
+        self._pacer = pacer
+        self._clock = clock
+        self._members: OrderedDict[Taker, None] = OrderedDict()
+        self._ready: OrderedDict[Taker, None] = OrderedDict()
+        """The sessions that could take an arrival now; empty while an arrival waits."""
+        self.is_of_all_users = True
+        """True if the stream's rate is that of the run, however many users there are."""
+        self._connected: set[Taker] = set()
+        self._waiting: deque[tuple[int, int]] = deque()
+        """The arrivals for which no user is free, oldest first: when each was intended, and since when it waits.
+
+        An arrival waits since this process looked and found no free user. What it was late until then is the process's
+        fault.
+        """
+        self._awaited = 0
+        """The number of members whose class lets arrivals wait for its users."""
+        self._max_wait_ns = 0
+
+    def join(self, session: Taker) -> None:
+        """From now on arrivals may be this session's, though it may not be ready for them."""
+        if session in self._members:
+            return
+        self._members[session] = None
+        if session.max_wait_ns is not None:
+            self._awaited += 1
+            self._max_wait_ns = max(self._max_wait_ns, session.max_wait_ns)
+        self._counted()
+
+    def leave(self, session: Taker) -> None:
+        """It takes no more."""
+        self.unready(session)
+        if session not in self._members:
+            return
+        if len(self._members) == 1:
+            self._drop_waiting(NO_USER_LEFT)
+        del self._members[session]
+        if session.max_wait_ns is not None:
+            self._awaited -= 1
+        self._counted()
+
+    def ready(self, session: Taker) -> None:
+        """Give the session, which could take an arrival now, the arrival that waits longest, if any does."""
+        self._connected.add(session)
+        if self._waiting:
+            now_ns = self._clock()
+            self._give_up(now_ns)
+            while self._waiting:
+                intended_ns, since_ns = self._waiting.popleft()
+                if not session.take(intended_ns, now_ns - since_ns):
+                    return
+        self._ready[session] = None
+
+    def unready(self, session: Taker) -> None:
+        """It could not: it has no connection."""
+        self._ready.pop(session, None)
+        self._connected.discard(session)
+
+    @property
+    def next_ns(self) -> int | None:
+        """When the next arrival is due; None: none is to come as things are."""
+        return None if self.timetable is None else self.timetable.next_ns
+
+    @property
+    def wakes_ns(self) -> int | None:
+        """The time of the next thing to do: an arrival is due, or has waited for as long as it may."""
+        due_ns = self.next_ns
+        if not self._waiting:
+            return due_ns
+        overdue_ns = self._waiting[0][1] + self._max_wait_ns
+        return overdue_ns if due_ns is None else min(due_ns, overdue_ns)
+
+    def begin_due(self, now_ns: int, at_once: int | None = _AT_ONCE) -> None:
+        """Begin what is due, though not too much at once."""
+        timetable, ready = self.timetable, self._ready
+        self._give_up(now_ns)
+        if timetable is None:
+            return
+        waited_ns = 0 if self._awaited else None
+        for _ in count() if at_once is None else range(at_once):
+            intended_ns = timetable.next_ns
+            if intended_ns is None or intended_ns > now_ns:
+                return
+            timetable.advance()
+            if ready:
+                session, _none = ready.popitem(last=False)
+                if session.take(intended_ns, waited_ns):
+                    ready[session] = None
+            elif self._awaited:
+                self._waiting.append((intended_ns, now_ns))
+            elif self._members:  # an arrival without any user is nobody's
+                session = self._next_member()
+                full = f"every user has {session.most_at_once} tasks on their way"
+                session.drop(intended_ns, full if self._connected else NOT_CONNECTED, None)
+
+    def end(self, now_ns: int) -> None:
+        """Begin what is due by now and finds a free user. What still waits may be begun later, and nothing else."""
+        self.begin_due(now_ns, at_once=None)
+        self.timetable = None
+
+    def close(self) -> None:
+        """Drop what still waits."""
+        self._drop_waiting(ENDED)
+
+    @property
+    def has_waiting(self) -> bool:
+        """True if an arrival waits for a user to become free. From any thread."""
+        return bool(self._waiting)
+
+    def _give_up(self, now_ns: int) -> None:
+        """Drop what has waited for as long as it may."""
+        waiting = self._waiting
+        while waiting and now_ns - waiting[0][1] >= self._max_wait_ns:
+            intended_ns, since_ns = waiting.popleft()
+            reason = f"no user was free within {self._max_wait_ns / _NS_PER_S:g} s"
+            self._next_member().drop(intended_ns, reason, now_ns - since_ns)
+
+    def _drop_waiting(self, reason: str) -> None:
+        if self._waiting:
+            now_ns = self._clock()
+            while self._waiting:
+                intended_ns, since_ns = self._waiting.popleft()
+                self._next_member().drop(intended_ns, reason, max(0, now_ns - since_ns))
+
+    def _next_member(self) -> Taker:
+        session, _none = self._members.popitem(last=False)
+        self._members[session] = None
+        return session
+
+    def _counted(self) -> None:
+        """The number of sessions has changed."""
+
+
+class _UserStream(Stream):
+    """The arrivals of the users of one class, each of whom has a rate of its own."""
+
+    def __init__(self, pacer: Pacer, arrivals: Arrivals, seed: str, share: Share) -> None:
+        super().__init__(pacer)
+        self.is_of_all_users = False
+        self._arrivals = arrivals
+        self._varying = self.timetable = VaryingSchedule(arrivals.shape, seed, share)
+
+    def _counted(self) -> None:
+        self._varying.set_rate(perf_counter_ns(), self._arrivals.rate_per_s * len(self._members))
+        self._pacer.wake()
+
+
+class Pacer:
+    """The streams of one process, and the alarm that rings when the next arrival is due. In the engine's thread."""
+
+    def __init__(self, pacing: Pacing) -> None:
+        self._pacing = pacing
+        self.total = Stream(self)
+        """All users' together, where the profile says how much."""
+        self._user_streams: dict[tuple[str, Arrivals], Stream] = {}
+        self._alarm: Alarm | None = None
+        self._ended = False
+        self._closed = False
+
+    def stream_of(self, user_class: str, wait_time: object) -> Stream | None:
+        """Where a user's arrivals come from; None: it takes none, and waits for its replies. From any thread."""
+        if self._pacing.profile is not None:
+            return self.total
+        if not isinstance(wait_time, Arrivals):
+            return None
+        stream = self._user_streams.get((user_class, wait_time))
+        if stream is None:
+            # Of another seed than other classes': they would draw the same numbers.
+            stream = _UserStream(self, wait_time, f"{self._pacing.seed}/{user_class}", self._pacing.share)
+            self._user_streams[user_class, wait_time] = stream
+        return stream
+
+    def follow(self, share: Share, started_ns: int, since_ns: int) -> None:
+        """Take on a share of the profile's schedule, which started at `started_ns`, from `since_ns` on."""
+        pacing = self._pacing
+        if pacing.profile is not None and not self._ended:
+            arrivals_ns = schedule(pacing.profile, pacing.shape, share, pacing.seed)
+            timetable = FixedTimetable(arrivals_ns, started_ns, since_ns)
+            if isinstance(self.total.timetable, FixedTimetable):
+                self.total.timetable.succeed(since_ns, timetable)
+            else:
+                self.total.timetable = timetable
+            self.wake()
+
+    def pause(self) -> None:
+        """Have no share of the profile's schedule, until `follow` gives another share."""
+        if not self._ended:
+            self.total.timetable = None
+            self.wake()
+
+    def wake(self) -> None:
+        """A timetable has changed."""
+        if self._closed:
+            return
+        if self._alarm is None:
+            self._alarm = Alarm(asyncio.get_running_loop(), self._ring)
+        self._alarm.set(
+            min((at_ns for stream in self._streams() if (at_ns := stream.wakes_ns) is not None), default=None)
+        )
+
+    def end(self, now_ns: int) -> None:
+        """Begin what is due by `now_ns` and finds a free user. What still waits may be begun until `close`."""
+        self._ended = True
+        for stream in self._streams():
+            stream.end(now_ns)
+        self.wake()
+
+    def close(self) -> None:
+        """Drop what still waits for a user."""
+        self._closed = True
+        for stream in self._streams():
+            stream.close()
+        if self._alarm is not None:
+            self._alarm.close()
+            self._alarm = None
+
+    @property
+    def has_waiting(self) -> bool:
+        """True if an arrival waits for a user to become free. From any thread."""
+        return any(stream.has_waiting for stream in self._streams())
+
+    def _streams(self) -> tuple[Stream, ...]:
+        return self.total, *self._user_streams.values()
+
+    def _ring(self) -> None:
+        now_ns = perf_counter_ns()
+        for stream in self._streams():
+            stream.begin_due(now_ns)
+        self.wake()

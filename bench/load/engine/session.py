@@ -1,0 +1,496 @@
+"""One user's life in the engine's thread: connect, run tasks, reconnect where needed, stop.
+
+Stopping has one mechanism, whoever asks for it (the end of the test, a smaller user count, StopUser): nothing more is
+sent, replies in flight are awaited up to their timeout, `on_stop` runs, the connection is closed. What was in flight
+is therefore always accounted for, unless the stop is forced.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from time import perf_counter_ns
+from typing import TYPE_CHECKING, Any
+
+from locust import TaskSet, User
+from locust.exception import StopTest, StopUser
+from locust.user.task import (
+    LOCUST_STATE_RUNNING,
+    LOCUST_STATE_STOPPING,
+    LOCUST_STATE_WAITING,
+    DefaultTaskSet,
+)
+
+from bench.load.engine.loop import Engine
+from bench.load.engine.open_tasks import LOST, OpenTasks, is_scheduled, is_wanted, wanted
+from bench.load.engine.pacing import Stream
+from bench.load.engine.tasks import Performer, call
+from bench.load.metrics.recorder import CONNECT, TIMEOUT, UNSCHEDULED, NamedCounts, OperationLog
+from bench.roundtrip import (
+    AmbiguousReplies,
+    Exchange,
+    NoRoundTrip,
+    ReplyTimeout,
+    RoundTrip,
+    RoundTripFailed,
+    carries_error,
+)
+from bench.wire.client import FastClient
+from bench.wire.interface import ClientError, ConnectFailed, Disconnected, MessageTooLarge, acknowledged
+
+if TYPE_CHECKING:
+    from bench.load.plugin.user import SocketIOUser
+
+# As Socket.IO's own clients reconnect: 1 s doubling up to 5 s, each half as much more or less at random.
+_BACKOFF_FIRST_S = 1.0
+_BACKOFF_MAX_S = 5.0
+_BACKOFF_JITTER = 0.5
+
+_NOT_SENT_PAUSE_S = 0.1
+"""The pause of a task that could not send, in seconds. A task that goes on at once, whatever its round trips raise,
+would keep the loop from everything else."""
+
+_QUEUEING_SAMPLE = 63
+"""One reply in 64, as the clock's last bits have it, tells how long it waited for its task."""
+
+
+@dataclass(frozen=True)
+class SessionEnded:
+    """The news that the session is over. An exception that ended it has been noted."""
+
+    session: Session
+
+
+@dataclass(frozen=True)
+class Invalid:
+    """The news that the run's figures are wrong, or would be, and it has to end. The text says why, in one line."""
+
+    text: str
+
+
+@dataclass
+class Shared:
+    """What all sessions of a process have in common. The engine's thread writes, the gevent side reads."""
+
+    arrived: int = 0
+    """Sessions whose first attempt to connect has ended, either way."""
+    late: Counter[str] = field(default_factory=NamedCounts)
+    abandoned: Counter[str] = field(default_factory=NamedCounts)
+    """Emissions and attempts to connect whose wait was cut off: the unfinished ones."""
+    unexpected: Counter[str] = field(default_factory=NamedCounts)
+    """The replies that came while none was awaited, where they are matched in order."""
+    too_large: dict[tuple[str, str], str] = field(default_factory=dict)
+    """The reason for which the first message of a size was refused, by operation and by the size's order of magnitude.
+
+    The order of magnitude is the first digit and how many follow. Sizes may differ each time.
+    """
+    is_invalid: bool = False
+    """True if the gevent side knows that the figures are wrong."""
+    operations: dict[str, str] = field(default_factory=dict)
+    """The operation that each task begins with, by the task's key. A dropped arrival would have been that operation."""
+    task_keys: dict[type, dict[Callable[[Any], Any], str]] = field(default_factory=dict)
+    """The keys of the tasks, by user class."""
+
+
+class Session(Performer):
+    """Runs one user's tasks over one connection, which is replaced when it is lost."""
+
+    def __init__(
+        self,
+        user: SocketIOUser,
+        url: str,
+        tokens: Iterator[str],
+        engine: Engine,
+        shared: Shared,
+        stream: Stream | None = None,
+    ) -> None:
+        super().__init__()
+        self.user = user
+        self.client = FastClient()
+        self.exchange: Exchange | None = None  # needs the running loop
+        self._url = url
+        self._tokens = tokens
+        self.engine = engine
+        self.shared = shared
+        self._stream = stream
+        """Where arrivals come from, in an open load."""
+        self._open_tasks: OpenTasks | None = None
+        self._timeout_ns = round(user.reply_timeout * 1e9)
+        self._task: asyncio.Task[None] | None = None
+        self.stopping = False
+        self._is_ending = False
+        """Tasks are over: what is in flight is awaited, and nothing else can stop the session but `abort`."""
+        self._closing = False
+        """Nothing is in flight; what `on_stop` sends is sent."""
+        self.idle = False
+        """In a wait or a backoff: nothing is lost by waking up."""
+        self._arrived = False
+        self.is_connecting = False
+        """True if an attempt to connect is under way."""
+        self._noted: BaseException | None = None
+        """The exception that ends the user."""
+        self._failed_attempts = 0
+        self._usual: RoundTrip | None = None
+        """The definition of the last round trip, and the log of its operation."""
+        self._log: OperationLog
+        self._breakdown = False
+
+    # ------------------------------------------------------------------ called through Engine.submit
+
+    def start(self) -> None:
+        """Begin the session."""
+        self._breakdown = self.engine.breakdown
+        # For this user, the method is the session's own: one coroutine less in every round trip.
+        vars(self.user)["round_trip"] = self.round_trip if self._stream is None else self.scheduled_round_trip
+        self._task = asyncio.get_running_loop().create_task(self._live())
+
+    def request_stop(self, graceful: bool = False) -> None:
+        """Stop once nothing is in flight; `graceful` lets the task that runs come to its own end first."""
+        if self._task is None or self._task.done() or self._is_ending:
+            return
+        self.stopping, self.may_go_on = True, False
+        self.user._state = LOCUST_STATE_STOPPING
+        if self._open_tasks is not None:
+            self._open_tasks.retire()
+            if graceful and self._open_tasks.finish():
+                return
+        if self.idle or (not graceful and not self._in_flight):
+            self._task.cancel()
+
+    def abort(self) -> None:
+        """Stop at once; what is in flight stays unfinished."""
+        self.stopping = self._is_ending = self._closing = True
+        self.may_go_on = False
+        if self._task is not None:
+            self._task.cancel()
+
+    # ------------------------------------------------------------------ what users call
+
+    async def round_trip(self, definition: RoundTrip, intended_ns: int = UNSCHEDULED, waited_ns: int = 0) -> Any:
+        """Perform and note one round trip; returns what the reply carries. Raises RoundTripFailed or Disconnected."""
+        if self.stopping and not self._closing and not intended_ns:  # what the schedule wanted before is still sent
+            await asyncio.sleep(0)  # a pending cancellation strikes here, whatever the task makes of exceptions
+            if not self._task_may_finish():
+                raise StopUser
+        exchange = self.exchange
+        assert exchange is not None, "round trips are performed by a running user"
+        try:
+            emission = exchange.begin(definition)
+        except Exception as error:
+            await self._not_sent(definition, error, intended_ns)
+            raise
+        try:
+            received_ns, reply = await emission[3]
+        except BaseException as error:
+            exchange.end(emission, error)
+            self._ended(definition, error, intended_ns, waited_ns)
+            raise
+        exchange.in_flight -= 1
+        if definition is not self._usual:
+            self._usual, self._log = definition, self.engine.log(definition.name)
+        if self._stream is None:
+            self._log.succeeded(emission[2], received_ns)
+        else:
+            self._log.answered(intended_ns, emission[2], received_ns, waited_ns)
+        if self._breakdown:
+            self._log.handled(emission[2], _handled_ns(reply), received_ns)
+        if not received_ns & _QUEUEING_SAMPLE:
+            now_ns = perf_counter_ns()
+            self.engine.queueing.append(now_ns)
+            self.engine.queueing.append(now_ns - received_ns)
+        self.has_awaited = True
+        if self.stopping:
+            self._stop_if_idle()
+        self._failed_attempts = 0
+        if len(reply) == 1:
+            value = reply[0]
+            if type(value) is dict and "error" in value and value["error"]:
+                self._log.error_replies += 1
+            return value
+        if carries_error(reply):
+            self._log.error_replies += 1
+        return acknowledged(reply)
+
+    async def scheduled_round_trip(self, definition: RoundTrip) -> Any:
+        """The same in an open load: the first one that an arrival's task performs is what the schedule wanted."""
+        try:
+            is_in_order = definition.matched_in_order
+        except AttributeError:
+            raise NoRoundTrip(definition) from None
+        if is_in_order and is_scheduled():
+            wanted(definition.name, "it is matched in order, which an open load does not do")
+            self._invalid(
+                f"{definition.name} is matched in order, one in flight, and an open load does not wait: "
+                "give it a token, or wait for replies"
+            )
+            raise StopUser
+        refusal = "" if self.client.connected and not self._is_ending else LOST
+        intended_ns, waited_ns = wanted(definition.name, refusal)
+        return await self.round_trip(definition, intended_ns, waited_ns)
+
+    async def _not_sent(self, definition: RoundTrip, error: Exception, intended_ns: int) -> None:
+        """Count what was wanted and could not be sent; wait a little if it was not the schedule that wanted it.
+
+        Raises StopUser if no load could perform the definition.
+        """
+        if isinstance(error, AmbiguousReplies):
+            self._invalid(str(error))
+            raise StopUser from error
+        if isinstance(error, NoRoundTrip):
+            raise error  # it has no name under which it could be counted
+        if isinstance(error, MessageTooLarge):
+            log = self.engine.log(definition.name)
+            reason = f"too large: {error.size_bytes:,} bytes, the server takes {error.limit_bytes:,}"
+            reason = self.shared.too_large.setdefault((log.name, f"{error.size_bytes:.0e}"), reason)
+        elif isinstance(error, Disconnected):
+            assert self.exchange is not None
+            reason = "an earlier reply is overdue" if self.exchange.broken else "not connected"
+        else:
+            reason = "could not be encoded"
+        self.has_awaited = False
+        if intended_ns or self._stream is None or not is_wanted():
+            self.engine.log(definition.name).drop(intended_ns or perf_counter_ns(), reason)
+        if not intended_ns:
+            await asyncio.sleep(_NOT_SENT_PAUSE_S)
+
+    def _unexpected(self, definition: RoundTrip) -> None:
+        self.shared.unexpected[definition.name] += 1
+        self._invalid(
+            f"{definition.name} is matched in order, but {definition.reply} came while none was awaited: others cause "
+            "it, too, or the server sends it unasked; have the service repeat a {token} of the payload"
+        )
+
+    def _invalid(self, reason: str) -> None:
+        """Have the run ended: its figures are wrong, or would be."""
+        if not self.shared.is_invalid:
+            self.shared.is_invalid = True
+            self.engine.tell(Invalid(reason))
+
+    def _ended(self, definition: RoundTrip, error: BaseException, intended_ns: int, waited_ns: int) -> None:
+        """A round trip that was sent has ended, and not by its reply."""
+        if isinstance(error, RoundTripFailed):
+            kind = TIMEOUT if isinstance(error, ReplyTimeout) else error.kind
+            log = self.engine.log(definition.name)
+            log.failed(error.sent_ns, perf_counter_ns(), kind, intended_ns, waited_ns)
+        self.has_awaited = True
+        self.may_go_on = False  # the connection may be lost, or have to be replaced
+        if self.stopping:
+            self._stop_if_idle()
+
+    # ------------------------------------------------------------------ the life
+
+    @property
+    def _in_flight(self) -> int:
+        return self.exchange.in_flight if self.exchange is not None else 0
+
+    def _stop_if_idle(self) -> None:
+        """A round trip has ended while the session stops: was it the last?"""
+        if not self._is_ending and not self._in_flight and not self._task_may_finish():
+            assert self._task is not None
+            self._task.cancel()
+
+    def _task_may_finish(self) -> bool:
+        """Under --stop-timeout a running task goes on until Locust's patience ends."""
+        return bool(self.user.environment.stop_timeout)
+
+    async def _live(self) -> None:
+        is_over_by_error = False
+        self.user._state = LOCUST_STATE_RUNNING
+        self.exchange = Exchange(self.client, self._tokens, self._timeout_ns)
+        self.exchange.late = self.shared.late
+        self.exchange.abandoned = self.shared.abandoned
+        self.exchange.when_unexpected = self._unexpected
+        self.client.when_closed(self._lost)
+        if self._stream is not None:
+            self._open_tasks = OpenTasks(self, self._stream)
+            self._open_tasks.enter()
+        try:
+            await self._connect()
+            await self._run_on_start()
+            if self._open_tasks is None:
+                await self.run_task_set(DefaultTaskSet(self.user))
+            else:
+                await self._open_tasks.serve()
+        except (StopUser, StopTest, asyncio.CancelledError):
+            is_over_by_error = self._open_tasks is not None and self._open_tasks.uncaught
+        except BaseException as error:
+            is_over_by_error = True
+            self._note_once(self.user, error)
+        try:
+            await self._close(run_on_stop=not is_over_by_error)
+        except asyncio.CancelledError:
+            pass  # forced
+        except BaseException as error:
+            self.engine.raised(error, self.user)
+        finally:
+            self._arrive()
+            self.engine.flush()
+            self.engine.tell(SessionEnded(self))
+
+    def _note_once(self, holder: User | TaskSet, error: BaseException) -> None:
+        """Note an exception that ends the user, and passes here on its way more than once."""
+        if error is not self._noted:
+            self._noted = error
+            self.engine.raised(error, holder)
+
+    async def _run_on_start(self) -> None:
+        try:
+            await call(self.user.on_start)
+        except (StopUser, StopTest):
+            raise
+        except (ClientError, RoundTripFailed):
+            pass  # counted
+        except asyncio.CancelledError as error:
+            if self.is_cancelled():
+                raise
+            self.engine.raised(error, self.user)
+            raise StopUser from error
+
+    async def _close(self, run_on_stop: bool) -> None:
+        """What a stop does once the tasks are over."""
+        assert self.exchange is not None
+        assert self._task is not None
+        self._is_ending = True
+        if self._open_tasks is not None:
+            self._open_tasks.retire()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(0)  # a cancellation that was asked for in this very step of the task strikes here
+        cancelled = self._task.cancelling()
+        try:
+            if self._closing:  # by force, perhaps in the same turn of the loop as the stop
+                raise StopUser
+            # There is something in flight where the task awaited several at once, and where arrivals were taken.
+            await self.exchange.quiet()
+            if self._open_tasks is not None:
+                await self._open_tasks.cancel()  # what they still await is no reply
+            if self.client.connected and not self.exchange.broken:
+                await self.exchange.settle()
+            self.stopping, self.may_go_on = True, False
+            self.user._state = LOCUST_STATE_STOPPING
+            forced, self._closing = self._closing, True
+            if run_on_stop and not forced:
+                async with asyncio.timeout(self._timeout_ns / 1e9):
+                    await call(self.user.on_stop)
+        except (StopUser, StopTest, ClientError, RoundTripFailed, TimeoutError):
+            pass
+        except GeneratorExit:
+            raise
+        except BaseException as error:
+            if isinstance(error, asyncio.CancelledError) and self._task.cancelling() > cancelled:
+                raise
+            self.engine.raised(error, self.user)
+        finally:
+            if self._open_tasks is not None:
+                await self._open_tasks.cancel()  # by force: what they await is unfinished
+            await self.client.disconnect()
+            self.exchange.close()
+
+    async def _connect(self) -> None:
+        """Connect, over and over until it succeeds. Each attempt is noted."""
+        log = self.engine.log(CONNECT)
+        while True:
+            if self._failed_attempts:
+                await self._back_off()
+            self.is_connecting = True
+            self._failed_attempts += 1  # set back by the first round trip that succeeds, not by connecting
+            started_ns = perf_counter_ns()
+            try:
+                await self.client.connect(
+                    self._url,
+                    auth=self.user.auth,
+                    headers=self.user.headers,
+                    transports=self.user.transports,
+                    tls=self.user.tls,
+                    socketio_path=self.user.socketio_path,
+                    wait_timeout=self.user.connect_timeout,
+                )
+            except ConnectFailed as failure:
+                log.failed(started_ns, perf_counter_ns(), str(failure))
+                self._arrive()
+            except asyncio.CancelledError:
+                self.shared.abandoned[CONNECT] += 1
+                raise
+            else:
+                log.succeeded(started_ns, self.client.received_ns)
+                self._arrive()
+                return
+            finally:
+                self.is_connecting = False
+
+    def _lost(self, _reason: str) -> None:
+        self.may_go_on = False
+        if self._open_tasks is not None:
+            self._open_tasks.connection_lost()
+
+    def _arrive(self) -> None:
+        """The user is there: its first attempt to connect has ended, either way."""
+        if not self._arrived:
+            self._arrived = True
+            self.shared.arrived += 1
+
+    async def _back_off(self) -> None:
+        delay_s = min(_BACKOFF_FIRST_S * 2 ** (self._failed_attempts - 1), _BACKOFF_MAX_S)
+        await self._sleep(delay_s * (1 + _BACKOFF_JITTER * random.uniform(-1, 1)))
+
+    async def _sleep(self, seconds: float) -> None:
+        """Sleep; a stop ends it at once."""
+        if self.stopping:
+            raise StopUser
+        self.idle = True
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            self.idle = False
+
+    # ------------------------------------------------------------------ tasks.Performer
+
+    async def before_task(self) -> None:
+        """Return once a task may run. Raises StopUser."""
+        if self.stopping:
+            raise StopUser
+        exchange = self.exchange
+        assert exchange is not None
+        if exchange.broken:
+            await self.client.disconnect()
+            exchange.broken = False
+        if not self.client.connected:
+            await self._connect()
+        self.may_go_on = not self.stopping
+
+    async def wait(self, seconds: float) -> None:
+        """Sleep so long. Raises StopUser."""
+        if seconds > 0:
+            self.user._state = LOCUST_STATE_WAITING
+            await self._sleep(seconds)
+            self.user._state = LOCUST_STATE_RUNNING
+        else:
+            await asyncio.sleep(0)
+
+    def is_cancelled(self) -> bool:
+        """Return whether the session is being stopped, so that this package caused a CancelledError."""
+        task = asyncio.current_task()
+        if self.stopping or self._is_ending or task is None:
+            return True
+        while task.cancelling():  # the user's own code cancelled it
+            task.uncancel()
+        return False
+
+    def task_raised(self, holder: User | TaskSet, error: BaseException) -> None:
+        """Note the exception; the user goes on if `catch_exceptions` says so."""
+        if self.user.environment.catch_exceptions:
+            self.engine.raised(error, holder)
+            return
+        self._note_once(holder, error)
+        raise error
+
+
+def _handled_ns(reply: tuple[Any, ...]) -> tuple[int, int] | None:
+    """When the service says that its handler began and ended; None: it does not say."""
+    handled = reply[0].get("handled_ns") if reply and isinstance(reply[0], dict) else None
+    if isinstance(handled, list) and len(handled) == 2 and all(type(stamp) is int for stamp in handled):
+        return handled[0], handled[1]
+    return None

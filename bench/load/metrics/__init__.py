@@ -1,0 +1,1 @@
+"""The counts of a load run: recorded, added up, merged and judged. Pure: neither locust nor sockets."""

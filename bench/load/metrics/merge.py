@@ -1,0 +1,539 @@
+"""Workers → master: the reports of all processes become one load result. Pure: reports in, result out.
+
+Merging is exact: counts add up, histograms merge into that of the union. The window begins when the last process's
+has begun, and ends with the last: a worker that quits early leaves its users to the others. The throughput is the sum
+of the processes' rates, each from the beginning of its own window to the common end.
+
+A process that drops arrivals before its first round trip knows their task, and not the operation that they would have
+been. Where any process knows it in the end, they belong to that operation's row.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from bench.load.metrics.exceptions import OTHER_ERRORS, OTHER_EXCEPTIONS, KindCounts, with_rest
+from bench.load.metrics.generator import generator, p99_us
+from bench.load.metrics.recorder import MOST_OPERATIONS, OTHER_OPERATIONS
+from bench.load.metrics.tally import NS_PER_S, OperationReport, Report, SecondReport, StoredHistogram
+from bench.results.model import (
+    LEGS,
+    Distribution,
+    Generator,
+    Leg,
+    LegName,
+    Operation,
+    Second,
+    SecondTimes,
+    StageFigures,
+    TaskException,
+    Window,
+)
+from bench.timing.arrivals import RateProfile, Stage
+from bench.timing.histogram import Histogram
+
+Parts = dict[str, list[tuple[Report, OperationReport]]]
+"""The parts of each operation, by its name: what each process has reported of it."""
+
+
+@dataclass
+class Received:
+    """What one process has reported."""
+
+    report: Report
+    seconds: dict[int, SecondReport] = field(default_factory=dict)
+
+
+class Merger:
+    """Keeps the newest report of every process."""
+
+    def __init__(self) -> None:
+        self.processes: dict[str, Received] = {}
+        self.late: Collection[str] = ()
+        """The processes that joined, left or were lost during the test. The window is that of the others."""
+
+    def receive(self, process: str, report: Report) -> None:
+        """Take a report; it replaces the process's previous one, and so do its seconds."""
+        received = self.processes.setdefault(process, Received(report))
+        received.report = report
+        received.seconds.update((second.second, second) for second in report.seconds)
+
+    def final(self, process: str) -> bool:
+        """Whether the process has reported for the last time."""
+        return process in self.processes and self.processes[process].report.final
+
+    @property
+    def invalid_reason(self) -> str | None:
+        """The reason why the figures are wrong, of the first process that knows."""
+        reasons = (received.report.invalid_reason for received in self.processes.values())
+        return next((reason for reason in reasons if reason is not None), None)
+
+    @property
+    def forced(self) -> bool:
+        """Whether any process was ended by force."""
+        return any(received.report.forced for received in self.processes.values())
+
+    @property
+    def cut_off(self) -> list[str]:
+        """The reasons why sessions did not end, of each process where some did not."""
+        found = (received.report.cut_off for received in self.processes.values())
+        return list(dict.fromkeys(reason for reason in found if reason))
+
+    @property
+    def is_open(self) -> bool:
+        """True if any process had an open load."""
+        return any(received.report.is_open for received in self.processes.values())
+
+    @property
+    def troubles(self) -> list[str]:
+        """The steps that the processes failed at, each once."""
+        return list(dict.fromkeys(text for received in self.processes.values() for text in received.report.troubles))
+
+    def exceptions(self) -> tuple[TaskException, ...]:
+        """Return the exceptions that users' own code raised, the most frequent first and the rest together."""
+        kinds = KindCounts()
+        for received in self.processes.values():
+            report = received.report
+            kinds.add(report.exceptions)
+            kinds.add_rest(report.other_exceptions, report.other_exception_texts)
+        counts = with_rest(*kinds.most_frequent(), OTHER_EXCEPTIONS)
+        return tuple(TaskException(text=text, count=number) for text, number in counts.items())
+
+    @property
+    def began(self) -> int:
+        """The number of users that have begun. A user that moved to another process counts in both."""
+        return sum(received.report.began for received in self.processes.values())
+
+    def not_accounted(self, process: str, arrivals_ns: Sequence[int]) -> Sequence[int]:
+        """Return the last of the process's arrivals: those beyond the number that its last report accounts for."""
+        received = self.processes.get(process)
+        if received is None:
+            return arrivals_ns
+        unfinished = sum(operation.unfinished for operation in received.report.operations)
+        return arrivals_ns[received.report.arrivals + unfinished :]
+
+    def drop(self, process: str, operation: str, arrivals_ns: Sequence[int], reason: str) -> None:
+        """Count arrivals of a process, in nanoseconds since the run's start, that were dropped: of one operation."""
+        received = self.processes.setdefault(process, Received(_NOTHING_YET))
+        report = received.report
+        rows = {(row.name, row.task): row for row in report.operations}
+        row = rows.get((operation, "")) or _nothing_of(operation)
+        start_ns, end_ns = self._open_window()
+        in_window = sum(start_ns <= arrival_ns <= end_ns for arrival_ns in arrivals_ns)
+        because = Counter(row.dropped_because) + Counter({reason: len(arrivals_ns)})
+        rows[operation, ""] = row.model_copy(
+            update={
+                "dropped": row.dropped + len(arrivals_ns),
+                "dropped_because": dict(because),
+                "window_dropped": row.window_dropped + in_window,
+            }
+        )
+        received.report = report.model_copy(update={"operations": list(rows.values())})
+        for number, dropped in Counter(arrival_ns // NS_PER_S for arrival_ns in arrivals_ns).items():
+            second = received.seconds.get(number) or _nothing_in(number)
+            received.seconds[number] = second.model_copy(update={"dropped": second.dropped + dropped})
+
+    def _open_window(self) -> tuple[float, float]:
+        reports = [received.report for received in self.processes.values()]
+        starts = [report.window_start_ns for report in reports if report.window_start_ns is not None]
+        ends = [report.window_end_ns for report in reports if report.window_end_ns is not None]
+        return min(starts, default=math.inf), max(ends, default=math.inf)
+
+    def window(self, fallback_end_ns: int, warmup_s: float) -> Window:
+        """Return the steady window; if a process never got into it, an empty window `fallback_end_ns` after the start.
+
+        A process that never had a user has no part in it, and a late process does not hold up its start.
+        """
+        start_ns = self._window_start_ns()
+        if start_ns is None:
+            return Window(start_s=fallback_end_ns / NS_PER_S, end_s=fallback_end_ns / NS_PER_S, warmup_s=0.0)
+        reports = [
+            received.report for received in self.processes.values() if received.report.window_start_ns is not None
+        ]
+        ends = [report.window_end_ns if report.window_end_ns is not None else fallback_end_ns for report in reports]
+        return Window(start_s=start_ns / NS_PER_S, end_s=max(start_ns, *ends) / NS_PER_S, warmup_s=warmup_s)
+
+    def operations(self, timeout_us: float, apart: str, counts_only: bool = False) -> tuple[Operation, ...]:
+        """Return a row for each operation; `apart`, which connects, comes first and has no throughput.
+
+        `timeout_us` is the time that replies were awaited. `counts_only` leaves out all times, which may be damaged.
+        """
+        parts: Parts = {}
+        operation_of = self._operation_of()
+        common_start_ns = self._window_start_ns()
+        for process, received in self.processes.items():
+            report = received.report
+            if process in self.late and common_start_ns is not None and (report.window_start_ns or 0) > common_start_ns:
+                # The process has taken work over. Its rate is over all of the window, because others had the work
+                # before it.
+                report = report.model_copy(update={"window_start_ns": common_start_ns})
+            for part in report.operations:
+                parts.setdefault(operation_of(report, part), []).append((report, part))
+        parts = _most_frequent(parts, apart)
+        names = sorted(parts, key=lambda name: (name != apart, name))
+        end_ns = max((received.report.window_end_ns or 0 for received in self.processes.values()), default=0)
+        if counts_only:
+            return tuple(_counts(name, [part for _, part in parts[name]]) for name in names)
+        return tuple(_operation(name, parts[name], timeout_us, end_ns, apart=name == apart) for name in names)
+
+    def names(self) -> set[str]:
+        """Return the names of the operations that have rows, connecting included."""
+        operation_of = self._operation_of()
+        return {
+            operation_of(received.report, part)
+            for received in self.processes.values()
+            for part in received.report.operations
+        }
+
+    def _operation_of(self) -> Callable[[Report, OperationReport], str]:
+        """Return the rule that says to which row a part belongs."""
+        anywhere: dict[str, str] = {}
+        for process in sorted(self.processes):
+            for task, operation in self.processes[process].report.tasks.items():
+                anywhere.setdefault(task, operation)
+
+        def operation_of(report: Report, part: OperationReport) -> str:
+            return report.tasks.get(part.task) or anywhere.get(part.task, part.name) if part.task else part.name
+
+        return operation_of
+
+    def learnt(self) -> dict[str, str]:
+        """Return the operation to whose row drops belong, by the name of the task to which they were booked at first.
+
+        A name is left out if it is also that of an operation, or of tasks that begin with different operations.
+        """
+        operation_of = self._operation_of()
+        found: dict[str, set[str]] = {}
+        names: set[str] = set()
+        for received in self.processes.values():
+            for part in received.report.operations:
+                if part.task:
+                    found.setdefault(part.name, set()).add(operation_of(received.report, part))
+                else:
+                    names.add(part.name)
+        return {
+            name: next(iter(operations))
+            for name, operations in found.items()
+            if name not in names and len(operations) == 1 and operations != {name}
+        }
+
+    def _window_start_ns(self) -> int | None:
+        """Return when the last process's window began; None if that of a process with users has not begun."""
+        reports = {
+            process: received.report
+            for process, received in self.processes.items()
+            if received.report.window_start_ns is not None or received.report.began
+        }
+        punctual = [report for process, report in reports.items() if process not in self.late]
+        starts = [report.window_start_ns for report in punctual]
+        if not starts:
+            starts = [report.window_start_ns for report in reports.values() if report.window_start_ns is not None]
+        if not starts or None in starts:
+            return None
+        return max(start for start in starts if start is not None)
+
+    def timeline(self, server_cpu_share: Mapping[int, float]) -> tuple[Second, ...]:
+        """The run second by second, from 0 to the last in which anything was noted."""
+        by_second: dict[int, list[SecondReport]] = {}
+        for received in self.processes.values():
+            for second, report in received.seconds.items():
+                by_second.setdefault(second, []).append(report)
+        if not by_second:
+            return ()
+        return tuple(_second(t, by_second.get(t, []), server_cpu_share.get(t)) for t in range(max(by_second) + 1))
+
+    def generator(self, apart: str) -> Generator:
+        """What the generator used, and the verdict on it."""
+        processes = [(received.report, received.seconds) for received in self.processes.values()]
+        return generator(processes, self.round_trips_in_window(apart))
+
+    def stages(
+        self, profile: RateProfile, go_s: float, end_s: float, timeline: Sequence[Second]
+    ) -> tuple[StageFigures, ...]:
+        """What came of each stage of a rate whose schedule started at `go_s`: of the seconds that are wholly in it.
+
+        Nothing was sent after `end_s`. What was sent in a stage and failed is of that stage, whenever it failed.
+        """
+        failed: Counter[float] = Counter()
+        for received in self.processes.values():
+            for number, report in received.seconds.items():
+                failed[number] += report.failed_of_intended
+        found = []
+        for stage in profile.stages:
+            stage_s = go_s + stage.start_s
+            until_s = min(end_s, stage_s + (stage.duration_s or math.inf))
+            seconds = [second for second in timeline if second.t >= stage_s - 1e-6 and second.t + 1 <= until_s + 1e-6]
+            if seconds:
+                first_s, last_s = seconds[0].t - go_s, seconds[-1].t + 1 - go_s
+                offered_per_s = (profile.expected(last_s) - profile.expected(first_s)) / (last_s - first_s)
+                found.append(_stage(stage, seconds, offered_per_s, sum(failed[second.t] for second in seconds)))
+        return tuple(found)
+
+    def round_trips_in_window(self, apart: str) -> int:
+        """Replies received within the window, all operations but the one that is no round trip."""
+        return sum(
+            operation.window_ok
+            for received in self.processes.values()
+            for operation in received.report.operations
+            if operation.name != apart
+        )
+
+
+def _most_frequent(parts: Parts, apart: str) -> Parts:
+    """Return the operations that have a row of their own, and all others together.
+
+    Workers may not have named the same operations.
+    """
+    if len(parts) <= MOST_OPERATIONS + 1:
+        return parts
+    sent = {name: sum(part.ok for _, part in reports) for name, reports in parts.items()}
+    named = sorted(parts, key=lambda name: (name != apart, name == OTHER_OPERATIONS, -sent[name]))
+    kept = {name: parts[name] for name in named[:MOST_OPERATIONS]}
+    kept[OTHER_OPERATIONS] = [part for name in named[MOST_OPERATIONS:] for part in parts[name]]
+    return kept
+
+
+_NOTHING_YET = Report(
+    final=False,
+    forced=False,
+    window_start_ns=None,
+    window_end_ns=None,
+    window_cpu_ns=None,
+    is_open=True,
+    operations=[],
+    seconds=[],
+)
+
+
+def _nothing_of(operation: str) -> OperationReport:
+    nothing = StoredHistogram.of(Histogram())
+    return OperationReport(
+        name=operation,
+        ok=0,
+        timeouts=0,
+        errors={},
+        unfinished=0,
+        late=0,
+        window_ok=0,
+        window_failed=0,
+        dropped=0,
+        window_dropped=0,
+        service=nothing,
+        response=nothing,
+        breakdown=[],
+    )
+
+
+def _nothing_in(second: int) -> SecondReport:
+    nothing = StoredHistogram.of(Histogram())
+    return SecondReport(
+        second=second,
+        users=0,
+        sent=0,
+        ok=0,
+        failed=0,
+        dropped=0,
+        failed_of_intended=0,
+        cpu_share=None,
+        standstill_ns=0,
+        send_lateness=nothing,
+        loop_lag=nothing,
+        queueing=nothing,
+        operations=[],
+    )
+
+
+def _operation(
+    name: str, parts: Iterable[tuple[Report, OperationReport]], timeout_us: float, end_ns: int, apart: bool
+) -> Operation:
+    ok = timeouts = unfinished = late = failed = dropped = window_dropped = error_replies = unexpected = 0
+    errors = KindCounts()
+    dropped_because: Counter[str] = Counter()
+    service, response = Histogram(), Histogram()
+    outside, outside_response = Histogram(), Histogram()
+    is_open = False
+    per_s = 0.0
+    has_window = False
+    legs = (Histogram(), Histogram(), Histogram())
+    for report, part in parts:
+        ok += part.ok
+        timeouts += part.timeouts
+        unfinished += part.unfinished
+        late += part.late
+        error_replies += part.error_replies
+        unexpected += part.unexpected
+        failed += part.window_failed
+        dropped += part.dropped
+        window_dropped += part.window_dropped
+        errors.add(part.errors)
+        errors.add_rest(part.other_errors, part.other_error_texts)
+        dropped_because.update(part.dropped_because)
+        service.merge(part.service.restored())
+        outside.merge(part.outside.restored() if part.outside is not None else Histogram())
+        outside_response.merge(part.outside_response.restored() if part.outside_response is not None else Histogram())
+        for leg, stored in zip(legs, part.breakdown, strict=False):
+            leg.merge(stored.restored())
+        if part.response is not None:
+            is_open = not apart
+            response.merge(part.response.restored())
+        if report.window_start_ns is not None and report.window_start_ns < end_ns:
+            has_window = True
+            per_s += part.window_ok * NS_PER_S / (end_ns - report.window_start_ns)
+    sent = ok + timeouts + errors.total + unfinished
+    is_of_run = apart
+    if not apart and has_window and outside.count and not (service.count or failed or window_dropped):
+        service, response, is_of_run = outside, outside_response, True
+        failed, window_dropped = sent - ok, dropped
+    # A censored figure lies beyond the timeout, if there were timeouts. Another error has no time.
+    timeout_limit_us = timeout_us if timeouts else None
+    return Operation(
+        name=name,
+        scheduled=sent + dropped,
+        dropped=dropped,
+        dropped_because=dict(dropped_because.most_common()),
+        sent=sent,
+        ok=ok,
+        timeouts=timeouts,
+        errors=with_rest(*errors.most_frequent(), OTHER_ERRORS),
+        unfinished=unfinished,
+        late=late,
+        error_replies=error_replies,
+        unexpected=unexpected,
+        throughput_per_s=per_s if has_window and not apart else None,
+        times_of=None if not service.count else "run" if is_of_run else "window",
+        service_us=_distribution(service, failed, timeout_limit_us),
+        response_us=_distribution(response, failed + window_dropped, timeout_limit_us) if is_open else None,
+        service_histogram=service.encode() if service.count else None,
+        response_histogram=response.encode() if response.count else None,
+        breakdown=tuple(_leg(name, leg) for name, leg in zip(LEGS, legs, strict=True)) if legs[0].count else (),
+    )
+
+
+def _counts(name: str, parts: Sequence[OperationReport]) -> Operation:
+    errors, dropped_because = KindCounts(), Counter[str]()
+    for part in parts:
+        errors.add(part.errors)
+        errors.add_rest(part.other_errors, part.other_error_texts)
+        dropped_because.update(part.dropped_because)
+    ok, timeouts = sum(part.ok for part in parts), sum(part.timeouts for part in parts)
+    unfinished, dropped = sum(part.unfinished for part in parts), sum(part.dropped for part in parts)
+    sent = ok + timeouts + errors.total + unfinished
+    return Operation(
+        name=name,
+        scheduled=sent + dropped,
+        dropped=dropped,
+        dropped_because=dict(dropped_because.most_common()),
+        sent=sent,
+        ok=ok,
+        timeouts=timeouts,
+        errors=with_rest(*errors.most_frequent(), OTHER_ERRORS),
+        unfinished=unfinished,
+        late=sum(part.late for part in parts),
+        error_replies=sum(part.error_replies for part in parts),
+        unexpected=sum(part.unexpected for part in parts),
+    )
+
+
+def _leg(name: LegName, times: Histogram) -> Leg:
+    distribution = _distribution(times, 0, None)
+    assert distribution is not None, "a leg has as many times as the others"
+    return Leg(name=name, times_us=distribution, histogram=times.encode())
+
+
+def _distribution(histogram: Histogram, censored: int, timeout_us: float | None) -> Distribution | None:
+    """Return the distribution of times, where `censored` emissions failed.
+
+    Those took longer than `timeout_us`, if they timed out; else for ever.
+    """
+    if not histogram.count and not (censored and timeout_us is not None):
+        return None  # nothing succeeded, and what failed does not tell how long it would have taken
+
+    def percentile_us(percent: float) -> float | None:
+        value_us = _us(histogram.percentile_ns(percent, censored))
+        # A response time may be longer than the timeout, which begins when it is sent: whether those that timed out
+        # would have been shorter, nobody knows.
+        return None if value_us is None or (censored and timeout_us is not None and value_us > timeout_us) else value_us
+
+    return Distribution(
+        min=_us(histogram.min_ns),
+        mean=None if censored else _us(histogram.mean_ns),
+        p50=percentile_us(50),
+        p90=percentile_us(90),
+        p99=percentile_us(99),
+        p99_9=percentile_us(99.9),
+        max=None if censored else _us(histogram.max_ns),
+        censored_above_us=timeout_us if censored else None,
+    )
+
+
+def _second(t: int, parts: list[SecondReport], server_cpu_share: float | None) -> Second:
+    failed = sum(part.failed for part in parts)
+    dropped = sum(part.dropped for part in parts)
+    times: dict[str, tuple[Histogram, Histogram]] = {}
+    for part in parts:
+        for operation in part.operations:
+            service, response = times.setdefault(operation.name, (Histogram(), Histogram()))
+            service.merge(operation.service.restored())
+            if operation.response is not None:
+                response.merge(operation.response.restored())
+    shown = Histogram()
+    for service, response in times.values():
+        shown.merge(response if response.count else service)
+    return Second(
+        t=t,
+        users=sum(part.users for part in parts),
+        sent=sum(part.sent for part in parts),
+        ok=sum(part.ok for part in parts),
+        failed=failed,
+        dropped=dropped,
+        p50_us=_us(shown.percentile_ns(50, failed + dropped)),
+        p99_us=_us(shown.percentile_ns(99, failed + dropped)),
+        server_cpu_share=server_cpu_share,
+        generator_cpu_share=max((part.cpu_share for part in parts if part.cpu_share is not None), default=None),
+        send_lateness_p99_us=p99_us(part.send_lateness for part in parts),
+        loop_lag_p99_us=p99_us(part.loop_lag for part in parts),
+        operations=tuple(
+            SecondTimes(
+                name=name,
+                service_histogram=service.encode(),
+                response_histogram=response.encode() if response.count else None,
+            )
+            for name, (service, response) in sorted(times.items())
+        ),
+    )
+
+
+def _stage(stage: Stage, seconds: Sequence[Second], offered_per_s: float, failed: int) -> StageFigures:
+    response = Histogram()
+    for second in seconds:
+        for operation in second.operations:
+            if operation.response_histogram is not None:
+                response.merge(Histogram.decode(operation.response_histogram))
+    dropped = sum(second.dropped for second in seconds)
+    start_s, end_s = seconds[0].t, seconds[-1].t + 1
+    return StageFigures(
+        stage=str(stage),
+        start_s=start_s,
+        end_s=end_s,
+        offered_per_s=offered_per_s,
+        throughput_per_s=sum(second.ok for second in seconds) / (end_s - start_s),
+        failed=failed,
+        dropped=dropped,
+        p50_us=_us(response.percentile_ns(50, failed + dropped)),
+        p90_us=_us(response.percentile_ns(90, failed + dropped)),
+        p99_us=_us(response.percentile_ns(99, failed + dropped)),
+        server_cpu_share=_mean(second.server_cpu_share for second in seconds),
+        generator_cpu_share=_mean(second.generator_cpu_share for second in seconds),
+    )
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
+
+
+def _us(value_ns: float | None) -> float | None:
+    return None if value_ns is None else value_ns / 1000

@@ -1,0 +1,177 @@
+"""What the sessions of one process note down while they run: a few numbers per success, a tuple per failure.
+
+This is the hot path. Nothing is computed here: at each flush the numbers collected so far are handed over whole, as a
+`Batch`, and the thread that takes them does the counting. Belongs to the engine's thread. All times are nanoseconds of
+`time.perf_counter_ns`.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from bench.load.metrics.exceptions import folded
+from bench.results.model import CONNECT as CONNECT
+from bench.results.model import MOST_OPERATIONS as MOST_OPERATIONS
+from bench.results.model import OTHER_OPERATIONS as OTHER_OPERATIONS
+
+TIMEOUT = "timeout"
+
+
+UNSCHEDULED = 0
+"""Stands for the intended time of an emission that no schedule wanted: all in a closed load, and in an open one all but
+the first of each arrival's task. Such an emission is intended when it is sent."""
+
+_ROOM_AT_FIRST = 1 << 14
+"""How many times of successes there is room for: even, and what a process at work needs for a second or less."""
+
+
+class Failure(NamedTuple):
+    """An operation that did not succeed. `kind` is the word that it is counted under; `timeout` is no error."""
+
+    sent_ns: int
+    ended_ns: int
+    kind: str
+    intended_ns: int = UNSCHEDULED
+    waited_ns: int = 0
+    """The time in which no user was free for it."""
+
+
+class Batch(NamedTuple):
+    """The events of one operation between two flushes.
+
+    `completed` contains sent and received alternately. In an open load, `intended` has a time for each of these pairs;
+    in a closed load it is empty. `dropped` has, by reason, the times at which emissions were wanted that were not sent.
+    `handled` has four times for each success whose reply told when it was handled: sent, begun and ended there,
+    received. `waits` has two numbers for each success for which no user was free at first: its place among the pairs,
+    and how long it waited. `error_replies` counts successes whose reply is an object with an `error` in it.
+
+    With a `task`, whose operation is not known yet, `operation` is that task's name: all that is known is what was
+    dropped.
+    """
+
+    operation: str
+    completed: array[int]
+    intended: array[int]
+    failures: list[Failure]
+    dropped: Mapping[str, array[int]]
+    handled: array[int]
+    waits: array[int]
+    task: str
+    error_replies: int = 0
+
+
+class Delays(NamedTuple):
+    """The delays of the engine's loop, sampled between two flushes: when, and by how much, alternately.
+
+    `loop_lag` is of alarms that were set at random. So it is the time that anything that wakes the loop waits for its
+    turn, a reply's frame included (Poisson arrivals see time averages: R. Wolff, Operations Research 30, 1982).
+    `queueing` is how long replies that had been read waited for the task that awaited them. The last frames of a burst
+    waited about as long to be read. `waits` tells of each arrival for which a user may have to become free: when it was
+    intended, and how long none was free.
+    """
+
+    loop_lag: array[int]
+    queueing: array[int]
+    waits: array[int]
+
+
+class NamedCounts(Counter[str]):
+    """Counts by operation, for the operations that have rows of their own. The rest are counted together."""
+
+    def __setitem__(self, name: str, number: int) -> None:
+        if name in self or len(self) < MOST_OPERATIONS:
+            super().__setitem__(name, number)
+        else:  # `number` is the first of its name
+            super().__setitem__(OTHER_OPERATIONS, self[OTHER_OPERATIONS] + number)
+
+
+class OperationLog:
+    """Collects what happens to one operation until the next flush.
+
+    The times of successes are written into one array that grows as needed and stays: compiled, that is two stores,
+    where an append each would be two calls.
+    """
+
+    __slots__ = (
+        *("_dropped", "_failures", "_handled", "_intended", "_room", "_times", "_used", "_waits", "_written"),
+        *("error_replies", "name", "task"),
+    )
+
+    def __init__(self, name: str, task: str = "") -> None:
+        self.name = name
+        self.task = task
+        """The key of the task whose operation is not known yet; then the name is that of the task."""
+        self._written = array("q", bytes(8 * _ROOM_AT_FIRST))
+        self._times = self._written
+        """The same; compiled, it is the memory itself."""
+        self._room = _ROOM_AT_FIRST
+        self._used = 0
+        self._clear()
+
+    def succeeded(self, sent_ns: int, received_ns: int) -> None:
+        """Note a success of a closed load."""
+        used = self._used
+        if used == self._room:
+            self._grow()
+        self._times[used] = sent_ns
+        self._times[used + 1] = received_ns
+        self._used = used + 2
+
+    def answered(self, intended_ns: int, sent_ns: int, received_ns: int, waited_ns: int = 0) -> None:
+        """Note a success of an open load, and the time in which no user was free for it."""
+        if waited_ns:
+            self._waits.append(len(self._intended))
+            self._waits.append(waited_ns)
+        self._intended.append(intended_ns)
+        self.succeeded(sent_ns, received_ns)
+
+    def handled(self, sent_ns: int, handled_ns: tuple[int, int] | None, received_ns: int) -> None:
+        """Note when a success's reply says that it was handled, unless that cannot be: by another machine's clock."""
+        if handled_ns is not None and sent_ns <= handled_ns[0] <= handled_ns[1] <= received_ns:
+            self._handled.extend((sent_ns, *handled_ns, received_ns))
+
+    def failed(
+        self, sent_ns: int, ended_ns: int, kind: str, intended_ns: int = UNSCHEDULED, waited_ns: int = 0
+    ) -> None:
+        """Note a failure."""
+        self._failures.append(Failure(sent_ns, ended_ns, folded(kind), intended_ns, waited_ns))
+
+    def drop(self, intended_ns: int, reason: str) -> None:
+        """Note an emission that was not sent, and why.
+
+        `intended_ns` is when the schedule wanted it; in a closed load, when the task did.
+        """
+        times = self._dropped.get(reason)
+        if times is None:
+            times = self._dropped[reason] = array("q")
+        times.append(intended_ns)
+
+    def flush(self) -> Batch | None:
+        """Everything since the last flush, or None where there was nothing."""
+        if not self._used and not self._failures and not self._dropped:
+            return None
+        completed = self._written[: self._used]
+        batch = Batch(
+            *(self.name, completed, self._intended, self._failures, self._dropped, self._handled),
+            *(self._waits, self.task, self.error_replies),
+        )
+        self._clear()
+        return batch
+
+    def _grow(self) -> None:
+        self._written = self._written + array("q", bytes(8 * self._room))
+        self._times = self._written
+        self._room *= 2
+
+    def _clear(self) -> None:
+        self._used = 0
+        self.error_replies = 0
+        """The number of successes whose reply is an object with an `error` in it. The caller counts them."""
+        self._intended: array[int] = array("q")
+        self._failures: list[Failure] = []
+        self._dropped: dict[str, array[int]] = {}
+        self._handled: array[int] = array("q")
+        self._waits: array[int] = array("q")

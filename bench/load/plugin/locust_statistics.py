@@ -1,0 +1,248 @@
+"""Samples into Locust's own statistics, by the batch.
+
+Locust logs one request at a time, which costs more than the round trip itself. A batch becomes a `StatsEntry` with the
+same counts, buckets and seconds that logging each of its samples would have left, and extends the entry and the total,
+as Locust's master does with what its workers report. So the terminal, the web page, CSV, HTML and the exit code are
+Locust's. Where something else listens to `events.request`, each sample is fired instead, for everybody: the batch
+beside it would count twice. Runs on the gevent side.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Mapping
+
+import numpy as np
+from locust import stats as locust_stats
+from locust.env import Environment
+from locust.stats import RequestStats, StatsEntry, StatsError
+from numpy.typing import NDArray
+
+from bench.load.metrics.exceptions import MOST_KINDS, OTHER_ERRORS
+from bench.load.metrics.recorder import UNSCHEDULED, Batch
+from bench.timing.histogram import counted
+
+REQUEST_TYPE = "SIO"
+"""What Locust shows as the type of our operations."""
+
+logger = logging.getLogger(__name__)
+
+_FIRING_SHARE = 0.8
+_MOST_FIRING_S = 1.0
+"""The share of this process's time that listeners may take on average, and the seconds that they may take at once."""
+_LOOK_EACH = 16
+
+_NS_PER_MS = 1_000_000
+_NS_PER_S = 1_000_000_000
+_locusts_bucket = locust_stats.bucket_response_time
+
+
+class OperationFailed(Exception):
+    """How a failure appears in Locust's error report."""
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+class FiringTime:
+    """The time that listeners to requests may take: nearly all of the time, or the run would end long after its load.
+
+    A sample that is not fired is in the statistics all the same.
+    """
+
+    def __init__(self) -> None:
+        self._left_s = _MOST_FIRING_S
+        self._since_s = time.monotonic()
+        self._is_told = False
+
+    def is_left(self) -> bool:
+        """Return whether there is time to fire another sample."""
+        now_s = time.monotonic()
+        self._left_s = min(_MOST_FIRING_S, self._left_s + _FIRING_SHARE * (now_s - self._since_s))
+        self._since_s = now_s
+        return self._left_s > 0
+
+    def took(self, seconds: float) -> None:
+        """Note the time that firing took."""
+        self._left_s -= seconds
+
+    def tell(self) -> None:
+        """Log once that there was too little time."""
+        if not self._is_told:
+            self._is_told = True
+            logger.warning(
+                "listeners of events.request are slower than the load: they do not hear of all requests, which are in "
+                "the statistics all the same"
+            )
+
+
+def log_batch(environment: Environment, batch: Batch, firing_time: FiringTime | None = None) -> None:
+    """Put a batch into the statistics of `environment`, or fire its samples to whoever listens, if there is time."""
+    if _somebody_else_listens(environment):
+        fired = _fire(environment, batch, firing_time)
+        if fired < len(batch.completed) // 2 + len(batch.failures) + sum(map(len, batch.dropped.values())):
+            _extend(environment.stats, _without(batch, fired))
+    else:
+        _extend(environment.stats, batch)
+    if batch.failures:
+        bound_errors(environment.stats)
+
+
+def bound_errors(stats: RequestStats) -> None:
+    """Keep the most frequent errors of each operation of this package, and put the rest together.
+
+    A worker starts anew with each report, so a master has to bound the sum of all reports.
+    """
+    kinds: dict[str, list[str]] = {}
+    for key, error in stats.errors.items():
+        if error.method == REQUEST_TYPE:
+            kinds.setdefault(error.name, []).append(key)
+    for operation, keys in kinds.items():
+        if len(keys) <= 2 * MOST_KINDS:
+            continue
+        keys.sort(key=lambda key: stats.errors[key].occurrences, reverse=True)
+        rest = sum(stats.errors.pop(key).occurrences for key in keys[MOST_KINDS:])
+        _error(stats, operation, OTHER_ERRORS).occurrences += rest
+
+
+def _somebody_else_listens(environment: Environment) -> bool:
+    # Each runner registers one listener, which does nothing but log to these statistics.
+    return any(
+        getattr(handler, "__qualname__", "") != "Runner.__init__.<locals>.on_request"
+        for handler in environment.events.request._handlers
+    )
+
+
+def _without(batch: Batch, fired: int) -> Batch:
+    """Return the batch without its first samples: successes, failures, and what was dropped, in this order."""
+    succeeded = len(batch.completed) // 2
+    failed = max(0, fired - succeeded)
+    left = max(0, failed - len(batch.failures))
+    dropped = {}
+    for reason, times_ns in batch.dropped.items():
+        if left < len(times_ns):
+            dropped[reason] = times_ns[left:]
+        left = max(0, left - len(times_ns))
+    return batch._replace(
+        completed=batch.completed[2 * fired :],
+        intended=batch.intended[fired:],
+        failures=batch.failures[failed:],
+        dropped=dropped,
+    )
+
+
+def _fire(environment: Environment, batch: Batch, firing_time: FiringTime | None) -> int:
+    """Fire the samples in turn, as long as there is time; return how many were fired."""
+    wall_offset_ns = time.time_ns() - time.perf_counter_ns()
+    began, ended = _times(batch)
+    kinds = [""] * (len(batch.completed) // 2) + [failure.kind for failure in batch.failures]
+    samples = list(zip(began.tolist(), ended.tolist(), kinds, strict=True))
+    for reason, times_ns in batch.dropped.items():
+        samples += [(wanted_ns, None, f"dropped: {reason}") for wanted_ns in times_ns]
+    started_s = time.monotonic()
+    for fired, (began_ns, ended_ns, kind) in enumerate(samples):
+        if firing_time is not None and not fired % _LOOK_EACH:
+            now_s = time.monotonic()
+            firing_time.took(now_s - started_s)
+            started_s = now_s
+            if not firing_time.is_left():
+                firing_time.tell()
+                return fired
+        environment.events.request.fire(
+            request_type=REQUEST_TYPE,
+            name=batch.operation,
+            response_time=None if ended_ns is None else (ended_ns - began_ns) / _NS_PER_MS,
+            response_length=0,
+            exception=OperationFailed(kind) if kind else None,
+            context={},
+            start_time=(began_ns + wall_offset_ns) / _NS_PER_S,
+            response=None,
+            url=None,
+        )
+    if firing_time is not None:
+        firing_time.took(time.monotonic() - started_s)
+    return len(samples)
+
+
+def _times(batch: Batch) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """When each emission began, which in an open load is when it was intended, and ended: successes, then failures."""
+    times = np.frombuffer(batch.completed, dtype=np.int64)
+    failures = batch.failures
+    sent = np.concatenate((times[0::2], np.array([failure.sent_ns for failure in failures], dtype=np.int64)))
+    ended = np.concatenate((times[1::2], np.array([failure.ended_ns for failure in failures], dtype=np.int64)))
+    if not batch.intended and not failures:
+        return sent, ended
+    successes = batch.intended or [UNSCHEDULED] * (len(times) // 2)
+    intended = np.array([*successes, *(failure.intended_ns for failure in failures)], dtype=np.int64)
+    return np.where(intended == UNSCHEDULED, sent, intended), ended
+
+
+def _extend(stats: RequestStats, batch: Batch) -> None:
+    failures, dropped = batch.failures, sum(map(len, batch.dropped.values()))
+    began, ended = _times(batch)
+    wall_offset_ns = time.time_ns() - time.perf_counter_ns()
+    wanted = [np.frombuffer(times_ns, dtype=np.int64) for times_ns in batch.dropped.values()]
+    ended_ns = np.concatenate((ended, *wanted)) + wall_offset_ns
+    ended_s = ended_ns // _NS_PER_S
+    took_ms = (ended - began) / _NS_PER_MS
+
+    entry = StatsEntry(stats, batch.operation, REQUEST_TYPE)
+    entry.num_requests = len(took_ms) + dropped
+    entry.num_none_requests = dropped  # they have no time
+    if len(took_ms):
+        entry.total_response_time = float(took_ms.sum())  # type: ignore[assignment]  # an int by its type alone
+        entry.min_response_time = float(took_ms.min())  # type: ignore[assignment]
+        entry.max_response_time = float(took_ms.max())  # type: ignore[assignment]
+        entry.response_times = _counted(_buckets(took_ms))
+    entry.num_reqs_per_sec = _counted(ended_s)
+    # Locust takes the time of logging for these, of which the batch's is up to a second too late.
+    entry.start_time = float(np.concatenate((began, *wanted)).min() + wall_offset_ns) / _NS_PER_S
+    entry.last_request_timestamp = float(ended_ns.max()) / _NS_PER_S
+    entry.num_failures = len(failures) + dropped
+    entry.num_fail_per_sec = _counted(ended_s[len(batch.completed) // 2 :])
+    stats.entries[(batch.operation, REQUEST_TYPE)].extend(entry)
+    stats.total.extend(entry)
+
+    kinds = Counter(failure.kind for failure in failures)
+    kinds.update({f"dropped: {reason}": len(times_ns) for reason, times_ns in batch.dropped.items()})
+    for kind, number in kinds.items():
+        _error(stats, batch.operation, kind).occurrences += number
+
+
+def rename(stats: RequestStats, names: Mapping[str, str]) -> None:
+    """Add what was logged under one operation's name to another's."""
+    for name, real_name in names.items():
+        entry = stats.entries.pop((name, REQUEST_TYPE), None)
+        if entry is not None:
+            stats.entries[(real_name, REQUEST_TYPE)].extend(entry)
+        for key, logged in list(stats.errors.items()):
+            if (logged.name, logged.method) == (name, REQUEST_TYPE):
+                del stats.errors[key]
+                _error(stats, real_name, str(logged.error)).occurrences += logged.occurrences
+
+
+def _error(stats: RequestStats, operation: str, kind: str) -> StatsError:
+    error = OperationFailed(kind)
+    key = StatsError.create_key(REQUEST_TYPE, operation, error)
+    known = stats.errors.get(key)
+    if known is None:
+        known = stats.errors[key] = StatsError(REQUEST_TYPE, operation, error)
+    return known
+
+
+def _buckets(took_ms: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Locust's rounding to two digits; a bucketing that a locustfile put in its place is asked value by value."""
+    if locust_stats.bucket_response_time is not _locusts_bucket:
+        return np.array([locust_stats.bucket_response_time(value) for value in took_ms.tolist()], dtype=np.int64)
+    if took_ms.max() < 100:
+        return np.rint(took_ms).astype(np.int64)
+    step = np.select([took_ms < 100, took_ms < 1000, took_ms < 10000], [1.0, 10.0, 100.0], 1000.0)
+    rounded: NDArray[np.int64] = (np.rint(took_ms / step) * step).astype(np.int64)
+    return rounded
+
+
+def _counted(values: NDArray[np.int64]) -> dict[int, int]:
+    distinct, counts = counted(values)
+    return dict(zip(distinct.tolist(), counts.tolist(), strict=True))

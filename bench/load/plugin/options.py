@@ -1,0 +1,254 @@
+"""The options that we add to Locust's command line and web form, and what an open load makes of them.
+
+Pure but for the registration: options in, values or a MisuseError out.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+import re
+from argparse import Namespace
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from locust import TaskSet, events
+from locust.argument_parser import LocustArgumentParser
+from locust.util.timespan import parse_timespan
+
+from bench.load.engine.pacing import Pacing
+from bench.timing.arrivals import LONGEST_S, Arrivals, RateError, RateProfile, Shape, Share
+
+if TYPE_CHECKING:
+    from bench.load.plugin.user import SocketIOUser
+
+DEFAULT_APP = "app.main:app"
+DEFAULT_WEB_HOST = "127.0.0.1"
+
+_SECONDS = re.compile(r"[0-9]+(\.[0-9]+)?s?")
+
+_LONGEST_WAIT_S = 86_400.0
+
+_SHAPES: tuple[Shape, ...] = ("poisson", "constant")
+
+
+class MisuseError(Exception):
+    """The command cannot be carried out as given; the text says why, in one line."""
+
+
+@events.init_command_line_parser.add_listener  # type: ignore[untyped-decorator]
+def _add_options(parser: LocustArgumentParser) -> None:
+    _keep_page_on_this_machine(parser)
+    parser.add_argument(
+        "--app",
+        metavar="MODULE:ATTRIBUTE",
+        default=DEFAULT_APP,
+        env_var="BENCH_APP",
+        include_in_web_ui=False,
+        help="the ASGI app that a run without --host starts in a process of its own (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--results",
+        metavar="FOLDER",
+        default="results",
+        env_var="BENCH_RESULTS",
+        include_in_web_ui=False,
+        help="where results are stored: FOLDER/load/… (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--rate",
+        metavar="RATE",
+        default="",
+        env_var="BENCH_RATE",
+        help="open load: arrivals per second over all users and workers, whether or not replies come; as in 500, "
+        "100..500:30s (a ramp) or 100:30s,500:30s,1000:1m (stages, after which the run ends); default: what the users' "
+        "wait_time says",
+    )
+    parser.add_argument(
+        "--arrivals",
+        choices=_SHAPES,
+        default="poisson",
+        env_var="BENCH_ARRIVALS",
+        help="how the arrivals of --rate lie: as independent users', or evenly spaced (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--max-in-flight",
+        metavar="N",
+        default="",
+        env_var="BENCH_MAX_IN_FLIGHT",
+        help="open load of pipelined users: how many tasks of one user may be on their way; an arrival beyond that is "
+        "dropped (default: the user class's max_in_flight, 1000)",
+    )
+    parser.add_argument(
+        "--max-wait",
+        metavar="TIME",
+        default="",
+        env_var="BENCH_MAX_WAIT",
+        help="open load of users that are not pipelined: how long an arrival waits for a user that has no task under "
+        "way, as in 5s; beyond that it is dropped (default: the user class's longest_wait, or its reply_timeout)",
+    )
+    parser.add_argument(
+        "--warmup",
+        metavar="TIME",
+        default="0s",
+        env_var="BENCH_WARMUP",
+        help="how long after all users are there the figures begin, as in 5s (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--breakdown",
+        action="store_true",
+        default=False,
+        env_var="BENCH_BREAKDOWN",
+        include_in_web_ui=False,
+        help="split each round trip into the way to the service's handler, the handler, and the way back; the service "
+        "started without --host stamps its replies, another one has to (`handled_ns`) and be on this machine",
+    )
+    parser.add_argument(
+        "--seed",
+        metavar="SEED",
+        default="",
+        env_var="BENCH_SEED",
+        include_in_web_ui=False,
+        help="what the random arrivals are drawn from (default: another one each time; the result has it)",
+    )
+
+
+def _keep_page_on_this_machine(parser: LocustArgumentParser) -> None:
+    """Keep Locust's page, which has no login and starts load, from other machines unless the user asks for that."""
+    for action in parser._actions:
+        if action.dest == "web_host":
+            action.default = DEFAULT_WEB_HOST
+            action.help = f"Host to bind the web interface to; '*': all interfaces. Defaults to {DEFAULT_WEB_HOST}"
+
+
+def profile_of(options: Namespace) -> RateProfile | None:
+    """The rate over time that the options ask for; None: none. Raises MisuseError."""
+    text = str(getattr(options, "rate", "") or "").strip()
+    try:
+        return RateProfile.parse(text) if text else None
+    except RateError as error:
+        raise MisuseError(str(error)) from None
+
+
+def shape_of(options: Namespace) -> Shape:
+    """How the arrivals of `--rate` lie. Raises MisuseError."""
+    shape = getattr(options, "arrivals", "poisson")
+    if shape not in _SHAPES:  # from a form
+        raise MisuseError(f"--arrivals is {' or '.join(_SHAPES)}, not {shape!r}")
+    return shape
+
+
+def pacing_of(options: Namespace, share: Share) -> Pacing:
+    """What all of the options say of an open load, to this process. Raises MisuseError."""
+    return Pacing(profile_of(options), shape_of(options), str(getattr(options, "seed", "")), share)
+
+
+def _seconds(option: str, text: str) -> float:
+    """Return the time that the text of an option says; inf if it is too long to count. Raises MisuseError."""
+    try:
+        return float(text.removesuffix("s")) if _SECONDS.fullmatch(text) else float(parse_timespan(text))
+    except ValueError:
+        raise MisuseError(f"{option} {text!r} is no time: expected seconds, as in 5, 0.5s or 1m30s") from None
+    except OverflowError:
+        return math.inf
+
+
+def warmup_s_of(options: Namespace) -> float:
+    """How long to warm up. Raises MisuseError."""
+    text = str(getattr(options, "warmup", "0") or "0").strip()
+    seconds = _seconds("--warmup", text)
+    if seconds > LONGEST_S:
+        raise MisuseError(f"--warmup {text!r} is too long: expected at most {LONGEST_S:.0f} seconds")
+    return seconds
+
+
+def check_run_time(text: str) -> None:
+    """Raise MisuseError for a time at which Locust's own form would fail. It reports meaningless times itself."""
+    try:
+        if text and not parse_timespan(text):  # Locust would run without end
+            raise MisuseError(f"--run-time {text} is no time: leave it out for a run that Ctrl-C ends")
+        too_long = bool(text) and parse_timespan(text) > LONGEST_S
+    except ValueError:
+        return
+    except OverflowError:
+        too_long = True
+    if too_long:
+        raise MisuseError(f"--run-time {text!r} is too long: expected at most {LONGEST_S:.0f} seconds")
+
+
+def breakdown_of(options: Namespace) -> bool:
+    """Whether replies are split by the stamps in them."""
+    return bool(getattr(options, "breakdown", False))
+
+
+def max_in_flight_of(options: Namespace) -> int | None:
+    """How many tasks of a user may be on their way; None: what its class says. Raises MisuseError."""
+    text = str(getattr(options, "max_in_flight", "") or "").strip()
+    if not text:
+        return None
+    if not text.isdecimal() or not int(text):
+        raise MisuseError(f"--max-in-flight {text!r}: expected a whole number from 1 on")
+    return int(text)
+
+
+def max_wait_s_of(options: Namespace) -> float | None:
+    """Return how long an arrival may wait for a free user; None for what its class says. Raises MisuseError."""
+    text = str(getattr(options, "max_wait", "") or "").strip()
+    if not text:
+        return None
+    wait_s = _seconds("--max-wait", text)
+    if wait_s > _LONGEST_WAIT_S:
+        raise MisuseError(f"--max-wait {text!r} is more than a day: no run lasts that long")
+    return wait_s
+
+
+def check_limits(options: Namespace, users: Sequence[type[SocketIOUser]]) -> None:
+    """Refuse a limit that applies to no user here. Raises MisuseError."""
+    most, wait_s = max_in_flight_of(options), max_wait_s_of(options)
+    if most is not None and not any(user.pipelined for user in users):
+        raise MisuseError(
+            f"--max-in-flight {most}: no user class here is pipelined, so each user takes one arrival at a time; give "
+            "more --users, or set `pipelined = True` in a class whose tasks may overlap on one connection"
+        )
+    if wait_s is not None and users and all(user.pipelined for user in users):
+        raise MisuseError(
+            f"--max-wait {wait_s:g}s: every user class here is pipelined, so no arrival waits for a user; "
+            "--max-in-flight is their limit"
+        )
+    for user in users:
+        check_wait_time(user)
+        if user.longest_wait is not None and not 0 <= user.longest_wait <= _LONGEST_WAIT_S:
+            raise MisuseError(f"{user.__name__}.longest_wait is {user.longest_wait:g} s: expected 0 to a day")
+
+
+def check_wait_time(user: type[SocketIOUser]) -> None:
+    """Refuse a `wait_time` that nobody could call. Raises MisuseError."""
+    wait_time = getattr(user, "wait_time", None)
+    if wait_time is None or callable(wait_time):
+        return
+    example = f"constant({wait_time!r})" if isinstance(wait_time, int | float) else "constant(1)"
+    raise MisuseError(
+        f"{user.__name__}.wait_time is {wait_time!r:.60}, which cannot be called: write `wait_time = {example}`, "
+        "from locust"
+    )
+
+
+def is_open(options: Namespace, users: Sequence[type[SocketIOUser]]) -> bool:
+    """Whether arrivals wait for no reply. Raises MisuseError where that cannot be: some do and some do not, …"""
+    by_rate = profile_of(options) is not None
+    pacing_users = [user for user in users if isinstance(getattr(user, "wait_time", None), Arrivals)]
+    if not by_rate and not pacing_users:
+        return False
+    if not by_rate and (others := [user for user in users if user not in pacing_users]):
+        raise MisuseError(
+            f"{pacing_users[0].__name__} has arrivals, {others[0].__name__} waits for its replies: "
+            "one run is either an open or a closed load; name the users to run, or give a --rate for all"
+        )
+    for user in users:
+        for task in user.tasks:
+            if inspect.isclass(task) and issubclass(task, TaskSet):
+                raise MisuseError(
+                    f"{user.__name__} has the task set {task.__name__}: in an open load each arrival runs one task, "
+                    "so tasks have to be functions of the user"
+                )
+    return True

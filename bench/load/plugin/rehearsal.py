@@ -1,0 +1,102 @@
+"""The end of a run, gone through once at its start, with a few made-up round trips.
+
+Much of what counts and shows results is imported or built at its first use: modules of numpy and rich, validators. At
+the end of a run it may be too late for that: the connections may have taken every file that this process may open. So
+each process goes through all of it beforehand.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+from array import array
+from collections import Counter
+from time import perf_counter_ns
+
+import psutil
+from locust.env import Environment
+from rich.console import Console
+
+from bench.load.metrics.merge import Merger
+from bench.load.metrics.recorder import CONNECT, TIMEOUT, Delays, OperationLog
+from bench.load.metrics.tally import NS_PER_S, Account, Report
+from bench.load.plugin.locust_statistics import log_batch
+from bench.report.lines import print_stored
+from bench.report.load_table import load_table
+from bench.results.model import CommitInfo, LoadResult, Scenario
+from bench.results.provenance import machine_info, packages
+from bench.results.store import machine_id
+from bench.timing.arrivals import RateProfile
+
+_NAME = "rehearsed →"  # rich has tables of characters that are not ASCII
+_TOOK_NS = 1_000_000
+
+
+def rehearse_report() -> Report:
+    """Count a few round trips as each process of a run does, and return its report as it reaches the master."""
+    now_ns = perf_counter_ns()
+    started_ns = now_ns - 2 * NS_PER_S
+    account = Account(started_ns, CONNECT, is_open=True)
+    account.open_window(started_ns)
+    account.note_users(now_ns, 1)
+    account.note_cpu(started_ns, 0.5)
+    environment = Environment()
+    for log in 2 * [_connecting(started_ns)] + [_answered(started_ns), _answered(started_ns + _TOOK_NS)]:
+        batch = log.flush()
+        if batch is not None:
+            account.add(batch)
+            log_batch(environment, batch)
+    late = array("q", (started_ns, 1000, started_ns + NS_PER_S, 2000))
+    account.note_delays(Delays(late, late, late))
+    account.close_window(now_ns)
+    report = account.report(
+        unfinished=Counter({_NAME: 1}), late=Counter({_NAME: 1}), window_cpu_ns=1, final=True, forced=False
+    )
+    return Report.model_validate(report.model_dump())
+
+
+def rehearse_result() -> None:
+    """Make a result of a few round trips, and show it to nobody."""
+    psutil.Process().memory_info()
+    machine_id()
+    report, merger = rehearse_report(), Merger()
+    for process in (_NAME, f"{_NAME} as well"):
+        merger.receive(process, report)
+    timeline = merger.timeline({0: 0.5})
+    result = LoadResult(
+        datetime=dt.datetime.now(dt.UTC),
+        commit_info=CommitInfo(),
+        machine_info=machine_info(),
+        packages=packages(),
+        scenario=Scenario(user_classes=(_NAME,), users=1, model="open", transport="websocket"),
+        generator=merger.generator(CONNECT),
+        window=merger.window(2 * NS_PER_S, 0.0),
+        operations=merger.operations(1e6, CONNECT),
+        timeline=timeline,
+        stages=merger.stages(RateProfile.parse("1:1s,1:1s"), 0.0, 2.0, timeline),
+        partial=True,
+        partial_reason=_NAME,
+    )
+    result.to_json()
+    for is_terminal in (True, False):
+        console = Console(file=io.StringIO(), force_terminal=is_terminal, width=80)
+        load_table(result, console)
+        print_stored(console, None)
+
+
+def _connecting(started_ns: int) -> OperationLog:
+    log = OperationLog(CONNECT)
+    log.succeeded(started_ns, started_ns + _TOOK_NS)
+    log.failed(started_ns, started_ns + _TOOK_NS, _NAME)
+    return log
+
+
+def _answered(started_ns: int) -> OperationLog:
+    log = OperationLog(_NAME)
+    for sent_ns in range(started_ns, started_ns + NS_PER_S, NS_PER_S // 4):
+        log.answered(sent_ns, sent_ns, sent_ns + _TOOK_NS)
+        log.handled(sent_ns, (sent_ns, sent_ns), sent_ns + _TOOK_NS)
+    for kind in (TIMEOUT, _NAME):
+        log.failed(started_ns, started_ns + _TOOK_NS, kind, started_ns)
+    log.drop(started_ns, _NAME)
+    return log

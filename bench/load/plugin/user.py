@@ -1,0 +1,128 @@
+"""SocketIOUser: a Locust user whose tasks are coroutines."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from gevent.pool import Group
+from locust import User
+from locust.user.task import LOCUST_STATE_RUNNING
+
+from bench.load.engine.process import LoadProcess, UserGreenlet
+from bench.load.engine.session import Session
+from bench.load.plugin.hosts import whole_url
+from bench.roundtrip import RoundTrip
+from bench.wire.interface import Client, Transport
+from bench.wire.tls import Tls
+
+
+class SocketIOUser(User):
+    """A Socket.IO client under load: one connection, and tasks that are `async def`.
+
+    The connection is made before `on_start` and, where it is lost, again before the next task. `on_start`, `on_stop`
+    and tasks run in an asyncio loop in a thread of its own: they must not block, and gevent has no part in them. All
+    else is Locust's: weights, `wait_time`, tags, task sets, the web page, `--processes`.
+
+        class EchoUser(SocketIOUser):
+            @task
+            async def foo_bar(self) -> None:
+                await self.round_trip(FOO_BAR_TO_SENDER)
+    """
+
+    abstract = True
+
+    only_when_named: bool = False
+    """Run only where the command line names this class; otherwise leave it out of the mix."""
+
+    reply_timeout: float = 10.0
+    """How long a reply is awaited, in seconds. Beyond it the round trip is a timeout."""
+
+    connect_timeout: float = 5.0
+    """How long an attempt to connect may take, in seconds."""
+
+    pipelined: bool = False
+    """True if tasks of this user may overlap on its connection in an open load. Otherwise the user takes an arrival
+    only when it has no task under way, and arrivals wait for a user that has none."""
+
+    max_in_flight: int = 1000
+    """The number of tasks of a pipelined user that may be on their way at once in an open load; others are dropped."""
+
+    longest_wait: float | None = None
+    """The longest time that an arrival of an open load may wait for a user to be free, in seconds, unless the user is
+    pipelined. Beyond it the arrival is dropped. None: as long as `reply_timeout`."""
+
+    auth: Any = None
+    """What is sent with the request to connect, for the server's `connect` handler."""
+
+    headers: Mapping[str, str] | None = None
+    """Additional headers of every HTTP request that connecting takes."""
+
+    transports: Sequence[Transport] = ("websocket",)
+    """`("polling",)`, or `("polling", "websocket")` to begin with polling and upgrade, as browsers do."""
+
+    tls: Tls | None = None
+    """Whom to trust at an `https://` host, and which certificate to show; the system's authorities by default."""
+
+    socketio_path: str = "socket.io"
+    """Where under the host the server takes Socket.IO connections."""
+
+    whole_urls: ClassVar[dict[str, str]] = {}
+    """The whole URL of a class's host, with user, password and query, by what is shown of it."""
+
+    _session: Session | None = None
+
+    async def on_start(self) -> None:  # type: ignore[override]  # Locust's is a plain function, which works as well
+        """Called when the user has connected for the first time."""
+
+    async def on_stop(self) -> None:
+        """Called when the user stops, still connected unless the server is gone."""
+
+    @property
+    def client(self) -> Client:
+        """The connection, for events that are not timed: `emit`, `call`, `on`. It survives reconnecting."""
+        if self._session is None:
+            raise RuntimeError("a user has its client from on_start on")
+        return self._session.client
+
+    async def round_trip(self, definition: RoundTrip) -> Any:
+        """Perform one round trip and note how long it took; returns what the reply carries.
+
+        Where it fails, that is counted and raises RoundTripFailed, or Disconnected if nothing could be sent: a task
+        that does not catch it ends, and the next one begins.
+        """
+        assert self._session is not None, "round trips are performed by a running user"
+        return await self._session.round_trip(definition)
+
+    @classmethod
+    def wait_limit_s(cls) -> float:
+        """Return how long an arrival of an open load may wait for a user of this class, in seconds."""
+        return cls.reply_timeout if cls.longest_wait is None else cls.longest_wait
+
+    async def wait(self) -> None:
+        """Sleep as long as `wait_time` says, in the middle of a task."""
+        await asyncio.sleep(self.wait_time())
+
+    # ------------------------------------------------------------------ Locust's side of it
+
+    def start(self, group: Group) -> UserGreenlet:
+        """Start the session. What `User.run` does (on_start, task sets, on_stop) the session does, with coroutines."""
+        greenlet = LoadProcess.of(self.environment).join(self, whole_url(self))
+        group.add(greenlet)
+        self._group, self._greenlet = group, greenlet
+        self._session = greenlet.session
+        self._state = LOCUST_STATE_RUNNING
+        return greenlet
+
+    def stop(self, force: bool = False) -> bool:
+        """Ask the session to stop; with `force`, and as Locust does without --stop-timeout, wait until it has.
+
+        Either way replies in flight are awaited up to their timeout: see session.py.
+        """
+        session = None if self._greenlet is None else self._greenlet.session
+        if force or session is None:
+            self._group.killone(self._greenlet)
+            return True
+        LoadProcess.of(self.environment).engine.submit(session.request_stop, True)
+        return False

@@ -1,0 +1,77 @@
+"""A whole check: on which cores, kept awake where that is possible, run, and told as one result."""
+
+import datetime as dt
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from bench.machine.idle import availability
+from bench.machine.interrupts import ended_by_signals
+from bench.machine.priority import precedence
+from bench.results.files import write_whole
+from bench.results.provenance import commit_info, machine_info, packages
+from bench.results.store import NotStoredError, machine_id, rescued, result_name, write_numbered
+from bench.server import Awake, ServerError, generator_cores
+from bench.server.process import server_core
+from bench.validation.accuracy.measuring import AccuracyFailedError, Plan, measure
+from bench.validation.accuracy.model import Accuracy
+from bench.validation.accuracy.peers import RATE_PER_S, PacedK6, PacedLocustContrib
+from bench.validation.accuracy.scenarios import all_groups, chosen
+from bench.validation.peers.peer import PROJECT
+
+
+def check(
+    names: Sequence[str], *, quick: bool, with_peers: bool, keep_awake: bool, tell: Callable[[str], None]
+) -> Accuracy:
+    """Run the scenarios of these names (all for none); `tell` hears of each run.
+
+    Raises UnknownScenarioError, or AccuracyFailedError where a run came to nothing.
+    """
+    groups = chosen(all_groups(quick), names)
+    started, commit = dt.datetime.now(dt.UTC), commit_info(PROJECT)  # as it is now, not when it is over
+    own_cores, of_server = generator_cores()[:1], server_core()
+    cores = (*own_cores, *(() if of_server is None else (of_server,)))
+    awake_cores: tuple[int, ...] = ()
+    peers = (PacedLocustContrib(), PacedK6()) if with_peers else ()
+    try:
+        with ended_by_signals(), ExitStack() as stack:
+            if keep_awake:
+                if reason := availability(cores):
+                    tell(f"cores are not kept awake: {reason}")
+                else:
+                    stack.enter_context(Awake(cores))
+                    awake_cores = cores
+            nice = stack.enter_context(precedence())
+            outcome = measure(groups, peers, Plan(own_cores, of_server, awake_cores, quick), tell)
+    except ServerError as error:
+        raise AccuracyFailedError(str(error)) from error
+    return Accuracy(
+        datetime=started,
+        commit_info=commit,
+        machine_info=machine_info(),
+        packages=packages(),
+        server_core=of_server,
+        generator_cores=own_cores,
+        awake_cores=awake_cores,
+        nice=nice,
+        quick=quick,
+        peers=outcome.peers,
+        peers_rate_per_s=RATE_PER_S,
+        scenarios=outcome.scenarios,
+        absent=outcome.absent,
+    )
+
+
+def stored(result: Accuracy, results: Path, file: Path | None) -> Path:
+    """Store the result, whole, in `file` or numbered below `results`; return the path. Raises NotStoredError."""
+    name = result_name(result.commit_info, result.datetime)
+    if file is None:
+        return write_numbered(results / "accuracy" / machine_id(), name, result.to_json())
+    data = result.to_json()
+    try:
+        write_whole(file, [data])
+    except OSError as error:
+        kept = rescued(name, data)
+        where = "" if kept is None else f" (it is in {kept})"
+        raise NotStoredError(f"--json {file}{where}: {error.strerror or error}") from None
+    return file

@@ -1,0 +1,320 @@
+"""Running the scenarios: ours in alternation within each group, then the others, all on the same servers.
+
+Ours is a `locust` process as anybody would start it, on the core that is not the server's. Every repetition is kept;
+nothing is run again because of what came out. Whatever was started is gone when this returns, however it does.
+"""
+
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import perf_counter_ns
+
+from bench.results.model import LoadResult
+from bench.results.spoilers import Conditions, Interference, Spoiler, spoilers
+from bench.results.store import ResultError, load
+from bench.results.temporary import temporary_folder
+from bench.targets.process import FaultyProcess
+from bench.validation.accuracy import model
+from bench.validation.accuracy.model import Absent, Held, Row, Run, Told
+from bench.validation.accuracy.peers import RATE_PER_S, Job, PacedPeer, Report
+from bench.validation.accuracy.scenarios import BASELINE, JUDGED_REPETITIONS, Group, Load, Reading, Scenario, Seen
+from bench.validation.accuracy.truths import NothingSeenError
+from bench.validation.peers.generator import Generator
+from bench.validation.peers.peer import PROJECT, Command, LeftOut
+from bench.validation.peers.tools import script
+
+_USERS = Path(__file__).parent / "programs" / "accuracy_users.py"
+_ENDING_S = 60.0
+"""How long a tool may take besides the work itself: to start, to connect, to await the last replies, to report."""
+_PEERS_TIMEOUT_S = 2.0
+
+
+class AccuracyFailedError(Exception):
+    """The check could not be carried out; the text says why, in one line."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Where things run, and how much is judged. `awake_cores` are kept from halting by the caller."""
+
+    generator_cores: Sequence[int]
+    server_core: int | None
+    awake_cores: Sequence[int]
+    quick: bool
+
+    @property
+    def cores(self) -> list[int]:
+        """All that are measured on."""
+        return [*self.generator_cores, *([] if self.server_core is None else [self.server_core])]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of it; `peers` are the versions of the tools that took part, by name."""
+
+    scenarios: tuple[model.Scenario, ...]
+    peers: dict[str, str]
+    absent: tuple[Absent, ...]
+
+
+@dataclass
+class _Gathered:
+    """What the repetitions of one scenario have told so far."""
+
+    readings: list[list[Reading]] = field(default_factory=list)
+    runs: list[Run] = field(default_factory=list)
+    told: dict[str, tuple[Report, int]] = field(default_factory=dict)
+    """By tool: what it said, and how many replies the server lost in its run."""
+
+
+class Program(Generator):
+    """A generator that ends by itself."""
+
+    def wait(self, limit_s: float) -> int:
+        """Its exit code, once it has ended. Raises LeftOut where it does not."""
+        try:
+            return self._running.wait(limit_s)
+        except subprocess.TimeoutExpired:
+            raise LeftOut(f"it did not end within {limit_s:g} s") from None
+
+
+def measure(groups: Sequence[Group], peers: Sequence[PacedPeer], plan: Plan, tell: Callable[[str], None]) -> Outcome:
+    """Run all of it; `tell` hears of each run. Raises AccuracyFailedError or ServerError."""
+    with temporary_folder("bench-accuracy-") as folder:
+        return _Check(peers, plan, tell, folder).of(groups)
+
+
+class _Check:
+    def __init__(self, peers: Sequence[PacedPeer], plan: Plan, tell: Callable[[str], None], folder: Path) -> None:
+        self._peers = peers
+        self._plan = plan
+        self._tell = tell
+        self._folder = folder
+        self._runs = 0
+        self._absent: list[Absent] = []
+
+    def of(self, groups: Sequence[Group]) -> Outcome:
+        versions: dict[str, str] = {}
+        taking_part: list[PacedPeer] = []
+        for peer in self._peers:
+            try:
+                versions[peer.name] = peer.version(self._folder)
+                taking_part.append(peer)
+            except LeftOut as reason:
+                self._leave_out(peer, None, reason)
+        scenarios = [scenario for group in groups for scenario in self._group(group, taking_part)]
+        return Outcome(tuple(scenarios), versions, tuple(self._absent))
+
+    # ------------------------------------------------------------------ a group
+
+    def _group(self, group: Group, peers: Sequence[PacedPeer]) -> list[model.Scenario]:
+        gathered = {scenario.name: _Gathered() for scenario in group.scenarios}
+        with ExitStack() as stack:
+            servers = {
+                scenario.name: stack.enter_context(FaultyProcess(scenario.faults, core=self._plan.server_core))
+                for scenario in group.scenarios
+            }
+            for server in servers.values():
+                _await_first_period(server)
+            for repetition in range(group.repetitions):
+                baseline: Seen | None = None
+                for scenario in group.scenarios:
+                    seen = self._ours(scenario, servers[scenario.name], str(repetition + 1), gathered[scenario.name])
+                    if scenario.name == BASELINE:
+                        baseline = seen
+                    try:
+                        gathered[scenario.name].readings.append(scenario.readings(seen, baseline))
+                    except NothingSeenError as reason:
+                        raise AccuracyFailedError(f"{scenario.name}: {reason}") from None
+            for scenario in group.scenarios:
+                for peer in peers:
+                    self._theirs(peer, scenario, servers[scenario.name], gathered[scenario.name])
+        described = []
+        for scenario in group.scenarios:
+            runs = [gathered[scenario.name].runs]
+            if scenario.needs_baseline:
+                runs.append(gathered[BASELINE].runs)
+            described.append(self._described(scenario, gathered[scenario.name], quietest(runs)))
+        return described
+
+    def _described(self, scenario: Scenario, gathered: _Gathered, judged: Sequence[int]) -> model.Scenario:
+        rows = [
+            Row.of(
+                first.figure,
+                first.unit,
+                [_of_figure(readings, first.figure) for readings in gathered.readings],
+                is_exact=first.is_exact,
+                is_judged=not self._plan.quick,
+                judged=judged,
+                peers=_told(first.figure, gathered.told),
+            )
+            for first in gathered.readings[0]
+        ]
+        return model.Scenario(
+            name=scenario.name,
+            title=scenario.title,
+            rate_per_s=scenario.load.rate_per_s,
+            duration_s=scenario.load.seconds,
+            rows=tuple(rows),
+            runs=tuple(gathered.runs),
+        )
+
+    # ------------------------------------------------------------------ ours
+
+    def _ours(self, scenario: Scenario, server: FaultyProcess, seed: str, gathered: _Gathered) -> Seen:
+        folder = self._new_folder(scenario.name)
+        server.reset()
+        before = Conditions.now(self._plan.cores)
+        try:
+            with Program(_command(scenario.load, server.url, seed, folder), self._cores, folder / "output.log") as own:
+                # 1 after failures, such as those that are asked for here: whether it came through, its result tells.
+                code = own.wait(scenario.load.seconds + _ENDING_S)
+                output = own.output
+        except LeftOut as reason:
+            raise AccuracyFailedError(f"{scenario.name}: locust: {reason}") from None
+        after = Conditions.now(self._plan.cores)
+        pinned, awake = self._plan.server_core is not None, self._plan.awake_cores
+        spoilt = spoilers(before, after, pinned=pinned, awake=awake)
+        result = _stored(scenario, folder, code, output)
+        samples = [int(line) for path in folder.glob("samples-*") for line in path.read_text().split()]
+        seen = Seen(seed, result, server.truth(), _lines(folder / "timeouts"), samples)
+        try:
+            run = _run_of(f"{scenario.name} {seed}", seen, Interference.between(before, after), spoilt)
+        except NothingSeenError as reason:
+            raise AccuracyFailedError(f"{scenario.name}: {reason}") from None
+        gathered.runs.append(run)
+        self._tell(_progress(scenario, run))
+        return seen
+
+    @property
+    def _cores(self) -> Sequence[int]:
+        return self._plan.generator_cores
+
+    # ------------------------------------------------------------------ theirs
+
+    def _theirs(self, peer: PacedPeer, scenario: Scenario, server: FaultyProcess, gathered: _Gathered) -> None:
+        if scenario.peers_s is None:
+            return
+        folder = self._new_folder(f"{scenario.name}-{peer.name}")
+        server.reset()
+        job = Job(server.url, scenario.peers_s, scenario.load.timeout_s or _PEERS_TIMEOUT_S, folder)
+        try:
+            with Program(peer.command(job), self._cores, folder / "output.log") as program:
+                program.wait(job.seconds + _ENDING_S)
+            gathered.told[peer.name] = peer.report(job), server.truth().lost
+        except LeftOut as reason:
+            self._leave_out(peer, scenario, reason)
+        else:
+            self._tell(f"{scenario.name}: {peer.name} at {RATE_PER_S}/s")
+
+    def _leave_out(self, peer: PacedPeer, scenario: Scenario | None, reason: LeftOut) -> None:
+        name = None if scenario is None else scenario.name
+        self._absent.append(Absent(peer=peer.name, scenario=name, reason=str(reason)))
+        self._tell(f"{'' if name is None else f'{name}: '}{peer.name} is left out: {reason}")
+
+    def _new_folder(self, name: str) -> Path:
+        self._runs += 1
+        folder = self._folder / f"{self._runs}-{name}"
+        folder.mkdir()
+        return folder
+
+
+def _await_first_period(server: FaultyProcess) -> None:
+    """The first period of a server that stalls has no stall in it."""
+    if server.faults.stall is None:
+        return
+    over_ns = server.truth().started_ns + server.faults.stall.period_ns
+    time.sleep(max(0, over_ns - perf_counter_ns()) / 1e9)
+
+
+def _command(load: Load, url: str, seed: str, folder: Path) -> Command:
+    is_own_user = load.timeout_s is not None or load.is_sampled
+    arguments = [str(script("locust")), "-f", str(_USERS if is_own_user else PROJECT / "locustfile.py")]
+    arguments += ["--headless", "--only-summary", "--host", url, "--results", str(folder), "--seed", seed]
+    arguments += ["--rate", load.rate, "--arrivals", load.shape, "--warmup", f"{load.warmup_s:g}"]
+    arguments += ["--users", str(load.users), "--spawn-rate", str(load.users)]
+    if load.processes > 1:
+        port = str(_free_port())  # Locust's own may be taken: by a Locust that somebody else runs
+        arguments += ["--processes", str(load.processes), "--master-bind-port", port, "--master-port", port]
+    environment = {"ACCURACY_NOTES": str(folder)}
+    user = "EchoUser"
+    if load.timeout_s is not None:
+        user, environment["ACCURACY_TIMEOUT_S"] = "ImpatientUser", f"{load.timeout_s:g}"
+    if load.is_sampled:
+        user, environment["ACCURACY_SAMPLES"] = "SampledUser", "1"
+    return Command([*arguments, user], environment)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def _stored(scenario: Scenario, folder: Path, code: int, output: str) -> LoadResult:
+    paths = list(folder.glob("load/*/*.json"))
+    if len(paths) != 1:
+        last = next((line for line in reversed(output.splitlines()) if line.strip()), "nothing")
+        raise AccuracyFailedError(f"{scenario.name}: locust ended with exit code {code}; it wrote last: {last}")
+    try:
+        result = load(paths[0])
+    except ResultError as error:
+        raise AccuracyFailedError(f"{scenario.name}: {error}") from None
+    assert isinstance(result, LoadResult)
+    return result
+
+
+def quietest(runs: Sequence[Sequence[Run]]) -> tuple[int, ...]:
+    """The repetitions during whose runs others took least: what is judged. Empty where that is not known of all.
+
+    What they took is told by the kernel, not by our figures: nothing is left out because of what came out.
+    """
+    taken = [[run.taken_share for run in repetition] for repetition in zip(*runs, strict=True)]
+    known = [sum(share for share in shares if share is not None) for shares in taken if None not in shares]
+    if len(known) < len(taken) or len(taken) <= JUDGED_REPETITIONS:
+        return ()
+    return tuple(sorted(sorted(range(len(known)), key=known.__getitem__)[:JUDGED_REPETITIONS]))
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text().split() if path.exists() else []
+
+
+def _run_of(name: str, seen: Seen, others: Interference, spoilt: tuple[Spoiler, ...]) -> Run:
+    steal_share, load_share = others.steal_share, others.load_share
+    generator, operation = seen.result.generator, seen.operation
+    return Run(
+        run=name,
+        sent=operation.sent,
+        dropped=operation.dropped,
+        generator_cpu_share=generator.cpu_share,
+        send_lateness_p99_us=None if generator.send_lateness_us is None else generator.send_lateness_us.p99,
+        verdict=generator.verdict,
+        reason=generator.reason,
+        taken_share=None if steal_share is None or load_share is None else steal_share + load_share,
+        spoilers=spoilt,
+    )
+
+
+def _progress(scenario: Scenario, run: Run) -> str:
+    share = "unknown" if run.generator_cpu_share is None else f"{run.generator_cpu_share:.0%}"
+    verdict = f", {run.verdict}: {run.reason}" if run.verdict == "saturated" else ""
+    return f"{run.run}: {scenario.load.rate_per_s}/s for {scenario.load.seconds:g} s, generator's CPU {share}{verdict}"
+
+
+def _of_figure(readings: Sequence[Reading], figure: str) -> Held:
+    return next(reading.held for reading in readings if reading.figure == figure)
+
+
+def _told(figure: str, told: Mapping[str, tuple[Report, int]]) -> dict[str, Told]:
+    found = {}
+    for name, (report, lost) in told.items():
+        if figure == "timeouts":
+            timeouts = None if report.timeouts is None else model.Quantity(value=report.timeouts)
+            found[name] = Told(reported=timeouts, truth=lost)
+        else:
+            found[name] = Told(reported=report.figures.get(figure))
+    return found

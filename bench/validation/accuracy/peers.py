@@ -1,0 +1,144 @@
+"""What others report on the same servers, at the pace that each of them has for it, as their users would have it.
+
+Nothing is judged here. A tool that is not installed, or fails, is left out with its reason.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from bench.validation.accuracy.model import Quantity
+from bench.validation.peers.k6 import K6
+from bench.validation.peers.locust_contrib import LocustContrib
+from bench.validation.peers.peer import PROGRAMS, Command, LeftOut
+from bench.validation.peers.tools import python_tool, script
+
+RATE_PER_S = 500
+"""For every tool in every scenario: less than half of what any of them can do."""
+
+_CONTRIB_USERS = 10
+_CONTRIB_STARTS_S = 1
+"""Of its time to run, until its users are there."""
+_CONTRIB_SHARES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p99.5": 0.995, "max": 1.0}
+_K6_FIGURES = {"p50": "p(50)", "p90": "p(90)", "p95": "p(95)", "p99": "p(99)", "p99.5": "p(99.5)", "max": "max"}
+_SUMMARY = "k6.json"
+_REPORT = "locust"
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a tool is to do: `RATE_PER_S` against this server for so long. `folder` is its own, for this one run."""
+
+    url: str
+    seconds: float
+    timeout_s: float
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a tool said, by figure; and how often it gave up waiting, null where it cannot tell."""
+
+    figures: Mapping[str, Quantity] = field(default_factory=dict)
+    timeouts: int | None = None
+
+
+class PacedPeer(Protocol):
+    """Another load generator that keeps to a rate."""
+
+    name: str
+
+    def version(self, folder: Path) -> str:
+        """Its version. Raises LeftOut where it cannot take part."""
+
+    def command(self, job: Job) -> Command:
+        """How it is started; it ends by itself."""
+
+    def report(self, job: Job) -> Report:
+        """What it said when it had ended. Raises LeftOut."""
+
+
+class PacedLocustContrib:
+    """Locust's own Socket.IO user with `constant_throughput`, waiting for each acknowledgement."""
+
+    name = "locust.contrib.socketio"
+
+    def version(self, folder: Path) -> str:
+        """Nothing to look for: Locust is there."""
+        return LocustContrib().prepare(folder)
+
+    def command(self, job: Job) -> Command:
+        """Its time to run includes the arrival of its users."""
+        arguments = [str(script("locust")), "-f", str(PROGRAMS / "locust_contrib_arrivals.py"), "--headless"]
+        arguments += ["--only-summary", "--json-file", str(job.folder / _REPORT), "--host", job.url]
+        arguments += ["--users", str(_CONTRIB_USERS), "--spawn-rate", str(_CONTRIB_USERS)]
+        arguments += ["--run-time", str(math.ceil(job.seconds) + _CONTRIB_STARTS_S)]
+        pace = {"RATE_PER_USER": f"{RATE_PER_S / _CONTRIB_USERS:g}", "TIMEOUT_S": f"{job.timeout_s:g}"}
+        return Command(arguments, pace)
+
+    def report(self, job: Job) -> Report:
+        """From Locust's JSON, in whole milliseconds (two digits from 100 ms on), failures included, as it has them."""
+        try:
+            return locust_report(json.loads((job.folder / f"{_REPORT}.json").read_text()))
+        except (OSError, ValueError, KeyError, TypeError):
+            raise LeftOut("Locust wrote no statistics") from None
+
+
+class PacedK6:
+    """k6's constant arrival rate, a connection for each iteration."""
+
+    name = K6.name
+
+    def version(self, folder: Path) -> str:
+        """As it tells."""
+        return K6().prepare(folder)
+
+    def command(self, job: Job) -> Command:
+        """It ends when its last iteration does."""
+        arguments = [str(python_tool("k6")), "run", "--quiet", "--no-usage-report"]
+        arguments += ["--summary-export", str(job.folder / _SUMMARY), str(PROGRAMS / "k6_arrivals.js")]
+        environment = {
+            "URL": job.url.replace("http", "ws", 1),
+            "RATE": str(RATE_PER_S),
+            "DURATION": f"{job.seconds:g}s",
+            "TIMEOUT_MS": f"{job.timeout_s * 1000:g}",
+        }
+        return Command(arguments, environment)
+
+    def report(self, job: Job) -> Report:
+        """From its summary: our own metric `round_trip`, in whole milliseconds, of the replies that came in time."""
+        try:
+            return k6_report(json.loads((job.folder / _SUMMARY).read_text()))
+        except (OSError, ValueError, KeyError, TypeError):
+            raise LeftOut("k6 wrote no summary") from None
+
+
+def locust_report(rows: list[dict[str, Any]]) -> Report:
+    """The row of acknowledged emissions in Locust's JSON. Raises KeyError or ValueError where it is not as it was."""
+    row = next((row for row in rows if row["method"] == "WSC"), None)
+    if row is None:
+        raise KeyError("WSC")
+    counts = sorted((float(time_ms), int(count)) for time_ms, count in row["response_times"].items())
+    figures = {figure: Quantity(value=_within_ms(counts, share) * 1000) for figure, share in _CONTRIB_SHARES.items()}
+    return Report(figures, int(row["num_failures"]))
+
+
+def k6_report(summary: dict[str, Any]) -> Report:
+    """k6's summary. Raises KeyError where it is not as it was."""
+    metrics = summary["metrics"]
+    times = metrics["round_trip"]
+    figures = {figure: Quantity(value=float(times[name]) * 1000) for figure, name in _K6_FIGURES.items()}
+    return Report(figures, int(metrics.get("timeouts", {"count": 0})["count"]))
+
+
+def _within_ms(counts: list[tuple[float, int]], share: float) -> float:
+    """The smallest time within which that share of the responses came. Raises ValueError of none."""
+    left = share * sum(count for _, count in counts)
+    for time_ms, count in counts:
+        left -= count
+        if left <= 1e-9:
+            return time_ms
+    raise ValueError("no responses")

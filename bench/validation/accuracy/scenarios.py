@@ -1,0 +1,379 @@
+"""What is run, on which server, and what its figures are held against.
+
+Rules of this file: data and pure functions. `Seen` is all that is known after a run: the result as it was stored, the
+server's own account, and what the run's users noted. Which arrivals there were is told by the schedule that was asked
+for, drawn again from its seed. Each schedule ends in a pause, in which the last replies come.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from bench.results.model import LoadResult, Operation
+from bench.roundtrip import FOO_BAR_TO_SENDER
+from bench.targets.faults import Bimodal, Faults, Stall
+from bench.targets.truth import Truth
+from bench.timing.arrivals import RateProfile, Shape, Share, schedule
+from bench.timing.histogram import Histogram
+from bench.validation.accuracy.model import Held, Quantity, Unit
+from bench.validation.accuracy.truths import (
+    HISTOGRAM_BOUND_SHARE,
+    KNEE_BOUND_PERCENT,
+    STALL_BOUND_SHARE,
+    NothingSeenError,
+    nearest_rank,
+    outside_the_server_us,
+    percentile_us,
+    share_within_percent,
+    stall_quantile_us,
+    time_bound_us,
+)
+
+REPETITIONS = 5
+"""Of a time in the range of a round trip, which whatever else the machine does is a part of."""
+
+JUDGED_REPETITIONS = 3
+"""Those in which others took least of the cores' time. Odd: there is one in the middle."""
+
+TRUSTED_CPU_SHARE = 0.5
+"""Up to this share of a core the generator is held to its bounds on times."""
+
+_MS = 1_000_000
+_SHORT_TIMEOUT_S = 2.0
+
+
+class UnknownScenarioError(Exception):
+    """There is no scenario of that name; the text says so."""
+
+
+@dataclass(frozen=True)
+class Load:
+    """What our generator is asked for. `seconds` is how long arrivals come, `pause_s` what follows them."""
+
+    rate_per_s: int
+    seconds: float
+    shape: Shape = "poisson"
+    pause_s: float = 0.5
+    warmup_s: int = 0
+    processes: int = 1
+    users: int = 10
+    timeout_s: float | None = None
+    """How long replies are awaited; None: as locustfile.py has it."""
+    is_sampled: bool = False
+    """Whether each sample is kept besides."""
+
+    @property
+    def rate(self) -> str:
+        """As `--rate` has it."""
+        return f"{self.rate_per_s}:{self.seconds:g}s,0:{self.pause_s:g}s"
+
+    def arrivals(self, seed: str) -> int:
+        """How many there are, over all processes."""
+        profile = RateProfile.parse(self.rate)
+        shares = (Share(index, self.processes) for index in range(self.processes))
+        return sum(1 for share in shares for _ in schedule(profile, self.shape, share, seed))
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What is known after a run. `timeouts` are the tokens that were waited for in vain, where they were noted."""
+
+    seed: str
+    result: LoadResult
+    truth: Truth
+    timeouts: Sequence[str] = ()
+    samples_ns: Sequence[int] = ()
+
+    @property
+    def operation(self) -> Operation:
+        """The round trip's row. Raises NothingSeenError without one."""
+        for operation in self.result.operations:
+            if operation.name == FOO_BAR_TO_SENDER.name:
+                return operation
+        raise NothingSeenError("the result has no round trips")
+
+    @property
+    def response(self) -> Histogram:
+        """The response times as they were stored. Raises NothingSeenError without any."""
+        if self.operation.response_histogram is None:
+            raise NothingSeenError("the result has no response times")
+        return Histogram.decode(self.operation.response_histogram)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One figure of one run, held against what is true."""
+
+    figure: str
+    unit: Unit
+    held: Held
+    is_exact: bool = False
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A server, what it is loaded with, and what is read off it.
+
+    `needs_baseline`: the same load is run on a server with no delay, in alternation. `peers_s`: how long other tools do
+    the same; None: they do not.
+    """
+
+    name: str
+    title: str
+    faults: Faults
+    load: Load
+    readings: Callable[[Seen, Seen | None], list[Reading]]
+    needs_baseline: bool = False
+    peers_s: float | None = None
+
+
+@dataclass(frozen=True)
+class Group:
+    """Scenarios that are run in alternation, so often."""
+
+    scenarios: Sequence[Scenario]
+    repetitions: int = 1
+
+
+# --- readings -------------------------------------------------------------------------------------------------------
+
+
+def accounting(load: Load, seen: Seen, _: Seen | None) -> list[Reading]:
+    """All that the schedule wanted is accounted for, and the server has read what we say we sent."""
+    operation = seen.operation
+    return [
+        _exactly("scheduled", load.arrivals(seen.seed), operation.scheduled),
+        _exactly("sent", seen.truth.foos, operation.sent),
+    ]
+
+
+def delayed(load: Load, seen: Seen, baseline: Seen | None) -> list[Reading]:
+    """The server's own stamps, and what a client has besides them at a server with no delay."""
+    stamps, ours = seen.truth.histogram(), seen.response
+    readings = []
+    for percent in (50.0, 99.0):
+        truth_us = percentile_us(stamps, percent) + _besides_us(baseline, percent)
+        readings.append(_time(f"p{percent:g}", truth_us, percentile_us(ours, percent), time_bound_us(truth_us)))
+    return [*readings, *accounting(load, seen, None)]
+
+
+def bimodal(load: Load, modes: Bimodal, seen: Seen, baseline: Seen | None) -> list[Reading]:
+    """Both modes, of the rare one the median, and how many replies lie below the middle between them.
+
+    What comes besides the server's stamps is the baseline's median in either: of those in the rare mode, too, half have
+    less.
+    """
+    stamps, ours = seen.truth.histogram(), seen.response
+    besides_us = _besides_us(baseline, 50)
+    readings = []
+    for percent in (50.0, 100 * (1 - modes.rare_share / 2)):
+        truth_us = percentile_us(stamps, percent) + besides_us
+        readings.append(_time(f"p{percent:g}", truth_us, percentile_us(ours, percent), time_bound_us(truth_us)))
+    middle_ns = (modes.usual_ns + modes.rare_ns) // 2
+    within = Quantity(value=share_within_percent(stamps, middle_ns))
+    said = Quantity(value=share_within_percent(ours, middle_ns))
+    knee = Held(truth=within, ours=said, bound=KNEE_BOUND_PERCENT)
+    return [
+        *readings,
+        Reading(f"share within {middle_ns / _MS:g} ms", "percent", knee),
+        *accounting(load, seen, None),
+    ]
+
+
+def stalled(load: Load, stall: Stall, seen: Seen, _: Seen | None) -> list[Reading]:
+    """The closed form."""
+    ours, response_us = seen.response, seen.operation.response_us
+    readings = []
+    for percent in (90.0, 95.0, 99.0):
+        truth_us = stall_quantile_us(stall, percent)
+        readings.append(_time(f"p{percent:g}", truth_us, percentile_us(ours, percent), STALL_BOUND_SHARE * truth_us))
+    longest_us = response_us.max if response_us is not None else None
+    truth_us = stall_quantile_us(stall, 100)
+    return [*readings, _time("max", truth_us, longest_us, STALL_BOUND_SHARE * truth_us), *accounting(load, seen, None)]
+
+
+def stalled_beyond(load: Load, seen: Seen, _: Seen | None) -> list[Reading]:
+    """More than a twentieth was given up, so p95 and p99 are only known to lie beyond the timeout."""
+    operation, response_us = seen.operation, seen.operation.response_us
+    assert load.timeout_s is not None, "what is given up after it"
+    p95_ns = seen.response.percentile_ns(95, censored=operation.failed)
+    readings = []
+    for figure, said_us in (
+        ("p95", None if p95_ns is None else p95_ns / 1000),
+        ("p99", response_us.p99 if response_us is not None else None),
+    ):
+        ours = None
+        if said_us is not None:
+            ours = Quantity(value=said_us)
+        elif response_us is not None and response_us.censored_above_us is not None:
+            ours = Quantity(value=response_us.censored_above_us, is_above=True)
+        held = Held(truth=Quantity(value=load.timeout_s * 1e6, is_above=True), ours=ours, bound=0)
+        readings.append(Reading(figure, "us", held, is_exact=True))
+    return [*readings, *accounting(load, seen, None)]
+
+
+def lossy(load: Load, seen: Seen, _: Seen | None) -> list[Reading]:
+    """Exactly what was lost has timed out, token by token, and nothing else went wrong."""
+    operation, truth = seen.operation, seen.truth
+    otherwise = operation.error_count + operation.unfinished + operation.dropped + operation.late
+    return [
+        _exactly("timeouts", truth.lost, operation.timeouts),
+        _exactly("timeouts of what was lost", truth.lost, len(set(seen.timeouts) & set(truth.lost_names))),
+        _exactly("answered", truth.replies, operation.ok),
+        _exactly("failed otherwise", 0, otherwise),
+        *accounting(load, seen, None),
+    ]
+
+
+def merged(load: Load, seen: Seen, _: Seen | None) -> list[Reading]:
+    """The percentiles of all workers' samples put together."""
+    if not seen.samples_ns:
+        raise NothingSeenError("the workers kept no samples")
+    samples, ours = sorted(seen.samples_ns), seen.response
+    readings = [_exactly("samples", len(samples), ours.count)]
+    for percent in (50.0, 90.0, 99.0, 99.9):
+        truth_us = nearest_rank(samples, percent) / 1000
+        held = _held(truth_us, percentile_us(ours, percent), HISTOGRAM_BOUND_SHARE * truth_us)
+        readings.append(Reading(f"p{percent:g}", "us", held, is_exact=True))
+    response_us = seen.operation.response_us
+    longest = _held(samples[-1] / 1000, response_us.max if response_us is not None else None, 0)
+    same = Histogram()
+    same.record(np.array(samples, dtype=np.int64))
+    return [
+        *readings,
+        Reading("max", "us", longest, is_exact=True),
+        _exactly("histograms that differ", 0, int(same.encode() != ours.encode())),
+        *accounting(load, seen, None),
+    ]
+
+
+def _besides_us(baseline: Seen | None, percent: float) -> float:
+    assert baseline is not None, "asked for by needs_baseline"
+    return outside_the_server_us(baseline.response, baseline.truth.histogram(), percent)
+
+
+def _held(truth: float, ours: float | None, bound: float) -> Held:
+    return Held(truth=Quantity(value=truth), ours=None if ours is None else Quantity(value=ours), bound=bound)
+
+
+def _time(figure: str, truth_us: float, ours_us: float | None, bound_us: float) -> Reading:
+    return Reading(figure, "us", _held(truth_us, ours_us, bound_us))
+
+
+def _exactly(figure: str, truth: int, ours: int) -> Reading:
+    return Reading(figure, "count", _held(truth, ours, 0), is_exact=True)
+
+
+# --- scenarios ------------------------------------------------------------------------------------------------------
+
+BASELINE = "baseline"
+
+_RATE_PER_S = 1_000
+_STALL_RATE_PER_S = 500
+
+
+def all_groups(quick: bool) -> tuple[Group, ...]:
+    """All that there is, in the order in which it is run."""
+    return (_delays(quick), _stalls(quick), _exact(quick))
+
+
+def _delays(quick: bool) -> Group:
+    # What is warm differs from the first hundreds of round trips in its tail, so they are left out of p99.
+    load = Load(_RATE_PER_S, 1) if quick else Load(_RATE_PER_S, 8, warmup_s=1)
+    peers_s = 1.0 if quick else 3.0
+    none = Scenario(BASELINE, "no delay", Faults(), load, partial(accounting, load))
+    constant = [
+        Scenario(
+            f"delay-{delay_ms}ms",
+            f"a delay of {delay_ms} ms",
+            Faults(delay_ns=delay_ms * _MS),
+            load,
+            partial(delayed, load),
+            needs_baseline=True,
+            peers_s=peers_s,
+        )
+        for delay_ms in (2, 5, 20)
+    ]
+    # The share that is rare is compared with the one that the server drew: both of the whole run.
+    modes = Bimodal(1 * _MS, 50 * _MS, 0.01)
+    whole = Load(_RATE_PER_S, 1.0 if quick else 3.0)
+    rare = Scenario(
+        "bimodal",
+        "99 % after 1 ms, 1 % after 50 ms",
+        Faults(bimodal=modes),
+        whole,
+        partial(bimodal, whole, modes),
+        needs_baseline=True,
+        peers_s=peers_s,
+    )
+    return Group((none, *constant, rare), 1 if quick else REPETITIONS)
+
+
+def _stalls(quick: bool) -> Group:
+    stall = Stall(200 * _MS, 1000 * _MS) if quick else Stall(1000 * _MS, 5000 * _MS)
+    length_s, period_s = stall.length_ns / 1e9, stall.period_ns / 1e9
+    lasting_s = 2 * period_s  # whole periods, wherever in one they begin
+    load = Load(_STALL_RATE_PER_S, lasting_s, "constant", pause_s=length_s + 0.2)
+    limit_s = length_s / 2
+    impatient = Load(_STALL_RATE_PER_S, lasting_s, "constant", pause_s=length_s + 0.2, timeout_s=limit_s)
+    title = f"a stall of {length_s:g} s every {period_s:g} s"
+    return Group(
+        (
+            Scenario("stall", title, Faults(stall=stall), load, partial(stalled, load, stall), peers_s=lasting_s),
+            Scenario(
+                "stall-timeout",
+                f"{title}, timeout {limit_s * 1000:g} ms",
+                Faults(stall=stall),
+                impatient,
+                partial(stalled_beyond, impatient),
+                peers_s=lasting_s,
+            ),
+        )
+    )
+
+
+def _exact(quick: bool) -> Group:
+    lossy_load = Load(2000, 1.0 if quick else 5.0, "constant", timeout_s=_SHORT_TIMEOUT_S)
+    workers_load = Load(2000, 1.0 if quick else 4.0, processes=2, is_sampled=True)
+    return Group(
+        (
+            Scenario(
+                "lost",
+                "1 reply in 1,000 lost",
+                Faults(lose=1000),
+                lossy_load,
+                partial(lossy, lossy_load),
+                peers_s=2.0 if quick else 5.0,
+            ),
+            Scenario(
+                "workers",
+                "two workers, merged",
+                Faults(bimodal=Bimodal(1 * _MS, 50 * _MS, 0.01)),
+                workers_load,
+                partial(merged, workers_load),
+            ),
+        )
+    )
+
+
+def chosen(groups: Sequence[Group], names: Sequence[str]) -> tuple[Group, ...]:
+    """Only the scenarios of these names (all for none), with the baseline where they need it.
+
+    Raises UnknownScenarioError.
+    """
+    known = [scenario.name for group in groups for scenario in group.scenarios]
+    for name in names:
+        if name not in known:
+            raise UnknownScenarioError(f"there is no scenario {name!r}; there are {', '.join(known)}")
+    if not names:
+        return tuple(groups)
+    found = []
+    for group in groups:
+        wanted = [scenario for scenario in group.scenarios if scenario.name in names]
+        if any(scenario.needs_baseline for scenario in wanted):
+            wanted = [scenario for scenario in group.scenarios if scenario in wanted or scenario.name == BASELINE]
+        if wanted:
+            found.append(Group(wanted, group.repetitions))
+    return tuple(found)

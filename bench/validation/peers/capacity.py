@@ -1,0 +1,201 @@
+"""`python -m bench.peers.capacity`: the connections that a generator process holds, and what each costs it.
+
+One Locust process with this project's users against the echo server: most are idle, some work without pause. Memory
+is the growth of the whole process, all of Locust included, from a single connection to all of them. How fast they came
+and whether their heartbeats were answered in time, the server has counted.
+"""
+
+import argparse
+import resource
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter_ns
+from typing import NoReturn
+
+from rich.console import Console
+
+from bench.report.figures import count
+from bench.report.lines import print_line, print_table
+from bench.results.temporary import temporary_folder
+from bench.server import ServerError, generator_cores
+from bench.server.process import server_core
+from bench.targets.echo import Stats, raise_descriptor_limit
+from bench.targets.process import EchoProcess
+from bench.validation.peers.generator import Generator
+from bench.validation.peers.peer import PROGRAMS, Command, LeftOut
+from bench.validation.peers.tools import script
+
+CONNECTIONS_PER_ADDRESS = 25_000  # Linux's 28,232 ephemeral ports, less what else is open
+SPARE_DESCRIPTORS = 200
+
+_CONNECT_TIMEOUT_S = 300.0
+_SETTLE_S = 2.0
+_POLL_S = 0.05
+_INTERRUPTED = 130
+
+
+@dataclass(frozen=True)
+class Load:
+    """How many connections there are, how many of them work, how many come per second at most."""
+
+    connections: int
+    working: int
+    spawn_rate_per_s: int
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """What came of it. Memory in bytes: with one connection, when all were connected, and at the end."""
+
+    load: Load
+    one_connection_bytes: int
+    connected_bytes: int
+    end_bytes: int
+    connects_per_s: float
+    round_trips_per_s: float
+    cpu_share: float
+    duration_s: float
+    stats: Stats
+
+    @property
+    def lost(self) -> int:
+        """Connections that were gone before the end."""
+        return self.load.connections - self.stats.connections
+
+    def per_connection_bytes(self, memory_bytes: int) -> float:
+        """The growth from one connection to all of them, per connection."""
+        return (memory_bytes - self.one_connection_bytes) / (self.load.connections - 1)
+
+
+def addresses(connections: int) -> list[str]:
+    """The server's addresses that so many connections from one machine need: 127.0.0.1 and its neighbours."""
+    return [f"127.0.0.{number + 1}" for number in range(-(-connections // CONNECTIONS_PER_ADDRESS))]
+
+
+def hold(load: Load, duration_s: float) -> Capacity:
+    """Hold the connections for so long, counted from when all of them are up. Raises LeftOut or ServerError."""
+    with (
+        EchoProcess(core=server_core(), hosts=addresses(load.connections)) as echo,
+        temporary_folder("bench-capacity-") as folder,
+    ):
+        with _generator(Load(1, 0, 1), echo, folder) as alone:
+            _await_all(alone, echo, 1)
+            time.sleep(_SETTLE_S)
+            one_connection_bytes = alone.memory_bytes()
+        with _generator(load, echo, folder) as generator:
+            connects_per_s = _await_all(generator, echo, load.connections)
+            connected_bytes = generator.memory_bytes()
+            before, cpu_before, before_ns = echo.stats(), sum(generator.cpu_ns().values()), perf_counter_ns()
+            _watch(generator, duration_s)
+            after, cpu_after, after_ns = echo.stats(), sum(generator.cpu_ns().values()), perf_counter_ns()
+            return Capacity(
+                load=load,
+                one_connection_bytes=one_connection_bytes,
+                connected_bytes=connected_bytes,
+                end_bytes=generator.memory_bytes(),
+                connects_per_s=connects_per_s,
+                round_trips_per_s=(after.answered - before.answered) / (after_ns - before_ns) * 1e9,
+                cpu_share=(cpu_after - cpu_before) / (after_ns - before_ns),
+                duration_s=(after_ns - before_ns) / 1e9,
+                stats=after,
+            )
+
+
+def capacity_table(capacity: Capacity, console: Console) -> None:
+    """Print what came of it."""
+    load, stats = capacity.load, capacity.stats
+    unanswered = stats.pings - stats.pongs - stats.missed
+    print_table(
+        console,
+        [
+            [f"{count(load.connections)} connections, {count(load.working)} of them working", ""],
+            ["held for", f"{capacity.duration_s:,.0f} s"],
+            ["lost", count(capacity.lost)],
+            ["connects/s", count(round(capacity.connects_per_s))],
+            [
+                "kB per connection, all connected",
+                f"{capacity.per_connection_bytes(capacity.connected_bytes) / 1000:.1f}",
+            ],
+            ["kB per connection, at the end", f"{capacity.per_connection_bytes(capacity.end_bytes) / 1000:.1f}"],
+            ["MB of the whole process, at the end", f"{capacity.end_bytes / 1e6:,.0f}"],
+            ["round trips/s", count(round(capacity.round_trips_per_s))],
+            ["share of a core", f"{capacity.cpu_share:.0%}"],
+            ["heartbeats answered in time", count(stats.pongs)],
+            ["heartbeats missed", count(stats.missed)],
+            ["heartbeats under way at the end", count(unanswered)],
+            ["slowest answer to a heartbeat", f"{stats.slowest_pong_ms:,.0f} ms"],
+        ],
+    )
+
+
+def _generator(load: Load, echo: EchoProcess, folder: Path) -> Generator:
+    arguments = [str(script("locust")), "-f", str(PROGRAMS / "capacity_users.py"), "--headless", "--only-summary"]
+    arguments += ["--users", str(load.connections), "--spawn-rate", str(load.spawn_rate_per_s)]
+    arguments += ["--results", str(folder)]
+    hosts = ",".join(f"http://{host}:{echo.port}" for host in echo.hosts)
+    environment = {"HOSTS": hosts, "WORKING": str(load.working)}
+    return Generator(Command(arguments, environment), generator_cores(), folder / f"{load.connections}.log")
+
+
+def _await_all(generator: Generator, echo: EchoProcess, connections: int) -> float:
+    """Return when all connections are up: how many came per second, from when the first was seen."""
+    give_up_at = time.monotonic() + _CONNECT_TIMEOUT_S
+    first = echo.stats().connected
+    seen, seen_ns = first, perf_counter_ns()
+    while True:
+        stats, now_ns = echo.stats(), perf_counter_ns()
+        if seen == first:
+            seen, seen_ns = stats.connected, now_ns
+        if stats.connections >= connections:
+            return (stats.connected - seen) / (now_ns - seen_ns) * 1e9 if now_ns > seen_ns else 0.0
+        generator.check()
+        if time.monotonic() > give_up_at:
+            raise LeftOut(
+                f"only {stats.connections} of {connections} connections came up within {_CONNECT_TIMEOUT_S:g} s"
+            )
+        time.sleep(_POLL_S)
+
+
+def _watch(generator: Generator, duration_s: float) -> None:
+    end_at = time.monotonic() + duration_s
+    while (left_s := end_at - time.monotonic()) > 0:
+        generator.check()
+        time.sleep(min(1.0, left_s))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; 1 where a connection was lost or a heartbeat missed, 2 for what is not possible here."""
+    parser = argparse.ArgumentParser(prog="python -m bench.peers.capacity", description=__doc__)
+    parser.add_argument("--connections", type=int, default=15_000, help="(15000)")
+    parser.add_argument("--working", type=int, default=1_000, help="how many of them work without pause (1000)")
+    parser.add_argument("--seconds", type=float, default=60.0, help="how long all of them are held (60)")
+    parser.add_argument("--spawn-rate", type=int, default=5_000, help="users that Locust spawns per second (5000)")
+    options = parser.parse_args(arguments)
+    load = Load(options.connections, options.working, options.spawn_rate)
+    if not (load.connections >= 2 and 0 <= load.working <= load.connections and load.spawn_rate_per_s > 0):
+        parser.error("--connections has to be 2 or more, --working at most that, --spawn-rate positive")
+    allowed = raise_descriptor_limit()  # the processes that are started inherit it
+    if allowed != resource.RLIM_INFINITY and load.connections + SPARE_DESCRIPTORS > allowed:
+        parser.error(f"{load.connections} connections need as many open files, and {allowed} are allowed (ulimit -Hn)")
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        capacity = hold(load, options.seconds)
+    except (LeftOut, ServerError) as error:
+        print_line(Console(stderr=True), f"{parser.prog}: error: {' '.join(str(error).split())}")
+        return 1
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    capacity_table(capacity, Console())
+    return 1 if capacity.lost or capacity.stats.missed else 0
+
+
+def _interrupt(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,42 @@
+"""k6: a script over its WebSocket module, with the framing of Socket.IO written by hand, for k6 has none."""
+
+import json
+import subprocess
+from pathlib import Path
+
+from bench.validation.peers.peer import PROGRAMS, Command, LeftOut, Reported, Work
+from bench.validation.peers.tools import python_tool
+
+_SUMMARY = "k6.json"
+
+
+class K6:
+    """A virtual user per connection. It times with `Date.now`, so in whole milliseconds."""
+
+    name = "k6"
+    title = "k6, Socket.IO framing by hand"
+
+    def prepare(self, folder: Path) -> str:
+        """Nothing to do but to look. Raises LeftOut."""
+        try:
+            told = subprocess.run(
+                [python_tool("k6"), "version"], check=True, capture_output=True, text=True, timeout=60
+            )
+        except (OSError, subprocess.SubprocessError) as error:
+            raise LeftOut(f"k6 does not run here: {error}") from None
+        return told.stdout.split(" (")[0].strip()
+
+    def command(self, work: Work) -> Command:
+        """Ended by a signal it sums up as at the end of its time."""
+        arguments = [str(python_tool("k6")), "run", "--quiet", "--no-usage-report"]
+        arguments += ["--summary-export", str(work.folder / _SUMMARY), str(PROGRAMS / "k6_round_trip.js")]
+        return Command(arguments, {"URL": work.url.replace("http", "ws", 1), "CONNECTIONS": str(work.connections)})
+
+    def reported(self, work: Work, output: str) -> Reported:
+        """From its summary: the percentiles of our own metric `round_trip`, in milliseconds, of its whole run."""
+        try:
+            metrics = json.loads((work.folder / _SUMMARY).read_text())["metrics"]
+            times = metrics["round_trip"]
+            return Reported(float(times["med"]) * 1000, float(times["p(99)"]) * 1000, int(times["count"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            raise LeftOut("k6 wrote no summary") from None

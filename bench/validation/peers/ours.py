@@ -1,0 +1,62 @@
+"""Ours: Locust with the users of locustfile.py, as anybody would start it. Unique tokens, everything recorded."""
+
+import socket
+from importlib.metadata import version
+from pathlib import Path
+
+from bench.compiled import PURE, is_enabled
+from bench.results.model import LoadResult
+from bench.results.store import ResultError, load
+from bench.roundtrip import FOO_BAR_TO_SENDER
+from bench.validation.peers.model import OURS
+from bench.validation.peers.peer import PROJECT, Command, LeftOut, Reported, Work
+from bench.validation.peers.tools import script
+
+
+class Ours:
+    """`locust -f locustfile.py EchoUser`, in one process or several; compiled, if that has been built.
+
+    `is_plain` has it run as where nothing has been compiled.
+    """
+
+    def __init__(self, processes: int = 1, is_plain: bool = False) -> None:
+        several = processes > 1
+        self.name = OURS + (f"-{processes}" if several else "") + ("-python" if is_plain else "")
+        engine = "plain Python, " if is_plain else "compiled, " if is_enabled() else ""
+        self.title = f"this project, {engine}in {f'{processes} Locust processes' if several else 'Locust'}"
+        self._processes = processes
+        self._environment = {PURE: "1"} if is_plain else {}
+
+    def prepare(self, folder: Path) -> str:
+        """Nothing to do: it is this project. The version is Locust's."""
+        return f"locust {version('locust')}"
+
+    def command(self, work: Work) -> Command:
+        """Without --run-time: it ends when it is told to."""
+        arguments = [str(script("locust")), "-f", str(PROJECT / "locustfile.py"), "--headless", "--only-summary"]
+        arguments += ["--host", work.url, "--results", str(work.folder)]
+        arguments += ["--users", str(work.connections), "--spawn-rate", str(work.connections)]
+        if self._processes > 1:
+            port = str(_free_port())  # Locust's own may be taken: by a Locust that somebody else runs
+            arguments += ["--processes", str(self._processes), "--master-bind-port", port, "--master-port", port]
+        return Command([*arguments, "EchoUser"], self._environment)
+
+    def reported(self, work: Work, output: str) -> Reported:
+        """From the result that it stored: the service time's percentiles, in the steady window."""
+        paths = list(work.folder.glob("load/*/*.json"))
+        if len(paths) != 1:
+            raise LeftOut("it stored no result")
+        try:
+            result = load(paths[0])
+        except ResultError as error:
+            raise LeftOut(str(error)) from error
+        assert isinstance(result, LoadResult)
+        row = next((row for row in result.operations if row.name == FOO_BAR_TO_SENDER.name), None)
+        if row is None or row.service_us is None:
+            raise LeftOut("it stored a result without round trips")
+        return Reported(row.service_us.p50, row.service_us.p99, row.ok)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])

@@ -1,0 +1,25 @@
+"""What the loops in programs/ print when they are told to stop: one line of JSON, the last of their output."""
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from bench.validation.peers.peer import LeftOut, Reported
+
+
+class LoopReport(BaseModel):
+    """The line. Latencies of its whole run, in microseconds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    round_trips: int
+    p50_us: float | None
+    p99_us: float | None
+
+
+def reported_by_loop(output: str) -> Reported:
+    """What a loop said in its last line. Raises LeftOut."""
+    lines = output.strip().splitlines()
+    try:
+        report = LoopReport.model_validate_json(lines[-1] if lines else "")
+    except ValidationError:
+        raise LeftOut("it ended without its report") from None
+    return Reported(report.p50_us, report.p99_us, report.round_trips)

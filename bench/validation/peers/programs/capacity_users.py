@@ -1,0 +1,54 @@
+"""The users of `python -m bench.peers.capacity`: many that are there, some of whom work once all are there."""
+
+import asyncio
+import os
+from itertools import cycle
+from typing import Any
+
+from locust import constant, events
+
+from bench.load import SocketIOUser, task
+from bench.roundtrip import FOO_BAR_TO_SENDER
+
+# A client address has some 28,000 ports for each address of the server, so beyond that it needs several.
+_hosts = cycle(os.environ["HOSTS"].split(","))
+_all_there = False
+
+
+@events.spawning_complete.add_listener  # type: ignore[untyped-decorator]
+def _begin(**_: Any) -> None:
+    global _all_there
+    _all_there = True
+
+
+class _Spread(SocketIOUser):
+    abstract = True
+    connect_timeout = 30.0
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.host = next(_hosts)
+
+
+class WorkingUser(_Spread):
+    """Sends, waits for the reply, and sends again at once, from when all users are there."""
+
+    fixed_count = int(os.environ["WORKING"])
+
+    @task
+    async def foo_bar(self) -> None:
+        """One round trip."""
+        if _all_there:
+            await self.round_trip(FOO_BAR_TO_SENDER)
+        else:
+            await asyncio.sleep(0.5)
+
+
+class IdleUser(_Spread):
+    """Answers heartbeats and does nothing else."""
+
+    wait_time = constant(3600)
+
+    @task
+    async def nothing(self) -> None:
+        """Sleep until the end."""

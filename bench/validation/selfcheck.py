@@ -1,0 +1,394 @@
+"""`python -m bench.selfcheck`: does `bench ab` say the truth here, and does it cry wolf? An hour on a quiet machine.
+
+It compares the service with itself again and again, and with itself plus a busy loop in its handler of about 1, 2 and
+5 % of a round trip. Each comparison is a real `bench ab`, on a copy of this repository in which the busy loops are
+branches. How long a loop really took, the very processes that were compared tell: each clocks its own loop on every
+call, the service without one a loop of no turns, so that what the clock costs is the same on both sides. Before and
+after all that, and once under a CPU hog, it runs `pytest bench` and compares what was stored.
+
+How many mistakes are allowed: what the statistics promise is a probability for each comparison (see
+bench.compare.statistics), and the bound is the number that a binomial with it exceeds in 1 % of all selfchecks. So a
+check that fails means something, and one that passes with few runs means little: the table shows the numbers.
+"""
+
+import argparse
+import math
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+
+from rich.console import Console
+
+from bench.ab.errors import AbError, AbFailedError
+from bench.ab.options import plan
+from bench.ab.run import compare_revisions
+from bench.compare.model import Comparison as StoredComparison
+from bench.machine.interrupts import ended_by_signals
+from bench.report.lines import print_line, print_table
+from bench.results.ab import AbMetric
+from bench.results.git import git
+from bench.results.temporary import temporary_folder
+from bench.server import generator_cores
+
+PROJECT = Path(__file__).parents[2]
+
+SLOWDOWNS = "1%,2%,5%"
+FALSE_ALARMS = 0.01
+"""Of comparisons of a service with itself, at most so many say slower or faster."""
+COVERAGE = 0.95
+POWER = 0.90
+"""Of true slowdowns of 1 % and more, at least so many are found, where the precision was reached."""
+_TAIL = 0.01
+
+_IDENTITY = ("-c", "user.name=selfcheck", "-c", "user.email=selfcheck@localhost")
+
+_SERVICE = Path("app/service.py")
+_BEGINNING = "        began_ns = monotonic_ns() if self._stamps else 0\n"
+# repeat, not range: so many integers would push what the service needs out of the cache, which the clock does not see.
+_LOOP = """        _from_ns = _clock_ns()
+        for _ in _repeat(None, {turns}):
+            pass
+        _took_ns.append(_clock_ns() - _from_ns)
+"""
+_TOLD = """
+
+import atexit as _atexit
+import os as _os
+from itertools import repeat as _repeat
+from pathlib import Path as _Path
+from statistics import median as _median
+from time import perf_counter_ns as _clock_ns
+
+_took_ns: list[int] = []
+
+
+@_atexit.register
+def _tell() -> None:
+    if _took_ns:
+        _Path({folder!r}, "{turns}-" + str(_os.getpid())).write_text(str(_median(_took_ns)))
+"""
+_SIZING_TURNS = 500
+"""Of the loop by which the others are sized: some 3 % of a round trip."""
+_SIZING_MAX_TIME_S = 10.0
+_SAME = "same"
+_STORED = "websocket-fast-process-uvloop"
+_INTERRUPTED = 130
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One `bench ab`: how much slower B was meant to be ("" for not at all), really is, and what was said of it.
+
+    The truth is a share, not per cent.
+    """
+
+    injected: str
+    truth: float
+    metric: AbMetric
+    restarts: int
+    duration_s: float
+    stopped_by: str
+
+    @property
+    def is_covered(self) -> bool:
+        """Whether the interval holds the truth."""
+        low, high = self.metric.low, self.metric.high
+        return low is not None and high is not None and low <= self.truth <= high
+
+
+@dataclass(frozen=True)
+class Check:
+    """One promise: how often it was kept or broken, of how many, and the bound."""
+
+    what: str
+    counted: int
+    of: int
+    bound: str
+    is_kept: bool
+
+
+def most_of(n: int, probability: float) -> int:
+    """The number that a binomial of n with this probability exceeds with a probability of at most 1 %."""
+    total = 0.0
+    for k in range(n + 1):
+        total += math.comb(n, k) * probability**k * (1 - probability) ** (n - k)
+        if total >= 1 - _TAIL:
+            return k
+    return n
+
+
+def checks(comparisons: Sequence[Comparison]) -> list[Check]:
+    """What the comparisons say of the promises."""
+    found = []
+    same = [one for one in comparisons if not one.injected]
+    alarms = sum(one.metric.verdict in ("slower", "faster") for one in same)
+    if same:
+        bound = most_of(len(same), FALSE_ALARMS)
+        found.append(Check("A/A: said to differ", alarms, len(same), f"at most {bound}", alarms <= bound))
+    for injected in _kinds(comparisons):
+        if not injected:
+            continue
+        slower = [one for one in comparisons if one.injected == injected]
+        missed = sum(one.metric.verdict != "slower" for one in slower)
+        bound = most_of(len(slower), 1 - POWER)
+        what = f"{injected} slower: not found"
+        found.append(Check(what, missed, len(slower), f"at most {bound}", missed <= bound))
+    outside = sum(not one.is_covered for one in comparisons)
+    bound = most_of(len(comparisons), 1 - COVERAGE)
+    found.append(
+        Check("truth outside the 95 % interval", outside, len(comparisons), f"at most {bound}", outside <= bound)
+    )
+    return found
+
+
+def _kinds(comparisons: Sequence[Comparison]) -> list[str]:
+    """What was injected, each once, in the order of the runs."""
+    return list(dict.fromkeys(one.injected for one in comparisons))
+
+
+def slowdown_us(text: str, round_trip_us: float) -> float:
+    """What "2%" of a round trip, or "5us", is in microseconds. Raises AbError for anything else."""
+    number, unit = (text[:-1], "%") if text.endswith("%") else (text[:-2], text[-2:])
+    try:
+        value = float(number)
+    except ValueError:
+        value = math.nan
+    if unit not in ("%", "us") or not 0 < value < math.inf:
+        raise AbError(f"--slowdowns: {text!r} is no slowdown: expected a share as in 2% or a time as in 5us")
+    return value if unit == "us" else value / 100 * round_trip_us
+
+
+# --- the copy with its branches ---------------------------------------------------------------------------------------
+
+
+def _copy(folder: Path, told: Path) -> Path:
+    """A repository with the service as it is here, uncommitted changes included, but for a loop of no turns."""
+    copy = folder / "service"
+    copy.mkdir()
+    shutil.copytree(PROJECT / "app", copy / "app", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "requirements.lock"):
+        shutil.copy(PROJECT / name, copy / name)
+    _write_loop(copy, 0, told)
+    git(copy, "init", "--quiet", "--initial-branch=main")
+    git(copy, "add", "--all")
+    git(copy, *_IDENTITY, "commit", "--quiet", "--message=As it is")
+    return copy
+
+
+def _write_loop(copy: Path, turns: int, told: Path) -> None:
+    """Have the copy's handler clock a loop of so many turns, and its process tell the median in the folder `told`.
+
+    Raises AbError where the handler is not found.
+    """
+    source = (PROJECT / _SERVICE).read_text()
+    if source.count(_BEGINNING) != 1:
+        raise AbError(f"the handler of FOO is not where the selfcheck looks for it, in {_SERVICE}")
+    looped = source.replace(_BEGINNING, _BEGINNING + _LOOP.format(turns=turns))
+    (copy / _SERVICE).write_text(looped + _TOLD.format(turns=turns, folder=str(told)))
+
+
+def _branch(copy: Path, name: str, turns: int, told: Path) -> None:
+    git(copy, "checkout", "--quiet", "-b", name, "main")
+    _write_loop(copy, turns, told)
+    git(copy, *_IDENTITY, "commit", "--quiet", "--all", f"--message={name}")
+    git(copy, "checkout", "--quiet", "main")
+
+
+def _slower_branches(copy: Path, slowdowns: Sequence[str], told: Path) -> dict[str, str]:
+    """A branch for each slowdown, sized by a short comparison with a loop: one that turns nowhere else is faster."""
+    if not slowdowns:
+        return {}
+    _branch(copy, "sizing", _SIZING_TURNS, told)
+    sizing = _compare(copy, "sizing", "sizing", told, _SIZING_MAX_TIME_S)
+    us_per_turn = sizing.truth * sizing.metric.a_us / _SIZING_TURNS
+    branches = {}
+    for number, text in enumerate(slowdowns, 1):
+        branches[text] = f"slower-{number}"
+        turns = round(slowdown_us(text, sizing.metric.a_us) / us_per_turn)
+        _branch(copy, branches[text], max(1, turns), told)
+    return branches
+
+
+def _longer_us(told: Path) -> float:
+    """How much longer the handler with a loop took, by what the processes of a comparison told.
+
+    The difference of the means over the processes of either side. Raises AbFailedError where a side told nothing.
+    """
+    took_ns: dict[int, list[float]] = {}
+    for path in told.iterdir():
+        took_ns.setdefault(int(path.name.partition("-")[0]), []).append(float(path.read_text()))
+    if len(took_ns) != 2:
+        raise AbFailedError(f"of the two services, {len(took_ns)} told how long their loops took")
+    return (fmean(took_ns[max(took_ns)]) - fmean(took_ns[0])) / 1000
+
+
+# --- the runs ---------------------------------------------------------------------------------------------------------
+
+
+def _compare(copy: Path, branch: str, injected: str, told: Path, max_time_s: float) -> Comparison:
+    asked = plan(
+        app=None, event=None, reply=None, payload=None, benchmarks="event", max_time=f"{max_time_s:g}"
+    )  # as `bench ab` is told by default
+    result = compare_revisions(asked, "main", branch, copy)
+    metric = next(metric for metric in result.benchmarks[0].metrics if metric.metric == "p50")
+    truth = _longer_us(told) / metric.a_us if injected else 0.0
+    for path in told.iterdir():
+        path.unlink()
+    return Comparison(injected, truth, metric, result.restarts, result.duration_s, result.stopped_by)
+
+
+@contextmanager
+def _hog() -> Iterator[None]:
+    """A process that takes what it can of the generator's core, in bouts, as a neighbour would."""
+    cores = generator_cores() or tuple(os.sched_getaffinity(0))
+    source = (
+        f"import os, time\nos.sched_setaffinity(0, {set(cores)!r})\n"
+        "while os.getppid() == PARENT:\n    until = time.monotonic() + 0.2\n"
+        "    while time.monotonic() < until: pass\n    time.sleep(0.2)\n"
+    )
+    command = [sys.executable, "-c", source.replace("PARENT", str(os.getpid()))]
+    with subprocess.Popen(command) as process:
+        try:
+            yield
+        finally:
+            process.kill()
+
+
+def _store(results: Path) -> Path:
+    """Run `pytest bench` for the benchmark that is compared; the file that it stored."""
+    before = set(results.rglob("*.json"))
+    command = [sys.executable, "-m", "pytest", "bench", "-q", "-p", "no:cacheprovider", "-k", _STORED]
+    storage = f"file://{results / 'latency'}"
+    subprocess.run(
+        [*command, f"--benchmark-storage={storage}"], cwd=PROJECT, check=True, capture_output=True, text=True
+    )
+    (path,) = set(results.rglob("*.json")) - before
+    return path
+
+
+def _stored_differ(old: Path, new: Path) -> bool:
+    """Whether `bench compare` says that anything is slower or faster."""
+    bench = Path(sys.executable).with_name("bench")
+    written = new.with_suffix(".comparison")
+    command = [str(bench), "compare", str(old), str(new), "--json", str(written)]
+    compared = subprocess.run(command, capture_output=True, text=True, check=False)
+    if compared.returncode not in (0, 1):
+        raise AbFailedError(f"bench compare failed: {compared.stderr.strip()}")
+    comparison = StoredComparison.model_validate_json(written.read_bytes())
+    verdicts = {row.verdict for benchmark in comparison.benchmarks for row in benchmark.rows}
+    return bool(verdicts & {"slower", "faster"})
+
+
+def _rows(comparisons: Sequence[Comparison]) -> list[list[str]]:
+    rows = [["injected", "runs", "truth", "effect", "95 % interval", "restarts", "seconds", "verdicts"]]
+    for injected in _kinds(comparisons):
+        group = [one for one in comparisons if one.injected == injected]
+        verdicts = [one.metric.verdict for one in group]
+        said = ", ".join(f"{verdicts.count(word)} {word}" for word in sorted(set(verdicts)))
+        rows.append(
+            [
+                injected or "nothing",
+                str(len(group)),
+                f"{fmean(one.truth for one in group):+.2%}",
+                f"{fmean(one.metric.effect for one in group):+.2%}",
+                f"± {fmean(one.metric.half_width or math.nan for one in group):.2%}",
+                f"{fmean(one.restarts for one in group):.0f}",
+                f"{fmean(one.duration_s for one in group):.0f}",
+                said,
+            ]
+        )
+    return rows
+
+
+def _print(comparisons: Sequence[Comparison], kept: Sequence[Check], console: Console) -> None:
+    if comparisons:
+        print_table(console, _rows(comparisons))
+        print_line(console, "(means over the runs)")
+        print_line(console, "")
+    if kept:
+        rows = [[c.what, f"{c.counted} of {c.of}", c.bound, "kept" if c.is_kept else "BROKEN"] for c in kept]
+        print_table(console, [["promise", "counted", "bound", ""], *rows])
+
+
+def _run(options: argparse.Namespace, console: Console) -> bool:
+    slowdowns = [text.strip() for text in options.slowdowns.split(",")]
+    for text in slowdowns:
+        slowdown_us(text, 1.0)  # refuses what it cannot read before anything is run
+    comparisons: list[Comparison] = []
+    found: list[Check] = []
+    with ended_by_signals(), temporary_folder("bench-selfcheck-") as folder:
+        stored = []
+        began_s = time.monotonic()
+        if options.stored:
+            print_line(console, "pytest bench, before")
+            stored.append(_store(folder / "results"))
+        told = folder / "told"
+        told.mkdir()
+        copy = _copy(folder, told)
+        git(copy, "branch", _SAME, "main")
+        runs = [""] * options.aa + [text for text in slowdowns for _ in range(options.injected)]
+        try:
+            branches = {"": _SAME} | _slower_branches(copy, slowdowns if options.injected else [], told)
+            for number, injected in enumerate(runs, 1):
+                one = _compare(copy, branches[injected], injected, told, options.max_time)
+                comparisons.append(one)
+                low, high = one.metric.low or math.nan, one.metric.high or math.nan
+                print_line(
+                    console,
+                    f"{number} of {len(runs)}: truth {one.truth:+.2%}, said {one.metric.effect:+.2%} "
+                    f"({low:+.2%} to {high:+.2%}), {one.metric.verdict}, {one.restarts} restarts, "
+                    f"{one.duration_s:.0f} s, ended by {one.stopped_by}",
+                )
+            if options.stored:
+                print_line(console, f"pytest bench, {(time.monotonic() - began_s) / 60:.0f} minutes later")
+                stored.append(_store(folder / "results"))
+                print_line(console, "pytest bench, under a CPU hog")
+                with _hog():
+                    stored.append(_store(folder / "results"))
+                pairs = [(stored[0], stored[1]), (stored[0], stored[2]), (stored[1], stored[2])]
+                differ = sum(_stored_differ(old, new) for old, new in pairs)
+                found.append(Check("stored, same commit: said to differ", differ, len(pairs), "none", not differ))
+        except KeyboardInterrupt:
+            print_line(console, "interrupted; so far:")
+        if comparisons:
+            found = checks(comparisons) + found
+        print_line(console, "")
+        _print(comparisons, found, console)
+    return bool(found) and all(check.is_kept for check in found)
+
+
+def main() -> int:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(prog="python -m bench.selfcheck", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--aa", type=int, default=20, help="comparisons of the service with itself (20)")
+    parser.add_argument("--injected", type=int, default=5, help="comparisons for each slowdown (5)")
+    parser.add_argument("--max-time", type=float, default=120.0, help="seconds that one comparison may take (120)")
+    parser.add_argument(
+        "--slowdowns", default=SLOWDOWNS, help="shares of a round trip, or times as in 5us (%(default)s)"
+    )
+    parser.add_argument("--no-stored", dest="stored", action="store_false", help="leave out what pytest bench stores")
+    options = parser.parse_args()
+    if min(options.aa, options.injected) < 0 or not (options.aa or options.injected or options.stored):
+        parser.error("--aa and --injected are numbers of runs, not both 0 without the stored ones")
+    try:
+        return 0 if _run(options, Console()) else 1
+    except (AbError, AbFailedError) as error:
+        print(f"selfcheck: error: {error}", file=sys.stderr)  # noqa: T201
+        return 2
+    except subprocess.CalledProcessError as error:
+        said = (error.stderr or error.stdout or "").strip().splitlines()
+        print(f"selfcheck: error: {error.cmd[0]} failed: {said[-1] if said else ''}", file=sys.stderr)  # noqa: T201
+        return 1
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+
+
+if __name__ == "__main__":
+    sys.exit(main())
