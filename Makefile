@@ -94,9 +94,10 @@ test-compiled: compiled $(NODE_READY)  ## the tests of what is compiled, with it
 	$(BIN)/pytest -n 3 --dist loadfile -m "not slow" tests/test_compiled.py tests/test_roundtrip.py tests/test_wire_*.py \
 		tests/test_load_account.py tests/test_load_counts.py tests/test_load_failures.py tests/test_load_users.py
 
-lint: $(READY)  ## ruff, lint and format
+lint: $(READY)  ## ruff: lint and format; the layers of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache
 
 types: $(READY)  ## mypy, strict
 	$(BIN)/mypy

@@ -5,7 +5,7 @@ whatever Socket.IO server is there. With no user class named on the command line
 """
 
 from bench.load import SocketIOUser, task
-from bench.roundtrip import FOO_BAR, FOO_BAR_TO_SENDER
+from bench.scenarios.catalogue import FOO_BAR, FOO_BAR_TO_SENDER
 
 
 class EchoUser(SocketIOUser):

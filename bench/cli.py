@@ -23,7 +23,6 @@ from rich.console import Console
 from bench.ab.errors import AbError, AbFailedError
 from bench.compare.comparison import compare as compare_results
 from bench.compare.model import IncomparableError
-from bench.compare.trend import SIGNIFICANCE, Metric, machine_name, trends
 from bench.report.chart_formats import CHART_FORMATS
 from bench.report.comparison_markdown import comparison_markdown
 from bench.report.comparison_table import comparison_table
@@ -32,11 +31,14 @@ from bench.report.hlog import hlog as hlog_lines
 from bench.report.hlog import intervals_of, write_hlog
 from bench.report.trend_table import trend_table
 from bench.results.files import write_whole
+from bench.results.header import KINDS, Kind
 from bench.results.history import all_results, history
-from bench.results.model import KINDS, Kind, LoadResult
+from bench.results.load import LoadResult
 from bench.results.selection import select
 from bench.results.store import DEFAULT_ROOT, NotStoredError, ResultError, Store
+from bench.statistics.change_points import SIGNIFICANCE
 from bench.timing.histogram import HistogramError
+from bench.trend.series import Metric, machine_name, trends
 
 _FAILED = 1
 _MISUSE = 2
@@ -182,9 +184,9 @@ def ab(
     """
     # Late: it imports what measures, which the other commands need not wait for.
     from bench.ab.options import plan
+    from bench.ab.progress import AbProgress
     from bench.ab.run import compare_revisions
     from bench.report.ab_markdown import ab_markdown
-    from bench.report.ab_progress import AbProgress
     from bench.report.ab_table import ab_table
     from bench.report.lines import print_stored
 

@@ -24,7 +24,8 @@ from bench.latency.options import DEFAULT_APP, DEFAULT_REPLY_TIMEOUT, EFFORTS, O
 from bench.latency.storage import ResultStorage
 from bench.latency.summary import summary
 from bench.machine.interrupts import Patient, take_interrupts
-from bench.results.model import CommitInfo, LatencyBenchmark
+from bench.results.header import CommitInfo
+from bench.results.latency import LatencyBenchmark
 from bench.results.provenance import commit_info, service_directory
 from bench.results.store import DEFAULT_ROOT, result_name
 

@@ -8,18 +8,8 @@ from typing import Any
 
 from hdrh.histogram import HdrHistogram
 
-from bench.results.model import (
-    CommitInfo,
-    Distribution,
-    Generator,
-    LoadResult,
-    MachineInfo,
-    Operation,
-    Scenario,
-    Second,
-    Server,
-    Window,
-)
+from bench.results.header import CommitInfo, MachineInfo
+from bench.results.load import Distribution, Generator, LoadResult, Operation, Scenario, Second, Server, Window
 
 COMMIT = "3cf0b59c6de96eba604d0c5aec7ae0e2153daba3"
 

@@ -1,6 +1,6 @@
 """Latency results to compare, built from a known truth: how much slower the service is than its control, and the noise.
 
-Each run has a level of its own, each of its processes another around that, as bench.compare.statistics assumes.
+Each run has a level of its own, each of its processes another around that, as bench.statistics.estimates assumes.
 """
 
 import datetime as dt
@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.results.model import LatencyResult
+from bench.results.latency import LatencyResult
 from bench.results.store import Store, Stored, write_numbered
 from bench.timing.histogram import Histogram
 

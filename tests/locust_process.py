@@ -16,7 +16,7 @@ import httpx
 import psutil
 from processes import command_of
 
-from bench.results.model import LoadResult, Operation
+from bench.results.load import LoadResult, Operation
 from bench.results.store import load
 
 LOCUST = Path(sys.executable).with_name("locust")

@@ -11,16 +11,16 @@ from rich.console import Console
 
 from bench.ab.errors import AbError
 from bench.ab.options import FOO_BAR_BENCHMARKS, plan
+from bench.ab.progress import AbProgress
 from bench.ab.run import State, summary
-from bench.compare.statistics import estimate
 from bench.interleave.bursts import Benchmark, Figure, Figures
+from bench.machine.disturbances import Interference, Spoiler
 from bench.report.ab_markdown import ab_markdown
-from bench.report.ab_progress import AbProgress
 from bench.report.ab_table import ab_table
 from bench.results.ab import AbResult, AbSettings, AbSide
-from bench.results.model import CommitInfo, MachineInfo
-from bench.results.spoilers import Interference, Spoiler
-from bench.roundtrip import round_trip_of
+from bench.results.header import CommitInfo, MachineInfo
+from bench.scenarios.model import round_trip_of
+from bench.statistics.estimates import estimate
 
 SAY = Benchmark("say|said", round_trip_of("say", "said", {"id": "{token}"}))
 

@@ -19,15 +19,17 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from rich.console import Console
 
-from bench.results.model import CommitInfo, MachineInfo, Operation
-from bench.results.model import Scenario as Asked
-from bench.results.spoilers import Spoiler
+from bench.machine.disturbances import Spoiler
+from bench.results.header import CommitInfo, MachineInfo
+from bench.results.load import Operation
+from bench.results.load import Scenario as Asked
 from bench.results.store import ResultError
-from bench.roundtrip import FOO_BAR_TO_SENDER
+from bench.scenarios.catalogue import FOO_BAR_TO_SENDER
 from bench.targets.faults import Bimodal, Stall
 from bench.targets.truth import Record, Truth
-from bench.timing.arrivals import RateProfile, Share, schedule
+from bench.timing.arrivals import schedule
 from bench.timing.histogram import Histogram
+from bench.timing.rates import RateProfile, Share
 from bench.validation.accuracy import scenarios, truths
 from bench.validation.accuracy.check import stored
 from bench.validation.accuracy.measuring import quietest

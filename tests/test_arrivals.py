@@ -16,18 +16,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from bench.timing.arrivals import (
-    NS_PER_S,
-    Arrivals,
-    RateError,
-    RateProfile,
-    Shape,
-    Share,
-    Stage,
-    VaryingSchedule,
-    arrivals,
-    schedule,
-)
+from bench.timing.arrivals import Arrivals, Shape, VaryingSchedule, arrivals, schedule
+from bench.timing.rates import NS_PER_S, RateError, RateProfile, Share, Stage
 
 SHAPES: tuple[Shape, ...] = ("constant", "poisson")
 ALONE = Share(0, 1)

@@ -14,8 +14,7 @@ import pytest
 from server_traces import traces
 
 from bench.machine import idle as awake
-from bench.machine.idle import availability
-from bench.server import Awake, ServerError
+from bench.machine.idle import Awake, AwakeError, availability
 
 if sys.platform != "linux":
     pytest.skip("cores are kept awake on Linux only", allow_module_level=True)
@@ -262,7 +261,7 @@ with cores:
 
 def test_a_core_that_this_process_may_not_use() -> None:
     assert availability([CORES[0], 4000]) == f"this process may not use core 4000 (only {', '.join(map(str, CORES))})"
-    with pytest.raises(ServerError, match="cannot keep cores awake: this process may not use core 4000"):
+    with pytest.raises(AwakeError, match="cannot keep cores awake: this process may not use core 4000"):
         Awake([CORES[0], 4000]).start()
 
 
@@ -299,6 +298,6 @@ def test_another_platform(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_core_that_goes_after_it_was_asked_about(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(awake, "availability", lambda _: None)
-    with pytest.raises(ServerError, match=r"cannot keep cores .*4000 awake"):
+    with pytest.raises(AwakeError, match=r"cannot keep cores .*4000 awake"):
         Awake([CORES[0], 4000]).start()
     assert spinners() == []

@@ -7,8 +7,10 @@ from time import process_time_ns
 import pytest
 import socketio
 
+from bench.exchange.requests import Exchange
 from bench.interleave.bursts import Benchmark, Connection, Shape, SideError, compare
-from bench.roundtrip import Exchange, round_trip_of, tokens
+from bench.scenarios.model import round_trip_of
+from bench.scenarios.tokens import tokens
 from bench.server import UvicornTestServer
 from bench.wire.client import FastClient
 

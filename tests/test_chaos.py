@@ -23,8 +23,8 @@ from chaos.proxy import Proxy
 from chaos.scenario import STORAGE, Fault, Kind, Scenario, draw
 from example_results import distribution, load_result, operation
 
-from bench.results.model import Generator, LoadResult, Second, Window
-from bench.results.model import Scenario as Asked
+from bench.results.load import Generator, LoadResult, Second, Window
+from bench.results.load import Scenario as Asked
 
 TESTS = Path(__file__).parent
 BEGAN_S = load_result().datetime.timestamp()

@@ -20,7 +20,8 @@ from test_accuracy import result_of
 
 from bench import __main__ as entry
 from bench.cli import main
-from bench.results.model import CommitInfo, Second, SecondTimes
+from bench.results.header import CommitInfo
+from bench.results.load import Second, SecondTimes
 from bench.results.store import Store, machine_id
 from bench.validation.accuracy.model import Accuracy
 

@@ -18,7 +18,9 @@ from bench.compare.model import Comparison
 from bench.report.comparison_markdown import comparison_markdown
 from bench.report.comparison_table import comparison_table
 from bench.report.overlay_chart import Distribution, overlay_chart, overlay_specification, percentile_points
-from bench.results.model import CommitInfo, Generator, LatencyResult, LoadResult, Scenario
+from bench.results.header import CommitInfo
+from bench.results.latency import LatencyResult
+from bench.results.load import Generator, LoadResult, Scenario
 from bench.results.store import Stored
 from bench.timing.histogram import Histogram, HistogramError
 

@@ -9,7 +9,7 @@ import pytest
 from example_results import load_result
 from latency_results import latency_content, save_latency
 
-from bench.results.model import CommitInfo
+from bench.results.header import CommitInfo
 from bench.results.selection import commit_named, select
 from bench.results.store import ResultError, Store
 

@@ -12,22 +12,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bench.compare.statistics import (
-    THRESHOLD,
-    Estimate,
-    StoppingRule,
-    burst_effect,
-    discoveries,
-    estimate,
-    p_value,
-    power,
-    ratio_estimate,
-    restart_effect,
-    t_quantile,
-    t_two_tails,
-    verdict,
-    verdicts,
-)
+from bench.statistics.distributions import t_quantile, t_two_tails
+from bench.statistics.estimates import Estimate, burst_effect, estimate, ratio_estimate, restart_effect
+from bench.statistics.stopping import StoppingRule
+from bench.statistics.verdicts import THRESHOLD, discoveries, p_value, power, verdict, verdicts
 
 Draw = Callable[[np.random.Generator, tuple[int, ...]], NDArray[np.float64]]
 

@@ -14,28 +14,12 @@ from latency_results import NAMES, PACKAGES, SHA256, latency, stored, timed
 from bench.compare.comparison import compare
 from bench.compare.latency import BETWEEN_RUNS_AWAKE, BETWEEN_RUNS_BARE, BETWEEN_RUNS_HALTING, best_half_width
 from bench.compare.load import WHOLE_RUN, chance_of_order
-from bench.compare.model import (
-    Compared,
-    Comparison,
-    DifferenceKind,
-    Figure,
-    IncomparableError,
-    Row,
-    Unit,
-    middle,
-    ratio,
-)
-from bench.compare.statistics import ratio_estimate
-from bench.results.model import (
-    CommitInfo,
-    Generator,
-    LatencyResult,
-    Lateness,
-    LoadResult,
-    MachineInfo,
-    Scenario,
-    Server,
-)
+from bench.compare.model import Compared, Comparison, DifferenceKind, IncomparableError, Row
+from bench.results.figure import Figure, Unit, middle, ratio
+from bench.results.header import CommitInfo, MachineInfo
+from bench.results.latency import LatencyResult
+from bench.results.load import Generator, Lateness, LoadResult, Scenario, Server
+from bench.statistics.estimates import ratio_estimate
 
 FASTER_THAN = math.log(1.5)  # the service takes one and a half times as long as its control
 START = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)

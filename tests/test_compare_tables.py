@@ -10,10 +10,10 @@ import pytest
 from example_results import distribution, load_result, operation
 from rich.console import Console
 
-from bench.compare.model import Figure, Unit
 from bench.report.figures import measured, microseconds, per_second, printable, ratio
 from bench.report.load_table import load_table
-from bench.results.model import Generator, LoadResult, Scenario, Window
+from bench.results.figure import Figure, Unit
+from bench.results.load import Generator, LoadResult, Scenario, Window
 
 LARGE: dict[str, Any] = {"scheduled": 12_345_678, "sent": 12_345_678, "ok": 12_345_668}
 

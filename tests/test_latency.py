@@ -16,10 +16,10 @@ from typing import Any
 import psutil
 import pytest
 
+from bench.machine.conditions import Conditions
 from bench.machine.idle import availability
 from bench.results import store
-from bench.results.model import LatencyResult
-from bench.results.spoilers import Conditions
+from bench.results.latency import LatencyResult
 from bench.server import ServerProcess
 from bench.targets import CONTROL_SHA256
 from bench.timing.histogram import Histogram

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import pytest
 
+from bench.exchange.requests import Exchange
 from bench.interleave.server_pool import Layout
 from bench.latency.alternation import (
     BURST,
@@ -22,7 +23,7 @@ from bench.latency.alternation import (
     histogram_of,
     processes_of,
 )
-from bench.roundtrip import FOO_BAR, Exchange
+from bench.scenarios.catalogue import FOO_BAR
 
 
 class Steady(Party):

@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from bench.results import store
-from bench.results.model import LatencyBenchmark
+from bench.results.latency import LatencyBenchmark
 
 STATS = {"min": 1e-4, "max": 2e-4, "mean": 1.5e-4, "median": 1.5e-4, "rounds": 10}
 TIMED = {"median_us": 150.0, "p99_us": 190.0, "rounds": 5, "server_cpu_us_per_round_trip": 70.0}

@@ -13,10 +13,11 @@ from processes import command_of
 from bench.interleave.server_pool import LoopKind
 from bench.latency.options import Options, parse
 from bench.latency.stage import ServerKind, Stage, Stages
+from bench.machine.cores import generator_cores
 from bench.machine.idle import availability
-from bench.results.model import KeptAwake
-from bench.roundtrip import FOO_BAR
-from bench.server import ServerError, ServerProcess, generator_cores
+from bench.results.latency import KeptAwake
+from bench.scenarios.catalogue import FOO_BAR
+from bench.server import ServerError, ServerProcess
 
 STAGES: list[tuple[ServerKind, LoopKind]] = [("in-loop", "asyncio"), ("in-loop", "uvloop"), ("process", "uvloop")]
 

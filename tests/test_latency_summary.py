@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 from bench.latency.summary import summary
-from bench.results.model import LatencyBenchmark
+from bench.results.latency import LatencyBenchmark
 
 STATS = {"min": 1e-4, "max": 2e-4, "mean": 1.5e-4, "median": 1.5e-4, "rounds": 10}
 STEAL = {"kind": "steal", "text": "the host took 2.0%", "value": 0.02}

@@ -9,22 +9,12 @@ import pytest
 from pydantic import ValidationError
 
 from bench.load.metrics.merge import Merger
-from bench.load.metrics.recorder import (
-    CONNECT,
-    MOST_OPERATIONS,
-    OTHER_OPERATIONS,
-    TIMEOUT,
-    UNSCHEDULED,
-    Batch,
-    Delays,
-    NamedCounts,
-    OperationLog,
-)
+from bench.load.metrics.recorder import TIMEOUT, UNSCHEDULED, Batch, Delays, NamedCounts, OperationLog
 from bench.load.metrics.tally import Account, Report, StoredHistogram
 from bench.load.plugin.salvage import count_lines
-from bench.results.model import Operation
-from bench.timing.arrivals import RateProfile
+from bench.results.load import CONNECT, MOST_OPERATIONS, OTHER_OPERATIONS, Operation
 from bench.timing.histogram import Histogram
+from bench.timing.rates import RateProfile
 
 MS = 1_000_000
 S = 1_000_000_000

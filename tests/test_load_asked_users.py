@@ -11,7 +11,7 @@ from locust_process import LOCUSTFILE, LOCUSTFILES, LocustProcess, free_port, op
 from bench.compare.comparison import compare
 from bench.compare.model import DifferenceKind
 from bench.load.metrics.asked_users import AskedUsers
-from bench.results.model import LoadResult, Scenario, UserStep
+from bench.results.load import LoadResult, Scenario, UserStep
 from bench.results.store import Stored
 
 SHAPE = LOCUSTFILES / "shape.py"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from locust_process import CONNECT, LocustProcess, answered, free_port, operation, run, wait_until
 
-from bench.results.model import LoadResult
+from bench.results.load import LoadResult
 from bench.server import ServerProcess
 from bench.timing.histogram import Histogram
 

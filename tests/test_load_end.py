@@ -31,7 +31,7 @@ from locust_process import (
     wait_until,
 )
 
-from bench.results.model import LoadResult
+from bench.results.load import LoadResult
 from bench.results.store import load
 
 FAILING = LOCUSTFILES / "failing_end.py"
@@ -198,7 +198,7 @@ def test_a_result_that_cannot_be_made_at_all_leaves_its_counts(tmp_path: Path, m
 
 
 def test_users_that_cannot_be_stopped_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    code, locust = failing(tmp_path, monkeypatch, "bench.load.engine.process:LoadProcess._end_sending")
+    code, locust = failing(tmp_path, monkeypatch, "bench.load.plugin.process:LoadProcess._end_sending")
     assert code == 1
     assert "stopping the users: OSError" in (locust.result().partial_reason or "")
     assert operation(locust.result()).ok > 0

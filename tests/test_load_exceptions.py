@@ -22,8 +22,9 @@ from bench.load.metrics.exceptions import (
     with_rest,
 )
 from bench.load.metrics.merge import Merger
-from bench.load.metrics.recorder import CONNECT, OperationLog
+from bench.load.metrics.recorder import OperationLog
 from bench.load.metrics.tally import Account, Report
+from bench.results.load import CONNECT
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import psutil
 import pytest
 from locust_process import CONNECT, LIMIT_S, LOCUSTFILES, LocustProcess, answered, operation, run, wait_until
 
-from bench.results.model import LoadResult, Operation
+from bench.results.load import LoadResult, Operation
 from bench.server import ServerProcess
 from bench.wire.reasons import CLOSED, RESET
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from locust_process import CONNECT, LOCUSTFILES, LocustProcess, operation, run
 
-from bench.results.model import MOST_OPERATIONS, OTHER_OPERATIONS
+from bench.results.load import MOST_OPERATIONS, OTHER_OPERATIONS
 from bench.server import ServerProcess
 
 APPS = Path(__file__).parent / "apps"

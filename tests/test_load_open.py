@@ -27,12 +27,13 @@ from locust_process import (
     wait_until,
 )
 
-from bench.results.model import LoadResult, Operation
+from bench.results.load import LoadResult, Operation
 from bench.server import ServerProcess
 from bench.targets.faults import Faults, Stall
 from bench.targets.process import FaultyProcess
-from bench.timing.arrivals import RateProfile, Share, schedule
+from bench.timing.arrivals import schedule
 from bench.timing.histogram import Histogram
+from bench.timing.rates import RateProfile, Share
 
 OPEN = LOCUSTFILES / "open.py"
 APPS = Path(__file__).parent / "apps"

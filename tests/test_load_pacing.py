@@ -11,7 +11,8 @@ import uvloop
 
 from bench.load.engine.alarm import Alarm
 from bench.load.engine.pacing import WHOLE, FixedTimetable, Pacer, Pacing, Stream
-from bench.timing.arrivals import RateProfile, Share, arrivals, schedule
+from bench.timing.arrivals import arrivals, schedule
+from bench.timing.rates import RateProfile, Share
 
 MS = 1_000_000
 S = 1_000_000_000

@@ -6,7 +6,7 @@ from example_results import distribution, load_result, operation
 from rich.console import Console
 
 from bench.report.load_table import load_table
-from bench.results.model import CONNECT, OTHER_OPERATIONS, Generator, Lateness, LoadResult, StageFigures
+from bench.results.load import CONNECT, OTHER_OPERATIONS, Generator, Lateness, LoadResult, StageFigures
 
 
 def shown(result: LoadResult) -> list[str]:

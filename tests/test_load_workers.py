@@ -16,9 +16,10 @@ import zmq
 from locust_process import LIMIT_S, LOCUSTFILES, LocustProcess, answered, free_port, operation, run, wait_until
 
 from bench.load.metrics.merge import Merger
-from bench.load.metrics.recorder import CONNECT, OperationLog
+from bench.load.metrics.recorder import OperationLog
 from bench.load.metrics.tally import Account, Report
 from bench.load.plugin.messages import MOST_KINDS, MOST_OPERATIONS, MessageError, read_report
+from bench.results.load import CONNECT
 from bench.server import ServerProcess
 
 S = 1_000_000_000

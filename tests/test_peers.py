@@ -19,7 +19,7 @@ from processes import command_of
 from pydantic import ValidationError
 from rich.console import Console
 
-from bench.results.model import CommitInfo, MachineInfo
+from bench.results.header import CommitInfo, MachineInfo
 from bench.targets.process import EchoProcess
 from bench.validation.peers import capacity, measuring, tools
 from bench.validation.peers.artillery import Artillery

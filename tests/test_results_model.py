@@ -9,17 +9,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from bench.results.model import (
-    CommitInfo,
-    Distribution,
-    Generator,
-    LatencyBenchmark,
-    LoadResult,
-    MachineInfo,
-    Operation,
-    Scenario,
-    Window,
-)
+from bench.results.header import CommitInfo, MachineInfo
+from bench.results.latency import LatencyBenchmark
+from bench.results.load import Distribution, Generator, LoadResult, Operation, Scenario, Window
 
 small = st.integers(0, 4)
 

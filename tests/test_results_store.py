@@ -18,9 +18,11 @@ import pytest
 from example_results import COMMIT, load_result, run_latency_session
 from pytest_benchmark.utils import get_machine_id
 
+from bench.results.header import CommitInfo, Kind
 from bench.results.history import all_results
+from bench.results.latency import LatencyResult
+from bench.results.load import LoadResult
 from bench.results.locks import locked
-from bench.results.model import CommitInfo, Kind, LatencyResult, LoadResult
 from bench.results.store import NotStoredError, ResultError, Store, load, machine_id, result_name, write_numbered
 
 OTHER_COMMIT = "3cf1" + "0" * 36

@@ -23,20 +23,10 @@ from hypothesis import strategies as st
 
 from app.main import create_app
 from app.settings import read_settings
-from bench.roundtrip import (
-    FOO_ACKNOWLEDGED,
-    FOO_BAR,
-    FOO_BAR_TO_SENDER,
-    AmbiguousReplies,
-    Completed,
-    ConnectionLost,
-    Exchange,
-    ReplyTimeout,
-    RoundTrip,
-    WrongReply,
-    round_trip_of,
-    tokens,
-)
+from bench.exchange.requests import AmbiguousReplies, Completed, ConnectionLost, Exchange, ReplyTimeout, WrongReply
+from bench.scenarios.catalogue import FOO_ACKNOWLEDGED, FOO_BAR, FOO_BAR_TO_SENDER
+from bench.scenarios.model import RoundTrip, round_trip_of
+from bench.scenarios.tokens import tokens
 from bench.server import UvicornTestServer
 from bench.wire.client import FastClient
 from bench.wire.interface import Client, Disconnected, Handler, Transport

@@ -18,7 +18,8 @@ import pytest
 import websockets.sync.client
 from server_traces import traces
 
-from bench.server import ServerError, ServerProcess, generator_cores, process
+from bench.machine.cores import generator_cores
+from bench.server import ServerError, ServerProcess, process
 
 APPS = Path(__file__).with_name("apps")
 LIMIT_S = 20

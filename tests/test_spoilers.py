@@ -17,26 +17,22 @@ from typing import Any, get_args
 import pydantic
 import pytest
 
-from bench.machine.stops import counted_stops, stops
-from bench.results.spoilers import (
+from bench.machine.cgroups import cpu_quota, group_folders
+from bench.machine.conditions import Conditions, Counters, GarbageCollection
+from bench.machine.disturbances import (
     LOAD_PER_CORE,
     LOAD_SHARE,
     MAJOR_FAULTS,
     STEAL_SHARE,
     SWAPPED_IN_PAGES,
-    Conditions,
-    CoreTime,
-    Counters,
-    GarbageCollection,
     Interference,
     Spoiler,
     SpoilerKind,
-    core_time,
-    cpu_quota,
-    group_folders,
-    is_optimised,
     spoilers,
 )
+from bench.machine.interpreter import is_optimised
+from bench.machine.processes import CoreTime, core_time
+from bench.machine.stops import counted_stops, stops
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="reads Linux's /proc")
 

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.roundtrip import FOO_ACKNOWLEDGED, FOO_BAR_TO_SENDER, Exchange, tokens
+from bench.exchange.requests import Exchange
+from bench.scenarios.catalogue import FOO_ACKNOWLEDGED, FOO_BAR_TO_SENDER
+from bench.scenarios.tokens import tokens
 from bench.server import ServerProcess
 from bench.targets import CONTROL_SHA256
 from bench.wire.client import FastClient

@@ -18,7 +18,10 @@ import httpx
 import pytest
 from test_targets_echo import RawClient, until
 
-from bench.roundtrip import FOO_ACKNOWLEDGED, FOO_BAR_TO_SENDER, Exchange, ReplyTimeout, RoundTrip, tokens
+from bench.exchange.requests import Exchange, ReplyTimeout
+from bench.scenarios.catalogue import FOO_ACKNOWLEDGED, FOO_BAR_TO_SENDER
+from bench.scenarios.model import RoundTrip
+from bench.scenarios.tokens import tokens
 from bench.targets import faulty
 from bench.targets.faults import Bimodal, FaultError, Faults, Stall, duration_ns
 from bench.targets.faulty import FaultyServer

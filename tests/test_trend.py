@@ -9,9 +9,12 @@ import pytest
 from example_results import distribution, load_result, operation
 from numpy.typing import NDArray
 
-from bench.compare.trend import change_points, fewest_results, in_commit_order, trends
 from bench.report.figures import microseconds
-from bench.results.model import CommitInfo, LatencyResult, LoadResult, MachineInfo
+from bench.results.header import CommitInfo, MachineInfo
+from bench.results.latency import LatencyResult
+from bench.results.load import LoadResult
+from bench.statistics.change_points import change_points, fewest_results
+from bench.trend.series import in_commit_order, trends
 
 START = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
 NOISE = 0.01

@@ -12,7 +12,8 @@ import pytest
 from example_results import distribution, load_result, operation
 from test_cli import bench
 
-from bench.results.model import CommitInfo, Generator, MachineInfo
+from bench.results.header import CommitInfo, MachineInfo
+from bench.results.load import Generator
 from bench.results.store import Store
 
 START = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)

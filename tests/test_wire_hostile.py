@@ -41,7 +41,9 @@ from hostile_server import (
     serving,
 )
 
-from bench.roundtrip import FOO_BAR, ConnectionLost, Exchange, tokens
+from bench.exchange.requests import ConnectionLost, Exchange
+from bench.scenarios.catalogue import FOO_BAR
+from bench.scenarios.tokens import tokens
 from bench.wire.client import FastClient
 from bench.wire.interface import ConnectFailed, Disconnected, Transport
 from bench.wire.reasons import CLOSED, RESET

@@ -11,10 +11,11 @@ from pathlib import Path, PurePosixPath
 
 from bench.ab.errors import AbError
 from bench.ab.run import Plan
-from bench.compare.statistics import StoppingRule
 from bench.interleave.bursts import Benchmark, Shape
 from bench.latency.options import DEFAULT_REPLY_TIMEOUT, OptionError, parse
-from bench.roundtrip import FOO_ACKNOWLEDGED, FOO_BAR, RoundTrip
+from bench.scenarios.catalogue import FOO_ACKNOWLEDGED, FOO_BAR
+from bench.scenarios.model import RoundTrip
+from bench.statistics.stopping import StoppingRule
 
 DEFAULT_PRECISION = "0.3"
 DEFAULT_THRESHOLD = "0.5"

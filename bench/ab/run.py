@@ -27,18 +27,22 @@ import uvloop
 from bench.ab.environments import dependencies, environment, versions
 from bench.ab.errors import AbError, AbFailedError
 from bench.ab.worktree import Checkout, Repository
-from bench.compare.statistics import THRESHOLD, Estimate, StoppingRule, estimate, verdicts
+from bench.exchange.requests import Exchange
 from bench.interleave.bursts import Benchmark, Connection, Figures, Shape, SideError, compare
 from bench.interleave.loop import OwnLoop, spared_by_gc
-from bench.machine.idle import availability
+from bench.machine.conditions import Conditions
+from bench.machine.cores import generator_cores, kept_to, server_core
+from bench.machine.disturbances import Interference, spoilers
+from bench.machine.idle import Awake, AwakeError, availability
 from bench.machine.interrupts import ended_by_signals
 from bench.results.ab import AbBenchmark, AbMetric, AbResult, AbSettings, AbSide, Metric, StoppedBy
 from bench.results.provenance import installed, machine_info, packages
-from bench.results.spoilers import Conditions, Interference, spoilers
-from bench.roundtrip import Exchange, tokens
-from bench.server import Awake, ServerError, ServerProcess, generator_cores, kept_to
+from bench.scenarios.tokens import tokens
+from bench.server import ServerError, ServerProcess
 from bench.server.error import DYING_S, death, with_last_words
-from bench.server.process import server_core
+from bench.statistics.estimates import Estimate, estimate
+from bench.statistics.stopping import StoppingRule
+from bench.statistics.verdicts import THRESHOLD, verdicts
 from bench.wire.client import FastClient
 from bench.wire.interface import ClientError
 
@@ -231,8 +235,12 @@ class _Run:
             before = Conditions.now(self._cores)
             started_at = dt.datetime.now(dt.UTC)
             started_s = time.monotonic()
-            with Awake(awake), kept_to(() if self._generator_core is None else (self._generator_core,)), spared_by_gc():
-                stopped_by = self._measure(loop, started_s)
+            own_cores = () if self._generator_core is None else (self._generator_core,)
+            try:
+                with Awake(awake), kept_to(own_cores), spared_by_gc():
+                    stopped_by = self._measure(loop, started_s)
+            except AwakeError as error:
+                raise AbFailedError(str(error)) from error
             duration_s = time.monotonic() - started_s
             after = Conditions.now(self._cores)
         return AbResult(

@@ -20,7 +20,7 @@ from pathlib import Path
 from bench.ab.errors import AbError
 from bench.machine.interrupts import uninterrupted
 from bench.results.git import git
-from bench.results.model import CommitInfo
+from bench.results.header import CommitInfo
 from bench.results.provenance import commit_info
 from bench.results.temporary import abandoned, temporary_folder
 

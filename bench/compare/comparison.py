@@ -19,9 +19,10 @@ from bench.compare.model import (
     NotCompared,
 )
 from bench.compare.rows import judged
-from bench.compare.statistics import THRESHOLD
-from bench.results.model import LatencyResult, LoadResult, Result
-from bench.results.store import Stored
+from bench.results.latency import LatencyResult
+from bench.results.load import LoadResult
+from bench.results.store import Result, Stored
+from bench.statistics.verdicts import THRESHOLD
 
 
 def compare(

@@ -13,7 +13,10 @@ there is none, and in load, which has no control, it is void. So is another kern
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from bench.compare.model import Difference, DifferenceKind
-from bench.results.model import LatencyBenchmark, LoadResult, MachineInfo, Result
+from bench.results.header import MachineInfo
+from bench.results.latency import LatencyBenchmark
+from bench.results.load import LoadResult
+from bench.results.store import Result
 
 _COMMIT_LETTERS = 12
 

@@ -1,7 +1,8 @@
 """Two sides of latency results: each benchmark's ratios to its control, process by process.
 
 The unit of replication is the server process, and the processes of one run share the state of the machine at that time:
-see `bench.compare.statistics.ratio_estimate`. What is compared of a benchmark, always against the same of its control:
+see `bench.statistics.estimates.ratio_estimate`. These are compared of a benchmark, always against the same of its
+control:
 
 - p50: `log_ratio` of each process, from bursts that alternated with the control's. The primary metric. With a single
   run on a side its interval has the deviation from run to run that was measured elsewhere in it (`BETWEEN_RUNS_AWAKE`).
@@ -25,11 +26,12 @@ from bench.compare.conditions import (
     latency_settings,
     package_changes,
 )
-from bench.compare.model import Difference, DifferenceKind, Figure, IncomparableError, NotCompared, Unit, Verdict
+from bench.compare.model import Difference, DifferenceKind, IncomparableError, NotCompared, Verdict
 from bench.compare.rows import FEWEST_RUNS, Draft, Runs, common_names, decided_as, drafted, some_of
-from bench.compare.statistics import CONFIDENCE
-from bench.results.model import ControlKind, LatencyBenchmark, LatencyResult
-from bench.results.spoilers import Spoiler, SpoilerKind
+from bench.machine.disturbances import Spoiler, SpoilerKind
+from bench.results.figure import Figure, Unit
+from bench.results.latency import ControlKind, LatencyBenchmark, LatencyResult
+from bench.statistics.estimates import CONFIDENCE
 
 BETWEEN_RUNS_AWAKE = 0.009
 """Standard deviation of the log ratio to the same-stack control from one run to the next of the same code, with the

@@ -25,10 +25,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from bench.compare.conditions import load_differences, package_changes
-from bench.compare.model import Difference, DifferenceKind, Figure, Unit, Verdict, figure, middle
+from bench.compare.model import Difference, DifferenceKind, Verdict
 from bench.compare.rows import FEWEST_RUNS, Draft, common_names, decided_as, drafted, far_apart
-from bench.compare.statistics import CONFIDENCE
-from bench.results.model import CONNECT, Distribution, LoadResult, Operation
+from bench.results.figure import Figure, Unit, figure, middle
+from bench.results.load import CONNECT, Distribution, LoadResult, Operation
+from bench.statistics.estimates import CONFIDENCE
 
 WHOLE_RUN = "whole run"
 

@@ -6,21 +6,20 @@ slower, of what is `higher_is_better` a negative one. Log values are natural log
 side: all of the other figures of a row that has an interval can be found from them again.
 """
 
-import math
-from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, Field, FiniteFloat
 
-from bench.compare.statistics import CONFIDENCE
-from bench.results.model import WRITTEN, ControlKind, Distribution, Kind, NonNegative
+from bench.results.figure import Figure, Unit, ratio
+from bench.results.header import WRITTEN, Kind, NonNegative
+from bench.results.latency import ControlKind
+from bench.statistics.estimates import CONFIDENCE
 
 COMPARISON_SCHEMA = "compare/1"
 
 Verdict = Literal["slower", "faster", "same", "inconclusive", "worse", "better"]
-"""Of times and rates the first four, as in bench.compare.statistics; of failures "worse" and "better" instead."""
+"""Of times and rates the first four, as in bench.statistics.verdicts; of failures "worse" and "better" instead."""
 
 FAILING: tuple[Verdict, ...] = ("slower", "worse")
 """The verdicts that fail a comparison."""
@@ -28,60 +27,6 @@ FAILING: tuple[Verdict, ...] = ("slower", "worse")
 
 class IncomparableError(Exception):
     """Results between which nothing can be compared. Its text is one line for the user."""
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A measured value, or the bound above or below which it lies.
-
-    A percentile that falls among the failures lies above infinity if no limit is known for them.
-    """
-
-    value: float
-    bound: Literal["exact", "above", "below"] = "exact"
-
-
-class Unit(StrEnum):
-    """What a row's figures count."""
-
-    MICROSECONDS = "µs"
-    PER_SECOND = "per second"
-    COUNT = "count"
-
-
-def ratio(old: Figure | None, new: Figure | None) -> Figure | None:
-    """Return new / old.
-
-    Return None if that says nothing: a side is missing, old is zero, one failed, or both are only bounded.
-    """
-    if old is None or new is None or old.value == 0 or math.inf in (old.value, new.value):
-        return None
-    value = new.value / old.value
-    if old.bound == "exact":
-        return Figure(value, new.bound)
-    if new.bound == "exact":
-        return Figure(value, "below" if old.bound == "above" else "above")
-    return None
-
-
-def figure(distribution: Distribution | None, name: str) -> Figure | None:
-    """Return a figure of a distribution in microseconds, by field name; a censored one is above the limit, if any."""
-    if distribution is None:
-        return None
-    value: float | None = getattr(distribution, name)
-    if value is not None:
-        return Figure(value)
-    limit = distribution.censored_above_us
-    return Figure(math.inf if limit is None else limit, "above")
-
-
-def middle(figures: Sequence[Figure | None]) -> Figure | None:
-    """The median of those that are there, one that lies above a limit being longer than any that is known."""
-    known = sorted((one for one in figures if one is not None), key=lambda one: (one.bound == "above", one.value))
-    if not known:
-        return None
-    lower, upper = known[(len(known) - 1) // 2], known[len(known) // 2]
-    return Figure((lower.value + upper.value) / 2, upper.bound)
 
 
 class DifferenceKind(StrEnum):

@@ -2,15 +2,17 @@
 
 Rules of this file: pure. Estimates are of how long a round trip takes, so that positive always means slower; a rate's
 is turned round before it is estimated and again when it is shown. All rows that may claim a change are one family (see
-`bench.compare.statistics.verdicts`), whatever benchmark they are of.
+`bench.statistics.verdicts.verdicts`), whatever benchmark they are of.
 """
 
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
-from bench.compare.model import Figure, IncomparableError, Row, Unit, Verdict, middle
-from bench.compare.statistics import Estimate, ratio_estimate, verdicts
+from bench.compare.model import IncomparableError, Row, Verdict
+from bench.results.figure import Figure, Unit, middle
+from bench.statistics.estimates import Estimate, ratio_estimate
+from bench.statistics.verdicts import verdicts
 
 Runs = tuple[tuple[float, ...], ...]
 """Log values of one side: a tuple for each run."""

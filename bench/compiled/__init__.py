@@ -23,7 +23,7 @@ MODULES = (
     "bench.load.metrics.recorder",
     "bench.load.engine.session",
     "bench.load.engine.tasks",
-    "bench.roundtrip",
+    "bench.exchange.requests",
     "bench.wire.client",
     "bench.wire.protocol.decoder",
     "bench.wire.protocol.encoder",

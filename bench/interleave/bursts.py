@@ -2,9 +2,9 @@
 
 Rules of this file: only one of the two has anything to do at a time, and whatever the machine does meanwhile it does to
 both. Bursts come in adjacent pairs, A first in one and B first in the next (ABBA), the benchmarks taking turns by
-blocks of some pairs. Out of a restart comes one number for each benchmark and metric, as bench.compare.statistics wants
-it: the logarithm of B / A, positive where B takes longer. All metrics are times of one round trip, so the sign means
-the same everywhere:
+blocks of some pairs. A restart gives a number for each benchmark and metric, in the form that
+`bench.statistics.estimates` takes: the logarithm of B / A, positive where B takes longer. All metrics are times of one
+round trip, so the sign means the same everywhere:
 
 - p50: the median of the service times, one in flight. Compared pair by pair.
 - p99: over all of the restart's round trips of a side: a burst is too short for it.
@@ -24,9 +24,10 @@ from time import perf_counter_ns
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bench.compare.statistics import burst_effect, restart_effect
+from bench.exchange.requests import Exchange, RoundTripFailed
 from bench.results.ab import Metric
-from bench.roundtrip import Exchange, RoundTrip, RoundTripFailed
+from bench.scenarios.model import RoundTrip
+from bench.statistics.estimates import burst_effect, restart_effect
 from bench.wire.interface import ClientError
 
 _ASLEEP_S = 0.001  # after its last reply, a server has some more to do

@@ -20,10 +20,10 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from bench.compare.statistics import burst_effect, restart_effect
+from bench.exchange.requests import Exchange, RoundTripFailed, carries_error
 from bench.interleave.server_pool import Layout
 from bench.interleave.warm_up import WarmUp, until_steady
-from bench.results.model import (
+from bench.results.latency import (
     BetweenProcesses,
     ControlFigures,
     ControlKind,
@@ -31,8 +31,9 @@ from bench.results.model import (
     TimedProcess,
     TimedServer,
 )
-from bench.roundtrip import Exchange, RoundTrip, RoundTripFailed, carries_error
+from bench.scenarios.model import RoundTrip
 from bench.server import ServerProcess
+from bench.statistics.estimates import burst_effect, restart_effect
 from bench.timing.histogram import Histogram
 from bench.wire.interface import ClientError
 

@@ -13,12 +13,12 @@ from time import perf_counter_ns
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from bench.exchange.requests import Exchange
 from bench.interleave.server_pool import LoopKind
 from bench.interleave.warm_up import until_steady
 from bench.latency.measuring import TIMER, describe, description, failing_in_one_line, observed
 from bench.latency.options import FOO_BAR_DEFINITIONS
 from bench.latency.stage import ClientKind, ServerKind, Stage
-from bench.roundtrip import Exchange
 from bench.wire.interface import Transport
 
 # A round is one call, however short: nothing is to be calibrated, and a second of them would be too many.

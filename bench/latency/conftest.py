@@ -13,11 +13,11 @@ from typing import TypeVar
 
 import pytest
 
+from bench.exchange.requests import Exchange
 from bench.interleave.server_pool import LoopKind
 from bench.latency.alternation import Parties
 from bench.latency.options import OPTIONS, Definition, Options, ReplyKind
 from bench.latency.stage import ClientKind, ServerKind, Stage, Stages
-from bench.roundtrip import Exchange
 from bench.server import ServerError
 from bench.wire.interface import ConnectFailed, Transport
 

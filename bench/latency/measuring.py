@@ -26,6 +26,7 @@ from typing import NoReturn
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from bench.exchange.requests import RoundTripFailed
 from bench.interleave.server_pool import HTTP, WS
 from bench.latency.alternation import (
     Alternation,
@@ -40,9 +41,9 @@ from bench.latency.alternation import (
 )
 from bench.latency.options import Definition
 from bench.latency.stage import ClientKind, Stage
+from bench.machine.disturbances import Interference, spoilers
 from bench.results.provenance import packages
-from bench.results.spoilers import Interference, spoilers
-from bench.roundtrip import RoundTrip, RoundTripFailed
+from bench.scenarios.model import RoundTrip
 from bench.server import ServerError
 from bench.server.error import DYING_S, with_last_words
 from bench.targets import CONTROL_SHA256

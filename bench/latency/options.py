@@ -14,7 +14,8 @@ from typing import Any, Literal
 import orjson
 import pytest
 
-from bench.roundtrip import FOO_ACKNOWLEDGED, FOO_BAR, RoundTrip, round_trip_of
+from bench.scenarios.catalogue import FOO_ACKNOWLEDGED, FOO_BAR
+from bench.scenarios.model import RoundTrip, round_trip_of
 from bench.wire.endpoint import Address
 from bench.wire.interface import ConnectFailed
 

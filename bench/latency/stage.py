@@ -19,18 +19,20 @@ from typing import Any, Literal, TypeVar
 
 import uvloop
 
+from bench.exchange.requests import Exchange
 from bench.interleave.loop import OwnLoop, spared_by_gc
 from bench.interleave.server_pool import HTTP, WS, LoopKind, Replicas, running
 from bench.latency.alternation import CONTROL_NAMES, Pair, Parties, Party
 from bench.latency.options import Definition, Options
-from bench.machine.idle import availability
-from bench.results.model import KeptAwake
-from bench.results.spoilers import Conditions
-from bench.roundtrip import FOO_ACKNOWLEDGED, FOO_BAR, Exchange, tokens
-from bench.server import Awake, ServerError, ServerProcess, UvicornTestServer, generator_cores, kept_to
+from bench.machine.conditions import Conditions
+from bench.machine.cores import generator_cores, kept_to, server_core
+from bench.machine.idle import Awake, AwakeError, availability
+from bench.results.latency import KeptAwake
+from bench.scenarios.catalogue import FOO_ACKNOWLEDGED, FOO_BAR
+from bench.scenarios.tokens import tokens
+from bench.server import ServerProcess, UvicornTestServer
 from bench.server.error import death
 from bench.server.in_loop import import_app
-from bench.server.process import server_core
 from bench.wire.client import FastClient
 from bench.wire.interface import Client, Transport
 from bench.wire.reference import ReferenceClient
@@ -241,7 +243,7 @@ class Stages:
             return {"asleep_because": reason}
         try:
             return {"spinners": stack.enter_context(Awake(cores))}
-        except ServerError as error:
+        except AwakeError as error:
             return {"asleep_because": str(error)}
 
 

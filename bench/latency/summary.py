@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from bench.results.model import ControlKind, LatencyBenchmark
-from bench.results.spoilers import Spoiler
+from bench.machine.disturbances import Spoiler
+from bench.results.latency import ControlKind, LatencyBenchmark
 
 _HEADINGS = ("server processes", "their medians", "ratio to control", "to bare echo", "server CPU")
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from bench.server.error import ServerError
+from bench.machine.cgroups import cpu_quota
 
 # The owner pins it and makes it idle from outside, so that there is no moment at which it would have to report. It asks
 # for its parent about every 0.2 ms of spinning: asking each time round would spend most of its time in the kernel.
@@ -34,6 +34,10 @@ while os.getppid() == owner:
 _LOWEST_NICE = 19
 _GROUP_ATTEMPTS = 3
 _GROUP_PAUSE_S = 0.1  # in which the kernel accepts one change of a group's weight without privilege (autogroup.c)
+
+
+class AwakeError(Exception):
+    """The cores cannot be kept awake: one line that says why."""
 
 
 class Awake:
@@ -56,19 +60,19 @@ class Awake:
     def start(self) -> Self:
         """Starts to keep them awake; does nothing if it does already.
 
-        Raises ServerError with the reason if it cannot (see `availability`); then no process is left behind.
+        Raises AwakeError with the reason if it cannot (see `availability`); then no process is left behind.
         """
         if self._spinners and self.is_running:
             return self
         self.stop()
         if reason := availability(self.cores):
-            raise ServerError(f"cannot keep cores awake: {reason}")
+            raise AwakeError(f"cannot keep cores awake: {reason}")
         try:
             for core in self.cores:
                 self._spin(core)
         except OSError as cause:
             self.stop()
-            raise ServerError(f"cannot keep cores {_listed(self.cores)} awake: {cause}") from cause
+            raise AwakeError(f"cannot keep cores {_listed(self.cores)} awake: {cause}") from cause
         except BaseException:
             self.stop()
             raise
@@ -122,9 +126,6 @@ def availability(cores: Iterable[int], *, root: Path = Path("/")) -> str | None:
     Ask before this process is pinned: a core that it may not use counts as forbidden. `root` is where /proc and /sys
     are.
     """
-    # Late: the package is imported by every server process, which needs nothing of results.
-    from bench.results.spoilers import cpu_quota
-
     cores = tuple(cores)
     if not cores:
         return None

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from bench.compare.model import figure
 from bench.report.figures import microseconds, printable
 from bench.report.lines import print_line, print_table
-from bench.results.model import Operation
+from bench.results.figure import figure
+from bench.results.load import Operation
 
 _TIMES = ("p50", "p90", "p99", "p99_9", "max")
 

@@ -9,11 +9,12 @@ from collections.abc import Iterator, Sequence
 
 from rich.console import Console
 
-from bench.compare.model import FAILING, ComparedResult, Comparison, Row, Unit, Verdict
+from bench.compare.model import FAILING, ComparedResult, Comparison, Row, Verdict
 from bench.report.ab_table import percent
 from bench.report.figures import UNKNOWN, measured, printable
 from bench.report.lines import print_line, print_row, widths
-from bench.results.model import ControlKind
+from bench.results.figure import Unit
+from bench.results.latency import ControlKind
 
 _UNITS = {Unit.MICROSECONDS: " µs", Unit.PER_SECOND: " per second", Unit.COUNT: ""}
 _STYLES = {"slower": "red", "worse": "red", "faster": "green", "better": "green", "inconclusive": "yellow"}

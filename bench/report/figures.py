@@ -6,8 +6,8 @@ bound, and nothing is ever cut.
 
 import math
 
-from bench.compare.model import Figure, Unit
 from bench.printable import printable
+from bench.results.figure import Figure, Unit
 
 __all__ = ["UNKNOWN", "count", "measured", "microseconds", "per_second", "printable", "ratio"]
 

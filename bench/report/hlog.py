@@ -38,7 +38,7 @@ from pathlib import Path
 from hdrh.histogram import HdrHistogram
 
 from bench.results.files import write_whole
-from bench.results.model import LoadResult
+from bench.results.load import LoadResult
 from bench.results.store import ResultError
 from bench.timing.histogram import HIGHEST_NS, LOWEST_NS, SIGNIFICANT_DIGITS, Histogram, HistogramError
 

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator, Sequence
 
 from rich.console import Console
 
-from bench.compare.model import Figure, figure
 from bench.report.breakdown_table import breakdown_table
 from bench.report.figures import FAILED, UNKNOWN, count, microseconds, per_second, printable
 from bench.report.lines import print_line, print_table, total_width, widths
-from bench.results.model import CONNECT, MOST_OPERATIONS, OTHER_OPERATIONS, Distribution, LoadResult, Operation
+from bench.results.figure import Figure, figure
+from bench.results.load import CONNECT, MOST_OPERATIONS, OTHER_OPERATIONS, Distribution, LoadResult, Operation
 
 _TIMES = ("p50", "p90", "p99", "p99_9", "max")
 

@@ -18,12 +18,14 @@ from typing import Any, Literal
 
 import altair as alt
 
-from bench.compare.model import Compared, Comparison, Figure
+from bench.compare.model import Compared, Comparison
 from bench.report.chart_file import chart_file
 from bench.report.chart_formats import ChartFormat
 from bench.report.figures import microseconds, printable
-from bench.results.model import LatencyResult, LoadResult, Operation, Result
-from bench.results.store import Stored
+from bench.results.figure import Figure
+from bench.results.latency import LatencyResult
+from bench.results.load import LoadResult, Operation
+from bench.results.store import Result, Stored
 from bench.timing.histogram import Histogram, HistogramError
 
 _WIDTH, _HEIGHT = 860, 280

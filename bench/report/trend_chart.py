@@ -11,7 +11,6 @@ from typing import Any
 
 import altair as alt
 
-from bench.compare.trend import Point, Series, Trends, fewest_results
 from bench.report.chart_file import chart_file
 from bench.report.chart_formats import ChartFormat
 from bench.report.figures import printable
@@ -26,6 +25,8 @@ from bench.report.trend_table import (
     step_text,
     value_text,
 )
+from bench.statistics.change_points import fewest_results
+from bench.trend.series import Point, Series, Trends
 
 _WIDTH = 860
 _HEIGHT = 220

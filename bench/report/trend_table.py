@@ -10,10 +10,11 @@ from collections.abc import Iterator
 
 from rich.console import Console
 
-from bench.compare.model import Figure
-from bench.compare.trend import Point, Series, Step, Trends, fewest_results
 from bench.report.figures import UNKNOWN, count, microseconds, per_second, printable, ratio
 from bench.report.lines import print_line, print_row, widths
+from bench.results.figure import Figure
+from bench.statistics.change_points import fewest_results
+from bench.trend.series import Point, Series, Step, Trends
 
 _HASH = re.compile("[0-9a-f]{7,64}")
 _SHORT_COMMIT = 10

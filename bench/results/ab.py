@@ -1,6 +1,6 @@
 """What a stored comparison of two revisions holds: the JSON of `bench ab`.
 
-Rules of this file: as in bench/results/model.py: data and its invariants only, strict, units in the names. Effects are
+Rules of this file: data and its invariants only, strict, units in the names. Effects are
 relative changes from A to B, ratio - 1, and positive where B takes longer. `log_effects` are natural logarithms of that
 ratio, one for each restart of the servers and in their order: all the other figures can be found from them again.
 """
@@ -19,8 +19,8 @@ from pydantic import (
     model_validator,
 )
 
-from bench.results.model import WRITTEN, CommitInfo, MachineInfo, NonNegative
-from bench.results.spoilers import Interference, Spoiler
+from bench.machine.disturbances import Interference, Spoiler
+from bench.results.header import WRITTEN, CommitInfo, MachineInfo, NonNegative
 
 AB_SCHEMA = "ab/1"
 

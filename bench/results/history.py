@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from bench.results.git import git
-from bench.results.model import Kind, Result
-from bench.results.store import ResultError, listed, load
+from bench.results.header import Kind
+from bench.results.store import Result, ResultError, listed, load
 
 _FULL_ID = re.compile("[0-9a-f]{40,64}")
 _ANCESTORS = ("rev-list", "--topo-order", "--reverse", "--ignore-missing", "--stdin")

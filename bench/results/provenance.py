@@ -19,7 +19,7 @@ from pathlib import Path
 
 from bench import compiled
 from bench.results.git import git
-from bench.results.model import CommitInfo, MachineInfo
+from bench.results.header import CommitInfo, MachineInfo
 
 PACKAGES = (
     "python-socketio",

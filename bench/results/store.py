@@ -25,15 +25,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pydantic import ValidationError
+from pydantic import (
+    ValidationError,
+)
 from pytest_benchmark.utils import get_machine_id
 
 from bench.results.ab import AB_SCHEMA, AbResult
 from bench.results.files import read_file, write_synced
+from bench.results.header import KINDS, CommitInfo, Kind
+from bench.results.latency import LatencyResult
+from bench.results.load import LOAD_SCHEMAS, LoadResult
 from bench.results.locks import locked
-from bench.results.model import KINDS, LOAD_SCHEMAS, CommitInfo, Kind, LatencyResult, LoadResult, Result
 
 DEFAULT_ROOT = Path("results")
+
+Result = LoadResult | LatencyResult
+"""A stored result of either kind."""
+
 _SCHEMAS = " or ".join(map(repr, LOAD_SCHEMAS))
 
 _NUMBERED = re.compile(r"(?P<number>[0-9]{4,40})_(?P<name>.*)\.json")

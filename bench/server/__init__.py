@@ -5,18 +5,14 @@ callable or "module:attribute" and nothing here knows what it serves; whatever g
 whatever was started (task, socket, process) is gone when the server is down, also after a failure or a cancellation.
 """
 
-from bench.machine.idle import Awake
 from bench.server.error import ServerError
 from bench.server.in_loop import UvicornTestServer
-from bench.server.process import ServerCommand, ServerProcess, ServerUsage, generator_cores, kept_to
+from bench.server.process import ServerCommand, ServerProcess, ServerUsage
 
 __all__ = [
-    "Awake",
     "ServerCommand",
     "ServerError",
     "ServerProcess",
     "ServerUsage",
     "UvicornTestServer",
-    "generator_cores",
-    "kept_to",
 ]

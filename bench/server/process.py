@@ -23,6 +23,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Literal, Self
 
+from bench.machine.cores import server_core
 from bench.server.address import reachable
 from bench.server.error import ServerError, shortened
 
@@ -364,37 +365,6 @@ class ServerProcess:
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         self._is_buried = True
-
-
-def server_core() -> int | None:
-    """The core that "auto" pins a server to: the last that this process may use, None if there is only one."""
-    cores = _cores()
-    return cores[-1] if len(cores) > 1 else None
-
-
-def generator_cores() -> tuple[int, ...]:
-    """The cores that "auto" leaves to the load generator, empty if there is only one for both."""
-    return _cores()[:-1]
-
-
-@contextlib.contextmanager
-def kept_to(cores: tuple[int, ...]) -> Iterator[None]:
-    """This thread on these cores only; on any where there are none to keep to."""
-    if not cores:
-        yield
-        return
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, cores)
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)
-
-
-def _cores() -> tuple[int, ...]:
-    if sys.platform != "linux":
-        return ()  # no way to pin a process
-    return tuple(sorted(os.sched_getaffinity(0)))
 
 
 def _usage(pid: int) -> ServerUsage:

@@ -7,13 +7,11 @@ own kind of connection to say (`_answer`).
 
 import select
 import socket
-from typing import TYPE_CHECKING
+from typing import Protocol
 from urllib.parse import parse_qs, urlsplit
 
 from bench.targets.messages import CLOSE, PING, PONG, TEXT, accept_key, answer, framed
-
-if TYPE_CHECKING:
-    from bench.targets.serving import Server
+from bench.targets.stats import Stats
 
 try:
     from websockets.speedups import apply_mask
@@ -32,8 +30,32 @@ class Ended(Exception):
     """The connection is over: the client ended it, or sent what this server does not speak."""
 
 
+class Server(Protocol):
+    """The server of a connection, as far as its connections know it."""
+
+    stats: Stats
+
+    def watch(self, connection: "Connection", events: int) -> None:
+        """Have the connection called when its socket is ready for these events of epoll."""
+
+    def page(self, method: str, path: str) -> str | None:
+        """Return the body of a page, None where there is no such page."""
+
+    def opening(self) -> bytes:
+        """Return the frame that opens a session of Engine.IO."""
+
+    def await_ping(self, connection: "Connection") -> None:
+        """Have the connection pinged when its interval is over."""
+
+    def note_pong(self, connection: "Connection") -> None:
+        """Note that the connection answered its ping."""
+
+    def note_joined(self, connection: "Connection") -> int:
+        """Note that the connection joined the default namespace, and return how many have."""
+
+
 class Connection:
-    """One client, from its first byte to its end. It belongs to one server, which tells it what happens."""
+    """A client, from its first byte to its end. It belongs to one server, which tells it what happens."""
 
     __slots__ = (
         "_is_last",
@@ -48,7 +70,7 @@ class Connection:
         "socket",
     )
 
-    def __init__(self, server: "Server", accepted: socket.socket) -> None:
+    def __init__(self, server: Server, accepted: socket.socket) -> None:
         self.socket = accepted
         self.joined = False
         self.awaited_ping = 0

@@ -13,7 +13,8 @@ from typing import Self
 
 from bench.server import ServerError
 from bench.targets.faults import Faults
-from bench.targets.serving import PING_INTERVAL_MS, PING_TIMEOUT_MS, Stats
+from bench.targets.serving import PING_INTERVAL_MS, PING_TIMEOUT_MS
+from bench.targets.stats import Stats
 from bench.targets.truth import Truth
 
 _ANSWER_TIMEOUT_S = 10.0

@@ -15,11 +15,12 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import NoReturn
 
 from bench.targets.connection import MAX_PAYLOAD_BYTES, READ_BYTES, Connection, Ended
 from bench.targets.messages import framed
+from bench.targets.stats import Stats
 
 PING_INTERVAL_MS = 25_000
 PING_TIMEOUT_MS = 20_000
@@ -29,26 +30,6 @@ NS_PER_MS = 1_000_000
 _BACKLOG = 4096
 _EVENTS_PER_POLL = 512
 _BEAT_S = 0.02  # how late a ping may be when there is nothing else to do; to work it out would cost every round trip
-
-
-@dataclass
-class Stats:
-    """What the server has counted since its start.
-
-    A heartbeat is `missed` when no pong came within the ping timeout; its connection is then closed, as the official
-    server does. `slowest_pong_ms` is the longest that an answered ping was under way.
-    """
-
-    answered: int = 0
-    connections: int = 0
-    """Clients that are connected now: their Socket.IO CONNECT was answered."""
-    connected: int = 0
-    """Clients that have ever connected."""
-    pings: int = 0
-    pongs: int = 0
-    missed: int = 0
-    slowest_pong_ms: float = 0.0
-    cpu_ns: int = 0
 
 
 class Server:

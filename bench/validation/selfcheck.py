@@ -7,7 +7,7 @@ call, the service without one a loop of no turns, so that what the clock costs i
 after all that, and once under a CPU hog, it runs `pytest bench` and compares what was stored.
 
 How many mistakes are allowed: what the statistics promise is a probability for each comparison (see
-bench.compare.statistics), and the bound is the number that a binomial with it exceeds in 1 % of all selfchecks. So a
+bench.statistics.estimates), and the bound is the number that a binomial with it exceeds in 1 % of all selfchecks. So a
 check that fails means something, and one that passes with few runs means little: the table shows the numbers.
 """
 
@@ -30,12 +30,12 @@ from bench.ab.errors import AbError, AbFailedError
 from bench.ab.options import plan
 from bench.ab.run import compare_revisions
 from bench.compare.model import Comparison as StoredComparison
+from bench.machine.cores import generator_cores
 from bench.machine.interrupts import ended_by_signals
 from bench.report.lines import print_line, print_table
 from bench.results.ab import AbMetric
 from bench.results.git import git
 from bench.results.temporary import temporary_folder
-from bench.server import generator_cores
 
 PROJECT = Path(__file__).parents[2]
 

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bench.results.model import LoadResult, Operation
+from bench.results.load import LoadResult, Operation
 from bench.timing.histogram import Histogram, HistogramError
 from chaos.scenario import LOST, STORAGE, WIRE, Fault, Kind, Scenario
 

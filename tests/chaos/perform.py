@@ -20,7 +20,7 @@ from pathlib import Path
 import psutil
 from locust_process import free_port
 
-from bench.results.model import LoadResult
+from bench.results.load import LoadResult
 from bench.results.store import ResultError, load, machine_id
 from bench.server import ServerError, ServerProcess
 from chaos.counts import Counts

@@ -12,7 +12,7 @@ from typing import Any
 from locust import events
 
 from bench.load import SocketIOUser, task
-from bench.roundtrip import FOO_BAR_TO_SENDER
+from bench.scenarios.catalogue import FOO_BAR_TO_SENDER
 
 _seen: list[tuple[str, str]] = []
 _is_noting = False

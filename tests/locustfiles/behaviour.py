@@ -12,7 +12,7 @@ from locust import MarkovTaskSet, SequentialTaskSet, TaskSet, constant, events, 
 from locust.exception import RescheduleTask, StopUser
 
 from bench.load import SocketIOUser, task
-from bench.roundtrip import FOO_BAR_TO_SENDER
+from bench.scenarios.catalogue import FOO_BAR_TO_SENDER
 
 STOP_AFTER = 6
 

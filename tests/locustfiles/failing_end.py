@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 from locust import events, runners
 
 from bench.load import SocketIOUser, task
-from bench.roundtrip import FOO_BAR_TO_SENDER
+from bench.scenarios.catalogue import FOO_BAR_TO_SENDER
 
 runners.CPU_MONITOR_INTERVAL = 1.0
 

@@ -3,7 +3,7 @@
 import os
 
 from bench.load import SocketIOUser, task
-from bench.roundtrip import FOO_BAR_TO_SENDER
+from bench.scenarios.catalogue import FOO_BAR_TO_SENDER
 
 
 class HostedUser(SocketIOUser):

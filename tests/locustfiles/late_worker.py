@@ -15,7 +15,7 @@ def linger(**_: Any) -> None:
 
 import bench.load.plugin.messages as messages  # noqa: E402
 from bench.load import SocketIOUser, task  # noqa: E402
-from bench.roundtrip import FOO_BAR_TO_SENDER  # noqa: E402
+from bench.scenarios.catalogue import FOO_BAR_TO_SENDER  # noqa: E402
 
 if "OTHER_VERSION" in os.environ:
     setattr(messages, "version", lambda _package: os.environ["OTHER_VERSION"])  # noqa: B010  # the package's

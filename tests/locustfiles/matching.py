@@ -8,8 +8,8 @@ import secrets
 from locust import constant
 
 from bench.load import SocketIOUser, task
-from bench.results.model import MOST_OPERATIONS
-from bench.roundtrip import RoundTrip, round_trip_of
+from bench.results.load import MOST_OPERATIONS
+from bench.scenarios.model import RoundTrip, round_trip_of
 from bench.wire.interface import ClientError
 
 ASK = round_trip_of("ask", "news", None)

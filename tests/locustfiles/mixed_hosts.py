@@ -4,7 +4,7 @@ from locust import HttpUser, task
 
 from bench.load import SocketIOUser
 from bench.load import task as ours
-from bench.roundtrip import FOO_BAR_TO_SENDER
+from bench.scenarios.catalogue import FOO_BAR_TO_SENDER
 
 
 class EchoUser(SocketIOUser):

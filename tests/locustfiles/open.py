@@ -11,7 +11,8 @@ from locust import constant, events
 from locust.exception import StopUser
 
 from bench.load import SocketIOUser, arrivals, task
-from bench.roundtrip import FOO_BAR_TO_SENDER, round_trip_of
+from bench.scenarios.catalogue import FOO_BAR_TO_SENDER
+from bench.scenarios.model import round_trip_of
 
 SHAPE = os.environ.get("SHAPE", "poisson")
 

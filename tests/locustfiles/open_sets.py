@@ -3,7 +3,7 @@
 from locust import TaskSet
 
 from bench.load import SocketIOUser, arrivals, task
-from bench.roundtrip import FOO_BAR_TO_SENDER
+from bench.scenarios.catalogue import FOO_BAR_TO_SENDER
 
 
 class Browsing(TaskSet):

@@ -13,7 +13,7 @@ from locust import constant, events
 from locust.exception import RescheduleTaskImmediately
 
 from bench.load import SocketIOUser, task
-from bench.roundtrip import FOO_BAR_TO_SENDER
+from bench.scenarios.catalogue import FOO_BAR_TO_SENDER
 
 numbers = count(1_000_000)
 

@@ -6,7 +6,7 @@ from locust import HttpUser, LoadTestShape, constant
 from locust import task as http_task
 
 from bench.load import SocketIOUser, task
-from bench.roundtrip import FOO_BAR_TO_SENDER
+from bench.scenarios.catalogue import FOO_BAR_TO_SENDER
 
 _STEPS = ((2.0, 2), (4.0, 5), (6.0, 3))
 

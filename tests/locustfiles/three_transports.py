@@ -5,7 +5,7 @@ import os
 from locust import constant
 
 from bench.load import SocketIOUser, task
-from bench.roundtrip import FOO_BAR_TO_SENDER
+from bench.scenarios.catalogue import FOO_BAR_TO_SENDER
 
 
 class BaseUser(SocketIOUser):

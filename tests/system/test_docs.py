@@ -240,7 +240,7 @@ def known_options() -> set[str]:
     """Return every option of every command of this project, from what their parsers print."""
     helps = [
         ["-m", "pytest", "bench", "--help"],
-        ["-m", "locust", "-f", "locustfile.py", "--help"],
+        ["-c", PARSE_LOCUST, "--help"],
         *(["-m", module, "--help"] for module in ("app", "bench.peers", "bench.peers.capacity", "bench.selfcheck")),
     ]
     commands = typer.main.get_command(cli.app).commands.values()  # type: ignore[attr-defined]
@@ -250,7 +250,7 @@ def known_options() -> set[str]:
             [sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
         )
         known |= set(re.findall(r"--[a-z][a-z-]*", shown.stdout))
-    return known | {"--help", "--version"}
+    return known | {"--help", "--version", "--storage"}  # the last is of the command pytest-benchmark
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

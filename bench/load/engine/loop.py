@@ -30,7 +30,8 @@ from gevent import monkey
 
 from bench.load.engine.alarm import Alarm
 from bench.load.metrics.exceptions import Exceptions, Raised, folded, kind_of, place_in
-from bench.load.metrics.recorder import MOST_OPERATIONS, OTHER_OPERATIONS, Batch, Delays, OperationLog
+from bench.load.metrics.recorder import Batch, Delays, OperationLog
+from bench.results.load import MOST_OPERATIONS, OTHER_OPERATIONS
 
 FLUSH_INTERVAL_S = 1.0
 """Each flush is a millisecond or more in which the gevent side has the interpreter, and often the core, to itself."""

@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any
 from locust.exception import InterruptTaskSet, RescheduleTask, StopTest, StopUser
 from locust.user.task import LOCUST_STATE_WAITING, DefaultTaskSet
 
+from bench.exchange.requests import RoundTripFailed
 from bench.load.engine.pacing import NOT_CONNECTED, Stream
 from bench.load.metrics.recorder import UNSCHEDULED
-from bench.roundtrip import RoundTripFailed
 from bench.wire.interface import ClientError
 
 if TYPE_CHECKING:

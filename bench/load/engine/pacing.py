@@ -26,7 +26,8 @@ from time import perf_counter_ns
 from typing import Protocol
 
 from bench.load.engine.alarm import Alarm
-from bench.timing.arrivals import Arrivals, RateProfile, Shape, Share, VaryingSchedule, schedule
+from bench.timing.arrivals import Arrivals, Shape, VaryingSchedule, schedule
+from bench.timing.rates import RateProfile, Share
 
 _AT_ONCE = 64
 """How many overdue arrivals are begun before the loop looks at its sockets again."""

@@ -2,7 +2,7 @@
 
 from bench.load.metrics.recorder cimport OperationLog
 from bench.load.engine.tasks cimport Performer
-from bench.roundtrip cimport Exchange
+from bench.exchange.requests cimport Exchange
 
 
 cdef class Session(Performer):

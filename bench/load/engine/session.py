@@ -25,20 +25,21 @@ from locust.user.task import (
     DefaultTaskSet,
 )
 
-from bench.load.engine.loop import Engine
-from bench.load.engine.open_tasks import LOST, OpenTasks, is_scheduled, is_wanted, wanted
-from bench.load.engine.pacing import Stream
-from bench.load.engine.tasks import Performer, call
-from bench.load.metrics.recorder import CONNECT, TIMEOUT, UNSCHEDULED, NamedCounts, OperationLog
-from bench.roundtrip import (
+from bench.exchange.requests import (
     AmbiguousReplies,
     Exchange,
     NoRoundTrip,
     ReplyTimeout,
-    RoundTrip,
     RoundTripFailed,
     carries_error,
 )
+from bench.load.engine.loop import Engine
+from bench.load.engine.open_tasks import LOST, OpenTasks, is_scheduled, is_wanted, wanted
+from bench.load.engine.pacing import Stream
+from bench.load.engine.tasks import Performer, call
+from bench.load.metrics.recorder import TIMEOUT, UNSCHEDULED, NamedCounts, OperationLog
+from bench.results.load import CONNECT
+from bench.scenarios.model import RoundTrip
 from bench.wire.client import FastClient
 from bench.wire.interface import ClientError, ConnectFailed, Disconnected, MessageTooLarge, acknowledged
 

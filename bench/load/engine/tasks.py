@@ -27,8 +27,8 @@ from locust.exception import (
 )
 from locust.user.task import DefaultTaskSet
 
+from bench.exchange.requests import RoundTripFailed
 from bench.load.metrics.exceptions import place_of
-from bench.roundtrip import RoundTripFailed
 from bench.wire.interface import ClientError
 
 PAUSE_AFTER_EXCEPTION_S = 1.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from bench.results.model import UserStep
+from bench.results.load import UserStep
 
 
 class AskedUsers:

@@ -7,7 +7,7 @@ from typing import Any
 
 from bench.load.metrics.saturation import JudgedSecond, saturation
 from bench.load.metrics.tally import NS_PER_S, Report, SecondReport, StoredHistogram
-from bench.results.model import Generator, Lateness, Trust
+from bench.results.load import Generator, Lateness, Trust
 from bench.timing.histogram import Histogram
 
 _CLOCKS_NS = 10_000_000

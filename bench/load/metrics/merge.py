@@ -17,10 +17,11 @@ from dataclasses import dataclass, field
 
 from bench.load.metrics.exceptions import OTHER_ERRORS, OTHER_EXCEPTIONS, KindCounts, with_rest
 from bench.load.metrics.generator import generator, p99_us
-from bench.load.metrics.recorder import MOST_OPERATIONS, OTHER_OPERATIONS
 from bench.load.metrics.tally import NS_PER_S, OperationReport, Report, SecondReport, StoredHistogram
-from bench.results.model import (
+from bench.results.load import (
     LEGS,
+    MOST_OPERATIONS,
+    OTHER_OPERATIONS,
     Distribution,
     Generator,
     Leg,
@@ -32,8 +33,8 @@ from bench.results.model import (
     TaskException,
     Window,
 )
-from bench.timing.arrivals import RateProfile, Stage
 from bench.timing.histogram import Histogram
+from bench.timing.rates import RateProfile, Stage
 
 Parts = dict[str, list[tuple[Report, OperationReport]]]
 """The parts of each operation, by its name: what each process has reported of it."""

@@ -13,9 +13,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from bench.load.metrics.exceptions import folded
-from bench.results.model import CONNECT as CONNECT
-from bench.results.model import MOST_OPERATIONS as MOST_OPERATIONS
-from bench.results.model import OTHER_OPERATIONS as OTHER_OPERATIONS
+from bench.results.load import MOST_OPERATIONS, OTHER_OPERATIONS
 
 TIMEOUT = "timeout"
 

@@ -19,16 +19,9 @@ from numpy.typing import NDArray
 from pydantic import AfterValidator, BaseModel, ConfigDict, NonNegativeInt
 
 from bench.load.metrics.exceptions import KindCounts, Raised
-from bench.load.metrics.recorder import (
-    MOST_OPERATIONS,
-    OTHER_OPERATIONS,
-    TIMEOUT,
-    UNSCHEDULED,
-    Batch,
-    Delays,
-    Failure,
-)
+from bench.load.metrics.recorder import TIMEOUT, UNSCHEDULED, Batch, Delays, Failure
 from bench.load.metrics.saturation import STANDSTILL_NS
+from bench.results.load import MOST_OPERATIONS, OTHER_OPERATIONS
 from bench.timing.histogram import Histogram, buckets_of, counted
 
 NS_PER_S = 1_000_000_000

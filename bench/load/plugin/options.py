@@ -17,7 +17,8 @@ from locust.argument_parser import LocustArgumentParser
 from locust.util.timespan import parse_timespan
 
 from bench.load.engine.pacing import Pacing
-from bench.timing.arrivals import LONGEST_S, Arrivals, RateError, RateProfile, Shape, Share
+from bench.timing.arrivals import Arrivals, Shape
+from bench.timing.rates import LONGEST_S, RateError, RateProfile, Share
 
 if TYPE_CHECKING:
     from bench.load.plugin.user import SocketIOUser

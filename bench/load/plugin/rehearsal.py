@@ -18,15 +18,16 @@ from locust.env import Environment
 from rich.console import Console
 
 from bench.load.metrics.merge import Merger
-from bench.load.metrics.recorder import CONNECT, TIMEOUT, Delays, OperationLog
+from bench.load.metrics.recorder import TIMEOUT, Delays, OperationLog
 from bench.load.metrics.tally import NS_PER_S, Account, Report
 from bench.load.plugin.locust_statistics import log_batch
 from bench.report.lines import print_stored
 from bench.report.load_table import load_table
-from bench.results.model import CommitInfo, LoadResult, Scenario
+from bench.results.header import CommitInfo
+from bench.results.load import CONNECT, LoadResult, Scenario
 from bench.results.provenance import machine_info, packages
 from bench.results.store import machine_id
-from bench.timing.arrivals import RateProfile
+from bench.timing.rates import RateProfile
 
 _NAME = "rehearsed →"  # rich has tables of characters that are not ASCII
 _TOOK_NS = 1_000_000

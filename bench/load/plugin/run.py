@@ -40,12 +40,10 @@ from locust.runners import STATE_SPAWNING, MasterRunner, Runner, WorkerRunner
 from rich.console import Console
 
 from bench.load.engine.pacing import WHOLE
-from bench.load.engine.process import LoadProcess
 from bench.load.engine.tasks import tasks_that_do_not_await
 from bench.load.metrics.asked_users import AskedUsers
 from bench.load.metrics.exceptions import cut
 from bench.load.metrics.merge import Merger
-from bench.load.metrics.recorder import CONNECT
 from bench.load.metrics.tally import NS_PER_S
 from bench.load.plugin import locust_guard
 from bench.load.plugin.hosts import hide_hosts
@@ -81,6 +79,7 @@ from bench.load.plugin.options import (
 )
 from bench.load.plugin.output import OutputFailed, show
 from bench.load.plugin.page import Page, check_page_address
+from bench.load.plugin.process import LoadProcess
 from bench.load.plugin.rehearsal import rehearse_report, rehearse_result
 from bench.load.plugin.salvage import Troubles, count_lines, store_counts
 from bench.load.plugin.service import Service, machine_identity, pin_generator
@@ -91,11 +90,13 @@ from bench.machine.interrupts import INTERRUPTED, give_interrupts_back, is_start
 from bench.printable import error_line
 from bench.report.lines import print_lines, print_stored
 from bench.report.load_table import load_table
-from bench.results.model import CommitInfo, Generator, LoadResult, MachineInfo, Scenario, Second, Window
+from bench.results.header import CommitInfo, MachineInfo
+from bench.results.load import CONNECT, Generator, LoadResult, Scenario, Second, Window
 from bench.results.provenance import commit_info, machine_info, packages, service_directory
 from bench.results.store import ResultError, Store
 from bench.server import ServerError
-from bench.timing.arrivals import Share, schedule
+from bench.timing.arrivals import schedule
+from bench.timing.rates import Share
 
 logger = logging.getLogger(__name__)
 

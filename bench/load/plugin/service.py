@@ -9,8 +9,9 @@ from pathlib import Path
 from time import perf_counter_ns
 
 from bench.load.metrics.tally import NS_PER_S
-from bench.results.model import Server
-from bench.server import ServerError, ServerProcess, generator_cores
+from bench.machine.cores import generator_cores
+from bench.results.load import Server
+from bench.server import ServerError, ServerProcess
 
 
 class Service:

@@ -10,10 +10,10 @@ from gevent.pool import Group
 from locust import User
 from locust.user.task import LOCUST_STATE_RUNNING
 
-from bench.load.engine.process import LoadProcess, UserGreenlet
 from bench.load.engine.session import Session
 from bench.load.plugin.hosts import whole_url
-from bench.roundtrip import RoundTrip
+from bench.load.plugin.process import LoadProcess, UserGreenlet
+from bench.scenarios.model import RoundTrip
 from bench.wire.interface import Client, Transport
 from bench.wire.tls import Tls
 

@@ -39,7 +39,7 @@ from bench.load.plugin.messages import (
     read_report,
     shown,
 )
-from bench.timing.arrivals import Share
+from bench.timing.rates import Share
 
 logger = logging.getLogger(__name__)
 

@@ -5,14 +5,14 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from bench.machine.idle import availability
+from bench.machine.cores import generator_cores, server_core
+from bench.machine.idle import Awake, AwakeError, availability
 from bench.machine.interrupts import ended_by_signals
 from bench.machine.priority import precedence
 from bench.results.files import write_whole
 from bench.results.provenance import commit_info, machine_info, packages
 from bench.results.store import NotStoredError, machine_id, rescued, result_name, write_numbered
-from bench.server import Awake, ServerError, generator_cores
-from bench.server.process import server_core
+from bench.server import ServerError
 from bench.validation.accuracy.measuring import AccuracyFailedError, Plan, measure
 from bench.validation.accuracy.model import Accuracy
 from bench.validation.accuracy.peers import RATE_PER_S, PacedK6, PacedLocustContrib
@@ -43,7 +43,7 @@ def check(
                     awake_cores = cores
             nice = stack.enter_context(precedence())
             outcome = measure(groups, peers, Plan(own_cores, of_server, awake_cores, quick), tell)
-    except ServerError as error:
+    except (AwakeError, ServerError) as error:
         raise AccuracyFailedError(str(error)) from error
     return Accuracy(
         datetime=started,

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter_ns
 
-from bench.results.model import LoadResult
-from bench.results.spoilers import Conditions, Interference, Spoiler, spoilers
+from bench.machine.conditions import Conditions
+from bench.machine.disturbances import Interference, Spoiler, spoilers
+from bench.results.load import LoadResult
 from bench.results.store import ResultError, load
 from bench.results.temporary import temporary_folder
 from bench.targets.process import FaultyProcess

@@ -6,8 +6,8 @@ from typing import Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, Field, FiniteFloat, NonNegativeFloat, NonNegativeInt, PositiveFloat
 
-from bench.results.model import WRITTEN, CommitInfo, MachineInfo
-from bench.results.spoilers import Spoiler
+from bench.machine.disturbances import Spoiler
+from bench.results.header import WRITTEN, CommitInfo, MachineInfo
 
 ACCURACY_SCHEMA: Literal["accuracy/1"] = "accuracy/1"
 

@@ -11,12 +11,13 @@ from functools import partial
 
 import numpy as np
 
-from bench.results.model import LoadResult, Operation
-from bench.roundtrip import FOO_BAR_TO_SENDER
+from bench.results.load import LoadResult, Operation
+from bench.scenarios.catalogue import FOO_BAR_TO_SENDER
 from bench.targets.faults import Bimodal, Faults, Stall
 from bench.targets.truth import Truth
-from bench.timing.arrivals import RateProfile, Shape, Share, schedule
+from bench.timing.arrivals import Shape, schedule
 from bench.timing.histogram import Histogram
+from bench.timing.rates import RateProfile, Share
 from bench.validation.accuracy.model import Held, Quantity, Unit
 from bench.validation.accuracy.truths import (
     HISTOGRAM_BOUND_SHARE,

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator
 
 from rich.console import Console
 
-from bench.compare.model import Figure
 from bench.report.figures import UNKNOWN, count, microseconds, printable
 from bench.report.lines import print_line, print_row, widths
+from bench.results.figure import Figure
 from bench.validation.accuracy.model import Accuracy, Quantity, Row, Run, Scenario, Told, Unit
 from bench.validation.accuracy.scenarios import TRUSTED_CPU_SHARE
 

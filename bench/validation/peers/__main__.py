@@ -9,13 +9,13 @@ from pathlib import Path
 from rich.console import Console
 
 from bench.compiled import is_enabled
+from bench.machine.cores import generator_cores, server_core
 from bench.machine.interrupts import ended_by_signals
 from bench.report.lines import print_line, print_stored
-from bench.results.model import CommitInfo
+from bench.results.header import CommitInfo
 from bench.results.provenance import commit_info, machine_info, packages
 from bench.results.store import DEFAULT_ROOT, ResultError, machine_id, result_name, write_numbered
-from bench.server import ServerError, generator_cores
-from bench.server.process import server_core
+from bench.server import ServerError
 from bench.targets.process import EchoProcess
 from bench.validation.peers.artillery import Artillery
 from bench.validation.peers.async_client import AsyncClient

@@ -18,11 +18,11 @@ from typing import NoReturn
 
 from rich.console import Console
 
+from bench.machine.cores import generator_cores, server_core
 from bench.report.figures import count
 from bench.report.lines import print_line, print_table
 from bench.results.temporary import temporary_folder
-from bench.server import ServerError, generator_cores
-from bench.server.process import server_core
+from bench.server import ServerError
 from bench.targets.echo import Stats, raise_descriptor_limit
 from bench.targets.process import EchoProcess
 from bench.validation.peers.generator import Generator

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
-from bench.results.model import WRITTEN, CommitInfo, MachineInfo
+from bench.results.header import WRITTEN, CommitInfo, MachineInfo
 
 PEERS_SCHEMA: Literal["peers/1"] = "peers/1"
 

@@ -5,9 +5,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 from bench.compiled import PURE, is_enabled
-from bench.results.model import LoadResult
+from bench.results.load import LoadResult
 from bench.results.store import ResultError, load
-from bench.roundtrip import FOO_BAR_TO_SENDER
+from bench.scenarios.catalogue import FOO_BAR_TO_SENDER
 from bench.validation.peers.model import OURS
 from bench.validation.peers.peer import PROJECT, Command, LeftOut, Reported, Work
 from bench.validation.peers.tools import script

@@ -7,8 +7,9 @@ from typing import Any
 
 from locust import events
 
+from bench.exchange.requests import ReplyTimeout
 from bench.load import SocketIOUser, task
-from bench.roundtrip import FOO_BAR_TO_SENDER, ReplyTimeout
+from bench.scenarios.catalogue import FOO_BAR_TO_SENDER
 
 _NOTES = Path(os.environ.get("ACCURACY_NOTES", "."))
 _TIMEOUT_S = float(os.environ.get("ACCURACY_TIMEOUT_S", "10"))

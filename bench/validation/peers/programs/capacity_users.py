@@ -8,7 +8,7 @@ from typing import Any
 from locust import constant, events
 
 from bench.load import SocketIOUser, task
-from bench.roundtrip import FOO_BAR_TO_SENDER
+from bench.scenarios.catalogue import FOO_BAR_TO_SENDER
 
 # A client address has some 28,000 ports for each address of the server, so beyond that it needs several.
 _hosts = cycle(os.environ["HOSTS"].split(","))

@@ -1,4 +1,4 @@
-# The C types of roundtrip.py, for `make compiled`. Every attribute is here: a compiled object has no others.
+# The C types of requests.py, for `make compiled`. Every attribute is here: a compiled object has no others.
 
 cdef class Exchange:
     cdef public object client, late, abandoned, unexpected, when_unexpected

@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from bench.ab.run import State
-from bench.compare.statistics import Estimate
 from bench.report.figures import printable
 from bench.report.lines import print_line
+from bench.statistics.estimates import Estimate
 
 _LINE_EVERY_S = 15.0
 

@@ -25,12 +25,13 @@ from bench.load.engine.loop import Engine
 from bench.load.engine.pacing import WHOLE, Pacer, Pacing
 from bench.load.engine.session import Invalid, Session, SessionEnded, Shared
 from bench.load.metrics.exceptions import ExceptionLog, Raised, UncaughtFilter
-from bench.load.metrics.recorder import CONNECT, Batch, Delays
+from bench.load.metrics.recorder import Batch, Delays
 from bench.load.metrics.tally import NS_PER_S, Account, Report
 from bench.load.plugin.locust_statistics import FiringTime, log_batch
 from bench.load.plugin.salvage import Troubles
-from bench.roundtrip import tokens
-from bench.timing.arrivals import Share
+from bench.results.load import CONNECT
+from bench.scenarios.tokens import tokens
+from bench.timing.rates import Share
 
 if TYPE_CHECKING:
     from bench.load.plugin.user import SocketIOUser

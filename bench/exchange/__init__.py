@@ -1,0 +1,1 @@
+"""The performers of scenarios over one connection."""

@@ -1,0 +1,37 @@
+"""The cores that this process may use, and the division of them between servers and load generator."""
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+
+
+def server_core() -> int | None:
+    """The core that "auto" pins a server to: the last that this process may use, None if there is only one."""
+    cores = _cores()
+    return cores[-1] if len(cores) > 1 else None
+
+
+def generator_cores() -> tuple[int, ...]:
+    """The cores that "auto" leaves to the load generator, empty if there is only one for both."""
+    return _cores()[:-1]
+
+
+@contextlib.contextmanager
+def kept_to(cores: tuple[int, ...]) -> Iterator[None]:
+    """This thread on these cores only; on any where there are none to keep to."""
+    if not cores:
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def _cores() -> tuple[int, ...]:
+    if sys.platform != "linux":
+        return ()  # no way to pin a process
+    return tuple(sorted(os.sched_getaffinity(0)))

@@ -1,0 +1,88 @@
+"""The parts that every stored result has: kind, commit, machine, and the forms of its numbers.
+
+Rules of this file: data and its invariants only, no files, no clock. What we write is strict: no unknown field, and no
+coercion when it is read back. Units are in the names.
+"""
+
+import base64
+import binascii
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    JsonValue,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
+
+WRITTEN = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+Kind = Literal["latency", "load"]
+"""The two kinds of stored result, and the names of their folders."""
+
+KINDS: tuple[Kind, ...] = ("latency", "load")
+
+NonNegative = Annotated[FiniteFloat, Field(ge=0)]
+
+_HISTOGRAM_V2 = b"\x1c\x84\x93\x14"  # the cookie that a compressed HdrHistogram of version 2 begins with
+
+
+def _histogram(encoded: str) -> str:
+    try:
+        decoded = base64.b64decode(encoded, validate=True)
+    except binascii.Error as error:
+        raise ValueError(f"not base64: {error}") from None
+    if not decoded.startswith(_HISTOGRAM_V2):
+        raise ValueError("not an HdrHistogram in V2 form")
+    return encoded
+
+
+Histogram = Annotated[str, AfterValidator(_histogram)]
+"""An HdrHistogram of nanoseconds in the standard V2 form: compressed, base64."""
+
+
+class CommitInfo(BaseModel):
+    """The commit of the repository that holds the service, with pytest-benchmark's fields.
+
+    `id` is the full hash, "unversioned" outside of a repository, or "unknown" where git could not tell; `error` then
+    says why, and is written only then. `dirty` means uncommitted changes to tracked files.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    id: str = "unknown"
+    time: str | None = None
+    author_time: str | None = None
+    dirty: bool = False
+    project: str | None = None
+    branch: str | None = None
+    error: str | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_absent_error(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields: dict[str, Any] = handler(self)
+        if fields.get("error") is None:
+            fields.pop("error", None)
+        return fields
+
+
+class MachineInfo(BaseModel):
+    """The machine and its Python, with pytest-benchmark's fields and whatever a plugin added to them."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    node: str = ""
+    processor: str = ""
+    machine: str = ""
+    python_compiler: str = ""
+    python_implementation: str = ""
+    python_implementation_version: str = ""
+    python_version: str = ""
+    python_build: tuple[str, ...] = ()
+    release: str = ""
+    system: str = ""
+    cpu: dict[str, JsonValue] = {}

@@ -1,0 +1,23 @@
+"""The counts that a server of this package keeps for itself, so that nobody has to believe a generator."""
+
+from dataclasses import dataclass
+
+
+@dataclass
+class Stats:
+    """What the server has counted since its start.
+
+    A heartbeat is `missed` when no pong came within the ping timeout; its connection is then closed, as the official
+    server does. `slowest_pong_ms` is the longest that an answered ping was under way.
+    """
+
+    answered: int = 0
+    connections: int = 0
+    """Clients that are connected now: their Socket.IO CONNECT was answered."""
+    connected: int = 0
+    """Clients that have ever connected."""
+    pings: int = 0
+    pongs: int = 0
+    missed: int = 0
+    slowest_pong_ms: float = 0.0
+    cpu_ns: int = 0

@@ -1,0 +1,1 @@
+"""The stored results of many commits as series, with their steps."""
