@@ -16,13 +16,16 @@ PEERS_NODE := $(PEERS)/node_modules/.package-lock.json
 help:  ## what there is to make
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-13s %s\n", $$1, $$2}'
 
+# In an environment that is entered, $(PYTHON) is that environment's own, which is about to go and has no pip.
+BASE_PYTHON = $(or $(shell $(PYTHON) -c 'import sys; print(sys._base_executable)'),$(PYTHON))
+
 # --without-pip: on Debian, `venv` alone lacks ensurepip, so the pip that is there installs into the new environment.
 $(READY): requirements.lock pyproject.toml
 	@rm -rf $(VENV)
-	@$(PYTHON) -m venv --without-pip $(VENV)
+	@$(BASE_PYTHON) -m venv --without-pip $(VENV)
 	@echo "Installing the environment into $(VENV) ..."
-	@$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	@$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index -e .
+	@$(BASE_PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BASE_PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index -e .
 	@touch $(READY)
 
 # The official Socket.IO server and client, for the tests. Node itself comes with the environment.
