@@ -29,7 +29,7 @@ if reason := availability(CORES):
 
 OWNER = f"""
 import os, sys, time
-from bench.server import Awake
+from bench.machine.idle import Awake
 cores = Awake({CORES})
 """
 

@@ -458,7 +458,7 @@ async def test_a_loop_in_debug_mode_is_seen() -> None:
     ],
 )
 def test_how_the_interpreter_was_started(arguments: list[str], variables: dict[str, str], found: list[str]) -> None:
-    program = "from bench.results.spoilers import Conditions; print(*Conditions.now([0]).debugging, sep=';')"
+    program = "from bench.machine.conditions import Conditions; print(*Conditions.now([0]).debugging, sep=';')"
     ended = subprocess.run(
         [sys.executable, *arguments, "-c", program],
         env=os.environ | {"PYTHONDEVMODE": "", "PYTHONASYNCIODEBUG": ""} | variables,
