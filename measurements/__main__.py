@@ -53,7 +53,8 @@ def main() -> int:
     name = parser.parse_args().name
     if name == "list":
         for section, commands in SECTIONS.items():
-            print(f"{section:18}{commands[0]}")
+            for command in commands:
+                print(f"{section:18}{command}")
         return 0
     for command in SECTIONS[name]:
         print(f"$ {command}", flush=True)
