@@ -35,6 +35,7 @@ from bench.report.lines import print_line, print_table
 from bench.results.ab import AbMetric
 from bench.results.git import git
 from bench.results.temporary import temporary_folder
+from bench.statistics.distributions import binomial_quantile
 
 PROJECT = Path(__file__).parents[2]
 
@@ -112,14 +113,9 @@ class Check:
     is_kept: bool
 
 
-def most_of(n: int, probability: float) -> int:
-    """The number that a binomial of n with this probability exceeds with a probability of at most 1 %."""
-    total = 0.0
-    for k in range(n + 1):
-        total += math.comb(n, k) * probability**k * (1 - probability) ** (n - k)
-        if total >= 1 - _TAIL:
-            return k
-    return n
+def most_of(runs: int, chance: float) -> int:
+    """Return the number of mistakes that so many runs exceed with a probability of at most 1 %."""
+    return binomial_quantile(1 - _TAIL, runs, chance)
 
 
 def checks(comparisons: Sequence[Comparison]) -> list[Check]:
