@@ -21,6 +21,7 @@ from types import TracebackType
 from typing import Self
 
 from bench.machine.cgroups import cpu_quota
+from bench.machine.system import can_idle
 
 # The owner pins it and makes it idle from outside, so that there is no moment at which it would have to report. It asks
 # for its parent about every 0.2 ms of spinning: asking each time round would spend most of its time in the kernel.
@@ -83,12 +84,11 @@ class Awake:
         for spinner in self._spinners:
             if spinner.poll() is not None:  # reaped: its number may be another's by now
                 continue
-            if sys.platform == "linux":
-                # To die, it must run, and on a busy core something idle waits long for that.
-                with contextlib.suppress(OSError):
-                    os.sched_setaffinity(spinner.pid, range(os.cpu_count() or 1))
-                with contextlib.suppress(OSError):  # without privilege the kernel lets nothing be less idle again
-                    os.sched_setscheduler(spinner.pid, os.SCHED_OTHER, os.sched_param(0))
+            # To die, it must run, and on a busy core something idle waits long for that.
+            with contextlib.suppress(OSError):
+                os.sched_setaffinity(spinner.pid, range(os.cpu_count() or 1))
+            with contextlib.suppress(OSError):  # without privilege the kernel lets nothing be less idle again
+                os.sched_setscheduler(spinner.pid, os.SCHED_OTHER, os.sched_param(0))
             spinner.kill()
         for spinner in self._spinners:
             spinner.wait()
@@ -104,7 +104,6 @@ class Awake:
 
     def _spin(self, core: int) -> None:
         """Raises OSError, also where the spinner has started by then."""
-        assert sys.platform == "linux"  # or it was not available
         spinner = subprocess.Popen(
             [sys.executable, "-I", "-S", "-c", _SPIN, str(os.getpid())],
             stdin=subprocess.DEVNULL,
@@ -129,7 +128,7 @@ def availability(cores: Iterable[int], *, root: Path = Path("/")) -> str | None:
     cores = tuple(cores)
     if not cores:
         return None
-    if sys.platform != "linux":
+    if not can_idle():
         return f"{sys.platform} has no SCHED_IDLE"
     allowed = os.sched_getaffinity(0)
     if forbidden := sorted(set(cores) - allowed):

@@ -24,6 +24,7 @@ from types import TracebackType
 from typing import BinaryIO, Literal, Self
 
 from bench.machine.cores import server_core
+from bench.machine.system import has_process_clocks, process_clock
 from bench.server.address import reachable
 from bench.server.error import ServerError, shortened
 
@@ -269,10 +270,10 @@ class ServerProcess:
 
         Raises ServerError if it does not run.
         """
-        if sys.platform != "linux":
+        if not has_process_clocks():
             return self.usage().cpu_ns
         try:
-            return _cpu_ns(self.pid)
+            return time.clock_gettime_ns(process_clock(self.pid))
         except OSError as cause:
             self.check()
             raise ServerError(f"cannot read what process {self.pid} uses: {cause}") from cause
@@ -372,21 +373,14 @@ def _usage(pid: int) -> ServerUsage:
 
     process = psutil.Process(pid)
     rss_bytes = process.memory_info().rss
-    if sys.platform != "linux":
+    if not has_process_clocks():
         times = process.cpu_times()
         return ServerUsage(round((times.user + times.system) * 1e9), rss_bytes, rss_bytes)
     status = Path(f"/proc/{pid}/status").read_text()
     # A process that has ended and was not reaped yet has no memory, and no line for it.
     peak_kib = next((int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:")), 0)
-    return ServerUsage(_cpu_ns(pid), rss_bytes, max(rss_bytes, peak_kib * 1024))
-
-
-def _cpu_ns(pid: int) -> int:
-    """The CPU clock of any process (clock_getcpuclockid(3), MAKE_PROCESS_CPUCLOCK in the kernel's posix-timers.h).
-
-    In nanoseconds where /proc/PID/stat has hundredths of a second, and, unlike /proc/PID/schedstat, of all threads.
-    """
-    return time.clock_gettime_ns((~pid << 3) | 2)
+    cpu_ns = time.clock_gettime_ns(process_clock(pid))
+    return ServerUsage(cpu_ns, rss_bytes, max(rss_bytes, peak_kib * 1024))
 
 
 def _exit_code(code: int) -> str:

@@ -16,6 +16,8 @@ from typing import Self
 
 import psutil
 
+from bench.machine.cores import kept_to
+from bench.machine.system import has_process_clocks, process_clock
 from bench.server.error import shortened
 from bench.validation.peers.peer import Command, LeftOut
 
@@ -48,17 +50,17 @@ class Generator:
         """The CPU time that each of its processes has used so far, by process id."""
         used = {}
         for process in self._processes():
-            # Of all its threads, in nanoseconds where /proc has hundredths of a second: clock_getcpuclockid(3).
-            with contextlib.suppress(OSError):
-                used[process.pid] = time.clock_gettime_ns((~process.pid << 3) | 2)
+            with contextlib.suppress(OSError, psutil.Error):
+                used[process.pid] = _cpu_ns(process)
         return used
 
     def memory_bytes(self) -> int:
-        """The memory of all its processes; what several share counts once (PSS)."""
+        """The memory of all its processes. What several share counts once (PSS), or not at all if that is not told."""
         total = 0
         for process in self._processes():
             with contextlib.suppress(psutil.Error):
-                total += process.memory_full_info().pss
+                memory = process.memory_full_info()
+                total += getattr(memory, "pss", memory.uss)
         return total
 
     def stop(self) -> None:
@@ -74,11 +76,8 @@ class Generator:
             raise LeftOut(f"it did not stop within {_STOP_TIMEOUT_S:g} s") from None
 
     def __enter__(self) -> Self:
-        own_cores = os.sched_getaffinity(0)
         try:
-            with self._log.open("wb") as log:
-                if self._cores:
-                    os.sched_setaffinity(0, self._cores)  # it inherits them
+            with self._log.open("wb") as log, kept_to(tuple(self._cores)):  # it inherits them
                 self._process = subprocess.Popen(
                     self._command.arguments,
                     cwd=self._command.directory,
@@ -93,8 +92,6 @@ class Generator:
         except BaseException:  # an interrupt
             self._bury()
             raise
-        finally:
-            os.sched_setaffinity(0, own_cores)
         return self
 
     def __exit__(
@@ -121,3 +118,11 @@ class Generator:
             return [first, *first.children(recursive=True)]
         except psutil.Error:
             return []
+
+
+def _cpu_ns(process: psutil.Process) -> int:
+    """Return the CPU time of all threads of a process; raise OSError or psutil.Error."""
+    if has_process_clocks():
+        return time.clock_gettime_ns(process_clock(process.pid))
+    times = process.cpu_times()
+    return round((times.user + times.system) * 1e9)
