@@ -84,7 +84,7 @@ class FaultyServer(Server):
         self._held: list[_Held] = []
         """A heap: the reply that is due next comes first."""
         self._order = count()
-        self._ends = [self._wake]
+        self._ends = [self._woken]
         """What is heard even in a stall: that the server is to end."""
         self._started_ns = perf_counter_ns()
         self.reset()

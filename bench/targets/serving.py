@@ -92,6 +92,7 @@ class Server:
         self._poller.close()
         os.close(self._woken)
         os.close(self._wake)
+        self._wake = -1  # another file may get that number
 
     def stop(self, *_: object) -> None:
         """Have `run` return soon. From a signal handler or another thread, too: the poll alone would go on waiting."""
