@@ -229,7 +229,7 @@ def _service_commit(options: Options) -> CommitInfo:
 
 
 def _refuse_gevent() -> None:
-    """asyncio on gevent's selector doubles an echo's median: what was measured there would be another thing."""
+    """Refuse a process that gevent has patched: asyncio is far slower on its selector (docs/measurements.md)."""
     monkey = sys.modules.get("gevent.monkey")
     if "locust" in sys.modules or (monkey is not None and monkey.is_anything_patched()):
         raise pytest.UsageError(

@@ -44,7 +44,7 @@ class AwakeError(Exception):
 class Awake:
     """Keeps `cores` from halting: `start`, `stop`, `with`. Without cores it does nothing.
 
-    Of a core that something else wants it takes 1.4 % at most (see `_make_group_light`). But the cores never rest: the
+    Of a core that something else wants it takes next to nothing (docs/measurements.md). But the cores never rest: the
     machine gets warm, the load average rises by one per core, and where two cores share their units (SMT) the other
     one is slowed down. It can be started again after it was stopped.
     """
@@ -143,8 +143,8 @@ def availability(cores: Iterable[int], *, root: Path = Path("/")) -> str | None:
 def _make_group_light(pid: int) -> None:
     """Under autogroups (sched(7)), SCHED_IDLE counts within a session only, and sessions share a core evenly.
 
-    The server is a session of its own: a spinner in the owner's took 43 % of its core beside a process that is never
-    idle. So the spinner is a session, too, and is given the lowest weight that one can have, 15 of 1024.
+    The server is a session of its own: a spinner in the owner's session takes nearly half of a core beside a process
+    that is never idle. So the spinner is a session, too, and is given the lowest weight that one can have, 15 of 1024.
     """
     for _ in range(_GROUP_ATTEMPTS):
         try:
