@@ -271,13 +271,13 @@ class TestErrorsThatNobodyThoughtOf:
         def select(*_: object) -> None:
             raise ValueError("two\nlines")
 
-        monkeypatch.setattr("bench.cli.select", select)
+        monkeypatch.setattr("bench.commands.compare.select", select)
 
     def test_are_one_line_that_names_type_text_and_place(self, capsys: pytest.CaptureFixture[str]) -> None:
         code, out, err = bench(capsys, "compare", "1", "2")
         assert (code, out) == (1, "")
         assert re.fullmatch(
-            r"bench: error: internal error: ValueError: two lines \(cli\.py:\d+ in compare, at test_cli\.py:\d+ in "
+            r"bench: error: internal error: ValueError: two lines \(compare\.py:\d+ in compare, at test_cli\.py:\d+ in "
             r"select\); BENCH_TRACEBACK=1 in the environment shows the traceback\n",
             err,
         )

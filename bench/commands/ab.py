@@ -1,0 +1,93 @@
+"""`bench ab`: two commits against each other, live."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.ab.errors import AbError
+from bench.commands.output import FAILED, Console, ResultsFolder, show_and_keep, write_option
+from bench.results.store import DEFAULT_ROOT, Store
+
+
+def ab(
+    a: Annotated[str, typer.Argument(metavar="REV_A", help="The revision to compare with.", show_default=False)],
+    b: Annotated[str, typer.Argument(metavar="REV_B", help="The revision to compare.", show_default=False)],
+    service: Annotated[
+        str | None, typer.Option("--app", metavar="MODULE:ATTR", help="The ASGI app [app.main:app].")
+    ] = None,
+    app_dir: Annotated[
+        str | None, typer.Option("--app-dir", metavar="DIR", help="A folder that its modules are in, such as src.")
+    ] = None,
+    event: Annotated[str | None, typer.Option(metavar="EVENT", help="The event to emit [FOO→BAR].")] = None,
+    reply: Annotated[
+        str | None, typer.Option(metavar="EVENT", help="The event that answers [the acknowledgement].")
+    ] = None,
+    payload: Annotated[
+        str | None, typer.Option(metavar="JSON", help="What is emitted; {token} in it makes each unique.")
+    ] = None,
+    benchmarks: Annotated[
+        str | None, typer.Option(metavar="NAME,…", help="event, acknowledged, event-1kB, event-16kB [all of them].")
+    ] = None,
+    precision: Annotated[str, typer.Option(metavar="PERCENT", help="Ends at intervals of p50 this narrow.")] = "0.3",
+    threshold: Annotated[str, typer.Option(metavar="PERCENT", help="What is slower by more fails.")] = "0.5",
+    max_time: Annotated[str, typer.Option(metavar="SECONDS", help="Ends then at the latest.")] = "180",
+    env_per_rev: Annotated[
+        bool, typer.Option("--env-per-rev", help="Run each revision with the packages that it asks for.")
+    ] = False,
+    no_awake: Annotated[bool, typer.Option("--no-awake", help="Let the cores halt between messages.")] = False,
+    reply_timeout: Annotated[str, typer.Option(metavar="SECONDS", help="How long a reply is awaited.")] = "5",
+    pairs: Annotated[
+        int | None, typer.Option(metavar="N", help="Pairs of bursts for each benchmark and restart.")
+    ] = None,
+    burst: Annotated[int | None, typer.Option(metavar="N", help="Round trips in a burst.")] = None,
+    markdown: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write it as Markdown, for a pull request.")
+    ] = None,
+    results: ResultsFolder = DEFAULT_ROOT,
+) -> int:
+    """Compare two commits' services, live and in alternation on this machine; exit code 1 if REV_B is slower.
+
+    REV_A and REV_B are commits, branches, tags, HEAD~1 and so on, or WORKTREE for the working tree as it is. Ctrl-C
+    gives the answer so far.
+    """
+    # Late: it imports what measures, which the other commands need not wait for.
+    from bench.ab.options import plan
+    from bench.ab.progress import AbProgress
+    from bench.ab.run import compare_revisions
+    from bench.report.ab_markdown import ab_markdown
+    from bench.report.ab_table import ab_table
+    from bench.report.lines import print_stored
+
+    planned = plan(
+        app=service,
+        app_directory=app_dir,
+        event=event,
+        reply=reply,
+        payload=payload,
+        benchmarks=benchmarks,
+        precision=precision,
+        threshold=threshold,
+        max_time=max_time,
+        env_per_rev=env_per_rev,
+        awake=not no_awake,
+        reply_timeout=reply_timeout,
+        pairs=pairs,
+        burst=burst,
+    )
+    if markdown is not None and not markdown.absolute().parent.is_dir():
+        raise AbError(f"--markdown {markdown}: there is no such folder")
+    with AbProgress(Console(stderr=True)) as report:
+        result = compare_revisions(planned, a, b, Path.cwd(), report)
+    console = Console()
+
+    def write_markdown() -> None:
+        if markdown is not None:
+            write_option("--markdown", markdown, ab_markdown(result).encode())
+
+    kept = show_and_keep(
+        lambda: ab_table(result, console),
+        write_markdown,
+        lambda: print_stored(console, Store(results).save(result)),
+    )
+    return 0 if kept and not result.slower else FAILED

@@ -1,0 +1,60 @@
+"""`bench accuracy`: what is reported of servers whose truth is known."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.commands.output import FAILED, MISUSE, Console, ResultsFolder, fail, show_and_keep
+from bench.printable import printable
+from bench.results.store import DEFAULT_ROOT, ResultError
+
+
+def accuracy(
+    only: Annotated[
+        str | None, typer.Option(metavar="NAME,…", help="delay-2ms, stall, lost and so on [all of them].")
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="A second a scenario: times are shown, and only counts are judged.")
+    ] = False,
+    without_peers: Annotated[
+        bool, typer.Option("--without-peers", help="Leave locust.contrib.socketio and k6 out.")
+    ] = False,
+    no_awake: Annotated[bool, typer.Option("--no-awake", help="Let the cores halt between messages.")] = False,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Store it there [DIR/accuracy/…].")
+    ] = None,
+    results: ResultsFolder = DEFAULT_ROOT,
+) -> int:
+    """Load servers whose truth is known, and print it beside what we report; exit code 1 if a figure is too far off.
+
+    They delay, stall and lose as asked, and count what they did. What locust.contrib.socketio and k6 report of the
+    same servers is shown besides.
+    """
+    from bench.report.lines import print_line, print_stored
+    from bench.validation.accuracy.check import check, stored
+    from bench.validation.accuracy.measuring import AccuracyFailedError
+    from bench.validation.accuracy.scenarios import UnknownScenarioError
+    from bench.validation.accuracy.table import accuracy_table
+
+    if json_file is not None and not json_file.absolute().parent.is_dir():
+        raise ResultError(f"--json {json_file}: there is no such folder")
+    progress = Console(stderr=True)
+    try:
+        result = check(
+            only.split(",") if only is not None else (),
+            quick=quick,
+            with_peers=not without_peers,
+            keep_awake=not no_awake,
+            tell=lambda line: print_line(progress, printable(line), "dim"),
+        )
+    except UnknownScenarioError as error:
+        return fail(f"--only {only}: {error}", MISUSE)
+    except AccuracyFailedError as error:
+        return fail(str(error), FAILED)
+    console = Console()
+    kept = show_and_keep(
+        lambda: accuracy_table(result, console),
+        lambda: print_stored(console, stored(result, results, json_file)),
+    )
+    return 0 if kept and result.inside else FAILED

@@ -1,0 +1,69 @@
+"""`bench compare`: stored results against each other."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.commands.output import FAILED, Console, ResultsFolder, write_option
+from bench.compare.comparison import compare as compare_results
+from bench.report.chart_formats import CHART_FORMATS
+from bench.report.comparison_markdown import comparison_markdown
+from bench.report.comparison_table import comparison_table
+from bench.results.selection import select
+from bench.results.store import DEFAULT_ROOT, ResultError, Store
+from bench.timing.histogram import HistogramError
+
+
+def compare(
+    old: Annotated[str, typer.Argument(metavar="OLD", help="The result to compare with.", show_default=False)],
+    new: Annotated[str, typer.Argument(metavar="NEW", help="The result to compare.", show_default=False)],
+    last: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="The newest N results of OLD's commit, and of NEW's.")
+    ] = None,
+    threshold: Annotated[
+        float, typer.Option(metavar="PERCENT", min=0, max=100, help="What is slower by more fails.")
+    ] = 0.5,
+    force: Annotated[bool, typer.Option("--force", help="Compare although it is void; verdicts say so.")] = False,
+    json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write it as JSON.")] = None,
+    markdown: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write it as Markdown, for a pull request.")
+    ] = None,
+    chart: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Draw both distributions: .html (needs no network), .svg or .png."),
+    ] = None,
+    results: ResultsFolder = DEFAULT_ROOT,
+) -> int:
+    """Compare stored results; exit code 1 if NEW is slower.
+
+    Latency is compared as ratios to the control that was timed beside it, load run by run. The exit code is 1, too, if
+    a load fails where it did not before, and 2 if the comparison would be void.
+
+    OLD and NEW are each a file; or, of this machine's results, a number (12), a commit (the newest result of it) by its
+    id or as git knows it (HEAD~1, a branch, a tag), `latest`, `latest~1` and so on; or a pattern in quotes, of files or
+    numbers ('1?'), which means all that match. Before these, `latency/` or `load/` says which kind is meant.
+    """
+    if chart is not None and chart.suffix not in CHART_FORMATS:
+        raise ResultError(f"--chart {chart}: its name has to end in {', '.join(CHART_FORMATS)}")
+    for option, path in (("--json", json_file), ("--markdown", markdown), ("--chart", chart)):
+        if path is not None and not path.absolute().parent.is_dir():
+            raise ResultError(f"{option} {path}: there is no such folder")
+    sides = select(Store(results), old, new, last)
+    comparison = compare_results(*sides, threshold=threshold / 100, force=force, wanted=last)
+    comparison_table(comparison, Console())
+    if json_file is not None:
+        write_option("--json", json_file, comparison.to_json())
+    if markdown is not None:
+        write_option("--markdown", markdown, comparison_markdown(comparison).encode())
+    if chart is not None:
+        from bench.report.overlay_chart import overlay_chart  # late: what draws takes a second to import
+
+        try:
+            drawn = overlay_chart(comparison, *sides, CHART_FORMATS[chart.suffix])
+        except HistogramError as error:
+            raise ResultError(str(error)) from None
+        except ValueError as error:
+            raise ResultError(f"--chart {chart}: {error}") from None
+        write_option("--chart", chart, drawn)
+    return FAILED if comparison.worse else 0

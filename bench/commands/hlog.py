@@ -1,0 +1,36 @@
+"""`bench hlog`: a load result as an interval log."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.commands.output import ResultsFolder
+from bench.report.hlog import hlog as hlog_lines
+from bench.report.hlog import intervals_of, write_hlog
+from bench.results.load import LoadResult
+from bench.results.store import DEFAULT_ROOT, ResultError, Store
+from bench.timing.histogram import HistogramError
+
+
+def hlog(
+    result: Annotated[str, typer.Argument(metavar="RESULT", help="The load result.", show_default=False)],
+    output: Annotated[
+        Path | None, typer.Option("--output", metavar="FILE", help="Where to write it; else beside the result.")
+    ] = None,
+    results: ResultsFolder = DEFAULT_ROOT,
+) -> None:
+    """Write a load result's histograms, second by second, as an HdrHistogram interval log.
+
+    RESULT is as in `bench compare`. Every tool that reads that format shows it: HistogramLogAnalyzer, hdrh and others.
+    """
+    stored = Store(results).open(result, "load")
+    if not isinstance(stored.result, LoadResult):
+        raise ResultError(f"{stored.path} is a latency result, which has no seconds: name a load result")
+    path = output or stored.path.with_suffix(".hlog")
+    lines = hlog_lines(stored.result.datetime, intervals_of(stored.result), f"bench, from {stored.path.name}")
+    try:
+        write_hlog(path, lines)
+    except HistogramError as error:
+        raise ResultError(f"{stored.path}: {error}") from None
+    typer.echo(f"wrote {path}")

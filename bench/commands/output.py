@@ -1,0 +1,80 @@
+"""The parts that commands share: exit codes, the console, options, and the order of showing and keeping."""
+
+import contextlib
+import errno
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import rich.console
+import typer
+
+from bench.printable import printable
+from bench.results.files import write_whole
+from bench.results.store import NotStoredError, ResultError
+
+#: The exit code of a failed run or check.
+FAILED = 1
+#: The exit code of misuse.
+MISUSE = 2
+#: The exit code after Ctrl-C without a result: 128 + SIGINT, as a shell reports it.
+INTERRUPTED = 130
+#: The exit code where the reader stopped reading: 128 + SIGPIPE.
+BROKEN_PIPE = 141
+
+#: The errors that keep a file from being written to the end, and are no misuse.
+UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EPIPE, errno.ENXIO)
+
+ResultsFolder = Annotated[Path, typer.Option("--results", metavar="DIR", help="Where results are stored.")]
+
+
+class Console(rich.console.Console):
+    """A console whose reader may stop reading, as `head` does."""
+
+    def on_broken_pipe(self) -> None:
+        """End with the exit code of a broken pipe."""
+        try:
+            super().on_broken_pipe()
+        except SystemExit:  # with 1, which is a failed check
+            raise SystemExit(BROKEN_PIPE) from None
+
+
+def show_and_keep(show: Callable[[], None], *keep: Callable[[], None]) -> bool:
+    """Show what took minutes to measure, then keep it in each of these ways; return False if any of them failed.
+
+    Each way is tried, whatever became of those before it. So a full disk does not hide the figures, and a closed pipe
+    does not lose them.
+    """
+    failures: list[ResultError] = []
+    with contextlib.ExitStack() as stack:
+        for store in reversed(keep):
+            stack.callback(_note_failure, store, failures)
+        show()
+    for failure in failures:
+        fail(str(failure), FAILED)
+    return not failures
+
+
+def _note_failure(store: Callable[[], None], failures: list[ResultError]) -> None:
+    try:
+        store()
+    except ResultError as error:
+        failures.append(error)
+
+
+def write_option(option: str, path: Path, data: bytes) -> None:
+    """Write the file that an option names. Raises ResultError, or NotStoredError if the disk is full or broken."""
+    try:
+        write_whole(path, [data])
+    except OSError as error:
+        kind = NotStoredError if error.errno in UNWRITABLE else ResultError
+        raise kind(f"{option} {path}: {error.strerror or error}") from None
+
+
+def fail(message: str, code: int) -> int:
+    """Print an error in one line and return the exit code."""
+    line = " ".join(message.split())
+    with contextlib.suppress(OSError):  # nobody else can be told
+        print(f"bench: error: {printable(line)}", file=sys.stderr)  # noqa: T201
+    return code

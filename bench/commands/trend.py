@@ -1,0 +1,74 @@
+"""`bench trend`: all stored results in commit order."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.commands.output import Console, ResultsFolder, write_option
+from bench.printable import printable
+from bench.report.chart_formats import CHART_FORMATS
+from bench.report.trend_table import trend_table
+from bench.results.header import KINDS, Kind
+from bench.results.history import all_results, history
+from bench.results.store import DEFAULT_ROOT, ResultError
+from bench.statistics.change_points import SIGNIFICANCE
+from bench.trend.series import Metric, machine_name, trends
+
+
+def trend(
+    kind: Annotated[
+        Kind | None, typer.Argument(metavar="[latency|load]", help="Only results of this kind.", show_default=False)
+    ] = None,
+    results: ResultsFolder = DEFAULT_ROOT,
+    machine: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Only machines whose name contains it.", show_default=False)
+    ] = None,
+    benchmark: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TEXT", help="Only benchmarks whose name contains it; can be repeated."),
+    ] = None,
+    metric: Annotated[Metric, typer.Option(help="What to follow; throughput is of load only.")] = "p50",
+    raw: Annotated[bool, typer.Option("--raw", help="Times, also where there are ratios to the control.")] = False,
+    significance: Annotated[
+        float, typer.Option(metavar="P", min=0.0001, max=0.5, help="Share of unchanged series that may show a step.")
+    ] = SIGNIFICANCE,
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Draw it as well: .html (needs no network), .svg or .png."),
+    ] = None,
+) -> None:
+    """Print all stored results in commit order, and between which commits their level changed.
+
+    The order is that of the git repository around the working directory. Results of other machines, scenarios or
+    settings are never mixed: they are series of their own. A damaged result is named and left out.
+    """
+    if output is not None and output.suffix not in CHART_FORMATS:
+        raise ResultError(f"--output {output}: its name has to end in {', '.join(CHART_FORMATS)}")
+    stored = all_results(results, KINDS if kind is None else (kind,), leave_out=_say_left_out)
+    found = trends(
+        stored,
+        metric,
+        history({result.commit_info.id for result in stored}),
+        raw=raw,
+        significance=significance,
+        benchmarks=benchmark or (),
+        machine=machine,
+    )
+    if not found.series:
+        machines = "; ".join(sorted({machine_name(result.machine_info) for result in stored}))
+        asked = [f"a machine {machine!r}"] if machine else []
+        asked += [f"a benchmark {name!r}" for name in benchmark or ()]
+        wanted = f" of {' or '.join(asked)}" if asked else ""
+        raise ResultError(f"no {metric}{wanted} to show in {len(stored)} stored results; they are of {machines}")
+    trend_table(found, Console())
+    if output is not None:
+        from bench.report.trend_chart import trend_chart  # late: what draws takes a second to import
+
+        write_option("--output", output, trend_chart(found, CHART_FORMATS[output.suffix]))
+        typer.echo(f"chart in {output}")
+
+
+def _say_left_out(reason: str) -> None:
+    print(f"bench: left out: {printable(' '.join(reason.split()))}", file=sys.stderr)  # noqa: T201
