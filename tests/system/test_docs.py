@@ -30,7 +30,7 @@ PAGES = (README, *sorted((ROOT / "docs").rglob("*.md")))
 README_LINES = 170
 
 #: pytest-benchmark reads its defaults from here, so the commands are typed as they are.
-SHORT = {"PYTEST_ADDOPTS": "--benchmark-max-time=0.05 --benchmark-min-rounds=3"}
+SHORT = {"PYTEST_ADDOPTS": "--effort=quick --benchmark-max-time=0.05 --benchmark-min-rounds=3"}
 
 #: The commands of `console` blocks that are not this project's: their options are their own business.
 FOREIGN = {"apt", "cat", "cd", "curl", "docker", "export", "git", "node", "npm", "openssl", "pip", "sudo", "ulimit"}
