@@ -67,14 +67,14 @@ serve: $(READY)  ## the FOO→BAR service on http://127.0.0.1:8000
 
 peers: $(READY)  ## other load generators on the same work: what a round trip costs in each (10 minutes)
 	-@$(MAKE) --no-print-directory --keep-going compiled peers-tools
-	$(BIN)/python -m bench.peers
+	$(BIN)/bench peers
 
 accuracy: $(READY)  ## what is reported of servers whose truth is known, beside the truth and beside others (7 minutes)
 	-@$(MAKE) --no-print-directory $(PEERS_PYTHON)
 	$(BIN)/bench accuracy
 
 selfcheck: $(READY)  ## does `bench ab` say the truth on this machine? (40 to 60 minutes; it should have nothing else to do)
-	$(BIN)/python -m bench.selfcheck
+	$(BIN)/bench selfcheck
 
 # Tests start hundreds of processes: none of them has to compile what it imports.
 test test-slow test-compiled: export PYTHONDONTWRITEBYTECODE =

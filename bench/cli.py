@@ -20,8 +20,11 @@ from bench.ab.errors import AbError, AbFailedError
 from bench.commands.ab import ab
 from bench.commands.accuracy import accuracy
 from bench.commands.compare import compare
+from bench.commands.connections import connections
 from bench.commands.hlog import hlog
 from bench.commands.output import BROKEN_PIPE, FAILED, INTERRUPTED, MISUSE, UNWRITABLE, fail
+from bench.commands.peers import peers
+from bench.commands.selfcheck import selfcheck
 from bench.commands.trend import trend
 from bench.compare.model import IncomparableError
 from bench.results.store import NotStoredError, ResultError
@@ -53,7 +56,7 @@ def _options(
     pass
 
 
-for _command in (compare, ab, trend, hlog, accuracy):
+for _command in (compare, ab, trend, hlog, accuracy, peers, connections, selfcheck):
     app.command()(_command)
 
 

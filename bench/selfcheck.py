@@ -1,8 +1,8 @@
-"""`python -m bench.selfcheck`, which lies in bench/validation."""
+"""`python -m bench.selfcheck`: the old name of `bench selfcheck`."""
 
 import sys
 
-from bench.validation.selfcheck import main
+from bench.__main__ import main
 
-if __name__ == "__main__":
-    sys.exit(main())
+sys.argv[1:1] = ["selfcheck"]
+main()

@@ -66,7 +66,7 @@ def test_it_is_installed_as_bench() -> None:
 def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = bench(capsys, "--help")
     assert (code, err) == (0, "")
-    assert "compare   Compare stored results; exit code 1 if NEW is slower.\n" in out
+    assert "compare      Compare stored results; exit code 1 if NEW is slower.\n" in out
     code, out, _ = bench(capsys, "--version")
     assert code == 0
     assert re.fullmatch(r"bench \d+\.\d+\.\d+\n", out)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from bench.statistics.distributions import t_quantile, t_two_tails
 from bench.statistics.estimates import Estimate, burst_effect, estimate, ratio_estimate, restart_effect
 from bench.statistics.stopping import StoppingRule
-from bench.statistics.verdicts import THRESHOLD, discoveries, p_value, power, verdict, verdicts
+from bench.statistics.verdicts import THRESHOLD, discoveries, p_value, verdict, verdicts
 
 Draw = Callable[[np.random.Generator, tuple[int, ...]], NDArray[np.float64]]
 
@@ -376,25 +376,6 @@ class TestPower:
         values = math.log1p(0.01) + spread * np.random.default_rng(15).standard_normal((1_500, 200))
         found = [verdicts([estimate(row)]) for row in stopped(StoppingRule(), values)]
         assert np.mean([one == ("slower",) for one in found]) >= 0.90
-
-    def test_the_formula_agrees_with_simulation(self) -> None:
-        values = np.random.default_rng(16).normal(math.log1p(0.01), 0.009, (4_000, 30))
-        slower = np.mean([verdict(estimate(row)) == "slower" for row in values])
-        assert power(0.01, 0.009, 30) == pytest.approx(slower, abs=0.03)  # standard error 0.6 percentage points
-
-    def test_at_the_threshold_it_is_the_share_of_the_upper_tail(self) -> None:
-        assert power(THRESHOLD, 0.009, 2) == pytest.approx(0.025, abs=1e-5)
-        assert power(THRESHOLD, 0.009, 35) == pytest.approx(0.025, abs=1e-9)
-
-    def test_grows_with_the_effect_and_the_replicates(self) -> None:
-        assert power(0.01, 0.009, 10) < power(0.01, 0.009, 20) < power(0.01, 0.009, 40) < power(0.02, 0.009, 40)
-        assert power(0.05, 0.009, 40) == pytest.approx(1)
-        assert power(-0.05, 0.009, 40) == pytest.approx(0)
-
-    @pytest.mark.parametrize(("sd", "replicates"), [(0.0, 10), (-1.0, 10), (math.nan, 10), (0.01, 1)])
-    def test_refuses(self, sd: float, replicates: int) -> None:
-        with pytest.raises(ValueError, match="standard deviation"):
-            power(0.01, sd, replicates)
 
 
 class TestStored:

@@ -21,7 +21,7 @@ from rich.console import Console
 
 from bench.results.header import CommitInfo, MachineInfo
 from bench.targets.process import EchoProcess
-from bench.validation.peers import capacity, measuring, tools
+from bench.validation.peers import connections, measuring, tools
 from bench.validation.peers.artillery import Artillery
 from bench.validation.peers.async_client import AsyncClient
 from bench.validation.peers.epoll_loop import EpollLoop
@@ -82,9 +82,9 @@ def test_a_small_comparison(tmp_path: Path) -> None:
     ("arguments", "said"),
     [
         (["--only", "ours,nonsense"], "nonsense"),
-        (["--rounds", "0"], "0"),
+        (["--rounds", "0"], "--rounds"),
         (["--connections", "10,x"], "10,x"),
-        (["--seconds", "-1"], "-1"),
+        (["--seconds", "-1"], "--seconds"),
     ],
 )
 def test_misuse(arguments: list[str], said: str) -> None:
@@ -338,8 +338,8 @@ def test_locks_pin_everything_and_name_no_registry() -> None:
 
 
 def test_addresses_enough_for_the_ports_that_a_machine_has() -> None:
-    assert capacity.addresses(15_000) == ["127.0.0.1"]
-    assert capacity.addresses(60_000) == ["127.0.0.1", "127.0.0.2", "127.0.0.3"]
+    assert connections.addresses(15_000) == ["127.0.0.1"]
+    assert connections.addresses(60_000) == ["127.0.0.1", "127.0.0.2", "127.0.0.3"]
 
 
 @pytest.mark.slow

@@ -46,8 +46,9 @@ def ab(
     ] = None,
     results: ResultsFolder = DEFAULT_ROOT,
 ) -> int:
-    """Compare two commits' services, live and in alternation on this machine; exit code 1 if REV_B is slower.
+    """Compare two commits live; exit code 1 if REV_B is slower.
 
+    The services of both commits run on this machine at the same time, and are measured in alternation.
     REV_A and REV_B are commits, branches, tags, HEAD~1 and so on, or WORKTREE for the working tree as it is. Ctrl-C
     gives the answer so far.
     """

@@ -26,10 +26,10 @@ def accuracy(
     ] = None,
     results: ResultsFolder = DEFAULT_ROOT,
 ) -> int:
-    """Load servers whose truth is known, and print it beside what we report; exit code 1 if a figure is too far off.
+    """Compare reported figures with servers of known behaviour.
 
-    They delay, stall and lose as asked, and count what they did. What locust.contrib.socketio and k6 report of the
-    same servers is shown besides.
+    The servers delay, stall and lose as asked, and count what they did. Figures that locust.contrib.socketio and k6
+    report of the same servers stand beside ours. Exit code 1 if a figure of ours is too far off.
     """
     from bench.report.lines import print_line, print_stored
     from bench.validation.accuracy.check import check, stored

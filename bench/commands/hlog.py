@@ -20,9 +20,10 @@ def hlog(
     ] = None,
     results: ResultsFolder = DEFAULT_ROOT,
 ) -> None:
-    """Write a load result's histograms, second by second, as an HdrHistogram interval log.
+    """Write a load result as an HdrHistogram interval log.
 
-    RESULT is as in `bench compare`. Every tool that reads that format shows it: HistogramLogAnalyzer, hdrh and others.
+    The log has the histograms of each second. RESULT is as in `bench compare`. Every tool that reads that format
+    shows it: HistogramLogAnalyzer, hdrh and others.
     """
     stored = Store(results).open(result, "load")
     if not isinstance(stored.result, LoadResult):

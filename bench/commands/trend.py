@@ -39,7 +39,7 @@ def trend(
         typer.Option(metavar="FILE", help="Draw it as well: .html (needs no network), .svg or .png."),
     ] = None,
 ) -> None:
-    """Print all stored results in commit order, and between which commits their level changed.
+    """Show all stored results in commit order, and their steps.
 
     The order is that of the git repository around the working directory. Results of other machines, scenarios or
     settings are never mixed: they are series of their own. A damaged result is named and left out.

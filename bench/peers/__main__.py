@@ -1,7 +1,8 @@
-"""`python -m bench.peers`, which lies in bench/validation."""
+"""`python -m bench.peers`: the old name of `bench peers`."""
 
 import sys
 
-from bench.validation.peers.__main__ import main
+from bench.__main__ import main
 
-sys.exit(main())
+sys.argv[1:1] = ["peers"]
+main()

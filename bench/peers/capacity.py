@@ -1,8 +1,8 @@
-"""`python -m bench.peers.capacity`, which lies in bench/validation."""
+"""`python -m bench.peers.capacity`: the old name of `bench connections`."""
 
 import sys
 
-from bench.validation.peers.capacity import main
+from bench.__main__ import main
 
-if __name__ == "__main__":
-    sys.exit(main())
+sys.argv[1:1] = ["connections"]
+main()

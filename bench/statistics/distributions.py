@@ -74,3 +74,20 @@ def _incomplete_beta(x: float, y: float, a: float, b: float) -> float:
     log_x = math.log(x) if x < 0.5 else math.log1p(-y)  # exact also where x is nearly 1 and a large
     scale = a * log_x + b * math.log(y) - (math.lgamma(a) + math.lgamma(b) - math.lgamma(a + b))
     return math.exp(scale) / (a * fraction)
+
+
+def binomial_quantile(probability: float, trials: int, chance: float) -> int:
+    """Return the smallest number of successes that is not exceeded with at least this probability.
+
+    The successes are of `trials` independent trials that each succeed with `chance`. The distribution function is
+    summed term by term, which is exact enough for hundreds of trials. Raises ValueError for a probability or chance
+    outside 0 to 1.
+    """
+    if not (0 <= probability <= 1 and 0 <= chance <= 1):
+        raise ValueError(f"probability {probability}, chance {chance}: expected numbers from 0 to 1")
+    total = 0.0
+    for successes in range(trials + 1):
+        total += math.comb(trials, successes) * chance**successes * (1 - chance) ** (trials - successes)
+        if total >= probability:
+            return successes
+    return trials

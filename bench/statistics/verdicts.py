@@ -9,10 +9,8 @@ import math
 from collections.abc import Sequence
 from typing import Literal
 
-import numpy as np
-
-from bench.statistics.distributions import t_quantile, t_two_tails
-from bench.statistics.estimates import CONFIDENCE, FEWEST_FOR_A_SPREAD, Estimate
+from bench.statistics.distributions import t_two_tails
+from bench.statistics.estimates import Estimate
 
 Verdict = Literal["slower", "faster", "same", "inconclusive"]
 
@@ -87,28 +85,3 @@ def discoveries(p_values: Sequence[float], rate: float) -> tuple[bool, ...]:
     ascending = sorted(p_values)
     limit = max((p for rank, p in enumerate(ascending, 1) if p <= rank / len(ascending) * rate), default=-1.0)
     return tuple(p <= limit for p in p_values)
-
-
-def power(
-    effect: float, sd: float, replicates: int, threshold: float = THRESHOLD, confidence: float = CONFIDENCE
-) -> float:
-    """Probability of the verdict *slower* for a true relative change `effect`, normal log effects and a fixed number.
-
-    `sd` is the standard deviation of the log effect from restart to restart. The interval's lower end exceeds the
-    threshold where a noncentral t variable exceeds Student's quantile (Owen 1968, Technometrics 10, 445-478): the
-    normal probability given the sample's standard deviation, integrated over that. Raises ValueError for an `sd` that
-    is not positive or fewer than two replicates.
-    """
-    if not sd > 0 or replicates < FEWEST_FOR_A_SPREAD:
-        raise ValueError(
-            f"a standard deviation of {sd} over {replicates} replicates: above 0 and at least 2 are needed"
-        )
-    degrees = replicates - 1
-    distance = (math.log1p(effect) - math.log1p(threshold)) * math.sqrt(replicates) / sd
-    quantile = t_quantile(confidence, degrees)
-    # u = sample / true standard deviation has the density c u^(degrees - 1) exp(-degrees u^2 / 2)
-    u = (np.arange(4000) + 0.5) * (1 + 12 / math.sqrt(2 * degrees)) / 4000
-    logarithm = (degrees - 1) * np.log(u) - degrees * (u**2 - 1) / 2
-    density = np.exp(logarithm - logarithm.max())
-    normal = np.array([math.erfc((quantile * one - distance) / math.sqrt(2)) / 2 for one in u])
-    return float((density * normal).sum() / density.sum())

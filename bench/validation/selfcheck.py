@@ -1,4 +1,4 @@
-"""`python -m bench.selfcheck`: does `bench ab` say the truth here, and does it cry wolf? An hour on a quiet machine.
+"""`bench selfcheck`: does `bench ab` say the truth here, and does it cry wolf? An hour on a quiet machine.
 
 It compares the service with itself again and again, and with itself plus a busy loop in its handler of about 1, 2 and
 5 % of a round trip. Each comparison is a real `bench ab`, on a copy of this repository in which the busy loops are
@@ -11,7 +11,6 @@ bench.statistics.estimates), and the bound is the number that a binomial with it
 check that fails means something, and one that passes with few runs means little: the table shows the numbers.
 """
 
-import argparse
 import math
 import os
 import shutil
@@ -36,10 +35,10 @@ from bench.report.lines import print_line, print_table
 from bench.results.ab import AbMetric
 from bench.results.git import git
 from bench.results.temporary import temporary_folder
+from bench.statistics.distributions import binomial_quantile
 
 PROJECT = Path(__file__).parents[2]
 
-SLOWDOWNS = "1%,2%,5%"
 FALSE_ALARMS = 0.01
 """Of comparisons of a service with itself, at most so many say slower or faster."""
 COVERAGE = 0.95
@@ -114,14 +113,9 @@ class Check:
     is_kept: bool
 
 
-def most_of(n: int, probability: float) -> int:
-    """The number that a binomial of n with this probability exceeds with a probability of at most 1 %."""
-    total = 0.0
-    for k in range(n + 1):
-        total += math.comb(n, k) * probability**k * (1 - probability) ** (n - k)
-        if total >= 1 - _TAIL:
-            return k
-    return n
+def most_of(runs: int, chance: float) -> int:
+    """Return the number of mistakes that so many runs exceed with a probability of at most 1 %."""
+    return binomial_quantile(1 - _TAIL, runs, chance)
 
 
 def checks(comparisons: Sequence[Comparison]) -> list[Check]:
@@ -317,27 +311,46 @@ def _print(comparisons: Sequence[Comparison], kept: Sequence[Check], console: Co
         print_table(console, [["promise", "counted", "bound", ""], *rows])
 
 
-def _run(options: argparse.Namespace, console: Console) -> bool:
-    slowdowns = [text.strip() for text in options.slowdowns.split(",")]
-    for text in slowdowns:
-        slowdown_us(text, 1.0)  # refuses what it cannot read before anything is run
+@dataclass(frozen=True)
+class Extent:
+    """The number and length of a selfcheck's comparisons."""
+
+    same: int
+    """Comparisons of the service with itself."""
+    injected: int
+    """Comparisons for each slowdown."""
+    max_time_s: float
+    """The time that a comparison may take."""
+    slowdowns: tuple[str, ...]
+    """Shares of a round trip, or times such as 5us."""
+    stored: bool
+    """Whether results of `pytest bench` are compared as well."""
+
+
+def selfcheck(extent: Extent, console: Console) -> bool:
+    """Run all of it, print it, and return whether every promise was kept.
+
+    Raises AbError and AbFailedError as `bench ab` does, ValueError for a slowdown that cannot be read, and
+    CalledProcessError where git or `pytest bench` fails.
+    """
+    slowdowns = list(extent.slowdowns)
     comparisons: list[Comparison] = []
     found: list[Check] = []
     with ended_by_signals(), temporary_folder("bench-selfcheck-") as folder:
         stored = []
         began_s = time.monotonic()
-        if options.stored:
+        if extent.stored:
             print_line(console, "pytest bench, before")
             stored.append(_store(folder / "results"))
         told = folder / "told"
         told.mkdir()
         copy = _copy(folder, told)
         git(copy, "branch", _SAME, "main")
-        runs = [""] * options.aa + [text for text in slowdowns for _ in range(options.injected)]
+        runs = [""] * extent.same + [text for text in slowdowns for _ in range(extent.injected)]
         try:
-            branches = {"": _SAME} | _slower_branches(copy, slowdowns if options.injected else [], told)
+            branches = {"": _SAME} | _slower_branches(copy, slowdowns if extent.injected else [], told)
             for number, injected in enumerate(runs, 1):
-                one = _compare(copy, branches[injected], injected, told, options.max_time)
+                one = _compare(copy, branches[injected], injected, told, extent.max_time_s)
                 comparisons.append(one)
                 low, high = one.metric.low or math.nan, one.metric.high or math.nan
                 print_line(
@@ -346,7 +359,7 @@ def _run(options: argparse.Namespace, console: Console) -> bool:
                     f"({low:+.2%} to {high:+.2%}), {one.metric.verdict}, {one.restarts} restarts, "
                     f"{one.duration_s:.0f} s, ended by {one.stopped_by}",
                 )
-            if options.stored:
+            if extent.stored:
                 print_line(console, f"pytest bench, {(time.monotonic() - began_s) / 60:.0f} minutes later")
                 stored.append(_store(folder / "results"))
                 print_line(console, "pytest bench, under a CPU hog")
@@ -362,33 +375,3 @@ def _run(options: argparse.Namespace, console: Console) -> bool:
         print_line(console, "")
         _print(comparisons, found, console)
     return bool(found) and all(check.is_kept for check in found)
-
-
-def main() -> int:
-    """Run the command line."""
-    parser = argparse.ArgumentParser(prog="python -m bench.selfcheck", description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--aa", type=int, default=20, help="comparisons of the service with itself (20)")
-    parser.add_argument("--injected", type=int, default=5, help="comparisons for each slowdown (5)")
-    parser.add_argument("--max-time", type=float, default=120.0, help="seconds that one comparison may take (120)")
-    parser.add_argument(
-        "--slowdowns", default=SLOWDOWNS, help="shares of a round trip, or times as in 5us (%(default)s)"
-    )
-    parser.add_argument("--no-stored", dest="stored", action="store_false", help="leave out what pytest bench stores")
-    options = parser.parse_args()
-    if min(options.aa, options.injected) < 0 or not (options.aa or options.injected or options.stored):
-        parser.error("--aa and --injected are numbers of runs, not both 0 without the stored ones")
-    try:
-        return 0 if _run(options, Console()) else 1
-    except (AbError, AbFailedError) as error:
-        print(f"selfcheck: error: {error}", file=sys.stderr)  # noqa: T201
-        return 2
-    except subprocess.CalledProcessError as error:
-        said = (error.stderr or error.stdout or "").strip().splitlines()
-        print(f"selfcheck: error: {error.cmd[0]} failed: {said[-1] if said else ''}", file=sys.stderr)  # noqa: T201
-        return 1
-    except KeyboardInterrupt:
-        return _INTERRUPTED
-
-
-if __name__ == "__main__":
-    sys.exit(main())

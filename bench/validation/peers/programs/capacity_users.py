@@ -1,4 +1,4 @@
-"""The users of `python -m bench.peers.capacity`: many that are there, some of whom work once all are there."""
+"""The users of `bench connections`: many that are there, some of whom work once all are there."""
 
 import asyncio
 import os

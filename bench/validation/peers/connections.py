@@ -1,29 +1,22 @@
-"""`python -m bench.peers.capacity`: the connections that a generator process holds, and what each costs it.
+"""`bench connections`: the connections that a generator process holds, and what each costs it.
 
 One Locust process with this project's users against the echo server: most are idle, some work without pause. Memory
 is the growth of the whole process, all of Locust included, from a single connection to all of them. How fast they came
 and whether their heartbeats were answered in time, the server has counted.
 """
 
-import argparse
-import resource
-import signal
-import sys
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter_ns
-from typing import NoReturn
 
 from rich.console import Console
 
 from bench.machine.cores import generator_cores, server_core
 from bench.report.figures import count
-from bench.report.lines import print_line, print_table
+from bench.report.lines import print_table
 from bench.results.temporary import temporary_folder
-from bench.server import ServerError
-from bench.targets.echo import Stats, raise_descriptor_limit
+from bench.targets.echo import Stats
 from bench.targets.process import EchoProcess
 from bench.validation.peers.generator import Generator
 from bench.validation.peers.peer import PROGRAMS, Command, LeftOut
@@ -165,37 +158,3 @@ def _watch(generator: Generator, duration_s: float) -> None:
     while (left_s := end_at - time.monotonic()) > 0:
         generator.check()
         time.sleep(min(1.0, left_s))
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; 1 where a connection was lost or a heartbeat missed, 2 for what is not possible here."""
-    parser = argparse.ArgumentParser(prog="python -m bench.peers.capacity", description=__doc__)
-    parser.add_argument("--connections", type=int, default=15_000, help="(15000)")
-    parser.add_argument("--working", type=int, default=1_000, help="how many of them work without pause (1000)")
-    parser.add_argument("--seconds", type=float, default=60.0, help="how long all of them are held (60)")
-    parser.add_argument("--spawn-rate", type=int, default=5_000, help="users that Locust spawns per second (5000)")
-    options = parser.parse_args(arguments)
-    load = Load(options.connections, options.working, options.spawn_rate)
-    if not (load.connections >= 2 and 0 <= load.working <= load.connections and load.spawn_rate_per_s > 0):
-        parser.error("--connections has to be 2 or more, --working at most that, --spawn-rate positive")
-    allowed = raise_descriptor_limit()  # the processes that are started inherit it
-    if allowed != resource.RLIM_INFINITY and load.connections + SPARE_DESCRIPTORS > allowed:
-        parser.error(f"{load.connections} connections need as many open files, and {allowed} are allowed (ulimit -Hn)")
-    signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        capacity = hold(load, options.seconds)
-    except (LeftOut, ServerError) as error:
-        print_line(Console(stderr=True), f"{parser.prog}: error: {' '.join(str(error).split())}")
-        return 1
-    except KeyboardInterrupt:
-        return _INTERRUPTED
-    capacity_table(capacity, Console())
-    return 1 if capacity.lost or capacity.stats.missed else 0
-
-
-def _interrupt(*_: object) -> NoReturn:
-    raise KeyboardInterrupt
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,64 @@
+"""`bench peers`: other load generators on the same work."""
+
+from typing import Annotated
+
+import typer
+
+from bench.commands.output import FAILED, MISUSE, Console, ResultsFolder, fail, show_and_keep
+from bench.results.store import DEFAULT_ROOT, machine_id, result_name, write_numbered
+
+
+def peers(
+    connections: Annotated[str, typer.Option(metavar="N,…", help="The numbers of connections, in turn.")] = "50,1000",
+    rounds: Annotated[int, typer.Option(metavar="N", min=1, help="Runs of each generator.")] = 3,
+    seconds: Annotated[
+        float, typer.Option(metavar="SECONDS", min=0.001, max=86_400, help="The time measured in each run.")
+    ] = 5.0,
+    warm_up: Annotated[
+        float, typer.Option("--warm-up", metavar="SECONDS", min=0.001, max=86_400, help="The time before that.")
+    ] = 2.0,
+    only: Annotated[
+        str | None, typer.Option(metavar="NAME,…", help="Only these, such as ours,node [all of them].")
+    ] = None,
+    processes: Annotated[int, typer.Option(metavar="N", min=1, help="This project in so many processes as well.")] = 1,
+    results: ResultsFolder = DEFAULT_ROOT,
+) -> int:
+    """Compare the CPU time of load generators on the same work.
+
+    The other generators and this project take turns on one core against one echo server. A generator that is not
+    installed is left out: see `make peers-tools`. Exit code 1 if nothing could be measured.
+    """
+    # Late: it imports what measures, which the other commands need not wait for.
+    from bench.report.lines import print_line, print_stored
+    from bench.server import ServerError
+    from bench.validation.peers.run import chosen, compare_peers
+    from bench.validation.peers.table import peers_table
+
+    numbers = connections.split(",")
+    if not all(number.isdecimal() and int(number) for number in numbers):
+        return fail(f"--connections {connections}: give numbers of connections, such as 50,1000", MISUSE)
+    try:
+        wanted = chosen(only.split(",") if only else (), processes)
+    except ValueError as error:
+        return fail(f"--only {error}", MISUSE)
+    console = Console()
+    try:
+        result = compare_peers(
+            wanted,
+            [int(number) for number in numbers],
+            rounds=rounds,
+            warm_up_s=warm_up,
+            measured_s=seconds,
+            tell=lambda line: print_line(console, line, "dim"),
+        )
+    except ServerError as error:
+        return fail(str(error), FAILED)
+    folder = results / "peers" / machine_id()
+    print_line(console, "")
+    kept = show_and_keep(
+        lambda: peers_table(result, console),
+        lambda: print_stored(
+            console, write_numbered(folder, result_name(result.commit_info, result.datetime), result.to_json())
+        ),
+    )
+    return 0 if kept and result.figures else FAILED
