@@ -87,9 +87,10 @@ test test-slow test-compiled: export PYTHONDONTWRITEBYTECODE =
 test: $(READY) $(NODE_READY) $(HLOG_READY)  ## the tests, but for the slowest
 	$(BIN)/pytest -n 3 --dist worksteal -m "not slow"
 
-# The longest one first: it would be alone at the end.
+# The longest first: they would be alone at the end.
+LONGEST := tests/system/test_docs.py
 test-slow: $(READY) $(NODE_READY) $(HLOG_READY)  ## the slowest tests: many real runs
-	$(BIN)/pytest -n 2 --dist load -m slow tests/test_readme.py $(filter-out tests/test_readme.py,$(wildcard tests/test_*.py))
+	$(BIN)/pytest -n 2 --dist load -m slow $(LONGEST) $(wildcard tests/test_*.py)
 
 # A finding names the seed and the number of the run, to do that one again: make chaos SEED=7 ONLY=3
 MINUTES ?= 10

@@ -30,7 +30,7 @@ PAGES = (README, *sorted((ROOT / "docs").rglob("*.md")))
 README_LINES = 170
 
 #: pytest-benchmark reads its defaults from here, so the commands are typed as they are.
-SHORT = {"PYTEST_ADDOPTS": "--benchmark-max-time=0.05 --benchmark-min-rounds=3"}
+SHORT = {"PYTEST_ADDOPTS": "--effort=quick --benchmark-max-time=0.05 --benchmark-min-rounds=3"}
 
 #: The commands of `console` blocks that are not this project's: their options are their own business.
 FOREIGN = {"apt", "cat", "cd", "curl", "docker", "export", "git", "node", "npm", "openssl", "pip", "sudo", "ulimit"}
@@ -208,7 +208,12 @@ def _parse_bench(where: str, arguments: Sequence[str]) -> None:
 def _parse_module(where: str, arguments: Sequence[str], folder: Path) -> None:
     module, *options = arguments
     assert find_spec(module) is not None, f"{where}: there is no module {module}"
-    if options:  # a module without options need not have a parser, and would run
+    if options:
+        package = find_spec(f"{module}.__main__") if (ROOT / module.replace(".", "/")).is_dir() else find_spec(module)
+        assert package is not None, f"{where}: {module} cannot be run"
+        source = Path(package.origin or "").read_text()
+        # Without this parser it would not stop, but run.
+        assert "argparse" in source, f"{where}: {module} does not read its options with argparse"
         _run(where, [sys.executable, "-c", PARSE_MODULE, *arguments], folder)
 
 
@@ -254,7 +259,7 @@ def known_options() -> set[str]:
     helps = [
         ["-m", "pytest", "bench", "--help"],
         ["-c", PARSE_LOCUST, "--help"],
-        *(["-m", module, "--help"] for module in ("app", "bench.peers", "bench.peers.capacity", "bench.selfcheck")),
+        ["-m", "app", "--help"],
     ]
     commands = typer.main.get_command(cli.app).commands.values()  # type: ignore[attr-defined]
     known = {option for command in commands for parameter in command.params for option in parameter.opts}
@@ -307,7 +312,8 @@ def test_commands_of_a_console_are_told_from_its_output_and_from_each_other() ->
         ("locust -f locustfile.py --no-such-option", "unrecognized arguments"),
         ("make no-such-target", "no target no-such-target"),
         ("python -m bench.no_such_module", "no module bench.no_such_module"),
-        ("python -m bench.peers --no-such-option", "unrecognized arguments"),
+        ("python -m app --no-such-option", "unrecognized arguments"),
+        ("python -m bench.compiled --no-such-option", "does not read its options with argparse"),
         ("no-such-command", "nobody knows how to check 'no-such-command'"),
     ],
 )
@@ -323,7 +329,7 @@ def test_a_console_line_that_would_be_refused_is_found(line: str, complaint: str
         "pytest bench --effort quick -k uvloop",
         "BENCH_SEED=1 locust -f locustfile.py --rate 500 EchoUser",
         "make chaos SEED=7",
-        "python -m bench.peers --rounds 2",
+        "python -m app --port 8001",
     ],
 )
 def test_a_console_line_that_is_right_is_read_and_not_carried_out(line: str) -> None:
