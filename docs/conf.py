@@ -29,6 +29,7 @@ nitpick_ignore_regex = [("py:.*", r"(?!(bench|app)\.).*")]
 default_role = "literal"
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
+autodoc_preserve_defaults = True
 add_module_names = False
 python_use_unqualified_type_names = True
 
