@@ -13,7 +13,7 @@ from statistics import median
 import uvloop
 
 from bench.exchange.requests import Exchange
-from bench.machine.cores import generator_cores, kept_to, server_core
+from bench.machine.cores import generator_cores, pinned_to, server_core
 from bench.machine.idle import Awake
 from bench.scenarios.catalogue import FOO_BAR
 from bench.scenarios.tokens import tokens
@@ -71,7 +71,10 @@ def client_core(*, is_awake: bool = True) -> Iterator[None]:
     cores = generator_cores()[:1]
     core = server_core()
     used = cores if core is None else (*cores, core)
-    with Awake(used if is_awake else ()), kept_to(cores):  # in this order: a pinned process may not use the other core
+    with (
+        Awake(used if is_awake else ()),
+        pinned_to(cores),
+    ):  # in this order: a pinned process may not use the other core
         yield
 
 

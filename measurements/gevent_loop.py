@@ -8,7 +8,7 @@ import subprocess
 import sys
 from statistics import median
 
-from bench.machine.cores import generator_cores, kept_to, server_core
+from bench.machine.cores import generator_cores, pinned_to, server_core
 from bench.targets.process import EchoProcess
 
 _WARM_UP = 500
@@ -41,7 +41,7 @@ def main() -> int:
         print(_timed(options.url, options.round_trips, options.patched))
         return 0
     found: dict[bool, list[float]] = {False: [], True: []}
-    with EchoProcess(core=server_core()) as echo, kept_to(generator_cores()[:1]):
+    with EchoProcess(core=server_core()) as echo, pinned_to(generator_cores()[:1]):
         command = [sys.executable, "-m", "measurements.gevent_loop", "--url", echo.url]
         command += ["--round-trips", str(options.round_trips)]
         for is_patched in (False, True) * options.rounds:

@@ -21,7 +21,7 @@ import orjson
 import picows
 import uvloop
 
-from bench.machine.cores import generator_cores, kept_to, server_core
+from bench.machine.cores import generator_cores, pinned_to, server_core
 from bench.targets.process import EchoProcess
 
 RUNGS = ("frames", "messages", "tasks")
@@ -130,7 +130,7 @@ def main() -> int:
     if options.rung:
         uvloop.run(_climb(options.rung, options.url, int(options.connections), options.seconds))
         return 0
-    with EchoProcess(core=server_core()) as echo, kept_to(generator_cores()[:1]):
+    with EchoProcess(core=server_core()) as echo, pinned_to(generator_cores()[:1]):
         for connections in options.connections.split(","):
             for rung in RUNGS:
                 command = [sys.executable, "-m", "measurements.round_trip_parts", "--rung", rung, "--url", echo.url]

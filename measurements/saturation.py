@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from bench.machine.cores import generator_cores, kept_to, server_core
+from bench.machine.cores import generator_cores, pinned_to, server_core
 from bench.results.load import Lateness, LoadResult
 from bench.targets.process import EchoProcess
 from measurements.between_runs import hogs
@@ -17,7 +17,7 @@ from measurements.load_drift import one_run
 @contextmanager
 def hogs_beside_the_generator(number: int) -> Iterator[None]:
     """Run busy processes on the generator's core meanwhile; they inherit it from this thread."""
-    with kept_to(generator_cores()[:1] if number else ()):
+    with pinned_to(generator_cores()[:1] if number else ()):
         starting = hogs(number)
         starting.__enter__()
     try:

@@ -7,6 +7,7 @@ import functools
 import os
 import sys
 import time
+from pathlib import Path
 
 #: The first part of the line about what is missing.
 LACKS = "this system cannot "
@@ -42,10 +43,15 @@ def has_process_clocks() -> bool:
 def process_clock(pid: int) -> int:
     """Return the CPU clock of any process (clock_getcpuclockid(3), MAKE_PROCESS_CPUCLOCK in Linux's posix-timers.h).
 
-    It counts in nanoseconds where /proc/PID/stat has hundredths of a second. Unlike /proc/PID/schedstat, it counts all
-    threads.
+    It counts all threads, in nanoseconds. /proc/PID/stat has hundredths of a second only, and /proc/PID/schedstat has
+    one thread only.
     """
     return (~pid << 3) | 2
+
+
+def has_proc() -> bool:
+    """Return true if the kernel tells of processes in /proc."""
+    return Path("/proc/self/status").exists()
 
 
 def has_kernel_timers() -> bool:

@@ -29,7 +29,7 @@ from bench.ab.errors import AbError, AbFailedError
 from bench.ab.options import plan
 from bench.ab.run import compare_revisions
 from bench.compare.model import Comparison as StoredComparison
-from bench.machine.cores import generator_cores, kept_to
+from bench.machine.cores import generator_cores, pinned_to
 from bench.machine.interrupts import ended_by_signals
 from bench.report.lines import print_line, print_table
 from bench.results.ab import AbMetric
@@ -247,7 +247,7 @@ def _hog() -> Iterator[None]:
         "    while time.monotonic() < until: pass\n    time.sleep(0.2)\n"
     )
     command = [sys.executable, "-c", source.replace("PARENT", str(os.getpid()))]
-    with kept_to(generator_cores()):  # which it inherits
+    with pinned_to(generator_cores()):  # which it inherits
         process = subprocess.Popen(command)
     with process:
         try:
