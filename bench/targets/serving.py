@@ -8,7 +8,6 @@ import argparse
 import contextlib
 import json
 import os
-import resource
 import signal
 import socket
 import sys
@@ -18,6 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import NoReturn
 
+from bench.machine.descriptors import raise_file_limit
 from bench.targets.connection import MAX_PAYLOAD_BYTES, READ_BYTES, Connection, Ended
 from bench.targets.messages import framed
 from bench.targets.poller import BROKEN, ENDED, READABLE, WRITABLE, poller
@@ -233,16 +233,6 @@ class Server:
                 self._end(connection.socket.fileno())
 
 
-def raise_descriptor_limit() -> int:
-    """Let this process open as many files, and so connections, as it may; returns how many."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    except (OSError, ValueError):  # the system has a lower limit of its own, as macOS has
-        return soft
-    return hard
-
-
 class CommandLine(argparse.ArgumentParser):
     """The options that all servers have, and one line for whoever misuses them."""
 
@@ -264,7 +254,7 @@ class CommandLine(argparse.ArgumentParser):
 
         `server_of` gets a Server's arguments. Writes one line of JSON with the port when it listens.
         """
-        raise_descriptor_limit()
+        raise_file_limit()
         try:
             if options.core is not None:
                 os.sched_setaffinity(0, {options.core})

@@ -7,6 +7,7 @@ inherit it. That our own code cannot read /proc and /sys is part of it; psutil h
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -32,6 +33,22 @@ def without_clocks_of_processes(number):
     return clock_gettime_ns(number)
 
 time.clock_gettime_ns = without_clocks_of_processes
+
+import resource
+
+limits, getrlimit, setrlimit = {}, resource.getrlimit, resource.setrlimit
+
+def with_unlimited_hard_limit(number):
+    return limits.get(number, (256, resource.RLIM_INFINITY)) if number == resource.RLIMIT_NOFILE else getrlimit(number)
+
+def below_the_limit_of_the_system(number, wanted):
+    if number != resource.RLIMIT_NOFILE:
+        return setrlimit(number, wanted)
+    if not 0 <= wanted[0] <= 10_240:
+        raise ValueError("current limit exceeds maximum limit")
+    limits[number] = wanted
+
+resource.getrlimit, resource.setrlimit = with_unlimited_hard_limit, below_the_limit_of_the_system
 
 import psutil
 
@@ -169,6 +186,24 @@ def test_bench_ab_measures_and_notes_what_is_missing(without_linux: dict[str, st
     assert any("the cores were not kept awake" in note for note in result["notes"])
     assert any(note.startswith("this system cannot pin processes") for note in result["notes"])
     assert "not pinned" in {spoiler["kind"] for spoiler in result["spoilers"]}
+
+
+def test_as_many_files_as_the_system_allows_may_be_open(without_linux: dict[str, str]) -> None:
+    asked = "from bench.machine.descriptors import raise_file_limit as r; print(r(), r())"
+    assert run([sys.executable, "-c", asked], without_linux).stdout.split() == ["10240", "10240"]
+
+
+def test_the_service_serves(without_linux: dict[str, str]) -> None:
+    command = [sys.executable, "-m", "app", "--port", "0"]
+    process = subprocess.Popen(command, cwd=PROJECT, env=without_linux, stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stderr is not None
+        assert "http://127.0.0.1:" in process.stderr.readline() + process.stderr.readline()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) in (0, -signal.SIGTERM, 128 + signal.SIGTERM)
+    finally:
+        process.kill()
+        process.wait()
 
 
 @pytest.mark.slow
