@@ -4,13 +4,17 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-NODE_READY := tests/node/node_modules/.package-lock.json
-HLOG_READY := tests/node/hlog/node_modules/.package-lock.json
+NODE_READY := tests/data/node/node_modules/.package-lock.json
+HLOG_READY := tests/data/node/hlog/node_modules/.package-lock.json
 PEERS := bench/validation/peers
 PEERS_PYTHON := $(PEERS)/.venv/.ready
 PEERS_NODE := $(PEERS)/node_modules/.package-lock.json
 
+<<<<<<< HEAD
 .PHONY: help compiled bench load serve measure accuracy peers peers-tools test test-slow chaos test-compiled lint types docs docs-check lock clean
+=======
+.PHONY: help compiled bench load serve accuracy peers peers-tools test test-fast test-slow chaos test-compiled lint types lock clean
+>>>>>>> main
 .DEFAULT_GOAL := help
 
 help:  ## what there is to make
@@ -29,13 +33,13 @@ $(READY): requirements.lock pyproject.toml
 	@touch $(READY)
 
 # The official Socket.IO server and client, for the tests. Node itself comes with the environment.
-$(NODE_READY): tests/node/package-lock.json $(READY)
-	@PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --prefix tests/node --silent
+$(NODE_READY): tests/data/node/package-lock.json $(READY)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --prefix tests/data/node --silent
 	@touch $@
 
 # A reader of interval logs that others wrote.
-$(HLOG_READY): tests/node/hlog/package-lock.json $(READY)
-	@PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --prefix tests/node/hlog --silent
+$(HLOG_READY): tests/data/node/hlog/package-lock.json $(READY)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --prefix tests/data/node/hlog --silent
 	@touch $@
 
 # The other load generators, each in a place of its own. One that cannot be installed is left out of the comparison.
@@ -81,26 +85,35 @@ measure: $(READY)  ## figures of docs/measurements.md again: make measure WHAT=l
 	@$(BIN)/python -m measurements $(or $(WHAT),list)
 
 # Tests start hundreds of processes: none of them has to compile what it imports.
-test test-slow test-compiled: export PYTHONDONTWRITEBYTECODE =
+test test-fast test-slow test-compiled: export PYTHONDONTWRITEBYTECODE =
 
 # Most of the time the tests wait for processes: three at a time take little more than a third as long.
 test: $(READY) $(NODE_READY) $(HLOG_READY)  ## the tests, but for the slowest
 	$(BIN)/pytest -n 3 --dist worksteal -m "not slow"
 
+<<<<<<< HEAD
 # The longest first: they would be alone at the end.
 LONGEST := tests/system/test_docs.py
 test-slow: $(READY) $(NODE_READY) $(HLOG_READY)  ## the slowest tests: many real runs
 	$(BIN)/pytest -n 2 --dist load -m slow $(LONGEST) $(wildcard tests/test_*.py)
+=======
+test-fast: $(READY)  ## the tests that start no process, within seconds
+	$(BIN)/pytest -n 2 --dist worksteal -m "not system and not slow"
+
+# The longest comes first, by tests/system/conftest.py.
+test-slow: $(READY) $(NODE_READY) $(HLOG_READY)  ## the slowest tests: many real runs
+	$(BIN)/pytest -n 2 --dist load -m slow
+>>>>>>> main
 
 # A finding names the seed and the number of the run, to do that one again: make chaos SEED=7 ONLY=3
 MINUTES ?= 10
 chaos: $(READY)  ## load runs with drawn faults, and what has to hold of each (10 minutes; MINUTES=, SEED=, ONLY=)
-	PYTHONPATH=tests $(BIN)/python -m chaos --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY))
+	$(BIN)/python -m tests.chaos --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY))
 
 # What passes through the compiled modules.
 test-compiled: compiled $(NODE_READY)  ## the tests of what is compiled, with it compiled
-	$(BIN)/pytest -n 3 --dist loadfile -m "not slow" tests/test_compiled.py tests/test_roundtrip.py tests/test_wire_*.py \
-		tests/test_load_account.py tests/test_load_counts.py tests/test_load_failures.py tests/test_load_users.py
+	$(BIN)/pytest -n 3 --dist loadfile -m "not slow" tests/system/compiled tests/exchange tests/scenarios tests/wire tests/system/wire \
+		tests/load/metrics/test_tally.py tests/system/load/test_counts.py tests/system/load/test_failures.py tests/system/load/test_users.py
 
 lint: $(READY)  ## ruff: lint and format; the layers of imports
 	$(BIN)/ruff check .
@@ -126,4 +139,8 @@ lock: $(READY)  ## resolve requirements.lock anew
 		--no-emit-index-url --no-annotate --upgrade --extra dev pyproject.toml -o requirements.lock
 
 clean:  ## remove the environment and the caches; results stay
+<<<<<<< HEAD
 	rm -rf $(VENV) $(PEERS)/.venv $(PEERS)/node_modules tests/node/node_modules tests/node/hlog/node_modules .pytest_cache .mypy_cache .ruff_cache *.egg-info build docs/_build
+=======
+	rm -rf $(VENV) $(PEERS)/.venv $(PEERS)/node_modules tests/data/node/node_modules tests/data/node/hlog/node_modules .pytest_cache .mypy_cache .ruff_cache *.egg-info build
+>>>>>>> main

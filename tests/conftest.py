@@ -1,19 +1,18 @@
-"""The service and a client of it, once for the whole session: what a test needs to speak Socket.IO at once."""
+"""Rules for all tests: those outside of tests/system start no process, and the service may log without a limit."""
 
 import logging
 import os
 import signal
+import subprocess
+import sys
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
-import pytest_asyncio
-import socketio
 
 from app.logs import BoundedFilter
-from app.main import create_app
-from app.settings import read_settings
-from bench.server import UvicornTestServer
 
 # Started in the background by a shell, a process ignores Ctrl-C, and so do those that it starts. Tests send it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
@@ -37,19 +36,22 @@ def unbounded_log_of_the_service() -> Iterator[None]:
         logger.addFilter(limit)
 
 
-# One of its own: `app.main.app` is for the tests that run it in another loop.
-service = create_app(read_settings())
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Refuse processes to a test outside of tests/system, and to its fixtures."""
+    with pytest.MonkeyPatch.context() as patch:
+        if item.get_closest_marker("system") is None:
+            patch.setattr(subprocess.Popen, "_execute_child", _start_others)
+        return (yield)
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def server() -> AsyncIterator[UvicornTestServer]:
-    async with UvicornTestServer(service) as running:
-        yield running
+_PROGRAMS = Path(sys.executable).parent
+_start = subprocess.Popen._execute_child  # type: ignore[attr-defined]
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def client(server: UvicornTestServer) -> AsyncIterator[socketio.AsyncClient]:
-    connected = socketio.AsyncClient(reconnection=False, handle_sigint=False)
-    await connected.connect(server.url, transports=["websocket"], wait_timeout=5)
-    yield connected
-    await connected.disconnect()
+def _start_others(process: subprocess.Popen[Any], command: Any, *arguments: Any) -> None:
+    """Start a program of the system, such as git; refuse those of the environment: Python, Locust, `bench`, Node."""
+    program = command if isinstance(command, str | os.PathLike) else command[0]
+    if Path(program).parent == _PROGRAMS:
+        pytest.fail(f"a test that starts processes belongs into tests/system; this one starts {command}")
+    _start(process, command, *arguments)

@@ -1,4 +1,4 @@
 """The chaos test: real load runs, with faults injected at drawn moments, and rules that are true whatever happens.
 
-`python -m chaos` with `tests` on the path (`make chaos`). `scenario` draws, `perform` runs, `judge` finds fault.
+`python -m tests.chaos` with `tests` on the path (`make chaos`). `scenario` draws, `perform` runs, `judge` finds fault.
 """

@@ -1,4 +1,4 @@
-"""`python -m chaos`: run scenarios one after the other until the time is over; exit code 1 after a finding.
+"""`python -m tests.chaos`: run scenarios one after the other until the time is over; exit code 1 after a finding.
 
 The kept runs, which found something once, come first, for half of the time at most; then those of the seed. The command
 starts no run that would not end in time. A run that hangs is ended by its own limit, so it may take a minute longer.
@@ -17,10 +17,10 @@ from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
-from chaos.judge import Observed, allowed_exit_codes, findings
-from chaos.kept import KEPT_SEEDS
-from chaos.perform import perform
-from chaos.scenario import Scenario, draw
+from tests.chaos.judge import Observed, allowed_exit_codes, findings
+from tests.chaos.kept import KEPT_SEEDS
+from tests.chaos.perform import perform
+from tests.chaos.scenario import Scenario, draw
 
 
 def main() -> int:
@@ -53,7 +53,9 @@ def main() -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m chaos", description="Load runs with faults injected, and checked.")
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.chaos", description="Load runs with faults injected, and checked."
+    )
     parser.add_argument("--minutes", type=float, default=10.0, help="how long (default: %(default)s)")
     parser.add_argument("--seed", type=int, help="what the scenarios are drawn from (default: another one each time)")
     parser.add_argument("--only", type=int, metavar="NUMBER", help="only the scenario with that number of the seed")

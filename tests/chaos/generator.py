@@ -14,9 +14,10 @@ from pathlib import Path
 
 import psutil
 
+from tests.support.folders import LOCUSTFILES, ROOT
+
 LOCUST = Path(sys.executable).with_name("locust")
-TESTS = Path(__file__).parent.parent
-LOCUSTFILE = TESTS / "locustfiles" / "three_transports.py"
+LOCUSTFILE = LOCUSTFILES / "three_transports.py"
 
 _MARK = "CHAOS_RUN"
 _OUTPUT_READ_BYTES = 3_000_000
@@ -67,7 +68,7 @@ class Generator:
         with log.open("wb") as output:
             popen = subprocess.Popen(
                 [str(LOCUST), "-f", str(LOCUSTFILE), *arguments],
-                cwd=TESTS.parent,
+                cwd=ROOT,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

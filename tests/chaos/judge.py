@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from bench.results.load import LoadResult, Operation
 from bench.timing.histogram import Histogram, HistogramError
-from chaos.scenario import LOST, STORAGE, WIRE, Fault, Kind, Scenario
+from tests.chaos.scenario import LOST, STORAGE, WIRE, Fault, Kind, Scenario
 
 CONNECT = "connect"
 TRACEBACK = "Traceback (most recent call last)"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from chaos.scenario import Kind
+from tests.chaos.scenario import Kind
 
 
 @dataclass(frozen=True)

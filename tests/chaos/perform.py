@@ -18,18 +18,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
-from locust_process import free_port
 
 from bench.results.load import LoadResult
 from bench.results.store import ResultError, load, machine_id
 from bench.server import ServerError, ServerProcess
-from chaos.counts import Counts
-from chaos.generator import TESTS, Generator, Process, children_of
-from chaos.judge import Applied, Observed
-from chaos.proxy import Proxy
-from chaos.scenario import CONNECT_TIMEOUT_S, REPLY_TIMEOUT_S, Fault, Scenario
+from tests.chaos.counts import Counts
+from tests.chaos.generator import Generator, Process, children_of
+from tests.chaos.judge import Applied, Observed
+from tests.chaos.proxy import Proxy
+from tests.chaos.scenario import CONNECT_TIMEOUT_S, REPLY_TIMEOUT_S, Fault, Scenario
+from tests.support.folders import ROOT
+from tests.support.ports import free_port
 
-_APP = "chaos.service:app"
+_APP = "tests.chaos.service:app"
 _STARTING_LIMIT_S = 60.0
 _WORKERS_END_WITHIN_S = 30.0
 _GONE_WITHIN_S = 8.0
@@ -67,7 +68,7 @@ class _Performance:
         self._master_port = free_port()
         environment = {
             "CHAOS_COUNTS": str(folder / "counts"),
-            "PYTHONPATH": str(TESTS),
+            "PYTHONPATH": str(ROOT),
             "TMPDIR": str(self.temporary),
             "REPLY_TIMEOUT": str(REPLY_TIMEOUT_S),
             "CONNECT_TIMEOUT": str(CONNECT_TIMEOUT_S),
@@ -359,10 +360,10 @@ def perform(scenario: Scenario, folder: Path) -> Observed:
 def _started_server(environment: dict[str, str]) -> ServerProcess:
     """Return a service on a port that is its own, so that it can be started again there."""
     for _ in range(_ATTEMPTS - 1):
-        server = ServerProcess(_APP, port=free_port(), core=None, directory=TESTS, environment=environment)
+        server = ServerProcess(_APP, port=free_port(), core=None, directory=ROOT, environment=environment)
         with contextlib.suppress(ServerError):  # somebody else has taken the port meanwhile
             return server.start()
-    return ServerProcess(_APP, port=free_port(), core=None, directory=TESTS, environment=environment).start()
+    return ServerProcess(_APP, port=free_port(), core=None, directory=ROOT, environment=environment).start()
 
 
 def _steps(scenario: Scenario) -> Iterator[_Step]:

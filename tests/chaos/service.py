@@ -6,7 +6,7 @@ from typing import Any
 
 import socketio
 
-from chaos.counts import Counts
+from tests.chaos.counts import Counts
 
 counts = Counts.open(Path(os.environ["CHAOS_COUNTS"]))
 tokens: set[str] = set()

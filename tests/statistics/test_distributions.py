@@ -1,7 +1,8 @@
-"""Our distributions beside scipy's."""
+"""Our distributions beside scipy's, beside tables, and beside closed forms."""
 
 import itertools
 import math
+from statistics import NormalDist
 
 import pytest
 from scipy import stats
@@ -48,3 +49,38 @@ def test_a_binomial_quantile_that_does_not_exist() -> None:
     for probability, chance in ((1.1, 0.5), (-0.1, 0.5), (0.5, 1.1), (0.5, math.nan)):
         with pytest.raises(ValueError, match="expected numbers from 0 to 1"):
             binomial_quantile(probability, 10, chance)
+
+
+class TestStudentT:
+    @pytest.mark.parametrize(
+        ("confidence", "degrees", "tabulated"),  # Abramowitz and Stegun, table 26.10
+        [
+            *[(0.95, n, t) for n, t in ((1, 12.706), (2, 4.303), (4, 2.776), (9, 2.262), (10, 2.228), (30, 2.042))],
+            *[(0.95, 120, 1.980), (0.95, math.inf, 1.960)],
+            *[(0.99, n, t) for n, t in ((1, 63.657), (9, 3.250), (10, 3.169), (120, 2.617))],
+            *[(0.5, 5, 0.727), (0.9, 5, 2.015), (0.998, 5, 5.893)],
+        ],
+    )
+    def test_tabulated(self, confidence: float, degrees: float, tabulated: float) -> None:
+        assert t_quantile(confidence, degrees) == pytest.approx(tabulated, abs=5.1e-4)
+
+    @pytest.mark.parametrize("t", [1e-6, 0.1, 1.0, 2.5, 40.0, 1e4])
+    def test_closed_forms(self, t: float) -> None:
+        assert t_two_tails(t, 1) == pytest.approx(2 * math.atan2(1, t) / math.pi, rel=1e-9)
+        assert t_two_tails(t, 2) == pytest.approx(1 - t / math.sqrt(2 + t * t), rel=1e-6)
+        assert t_two_tails(-t, 3) == t_two_tails(t, 3)
+
+    @pytest.mark.parametrize("degrees", [0.7, 1, 5.88, 10, 99, 12345.6, 1e6])
+    @pytest.mark.parametrize("confidence", [0.01, 0.5, 0.95, 0.9999])
+    def test_the_quantile_inverts_the_tails(self, confidence: float, degrees: float) -> None:
+        assert t_two_tails(t_quantile(confidence, degrees), degrees) == pytest.approx(1 - confidence, rel=1e-7)
+
+    def test_many_degrees_of_freedom_are_normal(self) -> None:
+        assert t_quantile(0.95, 1e6) == pytest.approx(NormalDist().inv_cdf(0.975), rel=1e-5)
+
+    def test_certainty(self) -> None:
+        assert t_two_tails(0, 5) == 1
+        assert t_two_tails(1e300, 5) == 0
+        for confidence, degrees in ((0, 5), (1, 5), (0.95, 0), (0.95, -1)):
+            with pytest.raises(ValueError, match="no such quantile"):
+                t_quantile(confidence, degrees)

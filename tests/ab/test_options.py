@@ -1,0 +1,41 @@
+"""The options of `bench ab`, and the plan that follows from them."""
+
+from typing import Any
+
+import pytest
+
+from bench.ab.errors import AbError
+from bench.ab.options import FOO_BAR_BENCHMARKS, plan
+
+NOTHING: dict[str, Any] = dict.fromkeys(("app", "event", "reply", "payload"))
+
+
+def test_the_plan_out_of_the_box() -> None:
+    planned = plan(**NOTHING)
+    assert planned.app == "app.main:app"
+    assert [one.name for one in planned.benchmarks] == ["event", "acknowledged", "event-1kB", "event-16kB"]
+    assert (planned.rule.precision, planned.threshold, planned.max_time_s) == (0.003, 0.005, 180)
+
+
+def test_numbers_may_have_their_unit() -> None:
+    planned = plan(**NOTHING, precision="1%", threshold="2.5 %", max_time="3m", benchmarks="event-1kB, event")
+    assert (planned.rule.precision, planned.threshold, planned.max_time_s) == (0.01, 0.025, 180)
+    assert [one.name for one in planned.benchmarks] == ["event-1kB", "event"]
+    assert plan(**NOTHING, threshold="0").threshold == 0
+
+
+def test_payloads_are_as_large_as_they_are_called() -> None:
+    sizes = [len(str(one.round_trip.request("rt-01234567-0-1")).encode()) for one in FOO_BAR_BENCHMARKS]
+    assert sizes[0] < 40
+    assert 1_000 <= sizes[2] <= 1_050
+    assert 16_000 <= sizes[3] <= 16_050
+
+
+def test_replies_that_are_matched_in_order_are_never_many_in_flight() -> None:
+    (benchmark,) = plan(app="chat:app", event="say", reply="said", payload='"x"').benchmarks
+    assert benchmark.metrics == ("p50", "p99", "cpu")
+
+
+def test_another_unit_is_refused() -> None:
+    with pytest.raises(AbError, match=r"^--max-time '3%': give seconds, or minutes as 3m, up to a day$"):
+        plan(**NOTHING, max_time="3%")

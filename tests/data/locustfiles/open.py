@@ -1,0 +1,169 @@
+"""Users of an open load, for tests/system/load/test_open.py. The environment sets what they do."""
+
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from locust import constant, events
+from locust.exception import StopUser
+
+from bench.load import SocketIOUser, arrivals, task
+from bench.scenarios.catalogue import FOO_BAR_TO_SENDER
+from bench.scenarios.model import round_trip_of
+
+SHAPE = os.environ.get("SHAPE", "poisson")
+
+if "REQUESTS_FOLDER" in os.environ:
+    # Something else than Locust listens: what it hears goes into a file of this process's own.
+    @events.request.add_listener  # type: ignore[untyped-decorator]
+    def on_request(name: str, start_time: float, response_time: float | None, **_: Any) -> None:
+        with (Path(os.environ["REQUESTS_FOLDER"]) / f"{os.getpid()}.jsonl").open("a") as requests:
+            heard = {"name": name, "start_s": start_time, "response_ms": response_time}
+            requests.write(json.dumps(heard) + "\n")
+
+
+def note(what: str) -> None:
+    # In one piece: the engine's thread and the gevent side both write, and sys.stdout is not made for that.
+    os.write(sys.stdout.fileno(), (json.dumps({"what": what}) + "\n").encode())
+
+
+class BaseUser(SocketIOUser):
+    abstract = True
+    pipelined = True
+    reply_timeout = float(os.environ.get("REPLY_TIMEOUT", "10"))
+
+
+class OpenUser(BaseUser):
+    """Its rate is that of --rate; without one it is a closed load."""
+
+    @task
+    async def foo_bar(self) -> None:
+        await self.round_trip(FOO_BAR_TO_SENDER)
+
+
+class PacedUser(OpenUser):
+    """Has arrivals of its own."""
+
+    wait_time = arrivals(float(os.environ.get("RATE", "20")), SHAPE)  # type: ignore[arg-type]
+
+
+class WaitingUser(OpenUser):
+    """Waits for its reply, and then."""
+
+    wait_time = constant(0.05)
+
+
+class HastyUser(OpenUser):
+    """Forgets that a wait_time is called."""
+
+    only_when_named = True
+    wait_time = 0.5  # type: ignore[assignment]
+
+
+class SingleUser(OpenUser):
+    """Takes one arrival at a time."""
+
+    pipelined = False
+
+
+class GatheringUser(BaseUser):
+    """Each arrival causes three emissions at once and one after them: the first is what the schedule wanted."""
+
+    @task
+    async def foo_bar(self) -> None:
+        await asyncio.gather(*(self.round_trip(FOO_BAR_TO_SENDER) for _ in range(3)))
+        await self.round_trip(FOO_BAR_TO_SENDER)
+
+
+class StoppingUser(BaseUser):
+    """Stops by itself at its fifth arrival, after the round trip."""
+
+    tasks_run = 0
+
+    @task
+    async def foo_bar(self) -> None:
+        await self.round_trip(FOO_BAR_TO_SENDER)
+        self.tasks_run += 1
+        if self.tasks_run == 5:
+            raise StopUser
+
+    async def on_stop(self) -> None:
+        note("on_stop")
+
+
+class FailingUser(BaseUser):
+    """Its own code is wrong: at every fifth arrival after the round trip, at every seventh before."""
+
+    tasks_run = 0
+
+    @task
+    async def foo_bar(self) -> None:
+        self.tasks_run += 1
+        number = self.tasks_run
+        if number % 7 == 0:
+            raise ZeroDivisionError("before the round trip")
+        await self.round_trip(FOO_BAR_TO_SENDER)
+        if number % 5 == 0:
+            raise ZeroDivisionError("after the round trip")
+
+
+class StubbornUser(BaseUser):
+    """Catches whatever its round trip raises."""
+
+    @task
+    async def foo_bar(self) -> None:
+        try:
+            await self.round_trip(FOO_BAR_TO_SENDER)
+        except Exception:
+            note("caught")
+
+
+class SlowTaskUser(BaseUser):
+    """Goes on long after its round trip."""
+
+    @task
+    async def foo_bar(self) -> None:
+        await self.round_trip(FOO_BAR_TO_SENDER)
+        await asyncio.sleep(0.5)
+        note("task")
+
+
+class InOrderUser(BaseUser):
+    """Its service's replies carry no token."""
+
+    definition = round_trip_of("FOO", "BAR", {"name": "always the same", "to": "sender"})
+
+    @task
+    async def foo_bar(self) -> None:
+        await self.round_trip(self.definition)
+
+
+class VisitingUser(BaseUser):
+    """Its round trips belong together: see tests/data/apps/rooms.py."""
+
+    pipelined = os.environ.get("PIPELINED") == "yes"
+    definitions = tuple(
+        round_trip_of(event, reply, {"visitor": "{token}"})
+        for event, reply in (("enter", None), ("work", "worked"), ("leave", None))
+    )
+
+    @task
+    async def visit(self) -> None:
+        for definition in self.definitions:
+            await self.round_trip(definition)
+
+
+class LearningUser(BaseUser):
+    """Fails before its first round trips; in a second worker always."""
+
+    tasks_run = 0
+
+    @task
+    async def foo_bar(self) -> None:
+        self.tasks_run += 1
+        if self.tasks_run <= 5 or getattr(self.environment.runner, "worker_index", 0) > 0:
+            raise ZeroDivisionError
+        await self.round_trip(FOO_BAR_TO_SENDER)

@@ -1,0 +1,97 @@
+"""Workers' reports merged: refused if they cannot be, and the window of those who were there throughout."""
+
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from bench.load.metrics.merge import Merger
+from bench.load.metrics.recorder import OperationLog
+from bench.load.metrics.tally import Account, Report
+from bench.load.plugin.messages import MOST_KINDS, MOST_OPERATIONS, MessageError, read_report
+from bench.results.load import CONNECT
+
+S = 1_000_000_000
+
+
+def test_reports_that_cannot_be() -> None:
+    good = a_report().model_dump()
+    assert read_report(good, elapsed_s=5).seconds[0].second == 1
+    bad = [
+        None,
+        good | {"more": 1},
+        good | {"began": -1},
+        good | {"operations": good["operations"] * (MOST_OPERATIONS + 1)},
+        changed(good, "operations", ok=-1),
+        changed(good, "operations", ok=1 << 70),
+        changed(good, "operations", errors={"lost": -1}),
+        changed(good, "operations", errors={str(number): 1 for number in range(MOST_KINDS + 1)}),
+        changed(good, "operations", service={"encoded": "nonsense", "min_ns": 1, "max_ns": 1, "sum_ns": 1}),
+        changed(good, "seconds", users=-1),
+        changed(good, "seconds", second=-1),
+        changed(good, "seconds", second=10**9),
+        changed(good, "seconds", loop_lag={"encoded": "", "min_ns": 1, "max_ns": 1, "sum_ns": 1}),
+    ]
+    for data in bad:
+        with pytest.raises(MessageError) as raised:
+            read_report(data, elapsed_s=5)
+        assert len(str(raised.value)) < 200
+        assert str(raised.value).isprintable()
+
+
+def a_report() -> Report:
+    account = Account(0, CONNECT, is_open=True)
+    account.open_window(0)
+    log = OperationLog("echo")
+    log.answered(1 * S, 1 * S, 1 * S + 1000)
+    batch = log.flush()
+    assert batch is not None
+    account.add(batch)
+    return account.report(unfinished=Counter({"echo": 2}), late=Counter(), began=3)
+
+
+def changed(report: dict[str, Any], part: str, **fields: Any) -> dict[str, Any]:
+    return report | {part: [report[part][0] | fields]}
+
+
+def test_arrivals_that_are_in_no_account_are_dropped_in_their_seconds() -> None:
+    merger = Merger()
+    merger.receive("lost", a_report())
+    its_own = [second * S for second in (0, 1, 2, 3, 3, 4)]
+    left = merger.not_accounted("lost", its_own)
+    assert left == its_own[3:], "one has ended, two were in flight"
+    merger.drop("lost", "echo", left, "its worker was lost")
+    (row,) = merger.operations(1000, CONNECT)
+    assert (row.scheduled, row.sent, row.dropped) == (6, 3, 3)
+    assert row.dropped_because == {"its worker was lost": 3}
+    assert {second.t: second.dropped for second in merger.timeline({}) if second.dropped} == {3: 2, 4: 1}
+    assert merger.not_accounted("unheard", its_own) == its_own
+    merger.drop("unheard", "echo", its_own, "its worker was lost")
+    (row,) = merger.operations(1000, CONNECT)
+    assert (row.scheduled, row.dropped) == (12, 9)
+
+
+def in_window(start_s: int | None, end_s: int, ok: int) -> Report:
+    account = Account(0, CONNECT)
+    if start_s is not None:
+        account.open_window(start_s * S)
+    log = OperationLog("echo")
+    for number in range(ok):
+        log.answered(0, (end_s - 1) * S + number, (end_s - 1) * S + number + 1000)
+    if batch := log.flush():
+        account.add(batch)
+    account.close_window(end_s * S)
+    return account.report(unfinished=Counter(), late=Counter(), final=True, began=1)
+
+
+def test_the_window_is_that_of_those_who_were_there_throughout() -> None:
+    merger = Merger()
+    merger.receive("throughout", in_window(1, 11, ok=100))
+    merger.receive("joined", in_window(6, 11, ok=50))
+    merger.receive("left", in_window(None, 3, ok=0))
+    assert merger.window(11 * S, 0).duration_s == 0, "as far as is known, users were missing"
+    merger.late = {"joined", "left"}
+    window = merger.window(11 * S, 0)
+    assert (window.start_s, window.end_s) == (1, 11)
+    (row,) = merger.operations(1000, CONNECT)
+    assert row.throughput_per_s == 15, "all replies in the window, over its length"

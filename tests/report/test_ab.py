@@ -1,0 +1,150 @@
+"""A comparison of two revisions: the stored model, the table, the Markdown."""
+
+import datetime as dt
+import io
+import math
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+from rich.console import Console
+
+from bench.ab.run import summary
+from bench.interleave.bursts import Benchmark, Figure, Figures
+from bench.machine.disturbances import Interference, Spoiler
+from bench.report.ab_markdown import ab_markdown
+from bench.report.ab_table import ab_table
+from bench.results.ab import AbResult, AbSettings, AbSide
+from bench.results.header import CommitInfo, MachineInfo
+from bench.scenarios.model import round_trip_of
+
+SAY = Benchmark("say|said", round_trip_of("say", "said", {"id": "{token}"}))
+
+
+def restarts(effect: float, count: int = 20) -> list[Figures]:
+    """As many, whose effects are spread a little around this one."""
+    return [
+        {
+            ("say|said", metric): Figure(effect + 0.001 * math.sin(number), 100.0, 100.0 * math.exp(effect))
+            for metric in SAY.metrics
+        }
+        for number in range(count)
+    ]
+
+
+def side(label: str) -> AbSide:
+    return AbSide(
+        revision=label,
+        label=label,
+        commit_info=CommitInfo(id="a" * 40, dirty=label == "WORKTREE"),
+        environment="shared",
+        packages={"python": "3.11.7"},
+    )
+
+
+def result(effect: float = 0.0, count: int = 20, **changed: Any) -> AbResult:
+    fields: dict[str, Any] = {
+        "datetime": dt.datetime(2026, 11, 23, 11, 26, tzinfo=dt.UTC),
+        "commit_info": CommitInfo(id="a" * 40),
+        "machine_info": MachineInfo(node="here"),
+        "packages": {"python": "3.11.7"},
+        "a": side("main"),
+        "b": side("WORKTREE"),
+        "settings": AbSettings(
+            app="chat:app",
+            precision=0.003,
+            threshold=0.005,
+            confidence=0.95,
+            max_time_s=180,
+            burst=100,
+            pairs=12,
+            saturated_burst=256,
+            saturated_pairs=4,
+            in_flight=32,
+            seed=1,
+            server_core=1,
+            generator_core=0,
+            awake=(0, 1),
+        ),
+        "restarts": count,
+        "duration_s": 61.5,
+        "stopped_by": "precision",
+        "benchmarks": summary((SAY,), restarts(effect, count), 0.95, 0.005),
+        "notes": ("<b>@somebody</b> changed #1",),
+        "spoilers": (Spoiler(kind="steal", text="the host took 3.0% of the cores' time", value=0.03),),
+        "interference": Interference(),
+    }
+    return AbResult.model_validate(fields | changed)
+
+
+def table(shown: AbResult) -> str:
+    console = Console(file=io.StringIO(), width=200)
+    ab_table(shown, console)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("effect", "count", "verdict", "headline"),
+    [
+        (0.03, 20, "slower", "slower by more than 0.5 %: say|said p50, say|said p99, say|said cpu, say|said saturated"),
+        (-0.03, 20, "faster", "nothing is known to be slower by more than 0.5 %: 4 faster"),
+        (0.0, 20, "same", "nothing is known to be slower by more than 0.5 %: 4 same"),
+        (0.005, 20, "inconclusive", "nothing is known to be slower by more than 0.5 %: 4 inconclusive"),
+        (0.03, 1, "inconclusive", "nothing is known to be slower by more than 0.5 %: 4 inconclusive"),
+    ],
+)
+def test_the_verdict_is_the_headline(effect: float, count: int, verdict: str, headline: str) -> None:
+    found = result(effect, count)
+    assert {metric.verdict for metric in found.benchmarks[0].metrics} == {verdict}
+    assert bool(found.slower) == (verdict == "slower")
+    assert headline in table(found)
+    assert headline.replace("|", "\\|") in ab_markdown(found)
+
+
+def test_the_table_has_all_of_it() -> None:
+    lines = table(result(0.03)).splitlines()
+    assert lines[:2] == ["A  main", "B  WORKTREE, with uncommitted changes"]
+    assert lines[3].split("  ")[0] == "µs of a round trip"
+    assert lines[4] == "say|said"
+    assert lines[5].split() == ["p50", "100.0", "103.0", "+3.05", "%", "+3.01", "%", "to", "+3.08", "%", "slower"]
+    assert [line.split()[0] for line in lines[5:9]] == ["p50", "p99", "server", "saturated"]
+    assert "20 restarts of both servers in 62 s, cores awake; the intervals of p50 are within ±0.3 %" in lines
+    assert "note: <b>@somebody</b> changed #1" in lines
+    assert "steal: the host took 3.0% of the cores' time" in lines
+
+
+def test_markdown_is_no_ones_markup() -> None:
+    text = ab_markdown(result(0.03))
+    assert "| say\\|said p50 | 100.0 | 103.0 | +3.05 % | +3.01 % to +3.08 % | **slower** |" in text
+    assert "&lt;b&gt;" in text
+    assert "@somebody" not in text
+    assert "<b>" not in text
+    assert "#1" not in text
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    assert {line.replace("\\|", "").count("|") for line in rows} == {7}
+
+
+def test_a_single_restart_has_no_interval() -> None:
+    (benchmark,) = result(0.03, 1).benchmarks
+    assert benchmark.metrics[0].low is None
+    assert "| +3.05 % | - | inconclusive |" in ab_markdown(result(0.03, 1))
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"restarts": 19}, "20 effects of 19 restarts"),
+        ({"benchmarks": result().benchmarks * 2}, r"benchmark say\|said is there twice"),
+        ({"benchmarks": ()}, "at least 1 item"),
+        ({"schema": "ab/2"}, "ab/1"),
+    ],
+)
+def test_what_does_not_fit_together_is_no_result(changed: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        result(**changed)
+
+
+def test_json_is_read_back_as_it_was() -> None:
+    written = result(0.03)
+    assert AbResult.model_validate_json(written.to_json(), strict=True) == written

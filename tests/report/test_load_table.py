@@ -1,0 +1,211 @@
+"""The table of a load run: whole at any width, with a row per stage, and with the state of the generator."""
+
+import io
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from bench.report.load_table import load_table
+from bench.results.load import (
+    CONNECT,
+    OTHER_OPERATIONS,
+    Generator,
+    Lateness,
+    LoadResult,
+    Scenario,
+    StageFigures,
+    Window,
+)
+from tests.support.example_results import distribution, load_result, operation
+
+LARGE: dict[str, Any] = {"scheduled": 12_345_678, "sent": 12_345_678, "ok": 12_345_668}
+
+
+def shown(result: LoadResult, width: int = 100) -> list[str]:
+    written = io.StringIO()
+    load_table(result, Console(file=written, width=width))
+    return written.getvalue().splitlines()
+
+
+class TestLoadTable:
+    def test_at_80_columns(self) -> None:
+        connect = operation(
+            "connect",
+            scheduled=50,
+            sent=50,
+            ok=50,
+            timeouts=0,
+            errors={},
+            unfinished=0,
+            late=0,
+            throughput_per_s=None,
+        )
+        result = load_result(operations=(connect, operation(**LARGE)))
+        assert shown(result, width=80) == [
+            "operation        sent          ok  timeouts  errors  unfinished  late  per second",
+            "connect            50          50         0       0           0     0           -",
+            "FOO → BAR  12,345,678  12,345,668         3       6           1     2       1,000",
+            "",
+            "µs of service time    p50    p90    p99  p99.9     max",
+            "connect             131.4  240.0  1,234  5,000  12,345",
+            "FOO → BAR           131.4  240.0  1,234  5,000  12,345",
+            "",
+            "error                    count",
+            "FOO → BAR: disconnected      5",
+            "FOO → BAR: REJECTED          1",
+            "",
+            "closed model: service time only, coordinated omission not avoided",
+            "generator ok",
+        ]
+
+    def test_one_table_where_it_fits(self) -> None:
+        heading, row, *_ = shown(load_result(), width=120)
+        assert " ".join(heading.split()) == (
+            "µs of service time sent ok timeouts errors unfinished late per second p50 p90 p99 p99.9 max"
+        )
+        assert " ".join(row.split()) == "FOO → BAR 1,010 1,000 3 6 1 2 1,000 131.4 240.0 1,234 5,000 12,345"
+        assert len(heading) == len(row)
+
+    @pytest.mark.parametrize("width", [1, 20, 79])
+    def test_nothing_is_cut_where_the_terminal_is_too_narrow(self, width: int) -> None:
+        lines = shown(load_result(operations=(operation(**LARGE),)), width)
+        assert lines[0].startswith("operation ")
+        assert "12,345,678  12,345,668" in lines[1]
+        assert not any("…" in line for line in lines)
+
+    def test_censored_times_and_dropped_emissions(self) -> None:
+        censored = distribution(mean=None, p99=None, p99_9=None, max=None, censored_above_us=500_000.0)
+        scenario = Scenario(user_classes=("EchoUser",), users=50, model="open", rate_per_s=1000, transport="websocket")
+        measured_open = operation(scheduled=1015, dropped=5, service_us=censored, response_us=distribution(p50=150.0))
+        lines = shown(load_result(scenario=scenario, operations=(measured_open,)), width=200)
+        assert lines[0].split()[:3] == ["operation", "dropped", "sent"]
+        assert lines[3].startswith("µs of response time")
+        assert lines[4].split()[3] == "150.0"
+        assert lines[6].startswith("µs of service time")
+        assert lines[7].endswith("240.0  > 500 ms  > 500 ms  > 500 ms")
+        assert not any("coordinated omission" in line for line in lines)
+
+    @pytest.mark.parametrize(
+        ("changed", "line"),
+        [
+            (
+                {"generator": Generator(processes=1, verdict="saturated", reason="CPU share 99 %")},
+                "generator saturated: CPU share 99 %; the figures are the generator's, not the service's",
+            ),
+            ({"partial": True, "partial_reason": "no report from a"}, "partial result: no report from a"),
+            ({"forced": True}, "ended by force: outstanding replies were not awaited"),
+            (
+                {"window": Window(start_s=3, end_s=3, warmup_s=0)},
+                "no steady window: the run ended before its users were there and warm: no times, no throughput",
+            ),
+        ],
+    )
+    def test_what_limits_the_figures_is_said(self, changed: dict[str, Any], line: str) -> None:
+        assert line in shown(load_result(**changed), width=80)
+
+    def test_nothing_was_measured(self) -> None:
+        assert shown(load_result(operations=()), width=80)[0].startswith("operation")
+
+    def test_markup_in_names_is_text(self) -> None:
+        named = operation("[bold]echo[/bold]", errors={"[red]lost[/]": 6})
+        lines = shown(load_result(operations=(named,)), width=80)
+        assert lines[1].startswith("[bold]echo[/bold]  1,010")
+        assert "[bold]echo[/bold]: [red]lost[/]      6" in lines
+
+
+def test_a_row_per_stage() -> None:
+    first = StageFigures(
+        stage="100:30s", start_s=1, end_s=31, offered_per_s=100, throughput_per_s=99.9, failed=0, dropped=0,
+        p50_us=812.4, p90_us=1500, p99_us=12345.6, server_cpu_share=0.091, generator_cpu_share=0.05,
+    )  # fmt: skip
+    second = StageFigures(
+        stage="9000:30s", start_s=31, end_s=61, offered_per_s=9000, throughput_per_s=4321, failed=7, dropped=120_000,
+        p50_us=400_000, p90_us=None, p99_us=None,
+    )  # fmt: skip
+    silent = StageFigures(stage="0:1s", start_s=61, end_s=62, offered_per_s=0, throughput_per_s=0, failed=0, dropped=0)
+    lines = shown(load_result(stages=(first, second, silent)))
+    (heading,) = [number for number, line in enumerate(lines) if line.startswith("stage")]
+    assert lines[heading].split()[:5] == ["stage", "offered/s", "ok/s", "failed", "dropped"]
+    assert lines[heading + 1].split() == ["100:30s", "100", "99.9", "0", "0", "812.4", "1,500", "12,346", "9%", "5%"]
+    assert lines[heading + 2].split() == [
+        "9000:30s",
+        "9,000",
+        "4,321",
+        "7",
+        "120,000",
+        "400,000",
+        "lost",
+        "lost",
+        "-",
+        "-",
+    ]
+    assert lines[heading + 3].split() == ["0:1s", "0.0", "0.0", "0", "0", "-", "-", "-", "-", "-"]
+    assert not any(line.startswith("stage") for line in shown(load_result()))
+
+
+def test_how_the_generator_did() -> None:
+    late = {
+        "cpu_share": 0.4242,
+        "send_lateness_us": Lateness(p50=100, p99=1234.5, max=9000),
+        "loop_lag_us": Lateness(p50=50, p99=567.8, max=9000),
+    }
+    figures = "42% of a core, send lateness p99 1,234 µs, loop lag p99 567.8 µs"
+    ok = Generator(processes=1, verdict="ok", **late)
+    assert f"generator ok: {figures}" in shown(load_result(generator=ok))
+    saturated = Generator(processes=1, verdict="saturated", reason="too late", saturated_since_s=7, **late)
+    lines = shown(load_result(generator=saturated))
+    said = "generator saturated since second 7: too late; the figures are the generator's, not the service's"
+    assert lines[lines.index(said) + 1] == f"generator: {figures}"
+    assert f"generator: {figures}" in shown(load_result(generator=Generator(processes=1, **late)))
+
+
+def test_too_few_users() -> None:
+    waited = Lateness(p50=50_000, p99=120_400, max=200_000)
+    few = Generator(processes=1, verdict="ok", waited_for_user_share=0.371, waited_for_user_us=waited)
+    said = "too few users: 37% of the arrivals waited for a user to become free, p99 120 ms: give more --users"
+    assert said in shown(load_result(generator=few))
+    for share, waits in ((0.009, waited), (0, None), (None, None)):
+        enough = few.model_copy(update={"waited_for_user_share": share, "waited_for_user_us": waits})
+        assert not any("too few users" in line for line in shown(load_result(generator=enough)))
+    nobody = operation(CONNECT, scheduled=9, sent=9, ok=0, timeouts=0, errors={"connection refused": 9}, unfinished=0)
+    assert not any("too few users" in line for line in shown(load_result(generator=few, operations=(nobody,))))
+
+
+def test_what_was_dropped_is_among_the_errors() -> None:
+    row = operation(
+        scheduled=1017, dropped=7, dropped_because={"no user was connected": 4, "no user was free within 5 s": 3}
+    )
+    lines = shown(load_result(operations=(row,)))
+    (heading,) = [number for number, line in enumerate(lines) if line.startswith("error")]
+    assert [" ".join(line.split()) for line in lines[heading + 1 : heading + 5]] == [
+        "FOO → BAR: disconnected 5",
+        "FOO → BAR: REJECTED 1",
+        "FOO → BAR: dropped: no user was connected 4",
+        "FOO → BAR: dropped: no user was free within 5 s 3",
+    ]
+
+
+def test_what_has_to_be_known_of_an_operation_is_said_below() -> None:
+    operations = (
+        operation(CONNECT, scheduled=5, sent=5, ok=0, timeouts=0, errors={"refused": 5}, unfinished=0, service_us=None),
+        operation("enter", times_of="run"),
+        operation("wish", error_replies=999),
+        operation("ask", unexpected=3),
+        operation(OTHER_OPERATIONS, service_us=distribution(mean=None, p99=None, p99_9=None, max=None)),
+    )
+    lines = shown(load_result(operations=operations, invalid_reason="replies of others"))
+    for line in (
+        "enter was not performed in the steady window: its times are of the whole run",
+        "999 of 1,000 replies to wish carry an `error` key: they count as successes",
+        "ask: 3 replies came while none was awaited",
+        "more than 200 operations: other operations are the rest; leave ids out of round trips' names",
+        "the figures are wrong: replies of others",
+    ):
+        assert line in lines
+    times = {line.split("  ")[0]: line.split()[-5:] for line in lines[lines.index("") :]}
+    assert times[CONNECT] == ["failed"] * 5
+    assert times[OTHER_OPERATIONS] == ["131.4", "240.0", "failed", "failed", "failed"]
+    assert not any(
+        "steady window" in line for line in shown(load_result(operations=(operation(CONNECT, times_of="run"),)))
+    )

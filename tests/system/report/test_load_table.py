@@ -1,0 +1,20 @@
+"""The table of a load run, printed in a process that gevent has patched."""
+
+import subprocess
+import sys
+
+from tests.support.folders import ROOT
+
+
+class TestLoadTable:
+    def test_inside_a_process_that_is_patched_for_gevent(self) -> None:
+        code = (
+            "import gevent.monkey; gevent.monkey.patch_all(); import sys, threading;"
+            "from tests.support.example_results import load_result; from rich.console import Console;"
+            "from bench.report.load_table import load_table;"
+            "load_table(load_result(), Console()); print(threading.active_count())"
+        )
+        said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, cwd=ROOT)
+        assert said.stdout.startswith("operation"), said.stderr
+        assert said.stdout.endswith("generator ok\n1\n")
+        assert "\x1b" not in said.stdout
