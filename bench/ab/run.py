@@ -31,7 +31,7 @@ from bench.exchange.requests import Exchange
 from bench.interleave.bursts import Benchmark, Connection, Figures, Shape, SideError, compare
 from bench.interleave.loop import OwnLoop, spared_by_gc
 from bench.machine.conditions import Conditions
-from bench.machine.cores import generator_cores, kept_to, server_core
+from bench.machine.cores import generator_cores, pinned_to, server_core
 from bench.machine.disturbances import Interference, spoilers
 from bench.machine.idle import Awake, AwakeError, availability
 from bench.machine.interrupts import ended_by_signals
@@ -237,7 +237,7 @@ class _Run:
             started_s = time.monotonic()
             own_cores = () if self._generator_core is None else (self._generator_core,)
             try:
-                with Awake(awake), kept_to(own_cores), spared_by_gc():
+                with Awake(awake), pinned_to(own_cores), spared_by_gc():
                     stopped_by = self._measure(loop, started_s)
             except AwakeError as error:
                 raise AbFailedError(str(error)) from error

@@ -25,7 +25,7 @@ from bench.interleave.server_pool import HTTP, WS, LoopKind, Replicas, running
 from bench.latency.alternation import CONTROL_NAMES, Pair, Parties, Party
 from bench.latency.options import Definition, Options
 from bench.machine.conditions import Conditions
-from bench.machine.cores import generator_cores, kept_to, server_core
+from bench.machine.cores import generator_cores, pinned_to, server_core
 from bench.machine.idle import Awake, AwakeError, availability
 from bench.results.latency import KeptAwake
 from bench.scenarios.catalogue import FOO_ACKNOWLEDGED, FOO_BAR
@@ -219,7 +219,7 @@ class Stages:
                 server = replicas.services[0].server
                 used = everywhere if core is None else (*cores, core)
                 awake = self._kept_awake(stack, used)
-                stack.enter_context(kept_to(cores))
+                stack.enter_context(pinned_to(cores))
                 yield stage(server.url, server, replicas=replicas, cores=cores, used_cores=used, **awake)
             else:
                 with _first_on_path(str(options.directory)):

@@ -18,7 +18,7 @@ def generator_cores() -> tuple[int, ...]:
 
 
 @contextlib.contextmanager
-def kept_to(cores: tuple[int, ...]) -> Iterator[None]:
+def pinned_to(cores: tuple[int, ...]) -> Iterator[None]:
     """This thread on these cores only; on any where there are none to keep to."""
     if not cores:
         yield

@@ -12,7 +12,6 @@ when the *thread* that started the process ends.
 
 import contextlib
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Iterable
@@ -21,6 +20,7 @@ from types import TracebackType
 from typing import Self
 
 from bench.machine.cgroups import cpu_quota
+from bench.machine.child import Child
 
 # The owner pins it and makes it idle from outside, so that there is no moment at which it would have to report. It asks
 # for its parent about every 0.2 ms of spinning: asking each time round would spend most of its time in the kernel.
@@ -50,12 +50,12 @@ class Awake:
 
     def __init__(self, cores: Iterable[int]) -> None:
         self.cores = tuple(sorted(set(cores)))
-        self._spinners: list[subprocess.Popen[bytes]] = []
+        self._spinners: list[Child] = []
 
     @property
     def is_running(self) -> bool:
         """Whether all its cores are being kept awake; False before `start`, and if a spinner was killed."""
-        return len(self._spinners) == len(self.cores) and all(spinner.poll() is None for spinner in self._spinners)
+        return len(self._spinners) == len(self.cores) and all(spinner.is_running for spinner in self._spinners)
 
     def start(self) -> Self:
         """Starts to keep them awake; does nothing if it does already.
@@ -81,7 +81,7 @@ class Awake:
     def stop(self) -> None:
         """Lets them halt again, and returns when the spinners are gone; does nothing if there are none."""
         for spinner in self._spinners:
-            if spinner.poll() is not None:  # reaped: its number may be another's by now
+            if not spinner.is_running:  # reaped: its number may be another's by now
                 continue
             if sys.platform == "linux":
                 # To die, it must run, and on a busy core something idle waits long for that.
@@ -89,9 +89,8 @@ class Awake:
                     os.sched_setaffinity(spinner.pid, range(os.cpu_count() or 1))
                 with contextlib.suppress(OSError):  # without privilege the kernel lets nothing be less idle again
                     os.sched_setscheduler(spinner.pid, os.SCHED_OTHER, os.sched_param(0))
-            spinner.kill()
         for spinner in self._spinners:
-            spinner.wait()
+            spinner.kill_and_reap()
         self._spinners.clear()
 
     def __enter__(self) -> Self:
@@ -105,13 +104,7 @@ class Awake:
     def _spin(self, core: int) -> None:
         """Raises OSError, also where the spinner has started by then."""
         assert sys.platform == "linux"  # or it was not available
-        spinner = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-c", _SPIN, str(os.getpid())],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,  # a Ctrl-C in the terminal is for the owner, who then stops it
-        )
+        spinner = Child([sys.executable, "-I", "-S", "-c", _SPIN, str(os.getpid())])
         self._spinners.append(spinner)
         with contextlib.suppress(ProcessLookupError):  # killed already; is_running tells
             os.sched_setaffinity(spinner.pid, {core})

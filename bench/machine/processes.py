@@ -1,4 +1,8 @@
-"""The cores' times, and the times, cores and faults of this process and its descendants, as the kernel counts them."""
+"""The cores' times, and the times, cores and faults of this process and its descendants, as the kernel counts them.
+
+psutil has neither the number of a core, where another core is offline, nor the major faults of a process and of the
+children that it has reaped. So /proc is read here.
+"""
 
 import os
 import sys

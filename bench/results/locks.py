@@ -1,8 +1,9 @@
 """Locks between processes, on a file or a folder: only this module takes them.
 
 Rules of this file: a lock is the kernel's (`flock`) and ends with its process, however that ends. It is on the
-descriptor of the very folder or file that it protects, so a folder of results needs no further file. Nobody waits
-without an end. A process that is stopped keeps its locks, and a process that waits for them says so and gives up.
+descriptor of the very folder or file that it protects: a folder of results gets no further file, and can be locked on a
+full disk. (The library filelock would need such a file, or its newest version.) Nobody waits without an end. A process
+that is stopped keeps its locks, and a process that waits for them says so and gives up.
 """
 
 import contextlib

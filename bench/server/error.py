@@ -30,11 +30,6 @@ def one_line(cause: BaseException) -> str:
     return printable.error_line(cause, MESSAGE_LIMIT)
 
 
-def shortened(text: str) -> str:
-    """Return `text` in one line, cut at a length that a terminal can show, and without what the terminal would obey."""
-    return printable.one_line(text, MESSAGE_LIMIT)
-
-
 def with_last_words(reason: str, wrote_last: str) -> str:
     """Return why something failed, and the end of the server's log with it: the traceback of a handler, for example."""
     return f"{reason}; its service wrote last: {wrote_last}" if wrote_last else reason

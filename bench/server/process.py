@@ -13,7 +13,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
 import sys
 import tempfile
 import time
@@ -23,14 +22,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Literal, Self
 
+from bench.machine.child import Child, last_lines, process_cpu_ns, tail
 from bench.machine.cores import server_core
 from bench.server.address import reachable
-from bench.server.error import ServerError, shortened
+from bench.server.error import ServerError
 
 LAUNCHER = Path(__file__).with_name("__main__.py")
 STOP_TIMEOUT_S = 10.0  # longer than UvicornTestServer.tear_down can take
-LOG_LIMIT_BYTES = 1 << 20
-LAST_LINES = 3  # of the log, in an error
 
 
 @dataclass(frozen=True)
@@ -111,8 +109,7 @@ class ServerProcess:
         self._python = python or Path(sys.executable)
         self._log_level = log_level
         self._start_timeout_s = start_timeout_s
-        self._process: subprocess.Popen[bytes] | None = None
-        self._is_buried = False  # ended, reaped, and nothing left of what it had started
+        self._child: Child | None = None
         self._is_awaited = False  # launched, and has not reported yet
         self._is_asked_to_stop = False
         self._channel: socket.socket | None = None
@@ -140,9 +137,9 @@ class ServerProcess:
     @property
     def pid(self) -> int:
         """Its process id, kept after it ended. Raises ServerError before it was started."""
-        if self._process is None:
+        if self._child is None:
             raise ServerError(f"the server of {self._asked.app} has no process yet: start it first")
-        return self._process.pid
+        return self._child.pid
 
     @property
     def app_file(self) -> str:
@@ -157,21 +154,17 @@ class ServerProcess:
     @property
     def is_running(self) -> bool:
         """Whether its process lives."""
-        if self._process is None or self._is_buried:
-            return False
-        if self._process.poll() is not None:
-            self._bury()
-        return not self._is_buried
+        return self._child is not None and self._child.is_running
 
     @property
     def log(self) -> str:
         """What it wrote to its standard output and error, of the last start; at most the last MiB of it."""
-        return self._log if self._log_file is None else _tail(self._log_file)
+        return self._log if self._log_file is None else tail(self._log_file)
 
     @property
     def wrote_last(self) -> str:
         """The end of the server's log in one line, such as the end of a traceback; empty if it wrote nothing."""
-        return shortened(" | ".join(self.log.strip().splitlines()[-LAST_LINES:]))
+        return last_lines(self.log)
 
     def start(self) -> Self:
         """Starts it; returns when the app's start-up is complete and the port is open.
@@ -197,7 +190,7 @@ class ServerProcess:
             where = f", at {self.url}" if self._report.port else ""
             raise ServerError(f"the server of {self._asked.app} runs already{where}: stop it first")
         self.stop()
-        self._process, self._is_buried, self._log, self._report = None, False, "", Report()
+        self._child, self._log, self._report = None, "", Report()
         self._is_asked_to_stop = False
         with self._stopped_on_failure():
             self._launch()
@@ -208,29 +201,29 @@ class ServerProcess:
         """Ends it, in order if it does so within 10 s, else by force, and reaps it; does nothing if it is not there."""
         self.ask_to_stop()
         self._is_awaited = False
-        if self._process is not None and self.is_running:
-            self._wait_and_bury()
+        if self._child is not None:
+            self._await_end(self._child)
         if self._channel is not None:
             self._channel.close()
             self._channel = None
         if self._log_file is not None:
-            self._log = _tail(self._log_file)
+            self._log = tail(self._log_file)
             self._log_file.close()
             self._log_file = None
 
     def ask_to_stop(self) -> None:
         """The first half of `stop`, which then only waits: so several servers can go down at the same time."""
-        if self._process is not None and self.is_running and not self._is_asked_to_stop:
-            self._process.terminate()
+        if self._child is not None and not self._is_asked_to_stop:
+            self._child.signal(signal.SIGTERM)
             self._is_asked_to_stop = True
 
     def check(self) -> None:
         """Raises ServerError if it does not run: how it ended and what it wrote last."""
         if self.is_running:
             return
-        if self._process is None:
+        if self._child is None:
             raise ServerError(f"the server of {self._asked.app} is not running: start it first")
-        raise self._death()
+        raise self._death(self._child)
 
     def pin(self, core: int) -> None:
         """Moves it, with all the threads that it has by now, to that core. Raises ServerError if it cannot."""
@@ -272,7 +265,7 @@ class ServerProcess:
         if sys.platform != "linux":
             return self.usage().cpu_ns
         try:
-            return _cpu_ns(self.pid)
+            return process_cpu_ns(self.pid)
         except OSError as cause:
             self.check()
             raise ServerError(f"cannot read what process {self.pid} uses: {cause}") from cause
@@ -286,7 +279,8 @@ class ServerProcess:
             failure.detail = self.log
             raise
         except BaseException:
-            self._bury()
+            if self._child is not None:
+                self._child.kill_and_reap()
             self.stop()
             raise
         finally:
@@ -299,15 +293,12 @@ class ServerProcess:
         self._log_file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop()
         self._channel, theirs = socket.socketpair()
         with theirs:
-            self._process = subprocess.Popen(
+            self._child = Child(
                 self._command_line(theirs.fileno()),
-                cwd=directory,
-                env=os.environ | self._environment,
-                stdin=subprocess.DEVNULL,
-                stdout=self._log_file,
-                stderr=subprocess.STDOUT,
-                pass_fds=[theirs.fileno()],
-                start_new_session=True,  # a Ctrl-C in the terminal is for the owner, who then decides
+                log=self._log_file,
+                directory=directory,
+                environment=self._environment,
+                pass_descriptors=[theirs.fileno()],
             )
 
     def _command_line(self, channel: int) -> list[str]:
@@ -322,6 +313,7 @@ class ServerProcess:
     def _await_report(self) -> Report:
         """Waits for the server's report; without one, the reason is a death or the time."""
         assert self._channel is not None
+        assert self._child is not None
         deadline = time.monotonic() + self._start_timeout_s
         line = b""
         while not line.endswith(b"\n"):
@@ -329,42 +321,27 @@ class ServerProcess:
             try:
                 received = self._channel.recv(65536)
             except TimeoutError:
-                self._bury()
+                self._child.kill_and_reap()
                 reason = f"its start-up did not end within {self._start_timeout_s:g} s"
                 raise ServerError(f"{self._asked.app} did not start: {reason}") from None
             if not received:
-                self._wait_and_bury()
-                raise self._death()
+                self._await_end(self._child)
+                raise self._death(self._child)
             line += received
         return Report.decoded(line)
 
-    def _death(self) -> ServerError:
-        assert self._process is not None
+    def _death(self, child: Child) -> ServerError:
         last = self.wrote_last or "nothing"
-        code = _exit_code(self._process.returncode)
-        text = f"the server of {self._asked.app} ended with exit code {code}; it wrote last: {last}"
+        text = f"the server of {self._asked.app} ended with exit code {child.exit_code}; it wrote last: {last}"
         return ServerError(text, self.log)
 
-    def _wait_and_bury(self) -> None:
-        """For a process that is about to end."""
-        assert self._process is not None
+    @staticmethod
+    def _await_end(child: Child) -> None:
+        """Give a process that is about to end its time, then end it by force."""
         try:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(timeout=STOP_TIMEOUT_S)
+            child.wait(STOP_TIMEOUT_S)
         finally:
-            self._bury()
-
-    def _bury(self) -> None:
-        """Ends by force what is left of it and of what it started, and reaps it.
-
-        Once, and as soon as its end is known: later, another process could have its number.
-        """
-        if self._process is None or self._is_buried:
-            return
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
-        self._is_buried = True
+            child.kill_and_reap()
 
 
 def _usage(pid: int) -> ServerUsage:
@@ -378,28 +355,4 @@ def _usage(pid: int) -> ServerUsage:
     status = Path(f"/proc/{pid}/status").read_text()
     # A process that has ended and was not reaped yet has no memory, and no line for it.
     peak_kib = next((int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:")), 0)
-    return ServerUsage(_cpu_ns(pid), rss_bytes, max(rss_bytes, peak_kib * 1024))
-
-
-def _cpu_ns(pid: int) -> int:
-    """The CPU clock of any process (clock_getcpuclockid(3), MAKE_PROCESS_CPUCLOCK in the kernel's posix-timers.h).
-
-    In nanoseconds where /proc/PID/stat has hundredths of a second, and, unlike /proc/PID/schedstat, of all threads.
-    """
-    return time.clock_gettime_ns((~pid << 3) | 2)
-
-
-def _exit_code(code: int) -> str:
-    """With the signal's name, if it was one."""
-    if code >= 0:
-        return str(code)
-    try:
-        return f"{code} ({signal.Signals(-code).name})"
-    except ValueError:
-        return str(code)
-
-
-def _tail(log: BinaryIO) -> str:
-    """The end of the log. By offset: the server writes through the same open file, whose position must not move."""
-    size = os.fstat(log.fileno()).st_size
-    return os.pread(log.fileno(), LOG_LIMIT_BYTES, max(0, size - LOG_LIMIT_BYTES)).decode(errors="replace")
+    return ServerUsage(process_cpu_ns(pid), rss_bytes, max(rss_bytes, peak_kib * 1024))

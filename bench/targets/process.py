@@ -5,12 +5,13 @@ It ends with its owner, however that ends: its standard input is a pipe whose ot
 
 import http.client
 import json
-import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self
 
+from bench.machine.child import Child
 from bench.server import ServerError
 from bench.targets.faults import Faults
 from bench.targets.serving import PING_INTERVAL_MS, PING_TIMEOUT_MS
@@ -51,7 +52,8 @@ class _TargetProcess:
             self._arguments += ["--host", host]
         if core is not None:
             self._arguments += ["--core", str(core)]
-        self._process: subprocess.Popen[str] | None = None
+        self._child: Child | None = None
+        self._log: BinaryIO | None = None
 
     @property
     def url(self) -> str:
@@ -74,20 +76,14 @@ class _TargetProcess:
             connection.close()
 
     def __enter__(self) -> Self:
-        self._process = process = subprocess.Popen(
-            [sys.executable, "-m", self._module, "--end-with-stdin", *self._arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,  # a Ctrl-C in the terminal is for the owner
-        )
+        self._log = tempfile.TemporaryFile()
         try:
-            assert process.stdout is not None
-            line = process.stdout.readline()
+            command = [sys.executable, "-m", self._module, "--end-with-stdin", *self._arguments]
+            self._child = Child(command, log=self._log, with_pipes=True)
+            line = self._child.pipes[1].readline()
             if not line:
-                assert process.stderr is not None
-                told = process.stderr.read().strip().splitlines()
+                self._child.wait(_STOP_TIMEOUT_S)
+                told = self._child.log.strip().splitlines()
                 raise ServerError(f"{self._name} did not start: {told[-1] if told else 'it wrote nothing'}")
             self.port = int(json.loads(line)["port"])
         except BaseException:
@@ -101,18 +97,17 @@ class _TargetProcess:
         self._stop()
 
     def _stop(self) -> None:
-        process = self._process
-        if process is None:
-            return
-        for stream in (process.stdin, process.stdout, process.stderr):
-            if stream is not None:
-                stream.close()
+        """Have it end, or end it by force after a while."""
         try:
-            process.wait(_STOP_TIMEOUT_S)
-        except BaseException:
-            process.kill()
-            process.wait()
-            raise
+            if self._child is not None:
+                self._child.close_pipes()
+                try:
+                    self._child.wait(_STOP_TIMEOUT_S)
+                finally:
+                    self._child.kill_and_reap()
+        finally:
+            if self._log is not None:
+                self._log.close()
 
 
 class EchoProcess(_TargetProcess):

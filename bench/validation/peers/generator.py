@@ -5,10 +5,6 @@ the memory of all its processes and threads.
 """
 
 import contextlib
-import os
-import signal
-import subprocess
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -16,11 +12,10 @@ from typing import Self
 
 import psutil
 
-from bench.server.error import shortened
+from bench.machine.child import Child, last_lines, process_cpu_ns
 from bench.validation.peers.peer import Command, LeftOut
 
 _STOP_TIMEOUT_S = 60.0
-_LAST_LINES = 3
 
 
 class Generator:
@@ -30,7 +25,7 @@ class Generator:
         self._command = command
         self._cores = cores
         self._log = log
-        self._process: subprocess.Popen[bytes] | None = None
+        self._child: Child | None = None
 
     @property
     def output(self) -> str:
@@ -39,18 +34,16 @@ class Generator:
 
     def check(self) -> None:
         """Raises LeftOut, with what it wrote last, where it does not run any more."""
-        code = self._running.poll()
-        if code is not None:
-            last = " | ".join(line for line in self.output.strip().splitlines()[-_LAST_LINES:] if line.strip())
-            raise LeftOut(f"it ended with exit code {code}; it wrote last: {shortened(last) or 'nothing'}")
+        if not self._running.is_running:
+            last = last_lines(self.output) or "nothing"
+            raise LeftOut(f"it ended with exit code {self._running.exit_code}; it wrote last: {last}")
 
     def cpu_ns(self) -> dict[int, int]:
         """The CPU time that each of its processes has used so far, by process id."""
         used = {}
         for process in self._processes():
-            # Of all its threads, in nanoseconds where /proc has hundredths of a second: clock_getcpuclockid(3).
             with contextlib.suppress(OSError):
-                used[process.pid] = time.clock_gettime_ns((~process.pid << 3) | 2)
+                used[process.pid] = process_cpu_ns(process.pid)
         return used
 
     def memory_bytes(self) -> int:
@@ -63,57 +56,38 @@ class Generator:
 
     def stop(self) -> None:
         """Tell it to stop, and wait until it has reported and ended. Raises LeftOut where it does not."""
-        process, stop = self._running, self._command.stop
+        stop = self._command.stop
         if isinstance(stop, Path):
             stop.touch()
         else:
-            process.send_signal(stop)
-        try:
-            process.wait(_STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            raise LeftOut(f"it did not stop within {_STOP_TIMEOUT_S:g} s") from None
+            self._running.signal(stop)
+        if not self._running.wait(_STOP_TIMEOUT_S):
+            raise LeftOut(f"it did not stop within {_STOP_TIMEOUT_S:g} s")
 
     def __enter__(self) -> Self:
-        own_cores = os.sched_getaffinity(0)
         try:
             with self._log.open("wb") as log:
-                if self._cores:
-                    os.sched_setaffinity(0, self._cores)  # it inherits them
-                self._process = subprocess.Popen(
+                self._child = Child(
                     self._command.arguments,
-                    cwd=self._command.directory,
-                    env=os.environ | dict(self._command.environment),
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,  # a Ctrl-C in the terminal is for the owner
+                    log=log,
+                    directory=self._command.directory,
+                    environment=self._command.environment,
+                    cores=self._cores,
                 )
         except OSError as error:
             raise LeftOut(f"it does not start: {error}") from None
-        except BaseException:  # an interrupt
-            self._bury()
-            raise
-        finally:
-            os.sched_setaffinity(0, own_cores)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._bury()
-
-    def _bury(self) -> None:
-        """End by force whatever is left of it, and reap it."""
-        if self._process is None:
-            return
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+        if self._child is not None:
+            self._child.kill_and_reap()
 
     @property
-    def _running(self) -> subprocess.Popen[bytes]:
-        assert self._process is not None, "started"
-        return self._process
+    def _running(self) -> Child:
+        assert self._child is not None, "started"
+        return self._child
 
     def _processes(self) -> list[psutil.Process]:
         try:
