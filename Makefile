@@ -10,7 +10,7 @@ PEERS := bench/validation/peers
 PEERS_PYTHON := $(PEERS)/.venv/.ready
 PEERS_NODE := $(PEERS)/node_modules/.package-lock.json
 
-.PHONY: help compiled bench load serve accuracy peers peers-tools test test-slow chaos test-compiled lint types docs docs-check lock clean
+.PHONY: help compiled bench load serve measure accuracy peers peers-tools test test-slow chaos test-compiled lint types docs docs-check lock clean
 .DEFAULT_GOAL := help
 
 help:  ## what there is to make
@@ -75,6 +75,10 @@ accuracy: $(READY)  ## what is reported of servers whose truth is known, beside 
 
 selfcheck: $(READY)  ## does `bench ab` say the truth on this machine? (40 to 60 minutes; it should have nothing else to do)
 	$(BIN)/bench selfcheck
+
+# Each section of docs/measurements.md names its own.
+measure: $(READY)  ## figures of docs/measurements.md again: make measure WHAT=latency; alone, it lists the names
+	@$(BIN)/python -m measurements $(or $(WHAT),list)
 
 # Tests start hundreds of processes: none of them has to compile what it imports.
 test test-slow test-compiled: export PYTHONDONTWRITEBYTECODE =

@@ -1,5 +1,10 @@
 """Everything that measures: latency, load, and the comparison of stored results."""
 
-from bench.compiled import enable
+import sys
 
+from bench.compiled import enable
+from bench.machine.system import unsupported
+
+if reason := unsupported():
+    sys.exit(reason)
 enable()

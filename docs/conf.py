@@ -4,13 +4,17 @@ Rules: the build needs no network. A page that is in no table of contents, a lin
 the API pages do not know are errors.
 """
 
+import os
 from importlib.metadata import version as installed_version
+
+# Importing Locust patches the process for gevent, unless this says otherwise. Sphinx has imported too much for that.
+os.environ["LOCUST_SKIP_MONKEY_PATCH"] = "1"
 
 project = "socketio-bench"
 author = "socketio-bench"
 version = release = installed_version("socketio-bench")
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = ["myst_parser", "sphinx.ext.autodoc"]
 exclude_patterns = ["_build"]
 
 # Links such as `load.md#open-load` need an anchor at each heading.
@@ -25,6 +29,7 @@ nitpick_ignore_regex = [("py:.*", r"(?!(bench|app)\.).*")]
 default_role = "literal"
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
+autodoc_preserve_defaults = True
 add_module_names = False
 python_use_unqualified_type_names = True
 

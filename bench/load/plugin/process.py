@@ -44,12 +44,12 @@ _STEADY_TURN_INTERVAL_S = 0.25
 """After that: to note users and CPU. What the engine tells is taken at once."""
 
 _GC_THRESHOLD = gc.get_threshold()
+#: While users arrive, the oldest generation would be gone through again and again.
 _ARRIVING_GC_THRESHOLD = 50_000, 1_000, 1_000
-"""While users arrive, the oldest generation would be gone through again and again: half of the time of 15,000 users."""
+#: What a round trip allocates is freed when its reply has come, without the collector. Before that there is as much as
+#: users have in flight: with a thousand of them, the collector would go through the default of 700 objects without end
+#: (docs/measurements.md). The bound keeps the pause when there is something to collect under a millisecond.
 _GC_OBJECTS_PER_USER, _GC_MOST_OBJECTS = 20, 20_000
-"""What a round trip allocates is freed when its reply has come, without the collector. Before that there is as much as
-users have in flight: with a thousand of them, the default of 700 objects had the collector go through it without end, a
-tenth of all CPU time. The bound keeps the pause when there is something to collect under a millisecond."""
 
 _END_OF_SENDING_TIMEOUT_S = 2.0
 """How long the engine's loop may take to say when it took the last arrival: a task that blocks may hold it up."""

@@ -87,6 +87,7 @@ from bench.load.plugin.user import SocketIOUser
 from bench.load.plugin.workers import GO_NOTICE_NS, Workers, own_clock_ns
 from bench.machine.descriptors import Reserve, file_limit_reason_in, is_file_limit_reason, raise_file_limit
 from bench.machine.interrupts import INTERRUPTED, give_interrupts_back, is_starting
+from bench.machine.system import missing
 from bench.printable import error_line
 from bench.report.lines import print_lines, print_stored
 from bench.report.load_table import load_table
@@ -514,6 +515,8 @@ class OwnerRun(_Run):
         """The options as they were when the test started: the web page's form may bring others meanwhile."""
         _leave_out_unnamed(environment)
         self._check(self.options)
+        if (lacks := missing()) is not None:
+            logger.warning("%s", lacks)
         if environment.web_ui is not None:
             check_page_address(environment.web_ui.host, environment.web_ui.port)
         if environment.web_ui is not None and environment.web_ui.app is not None:

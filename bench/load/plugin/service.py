@@ -10,6 +10,7 @@ from time import perf_counter_ns
 
 from bench.load.metrics.tally import NS_PER_S
 from bench.machine.cores import generator_cores
+from bench.machine.system import can_pin
 from bench.results.load import Server
 from bench.server import ServerError, ServerProcess
 
@@ -105,7 +106,7 @@ class Service:
 
 def pin_generator(cores: tuple[int, ...]) -> None:
     """Keep this process, and the threads that it starts from now on, away from the service's core."""
-    if cores:
+    if cores and can_pin():
         os.sched_setaffinity(0, cores)
 
 
