@@ -10,11 +10,7 @@ PEERS := bench/validation/peers
 PEERS_PYTHON := $(PEERS)/.venv/.ready
 PEERS_NODE := $(PEERS)/node_modules/.package-lock.json
 
-<<<<<<< HEAD
-.PHONY: help compiled bench load serve measure accuracy peers peers-tools test test-slow chaos test-compiled lint types docs docs-check lock clean
-=======
-.PHONY: help compiled bench load serve accuracy peers peers-tools test test-fast test-slow chaos test-compiled lint types lock clean
->>>>>>> main
+.PHONY: help compiled bench load serve measure accuracy peers peers-tools test test-fast test-slow chaos test-compiled lint types docs docs-check lock clean
 .DEFAULT_GOAL := help
 
 help:  ## what there is to make
@@ -91,19 +87,12 @@ test test-fast test-slow test-compiled: export PYTHONDONTWRITEBYTECODE =
 test: $(READY) $(NODE_READY) $(HLOG_READY)  ## the tests, but for the slowest
 	$(BIN)/pytest -n 3 --dist worksteal -m "not slow"
 
-<<<<<<< HEAD
-# The longest first: they would be alone at the end.
-LONGEST := tests/system/test_docs.py
-test-slow: $(READY) $(NODE_READY) $(HLOG_READY)  ## the slowest tests: many real runs
-	$(BIN)/pytest -n 2 --dist load -m slow $(LONGEST) $(wildcard tests/test_*.py)
-=======
 test-fast: $(READY)  ## the tests that start no process, within seconds
 	$(BIN)/pytest -n 2 --dist worksteal -m "not system and not slow"
 
 # The longest comes first, by tests/system/conftest.py.
 test-slow: $(READY) $(NODE_READY) $(HLOG_READY)  ## the slowest tests: many real runs
 	$(BIN)/pytest -n 2 --dist load -m slow
->>>>>>> main
 
 # A finding names the seed and the number of the run, to do that one again: make chaos SEED=7 ONLY=3
 MINUTES ?= 10
@@ -139,8 +128,4 @@ lock: $(READY)  ## resolve requirements.lock anew
 		--no-emit-index-url --no-annotate --upgrade --extra dev pyproject.toml -o requirements.lock
 
 clean:  ## remove the environment and the caches; results stay
-<<<<<<< HEAD
-	rm -rf $(VENV) $(PEERS)/.venv $(PEERS)/node_modules tests/node/node_modules tests/node/hlog/node_modules .pytest_cache .mypy_cache .ruff_cache *.egg-info build docs/_build
-=======
 	rm -rf $(VENV) $(PEERS)/.venv $(PEERS)/node_modules tests/data/node/node_modules tests/data/node/hlog/node_modules .pytest_cache .mypy_cache .ruff_cache *.egg-info build
->>>>>>> main

@@ -249,47 +249,6 @@ with cores:
 # Where it cannot
 
 
-<<<<<<< HEAD:tests/test_awake.py
-def test_a_core_that_this_process_may_not_use() -> None:
-    assert availability([CORES[0], 4000]) == f"this process may not use core 4000 (only {', '.join(map(str, CORES))})"
-    with pytest.raises(AwakeError, match="cannot keep cores awake: this process may not use core 4000"):
-        Awake([CORES[0], 4000]).start()
-
-
-@pytest.mark.skipif(len(CORES) < 2, reason="needs two cores")
-def test_a_process_that_is_kept_to_a_core_does_not_spin_on_others() -> None:
-    os.sched_setaffinity(0, {CORES[0]})
-    try:
-        assert availability(CORES[:1]) is None
-        assert "may not use" in (availability(CORES) or "")
-    finally:
-        os.sched_setaffinity(0, CORES)
-
-
-@pytest.mark.parametrize(
-    ("limit", "reason"),
-    [("max 100000", None), ("50000 100000", "CPU quota of 0.5 cores"), (f"{(os.cpu_count() or 1)}00000 100000", None)],
-)
-def test_a_cpu_quota(tmp_path: Path, limit: str, reason: str | None) -> None:
-    (tmp_path / "proc/self").mkdir(parents=True)
-    (tmp_path / "proc/self/cgroup").write_text("0::/a/b\n")
-    (tmp_path / "proc/self/mountinfo").write_text("29 23 0:26 / /cg rw - cgroup2 cgroup2 rw\n")
-    (tmp_path / "cg/a/b").mkdir(parents=True)
-    (tmp_path / "cg/a/cpu.max").write_text(limit + "\n")
-    found = availability(CORES, root=tmp_path)
-    assert (reason is None and found is None) or (reason is not None and reason in (found or ""))
-
-
-def test_another_platform(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "platform", "darwin")
-    monkeypatch.delattr(os, "SCHED_IDLE")
-    found = availability(CORES), availability(())
-    monkeypatch.undo()
-    assert found == ("darwin has no SCHED_IDLE", None)
-
-
-=======
->>>>>>> main:tests/system/machine/test_idle.py
 def test_a_core_that_goes_after_it_was_asked_about(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(awake, "availability", lambda _: None)
     with pytest.raises(AwakeError, match=r"cannot keep cores .*4000 awake"):
