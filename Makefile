@@ -128,4 +128,4 @@ lock: $(READY)  ## resolve requirements.lock anew
 		--no-emit-index-url --no-annotate --upgrade --extra dev pyproject.toml -o requirements.lock
 
 clean:  ## remove the environment and the caches; results stay
-	rm -rf $(VENV) $(PEERS)/.venv $(PEERS)/node_modules tests/data/node/node_modules tests/data/node/hlog/node_modules .pytest_cache .mypy_cache .ruff_cache *.egg-info build
+	rm -rf $(VENV) examples/node/node_modules examples/node/certificates $(PEERS)/.venv $(PEERS)/node_modules tests/data/node/node_modules tests/data/node/hlog/node_modules .pytest_cache .mypy_cache .ruff_cache *.egg-info build docs/_build

@@ -110,7 +110,12 @@ def pytest_configure(config: pytest.Config) -> None:
     if not _is_given(config, "--benchmark-max-time"):
         option.benchmark_max_time = str(config.stash[OPTIONS].max_time_s)
     if not _is_given(config, "--benchmark-storage"):
-        option.benchmark_storage = f"file://{config.rootpath / DEFAULT_ROOT / 'latency'}"
+        # Of the installed benchmarks, the results belong to where the user is, as those of a load do.
+        folder = config.invocation_params.dir if option.pyargs else config.rootpath
+        option.benchmark_storage = f"file://{folder / DEFAULT_ROOT / 'latency'}"
+    # The configuration file may be that of the user's own tests.
+    config.addinivalue_line("python_files", "bench_*.py")
+    config.addinivalue_line("python_functions", "bench_*")
     if option.benchmark_columns is None:
         option.benchmark_columns = COLUMNS
 
@@ -200,6 +205,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 def pytest_benchmark_generate_commit_info(config: pytest.Config) -> dict[str, Any]:
     """The commit of the service, wherever we were started."""
     return config.stash[_COMMIT].model_dump()
+
+
+def pytest_benchmark_update_json(output_json: dict[str, Any]) -> None:
+    """Store the same full names wherever the package lies: results are paired by them."""
+    for benchmark in output_json["benchmarks"]:
+        _, found, rest = benchmark["fullname"].rpartition("latency/bench_")
+        if found:
+            benchmark["fullname"] = f"bench/{found}{rest}"
 
 
 def pytest_benchmark_scale_unit(config: pytest.Config, unit: str) -> tuple[str, float] | None:

@@ -100,7 +100,9 @@ def compare_latency(olds: Sequence[LatencyResult], news: Sequence[LatencyResult]
             f"{reason} ({count} of {len(common)})"
             for reason, count in Counter(one.reason for one in not_compared).items()
         )
-        raise IncomparableError(f"nothing to compare: {reasons}")
+        can_be_forced = any(_why_not(old_runs[name], new_runs[name], force=True) is None for name in common)
+        hint = "; --force shows them side by side, without a verdict" if can_be_forced else ""
+        raise IncomparableError(f"nothing to compare: {reasons}{hint}")
     changed_packages = package_changes(olds, news)
     controls = {name: _control(*pair, is_bare=bool(changed_packages)) for name, pair in pairs.items()}
     return LatencySides(

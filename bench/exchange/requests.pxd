@@ -8,7 +8,7 @@ cdef class Exchange:
     cdef bint _is_replied_to
     cdef public Py_ssize_t in_flight
     cdef Py_ssize_t _many_finders
-    cdef object _tokens, _loop, _emit_now, _create_future, _usual, _event, _request, _timer, _unmatched, _overdue
+    cdef object _namespace, _tokens, _loop, _emit_now, _create_future, _usual, _event, _request, _timer, _unmatched, _overdue
     cdef dict _pending, _given_up, _known, _token_finders, _in_order
 
     cpdef tuple begin(self, round_trip)

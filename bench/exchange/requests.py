@@ -116,11 +116,12 @@ A plain tuple, because making it costs a fraction of what an object with names c
 class Exchange:
     """A performer of round trips over one connection: any number in flight, or one if they are matched in order.
 
+    `namespace` is that of all its events; None is the default one.
     `timeout_ns` is how long each reply is awaited. After the timeout of a reply that is matched in order, `broken` is
     set. That reply may still come and would be taken for the next one's, so the connection has to be replaced.
     """
 
-    def __init__(self, client: Client, tokens: Iterator[str], timeout_ns: int) -> None:
+    def __init__(self, client: Client, tokens: Iterator[str], timeout_ns: int, namespace: str | None = None) -> None:
         self.client = client
         self.timeout_ns = timeout_ns
         self.late: Counter[str] = Counter()
@@ -136,7 +137,10 @@ class Exchange:
         """How many callers have not been told yet how their emission ended."""
         self._tokens = tokens
         self._loop = asyncio.get_running_loop()
+        self._namespace = namespace
         self._emit_now: Callable[..., int] | None = getattr(client, "emit_now", None)
+        if self._emit_now is not None and namespace is not None:
+            self._emit_now = partial(self._emit_now, namespace=namespace)
         self._create_future = self._loop.create_future
         self._pending: dict[str, Emission] = {}
         self._given_up: dict[str, RoundTrip] = {}
@@ -161,7 +165,7 @@ class Exchange:
         self._timer: asyncio.TimerHandle | None = None
         self._unmatched: deque[tuple[str, tuple[Any, ...]]] = deque(maxlen=_EVENTS_SHOWN)
         client.when_closed(self._closed)
-        client.on("*", lambda event, *values: self._unmatched.append((event, values)))
+        client.on("*", lambda event, *values: self._unmatched.append((event, values)), namespace)
 
     def in_flight_by_name(self) -> Counter[str]:
         """How many emissions await their reply, by definition's name. May be asked from another thread."""
@@ -219,7 +223,8 @@ class Exchange:
         self.in_flight += 1
         try:
             callback = partial(self._acknowledged, token) if round_trip.reply is None else None
-            sent_ns = await self.client.emit(round_trip.event, round_trip.request(token), callback=callback)
+            data = round_trip.request(token)
+            sent_ns = await self.client.emit(round_trip.event, data, namespace=self._namespace, callback=callback)
         except BaseException as error:
             self.end(emission, error)
             raise
@@ -291,10 +296,10 @@ class Exchange:
             if token_of is None:
                 if finders is None:
                     self._token_finders[event] = []
-                    self.client.on(event, partial(self._replied_in_order, event))
+                    self.client.on(event, partial(self._replied_in_order, event), self._namespace)
             elif finders is None:
                 self._token_finders[event] = [token_of]
-                self.client.on(event, self._replied(event, self._token_finders[event]))
+                self.client.on(event, self._replied(event, self._token_finders[event]), self._namespace)
             elif not any(_code_of(finder) is _code_of(token_of) for finder in finders):
                 self._add_finder(event, finders, token_of)
         if len(self._known) >= _FEW_DEFINITIONS:

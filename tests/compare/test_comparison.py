@@ -263,8 +263,9 @@ class TestLatency:
         found = compared([old], [new.model_copy(update={"benchmarks": (first, other)})])
         assert [one.name for one in found.benchmarks] == [first.fullname]
         assert [(one.label, one.reason) for one in found.not_compared] == [(second.name, reason)]
-        with pytest.raises(IncomparableError, match=r"^nothing to compare: "):
+        with pytest.raises(IncomparableError, match=r"^nothing to compare: ") as raised:
             compared([old], [new.model_copy(update={"benchmarks": (other,)})])
+        assert ("--force shows them side by side" in str(raised.value)) is not info.get("illustrative", False)
 
     def test_without_a_control_it_is_compared_by_force_only_and_not_judged(self) -> None:
         old, new = ([alone(one) for one in side] for side in (latency_runs(5), latency_runs(5, 0.5, first=100)))

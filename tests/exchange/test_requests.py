@@ -9,7 +9,7 @@ import asyncio
 import gc
 import weakref
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from itertools import count
 from time import perf_counter_ns
@@ -527,11 +527,16 @@ async def misbehaving(sio: socketio.AsyncServer) -> AsyncIterator[UvicornTestSer
 
 @asynccontextmanager
 async def connected(
-    kind: type[FastClient | ReferenceClient], transport: Transport, url: str, timeout_ns: int = LONG_NS
+    kind: type[FastClient | ReferenceClient],
+    transport: Transport,
+    url: str,
+    timeout_ns: int = LONG_NS,
+    namespaces: Sequence[str] = ("/",),
 ) -> AsyncIterator[Exchange]:
+    """Performs in the last one of the namespaces."""
     client = kind()
-    exchange = Exchange(client, tokens("test", next(connections)), timeout_ns)
-    await client.connect(url, transports=(transport,))
+    exchange = Exchange(client, tokens("test", next(connections)), timeout_ns, namespaces[-1])
+    await client.connect(url, transports=(transport,), namespaces=namespaces)
     try:
         async with asyncio.timeout(LIMIT_S):
             yield exchange
@@ -563,6 +568,35 @@ async def test_many_in_flight_of_several_definitions_on_several_connections(
     assert len(set(replies)) == len(trips)
     for exchange in (one, other):
         assert exchange.late.total() == exchange.unexpected == exchange.in_flight == 0
+
+
+@each_client
+async def test_a_namespace(
+    kind: type[FastClient | ReferenceClient],
+    transport: Transport,
+    sio: socketio.AsyncServer,
+    misbehaving: UvicornTestServer,
+) -> None:
+    """A reply that comes in another namespace is none, whichever token it carries."""
+    heard: list[str] = []
+
+    async def news(sid: str, data: dict[str, str]) -> str:
+        heard.append(data["id"])
+        if len(heard) > 1:
+            await sio.emit("PUBLISHED", data, to=sid, namespace="/press")
+        else:  # the client has the same id in no other namespace, so everybody hears it
+            await sio.emit("PUBLISHED", data)
+        return data["id"]
+
+    sio.on("NEWS", news, namespace="/press")
+    sio.on("NEWS", lambda sid, data: heard.append("in the wrong namespace"))
+    acknowledged = round_trip_of("NEWS", None, {"id": "{token}"})
+    async with connected(kind, transport, misbehaving.url, 10 * SHORT_NS, ("/", "/press")) as exchange:
+        with pytest.raises(ReplyTimeout, match="arrived: nothing"):
+            await exchange(NEWS)
+        assert (await exchange(NEWS)).reply == ({"id": heard[1]},)
+        assert (await exchange(acknowledged)).reply == (heard[2],)
+    assert len(heard) == 3
 
 
 @each_client

@@ -301,7 +301,7 @@ class Session(Performer):
     async def _live(self) -> None:
         is_over_by_error = False
         self.user._state = LOCUST_STATE_RUNNING
-        self.exchange = Exchange(self.client, self._tokens, self._timeout_ns)
+        self.exchange = Exchange(self.client, self._tokens, self._timeout_ns, self.user.namespace)
         self.exchange.late = self.shared.late
         self.exchange.abandoned = self.shared.abandoned
         self.exchange.when_unexpected = self._unexpected
@@ -405,6 +405,7 @@ class Session(Performer):
                     auth=self.user.auth,
                     headers=self.user.headers,
                     transports=self.user.transports,
+                    namespaces=self.user.namespace,
                     tls=self.user.tls,
                     socketio_path=self.user.socketio_path,
                     wait_timeout=self.user.connect_timeout,

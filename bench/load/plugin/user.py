@@ -53,6 +53,10 @@ class SocketIOUser(User):
     """The longest time that an arrival of an open load may wait for a user to be free, in seconds, unless the user is
     pipelined. Beyond it the arrival is dropped. None: as long as `reply_timeout`."""
 
+    namespace: str | None = None
+    """The namespace that is joined, and that round trips are performed in; None is the default one. `client` needs it
+    for each emission."""
+
     auth: Any = None
     """What is sent with the request to connect, for the server's `connect` handler."""
 

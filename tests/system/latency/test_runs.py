@@ -471,6 +471,15 @@ def test_misuse_is_one_line(bench: Bench, options: list[str], said: str) -> None
     assert "Traceback" not in run.stderr + run.stdout
 
 
+def test_a_server_that_lets_nobody_in_is_one_line_for_each_benchmark(tmp_path: Path) -> None:
+    bench = Bench(tmp_path / "stored", directory=ANSWERS.parent)
+    run = bench.run("--app", "refusing:by_word", "--event", "ASK", "-k", "websocket-fast-process-uvloop")
+    assert run.returncode == 1
+    assert run.stdout.count("the server refused the connection: no place for ") == 1
+    for never in ("Traceback", "During handling"):
+        assert never not in run.stdout + run.stderr
+
+
 def test_a_server_that_is_not_there_is_one_line(bench: Bench) -> None:
     run = bench.run("--url", "http://127.0.0.1:1")
     assert run.returncode == 1

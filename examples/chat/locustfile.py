@@ -1,0 +1,54 @@
+"""People in a chat: each logs in over HTTP, connects with its token, enters one of five rooms, and talks."""
+
+import random
+from typing import Any
+
+import requests
+from locust import between
+
+from bench.load import SocketIOUser, task
+from bench.roundtrip import round_trip_of
+
+ROOMS = ("lobby", "music", "news", "sports", "travel")
+
+# No token in it: the acknowledgement of an event is known by its number.
+ENTER = {room: round_trip_of("enter", None, {"room": room}) for room in ROOMS}
+# Everybody in the room receives `said`. The token tells the sender which of them is the reply.
+SAY = {room: round_trip_of("say", "said", {"id": "{token}", "room": room, "text": "hello"}) for room in ROOMS}
+
+
+class ChatUser(SocketIOUser):
+    """Somebody who says something now and then."""
+
+    namespace = "/chat"
+    wait_time = between(0.5, 1.5)
+    room = ""
+
+    def __init__(self, environment: Any) -> None:
+        """Log in. Locust's side calls this, before the connection is made, so it may block."""
+        super().__init__(environment)
+        answer = requests.post(f"{self.host}/login", json={"name": "somebody"}, timeout=5)
+        answer.raise_for_status()
+        self.auth = answer.json()
+
+    async def on_start(self) -> None:
+        """Enter a room before the first task."""
+        self.client.on("disconnect", self.leave, self.namespace)
+        await self.enter()
+
+    async def enter(self) -> None:
+        """Enter a room."""
+        room = random.choice(ROOMS)
+        await self.round_trip(ENTER[room])
+        self.room = room
+
+    def leave(self, *_reason: str) -> None:
+        """Note that whoever connects again is in no room."""
+        self.room = ""
+
+    @task
+    async def say(self) -> None:
+        """Say something, and wait until it comes back from the room."""
+        if not self.room:
+            await self.enter()
+        await self.round_trip(SAY[self.room])
