@@ -17,6 +17,8 @@ def main() -> int:
     parser.add_argument("--times", type=int, default=30, help="visits with awake cores, and as many without (30)")
     parser.add_argument("--round-trips", type=int, default=600, help="round trips of a visit (600)")
     options = parser.parse_args()
+    if options.times < 2:
+        parser.error("--times has to be 2 or more: a spread takes two")
     found: dict[tuple[str, bool], list[float]] = {}
     with servers(APPS, with_echo=True) as urls, loop_runner() as runner:
         subjects = [runner.run(connected(name, url)) for name, url in urls.items()]
