@@ -25,6 +25,7 @@ from bench.commands.hlog import hlog
 from bench.commands.output import BROKEN_PIPE, FAILED, INTERRUPTED, MISUSE, UNWRITABLE, fail
 from bench.commands.peers import peers
 from bench.commands.selfcheck import selfcheck
+from bench.commands.show import show
 from bench.commands.trend import trend
 from bench.compare.model import IncomparableError
 from bench.results.store import NotStoredError, ResultError
@@ -56,7 +57,7 @@ def _options(
     pass
 
 
-for _command in (compare, ab, trend, hlog, accuracy, peers, connections, selfcheck):
+for _command in (compare, ab, trend, show, hlog, accuracy, peers, connections, selfcheck):
     app.command()(_command)
 
 

@@ -96,7 +96,8 @@ class TestCompare:
         code, out, err = bench(capsys, "compare", "latency/1", "latency/2", "--results", results)
         assert (code, out) == (2, "")
         assert err == (
-            "bench: error: nothing to compare: not replicated: no server processes are stored with it (2 of 2)\n"
+            "bench: error: nothing to compare: not replicated: no server processes are stored with it (2 of 2); "
+            "--force shows them side by side, without a verdict\n"
         )
         code, out, _ = bench(capsys, "compare", "latency/1", "latency/2", "--results", results, "--force")
         assert code == 0

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from bench.ab.run import State
-from bench.report.figures import printable
+from bench.printable import printable
 from bench.report.lines import print_line
 from bench.statistics.estimates import Estimate
 

@@ -56,8 +56,9 @@ def ab(
     from bench.ab.options import plan
     from bench.ab.progress import AbProgress
     from bench.ab.run import compare_revisions
-    from bench.report.ab_markdown import ab_markdown
-    from bench.report.ab_table import ab_table
+    from bench.report.ab import ab_document
+    from bench.report.formats import markdown as markdown_format
+    from bench.report.formats.text import print_document
     from bench.report.lines import print_stored
 
     planned = plan(
@@ -80,14 +81,14 @@ def ab(
         raise AbError(f"--markdown {markdown}: there is no such folder")
     with AbProgress(Console(stderr=True)) as report:
         result = compare_revisions(planned, a, b, Path.cwd(), report)
-    console = Console()
+    console, document = Console(), ab_document(result)
 
     def write_markdown() -> None:
         if markdown is not None:
-            write_option("--markdown", markdown, ab_markdown(result).encode())
+            write_option("--markdown", markdown, markdown_format.render(document).encode())
 
     kept = show_and_keep(
-        lambda: ab_table(result, console),
+        lambda: print_document(document, console),
         write_markdown,
         lambda: print_stored(console, Store(results).save(result)),
     )

@@ -31,11 +31,12 @@ def accuracy(
     The servers delay, stall and lose as asked, and count what they did. Figures that locust.contrib.socketio and k6
     report of the same servers stand beside ours. Exit code 1 if a figure of ours is too far off.
     """
+    from bench.report.formats.text import print_document
     from bench.report.lines import print_line, print_stored
     from bench.validation.accuracy.check import check, stored
+    from bench.validation.accuracy.document import accuracy_document
     from bench.validation.accuracy.measuring import AccuracyFailedError
     from bench.validation.accuracy.scenarios import UnknownScenarioError
-    from bench.validation.accuracy.table import accuracy_table
 
     if json_file is not None and not json_file.absolute().parent.is_dir():
         raise ResultError(f"--json {json_file}: there is no such folder")
@@ -54,7 +55,7 @@ def accuracy(
         return fail(str(error), FAILED)
     console = Console()
     kept = show_and_keep(
-        lambda: accuracy_table(result, console),
+        lambda: print_document(accuracy_document(result), console),
         lambda: print_stored(console, stored(result, results, json_file)),
     )
     return 0 if kept and result.inside else FAILED

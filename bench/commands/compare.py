@@ -8,8 +8,9 @@ import typer
 from bench.commands.output import FAILED, Console, ResultsFolder, write_option
 from bench.compare.comparison import compare as compare_results
 from bench.report.chart_formats import CHART_FORMATS
-from bench.report.comparison_markdown import comparison_markdown
-from bench.report.comparison_table import comparison_table
+from bench.report.comparison import comparison_document
+from bench.report.formats import markdown as markdown_format
+from bench.report.formats.text import print_document
 from bench.results.selection import select
 from bench.results.store import DEFAULT_ROOT, ResultError, Store
 from bench.timing.histogram import HistogramError
@@ -51,11 +52,12 @@ def compare(
             raise ResultError(f"{option} {path}: there is no such folder")
     sides = select(Store(results), old, new, last)
     comparison = compare_results(*sides, threshold=threshold / 100, force=force, wanted=last)
-    comparison_table(comparison, Console())
+    document = comparison_document(comparison)
+    print_document(document, Console())
     if json_file is not None:
         write_option("--json", json_file, comparison.to_json())
     if markdown is not None:
-        write_option("--markdown", markdown, comparison_markdown(comparison).encode())
+        write_option("--markdown", markdown, markdown_format.render(document).encode())
     if chart is not None:
         from bench.report.overlay_chart import overlay_chart  # late: what draws takes a second to import
 

@@ -29,10 +29,11 @@ def peers(
     installed is left out: see `make peers-tools`. Exit code 1 if nothing could be measured.
     """
     # Late: it imports what measures, which the other commands need not wait for.
+    from bench.report.formats.text import print_document
     from bench.report.lines import print_line, print_stored
     from bench.server import ServerError
+    from bench.validation.peers.document import peers_document
     from bench.validation.peers.run import chosen, compare_peers
-    from bench.validation.peers.table import peers_table
 
     numbers = connections.split(",")
     if not all(number.isdecimal() and int(number) for number in numbers):
@@ -56,7 +57,7 @@ def peers(
     folder = results / "peers" / machine_id()
     print_line(console, "")
     kept = show_and_keep(
-        lambda: peers_table(result, console),
+        lambda: print_document(peers_document(result), console),
         lambda: print_stored(
             console, write_numbered(folder, result_name(result.commit_info, result.datetime), result.to_json())
         ),

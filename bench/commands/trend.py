@@ -9,7 +9,8 @@ import typer
 from bench.commands.output import Console, ResultsFolder, write_option
 from bench.printable import printable
 from bench.report.chart_formats import CHART_FORMATS
-from bench.report.trend_table import trend_table
+from bench.report.formats.text import print_document
+from bench.report.trend import trend_document
 from bench.results.header import KINDS, Kind
 from bench.results.history import all_results, history
 from bench.results.store import DEFAULT_ROOT, ResultError
@@ -62,7 +63,7 @@ def trend(
         asked += [f"a benchmark {name!r}" for name in benchmark or ()]
         wanted = f" of {' or '.join(asked)}" if asked else ""
         raise ResultError(f"no {metric}{wanted} to show in {len(stored)} stored results; they are of {machines}")
-    trend_table(found, Console())
+    print_document(trend_document(found), Console())
     if output is not None:
         from bench.report.trend_chart import trend_chart  # late: what draws takes a second to import
 

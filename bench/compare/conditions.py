@@ -10,12 +10,12 @@ Versions of packages lie between: a latency comparison then uses the bare contro
 there is none, and in load, which has no control, it is void. So is another kernel in load; beside a control it is said.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from bench.compare.model import Difference, DifferenceKind
 from bench.results.header import MachineInfo
-from bench.results.latency import LatencyBenchmark
 from bench.results.load import LoadResult
+from bench.results.settings import LOAD_SETTINGS, Consequence, Values, values_of
 from bench.results.store import Result
 
 _COMMIT_LETTERS = 12
@@ -23,7 +23,8 @@ _COMMIT_LETTERS = 12
 # Versions that are stored with a result, but are of nothing that takes part in a round trip of that kind.
 _NO_PART = {"latency": {"locust", "pytest-benchmark"}, "load": {"pytest-benchmark"}}
 
-Values = Mapping[str, object]
+#: The consequences of settings that differ, in the order in which they are listed.
+CONSEQUENCES: tuple[Consequence, ...] = ("void", "said")
 
 
 def changes(olds: Sequence[Values], news: Sequence[Values]) -> str:
@@ -80,44 +81,15 @@ def commit_differences(olds: Sequence[Result], news: Sequence[Result]) -> Iterat
             yield Difference(kind=DifferenceKind.DIRTY, detail=detail, void=False)
 
 
-# --- latency --------------------------------------------------------------------------------------------------------
-
-
-def latency_settings(benchmark: LatencyBenchmark) -> Values:
-    """The settings of a latency benchmark that have to be the same, as far as its result tells them."""
-    info = benchmark.extra_info
-    names = ("service", "event", "reply", "matched_by", "client", "transport", "server", "loop", "http", "ws")
-    awake = benchmark.awake
-    generator_cores = info.get("generator_cores")
-    return {
-        **{name.replace("_", " "): info.get(name) for name in names},
-        "server pinned": info.get("server_core") is not None,
-        "generator cores": len(generator_cores) if isinstance(generator_cores, list | tuple) else None,
-        "cores": "unknown" if awake is None else "awake" if awake.cores else "may halt",
-    }
-
-
-def latency_circumstances(benchmark: LatencyBenchmark) -> Values:
-    """What is said where it differs, and no more."""
-    info = benchmark.extra_info
-    return {"server core": info.get("server_core"), "reply timeout s": info.get("reply_timeout_s")}
-
-
-def control_source(benchmark: LatencyBenchmark) -> Values:
-    """Which control on the same stack it was: another source is another unit."""
-    control = benchmark.controls.get("same-stack")
-    return {"control's source": control.sha256[:12] if control and control.sha256 else None}
-
-
 # --- load -----------------------------------------------------------------------------------------------------------
 
 
 def load_differences(olds: Sequence[LoadResult], news: Sequence[LoadResult]) -> Iterator[Difference]:
     """Of scenario and server, and what is wrong with a run."""
-    if changed := changes([_load_settings(one) for one in olds], [_load_settings(one) for one in news]):
-        yield Difference(kind=DifferenceKind.SETTINGS, detail=changed, void=True)
-    if changed := changes([_load_circumstances(one) for one in olds], [_load_circumstances(one) for one in news]):
-        yield Difference(kind=DifferenceKind.SETTINGS, detail=changed, void=False)
+    for consequence in CONSEQUENCES:
+        old, new = ([values_of(LOAD_SETTINGS, result, consequence) for result in side] for side in (olds, news))
+        if changed := changes(old, new):
+            yield Difference(kind=DifferenceKind.SETTINGS, detail=changed, void=consequence == "void")
     for side, results in (("old", olds), ("new", news)):
         for one in results:
             if one.generator.verdict == "saturated":
@@ -132,38 +104,6 @@ def load_differences(olds: Sequence[LoadResult], news: Sequence[LoadResult]) -> 
             if one.forced:
                 detail = f"the {side} run did not await its outstanding replies"
                 yield Difference(kind=DifferenceKind.FORCED, detail=detail, void=True)
-
-
-def _load_settings(result: LoadResult) -> Values:
-    scenario, server = result.scenario, result.server
-    return {
-        "user classes": ", ".join(scenario.user_classes),
-        "users": scenario.users_over_time,
-        "other users": scenario.other_users,
-        "model": scenario.model,
-        "rate per second": scenario.rate_per_s,
-        "rate": scenario.rate,
-        "arrivals": scenario.arrivals,
-        "one task at a time": ", ".join(scenario.one_at_a_time) or None,
-        "most in flight": scenario.max_in_flight,
-        "longest wait for a user s": scenario.max_wait_s,
-        "transport": scenario.transport,
-        "app": scenario.app,
-        "url": scenario.url if server is None else None,  # a server of ours has another port each time
-        "loop": server and server.loop,
-        "http": server and server.http,
-        "ws": server and server.ws,
-        "server pinned": server is not None and server.core is not None,
-    }
-
-
-def _load_circumstances(result: LoadResult) -> Values:
-    return {
-        "seconds": result.scenario.duration_s,
-        "users changed at": ", ".join(f"{step.t:.0f} s" for step in result.scenario.user_steps[1:]) or None,
-        "server core": result.server.core if result.server else None,
-        "generator processes": result.generator.processes,
-    }
 
 
 # --- the machine ----------------------------------------------------------------------------------------------------

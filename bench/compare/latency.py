@@ -19,18 +19,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
-from bench.compare.conditions import (
-    changes,
-    control_source,
-    latency_circumstances,
-    latency_settings,
-    package_changes,
-)
-from bench.compare.model import Difference, DifferenceKind, IncomparableError, NotCompared, Verdict
+from bench.compare.conditions import CONSEQUENCES, changes, package_changes
+from bench.compare.model import Difference, DifferenceKind, IncomparableError, NotCompared, RowVerdict
 from bench.compare.rows import FEWEST_RUNS, Draft, Runs, common_names, decided_as, drafted, some_of
 from bench.machine.disturbances import Spoiler, SpoilerKind
 from bench.results.figure import Figure, Unit
 from bench.results.latency import ControlKind, LatencyBenchmark, LatencyResult
+from bench.results.settings import LATENCY_SETTINGS, Consequence, values_of
 from bench.statistics.estimates import CONFIDENCE
 
 #: The standard deviation of the log ratio to the same-stack control from one run to the next of the same code, with the
@@ -188,7 +183,7 @@ def _drafts(olds: Benchmarks, news: Benchmarks, control: ControlKind | None) -> 
     )
     if control == "same-stack" and p50.estimate is not None and p50.estimate.low is not None:
         low, high = p50.estimate.low, p50.estimate.high
-        beyond: Verdict | None = (
+        beyond: RowVerdict | None = (
             "slower" if 1 + low > FAR else "faster" if high is not None and 1 + high < 1 / FAR else None
         )
         p50 = decided_as(p50, beyond, f"{p50.unproven}, but not by so much")
@@ -265,17 +260,18 @@ def _differences(
         without = [name for name in pairs if controls[name] != "bare"]
         lacking = f"; no bare control was timed beside {some_of(without)}" if without else ""
         yield Difference(kind=DifferenceKind.PACKAGES, detail=f"{changed_packages}{lacking}", void=bool(without))
-    for settings, void in ((latency_settings, True), (latency_circumstances, False)):
-        texts = [changes(list(map(settings, old)), list(map(settings, new))) for old, new in pairs.values()]
-        for changed in dict.fromkeys(filter(None, texts)):
-            yield Difference(kind=DifferenceKind.SETTINGS, detail=changed, void=void)
-    sources = {
-        changes(list(map(control_source, old)), list(map(control_source, new))): controls[name] == "same-stack"
-        for name, (old, new) in pairs.items()
-    }
+    for consequence in CONSEQUENCES:
+        for changed in dict.fromkeys(filter(None, (_changed(pair, consequence) for pair in pairs.values()))):
+            yield Difference(kind=DifferenceKind.SETTINGS, detail=changed, void=consequence == "void")
+    sources = {_changed(pair, "other control"): controls[name] == "same-stack" for name, pair in pairs.items()}
     for changed, is_used in sources.items():
         if changed:
             yield Difference(kind=DifferenceKind.CONTROL, detail=changed, void=is_used)
+
+
+def _changed(pair: tuple[Benchmarks, Benchmarks], consequence: Consequence) -> str:
+    old, new = ([values_of(LATENCY_SETTINGS, run, consequence) for run in side] for side in pair)
+    return changes(old, new)
 
 
 def _precision(

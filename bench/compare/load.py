@@ -25,7 +25,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from bench.compare.conditions import load_differences, package_changes
-from bench.compare.model import Difference, DifferenceKind, Verdict
+from bench.compare.model import Difference, DifferenceKind, RowVerdict
 from bench.compare.rows import FEWEST_RUNS, Draft, common_names, decided_as, drafted, far_apart
 from bench.results.figure import Figure, Unit, figure, middle
 from bench.results.load import CONNECT, Distribution, LoadResult, Operation
@@ -147,7 +147,7 @@ def _drafts(olds: Operations, news: Operations, unproven: str | None, unrest_us:
     )
     rows.append(_draft("throughput", Unit.PER_SECOND, throughput, unproven, higher_is_better=True))
     for kind in ("response", "service"):
-        median: Verdict | None = None
+        median: RowVerdict | None = None
         for words, name in _PERCENTILES:
             times = (
                 [figure(_times(one, kind), name) for one in olds],
@@ -161,7 +161,7 @@ def _drafts(olds: Operations, news: Operations, unproven: str | None, unrest_us:
     return (*(one for one in rows if one.old is not None or one.new is not None), _failures(olds, news))
 
 
-def _far(times: tuple[list[Figure | None], list[Figure | None]], unrest_us: float) -> Verdict | None:
+def _far(times: tuple[list[Figure | None], list[Figure | None]], unrest_us: float) -> RowVerdict | None:
     """Return which side is slower or faster beyond any drift of the machine; None if neither is."""
     known = [[one.value for one in side if one is not None] for side in times]
     found = far_apart(*times, FAR)
@@ -219,7 +219,7 @@ def _censored(
 ) -> Draft:
     """A percentile that is beyond the limit in some run, so that only its order among the others is known."""
     old, new = ([one for one in side if one is not None] for side in figures)
-    decided: Verdict | None = None
+    decided: RowVerdict | None = None
     beyond = [sum(one.bound == "above" for one in side) for side in (old, new)]
     where = "among what failed" if any(math.isinf(one.value) for one in (*old, *new)) else "beyond the limit"
     reason = f"{where} in {beyond[0]} of {len(old)} old and {beyond[1]} of {len(new)} new runs"
@@ -247,7 +247,7 @@ def chance_of_order(old: int, new: int) -> float:
 
 def _failures(olds: Operations, news: Operations) -> Draft:
     old, new = sum(one.failed for one in olds), sum(one.failed for one in news)
-    verdict: Verdict = "same"
+    verdict: RowVerdict = "same"
     reason = None
     if old or new:
         reason = ", ".join(_failure_changes(olds, news))

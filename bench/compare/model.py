@@ -6,23 +6,25 @@ slower, of what is `higher_is_better` a negative one. Log values are natural log
 side: all of the other figures of a row that has an interval can be found from them again.
 """
 
+import math
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, Field, FiniteFloat
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field, FiniteFloat
 
 from bench.results.figure import Figure, Unit, ratio
 from bench.results.header import WRITTEN, Kind, NonNegative
 from bench.results.latency import ControlKind
 from bench.statistics.estimates import CONFIDENCE
+from bench.statistics.verdicts import Verdict
 
-COMPARISON_SCHEMA = "compare/1"
+COMPARISON_SCHEMA: Literal["compare/1"] = "compare/1"
 
-Verdict = Literal["slower", "faster", "same", "inconclusive", "worse", "better"]
-"""Of times and rates the first four, as in bench.statistics.verdicts; of failures "worse" and "better" instead."""
+#: The verdict of a row: of times and rates as in statistics, of failures "worse" and "better" instead.
+RowVerdict = Verdict | Literal["worse", "better"]
 
-FAILING: tuple[Verdict, ...] = ("slower", "worse")
-"""The verdicts that fail a comparison."""
+#: The verdicts that fail a comparison.
+FAILING: tuple[RowVerdict, ...] = ("slower", "worse")
 
 
 class IncomparableError(Exception):
@@ -66,6 +68,16 @@ class ComparedResult(BaseModel):
     dirty: bool
 
 
+def _with_infinity(stored: object) -> object:
+    """Return a stored figure with infinity for its value, which JSON does not have, where it has null."""
+    if isinstance(stored, dict) and stored.get("value", 0) is None:
+        return stored | {"value": math.inf}
+    return stored
+
+
+_Known = Annotated[Figure | None, BeforeValidator(_with_infinity)]
+
+
 class Row(BaseModel):
     """One metric on both sides. `old` and `new` are as measured, each the median over that side's runs.
 
@@ -78,15 +90,15 @@ class Row(BaseModel):
 
     metric: str
     unit: Unit
-    old: Figure | None
-    new: Figure | None
+    old: _Known
+    new: _Known
     higher_is_better: bool = False
     effect: FiniteFloat | None = None
     low: FiniteFloat | None = None
     high: FiniteFloat | None = None
     half_width: NonNegative | None = None
     standard_error: NonNegative | None = None
-    verdict: Verdict | None = None
+    verdict: RowVerdict | None = None
     forced: bool = False
     """Whether the verdict is of a comparison that is void, and was forced."""
     reason: str | None = None
@@ -133,7 +145,7 @@ class Comparison(BaseModel):
 
     model_config = WRITTEN
 
-    schema_: Literal["compare/1"] = Field(default="compare/1", alias="schema")
+    schema_: Literal["compare/1"] = Field(default=COMPARISON_SCHEMA, alias="schema")
     kind: Kind
     threshold: NonNegative
     confidence: NonNegative = CONFIDENCE

@@ -9,7 +9,7 @@ import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
-from bench.compare.model import IncomparableError, Row, Verdict
+from bench.compare.model import IncomparableError, Row, RowVerdict
 from bench.results.figure import Figure, Unit, middle
 from bench.statistics.estimates import Estimate, ratio_estimate
 from bench.statistics.verdicts import verdicts
@@ -53,7 +53,7 @@ class Draft:
     estimate: Estimate | None = None
     higher_is_better: bool = False
     unproven: str | None = None
-    decided: Verdict | None = None
+    decided: RowVerdict | None = None
     only_reported: bool = False
 
 
@@ -102,7 +102,7 @@ def _estimated(old: Runs, new: Runs, between_runs: float | None, sign: int) -> t
     return estimate, "a single process has no spread" if estimate.low is None else None
 
 
-def far_apart(olds: Sequence[Figure | None], news: Sequence[Figure | None], bound: float) -> Verdict | None:
+def far_apart(olds: Sequence[Figure | None], news: Sequence[Figure | None], bound: float) -> RowVerdict | None:
     """Return which side is more than `bound` times as long, run by run; None if neither is.
 
     The function compares every run of a side with every run of the other, so a single strange run claims nothing. A
@@ -118,7 +118,7 @@ def far_apart(olds: Sequence[Figure | None], news: Sequence[Figure | None], boun
     return None
 
 
-def decided_as(draft: Draft, verdict: Verdict | None, because: str) -> Draft:
+def decided_as(draft: Draft, verdict: RowVerdict | None, because: str) -> Draft:
     """Return the row with a verdict that its estimate cannot prove, if there is one and the row proves nothing."""
     if verdict is None or draft.unproven is None or draft.decided is not None:
         return draft
@@ -140,8 +140,8 @@ def _may_claim(draft: Draft) -> bool:
     return draft.estimate is not None and not (draft.unproven or draft.decided or draft.only_reported)
 
 
-def _row(draft: Draft, found: Verdict | None, forced: bool) -> Row:
-    verdict: Verdict | None = None
+def _row(draft: Draft, found: RowVerdict | None, forced: bool) -> Row:
+    verdict: RowVerdict | None = None
     if not draft.only_reported:
         verdict = draft.decided or found or "inconclusive"
     estimate = draft.estimate

@@ -16,9 +16,10 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from bench.exchange.requests import Exchange
 from bench.interleave.server_pool import LoopKind
 from bench.interleave.warm_up import until_steady
-from bench.latency.measuring import TIMER, describe, description, failing_in_one_line, observed
+from bench.latency.measuring import TIMER, describe, description, failing_in_one_line, observed, store
 from bench.latency.options import FOO_BAR_DEFINITIONS
 from bench.latency.stage import ClientKind, ServerKind, Stage
+from bench.results.latency import LatencyDetails
 from bench.wire.interface import Transport
 
 # A round is one call, however short: nothing is to be calibrated, and a second of them would be too many.
@@ -93,7 +94,7 @@ def bench_timing_bias(
             stage.run(until_steady(single))
         benchmark(inside if timed == "inside" else around)
     if biases_ns:
-        benchmark.extra_info["bias_us"] = median(biases_ns) / 1e3
+        store(benchmark, LatencyDetails(bias_us=median(biases_ns) / 1e3))
 
 
 async def _empty() -> int:

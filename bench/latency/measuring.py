@@ -16,10 +16,8 @@ how often to repeat:
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from math import ceil
 from typing import NoReturn
 
@@ -42,6 +40,7 @@ from bench.latency.alternation import (
 from bench.latency.options import Definition
 from bench.latency.stage import ClientKind, Stage
 from bench.machine.disturbances import Interference, spoilers
+from bench.results.latency import LatencyDetails, WarmUp
 from bench.results.provenance import packages
 from bench.scenarios.model import RoundTrip
 from bench.server import ServerError
@@ -61,36 +60,11 @@ UNREPLICATED = {
 _SHORTEST_NS = 10_000  # a call below pytest-benchmark's shortest round of 5 µs would be repeated within the round
 
 
-@dataclass(frozen=True)
-class Description:
-    """What a result says of how it was made; the first part of a benchmark's `extra_info`.
-
-    `http`, `ws` and the cores are null where they are not ours to know. What is `illustrative` has the server in the
-    client's own loop: it shows the software's cost without a second process, and is not to be compared.
-    """
-
-    service: str
-    event: str
-    reply: str | None
-    matched_by: str
-    client: str
-    transport: str
-    server: str
-    loop: str
-    http: str | None
-    ws: str | None
-    server_core: int | None
-    generator_cores: tuple[int, ...]
-    reply_timeout_s: float
-    illustrative: bool
-    packages: dict[str, str]
-
-
-def description(stage: Stage, definition: Definition, client_kind: ClientKind, transport: Transport) -> Description:
-    """Of a definition's benchmark over such a connection on this stage."""
+def description(stage: Stage, definition: Definition, client_kind: ClientKind, transport: Transport) -> LatencyDetails:
+    """Return the first part of a benchmark's details: how it is made, with such a connection on this stage."""
     ours = stage.server is not None
     round_trip = definition.round_trip
-    return Description(
+    return LatencyDetails(
         service=stage.options.service,
         event=round_trip.event,
         reply=round_trip.reply,
@@ -165,23 +139,23 @@ def _measure(benchmark: BenchmarkFixture, stage: Stage, parties: Parties) -> Non
     assert p99_ns is not None
     processes = processes_of(parties)
     warmed_up = [party.warmed_up for party in parties.services]
-    benchmark.extra_info.update(
-        p99_us=p99_ns / 1e3,
-        histogram=histogram.encode(),
-        server_cpu_us_per_round_trip=cpu_us_per_round_trip(parties.services),
-        processes=[process.model_dump() for process in processes],
-        between_processes=between(processes).model_dump() if processes else None,
-        controls={
-            kind: figures and figures.model_dump() for kind, figures in controls_of(parties, CONTROL_SHA256).items()
-        },
-        unreplicated=UNREPLICATED.get(stage.server_kind),
-        replies=sum(party.replies for party in parties.services),
-        error_replies=sum(party.error_replies for party in parties.services),
-        burst_round_trips=alternation.plan.burst,
-        warm_up={
-            "round_trips": sum(one.round_trips for one in warmed_up),
-            "steady": all(one.steady for one in warmed_up),
-        },
+    store(
+        benchmark,
+        LatencyDetails(
+            p99_us=p99_ns / 1e3,
+            histogram=histogram.encode(),
+            server_cpu_us_per_round_trip=cpu_us_per_round_trip(parties.services),
+            processes=tuple(processes),
+            between_processes=between(processes) if processes else None,
+            controls=controls_of(parties, CONTROL_SHA256),
+            unreplicated=UNREPLICATED.get(stage.server_kind),
+            replies=sum(party.replies for party in parties.services),
+            error_replies=sum(party.error_replies for party in parties.services),
+            burst_round_trips=alternation.plan.burst,
+            warm_up=WarmUp(
+                round_trips=sum(one.round_trips for one in warmed_up), steady=all(one.steady for one in warmed_up)
+            ),
+        ),
     )
 
 
@@ -205,11 +179,14 @@ def observed(benchmark: BenchmarkFixture, stage: Stage) -> Iterator[None]:
     yield
     after, kept_awake = stage.conditions(), stage.kept_awake()
     pinned = stage.replicas is not None and bool(stage.cores)
-    benchmark.extra_info.update(
-        awake=kept_awake.model_dump(),
-        conditions=before.model_dump(mode="json"),
-        interference=Interference.between(before, after).model_dump(),
-        spoilers=[one.model_dump() for one in spoilers(before, after, pinned=pinned, awake=kept_awake.cores)],
+    store(
+        benchmark,
+        LatencyDetails(
+            awake=kept_awake,
+            conditions=before,
+            interference=Interference.between(before, after),
+            spoilers=spoilers(before, after, pinned=pinned, awake=kept_awake.cores),
+        ),
     )
 
 
@@ -228,11 +205,16 @@ def failing_in_one_line(benchmark: BenchmarkFixture, stage: Stage) -> Iterator[N
     fail(benchmark, reason)
 
 
-def describe(benchmark: BenchmarkFixture, name: str, group: str, described: Description) -> None:
+def describe(benchmark: BenchmarkFixture, name: str, group: str, described: LatencyDetails) -> None:
     """Give the benchmark its name and its group in the table, and its description."""
     benchmark.name = name
     benchmark.group = group
-    benchmark.extra_info.update(dataclasses.asdict(described))
+    store(benchmark, described)
+
+
+def store(benchmark: BenchmarkFixture, details: LatencyDetails) -> None:
+    """Put these details into the benchmark's result, beside those that it has."""
+    benchmark.extra_info.update(details.written())
 
 
 def fail(benchmark: BenchmarkFixture, reason: str) -> NoReturn:

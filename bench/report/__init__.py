@@ -1,1 +1,1 @@
-"""Results for people: tables. A reporter takes results and something to write to, and knows nothing else."""
+"""Results for people: documents made of results, and the formats and charts that show them."""

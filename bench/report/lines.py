@@ -12,13 +12,13 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from bench.report.figures import printable
+from bench.printable import printable
 
 _GAP = "  "
 
 
 def print_line(console: Console, text: str, style: str = "") -> None:
-    """One line, as it is: no markup, no wrapping."""
+    """Print a line as it is: no markup, no wrapping."""
     console.print(Text(text, style=style), soft_wrap=True)
 
 
@@ -34,25 +34,25 @@ def print_stored(console: Console, path: Path | None) -> None:
 
 
 def widths(rows: Iterable[Sequence[str]]) -> list[int]:
-    """The width that each column needs for the widest of its cells."""
+    """Return the width that each column needs for the widest of its cells."""
     return [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
 
 
 def total_width(column_widths: Sequence[int]) -> int:
-    """What columns of these widths take side by side."""
+    """Return the width of columns of these widths side by side."""
     return sum(column_widths) + len(_GAP) * (len(column_widths) - 1)
 
 
-def print_row(console: Console, cells: Sequence[str], column_widths: Sequence[int], style: str = "") -> None:
-    """One row: the first column to the left, the others, which are numbers, to the right."""
+def aligned(cells: Sequence[str], column_widths: Sequence[int], is_left: Sequence[bool]) -> str:
+    """Return a row of cells, each on the left or the right of its column."""
     spaces = [" " * (width - cell_len(cell)) for cell, width in zip(cells, column_widths, strict=True)]
-    aligned = [cells[0] + spaces[0], *(space + cell for cell, space in zip(cells[1:], spaces[1:], strict=True))]
-    print_line(console, _GAP.join(aligned).rstrip(), style)
+    parts = zip(cells, spaces, is_left, strict=True)
+    return _GAP.join(cell + space if left else space + cell for cell, space, left in parts).rstrip()
 
 
 def print_table(console: Console, rows: Sequence[Sequence[str]]) -> None:
-    """A table whose first row is its heading."""
+    """Print a table whose first row is its heading: its first column on the left, the others on the right."""
     column_widths = widths(rows)
-    print_row(console, rows[0], column_widths, "bold")
-    for row in rows[1:]:
-        print_row(console, row, column_widths)
+    is_left = [True, *[False] * (len(column_widths) - 1)]
+    for number, row in enumerate(rows):
+        print_line(console, aligned(row, column_widths, is_left), "" if number else "bold")

@@ -19,9 +19,10 @@ from typing import Any, Literal
 import altair as alt
 
 from bench.compare.model import Compared, Comparison
+from bench.printable import printable
 from bench.report.chart_file import chart_file
 from bench.report.chart_formats import ChartFormat
-from bench.report.figures import microseconds, printable
+from bench.report.formatting import microseconds
 from bench.results.figure import Figure
 from bench.results.latency import LatencyResult
 from bench.results.load import LoadResult, Operation

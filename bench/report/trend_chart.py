@@ -11,10 +11,10 @@ from typing import Any
 
 import altair as alt
 
+from bench.printable import printable
 from bench.report.chart_file import chart_file
 from bench.report.chart_formats import ChartFormat
-from bench.report.figures import printable
-from bench.report.trend_table import (
+from bench.report.trend import (
     change_text,
     commit_text,
     level_text,

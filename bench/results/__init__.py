@@ -1,1 +1,1 @@
-"""Stored results: what they hold (model), where they lie (store), where they were measured (environment)."""
+"""Stored results: their forms, their places and names, and the machine and commit that they are of."""

@@ -5,30 +5,26 @@ relative changes from A to B, ratio - 1, and positive where B takes longer. `log
 ratio, one for each restart of the servers and in their order: all the other figures can be found from them again.
 """
 
-import datetime as dt
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import (
-    AwareDatetime,
     BaseModel,
     Field,
     FiniteFloat,
     NonNegativeInt,
     PositiveInt,
-    field_serializer,
     model_validator,
 )
 
 from bench.machine.disturbances import Interference, Spoiler
-from bench.results.header import WRITTEN, CommitInfo, MachineInfo, NonNegative
+from bench.results.header import WRITTEN, CommitInfo, Header, IsoDatetime, NonNegative
+from bench.statistics.verdicts import Verdict
 
-AB_SCHEMA = "ab/1"
+AB_SCHEMA: Literal["ab/1"] = "ab/1"
 
 Metric = Literal["p50", "p99", "cpu", "saturated"]
 """What is compared of a benchmark, each a time of one round trip: median and 99th percentile of the service time with
 one in flight, CPU time of the server, and the time that one takes with many in flight (1 / throughput)."""
-
-Verdict = Literal["slower", "faster", "same", "inconclusive"]
 
 StoppedBy = Literal["precision", "time", "interrupt"]
 """Why no more was measured: every interval was as narrow as asked, the time was spent, or the user had enough."""
@@ -111,20 +107,16 @@ class AbBenchmark(BaseModel):
     metrics: Annotated[tuple[AbMetric, ...], Field(min_length=1)]
 
 
-class AbResult(BaseModel):
+class AbResult(Header):
     """One comparison of two revisions. `commit_info` is B's: the commit that the question is about.
 
     `restarts` counts the pairs of server processes, and `notes` are the things to know about the two revisions.
     """
 
-    model_config = WRITTEN
     kind: ClassVar[Literal["ab"]] = "ab"
 
-    schema_: Literal["ab/1"] = Field(default="ab/1", alias="schema")
-    datetime: AwareDatetime
-    commit_info: CommitInfo
-    machine_info: MachineInfo
-    packages: dict[str, str]
+    schema_: Literal["ab/1"] = Field(default=AB_SCHEMA, alias="schema")
+    datetime: IsoDatetime
     a: AbSide
     b: AbSide
     settings: AbSettings
@@ -149,10 +141,6 @@ class AbResult(BaseModel):
                     raise ValueError(f"{benchmark.name} {metric.metric}: {count} effects of {self.restarts} restarts")
         return self
 
-    @field_serializer("datetime")
-    def _as_pytest_benchmark_writes_it(self, value: dt.datetime) -> str:
-        return value.isoformat()
-
     @property
     def slower(self) -> tuple[str, ...]:
         """What became slower, in words: "event p50"."""
@@ -162,7 +150,3 @@ class AbResult(BaseModel):
             for metric in benchmark.metrics
             if metric.verdict == "slower"
         )
-
-    def to_json(self) -> bytes:
-        """The result as it is stored: indented UTF-8 JSON."""
-        return self.model_dump_json(by_alias=True, indent=2).encode() + b"\n"

@@ -6,15 +6,18 @@ coercion when it is read back. Units are in the names.
 
 import base64
 import binascii
+import datetime as dt
 from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
+    AwareDatetime,
     BaseModel,
     ConfigDict,
     Field,
     FiniteFloat,
     JsonValue,
+    PlainSerializer,
     SerializerFunctionWrapHandler,
     model_serializer,
 )
@@ -86,3 +89,31 @@ class MachineInfo(BaseModel):
     release: str = ""
     system: str = ""
     cpu: dict[str, JsonValue] = {}
+
+
+def _as_pytest_benchmark_writes_it(value: dt.datetime) -> str:
+    return value.isoformat()
+
+
+#: A time with its zone, in the form that pytest-benchmark's JSON has.
+IsoDatetime = Annotated[AwareDatetime, PlainSerializer(_as_pytest_benchmark_writes_it)]
+
+
+class Header(BaseModel):
+    """The fields that every result of ours begins with. pytest-benchmark's JSON has them too, but for the schema.
+
+    `schema_` names the kind and the version of the form, as in "load/2"; each kind narrows it to those that it reads.
+    `datetime` is when the measurement began, `commit_info` the commit that the result is of.
+    """
+
+    model_config = WRITTEN
+
+    schema_: str = Field(alias="schema")
+    datetime: AwareDatetime
+    commit_info: CommitInfo
+    machine_info: MachineInfo
+    packages: dict[str, str]
+
+    def to_json(self) -> bytes:
+        """The result as it is stored: indented UTF-8 JSON."""
+        return self.model_dump_json(by_alias=True, indent=2).encode() + b"\n"

@@ -6,7 +6,7 @@ take what we use and ignore the rest. Its own statistics are in seconds, and pro
 
 import datetime as dt
 import math
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -15,12 +15,16 @@ from pydantic import (
     FiniteFloat,
     NonNegativeInt,
     PositiveInt,
-    TypeAdapter,
+    PrivateAttr,
+    Strict,
     ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
     model_validator,
 )
 
-from bench.machine.disturbances import Spoiler
+from bench.machine.conditions import Conditions
+from bench.machine.disturbances import Interference, Spoiler
 from bench.results.header import CommitInfo, Kind, MachineInfo, NonNegative
 
 
@@ -105,7 +109,7 @@ class BetweenProcesses(BaseModel):
 
 
 class KeptAwake(BaseModel):
-    """Which cores were kept from halting, and why that is not all that were used."""
+    """The cores that were kept from halting, and the reason if these are not all that were used."""
 
     model_config = _READ
 
@@ -113,9 +117,83 @@ class KeptAwake(BaseModel):
     asleep_because: str | None = None
 
 
-_PROCESSES = TypeAdapter(tuple[ReplicateProcess, ...])
-_CONTROLS = TypeAdapter(dict[ControlKind, ControlFigures | None])
-_SPOILERS = TypeAdapter(tuple[Spoiler, ...])
+class WarmUp(BaseModel):
+    """The round trips that went before the measurement, and whether they became steady."""
+
+    model_config = _READ
+
+    round_trips: NonNegativeInt | None = None
+    steady: bool = True
+
+
+T = TypeVar("T")
+
+
+def _or_unknown(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+    try:
+        return handler(value)
+    except ValidationError:
+        return None
+
+
+#: A field that is unknown where the file has something else in it. `extra_info` belongs to everybody: another plugin
+#: or a user's own benchmark may have written there under the same name.
+Unclaimed = Annotated[T | None, WrapValidator(_or_unknown)]
+
+_Number = Annotated[FiniteFloat, Strict()]
+_Flag = Annotated[bool, Strict()]
+
+
+class LatencyDetails(BaseModel):
+    """The details that a benchmark of ours has in `extra_info`: how it was made, its figures, its disturbances.
+
+    A benchmark writes it in parts, as it comes to know them (`written`); a reader takes all of it from a stored file.
+    A field is None, or empty, where the file does not have it, as in older results and in those that others made.
+
+    `http`, `ws` and the cores are null where they are not ours to know. What is `illustrative` has the server in the
+    client's own loop: it shows the software's cost without a second process, and is not to be compared. `processes` are
+    those of the service; `unreplicated` says why there are none, and no controls. `histogram` has the round trips that
+    pytest-benchmark's statistics are of, in V2 form.
+    """
+
+    model_config = _READ
+
+    service: Unclaimed[str] = None
+    event: Unclaimed[str] = None
+    reply: Unclaimed[str] = None
+    matched_by: Unclaimed[str] = None
+    client: Unclaimed[str] = None
+    transport: Unclaimed[str] = None
+    server: Unclaimed[str] = None
+    loop: Unclaimed[str] = None
+    http: Unclaimed[str] = None
+    ws: Unclaimed[str] = None
+    server_core: Unclaimed[int] = None
+    generator_cores: Unclaimed[tuple[int, ...]] = None
+    reply_timeout_s: Unclaimed[float] = None
+    illustrative: Unclaimed[_Flag] = None
+    packages: Unclaimed[dict[str, str]] = None
+    p99_us: Unclaimed[_Number] = None
+    histogram: Unclaimed[str] = None
+    server_cpu_us_per_round_trip: Unclaimed[_Number] = None
+    processes: tuple[ReplicateProcess, ...] | None = None
+    between_processes: BetweenProcesses | None = None
+    controls: dict[ControlKind, ControlFigures | None] | None = None
+    unreplicated: Unclaimed[str] = None
+    replies: Unclaimed[int] = None
+    error_replies: Unclaimed[int] = None
+    burst_round_trips: Unclaimed[int] = None
+    warm_up: Unclaimed[WarmUp] = None
+    awake: KeptAwake | None = None
+    conditions: Unclaimed[Conditions] = None
+    interference: Unclaimed[Interference] = None
+    spoilers: tuple[Spoiler, ...] | None = None
+    bias_us: Unclaimed[_Number] = None
+
+    def written(self) -> dict[str, Any]:
+        """Return the fields that were given, in the form in which `extra_info` has them."""
+        fields = self.model_dump(mode="json")
+        return {name: value for name, value in fields.items() if name in self.model_fields_set}
 
 
 class LatencyBenchmark(BaseModel):
@@ -129,12 +207,13 @@ class LatencyBenchmark(BaseModel):
     params: dict[str, Any] | None = None
     extra_info: dict[str, Any] = {}
     stats: LatencyStats
+    _read: tuple[dict[str, Any], LatencyDetails] | None = PrivateAttr(None)
 
     @model_validator(mode="after")
     def _says_what_we_store(self) -> Self:
-        """What the properties below read has its form, so that a damaged file is refused when it is read."""
+        """Refuse a damaged file when it is read, and not when its details are asked for."""
         try:
-            _ = self.processes, self.controls, self.between_processes, self.spoilers, self.awake
+            _ = self.details
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"]))
@@ -142,31 +221,36 @@ class LatencyBenchmark(BaseModel):
         return self
 
     @property
+    def details(self) -> LatencyDetails:
+        """The part of `extra_info` that is ours."""
+        if self._read is None or self._read[0] is not self.extra_info:  # a copy may have another one
+            self._read = (self.extra_info, LatencyDetails.model_validate(self.extra_info))
+        return self._read[1]
+
+    @property
     def p99_us(self) -> float | None:
-        """The 99th percentile in microseconds, from `extra_info["p99_us"]` if it is there."""
-        value = self.extra_info.get("p99_us")
-        return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+        """The 99th percentile in microseconds; null where it is not known."""
+        return self.details.p99_us
 
     @property
     def is_illustrative(self) -> bool:
         """Whether the server ran in the client's own loop: it shows a cost, and is not to be compared."""
-        return self.extra_info.get("illustrative") is True
+        return self.details.illustrative is True
 
     @property
     def processes(self) -> tuple[ReplicateProcess, ...]:
         """The processes of the service, one figure each; empty where there was none to start (see `unreplicated`)."""
-        return _PROCESSES.validate_python(self.extra_info.get("processes") or ())
+        return self.details.processes or ()
 
     @property
     def controls(self) -> dict[ControlKind, ControlFigures | None]:
         """What was timed with the controls, null where there was no such control; empty where none was heard of."""
-        return _CONTROLS.validate_python(self.extra_info.get("controls") or {})
+        return self.details.controls or {}
 
     @property
     def between_processes(self) -> BetweenProcesses | None:
         """How the processes differ; null where there was none to start."""
-        stored = self.extra_info.get("between_processes")
-        return None if stored is None else BetweenProcesses.model_validate(stored)
+        return self.details.between_processes
 
     def ratio_to(self, kind: ControlKind) -> float | None:
         """Median round trip over the control's: the geometric mean over the processes; null without that control."""
@@ -176,31 +260,27 @@ class LatencyBenchmark(BaseModel):
     @property
     def unreplicated(self) -> str | None:
         """Why there are neither processes nor controls; null where there are, or nothing is said of it."""
-        reason = self.extra_info.get("unreplicated")
-        return reason if isinstance(reason, str) else None
+        return self.details.unreplicated
 
     @property
     def spoilers(self) -> tuple[Spoiler, ...]:
         """What may have spoilt the measurement; empty also where nothing was looked for (older results)."""
-        return _SPOILERS.validate_python(self.extra_info.get("spoilers") or ())
+        return self.details.spoilers or ()
 
     @property
     def awake(self) -> KeptAwake | None:
         """Which cores were kept from halting; null where nothing is said of it."""
-        stored = self.extra_info.get("awake")
-        return None if stored is None else KeptAwake.model_validate(stored)
+        return self.details.awake
 
     @property
     def server_cpu_us_per_round_trip(self) -> float | None:
         """CPU time of the server per round trip, in microseconds; null where it is not known."""
-        value = self.extra_info.get("server_cpu_us_per_round_trip")
-        return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+        return self.details.server_cpu_us_per_round_trip
 
     @property
     def histogram(self) -> str | None:
         """All round trips that pytest-benchmark's statistics are of, as an HdrHistogram in V2 form; null without."""
-        value = self.extra_info.get("histogram")
-        return value if isinstance(value, str) else None
+        return self.details.histogram
 
 
 def _in_utc(value: dt.datetime) -> dt.datetime:
@@ -221,10 +301,8 @@ class LatencyResult(BaseModel):
 
     @property
     def packages(self) -> dict[str, str]:
-        """Versions of what was measured, from the benchmarks' `extra_info["packages"]`; empty where none has any."""
+        """Versions of what was measured, from all benchmarks; empty where none tells any."""
         found: dict[str, str] = {}
         for benchmark in self.benchmarks:
-            packages = benchmark.extra_info.get("packages")
-            if isinstance(packages, dict):
-                found.update({str(name): str(version) for name, version in packages.items()})
+            found.update(benchmark.details.packages or {})
         return found

@@ -4,21 +4,18 @@ Rules of this file: data and its invariants only, no files, no clock. The accoun
 built, so a result whose counts do not add up cannot be stored. Units are in the names.
 """
 
-import datetime as dt
 import itertools
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import (
-    AwareDatetime,
     BaseModel,
     Field,
     NonNegativeInt,
     PositiveInt,
-    field_serializer,
     model_validator,
 )
 
-from bench.results.header import WRITTEN, CommitInfo, Histogram, Kind, MachineInfo, NonNegative
+from bench.results.header import WRITTEN, Header, Histogram, IsoDatetime, Kind, NonNegative
 
 LOAD_SCHEMA: Literal["load/2"] = "load/2"
 """The schema that is written. `load/1` lacks the fields that are documented as new; all else of it is still read."""
@@ -378,7 +375,7 @@ class TaskException(BaseModel):
     count: PositiveInt
 
 
-class LoadResult(BaseModel):
+class LoadResult(Header):
     """The result of a load run. Its JSON form is `to_json`; `bench.results.store` reads it back.
 
     `partial` means that figures are missing, such as a worker's; `partial_reason` says which. `forced` means that the
@@ -388,14 +385,10 @@ class LoadResult(BaseModel):
     New in load/2: invalid_reason, exceptions.
     """
 
-    model_config = WRITTEN
     kind: ClassVar[Kind] = "load"
 
     schema_: LoadSchema = Field(default=LOAD_SCHEMA, alias="schema")
-    datetime: AwareDatetime
-    commit_info: CommitInfo
-    machine_info: MachineInfo
-    packages: dict[str, str]
+    datetime: IsoDatetime
     scenario: Scenario
     server: Server | None = None
     generator: Generator
@@ -422,11 +415,3 @@ class LoadResult(BaseModel):
                 if operation.response_us is not None or operation.response_histogram is not None:
                     raise ValueError(f"{operation.name}: a closed load has no response time")
         return self
-
-    @field_serializer("datetime")
-    def _as_pytest_benchmark_writes_it(self, value: dt.datetime) -> str:
-        return value.isoformat()
-
-    def to_json(self) -> bytes:
-        """The result as it is stored: indented UTF-8 JSON."""
-        return self.model_dump_json(by_alias=True, indent=2).encode() + b"\n"

@@ -7,9 +7,11 @@ means all that match; any other name means one result, or, with `last`, the newe
 
 import os
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from bench.results.git import git
+from bench.results.header import KINDS
 from bench.results.store import ResultError, Store, Stored
 
 _PATTERN = frozenset("*?[")
@@ -68,16 +70,37 @@ def commit_named(name: str) -> str | None:
     return said.strip() or None
 
 
+def file_named(store: Store, name: str, kinds: Sequence[str]) -> Path:
+    """Return the file that a name means, among results of these kinds. Raises ResultError as `Store.file_of`."""
+    try:
+        return store.file_of(name, kinds)
+    except ResultError:
+        commit, reference = _by_git(name, kinds)
+        if commit is None:
+            raise
+    try:
+        return store.file_of(reference, kinds)
+    except ResultError as error:
+        raise ResultError(f"{name} is commit {commit[:12]}; {error}") from None
+
+
+def _by_git(name: str, kinds: Sequence[str]) -> tuple[str | None, str]:
+    """Return the commit that git means by a name, None if it means none, and the store's reference to that commit."""
+    prefix, separator, rest = name.partition("/")
+    if not separator or prefix not in kinds:
+        prefix, separator, rest = "", "", name
+    commit = commit_named(rest)
+    return commit, f"{prefix}{separator}{commit}"
+
+
 def _known(store: Store, name: str) -> str:
     """The name itself where the store knows it, else the commit that git means by it. Raises ResultError."""
     try:
         store.check(name)
     except ResultError:
-        prefix, _, rest = name.partition("/") if name.startswith(("latency/", "load/")) else ("", "", name)
-        commit = commit_named(rest)
+        commit, reference = _by_git(name, KINDS)
         if commit is None:
             raise
-        reference = f"{prefix}/{commit}" if prefix else commit
         try:
             store.check(reference)
         except ResultError as error:

@@ -21,13 +21,12 @@ import json
 import os
 import re
 import tempfile
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
-from pydantic import (
-    ValidationError,
-)
+from pydantic import BaseModel, ValidationError
 from pytest_benchmark.utils import get_machine_id
 
 from bench.results.ab import AB_SCHEMA, AbResult
@@ -41,6 +40,9 @@ DEFAULT_ROOT = Path("results")
 
 Result = LoadResult | LatencyResult
 """A stored result of either kind."""
+
+#: The name here of the form that pytest-benchmark's JSON has, which names no schema itself.
+LATENCY_SCHEMA = "pytest-benchmark"
 
 _SCHEMAS = " or ".join(map(repr, LOAD_SCHEMAS))
 
@@ -173,39 +175,54 @@ def listed(folder: Path) -> list[Path]:
 # --- reading --------------------------------------------------------------------------------------------------------
 
 
+M = TypeVar("M", bound=BaseModel)
+K = TypeVar("K", bound=str)
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """A file that holds a JSON object: its text, and the object, of which no more is known yet."""
+
+    path: Path
+    text: str
+    content: dict[str, object]
+
+    @property
+    def schema(self) -> str | None:
+        """The schema that the file names; LATENCY_SCHEMA for pytest-benchmark's JSON, which names none."""
+        if "schema" in self.content:
+            return str(self.content["schema"])
+        return LATENCY_SCHEMA if "benchmarks" in self.content and "machine_info" in self.content else None
+
+    def as_model(self, model: type[M]) -> M:
+        """Return the result that the file holds. Raises ResultError, in one line, if it is no such result."""
+        try:
+            if self.schema == LATENCY_SCHEMA:  # others write it: it is read leniently
+                return model.model_validate(self.content)
+            return model.model_validate_json(self.text, strict=True)
+        except ValidationError as error:
+            raise ResultError(f"{self.path}: {_first(error)}") from None
+
+
 def load(path: Path) -> Result:
-    """Read one stored result, of either kind.
+    """Read one stored result, of either kind that can be compared.
 
     Raises ResultError with the file's name and what is wrong with it: missing, damaged, of another schema, foreign.
     """
-    text, content = _content(path)
-    try:
-        if "schema" in content:
-            if content["schema"] == AB_SCHEMA:
-                raise ResultError(f"{path}: a comparison of two revisions ({AB_SCHEMA!r}), and no result to compare")
-            if content["schema"] not in LOAD_SCHEMAS:
-                raise ResultError(f"{path}: has schema {content['schema']!r}, but this version reads {_SCHEMAS}")
-            return LoadResult.model_validate_json(text, strict=True)
-        if "benchmarks" in content and "machine_info" in content:
-            return LatencyResult.model_validate(content)
-    except ValidationError as error:
-        raise ResultError(f"{path}: {_first(error)}") from None
+    file = open_file(path)
+    if file.schema == LATENCY_SCHEMA:
+        return file.as_model(LatencyResult)
+    if file.schema in LOAD_SCHEMAS:
+        return file.as_model(LoadResult)
+    if file.schema == AB_SCHEMA:
+        raise ResultError(f"{path}: a comparison of two revisions ({AB_SCHEMA!r}), and no result to compare")
+    if file.schema is not None:
+        raise ResultError(f"{path}: has schema {file.content['schema']!r}, but this version reads {_SCHEMAS}")
     raise ResultError(f"{path}: neither a load result ({_SCHEMAS}) nor a latency result (pytest-benchmark's JSON)")
 
 
-def load_ab(path: Path) -> AbResult:
-    """Read one stored comparison of two revisions. Raises ResultError as `load` does."""
-    text, content = _content(path)
-    if content.get("schema") != AB_SCHEMA:
-        raise ResultError(f"{path}: no comparison of two revisions (it has not the schema {AB_SCHEMA!r})")
-    try:
-        return AbResult.model_validate_json(text, strict=True)
-    except ValidationError as error:
-        raise ResultError(f"{path}: {_first(error)}") from None
-
-
-def _content(path: Path) -> tuple[str, dict[str, object]]:
-    """The file's text, and the JSON object that it is. Raises ResultError."""
+def open_file(path: Path) -> StoredFile:
+    """Read a file that holds a JSON object. Raises ResultError, in one line that begins with its name."""
     try:
         raw = read_file(path)
     except (OSError, ValueError) as error:  # ValueError: a name with a zero byte
@@ -224,7 +241,7 @@ def _content(path: Path) -> tuple[str, dict[str, object]]:
         raise ResultError(f"{path}: not JSON that can be read: {error}") from None
     if not isinstance(content, dict):
         raise ResultError(f"{path}: not a benchmark result: a JSON {type(content).__name__}, not an object")
-    return text, content
+    return StoredFile(path, text, content)
 
 
 def _first(error: ValidationError) -> str:
@@ -255,7 +272,7 @@ class Store:
 
     def folder(self, kind: Kind | Literal["ab"]) -> Path:
         """This machine's folder for results of that kind; it need not exist."""
-        return self.root / kind / machine_id()
+        return self._folder(kind)
 
     def save(self, result: LoadResult | AbResult) -> Path:
         """Store a load result, or a comparison of two revisions, under this machine's next number and return its path.
@@ -344,38 +361,60 @@ class Store:
             raise ResultError(f"{pattern}: no file, and no number of a result, matches that")
         return tuple(Stored(path, load(path)) for path in paths)
 
+    def file_of(self, reference: str, kinds: Sequence[str]) -> Path:
+        """Return the file that `reference` means among results of these kinds; see `open` for references.
+
+        A kind is the name of a folder, such as `ab`. Raises ResultError if the reference means no file or several, and
+        for a damaged file if only the files' contents tell which is the newest.
+        """
+        found = self._locate(reference, kinds)
+        if isinstance(found, Path):
+            return found
+        _refuse_unclear(reference, found)
+        paths = list(found.values())
+        return paths[0] if len(paths) == 1 else max(paths, key=_measured_at)
+
     def _find(self, reference: str) -> dict[Kind, Stored]:
         """What the reference may mean: at most one result of each kind, at least one in all."""
+        found = self._locate(reference, KINDS)
+        if isinstance(found, Path):
+            return _read(found)
+        return {kind: Stored(path, load(path)) for kind, path in found.items()}
+
+    def _locate(self, reference: str, kinds: Sequence[K]) -> Path | dict[K, Path]:
+        """Return the file that a path names, else the files that may be meant, at least one and at most one a kind."""
         if not reference:
             raise ResultError("an empty name means no result")
         path = Path(reference)
         if _exists(path) and (path.suffix == ".json" or os.sep in reference):
-            return _read(path)
+            return path
         prefix, _, rest = reference.rpartition("/")
-        kinds = tuple(kind for kind in KINDS if prefix in ("", kind))
+        meant = tuple(kind for kind in kinds if prefix in ("", kind))
         for lookup in (self._by_age, self._by_number, self._by_commit):
-            if found := lookup(rest, kinds):
-                return {kind: Stored(path, load(path)) for kind, path in found.items()}
+            if found := lookup(rest, meant):
+                return found
         if _exists(path):
-            return _read(path)
-        if not kinds or path.suffix == ".json":
+            return path
+        if not meant or path.suffix == ".json":
             raise ResultError(f"{reference}: no such file")
-        places = " or ".join(str(self.folder(kind)) for kind in kinds)
-        counts = [f"{len(paths)} {kind}" for kind, paths in self._results(kinds).items()]
+        places = " or ".join(str(self._folder(kind)) for kind in meant)
+        if len(meant) > len(KINDS):  # too many places for a line
+            places = f"{self.root}, of {', '.join(meant)}"
+        counts = [f"{len(paths)} {kind}" for kind, paths in self._results(meant).items()]
         there = f" (which has {' and '.join(counts)} results)" if _LATEST.fullmatch(rest) else ""
         raise ResultError(f"{reference}: no such file, and no such number, commit or `latest` in {places}{there}")
 
-    def _by_age(self, reference: str, kinds: tuple[Kind, ...]) -> dict[Kind, Path]:
+    def _by_age(self, reference: str, kinds: Sequence[K]) -> dict[K, Path]:
         match = _LATEST.fullmatch(reference)
         if not match:
             return {}
         back = int(match["back"] or 0)
         return {kind: paths[-1 - back][1] for kind, paths in self._results(kinds).items() if back < len(paths)}
 
-    def _by_number(self, reference: str, kinds: tuple[Kind, ...]) -> dict[Kind, Path]:
+    def _by_number(self, reference: str, kinds: Sequence[K]) -> dict[K, Path]:
         if not _NUMBER.fullmatch(reference):
             return {}
-        found: dict[Kind, Path] = {}
+        found: dict[K, Path] = {}
         for kind, paths in self._results(kinds).items():
             for number, path in paths:
                 if number == int(reference):
@@ -385,10 +424,10 @@ class Store:
                     found[kind] = path
         return found
 
-    def _by_commit(self, reference: str, kinds: tuple[Kind, ...]) -> dict[Kind, Path]:
+    def _by_commit(self, reference: str, kinds: Sequence[K]) -> dict[K, Path]:
         if not _COMMIT.fullmatch(reference):
             return {}
-        found: dict[Kind, Path] = {}
+        found: dict[K, Path] = {}
         commits: set[str] = set()
         for kind, paths in self._results(kinds).items():
             for _, path in paths:
@@ -400,8 +439,11 @@ class Store:
             raise ResultError(f"{reference}: several commits begin so, {', '.join(sorted(commits))}; give more digits")
         return found
 
-    def _results(self, kinds: tuple[Kind, ...]) -> dict[Kind, list[tuple[int, Path]]]:
-        return {kind: _numbered(self.folder(kind)) for kind in kinds}
+    def _results(self, kinds: Sequence[K]) -> dict[K, list[tuple[int, Path]]]:
+        return {kind: _numbered(self._folder(kind)) for kind in kinds}
+
+    def _folder(self, kind: str) -> Path:
+        return self.root / kind / machine_id()
 
 
 def _exists(path: Path) -> bool:
@@ -430,9 +472,24 @@ def _commit_of(path: Path) -> str | None:
         return None
 
 
-def _pick(reference: str, found: dict[Kind, Stored]) -> Stored:
-    """The one that is meant: a number must be clear, of anything else it is the newest."""
+def _measured_at(path: Path) -> dt.datetime:
+    """Return the time that a stored result tells. Raises ResultError."""
+    told = open_file(path).content.get("datetime")
+    try:
+        when = dt.datetime.fromisoformat(str(told))
+    except ValueError:
+        raise ResultError(f"{path}: its datetime is {told!r}, which is no time") from None
+    return when if when.tzinfo else when.replace(tzinfo=dt.UTC)
+
+
+def _refuse_unclear(reference: str, found: Collection[str]) -> None:
+    """Raise ResultError if a number is that of several results."""
     if len(found) > 1 and _NUMBER.fullmatch(reference):
         ways = " or ".join(f"{kind}/{reference}" for kind in found)
         raise ResultError(f"{reference}: there is one of each kind; say {ways}")
+
+
+def _pick(reference: str, found: dict[Kind, Stored]) -> Stored:
+    """The one that is meant: a number must be clear, of anything else it is the newest."""
+    _refuse_unclear(reference, found)
     return max(found.values(), key=lambda stored: stored.result.datetime)

@@ -16,6 +16,7 @@ from bench.results.figure import Figure, figure
 from bench.results.header import Kind, MachineInfo
 from bench.results.latency import LatencyBenchmark, LatencyResult
 from bench.results.load import CONNECT, LoadResult, Operation
+from bench.results.settings import LATENCY_SETTINGS, LOAD_SETTINGS, series_of
 from bench.results.store import Result
 from bench.statistics.change_points import SIGNIFICANCE, change_points, level_changes, levels_between
 from bench.statistics.estimates import Estimate
@@ -26,9 +27,6 @@ TrendUnit = Literal["µs", "per second", "x control"]
 WHOLE_RUN = "whole run"
 
 _US_PER_S = 1e6
-_LATENCY_CONDITIONS = (
-    *("service", "event", "reply", "matched_by", "client", "transport", "server", "loop", "http", "ws"),
-)
 
 
 @dataclass(frozen=True)
@@ -240,7 +238,7 @@ def _samples(result: Result, machine: str, metric: Metric, known: frozenset[str]
             value = _latency_value(benchmark, metric)
             if value is not None and math.isfinite(value):
                 controlled = benchmark.ratio_to("same-stack") if metric == "p50" else None
-                key = _Key(machine, "latency", benchmark.name, _latency_conditions(benchmark))
+                key = _Key(machine, "latency", benchmark.name, series_of(LATENCY_SETTINGS, benchmark))
                 yield (
                     key,
                     sample(
@@ -248,7 +246,7 @@ def _samples(result: Result, machine: str, metric: Metric, known: frozenset[str]
                     ),
                 )
         return
-    conditions = _load_conditions(result)
+    conditions = series_of(LOAD_SETTINGS, result)
     if metric == "cpu":
         cpu = result.server.cpu_us_per_round_trip if result.server else None
         if cpu is not None:
@@ -282,35 +280,6 @@ def _load_value(operation: Operation, metric: Metric) -> tuple[Figure | None, st
     if operation.response_us is not None:
         return figure(operation.response_us, metric), f"{metric} of the response time"
     return figure(operation.service_us, metric), f"{metric} of the service time"
-
-
-def _latency_conditions(benchmark: LatencyBenchmark) -> tuple[tuple[str, str], ...]:
-    info = benchmark.extra_info
-    named = [(name, info.get(name)) for name in _LATENCY_CONDITIONS]
-    awake = benchmark.awake
-    named.append(("cores", None if awake is None else "awake" if awake.cores else "may halt"))
-    control = benchmark.controls.get("same-stack")
-    named.append(("control", control.sha256[:8] if control and control.sha256 else None))  # another is another unit
-    return tuple((name, str(value)) for name, value in named if value is not None)
-
-
-def _load_conditions(result: LoadResult) -> tuple[tuple[str, str], ...]:
-    scenario, server = result.scenario, result.server
-    described: dict[str, object] = {
-        "user classes": ", ".join(scenario.user_classes),
-        "users": scenario.users_over_time,
-        "other users": scenario.other_users,
-        **scenario.model_dump(
-            exclude={"user_classes", "users", "users_by_class", "user_steps", "pipelined", "duration_s", "seed", "url"}
-        ),
-        "one task at a time": ", ".join(scenario.one_at_a_time) or None,
-        "url": scenario.url if server is None else None,  # a server of ours has another port each time
-        "loop": server and server.loop,
-        "http": server and server.http,
-        "ws": server and server.ws,
-        "generator processes": result.generator.processes,
-    }
-    return tuple((name.replace("_", " "), str(value)) for name, value in described.items() if value is not None)
 
 
 def _remarks(result: Result) -> tuple[tuple[str, ...], bool]:

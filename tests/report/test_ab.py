@@ -12,8 +12,9 @@ from rich.console import Console
 from bench.ab.run import summary
 from bench.interleave.bursts import Benchmark, Figure, Figures
 from bench.machine.disturbances import Interference, Spoiler
-from bench.report.ab_markdown import ab_markdown
-from bench.report.ab_table import ab_table
+from bench.report.ab import ab_document
+from bench.report.formats import markdown
+from bench.report.formats.text import print_document
 from bench.results.ab import AbResult, AbSettings, AbSide
 from bench.results.header import CommitInfo, MachineInfo
 from bench.scenarios.model import round_trip_of
@@ -79,7 +80,7 @@ def result(effect: float = 0.0, count: int = 20, **changed: Any) -> AbResult:
 
 def table(shown: AbResult) -> str:
     console = Console(file=io.StringIO(), width=200)
-    ab_table(shown, console)
+    print_document(ab_document(shown), console)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
@@ -99,7 +100,7 @@ def test_the_verdict_is_the_headline(effect: float, count: int, verdict: str, he
     assert {metric.verdict for metric in found.benchmarks[0].metrics} == {verdict}
     assert bool(found.slower) == (verdict == "slower")
     assert headline in table(found)
-    assert headline.replace("|", "\\|") in ab_markdown(found)
+    assert headline.replace("|", "\\|") in markdown.render(ab_document(found))
 
 
 def test_the_table_has_all_of_it() -> None:
@@ -115,7 +116,7 @@ def test_the_table_has_all_of_it() -> None:
 
 
 def test_markdown_is_no_ones_markup() -> None:
-    text = ab_markdown(result(0.03))
+    text = markdown.render(ab_document(result(0.03)))
     assert "| say\\|said p50 | 100.0 | 103.0 | +3.05 % | +3.01 % to +3.08 % | **slower** |" in text
     assert "&lt;b&gt;" in text
     assert "@somebody" not in text
@@ -128,7 +129,7 @@ def test_markdown_is_no_ones_markup() -> None:
 def test_a_single_restart_has_no_interval() -> None:
     (benchmark,) = result(0.03, 1).benchmarks
     assert benchmark.metrics[0].low is None
-    assert "| +3.05 % | - | inconclusive |" in ab_markdown(result(0.03, 1))
+    assert "| +3.05 % | - | inconclusive |" in markdown.render(ab_document(result(0.03, 1)))
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,9 @@ from rich.console import Console
 
 from bench.compare.comparison import compare
 from bench.compare.model import Comparison
-from bench.report.comparison_markdown import comparison_markdown
-from bench.report.comparison_table import comparison_table
+from bench.report.comparison import comparison_document
+from bench.report.formats import markdown
+from bench.report.formats.text import print_document
 from bench.report.overlay_chart import Distribution, overlay_chart, overlay_specification, percentile_points
 from bench.results.header import CommitInfo
 from bench.results.latency import LatencyResult
@@ -36,7 +37,7 @@ def compared(old: Any, new: Any, **options: Any) -> Comparison:
 
 def lines(comparison: Comparison, width: int = 80) -> list[str]:
     written = io.StringIO()
-    comparison_table(comparison, Console(file=written, width=width))
+    print_document(comparison_document(comparison), Console(file=written, width=width))
     return written.getvalue().splitlines()
 
 
@@ -128,7 +129,7 @@ class TestMarkdown:
         new = load_result(
             operations=(operation(named, scheduled=1003, sent=1003, errors={}, timeouts=3, unfinished=0),)
         )
-        text = comparison_markdown(compared(old, new))
+        text = markdown.render(comparison_document(compared(old, new)))
         escaped = "a\\|b &lt;b&gt;\\*c\\*&lt;/b&gt; @\u200ball"
         heading, _, header, rule, *rest = text.splitlines()
         assert heading == f"### slower by more than 0.5 %, or newly failing: {escaped} (failed)"
@@ -140,7 +141,7 @@ class TestMarkdown:
         assert text.count("<details>") == text.count("</details>") == 2
 
     def test_what_is_worse_is_never_folded(self) -> None:
-        text = comparison_markdown(compared(latency_runs(0, 0, COMMIT), latency_runs(0.2, 100, OTHER)))
+        text = markdown.render(comparison_document(compared(latency_runs(0, 0, COMMIT), latency_runs(0.2, 100, OTHER))))
         table = text.split("<details>")[0]
         assert table.count("**slower**") == 6
         assert text.count("- new: bbbbbbbbbbbb 2026") == 5

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bench.report.figures import microseconds
+from bench.report.formatting import microseconds
 from bench.results.header import CommitInfo, MachineInfo
 from bench.results.latency import LatencyResult
 from bench.results.load import LoadResult

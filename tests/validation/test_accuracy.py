@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from bench.machine.disturbances import Spoiler
+from bench.report.formats.text import print_document
 from bench.results.load import Operation
 from bench.results.load import Scenario as Asked
 from bench.results.store import ResultError
@@ -29,11 +30,11 @@ from bench.timing.histogram import Histogram
 from bench.timing.rates import RateProfile, Share
 from bench.validation.accuracy import scenarios, truths
 from bench.validation.accuracy.check import stored
+from bench.validation.accuracy.document import accuracy_document
 from bench.validation.accuracy.measuring import quietest
 from bench.validation.accuracy.model import Accuracy, Held, Quantity, Row, Run, Told
 from bench.validation.accuracy.peers import Job, PacedK6, PacedLocustContrib, PacedPeer, k6_report, locust_report
 from bench.validation.accuracy.scenarios import Load, Seen, UnknownScenarioError, all_groups, chosen
-from bench.validation.accuracy.table import accuracy_table
 from bench.validation.accuracy.truths import NothingSeenError
 from bench.validation.peers.peer import LeftOut
 from tests.support.accuracy_results import result_of
@@ -386,7 +387,7 @@ def run_of(**changed: Any) -> Run:
 
 def text_of(result: Accuracy) -> list[str]:
     console = Console(file=io.StringIO(), width=80)
-    accuracy_table(result, console)
+    print_document(accuracy_document(result), console)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue().splitlines()
 

@@ -11,10 +11,12 @@ import pytest
 from pydantic import ValidationError
 from rich.console import Console
 
+from bench.report.formats.text import print_document
 from bench.results.header import CommitInfo, MachineInfo
 from bench.validation.peers import connections
 from bench.validation.peers.artillery import Artillery
 from bench.validation.peers.async_client import AsyncClient
+from bench.validation.peers.document import peers_document
 from bench.validation.peers.epoll_loop import EpollLoop
 from bench.validation.peers.k6 import K6
 from bench.validation.peers.locust_contrib import LocustContrib
@@ -22,7 +24,6 @@ from bench.validation.peers.model import Absent, Figures, Peers, Round
 from bench.validation.peers.node_loop import NodeLoop
 from bench.validation.peers.ours import Ours
 from bench.validation.peers.peer import HERE, LeftOut, Peer, Reported, Work
-from bench.validation.peers.table import peers_table
 from tests.support.folders import SAMPLES
 
 PEERS = SAMPLES / "peers"
@@ -104,7 +105,7 @@ def comparison(*figures: Figures, absent: tuple[Absent, ...] = ()) -> Peers:
 
 def text_of(result: Peers) -> str:
     console = Console(file=io.StringIO(), width=300)
-    peers_table(result, console)
+    print_document(peers_document(result), console)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 

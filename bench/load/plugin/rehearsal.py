@@ -21,8 +21,9 @@ from bench.load.metrics.merge import Merger
 from bench.load.metrics.recorder import TIMEOUT, Delays, OperationLog
 from bench.load.metrics.tally import NS_PER_S, Account, Report
 from bench.load.plugin.locust_statistics import log_batch
+from bench.report.formats.text import print_document
 from bench.report.lines import print_stored
-from bench.report.load_table import load_table
+from bench.report.load import load_document
 from bench.results.header import CommitInfo
 from bench.results.load import CONNECT, LoadResult, Scenario
 from bench.results.provenance import machine_info, packages
@@ -81,7 +82,7 @@ def rehearse_result() -> None:
     result.to_json()
     for is_terminal in (True, False):
         console = Console(file=io.StringIO(), force_terminal=is_terminal, width=80)
-        load_table(result, console)
+        print_document(load_document(result), console)
         print_stored(console, None)
 
 

@@ -89,8 +89,9 @@ from bench.machine.descriptors import Reserve, file_limit_reason_in, is_file_lim
 from bench.machine.interrupts import INTERRUPTED, give_interrupts_back, is_starting
 from bench.machine.system import missing
 from bench.printable import error_line
+from bench.report.formats.text import print_document
 from bench.report.lines import print_lines, print_stored
-from bench.report.load_table import load_table
+from bench.report.load import load_document
 from bench.results.header import CommitInfo, MachineInfo
 from bench.results.load import CONNECT, Generator, LoadResult, Scenario, Second, Window
 from bench.results.provenance import commit_info, machine_info, packages, service_directory
@@ -885,7 +886,7 @@ class OwnerRun(_Run):
         if result is None:
             self._finish_without_result()
             return
-        self._show(lambda console: load_table(result, console))
+        self._show(lambda console: print_document(load_document(result), console))
         self._keep(lambda: Store(self._results).save(result))
         if not result.window.duration_s:
             logger.warning(

@@ -4,10 +4,10 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, Field, FiniteFloat, NonNegativeFloat, NonNegativeInt, PositiveFloat
+from pydantic import BaseModel, Field, FiniteFloat, NonNegativeFloat, NonNegativeInt, PositiveFloat
 
 from bench.machine.disturbances import Spoiler
-from bench.results.header import WRITTEN, CommitInfo, MachineInfo
+from bench.results.header import WRITTEN, Header
 
 ACCURACY_SCHEMA: Literal["accuracy/1"] = "accuracy/1"
 
@@ -166,19 +166,13 @@ class Absent(BaseModel):
     reason: str
 
 
-class Accuracy(BaseModel):
+class Accuracy(Header):
     """A whole check. `peers` are the titles of the other tools by their names, with their versions.
 
     `nice` is what servers and generators ran with: below 0 they went before other processes.
     """
 
-    model_config = WRITTEN
-
     schema_: Literal["accuracy/1"] = Field(default=ACCURACY_SCHEMA, alias="schema")
-    datetime: AwareDatetime
-    commit_info: CommitInfo
-    machine_info: MachineInfo
-    packages: dict[str, str]
     server_core: NonNegativeInt | None
     generator_cores: tuple[NonNegativeInt, ...]
     awake_cores: tuple[NonNegativeInt, ...]
@@ -193,7 +187,3 @@ class Accuracy(BaseModel):
     def inside(self) -> bool:
         """Whether no row of any scenario is outside its bound."""
         return all(scenario.inside for scenario in self.scenarios)
-
-    def to_json(self) -> bytes:
-        """As it is stored: indented UTF-8 JSON."""
-        return self.model_dump_json(by_alias=True, indent=2).encode() + b"\n"

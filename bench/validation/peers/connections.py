@@ -13,7 +13,7 @@ from time import perf_counter_ns
 from rich.console import Console
 
 from bench.machine.cores import generator_cores, server_core
-from bench.report.figures import count
+from bench.report.formatting import count
 from bench.report.lines import print_table
 from bench.results.temporary import temporary_folder
 from bench.targets.echo import Stats

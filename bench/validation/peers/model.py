@@ -3,9 +3,9 @@
 import statistics
 from typing import Literal
 
-from pydantic import AwareDatetime, BaseModel, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import BaseModel, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
-from bench.results.header import WRITTEN, CommitInfo, MachineInfo
+from bench.results.header import WRITTEN, Header
 
 PEERS_SCHEMA: Literal["peers/1"] = "peers/1"
 
@@ -99,16 +99,10 @@ class Absent(BaseModel):
     reason: str
 
 
-class Peers(BaseModel):
+class Peers(Header):
     """A whole comparison."""
 
-    model_config = WRITTEN
-
     schema_: Literal["peers/1"] = Field(default=PEERS_SCHEMA, alias="schema")
-    datetime: AwareDatetime
-    commit_info: CommitInfo
-    machine_info: MachineInfo
-    packages: dict[str, str]
     server_core: NonNegativeInt | None
     generator_cores: tuple[NonNegativeInt, ...]
     rounds: PositiveInt
@@ -128,7 +122,3 @@ class Peers(BaseModel):
             return None
         pairs = zip(figures.rounds, ours.rounds, strict=False)  # one of them may have been left out later on
         return statistics.median(theirs.cpu_us_per_round_trip / own.cpu_us_per_round_trip for theirs, own in pairs)
-
-    def to_json(self) -> bytes:
-        """As it is stored: indented UTF-8 JSON."""
-        return self.model_dump_json(by_alias=True, indent=2).encode() + b"\n"

@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from bench.results.ab import AB_SCHEMA, AbResult
-from bench.results.store import ResultError, Store, load, load_ab
+from bench.results.store import ResultError, Store, load, open_file
 from tests.support.ab_repository import OPTIONS, SERVICE, TestRepository
 from tests.support.folders import ROOT
 
@@ -104,7 +104,7 @@ def ran(
 
 def stored(temporary: Path) -> AbResult:
     (path,) = (temporary.parent / "results" / "ab").glob("*/*.json")
-    return load_ab(path)
+    return open_file(path).as_model(AbResult)
 
 
 # The answer

@@ -3,7 +3,7 @@
 import pytest
 
 from bench.printable import printable
-from bench.report.figures import measured, microseconds, per_second, ratio
+from bench.report.formatting import measured, microseconds, per_second, ratio
 from bench.results.figure import Figure, Unit
 
 

@@ -11,8 +11,8 @@ class TestLoadTable:
         code = (
             "import gevent.monkey; gevent.monkey.patch_all(); import sys, threading;"
             "from tests.support.example_results import load_result; from rich.console import Console;"
-            "from bench.report.load_table import load_table;"
-            "load_table(load_result(), Console()); print(threading.active_count())"
+            "from bench.report.load import load_document; from bench.report.formats.text import print_document;"
+            "print_document(load_document(load_result()), Console()); print(threading.active_count())"
         )
         said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, cwd=ROOT)
         assert said.stdout.startswith("operation"), said.stderr

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from bench.report.load_table import load_table
+from bench.report.formats.text import print_document
+from bench.report.load import load_document
 from bench.results.load import (
     CONNECT,
     OTHER_OPERATIONS,
@@ -24,7 +25,7 @@ LARGE: dict[str, Any] = {"scheduled": 12_345_678, "sent": 12_345_678, "ok": 12_3
 
 def shown(result: LoadResult, width: int = 100) -> list[str]:
     written = io.StringIO()
-    load_table(result, Console(file=written, width=width))
+    print_document(load_document(result), Console(file=written, width=width))
     return written.getvalue().splitlines()
 
 

@@ -1,48 +1,55 @@
-"""A comparison of generators on a terminal. A result and a console in, text out."""
+"""A comparison of generators as a document."""
 
 from collections.abc import Iterator, Sequence
 
-from rich.console import Console
-
-from bench.report.figures import UNKNOWN, count, printable
-from bench.report.lines import print_line, print_table
+from bench.report.document import Column, Content, Document, Note, Row, Table
+from bench.report.formatting import UNKNOWN, count
 from bench.validation.peers.model import Figures, Peers
 
 _SERVER_FULL_SHARE = 0.95
 _GENERATOR_FULL_SHARE = 0.9
 
-_HEADING = (
-    "connections",
-    "round trips/s",
-    "(range)",
-    "µs CPU",
-    "(range)",
-    "times ours",
-    "kB/connection",
-    "own p50 µs",
-    "own p99 µs",
+_COLUMNS: tuple[tuple[str, Content], ...] = (
+    ("round trips/s", "number"),
+    ("(range)", "range"),
+    ("µs CPU", "number"),
+    ("(range)", "range"),
+    ("times ours", "number"),
+    ("kB/connection", "number"),
+    ("own p50 µs", "number"),
+    ("own p99 µs", "number"),
 )
 
 
-def peers_table(result: Peers, console: Console) -> None:
-    """Print a table for each number of connections, which servers are left out and why, and what limits the figures.
+def peers_document(result: Peers) -> Document:
+    """Return the document of a comparison: a table for each number of connections, and what limits the figures.
 
     Rates and CPU time are medians over the rounds, and so is the ratio to ours within each round.
     """
-    for connections in dict.fromkeys(figures.connections for figures in result.figures):
-        heading = f"{count(connections)} {_HEADING[0]}"
-        print_table(console, [[heading, *_HEADING[1:]], *_rows(result, connections)])
-        print_line(console, "")
-    for line in _remarks(result):
-        print_line(console, printable(line), "yellow")
-    print_line(
-        console,
+    numbers = tuple(dict.fromkeys(figures.connections for figures in result.figures))
+    closing = (
         "round trips counted by the server, CPU time by the kernel, over all of a generator's processes;"
-        " `own` is what the tool itself reports",
+        " `own` is what the tool itself reports"
+    )
+    return Document(
+        kind="peers",
+        title=f"load generators at {' and '.join(map(count, numbers)) or 'no'} connections",
+        tables=tuple(_table(result, connections) for connections in numbers),
+        notes=(*(Note(text, "warning") for text in _remarks(result)), Note(closing)),
     )
 
 
-def _rows(result: Peers, connections: int) -> Iterator[list[str]]:
+def _table(result: Peers, connections: int) -> Table:
+    return Table(
+        columns=(
+            Column(f"{count(connections)} connections", "name"),
+            *(Column(title, content) for title, content in _COLUMNS),
+        ),
+        rows=tuple(_rows(result, connections)),
+    )
+
+
+def _rows(result: Peers, connections: int) -> Iterator[Row]:
     for figures in result.figures:
         if figures.connections != connections:
             continue
@@ -50,7 +57,7 @@ def _rows(result: Peers, connections: int) -> Iterator[list[str]]:
         costs = [one.cpu_us_per_round_trip for one in figures.rounds]
         times_ours = result.times_ours(figures)
         memory = figures.memory_per_connection_bytes
-        yield [
+        cells = (
             figures.title,
             count(round(figures.round_trips_per_s)),
             f"{count(round(min(rates)))}-{count(round(max(rates)))}",
@@ -60,7 +67,8 @@ def _rows(result: Peers, connections: int) -> Iterator[list[str]]:
             UNKNOWN if memory is None else f"{memory / 1000:,.1f}",
             _reported(figures.reported_us("p50")),
             _reported(figures.reported_us("p99")),
-        ]
+        )
+        yield Row(cells)
 
 
 def _reported(value_us: float | None) -> str:
@@ -76,7 +84,7 @@ def _remarks(result: Peers) -> Iterator[str]:
 
 
 def _limits(connections: int, all_figures: Sequence[Figures]) -> Iterator[str]:
-    """What kept the rates from being the generators' own: CPU per round trip is comparable all the same."""
+    """Yield what kept the rates from being the generators' own: CPU per round trip is comparable all the same."""
     held_up = []
     for figures in all_figures:
         for why in dict.fromkeys(one.unreported for one in figures.rounds if one.unreported):

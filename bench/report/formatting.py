@@ -5,32 +5,31 @@ bound, and nothing is ever cut.
 """
 
 import math
+from typing import Literal
 
-from bench.printable import printable
 from bench.results.figure import Figure, Unit
 
-__all__ = ["UNKNOWN", "count", "measured", "microseconds", "per_second", "printable", "ratio"]
-
+#: The text of a figure that is not known.
 UNKNOWN = "-"
 
+#: The word for a time that falls among the failures, of which nothing is known.
 FAILED = "failed"
-"""The word for a time that falls among the failures, of which nothing is known."""
 
 _SIGNS = {"exact": "", "above": "> ", "below": "< "}
 
 
 def count(value: int) -> str:
-    """A count with thousands separators: 12,345."""
+    """Return a count with thousands separators: 12,345."""
     return f"{value:,}"
 
 
 def per_second(value: float | None) -> str:
-    """A rate: whole with separators from 100 on, with one decimal below."""
+    """Return a rate: whole with separators from 100 on, with one decimal below."""
     return UNKNOWN if value is None else _decimal_below(value, 100)
 
 
 def microseconds(figure: Figure | None) -> str:
-    """A time in microseconds: 12,345 or 133.4. One that is only bounded has its unit with it: > 500 ms."""
+    """Return a time in microseconds: 12,345 or 133.4. A bound has its unit with it: > 500 ms."""
     if figure is None:
         return UNKNOWN
     if figure.bound == "exact":
@@ -39,7 +38,7 @@ def microseconds(figure: Figure | None) -> str:
 
 
 def measured(figure: Figure | None, unit: Unit) -> str:
-    """A figure in its unit, without the unit's name."""
+    """Return a figure in its unit, without the unit's name."""
     if figure is None:
         return UNKNOWN
     if unit is Unit.MICROSECONDS:
@@ -48,8 +47,32 @@ def measured(figure: Figure | None, unit: Unit) -> str:
 
 
 def ratio(figure: Figure | None) -> str:
-    """A ratio with three decimals: 1.051, or > 1.250 where only a bound is known."""
+    """Return a ratio with three decimals: 1.051, or > 1.250 if only a bound is known."""
     return UNKNOWN if figure is None else f"{_SIGNS[figure.bound]}{figure.value:,.3f}"
+
+
+def percent(share: float) -> str:
+    """Return a share of 1 in per cent: 0.5 %."""
+    return f"{share * 100:g} %"
+
+
+def effect(value: float, bound: Literal["exact", "above", "below"] = "exact") -> str:
+    """Return a relative change in per cent: +1.25 %, or > +1.25 % if only a bound is known.
+
+    From 1,000 % on it is a whole number.
+    """
+    text = f"{value * 100:+,.2f} %" if abs(value) < 10 else f"{value * 100:+,.0f} %"
+    return f"{_SIGNS[bound]}{text}"
+
+
+def effect_interval(low: float | None, high: float | None) -> str:
+    """Return the interval of a relative change: +1.00 % to +1.50 %."""
+    return UNKNOWN if low is None or high is None else f"{effect(low)} to {effect(high)}"
+
+
+def counted(number: int, noun: str, plural: str | None = None) -> str:
+    """Return a count with its noun: 1 restart, 1,234 restarts."""
+    return f"{count(number)} {noun if number == 1 else plural or f'{noun}s'}"
 
 
 def _decimal_below(value: float, whole_from: float) -> str:

@@ -1,41 +1,55 @@
-"""A check of our accuracy on a terminal. A result and a console in, text out."""
+"""A check of our accuracy as a document: every figure beside the truth, and what may have spoilt it."""
 
 from collections.abc import Iterable, Iterator
 
-from rich.console import Console
-
-from bench.report.figures import UNKNOWN, count, microseconds, printable
-from bench.report.lines import print_line, print_row, widths
+from bench.report import document
+from bench.report.document import Column, Content, Document, Note, Table
+from bench.report.formatting import UNKNOWN, count, microseconds
 from bench.results.figure import Figure
 from bench.validation.accuracy.model import Accuracy, Quantity, Row, Run, Scenario, Told, Unit
 from bench.validation.accuracy.scenarios import TRUSTED_CPU_SHARE
 
-_HEADING = ("scenario", "figure", "truth", "ours", "bound", "inside")
+_COLUMNS: tuple[tuple[str, Content], ...] = (
+    ("scenario", "name"),
+    ("figure", "word"),
+    ("truth", "number"),
+    ("ours", "number"),
+    ("bound", "number"),
+    ("inside", "verdict"),
+)
 _UNITS: dict[Unit, str] = {"us": " µs", "count": "", "percent": " %"}
 _EXACT_ACCOUNT = ("scheduled", "sent")
+
+#: The disturbances that a run may have and the next run not; all others are the machine's or its use.
 _OF_THE_MOMENT = ("steal", "load", "throttled", "stopped", "swap")
-"""Spoilers that one run has and the next one not; all others are the machine's or its use."""
 
 
-def accuracy_table(result: Accuracy, console: Console) -> None:
-    """Print every row, then what may have spoilt the rows, and which servers are left out and why."""
+def accuracy_document(result: Accuracy) -> Document:
+    """Return the document of a check: every row, then what may have spoilt the rows, and what is left out and why."""
     titles = list(result.peers)
-    cells = [(*_HEADING, *titles, "may be spoilt by")]
-    styles = ["bold"]
+    columns = (
+        *(Column(title, content) for title, content in _COLUMNS),
+        *(Column(title) for title in titles),
+        Column("may be spoilt by", "word"),
+    )
+    return Document(
+        kind="accuracy",
+        title="figures beside the truth: " + ", ".join(scenario.name for scenario in result.scenarios),
+        tables=(Table(columns, tuple(_rows(result, titles))),),
+        notes=tuple(_notes(result)),
+    )
+
+
+def _rows(result: Accuracy, titles: list[str]) -> Iterator[document.Row]:
     for scenario in result.scenarios:
         name, spoilt = scenario.title, ", ".join(_of_the_moment(scenario))
         for row in scenario.rows:
             if row.figure in _EXACT_ACCOUNT and row.inside:
-                continue  # one line for all of them, below
-            cells.append((name, *_cells(row), *(_told(row.peers.get(title), row.unit) for title in titles), spoilt))
-            styles.append("red" if row.inside is False else "")
+                continue  # a note tells of all of them together
+            told = (_told(row.peers.get(title), row.unit) for title in titles)
+            style: document.Style = "worse" if row.inside is False else "plain"
+            yield document.Row((name, *_cells(row), *told, spoilt), style)
             name = ""
-    column_widths = widths(cells)
-    for line, style in zip(cells, styles, strict=True):
-        print_row(console, line, column_widths, style)
-    print_line(console, "")
-    for remark, style in _remarks(result):
-        print_line(console, printable(remark), style)
 
 
 def _cells(row: Row) -> tuple[str, str, str, str, str]:
@@ -61,59 +75,57 @@ def _told(told: Told | None, unit: Unit) -> str:
     return _text(told.reported, unit) + of
 
 
-def _remarks(result: Accuracy) -> Iterator[tuple[str, str]]:
+def _notes(result: Accuracy) -> Iterator[Note]:
     yield from _accounts(result)
     times = [row for scenario in result.scenarios for row in scenario.rows if not row.is_exact]
     if result.quick and times:
-        yield "--quick: too short to judge times by", ""
+        yield Note("--quick: too short to judge times by")
     repeated = max((len(row.repetitions) for row in times), default=1)
     if repeated > 1:
         judged = min((len(row.judged) for row in times if row.judged), default=0)
         which = f"the {judged} in which others took least of the cores' time" if judged else "all of them"
-        yield f"delays: {repeated} repetitions in alternation; shown is the median error of {which}", ""
+        yield Note(f"delays: {repeated} repetitions in alternation; shown is the median error of {which}")
     if result.nice < 0:
-        yield f"servers and generators went before other processes (nice {result.nice})", ""
+        yield Note(f"servers and generators went before other processes (nice {result.nice})")
     for scenario in result.scenarios:
         shares = [run.generator_cpu_share for run in scenario.runs if run.generator_cpu_share is not None]
         if shares:
             beyond = max(shares) > TRUSTED_CPU_SHARE
             text = f"{scenario.name}: {scenario.rate_per_s:g}/s, generator's CPU {_range(shares)}"
-            yield (
-                text + (f", more than {TRUSTED_CPU_SHARE:.0%} of a core" if beyond else ""),
-                "yellow" if beyond else "",
-            )
+            text += f", more than {TRUSTED_CPU_SHARE:.0%} of a core" if beyond else ""
+            yield Note(text, "warning" if beyond else "plain")
         for run in scenario.runs:
             if run.verdict == "saturated":
-                yield f"{run.run}: the generator was saturated: {run.reason}", "yellow"
+                yield Note(f"{run.run}: the generator was saturated: {run.reason}", "warning")
     yield from _spoilers(_runs(result))
     if any(spoiler.kind in _OF_THE_MOMENT for run in _runs(result) for spoiler in run.spoilers):
-        yield (
+        yield Note(
             "load, steal: the share of the cores' time that others took, at worst: measure on a quieter machine",
-            "yellow",
+            "warning",
         )
     for absent in result.absent:
         where = "" if absent.scenario is None else f" of {absent.scenario}"
-        yield f"left out{where}: {absent.peer}: {absent.reason}", "yellow"
+        yield Note(f"left out{where}: {absent.peer}: {absent.reason}", "warning")
     outside = [
         f"{scenario.name} {row.figure}" for scenario in result.scenarios for row in scenario.rows if row.inside is False
     ]
     if outside:
-        yield f"outside: {', '.join(outside)}", "red"
+        yield Note(f"outside: {', '.join(outside)}", "worse")
 
 
 def _runs(result: Accuracy) -> list[Run]:
     return [run for scenario in result.scenarios for run in scenario.runs]
 
 
-def _accounts(result: Accuracy) -> Iterator[tuple[str, str]]:
+def _accounts(result: Accuracy) -> Iterator[Note]:
     rows = [row for scenario in result.scenarios for row in scenario.rows if row.figure in _EXACT_ACCOUNT]
     if rows and all(row.inside for row in rows):
         runs = len(_runs(result))
-        yield f"in all {runs} runs: as many scheduled as the schedule has, as many sent as the server has read", ""
+        yield Note(f"in all {runs} runs: as many scheduled as the schedule has, as many sent as the server has read")
 
 
 def _of_the_moment(scenario: Scenario) -> Iterator[str]:
-    """What may have spoilt a scenario's runs, by the worst of them."""
+    """Yield what may have spoilt a scenario's runs, by the worst of them."""
     if any(run.verdict == "saturated" for run in scenario.runs):
         yield "saturated"
     for kind in _OF_THE_MOMENT:
@@ -123,10 +135,10 @@ def _of_the_moment(scenario: Scenario) -> Iterator[str]:
             yield f"{kind} {max(known):.0%}" if known and kind in ("steal", "load") else kind
 
 
-def _spoilers(runs: Iterable[Run]) -> Iterator[tuple[str, str]]:
-    """What holds for all of it, each in its own words once."""
+def _spoilers(runs: Iterable[Run]) -> Iterator[Note]:
+    """Yield the disturbances that all runs share, each in its own words once."""
     texts = [spoiler.text for run in runs for spoiler in run.spoilers if spoiler.kind not in _OF_THE_MOMENT]
-    yield from ((f"may be spoilt: {text}", "yellow") for text in dict.fromkeys(texts))
+    yield from (Note(f"may be spoilt: {text}", "warning") for text in dict.fromkeys(texts))
 
 
 def _range(shares: list[float]) -> str:

@@ -1,0 +1,89 @@
+"""`bench show`: a stored result of any kind, printed again."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+from pydantic import BaseModel
+
+from bench.commands.output import Console, ResultsFolder, write_option
+from bench.report.document import Document
+from bench.report.formats import TEXT, formats, render
+from bench.results.selection import file_named
+from bench.results.store import DEFAULT_ROOT, ResultError, Store, StoredFile, open_file
+
+#: The folders of stored results, by kind. A comparison of stored results has none: it is a file that the user named.
+FOLDERS = ("latency", "load", "ab", "accuracy", "peers")
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def show(
+    result: Annotated[str, typer.Argument(metavar="RESULT", help="The result to show.", show_default=False)],
+    form: Annotated[str, typer.Option("--format", metavar="FORMAT", help=f"{', '.join(formats())}.")] = TEXT,
+    output: Annotated[
+        Path | None, typer.Option("--output", metavar="FILE", help="Write it there, instead of printing it.")
+    ] = None,
+    results: ResultsFolder = DEFAULT_ROOT,
+) -> None:
+    """Print any stored result again.
+
+    RESULT is as in `bench compare`: a file, a number, a commit or `latest`, with `latency/`, `load/`, `ab/`,
+    `accuracy/` or `peers/` before it where it would not be clear. A file of `bench compare --json` is shown, too.
+    """
+    if form not in formats():
+        raise ResultError(f"--format {form}: there is no such format, only {', '.join(formats())}")
+    if output is not None and not output.absolute().parent.is_dir():
+        raise ResultError(f"--output {output}: there is no such folder")
+    document = document_of(open_file(file_named(Store(results), result, FOLDERS)))
+    if output is not None:
+        write_option("--output", output, render(document, form).encode())
+    elif form == TEXT:
+        from bench.report.formats.text import print_document
+
+        print_document(document, Console())  # it knows the terminal's width and colours
+    else:
+        typer.echo(render(document, form), nl=False)
+
+
+def document_of(file: StoredFile) -> Document:
+    """Return the document of a stored file, of the kind that its schema says. Raises ResultError, in one line."""
+    builders = _builders()
+    if file.schema is None:
+        raise ResultError(f"{file.path}: not a result: it names no schema, and is not pytest-benchmark's JSON")
+    if file.schema not in builders:
+        known = ", ".join(map(repr, builders))
+        raise ResultError(f"{file.path}: has schema {file.schema!r}, but this version shows {known}")
+    return builders[file.schema](file)
+
+
+def _builders() -> dict[str, Callable[[StoredFile], Document]]:
+    """Return the way from a file to its document, by schema."""
+    # Late: not all of them are needed by the other commands.
+    from bench.compare.model import COMPARISON_SCHEMA, Comparison
+    from bench.report.ab import ab_document
+    from bench.report.comparison import comparison_document
+    from bench.report.latency import latency_document
+    from bench.report.load import load_document
+    from bench.results.ab import AB_SCHEMA, AbResult
+    from bench.results.latency import LatencyResult
+    from bench.results.load import LOAD_SCHEMAS, LoadResult
+    from bench.results.store import LATENCY_SCHEMA
+    from bench.validation.accuracy.document import accuracy_document
+    from bench.validation.accuracy.model import ACCURACY_SCHEMA, Accuracy
+    from bench.validation.peers.document import peers_document
+    from bench.validation.peers.model import PEERS_SCHEMA, Peers
+
+    return {
+        LATENCY_SCHEMA: _builder(LatencyResult, latency_document),
+        **dict.fromkeys(LOAD_SCHEMAS, _builder(LoadResult, load_document)),
+        AB_SCHEMA: _builder(AbResult, ab_document),
+        COMPARISON_SCHEMA: _builder(Comparison, comparison_document),
+        ACCURACY_SCHEMA: _builder(Accuracy, accuracy_document),
+        PEERS_SCHEMA: _builder(Peers, peers_document),
+    }
+
+
+def _builder(model: type[M], build: Callable[[M], Document]) -> Callable[[StoredFile], Document]:
+    return lambda file: build(file.as_model(model))

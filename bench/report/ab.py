@@ -1,0 +1,88 @@
+"""A comparison of two revisions as a document: both revisions, each metric with its effect, interval and verdict."""
+
+from bench.report.document import Column, Document, Line, Note, Row, Style, Subject, Table
+from bench.report.formatting import counted, effect, effect_interval, percent
+from bench.results.ab import AbBenchmark, AbMetric, AbResult, AbSide, Metric
+from bench.statistics.verdicts import Verdict
+
+#: The metric that answers the question; the others are details.
+_PRIMARY: Metric = "p50"
+
+#: The names of the metrics; all are µs of one round trip.
+_METRICS: dict[Metric, str] = {
+    "p50": "p50",
+    "p99": "p99",
+    "cpu": "server CPU",
+    "saturated": "saturated",
+}
+
+_STYLES: dict[Verdict, Style] = {"slower": "worse", "faster": "better", "same": "plain", "inconclusive": "inconclusive"}
+_STOPPED = {
+    "precision": "the intervals of p50 are within ±{precision}",
+    "time": "the time of {max_time_s:g} s was spent",
+    "interrupt": "interrupted",
+}
+
+
+def ab_document(result: AbResult) -> Document:
+    """Return the document of a comparison of two revisions."""
+    columns = (
+        Column("µs of a round trip", "name", explained=""),
+        Column("A", explained="A µs"),
+        Column("B", explained="B µs"),
+        Column("effect"),
+        Column(f"{result.settings.confidence:.0%} interval", "range"),
+        Column("verdict", "verdict"),
+    )
+    rows = tuple(_row(benchmark, metric) for benchmark in result.benchmarks for metric in benchmark.metrics)
+    notes = [Note(text, label="note") for text in result.notes]
+    notes += [Note(f"{spoiler.kind}: {spoiler.text}", "warning") for spoiler in result.spoilers]
+    return Document(
+        kind="ab",
+        title=f"{_side(result.b)} against {_side(result.a)}",
+        tables=(Table(columns, rows, details="p99, server CPU, saturated"),),
+        headline=Line(_headline(result), "worse" if result.slower else "plain"),
+        subjects=(Subject("A", _side(result.a)), Subject("B", _side(result.b))),
+        basis=_basis(result),
+        explanation=(
+            "Times are of one round trip; a positive effect is slower. `saturated` is the time that one takes with "
+            f"{result.settings.in_flight} in flight. *Slower* means that the whole interval is beyond "
+            f"{percent(result.settings.threshold)}."
+        ),
+        notes=tuple(notes),
+    )
+
+
+def _row(benchmark: AbBenchmark, metric: AbMetric) -> Row:
+    cells = (
+        _METRICS[metric.metric],
+        f"{metric.a_us:,.1f}",
+        f"{metric.b_us:,.1f}",
+        effect(metric.effect),
+        effect_interval(metric.low, metric.high),
+        metric.verdict,
+    )
+    return Row(cells, _STYLES[metric.verdict], benchmark.name, is_detail=metric.metric != _PRIMARY)
+
+
+def _headline(result: AbResult) -> str:
+    threshold = percent(result.settings.threshold)
+    if result.slower:
+        return f"slower by more than {threshold}: {', '.join(result.slower)}"
+    found = [metric.verdict for benchmark in result.benchmarks for metric in benchmark.metrics]
+    counts = ", ".join(f"{found.count(word)} {word}" for word in ("faster", "same", "inconclusive") if word in found)
+    return f"nothing is known to be slower by more than {threshold}: {counts}"
+
+
+def _basis(result: AbResult) -> str:
+    why = _STOPPED[result.stopped_by].format(
+        precision=percent(result.settings.precision), max_time_s=result.settings.max_time_s
+    )
+    awake = "cores awake" if result.settings.awake else "cores not kept awake"
+    return f"{counted(result.restarts, 'restart')} of both servers in {result.duration_s:.0f} s, {awake}; {why}"
+
+
+def _side(side: AbSide) -> str:
+    dirty = ", with uncommitted changes" if side.commit_info.dirty else ""
+    own = ", in an environment of its own" if side.environment == "own" else ""
+    return f"{side.label}{dirty}{own}"

@@ -1,0 +1,136 @@
+"""A comparison of stored results as a document: which results, each metric's effect and verdict, what may spoil it."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from bench.compare.model import FAILING, Compared, ComparedResult, Comparison, Row, RowVerdict
+from bench.report import document
+from bench.report.document import Column, Document, Line, Note, Style, Subject, Table
+from bench.report.formatting import UNKNOWN, effect, effect_interval, measured, percent
+from bench.results.figure import Unit
+from bench.results.latency import ControlKind
+
+#: The metrics that a format always shows; it may fold the others, unless they are worse.
+_PRIMARY = {"p50", "throughput", "response p50", "response p99", "failed"}
+
+_UNITS = {Unit.MICROSECONDS: " µs", Unit.PER_SECOND: " per second", Unit.COUNT: ""}
+_STYLES: dict[RowVerdict, Style] = {
+    "slower": "worse",
+    "worse": "worse",
+    "faster": "better",
+    "better": "better",
+    "inconclusive": "inconclusive",
+}
+_SHORT_COMMIT = 12
+_CONTROLS: dict[ControlKind, str] = {
+    "same-stack": "effects are of ratios to the control on the same stack, timed in alternation; old and new are not, "
+    "and drift with the machine",
+    "bare": "effects are of ratios to the bare echo server, timed in alternation; old and new are not, and drift with "
+    "the machine",
+}
+
+
+def comparison_document(comparison: Comparison) -> Document:
+    """Return the document of a comparison of stored results."""
+    columns = (
+        Column("", "name"),
+        Column("old"),
+        Column("new"),
+        Column("effect"),
+        Column(f"{comparison.confidence:.0%} interval", "range"),
+        Column("verdict", "verdict"),
+    )
+    rows = tuple(_row(compared, row) for compared in comparison.benchmarks for row in compared.rows)
+    return Document(
+        kind="compare",
+        title=f"new {comparison.kind} results against old ones",
+        tables=(Table(columns, rows, details="all other metrics"),),
+        headline=Line(_headline(comparison), "worse" if comparison.worse else "plain"),
+        subjects=(*_subjects("old", comparison.old), *_subjects("new", comparison.new)),
+        subjects_title="the results",
+        explanation=(
+            "A positive effect on a time is slower. *Slower* means that the whole interval is beyond "
+            f"{percent(comparison.threshold)}."
+        ),
+        notes=tuple(_notes(comparison)),
+    )
+
+
+def _subjects(side: str, results: Sequence[ComparedResult]) -> Iterator[Subject]:
+    """Yield a line for each result of a side: commit, time, file."""
+    for result in results:
+        commit = result.commit[:_SHORT_COMMIT] + (" + changes" if result.dirty else "")
+        yield Subject(side, f"{commit}  {result.datetime:%Y-%m-%d %H:%M:%S %Z}  {result.path}")
+
+
+def _row(compared: Compared, row: Row) -> document.Row:
+    cells = (
+        f"{row.metric}{_UNITS[row.unit]}",
+        measured(row.old, row.unit),
+        measured(row.new, row.unit),
+        _effect(row),
+        effect_interval(row.low, row.high) if row.effect is not None else UNKNOWN,
+        _verdict(row),
+    )
+    style = _STYLES.get(row.verdict, "plain") if row.verdict else "plain"
+    return document.Row(
+        cells, style, compared.label, is_detail=row.metric not in _PRIMARY and row.verdict not in FAILING
+    )
+
+
+def _effect(row: Row) -> str:
+    """Return the effect; where no more is known, a bound."""
+    if row.effect is not None:
+        return effect(row.effect)
+    bounded = row.ratio if row.unit is not Unit.COUNT else None
+    return UNKNOWN if bounded is None or bounded.bound == "exact" else effect(bounded.value - 1, bounded.bound)
+
+
+def _verdict(row: Row) -> str:
+    """Return the verdict, marked where it was forced; a dash for a row that is only reported."""
+    if row.verdict is None:
+        return UNKNOWN
+    return f"{row.verdict} (forced)" if row.forced else row.verdict
+
+
+def _headline(comparison: Comparison) -> str:
+    threshold = percent(comparison.threshold)
+    void = "void, and forced: " if comparison.forced else ""
+    if comparison.worse:
+        return f"{void}slower by more than {threshold}, or newly failing: {', '.join(comparison.worse)}"
+    found = Counter(row.verdict for compared in comparison.benchmarks for row in compared.rows if row.verdict)
+    counts = ", ".join(
+        f"{found[word]} {word}" for word in ("faster", "better", "same", "inconclusive") if word in found
+    )
+    return f"{void}nothing is known to be slower by more than {threshold}: {counts}"
+
+
+def _notes(comparison: Comparison) -> Iterator[Note]:
+    controls = (compared.control for compared in comparison.benchmarks if compared.control is not None)
+    for control in dict.fromkeys(controls):
+        yield Note(_CONTROLS[control], label="note")
+    for difference in comparison.differences:
+        void = " (void)" if difference.void else ""
+        yield Note(f"{difference.kind}{void}: {difference.detail}", "warning")
+    for remark in comparison.remarks:
+        yield Note(f"note: {remark}")
+    for (verdict, reason), labels in _reasons(comparison).items():
+        yield Note(f"{verdict}, {reason}: {', '.join(labels)}", "warning" if verdict in FAILING else "plain")
+    for reason in dict.fromkeys(left_out.reason for left_out in comparison.not_compared):
+        names = [left_out.label for left_out in comparison.not_compared if left_out.reason == reason]
+        yield Note(f"not compared, {reason}: {', '.join(names)}")
+    for side, only in (("old", comparison.only_old), ("new", comparison.only_new)):
+        for name in only:
+            yield Note(f"only in the {side} results: {name}")
+
+
+def _reasons(comparison: Comparison) -> dict[tuple[RowVerdict, str], list[str]]:
+    """Return the benchmarks with their metrics, by verdict and reason. Rows without a reason are left out."""
+    found: dict[tuple[RowVerdict, str], dict[str, list[str]]] = {}
+    for compared in comparison.benchmarks:
+        for row in compared.rows:
+            if row.verdict is not None and row.reason:
+                found.setdefault((row.verdict, row.reason), {}).setdefault(compared.label, []).append(row.metric)
+    return {
+        key: [f"{label} ({', '.join(metrics)})" for label, metrics in labels.items()] for key, labels in found.items()
+    }

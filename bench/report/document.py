@@ -1,0 +1,119 @@
+"""Documents: a result's answer, tables and notes as data, which every format can show.
+
+Rules of this file: data only. A builder for each kind of result makes a document (load.py, ab.py and so on), and each
+format turns any document into text (formats/). So a builder knows no format and a format knows no result. Texts are
+whole and as they came: a format makes names of others harmless in its own way. Numbers are texts already, because
+formatting.py rounds them alike for all formats.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+#: The meaning of a line or row, from which a format takes its colour or its emphasis.
+Style = Literal["plain", "heading", "worse", "better", "inconclusive", "warning", "wrong", "step"]
+
+#: The content of a column, from which a format takes its alignment. Names and texts come from outside.
+Content = Literal["name", "number", "range", "word", "verdict", "text"]
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of text and its meaning."""
+
+    text: str
+    style: Style = "plain"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A thing that the document is about, such as a revision or a stored result, and its label there."""
+
+    label: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Note:
+    """A remark below the tables, with a label in front of it where it has one.
+
+    A note that stands `apart` begins another topic than the note before it.
+    """
+
+    text: str
+    style: Style = "plain"
+    label: str = ""
+    apart: bool = False
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table. `explained` is the heading where the first column's heading does not tell the unit."""
+
+    title: str
+    content: Content = "number"
+    explained: str | None = None
+
+    @property
+    def full_title(self) -> str:
+        """The heading of a table that nothing else explains."""
+        return self.title if self.explained is None else self.explained
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of a table, a cell for each column.
+
+    `group` is the thing that this row and its neighbours are of. `is_detail` says that a format may fold the row away.
+    """
+
+    cells: tuple[str, ...]
+    style: Style = "plain"
+    group: str = ""
+    is_detail: bool = False
+
+
+@dataclass(frozen=True)
+class Break:
+    """A line across a table, between the row before it and the row after it."""
+
+    text: str
+    style: Style
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table. The first column has the names of the rows.
+
+    `section` is a heading that neighbouring tables may share, `title` and `caption` are the table's own. `details` is
+    the title of its folded rows. A table that `extends` the one before it has the same rows in the same order, so a
+    format may show both as one table if there is room.
+    """
+
+    columns: tuple[Column, ...]
+    rows: tuple[Row | Break, ...]
+    section: str = ""
+    title: str = ""
+    caption: str = ""
+    details: str = ""
+    extends: bool = False
+
+
+@dataclass(frozen=True)
+class Document:
+    """A result of any kind, as it is shown.
+
+    `title` says what the document is about, `headline` is the answer if the result has one, and `basis` says what the
+    answer rests on. `explanation` tells somebody who has not run the command how to read the figures; its terms are
+    marked as in Markdown, `so` or *so*. `subjects_title` is the title of the subjects where a format folds them away;
+    without it they are not folded.
+    """
+
+    kind: str
+    title: str
+    tables: tuple[Table, ...]
+    headline: Line | None = None
+    subjects: tuple[Subject, ...] = ()
+    subjects_title: str = ""
+    basis: str = ""
+    explanation: str = ""
+    notes: tuple[Note, ...] = ()

@@ -1,0 +1,15 @@
+"""Documents as JSON: all of their data, for programs that show results in their own way."""
+
+import dataclasses
+import json
+
+from bench.report.document import Document
+
+#: The schema that each file names.
+DOCUMENT_SCHEMA = "document/1"
+
+
+def render(document: Document) -> str:
+    """Return the document as indented JSON, with its schema in front."""
+    fields = {"schema": DOCUMENT_SCHEMA, **dataclasses.asdict(document)}
+    return json.dumps(fields, indent=2, ensure_ascii=False) + "\n"

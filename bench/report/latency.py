@@ -1,0 +1,131 @@
+"""A latency result as a document: times, controls, server processes and what may have spoilt them.
+
+Rules of this file: benchmarks with the server in the client's own loop illustrate a cost. They have their times, and
+are left out of all that compares.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from bench.machine.disturbances import Spoiler
+from bench.report.document import Column, Document, Line, Note, Row, Table
+from bench.report.formatting import UNKNOWN, count, counted, microseconds
+from bench.results.figure import Figure
+from bench.results.latency import ControlKind, LatencyBenchmark, LatencyResult
+
+_SHORT_COMMIT = 12
+_US_PER_S = 1e6
+
+
+def latency_document(result: LatencyResult) -> Document:
+    """Return the document of a result: the times of every benchmark, then what `processes_document` has."""
+    columns = ("min", "p50", "mean", "p99", "max", "rounds")
+    times = Table((Column("µs of a round trip", "name"), *map(Column, columns)), tuple(map(_times, result.benchmarks)))
+    illustrative = [benchmark.name for benchmark in result.benchmarks if benchmark.is_illustrative]
+    notes = [Note(f"the server was in the client's own loop, to illustrate: {', '.join(illustrative)}")]
+    return Document(
+        kind="latency",
+        title="latency",
+        headline=Line(_headline(result)),
+        tables=(times, *_process_tables(result.benchmarks)),
+        notes=(*(notes if illustrative else ()), *_notes(result.benchmarks)),
+    )
+
+
+def processes_document(benchmarks: Sequence[LatencyBenchmark]) -> Document:
+    """Return what pytest-benchmark's own table does not show: server processes, controls, and what may be spoilt."""
+    tables, notes = tuple(_process_tables(benchmarks)), tuple(_notes(benchmarks))
+    return Document(kind="latency", title="server processes and controls", tables=tables, notes=notes)
+
+
+def _headline(result: LatencyResult) -> str:
+    services = dict.fromkeys(benchmark.details.service for benchmark in result.benchmarks)
+    of = ", ".join(service for service in services if service) or "a service"
+    commit = result.commit_info.id[:_SHORT_COMMIT] + (" + changes" if result.commit_info.dirty else "")
+    number = counted(len(result.benchmarks), "benchmark")
+    return f"latency of {of} at {commit}: {number}, measured {result.datetime:%Y-%m-%d %H:%M:%S %Z}"
+
+
+def _times(benchmark: LatencyBenchmark) -> Row:
+    stats = benchmark.stats
+    times_us = (stats.min * _US_PER_S, stats.median * _US_PER_S, stats.mean * _US_PER_S, benchmark.p99_us)
+    known = (None if time_us is None else Figure(time_us) for time_us in (*times_us, stats.max * _US_PER_S))
+    return Row((benchmark.name, *map(microseconds, known), count(stats.rounds)))
+
+
+def _process_tables(benchmarks: Sequence[LatencyBenchmark]) -> Iterator[Table]:
+    """Yield a table of the benchmarks that had several server processes, if there is such a benchmark.
+
+    Ratios are the geometric mean over the processes, ± the standard deviation from one process to the next.
+    """
+    columns = ("server processes", "their medians", "ratio to control", "to bare echo", "server CPU")
+    rows = tuple(row for benchmark in _compared(benchmarks) if (row := _processes(benchmark)) is not None)
+    if rows:
+        yield Table((Column("", "name"), *map(Column, columns)), rows)
+
+
+def _compared(benchmarks: Sequence[LatencyBenchmark]) -> list[LatencyBenchmark]:
+    return [benchmark for benchmark in benchmarks if not benchmark.is_illustrative]
+
+
+def _processes(benchmark: LatencyBenchmark) -> Row | None:
+    processes, between = benchmark.processes, benchmark.between_processes
+    if not processes or between is None:
+        return None
+    cpu_us = benchmark.server_cpu_us_per_round_trip
+    cells = (
+        benchmark.name,
+        str(len(processes)),
+        UNKNOWN if between.median_cv is None else f"± {between.median_cv:.1%}",
+        _ratio(benchmark, "same-stack"),
+        _ratio(benchmark, "bare"),
+        UNKNOWN if cpu_us is None else f"{cpu_us:.1f} µs",
+    )
+    return Row(cells)
+
+
+def _ratio(benchmark: LatencyBenchmark, kind: ControlKind) -> str:
+    ratio, between = benchmark.ratio_to(kind), benchmark.between_processes
+    spread = between.log_ratio_sd[kind] if between is not None else None
+    if ratio is None:
+        return UNKNOWN
+    return f"{ratio:.3f}" if spread is None else f"{ratio:.3f} ± {spread:.1%}"
+
+
+def _notes(benchmarks: Sequence[LatencyBenchmark]) -> Iterator[Note]:
+    compared = _compared(benchmarks)
+    yield from _error_replies(benchmarks)
+    yield from _unsteady(compared)
+    yield from _spoilers(compared)
+
+
+def _error_replies(benchmarks: Sequence[LatencyBenchmark]) -> Iterator[Note]:
+    for benchmark in benchmarks:
+        details = benchmark.details
+        if errors := details.error_replies:
+            replies = f"{errors:,} of {details.replies or errors:,} replies"
+            text = f"{benchmark.name}: {replies} carry an `error` key: they count as successes"
+            yield Note(text, "warning", apart=True)
+
+
+def _unsteady(benchmarks: Sequence[LatencyBenchmark]) -> Iterator[Note]:
+    warm_ups = [benchmark.details.warm_up for benchmark in benchmarks]
+    unsteady = sum(warm_up is not None and not warm_up.steady for warm_up in warm_ups)
+    if unsteady:
+        text = "not steady when the measurement began, after the longest warm-up"
+        yield Note(f"{text}{_of(unsteady, len(benchmarks))}", "warning", apart=True)
+
+
+def _spoilers(benchmarks: Sequence[LatencyBenchmark]) -> Iterator[Note]:
+    """Yield a line for each kind, with the words of the worst case."""
+    found: dict[str, list[Spoiler]] = {}
+    for benchmark in benchmarks:
+        for spoiler in benchmark.spoilers:
+            found.setdefault(spoiler.kind, []).append(spoiler)
+    for number, (kind, cases) in enumerate(found.items()):
+        worst = max(cases, key=lambda case: case.value or 0)
+        text = f"may have spoilt it, {kind}: {worst.text}{_of(len(cases), len(benchmarks))}"
+        yield Note(text, "warning", apart=number == 0)
+
+
+def _of(number: int, total: int) -> str:
+    return "" if number == total else f" (in {number} of {total} benchmarks)"

@@ -1,0 +1,224 @@
+"""A load result as a document: what Locust's own table cannot show.
+
+Rules of this file: times are in microseconds. Whatever limits the meaning of the figures (closed model, saturation,
+missing workers) is a note below them.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+
+from bench.report.document import Column, Document, Note, Row, Table
+from bench.report.formatting import FAILED, UNKNOWN, count, microseconds, per_second
+from bench.results.figure import Figure, figure
+from bench.results.load import CONNECT, MOST_OPERATIONS, OTHER_OPERATIONS, Distribution, LoadResult, Operation
+
+_TIMES = ("p50", "p90", "p99", "p99_9", "max")
+
+#: The word for a percentile that falls among what failed or was dropped, of which no time is known.
+_LOST = "lost"
+
+#: The share of the arrivals from which on their wait for a free user is worth a remark.
+_TOO_FEW_USERS = 0.01
+
+#: The heading of a column, and its cell for an operation.
+Cells = tuple[str, Callable[[Operation], str]]
+
+
+def load_document(result: LoadResult) -> Document:
+    """Return the document of a load result: the operations with their counts and times, and what failed and how."""
+    return Document(
+        kind="load",
+        title=_title(result),
+        tables=(
+            *_operation_tables(result),
+            *_breakdown_tables(result),
+            *_stage_tables(result),
+            *_error_tables(result),
+        ),
+        notes=tuple(_notes(result)),
+    )
+
+
+def _title(result: LoadResult) -> str:
+    scenario = result.scenario
+    rate = "closed load" if scenario.rate_per_s is None else f"open load, {per_second(scenario.rate_per_s)} per second"
+    service = scenario.app or scenario.url or "a service"
+    classes = ", ".join(scenario.user_classes)
+    return f"load on {service}: {scenario.users_over_time} users of {classes}, {rate}"
+
+
+def _operation_tables(result: LoadResult) -> list[Table]:
+    """Return the counts and the times. In a closed load a format may show both as one table."""
+    counts = _table("operation", result, _count_columns(result))
+    service = _time_columns(lambda operation: operation.service_us)
+    if not any(operation.response_us for operation in result.operations):
+        return [counts, _table("µs of service time", result, service, extends=True)]
+    response = _time_columns(lambda operation: operation.response_us)
+    return [
+        counts,
+        _table("µs of response time", result, response),
+        _table("µs of service time", result, service),
+    ]
+
+
+def _table(heading: str, result: LoadResult, columns: Sequence[Cells], *, extends: bool = False) -> Table:
+    return Table(
+        columns=(Column(heading, "name"), *(Column(title) for title, _ in columns)),
+        rows=tuple(Row((operation.name, *(cell(operation) for _, cell in columns))) for operation in result.operations),
+        extends=extends,
+    )
+
+
+def _count_columns(result: LoadResult) -> list[Cells]:
+    dropped: list[Cells] = [("dropped", lambda operation: count(operation.dropped))]
+    return [
+        *(dropped if any(operation.dropped for operation in result.operations) else []),
+        ("sent", lambda operation: count(operation.sent)),
+        ("ok", lambda operation: count(operation.ok)),
+        ("timeouts", lambda operation: count(operation.timeouts)),
+        ("errors", lambda operation: count(operation.error_count)),
+        ("unfinished", lambda operation: count(operation.unfinished)),
+        ("late", lambda operation: count(operation.late)),
+        ("per second", lambda operation: per_second(operation.throughput_per_s)),
+    ]
+
+
+def _time_columns(times: Callable[[Operation], Distribution | None]) -> list[Cells]:
+    def column(name: str) -> Cells:
+        return _percentile(name), lambda operation: _time(operation, figure(times(operation), name))
+
+    return [column(name) for name in _TIMES]
+
+
+def _time(operation: Operation, known: Figure | None) -> str:
+    if known is None and operation.failed and not operation.ok:
+        return FAILED
+    return microseconds(known)
+
+
+def _breakdown_tables(result: LoadResult) -> Iterator[Table]:
+    """Yield the parts of a round trip's time: the way to the service's handler, the handler, and the way back."""
+    rows = tuple(
+        Row((f"{operation.name}: {leg.name}", *(microseconds(figure(leg.times_us, name)) for name in _TIMES)))
+        for operation in result.operations
+        for leg in operation.breakdown
+    )
+    if rows:
+        yield Table((Column("µs of service time", "name"), *(Column(_percentile(name)) for name in _TIMES)), rows)
+
+
+def _percentile(name: str) -> str:
+    return name.replace("_", ".")
+
+
+def _stage_tables(result: LoadResult) -> Iterator[Table]:
+    """Yield a table with a row for each stage of the rate: the rate that was asked for, and what came of it."""
+    titles = ("offered/s", "ok/s", "failed", "dropped", "p50 µs", "p90 µs", "p99 µs", "server", "generator")
+    rows: list[Row] = []
+    for stage in result.stages:
+        times = (stage.p50_us, stage.p90_us, stage.p99_us)
+        is_censored = stage.failed + stage.dropped > 0
+        cells = (
+            stage.stage,
+            per_second(stage.offered_per_s),
+            per_second(stage.throughput_per_s),
+            count(stage.failed),
+            count(stage.dropped),
+            *(_LOST if value is None and is_censored else microseconds(_exact(value)) for value in times),
+            _share(stage.server_cpu_share),
+            _share(stage.generator_cpu_share),
+        )
+        rows.append(Row(cells))
+    if rows:
+        yield Table((Column("stage", "name"), *map(Column, titles)), tuple(rows))
+
+
+def _error_tables(result: LoadResult) -> Iterator[Table]:
+    errors = [
+        Row((f"{operation.name}: {kind}", count(times)))
+        for operation in result.operations
+        for kind, times in (
+            *operation.errors.items(),
+            *((f"dropped: {reason}", times) for reason, times in operation.dropped_because.items()),
+        )
+    ]
+    exceptions = [Row((exception.text, count(exception.count))) for exception in result.exceptions]
+    for heading, rows in (("error", errors), ("exception", exceptions)):
+        if rows:
+            yield Table((Column(heading, "name"), Column("count")), tuple(rows))
+
+
+def _exact(value_us: float | None) -> Figure | None:
+    return None if value_us is None else Figure(value_us)
+
+
+def _share(of_a_core: float | None) -> str:
+    return UNKNOWN if of_a_core is None else f"{of_a_core:.0%}"
+
+
+def _generator(result: LoadResult) -> Iterator[str]:
+    """Yield the figures that tell whether the generator kept up."""
+    generator = result.generator
+    if generator.cpu_share is not None:
+        yield f"{generator.cpu_share:.0%} of a core"
+    for name, late in (("send lateness", generator.send_lateness_us), ("loop lag", generator.loop_lag_us)):
+        if late is not None:
+            yield f"{name} p99 {microseconds(Figure(late.p99))} µs"
+
+
+def _operation_notes(result: LoadResult) -> Iterator[Note]:
+    for operation in result.operations:
+        name = operation.name
+        if operation.times_of == "run" and operation.name != CONNECT:
+            yield Note(f"{name} was not performed in the steady window: its times are of the whole run")
+        if operation.error_replies:
+            replies = f"{count(operation.error_replies)} of {count(operation.ok)} replies to {name}"
+            yield Note(f"{replies} carry an `error` key: they count as successes", "warning")
+        if operation.unexpected:
+            yield Note(f"{name}: {count(operation.unexpected)} replies came while none was awaited", "wrong")
+        if operation.name == OTHER_OPERATIONS:
+            yield Note(
+                f"more than {MOST_OPERATIONS} operations: {name} are the rest; leave ids out of round trips' names",
+                "warning",
+            )
+
+
+def _notes(result: LoadResult) -> Iterator[Note]:
+    """Yield all that a reader has to know to read the figures."""
+    if result.scenario.model == "closed":
+        yield Note("closed model: service time only, coordinated omission not avoided")
+    if steps := result.scenario.user_steps:
+        numbers = " → ".join(f"{step.users:,}" for step in steps)
+        yield Note(f"users changed during the run, {numbers}: the times and the throughput are of all of it together")
+    if others := result.scenario.other_users:
+        yield Note(f"users of other classes ran as well: {others}; Locust's tables alone have their requests")
+    yield from _operation_notes(result)
+    if result.window.duration_s == 0:
+        yield Note(
+            "no steady window: the run ended before its users were there and warm: no times, no throughput", "warning"
+        )
+    figures = ", ".join(_generator(result))
+    if result.generator.verdict == "saturated":
+        since = result.generator.saturated_since_s
+        when = "" if since is None else f" since second {since:g}"
+        reason = result.generator.reason or ""
+        yield Note(f"generator saturated{when}: {reason}; the figures are the generator's, not the service's", "wrong")
+    elif result.generator.verdict == "ok":
+        yield Note(f"generator ok: {figures}" if figures else "generator ok")
+    if figures and result.generator.verdict != "ok":
+        yield Note(f"generator: {figures}")
+    share, waits = result.generator.waited_for_user_share, result.generator.waited_for_user_us
+    # Where nobody ever connected, more users would wait as well.
+    is_connected = all(operation.ok for operation in result.operations if operation.name == CONNECT)
+    if is_connected and share is not None and waits is not None and share >= _TOO_FEW_USERS:
+        yield Note(
+            f"too few users: {share:.0%} of the arrivals waited for a user to become free, "
+            f"p99 {waits.p99 / 1000:,.3g} ms: give more --users",
+            "warning",
+        )
+    has_figures = any(operation.sent for operation in result.operations if operation.name != CONNECT)
+    if result.invalid_reason is not None and has_figures:
+        yield Note(f"the figures are wrong: {result.invalid_reason}", "wrong")
+    if result.partial:
+        yield Note(f"partial result: {result.partial_reason or ''}", "wrong")
+    if result.forced:
+        yield Note("ended by force: outstanding replies were not awaited", "warning")

@@ -1,0 +1,123 @@
+"""The settings under which a result was measured: one list for each kind, for all that puts results side by side.
+
+Rules of this file: a setting is read from a result in one place, here. Two uses have their own consequence where a
+setting differs: `in_comparison` is that of `bench compare`, `splits` that of `bench trend`.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, Literal, TypeVar
+
+from bench.results.latency import LatencyBenchmark
+from bench.results.load import LoadResult
+
+T = TypeVar("T")
+
+#: The consequence of a difference for a comparison: it is void, or says so and no more. Where the control differs, it
+#: is void if its effects are of ratios to that control.
+Consequence = Literal["void", "said", "other control"]
+
+Values = Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class Setting(Generic[T]):
+    """A setting: its name, the way to read it, and what follows where two results differ in it.
+
+    `splits` says that a trend puts such results into two series. `in_title` is the name in a series' title, and
+    `unknown` the value that a comparison shows where a result does not tell it.
+    """
+
+    name: str
+    read: Callable[[T], object]
+    in_comparison: Consequence = "void"
+    splits: bool = True
+    in_title: str = ""
+    unknown: str = "none"
+
+
+def values_of(settings: Sequence[Setting[T]], measured: T, consequence: Consequence) -> Values:
+    """Return the values of the settings that have this consequence for a comparison."""
+    read = ((setting, setting.read(measured)) for setting in settings if setting.in_comparison == consequence)
+    return {setting.name: setting.unknown if value is None else value for setting, value in read}
+
+
+def series_of(settings: Sequence[Setting[T]], measured: T) -> tuple[tuple[str, str], ...]:
+    """Return the known values that all results of a series share, as text."""
+    read = ((setting.in_title or setting.name, setting.read(measured)) for setting in settings if setting.splits)
+    return tuple((name, str(value)) for name, value in read if value is not None)
+
+
+# --- latency --------------------------------------------------------------------------------------------------------
+
+
+def _cores(benchmark: LatencyBenchmark) -> str | None:
+    awake = benchmark.awake
+    return None if awake is None else "awake" if awake.cores else "may halt"
+
+
+def _number_of_cores(benchmark: LatencyBenchmark) -> int | None:
+    cores = benchmark.details.generator_cores
+    return None if cores is None else len(cores)
+
+
+def _control_source(benchmark: LatencyBenchmark) -> str | None:
+    control = benchmark.controls.get("same-stack")
+    return control.sha256[:12] if control and control.sha256 else None
+
+
+LATENCY_SETTINGS: tuple[Setting[LatencyBenchmark], ...] = (
+    Setting("service", lambda benchmark: benchmark.details.service),
+    Setting("event", lambda benchmark: benchmark.details.event),
+    Setting("reply", lambda benchmark: benchmark.details.reply),
+    Setting("matched by", lambda benchmark: benchmark.details.matched_by, in_title="matched_by"),
+    Setting("client", lambda benchmark: benchmark.details.client),
+    Setting("transport", lambda benchmark: benchmark.details.transport),
+    Setting("server", lambda benchmark: benchmark.details.server),
+    Setting("loop", lambda benchmark: benchmark.details.loop),
+    Setting("http", lambda benchmark: benchmark.details.http),
+    Setting("ws", lambda benchmark: benchmark.details.ws),
+    Setting("server pinned", lambda benchmark: benchmark.details.server_core is not None, splits=False),
+    Setting("generator cores", _number_of_cores, splits=False),
+    Setting("cores", _cores, unknown="unknown"),
+    # Another control is another unit.
+    Setting("control's source", _control_source, "other control", in_title="control"),
+    Setting("server core", lambda benchmark: benchmark.details.server_core, "said", splits=False),
+    Setting("reply timeout s", lambda benchmark: benchmark.details.reply_timeout_s, "said", splits=False),
+)
+
+
+# --- load -----------------------------------------------------------------------------------------------------------
+
+
+def _url(result: LoadResult) -> str | None:
+    return result.scenario.url if result.server is None else None  # a server of ours has another port each time
+
+
+def _changes_of_users(result: LoadResult) -> str | None:
+    return ", ".join(f"{step.t:.0f} s" for step in result.scenario.user_steps[1:]) or None
+
+
+LOAD_SETTINGS: tuple[Setting[LoadResult], ...] = (
+    Setting("user classes", lambda result: ", ".join(result.scenario.user_classes)),
+    Setting("users", lambda result: result.scenario.users_over_time),
+    Setting("other users", lambda result: result.scenario.other_users),
+    Setting("model", lambda result: result.scenario.model),
+    Setting("rate per second", lambda result: result.scenario.rate_per_s, in_title="rate per s"),
+    Setting("rate", lambda result: result.scenario.rate),
+    Setting("arrivals", lambda result: result.scenario.arrivals),
+    Setting("one task at a time", lambda result: ", ".join(result.scenario.one_at_a_time) or None),
+    Setting("most in flight", lambda result: result.scenario.max_in_flight, in_title="max in flight"),
+    Setting("longest wait for a user s", lambda result: result.scenario.max_wait_s, in_title="max wait s"),
+    Setting("transport", lambda result: result.scenario.transport),
+    Setting("app", lambda result: result.scenario.app),
+    Setting("url", _url),
+    Setting("loop", lambda result: result.server and result.server.loop),
+    Setting("http", lambda result: result.server and result.server.http),
+    Setting("ws", lambda result: result.server and result.server.ws),
+    Setting("server pinned", lambda result: bool(result.server and result.server.core is not None), splits=False),
+    Setting("seconds", lambda result: result.scenario.duration_s, "said", splits=False),
+    Setting("users changed at", _changes_of_users, "said", splits=False),
+    Setting("server core", lambda result: result.server and result.server.core, "said", splits=False),
+    Setting("generator processes", lambda result: result.generator.processes, "said"),
+)

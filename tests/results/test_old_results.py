@@ -1,0 +1,116 @@
+"""Results that earlier versions stored: read, written again, compared, and followed by a trend."""
+
+import json
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from bench.compare.comparison import compare
+from bench.compare.model import Comparison, IncomparableError
+from bench.results.ab import AbResult
+from bench.results.header import KINDS, Header
+from bench.results.history import all_results
+from bench.results.latency import LatencyBenchmark, LatencyDetails, LatencyResult
+from bench.results.load import LoadResult
+from bench.results.store import Stored, load, open_file
+from bench.trend.series import trends
+from bench.validation.accuracy.model import Accuracy
+from bench.validation.peers.model import Peers
+
+RESULTS = Path(__file__).parent.parent / "data" / "results"
+COMMIT = "c160d0d6d709f7a87bef2ae5f6bb2a7bdf6f0854"
+
+#: The model of each file, by the pattern of its name.
+MODELS: dict[str, type[BaseModel]] = {
+    "load/*/000[234]_*.json": LoadResult,
+    "ab/*/0001_*.json": AbResult,
+    "accuracy/*/0001_*.json": Accuracy,
+    "peers/*/0001_*.json": Peers,
+    "compare/*.json": Comparison,
+}
+
+
+def paths(pattern: str) -> list[Path]:
+    found = sorted(RESULTS.glob(pattern))
+    assert found, pattern
+    return found
+
+
+def stored(pattern: str) -> list[Stored]:
+    return [Stored(path, load(path)) for path in paths(pattern)]
+
+
+@pytest.mark.parametrize("pattern", MODELS)
+def test_what_is_read_is_written_byte_for_byte(pattern: str) -> None:
+    for path in paths(pattern):
+        result = open_file(path).as_model(MODELS[pattern])
+        assert isinstance(result, Header | Comparison)
+        assert result.to_json() == path.read_bytes()
+
+
+def test_load_1_is_read() -> None:
+    (old,) = stored("load/*/0001_*.json")
+    assert isinstance(old.result, LoadResult)
+    assert (old.result.schema_, old.result.scenario.pipelined) == ("load/1", None)
+    assert [operation.ok for operation in old.result.operations] == [5, 5179]
+
+
+def test_the_details_of_a_latency_benchmark_are_what_extra_info_has() -> None:
+    files = [json.loads(path.read_text()) for path in paths("latency/*/*.json")]
+    benchmarks = [benchmark for file in files for benchmark in file["benchmarks"]]
+    assert len(benchmarks) == 6
+    for benchmark in benchmarks:
+        extra_info = benchmark["extra_info"]
+        written = LatencyDetails.model_validate(extra_info).written()
+        assert json.dumps(written) == json.dumps(extra_info)
+
+
+def test_details_follow_a_copy_with_another_extra_info() -> None:
+    (benchmark, *_) = load(paths("latency/*/0001_*.json")[0]).benchmarks  # type: ignore[union-attr]
+    assert isinstance(benchmark, LatencyBenchmark)
+    assert benchmark.details.service == "app.main:app"
+    assert benchmark.model_copy(update={"extra_info": {"service": "other:app"}}).details.service == "other:app"
+
+
+@pytest.mark.parametrize("foreign", [7, {"a": 1}, "much", [1], True])
+def test_what_others_put_into_extra_info_is_not_ours(foreign: object) -> None:
+    claimed = {"processes", "between_processes", "controls", "awake", "spoilers"}  # refused: see test_latency_result
+    names = [name for name in LatencyDetails.model_fields if name not in claimed]
+    details = LatencyDetails.model_validate(dict.fromkeys(names, foreign))
+    for name in names:
+        assert getattr(details, name) in (None, foreign, (1,)) or name == "warm_up"  # which ignores what it has not
+
+
+def test_latency_is_compared() -> None:
+    old, new = stored("latency/*/*.json")
+    comparison = compare([old], [new])
+    assert [compared.control for compared in comparison.benchmarks] == ["same-stack", "same-stack"]
+    assert [one.reason for one in comparison.not_compared] == [
+        "the server was in the client's own loop: it illustrates"
+    ]
+    assert not comparison.forced
+
+
+def test_load_is_compared_also_with_the_schema_before() -> None:
+    first, second, third, _ = stored("load/*/*.json")
+    closed = compare([second], [third])
+    assert [compared.label for compared in closed.benchmarks] == ["connect", "FOO→BAR to sender", "whole run"]
+    with pytest.raises(IncomparableError, match="different settings: model closed → open"):
+        compare([first], stored("load/*/0004_*.json"))
+    forced = compare([first], [second], force=True)
+    assert "FOO→BAR to sender" in [compared.label for compared in forced.benchmarks]
+
+
+def test_all_are_followed_by_a_trend() -> None:
+    left_out: list[str] = []
+    found = all_results(RESULTS, KINDS, left_out.append)
+    assert left_out == []
+    assert [type(result) for result in found].count(LatencyResult) == 2
+    series = trends(found, "p50").series
+    assert all(one.judged == len(one.points) for one in series)
+    latency = [one for one in series if one.benchmark == "foo_bar[event-websocket-fast-process-uvloop]"]
+    assert [(one.unit, len(one.points)) for one in latency] == [("x control", 2)]
+    load = [one for one in series if one.benchmark == "FOO→BAR to sender"]
+    assert [(dict(one.conditions)["model"], len(one.points)) for one in load] == [("closed", 3), ("open", 1)]
+    assert [point.commit for point in load[0].points].count(COMMIT) == 2
