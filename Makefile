@@ -88,7 +88,7 @@ test: $(READY) $(NODE_READY) $(HLOG_READY)  ## the tests, but for the slowest
 	$(BIN)/pytest -n 3 --dist worksteal -m "not slow"
 
 test-fast: $(READY)  ## the tests that start no process, within seconds
-	$(BIN)/pytest -n 2 --dist worksteal -m "not system and not slow"
+	$(BIN)/pytest -n 3 --dist worksteal --ignore tests/system --hypothesis-profile fast -m "not slow"
 
 # The longest comes first, by tests/system/conftest.py.
 test-slow: $(READY) $(NODE_READY) $(HLOG_READY)  ## the slowest tests: many real runs

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from app.logs import BoundedFilter
 
@@ -22,6 +23,10 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_threa
 # off if it thought so.
 for _name in [name for name in os.environ if name.startswith("PYTEST_XDIST")]:
     del os.environ[_name]
+
+
+# `make test-fast` draws fewer examples: who edits runs it often, and `make test` follows.
+settings.register_profile("fast", max_examples=20)
 
 
 @pytest.fixture(autouse=True)

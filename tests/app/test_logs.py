@@ -1,4 +1,4 @@
-"""How much the service may log."""
+"""The limit of what the service logs."""
 
 import logging
 

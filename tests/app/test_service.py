@@ -1,4 +1,4 @@
-"""What the service does with events: who hears what, and what becomes of a mistake.
+"""The service's events: who hears which, and the consequence of a mistake.
 
 That somebody does *not* hear something is shown by a fence, not by waiting: what a client hears comes in the order in
 which the service sent it, so what has not come before a later message to everyone was never sent.

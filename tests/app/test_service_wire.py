@@ -1,4 +1,4 @@
-"""What the service does with what well-behaved clients never send, and with clients that never say goodbye.
+"""The service with bytes that well-behaved clients never send, and with clients that never say goodbye.
 
 Socket.IO by hand, over a WebSocket or polling requests: "4" is an Engine.IO message, "40" a Socket.IO connect, "42" an
 event, "44" a refused connect, "2" a heartbeat.

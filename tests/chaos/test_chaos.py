@@ -154,7 +154,7 @@ def seen(*faults: Fault, stored: LoadResult | None = None, at_s: float | None = 
 
 
 def timed(from_s: float) -> str:
-    """What Locust says when it begins to count the run time."""
+    """Return the line that Locust prints when it begins to count the run time."""
     when = dt.datetime.fromtimestamp(from_s)
     at = f"{when:%Y-%m-%d %H:%M:%S},{when.microsecond // 1000:03}"
     return f"[{at}] vm/INFO/locust.main: Run time limit set to 10 seconds"

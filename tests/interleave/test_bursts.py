@@ -1,5 +1,5 @@
 # mypy: disable-error-code="import-untyped"
-"""What spoils the matching fails a restart of `bench ab`: the side whose server does it is named."""
+"""Replies that nobody awaits: they fail a restart of `bench ab`, and the error names the side."""
 
 from contextlib import AsyncExitStack
 from time import process_time_ns

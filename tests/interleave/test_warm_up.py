@@ -1,4 +1,4 @@
-"""When a warm-up ends: the rule, with clocks that the test turns."""
+"""The rule that ends a warm-up, with clocks that the test turns."""
 
 import asyncio
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""How a benchmark's round trips are dealt out to server processes and controls, and what is made of them."""
+"""The order in which a benchmark's round trips go to server processes and controls, and the figures of it."""
 
 import asyncio
 import math

@@ -1,4 +1,4 @@
-"""What `pytest bench` makes of what the user typed."""
+"""The options of `pytest bench`, as the user types them."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a session says after pytest-benchmark's table."""
+"""The lines that a session prints after pytest-benchmark's table."""
 
 import math
 from typing import Any

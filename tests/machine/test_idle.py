@@ -1,4 +1,4 @@
-"""Where cores can be kept from idling, and why not elsewhere."""
+"""Cores that can be kept from idling, and the reasons if they cannot."""
 
 import os
 import sys

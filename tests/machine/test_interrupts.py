@@ -1,4 +1,4 @@
-"""Who has SIGINT when, and which of several counts."""
+"""The owner of SIGINT at each moment, and which of several signals counts."""
 
 import signal
 import threading

@@ -1,4 +1,4 @@
-"""What `bench compare` shows: the table, the Markdown, and both sides' distributions as a chart."""
+"""The output of `bench compare`: the table, the Markdown, and both sides' distributions as a chart."""
 
 import datetime as dt
 import io

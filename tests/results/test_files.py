@@ -1,4 +1,4 @@
-"""Files are written whole, or left as they were."""
+"""Files that are written whole, or left as they were."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""What is read of a latency benchmark besides pytest-benchmark's statistics, and what is refused."""
+"""Latency results: fields beside pytest-benchmark's statistics, and values that are refused."""
 
 import json
 import math

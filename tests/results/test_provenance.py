@@ -1,4 +1,4 @@
-"""Where a result was measured: the commit of the service wherever it lies, and never an exception."""
+"""The origin of a result: the commit of the service wherever it lies, the packages, and never an exception."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Which results are a side: numbers, commits, git's names for them, patterns, and the newest of a commit."""
+"""The results of a side: numbers, commits, git's names for them, patterns, and the newest of a commit."""
 
 import datetime as dt
 import json

@@ -1,4 +1,4 @@
-"""Any ASGI app runs under the test server: here Socket.IO mounted in FastAPI, with a lifespan and an SQLite file."""
+"""An ASGI app of others under the test server: Socket.IO mounted in FastAPI, with a lifespan and an SQLite file."""
 
 import asyncio
 import contextlib

@@ -22,8 +22,8 @@ async def say(sid, data):
     return data
 """
 
+#: Options that tell `bench` of the service.
 OPTIONS = ("--app", "chat:app", "--event", "say", "--reply", "said", "--payload", '{"id": "{token}"}')
-"""What `bench` needs to be told of it."""
 
 
 class TestRepository:

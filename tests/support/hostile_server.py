@@ -31,7 +31,7 @@ def placeholders(*numbers: int) -> bytes:
 
 
 class Connection:
-    """One client, seen from the server: raw bytes in and out."""
+    """A client, seen from the server: raw bytes in and out."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.path = ""

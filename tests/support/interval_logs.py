@@ -109,9 +109,9 @@ def texts_by_tag(path: Path) -> dict[str, str]:
 class ReadingTests:
     """Tests of a reader, which the fixture `read` of a subclass gives."""
 
-    @pytest.fixture(scope="class")
-    def log_path(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
-        return write_run(tmp_path_factory.mktemp("hlog"))
+    @pytest.fixture
+    def log_path(self, tmp_path: Path) -> Path:
+        return write_run(tmp_path)
 
     def test_each_tag_adds_up_to_its_distribution(self, log_path: Path, read: Read) -> None:
         totals = read(log_path).totals

@@ -33,7 +33,7 @@ def timed(median_us: float, tail: float = 4.0) -> dict[str, Any]:
 
 
 def process(slowness: float, drift: float, noise: random.Random) -> dict[str, Any]:
-    """One process of a service that takes e^slowness as long as its control, on a machine that is off by e^drift."""
+    """A process of a service that takes e^slowness as long as its control, on a machine that is off by e^drift."""
     started = {"hash_seed": 1, "environment_bytes": 100, "warm_up_round_trips": 200, "steady": True}
     own = slowness + noise.gauss(0, 0.01)
     control_us = CONTROL_US * math.exp(drift + noise.gauss(0, 0.02))

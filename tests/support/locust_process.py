@@ -136,7 +136,7 @@ def operation(result: LoadResult, name: str = "FOO→BAR to sender") -> Operatio
 
 
 def answered(url: str) -> int:
-    """How many FOOs the service itself says it has answered."""
+    """Return the number of FOOs that the service itself says it has answered."""
     return int(httpx.get(f"{url}/health").json()["answered"])
 
 

@@ -21,7 +21,7 @@ class NodeServer:
 
 
 def node_command(*arguments: str) -> list[str]:
-    """What runs Node in the folder NODE."""
+    """Return the command that runs Node in the folder NODE."""
     for package in ("socket.io", "socket.io-client"):
         assert (NODE / "node_modules" / package).is_dir(), f"run the tests with `make test`, which installs {package}"
     node = Path(sys.executable).with_name("node")

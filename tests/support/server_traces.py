@@ -1,4 +1,4 @@
-"""What a server could leave behind, as a set of lines: equal before and after means that it left nothing."""
+"""The traces that a server could leave behind, as a set of lines: equal before and after means that it left none."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""What is true of a scenario, what is judged by it, and what is said of that: all of it pure."""
+"""The truth of a scenario, the judgement by it, and its table: all of it pure."""
 
 import dataclasses
 import io

@@ -1,4 +1,4 @@
-"""From what sessions noted to a result: counts, the window, seconds, stages, censoring, several processes. Made up."""
+"""The tally of a load run, from made-up notes to a result: counts, window, seconds, stages, censoring."""
 
 import tracemalloc
 from array import array

@@ -1,4 +1,4 @@
-"""Revisions in folders of their own: what they hold, that nothing is left, and that the checkout is not touched."""
+"""Revisions in folders of their own: their contents, that nothing is left, and that the checkout is not touched."""
 
 import fcntl
 import subprocess

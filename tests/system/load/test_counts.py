@@ -1,4 +1,4 @@
-"""Every sample of a load run is in its result, however it ends: the service's own count of answers is the judge."""
+"""The samples of a load run, all in its result however it ends: the service's own count of answers is the judge."""
 
 import json
 import os

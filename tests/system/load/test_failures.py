@@ -1,4 +1,4 @@
-"""What goes wrong under load is counted, said in one line, and ends with the right exit code."""
+"""Failures under load: they are counted, told in one line, and end with the right exit code."""
 
 import json
 import os

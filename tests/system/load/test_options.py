@@ -1,4 +1,4 @@
-"""What is asked for wrongly is refused in one line, from the command line and from the web page's form."""
+"""Wrong options of a load run, refused in one line, from the command line and from the web page's form."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Both clients do the same against python-socketio's server and the official one on Node, over every transport.
+"""The two clients against python-socketio's server and the official one on Node, over every transport.
 
 The servers are tests/data/apps/conformance.py and tests/data/node/conformance.js, with a heartbeat every 300 ms.
 """

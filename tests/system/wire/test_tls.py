@@ -1,4 +1,4 @@
-"""Both clients over TLS, over every transport: whom they trust, and who they are."""
+"""The two clients over TLS, over every transport: whom they trust, and who they are."""
 
 import shutil
 import subprocess
