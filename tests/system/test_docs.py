@@ -114,7 +114,7 @@ def _git(folder: Path, *arguments: str) -> str:
 def typed_on_earlier_pages(page: Path) -> set[str]:
     """Return the `sh` blocks of the pages before this one, but for those that write a file.
 
-    They are not typed twice. So a page has nothing that needs the result of a block that stands on an earlier page, too.
+    They are not typed twice. So no page may need the result of a block that stands on an earlier page, too.
     """
     earlier = PAGES[: PAGES.index(page)]
     blocks = (block for other in earlier for block in blocks_of(other.read_text()))
