@@ -7,9 +7,10 @@ import sys
 
 from rich.console import Console
 
+from bench.report.formats.text import print_document
 from bench.validation.accuracy import scenarios
 from bench.validation.accuracy.check import check
-from bench.validation.accuracy.table import accuracy_table
+from bench.validation.accuracy.document import accuracy_document
 
 _DELAYS = ("delay-2ms", "delay-5ms", "delay-20ms")
 
@@ -24,7 +25,7 @@ def main() -> int:
         scenarios._RATE_PER_S = rate
         print(f"{rate:,} arrivals/s", flush=True)
         result = check(_DELAYS, quick=options.quick, with_peers=False, keep_awake=True, tell=lambda line: None)
-        accuracy_table(result, Console(width=160))
+        print_document(accuracy_document(result), Console(width=160))
     return 0
 
 

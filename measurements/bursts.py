@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from statistics import stdev
 
-from bench.results.store import load_ab
+from bench.results.ab import AbResult
 
 PROJECT = Path(__file__).resolve().parents[1]
 
@@ -26,7 +26,7 @@ def main() -> int:
             command += ["--pairs", str(pairs), "--burst", str(burst), "--max-time", f"{options.seconds}"]
             subprocess.run([*command, "--results", folder], cwd=PROJECT, check=False, stdout=subprocess.DEVNULL)
             (path,) = Path(folder).rglob("*.json")
-            result = load_ab(path)
+            result = AbResult.model_validate_json(path.read_bytes())
         p50 = result.benchmarks[0].metrics[0]
         print(f"{pairs} pairs of {burst}: ± {stdev(p50.log_effects):.2%} over {result.restarts} restarts", flush=True)
     return 0
