@@ -4,7 +4,7 @@ Without --host it starts the FOO→BAR service in a process of its own and stops
 whatever Socket.IO server is there. With no user class named on the command line, EchoUser runs.
 """
 
-from bench.load import SocketIOUser, task
+from bench import SocketIOUser, task
 from bench.scenarios.catalogue import FOO_BAR, FOO_BAR_TO_SENDER
 
 

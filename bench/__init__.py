@@ -1,10 +1,44 @@
-"""Everything that measures: latency, load, and the comparison of stored results."""
+"""Everything that measures: latency, load, and the comparison of stored results.
+
+What a user's own files need is imported from here: `from bench import Connection, RoundTrip, SocketIOUser, task`. Each
+name is imported when it is first asked for, because `SocketIOUser` and `task` come with locust, whose import changes
+the process.
+"""
 
 import sys
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from bench.compiled import enable
 from bench.machine.system import unsupported
 
+if TYPE_CHECKING:
+    from bench.load import SocketIOUser, task
+    from bench.scenarios.model import RoundTrip
+    from bench.server.in_loop import UvicornTestServer
+    from bench.wire.connection import Connection
+
+__all__ = ["Connection", "RoundTrip", "SocketIOUser", "UvicornTestServer", "task"]
+
+_HOMES = {
+    "Connection": "bench.wire.connection",
+    "RoundTrip": "bench.scenarios.model",
+    "SocketIOUser": "bench.load",
+    "UvicornTestServer": "bench.server.in_loop",
+    "task": "bench.load",
+}
+
 if reason := unsupported():
     sys.exit(reason)
 enable()
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = globals()[name] = getattr(import_module(_HOMES[name]), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -49,6 +49,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--url", metavar="URL", help="measure the server that runs there, instead of serving an app")
     with contextlib.suppress(ValueError):  # Locust's plugin has registered it, and it means the same
         group.addoption("--host", metavar="URL", help="the same as --url")
+    group.addoption(
+        "--scenarios",
+        metavar="FILE",
+        help="a Python file with scenarios to measure at its top level, such as "
+        'say = RoundTrip("say", emit="say", data={"id": "{token}"}, reply="said"), and perhaps '
+        "connection = Connection(…)",
+    )
     group.addoption("--event", metavar="NAME", help="event to emit. Default: FOO, answered by BAR and acknowledged")
     group.addoption("--reply", metavar="NAME", help="event that answers it. Default with --event: its acknowledgement")
     group.addoption(
@@ -99,6 +106,7 @@ def pytest_configure(config: pytest.Config) -> None:
             event=option.event,
             reply=option.reply,
             payload=option.payload,
+            scenarios=option.scenarios,
             reply_timeout=option.reply_timeout,
             processes=option.server_processes,
             effort=option.effort,

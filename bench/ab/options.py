@@ -11,10 +11,9 @@ from pathlib import Path, PurePosixPath
 
 from bench.ab.errors import AbError
 from bench.ab.run import Plan
-from bench.interleave.bursts import Benchmark, Shape
-from bench.latency.options import DEFAULT_REPLY_TIMEOUT, OptionError, parse
-from bench.scenarios.catalogue import FOO_ACKNOWLEDGED, FOO_BAR
-from bench.scenarios.model import RoundTrip
+from bench.interleave.bursts import Shape
+from bench.scenarios.catalogue import AB_BENCHMARKS
+from bench.scenarios.options import DEFAULT_REPLY_TIMEOUT, OptionError, app_of, chosen, reply_timeout_ns, selected
 from bench.statistics.stopping import StoppingRule
 
 DEFAULT_PRECISION = "0.3"
@@ -25,23 +24,6 @@ _NUMBER = re.compile(r"(?P<value>[0-9]*\.?[0-9]+)\s*(?P<unit>%|s|min|m|h)?")
 _SECONDS = {None: 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 
 
-def _padded(size: int, words: str) -> RoundTrip:
-    """FOO→BAR with a request of about that many bytes. The service ignores the field that it does not know."""
-    padding = "x" * (size - 16)
-    return RoundTrip(
-        f"FOO→BAR, {words}", "FOO", lambda token: {"name": token, "padding": padding}, "BAR", FOO_BAR.token_of
-    )
-
-
-FOO_BAR_BENCHMARKS: tuple[Benchmark, ...] = (
-    Benchmark("event", FOO_BAR),  # its payload is the token, about 20 bytes
-    Benchmark("acknowledged", FOO_ACKNOWLEDGED),
-    Benchmark("event-1kB", _padded(1_000, "1 kB")),
-    Benchmark("event-16kB", _padded(16_000, "16 kB")),
-)
-"""What is compared out of the box."""
-
-
 def plan(
     *,
     app: str | None,
@@ -49,6 +31,7 @@ def plan(
     reply: str | None,
     payload: str | None,
     app_directory: str | None = None,
+    scenarios: str | None = None,
     reply_timeout: str = DEFAULT_REPLY_TIMEOUT,
     benchmarks: str | None = None,
     precision: str = DEFAULT_PRECISION,
@@ -61,18 +44,17 @@ def plan(
 ) -> Plan:
     """The plan from the user's texts, None where one was not given. Raises AbError."""
     try:
-        options = parse(
-            app=app, event=event, reply=reply, payload=payload, reply_timeout=reply_timeout, directory=Path()
+        app, timeout_ns = app_of(app), reply_timeout_ns(reply_timeout)
+        asked = chosen(
+            AB_BENCHMARKS, event=event, reply=reply, payload=payload, scenarios=scenarios, directory=Path.cwd()
         )
+        selection = selected(asked.benchmarks, benchmarks)
     except OptionError as error:
-        raise AbError(str(error)) from None
-    known = FOO_BAR_BENCHMARKS
-    if event is not None:
-        known = tuple(Benchmark(one.name, one.round_trip) for one in options.definitions)
+        raise AbError(str(error)) from error
     return Plan(
-        app=options.app,
-        benchmarks=_chosen(known, benchmarks),
-        reply_timeout_ns=options.reply_timeout_ns,
+        app=app,
+        chosen=replace(asked, benchmarks=selection),
+        reply_timeout_ns=timeout_ns,
         app_directory=_app_directory(app_directory),
         rule=StoppingRule(precision=_share("--precision", precision, least=1e-5)),
         threshold=_share("--threshold", threshold, least=0.0),
@@ -81,20 +63,6 @@ def plan(
         awake=awake,
         env_per_rev=env_per_rev,
     )
-
-
-def _chosen(known: tuple[Benchmark, ...], names: str | None) -> tuple[Benchmark, ...]:
-    if names is None:
-        return known
-    by_name = {one.name: one for one in known}
-    chosen: dict[str, Benchmark] = {}
-    for name in filter(None, (part.strip() for part in names.split(","))):
-        if name not in by_name:
-            raise AbError(f"--benchmarks {name}: there is no such benchmark, only {', '.join(by_name)}")
-        chosen[name] = by_name[name]
-    if not chosen:
-        raise AbError(f"--benchmarks {names!r}: name some of {', '.join(by_name)}")
-    return tuple(chosen.values())
 
 
 def _app_directory(text: str | None) -> Path | None:

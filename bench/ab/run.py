@@ -18,7 +18,7 @@ import signal
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.machinery import PathFinder
 from pathlib import Path
 
@@ -28,7 +28,7 @@ from bench.ab.environments import dependencies, environment, versions
 from bench.ab.errors import AbError, AbFailedError
 from bench.ab.worktree import Checkout, Repository
 from bench.exchange.requests import Exchange
-from bench.interleave.bursts import Benchmark, Connection, Figures, Shape, SideError, compare
+from bench.interleave.bursts import Connection, Figures, Shape, SideError, compare, metrics_of
 from bench.interleave.loop import OwnLoop, spared_by_gc
 from bench.machine.conditions import Conditions
 from bench.machine.cores import generator_cores, pinned_to, server_core
@@ -37,16 +37,18 @@ from bench.machine.idle import Awake, AwakeError, availability
 from bench.machine.interrupts import ended_by_signals
 from bench.machine.processes import affinity
 from bench.machine.system import missing
-from bench.results.ab import AbBenchmark, AbMetric, AbResult, AbSettings, AbSide, Metric, StoppedBy
+from bench.results.ab import AbBenchmark, AbMetric, AbResult, AbScenarios, AbSettings, AbSide, Metric, StoppedBy
 from bench.results.provenance import installed, machine_info, packages
+from bench.scenarios.catalogue import Benchmark
+from bench.scenarios.options import Chosen
 from bench.scenarios.tokens import tokens
-from bench.server import ServerError, ServerProcess
+from bench.server import ServerError, ServerOptions, ServerProcess
 from bench.server.error import DYING_S, death, with_last_words
 from bench.statistics.estimates import Estimate, estimate
 from bench.statistics.stopping import StoppingRule
 from bench.statistics.verdicts import THRESHOLD, verdicts
 from bench.wire.client import FastClient
-from bench.wire.interface import ClientError
+from bench.wire.errors import ClientError
 
 NAMES = ("A", "B")
 
@@ -60,7 +62,7 @@ class Plan:
     """What to compare and how precisely. `app_directory` is looked in for modules, relative to the user's folder."""
 
     app: str
-    benchmarks: tuple[Benchmark, ...]
+    chosen: Chosen
     reply_timeout_ns: int
     app_directory: Path | None = None
     rule: StoppingRule = field(default_factory=StoppingRule)
@@ -69,7 +71,13 @@ class Plan:
     shape: Shape = field(default_factory=Shape)
     awake: bool = True
     env_per_rev: bool = False
+    server: ServerOptions = field(default_factory=ServerOptions)
     seed: int = field(default_factory=lambda: secrets.randbits(32))
+
+    @property
+    def benchmarks(self) -> tuple[Benchmark, ...]:
+        """The scenarios to compare."""
+        return self.chosen.benchmarks
 
 
 @dataclass(frozen=True)
@@ -352,13 +360,9 @@ class _Run:
             inherited = os.environ.get("PYTHONPATH")
             folder = str(source.checkout.directory / self._plan.app_directory)
             environment["PYTHONPATH"] = f"{folder}{os.pathsep}{inherited}" if inherited else folder
-        return ServerProcess(
-            self._plan.app,
-            core=core,
-            directory=source.checkout.directory,
-            environment=environment,
-            python=source.python,
-        )
+        served_with = self._plan.server
+        options = replace(served_with, core=core, environment={**served_with.environment, **environment})
+        return ServerProcess(self._plan.app, options, directory=source.checkout.directory, python=source.python)
 
     def _check_origin(self, server: ServerProcess, side: int) -> None:
         """That it is the revision's service: an editable install would serve the checkout's to both sides."""
@@ -379,15 +383,16 @@ class _Run:
                     )
 
     async def _exchange(self, servers: Sequence[ServerProcess], shape: Shape, first: int) -> Figures:
+        settings = self._plan.chosen.connection
         clients = [FastClient(), FastClient()]
         connections: list[Connection] = []
         try:
             for side, (client, server) in enumerate(zip(clients, servers, strict=True)):
                 names = tokens(self._origin, 2 * len(self._restarts) + side)
-                exchange = Exchange(client, names, self._plan.reply_timeout_ns)
+                exchange = Exchange(client, names, self._plan.reply_timeout_ns, settings.namespace)
                 connections.append(Connection(exchange, server.cpu_ns))
                 try:
-                    await client.connect(server.url)
+                    await client.connect(server.url, settings)
                 except ClientError as error:
                     raise SideError(side, error) from error
             return await compare((connections[0], connections[1]), self._plan.benchmarks, shape, first)
@@ -439,17 +444,27 @@ class _Run:
             server_core=self._server_core,
             generator_core=self._generator_core,
             awake=tuple(awake),
+            scenarios=_scenarios(plan.chosen),
         )
 
 
 # --- after ------------------------------------------------------------------------------------------------------------
 
 
+def _scenarios(chosen: Chosen) -> AbScenarios | None:
+    """Return what is stored of the user's file of scenarios; None without one."""
+    file = chosen.file
+    if file is None:
+        return None
+    definitions = {benchmark.name: file.definition(benchmark.scenario) for benchmark in chosen.benchmarks}
+    return AbScenarios(file=file.name, sha256=file.sha256, definitions=definitions)
+
+
 def summary(
     benchmarks: Sequence[Benchmark], restarts: Sequence[Figures], confidence: float, threshold: float
 ) -> tuple[AbBenchmark, ...]:
     """The restarts' figures as estimates and verdicts; all of them are one family (see `verdicts`)."""
-    keys: list[tuple[str, Metric]] = [(one.name, metric) for one in benchmarks for metric in one.metrics]
+    keys: list[tuple[str, Metric]] = [(one.name, metric) for one in benchmarks for metric in metrics_of(one)]
     effects = {key: [figures[key].effect for figures in restarts] for key in keys}
     estimates = {key: estimate(effects[key], confidence) for key in keys}
     decided = dict(zip(keys, verdicts(list(estimates.values()), threshold), strict=True))
@@ -472,9 +487,9 @@ def summary(
     return tuple(
         AbBenchmark(
             name=one.name,
-            event=one.round_trip.event,
-            reply=one.round_trip.reply,
-            metrics=tuple(metric_of((one.name, metric)) for metric in one.metrics),
+            event=one.scenario.emit,
+            reply=one.scenario.reply,
+            metrics=tuple(metric_of((one.name, metric)) for metric in metrics_of(one)),
         )
         for one in benchmarks
     )

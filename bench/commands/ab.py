@@ -8,6 +8,9 @@ import typer
 from bench.ab.errors import AbError
 from bench.commands.output import FAILED, Console, ResultsFolder, show_and_keep, write_option
 from bench.results.store import DEFAULT_ROOT, Store
+from bench.scenarios.catalogue import AB_BENCHMARKS
+
+_BUILT_IN = ", ".join(benchmark.name for benchmark in AB_BENCHMARKS)
 
 
 def ab(
@@ -19,6 +22,10 @@ def ab(
     app_dir: Annotated[
         str | None, typer.Option("--app-dir", metavar="DIR", help="A folder that its modules are in, such as src.")
     ] = None,
+    scenarios: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="A Python file with the scenarios to compare, for both revisions."),
+    ] = None,
     event: Annotated[str | None, typer.Option(metavar="EVENT", help="The event to emit [FOO→BAR].")] = None,
     reply: Annotated[
         str | None, typer.Option(metavar="EVENT", help="The event that answers [the acknowledgement].")
@@ -27,7 +34,7 @@ def ab(
         str | None, typer.Option(metavar="JSON", help="What is emitted; {token} in it makes each unique.")
     ] = None,
     benchmarks: Annotated[
-        str | None, typer.Option(metavar="NAME,…", help="event, acknowledged, event-1kB, event-16kB [all of them].")
+        str | None, typer.Option(metavar="NAME,…", help=f"Some of {_BUILT_IN}, or of the file's [all of them].")
     ] = None,
     precision: Annotated[str, typer.Option(metavar="PERCENT", help="Ends at intervals of p50 this narrow.")] = "0.3",
     threshold: Annotated[str, typer.Option(metavar="PERCENT", help="What is slower by more fails.")] = "0.5",
@@ -64,6 +71,7 @@ def ab(
     planned = plan(
         app=service,
         app_directory=app_dir,
+        scenarios=scenarios,
         event=event,
         reply=reply,
         payload=payload,

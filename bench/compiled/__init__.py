@@ -25,8 +25,11 @@ MODULES = (
     "bench.load.engine.tasks",
     "bench.exchange.requests",
     "bench.wire.client",
+    "bench.wire.conversation",
     "bench.wire.protocol.decoder",
     "bench.wire.protocol.encoder",
+    "bench.wire.transport",
+    "bench.wire.websocket",
 )
 """What is compiled: what every round trip passes through."""
 

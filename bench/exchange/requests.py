@@ -28,8 +28,8 @@ from typing import Any, NamedTuple
 
 from bench.printable import one_line
 from bench.scenarios.model import RoundTrip
-from bench.wire.interface import Client, Disconnected
-from bench.wire.reasons import kind_of
+from bench.wire.errors import Disconnected, kind_of
+from bench.wire.interface import Client
 
 _EVENTS_SHOWN = 3
 _CHARACTERS_SHOWN = 100
@@ -138,7 +138,7 @@ class Exchange:
         self._tokens = tokens
         self._loop = asyncio.get_running_loop()
         self._namespace = namespace
-        self._emit_now: Callable[..., int] | None = getattr(client, "emit_now", None)
+        self._emit_now: Callable[..., int] | None = client.emit_now if client.emits_now else None
         if self._emit_now is not None and namespace is not None:
             self._emit_now = partial(self._emit_now, namespace=namespace)
         self._create_future = self._loop.create_future
@@ -224,7 +224,7 @@ class Exchange:
         try:
             callback = partial(self._acknowledged, token) if round_trip.reply is None else None
             data = round_trip.request(token)
-            sent_ns = await self.client.emit(round_trip.event, data, namespace=self._namespace, callback=callback)
+            sent_ns = await self.client.emit(round_trip.emit, data, namespace=self._namespace, callback=callback)
         except BaseException as error:
             self.end(emission, error)
             raise
@@ -242,7 +242,7 @@ class Exchange:
         """
         if id(round_trip) not in self._known:
             self._register(round_trip)
-        self._event, self._request = round_trip.event, round_trip.request
+        self._event, self._request = round_trip.emit, round_trip.request
         self._is_replied_to = round_trip.reply is not None
         self._usual = None if round_trip.matched_in_order else round_trip
         if round_trip.matched_in_order:
@@ -285,12 +285,12 @@ class Exchange:
     def _register(self, round_trip: RoundTrip) -> None:
         if not isinstance(round_trip, RoundTrip):
             raise NoRoundTrip(round_trip)
-        event, token_of = round_trip.reply, round_trip.token_of
+        event, token_of = round_trip.reply, round_trip.find_token
         if event is not None:
             finders = self._token_finders.get(event)
             known = self._in_order.get(event)
             if (finders is not None and bool(finders) is (token_of is None)) or (
-                known is not None and known.event != round_trip.event
+                known is not None and known.emit != round_trip.emit
             ):
                 raise AmbiguousReplies(_of_another(round_trip))
             if token_of is None:
@@ -316,9 +316,9 @@ class Exchange:
         if len(finders) >= self._many_finders:
             awaited = [emission[1] for emission in self._pending.values()]
             needed = {
-                id(_code_of(definition.token_of))
+                id(_code_of(definition.find_token))
                 for definition in (*awaited, *self._given_up.values())
-                if definition.reply == event and definition.token_of is not None
+                if definition.reply == event and definition.find_token is not None
             }
             finders[:] = [finder for finder in finders if id(_code_of(finder)) in needed]
             self._known.clear()
@@ -385,7 +385,7 @@ class Exchange:
             if (given_up := self._given_up.pop(token, None)) is not None:
                 self.late[given_up.name] += 1
             return
-        token_of = emission[1].token_of
+        token_of = emission[1].find_token
         if token_of is not None and token_of(*reply) != token:
             shown = one_line(" ".join(map(repr, reply)))
             self._fail(emission, WrongReply(f"{self._sent(emission)}, acknowledged with {shown}", emission[2]))
@@ -457,7 +457,7 @@ class Exchange:
     @staticmethod
     def _sent(emission: Emission) -> str:
         token, round_trip, _, _ = emission
-        return one_line(f"sent {round_trip.event} {round_trip.request(token)!r}")
+        return one_line(f"sent {round_trip.emit} {round_trip.request(token)!r}")
 
     @staticmethod
     def _awaited(round_trip: RoundTrip) -> str:

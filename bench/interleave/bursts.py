@@ -26,24 +26,17 @@ from numpy.typing import ArrayLike
 
 from bench.exchange.requests import Exchange, RoundTripFailed
 from bench.results.ab import Metric
+from bench.scenarios.catalogue import Benchmark
 from bench.scenarios.model import RoundTrip
 from bench.statistics.estimates import burst_effect, restart_effect
-from bench.wire.interface import ClientError
+from bench.wire.errors import ClientError
 
 _ASLEEP_S = 0.001  # after its last reply, a server has some more to do
 
 
-@dataclass(frozen=True)
-class Benchmark:
-    """A round trip to compare, under the name that results know it by."""
-
-    name: str
-    round_trip: RoundTrip
-
-    @property
-    def metrics(self) -> tuple[Metric, ...]:
-        """What can be measured of it: with replies that are matched in order, only one may be in flight."""
-        return ("p50", "p99", "cpu") if self.round_trip.matched_in_order else ("p50", "p99", "cpu", "saturated")
+def metrics_of(benchmark: Benchmark) -> tuple[Metric, ...]:
+    """Return what can be measured of it: if replies are matched in order, only one may be in flight."""
+    return ("p50", "p99", "cpu") if benchmark.scenario.matched_in_order else ("p50", "p99", "cpu", "saturated")
 
 
 @dataclass(frozen=True)
@@ -111,17 +104,17 @@ async def compare(
                 await _block(sides, benchmark, shape, range(start, min(start + shape.block, shape.pairs)), first, taken)
         for pair in range(shape.saturated_pairs):
             for benchmark in benchmarks:
-                if "saturated" not in benchmark.metrics:
+                if "saturated" not in metrics_of(benchmark):
                     continue
                 for side in _order(pair + first):
-                    await _saturated_burst(sides, side, benchmark.round_trip, shape, taken[benchmark.name])
+                    await _saturated_burst(sides, side, benchmark.scenario, shape, taken[benchmark.name])
         await _check_order(sides, benchmarks)
     finally:
         gc.enable()
     return {
         (benchmark.name, metric): taken[benchmark.name].figure(metric)
         for benchmark in benchmarks
-        for metric in benchmark.metrics
+        for metric in metrics_of(benchmark)
     }
 
 
@@ -163,14 +156,14 @@ async def _check_order(sides: tuple[Connection, Connection], benchmarks: tuple[B
         if unexpected := connection.exchange.unexpected:
             replies = " or ".join(
                 dict.fromkeys(
-                    str(benchmark.round_trip.reply) for benchmark in benchmarks if benchmark.round_trip.matched_in_order
+                    str(benchmark.scenario.reply) for benchmark in benchmarks if benchmark.scenario.matched_in_order
                 )
             )
             raise SideError(
                 side,
                 ValueError(
                     f"{unexpected} {replies} came while none was awaited: the server sends them unasked, so they "
-                    "cannot be matched in order; have the service repeat a {token} of the --payload"
+                    "cannot be matched in order; have the service repeat a {token} of what is emitted"
                 ),
             )
 
@@ -179,9 +172,9 @@ async def _warm_up(
     sides: tuple[Connection, Connection], side: int, benchmarks: tuple[Benchmark, ...], shape: Shape
 ) -> None:
     for benchmark in benchmarks:
-        await _burst(sides, side, benchmark.round_trip, shape.warm_up, _Taken())
-        if "saturated" in benchmark.metrics and shape.saturated_pairs:
-            await _saturated_burst(sides, side, benchmark.round_trip, shape, _Taken())
+        await _burst(sides, side, benchmark.scenario, shape.warm_up, _Taken())
+        if "saturated" in metrics_of(benchmark) and shape.saturated_pairs:
+            await _saturated_burst(sides, side, benchmark.scenario, shape, _Taken())
 
 
 async def _block(
@@ -196,7 +189,7 @@ async def _block(
     before = await _cpu_ns(sides)
     for pair in pairs:
         for side in _order(pair + first):
-            await _burst(sides, side, benchmark.round_trip, shape.burst, into)
+            await _burst(sides, side, benchmark.scenario, shape.burst, into)
     after = await _cpu_ns(sides)
     for side in (0, 1):
         into.cpu_ns[side].append((after[side] - before[side]) / (len(pairs) * shape.burst))

@@ -15,18 +15,15 @@ import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Literal
 
-from bench.server import ServerError, ServerProcess
+from bench.server import ServerError, ServerOptions, ServerProcess
 from bench.targets.process import EchoProcess
 
 LoopKind = Literal["asyncio", "uvloop"]
-
-HTTP = "httptools"
-WS = "websockets-sansio"
 
 CONTROL = "bench.targets.control:app"
 _HOME = Path(__file__).parents[2]  # where the control is imported from
@@ -63,13 +60,12 @@ class Replica:
     layout: Layout
 
     @classmethod
-    def of(cls, app: str, loop: LoopKind, directory: Path) -> Replica:
+    def of(cls, app: str, options: ServerOptions, directory: Path) -> Replica:
         """One that is to be started. Not pinned: starting up is done by all cores."""
         layout = Layout.drawn()
-        environment = layout.environment
-        server = ServerProcess(
-            app, loop=loop, http=HTTP, ws=WS, core=None, directory=directory, environment=environment
-        )
+        environment = {**options.environment, **layout.environment}
+        unpinned = replace(options, core=None, environment=environment)
+        server = ServerProcess(app, unpinned, directory=directory)
         return cls(server, layout)
 
 
@@ -96,14 +92,15 @@ class Replicas:
 
 @contextmanager
 def running(
-    app: str, directory: Path, loop: LoopKind, *, processes: int, with_controls: bool, core: int | None
+    app: str, directory: Path, options: ServerOptions, *, processes: int, with_controls: bool, core: int | None
 ) -> Iterator[Replicas]:
     """That many processes of the app, imported from `directory`, on that core together with their controls.
 
     Raises ServerError if one of them cannot be started; none is left behind, however it ends.
     """
-    services = tuple(Replica.of(app, loop, directory) for _ in range(processes))
-    controls = tuple(Replica.of(CONTROL, loop, _HOME) for _ in range(processes if with_controls else 0))
+    plain = replace(options, environment={})  # the controls know nothing of the service's environment
+    services = tuple(Replica.of(app, options, directory) for _ in range(processes))
+    controls = tuple(Replica.of(CONTROL, plain, _HOME) for _ in range(processes if with_controls else 0))
     servers = [replica.server for replica in (*services, *controls)]
     with ExitStack() as stack:
         stack.callback(_stop, servers)

@@ -35,7 +35,7 @@ from bench.scenarios.model import RoundTrip
 from bench.server import ServerProcess
 from bench.statistics.estimates import burst_effect, restart_effect
 from bench.timing.histogram import Histogram
-from bench.wire.interface import ClientError
+from bench.wire.errors import ClientError
 
 BURST = 50
 """Round trips of a burst at most: 5 to 10 ms, in which the machine hardly drifts."""

@@ -11,13 +11,14 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from bench.interleave.server_pool import LoopKind
 from bench.latency.alternation import Parties
 from bench.latency.measuring import TIMER, describe, description, measure
-from bench.latency.options import OPTIONS, Definition, Options, ReplyKind
+from bench.latency.options import OPTIONS, Options
 from bench.latency.stage import ClientKind, ServerKind, Stage
-from bench.wire.interface import Transport
+from bench.scenarios.catalogue import Benchmark, ReplyKind
+from bench.wire.connection import TransportName
 
 LOOPS: tuple[LoopKind, ...] = ("asyncio", "uvloop")
 
-CONNECTIONS: tuple[tuple[Transport, ClientKind], ...] = (
+CONNECTIONS: tuple[tuple[TransportName, ClientKind], ...] = (
     ("websocket", "AsyncClient"),
     ("polling", "AsyncClient"),
     ("websocket", "FastClient"),
@@ -38,19 +39,20 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     options = metafunc.config.stash[OPTIONS]
     servers: tuple[ServerKind, ...] = ("in-loop", "process") if options.url is None else ("url",)
     cases = {
-        f"{definition.name}-{words(*case)}": case
+        f"{measured.name}-{words(*case)}": (measured.name, *case)
         for server in servers
         for loop in LOOPS
-        for definition in options.definitions
+        for measured in options.benchmarks
         for transport, client in CONNECTIONS
         # With the server in the same loop the figures only illustrate: one client does.
         if not (server == "in-loop" and client == "FastClient")
-        for case in [(definition.reply, transport, client, server, loop)]
+        for case in [(measured.reply, transport, client, server, loop)]
     }
-    metafunc.parametrize(("reply", "transport", "client", "server", "loop"), cases.values(), ids=cases.keys())
+    names = ("scenario", "reply", "transport", "client", "server", "loop")
+    metafunc.parametrize(names, cases.values(), ids=cases.keys())
 
 
-def words(reply: ReplyKind, transport: Transport, client: ClientKind, server: ServerKind, loop: LoopKind) -> str:
+def words(reply: ReplyKind, transport: TransportName, client: ClientKind, server: ServerKind, loop: LoopKind) -> str:
     """A case in the words that stand in its benchmark's name; python-socketio's client is not mentioned."""
     connection = f"{transport}-fast" if client == "FastClient" else transport
     return f"{reply}-{connection}-{server}-{loop}"
@@ -58,18 +60,18 @@ def words(reply: ReplyKind, transport: Transport, client: ClientKind, server: Se
 
 def bench_round_trip(
     stage: Stage,
-    definition: Definition,
+    measured: Benchmark,
     parties: Parties,
     benchmark: BenchmarkFixture,
     options: Options,
     reply: ReplyKind,
-    transport: Transport,
+    transport: TransportName,
     client: ClientKind,
     server: ServerKind,
     loop: LoopKind,
 ) -> None:
     """Emit, and wait for the reply."""
-    name = f"{definition.name}[{words(reply, transport, client, server, loop)}]"
+    name = f"{measured.name}[{words(reply, transport, client, server, loop)}]"
     group = GROUPS[server].format(transport=transport, url=options.url)
-    describe(benchmark, name, group, description(stage, definition, client, transport))
-    measure(benchmark, stage, parties, definition)
+    describe(benchmark, name, group, description(stage, measured, client, transport))
+    measure(benchmark, stage, parties, measured.scenario)

@@ -17,10 +17,10 @@ from bench.exchange.requests import Exchange
 from bench.interleave.server_pool import LoopKind
 from bench.interleave.warm_up import until_steady
 from bench.latency.measuring import TIMER, describe, description, failing_in_one_line, observed, store
-from bench.latency.options import FOO_BAR_DEFINITIONS
 from bench.latency.stage import ClientKind, ServerKind, Stage
 from bench.results.latency import LatencyDetails
-from bench.wire.interface import Transport
+from bench.scenarios.catalogue import LATENCY_BENCHMARKS
+from bench.wire.connection import TransportName
 
 # A round is one call, however short: nothing is to be calibrated, and a second of them would be too many.
 EMPTY = {"min_time": 0, "max_time": 0.05}
@@ -46,7 +46,7 @@ def client() -> ClientKind:
 
 
 @pytest.fixture
-def transport() -> Transport:
+def transport() -> TransportName:
     """The one that users have."""
     return "websocket"
 
@@ -69,15 +69,15 @@ def bench_timing_bias(
     timed: str,
     loop: LoopKind,
     client: ClientKind,
-    transport: Transport,
+    transport: TransportName,
 ) -> None:
     """The same call, timed by the virtual timer and by pytest-benchmark's own."""
-    definition = FOO_BAR_DEFINITIONS[0]
-    described = description(stage, definition, client, transport)
+    measured = LATENCY_BENCHMARKS[0]
+    described = description(stage, measured, client, transport)
     describe(benchmark, f"{work}[{timed}-{loop}]", f"timing bias: {work} on {loop}", described)
 
     async def single() -> int:
-        return await _empty() if work == "empty_coroutine" else (await exchange(definition.round_trip)).service_ns
+        return await _empty() if work == "empty_coroutine" else (await exchange(measured.scenario)).service_ns
 
     biases_ns: list[int] = []
 

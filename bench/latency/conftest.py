@@ -16,10 +16,12 @@ import pytest
 from bench.exchange.requests import Exchange
 from bench.interleave.server_pool import LoopKind
 from bench.latency.alternation import Parties
-from bench.latency.options import OPTIONS, Definition, Options, ReplyKind
+from bench.latency.options import OPTIONS, Options
 from bench.latency.stage import ClientKind, ServerKind, Stage, Stages
+from bench.scenarios.catalogue import Benchmark
 from bench.server import ServerError
-from bench.wire.interface import ConnectFailed, Transport
+from bench.wire.connection import TransportName
+from bench.wire.errors import ConnectFailed
 
 T = TypeVar("T")
 
@@ -63,21 +65,22 @@ def stage(stages: Stages, server: ServerKind, loop: LoopKind, replicated: bool) 
 
 
 @pytest.fixture
-def exchange(stage: Stage, client: ClientKind, transport: Transport) -> Iterator[Exchange]:
+def exchange(stage: Stage, client: ClientKind, transport: TransportName) -> Iterator[Exchange]:
     """A connection of its own to one server."""
     yield from _connected(stage.exchange(client, transport))
 
 
 @pytest.fixture
-def definition(options: Options, reply: ReplyKind) -> Definition:
-    """What this benchmark times."""
-    return next(definition for definition in options.definitions if definition.reply == reply)
+def measured(options: Options, scenario: str, reply: str) -> Benchmark:
+    """The scenario of this benchmark. Two of them may have the same kind of reply, or the same name, but not both."""
+    (measured,) = (each for each in options.benchmarks if (each.name, each.reply) == (scenario, reply))
+    return measured
 
 
 @pytest.fixture
-def parties(stage: Stage, client: ClientKind, transport: Transport, definition: Definition) -> Iterator[Parties]:
+def parties(stage: Stage, client: ClientKind, transport: TransportName, measured: Benchmark) -> Iterator[Parties]:
     """This benchmark's own connections to all servers."""
-    yield from _connected(stage.parties(client, transport, definition))
+    yield from _connected(stage.parties(client, transport, measured))
 
 
 def _connected(connecting: AbstractContextManager[T]) -> Iterator[T]:

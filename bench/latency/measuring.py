@@ -25,7 +25,6 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench.exchange.requests import RoundTripFailed
-from bench.interleave.server_pool import HTTP, WS
 from bench.latency.alternation import (
     Alternation,
     ControlFailed,
@@ -37,17 +36,18 @@ from bench.latency.alternation import (
     histogram_of,
     processes_of,
 )
-from bench.latency.options import Definition
 from bench.latency.stage import ClientKind, Stage
 from bench.machine.disturbances import Interference, spoilers
-from bench.results.latency import LatencyDetails, WarmUp
+from bench.results.latency import LatencyDetails, ScenarioSource, WarmUp
 from bench.results.provenance import packages
+from bench.scenarios.catalogue import Benchmark
 from bench.scenarios.model import RoundTrip
 from bench.server import ServerError
 from bench.server.error import DYING_S, with_last_words
 from bench.targets import CONTROL_SHA256
 from bench.timing.clocks import READING_NS, VirtualTimer
-from bench.wire.interface import ClientError, Transport
+from bench.wire.connection import TransportName
+from bench.wire.errors import ClientError
 
 TIMER = VirtualTimer()
 """The one timer of all benchmarks: pytest-benchmark finds out a timer's precision once."""
@@ -60,21 +60,20 @@ UNREPLICATED = {
 _SHORTEST_NS = 10_000  # a call below pytest-benchmark's shortest round of 5 µs would be repeated within the round
 
 
-def description(stage: Stage, definition: Definition, client_kind: ClientKind, transport: Transport) -> LatencyDetails:
+def description(stage: Stage, measured: Benchmark, client_kind: ClientKind, transport: TransportName) -> LatencyDetails:
     """Return the first part of a benchmark's details: how it is made, with such a connection on this stage."""
-    ours = stage.server is not None
-    round_trip = definition.round_trip
+    round_trip = measured.scenario
+    source = stage.options.chosen.stored(measured)
     return LatencyDetails(
+        **({} if source is None else {"scenario": ScenarioSource(**source)}),
         service=stage.options.service,
-        event=round_trip.event,
+        event=round_trip.emit,
         reply=round_trip.reply,
-        matched_by=_matched_by(round_trip),
+        matched_by=round_trip.matched_by,
         client=client_kind,
         transport=transport,
         server=stage.server_kind,
-        loop=stage.loop_kind,
-        http=HTTP if ours else None,
-        ws=WS if ours else None,
+        **stage.serving(),
         server_core=getattr(stage.server, "core", None),
         generator_cores=stage.cores,
         reply_timeout_s=stage.options.reply_timeout_ns / 1e9,
@@ -83,14 +82,8 @@ def description(stage: Stage, definition: Definition, client_kind: ClientKind, t
     )
 
 
-def _matched_by(round_trip: RoundTrip) -> str:
-    if round_trip.reply is None:
-        return "acknowledgement"
-    return "order" if round_trip.matched_in_order else "token"
-
-
-def measure(benchmark: BenchmarkFixture, stage: Stage, parties: Parties, definition: Definition) -> None:
-    """Benchmark the definition over these connections; fails in one line if a round trip does."""
+def measure(benchmark: BenchmarkFixture, stage: Stage, parties: Parties, round_trip: RoundTrip) -> None:
+    """Benchmark the round trip over these connections; fails in one line if a round trip does."""
     with failing_in_one_line(benchmark, stage):
         if not benchmark.enabled:  # --benchmark-disable: one call, which is no measurement
             benchmark(lambda: stage.run(parties.services[0].single()))
@@ -99,11 +92,10 @@ def measure(benchmark: BenchmarkFixture, stage: Stage, parties: Parties, definit
             _measure(benchmark, stage, parties)
         stage.run(_settled(parties))
     if unexpected := sum(party.exchange.unexpected for party in parties.services):
-        round_trip = definition.round_trip
         fail(
             benchmark,
-            f"{unexpected} {round_trip.reply} came that no {round_trip.event} of ours had asked for: others "
-            "cause them too, so they cannot be matched in order; have the service repeat a {token} of the --payload",
+            f"{unexpected} {round_trip.reply} came that no {round_trip.emit} of ours had asked for: others "
+            "cause them too, so they cannot be matched in order; have the service repeat a {token} of what is emitted",
         )
 
 

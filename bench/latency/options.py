@@ -6,23 +6,27 @@ line that names the option. `bench/conftest.py` registers the options with pytes
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-import orjson
 import pytest
 
-from bench.scenarios.catalogue import FOO_ACKNOWLEDGED, FOO_BAR
-from bench.scenarios.model import RoundTrip, round_trip_of
+from bench.scenarios.catalogue import LATENCY_BENCHMARKS, Benchmark
+from bench.scenarios.options import (
+    DEFAULT_APP,
+    DEFAULT_REPLY_TIMEOUT,
+    Chosen,
+    OptionError,
+    app_of,
+    chosen,
+    reply_timeout_ns,
+)
+from bench.server import ServerOptions
 from bench.wire.endpoint import Address
-from bench.wire.interface import ConnectFailed
+from bench.wire.errors import ConnectFailed
 
-DEFAULT_APP = "app.main:app"
-DEFAULT_REPLY_TIMEOUT = "5"
-
-ReplyKind = Literal["event", "acknowledged"]
+__all__ = ["DEFAULT_APP", "DEFAULT_REPLY_TIMEOUT", "EFFORTS", "OPTIONS", "OptionError", "Options", "parse"]
 
 EffortKind = Literal["quick", "normal", "thorough"]
 
@@ -44,31 +48,8 @@ EFFORTS: dict[EffortKind, Effort] = {
 
 _MOST_PROCESSES = 50  # they stand at the same time, as many controls beside them, with 50 MB each
 
-# Socket.IO's clients and servers keep these to themselves.
-_RESERVED = frozenset({"", "*", "connect", "connect_error", "disconnect", "disconnecting"})
-
 # Where `app` and `bench` lie: out of the box the service is the one beside this suite, whatever the directory is.
 _HOME = Path(__file__).parents[2]
-
-
-class OptionError(ValueError):
-    """An option's value cannot be used. One line."""
-
-
-@dataclass(frozen=True)
-class Definition:
-    """A round trip to measure; `name` is the start of its benchmarks' names, by which results are compared."""
-
-    name: str
-    round_trip: RoundTrip
-
-    @property
-    def reply(self) -> ReplyKind:
-        """What is waited for."""
-        return "acknowledged" if self.round_trip.reply is None else "event"
-
-
-FOO_BAR_DEFINITIONS = (Definition("foo_bar", FOO_BAR), Definition("foo_bar", FOO_ACKNOWLEDGED))
 
 
 @dataclass(frozen=True)
@@ -83,13 +64,15 @@ class Options:
     whole_url: str | None = field(repr=False)
     """The same URL with user, password and query: for connecting, and for nothing else."""
     directory: Path
-    definitions: tuple[Definition, ...]
+    chosen: Chosen
     reply_timeout_ns: int
     processes: int
     """Of the service, for each benchmark with the server in a process of its own."""
     max_time_s: float
     """For pytest-benchmark, unless its own option was given."""
     keep_awake: bool
+    server: ServerOptions
+    """Of the service; each benchmark has its own loop."""
     is_default: bool
     """Whether nothing else than FOO→BAR, as it lies beside this suite, is measured."""
 
@@ -97,6 +80,11 @@ class Options:
     def service(self) -> str:
         """The service in one word: where it is reached, or what is served."""
         return self.url or self.app
+
+    @property
+    def benchmarks(self) -> tuple[Benchmark, ...]:
+        """The scenarios to measure."""
+        return self.chosen.benchmarks
 
 
 OPTIONS = pytest.StashKey[Options]()
@@ -111,6 +99,7 @@ def parse(
     event: str | None = None,
     reply: str | None = None,
     payload: str | None = None,
+    scenarios: str | None = None,
     reply_timeout: str = DEFAULT_REPLY_TIMEOUT,
     processes: str | None = None,
     effort: EffortKind = "normal",
@@ -126,16 +115,19 @@ def parse(
     if app is not None and url is not None:
         raise OptionError(f"--app {app} and --url {url}: give the app to serve, or the URL of a server, not both")
     return Options(
-        app=DEFAULT_APP if app is None else _app(app),
+        app=app_of(app),
         url=url,
         whole_url=None if address is None else address.whole,
         directory=_HOME if app is None else directory,
-        definitions=_definitions(event, reply, payload),
-        reply_timeout_ns=_timeout_ns(reply_timeout),
+        chosen=chosen(
+            LATENCY_BENCHMARKS, event=event, reply=reply, payload=payload, scenarios=scenarios, directory=directory
+        ),
+        reply_timeout_ns=reply_timeout_ns(reply_timeout),
         processes=EFFORTS[effort].processes if processes is None else _processes(processes),
         max_time_s=EFFORTS[effort].max_time_s,
         keep_awake=keep_awake,
-        is_default=app is None and url is None and event is None,
+        server=ServerOptions(),
+        is_default=app is None and url is None and event is None and scenarios is None,
     )
 
 
@@ -151,46 +143,6 @@ def _address(url: str | None, host: str | None) -> Address | None:
         shown = [address.shown for address in addresses]
         raise OptionError(f"--url {shown[0]} and --host {shown[1]}: they mean the same, give one of them")
     return addresses[0] if addresses else None
-
-
-def _app(app: str) -> str:
-    module, _, attribute = app.partition(":")
-    if not all(name.isidentifier() for name in (*module.split("."), *attribute.split("."))):
-        raise OptionError(f"--app {app!r} is no application: give it as module:attribute, like {DEFAULT_APP}")
-    return app
-
-
-def _definitions(event: str | None, reply: str | None, payload: str | None) -> tuple[Definition, ...]:
-    if event is None:
-        for option, value in (("--reply", reply), ("--payload", payload)):
-            if value is not None:
-                raise OptionError(f"{option} {value}: it belongs to an event, give that with --event")
-        return FOO_BAR_DEFINITIONS
-    for option, value in (("--event", event), ("--reply", reply)):
-        if value in _RESERVED:
-            raise OptionError(f"{option} {value!r} is no event of a service: Socket.IO reserves it")
-    name = event if reply is None else f"{event}-{reply}"
-    return (Definition(name, round_trip_of(event, reply, _payload(payload))),)
-
-
-def _payload(payload: str | None) -> Any:
-    """None, which is sent as no argument at all, where there is no payload."""
-    if payload is None:
-        return None
-    try:
-        return orjson.loads(payload)
-    except orjson.JSONDecodeError as error:
-        raise OptionError(f"--payload {payload!r} is not JSON: {error}") from None
-
-
-def _timeout_ns(text: str) -> int:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
-    if not 0.001 <= seconds <= 3600:
-        raise OptionError(f"--reply-timeout {text!r}: give seconds, from 0.001 to 3600")
-    return round(seconds * 1e9)
 
 
 def _processes(text: str) -> int:

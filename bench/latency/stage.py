@@ -12,7 +12,7 @@ import secrets
 import sys
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count, zip_longest
 from typing import Any, Literal, TypeVar
 
@@ -20,21 +20,22 @@ import uvloop
 
 from bench.exchange.requests import Exchange
 from bench.interleave.loop import OwnLoop, spared_by_gc
-from bench.interleave.server_pool import HTTP, WS, LoopKind, Replicas, running
+from bench.interleave.server_pool import LoopKind, Replicas, running
 from bench.latency.alternation import CONTROL_NAMES, Pair, Parties, Party
-from bench.latency.options import Definition, Options
+from bench.latency.options import Options
 from bench.machine.conditions import Conditions
 from bench.machine.cores import generator_cores, pinned_to, server_core
 from bench.machine.idle import Awake, AwakeError, availability
 from bench.machine.processes import affinity
 from bench.results.latency import KeptAwake
-from bench.scenarios.catalogue import FOO_ACKNOWLEDGED, FOO_BAR
+from bench.scenarios.catalogue import FOO_ACKNOWLEDGED, FOO_BAR, Benchmark
 from bench.scenarios.tokens import tokens
 from bench.server import ServerProcess, UvicornTestServer
 from bench.server.error import death
 from bench.server.in_loop import import_app
 from bench.wire.client import FastClient
-from bench.wire.interface import Client, Transport
+from bench.wire.connection import Connection, TransportName
+from bench.wire.interface import Client
 from bench.wire.reference import ReferenceClient
 
 ServerKind = Literal["in-loop", "process", "url"]
@@ -75,6 +76,11 @@ class Stage:
         """Run it in the stage's loop and return what it returns."""
         return self.loop.run(coroutine)
 
+    def serving(self) -> dict[str, str | None]:
+        """Return uvicorn's options, as far as they are known: of a server that is not ours, the client's loop alone."""
+        options = replace(self.options.server, loop=self.loop_kind).uvicorn
+        return {name: value if self.server is not None or name == "loop" else None for name, value in options.items()}
+
     def death(self, within_s: float = 0.0) -> str | None:
         """Why one of its servers does not run any more; None while they do, or where they are not ours."""
         servers = self.server if self.replicas is None else self.replicas
@@ -100,10 +106,16 @@ class Stage:
         return now.model_copy(update={"load_average": self.load_average})
 
     @contextmanager
-    def exchange(self, client_kind: ClientKind, transport: Transport, url: str | None = None) -> Iterator[Exchange]:
-        """A connection of its own to the server, or to the one at `url`. Raises ConnectFailed."""
+    def exchange(self, client_kind: ClientKind, transport: TransportName) -> Iterator[Exchange]:
+        """Make a connection to the server, with the user's settings. Raises ConnectFailed."""
+        connection = replace(self.options.chosen.connection, transports=(transport,))
+        with self._exchange(client_kind, connection, self.url) as exchange:
+            yield exchange
+
+    @contextmanager
+    def _exchange(self, client_kind: ClientKind, connection: Connection, url: str) -> Iterator[Exchange]:
         client = _CLIENTS[client_kind]()
-        exchange = self.run(self._connect(client, transport, url or self.url))
+        exchange = self.run(self._connect(client, connection, url))
         try:
             yield exchange
         finally:
@@ -111,28 +123,31 @@ class Stage:
             self.run(client.disconnect())
 
     @contextmanager
-    def parties(self, client_kind: ClientKind, transport: Transport, definition: Definition) -> Iterator[Parties]:
+    def parties(self, client_kind: ClientKind, transport: TransportName, measured: Benchmark) -> Iterator[Parties]:
         """Connections of the same kind to all its servers: the service's, and the controls. Raises ConnectFailed.
 
         The controls are asked for the same kind of reply. The echo server speaks WebSocket only.
         """
-        round_trip = definition.round_trip
+        round_trip = measured.scenario
         with ExitStack() as stack:
-
-            def connected(url: str | None = None) -> Exchange:
-                return stack.enter_context(self.exchange(client_kind, transport, url))
-
             if self.replicas is None:
-                yield Parties((Pair(Party(connected(), round_trip), None),), None)
+                exchange = stack.enter_context(self.exchange(client_kind, transport))
+                yield Parties((Pair(Party(exchange, round_trip), None),), None)
                 return
-            asked = FOO_ACKNOWLEDGED if definition.reply == "acknowledged" else FOO_BAR
+            settings = replace(self.options.chosen.connection, transports=(transport,))
+            plain = Connection(transports=(transport,))  # the controls know nothing of the user's settings
+
+            def connected(url: str, connection: Connection) -> Exchange:
+                return stack.enter_context(self._exchange(client_kind, connection, url))
+
+            asked = FOO_ACKNOWLEDGED if measured.reply == "acknowledged" else FOO_BAR
             services = [
-                Party(connected(replica.server.url), round_trip, server=replica.server, layout=replica.layout)
+                Party(connected(replica.server.url, settings), round_trip, server=replica.server, layout=replica.layout)
                 for replica in self.replicas.services
             ]
             controls = [
                 Party(
-                    connected(replica.server.url),
+                    connected(replica.server.url, plain),
                     asked,
                     server=replica.server,
                     layout=replica.layout,
@@ -142,13 +157,14 @@ class Stage:
             ]
             bare = None
             if self.replicas.bare is not None and transport == "websocket":
-                bare = Party(connected(self.replicas.bare.url), asked, name=CONTROL_NAMES["bare"])
+                bare = Party(connected(self.replicas.bare.url, plain), asked, name=CONTROL_NAMES["bare"])
             beside = zip_longest(services, controls)
             yield Parties(tuple(Pair(*pair) for pair in beside), bare)
 
-    async def _connect(self, client: Client, transport: Transport, url: str) -> Exchange:
-        exchange = Exchange(client, tokens(_ORIGIN, next(_connections)), self.options.reply_timeout_ns)
-        await client.connect(url, transports=(transport,))
+    async def _connect(self, client: Client, connection: Connection, url: str) -> Exchange:
+        names = tokens(_ORIGIN, next(_connections))
+        exchange = Exchange(client, names, self.options.reply_timeout_ns, connection.namespace)
+        await client.connect(url, connection)
         return exchange
 
 
@@ -210,7 +226,7 @@ class Stages:
                     running(
                         options.app,
                         options.directory,
-                        loop_kind,
+                        replace(options.server, loop=loop_kind),
                         processes=options.processes if replicated else 1,
                         with_controls=replicated,
                         core=core,
@@ -224,9 +240,10 @@ class Stages:
             else:
                 with _first_on_path(str(options.directory)):
                     import_app(options.app)  # not in the loop, which could not be interrupted meanwhile
+                    serving = replace(options.server, loop=loop_kind).uvicorn
                     # No grace: python-engineio keeps the last request of a polling client open long after that has
                     # gone.
-                    server_here = UvicornTestServer(options.app, http=HTTP, ws=WS, timeout_graceful_shutdown=0)
+                    server_here = UvicornTestServer(options.app, **serving, timeout_graceful_shutdown=0)
                     loop.run(server_here.start_up())
                     try:
                         yield stage(server_here.url, server_here, asleep_because=_NOTHING_WAITS)

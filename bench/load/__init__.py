@@ -1,7 +1,8 @@
-"""Locust's side. Only this package and locustfile.py import locust, whose import patches the process for gevent.
+"""The names that a locustfile is made of: `SocketIOUser`, `task` and `arrivals`.
 
-A locustfile imports from here what it is made of, which registers with Locust's events: that is all it has to do. The
-import happens when a name is first asked for, so that the modules here that are pure can be had without locust.
+Only this package and locustfiles import locust, whose import patches the process for gevent. That happens when a
+locustfile imports `SocketIOUser` or `task`, which also installs this package into Locust. So the modules here that are
+pure can be had without locust.
 """
 
 import sys
@@ -32,15 +33,16 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
+    """Return `SocketIOUser` or Locust's `task`, and have this package installed into Locust."""
     if name not in ("SocketIOUser", "task"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     with interrupts_end_the_process():
-        import locust
+        from locust import task
 
-        import bench.load.plugin.run  # noqa: F401  # registers
+        from bench.load.plugin.install import install
         from bench.load.plugin.user import SocketIOUser
 
+        install()
     if "locust.main" in sys.modules:  # the `locust` command expects no Ctrl-C until it hands over to this package
         interrupts_leave()
-    globals().update(SocketIOUser=SocketIOUser, task=locust.task)
-    return globals()[name]
+    return SocketIOUser if name == "SocketIOUser" else task

@@ -5,7 +5,7 @@ relative changes from A to B, ratio - 1, and positive where B takes longer. `log
 ratio, one for each restart of the servers and in their order: all the other figures can be found from them again.
 """
 
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -13,6 +13,8 @@ from pydantic import (
     FiniteFloat,
     NonNegativeInt,
     PositiveInt,
+    SerializerFunctionWrapHandler,
+    model_serializer,
     model_validator,
 )
 
@@ -44,6 +46,16 @@ class AbSide(BaseModel):
     packages: dict[str, str]
 
 
+class AbScenarios(BaseModel):
+    """The user's file of scenarios. `definitions` are digests of what each benchmark sends and awaits, by its name."""
+
+    model_config = WRITTEN
+
+    file: str
+    sha256: str
+    definitions: dict[str, str]
+
+
 class AbSettings(BaseModel):
     """What was asked for and how it was measured. `precision` and `threshold` are relative (0.003 is 0.3 %).
 
@@ -68,6 +80,15 @@ class AbSettings(BaseModel):
     generator_core: NonNegativeInt | None
     awake: tuple[NonNegativeInt, ...]
     """The cores that were kept from halting."""
+    scenarios: AbScenarios | None = None
+    """The user's file of scenarios; written only if there was one."""
+
+    @model_serializer(mode="wrap")
+    def _without_absent_file(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields: dict[str, Any] = handler(self)
+        if fields.get("scenarios") is None:
+            fields.pop("scenarios", None)
+        return fields
 
 
 class AbMetric(BaseModel):

@@ -144,6 +144,16 @@ _Number = Annotated[FiniteFloat, Strict()]
 _Flag = Annotated[bool, Strict()]
 
 
+class ScenarioSource(BaseModel):
+    """The user's file that a scenario is of, and a digest of what the scenario sends and awaits."""
+
+    model_config = _READ
+
+    file: str
+    sha256: str
+    definition: str
+
+
 class LatencyDetails(BaseModel):
     """The details that a benchmark of ours has in `extra_info`: how it was made, its figures, its disturbances.
 
@@ -153,7 +163,7 @@ class LatencyDetails(BaseModel):
     `http`, `ws` and the cores are null where they are not ours to know. What is `illustrative` has the server in the
     client's own loop: it shows the software's cost without a second process, and is not to be compared. `processes` are
     those of the service; `unreplicated` says why there are none, and no controls. `histogram` has the round trips that
-    pytest-benchmark's statistics are of, in V2 form.
+    pytest-benchmark's statistics are of, in V2 form. `scenario` is there for a scenario of a user's file.
     """
 
     model_config = _READ
@@ -189,6 +199,7 @@ class LatencyDetails(BaseModel):
     interference: Unclaimed[Interference] = None
     spoilers: tuple[Spoiler, ...] | None = None
     bias_us: Unclaimed[_Number] = None
+    scenario: Unclaimed[ScenarioSource] = None
 
     def written(self) -> dict[str, Any]:
         """Return the fields that were given, in the form in which `extra_info` has them."""

@@ -123,7 +123,7 @@ class Lateness(BaseModel):
     max: NonNegative
 
 
-class Trust(BaseModel):
+class GeneratorHealth(BaseModel):
     """The verdict on whether a generator's report can be believed, and its evidence, over the steady window.
 
     `cpu_share` is of one core. `send_lateness_us` is from intended to sent, without the time in which no user was free;
@@ -156,7 +156,7 @@ class Trust(BaseModel):
         return self
 
 
-class Generator(Trust):
+class Generator(GeneratorHealth):
     """What the load generator itself used, and whether it can be believed.
 
     `cpu_share` is the busiest process's, the other times are over all processes. One process that is saturated makes
@@ -165,7 +165,7 @@ class Generator(Trust):
 
     processes: PositiveInt
     cpu_us_per_round_trip: NonNegative | None = None
-    per_process: tuple[Trust, ...] = ()
+    per_process: tuple[GeneratorHealth, ...] = ()
 
 
 class Window(BaseModel):

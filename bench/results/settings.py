@@ -6,10 +6,12 @@ setting differs: `in_comparison` is that of `bench compare`, `splits` that of `b
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Generic, Literal, TypeVar
 
 from bench.results.latency import LatencyBenchmark
 from bench.results.load import LoadResult
+from bench.server.options import UVICORN_OPTIONS
 
 T = TypeVar("T")
 
@@ -66,17 +68,30 @@ def _control_source(benchmark: LatencyBenchmark) -> str | None:
     return control.sha256[:12] if control and control.sha256 else None
 
 
+def _definition(benchmark: LatencyBenchmark) -> str | None:
+    scenario = benchmark.details.scenario
+    return None if scenario is None else scenario.definition[:12]
+
+
+def _scenarios_file(benchmark: LatencyBenchmark) -> str | None:
+    scenario = benchmark.details.scenario
+    return None if scenario is None else scenario.sha256[:12]
+
+
+def _latency_option(name: str, benchmark: LatencyBenchmark) -> object:
+    return getattr(benchmark.details, name)
+
+
 LATENCY_SETTINGS: tuple[Setting[LatencyBenchmark], ...] = (
     Setting("service", lambda benchmark: benchmark.details.service),
     Setting("event", lambda benchmark: benchmark.details.event),
     Setting("reply", lambda benchmark: benchmark.details.reply),
+    Setting("definition of the scenario", _definition, in_title="definition"),
     Setting("matched by", lambda benchmark: benchmark.details.matched_by, in_title="matched_by"),
     Setting("client", lambda benchmark: benchmark.details.client),
     Setting("transport", lambda benchmark: benchmark.details.transport),
     Setting("server", lambda benchmark: benchmark.details.server),
-    Setting("loop", lambda benchmark: benchmark.details.loop),
-    Setting("http", lambda benchmark: benchmark.details.http),
-    Setting("ws", lambda benchmark: benchmark.details.ws),
+    *(Setting(name, partial(_latency_option, name)) for name in UVICORN_OPTIONS),
     Setting("server pinned", lambda benchmark: benchmark.details.server_core is not None, splits=False),
     Setting("generator cores", _number_of_cores, splits=False),
     Setting("cores", _cores, unknown="unknown"),
@@ -84,6 +99,7 @@ LATENCY_SETTINGS: tuple[Setting[LatencyBenchmark], ...] = (
     Setting("control's source", _control_source, "other control", in_title="control"),
     Setting("server core", lambda benchmark: benchmark.details.server_core, "said", splits=False),
     Setting("reply timeout s", lambda benchmark: benchmark.details.reply_timeout_s, "said", splits=False),
+    Setting("scenarios file", _scenarios_file, "said", splits=False),
 )
 
 
@@ -92,6 +108,10 @@ LATENCY_SETTINGS: tuple[Setting[LatencyBenchmark], ...] = (
 
 def _url(result: LoadResult) -> str | None:
     return result.scenario.url if result.server is None else None  # a server of ours has another port each time
+
+
+def _load_option(name: str, result: LoadResult) -> object:
+    return result.server and getattr(result.server, name)
 
 
 def _changes_of_users(result: LoadResult) -> str | None:
@@ -112,9 +132,7 @@ LOAD_SETTINGS: tuple[Setting[LoadResult], ...] = (
     Setting("transport", lambda result: result.scenario.transport),
     Setting("app", lambda result: result.scenario.app),
     Setting("url", _url),
-    Setting("loop", lambda result: result.server and result.server.loop),
-    Setting("http", lambda result: result.server and result.server.http),
-    Setting("ws", lambda result: result.server and result.server.ws),
+    *(Setting(name, partial(_load_option, name)) for name in UVICORN_OPTIONS),
     Setting("server pinned", lambda result: bool(result.server and result.server.core is not None), splits=False),
     Setting("seconds", lambda result: result.scenario.duration_s, "said", splits=False),
     Setting("users changed at", _changes_of_users, "said", splits=False),

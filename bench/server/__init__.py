@@ -7,11 +7,13 @@ whatever was started (task, socket, process) is gone when the server is down, al
 
 from bench.server.error import ServerError
 from bench.server.in_loop import UvicornTestServer
+from bench.server.options import ServerOptions
 from bench.server.process import ServerCommand, ServerProcess, ServerUsage
 
 __all__ = [
     "ServerCommand",
     "ServerError",
+    "ServerOptions",
     "ServerProcess",
     "ServerUsage",
     "UvicornTestServer",

@@ -27,6 +27,7 @@ from bench.machine.descriptors import raise_file_limit
 from bench.machine.system import can_pin
 from bench.server.error import ServerError, one_line
 from bench.server.in_loop import UvicornTestServer
+from bench.server.options import ServerOptions
 from bench.server.process import Report
 
 sys.path[0] = str(Path.cwd())
@@ -45,8 +46,8 @@ def main() -> int:
     channel.setblocking(True)  # an owner that gevent patched has made it non-blocking, for both of its ends
     threading.Thread(target=_end_with_owner, args=[channel], daemon=True).start()
     try:
-        if options.core is not None:
-            _pin(options.core)
+        if isinstance(options.options.core, int):
+            _pin(options.options.core)
         _run(options, channel)
     except ServerError as failure:
         # Into the log first: once it has the report, the owner waits no longer.
@@ -63,8 +64,8 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.server", description=__doc__)
     parser.add_argument("--channel", type=int, required=True)
     parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--core", type=int)
-    for name in ("app", "host", "loop", "http", "ws", "log-level"):
+    parser.add_argument("--options", type=ServerOptions.decoded, required=True)
+    for name in ("app", "host", "log-level"):
         parser.add_argument(f"--{name}", required=True)
     return parser.parse_args()
 
@@ -84,9 +85,7 @@ def _run(options: argparse.Namespace, channel: socket.socket) -> None:
         options.app,
         host=options.host,
         port=options.port,
-        loop=options.loop,
-        http=options.http,
-        ws=options.ws,
+        **options.options.uvicorn,
         log_config=LOGGING_CONFIG,
         log_level=options.log_level,
         start_timeout_s=1e9,  # the owner has a limit of its own
@@ -94,7 +93,7 @@ def _run(options: argparse.Namespace, channel: socket.socket) -> None:
     try:
         loop_factory = server.config.get_loop_factory()
     except (ImportError, SystemExit) as cause:
-        raise ServerError(f"loop={options.loop!r} cannot be used: {one_line(cause)}") from cause
+        raise ServerError(f"loop={options.options.loop!r} cannot be used: {one_line(cause)}") from cause
     with asyncio.Runner(loop_factory=loop_factory) as runner, contextlib.suppress(asyncio.CancelledError):
         runner.run(_serve(server, channel))
 

@@ -20,6 +20,7 @@ from uvicorn.lifespan.on import LifespanOn
 from bench.server.address import listen, reachable
 from bench.server.error import ServerError, one_line
 from bench.server.lifespan import Lifespan
+from bench.server.options import ServerOptions
 
 RELEASE_TIMEOUT_S = 1.0  # for what has been cancelled to notice
 CHOICES: dict[str, Iterable[str]] = {
@@ -36,8 +37,9 @@ class UvicornTestServer(uvicorn.Server):
     """Serves an ASGI app in the caller's event loop, asyncio's or uvloop's: `start_up`, `tear_down`, `async with`.
 
     `app` is an ASGI callable or "module:attribute" (imported at start-up). `port` 0 takes any free one. `config` goes
-    to `uvicorn.Config`; by default the WebSocket implementation is websockets-sansio, requests in progress get a second
-    at tear-down, and logging stays as the caller configured it (only warnings show where nobody did).
+    to `uvicorn.Config`; `**ServerOptions(…).uvicorn` is the part that servers of every kind share. By default the
+    WebSocket implementation is websockets-sansio, requests in progress get a second at tear-down, and logging stays as
+    the caller configured it (only warnings show where nobody did).
 
     A server starts once: to start again, make another. An app that raises after it was asked to start up has failed
     to start; one that raises at the sight of a lifespan scope has no lifespan, unless `lifespan="on"`.
@@ -58,7 +60,7 @@ class UvicornTestServer(uvicorn.Server):
         **config: Any,
     ) -> None:
         _refuse_impossible(config)
-        defaults = {"ws": "websockets-sansio", "lifespan": "auto", "log_config": None, "timeout_graceful_shutdown": 1}
+        defaults = {"ws": ServerOptions.ws, "lifespan": "auto", "log_config": None, "timeout_graceful_shutdown": 1}
         super().__init__(uvicorn.Config(app, host=host, port=port, **(defaults | config)))
         self.name = app if isinstance(app, str) else str(getattr(app, "__qualname__", type(app).__name__))
         self.servers: list[asyncio.base_events.Server] = []

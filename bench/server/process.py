@@ -16,17 +16,18 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Literal, Self
+from typing import BinaryIO, Self, Unpack
 
 from bench.machine.child import Child, last_lines, process_cpu_ns, tail
 from bench.machine.cores import server_core
 from bench.machine.system import has_proc
 from bench.server.address import reachable
 from bench.server.error import ServerError
+from bench.server.options import ServerKeywords, ServerOptions, with_keywords
 
 LAUNCHER = Path(__file__).with_name("__main__.py")
 STOP_TIMEOUT_S = 10.0  # longer than UvicornTestServer.tear_down can take
@@ -48,10 +49,7 @@ class ServerCommand:
     app: str
     host: str
     port: int
-    loop: str
-    http: str
-    ws: str
-    core: int | None
+    options: ServerOptions
 
 
 @dataclass(frozen=True)
@@ -80,33 +78,29 @@ class Report:
 class ServerProcess:
     """Runs `app` ("module:attribute") under uvicorn in a process of its own: `start`, `stop`, `with`.
 
-    `port` 0 takes any free one. `loop`, `http` and `ws` are uvicorn's names. `core` pins the server to that core,
-    "auto" to the last core that this process may use where there are two or more, None not at all. `directory`
-    (default: the current one) becomes its working directory and comes first when it imports. `environment` is added
-    to this process's. `python` is the interpreter that runs it, by default the one of this process; another one needs
-    uvicorn and what `loop`, `http` and `ws` name. It can be started again after it was stopped.
+    `options` say what it is served with and where it runs; a keyword replaces its field in them. `port` 0 takes any
+    free one. `directory` (default: the current one) becomes its working directory and comes first when it imports.
+    `python` is the interpreter that runs it, by default the one of this process; another one needs uvicorn and what
+    the options name. It can be started again after it was stopped.
     """
 
     def __init__(
         self,
         app: str = "app.main:app",
+        options: ServerOptions | None = None,
         *,
         host: str = "127.0.0.1",
         port: int = 0,
-        loop: str = "uvloop",
-        http: str = "httptools",
-        ws: str = "websockets-sansio",
-        core: int | Literal["auto"] | None = "auto",
         directory: Path | None = None,
-        environment: Mapping[str, str] | None = None,
         python: Path | None = None,
         log_level: str = "warning",
         start_timeout_s: float = 30.0,
+        **keywords: Unpack[ServerKeywords],
     ) -> None:
-        self.core = server_core() if core == "auto" else core
-        self._asked = ServerCommand(app, host, port, loop, http, ws, self.core)
+        options = with_keywords(options, keywords)
+        self.core = server_core() if options.core == "auto" else options.core
+        self._asked = ServerCommand(app, host, port, dataclasses.replace(options, core=self.core))
         self._directory = directory
-        self._environment = dict(environment or {})
         self._python = python or Path(sys.executable)
         self._log_level = log_level
         self._start_timeout_s = start_timeout_s
@@ -237,7 +231,7 @@ class ServerProcess:
             self.check()
             raise ServerError(f"process {self.pid} cannot be pinned to core {core}: {cause}") from cause
         self.core = core
-        self._asked = dataclasses.replace(self._asked, core=core)
+        self._asked = dataclasses.replace(self._asked, options=dataclasses.replace(self._asked.options, core=core))
 
     def usage(self) -> ServerUsage:
         """What it has used since it was started. Raises ServerError if it does not run."""
@@ -296,7 +290,7 @@ class ServerProcess:
                 self._command_line(theirs.fileno()),
                 log=self._log_file,
                 directory=directory,
-                environment=self._environment,
+                environment=self._asked.options.environment,
                 pass_descriptors=[theirs.fileno()],
             )
 
@@ -304,10 +298,9 @@ class ServerProcess:
         # By path, and with -P: so it is this launcher that runs, and neither one in the server's directory nor one
         # that happens to be installed.
         line = [str(self._python), "-P", "-u", str(LAUNCHER), "--channel", str(channel), "--log-level", self._log_level]
-        for option, value in dataclasses.asdict(self._asked).items():
-            if value is not None:
-                line += [f"--{option}", str(value)]
-        return line
+        asked = self._asked
+        line += ["--app", asked.app, "--host", asked.host, "--port", str(asked.port)]
+        return [*line, "--options", asked.options.encoded()]
 
     def _await_report(self) -> Report:
         """Waits for the server's report; without one, the reason is a death or the time."""

@@ -1,1 +1,4 @@
-"""Socket.IO to a server: a sans-I/O codec, two clients behind one interface. Of the project, it imports `printable`."""
+"""Socket.IO to a server: two clients behind an interface, a conversation without I/O, transports, a codec.
+
+Of the project, this package imports `machine` and `printable`.
+"""

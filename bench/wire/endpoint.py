@@ -1,17 +1,24 @@
-"""Where and how a server is asked: its URLs, the headers of every request. Checked before anything is opened."""
+"""A server as a client asks it: its URLs, the headers of every request, its TLS.
+
+All of it is checked before anything is opened. User, password and query of the URL, headers and cookies are secret: no
+message contains them.
+"""
 
 from __future__ import annotations
 
 import base64
+import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, unquote, unquote_plus, urlencode, urlsplit, urlunsplit
 
 from bench.printable import one_line
 from bench.wire import protocol
-from bench.wire.interface import ConnectFailed, Transport
+from bench.wire.connection import Connection, TransportName
+from bench.wire.errors import ConnectFailed
+from bench.wire.tls import SYSTEM
 
-_SCHEMES: dict[Transport, dict[str, str]] = {
+_SCHEMES: dict[TransportName, dict[str, str]] = {
     "websocket": {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"},
     "polling": {"http": "http", "https": "https", "ws": "http", "wss": "https"},
 }
@@ -25,6 +32,9 @@ _HIDDEN_QUERY = "..."
 _SHORTEST_SECRET = 4
 
 _EXAMPLE = "http://127.0.0.1:8000"
+
+#: The headers that a client sends to nobody but the server that it was told.
+_SECRET_HEADERS = frozenset({"authorization", "cookie"})
 
 
 @dataclass(frozen=True)
@@ -85,6 +95,38 @@ class Address:
         return {**given, "Authorization": self.authorization}
 
 
+@dataclass(frozen=True)
+class Endpoint:
+    """A server and the settings for it, made ready for the transports of one connection."""
+
+    address: Address
+    #: The URL of each transport that the client may use.
+    urls: Mapping[TransportName, str] = field(repr=False)
+    #: The headers of every HTTP request.
+    headers: dict[str, str] = field(repr=False)
+    #: The context of TLS. None: the server is asked without TLS.
+    context: ssl.SSLContext | None
+
+    @classmethod
+    def of(cls, url: str, connection: Connection) -> Endpoint:
+        """Check the URL and the settings. Raises ConnectFailed."""
+        transports = connection.transports
+        if not transports or not set(transports) <= _SCHEMES.keys():
+            raise ConnectFailed(f"transports are websocket and polling, not {', '.join(transports) or 'none'}")
+        address = Address.of(url)
+        return cls(
+            address,
+            {transport: transport_url(url, transport, connection.socketio_path) for transport in transports},
+            address.headers(request_headers(connection.headers, connection.cookies)),
+            (connection.tls or SYSTEM).context() if is_secure(url) else None,
+        )
+
+    @property
+    def is_secret(self) -> bool:
+        """Return whether the requests contain what no other server may see."""
+        return bool(self.address.secrets) or any(name.lower() in _SECRET_HEADERS for name in self.headers)
+
+
 def _basic(parts: SplitResult, shown: str) -> tuple[str | None, list[str]]:
     """Return user and password as a header, and in each form in which somebody may repeat them.
 
@@ -107,12 +149,7 @@ def _without_secrets(url: str) -> str:
     return one_line(scheme + rest[0] + (f"?{_HIDDEN_QUERY}" if rest[1] else ""))
 
 
-def websocket_url(url: str, socketio_path: str = "socket.io") -> str:
-    """Where the server at `url` takes WebSocket connections. Its query is kept. Raises ConnectFailed for a bad URL."""
-    return transport_url(url, "websocket", socketio_path)
-
-
-def transport_url(url: str, transport: Transport, socketio_path: str = "socket.io") -> str:
+def transport_url(url: str, transport: TransportName, socketio_path: str = "socket.io") -> str:
     """Return the URL at which the server at `url` takes connections of a transport.
 
     It keeps the query, but not user and password. Raises ConnectFailed.
@@ -126,12 +163,12 @@ def transport_url(url: str, transport: Transport, socketio_path: str = "socket.i
 
 
 def is_secure(url: str) -> bool:
-    """Whether a URL asks for TLS."""
+    """Return whether a URL asks for TLS."""
     return urlsplit(url).scheme in ("https", "wss")
 
 
 def request_headers(headers: Mapping[str, str] | None, cookies: Mapping[str, str] | None) -> dict[str, str]:
-    """The headers that the user wants on every request, cookies among them. Raises ConnectFailed."""
+    """Return the headers that the user wants on every request, cookies included. Raises ConnectFailed."""
     wanted = dict(headers or {})
     for name, value in wanted.items():
         if not (_is_token(name) and isinstance(value, str) and value.replace("\t", " ").isprintable()):
@@ -149,7 +186,7 @@ def request_headers(headers: Mapping[str, str] | None, cookies: Mapping[str, str
 
 
 def namespaces_of(asked: str | Sequence[str]) -> list[str]:
-    """The namespaces to join, each once. Raises ConnectFailed for what cannot be one."""
+    """Return the namespaces to join, each once. Raises ConnectFailed for a name that cannot be a namespace."""
     names = [asked] if isinstance(asked, str) else list(dict.fromkeys(asked))
     for name in names:
         if not name.startswith("/") or "," in name:

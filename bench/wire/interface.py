@@ -1,4 +1,4 @@
-"""What a Socket.IO client is to the rest of the project: one interface, two implementations.
+"""The interface of a Socket.IO client, of which there are two implementations.
 
 `FastClient` (client.py) and `ReferenceClient` (reference.py, python-socketio's own) are exchanged by changing one word.
 The names are python-socketio's. Two things are added, without which a round trip could not be timed truly: `emit`
@@ -6,90 +6,45 @@ returns when the event was handed to the transport, and `received_ns` tells a ha
 nanoseconds of `time.perf_counter_ns`.
 
 Neither client reconnects on its own: whoever measures has to know that a connection was lost, and counts each attempt.
-The load's session (bench/load/engine/session.py) reconnects with the backoff and jitter of Socket.IO's clients.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from collections.abc import Callable
+from typing import Any, Protocol, Unpack
 
-if TYPE_CHECKING:
-    from bench.wire.tls import Tls
+from bench.wire.connection import Connection, ConnectKeywords
 
-Transport = Literal["websocket", "polling"]
-
-MAX_MESSAGE_BYTES = 10 * 1024 * 1024
-"""What a client takes from its server in one message, unless told otherwise. More ends the connection."""
-
+#: Called with the event's arguments, in the loop, when the event arrives. A plain function: it must not block.
 Handler = Callable[..., Any]
-"""Called with the event's arguments, in the loop, when the event arrives. A plain function: it must not block."""
-
-
-class ClientError(Exception):
-    """What went wrong between a client and its server, in one line."""
-
-
-class ConnectFailed(ClientError):
-    """The server could not be reached, is no Socket.IO server, refused the connection, or did not answer in time."""
-
-    def __init__(self, message: str, data: Any = None) -> None:
-        super().__init__(message)
-        self.data = data
-        """What the server added to its refusal, if anything."""
-
-
-class Disconnected(ClientError):
-    """The connection is gone, or was never there."""
-
-
-class MessageTooLarge(ClientError):
-    """The server said in its handshake that it would not take a message of this size; nothing was sent."""
-
-    def __init__(self, message: str, size_bytes: int, limit_bytes: int) -> None:
-        super().__init__(message)
-        self.size_bytes = size_bytes
-        self.limit_bytes = limit_bytes
-
-
-class CallTimeout(ClientError):
-    """The acknowledgement did not come in time."""
 
 
 class Client(Protocol):
     """A Socket.IO connection, seen from the client."""
 
+    #: Inside a handler or callback: when the event arrived that it is called for.
     received_ns: int
-    """Inside a handler or callback: when the event that it is called for arrived."""
-
+    #: The time that the upgrade from polling to WebSocket took, if there was any and the client can tell.
     upgrade_ns: int | None
-    """How long the upgrade from polling to WebSocket took, where there was one and the client can tell."""
+
+    @property
+    def emits_now(self) -> bool:
+        """Return whether the client emits without waiting, so that it has `emit_now`."""
+        ...
 
     @property
     def connected(self) -> bool:
-        """Whether events can be emitted now."""
+        """Return whether events can be emitted now."""
         ...
 
     async def connect(
-        self,
-        url: str,
-        *,
-        auth: Any = None,
-        headers: Mapping[str, str] | None = None,
-        cookies: Mapping[str, str] | None = None,
-        transports: Sequence[Transport] = ("websocket",),
-        namespaces: str | Sequence[str] | None = None,
-        socketio_path: str = "socket.io",
-        wait_timeout: float = 5.0,
-        tls: Tls | None = None,
-        max_message_bytes: int = MAX_MESSAGE_BYTES,
+        self, url: str, connection: Connection | None = None, **keywords: Unpack[ConnectKeywords]
     ) -> None:
         """Connect to the server at `url` (http, https, ws or wss); the namespaces are joined on return.
 
-        The first of `transports` is used; `("polling", "websocket")` begins with polling and upgrades where the server
-        offers it. `namespaces` are by default those with handlers, or else `/`; `auth` goes to each of them. `headers`
-        and `cookies` go with every HTTP request, the query of `url` too. `wait_timeout`, in seconds, bounds the whole
-        of it. Raises ConnectFailed.
+        `connection` contains the settings. A keyword replaces its field in them; `wait_timeout`, python-socketio's
+        name, is `connect_timeout`. Headers, cookies and the query of `url` go with every HTTP request. Raises
+        ConnectFailed.
         """
         ...
 
@@ -117,6 +72,15 @@ class Client(Protocol):
 
         `data` may be a tuple: several arguments. What they hold is JSON and bytes. Returns when it was handed to the
         transport. Raises Disconnected, MessageTooLarge, or TypeError for an argument that cannot be sent.
+        """
+        ...
+
+    def emit_now(
+        self, event: str, data: Any = None, *, namespace: str | None = None, callback: Handler | None = None
+    ) -> int:
+        """Do the same as `emit` without a coroutine, if `emits_now` is true. Raises what `emit` raises.
+
+        A client that has to wait when it emits raises NotImplementedError.
         """
         ...
 

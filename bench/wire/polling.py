@@ -1,39 +1,39 @@
-"""HTTP long polling as a transport: the subset of picows's WSTransport that FastClient uses, over aiohttp.
+"""HTTP long polling as a transport, over aiohttp.
 
 Two tasks per connection: one asks for messages, over and over; the other exists while there is something to post, one
-request at a time, so that the order is kept. Messages go to the listener in the order in which they came. As with a
-WebSocket, the end is told once, from the loop, and nothing comes after it. Nothing here logs or starts a thread: names
-are resolved by the loop's own getaddrinfo, which uvloop does without Python's threads.
+request at a time, so that the order is kept. All messages of an answer were received when the answer was whole.
+
+Nothing here logs or starts a thread: the loop's own getaddrinfo resolves names, which uvloop does without Python's
+threads.
 """
 
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections import deque
-from collections.abc import Mapping
-from typing import Protocol
+from time import perf_counter_ns
 from urllib.parse import quote
 
 import aiohttp
-from picows import WSCloseCode, WSMsgType
 from yarl import URL
 
 from bench.wire import protocol
-from bench.wire.interface import ConnectFailed
-from bench.wire.reasons import CLOSED, RESET, Reason, broken, one_line, os_reason, tls_hint, tls_reason
+from bench.wire.endpoint import Endpoint
+from bench.wire.errors import (
+    CLOSED,
+    RESET,
+    ConnectFailed,
+    Reason,
+    broken,
+    one_line,
+    os_reason,
+    tls_hint,
+    tls_reason,
+)
+from bench.wire.protocol import Binary, Message
+from bench.wire.transport import NOBODY, Listener
 
 _HEADERS = {"Content-Type": "text/plain;charset=UTF-8"}
-
-
-class PollingListener(Protocol):
-    """What hears of the messages."""
-
-    def on_polled(self, transport: PollingTransport, is_binary: bool, message: bytes) -> None:
-        """A message came."""
-
-    def on_polling_ended(self, transport: PollingTransport, reason: str | None) -> None:
-        """The transport has ended: for this reason, or because it was told to."""
 
 
 class _Failed(Exception):
@@ -45,35 +45,32 @@ class _Failed(Exception):
 
 
 class PollingTransport:
-    """Polls `url` for messages and posts others to it. `open` first, then `start`; `disconnect` in the end."""
+    """Long polling at `url`, with the headers and the TLS of `endpoint`; see Transport.
 
-    def __init__(
-        self,
-        listener: PollingListener,
-        url: str,
-        headers: Mapping[str, str],
-        context: ssl.SSLContext | None,
-        max_message_bytes: int,
-    ) -> None:
+    After `open`, `start` begins to poll.
+    """
+
+    is_text_only = True
+
+    def __init__(self, listener: Listener, endpoint: Endpoint, url: str, max_message_bytes: int) -> None:
         self._listener = listener
+        self._endpoint = endpoint
         self._url = URL(url, encoded=True)
         self._max_message_bytes = max_message_bytes
         self._max_payload_bytes = 0
         self._loop = asyncio.get_running_loop()
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                resolver=aiohttp.ThreadedResolver(), ssl=context if context is not None else True
-            ),
+            connector=aiohttp.TCPConnector(resolver=aiohttp.ThreadedResolver(), ssl=endpoint.context or True),
             cookie_jar=aiohttp.CookieJar(unsafe=True),  # also those of servers that have no name
-            headers={"Accept-Encoding": "identity", **headers},
+            headers={"Accept-Encoding": "identity", **endpoint.headers},
             auto_decompress=False,
             timeout=aiohttp.ClientTimeout(total=None),  # a silent server is found out by its missing heartbeat
         )
         # aiohttp asks again by itself where a connection that it has used before is lost. The messages in the answer
         # would then be missing without a word, and their replies be said to have timed out.
         self._session._retry_connection = False
-        self.unsent_bytes = 0
-        """What waits for its turn to be posted."""
+        self._unsent_bytes = 0
+        self._is_opened = False
         self._outbox: deque[bytes] = deque()
         self._reader: asyncio.Task[None] | None = None
         self._writer: asyncio.Task[None] | None = None
@@ -88,40 +85,51 @@ class PollingTransport:
         except (_Failed, protocol.ProtocolError, aiohttp.ClientError, OSError, ValueError) as error:
             hung_up = isinstance(error, aiohttp.ServerDisconnectedError)
             hint = tls_hint(self._url.scheme == "https") if hung_up else ""
-            raise ConnectFailed(f"{_reason(error)}{hint}") from None
+            self.abort()
+            raise ConnectFailed(f"{self._endpoint.address.shown}: {_reason(error)}{hint}") from None
 
     def opened(self, handshake: protocol.Open) -> None:
-        """All further requests belong to this session."""
+        """Take note of the session, to which all further requests belong."""
         self._url = URL(f"{self._url}&sid={quote(handshake.sid, safe='')}", encoded=True)
         self._max_payload_bytes = handshake.max_payload_bytes
+        self._is_opened = True
 
     def start(self) -> None:
         """Begin to poll."""
         self._reader = self._loop.create_task(self._read())
 
     def cookies(self) -> dict[str, str]:
-        """What the server wants to be sent back, such as the mark of the process that holds the session."""
+        """Return what the server wants to be sent back, such as the mark of the process that has the session."""
         return {name: morsel.value for name, morsel in self._session.cookie_jar.filter_cookies(self._url).items()}
 
-    def send(self, kind: WSMsgType, message: bytes) -> None:
-        """Post a message, which fits into one request."""
-        part = protocol.encode_binary_packet(message) if kind == WSMsgType.BINARY else message
-        self._outbox.append(part)
-        self.unsent_bytes += len(part)
-        if self._writer is None and not self._is_ended:
+    def send(self, messages: tuple[Message, ...]) -> None:
+        """Post messages, each of which fits into one request."""
+        for message in messages:
+            part = message if isinstance(message, bytes) else protocol.encode_binary_packet(message.data)
+            self._outbox.append(part)
+            self._unsent_bytes += len(part)
+        if self._outbox and self._writer is None and not self._is_ended:
             self._writer = self._loop.create_task(self._write())
 
-    def send_close(self, _code: WSCloseCode = WSCloseCode.OK) -> None:
-        """Post the end of the Engine.IO connection."""
-        self.send(WSMsgType.TEXT, protocol.CLOSE)
+    @property
+    def unsent_bytes(self) -> int:
+        """Return how many bytes wait for their turn to be posted."""
+        return self._unsent_bytes
 
-    def disconnect(self, graceful: bool = True) -> None:
-        """End: once everything is posted, or at once."""
+    def close(self) -> None:
+        """End the Engine.IO connection once everything is posted."""
+        if self._is_opened:
+            self.send((protocol.CLOSE,))
         self._is_closing = True
-        if not graceful or self._writer is None:
-            self._end(None)
+        if self._writer is None:
+            self._end(CLOSED)
 
-    async def wait_disconnected(self) -> None:
+    def abort(self) -> None:
+        """End the connection at once; the listener hears nothing more."""
+        self._listener = NOBODY
+        self._end(CLOSED)
+
+    async def wait_closed(self) -> None:
         """Return once everything is released."""
         while self._release is None:
             if self._writer is not None:
@@ -141,10 +149,11 @@ class PollingTransport:
     async def _poll(self) -> None:
         async with self._session.get(self._url) as response:
             body = await self._body(response)
+        received_ns = perf_counter_ns()
         for is_binary, message in protocol.decode_payload(body):
             if self._is_ended:
                 return
-            self._listener.on_polled(self, is_binary, message)
+            self._listener.receive(Binary(message) if is_binary else message, received_ns)
 
     async def _write(self) -> None:
         try:
@@ -157,7 +166,7 @@ class PollingTransport:
         finally:
             self._writer = None
         if self._is_closing:
-            self._end(None)
+            self._end(CLOSED)
 
     def _next_parts(self) -> list[bytes]:
         """What fits into one request."""
@@ -168,7 +177,7 @@ class PollingTransport:
             if left_bytes < 0:
                 break
             parts.append(self._outbox.popleft())
-        self.unsent_bytes -= sum(map(len, parts))
+        self._unsent_bytes -= sum(map(len, parts))
         return parts
 
     async def _body(self, response: aiohttp.ClientResponse) -> bytes:
@@ -184,7 +193,7 @@ class PollingTransport:
             raise _Failed(kind, f"{kind}: {said}" if said else None)
         return bytes(body)
 
-    def _end(self, reason: str | None) -> None:
+    def _end(self, reason: str) -> None:
         if self._is_ended:
             return
         self._is_ended = True
@@ -193,7 +202,11 @@ class PollingTransport:
             if task is not None and task is not current:
                 task.cancel()
         self._release = self._loop.create_task(self._session.close())
-        self._loop.call_soon(self._listener.on_polling_ended, self, reason)
+        self._loop.call_soon(self._tell_end, reason)
+
+    def _tell_end(self, reason: str) -> None:
+        listener, self._listener = self._listener, NOBODY
+        listener.ended(reason)
 
 
 def _reason(error: Exception) -> Reason:

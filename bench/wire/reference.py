@@ -8,34 +8,28 @@ what python-socketio leaves behind where a connection fails, or its peer is sile
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from functools import partial
 from time import perf_counter_ns
-from typing import Any
+from typing import Any, Unpack
 from urllib.parse import urlsplit
 
 import aiohttp
 import socketio
 
-from bench.wire.endpoint import Address, is_secure, namespaces_of, request_headers
-from bench.wire.interface import (
-    MAX_MESSAGE_BYTES,
-    CallTimeout,
-    ConnectFailed,
-    Disconnected,
-    Handler,
-    Transport,
-    acknowledged,
-)
+from bench.wire.connection import Connection, ConnectKeywords, with_keywords
+from bench.wire.endpoint import Endpoint, namespaces_of
+from bench.wire.errors import CallTimeout, ConnectFailed, Disconnected, one_line, os_reason, with_tls_advice
+from bench.wire.interface import Handler, acknowledged
 from bench.wire.protocol import DEFAULT_NAMESPACE
-from bench.wire.reasons import one_line, os_reason, with_tls_advice
-from bench.wire.tls import SYSTEM, Tls
 
 _CLOSING_TIMEOUT_S = 1.0
 
 
 class ReferenceClient:
     """A Socket.IO connection through python-socketio; see interface.Client for what its methods promise."""
+
+    emits_now = False
 
     def __init__(self) -> None:
         self.received_ns = 0
@@ -57,47 +51,38 @@ class ReferenceClient:
         return bool(self._client.connected)
 
     async def connect(
-        self,
-        url: str,
-        *,
-        auth: Any = None,
-        headers: Mapping[str, str] | None = None,
-        cookies: Mapping[str, str] | None = None,
-        transports: Sequence[Transport] = ("websocket",),
-        namespaces: str | Sequence[str] | None = None,
-        socketio_path: str = "socket.io",
-        wait_timeout: float = 5.0,
-        tls: Tls | None = None,
-        max_message_bytes: int = MAX_MESSAGE_BYTES,
+        self, url: str, connection: Connection | None = None, **keywords: Unpack[ConnectKeywords]
     ) -> None:
         """Connect and join the namespaces; see interface.Client. Raises ConnectFailed.
 
-        By polling, `max_message_bytes` does not hold: python-socketio takes answers of any size.
+        By polling, `max_message_bytes` has no effect: python-socketio takes answers of any size.
         """
-        address = Address.of(url)
-        sent_headers = address.headers(request_headers(headers, cookies))
-        names = namespaces_of(list(self._handled) or [DEFAULT_NAMESPACE] if namespaces is None else namespaces)
+        connection = with_keywords(connection, keywords)
+        endpoint = Endpoint.of(url, connection)
+        address, context = endpoint.address, endpoint.context
+        wait_timeout = connection.connect_timeout
+        asked = connection.namespaces if connection.namespaces is not None else tuple(self._handled) or ("/",)
+        names = namespaces_of(asked)
         for name in names:
             self._client.on("disconnect", partial(self._closed, name), namespace=name)
             self._client.on("connect_error", partial(self._refused, name), namespace=name)
-        context = (tls or SYSTEM).context() if is_secure(url) else None
         # The client needs an HTTP session of its own, because python-engineio gives the headers to the first polling
         # request alone.
         self._client.eio.http = aiohttp.ClientSession(
-            headers=sent_headers, connector=aiohttp.TCPConnector(ssl=True if context is None else context)
+            headers=endpoint.headers, connector=aiohttp.TCPConnector(ssl=True if context is None else context)
         )
-        self._client.eio.websocket_extra_options = {"max_msg_size": max_message_bytes}
+        self._client.eio.websocket_extra_options = {"max_msg_size": connection.max_message_bytes}
         self._refusal = ("", None)
         connected = False
         try:
             async with asyncio.timeout(wait_timeout):
                 await self._client.connect(
                     address.url,
-                    headers=sent_headers,
-                    auth=auth,
-                    transports=list(transports),
+                    headers=endpoint.headers,
+                    auth=connection.auth,
+                    transports=list(connection.transports),
                     namespaces=names,
-                    socketio_path=f"{urlsplit(url).path}/{socketio_path}",  # it ignores the path of the URL
+                    socketio_path=f"{urlsplit(url).path}/{connection.socketio_path}",  # it ignores the path of the URL
                     wait_timeout=wait_timeout,
                 )
             connected = True
@@ -139,6 +124,12 @@ class ReferenceClient:
         except socketio.exceptions.SocketIOError:
             raise Disconnected(self._reason) from None
         return sent_ns
+
+    def emit_now(
+        self, event: str, data: Any = None, *, namespace: str | None = None, callback: Handler | None = None
+    ) -> int:
+        """Raise NotImplementedError: python-socketio waits when it emits."""
+        raise NotImplementedError
 
     async def call(self, event: str, data: Any = None, *, namespace: str | None = None, timeout: float = 60.0) -> Any:
         """Emit an event and return its acknowledgement. Raises CallTimeout or Disconnected.

@@ -1,4 +1,4 @@
-"""Who a client trusts and who it is, for `https://` and `wss://`.
+"""The settings of TLS, for `https://` and `wss://`: whom a client trusts, and who it is.
 
 Loading certificates costs milliseconds and memory, so equal settings share one context per process.
 """
@@ -7,32 +7,32 @@ from __future__ import annotations
 
 import os
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 
-from bench.wire.interface import ConnectFailed
+from bench.wire.errors import ConnectFailed
 
 
 @dataclass(frozen=True)
 class Tls:
-    """How the server is verified, and with which certificate the client identifies itself. All files are PEM."""
+    """The settings for verifying a server, and for showing it a certificate of the client. All files are PEM."""
 
+    #: Certificates of the authorities to trust instead of the system's.
     ca_file: str | None = None
-    """Certificates of the authorities to trust instead of the system's."""
+    #: The client's certificate, if the server asks for it; its key may be in the same file.
     certificate_file: str | None = None
-    """The client's certificate, where the server asks for one; its key may be in the same file."""
     key_file: str | None = None
-    key_password: str | None = None
+    key_password: str | None = field(default=None, repr=False)
+    #: Believe whatever certificate the server shows: for tests alone. Not together with `ca_file`.
     insecure: bool = False
-    """Believe whatever certificate the server shows: for tests alone. Not together with `ca_file`."""
 
     def context(self) -> ssl.SSLContext:
-        """What asyncio takes, the same object for equal settings. Raises ConnectFailed."""
+        """Return the context for asyncio, the same object for equal settings. Raises ConnectFailed."""
         return _context(self)
 
 
+#: The system's authorities, no client certificate.
 SYSTEM = Tls()
-"""The system's authorities, no client certificate."""
 
 
 @cache

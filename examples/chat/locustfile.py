@@ -6,21 +6,23 @@ from typing import Any
 import requests
 from locust import between
 
-from bench.load import SocketIOUser, task
-from bench.roundtrip import round_trip_of
+from bench import Connection, RoundTrip, SocketIOUser, task
 
 ROOMS = ("lobby", "music", "news", "sports", "travel")
 
 # No token in it: the acknowledgement of an event is known by its number.
-ENTER = {room: round_trip_of("enter", None, {"room": room}) for room in ROOMS}
+ENTER = {room: RoundTrip("enter", emit="enter", data={"room": room}) for room in ROOMS}
 # Everybody in the room receives `said`. The token tells the sender which of them is the reply.
-SAY = {room: round_trip_of("say", "said", {"id": "{token}", "room": room, "text": "hello"}) for room in ROOMS}
+SAY = {
+    room: RoundTrip("say", emit="say", data={"id": "{token}", "room": room, "text": "hello"}, reply="said")
+    for room in ROOMS
+}
 
 
 class ChatUser(SocketIOUser):
     """Somebody who says something now and then."""
 
-    namespace = "/chat"
+    connection = Connection(namespaces=("/chat",))
     wait_time = between(0.5, 1.5)
     room = ""
 
@@ -33,7 +35,7 @@ class ChatUser(SocketIOUser):
 
     async def on_start(self) -> None:
         """Enter a room before the first task."""
-        self.client.on("disconnect", self.leave, self.namespace)
+        self.client.on("disconnect", self.leave, "/chat")
         await self.enter()
 
     async def enter(self) -> None:

@@ -1,16 +1,15 @@
 """Traders: three quotes to an order, as fast as the service answers."""
 
-from bench.load import SocketIOUser, task
-from bench.roundtrip import round_trip_of
+from bench import Connection, RoundTrip, SocketIOUser, task
 
-QUOTE = round_trip_of("quote", "price", {"id": "{token}", "symbol": "ACME"})
-ORDER = round_trip_of("order", None, {"symbol": "ACME", "pieces": 10})
+QUOTE = RoundTrip("quote", emit="quote", data={"id": "{token}", "symbol": "ACME"}, reply="price")
+ORDER = RoundTrip("order", emit="order", data={"symbol": "ACME", "pieces": 10})
 
 
 class Trader(SocketIOUser):
     """A client of the Socket.IO app that FastAPI has mounted."""
 
-    socketio_path = "ws/socket.io"
+    connection = Connection(socketio_path="ws/socket.io")
 
     @task(3)
     async def quote(self) -> None:

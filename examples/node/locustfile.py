@@ -2,19 +2,18 @@
 
 from pathlib import Path
 
-from bench.load import SocketIOUser, task
-from bench.roundtrip import round_trip_of
+from bench import Connection, RoundTrip, SocketIOUser, task
 from bench.wire.tls import Tls
 
-ADD = round_trip_of("add", "added", {"id": "{token}", "item": "apple"})
-CHECK_OUT = round_trip_of("checkout", None, None)
+ADD = RoundTrip("add", emit="add", data={"id": "{token}", "item": "apple"}, reply="added")
+CHECK_OUT = RoundTrip("checkout", emit="checkout")
 
 
 class Shopper(SocketIOUser):
     """A client that trusts the server's own authority."""
 
     host = "https://localhost:8443"
-    tls = Tls(ca_file=str(Path(__file__).with_name("certificates") / "ca.pem"))
+    connection = Connection(tls=Tls(ca_file=str(Path(__file__).with_name("certificates") / "ca.pem")))
 
     @task(5)
     async def add(self) -> None:

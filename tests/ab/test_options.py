@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 
 from bench.ab.errors import AbError
-from bench.ab.options import FOO_BAR_BENCHMARKS, plan
+from bench.ab.options import plan
+from bench.interleave.bursts import metrics_of
+from bench.scenarios.catalogue import AB_BENCHMARKS
 
 NOTHING: dict[str, Any] = dict.fromkeys(("app", "event", "reply", "payload"))
 
@@ -25,7 +27,7 @@ def test_numbers_may_have_their_unit() -> None:
 
 
 def test_payloads_are_as_large_as_they_are_called() -> None:
-    sizes = [len(str(one.round_trip.request("rt-01234567-0-1")).encode()) for one in FOO_BAR_BENCHMARKS]
+    sizes = [len(str(one.scenario.request("rt-01234567-0-1")).encode()) for one in AB_BENCHMARKS]
     assert sizes[0] < 40
     assert 1_000 <= sizes[2] <= 1_050
     assert 16_000 <= sizes[3] <= 16_050
@@ -33,7 +35,7 @@ def test_payloads_are_as_large_as_they_are_called() -> None:
 
 def test_replies_that_are_matched_in_order_are_never_many_in_flight() -> None:
     (benchmark,) = plan(app="chat:app", event="say", reply="said", payload='"x"').benchmarks
-    assert benchmark.metrics == ("p50", "p99", "cpu")
+    assert metrics_of(benchmark) == ("p50", "p99", "cpu")
 
 
 def test_another_unit_is_refused() -> None:

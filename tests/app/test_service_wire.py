@@ -22,7 +22,8 @@ from app.engine import MAX_UNREADABLE_PACKETS
 from app.service import MAX_ROOMS
 from app.settings import Settings
 from bench.server import UvicornTestServer
-from bench.wire.interface import ConnectFailed, Transport
+from bench.wire.connection import TransportName
+from bench.wire.errors import ConnectFailed
 from bench.wire.reference import ReferenceClient
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -261,7 +262,7 @@ async def guarded() -> AsyncIterator[UvicornTestServer]:
 
 
 @pytest.mark.parametrize("transport", ["websocket", "polling"])
-async def test_the_token_lets_a_client_in(guarded: UvicornTestServer, transport: Transport) -> None:
+async def test_the_token_lets_a_client_in(guarded: UvicornTestServer, transport: TransportName) -> None:
     client = ReferenceClient()
     await client.connect(guarded.url, auth={"token": TOKEN}, transports=[transport], wait_timeout=TIMEOUT_S)
     assert await client.call("FOO", {"name": "haseeb"}, timeout=TIMEOUT_S) == {"foo": "haseeb"}
@@ -288,7 +289,7 @@ async def test_the_token_lets_a_client_in(guarded: UvicornTestServer, transport:
     ids=repr,
 )
 async def test_without_the_token_a_client_is_refused_and_told_so(
-    guarded: UvicornTestServer, caplog: pytest.LogCaptureFixture, transport: Transport, auth: Any
+    guarded: UvicornTestServer, caplog: pytest.LogCaptureFixture, transport: TransportName, auth: Any
 ) -> None:
     client = ReferenceClient()
     with pytest.raises(ConnectFailed, match="Refused: connect with auth"):

@@ -28,7 +28,9 @@ from bench.scenarios.model import RoundTrip, round_trip_of
 from bench.scenarios.tokens import tokens
 from bench.server import UvicornTestServer
 from bench.wire.client import FastClient
-from bench.wire.interface import Client, Disconnected, Handler, Transport
+from bench.wire.connection import TransportName
+from bench.wire.errors import Disconnected
+from bench.wire.interface import Client, Handler
 from bench.wire.reference import ReferenceClient
 
 LONG_NS = 10_000_000_000
@@ -45,6 +47,8 @@ PLAIN = round_trip_of("PLAIN", "DONE", None)
 class Wire:
     """A client whose server is the test."""
 
+    emits_now = False
+
     def __init__(self) -> None:
         self.received_ns = 0
         self.upgrade_ns: int | None = None
@@ -53,7 +57,7 @@ class Wire:
         self.closed: list[Callable[[str], None]] = []
         self.connected = True
 
-    async def connect(self, url: str, **options: Any) -> None: ...
+    async def connect(self, url: str, connection: Any = None, **keywords: Any) -> None: ...
 
     def on(self, event: str, handler: Handler, namespace: str | None = None) -> None:
         self.handlers[event] = handler
@@ -68,6 +72,11 @@ class Wire:
             raise Disconnected("gone")
         self.emitted.append((event, data, callback))
         return perf_counter_ns()
+
+    def emit_now(
+        self, event: str, data: Any = None, *, namespace: str | None = None, callback: Handler | None = None
+    ) -> int:
+        raise NotImplementedError
 
     async def call(
         self, event: str, data: Any = None, *, namespace: str | None = None, timeout: float = 60.0
@@ -98,7 +107,11 @@ class Wire:
 class PromptWire(Wire):
     """The same, for a client that emits without waiting."""
 
-    def emit_now(self, event: str, data: Any = None, *, callback: Handler | None = None) -> int:
+    emits_now = True
+
+    def emit_now(
+        self, event: str, data: Any = None, *, namespace: str | None = None, callback: Handler | None = None
+    ) -> int:
         self.emitted.append((event, data, callback))
         return perf_counter_ns()
 
@@ -495,7 +508,7 @@ async def test_one_reply_of_two_definitions_needs_tokens(definitions: tuple[Roun
 
 # --- clients and servers --------------------------------------------------------------------------------------------
 
-CLIENTS: list[tuple[type[FastClient | ReferenceClient], Transport]] = [
+CLIENTS: list[tuple[type[FastClient | ReferenceClient], TransportName]] = [
     (FastClient, "websocket"),
     (ReferenceClient, "websocket"),
     (ReferenceClient, "polling"),
@@ -528,7 +541,7 @@ async def misbehaving(sio: socketio.AsyncServer) -> AsyncIterator[UvicornTestSer
 @asynccontextmanager
 async def connected(
     kind: type[FastClient | ReferenceClient],
-    transport: Transport,
+    transport: TransportName,
     url: str,
     timeout_ns: int = LONG_NS,
     namespaces: Sequence[str] = ("/",),
@@ -547,7 +560,7 @@ async def connected(
 
 @each_client
 async def test_the_service_answers(
-    kind: type[FastClient | ReferenceClient], transport: Transport, service: UvicornTestServer
+    kind: type[FastClient | ReferenceClient], transport: TransportName, service: UvicornTestServer
 ) -> None:
     async with connected(kind, transport, service.url) as exchange:
         for definition in (FOO_BAR, FOO_BAR_TO_SENDER, FOO_ACKNOWLEDGED, FOO_BAR):
@@ -559,7 +572,7 @@ async def test_the_service_answers(
 
 @each_client
 async def test_many_in_flight_of_several_definitions_on_several_connections(
-    kind: type[FastClient | ReferenceClient], transport: Transport, service: UvicornTestServer
+    kind: type[FastClient | ReferenceClient], transport: TransportName, service: UvicornTestServer
 ) -> None:
     """Everybody hears every BAR of FOO_BAR, and takes only its own."""
     async with connected(kind, transport, service.url) as one, connected(kind, transport, service.url) as other:
@@ -573,7 +586,7 @@ async def test_many_in_flight_of_several_definitions_on_several_connections(
 @each_client
 async def test_a_namespace(
     kind: type[FastClient | ReferenceClient],
-    transport: Transport,
+    transport: TransportName,
     sio: socketio.AsyncServer,
     misbehaving: UvicornTestServer,
 ) -> None:
@@ -602,7 +615,7 @@ async def test_a_namespace(
 @each_client
 async def test_a_server_that_answers_late(
     kind: type[FastClient | ReferenceClient],
-    transport: Transport,
+    transport: TransportName,
     sio: socketio.AsyncServer,
     misbehaving: UvicornTestServer,
 ) -> None:
@@ -626,7 +639,7 @@ async def test_a_server_that_answers_late(
 @each_client
 async def test_a_server_that_goes_away(
     kind: type[FastClient | ReferenceClient],
-    transport: Transport,
+    transport: TransportName,
     sio: socketio.AsyncServer,
     misbehaving: UvicornTestServer,
 ) -> None:
@@ -644,7 +657,7 @@ async def test_a_server_that_goes_away(
 @each_client
 async def test_a_server_that_stops(
     kind: type[FastClient | ReferenceClient],
-    transport: Transport,
+    transport: TransportName,
     sio: socketio.AsyncServer,
     misbehaving: UvicornTestServer,
 ) -> None:
@@ -665,7 +678,7 @@ async def test_a_server_that_stops(
 @each_client
 async def test_replies_without_tokens_come_in_order(
     kind: type[FastClient | ReferenceClient],
-    transport: Transport,
+    transport: TransportName,
     sio: socketio.AsyncServer,
     misbehaving: UvicornTestServer,
 ) -> None:
@@ -683,7 +696,7 @@ async def test_replies_without_tokens_come_in_order(
 @each_client
 async def test_an_acknowledgement_of_another_request_is_refused(
     kind: type[FastClient | ReferenceClient],
-    transport: Transport,
+    transport: TransportName,
     sio: socketio.AsyncServer,
     misbehaving: UvicornTestServer,
 ) -> None:

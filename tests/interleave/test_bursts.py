@@ -8,7 +8,8 @@ import pytest
 import socketio
 
 from bench.exchange.requests import Exchange
-from bench.interleave.bursts import Benchmark, Connection, Shape, SideError, compare
+from bench.interleave.bursts import Connection, Shape, SideError, compare
+from bench.scenarios.catalogue import Benchmark
 from bench.scenarios.model import round_trip_of
 from bench.scenarios.tokens import tokens
 from bench.server import UvicornTestServer

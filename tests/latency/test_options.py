@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from bench.latency.options import EFFORTS, FOO_BAR_DEFINITIONS, OptionError, parse
+from bench.latency.options import EFFORTS, OptionError, parse
+from bench.scenarios.catalogue import LATENCY_BENCHMARKS
 
 HERE = Path("somewhere")
 
@@ -15,8 +16,8 @@ def test_out_of_the_box_it_is_foo_bar_as_it_lies_beside_the_suite() -> None:
     assert options.is_default
     assert options.app == options.service == "app.main:app"
     assert options.directory != HERE
-    assert options.definitions == FOO_BAR_DEFINITIONS
-    assert [definition.reply for definition in options.definitions] == ["event", "acknowledged"]
+    assert options.benchmarks == LATENCY_BENCHMARKS
+    assert [benchmark.reply for benchmark in options.benchmarks] == ["event", "acknowledged"]
     assert options.reply_timeout_ns == 5_000_000_000
 
 
@@ -68,21 +69,21 @@ def test_the_same_url_twice_is_one() -> None:
 
 
 def test_an_event_alone_is_acknowledged_and_has_no_argument() -> None:
-    (definition,) = parse(event="NEWS", directory=HERE).definitions
-    assert (definition.name, definition.reply) == ("NEWS", "acknowledged")
-    assert definition.round_trip.request("token") is None
+    (benchmark,) = parse(event="NEWS", directory=HERE).benchmarks
+    assert (benchmark.name, benchmark.reply) == ("NEWS", "acknowledged")
+    assert benchmark.scenario.request("token") is None
 
 
 def test_an_event_with_a_reply_and_a_payload() -> None:
-    (definition,) = parse(event="NEWS", reply="PUBLISHED", payload='{"id": ["{token}"]}', directory=HERE).definitions
-    assert (definition.name, definition.reply) == ("NEWS-PUBLISHED", "event")
-    assert definition.round_trip.request("t") == {"id": ["t"]}
-    assert not definition.round_trip.matched_in_order
+    (benchmark,) = parse(event="NEWS", reply="PUBLISHED", payload='{"id": ["{token}"]}', directory=HERE).benchmarks
+    assert (benchmark.name, benchmark.reply) == ("NEWS-PUBLISHED", "event")
+    assert benchmark.scenario.request("t") == {"id": ["t"]}
+    assert not benchmark.scenario.matched_in_order
 
 
 def test_without_a_token_replies_are_matched_in_order() -> None:
-    (definition,) = parse(event="NEWS", reply="PUBLISHED", payload="[1]", directory=HERE).definitions
-    assert definition.round_trip.matched_in_order
+    (benchmark,) = parse(event="NEWS", reply="PUBLISHED", payload="[1]", directory=HERE).benchmarks
+    assert benchmark.scenario.matched_in_order
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import errno
 import os
 
 from bench.machine.descriptors import Reserve, file_limit_reason, file_limit_reason_in, is_file_limit_reason
-from bench.wire.reasons import os_reason
+from bench.wire.errors import os_reason
 
 
 def test_the_limit_is_named() -> None:

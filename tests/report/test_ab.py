@@ -10,13 +10,14 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from bench.ab.run import summary
-from bench.interleave.bursts import Benchmark, Figure, Figures
+from bench.interleave.bursts import Figure, Figures, metrics_of
 from bench.machine.disturbances import Interference, Spoiler
 from bench.report.ab import ab_document
 from bench.report.formats import markdown
 from bench.report.formats.text import print_document
 from bench.results.ab import AbResult, AbSettings, AbSide
 from bench.results.header import CommitInfo, MachineInfo
+from bench.scenarios.catalogue import Benchmark
 from bench.scenarios.model import round_trip_of
 
 SAY = Benchmark("say|said", round_trip_of("say", "said", {"id": "{token}"}))
@@ -27,7 +28,7 @@ def restarts(effect: float, count: int = 20) -> list[Figures]:
     return [
         {
             ("say|said", metric): Figure(effect + 0.001 * math.sin(number), 100.0, 100.0 * math.exp(effect))
-            for metric in SAY.metrics
+            for metric in metrics_of(SAY)
         }
         for number in range(count)
     ]

@@ -35,6 +35,7 @@ def test_latency(benchmark_of_latency: LatencyBenchmark) -> None:
         "service": "app.main:app",
         "event": "FOO",
         "reply": "BAR",
+        "definition of the scenario": "none",
         "matched by": "token",
         "client": "FastClient",
         "transport": "websocket",
@@ -46,7 +47,11 @@ def test_latency(benchmark_of_latency: LatencyBenchmark) -> None:
         "generator cores": 1,
         "cores": "awake",
     }
-    assert values_of(LATENCY_SETTINGS, benchmark_of_latency, "said") == {"server core": 1, "reply timeout s": 5.0}
+    assert values_of(LATENCY_SETTINGS, benchmark_of_latency, "said") == {
+        "server core": 1,
+        "reply timeout s": 5.0,
+        "scenarios file": "none",
+    }
     control = benchmark_of_latency.controls["same-stack"]
     assert control is not None
     assert control.sha256 is not None

@@ -11,8 +11,9 @@ import socketio
 
 from bench.server import UvicornTestServer
 from bench.wire.client import FastClient
+from bench.wire.connection import TransportName
 from bench.wire.endpoint import Address, transport_url
-from bench.wire.interface import ConnectFailed, Transport
+from bench.wire.errors import ConnectFailed
 from bench.wire.reference import ReferenceClient
 from tests.support.hostile_server import answers, serving
 
@@ -23,7 +24,7 @@ USERINFO = f"{quote(USER, safe='')}:{quote(PASSWORD, safe='')}"
 QUERY = f"apikey={quote(KEY, safe='')}"
 SECRETS = (PASSWORD, quote(PASSWORD, safe=""), KEY, quote(KEY, safe=""))
 BASIC = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
-TRANSPORTS: dict[str, tuple[Transport, ...]] = {
+TRANSPORTS: dict[str, tuple[TransportName, ...]] = {
     "websocket": ("websocket",),
     "polling": ("polling",),
     "upgrade": ("polling", "websocket"),
@@ -67,7 +68,7 @@ def with_secrets(url: str) -> str:
 
 @pytest.mark.parametrize("transports", TRANSPORTS.values(), ids=TRANSPORTS)
 async def test_user_and_password_go_out_as_a_header_and_the_query_as_it_is(
-    kind: Kind, transports: tuple[Transport, ...]
+    kind: Kind, transports: tuple[TransportName, ...]
 ) -> None:
     async with noting() as (app, server):
         client = kind()
@@ -100,7 +101,7 @@ async def test_a_header_of_the_users_own_wins(kind: Kind) -> None:
     ],
     ids=["an error page that repeats the URL", "a redirect that does", "no HTTP"],
 )
-async def test_no_error_shows_them(kind: Kind, transport: Transport, answer: bytes) -> None:
+async def test_no_error_shows_them(kind: Kind, transport: TransportName, answer: bytes) -> None:
     repeated = f"Cannot GET /socket.io/?{QUERY}&EIO=4, {USERINFO}, {KEY}, {BASIC}".encode()
     async with serving(answers(answer % (len(repeated), repeated))) as port:
         client = kind()

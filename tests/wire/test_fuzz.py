@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.wire.client import FastClient
-from bench.wire.interface import ConnectFailed, Disconnected
+from bench.wire.errors import ConnectFailed, Disconnected
 from tests.support.frames import BINARY, CLOSE, CONTINUATION, TEXT, frame
 from tests.support.hostile_server import (
     HANDSHAKE,

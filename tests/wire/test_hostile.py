@@ -17,8 +17,8 @@ from bench.exchange.requests import ConnectionLost, Exchange
 from bench.scenarios.catalogue import FOO_BAR
 from bench.scenarios.tokens import tokens
 from bench.wire.client import FastClient
-from bench.wire.interface import ConnectFailed, Disconnected, Transport
-from bench.wire.reasons import CLOSED, RESET
+from bench.wire.connection import TransportName
+from bench.wire.errors import CLOSED, RESET, ConnectFailed, Disconnected
 from bench.wire.tls import Tls
 from tests.support.frames import BINARY, CLOSE, CONTINUATION, frame
 from tests.support.hostile_server import (
@@ -85,7 +85,7 @@ class Victim:
         self.client.when_closed(self.reasons.append)
         self.client.on("*", lambda *values: self.heard.put_nowait(values))
 
-    async def connect(self, port: int, transport: Transport = "websocket", **settings: Any) -> None:
+    async def connect(self, port: int, transport: TransportName = "websocket", **settings: Any) -> None:
         async with asyncio.timeout(LIMIT_S):
             await self.client.connect(
                 f"{settings.pop('scheme', 'http')}://127.0.0.1:{port}",
@@ -367,7 +367,7 @@ async def test_the_same_client_may_try_again(complaints: list[str]) -> None:
 
 
 @pytest.mark.parametrize("transport", ["websocket", "polling"])
-async def test_who_gives_up_is_not_connected_later(transport: Transport, complaints: list[str]) -> None:
+async def test_who_gives_up_is_not_connected_later(transport: TransportName, complaints: list[str]) -> None:
     async with serving(never_answers) as port:
         victim = Victim(complaints)
         attempt = asyncio.create_task(victim.connect(port, transport))
@@ -494,7 +494,7 @@ async def test_a_failed_upgrade_leaves_polling(complaints: list[str]) -> None:
 
 @pytest.mark.parametrize("transport", ["websocket", "polling"])
 @pytest.mark.parametrize("way", [gone_at_once, answers(b""), floods(b"", b"HTTP/1.1 400 Bad Request\r\n\r\n")])
-async def test_tls_garbage(transport: Transport, way: Way, complaints: list[str]) -> None:
+async def test_tls_garbage(transport: TransportName, way: Way, complaints: list[str]) -> None:
     async def says_at_once(connection: Any) -> None:
         await connection.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
         await connection.silence()

@@ -1,8 +1,8 @@
 """asyncio under Locust: one real thread per process that runs a uvloop loop, beside gevent's.
 
 Rules. The engine's thread neither logs, nor fires Locust's events, nor touches a gevent object: whatever the gevent
-side has to know crosses in `outbox`, a deque, whose append and popleft are atomic; `told` is set through the one kind
-of gevent's watchers that is made for other threads. The other way goes through `submit`, which is the loop's own
+side has to know crosses in `outbox`, a deque, whose append and popleft are atomic. `outbox_ready` is set through the
+kind of gevent's watchers that is made for other threads. The other way goes through `submit`, which is the loop's own
 `call_soon_threadsafe`. The thread is started with the test, not at import, because `--processes` forks.
 """
 
@@ -29,12 +29,13 @@ import uvloop
 from gevent import monkey
 
 from bench.load.engine.alarm import Alarm
-from bench.load.metrics.exceptions import Exceptions, Raised, folded, kind_of, place_in
-from bench.load.metrics.recorder import Batch, Delays, OperationLog
+from bench.load.metrics.exceptions import Exceptions, Raised, exception_kind, folded, place_in
+from bench.load.metrics.recorder import Batch, LoopDelays, Recorder
 from bench.results.load import MOST_OPERATIONS, OTHER_OPERATIONS
 
+#: The time between two flushes, in seconds. Each flush is a millisecond or more in which the gevent side has the
+#: interpreter, and often the core, to itself.
 FLUSH_INTERVAL_S = 1.0
-"""Each flush is a millisecond or more in which the gevent side has the interpreter, and often the core, to itself."""
 
 _PROBE_INTERVAL_NS = 10_000_000
 
@@ -47,27 +48,27 @@ _get_ident: Callable[[], int] = monkey.get_original("_thread", "get_ident")
 
 
 class Engine:
-    """The thread, its loop, and the logs of the operations that run in it."""
+    """The thread, its loop, and the recorders of the operations that run in it."""
 
     def __init__(self) -> None:
         self.outbox: deque[Any] = deque()
         """The news for the gevent side, oldest first: Batch, Raised, and what the sessions append."""
-        self.told = gevent.event.Event()
+        self.outbox_ready = gevent.event.Event()
         """Set when there is something new in the outbox."""
         self._watcher: Any = None
         self.breakdown = False
-        """Whether replies tell when they were handled."""
+        """True if replies tell when they were handled."""
         self.beats = 0
         """The number of times that the loop has flushed; it grows for as long as the loop goes round."""
-        self._logs: dict[str, OperationLog] = {}
-        self._task_logs: dict[str, OperationLog] = {}
+        self._recorders: dict[str, Recorder] = {}
+        self._task_recorders: dict[str, Recorder] = {}
         self._exceptions = Exceptions()
         self._escaped: BaseException | None = None
         """The last exception that asyncio lets out of the loop. It comes twice: as a task's end, and from the loop."""
         self._thread: int | None = None
         self._greenlet: Any = None
         self.queueing: array[int] = array("q")
-        """The `queueing` of recording.Delays; `waits`, below, is the `waits` of it."""
+        """The `queueing` of recorder.LoopDelays; `waits`, below, is the `waits` of it."""
         self.waits: array[int] = array("q")
         self._loop_lag: array[int] = array("q")
         self._probe: Alarm | None = None
@@ -83,7 +84,7 @@ class Engine:
         _note_missing_awaits()
         self._ended = False
         self._watcher = gevent.get_hub().loop.async_()
-        self._watcher.start(self.told.set)
+        self._watcher.start(self.outbox_ready.set)
         self._loop = uvloop.new_event_loop()
         self._loop.set_exception_handler(self._note_exception)
         self._loop.call_soon(self._flush_regularly)
@@ -112,8 +113,8 @@ class Engine:
         assert self._loop is not None, "the engine is not running"
         self._loop.call_soon_threadsafe(function, *arguments)
 
-    def tell(self, *items: Any) -> None:
-        """Have the gevent side know something. In the engine's thread."""
+    def post(self, *items: Any) -> None:
+        """Put news for the gevent side into the outbox. In the engine's thread."""
         self.outbox.extend(items)
         if self._watcher is not None:
             self._watcher.send()
@@ -127,34 +128,35 @@ class Engine:
             if error is self._escaped:
                 return
             self._escaped = error
-        self._note_raised(kind_of(error), error, holder)
+        self._note_raised(exception_kind(error), error, holder)
 
-    def log(self, operation: str) -> OperationLog:
-        """Return the log of an operation, or of all others if there are too many. In the engine's thread."""
-        log = self._logs.get(operation)
-        if log is None:
-            if len(self._logs) >= MOST_OPERATIONS and operation != OTHER_OPERATIONS:
-                return self.log(OTHER_OPERATIONS)
-            log = self._logs[operation] = OperationLog(operation)
-        return log
+    def recorder(self, operation: str) -> Recorder:
+        """Return the recorder of an operation, or of all others if there are too many. In the engine's thread."""
+        recorder = self._recorders.get(operation)
+        if recorder is None:
+            if len(self._recorders) >= MOST_OPERATIONS and operation != OTHER_OPERATIONS:
+                return self.recorder(OTHER_OPERATIONS)
+            recorder = self._recorders[operation] = Recorder(operation)
+        return recorder
 
-    def task_log(self, key: str, name: str) -> OperationLog:
-        """Return the log of a task, by its key, while its operation is not known yet. In the engine's thread."""
-        log = self._task_logs.get(key)
-        if log is None:
-            log = self._task_logs[key] = OperationLog(name, key)
-        return log
+    def task_recorder(self, key: str, name: str) -> Recorder:
+        """Return the recorder of a task, by its key, while its operation is not known yet. In the engine's thread."""
+        recorder = self._task_recorders.get(key)
+        if recorder is None:
+            recorder = self._task_recorders[key] = Recorder(name, key)
+        return recorder
 
     def flush(self) -> None:
         """Hand over what was noted so far. In the engine's thread; after `stop`, in any thread."""
-        logs = chain(self._logs.values(), self._task_logs.values())
-        items: list[Batch | Delays | Raised] = [batch for log in logs if (batch := log.flush()) is not None]
+        recorders = chain(self._recorders.values(), self._task_recorders.values())
+        batches = (recorder.flush() for recorder in recorders)
+        items: list[Batch | LoopDelays | Raised] = [batch for batch in batches if batch is not None]
         items += self._exceptions.take()
         if self._loop_lag or self.queueing or self.waits:
-            items.append(Delays(self._loop_lag, self.queueing, self.waits))
+            items.append(LoopDelays(self._loop_lag, self.queueing, self.waits))
             self._loop_lag, self.queueing, self.waits = array("q"), array("q"), array("q")
         if items:
-            self.tell(*items)
+            self.post(*items)
 
     def place(self) -> str | None:
         """Return the place in the users' own code where the loop's thread is at the moment. From any thread."""
@@ -209,15 +211,15 @@ class Engine:
     def _note_raised(self, kind: str, error: BaseException | None, holder: Any = None) -> None:
         at_once = self._exceptions.note(kind, error, holder)
         if at_once is not None:
-            self.tell(at_once)
+            self.post(at_once)
 
 
 class NotAwaited(Exception):
     """A coroutine that a user's own code has forgotten to await: nothing of it was performed."""
 
 
+#: The running engines, by their threads.
 _running: dict[int, Engine] = {}
-"""By its thread."""
 
 
 @cache

@@ -1,6 +1,6 @@
 """A session's tasks in an open load: each arrival begins a task as a coroutine of its own, whatever the others do.
 
-This is to an open load what `Performer.run_task_set` is to a closed load. The intended time of an arrival belongs to
+This is to an open load what `TaskRunner.run_task_set` is to a closed load. The intended time of an arrival belongs to
 the first emission in its task. The reply before it causes each further emission of the task, which is intended when it
 is sent.
 
@@ -15,23 +15,23 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, cast
 
+from locust import User
 from locust.exception import InterruptTaskSet, RescheduleTask, StopTest, StopUser
 from locust.user.task import LOCUST_STATE_WAITING, DefaultTaskSet
 
 from bench.exchange.requests import RoundTripFailed
-from bench.load.engine.pacing import NOT_CONNECTED, Stream
+from bench.load.engine.interface import OpenTaskHost
+from bench.load.engine.pacing import NOT_CONNECTED, Dispatcher
 from bench.load.metrics.recorder import UNSCHEDULED
-from bench.wire.interface import ClientError
-
-if TYPE_CHECKING:
-    from bench.load.engine.session import Session
+from bench.wire.errors import ClientError
 
 _CANCELLING_TIMEOUT_S = 1.0
 
+#: The reason of a dropped arrival that had a user, and a connection then.
 LOST = "the connection was lost before it was sent"
-"""The reason of a dropped arrival that had a user, and a connection then."""
+
 _CUT_OFF = "its task was cut off before it was sent"
 
 Task = Callable[[Any], Any]
@@ -39,7 +39,7 @@ Task = Callable[[Any], Any]
 
 @dataclass
 class Arrival:
-    """What a schedule wanted: one emission, the first in a task that runs because of it."""
+    """An emission that a schedule wanted: the first in a task that runs because of it."""
 
     intended_ns: int
     """UNSCHEDULED once that emission is there."""
@@ -53,8 +53,8 @@ class Arrival:
     """The reason why the emission, which was tried, could not be sent."""
 
 
+#: The arrival because of which the present task runs; inherited by the tasks that it starts.
 _ARRIVAL: ContextVar[Arrival] = ContextVar("_ARRIVAL")
-"""Because of which the present task runs; inherited by the tasks that it starts."""
 
 
 def wanted(operation: str, refusal: str = "") -> tuple[int, int]:
@@ -106,28 +106,30 @@ def is_wanted() -> bool:
 
 
 class OpenTasks:
-    """Takes arrivals for one session; a `pacing.Taker`."""
+    """Takes arrivals for one session; a `pacing.ArrivalSink`."""
 
-    def __init__(self, session: Session, stream: Stream) -> None:
+    def __init__(self, session: OpenTaskHost, dispatcher: Dispatcher) -> None:
         self.uncaught = False
         """True if a task raised what ends the user."""
         self._session = session
         self._user = session.user
-        self._stream = stream
-        user_class, known = type(session.user), session.shared.task_keys
+        self._limits = session.open_load.limits_of(session.user)
+        self._dispatcher = dispatcher
+        user_class, known = type(session.user), session.counters.task_keys
         if user_class not in known:
             known[user_class] = task_keys(session.user.tasks)
         self._keys = known[user_class]
-        self._task_set = DefaultTaskSet(session.user)
+        self._task_set = DefaultTaskSet(cast(User, session.user))
         self._running: dict[asyncio.Task[None], Arrival] = {}
         self._lost = asyncio.Event()
         self._is_finishing = False
 
     async def serve(self) -> None:
         """Take arrivals until the session stops; connect again where the connection is lost. Raises StopUser."""
-        session, stream = self._session, self._stream
+        session, dispatcher = self._session, self._dispatcher
         self._user._state = LOCUST_STATE_WAITING
-        stream.join(self)
+        self._limits = session.open_load.limits_of(self._user)  # its on_start may have set others
+        dispatcher.join(self)
         try:
             while True:
                 await session.before_task()
@@ -135,23 +137,23 @@ class OpenTasks:
                     raise StopUser
                 self._lost.clear()
                 if self._has_room():
-                    stream.ready(self)
+                    dispatcher.make_available(self)
                 session.idle = True
                 try:
                     await self._lost.wait()
                 finally:
                     session.idle = False
-                    stream.unready(self)
+                    dispatcher.make_unavailable(self)
         finally:
-            stream.leave(self)
+            dispatcher.leave(self)
 
     def enter(self) -> None:
         """Take part in a schedule that is shared by all users, before there is a connection.
 
         If nobody is connected yet, its arrivals are dropped, or wait. Without any member they would be forgotten.
         """
-        if self._stream.is_of_all_users:
-            self._stream.join(self)
+        if self._dispatcher.is_of_all_users:
+            self._dispatcher.join(self)
 
     def connection_lost(self) -> None:
         """There is nothing to send over any more."""
@@ -159,7 +161,7 @@ class OpenTasks:
 
     def retire(self) -> None:
         """Take no more: others can have what is to come."""
-        self._stream.leave(self)
+        self._dispatcher.leave(self)
 
     def finish(self) -> bool:
         """Stop the session once what has been begun has ended; False if nothing has been."""
@@ -174,19 +176,19 @@ class OpenTasks:
         if running:
             await asyncio.wait(running, timeout=_CANCELLING_TIMEOUT_S)
 
-    # ------------------------------------------------------------------ pacing.Taker
+    # ------------------------------------------------------------------ pacing.ArrivalSink
 
     @property
     def most_at_once(self) -> int:
         """The number of the user's tasks that may be on their way at the same time."""
-        return self._user.max_in_flight if self._user.pipelined else 1
+        return self._limits.most_at_once
 
     @property
     def max_wait_ns(self) -> int | None:
         """The longest time that an arrival may wait for this user, in nanoseconds; None for a pipelined user."""
-        return None if self._user.pipelined else round(self._user.wait_limit_s() * 1e9)
+        return None if self._limits.max_wait_s is None else round(self._limits.max_wait_s * 1e9)
 
-    def take(self, intended_ns: int, waited_ns: int | None) -> bool:
+    def start_task(self, intended_ns: int, waited_ns: int | None) -> bool:
         """Begin a task for the arrival that was due then; returns whether another one could be taken."""
         self._note_wait(intended_ns, waited_ns)
         arrival = self._arrival(intended_ns)
@@ -211,8 +213,10 @@ class OpenTasks:
     # ------------------------------------------------------------------ one arrival
 
     async def _run(self, arrival: Arrival) -> None:
-        """Run its task. An arrival is dropped where its emission was prevented; that a task emits nothing is its own
-        business, and no arrival of the account."""
+        """Run the arrival's task, and count the arrival as dropped if its emission could not be sent.
+
+        A task that chooses to send nothing is not counted.
+        """
         _ARRIVAL.set(arrival)
         reason = ""
         try:
@@ -245,10 +249,10 @@ class OpenTasks:
             if not self._running:
                 session.request_stop()
         elif session.idle and session.client.connected and not session.stopping:
-            self._stream.ready(self)
+            self._dispatcher.make_available(self)
 
     def _has_room(self) -> bool:
-        return len(self._running) < self.most_at_once
+        return len(self._running) < self._limits.most_at_once
 
     def _arrival(self, intended_ns: int) -> Arrival:
         tasks = self._user.tasks
@@ -258,16 +262,16 @@ class OpenTasks:
         else:
             task = tasks[0] if len(tasks) == 1 else self._task_set.get_next_task()
         key = self._keys.get(task) or _full_name(task)
-        return Arrival(intended_ns, task, key, self._session.shared.operations)
+        return Arrival(intended_ns, task, key, self._session.counters.operations)
 
     def _drop(self, arrival: Arrival, reason: str) -> None:
         """Book the drop to the operation that the arrival's task begins with; to the task while nobody knows that."""
         operation, engine = arrival.operations.get(arrival.key), self._session.engine
         if operation is not None:
-            log = engine.log(operation)
+            recorder = engine.recorder(operation)
         else:
-            log = engine.task_log(arrival.key, str(getattr(arrival.task, "__name__", arrival.task)))
-        log.drop(arrival.intended_ns, reason)
+            recorder = engine.task_recorder(arrival.key, str(getattr(arrival.task, "__name__", arrival.task)))
+        recorder.drop(arrival.intended_ns, reason)
 
 
 def _raised(error: BaseException) -> str:

@@ -1,11 +1,12 @@
 """Open load in one process: the engine's thread begins a task at each arrival, whether or not earlier ones have ended.
 
-A `Stream` is one schedule and the sessions that take its arrivals in turn; the `Pacer` wakes the loop when one is due.
+A `Dispatcher` has one schedule and the sessions that take its arrivals in turn. The `Pacer` wakes the loop when an
+arrival is due.
 Schedules belong to the process, not to each user. The share of `--rate` that this process has is one schedule, over all
 its users. Each user class whose `wait_time` is `arrivals(…)` has another, whose rate follows the number of its users.
 
 A user takes an arrival only when it is connected and has no task under way: its tasks would disturb each other on its
-connection. While no user is free, arrivals wait in the stream, in the order in which they were intended. An arrival
+connection. While no user is free, arrivals wait in the dispatcher, in the order in which they were intended. An arrival
 that has waited for as long as it may is dropped. Users of a pipelined class take arrivals while they have room. Where
 only these take part, an arrival that finds no user with room is dropped at once.
 
@@ -27,85 +28,116 @@ from typing import Protocol
 
 from bench.load.engine.alarm import Alarm
 from bench.timing.arrivals import Arrivals, Shape, VaryingSchedule, schedule
-from bench.timing.rates import RateProfile, Share
+from bench.timing.rates import NS_PER_S, RateProfile, Share
 
+#: The number of overdue arrivals that are begun before the loop looks at its sockets again.
 _AT_ONCE = 64
-"""How many overdue arrivals are begun before the loop looks at its sockets again."""
-
-_NS_PER_S = 1_000_000_000
 
 NOT_CONNECTED = "no user was connected"
 NO_USER_LEFT = "the last user stopped while it waited for a user"
 ENDED = "the run ended while it waited for a user"
 
 
+#: All of a schedule, where there is one process.
 WHOLE = Share(0, 1)
-"""All of a schedule, where there is one process."""
+
+
+class PacedUser(Protocol):
+    """The settings of a user, or of a class of users, that an open load goes by."""
+
+    pipelined: bool
+    max_in_flight: int
+    longest_wait: float | None
+    reply_timeout: float
 
 
 @dataclass(frozen=True)
-class Pacing:
-    """What an open load is asked for. Without a profile, users have arrivals of their own or it is a closed load."""
+class ArrivalLimits:
+    """The limits to the arrivals of one user."""
+
+    most_at_once: int
+    """The number of the user's tasks that may be on their way at the same time."""
+    max_wait_s: float | None
+    """The longest time that an arrival may wait for this user, in seconds; None for a pipelined user."""
+
+
+@dataclass(frozen=True)
+class OpenLoad:
+    """The settings of an open load. Without a profile, users have arrivals of their own or it is a closed load."""
 
     profile: RateProfile | None = None
     shape: Shape = "poisson"
     seed: str = ""
     share: Share = WHOLE
     """This process's, as far as its users' own arrivals are concerned."""
+    max_in_flight: int | None = None
+    """The number of tasks of a pipelined user that may be on their way; None: the number that its class says."""
+    max_wait_s: float | None = None
+    """The longest time that an arrival waits for a user that is not pipelined, in seconds; None: as its class says."""
+
+    def limits_of(self, user: PacedUser | type[PacedUser]) -> ArrivalLimits:
+        """Return the limits for a user, or for the users of a class.
+
+        They are those of the command line, if it has any, else those of the class.
+        """
+        if user.pipelined:
+            return ArrivalLimits(user.max_in_flight if self.max_in_flight is None else self.max_in_flight, None)
+        own_wait_s = user.reply_timeout if user.longest_wait is None else user.longest_wait
+        return ArrivalLimits(1, own_wait_s if self.max_wait_s is None else self.max_wait_s)
 
 
-class Taker(Protocol):
-    """A session, as a stream sees it."""
+class ArrivalSink(Protocol):
+    """A session, as a dispatcher sees it."""
 
     @property
     def most_at_once(self) -> int:
-        """The number of the taker's tasks that may be on their way at the same time."""
+        """The number of the sink's tasks that may be on their way at the same time."""
 
     @property
     def max_wait_ns(self) -> int | None:
         """The longest time that an arrival may wait for this user, in nanoseconds; None for a pipelined user."""
 
-    def take(self, intended_ns: int, waited_ns: int | None) -> bool:
+    def start_task(self, intended_ns: int, waited_ns: int | None) -> bool:
         """Begin a task for the arrival that was due then; return whether another arrival could be taken.
 
-        `waited_ns` says how long no user was free for it; None in a stream whose arrivals never wait.
+        `waited_ns` says how long no user was free for it; None in a dispatcher whose arrivals never wait.
         """
 
     def drop(self, intended_ns: int, reason: str, waited_ns: int | None) -> None:
         """Note that an arrival, which might have been this session's, was not begun."""
 
 
-class Timetable(Protocol):
-    """When arrivals are due. Times of `perf_counter_ns`."""
+class Schedule(Protocol):
+    """The times at which arrivals are due, of `perf_counter_ns`."""
 
     @property
     def next_ns(self) -> int | None:
-        """When the next one is due, or was; None: none is to come as things are."""
+        """The time at which the next arrival is due, or was; None: none is to come as things are."""
 
     def advance(self) -> None:
-        """On to the one after it."""
+        """Go on to the arrival after that."""
 
 
-class FixedTimetable:
+class FixedSchedule:
     """A schedule's arrivals from its start on; those before `since_ns` are somebody else's."""
 
     def __init__(self, arrivals_ns: Iterator[int], started_ns: int, since_ns: int = 0) -> None:
         self._arrivals_ns = arrivals_ns
         self._started_ns = started_ns
-        self._successor: tuple[int, FixedTimetable] | None = None
+        self._successor: tuple[int, FixedSchedule] | None = None
         self.next_ns: int | None = None
         self.advance()
         while self.next_ns is not None and self.next_ns < since_ns:
             self.advance()
 
     def advance(self) -> None:
-        """On to the next arrival."""
+        """Go on to the next arrival."""
         arrival_ns = next(self._arrivals_ns, None)
         self.next_ns = None if arrival_ns is None else self._started_ns + arrival_ns
         self._hand_over()
 
-    def succeed(self, since_ns: int, successor: FixedTimetable) -> None:
-        """From `since_ns` on, another share is this one's."""
+    def succeed(self, since_ns: int, successor: FixedSchedule) -> None:
+        """Go on with another schedule's arrivals from `since_ns` on."""
         self._successor = since_ns, successor
         self._hand_over()
 
@@ -118,19 +150,19 @@ class FixedTimetable:
             self.next_ns, self._successor = successor.next_ns, successor._successor
 
 
-class Stream:
+class Dispatcher:
     """A schedule whose arrivals its sessions take in turn. `clock` tells nanoseconds of `perf_counter_ns`."""
 
     def __init__(self, pacer: Pacer, clock: Callable[[], int] = perf_counter_ns) -> None:
-        self.timetable: Timetable | None = None
+        self.schedule: Schedule | None = None
         self._pacer = pacer
         self._clock = clock
-        self._members: OrderedDict[Taker, None] = OrderedDict()
-        self._ready: OrderedDict[Taker, None] = OrderedDict()
+        self._members: OrderedDict[ArrivalSink, None] = OrderedDict()
+        self._available: OrderedDict[ArrivalSink, None] = OrderedDict()
         """The sessions that could take an arrival now; empty while an arrival waits."""
         self.is_of_all_users = True
-        """True if the stream's rate is that of the run, however many users there are."""
-        self._connected: set[Taker] = set()
+        """True if the dispatcher's rate is that of the run, however many users there are."""
+        self._connected: set[ArrivalSink] = set()
         self._waiting: deque[tuple[int, int]] = deque()
         """The arrivals for which no user is free, oldest first: when each was intended, and since when it waits.
 
@@ -141,7 +173,7 @@ class Stream:
         """The number of members whose class lets arrivals wait for its users."""
         self._max_wait_ns = 0
 
-    def join(self, session: Taker) -> None:
+    def join(self, session: ArrivalSink) -> None:
         """From now on arrivals may be this session's, though it may not be ready for them."""
         if session in self._members:
             return
@@ -151,9 +183,9 @@ class Stream:
             self._max_wait_ns = max(self._max_wait_ns, session.max_wait_ns)
         self._counted()
 
-    def leave(self, session: Taker) -> None:
-        """It takes no more."""
-        self.unready(session)
+    def leave(self, session: ArrivalSink) -> None:
+        """Give the session no arrival any more."""
+        self.make_unavailable(session)
         if session not in self._members:
             return
         if len(self._members) == 1:
@@ -163,27 +195,27 @@ class Stream:
             self._awaited -= 1
         self._counted()
 
-    def ready(self, session: Taker) -> None:
-        """Give the session, which could take an arrival now, the arrival that waits longest, if any does."""
+    def make_available(self, session: ArrivalSink) -> None:
+        """Let a session that could begin a task have the next arrival: the one that waits longest, if any does."""
         self._connected.add(session)
         if self._waiting:
             now_ns = self._clock()
             self._give_up(now_ns)
             while self._waiting:
                 intended_ns, since_ns = self._waiting.popleft()
-                if not session.take(intended_ns, now_ns - since_ns):
+                if not session.start_task(intended_ns, now_ns - since_ns):
                     return
-        self._ready[session] = None
+        self._available[session] = None
 
-    def unready(self, session: Taker) -> None:
-        """It could not: it has no connection."""
-        self._ready.pop(session, None)
+    def make_unavailable(self, session: ArrivalSink) -> None:
+        """Give the session no arrival until `make_available`: it has no connection."""
+        self._available.pop(session, None)
         self._connected.discard(session)
 
     @property
     def next_ns(self) -> int | None:
-        """When the next arrival is due; None: none is to come as things are."""
-        return None if self.timetable is None else self.timetable.next_ns
+        """The time at which the next arrival is due; None: none is to come as things are."""
+        return None if self.schedule is None else self.schedule.next_ns
 
     @property
     def wakes_ns(self) -> int | None:
@@ -196,20 +228,20 @@ class Stream:
 
     def begin_due(self, now_ns: int, at_once: int | None = _AT_ONCE) -> None:
         """Begin what is due, though not too much at once."""
-        timetable, ready = self.timetable, self._ready
+        due, available = self.schedule, self._available
         self._give_up(now_ns)
-        if timetable is None:
+        if due is None:
             return
         waited_ns = 0 if self._awaited else None
         for _ in count() if at_once is None else range(at_once):
-            intended_ns = timetable.next_ns
+            intended_ns = due.next_ns
             if intended_ns is None or intended_ns > now_ns:
                 return
-            timetable.advance()
-            if ready:
-                session, _none = ready.popitem(last=False)
-                if session.take(intended_ns, waited_ns):
-                    ready[session] = None
+            due.advance()
+            if available:
+                session, _none = available.popitem(last=False)
+                if session.start_task(intended_ns, waited_ns):
+                    available[session] = None
             elif self._awaited:
                 self._waiting.append((intended_ns, now_ns))
             elif self._members:  # an arrival without any user is nobody's
@@ -220,7 +252,7 @@ class Stream:
     def end(self, now_ns: int) -> None:
         """Begin what is due by now and finds a free user. What still waits may be begun later, and nothing else."""
         self.begin_due(now_ns, at_once=None)
-        self.timetable = None
+        self.schedule = None
 
     def close(self) -> None:
         """Drop what still waits."""
@@ -236,7 +268,7 @@ class Stream:
         waiting = self._waiting
         while waiting and now_ns - waiting[0][1] >= self._max_wait_ns:
             intended_ns, since_ns = waiting.popleft()
-            reason = f"no user was free within {self._max_wait_ns / _NS_PER_S:g} s"
+            reason = f"no user was free within {self._max_wait_ns / NS_PER_S:g} s"
             self._next_member().drop(intended_ns, reason, now_ns - since_ns)
 
     def _drop_waiting(self, reason: str) -> None:
@@ -246,7 +278,7 @@ class Stream:
                 intended_ns, since_ns = self._waiting.popleft()
                 self._next_member().drop(intended_ns, reason, max(0, now_ns - since_ns))
 
-    def _next_member(self) -> Taker:
+    def _next_member(self) -> ArrivalSink:
         session, _none = self._members.popitem(last=False)
         self._members[session] = None
         return session
@@ -255,14 +287,14 @@ class Stream:
         """The number of sessions has changed."""
 
 
-class _UserStream(Stream):
+class _ClassDispatcher(Dispatcher):
     """The arrivals of the users of one class, each of whom has a rate of its own."""
 
     def __init__(self, pacer: Pacer, arrivals: Arrivals, seed: str, share: Share) -> None:
         super().__init__(pacer)
         self.is_of_all_users = False
         self._arrivals = arrivals
-        self._varying = self.timetable = VaryingSchedule(arrivals.shape, seed, share)
+        self._varying = self.schedule = VaryingSchedule(arrivals.shape, seed, share)
 
     def _counted(self) -> None:
         self._varying.set_rate(perf_counter_ns(), self._arrivals.rate_per_s * len(self._members))
@@ -270,70 +302,71 @@ class _UserStream(Stream):
 
 
 class Pacer:
-    """The streams of one process, and the alarm that rings when the next arrival is due. In the engine's thread."""
+    """The dispatchers of one process, and the alarm that rings when the next arrival is due. In the engine's thread."""
 
-    def __init__(self, pacing: Pacing) -> None:
-        self._pacing = pacing
-        self.total = Stream(self)
+    def __init__(self, open_load: OpenLoad) -> None:
+        self.open_load = open_load
+        self.total = Dispatcher(self)
         """All users' together, where the profile says how much."""
-        self._user_streams: dict[tuple[str, Arrivals], Stream] = {}
+        self._class_dispatchers: dict[tuple[str, Arrivals], Dispatcher] = {}
         self._alarm: Alarm | None = None
         self._ended = False
         self._closed = False
 
-    def stream_of(self, user_class: str, wait_time: object) -> Stream | None:
-        """Where a user's arrivals come from; None: it takes none, and waits for its replies. From any thread."""
-        if self._pacing.profile is not None:
+    def dispatcher_of(self, user_class: str, wait_time: object) -> Dispatcher | None:
+        """Return what a user's arrivals come from; None: it takes none, and waits for its replies. From any thread."""
+        if self.open_load.profile is not None:
             return self.total
         if not isinstance(wait_time, Arrivals):
             return None
-        stream = self._user_streams.get((user_class, wait_time))
-        if stream is None:
+        dispatcher = self._class_dispatchers.get((user_class, wait_time))
+        if dispatcher is None:
             # Of another seed than other classes': they would draw the same numbers.
-            stream = _UserStream(self, wait_time, f"{self._pacing.seed}/{user_class}", self._pacing.share)
-            self._user_streams[user_class, wait_time] = stream
-        return stream
+            load = self.open_load
+            dispatcher = _ClassDispatcher(self, wait_time, f"{load.seed}/{user_class}", load.share)
+            self._class_dispatchers[user_class, wait_time] = dispatcher
+        return dispatcher
 
     def follow(self, share: Share, started_ns: int, since_ns: int) -> None:
         """Take on a share of the profile's schedule, which started at `started_ns`, from `since_ns` on."""
-        pacing = self._pacing
-        if pacing.profile is not None and not self._ended:
-            arrivals_ns = schedule(pacing.profile, pacing.shape, share, pacing.seed)
-            timetable = FixedTimetable(arrivals_ns, started_ns, since_ns)
-            if isinstance(self.total.timetable, FixedTimetable):
-                self.total.timetable.succeed(since_ns, timetable)
+        load = self.open_load
+        if load.profile is not None and not self._ended:
+            arrivals_ns = schedule(load.profile, load.shape, share, load.seed)
+            following = FixedSchedule(arrivals_ns, started_ns, since_ns)
+            if isinstance(self.total.schedule, FixedSchedule):
+                self.total.schedule.succeed(since_ns, following)
             else:
-                self.total.timetable = timetable
+                self.total.schedule = following
             self.wake()
 
     def pause(self) -> None:
         """Have no share of the profile's schedule, until `follow` gives another share."""
         if not self._ended:
-            self.total.timetable = None
+            self.total.schedule = None
             self.wake()
 
     def wake(self) -> None:
-        """A timetable has changed."""
+        """A schedule has changed."""
         if self._closed:
             return
         if self._alarm is None:
             self._alarm = Alarm(asyncio.get_running_loop(), self._ring)
         self._alarm.set(
-            min((at_ns for stream in self._streams() if (at_ns := stream.wakes_ns) is not None), default=None)
+            min((at_ns for each in self._dispatchers() if (at_ns := each.wakes_ns) is not None), default=None)
         )
 
     def end(self, now_ns: int) -> None:
         """Begin what is due by `now_ns` and finds a free user. What still waits may be begun until `close`."""
         self._ended = True
-        for stream in self._streams():
-            stream.end(now_ns)
+        for dispatcher in self._dispatchers():
+            dispatcher.end(now_ns)
         self.wake()
 
     def close(self) -> None:
         """Drop what still waits for a user."""
         self._closed = True
-        for stream in self._streams():
-            stream.close()
+        for dispatcher in self._dispatchers():
+            dispatcher.close()
         if self._alarm is not None:
             self._alarm.close()
             self._alarm = None
@@ -341,13 +374,13 @@ class Pacer:
     @property
     def has_waiting(self) -> bool:
         """True if an arrival waits for a user to become free. From any thread."""
-        return any(stream.has_waiting for stream in self._streams())
+        return any(dispatcher.has_waiting for dispatcher in self._dispatchers())
 
-    def _streams(self) -> tuple[Stream, ...]:
-        return self.total, *self._user_streams.values()
+    def _dispatchers(self) -> tuple[Dispatcher, ...]:
+        return self.total, *self._class_dispatchers.values()
 
     def _ring(self) -> None:
         now_ns = perf_counter_ns()
-        for stream in self._streams():
-            stream.begin_due(now_ns)
+        for dispatcher in self._dispatchers():
+            dispatcher.begin_due(now_ns)
         self.wake()

@@ -1,16 +1,17 @@
 # The C types of session.py, for `make compiled`. Every attribute is here: a compiled object has no others.
 
-from bench.load.metrics.recorder cimport OperationLog
-from bench.load.engine.tasks cimport Performer
+from bench.load.metrics.recorder cimport Recorder
+from bench.load.engine.tasks cimport TaskRunner
 from bench.exchange.requests cimport Exchange
 
 
-cdef class Session(Performer):
-    cdef public object user, client, engine, shared
+cdef class Session:
+    cdef public object user, client, engine, counters, open_load
     cdef public Exchange exchange
     cdef public bint stopping, idle, is_connecting
-    cdef object _url, _tokens, _stream, _open_tasks, _task, _usual, _noted
+    cdef object _url, _tokens, _dispatcher, _open_tasks, _task, _usual, _noted
     cdef long long _timeout_ns
     cdef bint _is_ending, _closing, _arrived, _breakdown
     cdef Py_ssize_t _failed_attempts
-    cdef OperationLog _log
+    cdef Recorder _recorder
+    cdef TaskRunner _tasks

@@ -2,7 +2,7 @@
 
 Stopping has one mechanism, whoever asks for it (the end of the test, a smaller user count, StopUser): nothing more is
 sent, replies in flight are awaited up to their timeout, `on_stop` runs, the connection is closed. What was in flight
-is therefore always accounted for, unless the stop is forced.
+is therefore always accounted for, unless the session is aborted.
 """
 
 from __future__ import annotations
@@ -10,13 +10,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from time import perf_counter_ns
-from typing import TYPE_CHECKING, Any
+from typing import Any, cast
 
-from locust import TaskSet, User
+from locust import User
 from locust.exception import StopTest, StopUser
 from locust.user.task import (
     LOCUST_STATE_RUNNING,
@@ -33,30 +32,30 @@ from bench.exchange.requests import (
     RoundTripFailed,
     carries_error,
 )
+from bench.load.engine.counters import ProcessCounters
+from bench.load.engine.interface import SessionUser
 from bench.load.engine.loop import Engine
 from bench.load.engine.open_tasks import LOST, OpenTasks, is_scheduled, is_wanted, wanted
-from bench.load.engine.pacing import Stream
-from bench.load.engine.tasks import Performer, call
-from bench.load.metrics.recorder import TIMEOUT, UNSCHEDULED, NamedCounts, OperationLog
+from bench.load.engine.pacing import Dispatcher, OpenLoad
+from bench.load.engine.tasks import TaskRunner, call
+from bench.load.metrics.recorder import TIMEOUT, UNSCHEDULED, Recorder
 from bench.results.load import CONNECT
 from bench.scenarios.model import RoundTrip
 from bench.wire.client import FastClient
-from bench.wire.interface import ClientError, ConnectFailed, Disconnected, MessageTooLarge, acknowledged
-
-if TYPE_CHECKING:
-    from bench.load.plugin.user import SocketIOUser
+from bench.wire.errors import ClientError, ConnectFailed, Disconnected, MessageTooLarge
+from bench.wire.interface import acknowledged
 
 # As Socket.IO's own clients reconnect: 1 s doubling up to 5 s, each half as much more or less at random.
 _BACKOFF_FIRST_S = 1.0
 _BACKOFF_MAX_S = 5.0
 _BACKOFF_JITTER = 0.5
 
+#: The pause of a task that could not send, in seconds. A task that goes on at once, whatever its round trips raise,
+#: would keep the loop from everything else.
 _NOT_SENT_PAUSE_S = 0.1
-"""The pause of a task that could not send, in seconds. A task that goes on at once, whatever its round trips raise,
-would keep the loop from everything else."""
 
+#: One reply in 64, as the clock's last bits have it, tells how long it waited for its task.
 _QUEUEING_SAMPLE = 63
-"""One reply in 64, as the clock's last bits have it, tells how long it waited for its task."""
 
 
 @dataclass(frozen=True)
@@ -67,58 +66,36 @@ class SessionEnded:
 
 
 @dataclass(frozen=True)
-class Invalid:
-    """The news that the run's figures are wrong, or would be, and it has to end. The text says why, in one line."""
+class UnsupportedTask:
+    """The news of a task whose figures are wrong, or would be: the run has to end. The text says why, in one line."""
 
     text: str
 
 
-@dataclass
-class Shared:
-    """What all sessions of a process have in common. The engine's thread writes, the gevent side reads."""
-
-    arrived: int = 0
-    """Sessions whose first attempt to connect has ended, either way."""
-    late: Counter[str] = field(default_factory=NamedCounts)
-    abandoned: Counter[str] = field(default_factory=NamedCounts)
-    """Emissions and attempts to connect whose wait was cut off: the unfinished ones."""
-    unexpected: Counter[str] = field(default_factory=NamedCounts)
-    """The replies that came while none was awaited, where they are matched in order."""
-    too_large: dict[tuple[str, str], str] = field(default_factory=dict)
-    """The reason for which the first message of a size was refused, by operation and by the size's order of magnitude.
-
-    The order of magnitude is the first digit and how many follow. Sizes may differ each time.
-    """
-    is_invalid: bool = False
-    """True if the gevent side knows that the figures are wrong."""
-    operations: dict[str, str] = field(default_factory=dict)
-    """The operation that each task begins with, by the task's key. A dropped arrival would have been that operation."""
-    task_keys: dict[type, dict[Callable[[Any], Any], str]] = field(default_factory=dict)
-    """The keys of the tasks, by user class."""
-
-
-class Session(Performer):
+class Session:
     """Runs one user's tasks over one connection, which is replaced when it is lost."""
 
     def __init__(
         self,
-        user: SocketIOUser,
+        user: SessionUser,
         url: str,
         tokens: Iterator[str],
         engine: Engine,
-        shared: Shared,
-        stream: Stream | None = None,
+        counters: ProcessCounters,
+        open_load: OpenLoad,
+        dispatcher: Dispatcher | None = None,
     ) -> None:
-        super().__init__()
         self.user = user
         self.client = FastClient()
         self.exchange: Exchange | None = None  # needs the running loop
         self._url = url
         self._tokens = tokens
         self.engine = engine
-        self.shared = shared
-        self._stream = stream
-        """Where arrivals come from, in an open load."""
+        self.counters = counters
+        self.open_load = open_load
+        self._dispatcher = dispatcher
+        """The source of arrivals, in an open load."""
+        self._tasks = TaskRunner(self)
         self._open_tasks: OpenTasks | None = None
         self._timeout_ns = round(user.reply_timeout * 1e9)
         self._task: asyncio.Task[None] | None = None
@@ -136,8 +113,8 @@ class Session(Performer):
         """The exception that ends the user."""
         self._failed_attempts = 0
         self._usual: RoundTrip | None = None
-        """The definition of the last round trip, and the log of its operation."""
-        self._log: OperationLog
+        """The definition of the last round trip, and the recorder of its operation."""
+        self._recorder: Recorder
         self._breakdown = False
 
     # ------------------------------------------------------------------ called through Engine.submit
@@ -145,15 +122,14 @@ class Session(Performer):
     def start(self) -> None:
         """Begin the session."""
         self._breakdown = self.engine.breakdown
-        # For this user, the method is the session's own: one coroutine less in every round trip.
-        vars(self.user)["round_trip"] = self.round_trip if self._stream is None else self.scheduled_round_trip
+        self.user._perform_with(self.round_trip if self._dispatcher is None else self.scheduled_round_trip)
         self._task = asyncio.get_running_loop().create_task(self._live())
 
     def request_stop(self, graceful: bool = False) -> None:
         """Stop once nothing is in flight; `graceful` lets the task that runs come to its own end first."""
         if self._task is None or self._task.done() or self._is_ending:
             return
-        self.stopping, self.may_go_on = True, False
+        self.stopping, self._tasks.may_go_on = True, False
         self.user._state = LOCUST_STATE_STOPPING
         if self._open_tasks is not None:
             self._open_tasks.retire()
@@ -165,7 +141,7 @@ class Session(Performer):
     def abort(self) -> None:
         """Stop at once; what is in flight stays unfinished."""
         self.stopping = self._is_ending = self._closing = True
-        self.may_go_on = False
+        self._tasks.may_go_on = False
         if self._task is not None:
             self._task.cancel()
 
@@ -192,28 +168,28 @@ class Session(Performer):
             raise
         exchange.in_flight -= 1
         if definition is not self._usual:
-            self._usual, self._log = definition, self.engine.log(definition.name)
-        if self._stream is None:
-            self._log.succeeded(emission[2], received_ns)
+            self._usual, self._recorder = definition, self.engine.recorder(definition.name)
+        if self._dispatcher is None:
+            self._recorder.succeeded(emission[2], received_ns)
         else:
-            self._log.answered(intended_ns, emission[2], received_ns, waited_ns)
+            self._recorder.answered(intended_ns, emission[2], received_ns, waited_ns)
         if self._breakdown:
-            self._log.handled(emission[2], _handled_ns(reply), received_ns)
+            self._recorder.handled(emission[2], _handled_ns(reply), received_ns)
         if not received_ns & _QUEUEING_SAMPLE:
             now_ns = perf_counter_ns()
             self.engine.queueing.append(now_ns)
             self.engine.queueing.append(now_ns - received_ns)
-        self.has_awaited = True
+        self._tasks.has_awaited = True
         if self.stopping:
             self._stop_if_idle()
         self._failed_attempts = 0
         if len(reply) == 1:
             value = reply[0]
             if type(value) is dict and "error" in value and value["error"]:
-                self._log.error_replies += 1
+                self._recorder.error_replies += 1
             return value
         if carries_error(reply):
-            self._log.error_replies += 1
+            self._recorder.error_replies += 1
         return acknowledged(reply)
 
     async def scheduled_round_trip(self, definition: RoundTrip) -> Any:
@@ -244,22 +220,22 @@ class Session(Performer):
         if isinstance(error, NoRoundTrip):
             raise error  # it has no name under which it could be counted
         if isinstance(error, MessageTooLarge):
-            log = self.engine.log(definition.name)
+            recorder = self.engine.recorder(definition.name)
             reason = f"too large: {error.size_bytes:,} bytes, the server takes {error.limit_bytes:,}"
-            reason = self.shared.too_large.setdefault((log.name, f"{error.size_bytes:.0e}"), reason)
+            reason = self.counters.too_large.setdefault((recorder.name, f"{error.size_bytes:.0e}"), reason)
         elif isinstance(error, Disconnected):
             assert self.exchange is not None
             reason = "an earlier reply is overdue" if self.exchange.broken else "not connected"
         else:
             reason = "could not be encoded"
-        self.has_awaited = False
-        if intended_ns or self._stream is None or not is_wanted():
-            self.engine.log(definition.name).drop(intended_ns or perf_counter_ns(), reason)
+        self._tasks.has_awaited = False
+        if intended_ns or self._dispatcher is None or not is_wanted():
+            self.engine.recorder(definition.name).drop(intended_ns or perf_counter_ns(), reason)
         if not intended_ns:
             await asyncio.sleep(_NOT_SENT_PAUSE_S)
 
     def _unexpected(self, definition: RoundTrip) -> None:
-        self.shared.unexpected[definition.name] += 1
+        self.counters.unexpected[definition.name] += 1
         self._invalid(
             f"{definition.name} is matched in order, but {definition.reply} came while none was awaited: others cause "
             "it, too, or the server sends it unasked; have the service repeat a {token} of the payload"
@@ -267,18 +243,18 @@ class Session(Performer):
 
     def _invalid(self, reason: str) -> None:
         """Have the run ended: its figures are wrong, or would be."""
-        if not self.shared.is_invalid:
-            self.shared.is_invalid = True
-            self.engine.tell(Invalid(reason))
+        if not self.counters.is_invalid:
+            self.counters.is_invalid = True
+            self.engine.post(UnsupportedTask(reason))
 
     def _ended(self, definition: RoundTrip, error: BaseException, intended_ns: int, waited_ns: int) -> None:
         """A round trip that was sent has ended, and not by its reply."""
         if isinstance(error, RoundTripFailed):
             kind = TIMEOUT if isinstance(error, ReplyTimeout) else error.kind
-            log = self.engine.log(definition.name)
-            log.failed(error.sent_ns, perf_counter_ns(), kind, intended_ns, waited_ns)
-        self.has_awaited = True
-        self.may_go_on = False  # the connection may be lost, or have to be replaced
+            recorder = self.engine.recorder(definition.name)
+            recorder.failed(error.sent_ns, perf_counter_ns(), kind, intended_ns, waited_ns)
+        self._tasks.has_awaited = True
+        self._tasks.may_go_on = False  # the connection may be lost, or have to be replaced
         if self.stopping:
             self._stop_if_idle()
 
@@ -301,19 +277,20 @@ class Session(Performer):
     async def _live(self) -> None:
         is_over_by_error = False
         self.user._state = LOCUST_STATE_RUNNING
-        self.exchange = Exchange(self.client, self._tokens, self._timeout_ns, self.user.namespace)
-        self.exchange.late = self.shared.late
-        self.exchange.abandoned = self.shared.abandoned
+        namespace = self.user._settings().namespace
+        self.exchange = Exchange(self.client, self._tokens, self._timeout_ns, namespace)
+        self.exchange.late = self.counters.late
+        self.exchange.abandoned = self.counters.abandoned
         self.exchange.when_unexpected = self._unexpected
         self.client.when_closed(self._lost)
-        if self._stream is not None:
-            self._open_tasks = OpenTasks(self, self._stream)
+        if self._dispatcher is not None:
+            self._open_tasks = OpenTasks(self, self._dispatcher)
             self._open_tasks.enter()
         try:
             await self._connect()
             await self._run_on_start()
             if self._open_tasks is None:
-                await self.run_task_set(DefaultTaskSet(self.user))
+                await self._tasks.run_task_set(DefaultTaskSet(cast(User, self.user)))
             else:
                 await self._open_tasks.serve()
         except (StopUser, StopTest, asyncio.CancelledError):
@@ -324,15 +301,15 @@ class Session(Performer):
         try:
             await self._close(run_on_stop=not is_over_by_error)
         except asyncio.CancelledError:
-            pass  # forced
+            pass  # aborted
         except BaseException as error:
             self.engine.raised(error, self.user)
         finally:
             self._arrive()
             self.engine.flush()
-            self.engine.tell(SessionEnded(self))
+            self.engine.post(SessionEnded(self))
 
-    def _note_once(self, holder: User | TaskSet, error: BaseException) -> None:
+    def _note_once(self, holder: object, error: BaseException) -> None:
         """Note an exception that ends the user, and passes here on its way more than once."""
         if error is not self._noted:
             self._noted = error
@@ -352,7 +329,7 @@ class Session(Performer):
             raise StopUser from error
 
     async def _close(self, run_on_stop: bool) -> None:
-        """What a stop does once the tasks are over."""
+        """Await what is in flight, run `on_stop` and disconnect: the tasks are over."""
         assert self.exchange is not None
         assert self._task is not None
         self._is_ending = True
@@ -362,7 +339,7 @@ class Session(Performer):
             await asyncio.sleep(0)  # a cancellation that was asked for in this very step of the task strikes here
         cancelled = self._task.cancelling()
         try:
-            if self._closing:  # by force, perhaps in the same turn of the loop as the stop
+            if self._closing:  # aborted, perhaps in the same turn of the loop as the stop
                 raise StopUser
             # There is something in flight where the task awaited several at once, and where arrivals were taken.
             await self.exchange.quiet()
@@ -370,10 +347,10 @@ class Session(Performer):
                 await self._open_tasks.cancel()  # what they still await is no reply
             if self.client.connected and not self.exchange.broken:
                 await self.exchange.settle()
-            self.stopping, self.may_go_on = True, False
+            self.stopping, self._tasks.may_go_on = True, False
             self.user._state = LOCUST_STATE_STOPPING
-            forced, self._closing = self._closing, True
-            if run_on_stop and not forced:
+            is_aborted, self._closing = self._closing, True
+            if run_on_stop and not is_aborted:
                 async with asyncio.timeout(self._timeout_ns / 1e9):
                     await call(self.user.on_stop)
         except (StopUser, StopTest, ClientError, RoundTripFailed, TimeoutError):
@@ -386,13 +363,13 @@ class Session(Performer):
             self.engine.raised(error, self.user)
         finally:
             if self._open_tasks is not None:
-                await self._open_tasks.cancel()  # by force: what they await is unfinished
+                await self._open_tasks.cancel()  # if aborted: what they await is unfinished
             await self.client.disconnect()
             self.exchange.close()
 
     async def _connect(self) -> None:
         """Connect, over and over until it succeeds. Each attempt is noted."""
-        log = self.engine.log(CONNECT)
+        recorder = self.engine.recorder(CONNECT)
         while True:
             if self._failed_attempts:
                 await self._back_off()
@@ -400,31 +377,22 @@ class Session(Performer):
             self._failed_attempts += 1  # set back by the first round trip that succeeds, not by connecting
             started_ns = perf_counter_ns()
             try:
-                await self.client.connect(
-                    self._url,
-                    auth=self.user.auth,
-                    headers=self.user.headers,
-                    transports=self.user.transports,
-                    namespaces=self.user.namespace,
-                    tls=self.user.tls,
-                    socketio_path=self.user.socketio_path,
-                    wait_timeout=self.user.connect_timeout,
-                )
+                await self.client.connect(self._url, self.user._settings())
             except ConnectFailed as failure:
-                log.failed(started_ns, perf_counter_ns(), str(failure))
+                recorder.failed(started_ns, perf_counter_ns(), str(failure))
                 self._arrive()
             except asyncio.CancelledError:
-                self.shared.abandoned[CONNECT] += 1
+                self.counters.abandoned[CONNECT] += 1
                 raise
             else:
-                log.succeeded(started_ns, self.client.received_ns)
+                recorder.succeeded(started_ns, self.client.received_ns)
                 self._arrive()
                 return
             finally:
                 self.is_connecting = False
 
     def _lost(self, _reason: str) -> None:
-        self.may_go_on = False
+        self._tasks.may_go_on = False
         if self._open_tasks is not None:
             self._open_tasks.connection_lost()
 
@@ -432,7 +400,7 @@ class Session(Performer):
         """The user is there: its first attempt to connect has ended, either way."""
         if not self._arrived:
             self._arrived = True
-            self.shared.arrived += 1
+            self.counters.arrived += 1
 
     async def _back_off(self) -> None:
         delay_s = min(_BACKOFF_FIRST_S * 2 ** (self._failed_attempts - 1), _BACKOFF_MAX_S)
@@ -448,7 +416,7 @@ class Session(Performer):
         finally:
             self.idle = False
 
-    # ------------------------------------------------------------------ tasks.Performer
+    # ------------------------------------------------------------------ interface.TaskHost
 
     async def before_task(self) -> None:
         """Return once a task may run. Raises StopUser."""
@@ -461,7 +429,7 @@ class Session(Performer):
             exchange.broken = False
         if not self.client.connected:
             await self._connect()
-        self.may_go_on = not self.stopping
+        self._tasks.may_go_on = not self.stopping
 
     async def wait(self, seconds: float) -> None:
         """Sleep so long. Raises StopUser."""
@@ -481,7 +449,7 @@ class Session(Performer):
             task.uncancel()
         return False
 
-    def task_raised(self, holder: User | TaskSet, error: BaseException) -> None:
+    def task_raised(self, holder: object, error: BaseException) -> None:
         """Note the exception; the user goes on if `catch_exceptions` says so."""
         if self.user.environment.catch_exceptions:
             self.engine.raised(error, holder)
@@ -491,7 +459,7 @@ class Session(Performer):
 
 
 def _handled_ns(reply: tuple[Any, ...]) -> tuple[int, int] | None:
-    """When the service says that its handler began and ended; None: it does not say."""
+    """Return when the service says that its handler began and ended; None: it does not say."""
     handled = reply[0].get("handled_ns") if reply and isinstance(reply[0], dict) else None
     if isinstance(handled, list) and len(handled) == 2 and all(type(stamp) is int for stamp in handled):
         return handled[0], handled[1]

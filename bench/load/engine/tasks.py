@@ -28,37 +28,25 @@ from locust.exception import (
 from locust.user.task import DefaultTaskSet
 
 from bench.exchange.requests import RoundTripFailed
+from bench.load.engine.interface import TaskHost
 from bench.load.metrics.exceptions import place_of
-from bench.wire.interface import ClientError
+from bench.wire.errors import ClientError
 
+#: The pause of a user without a `wait_time` after an exception in a task, in seconds.
 PAUSE_AFTER_EXCEPTION_S = 1.0
-"""The pause of a user without a `wait_time` after an exception in a task, in seconds."""
 
 
-class Performer:
-    """What runs the tasks: the session, which says when they may run and how they wait."""
+class TaskRunner:
+    """The loop that runs a session's task sets. The session says when tasks may run and how they wait."""
 
-    def __init__(self) -> None:
+    __slots__ = ("_host", "has_awaited", "may_go_on")
+
+    def __init__(self, host: TaskHost) -> None:
+        self._host = host
         self.may_go_on = False
-        """Whether the next task may run at once. Where not, `before_task` returns when it may."""
+        """True if the next task may run at once. If not, the session's `before_task` returns when it may."""
         self.has_awaited = False
-        """Whether a task has let others run since this was last set to False."""
-
-    async def before_task(self) -> None:
-        """Return once a task may run: connected, and not stopping. Raises StopUser."""
-        raise NotImplementedError
-
-    async def wait(self, seconds: float) -> None:
-        """Sleep so long, at least for a turn of the loop. Raises StopUser."""
-        raise NotImplementedError
-
-    def task_raised(self, holder: User | TaskSet, error: BaseException) -> None:
-        """A task raised what is no business of the control flow. Raises it again where it is not to be caught."""
-        raise NotImplementedError
-
-    def is_cancelled(self) -> bool:
-        """Return whether the session is being stopped: it caused a CancelledError then, else the task did."""
-        raise NotImplementedError
+        """True if a task has let others run since this was last set to False."""
 
     async def run_task_set(self, task_set: TaskSet) -> None:
         """Run a task set until it is interrupted (raises RescheduleTask…) or the user stops (raises StopUser).
@@ -86,21 +74,21 @@ class Performer:
                     task = task_set.get_next_task()
                 try:
                     if not self.may_go_on:
-                        await self.before_task()
+                        await self._host.before_task()
                     if type(task) is FunctionType:
                         await task(holder)
                     else:
                         await self._execute(task_set, holder, task)
                 except RescheduleTaskImmediately:
                     if not self.has_awaited:
-                        await self.wait(0)
+                        await self._host.wait(0)
                     self.has_awaited = False
                     continue
                 except (RescheduleTask, ClientError, RoundTripFailed):
                     pass  # a failed round trip is in the statistics already; to the task it is a return
                 seconds = wait_time()
                 if seconds > 0 or not self.has_awaited:
-                    await self.wait(seconds)
+                    await self._host.wait(seconds)
                 self.has_awaited = False
             except InterruptTaskSet as interrupt:
                 await self._stop(task_set)
@@ -111,14 +99,14 @@ class Performer:
             except GeneratorExit:
                 raise
             except BaseException as error:
-                if isinstance(error, asyncio.CancelledError) and self.is_cancelled():
+                if isinstance(error, asyncio.CancelledError) and self._host.is_cancelled():
                     await self._stop(task_set)
                     raise
-                self.task_raised(task_set, error)
+                self._host.task_raised(task_set, error)
                 await self._pause(task_set, wait_time, error)
 
     async def _execute(self, task_set: TaskSet, holder: User | TaskSet, task: Any) -> None:
-        """What `TaskSet.execute_task` and `DefaultTaskSet.execute_task` do."""
+        """Do what `TaskSet.execute_task` and `DefaultTaskSet.execute_task` do."""
         if inspect.isclass(task) and issubclass(task, TaskSet):
             await self.run_task_set(task(holder))  # type: ignore[arg-type]  # Locust: a TaskSet is a parent as well
         elif getattr(task, "__self__", None) is task_set:
@@ -133,8 +121,8 @@ class Performer:
             seconds = float(wait_time())
         except Exception as another:
             if place_of(another) != place_of(error):
-                self.task_raised(task_set, another)
-        await self.wait(seconds if 0 < seconds < math.inf else PAUSE_AFTER_EXCEPTION_S)
+                self._host.task_raised(task_set, another)
+        await self._host.wait(seconds if 0 < seconds < math.inf else PAUSE_AFTER_EXCEPTION_S)
         self.has_awaited = False
 
     async def _stop(self, task_set: TaskSet) -> None:
@@ -147,9 +135,9 @@ class Performer:
         except GeneratorExit:
             raise
         except BaseException as error:
-            if isinstance(error, asyncio.CancelledError) and self.is_cancelled():
+            if isinstance(error, asyncio.CancelledError) and self._host.is_cancelled():
                 raise
-            self.task_raised(task_set, error)
+            self._host.task_raised(task_set, error)
 
 
 async def call(function: Callable[[], Any]) -> None:
@@ -160,7 +148,7 @@ async def call(function: Callable[[], Any]) -> None:
 
 
 def tasks_that_do_not_await(holder: type[User] | type[TaskSet], seen: set[Any] | None = None) -> Iterator[str]:
-    """The names of tasks, nested ones included, that are not `async def`."""
+    """Yield the names of tasks, nested ones included, that are not `async def`."""
     seen = set() if seen is None else seen
     own = list(getattr(holder, "tasks", None) or ())
     if hasattr(holder, "current"):  # a Markov chain keeps its tasks as attributes

@@ -21,25 +21,28 @@ from typing import Any
 
 from bench.printable import printable
 
+#: The number of different texts that are kept of one operation's errors, or of the exceptions of a process.
 MOST_KINDS = 50
-"""The number of different texts that are kept of one operation's errors, or of the exceptions of a process."""
 
 OTHER_ERRORS = "other errors"
 OTHER_EXCEPTIONS = "other exceptions"
 
 _TEXT_LENGTH = 300
 _TRACEBACK_LENGTH = 10_000
+
+#: The number of texts that are distinguished from each other although they are not kept.
 _MOST_TEXTS = 10_000
-"""The number of texts that are distinguished from each other although they are not kept."""
 
+#: The number of kinds that are tracked to find the most frequent: a kind may come late and still be among them.
 _TRACKED_KINDS = 4 * MOST_KINDS
-"""The number of kinds that are tracked to find the most frequent: a kind may come late and still be among them."""
 
+#: The time between two summaries in the log of what was raised again, in seconds.
 SUMMARY_INTERVAL_S = 10.0
-"""The time between two summaries in the log of what was raised again, in seconds."""
+
 _SUMMARY_LINES = 5
+
+#: The number of kinds that are logged at their first time in one interval; a summary counts further kinds.
 _LINES_PER_INTERVAL = 2 * MOST_KINDS
-"""The number of kinds that are logged at their first time in one interval; a summary counts further kinds."""
 
 _ID = re.compile(
     r"""
@@ -86,7 +89,7 @@ def cut(text: str, length: int = _TEXT_LENGTH) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
-def kind_of(error: BaseException) -> str:
+def exception_kind(error: BaseException) -> str:
     """Return the type, text and raising place of an exception, with ids folded: what makes two of them the same."""
     try:
         text = folded(str(error))

@@ -1,55 +1,57 @@
-"""What the processes' reports say about the generator itself: its CPU, its delays, the verdict. Pure."""
+"""The health of the generator itself, as the processes report it: its CPU, its delays, its saturation. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from bench.load.metrics.report import Report, SecondReport, StoredHistogram
 from bench.load.metrics.saturation import JudgedSecond, saturation
-from bench.load.metrics.tally import NS_PER_S, Report, SecondReport, StoredHistogram
-from bench.results.load import Generator, Lateness, Trust
+from bench.results.load import Generator, GeneratorHealth, Lateness
 from bench.timing.histogram import Histogram
+from bench.timing.rates import NS_PER_S
 
+#: The time by which the clocks of two processes may differ without a second counting as cut, in nanoseconds.
 _CLOCKS_NS = 10_000_000
-"""By how much the clocks of two processes may differ without a second counting as cut."""
 
+#: The newest tally of a process, and its seconds.
 ProcessReport = tuple[Report, Mapping[int, SecondReport]]
-"""One process's newest account, and its seconds."""
 
 
 def generator(processes: Sequence[ProcessReport], round_trips: int) -> Generator:
-    """The generator over the steady window: each process by itself, and all together.
+    """Return the generator's health over the steady window: each process by itself, and all together.
 
     Its CPU is per round trip in all, its share that of the busiest process. A process that is saturated makes it so.
     """
     cpu_ns = sum(report.window_cpu_ns or 0 for report, _ in processes)
     every = [second for report, seconds in processes for second in _noted(report, seconds)]
-    per_process = tuple(_trust(report, seconds) for report, seconds in processes)
-    verdicts = [trust for trust in per_process if trust.verdict is not None]
+    per_process = tuple(_health(report, seconds) for report, seconds in processes)
+    judged = [health for health in per_process if health.verdict is not None]
     saturated = sorted(
-        (trust for trust in verdicts if trust.verdict == "saturated"), key=lambda trust: trust.saturated_since_s or 0.0
+        (health for health in judged if health.verdict == "saturated"),
+        key=lambda health: health.saturated_since_s or 0,
     )
     return Generator(
         processes=max(1, len(processes)),
         cpu_us_per_round_trip=cpu_ns / round_trips / 1000 if round_trips and cpu_ns else None,
-        cpu_share=max((trust.cpu_share for trust in per_process if trust.cpu_share is not None), default=None),
+        cpu_share=max((health.cpu_share for health in per_process if health.cpu_share is not None), default=None),
         **_delays(every),
         **_waits(processes),
-        verdict="saturated" if saturated else "ok" if verdicts else None,
+        verdict="saturated" if saturated else "ok" if judged else None,
         reason=saturated[0].reason if saturated else None,
         saturated_since_s=saturated[0].saturated_since_s if saturated else None,
         per_process=per_process,
     )
 
 
-def _trust(report: Report, seconds: Mapping[int, SecondReport]) -> Trust:
+def _health(report: Report, seconds: Mapping[int, SecondReport]) -> GeneratorHealth:
     share = None
     if report.window_cpu_ns is not None and report.window_start_ns is not None and report.window_end_ns is not None:
         duration_ns = report.window_end_ns - report.window_start_ns
         share = report.window_cpu_ns / duration_ns if duration_ns > 0 else None
     whole = [_judged(number, seconds.get(number)) for number in _whole(report)]
     found = saturation(whole)
-    return Trust(
+    return GeneratorHealth(
         cpu_share=share,
         **_delays(_noted(report, seconds)),
         **_waits([(report, seconds)]),
@@ -60,7 +62,7 @@ def _trust(report: Report, seconds: Mapping[int, SecondReport]) -> Trust:
 
 
 def _whole(report: Report) -> range:
-    """The seconds that lie wholly in the process's window: others may hold the arriving of users."""
+    """Return the seconds that lie wholly in the process's window. In others, users may still arrive."""
     if report.window_start_ns is None or report.window_end_ns is None:
         return range(0)
     first = -(-(report.window_start_ns - _CLOCKS_NS) // NS_PER_S)
@@ -68,7 +70,7 @@ def _whole(report: Report) -> range:
 
 
 def _noted(report: Report, seconds: Mapping[int, SecondReport]) -> list[JudgedSecond]:
-    """The whole seconds of the window, or where it is too short for one, those that it touches."""
+    """Return the whole seconds of the window; those that it touches if it is too short for a whole second."""
     return [_judged(number, seconds[number]) for number in _noted_numbers(report) if number in seconds]
 
 
@@ -113,7 +115,7 @@ def _waits(processes: Sequence[ProcessReport]) -> dict[str, Any]:
 
 
 def lateness(histograms: Iterable[Histogram]) -> Lateness | None:
-    """The distribution of all of them; None of nothing."""
+    """Return the distribution of all of them; None of nothing."""
     union = _union(histograms)
     p50, p99 = union.percentile_ns(50), union.percentile_ns(99)
     if p50 is None or p99 is None or union.max_ns is None:
@@ -129,6 +131,6 @@ def _union(histograms: Iterable[Histogram]) -> Histogram:
 
 
 def p99_us(histograms: Iterable[StoredHistogram | None]) -> float | None:
-    """The 99th percentile of all of them in microseconds; None of nothing."""
+    """Return the 99th percentile of all of them in microseconds; None of nothing."""
     found = lateness(stored.restored() for stored in histograms if stored is not None)
     return None if found is None else found.p99

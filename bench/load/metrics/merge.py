@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 from bench.load.metrics.exceptions import OTHER_ERRORS, OTHER_EXCEPTIONS, KindCounts, with_rest
 from bench.load.metrics.generator import generator, p99_us
-from bench.load.metrics.tally import NS_PER_S, OperationReport, Report, SecondReport, StoredHistogram
+from bench.load.metrics.report import OperationReport, Report, SecondReport
 from bench.results.load import (
     LEGS,
     MOST_OPERATIONS,
@@ -34,22 +34,22 @@ from bench.results.load import (
     Window,
 )
 from bench.timing.histogram import Histogram
-from bench.timing.rates import RateProfile, Stage
+from bench.timing.rates import NS_PER_S, RateProfile, Stage
 
+#: The parts of each operation, by its name: what each process has reported of it.
 Parts = dict[str, list[tuple[Report, OperationReport]]]
-"""The parts of each operation, by its name: what each process has reported of it."""
 
 
 @dataclass
 class Received:
-    """What one process has reported."""
+    """The reports of one process."""
 
     report: Report
     seconds: dict[int, SecondReport] = field(default_factory=dict)
 
 
 class Merger:
-    """Keeps the newest report of every process."""
+    """The newest report of every process."""
 
     def __init__(self) -> None:
         self.processes: dict[str, Received] = {}
@@ -63,7 +63,7 @@ class Merger:
         received.seconds.update((second.second, second) for second in report.seconds)
 
     def final(self, process: str) -> bool:
-        """Whether the process has reported for the last time."""
+        """Return whether the process has reported for the last time."""
         return process in self.processes and self.processes[process].report.final
 
     @property
@@ -74,7 +74,7 @@ class Merger:
 
     @property
     def forced(self) -> bool:
-        """Whether any process was ended by force."""
+        """True if the end of any process was cut short."""
         return any(received.report.forced for received in self.processes.values())
 
     @property
@@ -118,10 +118,10 @@ class Merger:
 
     def drop(self, process: str, operation: str, arrivals_ns: Sequence[int], reason: str) -> None:
         """Count arrivals of a process, in nanoseconds since the run's start, that were dropped: of one operation."""
-        received = self.processes.setdefault(process, Received(_NOTHING_YET))
+        received = self.processes.setdefault(process, Received(Report.empty()))
         report = received.report
         rows = {(row.name, row.task): row for row in report.operations}
-        row = rows.get((operation, "")) or _nothing_of(operation)
+        row = rows.get((operation, "")) or OperationReport.empty(operation)
         start_ns, end_ns = self._open_window()
         in_window = sum(start_ns <= arrival_ns <= end_ns for arrival_ns in arrivals_ns)
         because = Counter(row.dropped_because) + Counter({reason: len(arrivals_ns)})
@@ -134,7 +134,7 @@ class Merger:
         )
         received.report = report.model_copy(update={"operations": list(rows.values())})
         for number, dropped in Counter(arrival_ns // NS_PER_S for arrival_ns in arrivals_ns).items():
-            second = received.seconds.get(number) or _nothing_in(number)
+            second = received.seconds.get(number) or SecondReport.empty(number)
             received.seconds[number] = second.model_copy(update={"dropped": second.dropped + dropped})
 
     def _open_window(self) -> tuple[float, float]:
@@ -237,7 +237,7 @@ class Merger:
         return max(start for start in starts if start is not None)
 
     def timeline(self, server_cpu_share: Mapping[int, float]) -> tuple[Second, ...]:
-        """The run second by second, from 0 to the last in which anything was noted."""
+        """Return the run second by second, from 0 to the last in which anything was noted."""
         by_second: dict[int, list[SecondReport]] = {}
         for received in self.processes.values():
             for second, report in received.seconds.items():
@@ -247,14 +247,14 @@ class Merger:
         return tuple(_second(t, by_second.get(t, []), server_cpu_share.get(t)) for t in range(max(by_second) + 1))
 
     def generator(self, apart: str) -> Generator:
-        """What the generator used, and the verdict on it."""
+        """Return what the generator used, and whether it was saturated."""
         processes = [(received.report, received.seconds) for received in self.processes.values()]
         return generator(processes, self.round_trips_in_window(apart))
 
     def stages(
         self, profile: RateProfile, go_s: float, end_s: float, timeline: Sequence[Second]
     ) -> tuple[StageFigures, ...]:
-        """What came of each stage of a rate whose schedule started at `go_s`: of the seconds that are wholly in it.
+        """Return the figures of each stage of a rate whose schedule started at `go_s`: of the seconds wholly in it.
 
         Nothing was sent after `end_s`. What was sent in a stage and failed is of that stage, whenever it failed.
         """
@@ -274,7 +274,7 @@ class Merger:
         return tuple(found)
 
     def round_trips_in_window(self, apart: str) -> int:
-        """Replies received within the window, all operations but the one that is no round trip."""
+        """Return the number of replies received within the window, of all operations but `apart`, which connects."""
         return sum(
             operation.window_ok
             for received in self.processes.values()
@@ -295,56 +295,6 @@ def _most_frequent(parts: Parts, apart: str) -> Parts:
     kept = {name: parts[name] for name in named[:MOST_OPERATIONS]}
     kept[OTHER_OPERATIONS] = [part for name in named[MOST_OPERATIONS:] for part in parts[name]]
     return kept
-
-
-_NOTHING_YET = Report(
-    final=False,
-    forced=False,
-    window_start_ns=None,
-    window_end_ns=None,
-    window_cpu_ns=None,
-    is_open=True,
-    operations=[],
-    seconds=[],
-)
-
-
-def _nothing_of(operation: str) -> OperationReport:
-    nothing = StoredHistogram.of(Histogram())
-    return OperationReport(
-        name=operation,
-        ok=0,
-        timeouts=0,
-        errors={},
-        unfinished=0,
-        late=0,
-        window_ok=0,
-        window_failed=0,
-        dropped=0,
-        window_dropped=0,
-        service=nothing,
-        response=nothing,
-        breakdown=[],
-    )
-
-
-def _nothing_in(second: int) -> SecondReport:
-    nothing = StoredHistogram.of(Histogram())
-    return SecondReport(
-        second=second,
-        users=0,
-        sent=0,
-        ok=0,
-        failed=0,
-        dropped=0,
-        failed_of_intended=0,
-        cpu_share=None,
-        standstill_ns=0,
-        send_lateness=nothing,
-        loop_lag=nothing,
-        queueing=nothing,
-        operations=[],
-    )
 
 
 def _operation(

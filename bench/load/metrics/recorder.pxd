@@ -1,9 +1,9 @@
-# The C types of recording.py, for `make compiled`. Every attribute is here: a compiled object has no others.
+# The C types of recorder.py, for `make compiled`. Every attribute is here: a compiled object has no others.
 
 cimport cython
 
 
-cdef class OperationLog:
+cdef class Recorder:
     cdef public object name, task
     cdef object _written, _intended, _handled, _waits
     cdef dict _dropped

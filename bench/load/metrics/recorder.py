@@ -1,4 +1,4 @@
-"""What the sessions of one process note down while they run: a few numbers per success, a tuple per failure.
+"""The notes of a process's sessions while they run: a few numbers per success, a tuple per failure.
 
 This is the hot path. Nothing is computed here: at each flush the numbers collected so far are handed over whole, as a
 `Batch`, and the thread that takes them does the counting. Belongs to the engine's thread. All times are nanoseconds of
@@ -18,12 +18,12 @@ from bench.results.load import MOST_OPERATIONS, OTHER_OPERATIONS
 TIMEOUT = "timeout"
 
 
+#: The intended time of an emission that no schedule wanted: all in a closed load, and in an open one all but
+#: the first of each arrival's task. Such an emission is intended when it is sent.
 UNSCHEDULED = 0
-"""Stands for the intended time of an emission that no schedule wanted: all in a closed load, and in an open one all but
-the first of each arrival's task. Such an emission is intended when it is sent."""
 
+#: The number of times of successes that there is room for: even, and what a busy process needs for a second or less.
 _ROOM_AT_FIRST = 1 << 14
-"""How many times of successes there is room for: even, and what a process at work needs for a second or less."""
 
 
 class Failure(NamedTuple):
@@ -61,7 +61,7 @@ class Batch(NamedTuple):
     error_replies: int = 0
 
 
-class Delays(NamedTuple):
+class LoopDelays(NamedTuple):
     """The delays of the engine's loop, sampled between two flushes: when, and by how much, alternately.
 
     `loop_lag` is of alarms that were set at random. So it is the time that anything that wakes the loop waits for its
@@ -86,8 +86,8 @@ class NamedCounts(Counter[str]):
             super().__setitem__(OTHER_OPERATIONS, self[OTHER_OPERATIONS] + number)
 
 
-class OperationLog:
-    """Collects what happens to one operation until the next flush.
+class Recorder:
+    """The notes of what happens to one operation, until the next flush.
 
     The times of successes are written into one array that grows as needed and stays: compiled, that is two stores,
     where an append each would be two calls.
@@ -148,7 +148,7 @@ class OperationLog:
         times.append(intended_ns)
 
     def flush(self) -> Batch | None:
-        """Everything since the last flush, or None where there was nothing."""
+        """Return everything since the last flush, or None if there was nothing."""
         if not self._used and not self._failures and not self._dropped:
             return None
         completed = self._written[: self._used]

@@ -1,4 +1,4 @@
-"""The verdict on a generator's process: did it keep up, or did it measure itself? Pure: seconds in, a verdict out.
+"""The saturation of a generator's process: it did not keep up, and measured itself. Pure: seconds in, a reason out.
 
 Each whole second of the steady window is judged by itself. So a hiccup of the machine does not condemn a run, and a
 generator that falls behind towards the end is found. A process is saturated if two seconds in a row are, or a tenth of
@@ -18,23 +18,24 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from bench.timing.histogram import Histogram
+from bench.timing.rates import NS_PER_S
 
+#: The share of a core from which on a process has no time left, and does all else late.
 CPU_SHARE = 0.95
-"""Of a core: a process that has no time left does all else late."""
 
+#: The limit to the generator's own delays at the median, in nanoseconds; five times this for a tenth of them. Beyond
+#: it they are of the size of what it measures, on any network.
 LATE_NS = 2_000_000
-"""Beyond this at the median, or five times this for a tenth, the generator's own delays are of the size of what it
-measures, on any network."""
 
+#: The share of the median service time from which on waiting replies count. Replies that arrive in bursts wait for each
+#: other even in an idle generator, so their waiting counts only where it is also at least this share of what is
+#: reported.
 QUEUEING_SHARE = 0.2
-"""Of the median service time. A service that answers by the burst has its replies wait for each other, in a generator
-with time to spare too: that counts where it is besides so much of what is reported."""
 
+#: The length from which on a delay of the loop is a standstill, in nanoseconds. A second that stood still for this
+#: long, a tenth of it, is saturated. So is a second whose delays pass the limits for a tenth of the time.
 STANDSTILL_NS = 100_000_000
-"""The length from which on a delay of the loop is a standstill, in nanoseconds. A second that stood still for this
-long, a tenth of it, is saturated. So is a second whose delays pass the limits for a tenth of the time."""
 
-_NS_PER_S = 1_000_000_000
 _TAIL = 5
 _CONSECUTIVE = 2
 _SHARE_OF_SECONDS = 0.1
@@ -42,7 +43,7 @@ _SHARE_OF_SECONDS = 0.1
 
 @dataclass(frozen=True)
 class JudgedSecond:
-    """What one process noted in one second. Times in nanoseconds."""
+    """The notes of one process in one second. Times in nanoseconds."""
 
     second: int
     cpu_share: float | None
@@ -57,12 +58,12 @@ class JudgedSecond:
     @classmethod
     def unnoted(cls, second: int) -> JudgedSecond:
         """Return a second of which the process noted nothing: it stood still from its beginning to its end."""
-        return cls(second, None, Histogram(), Histogram(), Histogram(), Histogram(), _NS_PER_S)
+        return cls(second, None, Histogram(), Histogram(), Histogram(), Histogram(), NS_PER_S)
 
 
 @dataclass(frozen=True)
 class Saturation:
-    """Why a process is saturated, and since which second of the run."""
+    """The reason why a process is saturated, and since which second of the run."""
 
     reason: str
     since_s: int
@@ -95,7 +96,7 @@ def _reason(second: JudgedSecond, standstill_ns: int) -> str | None:
     if second.cpu_share is not None and second.cpu_share >= CPU_SHARE:
         return f"a process of it used {second.cpu_share:.0%} of a core"
     if second.standstill_ns >= STANDSTILL_NS:
-        return f"its event loop stood still for {standstill_ns / _NS_PER_S:.1f} s"
+        return f"its event loop stood still for {standstill_ns / NS_PER_S:.1f} s"
     service_ns = second.service.percentile_ns(50) or 0
     for late, at_least_ns, said in (
         (second.send_lateness, 0, "it sent {} later than scheduled"),

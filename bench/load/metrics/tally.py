@@ -1,10 +1,8 @@
-"""The account of one process: what its sessions noted, counted.
+"""The tally of one process: what its sessions noted, counted.
 
 Counts cover the whole run; histograms and the throughput cover the steady window; each second has its own line. The
 operation that connects is apart: it happens while users arrive, before the window, so its histogram covers the whole
-run, and it has no part in the seconds. A `Report` is the whole account so far, not what came since the last one: a
-report that arrives replaces the one before, so nothing depends on every one of them arriving. Pure: batches and times
-in, reports out.
+run, and it has no part in the seconds. Pure: batches and times in, reports out.
 """
 
 from __future__ import annotations
@@ -12,161 +10,21 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import chain
-from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import AfterValidator, BaseModel, ConfigDict, NonNegativeInt
 
 from bench.load.metrics.exceptions import KindCounts, Raised
-from bench.load.metrics.recorder import TIMEOUT, UNSCHEDULED, Batch, Delays, Failure
+from bench.load.metrics.recorder import TIMEOUT, UNSCHEDULED, Batch, Failure, LoopDelays
+from bench.load.metrics.report import OperationReport, Report, SecondOperation, SecondReport, StoredHistogram
 from bench.load.metrics.saturation import STANDSTILL_NS
 from bench.results.load import MOST_OPERATIONS, OTHER_OPERATIONS
 from bench.timing.histogram import Histogram, buckets_of, counted
-
-NS_PER_S = 1_000_000_000
+from bench.timing.rates import NS_PER_S
 
 Times = NDArray[np.int64]
 
 _NONE: Counter[str] = Counter()
-
-
-def _readable(encoded: str) -> str:
-    """Refuse a histogram that cannot be read as soon as it arrives: at the end of the run it would spoil all others."""
-    Histogram.decode(encoded)
-    return encoded
-
-
-class StoredHistogram(BaseModel):
-    """A histogram on its way between processes: HdrHistogram V2, and what that form does not hold. Nanoseconds."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    encoded: Annotated[str, AfterValidator(_readable)]
-    min_ns: int | None
-    max_ns: int | None
-    sum_ns: int
-
-    @classmethod
-    def of(cls, histogram: Histogram) -> StoredHistogram:
-        """The stored form of a histogram."""
-        return cls.model_construct(  # this skips the check of whether it can be read
-            encoded=histogram.encode(), min_ns=histogram.min_ns, max_ns=histogram.max_ns, sum_ns=histogram.sum_ns
-        )
-
-    def restored(self) -> Histogram:
-        """The histogram again."""
-        return Histogram.decode(self.encoded, min_ns=self.min_ns, max_ns=self.max_ns, sum_ns=self.sum_ns)
-
-
-class OperationReport(BaseModel):
-    """One operation's account in one process. `window_…` are of the steady window, all else of the whole run."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str
-    ok: int
-    timeouts: int
-    errors: dict[str, int]
-    """The counts of the most frequent errors."""
-    other_errors: int = 0
-    other_error_texts: int = 0
-    unfinished: int
-    late: int
-    error_replies: int = 0
-    unexpected: int = 0
-    window_ok: int
-    """Replies received within the window: the throughput's numerator."""
-    window_failed: int
-    """Emissions intended within the window that were sent and did not succeed: the censored share of its times."""
-    dropped: int
-    dropped_because: dict[str, int] = {}
-    """The number of dropped emissions, by reason."""
-    window_dropped: int
-    """Emissions intended within the window that were never sent: besides, the censored share of its response times."""
-    service: StoredHistogram
-    response: StoredHistogram | None
-    """None in a closed load."""
-    outside: StoredHistogram | None = None
-    """The service times outside of the window, if nothing of the operation lies within it."""
-    outside_response: StoredHistogram | None = None
-    breakdown: list[StoredHistogram]
-    """To the handler, in it, and from it: of replies that tell; else empty."""
-    task: str = ""
-    """The key of a task whose operation this process did not know when it dropped these arrivals. The name is then that
-    of the task. The arrivals belong to the operation's row."""
-
-
-class SecondOperation(BaseModel):
-    """The times of the replies to one operation that were received in one second."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str
-    service: StoredHistogram
-    response: StoredHistogram | None
-
-
-class SecondReport(BaseModel):
-    """What one process did in one second, `second` whole seconds after the run's start. Connecting is not in it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    second: int
-    users: int
-    sent: int
-    ok: int
-    failed: int
-    dropped: int
-    failed_of_intended: int
-    """Of what was intended in this second and sent, however much later it failed."""
-    cpu_share: float | None
-    standstill_ns: int
-    """The part of the second in which the loop stood still: see verdict.STANDSTILL_NS. The loop notes it afterwards."""
-    send_lateness: StoredHistogram | None
-    """The send lateness of what was sent in this second because the schedule wanted it, then or long before.
-
-    None in a closed load. The time in which no user was free for an arrival is taken off. Nothing could have been sent
-    in it, however fast the generator is. `waits` has that time.
-    """
-    loop_lag: StoredHistogram
-    queueing: StoredHistogram
-    arrivals: int = 0
-    """The number of arrivals that were intended in this second and could have to wait for a free user."""
-    waits: StoredHistogram | None = None
-    """The time in which no user was free, for those of the arrivals that had to wait."""
-    operations: list[SecondOperation]
-
-
-class Report(BaseModel):
-    """One process's account. Times in nanoseconds since the run's start; `seconds` holds only those that changed."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    final: bool
-    forced: bool
-    window_start_ns: int | None
-    window_end_ns: int | None
-    window_cpu_ns: int | None
-    is_open: bool
-    tasks: dict[str, str] = {}
-    """The operation that each task begins with, by the task's key, for the tasks of which this process knows it."""
-    invalid_reason: str | None = None
-    """The reason why the figures are wrong."""
-    operations: list[OperationReport]
-    seconds: list[SecondReport]
-    exceptions: dict[str, int] = {}
-    """The counts of the most frequent exceptions that users' own code raised."""
-    other_exceptions: int = 0
-    other_exception_texts: int = 0
-    cut_off: str | None = None
-    """The reason why sessions did not end, if some did not."""
-    began: NonNegativeInt = 0
-    """The number of users that have begun in this process."""
-    arrivals: NonNegativeInt = 0
-    """The number of arrivals of the schedule that have ended, well or not, or were dropped."""
-    troubles: list[str] = []
-    """The steps that this process failed at, each in one line: its figures are not whole."""
 
 
 class _Operation:
@@ -213,7 +71,7 @@ class _Second:
             histogram.settle()
 
 
-class Account:
+class Tally:
     """Counts batches. `started_ns` is the run's start on this process's clock; all times given are on that clock.
 
     `apart` is the name of the operation that connects. In an open load (`is_open`) each emission belongs to the moment
@@ -336,7 +194,7 @@ class Account:
         else:
             self._exceptions.add({raised.kind: raised.count})
 
-    def note_delays(self, delays: Delays) -> None:
+    def note_delays(self, delays: LoopDelays) -> None:
         """Count how late the loop itself was."""
         for times_ns, of in ((delays.loop_lag, "loop_lag"), (delays.queueing, "queueing")):
             pairs = np.frombuffer(times_ns, dtype=np.int64)
@@ -397,7 +255,7 @@ class Account:
         invalid_reason: str | None = None,
         began: int = 0,
     ) -> Report:
-        """Return the account so far. `unfinished` are the emissions, by operation, whose end nobody knows (yet).
+        """Return the tally so far. `unfinished` are the emissions, by operation, whose end nobody knows (yet).
 
         `tasks` has the operation that each task, by its key, begins with.
         """
@@ -524,7 +382,7 @@ class Account:
         self._unsettled &= {newest}
 
     def _per_second(self, times_ns: Times) -> list[tuple[int, int]]:
-        """How many of the times lie in which second of the run."""
+        """Return the seconds of the run in which the times lie, and how many lie in each."""
         return _numbers((times_ns - self.started_ns) // NS_PER_S)
 
     def _in_window(self, times_ns: Times) -> NDArray[np.bool_]:
@@ -538,6 +396,6 @@ class Account:
 
 
 def _numbers(seconds: Times) -> list[tuple[int, int]]:
-    """How often each is there."""
+    """Return the different seconds, and how often each is there."""
     distinct, numbers = counted(seconds)
     return list(zip(distinct.tolist(), numbers.tolist(), strict=True))

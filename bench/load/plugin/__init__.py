@@ -1,4 +1,1 @@
-"""Locust's side of the load: options, users, the master, the workers and the page.
-
-No other part of the load imports locust.
-"""
+"""Locust's side of the load: options, users, the owner of a run, its workers, and the page."""

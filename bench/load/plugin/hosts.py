@@ -8,23 +8,29 @@ option of the master. That option travels with Locust's own messages and is show
 from __future__ import annotations
 
 from argparse import Namespace
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import ClassVar, Protocol
 
 from locust import User
 from locust.env import Environment
 
 from bench.load.plugin.options import MisuseError
 from bench.wire.endpoint import Address
-from bench.wire.interface import ConnectFailed
+from bench.wire.errors import ConnectFailed
 
-if TYPE_CHECKING:
-    from bench.load.plugin.user import SocketIOUser
-
+#: The name of the option that has the whole URL of the test's host, by what is shown of it.
 _OPTION = "whole_urls"
-"""The name of the option that has the whole URL of the test's host, by what is shown of it."""
 
 
-def hide_hosts(environment: Environment, user_classes: list[type[SocketIOUser]]) -> None:
+class HostedUser(Protocol):
+    """A user, or a class of users, as far as its host is concerned."""
+
+    environment: Environment
+    host: str | None
+    whole_urls: ClassVar[dict[str, str]]
+
+
+def hide_hosts(environment: Environment, user_classes: Sequence[type[HostedUser]]) -> None:
     """Separate what is secret in the hosts of this process from what is shown. Raises MisuseError for a bad URL."""
     if environment.host:
         environment.host = shown_host(environment, environment.host)
@@ -51,7 +57,7 @@ def shown_host(environment: Environment, host: str) -> str:
     return shown
 
 
-def whole_url(user: SocketIOUser) -> str:
+def whole_url(user: HostedUser) -> str:
     """Return the URL that this user connects to."""
     host = user.host or user.environment.host or ""
     if host == user.environment.host:

@@ -37,6 +37,7 @@ logger = logging.getLogger(__name__)
 
 _LARGEST_MESSAGE_BYTES = 1 << 28
 
+#: The types of message that Locust's master expects of its workers.
 _KNOWN_TO_MASTER = frozenset(
     (
         "client_ready",
@@ -51,27 +52,30 @@ _KNOWN_TO_MASTER = frozenset(
         "stats",
     )
 )
-"""The types of message that Locust's master expects of its workers."""
+
 _STATISTICS = frozenset(("stats", "stats_total", "errors"))
 
+#: The id of the process that loaded the locustfile. In a worker that Locust has forked, that is its master.
 _LOADING_PID = os.getpid()
-"""The id of the process that loaded the locustfile. In a worker that Locust has forked, that is its master."""
 
+#: The pipe with a byte for each forked worker once their master listens: another master may have the port.
 _LISTENING = os.pipe()
-"""The pipe with a byte for each forked worker once their master listens: another master may have the port."""
+
 _MOST_FORKED = 4096
 
+#: Workers that were asked to quit while they were still connecting.
 _dismissed: WeakSet[WorkerRunner] = WeakSet()
-"""Workers that were asked to quit while they were still connecting."""
 
 _early_hellos: WeakKeyDictionary[MasterRunner, deque[Message]] = WeakKeyDictionary()
 
+#: The time that the master waits for the workers that it has forked, in seconds.
 FORKED_WORKERS_WAIT_S = 30
-"""The time that the master waits for the workers that it has forked, in seconds."""
+
+#: The time that the last messages of a process that exits may take to its sockets, in seconds.
 _SENDING_S = 0.2
-"""The time that the last messages of a process that exits may take to its sockets, in seconds."""
+
+#: The time that forked workers may take to end by themselves, and after an interrupt, in seconds.
 _LEAVE_S, _INTERRUPTED_S = 3.0, 10.0
-"""The time that forked workers may take to end by themselves, and after an interrupt, in seconds."""
 
 
 def install() -> None:

@@ -24,14 +24,16 @@ from bench.load.metrics.exceptions import MOST_KINDS, OTHER_ERRORS
 from bench.load.metrics.recorder import UNSCHEDULED, Batch
 from bench.timing.histogram import counted
 
+#: The type of our operations, as Locust shows it.
 REQUEST_TYPE = "SIO"
-"""What Locust shows as the type of our operations."""
 
 logger = logging.getLogger(__name__)
 
 _FIRING_SHARE = 0.8
+
+#: The share of this process's time that listeners may take on average, and the seconds that they may take at once.
 _MOST_FIRING_S = 1.0
-"""The share of this process's time that listeners may take on average, and the seconds that they may take at once."""
+
 _LOOK_EACH = 16
 
 _NS_PER_MS = 1_000_000
@@ -40,7 +42,7 @@ _locusts_bucket = locust_stats.bucket_response_time
 
 
 class OperationFailed(Exception):
-    """How a failure appears in Locust's error report."""
+    """A failure as it appears in Locust's error report."""
 
     def __repr__(self) -> str:
         return str(self)
@@ -167,7 +169,7 @@ def _fire(environment: Environment, batch: Batch, firing_time: FiringTime | None
 
 
 def _times(batch: Batch) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """When each emission began, which in an open load is when it was intended, and ended: successes, then failures."""
+    """Return when each emission began and ended: successes, then failures. In an open load it begins when intended."""
     times = np.frombuffer(batch.completed, dtype=np.int64)
     failures = batch.failures
     sent = np.concatenate((times[0::2], np.array([failure.sent_ns for failure in failures], dtype=np.int64)))
@@ -233,7 +235,7 @@ def _error(stats: RequestStats, operation: str, kind: str) -> StatsError:
 
 
 def _buckets(took_ms: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Locust's rounding to two digits; a bucketing that a locustfile put in its place is asked value by value."""
+    """Round as Locust does, to two digits; ask a bucketing that a locustfile put in its place value by value."""
     if locust_stats.bucket_response_time is not _locusts_bucket:
         return np.array([locust_stats.bucket_response_time(value) for value in took_ms.tolist()], dtype=np.int64)
     if took_ms.max() < 100:

@@ -3,7 +3,7 @@
     HELLO   worker to master   its version, as soon as it is connected and again when a test starts
     READY   worker to master   all of its users are there, or none is any more
     GO      master to worker   when the schedule starts, and which share of it is the worker's
-    REPORT  worker to master   its account so far; the last one is final
+    REPORT  worker to master   its tally so far; the last one is final
     DRAIN   master to worker   stop all sessions, then report for the last time
 
 Somebody else wrote whatever arrives. `read` and `read_report` raise MessageError, with a text of one line, for all that
@@ -21,7 +21,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, StrictBool, ValidationError
 
-from bench.load.metrics.tally import OperationReport, Report, SecondReport, StoredHistogram
+from bench.load.metrics.report import OperationReport, Report, SecondReport, StoredHistogram
 from bench.printable import one_line
 from bench.timing.histogram import HistogramError
 
@@ -32,10 +32,13 @@ REPORT = "bench_report"
 DRAIN = "bench_drain"
 
 MOST_OPERATIONS = 10_000
+
+#: The number of operations that a report may have, and of kinds of errors that each operation may have.
 MOST_KINDS = 10_000
-"""The number of operations that a report may have, and of kinds of errors that each operation may have."""
+
+#: The time by which a worker's clock may be ahead of the master's, in seconds.
 _CLOCKS_S = 60
-"""The time by which a worker's clock may be ahead of the master's, in seconds."""
+
 _LONGEST_SHOWN = 120
 
 _STRICT = ConfigDict(frozen=True, extra="forbid")

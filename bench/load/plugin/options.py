@@ -1,6 +1,6 @@
 """The options that we add to Locust's command line and web form, and what an open load makes of them.
 
-Pure but for the registration: options in, values or a MisuseError out.
+Pure but for `add_options`: options in, values or a MisuseError out.
 """
 
 from __future__ import annotations
@@ -10,18 +10,15 @@ import math
 import re
 from argparse import Namespace
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-from locust import TaskSet, events
+from locust import TaskSet
 from locust.argument_parser import LocustArgumentParser
 from locust.util.timespan import parse_timespan
 
-from bench.load.engine.pacing import Pacing
+from bench.load.engine.interface import SessionUser
+from bench.load.engine.pacing import OpenLoad
 from bench.timing.arrivals import Arrivals, Shape
 from bench.timing.rates import LONGEST_S, RateError, RateProfile, Share
-
-if TYPE_CHECKING:
-    from bench.load.plugin.user import SocketIOUser
 
 DEFAULT_APP = "app.main:app"
 DEFAULT_WEB_HOST = "127.0.0.1"
@@ -37,8 +34,8 @@ class MisuseError(Exception):
     """The command cannot be carried out as given; the text says why, in one line."""
 
 
-@events.init_command_line_parser.add_listener  # type: ignore[untyped-decorator]
-def _add_options(parser: LocustArgumentParser) -> None:
+def add_options(parser: LocustArgumentParser) -> None:
+    """Add the options of this package to Locust's."""
     _keep_page_on_this_machine(parser)
     parser.add_argument(
         "--app",
@@ -123,7 +120,7 @@ def _keep_page_on_this_machine(parser: LocustArgumentParser) -> None:
 
 
 def profile_of(options: Namespace) -> RateProfile | None:
-    """The rate over time that the options ask for; None: none. Raises MisuseError."""
+    """Return the rate over time that the options ask for; None: none. Raises MisuseError."""
     text = str(getattr(options, "rate", "") or "").strip()
     try:
         return RateProfile.parse(text) if text else None
@@ -132,16 +129,23 @@ def profile_of(options: Namespace) -> RateProfile | None:
 
 
 def shape_of(options: Namespace) -> Shape:
-    """How the arrivals of `--rate` lie. Raises MisuseError."""
+    """Return how the arrivals of `--rate` lie. Raises MisuseError."""
     shape = getattr(options, "arrivals", "poisson")
     if shape not in _SHAPES:  # from a form
         raise MisuseError(f"--arrivals is {' or '.join(_SHAPES)}, not {shape!r}")
     return shape
 
 
-def pacing_of(options: Namespace, share: Share) -> Pacing:
-    """What all of the options say of an open load, to this process. Raises MisuseError."""
-    return Pacing(profile_of(options), shape_of(options), str(getattr(options, "seed", "")), share)
+def open_load_of(options: Namespace, share: Share) -> OpenLoad:
+    """Return what all of the options say of an open load, to this process. Raises MisuseError."""
+    return OpenLoad(
+        profile=profile_of(options),
+        shape=shape_of(options),
+        seed=str(getattr(options, "seed", "")),
+        share=share,
+        max_in_flight=max_in_flight_of(options),
+        max_wait_s=max_wait_s_of(options),
+    )
 
 
 def _seconds(option: str, text: str) -> float:
@@ -155,7 +159,7 @@ def _seconds(option: str, text: str) -> float:
 
 
 def warmup_s_of(options: Namespace) -> float:
-    """How long to warm up. Raises MisuseError."""
+    """Return the time to warm up, in seconds. Raises MisuseError."""
     text = str(getattr(options, "warmup", "0") or "0").strip()
     seconds = _seconds("--warmup", text)
     if seconds > LONGEST_S:
@@ -178,12 +182,12 @@ def check_run_time(text: str) -> None:
 
 
 def breakdown_of(options: Namespace) -> bool:
-    """Whether replies are split by the stamps in them."""
+    """Return whether replies are split by the stamps in them."""
     return bool(getattr(options, "breakdown", False))
 
 
 def max_in_flight_of(options: Namespace) -> int | None:
-    """How many tasks of a user may be on their way; None: what its class says. Raises MisuseError."""
+    """Return how many tasks of a user may be on their way; None: as its class says. Raises MisuseError."""
     text = str(getattr(options, "max_in_flight", "") or "").strip()
     if not text:
         return None
@@ -203,7 +207,7 @@ def max_wait_s_of(options: Namespace) -> float | None:
     return wait_s
 
 
-def check_limits(options: Namespace, users: Sequence[type[SocketIOUser]]) -> None:
+def check_limits(options: Namespace, users: Sequence[type[SessionUser]]) -> None:
     """Refuse a limit that applies to no user here. Raises MisuseError."""
     most, wait_s = max_in_flight_of(options), max_wait_s_of(options)
     if most is not None and not any(user.pipelined for user in users):
@@ -222,7 +226,7 @@ def check_limits(options: Namespace, users: Sequence[type[SocketIOUser]]) -> Non
             raise MisuseError(f"{user.__name__}.longest_wait is {user.longest_wait:g} s: expected 0 to a day")
 
 
-def check_wait_time(user: type[SocketIOUser]) -> None:
+def check_wait_time(user: type[SessionUser]) -> None:
     """Refuse a `wait_time` that nobody could call. Raises MisuseError."""
     wait_time = getattr(user, "wait_time", None)
     if wait_time is None or callable(wait_time):
@@ -234,8 +238,8 @@ def check_wait_time(user: type[SocketIOUser]) -> None:
     )
 
 
-def is_open(options: Namespace, users: Sequence[type[SocketIOUser]]) -> bool:
-    """Whether arrivals wait for no reply. Raises MisuseError where that cannot be: some do and some do not, …"""
+def is_open(options: Namespace, users: Sequence[type[SessionUser]]) -> bool:
+    """Return whether the load is open: arrivals do not wait for replies. Raises MisuseError if users differ in that."""
     by_rate = profile_of(options) is not None
     pacing_users = [user for user in users if isinstance(getattr(user, "wait_time", None), Arrivals)]
     if not by_rate and not pacing_users:

@@ -18,8 +18,9 @@ from locust.env import Environment
 from rich.console import Console
 
 from bench.load.metrics.merge import Merger
-from bench.load.metrics.recorder import TIMEOUT, Delays, OperationLog
-from bench.load.metrics.tally import NS_PER_S, Account, Report
+from bench.load.metrics.recorder import TIMEOUT, LoopDelays, Recorder
+from bench.load.metrics.report import Report
+from bench.load.metrics.tally import Tally
 from bench.load.plugin.locust_statistics import log_batch
 from bench.report.formats.text import print_document
 from bench.report.lines import print_stored
@@ -28,7 +29,7 @@ from bench.results.header import CommitInfo
 from bench.results.load import CONNECT, LoadResult, Scenario
 from bench.results.provenance import machine_info, packages
 from bench.results.store import machine_id
-from bench.timing.rates import RateProfile
+from bench.timing.rates import NS_PER_S, RateProfile
 
 _NAME = "rehearsed →"  # rich has tables of characters that are not ASCII
 _TOOK_NS = 1_000_000
@@ -38,20 +39,20 @@ def rehearse_report() -> Report:
     """Count a few round trips as each process of a run does, and return its report as it reaches the master."""
     now_ns = perf_counter_ns()
     started_ns = now_ns - 2 * NS_PER_S
-    account = Account(started_ns, CONNECT, is_open=True)
-    account.open_window(started_ns)
-    account.note_users(now_ns, 1)
-    account.note_cpu(started_ns, 0.5)
+    tally = Tally(started_ns, CONNECT, is_open=True)
+    tally.open_window(started_ns)
+    tally.note_users(now_ns, 1)
+    tally.note_cpu(started_ns, 0.5)
     environment = Environment()
     for log in 2 * [_connecting(started_ns)] + [_answered(started_ns), _answered(started_ns + _TOOK_NS)]:
         batch = log.flush()
         if batch is not None:
-            account.add(batch)
+            tally.add(batch)
             log_batch(environment, batch)
     late = array("q", (started_ns, 1000, started_ns + NS_PER_S, 2000))
-    account.note_delays(Delays(late, late, late))
-    account.close_window(now_ns)
-    report = account.report(
+    tally.note_delays(LoopDelays(late, late, late))
+    tally.close_window(now_ns)
+    report = tally.report(
         unfinished=Counter({_NAME: 1}), late=Counter({_NAME: 1}), window_cpu_ns=1, final=True, forced=False
     )
     return Report.model_validate(report.model_dump())
@@ -86,15 +87,15 @@ def rehearse_result() -> None:
         print_stored(console, None)
 
 
-def _connecting(started_ns: int) -> OperationLog:
-    log = OperationLog(CONNECT)
+def _connecting(started_ns: int) -> Recorder:
+    log = Recorder(CONNECT)
     log.succeeded(started_ns, started_ns + _TOOK_NS)
     log.failed(started_ns, started_ns + _TOOK_NS, _NAME)
     return log
 
 
-def _answered(started_ns: int) -> OperationLog:
-    log = OperationLog(_NAME)
+def _answered(started_ns: int) -> Recorder:
+    log = Recorder(_NAME)
     for sent_ns in range(started_ns, started_ns + NS_PER_S, NS_PER_S // 4):
         log.answered(sent_ns, sent_ns, sent_ns + _TOOK_NS)
         log.handled(sent_ns, (sent_ns, sent_ns), sent_ns + _TOOK_NS)

@@ -1,59 +1,14 @@
-"""The end of a run in which parts may fail: the counts are kept, whatever else cannot be made of them.
-
-Nothing here is needed if all goes well.
-"""
+"""The counts of a run of which no result can be made. Nothing here is needed if all goes well."""
 
 from __future__ import annotations
 
 import datetime as dt
 import json
-import logging
-import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeVar
 
 from bench.load.metrics.merge import Merger
-from bench.printable import error_line
 from bench.results.store import machine_id, write_numbered
-
-logger = logging.getLogger(__name__)
-
-T = TypeVar("T")
-
-_MOST_REASONS = 10
-
-
-class Troubles:
-    """The steps that failed, each with its reason in one line. The log has the traceback of the first time."""
-
-    def __init__(self) -> None:
-        self.reasons: list[str] = []
-
-    def add(self, step: str, error: BaseException) -> None:
-        """Note that a step failed."""
-        reason = f"{step}: {error_line(error)}"
-        if reason not in self.reasons and len(self.reasons) < _MOST_REASONS:
-            self.reasons.append(reason)
-            logger.error("%s", reason)
-            logger.debug("%s", "".join(traceback.format_exception(error)))
-
-    @contextmanager
-    def during(self, step: str) -> Iterator[None]:
-        """Note an exception instead of raising it."""
-        try:
-            yield
-        except Exception as error:
-            self.add(step, error)
-
-    def attempt(self, step: str, make: Callable[[], T], otherwise: Callable[[], T]) -> T:
-        """Return what `make` makes; if it fails, note that and return what `otherwise` makes."""
-        try:
-            return make()
-        except Exception as error:
-            self.add(step, error)
-            return otherwise()
 
 
 def count_lines(merger: Merger) -> Iterator[str]:

@@ -8,19 +8,18 @@ from bisect import bisect_left
 from pathlib import Path
 from time import perf_counter_ns
 
-from bench.load.metrics.tally import NS_PER_S
 from bench.machine.cores import generator_cores
 from bench.machine.system import can_pin
 from bench.results.load import Server
-from bench.server import ServerError, ServerProcess
+from bench.server import ServerError, ServerOptions, ServerProcess
+from bench.timing.rates import NS_PER_S
 
 
 class Service:
     """The service's process, and what it has used at which time."""
 
-    def __init__(self, app: str, stamps: bool) -> None:
-        # What FOOBAR_STAMPS asks of our service, another one may do as well; it does not harm.
-        self._process = ServerProcess(app, environment={"FOOBAR_STAMPS": "true"} if stamps else None)
+    def __init__(self, app: str, options: ServerOptions) -> None:
+        self._process = ServerProcess(app, options)
         self._cores = generator_cores()
         self._used: list[tuple[int, int]] = []
         """CPU time used so far, in nanoseconds, by the time of reading it; ascending."""
@@ -28,7 +27,7 @@ class Service:
 
     @property
     def url(self) -> str:
-        """Where clients on this machine reach it."""
+        """The URL at which clients on this machine reach it."""
         return self._process.url
 
     @property
@@ -63,7 +62,7 @@ class Service:
             self._rss_peak_bytes = max(self._rss_peak_bytes, self._process.usage().rss_peak_bytes)
 
     def shares(self, started_ns: int) -> dict[int, float]:
-        """The share of a core that it took in each second since `started_ns`."""
+        """Return the share of a core that it took in each second since `started_ns`."""
         if not self._used:
             return {}
         seconds = range((self._used[-1][0] - started_ns) // NS_PER_S)
@@ -73,16 +72,13 @@ class Service:
         }
 
     def described(self, window_start_ns: int, window_end_ns: int, round_trips: int) -> Server:
-        """How it was started, and what it used in the window, in which it answered so many round trips."""
+        """Return how it was started, and what it used in a window in which it answered that many round trips."""
         command = self._process.command
         duration_ns = window_end_ns - window_start_ns
         cpu_ns = self._cpu_ns(window_start_ns, window_end_ns)
         return Server(
             app=command.app,
-            loop=command.loop,
-            http=command.http,
-            ws=command.ws,
-            core=command.core,
+            **command.options.stored,
             cpu_us_per_round_trip=cpu_ns / round_trips / 1000 if round_trips else None,
             cpu_share=cpu_ns / duration_ns if duration_ns else None,
             rss_peak_bytes=self._rss_peak_bytes or None,
@@ -92,7 +88,7 @@ class Service:
         return max(0.0, self._used_by(to_ns) - self._used_by(from_ns))
 
     def _used_by(self, time_ns: int) -> float:
-        """CPU time used by then: read often, and interpolated between two readings."""
+        """Return the CPU time used by then: read often, and interpolated between two readings."""
         if not self._used:
             return 0.0
         after = bisect_left(self._used, (time_ns, 0))
@@ -111,7 +107,7 @@ def pin_generator(cores: tuple[int, ...]) -> None:
 
 
 def machine_identity() -> str:
-    """Tells whether two processes are on the same machine: the kernel's boot id where there is one."""
+    """Return what is the same for all processes of a machine: the kernel's boot id if there is one."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:

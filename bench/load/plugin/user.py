@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from gevent.pool import Group
@@ -12,10 +13,23 @@ from locust.user.task import LOCUST_STATE_RUNNING
 
 from bench.load.engine.session import Session
 from bench.load.plugin.hosts import whole_url
-from bench.load.plugin.process import LoadProcess, UserGreenlet
+from bench.load.plugin.process import LoadProcess
+from bench.load.plugin.process_run import UserGreenlet
 from bench.scenarios.model import RoundTrip
-from bench.wire.interface import Client, Transport
+from bench.wire.connection import Connection, TransportName
+from bench.wire.interface import Client
 from bench.wire.tls import Tls
+
+#: The attributes of a user class that are settings of its connection, with the field of Connection that they stand for.
+SETTINGS = {
+    "namespace": "namespaces",
+    "auth": "auth",
+    "headers": "headers",
+    "transports": "transports",
+    "tls": "tls",
+    "socketio_path": "socketio_path",
+    "connect_timeout": "connect_timeout",
+}
 
 
 class SocketIOUser(User):
@@ -29,6 +43,10 @@ class SocketIOUser(User):
             @task
             async def foo_bar(self) -> None:
                 await self.round_trip(FOO_BAR_TO_SENDER)
+
+    `connection = Connection(auth=…, namespaces=…)` is how a user connects. The attributes `namespace`, `auth`,
+    `headers`, `transports`, `tls`, `socketio_path` and `connect_timeout` say the same one by one. A setting is given in
+    one of the two places. In `__init__`, `self.auth = …` gives a user a setting of its own.
     """
 
     abstract = True
@@ -37,10 +55,13 @@ class SocketIOUser(User):
     """Run only where the command line names this class; otherwise leave it out of the mix."""
 
     reply_timeout: float = 10.0
-    """How long a reply is awaited, in seconds. Beyond it the round trip is a timeout."""
+    """The time that a reply is awaited, in seconds. Beyond it the round trip is a timeout."""
+
+    connection: Connection | None = None
+    """The settings of the connection, all in one. None: those that the attributes below say."""
 
     connect_timeout: float = 5.0
-    """How long an attempt to connect may take, in seconds."""
+    """The time that an attempt to connect may take, in seconds."""
 
     pipelined: bool = False
     """True if tasks of this user may overlap on its connection in an open load. Otherwise the user takes an arrival
@@ -63,7 +84,7 @@ class SocketIOUser(User):
     headers: Mapping[str, str] | None = None
     """Additional headers of every HTTP request that connecting takes."""
 
-    transports: Sequence[Transport] = ("websocket",)
+    transports: Sequence[TransportName] = ("websocket",)
     """`("polling",)`, or `("polling", "websocket")` to begin with polling and upgrade, as browsers do."""
 
     tls: Tls | None = None
@@ -76,6 +97,7 @@ class SocketIOUser(User):
     """The whole URL of a class's host, with user, password and query, by what is shown of it."""
 
     _session: Session | None = None
+    _perform: Callable[[RoundTrip], Awaitable[Any]] | None = None
 
     async def on_start(self) -> None:  # type: ignore[override]  # Locust's is a plain function, which works as well
         """Called when the user has connected for the first time."""
@@ -96,17 +118,39 @@ class SocketIOUser(User):
         Where it fails, that is counted and raises RoundTripFailed, or Disconnected if nothing could be sent: a task
         that does not catch it ends, and the next one begins.
         """
-        assert self._session is not None, "round trips are performed by a running user"
-        return await self._session.round_trip(definition)
-
-    @classmethod
-    def wait_limit_s(cls) -> float:
-        """Return how long an arrival of an open load may wait for a user of this class, in seconds."""
-        return cls.reply_timeout if cls.longest_wait is None else cls.longest_wait
+        assert self._perform is not None, "round trips are performed by a running user"
+        return await self._perform(definition)
 
     async def wait(self) -> None:
         """Sleep as long as `wait_time` says, in the middle of a task."""
         await asyncio.sleep(self.wait_time())
+
+    @classmethod
+    def given_settings(cls) -> list[str]:
+        """Return which settings the class, or a class that it inherits from, says by an attribute of their own."""
+        own = cls.__mro__[: cls.__mro__.index(SocketIOUser)]
+        return [name for name in SETTINGS if any(name in vars(part) for part in own)]
+
+    @classmethod
+    def class_connection(cls) -> Connection:
+        """Return the settings that all users of this class begin with."""
+        given = {SETTINGS[name]: getattr(cls, name) for name in cls.given_settings()}
+        return replace(cls.connection or Connection(), **given)
+
+    # ------------------------------------------------------------------ the session's side of it
+
+    def _settings(self) -> Connection:
+        """Return the settings of the next attempt to connect."""
+        names = {*self.given_settings(), *(name for name in SETTINGS if name in vars(self))}
+        given = {SETTINGS[name]: getattr(self, name) for name in names}
+        return replace(self.connection or Connection(), **given)
+
+    def _perform_with(self, perform: Callable[[RoundTrip], Awaitable[Any]]) -> None:
+        """Have a function of the session perform the round trips. Called before any code of the user runs."""
+        self._perform = perform
+        # If nobody overrides it, the method is the session's own: one coroutine less in every round trip.
+        if type(self).round_trip is SocketIOUser.round_trip:
+            vars(self).setdefault("round_trip", perform)
 
     # ------------------------------------------------------------------ Locust's side of it
 
@@ -128,5 +172,5 @@ class SocketIOUser(User):
         if force or session is None:
             self._group.killone(self._greenlet)
             return True
-        LoadProcess.of(self.environment).engine.submit(session.request_stop, True)
+        session.engine.submit(session.request_stop, True)
         return False

@@ -13,7 +13,7 @@ revision 5 (github.com/socketio/socket.io-protocol).
 """
 
 from bench.wire.protocol.binary import MAX_ATTACHMENTS, Assembly, Attachments
-from bench.wire.protocol.decoder import decode, plain_event
+from bench.wire.protocol.decoder import decode, plain_ack, plain_event
 from bench.wire.protocol.encoder import (
     CLOSE,
     DISCONNECT,
@@ -32,12 +32,14 @@ from bench.wire.protocol.packets import (
     DEFAULT_NAMESPACE,
     ENGINE_IO_VERSION,
     Ack,
+    Binary,
     BinaryHeader,
     Close,
     Connected,
     ConnectError,
     Disconnect,
     Event,
+    Message,
     Noop,
     Open,
     Packet,
@@ -66,12 +68,14 @@ __all__ = [
     "Ack",
     "Assembly",
     "Attachments",
+    "Binary",
     "BinaryHeader",
     "Close",
     "ConnectError",
     "Connected",
     "Disconnect",
     "Event",
+    "Message",
     "Noop",
     "Open",
     "Packet",
@@ -89,6 +93,7 @@ __all__ = [
     "encode_event",
     "encode_payload",
     "payload_size_bytes",
+    "plain_ack",
     "plain_event",
     "plain_message",
 ]

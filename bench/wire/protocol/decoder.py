@@ -65,6 +65,20 @@ def plain_event(message: bytes) -> list[Any] | None:
     return values if values and type(values[0]) is str else None
 
 
+def plain_ack(message: bytes) -> tuple[int, list[Any]] | None:
+    """Id and arguments of an acknowledgement in the default namespace; None for all else, as `plain_event`."""
+    if not message.startswith(b"43"):
+        return None
+    start = message.find(b"[", 3, _MAX_DIGITS + 3)
+    digits = message[2:start]
+    if start < 0 or not digits.isdigit():
+        return None
+    try:
+        return int(digits), orjson.loads(message[start:])
+    except orjson.JSONDecodeError:
+        return None
+
+
 def decode(message: bytes) -> Packet:
     """The packet that one text message holds. Raises ProtocolError."""
     kind = message[:1]

@@ -12,6 +12,15 @@ class ProtocolError(Exception):
     """The message does not follow the protocol; the text says how, in one short line."""
 
 
+class Binary(NamedTuple):
+    """A binary message: an attachment. A text message is `bytes` as they are."""
+
+    data: bytes
+
+
+Message: TypeAlias = bytes | Binary
+
+
 class Open(NamedTuple):
     """Engine.IO's handshake. Times in milliseconds, the payload limit in bytes (0: none)."""
 

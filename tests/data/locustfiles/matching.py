@@ -10,7 +10,7 @@ from locust import constant
 from bench.load import SocketIOUser, task
 from bench.results.load import MOST_OPERATIONS
 from bench.scenarios.model import RoundTrip, round_trip_of
-from bench.wire.interface import ClientError
+from bench.wire.errors import ClientError
 
 ASK = round_trip_of("ask", "news", None)
 QUESTION = round_trip_of("question", "answer", {"text": "?"})

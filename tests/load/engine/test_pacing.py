@@ -1,4 +1,4 @@
-"""Streams hand out arrivals as the schedule has them; the alarm rings on time. Takers are made up, time is too."""
+"""Dispatchers hand out arrivals as the schedule has them; the alarm rings on time. Sinks are made up, time is too."""
 
 import asyncio
 import os
@@ -10,7 +10,7 @@ import pytest
 import uvloop
 
 from bench.load.engine.alarm import Alarm
-from bench.load.engine.pacing import WHOLE, FixedTimetable, Pacer, Pacing, Stream
+from bench.load.engine.pacing import WHOLE, Dispatcher, FixedSchedule, OpenLoad, Pacer
 from bench.timing.arrivals import arrivals, schedule
 from bench.timing.rates import RateProfile, Share
 
@@ -18,7 +18,7 @@ MS = 1_000_000
 S = 1_000_000_000
 
 
-class FakeTaker:
+class FakeSink:
     """Takes as many as it has room for; `taken` and `dropped` are the intended times.
 
     With `max_wait_ns`, arrivals wait for it, and it takes one at a time: it is `ready` when it is free again.
@@ -34,7 +34,7 @@ class FakeTaker:
         self.waits: list[int | None] = []
         """Of all that were taken or dropped."""
 
-    def take(self, intended_ns: int, waited_ns: int | None) -> bool:
+    def start_task(self, intended_ns: int, waited_ns: int | None) -> bool:
         self.taken.append(intended_ns)
         self.waits.append(waited_ns)
         if self.max_wait_ns is not None:
@@ -61,62 +61,62 @@ class Clock:
         return self.now_ns
 
 
-def stream_of(timetable: FixedTimetable, *takers: FakeTaker, clock: Clock | None = None) -> Stream:
-    stream = Stream(Pacer(Pacing()), clock or Clock())
-    stream.timetable = timetable
-    for taker in takers:
-        stream.join(taker)
-        stream.ready(taker)
-    return stream
+def dispatcher_of(schedule: FixedSchedule, *sinks: FakeSink, clock: Clock | None = None) -> Dispatcher:
+    dispatcher = Dispatcher(Pacer(OpenLoad()), clock or Clock())
+    dispatcher.schedule = schedule
+    for sink in sinks:
+        dispatcher.join(sink)
+        dispatcher.make_available(sink)
+    return dispatcher
 
 
 def test_arrivals_go_round() -> None:
-    takers = [FakeTaker(), FakeTaker(), FakeTaker()]
-    stream = stream_of(FixedTimetable(every(MS), 1000), *takers)
-    stream.begin_due(1000 + 5 * MS)
-    assert [taker.taken for taker in takers] == [
+    sinks = [FakeSink(), FakeSink(), FakeSink()]
+    dispatcher = dispatcher_of(FixedSchedule(every(MS), 1000), *sinks)
+    dispatcher.begin_due(1000 + 5 * MS)
+    assert [sink.taken for sink in sinks] == [
         [1000, 1000 + 3 * MS],
         [1000 + MS, 1000 + 4 * MS],
         [1000 + 2 * MS, 1000 + 5 * MS],
     ]
-    assert stream.next_ns == 1000 + 6 * MS
+    assert dispatcher.next_ns == 1000 + 6 * MS
 
 
 def test_what_is_not_due_waits() -> None:
-    taker = FakeTaker()
-    stream = stream_of(FixedTimetable(every(MS), 0), taker)
-    stream.begin_due(MS - 1)
-    assert taker.taken == [0]
-    stream.begin_due(MS)
-    assert taker.taken == [0, MS]
+    sink = FakeSink()
+    dispatcher = dispatcher_of(FixedSchedule(every(MS), 0), sink)
+    dispatcher.begin_due(MS - 1)
+    assert sink.taken == [0]
+    dispatcher.begin_due(MS)
+    assert sink.taken == [0, MS]
 
 
 def test_who_is_full_or_away_gets_none() -> None:
-    full, free, away = FakeTaker(room=1), FakeTaker(), FakeTaker()
-    stream = stream_of(FixedTimetable(every(MS), 0), full, free, away)
-    stream.unready(away)
-    stream.begin_due(9 * MS)
+    full, free, away = FakeSink(room=1), FakeSink(), FakeSink()
+    dispatcher = dispatcher_of(FixedSchedule(every(MS), 0), full, free, away)
+    dispatcher.make_unavailable(away)
+    dispatcher.begin_due(9 * MS)
     assert full.taken == [0]
     assert free.taken == [MS * number for number in range(1, 10)]
     assert away.taken == []
-    stream.ready(away)
-    stream.begin_due(11 * MS)
+    dispatcher.make_available(away)
+    dispatcher.begin_due(11 * MS)
     assert (free.taken[-1], away.taken) == (10 * MS, [11 * MS])
 
 
 def test_what_nobody_can_take_is_dropped_in_turn() -> None:
-    first, second = FakeTaker(room=1), FakeTaker(room=1)
-    stream = stream_of(FixedTimetable(every(MS), 0), first, second)
-    stream.begin_due(9 * MS)
+    first, second = FakeSink(room=1), FakeSink(room=1)
+    dispatcher = dispatcher_of(FixedSchedule(every(MS), 0), first, second)
+    dispatcher.begin_due(9 * MS)
     assert (first.taken, second.taken) == ([0], [MS])
     assert len(first.dropped) == len(second.dropped) == 4
     assert sorted(first.dropped + second.dropped) == [MS * number for number in range(2, 10)]
-    stream.leave(first)
-    stream.begin_due(11 * MS)
+    dispatcher.leave(first)
+    dispatcher.begin_due(11 * MS)
     assert second.dropped[-2:] == [10 * MS, 11 * MS]
     assert set(first.reasons + second.reasons) == {"every user has 1 tasks on their way"}
-    stream.unready(second)
-    stream.begin_due(12 * MS)
+    dispatcher.make_unavailable(second)
+    dispatcher.begin_due(12 * MS)
     assert (second.dropped[-1], second.reasons[-1]) == (12 * MS, "no user was connected")
     assert {*first.waits, *second.waits} == {None}, "nothing waits for pipelined users"
 
@@ -124,24 +124,24 @@ def test_what_nobody_can_take_is_dropped_in_turn() -> None:
 # ---------------------------------------------------------------------------------------------- one task at a time
 
 
-def times(*milliseconds: int) -> FixedTimetable:
-    return FixedTimetable(iter([number * MS for number in milliseconds]), 0)
+def times(*milliseconds: int) -> FixedSchedule:
+    return FixedSchedule(iter([number * MS for number in milliseconds]), 0)
 
 
 def test_arrivals_wait_for_a_free_user_in_their_order() -> None:
     """Whoever is free first gets the oldest."""
     clock = Clock()
-    first, second = FakeTaker(max_wait_ns=100 * MS), FakeTaker(max_wait_ns=100 * MS)
-    stream = stream_of(times(1, 2, 3, 4, 5), first, second, clock=clock)
+    first, second = FakeSink(max_wait_ns=100 * MS), FakeSink(max_wait_ns=100 * MS)
+    dispatcher = dispatcher_of(times(1, 2, 3, 4, 5), first, second, clock=clock)
     for clock.now_ns in (MS, 2 * MS, 3 * MS, 4 * MS, 5 * MS):
-        stream.begin_due(clock.now_ns)
+        dispatcher.begin_due(clock.now_ns)
     assert (first.taken, second.taken) == ([MS], [2 * MS])
     clock.now_ns = 7 * MS
-    stream.ready(second)
+    dispatcher.make_available(second)
     clock.now_ns = 9 * MS
-    stream.ready(first)
+    dispatcher.make_available(first)
     clock.now_ns = 10 * MS
-    stream.ready(second)
+    dispatcher.make_available(second)
     assert (first.taken, second.taken) == ([MS, 4 * MS], [2 * MS, 3 * MS, 5 * MS])
     assert (first.waits, second.waits) == ([0, 5 * MS], [0, 4 * MS, 5 * MS])
     assert first.dropped == second.dropped == []
@@ -149,119 +149,119 @@ def test_arrivals_wait_for_a_free_user_in_their_order() -> None:
 
 def test_an_arrival_waits_so_long_and_no_longer() -> None:
     clock = Clock()
-    taker = FakeTaker(max_wait_ns=20 * MS)
-    stream = stream_of(times(1, 2, 3, 30), taker, clock=clock)
+    sink = FakeSink(max_wait_ns=20 * MS)
+    dispatcher = dispatcher_of(times(1, 2, 3, 30), sink, clock=clock)
     for clock.now_ns in (MS, 2 * MS, 3 * MS):
-        stream.begin_due(clock.now_ns)
-    assert stream.wakes_ns == 22 * MS, "when the first one has waited for as long as it may"
+        dispatcher.begin_due(clock.now_ns)
+    assert dispatcher.wakes_ns == 22 * MS, "when the first one has waited for as long as it may"
     clock.now_ns = 22 * MS
-    stream.begin_due(clock.now_ns)
-    assert (taker.dropped, taker.reasons, taker.waits) == ([2 * MS], ["no user was free within 0.02 s"], [0, 20 * MS])
-    assert stream.wakes_ns == 23 * MS
+    dispatcher.begin_due(clock.now_ns)
+    assert (sink.dropped, sink.reasons, sink.waits) == ([2 * MS], ["no user was free within 0.02 s"], [0, 20 * MS])
+    assert dispatcher.wakes_ns == 23 * MS
     clock.now_ns = 25 * MS
-    stream.ready(taker)
-    assert (taker.taken, taker.dropped) == ([MS], [2 * MS, 3 * MS]), "though nothing has rung"
-    assert stream.wakes_ns == 30 * MS
-    stream.begin_due(30 * MS)
-    assert taker.taken == [MS, 30 * MS]
+    dispatcher.make_available(sink)
+    assert (sink.taken, sink.dropped) == ([MS], [2 * MS, 3 * MS]), "though nothing has rung"
+    assert dispatcher.wakes_ns == 30 * MS
+    dispatcher.begin_due(30 * MS)
+    assert sink.taken == [MS, 30 * MS]
 
 
 def test_what_the_process_itself_was_late_is_no_wait_for_a_user() -> None:
     """It slept while three arrivals became due: they have all of their time to wait from when it looks."""
     clock = Clock()
-    taker = FakeTaker(max_wait_ns=20 * MS)
-    stream = stream_of(times(1, 2, 3), taker, clock=clock)
+    sink = FakeSink(max_wait_ns=20 * MS)
+    dispatcher = dispatcher_of(times(1, 2, 3), sink, clock=clock)
     clock.now_ns = 500 * MS
-    stream.begin_due(clock.now_ns)
+    dispatcher.begin_due(clock.now_ns)
     clock.now_ns = 510 * MS
-    stream.ready(taker)
-    assert (taker.taken, taker.waits, taker.dropped) == ([MS, 2 * MS], [0, 10 * MS], [])
+    dispatcher.make_available(sink)
+    assert (sink.taken, sink.waits, sink.dropped) == ([MS, 2 * MS], [0, 10 * MS], [])
 
 
 def test_who_is_not_connected_is_not_free() -> None:
     clock = Clock()
-    taker = FakeTaker(max_wait_ns=20 * MS)
-    stream = stream_of(times(1, 2), taker, clock=clock)
-    stream.unready(taker)
-    stream.begin_due(2 * MS)
-    assert taker.taken == taker.dropped == []
+    sink = FakeSink(max_wait_ns=20 * MS)
+    dispatcher = dispatcher_of(times(1, 2), sink, clock=clock)
+    dispatcher.make_unavailable(sink)
+    dispatcher.begin_due(2 * MS)
+    assert sink.taken == sink.dropped == []
     clock.now_ns = 12 * MS
-    stream.ready(taker)
-    assert (taker.taken, taker.waits) == ([MS], [10 * MS])
+    dispatcher.make_available(sink)
+    assert (sink.taken, sink.waits) == ([MS], [10 * MS])
 
 
 def test_what_waits_at_the_end_may_find_a_user_and_is_dropped_at_last() -> None:
     clock = Clock()
-    taker, free = FakeTaker(max_wait_ns=S), FakeTaker(max_wait_ns=S)
-    stream = stream_of(times(1, 2, 3, 4, 5, 9), taker, free, clock=clock)
-    stream.begin_due(2 * MS)
+    sink, free = FakeSink(max_wait_ns=S), FakeSink(max_wait_ns=S)
+    dispatcher = dispatcher_of(times(1, 2, 3, 4, 5, 9), sink, free, clock=clock)
+    dispatcher.begin_due(2 * MS)
     clock.now_ns = 5 * MS
-    stream.end(clock.now_ns)
-    assert (taker.taken, free.taken) == ([MS], [2 * MS])
-    assert stream.has_waiting
+    dispatcher.end(clock.now_ns)
+    assert (sink.taken, free.taken) == ([MS], [2 * MS])
+    assert dispatcher.has_waiting
     clock.now_ns = 7 * MS
-    stream.ready(taker)
-    assert taker.taken == [MS, 3 * MS]
-    stream.close()
-    assert sorted(taker.dropped + free.dropped) == [4 * MS, 5 * MS]
-    assert {*taker.reasons, *free.reasons} == {"the run ended while it waited for a user"}
-    stream.ready(taker)
-    assert taker.taken == [MS, 3 * MS], "nothing is begun after that"
-    assert stream.wakes_ns is None
-    assert not stream.has_waiting
+    dispatcher.make_available(sink)
+    assert sink.taken == [MS, 3 * MS]
+    dispatcher.close()
+    assert sorted(sink.dropped + free.dropped) == [4 * MS, 5 * MS]
+    assert {*sink.reasons, *free.reasons} == {"the run ended while it waited for a user"}
+    dispatcher.make_available(sink)
+    assert sink.taken == [MS, 3 * MS], "nothing is begun after that"
+    assert dispatcher.wakes_ns is None
+    assert not dispatcher.has_waiting
 
 
 def test_what_is_overdue_at_the_end_is_begun_where_a_user_is_free() -> None:
     clock = Clock()
-    taker = FakeTaker(max_wait_ns=S)
-    stream = stream_of(times(1), taker, clock=clock)
+    sink = FakeSink(max_wait_ns=S)
+    dispatcher = dispatcher_of(times(1), sink, clock=clock)
     clock.now_ns = 900 * MS
-    stream.end(clock.now_ns)
-    assert (taker.taken, taker.dropped) == ([MS], [])
+    dispatcher.end(clock.now_ns)
+    assert (sink.taken, sink.dropped) == ([MS], [])
 
 
 def test_the_last_user_leaves_nothing_waiting() -> None:
-    taker, other = FakeTaker(max_wait_ns=S), FakeTaker(max_wait_ns=S)
-    stream = stream_of(times(1, 2, 3, 4), taker, other)
-    stream.begin_due(4 * MS)
-    stream.leave(other)
-    assert other.dropped == taker.dropped == []
-    stream.leave(taker)
-    assert (taker.dropped, set(taker.reasons)) == (
+    sink, other = FakeSink(max_wait_ns=S), FakeSink(max_wait_ns=S)
+    dispatcher = dispatcher_of(times(1, 2, 3, 4), sink, other)
+    dispatcher.begin_due(4 * MS)
+    dispatcher.leave(other)
+    assert other.dropped == sink.dropped == []
+    dispatcher.leave(sink)
+    assert (sink.dropped, set(sink.reasons)) == (
         [3 * MS, 4 * MS],
         {"the last user stopped while it waited for a user"},
     )
-    stream.leave(taker)
-    assert stream.wakes_ns is None
+    dispatcher.leave(sink)
+    assert dispatcher.wakes_ns is None
 
 
 def test_users_of_both_kinds() -> None:
     """A pipelined user with room takes what would wait for the others."""
     clock = Clock()
-    single, pipelined = FakeTaker(max_wait_ns=20 * MS), FakeTaker(room=2)
-    stream = stream_of(times(1, 2, 3, 4, 5), single, pipelined, clock=clock)
-    stream.begin_due(5 * MS)
+    single, pipelined = FakeSink(max_wait_ns=20 * MS), FakeSink(room=2)
+    dispatcher = dispatcher_of(times(1, 2, 3, 4, 5), single, pipelined, clock=clock)
+    dispatcher.begin_due(5 * MS)
     assert (single.taken, pipelined.taken) == ([MS], [2 * MS, 3 * MS])
     pipelined.room = 1
     clock.now_ns = 6 * MS
-    stream.ready(pipelined)
+    dispatcher.make_available(pipelined)
     assert pipelined.taken == [2 * MS, 3 * MS, 4 * MS]
     assert single.waits + pipelined.waits == [0, 0, 0, MS]
-    stream.begin_due(25 * MS)
+    dispatcher.begin_due(25 * MS)
     assert single.dropped + pipelined.dropped == [5 * MS]
 
 
 def test_the_pacer_rings_when_an_arrival_has_waited_long_enough() -> None:
     async def pace() -> None:
-        pacer = Pacer(Pacing(RateProfile.parse("1:1s"), "constant", "seed"))
-        taker = FakeTaker(max_wait_ns=20 * MS)
-        pacer.total.join(taker)
+        pacer = Pacer(OpenLoad(RateProfile.parse("1:1s"), "constant", "seed"))
+        sink = FakeSink(max_wait_ns=20 * MS)
+        pacer.total.join(sink)
         start = perf_counter_ns()
         pacer.follow(WHOLE, start, 0)
         async with asyncio.timeout(30):
-            await taker.has_dropped.wait()
-        assert (taker.dropped, taker.reasons) == ([start], ["no user was free within 0.02 s"])
-        (waited_ns,) = taker.waits
+            await sink.has_dropped.wait()
+        assert (sink.dropped, sink.reasons) == ([start], ["no user was free within 0.02 s"])
+        (waited_ns,) = sink.waits
         assert waited_ns is not None
         assert waited_ns >= 20 * MS
         pacer.end(perf_counter_ns())
@@ -271,15 +271,15 @@ def test_the_pacer_rings_when_an_arrival_has_waited_long_enough() -> None:
 
 
 def test_a_backlog_is_begun_in_pieces_and_at_the_end_whole() -> None:
-    taker = FakeTaker()
-    stream = stream_of(FixedTimetable(every(MS, 1000), 0), taker)
-    stream.begin_due(999 * MS, at_once=64)
-    assert len(taker.taken) == 64
-    stream.end(500 * MS)
-    assert len(taker.taken) == 501, "those due by then, however many"
-    assert stream.next_ns is None
-    stream.begin_due(10**12)
-    assert len(taker.taken) == 501
+    sink = FakeSink()
+    dispatcher = dispatcher_of(FixedSchedule(every(MS, 1000), 0), sink)
+    dispatcher.begin_due(999 * MS, at_once=64)
+    assert len(sink.taken) == 64
+    dispatcher.end(500 * MS)
+    assert len(sink.taken) == 501, "those due by then, however many"
+    assert dispatcher.next_ns is None
+    dispatcher.begin_due(10**12)
+    assert len(sink.taken) == 501
 
 
 @pytest.mark.parametrize("shape", ["constant", "poisson"])
@@ -287,14 +287,14 @@ def test_shares_follow_each_other_without_a_gap(shape: str) -> None:
     """A process that alone had the schedule goes on with half of it, and the other half is another's."""
     profile, started, change = RateProfile.parse("1000"), 7 * S, 7 * S + 500 * MS
 
-    def share(index: int, count: int, since_ns: int = 0) -> FixedTimetable:
-        return FixedTimetable(schedule(profile, shape, Share(index, count), "seed"), started, since_ns)  # type: ignore[arg-type]
+    def share(index: int, count: int, since_ns: int = 0) -> FixedSchedule:
+        return FixedSchedule(schedule(profile, shape, Share(index, count), "seed"), started, since_ns)  # type: ignore[arg-type]
 
-    def until(timetable: FixedTimetable, end_ns: int) -> list[int]:
+    def until(schedule: FixedSchedule, end_ns: int) -> list[int]:
         found = []
-        while timetable.next_ns is not None and timetable.next_ns < end_ns:
-            found.append(timetable.next_ns)
-            timetable.advance()
+        while schedule.next_ns is not None and schedule.next_ns < end_ns:
+            found.append(schedule.next_ns)
+            schedule.advance()
         return found
 
     mine, other = share(0, 1), share(1, 2, change)
@@ -309,13 +309,13 @@ def test_shares_follow_each_other_without_a_gap(shape: str) -> None:
 
 
 def test_a_share_changes_twice() -> None:
-    timetable = FixedTimetable(every(MS), 0)
-    timetable.succeed(3 * MS, FixedTimetable(every(2 * MS), 0, 3 * MS))
-    timetable.succeed(3 * MS, FixedTimetable(every(5 * MS), 0, 3 * MS))
+    schedule = FixedSchedule(every(MS), 0)
+    schedule.succeed(3 * MS, FixedSchedule(every(2 * MS), 0, 3 * MS))
+    schedule.succeed(3 * MS, FixedSchedule(every(5 * MS), 0, 3 * MS))
     found = []
-    while timetable.next_ns is not None and timetable.next_ns <= 20 * MS:
-        found.append(timetable.next_ns)
-        timetable.advance()
+    while schedule.next_ns is not None and schedule.next_ns <= 20 * MS:
+        found.append(schedule.next_ns)
+        schedule.advance()
     assert found == [0, MS, 2 * MS, 5 * MS, 10 * MS, 15 * MS, 20 * MS], "the last word counts"
 
 
@@ -326,47 +326,47 @@ def in_uvloop(coroutine: object) -> None:
 
 def test_the_pacer_follows_a_profile_and_ends() -> None:
     async def pace() -> None:
-        pacer = Pacer(Pacing(RateProfile.parse("1000"), "constant", "seed"))
-        stream = pacer.stream_of("User", None)
-        assert stream is pacer.total
-        taker = FakeTaker()
-        stream.join(taker)
-        stream.ready(taker)
+        pacer = Pacer(OpenLoad(RateProfile.parse("1000"), "constant", "seed"))
+        dispatcher = pacer.dispatcher_of("User", None)
+        assert dispatcher is pacer.total
+        sink = FakeSink()
+        dispatcher.join(sink)
+        dispatcher.make_available(sink)
         start = perf_counter_ns() + 20 * MS
         pacer.follow(WHOLE, start, 0)
         await asyncio.sleep(0.1)
         end = perf_counter_ns()
         pacer.end(end)
-        begun = len(taker.taken)
-        assert taker.taken == [start + MS * number for number in range(begun)]
-        assert taker.taken[-1] <= end < start + MS * begun, "all that was due, and nothing else"
+        begun = len(sink.taken)
+        assert sink.taken == [start + MS * number for number in range(begun)]
+        assert sink.taken[-1] <= end < start + MS * begun, "all that was due, and nothing else"
         pacer.follow(WHOLE, start, 0)
         pacer.wake()
         await asyncio.sleep(0.05)
-        assert len(taker.taken) == begun
+        assert len(sink.taken) == begun
 
     in_uvloop(pace())
 
 
 def test_users_rates_add_up_evenly_and_follow_their_number() -> None:
     async def pace() -> None:
-        pacer = Pacer(Pacing(seed="seed"))
+        pacer = Pacer(OpenLoad(seed="seed"))
         own = arrivals(100, "constant")
-        stream = pacer.stream_of("User", own)
-        assert stream is not None
-        assert pacer.stream_of("User", own) is stream
-        assert pacer.stream_of("Other", own) is not stream
-        assert pacer.stream_of("User", 1.0) is None
-        takers = [FakeTaker() for _ in range(5)]
-        for taker in takers:
-            stream.join(taker)
-            stream.ready(taker)
+        dispatcher = pacer.dispatcher_of("User", own)
+        assert dispatcher is not None
+        assert pacer.dispatcher_of("User", own) is dispatcher
+        assert pacer.dispatcher_of("Other", own) is not dispatcher
+        assert pacer.dispatcher_of("User", 1.0) is None
+        sinks = [FakeSink() for _ in range(5)]
+        for sink in sinks:
+            dispatcher.join(sink)
+            dispatcher.make_available(sink)
         await asyncio.sleep(0.1)
-        stream.leave(takers[0])
+        dispatcher.leave(sinks[0])
         changed = perf_counter_ns()
         await asyncio.sleep(0.1)
         pacer.end(perf_counter_ns())
-        union = sorted(intended for taker in takers for intended in taker.taken)
+        union = sorted(intended for sink in sinks for intended in sink.taken)
         joined = union[5]  # the rate rose while they joined
         gaps_before = {after - before for before, after in pairwise(union) if joined <= before and after < changed}
         assert all(abs(gap - 2 * MS) <= 1 for gap in gaps_before), gaps_before
@@ -476,18 +476,18 @@ def test_a_share_that_was_given_up_is_over() -> None:
     """Who comes later gets what the new share has, and nothing of the old one."""
 
     async def pace() -> None:
-        pacer = Pacer(Pacing(RateProfile.parse("1000"), "constant", "seed"))
+        pacer = Pacer(OpenLoad(RateProfile.parse("1000"), "constant", "seed"))
         start = perf_counter_ns()
         pacer.follow(WHOLE, start, 0)
         pacer.pause()
-        taker = FakeTaker()
-        pacer.total.join(taker)
-        pacer.total.ready(taker)
+        sink = FakeSink()
+        pacer.total.join(sink)
+        pacer.total.make_available(sink)
         pacer.total.begin_due(start + 10 * MS)
-        assert taker.taken == []
+        assert sink.taken == []
         pacer.follow(Share(1, 2), start, start + 5 * MS)
         pacer.total.begin_due(start + 10 * MS)
-        assert taker.taken == [start + 5 * MS, start + 7 * MS, start + 9 * MS]
+        assert sink.taken == [start + 5 * MS, start + 7 * MS, start + 9 * MS]
         pacer.end(start)
         pacer.close()
 

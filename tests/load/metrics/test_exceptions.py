@@ -16,14 +16,15 @@ from bench.load.metrics.exceptions import (
     Exceptions,
     KindCounts,
     Raised,
+    exception_kind,
     folded,
-    kind_of,
     place_in,
     with_rest,
 )
 from bench.load.metrics.merge import Merger
-from bench.load.metrics.recorder import OperationLog
-from bench.load.metrics.tally import Account, Report
+from bench.load.metrics.recorder import Recorder
+from bench.load.metrics.report import Report
+from bench.load.metrics.tally import Tally
 from bench.results.load import CONNECT
 
 
@@ -78,17 +79,19 @@ def fail(error: BaseException) -> None:
 def test_the_kind_of_an_exception_is_its_type_text_and_place() -> None:
     line = fail.__code__.co_firstlineno + 1
     where = f"(test_exceptions.py:{line} in fail)"
-    assert kind_of(raised(lambda: fail(ValueError("order 12345678")))) == f"ValueError: order … {where}"
-    assert kind_of(raised(lambda: fail(AssertionError()))) == f"AssertionError {where}"
-    assert kind_of(raised(lambda: fail(UnprintableError()))) == f"UnprintableError: its text cannot be had {where}"
-    assert kind_of(ValueError("never raised")) == "ValueError: never raised"
+    assert exception_kind(raised(lambda: fail(ValueError("order 12345678")))) == f"ValueError: order … {where}"
+    assert exception_kind(raised(lambda: fail(AssertionError()))) == f"AssertionError {where}"
+    assert (
+        exception_kind(raised(lambda: fail(UnprintableError()))) == f"UnprintableError: its text cannot be had {where}"
+    )
+    assert exception_kind(ValueError("never raised")) == "ValueError: never raised"
 
 
 def test_the_place_is_in_the_users_own_code() -> None:
     def users_own() -> None:
         asyncio.run(folded)  # type: ignore[arg-type]  # raises in the standard library
 
-    assert kind_of(raised(users_own)).endswith("in users_own)")
+    assert exception_kind(raised(users_own)).endswith("in users_own)")
     assert (place_in(sys._getframe()) or "").endswith("in test_the_place_is_in_the_users_own_code")
 
 
@@ -126,8 +129,8 @@ def test_the_most_frequent_texts_are_kept_however_late_they_come() -> None:
 def test_errors_of_many_workers_stay_few_and_add_up() -> None:
     merger = Merger()
     for worker in range(20):
-        log = OperationLog("say")
-        account = Account(0, CONNECT)
+        log = Recorder("say")
+        account = Tally(0, CONNECT)
         for number in range(300):
             log.failed(number, number + 1, f"refused by {'xyz'[number % 3]}{worker}w{number}")
         log.failed(0, 1, "timeout")

@@ -3,17 +3,18 @@
 from collections import Counter
 
 from bench.load.metrics.merge import Merger
-from bench.load.metrics.recorder import OperationLog
-from bench.load.metrics.tally import Account, Report
+from bench.load.metrics.recorder import Recorder
+from bench.load.metrics.report import Report
+from bench.load.metrics.tally import Tally
 from bench.results.load import CONNECT
 
 S = 1_000_000_000
 
 
 def a_report() -> Report:
-    account = Account(0, CONNECT, is_open=True)
+    account = Tally(0, CONNECT, is_open=True)
     account.open_window(0)
-    log = OperationLog("echo")
+    log = Recorder("echo")
     log.answered(1 * S, 1 * S, 1 * S + 1000)
     batch = log.flush()
     assert batch is not None
@@ -39,10 +40,10 @@ def test_arrivals_that_are_in_no_account_are_dropped_in_their_seconds() -> None:
 
 
 def in_window(start_s: int | None, end_s: int, ok: int) -> Report:
-    account = Account(0, CONNECT)
+    account = Tally(0, CONNECT)
     if start_s is not None:
         account.open_window(start_s * S)
-    log = OperationLog("echo")
+    log = Recorder("echo")
     for number in range(ok):
         log.answered(0, (end_s - 1) * S + number, (end_s - 1) * S + number + 1000)
     if batch := log.flush():

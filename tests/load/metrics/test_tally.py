@@ -9,8 +9,9 @@ import pytest
 from pydantic import ValidationError
 
 from bench.load.metrics.merge import Merger
-from bench.load.metrics.recorder import TIMEOUT, UNSCHEDULED, Batch, Delays, NamedCounts, OperationLog
-from bench.load.metrics.tally import Account, Report, StoredHistogram
+from bench.load.metrics.recorder import TIMEOUT, UNSCHEDULED, Batch, LoopDelays, NamedCounts, Recorder
+from bench.load.metrics.report import Report, StoredHistogram
+from bench.load.metrics.tally import Tally
 from bench.load.plugin.salvage import count_lines
 from bench.results.load import CONNECT, MOST_OPERATIONS, OTHER_OPERATIONS, Operation
 from bench.timing.histogram import Histogram
@@ -27,39 +28,39 @@ def at(seconds: float) -> int:
     return START + round(seconds * S)
 
 
-def account(is_open: bool = True, window: tuple[float, float] | None = (1, 3)) -> Account:
-    made = Account(START, CONNECT, is_open)
+def account(is_open: bool = True, window: tuple[float, float] | None = (1, 3)) -> Tally:
+    made = Tally(START, CONNECT, is_open)
     if window is not None:
         made.open_window(at(window[0]))
         made.close_window(at(window[1]))
     return made
 
 
-def batch_of(log: OperationLog) -> Batch:
+def batch_of(log: Recorder) -> Batch:
     batch = log.flush()
     assert batch is not None
     return batch
 
 
-def answered(account: Account, *times_s: tuple[float | None, float, float], name: str = "echo") -> None:
+def answered(account: Tally, *times_s: tuple[float | None, float, float], name: str = "echo") -> None:
     """Round trips in an open load: intended (None: by no schedule), sent, received."""
-    log = OperationLog(name)
+    log = Recorder(name)
     for intended, sent, received in times_s:
         log.answered(UNSCHEDULED if intended is None else at(intended), at(sent), at(received))
     account.add(batch_of(log))
 
 
-def lags(*loop_lag: int) -> Delays:
-    return Delays(array("q", loop_lag), array("q"), array("q"))
+def lags(*loop_lag: int) -> LoopDelays:
+    return LoopDelays(array("q", loop_lag), array("q"), array("q"))
 
 
-def keep_time(account: Account, *seconds: int) -> None:
+def keep_time(account: Tally, *seconds: int) -> None:
     """Have the loop note in each of these seconds that it goes round."""
     for second in seconds:
         account.note_delays(lags(at(second + 0.5), MS))
 
 
-def final(account: Account, unfinished: Counter[str] = NONE) -> Report:
+def final(account: Tally, unfinished: Counter[str] = NONE) -> Report:
     return account.report(unfinished=unfinished, late=NONE, final=True)
 
 
@@ -113,7 +114,7 @@ def _report_of(*times_s: tuple[float | None, float, float]) -> Report:
 def test_the_wait_for_a_free_user_is_in_the_response_time_and_no_lateness_of_the_generator() -> None:
     """Intended at 1.2 and noticed 1 ms later, given to a user at 1.7, sent 1 ms after that."""
     noted = account(window=(1, 4))
-    log = OperationLog("echo")
+    log = Recorder("echo")
     for second in (1, 2, 3):
         for _ in range(10):
             log.answered(at(second), at(second), at(second + 0.01))
@@ -139,7 +140,7 @@ def test_the_wait_for_a_free_user_is_in_the_response_time_and_no_lateness_of_the
 
 def test_what_the_generator_is_late_beyond_the_wait_saturates_it() -> None:
     noted = account(window=(1, 4))
-    log = OperationLog("echo")
+    log = Recorder("echo")
     for second in (1, 2, 3):
         log.answered(at(second + 0.2), at(second + 0.8), at(second + 0.81), round(0.5 * S))
     noted.add(batch_of(log))
@@ -152,7 +153,7 @@ def test_what_the_generator_is_late_beyond_the_wait_saturates_it() -> None:
 
 def _waits_of(*waits_s: float, window: tuple[float, float] = (1, 3)) -> Report:
     noted = account(window=window)
-    delays = Delays(array("q"), array("q"), array("q"))
+    delays = LoopDelays(array("q"), array("q"), array("q"))
     for number, wait_s in enumerate(waits_s):
         delays.waits.extend((at(1.5) + number, round(wait_s * S)))
     delays.waits.extend((at(0.5), 9 * S))  # before the window
@@ -176,7 +177,7 @@ def _dropping(tasks: dict[str, str], task: str = "", name: str = "foo_bar", ok: 
     noted = account()
     if ok:
         answered(noted, *[(1.5, 1.5, 1.6)] * ok)
-    log = OperationLog(name, task)
+    log = Recorder(name, task)
     for _ in range(100):
         log.drop(at(2), "no user was connected")
     noted.add(batch_of(log))
@@ -223,7 +224,7 @@ def test_lateness_is_of_the_second_in_which_something_is_sent() -> None:
 @pytest.mark.parametrize("is_open", [True, False])
 def test_the_tail_is_censored_by_what_failed(is_open: bool) -> None:
     noted = account(is_open)
-    log = OperationLog("echo")
+    log = Recorder("echo")
     for number in range(90):
         sent = at(1.5) + number
         if is_open:
@@ -253,7 +254,7 @@ def test_the_tail_is_censored_by_what_failed(is_open: bool) -> None:
 
 
 def test_a_log_holds_as_much_as_there_is_between_two_flushes() -> None:
-    log = OperationLog("echo")
+    log = Recorder("echo")
     for successes in (50_000, 1, 0, 100_000):
         for number in range(successes):
             log.succeeded(number, -number)
@@ -266,7 +267,7 @@ def test_a_log_holds_as_much_as_there_is_between_two_flushes() -> None:
 
 def test_drops_are_in_the_response_time_alone() -> None:
     noted = account()
-    log = OperationLog("echo")
+    log = Recorder("echo")
     for _ in range(50):
         log.answered(at(2), at(2), at(2.01))
         log.drop(at(2.5), "no user was connected")
@@ -285,7 +286,7 @@ def test_drops_are_in_the_response_time_alone() -> None:
 def test_nothing_within_the_window_has_no_distribution() -> None:
     """Timeouts before and after it do not make one."""
     noted = account()
-    log = OperationLog("echo")
+    log = Recorder("echo")
     log.failed(at(0.1), at(0.5), TIMEOUT, at(0.1))
     noted.add(batch_of(log))
     operation = row(final(noted))
@@ -294,7 +295,7 @@ def test_nothing_within_the_window_has_no_distribution() -> None:
 
 def test_all_failed_is_known_to_be_long_at_least() -> None:
     noted = account()
-    log = OperationLog("echo")
+    log = Recorder("echo")
     log.failed(at(1.1), at(1.5), TIMEOUT, at(1.1))
     noted.add(batch_of(log))
     times = row(final(noted)).response_us
@@ -316,7 +317,7 @@ def test_a_window_that_never_opened() -> None:
 def test_what_failed_without_a_limit_has_no_bound_and_no_figure() -> None:
     """Refused within milliseconds: that is no time that the others would have been longer than."""
     noted = account()
-    log = OperationLog("echo")
+    log = Recorder("echo")
     for number in range(10):
         log.answered(at(2), at(2), at(2.01))
         log.failed(at(2), at(2.001), "connection refused", at(2))
@@ -336,7 +337,7 @@ def test_what_is_only_outside_of_the_window_has_the_times_of_the_run(is_open: bo
     first, second = account(is_open), account(is_open)
     for noted, before_s in ((first, 0.2), (second, 0.4)):
         for name, sent_s, took_s in (("enter", before_s, 0.1), ("work", before_s, 0.5), ("work", 1.5, 0.01)):
-            log = OperationLog(name)
+            log = Recorder(name)
             if is_open:
                 log.answered(at(sent_s), at(sent_s), at(sent_s + took_s))
             else:
@@ -396,7 +397,7 @@ def test_names_without_end_are_counted_together() -> None:
 
 def test_errors_in_replies_are_counted_beside_the_successes() -> None:
     noted = account(is_open=False)
-    log = OperationLog("echo")
+    log = Recorder("echo")
     for flushed in range(2):
         for _ in range(3):
             log.succeeded(at(2), at(2.1))
@@ -420,7 +421,7 @@ def test_processes_merge_into_their_union() -> None:
     for _ in range(3):
         took_ns = generator.lognormal(13, 1.5, 1000).astype(np.int64)
         noted = account()
-        log = OperationLog("echo")
+        log = Recorder("echo")
         for number, took in enumerate(took_ns.tolist()):
             log.answered(at(1) + number * MS, at(1) + number * MS, at(1) + number * MS + took)
         log.failed(at(1.2), at(1.3), "connection lost", at(1.2))
@@ -463,7 +464,7 @@ def test_the_window_begins_with_the_last_process_and_ends_with_the_last() -> Non
 
 def test_stages_have_their_own_failures_and_no_second_after_the_end() -> None:
     noted = account(window=(1, 4.5))
-    log = OperationLog("echo")
+    log = Recorder("echo")
     for number in range(10):
         log.answered(at(1.05 + number / 10), at(1.05 + number / 10), at(1.06 + number / 10))  # in second 1
     log.failed(at(1.5), at(5.5), TIMEOUT, at(1.5))  # of the first stage, seconds after it
@@ -501,9 +502,9 @@ def test_what_a_second_holds_is_not_kept_sample_by_sample() -> None:
     assert sum(second.ok for second in final(counted).seconds) == batches * samples
 
 
-def _evenly(second: int, samples: int) -> OperationLog:
+def _evenly(second: int, samples: int) -> Recorder:
     """Round trips of 1 ms, sent throughout a second that begins in the middle of this one."""
-    log = OperationLog("echo")
+    log = Recorder("echo")
     for number in range(samples):
         sent_ns = at(second + 0.5) + number * (S // samples)
         log.succeeded(sent_ns, sent_ns + MS)
@@ -512,7 +513,7 @@ def _evenly(second: int, samples: int) -> OperationLog:
 
 def test_delays_are_of_their_second() -> None:
     noted = account(is_open=False)
-    delays = Delays(array("q"), array("q"), array("q"))
+    delays = LoopDelays(array("q"), array("q"), array("q"))
     delays.loop_lag.extend((at(1.5), 3 * MS, at(2.5), 9 * MS, at(0.5), 500 * MS))
     delays.queueing.extend((at(2.5), MS))
     noted.note_delays(delays)
@@ -561,7 +562,7 @@ def test_one_saturated_process_makes_the_generator_so() -> None:
 
 def test_connecting_is_a_row_of_its_own() -> None:
     noted = account(window=(10, 12))
-    log = OperationLog(CONNECT)
+    log = Recorder(CONNECT)
     log.succeeded(at(0.1), at(0.2))
     log.failed(at(0.3), at(0.4), "refused")
     noted.add(batch_of(log))
@@ -585,7 +586,7 @@ def test_a_histogram_that_cannot_be_read_is_refused_when_it_arrives(encoded: str
 
 def test_the_counts_of_last_resort_have_every_error() -> None:
     noted = account(is_open=False)
-    log = OperationLog("echo")
+    log = Recorder("echo")
     for number in range(60):
         log.failed(at(1.1), at(1.2), f"error {'x' * number}")
     noted.add(batch_of(log))

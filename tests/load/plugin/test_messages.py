@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from bench.load.metrics.recorder import OperationLog
-from bench.load.metrics.tally import Account, Report
+from bench.load.metrics.recorder import Recorder
+from bench.load.metrics.report import Report
+from bench.load.metrics.tally import Tally
 from bench.load.plugin.messages import MOST_KINDS, MOST_OPERATIONS, MessageError, read_report
 from bench.results.load import CONNECT
 
@@ -39,9 +40,9 @@ def test_reports_that_cannot_be() -> None:
 
 
 def a_report() -> Report:
-    account = Account(0, CONNECT, is_open=True)
+    account = Tally(0, CONNECT, is_open=True)
     account.open_window(0)
-    log = OperationLog("echo")
+    log = Recorder("echo")
     log.answered(1 * S, 1 * S, 1 * S + 1000)
     batch = log.flush()
     assert batch is not None

@@ -15,7 +15,8 @@ import httpx
 import pytest
 
 from bench.wire.client import FastClient
-from bench.wire.interface import ConnectFailed, Transport
+from bench.wire.connection import TransportName
+from bench.wire.errors import ConnectFailed
 from bench.wire.reference import ReferenceClient
 from tests.support.folders import ROOT
 
@@ -151,7 +152,7 @@ async def test_the_token_and_the_limit_reach_the_service() -> None:
 )
 @pytest.mark.parametrize("transport", ["websocket", "polling"])
 async def test_it_ends_when_told_to_and_disconnects_its_clients(
-    number: signal.Signals, code: int, transport: Transport
+    number: signal.Signals, code: int, transport: TransportName
 ) -> None:
     async with running() as (process, url):
         client = ReferenceClient()

@@ -142,7 +142,7 @@ def failing(folder: Path, monkeypatch: pytest.MonkeyPatch, what: str, *arguments
         ),
         ("bench.load.metrics.merge:_distribution", "the times of the operations"),
         pytest.param(
-            "bench.load.plugin.run:OwnerRun._scenario",
+            "bench.load.metrics.result:scenario_of",
             "the scenario",
             marks=pytest.mark.slow,
         ),
@@ -173,7 +173,7 @@ def test_what_cannot_be_counted_makes_the_result_partial(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, processes: int
 ) -> None:
     more = ("--processes", "2") if processes > 1 else ()
-    code, locust = failing(tmp_path, monkeypatch, "bench.load.metrics.tally:Account.note_delays", *more)
+    code, locust = failing(tmp_path, monkeypatch, "bench.load.metrics.tally:Tally.note_delays", *more)
     assert code == 1
     result = locust.result()
     reason = "counting what the users did: OSError: [Errno 24] Too many open files"
@@ -197,7 +197,7 @@ def test_a_result_that_cannot_be_made_at_all_leaves_its_counts(tmp_path: Path, m
 
 
 def test_users_that_cannot_be_stopped_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    code, locust = failing(tmp_path, monkeypatch, "bench.load.plugin.process:LoadProcess._end_sending")
+    code, locust = failing(tmp_path, monkeypatch, "bench.load.plugin.process_run:ProcessRun._end_sending")
     assert code == 1
     assert "stopping the users: OSError" in (locust.result().partial_reason or "")
     assert operation(locust.result()).ok > 0

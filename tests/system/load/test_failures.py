@@ -15,7 +15,7 @@ import pytest
 
 from bench.results.load import LoadResult, Operation
 from bench.server import ServerProcess
-from bench.wire.reasons import CLOSED, RESET
+from bench.wire.errors import CLOSED, RESET
 from tests.support.folders import APPS, LOCUSTFILES
 from tests.support.locust_process import (
     CONNECT,

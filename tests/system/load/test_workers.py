@@ -13,8 +13,9 @@ import psutil
 import pytest
 import zmq
 
-from bench.load.metrics.recorder import OperationLog
-from bench.load.metrics.tally import Account, Report
+from bench.load.metrics.recorder import Recorder
+from bench.load.metrics.report import Report
+from bench.load.metrics.tally import Tally
 from bench.results.load import CONNECT
 from bench.server import ServerProcess
 from tests.support.folders import LOCUSTFILES
@@ -378,9 +379,9 @@ def test_a_worker_that_sends_bad_reports_is_refused(tmp_path: Path, service: Ser
 
 
 def a_report() -> Report:
-    account = Account(0, CONNECT, is_open=True)
+    account = Tally(0, CONNECT, is_open=True)
     account.open_window(0)
-    log = OperationLog("echo")
+    log = Recorder("echo")
     log.answered(1 * S, 1 * S, 1 * S + 1000)
     batch = log.flush()
     assert batch is not None

@@ -1,6 +1,5 @@
 """ServerProcess: it serves as it was told, says how it ended, and leaves no process behind, however anything ends."""
 
-import dataclasses
 import json
 import os
 import re
@@ -18,7 +17,7 @@ import pytest
 import websockets.sync.client
 
 from bench.machine.cores import generator_cores
-from bench.server import ServerError, ServerProcess, process
+from bench.server import ServerCommand, ServerError, ServerOptions, ServerProcess, process
 from tests.support.folders import APPS
 from tests.support.server_traces import traces
 
@@ -73,15 +72,8 @@ def test_it_serves_with_the_implementations_that_it_was_given(loop: str, http: s
         with websockets.sync.client.connect(running.url.replace("http", "ws", 1)) as client:
             client.send("hello")
             assert client.recv(timeout=LIMIT_S) == "hello"
-        assert dataclasses.asdict(running.command) == {
-            "app": "served:app",
-            "host": "127.0.0.1",
-            "port": running.port,
-            "loop": loop,
-            "http": http,
-            "ws": ws,
-            "core": None,
-        }
+        options = ServerOptions(loop=loop, http=http, ws=ws, core=None)
+        assert running.command == ServerCommand("served:app", "127.0.0.1", running.port, options)
 
 
 def test_it_has_a_process_of_its_own_with_its_environment_and_directory(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,7 +93,7 @@ def test_auto_pins_it_to_the_last_core_and_leaves_the_others_to_the_generator() 
     with server() as running:
         affinity = psutil.Process(running.pid).cpu_affinity()
         if len(cores) > 1:
-            assert running.core == running.command.core == cores[-1]
+            assert running.core == running.command.options.core == cores[-1]
             assert affinity == [cores[-1]]
             assert generator_cores() == tuple(cores[:-1])
         else:

@@ -17,13 +17,14 @@ import pytest
 
 from bench.server import ServerProcess
 from bench.wire.client import FastClient
-from bench.wire.interface import ConnectFailed, Disconnected, MessageTooLarge, Transport
+from bench.wire.connection import TransportName
+from bench.wire.errors import ConnectFailed, Disconnected, MessageTooLarge
 from bench.wire.reference import ReferenceClient
 from tests.support.folders import APPS
 from tests.support.node_process import node_server
 
 Kind = type[FastClient | ReferenceClient]
-Transports = tuple[Transport, ...]
+Transports = tuple[TransportName, ...]
 
 LIMIT_S = 15
 HEARTBEAT_INTERVAL_S = 0.3

@@ -12,7 +12,8 @@ import socketio
 
 from bench.server import UvicornTestServer
 from bench.wire.client import FastClient
-from bench.wire.interface import ConnectFailed, Transport
+from bench.wire.connection import TransportName
+from bench.wire.errors import ConnectFailed
 from bench.wire.reference import ReferenceClient
 from bench.wire.tls import Tls
 
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="certifi
 Kind = type[FastClient | ReferenceClient]
 LIMIT_S = 10
 PASSWORD = "sésame"
-TRANSPORTS: dict[str, tuple[Transport, ...]] = {
+TRANSPORTS: dict[str, tuple[TransportName, ...]] = {
     "websocket": ("websocket",),
     "polling": ("polling",),
     "upgrade": ("polling", "websocket"),
@@ -61,7 +62,7 @@ def kind(request: pytest.FixtureRequest) -> Kind:
 
 
 @pytest.fixture(params=TRANSPORTS)
-def transports(request: pytest.FixtureRequest) -> tuple[Transport, ...]:
+def transports(request: pytest.FixtureRequest) -> tuple[TransportName, ...]:
     return TRANSPORTS[request.param]
 
 
@@ -79,7 +80,7 @@ async def secure_server(certificates: Path, **settings: Any) -> AsyncIterator[Uv
         yield server
 
 
-async def is_answered(kind: Kind, url: str, transports: tuple[Transport, ...], tls: Tls | None) -> bool:
+async def is_answered(kind: Kind, url: str, transports: tuple[TransportName, ...], tls: Tls | None) -> bool:
     client = kind()
     await client.connect(url, transports=transports, tls=tls, wait_timeout=LIMIT_S)
     try:
@@ -88,7 +89,7 @@ async def is_answered(kind: Kind, url: str, transports: tuple[Transport, ...], t
         await client.disconnect()
 
 
-async def test_whom_a_client_trusts(kind: Kind, transports: tuple[Transport, ...], certificates: Path) -> None:
+async def test_whom_a_client_trusts(kind: Kind, transports: tuple[TransportName, ...], certificates: Path) -> None:
     trusting = Tls(ca_file=str(certificates / "ca.pem"))
     async with secure_server(certificates) as server:
         assert await is_answered(kind, server.url, transports, trusting)
@@ -99,14 +100,16 @@ async def test_whom_a_client_trusts(kind: Kind, transports: tuple[Transport, ...
             await is_answered(kind, server.url, transports, None)
 
 
-async def test_a_certificate_of_another_name(kind: Kind, transports: tuple[Transport, ...], certificates: Path) -> None:
+async def test_a_certificate_of_another_name(
+    kind: Kind, transports: tuple[TransportName, ...], certificates: Path
+) -> None:
     async with secure_server(certificates, host="127.0.0.2") as server:
         with pytest.raises(ConnectFailed, match=r"127\.0\.0\.2"):
             await is_answered(kind, server.url, transports, Tls(ca_file=str(certificates / "ca.pem")))
         assert await is_answered(kind, server.url, transports, Tls(insecure=True))
 
 
-async def test_who_a_client_is(kind: Kind, transports: tuple[Transport, ...], certificates: Path) -> None:
+async def test_who_a_client_is(kind: Kind, transports: tuple[TransportName, ...], certificates: Path) -> None:
     def named(name: str) -> str:
         return str(certificates / name)
 
@@ -154,7 +157,7 @@ def test_equal_settings_share_a_context(certificates: Path) -> None:
 
 @pytest.mark.parametrize("transport", ["websocket", "polling"])
 async def test_http_where_tls_is_spoken_and_the_other_way_round(
-    kind: Kind, transport: Transport, certificates: Path
+    kind: Kind, transport: TransportName, certificates: Path
 ) -> None:
     async with secure_server(certificates) as server:
         with pytest.raises(ConnectFailed) as raised:

@@ -1,4 +1,7 @@
-"""The reasons why a connection failed or ended, in one short line, and the kinds that they are counted by."""
+"""The errors of a client, and the reasons why a connection failed or ended.
+
+Each error and each reason is one short line. A reason has a kind, by which results count it.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import os
 import re
 import socket
 import ssl
+from typing import Any
 
 from bench.machine.descriptors import OUT_OF_FILES, file_limit_reason
 from bench.printable import one_line
@@ -17,6 +21,11 @@ __all__ = [
     "CLOSED",
     "IMPOSSIBLE_FRAME",
     "RESET",
+    "CallTimeout",
+    "ClientError",
+    "ConnectFailed",
+    "Disconnected",
+    "MessageTooLarge",
     "Reason",
     "broken",
     "close_reason",
@@ -27,9 +36,47 @@ __all__ = [
     "tls_hint",
     "tls_reason",
     "too_large",
+    "unread",
     "was_reset",
     "with_tls_advice",
 ]
+
+
+class ClientError(Exception):
+    """A failure between a client and its server, in one line."""
+
+
+class ConnectFailed(ClientError):
+    """The failure of an attempt to connect.
+
+    The server could not be reached, is no Socket.IO server, refused the connection, or did not answer in time.
+    """
+
+    def __init__(self, message: str, data: Any = None) -> None:
+        super().__init__(message)
+        #: The data that the server added to its refusal, if any.
+        self.data = data
+
+
+class Disconnected(ClientError):
+    """The lack of a connection: it is gone, or was never there."""
+
+
+class MessageTooLarge(ClientError):
+    """The refusal to send a message that is larger than the server's limit. Nothing was sent.
+
+    The server states its limit in the handshake.
+    """
+
+    def __init__(self, message: str, size_bytes: int, limit_bytes: int) -> None:
+        super().__init__(message)
+        self.size_bytes = size_bytes
+        self.limit_bytes = limit_bytes
+
+
+class CallTimeout(ClientError):
+    """The lack of an acknowledgement in time."""
+
 
 # uvloop raises these without a number.
 _NUMBERS: dict[type[OSError], int] = {
@@ -80,6 +127,11 @@ def too_large(limit_bytes: int) -> Reason:
     return Reason(f"the server sent a message of more than {limit_bytes} bytes")
 
 
+def unread(limit_bytes: int) -> Reason:
+    """Return the reason for a server that asks and asks, but does not read the answers."""
+    return Reason(f"the server does not read what it asks for, {limit_bytes} bytes by now")
+
+
 # picows words it like this.
 _TOO_LARGE_FRAME = re.compile(r"exceeding max allowed size, (\d+) >")
 
@@ -122,7 +174,7 @@ def tls_hint(is_tls: bool) -> str:
 
 
 def os_reason(error: OSError) -> str:
-    """The operating system's reason alone: asyncio and uvloop wrap it in differing words."""
+    """Return the operating system's reason alone: asyncio and uvloop wrap it in differing words."""
     if isinstance(error, ssl.SSLError):  # its number is OpenSSL's
         return tls_reason(error)
     number = error.errno or _NUMBERS.get(type(error), 0)

@@ -1,0 +1,34 @@
+"""The counts that all sessions of a process share in one test. The engine's thread writes, the gevent side reads."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from bench.load.metrics.recorder import NamedCounts
+
+
+@dataclass
+class ProcessCounters:
+    """The counts and reasons that the sessions of a process have in common."""
+
+    arrived: int = 0
+    """The number of sessions whose first attempt to connect has ended, either way."""
+    late: Counter[str] = field(default_factory=NamedCounts)
+    abandoned: Counter[str] = field(default_factory=NamedCounts)
+    """Emissions and attempts to connect whose wait was cut off: the unfinished ones."""
+    unexpected: Counter[str] = field(default_factory=NamedCounts)
+    """The replies that came while none was awaited, where they are matched in order."""
+    too_large: dict[tuple[str, str], str] = field(default_factory=dict)
+    """The reason for which the first message of a size was refused, by operation and by the size's order of magnitude.
+
+    The order of magnitude is the first digit and how many follow. Sizes may differ each time.
+    """
+    is_invalid: bool = False
+    """True if the gevent side knows that the figures are wrong."""
+    operations: dict[str, str] = field(default_factory=dict)
+    """The operation that each task begins with, by the task's key. A dropped arrival would have been that operation."""
+    task_keys: dict[type, dict[Callable[[Any], Any], str]] = field(default_factory=dict)
+    """The keys of the tasks, by user class."""

@@ -1,0 +1,88 @@
+"""The reasons for which a run fails, and what its log says of its result. Pure: a result in, lines of text out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from bench.load.metrics.exceptions import cut
+from bench.machine.descriptors import file_limit_reason_in, is_file_limit_reason
+from bench.results.load import CONNECT, LoadResult
+
+_KINDS_IN_A_LINE = 3
+
+
+def exit_reasons(result: LoadResult, are_workers_missing: bool = False) -> list[str]:
+    """Return the reasons why the run has failed, in the order in which they are logged; empty if it has not.
+
+    If the figures are wrong, or a worker's are lacking, the absence of figures is no other fault.
+    """
+    is_absence_a_fault = not are_workers_missing and not result.invalid_reason
+    reasons = (
+        result.invalid_reason,
+        nothing_measured(result) if is_absence_a_fault else None,
+        result.partial_reason,
+        cut_off(result),
+        out_of_files(result),
+    )
+    return [reason for reason in reasons if reason is not None]
+
+
+def warnings(result: LoadResult, breakdown: bool) -> Iterator[str]:
+    """Yield what a user should know of a result that lacks figures. `breakdown` says that it was asked for."""
+    if not result.window.duration_s:
+        yield "The run ended before its users were there and warm: it has counts, but no times and no throughput"
+    if breakdown and not any(operation.breakdown for operation in result.operations):
+        yield "--breakdown: no reply had `handled_ns`, when its handler began and ended on this machine"
+
+
+def exceptions_raised(result: LoadResult) -> str | None:
+    """Return what users' own code raised, in a line; None if it raised nothing."""
+    if not result.exceptions:
+        return None
+    number = sum(exception.count for exception in result.exceptions)
+    return f"users' own code raised {number:,} exceptions: " + _first_kinds([found.text for found in result.exceptions])
+
+
+def nothing_measured(result: LoadResult) -> str | None:
+    """Return why there is nothing to see in the result; None if there is something."""
+    connect = next((operation for operation in result.operations if operation.name == CONNECT), None)
+    if connect is None:
+        if any(second.users for second in result.timeline):
+            return "no attempt to connect had ended when the run ended"
+        return "no user was started before the run ended"
+    if not connect.ok:
+        reasons = _first_kinds(list(connect.errors)) or "the run ended before the first connection was made"
+        return f"no user ever connected: {reasons}"
+    others = [operation for operation in result.operations if operation.name != CONNECT]
+    if not any(operation.sent for operation in others):
+        dropped = dict.fromkeys(reason for operation in others for reason in operation.dropped_because)
+        return f"nothing was sent: {'; '.join(dropped) or 'no task performed a round trip'}"
+    return None
+
+
+def cut_off(result: LoadResult) -> str | None:
+    """Return what is missing because the run was aborted; None if it was not."""
+    if not result.forced:
+        return None
+    unfinished = sum(operation.unfinished for operation in result.operations)
+    return f"the run was ended by force: {unfinished} replies were still awaited"
+
+
+def out_of_files(result: LoadResult) -> str | None:
+    """Return what kept users from connecting if the limit of open files did, in the words of the attempts' errors."""
+    found = {
+        kind: times
+        for operation in result.operations
+        for kind, times in operation.errors.items()
+        if is_file_limit_reason(kind)
+    }
+    if not found:
+        return None
+    (kind, *_) = found
+    return f"{sum(found.values())} attempts to connect failed: {file_limit_reason_in(kind)}"
+
+
+def _first_kinds(kinds: Sequence[str]) -> str:
+    """Return a few of the kinds of errors, in a line."""
+    more = len(kinds) - _KINDS_IN_A_LINE
+    return cut("; ".join(kinds[:_KINDS_IN_A_LINE])) + (f"; and {more} more kinds of errors" if more > 0 else "")

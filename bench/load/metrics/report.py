@@ -1,0 +1,211 @@
+"""The reports of processes on their way to the master: counts and histograms, validated as they arrive.
+
+A `Report` is the whole tally so far, not what came since the last report: a report that arrives replaces the one
+before, so nothing depends on every one of them arriving.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, NonNegativeInt
+
+from bench.timing.histogram import Histogram
+
+
+def _readable(encoded: str) -> str:
+    """Refuse a histogram that cannot be read as soon as it arrives: at the end of the run it would spoil all others."""
+    Histogram.decode(encoded)
+    return encoded
+
+
+class StoredHistogram(BaseModel):
+    """A histogram on its way between processes: HdrHistogram V2, and what that form does not hold. Nanoseconds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    encoded: Annotated[str, AfterValidator(_readable)]
+    min_ns: int | None
+    max_ns: int | None
+    sum_ns: int
+
+    @classmethod
+    def of(cls, histogram: Histogram) -> StoredHistogram:
+        """Return the stored form of a histogram."""
+        return cls.model_construct(  # this skips the check of whether it can be read
+            encoded=histogram.encode(), min_ns=histogram.min_ns, max_ns=histogram.max_ns, sum_ns=histogram.sum_ns
+        )
+
+    @classmethod
+    def empty(cls) -> StoredHistogram:
+        """Return the stored form of a histogram without any value."""
+        return cls.of(Histogram())
+
+    def restored(self) -> Histogram:
+        """Return the histogram again."""
+        return Histogram.decode(self.encoded, min_ns=self.min_ns, max_ns=self.max_ns, sum_ns=self.sum_ns)
+
+
+class OperationReport(BaseModel):
+    """The tally of one operation in one process. `window_…` are of the steady window, all else of the whole run."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    ok: int
+    timeouts: int
+    errors: dict[str, int]
+    """The counts of the most frequent errors."""
+    other_errors: int = 0
+    other_error_texts: int = 0
+    unfinished: int
+    late: int
+    error_replies: int = 0
+    unexpected: int = 0
+    window_ok: int
+    """Replies received within the window: the throughput's numerator."""
+    window_failed: int
+    """Emissions intended within the window that were sent and did not succeed: the censored share of its times."""
+    dropped: int
+    dropped_because: dict[str, int] = {}
+    """The number of dropped emissions, by reason."""
+    window_dropped: int
+    """Arrivals due in the window that were never sent: censored response times, in addition to `window_failed`."""
+    service: StoredHistogram
+    response: StoredHistogram | None
+    """None in a closed load."""
+    outside: StoredHistogram | None = None
+    """The service times outside of the window, if nothing of the operation lies within it."""
+    outside_response: StoredHistogram | None = None
+    breakdown: list[StoredHistogram]
+    """To the handler, in it, and from it: of replies that tell; else empty."""
+    task: str = ""
+    """The key of a task whose operation this process did not know when it dropped these arrivals. The name is then that
+    of the task. The arrivals belong to the operation's row."""
+
+    @classmethod
+    def empty(cls, name: str) -> OperationReport:
+        """Return the report of an open load's operation that was neither sent nor dropped so far."""
+        return cls(
+            name=name,
+            ok=0,
+            timeouts=0,
+            errors={},
+            unfinished=0,
+            late=0,
+            window_ok=0,
+            window_failed=0,
+            dropped=0,
+            window_dropped=0,
+            service=StoredHistogram.empty(),
+            response=StoredHistogram.empty(),
+            breakdown=[],
+        )
+
+
+class SecondOperation(BaseModel):
+    """The times of the replies to one operation that were received in one second."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    service: StoredHistogram
+    response: StoredHistogram | None
+
+
+class SecondReport(BaseModel):
+    """The work of one process in one second, `second` whole seconds after the run's start. Connecting is not in it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    second: int
+    users: int
+    sent: int
+    ok: int
+    failed: int
+    dropped: int
+    failed_of_intended: int
+    """Of what was intended in this second and sent, however much later it failed."""
+    cpu_share: float | None
+    standstill_ns: int
+    """The part of the second in which the loop stood still: see saturation.STANDSTILL_NS.
+
+    The loop notes it afterwards.
+    """
+    send_lateness: StoredHistogram | None
+    """The send lateness of what was sent in this second because the schedule wanted it, then or long before.
+
+    None in a closed load. The time in which no user was free for an arrival is taken off. Nothing could have been sent
+    in it, however fast the generator is. `waits` has that time.
+    """
+    loop_lag: StoredHistogram
+    queueing: StoredHistogram
+    arrivals: int = 0
+    """The number of arrivals that were intended in this second and could have to wait for a free user."""
+    waits: StoredHistogram | None = None
+    """The time in which no user was free, for those of the arrivals that had to wait."""
+    operations: list[SecondOperation]
+
+    @classmethod
+    def empty(cls, second: int) -> SecondReport:
+        """Return the report of a second of an open load in which nothing happened."""
+        return cls(
+            second=second,
+            users=0,
+            sent=0,
+            ok=0,
+            failed=0,
+            dropped=0,
+            failed_of_intended=0,
+            cpu_share=None,
+            standstill_ns=0,
+            send_lateness=StoredHistogram.empty(),
+            loop_lag=StoredHistogram.empty(),
+            queueing=StoredHistogram.empty(),
+            operations=[],
+        )
+
+
+class Report(BaseModel):
+    """The tally of one process. Times in nanoseconds since the run's start; `seconds` holds only those that changed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    final: bool
+    forced: bool
+    window_start_ns: int | None
+    window_end_ns: int | None
+    window_cpu_ns: int | None
+    is_open: bool
+    tasks: dict[str, str] = {}
+    """The operation that each task begins with, by the task's key, for the tasks of which this process knows it."""
+    invalid_reason: str | None = None
+    """The reason why the figures are wrong."""
+    operations: list[OperationReport]
+    seconds: list[SecondReport]
+    exceptions: dict[str, int] = {}
+    """The counts of the most frequent exceptions that users' own code raised."""
+    other_exceptions: int = 0
+    other_exception_texts: int = 0
+    cut_off: str | None = None
+    """The reason why sessions did not end, if some did not."""
+    began: NonNegativeInt = 0
+    """The number of users that have begun in this process."""
+    arrivals: NonNegativeInt = 0
+    """The number of arrivals of the schedule that have ended, well or not, or were dropped."""
+    troubles: list[str] = []
+    """The steps that this process failed at, each in one line: its figures are not whole."""
+
+    @classmethod
+    def empty(cls) -> Report:
+        """Return the report of an open load's process that has not reported anything yet."""
+        return cls(
+            final=False,
+            forced=False,
+            window_start_ns=None,
+            window_end_ns=None,
+            window_cpu_ns=None,
+            is_open=True,
+            operations=[],
+            seconds=[],
+        )

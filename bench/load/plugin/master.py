@@ -1,0 +1,447 @@
+"""The owner of a run, on one process or on a master with workers: it keeps the service, merges, writes the result.
+
+**The end of a run is a handshake of our own.** Locust's master fires `test_stop` half a second after it has asked its
+workers to stop, whatever they have still to tell. So at `test_stopping`, which comes first, the master has every
+worker drain its sessions and waits for their final reports; only then do Locust's own messages go out, and the result
+is written, once per test. The same at Ctrl-C and when a worker quits: `quitting` is fired in reverse order of
+registration, so that we come before Locust there too. All waits are bounded; what stays away makes the result partial.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from argparse import Namespace
+from collections.abc import Iterator
+from pathlib import Path
+from time import perf_counter_ns
+from typing import Any
+
+import gevent
+from locust.env import Environment
+from locust.runners import STATE_SPAWNING, MasterRunner, Runner
+
+from bench.load.engine.pacing import WHOLE
+from bench.load.metrics.asked_users import AskedUsers
+from bench.load.metrics.lacks import drop_lost_arrivals, last_ns_of_schedule, user_lacks, worker_lacks
+from bench.load.metrics.result import AskedLoad, RunFacts, make_result
+from bench.load.plugin import locust_guard
+from bench.load.plugin.hosts import hide_hosts
+from bench.load.plugin.lifecycle import Lifecycle, exit_from_anywhere
+from bench.load.plugin.locust_statistics import bound_errors, rename
+from bench.load.plugin.options import (
+    DEFAULT_APP,
+    MisuseError,
+    check_limits,
+    check_run_time,
+    is_open,
+    open_load_of,
+    warmup_s_of,
+)
+from bench.load.plugin.own_service import OwnService, ServiceWatch
+from bench.load.plugin.owned_test import OwnedTest, Preparation
+from bench.load.plugin.page import Page, check_page_address
+from bench.load.plugin.process_run import ProcessHooks
+from bench.load.plugin.run_output import RunOutput
+from bench.load.plugin.run_settings import RunSettings
+from bench.load.plugin.user_classes import (
+    all_socket_io_users,
+    described,
+    leave_out_unnamed,
+    longest_reply_timeout_s,
+    refuse_impossible_users,
+    socket_io_users,
+)
+from bench.load.plugin.workers import Workers
+from bench.load.plugin.workers_in_test import GO_NOTICE_NS
+from bench.machine.interrupts import INTERRUPTED
+from bench.machine.system import missing
+from bench.printable import error_line
+from bench.results.header import CommitInfo
+from bench.results.load import LoadResult
+from bench.results.provenance import commit_info, machine_info, packages, service_directory
+from bench.server import ServerError
+from bench.timing.arrivals import schedule
+from bench.timing.rates import NS_PER_S, Share
+
+logger = logging.getLogger(__name__)
+
+_ASKED_USERS_INTERVAL_S = 0.1
+
+#: The time from a test that could not begin to its end, in seconds: its workers have to be ready to be stopped.
+_WORKERS_READY_TIMEOUT_S = 5.0
+
+#: The number of arrivals of lost workers that are drawn again at most, which takes a few seconds.
+_MOST_ARRIVALS_COUNTED = 3_000_000
+
+#: The time from a test that has lost all its workers to the master's end, in seconds. Locust's own end of the test
+#: comes first.
+_LAST_WORKER_S = 2.0
+
+#: The time from the end of the last stage to that of the test, in nanoseconds: workers' clocks are not quite the
+#: master's.
+_AFTER_LAST_STAGE_NS = 10_000_000
+
+
+class RunOwner:
+    """The owner's role in a run: see `lifecycle.Role`."""
+
+    def __init__(self, environment: Environment, runner: Runner) -> None:
+        self._environment = environment
+        self._runner = runner
+        self._service = OwnService(environment)
+        self._workers: Workers | None = None
+        refuse_impossible_users(environment)
+        self._lifecycle = Lifecycle(environment, self)
+        self._workers = self._workers_of(runner)
+        self._folder = Path.cwd()
+        """The working directory, which may be gone at the end."""
+        self._output = RunOutput(environment, self._folder)
+        self._seed = str(getattr(self._options, "seed", ""))
+        environment.events.worker_report.add_listener(self._on_worker_report)
+        leave_out_unnamed(environment)
+        self._check(self._options)
+        if (lacks := missing()) is not None:
+            logger.warning("%s", lacks)
+        if environment.web_ui is not None:
+            check_page_address(environment.web_ui.host, environment.web_ui.port)
+        if environment.web_ui is not None and environment.web_ui.app is not None:
+            environment.web_ui.app.before_request(Page(environment, self._check, self._service.restart).guard)
+        hide_hosts(environment, all_socket_io_users(environment))
+        hosts = [user_class.host for user_class in socket_io_users(environment)]
+        if not environment.host and not all(hosts):
+            self._service.start()
+
+    @property
+    def _options(self) -> Namespace:
+        return self._lifecycle.options
+
+    @property
+    def _test(self) -> OwnedTest | None:
+        """The test that is on."""
+        test = self._lifecycle.test
+        return test if isinstance(test, OwnedTest) else None
+
+    @property
+    def _running(self) -> OwnedTest | None:
+        """The test that is on, unless it is ending already."""
+        return self._test if self._lifecycle.running is not None else None
+
+    # ------------------------------------------------------------------ its workers
+
+    def _workers_of(self, runner: Runner) -> Workers | None:
+        if not isinstance(runner, MasterRunner):
+            return None
+        locust_guard.guard_master(runner)
+        if getattr(self._options, "processes", None):
+            # Workers that die before they have connected would be waited for without end.
+            self._options.expect_workers_max_wait = (
+                self._options.expect_workers_max_wait or locust_guard.FORKED_WORKERS_WAIT_S
+            )
+            locust_guard.end_forked_workers_at_exit()
+        return Workers(runner, self._share_out, self._on_refusal, self._on_unsupported_task)
+
+    def on_interrupt(self) -> None:
+        """React to Ctrl-C."""
+        if self._workers is not None and self._lifecycle.phase.is_waiting and self._lifecycle.is_headless:
+            # Locust would print a traceback, and leave the connected workers behind.
+            logger.error("interrupted before the test began: there were %d workers", self._workers.number)
+            gevent.spawn(self._leave, INTERRUPTED)
+        else:
+            self._lifecycle.interrupt()
+
+    def _on_refusal(self) -> None:
+        if self._lifecycle.is_headless:  # else the user of the web page decides
+            gevent.spawn(self._leave, 2)
+
+    def _leave(self, code: int) -> None:
+        """Have the process and its workers end before any test has begun."""
+        if self._workers is None or not self._lifecycle.phase.is_waiting:
+            return
+        self._lifecycle.phase.begun()  # or is never to begin
+        self._workers.send_all_away()
+        gevent.sleep(0.2)
+        exit_from_anywhere(code)
+
+    # ------------------------------------------------------------------ start
+
+    def _check(self, options: Namespace) -> None:
+        """Raise MisuseError for options that cannot be."""
+        open_load_of(options, WHOLE)
+        warmup_s_of(options)
+        users = socket_io_users(self._environment)
+        run_time = getattr(options, "run_time", None)
+        check_run_time("" if run_time is None else str(run_time))
+        check_limits(options, users)
+        is_open(options, users)
+
+    def on_test_start(self) -> None:
+        """Begin a test."""
+        phase = self._lifecycle.phase
+        phase.begin()
+        try:
+            prepared = self._prepare()
+        except (MisuseError, ServerError) as error:  # of users picked on the web page; or it died just now
+            phase.begun()
+            logger.error("%s", error)
+            self._environment.process_exit_code = 1
+            gevent.spawn_later(_WORKERS_READY_TIMEOUT_S, self._end_early)
+            return
+        except BaseException:
+            phase.begun()
+            raise
+        if not phase.begun():
+            self.on_interrupt()
+            return
+        classes = {user_class.__name__ for user_class in self._environment.user_classes}
+        socket_io = {user_class.__name__ for user_class in socket_io_users(self._environment)}
+        asked_users = AskedUsers(socket_io, classes - socket_io)
+        seed = self._seed or secrets.token_hex(4)
+        test = OwnedTest(prepared, seed, asked_users, self._service.under_test)
+        self._options.started_unix_ns = test.started_unix_ns
+        self._options.seed = test.seed
+        self._lifecycle.begin(test)
+        if self._workers is not None:
+            self._options.workers = self._workers.number_ready
+            test.workers = self._workers.begin(test.merger)
+        else:
+            users = socket_io_users(self._environment)
+            settings = RunSettings.of(self._options, users, test.started_ns, WHOLE)
+            hooks = ProcessHooks(self._on_all_users_connected, self._on_unsupported_task)
+            test.process = self._lifecycle.process.begin(settings, hooks)
+        if test.service is not None:
+            test.watch = ServiceWatch(self._environment, test.service, test.troubles)
+            test.watch.start(lambda: self._test is test)
+        gevent.spawn(self._note_asked_users, test)
+
+    def _prepare(self) -> Preparation:
+        """Settle what has to be known before a test begins. Raises MisuseError, or ServerError."""
+        self._check(self._options)
+        self._service.restart(self._environment.host)
+        asked = Namespace(**vars(self._options))
+        return Preparation(asked, open_load_of(asked, WHOLE), self._commit_of_service(asked), packages())
+
+    def _commit_of_service(self, asked: Namespace) -> CommitInfo:
+        """Return the commit of the service if the run started it, else of the working directory, as they are now."""
+        app = getattr(asked, "app", DEFAULT_APP)
+        try:
+            is_ours = self._service.under_test is not None
+            return commit_info(service_directory(app) if is_ours else self._folder)
+        except OSError as error:  # the working directory is gone
+            return CommitInfo(error=error_line(error))
+
+    def _note_asked_users(self, test: OwnedTest) -> None:
+        """Note the numbers of users as the run goes on: a load shape, and the web page, may ask for other numbers."""
+        while self._running is test:
+            with test.troubles.during("noting the users"):
+                self._note_asked_users_now(test)
+            gevent.sleep(_ASKED_USERS_INTERVAL_S)
+
+    def _note_asked_users_now(self, test: OwnedTest) -> None:
+        runner = self._runner
+        t_s = (perf_counter_ns() - test.started_ns) / NS_PER_S
+        test.asked_users.note(t_s, runner.target_user_count, runner.target_user_classes_count)
+
+    def _on_all_users_connected(self) -> None:
+        test = self._test
+        if test is not None and test.process is not None:
+            is_scheduled = test.prepared.open_load.profile is not None
+            test.process.start_load(self._decide_on_start(test) if is_scheduled else perf_counter_ns())
+
+    def on_spawning_complete(self) -> None:
+        """Note that Locust has spawned all users."""
+        test = self._test
+        if test is None:
+            return
+        if test.process is not None:
+            test.process.all_spawned()
+        if test.workers is not None:
+            test.workers.note_spawned()
+            self._share_out()
+
+    def _on_worker_report(self, **_: Any) -> None:
+        bound_errors(self._environment.stats)
+
+    def _share_out(self) -> None:
+        test = self._running
+        if test is not None and test.workers is not None:
+            test.workers.share_out(test.load_started_ns, lambda: self._decide_on_start(test))
+
+    def _decide_on_start(self, test: OwnedTest) -> int:
+        """Return when the schedule starts: at a whole second of the run, so that stages are seconds of its timeline."""
+        profile = test.prepared.open_load.profile
+        since_start_ns = perf_counter_ns() + GO_NOTICE_NS - test.started_ns
+        start_ns = test.started_ns + -(-since_start_ns // NS_PER_S) * NS_PER_S
+        test.load_started_ns = start_ns
+        if profile is not None and profile.duration_s is not None:
+            end_ns = start_ns + round(profile.duration_s * NS_PER_S)
+            test.last_stage = gevent.spawn(self._end_last_stage, test, end_ns)
+        return start_ns
+
+    def _end_last_stage(self, test: OwnedTest, end_ns: int) -> None:
+        # gevent's timers count from when its loop last looked at the clock, so one is up to as much too early.
+        while (left_ns := end_ns + _AFTER_LAST_STAGE_NS - perf_counter_ns()) > 0:
+            gevent.sleep(left_ns / NS_PER_S)
+        test.last_stage = None  # or the end, which we are about to wait for, would kill it
+        logger.info("The last stage of the rate is over")
+        try:
+            self._end_early()
+        except Exception as error:
+            test.troubles.add("ending the test after its last stage", error)
+            self.on_interrupt()  # or the test would go on for ever
+
+    def _on_unsupported_task(self) -> None:
+        """End the test if some process knows that the figures are wrong: to go on gains nothing."""
+        test = self._running
+        if test is not None and not test.is_unsupported:
+            test.is_unsupported = True
+            gevent.spawn(self._end_early)  # the caller is needed for the end
+
+    def _end_early(self) -> None:
+        if self._lifecycle.is_headless:
+            self._runner.quit()
+        else:
+            self._runner.stop()
+
+    # ------------------------------------------------------------------ end
+
+    def on_quitting(self) -> None:
+        """End the test before Locust quits."""
+        # Who presses Ctrl-C while replies are awaited does not want to wait for them.
+        self._lifecycle.end(abort=True)
+        phase = self._lifecycle.phase
+        if not phase.has_run and self._lifecycle.is_headless and self._environment.process_exit_code is None:
+            self._output.fail("Locust was ended before the test began")
+        # The result is stored. A late Ctrl-C would only print a traceback; but another listener may never end.
+        phase.leave(time.monotonic())
+        self._lifecycle.quit_once()
+
+    def on_quit(self) -> None:
+        """Stop the service."""
+        self._service.stop()
+
+    def end_test(self) -> None:
+        """Return when every process has drained and reported, or will not, and the result is shown and written."""
+        test = self._test
+        assert test is not None, "a test is on"
+        test.stopped_ns = perf_counter_ns()
+        try:
+            with test.troubles.during("noting the users"):
+                self._note_asked_users_now(test)
+            test.was_spawning = self._runner.state == STATE_SPAWNING
+            test.have_all_workers_left = self._workers is not None and not self._workers.number
+            if test.last_stage is not None:
+                test.last_stage.kill()
+            logger.info("Stopping: replies in flight are still awaited, Ctrl-C cuts that short")
+            with test.troubles.during("stopping the users"):
+                self._drain(test)
+            lacks: list[str] = []
+            with test.troubles.during("looking for what is lacking"):
+                lacks = self._lacks(test)
+            self._finish(test, lacks)
+        finally:
+            if self._workers is not None:
+                self._workers.end()
+                if not self._workers.number and self._lifecycle.is_headless:
+                    # Locust's master stops the test if its last worker goes missing, and then waits for nobody.
+                    gevent.spawn_later(_LAST_WORKER_S, self._runner.quit)
+
+    def abort(self) -> None:
+        """Cut the end that is under way short."""
+        test = self._test
+        if test is None:
+            return
+        if test.workers is not None:
+            test.workers.hurry()
+        elif test.process is not None:
+            test.process.abort()
+
+    def _drain(self, test: OwnedTest) -> None:
+        stop_timeout_s = self._environment.stop_timeout
+        if test.workers is not None:
+            test.workers.drain(stop_timeout_s + 2 * longest_reply_timeout_s(self._environment))
+        elif test.process is not None:
+            try:
+                self._lifecycle.process.drain(stop_timeout_s)
+            finally:
+                test.merger.receive("local", test.process.report(final=True))
+
+    def _lacks(self, test: OwnedTest) -> list[str]:
+        """Return why the result is partial."""
+        lacks = list(worker_lacks(test.lacking_workers()))
+        if test.workers is not None:
+            test.merger.late = test.workers.not_throughout()
+            lacks += [text for worker in test.workers.missing() if (text := self._drop_arrivals_of(test, worker))]
+        return [*lacks, *test.merger.cut_off, *user_lacks(test.merger.began, self._users_asked(test))]
+
+    def _drop_arrivals_of(self, test: OwnedTest, worker: str) -> str | None:
+        """Count as dropped a lost worker's arrivals that are in no tally; return in words what that comes to."""
+        load = test.prepared.open_load
+        profile = load.profile
+        if test.workers is None or profile is None or test.load_started_ns is None:
+            return None
+        stopped_ns = last_ns_of_schedule(test.merger, test.end_ns - test.started_ns)
+        go_ns = test.load_started_ns - test.started_ns
+        if profile.expected((stopped_ns - go_ns) / NS_PER_S) > _MOST_ARRIVALS_COUNTED:
+            return "too many arrivals to count those of its share that were neither sent nor dropped"
+
+        def arrivals(share: Share) -> Iterator[int]:
+            return schedule(profile, load.shape, share, test.seed)
+
+        its_arrivals = test.workers.arrivals_of(worker, arrivals, stopped_ns - go_ns)
+        return drop_lost_arrivals(test.merger, worker, (go_ns + at_ns for at_ns in its_arrivals))
+
+    def _users_asked(self, test: OwnedTest) -> int | None:
+        """Return the number of Socket.IO users that were asked for; None if Locust has not said that of them alone."""
+        classes = {user_class.__name__ for user_class in socket_io_users(self._environment)}
+        if not test.was_spawning:
+            counts = self._runner.target_user_classes_count
+            return sum(number for name, number in counts.items() if name in classes)
+        return self._runner.target_user_count if len(classes) == len(self._environment.user_classes) else None
+
+    def _finish(self, test: OwnedTest, lacks: list[str]) -> None:
+        """Make the result, show it and write it."""
+        self._lifecycle.reserve.release()
+        if test.watch is not None:
+            with test.troubles.during("looking after the service"):
+                test.watch.stop()
+        with test.troubles.during("Locust's own figures"):
+            rename(self._environment.stats, test.merger.learnt())
+        known = test.troubles.reasons
+        known.extend(reason for reason in test.merger.troubles if reason not in known)
+        result = test.troubles.attempt("the result", lambda: self._result(test, lacks), lambda: None)
+        if result is None:
+            self._output.give_counts(test.merger, test.started_at, test.troubles)
+        else:
+            self._output.give(result, test.workers is not None and bool(test.workers.missing()))
+
+    def _result(self, test: OwnedTest, lacks: list[str]) -> LoadResult:
+        facts = RunFacts(
+            load=self._asked_load(test),
+            started_at=test.started_at,
+            started_ns=test.started_ns,
+            stopped_ns=test.end_ns,
+            load_started_ns=test.load_started_ns,
+            warmup_s=warmup_s_of(test.prepared.asked),
+            commit=test.prepared.commit,
+            packages=test.prepared.packages,
+            lacks=lacks,
+        )
+        return make_result(facts, test.merger, test.troubles, test.service, machine_info)
+
+    def _asked_load(self, test: OwnedTest) -> AskedLoad:
+        asked, open_load = test.prepared.asked, test.prepared.open_load
+        users = socket_io_users(self._environment)
+        return AskedLoad(
+            classes=described(users, open_load),
+            users=test.asked_users,
+            is_open=is_open(asked, users),
+            profile=open_load.profile,
+            shape=open_load.shape,
+            seed=test.seed,
+            duration_s=float(asked.run_time) if getattr(asked, "run_time", None) else None,
+            url=self._environment.host,
+            app=getattr(asked, "app", DEFAULT_APP) if test.service is not None else None,
+            counts=lambda: self._runner.target_user_classes_count,
+        )

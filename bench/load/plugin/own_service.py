@@ -1,0 +1,124 @@
+"""The service that a run without --host starts for itself: kept through all tests, and watched in each of them."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+from collections.abc import Callable
+
+import gevent
+from gevent.lock import RLock
+from locust.env import Environment
+
+from bench.load.metrics.troubles import Troubles
+from bench.load.plugin.options import DEFAULT_APP, breakdown_of
+from bench.load.plugin.service import Service, machine_identity, pin_generator
+from bench.server import ServerError, ServerOptions
+
+logger = logging.getLogger(__name__)
+
+_USAGE_INTERVAL_S = 0.2
+
+
+class OwnService:
+    """The service of this process, if it has started any, and the URLs that it has had."""
+
+    def __init__(self, environment: Environment) -> None:
+        self._environment = environment
+        self._service: Service | None = None
+        self._urls: set[str] = set()
+        """All URLs that the service has had: the web page's form may still have an earlier URL."""
+        self._starting = RLock()
+
+    @property
+    def under_test(self) -> Service | None:
+        """The service, if it is the one under test: the web form can name another host."""
+        return self._service if self._environment.host in self._urls else None
+
+    def start(self) -> None:
+        """Start the service of `--app`, and make it the host. Raises ServerError."""
+        options = self._environment.parsed_options
+        assert options is not None, "Locust has read its command line"
+        app = getattr(options, "app", DEFAULT_APP)
+        # What FOOBAR_STAMPS asks of our service, another one may do as well; it does not harm.
+        environment = {"FOOBAR_STAMPS": "true"} if breakdown_of(options) else {}
+        service = Service(app, ServerOptions(environment=environment))
+        service.start()
+        atexit.register(service.stop)
+        self._service = service
+        self._take_url(service)
+        logger.info("Started %s at %s", app, service.url)
+        options.generator_cores = service.cores
+        options.service_machine = machine_identity()
+        pin_generator(service.cores)
+
+    def restart(self, host: str | None) -> None:
+        """Replace a service that died in an earlier test, or since, if it is the host. Raises ServerError.
+
+        A second caller that asks for that while the service is being started waits for the start.
+        """
+        service = self._service
+        if service is None or host not in self._urls:
+            return
+        with self._starting:
+            try:
+                service.check()
+            except ServerError as death:
+                logger.warning("%s Starting it again.", death)
+                service.start()
+            self._take_url(service)
+
+    def stop(self) -> None:
+        """Stop the service, if there is one."""
+        if self._service is not None:
+            self._service.stop()
+
+    def _take_url(self, service: Service) -> None:
+        self._urls.add(service.url)
+        self._environment.host = service.url
+
+
+class ServiceWatch:
+    """A watch over the service in one test: what it uses, and whether it died."""
+
+    def __init__(self, environment: Environment, service: Service, troubles: Troubles) -> None:
+        self._environment = environment
+        self._service = service
+        self._troubles = troubles
+        self._watching: gevent.Greenlet | None = None
+
+    def start(self, is_on: Callable[[], bool]) -> None:
+        """Begin to watch, for as long as `is_on` says."""
+        self._watching = gevent.spawn(self._watch, is_on)
+
+    def stop(self) -> None:
+        """Look at the service for the last time."""
+        if self._watching is None:
+            return
+        is_death_known = self._watching.successful() and self._watching.value
+        self._watching.kill()
+        with self._troubles.during("reading what the service uses"):
+            self._service.read()
+        if not is_death_known:
+            self._has_died()
+
+    def _watch(self, is_on: Callable[[], bool]) -> bool:
+        """Read what the service uses while the test runs, and log its death; return true if it died."""
+        with self._troubles.during("reading what the service uses"):
+            self._service.begin()
+        while is_on():
+            gevent.sleep(_USAGE_INTERVAL_S)
+            with self._troubles.during("reading what the service uses"):
+                self._service.read()
+            if self._has_died():
+                return True
+        return False
+
+    def _has_died(self) -> bool:
+        try:
+            self._service.check()
+        except ServerError as death:
+            logger.error("the service died: %s", death)
+            self._environment.process_exit_code = 1
+            return True
+        return False

@@ -1,0 +1,80 @@
+"""One test of the process that owns the run: made when the test begins, dropped when its result is written."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from argparse import Namespace
+from dataclasses import dataclass
+from time import perf_counter_ns
+
+import gevent
+
+from bench.load.engine.pacing import OpenLoad
+from bench.load.metrics.asked_users import AskedUsers
+from bench.load.metrics.lacks import LackingWorkers
+from bench.load.metrics.merge import Merger
+from bench.load.plugin.lifecycle import CurrentTest
+from bench.load.plugin.messages import shown
+from bench.load.plugin.own_service import ServiceWatch
+from bench.load.plugin.service import Service
+from bench.load.plugin.workers_in_test import WorkersInTest
+from bench.results.header import CommitInfo
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """The facts that are settled before a test begins."""
+
+    asked: Namespace
+    """The options as they are now: the web page's form may bring others meanwhile."""
+    open_load: OpenLoad
+    commit: CommitInfo
+    packages: dict[str, str]
+
+
+class OwnedTest(CurrentTest):
+    """A test in the process that owns the run, and all that becomes known of it."""
+
+    def __init__(self, prepared: Preparation, seed: str, asked_users: AskedUsers, service: Service | None) -> None:
+        super().__init__()
+        self.prepared = prepared
+        self.seed = seed
+        """The seed of the random arrivals: that of the command line, or a new seed for each test."""
+        self.asked_users = asked_users
+        self.service = service
+        """The service under test, if this process has started it."""
+        self.started_at = dt.datetime.now(dt.UTC)
+        self.started_ns = perf_counter_ns()
+        self.started_unix_ns = time.time_ns()
+        self.merger = Merger()
+        self.workers: WorkersInTest | None = None
+        """The workers; None if this process has the users itself."""
+        self.watch: ServiceWatch | None = None
+        self.load_started_ns: int | None = None
+        """The time at which the schedule starts, or has started."""
+        self.stopped_ns: int | None = None
+        self.last_stage: gevent.Greenlet | None = None
+        """The greenlet that ends the test after the last stage of its rate."""
+        self.is_unsupported = False
+        """True if the test is being ended because its figures are wrong."""
+        self.was_spawning = False
+        """True if users were still being spawned when the test was stopped."""
+        self.have_all_workers_left = False
+        """True if there was no worker any more when the test was stopped."""
+
+    @property
+    def end_ns(self) -> int:
+        """The time at which the test was stopped, or now."""
+        return self.stopped_ns or perf_counter_ns()
+
+    def lacking_workers(self) -> LackingWorkers:
+        """Return the workers that failed the test."""
+        if self.workers is None:
+            return LackingWorkers()
+        return LackingWorkers(
+            missing=[shown(worker) for worker in self.workers.missing()],
+            have_all_left=self.have_all_workers_left,
+            came_back=[shown(worker) for worker in self.workers.came_back()],
+            refusals=self.workers.refusals,
+        )

@@ -1,0 +1,97 @@
+"""The output of a run: its result on the terminal and in a file, and the exit code.
+
+Whatever fails on the way, the counts are shown and written.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from argparse import Namespace
+from collections.abc import Callable
+from pathlib import Path
+
+from locust.env import Environment
+from rich.console import Console
+
+from bench.load.metrics.exit_reasons import exceptions_raised, exit_reasons, warnings
+from bench.load.metrics.merge import Merger
+from bench.load.metrics.troubles import Troubles
+from bench.load.plugin.options import breakdown_of
+from bench.load.plugin.output import OutputFailed, show
+from bench.load.plugin.salvage import count_lines, store_counts
+from bench.printable import error_line
+from bench.report.formats.text import print_document
+from bench.report.lines import print_lines, print_stored
+from bench.report.load import load_document
+from bench.results.load import LoadResult
+from bench.results.store import ResultError, Store
+
+logger = logging.getLogger(__name__)
+
+
+class RunOutput:
+    """The place where runs started in `folder` leave their results. The folder may be gone at the end."""
+
+    def __init__(self, environment: Environment, folder: Path) -> None:
+        self._environment = environment
+        self._folder = folder
+
+    def give(self, result: LoadResult, are_workers_missing: bool) -> None:
+        """Show a result, store it, and say why the run failed, if it did."""
+        self._show(lambda console: print_document(load_document(result), console))
+        self._keep(lambda: Store(self._results).save(result))
+        for warning in warnings(result, breakdown_of(self._options)):
+            logger.warning("%s", warning)
+        exceptions = exceptions_raised(result)
+        if exceptions is not None:
+            logger.error("%s", exceptions)
+            if self._environment.process_exit_code is None:
+                # Locust exits like this if a task raised. It does not know of all exceptions: of those of event
+                # handlers, say.
+                self._environment.process_exit_code = getattr(self._options, "exit_code_on_error", 1)
+        for reason in exit_reasons(result, are_workers_missing):
+            self.fail(reason)
+
+    def give_counts(self, merger: Merger, started_at: dt.datetime, troubles: Troubles) -> None:
+        """Show and store what was counted in a run of which no result can be made."""
+        with troubles.during("showing the counts"):
+            lines = list(count_lines(merger))
+            self._show(lambda console: print_lines(console, lines))
+        self._keep(lambda: store_counts(self._results, merger, started_at, troubles.reasons))
+        self.fail(f"no result can be made of what was counted: {'; '.join(troubles.reasons)}")
+
+    def fail(self, reason: str) -> None:
+        """Log why the run failed, and have the process say so by its exit code."""
+        logger.error("%s", reason)
+        self._environment.process_exit_code = 1
+
+    def _show(self, print_on: Callable[[Console], None]) -> None:
+        try:
+            show(print_on)
+        except OutputFailed as error:
+            self.fail(str(error))
+        except Exception as error:
+            self.fail(f"cannot show the result: {error_line(error)}")
+
+    def _keep(self, save: Callable[[], Path]) -> None:
+        """Store the result, and print where it is."""
+        path = None
+        try:
+            path = save()
+        except ResultError as error:
+            self.fail(str(error))
+        except Exception as error:
+            self.fail(f"cannot store the result: {error_line(error)}")
+        self._show(lambda console: print_stored(console, path and self._shortened(path)))
+
+    @property
+    def _options(self) -> Namespace:
+        return self._environment.parsed_options or Namespace()
+
+    @property
+    def _results(self) -> Path:
+        return self._folder / str(getattr(self._options, "results", "results"))
+
+    def _shortened(self, path: Path) -> Path:
+        return path.relative_to(self._folder) if path.is_relative_to(self._folder) else path

@@ -1,0 +1,37 @@
+"""The settings of a test in one process, made of the command line."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bench.load.engine.interface import SessionUser
+from bench.load.engine.pacing import OpenLoad
+from bench.load.plugin.options import breakdown_of, is_open, open_load_of, warmup_s_of
+from bench.timing.rates import Share
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """The settings of a test in one process. It starts at `started_ns` of this process's clock.
+
+    Its window opens `warmup_s` after the load has started.
+    """
+
+    started_ns: int
+    open_load: OpenLoad
+    warmup_s: float
+    is_open: bool
+    breakdown: bool
+
+    @classmethod
+    def of(cls, options: Namespace, users: Sequence[type[SessionUser]], started_ns: int, share: Share) -> RunSettings:
+        """Return the settings that the options say for a process that has a share of the load. Raises MisuseError."""
+        return cls(
+            started_ns=started_ns,
+            open_load=open_load_of(options, share),
+            warmup_s=warmup_s_of(options),
+            is_open=is_open(options, users),
+            breakdown=breakdown_of(options),
+        )

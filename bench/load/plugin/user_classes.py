@@ -1,0 +1,96 @@
+"""The user classes of a Locust process: which are Socket.IO users, and which of them can run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+from locust import User
+from locust.env import Environment
+
+from bench.load.engine.pacing import OpenLoad
+from bench.load.engine.tasks import tasks_that_do_not_await
+from bench.load.metrics.result import UserClass
+from bench.load.plugin.options import MisuseError
+from bench.load.plugin.user import SETTINGS, SocketIOUser
+from bench.timing.arrivals import Arrivals
+from bench.wire.connection import Connection
+
+
+def socket_io_users(environment: Environment) -> list[type[SocketIOUser]]:
+    """Return the classes of Socket.IO users that run."""
+    return [user_class for user_class in environment.user_classes if issubclass(user_class, SocketIOUser)]
+
+
+def all_socket_io_users(environment: Environment) -> list[type[SocketIOUser]]:
+    """Return the classes of Socket.IO users, with those that can still be picked on the page."""
+    pickable = cast("dict[str, type[User]]", environment.available_user_classes or {})
+    classes = {*environment.user_classes, *pickable.values()}
+    return [user_class for user_class in classes if issubclass(user_class, SocketIOUser)]
+
+
+def longest_reply_timeout_s(environment: Environment) -> float:
+    """Return the longest time that a reply may be awaited, in seconds; 0 without Socket.IO users."""
+    return max((user_class.reply_timeout for user_class in socket_io_users(environment)), default=0.0)
+
+
+def described(user_classes: Sequence[type[SocketIOUser]], open_load: OpenLoad) -> tuple[UserClass, ...]:
+    """Return what a result tells of the classes."""
+    found = []
+    for user_class in user_classes:
+        limits = open_load.limits_of(user_class)
+        wait_time: object = user_class.wait_time
+        found.append(
+            UserClass(
+                name=user_class.__name__,
+                transports=user_class.class_connection().transports,
+                host=user_class.host,
+                reply_timeout_s=user_class.reply_timeout,
+                pipelined=user_class.pipelined,
+                most_at_once=limits.most_at_once,
+                max_wait_s=limits.max_wait_s,
+                arrivals=wait_time if isinstance(wait_time, Arrivals) else None,
+            )
+        )
+    return tuple(found)
+
+
+def refuse_impossible_users(environment: Environment) -> None:
+    """Raise MisuseError for tasks that are no coroutines, a user without tasks, and settings that contradict."""
+    for user_class in socket_io_users(environment):
+        _refuse_contradictory_settings(user_class)
+        if blocking := list(tasks_that_do_not_await(user_class)):
+            raise MisuseError(f"{blocking[0]} is not `async def`: the tasks of a SocketIOUser are coroutines")
+        if not user_class.tasks:
+            raise MisuseError(f"{user_class.__name__} has no tasks: decorate an `async def` method with @task")
+
+
+def _refuse_contradictory_settings(user_class: type[SocketIOUser]) -> None:
+    """Raise MisuseError for a setting that both the connection of the class and an attribute of the class give."""
+    connection: object = user_class.connection
+    if connection is None:
+        return
+    if not isinstance(connection, Connection):
+        found = type(connection).__name__
+        raise MisuseError(f"{user_class.__name__}: connection is no Connection(…), but of type {found}")
+    default = Connection()
+    for name in user_class.given_settings():
+        if getattr(connection, SETTINGS[name]) != getattr(default, SETTINGS[name]):
+            raise MisuseError(
+                f"{user_class.__name__}: {name} is a setting of its connection as well: give it in one place"
+            )
+
+
+def leave_out_unnamed(environment: Environment) -> None:
+    """Leave out the users that are meant to run only when the command line names them. Raises MisuseError."""
+    options = environment.parsed_options
+    if options is None or options.user_classes or options.class_picker:
+        return
+    chosen = [
+        user_class
+        for user_class in environment.user_classes
+        if not (issubclass(user_class, SocketIOUser) and user_class.only_when_named)
+    ]
+    if not chosen:
+        raise MisuseError("every user class here runs only when it is named: name one on the command line")
+    environment.user_classes = chosen

@@ -1,0 +1,216 @@
+"""A worker of a run: it has its share of the users, and reports to the master."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from time import perf_counter_ns
+from typing import Any
+
+import gevent
+from locust.env import Environment
+from locust.rpc import Message
+from locust.runners import WorkerRunner
+
+from bench.load.plugin import locust_guard
+from bench.load.plugin.hosts import hide_hosts
+from bench.load.plugin.lifecycle import CurrentTest, Lifecycle
+from bench.load.plugin.messages import (
+    DRAIN,
+    GO,
+    HELLO,
+    READY,
+    REPORT,
+    Drain,
+    Go,
+    MessageError,
+    Ready,
+    Version,
+    own_version,
+    read,
+)
+from bench.load.plugin.options import MisuseError, profile_of
+from bench.load.plugin.process_run import ProcessHooks
+from bench.load.plugin.run_settings import RunSettings
+from bench.load.plugin.service import machine_identity, pin_generator
+from bench.load.plugin.user_classes import all_socket_io_users, refuse_impossible_users, socket_io_users
+from bench.load.plugin.workers import own_clock_ns
+from bench.timing.rates import Share
+
+logger = logging.getLogger(__name__)
+
+_REPORT_INTERVAL_S = 1.0
+
+#: The time that a worker goes on without a sign of its master, in seconds: while it has users, and else (as Locust).
+_MASTER_SILENCE_S, _IDLE_MASTER_SILENCE_S = 15, 60
+
+
+class RunWorker:
+    """The worker's role in a run: see `lifecycle.Role`."""
+
+    def __init__(self, environment: Environment, runner: WorkerRunner) -> None:
+        self._environment = environment
+        self._runner = runner
+        self._reporting: gevent.Greenlet | None = None
+        refuse_impossible_users(environment)
+        self._lifecycle = Lifecycle(environment, self)
+        with contextlib.suppress(MisuseError):  # the master reports it
+            hide_hosts(environment, all_socket_io_users(environment))
+        locust_guard.guard_worker(runner)
+        runner.register_message(HELLO, self._on_hello)
+        runner.register_message(DRAIN, self._on_drain, concurrent=True)
+        runner.register_message(GO, self._on_go)
+        self._say_hello()
+        gevent.spawn(self._watch_master)
+
+    def _say_hello(self) -> None:
+        self._runner.send_message(HELLO, own_version().model_dump())
+
+    def _on_hello(self, msg: Message, **_: Any) -> None:
+        try:
+            masters = read(Version, msg.data)
+        except MessageError as error:
+            logger.error("the master does not say which version it is: %s", error)
+            return
+        if masters != own_version():
+            self._leave(f"this worker is version {own_version()}, and its master is version {masters}")
+
+    def _watch_master(self) -> None:
+        """Leave if the master has gone: its workers would go on loading a service that nobody looks at.
+
+        Silence is counted in turns of this loop, so that a process that was stopped does not blame its master.
+        """
+        silent_s, heard = 0, None
+        while not self._lifecycle.phase.is_quitting:
+            gevent.sleep(1.0)
+            silent_s = silent_s + 1 if self._runner.last_heartbeat_timestamp == heard else 0
+            heard = self._runner.last_heartbeat_timestamp
+            if locust_guard.has_lost_its_parent():
+                self._leave("the master of this worker has ended: so does the worker")
+                return
+            if silent_s >= (_IDLE_MASTER_SILENCE_S if self._lifecycle.test is None else _MASTER_SILENCE_S):
+                self._leave(f"the master of this worker has been silent for {silent_s} s: the worker ends")
+                return
+
+    def _leave(self, reason: str) -> None:
+        logger.error("%s", reason)
+        self._environment.process_exit_code = 1
+        gevent.spawn(self._runner.quit)
+
+    # ------------------------------------------------------------------ a test
+
+    def on_test_start(self) -> None:
+        """Begin a test."""
+        self._say_hello()
+        options = self._lifecycle.options
+        if getattr(options, "service_machine", None) not in (None, machine_identity()):
+            self._leave(
+                "the service of this run listens on the master's machine alone: for workers on other machines,"
+                " start the master with --host"
+            )
+            return
+        pin_generator(tuple(getattr(options, "generator_cores", ())))
+        # The run's start is the master's, told as wall time, because perf_counter is another on another machine.
+        started_ns = own_clock_ns(getattr(options, "started_unix_ns", None) or time.time_ns())
+        index = max(0, self._runner.worker_index)
+        share = Share(index, max(index + 1, getattr(options, "workers", 1)))
+        try:
+            settings = RunSettings.of(options, socket_io_users(self._environment), started_ns, share)
+        except MisuseError:
+            return  # the master says so, and stops
+        hooks = ProcessHooks(self._on_all_users_connected, on_users_changed=self._send_ready)
+        test = CurrentTest()
+        test.process = self._lifecycle.process.begin(settings, hooks)
+        self._lifecycle.begin(test)
+        if self._reporting is None:
+            self._reporting = gevent.spawn(self._report_regularly)
+
+    def on_spawning_complete(self) -> None:
+        """Note that Locust has spawned all users of this worker."""
+        test = self._lifecycle.test
+        if test is not None and test.process is not None:
+            test.process.all_spawned()
+
+    def _on_all_users_connected(self) -> None:
+        test = self._lifecycle.test
+        if profile_of(self._lifecycle.options) is not None:
+            self._send_ready(True)
+        elif test is not None and test.process is not None:
+            test.process.start_load(perf_counter_ns())
+
+    def _send_ready(self, has_users: bool) -> None:
+        self._runner.send_message(READY, Ready(users=has_users).model_dump())
+
+    def _on_go(self, msg: Message, **_: Any) -> None:
+        try:
+            go = read(Go, msg.data)
+            share = Share(go.index, go.count)
+        except (MessageError, ValueError) as error:
+            logger.error("the master's message to go cannot be read: %s", error)
+            return
+        test = self._lifecycle.test
+        if test is not None and test.process is not None:
+            start_ns = own_clock_ns(go.start_unix_ns)
+            test.process.start_load(start_ns, share, start_ns + go.since_start_ns)
+
+    def _report_regularly(self) -> None:
+        while True:
+            gevent.sleep(_REPORT_INTERVAL_S)
+            test = self._lifecycle.test
+            if test is not None:
+                with test.troubles.during("a report to the master"):
+                    self._send_report(test, final=False)
+
+    def _send_report(self, test: CurrentTest, final: bool) -> None:
+        assert test.process is not None, "a worker has users"
+        report = test.process.report(final)
+        report.troubles.extend(test.troubles.reasons)
+        self._runner.send_message(REPORT, report.model_dump())
+
+    # ------------------------------------------------------------------ the end
+
+    def _on_drain(self, msg: Message, **_: Any) -> None:
+        try:
+            self._lifecycle.end(abort=read(Drain, msg.data).force)
+        except MessageError as error:
+            logger.error("the master's message to drain cannot be read: %s", error)
+
+    def on_interrupt(self) -> None:
+        """React to Ctrl-C."""
+        self._lifecycle.interrupt()
+
+    def on_quitting(self) -> None:
+        """End the test before Locust quits."""
+        # Ctrl-C reaches master and workers alike: that the master has asked us to drain already is no reason to hurry.
+        self._lifecycle.end()
+        # Locust interrupts the workers that it forked when their master has gone; this one is going already.
+        self._lifecycle.phase.quit()
+        self._lifecycle.quit_once()
+
+    def on_quit(self) -> None:
+        """Report no more."""
+        if self._reporting is not None:
+            self._reporting.kill()
+
+    def end_test(self) -> None:
+        """Stop the users, and report for the last time."""
+        test = self._lifecycle.test
+        assert test is not None, "a test is on"
+        # Where it is this worker alone that quits, the others take over its share while it awaits its replies.
+        self._send_ready(False)
+        with test.troubles.during("stopping the users"):
+            self._lifecycle.process.drain(self._environment.stop_timeout)
+        self._lifecycle.reserve.release()
+        # Locust's own figures first: once this process's final report is there, the master has all of both.
+        with test.troubles.during("Locust's own figures"):
+            data: dict[str, Any] = {}
+            self._environment.events.report_to_master.fire(client_id=self._runner.client_id, data=data)
+            self._runner.send_message("stats", data)
+        self._send_report(test, final=True)
+
+    def abort(self) -> None:
+        """Cut the end that is under way short."""
+        test = self._lifecycle.test
+        if test is not None and test.process is not None:
+            test.process.abort()

@@ -1,0 +1,165 @@
+"""A user's own file of scenarios: a Python file with round trips, and perhaps a connection, at its top level.
+
+Rules of this file: whatever is wrong with the user's file is a `ScenariosError` of one line, with the line of the file
+if there is one. The file is run as it is; it may import what lies beside it, but not locust, whose import changes the
+process. What a result stores of the file is its name and digests of scenarios, never a setting of the connection.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.abc import MetaPathFinder
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from bench.printable import error_line, one_line
+from bench.scenarios.model import RoundTrip
+from bench.wire.connection import Connection
+
+#: The name of the module that a file becomes. It is no name that another module could have.
+_MODULE = "bench scenarios file"
+
+
+class ScenariosError(ValueError):
+    """A fault of a scenarios file, in one line that does not name the file."""
+
+
+@dataclass(frozen=True)
+class ScenariosFile:
+    """The content of a scenarios file. `sha256` is that of its source."""
+
+    name: str
+    sha256: str
+    scenarios: tuple[RoundTrip, ...]
+    connection: Connection | None = field(default=None, repr=False)
+
+    def definition(self, scenario: RoundTrip) -> str:
+        """Return a digest of what a scenario sends and awaits, by which two results are known to be of the same.
+
+        A change of the file that changes nothing of the scenario leaves the digest as it is. If the scenario contains a
+        function, nothing but the whole file says what that does.
+        """
+        parts: list[object] = [scenario.emit, scenario.data, scenario.reply]
+        if callable(scenario.data) or scenario.token_of is not None:
+            parts = [scenario.name, self.sha256]
+        return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+def load_scenarios(path: Path) -> ScenariosFile:
+    """Return what the file contains, in the order of the file. Raises ScenariosError."""
+    try:
+        source = path.read_bytes()
+    except (OSError, ValueError) as error:  # ValueError: no path has a null character
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ScenariosError(f"it cannot be read: {reason.lower()}") from None
+    names = _run(path, source)
+    return ScenariosFile(path.name, hashlib.sha256(source).hexdigest(), _scenarios(names), _connection(names))
+
+
+def _run(path: Path, source: bytes) -> Mapping[str, Any]:
+    """Run the file and return the names at its top level."""
+    try:
+        code = compile(source, str(path), "exec", dont_inherit=True)
+    except SyntaxError as error:
+        where = f"line {error.lineno}: " if error.lineno else ""
+        raise ScenariosError(f"{where}it is not Python: {one_line(error.msg)}") from None
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise ScenariosError(f"it is not Python: {one_line(error)}") from None
+    module = ModuleType(_MODULE)
+    module.__file__ = str(path)
+    sys.modules[_MODULE] = module  # dataclasses, for one, look for the module of a class
+    try:
+        with _first_on_path(str(path.absolute().parent)), _without_locust():
+            exec(code, vars(module))
+    except _LocustImported:
+        raise ScenariosError(
+            "it imports locust, which makes asyncio slower in the whole process: keep users in a locustfile, which "
+            "imports the scenarios from this file"
+        ) from None
+    except (Exception, SystemExit) as error:
+        raise ScenariosError(f"{_place(path, error)}{error_line(error)}") from error
+    return vars(module)
+
+
+@contextmanager
+def _first_on_path(folder: str) -> Iterator[None]:
+    """Import from there first, as Locust does for a locustfile."""
+    sys.path.insert(0, folder)
+    try:
+        yield
+    finally:
+        if folder in sys.path:
+            sys.path.remove(folder)
+
+
+class _LocustImported(BaseException):
+    """The news that the file imports locust."""
+
+
+class _LocustFinder(MetaPathFinder):
+    """A finder that is asked before all others and refuses locust."""
+
+    def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> None:
+        """Raise _LocustImported for locust."""
+        if name == "locust":
+            raise _LocustImported
+
+
+@contextmanager
+def _without_locust() -> Iterator[None]:
+    """Refuse the first import of locust. A process that has imported it already is as slow as it will be."""
+    finder = _LocustFinder()
+    sys.meta_path.insert(0, finder)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(finder)
+
+
+def _place(path: Path, error: BaseException) -> str:
+    """Return the line of the file at which an exception was raised or passed through."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+    return f"line {lines[-1]}: " if lines else ""
+
+
+def _public(names: Mapping[str, Any], kind: type) -> dict[str, Any]:
+    """Return the objects of a kind, each by the first of its names. A name with `_` before it is the file's own."""
+    found: dict[str, Any] = {}
+    for name, value in names.items():
+        if isinstance(value, kind) and not name.startswith("_") and not any(value is known for known in found.values()):
+            found[name] = value
+    return found
+
+
+def _scenarios(names: Mapping[str, Any]) -> tuple[RoundTrip, ...]:
+    found = _public(names, RoundTrip)
+    if not found:
+        raise ScenariosError("there is no scenario at its top level, such as say = RoundTrip(…)")
+    variables: dict[str, str] = {}
+    for variable, scenario in found.items():
+        if not scenario.name.isprintable():
+            raise ScenariosError(f"the name of {variable} has a character that cannot be shown: {scenario.name!r}")
+        if scenario.name in variables:
+            raise ScenariosError(f"{variables[scenario.name]} and {variable} have the same name, {scenario.name!r}")
+        variables[scenario.name] = variable
+    return tuple(found.values())
+
+
+def _connection(names: Mapping[str, Any]) -> Connection | None:
+    found = _public(names, Connection)
+    if "connection" in names and "connection" not in found:
+        raise ScenariosError(f"connection is no Connection(…), but of type {type(names['connection']).__name__}")
+    if not found:
+        return None
+    if list(found) != ["connection"]:
+        raise ScenariosError(
+            f"all its scenarios use the connection that is called connection, and it has no other: {', '.join(found)}"
+        )
+    connection: Connection = found["connection"]
+    return connection

@@ -1,0 +1,135 @@
+"""The options that `pytest bench` and `bench ab` share: which service, by which scenarios.
+
+Rules of this file: texts come in as the user typed them, checked values come out. What is wrong is an `OptionError` of
+one line that names the option.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from bench.scenarios.catalogue import Benchmark
+from bench.scenarios.loading import ScenariosError, ScenariosFile, load_scenarios
+from bench.scenarios.model import RESERVED_EVENTS, round_trip_of
+from bench.wire.connection import Connection
+
+DEFAULT_APP = "app.main:app"
+DEFAULT_REPLY_TIMEOUT = "5"
+
+
+class OptionError(ValueError):
+    """A value of an option that cannot be used. One line."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The benchmarks that a user chose, the connection for them, and the scenarios file that they are of."""
+
+    benchmarks: tuple[Benchmark, ...]
+    connection: Connection = field(default_factory=Connection, repr=False)
+    file: ScenariosFile | None = None
+
+    def stored(self, benchmark: Benchmark) -> dict[str, str] | None:
+        """Return what a result stores of the file and of a scenario in it; None without a file."""
+        if self.file is None:
+            return None
+        definition = self.file.definition(benchmark.scenario)
+        return {"file": self.file.name, "sha256": self.file.sha256, "definition": definition}
+
+
+def chosen(
+    built_in: tuple[Benchmark, ...],
+    *,
+    event: str | None,
+    reply: str | None,
+    payload: str | None,
+    scenarios: str | None,
+    directory: Path,
+) -> Chosen:
+    """Return the benchmarks that these options name; the built-in ones if they name none.
+
+    A scenarios file is looked for from `directory`. Raises OptionError.
+    """
+    if scenarios is not None:
+        for option, value in (("--event", event), ("--reply", reply), ("--payload", payload)):
+            if value is not None:
+                raise OptionError(
+                    f"--scenarios {scenarios} and {option} {value}: the file says what is emitted and what answers; "
+                    "give the file or the event, not both"
+                )
+        return _of_file(scenarios, directory)
+    if event is not None:
+        return Chosen((_of_event(event, reply, payload),))
+    for option, value in (("--reply", reply), ("--payload", payload)):
+        if value is not None:
+            raise OptionError(f"{option} {value}: it belongs to an event, give that with --event")
+    return Chosen(built_in)
+
+
+def selected(benchmarks: Sequence[Benchmark], names: str | None) -> tuple[Benchmark, ...]:
+    """Return the benchmarks of these names, which commas separate; all of them for None. Raises OptionError."""
+    if names is None:
+        return tuple(benchmarks)
+    by_name = {benchmark.name: benchmark for benchmark in benchmarks}
+    found: dict[str, Benchmark] = {}
+    for name in filter(None, (part.strip() for part in names.split(","))):
+        if name not in by_name:
+            raise OptionError(f"--benchmarks {name}: there is no such benchmark, only {', '.join(by_name)}")
+        found[name] = by_name[name]
+    if not found:
+        raise OptionError(f"--benchmarks {names!r}: name some of {', '.join(by_name)}")
+    return tuple(found.values())
+
+
+def app_of(text: str | None) -> str:
+    """Return the app to serve, the FOO→BAR service for None. Raises OptionError."""
+    if text is None:
+        return DEFAULT_APP
+    module, _, attribute = text.partition(":")
+    if not all(name.isidentifier() for name in (*module.split("."), *attribute.split("."))):
+        raise OptionError(f"--app {text!r} is no application: give it as module:attribute, like {DEFAULT_APP}")
+    return text
+
+
+def reply_timeout_ns(text: str) -> int:
+    """Return the time that a reply is awaited, in nanoseconds. Raises OptionError."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0.001 <= seconds <= 3600:
+        raise OptionError(f"--reply-timeout {text!r}: give seconds, from 0.001 to 3600")
+    return round(seconds * 1e9)
+
+
+def _of_file(text: str, directory: Path) -> Chosen:
+    try:
+        file = load_scenarios(directory / text)
+    except ScenariosError as error:
+        raise OptionError(f"--scenarios {text}: {error}") from error
+    benchmarks = tuple(Benchmark(scenario.name, scenario) for scenario in file.scenarios)
+    return Chosen(benchmarks, file.connection or Connection(), file)
+
+
+def _of_event(event: str, reply: str | None, payload: str | None) -> Benchmark:
+    for option, value in (("--event", event), ("--reply", reply)):
+        if value in RESERVED_EVENTS:
+            raise OptionError(f"{option} {value!r} is no event of a service: Socket.IO reserves it")
+    name = event if reply is None else f"{event}-{reply}"
+    return Benchmark(name, round_trip_of(event, reply, _payload(payload)))
+
+
+def _payload(payload: str | None) -> Any:
+    """Return what is emitted. None, which is sent as no argument at all, without a payload."""
+    if payload is None:
+        return None
+    try:
+        return orjson.loads(payload)
+    except orjson.JSONDecodeError as error:
+        raise OptionError(f"--payload {payload!r} is not JSON: {error}") from None

@@ -1,0 +1,94 @@
+"""A result is shown and stored, and its faults are the exit code; what cannot be shown is stored all the same."""
+
+import datetime as dt
+import json
+from argparse import Namespace
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from locust.env import Environment
+
+from bench.load.metrics.merge import Merger
+from bench.load.metrics.recorder import Recorder
+from bench.load.metrics.tally import Tally
+from bench.load.metrics.troubles import Troubles
+from bench.load.plugin.run_output import RunOutput
+from bench.results.header import CommitInfo, MachineInfo
+from bench.results.load import CONNECT, Generator, LoadResult, Operation, Scenario, TaskException, Window
+
+STARTED_AT = dt.datetime(2024, 5, 6, 7, 8, 9, tzinfo=dt.UTC)
+
+
+def a_result(**more: Any) -> LoadResult:
+    operations = tuple(
+        Operation(name=name, scheduled=ok, dropped=0, sent=ok, ok=ok, timeouts=0, errors={}, unfinished=0, late=0)
+        for name, ok in ((CONNECT, 1), ("echo", 5))
+    )
+    given: dict[str, Any] = {
+        "datetime": STARTED_AT,
+        "commit_info": CommitInfo(),
+        "machine_info": MachineInfo(),
+        "packages": {},
+        "scenario": Scenario(user_classes=("EchoUser",), users=1, model="closed", transport="websocket"),
+        "generator": Generator(processes=1),
+        "window": Window(start_s=0.0, end_s=2.0, warmup_s=0.0),
+        "operations": operations,
+    }
+    return LoadResult(**{**given, **more})
+
+
+@pytest.fixture
+def environment() -> Environment:
+    return Environment(parsed_options=Namespace(results="kept", exit_code_on_error=4))
+
+
+def stored(folder: Path, pattern: str) -> dict[str, Any]:
+    (path,) = folder.glob(pattern)
+    content: dict[str, Any] = json.loads(path.read_text())
+    return content
+
+
+def test_a_good_result(tmp_path: Path, environment: Environment, capsys: pytest.CaptureFixture[str]) -> None:
+    RunOutput(environment, tmp_path).give(a_result(), are_workers_missing=False)
+    assert environment.process_exit_code is None
+    assert stored(tmp_path, "kept/load/*/*.json")["operations"][1]["ok"] == 5
+    assert "stored in kept/load/" in capsys.readouterr().out.replace("\n", "")
+
+
+def test_exceptions_of_users_have_locusts_exit_code(tmp_path: Path, environment: Environment) -> None:
+    raised = (TaskException(text="KeyError", count=1),)
+    RunOutput(environment, tmp_path).give(a_result(exceptions=raised), are_workers_missing=False)
+    assert environment.process_exit_code == 4
+
+
+def test_a_partial_result_is_stored_and_fails(tmp_path: Path, environment: Environment) -> None:
+    result = a_result(partial=True, partial_reason="a worker is lost")
+    RunOutput(environment, tmp_path).give(result, are_workers_missing=True)
+    assert environment.process_exit_code == 1
+    assert stored(tmp_path, "kept/load/*/*.json")["partial_reason"] == "a worker is lost"
+
+
+def test_a_result_that_cannot_be_stored_fails(
+    tmp_path: Path, environment: Environment, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "kept").write_text("a file, where the folder should be")
+    RunOutput(environment, tmp_path).give(a_result(), are_workers_missing=False)
+    assert environment.process_exit_code == 1
+    assert "kept" in caplog.text
+
+
+def test_counts_without_a_result(tmp_path: Path, environment: Environment, capsys: pytest.CaptureFixture[str]) -> None:
+    tally, echo = Tally(0, CONNECT), Recorder("echo")
+    echo.succeeded(0, 1000)
+    batch = echo.flush()
+    assert batch is not None
+    tally.add(batch)
+    merger, troubles = Merger(), Troubles()
+    merger.receive("local", tally.report(unfinished=Counter(), late=Counter(), final=True))
+    troubles.add("the result", OSError("no files left"))
+    RunOutput(environment, tmp_path).give_counts(merger, STARTED_AT, troubles)
+    assert environment.process_exit_code == 1
+    assert stored(tmp_path, "kept/counts/*/*.json")["reasons"] == ["the result: OSError: no files left"]
+    assert "echo: ok 1, timeouts 0" in capsys.readouterr().out

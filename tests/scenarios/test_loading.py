@@ -1,0 +1,131 @@
+"""A user's file of scenarios: what is taken from it, and what is refused in one line."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench.scenarios.loading import ScenariosError, ScenariosFile, load_scenarios
+
+CHAT = """
+from bench import Connection, RoundTrip
+
+connection = Connection(auth={"token": "hunter22"}, socketio_path="ws/socket.io", namespaces="/chat")
+
+say = RoundTrip("say", emit="say", data={"id": "{token}", "text": "hello"}, reply="said")
+join = RoundTrip("join the lobby", emit="join", data=("lobby", 7))
+same_again = say
+_draft = RoundTrip("draft", emit="draft")
+"""
+
+
+def loaded(folder: Path, source: str | bytes, name: str = "chat_scenarios.py") -> ScenariosFile:
+    path = folder / name
+    path.write_bytes(source if isinstance(source, bytes) else source.encode())
+    return load_scenarios(path)
+
+
+def test_scenarios_are_those_at_the_top_level_in_their_order(tmp_path: Path) -> None:
+    file = loaded(tmp_path, CHAT)
+    assert [scenario.name for scenario in file.scenarios] == ["say", "join the lobby"]
+    assert file.name == "chat_scenarios.py"
+    assert file.connection is not None
+    assert (file.connection.auth, file.connection.namespace) == ({"token": "hunter22"}, "/chat")
+    assert "hunter22" not in repr(file)
+
+
+def test_a_file_without_a_connection_has_none(tmp_path: Path) -> None:
+    assert loaded(tmp_path, "from bench import RoundTrip\nsay = RoundTrip('say', emit='say')").connection is None
+
+
+def test_it_may_import_what_lies_beside_it_and_define_what_it_likes(tmp_path: Path) -> None:
+    (tmp_path / "payloads_of_chat.py").write_text("GREETING = {'id': '{token}'}\n")
+    before = list(sys.path)
+    file = loaded(
+        tmp_path,
+        "from __future__ import annotations\n"
+        "from dataclasses import dataclass\nfrom payloads_of_chat import GREETING\nfrom bench import RoundTrip\n"
+        "@dataclass\nclass Room:\n    name: str = 'lobby'\n"
+        "say = RoundTrip('say', emit=Room().name, data=GREETING, reply='said')\n",
+    )
+    assert file.scenarios[0].request("t") == {"id": "t"}
+    assert file.scenarios[0].emit == "lobby"
+    assert sys.path == before
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("", "there is no scenario at its top level, such as say = RoundTrip(…)"),
+        ("x = 1\nsay = (\n", "line 2: it is not Python: '(' was never closed"),
+        (b"\xff\xfe", "it is not Python: "),
+        (b"x = '\0'", "it is not Python: "),
+        ("import nowhere_to_be_found", "line 1: ModuleNotFoundError: No module named 'nowhere_to_be_found'"),
+        (
+            "\n\nraise RuntimeError('two\\nlines \\x1b[31m')",
+            "line 3: RuntimeError: two lines \N{REPLACEMENT CHARACTER}[31m",
+        ),
+        ("def f():\n    1 / 0\n\nf()", "line 2: ZeroDivisionError: division by zero"),
+        ("raise SystemExit", "line 1: SystemExit"),
+        (
+            "from bench import RoundTrip\n\nsay = RoundTrip('say', emit='connect')",
+            "line 3: ValueError: 'connect' is no event of a service: Socket.IO reserves it",
+        ),
+        (
+            "from bench import RoundTrip\na = RoundTrip('say', emit='a')\nb = RoundTrip('say', emit='b')",
+            "a and b have the same name, 'say'",
+        ),
+        (
+            "from bench import RoundTrip\na = RoundTrip('s\\x07', emit='a')",
+            "the name of a has a character that cannot be shown: 's\\x07'",
+        ),
+        (
+            "from bench import RoundTrip\na = RoundTrip('a', emit='a')\nconnection = {'auth': 'hunter22'}",
+            "connection is no Connection(…), but of type dict",
+        ),
+        (
+            "from bench import Connection, RoundTrip\na = RoundTrip('a', emit='a')\nadmin = Connection()",
+            "all its scenarios use the connection that is called connection, and it has no other: admin",
+        ),
+        (
+            "from bench import Connection, RoundTrip\na = RoundTrip('a', emit='a')\nconnection = Connection()\n"
+            "admin = Connection(auth='hunter22')",
+            "all its scenarios use the connection that is called connection, and it has no other: connection, admin",
+        ),
+    ],
+)
+def test_what_is_wrong_with_it_is_one_line(tmp_path: Path, source: str | bytes, said: str) -> None:
+    with pytest.raises(ScenariosError) as raised:
+        loaded(tmp_path, source)
+    assert said in str(raised.value)
+    assert str(raised.value).isprintable()
+    assert "hunter22" not in str(raised.value)
+
+
+def test_a_mistake_in_what_it_imports_is_told_of_the_line_that_imports_it(tmp_path: Path) -> None:
+    (tmp_path / "mistaken_module.py").write_text("x = \n")
+    with pytest.raises(ScenariosError, match=r"^line 2: SyntaxError: invalid syntax \(mistaken_module.py, line 1\)"):
+        loaded(tmp_path, "\nimport mistaken_module\n")
+
+
+@pytest.mark.parametrize(("name", "said"), [("nothing.py", "no such file"), ("", "is a directory"), ("\0", "null")])
+def test_a_file_that_cannot_be_read(tmp_path: Path, name: str, said: str) -> None:
+    with pytest.raises(ScenariosError, match=r"^it cannot be read: ") as raised:
+        load_scenarios(tmp_path / name)
+    assert said in str(raised.value)
+
+
+def test_the_digest_of_a_definition_is_of_what_it_sends_and_awaits(tmp_path: Path) -> None:
+    def digest(line: str, comment: str = "") -> str:
+        file = loaded(tmp_path, f"from bench import RoundTrip  {comment}\nsay = RoundTrip({line})\n")
+        return file.definition(file.scenarios[0])
+
+    data = "data={'id': '{token}'}"
+    asked = digest(f"'say', emit='say', {data}, reply='said'")
+    assert digest(f"'say', emit='say', {data}, reply='said'", "# a comment") == asked
+    assert digest(f"'say', emit='say', {data}") != asked
+    assert digest("'say', emit='say', data={'id': '{token}', 'text': 'x'}, reply='said'") != asked
+    assert digest("'say', emit='says', data={'id': '{token}'}, reply='said'") != asked
+    function = digest("'say', emit='say', data=lambda token: token")
+    assert digest("'say', emit='say', data=lambda token: token") == function
+    assert digest("'say', emit='say', data=lambda token: token", "# who knows") != function

@@ -1,0 +1,58 @@
+"""The options that `pytest bench` and `bench ab` share."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.scenarios.catalogue import AB_BENCHMARKS, Benchmark
+from bench.scenarios.options import Chosen, OptionError, chosen, selected
+
+FILE = "from bench import RoundTrip\nsay = RoundTrip('say', emit='say')\njoin = RoundTrip('join', emit='join')\n"
+
+
+def choose(directory: Path, **given: Any) -> Chosen:
+    return chosen(
+        AB_BENCHMARKS,
+        **({"event": None, "reply": None, "payload": None, "scenarios": None} | given),
+        directory=directory,
+    )
+
+
+def test_out_of_the_box_it_is_the_catalogue_and_nothing_is_stored_of_a_file(tmp_path: Path) -> None:
+    built_in = choose(tmp_path)
+    assert built_in.benchmarks == AB_BENCHMARKS
+    assert built_in.stored(built_in.benchmarks[0]) is None
+
+
+def test_a_file_is_looked_for_from_the_users_folder_and_names_its_benchmarks(tmp_path: Path) -> None:
+    (tmp_path / "chat.py").write_text(FILE)
+    found = choose(tmp_path, scenarios="chat.py")
+    assert [benchmark.name for benchmark in found.benchmarks] == ["say", "join"]
+    stored = found.stored(found.benchmarks[0])
+    assert stored is not None
+    assert stored.keys() == {"file", "sha256", "definition"}
+    assert stored["file"] == "chat.py"
+    assert stored != found.stored(found.benchmarks[1])
+
+
+@pytest.mark.parametrize("option", ["event", "reply", "payload"])
+def test_a_file_and_an_event_are_not_both_given(tmp_path: Path, option: str) -> None:
+    with pytest.raises(OptionError) as raised:
+        choose(tmp_path, scenarios="chat.py", **{option: "x"})
+    assert str(raised.value).startswith(f"--scenarios chat.py and --{option} x: the file says what is emitted")
+
+
+def test_what_is_wrong_with_a_file_names_it_as_the_user_did(tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match=r"^--scenarios chat\.py: it cannot be read: no such file or directory$"):
+        choose(tmp_path, scenarios="chat.py")
+
+
+def test_benchmarks_are_selected_by_name() -> None:
+    benchmarks = tuple(Benchmark(name, AB_BENCHMARKS[0].scenario) for name in ("say", "join"))
+    assert selected(benchmarks, None) == benchmarks
+    assert selected(benchmarks, " join , say,") == benchmarks[::-1]
+    with pytest.raises(OptionError, match=r"^--benchmarks shout: there is no such benchmark, only say, join$"):
+        selected(benchmarks, "say,shout")
+    with pytest.raises(OptionError, match=r"^--benchmarks ',': name some of say, join$"):
+        selected(benchmarks, ",")
