@@ -112,7 +112,10 @@ def _git(folder: Path, *arguments: str) -> str:
 
 
 def typed_on_earlier_pages(page: Path) -> set[str]:
-    """Return the `sh` blocks of the pages before this one, but for those that write a file."""
+    """Return the `sh` blocks of the pages before this one, but for those that write a file.
+
+    They are not typed twice. So no page may need the result of a block that stands on an earlier page, too.
+    """
     earlier = PAGES[: PAGES.index(page)]
     blocks = (block for other in earlier for block in blocks_of(other.read_text()))
     return {block.text for block in blocks if block.language == "sh" and "cat >" not in block.text}
