@@ -10,19 +10,22 @@ PEERS := bench/validation/peers
 PEERS_PYTHON := $(PEERS)/.venv/.ready
 PEERS_NODE := $(PEERS)/node_modules/.package-lock.json
 
-.PHONY: help compiled bench load serve accuracy peers peers-tools test test-fast test-slow chaos test-compiled lint types lock clean
+.PHONY: help compiled bench load serve measure accuracy peers peers-tools test test-fast test-slow chaos test-compiled lint types docs docs-check lock clean
 .DEFAULT_GOAL := help
 
 help:  ## what there is to make
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-13s %s\n", $$1, $$2}'
 
+# In an environment that is entered, $(PYTHON) is that environment's own, which is about to go and has no pip.
+BASE_PYTHON = $(or $(shell $(PYTHON) -c 'import sys; print(sys._base_executable)'),$(PYTHON))
+
 # --without-pip: on Debian, `venv` alone lacks ensurepip, so the pip that is there installs into the new environment.
 $(READY): requirements.lock pyproject.toml
-	@rm -rf $(VENV) examples/node/node_modules examples/node/certificates
-	@$(PYTHON) -m venv --without-pip $(VENV)
+	@rm -rf $(VENV)
+	@$(BASE_PYTHON) -m venv --without-pip $(VENV)
 	@echo "Installing the environment into $(VENV) ..."
-	@$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	@$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index -e .
+	@$(BASE_PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BASE_PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index -e .
 	@touch $(READY)
 
 # The official Socket.IO server and client, for the tests. Node itself comes with the environment.
@@ -73,6 +76,10 @@ accuracy: $(READY)  ## what is reported of servers whose truth is known, beside 
 selfcheck: $(READY)  ## does `bench ab` say the truth on this machine? (40 to 60 minutes; it should have nothing else to do)
 	$(BIN)/bench selfcheck
 
+# Each section of docs/measurements.md names its own.
+measure: $(READY)  ## figures of docs/measurements.md again: make measure WHAT=latency; alone, it lists the names
+	@$(BIN)/python -m measurements $(or $(WHAT),list)
+
 # Tests start hundreds of processes: none of them has to compile what it imports.
 test test-fast test-slow test-compiled: export PYTHONDONTWRITEBYTECODE =
 
@@ -105,6 +112,15 @@ lint: $(READY)  ## ruff: lint and format; the layers of imports
 types: $(READY)  ## mypy, strict
 	$(BIN)/mypy
 
+# Every warning is an error: a link that leads nowhere, a page that no table of contents has.
+SITE := docs/_build/html
+docs-check: $(READY)  ## the documentation site, built strictly: a link that leads nowhere fails
+	@$(BIN)/sphinx-build --fail-on-warning --keep-going --nitpicky --fresh-env --quiet docs $(SITE)
+
+docs: $(READY)  ## the documentation site on http://127.0.0.1:8080 (DOCS_PORT=)
+	@$(BIN)/sphinx-build --quiet docs $(SITE)
+	@$(BIN)/python -m http.server --bind 127.0.0.1 --directory $(SITE) $(or $(DOCS_PORT),8080)
+
 # The lock file names no index, and holds for every Python from 3.11 on.
 lock: $(READY)  ## resolve requirements.lock anew
 	$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check uv
@@ -112,4 +128,4 @@ lock: $(READY)  ## resolve requirements.lock anew
 		--no-emit-index-url --no-annotate --upgrade --extra dev pyproject.toml -o requirements.lock
 
 clean:  ## remove the environment and the caches; results stay
-	rm -rf $(VENV) examples/node/node_modules examples/node/certificates $(PEERS)/.venv $(PEERS)/node_modules tests/data/node/node_modules tests/data/node/hlog/node_modules .pytest_cache .mypy_cache .ruff_cache *.egg-info build
+	rm -rf $(VENV) examples/node/node_modules examples/node/certificates $(PEERS)/.venv $(PEERS)/node_modules tests/data/node/node_modules tests/data/node/hlog/node_modules .pytest_cache .mypy_cache .ruff_cache *.egg-info build docs/_build

@@ -73,8 +73,13 @@ def _listen(host: str, port: int) -> socket.socket:
 
 def _allow_many_connections() -> None:
     """Raise the limit of open files, of which each connection is one, from the usual 1024 to what is allowed."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == hard:
+        return
+    for limit in (hard, max(soft, 10_240)):  # macOS says "unlimited", and refuses that
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+            return
 
 
 def _serve(settings: Settings, listener: socket.socket) -> None:

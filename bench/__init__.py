@@ -5,10 +5,12 @@ name is imported when it is first asked for, because `SocketIOUser` and `task` c
 the process.
 """
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from bench.compiled import enable
+from bench.machine.system import unsupported
 
 if TYPE_CHECKING:
     from bench.load import SocketIOUser, task
@@ -26,6 +28,8 @@ _HOMES = {
     "task": "bench.load",
 }
 
+if reason := unsupported():
+    sys.exit(reason)
 enable()
 
 

@@ -24,6 +24,7 @@ from bench.latency.options import DEFAULT_APP, DEFAULT_REPLY_TIMEOUT, EFFORTS, O
 from bench.latency.storage import ResultStorage
 from bench.latency.summary import summary
 from bench.machine.interrupts import Patient, take_interrupts
+from bench.machine.system import missing
 from bench.results.header import CommitInfo
 from bench.results.latency import LatencyBenchmark
 from bench.results.provenance import commit_info, service_directory
@@ -202,6 +203,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     ]
     for line in summary(benchmarks):
         terminalreporter.write_line(line)
+    if benchmarks and (lacks := missing()):
+        terminalreporter.write_line(lacks)
     if reason := config.stash.get(_NOT_STORED, ""):
         terminalreporter.write_line(reason, red=True)
     _store(config)
@@ -247,7 +250,7 @@ def _service_commit(options: Options) -> CommitInfo:
 
 
 def _refuse_gevent() -> None:
-    """asyncio on gevent's selector doubles an echo's median: what was measured there would be another thing."""
+    """Refuse a process that gevent has patched: asyncio is far slower on its selector (docs/measurements.md)."""
     monkey = sys.modules.get("gevent.monkey")
     if "locust" in sys.modules or (monkey is not None and monkey.is_anything_patched()):
         raise pytest.UsageError(

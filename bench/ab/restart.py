@@ -45,9 +45,8 @@ class Shape:
     bursts of `saturated_burst`, of which `in_flight` are under way all the time. Before that, `warm_up` round trips
     that do not count.
 
-    Short bursts and many pairs: the machine drifts within milliseconds, too. Of the same 1,200 round trips a side, 12
-    pairs of 100 left a spread from restart to restart of 1.1 %, and 120 pairs of 10 one of 0.7 %, of which 0.5 % is how
-    the processes differ. More pairs than these cost more time than the restarts that they save.
+    Short bursts and many pairs: the machine drifts within milliseconds, too, and the same round trips in longer bursts
+    leave more of it (docs/measurements.md). More pairs than these cost more time than the restarts that they save.
     """
 
     burst: int = 10

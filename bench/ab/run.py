@@ -36,6 +36,8 @@ from bench.machine.cores import generator_cores, pinned_to, server_core
 from bench.machine.disturbances import Interference, spoilers
 from bench.machine.idle import Awake, AwakeError, availability
 from bench.machine.interrupts import ended_by_signals
+from bench.machine.processes import affinity
+from bench.machine.system import missing
 from bench.results.ab import AbBenchmark, AbMetric, AbResult, AbScenarios, AbSettings, AbSide, Metric, StoppedBy
 from bench.results.provenance import installed, machine_info, packages
 from bench.scenarios.catalogue import Benchmark
@@ -164,6 +166,8 @@ def _look_for_app(plan: Plan, checkout: Checkout) -> None:
 
 def _notes(plan: Plan, sources: Sequence[Source], repository: Repository, sides: Sequence[AbSide]) -> Iterator[str]:
     """What to know about the two revisions."""
+    if (lacks := missing()) is not None:
+        yield lacks
     a, b = (source.checkout for source in sources)
     changes = repository.changes()
     if a.revision.commit is not None and a.revision.commit == b.revision.commit:
@@ -226,14 +230,15 @@ class _Run:
         generators = generator_cores()
         self._generator_core = generators[0] if generators else None
         cores = [core for core in (self._generator_core, self._server_core) if core is not None]
-        self._cores = tuple(cores) or tuple(sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else ())
+        self._cores = tuple(cores) or affinity() or ()
 
     def result(self) -> AbResult:
         """Try, measure, and sum up."""
         sides = [self._side(source) for source in self._sources]
         notes = list(_notes(self._plan, self._sources, self._repository, sides))
         awake = self._cores if self._plan.awake else ()
-        if reason := availability(awake):
+        # Where cores cannot be told apart, none can be kept awake either, for the same reason as the first of them.
+        if self._plan.awake and (reason := availability(awake or (0,))):
             notes.append(f"the cores were not kept awake: {reason}")
             awake = ()
         described = machine_info(), packages()

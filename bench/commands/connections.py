@@ -1,6 +1,5 @@
 """`bench connections`: the connections that a generator process holds."""
 
-import resource
 from typing import Annotated
 
 import typer
@@ -22,16 +21,16 @@ def connections(
     connections are idle, some work without pause. Memory is the growth of the whole process.
     """
     # Late: it imports what measures, which the other commands need not wait for.
+    from bench.machine.descriptors import raise_file_limit
     from bench.machine.interrupts import ended_by_signals
     from bench.server import ServerError
-    from bench.targets.serving import raise_descriptor_limit
     from bench.validation.peers.connections import SPARE_DESCRIPTORS, Load, capacity_table, hold
     from bench.validation.peers.peer import LeftOut
 
     if working > count:
         return fail(f"--working {working}: there are {count} connections", MISUSE)
-    allowed = raise_descriptor_limit()  # the processes that are started inherit it
-    if allowed != resource.RLIM_INFINITY and count + SPARE_DESCRIPTORS > allowed:
+    allowed = raise_file_limit()  # the processes that are started inherit it
+    if allowed is not None and count + SPARE_DESCRIPTORS > allowed:
         return fail(f"{count} connections need as many open files, and {allowed} are allowed (ulimit -Hn)", MISUSE)
     try:
         with ended_by_signals():

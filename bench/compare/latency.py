@@ -28,26 +28,23 @@ from bench.results.latency import ControlKind, LatencyBenchmark, LatencyResult
 from bench.results.settings import LATENCY_SETTINGS, Consequence, values_of
 from bench.statistics.estimates import CONFIDENCE
 
+#: The standard deviation of the log ratio to the same-stack control from one run to the next of the same code, with the
+#: cores kept awake. It and the three that follow are measured: docs/measurements.md, "Differences from run to run".
 BETWEEN_RUNS_AWAKE = 0.009
-"""Standard deviation of the log ratio to the same-stack control from one run to the next of the same code, with the
-cores kept awake. DESIGN.md, "Comparing": "of the same-stack ratio from 1.4 to 0.9 %"."""
 
+#: The same with cores that may halt.
 BETWEEN_RUNS_HALTING = 0.014
-"""The same with cores that may halt: 1.4 % over 32 runs, a quarter of them under a CPU hog."""
 
+#: The same of the ratio to the bare echo server. It is another mix of work, so that much of the drift stays.
 BETWEEN_RUNS_BARE = 0.058
-"""The same of the ratio to the bare echo server: 5.8 % over those 32 runs. It is another mix of work, so that much of
-the drift stays."""
 
+#: The disturbances that make runs differ by more than that. So a single run that one of these spoilt shows its interval
+#: and claims nothing; of several runs their own spread says how much they differ.
 BREAKING: tuple[SpoilerKind, ...] = ("steal", "load", "throttled", "stopped", "swap")
-"""What makes runs differ by more than that. Tried with other processes on 40 to 90 % of the cores' time: the log ratio
-of one and the same code had a standard deviation of 0.04 from run to run. So a single run that one of these spoilt
-shows its interval and claims nothing; of several runs their own spread says how much they differ."""
 
+#: The factor by which a ratio to the same-stack control has to change to be a change even in a disturbed single run: 7
+#: standard deviations of the logarithm of the ratio of two such runs.
 FAR = 1.5
-"""The factor by which a ratio to the same-stack control has to change to be a change even in a disturbed single run.
-With other processes on 40 to 90 % of the cores' time, that ratio of equal code varied from run to run. Its logarithm
-had a standard deviation of 0.04 (see `BREAKING`). So 0.405 is 7 standard deviations of a difference of two runs."""
 
 _US_PER_S = 1e6
 

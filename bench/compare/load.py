@@ -2,7 +2,7 @@
 
 Rules of this file: the unit is the run, because a load result has neither several processes of the service nor a
 control. So, with a single run on a side, there is no interval. A drift of the machine between two sides that were
-measured one after the other looks just like a change of the service (5 to 12 % from run to run). So this module says
+measured one after the other looks just like a change of the service. So this module says
 slower, faster and same only if the runs of the sides alternate in time, or if the effect is beyond any drift.
 
 - **Beyond any drift** (`FAR`) is a median that is more than twice as long, in every run of the one side as compared
@@ -37,17 +37,13 @@ _BEYOND = "the median takes more than twice as long in one of the sides, which i
 _PERCENTILES = (("p50", "p50"), ("p90", "p90"), ("p99", "p99"), ("p99.9", "p99_9"))
 _FEWEST_CHANGES = 2  # of the side, in order of time: OLD NEW OLD, or ABBA
 
+#: The factor beyond which a longer time is no drift. On a machine with nothing else to do, equal code never differed by
+#: so much from run to run. Another process that is always busy takes half of the server's core, which doubles times.
+#:
+#: On a machine that several others use, equal code may differ by more. Its generators see the same, as loop lag. So
+#: the difference also has to exceed the loop lag of either side (`_unrest_us`). docs/measurements.md, "Differences from
+#: run to run", has the figures.
 FAR = 2.0
-"""The factor beyond which a longer time is no drift. A machine with nothing else to do drifts by 5 to 12 % from run to
-run. If all of that is the standard deviation of a run, equal code differs by a factor of 2 in 1 of 20,000 pairs of runs
-(0.69 is 4.1 standard deviations of 0.12 x sqrt(2)). The greatest change of a median that was seen there from one run to
-the next is a factor of 1.7. Another process that is always busy takes half of the server's core, which doubles times.
-
-A machine that several others use is worse. In 14 open loads of the same code (200/s for 7 s, two cores, other people's
-tests at the same time) the medians were 251 to 3,049 µs. There, 29 of 91 pairs differ by more than a factor of 2. Their
-generators saw the same: the 99th percentile of their loop lag was 0.9 to 11.4 ms. So the difference also has to exceed
-the loop lag of either side (`_unrest_us`). With that rule none of the 91 pairs is called slower or faster.
-"""
 
 _FEWEST_REPLIES = 100  # with fewer replies, the median can be a moment of the machine
 

@@ -109,7 +109,7 @@ def carries_error(reply: tuple[Any, ...]) -> bool:
 Emission = tuple[str, RoundTrip, int, asyncio.Future[tuple[int, tuple[Any, ...]]]]
 """One emission on its way: its token, its definition, when it was sent (0: not yet), and the future of its reply.
 
-A plain tuple, because making one costs a tenth of what an object with names costs, in every round trip.
+A plain tuple, because making it costs a fraction of what an object with names costs, in every round trip.
 """
 
 

@@ -72,7 +72,7 @@ class OwnLoop:
 
 @contextmanager
 def spared_by_gc() -> Iterator[None]:
-    """What is there now, all that was imported, is not searched for garbage meanwhile: that took 50 ms each time."""
+    """What is there now, all that was imported, is not searched for garbage meanwhile: that takes tens of ms."""
     gc.collect()
     gc.freeze()
     try:

@@ -3,8 +3,8 @@
 Round trips are made in windows of 50. They are steady once they stop getting faster: the lower median of the last two
 windows is at most 3 % below that of the two before. One-sided, and by the lower of two, because other load only makes
 windows slower: a bound on their spread (Georges, Buytaert and Eeckhout 2007, "Statistically rigorous Java performance
-evaluation", OOPSLA, take a coefficient of variation of 1 to 2 %) was tried, and on a machine with other load a third of
-the connections did not meet it however warm they were. A server may never become steady (Barrett et al. 2017, "Virtual
+evaluation", OOPSLA, take a coefficient of variation of 1 to 2 %) was tried, and on a machine with other load many
+connections did not meet it however warm they were. A server may never become steady (Barrett et al. 2017, "Virtual
 machine warmup blows hot and cold", OOPSLA), so the time is bounded too, and the result says which of the two it was.
 """
 

@@ -41,8 +41,9 @@ from bench.wire.errors import ClientError
 BURST = 50
 """Round trips of a burst at most: 5 to 10 ms, in which the machine hardly drifts."""
 
+#: The round trips that a burst begins with and does not time. After bursts with others, the first of them take longer
+#: (docs/measurements.md).
 LEAD_IN = 5
-"""Measured after bursts with others: the first takes three times as long, the second 28 % longer, the fifth 2 %."""
 
 VISITS_AIMED_AT = 8
 """Of each process, in short measurements, whose bursts are shorter instead."""

@@ -8,7 +8,6 @@ server in a process of its own, or somewhere else, a round trip leaves its cores
 from __future__ import annotations
 
 import asyncio
-import os
 import secrets
 import sys
 from collections.abc import Callable, Coroutine, Iterator
@@ -27,6 +26,7 @@ from bench.latency.options import Options
 from bench.machine.conditions import Conditions
 from bench.machine.cores import generator_cores, pinned_to, server_core
 from bench.machine.idle import Awake, AwakeError, availability
+from bench.machine.processes import affinity
 from bench.results.latency import KeptAwake
 from bench.scenarios.catalogue import FOO_ACKNOWLEDGED, FOO_BAR, Benchmark
 from bench.scenarios.tokens import tokens
@@ -208,7 +208,7 @@ class Stages:
     @contextmanager
     def _stage(self, server_kind: ServerKind, loop_kind: LoopKind, replicated: bool) -> Iterator[Stage]:
         options = self._options
-        everywhere = tuple(sorted(os.sched_getaffinity(0))) if sys.platform == "linux" else ()
+        everywhere = affinity() or ()
         with OwnLoop.open(_LOOPS[loop_kind]) as loop, ExitStack() as stack:
 
             def stage(url: str, server: ServerProcess | UvicornTestServer | None, **changed: Any) -> Stage:
@@ -256,7 +256,8 @@ class Stages:
             return {"asleep_because": "--no-awake was given"}
         if not self._measuring:
             return {}
-        if (reason := availability(cores)) is not None:
+        # Where cores cannot be told apart, none can be kept awake either, for the same reason as the first of them.
+        if (reason := availability(cores or (0,))) is not None:
             return {"asleep_because": reason}
         try:
             return {"spinners": stack.enter_context(Awake(cores))}

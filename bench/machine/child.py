@@ -6,6 +6,7 @@ No thread and no event loop: `subprocess` is looked up when it is called, so tha
 """
 
 import contextlib
+import errno
 import os
 import signal
 import subprocess
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import IO, BinaryIO
 
 from bench.machine.cores import pinned_to
+from bench.machine.system import has_process_clocks, process_clock
 from bench.printable import one_line
 
 #: The end of a log that is read, in bytes.
@@ -124,11 +126,18 @@ class Child:
 def process_cpu_ns(pid: int) -> int:
     """Return the CPU time that a process has used, of all its threads, in nanoseconds. Raises OSError.
 
-    Linux: clock_getcpuclockid(3), MAKE_PROCESS_CPUCLOCK in the kernel's posix-timers.h. /proc/PID/stat has hundredths
-    of a second only, and /proc/PID/schedstat has one thread only. The kernel brings the clock of another process up to
-    date when that process goes to sleep, and with each tick of the timer while it runs.
+    The kernel brings the clock of another process up to date when that process goes to sleep, and with each tick of the
+    timer while it runs.
     """
-    return time.clock_gettime_ns((~pid << 3) | 2)
+    if has_process_clocks():
+        return time.clock_gettime_ns(process_clock(pid))
+    import psutil  # late: a server's launcher imports this module, in environments that may not have it
+
+    try:
+        times = psutil.Process(pid).cpu_times()
+    except psutil.Error as error:
+        raise ProcessLookupError(errno.ESRCH, str(error)) from error
+    return round((times.user + times.system) * 1e9)
 
 
 def last_lines(log: str) -> str:

@@ -2,8 +2,9 @@
 
 import contextlib
 import os
-import sys
 from collections.abc import Iterator
+
+from bench.machine.system import can_pin
 
 
 def server_core() -> int | None:
@@ -32,6 +33,4 @@ def pinned_to(cores: tuple[int, ...]) -> Iterator[None]:
 
 
 def _cores() -> tuple[int, ...]:
-    if sys.platform != "linux":
-        return ()  # no way to pin a process
-    return tuple(sorted(os.sched_getaffinity(0)))
+    return tuple(sorted(os.sched_getaffinity(0))) if can_pin() else ()

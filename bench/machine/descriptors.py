@@ -14,8 +14,9 @@ try:
 except ImportError:  # this system has no such limits
     resource = None  # type: ignore[assignment]
 
-_MOST = 1 << 20
-"""The highest limit that is asked for: some programs go through all numbers up to their limit."""
+#: The limits that are asked for, in turn. More than the first is too many: some programs go through all numbers up to
+#: their limit. A system may refuse what its hard limit allows, as macOS does, where that is "unlimited".
+_ASKED_FOR = (1 << 20, 1 << 16, 10_240)
 
 OUT_OF_FILES = (errno.EMFILE, errno.ENFILE)
 """The error numbers for the limit of open files: of a process, and of a system."""
@@ -23,15 +24,24 @@ OUT_OF_FILES = (errno.EMFILE, errno.ENFILE)
 _OWN_LIMIT = "this process may open no more than "
 
 
-def raise_file_limit() -> None:
-    """Raise the soft limit to the hard one, as far as the system lets us. Child processes inherit it."""
+def raise_file_limit() -> int | None:
+    """Raise the soft limit to the hard one, as far as the system lets us, and return it; None if there is no limit.
+
+    Child processes inherit it.
+    """
     if resource is None:
-        return
+        return None
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _MOST if hard == resource.RLIM_INFINITY else min(hard, _MOST)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
+    if soft == resource.RLIM_INFINITY:
+        return None
+    for most in _ASKED_FOR:
+        wanted = most if hard == resource.RLIM_INFINITY else min(hard, most)
+        if soft >= wanted:
+            break
         with contextlib.suppress(ValueError, OSError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+            return wanted
+    return soft
 
 
 def file_limit_reason(number: int) -> str:

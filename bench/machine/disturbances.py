@@ -33,7 +33,7 @@ SpoilerKind = Literal[
 """The kinds of spoiler, in the order in which they are listed."""
 
 STEAL_SHARE = 0.01
-"""From here on, one in a hundred moments was the host's: p99 may be the host's as well. A quiet one is below 0.2 %."""
+"""From here on, one in a hundred moments was the host's: p99 may be the host's as well."""
 
 LOAD_SHARE = 0.05
 """Others delay a wake-up about as often as they are on the core. The kernel samples once per tick what a core is doing,

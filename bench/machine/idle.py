@@ -21,6 +21,7 @@ from typing import Self
 
 from bench.machine.cgroups import cpu_quota
 from bench.machine.child import Child
+from bench.machine.system import can_idle
 
 # The owner pins it and makes it idle from outside, so that there is no moment at which it would have to report. It asks
 # for its parent about every 0.2 ms of spinning: asking each time round would spend most of its time in the kernel.
@@ -43,7 +44,7 @@ class AwakeError(Exception):
 class Awake:
     """Keeps `cores` from halting: `start`, `stop`, `with`. Without cores it does nothing.
 
-    Of a core that something else wants it takes 1.4 % at most (see `_make_group_light`). But the cores never rest: the
+    Of a core that something else wants it takes next to nothing (docs/measurements.md). But the cores never rest: the
     machine gets warm, the load average rises by one per core, and where two cores share their units (SMT) the other
     one is slowed down. It can be started again after it was stopped.
     """
@@ -83,12 +84,11 @@ class Awake:
         for spinner in self._spinners:
             if not spinner.is_running:  # reaped: its number may be another's by now
                 continue
-            if sys.platform == "linux":
-                # To die, it must run, and on a busy core something idle waits long for that.
-                with contextlib.suppress(OSError):
-                    os.sched_setaffinity(spinner.pid, range(os.cpu_count() or 1))
-                with contextlib.suppress(OSError):  # without privilege the kernel lets nothing be less idle again
-                    os.sched_setscheduler(spinner.pid, os.SCHED_OTHER, os.sched_param(0))
+            # To die, it must run, and on a busy core something idle waits long for that.
+            with contextlib.suppress(OSError):
+                os.sched_setaffinity(spinner.pid, range(os.cpu_count() or 1))
+            with contextlib.suppress(OSError):  # without privilege the kernel lets nothing be less idle again
+                os.sched_setscheduler(spinner.pid, os.SCHED_OTHER, os.sched_param(0))
         for spinner in self._spinners:
             spinner.kill_and_reap()
         self._spinners.clear()
@@ -103,7 +103,6 @@ class Awake:
 
     def _spin(self, core: int) -> None:
         """Raises OSError, also where the spinner has started by then."""
-        assert sys.platform == "linux"  # or it was not available
         spinner = Child([sys.executable, "-I", "-S", "-c", _SPIN, str(os.getpid())])
         self._spinners.append(spinner)
         with contextlib.suppress(ProcessLookupError):  # killed already; is_running tells
@@ -122,7 +121,7 @@ def availability(cores: Iterable[int], *, root: Path = Path("/")) -> str | None:
     cores = tuple(cores)
     if not cores:
         return None
-    if sys.platform != "linux":
+    if not can_idle():
         return f"{sys.platform} has no SCHED_IDLE"
     allowed = os.sched_getaffinity(0)
     if forbidden := sorted(set(cores) - allowed):
@@ -137,8 +136,8 @@ def availability(cores: Iterable[int], *, root: Path = Path("/")) -> str | None:
 def _make_group_light(pid: int) -> None:
     """Under autogroups (sched(7)), SCHED_IDLE counts within a session only, and sessions share a core evenly.
 
-    The server is a session of its own: a spinner in the owner's took 43 % of its core beside a process that is never
-    idle. So the spinner is a session, too, and is given the lowest weight that one can have, 15 of 1024.
+    The server is a session of its own: a spinner in the owner's session takes nearly half of a core beside a process
+    that is never idle. So the spinner is a session, too, and is given the lowest weight that one can have, 15 of 1024.
     """
     for _ in range(_GROUP_ATTEMPTS):
         try:

@@ -5,12 +5,13 @@ children that it has reaped. So /proc is read here.
 """
 
 import os
-import sys
 from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
+
+from bench.machine.system import can_pin
 
 STORED = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -89,7 +90,7 @@ def processes_below(root: Path, pid: int) -> list[_Process]:
 
 def affinity() -> tuple[int, ...] | None:
     """Return the cores that this thread may use, None where the system does not tell."""
-    return tuple(sorted(os.sched_getaffinity(0))) if sys.platform == "linux" else None
+    return tuple(sorted(os.sched_getaffinity(0))) if can_pin() else None
 
 
 def load_average() -> float | None:

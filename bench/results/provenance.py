@@ -38,14 +38,14 @@ PACKAGES = (
 """The distributions whose versions go into a result: what the service, the clients and the timing are made of."""
 
 HOT_PATH = "hot path"
-"""Stands beside the packages where our own is compiled: that is as another version of it, a microsecond faster."""
+"""Stands beside the packages where our own is compiled: that is as another version of it, and faster."""
 
 _GIT_TIMEOUT_S = 10
 
 
 @functools.cache
 def machine_info() -> MachineInfo:
-    """This machine and its Python, as pytest-benchmark describes them; found out once per process (about 0.3 s)."""
+    """This machine and its Python, as pytest-benchmark describes them; found out once per process."""
     from pytest_benchmark.plugin import pytest_benchmark_generate_machine_info  # late: it imports pytest
 
     described = pytest_benchmark_generate_machine_info()  # type: ignore[no-untyped-call]

@@ -24,6 +24,7 @@ from uvicorn.config import LOGGING_CONFIG
 # Run by path: nothing else of this project may come first on the path that the app is imported from.
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from bench.machine.descriptors import raise_file_limit
+from bench.machine.system import can_pin
 from bench.server.error import ServerError, one_line
 from bench.server.in_loop import UvicornTestServer
 from bench.server.options import ServerOptions
@@ -70,7 +71,7 @@ def _options() -> argparse.Namespace:
 
 
 def _pin(core: int) -> None:
-    if sys.platform != "linux":
+    if not can_pin():
         raise ServerError(f"core={core}: processes cannot be pinned on {sys.platform}; use core=None")
     try:
         os.sched_setaffinity(0, {core})

@@ -24,6 +24,7 @@ from typing import BinaryIO, Self, Unpack
 
 from bench.machine.child import Child, last_lines, process_cpu_ns, tail
 from bench.machine.cores import server_core
+from bench.machine.system import has_proc
 from bench.server.address import reachable
 from bench.server.error import ServerError
 from bench.server.options import ServerKeywords, ServerOptions, with_keywords
@@ -256,8 +257,6 @@ class ServerProcess:
 
         Raises ServerError if it does not run.
         """
-        if sys.platform != "linux":
-            return self.usage().cpu_ns
         try:
             return process_cpu_ns(self.pid)
         except OSError as cause:
@@ -342,10 +341,7 @@ def _usage(pid: int) -> ServerUsage:
 
     process = psutil.Process(pid)
     rss_bytes = process.memory_info().rss
-    if sys.platform != "linux":
-        times = process.cpu_times()
-        return ServerUsage(round((times.user + times.system) * 1e9), rss_bytes, rss_bytes)
-    status = Path(f"/proc/{pid}/status").read_text()
-    # A process that has ended and was not reaped yet has no memory, and no line for it.
+    # A process that has ended and was not reaped yet has no memory, and no line for it. Other systems tell no peak.
+    status = Path(f"/proc/{pid}/status").read_text() if has_proc() else ""
     peak_kib = next((int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:")), 0)
     return ServerUsage(process_cpu_ns(pid), rss_bytes, max(rss_bytes, peak_kib * 1024))

@@ -92,7 +92,7 @@ def ratio_estimate(
     Satterthwaite's degrees of freedom (1946, Biometrics Bulletin 2, 110-114), where a known variance has infinitely
     many. So a comparison of two single runs is never surer than ± 1.96 x sqrt(2) x `between_runs`, however many
     processes each had. Two runs a side are mostly less sure than that, as two barely show how they spread; from about
-    three it pays. With two or three the interval covers more than it says (simulated: 97.7 and 96.6 %).
+    three it pays. With two or three the interval covers more than it says (docs/measurements.md).
 
     A side that is one process has no spread: there is no interval then. Raises ValueError if a side has no run, a run
     no process, or `between_runs` is negative.

@@ -3,16 +3,13 @@
 Rules of this file: numbers in, numbers out. A measurement stops at a precision that was asked for, whatever the effect:
 the rule sees the spread of the values, never their mean. Stopping as soon as the interval is narrow (Anscombe 1953;
 Chow and Robbins 1965, Ann. Math. Statist. 36, 457-462) favours the moments at which the spread is underestimated, and
-the 95 % interval then covers 93.3 % at worst. A fixed number of further observations repairs it (Simons 1968, "On the
-cost of not knowing the variance when making a fixed-width confidence interval for the mean", Ann. Math. Statist. 39,
+the interval then covers less than it says. A fixed number of further observations repairs it (Simons 1968, "On the cost
+of not knowing the variance when making a fixed-width confidence interval for the mean", Ann. Math. Statist. 39,
 1946-1952); here 4 restarts, after which the interval has to be narrow again. Looking less often, a larger first look
 and inflating the variance by 1/n were tried and repair less.
 
-Simulated (40,000 runs a condition; spreads of 0.2 to 1.5 % a restart; normal, Student's t with 3 degrees of freedom,
-and normal with 5, 10 or 20 % outliers 10, 5 or 3 times as wide) the 95 % interval covers 93.9 to 96.8 %. The price is 4
-to 9 restarts: 40 instead of 35 at a spread of 0.9 %. This holds for restarts that are independent and spread alike to
-both sides. Where each restart resembles the restart before (correlation 0.2) the interval covers 88 %, and where
-effects are as skewed as an exponential distribution 90 %.
+The rule assumes restarts that are independent and spread alike to both sides. docs/measurements.md has its coverage,
+simulated, also for restarts that are not.
 """
 
 import math

@@ -47,8 +47,8 @@ def verdicts(
     An interval of ±h that lies beyond a threshold d lies (1 + d / h) times its own half width from no change. At the
     default precision and threshold that is 2.7 times, and such an interval is a discovery among dozens of benchmarks:
     the condition then costs no power, and decides only where time ran out and the interval is wide. With |effect| <= d
-    as the hypothesis the stricter level would hold at the threshold too: simulated, a true 1 % in one of six benchmarks
-    was then found in 70 % of comparisons instead of 97. So that a change *exceeds the threshold* (not only: that there
+    as the hypothesis the stricter level would hold at the threshold too, and many true changes would not be found
+    (simulated in docs/measurements.md). So that a change *exceeds the threshold* (not only: that there
     is one) is said with the confidence of the interval, for each benchmark by itself.
     """
     found = discoveries([p_value(one) for one in estimates], rate)

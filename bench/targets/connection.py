@@ -5,12 +5,12 @@ connection. WebSocket only, the default namespace, no attachments, no fragments.
 own kind of connection to say (`_answer`).
 """
 
-import select
 import socket
 from typing import Protocol
 from urllib.parse import parse_qs, urlsplit
 
 from bench.targets.messages import CLOSE, PING, PONG, TEXT, accept_key, answer, framed
+from bench.targets.poller import READABLE, WRITABLE
 from bench.targets.stats import Stats
 
 try:
@@ -36,7 +36,7 @@ class Server(Protocol):
     stats: Stats
 
     def watch(self, connection: "Connection", events: int) -> None:
-        """Have the connection called when its socket is ready for these events of epoll."""
+        """Have the connection called when its socket is ready for these events (see poller)."""
 
     def page(self, method: str, path: str) -> str | None:
         """Return the body of a page, None where there is no such page."""
@@ -99,12 +99,12 @@ class Connection:
             sent = 0
         if sent < len(data):
             self._unsent = data[sent:]
-            self._server.watch(self, select.EPOLLIN | select.EPOLLOUT)
+            self._server.watch(self, READABLE | WRITABLE)
 
     def writable(self) -> None:
         """Send what was kept. Raises OSError."""
         data, self._unsent = self._unsent, b""
-        self._server.watch(self, select.EPOLLIN)
+        self._server.watch(self, READABLE)
         self.send(data)
         if self._is_last and not self._unsent:
             raise Ended

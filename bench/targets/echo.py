@@ -15,10 +15,10 @@ import socket
 
 from bench.targets.connection import READ_BYTES, Connection, apply_mask
 from bench.targets.messages import BAR, FOO, FOO_LENGTH, TEXT, framed
-from bench.targets.serving import CommandLine, Server, raise_descriptor_limit
+from bench.targets.serving import CommandLine, Server
 from bench.targets.stats import Stats
 
-__all__ = ["EchoServer", "Stats", "raise_descriptor_limit"]
+__all__ = ["EchoServer", "Stats"]
 
 
 class _EchoConnection(Connection):

@@ -84,7 +84,7 @@ class FaultyServer(Server):
         self._held: list[_Held] = []
         """A heap: the reply that is due next comes first."""
         self._order = count()
-        self._ends = [self._wake]
+        self._ends = [self._woken]
         """What is heard even in a stall: that the server is to end."""
         self._started_ns = perf_counter_ns()
         self.reset()
@@ -151,7 +151,7 @@ class FaultyServer(Server):
     # ------------------------------------------------------------------ waiting
 
     def _wait(self, timeout_s: float, _: int) -> list[tuple[int, int]]:
-        """What happens next on the sockets, as epoll's own `poll` tells; does meanwhile what is due."""
+        """What happens next on the sockets, as the poller's own `poll` tells; does meanwhile what is due."""
         until_ns = perf_counter_ns() + round(timeout_s * 1e9)
         stall = self.faults.stall
         if stall is not None:
@@ -163,11 +163,19 @@ class FaultyServer(Server):
             until_ns = min(until_ns, self._held[0][0] - _AWAKE_NS)
         left_ns = until_ns - perf_counter_ns()
         if left_ns > 0 and self._running:
-            _sleep([self._epoll.fileno()], left_ns)
-        happened = self._epoll.poll(0, _EVENTS_PER_POLL)
+            self._sleep(left_ns)
+        happened = self._poller.poll(0, _EVENTS_PER_POLL)
         if stall is not None:  # what has come since it began is not read before it ends
             self._stand_still(stall)
         return happened
+
+    def _sleep(self, at_most_ns: int) -> None:
+        """Wait until something happens, for the time given or a little less."""
+        descriptor = self._poller.fileno()
+        if descriptor is None:
+            self._poller.poll(at_most_ns * 0.99e-9, 1)  # what has happened is told again
+        else:
+            _sleep([descriptor], at_most_ns)
 
     def _release(self) -> None:
         """Send the reply that is due next."""

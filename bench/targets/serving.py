@@ -1,14 +1,13 @@
-"""What the servers of this package share: one thread, one `epoll` (Linux, then), heartbeats, counts, a command line.
+"""What the servers of this package share: one thread, one poller, heartbeats, counts, a command line.
 
 No event loop above it: the loop is one function, `Server.run`. Each server has a kind of connection of its own, which
 says what becomes of a FOO. It counts for itself (`GET /stats`), so that nobody has to believe what a generator says.
 """
 
 import argparse
+import contextlib
 import json
 import os
-import resource
-import select
 import signal
 import socket
 import sys
@@ -18,8 +17,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import NoReturn
 
+from bench.machine.descriptors import raise_file_limit
 from bench.targets.connection import MAX_PAYLOAD_BYTES, READ_BYTES, Connection, Ended
 from bench.targets.messages import framed
+from bench.targets.poller import BROKEN, ENDED, READABLE, WRITABLE, poller
 from bench.targets.stats import Stats
 
 PING_INTERVAL_MS = 25_000
@@ -48,8 +49,8 @@ class Server:
     ) -> None:
         self.stats = Stats()
         self._interval_ms, self._timeout_ms = ping_interval_ms, ping_timeout_ms
-        self._epoll = select.epoll()
-        self._poll: Callable[[float, int], list[tuple[int, int]]] = self._epoll.poll
+        self._poller = poller()
+        self._poll: Callable[[float, int], list[tuple[int, int]]] = self._poller.poll
         """Waits for what happens, so many seconds at most."""
         self._readers: dict[int, Callable[[int], object]] = {}
         self._connections: dict[int, Connection] = {}
@@ -59,8 +60,8 @@ class Server:
         self._deadlines: deque[tuple[int, Connection, int]] = deque()
         """Until when which ping of whom has to be answered, soonest first."""
         self._running = True
-        self._wake = os.eventfd(0)
-        self._read(self._wake, os.eventfd_read)
+        self._woken, self._wake = os.pipe()
+        self._read(self._woken, lambda descriptor: os.read(descriptor, READ_BYTES))
         self._listeners: list[socket.socket] = []
         for host in hosts:
             listener = socket.create_server((host, port), backlog=_BACKLOG)
@@ -75,7 +76,7 @@ class Server:
         poll, readers = self._poll, self._readers
         while self._running:
             for descriptor, happened in poll(_BEAT_S, _EVENTS_PER_POLL):
-                if happened == select.EPOLLIN:
+                if happened == READABLE:
                     try:
                         readers[descriptor](descriptor)
                     except (Ended, OSError):
@@ -88,13 +89,16 @@ class Server:
             self._end(descriptor)
         for listener in self._listeners:
             listener.close()
-        self._epoll.close()
+        self._poller.close()
+        os.close(self._woken)
         os.close(self._wake)
+        self._wake = -1  # another file may get that number
 
     def stop(self, *_: object) -> None:
         """Have `run` return soon. From a signal handler or another thread, too: the poll alone would go on waiting."""
         self._running = False
-        os.eventfd_write(self._wake, 1)
+        with contextlib.suppress(OSError):  # it has ended already
+            os.write(self._wake, b"\0")
 
     def stop_at_end_of(self, descriptor: int) -> None:
         """Have `run` return when a pipe's other end is closed."""
@@ -150,13 +154,13 @@ class Server:
 
     def watch(self, connection: Connection, events: int) -> None:
         """Be told of these events of a connection from now on."""
-        self._epoll.modify(connection.socket.fileno(), events)
+        self._poller.modify(connection.socket.fileno(), events)
 
     # ------------------------------------------------------------------ connections
 
     def _read(self, descriptor: int, reader: Callable[[int], object]) -> None:
         self._readers[descriptor] = reader
-        self._epoll.register(descriptor, select.EPOLLIN)
+        self._poller.register(descriptor, READABLE)
 
     def _connection(self, accepted: socket.socket) -> Connection:
         """What serves a new client."""
@@ -183,11 +187,11 @@ class Server:
                 self._readers[descriptor](descriptor)
             return
         try:
-            if happened & select.EPOLLIN:
+            if happened & READABLE:
                 connection.readable(descriptor)
-            elif happened & (select.EPOLLHUP | select.EPOLLERR):
+            elif happened & (ENDED | BROKEN):
                 raise Ended
-            if happened & select.EPOLLOUT:
+            if happened & WRITABLE:
                 connection.writable()
         except (Ended, OSError):
             self._end(descriptor)
@@ -199,6 +203,7 @@ class Server:
         del self._readers[descriptor]
         self.stats.connections -= connection.joined
         connection.joined = False
+        self._poller.unregister(descriptor)
         connection.socket.close()
 
     # ------------------------------------------------------------------ heartbeats
@@ -228,13 +233,6 @@ class Server:
                 self._end(connection.socket.fileno())
 
 
-def raise_descriptor_limit() -> int:
-    """Let this process open as many files, and so connections, as it may; returns how many."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return hard
-
-
 class CommandLine(argparse.ArgumentParser):
     """The options that all servers have, and one line for whoever misuses them."""
 
@@ -256,7 +254,7 @@ class CommandLine(argparse.ArgumentParser):
 
         `server_of` gets a Server's arguments. Writes one line of JSON with the port when it listens.
         """
-        raise_descriptor_limit()
+        raise_file_limit()
         try:
             if options.core is not None:
                 os.sched_setaffinity(0, {options.core})

@@ -126,7 +126,7 @@ class Arrivals:
 
 
 def arrivals(rate: float, shape: Shape = "poisson") -> Arrivals:
-    """Open load: each user begins a task `rate` times per second, whether or not earlier ones have ended.
+    """Open load: each user begins a task `rate` times per second, whether or not earlier ones have ended::
 
         wait_time = arrivals(5, "poisson")
 

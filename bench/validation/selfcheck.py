@@ -29,7 +29,7 @@ from bench.ab.errors import AbError, AbFailedError
 from bench.ab.options import plan
 from bench.ab.run import compare_revisions
 from bench.compare.model import Comparison as StoredComparison
-from bench.machine.cores import generator_cores
+from bench.machine.cores import generator_cores, pinned_to
 from bench.machine.interrupts import ended_by_signals
 from bench.report.lines import print_line, print_table
 from bench.results.ab import AbMetric
@@ -241,14 +241,15 @@ def _compare(copy: Path, branch: str, injected: str, told: Path, max_time_s: flo
 @contextmanager
 def _hog() -> Iterator[None]:
     """A process that takes what it can of the generator's core, in bouts, as a neighbour would."""
-    cores = generator_cores() or tuple(os.sched_getaffinity(0))
     source = (
-        f"import os, time\nos.sched_setaffinity(0, {set(cores)!r})\n"
+        "import os, time\n"
         "while os.getppid() == PARENT:\n    until = time.monotonic() + 0.2\n"
         "    while time.monotonic() < until: pass\n    time.sleep(0.2)\n"
     )
     command = [sys.executable, "-c", source.replace("PARENT", str(os.getpid()))]
-    with subprocess.Popen(command) as process:
+    with pinned_to(generator_cores()):  # which it inherits
+        process = subprocess.Popen(command)
+    with process:
         try:
             yield
         finally:

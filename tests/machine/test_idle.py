@@ -58,6 +58,7 @@ def test_a_cpu_quota(tmp_path: Path, limit: str, reason: str | None) -> None:
 
 def test_another_platform(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.delattr(os, "SCHED_IDLE")
     found = availability(CORES), availability(())
     monkeypatch.undo()
     assert found == ("darwin has no SCHED_IDLE", None)

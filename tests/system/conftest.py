@@ -9,7 +9,7 @@ from bench.server import ServerProcess
 
 _FOLDER = Path(__file__).parent
 #: This module comes first: the last of `make test-slow` would be alone with it.
-_LONGEST = _FOLDER / "test_readme.py"
+_LONGEST = _FOLDER / "test_docs.py"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

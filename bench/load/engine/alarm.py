@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import os
-import sys
 from collections.abc import Callable
 from time import perf_counter_ns
+
+from bench.machine.system import has_kernel_timers
 
 _NS_PER_S = 1_000_000_000
 
@@ -40,7 +41,7 @@ class Alarm:
         self._is_set = False
         self._descriptor: int | None = None
         self._handle: asyncio.TimerHandle | None = None
-        if sys.platform == "linux":
+        if has_kernel_timers():
             libc = ctypes.PyDLL(None)  # which keeps the interpreter's lock: the calls are short
             descriptor = libc.timerfd_create(_CLOCK_MONOTONIC, _TFD_NONBLOCK | _TFD_CLOEXEC)
             if descriptor >= 0:

@@ -8,16 +8,7 @@ A process that stands still notes nothing meanwhile, and the delay that it notes
 the time for which it stood still is counted separately, in the seconds in which it passed. A second of which nothing at
 all is noted stood still as a whole.
 
-The limits were calibrated by driving a generator into saturation and back, on two virtual cores that others used as
-well (load average 3). Median and 90th percentile of the send lateness in a second, in ms:
-
-    500 to 3,000 arrivals/s                               0.2 to 0.3    0.3 to 2.9    ok
-    3,000/s beside three busy loops on its core           6 to 15       24 to 42      saturated
-    100,000/s, three times what it can send               1,200 and more              saturated (and 98 % of a core)
-
-1,000 closed users without a wait, with a bare echo server: the generator's loop was 2 to 47 ms late at the median.
-Replies waited as long as 90 % of what they are reported to have taken, which is saturated. With a service that answers
-by the burst, a fifth as fast, they waited 2 ms of 187, which is not.
+The limits were chosen by driving a generator into saturation and back: docs/measurements.md, "Saturation".
 """
 
 from __future__ import annotations

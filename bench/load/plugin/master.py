@@ -56,6 +56,7 @@ from bench.load.plugin.user_classes import (
 from bench.load.plugin.workers import Workers
 from bench.load.plugin.workers_in_test import GO_NOTICE_NS
 from bench.machine.interrupts import INTERRUPTED
+from bench.machine.system import missing
 from bench.printable import error_line
 from bench.results.header import CommitInfo
 from bench.results.load import LoadResult
@@ -101,6 +102,8 @@ class RunOwner:
         environment.events.worker_report.add_listener(self._on_worker_report)
         leave_out_unnamed(environment)
         self._check(self._options)
+        if (lacks := missing()) is not None:
+            logger.warning("%s", lacks)
         if environment.web_ui is not None:
             check_page_address(environment.web_ui.host, environment.web_ui.port)
         if environment.web_ui is not None and environment.web_ui.app is not None:

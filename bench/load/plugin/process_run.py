@@ -40,7 +40,7 @@ logger = logging.getLogger(__name__)
 
 _GC_THRESHOLD = gc.get_threshold()
 
-#: While users arrive, the oldest generation would be gone through again and again: half of the time of 15,000 users.
+#: While users arrive, the oldest generation would be gone through again and again.
 _ARRIVING_GC_THRESHOLD = 50_000, 1_000, 1_000
 
 #: The number of objects that a user's round trips in flight take, and the most that the collector waits for.

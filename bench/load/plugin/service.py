@@ -9,6 +9,7 @@ from pathlib import Path
 from time import perf_counter_ns
 
 from bench.machine.cores import generator_cores
+from bench.machine.system import can_pin
 from bench.results.load import Server
 from bench.server import ServerError, ServerOptions, ServerProcess
 from bench.timing.rates import NS_PER_S
@@ -101,7 +102,7 @@ class Service:
 
 def pin_generator(cores: tuple[int, ...]) -> None:
     """Keep this process, and the threads that it starts from now on, away from the service's core."""
-    if cores:
+    if cores and can_pin():
         os.sched_setaffinity(0, cores)
 
 

@@ -37,7 +37,7 @@ class SocketIOUser(User):
 
     The connection is made before `on_start` and, where it is lost, again before the next task. `on_start`, `on_stop`
     and tasks run in an asyncio loop in a thread of its own: they must not block, and gevent has no part in them. All
-    else is Locust's: weights, `wait_time`, tags, task sets, the web page, `--processes`.
+    else is Locust's: weights, `wait_time`, tags, task sets, the web page, `--processes`. For example::
 
         class EchoUser(SocketIOUser):
             @task

@@ -47,11 +47,12 @@ class Generator:
         return used
 
     def memory_bytes(self) -> int:
-        """The memory of all its processes; what several share counts once (PSS)."""
+        """The memory of all its processes. What several share counts once (PSS), or not at all if that is not told."""
         total = 0
         for process in self._processes():
             with contextlib.suppress(psutil.Error):
-                total += process.memory_full_info().pss
+                memory = process.memory_full_info()
+                total += getattr(memory, "pss", memory.uss)
         return total
 
     def stop(self) -> None:

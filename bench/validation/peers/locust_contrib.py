@@ -13,7 +13,7 @@ _SPAWN_RATE = 200
 
 
 class LocustContrib:
-    """`emit`, and a handler that the task waits for: `call`, which it does time, costs a third more CPU.
+    """`emit`, and a handler that the task waits for: `call`, which it does time, costs more CPU.
 
     So what it reports is what it knows of an emission: 0 ms.
     """

@@ -198,13 +198,13 @@ def test_uncommitted_changes_are_what_worktree_means(repository: TestRepository,
 def test_the_readmes_command(tmp_path: Path, temporary: Path) -> None:
     """As a newcomer would type it, in a repository that holds the service; only shorter."""
     readme = (ROOT / "README.md").read_text()
-    (block,) = (block for block in re.findall(r"^```bash\n(.*?)^```", readme, re.M | re.S) if "bench ab" in block)
+    (command,) = re.findall(r"^\$ (bench ab .*)$", readme, re.M)
     own = TestRepository(tmp_path / "own")
     shutil.copytree(ROOT / "app", own.folder / "app", ignore=shutil.ignore_patterns("__pycache__"))
     own.commit("service", {})
     own.commit("unchanged", {})
     process = subprocess.run(
-        ["bash", "-euc", f"{block.strip()} --max-time 1 --burst 5 --pairs 2"],
+        ["bash", "-euc", f"{command} --max-time 1 --burst 5 --pairs 2"],
         cwd=own.folder,
         env=os.environ
         | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "TMPDIR": str(temporary)},
