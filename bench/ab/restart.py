@@ -38,7 +38,7 @@ def metrics_of(benchmark: Benchmark) -> tuple[Metric, ...]:
 
 
 @dataclass(frozen=True)
-class Shape:
+class BurstPlan:
     """How much of what makes a restart, for each benchmark and side.
 
     `pairs` of bursts of `burst` round trips, one in flight, in blocks of `block` pairs; then `saturated_pairs` of
@@ -87,23 +87,23 @@ class SideError(Exception):
         self.side = side
 
 
-async def compare(sides: tuple[Side, Side], benchmarks: tuple[Benchmark, ...], shape: Shape, first: int) -> Figures:
+async def compare(sides: tuple[Side, Side], benchmarks: tuple[Benchmark, ...], plan: BurstPlan, first: int) -> Figures:
     """Time both sides in alternation; `first` (0 or 1) is the side that begins. Raises SideError."""
     taken = {benchmark.name: _Taken() for benchmark in benchmarks}
     gc.collect()
     gc.disable()  # it would search in the middle of a burst, of either side
     try:
         for side in _order(first):
-            await _warm_up(sides, side, benchmarks, shape)
-        for start in range(0, shape.pairs, shape.block):
+            await _warm_up(sides, side, benchmarks, plan)
+        for start in range(0, plan.pairs, plan.block):
             for benchmark in benchmarks:
-                await _block(sides, benchmark, shape, range(start, min(start + shape.block, shape.pairs)), first, taken)
-        for pair in range(shape.saturated_pairs):
+                await _block(sides, benchmark, plan, range(start, min(start + plan.block, plan.pairs)), first, taken)
+        for pair in range(plan.saturated_pairs):
             for benchmark in benchmarks:
                 if "saturated" not in metrics_of(benchmark):
                     continue
                 for side in _order(pair + first):
-                    await _saturated_burst(sides, side, benchmark.scenario, shape, taken[benchmark.name])
+                    await _saturated_burst(sides, side, benchmark.scenario, plan, taken[benchmark.name])
         await _check_order(sides, benchmarks)
     finally:
         gc.enable()
@@ -164,17 +164,17 @@ async def _check_order(sides: tuple[Side, Side], benchmarks: tuple[Benchmark, ..
             )
 
 
-async def _warm_up(sides: tuple[Side, Side], side: int, benchmarks: tuple[Benchmark, ...], shape: Shape) -> None:
+async def _warm_up(sides: tuple[Side, Side], side: int, benchmarks: tuple[Benchmark, ...], plan: BurstPlan) -> None:
     for benchmark in benchmarks:
-        await _burst(sides, side, benchmark.scenario, shape.warm_up, _Taken())
-        if "saturated" in metrics_of(benchmark) and shape.saturated_pairs:
-            await _saturated_burst(sides, side, benchmark.scenario, shape, _Taken())
+        await _burst(sides, side, benchmark.scenario, plan.warm_up, _Taken())
+        if "saturated" in metrics_of(benchmark) and plan.saturated_pairs:
+            await _saturated_burst(sides, side, benchmark.scenario, plan, _Taken())
 
 
 async def _block(
     sides: tuple[Side, Side],
     benchmark: Benchmark,
-    shape: Shape,
+    plan: BurstPlan,
     pairs: range,
     first: int,
     taken: dict[str, _Taken],
@@ -183,10 +183,10 @@ async def _block(
     before = _cpu_ns(sides)
     for pair in pairs:
         for side in _order(pair + first):
-            await _burst(sides, side, benchmark.scenario, shape.burst, into)
+            await _burst(sides, side, benchmark.scenario, plan.burst, into)
     after = _cpu_ns(sides)
     for side in (0, 1):
-        into.cpu_ns[side].append((after[side] - before[side]) / (len(pairs) * shape.burst))
+        into.cpu_ns[side].append((after[side] - before[side]) / (len(pairs) * plan.burst))
 
 
 def _cpu_ns(sides: tuple[Side, Side]) -> tuple[int, int]:
@@ -207,12 +207,12 @@ async def _burst(sides: tuple[Side, Side], side: int, round_trip: RoundTrip, cou
 
 
 async def _saturated_burst(
-    sides: tuple[Side, Side], side: int, round_trip: RoundTrip, shape: Shape, taken: _Taken
+    sides: tuple[Side, Side], side: int, round_trip: RoundTrip, plan: BurstPlan, taken: _Taken
 ) -> None:
     exchange = sides[side].exchange
-    turns = iter(range(shape.saturated_burst))
+    turns = iter(range(plan.saturated_burst))
     started_ns = perf_counter_ns()
-    users = [asyncio.ensure_future(_user(exchange, round_trip, turns)) for _ in range(shape.in_flight)]
+    users = [asyncio.ensure_future(_user(exchange, round_trip, turns)) for _ in range(plan.in_flight)]
     try:
         last_ns = max(await asyncio.gather(*users))
     except (RoundTripFailed, ClientError) as error:
@@ -220,7 +220,7 @@ async def _saturated_burst(
     finally:
         for user in users:
             user.cancel()
-    taken.saturated_ns[side].append((last_ns - started_ns) / shape.saturated_burst)
+    taken.saturated_ns[side].append((last_ns - started_ns) / plan.saturated_burst)
 
 
 async def _user(exchange: Exchange, round_trip: RoundTrip, turns: Iterator[int]) -> int:

@@ -26,15 +26,15 @@ import uvloop
 
 from bench.ab.environments import dependencies, environment, versions
 from bench.ab.errors import AbError, AbFailedError
-from bench.ab.restart import Figures, Shape, Side, SideError, compare, metrics_of
+from bench.ab.restart import BurstPlan, Figures, Side, SideError, compare, metrics_of
 from bench.ab.worktree import Checkout, Repository
 from bench.exchange.requests import Exchange
-from bench.interleave.loop import OwnLoop, spared_by_gc
+from bench.interleave.loop import InterruptibleLoop, gc_frozen
 from bench.interleave.process_seed import ProcessSeed
 from bench.machine.conditions import Conditions
 from bench.machine.cores import generator_cores, pinned_to, server_core
-from bench.machine.disturbances import Interference, spoilers
-from bench.machine.idle import Awake, AwakeError, availability
+from bench.machine.disturbances import Interference, disturbances_between
+from bench.machine.idle import NoIdle, NoIdleError, idle_reason
 from bench.machine.interrupts import ended_by_signals
 from bench.machine.processes import affinity
 from bench.machine.system import missing
@@ -44,7 +44,7 @@ from bench.scenarios.catalogue import Benchmark
 from bench.scenarios.options import Chosen
 from bench.scenarios.tokens import tokens
 from bench.server import ServerError, ServerOptions, ServerProcess
-from bench.server.error import DYING_S, death, with_last_words
+from bench.server.error import EXIT_GRACE_S, exit_reason, with_last_words
 from bench.statistics.estimates import Estimate, estimate
 from bench.statistics.stopping import StoppingRule
 from bench.statistics.verdicts import THRESHOLD, verdicts
@@ -53,12 +53,12 @@ from bench.wire.errors import ClientError
 
 NAMES = ("A", "B")
 
-_TRIAL = Shape(burst=5, pairs=2, in_flight=4, saturated_burst=8, saturated_pairs=2, warm_up=1)
+_TRIAL = BurstPlan(burst=5, pairs=2, in_flight=4, saturated_burst=8, saturated_pairs=2, warm_up=1)
 _SAME = "both revisions are the same commit: whatever differs is noise"
 
 
 @dataclass(frozen=True)
-class Plan:
+class AbPlan:
     """What to compare and how precisely. `app_directory` is looked in for modules, relative to the user's folder."""
 
     app: str
@@ -68,7 +68,7 @@ class Plan:
     rule: StoppingRule = field(default_factory=StoppingRule)
     threshold: float = THRESHOLD
     max_time_s: float = 180.0
-    shape: Shape = field(default_factory=Shape)
+    bursts: BurstPlan = field(default_factory=BurstPlan)
     awake: bool = True
     env_per_rev: bool = False
     server: ServerOptions = field(default_factory=ServerOptions)
@@ -104,7 +104,7 @@ class Source:
 
 
 def compare_revisions(
-    plan: Plan, a: str, b: str, directory: Path, report: Callable[[State | str], None] = lambda _: None
+    plan: AbPlan, a: str, b: str, directory: Path, report: Callable[[State | str], None] = lambda _: None
 ) -> AbResult:
     """Compare the revisions of the repository that holds `directory`.
 
@@ -127,7 +127,7 @@ def compare_revisions(
 # --- before -----------------------------------------------------------------------------------------------------------
 
 
-def _source(plan: Plan, checkout: Checkout) -> Source:
+def _source(plan: AbPlan, checkout: Checkout) -> Source:
     _look_for_app(plan, checkout)
     python = environment(dependencies(_folders(checkout))) if plan.env_per_rev else None
     return Source(checkout, python)
@@ -142,13 +142,13 @@ def _folders(checkout: Checkout) -> list[Path]:
     ]
 
 
-def _import_folders(plan: Plan, checkout: Checkout) -> list[Path]:
+def _import_folders(plan: AbPlan, checkout: Checkout) -> list[Path]:
     if plan.app_directory is None:
         return [checkout.directory]
     return [checkout.directory, checkout.directory / plan.app_directory]
 
 
-def _look_for_app(plan: Plan, checkout: Checkout) -> None:
+def _look_for_app(plan: AbPlan, checkout: Checkout) -> None:
     """Raises AbError where the app's module is not in the revision's folder."""
     folders = _import_folders(plan, checkout)
     locations = [str(folder) for folder in folders]
@@ -164,7 +164,7 @@ def _look_for_app(plan: Plan, checkout: Checkout) -> None:
         locations = list(spec.submodule_search_locations or ())
 
 
-def _notes(plan: Plan, sources: Sequence[Source], repository: Repository, sides: Sequence[AbSide]) -> Iterator[str]:
+def _notes(plan: AbPlan, sources: Sequence[Source], repository: Repository, sides: Sequence[AbSide]) -> Iterator[str]:
     """What to know about the two revisions."""
     if (lacks := missing()) is not None:
         yield lacks
@@ -217,7 +217,11 @@ class _Run:
     """One comparison, from the first trial to the result."""
 
     def __init__(
-        self, plan: Plan, sources: tuple[Source, Source], repository: Repository, report: Callable[[State | str], None]
+        self,
+        plan: AbPlan,
+        sources: tuple[Source, Source],
+        repository: Repository,
+        report: Callable[[State | str], None],
     ) -> None:
         self._plan = plan
         self._sources = sources
@@ -238,11 +242,11 @@ class _Run:
         notes = list(_notes(self._plan, self._sources, self._repository, sides))
         awake = self._cores if self._plan.awake else ()
         # Where cores cannot be told apart, none can be kept awake either, for the same reason as the first of them.
-        if self._plan.awake and (reason := availability(awake or (0,))):
+        if self._plan.awake and (reason := idle_reason(awake or (0,))):
             notes.append(f"the cores were not kept awake: {reason}")
             awake = ()
         described = machine_info(), packages()
-        with OwnLoop.open(uvloop.new_event_loop) as loop:
+        with InterruptibleLoop.open(uvloop.new_event_loop) as loop:
             self._report("trying both services")
             self._restart(loop, _TRIAL, first=0)
             before = Conditions.now(self._cores)
@@ -250,9 +254,9 @@ class _Run:
             started_s = time.monotonic()
             own_cores = () if self._generator_core is None else (self._generator_core,)
             try:
-                with Awake(awake), pinned_to(own_cores), spared_by_gc():
+                with NoIdle(awake), pinned_to(own_cores), gc_frozen():
                     stopped_by = self._measure(loop, started_s)
-            except AwakeError as error:
+            except NoIdleError as error:
                 raise AbFailedError(str(error)) from error
             duration_s = time.monotonic() - started_s
             after = Conditions.now(self._cores)
@@ -269,16 +273,16 @@ class _Run:
             stopped_by=stopped_by,
             benchmarks=summary(self._plan.benchmarks, self._restarts, self._plan.rule.confidence, self._plan.threshold),
             notes=tuple(notes),
-            spoilers=spoilers(before, after, pinned=self._server_core is not None, awake=awake),
+            spoilers=disturbances_between(before, after, pinned=self._server_core is not None, awake=awake),
             interference=Interference.between(before, after),
         )
 
-    def _measure(self, loop: OwnLoop, started_s: float) -> StoppedBy:
+    def _measure(self, loop: InterruptibleLoop, started_s: float) -> StoppedBy:
         """Restart after restart. Raises KeyboardInterrupt if there is no answer yet."""
         self._report("measuring")
         try:
             while True:
-                self._restarts.append(self._restart(loop, self._plan.shape, first=len(self._restarts) % 2))
+                self._restarts.append(self._restart(loop, self._plan.bursts, first=len(self._restarts) % 2))
                 elapsed_s = time.monotonic() - started_s
                 each_s = elapsed_s / len(self._restarts)
                 by_name = [(benchmark.name, self._effects(benchmark)) for benchmark in self._plan.benchmarks]
@@ -306,7 +310,7 @@ class _Run:
     def _effects(self, benchmark: Benchmark) -> list[float]:
         return [figures[benchmark.name, "p50"].effect for figures in self._restarts]
 
-    def _restart(self, loop: OwnLoop, shape: Shape, first: int) -> Figures:
+    def _restart(self, loop: InterruptibleLoop, bursts: BurstPlan, first: int) -> Figures:
         """Both servers up, timed, and down again."""
         # They start side by side, on a core each where there are two, and in turn; then they share the server's.
         cores = [self._server_core, self._generator_core if self._generator_core is not None else self._server_core]
@@ -323,10 +327,10 @@ class _Run:
                 if self._server_core is not None:
                     server.pin(self._server_core)
             try:
-                return loop.run(self._exchange(servers, shape, first))
+                return loop.run(self._exchange(servers, bursts, first))
             except SideError as error:
                 server = servers[error.side]
-                reason = death(server.check, DYING_S) or with_last_words(str(error), server.wrote_last)
+                reason = exit_reason(server.check, EXIT_GRACE_S) or with_last_words(str(error), server.wrote_last)
                 raise self._failure(error.side, reason) from error
 
     def _start(self, servers: Sequence[ServerProcess]) -> None:
@@ -379,7 +383,7 @@ class _Run:
                         "name the folder that it is imported from with --app-dir"
                     )
 
-    async def _exchange(self, servers: Sequence[ServerProcess], shape: Shape, first: int) -> Figures:
+    async def _exchange(self, servers: Sequence[ServerProcess], bursts: BurstPlan, first: int) -> Figures:
         settings = self._plan.chosen.connection
         clients = [FastClient(), FastClient()]
         connections: list[Side] = []
@@ -392,7 +396,7 @@ class _Run:
                     await client.connect(server.url, settings)
                 except ClientError as error:
                     raise SideError(side, error) from error
-            return await compare((connections[0], connections[1]), self._plan.benchmarks, shape, first)
+            return await compare((connections[0], connections[1]), self._plan.benchmarks, bursts, first)
         finally:
             for connection in connections:
                 connection.exchange.close()
@@ -432,11 +436,11 @@ class _Run:
             threshold=plan.threshold,
             confidence=plan.rule.confidence,
             max_time_s=plan.max_time_s,
-            burst=plan.shape.burst,
-            pairs=plan.shape.pairs,
-            saturated_burst=plan.shape.saturated_burst,
-            saturated_pairs=plan.shape.saturated_pairs,
-            in_flight=plan.shape.in_flight,
+            burst=plan.bursts.burst,
+            pairs=plan.bursts.pairs,
+            saturated_burst=plan.bursts.saturated_burst,
+            saturated_pairs=plan.bursts.saturated_pairs,
+            in_flight=plan.bursts.in_flight,
             seed=plan.seed,
             server_core=self._server_core,
             generator_core=self._generator_core,

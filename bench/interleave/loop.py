@@ -22,7 +22,7 @@ from bench.machine.stops import counted_stops
 T = TypeVar("T")
 
 
-class OwnLoop:
+class InterruptibleLoop:
     """`run` runs one coroutine at a time in `loop`, which stays alive between them."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -71,7 +71,7 @@ class OwnLoop:
 
 
 @contextmanager
-def spared_by_gc() -> Iterator[None]:
+def gc_frozen() -> Iterator[None]:
     """What is there now, all that was imported, is not searched for garbage meanwhile: that takes tens of ms."""
     gc.collect()
     gc.freeze()

@@ -1,1 +1,1 @@
-"""What `pytest bench` collects, and what it needs for that: options, stages, the measuring itself, and the storage."""
+"""What `pytest bench` collects, and what it needs for that: options, testbeds, the measuring itself, and the storage."""

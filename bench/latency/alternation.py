@@ -6,7 +6,7 @@ for a while disturbs them all. A visit of a process is a burst with it and, next
 same stack; every other time also one with the bare echo server. The order turns round from visit to visit (service,
 control, bare; bare, control, service), so that in two visits a linear drift adds as much as it takes (ABBA).
 
-Rules of this file: what a visit consists of and how many there are is decided before (`Plan`); the first round trips of
+Rules of this file: what a visit consists of and how many there are is decided before (`VisitPlan`); the first round trips of
 a burst find caches cold that other processes have used meanwhile, and are not timed (`LEAD_IN`).
 """
 
@@ -62,7 +62,7 @@ class ControlFailed(Exception):
 
 
 @dataclass(frozen=True)
-class Plan:
+class VisitPlan:
     """How a benchmark's round trips are dealt out: in each cycle a burst of each process."""
 
     processes: int
@@ -70,7 +70,7 @@ class Plan:
     cycles: int
 
     @classmethod
-    def of(cls, rounds: int, processes: int) -> Plan:
+    def of(cls, rounds: int, processes: int) -> VisitPlan:
         """At least that many round trips, in an even number of cycles, so that every order has its reverse."""
         burst = min(BURST, max(1, rounds // (VISITS_AIMED_AT * processes)))
         return cls(processes, burst, max(2, 2 * ceil(rounds / (2 * burst * processes))))
@@ -94,7 +94,7 @@ def begins_with_service(cycle: int) -> bool:
 # --- who takes part -------------------------------------------------------------------------------------------------
 
 
-class Party:
+class Subject:
     """A server, the connection to it, and the round trip that it is asked for.
 
     Raises RoundTripFailed and ClientError, or ControlFailed if it is the control that is called `name`.
@@ -146,35 +146,35 @@ class Party:
 
 
 @dataclass
-class Pair:
+class SubjectWithControl:
     """A process of the service, the control process beside it if there is one, and how their bursts compared."""
 
-    service: Party
-    control: Party | None
+    service: Subject
+    control: Subject | None
     log_ratios: dict[ControlKind, list[float]] = field(default_factory=lambda: {"same-stack": [], "bare": []})
 
 
 @dataclass(frozen=True)
-class Parties:
+class Subjects:
     """All who take part in a benchmark."""
 
-    pairs: tuple[Pair, ...]
-    bare: Party | None
+    pairs: tuple[SubjectWithControl, ...]
+    bare: Subject | None
 
     @property
-    def services(self) -> tuple[Party, ...]:
+    def services(self) -> tuple[Subject, ...]:
         """The service's processes, or the one server that is not ours to start anew."""
         return tuple(pair.service for pair in self.pairs)
 
     @property
-    def everyone(self) -> tuple[Party, ...]:
+    def everyone(self) -> tuple[Subject, ...]:
         """The service's and the controls."""
         controls = (pair.control for pair in self.pairs)
-        return tuple(party for party in (*self.services, *controls, self.bare) if party is not None)
+        return tuple(subject for subject in (*self.services, *controls, self.bare) if subject is not None)
 
     async def warm_up(self) -> float:
         """Warm everyone up; returns the median of a round trip with the service, over its processes, in ns."""
-        return median([await party.warm_up() for party in self.everyone][: len(self.pairs)])
+        return median([await subject.warm_up() for subject in self.everyone][: len(self.pairs)])
 
 
 # --- doing it -------------------------------------------------------------------------------------------------------
@@ -183,9 +183,9 @@ class Parties:
 class Alternation:
     """The round trips of a benchmark: `duration_ns` gives them out, measuring as many as it takes."""
 
-    def __init__(self, run: Run[None], parties: Parties, plan: Plan) -> None:
+    def __init__(self, run: Run[None], subjects: Subjects, plan: VisitPlan) -> None:
         self._run = run
-        self._parties = parties
+        self._parties = subjects
         self.plan = plan
         self._durations_ns: list[int] = []
         self._visits = 0
@@ -208,14 +208,14 @@ class Alternation:
         self._run(self._visited(self._parties.pairs[turn], cycle))
         self._visits += 1
 
-    async def _visited(self, pair: Pair, cycle: int) -> None:
-        present: dict[ControlKind, Party | None] = {"same-stack": pair.control, "bare": self._parties.bare}
-        controls = [(kind, party) for kind in controls_of_visit(cycle) if (party := present[kind]) is not None]
+    async def _visited(self, pair: SubjectWithControl, cycle: int) -> None:
+        present: dict[ControlKind, Subject | None] = {"same-stack": pair.control, "bare": self._parties.bare}
+        controls = [(kind, subject) for kind in controls_of_visit(cycle) if (subject := present[kind]) is not None]
         if begins_with_service(cycle):
             service = await pair.service.time(self.plan.burst)
-            timed = {kind: await party.time(self.plan.burst) for kind, party in controls}
+            timed = {kind: await subject.time(self.plan.burst) for kind, subject in controls}
         else:
-            timed = {kind: await party.time(self.plan.burst) for kind, party in reversed(controls)}
+            timed = {kind: await subject.time(self.plan.burst) for kind, subject in reversed(controls)}
             service = await pair.service.time(self.plan.burst)
         for kind, control in timed.items():
             pair.log_ratios[kind].append(burst_effect(control.times_ns, service.times_ns))
@@ -225,7 +225,7 @@ class Alternation:
 # --- what came of it ------------------------------------------------------------------------------------------------
 
 
-def processes_of(parties: Parties) -> tuple[ReplicateProcess, ...]:
+def processes_of(subjects: Subjects) -> tuple[ReplicateProcess, ...]:
     """The figures of each process of the service that was started for this."""
     return tuple(
         ReplicateProcess(
@@ -234,15 +234,15 @@ def processes_of(parties: Parties) -> tuple[ReplicateProcess, ...]:
             log_ratio={kind: restart_effect(ratios) if ratios else None for kind, ratios in pair.log_ratios.items()},
             pairs={kind: len(ratios) for kind, ratios in pair.log_ratios.items()},
         )
-        for pair in parties.pairs
+        for pair in subjects.pairs
         if pair.service.seed is not None
     )
 
 
-def controls_of(parties: Parties, sha256: str) -> dict[ControlKind, ControlFigures | None]:
+def controls_of(subjects: Subjects, sha256: str) -> dict[ControlKind, ControlFigures | None]:
     """What was timed with each control; `sha256` is of the source of the one on the same stack."""
-    same_stack = [pair.control for pair in parties.pairs if pair.control is not None]
-    bare = [] if parties.bare is None else [parties.bare]
+    same_stack = [pair.control for pair in subjects.pairs if pair.control is not None]
+    bare = [] if subjects.bare is None else [subjects.bare]
     return {
         "same-stack": _control(same_stack, sha256) if same_stack else None,
         "bare": _control(bare, None) if bare else None,
@@ -262,9 +262,9 @@ def between(processes: tuple[ReplicateProcess, ...]) -> BetweenProcesses:
     )
 
 
-def cpu_us_per_round_trip(parties: tuple[Party, ...]) -> float | None:
+def cpu_us_per_round_trip(subjects: tuple[Subject, ...]) -> float | None:
     """CPU time of their servers per round trip, in microseconds; None where it is not known."""
-    bursts = [burst for party in parties for burst in party.bursts]
+    bursts = [burst for subject in subjects for burst in subject.bursts]
     known_ns = [burst.cpu_ns for burst in bursts if burst.cpu_ns is not None]
     if not bursts or len(known_ns) < len(bursts):
         return None
@@ -278,28 +278,28 @@ def histogram_of(times_ns: list[int]) -> Histogram:
     return histogram
 
 
-def _timed(parties: tuple[Party, ...]) -> TimedServer:
-    times_ns = [time_ns for party in parties for burst in party.bursts for time_ns in burst.times_ns]
+def _timed(subjects: tuple[Subject, ...]) -> TimedServer:
+    times_ns = [time_ns for subject in subjects for burst in subject.bursts for time_ns in burst.times_ns]
     p99_ns = histogram_of(times_ns).percentile_ns(99)
     assert p99_ns is not None
     return TimedServer(
         median_us=median(times_ns) / 1e3,
         p99_us=p99_ns / 1e3,
         rounds=len(times_ns),
-        server_cpu_us_per_round_trip=cpu_us_per_round_trip(parties),
+        server_cpu_us_per_round_trip=cpu_us_per_round_trip(subjects),
     )
 
 
-def _process(party: Party) -> TimedProcess:
-    assert party.seed is not None
+def _process(subject: Subject) -> TimedProcess:
+    assert subject.seed is not None
     return TimedProcess(
-        **dict(_timed((party,))),
-        hash_seed=party.seed.hash_seed,
-        environment_bytes=party.seed.environment_bytes,
-        warm_up_round_trips=party.warmed_up.round_trips,
-        steady=party.warmed_up.steady,
+        **dict(_timed((subject,))),
+        hash_seed=subject.seed.hash_seed,
+        environment_bytes=subject.seed.environment_bytes,
+        warm_up_round_trips=subject.warmed_up.round_trips,
+        steady=subject.warmed_up.steady,
     )
 
 
-def _control(parties: list[Party], sha256: str | None) -> ControlFigures:
-    return ControlFigures(**dict(_timed(tuple(parties))), processes=len(parties), sha256=sha256)
+def _control(subjects: list[Subject], sha256: str | None) -> ControlFigures:
+    return ControlFigures(**dict(_timed(tuple(subjects))), processes=len(subjects), sha256=sha256)

@@ -9,10 +9,10 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench.interleave.server_pool import LoopKind
-from bench.latency.alternation import Parties
+from bench.latency.alternation import Subjects
 from bench.latency.measuring import TIMER, describe, description, measure
 from bench.latency.options import OPTIONS, Options
-from bench.latency.stage import ClientKind, ServerKind, Stage
+from bench.latency.testbed import ClientKind, ServerKind, Testbed
 from bench.scenarios.catalogue import Benchmark, ReplyKind
 from bench.wire.connection import TransportName
 
@@ -35,7 +35,7 @@ pytestmark = pytest.mark.benchmark(timer=TIMER)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """By stage first: one stands at a time."""
+    """By testbed first: one stands at a time."""
     options = metafunc.config.stash[OPTIONS]
     servers: tuple[ServerKind, ...] = ("in-loop", "process") if options.url is None else ("url",)
     cases = {
@@ -59,9 +59,9 @@ def words(reply: ReplyKind, transport: TransportName, client: ClientKind, server
 
 
 def bench_round_trip(
-    stage: Stage,
+    testbed: Testbed,
     measured: Benchmark,
-    parties: Parties,
+    subjects: Subjects,
     benchmark: BenchmarkFixture,
     options: Options,
     reply: ReplyKind,
@@ -73,5 +73,5 @@ def bench_round_trip(
     """Emit, and wait for the reply."""
     name = f"{measured.name}[{words(reply, transport, client, server, loop)}]"
     group = GROUPS[server].format(transport=transport, url=options.url)
-    describe(benchmark, name, group, description(stage, measured, client, transport))
-    measure(benchmark, stage, parties, measured.scenario)
+    describe(benchmark, name, group, description(testbed, measured, client, transport))
+    measure(benchmark, testbed, subjects, measured.scenario)

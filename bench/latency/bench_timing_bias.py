@@ -17,7 +17,7 @@ from bench.exchange.requests import Exchange
 from bench.interleave.server_pool import LoopKind
 from bench.interleave.warm_up import until_steady
 from bench.latency.measuring import TIMER, describe, description, failing_in_one_line, observed, store
-from bench.latency.stage import ClientKind, ServerKind, Stage
+from bench.latency.testbed import ClientKind, ServerKind, Testbed
 from bench.results.latency import LatencyDetails
 from bench.scenarios.catalogue import LATENCY_BENCHMARKS
 from bench.wire.connection import TransportName
@@ -62,7 +62,7 @@ def transport() -> TransportName:
 )
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 def bench_timing_bias(
-    stage: Stage,
+    testbed: Testbed,
     exchange: Exchange,
     benchmark: BenchmarkFixture,
     work: str,
@@ -73,7 +73,7 @@ def bench_timing_bias(
 ) -> None:
     """The same call, timed by the virtual timer and by pytest-benchmark's own."""
     measured = LATENCY_BENCHMARKS[0]
-    described = description(stage, measured, client, transport)
+    described = description(testbed, measured, client, transport)
     describe(benchmark, f"{work}[{timed}-{loop}]", f"timing bias: {work} on {loop}", described)
 
     async def single() -> int:
@@ -82,16 +82,16 @@ def bench_timing_bias(
     biases_ns: list[int] = []
 
     def inside() -> None:
-        TIMER.advance(stage.run(single()))
+        TIMER.advance(testbed.run(single()))
 
     def around() -> None:
         started_ns = perf_counter_ns()
-        inside_ns = stage.run(single())
+        inside_ns = testbed.run(single())
         biases_ns.append(perf_counter_ns() - started_ns - inside_ns)
 
-    with failing_in_one_line(benchmark, stage), observed(benchmark, stage):
+    with failing_in_one_line(benchmark, testbed), observed(benchmark, testbed):
         if benchmark.enabled:
-            stage.run(until_steady(single))
+            testbed.run(until_steady(single))
         benchmark(inside if timed == "inside" else around)
     if biases_ns:
         store(benchmark, LatencyDetails(bias_us=median(biases_ns) / 1e3))

@@ -1,6 +1,6 @@
-"""What the benchmarks are given: a stage, with their servers and loop, and the connections to them.
+"""What the benchmarks are given: a testbed, with their servers and loop, and the connections to them.
 
-A benchmark asks for `exchange` or `parties` before `benchmark`: where there is no connection, there is nothing to
+A benchmark asks for `exchange` or `subjects` before `benchmark`: where there is no connection, there is nothing to
 benchmark.
 """
 
@@ -15,9 +15,9 @@ import pytest
 
 from bench.exchange.requests import Exchange
 from bench.interleave.server_pool import LoopKind
-from bench.latency.alternation import Parties
+from bench.latency.alternation import Subjects
 from bench.latency.options import OPTIONS, Options
-from bench.latency.stage import ClientKind, ServerKind, Stage, Stages
+from bench.latency.testbed import ClientKind, ServerKind, Testbed, Testbeds
 from bench.scenarios.catalogue import Benchmark
 from bench.server import ServerError
 from bench.wire.connection import TransportName
@@ -40,13 +40,13 @@ def options(pytestconfig: pytest.Config) -> Options:
 
 
 @pytest.fixture(scope="session")
-def stages(options: Options, pytestconfig: pytest.Config) -> Iterator[Stages]:
-    """The stages, one at a time."""
-    stages = Stages(options, measuring=not pytestconfig._benchmarksession.disabled)  # type: ignore[attr-defined]
+def testbeds(options: Options, pytestconfig: pytest.Config) -> Iterator[Testbeds]:
+    """The testbeds, one at a time."""
+    testbeds = Testbeds(options, measuring=not pytestconfig._benchmarksession.disabled)  # type: ignore[attr-defined]
     try:
-        yield stages
+        yield testbeds
     finally:
-        stages.close()
+        testbeds.close()
 
 
 @pytest.fixture
@@ -56,18 +56,18 @@ def replicated() -> bool:
 
 
 @pytest.fixture
-def stage(stages: Stages, server: ServerKind, loop: LoopKind, replicated: bool) -> Stage:
-    """The stage of this benchmark. A service that cannot be served ends the session: there is nothing to measure."""
+def testbed(testbeds: Testbeds, server: ServerKind, loop: LoopKind, replicated: bool) -> Testbed:
+    """The testbed of this benchmark. A service that cannot be served ends the session: there is nothing to measure."""
     try:
-        return stages.enter(server, loop, replicated=replicated)
+        return testbeds.enter(server, loop, replicated=replicated)
     except ServerError as error:
         pytest.exit(str(error), returncode=pytest.ExitCode.TESTS_FAILED)
 
 
 @pytest.fixture
-def exchange(stage: Stage, client: ClientKind, transport: TransportName) -> Iterator[Exchange]:
+def exchange(testbed: Testbed, client: ClientKind, transport: TransportName) -> Iterator[Exchange]:
     """A connection of its own to one server."""
-    yield from _connected(stage.exchange(client, transport))
+    yield from _connected(testbed.exchange(client, transport))
 
 
 @pytest.fixture
@@ -78,9 +78,9 @@ def measured(options: Options, scenario: str, reply: str) -> Benchmark:
 
 
 @pytest.fixture
-def parties(stage: Stage, client: ClientKind, transport: TransportName, measured: Benchmark) -> Iterator[Parties]:
+def subjects(testbed: Testbed, client: ClientKind, transport: TransportName, measured: Benchmark) -> Iterator[Subjects]:
     """This benchmark's own connections to all servers."""
-    yield from _connected(stage.parties(client, transport, measured))
+    yield from _connected(testbed.subjects(client, transport, measured))
 
 
 def _connected(connecting: AbstractContextManager[T]) -> Iterator[T]:

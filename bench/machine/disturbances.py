@@ -1,6 +1,6 @@
 """Disturbances: what may have spoilt a measurement, as one typed list.
 
-Rules of this file: `spoilers` is pure. It compares two readings of the machine (conditions.py) with the thresholds
+Rules of this file: `disturbances_between` is pure. It compares two readings of the machine (conditions.py) with the thresholds
 below; what is None is not judged. All that may make a figure say something else than what the service costs belongs
 here, with words for whoever reads the result. What is a choice (settings of the garbage collector) is recorded and not
 judged; a dirty tree is the commit's.
@@ -17,7 +17,7 @@ from pydantic import BaseModel, FiniteFloat, NonNegativeInt
 from bench.machine.conditions import Conditions
 from bench.machine.processes import STORED, Seconds
 
-SpoilerKind = Literal[
+DisturbanceKind = Literal[
     "steal",
     "load",
     "throttled",
@@ -54,7 +54,7 @@ MAJOR_FAULTS = 100
 _QUIETER = "measure on a quieter machine"
 
 
-class Spoiler(BaseModel):
+class Disturbance(BaseModel):
     """A thing that may have spoilt a measurement, in words.
 
     `value` is how much of it there was, if that has a measure. For "steal" and "load" it is the share of the cores'
@@ -64,7 +64,7 @@ class Spoiler(BaseModel):
 
     model_config = STORED
 
-    kind: SpoilerKind
+    kind: DisturbanceKind
     text: str
     value: FiniteFloat | None = None
 
@@ -104,72 +104,72 @@ class Interference(BaseModel):
         )
 
 
-def spoilers(
+def disturbances_between(
     before: Conditions, after: Conditions, *, pinned: bool, awake: Collection[int] = ()
-) -> tuple[Spoiler, ...]:
-    """What may have spoilt what was measured between two readings, in the order of `SpoilerKind`.
+) -> tuple[Disturbance, ...]:
+    """What may have spoilt what was measured between two readings, in the order of `DisturbanceKind`.
 
     `pinned` says whether server and generator had cores of their own, `awake` which cores were kept from halting.
     """
     return (*_others(before, after), *_setting(before, after, pinned, awake), *_interpreter(before, after))
 
 
-def _others(before: Conditions, after: Conditions) -> Iterator[Spoiler]:
+def _others(before: Conditions, after: Conditions) -> Iterator[Disturbance]:
     """What came from outside while it ran."""
     seen = Interference.between(before, after)
     if seen.steal_share is not None and seen.steal_share >= STEAL_SHARE:
         text = f"the host took {seen.steal_share:.1%} of the cores' time for other machines: {_QUIETER}"
-        yield Spoiler(kind="steal", text=text, value=seen.steal_share)
+        yield Disturbance(kind="steal", text=text, value=seen.steal_share)
     if seen.load_share is not None:
         if seen.load_share >= LOAD_SHARE:
             text = f"other processes took {seen.load_share:.1%} of the cores' time: {_QUIETER}"
-            yield Spoiler(kind="load", text=text, value=seen.load_share)
+            yield Disturbance(kind="load", text=text, value=seen.load_share)
     elif before.load_average is not None and before.cores:
         per_core = before.load_average / len(before.cores)
         if per_core >= LOAD_PER_CORE:
             text = f"the load average was {before.load_average:.2f} at the start: {_QUIETER}"
-            yield Spoiler(kind="load", text=text, value=per_core)
+            yield Disturbance(kind="load", text=text, value=per_core)
     if seen.throttled_us or seen.throttled_periods:
         stopped_ms = (seen.throttled_us or 0) / 1e3
         text = f"the CPU quota stopped it for {stopped_ms:.1f} ms in {seen.throttled_periods or 0} periods: raise it"
-        yield Spoiler(kind="throttled", text=text, value=seen.throttled_us)
+        yield Disturbance(kind="throttled", text=text, value=seen.throttled_us)
     if seen.stops:
         text = f"this process was stopped {seen.stops} times, as by Ctrl-Z, and what was under way took longer for it"
-        yield Spoiler(kind="stopped", text=text, value=seen.stops)
+        yield Disturbance(kind="stopped", text=text, value=seen.stops)
     if seen.swapped_in_pages is not None and seen.swapped_in_pages >= SWAPPED_IN_PAGES:
         text = f"{seen.swapped_in_pages} pages were swapped in: the machine is short of memory"
-        yield Spoiler(kind="swap", text=text, value=seen.swapped_in_pages)
+        yield Disturbance(kind="swap", text=text, value=seen.swapped_in_pages)
     elif seen.major_faults is not None and seen.major_faults >= MAJOR_FAULTS:
         text = f"{seen.major_faults} pages had to be read from a disk: measure again, now that they are in memory"
-        yield Spoiler(kind="swap", text=text, value=seen.major_faults)
+        yield Disturbance(kind="swap", text=text, value=seen.major_faults)
 
 
-def _setting(before: Conditions, after: Conditions, pinned: bool, awake: Collection[int]) -> Iterator[Spoiler]:
+def _setting(before: Conditions, after: Conditions, pinned: bool, awake: Collection[int]) -> Iterator[Disturbance]:
     """What the machine is, and how it was used."""
     governors = [governor for governor in (before.governor, after.governor) if governor not in (None, "performance")]
     if governors:
         text = f"the frequency governor is {governors[0]}, so clocks follow the load: set it to performance"
-        yield Spoiler(kind="governor", text=text)
+        yield Disturbance(kind="governor", text=text)
     if len(before.cores) == 1:
-        yield Spoiler(kind="single core", text="server and generator share one core, and wait for each other")
+        yield Disturbance(kind="single core", text="server and generator share one core, and wait for each other")
     elif not pinned:
         text = "server and generator are not kept to cores of their own: the scheduler moves them"
-        yield Spoiler(kind="not pinned", text=text)
+        yield Disturbance(kind="not pinned", text=text)
     halting = sorted(set(before.cores) - set(awake))
     if halting or not before.cores:
         which = f"cores {', '.join(map(str, halting))}" if halting else "the cores"
         text = f"{which} were not kept awake: waking them is part of every figure at low load"
-        yield Spoiler(kind="cores halt", text=text)
+        yield Disturbance(kind="cores halt", text=text)
 
 
-def _interpreter(before: Conditions, after: Conditions) -> Iterator[Spoiler]:
+def _interpreter(before: Conditions, after: Conditions) -> Iterator[Disturbance]:
     """What the Python that measures is, and what watches it."""
     if before.python_optimised is False:
         text = "this Python was built without profile-guided optimisation (--enable-optimizations): use one that was"
-        yield Spoiler(kind="unoptimised python", text=text)
+        yield Disturbance(kind="unoptimised python", text=text)
     debugging = list(dict.fromkeys(before.debugging + after.debugging))
     if debugging:
-        yield Spoiler(kind="debug", text=f"slowed down by {', '.join(debugging)}: switch it off")
+        yield Disturbance(kind="debug", text=f"slowed down by {', '.join(debugging)}: switch it off")
 
 
 def _share(part_s: float, total_s: float) -> float:

@@ -37,11 +37,11 @@ _GROUP_ATTEMPTS = 3
 _GROUP_PAUSE_S = 0.1  # in which the kernel accepts one change of a group's weight without privilege (autogroup.c)
 
 
-class AwakeError(Exception):
+class NoIdleError(Exception):
     """The cores cannot be kept awake: one line that says why."""
 
 
-class Awake:
+class NoIdle:
     """Keeps `cores` from halting: `start`, `stop`, `with`. Without cores it does nothing.
 
     Of a core that something else wants it takes next to nothing (docs/measurements.md). But the cores never rest: the
@@ -61,19 +61,19 @@ class Awake:
     def start(self) -> Self:
         """Starts to keep them awake; does nothing if it does already.
 
-        Raises AwakeError with the reason if it cannot (see `availability`); then no process is left behind.
+        Raises NoIdleError with the reason if it cannot (see `idle_reason`); then no process is left behind.
         """
         if self._spinners and self.is_running:
             return self
         self.stop()
-        if reason := availability(self.cores):
-            raise AwakeError(f"cannot keep cores awake: {reason}")
+        if reason := idle_reason(self.cores):
+            raise NoIdleError(f"cannot keep cores awake: {reason}")
         try:
             for core in self.cores:
                 self._spin(core)
         except OSError as cause:
             self.stop()
-            raise AwakeError(f"cannot keep cores {_listed(self.cores)} awake: {cause}") from cause
+            raise NoIdleError(f"cannot keep cores {_listed(self.cores)} awake: {cause}") from cause
         except BaseException:
             self.stop()
             raise
@@ -112,7 +112,7 @@ class Awake:
             _make_group_light(spinner.pid)
 
 
-def availability(cores: Iterable[int], *, root: Path = Path("/")) -> str | None:
+def idle_reason(cores: Iterable[int], *, root: Path = Path("/")) -> str | None:
     """Why these cores cannot be kept awake here, in a few words; None if they can.
 
     Ask before this process is pinned: a core that it may not use counts as forbidden. `root` is where /proc and /sys

@@ -13,7 +13,7 @@ _HIGHEST_NICE = -20
 
 
 @contextmanager
-def precedence() -> Iterator[int]:
+def high_priority() -> Iterator[int]:
     """Processes that this thread starts meanwhile go before others. Yields their nice value: ours, if not allowed."""
     before = os.getpriority(os.PRIO_PROCESS, 0)
     try:

@@ -18,7 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-from bench.machine.disturbances import Interference, Spoiler
+from bench.machine.disturbances import Disturbance, Interference
 from bench.results.header import WRITTEN, CommitInfo, Header, IsoDatetime, NonNegative
 from bench.statistics.verdicts import Verdict
 
@@ -146,7 +146,7 @@ class AbResult(Header):
     stopped_by: StoppedBy
     benchmarks: Annotated[tuple[AbBenchmark, ...], Field(min_length=1)]
     notes: tuple[str, ...] = ()
-    spoilers: tuple[Spoiler, ...] = ()
+    spoilers: tuple[Disturbance, ...] = ()
     interference: Interference
 
     @model_validator(mode="after")

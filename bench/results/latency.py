@@ -24,7 +24,7 @@ from pydantic import (
 )
 
 from bench.machine.conditions import Conditions
-from bench.machine.disturbances import Interference, Spoiler
+from bench.machine.disturbances import Disturbance, Interference
 from bench.results.header import CommitInfo, Kind, MachineInfo, NonNegative
 
 
@@ -197,7 +197,7 @@ class LatencyDetails(BaseModel):
     awake: KeptAwake | None = None
     conditions: Unclaimed[Conditions] = None
     interference: Unclaimed[Interference] = None
-    spoilers: tuple[Spoiler, ...] | None = None
+    spoilers: tuple[Disturbance, ...] | None = None
     bias_us: Unclaimed[_Number] = None
     scenario: Unclaimed[ScenarioSource] = None
 
@@ -274,7 +274,7 @@ class LatencyBenchmark(BaseModel):
         return self.details.unreplicated
 
     @property
-    def spoilers(self) -> tuple[Spoiler, ...]:
+    def spoilers(self) -> tuple[Disturbance, ...]:
         """What may have spoilt the measurement; empty also where nothing was looked for (older results)."""
         return self.details.spoilers or ()
 

@@ -7,7 +7,7 @@ from bench import printable
 
 MESSAGE_LIMIT = 500
 
-DYING_S = 1.0
+EXIT_GRACE_S = 1.0
 """How long a process may take to end after its connections were closed."""
 
 
@@ -35,10 +35,10 @@ def with_last_words(reason: str, wrote_last: str) -> str:
     return f"{reason}; its service wrote last: {wrote_last}" if wrote_last else reason
 
 
-def death(check: Callable[[], object], within_s: float = 0.0) -> str | None:
+def exit_reason(check: Callable[[], object], within_s: float = 0.0) -> str | None:
     """Why a server does not run any more, by the ServerError that `check` raises; None while it raises none.
 
-    A process that dies closes its connections first: who has lost one asks whether it dies within DYING_S.
+    A process that dies closes its connections first: who has lost one asks whether it dies within EXIT_GRACE_S.
     """
     give_up_at = time.monotonic() + within_s
     while True:

@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from bench.machine.conditions import Conditions
-from bench.machine.idle import availability
+from bench.machine.idle import idle_reason
 from bench.results import store
 from bench.results.latency import LatencyResult
 from bench.server import ServerProcess
@@ -216,7 +216,7 @@ def test_what_may_spoil_it_is_stored_and_shown(bench: Bench) -> None:
         assert run.stdout.count(f"may have spoilt it, {spoiler.kind}: {spoiler.text}\n") == 1
 
 
-@pytest.mark.skipif(availability(range(2)) is not None, reason="cores cannot be kept awake here")
+@pytest.mark.skipif(idle_reason(range(2)) is not None, reason="cores cannot be kept awake here")
 def test_cores_are_kept_awake(bench: Bench) -> None:
     run = bench.run("-k", "event-websocket-fast-process-uvloop", "--server-processes=1")
     assert run.returncode == 0, run.stdout

@@ -1,6 +1,6 @@
 """Where a round trip takes place: an event loop, the servers that its clients reach, and the connections to them.
 
-One stage stands at a time. It owns its loop, so whatever was started in it (server, connection, task of the service) is
+One testbed stands at a time. It owns its loop, so whatever was started in it (server, connection, task of the service) is
 ended with it, also after Ctrl-C; and its server processes, which share one core while it keeps to another. With the
 server in a process of its own, or somewhere else, a round trip leaves its cores idle twice, so they are kept awake.
 """
@@ -19,19 +19,19 @@ from typing import Any, Literal, TypeVar
 import uvloop
 
 from bench.exchange.requests import Exchange
-from bench.interleave.loop import OwnLoop, spared_by_gc
+from bench.interleave.loop import InterruptibleLoop, gc_frozen
 from bench.interleave.server_pool import LoopKind, ServerPool, running
-from bench.latency.alternation import CONTROL_NAMES, Pair, Parties, Party
+from bench.latency.alternation import CONTROL_NAMES, Subject, Subjects, SubjectWithControl
 from bench.latency.options import Options
 from bench.machine.conditions import Conditions
 from bench.machine.cores import generator_cores, pinned_to, server_core
-from bench.machine.idle import Awake, AwakeError, availability
+from bench.machine.idle import NoIdle, NoIdleError, idle_reason
 from bench.machine.processes import affinity
 from bench.results.latency import KeptAwake
 from bench.scenarios.catalogue import FOO_ACKNOWLEDGED, FOO_BAR, Benchmark
 from bench.scenarios.tokens import tokens
 from bench.server import ServerProcess, UvicornTestServer
-from bench.server.error import death
+from bench.server.error import exit_reason
 from bench.server.in_loop import import_app
 from bench.wire.client import FastClient
 from bench.wire.connection import Connection, TransportName
@@ -51,7 +51,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Stage:
+class Testbed:
     """A loop and the URL of a server; `server` is the server itself where it is ours, one of `pool` if those are.
 
     `cores` are those that this process keeps to, empty where it was not pinned; `used_cores` all that a round trip
@@ -61,19 +61,19 @@ class Stage:
     options: Options
     server_kind: ServerKind
     loop_kind: LoopKind
-    loop: OwnLoop
+    loop: InterruptibleLoop
     url: str = field(repr=False)
     server: ServerProcess | UvicornTestServer | None
     pool: ServerPool | None = None
     cores: tuple[int, ...] = ()
     used_cores: tuple[int, ...] = ()
-    spinners: Awake | None = None
+    spinners: NoIdle | None = None
     asleep_because: str | None = None
     load_average: float | None = None
     """Of the machine before anything was started: what is started here counts in it later."""
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run it in the stage's loop and return what it returns."""
+        """Run it in the testbed's loop and return what it returns."""
         return self.loop.run(coroutine)
 
     def serving(self) -> dict[str, str | None]:
@@ -81,10 +81,10 @@ class Stage:
         options = replace(self.options.server, loop=self.loop_kind).uvicorn
         return {name: value if self.server is not None or name == "loop" else None for name, value in options.items()}
 
-    def death(self, within_s: float = 0.0) -> str | None:
+    def exit_reason(self, within_s: float = 0.0) -> str | None:
         """Why one of its servers does not run any more; None while they do, or where they are not ours."""
         servers = self.server if self.pool is None else self.pool
-        return None if servers is None else death(servers.check, within_s)
+        return None if servers is None else exit_reason(servers.check, within_s)
 
     def wrote_last(self) -> str:
         """Return the end of the log of a service that wrote anything; empty if none did, or if we cannot read it."""
@@ -123,7 +123,7 @@ class Stage:
             self.run(client.disconnect())
 
     @contextmanager
-    def parties(self, client_kind: ClientKind, transport: TransportName, measured: Benchmark) -> Iterator[Parties]:
+    def subjects(self, client_kind: ClientKind, transport: TransportName, measured: Benchmark) -> Iterator[Subjects]:
         """Connections of the same kind to all its servers: the service's, and the controls. Raises ConnectFailed.
 
         The controls are asked for the same kind of reply. The echo server speaks WebSocket only.
@@ -132,7 +132,7 @@ class Stage:
         with ExitStack() as stack:
             if self.pool is None:
                 exchange = stack.enter_context(self.exchange(client_kind, transport))
-                yield Parties((Pair(Party(exchange, round_trip), None),), None)
+                yield Subjects((SubjectWithControl(Subject(exchange, round_trip), None),), None)
                 return
             settings = replace(self.options.chosen.connection, transports=(transport,))
             plain = Connection(transports=(transport,))  # the controls know nothing of the user's settings
@@ -142,11 +142,11 @@ class Stage:
 
             asked = FOO_ACKNOWLEDGED if measured.reply == "acknowledged" else FOO_BAR
             services = [
-                Party(connected(pooled.server.url, settings), round_trip, server=pooled.server, seed=pooled.seed)
+                Subject(connected(pooled.server.url, settings), round_trip, server=pooled.server, seed=pooled.seed)
                 for pooled in self.pool.services
             ]
             controls = [
-                Party(
+                Subject(
                     connected(pooled.server.url, plain),
                     asked,
                     server=pooled.server,
@@ -157,9 +157,9 @@ class Stage:
             ]
             bare = None
             if self.pool.bare is not None and transport == "websocket":
-                bare = Party(connected(self.pool.bare.url, plain), asked, name=CONTROL_NAMES["bare"])
+                bare = Subject(connected(self.pool.bare.url, plain), asked, name=CONTROL_NAMES["bare"])
             beside = zip_longest(services, controls)
-            yield Parties(tuple(Pair(*pair) for pair in beside), bare)
+            yield Subjects(tuple(SubjectWithControl(*pair) for pair in beside), bare)
 
     async def _connect(self, client: Client, connection: Connection, url: str) -> Exchange:
         names = tokens(_ORIGIN, next(_connections))
@@ -173,8 +173,8 @@ _ORIGIN = secrets.token_hex(4)
 _connections = count()
 
 
-class Stages:
-    """The stage that stands now; another one takes its place when it is asked for.
+class Testbeds:
+    """The testbed that stands now; another one takes its place when it is asked for.
 
     Without `measuring` (`--benchmark-disable`) there is one process of the service, and neither controls nor spinners.
     """
@@ -183,43 +183,43 @@ class Stages:
         self._options = options
         self._measuring = measuring
         self._load_average = Conditions.now(()).load_average
-        self._current: Stage | None = None
+        self._current: Testbed | None = None
         self._key: tuple[ServerKind, LoopKind, bool] | None = None
         self._stack = ExitStack()
 
-    def enter(self, server_kind: ServerKind, loop_kind: LoopKind, *, replicated: bool = False) -> Stage:
-        """The stage of that kind: the one that stands, unless a server of it died. Raises ServerError.
+    def enter(self, server_kind: ServerKind, loop_kind: LoopKind, *, replicated: bool = False) -> Testbed:
+        """The testbed of that kind: the one that stands, unless a server of it died. Raises ServerError.
 
         `replicated` asks for several processes of the service with their controls, where it is ours to start.
         """
         key = (server_kind, loop_kind, replicated and server_kind == "process" and self._measuring)
-        if self._current is None or self._key != key or self._current.death():
+        if self._current is None or self._key != key or self._current.exit_reason():
             self.close()
-            self._current = self._stack.enter_context(self._stage(*key))
-            self._stack.enter_context(spared_by_gc())
+            self._current = self._stack.enter_context(self._testbed(*key))
+            self._stack.enter_context(gc_frozen())
             self._key = key
         return self._current
 
     def close(self) -> None:
-        """Take the stage that stands down."""
+        """Take the testbed that stands down."""
         self._current = None
         self._stack.close()
 
     @contextmanager
-    def _stage(self, server_kind: ServerKind, loop_kind: LoopKind, replicated: bool) -> Iterator[Stage]:
+    def _testbed(self, server_kind: ServerKind, loop_kind: LoopKind, replicated: bool) -> Iterator[Testbed]:
         options = self._options
         everywhere = affinity() or ()
-        with OwnLoop.open(_LOOPS[loop_kind]) as loop, ExitStack() as stack:
+        with InterruptibleLoop.open(_LOOPS[loop_kind]) as loop, ExitStack() as stack:
 
-            def stage(url: str, server: ServerProcess | UvicornTestServer | None, **changed: Any) -> Stage:
+            def testbed(url: str, server: ServerProcess | UvicornTestServer | None, **changed: Any) -> Testbed:
                 changed = {"used_cores": everywhere} | changed
-                return Stage(
+                return Testbed(
                     options, server_kind, loop_kind, loop, url, server, load_average=self._load_average, **changed
                 )
 
             if server_kind == "url":
                 assert options.whole_url is not None
-                yield stage(options.whole_url, None, **self._kept_awake(stack, everywhere))
+                yield testbed(options.whole_url, None, **self._kept_awake(stack, everywhere))
             elif server_kind == "process":
                 core, cores = server_core(), generator_cores()[:1]
                 pool = stack.enter_context(
@@ -236,7 +236,7 @@ class Stages:
                 used = everywhere if core is None else (*cores, core)
                 awake = self._kept_awake(stack, used)
                 stack.enter_context(pinned_to(cores))
-                yield stage(server.url, server, pool=pool, cores=cores, used_cores=used, **awake)
+                yield testbed(server.url, server, pool=pool, cores=cores, used_cores=used, **awake)
             else:
                 with _first_on_path(str(options.directory)):
                     import_app(options.app)  # not in the loop, which could not be interrupted meanwhile
@@ -246,7 +246,7 @@ class Stages:
                     server_here = UvicornTestServer(options.app, **serving, timeout_graceful_shutdown=0)
                     loop.run(server_here.start_up())
                     try:
-                        yield stage(server_here.url, server_here, asleep_because=_NOTHING_WAITS)
+                        yield testbed(server_here.url, server_here, asleep_because=_NOTHING_WAITS)
                     finally:
                         loop.run(server_here.tear_down())
 
@@ -257,11 +257,11 @@ class Stages:
         if not self._measuring:
             return {}
         # Where cores cannot be told apart, none can be kept awake either, for the same reason as the first of them.
-        if (reason := availability(cores or (0,))) is not None:
+        if (reason := idle_reason(cores or (0,))) is not None:
             return {"asleep_because": reason}
         try:
-            return {"spinners": stack.enter_context(Awake(cores))}
-        except AwakeError as error:
+            return {"spinners": stack.enter_context(NoIdle(cores))}
+        except NoIdleError as error:
             return {"asleep_because": str(error)}
 
 
