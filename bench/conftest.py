@@ -37,8 +37,8 @@ _REACHING_TIMEOUT_S = 5.0
 _COMPLETE = pytest.StashKey[bool]()
 _COMMIT = pytest.StashKey[CommitInfo]()
 _NOT_STORED = pytest.StashKey[str]()
+#: The function that stores the session. After its first call nothing is left to store.
 _STORE = pytest.StashKey[Callable[[], None]]()
-"""The function that stores the session. After its first call nothing is left to store."""
 _FAILURE = pytest.StashKey[str]()
 
 
@@ -88,9 +88,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "they run at the same time. Default: as --effort says",
     )
     group.addoption(
-        "--no-awake",
-        action="store_true",
+        "--allow-idle-cores",
+        dest="idle_allowed_by",
+        action="store_const",
+        const="--allow-idle-cores",
         help="let the cores halt between messages, instead of keeping them awake by processes that yield to anything",
+    )
+    group.addoption(
+        "--no-awake",
+        dest="idle_allowed_by",
+        action="store_const",
+        const="--no-awake",
+        help="an older name of --allow-idle-cores",
     )
 
 
@@ -110,7 +119,7 @@ def pytest_configure(config: pytest.Config) -> None:
             reply_timeout=option.reply_timeout,
             processes=option.server_processes,
             effort=option.effort,
-            keep_awake=not option.no_awake,
+            idle_allowed_by=option.idle_allowed_by,
             directory=config.invocation_params.dir,
         )
     except OptionError as error:

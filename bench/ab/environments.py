@@ -52,8 +52,8 @@ class Dependencies:
 
     file: str
     requirements: tuple[str, ...]
+    #: The Python that it asks for, in the words of `.python-version` or of `requires-python`.
     python: str = ""
-    """The Python that it asks for, in the words of `.python-version` or of `requires-python`."""
 
     @property
     def digest(self) -> str:

@@ -75,8 +75,8 @@ class Figure:
     b_us: float
 
 
+#: One restart: by benchmark's name and metric.
 Figures = dict[tuple[str, Metric], Figure]
-"""One restart: by benchmark's name and metric."""
 
 
 class SideError(Exception):

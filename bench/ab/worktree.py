@@ -24,8 +24,8 @@ from bench.results.header import CommitInfo
 from bench.results.provenance import commit_info
 from bench.results.temporary import abandoned, temporary_folder
 
+#: The word for the working tree as it is.
 WORKTREE = "WORKTREE"
-"""The word for the working tree as it is."""
 
 _PREFIX = "bench-ab-"
 _SUBMODULE = "160000"  # the mode of a submodule's entry in a tree

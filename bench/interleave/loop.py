@@ -29,8 +29,8 @@ class InterruptibleLoop:
         self.loop = loop
         self._running: asyncio.Task[Any] | None = None
         self._is_interrupted = False
+        #: The earlier handler of SIGINT, if it decides which interrupt counts.
         self._patient: Patient | None = None
-        """The earlier handler of SIGINT, if it decides which interrupt counts."""
 
     @classmethod
     @contextmanager

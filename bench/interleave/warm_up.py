@@ -15,12 +15,12 @@ from statistics import median
 from time import perf_counter_ns
 from typing import NamedTuple
 
+#: Round trips of a window, unless they take longer than `WINDOW_S`.
 WINDOW = 50
-"""Round trips of a window, unless they take longer than `WINDOW_S`."""
 
 WINDOW_S = 0.05
+#: Longest warm-up of one connection; after it the measurement begins all the same.
 LIMIT_S = 0.5
-"""Longest warm-up of one connection; after it the measurement begins all the same."""
 
 COMPARED = 2
 STILL_FASTER = 0.03

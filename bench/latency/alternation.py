@@ -38,15 +38,15 @@ from bench.statistics.estimates import burst_effect, restart_effect
 from bench.timing.histogram import Histogram
 from bench.wire.errors import ClientError
 
+#: Round trips of a burst at most: 5 to 10 ms, in which the machine hardly drifts.
 BURST = 50
-"""Round trips of a burst at most: 5 to 10 ms, in which the machine hardly drifts."""
 
 #: The round trips that a burst begins with and does not time. After bursts with others, the first of them take longer
 #: (docs/measurements.md).
 LEAD_IN = 5
 
+#: Of each process, in short measurements, whose bursts are shorter instead.
 VISITS_AIMED_AT = 8
-"""Of each process, in short measurements, whose bursts are shorter instead."""
 
 CONTROL_NAMES: dict[ControlKind, str] = {"same-stack": "the control on the same stack", "bare": "the bare echo server"}
 
@@ -113,8 +113,8 @@ class Subject:
         self.seed = seed
         self.bursts: list[Burst] = []
         self.warmed_up = WarmUp(0, 0, False)
+        #: The number of all replies, and of those that are an object with an `error` in it.
         self.replies = self.error_replies = 0
-        """The number of all replies, and of those that are an object with an `error` in it."""
         self._round_trip = round_trip
         self._server = server
         self._name = name

@@ -49,8 +49,8 @@ from bench.timing.clocks import READING_NS, VirtualTimer
 from bench.wire.connection import TransportName
 from bench.wire.errors import ClientError
 
+#: The one timer of all benchmarks: pytest-benchmark finds out a timer's precision once.
 TIMER = VirtualTimer()
-"""The one timer of all benchmarks: pytest-benchmark finds out a timer's precision once."""
 
 UNREPLICATED = {
     "in-loop": "the server shares the client's loop: there is no process to start anew, and no control beside it",

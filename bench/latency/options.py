@@ -39,12 +39,12 @@ class Effort:
     max_time_s: float
 
 
+#: The whole of `pytest bench` measures for about twenty seconds, one to two minutes, and five minutes.
 EFFORTS: dict[EffortKind, Effort] = {
     "quick": Effort(processes=2, max_time_s=0.1),
     "normal": Effort(processes=5, max_time_s=1.0),
     "thorough": Effort(processes=10, max_time_s=4.0),
 }
-"""The whole of `pytest bench` measures for about twenty seconds, one to two minutes, and five minutes."""
 
 _MOST_PROCESSES = 50  # they stand at the same time, as many controls beside them, with 50 MB each
 
@@ -61,20 +61,21 @@ class Options:
 
     app: str
     url: str | None
+    #: The same URL with user, password and query: for connecting, and for nothing else.
     whole_url: str | None = field(repr=False)
-    """The same URL with user, password and query: for connecting, and for nothing else."""
     directory: Path
     chosen: Chosen
     reply_timeout_ns: int
+    #: Of the service, for each benchmark with the server in a process of its own.
     processes: int
-    """Of the service, for each benchmark with the server in a process of its own."""
+    #: For pytest-benchmark, unless its own option was given.
     max_time_s: float
-    """For pytest-benchmark, unless its own option was given."""
-    keep_awake: bool
+    #: The option that lets the cores halt, as the user wrote it; None if they are to be kept awake.
+    idle_allowed_by: str | None
+    #: Of the service; each benchmark has its own loop.
     server: ServerOptions
-    """Of the service; each benchmark has its own loop."""
+    #: Whether nothing else than FOO→BAR, as it lies beside this suite, is measured.
     is_default: bool
-    """Whether nothing else than FOO→BAR, as it lies beside this suite, is measured."""
 
     @property
     def service(self) -> str:
@@ -87,8 +88,8 @@ class Options:
         return self.chosen.benchmarks
 
 
+#: Where the session's options lie in pytest's configuration.
 OPTIONS = pytest.StashKey[Options]()
-"""Where the session's options lie in pytest's configuration."""
 
 
 def parse(
@@ -103,7 +104,7 @@ def parse(
     reply_timeout: str = DEFAULT_REPLY_TIMEOUT,
     processes: str | None = None,
     effort: EffortKind = "normal",
-    keep_awake: bool = True,
+    idle_allowed_by: str | None = None,
     directory: Path,
 ) -> Options:
     """The options from the user's texts, None where one was not given. `directory` is the user's.
@@ -125,7 +126,7 @@ def parse(
         reply_timeout_ns=reply_timeout_ns(reply_timeout),
         processes=EFFORTS[effort].processes if processes is None else _processes(processes),
         max_time_s=EFFORTS[effort].max_time_s,
-        keep_awake=keep_awake,
+        idle_allowed_by=idle_allowed_by,
         server=ServerOptions(),
         is_default=app is None and url is None and event is None and scenarios is None,
     )

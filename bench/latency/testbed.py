@@ -69,8 +69,8 @@ class Testbed:
     used_cores: tuple[int, ...] = ()
     spinners: NoIdle | None = None
     asleep_because: str | None = None
+    #: Of the machine before anything was started: what is started here counts in it later.
     load_average: float | None = None
-    """Of the machine before anything was started: what is started here counts in it later."""
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run it in the testbed's loop and return what it returns."""
@@ -252,8 +252,8 @@ class Testbeds:
 
     def _kept_awake(self, stack: ExitStack, cores: tuple[int, ...]) -> dict[str, Any]:
         """Keeps these cores awake as long as the stack stands, where that is wanted and possible."""
-        if not self._options.keep_awake:
-            return {"asleep_because": "--no-awake was given"}
+        if self._options.idle_allowed_by is not None:
+            return {"asleep_because": f"{self._options.idle_allowed_by} was given"}
         if not self._measuring:
             return {}
         # Where cores cannot be told apart, none can be kept awake either, for the same reason as the first of them.

@@ -51,17 +51,17 @@ class Counters(BaseModel):
     model_config = STORED
 
     cores: CoreTime | None = None
+    #: CPU time of this process and of all that descend from it, living or reaped.
     own_cpu_s: Seconds | None = None
-    """CPU time of this process and of all that descend from it, living or reaped."""
+    #: Of the same processes: pages that had to be read from a disk.
     major_faults: NonNegativeInt | None = None
-    """Of the same processes: pages that had to be read from a disk."""
+    #: Of the whole machine.
     swapped_in_pages: NonNegativeInt | None = None
-    """Of the whole machine."""
+    #: Of this process's control group and those above it.
     throttled_us: NonNegativeInt | None = None
-    """Of this process's control group and those above it."""
     throttled_periods: NonNegativeInt | None = None
+    #: The number of times that this process was stopped and went on; None in older results.
     stops: NonNegativeInt | None = None
-    """The number of times that this process was stopped and went on; None in older results."""
 
 
 class Conditions(BaseModel):

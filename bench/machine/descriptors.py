@@ -18,8 +18,8 @@ except ImportError:  # this system has no such limits
 #: their limit. A system may refuse what its hard limit allows, as macOS does, where that is "unlimited".
 _ASKED_FOR = (1 << 20, 1 << 16, 10_240)
 
+#: The error numbers for the limit of open files: of a process, and of a system.
 OUT_OF_FILES = (errno.EMFILE, errno.ENFILE)
-"""The error numbers for the limit of open files: of a process, and of a system."""
 
 _OWN_LIMIT = "this process may open no more than "
 

@@ -17,6 +17,7 @@ from pydantic import BaseModel, FiniteFloat, NonNegativeInt
 from bench.machine.conditions import Conditions
 from bench.machine.processes import STORED, Seconds
 
+#: The kinds of spoiler, in the order in which they are listed.
 DisturbanceKind = Literal[
     "steal",
     "load",
@@ -30,26 +31,25 @@ DisturbanceKind = Literal[
     "unoptimised python",
     "debug",
 ]
-"""The kinds of spoiler, in the order in which they are listed."""
 
+#: From here on, one in a hundred moments was the host's: p99 may be the host's as well.
 STEAL_SHARE = 0.01
-"""From here on, one in a hundred moments was the host's: p99 may be the host's as well."""
 
+#: Others delay a wake-up about as often as they are on the core. The kernel samples once per tick what a core is doing,
+#: so over a run of some seconds 1 to 2 % is noise, and a desktop or an agent that ticks over is below this.
 LOAD_SHARE = 0.05
-"""Others delay a wake-up about as often as they are on the core. The kernel samples once per tick what a core is doing,
-so over a run of some seconds 1 to 2 % is noise, and a desktop or an agent that ticks over is below this."""
 
+#: Where only the load average is known. It looks a minute back, to what was there before the run: a mild judgement.
 LOAD_PER_CORE = 0.5
-"""Where only the load average is known. It looks a minute back, to what was there before the run: a mild judgement."""
 
+#: Core time (all cores together) below which shares are not judged: one tick would be a percent.
 JUDGED_FROM_S = 1.0
-"""Core time (all cores together) below which shares are not judged: one tick would be a percent."""
 
+#: 1 MiB. Less is some process that nobody had asked for a long time; more is a machine that is short of memory.
 SWAPPED_IN_PAGES = 256
-"""1 MiB. Less is some process that nobody had asked for a long time; more is a machine that is short of memory."""
 
+#: Pages that our own processes had to wait for. A server that starts has some, of files that were not cached.
 MAJOR_FAULTS = 100
-"""Pages that our own processes had to wait for. A server that starts has some, of files that were not cached."""
 
 _QUIETER = "measure on a quieter machine"
 

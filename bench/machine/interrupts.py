@@ -17,9 +17,8 @@ from types import FrameType
 
 INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
 
+#: The time after the first interrupt, in seconds, in which another counts as the same: a held key, or two sent at once.
 HASTE_S = 1.0
-"""The time after the first interrupt, in seconds, in which another counts as the same: a held key, or two sent at
-once."""
 
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

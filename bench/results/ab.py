@@ -24,12 +24,12 @@ from bench.statistics.verdicts import Verdict
 
 AB_SCHEMA: Literal["ab/1"] = "ab/1"
 
+#: What is compared of a benchmark, each a time of one round trip: median and 99th percentile of the service time with
+#: one in flight, CPU time of the server, and the time that one takes with many in flight (1 / throughput).
 Metric = Literal["p50", "p99", "cpu", "saturated"]
-"""What is compared of a benchmark, each a time of one round trip: median and 99th percentile of the service time with
-one in flight, CPU time of the server, and the time that one takes with many in flight (1 / throughput)."""
 
+#: Why no more was measured: every interval was as narrow as asked, the time was spent, or the user had enough.
 StoppedBy = Literal["precision", "time", "interrupt"]
-"""Why no more was measured: every interval was as narrow as asked, the time was spent, or the user had enough."""
 
 Positive = Annotated[FiniteFloat, Field(gt=0)]
 
@@ -78,10 +78,10 @@ class AbSettings(BaseModel):
     seed: NonNegativeInt
     server_core: NonNegativeInt | None
     generator_core: NonNegativeInt | None
+    #: The cores that were kept from halting.
     awake: tuple[NonNegativeInt, ...]
-    """The cores that were kept from halting."""
+    #: The user's file of scenarios; written only if there was one.
     scenarios: AbScenarios | None = None
-    """The user's file of scenarios; written only if there was one."""
 
     @model_serializer(mode="wrap")
     def _without_absent_file(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:

@@ -24,8 +24,8 @@ from pydantic import (
 
 WRITTEN = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
+#: The two kinds of stored result, and the names of their folders.
 Kind = Literal["latency", "load"]
-"""The two kinds of stored result, and the names of their folders."""
 
 KINDS: tuple[Kind, ...] = ("latency", "load")
 
@@ -44,8 +44,8 @@ def _histogram(encoded: str) -> str:
     return encoded
 
 
+#: An HdrHistogram of nanoseconds in the standard V2 form: compressed, base64.
 Histogram = Annotated[str, AfterValidator(_histogram)]
-"""An HdrHistogram of nanoseconds in the standard V2 form: compressed, base64."""
 
 
 class CommitInfo(BaseModel):

@@ -45,8 +45,8 @@ class LatencyStats(BaseModel):
     ops: float | None = None
 
 
+#: The controls: a trivial service on the same stack and with the same options, and the echo server without a stack.
 ControlKind = Literal["same-stack", "bare"]
-"""The controls: a trivial service on the same stack and with the same options, and the echo server without a stack."""
 
 _READ = ConfigDict(frozen=True, extra="ignore")
 

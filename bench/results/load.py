@@ -17,21 +17,20 @@ from pydantic import (
 
 from bench.results.header import WRITTEN, Header, Histogram, IsoDatetime, Kind, NonNegative
 
+#: The schema that is written. `load/1` lacks the fields that are documented as new; all else of it is still read.
 LOAD_SCHEMA: Literal["load/2"] = "load/2"
-"""The schema that is written. `load/1` lacks the fields that are documented as new; all else of it is still read."""
 
 LoadSchema = Literal["load/1", "load/2"]
 LOAD_SCHEMAS: tuple[LoadSchema, ...] = ("load/1", "load/2")
 
+#: The operation that every user performs before any round trip.
 CONNECT = "connect"
-"""The operation that every user performs before any round trip."""
 
+#: The number of operations that have a row of their own. A task that names each one differently would fill the memory.
 MOST_OPERATIONS = 200
-"""The number of operations that have a row of their own. A task that names each one differently would fill the
-memory."""
 
+#: The row of all operations that come after these, together.
 OTHER_OPERATIONS = "other operations"
-"""The row of all operations that come after these, together."""
 
 
 class UserStep(BaseModel):

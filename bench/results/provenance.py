@@ -21,6 +21,7 @@ from bench import compiled
 from bench.results.git import git
 from bench.results.header import CommitInfo, MachineInfo
 
+#: The distributions whose versions go into a result: what the service, the clients and the timing are made of.
 PACKAGES = (
     "python-socketio",
     "python-engineio",
@@ -35,10 +36,9 @@ PACKAGES = (
     "pytest-benchmark",
     "aiohttp",
 )
-"""The distributions whose versions go into a result: what the service, the clients and the timing are made of."""
 
+#: Stands beside the packages where our own is compiled: that is as another version of it, and faster.
 HOT_PATH = "hot path"
-"""Stands beside the packages where our own is compiled: that is as another version of it, and faster."""
 
 _GIT_TIMEOUT_S = 10
 

@@ -38,8 +38,8 @@ from bench.results.locks import locked
 
 DEFAULT_ROOT = Path("results")
 
+#: A stored result of either kind.
 Result = LoadResult | LatencyResult
-"""A stored result of either kind."""
 
 #: The name here of the form that pytest-benchmark's JSON has, which names no schema itself.
 LATENCY_SCHEMA = "pytest-benchmark"

@@ -7,8 +7,8 @@ from bench import printable
 
 MESSAGE_LIMIT = 500
 
+#: How long a process may take to end after its connections were closed.
 EXIT_GRACE_S = 1.0
-"""How long a process may take to end after its connections were closed."""
 
 
 class ServerError(Exception):

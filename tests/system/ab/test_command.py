@@ -22,7 +22,7 @@ from tests.support.folders import ROOT
 
 COMMAND = (sys.executable, "-c", "from bench.cli import main; main()", "ab")
 BROKEN = "raise RuntimeError('broken on purpose')\n"
-SMALL = ("--burst", "5", "--pairs", "2", "--no-awake")
+SMALL = ("--burst", "5", "--pairs", "2", "--allow-idle-cores")
 LIMIT_S = 60
 
 

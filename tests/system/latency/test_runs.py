@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -199,12 +200,13 @@ def test_server_processes_beside_controls(bench: Bench) -> None:
     assert f"{ratio:.3f}" in row
 
 
-def test_what_may_spoil_it_is_stored_and_shown(bench: Bench) -> None:
-    run = bench.run("-k", "event-websocket-fast-process-uvloop", "--no-awake", "--server-processes=1")
+@pytest.mark.parametrize("option", ["--allow-idle-cores", "--no-awake"])
+def test_what_may_spoil_it_is_stored_and_shown(bench: Bench, option: str) -> None:
+    run = bench.run("-k", "event-websocket-fast-process-uvloop", option, "--server-processes=1")
     assert run.returncode == 0, run.stdout
     (benchmark,) = bench.result()["benchmarks"]
     told = benchmark["extra_info"]
-    assert told["awake"] == {"cores": [], "asleep_because": "--no-awake was given"}
+    assert told["awake"] == {"cores": [], "asleep_because": f"{option} was given"}
     assert told["between_processes"]["median_cv"] is None
     conditions = Conditions.model_validate(told["conditions"])
     assert set(conditions.cores) == {told["server_core"], *told["generator_cores"]} - {None}
@@ -502,8 +504,9 @@ def test_help_shows_the_options_in_a_group_of_their_own(bench: Bench) -> None:
     _, _, ours = run.stdout.partition("the service whose latency is measured:")
     for option in ("--app=", "--url=", "--event=", "--reply=", "--payload=", "--reply-timeout="):
         assert option in ours
-    for option in ("--effort=", "--server-processes=", "--no-awake"):
+    for option in ("--effort=", "--server-processes=", "--allow-idle-cores"):
         assert option in ours
+    assert re.search(r"--no-awake\s+an older name of --allow-idle-cores", ours)
 
 
 @pytest.mark.slow
