@@ -1,4 +1,4 @@
-"""An event loop that synchronous code runs coroutines in, and that Ctrl-C ends.
+"""An event loop in which synchronous code runs coroutines until Ctrl-C ends them.
 
 By default Python raises KeyboardInterrupt wherever the program happens to be. Here that is mostly inside somebody
 else's task in the loop, where python-engineio and uvicorn swallow it (`except:`, `except BaseException`). A run would
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 class InterruptibleLoop:
-    """`run` runs one coroutine at a time in `loop`, which stays alive between them."""
+    """An event loop that Ctrl-C can interrupt: `run` runs a coroutine in `loop`, which stays alive between calls."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
@@ -49,7 +49,7 @@ class InterruptibleLoop:
                 signal.signal(signal.SIGINT, before)
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run it and return what it returns. Raises what it raises, or KeyboardInterrupt."""
+        """Run a coroutine and return its result. Raises its error, or KeyboardInterrupt."""
         self._running = task = self.loop.create_task(coroutine)
         try:
             return self.loop.run_until_complete(task)
@@ -72,7 +72,7 @@ class InterruptibleLoop:
 
 @contextmanager
 def gc_frozen() -> Iterator[None]:
-    """What is there now, all that was imported, is not searched for garbage meanwhile: that takes tens of ms."""
+    """Keep the garbage collector from searching the objects that are there now, which takes tens of milliseconds."""
     gc.collect()
     gc.freeze()
     try:

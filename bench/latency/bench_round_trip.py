@@ -1,6 +1,6 @@
 """The round trip, over both transports, with the server in its own process and in the client's loop, on both loops.
 
-One definition of what to do; what differs is in the parameters, which are the words of a benchmark's name.
+There is a single definition of the work. Its parameters are the words of a benchmark's name.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def words(reply: ReplyKind, transport: TransportName, client: ClientKind, server: ServerKind, loop: LoopKind) -> str:
-    """A case in the words that stand in its benchmark's name; python-socketio's client is not mentioned."""
+    """Return a case in the words of its benchmark's name, which does not mention python-socketio's client."""
     connection = f"{transport}-fast" if client == "FastClient" else transport
     return f"{reply}-{connection}-{server}-{loop}"
 

@@ -1,7 +1,7 @@
-"""How much it matters to time inside the loop: the same, timed inside and around `run_until_complete`.
+"""The bias of timing around the loop: the same call, timed inside and around `run_until_complete`.
 
-The empty coroutine takes one turn of the loop. What every single call took around in excess of inside is stored as well
-(`bias_us` in `extra_info`, the median): from one benchmark to the next the machine may drift by more than that.
+The empty coroutine takes a single turn of the loop. `bias_us` in `extra_info` is the median of the difference between
+both times of the same call, because the machine may drift by more than that from a benchmark to the next.
 """
 
 from __future__ import annotations
@@ -29,25 +29,25 @@ INSIDE = {"timer": TIMER}
 
 @pytest.fixture
 def server() -> ServerKind:
-    """As the round trip's benchmarks have it that are compared."""
+    """Return the kind of server that the comparable benchmarks of the round trip have."""
     return "process"
 
 
 @pytest.fixture
 def replicated() -> bool:
-    """One does: what is compared is two ways of timing it."""
+    """Return false: a single process is enough to compare two ways of timing."""
     return False
 
 
 @pytest.fixture
 def client() -> ClientKind:
-    """The one that users have."""
+    """Return the client that users have."""
     return "AsyncClient"
 
 
 @pytest.fixture
 def transport() -> TransportName:
-    """The one that users have."""
+    """Return the transport that users have."""
     return "websocket"
 
 
@@ -71,7 +71,7 @@ def bench_timing_bias(
     client: ClientKind,
     transport: TransportName,
 ) -> None:
-    """The same call, timed by the virtual timer and by pytest-benchmark's own."""
+    """Time the same call by the virtual timer and by pytest-benchmark's own."""
     measured = LATENCY_BENCHMARKS[0]
     described = description(testbed, measured, client, transport)
     describe(benchmark, f"{work}[{timed}-{loop}]", f"timing bias: {work} on {loop}", described)
@@ -98,7 +98,7 @@ def bench_timing_bias(
 
 
 async def _empty() -> int:
-    """One turn of the loop; returns how long it took (ns)."""
+    """Take a turn of the loop; return its duration in ns."""
     started_ns = perf_counter_ns()
     await asyncio.sleep(0)
     return perf_counter_ns() - started_ns

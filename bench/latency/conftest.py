@@ -1,7 +1,6 @@
-"""What the benchmarks are given: a testbed, with their servers and loop, and the connections to them.
+"""The fixtures of the benchmarks: a testbed with their servers and loop, and the connections to them.
 
-A benchmark asks for `exchange` or `subjects` before `benchmark`: where there is no connection, there is nothing to
-benchmark.
+A benchmark asks for `exchange` or `subjects` before `benchmark`: without a connection there is nothing to benchmark.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ T = TypeVar("T")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """What concerns this suite itself is of no interest to who measures another service."""
+    """Ignore the benchmarks of this suite itself if the user measures another service."""
     if collection_path.name == "bench_timing_bias.py" and not config.stash[OPTIONS].is_default:
         return True
     return None
@@ -35,13 +34,13 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 @pytest.fixture(scope="session")
 def options(pytestconfig: pytest.Config) -> Options:
-    """What the user wants to measure."""
+    """Return the options: the service and the scenarios that the user wants to measure."""
     return pytestconfig.stash[OPTIONS]
 
 
 @pytest.fixture(scope="session")
 def testbeds(options: Options, pytestconfig: pytest.Config) -> Iterator[Testbeds]:
-    """The testbeds, one at a time."""
+    """Yield the testbeds, of which a single one stands at a time."""
     testbeds = Testbeds(options, measuring=not pytestconfig._benchmarksession.disabled)  # type: ignore[attr-defined]
     try:
         yield testbeds
@@ -51,13 +50,13 @@ def testbeds(options: Options, pytestconfig: pytest.Config) -> Iterator[Testbeds
 
 @pytest.fixture
 def replicated() -> bool:
-    """Whether a benchmark is of several processes of the service, with their controls beside them."""
+    """Return true: a benchmark is of several processes of the service, with their controls beside them."""
     return True
 
 
 @pytest.fixture
 def testbed(testbeds: Testbeds, server: ServerKind, loop: LoopKind, replicated: bool) -> Testbed:
-    """The testbed of this benchmark. A service that cannot be served ends the session: there is nothing to measure."""
+    """Return the testbed of this benchmark. End the session if the service cannot be served."""
     try:
         return testbeds.enter(server, loop, replicated=replicated)
     except ServerError as error:
@@ -66,20 +65,20 @@ def testbed(testbeds: Testbeds, server: ServerKind, loop: LoopKind, replicated: 
 
 @pytest.fixture
 def exchange(testbed: Testbed, client: ClientKind, transport: TransportName) -> Iterator[Exchange]:
-    """A connection of its own to one server."""
+    """Yield a connection of this benchmark's own to a server."""
     yield from _connected(testbed.exchange(client, transport))
 
 
 @pytest.fixture
 def measured(options: Options, scenario: str, reply: str) -> Benchmark:
-    """The scenario of this benchmark. Two of them may have the same kind of reply, or the same name, but not both."""
+    """Return the scenario of this benchmark. No two have the same name and the same kind of reply."""
     (measured,) = (each for each in options.benchmarks if (each.name, each.reply) == (scenario, reply))
     return measured
 
 
 @pytest.fixture
 def subjects(testbed: Testbed, client: ClientKind, transport: TransportName, measured: Benchmark) -> Iterator[Subjects]:
-    """This benchmark's own connections to all servers."""
+    """Yield this benchmark's own connections to all servers."""
     yield from _connected(testbed.subjects(client, transport, measured))
 
 

@@ -1,7 +1,7 @@
 """Where a round trip takes place: an event loop, the servers that its clients reach, and the connections to them.
 
-One testbed stands at a time. It owns its loop, so whatever was started in it (server, connection, task of the service) is
-ended with it, also after Ctrl-C; and its server processes, which share one core while it keeps to another. With the
+One testbed stands at a time. It owns its loop, so whatever was started in it (server, connection, task of the service)
+is ended with it, also after Ctrl-C; and its server processes, which share one core while it keeps to another. With the
 server in a process of its own, or somewhere else, a round trip leaves its cores idle twice, so they are kept awake.
 """
 

@@ -14,8 +14,8 @@ try:
 except ImportError:  # this system has no such limits
     resource = None  # type: ignore[assignment]
 
-#: The limits that are asked for, in turn. More than the first is too many: some programs go through all numbers up to
-#: their limit. A system may refuse what its hard limit allows, as macOS does, where that is "unlimited".
+#: The limits that `raise_file_limit` asks for, in turn. More than the first is too many: some programs go through all
+#: numbers up to their limit. A system may refuse what its hard limit allows, as macOS does for "unlimited".
 _ASKED_FOR = (1 << 20, 1 << 16, 10_240)
 
 #: The error numbers for the limit of open files: of a process, and of a system.
@@ -59,12 +59,12 @@ def is_file_limit_reason(text: str) -> bool:
 
 
 def file_limit_reason_in(text: str) -> str:
-    """Return `text` from the place on where it speaks of the limit."""
+    """Return the part of `text` that begins with the reason of `file_limit_reason`."""
     return text[text.index(_OWN_LIMIT) :]
 
 
 class Reserve:
-    """Descriptors that are kept open until something needs their places. Opening never fails: it keeps fewer."""
+    """Descriptors that stay open until something needs their places. It may hold fewer: opening never fails."""
 
     def __init__(self, count: int) -> None:
         self._count = count

@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
+#: The exit code after an interrupt: 128 + SIGINT, as a shell reports it.
+INTERRUPTED = 130
 
 #: The time after the first interrupt, in seconds, in which another counts as the same: a held key, or two sent at once.
 HASTE_S = 1.0
