@@ -1,7 +1,8 @@
-"""What `bench ab` is told, as checked values.
+"""The options of `bench ab`, as checked values.
 
-Rules: pure. Texts come in as the user typed them, an `AbPlan` comes out; what is wrong is an `AbError` of one line that
-names the option. Which service and which round trip is meant is read as `pytest bench` reads it.
+Rules: this module is pure. Texts come in as the user typed them, and an `AbPlan` comes out. A wrong text raises an
+`AbError` of one line that names the option. The options of the service and its round trips mean the same as those of
+`pytest bench`.
 """
 
 import math
@@ -42,7 +43,7 @@ def plan(
     awake: bool = True,
     env_per_rev: bool = False,
 ) -> AbPlan:
-    """The plan from the user's texts, None where one was not given. Raises AbError."""
+    """Return the plan from the user's texts, None for those that were not given. Raises AbError."""
     try:
         app, timeout_ns = app_of(app), reply_timeout_ns(reply_timeout)
         asked = chosen(
@@ -92,7 +93,7 @@ def _seconds(option: str, text: str) -> float:
 
 
 def _burst_plan(pairs: int | None, burst: int | None) -> BurstPlan:
-    """All of it grows and shrinks with the two numbers that the user may give."""
+    """Return the plan of a restart, in proportion to the two numbers that the user may give. Raises AbError."""
     plan = BurstPlan()
     for option, value, most in (("--pairs", pairs, 10_000), ("--burst", burst, 100_000)):
         if value is not None and not 1 <= value <= most:

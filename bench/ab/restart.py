@@ -1,16 +1,16 @@
-"""A restart of `bench ab`: two servers, timed in alternating bursts, and what that says of their difference.
+"""A restart of `bench ab`: two servers, timed in alternating bursts, and the difference between them.
 
-Rules of this file: only one of the two has anything to do at a time, and whatever the machine does meanwhile it does to
-both. Bursts come in adjacent pairs, A first in one and B first in the next (ABBA), the benchmarks taking turns by
-blocks of some pairs. A restart gives a number for each benchmark and metric, in the form that
-`bench.statistics.estimates` takes: the logarithm of B / A, positive where B takes longer. All metrics are times of one
-round trip, so the sign means the same everywhere:
+Rules of this file: only one of the two has anything to do at a time, so whatever disturbs the machine meanwhile
+disturbs both. Bursts come in adjacent pairs, A first in one pair and B first in the next (ABBA). The benchmarks take
+turns by blocks of some pairs. A restart gives a number for each benchmark and metric: the logarithm of
+B / A, positive if B takes longer. `bench.statistics.estimates` takes it in this form. All metrics are times of a round
+trip, so the sign always means the same:
 
-- p50: the median of the service times, one in flight. Compared pair by pair.
-- p99: over all of the restart's round trips of a side: a burst is too short for it.
-- cpu: what the server's process spent on it, by the kernel's clock, over all of the restart's bursts. It is read for
-  each block of bursts, so that what a server still does after its last reply is counted.
-- saturated: how long one takes when many are in flight all the time, which is 1 / throughput. Compared pair by pair.
+- p50: the median of the service times, one in flight. It is compared pair by pair.
+- p99: the 99th percentile of all the restart's round trips of a side, because a burst is too short for it.
+- cpu: the CPU time of the server's process per round trip, by the kernel's clock, over all the restart's bursts. It is
+  read for each block of bursts, so that it includes the server's work after its last reply.
+- saturated: the time of a round trip while many are in flight, which is 1 / throughput. It is compared pair by pair.
 """
 
 import asyncio
@@ -33,20 +33,21 @@ from bench.wire.errors import ClientError
 
 
 def metrics_of(benchmark: Benchmark) -> tuple[Metric, ...]:
-    """Return what can be measured of it: if replies are matched in order, only one may be in flight."""
+    """Return the metrics of a benchmark: if replies are matched in order, a single round trip may be in flight."""
     return ("p50", "p99", "cpu") if benchmark.scenario.matched_in_order else ("p50", "p99", "cpu", "saturated")
 
 
 @dataclass(frozen=True)
 class BurstPlan:
-    """How much of what makes a restart, for each benchmark and side.
+    """The plan of a restart's bursts, for each benchmark and side.
 
-    `pairs` of bursts of `burst` round trips, one in flight, in blocks of `block` pairs; then `saturated_pairs` of
-    bursts of `saturated_burst`, of which `in_flight` are under way all the time. Before that, `warm_up` round trips
-    that do not count.
+    First come `warm_up` round trips that do not count. Then come `pairs` pairs of bursts of `burst` round trips, one in
+    flight, in blocks of `block` pairs. Last come `saturated_pairs` pairs of bursts of `saturated_burst` round trips,
+    with `in_flight` under way all the time.
 
-    Short bursts and many pairs: the machine drifts within milliseconds, too, and the same round trips in longer bursts
-    leave more of it (docs/measurements.md). More pairs than these cost more time than the restarts that they save.
+    The bursts are short and the pairs many, because the machine drifts within milliseconds. The same round trips in
+    longer bursts leave more of that drift (docs/measurements.md). More pairs than these cost more time than the
+    restarts that they save.
     """
 
     burst: int = 10
@@ -60,7 +61,7 @@ class BurstPlan:
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two servers: a connection to it, and the CPU time that it has used so far, in nanoseconds."""
+    """A side's server: a connection to it, and a function that returns its CPU time so far, in nanoseconds."""
 
     exchange: Exchange
     cpu_ns: Callable[[], int]
@@ -68,19 +69,19 @@ class Side:
 
 @dataclass(frozen=True)
 class Figure:
-    """One metric of one restart: the log effect, and the time of a round trip on either side in µs."""
+    """A metric of a restart: the log effect, and the time of a round trip on either side in µs."""
 
     effect: float
     a_us: float
     b_us: float
 
 
-#: One restart: by benchmark's name and metric.
+#: The figures of a restart, by benchmark's name and metric.
 Figures = dict[tuple[str, Metric], Figure]
 
 
 class SideError(Exception):
-    """A round trip with one side's server failed. `side` is 0 for A, 1 for B."""
+    """A failed round trip with the server of `side`, which is 0 for A, 1 for B."""
 
     def __init__(self, side: int, cause: Exception) -> None:
         super().__init__(str(cause))
@@ -115,7 +116,7 @@ async def compare(sides: tuple[Side, Side], benchmarks: tuple[Benchmark, ...], p
 
 
 class _Taken:
-    """What one benchmark's bursts took, by side, in the order of the pairs."""
+    """The times of a benchmark's bursts, by side, in the order of the pairs."""
 
     def __init__(self) -> None:
         self.service_ns: tuple[list[list[int]], list[list[int]]] = ([], [])
@@ -224,7 +225,7 @@ async def _saturated_burst(
 
 
 async def _user(exchange: Exchange, round_trip: RoundTrip, turns: Iterator[int]) -> int:
-    """One after the other, as long as there are turns; when the last reply came."""
+    """Make round trips in sequence while there are turns; return the time of the last reply, in ns."""
     received_ns = 0
     for _ in turns:
         received_ns = (await exchange(round_trip)).received_ns

@@ -1,12 +1,12 @@
 """Two revisions of a service, live and in alternation, until it is known by how much they differ.
 
-Rules of this file: generator and launcher are the running ones, and only the service comes from the revision's folder:
-that is checked for each side, before anything is measured, together with whether it answers at all. The unit is the
-restart: both servers anew, with fresh hash seeds and an environment of random size, because what a process happens to
-be like (memory layout, order of dictionaries) makes more of a difference between two of them than most commits do.
-Which side is ahead has no influence on when it ends. Whatever was started is gone at the end, however that comes.
+Rules of this file: generator and launcher are those of this process, and only the service comes from the revision's
+folder. Before any measurement, a trial checks this for each side, and checks that the service answers. The unit is the
+restart: both servers start anew, with fresh hash seeds and an environment of random size. The luck of a process (memory
+layout, order of dictionaries) makes a greater difference between two processes than most commits do. The side that is
+ahead has no influence on the end. Whatever was started is gone at the end, however that comes.
 
-Ctrl-C ends the measuring with the restarts that are complete; a second one is a KeyboardInterrupt like any other.
+Ctrl-C ends the measuring with the restarts that are complete. A second Ctrl-C is a KeyboardInterrupt like any other.
 """
 
 import contextlib
@@ -51,15 +51,20 @@ from bench.statistics.verdicts import THRESHOLD, verdicts
 from bench.wire.client import FastClient
 from bench.wire.errors import ClientError
 
+#: The names of the two sides.
 NAMES = ("A", "B")
 
+#: The bursts of the trial, which shows that both services answer.
 _TRIAL = BurstPlan(burst=5, pairs=2, in_flight=4, saturated_burst=8, saturated_pairs=2, warm_up=1)
 _SAME = "both revisions are the same commit: whatever differs is noise"
 
 
 @dataclass(frozen=True)
 class AbPlan:
-    """What to compare and how precisely. `app_directory` is looked in for modules, relative to the user's folder."""
+    """The plan of a comparison: the service, the scenarios and the precision.
+
+    `app_directory` is a folder with modules, relative to the user's folder. `threshold` is relative.
+    """
 
     app: str
     chosen: Chosen
@@ -82,7 +87,7 @@ class AbPlan:
 
 @dataclass(frozen=True)
 class State:
-    """How far it is, after a restart: the estimates of p50 so far, by benchmark, and the seconds that are left."""
+    """The progress after a restart: the estimates of p50 so far, by benchmark, and the seconds that are left."""
 
     restarts: int
     elapsed_s: float
@@ -92,7 +97,7 @@ class State:
 
 @dataclass(frozen=True)
 class Source:
-    """Where one side's service comes from: its folder, and the interpreter whose packages it uses."""
+    """The source of a side's service: its folder, and the interpreter whose packages it uses (None: this one)."""
 
     checkout: Checkout
     python: Path | None
@@ -106,10 +111,10 @@ class Source:
 def compare_revisions(
     plan: AbPlan, a: str, b: str, directory: Path, report: Callable[[State | str], None] = lambda _: None
 ) -> AbResult:
-    """Compare the revisions of the repository that holds `directory`.
+    """Compare the revisions of the repository around `directory`.
 
-    `report` is told what is being done now, and after each restart how far it is. Raises AbError where that cannot be
-    done, AbFailedError where a service fails, and KeyboardInterrupt if it was interrupted before the first restart.
+    `report` is called with the present step as text, and with the State after each restart. Raises AbError if the
+    comparison is impossible, AbFailedError if a service fails, and KeyboardInterrupt before the first restart.
     """
     repository = Repository.around(directory)
     revisions = [repository.revision(a), repository.revision(b)]
@@ -134,7 +139,7 @@ def _source(plan: AbPlan, checkout: Checkout) -> Source:
 
 
 def _folders(checkout: Checkout) -> list[Path]:
-    """Where a revision may say what it depends on: from the user's folder up to the repository's."""
+    """Return the folders that may name a revision's dependencies: from the user's folder up to the repository's."""
     return [
         folder
         for folder in (checkout.directory, *checkout.directory.parents)
@@ -149,7 +154,7 @@ def _import_folders(plan: AbPlan, checkout: Checkout) -> list[Path]:
 
 
 def _look_for_app(plan: AbPlan, checkout: Checkout) -> None:
-    """Raises AbError where the app's module is not in the revision's folder."""
+    """Raise AbError if the app's module is not in the revision's folder."""
     folders = _import_folders(plan, checkout)
     locations = [str(folder) for folder in folders]
     for part in plan.app.partition(":")[0].split("."):
@@ -165,7 +170,7 @@ def _look_for_app(plan: AbPlan, checkout: Checkout) -> None:
 
 
 def _notes(plan: AbPlan, sources: Sequence[Source], repository: Repository, sides: Sequence[AbSide]) -> Iterator[str]:
-    """What to know about the two revisions."""
+    """Yield the notes on the two revisions, for people."""
     if (lacks := missing()) is not None:
         yield lacks
     a, b = (source.checkout for source in sources)
@@ -184,7 +189,7 @@ def _notes(plan: AbPlan, sources: Sequence[Source], repository: Repository, side
         file = wanted[0].file or wanted[1].file
         yield f"the revisions' dependencies differ ({file}), but both ran with the same packages: see --env-per-rev"
     if wanted[0].python != wanted[1].python:
-        asked = " and ".join(one.python or "none" for one in wanted)
+        asked = " and ".join(dependency.python or "none" for dependency in wanted)
         yield f"the revisions ask for different Pythons ({asked}); both ran with {sides[0].packages['python']}"
     for name in sorted(sides[0].packages.keys() | sides[1].packages.keys()):
         old, new = (side.packages.get(name, "none") for side in sides)
@@ -199,7 +204,7 @@ def _listed(names: Sequence[str], shown: int = 5) -> str:
 
 @contextlib.contextmanager
 def _interrupts_held_back() -> Iterator[None]:
-    """A Ctrl-C meanwhile is raised at the end. For what takes some milliseconds."""
+    """Hold a Ctrl-C back until the end of the block, which takes some milliseconds."""
     held: list[int] = []
     before = signal.signal(signal.SIGINT, lambda number, frame: held.append(number))
     try:
@@ -214,7 +219,7 @@ def _interrupts_held_back() -> Iterator[None]:
 
 
 class _Run:
-    """One comparison, from the first trial to the result."""
+    """A comparison, from the first trial to the result."""
 
     def __init__(
         self,
@@ -241,7 +246,7 @@ class _Run:
         sides = [self._side(source) for source in self._sources]
         notes = list(_notes(self._plan, self._sources, self._repository, sides))
         awake = self._cores if self._plan.awake else ()
-        # Where cores cannot be told apart, none can be kept awake either, for the same reason as the first of them.
+        # If this system does not tell cores apart, none can be kept awake either, for the same reason as core 0.
         if self._plan.awake and (reason := idle_reason(awake or (0,))):
             notes.append(f"the cores were not kept awake: {reason}")
             awake = ()
@@ -278,7 +283,7 @@ class _Run:
         )
 
     def _measure(self, loop: InterruptibleLoop, started_s: float) -> StoppedBy:
-        """Restart after restart. Raises KeyboardInterrupt if there is no answer yet."""
+        """Measure by restarts until the end. Raises KeyboardInterrupt if there is no answer yet."""
         self._report("measuring")
         try:
             while True:
@@ -311,14 +316,14 @@ class _Run:
         return [figures[benchmark.name, "p50"].effect for figures in self._restarts]
 
     def _restart(self, loop: InterruptibleLoop, bursts: BurstPlan, first: int) -> Figures:
-        """Both servers up, timed, and down again."""
-        # They start side by side, on a core each where there are two, and in turn; then they share the server's.
+        """Start both servers, time them, and stop them. Raises AbFailedError if a side fails."""
+        # They start side by side, on a core each if there are two, in either order; then they share the server's core.
         cores = [self._server_core, self._generator_core if self._generator_core is not None else self._server_core]
         if self._random.random() < 0.5:
             cores.reverse()
         with contextlib.ExitStack() as stack:
             servers = [self._server(source, core) for source, core in zip(self._sources, cores, strict=True)]
-            for step in (ServerProcess.stop, ServerProcess.ask_to_stop):  # of both sides the last one first
+            for step in (ServerProcess.stop, ServerProcess.ask_to_stop):  # the last step of both sides comes first
                 for server in servers:
                     stack.callback(step, server)
             self._start(servers)
@@ -334,9 +339,9 @@ class _Run:
                 raise self._failure(error.side, reason) from error
 
     def _start(self, servers: Sequence[ServerProcess]) -> None:
-        """Side by side. Where it fails, whether the other one started is half of the answer."""
+        """Start the servers side by side. Raises AbFailedError, which also says if the other side started."""
         reasons: dict[int, str] = {}
-        with _interrupts_held_back():  # inside Popen, one would leave a process that nobody knows of
+        with _interrupts_held_back():  # inside Popen, a Ctrl-C would leave a process that nobody knows of
             for side, server in enumerate(servers):
                 try:
                     server.launch()
@@ -366,7 +371,10 @@ class _Run:
         return ServerProcess(self._plan.app, options, directory=source.checkout.directory, python=source.python)
 
     def _check_origin(self, server: ServerProcess, side: int) -> None:
-        """That it is the revision's service: an editable install would serve the checkout's to both sides."""
+        """Check that it is the revision's service: an editable install would serve the checkout's to both sides.
+
+        Raises AbError if it is not.
+        """
         root, others = self._sources[side].checkout.root, [self._repository.root]
         others += [source.checkout.root for source in self._sources]
         app_file = Path(server.app_file)
@@ -453,7 +461,7 @@ class _Run:
 
 
 def _scenarios(chosen: Chosen) -> AbScenarios | None:
-    """Return what is stored of the user's file of scenarios; None without one."""
+    """Return the stored part of the user's file of scenarios; None without a file."""
     file = chosen.file
     if file is None:
         return None
@@ -464,8 +472,10 @@ def _scenarios(chosen: Chosen) -> AbScenarios | None:
 def summary(
     benchmarks: Sequence[Benchmark], restarts: Sequence[Figures], confidence: float, threshold: float
 ) -> tuple[AbBenchmark, ...]:
-    """The restarts' figures as estimates and verdicts; all of them are one family (see `verdicts`)."""
-    keys: list[tuple[str, Metric]] = [(one.name, metric) for one in benchmarks for metric in metrics_of(one)]
+    """Return the restarts' figures as estimates and verdicts, all in a single family (see `verdicts`)."""
+    keys: list[tuple[str, Metric]] = [
+        (benchmark.name, metric) for benchmark in benchmarks for metric in metrics_of(benchmark)
+    ]
     effects = {key: [figures[key].effect for figures in restarts] for key in keys}
     estimates = {key: estimate(effects[key], confidence) for key in keys}
     decided = dict(zip(keys, verdicts(list(estimates.values()), threshold), strict=True))
@@ -487,10 +497,10 @@ def summary(
 
     return tuple(
         AbBenchmark(
-            name=one.name,
-            event=one.scenario.emit,
-            reply=one.scenario.reply,
-            metrics=tuple(metric_of((one.name, metric)) for metric in metrics_of(one)),
+            name=benchmark.name,
+            event=benchmark.scenario.emit,
+            reply=benchmark.scenario.reply,
+            metrics=tuple(metric_of((benchmark.name, metric)) for metric in metrics_of(benchmark)),
         )
-        for one in benchmarks
+        for benchmark in benchmarks
     )

@@ -1,8 +1,8 @@
 """The warm-up of a server and its connection.
 
-`until_steady` makes round trips in windows of 50. They are steady once they stop getting faster: the lower median of
-the last two windows is at most 3 % below that of the two before. The rule is one-sided, and takes the lower of two,
-because other load only makes windows slower.
+`until_steady` makes round trips in windows of 50. They are steady once they stop getting faster. The lower median of
+the last two windows is then at most 3 % below that of the two before. The rule is one-sided, and takes the lower of
+two, because other load only makes windows slower.
 
 A bound on their spread was tried: Georges, Buytaert and Eeckhout 2007, "Statistically rigorous Java performance
 evaluation", OOPSLA, take a coefficient of variation of 1 to 2 %. On a machine with other load, many warm connections
@@ -47,7 +47,7 @@ def is_steady(medians: Sequence[float]) -> bool:
 
 
 async def until_steady(round_trip: Callable[[], Awaitable[int]]) -> WarmUp:
-    """Make round trips, each of which returns its duration in ns, until they are steady or the time is up."""
+    """Make round trips until they are steady or the time is up. `round_trip` returns its duration in ns."""
     until_ns = perf_counter_ns() + round(LIMIT_S * 1e9)
     medians: list[float] = []
     round_trips = 0

@@ -6,7 +6,7 @@ machine for a while disturbs them all. A visit of a process is a burst with it, 
 control on the same stack. Every other visit also has a burst with the bare echo server. The order is reversed from
 visit to visit (service, control, bare; bare, control, service), so that a linear drift cancels in two visits (ABBA).
 
-Rules of this file: a `VisitPlan` decides before the measurement how many visits there are, and of which size. The first
+Rules of this file: a `VisitPlan` decides on the number and size of visits before the measurement. The first
 round trips of a burst are not timed (`LEAD_IN`), because the caches are cold after other processes used them.
 """
 
@@ -156,7 +156,7 @@ class SubjectWithControl:
 
 @dataclass(frozen=True)
 class Subjects:
-    """All subjects of a benchmark."""
+    """The subjects of a benchmark."""
 
     pairs: tuple[SubjectWithControl, ...]
     bare: Subject | None

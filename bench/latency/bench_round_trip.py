@@ -24,7 +24,7 @@ CONNECTIONS: tuple[tuple[TransportName, ClientKind], ...] = (
     ("websocket", "FastClient"),
 )
 
-# The table shows together what may be compared: where the server is and the transport make the group.
+# A group of the table has the benchmarks that may be compared: the place of the server and the transport make it.
 GROUPS: dict[ServerKind, str] = {
     "process": "{transport}, server in its own process",
     "in-loop": "{transport}, server in the same loop (illustrative)",
@@ -35,7 +35,7 @@ pytestmark = pytest.mark.benchmark(timer=TIMER)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """By testbed first: one stands at a time."""
+    """Make the cases, sorted by testbed, because a single testbed stands at a time."""
     options = metafunc.config.stash[OPTIONS]
     servers: tuple[ServerKind, ...] = ("in-loop", "process") if options.url is None else ("url",)
     cases = {
@@ -44,7 +44,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         for loop in LOOPS
         for measured in options.benchmarks
         for transport, client in CONNECTIONS
-        # With the server in the same loop the figures only illustrate: one client does.
+        # With the server in the same loop the figures only illustrate: a single client is enough.
         if not (server == "in-loop" and client == "FastClient")
         for case in [(measured.reply, transport, client, server, loop)]
     }

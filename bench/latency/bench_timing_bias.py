@@ -1,7 +1,7 @@
 """The bias of timing around the loop: the same call, timed inside and around `run_until_complete`.
 
 The empty coroutine takes a single turn of the loop. `bias_us` in `extra_info` is the median of the difference between
-both times of the same call, because the machine may drift by more than that from a benchmark to the next.
+both times of the same call. From a benchmark to the next the machine may drift by more than this difference.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from bench.results.latency import LatencyDetails
 from bench.scenarios.catalogue import LATENCY_BENCHMARKS
 from bench.wire.connection import TransportName
 
-# A round is one call, however short: nothing is to be calibrated, and a second of them would be too many.
+# A round is a single call, however short: nothing is calibrated, and a second of calls would be too many.
 EMPTY = {"min_time": 0, "max_time": 0.05}
 INSIDE = {"timer": TIMER}
 

@@ -40,7 +40,7 @@ def options(pytestconfig: pytest.Config) -> Options:
 
 @pytest.fixture(scope="session")
 def testbeds(options: Options, pytestconfig: pytest.Config) -> Iterator[Testbeds]:
-    """Yield the testbeds, of which a single one stands at a time."""
+    """Yield the testbeds. A single testbed stands at a time."""
     testbeds = Testbeds(options, measuring=not pytestconfig._benchmarksession.disabled)  # type: ignore[attr-defined]
     try:
         yield testbeds

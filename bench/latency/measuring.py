@@ -1,16 +1,15 @@
-"""One benchmark: round trips again and again, timed inside the loop, and the conditions under which that happened.
+"""A benchmark: repeated round trips, timed inside the loop, and the conditions under which they were made.
 
-The timer is virtual: a round advances it by one round trip's own service time, and by nothing else. What
-pytest-benchmark calls gives out one service time after the other; they are measured by the burst, with the controls'
-bursts between them, whenever the next one is not there yet (`alternation`). pytest-benchmark finds out from the timer
-how often to repeat:
+The timer is virtual: a round advances it by the service time of a single round trip, and by nothing else. The function
+that pytest-benchmark calls returns these times in turn. When the next time is missing, `alternation` measures a burst,
+and bursts with the controls. pytest-benchmark finds the number of repetitions from the timer:
 
-- Its calibration puts several calls into a round only where one lasts less than `--benchmark-min-time` (5 µs by
-  default) or ten times the timer's precision (1 ns). No round trip does: each sample is one round trip.
+- Its calibration puts several calls into a round if a call is too short: less than `--benchmark-min-time` (5 µs by
+  default), or than ten times the timer's precision (1 ns). No round trip does, so each sample is a single round trip.
 - The number of rounds is `--benchmark-max-time` divided by the duration of the first call, which is no sample. So that
-  call is the warm-up, and to the timer it lasts just so long that as many rounds follow as make whole cycles.
-- It may ask for less (`--benchmark-precision`); then the cycle that was begun is finished all the same. And its last
-  call of all, whose result it returns, is no sample either: that is a round trip by itself.
+  call is the warm-up. The timer shows a duration for it after which the rounds make up whole cycles.
+- It may ask for less (`--benchmark-precision`); the measurement finishes the cycle all the same. Its last call, whose
+  result it returns, is no sample either: that is a round trip by itself.
 """
 
 from __future__ import annotations
@@ -49,9 +48,10 @@ from bench.timing.clocks import READING_NS, VirtualTimer
 from bench.wire.connection import TransportName
 from bench.wire.errors import ClientError
 
-#: The one timer of all benchmarks: pytest-benchmark finds out a timer's precision once.
+#: The timer of all benchmarks: pytest-benchmark finds out a timer's precision once.
 TIMER = VirtualTimer()
 
+#: The reasons why a benchmark has neither several processes nor controls, by the kind of its server.
 UNREPLICATED = {
     "in-loop": "the server shares the client's loop: there is no process to start anew, and no control beside it",
     "url": "the server is not ours: it cannot be started anew, and there is no control on its stack",
@@ -63,7 +63,7 @@ _SHORTEST_NS = 10_000  # a call below pytest-benchmark's shortest round of 5 µs
 def description(
     testbed: Testbed, measured: Benchmark, client_kind: ClientKind, transport: TransportName
 ) -> LatencyDetails:
-    """Return the first part of a benchmark's details: how it is made, with such a connection on this testbed."""
+    """Return the first part of a benchmark's details: its settings, with a connection of this kind on this testbed."""
     round_trip = measured.scenario
     source = testbed.options.chosen.stored(measured)
     return LatencyDetails(
@@ -85,9 +85,9 @@ def description(
 
 
 def measure(benchmark: BenchmarkFixture, testbed: Testbed, subjects: Subjects, round_trip: RoundTrip) -> None:
-    """Benchmark the round trip over these connections; fails in one line if a round trip does."""
+    """Benchmark the round trip over these connections. Fail in one line if a round trip fails."""
     with failing_in_one_line(benchmark, testbed):
-        if not benchmark.enabled:  # --benchmark-disable: one call, which is no measurement
+        if not benchmark.enabled:  # --benchmark-disable: a single call, which is no measurement
             benchmark(lambda: testbed.run(subjects.services[0].single()))
             return
         with observed(benchmark, testbed):
@@ -102,7 +102,7 @@ def measure(benchmark: BenchmarkFixture, testbed: Testbed, subjects: Subjects, r
 
 
 async def _settled(subjects: Subjects) -> None:
-    """Return when replies that nobody asked for have had time to come, if they would spoil the matching."""
+    """Wait until unexpected replies have had time to come, if they would spoil the matching."""
     await asyncio.gather(*(subject.exchange.settle() for subject in subjects.services))
 
 
@@ -147,16 +147,17 @@ def _measure(benchmark: BenchmarkFixture, testbed: Testbed, subjects: Subjects) 
             error_replies=sum(subject.error_replies for subject in subjects.services),
             burst_round_trips=alternation.plan.burst,
             warm_up=WarmUp(
-                round_trips=sum(one.round_trips for one in warmed_up), steady=all(one.steady for one in warmed_up)
+                round_trips=sum(warm_up.round_trips for warm_up in warmed_up),
+                steady=all(warm_up.steady for warm_up in warmed_up),
             ),
         ),
     )
 
 
 def _planned(benchmark: BenchmarkFixture, median_ns: float, processes: int) -> tuple[VisitPlan, int]:
-    """The plan for round trips of that median, and how long the first call has to last to the timer, in ns.
+    """Return the plan for round trips of that median, and the first call's duration on the timer, in ns.
 
-    pytest-benchmark does max(⌈max_time / first call⌉, min_rounds) rounds. Half a round to spare, for its rounding.
+    pytest-benchmark makes max(⌈max_time / first call⌉, min_rounds) rounds. Half a round is spared for its rounding.
     """
     max_time_ns = benchmark._max_time * 1e9
     plan = VisitPlan.of(max(ceil(max_time_ns / median_ns), benchmark._min_rounds), processes)
@@ -165,7 +166,7 @@ def _planned(benchmark: BenchmarkFixture, median_ns: float, processes: int) -> t
 
 @contextmanager
 def observed(benchmark: BenchmarkFixture, testbed: Testbed) -> Iterator[None]:
-    """Store the conditions under which a benchmark runs, and what may have spoilt it."""
+    """Store the conditions under which a benchmark runs, and the disturbances that may have spoilt it."""
     if not benchmark.enabled:
         yield
         return
@@ -186,7 +187,7 @@ def observed(benchmark: BenchmarkFixture, testbed: Testbed) -> Iterator[None]:
 
 @contextmanager
 def failing_in_one_line(benchmark: BenchmarkFixture, testbed: Testbed) -> Iterator[None]:
-    """What goes wrong between client and server fails the benchmark; nothing of it is a mistake of this program."""
+    """Fail the benchmark in one line if anything goes wrong between client and server."""
     try:
         yield
         return
@@ -207,11 +208,11 @@ def describe(benchmark: BenchmarkFixture, name: str, group: str, described: Late
 
 
 def store(benchmark: BenchmarkFixture, details: LatencyDetails) -> None:
-    """Put these details into the benchmark's result, beside those that it has."""
+    """Add these details to the benchmark's result."""
     benchmark.extra_info.update(details.written())
 
 
 def fail(benchmark: BenchmarkFixture, reason: str) -> NoReturn:
-    """Fail in one line, and keep what was measured so far out of the results."""
+    """Fail in one line, and keep the times so far out of the results."""
     benchmark.has_error = True
     raise pytest.fail.Exception(f"{benchmark.name}: {reason}", pytrace=False) from None

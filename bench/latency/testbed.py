@@ -1,8 +1,9 @@
-"""Where a round trip takes place: an event loop, the servers that its clients reach, and the connections to them.
+"""The testbed of a round trip: an event loop, the servers that its clients reach, and the connections to them.
 
-One testbed stands at a time. It owns its loop, so whatever was started in it (server, connection, task of the service)
-is ended with it, also after Ctrl-C; and its server processes, which share one core while it keeps to another. With the
-server in a process of its own, or somewhere else, a round trip leaves its cores idle twice, so they are kept awake.
+A single testbed stands at a time. It owns its loop: whatever was started in it (server, connection, task of the
+service) ends with it, also after Ctrl-C. It also owns its server processes, which share a core while it keeps to
+another. With the server in a process of its own, or somewhere else, a round trip leaves its cores idle twice. So the
+testbed keeps them awake.
 """
 
 from __future__ import annotations
@@ -52,10 +53,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Testbed:
-    """A loop and the URL of a server; `server` is the server itself where it is ours, one of `pool` if those are.
+    """A loop and the URL of a server. `server` is the server itself if it is ours, the first of `pool` if there is a
+    pool.
 
-    `cores` are those that this process keeps to, empty where it was not pinned; `used_cores` all that a round trip
-    uses, as far as that is known; `spinners` keep these from halting, or `asleep_because` says why there are none.
+    `cores` are those that this process keeps to, empty if it was not pinned. `used_cores` are all that a round trip
+    uses, if that is known. `spinners` keep these from halting, or `asleep_because` says why there are none.
     """
 
     options: Options
@@ -69,31 +71,34 @@ class Testbed:
     used_cores: tuple[int, ...] = ()
     spinners: NoIdle | None = None
     asleep_because: str | None = None
-    #: Of the machine before anything was started: what is started here counts in it later.
+    #: The machine's load average before anything was started, because all that is started counts in it later.
     load_average: float | None = None
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run it in the testbed's loop and return what it returns."""
+        """Run a coroutine in the testbed's loop and return its result. Raises as `InterruptibleLoop.run` does."""
         return self.loop.run(coroutine)
 
     def serving(self) -> dict[str, str | None]:
-        """Return uvicorn's options, as far as they are known: of a server that is not ours, the client's loop alone."""
+        """Return uvicorn's options; only the client's loop is known if the server is not ours."""
         options = replace(self.options.server, loop=self.loop_kind).uvicorn
         return {name: value if self.server is not None or name == "loop" else None for name, value in options.items()}
 
     def exit_reason(self, within_s: float = 0.0) -> str | None:
-        """Why one of its servers does not run any more; None while they do, or where they are not ours."""
+        """Return why a server of it does not run any more; None while all run, or if they are not ours.
+
+        `within_s` is the time in seconds in which a server may still end.
+        """
         servers = self.server if self.pool is None else self.pool
         return None if servers is None else exit_reason(servers.check, within_s)
 
     def wrote_last(self) -> str:
-        """Return the end of the log of a service that wrote anything; empty if none did, or if we cannot read it."""
+        """Return the end of the log of a service that wrote anything; empty if none did, or if its log is not ours."""
         servers = [self.server] if self.pool is None else [pooled.server for pooled in self.pool.services]
         written = (server.wrote_last for server in servers if isinstance(server, ServerProcess))
         return next(filter(None, written), "")
 
     def kept_awake(self) -> KeptAwake:
-        """Which cores are kept from halting now."""
+        """Return the cores that are kept from halting now."""
         if self.spinners is None:
             return KeptAwake(cores=(), asleep_because=self.asleep_because)
         if not self.spinners.is_running:
@@ -101,7 +106,7 @@ class Testbed:
         return KeptAwake(cores=self.spinners.cores)
 
     def conditions(self) -> Conditions:
-        """Under what it runs now."""
+        """Return the machine's state now, with the load average from before the start."""
         now = Conditions.now(self.used_cores)
         return now.model_copy(update={"load_average": self.load_average})
 
@@ -124,9 +129,9 @@ class Testbed:
 
     @contextmanager
     def subjects(self, client_kind: ClientKind, transport: TransportName, measured: Benchmark) -> Iterator[Subjects]:
-        """Connections of the same kind to all its servers: the service's, and the controls. Raises ConnectFailed.
+        """Connect in the same way to all its servers: the service's, and the controls. Raises ConnectFailed.
 
-        The controls are asked for the same kind of reply. The echo server speaks WebSocket only.
+        The controls give the same kind of reply. The echo server speaks WebSocket only.
         """
         round_trip = measured.scenario
         with ExitStack() as stack:
@@ -174,9 +179,9 @@ _connections = count()
 
 
 class Testbeds:
-    """The testbed that stands now; another one takes its place when it is asked for.
+    """The testbeds of a session: a single testbed stands at a time, and `enter` replaces it if necessary.
 
-    Without `measuring` (`--benchmark-disable`) there is one process of the service, and neither controls nor spinners.
+    Without `measuring` (`--benchmark-disable`) there is a single process of the service, without controls and spinners.
     """
 
     def __init__(self, options: Options, *, measuring: bool = True) -> None:
@@ -188,9 +193,9 @@ class Testbeds:
         self._stack = ExitStack()
 
     def enter(self, server_kind: ServerKind, loop_kind: LoopKind, *, replicated: bool = False) -> Testbed:
-        """The testbed of that kind: the one that stands, unless a server of it died. Raises ServerError.
+        """Return the testbed of that kind: the present testbed, unless a server of it died. Raises ServerError.
 
-        `replicated` asks for several processes of the service with their controls, where it is ours to start.
+        `replicated` asks for several processes of the service with their controls, if the service is ours to start.
         """
         key = (server_kind, loop_kind, replicated and server_kind == "process" and self._measuring)
         if self._current is None or self._key != key or self._current.exit_reason():
@@ -201,7 +206,7 @@ class Testbeds:
         return self._current
 
     def close(self) -> None:
-        """Take the testbed that stands down."""
+        """Take the present testbed down."""
         self._current = None
         self._stack.close()
 
@@ -251,12 +256,15 @@ class Testbeds:
                         loop.run(server_here.tear_down())
 
     def _kept_awake(self, stack: ExitStack, cores: tuple[int, ...]) -> dict[str, Any]:
-        """Keeps these cores awake as long as the stack stands, where that is wanted and possible."""
+        """Keep these cores awake as long as the stack stands, if that is wanted and possible.
+
+        Return the fields of the testbed that tell of it.
+        """
         if self._options.idle_allowed_by is not None:
             return {"asleep_because": f"{self._options.idle_allowed_by} was given"}
         if not self._measuring:
             return {}
-        # Where cores cannot be told apart, none can be kept awake either, for the same reason as the first of them.
+        # If this system does not tell cores apart, none can be kept awake either, for the same reason as core 0.
         if (reason := idle_reason(cores or (0,))) is not None:
             return {"asleep_because": reason}
         try:

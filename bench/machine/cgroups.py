@@ -55,7 +55,7 @@ def group_folders(cgroup: str | None, mountinfo: str | None) -> list[PurePosixPa
     """Return these folders from the texts of /proc/PID/cgroup (cgroups(7)) and /proc/PID/mountinfo (proc(5)).
 
     Both versions of control groups are read. A container may see its own group as the root, or a path that leads out of
-    the mounted folder: then the group is the mount.
+    the mounted folder. Then the group is the mount.
     """
     paths: dict[str, str] = {}  # version 2 has no controllers in this file: its path is that of ""
     for line in filter(None, (cgroup or "").splitlines()):

@@ -1,6 +1,6 @@
 """A child process: in a session of its own, with a log, a CPU clock, and an end.
 
-Rules of this file: whatever a child has started in its session ends with it. `Child` reaps its process, and kills the
+Rules of this file: all that a child has started in its session ends with it. `Child` reaps its process, and kills the
 session, as soon as the end is known: later, another process could have its number. Nothing here waits without an end.
 There is no thread and no event loop. `subprocess` is looked up when it is called, so that gevent's version is
 cooperative.
@@ -28,7 +28,7 @@ _SHOWN_CHARACTERS = 500
 
 
 class Child:
-    """A process that this one has started, from its start on.
+    """A process that this process has started, from its start on.
 
     Its standard output and error go to `log`, an open file, or nowhere. It runs in `directory` (default: the current
     one) with `environment` added to this process's, on these `cores` only (empty: where this process may run). A Ctrl-C
@@ -127,8 +127,8 @@ class Child:
 def process_cpu_ns(pid: int) -> int:
     """Return the CPU time that a process has used, of all its threads, in nanoseconds. Raises OSError if it has ended.
 
-    The kernel brings the clock of another process up to date when that process goes to sleep, and with each tick of the
-    timer while it runs.
+    The kernel brings the clock of another process up to date when that process goes to sleep. While it runs, each
+    tick of the timer does that.
     """
     if has_process_clocks():
         return time.clock_gettime_ns(process_clock(pid))

@@ -29,7 +29,7 @@ from bench.machine.processes import (
 )
 from bench.machine.stops import stops
 
-# JSON has no tuples: a list is taken for one, but its items are as strict as the rest.
+# JSON has no tuples: a list is taken for a tuple, but its items are as strict as the rest.
 _Cores = Annotated[tuple[NonNegativeInt, ...], Field(strict=False)]
 _Words = Annotated[tuple[str, ...], Field(strict=False)]
 _Thresholds = Annotated[tuple[NonNegativeInt, ...], Field(strict=False)]
@@ -46,7 +46,7 @@ class GarbageCollection(BaseModel):
 
 
 class Counters(BaseModel):
-    """Counters that only rise, so that two readings tell what happened between them. None if one cannot be read."""
+    """Counters that only rise, for the difference of two readings. A counter that cannot be read is None."""
 
     model_config = STORED
 

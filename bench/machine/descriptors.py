@@ -45,7 +45,7 @@ def raise_file_limit() -> int | None:
 
 
 def file_limit_reason(number: int) -> str:
-    """Return why no more files can be opened, for one of the numbers in OUT_OF_FILES."""
+    """Return why no more files can be opened, for an error number of OUT_OF_FILES."""
     if number == errno.ENFILE:
         return "this system has as many files open as it may: raise the sysctl fs.file-max"
     if resource is None:
@@ -64,7 +64,7 @@ def file_limit_reason_in(text: str) -> str:
 
 
 class Reserve:
-    """Descriptors that stay open until something needs their places. It may hold fewer: opening never fails."""
+    """Descriptors that stay open until something needs their places. There may be fewer: opening never fails."""
 
     def __init__(self, count: int) -> None:
         self._count = count

@@ -1,10 +1,10 @@
 """Cores that do not halt between messages.
 
 A core with nothing to do halts. On a virtual machine, waking it takes tens of microseconds that belong neither to the
-service nor to the client. So a process spins on each core under SCHED_IDLE: it yields to whatever else wants the core,
-and needs no privilege.
+service nor to the client. So a process spins on each core under SCHED_IDLE: it yields to anything else that wants the
+core, and needs no privilege.
 
-Rules of this file: a spinner is a process of its own, so its CPU time is nobody else's, and counts as "nice" in the
+Rules of this file: a spinner is a process of its own. So its CPU time is nobody else's, and counts as "nice" in the
 kernel's sums. It never outlives the process that started it, however that ends, because it asks for its parent's number
 again and again. A death signal (PR_SET_PDEATHSIG) would not do: the kernel sends it when the *thread* that started the
 process ends.

@@ -1,7 +1,7 @@
 """Signals that end a process, turned into exceptions after which Python code can tidy up.
 
-The module also covers Ctrl-C where Python's KeyboardInterrupt would only make a mess: while modules are imported, and
-when it comes twice.
+The module also covers Ctrl-C while modules are imported, and when it comes twice. Python's KeyboardInterrupt would only
+make a mess then.
 
 The module imports little of the standard library: entry points import it before the modules that load slowly.
 """

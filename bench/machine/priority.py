@@ -1,6 +1,6 @@
-"""A high priority for the processes that this one starts.
+"""A high priority for the processes that this process starts.
 
-If all cores are at work, whatever else a machine does takes a core away, a millisecond or more at a time. A p99 then
+If all cores are at work, any other work of the machine takes a core away, a millisecond or more at a time. A p99 then
 tells of that, and not of the service. Nice -20 makes it rare. The kernel allows it to root, with CAP_SYS_NICE, or if
 `ulimit -e` permits it.
 """

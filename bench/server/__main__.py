@@ -18,7 +18,7 @@ import time
 import traceback
 from pathlib import Path
 
-# From the interpreter's own environment, which need not be the one that this project is installed in.
+# From the interpreter's own environment, which may lack this project.
 from uvicorn.config import LOGGING_CONFIG
 
 # Run by path: nothing else of this project may come first on the path that the app is imported from.

@@ -10,8 +10,8 @@ PORT_LIMIT = 65535
 def listen(host: str, port: int, backlog: int) -> socket.socket:
     """Return a socket that listens on the first address of `host`. Raises ServerError if that is not possible.
 
-    It listens from the start, though nobody accepts before the app is up. The kernel would give a port to either of two
-    sockets that are only bound, and uvloop does not notice that the other socket got it.
+    It listens from the start, though nobody accepts before the app is up. If two sockets are only bound, the kernel
+    gives the port to either, and uvloop does not notice that the other socket got it.
     """
     if not 0 <= port <= PORT_LIMIT:  # the resolver would take it modulo 65536
         raise ServerError(f"port {port} is none: choose one from 1 to {PORT_LIMIT}, or 0 for any free one")

@@ -1,8 +1,8 @@
 """A uvicorn server in the caller's event loop.
 
-uvicorn is made to own a process: it installs signal handlers, configures logging, exits the interpreter when it cannot
-start, and leaves open what a failed start had opened. Here it is a guest, so this module undoes all of that. It binds
-the socket and imports the app itself. `_end` is the only way out, after a failed start and after an orderly stop.
+uvicorn is made to own a process. It installs signal handlers and configures logging. It exits the interpreter when it
+cannot start, and leaves the sockets of a failed start open. Here it is a guest, so this module undoes all of that. It
+binds the socket and imports the app itself. `_end` is the only way out, after a failed start and after an orderly stop.
 """
 
 import asyncio
@@ -39,10 +39,10 @@ NOT_HERE = ("uds", "fd", "reload", "workers")
 class UvicornTestServer(uvicorn.Server):
     """A server of an ASGI app in the caller's event loop, asyncio's or uvloop's: `start_up`, `tear_down`, `async with`.
 
-    `app` is an ASGI callable or "module:attribute" (imported at start-up). `port` 0 takes any free one. `config` goes
+    `app` is an ASGI callable or "module:attribute" (imported at start-up). `port` 0 takes any free port. `config` goes
     to `uvicorn.Config`; `**ServerOptions(…).uvicorn` is the part that servers of every kind share. By default the
-    WebSocket implementation is websockets-sansio, requests in progress get a second at tear-down, and logging stays as
-    the caller configured it (only warnings show where nobody did).
+    WebSocket implementation is websockets-sansio, and requests in progress get a second at tear-down. Logging stays as
+    the caller configured it; if nobody did, only warnings show.
 
     A server starts once: to start again, make another. An app that raises after it was asked to start up has failed
     to start. An app that raises at the sight of a lifespan scope has no lifespan, unless `lifespan="on"`.

@@ -96,6 +96,6 @@ class Lifespan(LifespanOn):
         """Take a message from the app."""
         if message["type"] in ("lifespan.startup.failed", "lifespan.shutdown.failed"):
             self._said = str(message.get("message", ""))
-            self._cause = sys.exception()  # the one that the app is handling while it says so
+            self._cause = sys.exception()  # the error that the app is handling while it says so
         await super().send(message)
         self._is_complete = self._is_complete or message["type"] == "lifespan.startup.complete"

@@ -80,7 +80,7 @@ class ServerProcess:
     """A server of `app` ("module:attribute") under uvicorn in a process of its own: `start`, `stop`, `with`.
 
     `options` has its loop, protocols, core and environment; a keyword replaces its field in them. `port` 0 takes any
-    free one. `directory` (default: the current one) becomes its working directory and comes first when it imports.
+    free port. `directory` (default: the current folder) becomes its working directory and comes first when it imports.
     `python` is the interpreter that runs it, by default that of this process. Another interpreter needs uvicorn and
     the packages that the options name. It can be started again after it was stopped.
     """
@@ -296,8 +296,8 @@ class ServerProcess:
             )
 
     def _command_line(self, channel: int) -> list[str]:
-        # By path, and with -P: so it is this launcher that runs, and neither one in the server's directory nor one
-        # that happens to be installed.
+        # By path, and with -P: so this launcher runs, and not another in the server's directory, or one that
+        # happens to be installed.
         line = [str(self._python), "-P", "-u", str(LAUNCHER), "--channel", str(channel), "--log-level", self._log_level]
         asked = self._asked
         line += ["--app", asked.app, "--host", asked.host, "--port", str(asked.port)]

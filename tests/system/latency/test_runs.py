@@ -83,7 +83,7 @@ class Bench:
         )
 
     def processes(self) -> list[psutil.Process]:
-        """Which of its processes, servers included, live."""
+        """Return its living processes, servers included."""
         return [one for one in psutil.process_iter() if self._is_mine(one)]
 
     def _is_mine(self, process: psutil.Process) -> bool:
