@@ -253,8 +253,8 @@ class Operation(BaseModel):
     that came while no emission waited for them. If replies are matched by their order, the matching is broken then.
 
     `times_of` is "run" if the times are of the whole run. That is so for the operation that connects, and for an
-    operation that was only performed outside of the window. It is null if there are no times, and in load/1, in which only
-    connecting has the run's.
+    operation that was only performed outside of the window. It is null if there are no times, and in load/1, in which
+    only connecting has the run's.
 
     New in load/2: dropped_because, error_replies, unexpected, times_of.
     """
