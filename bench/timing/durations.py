@@ -39,8 +39,8 @@ class PercentError(ValueError):
 def parse_duration(text: str) -> float:
     """Return the seconds of a duration such as 90, 30s, 5m, 1h30m, 2ms or 1.5 min.
 
-    A number without a unit is in seconds; a duration beyond all floats is infinite. The forms include those that Locust reads (`locust.util.timespan`). Raises
-    DurationError.
+    A number without a unit is in seconds. The forms include those that Locust reads (`locust.util.timespan`). A
+    duration beyond all floats is infinite. Raises DurationError.
     """
     text = text.strip()
     if _PLAIN_SECONDS.fullmatch(text):
