@@ -10,8 +10,8 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from bench.ab.errors import AbError
+from bench.ab.restart import Shape
 from bench.ab.run import Plan
-from bench.interleave.bursts import Shape
 from bench.scenarios.catalogue import AB_BENCHMARKS
 from bench.scenarios.options import DEFAULT_REPLY_TIMEOUT, OptionError, app_of, chosen, reply_timeout_ns, selected
 from bench.statistics.stopping import StoppingRule

@@ -26,10 +26,11 @@ import uvloop
 
 from bench.ab.environments import dependencies, environment, versions
 from bench.ab.errors import AbError, AbFailedError
+from bench.ab.restart import Figures, Shape, Side, SideError, compare, metrics_of
 from bench.ab.worktree import Checkout, Repository
 from bench.exchange.requests import Exchange
-from bench.interleave.bursts import Connection, Figures, Shape, SideError, compare, metrics_of
 from bench.interleave.loop import OwnLoop, spared_by_gc
+from bench.interleave.process_seed import ProcessSeed
 from bench.machine.conditions import Conditions
 from bench.machine.cores import generator_cores, pinned_to, server_core
 from bench.machine.disturbances import Interference, spoilers
@@ -52,7 +53,6 @@ from bench.wire.errors import ClientError
 
 NAMES = ("A", "B")
 
-_ENVIRONMENT_BYTES = 4096  # by up to so much the environment grows: a page, which the stack's start varies within
 _TRIAL = Shape(burst=5, pairs=2, in_flight=4, saturated_burst=8, saturated_pairs=2, warm_up=1)
 _SAME = "both revisions are the same commit: whatever differs is noise"
 
@@ -352,10 +352,7 @@ class _Run:
             raise self._failure(side, f"{reason}; {NAMES[1 - side]} started")
 
     def _server(self, source: Source, core: int | None) -> ServerProcess:
-        environment = {
-            "PYTHONHASHSEED": str(self._random.randrange(2**32)),
-            "BENCH_AB_PADDING": "x" * self._random.randrange(_ENVIRONMENT_BYTES),
-        }
+        environment = ProcessSeed.drawn(self._random).environment
         if self._plan.app_directory is not None:
             inherited = os.environ.get("PYTHONPATH")
             folder = str(source.checkout.directory / self._plan.app_directory)
@@ -385,12 +382,12 @@ class _Run:
     async def _exchange(self, servers: Sequence[ServerProcess], shape: Shape, first: int) -> Figures:
         settings = self._plan.chosen.connection
         clients = [FastClient(), FastClient()]
-        connections: list[Connection] = []
+        connections: list[Side] = []
         try:
             for side, (client, server) in enumerate(zip(clients, servers, strict=True)):
                 names = tokens(self._origin, 2 * len(self._restarts) + side)
                 exchange = Exchange(client, names, self._plan.reply_timeout_ns, settings.namespace)
-                connections.append(Connection(exchange, server.cpu_ns))
+                connections.append(Side(exchange, server.cpu_ns))
                 try:
                     await client.connect(server.url, settings)
                 except ClientError as error:

@@ -1,239 +1,46 @@
-"""Two servers that are up, timed in alternating bursts: what one restart says of their difference.
+"""Bursts of round trips with one server after another, in an order in which drift cancels out.
 
-Rules of this file: only one of the two has anything to do at a time, and whatever the machine does meanwhile it does to
-both. Bursts come in adjacent pairs, A first in one and B first in the next (ABBA), the benchmarks taking turns by
-blocks of some pairs. A restart gives a number for each benchmark and metric, in the form that
-`bench.statistics.estimates` takes: the logarithm of B / A, positive where B takes longer. All metrics are times of one
-round trip, so the sign means the same everywhere:
-
-- p50: the median of the service times, one in flight. Compared pair by pair.
-- p99: over all of the restart's round trips of a side: a burst is too short for it.
-- cpu: what the server's process spent on it, by the kernel's clock, over all of the restart's bursts. While a process
-  runs, that clock is only brought up to date with the timer, every few milliseconds; so it is read of servers that have
-  had a moment to fall asleep, and not for each burst but for each block of them.
-- saturated: how long one takes when many are in flight all the time, which is 1 / throughput. Compared pair by pair.
+Rules of this file: only one server has anything to do at a time, and whatever the machine does meanwhile it does to all
+of them. A server's CPU clock is read right before and after its burst, without a pause. The kernel brings that clock up
+to date when the process goes to sleep, which a server with one round trip in flight does before its client has read the
+reply: docs/measurements.md has how often, and what a pause would add to the figure.
 """
 
-import asyncio
-import gc
-import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from time import perf_counter_ns
-
-import numpy as np
-from numpy.typing import ArrayLike
-
-from bench.exchange.requests import Exchange, RoundTripFailed
-from bench.results.ab import Metric
-from bench.scenarios.catalogue import Benchmark
-from bench.scenarios.model import RoundTrip
-from bench.statistics.estimates import burst_effect, restart_effect
-from bench.wire.errors import ClientError
-
-_ASLEEP_S = 0.001  # after its last reply, a server has some more to do
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
 
 
-def metrics_of(benchmark: Benchmark) -> tuple[Metric, ...]:
-    """Return what can be measured of it: if replies are matched in order, only one may be in flight."""
-    return ("p50", "p99", "cpu") if benchmark.scenario.matched_in_order else ("p50", "p99", "cpu", "saturated")
+class Burst(NamedTuple):
+    """Service times of successive round trips, in nanoseconds, and the CPU time that the server used meanwhile.
 
-
-@dataclass(frozen=True)
-class Shape:
-    """How much of what makes a restart, for each benchmark and side.
-
-    `pairs` of bursts of `burst` round trips, one in flight, in blocks of `block` pairs; then `saturated_pairs` of
-    bursts of `saturated_burst`, of which `in_flight` are under way all the time. Before that, `warm_up` round trips
-    that do not count.
-
-    Short bursts and many pairs: the machine drifts within milliseconds, too, and the same round trips in longer bursts
-    leave more of it (docs/measurements.md). More pairs than these cost more time than the restarts that they save.
+    `cpu_ns` is None where it is not known.
     """
 
-    burst: int = 10
-    pairs: int = 80
-    block: int = 8
-    in_flight: int = 16
-    saturated_burst: int = 128
-    saturated_pairs: int = 5
-    warm_up: int = 50
+    times_ns: list[int]
+    cpu_ns: int | None
 
 
-@dataclass(frozen=True)
-class Connection:
-    """One side: a connection to its server, and the CPU time that the server has used so far, in ns."""
+async def timed_burst(
+    round_trip: Callable[[], Awaitable[int]],
+    count: int,
+    *,
+    lead_in: int = 0,
+    cpu_ns: Callable[[], int] | None = None,
+) -> Burst:
+    """Make so many round trips, one in flight, and return what they took.
 
-    exchange: Exchange
-    cpu_ns: Callable[[], int]
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One metric of one restart: the log effect, and the time of a round trip on either side in µs."""
-
-    effect: float
-    a_us: float
-    b_us: float
-
-
-Figures = dict[tuple[str, Metric], Figure]
-"""One restart: by benchmark's name and metric."""
-
-
-class SideError(Exception):
-    """A round trip with one side's server failed. `side` is 0 for A, 1 for B."""
-
-    def __init__(self, side: int, cause: Exception) -> None:
-        super().__init__(str(cause))
-        self.side = side
+    `round_trip` performs one and returns its service time in nanoseconds. The first `lead_in` round trips find caches
+    cold that other processes have used meanwhile, and are not timed. `cpu_ns` reads the server's CPU clock. Raises
+    what these raise.
+    """
+    for _ in range(lead_in):
+        await round_trip()
+    before_ns = None if cpu_ns is None else cpu_ns()
+    times_ns = [await round_trip() for _ in range(count)]
+    used_ns = None if cpu_ns is None or before_ns is None else cpu_ns() - before_ns
+    return Burst(times_ns, used_ns)
 
 
-async def compare(
-    sides: tuple[Connection, Connection], benchmarks: tuple[Benchmark, ...], shape: Shape, first: int
-) -> Figures:
-    """Time both sides in alternation; `first` (0 or 1) is the side that begins. Raises SideError."""
-    taken = {benchmark.name: _Taken() for benchmark in benchmarks}
-    gc.collect()
-    gc.disable()  # it would search in the middle of a burst, of either side
-    try:
-        for side in _order(first):
-            await _warm_up(sides, side, benchmarks, shape)
-        for start in range(0, shape.pairs, shape.block):
-            for benchmark in benchmarks:
-                await _block(sides, benchmark, shape, range(start, min(start + shape.block, shape.pairs)), first, taken)
-        for pair in range(shape.saturated_pairs):
-            for benchmark in benchmarks:
-                if "saturated" not in metrics_of(benchmark):
-                    continue
-                for side in _order(pair + first):
-                    await _saturated_burst(sides, side, benchmark.scenario, shape, taken[benchmark.name])
-        await _check_order(sides, benchmarks)
-    finally:
-        gc.enable()
-    return {
-        (benchmark.name, metric): taken[benchmark.name].figure(metric)
-        for benchmark in benchmarks
-        for metric in metrics_of(benchmark)
-    }
-
-
-class _Taken:
-    """What one benchmark's bursts took, by side, in the order of the pairs."""
-
-    def __init__(self) -> None:
-        self.service_ns: tuple[list[list[int]], list[list[int]]] = ([], [])
-        self.cpu_ns: tuple[list[float], list[float]] = ([], [])  # by block
-        self.saturated_ns: tuple[list[float], list[float]] = ([], [])
-
-    def figure(self, metric: Metric) -> Figure:
-        if metric == "p99":
-            a_ns, b_ns = (float(np.quantile(np.concatenate(side), 0.99)) for side in self.service_ns)
-            return Figure(math.log(b_ns / a_ns), a_ns / 1e3, b_ns / 1e3)
-        if metric == "cpu":
-            a_ns, b_ns = (float(np.mean(side)) for side in self.cpu_ns)
-            for side, used_ns in enumerate((a_ns, b_ns)):
-                if used_ns <= 0:
-                    raise SideError(side, ValueError("its CPU time does not move: give larger --pairs or --burst"))
-            return Figure(math.log(b_ns / a_ns), a_ns / 1e3, b_ns / 1e3)
-        taken: dict[Metric, tuple[Sequence[ArrayLike], Sequence[ArrayLike]]] = {
-            "p50": self.service_ns,
-            "saturated": self.saturated_ns,
-        }
-        a, b = taken[metric]
-        effect = restart_effect([burst_effect(*pair) for pair in zip(a, b, strict=True)])
-        return Figure(effect, float(np.median(np.array(a))) / 1e3, float(np.median(np.array(b))) / 1e3)
-
-
-def _order(turn: int) -> tuple[int, int]:
-    return (1, 0) if turn % 2 else (0, 1)
-
-
-async def _check_order(sides: tuple[Connection, Connection], benchmarks: tuple[Benchmark, ...]) -> None:
-    """Wait a moment for replies that nobody awaits. Raises SideError if matching in order was wrong."""
-    await asyncio.gather(*(connection.exchange.settle() for connection in sides))
-    for side, connection in enumerate(sides):
-        if unexpected := connection.exchange.unexpected:
-            replies = " or ".join(
-                dict.fromkeys(
-                    str(benchmark.scenario.reply) for benchmark in benchmarks if benchmark.scenario.matched_in_order
-                )
-            )
-            raise SideError(
-                side,
-                ValueError(
-                    f"{unexpected} {replies} came while none was awaited: the server sends them unasked, so they "
-                    "cannot be matched in order; have the service repeat a {token} of what is emitted"
-                ),
-            )
-
-
-async def _warm_up(
-    sides: tuple[Connection, Connection], side: int, benchmarks: tuple[Benchmark, ...], shape: Shape
-) -> None:
-    for benchmark in benchmarks:
-        await _burst(sides, side, benchmark.scenario, shape.warm_up, _Taken())
-        if "saturated" in metrics_of(benchmark) and shape.saturated_pairs:
-            await _saturated_burst(sides, side, benchmark.scenario, shape, _Taken())
-
-
-async def _block(
-    sides: tuple[Connection, Connection],
-    benchmark: Benchmark,
-    shape: Shape,
-    pairs: range,
-    first: int,
-    taken: dict[str, _Taken],
-) -> None:
-    into = taken[benchmark.name]
-    before = await _cpu_ns(sides)
-    for pair in pairs:
-        for side in _order(pair + first):
-            await _burst(sides, side, benchmark.scenario, shape.burst, into)
-    after = await _cpu_ns(sides)
-    for side in (0, 1):
-        into.cpu_ns[side].append((after[side] - before[side]) / (len(pairs) * shape.burst))
-
-
-async def _cpu_ns(sides: tuple[Connection, Connection]) -> tuple[int, int]:
-    await asyncio.sleep(_ASLEEP_S)
-    return sides[0].cpu_ns(), sides[1].cpu_ns()
-
-
-async def _burst(
-    sides: tuple[Connection, Connection], side: int, round_trip: RoundTrip, count: int, taken: _Taken
-) -> None:
-    exchange = sides[side].exchange
-    service_ns: list[int] = []
-    try:
-        for _ in range(count):
-            sent_ns, received_ns, _reply = await exchange(round_trip)
-            service_ns.append(received_ns - sent_ns)
-    except (RoundTripFailed, ClientError) as error:
-        raise SideError(side, error) from error
-    taken.service_ns[side].append(service_ns)
-
-
-async def _saturated_burst(
-    sides: tuple[Connection, Connection], side: int, round_trip: RoundTrip, shape: Shape, taken: _Taken
-) -> None:
-    exchange = sides[side].exchange
-    turns = iter(range(shape.saturated_burst))
-    started_ns = perf_counter_ns()
-    users = [asyncio.ensure_future(_user(exchange, round_trip, turns)) for _ in range(shape.in_flight)]
-    try:
-        last_ns = max(await asyncio.gather(*users))
-    except (RoundTripFailed, ClientError) as error:
-        raise SideError(side, error) from error
-    finally:
-        for user in users:
-            user.cancel()
-    taken.saturated_ns[side].append((last_ns - started_ns) / shape.saturated_burst)
-
-
-async def _user(exchange: Exchange, round_trip: RoundTrip, turns: Iterator[int]) -> int:
-    """One after the other, as long as there are turns; when the last reply came."""
-    received_ns = 0
-    for _ in turns:
-        received_ns = (await exchange(round_trip)).received_ns
-    return received_ns
+def is_reversed(turn: int) -> bool:
+    """Return whether the order turns round in this turn: ABBA, in which a linear drift adds as much as it takes."""
+    return turn % 2 == 1

@@ -16,12 +16,13 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from math import ceil
 from statistics import fmean, median, stdev
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
 from bench.exchange.requests import Exchange, RoundTripFailed, carries_error
-from bench.interleave.server_pool import Layout
+from bench.interleave.bursts import Burst, is_reversed, timed_burst
+from bench.interleave.process_seed import ProcessSeed
 from bench.interleave.warm_up import WarmUp, until_steady
 from bench.results.latency import (
     BetweenProcesses,
@@ -87,17 +88,10 @@ def controls_of_visit(cycle: int) -> tuple[ControlKind, ...]:
 
 def begins_with_service(cycle: int) -> bool:
     """Whether the service's burst comes before the controls', or after them."""
-    return cycle % 2 == 0
+    return not is_reversed(cycle)
 
 
 # --- who takes part -------------------------------------------------------------------------------------------------
-
-
-class Burst(NamedTuple):
-    """Service times of successive round trips, and the CPU time that the server used meanwhile, where that is known."""
-
-    times_ns: list[int]
-    cpu_ns: int | None
 
 
 class Party:
@@ -112,11 +106,11 @@ class Party:
         round_trip: RoundTrip,
         *,
         server: ServerProcess | None = None,
-        layout: Layout | None = None,
+        seed: ProcessSeed | None = None,
         name: str | None = None,
     ) -> None:
         self.exchange = exchange
-        self.layout = layout
+        self.seed = seed
         self.bursts: list[Burst] = []
         self.warmed_up = WarmUp(0, 0, False)
         self.replies = self.error_replies = 0
@@ -140,11 +134,8 @@ class Party:
 
     async def time(self, count: int) -> Burst:
         """A burst of that many, kept in `bursts`."""
-        for _ in range(min(LEAD_IN, count)):
-            await self.single()
-        cpu_ns = self._server.cpu_ns() if self._server is not None else None
-        times_ns = [await self.single() for _ in range(count)]
-        burst = Burst(times_ns, self._server.cpu_ns() - cpu_ns if self._server and cpu_ns is not None else None)
+        cpu_ns = None if self._server is None else self._server.cpu_ns
+        burst = await timed_burst(self.single, count, lead_in=min(LEAD_IN, count), cpu_ns=cpu_ns)
         self.bursts.append(burst)
         return burst
 
@@ -244,7 +235,7 @@ def processes_of(parties: Parties) -> tuple[ReplicateProcess, ...]:
             pairs={kind: len(ratios) for kind, ratios in pair.log_ratios.items()},
         )
         for pair in parties.pairs
-        if pair.service.layout is not None
+        if pair.service.seed is not None
     )
 
 
@@ -300,11 +291,11 @@ def _timed(parties: tuple[Party, ...]) -> TimedServer:
 
 
 def _process(party: Party) -> TimedProcess:
-    assert party.layout is not None
+    assert party.seed is not None
     return TimedProcess(
         **dict(_timed((party,))),
-        hash_seed=party.layout.hash_seed,
-        environment_bytes=party.layout.environment_bytes,
+        hash_seed=party.seed.hash_seed,
+        environment_bytes=party.seed.environment_bytes,
         warm_up_round_trips=party.warmed_up.round_trips,
         steady=party.warmed_up.steady,
     )

@@ -170,7 +170,7 @@ def observed(benchmark: BenchmarkFixture, stage: Stage) -> Iterator[None]:
     before = stage.conditions()
     yield
     after, kept_awake = stage.conditions(), stage.kept_awake()
-    pinned = stage.replicas is not None and bool(stage.cores)
+    pinned = stage.pool is not None and bool(stage.cores)
     store(
         benchmark,
         LatencyDetails(

@@ -20,7 +20,7 @@ import uvloop
 
 from bench.exchange.requests import Exchange
 from bench.interleave.loop import OwnLoop, spared_by_gc
-from bench.interleave.server_pool import LoopKind, Replicas, running
+from bench.interleave.server_pool import LoopKind, ServerPool, running
 from bench.latency.alternation import CONTROL_NAMES, Pair, Parties, Party
 from bench.latency.options import Options
 from bench.machine.conditions import Conditions
@@ -52,7 +52,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Stage:
-    """A loop and the URL of a server; `server` is the server itself where it is ours, one of `replicas` if those are.
+    """A loop and the URL of a server; `server` is the server itself where it is ours, one of `pool` if those are.
 
     `cores` are those that this process keeps to, empty where it was not pinned; `used_cores` all that a round trip
     uses, as far as that is known; `spinners` keep these from halting, or `asleep_because` says why there are none.
@@ -64,7 +64,7 @@ class Stage:
     loop: OwnLoop
     url: str = field(repr=False)
     server: ServerProcess | UvicornTestServer | None
-    replicas: Replicas | None = None
+    pool: ServerPool | None = None
     cores: tuple[int, ...] = ()
     used_cores: tuple[int, ...] = ()
     spinners: Awake | None = None
@@ -83,12 +83,12 @@ class Stage:
 
     def death(self, within_s: float = 0.0) -> str | None:
         """Why one of its servers does not run any more; None while they do, or where they are not ours."""
-        servers = self.server if self.replicas is None else self.replicas
+        servers = self.server if self.pool is None else self.pool
         return None if servers is None else death(servers.check, within_s)
 
     def wrote_last(self) -> str:
         """Return the end of the log of a service that wrote anything; empty if none did, or if we cannot read it."""
-        servers = [self.server] if self.replicas is None else [replica.server for replica in self.replicas.services]
+        servers = [self.server] if self.pool is None else [pooled.server for pooled in self.pool.services]
         written = (server.wrote_last for server in servers if isinstance(server, ServerProcess))
         return next(filter(None, written), "")
 
@@ -130,7 +130,7 @@ class Stage:
         """
         round_trip = measured.scenario
         with ExitStack() as stack:
-            if self.replicas is None:
+            if self.pool is None:
                 exchange = stack.enter_context(self.exchange(client_kind, transport))
                 yield Parties((Pair(Party(exchange, round_trip), None),), None)
                 return
@@ -142,22 +142,22 @@ class Stage:
 
             asked = FOO_ACKNOWLEDGED if measured.reply == "acknowledged" else FOO_BAR
             services = [
-                Party(connected(replica.server.url, settings), round_trip, server=replica.server, layout=replica.layout)
-                for replica in self.replicas.services
+                Party(connected(pooled.server.url, settings), round_trip, server=pooled.server, seed=pooled.seed)
+                for pooled in self.pool.services
             ]
             controls = [
                 Party(
-                    connected(replica.server.url, plain),
+                    connected(pooled.server.url, plain),
                     asked,
-                    server=replica.server,
-                    layout=replica.layout,
+                    server=pooled.server,
+                    seed=pooled.seed,
                     name=CONTROL_NAMES["same-stack"],
                 )
-                for replica in self.replicas.controls
+                for pooled in self.pool.controls
             ]
             bare = None
-            if self.replicas.bare is not None and transport == "websocket":
-                bare = Party(connected(self.replicas.bare.url, plain), asked, name=CONTROL_NAMES["bare"])
+            if self.pool.bare is not None and transport == "websocket":
+                bare = Party(connected(self.pool.bare.url, plain), asked, name=CONTROL_NAMES["bare"])
             beside = zip_longest(services, controls)
             yield Parties(tuple(Pair(*pair) for pair in beside), bare)
 
@@ -222,7 +222,7 @@ class Stages:
                 yield stage(options.whole_url, None, **self._kept_awake(stack, everywhere))
             elif server_kind == "process":
                 core, cores = server_core(), generator_cores()[:1]
-                replicas = stack.enter_context(
+                pool = stack.enter_context(
                     running(
                         options.app,
                         options.directory,
@@ -232,11 +232,11 @@ class Stages:
                         core=core,
                     )
                 )
-                server = replicas.services[0].server
+                server = pool.services[0].server
                 used = everywhere if core is None else (*cores, core)
                 awake = self._kept_awake(stack, used)
                 stack.enter_context(pinned_to(cores))
-                yield stage(server.url, server, replicas=replicas, cores=cores, used_cores=used, **awake)
+                yield stage(server.url, server, pool=pool, cores=cores, used_cores=used, **awake)
             else:
                 with _first_on_path(str(options.directory)):
                     import_app(options.app)  # not in the loop, which could not be interrupted meanwhile

@@ -1,6 +1,6 @@
 """pytest-benchmark's storage, but a result is there whole or not at all, and never in another's place.
 
-The layout and all reading are pytest-benchmark's: `pytest-benchmark compare` and `--benchmark-compare` go on working.
+The seed and all reading are pytest-benchmark's: `pytest-benchmark compare` and `--benchmark-compare` go on working.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ import pytest
 
 from bench.ab.errors import AbError
 from bench.ab.options import plan
-from bench.interleave.bursts import metrics_of
+from bench.ab.restart import metrics_of
 from bench.scenarios.catalogue import AB_BENCHMARKS
 
 NOTHING: dict[str, Any] = dict.fromkeys(("app", "event", "reply", "payload"))

@@ -9,11 +9,11 @@ from typing import Any, cast
 import pytest
 
 from bench.exchange.requests import Exchange
-from bench.interleave.server_pool import Layout
+from bench.interleave.bursts import Burst
+from bench.interleave.process_seed import ProcessSeed
 from bench.latency.alternation import (
     BURST,
     Alternation,
-    Burst,
     Pair,
     Parties,
     Party,
@@ -29,8 +29,8 @@ from bench.scenarios.catalogue import FOO_BAR
 class Steady(Party):
     """A party whose round trips all take equally long; it notes whose turn it was."""
 
-    def __init__(self, name: str, time_ns: int, turns: list[str], layout: Layout | None = None) -> None:
-        super().__init__(cast("Exchange", None), FOO_BAR, layout=layout)
+    def __init__(self, name: str, time_ns: int, turns: list[str], seed: ProcessSeed | None = None) -> None:
+        super().__init__(cast("Exchange", None), FOO_BAR, seed=seed)
         self._noted_as, self._time_ns, self._turns = name, time_ns, turns
 
     async def time(self, count: int) -> Burst:
@@ -49,8 +49,8 @@ def parties(turns: list[str], processes: int = 2, *, controls: bool = True) -> P
     return Parties(
         tuple(
             Pair(
-                Steady(f"s{i}", (i + 1) * 120_000, turns, Layout(i + 1, i) if controls else None),
-                Steady(f"c{i}", (i + 1) * 100_000, turns, Layout(i + 11, i)) if controls else None,
+                Steady(f"s{i}", (i + 1) * 120_000, turns, ProcessSeed(i + 1, i) if controls else None),
+                Steady(f"c{i}", (i + 1) * 100_000, turns, ProcessSeed(i + 11, i)) if controls else None,
             )
             for i in range(processes)
         ),
@@ -157,7 +157,7 @@ def test_drift_cancels() -> None:
             return await super().time(count)
 
     turns: list[str] = []
-    pair = Pair(Drifting("s0", 0, turns, Layout(1, 1)), Drifting("c0", 0, turns, Layout(2, 2)))
+    pair = Pair(Drifting("s0", 0, turns, ProcessSeed(1, 1)), Drifting("c0", 0, turns, ProcessSeed(2, 2)))
     alternation = Alternation(run, Parties((pair,), None), Plan(processes=1, burst=3, cycles=8))
     alternation.duration_ns(23)
     (process,) = processes_of(Parties((pair,), None))
@@ -167,11 +167,11 @@ def test_drift_cancels() -> None:
 
 
 def test_layouts_are_drawn_anew_and_reach_the_process() -> None:
-    layouts = [Layout.drawn() for _ in range(50)]
-    assert len({layout.hash_seed for layout in layouts}) > 45
-    assert len({layout.environment_bytes for layout in layouts}) > 40
-    assert all(0 < layout.hash_seed < 2**32 and 0 <= layout.environment_bytes < 4096 for layout in layouts)
-    environment = Layout(17, 100).environment
+    layouts = [ProcessSeed.drawn() for _ in range(50)]
+    assert len({seed.hash_seed for seed in layouts}) > 45
+    assert len({seed.environment_bytes for seed in layouts}) > 40
+    assert all(0 < seed.hash_seed < 2**32 and 0 <= seed.environment_bytes < 4096 for seed in layouts)
+    environment = ProcessSeed(17, 100).environment
     assert environment["PYTHONHASHSEED"] == "17"
     assert sorted(map(len, environment.values())) == [2, 100]
 

@@ -9,8 +9,8 @@ import pytest
 from pydantic import ValidationError
 from rich.console import Console
 
+from bench.ab.restart import Figure, Figures, metrics_of
 from bench.ab.run import summary
-from bench.interleave.bursts import Figure, Figures, metrics_of
 from bench.machine.disturbances import Interference, Spoiler
 from bench.report.ab import ab_document
 from bench.report.formats import markdown

@@ -91,22 +91,22 @@ def test_an_app_that_cannot_be_served_leaves_nothing(server: ServerKind) -> None
 def test_several_processes_with_their_controls_on_the_servers_core(stages: Stages) -> None:
     stage = stages.enter("process", "uvloop", replicated=True)
     assert stages.enter("process", "uvloop", replicated=True) is stage
-    replicas = stage.replicas
-    assert replicas is not None
-    assert (len(replicas.services), len(replicas.controls)) == (3, 3)
-    assert replicas.bare is not None
-    processes = [replica.server for replica in (*replicas.services, *replicas.controls)]
+    pool = stage.pool
+    assert pool is not None
+    assert (len(pool.services), len(pool.controls)) == (3, 3)
+    assert pool.bare is not None
+    processes = [pooled.server for pooled in (*pool.services, *pool.controls)]
     assert len({process.pid for process in processes}) == 6
-    for replica in (*replicas.services, *replicas.controls):
-        environment = psutil.Process(replica.server.pid).environ()
-        assert environment["PYTHONHASHSEED"] == str(replica.layout.hash_seed)
-        assert replica.server.core == replicas.bare.core
-        if replica.server.core is not None:
-            assert os.sched_getaffinity(replica.server.pid) == {replica.server.core}
+    for pooled in (*pool.services, *pool.controls):
+        environment = psutil.Process(pooled.server.pid).environ()
+        assert environment["PYTHONHASHSEED"] == str(pooled.seed.hash_seed)
+        assert pooled.server.core == pool.bare.core
+        if pooled.server.core is not None:
+            assert os.sched_getaffinity(pooled.server.pid) == {pooled.server.core}
     assert round_trip(stage) > 0
 
     # one process is enough for who does not compare: another stage
-    assert stages.enter("process", "uvloop").replicas is not stage.replicas
+    assert stages.enter("process", "uvloop").pool is not stage.pool
     assert [process.is_running for process in processes] == [False] * 6
 
 
@@ -116,10 +116,10 @@ def test_several_processes_with_their_controls_on_the_servers_core(stages: Stage
 @pytest.mark.slow
 def test_a_control_that_died_is_told_of(stages: Stages, control: str, said: str) -> None:
     stage = stages.enter("process", "asyncio", replicated=True)
-    assert stage.replicas is not None
+    assert stage.pool is not None
     assert stage.death() is None
     if control == "same-stack":
-        os.kill(stage.replicas.controls[1].server.pid, signal.SIGKILL)
+        os.kill(stage.pool.controls[1].server.pid, signal.SIGKILL)
     else:
         (echo,) = [one for one in psutil.Process().children() if "bench.targets.echo" in command_of(one)]
         echo.kill()
@@ -135,8 +135,8 @@ def test_without_measuring_there_is_one_process_and_nothing_spins() -> None:
     stages = Stages(options(), measuring=False)
     try:
         stage = stages.enter("process", "uvloop", replicated=True)
-        assert stage.replicas is not None
-        assert (len(stage.replicas.services), stage.replicas.controls, stage.replicas.bare) == (1, (), None)
+        assert stage.pool is not None
+        assert (len(stage.pool.services), stage.pool.controls, stage.pool.bare) == (1, (), None)
         assert stage.kept_awake().cores == ()
     finally:
         stages.close()

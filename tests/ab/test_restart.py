@@ -7,8 +7,8 @@ from time import process_time_ns
 import pytest
 import socketio
 
+from bench.ab.restart import Shape, Side, SideError, compare
 from bench.exchange.requests import Exchange
-from bench.interleave.bursts import Connection, Shape, SideError, compare
 from bench.scenarios.catalogue import Benchmark
 from bench.scenarios.model import round_trip_of
 from bench.scenarios.tokens import tokens
@@ -48,7 +48,7 @@ async def test_a_reply_that_nobody_awaits_fails_the_restart(side: int) -> None:
             await client.connect(server.url)
             stack.push_async_callback(client.disconnect)
             stack.callback(exchange.close)
-            connections.append(Connection(exchange, process_time_ns))
+            connections.append(Side(exchange, process_time_ns))
         with pytest.raises(SideError, match="DONE came while none was awaited") as raised:
             await compare((connections[0], connections[1]), (PLAIN,), SMALL, first=0)
     assert raised.value.side == side
