@@ -97,7 +97,7 @@ class State:
 
 @dataclass(frozen=True)
 class Source:
-    """The source of a side's service: its folder, and the interpreter whose packages it uses (None: this one)."""
+    """The source of a side's service: its folder, and the interpreter with its packages (None: this interpreter)."""
 
     checkout: Checkout
     python: Path | None
@@ -242,7 +242,7 @@ class _Run:
         self._cores = tuple(cores) or affinity() or ()
 
     def result(self) -> AbResult:
-        """Try, measure, and sum up."""
+        """Return the result: try both services, measure, and sum up."""
         sides = [self._side(source) for source in self._sources]
         notes = list(_notes(self._plan, self._sources, self._repository, sides))
         awake = self._cores if self._plan.awake else ()

@@ -2,8 +2,8 @@
 
 Rules of this file: only one server has anything to do at a time, so whatever disturbs the machine meanwhile disturbs
 all of them alike. `timed_burst` reads a server's CPU clock right before and after its burst, without a pause. The
-kernel brings that clock up to date when the process goes to sleep. A server with one round trip in flight sleeps before
-its client has read the reply. docs/measurements.md has how often, and the cost of a pause.
+kernel brings that clock up to date when the process goes to sleep. A server with a single round trip in flight sleeps
+before its client has read the reply. docs/measurements.md has how often, and the cost of a pause.
 """
 
 from collections.abc import Awaitable, Callable

@@ -1,9 +1,9 @@
 """An event loop in which synchronous code runs coroutines until Ctrl-C ends them.
 
 By default Python raises KeyboardInterrupt wherever the program happens to be. Here that is mostly inside somebody
-else's task in the loop, where python-engineio and uvicorn swallow it (`except:`, `except BaseException`). A run would
-go on, or fail for another reason. So Ctrl-C cancels the coroutine that runs, and its caller gets KeyboardInterrupt. A
-second Ctrl-C is raised at once, unless the earlier handler of SIGINT knows better (see `Patient`).
+else's task in the loop, and python-engineio and uvicorn swallow it there (`except:`, `except BaseException`). A run
+would go on, or fail for another reason. So Ctrl-C cancels the coroutine that runs, and its caller gets
+KeyboardInterrupt. A second Ctrl-C is raised at once, unless the earlier handler of SIGINT knows better (see `Patient`).
 """
 
 from __future__ import annotations

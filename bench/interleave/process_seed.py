@@ -1,6 +1,6 @@
 """The seeds of a server process, which differ each time that a process starts.
 
-The layout of a process's memory biases its measurements for as long as it lives (Mytkowicz et al. 2009, "Producing
+The layout of a process's memory biases its measurements while it lives (Mytkowicz et al. 2009, "Producing
 wrong data without doing anything obviously wrong!", ASPLOS). Two things decide the layout: the seed of Python's hashes
 and the size of the environment. `ProcessSeed` draws both anew for each process, the size as hyperfine draws it
 (randomized_environment_offset.rs).

@@ -1,4 +1,4 @@
-"""The server processes of one stack configuration: those of the service, the controls beside them, and the echo server.
+"""The server processes of a stack configuration: those of the service, the controls beside them, and the echo server.
 
 Rules: `running` starts them once for all benchmarks of the configuration, several at a time. They stand idle while
 another server is asked. Each comes up with a seed of its own: see process_seed.py.

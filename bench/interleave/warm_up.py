@@ -4,7 +4,7 @@
 the last two windows is then at most 3 % below that of the two before. The rule is one-sided, and takes the lower of
 two, because other load only makes windows slower.
 
-A bound on their spread was tried: Georges, Buytaert and Eeckhout 2007, "Statistically rigorous Java performance
+A bound on their spread was tried. Georges, Buytaert and Eeckhout 2007, "Statistically rigorous Java performance
 evaluation", OOPSLA, take a coefficient of variation of 1 to 2 %. On a machine with other load, many warm connections
 did not meet it. A server may never become steady (Barrett et al. 2017, "Virtual machine warmup blows hot and cold",
 OOPSLA). So the time is bounded too, and the result says which of the two ended the warm-up.

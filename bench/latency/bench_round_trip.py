@@ -70,7 +70,7 @@ def bench_round_trip(
     server: ServerKind,
     loop: LoopKind,
 ) -> None:
-    """Emit, and wait for the reply."""
+    """Measure the round trip: emit, and wait for the reply."""
     name = f"{measured.name}[{words(reply, transport, client, server, loop)}]"
     group = GROUPS[server].format(transport=transport, url=options.url)
     describe(benchmark, name, group, description(testbed, measured, client, transport))

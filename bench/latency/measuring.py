@@ -4,8 +4,8 @@ The timer is virtual: a round advances it by the service time of a single round 
 that pytest-benchmark calls returns these times in turn. When the next time is missing, `alternation` measures a burst,
 and bursts with the controls. pytest-benchmark finds the number of repetitions from the timer:
 
-- Its calibration puts several calls into a round if a call is too short: less than `--benchmark-min-time` (5 µs by
-  default), or than ten times the timer's precision (1 ns). No round trip does, so each sample is a single round trip.
+- Its calibration puts several calls into a round if a call is too short. The bounds are `--benchmark-min-time` (5 µs
+  by default) and ten times the timer's precision (1 ns). No round trip does, so each sample is a single round trip.
 - The number of rounds is `--benchmark-max-time` divided by the duration of the first call, which is no sample. So that
   call is the warm-up. The timer shows a duration for it after which the rounds make up whole cycles.
 - It may ask for less (`--benchmark-precision`); the measurement finishes the cycle all the same. Its last call, whose

@@ -31,8 +31,8 @@ class Child:
     """A process that this process has started, from its start on.
 
     Its standard output and error go to `log`, an open file, or nowhere. It runs in `directory` (default: the current
-    one) with `environment` added to this process's, on these `cores` only (empty: where this process may run). A Ctrl-C
-    in the terminal does not reach it: its owner decides when it ends. Raises OSError if it does not start.
+    folder) with `environment` added to this process's, on these `cores` only (empty: all that this process may use). A
+    Ctrl-C in the terminal does not reach it: its owner decides when it ends. Raises OSError if it does not start.
     """
 
     def __init__(

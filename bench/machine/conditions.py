@@ -66,7 +66,7 @@ class Counters(BaseModel):
 
 
 class Conditions(BaseModel):
-    """The machine's state under a measurement, at one moment. `cores` are those in use, `affinity` those it may use.
+    """The machine's state under a measurement, at a moment. `cores` are those in use, `affinity` those it may use.
 
     `governor` and `load_average` (of a minute) are the machine's. Spinners count in the load average, so read it before
     they start. `cpu_quota` is in cores. `debugging` names what observes or checks this interpreter.

@@ -25,9 +25,9 @@ _OWN_LIMIT = "this process may open no more than "
 
 
 def raise_file_limit() -> int | None:
-    """Raise the soft limit to the hard one, as far as the system lets us, and return it; None if there is no limit.
+    """Raise the soft limit towards the hard limit, as far as the system lets us.
 
-    Child processes inherit it.
+    Return the new soft limit; None if there is no limit. Child processes inherit it.
     """
     if resource is None:
         return None

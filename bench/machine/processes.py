@@ -102,7 +102,7 @@ def load_average() -> float | None:
 
 
 def governor(root: Path, cores: Collection[int]) -> str | None:
-    """Return the frequency governor of these cores (of all, if none is given), with commas between different ones."""
+    """Return the frequency governor of these cores (of all, if none is given), with commas if they differ."""
     folder = root / "sys/devices/system/cpu"
     folders = [folder / f"cpu{core}" for core in cores] or sorted(folder.glob("cpu[0-9]*"))
     governors = {text.strip() for core in folders if (text := text_of(core / "cpufreq/scaling_governor"))}

@@ -271,7 +271,7 @@ class UvicornTestServer(uvicorn.Server):
         await self._turns_until_closed()
 
     async def _turns_until_closed(self) -> None:
-        # Transports close their sockets in the loop's next turns, and no event says when the last one has.
+        # Transports close their sockets in the loop's next turns, and no event says when the last transport has.
         for _ in range(100):
             await asyncio.sleep(0)
             if not self.server_state.connections:

@@ -296,8 +296,8 @@ class ServerProcess:
             )
 
     def _command_line(self, channel: int) -> list[str]:
-        # By path, and with -P: so this launcher runs, and not another in the server's directory, or one that
-        # happens to be installed.
+        # By path, and with -P: so this launcher runs, and not another in the server's directory, or an installed
+        # launcher.
         line = [str(self._python), "-P", "-u", str(LAUNCHER), "--channel", str(channel), "--log-level", self._log_level]
         asked = self._asked
         line += ["--app", asked.app, "--host", asked.host, "--port", str(asked.port)]

@@ -45,7 +45,7 @@ def run(coroutine: Coroutine[Any, Any, None]) -> None:
 
 
 def subjects(turns: list[str], processes: int = 2, *, controls: bool = True) -> Subjects:
-    """The service of process i takes (i + 1)·120 µs, its control (i + 1)·100 µs, the echo server 50 µs."""
+    """Return subjects: service i takes (i + 1)·120 µs, its control (i + 1)·100 µs, the echo server 50 µs."""
     return Subjects(
         tuple(
             SubjectWithControl(
@@ -146,7 +146,7 @@ def test_the_figures_of_each_process_and_of_the_controls() -> None:
 
 
 def test_drift_cancels() -> None:
-    """The machine gets slower all the time; service and control are equally fast."""
+    """Compare an equally fast service and control on a machine that gets slower all the time."""
 
     class Drifting(Steady):
         moment = 0

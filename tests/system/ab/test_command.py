@@ -28,7 +28,7 @@ LIMIT_S = 60
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> TestRepository:
-    """Revisions that are quick, slow, without the app, broken at import, mute, and in a folder `src`."""
+    """Return revisions that are quick, slow, without the app, broken at import, mute, and in a folder `src`."""
     made = TestRepository(tmp_path_factory.mktemp("ab") / "service")
     made.commit("slow", {"chat.py": SERVICE.format(busy_s=0.001)})
     made.commit("broken", {"chat.py": SERVICE.format(busy_s=0) + BROKEN})
@@ -96,7 +96,7 @@ def started(
 def ran(
     repository: TestRepository, temporary: Path, *arguments: str | Path, directory: Path | None = None
 ) -> tuple[int, str, str]:
-    """Exit code, stdout and stderr."""
+    """Return exit code, stdout and stderr."""
     process = started(repository, temporary, *arguments, directory=directory)
     out, err = process.communicate(timeout=LIMIT_S)
     return process.returncode, out, err
@@ -315,7 +315,7 @@ def test_a_service_that_fails_in_both_revisions_is_said_to(repository: TestRepos
 def test_an_editable_install_that_would_serve_the_checkout_to_both_sides_is_found_out(
     repository: TestRepository, tmp_path: Path, temporary: Path
 ) -> None:
-    """The module is in both revisions, under src, but found in the checkout, where a path file leads."""
+    """Put the module into both revisions, under src, and let a path file lead to the checkout."""
     own = TestRepository(tmp_path / "own")
     own.git("rm", "--quiet", "chat.py")
     own.commit("package", {"main.py": "from chat import app\n", "src/chat.py": SERVICE.format(busy_s=0)})

@@ -45,7 +45,7 @@ def at(moment: Callable[[], bool]) -> None:
 
 @dataclass
 class Bench:
-    """Runs of `pytest bench` that store below one folder, started in another; their processes bear a mark."""
+    """A starter of `pytest bench` that stores below a folder and starts in another; its processes bear a mark."""
 
     folder: Path
     directory: Path = ROOT
@@ -99,7 +99,7 @@ class Bench:
         return sorted(path for path in self.folder.rglob("*") if path.is_file())
 
     def result(self) -> dict[str, Any]:
-        """The one result that was stored."""
+        """Return the only result that was stored."""
         (path,) = self.stored()
         content: dict[str, Any] = json.loads(path.read_text())
         return content
@@ -116,7 +116,7 @@ def bench(tmp_path: Path) -> Bench:
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    """The service of somebody else, running."""
+    """Yield the URL of somebody else's running service."""
     with ServerProcess("answers:app", directory=APPS, loop="asyncio") as server:
         yield server.url
 
