@@ -27,51 +27,51 @@ _NO_PART = {"latency": {"locust", "pytest-benchmark"}, "load": {"pytest-benchmar
 CONSEQUENCES: tuple[Consequence, ...] = ("void", "said")
 
 
-def changes(olds: Sequence[Values], news: Sequence[Values]) -> str:
+def changes(baselines: Sequence[Values], candidates: Sequence[Values]) -> str:
     """The entries that are not the same in all of these, as text: "users 100 → 20"; empty if there are none."""
-    names = list(dict.fromkeys(name for values in (*olds, *news) for name in values))
+    names = list(dict.fromkeys(name for values in (*baselines, *candidates) for name in values))
     changed: list[str] = []
     for name in names:
-        old = list(dict.fromkeys(_text(values.get(name)) for values in olds))
-        new = list(dict.fromkeys(_text(values.get(name)) for values in news))
-        if len({*old, *new}) > 1:
-            changed.append(f"{name} {' or '.join(old)} → {' or '.join(new)}")
+        baseline = list(dict.fromkeys(_text(values.get(name)) for values in baselines))
+        candidate = list(dict.fromkeys(_text(values.get(name)) for values in candidates))
+        if len({*baseline, *candidate}) > 1:
+            changed.append(f"{name} {' or '.join(baseline)} → {' or '.join(candidate)}")
     return ", ".join(changed)
 
 
-def environment_differences(olds: Sequence[Result], news: Sequence[Result]) -> Iterator[Difference]:
+def environment_differences(baselines: Sequence[Result], candidates: Sequence[Result]) -> Iterator[Difference]:
     """Of machine and Python, of either kind. Versions of packages are `package_changes`."""
 
     def both(of: Callable[[MachineInfo], Values]) -> str:
-        return changes([of(one.machine_info) for one in olds], [of(one.machine_info) for one in news])
+        return changes([of(one.machine_info) for one in baselines], [of(one.machine_info) for one in candidates])
 
     if changed := both(_machine):
         yield Difference(kind=DifferenceKind.MACHINE, detail=changed, void=True)
     if changed := both(_kernel):
-        has_control = olds[0].kind == "latency"
+        has_control = baselines[0].kind == "latency"
         yield Difference(kind=DifferenceKind.MACHINE, detail=changed, void=not has_control)
     if changed := both(_python):
         yield Difference(kind=DifferenceKind.PYTHON, detail=changed, void=True)
 
 
-def package_changes(olds: Sequence[Result], news: Sequence[Result]) -> str:
+def package_changes(baselines: Sequence[Result], candidates: Sequence[Result]) -> str:
     """Versions of what takes part in a round trip that are not the same in all results; empty if all are.
 
     Empty also where a result tells none at all, as pytest-benchmark by itself does.
     """
-    if not all(one.packages for one in (*olds, *news)):
+    if not all(one.packages for one in (*baselines, *candidates)):
         return ""
-    no_part = _NO_PART[olds[0].kind] | {"python"}  # which is a difference of its own
+    no_part = _NO_PART[baselines[0].kind] | {"python"}  # which is a difference of its own
 
     def versions(result: Result) -> Values:
         return {name: version for name, version in result.packages.items() if name not in no_part}
 
-    return changes([versions(one) for one in olds], [versions(one) for one in news])
+    return changes([versions(one) for one in baselines], [versions(one) for one in candidates])
 
 
-def commit_differences(olds: Sequence[Result], news: Sequence[Result]) -> Iterator[Difference]:
+def commit_differences(baselines: Sequence[Result], candidates: Sequence[Result]) -> Iterator[Difference]:
     """Uncommitted changes, and sides that are of several commits."""
-    for side, results in (("old", olds), ("new", news)):
+    for side, results in (("old", baselines), ("new", candidates)):
         commits = {one.commit_info.id: None for one in results}
         if len(commits) > 1:
             names = ", ".join(commit[:_COMMIT_LETTERS] for commit in commits)
@@ -84,13 +84,15 @@ def commit_differences(olds: Sequence[Result], news: Sequence[Result]) -> Iterat
 # --- load -----------------------------------------------------------------------------------------------------------
 
 
-def load_differences(olds: Sequence[LoadResult], news: Sequence[LoadResult]) -> Iterator[Difference]:
+def load_differences(baselines: Sequence[LoadResult], candidates: Sequence[LoadResult]) -> Iterator[Difference]:
     """Of scenario and server, and what is wrong with a run."""
     for consequence in CONSEQUENCES:
-        old, new = ([values_of(LOAD_SETTINGS, result, consequence) for result in side] for side in (olds, news))
-        if changed := changes(old, new):
+        baseline, candidate = (
+            [values_of(LOAD_SETTINGS, result, consequence) for result in side] for side in (baselines, candidates)
+        )
+        if changed := changes(baseline, candidate):
             yield Difference(kind=DifferenceKind.SETTINGS, detail=changed, void=consequence == "void")
-    for side, results in (("old", olds), ("new", news)):
+    for side, results in (("old", baselines), ("new", candidates)):
         for one in results:
             if one.generator.verdict == "saturated":
                 detail = f"in the {side} result: {one.generator.reason}"

@@ -21,7 +21,7 @@ from statistics import NormalDist
 
 from bench.compare.conditions import CONSEQUENCES, changes, package_changes
 from bench.compare.model import Difference, DifferenceKind, IncomparableError, NotCompared, RowVerdict
-from bench.compare.rows import FEWEST_RUNS, Draft, Runs, common_names, decided_as, drafted, some_of
+from bench.compare.rows import FEWEST_RUNS, Runs, UnjudgedRow, common_names, make_row, some_of, with_fixed_verdict
 from bench.machine.disturbances import Spoiler, SpoilerKind
 from bench.results.figure import Figure, Unit
 from bench.results.latency import ControlKind, LatencyBenchmark, LatencyResult
@@ -58,11 +58,11 @@ class ComparedLatency:
     name: str
     label: str
     control: ControlKind | None
-    drafts: tuple[Draft, ...]
+    rows: tuple[UnjudgedRow, ...]
 
 
 @dataclass(frozen=True)
-class LatencySides:
+class LatencyComparison:
     """Everything that a comparison of latency results says."""
 
     compared: tuple[ComparedLatency, ...]
@@ -73,18 +73,20 @@ class LatencySides:
     remarks: tuple[str, ...]
 
 
-def compare_latency(olds: Sequence[LatencyResult], news: Sequence[LatencyResult], *, force: bool) -> LatencySides:
+def compare_latency(
+    baselines: Sequence[LatencyResult], candidates: Sequence[LatencyResult], *, force: bool
+) -> LatencyComparison:
     """Pair the benchmarks by pytest's full name. With `force`, unreplicated ones are put side by side as well.
 
     Raises IncomparableError where there is no benchmark in both, or none that can be compared.
     """
-    old_runs, new_runs = _by_name(olds), _by_name(news)
-    common = common_names(old_runs, new_runs)
-    labels = _labels(news[-1])
+    baseline_runs, candidate_runs = _by_name(baselines), _by_name(candidates)
+    common = common_names(baseline_runs, candidate_runs)
+    labels = _labels(candidates[-1])
     not_compared: list[NotCompared] = []
     pairs: dict[str, tuple[Benchmarks, Benchmarks]] = {}
     for name in common:
-        pair = old_runs[name], new_runs[name]
+        pair = baseline_runs[name], candidate_runs[name]
         reason = _why_not(pair[0], pair[1], force=force)
         if reason is None:
             pairs[name] = pair
@@ -95,25 +97,25 @@ def compare_latency(olds: Sequence[LatencyResult], news: Sequence[LatencyResult]
             f"{reason} ({count} of {len(common)})"
             for reason, count in Counter(one.reason for one in not_compared).items()
         )
-        can_be_forced = any(_why_not(old_runs[name], new_runs[name], force=True) is None for name in common)
+        can_be_forced = any(_why_not(baseline_runs[name], candidate_runs[name], force=True) is None for name in common)
         hint = "; --force shows them side by side, without a verdict" if can_be_forced else ""
         raise IncomparableError(f"nothing to compare: {reasons}{hint}")
-    changed_packages = package_changes(olds, news)
+    changed_packages = package_changes(baselines, candidates)
     controls = {name: _control(*pair, is_bare=bool(changed_packages)) for name, pair in pairs.items()}
-    return LatencySides(
+    return LatencyComparison(
         compared=tuple(
-            ComparedLatency(name, labels.get(name, name), controls[name], _drafts(*pair, controls[name]))
+            ComparedLatency(name, labels.get(name, name), controls[name], _unjudged_rows(*pair, controls[name]))
             for name, pair in pairs.items()
         ),
         not_compared=tuple(not_compared),
-        only_old=tuple(name for name in old_runs if name not in new_runs),
-        only_new=tuple(name for name in new_runs if name not in old_runs),
+        only_old=tuple(name for name in baseline_runs if name not in candidate_runs),
+        only_new=tuple(name for name in candidate_runs if name not in baseline_runs),
         differences=tuple(_differences(pairs, controls, changed_packages)),
         remarks=(
             *_precision(pairs, controls, changed_packages),
-            *_incomplete(pairs, labels, len(olds), len(news)),
-            *_spoiled("old", [old for old, _ in pairs.values()]),
-            *_spoiled("new", [new for _, new in pairs.values()]),
+            *_incomplete(pairs, labels, len(baselines), len(candidates)),
+            *_spoiled("old", [baseline for baseline, _ in pairs.values()]),
+            *_spoiled("new", [candidate for _, candidate in pairs.values()]),
         ),
     )
 
@@ -132,9 +134,9 @@ def _labels(result: LatencyResult) -> dict[str, str]:
     return {one.fullname: one.name for one in result.benchmarks if times[one.name] == 1}
 
 
-def _why_not(olds: Benchmarks, news: Benchmarks, *, force: bool) -> str | None:
+def _why_not(baselines: Benchmarks, candidates: Benchmarks, *, force: bool) -> str | None:
     """Why a benchmark cannot be compared; None if it can."""
-    runs = (*olds, *news)
+    runs = (*baselines, *candidates)
     if any(one.is_illustrative for one in runs):
         return "the server was in the client's own loop: it illustrates"
     if force:
@@ -149,61 +151,65 @@ def _why_not(olds: Benchmarks, news: Benchmarks, *, force: bool) -> str | None:
     return None
 
 
-def _control(olds: Benchmarks, news: Benchmarks, *, is_bare: bool) -> ControlKind | None:
+def _control(baselines: Benchmarks, candidates: Benchmarks, *, is_bare: bool) -> ControlKind | None:
     """Which control all runs have: the same-stack one if the stack is the same, else the bare one."""
     order: tuple[ControlKind, ...] = ("bare", "same-stack") if is_bare else ("same-stack", "bare")
-    return next((kind for kind in order if all(_log_ratios(one, kind) for one in (*olds, *news))), None)
+    return next((kind for kind in order if all(_log_ratios(one, kind) for one in (*baselines, *candidates))), None)
 
 
 # --- the rows -------------------------------------------------------------------------------------------------------
 
 
-def _drafts(olds: Benchmarks, news: Benchmarks, control: ControlKind | None) -> tuple[Draft, ...]:
-    def draft(
+def _unjudged_rows(
+    baselines: Benchmarks, candidates: Benchmarks, control: ControlKind | None
+) -> tuple[UnjudgedRow, ...]:
+    def row(
         metric: str,
         measured: Callable[[LatencyBenchmark], float | None],
         log_ratios: Callable[[LatencyBenchmark], tuple[float, ...]],
         between_runs: float | None,
-        unproven: str | None = None,
-    ) -> Draft:
-        figures = ([_figure(measured(one)) for one in olds], [_figure(measured(one)) for one in news])
-        runs: tuple[Runs, Runs] = (tuple(map(log_ratios, olds)), tuple(map(log_ratios, news)))
+        blocked_because: str | None = None,
+    ) -> UnjudgedRow:
+        figures = ([_figure(measured(one)) for one in baselines], [_figure(measured(one)) for one in candidates])
+        runs: tuple[Runs, Runs] = (tuple(map(log_ratios, baselines)), tuple(map(log_ratios, candidates)))
         if control is None:
             alone = "no control, and no server processes to see a spread from"
-            runs = (_log_medians(olds, measured), _log_medians(news, measured))
-            return drafted(metric, Unit.MICROSECONDS, figures, runs, between_runs=None, unproven=alone)
-        return drafted(metric, Unit.MICROSECONDS, figures, runs, between_runs=between_runs, unproven=unproven)
+            runs = (_log_medians(baselines, measured), _log_medians(candidates, measured))
+            return make_row(metric, Unit.MICROSECONDS, figures, runs, between_runs=None, blocked_because=alone)
+        return make_row(
+            metric, Unit.MICROSECONDS, figures, runs, between_runs=between_runs, blocked_because=blocked_because
+        )
 
-    p50 = draft(
+    p50 = row(
         "p50",
         lambda one: one.stats.median * _US_PER_S,
         lambda one: _log_ratios(one, control) if control else (),
-        control and _between_runs(control, olds, news),
-        _broken(olds, news),
+        control and _between_runs(control, baselines, candidates),
+        _broken(baselines, candidates),
     )
     if control == "same-stack" and p50.estimate is not None and p50.estimate.low is not None:
         low, high = p50.estimate.low, p50.estimate.high
         beyond: RowVerdict | None = (
             "slower" if 1 + low > FAR else "faster" if high is not None and 1 + high < 1 / FAR else None
         )
-        p50 = decided_as(p50, beyond, f"{p50.unproven}, but not by so much")
-    p99 = draft("p99", lambda one: one.p99_us, lambda one: _log_p99_ratios(one, control), None)
-    cpu = draft(
+        p50 = with_fixed_verdict(p50, beyond, f"{p50.blocked_because}, but not by so much")
+    p99 = row("p99", lambda one: one.p99_us, lambda one: _log_p99_ratios(one, control), None)
+    cpu = row(
         "server CPU", lambda one: one.server_cpu_us_per_round_trip, lambda one: _log_cpu_ratios(one, control), None
     )
-    return tuple(one for one in (p50, p99, cpu) if one.old is not None or one.new is not None)
+    return tuple(one for one in (p50, p99, cpu) if one.baseline is not None or one.candidate is not None)
 
 
-def _between_runs(control: ControlKind, olds: Benchmarks, news: Benchmarks) -> float:
+def _between_runs(control: ControlKind, baselines: Benchmarks, candidates: Benchmarks) -> float:
     if control == "bare":
         return BETWEEN_RUNS_BARE
-    kept = [one.awake for one in (*olds, *news)]
+    kept = [one.awake for one in (*baselines, *candidates)]
     return BETWEEN_RUNS_AWAKE if all(awake and awake.cores for awake in kept) else BETWEEN_RUNS_HALTING
 
 
-def _broken(olds: Benchmarks, news: Benchmarks) -> str | None:
+def _broken(baselines: Benchmarks, candidates: Benchmarks) -> str | None:
     """Why the known deviation from run to run does not hold for a side of a single run; None if it does."""
-    single = [side[0] for side in (olds, news) if len(side) < FEWEST_RUNS]
+    single = [side[0] for side in (baselines, candidates) if len(side) < FEWEST_RUNS]
     found = {spoiler.kind for run in single for spoiler in run.spoilers}
     kinds = [kind for kind in BREAKING if kind in found]
     return (
@@ -270,8 +276,8 @@ def _differences(
 
 
 def _changed(pair: tuple[Benchmarks, Benchmarks], consequence: Consequence) -> str:
-    old, new = ([values_of(LATENCY_SETTINGS, run, consequence) for run in side] for side in pair)
-    return changes(old, new)
+    baseline, candidate = ([values_of(LATENCY_SETTINGS, run, consequence) for run in side] for side in pair)
+    return changes(baseline, candidate)
 
 
 def _precision(
@@ -289,10 +295,10 @@ def _precision(
         )
     widths = {
         best_half_width(between, single): (between, single)
-        for name, (old, new) in pairs.items()
+        for name, (baseline, candidate) in pairs.items()
         if (control := controls[name]) is not None
-        and (between := _between_runs(control, old, new))
-        and (single := sum(len(side) < FEWEST_RUNS for side in (old, new)))
+        and (between := _between_runs(control, baseline, candidate))
+        and (single := sum(len(side) < FEWEST_RUNS for side in (baseline, candidate)))
     }
     if widths:
         width = max(widths)
@@ -311,10 +317,10 @@ def best_half_width(between_runs: float, single_sides: int) -> float:
 
 
 def _incomplete(
-    pairs: dict[str, tuple[Benchmarks, Benchmarks]], labels: dict[str, str], old_count: int, new_count: int
+    pairs: dict[str, tuple[Benchmarks, Benchmarks]], labels: dict[str, str], baseline_count: int, candidate_count: int
 ) -> Iterator[str]:
     for name, runs in pairs.items():
-        for side, found, count in zip(("old", "new"), runs, (old_count, new_count), strict=True):
+        for side, found, count in zip(("old", "new"), runs, (baseline_count, candidate_count), strict=True):
             if len(found) < count:
                 yield f"{labels.get(name, name)} is in {len(found)} of the {count} {side} results"
 

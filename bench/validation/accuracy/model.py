@@ -23,7 +23,7 @@ class Quantity(BaseModel):
     is_above: bool = False
 
 
-class Held(BaseModel):
+class FigureCheck(BaseModel):
     """One repetition: what is true, what we reported (null: nothing), and how far apart they may be, in the unit."""
 
     model_config = WRITTEN
@@ -45,7 +45,7 @@ class Held(BaseModel):
         return abs(self.error) <= self.bound
 
 
-class Told(BaseModel):
+class ToolFigure(BaseModel):
     """What another tool reported (null: it cannot tell), and what was true of its own run where that is counted."""
 
     model_config = WRITTEN
@@ -68,55 +68,55 @@ class Row(BaseModel):
     unit: Unit
     is_exact: bool
     inside: bool | None
-    repetitions: tuple[Held, ...] = Field(min_length=1)
+    repetitions: tuple[FigureCheck, ...] = Field(min_length=1)
     judged: tuple[NonNegativeInt, ...] = ()
-    peers: dict[str, Told] = {}
+    peers: dict[str, ToolFigure] = {}
 
     @classmethod
     def of(
         cls,
         figure: str,
         unit: Unit,
-        repetitions: Sequence[Held],
+        repetitions: Sequence[FigureCheck],
         *,
         is_exact: bool = False,
         is_judged: bool = True,
         judged: Sequence[int] = (),
-        peers: Mapping[str, Told] | None = None,
+        peers: Mapping[str, ToolFigure] | None = None,
     ) -> Self:
         """Judge a figure: a time by the repetition with the median error, what is exact by every one of them."""
-        held = tuple(repetitions)
+        checks = tuple(repetitions)
         judged = () if is_exact else tuple(judged)
         inside: bool | None = None
         if is_exact:
-            inside = all(repetition.is_inside for repetition in held)
+            inside = all(repetition.is_inside for repetition in checks)
         elif is_judged:
-            inside = median(_chosen(held, judged)).is_inside
+            inside = median(_chosen(checks, judged)).is_inside
         return cls(
             figure=figure,
             unit=unit,
             is_exact=is_exact,
             inside=inside,
-            repetitions=held,
+            repetitions=checks,
             judged=judged,
             peers=dict(peers or {}),
         )
 
     @property
-    def shown(self) -> Held:
+    def shown(self) -> FigureCheck:
         """The repetition that speaks for all: of an exact row that is outside, one that is."""
         if self.is_exact:
-            return next((held for held in self.repetitions if not held.is_inside), self.repetitions[0])
+            return next((check for check in self.repetitions if not check.is_inside), self.repetitions[0])
         return median(_chosen(self.repetitions, self.judged))
 
 
-def _chosen(repetitions: Sequence[Held], judged: Sequence[int]) -> Sequence[Held]:
+def _chosen(repetitions: Sequence[FigureCheck], judged: Sequence[int]) -> Sequence[FigureCheck]:
     return [repetitions[number] for number in judged] or repetitions
 
 
-def median(repetitions: Sequence[Held]) -> Held:
+def median(repetitions: Sequence[FigureCheck]) -> FigureCheck:
     """The one with the median error; of an even number the one above the middle."""
-    return sorted(repetitions, key=lambda held: held.error)[len(repetitions) // 2]
+    return sorted(repetitions, key=lambda check: check.error)[len(repetitions) // 2]
 
 
 class Run(BaseModel):

@@ -29,7 +29,7 @@ _REPORT = "locust"
 
 
 @dataclass(frozen=True)
-class Job:
+class PacedLoad:
     """What a tool is to do: `RATE_PER_S` against this server for so long. `folder` is its own, for this one run."""
 
     url: str
@@ -39,7 +39,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Report:
+class PacedReport:
     """What a tool said, by figure; and how often it gave up waiting, null where it cannot tell."""
 
     figures: Mapping[str, Quantity] = field(default_factory=dict)
@@ -54,10 +54,10 @@ class PacedPeer(Protocol):
     def version(self, folder: Path) -> str:
         """Its version. Raises LeftOut where it cannot take part."""
 
-    def command(self, job: Job) -> Command:
+    def command(self, load: PacedLoad) -> Command:
         """How it is started; it ends by itself."""
 
-    def report(self, job: Job) -> Report:
+    def report(self, load: PacedLoad) -> PacedReport:
         """What it said when it had ended. Raises LeftOut."""
 
 
@@ -70,19 +70,19 @@ class PacedLocustContrib:
         """Nothing to look for: Locust is there."""
         return LocustContrib().prepare(folder)
 
-    def command(self, job: Job) -> Command:
+    def command(self, load: PacedLoad) -> Command:
         """Its time to run includes the arrival of its users."""
         arguments = [str(script("locust")), "-f", str(PROGRAMS / "locust_contrib_arrivals.py"), "--headless"]
-        arguments += ["--only-summary", "--json-file", str(job.folder / _REPORT), "--host", job.url]
+        arguments += ["--only-summary", "--json-file", str(load.folder / _REPORT), "--host", load.url]
         arguments += ["--users", str(_CONTRIB_USERS), "--spawn-rate", str(_CONTRIB_USERS)]
-        arguments += ["--run-time", str(math.ceil(job.seconds) + _CONTRIB_STARTS_S)]
-        pace = {"RATE_PER_USER": f"{RATE_PER_S / _CONTRIB_USERS:g}", "TIMEOUT_S": f"{job.timeout_s:g}"}
+        arguments += ["--run-time", str(math.ceil(load.seconds) + _CONTRIB_STARTS_S)]
+        pace = {"RATE_PER_USER": f"{RATE_PER_S / _CONTRIB_USERS:g}", "TIMEOUT_S": f"{load.timeout_s:g}"}
         return Command(arguments, pace)
 
-    def report(self, job: Job) -> Report:
+    def report(self, load: PacedLoad) -> PacedReport:
         """From Locust's JSON, in whole milliseconds (two digits from 100 ms on), failures included, as it has them."""
         try:
-            return locust_report(json.loads((job.folder / f"{_REPORT}.json").read_text()))
+            return locust_report(json.loads((load.folder / f"{_REPORT}.json").read_text()))
         except (OSError, ValueError, KeyError, TypeError):
             raise LeftOut("Locust wrote no statistics") from None
 
@@ -96,42 +96,42 @@ class PacedK6:
         """As it tells."""
         return K6().prepare(folder)
 
-    def command(self, job: Job) -> Command:
+    def command(self, load: PacedLoad) -> Command:
         """It ends when its last iteration does."""
         arguments = [str(python_tool("k6")), "run", "--quiet", "--no-usage-report"]
-        arguments += ["--summary-export", str(job.folder / _SUMMARY), str(PROGRAMS / "k6_arrivals.js")]
+        arguments += ["--summary-export", str(load.folder / _SUMMARY), str(PROGRAMS / "k6_arrivals.js")]
         environment = {
-            "URL": job.url.replace("http", "ws", 1),
+            "URL": load.url.replace("http", "ws", 1),
             "RATE": str(RATE_PER_S),
-            "DURATION": f"{job.seconds:g}s",
-            "TIMEOUT_MS": f"{job.timeout_s * 1000:g}",
+            "DURATION": f"{load.seconds:g}s",
+            "TIMEOUT_MS": f"{load.timeout_s * 1000:g}",
         }
         return Command(arguments, environment)
 
-    def report(self, job: Job) -> Report:
+    def report(self, load: PacedLoad) -> PacedReport:
         """From its summary: our own metric `round_trip`, in whole milliseconds, of the replies that came in time."""
         try:
-            return k6_report(json.loads((job.folder / _SUMMARY).read_text()))
+            return k6_report(json.loads((load.folder / _SUMMARY).read_text()))
         except (OSError, ValueError, KeyError, TypeError):
             raise LeftOut("k6 wrote no summary") from None
 
 
-def locust_report(rows: list[dict[str, Any]]) -> Report:
+def locust_report(rows: list[dict[str, Any]]) -> PacedReport:
     """The row of acknowledged emissions in Locust's JSON. Raises KeyError or ValueError where it is not as it was."""
     row = next((row for row in rows if row["method"] == "WSC"), None)
     if row is None:
         raise KeyError("WSC")
     counts = sorted((float(time_ms), int(count)) for time_ms, count in row["response_times"].items())
     figures = {figure: Quantity(value=_within_ms(counts, share) * 1000) for figure, share in _CONTRIB_SHARES.items()}
-    return Report(figures, int(row["num_failures"]))
+    return PacedReport(figures, int(row["num_failures"]))
 
 
-def k6_report(summary: dict[str, Any]) -> Report:
+def k6_report(summary: dict[str, Any]) -> PacedReport:
     """k6's summary. Raises KeyError where it is not as it was."""
     metrics = summary["metrics"]
     times = metrics["round_trip"]
     figures = {figure: Quantity(value=float(times[name]) * 1000) for figure, name in _K6_FIGURES.items()}
-    return Report(figures, int(metrics.get("timeouts", {"count": 0})["count"]))
+    return PacedReport(figures, int(metrics.get("timeouts", {"count": 0})["count"]))
 
 
 def _within_ms(counts: list[tuple[float, int]], share: float) -> float:

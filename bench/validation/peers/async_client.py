@@ -4,8 +4,8 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-from bench.validation.peers.own_loop import reported_by_loop
-from bench.validation.peers.peer import PROGRAMS, Command, Reported, Work
+from bench.validation.peers.own_loop import loop_report
+from bench.validation.peers.peer import PROGRAMS, ClosedLoad, Command, ToolReport
 
 
 class AsyncClient:
@@ -18,10 +18,10 @@ class AsyncClient:
         """Nothing to do: python-socketio is there."""
         return f"python-socketio {version('python-socketio')}, uvloop {version('uvloop')}"
 
-    def command(self, work: Work) -> Command:
+    def command(self, load: ClosedLoad) -> Command:
         """URL and connections."""
-        return Command([sys.executable, str(PROGRAMS / "async_client_loop.py"), work.url, str(work.connections)])
+        return Command([sys.executable, str(PROGRAMS / "async_client_loop.py"), load.url, str(load.connections)])
 
-    def reported(self, work: Work, output: str) -> Reported:
+    def report(self, load: ClosedLoad, output: str) -> ToolReport:
         """What the loop printed."""
-        return reported_by_loop(output)
+        return loop_report(output)

@@ -5,8 +5,8 @@ import subprocess
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from bench.validation.peers.own_loop import reported_by_loop
-from bench.validation.peers.peer import PROGRAMS, Command, LeftOut, Reported, Work
+from bench.validation.peers.own_loop import loop_report
+from bench.validation.peers.peer import PROGRAMS, ClosedLoad, Command, LeftOut, ToolReport
 
 _COMPILE_TIMEOUT_S = 60
 
@@ -36,12 +36,12 @@ class EpollLoop:
             raise LeftOut(f"it does not compile: {error}") from None
         return (told.stdout.splitlines() or ["C compiler"])[0]
 
-    def command(self, work: Work) -> Command:
+    def command(self, load: ClosedLoad) -> Command:
         """Address, port, connections."""
         assert self._program is not None, "prepared"
-        address = urlsplit(work.url)
-        return Command([str(self._program), str(address.hostname), str(address.port), str(work.connections)])
+        address = urlsplit(load.url)
+        return Command([str(self._program), str(address.hostname), str(address.port), str(load.connections)])
 
-    def reported(self, work: Work, output: str) -> Reported:
+    def report(self, load: ClosedLoad, output: str) -> ToolReport:
         """What the loop printed."""
-        return reported_by_loop(output)
+        return loop_report(output)

@@ -4,7 +4,7 @@ import json
 from importlib.metadata import version
 from pathlib import Path
 
-from bench.validation.peers.peer import PROGRAMS, Command, LeftOut, Reported, Work
+from bench.validation.peers.peer import PROGRAMS, ClosedLoad, Command, LeftOut, ToolReport
 from bench.validation.peers.tools import script
 
 _REPORT = "locust"
@@ -25,22 +25,22 @@ class LocustContrib:
         """Nothing to do: Locust is there."""
         return f"locust {version('locust')}, python-socketio {version('python-socketio')}"
 
-    def command(self, work: Work) -> Command:
+    def command(self, load: ClosedLoad) -> Command:
         """Without --run-time: it ends when it is told to. Faster arrivals than this only pile up in it."""
         arguments = [str(script("locust")), "-f", str(PROGRAMS / "locust_contrib_users.py"), "--headless"]
-        arguments += ["--only-summary", "--json-file", str(work.folder / _REPORT), "--host", work.url]
-        arguments += ["--users", str(work.connections), "--spawn-rate", str(min(work.connections, _SPAWN_RATE))]
+        arguments += ["--only-summary", "--json-file", str(load.folder / _REPORT), "--host", load.url]
+        arguments += ["--users", str(load.connections), "--spawn-rate", str(min(load.connections, _SPAWN_RATE))]
         return Command(arguments)
 
-    def reported(self, work: Work, output: str) -> Reported:
+    def report(self, load: ClosedLoad, output: str) -> ToolReport:
         """From Locust's JSON, which counts response times by whole milliseconds (two digits from 100 ms on)."""
         try:
-            rows = json.loads((work.folder / f"{_REPORT}.json").read_text())
+            rows = json.loads((load.folder / f"{_REPORT}.json").read_text())
             times = next(row for row in rows if row["method"] == _EMIT)["response_times"]
             counts = sorted((float(time_ms), int(count)) for time_ms, count in times.items())
         except (OSError, ValueError, KeyError, StopIteration):
             raise LeftOut("Locust wrote no statistics") from None
-        return Reported(_percentile_us(counts, 0.5), _percentile_us(counts, 0.99), sum(count for _, count in counts))
+        return ToolReport(_percentile_us(counts, 0.5), _percentile_us(counts, 0.99), sum(count for _, count in counts))
 
 
 def _percentile_us(counts: list[tuple[float, int]], share: float) -> float | None:

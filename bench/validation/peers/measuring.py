@@ -16,7 +16,7 @@ from bench.server import ServerError
 from bench.targets.process import EchoProcess
 from bench.validation.peers.generator import Generator
 from bench.validation.peers.model import Absent, Figures, Round
-from bench.validation.peers.peer import LeftOut, Peer, Reported, Work
+from bench.validation.peers.peer import ClosedLoad, LeftOut, Peer, ToolReport
 
 CONNECT_TIMEOUT_S = 120.0
 
@@ -119,10 +119,10 @@ class _Comparison:
         self._runs += 1
         folder = self._folder / f"{self._runs}-{peer.name}"
         folder.mkdir()
-        work = Work(self._echo.url, connections, folder)
+        load = ClosedLoad(self._echo.url, connections, folder)
         self._await_nobody()
         answered_before = self._echo.stats().answered
-        with Generator(peer.command(work), self._plan.generator_cores, folder / "output.log") as generator:
+        with Generator(peer.command(load), self._plan.generator_cores, folder / "output.log") as generator:
             self._await_all(generator, connections)
             time.sleep(self._plan.warm_up_s)
             memory_bytes = generator.memory_bytes()
@@ -132,7 +132,7 @@ class _Comparison:
             generator.check()
             if after.connections < connections:
                 raise LeftOut(f"it lost {connections - after.connections} of {connections} connections")
-            reported, unreported = _stopped(peer, generator, work)
+            reported, unreported = _stopped(peer, generator, load)
         answered = after.answered - before.answered
         if not answered:
             raise LeftOut(f"nothing was answered for {measured_s:g} s")
@@ -170,10 +170,10 @@ class _Comparison:
             time.sleep(_POLL_S)
 
 
-def _stopped(peer: Peer, generator: Generator, work: Work) -> tuple[Reported, str | None]:
+def _stopped(peer: Peer, generator: Generator, load: ClosedLoad) -> tuple[ToolReport, str | None]:
     """What the generator reports when told to stop, or why it does not: what was measured is measured all the same."""
     try:
         generator.stop()
-        return peer.reported(work, generator.output), None
+        return peer.report(load, generator.output), None
     except LeftOut as reason:
-        return Reported(), str(reason)
+        return ToolReport(), str(reason)

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from bench.validation.peers.own_loop import reported_by_loop
-from bench.validation.peers.peer import HERE, PROGRAMS, Command, Reported, Work
+from bench.validation.peers.own_loop import loop_report
+from bench.validation.peers.peer import HERE, PROGRAMS, ClosedLoad, Command, ToolReport
 from bench.validation.peers.tools import node, npm_package
 
 
@@ -18,11 +18,11 @@ class NodeLoop:
         node()
         return f"socket.io-client {npm_package('socket.io-client')[1]}"
 
-    def command(self, work: Work) -> Command:
+    def command(self, load: ClosedLoad) -> Command:
         """URL and connections; started in the folder in which Node finds its packages."""
-        arguments = [str(node()), str(PROGRAMS / "node_loop.js"), work.url, str(work.connections)]
+        arguments = [str(node()), str(PROGRAMS / "node_loop.js"), load.url, str(load.connections)]
         return Command(arguments, directory=HERE)
 
-    def reported(self, work: Work, output: str) -> Reported:
+    def report(self, load: ClosedLoad, output: str) -> ToolReport:
         """What the loop printed."""
-        return reported_by_loop(output)
+        return loop_report(output)

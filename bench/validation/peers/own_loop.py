@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from bench.validation.peers.peer import LeftOut, Reported
+from bench.validation.peers.peer import LeftOut, ToolReport
 
 
 class LoopReport(BaseModel):
@@ -15,11 +15,11 @@ class LoopReport(BaseModel):
     p99_us: float | None
 
 
-def reported_by_loop(output: str) -> Reported:
+def loop_report(output: str) -> ToolReport:
     """What a loop said in its last line. Raises LeftOut."""
     lines = output.strip().splitlines()
     try:
         report = LoopReport.model_validate_json(lines[-1] if lines else "")
     except ValidationError:
         raise LeftOut("it ended without its report") from None
-    return Reported(report.p50_us, report.p99_us, report.round_trips)
+    return ToolReport(report.p50_us, report.p99_us, report.round_trips)

@@ -20,7 +20,7 @@ class LeftOut(Exception):
 
 
 @dataclass(frozen=True)
-class Work:
+class ClosedLoad:
     """What a generator is to do, until it is told to stop. `folder` is its own, for this one run."""
 
     url: str
@@ -39,7 +39,7 @@ class Command:
 
 
 @dataclass(frozen=True)
-class Reported:
+class ToolReport:
     """What a generator said itself when it ended: latencies in microseconds, round trips of its whole run."""
 
     p50_us: float | None = None
@@ -58,8 +58,8 @@ class Peer(Protocol):
     def prepare(self, folder: Path) -> str:
         """Make ready whatever a run needs, in a folder that outlives the runs; returns its version. Raises LeftOut."""
 
-    def command(self, work: Work) -> Command:
+    def command(self, load: ClosedLoad) -> Command:
         """How it is started for this work."""
 
-    def reported(self, work: Work, output: str) -> Reported:
+    def report(self, load: ClosedLoad, output: str) -> ToolReport:
         """What it said when it ended: from its output, or from what it left in the work's folder. Raises LeftOut."""

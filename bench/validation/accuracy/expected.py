@@ -32,7 +32,7 @@ def stall_quantile_us(stall: Stall, percent: float) -> float:
     return max(0.0, stall.length_ns - (1 - percent / 100) * stall.period_ns) / 1000
 
 
-def outside_the_server_us(clients: Histogram, servers: Histogram, percent: float) -> float:
+def network_overhead_us(clients: Histogram, servers: Histogram, percent: float) -> float:
     """What a client's time has besides the server's own stamps, from a server with no delay: the difference there.
 
     Raises NothingSeenError where either saw nothing.
