@@ -99,8 +99,8 @@ class Row(BaseModel):
     half_width: NonNegative | None = None
     standard_error: NonNegative | None = None
     verdict: RowVerdict | None = None
+    #: True if the comparison is void and was forced; the verdict is then worth less.
     forced: bool = False
-    """Whether the verdict is of a comparison that is void, and was forced."""
     reason: str | None = None
     old_log_values: tuple[tuple[FiniteFloat, ...], ...] = ()
     new_log_values: tuple[tuple[FiniteFloat, ...], ...] = ()

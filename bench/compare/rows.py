@@ -14,11 +14,11 @@ from bench.results.figure import Figure, Unit, middle
 from bench.statistics.estimates import Estimate, ratio_estimate
 from bench.statistics.verdicts import verdicts
 
+#: The log values of one side: a tuple for each run.
 Runs = tuple[tuple[float, ...], ...]
-"""Log values of one side: a tuple for each run."""
 
+#: The number of runs from which a side's own runs show how much runs differ.
 FEWEST_RUNS = 2
-"""From here on a side's own runs show how runs differ."""
 
 _NAMES_SHOWN = 3
 

@@ -32,8 +32,8 @@ from bench.statistics.distributions import t_quantile
 from bench.statistics.estimates import CONFIDENCE, Estimate
 
 SIGNIFICANCE = 0.05
+#: The fewest results of a level. A single result may be a step or an outlier: nobody can say which.
 SHORTEST_LEVEL = 2
-"""Results that a level has at least: of a single one nobody can say whether it is a step or an outlier."""
 
 _SEED = 20140101
 _PERMUTATIONS = 999

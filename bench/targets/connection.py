@@ -73,16 +73,16 @@ class Connection:
     def __init__(self, server: Server, accepted: socket.socket) -> None:
         self.socket = accepted
         self.joined = False
+        #: The time at which the unanswered ping was sent (monotonic ns); 0 if every ping was answered.
         self.awaited_ping = 0
-        """When the ping was sent that is not answered yet (monotonic ns); 0 if there is none."""
         self._server = server
         self._recv = accepted.recv
         self._send = accepted.send
         self._unread = b""
         self._unsent = b""
         self._upgraded = False
+        #: True if the connection ends as soon as the unsent bytes are sent.
         self._is_last = False
-        """Whether the connection ends when what is unsent is sent."""
 
     def readable(self, _: int) -> None:
         """Read what is there and answer it. Raises Ended or OSError."""

@@ -42,8 +42,9 @@ from bench.targets.truth import Record, Truth
 _AWAKE_NS = 200_000  # before a reply is due; more than a sleeping process is late by, mostly
 _EVENTS_PER_POLL = 8  # few, so that replies that are due meanwhile do not wait for many
 
+#: A reply that is held back: the time at which it is due, its place among replies due at once, the time at which its
+#: FOO was read, its connection, its frame, its record. Times are of `perf_counter_ns`.
 _Held = tuple[int, int, int, "_FaultyConnection", bytes, Record]
-"""When a reply is due, a number to order those due at once, when its FOO was read, to whom, what, in which record."""
 
 T = TypeVar("T")
 
@@ -81,11 +82,11 @@ class FaultyServer(Server):
         super().__init__(hosts, port, ping_interval_ms=ping_interval_ms, ping_timeout_ms=ping_timeout_ms)
         self.faults = faults
         self._poll = self._wait
+        #: A heap: the reply that is due next comes first.
         self._held: list[_Held] = []
-        """A heap: the reply that is due next comes first."""
         self._order = count()
+        #: The descriptors that the server reads even in a stall: they tell it to end.
         self._ends = [self._woken]
-        """What is heard even in a stall: that the server is to end."""
         self._started_ns = perf_counter_ns()
         self.reset()
 

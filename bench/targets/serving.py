@@ -50,15 +50,15 @@ class Server:
         self.stats = Stats()
         self._interval_ms, self._timeout_ms = ping_interval_ms, ping_timeout_ms
         self._poller = poller()
+        #: Waits for events, for so many seconds at most.
         self._poll: Callable[[float, int], list[tuple[int, int]]] = self._poller.poll
-        """Waits for what happens, so many seconds at most."""
         self._readers: dict[int, Callable[[int], object]] = {}
         self._connections: dict[int, Connection] = {}
         self._engine_sids = 0
+        #: The time of each client's next ping, the earliest first. All clients have the same interval.
         self._due: deque[tuple[int, Connection]] = deque()
-        """When whom is to be pinged, soonest first: the interval is everybody's."""
+        #: The deadline of each ping, its connection, and the time at which it was sent; the earliest deadline first.
         self._deadlines: deque[tuple[int, Connection, int]] = deque()
-        """Until when which ping of whom has to be answered, soonest first."""
         self._running = True
         self._woken, self._wake = os.pipe()
         self._read(self._woken, lambda descriptor: os.read(descriptor, READ_BYTES))

@@ -12,10 +12,10 @@ class Stats:
     """
 
     answered: int = 0
+    #: The clients that are connected now: the server answered their Socket.IO CONNECT.
     connections: int = 0
-    """Clients that are connected now: their Socket.IO CONNECT was answered."""
+    #: The clients that have ever connected.
     connected: int = 0
-    """Clients that have ever connected."""
     pings: int = 0
     pongs: int = 0
     missed: int = 0

@@ -14,8 +14,8 @@ import numpy as np
 
 from bench.timing.histogram import Histogram
 
+#: The number of lost tokens that are known by name: the last ones.
 LOST_NAMES = 10_000
-"""So many of the last lost tokens are known by name."""
 
 
 @dataclass(frozen=True)
@@ -33,19 +33,19 @@ class Truth:
     lost: int
     gone: int
     waiting: int
+    #: The delays as an HdrHistogram of bench.timing.histogram in V2 form; `histogram()` reads it.
     delays_ns: str
-    """The delays as an HdrHistogram of bench.timing.histogram in V2 form; `histogram()` reads it."""
     min_ns: int | None
     max_ns: int | None
     sum_ns: int
+    #: The time at which the server started: its stalls are counted from there.
     started_ns: int
-    """When the server started: its stalls are counted from there."""
     stall_ns: int
     stall_period_ns: int
+    #: The beginning and end of each time that the server really stood still.
     stalls: tuple[tuple[int, int], ...]
-    """From when to when the server really stood still."""
+    #: The last lost tokens, up to 10,000, in the order in which they were read.
     lost_names: tuple[str, ...]
-    """The last lost tokens, up to 10,000, in the order in which they were read."""
 
     def encoded(self) -> str:
         """As JSON."""

@@ -40,11 +40,11 @@ from bench.timing.durations import DurationError, PercentError, parse_duration, 
 
 PROJECT = Path(__file__).parents[2]
 
+#: The largest share of comparisons of a service with itself that say slower or faster.
 FALSE_ALARMS = 0.01
-"""Of comparisons of a service with itself, at most so many say slower or faster."""
 COVERAGE = 0.95
+#: The share of true slowdowns of 1 % and more that `bench ab` finds at least, if it reached its precision.
 POWER = 0.90
-"""Of true slowdowns of 1 % and more, at least so many are found, where the precision was reached."""
 _TAIL = 0.01
 
 _IDENTITY = ("-c", "user.name=selfcheck", "-c", "user.email=selfcheck@localhost")
@@ -74,8 +74,8 @@ def _tell() -> None:
     if _took_ns:
         _Path({folder!r}, "{turns}-" + str(_os.getpid())).write_text(str(_median(_took_ns)))
 """
+#: The turns of the loop by which the other loops are sized: some 3 % of a round trip.
 _SIZING_TURNS = 500
-"""Of the loop by which the others are sized: some 3 % of a round trip."""
 _SIZING_MAX_TIME_S = 10.0
 _SAME = "same"
 _STORED = "websocket-fast-process-uvloop"
@@ -316,16 +316,16 @@ def _print(comparisons: Sequence[Comparison], kept: Sequence[Check], console: Co
 class Extent:
     """The number and length of a selfcheck's comparisons."""
 
+    #: The number of comparisons of the service with itself.
     same: int
-    """Comparisons of the service with itself."""
+    #: The number of comparisons for each slowdown.
     injected: int
-    """Comparisons for each slowdown."""
+    #: The time that a comparison may take.
     max_time_s: float
-    """The time that a comparison may take."""
+    #: Shares of a round trip, or times such as 5us.
     slowdowns: tuple[str, ...]
-    """Shares of a round trip, or times such as 5us."""
+    #: True if results of `pytest bench` are compared as well.
     stored: bool
-    """Whether results of `pytest bench` are compared as well."""
 
 
 def selfcheck(extent: Extent, console: Console) -> bool:

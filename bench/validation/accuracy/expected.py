@@ -13,8 +13,8 @@ from bench.timing.histogram import Histogram
 TIME_BOUND_US = 50.0
 TIME_BOUND_SHARE = 0.01
 STALL_BOUND_SHARE = 0.02
+#: The precision of an HdrHistogram with 3 significant digits.
 HISTOGRAM_BOUND_SHARE = 0.001
-"""The precision of an HdrHistogram with 3 significant digits."""
 KNEE_BOUND_PERCENT = 0.05
 
 

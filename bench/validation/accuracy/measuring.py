@@ -37,8 +37,8 @@ from bench.validation.peers.peer import PROJECT, Command, LeftOut
 from bench.validation.peers.tools import script
 
 _USERS = Path(__file__).parent / "programs" / "accuracy_users.py"
+#: The time that a tool may take in addition to the load: to start, to connect, to await the last replies, to report.
 _ENDING_S = 60.0
-"""How long a tool may take besides the work itself: to start, to connect, to await the last replies, to report."""
 _PEERS_TIMEOUT_S = 2.0
 
 
@@ -76,8 +76,8 @@ class _Repetitions:
 
     measurements: list[list[Measurement]] = field(default_factory=list)
     runs: list[Run] = field(default_factory=list)
+    #: By tool: its report, and the number of replies that the server lost in its run.
     tool_reports: dict[str, tuple[PacedReport, int]] = field(default_factory=dict)
-    """By tool: what it said, and how many replies the server lost in its run."""
 
 
 class Program(Generator):

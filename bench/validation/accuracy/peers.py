@@ -16,12 +16,12 @@ from bench.validation.peers.locust_contrib import LocustContrib
 from bench.validation.peers.peer import PROGRAMS, Command, LeftOut
 from bench.validation.peers.tools import python_tool, script
 
+#: The rate of every tool in every scenario: less than half of the rate that any of them can keep.
 RATE_PER_S = 500
-"""For every tool in every scenario: less than half of what any of them can do."""
 
 _CONTRIB_USERS = 10
+#: The part of Locust's run time in which its users start.
 _CONTRIB_STARTS_S = 1
-"""Of its time to run, until its users are there."""
 _CONTRIB_SHARES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p99.5": 0.995, "max": 1.0}
 _K6_FIGURES = {"p50": "p(50)", "p90": "p(90)", "p95": "p(95)", "p99": "p(99)", "p99.5": "p(99.5)", "max": "max"}
 _SUMMARY = "k6.json"

@@ -32,14 +32,16 @@ from bench.validation.accuracy.expected import (
 )
 from bench.validation.accuracy.model import FigureCheck, Quantity, Unit
 
+#: The number of runs of a delay scenario. Its times are as short as a round trip, so everything else that the machine
+#: does is a part of them.
 REPETITIONS = 5
-"""Of a time in the range of a round trip, which whatever else the machine does is a part of."""
 
+#: The number of repetitions that are judged: those in which others took least of the cores' time. It is odd, so that
+#: there is a median repetition.
 JUDGED_REPETITIONS = 3
-"""Those in which others took least of the cores' time. Odd: there is one in the middle."""
 
+#: The share of a core up to which the generator has to keep the bounds on times.
 TRUSTED_CPU_SHARE = 0.5
-"""Up to this share of a core the generator is held to its bounds on times."""
 
 _MS = 1_000_000
 _SHORT_TIMEOUT_S = 2.0
@@ -60,10 +62,10 @@ class Load:
     warmup_s: int = 0
     processes: int = 1
     users: int = 10
+    #: The time that a user waits for a reply; None for the time in locustfile.py.
     timeout_s: float | None = None
-    """How long replies are awaited; None: as locustfile.py has it."""
+    #: True if the users keep every sample, in addition to the result.
     is_sampled: bool = False
-    """Whether each sample is kept besides."""
 
     @property
     def rate(self) -> str:

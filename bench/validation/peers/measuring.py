@@ -20,8 +20,9 @@ from bench.validation.peers.peer import ClosedLoad, LeftOut, Peer, ToolReport
 
 CONNECT_TIMEOUT_S = 120.0
 
+#: The number of connections from which memory is told. The memory of fewer connections drowns in the heap's own
+#: variation.
 MEMORY_FROM_CONNECTIONS = 200
-"""From how many connections on their memory is told: fewer drown in what a heap does anyway."""
 
 _POLL_S = 0.05
 

@@ -9,8 +9,8 @@ from bench.results.header import WRITTEN, Header
 
 PEERS_SCHEMA: Literal["peers/1"] = "peers/1"
 
+#: The peer that all are compared with: this project, in one process.
 OURS = "ours"
-"""The peer that all are compared with: this project, in one process."""
 
 
 class Round(BaseModel):
@@ -27,14 +27,14 @@ class Round(BaseModel):
     cpu_share: NonNegativeFloat
     server_cpu_us_per_round_trip: NonNegativeFloat
     server_cpu_share: NonNegativeFloat
+    #: The memory of all the generator's processes (PSS), at the end of the warm-up.
     memory_bytes: NonNegativeInt
-    """Of all the generator's processes (PSS), at the end of the warm-up."""
     answered: NonNegativeInt
     reported_round_trips: NonNegativeInt | None = None
     reported_p50_us: NonNegativeFloat | None = None
     reported_p99_us: NonNegativeFloat | None = None
+    #: The reason why the tool reported nothing, though it should have.
     unreported: str | None = None
-    """Why it reported nothing, where it should have."""
 
 
 class Figures(BaseModel):

@@ -50,10 +50,10 @@ class ToolReport:
 class Peer(Protocol):
     """A load generator."""
 
+    #: The name that selects it.
     name: str
-    """What it is selected by."""
+    #: The name that tables show.
     title: str
-    """What it is shown as."""
 
     def prepare(self, folder: Path) -> str:
         """Make ready whatever a run needs, in a folder that outlives the runs; returns its version. Raises LeftOut."""
