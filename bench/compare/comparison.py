@@ -40,8 +40,11 @@ def compare(
     `force`, the comparison is void.
     """
     _check_sides(baseline, candidate)
-    baseline, candidate = (sorted(side, key=lambda one: one.result.datetime) for side in (baseline, candidate))
-    baseline_results, candidate_results = [one.result for one in baseline], [one.result for one in candidate]
+    baseline, candidate = (sorted(side, key=lambda stored: stored.result.datetime) for side in (baseline, candidate))
+    baseline_results, candidate_results = (
+        [stored.result for stored in baseline],
+        [stored.result for stored in candidate],
+    )
     environment = (
         *environment_differences(baseline_results, candidate_results),
         *commit_differences(baseline_results, candidate_results),
@@ -58,11 +61,11 @@ def compare(
         compared = load.compared
         only, found_differences, remarks = (load.only_old, load.only_new), load.differences, load.remarks
     differences = (*environment, *found_differences)
-    void = [one for one in differences if one.void]
+    void = [difference for difference in differences if difference.void]
     if void and not force:
-        reasons = "; ".join(f"{one.kind}: {one.detail}" for one in void)
+        reasons = "; ".join(f"{difference.kind}: {difference.detail}" for difference in void)
         raise IncomparableError(f"not comparable: {reasons}; --force compares all the same")
-    rows = iter(with_verdicts([row for one in compared for row in one.rows], threshold, forced=bool(void)))
+    rows = iter(with_verdicts([row for benchmark in compared for row in benchmark.rows], threshold, forced=bool(void)))
     return Comparison(
         kind=baseline_results[0].kind,
         threshold=threshold,
@@ -70,12 +73,12 @@ def compare(
         new=tuple(map(_compared_result, candidate)),
         benchmarks=tuple(
             Compared(
-                name=one.name,
-                label=one.label if isinstance(one, ComparedLatency) else one.name,
-                control=one.control if isinstance(one, ComparedLatency) else None,
-                rows=tuple(next(rows) for _ in one.rows),
+                name=benchmark.name,
+                label=benchmark.label if isinstance(benchmark, ComparedLatency) else benchmark.name,
+                control=benchmark.control if isinstance(benchmark, ComparedLatency) else None,
+                rows=tuple(next(rows) for _ in benchmark.rows),
             )
-            for one in compared
+            for benchmark in compared
         ),
         not_compared=not_compared,
         only_old=only[0],
@@ -89,11 +92,11 @@ def compare(
 def _check_sides(baseline: Sequence[Stored], candidate: Sequence[Stored]) -> None:
     if not (baseline and candidate):
         raise IncomparableError("a side without any result cannot be compared")
-    paths = {one.path.resolve() for one in baseline}
-    both = [str(one.path) for one in candidate if one.path.resolve() in paths]
+    paths = {stored.path.resolve() for stored in baseline}
+    both = [str(stored.path) for stored in candidate if stored.path.resolve() in paths]
     if both:
         raise IncomparableError(f"OLD and NEW are the same result, {both[0]}: name two different ones")
-    kinds = [{one.result.kind: None for one in side} for side in (baseline, candidate)]
+    kinds = [{stored.result.kind: None for stored in side} for side in (baseline, candidate)]
     for name, found in zip(("OLD", "NEW"), kinds, strict=True):
         if len(found) > 1:
             raise IncomparableError(f"{name} has results of both kinds: name those of one, as latency/… or load/…")
@@ -106,15 +109,15 @@ def _check_sides(baseline: Sequence[Stored], candidate: Sequence[Stored]) -> Non
 
 
 def _are_latency(results: Sequence[Result]) -> bool:
-    return all(isinstance(one, LatencyResult) for one in results)
+    return all(isinstance(result, LatencyResult) for result in results)
 
 
 def _latency(results: Sequence[Result]) -> list[LatencyResult]:
-    return [one for one in results if isinstance(one, LatencyResult)]
+    return [result for result in results if isinstance(result, LatencyResult)]
 
 
 def _load(results: Sequence[Result]) -> list[LoadResult]:
-    return [one for one in results if isinstance(one, LoadResult)]
+    return [result for result in results if isinstance(result, LoadResult)]
 
 
 def _compared_result(stored: Stored) -> ComparedResult:
@@ -131,7 +134,7 @@ def _fewer(baseline: Sequence[Stored], candidate: Sequence[Stored], wanted: int 
 
 
 def _same_commit(baseline_results: Sequence[Result], candidate_results: Sequence[Result]) -> list[str]:
-    states = {(one.commit_info.id, one.commit_info.dirty) for one in (*baseline_results, *candidate_results)}
+    states = {(result.commit_info.id, result.commit_info.dirty) for result in (*baseline_results, *candidate_results)}
     if len(states) == 1 and not baseline_results[0].commit_info.dirty:
         commit = baseline_results[0].commit_info.id
         if commit not in ("unversioned", "unknown"):

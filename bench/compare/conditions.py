@@ -43,7 +43,9 @@ def environment_differences(baselines: Sequence[Result], candidates: Sequence[Re
     """Of machine and Python, of either kind. Versions of packages are `package_changes`."""
 
     def both(of: Callable[[MachineInfo], Values]) -> str:
-        return changes([of(one.machine_info) for one in baselines], [of(one.machine_info) for one in candidates])
+        return changes(
+            [of(result.machine_info) for result in baselines], [of(result.machine_info) for result in candidates]
+        )
 
     if changed := both(_machine):
         yield Difference(kind=DifferenceKind.MACHINE, detail=changed, void=True)
@@ -59,24 +61,24 @@ def package_changes(baselines: Sequence[Result], candidates: Sequence[Result]) -
 
     Empty also where a result tells none at all, as pytest-benchmark by itself does.
     """
-    if not all(one.packages for one in (*baselines, *candidates)):
+    if not all(result.packages for result in (*baselines, *candidates)):
         return ""
     no_part = _NO_PART[baselines[0].kind] | {"python"}  # which is a difference of its own
 
     def versions(result: Result) -> Values:
         return {name: version for name, version in result.packages.items() if name not in no_part}
 
-    return changes([versions(one) for one in baselines], [versions(one) for one in candidates])
+    return changes([versions(result) for result in baselines], [versions(result) for result in candidates])
 
 
 def commit_differences(baselines: Sequence[Result], candidates: Sequence[Result]) -> Iterator[Difference]:
     """Uncommitted changes, and sides that are of several commits."""
     for side, results in (("old", baselines), ("new", candidates)):
-        commits = {one.commit_info.id: None for one in results}
+        commits = {result.commit_info.id: None for result in results}
         if len(commits) > 1:
             names = ", ".join(commit[:_COMMIT_LETTERS] for commit in commits)
             yield Difference(kind=DifferenceKind.COMMITS, detail=f"the {side} results are of {names}", void=False)
-        for commit in {one.commit_info.id: None for one in results if one.commit_info.dirty}:
+        for commit in {result.commit_info.id: None for result in results if result.commit_info.dirty}:
             detail = f"the {side} result is of {commit[:_COMMIT_LETTERS]} and changes to it"
             yield Difference(kind=DifferenceKind.DIRTY, detail=detail, void=False)
 
@@ -93,17 +95,17 @@ def load_differences(baselines: Sequence[LoadResult], candidates: Sequence[LoadR
         if changed := changes(baseline, candidate):
             yield Difference(kind=DifferenceKind.SETTINGS, detail=changed, void=consequence == "void")
     for side, results in (("old", baselines), ("new", candidates)):
-        for one in results:
-            if one.generator.verdict == "saturated":
-                detail = f"in the {side} result: {one.generator.reason}"
+        for result in results:
+            if result.generator.verdict == "saturated":
+                detail = f"in the {side} result: {result.generator.reason}"
                 yield Difference(kind=DifferenceKind.SATURATED, detail=detail, void=True)
-            if one.invalid_reason is not None:
-                detail = f"in the {side} result: {one.invalid_reason}"
+            if result.invalid_reason is not None:
+                detail = f"in the {side} result: {result.invalid_reason}"
                 yield Difference(kind=DifferenceKind.INVALID, detail=detail, void=True)
-            if one.partial:
-                detail = f"the {side} one: {one.partial_reason}"
+            if result.partial:
+                detail = f"the {side} one: {result.partial_reason}"
                 yield Difference(kind=DifferenceKind.PARTIAL, detail=detail, void=True)
-            if one.forced:
+            if result.forced:
                 detail = f"the {side} run did not await its outstanding replies"
                 yield Difference(kind=DifferenceKind.FORCED, detail=detail, void=True)
 

@@ -95,7 +95,7 @@ def compare_latency(
     if not pairs:
         reasons = "; ".join(
             f"{reason} ({count} of {len(common)})"
-            for reason, count in Counter(one.reason for one in not_compared).items()
+            for reason, count in Counter(benchmark.reason for benchmark in not_compared).items()
         )
         can_be_forced = any(_why_not(baseline_runs[name], candidate_runs[name], force=True) is None for name in common)
         hint = "; --force shows them side by side, without a verdict" if can_be_forced else ""
@@ -122,31 +122,32 @@ def compare_latency(
 
 def _by_name(results: Sequence[LatencyResult]) -> dict[str, Benchmarks]:
     """The runs of each benchmark, in the order of the newest result, which comes last."""
-    names = dict.fromkeys(one.fullname for result in reversed(results) for one in result.benchmarks)
+    names = dict.fromkeys(benchmark.fullname for result in reversed(results) for benchmark in result.benchmarks)
     return {
-        name: tuple(one for result in results for one in result.benchmarks if one.fullname == name) for name in names
+        name: tuple(benchmark for result in results for benchmark in result.benchmarks if benchmark.fullname == name)
+        for name in names
     }
 
 
 def _labels(result: LatencyResult) -> dict[str, str]:
     """Full name to name, for those whose name alone says which they are."""
-    times = Counter(one.name for one in result.benchmarks)
-    return {one.fullname: one.name for one in result.benchmarks if times[one.name] == 1}
+    times = Counter(benchmark.name for benchmark in result.benchmarks)
+    return {benchmark.fullname: benchmark.name for benchmark in result.benchmarks if times[benchmark.name] == 1}
 
 
 def _why_not(baselines: Benchmarks, candidates: Benchmarks, *, force: bool) -> str | None:
     """Why a benchmark cannot be compared; None if it can."""
     runs = (*baselines, *candidates)
-    if any(one.is_illustrative for one in runs):
+    if any(run.is_illustrative for run in runs):
         return "the server was in the client's own loop: it illustrates"
     if force:
         return None
-    for one in runs:
-        if one.unreplicated:
-            return one.unreplicated
-    if not all(one.processes for one in runs):
+    for run in runs:
+        if run.unreplicated:
+            return run.unreplicated
+    if not all(run.processes for run in runs):
         return "not replicated: no server processes are stored with it"
-    if not all(_log_ratios(one, "same-stack") or _log_ratios(one, "bare") for one in runs):
+    if not all(_log_ratios(run, "same-stack") or _log_ratios(run, "bare") for run in runs):
         return "no control was timed beside it"
     return None
 
@@ -154,7 +155,7 @@ def _why_not(baselines: Benchmarks, candidates: Benchmarks, *, force: bool) -> s
 def _control(baselines: Benchmarks, candidates: Benchmarks, *, is_bare: bool) -> ControlKind | None:
     """Which control all runs have: the same-stack one if the stack is the same, else the bare one."""
     order: tuple[ControlKind, ...] = ("bare", "same-stack") if is_bare else ("same-stack", "bare")
-    return next((kind for kind in order if all(_log_ratios(one, kind) for one in (*baselines, *candidates))), None)
+    return next((kind for kind in order if all(_log_ratios(run, kind) for run in (*baselines, *candidates))), None)
 
 
 # --- the rows -------------------------------------------------------------------------------------------------------
@@ -170,7 +171,7 @@ def _unjudged_rows(
         between_runs: float | None,
         blocked_because: str | None = None,
     ) -> UnjudgedRow:
-        figures = ([_figure(measured(one)) for one in baselines], [_figure(measured(one)) for one in candidates])
+        figures = ([_figure(measured(run)) for run in baselines], [_figure(measured(run)) for run in candidates])
         runs: tuple[Runs, Runs] = (tuple(map(log_ratios, baselines)), tuple(map(log_ratios, candidates)))
         if control is None:
             alone = "no control, and no server processes to see a spread from"
@@ -182,8 +183,8 @@ def _unjudged_rows(
 
     p50 = row(
         "p50",
-        lambda one: one.stats.median * _US_PER_S,
-        lambda one: _log_ratios(one, control) if control else (),
+        lambda run: run.stats.median * _US_PER_S,
+        lambda run: _log_ratios(run, control) if control else (),
         control and _between_runs(control, baselines, candidates),
         _broken(baselines, candidates),
     )
@@ -193,17 +194,17 @@ def _unjudged_rows(
             "slower" if 1 + low > FAR else "faster" if high is not None and 1 + high < 1 / FAR else None
         )
         p50 = with_fixed_verdict(p50, beyond, f"{p50.blocked_because}, but not by so much")
-    p99 = row("p99", lambda one: one.p99_us, lambda one: _log_p99_ratios(one, control), None)
+    p99 = row("p99", lambda run: run.p99_us, lambda run: _log_p99_ratios(run, control), None)
     cpu = row(
-        "server CPU", lambda one: one.server_cpu_us_per_round_trip, lambda one: _log_cpu_ratios(one, control), None
+        "server CPU", lambda run: run.server_cpu_us_per_round_trip, lambda run: _log_cpu_ratios(run, control), None
     )
-    return tuple(one for one in (p50, p99, cpu) if one.baseline is not None or one.candidate is not None)
+    return tuple(row for row in (p50, p99, cpu) if row.baseline is not None or row.candidate is not None)
 
 
 def _between_runs(control: ControlKind, baselines: Benchmarks, candidates: Benchmarks) -> float:
     if control == "bare":
         return BETWEEN_RUNS_BARE
-    kept = [one.awake for one in (*baselines, *candidates)]
+    kept = [run.awake for run in (*baselines, *candidates)]
     return BETWEEN_RUNS_AWAKE if all(awake and awake.cores for awake in kept) else BETWEEN_RUNS_HALTING
 
 
@@ -218,14 +219,14 @@ def _broken(baselines: Benchmarks, candidates: Benchmarks) -> str | None:
 
 
 def _log_ratios(benchmark: LatencyBenchmark, kind: ControlKind) -> tuple[float, ...]:
-    return tuple(ratio for one in benchmark.processes if (ratio := one.log_ratio.get(kind)) is not None)
+    return tuple(ratio for process in benchmark.processes if (ratio := process.log_ratio.get(kind)) is not None)
 
 
 def _log_p99_ratios(benchmark: LatencyBenchmark, control: ControlKind | None) -> tuple[float, ...]:
     bare = benchmark.controls.get("bare")
     if control == "bare":
         return _logs([(benchmark.p99_us, bare.p99_us if bare else None)])
-    return _logs([(one.p99_us, one.control.p99_us) for one in benchmark.processes if one.control])
+    return _logs([(process.p99_us, process.control.p99_us) for process in benchmark.processes if process.control])
 
 
 def _log_cpu_ratios(benchmark: LatencyBenchmark, control: ControlKind | None) -> tuple[float, ...]:
@@ -234,9 +235,9 @@ def _log_cpu_ratios(benchmark: LatencyBenchmark, control: ControlKind | None) ->
         return _logs([(benchmark.server_cpu_us_per_round_trip, bare.server_cpu_us_per_round_trip if bare else None)])
     return _logs(
         [
-            (one.server_cpu_us_per_round_trip, one.control.server_cpu_us_per_round_trip)
-            for one in benchmark.processes
-            if one.control
+            (process.server_cpu_us_per_round_trip, process.control.server_cpu_us_per_round_trip)
+            for process in benchmark.processes
+            if process.control
         ]
     )
 
@@ -247,7 +248,7 @@ def _logs(pairs: Sequence[tuple[float | None, float | None]]) -> tuple[float, ..
 
 
 def _log_medians(runs: Benchmarks, measured: Callable[[LatencyBenchmark], float | None]) -> Runs:
-    return tuple((math.log(value),) for one in runs if (value := measured(one)))
+    return tuple((math.log(value),) for run in runs if (value := measured(run)))
 
 
 def _figure(value: float | None) -> Figure | None:

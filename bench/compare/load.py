@@ -115,15 +115,18 @@ def compare_load(baselines: Sequence[LoadResult], candidates: Sequence[LoadResul
 def alternates(baselines: Sequence[LoadResult], candidates: Sequence[LoadResult]) -> bool:
     """Whether neither side was measured as a whole before the other."""
     in_time = sorted(
-        itertools.chain(((one.datetime, "old") for one in baselines), ((one.datetime, "new") for one in candidates))
+        itertools.chain(((run.datetime, "old") for run in baselines), ((run.datetime, "new") for run in candidates))
     )
     sides = [side for _, side in in_time]
     return sum(before != after for before, after in itertools.pairwise(sides)) >= _FEWEST_CHANGES
 
 
 def _by_name(results: Sequence[LoadResult]) -> dict[str, Operations]:
-    names = dict.fromkeys(one.name for result in reversed(results) for one in result.operations)
-    return {name: tuple(one for result in results for one in result.operations if one.name == name) for name in names}
+    names = dict.fromkeys(operation.name for result in reversed(results) for operation in result.operations)
+    return {
+        name: tuple(operation for result in results for operation in result.operations if operation.name == name)
+        for name in names
+    }
 
 
 def _single_runs(baselines: Sequence[LoadResult], candidates: Sequence[LoadResult]) -> Iterator[str]:
@@ -139,7 +142,7 @@ def _single_runs(baselines: Sequence[LoadResult], candidates: Sequence[LoadResul
 
 def _unrest_us(results: Sequence[LoadResult]) -> float:
     """Return by how much the machine alone may have changed a time: the delay of the generators in these runs."""
-    lags = [one.generator.loop_lag_us for one in results]
+    lags = [result.generator.loop_lag_us for result in results]
     return max((lag.p99 for lag in lags if lag is not None), default=0.0)
 
 
@@ -147,9 +150,9 @@ def _unjudged_rows(
     baselines: Operations, candidates: Operations, blocked_because: str | None, unrest_us: float
 ) -> tuple[UnjudgedRow, ...]:
     rows: list[UnjudgedRow] = []
-    enough = min(one.ok + one.timeouts for one in (*baselines, *candidates)) >= _FEWEST_REPLIES
+    enough = min(operation.ok + operation.timeouts for operation in (*baselines, *candidates)) >= _FEWEST_REPLIES
     if (
-        len({one.times_of or "window" for one in (*baselines, *candidates) if one.ok}) > 1
+        len({operation.times_of or "window" for operation in (*baselines, *candidates) if operation.ok}) > 1
         and baselines[0].name != CONNECT
     ):
         times_blocked_because: str | None = "times of the whole run in some, of the steady window in others"
@@ -157,16 +160,16 @@ def _unjudged_rows(
     else:
         times_blocked_because = blocked_because
     throughput: tuple[list[Figure | None], list[Figure | None]] = (
-        [_figure(one.throughput_per_s) for one in baselines],
-        [_figure(one.throughput_per_s) for one in candidates],
+        [_figure(operation.throughput_per_s) for operation in baselines],
+        [_figure(operation.throughput_per_s) for operation in candidates],
     )
     rows.append(_row("throughput", Unit.PER_SECOND, throughput, blocked_because, higher_is_better=True))
     for kind in ("response", "service"):
         median: RowVerdict | None = None
         for words, name in _PERCENTILES:
             times = (
-                [figure(_times(one, kind), name) for one in baselines],
-                [figure(_times(one, kind), name) for one in candidates],
+                [figure(_times(operation, kind), name) for operation in baselines],
+                [figure(_times(operation, kind), name) for operation in candidates],
             )
             far = _far(times, unrest_us) if enough else None
             if name == "p50":
@@ -174,14 +177,14 @@ def _unjudged_rows(
             row = _row(f"{kind} {words}", Unit.MICROSECONDS, times, times_blocked_because)
             rows.append(with_fixed_verdict(row, far if far == median else None, _BEYOND))
     return (
-        *(one for one in rows if one.baseline is not None or one.candidate is not None),
+        *(row for row in rows if row.baseline is not None or row.candidate is not None),
         _failures(baselines, candidates),
     )
 
 
 def _far(times: tuple[list[Figure | None], list[Figure | None]], unrest_us: float) -> RowVerdict | None:
     """Return which side is slower or faster beyond any drift of the machine; None if neither is."""
-    known = [[one.value for one in side if one is not None] for side in times]
+    known = [[figure.value for figure in side if figure is not None] for side in times]
     found = far_apart(*times, FAR)
     if found is None:
         return None
@@ -197,15 +200,15 @@ def _whole_run(
     baselines: Sequence[LoadResult], candidates: Sequence[LoadResult], blocked_because: str | None
 ) -> Iterator[ComparedLoad]:
     def both(of: Callable[[LoadResult], float | None]) -> tuple[list[Figure | None], list[Figure | None]]:
-        return [_figure(of(one)) for one in baselines], [_figure(of(one)) for one in candidates]
+        return [_figure(of(result)) for result in baselines], [_figure(of(result)) for result in candidates]
 
-    server = both(lambda one: one.server.cpu_us_per_round_trip if one.server else None)
-    generator = both(lambda one: one.generator.cpu_us_per_round_trip)
+    server = both(lambda result: result.server.cpu_us_per_round_trip if result.server else None)
+    generator = both(lambda result: result.generator.cpu_us_per_round_trip)
     rows = (
         _row("server CPU per round trip", Unit.MICROSECONDS, server, blocked_because),
         _row("generator CPU per round trip", Unit.MICROSECONDS, generator, None, informational=True),
     )
-    known = tuple(one for one in rows if one.baseline is not None or one.candidate is not None)
+    known = tuple(row for row in rows if row.baseline is not None or row.candidate is not None)
     if known:
         yield ComparedLoad(WHOLE_RUN, known)
 
@@ -219,10 +222,11 @@ def _row(
     higher_is_better: bool = False,
     informational: bool = False,
 ) -> UnjudgedRow:
-    if any(one is not None and one.bound != "exact" for side in figures for one in side):
+    if any(figure is not None and figure.bound != "exact" for side in figures for figure in side):
         return _censored(metric, unit, figures, blocked_because)
     baseline, candidate = (
-        tuple((math.log(one.value),) for one in side if one is not None and one.value > 0) for side in figures
+        tuple((math.log(figure.value),) for figure in side if figure is not None and figure.value > 0)
+        for side in figures
     )
     return make_row(
         metric,
@@ -240,10 +244,14 @@ def _censored(
     metric: str, unit: Unit, figures: tuple[list[Figure | None], list[Figure | None]], blocked_because: str | None
 ) -> UnjudgedRow:
     """A percentile that is beyond the limit in some run, so that only its order among the others is known."""
-    baseline, candidate = ([one for one in side if one is not None] for side in figures)
+    baseline, candidate = ([figure for figure in side if figure is not None] for side in figures)
     fixed_verdict: RowVerdict | None = None
-    beyond = [sum(one.bound == "above" for one in side) for side in (baseline, candidate)]
-    where = "among what failed" if any(math.isinf(one.value) for one in (*baseline, *candidate)) else "beyond the limit"
+    beyond = [sum(figure.bound == "above" for figure in side) for side in (baseline, candidate)]
+    where = (
+        "among what failed"
+        if any(math.isinf(figure.value) for figure in (*baseline, *candidate))
+        else "beyond the limit"
+    )
     reason = f"{where} in {beyond[0]} of {len(baseline)} old and {beyond[1]} of {len(candidate)} new runs"
     if _all_longer(candidate, baseline):
         fixed_verdict, reason = "slower", f"{reason}, which is longer than every old one"
@@ -264,9 +272,9 @@ def _censored(
 
 def _all_longer(longer: Sequence[Figure], shorter: Sequence[Figure]) -> bool:
     """Whether every one of these is censored at a limit that none of those, all known, reaches."""
-    if not (longer and shorter) or any(one.bound != "exact" for one in shorter):
+    if not (longer and shorter) or any(figure.bound != "exact" for figure in shorter):
         return False
-    return all(one.bound == "above" and one.value >= max(known.value for known in shorter) for one in longer)
+    return all(figure.bound == "above" and figure.value >= max(known.value for known in shorter) for figure in longer)
 
 
 def chance_of_order(baseline: int, candidate: int) -> float:
@@ -275,7 +283,10 @@ def chance_of_order(baseline: int, candidate: int) -> float:
 
 
 def _failures(baselines: Operations, candidates: Operations) -> UnjudgedRow:
-    baseline, candidate = sum(one.failed for one in baselines), sum(one.failed for one in candidates)
+    baseline, candidate = (
+        sum(operation.failed for operation in baselines),
+        sum(operation.failed for operation in candidates),
+    )
     verdict: RowVerdict = "same"
     reason = None
     if baseline or candidate:
@@ -294,8 +305,8 @@ def _failures(baselines: Operations, candidates: Operations) -> UnjudgedRow:
 
 
 def _share(operations: Operations) -> float:
-    scheduled = sum(one.scheduled for one in operations)
-    return sum(one.failed for one in operations) / scheduled if scheduled else 0.0
+    scheduled = sum(operation.scheduled for operation in operations)
+    return sum(operation.failed for operation in operations) / scheduled if scheduled else 0.0
 
 
 def _failure_changes(baselines: Operations, candidates: Operations) -> Iterator[str]:
@@ -306,9 +317,9 @@ def _failure_changes(baselines: Operations, candidates: Operations) -> Iterator[
 
 def _failure_kinds(operations: Operations) -> Counter[str]:
     kinds: Counter[str] = Counter()
-    for one in operations:
-        kinds.update({"dropped": one.dropped, "timeouts": one.timeouts, "unfinished": one.unfinished})
-        kinds.update(one.errors)
+    for operation in operations:
+        kinds.update({"dropped": operation.dropped, "timeouts": operation.timeouts, "unfinished": operation.unfinished})
+        kinds.update(operation.errors)
     return +kinds
 
 

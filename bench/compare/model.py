@@ -162,8 +162,11 @@ class Comparison(BaseModel):
     @property
     def worse(self) -> tuple[str, ...]:
         """What became slower, or failed where it did not before, by benchmark: "echo (p50, failed)"."""
-        found = [(one, [row.metric for row in one.rows if row.verdict in FAILING]) for one in self.benchmarks]
-        return tuple(f"{one.label} ({', '.join(metrics)})" for one, metrics in found if metrics)
+        found = [
+            (benchmark, [row.metric for row in benchmark.rows if row.verdict in FAILING])
+            for benchmark in self.benchmarks
+        ]
+        return tuple(f"{benchmark.label} ({', '.join(metrics)})" for benchmark, metrics in found if metrics)
 
     def to_json(self) -> bytes:
         """The comparison as it is written to a file: indented UTF-8 JSON."""

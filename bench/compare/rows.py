@@ -112,12 +112,12 @@ def far_apart(
     The function compares every run of a side with every run of the other, so a single strange run claims nothing. A
     figure that is only known to lie above a limit counts as the limit, and only as the longer figure.
     """
-    baseline, candidate = ([one for one in side if one is not None] for side in (baselines, candidates))
+    baseline, candidate = ([figure for figure in side if figure is not None] for side in (baselines, candidates))
     if len(baseline) < len(baselines) or len(candidate) < len(candidates) or not (baseline and candidate):
         return None
     for shorter, longer, found in ((baseline, candidate, "slower"), (candidate, baseline, "faster")):
-        exact = all(one.bound == "exact" and one.value > 0 for one in shorter)
-        if exact and min(one.value for one in longer) > bound * max(one.value for one in shorter):
+        exact = all(figure.bound == "exact" and figure.value > 0 for figure in shorter)
+        if exact and min(figure.value for figure in longer) > bound * max(figure.value for figure in shorter):
             return "slower" if found == "slower" else "faster"
     return None
 
@@ -135,9 +135,9 @@ def _mean(values: Sequence[float]) -> float:
 
 def with_verdicts(rows: Sequence[UnjudgedRow], threshold: float, *, forced: bool) -> tuple[Row, ...]:
     """The rows of a whole comparison with their verdicts, in order."""
-    claiming = [one for one in rows if _may_claim(one)]
-    found = iter(verdicts([one.estimate for one in claiming if one.estimate is not None], threshold))
-    return tuple(_judged_row(one, next(found) if _may_claim(one) else None, forced) for one in rows)
+    claiming = [row for row in rows if _may_claim(row)]
+    found = iter(verdicts([row.estimate for row in claiming if row.estimate is not None], threshold))
+    return tuple(_judged_row(row, next(found) if _may_claim(row) else None, forced) for row in rows)
 
 
 def _may_claim(row: UnjudgedRow) -> bool:

@@ -51,11 +51,11 @@ def verdicts(
     (simulated in docs/measurements.md). So that a change *exceeds the threshold* (not only: that there
     is one) is said with the confidence of the interval, for each benchmark by itself.
     """
-    found = discoveries([p_value(one) for one in estimates], rate)
-    alone = [verdict(one, threshold) for one in estimates]
+    found = discoveries([p_value(estimate) for estimate in estimates], rate)
+    alone = [verdict(estimate, threshold) for estimate in estimates]
     return tuple(
-        "inconclusive" if one in ("slower", "faster") and not is_discovery else one
-        for one, is_discovery in zip(alone, found, strict=True)
+        "inconclusive" if by_itself in ("slower", "faster") and not is_discovery else by_itself
+        for by_itself, is_discovery in zip(alone, found, strict=True)
     )
 
 

@@ -148,7 +148,7 @@ def trends(
         _series(key, samples, metric, raw, significance)
         for key, samples in sorted(groups.items(), key=lambda item: (item[0].machine, item[0].kind))
     ]
-    unknown = {point.commit: None for one in series for point in one.points if not point.commit_known}
+    unknown = {point.commit: None for line in series for point in line.points if not point.commit_known}
     return Trends(
         series=tuple(series),
         metric=metric,

@@ -122,20 +122,20 @@ def most_of(runs: int, chance: float) -> int:
 def checks(comparisons: Sequence[Comparison]) -> list[Check]:
     """What the comparisons say of the promises."""
     found = []
-    same = [one for one in comparisons if not one.injected]
-    alarms = sum(one.metric.verdict in ("slower", "faster") for one in same)
+    same = [comparison for comparison in comparisons if not comparison.injected]
+    alarms = sum(comparison.metric.verdict in ("slower", "faster") for comparison in same)
     if same:
         bound = most_of(len(same), FALSE_ALARMS)
         found.append(Check("A/A: said to differ", alarms, len(same), f"at most {bound}", alarms <= bound))
     for injected in _kinds(comparisons):
         if not injected:
             continue
-        slower = [one for one in comparisons if one.injected == injected]
-        missed = sum(one.metric.verdict != "slower" for one in slower)
+        slower = [comparison for comparison in comparisons if comparison.injected == injected]
+        missed = sum(comparison.metric.verdict != "slower" for comparison in slower)
         bound = most_of(len(slower), 1 - POWER)
         what = f"{injected} slower: not found"
         found.append(Check(what, missed, len(slower), f"at most {bound}", missed <= bound))
-    outside = sum(not one.is_covered for one in comparisons)
+    outside = sum(not comparison.is_covered for comparison in comparisons)
     bound = most_of(len(comparisons), 1 - COVERAGE)
     found.append(
         Check("truth outside the 95 % interval", outside, len(comparisons), f"at most {bound}", outside <= bound)
@@ -145,7 +145,7 @@ def checks(comparisons: Sequence[Comparison]) -> list[Check]:
 
 def _kinds(comparisons: Sequence[Comparison]) -> list[str]:
     """What was injected, each once, in the order of the runs."""
-    return list(dict.fromkeys(one.injected for one in comparisons))
+    return list(dict.fromkeys(comparison.injected for comparison in comparisons))
 
 
 def slowdown_us(text: str, round_trip_us: float) -> float:
@@ -284,18 +284,18 @@ def _stored_differ(old: Path, new: Path) -> bool:
 def _rows(comparisons: Sequence[Comparison]) -> list[list[str]]:
     rows = [["injected", "runs", "truth", "effect", "95 % interval", "restarts", "seconds", "verdicts"]]
     for injected in _kinds(comparisons):
-        group = [one for one in comparisons if one.injected == injected]
-        verdicts = [one.metric.verdict for one in group]
+        group = [comparison for comparison in comparisons if comparison.injected == injected]
+        verdicts = [comparison.metric.verdict for comparison in group]
         said = ", ".join(f"{verdicts.count(word)} {word}" for word in sorted(set(verdicts)))
         rows.append(
             [
                 injected or "nothing",
                 str(len(group)),
-                f"{fmean(one.truth for one in group):+.2%}",
-                f"{fmean(one.metric.effect for one in group):+.2%}",
-                f"± {fmean(one.metric.half_width or math.nan for one in group):.2%}",
-                f"{fmean(one.restarts for one in group):.0f}",
-                f"{fmean(one.duration_s for one in group):.0f}",
+                f"{fmean(comparison.truth for comparison in group):+.2%}",
+                f"{fmean(comparison.metric.effect for comparison in group):+.2%}",
+                f"± {fmean(comparison.metric.half_width or math.nan for comparison in group):.2%}",
+                f"{fmean(comparison.restarts for comparison in group):.0f}",
+                f"{fmean(comparison.duration_s for comparison in group):.0f}",
                 said,
             ]
         )
@@ -351,14 +351,14 @@ def selfcheck(extent: Extent, console: Console) -> bool:
         try:
             branches = {"": _SAME} | _slower_branches(copy, slowdowns if extent.injected else [], told)
             for number, injected in enumerate(runs, 1):
-                one = _compare(copy, branches[injected], injected, told, extent.max_time_s)
-                comparisons.append(one)
-                low, high = one.metric.low or math.nan, one.metric.high or math.nan
+                comparison = _compare(copy, branches[injected], injected, told, extent.max_time_s)
+                comparisons.append(comparison)
+                low, high = comparison.metric.low or math.nan, comparison.metric.high or math.nan
                 print_line(
                     console,
-                    f"{number} of {len(runs)}: truth {one.truth:+.2%}, said {one.metric.effect:+.2%} "
-                    f"({low:+.2%} to {high:+.2%}), {one.metric.verdict}, {one.restarts} restarts, "
-                    f"{one.duration_s:.0f} s, ended by {one.stopped_by}",
+                    f"{number} of {len(runs)}: truth {comparison.truth:+.2%}, said {comparison.metric.effect:+.2%} "
+                    f"({low:+.2%} to {high:+.2%}), {comparison.metric.verdict}, {comparison.restarts} restarts, "
+                    f"{comparison.duration_s:.0f} s, ended by {comparison.stopped_by}",
                 )
             if extent.stored:
                 print_line(console, f"pytest bench, {(time.monotonic() - began_s) / 60:.0f} minutes later")

@@ -56,34 +56,34 @@ class Figures(BaseModel):
     @property
     def round_trips_per_s(self) -> float:
         """The median of the rounds."""
-        return statistics.median(one.round_trips_per_s for one in self.rounds)
+        return statistics.median(measured.round_trips_per_s for measured in self.rounds)
 
     @property
     def cpu_us_per_round_trip(self) -> float:
         """The median of the rounds."""
-        return statistics.median(one.cpu_us_per_round_trip for one in self.rounds)
+        return statistics.median(measured.cpu_us_per_round_trip for measured in self.rounds)
 
     @property
     def server_cpu_share(self) -> float:
         """The median of the rounds."""
-        return statistics.median(one.server_cpu_share for one in self.rounds)
+        return statistics.median(measured.server_cpu_share for measured in self.rounds)
 
     @property
     def cpu_share(self) -> float:
         """The median of the rounds."""
-        return statistics.median(one.cpu_share for one in self.rounds)
+        return statistics.median(measured.cpu_share for measured in self.rounds)
 
     @property
     def memory_per_connection_bytes(self) -> float | None:
         """The median of the rounds' growth from one connection to all of them, per connection."""
         if self.one_connection_bytes is None:
             return None
-        grown = statistics.median(one.memory_bytes for one in self.rounds) - self.one_connection_bytes
+        grown = statistics.median(measured.memory_bytes for measured in self.rounds) - self.one_connection_bytes
         return grown / (self.connections - 1)
 
     def reported_us(self, name: Literal["p50", "p99"]) -> float | None:
         """The median of what the tool itself reported, in the rounds in which it did."""
-        values = [one.reported_p50_us if name == "p50" else one.reported_p99_us for one in self.rounds]
+        values = [measured.reported_p50_us if name == "p50" else measured.reported_p99_us for measured in self.rounds]
         known = [value for value in values if value is not None]
         return statistics.median(known) if known else None
 
@@ -116,7 +116,7 @@ class Peers(Header):
 
         Round by round, because the machine drifts: what ran within the same minute is comparable. Null without ours.
         """
-        same = (one for one in self.figures if one.peer == OURS and one.connections == figures.connections)
+        same = (other for other in self.figures if other.peer == OURS and other.connections == figures.connections)
         ours = next(same, None)
         if ours is None:
             return None
