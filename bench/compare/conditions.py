@@ -1,13 +1,15 @@
-"""What is different between the results of two sides, and whether that makes their comparison void.
+"""The differences between the results of two sides: each makes the comparison void, or the report only says it.
 
-Rules of this file: results in, `Difference`s out; nothing is measured or judged here but that. **Void** is a comparison
-in which a difference of the figures says nothing of the service: another machine, another Python, other settings, cores
-awake here and not there, another control, a generator that measured itself, figures that are missing. **Only said** is
-what does not decide it or is the user's intention: another commit's uncommitted changes, several commits on one side,
-the number of the core, how long the run was, how many processes generated the load.
+Rules of this file: results in, `Difference`s out; nothing else is measured or judged here. A comparison is **void** if
+a difference of the figures says nothing about the service. Reasons are another machine, another Python, other settings,
+cores kept awake on one side only, or another control. A generator that measured itself and missing figures are reasons,
+too. A difference is **only said** if it does not decide the comparison or is the user's intention. Examples are
+uncommitted changes, several commits on one side, the number of the core, the length of the run, and the number of
+generator processes.
 
-Versions of packages lie between: a latency comparison then uses the bare control, which is no part of any stack. Where
-there is none, and in load, which has no control, it is void. So is another kernel in load; beside a control it is said.
+Versions of packages lie between. A latency comparison then uses the bare control, which is no part of any stack.
+Without a bare control the comparison is void, and so it is in load, which has no control. Another kernel makes a
+comparison of loads void; if there is a control, it is only said.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -28,7 +30,7 @@ CONSEQUENCES: tuple[Consequence, ...] = ("void", "said")
 
 
 def changes(baselines: Sequence[Values], candidates: Sequence[Values]) -> str:
-    """The entries that are not the same in all of these, as text: "users 100 → 20"; empty if there are none."""
+    """Return the entries that differ between the sides as text, "users 100 → 20"; empty if there are none."""
     names = list(dict.fromkeys(name for values in (*baselines, *candidates) for name in values))
     changed: list[str] = []
     for name in names:
@@ -40,7 +42,7 @@ def changes(baselines: Sequence[Values], candidates: Sequence[Values]) -> str:
 
 
 def environment_differences(baselines: Sequence[Result], candidates: Sequence[Result]) -> Iterator[Difference]:
-    """Of machine and Python, of either kind. Versions of packages are `package_changes`."""
+    """Yield the differences of machine and Python, for either kind; `package_changes` has the versions of packages."""
 
     def both(of: Callable[[MachineInfo], Values]) -> str:
         return changes(
@@ -57,9 +59,9 @@ def environment_differences(baselines: Sequence[Result], candidates: Sequence[Re
 
 
 def package_changes(baselines: Sequence[Result], candidates: Sequence[Result]) -> str:
-    """Versions of what takes part in a round trip that are not the same in all results; empty if all are.
+    """Return the differing versions of packages that take part in a round trip; empty if all are the same.
 
-    Empty also where a result tells none at all, as pytest-benchmark by itself does.
+    It is also empty if a result has no versions at all, as pytest-benchmark's own files.
     """
     if not all(result.packages for result in (*baselines, *candidates)):
         return ""
@@ -72,7 +74,7 @@ def package_changes(baselines: Sequence[Result], candidates: Sequence[Result]) -
 
 
 def commit_differences(baselines: Sequence[Result], candidates: Sequence[Result]) -> Iterator[Difference]:
-    """Uncommitted changes, and sides that are of several commits."""
+    """Yield uncommitted changes, and each side that has results of several commits."""
     for side, results in (("old", baselines), ("new", candidates)):
         commits = {result.commit_info.id: None for result in results}
         if len(commits) > 1:
@@ -87,7 +89,7 @@ def commit_differences(baselines: Sequence[Result], candidates: Sequence[Result]
 
 
 def load_differences(baselines: Sequence[LoadResult], candidates: Sequence[LoadResult]) -> Iterator[Difference]:
-    """Of scenario and server, and what is wrong with a run."""
+    """Yield the differences of scenario and server, and the faults of each run."""
     for consequence in CONSEQUENCES:
         baseline, candidate = (
             [values_of(LOAD_SETTINGS, result, consequence) for result in side] for side in (baselines, candidates)
@@ -114,7 +116,7 @@ def load_differences(baselines: Sequence[LoadResult], candidates: Sequence[LoadR
 
 
 def _machine(machine: MachineInfo) -> Values:
-    """What makes it the same machine. Not the clock rate that it happened to have."""
+    """Return the values that make it the same machine, without the clock rate, which changes all the time."""
     return {
         "node": machine.node,
         "system": machine.system,

@@ -53,7 +53,10 @@ Benchmarks = tuple[LatencyBenchmark, ...]
 
 @dataclass(frozen=True)
 class ComparedLatency:
-    """What is compared of one benchmark, and against which control; None where it has none (only when forced)."""
+    """The rows of one benchmark, and the control of its ratios.
+
+    `control` is None if the benchmark has no control, which happens only in a forced comparison.
+    """
 
     name: str
     label: str
@@ -121,7 +124,7 @@ def compare_latency(
 
 
 def _by_name(results: Sequence[LatencyResult]) -> dict[str, Benchmarks]:
-    """The runs of each benchmark, in the order of the newest result, which comes last."""
+    """Return the runs of each benchmark, in the order of the newest result, which comes last."""
     names = dict.fromkeys(benchmark.fullname for result in reversed(results) for benchmark in result.benchmarks)
     return {
         name: tuple(benchmark for result in results for benchmark in result.benchmarks if benchmark.fullname == name)
@@ -130,13 +133,13 @@ def _by_name(results: Sequence[LatencyResult]) -> dict[str, Benchmarks]:
 
 
 def _labels(result: LatencyResult) -> dict[str, str]:
-    """Full name to name, for those whose name alone says which they are."""
+    """Return the name of each benchmark by its full name, if no other benchmark has that name."""
     times = Counter(benchmark.name for benchmark in result.benchmarks)
     return {benchmark.fullname: benchmark.name for benchmark in result.benchmarks if times[benchmark.name] == 1}
 
 
 def _why_not(baselines: Benchmarks, candidates: Benchmarks, *, force: bool) -> str | None:
-    """Why a benchmark cannot be compared; None if it can."""
+    """Return the reason why a benchmark cannot be compared; None if it can."""
     runs = (*baselines, *candidates)
     if any(run.is_illustrative for run in runs):
         return "the server was in the client's own loop: it illustrates"
@@ -153,7 +156,7 @@ def _why_not(baselines: Benchmarks, candidates: Benchmarks, *, force: bool) -> s
 
 
 def _control(baselines: Benchmarks, candidates: Benchmarks, *, is_bare: bool) -> ControlKind | None:
-    """Which control all runs have: the same-stack one if the stack is the same, else the bare one."""
+    """Return the control that all runs have: the same-stack control for the same stack, else the bare one."""
     order: tuple[ControlKind, ...] = ("bare", "same-stack") if is_bare else ("same-stack", "bare")
     return next((kind for kind in order if all(_log_ratios(run, kind) for run in (*baselines, *candidates))), None)
 
@@ -209,7 +212,7 @@ def _between_runs(control: ControlKind, baselines: Benchmarks, candidates: Bench
 
 
 def _broken(baselines: Benchmarks, candidates: Benchmarks) -> str | None:
-    """Why the known deviation from run to run does not hold for a side of a single run; None if it does."""
+    """Return the reason why a single run may differ by more than the known deviation; None if there is none."""
     single = [side[0] for side in (baselines, candidates) if len(side) < FEWEST_RUNS]
     found = {spoiler.kind for run in single for spoiler in run.spoilers}
     kinds = [kind for kind in BREAKING if kind in found]
@@ -243,7 +246,10 @@ def _log_cpu_ratios(benchmark: LatencyBenchmark, control: ControlKind | None) ->
 
 
 def _logs(pairs: Sequence[tuple[float | None, float | None]]) -> tuple[float, ...]:
-    """Of those of which both are known and positive: a short run may have used less CPU than the clock can tell."""
+    """Return the logarithms of the ratios of pairs in which both values are known and positive.
+
+    A short run may have used less CPU time than the clock can tell, and then its value is 0.
+    """
     return tuple(math.log(service / control) for service, control in pairs if service and control)
 
 
@@ -286,7 +292,7 @@ def _precision(
     controls: dict[str, ControlKind | None],
     changed_packages: str,
 ) -> Iterator[str]:
-    """What the ratios are to, and how narrow an interval of p50 can be at best."""
+    """Yield the control of the ratios, if it is the bare one, and the narrowest possible interval of p50."""
     if changed_packages and "bare" in controls.values():
         times = BETWEEN_RUNS_BARE / BETWEEN_RUNS_AWAKE
         yield (
@@ -312,7 +318,11 @@ def _precision(
 
 
 def best_half_width(between_runs: float, single_sides: int) -> float:
-    """How narrow an interval of p50 can be at best, relative, where that many sides are a single run."""
+    """Return the smallest half width that an interval of p50 can have, as a share.
+
+    `single_sides` is the number of sides that are a single run: 1 or 2. `between_runs` is the known standard deviation
+    of the log ratio from run to run.
+    """
     reach = NormalDist().inv_cdf((1 + CONFIDENCE) / 2) * math.sqrt(single_sides) * between_runs
     return math.expm1(reach)
 
@@ -327,7 +337,7 @@ def _incomplete(
 
 
 def _spoiled(side: str, benchmarks: Sequence[Benchmarks]) -> Iterator[str]:
-    """What may have spoilt the measurements of one side: each kind once, with the worst of it."""
+    """Yield the disturbances of one side's measurements: each kind once, with its worst case."""
     runs = [run for of_one in benchmarks for run in of_one]
     worst: dict[str, Spoiler] = {}
     times: Counter[str] = Counter()

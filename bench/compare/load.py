@@ -52,7 +52,7 @@ Operations = tuple[Operation, ...]
 
 @dataclass(frozen=True)
 class ComparedLoad:
-    """What is compared of one operation, or of the whole run."""
+    """The rows of one operation, or of the whole run."""
 
     name: str
     rows: tuple[UnjudgedRow, ...]
@@ -113,7 +113,7 @@ def compare_load(baselines: Sequence[LoadResult], candidates: Sequence[LoadResul
 
 
 def alternates(baselines: Sequence[LoadResult], candidates: Sequence[LoadResult]) -> bool:
-    """Whether neither side was measured as a whole before the other."""
+    """Return True if neither side was measured as a whole before the other."""
     in_time = sorted(
         itertools.chain(((run.datetime, "old") for run in baselines), ((run.datetime, "new") for run in candidates))
     )
@@ -243,7 +243,7 @@ def _row(
 def _censored(
     metric: str, unit: Unit, figures: tuple[list[Figure | None], list[Figure | None]], blocked_because: str | None
 ) -> UnjudgedRow:
-    """A percentile that is beyond the limit in some run, so that only its order among the others is known."""
+    """Return the row of a percentile that lies beyond the limit in some run: only its order is known."""
     baseline, candidate = ([figure for figure in side if figure is not None] for side in figures)
     fixed_verdict: RowVerdict | None = None
     beyond = [sum(figure.bound == "above" for figure in side) for side in (baseline, candidate)]
@@ -271,14 +271,17 @@ def _censored(
 
 
 def _all_longer(longer: Sequence[Figure], shorter: Sequence[Figure]) -> bool:
-    """Whether every one of these is censored at a limit that none of those, all known, reaches."""
+    """Return True if all of `longer` are censored at a limit that none of `shorter`, all known, reaches."""
     if not (longer and shorter) or any(figure.bound != "exact" for figure in shorter):
         return False
     return all(figure.bound == "above" and figure.value >= max(known.value for known in shorter) for figure in longer)
 
 
 def chance_of_order(baseline: int, candidate: int) -> float:
-    """How often that many runs, in random order, have one side wholly above the other (Wilcoxon 1945, two-sided)."""
+    """Return the probability that one side lies wholly above the other, with the runs in random order.
+
+    `baseline` and `candidate` are numbers of runs. The probability is two-sided (Wilcoxon 1945).
+    """
     return 2 / math.comb(baseline + candidate, baseline)
 
 

@@ -1,8 +1,8 @@
-"""What is compared, row by row: a row before its verdict, and how all rows of a comparison get theirs together.
+"""The rows of a comparison: a row before its verdict, and the verdicts of all rows together.
 
-Rules of this file: pure. Estimates are of how long a round trip takes, so that positive always means slower; a rate's
-is turned round before it is estimated and again when it is shown. All rows that may claim a change are one family (see
-`bench.statistics.verdicts.verdicts`), whatever benchmark they are of.
+Rules of this file: pure. An estimate is of the time that a round trip takes, so positive always means slower. A rate is
+inverted before it is estimated and again before it is shown. All rows that may claim a change are one family, across
+all benchmarks (see `bench.statistics.verdicts.verdicts`).
 """
 
 import math
@@ -24,7 +24,7 @@ _NAMES_SHOWN = 3
 
 
 def common_names(baseline: Collection[str], candidate: Collection[str]) -> list[str]:
-    """The benchmarks that both sides have, in the order of the new ones. Raises IncomparableError."""
+    """Return the benchmarks that both sides have, in the candidate's order. Raises IncomparableError for none."""
     common = [name for name in candidate if name in baseline]
     if not common:
         raise IncomparableError(f"no benchmark in common: OLD has {some_of(baseline)}, NEW has {some_of(candidate)}")
@@ -32,16 +32,17 @@ def common_names(baseline: Collection[str], candidate: Collection[str]) -> list[
 
 
 def some_of(names: Collection[str]) -> str:
-    """The first of them, and how many more there are."""
+    """Return the first names, and the number of the others."""
     shown = ", ".join(list(names)[:_NAMES_SHOWN]) or "none"
     return f"{shown} and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else shown
 
 
 @dataclass(frozen=True)
 class UnjudgedRow:
-    """A row without its verdict. `estimate` is of the time; `blocked_because` says why the row may claim no change.
+    """A row without its verdict. `estimate` is of the time.
 
-    `fixed_verdict` is a verdict that needs no estimate; `blocked_because` is then the reason for it.
+    `blocked_because` is the reason why the row may claim no change. `fixed_verdict` is a verdict that needs no
+    estimate; `blocked_because` is then the reason for it. An `informational` row gets no verdict.
     """
 
     metric: str
@@ -68,9 +69,9 @@ def make_row(
     blocked_because: str | None = None,
     informational: bool = False,
 ) -> UnjudgedRow:
-    """A row of both sides' figures, a figure and a tuple of log values for each run.
+    """Return a row of both sides' figures: a figure and a tuple of log values for each run.
 
-    `between_runs` is the known standard deviation of the log value from run to run (see `ratio_estimate`). Where it is
+    `between_runs` is the known standard deviation of the log value from run to run (see `ratio_estimate`). If it is
     None, a side of a single run gives no interval.
     """
     baseline_runs, candidate_runs = (tuple(run for run in side if run) for side in runs)
@@ -92,7 +93,7 @@ def make_row(
 def _estimated(
     baseline: Runs, candidate: Runs, between_runs: float | None, sign: int
 ) -> tuple[Estimate | None, str | None]:
-    """The estimate, and why it has no interval where it has none."""
+    """Return the estimate, and the reason why it has no interval, if it has none."""
     if not (baseline and candidate):
         return None, "not measured on both sides"
     sides = [[[sign * value for value in run] for run in side] for side in (baseline, candidate)]
@@ -134,7 +135,7 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def with_verdicts(rows: Sequence[UnjudgedRow], threshold: float, *, forced: bool) -> tuple[Row, ...]:
-    """The rows of a whole comparison with their verdicts, in order."""
+    """Return the rows of a whole comparison with their verdicts, in order. `threshold` is a share."""
     claiming = [row for row in rows if _may_claim(row)]
     found = iter(verdicts([row.estimate for row in claiming if row.estimate is not None], threshold))
     return tuple(_judged_row(row, next(found) if _may_claim(row) else None, forced) for row in rows)
@@ -174,5 +175,5 @@ def _judged_row(row: UnjudgedRow, found: RowVerdict | None, forced: bool) -> Row
 
 
 def _inverse(effect: float | None) -> float | None:
-    """The relative change of a rate whose time changes by `effect`, and the reverse; None where it has no end."""
+    """Return the change of a rate whose time changes by `effect`, and the reverse; None if it is unbounded."""
     return None if effect is None or effect <= -1 else math.expm1(-math.log1p(effect))

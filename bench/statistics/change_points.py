@@ -50,7 +50,7 @@ class ChangePoint:
 
 
 def change_points(values: ArrayLike, significance: float = SIGNIFICANCE, seed: int = _SEED) -> tuple[ChangePoint, ...]:
-    """Where a series of positive values, in order, changes its level; in the order of the series.
+    """Return the points at which a series of positive values changes its level, in the order of the series.
 
     A series without a change gets one with a probability of at most `significance`. Raises ValueError for values that
     are not positive and finite, or a significance that is not between 0 and 1.
@@ -65,7 +65,7 @@ def change_points(values: ArrayLike, significance: float = SIGNIFICANCE, seed: i
 
 
 def fewest_results(significance: float = SIGNIFICANCE) -> int:
-    """How many results a series needs for a step in its middle to be significant.
+    """Return the number of results that a series needs for a step in its middle to be significant.
 
     Of n results in any order, 2 of C(n, n/2) orders part them as well as the best one and its reverse.
     """
@@ -76,7 +76,7 @@ def fewest_results(significance: float = SIGNIFICANCE) -> int:
 
 
 def _divided(logs: NDArray[np.float64], significance: float, random: np.random.Generator) -> list[ChangePoint]:
-    """The hierarchical division: the best split of all parts, as long as it is significant."""
+    """Return the change points of the hierarchical division: the best split of all parts, while it is significant."""
     found: list[ChangePoint] = []
     while True:
         edges = [0, *sorted(point.index for point in found), logs.size]
@@ -99,10 +99,11 @@ def _scored(parts: Iterable[tuple[int, NDArray[np.float64]]]) -> Iterator[tuple[
 
 
 def _scores(series: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The statistic Q of each split of each series: mn / (m + n) times the energy distance of its sides, m and n long.
+    """Return the statistic Q of each split of each series.
 
-    Shape (series, length) in, (series, length - 2 SHORTEST_LEVEL + 1) out. Matteson and James 2014, equations 5 to 7,
-    exponent 1. Sums of distances within the first k are running sums, so that a series costs length².
+    Q is mn / (m + n) times the energy distance of the two sides of a split, m and n long. Shape (series, length) in,
+    (series, length - 2 SHORTEST_LEVEL + 1) out. Matteson and James 2014, equations 5 to 7, exponent 1. Sums of
+    distances within the first k are running sums, so that a series costs length².
     """
     length = series.shape[-1]
     distances = np.abs(series[:, :, None] - series[:, None, :])
@@ -121,9 +122,9 @@ def _scores(series: NDArray[np.float64]) -> NDArray[np.float64]:
 def _p_value(
     best: float, parts: Sequence[NDArray[np.float64]], significance: float, random: np.random.Generator
 ) -> float | None:
-    """How often parts in random order have as good a split, the observed order counted in; None above `significance`.
+    """Return the share of random orders whose best split is at least as good; None if it is above `significance`.
 
-    As soon as it is sure to be above, no more orders are drawn.
+    The observed order counts as well. The test ends as soon as the share is sure to be above.
     """
     work = sum(part.size**2 for part in parts)
     wanted = max(_PERMUTATIONS, 20 / significance)
@@ -144,7 +145,7 @@ def _p_value(
 
 
 def _told_from_zero(logs: NDArray[np.float64], found: Sequence[ChangePoint]) -> tuple[ChangePoint, ...]:
-    """Without those at which the level did not change for sure, the least sure first: its neighbours join."""
+    """Return the points at which the level changed for sure. The least sure point goes first: its neighbours join."""
     kept = sorted(found, key=lambda point: point.index)
     while kept:
         sureness = [_sureness(change) for change in level_changes(levels_between(logs, kept))]
@@ -160,10 +161,10 @@ def levels_between(logs: NDArray[np.float64], found: Sequence[ChangePoint]) -> l
 
 
 def level_changes(levels: Sequence[NDArray[np.float64]]) -> list[Estimate]:
-    """The relative change of the mean from each level to the next, with Student's t interval.
+    """Return the relative change of the mean from each level to the next, with Student's t interval.
 
-    From the standard deviation that all levels share: a level of two results has next to none of its own. (Welch's
-    interval, which uses only that, was tried: it takes back too many true steps of the last two results.)
+    The interval uses the standard deviation that all levels share: a level of two results has next to none of its own.
+    (Welch's interval, which uses only that, was tried: it takes back too many true steps of the last two results.)
     """
     if len(levels) < 2:
         return []
@@ -189,7 +190,7 @@ def level_changes(levels: Sequence[NDArray[np.float64]]) -> list[Estimate]:
 
 
 def _sureness(change: Estimate) -> float:
-    """By how many times its interval reaches to either side (in logarithms) the change is away from zero."""
+    """Return the distance of a change from zero as a multiple of its interval's half width, both in logarithms."""
     effect = abs(math.log1p(change.effect))
     if change.half_width is None or effect == 0:
         return 0.0

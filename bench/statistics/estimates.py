@@ -45,7 +45,7 @@ class Estimate:
 
 
 def burst_effect(a_ns: ArrayLike, b_ns: ArrayLike) -> float:
-    """Logarithm of the ratio B / A of the median round trips of two adjacent bursts, from their round trips in ns.
+    """Return the logarithm of B / A, the ratio of the median round trips of two adjacent bursts, given in ns.
 
     Raises ValueError if a burst is empty or its median not positive.
     """
@@ -56,19 +56,19 @@ def burst_effect(a_ns: ArrayLike, b_ns: ArrayLike) -> float:
 
 
 def restart_effect(log_ratios: ArrayLike) -> float:
-    """The one number of a restart: the median of the log ratios of its pairs of bursts.
+    """Return the effect of a restart: the median of the log ratios of its pairs of bursts.
 
-    In the order ABBA the second burst of a pair is B's and A's in turn, so that a linear drift adds as much to every
-    other log ratio as it takes from the rest, and the median of an even number of pairs is free of it. A disturbance
-    that hits some bursts only moves the median little. Raises ValueError if there is none.
+    In the order ABBA the second burst of a pair is B's and A's in turn. So a linear drift adds as much to every other
+    log ratio as it takes from the rest. The median of an even number of pairs is free of the drift. A disturbance that
+    hits only some bursts moves the median little. Raises ValueError if there are no log ratios.
     """
     return float(np.median(finite(log_ratios, "log ratios")))
 
 
 def estimate(values: ArrayLike, confidence: float = CONFIDENCE) -> Estimate:
-    """The mean of log effects, one a restart, with Student's t interval, as a relative change.
+    """Return the mean of log effects, one effect for each restart, as a relative change with Student's t interval.
 
-    A single value has no interval. Raises ValueError if there is none, or one is not finite.
+    A single value has no interval. Raises ValueError if there is no value, or if a value is not finite.
     """
     effects = finite(values, "effects")
     count = effects.size
@@ -81,21 +81,24 @@ def estimate(values: ArrayLike, confidence: float = CONFIDENCE) -> Estimate:
 def ratio_estimate(
     old: Sequence[ArrayLike], new: Sequence[ArrayLike], *, between_runs: float, confidence: float = CONFIDENCE
 ) -> Estimate:
-    """The change from old to new, each a list of runs, each run the log ratios to the control of its server processes.
+    """Return the change from old to new. A side is a list of runs, a run its processes' log ratios to the control.
 
     The processes of a run share the state of the machine at that time, so that they are a cluster. From two runs a
-    side, its unit is the run: the variance of its mean is that between its runs' means, over their number, which
-    contains whatever varies within runs, and needs no `between_runs`. A side of a single run tells nothing of how runs
-    differ: its variance is that of its processes over their number, plus the square of `between_runs`, the standard
-    deviation of the log ratio from run to run that was measured elsewhere (0.009: 0.9 %). That is taken as known: give
-    it rather too large than too small. The sides are joined by Welch's t (1947, Biometrika 34, 28-35) with
-    Satterthwaite's degrees of freedom (1946, Biometrics Bulletin 2, 110-114), where a known variance has infinitely
-    many. So a comparison of two single runs is never surer than ± 1.96 x sqrt(2) x `between_runs`, however many
-    processes each had. Two runs a side are mostly less sure than that, as two barely show how they spread; from about
-    three it pays. With two or three the interval covers more than it says (docs/measurements.md).
+    side, the unit is the run. The variance of the side's mean is then the variance between its runs' means, over their
+    number. This contains whatever varies within runs, and needs no `between_runs`.
 
-    A side that is one process has no spread: there is no interval then. Raises ValueError if a side has no run, a run
-    no process, or `between_runs` is negative.
+    A side of a single run does not show how much runs differ. Its variance is that of its processes over their number,
+    plus the square of `between_runs`. That is the standard deviation of the log ratio from run to run, measured
+    elsewhere (0.009: 0.9 %). It is taken as known, so rather give too large a value than too small a value.
+
+    Welch's t joins the sides (1947, Biometrika 34, 28-35), with Satterthwaite's degrees of freedom (1946, Biometrics
+    Bulletin 2, 110-114). A known variance has infinitely many degrees of freedom. So a comparison of two single runs is
+    never surer than ± 1.96 x sqrt(2) x `between_runs`, however many processes each run had. Two runs a side are mostly
+    less sure than that, because two runs barely show their spread; from about three runs it pays. With two or three
+    runs the interval covers more than it says (docs/measurements.md).
+
+    A side that is a single process has no spread, so there is no interval. Raises ValueError if a side has no run, if a
+    run has no process, or if `between_runs` is negative.
     """
     if not (math.isfinite(between_runs) and between_runs >= 0):
         raise ValueError(f"between_runs is {between_runs}: a standard deviation is not negative")

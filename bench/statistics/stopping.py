@@ -29,10 +29,10 @@ CONFIRMING_REPLICATES = 4
 
 @dataclass(frozen=True)
 class StoppingRule:
-    """Enough is measured when the interval is within ±`precision`, and still is some restarts after it first was.
+    """The rule for enough: the interval is within ±`precision`, and still is some restarts after it first was.
 
-    Nothing is enough before `min_replicates`; the first precise interval is looked for from there, and
-    `confirming_replicates` more have to follow it (see the top of this file). Raises ValueError for a rule that could
+    Nothing is enough before `min_replicates`, and the rule looks for the first precise interval from there. It needs
+    `confirming_replicates` more after that interval (see the top of this file). Raises ValueError for a rule that could
     never be met or that would stop without a spread.
     """
 
@@ -52,12 +52,12 @@ class StoppingRule:
             raise ValueError(f"{self.confirming_replicates} confirming replicates: it has to be 0 or more")
 
     def is_satisfied(self, values: ArrayLike) -> bool:
-        """Whether these log effects, one a restart and in the order measured, are enough."""
+        """Return True if these log effects, one for each restart and in the order measured, are enough."""
         effects = np.asarray(values, dtype=float)
         return bool(effects.size and self.satisfied_after(effects)[-1])
 
     def satisfied_after(self, values: ArrayLike) -> NDArray[np.bool_]:
-        """For each value along the last axis, whether it and those before it are enough. Shape as `values`."""
+        """Return for each value along the last axis if it and the values before it are enough. Shape as `values`."""
         effects = finite(values, "effects")
         precise = self._precise_after(effects)
         number = np.arange(effects.shape[-1])
@@ -66,9 +66,10 @@ class StoppingRule:
         return confirmed
 
     def replicates_to_go(self, values: ArrayLike) -> int:
-        """How many more it will probably take, judging by the spread so far: for a progress bar. 0 when satisfied.
+        """Return the number of further replicates that the rule will probably need; 0 if it is satisfied.
 
-        With fewer than two values it is the least that the rule takes.
+        The number follows from the spread so far, and is meant for a progress bar. With fewer than two values it is the
+        least that the rule needs.
         """
         effects = np.asarray(values, dtype=float)
         if self.is_satisfied(effects):
@@ -82,9 +83,10 @@ class StoppingRule:
         return max(first + self.confirming_replicates, needed, count + 1) - count
 
     def _precise_after(self, effects: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Whether the interval of the values so far is within the precision and there are `min_replicates` of them.
+        """Return for each number of values if their interval is within the precision and they are enough for a look.
 
-        In logarithms, where the width does not depend on the effect.
+        Enough are `min_replicates`. The function compares logarithms, because their width does not depend on the
+        effect.
         """
         count = np.arange(1, effects.shape[-1] + 1)
         deviations = effects - effects.mean(axis=-1, keepdims=True)  # sums of squares of these lose no digits
@@ -101,7 +103,7 @@ class StoppingRule:
         return precise
 
     def _replicates_for(self, spread: float) -> int:
-        """The fewest replicates whose interval is within the precision at a standard deviation of `spread`."""
+        """Return the fewest replicates whose interval is within the precision, for a standard deviation of `spread`."""
 
         def is_wide(count: int) -> bool:
             return t_quantile(self.confidence, count - 1) * spread / math.sqrt(count) > math.log1p(self.precision)

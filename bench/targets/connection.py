@@ -188,7 +188,7 @@ class Connection:
     # ------------------------------------------------------------------ Engine.IO and Socket.IO
 
     def _answer(self, reply: bytes) -> None:
-        """A FOO was read, to which this is the answer."""
+        """Answer a FOO that was read with this reply."""
         self._server.stats.answered += 1
         self.send(framed(reply))
 

@@ -97,13 +97,13 @@ class FaultyServer(Server):
         self._stalls: list[tuple[int, int]] = []
 
     def truth(self) -> Truth:
-        """What happened since the last reset."""
+        """Return the server's own account since the last reset."""
         stall = self.faults.stall
         lengths_ns = (stall.length_ns, stall.period_ns) if stall is not None else (0, 0)
         return self._record.truth(self._started_ns, *lengths_ns, self._stalls)
 
     def page(self, method: str, path: str) -> str | None:
-        """The truth, besides what every server tells."""
+        """Return the truth, or reset it, in addition to the pages of every server."""
         if (method, path) == ("GET", "/truth"):
             return self.truth().encoded()
         if method in ("GET", "POST") and path == "/truth/reset":
@@ -117,7 +117,7 @@ class FaultyServer(Server):
         self._ends.append(descriptor)
 
     def note_foo(self, connection: _FaultyConnection, read_ns: int, reply: bytes) -> None:
-        """A FOO was read, to which this is the answer. Raises OSError where it cannot be sent at once."""
+        """Answer a FOO that was read, with its faults. Raises OSError if the answer cannot be sent at once."""
         faults, record = self.faults, self._record
         record.foos += 1
         if faults.busy_ns:
@@ -152,7 +152,7 @@ class FaultyServer(Server):
     # ------------------------------------------------------------------ waiting
 
     def _wait(self, timeout_s: float, _: int) -> list[tuple[int, int]]:
-        """What happens next on the sockets, as the poller's own `poll` tells; does meanwhile what is due."""
+        """Return the next events of the sockets, as the poller's own `poll` does; meanwhile send the due replies."""
         until_ns = perf_counter_ns() + round(timeout_s * 1e9)
         stall = self.faults.stall
         if stall is not None:
@@ -200,16 +200,16 @@ class FaultyServer(Server):
 
 
 def _sleep(descriptors: list[int], at_most_ns: int) -> list[int]:
-    """Wait until one can be read, for the time given or a little less; returns those that can be.
+    """Wait until a descriptor can be read, for the time given or a little less; return the readable descriptors.
 
     Less, because the kernel takes the liberty of 0.1 % of a timeout, 0.5 % in a process that is nice (fs/select.c,
-    select_estimate_accuracy): 1 ms of a second. Who wants the rest asks again.
+    select_estimate_accuracy): 1 ms of a second. A caller that wants the rest asks again.
     """
     return select.select(descriptors, [], [], at_most_ns * 0.99e-9)[0]
 
 
 def _name_in(reply: bytes) -> str:
-    """The token of a reply; what cannot be read as JSON as it is."""
+    """Return the token of a reply; if it cannot be read as JSON, its bytes as text."""
     text = reply.partition(b'{"foo":')[2].decode(errors="replace")
     try:
         name, _ = json.JSONDecoder().raw_decode(text.lstrip())
@@ -219,7 +219,7 @@ def _name_in(reply: bytes) -> str:
 
 
 def _option(parse: Callable[[str], T]) -> Callable[[str], T]:
-    """For argparse, which shows no other error's text."""
+    """Return a reader for argparse, which shows the text of no other error."""
 
     def read(text: str) -> T:
         try:

@@ -57,15 +57,15 @@ class _TargetProcess:
 
     @property
     def url(self) -> str:
-        """Where its first host is reached."""
+        """The URL of its first host."""
         return f"http://{self.hosts[0]}:{self.port}"
 
     def stats(self) -> Stats:
-        """What it has counted so far. Raises ServerError where it does not answer."""
+        """Return the server's counts so far. Raises ServerError if it does not answer."""
         return Stats(**json.loads(self._ask("GET", "/stats")))
 
     def _ask(self, method: str, path: str) -> bytes:
-        """What it answers to an HTTP request. Raises ServerError."""
+        """Return the server's answer to an HTTP request. Raises ServerError."""
         connection = http.client.HTTPConnection(self.hosts[0], self.port, timeout=_ANSWER_TIMEOUT_S)
         try:
             connection.request(method, path)
@@ -159,9 +159,9 @@ class FaultyProcess(_TargetProcess):
         )
 
     def truth(self) -> Truth:
-        """What it did since its start or the last reset. Raises ServerError where it does not answer."""
+        """Return the server's account since its start or the last reset. Raises ServerError if it does not answer."""
         return Truth.decoded(self._ask("GET", "/truth"))
 
     def reset(self) -> None:
-        """Have it forget what it did, the FOOs that still wait for their reply too. Raises ServerError."""
+        """Have the server forget its account, and the FOOs that still wait for their reply. Raises ServerError."""
         self._ask("POST", "/truth/reset")

@@ -1,7 +1,8 @@
-"""What the servers of this package share: one thread, one poller, heartbeats, counts, a command line.
+"""The common part of this package's servers: one thread, one poller, heartbeats, counts, a command line.
 
-No event loop above it: the loop is one function, `Server.run`. Each server has a kind of connection of its own, which
-says what becomes of a FOO. It counts for itself (`GET /stats`), so that nobody has to believe what a generator says.
+There is no event loop above it: the loop is one function, `Server.run`. Each server has its own kind of connection,
+which decides the answer to a FOO. Each server counts for itself (`GET /stats`), so that nobody has to believe a
+generator.
 """
 
 import argparse
@@ -95,7 +96,7 @@ class Server:
         self._wake = -1  # another file may get that number
 
     def stop(self, *_: object) -> None:
-        """Have `run` return soon. From a signal handler or another thread, too: the poll alone would go on waiting."""
+        """Have `run` return soon. A signal handler or another thread may call it: it also ends a poll that waits."""
         self._running = False
         with contextlib.suppress(OSError):  # it has ended already
             os.write(self._wake, b"\0")
@@ -110,18 +111,18 @@ class Server:
         self._read(descriptor, read)
 
     def read_stats(self) -> Stats:
-        """The counts so far."""
+        """Return the counts so far."""
         self.stats.cpu_ns = time.process_time_ns()
         return self.stats
 
     # ------------------------------------------------------------------ for its connections
 
     def page(self, method: str, path: str) -> str | None:
-        """The JSON that an HTTP request is answered with, if there is any."""
+        """Return the JSON that answers an HTTP request; None if there is no such page."""
         return json.dumps(asdict(self.read_stats())) if (method, path) == ("GET", "/stats") else None
 
     def opening(self) -> bytes:
-        """Engine.IO's handshake, framed."""
+        """Return Engine.IO's handshake, framed."""
         self._engine_sids += 1
         handshake = {
             "sid": f"e{self._engine_sids}",
@@ -133,7 +134,7 @@ class Server:
         return framed(b"0" + json.dumps(handshake, separators=(",", ":")).encode())
 
     def note_joined(self, connection: Connection) -> int:
-        """A client has asked to CONNECT; returns the number that its session id is made of."""
+        """Note that a client has asked to CONNECT; return the number for its session id."""
         if not connection.joined:
             connection.joined = True
             self.stats.connections += 1
@@ -145,7 +146,7 @@ class Server:
         self._due.append((time.monotonic_ns() + self._interval_ms * NS_PER_MS, connection))
 
     def note_pong(self, connection: Connection) -> None:
-        """A pong arrived."""
+        """Note that a pong arrived."""
         if connection.awaited_ping:
             took_ns = time.monotonic_ns() - connection.awaited_ping
             connection.awaited_ping = 0
@@ -153,7 +154,7 @@ class Server:
             self.stats.slowest_pong_ms = max(self.stats.slowest_pong_ms, took_ns / NS_PER_MS)
 
     def watch(self, connection: Connection, events: int) -> None:
-        """Be told of these events of a connection from now on."""
+        """Have the poller report these events of a connection from now on."""
         self._poller.modify(connection.socket.fileno(), events)
 
     # ------------------------------------------------------------------ connections
@@ -163,7 +164,7 @@ class Server:
         self._poller.register(descriptor, READABLE)
 
     def _connection(self, accepted: socket.socket) -> Connection:
-        """What serves a new client."""
+        """Return the connection that serves a new client."""
         return Connection(self, accepted)
 
     def _accept(self, descriptor: int) -> None:
@@ -180,7 +181,7 @@ class Server:
             self._read(accepted.fileno(), connection.readable)
 
     def _rarely(self, descriptor: int, happened: int) -> None:
-        """A connection can be written to again, or is broken."""
+        """Handle a connection that can be written to again, or that is broken."""
         connection = self._connections.get(descriptor)
         if connection is None:
             if descriptor in self._readers:  # the pipe's other end is closed
@@ -234,7 +235,7 @@ class Server:
 
 
 class CommandLine(argparse.ArgumentParser):
-    """The options that all servers have, and one line for whoever misuses them."""
+    """The options that all servers have, and a single line for anybody who misuses them."""
 
     def __init__(self, module: str, description: str) -> None:
         super().__init__(prog=f"python -m {module}", description=description)

@@ -1,14 +1,15 @@
-"""`bench selfcheck`: does `bench ab` say the truth here, and does it cry wolf? An hour on a quiet machine.
+"""The validation of `bench ab` on this machine: it finds real changes and no false ones. It takes an hour.
 
-It compares the service with itself again and again, and with itself plus a busy loop in its handler of about 1, 2 and
-5 % of a round trip. Each comparison is a real `bench ab`, on a copy of this repository in which the busy loops are
-branches. How long a loop really took, the very processes that were compared tell: each clocks its own loop on every
-call, the service without one a loop of no turns, so that what the clock costs is the same on both sides. Before and
-after all that, and once under a CPU hog, it runs `pytest bench` and compares what was stored.
+`bench selfcheck` compares the service with itself again and again. It also compares the service with a copy that has a
+busy loop in its handler, of about 1, 2 and 5 % of a round trip. Each comparison is a real `bench ab`, on a copy of this
+repository in which the busy loops are branches. The processes that are compared report themselves how long a loop
+really took: each process clocks its own loop on every call. The service without a busy loop has a loop of no turns, so
+that the clock costs the same on both sides. Before and after all that, and once under a CPU hog, the selfcheck runs
+`pytest bench` and compares what was stored.
 
-How many mistakes are allowed: what the statistics promise is a probability for each comparison (see
-bench.statistics.estimates), and the bound is the number that a binomial with it exceeds in 1 % of all selfchecks. So a
-check that fails means something, and one that passes with few runs means little: the table shows the numbers.
+The statistics promise a probability of a mistake for each comparison (see bench.statistics.estimates). The bound on
+mistakes is the number that a binomial with this probability exceeds in 1 % of all selfchecks. So a check that fails
+means something. A check that passes with few runs means little: the table shows the numbers.
 """
 
 import math
@@ -84,7 +85,7 @@ _INTERRUPTED = 130
 
 @dataclass(frozen=True)
 class Comparison:
-    """One `bench ab`: how much slower B was meant to be ("" for not at all), really is, and what was said of it.
+    """A `bench ab`: the intended slowdown of B ("" for none), the true slowdown, and the verdict.
 
     The truth is a share, not per cent.
     """
@@ -98,14 +99,14 @@ class Comparison:
 
     @property
     def is_covered(self) -> bool:
-        """Whether the interval holds the truth."""
+        """True if the interval contains the truth."""
         low, high = self.metric.low, self.metric.high
         return low is not None and high is not None and low <= self.truth <= high
 
 
 @dataclass(frozen=True)
 class Check:
-    """One promise: how often it was kept or broken, of how many, and the bound."""
+    """A promise: the number of times that it was kept or broken, of how many, and the bound."""
 
     what: str
     counted: int
@@ -115,12 +116,12 @@ class Check:
 
 
 def most_of(runs: int, chance: float) -> int:
-    """Return the number of mistakes that so many runs exceed with a probability of at most 1 %."""
+    """Return the number of mistakes that this many runs exceed with a probability of at most 1 %."""
     return binomial_quantile(1 - _TAIL, runs, chance)
 
 
 def checks(comparisons: Sequence[Comparison]) -> list[Check]:
-    """What the comparisons say of the promises."""
+    """Return the promises that these comparisons check, with their results."""
     found = []
     same = [comparison for comparison in comparisons if not comparison.injected]
     alarms = sum(comparison.metric.verdict in ("slower", "faster") for comparison in same)
@@ -144,12 +145,12 @@ def checks(comparisons: Sequence[Comparison]) -> list[Check]:
 
 
 def _kinds(comparisons: Sequence[Comparison]) -> list[str]:
-    """What was injected, each once, in the order of the runs."""
+    """Return the injected slowdowns, each once, in the order of the runs."""
     return list(dict.fromkeys(comparison.injected for comparison in comparisons))
 
 
 def slowdown_us(text: str, round_trip_us: float) -> float:
-    """What "2%" of a round trip, or "5us", is in microseconds. Raises AbError for anything else."""
+    """Return a slowdown, "2%" of a round trip or "5us", in microseconds. Raises AbError for any other text."""
     try:
         value_us = parse_percent(text) * round_trip_us if text.endswith("%") else parse_duration(text) * 1e6
     except (DurationError, PercentError):
@@ -163,7 +164,7 @@ def slowdown_us(text: str, round_trip_us: float) -> float:
 
 
 def _copy(folder: Path, told: Path) -> Path:
-    """A repository with the service as it is here, uncommitted changes included, but for a loop of no turns."""
+    """Make a repository with the service as it is here, with uncommitted changes and a loop of no turns."""
     copy = folder / "service"
     copy.mkdir()
     shutil.copytree(PROJECT / "app", copy / "app", ignore=shutil.ignore_patterns("__pycache__"))
@@ -196,7 +197,10 @@ def _branch(copy: Path, name: str, turns: int, told: Path) -> None:
 
 
 def _slower_branches(copy: Path, slowdowns: Sequence[str], told: Path) -> dict[str, str]:
-    """A branch for each slowdown, sized by a short comparison with a loop: one that turns nowhere else is faster."""
+    """Make a branch for each slowdown, and return its name by slowdown.
+
+    A short comparison with a loop gives the time of a turn: a loop that runs alone takes less time per turn.
+    """
     if not slowdowns:
         return {}
     _branch(copy, "sizing", _SIZING_TURNS, told)
@@ -211,9 +215,9 @@ def _slower_branches(copy: Path, slowdowns: Sequence[str], told: Path) -> dict[s
 
 
 def _longer_us(told: Path) -> float:
-    """How much longer the handler with a loop took, by what the processes of a comparison told.
+    """Return how much longer the handler with a loop took, as the compared processes reported it.
 
-    The difference of the means over the processes of either side. Raises AbFailedError where a side told nothing.
+    It is the difference of the means over the processes of each side. Raises AbFailedError if a side reported nothing.
     """
     took_ns: dict[int, list[float]] = {}
     for path in told.iterdir():
@@ -240,7 +244,7 @@ def _compare(copy: Path, branch: str, injected: str, told: Path, max_time_s: flo
 
 @contextmanager
 def _hog() -> Iterator[None]:
-    """A process that takes what it can of the generator's core, in bouts, as a neighbour would."""
+    """Run a process that takes what it can of the generator's core, in bouts, as a neighbour would."""
     source = (
         "import os, time\n"
         "while os.getppid() == PARENT:\n    until = time.monotonic() + 0.2\n"
@@ -257,7 +261,7 @@ def _hog() -> Iterator[None]:
 
 
 def _store(results: Path) -> Path:
-    """Run `pytest bench` for the benchmark that is compared; the file that it stored."""
+    """Run `pytest bench` for the benchmark that is compared; return the file that it stored."""
     before = set(results.rglob("*.json"))
     command = [sys.executable, "-m", "pytest", "bench", "-q", "-p", "no:cacheprovider", "-k", _STORED]
     storage = f"file://{results / 'latency'}"
@@ -269,7 +273,7 @@ def _store(results: Path) -> Path:
 
 
 def _stored_differ(old: Path, new: Path) -> bool:
-    """Whether `bench compare` says that anything is slower or faster."""
+    """Return True if `bench compare` says that anything is slower or faster."""
     bench = Path(sys.executable).with_name("bench")
     written = new.with_suffix(".comparison")
     command = [str(bench), "compare", str(old), str(new), "--json", str(written)]
@@ -329,10 +333,10 @@ class Extent:
 
 
 def selfcheck(extent: Extent, console: Console) -> bool:
-    """Run all of it, print it, and return whether every promise was kept.
+    """Run all of it, print it, and return True if every promise was kept.
 
     Raises AbError and AbFailedError as `bench ab` does, ValueError for a slowdown that cannot be read, and
-    CalledProcessError where git or `pytest bench` fails.
+    CalledProcessError if git or `pytest bench` fails.
     """
     slowdowns = list(extent.slowdowns)
     comparisons: list[Comparison] = []
