@@ -37,7 +37,7 @@ def verdict(estimate: Estimate, threshold: float = THRESHOLD) -> Verdict:
 def verdicts(
     estimates: Sequence[Estimate], threshold: float = THRESHOLD, rate: float = FALSE_DISCOVERY_RATE
 ) -> tuple[Verdict, ...]:
-    """Return the verdicts of all benchmarks of a comparison, in order: as `verdict`, but a change has to be a discovery.
+    """Return the verdicts of all benchmarks of a comparison, in order. A change also has to be a discovery.
 
     A discovery is one by Benjamini and Hochberg at `rate`, in the family of all `estimates`, against no change at all.
     Without it, slower and faster become inconclusive. If nothing changed, every discovery is a false one, and the

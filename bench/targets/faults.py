@@ -61,12 +61,12 @@ class Stall:
     """A stall for the first `length_ns` (S) of every period of `period_ns` (P), except the first period.
 
     So stall k lasts from k·P to k·P + S after the server's start, k = 1, 2, … Closed form: an arrival at the phase x <
-    S of such a period waits S - x, any other arrival waits 0. With arrivals spread evenly over any n·P of time after
-    the first period, a share S / P of them waits, evenly between 0 and S. Hence P(wait > w) = (S - w) / P for 0 <= w <
-    S. The quantile q of the wait is max(0, S - (1 - q)·P); the mean is S² / 2P and the maximum S. For arrivals that are
-    spread otherwise, `wait_ns` of its time is the wait of each. For 1 s every 5 s: p80 0, p90 500 ms, p99 950 ms, mean
-    100 ms. The server also needs time for the FOOs that have piled up: with n of them and c for each, up to n·c for the
-    last.
+    S of such a period waits S - x. Any other arrival waits 0. With arrivals spread evenly over any n·P of time after
+    the first period, a share S / P of them waits. Their waits are even between 0 and S. Hence P(wait > w) = (S - w) / P
+    for 0 <= w < S. The quantile q of the wait is max(0, S - (1 - q)·P); the mean is S² / 2P and the maximum S. For
+    arrivals that are spread otherwise, `wait_ns` returns the wait of each. For 1 s every 5 s: p80 0, p90 500 ms, p99
+    950 ms, mean 100 ms. The server also needs time for the FOOs that have piled up: with n of them and c for each, up
+    to n·c for the last.
     """
 
     length_ns: int
@@ -102,8 +102,8 @@ class Faults:
     """The faults of a server; by default none.
 
     `delay_ns` and the delay that is drawn for `bimodal` add up. `lose` n: every n-th FOO has no reply; 0: none is lost.
-    The server spends `busy_ns` computing on each FOO, lost or not, and does nothing else meanwhile; this time is part
-    of the delay.
+    The server spends `busy_ns` computing on each FOO, lost or not, and does nothing else meanwhile. The delay runs
+    during that time.
     """
 
     delay_ns: int = 0

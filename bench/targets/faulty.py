@@ -1,24 +1,24 @@
-"""A Socket.IO server that is wrong in a known way, and says what it did: the truth that `bench accuracy` is held to.
+"""A Socket.IO server that is wrong in a known way, and reports what it did: the truth for `bench accuracy`.
 
-It speaks as the echo server does: FOO is answered with BAR to its sender, or with the acknowledgement instead where
-one was asked for. What it does wrong is in faults.py, what it tells in truth.py:
+It speaks as the echo server does: it answers FOO with BAR to the sender, or with the acknowledgement that the client
+asked for. Its faults are in faults.py, its account in truth.py:
 
-    GET /truth                 what it did to the FOOs since its start, or since the last reset
+    GET /truth                 its account of the FOOs since its start, or since the last reset
     GET or POST /truth/reset   forget them, those that still wait for their reply too: a warm-up is not in the truth
 
     python -m bench.targets.faulty --port 8081 --core 1 --delay 2ms
 
-Each reply is held back by itself: others go on meanwhile. What is drawn and what is lost is a matter of the order in
-which FOOs are read: the same seed and order, the same faults. A reset begins that sequence, and the count of which
-every n-th is lost, anew; the stalls go on.
+The server holds each reply back by itself: others go on meanwhile. The order in which FOOs are read decides which
+delays are drawn and which replies are lost: the same seed and order, the same faults. A reset begins that sequence
+anew, and so the count for every n-th lost reply; the stalls go on.
 
-Precision: `epoll` waits by the millisecond, so `select` waits on it, by the microsecond, until 200 µs before a reply is
-due; from there on the server polls without sleeping, and sends it within microseconds of its time, never before. That
-costs its core whenever replies are held back: give it one of its own. A truth is encoded when it is asked for, which
-takes milliseconds: ask when nothing is under way.
+Precision: `epoll` waits by the millisecond. So `select` waits on it, by the microsecond, until 200 µs before a reply is
+due. From there on the server polls without sleeping. It sends the reply within microseconds of its time, never before.
+That costs its core whenever replies are held back: give it a core of its own. The server encodes a truth when it is
+asked for, which takes milliseconds: ask when nothing is under way.
 
-A client's time for a round trip is the delay that the server stamped, and besides that the way there and back, which a
-server with no fault tells: its clients' times less its own stamps, which are not zero either.
+A client's time for a round trip is the delay that the server stamped, plus the way there and back. A server with no
+fault shows the way: its clients' times less its own stamps, which are not zero either.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""A whole check: on which cores, kept awake where that is possible, run, and told as one result."""
+"""A whole check: it chooses the cores, keeps them awake if possible, runs the scenarios, and stores the result."""
 
 import datetime as dt
 from collections.abc import Callable, Sequence

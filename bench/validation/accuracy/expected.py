@@ -1,6 +1,6 @@
-"""What is true of a scenario, and how far from it a figure may lie: pure functions, no clock, no process.
+"""The true figures of a scenario, and the bounds on their errors: pure functions, no clock, no process.
 
-A server's own account covers what it did; the closed form of a stall is derived at bench.targets.faults.Stall.
+A server's own account contains everything that it did. bench.targets.faults.Stall derives the closed form of a stall.
 """
 
 import math
@@ -19,29 +19,33 @@ KNEE_BOUND_PERCENT = 0.05
 
 
 class NothingSeenError(Exception):
-    """A run that tells nothing; the text says why, in one line."""
+    """A run without a figure that is needed; the text says which, in one line."""
 
 
 def time_bound_us(truth_us: float) -> float:
-    """How far a figure of a delayed reply may lie from what is true: 50 µs + 1 % of it."""
+    """Return the largest allowed error of a delayed reply's figure, in µs: 50 µs + 1 % of the truth."""
     return TIME_BOUND_US + TIME_BOUND_SHARE * truth_us
 
 
 def stall_quantile_us(stall: Stall, percent: float) -> float:
-    """The percentile of the wait, of arrivals evenly over whole periods after the first: max(0, S - (1 - q) P)."""
+    """Return a percentile of the wait in µs, for arrivals evenly over whole periods: max(0, S - (1 - q) P).
+
+    The arrivals begin after the first period, which has no stall.
+    """
     return max(0.0, stall.length_ns - (1 - percent / 100) * stall.period_ns) / 1000
 
 
 def network_overhead_us(clients: Histogram, servers: Histogram, percent: float) -> float:
-    """What a client's time has besides the server's own stamps, from a server with no delay: the difference there.
+    """Return the part of a client's time that is not in the server's own stamps, in µs.
 
-    Raises NothingSeenError where either saw nothing.
+    It is the difference of the two percentiles at a server with no delay. Raises NothingSeenError if a histogram is
+    empty.
     """
     return percentile_us(clients, percent) - percentile_us(servers, percent)
 
 
 def percentile_us(histogram: Histogram, percent: float) -> float:
-    """A percentile in microseconds. Raises NothingSeenError of nothing."""
+    """Return a percentile in microseconds. Raises NothingSeenError if nothing was recorded."""
     value_ns = histogram.percentile_ns(percent)
     if value_ns is None:
         raise NothingSeenError("nothing was recorded")
@@ -49,12 +53,15 @@ def percentile_us(histogram: Histogram, percent: float) -> float:
 
 
 def nearest_rank(ordered: Sequence[int], percent: float) -> int:
-    """The smallest of some ascending values within which `percent` of them lie, as Histogram.percentile_ns has it."""
+    """Return the smallest of ascending values within which `percent` of them lie, as Histogram.percentile_ns does."""
     return ordered[max(1, math.ceil(percent / 100 * len(ordered) - 1e-9)) - 1]
 
 
 def share_within_percent(histogram: Histogram, limit_ns: int) -> float:
-    """How many per cent of the durations do not exceed a limit, to the layout's precision. Raises NothingSeenError."""
+    """Return the share of the durations that do not exceed a limit, in per cent, to the layout's precision.
+
+    Raises NothingSeenError if nothing was recorded.
+    """
     total = histogram.count
     if not total:
         raise NothingSeenError("nothing was recorded")

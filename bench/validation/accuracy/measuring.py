@@ -48,7 +48,7 @@ class AccuracyFailedError(Exception):
 
 @dataclass(frozen=True)
 class Plan:
-    """Where things run, and how much is judged. `awake_cores` are kept from halting by the caller."""
+    """The cores of a check, and its extent. The caller keeps `awake_cores` from halting."""
 
     generator_cores: Sequence[int]
     server_core: int | None
@@ -57,13 +57,13 @@ class Plan:
 
     @property
     def cores(self) -> list[int]:
-        """All that are measured on."""
+        """The cores of the generators and of the server."""
         return [*self.generator_cores, *([] if self.server_core is None else [self.server_core])]
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of it; `peers` are the versions of the tools that took part, by name."""
+    """The results of all scenarios; `peers` are the versions of the tools that took part, by name."""
 
     scenarios: tuple[model.Scenario, ...]
     peers: dict[str, str]
@@ -72,7 +72,7 @@ class Outcome:
 
 @dataclass
 class _Repetitions:
-    """What the repetitions of one scenario have told so far."""
+    """The measurements, runs and tool reports of one scenario so far."""
 
     measurements: list[list[Measurement]] = field(default_factory=list)
     runs: list[Run] = field(default_factory=list)
@@ -84,7 +84,7 @@ class Program(Generator):
     """A generator that ends by itself."""
 
     def wait(self, limit_s: float) -> int:
-        """Its exit code, once it has ended. Raises LeftOut where it does not."""
+        """Return its exit code, once it has ended. Raises LeftOut if it does not end in time."""
         try:
             return self._running.wait(limit_s)
         except subprocess.TimeoutExpired:
@@ -235,7 +235,7 @@ class _Check:
 
 
 def _await_first_period(server: FaultyProcess) -> None:
-    """The first period of a server that stalls has no stall in it."""
+    """Wait until the first period of a server that stalls is over: that period has no stall."""
     if server.faults.stall is None:
         return
     over_ns = server.truth().started_ns + server.faults.stall.period_ns
@@ -279,9 +279,10 @@ def _stored(scenario: Scenario, folder: Path, code: int, output: str) -> LoadRes
 
 
 def quietest(runs: Sequence[Sequence[Run]]) -> tuple[int, ...]:
-    """The repetitions during whose runs others took least: what is judged. Empty where that is not known of all.
+    """Return the repetitions that are judged: those in whose runs other processes took least of the cores' time.
 
-    What they took is told by the kernel, not by our figures: nothing is left out because of what came out.
+    The result is empty if that time is not known of all repetitions. The kernel reports it, not our figures: no
+    repetition is left out because of its result.
     """
     taken = [[run.taken_share for run in repetition] for repetition in zip(*runs, strict=True)]
     known = [sum(share for share in shares if share is not None) for shares in taken if None not in shares]

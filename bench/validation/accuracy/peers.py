@@ -1,6 +1,6 @@
-"""What others report on the same servers, at the pace that each of them has for it, as their users would have it.
+"""The other tools, on the same servers: each keeps its rate in its own way, as its users would have it.
 
-Nothing is judged here. A tool that is not installed, or fails, is left out with its reason.
+Nothing is judged here. A tool that is not installed, or that fails, is left out with its reason.
 """
 
 import json
@@ -30,7 +30,7 @@ _REPORT = "locust"
 
 @dataclass(frozen=True)
 class PacedLoad:
-    """What a tool is to do: `RATE_PER_S` against this server for so long. `folder` is its own, for this one run."""
+    """The load of a tool: `RATE_PER_S` against a server, for some seconds. `folder` is for this run only."""
 
     url: str
     seconds: float
@@ -40,7 +40,7 @@ class PacedLoad:
 
 @dataclass(frozen=True)
 class PacedReport:
-    """What a tool said, by figure; and how often it gave up waiting, null where it cannot tell."""
+    """The figures that a tool reported, and the number of replies that it gave up on; null if it cannot tell."""
 
     figures: Mapping[str, Quantity] = field(default_factory=dict)
     timeouts: int | None = None
@@ -52,13 +52,13 @@ class PacedPeer(Protocol):
     name: str
 
     def version(self, folder: Path) -> str:
-        """Its version. Raises LeftOut where it cannot take part."""
+        """Return its version. Raises LeftOut if it cannot take part."""
 
     def command(self, load: PacedLoad) -> Command:
-        """How it is started; it ends by itself."""
+        """Return the command that starts it; it ends by itself."""
 
     def report(self, load: PacedLoad) -> PacedReport:
-        """What it said when it had ended. Raises LeftOut."""
+        """Return its report after it has ended. Raises LeftOut if there is none."""
 
 
 class PacedLocustContrib:
@@ -67,11 +67,11 @@ class PacedLocustContrib:
     name = "locust.contrib.socketio"
 
     def version(self, folder: Path) -> str:
-        """Nothing to look for: Locust is there."""
+        """Return Locust's version: Locust is always installed."""
         return LocustContrib().prepare(folder)
 
     def command(self, load: PacedLoad) -> Command:
-        """Its time to run includes the arrival of its users."""
+        """Return the command. Its run time includes the time in which its users start."""
         arguments = [str(script("locust")), "-f", str(PROGRAMS / "locust_contrib_arrivals.py"), "--headless"]
         arguments += ["--only-summary", "--json-file", str(load.folder / _REPORT), "--host", load.url]
         arguments += ["--users", str(_CONTRIB_USERS), "--spawn-rate", str(_CONTRIB_USERS)]
@@ -80,7 +80,10 @@ class PacedLocustContrib:
         return Command(arguments, pace)
 
     def report(self, load: PacedLoad) -> PacedReport:
-        """From Locust's JSON, in whole milliseconds (two digits from 100 ms on), failures included, as it has them."""
+        """Return the report in Locust's JSON, in whole milliseconds (two digits from 100 ms on).
+
+        The times of failures are among them, as Locust counts them. Raises LeftOut if there is no such file.
+        """
         try:
             return locust_report(json.loads((load.folder / f"{_REPORT}.json").read_text()))
         except (OSError, ValueError, KeyError, TypeError):
@@ -93,11 +96,11 @@ class PacedK6:
     name = K6.name
 
     def version(self, folder: Path) -> str:
-        """As it tells."""
+        """Return the version that k6 prints. Raises LeftOut if k6 does not run."""
         return K6().prepare(folder)
 
     def command(self, load: PacedLoad) -> Command:
-        """It ends when its last iteration does."""
+        """Return the command. It ends when its last iteration does."""
         arguments = [str(python_tool("k6")), "run", "--quiet", "--no-usage-report"]
         arguments += ["--summary-export", str(load.folder / _SUMMARY), str(PROGRAMS / "k6_arrivals.js")]
         environment = {
@@ -109,7 +112,10 @@ class PacedK6:
         return Command(arguments, environment)
 
     def report(self, load: PacedLoad) -> PacedReport:
-        """From its summary: our own metric `round_trip`, in whole milliseconds, of the replies that came in time."""
+        """Return our own metric `round_trip` in k6's summary: the replies that came in time, in whole milliseconds.
+
+        Raises LeftOut if there is no summary.
+        """
         try:
             return k6_report(json.loads((load.folder / _SUMMARY).read_text()))
         except (OSError, ValueError, KeyError, TypeError):
@@ -117,7 +123,7 @@ class PacedK6:
 
 
 def locust_report(rows: list[dict[str, Any]]) -> PacedReport:
-    """The row of acknowledged emissions in Locust's JSON. Raises KeyError or ValueError where it is not as it was."""
+    """Return the acknowledged emissions in Locust's JSON. Raises KeyError or ValueError for an unknown form."""
     row = next((row for row in rows if row["method"] == "WSC"), None)
     if row is None:
         raise KeyError("WSC")
@@ -127,7 +133,7 @@ def locust_report(rows: list[dict[str, Any]]) -> PacedReport:
 
 
 def k6_report(summary: dict[str, Any]) -> PacedReport:
-    """k6's summary. Raises KeyError where it is not as it was."""
+    """Return the report in k6's summary. Raises KeyError for an unknown form."""
     metrics = summary["metrics"]
     times = metrics["round_trip"]
     figures = {figure: Quantity(value=float(times[name]) * 1000) for figure, name in _K6_FIGURES.items()}
@@ -135,7 +141,7 @@ def k6_report(summary: dict[str, Any]) -> PacedReport:
 
 
 def _within_ms(counts: list[tuple[float, int]], share: float) -> float:
-    """The smallest time within which that share of the responses came. Raises ValueError of none."""
+    """Return the smallest time within which that share of the responses came. Raises ValueError without responses."""
     left = share * sum(count for _, count in counts)
     for time_ms, count in counts:
         left -= count

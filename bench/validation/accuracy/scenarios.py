@@ -48,12 +48,12 @@ _SHORT_TIMEOUT_S = 2.0
 
 
 class UnknownScenarioError(Exception):
-    """There is no scenario of that name; the text says so."""
+    """A name that no scenario has; the text says so."""
 
 
 @dataclass(frozen=True)
 class Load:
-    """What our generator is asked for. `seconds` is how long arrivals come, `pause_s` what follows them."""
+    """The load of our generator. Arrivals come for `seconds`; a pause of `pause_s` follows."""
 
     rate_per_s: int
     seconds: float
@@ -69,11 +69,11 @@ class Load:
 
     @property
     def rate(self) -> str:
-        """As `--rate` has it."""
+        """The rate in the form of `--rate`."""
         return f"{self.rate_per_s}:{self.seconds:g}s,0:{self.pause_s:g}s"
 
     def arrivals(self, seed: str) -> int:
-        """How many there are, over all processes."""
+        """Return the number of arrivals, over all processes."""
         profile = RateProfile.parse(self.rate)
         shares = (Share(index, self.processes) for index in range(self.processes))
         return sum(1 for share in shares for _ in schedule(profile, self.shape, share, seed))
@@ -81,7 +81,7 @@ class Load:
 
 @dataclass(frozen=True)
 class RunEvidence:
-    """What is known after a run. `timeouts` are the tokens that were waited for in vain, where they were noted."""
+    """The evidence after a run. `timeouts` are the tokens that the users waited for in vain, if they noted these."""
 
     seed: str
     result: LoadResult
@@ -107,7 +107,7 @@ class RunEvidence:
 
 @dataclass(frozen=True)
 class Measurement:
-    """One figure of one run, held against what is true."""
+    """A figure of a run, with its comparison with the truth."""
 
     figure: str
     unit: Unit
@@ -117,10 +117,10 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Scenario:
-    """A server, what it is loaded with, and what is read off it.
+    """A server, its load, and the figures that are measured.
 
-    `needs_baseline`: the same load is run on a server with no delay, in alternation. `peers_s`: how long other tools do
-    the same; None: they do not.
+    With `needs_baseline`, the same load also runs on a server with no delay, in alternation. Other tools do the same
+    for `peers_s`; None: they do not take part.
     """
 
     name: str
@@ -134,7 +134,7 @@ class Scenario:
 
 @dataclass(frozen=True)
 class Group:
-    """Scenarios that are run in alternation, so often."""
+    """Scenarios that run in alternation, and the number of repetitions."""
 
     scenarios: Sequence[Scenario]
     repetitions: int = 1
@@ -144,7 +144,7 @@ class Group:
 
 
 def accounting(load: Load, evidence: RunEvidence, _: RunEvidence | None) -> list[Measurement]:
-    """All that the schedule wanted is accounted for, and the server has read what we say we sent."""
+    """Measure the counts: every scheduled arrival is accounted for, and the server has read all that we sent."""
     operation = evidence.operation
     return [
         _exactly("scheduled", load.arrivals(evidence.seed), operation.scheduled),
@@ -153,7 +153,7 @@ def accounting(load: Load, evidence: RunEvidence, _: RunEvidence | None) -> list
 
 
 def delayed(load: Load, evidence: RunEvidence, baseline: RunEvidence | None) -> list[Measurement]:
-    """The server's own stamps, and what a client has besides them at a server with no delay."""
+    """Measure p50 and p99. The truth: the server's own stamps, plus the network overhead at a server with no delay."""
     stamps, ours = evidence.truth.histogram(), evidence.response
     measurements = []
     for percent in (50.0, 99.0):
@@ -163,10 +163,10 @@ def delayed(load: Load, evidence: RunEvidence, baseline: RunEvidence | None) -> 
 
 
 def bimodal(load: Load, modes: Bimodal, evidence: RunEvidence, baseline: RunEvidence | None) -> list[Measurement]:
-    """Both modes, of the rare one the median, and how many replies lie below the middle between them.
+    """Measure both modes, of the rare mode the median, and the share of replies below the middle between them.
 
-    What comes besides the server's stamps is the baseline's median in either: of those in the rare mode, too, half have
-    less.
+    Both modes add the baseline's median overhead to the server's own stamps: half of the replies in the rare mode, too,
+    have less overhead than that.
     """
     stamps, ours = evidence.truth.histogram(), evidence.response
     overhead_us = _overhead_us(baseline, 50)
@@ -186,7 +186,7 @@ def bimodal(load: Load, modes: Bimodal, evidence: RunEvidence, baseline: RunEvid
 
 
 def stalled(load: Load, stall: Stall, evidence: RunEvidence, _: RunEvidence | None) -> list[Measurement]:
-    """The closed form."""
+    """Measure percentiles and the maximum. The truth is the closed form."""
     ours, response_us = evidence.response, evidence.operation.response_us
     measurements = []
     for percent in (90.0, 95.0, 99.0):
@@ -204,7 +204,7 @@ def stalled(load: Load, stall: Stall, evidence: RunEvidence, _: RunEvidence | No
 
 
 def stalled_beyond(load: Load, evidence: RunEvidence, _: RunEvidence | None) -> list[Measurement]:
-    """More than a twentieth was given up, so p95 and p99 are only known to lie beyond the timeout."""
+    """Measure p95 and p99 if more than a twentieth was given up: they lie beyond the timeout."""
     operation, response_us = evidence.operation, evidence.operation.response_us
     assert load.timeout_s is not None, "what is given up after it"
     p95_ns = evidence.response.percentile_ns(95, censored=operation.failed)
@@ -224,7 +224,7 @@ def stalled_beyond(load: Load, evidence: RunEvidence, _: RunEvidence | None) -> 
 
 
 def lossy(load: Load, evidence: RunEvidence, _: RunEvidence | None) -> list[Measurement]:
-    """Exactly what was lost has timed out, token by token, and nothing else went wrong."""
+    """Measure the timeouts: exactly the lost replies timed out, token by token, and nothing else went wrong."""
     operation, truth = evidence.operation, evidence.truth
     otherwise = operation.error_count + operation.unfinished + operation.dropped + operation.late
     return [
@@ -237,7 +237,7 @@ def lossy(load: Load, evidence: RunEvidence, _: RunEvidence | None) -> list[Meas
 
 
 def merged(load: Load, evidence: RunEvidence, _: RunEvidence | None) -> list[Measurement]:
-    """The percentiles of all workers' samples put together."""
+    """Measure percentiles of the merged workers. The truth is that of all their samples put together."""
     if not evidence.samples_ns:
         raise NothingSeenError("the workers kept no samples")
     samples, ours = sorted(evidence.samples_ns), evidence.response
@@ -284,7 +284,7 @@ _STALL_RATE_PER_S = 500
 
 
 def all_groups(quick: bool) -> tuple[Group, ...]:
-    """All that there is, in the order in which it is run."""
+    """Return all groups, in the order in which they run."""
     return (_delays(quick), _stalls(quick), _exact(quick))
 
 
@@ -368,7 +368,7 @@ def _exact(quick: bool) -> Group:
 
 
 def chosen(groups: Sequence[Group], names: Sequence[str]) -> tuple[Group, ...]:
-    """Only the scenarios of these names (all for none), with the baseline where they need it.
+    """Return only the scenarios of these names (all for none), with the baseline if they need it.
 
     Raises UnknownScenarioError.
     """

@@ -11,18 +11,24 @@ _STOP = "stop"
 
 
 class Artillery:
-    """An acknowledged emit in a loop: awaiting an event (`response`) it does by comparing with data known before."""
+    """A loop of acknowledged emits.
+
+    Artillery can await an event (`response`), but only by comparing it with data known before.
+    """
 
     name = "artillery"
     title = "Artillery"
 
     def prepare(self, folder: Path) -> str:
-        """Nothing to do but to look. Raises LeftOut."""
+        """Return its version. Raises LeftOut if it is not installed."""
         node()
         return npm_package("artillery")[1]
 
     def command(self, load: ClosedLoad) -> Command:
-        """Ended by a file: told by a signal it would write no report. One worker thread, for there is one core."""
+        """Return the command, which a file ends: after a signal Artillery would write no report.
+
+        It has one worker thread, for there is one core.
+        """
         folder, _ = npm_package("artillery")
         arguments = [str(node()), str(folder / "bin" / "run"), "run", "--quiet", "--target", load.url]
         arguments += ["--output", str(load.folder / _REPORT), str(PROGRAMS / "artillery.yml")]
@@ -35,7 +41,10 @@ class Artillery:
         return Command(arguments, environment, directory=HERE, stop=load.folder / _STOP)
 
     def report(self, load: ClosedLoad, output: str) -> ToolReport:
-        """From its report: the percentiles of `socketio.response_time`, which are in milliseconds, of its whole run."""
+        """Return the percentiles of `socketio.response_time`, which Artillery counts in ms, of its whole run.
+
+        Raises LeftOut if there is no report.
+        """
         try:
             aggregate = json.loads((load.folder / _REPORT).read_text())["aggregate"]
             times = aggregate["summaries"]["socketio.response_time"]

@@ -1,4 +1,4 @@
-"""python-socketio's AsyncClient on uvloop: what one writes by hand in Python, without a load generator around it."""
+"""python-socketio's AsyncClient on uvloop: a loop as written by hand in Python, without a load generator around it."""
 
 import sys
 from importlib.metadata import version
@@ -15,13 +15,13 @@ class AsyncClient:
     title = "python-socketio AsyncClient on uvloop"
 
     def prepare(self, folder: Path) -> str:
-        """Nothing to do: python-socketio is there."""
+        """Return the versions: python-socketio is always installed."""
         return f"python-socketio {version('python-socketio')}, uvloop {version('uvloop')}"
 
     def command(self, load: ClosedLoad) -> Command:
-        """URL and connections."""
+        """Return the command. Its arguments are the URL and the number of connections."""
         return Command([sys.executable, str(PROGRAMS / "async_client_loop.py"), load.url, str(load.connections)])
 
     def report(self, load: ClosedLoad, output: str) -> ToolReport:
-        """What the loop printed."""
+        """Return the report that the loop printed. Raises LeftOut without a report."""
         return loop_report(output)

@@ -84,7 +84,7 @@ def _remarks(result: Peers) -> Iterator[str]:
 
 
 def _limits(connections: int, all_figures: Sequence[Figures]) -> Iterator[str]:
-    """Yield what kept the rates from being the generators' own: CPU per round trip is comparable all the same."""
+    """Yield the limits that kept the rates from being the generators' own: CPU per round trip is still comparable."""
     held_up = []
     for figures in all_figures:
         for why in dict.fromkeys(measured.unreported for measured in figures.rounds if measured.unreported):

@@ -1,4 +1,4 @@
-"""A loop in C: the least that a round trip can cost, two system calls and next to nothing besides."""
+"""A loop in C: the least that a round trip can cost, two system calls and next to nothing else."""
 
 import shutil
 import subprocess
@@ -12,7 +12,7 @@ _COMPILE_TIMEOUT_S = 60
 
 
 class EpollLoop:
-    """Compiled where it runs, if there is a C compiler."""
+    """A loop in C that is compiled on this machine, if there is a C compiler."""
 
     name = "epoll"
     title = "C, epoll: the limit"
@@ -37,11 +37,11 @@ class EpollLoop:
         return (told.stdout.splitlines() or ["C compiler"])[0]
 
     def command(self, load: ClosedLoad) -> Command:
-        """Address, port, connections."""
+        """Return the command. Its arguments are the address, the port and the number of connections."""
         assert self._program is not None, "prepared"
         address = urlsplit(load.url)
         return Command([str(self._program), str(address.hostname), str(address.port), str(load.connections)])
 
     def report(self, load: ClosedLoad, output: str) -> ToolReport:
-        """What the loop printed."""
+        """Return the report that the loop printed. Raises LeftOut without a report."""
         return loop_report(output)

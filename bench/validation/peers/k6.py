@@ -17,7 +17,7 @@ class K6:
     title = "k6, Socket.IO framing by hand"
 
     def prepare(self, folder: Path) -> str:
-        """Nothing to do but to look. Raises LeftOut."""
+        """Return the version that k6 prints. Raises LeftOut if k6 does not run."""
         try:
             told = subprocess.run(
                 [python_tool("k6"), "version"], check=True, capture_output=True, text=True, timeout=60
@@ -27,13 +27,16 @@ class K6:
         return told.stdout.split(" (")[0].strip()
 
     def command(self, load: ClosedLoad) -> Command:
-        """Ended by a signal it sums up as at the end of its time."""
+        """Return the command, which a signal ends: k6 then sums up as at the end of its time."""
         arguments = [str(python_tool("k6")), "run", "--quiet", "--no-usage-report"]
         arguments += ["--summary-export", str(load.folder / _SUMMARY), str(PROGRAMS / "k6_round_trip.js")]
         return Command(arguments, {"URL": load.url.replace("http", "ws", 1), "CONNECTIONS": str(load.connections)})
 
     def report(self, load: ClosedLoad, output: str) -> ToolReport:
-        """From its summary: the percentiles of our own metric `round_trip`, in milliseconds, of its whole run."""
+        """Return the percentiles of our own metric `round_trip` in k6's summary, of its whole run.
+
+        The summary has milliseconds. Raises LeftOut if there is no summary.
+        """
         try:
             metrics = json.loads((load.folder / _SUMMARY).read_text())["metrics"]
             times = metrics["round_trip"]

@@ -1,8 +1,8 @@
-"""Measuring the peers, in alternation: one after the other, and all of them again in the next round.
+"""The measurement of the peers in alternation: one after the other, and all of them again in the next round.
 
-A run: start the generator, wait until all connections are up and answered, let it warm up, then read the server's
-count and everybody's CPU time at the beginning and at the end of an interval. A peer that fails is left out from then
-on at that number of connections, with its reason; the rounds that it came through stay.
+A run begins with the start of the generator. When all connections are up and answered, the generator warms up. At the
+beginning and at the end of an interval, the run reads the server's count and everybody's CPU time. A peer that fails is
+left out from then on at that number of connections, with its reason. The rounds that it came through stay.
 """
 
 import time
@@ -29,7 +29,7 @@ _POLL_S = 0.05
 
 @dataclass(frozen=True)
 class Plan:
-    """How much is measured: times in seconds."""
+    """The extent of a measurement: times in seconds."""
 
     connections: Sequence[int]
     rounds: int
@@ -40,7 +40,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of it."""
+    """The figures of the peers, and the peers that were left out."""
 
     figures: tuple[Figures, ...]
     absent: tuple[Absent, ...]
@@ -155,7 +155,7 @@ class _Comparison:
         )
 
     def _await_nobody(self) -> None:
-        """The connections of the one before have to be gone."""
+        """Wait until the connections of the run before are gone. Raises ServerError if they stay."""
         give_up_at = time.monotonic() + CONNECT_TIMEOUT_S
         while self._echo.stats().connections:
             if time.monotonic() > give_up_at:
@@ -172,7 +172,7 @@ class _Comparison:
 
 
 def _stopped(peer: Peer, generator: Generator, load: ClosedLoad) -> tuple[ToolReport, str | None]:
-    """What the generator reports when told to stop, or why it does not: what was measured is measured all the same."""
+    """Stop the generator; return its report, or the reason why it has none. The measurement is valid without it."""
     try:
         generator.stop()
         return peer.report(load, generator.output), None

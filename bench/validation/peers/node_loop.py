@@ -1,4 +1,4 @@
-"""The official socket.io-client under Node: what one writes by hand in JavaScript."""
+"""The official socket.io-client under Node: a loop as written by hand in JavaScript."""
 
 from pathlib import Path
 
@@ -14,15 +14,15 @@ class NodeLoop:
     title = "Node, socket.io-client"
 
     def prepare(self, folder: Path) -> str:
-        """Nothing to do but to look. Raises LeftOut."""
+        """Return the client's version. Raises LeftOut if Node or the client is not installed."""
         node()
         return f"socket.io-client {npm_package('socket.io-client')[1]}"
 
     def command(self, load: ClosedLoad) -> Command:
-        """URL and connections; started in the folder in which Node finds its packages."""
+        """Return the command: URL and connections. It runs in the folder in which Node finds its packages."""
         arguments = [str(node()), str(PROGRAMS / "node_loop.js"), load.url, str(load.connections)]
         return Command(arguments, directory=HERE)
 
     def report(self, load: ClosedLoad, output: str) -> ToolReport:
-        """What the loop printed."""
+        """Return the report that the loop printed. Raises LeftOut without a report."""
         return loop_report(output)

@@ -15,9 +15,9 @@ from bench.validation.peers.tools import script
 
 
 class Ours:
-    """`locust -f locustfile.py EchoUser`, in one process or several; compiled, if that has been built.
+    """The command `locust -f locustfile.py EchoUser`, in one process or several; compiled, if there is a build.
 
-    `is_plain` has it run as where nothing has been compiled.
+    With `is_plain` it runs as if nothing had been compiled.
     """
 
     def __init__(self, processes: int = 1, is_plain: bool = False) -> None:
@@ -29,11 +29,11 @@ class Ours:
         self._environment = {PURE: "1"} if is_plain else {}
 
     def prepare(self, folder: Path) -> str:
-        """Nothing to do: it is this project. The version is Locust's."""
+        """Return Locust's version: this project is always installed."""
         return f"locust {version('locust')}"
 
     def command(self, load: ClosedLoad) -> Command:
-        """Without --run-time: it ends when it is told to."""
+        """Return the command, without --run-time: a signal ends it."""
         arguments = [str(script("locust")), "-f", str(PROJECT / "locustfile.py"), "--headless", "--only-summary"]
         arguments += ["--host", load.url, "--results", str(load.folder)]
         arguments += ["--users", str(load.connections), "--spawn-rate", str(load.connections)]
@@ -43,7 +43,10 @@ class Ours:
         return Command([*arguments, "EchoUser"], self._environment)
 
     def report(self, load: ClosedLoad, output: str) -> ToolReport:
-        """From the result that it stored: the service time's percentiles, in the steady window."""
+        """Return the service time's percentiles in the steady window of the result that it stored.
+
+        Raises LeftOut if it stored no result, or a result without round trips.
+        """
         paths = list(load.folder.glob("load/*/*.json"))
         if len(paths) != 1:
             raise LeftOut("it stored no result")

@@ -1,4 +1,4 @@
-"""What the loops in programs/ print when they are told to stop: one line of JSON, the last of their output."""
+"""The report of the loops in programs/: when they are told to stop, they print a last line of JSON."""
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -6,7 +6,7 @@ from bench.validation.peers.peer import LeftOut, ToolReport
 
 
 class LoopReport(BaseModel):
-    """The line. Latencies of its whole run, in microseconds."""
+    """The last line of a loop. Latencies of its whole run, in microseconds."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -16,7 +16,7 @@ class LoopReport(BaseModel):
 
 
 def loop_report(output: str) -> ToolReport:
-    """What a loop said in its last line. Raises LeftOut."""
+    """Return the report in a loop's last line. Raises LeftOut without a report."""
     lines = output.strip().splitlines()
     try:
         report = LoopReport.model_validate_json(lines[-1] if lines else "")
