@@ -1,8 +1,7 @@
-"""`bench compare`: two sides of stored results, each one or several, become one comparison.
+"""The comparison of `bench compare`: two sides, each with one or several stored results, become one comparison.
 
-Rules of this file: results in, a `Comparison` out; no files, no clock. It puts together what is compared
-(`stored_latency`, `stored_load`), what is different (`stored_conditions`) and the verdicts (`stored_rows`), and refuses
-a comparison that is void, unless it is forced.
+Rules of this file: results in, a `Comparison` out; no files, no clock. It puts together the rows (`latency`, `load`),
+the differences (`conditions`) and the verdicts (`rows`). It refuses a comparison that is void, unless it is forced.
 """
 
 from collections.abc import Sequence
@@ -33,11 +32,11 @@ def compare(
     force: bool = False,
     wanted: int | None = None,
 ) -> Comparison:
-    """Compare two sides, each of one or several results of one kind.
+    """Compare two sides, each of one or several results of the same kind.
 
     `threshold` is relative. `wanted` is how many results a side should have had, None if any number will do. Raises
-    IncomparableError where the kinds differ, there is nothing to compare in both, a result is on both sides, or, unless
-    `force`, the comparison is void.
+    IncomparableError if the kinds differ, if both sides have nothing in common, or if a result is on both sides.
+    Without `force`, it also raises IncomparableError for a void comparison.
     """
     _check_sides(baseline, candidate)
     baseline, candidate = (sorted(side, key=lambda stored: stored.result.datetime) for side in (baseline, candidate))

@@ -1,16 +1,18 @@
-"""Two sides of latency results: each benchmark's ratios to its control, process by process.
+"""The comparison of latency results: each benchmark's ratios to its control, process by process.
 
-The unit of replication is the server process, and the processes of one run share the state of the machine at that time:
-see `bench.statistics.estimates.ratio_estimate`. These are compared of a benchmark, always against the same of its
-control:
+The unit of replication is the server process. The processes of a run share the state of the machine at that time: see
+`bench.statistics.estimates.ratio_estimate`. A benchmark is compared by these metrics, always as ratios to the same
+metric of its control:
 
-- p50: `log_ratio` of each process, from bursts that alternated with the control's. The primary metric. With a single
-  run on a side its interval has the deviation from run to run that was measured elsewhere in it (`BETWEEN_RUNS_AWAKE`).
-- p99 and server CPU: the process's over that of the control process beside it. How these ratios differ from run to run
-  has not been measured, so with a single run on a side they have no interval, and no verdict but "inconclusive".
+- p50: `log_ratio` of each process, from bursts that alternated with the control's. This is the primary metric. With a
+  single run on a side its interval contains the deviation from run to run that was measured elsewhere
+  (`BETWEEN_RUNS_AWAKE`).
+- p99 and server CPU: the process's value over that of the control process beside it. Nobody has measured how these
+  ratios differ from run to run. So with a single run on a side they have no interval, and no verdict but
+  "inconclusive".
 
-Where versions of packages differ, all three are against the bare echo control, which is one process for all: of p99 and
-CPU there is then one ratio a run.
+If versions of packages differ, all three are against the bare echo control, which is one process for all. Then p99 and
+CPU have a single ratio for each run.
 """
 
 import math
@@ -79,9 +81,9 @@ class LatencyComparison:
 def compare_latency(
     baselines: Sequence[LatencyResult], candidates: Sequence[LatencyResult], *, force: bool
 ) -> LatencyComparison:
-    """Pair the benchmarks by pytest's full name. With `force`, unreplicated ones are put side by side as well.
+    """Pair the benchmarks by pytest's full name. With `force`, unreplicated benchmarks are put side by side as well.
 
-    Raises IncomparableError where there is no benchmark in both, or none that can be compared.
+    Raises IncomparableError if no benchmark is on both sides, or if none of these can be compared.
     """
     baseline_runs, candidate_runs = _by_name(baselines), _by_name(candidates)
     common = common_names(baseline_runs, candidate_runs)

@@ -1,21 +1,21 @@
-"""Two sides of load results: rates, times and CPU, run by run, and failures exactly.
+"""The comparison of load results: rates, times and CPU, run by run, and failures exactly.
 
 Rules of this file: the unit is the run, because a load result has neither several processes of the service nor a
 control. So, with a single run on a side, there is no interval. A drift of the machine between two sides that were
-measured one after the other looks just like a change of the service. So this module says
-slower, faster and same only if the runs of the sides alternate in time, or if the effect is beyond any drift.
+measured one after the other looks just like a change of the service. So this module needs a reason to say slower,
+faster or same. Either the runs of the sides alternate in time, or the effect is beyond any drift.
 
-- **Beyond any drift** (`FAR`) is a median that is more than twice as long, in every run of the one side as compared
-  with every run of the other. It also has to be longer by more than the generators themselves were kept waiting in
-  these runs. Other figures of the same operation and kind are judged by that only together with its median: a tail
-  alone may be one bad moment.
-- A percentile that fell into the censored share is longer than any that is known, by an unknown amount. If that is so
-  in all runs of one side, and all of the other are known and below the limit, it may be a change. Only this order of
+- **Beyond any drift** (`FAR`) is a median that is more than twice as long. Every run of the longer side has to be so,
+  compared with every run of the other. It also has to be longer by more than the generators themselves were kept
+  waiting in these runs. Other figures of the same operation and kind are judged by that only together with its median:
+  a tail alone may be one bad moment.
+- A percentile that fell into the censored share is longer than any that is known, by an unknown amount. It may be a
+  change if all runs of one side are like that, and all of the other are known and below the limit. Only this order of
   the runs and its reverse look like that. It is a change once that is rare enough by chance: at the level of the
   interval, from four runs a side on.
-- Failures (dropped, timed out, in error, unfinished) are counted, not estimated. Where there were none and now there
-  are, it is worse, with one run as with many. Where there were some already, their number says little, because they
-  come in bursts: more or fewer is shown, and not judged.
+- Failures (dropped, timed out, in error, unfinished) are counted, not estimated. If there were no failures and now
+  there are some, it is worse, for a single run as for many. If there were some already, their number says little,
+  because they come in bursts: more or fewer is shown, and not judged.
 """
 
 import itertools
@@ -72,7 +72,7 @@ class LoadComparison:
 def compare_load(baselines: Sequence[LoadResult], candidates: Sequence[LoadResult], *, force: bool) -> LoadComparison:
     """Pair the operations by name. With `force`, runs that do not alternate are judged as if they did.
 
-    Raises IncomparableError where there is no operation in both.
+    Raises IncomparableError if no operation is on both sides.
     """
     baseline_runs, candidate_runs = _by_name(baselines), _by_name(candidates)
     common = common_names(baseline_runs, candidate_runs)

@@ -69,7 +69,7 @@ class ComparedResult(BaseModel):
 
 
 def _with_infinity(stored: object) -> object:
-    """Return a stored figure with infinity for its value, which JSON does not have, where it has null."""
+    """Return a stored figure with infinity for a null value: JSON has no infinity."""
     if isinstance(stored, dict) and stored.get("value", 0) is None:
         return stored | {"value": math.inf}
     return stored
@@ -107,7 +107,7 @@ class Row(BaseModel):
 
     @property
     def ratio(self) -> Figure | None:
-        """new / old as measured, with the bound that follows where one is only bounded; None if nothing follows."""
+        """new / old as measured, with the bound that follows if either is only bounded; None if nothing follows."""
         return ratio(self.old, self.new)
 
 
@@ -137,10 +137,10 @@ class NotCompared(BaseModel):
 
 
 class Comparison(BaseModel):
-    """Two sides of results of one kind, in the order of the new side's newest one.
+    """A comparison of two sides of results of the same kind, in the order of the new side's newest result.
 
-    `threshold` is relative (0.005 is 0.5 %). `remarks` are what to know besides the differences. `forced` means that
-    the comparison is void by some difference and was made all the same.
+    `threshold` is relative (0.005 is 0.5 %). `remarks` are further facts about the comparison. `forced` means that the
+    comparison is void by some difference and was made all the same.
     """
 
     model_config = WRITTEN

@@ -124,7 +124,7 @@ def far_apart(
 
 
 def with_fixed_verdict(row: UnjudgedRow, verdict: RowVerdict | None, because: str) -> UnjudgedRow:
-    """Return the row with a verdict that its estimate cannot prove, if there is one and the row proves nothing."""
+    """Return the row with a verdict that its estimate cannot prove. A row that proves something stays as it is."""
     if verdict is None or row.blocked_because is None or row.fixed_verdict is not None:
         return row
     return replace(row, fixed_verdict=verdict, blocked_because=because)

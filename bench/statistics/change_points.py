@@ -1,4 +1,4 @@
-"""Change points: where a series of values changes its level.
+"""Change points: the points at which a series of values changes its level.
 
 Rules of this file: numbers in, frozen dataclasses out; no files, no clock. Random numbers come from a seed, so that the
 same values give the same change points. Every formula names its source.
@@ -6,18 +6,18 @@ same values give the same change points. Every formula names its source.
 **Method.** E-divisive with the energy distance at exponent 1 (Matteson and James 2014, "A nonparametric approach for
 multiple change point analysis of multivariate data", J. Am. Stat. Assoc. 109, 334-345,
 doi:10.1080/01621459.2013.849605), as MongoDB uses it on benchmarks (Daly et al. 2020, doi:10.1145/3358960.3375791), on
-logarithms: a series is split where the two sides differ most, a permutation test says how often series without a change
-have such a split by chance, and so on within the parts until that is too often. No distribution and no noise level has
-to be known, and distances instead of their squares keep single outliers from deciding. The price is that of few results
-none can be significant (`fewest_results`).
+logarithms. It splits a series at the point at which the two sides differ most. A permutation test says how often series
+without a change have such a split by chance. The parts are split in the same way, until chance explains the split too
+often. No distribution and no noise level has to be known. Distances instead of their squares keep single outliers from
+deciding. The price is that few results cannot be significant (`fewest_results`).
 
-The energy distance sees any difference of distributions, also one of the spread alone. What users ask for is a step, so
-a split at which the interval of the change of the mean contains zero is taken back. That interval is Student's, and the
+The energy distance sees any difference of distributions, also a difference of the spread alone. Users ask for a step.
+So a split is taken back if the interval of the change of the mean contains zero. That interval is Student's, and the
 noise is taken to be the same at all levels.
 
-It assumes results that are independent where nothing changes. A machine that drifts makes raw times resemble their
-neighbours, and such series get steps without a change. The ratio to the control does not drift so. docs/measurements.md
-has, simulated, how often steps are found, in the right place, and without a change.
+The method assumes results that are independent while nothing changes. A machine that drifts makes raw times resemble
+their neighbours, and such series get steps without a change. The ratio to the control does not drift so.
+docs/measurements.md has simulations: how often steps are found, in the right place, and without a change.
 """
 
 import itertools

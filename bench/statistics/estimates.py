@@ -2,9 +2,9 @@
 
 Rules of this file: numbers in, frozen dataclasses out; no I/O, no clock, no drawing of random numbers. Every formula
 names its source. Inside, effects are natural logarithms of ratios new / old (or B / A), so that swapping the sides only
-turns the sign. What people see is the relative change, ratio - 1; a positive change is slower.
+turns the sign. People see the relative change, ratio - 1; a positive change is slower.
 
-**Unit.** One number for each restart of the servers. The bursts of a restart share its processes, so that more bursts
+**Unit.** Each restart of the servers gives one number. The bursts of a restart share its processes, so that more bursts
 make that number steadier but never count as more replicates.
 
 **Interval.** Student's t over the restarts.
@@ -26,12 +26,12 @@ FEWEST_FOR_A_SPREAD = 2
 
 @dataclass(frozen=True)
 class Estimate:
-    """A relative change, ratio - 1, and how sure it is.
+    """A relative change, ratio - 1, and its certainty.
 
-    `low` and `high` bound it with `confidence`, and `half_width` is how far they reach: the ratio times or divided by 1
-    + half_width. These, `standard_error` (of the mean logarithm) and `degrees_of_freedom` are None where there are too
-    few replicates for a spread. `replicates` counts the units: restarts, or of two stored sides those of the smaller
-    one.
+    `low` and `high` bound it with `confidence`. `half_width` is the reach of the interval: the ratio times or divided
+    by 1 + half_width. These, `standard_error` (of the mean logarithm) and `degrees_of_freedom` are None with too few
+    replicates for a spread. `replicates` counts the units: restarts, or for two stored sides the units of the smaller
+    side.
     """
 
     effect: float
@@ -79,9 +79,13 @@ def estimate(values: ArrayLike, confidence: float = CONFIDENCE) -> Estimate:
 
 
 def ratio_estimate(
-    old: Sequence[ArrayLike], new: Sequence[ArrayLike], *, between_runs: float, confidence: float = CONFIDENCE
+    baseline: Sequence[ArrayLike],
+    candidate: Sequence[ArrayLike],
+    *,
+    between_runs: float,
+    confidence: float = CONFIDENCE,
 ) -> Estimate:
-    """Return the change from old to new. A side is a list of runs, a run its processes' log ratios to the control.
+    """Return the change from baseline to candidate: lists of runs, a run the log ratios of its processes.
 
     The processes of a run share the state of the machine at that time, so that they are a cluster. From two runs a
     side, the unit is the run. The variance of the side's mean is then the variance between its runs' means, over their
@@ -102,7 +106,7 @@ def ratio_estimate(
     """
     if not (math.isfinite(between_runs) and between_runs >= 0):
         raise ValueError(f"between_runs is {between_runs}: a standard deviation is not negative")
-    sides = [_side(old, "old", between_runs), _side(new, "new", between_runs)]
+    sides = [_side(baseline, "old", between_runs), _side(candidate, "new", between_runs)]
     effect = sides[1].mean - sides[0].mean
     units = min(side.units for side in sides)
     if units < FEWEST_FOR_A_SPREAD:
@@ -152,7 +156,7 @@ def _estimate(
 
 
 def finite(values: ArrayLike, what: str) -> NDArray[np.float64]:
-    """Return the values as an array. Raises ValueError where there is none, or not all are finite."""
+    """Return the values as an array. Raises ValueError if there are no values, or if a value is not finite."""
     array = np.asarray(values, dtype=float)
     if array.size == 0:
         raise ValueError(f"no {what}")

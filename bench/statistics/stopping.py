@@ -1,15 +1,15 @@
 """The rule that says when enough has been measured.
 
-Rules of this file: numbers in, numbers out. A measurement stops at a precision that was asked for, whatever the effect:
-the rule sees the spread of the values, never their mean. Stopping as soon as the interval is narrow (Anscombe 1953;
-Chow and Robbins 1965, Ann. Math. Statist. 36, 457-462) favours the moments at which the spread is underestimated, and
+Rules of this file: numbers in, numbers out. A measurement stops at a given precision, whatever the effect: the rule
+sees the spread of the values, never their mean. A rule may stop as soon as the interval is narrow (Anscombe 1953; Chow
+and Robbins 1965, Ann. Math. Statist. 36, 457-462). That favours the moments at which the spread is underestimated, and
 the interval then covers less than it says. A fixed number of further observations repairs it (Simons 1968, "On the cost
 of not knowing the variance when making a fixed-width confidence interval for the mean", Ann. Math. Statist. 39,
-1946-1952); here 4 restarts, after which the interval has to be narrow again. Looking less often, a larger first look
-and inflating the variance by 1/n were tried and repair less.
+1946-1952). Here these are 4 restarts, after which the interval has to be narrow again. Looking less often, a larger
+first look and inflating the variance by 1/n were tried and repair less.
 
-The rule assumes restarts that are independent and spread alike to both sides. docs/measurements.md has its coverage,
-simulated, also for restarts that are not.
+The rule assumes restarts that are independent and spread alike to both sides. docs/measurements.md has simulations of
+its coverage, also for restarts that are not.
 """
 
 import math

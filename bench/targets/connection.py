@@ -1,8 +1,8 @@
 """A client's connection to a server of this package, over a non-blocking socket: HTTP, then WebSocket, then Socket.IO.
 
-Rules: it reads when it is told to and never waits; what does not look as clients send it goes the slow way or ends the
-connection. WebSocket only, the default namespace, no attachments, no fragments. What becomes of a FOO is for a server's
-own kind of connection to say (`_answer`).
+Rules: it reads when the server calls it, and never waits. Anything that does not look as clients send it goes the slow
+way or ends the connection. WebSocket only, the default namespace, no attachments, no fragments. A server's own kind of
+connection decides the answer to a FOO (`_answer`).
 """
 
 import socket
@@ -27,7 +27,7 @@ _HEAD_LIMIT_BYTES = 16384
 
 
 class Ended(Exception):
-    """The connection is over: the client ended it, or sent what this server does not speak."""
+    """The end of a connection: the client ended it, or sent what this server does not speak."""
 
 
 class Server(Protocol):
@@ -39,7 +39,7 @@ class Server(Protocol):
         """Have the connection called when its socket is ready for these events (see poller)."""
 
     def page(self, method: str, path: str) -> str | None:
-        """Return the body of a page, None where there is no such page."""
+        """Return the body of a page; None if there is no such page."""
 
     def opening(self) -> bytes:
         """Return the frame that opens a session of Engine.IO."""

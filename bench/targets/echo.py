@@ -42,14 +42,14 @@ class _EchoConnection(Connection):
 
 
 class EchoServer(Server):
-    """Answers at once."""
+    """A server that answers at once."""
 
     def _connection(self, accepted: socket.socket) -> Connection:
         return _EchoConnection(self, accepted)
 
 
 def main() -> None:
-    """Serve until SIGTERM, Ctrl-C, or the end of standard input where that is asked for."""
+    """Serve until SIGTERM, Ctrl-C, or, with --end-with-stdin, the end of standard input."""
     command = CommandLine("bench.targets.echo", "The minimal echo server.")
     command.serve(command.parse_args(), EchoServer)
 

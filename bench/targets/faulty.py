@@ -68,7 +68,7 @@ class _FaultyConnection(Connection):
 
 
 class FaultyServer(Server):
-    """Serves with the given faults on one port of the given hosts until `stop`. Port 0 takes any free one."""
+    """A server with the given faults on one port of the given hosts, until `stop`. Port 0 takes any free port."""
 
     def __init__(
         self,
@@ -187,7 +187,7 @@ class FaultyServer(Server):
             self._end(connection.socket.fileno())
 
     def _stand_still(self, stall: Stall) -> None:
-        """Do nothing until the stall is over, if there is one now; all that a process hears then is its end."""
+        """Do nothing until the current stall is over. During a stall the process only hears that it has to end."""
         begun_ns = perf_counter_ns()
         left_ns = stall.wait_ns(begun_ns - self._started_ns)
         if not left_ns:
@@ -237,7 +237,7 @@ def _every(text: str) -> int:
 
 
 def main() -> None:
-    """Serve until SIGTERM, Ctrl-C, or the end of standard input where that is asked for."""
+    """Serve until SIGTERM, Ctrl-C, or, with --end-with-stdin, the end of standard input."""
     command = CommandLine("bench.targets.faulty", "A server that is wrong in a known way; GET /truth tells how.")
     command.add_argument("--delay", type=_option(duration_ns), default=0, help="hold each reply back so long: 2ms")
     command.add_argument("--bimodal", type=_option(Bimodal.parse), help="usual,rare:share of the rare: 1ms,50ms:0.01")

@@ -35,9 +35,10 @@ _BEAT_S = 0.02  # how late a ping may be when there is nothing else to do; to wo
 
 
 class Server:
-    """Serves on one port of the given hosts until `stop`. Port 0 takes any free one.
+    """A server on one port of the given hosts, which serves until `stop`. Port 0 takes any free port.
 
-    `ping_interval_ms` is the time between two heartbeats of a client, `ping_timeout_ms` how long it has for its pong.
+    `ping_interval_ms` is the time between two heartbeats of a client, `ping_timeout_ms` the time that it has for its
+    pong.
     """
 
     def __init__(
@@ -251,9 +252,9 @@ class CommandLine(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: error: {message}\n")
 
     def serve(self, options: argparse.Namespace, server_of: Callable[..., Server]) -> None:
-        """Serve until SIGTERM, Ctrl-C, or the end of standard input where that is asked for.
+        """Serve until SIGTERM, Ctrl-C, or, with --end-with-stdin, the end of standard input.
 
-        `server_of` gets a Server's arguments. Writes one line of JSON with the port when it listens.
+        `server_of` gets a Server's arguments. The method writes a line of JSON with the port when the server listens.
         """
         raise_file_limit()
         try:

@@ -25,8 +25,8 @@ class Truth:
 
     `foos` = `replies` + `lost` + `gone` + `waiting`. These are the answered FOOs, those lost on purpose, those whose
     client was gone when the reply was due, and those held back now. The delay of a reply begins when the `recv` that
-    completed its FOO returns. It ends just before the `send` of the BAR or the acknowledgement. So it does not contain
-    the time on the wire and in the kernel, nor the wait of an unread FOO for the end of a stall.
+    completed its FOO returns. It ends just before the `send` of the BAR or the acknowledgement. So it contains no time
+    on the wire and in the kernel. It does not contain the wait of an unread FOO for the end of a stall, either.
     """
 
     foos: int

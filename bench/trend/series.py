@@ -127,8 +127,8 @@ def trends(
 
     `history` is a list of full commit ids, parents first; None if it is not known. `benchmarks` and `machine` select
     series: the name of the benchmark contains any of these texts, the name of the machine this text. The p50 of a
-    latency benchmark is the ratio to the control on the same stack, if all results of its series have it and `raw` is
-    false. Results without the metric are left out.
+    latency benchmark is its ratio to the control on the same stack. It is the time itself with `raw`, or if a result of
+    the series has no such ratio. Results without the metric are left out.
     """
     ordered = in_commit_order(results, history)
     known = frozenset(history or ())

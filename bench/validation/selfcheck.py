@@ -178,9 +178,9 @@ def _copy(folder: Path, told: Path) -> Path:
 
 
 def _write_loop(copy: Path, turns: int, told: Path) -> None:
-    """Have the copy's handler clock a loop of so many turns, and its process tell the median in the folder `told`.
+    """Have the copy's handler clock a loop of so many turns, and its process write the median into the folder `told`.
 
-    Raises AbError where the handler is not found.
+    Raises AbError if the handler is not found.
     """
     source = (PROJECT / _SERVICE).read_text()
     if source.count(_BEGINNING) != 1:

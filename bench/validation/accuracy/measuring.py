@@ -1,7 +1,7 @@
-"""Running the scenarios: ours in alternation within each group, then the others, all on the same servers.
+"""The run of the scenarios: ours in alternation within each group, then the others, all on the same servers.
 
-Ours is a `locust` process as anybody would start it, on the core that is not the server's. Every repetition is kept;
-nothing is run again because of what came out. Whatever was started is gone when this returns, however it does.
+Our generator is a `locust` process as anybody would start it, on the core that is not the server's. Every repetition is
+kept; no run is repeated because of its result. Everything that was started is gone when this returns, however it does.
 """
 
 import socket

@@ -37,7 +37,7 @@ class FigureCheck(BaseModel):
 
     @property
     def error(self) -> float:
-        """Ours less what is true; infinite where that cannot be told."""
+        """The difference of our figure and the truth; infinite if it is not known."""
         if self.ours is None or self.ours.is_above != self.truth.is_above:
             return math.inf
         return self.ours.value - self.truth.value
@@ -90,7 +90,7 @@ class Row(BaseModel):
         judged: Sequence[int] = (),
         peers: Mapping[str, ToolFigure] | None = None,
     ) -> Self:
-        """Judge a figure: a time by the repetition with the median error, what is exact by every one of them."""
+        """Judge a figure: a time by the repetition with the median error, an exact figure by every repetition."""
         checks = tuple(repetitions)
         judged = () if is_exact else tuple(judged)
         inside: bool | None = None

@@ -47,7 +47,7 @@ class Outcome:
 
 
 def measure(peers: Sequence[Peer], echo: EchoProcess, plan: Plan, tell: Callable[[str], None]) -> Outcome:
-    """Measure all peers as planned; `tell` hears of each run. Raises ServerError where the echo server is gone."""
+    """Measure all peers as planned; `tell` hears of each run. Raises ServerError if the echo server is gone."""
     with temporary_folder("bench-peers-") as folder:
         return _Comparison(echo, plan, tell, folder).of(peers)
 
