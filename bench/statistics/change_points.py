@@ -61,7 +61,7 @@ def change_points(values: ArrayLike, significance: float = SIGNIFICANCE, seed: i
     if not (np.isfinite(series).all() and (series > 0).all()):
         raise ValueError("values that are not positive and finite have no logarithm")
     logs = np.log(series)
-    return _told_from_zero(logs, _divided(logs, significance, np.random.default_rng(seed)))
+    return _sure_changes(logs, _divided(logs, significance, np.random.default_rng(seed)))
 
 
 def fewest_results(significance: float = SIGNIFICANCE) -> int:
@@ -144,7 +144,7 @@ def _p_value(
     return as_good / (orders + 1)
 
 
-def _told_from_zero(logs: NDArray[np.float64], found: Sequence[ChangePoint]) -> tuple[ChangePoint, ...]:
+def _sure_changes(logs: NDArray[np.float64], found: Sequence[ChangePoint]) -> tuple[ChangePoint, ...]:
     """Return the points at which the level changed for sure. The least sure point goes first: its neighbours join."""
     kept = sorted(found, key=lambda point: point.index)
     while kept:

@@ -87,9 +87,9 @@ def ratio_estimate(
 ) -> Estimate:
     """Return the change from baseline to candidate: lists of runs, a run the log ratios of its processes.
 
-    The processes of a run share the state of the machine at that time, so that they are a cluster. From two runs a
-    side, the unit is the run. The variance of the side's mean is then the variance between its runs' means, over their
-    number. This contains whatever varies within runs, and needs no `between_runs`.
+    These are ratios to the control. The processes of a run share the state of the machine at that time, so that they
+    are a cluster. From two runs a side, the unit is the run. The variance of the side's mean is then the variance
+    between its runs' means, over their number. This contains whatever varies within runs, and needs no `between_runs`.
 
     A side of a single run does not show how much runs differ. Its variance is that of its processes over their number,
     plus the square of `between_runs`. That is the standard deviation of the log ratio from run to run, measured

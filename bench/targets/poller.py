@@ -55,7 +55,7 @@ class SelectorPoller:
     def poll(self, timeout_s: float, most: int, /) -> list[tuple[int, int]]:
         """Return what has happened, as pairs of descriptor and events, after `timeout_s` at the latest."""
         happened = self._selector.select(timeout_s)
-        return [(key.fd, _told(events)) for key, events in happened[:most]]
+        return [(key.fd, _events_of(events)) for key, events in happened[:most]]
 
     def fileno(self) -> int | None:
         """Return a descriptor that can be read when something has happened; None if the selector has no descriptor."""
@@ -71,7 +71,7 @@ def _selected(events: int) -> int:
     return (selectors.EVENT_READ if events & READABLE else 0) | (selectors.EVENT_WRITE if events & WRITABLE else 0)
 
 
-def _told(selected: int) -> int:
+def _events_of(selected: int) -> int:
     return (READABLE if selected & selectors.EVENT_READ else 0) | (WRITABLE if selected & selectors.EVENT_WRITE else 0)
 
 

@@ -58,7 +58,7 @@ _LOOP = """        _from_ns = _clock_ns()
             pass
         _took_ns.append(_clock_ns() - _from_ns)
 """
-_TOLD = """
+_WRITING_THE_MEDIAN = """
 
 import atexit as _atexit
 import os as _os
@@ -163,22 +163,22 @@ def slowdown_us(text: str, round_trip_us: float) -> float:
 # --- the copy with its branches ---------------------------------------------------------------------------------------
 
 
-def _copy(folder: Path, told: Path) -> Path:
+def _copy(folder: Path, reports: Path) -> Path:
     """Make a repository with the service as it is here, with uncommitted changes and a loop of no turns."""
     copy = folder / "service"
     copy.mkdir()
     shutil.copytree(PROJECT / "app", copy / "app", ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "requirements.lock"):
         shutil.copy(PROJECT / name, copy / name)
-    _write_loop(copy, 0, told)
+    _write_loop(copy, 0, reports)
     git(copy, "init", "--quiet", "--initial-branch=main")
     git(copy, "add", "--all")
     git(copy, *_IDENTITY, "commit", "--quiet", "--message=As it is")
     return copy
 
 
-def _write_loop(copy: Path, turns: int, told: Path) -> None:
-    """Have the copy's handler clock a loop of so many turns, and its process write the median into the folder `told`.
+def _write_loop(copy: Path, turns: int, reports: Path) -> None:
+    """Have the copy's handler clock a loop of so many turns, and its process write the median into `reports`.
 
     Raises AbError if the handler is not found.
     """
@@ -186,41 +186,41 @@ def _write_loop(copy: Path, turns: int, told: Path) -> None:
     if source.count(_BEGINNING) != 1:
         raise AbError(f"the handler of FOO is not where the selfcheck looks for it, in {_SERVICE}")
     looped = source.replace(_BEGINNING, _BEGINNING + _LOOP.format(turns=turns))
-    (copy / _SERVICE).write_text(looped + _TOLD.format(turns=turns, folder=str(told)))
+    (copy / _SERVICE).write_text(looped + _WRITING_THE_MEDIAN.format(turns=turns, folder=str(reports)))
 
 
-def _branch(copy: Path, name: str, turns: int, told: Path) -> None:
+def _branch(copy: Path, name: str, turns: int, reports: Path) -> None:
     git(copy, "checkout", "--quiet", "-b", name, "main")
-    _write_loop(copy, turns, told)
+    _write_loop(copy, turns, reports)
     git(copy, *_IDENTITY, "commit", "--quiet", "--all", f"--message={name}")
     git(copy, "checkout", "--quiet", "main")
 
 
-def _slower_branches(copy: Path, slowdowns: Sequence[str], told: Path) -> dict[str, str]:
+def _slower_branches(copy: Path, slowdowns: Sequence[str], reports: Path) -> dict[str, str]:
     """Make a branch for each slowdown, and return its name by slowdown.
 
     A short comparison with a loop gives the time of a turn: a loop that runs alone takes less time per turn.
     """
     if not slowdowns:
         return {}
-    _branch(copy, "sizing", _SIZING_TURNS, told)
-    sizing = _compare(copy, "sizing", "sizing", told, _SIZING_MAX_TIME_S)
+    _branch(copy, "sizing", _SIZING_TURNS, reports)
+    sizing = _compare(copy, "sizing", "sizing", reports, _SIZING_MAX_TIME_S)
     us_per_turn = sizing.truth * sizing.metric.a_us / _SIZING_TURNS
     branches = {}
     for number, text in enumerate(slowdowns, 1):
         branches[text] = f"slower-{number}"
         turns = round(slowdown_us(text, sizing.metric.a_us) / us_per_turn)
-        _branch(copy, branches[text], max(1, turns), told)
+        _branch(copy, branches[text], max(1, turns), reports)
     return branches
 
 
-def _longer_us(told: Path) -> float:
+def _longer_us(reports: Path) -> float:
     """Return how much longer the handler with a loop took, as the compared processes reported it.
 
     It is the difference of the means over the processes of each side. Raises AbFailedError if a side reported nothing.
     """
     took_ns: dict[int, list[float]] = {}
-    for path in told.iterdir():
+    for path in reports.iterdir():
         took_ns.setdefault(int(path.name.partition("-")[0]), []).append(float(path.read_text()))
     if len(took_ns) != 2:
         raise AbFailedError(f"of the two services, {len(took_ns)} told how long their loops took")
@@ -230,14 +230,14 @@ def _longer_us(told: Path) -> float:
 # --- the runs ---------------------------------------------------------------------------------------------------------
 
 
-def _compare(copy: Path, branch: str, injected: str, told: Path, max_time_s: float) -> Comparison:
+def _compare(copy: Path, branch: str, injected: str, reports: Path, max_time_s: float) -> Comparison:
     asked = plan(
         app=None, event=None, reply=None, payload=None, benchmarks="event", max_time=f"{max_time_s:g}"
     )  # as `bench ab` is told by default
     result = compare_revisions(asked, "main", branch, copy)
     metric = next(metric for metric in result.benchmarks[0].metrics if metric.metric == "p50")
-    truth = _longer_us(told) / metric.a_us if injected else 0.0
-    for path in told.iterdir():
+    truth = _longer_us(reports) / metric.a_us if injected else 0.0
+    for path in reports.iterdir():
         path.unlink()
     return Comparison(injected, truth, metric, result.restarts, result.duration_s, result.stopped_by)
 
@@ -347,15 +347,15 @@ def selfcheck(extent: Extent, console: Console) -> bool:
         if extent.stored:
             print_line(console, "pytest bench, before")
             stored.append(_store(folder / "results"))
-        told = folder / "told"
-        told.mkdir()
-        copy = _copy(folder, told)
+        reports = folder / "reports"
+        reports.mkdir()
+        copy = _copy(folder, reports)
         git(copy, "branch", _SAME, "main")
         runs = [""] * extent.same + [text for text in slowdowns for _ in range(extent.injected)]
         try:
-            branches = {"": _SAME} | _slower_branches(copy, slowdowns if extent.injected else [], told)
+            branches = {"": _SAME} | _slower_branches(copy, slowdowns if extent.injected else [], reports)
             for number, injected in enumerate(runs, 1):
-                comparison = _compare(copy, branches[injected], injected, told, extent.max_time_s)
+                comparison = _compare(copy, branches[injected], injected, reports, extent.max_time_s)
                 comparisons.append(comparison)
                 low, high = comparison.metric.low or math.nan, comparison.metric.high or math.nan
                 print_line(
