@@ -31,6 +31,7 @@ from bench.results.figure import Figure, Unit, figure, middle
 from bench.results.load import CONNECT, Distribution, LoadResult, Operation
 from bench.statistics.estimates import CONFIDENCE
 
+#: The name of the rows that are of the run as a whole.
 WHOLE_RUN = "whole run"
 
 _BEYOND = "the median takes more than twice as long in one of the sides, which is beyond any drift of the machine"

@@ -19,8 +19,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from bench.statistics.distributions import t_quantile
 
+#: The probability with which an interval contains the true change.
 CONFIDENCE = 0.95
 
+#: The fewest values that have a standard deviation.
 FEWEST_FOR_A_SPREAD = 2
 
 

@@ -21,9 +21,12 @@ from numpy.typing import ArrayLike, NDArray
 from bench.statistics.distributions import t_quantile
 from bench.statistics.estimates import CONFIDENCE, FEWEST_FOR_A_SPREAD, finite
 
+#: The half width at which an interval is narrow enough, as a share: 0.3 %.
 PRECISION = 0.003
 
+#: The number of restarts before which nothing is enough.
 MIN_REPLICATES = 10
+#: The number of restarts that follow the first narrow interval.
 CONFIRMING_REPLICATES = 4
 
 

@@ -14,8 +14,10 @@ from bench.statistics.estimates import Estimate
 
 Verdict = Literal["slower", "faster", "same", "inconclusive"]
 
+#: The smallest change that counts, as a share: 0.5 %.
 THRESHOLD = 0.005
 
+#: The expected share of false discoveries: half of the 1 % that is promised, see `verdicts`.
 FALSE_DISCOVERY_RATE = 0.005
 
 

@@ -20,7 +20,9 @@ except ImportError:  # no binary of it for this machine
 
 __all__ = ["READ_BYTES", "Connection", "Ended", "apply_mask"]
 
+#: The longest message that a server of this package reads.
 MAX_PAYLOAD_BYTES = 1_000_000
+#: The most that a server reads from a socket at once.
 READ_BYTES = 8192
 
 _HEAD_LIMIT_BYTES = 16384

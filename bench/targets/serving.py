@@ -24,7 +24,9 @@ from bench.targets.messages import framed
 from bench.targets.poller import BROKEN, ENDED, READABLE, WRITABLE, poller
 from bench.targets.stats import Stats
 
+#: The time between two heartbeats of a client, as the official server has it.
 PING_INTERVAL_MS = 25_000
+#: The time that a client has for its pong, as the official server has it.
 PING_TIMEOUT_MS = 20_000
 
 NS_PER_MS = 1_000_000

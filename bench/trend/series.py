@@ -24,6 +24,7 @@ from bench.statistics.estimates import Estimate
 Metric = Literal["p50", "p99", "cpu", "throughput"]
 TrendUnit = Literal["µs", "per second", "x control"]
 
+#: The name of the benchmark that stands for all of a load run.
 WHOLE_RUN = "whole run"
 
 _US_PER_S = 1e6

@@ -43,6 +43,7 @@ PROJECT = Path(__file__).parents[2]
 
 #: The largest share of comparisons of a service with itself that say slower or faster.
 FALSE_ALARMS = 0.01
+#: The share of intervals that contain the truth.
 COVERAGE = 0.95
 #: The share of true slowdowns of 1 % and more that `bench ab` finds at least, if it reached its precision.
 POWER = 0.90

@@ -10,11 +10,15 @@ from collections.abc import Sequence
 from bench.targets.faults import Stall
 from bench.timing.histogram import Histogram
 
+#: The fixed part of the bound on a time, in µs.
 TIME_BOUND_US = 50.0
+#: The part of that bound that grows with the time, as a share of it.
 TIME_BOUND_SHARE = 0.01
+#: The bound on a time in a stall, as a share of it.
 STALL_BOUND_SHARE = 0.02
 #: The precision of an HdrHistogram with 3 significant digits.
 HISTOGRAM_BOUND_SHARE = 0.001
+#: The bound on the share of replies below the knee, in percentage points.
 KNEE_BOUND_PERCENT = 0.05
 
 

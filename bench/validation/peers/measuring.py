@@ -18,6 +18,7 @@ from bench.validation.peers.generator import Generator
 from bench.validation.peers.model import Absent, Figures, Round
 from bench.validation.peers.peer import ClosedLoad, LeftOut, Peer, ToolReport
 
+#: The time in which all connections of a run have to come up.
 CONNECT_TIMEOUT_S = 120.0
 
 #: The number of connections from which memory is told. The memory of fewer connections drowns in the heap's own
