@@ -60,6 +60,9 @@ class Testbed:
     uses, if that is known. `spinners` keep these from halting, or `asleep_because` says why there are none.
     """
 
+    #: For pytest, which would collect the class as a test, for its name.
+    __test__ = False
+
     options: Options
     server_kind: ServerKind
     loop_kind: LoopKind
@@ -183,6 +186,8 @@ class Testbeds:
 
     Without `measuring` (`--benchmark-disable`) there is a single process of the service, without controls and spinners.
     """
+
+    __test__ = False
 
     def __init__(self, options: Options, *, measuring: bool = True) -> None:
         self._options = options

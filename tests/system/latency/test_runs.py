@@ -207,6 +207,7 @@ def test_server_processes_beside_controls(bench: Bench) -> None:
 def test_what_may_spoil_it_is_stored_and_shown(bench: Bench, option: str) -> None:
     run = bench.run("-k", "event-websocket-fast-process-uvloop", option, "--server-processes=1")
     assert run.returncode == 0, run.stdout
+    assert "PytestCollectionWarning" not in run.stdout
     (benchmark,) = bench.result()["benchmarks"]
     told = benchmark["extra_info"]
     assert told["awake"] == {"cores": [], "asleep_because": f"{option} was given"}
