@@ -1,8 +1,8 @@
-"""The options of `pytest bench`, and what becomes of its results. (Deeper down, pytest would not know them in time.)
+"""The options of `pytest bench`, and the storage of its results. (Deeper down, pytest would not know them in time.)
 
-Results are stored without being asked for, under `results/latency`, by the commit of the service. A session that did
-not run to its end stores nothing, nor does one in which every benchmark failed. pytest-benchmark's options mean what
-they mean without us: `--benchmark-storage` says where else to store, `--benchmark-save` under which name.
+A session stores its results on its own, under `results/latency`, by the commit of the service. It stores nothing if it
+did not run to its end, or if every benchmark failed. pytest-benchmark's options keep their meaning:
+`--benchmark-storage` names another folder. `--benchmark-save` names another file.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ _REACHING_TIMEOUT_S = 5.0
 _COMPLETE = pytest.StashKey[bool]()
 _COMMIT = pytest.StashKey[CommitInfo]()
 _NOT_STORED = pytest.StashKey[str]()
+#: The function that stores the session. After its first call nothing is left to store.
 _STORE = pytest.StashKey[Callable[[], None]]()
-"""The function that stores the session. After its first call nothing is left to store."""
 _FAILURE = pytest.StashKey[str]()
 
 
@@ -88,9 +88,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "they run at the same time. Default: as --effort says",
     )
     group.addoption(
-        "--no-awake",
-        action="store_true",
+        "--allow-idle-cores",
+        dest="idle_allowed_by",
+        action="store_const",
+        const="--allow-idle-cores",
         help="let the cores halt between messages, instead of keeping them awake by processes that yield to anything",
+    )
+    group.addoption(
+        "--no-awake",
+        dest="idle_allowed_by",
+        action="store_const",
+        const="--no-awake",
+        help="an older name of --allow-idle-cores",
     )
 
 
@@ -110,7 +119,7 @@ def pytest_configure(config: pytest.Config) -> None:
             reply_timeout=option.reply_timeout,
             processes=option.server_processes,
             effort=option.effort,
-            keep_awake=not option.no_awake,
+            idle_allowed_by=option.idle_allowed_by,
             directory=config.invocation_params.dir,
         )
     except OptionError as error:
@@ -118,7 +127,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if not _is_given(config, "--benchmark-max-time"):
         option.benchmark_max_time = str(config.stash[OPTIONS].max_time_s)
     if not _is_given(config, "--benchmark-storage"):
-        # Of the installed benchmarks, the results belong to where the user is, as those of a load do.
+        # The results of installed benchmarks belong to the user's folder, as those of a load do.
         folder = config.invocation_params.dir if option.pyargs else config.rootpath
         option.benchmark_storage = f"file://{folder / DEFAULT_ROOT / 'latency'}"
     # The configuration file may be that of the user's own tests.
@@ -158,7 +167,7 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, obj
     if not config.stash.get(_COMPLETE, False):
         config.stash[_NOT_STORED] = "Nothing was stored: the session did not run to its end."
     elif not any(benchmark.stats and not benchmark.has_error for benchmark in benchmarks.benchmarks):
-        # Either all failed, or nothing was to be measured, of which there is nothing to say.
+        # Either all failed, or nothing was to be measured, which needs no word.
         config.stash[_NOT_STORED] = "Nothing was stored: every benchmark failed." if session.testsfailed else ""
     if _NOT_STORED in config.stash:
         benchmarks.save = benchmarks.autosave = benchmarks.json = None
@@ -195,7 +204,7 @@ def _store(config: pytest.Config) -> str:
 
 @pytest.hookimpl(trylast=True)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Print below pytest-benchmark's table what it does not show; then store the result, or print why that failed."""
+    """Print the figures that pytest-benchmark's table lacks; then store the result, or print why that failed."""
     benchmarks = [
         LatencyBenchmark.model_validate(benchmark.as_dict(include_data=False))
         for benchmark in _benchmarks(config).benchmarks
@@ -211,7 +220,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 
 def pytest_benchmark_generate_commit_info(config: pytest.Config) -> dict[str, Any]:
-    """The commit of the service, wherever we were started."""
+    """Return the commit of the service, wherever we were started."""
     return config.stash[_COMMIT].model_dump()
 
 
@@ -224,20 +233,20 @@ def pytest_benchmark_update_json(output_json: dict[str, Any]) -> None:
 
 
 def pytest_benchmark_scale_unit(config: pytest.Config, unit: str) -> tuple[str, float] | None:
-    """Times in microseconds, in all tables alike, unless `--benchmark-time-unit` says otherwise."""
+    """Return microseconds for the times of all tables, unless `--benchmark-time-unit` says otherwise."""
     if unit == "seconds" and config.option.benchmark_time_unit is None:
         return "u", 1e6
     return None
 
 
 def _is_given(config: pytest.Config, option: str) -> bool:
-    """Whether the user gave that option, on the command line or in pytest's variable for that."""
+    """Return true if the user gave that option, on the command line or in pytest's variable for options."""
     given = [*map(str, config.invocation_params.args), *os.environ.get("PYTEST_ADDOPTS", "").split()]
     return any(argument.partition("=")[0] == option for argument in given)
 
 
 def _benchmarks(config: pytest.Config) -> Any:
-    """pytest-benchmark's session; its plugins have no other way to it."""
+    """Return pytest-benchmark's session; its plugins have no other way to it."""
     return config._benchmarksession  # type: ignore[attr-defined]
 
 

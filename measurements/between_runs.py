@@ -58,7 +58,7 @@ def main() -> int:
     options = parser.parse_args()
     for words, arguments, hog in (
         ("cores awake", [], 0),
-        ("cores may halt", ["--no-awake"], 0),
+        ("cores may halt", ["--allow-idle-cores"], 0),
         ("cores awake, beside two busy processes", [], 2),
     ):
         same_stack, bare, medians = [], [], []

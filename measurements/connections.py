@@ -14,7 +14,7 @@ import uvloop
 
 from bench.exchange.requests import Exchange
 from bench.machine.cores import generator_cores, pinned_to, server_core
-from bench.machine.idle import Awake
+from bench.machine.idle import NoIdle
 from bench.scenarios.catalogue import FOO_BAR
 from bench.scenarios.tokens import tokens
 from bench.server import ServerProcess
@@ -72,7 +72,7 @@ def client_core(*, is_awake: bool = True) -> Iterator[None]:
     core = server_core()
     used = cores if core is None else (*cores, core)
     with (
-        Awake(used if is_awake else ()),
+        NoIdle(used if is_awake else ()),
         pinned_to(cores),
     ):  # in this order: a pinned process may not use the other core
         yield

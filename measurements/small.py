@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import psutil
 
-from bench.interleave.loop import spared_by_gc
+from bench.interleave.loop import gc_frozen
 from bench.results.provenance import machine_info
 from bench.server import ServerProcess
 
@@ -63,7 +63,7 @@ def main() -> int:
     import bench.latency.conftest  # noqa: F401 - all that `pytest bench` imports
 
     print(f"a full garbage collection of what pytest bench has imported: {_collection_ms():.0f} ms")
-    with spared_by_gc():
+    with gc_frozen():
         print(f"the same, spared: {_collection_ms():.1f} ms")
     started_ns = perf_counter_ns()
     machine_info()

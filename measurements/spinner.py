@@ -26,7 +26,7 @@ def _share(seconds: float, *, is_light: bool) -> float:
     busy = subprocess.Popen([sys.executable, "-c", _BUSY, str(os.getpid())], start_new_session=True)
     try:
         os.sched_setaffinity(busy.pid, {core})
-        with idle.Awake([core]) as awake:
+        with idle.NoIdle([core]) as awake:
             (spinner,) = awake._spinners
             before = sum(psutil.Process(spinner.pid).cpu_times()[:2])
             time.sleep(seconds)

@@ -10,6 +10,8 @@ import pytest
 from hdrh.histogram import HdrHistogram
 
 from bench import __main__ as entry
+from bench.ab.errors import AbError
+from bench.ab.run import AbPlan
 from bench.results.header import CommitInfo
 from bench.results.load import Second, SecondTimes
 from bench.results.store import Store, write_numbered
@@ -271,6 +273,36 @@ class TestErrorsThatNobodyThoughtOf:
         assert code == 1
         assert err.startswith("Traceback (most recent call last):\n")
         assert err.splitlines()[-1].startswith("bench: error: internal error: ValueError: two lines")
+
+
+@pytest.mark.parametrize(
+    ("options", "is_kept"), [((), True), (("--allow-idle-cores",), False), (("--no-awake",), False)]
+)
+@pytest.mark.parametrize("command", [("ab", "HEAD~1", "HEAD"), ("accuracy",)], ids=lambda command: command[0])
+def test_cores_may_be_idle_by_either_name_of_the_option(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    command: tuple[str, ...],
+    options: tuple[str, ...],
+    is_kept: bool,
+) -> None:
+    heard: list[bool] = []
+
+    def compare_revisions(plan: AbPlan, *_: object) -> None:
+        heard.append(plan.awake)
+        raise AbError("enough")
+
+    def check(*_: object, keep_awake: bool, **__: object) -> Accuracy:
+        heard.append(keep_awake)
+        return result_of()
+
+    monkeypatch.setattr("bench.ab.run.compare_revisions", compare_revisions)
+    monkeypatch.setattr("bench.validation.accuracy.check.check", check)
+    monkeypatch.setattr("bench.validation.accuracy.check.stored", lambda *_: Path("stored.json"))
+    bench(capsys, *command, *options)
+    assert heard == [is_kept]
+    _, out, _ = bench(capsys, command[0], "--help")
+    assert re.search(r"--no-awake\s+An older name of --allow-idle-cores\.", out)
 
 
 def test_accuracy_prints_before_it_stores(

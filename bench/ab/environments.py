@@ -1,9 +1,9 @@
-"""On which packages a revision depends, and an environment with exactly those.
+"""The packages that a revision depends on, and an environment with exactly those.
 
-Rules of this file: what a revision pins is read from its own files, `requirements.lock` before `pyproject.toml`. An
-environment is made once for each content of these and each Python, kept in the user's cache, and never changed
-afterwards: that it is whole is said by a mark that is set last. The service itself is not installed into it; it comes
-from the revision's folder.
+Rules of this file: the dependencies are read from the revision's own files, `requirements.lock` before
+`pyproject.toml`. An environment is made once for each content of these and each Python, and kept in the user's cache.
+It never changes afterwards: a mark that is set last says that it is whole. The service itself is not installed into it;
+it comes from the revision's folder.
 """
 
 import hashlib
@@ -29,7 +29,8 @@ PROJECT = "pyproject.toml"
 _COMPLETE = ".complete"
 _LAUNCHER_NEEDS = ("uvicorn", "uvloop", "httptools", "websockets")
 _LAST_LINES = 3
-_BUILD_WAIT_S = 600.0  # another run may be building the same environment, which takes minutes
+#: The time to wait for another run that builds the same environment, in seconds: a build takes minutes.
+_BUILD_WAIT_S = 600.0
 _VERSIONS = """
 import importlib.metadata, json, platform, sys
 versions = {"python": platform.python_version()}
@@ -44,25 +45,25 @@ print(json.dumps(versions))
 
 @dataclass(frozen=True)
 class Dependencies:
-    """What a revision depends on: the file that says it, and the requirements in it, which decide.
+    """The dependencies of a revision: the file that names them, and the requirements in it.
 
-    Of a lock file that is its whole text, of a project its list of dependencies alone. `file` is empty where there is
-    neither.
+    The requirements of a lock file are its whole text, those of a project its list of dependencies alone. `file` is
+    empty if there is neither.
     """
 
     file: str
     requirements: tuple[str, ...]
+    #: The Python that it asks for, in the words of `.python-version` or of `requires-python`.
     python: str = ""
-    """The Python that it asks for, in the words of `.python-version` or of `requires-python`."""
 
     @property
     def digest(self) -> str:
-        """Of the file's name and the requirements: what equal environments have in common."""
+        """The digest of the file's name and the requirements, which equal environments have in common."""
         return hashlib.sha256(json.dumps([self.file, self.requirements]).encode()).hexdigest()
 
 
 def dependencies(folders: Sequence[Path]) -> Dependencies:
-    """From the first of these folders that says something. Raises AbError for a file that cannot be read."""
+    """Return the dependencies that the first of these folders names. Raises AbError for an unreadable file."""
     for folder in folders:
         project = _project(folder / PROJECT)
         python = _text(folder / ".python-version").strip() or str(project.get("requires-python", ""))
@@ -70,16 +71,16 @@ def dependencies(folders: Sequence[Path]) -> Dependencies:
             return Dependencies(LOCK, tuple(_text(folder / LOCK).splitlines()), python)
         listed = project.get("dependencies")
         if listed is not None:
-            if not (isinstance(listed, list) and all(isinstance(one, str) for one in listed)):
+            if not (isinstance(listed, list) and all(isinstance(requirement, str) for requirement in listed)):
                 raise AbError(f"{folder / PROJECT}: project.dependencies is no list of requirements")
             return Dependencies(PROJECT, tuple(sorted(listed)), python)
     return Dependencies("", ())
 
 
 def environment(wanted: Dependencies, cache: Path | None = None) -> Path:
-    """The Python of an environment with these dependencies, made now if it is not there yet.
+    """Return the Python of an environment with these dependencies; make the environment if it is missing.
 
-    Raises AbError where nothing says what is wanted, or nothing can install, and AbFailedError where that fails.
+    Raises AbError if no file names dependencies, or no installer is there, and AbFailedError if the installation fails.
     """
     if not wanted.file:
         raise AbError(f"--env-per-rev: there is neither {LOCK} nor a {PROJECT} with dependencies to build from")
@@ -100,7 +101,7 @@ def environment(wanted: Dependencies, cache: Path | None = None) -> Path:
 
 
 def versions(python: Path) -> dict[str, str]:
-    """Versions of that Python and of the packages of `bench.results.provenance` that its environment has."""
+    """Return the versions of that Python, and of the packages of `bench.results.provenance` in its environment."""
     finished = subprocess.run(
         [str(python), "-I", "-c", _VERSIONS, *PACKAGES], check=True, capture_output=True, text=True, timeout=60
     )
@@ -120,7 +121,7 @@ def _build(folder: Path, wanted: Dependencies) -> None:
 
 
 def _missing(folder: Path) -> list[str]:
-    """What the service is served with and its own dependencies do not bring."""
+    """Return the packages that the launcher needs and the service's own dependencies do not bring."""
     found = versions(_python(folder))
     return [name for name in _LAUNCHER_NEEDS if name not in found]
 
@@ -133,7 +134,7 @@ def _own_version(name: str) -> str:
 
 
 def _installer() -> list[str]:
-    """A pip that can install into another environment; this one's need not have one."""
+    """Return the command of a pip that can install into another environment. Raises AbError if there is none."""
     base = getattr(sys, "_base_executable", sys.executable)
     for python in dict.fromkeys((sys.executable, base)):
         found = subprocess.run([python, "-m", "pip", "--version"], check=False, capture_output=True)

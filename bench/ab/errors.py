@@ -1,9 +1,9 @@
-"""Why two revisions cannot be compared, in one line for the user."""
+"""The errors that say why two revisions cannot be compared, in one line for the user."""
 
 
 class AbError(Exception):
-    """What was asked for makes no sense here: a revision that is not known, one without the app, a bad number."""
+    """A request that makes no sense here: an unknown revision, a revision without the app, a bad number."""
 
 
 class AbFailedError(AbError):
-    """What was asked for makes sense, and failed: a service that does not start, does not answer, or dies."""
+    """A request that makes sense, and failed: a service does not start, does not answer, or dies."""

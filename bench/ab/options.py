@@ -1,7 +1,8 @@
-"""What `bench ab` is told, as checked values.
+"""The options of `bench ab`, as checked values.
 
-Rules: pure. Texts come in as the user typed them, a `Plan` comes out; what is wrong is an `AbError` of one line that
-names the option. Which service and which round trip is meant is read as `pytest bench` reads it.
+Rules: this module is pure. Texts come in as the user typed them, and an `AbPlan` comes out. A wrong text raises an
+`AbError` of one line that names the option. The options of the service and its round trips mean the same as those of
+`pytest bench`.
 """
 
 import math
@@ -9,8 +10,8 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from bench.ab.errors import AbError
-from bench.ab.restart import Shape
-from bench.ab.run import Plan
+from bench.ab.restart import BurstPlan
+from bench.ab.run import AbPlan
 from bench.scenarios.catalogue import AB_BENCHMARKS
 from bench.scenarios.options import DEFAULT_REPLY_TIMEOUT, OptionError, app_of, chosen, reply_timeout_ns, selected
 from bench.statistics.stopping import StoppingRule
@@ -38,8 +39,8 @@ def plan(
     burst: int | None = None,
     awake: bool = True,
     env_per_rev: bool = False,
-) -> Plan:
-    """The plan from the user's texts, None where one was not given. Raises AbError."""
+) -> AbPlan:
+    """Return the plan from the user's texts, None for those that were not given. Raises AbError."""
     try:
         app, timeout_ns = app_of(app), reply_timeout_ns(reply_timeout)
         asked = chosen(
@@ -48,7 +49,7 @@ def plan(
         selection = selected(asked.benchmarks, benchmarks)
     except OptionError as error:
         raise AbError(str(error)) from error
-    return Plan(
+    return AbPlan(
         app=app,
         chosen=replace(asked, benchmarks=selection),
         reply_timeout_ns=timeout_ns,
@@ -56,7 +57,7 @@ def plan(
         rule=StoppingRule(precision=_share("--precision", precision, least=1e-5)),
         threshold=_share("--threshold", threshold, least=0.0),
         max_time_s=_seconds("--max-time", max_time),
-        shape=_shape(pairs, burst),
+        bursts=_burst_plan(pairs, burst),
         awake=awake,
         env_per_rev=env_per_rev,
     )
@@ -93,15 +94,15 @@ def _seconds(option: str, text: str) -> float:
     return seconds
 
 
-def _shape(pairs: int | None, burst: int | None) -> Shape:
-    """All of it grows and shrinks with the two numbers that the user may give."""
-    shape = Shape()
+def _burst_plan(pairs: int | None, burst: int | None) -> BurstPlan:
+    """Return the plan of a restart, in proportion to the two numbers that the user may give. Raises AbError."""
+    plan = BurstPlan()
     for option, value, most in (("--pairs", pairs, 10_000), ("--burst", burst, 100_000)):
         if value is not None and not 1 <= value <= most:
             raise AbError(f"{option} {value}: give a number from 1 to {most}")
     if pairs is not None:
-        shape = replace(shape, pairs=pairs, saturated_pairs=max(1, round(pairs * shape.saturated_pairs / shape.pairs)))
+        plan = replace(plan, pairs=pairs, saturated_pairs=max(1, round(pairs * plan.saturated_pairs / plan.pairs)))
     if burst is not None:
-        saturated = max(shape.in_flight, round(burst * shape.saturated_burst / shape.burst))
-        shape = replace(shape, burst=burst, warm_up=max(50, burst), saturated_burst=saturated)
-    return shape
+        saturated = max(plan.in_flight, round(burst * plan.saturated_burst / plan.burst))
+        plan = replace(plan, burst=burst, warm_up=max(50, burst), saturated_burst=saturated)
+    return plan

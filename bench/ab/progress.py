@@ -1,7 +1,7 @@
-"""How a comparison of two revisions is coming along: a bar on a terminal, elsewhere a line now and then.
+"""The progress of a comparison of two revisions: a bar on a terminal, elsewhere a line now and then.
 
-Rules of this file: nothing here runs by itself. Drawn is only what it is told, which is between two restarts: a thread
-that refreshes a bar would wake up in the middle of a burst.
+Rules of this file: nothing here runs by itself. The bar is drawn only when a report comes, which is between two
+restarts. A thread that refreshes it would wake up in the middle of a burst.
 """
 
 from collections.abc import Callable
@@ -14,11 +14,12 @@ from bench.printable import printable
 from bench.report.lines import print_line
 from bench.statistics.estimates import Estimate
 
+#: The time between two lines, in seconds.
 _LINE_EVERY_S = 15.0
 
 
 class AbProgress:
-    """A context that gives what is to be called with what is being done and, after each restart, how far it is."""
+    """A context that yields a function: call it with the present step as text and, after a restart, with the State."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -56,12 +57,12 @@ class AbProgress:
 
 
 def state_words(state: State) -> str:
-    """The least certain of the estimates so far, and how many restarts it rests on."""
-    name, widest = max(state.estimates, key=lambda one: one[1].half_width or 0.0)
+    """Return the least certain of the estimates so far, and the number of its restarts, in words."""
+    name, widest = max(state.estimates, key=lambda named: named[1].half_width or 0.0)
     restarts = "1 restart" if state.restarts == 1 else f"{state.restarts} restarts"
     return f"{restarts}, {printable(name)} p50 {_with_width(widest)}"
 
 
-def _with_width(one: Estimate) -> str:
-    width = "" if one.half_width is None else f" ± {one.half_width * 100:.2f}"
-    return f"{one.effect * 100:+.2f}{width} %"
+def _with_width(estimate: Estimate) -> str:
+    width = "" if estimate.half_width is None else f" ± {estimate.half_width * 100:.2f}"
+    return f"{estimate.effect * 100:+.2f}{width} %"

@@ -1,16 +1,16 @@
-"""A restart of `bench ab`: two servers, timed in alternating bursts, and what that says of their difference.
+"""A restart of `bench ab`: two servers, timed in alternating bursts, and the difference between them.
 
-Rules of this file: only one of the two has anything to do at a time, and whatever the machine does meanwhile it does to
-both. Bursts come in adjacent pairs, A first in one and B first in the next (ABBA), the benchmarks taking turns by
-blocks of some pairs. A restart gives a number for each benchmark and metric, in the form that
-`bench.statistics.estimates` takes: the logarithm of B / A, positive where B takes longer. All metrics are times of one
-round trip, so the sign means the same everywhere:
+Rules of this file: only one of the two has anything to do at a time, so whatever disturbs the machine meanwhile
+disturbs both. Bursts come in adjacent pairs, A first in one pair and B first in the next (ABBA). The benchmarks take
+turns by blocks of some pairs. A restart gives a number for each benchmark and metric: the logarithm of
+B / A, positive if B takes longer. `bench.statistics.estimates` takes it in this form. All metrics are times of a round
+trip, so the sign always means the same:
 
-- p50: the median of the service times, one in flight. Compared pair by pair.
-- p99: over all of the restart's round trips of a side: a burst is too short for it.
-- cpu: what the server's process spent on it, by the kernel's clock, over all of the restart's bursts. It is read for
-  each block of bursts, so that what a server still does after its last reply is counted.
-- saturated: how long one takes when many are in flight all the time, which is 1 / throughput. Compared pair by pair.
+- p50: the median of the service times, one in flight. It is compared pair by pair.
+- p99: the 99th percentile of all the restart's round trips of a side, because a burst is too short for it.
+- cpu: the CPU time of the server's process per round trip, by the kernel's clock, over all the restart's bursts. It is
+  read for each block of bursts, so that it includes the server's work after its last reply.
+- saturated: the time of a round trip while many are in flight, which is 1 / throughput. It is compared pair by pair.
 """
 
 import asyncio
@@ -33,20 +33,21 @@ from bench.wire.errors import ClientError
 
 
 def metrics_of(benchmark: Benchmark) -> tuple[Metric, ...]:
-    """Return what can be measured of it: if replies are matched in order, only one may be in flight."""
+    """Return the metrics of a benchmark: if replies are matched in order, a single round trip may be in flight."""
     return ("p50", "p99", "cpu") if benchmark.scenario.matched_in_order else ("p50", "p99", "cpu", "saturated")
 
 
 @dataclass(frozen=True)
-class Shape:
-    """How much of what makes a restart, for each benchmark and side.
+class BurstPlan:
+    """The plan of a restart's bursts, for each benchmark and side.
 
-    `pairs` of bursts of `burst` round trips, one in flight, in blocks of `block` pairs; then `saturated_pairs` of
-    bursts of `saturated_burst`, of which `in_flight` are under way all the time. Before that, `warm_up` round trips
-    that do not count.
+    First come `warm_up` round trips that do not count. Then come `pairs` pairs of bursts of `burst` round trips, one in
+    flight, in blocks of `block` pairs. Last come `saturated_pairs` pairs of bursts of `saturated_burst` round trips,
+    with `in_flight` under way all the time.
 
-    Short bursts and many pairs: the machine drifts within milliseconds, too, and the same round trips in longer bursts
-    leave more of it (docs/measurements.md). More pairs than these cost more time than the restarts that they save.
+    The bursts are short and the pairs many, because the machine drifts within milliseconds. The same round trips in
+    longer bursts leave more of that drift (docs/measurements.md). More pairs than these cost more time than the
+    restarts that they save.
     """
 
     burst: int = 10
@@ -60,7 +61,7 @@ class Shape:
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two servers: a connection to it, and the CPU time that it has used so far, in nanoseconds."""
+    """A side's server: a connection to it, and a function that returns its CPU time so far, in nanoseconds."""
 
     exchange: Exchange
     cpu_ns: Callable[[], int]
@@ -68,42 +69,42 @@ class Side:
 
 @dataclass(frozen=True)
 class Figure:
-    """One metric of one restart: the log effect, and the time of a round trip on either side in µs."""
+    """A metric of a restart: the log effect, and the time of a round trip on either side in µs."""
 
     effect: float
     a_us: float
     b_us: float
 
 
+#: The figures of a restart, by benchmark's name and metric.
 Figures = dict[tuple[str, Metric], Figure]
-"""One restart: by benchmark's name and metric."""
 
 
 class SideError(Exception):
-    """A round trip with one side's server failed. `side` is 0 for A, 1 for B."""
+    """A failed round trip with the server of `side`, which is 0 for A, 1 for B."""
 
     def __init__(self, side: int, cause: Exception) -> None:
         super().__init__(str(cause))
         self.side = side
 
 
-async def compare(sides: tuple[Side, Side], benchmarks: tuple[Benchmark, ...], shape: Shape, first: int) -> Figures:
+async def compare(sides: tuple[Side, Side], benchmarks: tuple[Benchmark, ...], plan: BurstPlan, first: int) -> Figures:
     """Time both sides in alternation; `first` (0 or 1) is the side that begins. Raises SideError."""
     taken = {benchmark.name: _Taken() for benchmark in benchmarks}
     gc.collect()
     gc.disable()  # it would search in the middle of a burst, of either side
     try:
         for side in _order(first):
-            await _warm_up(sides, side, benchmarks, shape)
-        for start in range(0, shape.pairs, shape.block):
+            await _warm_up(sides, side, benchmarks, plan)
+        for start in range(0, plan.pairs, plan.block):
             for benchmark in benchmarks:
-                await _block(sides, benchmark, shape, range(start, min(start + shape.block, shape.pairs)), first, taken)
-        for pair in range(shape.saturated_pairs):
+                await _block(sides, benchmark, plan, range(start, min(start + plan.block, plan.pairs)), first, taken)
+        for pair in range(plan.saturated_pairs):
             for benchmark in benchmarks:
                 if "saturated" not in metrics_of(benchmark):
                     continue
                 for side in _order(pair + first):
-                    await _saturated_burst(sides, side, benchmark.scenario, shape, taken[benchmark.name])
+                    await _saturated_burst(sides, side, benchmark.scenario, plan, taken[benchmark.name])
         await _check_order(sides, benchmarks)
     finally:
         gc.enable()
@@ -115,7 +116,7 @@ async def compare(sides: tuple[Side, Side], benchmarks: tuple[Benchmark, ...], s
 
 
 class _Taken:
-    """What one benchmark's bursts took, by side, in the order of the pairs."""
+    """The times of a benchmark's bursts, by side, in the order of the pairs."""
 
     def __init__(self) -> None:
         self.service_ns: tuple[list[list[int]], list[list[int]]] = ([], [])
@@ -164,17 +165,17 @@ async def _check_order(sides: tuple[Side, Side], benchmarks: tuple[Benchmark, ..
             )
 
 
-async def _warm_up(sides: tuple[Side, Side], side: int, benchmarks: tuple[Benchmark, ...], shape: Shape) -> None:
+async def _warm_up(sides: tuple[Side, Side], side: int, benchmarks: tuple[Benchmark, ...], plan: BurstPlan) -> None:
     for benchmark in benchmarks:
-        await _burst(sides, side, benchmark.scenario, shape.warm_up, _Taken())
-        if "saturated" in metrics_of(benchmark) and shape.saturated_pairs:
-            await _saturated_burst(sides, side, benchmark.scenario, shape, _Taken())
+        await _burst(sides, side, benchmark.scenario, plan.warm_up, _Taken())
+        if "saturated" in metrics_of(benchmark) and plan.saturated_pairs:
+            await _saturated_burst(sides, side, benchmark.scenario, plan, _Taken())
 
 
 async def _block(
     sides: tuple[Side, Side],
     benchmark: Benchmark,
-    shape: Shape,
+    plan: BurstPlan,
     pairs: range,
     first: int,
     taken: dict[str, _Taken],
@@ -183,10 +184,10 @@ async def _block(
     before = _cpu_ns(sides)
     for pair in pairs:
         for side in _order(pair + first):
-            await _burst(sides, side, benchmark.scenario, shape.burst, into)
+            await _burst(sides, side, benchmark.scenario, plan.burst, into)
     after = _cpu_ns(sides)
     for side in (0, 1):
-        into.cpu_ns[side].append((after[side] - before[side]) / (len(pairs) * shape.burst))
+        into.cpu_ns[side].append((after[side] - before[side]) / (len(pairs) * plan.burst))
 
 
 def _cpu_ns(sides: tuple[Side, Side]) -> tuple[int, int]:
@@ -207,12 +208,12 @@ async def _burst(sides: tuple[Side, Side], side: int, round_trip: RoundTrip, cou
 
 
 async def _saturated_burst(
-    sides: tuple[Side, Side], side: int, round_trip: RoundTrip, shape: Shape, taken: _Taken
+    sides: tuple[Side, Side], side: int, round_trip: RoundTrip, plan: BurstPlan, taken: _Taken
 ) -> None:
     exchange = sides[side].exchange
-    turns = iter(range(shape.saturated_burst))
+    turns = iter(range(plan.saturated_burst))
     started_ns = perf_counter_ns()
-    users = [asyncio.ensure_future(_user(exchange, round_trip, turns)) for _ in range(shape.in_flight)]
+    users = [asyncio.ensure_future(_user(exchange, round_trip, turns)) for _ in range(plan.in_flight)]
     try:
         last_ns = max(await asyncio.gather(*users))
     except (RoundTripFailed, ClientError) as error:
@@ -220,11 +221,11 @@ async def _saturated_burst(
     finally:
         for user in users:
             user.cancel()
-    taken.saturated_ns[side].append((last_ns - started_ns) / shape.saturated_burst)
+    taken.saturated_ns[side].append((last_ns - started_ns) / plan.saturated_burst)
 
 
 async def _user(exchange: Exchange, round_trip: RoundTrip, turns: Iterator[int]) -> int:
-    """One after the other, as long as there are turns; when the last reply came."""
+    """Make round trips in sequence while there are turns; return the time of the last reply, in ns."""
     received_ns = 0
     for _ in turns:
         received_ns = (await exchange(round_trip)).received_ns

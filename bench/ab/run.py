@@ -1,12 +1,12 @@
 """Two revisions of a service, live and in alternation, until it is known by how much they differ.
 
-Rules of this file: generator and launcher are the running ones, and only the service comes from the revision's folder:
-that is checked for each side, before anything is measured, together with whether it answers at all. The unit is the
-restart: both servers anew, with fresh hash seeds and an environment of random size, because what a process happens to
-be like (memory layout, order of dictionaries) makes more of a difference between two of them than most commits do.
-Which side is ahead has no influence on when it ends. Whatever was started is gone at the end, however that comes.
+Rules of this file: generator and launcher are those of this process, and only the service comes from the revision's
+folder. Before any measurement, a trial checks this for each side, and checks that the service answers. The unit is the
+restart: both servers start anew, with fresh hash seeds and an environment of random size. The luck of a process (memory
+layout, order of dictionaries) makes a greater difference between two processes than most commits do. The side that is
+ahead has no influence on the end. Whatever was started is gone at the end, however that comes.
 
-Ctrl-C ends the measuring with the restarts that are complete; a second one is a KeyboardInterrupt like any other.
+Ctrl-C ends the measuring with the restarts that are complete. A second Ctrl-C is a KeyboardInterrupt like any other.
 """
 
 import contextlib
@@ -26,15 +26,15 @@ import uvloop
 
 from bench.ab.environments import dependencies, environment, versions
 from bench.ab.errors import AbError, AbFailedError
-from bench.ab.restart import Figures, Shape, Side, SideError, compare, metrics_of
+from bench.ab.restart import BurstPlan, Figures, Side, SideError, compare, metrics_of
 from bench.ab.worktree import Checkout, Repository
 from bench.exchange.requests import Exchange
-from bench.interleave.loop import OwnLoop, spared_by_gc
+from bench.interleave.loop import InterruptibleLoop, gc_frozen
 from bench.interleave.process_seed import ProcessSeed
 from bench.machine.conditions import Conditions
 from bench.machine.cores import generator_cores, pinned_to, server_core
-from bench.machine.disturbances import Interference, spoilers
-from bench.machine.idle import Awake, AwakeError, availability
+from bench.machine.disturbances import Interference, disturbances_between
+from bench.machine.idle import NoIdle, NoIdleError, idle_reason
 from bench.machine.interrupts import ended_by_signals
 from bench.machine.processes import affinity
 from bench.machine.system import missing
@@ -44,22 +44,27 @@ from bench.scenarios.catalogue import Benchmark
 from bench.scenarios.options import Chosen
 from bench.scenarios.tokens import tokens
 from bench.server import ServerError, ServerOptions, ServerProcess
-from bench.server.error import DYING_S, death, with_last_words
+from bench.server.error import EXIT_GRACE_S, exit_reason, with_last_words
 from bench.statistics.estimates import Estimate, estimate
 from bench.statistics.stopping import StoppingRule
 from bench.statistics.verdicts import THRESHOLD, verdicts
 from bench.wire.client import FastClient
 from bench.wire.errors import ClientError
 
+#: The names of the two sides.
 NAMES = ("A", "B")
 
-_TRIAL = Shape(burst=5, pairs=2, in_flight=4, saturated_burst=8, saturated_pairs=2, warm_up=1)
+#: The bursts of the trial, which shows that both services answer.
+_TRIAL = BurstPlan(burst=5, pairs=2, in_flight=4, saturated_burst=8, saturated_pairs=2, warm_up=1)
 _SAME = "both revisions are the same commit: whatever differs is noise"
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What to compare and how precisely. `app_directory` is looked in for modules, relative to the user's folder."""
+class AbPlan:
+    """The plan of a comparison: the service, the scenarios and the precision.
+
+    `app_directory` is a folder with modules, relative to the user's folder. `threshold` is relative.
+    """
 
     app: str
     chosen: Chosen
@@ -68,7 +73,7 @@ class Plan:
     rule: StoppingRule = field(default_factory=StoppingRule)
     threshold: float = THRESHOLD
     max_time_s: float = 180.0
-    shape: Shape = field(default_factory=Shape)
+    bursts: BurstPlan = field(default_factory=BurstPlan)
     awake: bool = True
     env_per_rev: bool = False
     server: ServerOptions = field(default_factory=ServerOptions)
@@ -82,7 +87,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class State:
-    """How far it is, after a restart: the estimates of p50 so far, by benchmark, and the seconds that are left."""
+    """The progress after a restart: the estimates of p50 so far, by benchmark, and the seconds that are left."""
 
     restarts: int
     elapsed_s: float
@@ -92,7 +97,7 @@ class State:
 
 @dataclass(frozen=True)
 class Source:
-    """Where one side's service comes from: its folder, and the interpreter whose packages it uses."""
+    """The source of a side's service: its folder, and the interpreter with its packages (None: this interpreter)."""
 
     checkout: Checkout
     python: Path | None
@@ -104,12 +109,12 @@ class Source:
 
 
 def compare_revisions(
-    plan: Plan, a: str, b: str, directory: Path, report: Callable[[State | str], None] = lambda _: None
+    plan: AbPlan, a: str, b: str, directory: Path, report: Callable[[State | str], None] = lambda _: None
 ) -> AbResult:
-    """Compare the revisions of the repository that holds `directory`.
+    """Compare the revisions of the repository around `directory`.
 
-    `report` is told what is being done now, and after each restart how far it is. Raises AbError where that cannot be
-    done, AbFailedError where a service fails, and KeyboardInterrupt if it was interrupted before the first restart.
+    `report` is called with the present step as text, and with the State after each restart. Raises AbError if the
+    comparison is impossible, AbFailedError if a service fails, and KeyboardInterrupt before the first restart.
     """
     repository = Repository.around(directory)
     revisions = [repository.revision(a), repository.revision(b)]
@@ -127,14 +132,14 @@ def compare_revisions(
 # --- before -----------------------------------------------------------------------------------------------------------
 
 
-def _source(plan: Plan, checkout: Checkout) -> Source:
+def _source(plan: AbPlan, checkout: Checkout) -> Source:
     _look_for_app(plan, checkout)
     python = environment(dependencies(_folders(checkout))) if plan.env_per_rev else None
     return Source(checkout, python)
 
 
 def _folders(checkout: Checkout) -> list[Path]:
-    """Where a revision may say what it depends on: from the user's folder up to the repository's."""
+    """Return the folders that may name a revision's dependencies: from the user's folder up to the repository's."""
     return [
         folder
         for folder in (checkout.directory, *checkout.directory.parents)
@@ -142,14 +147,14 @@ def _folders(checkout: Checkout) -> list[Path]:
     ]
 
 
-def _import_folders(plan: Plan, checkout: Checkout) -> list[Path]:
+def _import_folders(plan: AbPlan, checkout: Checkout) -> list[Path]:
     if plan.app_directory is None:
         return [checkout.directory]
     return [checkout.directory, checkout.directory / plan.app_directory]
 
 
-def _look_for_app(plan: Plan, checkout: Checkout) -> None:
-    """Raises AbError where the app's module is not in the revision's folder."""
+def _look_for_app(plan: AbPlan, checkout: Checkout) -> None:
+    """Raise AbError if the app's module is not in the revision's folder."""
     folders = _import_folders(plan, checkout)
     locations = [str(folder) for folder in folders]
     for part in plan.app.partition(":")[0].split("."):
@@ -164,8 +169,8 @@ def _look_for_app(plan: Plan, checkout: Checkout) -> None:
         locations = list(spec.submodule_search_locations or ())
 
 
-def _notes(plan: Plan, sources: Sequence[Source], repository: Repository, sides: Sequence[AbSide]) -> Iterator[str]:
-    """What to know about the two revisions."""
+def _notes(plan: AbPlan, sources: Sequence[Source], repository: Repository, sides: Sequence[AbSide]) -> Iterator[str]:
+    """Yield the notes on the two revisions, for people."""
     if (lacks := missing()) is not None:
         yield lacks
     a, b = (source.checkout for source in sources)
@@ -184,7 +189,7 @@ def _notes(plan: Plan, sources: Sequence[Source], repository: Repository, sides:
         file = wanted[0].file or wanted[1].file
         yield f"the revisions' dependencies differ ({file}), but both ran with the same packages: see --env-per-rev"
     if wanted[0].python != wanted[1].python:
-        asked = " and ".join(one.python or "none" for one in wanted)
+        asked = " and ".join(dependency.python or "none" for dependency in wanted)
         yield f"the revisions ask for different Pythons ({asked}); both ran with {sides[0].packages['python']}"
     for name in sorted(sides[0].packages.keys() | sides[1].packages.keys()):
         old, new = (side.packages.get(name, "none") for side in sides)
@@ -199,7 +204,7 @@ def _listed(names: Sequence[str], shown: int = 5) -> str:
 
 @contextlib.contextmanager
 def _interrupts_held_back() -> Iterator[None]:
-    """A Ctrl-C meanwhile is raised at the end. For what takes some milliseconds."""
+    """Hold a Ctrl-C back until the end of the block, which takes some milliseconds."""
     held: list[int] = []
     before = signal.signal(signal.SIGINT, lambda number, frame: held.append(number))
     try:
@@ -214,10 +219,14 @@ def _interrupts_held_back() -> Iterator[None]:
 
 
 class _Run:
-    """One comparison, from the first trial to the result."""
+    """A comparison, from the first trial to the result."""
 
     def __init__(
-        self, plan: Plan, sources: tuple[Source, Source], repository: Repository, report: Callable[[State | str], None]
+        self,
+        plan: AbPlan,
+        sources: tuple[Source, Source],
+        repository: Repository,
+        report: Callable[[State | str], None],
     ) -> None:
         self._plan = plan
         self._sources = sources
@@ -233,16 +242,16 @@ class _Run:
         self._cores = tuple(cores) or affinity() or ()
 
     def result(self) -> AbResult:
-        """Try, measure, and sum up."""
+        """Return the result: try both services, measure, and sum up."""
         sides = [self._side(source) for source in self._sources]
         notes = list(_notes(self._plan, self._sources, self._repository, sides))
         awake = self._cores if self._plan.awake else ()
-        # Where cores cannot be told apart, none can be kept awake either, for the same reason as the first of them.
-        if self._plan.awake and (reason := availability(awake or (0,))):
+        # If this system does not tell cores apart, none can be kept awake either, for the same reason as core 0.
+        if self._plan.awake and (reason := idle_reason(awake or (0,))):
             notes.append(f"the cores were not kept awake: {reason}")
             awake = ()
         described = machine_info(), packages()
-        with OwnLoop.open(uvloop.new_event_loop) as loop:
+        with InterruptibleLoop.open(uvloop.new_event_loop) as loop:
             self._report("trying both services")
             self._restart(loop, _TRIAL, first=0)
             before = Conditions.now(self._cores)
@@ -250,9 +259,9 @@ class _Run:
             started_s = time.monotonic()
             own_cores = () if self._generator_core is None else (self._generator_core,)
             try:
-                with Awake(awake), pinned_to(own_cores), spared_by_gc():
+                with NoIdle(awake), pinned_to(own_cores), gc_frozen():
                     stopped_by = self._measure(loop, started_s)
-            except AwakeError as error:
+            except NoIdleError as error:
                 raise AbFailedError(str(error)) from error
             duration_s = time.monotonic() - started_s
             after = Conditions.now(self._cores)
@@ -269,16 +278,16 @@ class _Run:
             stopped_by=stopped_by,
             benchmarks=summary(self._plan.benchmarks, self._restarts, self._plan.rule.confidence, self._plan.threshold),
             notes=tuple(notes),
-            spoilers=spoilers(before, after, pinned=self._server_core is not None, awake=awake),
+            spoilers=disturbances_between(before, after, pinned=self._server_core is not None, awake=awake),
             interference=Interference.between(before, after),
         )
 
-    def _measure(self, loop: OwnLoop, started_s: float) -> StoppedBy:
-        """Restart after restart. Raises KeyboardInterrupt if there is no answer yet."""
+    def _measure(self, loop: InterruptibleLoop, started_s: float) -> StoppedBy:
+        """Measure by restarts until the end. Raises KeyboardInterrupt if there is no answer yet."""
         self._report("measuring")
         try:
             while True:
-                self._restarts.append(self._restart(loop, self._plan.shape, first=len(self._restarts) % 2))
+                self._restarts.append(self._restart(loop, self._plan.bursts, first=len(self._restarts) % 2))
                 elapsed_s = time.monotonic() - started_s
                 each_s = elapsed_s / len(self._restarts)
                 by_name = [(benchmark.name, self._effects(benchmark)) for benchmark in self._plan.benchmarks]
@@ -306,15 +315,15 @@ class _Run:
     def _effects(self, benchmark: Benchmark) -> list[float]:
         return [figures[benchmark.name, "p50"].effect for figures in self._restarts]
 
-    def _restart(self, loop: OwnLoop, shape: Shape, first: int) -> Figures:
-        """Both servers up, timed, and down again."""
-        # They start side by side, on a core each where there are two, and in turn; then they share the server's.
+    def _restart(self, loop: InterruptibleLoop, bursts: BurstPlan, first: int) -> Figures:
+        """Start both servers, time them, and stop them. Raises AbFailedError if a side fails."""
+        # They start side by side, on a core each if there are two, in either order; then they share the server's core.
         cores = [self._server_core, self._generator_core if self._generator_core is not None else self._server_core]
         if self._random.random() < 0.5:
             cores.reverse()
         with contextlib.ExitStack() as stack:
             servers = [self._server(source, core) for source, core in zip(self._sources, cores, strict=True)]
-            for step in (ServerProcess.stop, ServerProcess.ask_to_stop):  # of both sides the last one first
+            for step in (ServerProcess.stop, ServerProcess.ask_to_stop):  # the last step of both sides comes first
                 for server in servers:
                     stack.callback(step, server)
             self._start(servers)
@@ -323,16 +332,16 @@ class _Run:
                 if self._server_core is not None:
                     server.pin(self._server_core)
             try:
-                return loop.run(self._exchange(servers, shape, first))
+                return loop.run(self._exchange(servers, bursts, first))
             except SideError as error:
                 server = servers[error.side]
-                reason = death(server.check, DYING_S) or with_last_words(str(error), server.wrote_last)
+                reason = exit_reason(server.check, EXIT_GRACE_S) or with_last_words(str(error), server.wrote_last)
                 raise self._failure(error.side, reason) from error
 
     def _start(self, servers: Sequence[ServerProcess]) -> None:
-        """Side by side. Where it fails, whether the other one started is half of the answer."""
+        """Start the servers side by side. Raises AbFailedError, which also says if the other side started."""
         reasons: dict[int, str] = {}
-        with _interrupts_held_back():  # inside Popen, one would leave a process that nobody knows of
+        with _interrupts_held_back():  # inside Popen, a Ctrl-C would leave a process that nobody knows of
             for side, server in enumerate(servers):
                 try:
                     server.launch()
@@ -362,7 +371,10 @@ class _Run:
         return ServerProcess(self._plan.app, options, directory=source.checkout.directory, python=source.python)
 
     def _check_origin(self, server: ServerProcess, side: int) -> None:
-        """That it is the revision's service: an editable install would serve the checkout's to both sides."""
+        """Check that it is the revision's service: an editable install would serve the checkout's to both sides.
+
+        Raises AbError if it is not.
+        """
         root, others = self._sources[side].checkout.root, [self._repository.root]
         others += [source.checkout.root for source in self._sources]
         app_file = Path(server.app_file)
@@ -379,7 +391,7 @@ class _Run:
                         "name the folder that it is imported from with --app-dir"
                     )
 
-    async def _exchange(self, servers: Sequence[ServerProcess], shape: Shape, first: int) -> Figures:
+    async def _exchange(self, servers: Sequence[ServerProcess], bursts: BurstPlan, first: int) -> Figures:
         settings = self._plan.chosen.connection
         clients = [FastClient(), FastClient()]
         connections: list[Side] = []
@@ -392,7 +404,7 @@ class _Run:
                     await client.connect(server.url, settings)
                 except ClientError as error:
                     raise SideError(side, error) from error
-            return await compare((connections[0], connections[1]), self._plan.benchmarks, shape, first)
+            return await compare((connections[0], connections[1]), self._plan.benchmarks, bursts, first)
         finally:
             for connection in connections:
                 connection.exchange.close()
@@ -432,11 +444,11 @@ class _Run:
             threshold=plan.threshold,
             confidence=plan.rule.confidence,
             max_time_s=plan.max_time_s,
-            burst=plan.shape.burst,
-            pairs=plan.shape.pairs,
-            saturated_burst=plan.shape.saturated_burst,
-            saturated_pairs=plan.shape.saturated_pairs,
-            in_flight=plan.shape.in_flight,
+            burst=plan.bursts.burst,
+            pairs=plan.bursts.pairs,
+            saturated_burst=plan.bursts.saturated_burst,
+            saturated_pairs=plan.bursts.saturated_pairs,
+            in_flight=plan.bursts.in_flight,
             seed=plan.seed,
             server_core=self._server_core,
             generator_core=self._generator_core,
@@ -449,7 +461,7 @@ class _Run:
 
 
 def _scenarios(chosen: Chosen) -> AbScenarios | None:
-    """Return what is stored of the user's file of scenarios; None without one."""
+    """Return the stored part of the user's file of scenarios; None without a file."""
     file = chosen.file
     if file is None:
         return None
@@ -460,8 +472,10 @@ def _scenarios(chosen: Chosen) -> AbScenarios | None:
 def summary(
     benchmarks: Sequence[Benchmark], restarts: Sequence[Figures], confidence: float, threshold: float
 ) -> tuple[AbBenchmark, ...]:
-    """The restarts' figures as estimates and verdicts; all of them are one family (see `verdicts`)."""
-    keys: list[tuple[str, Metric]] = [(one.name, metric) for one in benchmarks for metric in metrics_of(one)]
+    """Return the restarts' figures as estimates and verdicts, all in a single family (see `verdicts`)."""
+    keys: list[tuple[str, Metric]] = [
+        (benchmark.name, metric) for benchmark in benchmarks for metric in metrics_of(benchmark)
+    ]
     effects = {key: [figures[key].effect for figures in restarts] for key in keys}
     estimates = {key: estimate(effects[key], confidence) for key in keys}
     decided = dict(zip(keys, verdicts(list(estimates.values()), threshold), strict=True))
@@ -483,10 +497,10 @@ def summary(
 
     return tuple(
         AbBenchmark(
-            name=one.name,
-            event=one.scenario.emit,
-            reply=one.scenario.reply,
-            metrics=tuple(metric_of((one.name, metric)) for metric in metrics_of(one)),
+            name=benchmark.name,
+            event=benchmark.scenario.emit,
+            reply=benchmark.scenario.reply,
+            metrics=tuple(metric_of((benchmark.name, metric)) for metric in metrics_of(benchmark)),
         )
-        for one in benchmarks
+        for benchmark in benchmarks
     )

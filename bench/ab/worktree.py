@@ -1,12 +1,12 @@
 """Revisions of the service, each in a folder of its own.
 
-Rules of this file: the user's checkout is read and never touched, and nothing is left behind. A revision is checked out
-as a detached worktree in a temporary folder, without running the repository's hooks. Its entry in the repository is
-removed by its own path (`git worktree prune` would also remove entries of the user's that are merely not mounted now).
-Submodules are checked out too, at the commit that the revision names, from the objects that the user's checkout has: no
-network is asked. A submodule that the checkout itself does not have stays empty, as it is there. Each run has a folder
-and a lock of its own, so that runs at the same time do not disturb each other. A later run can also tell, and remove,
-what a killed run left. `WORKTREE` is the user's checkout as it is, in its own folder.
+Rules of this file: this module reads the user's checkout and never touches it, and leaves nothing behind. It checks a
+revision out as a detached worktree in a temporary folder, without the repository's hooks. It removes the worktree's
+entry in the repository by its path: `git worktree prune` would also remove the user's entries that are not mounted now.
+It checks submodules out too, at the revision's commit, from the objects in the user's checkout, without the network. A
+submodule that the checkout lacks stays empty. Each run has a folder and a lock of its own, so that runs at the same
+time do not disturb each other. A later run can also tell, and remove, what a killed run left. `WORKTREE` is the user's
+checkout as it is, in its own folder.
 """
 
 import contextlib
@@ -24,18 +24,20 @@ from bench.results.header import CommitInfo
 from bench.results.provenance import commit_info
 from bench.results.temporary import abandoned, temporary_folder
 
+#: The word for the working tree as it is.
 WORKTREE = "WORKTREE"
-"""The word for the working tree as it is."""
 
 _PREFIX = "bench-ab-"
-_SUBMODULE = "160000"  # the mode of a submodule's entry in a tree
+#: The mode of a submodule's entry in a tree.
+_SUBMODULE = "160000"
 _WITH_VALUE = ("-c", "-C", "--git-dir", "--work-tree")
-_TIMEOUT_S = 300  # of git: a large repository is checked out in minutes
+#: The timeout of git, in seconds: it checks a large repository out in minutes.
+_TIMEOUT_S = 300
 
 
 @dataclass(frozen=True)
 class Revision:
-    """What the user named: a commit by its full hash, or, where that is None, the working tree."""
+    """A revision by its name: a commit with its full hash, or the working tree if `commit` is None."""
 
     name: str
     commit: str | None
@@ -56,7 +58,7 @@ class Checkout:
 
     @property
     def label(self) -> str:
-        """The revision as the user named it, with its commit where the name is not the commit itself."""
+        """The revision as the user named it, with its commit if the name is not the commit itself."""
         commit = self.revision.commit
         if commit is None or commit.startswith(self.revision.name):
             return self.revision.name[:12] if commit else self.revision.name
@@ -72,13 +74,13 @@ class Repository:
 
     @classmethod
     def around(cls, directory: Path) -> "Repository":
-        """The repository that holds `directory`. Raises AbError where there is none, or no git."""
+        """Return the repository that contains `directory`. Raises AbError if there is none, or no git."""
         # git is asked for each path separately, because a name may have a line break in it.
         root, prefix = (_git(directory, "rev-parse", question) for question in ("--show-toplevel", "--show-prefix"))
         return cls(Path(root).resolve(), Path(prefix))
 
     def revision(self, name: str) -> Revision:
-        """What `name` means: a commit, branch, tag, HEAD~1 and so on, or WORKTREE. Raises AbError."""
+        """Return the revision that `name` means: a commit, branch, tag, HEAD~1 or WORKTREE. Raises AbError."""
         if name == WORKTREE:
             return Revision(name, None)
         try:
@@ -93,12 +95,12 @@ class Repository:
         return Revision(name, commit)
 
     def changes(self) -> tuple[str, ...]:
-        """The working tree's changed and untracked files, as `git status` names them in short."""
+        """Return the working tree's changed and untracked files, as `git status --porcelain` does. Raises AbError."""
         return tuple(_git(self.root, "status", "--porcelain").splitlines())
 
     @contextlib.contextmanager
     def checkouts(self, revisions: Sequence[Revision]) -> Iterator[tuple[Checkout, ...]]:
-        """A folder with each of the revisions; gone at the end, however that comes. Raises AbError."""
+        """Check each revision out into a folder, and remove the folders at the end. Raises AbError."""
         self._remove_leftovers()
         with temporary_folder(_PREFIX, leftovers=False) as folder:
             added: list[Path] = []
@@ -107,7 +109,7 @@ class Repository:
                 for letter, revision in zip("abcdefgh", revisions, strict=False):
                     root, missing = self.root, tuple[str, ...]()
                     if revision.commit is not None:
-                        # The basename is the entry's name in the repository, where other runs have theirs.
+                        # The basename is the entry's name in the repository, which has the entries of other runs, too.
                         root = folder / f"{folder.name}-{letter}"
                         added.append(root)
                         _add(self.root, root, revision.commit)
@@ -135,7 +137,7 @@ class Repository:
             return False
 
     def _remove_leftovers(self) -> None:
-        """What runs left that were killed: their folders' locks are nobody's any more."""
+        """Remove the worktrees of killed runs: nobody has the locks of their folders any more."""
         for root in _listed_worktrees(self.root):
             if not root.parent.name.startswith(_PREFIX):
                 continue
@@ -157,7 +159,7 @@ def _add_submodules(objects: Path, checkout: Path, root: Path, commit: str) -> I
     """Check out the submodules of a commit, and their own submodules, into `root`; yield those that stay empty.
 
     `root` has the files of the commit already. `objects` is the repository that has the commit, or its git folder;
-    `checkout` is where the user has it checked out. Raises AbError if the user has a submodule, but not the wanted
+    `checkout` is the user's checkout of it. Raises AbError if the user has a submodule, but not the wanted
     commit.
     """
     if not (root / ".gitmodules").is_file():
@@ -212,10 +214,10 @@ def _listed_worktrees(repository: Path) -> list[Path]:
 
 
 def _remove(repository: Path, root: Path) -> None:
-    """Folder and entry.
+    """Remove a worktree's folder and its entry.
 
-    The folder first: of one that was interrupted half way git would say that it is none, and keep the entry. Twice
-    --force, because the entry is locked while git makes it.
+    The folder goes first: git would not take an unfinished folder for a worktree, and would keep the entry. The entry
+    is locked while git makes it, so --force stands twice.
     """
     shutil.rmtree(root, ignore_errors=True)
     with contextlib.suppress(AbError):
@@ -223,7 +225,10 @@ def _remove(repository: Path, root: Path) -> None:
 
 
 def _git(directory: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> str:
-    """What git says. In a session of its own: a Ctrl-C in the terminal is for this process, which then tidies up."""
+    """Return the output of git. Raises AbError.
+
+    git runs in a session of its own: a Ctrl-C in the terminal is for this process, which then tidies up.
+    """
     try:
         said = git(directory, *arguments, timeout_s=_TIMEOUT_S, new_session=True, environment=environment)
     except FileNotFoundError:

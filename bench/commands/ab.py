@@ -42,7 +42,10 @@ def ab(
     env_per_rev: Annotated[
         bool, typer.Option("--env-per-rev", help="Run each revision with the packages that it asks for.")
     ] = False,
-    no_awake: Annotated[bool, typer.Option("--no-awake", help="Let the cores halt between messages.")] = False,
+    allow_idle_cores: Annotated[
+        bool, typer.Option("--allow-idle-cores", help="Let the cores halt between messages.")
+    ] = False,
+    no_awake: Annotated[bool, typer.Option("--no-awake", help="An older name of --allow-idle-cores.")] = False,
     reply_timeout: Annotated[str, typer.Option(metavar="SECONDS", help="How long a reply is awaited.")] = "5",
     pairs: Annotated[
         int | None, typer.Option(metavar="N", help="Pairs of bursts for each benchmark and restart.")
@@ -80,7 +83,7 @@ def ab(
         threshold=threshold,
         max_time=max_time,
         env_per_rev=env_per_rev,
-        awake=not no_awake,
+        awake=not (allow_idle_cores or no_awake),
         reply_timeout=reply_timeout,
         pairs=pairs,
         burst=burst,

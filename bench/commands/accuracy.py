@@ -20,7 +20,10 @@ def accuracy(
     without_peers: Annotated[
         bool, typer.Option("--without-peers", help="Leave locust.contrib.socketio and k6 out.")
     ] = False,
-    no_awake: Annotated[bool, typer.Option("--no-awake", help="Let the cores halt between messages.")] = False,
+    allow_idle_cores: Annotated[
+        bool, typer.Option("--allow-idle-cores", help="Let the cores halt between messages.")
+    ] = False,
+    no_awake: Annotated[bool, typer.Option("--no-awake", help="An older name of --allow-idle-cores.")] = False,
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Store it there [DIR/accuracy/…].")
     ] = None,
@@ -46,7 +49,7 @@ def accuracy(
             only.split(",") if only is not None else (),
             quick=quick,
             with_peers=not without_peers,
-            keep_awake=not no_awake,
+            keep_awake=not (allow_idle_cores or no_awake),
             tell=lambda line: print_line(progress, printable(line), "dim"),
         )
     except UnknownScenarioError as error:

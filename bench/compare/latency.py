@@ -24,7 +24,7 @@ from statistics import NormalDist
 from bench.compare.conditions import CONSEQUENCES, changes, package_changes
 from bench.compare.model import Difference, DifferenceKind, IncomparableError, NotCompared, RowVerdict
 from bench.compare.rows import FEWEST_RUNS, Runs, UnjudgedRow, common_names, make_row, some_of, with_fixed_verdict
-from bench.machine.disturbances import Spoiler, SpoilerKind
+from bench.machine.disturbances import Disturbance, DisturbanceKind
 from bench.results.figure import Figure, Unit
 from bench.results.latency import ControlKind, LatencyBenchmark, LatencyResult
 from bench.results.settings import LATENCY_SETTINGS, Consequence, values_of
@@ -42,7 +42,7 @@ BETWEEN_RUNS_BARE = 0.058
 
 #: The disturbances that make runs differ by more than that. So a single run that one of these spoilt shows its interval
 #: and claims nothing; of several runs their own spread says how much they differ.
-BREAKING: tuple[SpoilerKind, ...] = ("steal", "load", "throttled", "stopped", "swap")
+BREAKING: tuple[DisturbanceKind, ...] = ("steal", "load", "throttled", "stopped", "swap")
 
 #: The factor by which a ratio to the same-stack control has to change to be a change even in a disturbed single run: 7
 #: standard deviations of the logarithm of the ratio of two such runs.
@@ -341,7 +341,7 @@ def _incomplete(
 def _spoiled(side: str, benchmarks: Sequence[Benchmarks]) -> Iterator[str]:
     """Yield the disturbances of one side's measurements: each kind once, with its worst case."""
     runs = [run for of_one in benchmarks for run in of_one]
-    worst: dict[str, Spoiler] = {}
+    worst: dict[str, Disturbance] = {}
     times: Counter[str] = Counter()
     for run in runs:
         for spoiler in run.spoilers:

@@ -1,9 +1,9 @@
 """Bursts of round trips with one server after another, in an order in which drift cancels out.
 
-Rules of this file: only one server has anything to do at a time, and whatever the machine does meanwhile it does to all
-of them. A server's CPU clock is read right before and after its burst, without a pause. The kernel brings that clock up
-to date when the process goes to sleep, which a server with one round trip in flight does before its client has read the
-reply: docs/measurements.md has how often, and what a pause would add to the figure.
+Rules of this file: only one server has anything to do at a time, so whatever disturbs the machine meanwhile disturbs
+all of them alike. `timed_burst` reads a server's CPU clock right before and after its burst, without a pause. The
+kernel brings that clock up to date when the process goes to sleep. A server with a single round trip in flight sleeps
+before its client has read the reply. docs/measurements.md has how often, and the cost of a pause.
 """
 
 from collections.abc import Awaitable, Callable
@@ -13,7 +13,7 @@ from typing import NamedTuple
 class Burst(NamedTuple):
     """Service times of successive round trips, in nanoseconds, and the CPU time that the server used meanwhile.
 
-    `cpu_ns` is None where it is not known.
+    `cpu_ns` is None if it is not known.
     """
 
     times_ns: list[int]
@@ -27,11 +27,11 @@ async def timed_burst(
     lead_in: int = 0,
     cpu_ns: Callable[[], int] | None = None,
 ) -> Burst:
-    """Make so many round trips, one in flight, and return what they took.
+    """Make `count` round trips, one in flight, and return their times.
 
-    `round_trip` performs one and returns its service time in nanoseconds. The first `lead_in` round trips find caches
-    cold that other processes have used meanwhile, and are not timed. `cpu_ns` reads the server's CPU clock. Raises
-    what these raise.
+    `round_trip` makes a round trip and returns its service time in nanoseconds. Before the timed round trips come
+    `lead_in` others, because the caches are cold after other processes used them. `cpu_ns` reads the server's CPU
+    clock. Raises the errors of both functions.
     """
     for _ in range(lead_in):
         await round_trip()
@@ -42,5 +42,5 @@ async def timed_burst(
 
 
 def is_reversed(turn: int) -> bool:
-    """Return whether the order turns round in this turn: ABBA, in which a linear drift adds as much as it takes."""
+    """Return true if the order is reversed in this turn: in ABBA, a linear drift cancels."""
     return turn % 2 == 1

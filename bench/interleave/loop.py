@@ -1,9 +1,9 @@
-"""An event loop that synchronous code runs coroutines in, and that Ctrl-C ends.
+"""An event loop in which synchronous code runs coroutines until Ctrl-C ends them.
 
 By default Python raises KeyboardInterrupt wherever the program happens to be. Here that is mostly inside somebody
-else's task in the loop, where python-engineio and uvicorn swallow it (`except:`, `except BaseException`). A run would
-go on, or fail for another reason. So Ctrl-C cancels the coroutine that runs, and its caller gets KeyboardInterrupt. A
-second Ctrl-C is raised at once, unless the earlier handler of SIGINT knows better (see `Patient`).
+else's task in the loop, and python-engineio and uvicorn swallow it there (`except:`, `except BaseException`). A run
+would go on, or fail for another reason. So Ctrl-C cancels the coroutine that runs, and its caller gets
+KeyboardInterrupt. A second Ctrl-C is raised at once, unless the earlier handler of SIGINT knows better (see `Patient`).
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from bench.machine.stops import counted_stops
 T = TypeVar("T")
 
 
-class OwnLoop:
-    """`run` runs one coroutine at a time in `loop`, which stays alive between them."""
+class InterruptibleLoop:
+    """An event loop that Ctrl-C can interrupt: `run` runs a coroutine in `loop`, which stays alive between calls."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self._running: asyncio.Task[Any] | None = None
         self._is_interrupted = False
+        #: The earlier handler of SIGINT, if it decides which interrupt counts.
         self._patient: Patient | None = None
-        """The earlier handler of SIGINT, if it decides which interrupt counts."""
 
     @classmethod
     @contextmanager
@@ -49,7 +49,7 @@ class OwnLoop:
                 signal.signal(signal.SIGINT, before)
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run it and return what it returns. Raises what it raises, or KeyboardInterrupt."""
+        """Run a coroutine and return its result. Raises its error, or KeyboardInterrupt."""
         self._running = task = self.loop.create_task(coroutine)
         try:
             return self.loop.run_until_complete(task)
@@ -71,8 +71,8 @@ class OwnLoop:
 
 
 @contextmanager
-def spared_by_gc() -> Iterator[None]:
-    """What is there now, all that was imported, is not searched for garbage meanwhile: that takes tens of ms."""
+def gc_frozen() -> Iterator[None]:
+    """Keep the garbage collector from searching the objects that are there now, which takes tens of milliseconds."""
     gc.collect()
     gc.freeze()
     try:

@@ -1,8 +1,8 @@
-"""The seeds of a server process: what comes out differently each time that a process starts.
+"""The seeds of a server process, which differ each time that a process starts.
 
-Where things lie in memory biases what is measured for as long as the process lives (Mytkowicz et al. 2009, "Producing
-wrong data without doing anything obviously wrong!", ASPLOS). Two things decide that: the seed of Python's hashes and
-the size of the environment. So both are drawn anew for each process, the size as hyperfine draws it
+The layout of a process's memory biases its measurements while it lives (Mytkowicz et al. 2009, "Producing
+wrong data without doing anything obviously wrong!", ASPLOS). Two things decide the layout: the seed of Python's hashes
+and the size of the environment. `ProcessSeed` draws both anew for each process, the size as hyperfine draws it
 (randomized_environment_offset.rs).
 """
 
@@ -26,12 +26,12 @@ class ProcessSeed:
 
     @classmethod
     def drawn(cls, source: Random | None = None) -> ProcessSeed:
-        """Return a new seed, drawn from `source`, by default from the system's randomness."""
+        """Return a new seed from `source`, by default from the system's randomness."""
         source = source or SystemRandom()
         # Seed 0 would switch Python's randomisation off.
         return cls(source.randrange(1, _HASH_SEEDS), source.randrange(_ENVIRONMENT_LIMIT_BYTES))
 
     @property
     def environment(self) -> dict[str, str]:
-        """The environment variables that give a process this seed."""
+        """Return the environment variables that give a process this seed."""
         return {"PYTHONHASHSEED": str(self.hash_seed), _PADDING: "x" * self.environment_bytes}

@@ -1,7 +1,7 @@
-"""The server processes of one stack configuration: those of the service, the controls beside them, and the echo server.
+"""The server processes of a stack configuration: those of the service, the controls beside them, and the echo server.
 
-Rules: they are started once for all benchmarks of the configuration, several at a time, and stand idle while another
-server is asked. Each comes up with a seed of its own: see process_seed.py.
+Rules: `running` starts them once for all benchmarks of the configuration, several at a time. They stand idle while
+another server is asked. Each comes up with a seed of its own: see process_seed.py.
 """
 
 from __future__ import annotations
@@ -23,9 +23,11 @@ from bench.targets.process import EchoProcess
 LoopKind = Literal["asyncio", "uvloop"]
 
 CONTROL = "bench.targets.control:app"
-_HOME = Path(__file__).parents[2]  # where the control is imported from
+#: The folder that the control is imported from.
+_HOME = Path(__file__).parents[2]
 
-_AT_ONCE = 10  # starting processes; each takes up to a second of CPU time, and 50 MB
+#: The number of processes that start at a time. Each takes up to a second of CPU time, and 50 MB.
+_AT_ONCE = 10
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class PooledServer:
 
     @classmethod
     def of(cls, app: str, options: ServerOptions, directory: Path) -> PooledServer:
-        """One that is to be started. Not pinned: starting up is done by all cores."""
+        """Return a server that is to be started. It is not pinned yet, because all cores share the work of starting."""
         seed = ProcessSeed.drawn()
         environment = {**options.environment, **seed.environment}
         unpinned = replace(options, core=None, environment=environment)
@@ -47,14 +49,14 @@ class PooledServer:
 
 @dataclass(frozen=True)
 class ServerPool:
-    """Running processes of the service, as many controls or none, and the echo server or none."""
+    """Running processes of the service, the same number of controls or none, and the echo server or none."""
 
     services: tuple[PooledServer, ...]
     controls: tuple[PooledServer, ...]
     bare: EchoProcess | None
 
     def check(self) -> None:
-        """Raises ServerError if one of them does not run any more."""
+        """Raise ServerError if a process does not run any more."""
         for pooled in self.services:
             pooled.server.check()
         for pooled in self.controls:
@@ -70,9 +72,9 @@ class ServerPool:
 def running(
     app: str, directory: Path, options: ServerOptions, *, processes: int, with_controls: bool, core: int | None
 ) -> Iterator[ServerPool]:
-    """That many processes of the app, imported from `directory`, on that core together with their controls.
+    """Run `processes` processes of the app, imported from `directory`, on `core` together with their controls.
 
-    Raises ServerError if one of them cannot be started; none is left behind, however it ends.
+    Raises ServerError if a process cannot be started. None is left behind, however the block ends.
     """
     plain = replace(options, environment={})  # the controls know nothing of the service's environment
     services = tuple(PooledServer.of(app, options, directory) for _ in range(processes))
@@ -97,7 +99,7 @@ def _start(servers: Sequence[ServerProcess]) -> None:
             for server in batch:
                 server.start()
     except BaseException:
-        # One that is still starting may be deaf to a request to end, for as long as its app's import takes.
+        # A server that is still starting may ignore a request to end, for as long as its app's import takes.
         for server in servers:
             if server.is_running:
                 os.kill(server.pid, signal.SIGKILL)
@@ -105,6 +107,6 @@ def _start(servers: Sequence[ServerProcess]) -> None:
 
 
 def _stop(servers: Sequence[ServerProcess]) -> None:
-    """All at the same time: each takes some tenths of a second, most of which it waits."""
+    """Stop them at the same time: each takes some tenths of a second, and waits for most of it."""
     with ThreadPoolExecutor(len(servers)) as pool:
         list(pool.map(ServerProcess.stop, servers))

@@ -1,11 +1,13 @@
-"""When a server and its connection are warm.
+"""The warm-up of a server and its connection.
 
-Round trips are made in windows of 50. They are steady once they stop getting faster: the lower median of the last two
-windows is at most 3 % below that of the two before. One-sided, and by the lower of two, because other load only makes
-windows slower: a bound on their spread (Georges, Buytaert and Eeckhout 2007, "Statistically rigorous Java performance
-evaluation", OOPSLA, take a coefficient of variation of 1 to 2 %) was tried, and on a machine with other load many
-connections did not meet it however warm they were. A server may never become steady (Barrett et al. 2017, "Virtual
-machine warmup blows hot and cold", OOPSLA), so the time is bounded too, and the result says which of the two it was.
+`until_steady` makes round trips in windows of 50. They are steady once they stop getting faster. The lower median of
+the last two windows is then at most 3 % below that of the two before. The rule is one-sided, and takes the lower of
+two, because other load only makes windows slower.
+
+A bound on their spread was tried. Georges, Buytaert and Eeckhout 2007, "Statistically rigorous Java performance
+evaluation", OOPSLA, take a coefficient of variation of 1 to 2 %. On a machine with other load, many warm connections
+did not meet it. A server may never become steady (Barrett et al. 2017, "Virtual machine warmup blows hot and cold",
+OOPSLA). So the time is bounded too, and the result says which of the two ended the warm-up.
 """
 
 from __future__ import annotations
@@ -15,19 +17,22 @@ from statistics import median
 from time import perf_counter_ns
 from typing import NamedTuple
 
+#: The number of round trips of a window, unless they take longer than `WINDOW_S`.
 WINDOW = 50
-"""Round trips of a window, unless they take longer than `WINDOW_S`."""
 
+#: The longest window, in seconds.
 WINDOW_S = 0.05
+#: The longest warm-up of a connection, in seconds. The measurement begins after it all the same.
 LIMIT_S = 0.5
-"""Longest warm-up of one connection; after it the measurement begins all the same."""
 
+#: The number of windows whose lower median is compared with that of the same number before.
 COMPARED = 2
+#: The relative fall of that median beyond which round trips still get faster.
 STILL_FASTER = 0.03
 
 
 class WarmUp(NamedTuple):
-    """What a warm-up came to: the median of its last window, its round trips, and whether they became steady."""
+    """The result of a warm-up: the median of its last window, its round trips, and whether they became steady."""
 
     median_ns: float
     round_trips: int
@@ -35,14 +40,14 @@ class WarmUp(NamedTuple):
 
 
 def is_steady(medians: Sequence[float]) -> bool:
-    """Whether windows of these medians, in the order measured, have stopped getting faster."""
+    """Return true if windows of these medians, in the order measured, have stopped getting faster."""
     if len(medians) < 2 * COMPARED:
         return False
     return min(medians[-COMPARED:]) >= (1 - STILL_FASTER) * min(medians[-2 * COMPARED : -COMPARED])
 
 
 async def until_steady(round_trip: Callable[[], Awaitable[int]]) -> WarmUp:
-    """Make round trips, each of which returns its duration in ns, until they are steady or the time is up."""
+    """Make round trips until they are steady or the time is up. `round_trip` returns its duration in ns."""
     until_ns = perf_counter_ns() + round(LIMIT_S * 1e9)
     medians: list[float] = []
     round_trips = 0

@@ -1,1 +1,1 @@
-"""What `pytest bench` collects, and what it needs for that: options, stages, the measuring itself, and the storage."""
+"""The benchmarks of `pytest bench`, with their options, testbeds, measuring and storage."""

@@ -1,6 +1,6 @@
 """The round trip, over both transports, with the server in its own process and in the client's loop, on both loops.
 
-One definition of what to do; what differs is in the parameters, which are the words of a benchmark's name.
+There is a single definition of the work. Its parameters are the words of a benchmark's name.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench.interleave.server_pool import LoopKind
-from bench.latency.alternation import Parties
+from bench.latency.alternation import Subjects
 from bench.latency.measuring import TIMER, describe, description, measure
 from bench.latency.options import OPTIONS, Options
-from bench.latency.stage import ClientKind, ServerKind, Stage
+from bench.latency.testbed import ClientKind, ServerKind, Testbed
 from bench.scenarios.catalogue import Benchmark, ReplyKind
 from bench.wire.connection import TransportName
 
@@ -24,7 +24,7 @@ CONNECTIONS: tuple[tuple[TransportName, ClientKind], ...] = (
     ("websocket", "FastClient"),
 )
 
-# The table shows together what may be compared: where the server is and the transport make the group.
+# A group of the table has the benchmarks that may be compared: the place of the server and the transport make it.
 GROUPS: dict[ServerKind, str] = {
     "process": "{transport}, server in its own process",
     "in-loop": "{transport}, server in the same loop (illustrative)",
@@ -35,7 +35,7 @@ pytestmark = pytest.mark.benchmark(timer=TIMER)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """By stage first: one stands at a time."""
+    """Make the cases, sorted by testbed, because a single testbed stands at a time."""
     options = metafunc.config.stash[OPTIONS]
     servers: tuple[ServerKind, ...] = ("in-loop", "process") if options.url is None else ("url",)
     cases = {
@@ -44,7 +44,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         for loop in LOOPS
         for measured in options.benchmarks
         for transport, client in CONNECTIONS
-        # With the server in the same loop the figures only illustrate: one client does.
+        # With the server in the same loop the figures only illustrate: a single client is enough.
         if not (server == "in-loop" and client == "FastClient")
         for case in [(measured.reply, transport, client, server, loop)]
     }
@@ -53,15 +53,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def words(reply: ReplyKind, transport: TransportName, client: ClientKind, server: ServerKind, loop: LoopKind) -> str:
-    """A case in the words that stand in its benchmark's name; python-socketio's client is not mentioned."""
+    """Return a case in the words of its benchmark's name, which does not mention python-socketio's client."""
     connection = f"{transport}-fast" if client == "FastClient" else transport
     return f"{reply}-{connection}-{server}-{loop}"
 
 
 def bench_round_trip(
-    stage: Stage,
+    testbed: Testbed,
     measured: Benchmark,
-    parties: Parties,
+    subjects: Subjects,
     benchmark: BenchmarkFixture,
     options: Options,
     reply: ReplyKind,
@@ -70,8 +70,8 @@ def bench_round_trip(
     server: ServerKind,
     loop: LoopKind,
 ) -> None:
-    """Emit, and wait for the reply."""
+    """Measure the round trip: emit, and wait for the reply."""
     name = f"{measured.name}[{words(reply, transport, client, server, loop)}]"
     group = GROUPS[server].format(transport=transport, url=options.url)
-    describe(benchmark, name, group, description(stage, measured, client, transport))
-    measure(benchmark, stage, parties, measured.scenario)
+    describe(benchmark, name, group, description(testbed, measured, client, transport))
+    measure(benchmark, testbed, subjects, measured.scenario)

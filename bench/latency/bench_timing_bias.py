@@ -1,7 +1,7 @@
-"""How much it matters to time inside the loop: the same, timed inside and around `run_until_complete`.
+"""The bias of timing around the loop: the same call, timed inside and around `run_until_complete`.
 
-The empty coroutine takes one turn of the loop. What every single call took around in excess of inside is stored as well
-(`bias_us` in `extra_info`, the median): from one benchmark to the next the machine may drift by more than that.
+The empty coroutine takes a single turn of the loop. `bias_us` in `extra_info` is the median of the difference between
+both times of the same call. From a benchmark to the next the machine may drift by more than this difference.
 """
 
 from __future__ import annotations
@@ -17,37 +17,37 @@ from bench.exchange.requests import Exchange
 from bench.interleave.server_pool import LoopKind
 from bench.interleave.warm_up import until_steady
 from bench.latency.measuring import TIMER, describe, description, failing_in_one_line, observed, store
-from bench.latency.stage import ClientKind, ServerKind, Stage
+from bench.latency.testbed import ClientKind, ServerKind, Testbed
 from bench.results.latency import LatencyDetails
 from bench.scenarios.catalogue import LATENCY_BENCHMARKS
 from bench.wire.connection import TransportName
 
-# A round is one call, however short: nothing is to be calibrated, and a second of them would be too many.
+# A round is a single call, however short: nothing is calibrated, and a second of calls would be too many.
 EMPTY = {"min_time": 0, "max_time": 0.05}
 INSIDE = {"timer": TIMER}
 
 
 @pytest.fixture
 def server() -> ServerKind:
-    """As the round trip's benchmarks have it that are compared."""
+    """Return the kind of server that the comparable benchmarks of the round trip have."""
     return "process"
 
 
 @pytest.fixture
 def replicated() -> bool:
-    """One does: what is compared is two ways of timing it."""
+    """Return false: a single process is enough to compare two ways of timing."""
     return False
 
 
 @pytest.fixture
 def client() -> ClientKind:
-    """The one that users have."""
+    """Return the client that users have."""
     return "AsyncClient"
 
 
 @pytest.fixture
 def transport() -> TransportName:
-    """The one that users have."""
+    """Return the transport that users have."""
     return "websocket"
 
 
@@ -62,7 +62,7 @@ def transport() -> TransportName:
 )
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 def bench_timing_bias(
-    stage: Stage,
+    testbed: Testbed,
     exchange: Exchange,
     benchmark: BenchmarkFixture,
     work: str,
@@ -71,9 +71,9 @@ def bench_timing_bias(
     client: ClientKind,
     transport: TransportName,
 ) -> None:
-    """The same call, timed by the virtual timer and by pytest-benchmark's own."""
+    """Time the same call by the virtual timer and by pytest-benchmark's own."""
     measured = LATENCY_BENCHMARKS[0]
-    described = description(stage, measured, client, transport)
+    described = description(testbed, measured, client, transport)
     describe(benchmark, f"{work}[{timed}-{loop}]", f"timing bias: {work} on {loop}", described)
 
     async def single() -> int:
@@ -82,23 +82,23 @@ def bench_timing_bias(
     biases_ns: list[int] = []
 
     def inside() -> None:
-        TIMER.advance(stage.run(single()))
+        TIMER.advance(testbed.run(single()))
 
     def around() -> None:
         started_ns = perf_counter_ns()
-        inside_ns = stage.run(single())
+        inside_ns = testbed.run(single())
         biases_ns.append(perf_counter_ns() - started_ns - inside_ns)
 
-    with failing_in_one_line(benchmark, stage), observed(benchmark, stage):
+    with failing_in_one_line(benchmark, testbed), observed(benchmark, testbed):
         if benchmark.enabled:
-            stage.run(until_steady(single))
+            testbed.run(until_steady(single))
         benchmark(inside if timed == "inside" else around)
     if biases_ns:
         store(benchmark, LatencyDetails(bias_us=median(biases_ns) / 1e3))
 
 
 async def _empty() -> int:
-    """One turn of the loop; returns how long it took (ns)."""
+    """Take a turn of the loop; return its duration in ns."""
     started_ns = perf_counter_ns()
     await asyncio.sleep(0)
     return perf_counter_ns() - started_ns

@@ -1,7 +1,6 @@
-"""What the benchmarks are given: a stage, with their servers and loop, and the connections to them.
+"""The fixtures of the benchmarks: a testbed with their servers and loop, and the connections to them.
 
-A benchmark asks for `exchange` or `parties` before `benchmark`: where there is no connection, there is nothing to
-benchmark.
+A benchmark asks for `exchange` or `subjects` before `benchmark`: without a connection there is nothing to benchmark.
 """
 
 from __future__ import annotations
@@ -15,9 +14,9 @@ import pytest
 
 from bench.exchange.requests import Exchange
 from bench.interleave.server_pool import LoopKind
-from bench.latency.alternation import Parties
+from bench.latency.alternation import Subjects
 from bench.latency.options import OPTIONS, Options
-from bench.latency.stage import ClientKind, ServerKind, Stage, Stages
+from bench.latency.testbed import ClientKind, ServerKind, Testbed, Testbeds
 from bench.scenarios.catalogue import Benchmark
 from bench.server import ServerError
 from bench.wire.connection import TransportName
@@ -27,7 +26,7 @@ T = TypeVar("T")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """What concerns this suite itself is of no interest to who measures another service."""
+    """Ignore the benchmarks of this suite itself if the user measures another service."""
     if collection_path.name == "bench_timing_bias.py" and not config.stash[OPTIONS].is_default:
         return True
     return None
@@ -35,52 +34,52 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 @pytest.fixture(scope="session")
 def options(pytestconfig: pytest.Config) -> Options:
-    """What the user wants to measure."""
+    """Return the options: the service and the scenarios that the user wants to measure."""
     return pytestconfig.stash[OPTIONS]
 
 
 @pytest.fixture(scope="session")
-def stages(options: Options, pytestconfig: pytest.Config) -> Iterator[Stages]:
-    """The stages, one at a time."""
-    stages = Stages(options, measuring=not pytestconfig._benchmarksession.disabled)  # type: ignore[attr-defined]
+def testbeds(options: Options, pytestconfig: pytest.Config) -> Iterator[Testbeds]:
+    """Yield the testbeds. A single testbed stands at a time."""
+    testbeds = Testbeds(options, measuring=not pytestconfig._benchmarksession.disabled)  # type: ignore[attr-defined]
     try:
-        yield stages
+        yield testbeds
     finally:
-        stages.close()
+        testbeds.close()
 
 
 @pytest.fixture
 def replicated() -> bool:
-    """Whether a benchmark is of several processes of the service, with their controls beside them."""
+    """Return true: a benchmark is of several processes of the service, with their controls beside them."""
     return True
 
 
 @pytest.fixture
-def stage(stages: Stages, server: ServerKind, loop: LoopKind, replicated: bool) -> Stage:
-    """The stage of this benchmark. A service that cannot be served ends the session: there is nothing to measure."""
+def testbed(testbeds: Testbeds, server: ServerKind, loop: LoopKind, replicated: bool) -> Testbed:
+    """Return the testbed of this benchmark. End the session if the service cannot be served."""
     try:
-        return stages.enter(server, loop, replicated=replicated)
+        return testbeds.enter(server, loop, replicated=replicated)
     except ServerError as error:
         pytest.exit(str(error), returncode=pytest.ExitCode.TESTS_FAILED)
 
 
 @pytest.fixture
-def exchange(stage: Stage, client: ClientKind, transport: TransportName) -> Iterator[Exchange]:
-    """A connection of its own to one server."""
-    yield from _connected(stage.exchange(client, transport))
+def exchange(testbed: Testbed, client: ClientKind, transport: TransportName) -> Iterator[Exchange]:
+    """Yield a connection of this benchmark's own to a server."""
+    yield from _connected(testbed.exchange(client, transport))
 
 
 @pytest.fixture
 def measured(options: Options, scenario: str, reply: str) -> Benchmark:
-    """The scenario of this benchmark. Two of them may have the same kind of reply, or the same name, but not both."""
+    """Return the scenario of this benchmark. No two have the same name and the same kind of reply."""
     (measured,) = (each for each in options.benchmarks if (each.name, each.reply) == (scenario, reply))
     return measured
 
 
 @pytest.fixture
-def parties(stage: Stage, client: ClientKind, transport: TransportName, measured: Benchmark) -> Iterator[Parties]:
-    """This benchmark's own connections to all servers."""
-    yield from _connected(stage.parties(client, transport, measured))
+def subjects(testbed: Testbed, client: ClientKind, transport: TransportName, measured: Benchmark) -> Iterator[Subjects]:
+    """Yield this benchmark's own connections to all servers."""
+    yield from _connected(testbed.subjects(client, transport, measured))
 
 
 def _connected(connecting: AbstractContextManager[T]) -> Iterator[T]:

@@ -1,4 +1,4 @@
-"""Ctrl-C while pytest starts: it ends the process without a word, instead of a traceback of some import.
+"""A quiet end if Ctrl-C comes while pytest starts, instead of a traceback of some import.
 
 pytest loads this before its other plugins (`-p` in pyproject.toml). Elsewhere bench/conftest.py imports it, before the
 modules that load slowly.

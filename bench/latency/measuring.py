@@ -1,16 +1,15 @@
-"""One benchmark: round trips again and again, timed inside the loop, and the conditions under which that happened.
+"""A benchmark: repeated round trips, timed inside the loop, and the conditions under which they were made.
 
-The timer is virtual: a round advances it by one round trip's own service time, and by nothing else. What
-pytest-benchmark calls gives out one service time after the other; they are measured by the burst, with the controls'
-bursts between them, whenever the next one is not there yet (`alternation`). pytest-benchmark finds out from the timer
-how often to repeat:
+The timer is virtual: a round advances it by the service time of a single round trip, and by nothing else. The function
+that pytest-benchmark calls returns these times in turn. When the next time is missing, `alternation` measures a burst,
+and bursts with the controls. pytest-benchmark finds the number of repetitions from the timer:
 
-- Its calibration puts several calls into a round only where one lasts less than `--benchmark-min-time` (5 µs by
-  default) or ten times the timer's precision (1 ns). No round trip does: each sample is one round trip.
+- Its calibration puts several calls into a round if a call is too short. The bounds are `--benchmark-min-time` (5 µs
+  by default) and ten times the timer's precision (1 ns). No round trip does, so each sample is a single round trip.
 - The number of rounds is `--benchmark-max-time` divided by the duration of the first call, which is no sample. So that
-  call is the warm-up, and to the timer it lasts just so long that as many rounds follow as make whole cycles.
-- It may ask for less (`--benchmark-precision`); then the cycle that was begun is finished all the same. And its last
-  call of all, whose result it returns, is no sample either: that is a round trip by itself.
+  call is the warm-up. The timer shows a duration for it after which the rounds make up whole cycles.
+- It may ask for less (`--benchmark-precision`); the measurement finishes the cycle all the same. Its last call, whose
+  result it returns, is no sample either: that is a round trip by itself.
 """
 
 from __future__ import annotations
@@ -28,30 +27,31 @@ from bench.exchange.requests import RoundTripFailed
 from bench.latency.alternation import (
     Alternation,
     ControlFailed,
-    Parties,
-    Plan,
+    Subjects,
+    VisitPlan,
     between,
     controls_of,
     cpu_us_per_round_trip,
     histogram_of,
     processes_of,
 )
-from bench.latency.stage import ClientKind, Stage
-from bench.machine.disturbances import Interference, spoilers
+from bench.latency.testbed import ClientKind, Testbed
+from bench.machine.disturbances import Interference, disturbances_between
 from bench.results.latency import LatencyDetails, ScenarioSource, WarmUp
 from bench.results.provenance import packages
 from bench.scenarios.catalogue import Benchmark
 from bench.scenarios.model import RoundTrip
 from bench.server import ServerError
-from bench.server.error import DYING_S, with_last_words
+from bench.server.error import EXIT_GRACE_S, with_last_words
 from bench.targets import CONTROL_SHA256
 from bench.timing.clocks import READING_NS, VirtualTimer
 from bench.wire.connection import TransportName
 from bench.wire.errors import ClientError
 
+#: The timer of all benchmarks: pytest-benchmark finds out a timer's precision once.
 TIMER = VirtualTimer()
-"""The one timer of all benchmarks: pytest-benchmark finds out a timer's precision once."""
 
+#: The reasons why a benchmark has neither several processes nor controls, by the kind of its server.
 UNREPLICATED = {
     "in-loop": "the server shares the client's loop: there is no process to start anew, and no control beside it",
     "url": "the server is not ours: it cannot be started anew, and there is no control on its stack",
@@ -60,38 +60,40 @@ UNREPLICATED = {
 _SHORTEST_NS = 10_000  # a call below pytest-benchmark's shortest round of 5 µs would be repeated within the round
 
 
-def description(stage: Stage, measured: Benchmark, client_kind: ClientKind, transport: TransportName) -> LatencyDetails:
-    """Return the first part of a benchmark's details: how it is made, with such a connection on this stage."""
+def description(
+    testbed: Testbed, measured: Benchmark, client_kind: ClientKind, transport: TransportName
+) -> LatencyDetails:
+    """Return the first part of a benchmark's details: its settings, with a connection of this kind on this testbed."""
     round_trip = measured.scenario
-    source = stage.options.chosen.stored(measured)
+    source = testbed.options.chosen.stored(measured)
     return LatencyDetails(
         **({} if source is None else {"scenario": ScenarioSource(**source)}),
-        service=stage.options.service,
+        service=testbed.options.service,
         event=round_trip.emit,
         reply=round_trip.reply,
         matched_by=round_trip.matched_by,
         client=client_kind,
         transport=transport,
-        server=stage.server_kind,
-        **stage.serving(),
-        server_core=getattr(stage.server, "core", None),
-        generator_cores=stage.cores,
-        reply_timeout_s=stage.options.reply_timeout_ns / 1e9,
-        illustrative=stage.server_kind == "in-loop",
+        server=testbed.server_kind,
+        **testbed.serving(),
+        server_core=getattr(testbed.server, "core", None),
+        generator_cores=testbed.cores,
+        reply_timeout_s=testbed.options.reply_timeout_ns / 1e9,
+        illustrative=testbed.server_kind == "in-loop",
         packages=packages(),
     )
 
 
-def measure(benchmark: BenchmarkFixture, stage: Stage, parties: Parties, round_trip: RoundTrip) -> None:
-    """Benchmark the round trip over these connections; fails in one line if a round trip does."""
-    with failing_in_one_line(benchmark, stage):
-        if not benchmark.enabled:  # --benchmark-disable: one call, which is no measurement
-            benchmark(lambda: stage.run(parties.services[0].single()))
+def measure(benchmark: BenchmarkFixture, testbed: Testbed, subjects: Subjects, round_trip: RoundTrip) -> None:
+    """Benchmark the round trip over these connections. Fail in one line if a round trip fails."""
+    with failing_in_one_line(benchmark, testbed):
+        if not benchmark.enabled:  # --benchmark-disable: a single call, which is no measurement
+            benchmark(lambda: testbed.run(subjects.services[0].single()))
             return
-        with observed(benchmark, stage):
-            _measure(benchmark, stage, parties)
-        stage.run(_settled(parties))
-    if unexpected := sum(party.exchange.unexpected for party in parties.services):
+        with observed(benchmark, testbed):
+            _measure(benchmark, testbed, subjects)
+        testbed.run(_settled(subjects))
+    if unexpected := sum(subject.exchange.unexpected for subject in subjects.services):
         fail(
             benchmark,
             f"{unexpected} {round_trip.reply} came that no {round_trip.emit} of ours had asked for: others "
@@ -99,27 +101,27 @@ def measure(benchmark: BenchmarkFixture, stage: Stage, parties: Parties, round_t
         )
 
 
-async def _settled(parties: Parties) -> None:
-    """Return when replies that nobody asked for have had time to come, if they would spoil the matching."""
-    await asyncio.gather(*(party.exchange.settle() for party in parties.services))
+async def _settled(subjects: Subjects) -> None:
+    """Wait until unexpected replies have had time to come, if they would spoil the matching."""
+    await asyncio.gather(*(subject.exchange.settle() for subject in subjects.services))
 
 
-def _measure(benchmark: BenchmarkFixture, stage: Stage, parties: Parties) -> None:
+def _measure(benchmark: BenchmarkFixture, testbed: Testbed, subjects: Subjects) -> None:
     alternation: Alternation | None = None
     first_ns = 0
 
     def once() -> None:
         nonlocal alternation, first_ns
         if alternation is None:
-            plan, first_ns = _planned(benchmark, stage.run(parties.warm_up()), len(parties.pairs))
-            alternation = Alternation(stage.run, parties, plan)
+            plan, first_ns = _planned(benchmark, testbed.run(subjects.warm_up()), len(subjects.pairs))
+            alternation = Alternation(testbed.run, subjects, plan)
         if benchmark.stats is None:  # it calibrates
             TIMER.advance(first_ns)
             return
         position = len(benchmark.stats.stats.data)
         duration_ns = alternation.duration_ns(position)
         if duration_ns is None:
-            duration_ns = stage.run(parties.services[position % len(parties.pairs)].single())
+            duration_ns = testbed.run(subjects.services[position % len(subjects.pairs)].single())
         TIMER.advance(duration_ns)
 
     benchmark(once)
@@ -129,71 +131,72 @@ def _measure(benchmark: BenchmarkFixture, stage: Stage, parties: Parties) -> Non
     histogram = histogram_of([round(sample_s * 1e9) - READING_NS for sample_s in samples_s])
     p99_ns = histogram.percentile_ns(99)
     assert p99_ns is not None
-    processes = processes_of(parties)
-    warmed_up = [party.warmed_up for party in parties.services]
+    processes = processes_of(subjects)
+    warmed_up = [subject.warmed_up for subject in subjects.services]
     store(
         benchmark,
         LatencyDetails(
             p99_us=p99_ns / 1e3,
             histogram=histogram.encode(),
-            server_cpu_us_per_round_trip=cpu_us_per_round_trip(parties.services),
+            server_cpu_us_per_round_trip=cpu_us_per_round_trip(subjects.services),
             processes=tuple(processes),
             between_processes=between(processes) if processes else None,
-            controls=controls_of(parties, CONTROL_SHA256),
-            unreplicated=UNREPLICATED.get(stage.server_kind),
-            replies=sum(party.replies for party in parties.services),
-            error_replies=sum(party.error_replies for party in parties.services),
+            controls=controls_of(subjects, CONTROL_SHA256),
+            unreplicated=UNREPLICATED.get(testbed.server_kind),
+            replies=sum(subject.replies for subject in subjects.services),
+            error_replies=sum(subject.error_replies for subject in subjects.services),
             burst_round_trips=alternation.plan.burst,
             warm_up=WarmUp(
-                round_trips=sum(one.round_trips for one in warmed_up), steady=all(one.steady for one in warmed_up)
+                round_trips=sum(warm_up.round_trips for warm_up in warmed_up),
+                steady=all(warm_up.steady for warm_up in warmed_up),
             ),
         ),
     )
 
 
-def _planned(benchmark: BenchmarkFixture, median_ns: float, processes: int) -> tuple[Plan, int]:
-    """The plan for round trips of that median, and how long the first call has to last to the timer, in ns.
+def _planned(benchmark: BenchmarkFixture, median_ns: float, processes: int) -> tuple[VisitPlan, int]:
+    """Return the plan for round trips of that median, and the first call's duration on the timer, in ns.
 
-    pytest-benchmark does max(⌈max_time / first call⌉, min_rounds) rounds. Half a round to spare, for its rounding.
+    pytest-benchmark makes max(⌈max_time / first call⌉, min_rounds) rounds. Half a round is spared for its rounding.
     """
     max_time_ns = benchmark._max_time * 1e9
-    plan = Plan.of(max(ceil(max_time_ns / median_ns), benchmark._min_rounds), processes)
+    plan = VisitPlan.of(max(ceil(max_time_ns / median_ns), benchmark._min_rounds), processes)
     return plan, max(_SHORTEST_NS, round(max_time_ns / (plan.rounds - 0.5)))
 
 
 @contextmanager
-def observed(benchmark: BenchmarkFixture, stage: Stage) -> Iterator[None]:
-    """Store the conditions under which a benchmark runs, and what may have spoilt it."""
+def observed(benchmark: BenchmarkFixture, testbed: Testbed) -> Iterator[None]:
+    """Store the conditions under which a benchmark runs, and the disturbances that may have spoilt it."""
     if not benchmark.enabled:
         yield
         return
-    before = stage.conditions()
+    before = testbed.conditions()
     yield
-    after, kept_awake = stage.conditions(), stage.kept_awake()
-    pinned = stage.pool is not None and bool(stage.cores)
+    after, kept_awake = testbed.conditions(), testbed.kept_awake()
+    pinned = testbed.pool is not None and bool(testbed.cores)
     store(
         benchmark,
         LatencyDetails(
             awake=kept_awake,
             conditions=before,
             interference=Interference.between(before, after),
-            spoilers=spoilers(before, after, pinned=pinned, awake=kept_awake.cores),
+            spoilers=disturbances_between(before, after, pinned=pinned, awake=kept_awake.cores),
         ),
     )
 
 
 @contextmanager
-def failing_in_one_line(benchmark: BenchmarkFixture, stage: Stage) -> Iterator[None]:
-    """What goes wrong between client and server fails the benchmark; nothing of it is a mistake of this program."""
+def failing_in_one_line(benchmark: BenchmarkFixture, testbed: Testbed) -> Iterator[None]:
+    """Fail the benchmark in one line if anything goes wrong between client and server."""
     try:
         yield
         return
     except (RoundTripFailed, ClientError, ControlFailed, ServerError) as error:
         reason, is_of_service = str(error), isinstance(error, (RoundTripFailed, ClientError))
-    if (death := stage.death(DYING_S)) is None and is_of_service:
-        reason = with_last_words(reason, stage.wrote_last())
-    elif death is not None and death != reason:
-        reason += f"; {death}"
+    if (exit_reason := testbed.exit_reason(EXIT_GRACE_S)) is None and is_of_service:
+        reason = with_last_words(reason, testbed.wrote_last())
+    elif exit_reason is not None and exit_reason != reason:
+        reason += f"; {exit_reason}"
     fail(benchmark, reason)
 
 
@@ -205,11 +208,11 @@ def describe(benchmark: BenchmarkFixture, name: str, group: str, described: Late
 
 
 def store(benchmark: BenchmarkFixture, details: LatencyDetails) -> None:
-    """Put these details into the benchmark's result, beside those that it has."""
+    """Add these details to the benchmark's result."""
     benchmark.extra_info.update(details.written())
 
 
 def fail(benchmark: BenchmarkFixture, reason: str) -> NoReturn:
-    """Fail in one line, and keep what was measured so far out of the results."""
+    """Fail in one line, and keep the times so far out of the results."""
     benchmark.has_error = True
     raise pytest.fail.Exception(f"{benchmark.name}: {reason}", pytrace=False) from None

@@ -1,7 +1,7 @@
-"""What `pytest bench` is told to measure: which service, by which round trips.
+"""The options of `pytest bench`: the service to measure, and the round trips to measure it by.
 
-Rules: pure. Texts come in as the user typed them, checked values come out; what is wrong is an `OptionError` of one
-line that names the option. `bench/conftest.py` registers the options with pytest.
+Rules: this module is pure. Texts come in as the user typed them, and checked values come out. A wrong text raises an
+`OptionError` of one line that names the option. `bench/conftest.py` registers the options with pytest.
 """
 
 from __future__ import annotations
@@ -33,22 +33,23 @@ EffortKind = Literal["quick", "normal", "thorough"]
 
 @dataclass(frozen=True)
 class Effort:
-    """How much is measured: server processes of each benchmark, and seconds of round trips with all of them."""
+    """The effort of a run: server processes of each benchmark, and seconds of round trips with all of them."""
 
     processes: int
     max_time_s: float
 
 
+#: The efforts by name. A whole `pytest bench` takes about twenty seconds, one to two minutes, and five minutes.
 EFFORTS: dict[EffortKind, Effort] = {
     "quick": Effort(processes=2, max_time_s=0.1),
     "normal": Effort(processes=5, max_time_s=1.0),
     "thorough": Effort(processes=10, max_time_s=4.0),
 }
-"""The whole of `pytest bench` measures for about twenty seconds, one to two minutes, and five minutes."""
 
-_MOST_PROCESSES = 50  # they stand at the same time, as many controls beside them, with 50 MB each
+#: The most server processes. They stand at the same time, with the same number of controls, and take 50 MB each.
+_MOST_PROCESSES = 50
 
-# Where `app` and `bench` lie: out of the box the service is the one beside this suite, whatever the directory is.
+#: The folder of `app` and `bench`: by default the service is that beside this suite, in any working directory.
 _HOME = Path(__file__).parents[2]
 
 
@@ -61,24 +62,25 @@ class Options:
 
     app: str
     url: str | None
+    #: The same URL with user, password and query: for connecting, and for nothing else.
     whole_url: str | None = field(repr=False)
-    """The same URL with user, password and query: for connecting, and for nothing else."""
     directory: Path
     chosen: Chosen
     reply_timeout_ns: int
+    #: The number of processes of the service, for each benchmark with the server in a process of its own.
     processes: int
-    """Of the service, for each benchmark with the server in a process of its own."""
+    #: The time of a benchmark in seconds, for pytest-benchmark, unless its own option was given.
     max_time_s: float
-    """For pytest-benchmark, unless its own option was given."""
-    keep_awake: bool
+    #: The option that lets the cores halt, as the user wrote it; None if they are to be kept awake.
+    idle_allowed_by: str | None
+    #: The options of the service's server; each benchmark sets its own loop.
     server: ServerOptions
-    """Of the service; each benchmark has its own loop."""
+    #: True if only FOO→BAR is measured, with the service that lies beside this suite.
     is_default: bool
-    """Whether nothing else than FOO→BAR, as it lies beside this suite, is measured."""
 
     @property
     def service(self) -> str:
-        """The service in one word: where it is reached, or what is served."""
+        """The service in a word: its URL, or its app."""
         return self.url or self.app
 
     @property
@@ -87,8 +89,8 @@ class Options:
         return self.chosen.benchmarks
 
 
+#: The key of the session's options in pytest's configuration.
 OPTIONS = pytest.StashKey[Options]()
-"""Where the session's options lie in pytest's configuration."""
 
 
 def parse(
@@ -103,10 +105,10 @@ def parse(
     reply_timeout: str = DEFAULT_REPLY_TIMEOUT,
     processes: str | None = None,
     effort: EffortKind = "normal",
-    keep_awake: bool = True,
+    idle_allowed_by: str | None = None,
     directory: Path,
 ) -> Options:
-    """The options from the user's texts, None where one was not given. `directory` is the user's.
+    """Return the options from the user's texts, None for those that were not given. `directory` is the user's.
 
     Raises OptionError.
     """
@@ -125,7 +127,7 @@ def parse(
         reply_timeout_ns=reply_timeout_ns(reply_timeout),
         processes=EFFORTS[effort].processes if processes is None else _processes(processes),
         max_time_s=EFFORTS[effort].max_time_s,
-        keep_awake=keep_awake,
+        idle_allowed_by=idle_allowed_by,
         server=ServerOptions(),
         is_default=app is None and url is None and event is None and scenarios is None,
     )

@@ -1,6 +1,6 @@
-"""pytest-benchmark's storage, but a result is there whole or not at all, and never in another's place.
+"""pytest-benchmark's storage, but a result is there whole or not at all, and never replaces another.
 
-The seed and all reading are pytest-benchmark's: `pytest-benchmark compare` and `--benchmark-compare` go on working.
+All reading is pytest-benchmark's: `pytest-benchmark compare` and `--benchmark-compare` go on working.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from bench.results.store import ResultError, write_numbered
 
 
 class ResultStorage(FileStorage):
-    """Files below one folder, numbered per machine; `failure` is why the last `save` stored nothing, if it did not."""
+    """Files below a folder, numbered per machine. `failure` says why the last `save` stored nothing, or is None."""
 
     failure: str | None = None
 
     @classmethod
     def of(cls, session: BenchmarkSession) -> Self:
-        """The storage in the folder that the session uses already."""
+        """Return the storage in the folder that the session uses already."""
         return cls(session.storage.path, session.logger, session.machine_id)
 
     @property
     def location(self) -> str:
-        """The folder, relative to the working directory where it lies there."""
+        """The folder, relative to the working directory if it lies there."""
         folder: Path = self.path
         return str(folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder)
 

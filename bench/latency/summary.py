@@ -1,4 +1,4 @@
-"""The lines that a session prints after pytest-benchmark's table: controls, processes, spoilers."""
+"""The lines that a session prints after pytest-benchmark's table: controls, processes, disturbances."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from bench.results.latency import LatencyBenchmark
 
 
 def summary(benchmarks: Sequence[LatencyBenchmark]) -> list[str]:
-    """Return a row for each benchmark of several processes; below, a line for each thing that may have spoilt one."""
+    """Return a row for each benchmark of several processes, and below them a line for each disturbance."""
     lines = [line.text for line in text_lines(processes_document(benchmarks))]
     while lines and not lines[-1]:
         lines.pop()

@@ -1,4 +1,4 @@
 """The computer under a measurement: its cores, processes, conditions, and what disturbs a measurement.
 
-Imports nothing of the project but `bench.printable`.
+This package imports nothing of the project but `bench.printable`.
 """

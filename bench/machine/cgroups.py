@@ -7,9 +7,10 @@ from bench.machine.processes import fields_of, text_of
 
 
 def cpu_quota(root: Path = Path("/")) -> float | None:
-    """To how many cores' time this process's control group, or one above it, limits it; None if none does.
+    """Return the CPU time that this process's control groups allow it, in cores; None if they set no limit.
 
-    Version 2 has it in cpu.max, version 1 in cpu.cfs_quota_us. `root` is where /proc and /sys are.
+    The smallest limit of the group and of those above it counts. Version 2 has it in cpu.max, version 1 in
+    cpu.cfs_quota_us. `root` is the folder with /proc and /sys.
     """
     quotas: list[float] = []
     for group in _groups(root):
@@ -28,7 +29,10 @@ class Throttling(NamedTuple):
 
 
 def throttling(root: Path) -> Throttling | None:
-    """How often, and for how long, the quotas of this process's groups stopped what is in them; None if none says."""
+    """Return for how long, and how often, quotas stopped this process's groups; None if no group tells.
+
+    `root` is the folder with /proc and /sys.
+    """
     found: list[Throttling] = []
     for group in _groups(root):
         values = fields_of(text_of(group / "cpu.stat"))
@@ -42,15 +46,16 @@ def throttling(root: Path) -> Throttling | None:
 
 
 def _groups(root: Path) -> list[Path]:
-    """The folders of this process's groups that may have to do with CPU, and of those above them."""
+    """Return the folders of this process's groups that may limit CPU time, and of the groups above them."""
     found = group_folders(text_of(root / "proc/self/cgroup"), text_of(root / "proc/self/mountinfo"))
     return [root / folder.relative_to("/") for folder in found]
 
 
 def group_folders(cgroup: str | None, mountinfo: str | None) -> list[PurePosixPath]:
-    """The same from the texts of /proc/PID/cgroup (cgroups(7)) and /proc/PID/mountinfo (proc(5)), of either version.
+    """Return these folders from the texts of /proc/PID/cgroup (cgroups(7)) and /proc/PID/mountinfo (proc(5)).
 
-    A container may see its own group as the root, or a path that leads out of what is mounted: then it is the mount.
+    Both versions of control groups are read. A container may see its own group as the root, or a path that leads out of
+    the mounted folder. Then the group is the mount.
     """
     paths: dict[str, str] = {}  # version 2 has no controllers in this file: its path is that of ""
     for line in filter(None, (cgroup or "").splitlines()):
@@ -80,7 +85,7 @@ def group_folders(cgroup: str | None, mountinfo: str | None) -> list[PurePosixPa
 
 
 def _unescaped(field: str) -> str:
-    """As mountinfo has it: blanks and the like are octal."""
+    """Return a field of mountinfo, in which blanks and other separators are octal, as text."""
     for code, character in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
         field = field.replace(code, character)
     return field

@@ -1,8 +1,9 @@
 """A child process: in a session of its own, with a log, a CPU clock, and an end.
 
-Rules of this file: whatever a child has started in its session ends with it. A child is reaped as soon as its end is
-known, and its session is killed then: later, another process could have its number. Nothing here waits without an end.
-No thread and no event loop: `subprocess` is looked up when it is called, so that gevent's version is cooperative.
+Rules of this file: all that a child has started in its session ends with it. `Child` reaps its process, and kills the
+session, as soon as the end is known: later, another process could have its number. Nothing here waits without an end.
+There is no thread and no event loop. `subprocess` is looked up when it is called, so that gevent's version is
+cooperative.
 """
 
 import contextlib
@@ -19,7 +20,7 @@ from bench.machine.cores import pinned_to
 from bench.machine.system import has_process_clocks, process_clock
 from bench.printable import one_line
 
-#: The end of a log that is read, in bytes.
+#: The size of a log's end that is read, in bytes.
 LOG_LIMIT_BYTES = 1 << 20
 #: The lines of a log that an error shows.
 _LAST_LINES = 3
@@ -27,11 +28,11 @@ _SHOWN_CHARACTERS = 500
 
 
 class Child:
-    """A process that this one has started, from its start on.
+    """A process that this process has started, from its start on.
 
     Its standard output and error go to `log`, an open file, or nowhere. It runs in `directory` (default: the current
-    one) with `environment` added to this process's, on these `cores` only (empty: where this process may run). A Ctrl-C
-    in the terminal does not reach it: that is for the owner, who then decides. Raises OSError where it does not start.
+    folder) with `environment` added to this process's, on these `cores` only (empty: all that this process may use). A
+    Ctrl-C in the terminal does not reach it: its owner decides when it ends. Raises OSError if it does not start.
     """
 
     def __init__(
@@ -62,19 +63,19 @@ class Child:
 
     @property
     def pid(self) -> int:
-        """Its number, kept after it ended."""
+        """Return its process id, also after it ended."""
         return self._process.pid
 
     @property
     def pipes(self) -> tuple[IO[bytes], IO[bytes]]:
-        """Its standard input and output, of a child with pipes."""
+        """Return the standard input and output of a child with pipes."""
         assert self._process.stdin is not None, "with pipes"
         assert self._process.stdout is not None, "with pipes"
         return self._process.stdin, self._process.stdout
 
     @property
     def is_running(self) -> bool:
-        """Whether it lives. If it does not, it is reaped, and nothing is left of its session."""
+        """Return true if it lives. If it does not, reap it, and leave nothing of its session."""
         if not self._is_gone and self._process.poll() is not None:
             self.kill_and_reap()
         return not self._is_gone
@@ -85,7 +86,7 @@ class Child:
             self._process.send_signal(number)
 
     def wait(self, timeout_s: float) -> bool:
-        """Wait until it ends, and return whether it did within that time, in seconds."""
+        """Wait until it ends; return true if it ended within that time, in seconds."""
         try:
             self._process.wait(timeout_s)
         except subprocess.TimeoutExpired:
@@ -93,7 +94,7 @@ class Child:
         return not self.is_running
 
     def kill_and_reap(self) -> None:
-        """End by force what is left of it and of what it has started, and reap it. Does nothing if that was done."""
+        """Kill it and all that it has started, and reap it. Do nothing if it is reaped already."""
         if self._is_gone:
             return
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -102,13 +103,13 @@ class Child:
         self._is_gone = True
 
     def close_pipes(self) -> None:
-        """Close its standard input and output, which a child with pipes takes for a request to end."""
+        """Close its standard input and output, which asks a child with pipes to end."""
         for pipe in self.pipes:
             pipe.close()
 
     @property
     def exit_code(self) -> str:
-        """The exit code of a child that has ended, with the signal's name if a signal ended it."""
+        """Return the exit code of a child that has ended, with the signal's name if a signal ended it."""
         code = self._process.returncode
         if code is None or code >= 0:
             return str(code)
@@ -119,15 +120,15 @@ class Child:
 
     @property
     def log(self) -> str:
-        """The end of what it wrote to its log: at most the last MiB."""
+        """Return the end of its log: at most the last MiB."""
         return "" if self._log is None else tail(self._log)
 
 
 def process_cpu_ns(pid: int) -> int:
-    """Return the CPU time that a process has used, of all its threads, in nanoseconds. Raises OSError.
+    """Return the CPU time that a process has used, of all its threads, in nanoseconds. Raises OSError if it has ended.
 
-    The kernel brings the clock of another process up to date when that process goes to sleep, and with each tick of the
-    timer while it runs.
+    The kernel brings the clock of another process up to date when that process goes to sleep. While it runs, each
+    tick of the timer does that.
     """
     if has_process_clocks():
         return time.clock_gettime_ns(process_clock(pid))

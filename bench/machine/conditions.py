@@ -1,7 +1,7 @@
 """Readings of the machine's state, from which disturbances are told.
 
-Rules of this file: `Conditions.now` reads, and never fails: what cannot be read here (another platform, a container) is
-None.
+Rules of this file: `Conditions.now` reads, and never fails. A value that cannot be read here (on another platform, in a
+container) is None.
 """
 
 import gc
@@ -29,7 +29,7 @@ from bench.machine.processes import (
 )
 from bench.machine.stops import stops
 
-# JSON has no tuples: a list is taken for one, but its items are as strict as the rest.
+# JSON has no tuples: a list is taken for a tuple, but its items are as strict as the rest.
 _Cores = Annotated[tuple[NonNegativeInt, ...], Field(strict=False)]
 _Words = Annotated[tuple[str, ...], Field(strict=False)]
 _Thresholds = Annotated[tuple[NonNegativeInt, ...], Field(strict=False)]
@@ -46,29 +46,30 @@ class GarbageCollection(BaseModel):
 
 
 class Counters(BaseModel):
-    """What only rises; two readings tell what happened between them. None where it cannot be read."""
+    """Counters that only rise, for the difference of two readings. A counter that cannot be read is None."""
 
     model_config = STORED
 
     cores: CoreTime | None = None
+    #: The CPU time of this process and of all its descendants, living or reaped, in seconds.
     own_cpu_s: Seconds | None = None
-    """CPU time of this process and of all that descend from it, living or reaped."""
+    #: The pages that the same processes had to wait for, because they were read from a disk.
     major_faults: NonNegativeInt | None = None
-    """Of the same processes: pages that had to be read from a disk."""
+    #: The pages that the whole machine read from its swap.
     swapped_in_pages: NonNegativeInt | None = None
-    """Of the whole machine."""
+    #: The time for which quotas stopped this process's control group and those above it, in microseconds.
     throttled_us: NonNegativeInt | None = None
-    """Of this process's control group and those above it."""
+    #: The number of periods in which they did.
     throttled_periods: NonNegativeInt | None = None
+    #: The number of times that this process was stopped and went on; None in older results.
     stops: NonNegativeInt | None = None
-    """The number of times that this process was stopped and went on; None in older results."""
 
 
 class Conditions(BaseModel):
-    """Under what a measurement runs, at one moment. `cores` are the ones that it uses, `affinity` those it may use.
+    """The machine's state under a measurement, at a moment. `cores` are those in use, `affinity` those it may use.
 
-    `governor` and `load_average` (of a minute) are the machine's; spinners count in the latter, so what is recorded
-    should be read before they start. `debugging` is what observes or checks this interpreter, in words.
+    `governor` and `load_average` (of a minute) are the machine's. Spinners count in the load average, so read it before
+    they start. `cpu_quota` is in cores. `debugging` names what observes or checks this interpreter.
     """
 
     model_config = STORED
@@ -85,7 +86,10 @@ class Conditions(BaseModel):
 
     @classmethod
     def now(cls, cores: Iterable[int], *, root: Path = Path("/")) -> Self:
-        """Reads them (some milliseconds; it looks at every process). `root` is where /proc and /sys are."""
+        """Read the state of these cores and of all processes, which takes some milliseconds.
+
+        `root` is the folder with /proc and /sys.
+        """
         cores = tuple(sorted(set(cores)))
         processes = processes_below(root, os.getpid())
         throttled = throttling(root)

@@ -8,19 +8,19 @@ from bench.machine.system import can_pin
 
 
 def server_core() -> int | None:
-    """The core that "auto" pins a server to: the last that this process may use, None if there is only one."""
+    """Return the core that "auto" pins a server to: the last that this process may use, None if there is only one."""
     cores = _cores()
     return cores[-1] if len(cores) > 1 else None
 
 
 def generator_cores() -> tuple[int, ...]:
-    """The cores that "auto" leaves to the load generator, empty if there is only one for both."""
+    """Return the cores that "auto" leaves to the load generator; empty if there is only one for both."""
     return _cores()[:-1]
 
 
 @contextlib.contextmanager
 def pinned_to(cores: tuple[int, ...]) -> Iterator[None]:
-    """This thread on these cores only; on any where there are none to keep to."""
+    """Keep this thread to these cores; if there are none, let it run anywhere. Raises OSError."""
     if not cores:
         yield
         return

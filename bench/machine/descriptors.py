@@ -14,20 +14,20 @@ try:
 except ImportError:  # this system has no such limits
     resource = None  # type: ignore[assignment]
 
-#: The limits that are asked for, in turn. More than the first is too many: some programs go through all numbers up to
-#: their limit. A system may refuse what its hard limit allows, as macOS does, where that is "unlimited".
+#: The limits that `raise_file_limit` asks for, in turn. More than the first is too many: some programs go through all
+#: numbers up to their limit. A system may refuse what its hard limit allows, as macOS does for "unlimited".
 _ASKED_FOR = (1 << 20, 1 << 16, 10_240)
 
+#: The error numbers for the limit of open files: of a process, and of a system.
 OUT_OF_FILES = (errno.EMFILE, errno.ENFILE)
-"""The error numbers for the limit of open files: of a process, and of a system."""
 
 _OWN_LIMIT = "this process may open no more than "
 
 
 def raise_file_limit() -> int | None:
-    """Raise the soft limit to the hard one, as far as the system lets us, and return it; None if there is no limit.
+    """Raise the soft limit towards the hard limit, as far as the system lets us.
 
-    Child processes inherit it.
+    Return the new soft limit; None if there is no limit. Child processes inherit it.
     """
     if resource is None:
         return None
@@ -45,7 +45,7 @@ def raise_file_limit() -> int | None:
 
 
 def file_limit_reason(number: int) -> str:
-    """Return why no more files can be opened, for one of the numbers in OUT_OF_FILES."""
+    """Return why no more files can be opened, for an error number of OUT_OF_FILES."""
     if number == errno.ENFILE:
         return "this system has as many files open as it may: raise the sysctl fs.file-max"
     if resource is None:
@@ -59,12 +59,12 @@ def is_file_limit_reason(text: str) -> bool:
 
 
 def file_limit_reason_in(text: str) -> str:
-    """Return `text` from the place on where it speaks of the limit."""
+    """Return the part of `text` that begins with the reason of `file_limit_reason`."""
     return text[text.index(_OWN_LIMIT) :]
 
 
 class Reserve:
-    """Descriptors that are kept open until something needs their places. Opening never fails: it keeps fewer."""
+    """Descriptors that stay open until something needs their places. There may be fewer: opening never fails."""
 
     def __init__(self, count: int) -> None:
         self._count = count

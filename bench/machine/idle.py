@@ -1,13 +1,13 @@
 """Cores that do not halt between messages.
 
-A core with nothing to do halts, and waking it takes tens of microseconds on a virtual machine, which belong neither to
-the service nor to the client. So on each core one process spins under SCHED_IDLE: it yields to whatever else wants the
+A core with nothing to do halts. On a virtual machine, waking it takes tens of microseconds that belong neither to the
+service nor to the client. So a process spins on each core under SCHED_IDLE: it yields to anything else that wants the
 core, and needs no privilege.
 
-Rules of this file: a spinner is a process of its own (its CPU time is nobody else's, and counts as "nice" in the
-kernel's sums), and it never outlives the process that started it. It sees to that itself, by asking for its parent's
-number again and again, which holds however the parent ends. A death signal (PR_SET_PDEATHSIG) would not do: it is sent
-when the *thread* that started the process ends.
+Rules of this file: a spinner is a process of its own. So its CPU time is nobody else's, and counts as "nice" in the
+kernel's sums. It never outlives the process that started it, however that ends, because it asks for its parent's number
+again and again. A death signal (PR_SET_PDEATHSIG) would not do: the kernel sends it when the *thread* that started the
+process ends.
 """
 
 import contextlib
@@ -34,19 +34,20 @@ while os.getppid() == owner:
 """
 _LOWEST_NICE = 19
 _GROUP_ATTEMPTS = 3
-_GROUP_PAUSE_S = 0.1  # in which the kernel accepts one change of a group's weight without privilege (autogroup.c)
+#: The time in which the kernel accepts a single change of a group's weight without privilege (autogroup.c).
+_GROUP_PAUSE_S = 0.1
 
 
-class AwakeError(Exception):
-    """The cores cannot be kept awake: one line that says why."""
+class NoIdleError(Exception):
+    """An error that tells why the cores cannot be kept awake, in one line."""
 
 
-class Awake:
-    """Keeps `cores` from halting: `start`, `stop`, `with`. Without cores it does nothing.
+class NoIdle:
+    """Spinners that keep `cores` from halting: `start`, `stop`, `with`. Without cores there are none.
 
-    Of a core that something else wants it takes next to nothing (docs/measurements.md). But the cores never rest: the
-    machine gets warm, the load average rises by one per core, and where two cores share their units (SMT) the other
-    one is slowed down. It can be started again after it was stopped.
+    If something else wants a core, the spinner takes next to nothing of it (docs/measurements.md). But the cores never
+    rest: the machine gets warm, and the load average rises by 1 per core. If two cores share their units (SMT), each
+    spinner slows the other core down. It can be started again after it was stopped.
     """
 
     def __init__(self, cores: Iterable[int]) -> None:
@@ -55,32 +56,32 @@ class Awake:
 
     @property
     def is_running(self) -> bool:
-        """Whether all its cores are being kept awake; False before `start`, and if a spinner was killed."""
+        """Return true if all its cores are kept awake; false before `start`, and if a spinner was killed."""
         return len(self._spinners) == len(self.cores) and all(spinner.is_running for spinner in self._spinners)
 
     def start(self) -> Self:
-        """Starts to keep them awake; does nothing if it does already.
+        """Start to keep them awake; do nothing if they are.
 
-        Raises AwakeError with the reason if it cannot (see `availability`); then no process is left behind.
+        Raises NoIdleError with the reason if that is impossible (see `idle_reason`); then no process is left behind.
         """
         if self._spinners and self.is_running:
             return self
         self.stop()
-        if reason := availability(self.cores):
-            raise AwakeError(f"cannot keep cores awake: {reason}")
+        if reason := idle_reason(self.cores):
+            raise NoIdleError(f"cannot keep cores awake: {reason}")
         try:
             for core in self.cores:
                 self._spin(core)
         except OSError as cause:
             self.stop()
-            raise AwakeError(f"cannot keep cores {_listed(self.cores)} awake: {cause}") from cause
+            raise NoIdleError(f"cannot keep cores {_listed(self.cores)} awake: {cause}") from cause
         except BaseException:
             self.stop()
             raise
         return self
 
     def stop(self) -> None:
-        """Lets them halt again, and returns when the spinners are gone; does nothing if there are none."""
+        """Let them halt again, and return when the spinners are gone; do nothing if there are none."""
         for spinner in self._spinners:
             if not spinner.is_running:  # reaped: its number may be another's by now
                 continue
@@ -102,7 +103,7 @@ class Awake:
         self.stop()
 
     def _spin(self, core: int) -> None:
-        """Raises OSError, also where the spinner has started by then."""
+        """Start the spinner of a core. Raises OSError, perhaps after the spinner has started."""
         spinner = Child([sys.executable, "-I", "-S", "-c", _SPIN, str(os.getpid())])
         self._spinners.append(spinner)
         with contextlib.suppress(ProcessLookupError):  # killed already; is_running tells
@@ -112,11 +113,11 @@ class Awake:
             _make_group_light(spinner.pid)
 
 
-def availability(cores: Iterable[int], *, root: Path = Path("/")) -> str | None:
-    """Why these cores cannot be kept awake here, in a few words; None if they can.
+def idle_reason(cores: Iterable[int], *, root: Path = Path("/")) -> str | None:
+    """Return why these cores cannot be kept awake here, in a few words; None if they can.
 
-    Ask before this process is pinned: a core that it may not use counts as forbidden. `root` is where /proc and /sys
-    are.
+    Ask before this process is pinned: a core that it may not use counts as forbidden. `root` is the folder with /proc
+    and /sys.
     """
     cores = tuple(cores)
     if not cores:
@@ -134,10 +135,10 @@ def availability(cores: Iterable[int], *, root: Path = Path("/")) -> str | None:
 
 
 def _make_group_light(pid: int) -> None:
-    """Under autogroups (sched(7)), SCHED_IDLE counts within a session only, and sessions share a core evenly.
+    """Give the spinner's session the lowest weight that a session can have, 15 of 1024.
 
-    The server is a session of its own: a spinner in the owner's session takes nearly half of a core beside a process
-    that is never idle. So the spinner is a session, too, and is given the lowest weight that one can have, 15 of 1024.
+    Under autogroups (sched(7)), SCHED_IDLE counts within a session only, and sessions share a core evenly. The server
+    has a session of its own. Beside it, a spinner in its owner's session takes nearly half of a core.
     """
     for _ in range(_GROUP_ATTEMPTS):
         try:

@@ -1,4 +1,4 @@
-"""The Python that runs: whether it was built optimised, and what watches or debugs it."""
+"""The Python that runs: the optimisation of its build, and the tools that watch or debug it."""
 
 import asyncio
 import os
@@ -7,10 +7,10 @@ import tracemalloc
 
 
 def is_optimised(built: dict[str, object]) -> bool | None:
-    """Whether a Python was built with profile-guided optimisation, from its sysconfig variables; None if they are mute.
+    """Return true if a Python was built with profile-guided optimisation; None if its sysconfig variables do not tell.
 
-    Debian optimises by other means than --enable-optimizations and removes every trace of them, also the flag that a
-    plain build names without using it; by that absence it is told.
+    Debian optimises by other means than --enable-optimizations, and removes every trace of them. It also removes the
+    flag that a plain build names without using it. The absence of that flag tells Debian's build.
     """
     arguments = built.get("CONFIG_ARGS")
     if not isinstance(arguments, str):
@@ -21,7 +21,7 @@ def is_optimised(built: dict[str, object]) -> bool | None:
 
 
 def debugging() -> tuple[str, ...]:
-    """What observes or checks this interpreter, or the loop that this is called in; at some cost for each call."""
+    """Return the names of all that observes or checks this interpreter, or the loop, at a cost for each call."""
     variables = {} if sys.flags.ignore_environment else os.environ
     found = {
         "a debug build of Python": hasattr(sys, "gettotalrefcount"),
@@ -42,7 +42,7 @@ def _is_loop_debugged() -> bool:
 
 
 def _monitoring_tools() -> list[str]:
-    """Names of those that use sys.monitoring, which Python has from 3.12 on."""
+    """Return the names of the tools that use sys.monitoring, which Python has from 3.12 on."""
     monitoring = getattr(sys, "monitoring", None)
     if monitoring is None:
         return []

@@ -1,7 +1,7 @@
 """Signals that end a process, turned into exceptions after which Python code can tidy up.
 
-The module also covers Ctrl-C where Python's KeyboardInterrupt would only make a mess: while modules are imported, and
-when it comes twice.
+The module also covers Ctrl-C while modules are imported, and when it comes twice. Python's KeyboardInterrupt would only
+make a mess then.
 
 The module imports little of the standard library: entry points import it before the modules that load slowly.
 """
@@ -15,11 +15,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
+#: The exit code after an interrupt: 128 + SIGINT, as a shell reports it.
+INTERRUPTED = 130
 
+#: The time after the first interrupt, in seconds, in which another counts as the same: a held key, or two sent at once.
 HASTE_S = 1.0
-"""The time after the first interrupt, in seconds, in which another counts as the same: a held key, or two sent at
-once."""
 
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

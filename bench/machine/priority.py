@@ -1,8 +1,8 @@
-"""Precedence on the cores, for what is started meanwhile.
+"""A high priority for the processes that this process starts.
 
-With both cores at work, whatever else a machine does has to take one of them away, a millisecond or more at a time, and
-a p99 tells of that, not of what is measured. Nice -20 makes it rare; the kernel allows it to root, or with
-CAP_SYS_NICE, or where `ulimit -e` says so.
+If all cores are at work, any other work of the machine takes a core away, a millisecond or more at a time. A p99 then
+tells of that, and not of the service. Nice -20 makes it rare. The kernel allows it to root, with CAP_SYS_NICE, or if
+`ulimit -e` permits it.
 """
 
 import os
@@ -13,8 +13,11 @@ _HIGHEST_NICE = -20
 
 
 @contextmanager
-def precedence() -> Iterator[int]:
-    """Processes that this thread starts meanwhile go before others. Yields their nice value: ours, if not allowed."""
+def high_priority() -> Iterator[int]:
+    """Let processes that this thread starts meanwhile go before others.
+
+    Yields their nice value, which is this process's own if the kernel does not allow more.
+    """
     before = os.getpriority(os.PRIO_PROCESS, 0)
     try:
         os.setpriority(os.PRIO_PROCESS, 0, _HIGHEST_NICE)

@@ -1,7 +1,7 @@
 """The cores' times, and the times, cores and faults of this process and its descendants, as the kernel counts them.
 
-psutil has neither the number of a core, where another core is offline, nor the major faults of a process and of the
-children that it has reaped. So /proc is read here.
+This module reads /proc itself, because psutil lacks two things. It does not tell a core's number if another core is
+offline. It does not tell the major faults of a process and of the children that it has reaped.
 """
 
 import os
@@ -19,7 +19,7 @@ Seconds = Annotated[FiniteFloat, Field(ge=0)]
 
 
 class CoreTime(BaseModel):
-    """What some cores have spent since boot: in all, on processes, and on other machines of the same host."""
+    """The time of some cores since boot, in seconds: in all, on processes, and on other machines of the same host."""
 
     model_config = STORED
 
@@ -29,9 +29,9 @@ class CoreTime(BaseModel):
 
 
 def core_time(stat: str | None, cores: Collection[int]) -> CoreTime | None:
-    """What these cores (all of them where none is given) have spent, from the text of /proc/stat (proc(5)).
+    """Return the time of these cores (of all, if none is given) from the text of /proc/stat (proc(5)).
 
-    None if it does not have them all. Time in guests is in the time of the processes that run them, and not added.
+    Return None if the text lacks a core. The time of guests is in that of the processes that run them, and not added.
     """
     found: list[list[int]] = []
     for line in (stat or "").splitlines():
@@ -57,9 +57,9 @@ class _Process(NamedTuple):
 
 
 def _process(stat: str) -> _Process:
-    """From the text of /proc/PID/stat (proc(5)), with what its reaped children had used.
+    """Return a process from the text of /proc/PID/stat (proc(5)), with the use of its reaped children.
 
-    What is counted so stays in the sum over a tree when one of its processes ends and is reaped.
+    So the sum over a tree does not fall when a process in it ends and is reaped.
     """
     fields = stat.rpartition(")")[2].split()  # from the third on: the second is a name, and may hold anything
     return _Process(
@@ -70,7 +70,7 @@ def _process(stat: str) -> _Process:
 
 
 def processes_below(root: Path, pid: int) -> list[_Process]:
-    """That process and all that descend from it; empty where they cannot be read."""
+    """Return that process and all its descendants; empty if they cannot be read."""
     children: dict[int, list[int]] = {}
     found: dict[int, _Process] = {}
     for path in (root / "proc").glob("[0-9]*/stat"):
@@ -89,12 +89,12 @@ def processes_below(root: Path, pid: int) -> list[_Process]:
 
 
 def affinity() -> tuple[int, ...] | None:
-    """Return the cores that this thread may use, None where the system does not tell."""
+    """Return the cores that this thread may use, None if the system does not tell."""
     return tuple(sorted(os.sched_getaffinity(0))) if can_pin() else None
 
 
 def load_average() -> float | None:
-    """Return the load average of the last minute, None where the system does not tell."""
+    """Return the load average of the last minute, None if the system does not tell."""
     try:
         return os.getloadavg()[0]
     except OSError:
@@ -102,7 +102,7 @@ def load_average() -> float | None:
 
 
 def governor(root: Path, cores: Collection[int]) -> str | None:
-    """Of these cores (all where none is given), with commas where they differ."""
+    """Return the frequency governor of these cores (of all, if none is given), with commas if they differ."""
     folder = root / "sys/devices/system/cpu"
     folders = [folder / f"cpu{core}" for core in cores] or sorted(folder.glob("cpu[0-9]*"))
     governors = {text.strip() for core in folders if (text := text_of(core / "cpufreq/scaling_governor"))}
@@ -110,7 +110,7 @@ def governor(root: Path, cores: Collection[int]) -> str | None:
 
 
 def text_of(path: Path) -> str | None:
-    """Return the text of a file of the kernel, None where it cannot be read."""
+    """Return the text of a file of the kernel, None if it cannot be read."""
     try:
         return path.read_text(errors="replace")
     except OSError:
@@ -118,7 +118,7 @@ def text_of(path: Path) -> str | None:
 
 
 def fields_of(text: str | None) -> dict[str, int]:
-    """A file of lines of a name and a number."""
+    """Return the numbers by name, from the text of a file with a name and a number on each line."""
     pairs = (line.split() for line in (text or "").splitlines())
     return {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2 and pair[1].isdecimal()}
 

@@ -1,6 +1,6 @@
 """The calls that a measurement uses and only some systems have.
 
-Linux has all of them. Where one is missing, the measurement goes on without it, and `missing` says so in words.
+Linux has all of them. If a call is missing, the measurement goes on without it, and `missing` says so in words.
 """
 
 import functools
@@ -14,7 +14,7 @@ LACKS = "this system cannot "
 
 
 def unsupported() -> str | None:
-    """Return why nothing here runs on this system, in one line; None where it does."""
+    """Return why nothing here runs on this system, in one line; None if it does."""
     if sys.platform in ("win32", "cygwin"):
         return f"socketio-bench runs on Linux and macOS, and not on this system ({sys.platform})"
     return None

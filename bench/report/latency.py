@@ -6,7 +6,7 @@ are left out of all that compares.
 
 from collections.abc import Iterator, Sequence
 
-from bench.machine.disturbances import Spoiler
+from bench.machine.disturbances import Disturbance
 from bench.report.document import Column, Document, Line, Note, Row, Table
 from bench.report.formatting import UNKNOWN, count, counted, microseconds
 from bench.results.figure import Figure
@@ -117,7 +117,7 @@ def _unsteady(benchmarks: Sequence[LatencyBenchmark]) -> Iterator[Note]:
 
 def _spoilers(benchmarks: Sequence[LatencyBenchmark]) -> Iterator[Note]:
     """Yield a line for each kind, with the words of the worst case."""
-    found: dict[str, list[Spoiler]] = {}
+    found: dict[str, list[Disturbance]] = {}
     for benchmark in benchmarks:
         for spoiler in benchmark.spoilers:
             found.setdefault(spoiler.kind, []).append(spoiler)

@@ -1,1 +1,1 @@
-"""Stored results: their forms, their places and names, and the machine and commit that they are of."""
+"""Stored results: their forms, places and names, and the machine and commit of each."""

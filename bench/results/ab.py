@@ -1,8 +1,8 @@
-"""What a stored comparison of two revisions holds: the JSON of `bench ab`.
+"""The stored comparison of two revisions: the JSON of `bench ab`.
 
-Rules of this file: data and its invariants only, strict, units in the names. Effects are
-relative changes from A to B, ratio - 1, and positive where B takes longer. `log_effects` are natural logarithms of that
-ratio, one for each restart of the servers and in their order: all the other figures can be found from them again.
+Rules of this file: data and its invariants only, strict, units in the names. Effects are relative changes from A to B,
+ratio - 1, and positive if B takes longer. `log_effects` are natural logarithms of that ratio, for each restart of the
+servers in their order. All the other figures can be computed from them again.
 """
 
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -18,24 +18,24 @@ from pydantic import (
     model_validator,
 )
 
-from bench.machine.disturbances import Interference, Spoiler
+from bench.machine.disturbances import Disturbance, Interference
 from bench.results.header import WRITTEN, CommitInfo, Header, IsoDatetime, NonNegative
 from bench.statistics.verdicts import Verdict
 
 AB_SCHEMA: Literal["ab/1"] = "ab/1"
 
+#: The metrics of a benchmark, all times of a round trip. `p50` and `p99` are of the service time with one in flight.
+#: `cpu` is the server's CPU time. `saturated` is the time with many in flight (1 / throughput).
 Metric = Literal["p50", "p99", "cpu", "saturated"]
-"""What is compared of a benchmark, each a time of one round trip: median and 99th percentile of the service time with
-one in flight, CPU time of the server, and the time that one takes with many in flight (1 / throughput)."""
 
+#: The reason for the end: every interval was narrow enough, the time was spent, or the user pressed Ctrl-C.
 StoppedBy = Literal["precision", "time", "interrupt"]
-"""Why no more was measured: every interval was as narrow as asked, the time was spent, or the user had enough."""
 
 Positive = Annotated[FiniteFloat, Field(gt=0)]
 
 
 class AbSide(BaseModel):
-    """One of the two revisions. `revision` is as the user named it, `environment` whose packages it ran with."""
+    """A side: `revision` is as the user named it; `environment` says if its packages were its own or shared."""
 
     model_config = WRITTEN
 
@@ -57,10 +57,10 @@ class AbScenarios(BaseModel):
 
 
 class AbSettings(BaseModel):
-    """What was asked for and how it was measured. `precision` and `threshold` are relative (0.003 is 0.3 %).
+    """The settings of a comparison. `precision`, `threshold` and `confidence` are relative (0.003 is 0.3 %).
 
-    `pairs` of bursts of `burst` round trips for each benchmark and restart, `saturated_pairs` of `saturated_burst` with
-    `in_flight` under way. The cores are null where nothing could be pinned.
+    Each benchmark and restart has `pairs` pairs of bursts of `burst` round trips. Then it has `saturated_pairs` pairs
+    of bursts of `saturated_burst` round trips with `in_flight` under way. The cores are null if nothing was pinned.
     """
 
     model_config = WRITTEN
@@ -78,10 +78,10 @@ class AbSettings(BaseModel):
     seed: NonNegativeInt
     server_core: NonNegativeInt | None
     generator_core: NonNegativeInt | None
+    #: The cores that were kept from halting.
     awake: tuple[NonNegativeInt, ...]
-    """The cores that were kept from halting."""
+    #: The user's file of scenarios; written only with a file.
     scenarios: AbScenarios | None = None
-    """The user's file of scenarios; written only if there was one."""
 
     @model_serializer(mode="wrap")
     def _without_absent_file(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -92,9 +92,9 @@ class AbSettings(BaseModel):
 
 
 class AbMetric(BaseModel):
-    """One metric of one benchmark. `a_us` and `b_us` are medians over the restarts, in microseconds.
+    """A metric of a benchmark. `a_us` and `b_us` are medians over the restarts, in microseconds.
 
-    The interval (`low`, `high`, `half_width`) and what it is made of are null where there was a single restart.
+    The interval (`low`, `high`, `half_width`) and the standard error are null if there was a single restart.
     """
 
     model_config = WRITTEN
@@ -118,7 +118,7 @@ class AbMetric(BaseModel):
 
 
 class AbBenchmark(BaseModel):
-    """One round trip, and what was compared of it; p50 first. `reply` is null where the acknowledgement is awaited."""
+    """A round trip and its metrics, p50 first. `reply` is null if the acknowledgement is awaited."""
 
     model_config = WRITTEN
 
@@ -129,9 +129,10 @@ class AbBenchmark(BaseModel):
 
 
 class AbResult(Header):
-    """One comparison of two revisions. `commit_info` is B's: the commit that the question is about.
+    """A comparison of two revisions. `commit_info` is that of B, the commit in question.
 
-    `restarts` counts the pairs of server processes, and `notes` are the things to know about the two revisions.
+    `restarts` counts the pairs of server processes, and `notes` tell about the two revisions. `spoilers` are the
+    disturbances.
     """
 
     kind: ClassVar[Literal["ab"]] = "ab"
@@ -146,7 +147,7 @@ class AbResult(Header):
     stopped_by: StoppedBy
     benchmarks: Annotated[tuple[AbBenchmark, ...], Field(min_length=1)]
     notes: tuple[str, ...] = ()
-    spoilers: tuple[Spoiler, ...] = ()
+    spoilers: tuple[Disturbance, ...] = ()
     interference: Interference
 
     @model_validator(mode="after")
@@ -164,7 +165,7 @@ class AbResult(Header):
 
     @property
     def slower(self) -> tuple[str, ...]:
-        """What became slower, in words: "event p50"."""
+        """The metrics that became slower, in words: "event p50"."""
         return tuple(
             f"{benchmark.name} {metric.metric}"
             for benchmark in self.benchmarks

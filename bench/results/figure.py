@@ -1,4 +1,4 @@
-"""A figure of a result: a value, or a bound where the value is not known, and how figures are combined."""
+"""A figure of a result: a value, or a bound if the value is not known, and the rules to combine figures."""
 
 import math
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ class Figure:
 
 
 class Unit(StrEnum):
-    """What a row's figures count."""
+    """The unit of a row's figures."""
 
     MICROSECONDS = "µs"
     PER_SECOND = "per second"
@@ -31,7 +31,7 @@ class Unit(StrEnum):
 def ratio(old: Figure | None, new: Figure | None) -> Figure | None:
     """Return new / old.
 
-    Return None if that says nothing: a side is missing, old is zero, one failed, or both are only bounded.
+    Return None if that says nothing: a side is missing or failed, old is zero, or both are only bounded.
     """
     if old is None or new is None or old.value == 0 or math.inf in (old.value, new.value):
         return None
@@ -44,7 +44,7 @@ def ratio(old: Figure | None, new: Figure | None) -> Figure | None:
 
 
 def figure(distribution: Distribution | None, name: str) -> Figure | None:
-    """Return a figure of a distribution in microseconds, by field name; a censored one is above the limit, if any."""
+    """Return a figure of a distribution in microseconds, by field name; a censored figure lies above the limit."""
     if distribution is None:
         return None
     value: float | None = getattr(distribution, name)
@@ -55,8 +55,11 @@ def figure(distribution: Distribution | None, name: str) -> Figure | None:
 
 
 def middle(figures: Sequence[Figure | None]) -> Figure | None:
-    """The median of those that are there, one that lies above a limit being longer than any that is known."""
-    known = sorted((one for one in figures if one is not None), key=lambda one: (one.bound == "above", one.value))
+    """Return the median of the known figures; None if there are none. A figure above a limit sorts last."""
+    known = sorted(
+        (figure for figure in figures if figure is not None),
+        key=lambda figure: (figure.bound == "above", figure.value),
+    )
     if not known:
         return None
     lower, upper = known[(len(known) - 1) // 2], known[len(known) // 2]

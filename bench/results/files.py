@@ -1,4 +1,4 @@
-"""Files that are there whole, or as they were before; and reading that comes to an end."""
+"""Writing that replaces a file whole or not at all, and reading that comes to an end."""
 
 import errno
 import os
@@ -8,10 +8,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO
 
-#: The largest file that is read. A result holds 6 kB for each second and operation of an open load, so it is half of
-#: this after a day of one operation. Reading takes about five times as much memory.
+#: The largest file that is read. A result has 6 kB for each second and operation of an open load. It is half of this
+#: after a day of a single operation. Reading takes about five times as much memory.
 MOST_BYTES = 1 << 30
 
+#: The time to wait for the reader of a named pipe, in seconds.
 _READER_WAIT_S = 10.0
 _LOOK_EVERY_S = 0.05
 
@@ -61,8 +62,8 @@ def write_synced(path: Path, chunks: Iterable[bytes]) -> None:
 def write_whole(path: Path, chunks: Iterable[bytes]) -> None:
     """Write to `path`, replacing what was there only when all is written. Raises OSError.
 
-    What is no file (`/dev/stdout`, a pipe) is written to directly; a symbolic link stays a link. A named pipe that
-    nobody reads within some seconds is an OSError.
+    A path that is no file (`/dev/stdout`, a pipe) is written to directly; a symbolic link stays a link. A named pipe
+    that nobody reads within some seconds raises OSError.
     """
     if path.exists() and not path.is_file():
         with _opened_to_write(path) as file:
@@ -78,7 +79,7 @@ def write_whole(path: Path, chunks: Iterable[bytes]) -> None:
 
 
 def _opened_to_write(path: Path) -> BinaryIO:
-    """Open what is no file. To open a named pipe waits for a reader, but here only for some seconds."""
+    """Open a path that is no file. Wait some seconds for the reader of a named pipe, then raise OSError."""
     if not path.is_fifo():
         return path.open("wb")
     give_up_s = time.monotonic() + _READER_WAIT_S

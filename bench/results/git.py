@@ -1,4 +1,4 @@
-"""git, asked about a directory: the one place that runs it for an answer."""
+"""The only place that runs git for an answer about a directory."""
 
 import os
 import subprocess
@@ -17,7 +17,7 @@ def git(
     told: str = "",
     environment: Mapping[str, str] | None = None,
 ) -> str:
-    """Return what git says about the directory. Raises OSError, ValueError or SubprocessError.
+    """Return git's output about the directory. Raises OSError, ValueError or SubprocessError.
 
     git reads `told` on its stdin. With `new_session`, a Ctrl-C in the terminal does not reach git. `environment` is
     added to this process's environment.

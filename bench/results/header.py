@@ -1,7 +1,7 @@
 """The parts that every stored result has: kind, commit, machine, and the forms of its numbers.
 
-Rules of this file: data and its invariants only, no files, no clock. What we write is strict: no unknown field, and no
-coercion when it is read back. Units are in the names.
+Rules of this file: data and its invariants only, no files, no clock. The models of our own results are strict: no
+unknown field, and no coercion when they are read back. Units are in the names.
 """
 
 import base64
@@ -22,10 +22,11 @@ from pydantic import (
     model_serializer,
 )
 
+#: The configuration of the models that we write.
 WRITTEN = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
+#: The two kinds of stored result, and the names of their folders.
 Kind = Literal["latency", "load"]
-"""The two kinds of stored result, and the names of their folders."""
 
 KINDS: tuple[Kind, ...] = ("latency", "load")
 
@@ -44,15 +45,15 @@ def _histogram(encoded: str) -> str:
     return encoded
 
 
+#: An HdrHistogram of nanoseconds in the standard V2 form: compressed, base64.
 Histogram = Annotated[str, AfterValidator(_histogram)]
-"""An HdrHistogram of nanoseconds in the standard V2 form: compressed, base64."""
 
 
 class CommitInfo(BaseModel):
-    """The commit of the repository that holds the service, with pytest-benchmark's fields.
+    """The commit of the service's repository, with pytest-benchmark's fields.
 
-    `id` is the full hash, "unversioned" outside of a repository, or "unknown" where git could not tell; `error` then
-    says why, and is written only then. `dirty` means uncommitted changes to tracked files.
+    `id` is the full hash, "unversioned" outside of a repository, or "unknown" if git could not tell. `error` says why,
+    and is written only then. `dirty` means uncommitted changes to tracked files.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -74,7 +75,7 @@ class CommitInfo(BaseModel):
 
 
 class MachineInfo(BaseModel):
-    """The machine and its Python, with pytest-benchmark's fields and whatever a plugin added to them."""
+    """The machine and its Python, with pytest-benchmark's fields and the fields that plugins added."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
@@ -100,10 +101,10 @@ IsoDatetime = Annotated[AwareDatetime, PlainSerializer(_as_pytest_benchmark_writ
 
 
 class Header(BaseModel):
-    """The fields that every result of ours begins with. pytest-benchmark's JSON has them too, but for the schema.
+    """The fields with which every result of ours begins. pytest-benchmark's JSON has them too, but for the schema.
 
     `schema_` names the kind and the version of the form, as in "load/2"; each kind narrows it to those that it reads.
-    `datetime` is when the measurement began, `commit_info` the commit that the result is of.
+    `datetime` is the start of the measurement, `commit_info` the commit of the service.
     """
 
     model_config = WRITTEN
@@ -115,5 +116,5 @@ class Header(BaseModel):
     packages: dict[str, str]
 
     def to_json(self) -> bytes:
-        """The result as it is stored: indented UTF-8 JSON."""
+        """Return the result as it is stored: indented UTF-8 JSON."""
         return self.model_dump_json(by_alias=True, indent=2).encode() + b"\n"

@@ -1,4 +1,4 @@
-"""All stored results, and the order of their commits: what a trend is made from."""
+"""The stored results of all machines, and the order of their commits, for a trend."""
 
 import re
 import subprocess
@@ -14,9 +14,9 @@ _ANCESTORS = ("rev-list", "--topo-order", "--reverse", "--ignore-missing", "--st
 
 
 def all_results(root: Path, kinds: Sequence[Kind], leave_out: Callable[[str], object]) -> list[Result]:
-    """Those of all machines. `leave_out` is told of each that cannot be read, which does not hide the others.
+    """Return the results of all machines. `leave_out` is called with the reason for each file that cannot be read.
 
-    Raises ResultError where there is none.
+    Raises ResultError if there is none.
     """
     paths: list[Path] = []
     for folder in [machine for kind in kinds for machine in _listed(root / kind, leave_out)]:
@@ -45,7 +45,7 @@ def _listed(folder: Path, leave_out: Callable[[str], object]) -> list[Path]:
 
 
 def history(commits: Iterable[str]) -> list[str] | None:
-    """All that leads to these commits, parents first; None where git or the repository is missing."""
+    """Return these commits and all their ancestors, parents first; None if git or the repository is missing."""
     ids = [commit for commit in commits if _FULL_ID.fullmatch(commit)]
     try:
         listed = git(Path(), *_ANCESTORS, timeout_s=60, told="".join(f"{commit}\n" for commit in ids))

@@ -1,7 +1,7 @@
-"""The stored result of `pytest bench`: what we read of pytest-benchmark's JSON, and what we add to it.
+"""The stored result of `pytest bench`: the part of pytest-benchmark's JSON that we read, and our additions to it.
 
-Rules of this file: data and its invariants only, no files, no clock. What pytest-benchmark writes is read leniently: we
-take what we use and ignore the rest. Its own statistics are in seconds, and properties give them in microseconds.
+Rules of this file: data and its invariants only, no files, no clock. The models read pytest-benchmark's fields
+leniently: they take the fields that we use and ignore the rest. Its own statistics are in seconds.
 """
 
 import datetime as dt
@@ -24,12 +24,12 @@ from pydantic import (
 )
 
 from bench.machine.conditions import Conditions
-from bench.machine.disturbances import Interference, Spoiler
+from bench.machine.disturbances import Disturbance, Interference
 from bench.results.header import CommitInfo, Kind, MachineInfo, NonNegative
 
 
 class LatencyStats(BaseModel):
-    """pytest-benchmark's statistics of one benchmark. All times are in **seconds**, `ops` is per second."""
+    """pytest-benchmark's statistics of a benchmark. All times are in **seconds**, `ops` is per second."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -45,14 +45,15 @@ class LatencyStats(BaseModel):
     ops: float | None = None
 
 
+#: The controls: a trivial service on the same stack and with the same options, and the echo server without a stack.
 ControlKind = Literal["same-stack", "bare"]
-"""The controls: a trivial service on the same stack and with the same options, and the echo server without a stack."""
 
+#: The configuration of models that are read leniently.
 _READ = ConfigDict(frozen=True, extra="ignore")
 
 
 class TimedServer(BaseModel):
-    """What was timed with one server. CPU time is the server's, null where it is not known."""
+    """The figures of a server. CPU time is the server's, null if it is not known."""
 
     model_config = _READ
 
@@ -63,10 +64,10 @@ class TimedServer(BaseModel):
 
 
 class TimedProcess(TimedServer):
-    """The same of a server process that was started for it: its hash seed, and by how much its environment was padded.
+    """The figures of a server process that was started for the benchmark, with its seed.
 
-    `warm_up_round_trips` went before and are in no figure; `steady` says whether they became steady by the rule of
-    `bench.interleave.warm_up`, or only reached its limit.
+    `environment_bytes` is the padding of its environment. `warm_up_round_trips` went before and are in no figure.
+    `steady` is true if they became steady by the rule of `bench.interleave.warm_up`, false if they reached its limit.
     """
 
     hash_seed: NonNegativeInt
@@ -76,11 +77,11 @@ class TimedProcess(TimedServer):
 
 
 class ReplicateProcess(TimedProcess):
-    """One process of the service, the unit of replication, and the control process that was timed beside it.
+    """A process of the service, the unit of replication, and the control process that was timed beside it.
 
-    `log_ratio` is the median, over adjacent bursts of round trips with the service and with a control, of the natural
-    logarithm of the ratio of their medians, service / control; `pairs` says of how many. Null where there is no such
-    control.
+    Each burst with the service stands beside a burst with a control. The logarithm of a pair is the natural logarithm
+    of the ratio of their medians, service / control. `log_ratio` is the median of these logarithms, and `pairs` is
+    their number. They are null, and 0, without this control.
     """
 
     control: TimedProcess | None
@@ -89,14 +90,14 @@ class ReplicateProcess(TimedProcess):
 
 
 class ControlFigures(TimedServer):
-    """All round trips with one control together; `sha256` is that of the frozen control's source, null for the bare."""
+    """The figures of all round trips with a control; `sha256` is of the frozen control's source, null for the bare."""
 
     processes: PositiveInt
     sha256: str | None
 
 
 class BetweenProcesses(BaseModel):
-    """How the processes of one benchmark differ; null where there are less than two of them, or no such control.
+    """The differences between a benchmark's processes; null if there are fewer than two, or without that control.
 
     `median_cv` is the coefficient of variation of their medians, `log_ratio_sd` the standard deviation of their log
     ratios, both with n - 1.
@@ -109,7 +110,7 @@ class BetweenProcesses(BaseModel):
 
 
 class KeptAwake(BaseModel):
-    """The cores that were kept from halting, and the reason if these are not all that were used."""
+    """The cores that were kept from halting, and the reason if these are not all the used cores."""
 
     model_config = _READ
 
@@ -118,7 +119,7 @@ class KeptAwake(BaseModel):
 
 
 class WarmUp(BaseModel):
-    """The round trips that went before the measurement, and whether they became steady."""
+    """The round trips before the measurement; `steady` is true if they became steady."""
 
     model_config = _READ
 
@@ -136,8 +137,8 @@ def _or_unknown(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
         return None
 
 
-#: A field that is unknown where the file has something else in it. `extra_info` belongs to everybody: another plugin
-#: or a user's own benchmark may have written there under the same name.
+#: A field that is None if the file has something else in it. `extra_info` belongs to everybody: another plugin or a
+#: user's own benchmark may have written there under the same name.
 Unclaimed = Annotated[T | None, WrapValidator(_or_unknown)]
 
 _Number = Annotated[FiniteFloat, Strict()]
@@ -145,7 +146,7 @@ _Flag = Annotated[bool, Strict()]
 
 
 class ScenarioSource(BaseModel):
-    """The user's file that a scenario is of, and a digest of what the scenario sends and awaits."""
+    """The user's file of a scenario, and a digest of the events that the scenario sends and awaits."""
 
     model_config = _READ
 
@@ -155,15 +156,16 @@ class ScenarioSource(BaseModel):
 
 
 class LatencyDetails(BaseModel):
-    """The details that a benchmark of ours has in `extra_info`: how it was made, its figures, its disturbances.
+    """The details of a benchmark of ours in `extra_info`: its settings, its figures, its disturbances.
 
-    A benchmark writes it in parts, as it comes to know them (`written`); a reader takes all of it from a stored file.
-    A field is None, or empty, where the file does not have it, as in older results and in those that others made.
+    A benchmark writes it in parts, as it comes to know them (`written`). A reader takes all of it from a stored file. A
+    field is None, or empty, if the file lacks it, as in older results and in those of other tools.
 
-    `http`, `ws` and the cores are null where they are not ours to know. What is `illustrative` has the server in the
-    client's own loop: it shows the software's cost without a second process, and is not to be compared. `processes` are
-    those of the service; `unreplicated` says why there are none, and no controls. `histogram` has the round trips that
-    pytest-benchmark's statistics are of, in V2 form. `scenario` is there for a scenario of a user's file.
+    `http`, `ws` and the cores are null if the server is not ours. An `illustrative` benchmark has the server in the
+    client's own loop. It shows the software's cost without a second process, and is not to be compared. `processes` are
+    those of the service; `unreplicated` says why there are none, and no controls. `histogram` has the round trips of
+    pytest-benchmark's statistics, in V2 form. `spoilers` are the disturbances. `scenario` is there for a scenario of a
+    user's file.
     """
 
     model_config = _READ
@@ -197,7 +199,7 @@ class LatencyDetails(BaseModel):
     awake: KeptAwake | None = None
     conditions: Unclaimed[Conditions] = None
     interference: Unclaimed[Interference] = None
-    spoilers: tuple[Spoiler, ...] | None = None
+    spoilers: tuple[Disturbance, ...] | None = None
     bias_us: Unclaimed[_Number] = None
     scenario: Unclaimed[ScenarioSource] = None
 
@@ -208,7 +210,7 @@ class LatencyDetails(BaseModel):
 
 
 class LatencyBenchmark(BaseModel):
-    """One benchmark of a latency result. What pytest-benchmark has no field for lies in `extra_info`."""
+    """A benchmark of a latency result. `extra_info` has the data for which pytest-benchmark has no field."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -240,57 +242,57 @@ class LatencyBenchmark(BaseModel):
 
     @property
     def p99_us(self) -> float | None:
-        """The 99th percentile in microseconds; null where it is not known."""
+        """The 99th percentile in microseconds; null if it is not known."""
         return self.details.p99_us
 
     @property
     def is_illustrative(self) -> bool:
-        """Whether the server ran in the client's own loop: it shows a cost, and is not to be compared."""
+        """True if the server ran in the client's own loop: it shows a cost, and is not to be compared."""
         return self.details.illustrative is True
 
     @property
     def processes(self) -> tuple[ReplicateProcess, ...]:
-        """The processes of the service, one figure each; empty where there was none to start (see `unreplicated`)."""
+        """The processes of the service; empty if there was none to start (see `unreplicated`)."""
         return self.details.processes or ()
 
     @property
     def controls(self) -> dict[ControlKind, ControlFigures | None]:
-        """What was timed with the controls, null where there was no such control; empty where none was heard of."""
+        """The figures of the controls, null for a control that was absent; empty if the file tells of none."""
         return self.details.controls or {}
 
     @property
     def between_processes(self) -> BetweenProcesses | None:
-        """How the processes differ; null where there was none to start."""
+        """The differences between the processes; null if there was none to start."""
         return self.details.between_processes
 
     def ratio_to(self, kind: ControlKind) -> float | None:
-        """Median round trip over the control's: the geometric mean over the processes; null without that control."""
+        """Return the median round trip over the control's, as geometric mean of the processes; None without it."""
         ratios = [ratio for process in self.processes if (ratio := process.log_ratio.get(kind)) is not None]
         return math.exp(math.fsum(ratios) / len(ratios)) if ratios else None
 
     @property
     def unreplicated(self) -> str | None:
-        """Why there are neither processes nor controls; null where there are, or nothing is said of it."""
+        """The reason for neither processes nor controls; null if there are some, or if the file does not tell."""
         return self.details.unreplicated
 
     @property
-    def spoilers(self) -> tuple[Spoiler, ...]:
-        """What may have spoilt the measurement; empty also where nothing was looked for (older results)."""
+    def spoilers(self) -> tuple[Disturbance, ...]:
+        """The disturbances; empty also for older results, in which nobody looked for any."""
         return self.details.spoilers or ()
 
     @property
     def awake(self) -> KeptAwake | None:
-        """Which cores were kept from halting; null where nothing is said of it."""
+        """The cores that were kept from halting; null if the file does not tell."""
         return self.details.awake
 
     @property
     def server_cpu_us_per_round_trip(self) -> float | None:
-        """CPU time of the server per round trip, in microseconds; null where it is not known."""
+        """CPU time of the server per round trip, in microseconds; null if it is not known."""
         return self.details.server_cpu_us_per_round_trip
 
     @property
     def histogram(self) -> str | None:
-        """All round trips that pytest-benchmark's statistics are of, as an HdrHistogram in V2 form; null without."""
+        """The round trips of pytest-benchmark's statistics, as an HdrHistogram in V2 form; null if there is none."""
         return self.details.histogram
 
 
@@ -312,7 +314,7 @@ class LatencyResult(BaseModel):
 
     @property
     def packages(self) -> dict[str, str]:
-        """Versions of what was measured, from all benchmarks; empty where none tells any."""
+        """The versions of the packages, from all benchmarks; empty if none tells any."""
         found: dict[str, str] = {}
         for benchmark in self.benchmarks:
             found.update(benchmark.details.packages or {})

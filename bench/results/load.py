@@ -1,7 +1,7 @@
 """The stored result of a load run.
 
-Rules of this file: data and its invariants only, no files, no clock. The accounting is checked wherever a result is
-built, so a result whose counts do not add up cannot be stored. Units are in the names.
+Rules of this file: data and its invariants only, no files, no clock. Each result checks its accounting when it is
+built, so a result with counts that do not add up cannot be stored. Units are in the names.
 """
 
 import itertools
@@ -17,25 +17,24 @@ from pydantic import (
 
 from bench.results.header import WRITTEN, Header, Histogram, IsoDatetime, Kind, NonNegative
 
+#: The schema that is written. `load/1` lacks the fields that are documented as new; its other fields are still read.
 LOAD_SCHEMA: Literal["load/2"] = "load/2"
-"""The schema that is written. `load/1` lacks the fields that are documented as new; all else of it is still read."""
 
 LoadSchema = Literal["load/1", "load/2"]
 LOAD_SCHEMAS: tuple[LoadSchema, ...] = ("load/1", "load/2")
 
+#: The operation that every user performs before any round trip.
 CONNECT = "connect"
-"""The operation that every user performs before any round trip."""
 
+#: The number of operations that have a row of their own. A task that makes up names without end would fill the memory.
 MOST_OPERATIONS = 200
-"""The number of operations that have a row of their own. A task that names each one differently would fill the
-memory."""
 
+#: The row of all operations that come after these, together.
 OTHER_OPERATIONS = "other operations"
-"""The row of all operations that come after these, together."""
 
 
 class UserStep(BaseModel):
-    """The number of users that was asked for from a moment on: `users` Socket.IO users from second `t` of the run."""
+    """The number of users from a moment on: `users` Socket.IO users were asked for from second `t` of the run."""
 
     model_config = WRITTEN
 
@@ -44,18 +43,18 @@ class UserStep(BaseModel):
 
 
 class Scenario(BaseModel):
-    """The load that was asked for. All about rates is null in a closed load, `duration_s` if none was set.
+    """The load that was asked for. The fields of rates are null in a closed load, `duration_s` if none was set.
 
     `users` is the greatest number of Socket.IO users that was asked for at once. `users_by_class` has every class of
     the run, Locust's other users included. `user_steps` is empty if the number of users never changed.
 
     `rate_per_s` is over all users. If `rate` has stages, it is the average of the whole schedule. If each user has a
-    rate of its own, `rate` is null, and `rate_per_s` is that of as many users as there were at the end. From `seed` the
-    same arrivals can be drawn.
+    rate of its own, `rate` is null, and `rate_per_s` is that of all users at the end. `seed` gives the same arrivals
+    again.
 
-    In an open load, `pipelined` names the classes whose tasks may overlap on one connection. A user of another class
-    takes an arrival only when it has no task under way. An arrival waits at most `max_wait_s` for such a user.
-    `pipelined` is null in results of the schema load/1, where all tasks overlapped, and in a closed load.
+    In an open load, `pipelined` names the classes whose tasks may overlap on the same connection. A user of another
+    class takes an arrival only when it has no task under way. An arrival waits at most `max_wait_s` for a free user.
+    `pipelined` is null in a closed load, and in results of the schema load/1, in which all tasks overlapped.
 
     New in load/2: users_by_class, user_steps, pipelined, max_wait_s.
     """
@@ -99,7 +98,7 @@ class Scenario(BaseModel):
 
 
 class Server(BaseModel):
-    """How the service was started and what it used; only when it was ours. `cpu_share` is of one core (1.0 = full)."""
+    """The service's options and use, if the service was ours. `cpu_share` is of a single core (1.0 = full)."""
 
     model_config = WRITTEN
 
@@ -114,7 +113,7 @@ class Server(BaseModel):
 
 
 class Lateness(BaseModel):
-    """By how much the generator was behind its schedule, in microseconds."""
+    """The delay of the generator behind its schedule, in microseconds."""
 
     model_config = WRITTEN
 
@@ -124,10 +123,10 @@ class Lateness(BaseModel):
 
 
 class GeneratorHealth(BaseModel):
-    """The verdict on whether a generator's report can be believed, and its evidence, over the steady window.
+    """The verdict on a generator, saturated or not, and the evidence, over the steady window.
 
-    `cpu_share` is of one core. `send_lateness_us` is from intended to sent, without the time in which no user was free;
-    it is null in a closed load. `loop_lag_us` is the time that anything that wakes the loop waits for its turn.
+    `cpu_share` is of a single core. `send_lateness_us` is from intended to sent, without the time in which no user was
+    free; it is null in a closed load. `loop_lag_us` is the time that anything that wakes the loop waits for its turn.
     `queueing_us` is how long replies, once read, waited for their task. `waited_for_user_share` is the share of the
     arrivals for which no user was free at first, and `waited_for_user_us` how long these waited. Both are null if all
     users are pipelined, and in a closed load. Such a wait is the scenario's, which has too few users, and does not make
@@ -157,10 +156,10 @@ class GeneratorHealth(BaseModel):
 
 
 class Generator(GeneratorHealth):
-    """What the load generator itself used, and whether it can be believed.
+    """The use and the health of the whole load generator.
 
-    `cpu_share` is the busiest process's, the other times are over all processes. One process that is saturated makes
-    the whole generator so.
+    `cpu_share` is the busiest process's, the other times are over all processes. A single saturated process makes the
+    whole generator saturated.
     """
 
     processes: PositiveInt
@@ -185,7 +184,7 @@ class Window(BaseModel):
 
     @property
     def duration_s(self) -> float:
-        """Length of the window in seconds."""
+        """The length of the window in seconds."""
         return self.end_s - self.start_s
 
 
@@ -194,8 +193,8 @@ class Distribution(BaseModel):
 
     A figure is null if it falls into the censored share (timeouts, errors, drops, unfinished). If there were timeouts,
     it is known to lie above their limit, `censored_above_us`. Otherwise it is only known to fall among the failures. In
-    load/1 the limit may also be the longest time seen. What was never observed at all has no Distribution but null in
-    its place.
+    load/1 the limit may also be the longest time seen. A time that was never observed has null in place of a
+    Distribution.
     """
 
     model_config = WRITTEN
@@ -234,7 +233,7 @@ LEGS: tuple[LegName, ...] = ("to the handler", "handler", "from the handler")
 
 
 class Leg(BaseModel):
-    """A part of an operation's service time, over the steady window: of the replies whose server told of it."""
+    """A part of an operation's service time, over the steady window, from the replies that tell of it."""
 
     model_config = WRITTEN
 
@@ -244,7 +243,7 @@ class Leg(BaseModel):
 
 
 class Operation(BaseModel):
-    """The account of one operation over the whole run, and its times over the steady window.
+    """The account of an operation over the whole run, and its times over the steady window.
 
     scheduled = sent + dropped, and sent = ok + timeouts + errors + unfinished. For the operation that connects, sent
     counts the attempts. `late` replies belong to emissions that are counted already, as timeouts.
@@ -253,9 +252,9 @@ class Operation(BaseModel):
     reason. `error_replies` counts successes whose reply is an object with an `error` key. `unexpected` counts replies
     that came while no emission waited for them. If replies are matched by their order, the matching is broken then.
 
-    `times_of` is "run" if the times are of the whole run. They are for the operation that connects, and for what was
-    only performed outside of the window. It is null if there are no times, and in load/1, where only connecting has the
-    run's.
+    `times_of` is "run" if the times are of the whole run. That is so for the operation that connects, and for an
+    operation that was only performed outside of the window. It is null if there are no times, and in load/1, in which
+    only connecting has the run's.
 
     New in load/2: dropped_because, error_replies, unexpected, times_of.
     """
@@ -300,17 +299,17 @@ class Operation(BaseModel):
 
     @property
     def error_count(self) -> int:
-        """Errors of all kinds."""
+        """The number of errors of all kinds."""
         return sum(self.errors.values())
 
     @property
     def failed(self) -> int:
-        """Everything that was scheduled and did not end well: dropped, timed out, in error, unfinished."""
+        """The number of failures among the scheduled: dropped, timed out, in error, unfinished."""
         return self.scheduled - self.ok
 
 
 class SecondTimes(BaseModel):
-    """The times of one operation's replies that were received in one second."""
+    """The times of the replies to an operation that were received in a second of the run."""
 
     model_config = WRITTEN
 
@@ -320,10 +319,10 @@ class SecondTimes(BaseModel):
 
 
 class Second(BaseModel):
-    """One second of the run: `t` in seconds since its start, counts of that second, shares of one core.
+    """A second of the run: `t` in seconds since its start, counts of that second, shares of a single core.
 
     `p50_us` and `p99_us` are of all replies received in it, of the response time in an open load, else of the service
-    time. `operations` has their distributions; the one that connects is not among them.
+    time. `operations` has their distributions, without the operation that connects.
     """
 
     model_config = WRITTEN
@@ -344,10 +343,9 @@ class Second(BaseModel):
 
 
 class StageFigures(BaseModel):
-    """One stage of the rate: a point of the latency-throughput curve. Counts and times are of its whole seconds.
+    """A stage of the rate: a point of the latency-throughput curve. Counts and times are of its whole seconds.
 
-    Times are response times of all operations together; a figure is null where it falls among what failed or was
-    dropped.
+    Times are response times of all operations together. A figure is null if it falls among failures or drops.
     """
 
     model_config = WRITTEN

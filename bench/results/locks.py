@@ -1,9 +1,9 @@
 """Locks between processes, on a file or a folder: only this module takes them.
 
 Rules of this file: a lock is the kernel's (`flock`) and ends with its process, however that ends. It is on the
-descriptor of the very folder or file that it protects: a folder of results gets no further file, and can be locked on a
-full disk. (The library filelock would need such a file, or its newest version.) Nobody waits without an end. A process
-that is stopped keeps its locks, and a process that waits for them says so and gives up.
+descriptor of the very folder or file that it protects. So a folder of results gets no further file, and can be locked
+on a full disk. (The library filelock would need a further file, or its newest version.) Nobody waits without an end. A
+process that is stopped keeps its locks, and a process that waits for them says so and gives up.
 """
 
 import contextlib
@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+#: The time between two attempts, in seconds.
 _LOOK_EVERY_S = 0.05
 
 
@@ -23,7 +24,7 @@ class LockedError(OSError):
 
 @contextlib.contextmanager
 def locked(path: Path, wait_s: float = 0.0) -> Iterator[None]:
-    """Keep other processes from locking `path`, a file or a folder that is there, for as long as this lasts.
+    """Keep other processes from locking `path`, an existing file or folder, until the end of the block.
 
     Raises LockedError if another process has the lock and keeps it for `wait_s` seconds, and OSError.
     """

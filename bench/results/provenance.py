@@ -1,9 +1,9 @@
-"""Where a result was measured: machine, commit of the service, versions of what matters.
+"""The origin of a result: machine, commit of the service, versions of the packages that matter.
 
 Rules of this file: it describes and never fails, because a run that is over must not be lost to a missing git. The
-fields are pytest-benchmark's and so are their values, but for the commit: that is the one of the repository that holds
-the service, not of the working directory. Versions are read from the installed metadata and nothing measured is
-imported, least of all locust. Inside a Locust process call these on gevent's side: they start processes.
+fields and values are pytest-benchmark's, but for the commit: that is of the service's repository, and not of the
+working directory. Versions are read from the installed metadata. Nothing measured is imported, least of all locust.
+Call these functions on gevent's side of a Locust process: they start processes.
 """
 
 import functools
@@ -21,6 +21,7 @@ from bench import compiled
 from bench.results.git import git
 from bench.results.header import CommitInfo, MachineInfo
 
+#: The distributions whose versions go into a result: those of the service, the clients and the timing.
 PACKAGES = (
     "python-socketio",
     "python-engineio",
@@ -35,17 +36,16 @@ PACKAGES = (
     "pytest-benchmark",
     "aiohttp",
 )
-"""The distributions whose versions go into a result: what the service, the clients and the timing are made of."""
 
+#: The name beside the packages that tells that our hot path is compiled, and so a faster version of it.
 HOT_PATH = "hot path"
-"""Stands beside the packages where our own is compiled: that is as another version of it, and faster."""
 
 _GIT_TIMEOUT_S = 10
 
 
 @functools.cache
 def machine_info() -> MachineInfo:
-    """This machine and its Python, as pytest-benchmark describes them; found out once per process."""
+    """Return this machine and its Python, as pytest-benchmark describes them; computed once per process."""
     from pytest_benchmark.plugin import pytest_benchmark_generate_machine_info  # late: it imports pytest
 
     described = pytest_benchmark_generate_machine_info()  # type: ignore[no-untyped-call]
@@ -54,12 +54,12 @@ def machine_info() -> MachineInfo:
 
 
 def packages() -> dict[str, str]:
-    """What takes part in a measurement of this process: `installed()`, and `HOT_PATH` where it is compiled."""
+    """Return the versions in a measurement of this process: `installed()`, and `HOT_PATH` if it is compiled."""
     return {**installed(), HOT_PATH: "compiled"} if compiled.is_enabled() else installed()
 
 
 def installed() -> dict[str, str]:
-    """Versions of Python and of those of `PACKAGES` that are installed."""
+    """Return the versions of Python and of the installed packages of `PACKAGES`."""
     versions = {"python": platform.python_version()}
     for name in PACKAGES:
         try:
@@ -70,10 +70,10 @@ def installed() -> dict[str, str]:
 
 
 def service_directory(app: str) -> Path:
-    """The directory in which the module of `module:attribute` lies, without importing it.
+    """Return the directory of the module of `module:attribute`, without importing it.
 
-    Found as uvicorn finds it: in the working directory first, then on `sys.path`. What is not found is taken to lie in
-    the working directory.
+    It is found as uvicorn finds it: in the working directory first, then on `sys.path`. If it is not found, the working
+    directory is returned.
     """
     directory = Path.cwd()
     locations = [str(directory), *sys.path]
@@ -98,11 +98,11 @@ def _installed(name: str) -> ModuleSpec | None:
 
 
 def commit_info(directory: Path) -> CommitInfo:
-    """The commit of the repository that holds `directory`, as pytest-benchmark describes commits.
+    """Return the commit of the repository that contains `directory`, as pytest-benchmark describes commits.
 
-    The id is "unversioned" outside of a repository and where the repository ignores the directory (an installed
-    service in a checkout's own environment is not of that commit), and "unknown", with the error, where git is missing,
-    there is no commit yet, or git refuses. Never raises.
+    The id is "unversioned" outside of a repository, and if the repository ignores the directory. An installed service
+    in a checkout's own environment is not of that commit. The id is "unknown", with the error, if git is missing, if
+    there is no commit yet, or if git refuses. Never raises.
     """
     try:
         directory = directory.resolve()
@@ -113,7 +113,7 @@ def commit_info(directory: Path) -> CommitInfo:
     try:
         if _ignored(directory):
             return CommitInfo(id="unversioned", project=directory.name, branch="(unknown)")
-        # --exclude: of tags there is nothing to tell, only the commit and whether there are changes besides
+        # --exclude: of tags there is nothing to tell, only the commit, and if there are changes
         commit, _, dirty = _git(directory, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*").partition(
             "-"
         )
@@ -146,7 +146,7 @@ def _ignored(directory: Path) -> bool:
 
 
 def _project(directory: Path) -> str:
-    """The repository's name: of its origin if it has one, else of its folder."""
+    """Return the repository's name: that of its origin if it has an origin, else that of its folder."""
     try:
         origin = _git(directory, "config", "--local", "remote.origin.url")
     except subprocess.CalledProcessError:

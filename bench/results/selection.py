@@ -1,8 +1,8 @@
-"""Which stored results are the two sides of a comparison, from what the user typed.
+"""The choice of the stored results for the two sides of a comparison, from the names that the user typed.
 
-A side is named as `Store.open` says, or by what git calls a commit (`HEAD~1`, a branch, a tag) as far as there is a
-repository around the working directory, or by a pattern of files or numbers (`latency/1?`, `old/*.json`). A pattern
-means all that match; any other name means one result, or, with `last`, the newest results of its commit.
+`Store.open` says how a side may be named. Git's name of a commit (`HEAD~1`, a branch, a tag) will do, too, if there is
+a repository around the working directory. So will a pattern of files or numbers (`latency/1?`, `old/*.json`). A pattern
+means all results that match. Any other name means a single result, or, with `last`, the newest results of its commit.
 """
 
 import os
@@ -20,7 +20,7 @@ Side = tuple[Stored, ...]
 
 
 def select(store: Store, old: str, new: str, last: int | None = None) -> tuple[Side, Side]:
-    """The results of both sides, read. Raises ResultError where a name means none, or several kinds, or is damaged."""
+    """Read the results of both sides. Raises ResultError if a name means none, several kinds, or a damaged file."""
     if last is not None and last < 1:
         raise ResultError(f"--last {last}: a side has at least one result")
     old_side: Side
@@ -33,7 +33,7 @@ def select(store: Store, old: str, new: str, last: int | None = None) -> tuple[S
         if last is not None:
             raise ResultError("--last counts the results of one commit: name commits with it, not patterns")
         sides = {name: store.matching(name) for name, is_pattern in patterns.items() if is_pattern}
-        kinds = {one.result.kind for side in sides.values() for one in side}
+        kinds = {stored.result.kind for side in sides.values() for stored in side}
         if len(kinds) == 1:
             (kind,) = kinds
             sides |= {
@@ -48,19 +48,19 @@ def select(store: Store, old: str, new: str, last: int | None = None) -> tuple[S
         old_side, new_side = sides[old], sides[new]
     if last is not None:
         old_side, new_side = (store.newest_of_commit(side[0], last) for side in (old_side, new_side))
-        if not {one.path for one in old_side}.isdisjoint(one.path for one in new_side):
+        if not {stored.path for stored in old_side}.isdisjoint(stored.path for stored in new_side):
             commit = old_side[0].result.commit_info.id[:12]
             raise ResultError(f"--last {last}: OLD and NEW are both of commit {commit}; name two commits, or patterns")
     return old_side, new_side
 
 
 def name_is_pattern(name: str) -> bool:
-    """Whether a name has a wildcard in it, and so may mean several results."""
+    """Return true if a name has a wildcard in it, and so may mean several results."""
     return not _PATTERN.isdisjoint(name) and not os.path.exists(name)  # noqa: PTH110  (it may be too long for a Path)
 
 
 def commit_named(name: str) -> str | None:
-    """The full id of the commit that git knows by this name; None where it knows none, or there is no git."""
+    """Return the full id of the commit that git knows by this name; None if it knows none, or without git."""
     if not name or name.startswith("-"):
         return None
     try:
@@ -94,7 +94,7 @@ def _by_git(name: str, kinds: Sequence[str]) -> tuple[str | None, str]:
 
 
 def _known(store: Store, name: str) -> str:
-    """The name itself where the store knows it, else the commit that git means by it. Raises ResultError."""
+    """Return the name itself if the store knows it, else the commit that git means by it. Raises ResultError."""
     try:
         store.check(name)
     except ResultError:

@@ -1,7 +1,7 @@
-"""The settings under which a result was measured: one list for each kind, for all that puts results side by side.
+"""The settings under which a result was measured: a list for each kind, for all commands that compare results.
 
-Rules of this file: a setting is read from a result in one place, here. Two uses have their own consequence where a
-setting differs: `in_comparison` is that of `bench compare`, `splits` that of `bench trend`.
+Rules of this file: a setting is read from a result only here. A difference in a setting has a consequence for each
+command: `in_comparison` is that of `bench compare`, `splits` that of `bench trend`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,8 +15,8 @@ from bench.server.options import UVICORN_OPTIONS
 
 T = TypeVar("T")
 
-#: The consequence of a difference for a comparison: it is void, or says so and no more. Where the control differs, it
-#: is void if its effects are of ratios to that control.
+#: The consequence of a difference for a comparison: the comparison is void, or only says that there is a difference. If
+#: the control differs, it is void if its effects are of ratios to that control.
 Consequence = Literal["void", "said", "other control"]
 
 Values = Mapping[str, object]
@@ -24,10 +24,10 @@ Values = Mapping[str, object]
 
 @dataclass(frozen=True)
 class Setting(Generic[T]):
-    """A setting: its name, the way to read it, and what follows where two results differ in it.
+    """A setting: its name, the way to read it, and the consequence if two results differ in it.
 
-    `splits` says that a trend puts such results into two series. `in_title` is the name in a series' title, and
-    `unknown` the value that a comparison shows where a result does not tell it.
+    `splits` means that a trend puts these results into two series. `in_title` is the name in a series' title, and
+    `unknown` the value that a comparison shows if a result does not tell it.
     """
 
     name: str

@@ -2,13 +2,13 @@
 
 The layout is pytest-benchmark's, for all kinds, so that its own commands read the latency folder. Rules of this file:
 
-- A result is either there, whole, or not there. It is written to a temporary file in the same folder, synced, and then
-  linked into place, which never replaces a file.
+- A result is either there, whole, or not there. It is written to a temporary file in the same folder, and synced. Then
+  it is linked into place, which never replaces a file.
 - Numbers are given under a lock on the folder, so processes that save at once get a number each. The lock is the
   kernel's and goes with its process; the next process that saves removes what a killed process left.
-- A result that cannot be stored in its place is written to the temporary folder, and the error says where it is.
+- A result that cannot be stored in its place is written to the temporary folder, and the error names that file.
 - Only regular files are read, and none that is larger than any result.
-- `ResultError` reports whatever is wrong with a file, in one line that begins with its name.
+- `ResultError` reports any fault of a file, in one line that begins with its name.
 """
 
 import contextlib
@@ -38,10 +38,10 @@ from bench.results.locks import locked
 
 DEFAULT_ROOT = Path("results")
 
+#: A stored result of either kind.
 Result = LoadResult | LatencyResult
-"""A stored result of either kind."""
 
-#: The name here of the form that pytest-benchmark's JSON has, which names no schema itself.
+#: Our name for the schema of pytest-benchmark's JSON, which names none itself.
 LATENCY_SCHEMA = "pytest-benchmark"
 
 _SCHEMAS = " or ".join(map(repr, LOAD_SCHEMAS))
@@ -53,7 +53,8 @@ _COMMIT = re.compile(r"[0-9a-f]{4,40}", re.IGNORECASE)
 _FULL_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _NAMED_COMMIT = re.compile(r"(?P<commit>[0-9a-f]{40})_\d{8}_\d{6}")
 _TEMPORARY = ".tmp"  # not .json: pytest-benchmark's globs take hidden files too
-_LOCK_WAIT_S = 8.0  # others have the lock for some milliseconds, on a slow disk for a second
+#: The time to wait for the lock, in seconds. Others have it for some milliseconds, on a slow disk for a second.
+_LOCK_WAIT_S = 8.0
 
 
 class ResultError(Exception):
@@ -66,12 +67,12 @@ class NotStoredError(ResultError):
 
 @functools.cache
 def machine_id() -> str:
-    """This machine's folder, as pytest-benchmark names it: system, implementation, Python, word size."""
+    """Return this machine's folder as pytest-benchmark names it: system, implementation, Python, word size."""
     return str(get_machine_id())  # type: ignore[no-untyped-call]
 
 
 def result_name(commit: CommitInfo, when: dt.datetime) -> str:
-    """The name that pytest-benchmark's autosave gives: commit id, UTC time, and whether there were changes besides."""
+    """Return the name of pytest-benchmark's autosave: commit id, UTC time, and a mark for uncommitted changes."""
     parts = [commit.id, when.astimezone(dt.UTC).strftime("%Y%m%d_%H%M%S")]
     if commit.dirty:
         parts.append("uncommitted-changes")
@@ -86,7 +87,7 @@ def write_numbered(folder: Path, name: str, data: bytes) -> Path:
 
     Missing folders are made. Raises NotStoredError, in one line, if that or the writing is not possible, or if another
     process keeps the folder locked. Nothing half written is left then. The result is not lost by that. It is in the
-    temporary folder, if it can be written there, and the error says where.
+    temporary folder, if it can be written there, and the error names the file.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -181,7 +182,7 @@ K = TypeVar("K", bound=str)
 
 @dataclass(frozen=True)
 class StoredFile:
-    """A file that holds a JSON object: its text, and the object, of which no more is known yet."""
+    """A file with a JSON object: its text, and the object, which may be of any schema."""
 
     path: Path
     text: str
@@ -195,7 +196,7 @@ class StoredFile:
         return LATENCY_SCHEMA if "benchmarks" in self.content and "machine_info" in self.content else None
 
     def as_model(self, model: type[M]) -> M:
-        """Return the result that the file holds. Raises ResultError, in one line, if it is no such result."""
+        """Return the result in the file. Raises ResultError, in one line, if it is no such result."""
         try:
             if self.schema == LATENCY_SCHEMA:  # others write it: it is read leniently
                 return model.model_validate(self.content)
@@ -205,9 +206,9 @@ class StoredFile:
 
 
 def load(path: Path) -> Result:
-    """Read one stored result, of either kind that can be compared.
+    """Read a stored result, of either kind that can be compared.
 
-    Raises ResultError with the file's name and what is wrong with it: missing, damaged, of another schema, foreign.
+    Raises ResultError with the file's name and its fault: missing, damaged, of another schema, foreign.
     """
     file = open_file(path)
     if file.schema == LATENCY_SCHEMA:
@@ -222,7 +223,7 @@ def load(path: Path) -> Result:
 
 
 def open_file(path: Path) -> StoredFile:
-    """Read a file that holds a JSON object. Raises ResultError, in one line that begins with its name."""
+    """Read a file with a JSON object. Raises ResultError, in one line that begins with its name."""
     try:
         raw = read_file(path)
     except (OSError, ValueError) as error:  # ValueError: a name with a zero byte
@@ -245,7 +246,7 @@ def open_file(path: Path) -> StoredFile:
 
 
 def _first(error: ValidationError) -> str:
-    """The first thing that is wrong, where it is, and how much more there is."""
+    """Return the first fault with its place, and the number of further faults, in a line."""
     problems = error.errors(include_url=False, include_input=False)
     where = ".".join(str(part) for part in problems[0]["loc"])
     what = problems[0]["msg"].removeprefix("Value error, ")
@@ -266,12 +267,12 @@ class Stored:
 
 @dataclass(frozen=True)
 class Store:
-    """The results below one root folder, `results` in the working directory unless told otherwise."""
+    """The results below a root folder, by default `results` in the working directory."""
 
     root: Path = DEFAULT_ROOT
 
     def folder(self, kind: Kind | Literal["ab"]) -> Path:
-        """This machine's folder for results of that kind; it need not exist."""
+        """Return this machine's folder for results of that kind; it need not exist."""
         return self._folder(kind)
 
     def save(self, result: LoadResult | AbResult) -> Path:
@@ -286,11 +287,11 @@ class Store:
     def open(self, reference: str, kind: Kind | None = None) -> Stored:
         """Read the result that `reference` means, among results of `kind` if given, else of both kinds.
 
-        A reference is a path; or one of this machine's results by its number (`12`, `0012`), by its commit (4 to 40
-        hexadecimal digits; the newest result of it), or `latest`, `latest~1` and so on, counted in each kind (the
-        newer one where both kinds have it). `latency/` or `load/` before one of these says the kind. Digits are a
-        number if there is such a number, else a commit. Raises ResultError where it means none or several, and as
-        `load` does.
+        A reference is a path, or names a result of this machine. A number (`12`, `0012`) names the result with that
+        number. A commit (4 to 40 hexadecimal digits) names its newest result. `latest`, `latest~1` and so on count
+        in each kind; if both kinds have it, the newer result is meant. `latency/` or `load/` before any of these
+        says the kind. Digits are a number if there is such a number, else a commit. Raises ResultError if it means
+        none or several, and as `load` does.
         """
         found = self._find(reference)
         if kind is not None:
@@ -303,7 +304,7 @@ class Store:
         """Read the two results that `old` and `new` mean, of one kind if there is a kind that both may mean.
 
         So `1` is clear beside a `2` that only one kind has, and `latest` beside a file is the latest of its kind.
-        Raises ResultError as `open` does; that the kinds differ is for the comparison to say.
+        Raises ResultError as `open` does, but not for different kinds, which the comparison reports.
         """
         found_old, found_new = self._find(old), self._find(new)
         common = found_old.keys() & found_new.keys()
@@ -312,18 +313,18 @@ class Store:
         return _pick(old, {kind: found_old[kind]} if kind in found_old else found_old), picked_new
 
     def resolve(self, reference: str, kind: Kind | None = None) -> Path:
-        """The file that `reference` means; as `open`, which reads it too."""
+        """Return the file that `reference` means; as `open`, which reads it too."""
         return self.open(reference, kind).path
 
     def check(self, reference: str) -> None:
-        """Raise ResultError where the reference means no result at all, or a damaged one; see `open`."""
+        """Raise ResultError if the reference means no result at all, or a damaged result; see `open`."""
         self._find(reference)
 
     def newest_of_commit(self, stored: Stored, most: int) -> tuple[Stored, ...]:
-        """The newest results beside this one that are of its commit and kind, at most that many, oldest first.
+        """Return the newest results beside `stored` that are of its commit and kind, at most `most`, oldest first.
 
-        With uncommitted changes if it has them, without if not. Raises ResultError as `load` does, and where it is of
-        no commit.
+        They have uncommitted changes if `stored` has, and have none if not. Raises ResultError as `load` does, and if
+        `stored` is of no commit.
         """
         commit = stored.result.commit_info
         if not _FULL_COMMIT.fullmatch(commit.id):
@@ -344,8 +345,8 @@ class Store:
     def matching(self, pattern: str) -> tuple[Stored, ...]:
         """Read all results that a pattern with `*`, `?` or `[…]` means: files, or this machine's numbers or names.
 
-        `latency/` or `load/` before a pattern of numbers says the kind. Oldest first. Raises ResultError where nothing
-        matches, and as `load` does.
+        `latency/` or `load/` before a pattern of numbers says the kind. The oldest comes first. Raises ResultError if
+        nothing matches, and as `load` does.
         """
         paths = sorted(path for path in map(Path, glob.glob(pattern)) if path.suffix == ".json")  # noqa: PTH207
         if not paths:
@@ -375,7 +376,7 @@ class Store:
         return paths[0] if len(paths) == 1 else max(paths, key=_measured_at)
 
     def _find(self, reference: str) -> dict[Kind, Stored]:
-        """What the reference may mean: at most one result of each kind, at least one in all."""
+        """Return the results that the reference may mean: at most one of each kind, at least one in all."""
         found = self._locate(reference, KINDS)
         if isinstance(found, Path):
             return _read(found)
@@ -461,7 +462,7 @@ def _read(path: Path) -> dict[Kind, Stored]:
 
 
 def _commit_of(path: Path) -> str | None:
-    """The commit of a result: from its name, or from within where it was saved under a name of the user's."""
+    """Return the commit of a result: from its name, or from its content if the user chose the name."""
     match = _NUMBERED.fullmatch(path.name)
     named = match and _NAMED_COMMIT.match(match["name"])
     if named:
@@ -490,6 +491,6 @@ def _refuse_unclear(reference: str, found: Collection[str]) -> None:
 
 
 def _pick(reference: str, found: dict[Kind, Stored]) -> Stored:
-    """The one that is meant: a number must be clear, of anything else it is the newest."""
+    """Return the result that is meant: the newest, but a number must be clear. Raises ResultError."""
     _refuse_unclear(reference, found)
     return max(found.values(), key=lambda stored: stored.result.datetime)

@@ -34,7 +34,7 @@ def temporary_folder(prefix: str, *, leftovers: bool = True) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def abandoned(folder: Path) -> Iterator[None]:
-    """Take the lock of a folder whose run was killed. Raises OSError if it is no such folder."""
+    """Take the lock of a folder whose run was killed. Raises OSError for any other folder."""
     if folder.is_symlink() or folder.stat().st_uid != os.getuid():
         raise PermissionError(f"{folder} is not ours")
     with locked(folder / LOCK):

@@ -1,8 +1,8 @@
 """Servers to measure and to test against: any ASGI app under uvicorn.
 
 `UvicornTestServer` runs in the caller's event loop, `ServerProcess` in a process of its own. Rules: an app is an ASGI
-callable or "module:attribute" and nothing here knows what it serves; whatever goes wrong is one `ServerError`; and
-whatever was started (task, socket, process) is gone when the server is down, also after a failure or a cancellation.
+callable or "module:attribute", and nothing here knows what it serves. Whatever goes wrong is a single `ServerError`.
+Whatever was started (task, socket, process) is gone when the server is down, also after a failure or a cancellation.
 """
 
 from bench.server.error import ServerError

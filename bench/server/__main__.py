@@ -1,6 +1,6 @@
-"""What runs in the process of a `ServerProcess`; not meant to be started by hand.
+"""The launcher that runs in the process of a `ServerProcess`; not meant to be started by hand.
 
-It tells its owner once, over the channel, that it serves or why not, and ends when the owner asks (SIGTERM) or is gone
+It reports once over the channel: that it serves, or why it does not. It ends when its owner asks (SIGTERM) or is gone
 (end of the channel's stream), whatever the app is doing then.
 """
 
@@ -18,7 +18,7 @@ import time
 import traceback
 from pathlib import Path
 
-# From the interpreter's own environment, which need not be the one that this project is installed in.
+# From the interpreter's own environment, which may lack this project.
 from uvicorn.config import LOGGING_CONFIG
 
 # Run by path: nothing else of this project may come first on the path that the app is imported from.
@@ -34,11 +34,12 @@ sys.path[0] = str(Path.cwd())
 
 OWN_MODULES = frozenset(sys.modules)
 
-ORPHAN_TIMEOUT_S = 3.0  # to shut down in order, once nobody waits for it any more
+#: The time to shut down in order, in seconds, once the owner is gone.
+ORPHAN_TIMEOUT_S = 3.0
 
 
 def main() -> int:
-    """Serves until it is stopped; 0 if it was, 1 if it did not start or died."""
+    """Serve until a stop; return the exit code: 0 after a stop, 1 if the server did not start or died."""
     options = _options()
     raise_file_limit()  # each client is a file, and the starting process may have the lower limit
     channel = socket.socket(fileno=options.channel)
@@ -115,7 +116,7 @@ def _app_file(app: str) -> str:
 
 
 def _files() -> list[str]:
-    """Where the app's modules came from, but for those in the interpreter's folders or its environment's."""
+    """Return the files of the app's modules, but for those in the interpreter's folders or its environment's."""
     installed = {Path(path).resolve() for path in (*sysconfig.get_paths().values(), *site.getsitepackages())}
     files = {getattr(module, "__file__", None) for name, module in list(sys.modules.items()) if name not in OWN_MODULES}
     paths = (Path(file).resolve() for file in files if file)
@@ -123,7 +124,10 @@ def _files() -> list[str]:
 
 
 def _end_with_owner(channel: socket.socket) -> None:
-    """In a thread, because the app may block the loop, or its own import, when the owner dies."""
+    """End this process when its owner is gone.
+
+    It runs in a thread, because the app may block the loop, or its own import, at that moment.
+    """
     with contextlib.suppress(OSError):
         while channel.recv(1):
             pass

@@ -1,4 +1,4 @@
-"""Where a server listens: the socket that it is given, and the host as clients write it."""
+"""The address of a server: the socket that it listens on, and the host as clients write it."""
 
 import socket
 
@@ -8,10 +8,10 @@ PORT_LIMIT = 65535
 
 
 def listen(host: str, port: int, backlog: int) -> socket.socket:
-    """A socket that listens on the first address of `host`. Raises ServerError if that is not possible.
+    """Return a socket that listens on the first address of `host`. Raises ServerError if that is not possible.
 
-    It listens from the start, though nobody accepts before the app is up: of two sockets that are only bound, the
-    kernel lets either have the port in the end, and uvloop does not notice that it was the other.
+    It listens from the start, though nobody accepts before the app is up. If two sockets are only bound, the kernel
+    gives the port to either, and uvloop does not notice that the other socket got it.
     """
     if not 0 <= port <= PORT_LIMIT:  # the resolver would take it modulo 65536
         raise ServerError(f"port {port} is none: choose one from 1 to {PORT_LIMIT}, or 0 for any free one")
@@ -33,7 +33,7 @@ def listen(host: str, port: int, backlog: int) -> socket.socket:
 
 
 def reachable(host: str) -> str:
-    """`host` as clients on this machine write it in a URL: a wildcard is the loopback, IPv6 goes into brackets."""
+    """Return `host` as clients on this machine write it in a URL: loopback for a wildcard, IPv6 in brackets."""
     host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     return f"[{host}]" if ":" in host else host
 

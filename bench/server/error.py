@@ -1,20 +1,21 @@
-"""The one error that servers raise, and how a cause is put into one line."""
+"""The error that servers raise, and its cause in one line."""
 
 import time
 from collections.abc import Callable
 
 from bench import printable
 
+#: The longest text of an error, in characters.
 MESSAGE_LIMIT = 500
 
-DYING_S = 1.0
-"""How long a process may take to end after its connections were closed."""
+#: The time that a process may take to end after its connections were closed, in seconds.
+EXIT_GRACE_S = 1.0
 
 
 class ServerError(Exception):
-    """A server did not start, died, or did not stop: one line that says which value was wrong and what to do.
+    """A server that did not start, died, or did not stop: a line that says which value was wrong and what to do.
 
-    `detail` is the server's log where it has one (a traceback of the app, for example), else empty.
+    `detail` is the server's log if it has one (a traceback of the app, for example), else empty.
     """
 
     def __init__(self, message: str, detail: str = "") -> None:
@@ -26,7 +27,7 @@ class ServerError(Exception):
 
 
 def one_line(cause: BaseException) -> str:
-    """The cause's type and text."""
+    """Return the cause's type and text, in one line."""
     return printable.error_line(cause, MESSAGE_LIMIT)
 
 
@@ -35,10 +36,11 @@ def with_last_words(reason: str, wrote_last: str) -> str:
     return f"{reason}; its service wrote last: {wrote_last}" if wrote_last else reason
 
 
-def death(check: Callable[[], object], within_s: float = 0.0) -> str | None:
-    """Why a server does not run any more, by the ServerError that `check` raises; None while it raises none.
+def exit_reason(check: Callable[[], object], within_s: float = 0.0) -> str | None:
+    """Return why a server does not run any more: the ServerError that `check` raises; None while it raises none.
 
-    A process that dies closes its connections first: who has lost one asks whether it dies within DYING_S.
+    A process that dies closes its connections first. After the loss of a connection, ask with EXIT_GRACE_S for
+    `within_s`, the time in seconds in which the error may still come.
     """
     give_up_at = time.monotonic() + within_s
     while True:

@@ -1,8 +1,8 @@
 """A uvicorn server in the caller's event loop.
 
-uvicorn is made to own a process: it installs signal handlers, configures logging, exits the interpreter when it cannot
-start, and leaves open what a failed start had opened. Here it is a guest, so each of these is undone: the socket is
-bound here, the app is imported here, and `_end` is the one way out, of a failed start as of an orderly stop.
+uvicorn is made to own a process. It installs signal handlers and configures logging. It exits the interpreter when it
+cannot start, and leaves the sockets of a failed start open. Here it is a guest, so this module undoes all of that. It
+binds the socket and imports the app itself. `_end` is the only way out, after a failed start and after an orderly stop.
 """
 
 import asyncio
@@ -22,7 +22,9 @@ from bench.server.error import ServerError, one_line
 from bench.server.lifespan import Lifespan
 from bench.server.options import ServerOptions
 
-RELEASE_TIMEOUT_S = 1.0  # for what has been cancelled to notice
+#: The time in which cancelled tasks have to end, in seconds.
+RELEASE_TIMEOUT_S = 1.0
+#: The options with a fixed set of values, and these values.
 CHOICES: dict[str, Iterable[str]] = {
     "loop": LOOP_FACTORIES,
     "http": HTTP_PROTOCOLS,
@@ -30,23 +32,24 @@ CHOICES: dict[str, Iterable[str]] = {
     "lifespan": LIFESPAN,
     "log_level": LOG_LEVELS,
 }
+#: The options of uvicorn that make no sense for a server in a loop.
 NOT_HERE = ("uds", "fd", "reload", "workers")
 
 
 class UvicornTestServer(uvicorn.Server):
-    """Serves an ASGI app in the caller's event loop, asyncio's or uvloop's: `start_up`, `tear_down`, `async with`.
+    """A server of an ASGI app in the caller's event loop, asyncio's or uvloop's: `start_up`, `tear_down`, `async with`.
 
-    `app` is an ASGI callable or "module:attribute" (imported at start-up). `port` 0 takes any free one. `config` goes
+    `app` is an ASGI callable or "module:attribute" (imported at start-up). `port` 0 takes any free port. `config` goes
     to `uvicorn.Config`; `**ServerOptions(…).uvicorn` is the part that servers of every kind share. By default the
-    WebSocket implementation is websockets-sansio, requests in progress get a second at tear-down, and logging stays as
-    the caller configured it (only warnings show where nobody did).
+    WebSocket implementation is websockets-sansio, and requests in progress get a second at tear-down. Logging stays as
+    the caller configured it; if nobody did, only warnings show.
 
     A server starts once: to start again, make another. An app that raises after it was asked to start up has failed
-    to start; one that raises at the sight of a lifespan scope has no lifespan, unless `lifespan="on"`.
+    to start. An app that raises at the sight of a lifespan scope has no lifespan, unless `lifespan="on"`.
 
     Tasks that the app started are the app's to end, in its lifespan's shut-down. For python-socketio that is
-    `await sio.shutdown()`; without it, its service task lives on in the caller's loop. (Its ping tasks, one for each
-    connection, live on all the same, for a `ping_interval` at most.)
+    `await sio.shutdown()`; without it, its service task lives on in the caller's loop. (The ping task of each
+    connection lives on all the same, for a `ping_interval` at most.)
     """
 
     def __init__(
@@ -81,20 +84,20 @@ class UvicornTestServer(uvicorn.Server):
 
     @property
     def url(self) -> str:
-        """Where clients on this machine reach it. Raises ServerError before it was started."""
+        """The URL for clients on this machine. Raises ServerError before it was started."""
         scheme = "https" if self.config.is_ssl else "http"
         return f"{scheme}://{reachable(self.config.host)}:{self.port}"
 
     @property
     def is_running(self) -> bool:
-        """Whether it serves now."""
+        """True while it serves."""
         return self.started and self._serving is not None and not self._serving.done()
 
     async def start_up(self) -> None:
-        """Starts to serve; returns when the app's start-up is complete and the port is open.
+        """Start to serve; return when the app's start-up is complete and the port is open.
 
-        Raises ServerError if it cannot, or not within `start_timeout_s`, or was started before. Whatever is raised,
-        cancellation included, nothing is left behind.
+        Raises ServerError if that fails or takes longer than `start_timeout_s`, or if it was started before. After
+        any error, and after a cancellation, nothing is left behind.
         """
         if self.is_running:
             raise ServerError(f"the server of {self.name} runs already, at {self.url}: use it, or make another")
@@ -117,16 +120,16 @@ class UvicornTestServer(uvicorn.Server):
             raise
 
     async def tear_down(self) -> None:
-        """Stops serving: requests in progress get `timeout_graceful_shutdown` seconds, then the app shuts down.
+        """Stop serving: requests in progress get `timeout_graceful_shutdown` seconds, then the app shuts down.
 
-        Returns at once if it does not run. Raises ServerError, after everything is released, if the app's shut-down
+        Return at once if it does not run. Raises ServerError, after everything is released, if the app's shut-down
         failed or took longer than `stop_timeout_s` more, or if the server had died before. Cancelled, it stops by
         force, and asks the app to shut down all the same.
         """
         serving = self._serving
         if serving is None:
             return
-        failure = self._death()
+        failure = self._exit_error()
         await self._end()
         if failure is None:
             failure = self._stop_failure(serving)
@@ -134,17 +137,17 @@ class UvicornTestServer(uvicorn.Server):
             raise failure
 
     async def join(self) -> None:
-        """Waits until it ends by itself, and then raises ServerError if it died."""
+        """Wait until it ends by itself. Raises ServerError if it died."""
         if self._serving is not None:
             await asyncio.wait({self._serving})
-            failure = self._death()
+            failure = self._exit_error()
             if failure is not None:
                 raise failure
 
     def check(self) -> None:
-        """Raises ServerError if it is not running, with the reason if it died."""
+        """Raise ServerError if it is not running, with the reason if it died."""
         if not self.is_running:
-            raise self._death() or ServerError(f"the server of {self.name} is not running")
+            raise self._exit_error() or ServerError(f"the server of {self.name} is not running")
 
     async def __aenter__(self) -> Self:
         await self.start_up()
@@ -162,11 +165,11 @@ class UvicornTestServer(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
-        """Captures none: signals are the caller's."""
+        """Capture none: signals are the caller's."""
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """uvicorn's own, and then says that it is done."""
+        """Start up as uvicorn does, and then report that it is done."""
         await super().startup(sockets)
         if self._ready is not None and not self._ready.done():
             self._ready.set_result(None)
@@ -177,7 +180,7 @@ class UvicornTestServer(uvicorn.Server):
         return lifespan if isinstance(lifespan, Lifespan) else None
 
     def _load(self) -> None:
-        """Imports the app and uvicorn's implementations: uvicorn itself would exit where that fails."""
+        """Import the app and uvicorn's implementations: uvicorn itself would exit if that fails. Raises ServerError."""
         config = self.config
         if isinstance(config.app, str):
             config.app = import_app(config.app)
@@ -210,7 +213,7 @@ class UvicornTestServer(uvicorn.Server):
             )
         if lifespan is not None and (failure := lifespan.failure(f"{self.name} did not start")):
             return failure
-        return self._death() or ServerError(f"{self.name} did not start: its server ended at once")
+        return self._exit_error() or ServerError(f"{self.name} did not start: its server ended at once")
 
     def _stop_failure(self, serving: asyncio.Task[None]) -> ServerError | None:
         lifespan = self._app_lifespan
@@ -221,8 +224,8 @@ class UvicornTestServer(uvicorn.Server):
             )
         return None if lifespan is None else lifespan.failure(f"the shut-down of {self.name} failed")
 
-    def _death(self) -> ServerError | None:
-        """Why it ended, if it did so by itself and otherwise than in order."""
+    def _exit_error(self) -> ServerError | None:
+        """Return why it ended, if it ended by itself and not in order."""
         if self._serving is None or not self._serving.done():
             return None
         if self._serving.cancelled():
@@ -235,7 +238,7 @@ class UvicornTestServer(uvicorn.Server):
         return failure
 
     async def _end(self) -> None:
-        """Ends it in order if it is up; by force if it is not, or not in time, or if the caller is cancelled."""
+        """End it in order if it is up; by force if it is not, or not in time, or if the caller is cancelled."""
         serving, self._serving = self._serving, None
         if serving is None:
             return
@@ -250,7 +253,7 @@ class UvicornTestServer(uvicorn.Server):
             await self._release(serving)
 
     async def _release(self, serving: asyncio.Task[None]) -> None:
-        """Leaves nothing of it in the loop. Closes and cancels before it waits: the caller may be cancelled again."""
+        """Leave nothing of it in the loop. Close and cancel before the wait: the caller may be cancelled again."""
         tasks = {serving, *self.server_state.tasks}
         for task in tasks:
             task.cancel()
@@ -268,7 +271,7 @@ class UvicornTestServer(uvicorn.Server):
         await self._turns_until_closed()
 
     async def _turns_until_closed(self) -> None:
-        # Transports close their sockets in the loop's next turns, and no event says when the last one has.
+        # Transports close their sockets in the loop's next turns, and no event says when the last transport has.
         for _ in range(100):
             await asyncio.sleep(0)
             if not self.server_state.connections:
@@ -277,7 +280,7 @@ class UvicornTestServer(uvicorn.Server):
 
 
 def import_app(target: str) -> Any:
-    """What "module:attribute" names. Raises ServerError if it is not there or fails to import."""
+    """Return the app that "module:attribute" names. Raises ServerError if it is not there or fails to import."""
     try:
         return import_from_string(target)
     except ImportFromStringError as cause:
@@ -287,7 +290,7 @@ def import_app(target: str) -> Any:
 
 
 def _refuse_impossible(config: dict[str, Any]) -> None:
-    """uvicorn would find these later, and say so less clearly."""
+    """Raise ServerError for options that uvicorn would refuse later, and less clearly."""
     for option in NOT_HERE:
         if config.get(option) is not None:
             raise ServerError(f"{option}={config[option]!r} is not possible here: a test server has a host and a port")

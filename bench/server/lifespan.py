@@ -1,4 +1,4 @@
-"""uvicorn's side of the ASGI lifespan, which besides knows its task (to end it) and why the app failed (to say so)."""
+"""uvicorn's side of the ASGI lifespan. It also knows its task, to end it, and why the app failed, to report that."""
 
 import asyncio
 import contextlib
@@ -13,10 +13,10 @@ from bench.server.error import ServerError, one_line
 
 
 class Lifespan(LifespanOn):
-    """An app that raises after it took the start-up message has failed to start, also with lifespan "auto".
+    """A lifespan in which an app that raises after it took the start-up message has failed, also with "auto".
 
-    uvicorn would then serve it all the same, taking it for an app without a lifespan. An app that has none raises as
-    soon as it sees the scope, before it takes a message.
+    uvicorn would serve this app all the same, as an app without a lifespan. An app that has none raises as soon as it
+    sees the scope, before it takes a message.
     """
 
     def __init__(self, config: Config) -> None:
@@ -40,11 +40,11 @@ class Lifespan(LifespanOn):
 
     @property
     def is_starting(self) -> bool:
-        """Whether the app has not finished its start-up yet, one way or the other."""
+        """True until the app has finished its start-up, or has failed to."""
         return not self.startup_event.is_set()
 
     def failure(self, what: str) -> ServerError | None:
-        """The error if the app's start-up or shut-down failed: `what`, and why."""
+        """Return the error if the app's start-up or shut-down failed: `what`, and why. None if it did not fail."""
         if not self.should_exit:
             return None
         failure = ServerError(f"{what}: {self._reason}", self._said)
@@ -59,7 +59,7 @@ class Lifespan(LifespanOn):
         return lines[-1] if lines else "the app gave no reason"
 
     async def end(self, timeout_s: float) -> None:
-        """Ends its task: by asking the app to shut down if it is up and was not asked, then by cancelling it."""
+        """End its task: ask the app to shut down if it is up and was not asked, then cancel it."""
         if self.task is None:
             return
         try:
@@ -71,7 +71,7 @@ class Lifespan(LifespanOn):
         await asyncio.wait({self.task}, timeout=timeout_s)
 
     async def main(self) -> None:
-        """Runs the app's lifespan; uvicorn starts this as a task."""
+        """Run the app's lifespan; uvicorn starts this as a task."""
         self.task = asyncio.current_task()
         await super().main()
         # Nobody runs in between: who waits for the events that were just set wakes up after this.
@@ -81,21 +81,21 @@ class Lifespan(LifespanOn):
             self.startup_failed = True
 
     async def shutdown(self) -> None:
-        """Asks the app to shut down, and waits for it."""
+        """Ask the app to shut down, and wait for it."""
         self._is_shutting_down = True
         await super().shutdown()
         self.should_exit = self.should_exit or self.shutdown_failed  # super() overlooks an app that failed before
 
     async def receive(self) -> LifespanReceiveMessage:
-        """What the app takes."""
+        """Return the next message for the app."""
         message = await super().receive()
         self._is_asked = True
         return message
 
     async def send(self, message: LifespanSendMessage) -> None:
-        """What the app says."""
+        """Take a message from the app."""
         if message["type"] in ("lifespan.startup.failed", "lifespan.shutdown.failed"):
             self._said = str(message.get("message", ""))
-            self._cause = sys.exception()  # the one that the app is handling while it says so
+            self._cause = sys.exception()  # the error that the app is handling while it says so
         await super().send(message)
         self._is_complete = self._is_complete or message["type"] == "lifespan.startup.complete"

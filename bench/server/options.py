@@ -1,7 +1,7 @@
-"""The options of a server: what it is served with, and where it runs.
+"""The options of a server: its event loop, its protocols, its core and its environment.
 
-A new option of uvicorn is a field here: it reaches servers in a process of their own and those in the caller's loop,
-and stored results say it where their model has a field of that name. This file imports nothing beyond the standard
+A new option of uvicorn is a field here. It reaches servers in a process of their own and those in the caller's loop.
+Stored results contain it if their model has a field of that name. This file imports nothing beyond the standard
 library, because the launcher imports it in environments that have no more.
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self, TypedDict
 
-#: The fields that are none of uvicorn's.
+#: The fields that are not uvicorn's.
 _OURS = ("core", "environment")
 
 
@@ -40,7 +40,7 @@ class ServerOptions:
 
     @property
     def stored(self) -> dict[str, Any]:
-        """The options that a result says. `core` is None if it has not been settled."""
+        """The options that a result contains. `core` is None if it has not been settled."""
         return {**self.uvicorn, "core": None if self.core == "auto" else self.core}
 
     def encoded(self) -> str:
@@ -60,7 +60,7 @@ UVICORN_OPTIONS: tuple[str, ...] = tuple(
 
 
 class ServerKeywords(TypedDict, total=False):
-    """The fields of ServerOptions as keywords of whoever takes them one by one."""
+    """The fields of ServerOptions, as keywords of functions that take them separately."""
 
     loop: str
     http: str

@@ -1,10 +1,10 @@
 """A uvicorn server in a process of its own, as seen by its owner.
 
-Synchronous, without a thread and without asyncio: the owner may run an event loop, or none, or be patched by gevent.
-All waits are on a socket or on `subprocess`, looked up when called, so that gevent's versions of them are cooperative.
-The two processes share one socket pair: the server writes one `Report` when it is up or has failed, and ends when it
-reads the end of the stream, so that it never outlives its owner. What it prints goes to an unnamed file, not to a pipe
-that would have to be drained.
+This module is synchronous, without a thread and without asyncio: its owner may run an event loop, or none, or be
+patched by gevent. All waits are on a socket or on `subprocess`, looked up when called, so that gevent's versions of
+them are cooperative. The two processes share a socket pair. The server writes a single `Report` when it is up or has
+failed. It ends when it reads the end of the stream, so it never outlives its owner. Its output goes to an unnamed file,
+not to a pipe that would have to be drained.
 """
 
 import contextlib
@@ -30,12 +30,13 @@ from bench.server.error import ServerError
 from bench.server.options import ServerKeywords, ServerOptions, with_keywords
 
 LAUNCHER = Path(__file__).with_name("__main__.py")
-STOP_TIMEOUT_S = 10.0  # longer than UvicornTestServer.tear_down can take
+#: The time to stop in order, in seconds: longer than UvicornTestServer.tear_down can take.
+STOP_TIMEOUT_S = 10.0
 
 
 @dataclass(frozen=True)
 class ServerUsage:
-    """What a server process has used so far: CPU time of all its threads, and memory now and at most."""
+    """The use of a server process so far: CPU time of all its threads, and memory now and at most."""
 
     cpu_ns: int
     rss_bytes: int
@@ -44,7 +45,7 @@ class ServerUsage:
 
 @dataclass(frozen=True)
 class ServerCommand:
-    """How a server process was started."""
+    """The app, the address and the options with which a server process was started."""
 
     app: str
     host: str
@@ -54,10 +55,10 @@ class ServerCommand:
 
 @dataclass(frozen=True)
 class Report:
-    """What a server process tells its owner, once: the port that it serves, or why it does not.
+    """The report of a server process to its owner: the port that it serves, or why it does not. It is sent once.
 
-    `app_file` is where the app's module was imported from, and `files` where the modules were that came with it, but
-    for those that are installed in the interpreter's own folders.
+    `app_file` is the file that the app's module was imported from. `files` are those of the modules that came with it,
+    but for those that are installed in the interpreter's own folders.
     """
 
     port: int = 0
@@ -66,22 +67,22 @@ class Report:
     files: list[str] = dataclasses.field(default_factory=list)
 
     def encoded(self) -> bytes:
-        """As one line of JSON."""
+        """Return the report as a line of JSON."""
         return json.dumps(dataclasses.asdict(self)).encode() + b"\n"
 
     @classmethod
     def decoded(cls, line: bytes) -> Self:
-        """The inverse of `encoded`."""
+        """Return the inverse of `encoded`."""
         return cls(**json.loads(line))
 
 
 class ServerProcess:
-    """Runs `app` ("module:attribute") under uvicorn in a process of its own: `start`, `stop`, `with`.
+    """A server of `app` ("module:attribute") under uvicorn in a process of its own: `start`, `stop`, `with`.
 
-    `options` say what it is served with and where it runs; a keyword replaces its field in them. `port` 0 takes any
-    free one. `directory` (default: the current one) becomes its working directory and comes first when it imports.
-    `python` is the interpreter that runs it, by default the one of this process; another one needs uvicorn and what
-    the options name. It can be started again after it was stopped.
+    `options` has its loop, protocols, core and environment; a keyword replaces its field in them. `port` 0 takes any
+    free port. `directory` (default: the current folder) becomes its working directory and comes first when it imports.
+    `python` is the interpreter that runs it, by default that of this process. Another interpreter needs uvicorn and
+    the packages that the options name. It can be started again after it was stopped.
     """
 
     def __init__(
@@ -114,7 +115,7 @@ class ServerProcess:
 
     @property
     def command(self) -> ServerCommand:
-        """How it was started, with its real port once it was."""
+        """The command that started it, with its real port once it was started."""
         return dataclasses.replace(self._asked, port=self._report.port or self._asked.port)
 
     @property
@@ -126,7 +127,7 @@ class ServerProcess:
 
     @property
     def url(self) -> str:
-        """Where clients on this machine reach it. Raises ServerError before it was started."""
+        """The URL for clients on this machine. Raises ServerError before it was started."""
         return f"http://{reachable(self._asked.host)}:{self.port}"
 
     @property
@@ -138,7 +139,7 @@ class ServerProcess:
 
     @property
     def app_file(self) -> str:
-        """The file that the app's module was imported from; empty before it was started, or where it has none."""
+        """The file that the app's module was imported from; empty before it was started, or if it has none."""
         return self._report.app_file
 
     @property
@@ -148,12 +149,12 @@ class ServerProcess:
 
     @property
     def is_running(self) -> bool:
-        """Whether its process lives."""
+        """True while its process lives."""
         return self._child is not None and self._child.is_running
 
     @property
     def log(self) -> str:
-        """What it wrote to its standard output and error, of the last start; at most the last MiB of it."""
+        """Its standard output and error since the last start; at most the last MiB of them."""
         return self._log if self._log_file is None else tail(self._log_file)
 
     @property
@@ -162,10 +163,10 @@ class ServerProcess:
         return last_lines(self.log)
 
     def start(self) -> Self:
-        """Starts it; returns when the app's start-up is complete and the port is open.
+        """Start it; return when the app's start-up is complete and the port is open.
 
-        Raises ServerError, with the server's log as its `detail`, if it cannot, or not within `start_timeout_s`, or if
-        it runs already. Whatever is raised, no process is left behind.
+        Raises ServerError, with the server's log as its `detail`, if that fails or takes longer than `start_timeout_s`,
+        or if it runs already. After any error, no process is left behind.
         """
         if not self._is_awaited:
             self.launch()
@@ -177,7 +178,7 @@ class ServerProcess:
         return self
 
     def launch(self) -> Self:
-        """The first half of `start`, which then only waits: so several servers can come up at the same time.
+        """Do the first half of `start`, which then only waits, so that several servers can come up at the same time.
 
         Raises ServerError as `start` does.
         """
@@ -193,7 +194,7 @@ class ServerProcess:
         return self
 
     def stop(self) -> None:
-        """Ends it, in order if it does so within 10 s, else by force, and reaps it; does nothing if it is not there."""
+        """End it, in order if that takes at most 10 s, else by force, and reap it; do nothing if it is not there."""
         self.ask_to_stop()
         self._is_awaited = False
         if self._child is not None:
@@ -207,21 +208,21 @@ class ServerProcess:
             self._log_file = None
 
     def ask_to_stop(self) -> None:
-        """The first half of `stop`, which then only waits: so several servers can go down at the same time."""
+        """Do the first half of `stop`, which then only waits, so that several servers can go down at the same time."""
         if self._child is not None and not self._is_asked_to_stop:
             self._child.signal(signal.SIGTERM)
             self._is_asked_to_stop = True
 
     def check(self) -> None:
-        """Raises ServerError if it does not run: how it ended and what it wrote last."""
+        """Raise ServerError if it does not run, with its exit code and the end of its log."""
         if self.is_running:
             return
         if self._child is None:
             raise ServerError(f"the server of {self._asked.app} is not running: start it first")
-        raise self._death(self._child)
+        raise self._exit_error(self._child)
 
     def pin(self, core: int) -> None:
-        """Moves it, with all the threads that it has by now, to that core. Raises ServerError if it cannot."""
+        """Move it, with all the threads that it has by now, to that core. Raises ServerError if that is impossible."""
         self.check()
         try:
             for thread in Path(f"/proc/{self.pid}/task").iterdir():
@@ -234,7 +235,7 @@ class ServerProcess:
         self._asked = dataclasses.replace(self._asked, options=dataclasses.replace(self._asked.options, core=core))
 
     def usage(self) -> ServerUsage:
-        """What it has used since it was started. Raises ServerError if it does not run."""
+        """Return its use since its start. Raises ServerError if it does not run."""
         import psutil  # late: the launcher imports this file, too, in environments that may not have it
 
         self.check()
@@ -253,7 +254,7 @@ class ServerProcess:
         self.stop()
 
     def cpu_ns(self) -> int:
-        """The CPU time that it has used since it was started, as in `usage`, at a fraction of the cost.
+        """Return the CPU time that it has used since its start, in nanoseconds: as `usage`, at a fraction of the cost.
 
         Raises ServerError if it does not run.
         """
@@ -295,15 +296,15 @@ class ServerProcess:
             )
 
     def _command_line(self, channel: int) -> list[str]:
-        # By path, and with -P: so it is this launcher that runs, and neither one in the server's directory nor one
-        # that happens to be installed.
+        # By path, and with -P: so this launcher runs, and not another in the server's directory, or an installed
+        # launcher.
         line = [str(self._python), "-P", "-u", str(LAUNCHER), "--channel", str(channel), "--log-level", self._log_level]
         asked = self._asked
         line += ["--app", asked.app, "--host", asked.host, "--port", str(asked.port)]
         return [*line, "--options", asked.options.encoded()]
 
     def _await_report(self) -> Report:
-        """Waits for the server's report; without one, the reason is a death or the time."""
+        """Wait for the server's report. Raises ServerError if it ends, or the time does, without a report."""
         assert self._channel is not None
         assert self._child is not None
         deadline = time.monotonic() + self._start_timeout_s
@@ -318,11 +319,11 @@ class ServerProcess:
                 raise ServerError(f"{self._asked.app} did not start: {reason}") from None
             if not received:
                 self._await_end(self._child)
-                raise self._death(self._child)
+                raise self._exit_error(self._child)
             line += received
         return Report.decoded(line)
 
-    def _death(self, child: Child) -> ServerError:
+    def _exit_error(self, child: Child) -> ServerError:
         last = self.wrote_last or "nothing"
         text = f"the server of {self._asked.app} ended with exit code {child.exit_code}; it wrote last: {last}"
         return ServerError(text, self.log)

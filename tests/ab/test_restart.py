@@ -7,7 +7,7 @@ from time import process_time_ns
 import pytest
 import socketio
 
-from bench.ab.restart import Shape, Side, SideError, compare
+from bench.ab.restart import BurstPlan, Side, SideError, compare
 from bench.exchange.requests import Exchange
 from bench.scenarios.catalogue import Benchmark
 from bench.scenarios.model import round_trip_of
@@ -15,12 +15,12 @@ from bench.scenarios.tokens import tokens
 from bench.server import UvicornTestServer
 from bench.wire.client import FastClient
 
-SMALL = Shape(burst=2, pairs=2, block=1, saturated_pairs=0, warm_up=2)
+SMALL = BurstPlan(burst=2, pairs=2, block=1, saturated_pairs=0, warm_up=2)
 PLAIN = Benchmark("plain", round_trip_of("PLAIN", "DONE", None))
 
 
 def service(unasked_at: int) -> socketio.ASGIApp:
-    """Answers each PLAIN with a DONE, and sends another DONE before the reply that has this number."""
+    """Answer each PLAIN with a DONE, and send another DONE before the reply that has this number."""
     sio = socketio.AsyncServer(async_mode="asgi")
     asked = 0
 

@@ -7,15 +7,15 @@ from collections.abc import Callable, Iterator
 import pytest
 import uvloop
 
-from bench.interleave.loop import OwnLoop
+from bench.interleave.loop import InterruptibleLoop
 
 
 @pytest.fixture(params=[asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
-def own(request: pytest.FixtureRequest) -> Iterator[OwnLoop]:
+def own(request: pytest.FixtureRequest) -> Iterator[InterruptibleLoop]:
     factory: Callable[[], asyncio.AbstractEventLoop] = request.param
     complaints: list[object] = []
     before = signal.getsignal(signal.SIGINT)
-    with OwnLoop.open(factory) as own:
+    with InterruptibleLoop.open(factory) as own:
         own.loop.set_exception_handler(lambda _, context: complaints.append(context))
         yield own
         own.run(asyncio.sleep(0))
@@ -29,14 +29,14 @@ def ctrl_c() -> None:
 
 
 def swallowed_ctrl_c() -> None:
-    """What python-engineio does with a KeyboardInterrupt that is raised in a handler."""
+    """Swallow a KeyboardInterrupt in a handler, as python-engineio does."""
     try:
         ctrl_c()
     except BaseException:
         pytest.fail("raised where it can be swallowed")
 
 
-def test_it_returns_and_raises_what_the_coroutine_does(own: OwnLoop) -> None:
+def test_it_returns_and_raises_what_the_coroutine_does(own: InterruptibleLoop) -> None:
     async def good() -> int:
         return 1
 
@@ -48,7 +48,7 @@ def test_it_returns_and_raises_what_the_coroutine_does(own: OwnLoop) -> None:
         own.run(bad())
 
 
-def test_ctrl_c_in_somebody_elses_callback_ends_the_run(own: OwnLoop) -> None:
+def test_ctrl_c_in_somebody_elses_callback_ends_the_run(own: InterruptibleLoop) -> None:
     ended = []
 
     async def running() -> None:
@@ -63,7 +63,7 @@ def test_ctrl_c_in_somebody_elses_callback_ends_the_run(own: OwnLoop) -> None:
     assert ended == [True]
 
 
-def test_ctrl_c_in_the_coroutine_itself(own: OwnLoop) -> None:
+def test_ctrl_c_in_the_coroutine_itself(own: InterruptibleLoop) -> None:
     async def running() -> None:
         swallowed_ctrl_c()
         await asyncio.sleep(60)
@@ -72,7 +72,7 @@ def test_ctrl_c_in_the_coroutine_itself(own: OwnLoop) -> None:
         own.run(running())
 
 
-def test_ctrl_c_in_the_last_moment_is_not_lost(own: OwnLoop) -> None:
+def test_ctrl_c_in_the_last_moment_is_not_lost(own: InterruptibleLoop) -> None:
     async def running() -> None:
         swallowed_ctrl_c()
 
@@ -80,7 +80,7 @@ def test_ctrl_c_in_the_last_moment_is_not_lost(own: OwnLoop) -> None:
         own.run(running())
 
 
-def test_ctrl_c_is_stronger_than_another_failure(own: OwnLoop) -> None:
+def test_ctrl_c_is_stronger_than_another_failure(own: InterruptibleLoop) -> None:
     async def running() -> None:
         swallowed_ctrl_c()
         raise LookupError
@@ -89,13 +89,13 @@ def test_ctrl_c_is_stronger_than_another_failure(own: OwnLoop) -> None:
         own.run(running())
 
 
-def test_ctrl_c_between_two_runs_is_raised_at_once(own: OwnLoop) -> None:
+def test_ctrl_c_between_two_runs_is_raised_at_once(own: InterruptibleLoop) -> None:
     own.run(asyncio.sleep(0))
     with pytest.raises(KeyboardInterrupt):
         ctrl_c()
 
 
-def test_a_second_ctrl_c_is_raised_at_once(own: OwnLoop) -> None:
+def test_a_second_ctrl_c_is_raised_at_once(own: InterruptibleLoop) -> None:
     async def stubborn() -> None:
         swallowed_ctrl_c()
         ctrl_c()
@@ -104,7 +104,7 @@ def test_a_second_ctrl_c_is_raised_at_once(own: OwnLoop) -> None:
         own.run(stubborn())
 
 
-def test_after_ctrl_c_it_runs_on(own: OwnLoop) -> None:
+def test_after_ctrl_c_it_runs_on(own: InterruptibleLoop) -> None:
     own.loop.call_later(0.01, ctrl_c)
     with pytest.raises(KeyboardInterrupt):
         own.run(asyncio.sleep(60))

@@ -14,10 +14,10 @@ from bench.interleave.process_seed import ProcessSeed
 from bench.latency.alternation import (
     BURST,
     Alternation,
-    Pair,
-    Parties,
-    Party,
-    Plan,
+    Subject,
+    Subjects,
+    SubjectWithControl,
+    VisitPlan,
     between,
     controls_of,
     histogram_of,
@@ -26,8 +26,8 @@ from bench.latency.alternation import (
 from bench.scenarios.catalogue import FOO_BAR
 
 
-class Steady(Party):
-    """A party whose round trips all take equally long; it notes whose turn it was."""
+class Steady(Subject):
+    """A subject whose round trips all take equally long; it notes whose turn it was."""
 
     def __init__(self, name: str, time_ns: int, turns: list[str], seed: ProcessSeed | None = None) -> None:
         super().__init__(cast("Exchange", None), FOO_BAR, seed=seed)
@@ -44,11 +44,11 @@ def run(coroutine: Coroutine[Any, Any, None]) -> None:
     asyncio.run(coroutine)
 
 
-def parties(turns: list[str], processes: int = 2, *, controls: bool = True) -> Parties:
-    """The service of process i takes (i + 1)·120 µs, its control (i + 1)·100 µs, the echo server 50 µs."""
-    return Parties(
+def subjects(turns: list[str], processes: int = 2, *, controls: bool = True) -> Subjects:
+    """Return subjects: service i takes (i + 1)·120 µs, its control (i + 1)·100 µs, the echo server 50 µs."""
+    return Subjects(
         tuple(
-            Pair(
+            SubjectWithControl(
                 Steady(f"s{i}", (i + 1) * 120_000, turns, ProcessSeed(i + 1, i) if controls else None),
                 Steady(f"c{i}", (i + 1) * 100_000, turns, ProcessSeed(i + 11, i)) if controls else None,
             )
@@ -61,7 +61,7 @@ def parties(turns: list[str], processes: int = 2, *, controls: bool = True) -> P
 @pytest.mark.parametrize("processes", [1, 2, 5, 10])
 @pytest.mark.parametrize("rounds", [1, 5, 7, 333, 7_000, 40_000])
 def test_a_plan_has_enough_and_all_processes_alike_in_either_order(rounds: int, processes: int) -> None:
-    plan = Plan.of(rounds, processes)
+    plan = VisitPlan.of(rounds, processes)
     assert plan.rounds == plan.processes * plan.burst * plan.cycles >= rounds
     assert plan.cycles % 2 == 0
     assert 1 <= plan.burst <= BURST
@@ -70,12 +70,12 @@ def test_a_plan_has_enough_and_all_processes_alike_in_either_order(rounds: int, 
 
 
 def test_long_measurements_have_whole_bursts() -> None:
-    assert Plan.of(7_000, 5).burst == BURST
+    assert VisitPlan.of(7_000, 5).burst == BURST
 
 
 def test_processes_take_turns_each_beside_its_control_forwards_and_backwards() -> None:
     turns: list[str] = []
-    alternation = Alternation(run, parties(turns), Plan(processes=2, burst=3, cycles=4))
+    alternation = Alternation(run, subjects(turns), VisitPlan(processes=2, burst=3, cycles=4))
     durations_ns = [alternation.duration_ns(position) for position in range(24)]
     assert turns == [
         *("s0", "c0", "b", "s1", "c1", "b"),
@@ -89,7 +89,7 @@ def test_processes_take_turns_each_beside_its_control_forwards_and_backwards() -
 
 def test_a_round_trip_that_was_given_out_stays_the_same() -> None:
     turns: list[str] = []
-    alternation = Alternation(run, parties(turns), Plan(processes=2, burst=3, cycles=4))
+    alternation = Alternation(run, subjects(turns), VisitPlan(processes=2, burst=3, cycles=4))
     assert {alternation.duration_ns(0) for _ in range(10)} == {120_000}
     assert turns == ["s0", "c0", "b"]
 
@@ -97,12 +97,12 @@ def test_a_round_trip_that_was_given_out_stays_the_same() -> None:
 @pytest.mark.parametrize("asked", [1, 2, 3, 4, 5, 6, 7, 12, 13, 18, 24])
 def test_whenever_it_stops_all_processes_were_visited_alike(asked: int) -> None:
     turns: list[str] = []
-    present = parties(turns)
-    alternation = Alternation(run, present, Plan(processes=2, burst=3, cycles=4))
+    present = subjects(turns)
+    alternation = Alternation(run, present, VisitPlan(processes=2, burst=3, cycles=4))
     for position in range(asked):
         alternation.duration_ns(position)
     alternation.finish()
-    visits = [len(party.bursts) for party in present.services]
+    visits = [len(subject.bursts) for subject in present.services]
     assert visits[0] == visits[1] > 0
     assert visits[0] % 2 == 0
     assert visits[0] * 2 * 3 >= asked
@@ -110,8 +110,8 @@ def test_whenever_it_stops_all_processes_were_visited_alike(asked: int) -> None:
 
 def test_without_controls_there_is_the_service_alone() -> None:
     turns: list[str] = []
-    present = parties(turns, processes=1, controls=False)
-    alternation = Alternation(run, present, Plan(processes=1, burst=2, cycles=2))
+    present = subjects(turns, processes=1, controls=False)
+    alternation = Alternation(run, present, VisitPlan(processes=1, burst=2, cycles=2))
     assert [alternation.duration_ns(position) for position in range(4)] == [120_000] * 4
     assert turns == ["s0", "s0"]
     assert processes_of(present) == ()
@@ -119,8 +119,8 @@ def test_without_controls_there_is_the_service_alone() -> None:
 
 
 def test_the_figures_of_each_process_and_of_the_controls() -> None:
-    present = parties([])
-    alternation = Alternation(run, present, Plan(processes=2, burst=3, cycles=4))
+    present = subjects([])
+    alternation = Alternation(run, present, VisitPlan(processes=2, burst=3, cycles=4))
     alternation.duration_ns(23)
     processes = processes_of(present)
     assert [process.median_us for process in processes] == [120, 240]
@@ -146,7 +146,7 @@ def test_the_figures_of_each_process_and_of_the_controls() -> None:
 
 
 def test_drift_cancels() -> None:
-    """The machine gets slower all the time; service and control are equally fast."""
+    """Compare an equally fast service and control on a machine that gets slower all the time."""
 
     class Drifting(Steady):
         moment = 0
@@ -157,10 +157,10 @@ def test_drift_cancels() -> None:
             return await super().time(count)
 
     turns: list[str] = []
-    pair = Pair(Drifting("s0", 0, turns, ProcessSeed(1, 1)), Drifting("c0", 0, turns, ProcessSeed(2, 2)))
-    alternation = Alternation(run, Parties((pair,), None), Plan(processes=1, burst=3, cycles=8))
+    pair = SubjectWithControl(Drifting("s0", 0, turns, ProcessSeed(1, 1)), Drifting("c0", 0, turns, ProcessSeed(2, 2)))
+    alternation = Alternation(run, Subjects((pair,), None), VisitPlan(processes=1, burst=3, cycles=8))
     alternation.duration_ns(23)
-    (process,) = processes_of(Parties((pair,), None))
+    (process,) = processes_of(Subjects((pair,), None))
     assert all(abs(ratio) > 0.008 for ratio in pair.log_ratios["same-stack"])
     assert [before * after < 0 for before, after in pairwise(pair.log_ratios["same-stack"])] == [True] * 7
     assert abs(process.log_ratio["same-stack"] or math.nan) < 0.001

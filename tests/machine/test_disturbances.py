@@ -13,10 +13,10 @@ from bench.machine.disturbances import (
     MAJOR_FAULTS,
     STEAL_SHARE,
     SWAPPED_IN_PAGES,
+    Disturbance,
+    DisturbanceKind,
     Interference,
-    Spoiler,
-    SpoilerKind,
-    spoilers,
+    disturbances_between,
 )
 from bench.machine.processes import CoreTime
 
@@ -32,7 +32,7 @@ QUIET = Counters(
 
 
 def conditions(seconds: float = 0, *, counters: dict[str, Any] | None = None, **changed: Any) -> Conditions:
-    """Of two quiet cores after so many seconds; `counters` is what they have besides."""
+    """Return the conditions of two quiet cores after so many seconds, with these other `counters`."""
     risen = QUIET.model_dump() | {"cores": core(seconds)} | (counters or {})
     values: dict[str, Any] = {
         "cores": (0, 1),
@@ -49,9 +49,9 @@ def core(seconds: float, used_s: float = 0, stolen_s: float = 0) -> CoreTime:
     return CoreTime(total_s=1000 + 2 * seconds, used_s=400 + used_s, stolen_s=1 + stolen_s)
 
 
-def judged(before: Conditions, after: Conditions) -> tuple[Spoiler, ...]:
-    """Pinned and awake."""
-    return spoilers(before, after, pinned=True, awake=(0, 1))
+def judged(before: Conditions, after: Conditions) -> tuple[Disturbance, ...]:
+    """Return the disturbances of a pinned measurement on cores that were kept awake."""
+    return disturbances_between(before, after, pinned=True, awake=(0, 1))
 
 
 # Judging
@@ -61,7 +61,7 @@ def test_a_quiet_run_has_none() -> None:
     assert judged(conditions(), conditions(10)) == ()
 
 
-LEAST: dict[str, tuple[SpoilerKind, float, Conditions]] = {
+LEAST: dict[str, tuple[DisturbanceKind, float, Conditions]] = {
     "steal": ("steal", STEAL_SHARE, conditions(10, counters={"cores": core(10, stolen_s=20.001 * STEAL_SHARE)})),
     "load": ("load", LOAD_SHARE, conditions(10, counters={"cores": core(10, used_s=20.001 * LOAD_SHARE)})),
     "throttled": ("throttled", 1, conditions(10, counters={"throttled_us": 11, "throttled_periods": 11})),
@@ -72,7 +72,7 @@ LEAST: dict[str, tuple[SpoilerKind, float, Conditions]] = {
 
 
 @pytest.mark.parametrize(("kind", "value", "after"), LEAST.values(), ids=LEAST)
-def test_from_the_threshold_on(kind: SpoilerKind, value: float, after: Conditions) -> None:
+def test_from_the_threshold_on(kind: DisturbanceKind, value: float, after: Conditions) -> None:
     (spoiler,) = judged(conditions(), after)
     assert spoiler.kind == kind
     assert spoiler.value == pytest.approx(value, rel=1e-3)
@@ -136,14 +136,14 @@ def test_what_was_not_read_is_not_judged(unread: str) -> None:
 def test_how_it_was_placed() -> None:
     def kinds(cores: tuple[int, ...], pinned: bool, awake: tuple[int, ...]) -> list[str]:
         before, after = conditions(cores=cores), conditions(10, cores=cores)
-        return [spoiler.kind for spoiler in spoilers(before, after, pinned=pinned, awake=awake)]
+        return [spoiler.kind for spoiler in disturbances_between(before, after, pinned=pinned, awake=awake)]
 
     assert kinds((0, 1), True, (0, 1)) == []
     assert kinds((0, 1), False, (0, 1)) == ["not pinned"]
     assert kinds((0, 1), True, (0,)) == ["cores halt"]
     assert kinds((0,), False, ()) == ["single core", "cores halt"]
     assert kinds((), False, ()) == ["not pinned", "cores halt"]
-    (halting,) = spoilers(conditions(), conditions(10), pinned=True, awake=(0,))
+    (halting,) = disturbances_between(conditions(), conditions(10), pinned=True, awake=(0,))
     assert halting.text.startswith("cores 1 were not kept awake")
 
 
@@ -171,15 +171,15 @@ def test_every_kind_can_arise_and_they_come_in_order() -> None:
     for cores in ((0, 1), (0,)):
         before = conditions(governor="powersave", python_optimised=False, debugging=("tracemalloc",), cores=cores)
         worst = {"cores": core(10, used_s=9, stolen_s=9), "throttled_us": 99, "swapped_in_pages": 9999, "stops": 9}
-        kinds = [each.kind for each in spoilers(before, conditions(10, counters=worst), pinned=False)]
-        assert kinds == [kind for kind in get_args(SpoilerKind) if kind in kinds]
+        kinds = [each.kind for each in disturbances_between(before, conditions(10, counters=worst), pinned=False)]
+        assert kinds == [kind for kind in get_args(DisturbanceKind) if kind in kinds]
         found += kinds
-    assert set(found) == set(get_args(SpoilerKind))
+    assert set(found) == set(get_args(DisturbanceKind))
 
 
 def test_it_is_stored_as_json_and_comes_back() -> None:
     now = Conditions.now([0])
-    spoiler = Spoiler(kind="steal", text="much", value=0.5)
+    spoiler = Disturbance(kind="steal", text="much", value=0.5)
     during = Interference.between(now, Conditions.now([0]))
     for each in (now, spoiler, during):
         assert type(each).model_validate_json(each.model_dump_json()) == each
@@ -191,6 +191,6 @@ def test_it_is_stored_as_json_and_comes_back() -> None:
 )
 def test_what_is_stored_is_strict(wrong: dict[str, Any]) -> None:
     right = {"kind": "steal", "text": "much"}
-    Spoiler.model_validate(right)
+    Disturbance.model_validate(right)
     with pytest.raises(pydantic.ValidationError):
-        Spoiler.model_validate(right | wrong)
+        Disturbance.model_validate(right | wrong)

@@ -1,4 +1,4 @@
-"""What this system has for a measurement, and the words for what it lacks."""
+"""The calls that this system has for a measurement, and the words for those that it lacks."""
 
 import os
 import sys

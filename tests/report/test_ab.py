@@ -11,7 +11,7 @@ from rich.console import Console
 
 from bench.ab.restart import Figure, Figures, metrics_of
 from bench.ab.run import summary
-from bench.machine.disturbances import Interference, Spoiler
+from bench.machine.disturbances import Disturbance, Interference
 from bench.report.ab import ab_document
 from bench.report.formats import markdown
 from bench.report.formats.text import print_document
@@ -73,7 +73,7 @@ def result(effect: float = 0.0, count: int = 20, **changed: Any) -> AbResult:
         "stopped_by": "precision",
         "benchmarks": summary((SAY,), restarts(effect, count), 0.95, 0.005),
         "notes": ("<b>@somebody</b> changed #1",),
-        "spoilers": (Spoiler(kind="steal", text="the host took 3.0% of the cores' time", value=0.03),),
+        "spoilers": (Disturbance(kind="steal", text="the host took 3.0% of the cores' time", value=0.03),),
         "interference": Interference(),
     }
     return AbResult.model_validate(fields | changed)

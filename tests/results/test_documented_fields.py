@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from bench.compare.model import Comparison, DifferenceKind
-from bench.machine.disturbances import SpoilerKind
+from bench.machine.disturbances import DisturbanceKind
 from bench.results.ab import AbResult
 from bench.results.latency import LatencyDetails, LatencyStats
 from bench.results.load import LoadResult
@@ -50,7 +50,7 @@ def test_every_field_is_on_the_page(model: type[BaseModel]) -> None:
 
 
 def test_every_kind_of_disturbance_is_on_the_page() -> None:
-    for kind in get_args(SpoilerKind):
+    for kind in get_args(DisturbanceKind):
         assert f"`{kind}`" in PAGE
 
 

@@ -21,7 +21,7 @@ def git(folder: Path, *arguments: str) -> str:
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
-    """A repository with a service in it, and a commit."""
+    """Return a repository with a service in it, and a commit."""
     folder = tmp_path / "shop"
     (folder / "service").mkdir(parents=True)
     git(tmp_path, "init", "--quiet", "--initial-branch=main", str(folder))

@@ -22,7 +22,7 @@ def git(*arguments: str) -> str:
 
 @pytest.fixture
 def commits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Three commits of a repository that is the working directory, oldest first; the first is tagged."""
+    """Return three commits of the working directory's repository, oldest first; the first is tagged."""
     monkeypatch.chdir(tmp_path)
     git("init", "--quiet", "--initial-branch=main")
     for number in range(3):
@@ -34,7 +34,7 @@ def commits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @pytest.fixture
 def store(commits: list[str]) -> Store:
-    """Latency: four results of the first commit, two of the second, one of these with changes. Load: one of each."""
+    """Return a store: four latency results of commit 1, two of commit 2, one with changes; a load result of each."""
     store = Store(Path("results"))
     for run in range(4):
         save_latency(store, latency_content(run=run, commit=commits[0]))

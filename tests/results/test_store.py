@@ -30,7 +30,7 @@ def store(tmp_path: Path) -> Store:
 
 @pytest.fixture
 def latency_file() -> Path:
-    """A file that pytest-benchmark itself has stored."""
+    """Return the path of a result that pytest-benchmark itself has stored."""
     return SAMPLES / "results" / "latency-of-pytest-benchmark.json"
 
 

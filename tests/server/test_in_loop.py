@@ -31,7 +31,7 @@ Run = Callable[[Scenario], None]
 
 @pytest.fixture(params=["asyncio", "uvloop"])
 def run(request: pytest.FixtureRequest) -> Run:
-    """Runs a scenario in a new loop and shows that afterwards nothing of it is left there, or anywhere."""
+    """Run a scenario in a new loop and check that nothing of it is left there, or anywhere."""
 
     async def watched(scenario: Scenario) -> None:
         # uvloop opens a file of its own for its first socket, and closes it with the loop.

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from rich.console import Console
 
-from bench.machine.disturbances import Spoiler
+from bench.machine.disturbances import Disturbance
 from bench.report.formats.text import print_document
 from bench.results.load import Operation
 from bench.results.load import Scenario as Asked
@@ -428,15 +428,15 @@ def test_a_wrong_account_is_a_row() -> None:
 
 def test_what_may_have_spoilt_a_row_stands_in_it() -> None:
     runs = (
-        run_of(spoilers=(Spoiler(kind="load", text="others took 7.0%", value=0.07),)),
+        run_of(spoilers=(Disturbance(kind="load", text="others took 7.0%", value=0.07),)),
         run_of(
             run="stall 2",
             verdict="saturated",
             reason="it was late",
             generator_cpu_share=0.6,
             spoilers=(
-                Spoiler(kind="load", text="others took 41.0%", value=0.41),
-                Spoiler(kind="governor", text="the governor is powersave"),
+                Disturbance(kind="load", text="others took 41.0%", value=0.41),
+                Disturbance(kind="governor", text="the governor is powersave"),
             ),
         ),
     )

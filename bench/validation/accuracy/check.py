@@ -6,9 +6,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from bench.machine.cores import generator_cores, server_core
-from bench.machine.idle import Awake, AwakeError, availability
+from bench.machine.idle import NoIdle, NoIdleError, idle_reason
 from bench.machine.interrupts import ended_by_signals
-from bench.machine.priority import precedence
+from bench.machine.priority import high_priority
 from bench.results.files import write_whole
 from bench.results.provenance import commit_info, machine_info, packages
 from bench.results.store import NotStoredError, machine_id, rescued, result_name, write_numbered
@@ -36,14 +36,14 @@ def check(
     try:
         with ended_by_signals(), ExitStack() as stack:
             if keep_awake:
-                if reason := availability(cores):
+                if reason := idle_reason(cores):
                     tell(f"cores are not kept awake: {reason}")
                 else:
-                    stack.enter_context(Awake(cores))
+                    stack.enter_context(NoIdle(cores))
                     awake_cores = cores
-            nice = stack.enter_context(precedence())
+            nice = stack.enter_context(high_priority())
             outcome = measure(groups, peers, Plan(own_cores, of_server, awake_cores, quick), tell)
-    except (AwakeError, ServerError) as error:
+    except (NoIdleError, ServerError) as error:
         raise AccuracyFailedError(str(error)) from error
     return Accuracy(
         datetime=started,

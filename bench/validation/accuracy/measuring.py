@@ -14,7 +14,7 @@ from pathlib import Path
 from time import perf_counter_ns
 
 from bench.machine.conditions import Conditions
-from bench.machine.disturbances import Interference, Spoiler, spoilers
+from bench.machine.disturbances import Disturbance, Interference, disturbances_between
 from bench.results.load import LoadResult
 from bench.results.store import ResultError, load
 from bench.results.temporary import temporary_folder
@@ -189,7 +189,7 @@ class _Check:
             raise AccuracyFailedError(f"{scenario.name}: locust: {reason}") from None
         after = Conditions.now(self._plan.cores)
         pinned, awake = self._plan.server_core is not None, self._plan.awake_cores
-        spoilt = spoilers(before, after, pinned=pinned, awake=awake)
+        spoilt = disturbances_between(before, after, pinned=pinned, awake=awake)
         result = _stored(scenario, folder, code, output)
         samples = [int(line) for path in folder.glob("samples-*") for line in path.read_text().split()]
         evidence = RunEvidence(seed, result, server.truth(), _lines(folder / "timeouts"), samples)
@@ -295,7 +295,7 @@ def _lines(path: Path) -> list[str]:
     return path.read_text().split() if path.exists() else []
 
 
-def _run_of(name: str, evidence: RunEvidence, others: Interference, spoilt: tuple[Spoiler, ...]) -> Run:
+def _run_of(name: str, evidence: RunEvidence, others: Interference, spoilt: tuple[Disturbance, ...]) -> Run:
     steal_share, load_share = others.steal_share, others.load_share
     generator, operation = evidence.result.generator, evidence.operation
     return Run(

@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, Field, FiniteFloat, NonNegativeFloat, NonNegativeInt, PositiveFloat
 
-from bench.machine.disturbances import Spoiler
+from bench.machine.disturbances import Disturbance
 from bench.results.header import WRITTEN, Header
 
 ACCURACY_SCHEMA: Literal["accuracy/1"] = "accuracy/1"
@@ -141,7 +141,7 @@ class Run(BaseModel):
     verdict: Literal["ok", "saturated"] | None
     reason: str | None
     taken_share: NonNegativeFloat | None = None
-    spoilers: tuple[Spoiler, ...]
+    spoilers: tuple[Disturbance, ...]
 
 
 class Scenario(BaseModel):

@@ -22,13 +22,13 @@ from tests.support.folders import ROOT
 
 COMMAND = (sys.executable, "-c", "from bench.cli import main; main()", "ab")
 BROKEN = "raise RuntimeError('broken on purpose')\n"
-SMALL = ("--burst", "5", "--pairs", "2", "--no-awake")
+SMALL = ("--burst", "5", "--pairs", "2", "--allow-idle-cores")
 LIMIT_S = 60
 
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> TestRepository:
-    """Revisions that are quick, slow, without the app, broken at import, mute, and in a folder `src`."""
+    """Return revisions that are quick, slow, without the app, broken at import, mute, and in a folder `src`."""
     made = TestRepository(tmp_path_factory.mktemp("ab") / "service")
     made.commit("slow", {"chat.py": SERVICE.format(busy_s=0.001)})
     made.commit("broken", {"chat.py": SERVICE.format(busy_s=0) + BROKEN})
@@ -59,7 +59,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> TestRepository:
 
 @pytest.fixture
 def temporary(tmp_path: Path, repository: TestRepository) -> Iterator[Path]:
-    """Where the command puts what is temporary; whatever happens, it is empty at the end, and no process is left."""
+    """Yield the command's temporary folder, and check that it is empty at the end and that no process is left."""
     folder = tmp_path / "temporary"
     folder.mkdir()
     head, changes = repository.git("rev-parse", "HEAD"), repository.git("status", "--porcelain")
@@ -96,7 +96,7 @@ def started(
 def ran(
     repository: TestRepository, temporary: Path, *arguments: str | Path, directory: Path | None = None
 ) -> tuple[int, str, str]:
-    """Exit code, stdout and stderr."""
+    """Return exit code, stdout and stderr."""
     process = started(repository, temporary, *arguments, directory=directory)
     out, err = process.communicate(timeout=LIMIT_S)
     return process.returncode, out, err
@@ -196,7 +196,7 @@ def test_uncommitted_changes_are_what_worktree_means(repository: TestRepository,
 
 
 def test_the_readmes_command(tmp_path: Path, temporary: Path) -> None:
-    """As a newcomer would type it, in a repository that holds the service; only shorter."""
+    """Run the README's command as a newcomer types it, in the service's repository; only shorter."""
     readme = (ROOT / "README.md").read_text()
     (command,) = re.findall(r"^\$ (bench ab .*)$", readme, re.M)
     own = TestRepository(tmp_path / "own")
@@ -315,7 +315,7 @@ def test_a_service_that_fails_in_both_revisions_is_said_to(repository: TestRepos
 def test_an_editable_install_that_would_serve_the_checkout_to_both_sides_is_found_out(
     repository: TestRepository, tmp_path: Path, temporary: Path
 ) -> None:
-    """The module is in both revisions, under src, but found in the checkout, where a path file leads."""
+    """Put the module into both revisions, under src, and let a path file lead to the checkout."""
     own = TestRepository(tmp_path / "own")
     own.git("rm", "--quiet", "chat.py")
     own.commit("package", {"main.py": "from chat import app\n", "src/chat.py": SERVICE.format(busy_s=0)})
@@ -354,7 +354,7 @@ def test_no_repository(repository: TestRepository, temporary: Path, tmp_path: Pa
 
 
 def wait_for(process: subprocess.Popen[str], text: str) -> str:
-    """What it said up to the line that has this text."""
+    """Return the output up to the line that has this text."""
     assert process.stderr is not None
     said = ""
     while text not in said:

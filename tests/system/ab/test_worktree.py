@@ -16,7 +16,7 @@ from tests.support.ab_repository import SERVICE, TestRepository
 
 @pytest.fixture
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestRepository]:
-    """Whose worktrees lie in a folder of the test's own, which is empty again at the end."""
+    """Yield a repository with worktrees in a folder of the test's own, which is empty again at the end."""
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
@@ -189,7 +189,7 @@ def test_a_line_break_in_the_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_what_git_gave_up_for_is_said_with_its_command(repository: TestRepository) -> None:
-    """As where Git LFS is not installed: the filter fails, and git says more than one line."""
+    """Fail as git does without Git LFS: the filter fails, and git prints several lines."""
     repository.commit("large", {".gitattributes": "*.bin filter=lfs\n"})
     repository.write({"large.bin": "x"})
     repository.git("-c", "filter.lfs.clean=cat", "add", "large.bin")
@@ -232,7 +232,7 @@ def test_no_repository_and_no_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def wheel(folder: Path, name: str, version: str) -> None:
-    """A package that holds nothing, without asking any index for it."""
+    """Make an empty package, without asking any index for it."""
     import zipfile
 
     info = f"{name.replace('-', '_')}-{version}.dist-info"

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -17,7 +18,7 @@ import psutil
 import pytest
 
 from bench.machine.conditions import Conditions
-from bench.machine.idle import availability
+from bench.machine.idle import idle_reason
 from bench.results import store
 from bench.results.latency import LatencyResult
 from bench.server import ServerProcess
@@ -44,7 +45,7 @@ def at(moment: Callable[[], bool]) -> None:
 
 @dataclass
 class Bench:
-    """Runs of `pytest bench` that store below one folder, started in another; their processes bear a mark."""
+    """A starter of `pytest bench` that stores below a folder and starts in another; its processes bear a mark."""
 
     folder: Path
     directory: Path = ROOT
@@ -85,7 +86,7 @@ class Bench:
         )
 
     def processes(self) -> list[psutil.Process]:
-        """Which of its processes, servers included, live."""
+        """Return its living processes, servers included."""
         return [one for one in psutil.process_iter() if self._is_mine(one)]
 
     def _is_mine(self, process: psutil.Process) -> bool:
@@ -98,7 +99,7 @@ class Bench:
         return sorted(path for path in self.folder.rglob("*") if path.is_file())
 
     def result(self) -> dict[str, Any]:
-        """The one result that was stored."""
+        """Return the only result that was stored."""
         (path,) = self.stored()
         content: dict[str, Any] = json.loads(path.read_text())
         return content
@@ -115,7 +116,7 @@ def bench(tmp_path: Path) -> Bench:
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    """The service of somebody else, running."""
+    """Yield the URL of somebody else's running service."""
     with ServerProcess("answers:app", directory=APPS, loop="asyncio") as server:
         yield server.url
 
@@ -202,12 +203,14 @@ def test_server_processes_beside_controls(bench: Bench) -> None:
     assert f"{ratio:.3f}" in row
 
 
-def test_what_may_spoil_it_is_stored_and_shown(bench: Bench) -> None:
-    run = bench.run("-k", "event-websocket-fast-process-uvloop", "--no-awake", "--server-processes=1")
+@pytest.mark.parametrize("option", ["--allow-idle-cores", "--no-awake"])
+def test_what_may_spoil_it_is_stored_and_shown(bench: Bench, option: str) -> None:
+    run = bench.run("-k", "event-websocket-fast-process-uvloop", option, "--server-processes=1")
     assert run.returncode == 0, run.stdout
+    assert "PytestCollectionWarning" not in run.stdout
     (benchmark,) = bench.result()["benchmarks"]
     told = benchmark["extra_info"]
-    assert told["awake"] == {"cores": [], "asleep_because": "--no-awake was given"}
+    assert told["awake"] == {"cores": [], "asleep_because": f"{option} was given"}
     assert told["between_processes"]["median_cv"] is None
     conditions = Conditions.model_validate(told["conditions"])
     assert set(conditions.cores) == {told["server_core"], *told["generator_cores"]} - {None}
@@ -219,7 +222,7 @@ def test_what_may_spoil_it_is_stored_and_shown(bench: Bench) -> None:
         assert run.stdout.count(f"may have spoilt it, {spoiler.kind}: {spoiler.text}\n") == 1
 
 
-@pytest.mark.skipif(availability(range(2)) is not None, reason="cores cannot be kept awake here")
+@pytest.mark.skipif(idle_reason(range(2)) is not None, reason="cores cannot be kept awake here")
 def test_cores_are_kept_awake(bench: Bench) -> None:
     run = bench.run("-k", "event-websocket-fast-process-uvloop", "--server-processes=1")
     assert run.returncode == 0, run.stdout
@@ -505,8 +508,9 @@ def test_help_shows_the_options_in_a_group_of_their_own(bench: Bench) -> None:
     _, _, ours = run.stdout.partition("the service whose latency is measured:")
     for option in ("--app=", "--url=", "--event=", "--reply=", "--payload=", "--reply-timeout="):
         assert option in ours
-    for option in ("--effort=", "--server-processes=", "--no-awake"):
+    for option in ("--effort=", "--server-processes=", "--allow-idle-cores"):
         assert option in ours
+    assert re.search(r"--no-awake\s+an older name of --allow-idle-cores", ours)
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""Awake: its spinners are where they should be, give way, and never outlive their owner, however it ends."""
+"""NoIdle: its spinners are where they should be, give way, and never outlive their owner, however it ends."""
 
 import os
 import signal
@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from bench.machine import idle as awake
-from bench.machine.idle import Awake, AwakeError, availability
+from bench.machine.idle import NoIdle, NoIdleError, idle_reason
 from tests.support.server_traces import traces
 
 if sys.platform != "linux":
@@ -24,13 +24,13 @@ LIMIT_S = 90.0  # on a saturated core what is SCHED_IDLE hardly runs
 STARTED_NS = 40_000_000  # of CPU, after which the interpreter has long been started
 SPUN_NS = 10_000_000  # little: others may use the core, and come first
 
-if reason := availability(CORES):
+if reason := idle_reason(CORES):
     pytest.skip(reason, allow_module_level=True)
 
 OWNER = f"""
 import os, sys, time
-from bench.machine.idle import Awake
-cores = Awake({CORES})
+from bench.machine.idle import NoIdle
+cores = NoIdle({CORES})
 """
 
 
@@ -57,7 +57,7 @@ def wait_until(condition: Callable[[], bool]) -> None:
 
 
 def is_gone(process: psutil.Process) -> bool:
-    """Ended, whether or not somebody has reaped it."""
+    """Return true if it has ended, reaped or not."""
     try:
         return process.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -68,7 +68,7 @@ def is_gone(process: psutil.Process) -> bool:
 
 
 def test_one_idle_process_spins_on_each_core() -> None:
-    with Awake(CORES) as cores:
+    with NoIdle(CORES) as cores:
         found = spinners()
         assert {core for spinner in found for core in spinner.cpu_affinity()} == set(CORES) == set(cores.cores)
         for spinner in found:
@@ -80,7 +80,7 @@ def test_one_idle_process_spins_on_each_core() -> None:
 
 
 def test_it_costs_no_import_of_the_project() -> None:
-    with Awake(CORES[:1]):
+    with NoIdle(CORES[:1]):
         (spinner,) = spinners()
         wait_until(lambda: cpu_ns(spinner.pid) > STARTED_NS)
         mapped = Path(f"/proc/{spinner.pid}/maps").read_text()
@@ -90,10 +90,10 @@ def test_it_costs_no_import_of_the_project() -> None:
 
 @pytest.mark.parametrize("in_session_of_its_own", [True, False], ids=["as a server is", "as the owner is"])
 def test_it_gives_way(in_session_of_its_own: bool) -> None:
-    """To a process of another session, too: under autogroups sessions share a core, whatever runs in them."""
+    """Give way to a process of another session, too: under autogroups sessions share a core, whatever runs in them."""
     core = CORES[-1]
     with (
-        Awake([core]),
+        NoIdle([core]),
         subprocess.Popen([sys.executable, "-c", "while True: pass"], start_new_session=in_session_of_its_own) as busy,
     ):
         try:
@@ -112,7 +112,7 @@ def test_it_gives_way(in_session_of_its_own: bool) -> None:
 
 
 def test_stopped_and_started_again() -> None:
-    cores = Awake(CORES)
+    cores = NoIdle(CORES)
     assert not cores.is_running
     cores.stop()
     for _ in range(2):
@@ -125,14 +125,14 @@ def test_stopped_and_started_again() -> None:
 
 
 def test_started_twice_is_started_once() -> None:
-    with Awake(CORES) as cores:
+    with NoIdle(CORES) as cores:
         before = spinners()
         cores.start()
         assert spinners() == before
 
 
 def test_an_error_inside_stops_it() -> None:
-    with pytest.raises(ZeroDivisionError), Awake(CORES):
+    with pytest.raises(ZeroDivisionError), NoIdle(CORES):
         raise ZeroDivisionError
     assert spinners() == []
 
@@ -142,7 +142,7 @@ def test_it_stops_at_a_core_that_never_rests() -> None:
     with subprocess.Popen([sys.executable, "-c", "while True: pass"], start_new_session=True) as busy:
         try:
             os.sched_setaffinity(busy.pid, {core})
-            with Awake([core]):
+            with NoIdle([core]):
                 (spinner,) = (each for each in spinners() if each.pid != busy.pid)
             assert is_gone(spinner)
         finally:
@@ -150,7 +150,7 @@ def test_it_stops_at_a_core_that_never_rests() -> None:
 
 
 def test_a_spinner_that_was_killed_is_noticed_and_replaced() -> None:
-    with Awake(CORES) as cores:
+    with NoIdle(CORES) as cores:
         spinners()[0].kill()
         wait_until(lambda: not cores.is_running)
         cores.start()
@@ -162,7 +162,7 @@ def test_a_spinner_that_was_killed_is_noticed_and_replaced() -> None:
 def test_a_spinner_ignores_no_signal(number: signal.Signals) -> None:
     if signal.getsignal(number) is signal.SIG_IGN:
         pytest.skip("whoever started the tests, such as nohup, ignores it, and so does all that they start")
-    with Awake(CORES[:1]) as cores:
+    with NoIdle(CORES[:1]) as cores:
         (spinner,) = spinners()
         wait_until(lambda: cpu_ns(spinner.pid) > STARTED_NS)
         spinner.send_signal(number)
@@ -199,7 +199,7 @@ def test_it_ends_with_its_owner(end: str) -> None:
 
 
 def test_it_ends_when_its_owner_was_gone_before_it_looked() -> None:
-    """Its parent is another one then: here it is told of an owner that is not its parent."""
+    """Name an owner that is not the spinner's parent, as if the owner were gone already."""
     ended = subprocess.run(
         [sys.executable, "-I", "-S", "-c", awake._SPIN, "0"], capture_output=True, timeout=LIMIT_S, check=True
     )
@@ -207,7 +207,7 @@ def test_it_ends_when_its_owner_was_gone_before_it_looked() -> None:
 
 
 def test_it_does_not_end_with_the_thread_that_started_it() -> None:
-    cores = Awake(CORES)
+    cores = NoIdle(CORES)
     thread = threading.Thread(target=cores.start)
     thread.start()
     thread.join()
@@ -222,7 +222,7 @@ def test_it_does_not_end_with_the_thread_that_started_it() -> None:
 
 
 def test_ctrl_c_is_for_the_owner() -> None:
-    """The terminal sends it to the whole group: nobody but the owner says anything, and it decides when to stop."""
+    """Send it to the whole group, as a terminal does: only the owner says anything, and decides when to stop."""
     program = f"""{OWNER}
 with cores:
     try:
@@ -250,7 +250,7 @@ with cores:
 
 
 def test_a_core_that_goes_after_it_was_asked_about(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(awake, "availability", lambda _: None)
-    with pytest.raises(AwakeError, match=r"cannot keep cores .*4000 awake"):
-        Awake([CORES[0], 4000]).start()
+    monkeypatch.setattr(awake, "idle_reason", lambda _: None)
+    with pytest.raises(NoIdleError, match=r"cannot keep cores .*4000 awake"):
+        NoIdle([CORES[0], 4000]).start()
     assert spinners() == []

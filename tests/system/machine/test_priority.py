@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from bench.machine.priority import precedence
+from bench.machine.priority import high_priority
 
 _NICE = [sys.executable, "-c", "import os; print(os.getpriority(os.PRIO_PROCESS, 0))"]
 
@@ -18,14 +18,14 @@ def nice_of_a_child() -> int:
 
 def test_children_have_it_meanwhile() -> None:
     before = os.getpriority(os.PRIO_PROCESS, 0)
-    with precedence() as nice:
+    with high_priority() as nice:
         assert nice_of_a_child() == nice
     assert nice_of_a_child() == os.getpriority(os.PRIO_PROCESS, 0) == before
 
 
 def test_an_error_ends_it_too() -> None:
     before = os.getpriority(os.PRIO_PROCESS, 0)
-    with pytest.raises(RuntimeError), precedence():
+    with pytest.raises(RuntimeError), high_priority():
         raise RuntimeError
     assert os.getpriority(os.PRIO_PROCESS, 0) == before
 
@@ -38,5 +38,5 @@ def test_where_it_is_not_allowed_nothing_changes(monkeypatch: pytest.MonkeyPatch
 
         monkeypatch.setattr(os, "setpriority", refuse)
     before = os.getpriority(os.PRIO_PROCESS, 0)
-    with precedence() as nice:
+    with high_priority() as nice:
         assert nice == before == nice_of_a_child()

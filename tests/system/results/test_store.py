@@ -22,7 +22,7 @@ def store(tmp_path: Path) -> Store:
 
 @pytest.fixture(scope="module")
 def latency_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What pytest-benchmark itself has stored."""
+    """Return the path of a result that pytest-benchmark itself has stored."""
     folder = tmp_path_factory.mktemp("session")
     run_latency_session(folder, folder / "results")
     (path,) = (folder / "results" / "latency").glob("*/*.json")
@@ -30,7 +30,7 @@ def latency_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def in_processes(code: str, *arguments: object, count: int = 1) -> list[subprocess.Popen[str]]:
-    """Python processes that run `code` and begin when their standard input is closed."""
+    """Run `code` in Python processes that begin when their standard input is closed."""
     script = f"import sys; sys.path.insert(0, {str(ROOT)!r})\n{textwrap.dedent(code)}"
     return [
         subprocess.Popen(

@@ -126,7 +126,7 @@ def test_results_of_another_definition_are_not_compared(folder: Path) -> None:
 def test_bench_ab_compares_each_scenario_of_the_file_which_is_not_of_a_revision(folder: Path) -> None:
     results = folder.parent / "results"
     command = [*BENCH, "ab", "HEAD", "WORKTREE", "--app", "chat:app", "--scenarios", "../chat_scenarios.py"]
-    options = ["--burst", "5", "--pairs", "2", "--no-awake", "--max-time", "1", "--results", str(results)]
+    options = ["--burst", "5", "--pairs", "2", "--allow-idle-cores", "--max-time", "1", "--results", str(results)]
     ended = run([*command, "--benchmarks", "join,say", *options], folder)
     assert ended.returncode in (0, 1), ended.stderr  # two short bursts may say anything of noise
     (path,) = results.rglob("*.json")

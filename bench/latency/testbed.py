@@ -1,8 +1,9 @@
-"""Where a round trip takes place: an event loop, the servers that its clients reach, and the connections to them.
+"""The testbed of a round trip: an event loop, the servers that its clients reach, and the connections to them.
 
-One stage stands at a time. It owns its loop, so whatever was started in it (server, connection, task of the service) is
-ended with it, also after Ctrl-C; and its server processes, which share one core while it keeps to another. With the
-server in a process of its own, or somewhere else, a round trip leaves its cores idle twice, so they are kept awake.
+A single testbed stands at a time. It owns its loop: whatever was started in it (server, connection, task of the
+service) ends with it, also after Ctrl-C. It also owns its server processes, which share a core while it keeps to
+another. With the server in a process of its own, or somewhere else, a round trip leaves its cores idle twice. So the
+testbed keeps them awake.
 """
 
 from __future__ import annotations
@@ -19,19 +20,19 @@ from typing import Any, Literal, TypeVar
 import uvloop
 
 from bench.exchange.requests import Exchange
-from bench.interleave.loop import OwnLoop, spared_by_gc
+from bench.interleave.loop import InterruptibleLoop, gc_frozen
 from bench.interleave.server_pool import LoopKind, ServerPool, running
-from bench.latency.alternation import CONTROL_NAMES, Pair, Parties, Party
+from bench.latency.alternation import CONTROL_NAMES, Subject, Subjects, SubjectWithControl
 from bench.latency.options import Options
 from bench.machine.conditions import Conditions
 from bench.machine.cores import generator_cores, pinned_to, server_core
-from bench.machine.idle import Awake, AwakeError, availability
+from bench.machine.idle import NoIdle, NoIdleError, idle_reason
 from bench.machine.processes import affinity
 from bench.results.latency import KeptAwake
 from bench.scenarios.catalogue import FOO_ACKNOWLEDGED, FOO_BAR, Benchmark
 from bench.scenarios.tokens import tokens
 from bench.server import ServerProcess, UvicornTestServer
-from bench.server.error import death
+from bench.server.error import exit_reason
 from bench.server.in_loop import import_app
 from bench.wire.client import FastClient
 from bench.wire.connection import Connection, TransportName
@@ -51,49 +52,56 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Stage:
-    """A loop and the URL of a server; `server` is the server itself where it is ours, one of `pool` if those are.
+class Testbed:
+    """A loop and the URL of a server. `server` is the server itself if it is ours, the first of `pool` if there is a
+    pool.
 
-    `cores` are those that this process keeps to, empty where it was not pinned; `used_cores` all that a round trip
-    uses, as far as that is known; `spinners` keep these from halting, or `asleep_because` says why there are none.
+    `cores` are those that this process keeps to, empty if it was not pinned. `used_cores` are all that a round trip
+    uses, if that is known. `spinners` keep these from halting, or `asleep_because` says why there are none.
     """
+
+    #: For pytest, which would collect the class as a test, for its name.
+    __test__ = False
 
     options: Options
     server_kind: ServerKind
     loop_kind: LoopKind
-    loop: OwnLoop
+    loop: InterruptibleLoop
     url: str = field(repr=False)
     server: ServerProcess | UvicornTestServer | None
     pool: ServerPool | None = None
     cores: tuple[int, ...] = ()
     used_cores: tuple[int, ...] = ()
-    spinners: Awake | None = None
+    spinners: NoIdle | None = None
     asleep_because: str | None = None
+    #: The machine's load average before anything was started, because all that is started counts in it later.
     load_average: float | None = None
-    """Of the machine before anything was started: what is started here counts in it later."""
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run it in the stage's loop and return what it returns."""
+        """Run a coroutine in the testbed's loop and return its result. Raises as `InterruptibleLoop.run` does."""
         return self.loop.run(coroutine)
 
     def serving(self) -> dict[str, str | None]:
-        """Return uvicorn's options, as far as they are known: of a server that is not ours, the client's loop alone."""
+        """Return uvicorn's options; only the client's loop is known if the server is not ours."""
         options = replace(self.options.server, loop=self.loop_kind).uvicorn
         return {name: value if self.server is not None or name == "loop" else None for name, value in options.items()}
 
-    def death(self, within_s: float = 0.0) -> str | None:
-        """Why one of its servers does not run any more; None while they do, or where they are not ours."""
+    def exit_reason(self, within_s: float = 0.0) -> str | None:
+        """Return why a server of it does not run any more; None while all run, or if they are not ours.
+
+        `within_s` is the time in seconds in which a server may still end.
+        """
         servers = self.server if self.pool is None else self.pool
-        return None if servers is None else death(servers.check, within_s)
+        return None if servers is None else exit_reason(servers.check, within_s)
 
     def wrote_last(self) -> str:
-        """Return the end of the log of a service that wrote anything; empty if none did, or if we cannot read it."""
+        """Return the end of the log of a service that wrote anything; empty if none did, or if its log is not ours."""
         servers = [self.server] if self.pool is None else [pooled.server for pooled in self.pool.services]
         written = (server.wrote_last for server in servers if isinstance(server, ServerProcess))
         return next(filter(None, written), "")
 
     def kept_awake(self) -> KeptAwake:
-        """Which cores are kept from halting now."""
+        """Return the cores that are kept from halting now."""
         if self.spinners is None:
             return KeptAwake(cores=(), asleep_because=self.asleep_because)
         if not self.spinners.is_running:
@@ -101,7 +109,7 @@ class Stage:
         return KeptAwake(cores=self.spinners.cores)
 
     def conditions(self) -> Conditions:
-        """Under what it runs now."""
+        """Return the machine's state now, with the load average from before the start."""
         now = Conditions.now(self.used_cores)
         return now.model_copy(update={"load_average": self.load_average})
 
@@ -123,16 +131,16 @@ class Stage:
             self.run(client.disconnect())
 
     @contextmanager
-    def parties(self, client_kind: ClientKind, transport: TransportName, measured: Benchmark) -> Iterator[Parties]:
-        """Connections of the same kind to all its servers: the service's, and the controls. Raises ConnectFailed.
+    def subjects(self, client_kind: ClientKind, transport: TransportName, measured: Benchmark) -> Iterator[Subjects]:
+        """Connect in the same way to all its servers: the service's, and the controls. Raises ConnectFailed.
 
-        The controls are asked for the same kind of reply. The echo server speaks WebSocket only.
+        The controls give the same kind of reply. The echo server speaks WebSocket only.
         """
         round_trip = measured.scenario
         with ExitStack() as stack:
             if self.pool is None:
                 exchange = stack.enter_context(self.exchange(client_kind, transport))
-                yield Parties((Pair(Party(exchange, round_trip), None),), None)
+                yield Subjects((SubjectWithControl(Subject(exchange, round_trip), None),), None)
                 return
             settings = replace(self.options.chosen.connection, transports=(transport,))
             plain = Connection(transports=(transport,))  # the controls know nothing of the user's settings
@@ -142,11 +150,11 @@ class Stage:
 
             asked = FOO_ACKNOWLEDGED if measured.reply == "acknowledged" else FOO_BAR
             services = [
-                Party(connected(pooled.server.url, settings), round_trip, server=pooled.server, seed=pooled.seed)
+                Subject(connected(pooled.server.url, settings), round_trip, server=pooled.server, seed=pooled.seed)
                 for pooled in self.pool.services
             ]
             controls = [
-                Party(
+                Subject(
                     connected(pooled.server.url, plain),
                     asked,
                     server=pooled.server,
@@ -157,9 +165,9 @@ class Stage:
             ]
             bare = None
             if self.pool.bare is not None and transport == "websocket":
-                bare = Party(connected(self.pool.bare.url, plain), asked, name=CONTROL_NAMES["bare"])
+                bare = Subject(connected(self.pool.bare.url, plain), asked, name=CONTROL_NAMES["bare"])
             beside = zip_longest(services, controls)
-            yield Parties(tuple(Pair(*pair) for pair in beside), bare)
+            yield Subjects(tuple(SubjectWithControl(*pair) for pair in beside), bare)
 
     async def _connect(self, client: Client, connection: Connection, url: str) -> Exchange:
         names = tokens(_ORIGIN, next(_connections))
@@ -173,53 +181,55 @@ _ORIGIN = secrets.token_hex(4)
 _connections = count()
 
 
-class Stages:
-    """The stage that stands now; another one takes its place when it is asked for.
+class Testbeds:
+    """The testbeds of a session: a single testbed stands at a time, and `enter` replaces it if necessary.
 
-    Without `measuring` (`--benchmark-disable`) there is one process of the service, and neither controls nor spinners.
+    Without `measuring` (`--benchmark-disable`) there is a single process of the service, without controls and spinners.
     """
+
+    __test__ = False
 
     def __init__(self, options: Options, *, measuring: bool = True) -> None:
         self._options = options
         self._measuring = measuring
         self._load_average = Conditions.now(()).load_average
-        self._current: Stage | None = None
+        self._current: Testbed | None = None
         self._key: tuple[ServerKind, LoopKind, bool] | None = None
         self._stack = ExitStack()
 
-    def enter(self, server_kind: ServerKind, loop_kind: LoopKind, *, replicated: bool = False) -> Stage:
-        """The stage of that kind: the one that stands, unless a server of it died. Raises ServerError.
+    def enter(self, server_kind: ServerKind, loop_kind: LoopKind, *, replicated: bool = False) -> Testbed:
+        """Return the testbed of that kind: the present testbed, unless a server of it died. Raises ServerError.
 
-        `replicated` asks for several processes of the service with their controls, where it is ours to start.
+        `replicated` asks for several processes of the service with their controls, if the service is ours to start.
         """
         key = (server_kind, loop_kind, replicated and server_kind == "process" and self._measuring)
-        if self._current is None or self._key != key or self._current.death():
+        if self._current is None or self._key != key or self._current.exit_reason():
             self.close()
-            self._current = self._stack.enter_context(self._stage(*key))
-            self._stack.enter_context(spared_by_gc())
+            self._current = self._stack.enter_context(self._testbed(*key))
+            self._stack.enter_context(gc_frozen())
             self._key = key
         return self._current
 
     def close(self) -> None:
-        """Take the stage that stands down."""
+        """Take the present testbed down."""
         self._current = None
         self._stack.close()
 
     @contextmanager
-    def _stage(self, server_kind: ServerKind, loop_kind: LoopKind, replicated: bool) -> Iterator[Stage]:
+    def _testbed(self, server_kind: ServerKind, loop_kind: LoopKind, replicated: bool) -> Iterator[Testbed]:
         options = self._options
         everywhere = affinity() or ()
-        with OwnLoop.open(_LOOPS[loop_kind]) as loop, ExitStack() as stack:
+        with InterruptibleLoop.open(_LOOPS[loop_kind]) as loop, ExitStack() as stack:
 
-            def stage(url: str, server: ServerProcess | UvicornTestServer | None, **changed: Any) -> Stage:
+            def testbed(url: str, server: ServerProcess | UvicornTestServer | None, **changed: Any) -> Testbed:
                 changed = {"used_cores": everywhere} | changed
-                return Stage(
+                return Testbed(
                     options, server_kind, loop_kind, loop, url, server, load_average=self._load_average, **changed
                 )
 
             if server_kind == "url":
                 assert options.whole_url is not None
-                yield stage(options.whole_url, None, **self._kept_awake(stack, everywhere))
+                yield testbed(options.whole_url, None, **self._kept_awake(stack, everywhere))
             elif server_kind == "process":
                 core, cores = server_core(), generator_cores()[:1]
                 pool = stack.enter_context(
@@ -236,7 +246,7 @@ class Stages:
                 used = everywhere if core is None else (*cores, core)
                 awake = self._kept_awake(stack, used)
                 stack.enter_context(pinned_to(cores))
-                yield stage(server.url, server, pool=pool, cores=cores, used_cores=used, **awake)
+                yield testbed(server.url, server, pool=pool, cores=cores, used_cores=used, **awake)
             else:
                 with _first_on_path(str(options.directory)):
                     import_app(options.app)  # not in the loop, which could not be interrupted meanwhile
@@ -246,22 +256,25 @@ class Stages:
                     server_here = UvicornTestServer(options.app, **serving, timeout_graceful_shutdown=0)
                     loop.run(server_here.start_up())
                     try:
-                        yield stage(server_here.url, server_here, asleep_because=_NOTHING_WAITS)
+                        yield testbed(server_here.url, server_here, asleep_because=_NOTHING_WAITS)
                     finally:
                         loop.run(server_here.tear_down())
 
     def _kept_awake(self, stack: ExitStack, cores: tuple[int, ...]) -> dict[str, Any]:
-        """Keeps these cores awake as long as the stack stands, where that is wanted and possible."""
-        if not self._options.keep_awake:
-            return {"asleep_because": "--no-awake was given"}
+        """Keep these cores awake as long as the stack stands, if that is wanted and possible.
+
+        Return the fields of the testbed that tell of it.
+        """
+        if self._options.idle_allowed_by is not None:
+            return {"asleep_because": f"{self._options.idle_allowed_by} was given"}
         if not self._measuring:
             return {}
-        # Where cores cannot be told apart, none can be kept awake either, for the same reason as the first of them.
-        if (reason := availability(cores or (0,))) is not None:
+        # If this system does not tell cores apart, none can be kept awake either, for the same reason as core 0.
+        if (reason := idle_reason(cores or (0,))) is not None:
             return {"asleep_because": reason}
         try:
-            return {"spinners": stack.enter_context(Awake(cores))}
-        except AwakeError as error:
+            return {"spinners": stack.enter_context(NoIdle(cores))}
+        except NoIdleError as error:
             return {"asleep_because": str(error)}
 
 
