@@ -16,7 +16,7 @@ from typing import Any
 import uvicorn
 from uvicorn.config import LOG_LEVELS, LOGGING_CONFIG
 
-from app import engine
+from app import socketio_server
 from app.asgi import create_app
 from app.settings import ENVIRONMENT_PREFIX, Settings, SettingsError, read_settings
 
@@ -111,7 +111,7 @@ def _log_config(level: str) -> dict[str, Any]:
     config = copy.deepcopy(LOGGING_CONFIG)
     config["loggers"]["app"] = {"handlers": ["default"], "level": LOG_LEVELS[level], "propagate": False}
     # named too, because configuring a logger resets the levels below it, and this one logs each message at info
-    config["loggers"][engine.logger.name] = {"level": max(LOG_LEVELS[level], logging.ERROR)}
+    config["loggers"][socketio_server.logger.name] = {"level": max(LOG_LEVELS[level], logging.ERROR)}
     return config
 
 

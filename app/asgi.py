@@ -11,7 +11,7 @@ from typing import Any
 import socketio
 from pydantic import BaseModel
 
-from app import engine
+from app import socketio_server
 from app.service import FooBar
 from app.settings import Settings
 
@@ -32,7 +32,7 @@ class Health(BaseModel):
 
 def create_app(settings: Settings) -> socketio.ASGIApp:
     """The service as an ASGI app; its Socket.IO server is the app's `engineio_server`."""
-    sio = engine.SocketServer(
+    sio = socketio_server.SocketServer(
         async_mode="asgi",
         # A client's events are handled in the order in which it sent them, without a task for each.
         async_handlers=False,
@@ -40,8 +40,8 @@ def create_app(settings: Settings) -> socketio.ASGIApp:
         # Pages of any origin may measure it; what protects it is the token, which no browser sends by itself.
         cors_allowed_origins="*",
         cors_credentials=False,
-        logger=engine.logger,
-        engineio_logger=engine.logger,
+        logger=socketio_server.logger,
+        engineio_logger=socketio_server.logger,
     )
     service = FooBar(token=settings.token.get_secret_value() if settings.token else None, stamps=settings.stamps)
     sio.register_namespace(service)

@@ -37,8 +37,8 @@ _REACHING_TIMEOUT_S = 5.0
 _COMPLETE = pytest.StashKey[bool]()
 _COMMIT = pytest.StashKey[CommitInfo]()
 _NOT_STORED = pytest.StashKey[str]()
+#: The function that stores the session. After its first call nothing is left to store.
 _STORE = pytest.StashKey[Callable[[], None]]()
-"""The function that stores the session. After its first call nothing is left to store."""
 _FAILURE = pytest.StashKey[str]()
 
 

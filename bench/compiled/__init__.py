@@ -19,6 +19,7 @@ from importlib.util import spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 
+#: What is compiled: what every round trip passes through.
 MODULES = (
     "bench.load.metrics.recorder",
     "bench.load.engine.session",
@@ -31,15 +32,14 @@ MODULES = (
     "bench.wire.transport",
     "bench.wire.websocket",
 )
-"""What is compiled: what every round trip passes through."""
 
 DIRECTIVES = {
     "language_level": "3",
     "annotation_typing": False,  # types are in the .pxd files; an annotation here says what Python says by it
 }
 
+#: The environment variable that has the sources run, whatever is built.
 PURE = "BENCH_PURE"
-"""The environment variable that has the sources run, whatever is built."""
 
 ROOT = Path(__file__).resolve().parents[2]
 

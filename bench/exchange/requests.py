@@ -34,15 +34,15 @@ from bench.wire.interface import Client
 _EVENTS_SHOWN = 3
 _CHARACTERS_SHOWN = 100
 
+#: The number of definitions, and of functions that find tokens, that a connection keeps at least. Among more, it looks
+#: for those that nothing in flight needs. A task that makes its definition anew each time would fill the memory.
 _FEW_DEFINITIONS = 16
-"""The number of definitions, and of functions that find tokens, that a connection keeps at least. Among more, it looks
-for those that nothing in flight needs. A task that makes its definition anew each time would fill the memory."""
 
 _SETTLING_S = 0.1
 _SETTLING_ROUND_TRIPS = 2
+#: The longest time that replies that nobody awaits are waited for, in seconds. The time is twice the longest round
+#: trip, but within these limits.
 _LONGEST_SETTLING_S = 1.0
-"""The longest time that replies that nobody awaits are waited for, in seconds. The time is twice the longest round
-trip, but within these limits."""
 
 
 class AmbiguousReplies(ValueError):
@@ -106,11 +106,10 @@ def carries_error(reply: tuple[Any, ...]) -> bool:
     return bool(reply) and type(reply[0]) is dict and bool(reply[0].get("error"))
 
 
+#: One emission on its way: its token, its definition, when it was sent (0: not yet), and the future of its reply.
+#:
+#: A plain tuple, because making it costs a fraction of what an object with names costs, in every round trip.
 Emission = tuple[str, RoundTrip, int, asyncio.Future[tuple[int, tuple[Any, ...]]]]
-"""One emission on its way: its token, its definition, when it was sent (0: not yet), and the future of its reply.
-
-A plain tuple, because making it costs a fraction of what an object with names costs, in every round trip.
-"""
 
 
 class Exchange:
@@ -124,17 +123,17 @@ class Exchange:
     def __init__(self, client: Client, tokens: Iterator[str], timeout_ns: int, namespace: str | None = None) -> None:
         self.client = client
         self.timeout_ns = timeout_ns
+        #: By definition's name: replies that came after their emission had been given up.
         self.late: Counter[str] = Counter()
-        """By definition's name: replies that came after their emission had been given up."""
+        #: By definition's name: emissions whose caller was cancelled while it waited; nobody will tell how they end.
         self.abandoned: Counter[str] = Counter()
-        """By definition's name: emissions whose caller was cancelled while it waited; nobody will tell how they end."""
+        #: The replies without token that came while nothing was in flight for them: matching in order is wrong here.
         self.unexpected = 0
-        """The replies without token that came while nothing was in flight for them: matching in order is wrong here."""
+        #: The function that is called for each of these, with the definition whose reply it would be.
         self.when_unexpected: Callable[[RoundTrip], None] | None = None
-        """The function that is called for each of these, with the definition whose reply it would be."""
         self.broken = False
+        #: How many callers have not been told yet how their emission ended.
         self.in_flight = 0
-        """How many callers have not been told yet how their emission ended."""
         self._tokens = tokens
         self._loop = asyncio.get_running_loop()
         self._namespace = namespace
@@ -143,25 +142,25 @@ class Exchange:
             self._emit_now = partial(self._emit_now, namespace=namespace)
         self._create_future = self._loop.create_future
         self._pending: dict[str, Emission] = {}
+        #: Tokens that are awaited no longer, and under which definition their late reply is counted.
         self._given_up: dict[str, RoundTrip] = {}
-        """Tokens that are awaited no longer, and under which definition their late reply is counted."""
+        #: Some of the definitions whose replies are handled, by identity.
         self._known: dict[int, RoundTrip] = {}
-        """Some of the definitions whose replies are handled, by identity."""
+        #: The last one that was prepared, if there is nothing to look at before each of its emissions.
         self._usual: RoundTrip | None = None
-        """The last one that was prepared, if there is nothing to look at before each of its emissions."""
         # Of the last one that was prepared, to be asked for in every round trip.
         self._event = ""
         self._request: Callable[[str], Any]
         self._is_replied_to = False
+        #: The functions that find the tokens in an event, by event; none if its replies are matched in order.
         self._token_finders: dict[str, list[Callable[..., str | None]]] = {}
-        """The functions that find the tokens in an event, by event; none if its replies are matched in order."""
         self._many_finders = _FEW_DEFINITIONS
+        #: The last definition whose reply an event is, by event, if replies are matched in order.
         self._in_order: dict[str, RoundTrip] = {}
-        """The last definition whose reply an event is, by event, if replies are matched in order."""
+        #: The replies in order that are awaited no longer, and may still come, by event.
         self._overdue: Counter[str] = Counter()
-        """The replies in order that are awaited no longer, and may still come, by event."""
+        #: The longest round trip that was matched in order.
         self._longest_ns = 0
-        """The longest round trip that was matched in order."""
         self._timer: asyncio.TimerHandle | None = None
         self._unmatched: deque[tuple[str, tuple[Any, ...]]] = deque(maxlen=_EVENTS_SHOWN)
         client.when_closed(self._closed)

@@ -4,5 +4,5 @@ from typing import Literal
 
 ChartFormat = Literal["html", "svg", "png"]
 
+#: By the ending of a file's name. Here, because importing what draws takes a second.
 CHART_FORMATS: dict[str, ChartFormat] = {".html": "html", ".svg": "svg", ".png": "png"}
-"""By the ending of a file's name. Here, because importing what draws takes a second."""

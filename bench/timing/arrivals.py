@@ -22,8 +22,8 @@ from typing import Literal, get_args
 from bench.timing.durations import exact
 from bench.timing.rates import NS_PER_S, RateError, RateProfile, Share, check_rate
 
+#: Evenly spaced, or as independent users arrive.
 Shape = Literal["constant", "poisson"]
-"""Evenly spaced, or as independent users arrive."""
 
 
 def schedule(profile: RateProfile, shape: Shape, share: Share, seed: int | str) -> Iterator[int]:
@@ -57,10 +57,10 @@ class VaryingSchedule:
     def __init__(self, shape: Shape, seed: int | str, share: Share) -> None:
         _check_shape(shape)
         self._interval = _unit_exponentials(seed, share) if shape == "poisson" else lambda: 1.0
+        #: Since when, and which rate: the one in which the next arrival is due, and those that followed.
         self._changes: deque[tuple[int, float]] = deque()
-        """Since when, and which rate: the one in which the next arrival is due, and those that followed."""
+        #: How many are to be expected since the first of these changes until the next arrival is due.
         self._due = self._interval() if shape == "poisson" else share.index / share.count
-        """How many are to be expected since the first of these changes until the next arrival is due."""
         self._next_ns: int | None = None
 
     @property
@@ -106,8 +106,8 @@ class VaryingSchedule:
 class Arrivals:
     """Open load of each user, as a user class's `wait_time`. Made by `arrivals`; the engine knows it by its type."""
 
+    #: Per user.
     rate_per_s: float
-    """Per user."""
     shape: Shape
 
     def __post_init__(self) -> None:

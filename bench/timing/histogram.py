@@ -87,12 +87,12 @@ class Histogram:
     __slots__ = ("_buckets", "_counts", "_max_ns", "_min_ns", "_sum_ns", "_unsorted", "_unsorted_count", "count")
 
     def __init__(self) -> None:
+        #: Indices of the occupied buckets in HdrHistogram's counts array, ascending.
         self._buckets: Values = np.empty(0, dtype=np.int64)
-        """Indices of the occupied buckets in HdrHistogram's counts array, ascending."""
+        #: How many values each of them holds.
         self._counts: Values = np.empty(0, dtype=np.int64)
-        """How many values each of them holds."""
+        #: Values that are recorded, but not counted in `_counts` yet, with their buckets where these are known.
         self._unsorted: list[tuple[Values, Values | None]] = []
-        """Values that are recorded, but not counted in `_counts` yet, with their buckets where these are known."""
         self._unsorted_count = 0
         self.count = 0
         self._sum_ns = 0

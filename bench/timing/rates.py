@@ -19,12 +19,12 @@ from bench.timing.durations import NUMBER, DurationError, duration_text, exact, 
 NS_PER_S = 1_000_000_000
 
 LOWEST_PER_S = 1e-9
+#: The bounds of a rate other than 0. The upper one is an arrival per nanosecond, which is what times can tell apart.
 HIGHEST_PER_S = 1e9
-"""The bounds of a rate other than 0. The upper one is an arrival per nanosecond, which is what times can tell apart."""
 
 SHORTEST_S = 1e-9
+#: The bounds of a stage's duration.
 LONGEST_S = 1e9
-"""The bounds of a stage's duration."""
 
 _RATES = re.compile(rf"({NUMBER})(?:\.\.({NUMBER}))?")
 
@@ -53,8 +53,8 @@ class Stage:
     """
 
     start_s: float
+    #: None: it goes on for ever.
     duration_s: float | None
-    """None: it goes on for ever."""
     from_per_s: float
     to_per_s: float
 
@@ -115,10 +115,10 @@ class _Piece:
 
     stage: Stage
     start_s: Fraction
+    #: The arrivals expected before it.
     before: Fraction
-    """The arrivals expected before it."""
+    #: Those expected in it; None: without end.
     total: Fraction | None
-    """Those expected in it; None: without end."""
 
     @property
     def after(self) -> float:

@@ -39,8 +39,8 @@ class ReferenceClient:
         self.upgrade_ns: int | None = None  # python-socketio does not tell
         self._disconnect_handlers: dict[str, Handler] = {}
         self._closed_callbacks: list[Callable[[str], None]] = []
+        #: Namespaces with handlers.
         self._handled: dict[str, None] = {}
-        """Namespaces with handlers."""
         self._joined: set[str] = set()
         self._calls: dict[str, set[asyncio.Future[tuple[Any, ...]]]] = {}
         self._refusal: tuple[str, Any] = ("", None)

@@ -18,7 +18,7 @@ import socketio
 
 import app.service
 from app.asgi import create_app
-from app.engine import MAX_UNREADABLE_PACKETS
+from app.socketio_server import MAX_UNREADABLE_PACKETS
 from app.service import MAX_ROOMS
 from app.settings import Settings
 from bench.server import UvicornTestServer
@@ -184,7 +184,7 @@ async def test_an_unreadable_packet_is_one_line_in_the_log(
     await wire.send(packet)
     assert await wire.is_answered()
     [record] = caplog.records
-    assert (record.name, record.levelname, record.exc_info) == ("app.engine", "ERROR", None)
+    assert (record.name, record.levelname, record.exc_info) == ("app.socketio_server", "ERROR", None)
     assert "\n" not in record.getMessage()
     assert len(record.getMessage()) < 300
 
@@ -196,7 +196,7 @@ async def test_an_attachment_that_belongs_nowhere_is_one_line_too(
     await wire.send(f'451-["FOO",{{"name":{{"_placeholder":true,"num":{number}}}}}]', b"haseeb")
     assert await wire.is_answered()
     [record] = caplog.records
-    assert (record.name, record.levelname, record.exc_info) == ("app.engine", "ERROR", None)
+    assert (record.name, record.levelname, record.exc_info) == ("app.socketio_server", "ERROR", None)
 
 
 @pytest.mark.parametrize("packet", UNREADABLE, ids=lambda packet: repr(packet[:32]))
@@ -207,7 +207,7 @@ async def test_an_unreadable_packet_in_a_polling_request_too(
         await polling.post(packet)
         assert await polling.is_answered()
     [record] = caplog.records
-    assert (record.name, record.levelname, record.exc_info) == ("app.engine", "ERROR", None)
+    assert (record.name, record.levelname, record.exc_info) == ("app.socketio_server", "ERROR", None)
     assert "\n" not in record.getMessage()
 
 
@@ -223,7 +223,7 @@ async def test_who_does_not_speak_engine_io_is_disconnected(
         assert await clients(server) == before - 1
     assert await wire.is_answered()
     [record] = caplog.records
-    assert (record.name, record.levelname, record.exc_info) == ("app.engine", "ERROR", None)
+    assert (record.name, record.levelname, record.exc_info) == ("app.socketio_server", "ERROR", None)
     assert "\n" not in record.getMessage()
 
 

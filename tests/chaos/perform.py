@@ -39,8 +39,8 @@ _ATTEMPTS = 5
 
 _BEGUN = ("Ramping to", "Sending spawn jobs")
 _LAUNCHED = "Starting Locust"
+#: The words of the master about each worker that has come.
 _READY = "reported as ready"
-"""The words of the master about each worker that has come."""
 
 
 _FROM_THE_BEGINNING = ("full disk", "file in the way", "few descriptors")

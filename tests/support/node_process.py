@@ -15,8 +15,8 @@ from tests.support.folders import NODE
 @dataclass(frozen=True)
 class NodeServer:
     url: str
+    #: Node's own, where the script tells it: `process` may be a launcher of it.
     pid: int | None
-    """Node's own, where the script tells it: `process` may be a launcher of it."""
     process: subprocess.Popen[str]
 
 

@@ -51,24 +51,24 @@ class Engine:
     """The thread, its loop, and the recorders of the operations that run in it."""
 
     def __init__(self) -> None:
+        #: The news for the gevent side, oldest first: Batch, Raised, and what the sessions append.
         self.outbox: deque[Any] = deque()
-        """The news for the gevent side, oldest first: Batch, Raised, and what the sessions append."""
+        #: Set when there is something new in the outbox.
         self.outbox_ready = gevent.event.Event()
-        """Set when there is something new in the outbox."""
         self._watcher: Any = None
+        #: True if replies tell when they were handled.
         self.breakdown = False
-        """True if replies tell when they were handled."""
+        #: The number of times that the loop has flushed; it grows for as long as the loop goes round.
         self.beats = 0
-        """The number of times that the loop has flushed; it grows for as long as the loop goes round."""
         self._recorders: dict[str, Recorder] = {}
         self._task_recorders: dict[str, Recorder] = {}
         self._exceptions = Exceptions()
+        #: The last exception that asyncio lets out of the loop. It comes twice: as a task's end, and from the loop.
         self._escaped: BaseException | None = None
-        """The last exception that asyncio lets out of the loop. It comes twice: as a task's end, and from the loop."""
         self._thread: int | None = None
         self._greenlet: Any = None
+        #: The `queueing` of recorder.LoopDelays; `waits`, below, is the `waits` of it.
         self.queueing: array[int] = array("q")
-        """The `queueing` of recorder.LoopDelays; `waits`, below, is the `waits` of it."""
         self.waits: array[int] = array("q")
         self._loop_lag: array[int] = array("q")
         self._probe: Alarm | None = None

@@ -41,16 +41,16 @@ Task = Callable[[Any], Any]
 class Arrival:
     """An emission that a schedule wanted: the first in a task that runs because of it."""
 
+    #: UNSCHEDULED once that emission is there.
     intended_ns: int
-    """UNSCHEDULED once that emission is there."""
     task: Task
+    #: The task's key, which is the same in all processes: see `task_keys`.
     key: str
-    """The task's key, which is the same in all processes: see `task_keys`."""
     operations: dict[str, str]
+    #: The time in which no user was free for it.
     waited_ns: int = 0
-    """The time in which no user was free for it."""
+    #: The reason why the emission, which was tried, could not be sent.
     refusal: str = ""
-    """The reason why the emission, which was tried, could not be sent."""
 
 
 #: The arrival because of which the present task runs; inherited by the tasks that it starts.
@@ -109,8 +109,8 @@ class OpenTasks:
     """Takes arrivals for one session; a `pacing.ArrivalSink`."""
 
     def __init__(self, session: OpenTaskHost, dispatcher: Dispatcher) -> None:
+        #: True if a task raised what ends the user.
         self.uncaught = False
-        """True if a task raised what ends the user."""
         self._session = session
         self._user = session.user
         self._limits = session.open_load.limits_of(session.user)

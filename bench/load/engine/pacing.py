@@ -55,10 +55,10 @@ class PacedUser(Protocol):
 class ArrivalLimits:
     """The limits to the arrivals of one user."""
 
+    #: The number of the user's tasks that may be on their way at the same time.
     most_at_once: int
-    """The number of the user's tasks that may be on their way at the same time."""
+    #: The longest time that an arrival may wait for this user, in seconds; None for a pipelined user.
     max_wait_s: float | None
-    """The longest time that an arrival may wait for this user, in seconds; None for a pipelined user."""
 
 
 @dataclass(frozen=True)
@@ -68,12 +68,12 @@ class OpenLoad:
     profile: RateProfile | None = None
     shape: Shape = "poisson"
     seed: str = ""
+    #: This process's, as far as its users' own arrivals are concerned.
     share: Share = WHOLE
-    """This process's, as far as its users' own arrivals are concerned."""
+    #: The number of tasks of a pipelined user that may be on their way; None: the number that its class says.
     max_in_flight: int | None = None
-    """The number of tasks of a pipelined user that may be on their way; None: the number that its class says."""
+    #: The longest time that an arrival waits for a user that is not pipelined, in seconds; None: as its class says.
     max_wait_s: float | None = None
-    """The longest time that an arrival waits for a user that is not pipelined, in seconds; None: as its class says."""
 
     def limits_of(self, user: PacedUser | type[PacedUser]) -> ArrivalLimits:
         """Return the limits for a user, or for the users of a class.
@@ -158,19 +158,18 @@ class Dispatcher:
         self._pacer = pacer
         self._clock = clock
         self._members: OrderedDict[ArrivalSink, None] = OrderedDict()
+        #: The sessions that could take an arrival now; empty while an arrival waits.
         self._available: OrderedDict[ArrivalSink, None] = OrderedDict()
-        """The sessions that could take an arrival now; empty while an arrival waits."""
+        #: True if the dispatcher's rate is that of the run, however many users there are.
         self.is_of_all_users = True
-        """True if the dispatcher's rate is that of the run, however many users there are."""
         self._connected: set[ArrivalSink] = set()
+        #: The arrivals for which no user is free, oldest first: when each was intended, and since when it waits.
+        #:
+        #: An arrival waits since this process looked and found no free user. What it was late until then is the
+        #: process's fault.
         self._waiting: deque[tuple[int, int]] = deque()
-        """The arrivals for which no user is free, oldest first: when each was intended, and since when it waits.
-
-        An arrival waits since this process looked and found no free user. What it was late until then is the process's
-        fault.
-        """
+        #: The number of members whose class lets arrivals wait for its users.
         self._awaited = 0
-        """The number of members whose class lets arrivals wait for its users."""
         self._max_wait_ns = 0
 
     def join(self, session: ArrivalSink) -> None:
@@ -306,8 +305,8 @@ class Pacer:
 
     def __init__(self, open_load: OpenLoad) -> None:
         self.open_load = open_load
+        #: All users' together, where the profile says how much.
         self.total = Dispatcher(self)
-        """All users' together, where the profile says how much."""
         self._class_dispatchers: dict[tuple[str, Arrivals], Dispatcher] = {}
         self._alarm: Alarm | None = None
         self._ended = False

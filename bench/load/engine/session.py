@@ -93,27 +93,27 @@ class Session:
         self.engine = engine
         self.counters = counters
         self.open_load = open_load
+        #: The source of arrivals, in an open load.
         self._dispatcher = dispatcher
-        """The source of arrivals, in an open load."""
         self._tasks = TaskRunner(self)
         self._open_tasks: OpenTasks | None = None
         self._timeout_ns = round(user.reply_timeout * 1e9)
         self._task: asyncio.Task[None] | None = None
         self.stopping = False
+        #: Tasks are over: what is in flight is awaited, and nothing else can stop the session but `abort`.
         self._is_ending = False
-        """Tasks are over: what is in flight is awaited, and nothing else can stop the session but `abort`."""
+        #: Nothing is in flight; what `on_stop` sends is sent.
         self._closing = False
-        """Nothing is in flight; what `on_stop` sends is sent."""
+        #: In a wait or a backoff: nothing is lost by waking up.
         self.idle = False
-        """In a wait or a backoff: nothing is lost by waking up."""
         self._arrived = False
+        #: True if an attempt to connect is under way.
         self.is_connecting = False
-        """True if an attempt to connect is under way."""
+        #: The exception that ends the user.
         self._noted: BaseException | None = None
-        """The exception that ends the user."""
         self._failed_attempts = 0
+        #: The definition of the last round trip, and the recorder of its operation.
         self._usual: RoundTrip | None = None
-        """The definition of the last round trip, and the recorder of its operation."""
         self._recorder: Recorder
         self._breakdown = False
 

@@ -43,10 +43,10 @@ class TaskRunner:
 
     def __init__(self, host: TaskHost) -> None:
         self._host = host
+        #: True if the next task may run at once. If not, the session's `before_task` returns when it may.
         self.may_go_on = False
-        """True if the next task may run at once. If not, the session's `before_task` returns when it may."""
+        #: True if a task has let others run since this was last set to False.
         self.has_awaited = False
-        """True if a task has let others run since this was last set to False."""
 
     async def run_task_set(self, task_set: TaskSet) -> None:
         """Run a task set until it is interrupted (raises RescheduleTask…) or the user stops (raises StopUser).

@@ -53,8 +53,8 @@ class Merger:
 
     def __init__(self) -> None:
         self.processes: dict[str, Received] = {}
+        #: The processes that joined, left or were lost during the test. The window is that of the others.
         self.late: Collection[str] = ()
-        """The processes that joined, left or were lost during the test. The window is that of the others."""
 
     def receive(self, process: str, report: Report) -> None:
         """Take a report; it replaces the process's previous one, and so do its seconds."""

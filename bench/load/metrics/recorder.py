@@ -33,8 +33,8 @@ class Failure(NamedTuple):
     ended_ns: int
     kind: str
     intended_ns: int = UNSCHEDULED
+    #: The time in which no user was free for it.
     waited_ns: int = 0
-    """The time in which no user was free for it."""
 
 
 class Batch(NamedTuple):
@@ -100,11 +100,11 @@ class Recorder:
 
     def __init__(self, name: str, task: str = "") -> None:
         self.name = name
+        #: The key of the task whose operation is not known yet; then the name is that of the task.
         self.task = task
-        """The key of the task whose operation is not known yet; then the name is that of the task."""
         self._written = array("q", bytes(8 * _ROOM_AT_FIRST))
+        #: The same; compiled, it is the memory itself.
         self._times = self._written
-        """The same; compiled, it is the memory itself."""
         self._room = _ROOM_AT_FIRST
         self._used = 0
         self._clear()
@@ -166,8 +166,8 @@ class Recorder:
 
     def _clear(self) -> None:
         self._used = 0
+        #: The number of successes whose reply is an object with an `error` in it. The caller counts them.
         self.error_replies = 0
-        """The number of successes whose reply is an object with an `error` in it. The caller counts them."""
         self._intended: array[int] = array("q")
         self._failures: list[Failure] = []
         self._dropped: dict[str, array[int]] = {}

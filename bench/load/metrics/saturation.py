@@ -50,10 +50,10 @@ class JudgedSecond:
     send_lateness: Histogram
     loop_lag: Histogram
     queueing: Histogram
+    #: The service times of the replies received in it.
     service: Histogram
-    """The service times of the replies received in it."""
+    #: The part of the second in which the loop stood still, in standstills of STANDSTILL_NS and more.
     standstill_ns: int = 0
-    """The part of the second in which the loop stood still, in standstills of STANDSTILL_NS and more."""
 
     @classmethod
     def unnoted(cls, second: int) -> JudgedSecond:

@@ -34,8 +34,8 @@ class _Operation:
         self.ok = 0
         self.timeouts = 0
         self.errors = KindCounts()
+        #: The number of dropped emissions, by reason.
         self.dropped: Counter[str] = Counter()
-        """The number of dropped emissions, by reason."""
         self.error_replies = 0
         self.window_ok = 0
         self.window_failed = 0
@@ -62,8 +62,8 @@ class _Second:
         self.queueing = Histogram()
         self.arrivals = 0
         self.waits = Histogram()
+        #: By operation: of the service times, and of the response times.
         self.times: dict[str, tuple[Histogram, Histogram]] = {}
-        """By operation: of the service times, and of the response times."""
 
     def settle(self) -> None:
         own = (self.send_lateness, self.loop_lag, self.queueing, self.waits)
@@ -85,8 +85,8 @@ class Tally:
         self.window_end_ns: int | None = None
         self._arrivals = 0
         self._apart = apart
+        #: The rows, by the operation's name; where only the task is known, by the task's name and key.
         self._operations: dict[tuple[str, str], _Operation] = {}
-        """The rows, by the operation's name; where only the task is known, by the task's name and key."""
         self._exceptions = KindCounts()
         self._seconds: dict[int, _Second] = {}
         self._changed: set[int] = set()

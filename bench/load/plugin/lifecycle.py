@@ -64,12 +64,12 @@ class CurrentTest:
     """The test that a process takes part in: made when it begins, dropped when it has ended."""
 
     def __init__(self) -> None:
+        #: The steps that failed, so that the figures are not whole.
         self.troubles = Troubles()
-        """The steps that failed, so that the figures are not whole."""
+        #: The users of this process; None on a master, which has none.
         self.process: ProcessRun | None = None
-        """The users of this process; None on a master, which has none."""
+        #: The greenlet in which the test ends, once it does.
         self.ending: gevent.Greenlet | None = None
-        """The greenlet in which the test ends, once it does."""
 
 
 class Lifecycle:
@@ -79,12 +79,12 @@ class Lifecycle:
         self.environment = environment
         self.process = LoadProcess.of(environment)
         self.phase = Phase()
+        #: The test that is on.
         self.test: CurrentTest | None = None
-        """The test that is on."""
         self.reserve = Reserve(_RESERVED_FILES)
         self._role = role
+        #: The greenlet in which Locust shuts down.
         self._shutting_down: Any = None
-        """The greenlet in which Locust shuts down."""
         if is_starting():
             give_interrupts_back()
         if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # a closed terminal sends it, and nohup ignores it

@@ -95,8 +95,8 @@ class RunOwner:
         refuse_impossible_users(environment)
         self._lifecycle = Lifecycle(environment, self)
         self._workers = self._workers_of(runner)
+        #: The working directory, which may be gone at the end.
         self._folder = Path.cwd()
-        """The working directory, which may be gone at the end."""
         self._output = RunOutput(environment, self._folder)
         self._seed = str(getattr(self._options, "seed", ""))
         environment.events.worker_report.add_listener(self._on_worker_report)

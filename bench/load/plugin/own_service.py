@@ -26,8 +26,8 @@ class OwnService:
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
         self._service: Service | None = None
+        #: All URLs that the service has had: the web page's form may still have an earlier URL.
         self._urls: set[str] = set()
-        """All URLs that the service has had: the web page's form may still have an earlier URL."""
         self._starting = RLock()
 
     @property

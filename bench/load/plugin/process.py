@@ -39,10 +39,10 @@ class LoadProcess:
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
         self._engine = Engine()
+        #: The present test, or the last one: news of the engine that come late belong to it.
         self._run: ProcessRun | None = None
-        """The present test, or the last one: news of the engine that come late belong to it."""
+        #: True if there is a thread that will not end.
         self._is_stuck = False
-        """True if there is a thread that will not end."""
         self._origin = secrets.token_hex(4)
         self._connections = count()
         self._looking: gevent.Greenlet | None = None

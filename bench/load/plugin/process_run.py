@@ -75,15 +75,14 @@ _MOST_FIRED_PER_ITEM = 20
 class ProcessHooks:
     """The calls by which a process tells its role in a run of what has happened."""
 
+    #: Called once in a test, when all users are there; has to see to it that `start_load` is called.
     on_all_users_connected: Callable[[], None]
-    """Called once in a test, when all users are there; has to see to it that `start_load` is called."""
+    #: Called once in a test, when its figures are known to be wrong; has to see to it that the test ends.
     on_unsupported_task: Callable[[], None] | None = None
-    """Called once in a test, when its figures are known to be wrong; has to see to it that the test ends."""
+    #: Called later whenever the last user has gone (False) and when there is one again (True).
+    #:
+    #: A process with this hook has no share of the schedule in between.
     on_users_changed: Callable[[bool], None] | None = None
-    """Called later whenever the last user has gone (False) and when there is one again (True).
-
-    A process with this hook has no share of the schedule in between.
-    """
 
 
 @dataclass(frozen=True)
@@ -138,20 +137,20 @@ class ProcessRun:
         self._counters = ProcessCounters()
         self._pacer = Pacer(settings.open_load)
         self._members: dict[Session, UserGreenlet] = {}
+        #: The number of sessions begun so far: once as many have arrived, all users are there.
         self._began = 0
-        """The number of sessions begun so far: once as many have arrived, all users are there."""
+        #: The number of sessions begun so far when there was last no session left.
         self._gone = 0
-        """The number of sessions begun so far when there was last no session left."""
         self._is_accepting = True
         self._are_spawned = False
+        #: True once all users have been there.
         self.are_all_connected = False
-        """True once all users have been there."""
         self._has_users = False
         self._is_aborted = False
+        #: The sessions that did not end, not even when they were aborted.
         self._abandoned: list[Session] = []
-        """The sessions that did not end, not even when they were aborted."""
+        #: The reason why they did not end.
         self._cut_off: str | None = None
-        """The reason why they did not end."""
         self._invalid_reason: str | None = None
         self._troubles = Troubles()
         self._exception_log = ExceptionLog(logger)
@@ -162,10 +161,10 @@ class ProcessRun:
         self._window_cpu_ns: int | None = None
         self._standstill = Standstill(engine, time.monotonic())
         self._is_standstill_logged = False
+        #: True if sessions did not end: the next test has to have another engine.
         self.has_given_up_engine = False
-        """True if sessions did not end: the next test has to have another engine."""
+        #: True if the engine's thread did not end either.
         self.is_stuck = False
-        """True if the engine's thread did not end either."""
 
     # ------------------------------------------------------------------ from start to end
 

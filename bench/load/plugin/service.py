@@ -21,8 +21,8 @@ class Service:
     def __init__(self, app: str, options: ServerOptions) -> None:
         self._process = ServerProcess(app, options)
         self._cores = generator_cores()
+        #: CPU time used so far, in nanoseconds, by the time of reading it; ascending.
         self._used: list[tuple[int, int]] = []
-        """CPU time used so far, in nanoseconds, by the time of reading it; ascending."""
         self._rss_peak_bytes = 0
 
     @property

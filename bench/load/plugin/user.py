@@ -51,50 +51,50 @@ class SocketIOUser(User):
 
     abstract = True
 
+    #: Run only where the command line names this class; otherwise leave it out of the mix.
     only_when_named: bool = False
-    """Run only where the command line names this class; otherwise leave it out of the mix."""
 
+    #: The time that a reply is awaited, in seconds. Beyond it the round trip is a timeout.
     reply_timeout: float = 10.0
-    """The time that a reply is awaited, in seconds. Beyond it the round trip is a timeout."""
 
+    #: The settings of the connection, all in one. None: those that the attributes below say.
     connection: Connection | None = None
-    """The settings of the connection, all in one. None: those that the attributes below say."""
 
+    #: The time that an attempt to connect may take, in seconds.
     connect_timeout: float = 5.0
-    """The time that an attempt to connect may take, in seconds."""
 
+    #: True if tasks of this user may overlap on its connection in an open load. Otherwise the user takes an arrival
+    #: only when it has no task under way, and arrivals wait for a user that has none.
     pipelined: bool = False
-    """True if tasks of this user may overlap on its connection in an open load. Otherwise the user takes an arrival
-    only when it has no task under way, and arrivals wait for a user that has none."""
 
+    #: The number of tasks of a pipelined user that may be on their way at once in an open load; others are dropped.
     max_in_flight: int = 1000
-    """The number of tasks of a pipelined user that may be on their way at once in an open load; others are dropped."""
 
+    #: The longest time that an arrival of an open load may wait for a user to be free, in seconds, unless the user is
+    #: pipelined. Beyond it the arrival is dropped. None: as long as `reply_timeout`.
     longest_wait: float | None = None
-    """The longest time that an arrival of an open load may wait for a user to be free, in seconds, unless the user is
-    pipelined. Beyond it the arrival is dropped. None: as long as `reply_timeout`."""
 
+    #: The namespace that is joined, and that round trips are performed in; None is the default one. `client` needs it
+    #: for each emission.
     namespace: str | None = None
-    """The namespace that is joined, and that round trips are performed in; None is the default one. `client` needs it
-    for each emission."""
 
+    #: What is sent with the request to connect, for the server's `connect` handler.
     auth: Any = None
-    """What is sent with the request to connect, for the server's `connect` handler."""
 
+    #: Additional headers of every HTTP request that connecting takes.
     headers: Mapping[str, str] | None = None
-    """Additional headers of every HTTP request that connecting takes."""
 
+    #: `("polling",)`, or `("polling", "websocket")` to begin with polling and upgrade, as browsers do.
     transports: Sequence[TransportName] = ("websocket",)
-    """`("polling",)`, or `("polling", "websocket")` to begin with polling and upgrade, as browsers do."""
 
+    #: Whom to trust at an `https://` host, and which certificate to show; the system's authorities by default.
     tls: Tls | None = None
-    """Whom to trust at an `https://` host, and which certificate to show; the system's authorities by default."""
 
+    #: Where under the host the server takes Socket.IO connections.
     socketio_path: str = "socket.io"
-    """Where under the host the server takes Socket.IO connections."""
 
+    #: The whole URL of a class's host, with user, password and query, by what is shown of it.
     whole_urls: ClassVar[dict[str, str]] = {}
-    """The whole URL of a class's host, with user, password and query, by what is shown of it."""
 
     _session: Session | None = None
     _perform: Callable[[RoundTrip], Awaitable[Any]] | None = None

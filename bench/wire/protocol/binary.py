@@ -11,8 +11,8 @@ from typing import Any
 
 from bench.wire.protocol.packets import Ack, BinaryHeader, Event, ProtocolError
 
+#: Far more than official servers accept, which is 10; the bound keeps a peer from announcing what never comes.
 MAX_ATTACHMENTS = 1000
-"""Far more than official servers accept, which is 10; the bound keeps a peer from announcing what never comes."""
 
 
 class Attachments(list[bytes]):
@@ -30,8 +30,8 @@ class Assembly:
     """One event or acknowledgement whose attachments are awaited. Raises ProtocolError for an impossible header."""
 
     def __init__(self, header: BinaryHeader) -> None:
+        #: Of the attachments so far.
         self.size_bytes = 0
-        """Of the attachments so far."""
         self._header = header
         self._places = _places(header)
         self._attachments: list[bytes] = []

@@ -13,20 +13,20 @@ import orjson
 from bench.wire.protocol.binary import Attachments
 from bench.wire.protocol.packets import DEFAULT_NAMESPACE
 
+#: The answer to the server's ping.
 PONG = b"3"
-"""The answer to the server's ping."""
 
+#: Asks over a new transport whether it works; the answer is a Pong that is a probe.
 PROBE = b"2probe"
-"""Asks over a new transport whether it works; the answer is a Pong that is a probe."""
 
+#: From now on everything goes over the transport that was probed.
 UPGRADE = b"5"
-"""From now on everything goes over the transport that was probed."""
 
+#: Ends the Engine.IO connection.
 CLOSE = b"1"
-"""Ends the Engine.IO connection."""
 
+#: Leaves the default namespace.
 DISCONNECT = b"41"
-"""Leaves the default namespace."""
 
 
 def encode_connect(auth: Any = None, namespace: str = DEFAULT_NAMESPACE) -> bytes:

@@ -11,8 +11,8 @@ from collections.abc import Iterable
 
 from bench.wire.protocol.packets import ProtocolError
 
+#: What python-engineio takes in one request; it drops a request with more of them whole.
 MAX_PACKETS_PER_PAYLOAD = 16
-"""What python-engineio takes in one request; it drops a request with more of them whole."""
 
 _SEPARATOR = b"\x1e"
 

@@ -31,8 +31,8 @@ class FakeSink:
         self.dropped: list[int] = []
         self.reasons: list[str] = []
         self.has_dropped = asyncio.Event()
+        #: Of all that were taken or dropped.
         self.waits: list[int | None] = []
-        """Of all that were taken or dropped."""
 
     def start_task(self, intended_ns: int, waited_ns: int | None) -> bool:
         self.taken.append(intended_ns)

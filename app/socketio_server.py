@@ -52,7 +52,7 @@ def _reason(error: BaseException) -> str:
 
 
 #: The log of python-socketio and python-engineio: errors only, as they do by default, under the service's own name.
-logger = logging.getLogger("app.engine")
+logger = logging.getLogger("app.socketio_server")
 logger.setLevel(logging.ERROR)
 logger.addFilter(BoundedFilter())
 logger.addFilter(UnreadableFilter())
