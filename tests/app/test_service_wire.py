@@ -18,9 +18,9 @@ import socketio
 
 import app.service
 from app.asgi import create_app
-from app.socketio_server import MAX_UNREADABLE_PACKETS
 from app.service import MAX_ROOMS
 from app.settings import Settings
+from app.socketio_server import MAX_UNREADABLE_PACKETS
 from bench.server import UvicornTestServer
 from bench.wire.connection import TransportName
 from bench.wire.errors import ConnectFailed
