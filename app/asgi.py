@@ -22,7 +22,7 @@ ASGIApp = Callable[[Message, Receive, Send], Awaitable[None]]
 
 
 class Health(BaseModel):
-    """What `GET /health` answers; `answered` is the number of valid FOOs since the start."""
+    """The answer to `GET /health`; `answered` is the number of valid FOOs since the start."""
 
     status: str = "ok"
     version: str
@@ -49,7 +49,7 @@ def create_app(settings: Settings) -> socketio.ASGIApp:
 
 
 def _pages(service: FooBar) -> ASGIApp:
-    """All that is not Socket.IO."""
+    """Return the app that answers every request that is not Socket.IO."""
     service_version = _version()
 
     async def pages(scope: Message, receive: Receive, send: Send) -> None:

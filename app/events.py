@@ -1,4 +1,4 @@
-"""What travels between the service and its clients: one model per payload, and the limits that hold for it.
+"""The payloads that travel between the service and its clients: a model for each, with its limits.
 
 Rules: no I/O and no Socket.IO in here, payloads only. What comes in is read strictly: nothing is coerced, `{"name": 1}`
 is refused, and so is `null` for a field that may be left out. Fields that the service does not know are ignored, so
@@ -37,7 +37,7 @@ Recipients = Annotated[str, AfterValidator(_check_recipients)]
 
 
 class Payload(BaseModel):
-    """What all payloads have in common: strict, immutable, unknown fields ignored."""
+    """The base of all payloads: strict and immutable; unknown fields are ignored."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
 
@@ -77,13 +77,13 @@ class Leave(Payload):
 
 
 class Credentials(Payload):
-    """What a client sends as `auth` when it connects to a service that asks for a token."""
+    """The `auth` that a client sends when it connects to a service that asks for a token."""
 
     token: str
 
 
 class FieldError(Payload):
-    """One thing that is wrong with a payload; `field` is `payload` for the whole, `event` for the event's name."""
+    """An error in a payload. `field` is `payload` for the whole payload, and `event` for the event's name."""
 
     field: str
     message: str

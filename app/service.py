@@ -89,7 +89,7 @@ class FooBar(socketio.AsyncNamespace):  # type: ignore[misc]
             return await self._reject(sid, event, error)
 
     def clients(self) -> int:
-        """How many clients are connected."""
+        """Return the number of connected clients."""
         return sum(1 for _ in self.server.manager.get_participants(self.namespace, None))
 
     async def _foo(self, sid: str, arguments: Sequence[Any]) -> dict[str, Any]:

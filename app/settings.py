@@ -1,4 +1,4 @@
-"""How the service is configured: environment variables that start with `FOOBAR_`, and arguments that win over them.
+"""The service's configuration: environment variables that start with `FOOBAR_`, and arguments that win over them.
 
 Rules: every setting is checked before anything starts. A field's description says what is allowed and is all the
 documentation there is: `python -m app --help` and the error about a bad value both print it. Under another launcher

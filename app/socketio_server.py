@@ -47,7 +47,7 @@ class UnreadableFilter(logging.Filter):
 
 
 def _reason(error: BaseException) -> str:
-    """What is wrong, as a literal: the text may hold what a client sent, and is to stay short and on its line."""
+    """Return the error's text as a literal. The text may contain what a client sent; it stays short and on its line."""
     return repr(f"{type(error).__name__}: {error}"[:200])
 
 

@@ -231,7 +231,7 @@ def pytest_benchmark_scale_unit(config: pytest.Config, unit: str) -> tuple[str, 
 
 
 def _is_given(config: pytest.Config, option: str) -> bool:
-    """Whether the user gave that option, on the command line or in pytest's variable for that."""
+    """Return whether the user gave that option, on the command line or in pytest's environment variable."""
     given = [*map(str, config.invocation_params.args), *os.environ.get("PYTEST_ADDOPTS", "").split()]
     return any(argument.partition("=")[0] == option for argument in given)
 

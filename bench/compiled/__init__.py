@@ -19,7 +19,7 @@ from importlib.util import spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 
-#: What is compiled: what every round trip passes through.
+#: The modules that are compiled: every round trip passes through them.
 MODULES = (
     "bench.load.metrics.recorder",
     "bench.load.engine.session",
@@ -52,7 +52,7 @@ def source(module: str) -> Path:
 
 
 def build_folder() -> Path | None:
-    """Where what is built from the present sources lies, or would. None: there is no picows to build with."""
+    """Return the folder for the build of the present sources, built or not. None: there is no picows to build with."""
     picows = PathFinder.find_spec("picows")
     if picows is None or picows.origin is None:
         return None
@@ -65,12 +65,12 @@ def build_folder() -> Path | None:
 
 
 def built_file(folder: Path, module: str) -> Path:
-    """Where a module's build lies."""
+    """Return the path of a module's build."""
     return folder.joinpath(*module.split(".")).with_suffix(EXTENSION_SUFFIXES[0])
 
 
 def is_built(folder: Path) -> bool:
-    """Whether all modules are there."""
+    """Return whether every module of `MODULES` is built."""
     return all(built_file(folder, module).is_file() for module in MODULES)
 
 
@@ -100,5 +100,5 @@ def enable() -> None:
 
 
 def is_enabled() -> bool:
-    """Whether what this process imports of `MODULES` is compiled."""
+    """Return whether this process imports the modules of `MODULES` compiled."""
     return any(isinstance(finder, _Finder) for finder in sys.meta_path)

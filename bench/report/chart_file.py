@@ -26,7 +26,7 @@ def chart_file(specification: dict[str, Any], form: ChartFormat, title: str) -> 
 
 
 def _page(specification: dict[str, Any], title: str) -> str:
-    """One HTML file. (vl-convert's own lets a name that contains `</script>` end the script.)"""
+    """Return an HTML page. (In vl-convert's own, a name that contains `</script>` would end the script.)"""
     bundle = vl_convert.javascript_bundle(vl_version=_VEGA_LITE)  # type: ignore[call-arg]  # it has a default
     embedded = json.dumps(specification).replace("<", "\\u003c")
     options = json.dumps({"renderer": "svg", "actions": {"export": True, "source": False, "editor": False}})

@@ -105,7 +105,7 @@ def write_hlog(path: Path, lines: Iterable[str]) -> None:
 
 
 def _fields(interval: Interval, layout: HdrHistogram) -> str:
-    """What follows the tag in an interval's line."""
+    """Return the fields that follow the tag in an interval's line."""
     max_ns = interval.histogram.max_ns
     max_ms = layout.get_highest_equivalent_value(max_ns) / _NS_PER_MS if max_ns else 0.0
     # z: "-0.000" is a number that hdrh's reader does not see.

@@ -1,4 +1,4 @@
-"""When an open load sends: arrival schedules as pure functions of a rate, a shape, a share and a seed.
+"""The arrival schedules of an open load: pure functions of a rate, a shape, a share and a seed.
 
 The rules of this file: no clock, no waiting, no event loop, and no randomness but that of a seeded `random.Random`.
 Times are whole nanoseconds since the schedule's start. Whoever sends adds them to a start of its own and waits.
@@ -22,7 +22,7 @@ from typing import Literal, get_args
 from bench.timing.durations import exact
 from bench.timing.rates import NS_PER_S, RateError, RateProfile, Share, check_rate
 
-#: Evenly spaced, or as independent users arrive.
+#: The shape of arrivals: evenly spaced, or as independent users arrive.
 Shape = Literal["constant", "poisson"]
 
 
@@ -57,22 +57,22 @@ class VaryingSchedule:
     def __init__(self, shape: Shape, seed: int | str, share: Share) -> None:
         _check_shape(shape)
         self._interval = _unit_exponentials(seed, share) if shape == "poisson" else lambda: 1.0
-        #: Since when, and which rate: the one in which the next arrival is due, and those that followed.
+        #: The moments at which the rate changed, and the rates: that in which the next arrival is due, and later ones.
         self._changes: deque[tuple[int, float]] = deque()
-        #: How many are to be expected since the first of these changes until the next arrival is due.
+        #: The number of arrivals expected from the first of these changes until the next arrival is due.
         self._due = self._interval() if shape == "poisson" else share.index / share.count
         self._next_ns: int | None = None
 
     @property
     def next_ns(self) -> int | None:
-        """When the next arrival is due, or was if it is overdue, in nanoseconds on the clock of `set_rate`.
+        """Return when the next arrival is due, or was if it is overdue, in nanoseconds on the clock of `set_rate`.
 
         None before a rate is set, and while it is 0 and nothing is overdue.
         """
         return self._next_ns
 
     def advance(self) -> None:
-        """The next arrival was taken: on to the one after it. Raises RuntimeError if there was none."""
+        """Go on to the arrival after the next, which was taken. Raises RuntimeError if there was none."""
         if self._next_ns is None:
             raise RuntimeError("no arrival to take: the rate is 0, or not set yet")
         self._due += self._interval()  # without drift: adding 1 to a float is exact but where its exponent grows
@@ -106,7 +106,7 @@ class VaryingSchedule:
 class Arrivals:
     """Open load of each user, as a user class's `wait_time`. Made by `arrivals`; the engine knows it by its type."""
 
-    #: Per user.
+    #: The arrivals per second of each user.
     rate_per_s: float
     shape: Shape
 

@@ -5,7 +5,7 @@ well: more than ten microseconds that no user of the service waits for. So it is
 what `advance` adds, and its statistics are those of the times that were measured inside. Pure: it knows no other clock.
 """
 
-#: By how much every reading advances: pytest-benchmark finds a timer's precision by waiting for it to move.
+#: The advance of every reading: pytest-benchmark finds a timer's precision by waiting for it to move.
 READING_NS = 1
 
 

@@ -87,11 +87,11 @@ class Histogram:
     __slots__ = ("_buckets", "_counts", "_max_ns", "_min_ns", "_sum_ns", "_unsorted", "_unsorted_count", "count")
 
     def __init__(self) -> None:
-        #: Indices of the occupied buckets in HdrHistogram's counts array, ascending.
+        #: The indices of the occupied buckets in HdrHistogram's counts array, ascending.
         self._buckets: Values = np.empty(0, dtype=np.int64)
-        #: How many values each of them holds.
+        #: The number of values in each of these buckets.
         self._counts: Values = np.empty(0, dtype=np.int64)
-        #: Values that are recorded, but not counted in `_counts` yet, with their buckets where these are known.
+        #: The values that are recorded, but not counted in `_counts` yet, with their buckets where these are known.
         self._unsorted: list[tuple[Values, Values | None]] = []
         self._unsorted_count = 0
         self.count = 0
@@ -142,7 +142,7 @@ class Histogram:
 
     @property
     def sum_ns(self) -> int:
-        """All durations together."""
+        """Return the sum of all durations."""
         self.settle()
         return self._sum_ns
 

@@ -22,8 +22,8 @@ LOWEST_PER_S = 1e-9
 #: The bounds of a rate other than 0. The upper one is an arrival per nanosecond, which is what times can tell apart.
 HIGHEST_PER_S = 1e9
 
+#: The bounds of a stage's duration, in seconds.
 SHORTEST_S = 1e-9
-#: The bounds of a stage's duration.
 LONGEST_S = 1e9
 
 _RATES = re.compile(rf"({NUMBER})(?:\.\.({NUMBER}))?")
@@ -35,7 +35,7 @@ class RateError(ValueError):
 
 @dataclass(frozen=True)
 class Share:
-    """One process's part of a schedule: that of worker `index` (from 0) of `count`. Raises ValueError."""
+    """The part of a schedule that one process has: worker `index` (from 0) of `count`. Raises ValueError."""
 
     index: int
     count: int
@@ -53,7 +53,7 @@ class Stage:
     """
 
     start_s: float
-    #: None: it goes on for ever.
+    #: The stage's duration, in seconds; None: it goes on for ever.
     duration_s: float | None
     from_per_s: float
     to_per_s: float
@@ -70,11 +70,11 @@ class Stage:
 
     @property
     def is_ramp(self) -> bool:
-        """Whether the rate changes."""
+        """Return whether the rate changes."""
         return self.from_per_s != self.to_per_s
 
     def rate_per_s(self, elapsed_s: float) -> float:
-        """The rate after `elapsed_s` seconds of the stage."""
+        """Return the rate after `elapsed_s` seconds of the stage."""
         if self.duration_s is None:
             return self.from_per_s
         return self.from_per_s + (self.to_per_s - self.from_per_s) * (elapsed_s / self.duration_s)
@@ -117,7 +117,7 @@ class _Piece:
     start_s: Fraction
     #: The arrivals expected before it.
     before: Fraction
-    #: Those expected in it; None: without end.
+    #: The arrivals expected in it; None: without end.
     total: Fraction | None
 
     @property
@@ -135,7 +135,7 @@ class _Piece:
         return lambda count: min(start_ns + int(stage.elapsed_s(count) * NS_PER_S), last_ns)
 
     def numbers(self, share: Share) -> Iterable[int]:
-        """Which of the profile's evenly spaced arrivals, numbered from 0, are in this piece and in a share.
+        """Return the numbers, from 0, of the profile's evenly spaced arrivals that are in this piece and in a share.
 
         The piece's first is the first number that is not below what was expected before.
         """
@@ -208,12 +208,12 @@ class RateProfile:
 
     @property
     def duration_s(self) -> float | None:
-        """How long it lasts; None: for ever."""
+        """Return the profile's duration, in seconds; None: for ever."""
         last = self._pieces[-1]
         return None if last.stage.duration_s is None else float(last.start_s + exact(last.stage.duration_s))
 
     def rate_per_s(self, at_s: float) -> float:
-        """The rate at `at_s`; where two stages meet, the second one's; 0 before the start and from the end on."""
+        """Return the rate at `at_s`; where two stages meet, the second's; 0 before the start and from the end on."""
         for stage in reversed(self.stages):
             if at_s >= stage.start_s:
                 elapsed_s = at_s - stage.start_s
@@ -221,7 +221,7 @@ class RateProfile:
         return 0.0
 
     def expected(self, at_s: float) -> float:
-        """How many arrivals are expected up to `at_s`: the integral of the rate."""
+        """Return the number of arrivals expected up to `at_s`: the integral of the rate."""
         for piece in reversed(self._pieces):
             stage = piece.stage
             if at_s >= stage.start_s:

@@ -52,7 +52,7 @@ class Address:
     url: str = field(repr=False)
     #: The Authorization header that user and password amount to.
     authorization: str | None = field(repr=False)
-    #: The texts that others may repeat, and nobody else is to see; the longest first.
+    #: The texts that are secret, though others may repeat them, in errors for example; the longest first.
     secrets: tuple[str, ...] = field(repr=False)
 
     @classmethod

@@ -104,7 +104,7 @@ def arguments(data: Any) -> tuple[Any, ...]:
 
 
 def acknowledged(values: tuple[Any, ...]) -> Any:
-    """What `call` returns for the arguments of an acknowledgement: None, the only one, or all as a tuple."""
+    """Return what `call` returns for an acknowledgement's arguments: None, the only argument, or all as a tuple."""
     if not values:
         return None
     return values[0] if len(values) == 1 else values

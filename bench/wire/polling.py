@@ -169,7 +169,7 @@ class PollingTransport:
             self._end(CLOSED)
 
     def _next_parts(self) -> list[bytes]:
-        """What fits into one request."""
+        """Return the parts that fit into one request, and take them from the outbox."""
         parts = [self._outbox.popleft()]
         left_bytes = self._max_payload_bytes - len(parts[0]) if self._max_payload_bytes else self._max_message_bytes
         while self._outbox and len(parts) < protocol.MAX_PACKETS_PER_PAYLOAD:

@@ -61,17 +61,17 @@ class Wire:
         assert (await self.receive()).startswith("40{")
 
     async def is_answered(self) -> bool:
-        """Whether the next that comes is the answer to what is now asked."""
+        """Ask, and return whether the next message is the answer."""
         await self.send(foo("alive"))
         return await self.receive() == '42["BAR",{"foo":"alive"}]'
 
     async def is_closed(self) -> bool:
-        """Whether the next that comes is the end."""
+        """Return whether the next message is the end of the connection."""
         message = await self._socket.receive(timeout=TIMEOUT_S)
         return message.type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR)
 
     async def is_hung_up(self) -> bool:
-        """Whether the next that comes is a goodbye, and the end."""
+        """Return whether the next message is a goodbye, followed by the end."""
         return await self.receive() == "1" and await self.is_closed()
 
 
@@ -562,12 +562,12 @@ async def test_nothing_is_left_when_the_service_ends_and_it_can_start_again(good
 
 
 async def nothing_more_runs(than: set[asyncio.Task[Any]]) -> None:
-    """What was cancelled takes a turn of the loop to end."""
+    """Return once no other tasks run: a cancelled task takes a turn of the loop to end."""
     async with asyncio.timeout(TIMEOUT_S):
         while running_tasks() - than:  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.01)
 
 
 def running_tasks() -> set[asyncio.Task[Any]]:
-    """All but the waits inside `asyncio.wait_for`, of which another test's service makes a new one now and then."""
+    """Return all tasks but the waits inside `asyncio.wait_for`: other tests' services make new waits now and then."""
     return {task for task in asyncio.all_tasks() if getattr(task.get_coro(), "__qualname__", "") != "Event.wait"}

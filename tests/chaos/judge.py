@@ -41,7 +41,8 @@ _MARGIN_S = 1.0
 #: That pause is 5 s and half as much.
 _BACK_WITHIN_S = 9.0
 
-#: When Locust began to count the run time, in local time: before it looked for what a result says of its commit.
+#: The line in which Locust says when it began to count the run time, in local time. That was before it looked for
+#: what a result says of its commit.
 _TIMED = re.compile(r"^\[([\d-]+ [\d:]+),(\d+)\] .*Run time limit set to", re.MULTILINE)
 
 #: The time by which a load may end before the run time is over, in seconds.
@@ -74,7 +75,7 @@ class Applied:
 
 @dataclass(frozen=True)
 class Observed:
-    """All that was seen of a run from outside. Times in Unix time; counts over all lives of the service.
+    """The traces of a run, as seen from outside. Times in Unix time; counts over all lives of the service.
 
     `exit_code` is None if the run had to be killed. `began_s` is None if the test never began. `rescued` are results
     that could not be stored and are in the temporary folder, where the output says so. `unreadable` are results of

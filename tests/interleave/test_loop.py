@@ -29,7 +29,7 @@ def ctrl_c() -> None:
 
 
 def swallowed_ctrl_c() -> None:
-    """What python-engineio does with a KeyboardInterrupt that is raised in a handler."""
+    """Swallow a KeyboardInterrupt, as python-engineio does if a handler raises it."""
     try:
         ctrl_c()
     except BaseException:

@@ -1,4 +1,4 @@
-"""What this system has for a measurement, and the words for what it lacks."""
+"""Tests of what this system offers for a measurement, and of the words for what it lacks."""
 
 import os
 import sys

@@ -114,7 +114,10 @@ class TestLines:
         assert line.startswith("Tag=a,0.500,0.250,0.000,HIST")
 
     def test_an_empty_interval_is_what_the_reference_writes(self) -> None:
-        """As Java's HistogramLogWriter wrote `new Histogram(100, 3600000000000L, 3)`; hdrh's fails in C."""
+        """Compare with what Java's HistogramLogWriter wrote for `new Histogram(100, 3600000000000L, 3)`.
+
+        hdrh's writer fails in C.
+        """
         *_, line = hlog(STARTED_AT, [Interval("a", 1, 1, Histogram())], "bench")
         head, encoded = line.rsplit(",", 1)
         assert head == "Tag=a,1.000,1.000,0.000"

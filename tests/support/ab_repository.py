@@ -64,7 +64,7 @@ class TestRepository:
         return self.git("rev-parse", "HEAD")
 
     def worktrees(self) -> list[str]:
-        """Where there are worktrees besides the checkout."""
+        """Return the paths of the worktrees other than the checkout."""
         lines = self.git("worktree", "list", "--porcelain").splitlines()
         paths = [line.removeprefix("worktree ") for line in lines if line.startswith("worktree ")]
         return [path for path in paths if Path(path).resolve() != self.folder.resolve()]

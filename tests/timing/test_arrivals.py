@@ -281,7 +281,7 @@ NORMAL_001 = 3.3
 
 
 def counts_in(times_ns: list[int], profile: RateProfile, bins: int) -> NDArray[np.int64]:
-    """How many arrive in each of `bins` parts of the profile's duration."""
+    """Return the number of arrivals in each of `bins` parts of the profile's duration."""
     assert profile.duration_s is not None
     return np.histogram(times_ns, bins=bins, range=(0, profile.duration_s * NS_PER_S))[0]
 

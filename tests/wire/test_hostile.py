@@ -67,7 +67,7 @@ def quick_collection() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def complaints() -> Iterator[list[str]]:
-    """What the loop has complained of: nothing."""
+    """The complaints of the loop: none at the end."""
     found: list[str] = []
     yield found
     gc.collect()
@@ -95,7 +95,7 @@ class Victim:
             )
 
     async def ends(self) -> str:
-        """Why the connection ended, which everybody is told, and once."""
+        """Return the reason why the connection ended; every caller gets it, and the handler once."""
         async with asyncio.timeout(LIMIT_S):
             with pytest.raises(Disconnected) as raised:
                 await self.client.call("ASK", timeout=LIMIT_S)

@@ -67,7 +67,7 @@ class Engine:
         self._escaped: BaseException | None = None
         self._thread: int | None = None
         self._greenlet: Any = None
-        #: The `queueing` of recorder.LoopDelays; `waits`, below, is the `waits` of it.
+        #: The `queueing` of recorder.LoopDelays; `waits`, below, is its `waits`.
         self.queueing: array[int] = array("q")
         self.waits: array[int] = array("q")
         self._loop_lag: array[int] = array("q")

@@ -41,7 +41,7 @@ Task = Callable[[Any], Any]
 class Arrival:
     """An emission that a schedule wanted: the first in a task that runs because of it."""
 
-    #: UNSCHEDULED once that emission is there.
+    #: The moment for which the arrival is scheduled (`perf_counter_ns`); UNSCHEDULED after its emission.
     intended_ns: int
     task: Task
     #: The task's key, which is the same in all processes: see `task_keys`.
@@ -106,7 +106,7 @@ def is_wanted() -> bool:
 
 
 class OpenTasks:
-    """Takes arrivals for one session; a `pacing.ArrivalSink`."""
+    """The taker of arrivals for one session; a `pacing.ArrivalSink`."""
 
     def __init__(self, session: OpenTaskHost, dispatcher: Dispatcher) -> None:
         #: True if a task raised what ends the user.
@@ -156,11 +156,11 @@ class OpenTasks:
             self._dispatcher.join(self)
 
     def connection_lost(self) -> None:
-        """There is nothing to send over any more."""
+        """Take note that there is no connection to send over any more."""
         self._lost.set()
 
     def retire(self) -> None:
-        """Take no more: others can have what is to come."""
+        """Take no more arrivals: other sessions can have those to come."""
         self._dispatcher.leave(self)
 
     def finish(self) -> bool:
@@ -180,16 +180,16 @@ class OpenTasks:
 
     @property
     def most_at_once(self) -> int:
-        """The number of the user's tasks that may be on their way at the same time."""
+        """Return the number of the user's tasks that may be on their way at the same time."""
         return self._limits.most_at_once
 
     @property
     def max_wait_ns(self) -> int | None:
-        """The longest time that an arrival may wait for this user, in nanoseconds; None for a pipelined user."""
+        """Return the longest time that an arrival may wait for this user, in nanoseconds; None for a pipelined user."""
         return None if self._limits.max_wait_s is None else round(self._limits.max_wait_s * 1e9)
 
     def start_task(self, intended_ns: int, waited_ns: int | None) -> bool:
-        """Begin a task for the arrival that was due then; returns whether another one could be taken."""
+        """Begin a task for the arrival that was due then; return whether another arrival could be taken."""
         self._note_wait(intended_ns, waited_ns)
         arrival = self._arrival(intended_ns)
         arrival.waited_ns = waited_ns or 0

@@ -68,7 +68,7 @@ class OpenLoad:
     profile: RateProfile | None = None
     shape: Shape = "poisson"
     seed: str = ""
-    #: This process's, as far as its users' own arrivals are concerned.
+    #: The share that this process has of its users' own arrivals.
     share: Share = WHOLE
     #: The number of tasks of a pipelined user that may be on their way; None: the number that its class says.
     max_in_flight: int | None = None
@@ -305,7 +305,7 @@ class Pacer:
 
     def __init__(self, open_load: OpenLoad) -> None:
         self.open_load = open_load
-        #: All users' together, where the profile says how much.
+        #: The dispatcher of the rate of all users together, which the profile gives.
         self.total = Dispatcher(self)
         self._class_dispatchers: dict[tuple[str, Arrivals], Dispatcher] = {}
         self._alarm: Alarm | None = None

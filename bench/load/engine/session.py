@@ -1,4 +1,4 @@
-"""One user's life in the engine's thread: connect, run tasks, reconnect where needed, stop.
+"""The life of a user in the engine's thread: connect, run tasks, reconnect where needed, stop.
 
 Stopping has one mechanism, whoever asks for it (the end of the test, a smaller user count, StopUser): nothing more is
 sent, replies in flight are awaited up to their timeout, `on_stop` runs, the connection is closed. What was in flight
@@ -100,11 +100,11 @@ class Session:
         self._timeout_ns = round(user.reply_timeout * 1e9)
         self._task: asyncio.Task[None] | None = None
         self.stopping = False
-        #: Tasks are over: what is in flight is awaited, and nothing else can stop the session but `abort`.
+        #: True once tasks are over: what is in flight is awaited, and nothing but `abort` can stop the session.
         self._is_ending = False
-        #: Nothing is in flight; what `on_stop` sends is sent.
+        #: True once nothing is in flight, and what `on_stop` sends is sent.
         self._closing = False
-        #: In a wait or a backoff: nothing is lost by waking up.
+        #: True in a wait or a backoff: waking up loses nothing.
         self.idle = False
         self._arrived = False
         #: True if an attempt to connect is under way.
@@ -112,7 +112,7 @@ class Session:
         #: The exception that ends the user.
         self._noted: BaseException | None = None
         self._failed_attempts = 0
-        #: The definition of the last round trip, and the recorder of its operation.
+        #: The definition of the last round trip; `_recorder` is the recorder of its operation.
         self._usual: RoundTrip | None = None
         self._recorder: Recorder
         self._breakdown = False

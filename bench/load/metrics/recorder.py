@@ -103,7 +103,7 @@ class Recorder:
         #: The key of the task whose operation is not known yet; then the name is that of the task.
         self.task = task
         self._written = array("q", bytes(8 * _ROOM_AT_FIRST))
-        #: The same; compiled, it is the memory itself.
+        #: The same array as `_written`; compiled, it is the memory itself.
         self._times = self._written
         self._room = _ROOM_AT_FIRST
         self._used = 0

@@ -72,12 +72,12 @@ class OperationReport(BaseModel):
     #: Arrivals due in the window that were never sent: censored response times, in addition to `window_failed`.
     window_dropped: int
     service: StoredHistogram
-    #: None in a closed load.
+    #: The response times; None in a closed load.
     response: StoredHistogram | None
     #: The service times outside of the window, if nothing of the operation lies within it.
     outside: StoredHistogram | None = None
     outside_response: StoredHistogram | None = None
-    #: To the handler, in it, and from it: of replies that tell; else empty.
+    #: The times to the handler, in it, and from it, of replies that tell them; else empty.
     breakdown: list[StoredHistogram]
     #: The key of a task whose operation this process did not know when it dropped these arrivals. The name is then that
     #: of the task. The arrivals belong to the operation's row.
@@ -124,7 +124,7 @@ class SecondReport(BaseModel):
     ok: int
     failed: int
     dropped: int
-    #: Of what was intended in this second and sent, however much later it failed.
+    #: The emissions intended in this second that were sent and failed, however much later.
     failed_of_intended: int
     cpu_share: float | None
     #: The part of the second in which the loop stood still: see saturation.STANDSTILL_NS.

@@ -62,7 +62,7 @@ class _Second:
         self.queueing = Histogram()
         self.arrivals = 0
         self.waits = Histogram()
-        #: By operation: of the service times, and of the response times.
+        #: The histograms of the service times and of the response times, by operation.
         self.times: dict[str, tuple[Histogram, Histogram]] = {}
 
     def settle(self) -> None:

@@ -1,4 +1,4 @@
-"""One test of the process that owns the run: made when the test begins, dropped when its result is written."""
+"""A test in the process that owns the run: made when the test begins, dropped when its result is written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One Locust process's part in its load tests: the engine, and what the engine has to tell. No master, no workers here.
+"""A Locust process's part in its load tests: the engine, and the engine's news. No master, no workers here.
 
 Everything here runs on the gevent side. A greenlet takes what the engine's thread has put into its outbox, many times a
 second. What belongs to one test is in a `ProcessRun`.

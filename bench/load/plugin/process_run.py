@@ -1,4 +1,4 @@
-"""One test in one Locust process: its users' sessions, and the tally of what they do. No master, no workers here.
+"""A test in a Locust process: its users' sessions, and the tally of what they do. No master, no workers here.
 
 An object of this module is made when a test begins, and the next test has another. Everything here runs on the gevent
 side. `drain_outbox` takes what the engine's thread has put into its outbox: a greenlet calls it many times a second,
@@ -75,11 +75,11 @@ _MOST_FIRED_PER_ITEM = 20
 class ProcessHooks:
     """The calls by which a process tells its role in a run of what has happened."""
 
-    #: Called once in a test, when all users are there; has to see to it that `start_load` is called.
+    #: The call made once in a test, when all users are there. It has to see to it that `start_load` is called.
     on_all_users_connected: Callable[[], None]
-    #: Called once in a test, when its figures are known to be wrong; has to see to it that the test ends.
+    #: The call made once in a test, when its figures are known to be wrong. It has to see to it that the test ends.
     on_unsupported_task: Callable[[], None] | None = None
-    #: Called later whenever the last user has gone (False) and when there is one again (True).
+    #: The call made later, whenever the last user has gone (False) and when there is a user again (True).
     #:
     #: A process with this hook has no share of the schedule in between.
     on_users_changed: Callable[[bool], None] | None = None

@@ -51,13 +51,13 @@ class SocketIOUser(User):
 
     abstract = True
 
-    #: Run only where the command line names this class; otherwise leave it out of the mix.
+    #: True if the class runs only where the command line names it, and is otherwise left out of the mix.
     only_when_named: bool = False
 
     #: The time that a reply is awaited, in seconds. Beyond it the round trip is a timeout.
     reply_timeout: float = 10.0
 
-    #: The settings of the connection, all in one. None: those that the attributes below say.
+    #: The settings of the connection, all together. None: the attributes below are the settings.
     connection: Connection | None = None
 
     #: The time that an attempt to connect may take, in seconds.
@@ -78,7 +78,7 @@ class SocketIOUser(User):
     #: for each emission.
     namespace: str | None = None
 
-    #: What is sent with the request to connect, for the server's `connect` handler.
+    #: The payload sent with the request to connect, for the server's `connect` handler.
     auth: Any = None
 
     #: Additional headers of every HTTP request that connecting takes.
@@ -87,13 +87,13 @@ class SocketIOUser(User):
     #: `("polling",)`, or `("polling", "websocket")` to begin with polling and upgrade, as browsers do.
     transports: Sequence[TransportName] = ("websocket",)
 
-    #: Whom to trust at an `https://` host, and which certificate to show; the system's authorities by default.
+    #: The authorities to trust at an `https://` host, and the certificate to show. By default: the system's, and none.
     tls: Tls | None = None
 
-    #: Where under the host the server takes Socket.IO connections.
+    #: The path under the host at which the server takes Socket.IO connections.
     socketio_path: str = "socket.io"
 
-    #: The whole URL of a class's host, with user, password and query, by what is shown of it.
+    #: The whole URLs of the classes' hosts, with user, password and query, by the URL that is shown.
     whole_urls: ClassVar[dict[str, str]] = {}
 
     _session: Session | None = None

@@ -11,15 +11,16 @@ from typing import Any
 
 from bench.wire.protocol.packets import Ack, BinaryHeader, Event, ProtocolError
 
-#: Far more than official servers accept, which is 10; the bound keeps a peer from announcing what never comes.
+#: The most attachments of a packet, far more than the 10 that official servers accept. A peer cannot announce
+#: attachments without end.
 MAX_ATTACHMENTS = 1000
 
 
 class Attachments(list[bytes]):
-    """What was taken out of arguments, in the order of their placeholders; see `encoder`."""
+    """The attachments that were taken out of arguments, in the order of their placeholders; see `encoder`."""
 
     def take(self, value: Any) -> dict[str, Any]:
-        """Keep bytes, bytearray or memoryview; returns the placeholder. Raises TypeError for anything else."""
+        """Keep bytes, bytearray or memoryview; return the placeholder. Raises TypeError for anything else."""
         if not isinstance(value, (bytes, bytearray, memoryview)):
             raise TypeError(f"neither JSON nor bytes: {type(value).__name__}")
         self.append(bytes(value))
@@ -27,17 +28,17 @@ class Attachments(list[bytes]):
 
 
 class Assembly:
-    """One event or acknowledgement whose attachments are awaited. Raises ProtocolError for an impossible header."""
+    """An event or acknowledgement whose attachments are awaited. Raises ProtocolError for an impossible header."""
 
     def __init__(self, header: BinaryHeader) -> None:
-        #: Of the attachments so far.
+        #: The size of the attachments so far.
         self.size_bytes = 0
         self._header = header
         self._places = _places(header)
         self._attachments: list[bytes] = []
 
     def add(self, attachment: bytes) -> Event | Ack | None:
-        """Take the next attachment; returns the complete packet after the last, None before."""
+        """Take the next attachment; return the complete packet after the last, None before."""
         self._attachments.append(attachment)
         self.size_bytes += len(attachment)
         header = self._header
@@ -56,7 +57,7 @@ class Assembly:
 
 
 def _places(header: BinaryHeader) -> list[tuple[Any, Any, int]]:
-    """Where the placeholders are: container, index or key, number of the attachment."""
+    """Return the places of the placeholders: container, index or key, number of the attachment."""
     if header.attachments > MAX_ATTACHMENTS:
         raise ProtocolError(f"a packet with {header.attachments} attachments, more than {MAX_ATTACHMENTS}")
     places: list[tuple[Any, Any, int]] = []

@@ -65,7 +65,7 @@ class LivingUser(SocketIOUser):
 
 
 class TaggedUser(SocketIOUser):
-    """Which of the tasks run is for --tags to say."""
+    """A user with tagged tasks: `--tags` says which of them run."""
 
     wait_time = constant(0.01)
 
@@ -98,7 +98,7 @@ class Inner(TaskSet):
 
 
 class InOrder(SequentialTaskSet):
-    """One after the other, a nested set among them."""
+    """Tasks that run one after the other, a nested set among them."""
 
     @task
     async def first(self) -> None:

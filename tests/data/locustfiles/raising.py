@@ -77,7 +77,7 @@ class RescheduledUser(SocketIOUser):
 
 
 class NoFinalError(BaseException):
-    """What nothing but `except BaseException` catches."""
+    """An exception that nothing but `except BaseException` catches."""
 
 
 class ExitingUser(SocketIOUser):

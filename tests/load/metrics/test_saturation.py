@@ -69,7 +69,7 @@ def test_just_within_the_limits() -> None:
 
 
 def test_replies_in_a_burst_wait_for_each_other() -> None:
-    """What a service answers by the burst is read by the burst: that is only bad beside what it takes."""
+    """Replies sent in a burst are read in a burst: the wait counts only in relation to the service time."""
     assert saturation([second(1, queueing=times(5), service=times(187))]) is None
     assert saturation([second(1, queueing=times(5), service=times(20))]) is not None
 

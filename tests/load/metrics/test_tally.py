@@ -358,7 +358,7 @@ def test_what_is_only_outside_of_the_window_has_the_times_of_the_run(is_open: bo
 
 
 def test_the_window_of_one_process_is_enough() -> None:
-    """Where anything of an operation lies in some process's window, its times are the window's."""
+    """Take an operation's times from the window if any process has something of it in its window."""
     inside, outside = account(), account()
     answered(inside, (1.5, 1.5, 1.6))
     answered(outside, (0.5, 0.5, 0.9))

@@ -59,7 +59,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> TestRepository:
 
 @pytest.fixture
 def temporary(tmp_path: Path, repository: TestRepository) -> Iterator[Path]:
-    """Where the command puts what is temporary; whatever happens, it is empty at the end, and no process is left."""
+    """The folder for the command's temporary files. At the end it is empty, and no process is left."""
     folder = tmp_path / "temporary"
     folder.mkdir()
     head, changes = repository.git("rev-parse", "HEAD"), repository.git("status", "--porcelain")
@@ -196,7 +196,7 @@ def test_uncommitted_changes_are_what_worktree_means(repository: TestRepository,
 
 
 def test_the_readmes_command(tmp_path: Path, temporary: Path) -> None:
-    """As a newcomer would type it, in a repository that holds the service; only shorter."""
+    """Run the command as a newcomer would type it, only shorter, in a repository that contains the service."""
     readme = (ROOT / "README.md").read_text()
     (command,) = re.findall(r"^\$ (bench ab .*)$", readme, re.M)
     own = TestRepository(tmp_path / "own")
@@ -354,7 +354,7 @@ def test_no_repository(repository: TestRepository, temporary: Path, tmp_path: Pa
 
 
 def wait_for(process: subprocess.Popen[str], text: str) -> str:
-    """What it said up to the line that has this text."""
+    """Return what the process said up to the line with this text."""
     assert process.stderr is not None
     said = ""
     while text not in said:

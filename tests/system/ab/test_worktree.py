@@ -189,7 +189,7 @@ def test_a_line_break_in_the_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_what_git_gave_up_for_is_said_with_its_command(repository: TestRepository) -> None:
-    """As where Git LFS is not installed: the filter fails, and git says more than one line."""
+    """Imitate a system without Git LFS: the filter fails, and git says more than one line."""
     repository.commit("large", {".gitattributes": "*.bin filter=lfs\n"})
     repository.write({"large.bin": "x"})
     repository.git("-c", "filter.lfs.clean=cat", "add", "large.bin")

@@ -82,8 +82,8 @@ class Bench:
         )
 
     def processes(self) -> list[psutil.Process]:
-        """Which of its processes, servers included, live."""
-        return [one for one in psutil.process_iter() if self._is_mine(one)]
+        """Return those of its processes that live, servers included."""
+        return [process for process in psutil.process_iter() if self._is_mine(process)]
 
     def _is_mine(self, process: psutil.Process) -> bool:
         try:

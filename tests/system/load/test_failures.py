@@ -39,7 +39,7 @@ def closed_port() -> Iterator[int]:
 
 
 def lost(row: Operation) -> int:
-    """How many round trips lost their connection; there are no other errors."""
+    """Return the number of round trips that lost their connection; there are no other errors."""
     assert set(row.errors) <= {f"connection lost: {reason}" for reason in (CLOSED, RESET)}
     return row.error_count
 

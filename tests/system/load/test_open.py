@@ -32,7 +32,7 @@ MS = 1_000_000
 
 
 def wanted(result: LoadResult, processes: int = 1) -> int:
-    """How many arrivals the schedule had between its start and the end of the sending, drawn again."""
+    """Return the number of arrivals in the schedule, drawn again, from its start to the end of the sending."""
     scenario, window = result.scenario, result.window
     assert scenario.rate is not None
     assert scenario.arrivals is not None
@@ -48,7 +48,7 @@ def wanted(result: LoadResult, processes: int = 1) -> int:
 
 
 def assert_accounted(result: LoadResult, row: Operation) -> None:
-    """What the model cannot check by itself: the seconds say the same as the whole."""
+    """Check what the model cannot check by itself: the seconds say the same as the whole."""
     assert row.scheduled == row.ok + row.timeouts + row.error_count + row.unfinished + row.dropped
     assert sum(second.ok for second in result.timeline) == row.ok
     assert sum(second.sent for second in result.timeline) == row.sent - row.unfinished
@@ -289,7 +289,7 @@ def test_a_stop_does_not_wait_for_what_waits(tmp_path: Path) -> None:
 
 
 def test_a_service_that_is_away_at_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was dropped before anybody knew what the task does is in the operation's row, and in its percentiles."""
+    """Arrivals dropped before the task's operation was known are in the operation's row, and in its percentiles."""
     requests = tmp_path / "requests"
     requests.mkdir()
     monkeypatch.setenv("REQUESTS_FOLDER", str(requests))

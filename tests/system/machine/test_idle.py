@@ -90,7 +90,7 @@ def test_it_costs_no_import_of_the_project() -> None:
 
 @pytest.mark.parametrize("in_session_of_its_own", [True, False], ids=["as a server is", "as the owner is"])
 def test_it_gives_way(in_session_of_its_own: bool) -> None:
-    """To a process of another session, too: under autogroups sessions share a core, whatever runs in them."""
+    """The idle process gives way across sessions too: under autogroups, sessions share a core equally."""
     core = CORES[-1]
     with (
         Awake([core]),

@@ -22,7 +22,7 @@ def store(tmp_path: Path) -> Store:
 
 @pytest.fixture(scope="module")
 def latency_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What pytest-benchmark itself has stored."""
+    """The file that pytest-benchmark itself has stored."""
     folder = tmp_path_factory.mktemp("session")
     run_latency_session(folder, folder / "results")
     (path,) = (folder / "results" / "latency").glob("*/*.json")
