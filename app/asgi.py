@@ -1,7 +1,7 @@
 """The service as an ASGI app: Socket.IO under `/socket.io/`, `GET /health`, 404 for the rest.
 
-Rules: here the parts are put together and nothing starts; no environment is read and there is no state in the module,
-so that apps with different settings can live in one process.
+Rules: here the parts are put together and nothing starts. No environment is read, and the module has no state, so that
+apps with different settings can live in one process.
 """
 
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -31,7 +31,7 @@ class Health(BaseModel):
 
 
 def create_app(settings: Settings) -> socketio.ASGIApp:
-    """The service as an ASGI app; its Socket.IO server is the app's `engineio_server`."""
+    """Return the service as an ASGI app; its Socket.IO server is the app's `engineio_server`."""
     sio = socketio_server.SocketServer(
         async_mode="asgi",
         # A client's events are handled in the order in which it sent them, without a task for each.

@@ -108,7 +108,7 @@ P = TypeVar("P", bound=Payload)
 
 
 def read(model: type[P], arguments: Sequence[object]) -> P:
-    """The one argument of an event as `model`.
+    """Return the only argument of an event as `model`.
 
     Raises:
         InvalidEventError: there is not exactly one argument, or it is not what `model` describes.

@@ -1,8 +1,8 @@
 """The options of `pytest bench`, and what becomes of its results. (Deeper down, pytest would not know them in time.)
 
 Results are stored without being asked for, under `results/latency`, by the commit of the service. A session that did
-not run to its end stores nothing, nor does one in which every benchmark failed. pytest-benchmark's options mean what
-they mean without us: `--benchmark-storage` says where else to store, `--benchmark-save` under which name.
+not run to its end stores nothing, nor does a session in which every benchmark failed. pytest-benchmark's options mean
+what they mean without us: `--benchmark-storage` says where else to store, `--benchmark-save` under which name.
 """
 
 from __future__ import annotations
@@ -158,7 +158,7 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, obj
     if not config.stash.get(_COMPLETE, False):
         config.stash[_NOT_STORED] = "Nothing was stored: the session did not run to its end."
     elif not any(benchmark.stats and not benchmark.has_error for benchmark in benchmarks.benchmarks):
-        # Either all failed, or nothing was to be measured, of which there is nothing to say.
+        # Either all failed, or nothing was to be measured, and then there is nothing to say.
         config.stash[_NOT_STORED] = "Nothing was stored: every benchmark failed." if session.testsfailed else ""
     if _NOT_STORED in config.stash:
         benchmarks.save = benchmarks.autosave = benchmarks.json = None
@@ -211,7 +211,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 
 def pytest_benchmark_generate_commit_info(config: pytest.Config) -> dict[str, Any]:
-    """The commit of the service, wherever we were started."""
+    """Return the commit of the service, from whatever folder pytest was started."""
     return config.stash[_COMMIT].model_dump()
 
 
@@ -224,7 +224,7 @@ def pytest_benchmark_update_json(output_json: dict[str, Any]) -> None:
 
 
 def pytest_benchmark_scale_unit(config: pytest.Config, unit: str) -> tuple[str, float] | None:
-    """Times in microseconds, in all tables alike, unless `--benchmark-time-unit` says otherwise."""
+    """Return microseconds as the unit of all tables, unless `--benchmark-time-unit` says otherwise."""
     if unit == "seconds" and config.option.benchmark_time_unit is None:
         return "u", 1e6
     return None
@@ -237,7 +237,7 @@ def _is_given(config: pytest.Config, option: str) -> bool:
 
 
 def _benchmarks(config: pytest.Config) -> Any:
-    """pytest-benchmark's session; its plugins have no other way to it."""
+    """Return pytest-benchmark's session; its plugins have no other way to it."""
     return config._benchmarksession  # type: ignore[attr-defined]
 
 

@@ -1,8 +1,8 @@
 """The hot path in C, where that has been built: the same modules, compiled by Cython from the same sources.
 
-`make compiled` builds them, `.pxd` files beside the sources give the C types. What is built lies in a folder that is
-named after all that it was built from, so a build of other sources, of another Python or another picows is not found,
-and what runs is always what the sources say. Without one, the modules are plain Python and do the same.
+`make compiled` builds them, `.pxd` files beside the sources give the C types. A build lies in a folder that is named
+after everything it was built from. So a build of other sources, of another Python or another picows is not found, and
+the code that runs is always that of the sources. Without one, the modules are plain Python and do the same.
 
 Importing `bench` enables it; BENCH_PURE=1 in the environment does not. `is_enabled` says what runs.
 """
@@ -47,7 +47,7 @@ _BUILDS = ROOT / "build" / "compiled"
 
 
 def source(module: str) -> Path:
-    """The file of a module's source."""
+    """Return the file of a module's source."""
     return ROOT.joinpath(*module.split(".")).with_suffix(".py")
 
 
@@ -75,7 +75,7 @@ def is_built(folder: Path) -> bool:
 
 
 class _Finder(MetaPathFinder):
-    """Finds the compiled modules before Python finds their sources."""
+    """The finder of the compiled modules, which Python asks before it looks for their sources."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -83,7 +83,7 @@ class _Finder(MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """The compiled module, if it is one."""
+        """Return the compiled module, if the module is compiled."""
         if fullname not in MODULES:
             return None
         file = built_file(self._folder, fullname)

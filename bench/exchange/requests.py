@@ -8,8 +8,8 @@ token are they matched in order, one in flight.
 Matching in order is wrong where a reply comes that was not asked for on this connection: another client's reply, or a
 reply that the server pushes. A reply that comes while none is awaited proves that, and is counted
 (`Exchange.unexpected`). Taken for a reply, such an event leaves the true reply over, which comes later. So
-`Exchange.settle` waits a moment at the end for what is left over. Nothing shows where as many replies stay away as
-others come instead, or where what is left over comes later than that moment.
+`Exchange.settle` waits a moment at the end for what is left over. Two cases do not show: each missing reply is replaced
+by another event, or what is left over comes later than that moment.
 
 Theory of the times: `sent` is when the transport took the event, `received` when the reply's frame arrived. Both are in
 nanoseconds of `time.perf_counter_ns`; their difference is the service time. Neither contains the time that the
@@ -69,7 +69,7 @@ class RoundTripFailed(Exception):
 
 
 class ReplyTimeout(RoundTripFailed):
-    """No reply came in time."""
+    """The end of the wait for a reply that did not come in time."""
 
     kind = "timeout"
 
@@ -115,9 +115,9 @@ Emission = tuple[str, RoundTrip, int, asyncio.Future[tuple[int, tuple[Any, ...]]
 class Exchange:
     """A performer of round trips over one connection: any number in flight, or one if they are matched in order.
 
-    `namespace` is that of all its events; None is the default one.
-    `timeout_ns` is how long each reply is awaited. After the timeout of a reply that is matched in order, `broken` is
-    set. That reply may still come and would be taken for the next one's, so the connection has to be replaced.
+    `namespace` is that of all its events; None is the default namespace. `timeout_ns` is how long each reply is
+    awaited. After the timeout of a reply that is matched in order, `broken` is set. That reply may still come and would
+    be taken for the next emission's, so the connection has to be replaced.
     """
 
     def __init__(self, client: Client, tokens: Iterator[str], timeout_ns: int, namespace: str | None = None) -> None:

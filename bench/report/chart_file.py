@@ -17,7 +17,7 @@ _VEGA_LITE = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
 
 
 def chart_file(specification: dict[str, Any], form: ChartFormat, title: str) -> bytes:
-    """The chart in that format; `title` is the page's, where it is one."""
+    """Return the chart in that format; `title` is the page's, if the format is a page."""
     if form == "svg":
         return vl_convert.vegalite_to_svg(specification, vl_version=_VEGA_LITE).encode()
     if form == "png":

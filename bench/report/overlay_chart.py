@@ -1,9 +1,9 @@
 """The latency distributions of two sides over each other, as self-contained HTML, SVG or PNG.
 
-Rules of this file: results in, bytes out; nothing is fetched, now or when the page is opened. One panel for each
-benchmark or operation, in the manner of HdrHistogram's percentile plots: the percentile p on an axis of 1 / (1 - p),
-logarithmic, so that each further nine takes as much room. Times are logarithmic too: at equal ratios, equal distances.
-A side's runs are merged into one curve, which is exact; beside it, thin, is each of them.
+Rules of this file: results in, bytes out; nothing is fetched, now or when the page is opened. Each benchmark or
+operation has a panel, in the manner of HdrHistogram's percentile plots. The percentile p is on a logarithmic axis of 1
+/ (1 - p), so that each further nine takes the same room. Times are logarithmic too: at equal ratios, equal distances. A
+side's runs are merged into one curve, which is exact; beside it, thin, is each of them.
 
 A curve of a load ends where what failed begins: these took longer than anything that is known. Their share is that of
 the whole run, the times are of its steady window. Colours are Okabe and Ito's, and the new side is dashed as well.

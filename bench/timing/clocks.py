@@ -25,7 +25,7 @@ class VirtualTimer:
         self._elapsed_ns += duration_ns
 
     def __call__(self) -> float:
-        """The seconds that have passed."""
+        """Return the seconds that have passed."""
         self._elapsed_ns += READING_NS
         return self._elapsed_ns / 1e9
 

@@ -39,11 +39,11 @@ def duration_text(duration_s: float) -> str:
 
 
 def plain_decimal(number: float) -> str:
-    """A number's decimals without an exponent, as few as tell it from every other float."""
+    """Return a number's decimals without an exponent, as few as tell it from every other float."""
     text = f"{Decimal(repr(float(number))):f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def exact(number: float) -> Fraction:
-    """The decimal that was typed, rather than the binary fraction next to it: 0.1 times 30 is 3."""
+    """Return the decimal that was typed, rather than the binary fraction next to it: 0.1 times 30 is 3."""
     return Fraction(repr(float(number)))

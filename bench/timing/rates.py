@@ -1,7 +1,7 @@
 """Rates over time: the stages that a user types, as the integral of a rate.
 
-Rules of this file: pure. Times are whole nanoseconds since the start; everything is derived from the arrivals expected
-up to a moment, the integral of the rate, so that no error adds up.
+Rules of this file: pure. Times are whole nanoseconds since the start. Everything is derived from the arrivals expected
+up to a moment, the integral of the rate. So no error adds up.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from bench.timing.durations import NUMBER, DurationError, duration_text, exact, 
 NS_PER_S = 1_000_000_000
 
 LOWEST_PER_S = 1e-9
-#: The bounds of a rate other than 0. The upper one is an arrival per nanosecond, which is what times can tell apart.
+#: The bounds of a rate other than 0. The upper bound is an arrival per nanosecond: times can tell no more apart.
 HIGHEST_PER_S = 1e9
 
 #: The bounds of a stage's duration, in seconds.
@@ -80,16 +80,16 @@ class Stage:
         return self.from_per_s + (self.to_per_s - self.from_per_s) * (elapsed_s / self.duration_s)
 
     def expected(self, elapsed_s: float) -> float:
-        """The arrivals expected in the first `elapsed_s` seconds: a trapezium."""
+        """Return the arrivals expected in the first `elapsed_s` seconds: a trapezium."""
         return elapsed_s * (self.from_per_s + self.rate_per_s(elapsed_s)) / 2
 
     def elapsed_s(self, count: float) -> float:
-        """The inverse of `expected`, for a stage that expects as many.
+        """Return the inverse of `expected`, for a stage that expects at least that count.
 
-        On a ramp of slope a from rate r, the root of a t²/2 + r t = count, as 2 count / (r + v), where v is the rate at
-        that moment: v² = r² + 2 a count, or the same counted from the other end if a is negative. These are sums of
-        what is not negative, so nothing cancels (N. Higham, Accuracy and Stability of Numerical Algorithms, 2002,
-        section 1.8).
+        On a ramp of slope a from rate r, it is the root of a t²/2 + r t = count, as 2 count / (r + v). There v is the
+        rate at that moment: v² = r² + 2 a count, or the same counted from the other end if a is negative. These are
+        sums of what is not negative, so nothing cancels (N. Higham, Accuracy and Stability of Numerical Algorithms,
+        2002, section 1.8).
         """
         if self.duration_s is None or not self.is_ramp:
             return count / self.from_per_s if count else 0.0
@@ -126,7 +126,10 @@ class _Piece:
         return math.inf if self.total is None else float(self.before + self.total)
 
     def nanoseconds(self) -> Callable[[float], int]:
-        """The schedule's time of the moment when so many arrivals were expected in this piece; never beyond its end."""
+        """Return a function: the time, in ns of the schedule, at which a count of arrivals was expected in this piece.
+
+        The time is never beyond the piece's end.
+        """
         stage, start_ns = self.stage, math.floor(self.start_s * NS_PER_S)
         if stage.duration_s is None:
             interval_ns = NS_PER_S / stage.from_per_s
@@ -232,7 +235,7 @@ class RateProfile:
         return 0.0
 
     def time_of(self, count: float) -> float | None:
-        """The seconds after which `expected` first reaches `count`; None if it never does.
+        """Return the seconds after which `expected` first reaches `count`; None if it never does.
 
         Raises ValueError for a count that is negative or not finite.
         """

@@ -1,7 +1,7 @@
 """The reference client: python-socketio's AsyncClient behind the project's interface.
 
-It shows what a user of the Python client sees: `received_ns` is the moment at which python-socketio calls the handler,
-so the client's own decoding and dispatching are part of the figure. Reconnecting and signals are left to the caller;
+It shows what a user of the Python client sees. `received_ns` is the moment at which python-socketio calls the handler.
+So the client's own decoding and dispatching are part of the figure. Reconnecting and signals are left to the caller;
 what python-socketio leaves behind where a connection fails, or its peer is silent, is ended here.
 """
 

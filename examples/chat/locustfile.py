@@ -1,4 +1,4 @@
-"""People in a chat: each logs in over HTTP, connects with its token, enters one of five rooms, and talks."""
+"""People in a chat: each logs in over HTTP, connects with its token, enters a room out of five, and talks."""
 
 import random
 from typing import Any

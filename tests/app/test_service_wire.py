@@ -105,7 +105,7 @@ class Polling:
 
 
 def foo(name: str, to: str | None = "sender", size_bytes: int = 0) -> str:
-    """A FOO on the wire, padded with a field that the service ignores."""
+    """Return a FOO on the wire, padded with a field that the service ignores."""
     data: dict[str, Any] = {"name": name} if to is None else {"name": name, "to": to}
     packet = f"42{json.dumps(['FOO', data])}"
     if size_bytes:
@@ -478,7 +478,7 @@ async def clients(server: UvicornTestServer) -> int:
 
 
 async def aborted_request(server: UvicornTestServer, request: str) -> asyncio.StreamWriter:
-    """A connection on which `request` was sent and its answer has begun."""
+    """Return a connection on which `request` was sent and its answer has begun."""
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     writer.write(request.encode())
     await reader.readuntil(b"\r\n\r\n")
@@ -486,7 +486,7 @@ async def aborted_request(server: UvicornTestServer, request: str) -> asyncio.St
 
 
 async def vanishing_websocket(server: UvicornTestServer) -> asyncio.StreamWriter:
-    """A WebSocket client that has joined the namespace and the room "kitchen"."""
+    """Return a WebSocket client that has joined the namespace and the room "kitchen"."""
     writer = await aborted_request(
         server,
         "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n"

@@ -383,7 +383,7 @@ def _said(observed: Observed, result: LoadResult) -> Iterator[str]:
 
 
 def _prepared_s(observed: Observed, result: LoadResult) -> float:
-    """The part of the run time that was over when the test began. On a busy machine, git takes half a second."""
+    """Return the part of the run time that was over when the test began. On a busy machine, git takes half a second."""
     if (timed := _TIMED.search(observed.output)) is None:
         return 0.0
     second, milliseconds = timed.groups()

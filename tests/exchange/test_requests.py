@@ -121,7 +121,7 @@ def exchange_over(client: Client, timeout_ns: int = LONG_NS) -> Exchange:
 
 
 async def emitted(exchange: Exchange, *definitions: RoundTrip) -> list[asyncio.Task[Completed]]:
-    """Tasks that await the reply of what they have emitted."""
+    """Return tasks that await the reply of what they have emitted."""
     tasks = [asyncio.create_task(exchange(definition)) for definition in definitions]
     await asyncio.sleep(0)
     await asyncio.sleep(0)

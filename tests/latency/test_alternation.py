@@ -45,7 +45,7 @@ def run(coroutine: Coroutine[Any, Any, None]) -> None:
 
 
 def parties(turns: list[str], processes: int = 2, *, controls: bool = True) -> Parties:
-    """The service of process i takes (i + 1)·120 µs, its control (i + 1)·100 µs, the echo server 50 µs."""
+    """Return processes i: the service takes (i + 1)·120 µs, its control (i + 1)·100 µs, the echo server 50 µs."""
     return Parties(
         tuple(
             Pair(

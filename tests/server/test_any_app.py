@@ -19,7 +19,7 @@ LIMIT_S = 20
 
 
 def make_app(database: Path) -> socketio.ASGIApp:
-    """A guest book: events write messages into the database, an HTTP route lists them."""
+    """Return a guest book: events write messages into the database, an HTTP route lists them."""
     sio = socketio.AsyncServer(async_mode="asgi", ping_interval=0.3)  # how long its ping tasks outlive a connection
 
     @contextlib.asynccontextmanager

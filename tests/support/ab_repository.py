@@ -56,7 +56,7 @@ class TestRepository:
             (self.folder / name).write_text(text)
 
     def commit(self, tag: str, files: dict[str, str]) -> str:
-        """A commit with these files, and a tag on it; its hash."""
+        """Commit these files, and set a tag on the commit; return its hash."""
         self.write(files)
         self.git("add", "--all")
         self.git("commit", "--quiet", "--allow-empty", "-m", tag)

@@ -122,7 +122,7 @@ def test_another_layout_is_refused() -> None:
 
 
 def v2(counts: bytes, *, digits: int = SIGNIFICANT_DIGITS, lowest: int = LOWEST_NS, highest: int = HIGHEST_NS) -> bytes:
-    """The inflated V2 form of a histogram with these encoded counts."""
+    """Return the inflated V2 form of a histogram with these encoded counts."""
     return struct.pack(">iiiiqqd", 0x1C849313, len(counts), 0, digits, lowest, highest, 1.0) + counts
 
 

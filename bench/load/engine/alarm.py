@@ -1,8 +1,8 @@
 """An alarm: a callback in an event loop at a time to the microsecond.
 
-uvloop's own timers (libuv's) count whole milliseconds, which is more than most round trips take: a schedule kept with
+uvloop's own timers (libuv's) count whole milliseconds, which is more than most round trips take. A schedule kept with
 them would be late by half a millisecond on average. On Linux the kernel's timerfd wakes the loop as a socket does; its
-clock is the one of `time.perf_counter_ns`. Elsewhere the loop's timers have to do, and the send lateness shows it.
+clock is that of `time.perf_counter_ns`. Elsewhere the loop's timers have to do, and the send lateness shows it.
 """
 
 from __future__ import annotations

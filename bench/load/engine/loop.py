@@ -1,8 +1,8 @@
 """asyncio under Locust: one real thread per process that runs a uvloop loop, beside gevent's.
 
-Rules. The engine's thread neither logs, nor fires Locust's events, nor touches a gevent object: whatever the gevent
-side has to know crosses in `outbox`, a deque, whose append and popleft are atomic. `outbox_ready` is set through the
-kind of gevent's watchers that is made for other threads. The other way goes through `submit`, which is the loop's own
+Rules. The engine's thread neither logs, nor fires Locust's events, nor touches a gevent object. Its news for the gevent
+side crosses in `outbox`, a deque, whose append and popleft are atomic. `outbox_ready` is set through the kind of
+gevent's watchers that is made for other threads. The other way goes through `submit`, which is the loop's own
 `call_soon_threadsafe`. The thread is started with the test, not at import, because `--processes` forks.
 """
 

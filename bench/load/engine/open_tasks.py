@@ -53,7 +53,7 @@ class Arrival:
     refusal: str = ""
 
 
-#: The arrival because of which the present task runs; inherited by the tasks that it starts.
+#: The arrival that caused the present task; the tasks that it starts inherit it.
 _ARRIVAL: ContextVar[Arrival] = ContextVar("_ARRIVAL")
 
 

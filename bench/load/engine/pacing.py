@@ -173,7 +173,7 @@ class Dispatcher:
         self._max_wait_ns = 0
 
     def join(self, session: ArrivalSink) -> None:
-        """From now on arrivals may be this session's, though it may not be ready for them."""
+        """Let this session have arrivals from now on, even if it is not ready for them yet."""
         if session in self._members:
             return
         self._members[session] = None
@@ -195,7 +195,7 @@ class Dispatcher:
         self._counted()
 
     def make_available(self, session: ArrivalSink) -> None:
-        """Let a session that could begin a task have the next arrival: the one that waits longest, if any does."""
+        """Let a session that could begin a task have the next arrival: that which waits longest, if any waits."""
         self._connected.add(session)
         if self._waiting:
             now_ns = self._clock()
@@ -283,7 +283,7 @@ class Dispatcher:
         return session
 
     def _counted(self) -> None:
-        """The number of sessions has changed."""
+        """Take note that the number of sessions has changed."""
 
 
 class _ClassDispatcher(Dispatcher):
@@ -345,7 +345,7 @@ class Pacer:
             self.wake()
 
     def wake(self) -> None:
-        """A schedule has changed."""
+        """Take note that a schedule has changed."""
         if self._closed:
             return
         if self._alarm is None:

@@ -1,8 +1,8 @@
 """The life of a user in the engine's thread: connect, run tasks, reconnect where needed, stop.
 
-Stopping has one mechanism, whoever asks for it (the end of the test, a smaller user count, StopUser): nothing more is
-sent, replies in flight are awaited up to their timeout, `on_stop` runs, the connection is closed. What was in flight
-is therefore always accounted for, unless the session is aborted.
+Stopping has one mechanism, whoever asks for it: the end of the test, a smaller user count, or StopUser. Nothing more is
+sent, replies in flight are awaited up to their timeout, `on_stop` runs, and the connection is closed. What was in
+flight is therefore always accounted for, unless the session is aborted.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class UnsupportedTask:
 
 
 class Session:
-    """Runs one user's tasks over one connection, which is replaced when it is lost."""
+    """A user's run: its tasks over one connection, which is replaced when it is lost."""
 
     def __init__(
         self,
@@ -193,7 +193,7 @@ class Session:
         return acknowledged(reply)
 
     async def scheduled_round_trip(self, definition: RoundTrip) -> Any:
-        """The same in an open load: the first one that an arrival's task performs is what the schedule wanted."""
+        """Perform a round trip in an open load: the first in an arrival's task is what the schedule wanted."""
         try:
             is_in_order = definition.matched_in_order
         except AttributeError:
@@ -248,7 +248,7 @@ class Session:
             self.engine.post(UnsupportedTask(reason))
 
     def _ended(self, definition: RoundTrip, error: BaseException, intended_ns: int, waited_ns: int) -> None:
-        """A round trip that was sent has ended, and not by its reply."""
+        """Take note that a round trip that was sent has ended, and not by its reply."""
         if isinstance(error, RoundTripFailed):
             kind = TIMEOUT if isinstance(error, ReplyTimeout) else error.kind
             recorder = self.engine.recorder(definition.name)
@@ -265,7 +265,7 @@ class Session:
         return self.exchange.in_flight if self.exchange is not None else 0
 
     def _stop_if_idle(self) -> None:
-        """A round trip has ended while the session stops: was it the last?"""
+        """Stop if the round trip that has ended was the last while the session stops."""
         if not self._is_ending and not self._in_flight and not self._task_may_finish():
             assert self._task is not None
             self._task.cancel()
@@ -397,7 +397,7 @@ class Session:
             self._open_tasks.connection_lost()
 
     def _arrive(self) -> None:
-        """The user is there: its first attempt to connect has ended, either way."""
+        """Take note that the user is there: its first attempt to connect has ended, either way."""
         if not self._arrived:
             self._arrived = True
             self.counters.arrived += 1

@@ -60,7 +60,7 @@ class TaskRunner:
         queue = task_set._task_queue
         is_default = type(task_set) is DefaultTaskSet
         holder = task_set.user if is_default else task_set
-        # DefaultTaskSet's asks the user's, if it has one.
+        # DefaultTaskSet's asks the user's, if the user has any.
         wait_time = getattr(task_set.user, "wait_time", None) if is_default else None
         if wait_time is None:
             wait_time = task_set.wait_time
@@ -141,7 +141,7 @@ class TaskRunner:
 
 
 async def call(function: Callable[[], Any]) -> None:
-    """Call an `on_start` or `on_stop`, which may be a coroutine function or a plain one."""
+    """Call an `on_start` or `on_stop`, which may be a coroutine function or a plain function."""
     result = function()
     if inspect.isawaitable(result):
         await result

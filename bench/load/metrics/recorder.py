@@ -1,7 +1,7 @@
 """The notes of a process's sessions while they run: a few numbers per success, a tuple per failure.
 
-This is the hot path. Nothing is computed here: at each flush the numbers collected so far are handed over whole, as a
-`Batch`, and the thread that takes them does the counting. Belongs to the engine's thread. All times are nanoseconds of
+This is the hot path. Nothing is computed here. At each flush the numbers collected so far are handed over whole, as a
+`Batch`. The thread that takes them does the counting. Belongs to the engine's thread. All times are nanoseconds of
 `time.perf_counter_ns`.
 """
 
@@ -18,8 +18,8 @@ from bench.results.load import MOST_OPERATIONS, OTHER_OPERATIONS
 TIMEOUT = "timeout"
 
 
-#: The intended time of an emission that no schedule wanted: all in a closed load, and in an open one all but
-#: the first of each arrival's task. Such an emission is intended when it is sent.
+#: The intended time of an emission that no schedule wanted. Those are all in a closed load. In an open load they are
+#: all but the first of each arrival's task. Such an emission is intended when it is sent.
 UNSCHEDULED = 0
 
 #: The number of times of successes that there is room for: even, and what a busy process needs for a second or less.
@@ -89,8 +89,8 @@ class NamedCounts(Counter[str]):
 class Recorder:
     """The notes of what happens to one operation, until the next flush.
 
-    The times of successes are written into one array that grows as needed and stays: compiled, that is two stores,
-    where an append each would be two calls.
+    The times of successes are written into one array that grows as needed and stays. Compiled, that is two stores; two
+    appends would be two calls.
     """
 
     __slots__ = (

@@ -1,7 +1,7 @@
 """The reports of processes on their way to the master: counts and histograms, validated as they arrive.
 
-A `Report` is the whole tally so far, not what came since the last report: a report that arrives replaces the one
-before, so nothing depends on every one of them arriving.
+A `Report` is the whole tally so far, not what came since the last report. A report that arrives replaces the report
+before it, so the loss of a report loses nothing.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def _readable(encoded: str) -> str:
 
 
 class StoredHistogram(BaseModel):
-    """A histogram on its way between processes: HdrHistogram V2, and what that form does not hold. Nanoseconds."""
+    """A histogram on its way between processes: HdrHistogram V2, and what that form lacks. Nanoseconds."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -165,7 +165,7 @@ class SecondReport(BaseModel):
 
 
 class Report(BaseModel):
-    """The tally of one process. Times in nanoseconds since the run's start; `seconds` holds only those that changed."""
+    """The tally of one process, in nanoseconds since the run's start; `seconds` contains only those that changed."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -175,7 +175,7 @@ class Report(BaseModel):
     window_end_ns: int | None
     window_cpu_ns: int | None
     is_open: bool
-    #: The operation that each task begins with, by the task's key, for the tasks of which this process knows it.
+    #: The operation that each task begins with, by the task's key, for the tasks whose operation this process knows.
     tasks: dict[str, str] = {}
     #: The reason why the figures are wrong.
     invalid_reason: str | None = None

@@ -95,7 +95,7 @@ def make_result(
     service: ServiceUse | None,
     machine: Callable[[], MachineInfo],
 ) -> LoadResult:
-    """Return the result, of which only the counts are indispensable."""
+    """Return the result. Only its counts are indispensable."""
     attempt = troubles.attempt
     ran_ns = facts.stopped_ns - facts.started_ns
     window = attempt("the window", lambda: merger.window(ran_ns, facts.warmup_s), lambda: _no_window(ran_ns))
@@ -202,7 +202,7 @@ def _server(facts: RunFacts, merger: Merger, window: Window, service: ServiceUse
     return service.described(
         facts.started_ns + round(window.start_s * NS_PER_S),
         facts.started_ns + round(window.end_s * NS_PER_S),
-        merger.round_trips_in_window(apart=CONNECT),
+        merger.round_trips_in_window(connect_operation=CONNECT),
     )
 
 

@@ -1,6 +1,6 @@
 """The life of a Locust process, whatever its role in a run: it begins and ends tests, is interrupted, and quits.
 
-The end of a test runs in a greenlet of its own, which whoever wants the test to end waits for: Locust kills some of
+The end of a test runs in a greenlet of its own, and whoever wants the test to end waits for it. Locust kills some of
 those who ask, such as the greenlet that listens to workers, and several may ask at once. A KeyboardInterrupt that
 strikes in the middle of counting would lose what is being counted, so SIGINT is delivered where the main greenlet
 waits.
@@ -175,7 +175,7 @@ class Lifecycle:
         self._role.on_quitting()
 
     def _on_quit(self, **event: Any) -> None:
-        # All that is left is to exit: a late Ctrl-C, or one that is on its way already, would only print a traceback.
+        # All that is left is to exit: a late Ctrl-C, or a Ctrl-C on its way already, would only print a traceback.
         self.phase.quit()
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         if not self.process.close():

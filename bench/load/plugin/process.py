@@ -39,7 +39,7 @@ class LoadProcess:
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
         self._engine = Engine()
-        #: The present test, or the last one: news of the engine that come late belong to it.
+        #: The present test, or the last test: late news of the engine belong to it.
         self._run: ProcessRun | None = None
         #: True if there is a thread that will not end.
         self._is_stuck = False

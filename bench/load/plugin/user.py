@@ -45,8 +45,8 @@ class SocketIOUser(User):
                 await self.round_trip(FOO_BAR_TO_SENDER)
 
     `connection = Connection(auth=…, namespaces=…)` is how a user connects. The attributes `namespace`, `auth`,
-    `headers`, `transports`, `tls`, `socketio_path` and `connect_timeout` say the same one by one. A setting is given in
-    one of the two places. In `__init__`, `self.auth = …` gives a user a setting of its own.
+    `headers`, `transports`, `tls`, `socketio_path` and `connect_timeout` say the same singly. Give a setting in one
+    place only. In `__init__`, `self.auth = …` gives a user a setting of its own.
     """
 
     abstract = True
@@ -74,8 +74,8 @@ class SocketIOUser(User):
     #: pipelined. Beyond it the arrival is dropped. None: as long as `reply_timeout`.
     longest_wait: float | None = None
 
-    #: The namespace that is joined, and that round trips are performed in; None is the default one. `client` needs it
-    #: for each emission.
+    #: The namespace that is joined, and that round trips are performed in; None is the default namespace. `client`
+    #: needs it for each emission.
     namespace: str | None = None
 
     #: The payload sent with the request to connect, for the server's `connect` handler.
@@ -100,10 +100,10 @@ class SocketIOUser(User):
     _perform: Callable[[RoundTrip], Awaitable[Any]] | None = None
 
     async def on_start(self) -> None:  # type: ignore[override]  # Locust's is a plain function, which works as well
-        """Called when the user has connected for the first time."""
+        """Begin as a user. The session calls it when the user has connected for the first time."""
 
     async def on_stop(self) -> None:
-        """Called when the user stops, still connected unless the server is gone."""
+        """End as a user. The session calls it when the user stops, still connected unless the server is gone."""
 
     @property
     def client(self) -> Client:
@@ -115,8 +115,8 @@ class SocketIOUser(User):
     async def round_trip(self, definition: RoundTrip) -> Any:
         """Perform one round trip and note how long it took; returns what the reply carries.
 
-        Where it fails, that is counted and raises RoundTripFailed, or Disconnected if nothing could be sent: a task
-        that does not catch it ends, and the next one begins.
+        A failure is counted and raises RoundTripFailed, or Disconnected if nothing could be sent. A task that does not
+        catch it ends, and the next task begins.
         """
         assert self._perform is not None, "round trips are performed by a running user"
         return await self._perform(definition)

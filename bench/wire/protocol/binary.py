@@ -1,8 +1,8 @@
 """Attachments: bytes in the arguments of an event travel beside its JSON, which has placeholders in their place.
 
 Nothing here recurses: how deep the arguments are nested is the peer's choice. `{"_placeholder": true, "num": 2}` stands
-for the third attachment. A header that announces more attachments than MAX_ATTACHMENTS, has a placeholder out of range,
-or none for one of its attachments is refused before any attachment is awaited.
+for the third attachment. Three headers are refused before any attachment is awaited: more attachments than
+MAX_ATTACHMENTS, a placeholder out of range, an attachment without a placeholder.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The decoder: from a text message of the server to its packet. It raises ProtocolError and nothing else.
 
 A message is Engine.IO's type digit, and, in a message packet (`4`), Socket.IO's type digit and packet:
-`<attachments>-<namespace>,<acknowledgement id><JSON>`, all of them optional but the JSON of events and
+`<attachments>-<namespace>,<acknowledgement id><JSON>`. All parts are optional but the JSON of events and
 acknowledgements. Attachments follow as binary messages; see `binary`.
 """
 

@@ -32,7 +32,7 @@ if MOMENT == "import":
 
 @sio.on("ASK")
 async def ask(sid: str, question: dict[str, Any]) -> str:
-    """The token comes back, but elsewhere and in another text."""
+    """Answer with the token, but elsewhere and in another text."""
     global asked
     asked += 1
     if MOMENT == "asked" and asked == IN_THE_MIDDLE:

@@ -171,7 +171,7 @@ class FailingToStartUser(SocketIOUser):
 
 
 class SleepingUser(SocketIOUser):
-    """Waits for an hour after each task."""
+    """A user that waits for an hour after each task."""
 
     wait_time = constant(3600)
 

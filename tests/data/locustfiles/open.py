@@ -45,32 +45,32 @@ class OpenUser(BaseUser):
 
 
 class PacedUser(OpenUser):
-    """Has arrivals of its own."""
+    """A user with arrivals of its own."""
 
     wait_time = arrivals(float(os.environ.get("RATE", "20")), SHAPE)  # type: ignore[arg-type]
 
 
 class WaitingUser(OpenUser):
-    """Waits for its reply, and then."""
+    """A user that waits for its reply, and then for its wait_time."""
 
     wait_time = constant(0.05)
 
 
 class HastyUser(OpenUser):
-    """Forgets that a wait_time is called."""
+    """A user whose wait_time is a number, although Locust calls it."""
 
     only_when_named = True
     wait_time = 0.5  # type: ignore[assignment]
 
 
 class SingleUser(OpenUser):
-    """Takes one arrival at a time."""
+    """A user that takes one arrival at a time."""
 
     pipelined = False
 
 
 class GatheringUser(BaseUser):
-    """Each arrival causes three emissions at once and one after them: the first is what the schedule wanted."""
+    """A user whose arrivals each cause three emissions at once and then another: the schedule wanted the first."""
 
     @task
     async def foo_bar(self) -> None:

@@ -121,7 +121,7 @@ def test_a_control_that_died_is_told_of(stages: Stages, control: str, said: str)
     if control == "same-stack":
         os.kill(stage.pool.controls[1].server.pid, signal.SIGKILL)
     else:
-        (echo,) = [one for one in psutil.Process().children() if "bench.targets.echo" in command_of(one)]
+        (echo,) = [process for process in psutil.Process().children() if "bench.targets.echo" in command_of(process)]
         echo.kill()
     give_up = time.monotonic() + 10
     while not (death := stage.death()):
@@ -147,8 +147,12 @@ def test_the_cores_that_a_round_trip_uses_are_kept_awake_while_the_stage_stands(
     children = psutil.Process().children()
     stage = stages.enter("process", "uvloop")
     assert isinstance(stage.server, ServerProcess)
-    spinners = [one for one in psutil.Process().children() if one not in children and one.pid != stage.server.pid]
-    assert {core for one in spinners for core in one.cpu_affinity()} == set(stage.used_cores)
+    spinners = [
+        process
+        for process in psutil.Process().children()
+        if process not in children and process.pid != stage.server.pid
+    ]
+    assert {core for spinner in spinners for core in spinner.cpu_affinity()} == set(stage.used_cores)
     assert set(stage.kept_awake().cores) == set(stage.used_cores)
     spinners[0].kill()
     spinners[0].wait()

@@ -240,7 +240,7 @@ RAISING = LOCUSTFILES / "raising.py"
 
 
 def exceptions(result: LoadResult) -> dict[str, int]:
-    """The counts of its exceptions, by their texts without the lines."""
+    """Return the counts of its exceptions, by their texts without the lines."""
     return {re.sub(r"\.py:\d+", "", found.text): found.count for found in result.exceptions}
 
 

@@ -33,7 +33,7 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run_until(number: signal.Signals) -> Path:
-    """The folder of a run that this signal ended."""
+    """Return the folder of a run that this signal ended."""
     with subprocess.Popen(
         [sys.executable, "-c", RUN], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as run:

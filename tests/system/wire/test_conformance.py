@@ -283,7 +283,7 @@ async def test_more_than_the_client_takes_ends_the_connection(transports: Transp
 
 @asynccontextmanager
 async def everybody(url: str, *without: tuple[Kind, str]) -> AsyncIterator[list[Participant]]:
-    """A client of each kind over each transport."""
+    """Yield a client of each kind over each transport."""
     async with AsyncExitStack() as stack:
         yield [
             await stack.enter_async_context(connected(kind, transports, url))
