@@ -108,7 +108,7 @@ def _serve(settings: Settings, listener: socket.socket) -> None:
 
 
 def _log_config(level: str) -> dict[str, Any]:
-    """uvicorn's logging, and the same for the service's own log."""
+    """Return uvicorn's logging configuration, and the same for the service's own log."""
     config = copy.deepcopy(LOGGING_CONFIG)
     config["loggers"]["app"] = {"handlers": ["default"], "level": LOG_LEVELS[level], "propagate": False}
     # named too, because configuring a logger resets the levels below it, and this one logs each message at info

@@ -43,20 +43,20 @@ class Payload(BaseModel):
 
 
 class Foo(Payload):
-    """`FOO`: asks for a `BAR` with the same name; to everyone connected unless `to` says otherwise."""
+    """The request for a `BAR` with the same name, to everyone connected unless `to` says otherwise: `FOO`."""
 
     name: Name
     to: Recipients = EVERYONE  # by leaving it out only; the default is not among what the wire may say
 
 
 class Bar(Payload):
-    """`BAR`, and the acknowledgement of `FOO`."""
+    """The reply to a `FOO`, and its acknowledgement: `BAR`."""
 
     foo: str
 
 
 class StampedBar(Bar):
-    """`BAR` of a service that stamps: when its handler began, and when it had done all but send this.
+    """The `BAR` of a service that stamps: when its handler began, and when it had done all but send this.
 
     Nanoseconds of `time.monotonic_ns`, which is one clock for all processes of a Linux machine.
     """
@@ -65,13 +65,13 @@ class StampedBar(Bar):
 
 
 class Join(Payload):
-    """`JOIN`: enter a room. The acknowledgement is the same payload."""
+    """The request to enter a room, `JOIN`. The acknowledgement is the same payload."""
 
     room: Name
 
 
 class Leave(Payload):
-    """`LEAVE`: leave a room, entered or not. The acknowledgement is the same payload."""
+    """The request to leave a room, entered or not: `LEAVE`. The acknowledgement is the same payload."""
 
     room: Name
 
@@ -90,7 +90,7 @@ class FieldError(Payload):
 
 
 class Rejected(Payload):
-    """`REJECTED`: why the service did nothing about an event; to its sender only."""
+    """The reasons why the service did nothing about an event, to its sender only: `REJECTED`."""
 
     event: str
     errors: list[FieldError]

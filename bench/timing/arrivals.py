@@ -104,7 +104,10 @@ class VaryingSchedule:
 
 @dataclass(frozen=True)
 class Arrivals:
-    """Open load of each user, as a user class's `wait_time`. Made by `arrivals`; the engine knows it by its type."""
+    """The open load of each user, as a user class's `wait_time`.
+
+    `arrivals` makes it; the engine knows it by its type.
+    """
 
     #: The arrivals per second of each user.
     rate_per_s: float

@@ -10,7 +10,7 @@ READING_NS = 1
 
 
 class VirtualTimer:
-    """Call it for the seconds so far, as a timer of pytest-benchmark's is called; `advance` makes time pass.
+    """A timer for pytest-benchmark, which calls it for the seconds so far; `advance` makes time pass.
 
     Of two readings the second is the time between them plus 1 ns.
     """

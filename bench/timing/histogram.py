@@ -302,7 +302,7 @@ def _standard() -> Any:
 
 
 def _indices(values: Values) -> Values:
-    """HdrHistogram's counts array index of each value."""
+    """Return the index of each value in HdrHistogram's counts array."""
     # frexp's exponent of a whole number below 2**53 is its bit length: the vectorised form of 64 - leading zeros.
     _, bit_length = np.frexp((values | _SUB_BUCKET_MASK).astype(np.float64))
     bucket = bit_length.astype(np.int64) - _UNIT_MAGNITUDE - (_SUB_BUCKET_HALF_COUNT_MAGNITUDE + 1)

@@ -20,7 +20,7 @@ SAY = {
 
 
 class ChatUser(SocketIOUser):
-    """Somebody who says something now and then."""
+    """A user who says something now and then."""
 
     connection = Connection(namespaces=("/chat",))
     wait_time = between(0.5, 1.5)

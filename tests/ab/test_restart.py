@@ -20,7 +20,7 @@ PLAIN = Benchmark("plain", round_trip_of("PLAIN", "DONE", None))
 
 
 def service(unasked_at: int) -> socketio.ASGIApp:
-    """Answers each PLAIN with a DONE, and sends another DONE before the reply that has this number."""
+    """Answer each PLAIN with a DONE, and send another DONE before the reply that has this number."""
     sio = socketio.AsyncServer(async_mode="asgi")
     asked = 0
 

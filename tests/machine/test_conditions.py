@@ -76,7 +76,7 @@ def tree(root: Path, files: dict[str, str]) -> Path:
 
 
 def test_a_machine_of_files(tmp_path: Path) -> None:
-    """With a process whose name looks like the fields behind it, one that is not ours, and grandchildren."""
+    """Read processes: a name that looks like the fields behind it, a process of others, and grandchildren."""
     ours, ticks_per_s = os.getpid(), os.sysconf("SC_CLK_TCK")
 
     def process(pid: int, name: str, parent: int, faults: int, ticks: int) -> dict[str, str]:

@@ -32,7 +32,7 @@ QUIET = Counters(
 
 
 def conditions(seconds: float = 0, *, counters: dict[str, Any] | None = None, **changed: Any) -> Conditions:
-    """Of two quiet cores after so many seconds; `counters` is what they have besides."""
+    """Return the conditions of two quiet cores after so many seconds; `counters` adds to them."""
     risen = QUIET.model_dump() | {"cores": core(seconds)} | (counters or {})
     values: dict[str, Any] = {
         "cores": (0, 1),
@@ -50,7 +50,7 @@ def core(seconds: float, used_s: float = 0, stolen_s: float = 0) -> CoreTime:
 
 
 def judged(before: Conditions, after: Conditions) -> tuple[Spoiler, ...]:
-    """Pinned and awake."""
+    """Judge a run that was pinned and kept awake."""
     return spoilers(before, after, pinned=True, awake=(0, 1))
 
 

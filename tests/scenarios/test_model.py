@@ -24,7 +24,7 @@ TOKEN = "rt-0-0-7"
 
 
 def wrapped(data: Any) -> st.SearchStrategy[Any]:
-    """`data` somewhere in something larger."""
+    """Return `data` somewhere in something larger."""
     return st.recursive(
         st.just(data),
         lambda inner: st.tuples(json, inner).map(list) | st.tuples(st.text(), inner, json).map(lambda t: {t[0]: t[1]}),

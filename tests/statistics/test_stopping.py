@@ -34,7 +34,7 @@ def outliers(share: float, width: float) -> Draw:
 
 
 def stopped(rule: StoppingRule, values: NDArray[np.float64]) -> list[NDArray[np.float64]]:
-    """Each row of values as far as the rule lets it go, to the end where it never is satisfied."""
+    """Return each row of values up to where the rule is satisfied, or whole if it never is."""
     satisfied = rule.satisfied_after(values)
     satisfied[:, -1] = True
     return [row[: first + 1] for row, first in zip(values, satisfied.argmax(axis=1), strict=True)]

@@ -23,7 +23,7 @@ def student_t3(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.f
 
 
 def stopped(rule: StoppingRule, values: NDArray[np.float64]) -> list[NDArray[np.float64]]:
-    """Each row of values as far as the rule lets it go, to the end where it never is satisfied."""
+    """Return each row of values up to where the rule is satisfied, or whole if it never is."""
     satisfied = rule.satisfied_after(values)
     satisfied[:, -1] = True
     return [row[: first + 1] for row, first in zip(values, satisfied.argmax(axis=1), strict=True)]
@@ -106,7 +106,7 @@ class TestSeveralBenchmarks:
 
 
 class TestFalseAlarms:
-    """A/A: in at most 1 % of the comparisons is any of the benchmarks called slower or faster."""
+    """The A/A comparisons: at most 1 % of them call any of the benchmarks slower or faster."""
 
     @staticmethod
     def alarms(rule: StoppingRule, values: NDArray[np.float64]) -> float:

@@ -27,7 +27,7 @@ OPTIONS = ("--app", "chat:app", "--event", "say", "--reply", "said", "--payload"
 
 
 class TestRepository:
-    """In `folder`, with one commit: the service without delay, tagged `quick`."""
+    """A repository in `folder` with one commit: the service without delay, tagged `quick`."""
 
     __test__ = False
 

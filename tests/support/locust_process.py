@@ -28,7 +28,7 @@ LIMIT_S = 60.0
 
 
 class LocustProcess:
-    """`locust -f … <arguments>` in a session of its own, its results below `folder`. Ends with the `with` block."""
+    """A `locust -f … <arguments>` in a session of its own, its results below `folder`. Ends with the `with` block."""
 
     def __init__(
         self,

@@ -190,7 +190,7 @@ def shell_blocks(readme: Path) -> list[str]:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [folder.name for folder in EXAMPLES.iterdir() if folder.is_dir()])
 def test_the_commands_of_a_readme(tmp_path: Path, name: str) -> None:
-    """In order, as a newcomer would type them; a server stays up until the last one has ended."""
+    """Run them in order, as a newcomer would type them; a server stays up until the last command has ended."""
     folder = example(name, tmp_path)
     blocks = shell_blocks(folder / "README.md")
     assert len(blocks) >= 4

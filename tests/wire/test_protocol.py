@@ -310,7 +310,7 @@ namespaces = st.sampled_from(["/", "/admin", "/a/b", "/häß"])
 
 
 def theirs(message: bytes, *attachments: bytes) -> Any:
-    """python-socketio's reading of our messages, without Engine.IO's type digit."""
+    """Return python-socketio's reading of our messages, without Engine.IO's type digit."""
     packet = Packet(encoded_packet=message[1:].decode())
     assert packet.attachment_count == len(attachments)
     for attachment in attachments:

@@ -58,8 +58,7 @@ _ARRIVAL: ContextVar[Arrival] = ContextVar("_ARRIVAL")
 
 
 def wanted(operation: str, refusal: str = "") -> tuple[int, int]:
-    """Return when the schedule wanted the emission that the present task is about to perform, and how long no user was
-    free.
+    """Return when the schedule wanted the emission that comes next, and how long no user was free for it.
 
     The time is UNSCHEDULED if no schedule wanted the emission. With a `refusal`, a reason why it will not be sent, the
     arrival keeps its time, and is dropped in the end.

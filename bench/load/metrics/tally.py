@@ -72,8 +72,7 @@ class _Second:
 
 
 class Tally:
-    """The counts of a process's batches. `started_ns` is the run's start on this process's clock; all times given are
-    on that clock.
+    """The counts of a process's batches. All times given are on this process's clock, as the run's start `started_ns`.
 
     `connect_operation` is the operation that connects. In an open load (`is_open`) each emission belongs to the moment
     for which it was intended. In a closed load it belongs to the moment at which it was sent.

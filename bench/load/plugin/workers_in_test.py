@@ -40,7 +40,7 @@ class Node(Protocol):
 
 
 class Master(Protocol):
-    """Locust's master, as far as one test needs it."""
+    """The part of Locust's master that a test needs."""
 
     spawning_completed: bool
     _users_dispatcher: Any

@@ -45,7 +45,7 @@ async def ask(sid: str, question: dict[str, Any]) -> str:
 
 @sio.on("PLAIN")
 async def plain(sid: str) -> None:
-    """No token, and no payload either."""
+    """Answer without a token, and without a payload."""
     await sio.emit("REPLY", "ok", to=sid)
 
 

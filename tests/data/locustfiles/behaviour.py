@@ -35,7 +35,7 @@ def on_user_error(exception: Exception, **_: Any) -> None:
 
 
 class LivingUser(SocketIOUser):
-    """on_start, weights, on_stop; stops by itself."""
+    """A user with on_start, weights and on_stop that stops by itself."""
 
     wait_time = constant(0.01)
     tasks_run = 0
@@ -82,7 +82,7 @@ class TaggedUser(SocketIOUser):
 
 
 class Inner(TaskSet):
-    """Nested: runs one task and goes back."""
+    """A nested task set: it runs one task and goes back."""
 
     async def on_start(self) -> None:
         note("inner on_start", parent=type(self.parent).__name__)
@@ -145,7 +145,7 @@ class MarkovUser(SocketIOUser):
 
 
 class FailingUser(SocketIOUser):
-    """Its own code is wrong, once, and it goes on."""
+    """A user whose own code is wrong, once, and that goes on."""
 
     wait_time = constant(0.01)
     tasks_run = 0
@@ -185,7 +185,7 @@ class SleepingUser(SocketIOUser):
 
 
 class StubbornUser(SocketIOUser):
-    """Catches everything that a task can catch, and never stops on its own."""
+    """A user that catches everything that a task can catch, and never stops by itself."""
 
     @task
     async def forever(self) -> None:
@@ -197,7 +197,7 @@ class StubbornUser(SocketIOUser):
 
 
 class ManyAtOnceUser(SocketIOUser):
-    """Several round trips in flight on one connection."""
+    """A user with several round trips in flight on one connection."""
 
     @task
     async def several(self) -> None:
@@ -217,7 +217,7 @@ class BusyUser(SocketIOUser):
 
 
 class HandlingUser(SocketIOUser):
-    """Hears events that it did not ask for; its handler is wrong."""
+    """A user that hears events that it did not ask for, with a wrong handler."""
 
     wait_time = constant(0.2)
 
@@ -235,7 +235,7 @@ class HandlingUser(SocketIOUser):
 
 
 class UpgradingUser(SocketIOUser):
-    """Connects as browsers do."""
+    """A user that connects as browsers do."""
 
     transports = ("polling", "websocket")
     wait_time = constant(0.01)

@@ -27,7 +27,7 @@ class BaseUser(SocketIOUser):
 
 
 class AskUser(BaseUser):
-    """Its reply goes to everyone."""
+    """A user whose reply goes to everyone."""
 
     @task
     async def ask(self) -> None:
@@ -35,7 +35,7 @@ class AskUser(BaseUser):
 
 
 class QuestionUser(BaseUser):
-    """Its reply goes to itself alone."""
+    """A user whose reply goes to itself alone."""
 
     @task
     async def question(self) -> None:
@@ -63,7 +63,7 @@ class LargeUser(BaseUser):
 
 
 class StubbornUser(BaseUser):
-    """Goes on whatever becomes of its messages, and never waits."""
+    """A user that goes on whatever becomes of its messages, and never waits."""
 
     @task
     async def large(self) -> None:
@@ -109,7 +109,7 @@ class AnewUser(BaseUser):
 
 
 class EnteringUser(BaseUser):
-    """Asks once, when it begins, and then for something else."""
+    """A user that asks once, when it begins, and then for something else."""
 
     async def on_start(self) -> None:  # type: ignore[override]  # as Locust has it
         await self.round_trip(QUESTION)

@@ -136,7 +136,7 @@ class NoStartUser(SocketIOUser):
 
 
 class EndlessUser(SocketIOUser):
-    """Never gives control back, once it has had a reply."""
+    """A user that never gives control back, once it has had a reply."""
 
     @task
     async def spin(self) -> None:
@@ -148,7 +148,7 @@ class EndlessUser(SocketIOUser):
 
 
 class HearingUser(SocketIOUser):
-    """Its event handler is wrong, and there are many events."""
+    """A user whose event handler is wrong, and that has many events."""
 
     async def on_start(self) -> None:
         self.client.on("NEWS", self.on_news)

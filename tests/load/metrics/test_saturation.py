@@ -97,7 +97,7 @@ def still(number: int, standstill_ms: float) -> JudgedSecond:
 
 
 def test_a_standstill_of_several_seconds_is_as_many_saturated_seconds() -> None:
-    """Its one delay is one sample among the many of the second in which it ended."""
+    """The standstill's only delay is a sample among the many of the second in which it ended."""
     stood = [still(5, 600), JudgedSecond.unnoted(6), JudgedSecond.unnoted(7), still(8, 400)]
     found = saturation([*map(second, range(5)), *stood, *map(second, range(9, 60))])
     assert found is not None

@@ -112,7 +112,7 @@ def _report_of(*times_s: tuple[float | None, float, float]) -> Report:
 
 
 def test_the_wait_for_a_free_user_is_in_the_response_time_and_no_lateness_of_the_generator() -> None:
-    """Intended at 1.2 and noticed 1 ms later, given to a user at 1.7, sent 1 ms after that."""
+    """The arrival is intended at 1.2, noticed 1 ms later, given to a user at 1.7 and sent 1 ms after that."""
     noted = new_tally(window=(1, 4))
     log = Recorder("echo")
     for second in (1, 2, 3):
@@ -173,7 +173,7 @@ def test_how_many_arrivals_waited_for_a_user_and_how_long() -> None:
 
 
 def _dropping(tasks: dict[str, str], task: str = "", name: str = "foo_bar", ok: int = 0) -> Report:
-    """Drops a hundred, booked to a task or to an operation."""
+    """Drop a hundred arrivals, booked to a task or to an operation."""
     noted = new_tally()
     if ok:
         answered(noted, *[(1.5, 1.5, 1.6)] * ok)
@@ -185,7 +185,7 @@ def _dropping(tasks: dict[str, str], task: str = "", name: str = "foo_bar", ok: 
 
 
 def test_what_was_dropped_before_the_operation_was_known_is_in_its_row() -> None:
-    """Of three processes, the first learnt it later, the second never, the third from the first drop on."""
+    """The first process learnt it later, the second never, the third from the first drop on."""
     known = {"t.foo_bar 0": "echo"}
     first, second = _dropping(known, "t.foo_bar 0", ok=100), _dropping({}, "t.foo_bar 0")
     third = _dropping(known, name="echo", ok=150)
@@ -284,7 +284,7 @@ def test_drops_are_in_the_response_time_alone() -> None:
 
 
 def test_nothing_within_the_window_has_no_distribution() -> None:
-    """Timeouts before and after it do not make one."""
+    """Timeouts before and after the window make no distribution."""
     noted = new_tally()
     log = Recorder("echo")
     log.failed(at(0.1), at(0.5), TIMEOUT, at(0.1))
@@ -315,7 +315,7 @@ def test_a_window_that_never_opened() -> None:
 
 
 def test_what_failed_without_a_limit_has_no_bound_and_no_figure() -> None:
-    """Refused within milliseconds: that is no time that the others would have been longer than."""
+    """The failures took milliseconds: the others need not have taken longer."""
     noted = new_tally()
     log = Recorder("echo")
     for number in range(10):
@@ -487,7 +487,7 @@ def test_stages_have_their_own_failures_and_no_second_after_the_end() -> None:
 
 
 def test_what_a_second_holds_is_not_kept_sample_by_sample() -> None:
-    """Each batch reaches from the middle of one second to that of the next, as those of the engine do."""
+    """Each batch reaches from the middle of a second to the middle of the next, as the engine's do."""
     counted = new_tally(is_open=False, window=None)
     samples, batches = 10_000, 30
     counted.add(batch_of(_evenly(0, samples)))

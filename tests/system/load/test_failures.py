@@ -220,7 +220,7 @@ def test_refusals_with_an_id_are_one_kind_of_error(tmp_path: Path, processes: in
 
 @pytest.mark.slow
 def test_errors_that_all_differ_are_kept_by_the_fifty(tmp_path: Path) -> None:
-    """In each of two workers, and in what their master makes of both."""
+    """The limit is kept in each of two workers, and in what their master makes of both."""
     users = ("-u", str(REFUSED_USERS), "-r", str(REFUSED_USERS), "--processes", "2")
     with ServerProcess("refusing:by_word", directory=APPS) as server:
         code, locust = run(tmp_path, "--host", server.url, *users, "-t", "6s")

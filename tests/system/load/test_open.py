@@ -324,7 +324,7 @@ def test_a_service_that_is_away_at_first(tmp_path: Path, monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize("processes", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_what_another_knows_is_known(tmp_path: Path, shared: ServerProcess, processes: int) -> None:
-    """Two users; in the second of two workers no task ever comes to its round trip."""
+    """There are two users; in the second of two workers no task ever comes to its round trip."""
     more = ["--processes", "2"] if processes > 1 else []
     code, locust = run(
         tmp_path, "LearningUser", "--host", shared.url, "-u", "2", "-r", "2", "--rate", "60:1s", "--arrivals",
@@ -545,7 +545,7 @@ def test_exceptions_in_tasks(tmp_path: Path, shared: ServerProcess) -> None:
 
 
 def test_a_task_that_catches_what_was_not_sent(tmp_path: Path) -> None:
-    """Its arrival is dropped all the same."""
+    """The task's arrival is dropped all the same."""
     with ServerProcess() as first:
         with LocustProcess(
             tmp_path, "StubbornUser", "--host", first.url, "-u", "2", "-r", "2", "--rate", "200:2s", locustfile=OPEN

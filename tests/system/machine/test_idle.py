@@ -199,7 +199,7 @@ def test_it_ends_with_its_owner(end: str) -> None:
 
 
 def test_it_ends_when_its_owner_was_gone_before_it_looked() -> None:
-    """Its parent is another one then: here it is told of an owner that is not its parent."""
+    """The process has another parent then; here it gets an owner that is not its parent."""
     ended = subprocess.run(
         [sys.executable, "-I", "-S", "-c", awake._SPIN, "0"], capture_output=True, timeout=LIMIT_S, check=True
     )
@@ -222,7 +222,7 @@ def test_it_does_not_end_with_the_thread_that_started_it() -> None:
 
 
 def test_ctrl_c_is_for_the_owner() -> None:
-    """The terminal sends it to the whole group: nobody but the owner says anything, and it decides when to stop."""
+    """The terminal sends Ctrl-C to the whole group. Only the owner says anything, and it decides when to stop."""
     program = f"""{OWNER}
 with cores:
     try:

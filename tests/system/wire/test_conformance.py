@@ -327,7 +327,7 @@ async def test_a_server_that_is_killed(made: Any) -> None:
 
 
 async def test_a_server_that_has_stopped() -> None:
-    """It does not close its connections, and sends no heartbeat."""
+    """The server does not close its connections, and sends no heartbeat."""
     slow = (ReferenceClient, "polling")  # python-socketio waits for 5 s more there
     with python_server() as python, official_server() as node:
         async with everybody(python.url, slow) as some, everybody(node.url, slow) as others:
