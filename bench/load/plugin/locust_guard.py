@@ -255,7 +255,8 @@ _locusts_dispatcher: Callable[..., Iterator[Any]] = UsersDispatcher._dispatcher
 def _dispatcher(self: UsersDispatcher) -> Iterator[Any]:
     """Dispatch as Locust does, and end the dispatch.
 
-    After a worker has joined, Locust takes the dispatch for unfinished for ever. If a worker quit after that, its users would belong to nobody.
+    After a worker has joined, Locust takes the dispatch for unfinished for ever. If a worker quit after that, its users
+    would belong to nobody.
     """
     try:
         yield from _locusts_dispatcher(self)
