@@ -5,7 +5,6 @@ names the option. Which service and which round trip is meant is read as `pytest
 """
 
 import math
-import re
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
@@ -15,13 +14,11 @@ from bench.ab.run import Plan
 from bench.scenarios.catalogue import AB_BENCHMARKS
 from bench.scenarios.options import DEFAULT_REPLY_TIMEOUT, OptionError, app_of, chosen, reply_timeout_ns, selected
 from bench.statistics.stopping import StoppingRule
+from bench.timing.durations import DurationError, PercentError, parse_duration, parse_percent
 
 DEFAULT_PRECISION = "0.3"
 DEFAULT_THRESHOLD = "0.5"
 DEFAULT_MAX_TIME = "180"
-
-_NUMBER = re.compile(r"(?P<value>[0-9]*\.?[0-9]+)\s*(?P<unit>%|s|min|m|h)?")
-_SECONDS = {None: 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 
 
 def plan(
@@ -75,17 +72,22 @@ def _app_directory(text: str | None) -> Path | None:
 
 
 def _share(option: str, text: str, least: float) -> float:
-    match = _NUMBER.fullmatch(text.strip())
-    if not match or match["unit"] not in (None, "%") or not least <= float(match["value"]) / 100 <= 1:
+    try:
+        share = parse_percent(text)
+    except PercentError:
+        share = math.nan
+    if not least <= share <= 1:
         example = "0.3" if least else "0.5"
         above = f"from {least * 100:g} to 100" if least else "from 0 to 100"
         raise AbError(f"{option} {text!r}: give per cent, {above}, such as {example}")
-    return float(match["value"]) / 100
+    return share
 
 
 def _seconds(option: str, text: str) -> float:
-    match = _NUMBER.fullmatch(text.strip())
-    seconds = float(match["value"]) * _SECONDS[match["unit"]] if match and match["unit"] in _SECONDS else math.nan
+    try:
+        seconds = parse_duration(text)
+    except DurationError:
+        seconds = math.nan
     if not 1 <= seconds <= 86_400:
         raise AbError(f"{option} {text!r}: give seconds, or minutes as 3m, up to a day")
     return seconds

@@ -17,6 +17,7 @@ import orjson
 from bench.scenarios.catalogue import Benchmark
 from bench.scenarios.loading import ScenariosError, ScenariosFile, load_scenarios
 from bench.scenarios.model import RESERVED_EVENTS, round_trip_of
+from bench.timing.durations import DurationError, parse_duration
 from bench.wire.connection import Connection
 
 DEFAULT_APP = "app.main:app"
@@ -100,8 +101,8 @@ def app_of(text: str | None) -> str:
 def reply_timeout_ns(text: str) -> int:
     """Return the time that a reply is awaited, in nanoseconds. Raises OptionError."""
     try:
-        seconds = float(text)
-    except ValueError:
+        seconds = parse_duration(text)
+    except DurationError:
         seconds = math.nan
     if not 0.001 <= seconds <= 3600:
         raise OptionError(f"--reply-timeout {text!r}: give seconds, from 0.001 to 3600")

@@ -1,33 +1,67 @@
-"""Durations and decimals as people type them, read without a rounding error."""
+"""Durations, percentages and decimals as people type them, read without a rounding error.
+
+Every option that takes a duration or a percentage reads it here, so the same forms are right everywhere.
+"""
 
 from __future__ import annotations
 
+import math
 import re
 from decimal import Decimal
 from fractions import Fraction
 
 #: A decimal number without sign and exponent, as a regular expression.
 NUMBER = r"(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)"
-_DURATION = re.compile(rf"(?:([0-9]+)h)?(?:([0-9]+)m)?(?:({NUMBER})s)?")
+
+#: The units of a duration in seconds, from the longest to the shortest, each with its spellings.
+_UNITS: tuple[tuple[Fraction, tuple[str, ...]], ...] = (
+    (Fraction(3600), ("h",)),
+    (Fraction(60), ("min", "m")),
+    (Fraction(1), ("s",)),
+    (Fraction(1, 10**3), ("ms",)),
+    (Fraction(1, 10**6), ("us", "µs", "μs")),
+    (Fraction(1, 10**9), ("ns",)),
+)
+# Each unit at most once. A unit's letters are not the beginning of a longer unit's: 2ms is no 2 m.
+_DURATION = re.compile("".join(rf"(?:({NUMBER})\s*(?:{'|'.join(names)})(?![a-zµμ])\s*)?" for _, names in _UNITS))
 _PLAIN_SECONDS = re.compile(NUMBER)
+_PERCENT = re.compile(rf"({NUMBER})\s*%?")
 
 
 class DurationError(ValueError):
     """A text that is no duration. One line: which text, and what is expected."""
 
 
-def parse_duration(text: str) -> float:
-    """Return the seconds of a duration such as 90, 30s, 5m or 1h30m.
+class PercentError(ValueError):
+    """A text that is no percentage. One line: which text, and what is expected."""
 
-    The forms are those that Locust reads (`locust.util.timespan`), and decimals. Raises DurationError.
+
+def parse_duration(text: str) -> float:
+    """Return the seconds of a duration such as 90, 30s, 5m, 1h30m, 2ms or 1.5 min.
+
+    A number without a unit is in seconds. The forms include those that Locust reads (`locust.util.timespan`). A
+    duration beyond all floats is infinite. Raises DurationError.
     """
+    text = text.strip()
     if _PLAIN_SECONDS.fullmatch(text):
         return float(text)
     parts = _DURATION.fullmatch(text)
     if parts is None or not text:
         raise DurationError(f"{text!r} is no duration: expected one like 30s, 5m or 1h30m")
-    hours, minutes, seconds = (Decimal(part or 0) for part in parts.groups())
-    return float((hours * 60 + minutes) * 60 + seconds)
+    numbers = zip(parts.groups(), _UNITS, strict=True)
+    seconds = sum(Fraction(Decimal(number)) * unit_s for number, (unit_s, _) in numbers if number is not None)
+    try:
+        return float(seconds)
+    except OverflowError:
+        return math.inf
+
+
+def parse_percent(text: str) -> float:
+    """Return the share of a percentage such as 0.3 or 0.3 %, which is 0.003. Raises PercentError."""
+    match = _PERCENT.fullmatch(text.strip())
+    if match is None:
+        raise PercentError(f"{text!r} is no percentage: expected one like 0.3 or 0.3 %")
+    return float(Fraction(Decimal(match[1])) / 100)
 
 
 def duration_text(duration_s: float) -> str:

@@ -36,6 +36,7 @@ from bench.results.ab import AbMetric
 from bench.results.git import git
 from bench.results.temporary import temporary_folder
 from bench.statistics.distributions import binomial_quantile
+from bench.timing.durations import DurationError, PercentError, parse_duration, parse_percent
 
 PROJECT = Path(__file__).parents[2]
 
@@ -149,14 +150,13 @@ def _kinds(comparisons: Sequence[Comparison]) -> list[str]:
 
 def slowdown_us(text: str, round_trip_us: float) -> float:
     """What "2%" of a round trip, or "5us", is in microseconds. Raises AbError for anything else."""
-    number, unit = (text[:-1], "%") if text.endswith("%") else (text[:-2], text[-2:])
     try:
-        value = float(number)
-    except ValueError:
-        value = math.nan
-    if unit not in ("%", "us") or not 0 < value < math.inf:
+        value_us = parse_percent(text) * round_trip_us if text.endswith("%") else parse_duration(text) * 1e6
+    except (DurationError, PercentError):
+        value_us = math.nan
+    if not 0 < value_us < math.inf or text[-1].isdigit():
         raise AbError(f"--slowdowns: {text!r} is no slowdown: expected a share as in 2% or a time as in 5us")
-    return value if unit == "us" else value / 100 * round_trip_us
+    return value_us
 
 
 # --- the copy with its branches ---------------------------------------------------------------------------------------

@@ -13,9 +13,11 @@ from bench.scenarios.tokens import tokens
 NEWS = round_trip_of("NEWS", "PUBLISHED", {"id": "{token}"})
 
 
+# hypothesis also tries texts that it finds in our sources: the place of a token is one of them.
+text = st.text().filter(lambda text: "{token}" not in text)
 json = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    st.none() | st.booleans() | st.integers() | text,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(text, inner, max_size=4),
     max_leaves=10,
 )
 
@@ -27,7 +29,7 @@ def wrapped(data: Any) -> st.SearchStrategy[Any]:
     """Return `data` somewhere in something larger."""
     return st.recursive(
         st.just(data),
-        lambda inner: st.tuples(json, inner).map(list) | st.tuples(st.text(), inner, json).map(lambda t: {t[0]: t[1]}),
+        lambda inner: st.tuples(json, inner).map(list) | st.tuples(text, inner, json).map(lambda t: {t[0]: t[1]}),
         max_leaves=4,
     )
 

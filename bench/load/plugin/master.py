@@ -40,7 +40,7 @@ from bench.load.plugin.options import (
     warmup_s_of,
 )
 from bench.load.plugin.own_service import OwnService, ServiceWatch
-from bench.load.plugin.owned_test import OwnedTest, Preparation
+from bench.load.plugin.owned_run import OwnedRun, Preparation
 from bench.load.plugin.page import Page, check_page_address
 from bench.load.plugin.process_run import ProcessHooks
 from bench.load.plugin.run_output import RunOutput
@@ -54,7 +54,7 @@ from bench.load.plugin.user_classes import (
     socket_io_users,
 )
 from bench.load.plugin.workers import Workers
-from bench.load.plugin.workers_in_test import GO_NOTICE_NS
+from bench.load.plugin.workers_in_run import GO_NOTICE_NS
 from bench.machine.interrupts import INTERRUPTED
 from bench.machine.system import missing
 from bench.printable import error_line
@@ -118,13 +118,13 @@ class RunOwner:
         return self._lifecycle.options
 
     @property
-    def _test(self) -> OwnedTest | None:
+    def _test(self) -> OwnedRun | None:
         """The test that is on."""
         test = self._lifecycle.test
-        return test if isinstance(test, OwnedTest) else None
+        return test if isinstance(test, OwnedRun) else None
 
     @property
-    def _running(self) -> OwnedTest | None:
+    def _running(self) -> OwnedRun | None:
         """The test that is on, unless it is ending already."""
         return self._test if self._lifecycle.running is not None else None
 
@@ -198,7 +198,7 @@ class RunOwner:
         socket_io = {user_class.__name__ for user_class in socket_io_users(self._environment)}
         asked_users = AskedUsers(socket_io, classes - socket_io)
         seed = self._seed or secrets.token_hex(4)
-        test = OwnedTest(prepared, seed, asked_users, self._service.under_test)
+        test = OwnedRun(prepared, seed, asked_users, self._service.under_test)
         self._options.started_unix_ns = test.started_unix_ns
         self._options.seed = test.seed
         self._lifecycle.begin(test)
@@ -231,14 +231,14 @@ class RunOwner:
         except OSError as error:  # the working directory is gone
             return CommitInfo(error=error_line(error))
 
-    def _note_asked_users(self, test: OwnedTest) -> None:
+    def _note_asked_users(self, test: OwnedRun) -> None:
         """Note the numbers of users as the run goes on: a load shape, and the web page, may ask for other numbers."""
         while self._running is test:
             with test.troubles.during("noting the users"):
                 self._note_asked_users_now(test)
             gevent.sleep(_ASKED_USERS_INTERVAL_S)
 
-    def _note_asked_users_now(self, test: OwnedTest) -> None:
+    def _note_asked_users_now(self, test: OwnedRun) -> None:
         runner = self._runner
         t_s = (perf_counter_ns() - test.started_ns) / NS_PER_S
         test.asked_users.note(t_s, runner.target_user_count, runner.target_user_classes_count)
@@ -268,7 +268,7 @@ class RunOwner:
         if test is not None and test.workers is not None:
             test.workers.share_out(test.load_started_ns, lambda: self._decide_on_start(test))
 
-    def _decide_on_start(self, test: OwnedTest) -> int:
+    def _decide_on_start(self, test: OwnedRun) -> int:
         """Return when the schedule starts: at a whole second of the run, so that stages are seconds of its timeline."""
         profile = test.prepared.open_load.profile
         since_start_ns = perf_counter_ns() + GO_NOTICE_NS - test.started_ns
@@ -279,7 +279,7 @@ class RunOwner:
             test.last_stage = gevent.spawn(self._end_last_stage, test, end_ns)
         return start_ns
 
-    def _end_last_stage(self, test: OwnedTest, end_ns: int) -> None:
+    def _end_last_stage(self, test: OwnedRun, end_ns: int) -> None:
         # gevent's timers count from when its loop last looked at the clock, so a timer may ring too early by that time.
         while (left_ns := end_ns + _AFTER_LAST_STAGE_NS - perf_counter_ns()) > 0:
             gevent.sleep(left_ns / NS_PER_S)
@@ -357,7 +357,7 @@ class RunOwner:
         elif test.process is not None:
             test.process.abort()
 
-    def _drain(self, test: OwnedTest) -> None:
+    def _drain(self, test: OwnedRun) -> None:
         stop_timeout_s = self._environment.stop_timeout
         if test.workers is not None:
             test.workers.drain(stop_timeout_s + 2 * longest_reply_timeout_s(self._environment))
@@ -367,7 +367,7 @@ class RunOwner:
             finally:
                 test.merger.receive("local", test.process.report(final=True))
 
-    def _lacks(self, test: OwnedTest) -> list[str]:
+    def _lacks(self, test: OwnedRun) -> list[str]:
         """Return why the result is partial."""
         lacks = list(worker_lacks(test.lacking_workers()))
         if test.workers is not None:
@@ -375,7 +375,7 @@ class RunOwner:
             lacks += [text for worker in test.workers.missing() if (text := self._drop_arrivals_of(test, worker))]
         return [*lacks, *test.merger.cut_off, *user_lacks(test.merger.began, self._users_asked(test))]
 
-    def _drop_arrivals_of(self, test: OwnedTest, worker: str) -> str | None:
+    def _drop_arrivals_of(self, test: OwnedRun, worker: str) -> str | None:
         """Count as dropped a lost worker's arrivals that are in no tally; return in words what that comes to."""
         load = test.prepared.open_load
         profile = load.profile
@@ -392,7 +392,7 @@ class RunOwner:
         its_arrivals = test.workers.arrivals_of(worker, arrivals, stopped_ns - go_ns)
         return drop_lost_arrivals(test.merger, worker, (go_ns + at_ns for at_ns in its_arrivals))
 
-    def _users_asked(self, test: OwnedTest) -> int | None:
+    def _users_asked(self, test: OwnedRun) -> int | None:
         """Return the number of Socket.IO users that were asked for; None if Locust has not said that of them alone."""
         classes = {user_class.__name__ for user_class in socket_io_users(self._environment)}
         if not test.was_spawning:
@@ -400,7 +400,7 @@ class RunOwner:
             return sum(number for name, number in counts.items() if name in classes)
         return self._runner.target_user_count if len(classes) == len(self._environment.user_classes) else None
 
-    def _finish(self, test: OwnedTest, lacks: list[str]) -> None:
+    def _finish(self, test: OwnedRun, lacks: list[str]) -> None:
         """Make the result, show it and write it."""
         self._lifecycle.reserve.release()
         if test.watch is not None:
@@ -416,7 +416,7 @@ class RunOwner:
         else:
             self._output.give(result, test.workers is not None and bool(test.workers.missing()))
 
-    def _result(self, test: OwnedTest, lacks: list[str]) -> LoadResult:
+    def _result(self, test: OwnedRun, lacks: list[str]) -> LoadResult:
         facts = RunFacts(
             load=self._asked_load(test),
             started_at=test.started_at,
@@ -430,7 +430,7 @@ class RunOwner:
         )
         return make_result(facts, test.merger, test.troubles, test.service, machine_info)
 
-    def _asked_load(self, test: OwnedTest) -> AskedLoad:
+    def _asked_load(self, test: OwnedRun) -> AskedLoad:
         asked, open_load = test.prepared.asked, test.prepared.open_load
         users = socket_io_users(self._environment)
         return AskedLoad(

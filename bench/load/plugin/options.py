@@ -6,8 +6,6 @@ Pure but for `add_options`: options in, values or a MisuseError out.
 from __future__ import annotations
 
 import inspect
-import math
-import re
 from argparse import Namespace
 from collections.abc import Sequence
 
@@ -18,12 +16,12 @@ from locust.util.timespan import parse_timespan
 from bench.load.engine.interface import SessionUser
 from bench.load.engine.pacing import OpenLoad
 from bench.timing.arrivals import Arrivals, Shape
+from bench.timing.durations import DurationError, parse_duration
 from bench.timing.rates import LONGEST_S, RateError, RateProfile, Share
 
 DEFAULT_APP = "app.main:app"
 DEFAULT_WEB_HOST = "127.0.0.1"
 
-_SECONDS = re.compile(r"[0-9]+(\.[0-9]+)?s?")
 
 _LONGEST_WAIT_S = 86_400.0
 
@@ -151,11 +149,9 @@ def open_load_of(options: Namespace, share: Share) -> OpenLoad:
 def _seconds(option: str, text: str) -> float:
     """Return the time that the text of an option says; inf if it is too long to count. Raises MisuseError."""
     try:
-        return float(text.removesuffix("s")) if _SECONDS.fullmatch(text) else float(parse_timespan(text))
-    except ValueError:
+        return parse_duration(text)
+    except DurationError:
         raise MisuseError(f"{option} {text!r} is no time: expected seconds, as in 5, 0.5s or 1m30s") from None
-    except OverflowError:
-        return math.inf
 
 
 def warmup_s_of(options: Namespace) -> float:

@@ -4,7 +4,7 @@ A schedule starts when all workers that have users are ready. From then on it is
 these change, or Locust misses a worker's heartbeat, the workers get other shares at once.
 
 A worker of another version is refused, and a worker that sends too much or what cannot be read. The master gives it no
-share, counts nothing more that it sends, and asks it to quit. What belongs to one test is in a `WorkersInTest`.
+share, counts nothing more that it sends, and asks it to quit. What belongs to one test is in a `WorkersInRun`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from bench.load.plugin.messages import (
     read_report,
     shown,
 )
-from bench.load.plugin.workers_in_test import WorkersInTest
+from bench.load.plugin.workers_in_run import WorkersInRun
 
 logger = logging.getLogger(__name__)
 
@@ -92,7 +92,7 @@ class Workers:
         self._versions: dict[str, Version] = {}
         #: The reason why a worker was refused, in any test or before it.
         self._refused: dict[str, str] = {}
-        self._test: WorkersInTest | None = None
+        self._test: WorkersInRun | None = None
         self._budget = MessageBudget(time.monotonic())
         self._woken = Event()
         self._watching: gevent.Greenlet | None = None
@@ -104,10 +104,10 @@ class Workers:
         for hello in early:
             self._on_hello(hello)
 
-    def begin(self, merger: Merger) -> WorkersInTest:
+    def begin(self, merger: Merger) -> WorkersInRun:
         """Begin a test, whose reports are put into `merger`."""
         self._budget = MessageBudget(time.monotonic())
-        self._test = WorkersInTest(self._master, merger, self._refused.keys())
+        self._test = WorkersInRun(self._master, merger, self._refused.keys())
         if self._watching is None:
             self._watching = gevent.spawn(self._watch)
         return self._test
@@ -148,7 +148,7 @@ class Workers:
             self._changed()
             gevent.sleep(_SHARING_INTERVAL_S)
 
-    def _bear_with(self, test: WorkersInTest, worker: str) -> None:
+    def _bear_with(self, test: WorkersInRun, worker: str) -> None:
         """Refuse a worker that has users and has sent no message of this package for too long."""
         if test.silent_s(worker, time.monotonic()) > _SILENCE_S:
             self._refuse(worker, f"it does not say which version it is, and this master is version {own_version()}")

@@ -52,6 +52,9 @@ class Bench:
 
     def __post_init__(self) -> None:
         self.environment = {**os.environ, "BENCH_TEST_RUN": uuid.uuid4().hex, **self.environment}
+        # There, pytest's summary repeats whole messages.
+        for name in ("CI", "BUILD_NUMBER"):
+            self.environment.pop(name, None)
 
     def command(self, *arguments: str) -> list[str]:
         pytest_script = Path(sys.executable).with_name("pytest")

@@ -18,7 +18,7 @@ from bench.load.plugin.lifecycle import CurrentTest
 from bench.load.plugin.messages import shown
 from bench.load.plugin.own_service import ServiceWatch
 from bench.load.plugin.service import Service
-from bench.load.plugin.workers_in_test import WorkersInTest
+from bench.load.plugin.workers_in_run import WorkersInRun
 from bench.results.header import CommitInfo
 
 
@@ -33,7 +33,7 @@ class Preparation:
     packages: dict[str, str]
 
 
-class OwnedTest(CurrentTest):
+class OwnedRun(CurrentTest):
     """A test in the process that owns the run, and all that becomes known of it."""
 
     def __init__(self, prepared: Preparation, seed: str, asked_users: AskedUsers, service: Service | None) -> None:
@@ -49,7 +49,7 @@ class OwnedTest(CurrentTest):
         self.started_unix_ns = time.time_ns()
         self.merger = Merger()
         #: The workers; None if this process has the users itself.
-        self.workers: WorkersInTest | None = None
+        self.workers: WorkersInRun | None = None
         self.watch: ServiceWatch | None = None
         #: The time at which the schedule starts, or has started.
         self.load_started_ns: int | None = None

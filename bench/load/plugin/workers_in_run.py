@@ -53,7 +53,7 @@ class Master(Protocol):
         """Send a message to a worker."""
 
 
-class WorkersInTest:
+class WorkersInRun:
     """The workers of a master in one test, whose reports are put into `merger`. `refused` has those that do not count.
 
     A worker that was there when the test began, or has begun to spawn users since, is expected to report for the last

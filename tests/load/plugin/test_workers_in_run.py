@@ -12,7 +12,7 @@ from bench.load.metrics.merge import Merger
 from bench.load.metrics.report import Report
 from bench.load.metrics.tally import Tally
 from bench.load.plugin.messages import DRAIN, GO
-from bench.load.plugin.workers_in_test import WorkersInTest
+from bench.load.plugin.workers_in_run import WorkersInRun
 from bench.results.load import CONNECT
 from bench.timing.rates import Share
 
@@ -48,9 +48,9 @@ class FakeMaster:
         return shares
 
 
-def a_test(*names: str, refused: tuple[str, ...] = ()) -> tuple[FakeMaster, WorkersInTest]:
+def a_test(*names: str, refused: tuple[str, ...] = ()) -> tuple[FakeMaster, WorkersInRun]:
     master = FakeMaster({name: FakeNode(name) for name in names})
-    return master, WorkersInTest(master, Merger(), refused)
+    return master, WorkersInRun(master, Merger(), refused)
 
 
 def a_report(final: bool) -> Report:
