@@ -1,13 +1,15 @@
-"""What is different between the results of two sides, and whether that makes their comparison void.
+"""The differences between the results of two sides: each makes the comparison void, or the report only says it.
 
-Rules of this file: results in, `Difference`s out; nothing is measured or judged here but that. **Void** is a comparison
-in which a difference of the figures says nothing of the service: another machine, another Python, other settings, cores
-awake here and not there, another control, a generator that measured itself, figures that are missing. **Only said** is
-what does not decide it or is the user's intention: another commit's uncommitted changes, several commits on one side,
-the number of the core, how long the run was, how many processes generated the load.
+Rules of this file: results in, `Difference`s out; nothing else is measured or judged here. A comparison is **void** if
+a difference of the figures says nothing about the service. Reasons are another machine, another Python, other settings,
+cores kept awake on one side only, or another control. A generator that measured itself and missing figures are reasons,
+too. A difference is **only said** if it does not decide the comparison or is the user's intention. Examples are
+uncommitted changes, several commits on one side, the number of the core, the length of the run, and the number of
+generator processes.
 
-Versions of packages lie between: a latency comparison then uses the bare control, which is no part of any stack. Where
-there is none, and in load, which has no control, it is void. So is another kernel in load; beside a control it is said.
+Versions of packages lie between. A latency comparison then uses the bare control, which is no part of any stack.
+Without a bare control the comparison is void, and so it is in load, which has no control. Another kernel makes a
+comparison of loads void; if there is a control, it is only said.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -27,56 +29,58 @@ _NO_PART = {"latency": {"locust", "pytest-benchmark"}, "load": {"pytest-benchmar
 CONSEQUENCES: tuple[Consequence, ...] = ("void", "said")
 
 
-def changes(olds: Sequence[Values], news: Sequence[Values]) -> str:
-    """The entries that are not the same in all of these, as text: "users 100 → 20"; empty if there are none."""
-    names = list(dict.fromkeys(name for values in (*olds, *news) for name in values))
+def changes(baselines: Sequence[Values], candidates: Sequence[Values]) -> str:
+    """Return the entries that differ between the sides as text, "users 100 → 20"; empty if there are none."""
+    names = list(dict.fromkeys(name for values in (*baselines, *candidates) for name in values))
     changed: list[str] = []
     for name in names:
-        old = list(dict.fromkeys(_text(values.get(name)) for values in olds))
-        new = list(dict.fromkeys(_text(values.get(name)) for values in news))
-        if len({*old, *new}) > 1:
-            changed.append(f"{name} {' or '.join(old)} → {' or '.join(new)}")
+        baseline = list(dict.fromkeys(_text(values.get(name)) for values in baselines))
+        candidate = list(dict.fromkeys(_text(values.get(name)) for values in candidates))
+        if len({*baseline, *candidate}) > 1:
+            changed.append(f"{name} {' or '.join(baseline)} → {' or '.join(candidate)}")
     return ", ".join(changed)
 
 
-def environment_differences(olds: Sequence[Result], news: Sequence[Result]) -> Iterator[Difference]:
-    """Of machine and Python, of either kind. Versions of packages are `package_changes`."""
+def environment_differences(baselines: Sequence[Result], candidates: Sequence[Result]) -> Iterator[Difference]:
+    """Yield the differences of machine and Python, for either kind; `package_changes` has the versions of packages."""
 
     def both(of: Callable[[MachineInfo], Values]) -> str:
-        return changes([of(one.machine_info) for one in olds], [of(one.machine_info) for one in news])
+        return changes(
+            [of(result.machine_info) for result in baselines], [of(result.machine_info) for result in candidates]
+        )
 
     if changed := both(_machine):
         yield Difference(kind=DifferenceKind.MACHINE, detail=changed, void=True)
     if changed := both(_kernel):
-        has_control = olds[0].kind == "latency"
+        has_control = baselines[0].kind == "latency"
         yield Difference(kind=DifferenceKind.MACHINE, detail=changed, void=not has_control)
     if changed := both(_python):
         yield Difference(kind=DifferenceKind.PYTHON, detail=changed, void=True)
 
 
-def package_changes(olds: Sequence[Result], news: Sequence[Result]) -> str:
-    """Versions of what takes part in a round trip that are not the same in all results; empty if all are.
+def package_changes(baselines: Sequence[Result], candidates: Sequence[Result]) -> str:
+    """Return the differing versions of packages that take part in a round trip; empty if all are the same.
 
-    Empty also where a result tells none at all, as pytest-benchmark by itself does.
+    It is also empty if a result has no versions at all, as pytest-benchmark's own files.
     """
-    if not all(one.packages for one in (*olds, *news)):
+    if not all(result.packages for result in (*baselines, *candidates)):
         return ""
-    no_part = _NO_PART[olds[0].kind] | {"python"}  # which is a difference of its own
+    no_part = _NO_PART[baselines[0].kind] | {"python"}  # which is a difference of its own
 
     def versions(result: Result) -> Values:
         return {name: version for name, version in result.packages.items() if name not in no_part}
 
-    return changes([versions(one) for one in olds], [versions(one) for one in news])
+    return changes([versions(result) for result in baselines], [versions(result) for result in candidates])
 
 
-def commit_differences(olds: Sequence[Result], news: Sequence[Result]) -> Iterator[Difference]:
-    """Uncommitted changes, and sides that are of several commits."""
-    for side, results in (("old", olds), ("new", news)):
-        commits = {one.commit_info.id: None for one in results}
+def commit_differences(baselines: Sequence[Result], candidates: Sequence[Result]) -> Iterator[Difference]:
+    """Yield uncommitted changes, and each side that has results of several commits."""
+    for side, results in (("old", baselines), ("new", candidates)):
+        commits = {result.commit_info.id: None for result in results}
         if len(commits) > 1:
             names = ", ".join(commit[:_COMMIT_LETTERS] for commit in commits)
             yield Difference(kind=DifferenceKind.COMMITS, detail=f"the {side} results are of {names}", void=False)
-        for commit in {one.commit_info.id: None for one in results if one.commit_info.dirty}:
+        for commit in {result.commit_info.id: None for result in results if result.commit_info.dirty}:
             detail = f"the {side} result is of {commit[:_COMMIT_LETTERS]} and changes to it"
             yield Difference(kind=DifferenceKind.DIRTY, detail=detail, void=False)
 
@@ -84,24 +88,26 @@ def commit_differences(olds: Sequence[Result], news: Sequence[Result]) -> Iterat
 # --- load -----------------------------------------------------------------------------------------------------------
 
 
-def load_differences(olds: Sequence[LoadResult], news: Sequence[LoadResult]) -> Iterator[Difference]:
-    """Of scenario and server, and what is wrong with a run."""
+def load_differences(baselines: Sequence[LoadResult], candidates: Sequence[LoadResult]) -> Iterator[Difference]:
+    """Yield the differences of scenario and server, and the faults of each run."""
     for consequence in CONSEQUENCES:
-        old, new = ([values_of(LOAD_SETTINGS, result, consequence) for result in side] for side in (olds, news))
-        if changed := changes(old, new):
+        baseline, candidate = (
+            [values_of(LOAD_SETTINGS, result, consequence) for result in side] for side in (baselines, candidates)
+        )
+        if changed := changes(baseline, candidate):
             yield Difference(kind=DifferenceKind.SETTINGS, detail=changed, void=consequence == "void")
-    for side, results in (("old", olds), ("new", news)):
-        for one in results:
-            if one.generator.verdict == "saturated":
-                detail = f"in the {side} result: {one.generator.reason}"
+    for side, results in (("old", baselines), ("new", candidates)):
+        for result in results:
+            if result.generator.verdict == "saturated":
+                detail = f"in the {side} result: {result.generator.reason}"
                 yield Difference(kind=DifferenceKind.SATURATED, detail=detail, void=True)
-            if one.invalid_reason is not None:
-                detail = f"in the {side} result: {one.invalid_reason}"
+            if result.invalid_reason is not None:
+                detail = f"in the {side} result: {result.invalid_reason}"
                 yield Difference(kind=DifferenceKind.INVALID, detail=detail, void=True)
-            if one.partial:
-                detail = f"the {side} one: {one.partial_reason}"
+            if result.partial:
+                detail = f"the {side} one: {result.partial_reason}"
                 yield Difference(kind=DifferenceKind.PARTIAL, detail=detail, void=True)
-            if one.forced:
+            if result.forced:
                 detail = f"the {side} run did not await its outstanding replies"
                 yield Difference(kind=DifferenceKind.FORCED, detail=detail, void=True)
 
@@ -110,7 +116,7 @@ def load_differences(olds: Sequence[LoadResult], news: Sequence[LoadResult]) -> 
 
 
 def _machine(machine: MachineInfo) -> Values:
-    """What makes it the same machine. Not the clock rate that it happened to have."""
+    """Return the values that make it the same machine, without the clock rate, which changes all the time."""
     return {
         "node": machine.node,
         "system": machine.system,

@@ -1,16 +1,18 @@
-"""Two sides of latency results: each benchmark's ratios to its control, process by process.
+"""The comparison of latency results: each benchmark's ratios to its control, process by process.
 
-The unit of replication is the server process, and the processes of one run share the state of the machine at that time:
-see `bench.statistics.estimates.ratio_estimate`. These are compared of a benchmark, always against the same of its
-control:
+The unit of replication is the server process. The processes of a run share the state of the machine at that time: see
+`bench.statistics.estimates.ratio_estimate`. A benchmark is compared by these metrics, always as ratios to the same
+metric of its control:
 
-- p50: `log_ratio` of each process, from bursts that alternated with the control's. The primary metric. With a single
-  run on a side its interval has the deviation from run to run that was measured elsewhere in it (`BETWEEN_RUNS_AWAKE`).
-- p99 and server CPU: the process's over that of the control process beside it. How these ratios differ from run to run
-  has not been measured, so with a single run on a side they have no interval, and no verdict but "inconclusive".
+- p50: `log_ratio` of each process, from bursts that alternated with the control's. This is the primary metric. With a
+  single run on a side its interval contains the deviation from run to run that was measured elsewhere
+  (`BETWEEN_RUNS_AWAKE`).
+- p99 and server CPU: the process's value over that of the control process beside it. Nobody has measured how these
+  ratios differ from run to run. So with a single run on a side they have no interval, and no verdict but
+  "inconclusive".
 
-Where versions of packages differ, all three are against the bare echo control, which is one process for all: of p99 and
-CPU there is then one ratio a run.
+If versions of packages differ, all three are against the bare echo control, which is one process for all. Then p99 and
+CPU have a single ratio for each run.
 """
 
 import math
@@ -21,7 +23,7 @@ from statistics import NormalDist
 
 from bench.compare.conditions import CONSEQUENCES, changes, package_changes
 from bench.compare.model import Difference, DifferenceKind, IncomparableError, NotCompared, RowVerdict
-from bench.compare.rows import FEWEST_RUNS, Draft, Runs, common_names, decided_as, drafted, some_of
+from bench.compare.rows import FEWEST_RUNS, Runs, UnjudgedRow, common_names, make_row, some_of, with_fixed_verdict
 from bench.machine.disturbances import Spoiler, SpoilerKind
 from bench.results.figure import Figure, Unit
 from bench.results.latency import ControlKind, LatencyBenchmark, LatencyResult
@@ -53,16 +55,19 @@ Benchmarks = tuple[LatencyBenchmark, ...]
 
 @dataclass(frozen=True)
 class ComparedLatency:
-    """What is compared of one benchmark, and against which control; None where it has none (only when forced)."""
+    """The rows of one benchmark, and the control of its ratios.
+
+    `control` is None if the benchmark has no control, which happens only in a forced comparison.
+    """
 
     name: str
     label: str
     control: ControlKind | None
-    drafts: tuple[Draft, ...]
+    rows: tuple[UnjudgedRow, ...]
 
 
 @dataclass(frozen=True)
-class LatencySides:
+class LatencyComparison:
     """Everything that a comparison of latency results says."""
 
     compared: tuple[ComparedLatency, ...]
@@ -73,18 +78,20 @@ class LatencySides:
     remarks: tuple[str, ...]
 
 
-def compare_latency(olds: Sequence[LatencyResult], news: Sequence[LatencyResult], *, force: bool) -> LatencySides:
-    """Pair the benchmarks by pytest's full name. With `force`, unreplicated ones are put side by side as well.
+def compare_latency(
+    baselines: Sequence[LatencyResult], candidates: Sequence[LatencyResult], *, force: bool
+) -> LatencyComparison:
+    """Pair the benchmarks by pytest's full name. With `force`, unreplicated benchmarks are put side by side as well.
 
-    Raises IncomparableError where there is no benchmark in both, or none that can be compared.
+    Raises IncomparableError if no benchmark is on both sides, or if none of these can be compared.
     """
-    old_runs, new_runs = _by_name(olds), _by_name(news)
-    common = common_names(old_runs, new_runs)
-    labels = _labels(news[-1])
+    baseline_runs, candidate_runs = _by_name(baselines), _by_name(candidates)
+    common = common_names(baseline_runs, candidate_runs)
+    labels = _labels(candidates[-1])
     not_compared: list[NotCompared] = []
     pairs: dict[str, tuple[Benchmarks, Benchmarks]] = {}
     for name in common:
-        pair = old_runs[name], new_runs[name]
+        pair = baseline_runs[name], candidate_runs[name]
         reason = _why_not(pair[0], pair[1], force=force)
         if reason is None:
             pairs[name] = pair
@@ -93,117 +100,122 @@ def compare_latency(olds: Sequence[LatencyResult], news: Sequence[LatencyResult]
     if not pairs:
         reasons = "; ".join(
             f"{reason} ({count} of {len(common)})"
-            for reason, count in Counter(one.reason for one in not_compared).items()
+            for reason, count in Counter(benchmark.reason for benchmark in not_compared).items()
         )
-        can_be_forced = any(_why_not(old_runs[name], new_runs[name], force=True) is None for name in common)
+        can_be_forced = any(_why_not(baseline_runs[name], candidate_runs[name], force=True) is None for name in common)
         hint = "; --force shows them side by side, without a verdict" if can_be_forced else ""
         raise IncomparableError(f"nothing to compare: {reasons}{hint}")
-    changed_packages = package_changes(olds, news)
+    changed_packages = package_changes(baselines, candidates)
     controls = {name: _control(*pair, is_bare=bool(changed_packages)) for name, pair in pairs.items()}
-    return LatencySides(
+    return LatencyComparison(
         compared=tuple(
-            ComparedLatency(name, labels.get(name, name), controls[name], _drafts(*pair, controls[name]))
+            ComparedLatency(name, labels.get(name, name), controls[name], _unjudged_rows(*pair, controls[name]))
             for name, pair in pairs.items()
         ),
         not_compared=tuple(not_compared),
-        only_old=tuple(name for name in old_runs if name not in new_runs),
-        only_new=tuple(name for name in new_runs if name not in old_runs),
+        only_old=tuple(name for name in baseline_runs if name not in candidate_runs),
+        only_new=tuple(name for name in candidate_runs if name not in baseline_runs),
         differences=tuple(_differences(pairs, controls, changed_packages)),
         remarks=(
             *_precision(pairs, controls, changed_packages),
-            *_incomplete(pairs, labels, len(olds), len(news)),
-            *_spoiled("old", [old for old, _ in pairs.values()]),
-            *_spoiled("new", [new for _, new in pairs.values()]),
+            *_incomplete(pairs, labels, len(baselines), len(candidates)),
+            *_spoiled("old", [baseline for baseline, _ in pairs.values()]),
+            *_spoiled("new", [candidate for _, candidate in pairs.values()]),
         ),
     )
 
 
 def _by_name(results: Sequence[LatencyResult]) -> dict[str, Benchmarks]:
-    """The runs of each benchmark, in the order of the newest result, which comes last."""
-    names = dict.fromkeys(one.fullname for result in reversed(results) for one in result.benchmarks)
+    """Return the runs of each benchmark, in the order of the newest result, which comes last."""
+    names = dict.fromkeys(benchmark.fullname for result in reversed(results) for benchmark in result.benchmarks)
     return {
-        name: tuple(one for result in results for one in result.benchmarks if one.fullname == name) for name in names
+        name: tuple(benchmark for result in results for benchmark in result.benchmarks if benchmark.fullname == name)
+        for name in names
     }
 
 
 def _labels(result: LatencyResult) -> dict[str, str]:
-    """Full name to name, for those whose name alone says which they are."""
-    times = Counter(one.name for one in result.benchmarks)
-    return {one.fullname: one.name for one in result.benchmarks if times[one.name] == 1}
+    """Return the name of each benchmark by its full name, if no other benchmark has that name."""
+    times = Counter(benchmark.name for benchmark in result.benchmarks)
+    return {benchmark.fullname: benchmark.name for benchmark in result.benchmarks if times[benchmark.name] == 1}
 
 
-def _why_not(olds: Benchmarks, news: Benchmarks, *, force: bool) -> str | None:
-    """Why a benchmark cannot be compared; None if it can."""
-    runs = (*olds, *news)
-    if any(one.is_illustrative for one in runs):
+def _why_not(baselines: Benchmarks, candidates: Benchmarks, *, force: bool) -> str | None:
+    """Return the reason why a benchmark cannot be compared; None if it can."""
+    runs = (*baselines, *candidates)
+    if any(run.is_illustrative for run in runs):
         return "the server was in the client's own loop: it illustrates"
     if force:
         return None
-    for one in runs:
-        if one.unreplicated:
-            return one.unreplicated
-    if not all(one.processes for one in runs):
+    for run in runs:
+        if run.unreplicated:
+            return run.unreplicated
+    if not all(run.processes for run in runs):
         return "not replicated: no server processes are stored with it"
-    if not all(_log_ratios(one, "same-stack") or _log_ratios(one, "bare") for one in runs):
+    if not all(_log_ratios(run, "same-stack") or _log_ratios(run, "bare") for run in runs):
         return "no control was timed beside it"
     return None
 
 
-def _control(olds: Benchmarks, news: Benchmarks, *, is_bare: bool) -> ControlKind | None:
-    """Which control all runs have: the same-stack one if the stack is the same, else the bare one."""
+def _control(baselines: Benchmarks, candidates: Benchmarks, *, is_bare: bool) -> ControlKind | None:
+    """Return the control that all runs have: the same-stack control for the same stack, else the bare one."""
     order: tuple[ControlKind, ...] = ("bare", "same-stack") if is_bare else ("same-stack", "bare")
-    return next((kind for kind in order if all(_log_ratios(one, kind) for one in (*olds, *news))), None)
+    return next((kind for kind in order if all(_log_ratios(run, kind) for run in (*baselines, *candidates))), None)
 
 
 # --- the rows -------------------------------------------------------------------------------------------------------
 
 
-def _drafts(olds: Benchmarks, news: Benchmarks, control: ControlKind | None) -> tuple[Draft, ...]:
-    def draft(
+def _unjudged_rows(
+    baselines: Benchmarks, candidates: Benchmarks, control: ControlKind | None
+) -> tuple[UnjudgedRow, ...]:
+    def row(
         metric: str,
         measured: Callable[[LatencyBenchmark], float | None],
         log_ratios: Callable[[LatencyBenchmark], tuple[float, ...]],
         between_runs: float | None,
-        unproven: str | None = None,
-    ) -> Draft:
-        figures = ([_figure(measured(one)) for one in olds], [_figure(measured(one)) for one in news])
-        runs: tuple[Runs, Runs] = (tuple(map(log_ratios, olds)), tuple(map(log_ratios, news)))
+        blocked_because: str | None = None,
+    ) -> UnjudgedRow:
+        figures = ([_figure(measured(run)) for run in baselines], [_figure(measured(run)) for run in candidates])
+        runs: tuple[Runs, Runs] = (tuple(map(log_ratios, baselines)), tuple(map(log_ratios, candidates)))
         if control is None:
             alone = "no control, and no server processes to see a spread from"
-            runs = (_log_medians(olds, measured), _log_medians(news, measured))
-            return drafted(metric, Unit.MICROSECONDS, figures, runs, between_runs=None, unproven=alone)
-        return drafted(metric, Unit.MICROSECONDS, figures, runs, between_runs=between_runs, unproven=unproven)
+            runs = (_log_medians(baselines, measured), _log_medians(candidates, measured))
+            return make_row(metric, Unit.MICROSECONDS, figures, runs, between_runs=None, blocked_because=alone)
+        return make_row(
+            metric, Unit.MICROSECONDS, figures, runs, between_runs=between_runs, blocked_because=blocked_because
+        )
 
-    p50 = draft(
+    p50 = row(
         "p50",
-        lambda one: one.stats.median * _US_PER_S,
-        lambda one: _log_ratios(one, control) if control else (),
-        control and _between_runs(control, olds, news),
-        _broken(olds, news),
+        lambda run: run.stats.median * _US_PER_S,
+        lambda run: _log_ratios(run, control) if control else (),
+        control and _between_runs(control, baselines, candidates),
+        _broken(baselines, candidates),
     )
     if control == "same-stack" and p50.estimate is not None and p50.estimate.low is not None:
         low, high = p50.estimate.low, p50.estimate.high
         beyond: RowVerdict | None = (
             "slower" if 1 + low > FAR else "faster" if high is not None and 1 + high < 1 / FAR else None
         )
-        p50 = decided_as(p50, beyond, f"{p50.unproven}, but not by so much")
-    p99 = draft("p99", lambda one: one.p99_us, lambda one: _log_p99_ratios(one, control), None)
-    cpu = draft(
-        "server CPU", lambda one: one.server_cpu_us_per_round_trip, lambda one: _log_cpu_ratios(one, control), None
+        p50 = with_fixed_verdict(p50, beyond, f"{p50.blocked_because}, but not by so much")
+    p99 = row("p99", lambda run: run.p99_us, lambda run: _log_p99_ratios(run, control), None)
+    cpu = row(
+        "server CPU", lambda run: run.server_cpu_us_per_round_trip, lambda run: _log_cpu_ratios(run, control), None
     )
-    return tuple(one for one in (p50, p99, cpu) if one.old is not None or one.new is not None)
+    return tuple(row for row in (p50, p99, cpu) if row.baseline is not None or row.candidate is not None)
 
 
-def _between_runs(control: ControlKind, olds: Benchmarks, news: Benchmarks) -> float:
+def _between_runs(control: ControlKind, baselines: Benchmarks, candidates: Benchmarks) -> float:
     if control == "bare":
         return BETWEEN_RUNS_BARE
-    kept = [one.awake for one in (*olds, *news)]
+    kept = [run.awake for run in (*baselines, *candidates)]
     return BETWEEN_RUNS_AWAKE if all(awake and awake.cores for awake in kept) else BETWEEN_RUNS_HALTING
 
 
-def _broken(olds: Benchmarks, news: Benchmarks) -> str | None:
-    """Why the known deviation from run to run does not hold for a side of a single run; None if it does."""
-    single = [side[0] for side in (olds, news) if len(side) < FEWEST_RUNS]
+def _broken(baselines: Benchmarks, candidates: Benchmarks) -> str | None:
+    """Return the reason why a single run may differ by more than the known deviation; None if there is none."""
+    single = [side[0] for side in (baselines, candidates) if len(side) < FEWEST_RUNS]
     found = {spoiler.kind for run in single for spoiler in run.spoilers}
     kinds = [kind for kind in BREAKING if kind in found]
     return (
@@ -212,14 +224,14 @@ def _broken(olds: Benchmarks, news: Benchmarks) -> str | None:
 
 
 def _log_ratios(benchmark: LatencyBenchmark, kind: ControlKind) -> tuple[float, ...]:
-    return tuple(ratio for one in benchmark.processes if (ratio := one.log_ratio.get(kind)) is not None)
+    return tuple(ratio for process in benchmark.processes if (ratio := process.log_ratio.get(kind)) is not None)
 
 
 def _log_p99_ratios(benchmark: LatencyBenchmark, control: ControlKind | None) -> tuple[float, ...]:
     bare = benchmark.controls.get("bare")
     if control == "bare":
         return _logs([(benchmark.p99_us, bare.p99_us if bare else None)])
-    return _logs([(one.p99_us, one.control.p99_us) for one in benchmark.processes if one.control])
+    return _logs([(process.p99_us, process.control.p99_us) for process in benchmark.processes if process.control])
 
 
 def _log_cpu_ratios(benchmark: LatencyBenchmark, control: ControlKind | None) -> tuple[float, ...]:
@@ -228,20 +240,23 @@ def _log_cpu_ratios(benchmark: LatencyBenchmark, control: ControlKind | None) ->
         return _logs([(benchmark.server_cpu_us_per_round_trip, bare.server_cpu_us_per_round_trip if bare else None)])
     return _logs(
         [
-            (one.server_cpu_us_per_round_trip, one.control.server_cpu_us_per_round_trip)
-            for one in benchmark.processes
-            if one.control
+            (process.server_cpu_us_per_round_trip, process.control.server_cpu_us_per_round_trip)
+            for process in benchmark.processes
+            if process.control
         ]
     )
 
 
 def _logs(pairs: Sequence[tuple[float | None, float | None]]) -> tuple[float, ...]:
-    """Of those of which both are known and positive: a short run may have used less CPU than the clock can tell."""
+    """Return the logarithms of the ratios of pairs in which both values are known and positive.
+
+    A short run may have used less CPU time than the clock can tell, and then its value is 0.
+    """
     return tuple(math.log(service / control) for service, control in pairs if service and control)
 
 
 def _log_medians(runs: Benchmarks, measured: Callable[[LatencyBenchmark], float | None]) -> Runs:
-    return tuple((math.log(value),) for one in runs if (value := measured(one)))
+    return tuple((math.log(value),) for run in runs if (value := measured(run)))
 
 
 def _figure(value: float | None) -> Figure | None:
@@ -270,8 +285,8 @@ def _differences(
 
 
 def _changed(pair: tuple[Benchmarks, Benchmarks], consequence: Consequence) -> str:
-    old, new = ([values_of(LATENCY_SETTINGS, run, consequence) for run in side] for side in pair)
-    return changes(old, new)
+    baseline, candidate = ([values_of(LATENCY_SETTINGS, run, consequence) for run in side] for side in pair)
+    return changes(baseline, candidate)
 
 
 def _precision(
@@ -279,7 +294,7 @@ def _precision(
     controls: dict[str, ControlKind | None],
     changed_packages: str,
 ) -> Iterator[str]:
-    """What the ratios are to, and how narrow an interval of p50 can be at best."""
+    """Yield the control of the ratios, if it is the bare one, and the narrowest possible interval of p50."""
     if changed_packages and "bare" in controls.values():
         times = BETWEEN_RUNS_BARE / BETWEEN_RUNS_AWAKE
         yield (
@@ -289,10 +304,10 @@ def _precision(
         )
     widths = {
         best_half_width(between, single): (between, single)
-        for name, (old, new) in pairs.items()
+        for name, (baseline, candidate) in pairs.items()
         if (control := controls[name]) is not None
-        and (between := _between_runs(control, old, new))
-        and (single := sum(len(side) < FEWEST_RUNS for side in (old, new)))
+        and (between := _between_runs(control, baseline, candidate))
+        and (single := sum(len(side) < FEWEST_RUNS for side in (baseline, candidate)))
     }
     if widths:
         width = max(widths)
@@ -305,22 +320,26 @@ def _precision(
 
 
 def best_half_width(between_runs: float, single_sides: int) -> float:
-    """How narrow an interval of p50 can be at best, relative, where that many sides are a single run."""
+    """Return the smallest half width that an interval of p50 can have, as a share.
+
+    `single_sides` is the number of sides that are a single run: 1 or 2. `between_runs` is the known standard deviation
+    of the log ratio from run to run.
+    """
     reach = NormalDist().inv_cdf((1 + CONFIDENCE) / 2) * math.sqrt(single_sides) * between_runs
     return math.expm1(reach)
 
 
 def _incomplete(
-    pairs: dict[str, tuple[Benchmarks, Benchmarks]], labels: dict[str, str], old_count: int, new_count: int
+    pairs: dict[str, tuple[Benchmarks, Benchmarks]], labels: dict[str, str], baseline_count: int, candidate_count: int
 ) -> Iterator[str]:
     for name, runs in pairs.items():
-        for side, found, count in zip(("old", "new"), runs, (old_count, new_count), strict=True):
+        for side, found, count in zip(("old", "new"), runs, (baseline_count, candidate_count), strict=True):
             if len(found) < count:
                 yield f"{labels.get(name, name)} is in {len(found)} of the {count} {side} results"
 
 
 def _spoiled(side: str, benchmarks: Sequence[Benchmarks]) -> Iterator[str]:
-    """What may have spoilt the measurements of one side: each kind once, with the worst of it."""
+    """Yield the disturbances of one side's measurements: each kind once, with its worst case."""
     runs = [run for of_one in benchmarks for run in of_one]
     worst: dict[str, Spoiler] = {}
     times: Counter[str] = Counter()

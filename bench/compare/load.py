@@ -1,21 +1,21 @@
-"""Two sides of load results: rates, times and CPU, run by run, and failures exactly.
+"""The comparison of load results: rates, times and CPU, run by run, and failures exactly.
 
 Rules of this file: the unit is the run, because a load result has neither several processes of the service nor a
 control. So, with a single run on a side, there is no interval. A drift of the machine between two sides that were
-measured one after the other looks just like a change of the service. So this module says
-slower, faster and same only if the runs of the sides alternate in time, or if the effect is beyond any drift.
+measured one after the other looks just like a change of the service. So this module needs a reason to say slower,
+faster or same. Either the runs of the sides alternate in time, or the effect is beyond any drift.
 
-- **Beyond any drift** (`FAR`) is a median that is more than twice as long, in every run of the one side as compared
-  with every run of the other. It also has to be longer by more than the generators themselves were kept waiting in
-  these runs. Other figures of the same operation and kind are judged by that only together with its median: a tail
-  alone may be one bad moment.
-- A percentile that fell into the censored share is longer than any that is known, by an unknown amount. If that is so
-  in all runs of one side, and all of the other are known and below the limit, it may be a change. Only this order of
+- **Beyond any drift** (`FAR`) is a median that is more than twice as long. Every run of the longer side has to be so,
+  compared with every run of the other. It also has to be longer by more than the generators themselves were kept
+  waiting in these runs. Other figures of the same operation and kind are judged by that only together with its median:
+  a tail alone may be one bad moment.
+- A percentile that fell into the censored share is longer than any that is known, by an unknown amount. It may be a
+  change if all runs of one side are like that, and all of the other are known and below the limit. Only this order of
   the runs and its reverse look like that. It is a change once that is rare enough by chance: at the level of the
   interval, from four runs a side on.
-- Failures (dropped, timed out, in error, unfinished) are counted, not estimated. Where there were none and now there
-  are, it is worse, with one run as with many. Where there were some already, their number says little, because they
-  come in bursts: more or fewer is shown, and not judged.
+- Failures (dropped, timed out, in error, unfinished) are counted, not estimated. If there were no failures and now
+  there are some, it is worse, for a single run as for many. If there were some already, their number says little,
+  because they come in bursts: more or fewer is shown, and not judged.
 """
 
 import itertools
@@ -26,11 +26,12 @@ from dataclasses import dataclass
 
 from bench.compare.conditions import load_differences, package_changes
 from bench.compare.model import Difference, DifferenceKind, RowVerdict
-from bench.compare.rows import FEWEST_RUNS, Draft, common_names, decided_as, drafted, far_apart
+from bench.compare.rows import FEWEST_RUNS, UnjudgedRow, common_names, far_apart, make_row, with_fixed_verdict
 from bench.results.figure import Figure, Unit, figure, middle
 from bench.results.load import CONNECT, Distribution, LoadResult, Operation
 from bench.statistics.estimates import CONFIDENCE
 
+#: The name of the rows that are of the run as a whole.
 WHOLE_RUN = "whole run"
 
 _BEYOND = "the median takes more than twice as long in one of the sides, which is beyond any drift of the machine"
@@ -52,14 +53,14 @@ Operations = tuple[Operation, ...]
 
 @dataclass(frozen=True)
 class ComparedLoad:
-    """What is compared of one operation, or of the whole run."""
+    """The rows of one operation, or of the whole run."""
 
     name: str
-    drafts: tuple[Draft, ...]
+    rows: tuple[UnjudgedRow, ...]
 
 
 @dataclass(frozen=True)
-class LoadSides:
+class LoadComparison:
     """Everything that a comparison of load results says."""
 
     compared: tuple[ComparedLoad, ...]
@@ -69,55 +70,68 @@ class LoadSides:
     remarks: tuple[str, ...]
 
 
-def compare_load(olds: Sequence[LoadResult], news: Sequence[LoadResult], *, force: bool) -> LoadSides:
+def compare_load(baselines: Sequence[LoadResult], candidates: Sequence[LoadResult], *, force: bool) -> LoadComparison:
     """Pair the operations by name. With `force`, runs that do not alternate are judged as if they did.
 
-    Raises IncomparableError where there is no operation in both.
+    Raises IncomparableError if no operation is on both sides.
     """
-    old_runs, new_runs = _by_name(olds), _by_name(news)
-    common = common_names(old_runs, new_runs)
-    unproven: str | None = None
+    baseline_runs, candidate_runs = _by_name(baselines), _by_name(candidates)
+    common = common_names(baseline_runs, candidate_runs)
+    blocked_because: str | None = None
     remarks: tuple[str, ...] = ()
-    if min(len(olds), len(news)) >= FEWEST_RUNS and not alternates(olds, news):
+    if min(len(baselines), len(candidates)) >= FEWEST_RUNS and not alternates(baselines, candidates):
         remarks = (
             "load has no control, so a drift of the machine between the two sides would count as a change; nothing is "
             "called slower or faster unless the runs of both sides alternate in time (OLD, NEW, NEW, OLD), or it takes "
             "more than twice as long",
         )
-        unproven = None if force else "the runs of the two sides do not alternate in time"
-    changed = package_changes(olds, news)
-    return LoadSides(
+        blocked_because = None if force else "the runs of the two sides do not alternate in time"
+    changed = package_changes(baselines, candidates)
+    return LoadComparison(
         compared=(
             *(
-                ComparedLoad(name, _drafts(old_runs[name], new_runs[name], unproven, _unrest_us((*olds, *news))))
+                ComparedLoad(
+                    name,
+                    _unjudged_rows(
+                        baseline_runs[name],
+                        candidate_runs[name],
+                        blocked_because,
+                        _unrest_us((*baselines, *candidates)),
+                    ),
+                )
                 for name in common
             ),
-            *_whole_run(olds, news, unproven),
+            *_whole_run(baselines, candidates, blocked_because),
         ),
-        only_old=tuple(name for name in old_runs if name not in new_runs),
-        only_new=tuple(name for name in new_runs if name not in old_runs),
+        only_old=tuple(name for name in baseline_runs if name not in candidate_runs),
+        only_new=tuple(name for name in candidate_runs if name not in baseline_runs),
         differences=(
             *([Difference(kind=DifferenceKind.PACKAGES, detail=changed, void=True)] if changed else []),
-            *load_differences(olds, news),
+            *load_differences(baselines, candidates),
         ),
-        remarks=(*_single_runs(olds, news), *remarks),
+        remarks=(*_single_runs(baselines, candidates), *remarks),
     )
 
 
-def alternates(olds: Sequence[LoadResult], news: Sequence[LoadResult]) -> bool:
-    """Whether neither side was measured as a whole before the other."""
-    in_time = sorted(itertools.chain(((one.datetime, "old") for one in olds), ((one.datetime, "new") for one in news)))
+def alternates(baselines: Sequence[LoadResult], candidates: Sequence[LoadResult]) -> bool:
+    """Return True if neither side was measured as a whole before the other."""
+    in_time = sorted(
+        itertools.chain(((run.datetime, "old") for run in baselines), ((run.datetime, "new") for run in candidates))
+    )
     sides = [side for _, side in in_time]
     return sum(before != after for before, after in itertools.pairwise(sides)) >= _FEWEST_CHANGES
 
 
 def _by_name(results: Sequence[LoadResult]) -> dict[str, Operations]:
-    names = dict.fromkeys(one.name for result in reversed(results) for one in result.operations)
-    return {name: tuple(one for result in results for one in result.operations if one.name == name) for name in names}
+    names = dict.fromkeys(operation.name for result in reversed(results) for operation in result.operations)
+    return {
+        name: tuple(operation for result in results for operation in result.operations if operation.name == name)
+        for name in names
+    }
 
 
-def _single_runs(olds: Sequence[LoadResult], news: Sequence[LoadResult]) -> Iterator[str]:
-    if min(len(olds), len(news)) < FEWEST_RUNS:
+def _single_runs(baselines: Sequence[LoadResult], candidates: Sequence[LoadResult]) -> Iterator[str]:
+    if min(len(baselines), len(candidates)) < FEWEST_RUNS:
         yield (
             "one run a side: a load run has no processes to see a spread from, so there are ratios without intervals; "
             "several runs a side (--last 5), made in alternation, give them"
@@ -129,41 +143,49 @@ def _single_runs(olds: Sequence[LoadResult], news: Sequence[LoadResult]) -> Iter
 
 def _unrest_us(results: Sequence[LoadResult]) -> float:
     """Return by how much the machine alone may have changed a time: the delay of the generators in these runs."""
-    lags = [one.generator.loop_lag_us for one in results]
+    lags = [result.generator.loop_lag_us for result in results]
     return max((lag.p99 for lag in lags if lag is not None), default=0.0)
 
 
-def _drafts(olds: Operations, news: Operations, unproven: str | None, unrest_us: float) -> tuple[Draft, ...]:
-    rows: list[Draft] = []
-    enough = min(one.ok + one.timeouts for one in (*olds, *news)) >= _FEWEST_REPLIES
-    if len({one.times_of or "window" for one in (*olds, *news) if one.ok}) > 1 and olds[0].name != CONNECT:
-        unproven_times: str | None = "times of the whole run in some, of the steady window in others"
+def _unjudged_rows(
+    baselines: Operations, candidates: Operations, blocked_because: str | None, unrest_us: float
+) -> tuple[UnjudgedRow, ...]:
+    rows: list[UnjudgedRow] = []
+    enough = min(operation.ok + operation.timeouts for operation in (*baselines, *candidates)) >= _FEWEST_REPLIES
+    if (
+        len({operation.times_of or "window" for operation in (*baselines, *candidates) if operation.ok}) > 1
+        and baselines[0].name != CONNECT
+    ):
+        times_blocked_because: str | None = "times of the whole run in some, of the steady window in others"
         enough = False
     else:
-        unproven_times = unproven
+        times_blocked_because = blocked_because
     throughput: tuple[list[Figure | None], list[Figure | None]] = (
-        [_figure(one.throughput_per_s) for one in olds],
-        [_figure(one.throughput_per_s) for one in news],
+        [_figure(operation.throughput_per_s) for operation in baselines],
+        [_figure(operation.throughput_per_s) for operation in candidates],
     )
-    rows.append(_draft("throughput", Unit.PER_SECOND, throughput, unproven, higher_is_better=True))
+    rows.append(_row("throughput", Unit.PER_SECOND, throughput, blocked_because, higher_is_better=True))
     for kind in ("response", "service"):
         median: RowVerdict | None = None
         for words, name in _PERCENTILES:
             times = (
-                [figure(_times(one, kind), name) for one in olds],
-                [figure(_times(one, kind), name) for one in news],
+                [figure(_times(operation, kind), name) for operation in baselines],
+                [figure(_times(operation, kind), name) for operation in candidates],
             )
             far = _far(times, unrest_us) if enough else None
             if name == "p50":
                 median = far
-            row = _draft(f"{kind} {words}", Unit.MICROSECONDS, times, unproven_times)
-            rows.append(decided_as(row, far if far == median else None, _BEYOND))
-    return (*(one for one in rows if one.old is not None or one.new is not None), _failures(olds, news))
+            row = _row(f"{kind} {words}", Unit.MICROSECONDS, times, times_blocked_because)
+            rows.append(with_fixed_verdict(row, far if far == median else None, _BEYOND))
+    return (
+        *(row for row in rows if row.baseline is not None or row.candidate is not None),
+        _failures(baselines, candidates),
+    )
 
 
 def _far(times: tuple[list[Figure | None], list[Figure | None]], unrest_us: float) -> RowVerdict | None:
     """Return which side is slower or faster beyond any drift of the machine; None if neither is."""
-    known = [[one.value for one in side if one is not None] for side in times]
+    known = [[figure.value for figure in side if figure is not None] for side in times]
     found = far_apart(*times, FAR)
     if found is None:
         return None
@@ -175,109 +197,133 @@ def _times(operation: Operation, kind: str) -> Distribution | None:
     return operation.response_us if kind == "response" else operation.service_us
 
 
-def _whole_run(olds: Sequence[LoadResult], news: Sequence[LoadResult], unproven: str | None) -> Iterator[ComparedLoad]:
+def _whole_run(
+    baselines: Sequence[LoadResult], candidates: Sequence[LoadResult], blocked_because: str | None
+) -> Iterator[ComparedLoad]:
     def both(of: Callable[[LoadResult], float | None]) -> tuple[list[Figure | None], list[Figure | None]]:
-        return [_figure(of(one)) for one in olds], [_figure(of(one)) for one in news]
+        return [_figure(of(result)) for result in baselines], [_figure(of(result)) for result in candidates]
 
-    server = both(lambda one: one.server.cpu_us_per_round_trip if one.server else None)
-    generator = both(lambda one: one.generator.cpu_us_per_round_trip)
+    server = both(lambda result: result.server.cpu_us_per_round_trip if result.server else None)
+    generator = both(lambda result: result.generator.cpu_us_per_round_trip)
     rows = (
-        _draft("server CPU per round trip", Unit.MICROSECONDS, server, unproven),
-        _draft("generator CPU per round trip", Unit.MICROSECONDS, generator, None, only_reported=True),
+        _row("server CPU per round trip", Unit.MICROSECONDS, server, blocked_because),
+        _row("generator CPU per round trip", Unit.MICROSECONDS, generator, None, informational=True),
     )
-    known = tuple(one for one in rows if one.old is not None or one.new is not None)
+    known = tuple(row for row in rows if row.baseline is not None or row.candidate is not None)
     if known:
         yield ComparedLoad(WHOLE_RUN, known)
 
 
-def _draft(
+def _row(
     metric: str,
     unit: Unit,
     figures: tuple[list[Figure | None], list[Figure | None]],
-    unproven: str | None,
+    blocked_because: str | None,
     *,
     higher_is_better: bool = False,
-    only_reported: bool = False,
-) -> Draft:
-    if any(one is not None and one.bound != "exact" for side in figures for one in side):
-        return _censored(metric, unit, figures, unproven)
-    old, new = (tuple((math.log(one.value),) for one in side if one is not None and one.value > 0) for side in figures)
-    return drafted(
+    informational: bool = False,
+) -> UnjudgedRow:
+    if any(figure is not None and figure.bound != "exact" for side in figures for figure in side):
+        return _censored(metric, unit, figures, blocked_because)
+    baseline, candidate = (
+        tuple((math.log(figure.value),) for figure in side if figure is not None and figure.value > 0)
+        for side in figures
+    )
+    return make_row(
         metric,
         unit,
         figures,
-        (old, new),
+        (baseline, candidate),
         between_runs=None,
         higher_is_better=higher_is_better,
-        unproven=unproven,
-        only_reported=only_reported,
+        blocked_because=blocked_because,
+        informational=informational,
     )
 
 
 def _censored(
-    metric: str, unit: Unit, figures: tuple[list[Figure | None], list[Figure | None]], unproven: str | None
-) -> Draft:
-    """A percentile that is beyond the limit in some run, so that only its order among the others is known."""
-    old, new = ([one for one in side if one is not None] for side in figures)
-    decided: RowVerdict | None = None
-    beyond = [sum(one.bound == "above" for one in side) for side in (old, new)]
-    where = "among what failed" if any(math.isinf(one.value) for one in (*old, *new)) else "beyond the limit"
-    reason = f"{where} in {beyond[0]} of {len(old)} old and {beyond[1]} of {len(new)} new runs"
-    if _all_longer(new, old):
-        decided, reason = "slower", f"{reason}, which is longer than every old one"
-    elif _all_longer(old, new):
-        decided, reason = "faster", f"{reason}, which is longer than every new one"
-    if decided and (unproven or chance_of_order(len(old), len(new)) > 1 - CONFIDENCE):
-        decided = None
-        reason = f"{reason}; {unproven or 'four runs a side could show that it is no chance'}"
-    return Draft(metric=metric, unit=unit, old=middle(old), new=middle(new), decided=decided, unproven=reason)
+    metric: str, unit: Unit, figures: tuple[list[Figure | None], list[Figure | None]], blocked_because: str | None
+) -> UnjudgedRow:
+    """Return the row of a percentile that lies beyond the limit in some run: only its order is known."""
+    baseline, candidate = ([figure for figure in side if figure is not None] for side in figures)
+    fixed_verdict: RowVerdict | None = None
+    beyond = [sum(figure.bound == "above" for figure in side) for side in (baseline, candidate)]
+    where = (
+        "among what failed"
+        if any(math.isinf(figure.value) for figure in (*baseline, *candidate))
+        else "beyond the limit"
+    )
+    reason = f"{where} in {beyond[0]} of {len(baseline)} old and {beyond[1]} of {len(candidate)} new runs"
+    if _all_longer(candidate, baseline):
+        fixed_verdict, reason = "slower", f"{reason}, which is longer than every old one"
+    elif _all_longer(baseline, candidate):
+        fixed_verdict, reason = "faster", f"{reason}, which is longer than every new one"
+    if fixed_verdict and (blocked_because or chance_of_order(len(baseline), len(candidate)) > 1 - CONFIDENCE):
+        fixed_verdict = None
+        reason = f"{reason}; {blocked_because or 'four runs a side could show that it is no chance'}"
+    return UnjudgedRow(
+        metric=metric,
+        unit=unit,
+        baseline=middle(baseline),
+        candidate=middle(candidate),
+        fixed_verdict=fixed_verdict,
+        blocked_because=reason,
+    )
 
 
 def _all_longer(longer: Sequence[Figure], shorter: Sequence[Figure]) -> bool:
-    """Whether every one of these is censored at a limit that none of those, all known, reaches."""
-    if not (longer and shorter) or any(one.bound != "exact" for one in shorter):
+    """Return True if all of `longer` are censored at a limit that none of `shorter`, all known, reaches."""
+    if not (longer and shorter) or any(figure.bound != "exact" for figure in shorter):
         return False
-    return all(one.bound == "above" and one.value >= max(known.value for known in shorter) for one in longer)
+    return all(figure.bound == "above" and figure.value >= max(known.value for known in shorter) for figure in longer)
 
 
-def chance_of_order(old: int, new: int) -> float:
-    """How often that many runs, in random order, have one side wholly above the other (Wilcoxon 1945, two-sided)."""
-    return 2 / math.comb(old + new, old)
+def chance_of_order(baseline: int, candidate: int) -> float:
+    """Return the probability that one side lies wholly above the other, with the runs in random order.
+
+    `baseline` and `candidate` are numbers of runs. The probability is two-sided (Wilcoxon 1945).
+    """
+    return 2 / math.comb(baseline + candidate, baseline)
 
 
-def _failures(olds: Operations, news: Operations) -> Draft:
-    old, new = sum(one.failed for one in olds), sum(one.failed for one in news)
+def _failures(baselines: Operations, candidates: Operations) -> UnjudgedRow:
+    baseline, candidate = (
+        sum(operation.failed for operation in baselines),
+        sum(operation.failed for operation in candidates),
+    )
     verdict: RowVerdict = "same"
     reason = None
-    if old or new:
-        reason = ", ".join(_failure_changes(olds, news))
-        if not old:
+    if baseline or candidate:
+        reason = ", ".join(_failure_changes(baselines, candidates))
+        if not baseline:
             verdict = "worse"
-        elif not new:
+        elif not candidate:
             verdict = "better"
         else:
             verdict = "inconclusive"
-            shares = [f"{_share(side) * 100:.3g} %" for side in (olds, news)]
+            shares = [f"{_share(side) * 100:.3g} %" for side in (baselines, candidates)]
             reason = f"there were failures before, {shares[0]} → {shares[1]}; {reason}"
-    return Draft("failed", Unit.COUNT, Figure(old), Figure(new), decided=verdict, unproven=reason)
+    return UnjudgedRow(
+        "failed", Unit.COUNT, Figure(baseline), Figure(candidate), fixed_verdict=verdict, blocked_because=reason
+    )
 
 
 def _share(operations: Operations) -> float:
-    scheduled = sum(one.scheduled for one in operations)
-    return sum(one.failed for one in operations) / scheduled if scheduled else 0.0
+    scheduled = sum(operation.scheduled for operation in operations)
+    return sum(operation.failed for operation in operations) / scheduled if scheduled else 0.0
 
 
-def _failure_changes(olds: Operations, news: Operations) -> Iterator[str]:
-    old, new = _failure_kinds(olds), _failure_kinds(news)
-    for kind in dict.fromkeys((*old, *new)):
-        yield f"{kind} {old[kind]:,} → {new[kind]:,}"
+def _failure_changes(baselines: Operations, candidates: Operations) -> Iterator[str]:
+    baseline, candidate = _failure_kinds(baselines), _failure_kinds(candidates)
+    for kind in dict.fromkeys((*baseline, *candidate)):
+        yield f"{kind} {baseline[kind]:,} → {candidate[kind]:,}"
 
 
 def _failure_kinds(operations: Operations) -> Counter[str]:
     kinds: Counter[str] = Counter()
-    for one in operations:
-        kinds.update({"dropped": one.dropped, "timeouts": one.timeouts, "unfinished": one.unfinished})
-        kinds.update(one.errors)
+    for operation in operations:
+        kinds.update({"dropped": operation.dropped, "timeouts": operation.timeouts, "unfinished": operation.unfinished})
+        kinds.update(operation.errors)
     return +kinds
 
 

@@ -1,9 +1,9 @@
-"""What a comparison of stored results says: the data that `bench compare` prints and writes.
+"""The data of a comparison of stored results, as `bench compare` prints and writes it.
 
-Rules of this file: data and its invariants only; strict, units in the names. Two sides, OLD and NEW, each of one or
-several results of one kind. `effect` is the relative change from old to new, ratio - 1; of times a positive one is
-slower, of what is `higher_is_better` a negative one. Log values are natural logarithms, one tuple for each run of a
-side: all of the other figures of a row that has an interval can be found from them again.
+Rules of this file: data and its invariants only; strict, units in the names. There are two sides, OLD and NEW, with
+results of the same kind. `effect` is the relative change from old to new, ratio - 1. A positive effect on a time is
+slower; with `higher_is_better`, a negative effect is. Log values are natural logarithms, a tuple for each run of a
+side. If a row has an interval, its other figures follow from the log values.
 """
 
 import math
@@ -48,7 +48,7 @@ class DifferenceKind(StrEnum):
 
 
 class Difference(BaseModel):
-    """One thing that may spoil the comparison, what exactly it is, and whether the comparison is void by it."""
+    """A difference that may spoil the comparison, its detail, and `void`: true if it makes the comparison void."""
 
     model_config = WRITTEN
 
@@ -58,7 +58,7 @@ class Difference(BaseModel):
 
 
 class ComparedResult(BaseModel):
-    """One stored result that is compared: the file, and whose it is."""
+    """A stored result that is compared: its file and its commit."""
 
     model_config = WRITTEN
 
@@ -69,7 +69,7 @@ class ComparedResult(BaseModel):
 
 
 def _with_infinity(stored: object) -> object:
-    """Return a stored figure with infinity for its value, which JSON does not have, where it has null."""
+    """Return a stored figure with infinity for a null value: JSON has no infinity."""
     if isinstance(stored, dict) and stored.get("value", 0) is None:
         return stored | {"value": math.inf}
     return stored
@@ -79,11 +79,11 @@ _Known = Annotated[Figure | None, BeforeValidator(_with_infinity)]
 
 
 class Row(BaseModel):
-    """One metric on both sides. `old` and `new` are as measured, each the median over that side's runs.
+    """A metric on both sides. `old` and `new` are as measured, each the median over that side's runs.
 
-    The effect and its interval are of the log values: ratios to the control where there is one, else the measured
-    values. They are null where there are too few runs or nothing to divide by, and `reason` then says why. `verdict` is
-    null for what is only reported.
+    The effect and its interval come from the log values: ratios to the control if there is a control, else the measured
+    values. They are null if there are too few runs or nothing to divide by; `reason` then says why. `verdict` is null
+    for a metric that is only reported.
     """
 
     model_config = WRITTEN
@@ -99,23 +99,23 @@ class Row(BaseModel):
     half_width: NonNegative | None = None
     standard_error: NonNegative | None = None
     verdict: RowVerdict | None = None
+    #: True if the comparison is void and was forced; the verdict is then worth less.
     forced: bool = False
-    """Whether the verdict is of a comparison that is void, and was forced."""
     reason: str | None = None
     old_log_values: tuple[tuple[FiniteFloat, ...], ...] = ()
     new_log_values: tuple[tuple[FiniteFloat, ...], ...] = ()
 
     @property
     def ratio(self) -> Figure | None:
-        """new / old as measured, with the bound that follows where one is only bounded; None if nothing follows."""
+        """new / old as measured, with the bound that follows if either is only bounded; None if nothing follows."""
         return ratio(self.old, self.new)
 
 
 class Compared(BaseModel):
-    """One benchmark, or one operation of a load, that both sides have.
+    """A benchmark, or an operation of a load, that both sides have.
 
-    `label` is its name without the file, where that says which one it is. `control` is what ratios are to, null where
-    the measured values themselves are compared.
+    `label` is its name without the file, if no other benchmark has that name. `control` is the control of the ratios;
+    it is null if the measured values themselves are compared.
     """
 
     model_config = WRITTEN
@@ -137,10 +137,10 @@ class NotCompared(BaseModel):
 
 
 class Comparison(BaseModel):
-    """Two sides of results of one kind, in the order of the new side's newest one.
+    """A comparison of two sides of results of the same kind, in the order of the new side's newest result.
 
-    `threshold` is relative (0.005 is 0.5 %). `remarks` are what to know besides the differences. `forced` means that
-    the comparison is void by some difference and was made all the same.
+    `threshold` is relative (0.005 is 0.5 %). `remarks` are further facts about the comparison. `forced` means that the
+    comparison is void by some difference and was made all the same.
     """
 
     model_config = WRITTEN
@@ -161,10 +161,13 @@ class Comparison(BaseModel):
 
     @property
     def worse(self) -> tuple[str, ...]:
-        """What became slower, or failed where it did not before, by benchmark: "echo (p50, failed)"."""
-        found = [(one, [row.metric for row in one.rows if row.verdict in FAILING]) for one in self.benchmarks]
-        return tuple(f"{one.label} ({', '.join(metrics)})" for one, metrics in found if metrics)
+        """The slower metrics and the new failures of each benchmark, such as "echo (p50, failed)"."""
+        found = [
+            (benchmark, [row.metric for row in benchmark.rows if row.verdict in FAILING])
+            for benchmark in self.benchmarks
+        ]
+        return tuple(f"{benchmark.label} ({', '.join(metrics)})" for benchmark, metrics in found if metrics)
 
     def to_json(self) -> bytes:
-        """The comparison as it is written to a file: indented UTF-8 JSON."""
+        """Return the comparison as indented UTF-8 JSON, as the file has it."""
         return self.model_dump_json(by_alias=True, indent=2).encode() + b"\n"

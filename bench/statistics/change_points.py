@@ -1,4 +1,4 @@
-"""Change points: where a series of values changes its level.
+"""Change points: the points at which a series of values changes its level.
 
 Rules of this file: numbers in, frozen dataclasses out; no files, no clock. Random numbers come from a seed, so that the
 same values give the same change points. Every formula names its source.
@@ -6,18 +6,18 @@ same values give the same change points. Every formula names its source.
 **Method.** E-divisive with the energy distance at exponent 1 (Matteson and James 2014, "A nonparametric approach for
 multiple change point analysis of multivariate data", J. Am. Stat. Assoc. 109, 334-345,
 doi:10.1080/01621459.2013.849605), as MongoDB uses it on benchmarks (Daly et al. 2020, doi:10.1145/3358960.3375791), on
-logarithms: a series is split where the two sides differ most, a permutation test says how often series without a change
-have such a split by chance, and so on within the parts until that is too often. No distribution and no noise level has
-to be known, and distances instead of their squares keep single outliers from deciding. The price is that of few results
-none can be significant (`fewest_results`).
+logarithms. It splits a series at the point at which the two sides differ most. A permutation test says how often series
+without a change have such a split by chance. The parts are split in the same way, until chance explains the split too
+often. No distribution and no noise level has to be known. Distances instead of their squares keep single outliers from
+deciding. The price is that few results cannot be significant (`fewest_results`).
 
-The energy distance sees any difference of distributions, also one of the spread alone. What users ask for is a step, so
-a split at which the interval of the change of the mean contains zero is taken back. That interval is Student's, and the
+The energy distance sees any difference of distributions, also a difference of the spread alone. Users ask for a step.
+So a split is taken back if the interval of the change of the mean contains zero. That interval is Student's, and the
 noise is taken to be the same at all levels.
 
-It assumes results that are independent where nothing changes. A machine that drifts makes raw times resemble their
-neighbours, and such series get steps without a change. The ratio to the control does not drift so. docs/measurements.md
-has, simulated, how often steps are found, in the right place, and without a change.
+The method assumes results that are independent while nothing changes. A machine that drifts makes raw times resemble
+their neighbours, and such series get steps without a change. The ratio to the control does not drift so.
+docs/measurements.md has simulations: how often steps are found, in the right place, and without a change.
 """
 
 import itertools
@@ -31,9 +31,10 @@ from numpy.typing import ArrayLike, NDArray
 from bench.statistics.distributions import t_quantile
 from bench.statistics.estimates import CONFIDENCE, Estimate
 
+#: The largest share of series without a change that show a step.
 SIGNIFICANCE = 0.05
+#: The fewest results of a level. A single result may be a step or an outlier: nobody can say which.
 SHORTEST_LEVEL = 2
-"""Results that a level has at least: of a single one nobody can say whether it is a step or an outlier."""
 
 _SEED = 20140101
 _PERMUTATIONS = 999
@@ -50,7 +51,7 @@ class ChangePoint:
 
 
 def change_points(values: ArrayLike, significance: float = SIGNIFICANCE, seed: int = _SEED) -> tuple[ChangePoint, ...]:
-    """Where a series of positive values, in order, changes its level; in the order of the series.
+    """Return the points at which a series of positive values changes its level, in the order of the series.
 
     A series without a change gets one with a probability of at most `significance`. Raises ValueError for values that
     are not positive and finite, or a significance that is not between 0 and 1.
@@ -61,11 +62,11 @@ def change_points(values: ArrayLike, significance: float = SIGNIFICANCE, seed: i
     if not (np.isfinite(series).all() and (series > 0).all()):
         raise ValueError("values that are not positive and finite have no logarithm")
     logs = np.log(series)
-    return _told_from_zero(logs, _divided(logs, significance, np.random.default_rng(seed)))
+    return _sure_changes(logs, _divided(logs, significance, np.random.default_rng(seed)))
 
 
 def fewest_results(significance: float = SIGNIFICANCE) -> int:
-    """How many results a series needs for a step in its middle to be significant.
+    """Return the number of results that a series needs for a step in its middle to be significant.
 
     Of n results in any order, 2 of C(n, n/2) orders part them as well as the best one and its reverse.
     """
@@ -76,7 +77,7 @@ def fewest_results(significance: float = SIGNIFICANCE) -> int:
 
 
 def _divided(logs: NDArray[np.float64], significance: float, random: np.random.Generator) -> list[ChangePoint]:
-    """The hierarchical division: the best split of all parts, as long as it is significant."""
+    """Return the change points of the hierarchical division: the best split of all parts, while it is significant."""
     found: list[ChangePoint] = []
     while True:
         edges = [0, *sorted(point.index for point in found), logs.size]
@@ -99,10 +100,11 @@ def _scored(parts: Iterable[tuple[int, NDArray[np.float64]]]) -> Iterator[tuple[
 
 
 def _scores(series: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The statistic Q of each split of each series: mn / (m + n) times the energy distance of its sides, m and n long.
+    """Return the statistic Q of each split of each series.
 
-    Shape (series, length) in, (series, length - 2 SHORTEST_LEVEL + 1) out. Matteson and James 2014, equations 5 to 7,
-    exponent 1. Sums of distances within the first k are running sums, so that a series costs length².
+    Q is mn / (m + n) times the energy distance of the two sides of a split, m and n long. Shape (series, length) in,
+    (series, length - 2 SHORTEST_LEVEL + 1) out. Matteson and James 2014, equations 5 to 7, exponent 1. Sums of
+    distances within the first k are running sums, so that a series costs length².
     """
     length = series.shape[-1]
     distances = np.abs(series[:, :, None] - series[:, None, :])
@@ -121,9 +123,9 @@ def _scores(series: NDArray[np.float64]) -> NDArray[np.float64]:
 def _p_value(
     best: float, parts: Sequence[NDArray[np.float64]], significance: float, random: np.random.Generator
 ) -> float | None:
-    """How often parts in random order have as good a split, the observed order counted in; None above `significance`.
+    """Return the share of random orders whose best split is at least as good; None if it is above `significance`.
 
-    As soon as it is sure to be above, no more orders are drawn.
+    The observed order counts as well. The test ends as soon as the share is sure to be above.
     """
     work = sum(part.size**2 for part in parts)
     wanted = max(_PERMUTATIONS, 20 / significance)
@@ -143,8 +145,8 @@ def _p_value(
     return as_good / (orders + 1)
 
 
-def _told_from_zero(logs: NDArray[np.float64], found: Sequence[ChangePoint]) -> tuple[ChangePoint, ...]:
-    """Without those at which the level did not change for sure, the least sure first: its neighbours join."""
+def _sure_changes(logs: NDArray[np.float64], found: Sequence[ChangePoint]) -> tuple[ChangePoint, ...]:
+    """Return the points at which the level changed for sure. The least sure point goes first: its neighbours join."""
     kept = sorted(found, key=lambda point: point.index)
     while kept:
         sureness = [_sureness(change) for change in level_changes(levels_between(logs, kept))]
@@ -160,10 +162,10 @@ def levels_between(logs: NDArray[np.float64], found: Sequence[ChangePoint]) -> l
 
 
 def level_changes(levels: Sequence[NDArray[np.float64]]) -> list[Estimate]:
-    """The relative change of the mean from each level to the next, with Student's t interval.
+    """Return the relative change of the mean from each level to the next, with Student's t interval.
 
-    From the standard deviation that all levels share: a level of two results has next to none of its own. (Welch's
-    interval, which uses only that, was tried: it takes back too many true steps of the last two results.)
+    The interval uses the standard deviation that all levels share: a level of two results has next to none of its own.
+    (Welch's interval, which uses only that, was tried: it takes back too many true steps of the last two results.)
     """
     if len(levels) < 2:
         return []
@@ -189,7 +191,7 @@ def level_changes(levels: Sequence[NDArray[np.float64]]) -> list[Estimate]:
 
 
 def _sureness(change: Estimate) -> float:
-    """By how many times its interval reaches to either side (in logarithms) the change is away from zero."""
+    """Return the distance of a change from zero as a multiple of its interval's half width, both in logarithms."""
     effect = abs(math.log1p(change.effect))
     if change.half_width is None or effect == 0:
         return 0.0

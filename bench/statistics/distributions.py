@@ -12,7 +12,7 @@ _NEARLY_NORMAL = 1e6  # degrees of freedom
 
 @lru_cache(maxsize=4096)
 def t_quantile(confidence: float, degrees_of_freedom: float) -> float:
-    """The t that Student's variable stays within, on both sides, with probability `confidence`.
+    """Return the t that Student's variable stays within, on both sides, with probability `confidence`.
 
     Newton's method on `t_two_tails` from 0: that falls convexly, so the steps climb to the root and never pass it.
     Raises ValueError for a confidence outside 0 to 1 or degrees of freedom that are not positive.
@@ -32,7 +32,7 @@ def t_quantile(confidence: float, degrees_of_freedom: float) -> float:
 
 
 def t_two_tails(t: float, degrees_of_freedom: float) -> float:
-    """Probability that Student's variable is at least |t| away from 0.
+    """Return the probability that Student's variable is at least |t| away from 0.
 
     I_x(n/2, 1/2) with x = n / (n + t^2) for n degrees of freedom (Abramowitz and Stegun 26.7.1 and 26.5.27). Above a
     million degrees of freedom, up to infinitely many, the normal distribution, which differs by a millionth there.
@@ -50,10 +50,11 @@ def t_two_tails(t: float, degrees_of_freedom: float) -> float:
 
 
 def _incomplete_beta(x: float, y: float, a: float, b: float) -> float:
-    """The regularised I_x(a, b), y being 1 - x, by its continued fraction, DLMF 8.17.22 (https://dlmf.nist.gov/8.17.v).
+    """Return the regularised I_x(a, b), y being 1 - x, by its continued fraction.
 
-    It converges rapidly for x < (a + 1) / (a + b + 2). Evaluated from the front by Lentz's method as modified by
-    Thompson and Barnett (1986, J. Comput. Phys. 64, 490-509); for these x no denominator comes near 0.
+    The fraction is DLMF 8.17.22 (https://dlmf.nist.gov/8.17.v). It converges rapidly for x < (a + 1) / (a + b + 2). The
+    function evaluates it from the front by Lentz's method as modified by Thompson and Barnett (1986, J. Comput. Phys.
+    64, 490-509). For these x no denominator comes near 0.
     """
     if x == 0:
         return 0.0

@@ -2,9 +2,9 @@
 
 Rules of this file: numbers in, frozen dataclasses out; no I/O, no clock, no drawing of random numbers. Every formula
 names its source. Inside, effects are natural logarithms of ratios new / old (or B / A), so that swapping the sides only
-turns the sign. What people see is the relative change, ratio - 1; a positive change is slower.
+turns the sign. People see the relative change, ratio - 1; a positive change is slower.
 
-**Unit.** One number for each restart of the servers. The bursts of a restart share its processes, so that more bursts
+**Unit.** Each restart of the servers gives one number. The bursts of a restart share its processes, so that more bursts
 make that number steadier but never count as more replicates.
 
 **Interval.** Student's t over the restarts.
@@ -19,19 +19,21 @@ from numpy.typing import ArrayLike, NDArray
 
 from bench.statistics.distributions import t_quantile
 
+#: The probability with which an interval contains the true change.
 CONFIDENCE = 0.95
 
+#: The fewest values that have a standard deviation.
 FEWEST_FOR_A_SPREAD = 2
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A relative change, ratio - 1, and how sure it is.
+    """A relative change, ratio - 1, and its certainty.
 
-    `low` and `high` bound it with `confidence`, and `half_width` is how far they reach: the ratio times or divided by 1
-    + half_width. These, `standard_error` (of the mean logarithm) and `degrees_of_freedom` are None where there are too
-    few replicates for a spread. `replicates` counts the units: restarts, or of two stored sides those of the smaller
-    one.
+    `low` and `high` bound it with `confidence`. `half_width` is the reach of the interval: the ratio times or divided
+    by 1 + half_width. These, `standard_error` (of the mean logarithm) and `degrees_of_freedom` are None with too few
+    replicates for a spread. `replicates` counts the units: restarts, or for two stored sides the units of the smaller
+    side.
     """
 
     effect: float
@@ -45,7 +47,7 @@ class Estimate:
 
 
 def burst_effect(a_ns: ArrayLike, b_ns: ArrayLike) -> float:
-    """Logarithm of the ratio B / A of the median round trips of two adjacent bursts, from their round trips in ns.
+    """Return the logarithm of B / A, the ratio of the median round trips of two adjacent bursts, given in ns.
 
     Raises ValueError if a burst is empty or its median not positive.
     """
@@ -56,19 +58,19 @@ def burst_effect(a_ns: ArrayLike, b_ns: ArrayLike) -> float:
 
 
 def restart_effect(log_ratios: ArrayLike) -> float:
-    """The one number of a restart: the median of the log ratios of its pairs of bursts.
+    """Return the effect of a restart: the median of the log ratios of its pairs of bursts.
 
-    In the order ABBA the second burst of a pair is B's and A's in turn, so that a linear drift adds as much to every
-    other log ratio as it takes from the rest, and the median of an even number of pairs is free of it. A disturbance
-    that hits some bursts only moves the median little. Raises ValueError if there is none.
+    In the order ABBA the second burst of a pair is B's and A's in turn. So a linear drift adds as much to every other
+    log ratio as it takes from the rest. The median of an even number of pairs is free of the drift. A disturbance that
+    hits only some bursts moves the median little. Raises ValueError if there are no log ratios.
     """
     return float(np.median(finite(log_ratios, "log ratios")))
 
 
 def estimate(values: ArrayLike, confidence: float = CONFIDENCE) -> Estimate:
-    """The mean of log effects, one a restart, with Student's t interval, as a relative change.
+    """Return the mean of log effects, one effect for each restart, as a relative change with Student's t interval.
 
-    A single value has no interval. Raises ValueError if there is none, or one is not finite.
+    A single value has no interval. Raises ValueError if there is no value, or if a value is not finite.
     """
     effects = finite(values, "effects")
     count = effects.size
@@ -79,27 +81,34 @@ def estimate(values: ArrayLike, confidence: float = CONFIDENCE) -> Estimate:
 
 
 def ratio_estimate(
-    old: Sequence[ArrayLike], new: Sequence[ArrayLike], *, between_runs: float, confidence: float = CONFIDENCE
+    baseline: Sequence[ArrayLike],
+    candidate: Sequence[ArrayLike],
+    *,
+    between_runs: float,
+    confidence: float = CONFIDENCE,
 ) -> Estimate:
-    """The change from old to new, each a list of runs, each run the log ratios to the control of its server processes.
+    """Return the change from baseline to candidate: lists of runs, a run the log ratios of its processes.
 
-    The processes of a run share the state of the machine at that time, so that they are a cluster. From two runs a
-    side, its unit is the run: the variance of its mean is that between its runs' means, over their number, which
-    contains whatever varies within runs, and needs no `between_runs`. A side of a single run tells nothing of how runs
-    differ: its variance is that of its processes over their number, plus the square of `between_runs`, the standard
-    deviation of the log ratio from run to run that was measured elsewhere (0.009: 0.9 %). That is taken as known: give
-    it rather too large than too small. The sides are joined by Welch's t (1947, Biometrika 34, 28-35) with
-    Satterthwaite's degrees of freedom (1946, Biometrics Bulletin 2, 110-114), where a known variance has infinitely
-    many. So a comparison of two single runs is never surer than ± 1.96 x sqrt(2) x `between_runs`, however many
-    processes each had. Two runs a side are mostly less sure than that, as two barely show how they spread; from about
-    three it pays. With two or three the interval covers more than it says (docs/measurements.md).
+    These are ratios to the control. The processes of a run share the state of the machine at that time, so that they
+    are a cluster. From two runs a side, the unit is the run. The variance of the side's mean is then the variance
+    between its runs' means, over their number. This contains whatever varies within runs, and needs no `between_runs`.
 
-    A side that is one process has no spread: there is no interval then. Raises ValueError if a side has no run, a run
-    no process, or `between_runs` is negative.
+    A side of a single run does not show how much runs differ. Its variance is that of its processes over their number,
+    plus the square of `between_runs`. That is the standard deviation of the log ratio from run to run, measured
+    elsewhere (0.009: 0.9 %). It is taken as known, so rather give too large a value than too small a value.
+
+    Welch's t joins the sides (1947, Biometrika 34, 28-35), with Satterthwaite's degrees of freedom (1946, Biometrics
+    Bulletin 2, 110-114). A known variance has infinitely many degrees of freedom. So a comparison of two single runs is
+    never surer than ± 1.96 x sqrt(2) x `between_runs`, however many processes each run had. Two runs a side are mostly
+    less sure than that, because two runs barely show their spread; from about three runs it pays. With two or three
+    runs the interval covers more than it says (docs/measurements.md).
+
+    A side that is a single process has no spread, so there is no interval. Raises ValueError if a side has no run, if a
+    run has no process, or if `between_runs` is negative.
     """
     if not (math.isfinite(between_runs) and between_runs >= 0):
         raise ValueError(f"between_runs is {between_runs}: a standard deviation is not negative")
-    sides = [_side(old, "old", between_runs), _side(new, "new", between_runs)]
+    sides = [_side(baseline, "old", between_runs), _side(candidate, "new", between_runs)]
     effect = sides[1].mean - sides[0].mean
     units = min(side.units for side in sides)
     if units < FEWEST_FOR_A_SPREAD:
@@ -149,7 +158,7 @@ def _estimate(
 
 
 def finite(values: ArrayLike, what: str) -> NDArray[np.float64]:
-    """Return the values as an array. Raises ValueError where there is none, or not all are finite."""
+    """Return the values as an array. Raises ValueError if there are no values, or if a value is not finite."""
     array = np.asarray(values, dtype=float)
     if array.size == 0:
         raise ValueError(f"no {what}")

@@ -1,15 +1,15 @@
 """The rule that says when enough has been measured.
 
-Rules of this file: numbers in, numbers out. A measurement stops at a precision that was asked for, whatever the effect:
-the rule sees the spread of the values, never their mean. Stopping as soon as the interval is narrow (Anscombe 1953;
-Chow and Robbins 1965, Ann. Math. Statist. 36, 457-462) favours the moments at which the spread is underestimated, and
+Rules of this file: numbers in, numbers out. A measurement stops at a given precision, whatever the effect: the rule
+sees the spread of the values, never their mean. A rule may stop as soon as the interval is narrow (Anscombe 1953; Chow
+and Robbins 1965, Ann. Math. Statist. 36, 457-462). That favours the moments at which the spread is underestimated, and
 the interval then covers less than it says. A fixed number of further observations repairs it (Simons 1968, "On the cost
 of not knowing the variance when making a fixed-width confidence interval for the mean", Ann. Math. Statist. 39,
-1946-1952); here 4 restarts, after which the interval has to be narrow again. Looking less often, a larger first look
-and inflating the variance by 1/n were tried and repair less.
+1946-1952). Here these are 4 restarts, after which the interval has to be narrow again. Looking less often, a larger
+first look and inflating the variance by 1/n were tried and repair less.
 
-The rule assumes restarts that are independent and spread alike to both sides. docs/measurements.md has its coverage,
-simulated, also for restarts that are not.
+The rule assumes restarts that are independent and spread alike to both sides. docs/measurements.md has simulations of
+its coverage, also for restarts that are not.
 """
 
 import math
@@ -21,18 +21,21 @@ from numpy.typing import ArrayLike, NDArray
 from bench.statistics.distributions import t_quantile
 from bench.statistics.estimates import CONFIDENCE, FEWEST_FOR_A_SPREAD, finite
 
+#: The half width at which an interval is narrow enough, as a share: 0.3 %.
 PRECISION = 0.003
 
+#: The number of restarts before which nothing is enough.
 MIN_REPLICATES = 10
+#: The number of restarts that follow the first narrow interval.
 CONFIRMING_REPLICATES = 4
 
 
 @dataclass(frozen=True)
 class StoppingRule:
-    """Enough is measured when the interval is within ±`precision`, and still is some restarts after it first was.
+    """The rule for enough: the interval is within ±`precision`, and still is some restarts after it first was.
 
-    Nothing is enough before `min_replicates`; the first precise interval is looked for from there, and
-    `confirming_replicates` more have to follow it (see the top of this file). Raises ValueError for a rule that could
+    Nothing is enough before `min_replicates`, and the rule looks for the first precise interval from there. It needs
+    `confirming_replicates` more after that interval (see the top of this file). Raises ValueError for a rule that could
     never be met or that would stop without a spread.
     """
 
@@ -52,12 +55,12 @@ class StoppingRule:
             raise ValueError(f"{self.confirming_replicates} confirming replicates: it has to be 0 or more")
 
     def is_satisfied(self, values: ArrayLike) -> bool:
-        """Whether these log effects, one a restart and in the order measured, are enough."""
+        """Return True if these log effects, one for each restart and in the order measured, are enough."""
         effects = np.asarray(values, dtype=float)
         return bool(effects.size and self.satisfied_after(effects)[-1])
 
     def satisfied_after(self, values: ArrayLike) -> NDArray[np.bool_]:
-        """For each value along the last axis, whether it and those before it are enough. Shape as `values`."""
+        """Return for each value along the last axis if it and the values before it are enough. Shape as `values`."""
         effects = finite(values, "effects")
         precise = self._precise_after(effects)
         number = np.arange(effects.shape[-1])
@@ -66,9 +69,10 @@ class StoppingRule:
         return confirmed
 
     def replicates_to_go(self, values: ArrayLike) -> int:
-        """How many more it will probably take, judging by the spread so far: for a progress bar. 0 when satisfied.
+        """Return the number of further replicates that the rule will probably need; 0 if it is satisfied.
 
-        With fewer than two values it is the least that the rule takes.
+        The number follows from the spread so far, and is meant for a progress bar. With fewer than two values it is the
+        least that the rule needs.
         """
         effects = np.asarray(values, dtype=float)
         if self.is_satisfied(effects):
@@ -82,9 +86,10 @@ class StoppingRule:
         return max(first + self.confirming_replicates, needed, count + 1) - count
 
     def _precise_after(self, effects: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Whether the interval of the values so far is within the precision and there are `min_replicates` of them.
+        """Return for each number of values if their interval is within the precision and they are enough for a look.
 
-        In logarithms, where the width does not depend on the effect.
+        Enough are `min_replicates`. The function compares logarithms, because their width does not depend on the
+        effect.
         """
         count = np.arange(1, effects.shape[-1] + 1)
         deviations = effects - effects.mean(axis=-1, keepdims=True)  # sums of squares of these lose no digits
@@ -101,7 +106,7 @@ class StoppingRule:
         return precise
 
     def _replicates_for(self, spread: float) -> int:
-        """The fewest replicates whose interval is within the precision at a standard deviation of `spread`."""
+        """Return the fewest replicates whose interval is within the precision, for a standard deviation of `spread`."""
 
         def is_wide(count: int) -> bool:
             return t_quantile(self.confidence, count - 1) * spread / math.sqrt(count) > math.log1p(self.precision)

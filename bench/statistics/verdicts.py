@@ -1,8 +1,8 @@
-"""Verdicts: whether a change is claimed, among all benchmarks that were compared.
+"""Verdicts: the changes that are claimed, among all benchmarks that were compared.
 
-Rules of this file: numbers in, words out. A change is claimed if the whole interval is beyond the threshold and it is a
-discovery by Benjamini and Hochberg (1995) among all benchmarks compared, against "no change at all". See `verdicts` for
-the reason.
+Rules of this file: numbers in, words out. A claimed change meets two conditions: the whole interval is beyond the
+threshold, and the change is a discovery. Discoveries are those of Benjamini and Hochberg (1995) among all benchmarks
+compared, against "no change at all". See `verdicts` for the reason.
 """
 
 import math
@@ -14,15 +14,18 @@ from bench.statistics.estimates import Estimate
 
 Verdict = Literal["slower", "faster", "same", "inconclusive"]
 
+#: The smallest change that counts, as a share: 0.5 %.
 THRESHOLD = 0.005
 
+#: The expected share of false discoveries: half of the 1 % that is promised, see `verdicts`.
 FALSE_DISCOVERY_RATE = 0.005
 
 
 def verdict(estimate: Estimate, threshold: float = THRESHOLD) -> Verdict:
-    """Slower or faster if the whole interval lies beyond the threshold, same if inside ±threshold, else inconclusive.
+    """Return the verdict of a single benchmark.
 
-    This is one benchmark's; where several are compared, or the time ran out before the precision, see `verdicts`.
+    It is slower or faster if the whole interval lies beyond the threshold, and same if it lies inside ±threshold. Else
+    it is inconclusive. For several benchmarks, or if the time ran out before the precision, see `verdicts`.
     """
     if estimate.low is None or estimate.high is None:
         return "inconclusive"
@@ -36,33 +39,34 @@ def verdict(estimate: Estimate, threshold: float = THRESHOLD) -> Verdict:
 def verdicts(
     estimates: Sequence[Estimate], threshold: float = THRESHOLD, rate: float = FALSE_DISCOVERY_RATE
 ) -> tuple[Verdict, ...]:
-    """The verdicts of all benchmarks of one comparison, in order: as `verdict`, but a change has to be a discovery too.
+    """Return the verdicts of all benchmarks of a comparison, in order. A change also has to be a discovery.
 
-    A discovery by Benjamini and Hochberg at `rate`, in the family of all `estimates`, of the hypothesis of no change at
-    all; without it slower and faster become inconclusive. Where nothing changed, every discovery is a false one, and
-    the procedure makes any with a probability of at most `rate`: it bounds the false alarms of a comparison as a whole
-    (A/A), however many benchmarks there are and however short the time was. The default is half of the 1 % that is
-    promised, to leave room for what stopping early adds.
+    A discovery is one by Benjamini and Hochberg at `rate`, in the family of all `estimates`, against no change at all.
+    Without it, slower and faster become inconclusive. If nothing changed, every discovery is a false one, and the
+    procedure makes any with a probability of at most `rate`. So it bounds the false alarms of a comparison as a whole
+    (A/A), for any number of benchmarks and any time. The default is half of the promised 1 %, to leave room for what
+    stopping early adds.
 
     An interval of ±h that lies beyond a threshold d lies (1 + d / h) times its own half width from no change. At the
-    default precision and threshold that is 2.7 times, and such an interval is a discovery among dozens of benchmarks:
-    the condition then costs no power, and decides only where time ran out and the interval is wide. With |effect| <= d
-    as the hypothesis the stricter level would hold at the threshold too, and many true changes would not be found
-    (simulated in docs/measurements.md). So that a change *exceeds the threshold* (not only: that there
-    is one) is said with the confidence of the interval, for each benchmark by itself.
+    default precision and threshold that is 2.7 times, and such an interval is a discovery among dozens of benchmarks.
+    The condition then costs no power, and decides only if time ran out and the interval is wide. The hypothesis could
+    be |effect| <= d instead. Then the stricter level would apply at the threshold too, and many true changes would not
+    be found (simulated in docs/measurements.md). So the verdict says that there is a change with the level of the
+    family. That the change *exceeds the threshold* it says with the confidence of the interval, for each benchmark by
+    itself.
     """
-    found = discoveries([p_value(one) for one in estimates], rate)
-    alone = [verdict(one, threshold) for one in estimates]
+    found = discoveries([p_value(estimate) for estimate in estimates], rate)
+    alone = [verdict(estimate, threshold) for estimate in estimates]
     return tuple(
-        "inconclusive" if one in ("slower", "faster") and not is_discovery else one
-        for one, is_discovery in zip(alone, found, strict=True)
+        "inconclusive" if by_itself in ("slower", "faster") and not is_discovery else by_itself
+        for by_itself, is_discovery in zip(alone, found, strict=True)
     )
 
 
 def p_value(estimate: Estimate, threshold: float = 0.0) -> float:
-    """Two-sided p-value of the hypothesis |effect| <= threshold, by Student's t against the nearer bound.
+    """Return the two-sided p-value of |effect| <= threshold, by Student's t against the nearer bound.
 
-    It is below 1 - confidence exactly where the interval lies beyond the threshold. 1 where there is no interval.
+    It is below 1 - confidence exactly if the interval lies beyond the threshold. It is 1 if there is no interval.
     """
     if estimate.standard_error is None or estimate.degrees_of_freedom is None:
         return 1.0
@@ -76,11 +80,12 @@ def p_value(estimate: Estimate, threshold: float = 0.0) -> float:
 
 
 def discoveries(p_values: Sequence[float], rate: float) -> tuple[bool, ...]:
-    """Which hypotheses are rejected so that at most `rate` of the rejected ones are expected to be true.
+    """Return for each hypothesis if it is rejected. A share of at most `rate` of these is expected to be true.
 
-    Benjamini and Hochberg (1995), J. R. Statist. Soc. B 57, 289-300: with the p-values in ascending order, all up to
-    the last that is at most rank / count * rate. Valid for independent and positively dependent ones (Benjamini and
-    Yekutieli 2001, Ann. Statist. 29, 1165-1188), as those of benchmarks that ran on the same processes.
+    Benjamini and Hochberg (1995), J. R. Statist. Soc. B 57, 289-300: with the p-values in ascending order, the
+    procedure rejects all up to the last p-value that is at most rank / count * rate. It is valid for independent and
+    positively dependent p-values (Benjamini and Yekutieli 2001, Ann. Statist. 29, 1165-1188). Benchmarks that ran on
+    the same processes give such p-values.
     """
     ascending = sorted(p_values)
     limit = max((p for rank, p in enumerate(ascending, 1) if p <= rank / len(ascending) * rate), default=-1.0)

@@ -1,8 +1,8 @@
 """A client's connection to a server of this package, over a non-blocking socket: HTTP, then WebSocket, then Socket.IO.
 
-Rules: it reads when it is told to and never waits; what does not look as clients send it goes the slow way or ends the
-connection. WebSocket only, the default namespace, no attachments, no fragments. What becomes of a FOO is for a server's
-own kind of connection to say (`_answer`).
+Rules: it reads when the server calls it, and never waits. Anything that does not look as clients send it goes the slow
+way or ends the connection. WebSocket only, the default namespace, no attachments, no fragments. A server's own kind of
+connection decides the answer to a FOO (`_answer`).
 """
 
 import socket
@@ -20,14 +20,16 @@ except ImportError:  # no binary of it for this machine
 
 __all__ = ["READ_BYTES", "Connection", "Ended", "apply_mask"]
 
+#: The longest message that a server of this package reads.
 MAX_PAYLOAD_BYTES = 1_000_000
+#: The most that a server reads from a socket at once.
 READ_BYTES = 8192
 
 _HEAD_LIMIT_BYTES = 16384
 
 
 class Ended(Exception):
-    """The connection is over: the client ended it, or sent what this server does not speak."""
+    """The end of a connection: the client ended it, or sent what this server does not speak."""
 
 
 class Server(Protocol):
@@ -39,7 +41,7 @@ class Server(Protocol):
         """Have the connection called when its socket is ready for these events (see poller)."""
 
     def page(self, method: str, path: str) -> str | None:
-        """Return the body of a page, None where there is no such page."""
+        """Return the body of a page; None if there is no such page."""
 
     def opening(self) -> bytes:
         """Return the frame that opens a session of Engine.IO."""
@@ -73,16 +75,16 @@ class Connection:
     def __init__(self, server: Server, accepted: socket.socket) -> None:
         self.socket = accepted
         self.joined = False
+        #: The time at which the unanswered ping was sent (monotonic ns); 0 if every ping was answered.
         self.awaited_ping = 0
-        """When the ping was sent that is not answered yet (monotonic ns); 0 if there is none."""
         self._server = server
         self._recv = accepted.recv
         self._send = accepted.send
         self._unread = b""
         self._unsent = b""
         self._upgraded = False
+        #: True if the connection ends as soon as the unsent bytes are sent.
         self._is_last = False
-        """Whether the connection ends when what is unsent is sent."""
 
     def readable(self, _: int) -> None:
         """Read what is there and answer it. Raises Ended or OSError."""
@@ -188,7 +190,7 @@ class Connection:
     # ------------------------------------------------------------------ Engine.IO and Socket.IO
 
     def _answer(self, reply: bytes) -> None:
-        """A FOO was read, to which this is the answer."""
+        """Answer a FOO that was read with this reply."""
         self._server.stats.answered += 1
         self.send(framed(reply))
 

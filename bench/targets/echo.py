@@ -1,14 +1,16 @@
-"""The minimal Socket.IO server: FOO is answered with BAR to its sender, and next to nothing is paid for it.
+"""The minimal Socket.IO server: it answers FOO with BAR to the sender, and pays next to nothing for it.
 
-What load generators are measured against, and a bare control: it has to be clearly cheaper per round trip than whatever
-drives it, or it would measure itself. So a round trip is one `recv`, one `send` and a few operations on bytes.
+Load generators are measured against it, and it is the bare control. It has to be clearly cheaper per round trip than
+the generator that drives it, or the generator would measure the server. So a round trip is a single `recv`, a single
+`send` and a few operations on bytes.
 
-One FOO has one answer: `BAR {"foo": …}`, or, where an acknowledgement was asked for, that instead of it. A service with
-both would make a generator that awaits acknowledgements pay for a message that nobody awaits.
+Each FOO has a single answer: `BAR {"foo": …}`, or an acknowledgement instead, if the client asked for an
+acknowledgement. A service with both answers would make a generator that awaits acknowledgements pay for a message that
+nobody awaits.
 
     python -m bench.targets.echo --port 8081 --core 1
 
-prints one line of JSON with its port when it listens.
+prints a line of JSON with its port when it listens.
 """
 
 import socket
@@ -40,14 +42,14 @@ class _EchoConnection(Connection):
 
 
 class EchoServer(Server):
-    """Answers at once."""
+    """A server that answers at once."""
 
     def _connection(self, accepted: socket.socket) -> Connection:
         return _EchoConnection(self, accepted)
 
 
 def main() -> None:
-    """Serve until SIGTERM, Ctrl-C, or the end of standard input where that is asked for."""
+    """Serve until SIGTERM, Ctrl-C, or, with --end-with-stdin, the end of standard input."""
     command = CommandLine("bench.targets.echo", "The minimal echo server.")
     command.serve(command.parse_args(), EchoServer)
 

@@ -1,6 +1,6 @@
-"""What a faulty server does wrong, and how that is written on a command line.
+"""The faults of a faulty server, and their form on a command line.
 
-Pure: no clock, no socket. All times are whole nanoseconds. `Faults` is the whole of it; any of them can be combined.
+Pure: no clock, no socket. All times are whole nanoseconds. `Faults` contains all faults; any of them can be combined.
 """
 
 import re
@@ -16,7 +16,7 @@ _LONGEST_NS = 3_600_000_000_000  # what the histograms hold
 
 
 class FaultError(ValueError):
-    """A fault that cannot be: which one, and what to give."""
+    """A fault that cannot be; the text says which fault, and what to give instead."""
 
 
 def duration_ns(text: str) -> int:
@@ -58,15 +58,15 @@ class Bimodal:
 
 @dataclass(frozen=True)
 class Stall:
-    """The server does nothing for the first `length_ns` (S) of every period of `period_ns` (P), but for the first one.
+    """A stall for the first `length_ns` (S) of every period of `period_ns` (P), except the first period.
 
-    So stall k lasts from k·P to k·P + S after the server's start, k = 1, 2, … Closed form: what arrives at the phase
-    x < S of such a period waits S - x, all else waits 0. With arrivals spread evenly over any n·P of time after the
-    first period, a share S / P of them waits, evenly between 0 and S, hence P(wait > w) = (S - w) / P for 0 <= w < S;
-    the quantile q of the wait is max(0, S - (1 - q)·P); the mean is S² / 2P and the maximum S. (Of other arrivals, each
-    one's wait is `wait_ns` of its time.) For 1 s every 5 s: p80 0, p90 500 ms, p99 950 ms,
-    mean 100 ms. To this comes what the server needs for those that have piled up: with n of them and c for each, up to
-    n·c for the last.
+    So stall k lasts from k·P to k·P + S after the server's start, k = 1, 2, … Closed form: an arrival at the phase x <
+    S of such a period waits S - x. Any other arrival waits 0. With arrivals spread evenly over any n·P of time after
+    the first period, a share S / P of them waits. Their waits are even between 0 and S. Hence P(wait > w) = (S - w) / P
+    for 0 <= w < S. The quantile q of the wait is max(0, S - (1 - q)·P); the mean is S² / 2P and the maximum S. For
+    arrivals that are spread otherwise, `wait_ns` returns the wait of each. For 1 s every 5 s: p80 0, p90 500 ms, p99
+    950 ms, mean 100 ms. The server also needs time for the FOOs that have piled up: with n of them and c for each, up
+    to n·c for the last.
     """
 
     length_ns: int
@@ -88,21 +88,22 @@ class Stall:
         return f"{self.length_ns}ns/{self.period_ns}ns"
 
     def wait_ns(self, elapsed_ns: int) -> int:
-        """How long what arrives so long after the server's start waits for the stall to end; 0 outside of one."""
+        """Return the wait of a FOO for the end of a stall, 0 outside a stall. `elapsed_ns`: from the server's start."""
         period, phase_ns = divmod(elapsed_ns, self.period_ns)
         return max(0, self.length_ns - phase_ns) if period > 0 else 0
 
     def next_ns(self, elapsed_ns: int) -> int:
-        """When the next period begins, and with it the next stall, after the server's start."""
+        """Return the time from the server's start to the beginning of the next period, and so of the next stall."""
         return (elapsed_ns // self.period_ns + 1) * self.period_ns
 
 
 @dataclass(frozen=True)
 class Faults:
-    """All that a server does wrong; by default nothing.
+    """The faults of a server; by default none.
 
-    `delay_ns` and what is drawn for `bimodal` add up. `lose` n: every n-th FOO has no reply; 0: none is lost. `busy_ns`
-    is spent computing on each FOO, lost or not, while nothing else is done; it runs while the reply is held back.
+    `delay_ns` and the delay that is drawn for `bimodal` add up. `lose` n: every n-th FOO has no reply; 0: none is lost.
+    The server spends `busy_ns` computing on each FOO, lost or not, and does nothing else meanwhile. The delay runs
+    during that time.
     """
 
     delay_ns: int = 0
@@ -117,7 +118,7 @@ class Faults:
             raise FaultError("a delay, a busy time and a number to lose by cannot be negative")
 
     def arguments(self) -> list[str]:
-        """As the faulty server's command line has it."""
+        """Return the faults as arguments of the faulty server's command line."""
         arguments = ["--delay", f"{self.delay_ns}ns", "--busy", f"{self.busy_ns}ns", "--seed", str(self.seed)]
         if self.bimodal is not None:
             arguments += ["--bimodal", str(self.bimodal)]
@@ -128,7 +129,7 @@ class Faults:
         return arguments
 
     def delay_of_next_ns(self, random: Random) -> int:
-        """How long the next reply is held back. Draws once per call, where there is anything to draw."""
+        """Return the time to hold the next reply back. Draws once per call, if there is anything to draw."""
         if self.bimodal is None:
             return self.delay_ns
         is_rare = random.random() < self.bimodal.rare_share

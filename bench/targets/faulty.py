@@ -1,24 +1,24 @@
-"""A Socket.IO server that is wrong in a known way, and says what it did: the truth that `bench accuracy` is held to.
+"""A Socket.IO server that is wrong in a known way, and reports what it did: the truth for `bench accuracy`.
 
-It speaks as the echo server does: FOO is answered with BAR to its sender, or with the acknowledgement instead where
-one was asked for. What it does wrong is in faults.py, what it tells in truth.py:
+It speaks as the echo server does: it answers FOO with BAR to the sender, or with the acknowledgement that the client
+asked for. Its faults are in faults.py, its account in truth.py:
 
-    GET /truth                 what it did to the FOOs since its start, or since the last reset
+    GET /truth                 its account of the FOOs since its start, or since the last reset
     GET or POST /truth/reset   forget them, those that still wait for their reply too: a warm-up is not in the truth
 
     python -m bench.targets.faulty --port 8081 --core 1 --delay 2ms
 
-Each reply is held back by itself: others go on meanwhile. What is drawn and what is lost is a matter of the order in
-which FOOs are read: the same seed and order, the same faults. A reset begins that sequence, and the count of which
-every n-th is lost, anew; the stalls go on.
+The server holds each reply back by itself: others go on meanwhile. The order in which FOOs are read decides which
+delays are drawn and which replies are lost: the same seed and order, the same faults. A reset begins that sequence
+anew, and so the count for every n-th lost reply; the stalls go on.
 
-Precision: `epoll` waits by the millisecond, so `select` waits on it, by the microsecond, until 200 µs before a reply is
-due; from there on the server polls without sleeping, and sends it within microseconds of its time, never before. That
-costs its core whenever replies are held back: give it one of its own. A truth is encoded when it is asked for, which
-takes milliseconds: ask when nothing is under way.
+Precision: `epoll` waits by the millisecond. So `select` waits on it, by the microsecond, until 200 µs before a reply is
+due. From there on the server polls without sleeping. It sends the reply within microseconds of its time, never before.
+That costs its core whenever replies are held back: give it a core of its own. The server encodes a truth when it is
+asked for, which takes milliseconds: ask when nothing is under way.
 
-A client's time for a round trip is the delay that the server stamped, and besides that the way there and back, which a
-server with no fault tells: its clients' times less its own stamps, which are not zero either.
+A client's time for a round trip is the delay that the server stamped, plus the way there and back. A server with no
+fault shows the way: its clients' times less its own stamps, which are not zero either.
 """
 
 import argparse
@@ -42,8 +42,9 @@ from bench.targets.truth import Record, Truth
 _AWAKE_NS = 200_000  # before a reply is due; more than a sleeping process is late by, mostly
 _EVENTS_PER_POLL = 8  # few, so that replies that are due meanwhile do not wait for many
 
+#: A reply that is held back: the time at which it is due, its place among replies due at once, the time at which its
+#: FOO was read, its connection, its frame, its record. Times are of `perf_counter_ns`.
 _Held = tuple[int, int, int, "_FaultyConnection", bytes, Record]
-"""When a reply is due, a number to order those due at once, when its FOO was read, to whom, what, in which record."""
 
 T = TypeVar("T")
 
@@ -67,7 +68,7 @@ class _FaultyConnection(Connection):
 
 
 class FaultyServer(Server):
-    """Serves with the given faults on one port of the given hosts until `stop`. Port 0 takes any free one."""
+    """A server with the given faults on one port of the given hosts, until `stop`. Port 0 takes any free port."""
 
     def __init__(
         self,
@@ -81,11 +82,11 @@ class FaultyServer(Server):
         super().__init__(hosts, port, ping_interval_ms=ping_interval_ms, ping_timeout_ms=ping_timeout_ms)
         self.faults = faults
         self._poll = self._wait
+        #: A heap: the reply that is due next comes first.
         self._held: list[_Held] = []
-        """A heap: the reply that is due next comes first."""
         self._order = count()
+        #: The descriptors that the server reads even in a stall: they tell it to end.
         self._ends = [self._woken]
-        """What is heard even in a stall: that the server is to end."""
         self._started_ns = perf_counter_ns()
         self.reset()
 
@@ -96,13 +97,13 @@ class FaultyServer(Server):
         self._stalls: list[tuple[int, int]] = []
 
     def truth(self) -> Truth:
-        """What happened since the last reset."""
+        """Return the server's own account since the last reset."""
         stall = self.faults.stall
         lengths_ns = (stall.length_ns, stall.period_ns) if stall is not None else (0, 0)
         return self._record.truth(self._started_ns, *lengths_ns, self._stalls)
 
     def page(self, method: str, path: str) -> str | None:
-        """The truth, besides what every server tells."""
+        """Return the truth, or reset it, in addition to the pages of every server."""
         if (method, path) == ("GET", "/truth"):
             return self.truth().encoded()
         if method in ("GET", "POST") and path == "/truth/reset":
@@ -116,7 +117,7 @@ class FaultyServer(Server):
         self._ends.append(descriptor)
 
     def note_foo(self, connection: _FaultyConnection, read_ns: int, reply: bytes) -> None:
-        """A FOO was read, to which this is the answer. Raises OSError where it cannot be sent at once."""
+        """Answer a FOO that was read, with its faults. Raises OSError if the answer cannot be sent at once."""
         faults, record = self.faults, self._record
         record.foos += 1
         if faults.busy_ns:
@@ -151,7 +152,7 @@ class FaultyServer(Server):
     # ------------------------------------------------------------------ waiting
 
     def _wait(self, timeout_s: float, _: int) -> list[tuple[int, int]]:
-        """What happens next on the sockets, as the poller's own `poll` tells; does meanwhile what is due."""
+        """Return the next events of the sockets, as the poller's own `poll` does; meanwhile send the due replies."""
         until_ns = perf_counter_ns() + round(timeout_s * 1e9)
         stall = self.faults.stall
         if stall is not None:
@@ -186,7 +187,7 @@ class FaultyServer(Server):
             self._end(connection.socket.fileno())
 
     def _stand_still(self, stall: Stall) -> None:
-        """Do nothing until the stall is over, if there is one now; all that a process hears then is its end."""
+        """Do nothing until the current stall is over. During a stall the process only hears that it has to end."""
         begun_ns = perf_counter_ns()
         left_ns = stall.wait_ns(begun_ns - self._started_ns)
         if not left_ns:
@@ -199,16 +200,16 @@ class FaultyServer(Server):
 
 
 def _sleep(descriptors: list[int], at_most_ns: int) -> list[int]:
-    """Wait until one can be read, for the time given or a little less; returns those that can be.
+    """Wait until a descriptor can be read, for the time given or a little less; return the readable descriptors.
 
     Less, because the kernel takes the liberty of 0.1 % of a timeout, 0.5 % in a process that is nice (fs/select.c,
-    select_estimate_accuracy): 1 ms of a second. Who wants the rest asks again.
+    select_estimate_accuracy): 1 ms of a second. A caller that wants the rest asks again.
     """
     return select.select(descriptors, [], [], at_most_ns * 0.99e-9)[0]
 
 
 def _name_in(reply: bytes) -> str:
-    """The token of a reply; what cannot be read as JSON as it is."""
+    """Return the token of a reply; if it cannot be read as JSON, its bytes as text."""
     text = reply.partition(b'{"foo":')[2].decode(errors="replace")
     try:
         name, _ = json.JSONDecoder().raw_decode(text.lstrip())
@@ -218,7 +219,7 @@ def _name_in(reply: bytes) -> str:
 
 
 def _option(parse: Callable[[str], T]) -> Callable[[str], T]:
-    """For argparse, which shows no other error's text."""
+    """Return a reader for argparse, which shows the text of no other error."""
 
     def read(text: str) -> T:
         try:
@@ -236,7 +237,7 @@ def _every(text: str) -> int:
 
 
 def main() -> None:
-    """Serve until SIGTERM, Ctrl-C, or the end of standard input where that is asked for."""
+    """Serve until SIGTERM, Ctrl-C, or, with --end-with-stdin, the end of standard input."""
     command = CommandLine("bench.targets.faulty", "A server that is wrong in a known way; GET /truth tells how.")
     command.add_argument("--delay", type=_option(duration_ns), default=0, help="hold each reply back so long: 2ms")
     command.add_argument("--bimodal", type=_option(Bimodal.parse), help="usual,rare:share of the rare: 1ms,50ms:0.01")

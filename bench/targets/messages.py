@@ -1,4 +1,4 @@
-"""What the servers of this package say: the bytes of WebSocket, Engine.IO and Socket.IO that they need, and no more.
+"""The messages of this package's servers: the bytes of WebSocket, Engine.IO and Socket.IO that they need, and no more.
 
 Bytes in, bytes out. Nothing is parsed that only has to be recognised, JSON least of all.
 """
@@ -20,9 +20,9 @@ _SHORT_HEADS = [bytes((TEXT, length)) for length in range(126)]
 
 
 def answer(message: bytes) -> bytes | None:
-    """The answer to a FOO, as the text of a WebSocket message; None for what is no FOO.
+    """Return the answer to a FOO, as the text of a WebSocket message; None for any other message.
 
-    Whatever follows the name stays where it is, the `to` of a request too.
+    Everything after the name stays in its place, the `to` of a request too.
     """
     if message.startswith(FOO):
         return BAR + message[FOO_LENGTH:]
@@ -33,7 +33,7 @@ def answer(message: bytes) -> bytes | None:
 
 
 def framed(message: bytes) -> bytes:
-    """A text message in one WebSocket frame, as a server sends it: unmasked."""
+    """Return a text message in one WebSocket frame, as a server sends it: unmasked."""
     length = len(message)
     if length < 126:
         return _SHORT_HEADS[length] + message
@@ -43,5 +43,5 @@ def framed(message: bytes) -> bytes:
 
 
 def accept_key(key: bytes) -> bytes:
-    """What a server answers to `Sec-WebSocket-Key` (RFC 6455, section 4.2.2)."""
+    """Return a server's answer to `Sec-WebSocket-Key` (RFC 6455, section 4.2.2)."""
     return base64.b64encode(hashlib.sha1(key + _WEBSOCKET_GUID).digest())

@@ -1,4 +1,4 @@
-"""The wait for what happens on sockets: epoll where the system has it, else what `selectors` knows, in epoll's terms.
+"""The wait for events on sockets: epoll if the system has it, else the best of `selectors`, in epoll's terms.
 
 epoll itself is used without anything around it, because it is asked in every round trip.
 """
@@ -28,7 +28,7 @@ class Poller(Protocol):
         """Return what has happened, as pairs of descriptor and events, after `timeout_s` at the latest."""
 
     def fileno(self) -> int | None:
-        """Return a descriptor that can be read when something has happened; None where there is none."""
+        """Return a descriptor that can be read when something has happened; None if the poller has no descriptor."""
 
     def close(self) -> None:
         """Be done."""
@@ -55,10 +55,10 @@ class SelectorPoller:
     def poll(self, timeout_s: float, most: int, /) -> list[tuple[int, int]]:
         """Return what has happened, as pairs of descriptor and events, after `timeout_s` at the latest."""
         happened = self._selector.select(timeout_s)
-        return [(key.fd, _told(events)) for key, events in happened[:most]]
+        return [(key.fd, _events_of(events)) for key, events in happened[:most]]
 
     def fileno(self) -> int | None:
-        """Return a descriptor that can be read when something has happened; None where there is none."""
+        """Return a descriptor that can be read when something has happened; None if the selector has no descriptor."""
         fileno: Callable[[], int] | None = getattr(self._selector, "fileno", None)
         return None if fileno is None else fileno()
 
@@ -71,7 +71,7 @@ def _selected(events: int) -> int:
     return (selectors.EVENT_READ if events & READABLE else 0) | (selectors.EVENT_WRITE if events & WRITABLE else 0)
 
 
-def _told(selected: int) -> int:
+def _events_of(selected: int) -> int:
     return (READABLE if selected & selectors.EVENT_READ else 0) | (WRITABLE if selected & selectors.EVENT_WRITE else 0)
 
 

@@ -1,6 +1,6 @@
-"""A server of known behaviour in a process of its own, as seen by its owner: started, asked for its counts, ended.
+"""A server of known behaviour in a process of its own, as its owner sees it: started, asked for its counts, ended.
 
-It ends with its owner, however that ends: its standard input is a pipe whose other end the owner holds.
+It ends with its owner, however the owner ends: its standard input is a pipe, and the owner has the other end.
 """
 
 import http.client
@@ -23,7 +23,7 @@ _STOP_TIMEOUT_S = 10.0
 
 
 class _TargetProcess:
-    """Runs `python -m <module>`; `name` is what errors call it."""
+    """A process that runs `python -m <module>`; `name` is its name in errors."""
 
     def __init__(
         self,
@@ -57,15 +57,15 @@ class _TargetProcess:
 
     @property
     def url(self) -> str:
-        """Where its first host is reached."""
+        """The URL of its first host."""
         return f"http://{self.hosts[0]}:{self.port}"
 
     def stats(self) -> Stats:
-        """What it has counted so far. Raises ServerError where it does not answer."""
+        """Return the server's counts so far. Raises ServerError if it does not answer."""
         return Stats(**json.loads(self._ask("GET", "/stats")))
 
     def _ask(self, method: str, path: str) -> bytes:
-        """What it answers to an HTTP request. Raises ServerError."""
+        """Return the server's answer to an HTTP request. Raises ServerError."""
         connection = http.client.HTTPConnection(self.hosts[0], self.port, timeout=_ANSWER_TIMEOUT_S)
         try:
             connection.request(method, path)
@@ -111,7 +111,10 @@ class _TargetProcess:
 
 
 class EchoProcess(_TargetProcess):
-    """Runs the echo server on the given hosts, one port for all of them, with its own core if one is given: `with`."""
+    """The echo server in a process of its own, for `with`: on the given hosts, with one port for all of them.
+
+    It runs on `core` alone if that is given.
+    """
 
     def __init__(
         self,
@@ -133,9 +136,9 @@ class EchoProcess(_TargetProcess):
 
 
 class FaultyProcess(_TargetProcess):
-    """Runs the faulty server with the given faults, otherwise as EchoProcess runs the echo server: `with`.
+    """The faulty server in a process of its own, with the given faults, otherwise as EchoProcess: for `with`.
 
-    While it stalls it answers nobody, its owner neither: `truth`, `reset` and `stats` then wait, up to 10 s.
+    While it stalls it answers nobody, not even its owner: `truth`, `reset` and `stats` then wait, up to 10 s.
     """
 
     def __init__(
@@ -159,9 +162,9 @@ class FaultyProcess(_TargetProcess):
         )
 
     def truth(self) -> Truth:
-        """What it did since its start or the last reset. Raises ServerError where it does not answer."""
+        """Return the server's account since its start or the last reset. Raises ServerError if it does not answer."""
         return Truth.decoded(self._ask("GET", "/truth"))
 
     def reset(self) -> None:
-        """Have it forget what it did, the FOOs that still wait for their reply too. Raises ServerError."""
+        """Have the server forget its account, and the FOOs that still wait for their reply. Raises ServerError."""
         self._ask("POST", "/truth/reset")

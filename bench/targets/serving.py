@@ -1,7 +1,8 @@
-"""What the servers of this package share: one thread, one poller, heartbeats, counts, a command line.
+"""The common part of this package's servers: one thread, one poller, heartbeats, counts, a command line.
 
-No event loop above it: the loop is one function, `Server.run`. Each server has a kind of connection of its own, which
-says what becomes of a FOO. It counts for itself (`GET /stats`), so that nobody has to believe what a generator says.
+There is no event loop above it: the loop is one function, `Server.run`. Each server has its own kind of connection,
+which decides the answer to a FOO. Each server counts for itself (`GET /stats`), so that nobody has to believe a
+generator.
 """
 
 import argparse
@@ -23,7 +24,9 @@ from bench.targets.messages import framed
 from bench.targets.poller import BROKEN, ENDED, READABLE, WRITABLE, poller
 from bench.targets.stats import Stats
 
+#: The time between two heartbeats of a client, as the official server has it.
 PING_INTERVAL_MS = 25_000
+#: The time that a client has for its pong, as the official server has it.
 PING_TIMEOUT_MS = 20_000
 
 NS_PER_MS = 1_000_000
@@ -34,9 +37,10 @@ _BEAT_S = 0.02  # how late a ping may be when there is nothing else to do; to wo
 
 
 class Server:
-    """Serves on one port of the given hosts until `stop`. Port 0 takes any free one.
+    """A server on one port of the given hosts, which serves until `stop`. Port 0 takes any free port.
 
-    `ping_interval_ms` is the time between two heartbeats of a client, `ping_timeout_ms` how long it has for its pong.
+    `ping_interval_ms` is the time between two heartbeats of a client, `ping_timeout_ms` the time that it has for its
+    pong.
     """
 
     def __init__(
@@ -50,15 +54,15 @@ class Server:
         self.stats = Stats()
         self._interval_ms, self._timeout_ms = ping_interval_ms, ping_timeout_ms
         self._poller = poller()
+        #: Waits for events, for so many seconds at most.
         self._poll: Callable[[float, int], list[tuple[int, int]]] = self._poller.poll
-        """Waits for what happens, so many seconds at most."""
         self._readers: dict[int, Callable[[int], object]] = {}
         self._connections: dict[int, Connection] = {}
         self._engine_sids = 0
+        #: The time of each client's next ping, the earliest first. All clients have the same interval.
         self._due: deque[tuple[int, Connection]] = deque()
-        """When whom is to be pinged, soonest first: the interval is everybody's."""
+        #: The deadline of each ping, its connection, and the time at which it was sent; the earliest deadline first.
         self._deadlines: deque[tuple[int, Connection, int]] = deque()
-        """Until when which ping of whom has to be answered, soonest first."""
         self._running = True
         self._woken, self._wake = os.pipe()
         self._read(self._woken, lambda descriptor: os.read(descriptor, READ_BYTES))
@@ -95,7 +99,7 @@ class Server:
         self._wake = -1  # another file may get that number
 
     def stop(self, *_: object) -> None:
-        """Have `run` return soon. From a signal handler or another thread, too: the poll alone would go on waiting."""
+        """Have `run` return soon. A signal handler or another thread may call it: it also ends a poll that waits."""
         self._running = False
         with contextlib.suppress(OSError):  # it has ended already
             os.write(self._wake, b"\0")
@@ -110,18 +114,18 @@ class Server:
         self._read(descriptor, read)
 
     def read_stats(self) -> Stats:
-        """The counts so far."""
+        """Return the counts so far."""
         self.stats.cpu_ns = time.process_time_ns()
         return self.stats
 
     # ------------------------------------------------------------------ for its connections
 
     def page(self, method: str, path: str) -> str | None:
-        """The JSON that an HTTP request is answered with, if there is any."""
+        """Return the JSON that answers an HTTP request; None if there is no such page."""
         return json.dumps(asdict(self.read_stats())) if (method, path) == ("GET", "/stats") else None
 
     def opening(self) -> bytes:
-        """Engine.IO's handshake, framed."""
+        """Return Engine.IO's handshake, framed."""
         self._engine_sids += 1
         handshake = {
             "sid": f"e{self._engine_sids}",
@@ -133,7 +137,7 @@ class Server:
         return framed(b"0" + json.dumps(handshake, separators=(",", ":")).encode())
 
     def note_joined(self, connection: Connection) -> int:
-        """A client has asked to CONNECT; returns the number that its session id is made of."""
+        """Note that a client has asked to CONNECT; return the number for its session id."""
         if not connection.joined:
             connection.joined = True
             self.stats.connections += 1
@@ -145,7 +149,7 @@ class Server:
         self._due.append((time.monotonic_ns() + self._interval_ms * NS_PER_MS, connection))
 
     def note_pong(self, connection: Connection) -> None:
-        """A pong arrived."""
+        """Note that a pong arrived."""
         if connection.awaited_ping:
             took_ns = time.monotonic_ns() - connection.awaited_ping
             connection.awaited_ping = 0
@@ -153,7 +157,7 @@ class Server:
             self.stats.slowest_pong_ms = max(self.stats.slowest_pong_ms, took_ns / NS_PER_MS)
 
     def watch(self, connection: Connection, events: int) -> None:
-        """Be told of these events of a connection from now on."""
+        """Have the poller report these events of a connection from now on."""
         self._poller.modify(connection.socket.fileno(), events)
 
     # ------------------------------------------------------------------ connections
@@ -163,7 +167,7 @@ class Server:
         self._poller.register(descriptor, READABLE)
 
     def _connection(self, accepted: socket.socket) -> Connection:
-        """What serves a new client."""
+        """Return the connection that serves a new client."""
         return Connection(self, accepted)
 
     def _accept(self, descriptor: int) -> None:
@@ -180,7 +184,7 @@ class Server:
             self._read(accepted.fileno(), connection.readable)
 
     def _rarely(self, descriptor: int, happened: int) -> None:
-        """A connection can be written to again, or is broken."""
+        """Handle a connection that can be written to again, or that is broken."""
         connection = self._connections.get(descriptor)
         if connection is None:
             if descriptor in self._readers:  # the pipe's other end is closed
@@ -234,7 +238,7 @@ class Server:
 
 
 class CommandLine(argparse.ArgumentParser):
-    """The options that all servers have, and one line for whoever misuses them."""
+    """The options that all servers have, and a single line for anybody who misuses them."""
 
     def __init__(self, module: str, description: str) -> None:
         super().__init__(prog=f"python -m {module}", description=description)
@@ -250,9 +254,9 @@ class CommandLine(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: error: {message}\n")
 
     def serve(self, options: argparse.Namespace, server_of: Callable[..., Server]) -> None:
-        """Serve until SIGTERM, Ctrl-C, or the end of standard input where that is asked for.
+        """Serve until SIGTERM, Ctrl-C, or, with --end-with-stdin, the end of standard input.
 
-        `server_of` gets a Server's arguments. Writes one line of JSON with the port when it listens.
+        `server_of` gets a Server's arguments. The method writes a line of JSON with the port when the server listens.
         """
         raise_file_limit()
         try:

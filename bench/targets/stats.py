@@ -5,17 +5,17 @@ from dataclasses import dataclass
 
 @dataclass
 class Stats:
-    """What the server has counted since its start.
+    """The counts of a server since its start.
 
-    A heartbeat is `missed` when no pong came within the ping timeout; its connection is then closed, as the official
-    server does. `slowest_pong_ms` is the longest that an answered ping was under way.
+    A heartbeat is `missed` if no pong came within the ping timeout. The server then closes the connection, as the
+    official server does. `slowest_pong_ms` is the longest time that an answered ping was under way.
     """
 
     answered: int = 0
+    #: The clients that are connected now: the server answered their Socket.IO CONNECT.
     connections: int = 0
-    """Clients that are connected now: their Socket.IO CONNECT was answered."""
+    #: The clients that have ever connected.
     connected: int = 0
-    """Clients that have ever connected."""
     pings: int = 0
     pongs: int = 0
     missed: int = 0

@@ -1,6 +1,7 @@
-"""What a faulty server knows of itself: how long it took over each reply, which it lost, when it stalled.
+"""The account that a faulty server keeps of itself: the delay of each reply, the lost replies, the stalls.
 
-`Record` is written while the server serves and costs next to nothing then; `Truth` is what it tells. No clock in here.
+The server writes a `Record` while it serves, which costs next to nothing then. It answers with a `Truth`. There is no
+clock in here.
 """
 
 import json
@@ -14,18 +15,18 @@ import numpy as np
 
 from bench.timing.histogram import Histogram
 
+#: The number of lost tokens that are known by name: the last ones.
 LOST_NAMES = 10_000
-"""So many of the last lost tokens are known by name."""
 
 
 @dataclass(frozen=True)
 class Truth:
-    """What is true of the FOOs that were read since the start or the last reset. Times in ns of `time.perf_counter_ns`.
+    """The true figures of the FOOs read since the start or the last reset. Times in ns of `time.perf_counter_ns`.
 
-    `foos` = `replies` + `lost` + `gone` + `waiting`: answered, lost on purpose, without a client to answer to by the
-    time that the reply was due, and held back now. The delay of a reply is the time from the return of the `recv` that
-    completed its FOO to just before the `send` of the BAR (or acknowledgement): the time on the wire and in the
-    kernel, and the wait of a FOO for a stall to end before it was read, are not in it.
+    `foos` = `replies` + `lost` + `gone` + `waiting`. These are the answered FOOs, those lost on purpose, those whose
+    client was gone when the reply was due, and those held back now. The delay of a reply begins when the `recv` that
+    completed its FOO returns. It ends just before the `send` of the BAR or the acknowledgement. So it contains no time
+    on the wire and in the kernel. It does not contain the wait of an unread FOO for the end of a stall, either.
     """
 
     foos: int
@@ -33,39 +34,39 @@ class Truth:
     lost: int
     gone: int
     waiting: int
+    #: The delays as an HdrHistogram of bench.timing.histogram in V2 form; `histogram()` reads it.
     delays_ns: str
-    """The delays as an HdrHistogram of bench.timing.histogram in V2 form; `histogram()` reads it."""
     min_ns: int | None
     max_ns: int | None
     sum_ns: int
+    #: The time at which the server started: its stalls are counted from there.
     started_ns: int
-    """When the server started: its stalls are counted from there."""
     stall_ns: int
     stall_period_ns: int
+    #: The beginning and end of each time that the server really stood still.
     stalls: tuple[tuple[int, int], ...]
-    """From when to when the server really stood still."""
+    #: The last lost tokens, up to 10,000, in the order in which they were read.
     lost_names: tuple[str, ...]
-    """The last lost tokens, up to 10,000, in the order in which they were read."""
 
     def encoded(self) -> str:
-        """As JSON."""
+        """Return the account as JSON."""
         return json.dumps(asdict(self))
 
     @classmethod
     def decoded(cls, text: str | bytes) -> Self:
-        """The inverse of `encoded`."""
+        """Return the account that `encoded` has written."""
         fields = json.loads(text)
         fields["stalls"] = tuple((start, end) for start, end in fields["stalls"])
         fields["lost_names"] = tuple(fields["lost_names"])
         return cls(**fields)
 
     def histogram(self) -> Histogram:
-        """The delays. Raises HistogramError."""
+        """Return the delays. Raises HistogramError."""
         return Histogram.decode(self.delays_ns, min_ns=self.min_ns, max_ns=self.max_ns, sum_ns=self.sum_ns)
 
 
 class Record:
-    """What happened to the FOOs since it was begun: 8 bytes for each reply."""
+    """A record of the FOOs since it was begun: 8 bytes for each reply."""
 
     __slots__ = ("delays_ns", "foos", "gone", "lost", "lost_names")
 
@@ -77,7 +78,7 @@ class Record:
         self.delays_ns = array("q")
 
     def truth(self, started_ns: int, stall_ns: int, stall_period_ns: int, stalls: Sequence[tuple[int, int]]) -> Truth:
-        """What it comes to; the rest of it is the server's to know."""
+        """Return the account. Its arguments are the facts that only the server knows."""
         histogram = Histogram()
         histogram.record(np.array(self.delays_ns, dtype=np.int64))
         replies = len(self.delays_ns)

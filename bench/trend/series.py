@@ -1,4 +1,4 @@
-"""Results in commit order as series, and the steps of each series.
+"""The series of results in commit order, and the steps of each series.
 
 Rules of this file: data in, frozen dataclasses out; no files, no clock, no git. A value is never compared across
 machines, scenarios or settings: those are series of their own. `bench.statistics.change_points` finds the steps.
@@ -24,6 +24,7 @@ from bench.statistics.estimates import Estimate
 Metric = Literal["p50", "p99", "cpu", "throughput"]
 TrendUnit = Literal["µs", "per second", "x control"]
 
+#: The name of the benchmark that stands for all of a load run.
 WHOLE_RUN = "whole run"
 
 _US_PER_S = 1e6
@@ -31,9 +32,9 @@ _US_PER_S = 1e6
 
 @dataclass(frozen=True)
 class Point:
-    """One result in a series. `value` may be a bound only; `remarks` say what makes it less than a clean result.
+    """A result in a series. `value` may be only a bound; `remarks` are the reasons why the result is not clean.
 
-    What is not `judged` is shown, but has no part in finding steps.
+    A point that is not `judged` is shown, but has no part in finding steps.
     """
 
     commit: str
@@ -48,7 +49,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Level:
-    """Results between two steps, by index into the series, both ends included; `value` is their geometric mean."""
+    """The results between two steps, by index into the series, both ends included; `value` is their geometric mean."""
 
     first: int
     last: int
@@ -72,10 +73,11 @@ class Step:
 
 @dataclass(frozen=True)
 class Series:
-    """One metric of one benchmark under the same conditions on one machine, in commit order, and its steps.
+    """A metric of a benchmark under the same conditions on one machine, in commit order, and its steps.
 
-    `measured` says in words what the value is. Where `without_control` results have no ratio to the control, of a
-    metric that could have one, the raw value is shown; it is None where that was asked for or there is no such ratio.
+    `measured` names the value in words. `without_control` is the number of results that have no ratio to the control,
+    if the metric could have such a ratio. The raw value is then shown. It is None if the user asked for raw values or
+    if the metric has no such ratio.
     """
 
     kind: Kind
@@ -92,16 +94,16 @@ class Series:
 
     @property
     def judged(self) -> int:
-        """How many of its results have a part in finding steps."""
+        """The number of results that have a part in finding steps."""
         return sum(point.judged for point in self.points)
 
 
 @dataclass(frozen=True)
 class Trends:
-    """All series, by machine and benchmark. `unknown_commits` of their results are not in the history.
+    """The series of all results, by machine and benchmark. `unknown_commits` are not in the history.
 
-    `history` says whether there was one. `illustrative` names benchmarks that are left out, because the server ran in
-    the client's own loop.
+    `history` is true if there was a history. `illustrative` names benchmarks that are left out, because the server ran
+    in the client's own loop.
     """
 
     series: tuple[Series, ...]
@@ -122,12 +124,12 @@ def trends(
     benchmarks: Sequence[str] = (),
     machine: str | None = None,
 ) -> Trends:
-    """The series of a metric over these results, with their steps.
+    """Return the series of a metric over these results, with their steps.
 
-    `history` are the full ids of commits, parents first; None where it is not known. `benchmarks` and `machine` select
-    series by a text that the name of the benchmark (one of them) or the machine contains. The p50 of a latency
-    benchmark is the ratio to the control on the same stack where all results of its series have it, unless `raw`.
-    Results without the metric are left out.
+    `history` is a list of full commit ids, parents first; None if it is not known. `benchmarks` and `machine` select
+    series: the name of the benchmark contains any of these texts, the name of the machine this text. The p50 of a
+    latency benchmark is its ratio to the control on the same stack. It is the time itself with `raw`, or if a result of
+    the series has no such ratio. Results without the metric are left out.
     """
     ordered = in_commit_order(results, history)
     known = frozenset(history or ())
@@ -148,7 +150,7 @@ def trends(
         _series(key, samples, metric, raw, significance)
         for key, samples in sorted(groups.items(), key=lambda item: (item[0].machine, item[0].kind))
     ]
-    unknown = {point.commit: None for one in series for point in one.points if not point.commit_known}
+    unknown = {point.commit: None for line in series for point in line.points if not point.commit_known}
     return Trends(
         series=tuple(series),
         metric=metric,
@@ -160,10 +162,10 @@ def trends(
 
 
 def in_commit_order(results: Iterable[Result], history: Sequence[str] | None) -> list[Result]:
-    """Results in the order of their commits in `history`, parents first; those of one commit by their runs.
+    """Return results in the order of their commits in `history`, parents first; results of one commit by their runs.
 
-    A commit that the history does not have goes after the last one that is not younger, by the committer's time that
-    its result has, or else by the time of the run. Without a history, all are in the order of their runs.
+    A commit that the history does not have goes after the last commit that is not younger. Its age is the committer's
+    time in its result, or else the time of the run. Without a history, all results are in the order of their runs.
     """
     by_run = sorted(results, key=lambda result: result.datetime)
     if history is None:
@@ -183,7 +185,10 @@ def in_commit_order(results: Iterable[Result], history: Sequence[str] | None) ->
 
 
 def machine_name(machine: MachineInfo) -> str:
-    """What makes it the same machine, in words: host, processor, cores, system, Python's implementation and version."""
+    """Return the name of a machine: host, processor, cores, system, Python's implementation and version.
+
+    Results of machines with the same name are comparable.
+    """
     cpu = machine.cpu
     python = ".".join(machine.python_version.split(".")[:2])
     parts = [
@@ -198,7 +203,7 @@ def machine_name(machine: MachineInfo) -> str:
 
 @dataclass(frozen=True)
 class _Key:
-    """What has to be equal for results to be of one series."""
+    """The values that are equal in all results of a series."""
 
     machine: str
     kind: Kind
@@ -208,7 +213,7 @@ class _Key:
 
 @dataclass(frozen=True)
 class _Sample:
-    """One benchmark of one result: its value, and its ratio to the control where there is one."""
+    """A benchmark of a result: its value, and its ratio to the control, if it has a control."""
 
     full_name: str
     measured: str
@@ -273,7 +278,7 @@ def _latency_value(benchmark: LatencyBenchmark, metric: Metric) -> float | None:
 
 
 def _load_value(operation: Operation, metric: Metric) -> tuple[Figure | None, str]:
-    """Response time where the load was open, else service time, which is all that a closed one has."""
+    """Return the response time of an open load, or the service time of a closed load, which has no other."""
     if metric == "throughput":
         rate = operation.throughput_per_s
         return (None if rate is None else Figure(rate)), "throughput"
@@ -283,7 +288,7 @@ def _load_value(operation: Operation, metric: Metric) -> tuple[Figure | None, st
 
 
 def _remarks(result: Result) -> tuple[tuple[str, ...], bool]:
-    """What makes a result less than a clean one, and whether it is judged all the same."""
+    """Return the reasons why a result is not clean, and True if it is judged all the same."""
     remarks = ["uncommitted changes"] if result.commit_info.dirty else []
     unsound: list[str] = []
     if isinstance(result, LoadResult):

@@ -1,1 +1,1 @@
-"""Is the tool right? What it reports beside a known truth, beside other load generators, and beside itself."""
+"""The validation of the tool: its figures beside a known truth, beside other load generators, and beside itself."""

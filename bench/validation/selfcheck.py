@@ -1,14 +1,15 @@
-"""`bench selfcheck`: does `bench ab` say the truth here, and does it cry wolf? An hour on a quiet machine.
+"""The validation of `bench ab` on this machine: it finds real changes and no false ones. It takes an hour.
 
-It compares the service with itself again and again, and with itself plus a busy loop in its handler of about 1, 2 and
-5 % of a round trip. Each comparison is a real `bench ab`, on a copy of this repository in which the busy loops are
-branches. How long a loop really took, the very processes that were compared tell: each clocks its own loop on every
-call, the service without one a loop of no turns, so that what the clock costs is the same on both sides. Before and
-after all that, and once under a CPU hog, it runs `pytest bench` and compares what was stored.
+`bench selfcheck` compares the service with itself again and again. It also compares the service with a copy that has a
+busy loop in its handler, of about 1, 2 and 5 % of a round trip. Each comparison is a real `bench ab`, on a copy of this
+repository in which the busy loops are branches. The processes that are compared report themselves how long a loop
+really took: each process clocks its own loop on every call. The service without a busy loop has a loop of no turns, so
+that the clock costs the same on both sides. Before and after all that, and once under a CPU hog, the selfcheck runs
+`pytest bench` and compares what was stored.
 
-How many mistakes are allowed: what the statistics promise is a probability for each comparison (see
-bench.statistics.estimates), and the bound is the number that a binomial with it exceeds in 1 % of all selfchecks. So a
-check that fails means something, and one that passes with few runs means little: the table shows the numbers.
+The statistics promise a probability of a mistake for each comparison (see bench.statistics.estimates). The bound on
+mistakes is the number that a binomial with this probability exceeds in 1 % of all selfchecks. So a check that fails
+means something. A check that passes with few runs means little: the table shows the numbers.
 """
 
 import math
@@ -40,11 +41,12 @@ from bench.timing.durations import DurationError, PercentError, parse_duration, 
 
 PROJECT = Path(__file__).parents[2]
 
+#: The largest share of comparisons of a service with itself that say slower or faster.
 FALSE_ALARMS = 0.01
-"""Of comparisons of a service with itself, at most so many say slower or faster."""
+#: The share of intervals that contain the truth.
 COVERAGE = 0.95
+#: The share of true slowdowns of 1 % and more that `bench ab` finds at least, if it reached its precision.
 POWER = 0.90
-"""Of true slowdowns of 1 % and more, at least so many are found, where the precision was reached."""
 _TAIL = 0.01
 
 _IDENTITY = ("-c", "user.name=selfcheck", "-c", "user.email=selfcheck@localhost")
@@ -57,7 +59,7 @@ _LOOP = """        _from_ns = _clock_ns()
             pass
         _took_ns.append(_clock_ns() - _from_ns)
 """
-_TOLD = """
+_WRITING_THE_MEDIAN = """
 
 import atexit as _atexit
 import os as _os
@@ -74,8 +76,8 @@ def _tell() -> None:
     if _took_ns:
         _Path({folder!r}, "{turns}-" + str(_os.getpid())).write_text(str(_median(_took_ns)))
 """
+#: The turns of the loop by which the other loops are sized: some 3 % of a round trip.
 _SIZING_TURNS = 500
-"""Of the loop by which the others are sized: some 3 % of a round trip."""
 _SIZING_MAX_TIME_S = 10.0
 _SAME = "same"
 _STORED = "websocket-fast-process-uvloop"
@@ -84,7 +86,7 @@ _INTERRUPTED = 130
 
 @dataclass(frozen=True)
 class Comparison:
-    """One `bench ab`: how much slower B was meant to be ("" for not at all), really is, and what was said of it.
+    """A `bench ab`: the intended slowdown of B ("" for none), the true slowdown, and the verdict.
 
     The truth is a share, not per cent.
     """
@@ -98,14 +100,14 @@ class Comparison:
 
     @property
     def is_covered(self) -> bool:
-        """Whether the interval holds the truth."""
+        """True if the interval contains the truth."""
         low, high = self.metric.low, self.metric.high
         return low is not None and high is not None and low <= self.truth <= high
 
 
 @dataclass(frozen=True)
 class Check:
-    """One promise: how often it was kept or broken, of how many, and the bound."""
+    """A promise: the number of times that it was kept or broken, of how many, and the bound."""
 
     what: str
     counted: int
@@ -115,27 +117,27 @@ class Check:
 
 
 def most_of(runs: int, chance: float) -> int:
-    """Return the number of mistakes that so many runs exceed with a probability of at most 1 %."""
+    """Return the number of mistakes that this many runs exceed with a probability of at most 1 %."""
     return binomial_quantile(1 - _TAIL, runs, chance)
 
 
 def checks(comparisons: Sequence[Comparison]) -> list[Check]:
-    """What the comparisons say of the promises."""
+    """Return the promises that these comparisons check, with their results."""
     found = []
-    same = [one for one in comparisons if not one.injected]
-    alarms = sum(one.metric.verdict in ("slower", "faster") for one in same)
+    same = [comparison for comparison in comparisons if not comparison.injected]
+    alarms = sum(comparison.metric.verdict in ("slower", "faster") for comparison in same)
     if same:
         bound = most_of(len(same), FALSE_ALARMS)
         found.append(Check("A/A: said to differ", alarms, len(same), f"at most {bound}", alarms <= bound))
     for injected in _kinds(comparisons):
         if not injected:
             continue
-        slower = [one for one in comparisons if one.injected == injected]
-        missed = sum(one.metric.verdict != "slower" for one in slower)
+        slower = [comparison for comparison in comparisons if comparison.injected == injected]
+        missed = sum(comparison.metric.verdict != "slower" for comparison in slower)
         bound = most_of(len(slower), 1 - POWER)
         what = f"{injected} slower: not found"
         found.append(Check(what, missed, len(slower), f"at most {bound}", missed <= bound))
-    outside = sum(not one.is_covered for one in comparisons)
+    outside = sum(not comparison.is_covered for comparison in comparisons)
     bound = most_of(len(comparisons), 1 - COVERAGE)
     found.append(
         Check("truth outside the 95 % interval", outside, len(comparisons), f"at most {bound}", outside <= bound)
@@ -144,12 +146,12 @@ def checks(comparisons: Sequence[Comparison]) -> list[Check]:
 
 
 def _kinds(comparisons: Sequence[Comparison]) -> list[str]:
-    """What was injected, each once, in the order of the runs."""
-    return list(dict.fromkeys(one.injected for one in comparisons))
+    """Return the injected slowdowns, each once, in the order of the runs."""
+    return list(dict.fromkeys(comparison.injected for comparison in comparisons))
 
 
 def slowdown_us(text: str, round_trip_us: float) -> float:
-    """What "2%" of a round trip, or "5us", is in microseconds. Raises AbError for anything else."""
+    """Return a slowdown, "2%" of a round trip or "5us", in microseconds. Raises AbError for any other text."""
     try:
         value_us = parse_percent(text) * round_trip_us if text.endswith("%") else parse_duration(text) * 1e6
     except (DurationError, PercentError):
@@ -162,61 +164,64 @@ def slowdown_us(text: str, round_trip_us: float) -> float:
 # --- the copy with its branches ---------------------------------------------------------------------------------------
 
 
-def _copy(folder: Path, told: Path) -> Path:
-    """A repository with the service as it is here, uncommitted changes included, but for a loop of no turns."""
+def _copy(folder: Path, reports: Path) -> Path:
+    """Make a repository with the service as it is here, with uncommitted changes and a loop of no turns."""
     copy = folder / "service"
     copy.mkdir()
     shutil.copytree(PROJECT / "app", copy / "app", ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "requirements.lock"):
         shutil.copy(PROJECT / name, copy / name)
-    _write_loop(copy, 0, told)
+    _write_loop(copy, 0, reports)
     git(copy, "init", "--quiet", "--initial-branch=main")
     git(copy, "add", "--all")
     git(copy, *_IDENTITY, "commit", "--quiet", "--message=As it is")
     return copy
 
 
-def _write_loop(copy: Path, turns: int, told: Path) -> None:
-    """Have the copy's handler clock a loop of so many turns, and its process tell the median in the folder `told`.
+def _write_loop(copy: Path, turns: int, reports: Path) -> None:
+    """Have the copy's handler clock a loop of so many turns, and its process write the median into `reports`.
 
-    Raises AbError where the handler is not found.
+    Raises AbError if the handler is not found.
     """
     source = (PROJECT / _SERVICE).read_text()
     if source.count(_BEGINNING) != 1:
         raise AbError(f"the handler of FOO is not where the selfcheck looks for it, in {_SERVICE}")
     looped = source.replace(_BEGINNING, _BEGINNING + _LOOP.format(turns=turns))
-    (copy / _SERVICE).write_text(looped + _TOLD.format(turns=turns, folder=str(told)))
+    (copy / _SERVICE).write_text(looped + _WRITING_THE_MEDIAN.format(turns=turns, folder=str(reports)))
 
 
-def _branch(copy: Path, name: str, turns: int, told: Path) -> None:
+def _branch(copy: Path, name: str, turns: int, reports: Path) -> None:
     git(copy, "checkout", "--quiet", "-b", name, "main")
-    _write_loop(copy, turns, told)
+    _write_loop(copy, turns, reports)
     git(copy, *_IDENTITY, "commit", "--quiet", "--all", f"--message={name}")
     git(copy, "checkout", "--quiet", "main")
 
 
-def _slower_branches(copy: Path, slowdowns: Sequence[str], told: Path) -> dict[str, str]:
-    """A branch for each slowdown, sized by a short comparison with a loop: one that turns nowhere else is faster."""
+def _slower_branches(copy: Path, slowdowns: Sequence[str], reports: Path) -> dict[str, str]:
+    """Make a branch for each slowdown, and return its name by slowdown.
+
+    A short comparison with a loop gives the time of a turn: a loop that runs alone takes less time per turn.
+    """
     if not slowdowns:
         return {}
-    _branch(copy, "sizing", _SIZING_TURNS, told)
-    sizing = _compare(copy, "sizing", "sizing", told, _SIZING_MAX_TIME_S)
+    _branch(copy, "sizing", _SIZING_TURNS, reports)
+    sizing = _compare(copy, "sizing", "sizing", reports, _SIZING_MAX_TIME_S)
     us_per_turn = sizing.truth * sizing.metric.a_us / _SIZING_TURNS
     branches = {}
     for number, text in enumerate(slowdowns, 1):
         branches[text] = f"slower-{number}"
         turns = round(slowdown_us(text, sizing.metric.a_us) / us_per_turn)
-        _branch(copy, branches[text], max(1, turns), told)
+        _branch(copy, branches[text], max(1, turns), reports)
     return branches
 
 
-def _longer_us(told: Path) -> float:
-    """How much longer the handler with a loop took, by what the processes of a comparison told.
+def _longer_us(reports: Path) -> float:
+    """Return how much longer the handler with a loop took, as the compared processes reported it.
 
-    The difference of the means over the processes of either side. Raises AbFailedError where a side told nothing.
+    It is the difference of the means over the processes of each side. Raises AbFailedError if a side reported nothing.
     """
     took_ns: dict[int, list[float]] = {}
-    for path in told.iterdir():
+    for path in reports.iterdir():
         took_ns.setdefault(int(path.name.partition("-")[0]), []).append(float(path.read_text()))
     if len(took_ns) != 2:
         raise AbFailedError(f"of the two services, {len(took_ns)} told how long their loops took")
@@ -226,21 +231,21 @@ def _longer_us(told: Path) -> float:
 # --- the runs ---------------------------------------------------------------------------------------------------------
 
 
-def _compare(copy: Path, branch: str, injected: str, told: Path, max_time_s: float) -> Comparison:
+def _compare(copy: Path, branch: str, injected: str, reports: Path, max_time_s: float) -> Comparison:
     asked = plan(
         app=None, event=None, reply=None, payload=None, benchmarks="event", max_time=f"{max_time_s:g}"
     )  # as `bench ab` is told by default
     result = compare_revisions(asked, "main", branch, copy)
     metric = next(metric for metric in result.benchmarks[0].metrics if metric.metric == "p50")
-    truth = _longer_us(told) / metric.a_us if injected else 0.0
-    for path in told.iterdir():
+    truth = _longer_us(reports) / metric.a_us if injected else 0.0
+    for path in reports.iterdir():
         path.unlink()
     return Comparison(injected, truth, metric, result.restarts, result.duration_s, result.stopped_by)
 
 
 @contextmanager
 def _hog() -> Iterator[None]:
-    """A process that takes what it can of the generator's core, in bouts, as a neighbour would."""
+    """Run a process that takes what it can of the generator's core, in bouts, as a neighbour would."""
     source = (
         "import os, time\n"
         "while os.getppid() == PARENT:\n    until = time.monotonic() + 0.2\n"
@@ -257,7 +262,7 @@ def _hog() -> Iterator[None]:
 
 
 def _store(results: Path) -> Path:
-    """Run `pytest bench` for the benchmark that is compared; the file that it stored."""
+    """Run `pytest bench` for the benchmark that is compared; return the file that it stored."""
     before = set(results.rglob("*.json"))
     command = [sys.executable, "-m", "pytest", "bench", "-q", "-p", "no:cacheprovider", "-k", _STORED]
     storage = f"file://{results / 'latency'}"
@@ -269,7 +274,7 @@ def _store(results: Path) -> Path:
 
 
 def _stored_differ(old: Path, new: Path) -> bool:
-    """Whether `bench compare` says that anything is slower or faster."""
+    """Return True if `bench compare` says that anything is slower or faster."""
     bench = Path(sys.executable).with_name("bench")
     written = new.with_suffix(".comparison")
     command = [str(bench), "compare", str(old), str(new), "--json", str(written)]
@@ -284,18 +289,18 @@ def _stored_differ(old: Path, new: Path) -> bool:
 def _rows(comparisons: Sequence[Comparison]) -> list[list[str]]:
     rows = [["injected", "runs", "truth", "effect", "95 % interval", "restarts", "seconds", "verdicts"]]
     for injected in _kinds(comparisons):
-        group = [one for one in comparisons if one.injected == injected]
-        verdicts = [one.metric.verdict for one in group]
+        group = [comparison for comparison in comparisons if comparison.injected == injected]
+        verdicts = [comparison.metric.verdict for comparison in group]
         said = ", ".join(f"{verdicts.count(word)} {word}" for word in sorted(set(verdicts)))
         rows.append(
             [
                 injected or "nothing",
                 str(len(group)),
-                f"{fmean(one.truth for one in group):+.2%}",
-                f"{fmean(one.metric.effect for one in group):+.2%}",
-                f"± {fmean(one.metric.half_width or math.nan for one in group):.2%}",
-                f"{fmean(one.restarts for one in group):.0f}",
-                f"{fmean(one.duration_s for one in group):.0f}",
+                f"{fmean(comparison.truth for comparison in group):+.2%}",
+                f"{fmean(comparison.metric.effect for comparison in group):+.2%}",
+                f"± {fmean(comparison.metric.half_width or math.nan for comparison in group):.2%}",
+                f"{fmean(comparison.restarts for comparison in group):.0f}",
+                f"{fmean(comparison.duration_s for comparison in group):.0f}",
                 said,
             ]
         )
@@ -316,23 +321,23 @@ def _print(comparisons: Sequence[Comparison], kept: Sequence[Check], console: Co
 class Extent:
     """The number and length of a selfcheck's comparisons."""
 
+    #: The number of comparisons of the service with itself.
     same: int
-    """Comparisons of the service with itself."""
+    #: The number of comparisons for each slowdown.
     injected: int
-    """Comparisons for each slowdown."""
+    #: The time that a comparison may take.
     max_time_s: float
-    """The time that a comparison may take."""
+    #: Shares of a round trip, or times such as 5us.
     slowdowns: tuple[str, ...]
-    """Shares of a round trip, or times such as 5us."""
+    #: True if results of `pytest bench` are compared as well.
     stored: bool
-    """Whether results of `pytest bench` are compared as well."""
 
 
 def selfcheck(extent: Extent, console: Console) -> bool:
-    """Run all of it, print it, and return whether every promise was kept.
+    """Run all of it, print it, and return True if every promise was kept.
 
     Raises AbError and AbFailedError as `bench ab` does, ValueError for a slowdown that cannot be read, and
-    CalledProcessError where git or `pytest bench` fails.
+    CalledProcessError if git or `pytest bench` fails.
     """
     slowdowns = list(extent.slowdowns)
     comparisons: list[Comparison] = []
@@ -343,22 +348,22 @@ def selfcheck(extent: Extent, console: Console) -> bool:
         if extent.stored:
             print_line(console, "pytest bench, before")
             stored.append(_store(folder / "results"))
-        told = folder / "told"
-        told.mkdir()
-        copy = _copy(folder, told)
+        reports = folder / "reports"
+        reports.mkdir()
+        copy = _copy(folder, reports)
         git(copy, "branch", _SAME, "main")
         runs = [""] * extent.same + [text for text in slowdowns for _ in range(extent.injected)]
         try:
-            branches = {"": _SAME} | _slower_branches(copy, slowdowns if extent.injected else [], told)
+            branches = {"": _SAME} | _slower_branches(copy, slowdowns if extent.injected else [], reports)
             for number, injected in enumerate(runs, 1):
-                one = _compare(copy, branches[injected], injected, told, extent.max_time_s)
-                comparisons.append(one)
-                low, high = one.metric.low or math.nan, one.metric.high or math.nan
+                comparison = _compare(copy, branches[injected], injected, reports, extent.max_time_s)
+                comparisons.append(comparison)
+                low, high = comparison.metric.low or math.nan, comparison.metric.high or math.nan
                 print_line(
                     console,
-                    f"{number} of {len(runs)}: truth {one.truth:+.2%}, said {one.metric.effect:+.2%} "
-                    f"({low:+.2%} to {high:+.2%}), {one.metric.verdict}, {one.restarts} restarts, "
-                    f"{one.duration_s:.0f} s, ended by {one.stopped_by}",
+                    f"{number} of {len(runs)}: truth {comparison.truth:+.2%}, said {comparison.metric.effect:+.2%} "
+                    f"({low:+.2%} to {high:+.2%}), {comparison.metric.verdict}, {comparison.restarts} restarts, "
+                    f"{comparison.duration_s:.0f} s, ended by {comparison.stopped_by}",
                 )
             if extent.stored:
                 print_line(console, f"pytest bench, {(time.monotonic() - began_s) / 60:.0f} minutes later")

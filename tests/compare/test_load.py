@@ -116,7 +116,7 @@ class TestLoad:
         assert row(one_like_before.benchmarks[0], "service p50").verdict == "inconclusive"
 
     def test_no_pair_of_runs_of_the_same_code_on_a_busy_machine_is_claimed_to_differ(self) -> None:
-        """Compare measured runs: 200/s, other work on both cores; median, and the loop lag's 99th percentile, in µs."""
+        """Use figures as measured at 200/s with other work on both cores: median, and p99 of the loop lag, in µs."""
         measured = [
             *((394, 3113), (470, 2324), (383, 1240), (466, 4600), (563, 3611), (251, 3049), (346, 946)),
             *((289, 3709), (302, 2869), (417, 3004), (1243, 5263), (3049, 11444), (479, 1734), (757, 11264)),

@@ -149,7 +149,7 @@ class TestCoverage:
         assert 0.93 <= covered <= 0.97
 
     def test_stopping_when_first_narrow_is_worse(self) -> None:
-        """Show the purpose of the confirmation: without it the same runs cover less."""
+        """Show the use of the confirmation: without it the same runs cover less."""
         values = 0.0078 * np.random.default_rng(9).standard_normal((40_000, 80))
 
         def misses(rule: StoppingRule) -> float:

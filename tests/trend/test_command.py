@@ -45,7 +45,7 @@ def save_load(
 
 
 def process(log_ratio: float) -> dict[str, Any]:
-    """Return what `extra_info` says of a server process."""
+    """Return the part of `extra_info` about one server process."""
     timed: dict[str, Any] = {"median_us": 130.0, "p99_us": 900.0, "rounds": 100, "hash_seed": 1, "environment_bytes": 0}
     timed |= {"warm_up_round_trips": 100, "steady": True, "control": None}
     return timed | {"log_ratio": {"same-stack": log_ratio, "bare": 1.0}, "pairs": {"same-stack": 10, "bare": 10}}

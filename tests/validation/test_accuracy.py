@@ -28,14 +28,14 @@ from bench.targets.truth import Record, Truth
 from bench.timing.arrivals import schedule
 from bench.timing.histogram import Histogram
 from bench.timing.rates import RateProfile, Share
-from bench.validation.accuracy import scenarios, truths
+from bench.validation.accuracy import expected, scenarios
 from bench.validation.accuracy.check import stored
 from bench.validation.accuracy.document import accuracy_document
+from bench.validation.accuracy.expected import NothingSeenError
 from bench.validation.accuracy.measuring import quietest
-from bench.validation.accuracy.model import Accuracy, Held, Quantity, Row, Run, Told
-from bench.validation.accuracy.peers import Job, PacedK6, PacedLocustContrib, PacedPeer, k6_report, locust_report
-from bench.validation.accuracy.scenarios import Load, Seen, UnknownScenarioError, all_groups, chosen
-from bench.validation.accuracy.truths import NothingSeenError
+from bench.validation.accuracy.model import Accuracy, FigureCheck, Quantity, Row, Run, ToolFigure
+from bench.validation.accuracy.peers import PacedK6, PacedLoad, PacedLocustContrib, PacedPeer, k6_report, locust_report
+from bench.validation.accuracy.scenarios import Load, RunEvidence, UnknownScenarioError, all_groups, chosen
 from bench.validation.peers.peer import LeftOut
 from tests.support.accuracy_results import result_of
 from tests.support.example_results import distribution, load_result, operation
@@ -48,7 +48,7 @@ STALL = Stall(1000 * MS, 5000 * MS)
 
 
 def test_the_closed_form_of_a_stall() -> None:
-    assert [truths.stall_quantile_us(STALL, percent) for percent in (50, 80, 90, 95, 99, 100)] == pytest.approx(
+    assert [expected.stall_quantile_us(STALL, percent) for percent in (50, 80, 90, 95, 99, 100)] == pytest.approx(
         [0, 0, 500_000, 750_000, 950_000, 1_000_000], abs=0.01
     )
 
@@ -59,13 +59,13 @@ def test_the_closed_form_is_that_of_each_arrival_wherever_in_a_period_they_begin
     waits = sorted(STALL.wait_ns(start_ns + arrival) for arrival in arrivals)
     assert len(waits) == 5000
     interval_us = 2000
-    exact_us = truths.nearest_rank(waits, percent) / 1000
-    assert truths.stall_quantile_us(STALL, percent) == pytest.approx(exact_us, abs=interval_us)
+    exact_us = expected.nearest_rank(waits, percent) / 1000
+    assert expected.stall_quantile_us(STALL, percent) == pytest.approx(exact_us, abs=interval_us)
 
 
 def test_bounds() -> None:
-    assert truths.time_bound_us(2000) == 70
-    assert truths.time_bound_us(20_000) == 250
+    assert expected.time_bound_us(2000) == 70
+    assert expected.time_bound_us(20_000) == 250
 
 
 def histogram_of(values_ns: Sequence[int]) -> Histogram:
@@ -76,26 +76,26 @@ def histogram_of(values_ns: Sequence[int]) -> Histogram:
 
 @given(st.lists(st.integers(100, 10**10), min_size=1, max_size=200), st.floats(0, 100))
 def test_nearest_rank_is_the_histograms(values: list[int], percent: float) -> None:
-    exact = truths.nearest_rank(sorted(values), percent)
+    exact = expected.nearest_rank(sorted(values), percent)
     rounded = histogram_of(values).percentile_ns(percent)
     assert rounded is not None
-    assert exact <= rounded <= exact * (1 + truths.HISTOGRAM_BOUND_SHARE) + 64
+    assert exact <= rounded <= exact * (1 + expected.HISTOGRAM_BOUND_SHARE) + 64
 
 
 def test_the_share_within_a_limit() -> None:
     histogram = histogram_of([1 * MS] * 990 + [50 * MS] * 10)
-    assert truths.share_within_percent(histogram, 25 * MS) == 99
-    assert truths.share_within_percent(histogram, MS // 2) == 0
-    assert truths.share_within_percent(histogram, 60 * MS) == 100
-    assert truths.share_within_percent(histogram_of([1, 2, 3]), 10) == 100
+    assert expected.share_within_percent(histogram, 25 * MS) == 99
+    assert expected.share_within_percent(histogram, MS // 2) == 0
+    assert expected.share_within_percent(histogram, 60 * MS) == 100
+    assert expected.share_within_percent(histogram_of([1, 2, 3]), 10) == 100
     with pytest.raises(NothingSeenError):
-        truths.share_within_percent(Histogram(), 1)
+        expected.share_within_percent(Histogram(), 1)
 
 
 def test_what_is_not_the_servers() -> None:
-    assert truths.outside_the_server_us(histogram_of([102_399] * 9), histogram_of([3_071] * 9), 50) == 99.328
+    assert expected.network_overhead_us(histogram_of([102_399] * 9), histogram_of([3_071] * 9), 50) == 99.328
     with pytest.raises(NothingSeenError):
-        truths.outside_the_server_us(Histogram(), histogram_of([1]), 50)
+        expected.network_overhead_us(Histogram(), histogram_of([1]), 50)
 
 
 def test_the_arrivals_of_a_load() -> None:
@@ -111,8 +111,8 @@ def test_the_arrivals_of_a_load() -> None:
 # --- what is judged ---------------------------------------------------------------------------------------------------
 
 
-def held(truth: float, ours: float | None, bound: float) -> Held:
-    return Held(truth=Quantity(value=truth), ours=None if ours is None else Quantity(value=ours), bound=bound)
+def held(truth: float, ours: float | None, bound: float) -> FigureCheck:
+    return FigureCheck(truth=Quantity(value=truth), ours=None if ours is None else Quantity(value=ours), bound=bound)
 
 
 def test_at_the_bound_is_inside_and_nothing_reported_is_not() -> None:
@@ -149,10 +149,10 @@ def test_judged_are_the_repetitions_in_which_others_took_least() -> None:
 
 def test_beyond_a_limit_is_no_value() -> None:
     beyond = Quantity(value=500_000, is_above=True)
-    assert Held(truth=beyond, ours=beyond, bound=0).is_inside
-    assert not Held(truth=beyond, ours=Quantity(value=500_000), bound=0).is_inside
-    assert not Held(truth=Quantity(value=500_000), ours=beyond, bound=1e9).is_inside
-    assert not Held(truth=beyond, ours=Quantity(value=10_000_000, is_above=True), bound=0).is_inside
+    assert FigureCheck(truth=beyond, ours=beyond, bound=0).is_inside
+    assert not FigureCheck(truth=beyond, ours=Quantity(value=500_000), bound=0).is_inside
+    assert not FigureCheck(truth=Quantity(value=500_000), ours=beyond, bound=1e9).is_inside
+    assert not FigureCheck(truth=beyond, ours=Quantity(value=10_000_000, is_above=True), bound=0).is_inside
 
 
 def test_a_time_is_judged_by_its_median_error_and_a_count_by_all() -> None:
@@ -181,9 +181,9 @@ def truth_of(delays_ns: Sequence[int], lost: Sequence[str] = ()) -> Truth:
     return record.truth(0, 0, 0, ())
 
 
-def seen_of(
+def evidence_of(
     times_ns: Sequence[int], truth: Truth, *, timeouts: Sequence[str] = (), late: int = 0, **changed: Any
-) -> Seen:
+) -> RunEvidence:
     """Return a run whose replies took so long; all figures but p50, p90 and so on are real."""
     times = histogram_of(times_ns)
     sent = len(times_ns) + len(timeouts)
@@ -200,23 +200,23 @@ def seen_of(
     }
     row: Operation = operation(FOO_BAR_TO_SENDER.name, **fields | changed)
     asked = Asked(user_classes=("EchoUser",), users=1, model="open", transport="websocket")
-    return Seen("1", load_result(scenario=asked, operations=(row,)), truth, timeouts)
+    return RunEvidence("1", load_result(scenario=asked, operations=(row,)), truth, timeouts)
 
 
-def insides(readings: Sequence[scenarios.Reading]) -> dict[str, bool]:
-    return {reading.figure: reading.held.is_inside for reading in readings}
+def insides(measurements: Sequence[scenarios.Measurement]) -> dict[str, bool]:
+    return {measurement.figure: measurement.check.is_inside for measurement in measurements}
 
 
 LOAD = Load(1000, 1, "constant")
-BASELINE = seen_of([103_000] * 1000, truth_of([3_000] * 1000))
+BASELINE = evidence_of([103_000] * 1000, truth_of([3_000] * 1000))
 
 
 @pytest.mark.parametrize(("off_us", "is_inside"), [(0, True), (-65, True), (65, True), (80, False), (-80, False)])
 def test_a_delay_is_the_servers_stamps_and_the_baseline(off_us: int, is_inside: bool) -> None:
-    seen = seen_of([2_100_000 + off_us * 1000] * 1000, truth_of([2_000_000] * 1000))
-    readings = scenarios.delayed(LOAD, seen, BASELINE)
-    assert readings[0].held.truth.value == pytest.approx(2100, abs=3)
-    assert insides(readings) == {"p50": is_inside, "p99": is_inside, "scheduled": True, "sent": True}
+    evidence = evidence_of([2_100_000 + off_us * 1000] * 1000, truth_of([2_000_000] * 1000))
+    measurements = scenarios.delayed(LOAD, evidence, BASELINE)
+    assert measurements[0].check.truth.value == pytest.approx(2100, abs=3)
+    assert insides(measurements) == {"p50": is_inside, "p99": is_inside, "scheduled": True, "sent": True}
 
 
 def test_both_modes_and_the_knee() -> None:
@@ -226,7 +226,7 @@ def test_both_modes_and_the_knee() -> None:
     def of(usual_us: int, rare_us: int, rare: int) -> dict[str, bool]:
         return insides(
             scenarios.bimodal(
-                LOAD, modes, seen_of([usual_us * 1000] * (1000 - rare) + [rare_us * 1000] * rare, truth), BASELINE
+                LOAD, modes, evidence_of([usual_us * 1000] * (1000 - rare) + [rare_us * 1000] * rare, truth), BASELINE
             )
         )
 
@@ -241,27 +241,33 @@ def test_a_stall_is_held_against_the_closed_form() -> None:
     load = Load(500, 10, "constant")
     waits = [STALL.wait_ns(6000 * MS + number * 2 * MS) for number in range(5000)]
     truth = truth_of([3_000] * 5000)
-    assert all(insides(scenarios.stalled(load, STALL, seen_of(waits, truth), None)).values())
+    assert all(insides(scenarios.stalled(load, STALL, evidence_of(waits, truth), None)).values())
     # A client that stalls with its server: of each 1,000 arrivals in a stall, it sees one.
     omitted = [wait for wait in waits if wait == 0 or wait == 1000 * MS]
-    readings = insides(scenarios.stalled(load, STALL, seen_of(omitted, truth), None))
-    assert [figure for figure, inside in readings.items() if not inside] == ["p90", "p95", "p99", "scheduled", "sent"]
+    measurements = insides(scenarios.stalled(load, STALL, evidence_of(omitted, truth), None))
+    assert [figure for figure, inside in measurements.items() if not inside] == [
+        "p90",
+        "p95",
+        "p99",
+        "scheduled",
+        "sent",
+    ]
 
 
 def test_what_was_given_up_lies_beyond_the_limit() -> None:
     load = Load(1000, 1, "constant", timeout_s=0.5)
     truth = truth_of([3_000] * 1000)
     censored = distribution(p99=None, p99_9=None, max=None, mean=None, censored_above_us=500_000.0)
-    seen = seen_of([MS] * 900, truth, timeouts=["x"] * 100, response_us=censored)
-    assert all(insides(scenarios.stalled_beyond(load, seen, None)).values())
-    few = seen_of([MS] * 960, truth, timeouts=["x"] * 40, response_us=censored)
+    evidence = evidence_of([MS] * 900, truth, timeouts=["x"] * 100, response_us=censored)
+    assert all(insides(scenarios.stalled_beyond(load, evidence, None)).values())
+    few = evidence_of([MS] * 960, truth, timeouts=["x"] * 40, response_us=censored)
     assert insides(scenarios.stalled_beyond(load, few, None)) == {
         "p95": False,
         "p99": True,
         "scheduled": True,
         "sent": True,
     }
-    silent = seen_of([MS] * 900, truth, timeouts=["x"] * 100)
+    silent = evidence_of([MS] * 900, truth, timeouts=["x"] * 100)
     assert not insides(scenarios.stalled_beyond(load, silent, None))["p99"]
 
 
@@ -269,40 +275,40 @@ def test_exactly_the_lost_replies_time_out() -> None:
     lost = ["rt-a-0-1", "rt-a-1-2"]
     truth = truth_of([3_000] * 998, lost)
 
-    def wrong(seen: Seen) -> list[str]:
-        return [figure for figure, inside in insides(scenarios.lossy(LOAD, seen, None)).items() if not inside]
+    def wrong(evidence: RunEvidence) -> list[str]:
+        return [figure for figure, inside in insides(scenarios.lossy(LOAD, evidence, None)).items() if not inside]
 
-    assert wrong(seen_of([MS] * 998, truth, timeouts=lost)) == []
-    assert wrong(seen_of([MS] * 998, truth, timeouts=["rt-a-0-1", "rt-a-9-9"])) == ["timeouts of what was lost"]
-    assert wrong(seen_of([MS] * 998, truth, timeouts=lost, late=1)) == ["failed otherwise"]
-    one_more = seen_of([MS] * 997, truth, timeouts=[*lost, "rt-a-5-5"])
+    assert wrong(evidence_of([MS] * 998, truth, timeouts=lost)) == []
+    assert wrong(evidence_of([MS] * 998, truth, timeouts=["rt-a-0-1", "rt-a-9-9"])) == ["timeouts of what was lost"]
+    assert wrong(evidence_of([MS] * 998, truth, timeouts=lost, late=1)) == ["failed otherwise"]
+    one_more = evidence_of([MS] * 997, truth, timeouts=[*lost, "rt-a-5-5"])
     assert wrong(one_more) == ["timeouts", "answered"]
-    an_error = seen_of([MS] * 997, truth, timeouts=lost, errors={"lost": 1}, scheduled=1000, sent=1000)
+    an_error = evidence_of([MS] * 997, truth, timeouts=lost, errors={"lost": 1}, scheduled=1000, sent=1000)
     assert wrong(an_error) == ["answered", "failed otherwise"]
-    unread = seen_of([MS] * 998, truth_of([3_000] * 997, lost), timeouts=lost)
+    unread = evidence_of([MS] * 998, truth_of([3_000] * 997, lost), timeouts=lost)
     assert wrong(unread) == ["answered", "sent"]
 
 
 def test_merged_percentiles_are_those_of_all_samples() -> None:
     random = Random(1)
     samples = [round(random.lognormvariate(14, 1)) for _ in range(1000)]
-    seen = dataclasses.replace(seen_of(samples, truth_of([1] * 1000)), samples_ns=samples)
-    assert all(insides(scenarios.merged(LOAD, seen, None)).values())
+    evidence = dataclasses.replace(evidence_of(samples, truth_of([1] * 1000)), samples_ns=samples)
+    assert all(insides(scenarios.merged(LOAD, evidence, None)).values())
     other = sorted(samples)
     other[990] = round(other[990] * 1.01)
-    read = insides(scenarios.merged(LOAD, dataclasses.replace(seen, samples_ns=other), None))
+    read = insides(scenarios.merged(LOAD, dataclasses.replace(evidence, samples_ns=other), None))
     assert not read["histograms that differ"]
-    one_less = insides(scenarios.merged(LOAD, dataclasses.replace(seen, samples_ns=samples[1:]), None))
+    one_less = insides(scenarios.merged(LOAD, dataclasses.replace(evidence, samples_ns=samples[1:]), None))
     assert not one_less["samples"]
     with pytest.raises(NothingSeenError, match="kept no samples"):
-        scenarios.merged(LOAD, dataclasses.replace(seen, samples_ns=()), None)
+        scenarios.merged(LOAD, dataclasses.replace(evidence, samples_ns=()), None)
 
 
 def test_a_run_without_round_trips_tells_nothing() -> None:
-    empty = Seen("1", load_result(), truth_of([]))
+    empty = RunEvidence("1", load_result(), truth_of([]))
     with pytest.raises(NothingSeenError, match="no round trips"):
         scenarios.accounting(LOAD, empty, None)
-    timeless = seen_of([MS], truth_of([1]), response_us=None, response_histogram=None)
+    timeless = evidence_of([MS], truth_of([1]), response_us=None, response_histogram=None)
     with pytest.raises(NothingSeenError, match="no response times"):
         _ = timeless.response
 
@@ -365,7 +371,7 @@ def test_k6s_report() -> None:
 @pytest.mark.parametrize("peer", [PacedLocustContrib(), PacedK6()])
 def test_a_peer_without_a_report_is_left_out(tmp_path: Path, peer: PacedPeer) -> None:
     with pytest.raises(LeftOut, match="wrote no"):
-        peer.report(Job("http://127.0.0.1:1", 1, 1, tmp_path))
+        peer.report(PacedLoad("http://127.0.0.1:1", 1, 1, tmp_path))
 
 
 # --- what is said -----------------------------------------------------------------------------------------------------
@@ -392,13 +398,13 @@ def text_of(result: Accuracy) -> list[str]:
     return console.file.getvalue().splitlines()
 
 
-P90 = Row.of("p90", "us", [held(500_000, 501_000, 10_000)], peers={"k6": Told(reported=Quantity(value=2000))})
+P90 = Row.of("p90", "us", [held(500_000, 501_000, 10_000)], peers={"k6": ToolFigure(reported=Quantity(value=2000))})
 TIMEOUTS = Row.of(
     "timeouts",
     "count",
     [held(10, 11, 0)],
     is_exact=True,
-    peers={"k6": Told(reported=Quantity(value=5), truth=5)},
+    peers={"k6": ToolFigure(reported=Quantity(value=5), truth=5)},
 )
 SENT = Row.of("sent", "count", [held(5000, 5000, 0)], is_exact=True)
 

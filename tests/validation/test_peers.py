@@ -23,59 +23,59 @@ from bench.validation.peers.locust_contrib import LocustContrib
 from bench.validation.peers.model import Absent, Figures, Peers, Round
 from bench.validation.peers.node_loop import NodeLoop
 from bench.validation.peers.ours import Ours
-from bench.validation.peers.peer import HERE, LeftOut, Peer, Reported, Work
+from bench.validation.peers.peer import HERE, ClosedLoad, LeftOut, Peer, ToolReport
 from tests.support.folders import SAMPLES
 
 PEERS = SAMPLES / "peers"
 
 
-def work_in(folder: Path) -> Work:
-    return Work("http://127.0.0.1:1", 50, folder)
+def load_in(folder: Path) -> ClosedLoad:
+    return ClosedLoad("http://127.0.0.1:1", 50, folder)
 
 
 @pytest.mark.parametrize(
     ("peer", "file", "expected"),
     [
-        (K6(), "k6.json", Reported(1000.0, 11000.0, 24299)),
-        (Artillery(), "artillery.json", Reported(1100.0, 9900.0, 28386)),
-        (LocustContrib(), "locust.json", Reported(0.0, 0.0, 5034)),
+        (K6(), "k6.json", ToolReport(1000.0, 11000.0, 24299)),
+        (Artillery(), "artillery.json", ToolReport(1100.0, 9900.0, 28386)),
+        (LocustContrib(), "locust.json", ToolReport(0.0, 0.0, 5034)),
     ],
 )
-def test_reports_as_recorded(tmp_path: Path, peer: Peer, file: str, expected: Reported) -> None:
+def test_reports_as_recorded(tmp_path: Path, peer: Peer, file: str, expected: ToolReport) -> None:
     with pytest.raises(LeftOut, match="wrote no"):
-        peer.reported(work_in(tmp_path), "")
+        peer.report(load_in(tmp_path), "")
     shutil.copy(PEERS / file, tmp_path)
-    assert peer.reported(work_in(tmp_path), "") == expected
+    assert peer.report(load_in(tmp_path), "") == expected
     (tmp_path / file).write_text("{}")
     with pytest.raises(LeftOut, match="wrote no"):
-        peer.reported(work_in(tmp_path), "")
+        peer.report(load_in(tmp_path), "")
 
 
 def test_percentiles_of_locusts_counts(tmp_path: Path) -> None:
     report = [{"method": "WSE", "response_times": {"10": 1, "2": 98, "9": 1}}]
     (tmp_path / "locust.json").write_text(json.dumps(report))
-    assert LocustContrib().reported(work_in(tmp_path), "") == Reported(2000.0, 9000.0, 100)
+    assert LocustContrib().report(load_in(tmp_path), "") == ToolReport(2000.0, 9000.0, 100)
 
 
 def test_several_processes_of_ours_meet_at_a_port_of_their_own(tmp_path: Path) -> None:
-    assert "--processes" not in Ours().command(work_in(tmp_path)).arguments
-    one, other = (Ours(2).command(work_in(tmp_path)).arguments for _ in range(2))
+    assert "--processes" not in Ours().command(load_in(tmp_path)).arguments
+    one, other = (Ours(2).command(load_in(tmp_path)).arguments for _ in range(2))
     assert one[one.index("--master-port") + 1] == one[one.index("--master-bind-port") + 1]
     assert one != other
 
 
 def test_ours_without_a_result(tmp_path: Path) -> None:
     with pytest.raises(LeftOut, match="stored no result"):
-        Ours().reported(work_in(tmp_path), "")
+        Ours().report(load_in(tmp_path), "")
 
 
 @pytest.mark.parametrize("peer", [AsyncClient(), NodeLoop(), EpollLoop()])
 def test_loops_report_in_their_last_line(tmp_path: Path, peer: Peer) -> None:
     line = '{"round_trips": 12, "p50_us": 3.5, "p99_us": null}'
-    assert peer.reported(work_in(tmp_path), f"a warning\n\n{line}\n") == Reported(3.5, None, 12)
+    assert peer.report(load_in(tmp_path), f"a warning\n\n{line}\n") == ToolReport(3.5, None, 12)
     for output in ("", "\n", f"{line}\nSegmentation fault", "{}"):
         with pytest.raises(LeftOut, match="without its report"):
-            peer.reported(work_in(tmp_path), output)
+            peer.report(load_in(tmp_path), output)
 
 
 def round_of(rate: float, cost_us: float, memory_bytes: int = 100_000_000, **fields: float | str) -> Round:

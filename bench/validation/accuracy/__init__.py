@@ -1,8 +1,12 @@
-"""`bench accuracy`: what we report of servers whose truth is known, against that truth, and what others report of them.
+"""`bench accuracy`: the figures that this project and other tools report, beside servers of known behaviour.
 
-The servers are bench/targets: they delay, stall and lose as asked, and count what they did. Each of our runs is a real
-`locust` process, and what is judged is the result that it stored, read as any user's. What is true follows in truths.py
-from the server's own account and from closed forms, by pure functions; scenarios.py says what is run and held against
-what; measuring.py runs it; what others do on the same servers is in peers.py. What the tools run is in programs/ here,
-and in those of bench/validation/peers.
+The servers are in bench/targets: they delay, stall and lose as asked, and count what they did. Each run of ours is a
+real `locust` process. The check judges the result that this process stored, read as any user reads it.
+
+- expected.py derives the true figures from the server's own counts and from closed forms, by pure functions.
+- scenarios.py has the loads, their servers, and the figures that are compared with the truth.
+- measuring.py runs the scenarios.
+- peers.py has the other tools, on the same servers.
+
+The programs that the tools run are in programs/ here, and in those of bench/validation/peers.
 """

@@ -1,4 +1,4 @@
-"""A whole check: on which cores, kept awake where that is possible, run, and told as one result."""
+"""A whole check: it chooses the cores, keeps them awake if possible, runs the scenarios, and stores the result."""
 
 import datetime as dt
 from collections.abc import Callable, Sequence
@@ -25,7 +25,7 @@ def check(
 ) -> Accuracy:
     """Run the scenarios of these names (all for none); `tell` hears of each run.
 
-    Raises UnknownScenarioError, or AccuracyFailedError where a run came to nothing.
+    Raises UnknownScenarioError, or AccuracyFailedError if a run has no result.
     """
     groups = chosen(all_groups(quick), names)
     started, commit = dt.datetime.now(dt.UTC), commit_info(PROJECT)  # as it is now, not when it is over

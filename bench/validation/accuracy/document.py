@@ -6,7 +6,7 @@ from bench.report import document
 from bench.report.document import Column, Content, Document, Note, Table
 from bench.report.formatting import UNKNOWN, count, microseconds
 from bench.results.figure import Figure
-from bench.validation.accuracy.model import Accuracy, Quantity, Row, Run, Scenario, Told, Unit
+from bench.validation.accuracy.model import Accuracy, Quantity, Row, Run, Scenario, ToolFigure, Unit
 from bench.validation.accuracy.scenarios import TRUSTED_CPU_SHARE
 
 _COLUMNS: tuple[tuple[str, Content], ...] = (
@@ -46,18 +46,18 @@ def _rows(result: Accuracy, titles: list[str]) -> Iterator[document.Row]:
         for row in scenario.rows:
             if row.figure in _EXACT_ACCOUNT and row.inside:
                 continue  # a note tells of all of them together
-            told = (_told(row.peers.get(title), row.unit) for title in titles)
+            by_tool = (_tool_text(row.peers.get(title), row.unit) for title in titles)
             style: document.Style = "worse" if row.inside is False else "plain"
-            yield document.Row((name, *_cells(row), *told, spoilt), style)
+            yield document.Row((name, *_cells(row), *by_tool, spoilt), style)
             name = ""
 
 
 def _cells(row: Row) -> tuple[str, str, str, str, str]:
-    held = row.shown
+    check = row.shown
     inside = "not judged" if row.inside is None else "yes" if row.inside else "NO"
-    bound = "exactly" if held.bound == 0 else f"± {_text(Quantity(value=held.bound), row.unit)}"
+    bound = "exactly" if check.bound == 0 else f"± {_text(Quantity(value=check.bound), row.unit)}"
     figure = f"{row.figure}{_UNITS[row.unit]}"
-    return figure, _text(held.truth, row.unit), _text(held.ours, row.unit), bound, inside
+    return figure, _text(check.truth, row.unit), _text(check.ours, row.unit), bound, inside
 
 
 def _text(quantity: Quantity | None, unit: Unit) -> str:
@@ -68,11 +68,11 @@ def _text(quantity: Quantity | None, unit: Unit) -> str:
     return count(round(quantity.value)) if unit == "count" else f"{quantity.value:.2f}"
 
 
-def _told(told: Told | None, unit: Unit) -> str:
-    if told is None or told.reported is None:
+def _tool_text(figure: ToolFigure | None, unit: Unit) -> str:
+    if figure is None or figure.reported is None:
         return UNKNOWN
-    of = "" if told.truth is None else f" of {_text(Quantity(value=told.truth), unit)}"
-    return _text(told.reported, unit) + of
+    of = "" if figure.truth is None else f" of {_text(Quantity(value=figure.truth), unit)}"
+    return _text(figure.reported, unit) + of
 
 
 def _notes(result: Accuracy) -> Iterator[Note]:

@@ -1,7 +1,7 @@
-"""Running the scenarios: ours in alternation within each group, then the others, all on the same servers.
+"""The run of the scenarios: ours in alternation within each group, then the others, all on the same servers.
 
-Ours is a `locust` process as anybody would start it, on the core that is not the server's. Every repetition is kept;
-nothing is run again because of what came out. Whatever was started is gone when this returns, however it does.
+Our generator is a `locust` process as anybody would start it, on the core that is not the server's. Every repetition is
+kept; no run is repeated because of its result. Everything that was started is gone when this returns, however it does.
 """
 
 import socket
@@ -20,17 +20,25 @@ from bench.results.store import ResultError, load
 from bench.results.temporary import temporary_folder
 from bench.targets.process import FaultyProcess
 from bench.validation.accuracy import model
-from bench.validation.accuracy.model import Absent, Held, Row, Run, Told
-from bench.validation.accuracy.peers import RATE_PER_S, Job, PacedPeer, Report
-from bench.validation.accuracy.scenarios import BASELINE, JUDGED_REPETITIONS, Group, Load, Reading, Scenario, Seen
-from bench.validation.accuracy.truths import NothingSeenError
+from bench.validation.accuracy.expected import NothingSeenError
+from bench.validation.accuracy.model import Absent, FigureCheck, Row, Run, ToolFigure
+from bench.validation.accuracy.peers import RATE_PER_S, PacedLoad, PacedPeer, PacedReport
+from bench.validation.accuracy.scenarios import (
+    BASELINE,
+    JUDGED_REPETITIONS,
+    Group,
+    Load,
+    Measurement,
+    RunEvidence,
+    Scenario,
+)
 from bench.validation.peers.generator import Generator
 from bench.validation.peers.peer import PROJECT, Command, LeftOut
 from bench.validation.peers.tools import script
 
 _USERS = Path(__file__).parent / "programs" / "accuracy_users.py"
+#: The time that a tool may take in addition to the load: to start, to connect, to await the last replies, to report.
 _ENDING_S = 60.0
-"""How long a tool may take besides the work itself: to start, to connect, to await the last replies, to report."""
 _PEERS_TIMEOUT_S = 2.0
 
 
@@ -40,7 +48,7 @@ class AccuracyFailedError(Exception):
 
 @dataclass(frozen=True)
 class Plan:
-    """Where things run, and how much is judged. `awake_cores` are kept from halting by the caller."""
+    """The cores of a check, and its extent. The caller keeps `awake_cores` from halting."""
 
     generator_cores: Sequence[int]
     server_core: int | None
@@ -49,13 +57,13 @@ class Plan:
 
     @property
     def cores(self) -> list[int]:
-        """All that are measured on."""
+        """The cores of the generators and of the server."""
         return [*self.generator_cores, *([] if self.server_core is None else [self.server_core])]
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of it; `peers` are the versions of the tools that took part, by name."""
+    """The results of all scenarios; `peers` are the versions of the tools that took part, by name."""
 
     scenarios: tuple[model.Scenario, ...]
     peers: dict[str, str]
@@ -63,20 +71,20 @@ class Outcome:
 
 
 @dataclass
-class _Gathered:
-    """What the repetitions of one scenario have told so far."""
+class _Repetitions:
+    """The measurements, runs and tool reports of one scenario so far."""
 
-    readings: list[list[Reading]] = field(default_factory=list)
+    measurements: list[list[Measurement]] = field(default_factory=list)
     runs: list[Run] = field(default_factory=list)
-    told: dict[str, tuple[Report, int]] = field(default_factory=dict)
-    """By tool: what it said, and how many replies the server lost in its run."""
+    #: By tool: its report, and the number of replies that the server lost in its run.
+    tool_reports: dict[str, tuple[PacedReport, int]] = field(default_factory=dict)
 
 
 class Program(Generator):
     """A generator that ends by itself."""
 
     def wait(self, limit_s: float) -> int:
-        """Its exit code, once it has ended. Raises LeftOut where it does not."""
+        """Return its exit code, once it has ended. Raises LeftOut if it does not end in time."""
         try:
             return self._running.wait(limit_s)
         except subprocess.TimeoutExpired:
@@ -113,7 +121,7 @@ class _Check:
     # ------------------------------------------------------------------ a group
 
     def _group(self, group: Group, peers: Sequence[PacedPeer]) -> list[model.Scenario]:
-        gathered = {scenario.name: _Gathered() for scenario in group.scenarios}
+        repetitions = {scenario.name: _Repetitions() for scenario in group.scenarios}
         with ExitStack() as stack:
             servers = {
                 scenario.name: stack.enter_context(FaultyProcess(scenario.faults, core=self._plan.server_core))
@@ -122,38 +130,40 @@ class _Check:
             for server in servers.values():
                 _await_first_period(server)
             for repetition in range(group.repetitions):
-                baseline: Seen | None = None
+                baseline: RunEvidence | None = None
                 for scenario in group.scenarios:
-                    seen = self._ours(scenario, servers[scenario.name], str(repetition + 1), gathered[scenario.name])
+                    evidence = self._ours(
+                        scenario, servers[scenario.name], str(repetition + 1), repetitions[scenario.name]
+                    )
                     if scenario.name == BASELINE:
-                        baseline = seen
+                        baseline = evidence
                     try:
-                        gathered[scenario.name].readings.append(scenario.readings(seen, baseline))
+                        repetitions[scenario.name].measurements.append(scenario.measurements(evidence, baseline))
                     except NothingSeenError as reason:
                         raise AccuracyFailedError(f"{scenario.name}: {reason}") from None
             for scenario in group.scenarios:
                 for peer in peers:
-                    self._theirs(peer, scenario, servers[scenario.name], gathered[scenario.name])
+                    self._theirs(peer, scenario, servers[scenario.name], repetitions[scenario.name])
         described = []
         for scenario in group.scenarios:
-            runs = [gathered[scenario.name].runs]
+            runs = [repetitions[scenario.name].runs]
             if scenario.needs_baseline:
-                runs.append(gathered[BASELINE].runs)
-            described.append(self._described(scenario, gathered[scenario.name], quietest(runs)))
+                runs.append(repetitions[BASELINE].runs)
+            described.append(self._described(scenario, repetitions[scenario.name], quietest(runs)))
         return described
 
-    def _described(self, scenario: Scenario, gathered: _Gathered, judged: Sequence[int]) -> model.Scenario:
+    def _described(self, scenario: Scenario, repetitions: _Repetitions, judged: Sequence[int]) -> model.Scenario:
         rows = [
             Row.of(
                 first.figure,
                 first.unit,
-                [_of_figure(readings, first.figure) for readings in gathered.readings],
+                [_of_figure(measurements, first.figure) for measurements in repetitions.measurements],
                 is_exact=first.is_exact,
                 is_judged=not self._plan.quick,
                 judged=judged,
-                peers=_told(first.figure, gathered.told),
+                peers=_tool_figures(first.figure, repetitions.tool_reports),
             )
-            for first in gathered.readings[0]
+            for first in repetitions.measurements[0]
         ]
         return model.Scenario(
             name=scenario.name,
@@ -161,12 +171,12 @@ class _Check:
             rate_per_s=scenario.load.rate_per_s,
             duration_s=scenario.load.seconds,
             rows=tuple(rows),
-            runs=tuple(gathered.runs),
+            runs=tuple(repetitions.runs),
         )
 
     # ------------------------------------------------------------------ ours
 
-    def _ours(self, scenario: Scenario, server: FaultyProcess, seed: str, gathered: _Gathered) -> Seen:
+    def _ours(self, scenario: Scenario, server: FaultyProcess, seed: str, repetitions: _Repetitions) -> RunEvidence:
         folder = self._new_folder(scenario.name)
         server.reset()
         before = Conditions.now(self._plan.cores)
@@ -182,14 +192,14 @@ class _Check:
         spoilt = spoilers(before, after, pinned=pinned, awake=awake)
         result = _stored(scenario, folder, code, output)
         samples = [int(line) for path in folder.glob("samples-*") for line in path.read_text().split()]
-        seen = Seen(seed, result, server.truth(), _lines(folder / "timeouts"), samples)
+        evidence = RunEvidence(seed, result, server.truth(), _lines(folder / "timeouts"), samples)
         try:
-            run = _run_of(f"{scenario.name} {seed}", seen, Interference.between(before, after), spoilt)
+            run = _run_of(f"{scenario.name} {seed}", evidence, Interference.between(before, after), spoilt)
         except NothingSeenError as reason:
             raise AccuracyFailedError(f"{scenario.name}: {reason}") from None
-        gathered.runs.append(run)
+        repetitions.runs.append(run)
         self._tell(_progress(scenario, run))
-        return seen
+        return evidence
 
     @property
     def _cores(self) -> Sequence[int]:
@@ -197,16 +207,16 @@ class _Check:
 
     # ------------------------------------------------------------------ theirs
 
-    def _theirs(self, peer: PacedPeer, scenario: Scenario, server: FaultyProcess, gathered: _Gathered) -> None:
+    def _theirs(self, peer: PacedPeer, scenario: Scenario, server: FaultyProcess, repetitions: _Repetitions) -> None:
         if scenario.peers_s is None:
             return
         folder = self._new_folder(f"{scenario.name}-{peer.name}")
         server.reset()
-        job = Job(server.url, scenario.peers_s, scenario.load.timeout_s or _PEERS_TIMEOUT_S, folder)
+        paced = PacedLoad(server.url, scenario.peers_s, scenario.load.timeout_s or _PEERS_TIMEOUT_S, folder)
         try:
-            with Program(peer.command(job), self._cores, folder / "output.log") as program:
-                program.wait(job.seconds + _ENDING_S)
-            gathered.told[peer.name] = peer.report(job), server.truth().lost
+            with Program(peer.command(paced), self._cores, folder / "output.log") as program:
+                program.wait(paced.seconds + _ENDING_S)
+            repetitions.tool_reports[peer.name] = peer.report(paced), server.truth().lost
         except LeftOut as reason:
             self._leave_out(peer, scenario, reason)
         else:
@@ -225,7 +235,7 @@ class _Check:
 
 
 def _await_first_period(server: FaultyProcess) -> None:
-    """The first period of a server that stalls has no stall in it."""
+    """Wait until the first period of a server that stalls is over: that period has no stall."""
     if server.faults.stall is None:
         return
     over_ns = server.truth().started_ns + server.faults.stall.period_ns
@@ -269,9 +279,10 @@ def _stored(scenario: Scenario, folder: Path, code: int, output: str) -> LoadRes
 
 
 def quietest(runs: Sequence[Sequence[Run]]) -> tuple[int, ...]:
-    """The repetitions during whose runs others took least: what is judged. Empty where that is not known of all.
+    """Return the repetitions that are judged: those in whose runs other processes took least of the cores' time.
 
-    What they took is told by the kernel, not by our figures: nothing is left out because of what came out.
+    The result is empty if that time is not known of all repetitions. The kernel reports it, not our figures: no
+    repetition is left out because of its result.
     """
     taken = [[run.taken_share for run in repetition] for repetition in zip(*runs, strict=True)]
     known = [sum(share for share in shares if share is not None) for shares in taken if None not in shares]
@@ -284,9 +295,9 @@ def _lines(path: Path) -> list[str]:
     return path.read_text().split() if path.exists() else []
 
 
-def _run_of(name: str, seen: Seen, others: Interference, spoilt: tuple[Spoiler, ...]) -> Run:
+def _run_of(name: str, evidence: RunEvidence, others: Interference, spoilt: tuple[Spoiler, ...]) -> Run:
     steal_share, load_share = others.steal_share, others.load_share
-    generator, operation = seen.result.generator, seen.operation
+    generator, operation = evidence.result.generator, evidence.operation
     return Run(
         run=name,
         sent=operation.sent,
@@ -306,16 +317,16 @@ def _progress(scenario: Scenario, run: Run) -> str:
     return f"{run.run}: {scenario.load.rate_per_s}/s for {scenario.load.seconds:g} s, generator's CPU {share}{verdict}"
 
 
-def _of_figure(readings: Sequence[Reading], figure: str) -> Held:
-    return next(reading.held for reading in readings if reading.figure == figure)
+def _of_figure(measurements: Sequence[Measurement], figure: str) -> FigureCheck:
+    return next(measurement.check for measurement in measurements if measurement.figure == figure)
 
 
-def _told(figure: str, told: Mapping[str, tuple[Report, int]]) -> dict[str, Told]:
+def _tool_figures(figure: str, tool_reports: Mapping[str, tuple[PacedReport, int]]) -> dict[str, ToolFigure]:
     found = {}
-    for name, (report, lost) in told.items():
+    for name, (report, lost) in tool_reports.items():
         if figure == "timeouts":
             timeouts = None if report.timeouts is None else model.Quantity(value=report.timeouts)
-            found[name] = Told(reported=timeouts, truth=lost)
+            found[name] = ToolFigure(reported=timeouts, truth=lost)
         else:
-            found[name] = Told(reported=report.figures.get(figure))
+            found[name] = ToolFigure(reported=report.figures.get(figure))
     return found

@@ -1,4 +1,4 @@
-"""What a check of our accuracy is stored as: schema "accuracy/1". Data and what follows, no files and no clock."""
+"""The stored result of an accuracy check: schema "accuracy/1". Data and what follows from it, no files and no clock."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ Unit = Literal["us", "count", "percent"]
 
 
 class Quantity(BaseModel):
-    """A value in its row's unit; or, where `is_above`, that it is above that value."""
+    """A value in its row's unit; with `is_above`, a quantity that lies above the value."""
 
     model_config = WRITTEN
 
@@ -23,8 +23,11 @@ class Quantity(BaseModel):
     is_above: bool = False
 
 
-class Held(BaseModel):
-    """One repetition: what is true, what we reported (null: nothing), and how far apart they may be, in the unit."""
+class FigureCheck(BaseModel):
+    """A figure of one repetition beside the truth: `bound` is the largest allowed error, in the unit.
+
+    `ours` is null if we reported nothing.
+    """
 
     model_config = WRITTEN
 
@@ -34,19 +37,22 @@ class Held(BaseModel):
 
     @property
     def error(self) -> float:
-        """Ours less what is true; infinite where that cannot be told."""
+        """The difference of our figure and the truth; infinite if it is not known."""
         if self.ours is None or self.ours.is_above != self.truth.is_above:
             return math.inf
         return self.ours.value - self.truth.value
 
     @property
     def is_inside(self) -> bool:
-        """Whether they are no farther apart than they may be."""
+        """True if the error is within its bound."""
         return abs(self.error) <= self.bound
 
 
-class Told(BaseModel):
-    """What another tool reported (null: it cannot tell), and what was true of its own run where that is counted."""
+class ToolFigure(BaseModel):
+    """A figure that another tool reported, and the truth of the tool's own run if that is counted.
+
+    `reported` is null if the tool cannot report this figure.
+    """
 
     model_config = WRITTEN
 
@@ -55,11 +61,11 @@ class Told(BaseModel):
 
 
 class Row(BaseModel):
-    """One figure of a scenario, in all repetitions; of those `judged`, the one with the median error speaks for all.
+    """A figure of a scenario in all repetitions. The judged repetition with the median error speaks for all.
 
-    `judged` are the numbers of those during which others took least of the cores' time; empty: all are.
-    `is_exact` rows do not depend on how long anything took. `inside` is null where nothing is judged (`--quick` judges
-    no times). `peers` is what the other tools reported of it.
+    `judged` are the numbers of the repetitions in which others took least of the cores' time; empty: all are judged.
+    Rows with `is_exact` do not depend on how long anything took. `inside` is null if nothing is judged (`--quick`
+    judges no times). `peers` is this figure as the other tools reported it.
     """
 
     model_config = WRITTEN
@@ -68,61 +74,61 @@ class Row(BaseModel):
     unit: Unit
     is_exact: bool
     inside: bool | None
-    repetitions: tuple[Held, ...] = Field(min_length=1)
+    repetitions: tuple[FigureCheck, ...] = Field(min_length=1)
     judged: tuple[NonNegativeInt, ...] = ()
-    peers: dict[str, Told] = {}
+    peers: dict[str, ToolFigure] = {}
 
     @classmethod
     def of(
         cls,
         figure: str,
         unit: Unit,
-        repetitions: Sequence[Held],
+        repetitions: Sequence[FigureCheck],
         *,
         is_exact: bool = False,
         is_judged: bool = True,
         judged: Sequence[int] = (),
-        peers: Mapping[str, Told] | None = None,
+        peers: Mapping[str, ToolFigure] | None = None,
     ) -> Self:
-        """Judge a figure: a time by the repetition with the median error, what is exact by every one of them."""
-        held = tuple(repetitions)
+        """Judge a figure: a time by the repetition with the median error, an exact figure by every repetition."""
+        checks = tuple(repetitions)
         judged = () if is_exact else tuple(judged)
         inside: bool | None = None
         if is_exact:
-            inside = all(repetition.is_inside for repetition in held)
+            inside = all(repetition.is_inside for repetition in checks)
         elif is_judged:
-            inside = median(_chosen(held, judged)).is_inside
+            inside = median(_chosen(checks, judged)).is_inside
         return cls(
             figure=figure,
             unit=unit,
             is_exact=is_exact,
             inside=inside,
-            repetitions=held,
+            repetitions=checks,
             judged=judged,
             peers=dict(peers or {}),
         )
 
     @property
-    def shown(self) -> Held:
-        """The repetition that speaks for all: of an exact row that is outside, one that is."""
+    def shown(self) -> FigureCheck:
+        """The repetition that speaks for all; for an exact row the first repetition that is outside, if any."""
         if self.is_exact:
-            return next((held for held in self.repetitions if not held.is_inside), self.repetitions[0])
+            return next((check for check in self.repetitions if not check.is_inside), self.repetitions[0])
         return median(_chosen(self.repetitions, self.judged))
 
 
-def _chosen(repetitions: Sequence[Held], judged: Sequence[int]) -> Sequence[Held]:
+def _chosen(repetitions: Sequence[FigureCheck], judged: Sequence[int]) -> Sequence[FigureCheck]:
     return [repetitions[number] for number in judged] or repetitions
 
 
-def median(repetitions: Sequence[Held]) -> Held:
-    """The one with the median error; of an even number the one above the middle."""
-    return sorted(repetitions, key=lambda held: held.error)[len(repetitions) // 2]
+def median(repetitions: Sequence[FigureCheck]) -> FigureCheck:
+    """Return the check with the median error; of an even number, the check above the middle."""
+    return sorted(repetitions, key=lambda check: check.error)[len(repetitions) // 2]
 
 
 class Run(BaseModel):
-    """One of our runs, and whether it can be believed. CPU shares are of one core.
+    """A run of ours, with the reasons to believe it or not. CPU shares are of one core.
 
-    `taken_share` is what the host and other processes took of the cores' time; null where that cannot be told.
+    `taken_share` is the share of the cores' time that the host and other processes took; null if it is not known.
     """
 
     model_config = WRITTEN
@@ -139,7 +145,7 @@ class Run(BaseModel):
 
 
 class Scenario(BaseModel):
-    """A scenario: what was asked for, what came of it, and our runs with all that may have spoilt them."""
+    """A scenario: its load, its rows, and our runs with all that may have spoilt them."""
 
     model_config = WRITTEN
 
@@ -152,12 +158,12 @@ class Scenario(BaseModel):
 
     @property
     def inside(self) -> bool:
-        """Whether no row is outside its bound."""
+        """True if no row is outside its bound."""
         return all(row.inside is not False for row in self.rows)
 
 
 class Absent(BaseModel):
-    """A tool that is left out, of one scenario or (`scenario` null) of all, and why."""
+    """A tool that is left out, with the reason, of one scenario or (`scenario` null) of all."""
 
     model_config = WRITTEN
 
@@ -169,7 +175,7 @@ class Absent(BaseModel):
 class Accuracy(Header):
     """A whole check. `peers` are the titles of the other tools by their names, with their versions.
 
-    `nice` is what servers and generators ran with: below 0 they went before other processes.
+    `nice` is the niceness of servers and generators: below 0 they went before other processes.
     """
 
     schema_: Literal["accuracy/1"] = Field(default=ACCURACY_SCHEMA, alias="schema")
@@ -185,5 +191,5 @@ class Accuracy(Header):
 
     @property
     def inside(self) -> bool:
-        """Whether no row of any scenario is outside its bound."""
+        """True if no row of any scenario is outside its bound."""
         return all(scenario.inside for scenario in self.scenarios)

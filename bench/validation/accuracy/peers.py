@@ -1,6 +1,6 @@
-"""What others report on the same servers, at the pace that each of them has for it, as their users would have it.
+"""The other tools, on the same servers: each keeps its rate in its own way, as its users would have it.
 
-Nothing is judged here. A tool that is not installed, or fails, is left out with its reason.
+Nothing is judged here. A tool that is not installed, or that fails, is left out with its reason.
 """
 
 import json
@@ -16,12 +16,12 @@ from bench.validation.peers.locust_contrib import LocustContrib
 from bench.validation.peers.peer import PROGRAMS, Command, LeftOut
 from bench.validation.peers.tools import python_tool, script
 
+#: The rate of every tool in every scenario: less than half of the rate that any of them can keep.
 RATE_PER_S = 500
-"""For every tool in every scenario: less than half of what any of them can do."""
 
 _CONTRIB_USERS = 10
+#: The part of Locust's run time in which its users start.
 _CONTRIB_STARTS_S = 1
-"""Of its time to run, until its users are there."""
 _CONTRIB_SHARES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p99.5": 0.995, "max": 1.0}
 _K6_FIGURES = {"p50": "p(50)", "p90": "p(90)", "p95": "p(95)", "p99": "p(99)", "p99.5": "p(99.5)", "max": "max"}
 _SUMMARY = "k6.json"
@@ -29,8 +29,8 @@ _REPORT = "locust"
 
 
 @dataclass(frozen=True)
-class Job:
-    """What a tool is to do: `RATE_PER_S` against this server for so long. `folder` is its own, for this one run."""
+class PacedLoad:
+    """The load of a tool: `RATE_PER_S` against a server, for some seconds. `folder` is for this run only."""
 
     url: str
     seconds: float
@@ -39,8 +39,8 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Report:
-    """What a tool said, by figure; and how often it gave up waiting, null where it cannot tell."""
+class PacedReport:
+    """The figures that a tool reported, and the number of replies that it gave up on; null if it cannot tell."""
 
     figures: Mapping[str, Quantity] = field(default_factory=dict)
     timeouts: int | None = None
@@ -52,13 +52,13 @@ class PacedPeer(Protocol):
     name: str
 
     def version(self, folder: Path) -> str:
-        """Its version. Raises LeftOut where it cannot take part."""
+        """Return its version. Raises LeftOut if it cannot take part."""
 
-    def command(self, job: Job) -> Command:
-        """How it is started; it ends by itself."""
+    def command(self, load: PacedLoad) -> Command:
+        """Return the command that starts it; it ends by itself."""
 
-    def report(self, job: Job) -> Report:
-        """What it said when it had ended. Raises LeftOut."""
+    def report(self, load: PacedLoad) -> PacedReport:
+        """Return its report after it has ended. Raises LeftOut if there is none."""
 
 
 class PacedLocustContrib:
@@ -67,22 +67,25 @@ class PacedLocustContrib:
     name = "locust.contrib.socketio"
 
     def version(self, folder: Path) -> str:
-        """Nothing to look for: Locust is there."""
+        """Return Locust's version: Locust is always installed."""
         return LocustContrib().prepare(folder)
 
-    def command(self, job: Job) -> Command:
-        """Its time to run includes the arrival of its users."""
+    def command(self, load: PacedLoad) -> Command:
+        """Return the command. Its run time includes the time in which its users start."""
         arguments = [str(script("locust")), "-f", str(PROGRAMS / "locust_contrib_arrivals.py"), "--headless"]
-        arguments += ["--only-summary", "--json-file", str(job.folder / _REPORT), "--host", job.url]
+        arguments += ["--only-summary", "--json-file", str(load.folder / _REPORT), "--host", load.url]
         arguments += ["--users", str(_CONTRIB_USERS), "--spawn-rate", str(_CONTRIB_USERS)]
-        arguments += ["--run-time", str(math.ceil(job.seconds) + _CONTRIB_STARTS_S)]
-        pace = {"RATE_PER_USER": f"{RATE_PER_S / _CONTRIB_USERS:g}", "TIMEOUT_S": f"{job.timeout_s:g}"}
+        arguments += ["--run-time", str(math.ceil(load.seconds) + _CONTRIB_STARTS_S)]
+        pace = {"RATE_PER_USER": f"{RATE_PER_S / _CONTRIB_USERS:g}", "TIMEOUT_S": f"{load.timeout_s:g}"}
         return Command(arguments, pace)
 
-    def report(self, job: Job) -> Report:
-        """From Locust's JSON, in whole milliseconds (two digits from 100 ms on), failures included, as it has them."""
+    def report(self, load: PacedLoad) -> PacedReport:
+        """Return the report in Locust's JSON, in whole milliseconds (two digits from 100 ms on).
+
+        The times of failures are among them, as Locust counts them. Raises LeftOut if there is no such file.
+        """
         try:
-            return locust_report(json.loads((job.folder / f"{_REPORT}.json").read_text()))
+            return locust_report(json.loads((load.folder / f"{_REPORT}.json").read_text()))
         except (OSError, ValueError, KeyError, TypeError):
             raise LeftOut("Locust wrote no statistics") from None
 
@@ -93,49 +96,52 @@ class PacedK6:
     name = K6.name
 
     def version(self, folder: Path) -> str:
-        """As it tells."""
+        """Return the version that k6 prints. Raises LeftOut if k6 does not run."""
         return K6().prepare(folder)
 
-    def command(self, job: Job) -> Command:
-        """It ends when its last iteration does."""
+    def command(self, load: PacedLoad) -> Command:
+        """Return the command. It ends when its last iteration does."""
         arguments = [str(python_tool("k6")), "run", "--quiet", "--no-usage-report"]
-        arguments += ["--summary-export", str(job.folder / _SUMMARY), str(PROGRAMS / "k6_arrivals.js")]
+        arguments += ["--summary-export", str(load.folder / _SUMMARY), str(PROGRAMS / "k6_arrivals.js")]
         environment = {
-            "URL": job.url.replace("http", "ws", 1),
+            "URL": load.url.replace("http", "ws", 1),
             "RATE": str(RATE_PER_S),
-            "DURATION": f"{job.seconds:g}s",
-            "TIMEOUT_MS": f"{job.timeout_s * 1000:g}",
+            "DURATION": f"{load.seconds:g}s",
+            "TIMEOUT_MS": f"{load.timeout_s * 1000:g}",
         }
         return Command(arguments, environment)
 
-    def report(self, job: Job) -> Report:
-        """From its summary: our own metric `round_trip`, in whole milliseconds, of the replies that came in time."""
+    def report(self, load: PacedLoad) -> PacedReport:
+        """Return our own metric `round_trip` in k6's summary: the replies that came in time, in whole milliseconds.
+
+        Raises LeftOut if there is no summary.
+        """
         try:
-            return k6_report(json.loads((job.folder / _SUMMARY).read_text()))
+            return k6_report(json.loads((load.folder / _SUMMARY).read_text()))
         except (OSError, ValueError, KeyError, TypeError):
             raise LeftOut("k6 wrote no summary") from None
 
 
-def locust_report(rows: list[dict[str, Any]]) -> Report:
-    """The row of acknowledged emissions in Locust's JSON. Raises KeyError or ValueError where it is not as it was."""
+def locust_report(rows: list[dict[str, Any]]) -> PacedReport:
+    """Return the acknowledged emissions in Locust's JSON. Raises KeyError or ValueError for an unknown form."""
     row = next((row for row in rows if row["method"] == "WSC"), None)
     if row is None:
         raise KeyError("WSC")
     counts = sorted((float(time_ms), int(count)) for time_ms, count in row["response_times"].items())
     figures = {figure: Quantity(value=_within_ms(counts, share) * 1000) for figure, share in _CONTRIB_SHARES.items()}
-    return Report(figures, int(row["num_failures"]))
+    return PacedReport(figures, int(row["num_failures"]))
 
 
-def k6_report(summary: dict[str, Any]) -> Report:
-    """k6's summary. Raises KeyError where it is not as it was."""
+def k6_report(summary: dict[str, Any]) -> PacedReport:
+    """Return the report in k6's summary. Raises KeyError for an unknown form."""
     metrics = summary["metrics"]
     times = metrics["round_trip"]
     figures = {figure: Quantity(value=float(times[name]) * 1000) for figure, name in _K6_FIGURES.items()}
-    return Report(figures, int(metrics.get("timeouts", {"count": 0})["count"]))
+    return PacedReport(figures, int(metrics.get("timeouts", {"count": 0})["count"]))
 
 
 def _within_ms(counts: list[tuple[float, int]], share: float) -> float:
-    """The smallest time within which that share of the responses came. Raises ValueError of none."""
+    """Return the smallest time within which that share of the responses came. Raises ValueError without responses."""
     left = share * sum(count for _, count in counts)
     for time_ms, count in counts:
         left -= count

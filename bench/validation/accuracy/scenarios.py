@@ -1,7 +1,7 @@
-"""What is run, on which server, and what its figures are held against.
+"""The scenarios: a server and a load each, and the comparison of their figures with the truth.
 
-Rules of this file: data and pure functions. `Seen` is all that is known after a run: the result as it was stored, the
-server's own account, and what the run's users noted. Which arrivals there were is told by the schedule that was asked
+Rules of this file: data and pure functions. `RunEvidence` is everything known after a run: the result as it was stored,
+the server's own counts, and the notes of the run's users. The number of arrivals comes from the schedule that was asked
 for, drawn again from its seed. Each schedule ends in a pause, in which the last replies come.
 """
 
@@ -18,40 +18,42 @@ from bench.targets.truth import Truth
 from bench.timing.arrivals import Shape, schedule
 from bench.timing.histogram import Histogram
 from bench.timing.rates import RateProfile, Share
-from bench.validation.accuracy.model import Held, Quantity, Unit
-from bench.validation.accuracy.truths import (
+from bench.validation.accuracy.expected import (
     HISTOGRAM_BOUND_SHARE,
     KNEE_BOUND_PERCENT,
     STALL_BOUND_SHARE,
     NothingSeenError,
     nearest_rank,
-    outside_the_server_us,
+    network_overhead_us,
     percentile_us,
     share_within_percent,
     stall_quantile_us,
     time_bound_us,
 )
+from bench.validation.accuracy.model import FigureCheck, Quantity, Unit
 
+#: The number of runs of a delay scenario. Its times are as short as a round trip, so everything else that the machine
+#: does is a part of them.
 REPETITIONS = 5
-"""Of a time in the range of a round trip, which whatever else the machine does is a part of."""
 
+#: The number of repetitions that are judged: those in which others took least of the cores' time. It is odd, so that
+#: there is a median repetition.
 JUDGED_REPETITIONS = 3
-"""Those in which others took least of the cores' time. Odd: there is one in the middle."""
 
+#: The share of a core up to which the generator has to keep the bounds on times.
 TRUSTED_CPU_SHARE = 0.5
-"""Up to this share of a core the generator is held to its bounds on times."""
 
 _MS = 1_000_000
 _SHORT_TIMEOUT_S = 2.0
 
 
 class UnknownScenarioError(Exception):
-    """There is no scenario of that name; the text says so."""
+    """A name that no scenario has; the text says so."""
 
 
 @dataclass(frozen=True)
 class Load:
-    """What our generator is asked for. `seconds` is how long arrivals come, `pause_s` what follows them."""
+    """The load of our generator. Arrivals come for `seconds`; a pause of `pause_s` follows."""
 
     rate_per_s: int
     seconds: float
@@ -60,26 +62,26 @@ class Load:
     warmup_s: int = 0
     processes: int = 1
     users: int = 10
+    #: The time that a user waits for a reply; None for the time in locustfile.py.
     timeout_s: float | None = None
-    """How long replies are awaited; None: as locustfile.py has it."""
+    #: True if the users keep every sample, in addition to the result.
     is_sampled: bool = False
-    """Whether each sample is kept besides."""
 
     @property
     def rate(self) -> str:
-        """As `--rate` has it."""
+        """The rate in the form of `--rate`."""
         return f"{self.rate_per_s}:{self.seconds:g}s,0:{self.pause_s:g}s"
 
     def arrivals(self, seed: str) -> int:
-        """How many there are, over all processes."""
+        """Return the number of arrivals, over all processes."""
         profile = RateProfile.parse(self.rate)
         shares = (Share(index, self.processes) for index in range(self.processes))
         return sum(1 for share in shares for _ in schedule(profile, self.shape, share, seed))
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What is known after a run. `timeouts` are the tokens that were waited for in vain, where they were noted."""
+class RunEvidence:
+    """The evidence after a run. `timeouts` are the tokens that the users waited for in vain, if they noted these."""
 
     seed: str
     result: LoadResult
@@ -104,103 +106,109 @@ class Seen:
 
 
 @dataclass(frozen=True)
-class Reading:
-    """One figure of one run, held against what is true."""
+class Measurement:
+    """A figure of a run, with its comparison with the truth."""
 
     figure: str
     unit: Unit
-    held: Held
+    check: FigureCheck
     is_exact: bool = False
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """A server, what it is loaded with, and what is read off it.
+    """A server, its load, and the figures that are measured.
 
-    `needs_baseline`: the same load is run on a server with no delay, in alternation. `peers_s`: how long other tools do
-    the same; None: they do not.
+    With `needs_baseline`, the same load also runs on a server with no delay, in alternation. Other tools do the same
+    for `peers_s`; None: they do not take part.
     """
 
     name: str
     title: str
     faults: Faults
     load: Load
-    readings: Callable[[Seen, Seen | None], list[Reading]]
+    measurements: Callable[[RunEvidence, RunEvidence | None], list[Measurement]]
     needs_baseline: bool = False
     peers_s: float | None = None
 
 
 @dataclass(frozen=True)
 class Group:
-    """Scenarios that are run in alternation, so often."""
+    """Scenarios that run in alternation, and the number of repetitions."""
 
     scenarios: Sequence[Scenario]
     repetitions: int = 1
 
 
-# --- readings -------------------------------------------------------------------------------------------------------
+# --- measurements ----------------------------------------------------------------------------------------------------
 
 
-def accounting(load: Load, seen: Seen, _: Seen | None) -> list[Reading]:
-    """All that the schedule wanted is accounted for, and the server has read what we say we sent."""
-    operation = seen.operation
+def accounting(load: Load, evidence: RunEvidence, _: RunEvidence | None) -> list[Measurement]:
+    """Measure the counts: every scheduled arrival is accounted for, and the server has read all that we sent."""
+    operation = evidence.operation
     return [
-        _exactly("scheduled", load.arrivals(seen.seed), operation.scheduled),
-        _exactly("sent", seen.truth.foos, operation.sent),
+        _exactly("scheduled", load.arrivals(evidence.seed), operation.scheduled),
+        _exactly("sent", evidence.truth.foos, operation.sent),
     ]
 
 
-def delayed(load: Load, seen: Seen, baseline: Seen | None) -> list[Reading]:
-    """The server's own stamps, and what a client has besides them at a server with no delay."""
-    stamps, ours = seen.truth.histogram(), seen.response
-    readings = []
+def delayed(load: Load, evidence: RunEvidence, baseline: RunEvidence | None) -> list[Measurement]:
+    """Measure p50 and p99. The truth: the server's own stamps, plus the network overhead at a server with no delay."""
+    stamps, ours = evidence.truth.histogram(), evidence.response
+    measurements = []
     for percent in (50.0, 99.0):
-        truth_us = percentile_us(stamps, percent) + _besides_us(baseline, percent)
-        readings.append(_time(f"p{percent:g}", truth_us, percentile_us(ours, percent), time_bound_us(truth_us)))
-    return [*readings, *accounting(load, seen, None)]
+        truth_us = percentile_us(stamps, percent) + _overhead_us(baseline, percent)
+        measurements.append(_time(f"p{percent:g}", truth_us, percentile_us(ours, percent), time_bound_us(truth_us)))
+    return [*measurements, *accounting(load, evidence, None)]
 
 
-def bimodal(load: Load, modes: Bimodal, seen: Seen, baseline: Seen | None) -> list[Reading]:
-    """Both modes, of the rare one the median, and how many replies lie below the middle between them.
+def bimodal(load: Load, modes: Bimodal, evidence: RunEvidence, baseline: RunEvidence | None) -> list[Measurement]:
+    """Measure both modes, of the rare mode the median, and the share of replies below the middle between them.
 
-    What comes besides the server's stamps is the baseline's median in either: of those in the rare mode, too, half have
-    less.
+    Both modes add the baseline's median overhead to the server's own stamps: half of the replies in the rare mode, too,
+    have less overhead than that.
     """
-    stamps, ours = seen.truth.histogram(), seen.response
-    besides_us = _besides_us(baseline, 50)
-    readings = []
+    stamps, ours = evidence.truth.histogram(), evidence.response
+    overhead_us = _overhead_us(baseline, 50)
+    measurements = []
     for percent in (50.0, 100 * (1 - modes.rare_share / 2)):
-        truth_us = percentile_us(stamps, percent) + besides_us
-        readings.append(_time(f"p{percent:g}", truth_us, percentile_us(ours, percent), time_bound_us(truth_us)))
+        truth_us = percentile_us(stamps, percent) + overhead_us
+        measurements.append(_time(f"p{percent:g}", truth_us, percentile_us(ours, percent), time_bound_us(truth_us)))
     middle_ns = (modes.usual_ns + modes.rare_ns) // 2
     within = Quantity(value=share_within_percent(stamps, middle_ns))
     said = Quantity(value=share_within_percent(ours, middle_ns))
-    knee = Held(truth=within, ours=said, bound=KNEE_BOUND_PERCENT)
+    knee = FigureCheck(truth=within, ours=said, bound=KNEE_BOUND_PERCENT)
     return [
-        *readings,
-        Reading(f"share within {middle_ns / _MS:g} ms", "percent", knee),
-        *accounting(load, seen, None),
+        *measurements,
+        Measurement(f"share within {middle_ns / _MS:g} ms", "percent", knee),
+        *accounting(load, evidence, None),
     ]
 
 
-def stalled(load: Load, stall: Stall, seen: Seen, _: Seen | None) -> list[Reading]:
-    """The closed form."""
-    ours, response_us = seen.response, seen.operation.response_us
-    readings = []
+def stalled(load: Load, stall: Stall, evidence: RunEvidence, _: RunEvidence | None) -> list[Measurement]:
+    """Measure percentiles and the maximum. The truth is the closed form."""
+    ours, response_us = evidence.response, evidence.operation.response_us
+    measurements = []
     for percent in (90.0, 95.0, 99.0):
         truth_us = stall_quantile_us(stall, percent)
-        readings.append(_time(f"p{percent:g}", truth_us, percentile_us(ours, percent), STALL_BOUND_SHARE * truth_us))
+        measurements.append(
+            _time(f"p{percent:g}", truth_us, percentile_us(ours, percent), STALL_BOUND_SHARE * truth_us)
+        )
     longest_us = response_us.max if response_us is not None else None
     truth_us = stall_quantile_us(stall, 100)
-    return [*readings, _time("max", truth_us, longest_us, STALL_BOUND_SHARE * truth_us), *accounting(load, seen, None)]
+    return [
+        *measurements,
+        _time("max", truth_us, longest_us, STALL_BOUND_SHARE * truth_us),
+        *accounting(load, evidence, None),
+    ]
 
 
-def stalled_beyond(load: Load, seen: Seen, _: Seen | None) -> list[Reading]:
-    """More than a twentieth was given up, so p95 and p99 are only known to lie beyond the timeout."""
-    operation, response_us = seen.operation, seen.operation.response_us
+def stalled_beyond(load: Load, evidence: RunEvidence, _: RunEvidence | None) -> list[Measurement]:
+    """Measure p95 and p99 if more than a twentieth was given up: they lie beyond the timeout."""
+    operation, response_us = evidence.operation, evidence.operation.response_us
     assert load.timeout_s is not None, "what is given up after it"
-    p95_ns = seen.response.percentile_ns(95, censored=operation.failed)
-    readings = []
+    p95_ns = evidence.response.percentile_ns(95, censored=operation.failed)
+    measurements = []
     for figure, said_us in (
         ("p95", None if p95_ns is None else p95_ns / 1000),
         ("p99", response_us.p99 if response_us is not None else None),
@@ -210,61 +218,61 @@ def stalled_beyond(load: Load, seen: Seen, _: Seen | None) -> list[Reading]:
             ours = Quantity(value=said_us)
         elif response_us is not None and response_us.censored_above_us is not None:
             ours = Quantity(value=response_us.censored_above_us, is_above=True)
-        held = Held(truth=Quantity(value=load.timeout_s * 1e6, is_above=True), ours=ours, bound=0)
-        readings.append(Reading(figure, "us", held, is_exact=True))
-    return [*readings, *accounting(load, seen, None)]
+        check = FigureCheck(truth=Quantity(value=load.timeout_s * 1e6, is_above=True), ours=ours, bound=0)
+        measurements.append(Measurement(figure, "us", check, is_exact=True))
+    return [*measurements, *accounting(load, evidence, None)]
 
 
-def lossy(load: Load, seen: Seen, _: Seen | None) -> list[Reading]:
-    """Exactly what was lost has timed out, token by token, and nothing else went wrong."""
-    operation, truth = seen.operation, seen.truth
+def lossy(load: Load, evidence: RunEvidence, _: RunEvidence | None) -> list[Measurement]:
+    """Measure the timeouts: exactly the lost replies timed out, token by token, and nothing else went wrong."""
+    operation, truth = evidence.operation, evidence.truth
     otherwise = operation.error_count + operation.unfinished + operation.dropped + operation.late
     return [
         _exactly("timeouts", truth.lost, operation.timeouts),
-        _exactly("timeouts of what was lost", truth.lost, len(set(seen.timeouts) & set(truth.lost_names))),
+        _exactly("timeouts of what was lost", truth.lost, len(set(evidence.timeouts) & set(truth.lost_names))),
         _exactly("answered", truth.replies, operation.ok),
         _exactly("failed otherwise", 0, otherwise),
-        *accounting(load, seen, None),
+        *accounting(load, evidence, None),
     ]
 
 
-def merged(load: Load, seen: Seen, _: Seen | None) -> list[Reading]:
-    """The percentiles of all workers' samples put together."""
-    if not seen.samples_ns:
+def merged(load: Load, evidence: RunEvidence, _: RunEvidence | None) -> list[Measurement]:
+    """Measure percentiles of the merged workers. The truth is that of all their samples put together."""
+    if not evidence.samples_ns:
         raise NothingSeenError("the workers kept no samples")
-    samples, ours = sorted(seen.samples_ns), seen.response
-    readings = [_exactly("samples", len(samples), ours.count)]
+    samples, ours = sorted(evidence.samples_ns), evidence.response
+    measurements = [_exactly("samples", len(samples), ours.count)]
     for percent in (50.0, 90.0, 99.0, 99.9):
         truth_us = nearest_rank(samples, percent) / 1000
-        held = _held(truth_us, percentile_us(ours, percent), HISTOGRAM_BOUND_SHARE * truth_us)
-        readings.append(Reading(f"p{percent:g}", "us", held, is_exact=True))
-    response_us = seen.operation.response_us
-    longest = _held(samples[-1] / 1000, response_us.max if response_us is not None else None, 0)
+        check = _check(truth_us, percentile_us(ours, percent), HISTOGRAM_BOUND_SHARE * truth_us)
+        measurements.append(Measurement(f"p{percent:g}", "us", check, is_exact=True))
+    response_us = evidence.operation.response_us
+    longest = _check(samples[-1] / 1000, response_us.max if response_us is not None else None, 0)
     same = Histogram()
     same.record(np.array(samples, dtype=np.int64))
     return [
-        *readings,
-        Reading("max", "us", longest, is_exact=True),
+        *measurements,
+        Measurement("max", "us", longest, is_exact=True),
         _exactly("histograms that differ", 0, int(same.encode() != ours.encode())),
-        *accounting(load, seen, None),
+        *accounting(load, evidence, None),
     ]
 
 
-def _besides_us(baseline: Seen | None, percent: float) -> float:
+def _overhead_us(baseline: RunEvidence | None, percent: float) -> float:
     assert baseline is not None, "asked for by needs_baseline"
-    return outside_the_server_us(baseline.response, baseline.truth.histogram(), percent)
+    return network_overhead_us(baseline.response, baseline.truth.histogram(), percent)
 
 
-def _held(truth: float, ours: float | None, bound: float) -> Held:
-    return Held(truth=Quantity(value=truth), ours=None if ours is None else Quantity(value=ours), bound=bound)
+def _check(truth: float, ours: float | None, bound: float) -> FigureCheck:
+    return FigureCheck(truth=Quantity(value=truth), ours=None if ours is None else Quantity(value=ours), bound=bound)
 
 
-def _time(figure: str, truth_us: float, ours_us: float | None, bound_us: float) -> Reading:
-    return Reading(figure, "us", _held(truth_us, ours_us, bound_us))
+def _time(figure: str, truth_us: float, ours_us: float | None, bound_us: float) -> Measurement:
+    return Measurement(figure, "us", _check(truth_us, ours_us, bound_us))
 
 
-def _exactly(figure: str, truth: int, ours: int) -> Reading:
-    return Reading(figure, "count", _held(truth, ours, 0), is_exact=True)
+def _exactly(figure: str, truth: int, ours: int) -> Measurement:
+    return Measurement(figure, "count", _check(truth, ours, 0), is_exact=True)
 
 
 # --- scenarios ------------------------------------------------------------------------------------------------------
@@ -276,7 +284,7 @@ _STALL_RATE_PER_S = 500
 
 
 def all_groups(quick: bool) -> tuple[Group, ...]:
-    """All that there is, in the order in which it is run."""
+    """Return all groups, in the order in which they run."""
     return (_delays(quick), _stalls(quick), _exact(quick))
 
 
@@ -360,7 +368,7 @@ def _exact(quick: bool) -> Group:
 
 
 def chosen(groups: Sequence[Group], names: Sequence[str]) -> tuple[Group, ...]:
-    """Only the scenarios of these names (all for none), with the baseline where they need it.
+    """Return only the scenarios of these names (all for none), with the baseline if they need it.
 
     Raises UnknownScenarioError.
     """

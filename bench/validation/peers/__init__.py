@@ -1,7 +1,7 @@
-"""The same work done by other load generators: who pays how much CPU and memory for a round trip.
+"""The same work done by other load generators: the CPU time and the memory that each pays for a round trip.
 
-Each generator holds the same number of connections to the same echo server, and on each of them sends, waits for the
-reply, and sends again at once. What is compared is counted by the server and by the kernel, never by the tools; what
-the tools say of their own latency is put beside it. One file per generator, behind the interface in peer.py; what they
-run is in programs/.
+Each generator has the same number of connections to the same echo server. On each connection it sends, waits for the
+reply, and sends again at once. The server and the kernel count what is compared, never the tools. The latency that a
+tool reports stands beside it. Each generator has a file, behind the interface in peer.py; the programs that they run
+are in programs/.
 """

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from bench.validation.peers.peer import HERE, PROGRAMS, Command, LeftOut, Reported, Work
+from bench.validation.peers.peer import HERE, PROGRAMS, ClosedLoad, Command, LeftOut, ToolReport
 from bench.validation.peers.tools import node, npm_package
 
 _REPORT = "artillery.json"
@@ -11,34 +11,43 @@ _STOP = "stop"
 
 
 class Artillery:
-    """An acknowledged emit in a loop: awaiting an event (`response`) it does by comparing with data known before."""
+    """A loop of acknowledged emits.
+
+    Artillery can await an event (`response`), but only by comparing it with data known before.
+    """
 
     name = "artillery"
     title = "Artillery"
 
     def prepare(self, folder: Path) -> str:
-        """Nothing to do but to look. Raises LeftOut."""
+        """Return its version. Raises LeftOut if it is not installed."""
         node()
         return npm_package("artillery")[1]
 
-    def command(self, work: Work) -> Command:
-        """Ended by a file: told by a signal it would write no report. One worker thread, for there is one core."""
+    def command(self, load: ClosedLoad) -> Command:
+        """Return the command, which a file ends: after a signal Artillery would write no report.
+
+        It has one worker thread, for there is one core.
+        """
         folder, _ = npm_package("artillery")
-        arguments = [str(node()), str(folder / "bin" / "run"), "run", "--quiet", "--target", work.url]
-        arguments += ["--output", str(work.folder / _REPORT), str(PROGRAMS / "artillery.yml")]
+        arguments = [str(node()), str(folder / "bin" / "run"), "run", "--quiet", "--target", load.url]
+        arguments += ["--output", str(load.folder / _REPORT), str(PROGRAMS / "artillery.yml")]
         environment = {
-            "CONNECTIONS": str(work.connections),
-            "STOP_FILE": str(work.folder / _STOP),
+            "CONNECTIONS": str(load.connections),
+            "STOP_FILE": str(load.folder / _STOP),
             "WORKERS": "1",
             "ARTILLERY_DISABLE_TELEMETRY": "true",
         }
-        return Command(arguments, environment, directory=HERE, stop=work.folder / _STOP)
+        return Command(arguments, environment, directory=HERE, stop=load.folder / _STOP)
 
-    def reported(self, work: Work, output: str) -> Reported:
-        """From its report: the percentiles of `socketio.response_time`, which are in milliseconds, of its whole run."""
+    def report(self, load: ClosedLoad, output: str) -> ToolReport:
+        """Return the percentiles of `socketio.response_time`, which Artillery counts in ms, of its whole run.
+
+        Raises LeftOut if there is no report.
+        """
         try:
-            aggregate = json.loads((work.folder / _REPORT).read_text())["aggregate"]
+            aggregate = json.loads((load.folder / _REPORT).read_text())["aggregate"]
             times = aggregate["summaries"]["socketio.response_time"]
-            return Reported(float(times["p50"]) * 1000, float(times["p99"]) * 1000, int(times["count"]))
+            return ToolReport(float(times["p50"]) * 1000, float(times["p99"]) * 1000, int(times["count"]))
         except (OSError, ValueError, KeyError, TypeError):
             raise LeftOut("Artillery wrote no report") from None

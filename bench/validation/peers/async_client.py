@@ -1,11 +1,11 @@
-"""python-socketio's AsyncClient on uvloop: what one writes by hand in Python, without a load generator around it."""
+"""python-socketio's AsyncClient on uvloop: a loop as written by hand in Python, without a load generator around it."""
 
 import sys
 from importlib.metadata import version
 from pathlib import Path
 
-from bench.validation.peers.own_loop import reported_by_loop
-from bench.validation.peers.peer import PROGRAMS, Command, Reported, Work
+from bench.validation.peers.own_loop import loop_report
+from bench.validation.peers.peer import PROGRAMS, ClosedLoad, Command, ToolReport
 
 
 class AsyncClient:
@@ -15,13 +15,13 @@ class AsyncClient:
     title = "python-socketio AsyncClient on uvloop"
 
     def prepare(self, folder: Path) -> str:
-        """Nothing to do: python-socketio is there."""
+        """Return the versions: python-socketio is always installed."""
         return f"python-socketio {version('python-socketio')}, uvloop {version('uvloop')}"
 
-    def command(self, work: Work) -> Command:
-        """URL and connections."""
-        return Command([sys.executable, str(PROGRAMS / "async_client_loop.py"), work.url, str(work.connections)])
+    def command(self, load: ClosedLoad) -> Command:
+        """Return the command. Its arguments are the URL and the number of connections."""
+        return Command([sys.executable, str(PROGRAMS / "async_client_loop.py"), load.url, str(load.connections)])
 
-    def reported(self, work: Work, output: str) -> Reported:
-        """What the loop printed."""
-        return reported_by_loop(output)
+    def report(self, load: ClosedLoad, output: str) -> ToolReport:
+        """Return the report that the loop printed. Raises LeftOut without a report."""
+        return loop_report(output)

@@ -1,8 +1,8 @@
-"""`bench connections`: the connections that a generator process holds, and what each costs it.
+"""The measurement of `bench connections`: the connections that a generator process holds, and the cost of each.
 
-One Locust process with this project's users against the echo server: most are idle, some work without pause. Memory
-is the growth of the whole process, all of Locust included, from a single connection to all of them. How fast they came
-and whether their heartbeats were answered in time, the server has counted.
+One Locust process runs this project's users against the echo server: most are idle, some work without pause. Memory is
+the growth of the whole process, all of Locust included, from a single connection to all of them. The server counts how
+fast the connections came, and the heartbeats that were answered in time.
 """
 
 import time
@@ -33,7 +33,7 @@ _INTERRUPTED = 130
 
 @dataclass(frozen=True)
 class Load:
-    """How many connections there are, how many of them work, how many come per second at most."""
+    """The number of connections, of those that work, and of those that come per second at most."""
 
     connections: int
     working: int
@@ -42,7 +42,7 @@ class Load:
 
 @dataclass(frozen=True)
 class Capacity:
-    """What came of it. Memory in bytes: with one connection, when all were connected, and at the end."""
+    """The figures of a run. Memory in bytes: with one connection, when all were connected, and at the end."""
 
     load: Load
     one_connection_bytes: int
@@ -56,21 +56,21 @@ class Capacity:
 
     @property
     def lost(self) -> int:
-        """Connections that were gone before the end."""
+        """The connections that were gone before the end."""
         return self.load.connections - self.stats.connections
 
     def per_connection_bytes(self, memory_bytes: int) -> float:
-        """The growth from one connection to all of them, per connection."""
+        """Return the growth from one connection to all of them, per connection."""
         return (memory_bytes - self.one_connection_bytes) / (self.load.connections - 1)
 
 
 def addresses(connections: int) -> list[str]:
-    """The server's addresses that so many connections from one machine need: 127.0.0.1 and its neighbours."""
+    """Return the server's addresses for so many connections from one machine: 127.0.0.1 and its neighbours."""
     return [f"127.0.0.{number + 1}" for number in range(-(-connections // CONNECTIONS_PER_ADDRESS))]
 
 
 def hold(load: Load, duration_s: float) -> Capacity:
-    """Hold the connections for so long, counted from when all of them are up. Raises LeftOut or ServerError."""
+    """Hold the connections for so many seconds from when all of them are up. Raises LeftOut or ServerError."""
     with (
         EchoProcess(core=server_core(), hosts=addresses(load.connections)) as echo,
         temporary_folder("bench-capacity-") as folder,
@@ -99,7 +99,7 @@ def hold(load: Load, duration_s: float) -> Capacity:
 
 
 def capacity_table(capacity: Capacity, console: Console) -> None:
-    """Print what came of it."""
+    """Print the figures of a run."""
     load, stats = capacity.load, capacity.stats
     unanswered = stats.pings - stats.pongs - stats.missed
     print_table(
@@ -135,7 +135,7 @@ def _generator(load: Load, echo: EchoProcess, folder: Path) -> Generator:
 
 
 def _await_all(generator: Generator, echo: EchoProcess, connections: int) -> float:
-    """Return when all connections are up: how many came per second, from when the first was seen."""
+    """Wait until all connections are up; return how many came per second, from when the first was seen."""
     give_up_at = time.monotonic() + _CONNECT_TIMEOUT_S
     first = echo.stats().connected
     seen, seen_ns = first, perf_counter_ns()

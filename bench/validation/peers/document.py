@@ -53,8 +53,8 @@ def _rows(result: Peers, connections: int) -> Iterator[Row]:
     for figures in result.figures:
         if figures.connections != connections:
             continue
-        rates = [one.round_trips_per_s for one in figures.rounds]
-        costs = [one.cpu_us_per_round_trip for one in figures.rounds]
+        rates = [measured.round_trips_per_s for measured in figures.rounds]
+        costs = [measured.cpu_us_per_round_trip for measured in figures.rounds]
         times_ours = result.times_ours(figures)
         memory = figures.memory_per_connection_bytes
         cells = (
@@ -84,10 +84,10 @@ def _remarks(result: Peers) -> Iterator[str]:
 
 
 def _limits(connections: int, all_figures: Sequence[Figures]) -> Iterator[str]:
-    """Yield what kept the rates from being the generators' own: CPU per round trip is comparable all the same."""
+    """Yield the limits that kept the rates from being the generators' own: CPU per round trip is still comparable."""
     held_up = []
     for figures in all_figures:
-        for why in dict.fromkeys(one.unreported for one in figures.rounds if one.unreported):
+        for why in dict.fromkeys(measured.unreported for measured in figures.rounds if measured.unreported):
             yield f"{figures.title} at {connections} connections: no figures of its own: {why}"
         if figures.server_cpu_share > _SERVER_FULL_SHARE:
             yield f"{figures.title} at {connections} connections: the echo server was the limit of its rate"

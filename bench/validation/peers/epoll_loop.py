@@ -1,18 +1,18 @@
-"""A loop in C: the least that a round trip can cost, two system calls and next to nothing besides."""
+"""A loop in C: the least that a round trip can cost, two system calls and next to nothing else."""
 
 import shutil
 import subprocess
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from bench.validation.peers.own_loop import reported_by_loop
-from bench.validation.peers.peer import PROGRAMS, Command, LeftOut, Reported, Work
+from bench.validation.peers.own_loop import loop_report
+from bench.validation.peers.peer import PROGRAMS, ClosedLoad, Command, LeftOut, ToolReport
 
 _COMPILE_TIMEOUT_S = 60
 
 
 class EpollLoop:
-    """Compiled where it runs, if there is a C compiler."""
+    """A loop in C that is compiled on this machine, if there is a C compiler."""
 
     name = "epoll"
     title = "C, epoll: the limit"
@@ -36,12 +36,12 @@ class EpollLoop:
             raise LeftOut(f"it does not compile: {error}") from None
         return (told.stdout.splitlines() or ["C compiler"])[0]
 
-    def command(self, work: Work) -> Command:
-        """Address, port, connections."""
+    def command(self, load: ClosedLoad) -> Command:
+        """Return the command. Its arguments are the address, the port and the number of connections."""
         assert self._program is not None, "prepared"
-        address = urlsplit(work.url)
-        return Command([str(self._program), str(address.hostname), str(address.port), str(work.connections)])
+        address = urlsplit(load.url)
+        return Command([str(self._program), str(address.hostname), str(address.port), str(load.connections)])
 
-    def reported(self, work: Work, output: str) -> Reported:
-        """What the loop printed."""
-        return reported_by_loop(output)
+    def report(self, load: ClosedLoad, output: str) -> ToolReport:
+        """Return the report that the loop printed. Raises LeftOut without a report."""
+        return loop_report(output)

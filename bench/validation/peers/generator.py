@@ -1,7 +1,7 @@
-"""A generator's processes: started on their cores, asked what they use, told to stop, and gone afterwards.
+"""A generator's processes: started on their cores, asked for their use of CPU and memory, and stopped.
 
-All of it, for every peer alike. A generator is whatever was started in its session: what counts is the CPU time and
-the memory of all its processes and threads.
+They are gone afterwards, whatever happens. The same code serves every peer. A generator is everything that was started
+in its session: the CPU time and the memory of all its processes and threads count.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ _STOP_TIMEOUT_S = 60.0
 
 
 class Generator:
-    """Runs a peer's command on the given cores (empty: anywhere); what it prints goes to `log`: `with`."""
+    """A running command of a peer on the given cores (empty: anywhere); its output goes to `log`. Use it in `with`."""
 
     def __init__(self, command: Command, cores: Sequence[int], log: Path) -> None:
         self._command = command
@@ -29,17 +29,17 @@ class Generator:
 
     @property
     def output(self) -> str:
-        """What it has printed so far."""
+        """The text that it has printed so far."""
         return self._log.read_text(errors="replace")
 
     def check(self) -> None:
-        """Raises LeftOut, with what it wrote last, where it does not run any more."""
+        """Raise LeftOut, with the last lines of its output, if it does not run any more."""
         if not self._running.is_running:
             last = last_lines(self.output) or "nothing"
             raise LeftOut(f"it ended with exit code {self._running.exit_code}; it wrote last: {last}")
 
     def cpu_ns(self) -> dict[int, int]:
-        """The CPU time that each of its processes has used so far, by process id."""
+        """Return the CPU time in ns that each of its processes has used so far, by process id."""
         used = {}
         for process in self._processes():
             with contextlib.suppress(OSError):
@@ -47,7 +47,7 @@ class Generator:
         return used
 
     def memory_bytes(self) -> int:
-        """The memory of all its processes. What several share counts once (PSS), or not at all if that is not told."""
+        """Return the memory of all its processes. Shared memory counts once (PSS), or not at all without PSS."""
         total = 0
         for process in self._processes():
             with contextlib.suppress(psutil.Error):
@@ -56,7 +56,7 @@ class Generator:
         return total
 
     def stop(self) -> None:
-        """Tell it to stop, and wait until it has reported and ended. Raises LeftOut where it does not."""
+        """Tell it to stop, and wait until it has reported and ended. Raises LeftOut if it does not end."""
         stop = self._command.stop
         if isinstance(stop, Path):
             stop.touch()

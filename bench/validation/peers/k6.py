@@ -4,7 +4,7 @@ import json
 import subprocess
 from pathlib import Path
 
-from bench.validation.peers.peer import PROGRAMS, Command, LeftOut, Reported, Work
+from bench.validation.peers.peer import PROGRAMS, ClosedLoad, Command, LeftOut, ToolReport
 from bench.validation.peers.tools import python_tool
 
 _SUMMARY = "k6.json"
@@ -17,7 +17,7 @@ class K6:
     title = "k6, Socket.IO framing by hand"
 
     def prepare(self, folder: Path) -> str:
-        """Nothing to do but to look. Raises LeftOut."""
+        """Return the version that k6 prints. Raises LeftOut if k6 does not run."""
         try:
             told = subprocess.run(
                 [python_tool("k6"), "version"], check=True, capture_output=True, text=True, timeout=60
@@ -26,17 +26,20 @@ class K6:
             raise LeftOut(f"k6 does not run here: {error}") from None
         return told.stdout.split(" (")[0].strip()
 
-    def command(self, work: Work) -> Command:
-        """Ended by a signal it sums up as at the end of its time."""
+    def command(self, load: ClosedLoad) -> Command:
+        """Return the command, which a signal ends: k6 then sums up as at the end of its time."""
         arguments = [str(python_tool("k6")), "run", "--quiet", "--no-usage-report"]
-        arguments += ["--summary-export", str(work.folder / _SUMMARY), str(PROGRAMS / "k6_round_trip.js")]
-        return Command(arguments, {"URL": work.url.replace("http", "ws", 1), "CONNECTIONS": str(work.connections)})
+        arguments += ["--summary-export", str(load.folder / _SUMMARY), str(PROGRAMS / "k6_round_trip.js")]
+        return Command(arguments, {"URL": load.url.replace("http", "ws", 1), "CONNECTIONS": str(load.connections)})
 
-    def reported(self, work: Work, output: str) -> Reported:
-        """From its summary: the percentiles of our own metric `round_trip`, in milliseconds, of its whole run."""
+    def report(self, load: ClosedLoad, output: str) -> ToolReport:
+        """Return the percentiles of our own metric `round_trip` in k6's summary, of its whole run.
+
+        The summary has milliseconds. Raises LeftOut if there is no summary.
+        """
         try:
-            metrics = json.loads((work.folder / _SUMMARY).read_text())["metrics"]
+            metrics = json.loads((load.folder / _SUMMARY).read_text())["metrics"]
             times = metrics["round_trip"]
-            return Reported(float(times["med"]) * 1000, float(times["p(99)"]) * 1000, int(times["count"]))
+            return ToolReport(float(times["med"]) * 1000, float(times["p(99)"]) * 1000, int(times["count"]))
         except (OSError, ValueError, KeyError, TypeError):
             raise LeftOut("k6 wrote no summary") from None

@@ -4,7 +4,7 @@ import json
 from importlib.metadata import version
 from pathlib import Path
 
-from bench.validation.peers.peer import PROGRAMS, Command, LeftOut, Reported, Work
+from bench.validation.peers.peer import PROGRAMS, ClosedLoad, Command, LeftOut, ToolReport
 from bench.validation.peers.tools import script
 
 _REPORT = "locust"
@@ -13,38 +13,41 @@ _SPAWN_RATE = 200
 
 
 class LocustContrib:
-    """`emit`, and a handler that the task waits for: `call`, which it does time, costs more CPU.
+    """A user with `emit` and a handler that the task waits for: `call` is timed, but costs more CPU.
 
-    So what it reports is what it knows of an emission: 0 ms.
+    So the tool reports only what it knows of an emission: 0 ms.
     """
 
     name = "locust-contrib"
     title = "locust.contrib.socketio"
 
     def prepare(self, folder: Path) -> str:
-        """Nothing to do: Locust is there."""
+        """Return the versions: Locust is always installed."""
         return f"locust {version('locust')}, python-socketio {version('python-socketio')}"
 
-    def command(self, work: Work) -> Command:
-        """Without --run-time: it ends when it is told to. Faster arrivals than this only pile up in it."""
+    def command(self, load: ClosedLoad) -> Command:
+        """Return the command, without --run-time: a signal ends it. Users that start faster only pile up in it."""
         arguments = [str(script("locust")), "-f", str(PROGRAMS / "locust_contrib_users.py"), "--headless"]
-        arguments += ["--only-summary", "--json-file", str(work.folder / _REPORT), "--host", work.url]
-        arguments += ["--users", str(work.connections), "--spawn-rate", str(min(work.connections, _SPAWN_RATE))]
+        arguments += ["--only-summary", "--json-file", str(load.folder / _REPORT), "--host", load.url]
+        arguments += ["--users", str(load.connections), "--spawn-rate", str(min(load.connections, _SPAWN_RATE))]
         return Command(arguments)
 
-    def reported(self, work: Work, output: str) -> Reported:
-        """From Locust's JSON, which counts response times by whole milliseconds (two digits from 100 ms on)."""
+    def report(self, load: ClosedLoad, output: str) -> ToolReport:
+        """Return the report in Locust's JSON, which counts whole milliseconds (two digits from 100 ms on).
+
+        Raises LeftOut if there is no such file.
+        """
         try:
-            rows = json.loads((work.folder / f"{_REPORT}.json").read_text())
+            rows = json.loads((load.folder / f"{_REPORT}.json").read_text())
             times = next(row for row in rows if row["method"] == _EMIT)["response_times"]
             counts = sorted((float(time_ms), int(count)) for time_ms, count in times.items())
         except (OSError, ValueError, KeyError, StopIteration):
             raise LeftOut("Locust wrote no statistics") from None
-        return Reported(_percentile_us(counts, 0.5), _percentile_us(counts, 0.99), sum(count for _, count in counts))
+        return ToolReport(_percentile_us(counts, 0.5), _percentile_us(counts, 0.99), sum(count for _, count in counts))
 
 
 def _percentile_us(counts: list[tuple[float, int]], share: float) -> float | None:
-    """The smallest time, in microseconds, within which that share of the responses came; times are in milliseconds."""
+    """Return the smallest time in µs within which that share of the responses came. Times in `counts` are in ms."""
     left = share * sum(count for _, count in counts)
     for time_ms, count in counts:
         left -= count

@@ -1,8 +1,8 @@
-"""Measuring the peers, in alternation: one after the other, and all of them again in the next round.
+"""The measurement of the peers in alternation: one after the other, and all of them again in the next round.
 
-A run: start the generator, wait until all connections are up and answered, let it warm up, then read the server's
-count and everybody's CPU time at the beginning and at the end of an interval. A peer that fails is left out from then
-on at that number of connections, with its reason; the rounds that it came through stay.
+A run begins with the start of the generator. When all connections are up and answered, the generator warms up. At the
+beginning and at the end of an interval, the run reads the server's count and everybody's CPU time. A peer that fails is
+left out from then on at that number of connections, with its reason. The rounds that it came through stay.
 """
 
 import time
@@ -16,19 +16,21 @@ from bench.server import ServerError
 from bench.targets.process import EchoProcess
 from bench.validation.peers.generator import Generator
 from bench.validation.peers.model import Absent, Figures, Round
-from bench.validation.peers.peer import LeftOut, Peer, Reported, Work
+from bench.validation.peers.peer import ClosedLoad, LeftOut, Peer, ToolReport
 
+#: The time in which all connections of a run have to come up.
 CONNECT_TIMEOUT_S = 120.0
 
+#: The number of connections from which memory is told. The memory of fewer connections drowns in the heap's own
+#: variation.
 MEMORY_FROM_CONNECTIONS = 200
-"""From how many connections on their memory is told: fewer drown in what a heap does anyway."""
 
 _POLL_S = 0.05
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How much is measured: times in seconds."""
+    """The extent of a measurement: times in seconds."""
 
     connections: Sequence[int]
     rounds: int
@@ -39,14 +41,14 @@ class Plan:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of it."""
+    """The figures of the peers, and the peers that were left out."""
 
     figures: tuple[Figures, ...]
     absent: tuple[Absent, ...]
 
 
 def measure(peers: Sequence[Peer], echo: EchoProcess, plan: Plan, tell: Callable[[str], None]) -> Outcome:
-    """Measure all peers as planned; `tell` hears of each run. Raises ServerError where the echo server is gone."""
+    """Measure all peers as planned; `tell` hears of each run. Raises ServerError if the echo server is gone."""
     with temporary_folder("bench-peers-") as folder:
         return _Comparison(echo, plan, tell, folder).of(peers)
 
@@ -119,10 +121,10 @@ class _Comparison:
         self._runs += 1
         folder = self._folder / f"{self._runs}-{peer.name}"
         folder.mkdir()
-        work = Work(self._echo.url, connections, folder)
+        load = ClosedLoad(self._echo.url, connections, folder)
         self._await_nobody()
         answered_before = self._echo.stats().answered
-        with Generator(peer.command(work), self._plan.generator_cores, folder / "output.log") as generator:
+        with Generator(peer.command(load), self._plan.generator_cores, folder / "output.log") as generator:
             self._await_all(generator, connections)
             time.sleep(self._plan.warm_up_s)
             memory_bytes = generator.memory_bytes()
@@ -132,7 +134,7 @@ class _Comparison:
             generator.check()
             if after.connections < connections:
                 raise LeftOut(f"it lost {connections - after.connections} of {connections} connections")
-            reported, unreported = _stopped(peer, generator, work)
+            reported, unreported = _stopped(peer, generator, load)
         answered = after.answered - before.answered
         if not answered:
             raise LeftOut(f"nothing was answered for {measured_s:g} s")
@@ -154,7 +156,7 @@ class _Comparison:
         )
 
     def _await_nobody(self) -> None:
-        """The connections of the one before have to be gone."""
+        """Wait until the connections of the run before are gone. Raises ServerError if they stay."""
         give_up_at = time.monotonic() + CONNECT_TIMEOUT_S
         while self._echo.stats().connections:
             if time.monotonic() > give_up_at:
@@ -170,10 +172,10 @@ class _Comparison:
             time.sleep(_POLL_S)
 
 
-def _stopped(peer: Peer, generator: Generator, work: Work) -> tuple[Reported, str | None]:
-    """What the generator reports when told to stop, or why it does not: what was measured is measured all the same."""
+def _stopped(peer: Peer, generator: Generator, load: ClosedLoad) -> tuple[ToolReport, str | None]:
+    """Stop the generator; return its report, or the reason why it has none. The measurement is valid without it."""
     try:
         generator.stop()
-        return peer.reported(work, generator.output), None
+        return peer.report(load, generator.output), None
     except LeftOut as reason:
-        return Reported(), str(reason)
+        return ToolReport(), str(reason)

@@ -1,4 +1,4 @@
-"""What a comparison of generators is stored as: schema "peers/1". Data and their medians, no files and no clock."""
+"""The stored result of a comparison of generators: schema "peers/1". Data and medians, no files and no clock."""
 
 import statistics
 from typing import Literal
@@ -9,15 +9,15 @@ from bench.results.header import WRITTEN, Header
 
 PEERS_SCHEMA: Literal["peers/1"] = "peers/1"
 
+#: The peer that all are compared with: this project, in one process.
 OURS = "ours"
-"""The peer that all are compared with: this project, in one process."""
 
 
 class Round(BaseModel):
-    """One run of one generator: what the server and the kernel counted in its measured interval.
+    """A run of a generator: the counts of the server and the kernel in its measured interval.
 
-    CPU shares are of one core; `reported_…` is what the tool itself said, of its whole run, and `answered` what the
-    server had answered in that.
+    CPU shares are of one core. `reported_…` is the tool's own report of its whole run. `answered` is the number of the
+    server's answers in the whole run.
     """
 
     model_config = WRITTEN
@@ -27,21 +27,21 @@ class Round(BaseModel):
     cpu_share: NonNegativeFloat
     server_cpu_us_per_round_trip: NonNegativeFloat
     server_cpu_share: NonNegativeFloat
+    #: The memory of all the generator's processes (PSS), at the end of the warm-up.
     memory_bytes: NonNegativeInt
-    """Of all the generator's processes (PSS), at the end of the warm-up."""
     answered: NonNegativeInt
     reported_round_trips: NonNegativeInt | None = None
     reported_p50_us: NonNegativeFloat | None = None
     reported_p99_us: NonNegativeFloat | None = None
+    #: The reason why the tool reported nothing, though it should have.
     unreported: str | None = None
-    """Why it reported nothing, where it should have."""
 
 
 class Figures(BaseModel):
     """A generator at one number of connections, in every round that it came through.
 
-    `one_connection_bytes` is its memory with a single connection, which `memory_per_connection_bytes` is the growth
-    from; null where the connections are too few to tell.
+    `one_connection_bytes` is its memory with a single connection; `memory_per_connection_bytes` is the growth from
+    there. It is null if the connections are too few to tell.
     """
 
     model_config = WRITTEN
@@ -56,40 +56,43 @@ class Figures(BaseModel):
     @property
     def round_trips_per_s(self) -> float:
         """The median of the rounds."""
-        return statistics.median(one.round_trips_per_s for one in self.rounds)
+        return statistics.median(measured.round_trips_per_s for measured in self.rounds)
 
     @property
     def cpu_us_per_round_trip(self) -> float:
         """The median of the rounds."""
-        return statistics.median(one.cpu_us_per_round_trip for one in self.rounds)
+        return statistics.median(measured.cpu_us_per_round_trip for measured in self.rounds)
 
     @property
     def server_cpu_share(self) -> float:
         """The median of the rounds."""
-        return statistics.median(one.server_cpu_share for one in self.rounds)
+        return statistics.median(measured.server_cpu_share for measured in self.rounds)
 
     @property
     def cpu_share(self) -> float:
         """The median of the rounds."""
-        return statistics.median(one.cpu_share for one in self.rounds)
+        return statistics.median(measured.cpu_share for measured in self.rounds)
 
     @property
     def memory_per_connection_bytes(self) -> float | None:
         """The median of the rounds' growth from one connection to all of them, per connection."""
         if self.one_connection_bytes is None:
             return None
-        grown = statistics.median(one.memory_bytes for one in self.rounds) - self.one_connection_bytes
+        grown = statistics.median(measured.memory_bytes for measured in self.rounds) - self.one_connection_bytes
         return grown / (self.connections - 1)
 
     def reported_us(self, name: Literal["p50", "p99"]) -> float | None:
-        """The median of what the tool itself reported, in the rounds in which it did."""
-        values = [one.reported_p50_us if name == "p50" else one.reported_p99_us for one in self.rounds]
+        """Return the median of the tool's own reports in µs, over the rounds in which it reported."""
+        values = [measured.reported_p50_us if name == "p50" else measured.reported_p99_us for measured in self.rounds]
         known = [value for value in values if value is not None]
         return statistics.median(known) if known else None
 
 
 class Absent(BaseModel):
-    """A generator that did not take part, or not to the end, and why; `connections` is null where it never started."""
+    """A generator that did not take part, or not to the end, and the reason.
+
+    `connections` is null if it never started.
+    """
 
     model_config = WRITTEN
 
@@ -112,11 +115,12 @@ class Peers(Header):
     absent: tuple[Absent, ...]
 
     def times_ours(self, figures: Figures) -> float | None:
-        """How many times our CPU per round trip a generator takes: the median of the rounds' own ratios.
+        """Return a generator's CPU per round trip as a multiple of ours: the median of the rounds' own ratios.
 
-        Round by round, because the machine drifts: what ran within the same minute is comparable. Null without ours.
+        The ratios are taken round by round, because the machine drifts: runs within the same minute are comparable.
+        None if ours did not take part.
         """
-        same = (one for one in self.figures if one.peer == OURS and one.connections == figures.connections)
+        same = (other for other in self.figures if other.peer == OURS and other.connections == figures.connections)
         ours = next(same, None)
         if ours is None:
             return None

@@ -1,9 +1,9 @@
-"""The official socket.io-client under Node: what one writes by hand in JavaScript."""
+"""The official socket.io-client under Node: a loop as written by hand in JavaScript."""
 
 from pathlib import Path
 
-from bench.validation.peers.own_loop import reported_by_loop
-from bench.validation.peers.peer import HERE, PROGRAMS, Command, Reported, Work
+from bench.validation.peers.own_loop import loop_report
+from bench.validation.peers.peer import HERE, PROGRAMS, ClosedLoad, Command, ToolReport
 from bench.validation.peers.tools import node, npm_package
 
 
@@ -14,15 +14,15 @@ class NodeLoop:
     title = "Node, socket.io-client"
 
     def prepare(self, folder: Path) -> str:
-        """Nothing to do but to look. Raises LeftOut."""
+        """Return the client's version. Raises LeftOut if Node or the client is not installed."""
         node()
         return f"socket.io-client {npm_package('socket.io-client')[1]}"
 
-    def command(self, work: Work) -> Command:
-        """URL and connections; started in the folder in which Node finds its packages."""
-        arguments = [str(node()), str(PROGRAMS / "node_loop.js"), work.url, str(work.connections)]
+    def command(self, load: ClosedLoad) -> Command:
+        """Return the command: URL and connections. It runs in the folder in which Node finds its packages."""
+        arguments = [str(node()), str(PROGRAMS / "node_loop.js"), load.url, str(load.connections)]
         return Command(arguments, directory=HERE)
 
-    def reported(self, work: Work, output: str) -> Reported:
-        """What the loop printed."""
-        return reported_by_loop(output)
+    def report(self, load: ClosedLoad, output: str) -> ToolReport:
+        """Return the report that the loop printed. Raises LeftOut without a report."""
+        return loop_report(output)

@@ -6,17 +6,18 @@ from pathlib import Path
 
 from bench.compiled import PURE, is_enabled
 from bench.results.load import LoadResult
-from bench.results.store import ResultError, load
+from bench.results.store import ResultError
+from bench.results.store import load as load_result
 from bench.scenarios.catalogue import FOO_BAR_TO_SENDER
 from bench.validation.peers.model import OURS
-from bench.validation.peers.peer import PROJECT, Command, LeftOut, Reported, Work
+from bench.validation.peers.peer import PROJECT, ClosedLoad, Command, LeftOut, ToolReport
 from bench.validation.peers.tools import script
 
 
 class Ours:
-    """`locust -f locustfile.py EchoUser`, in one process or several; compiled, if that has been built.
+    """The command `locust -f locustfile.py EchoUser`, in one process or several; compiled, if there is a build.
 
-    `is_plain` has it run as where nothing has been compiled.
+    With `is_plain` it runs as if nothing had been compiled.
     """
 
     def __init__(self, processes: int = 1, is_plain: bool = False) -> None:
@@ -28,33 +29,36 @@ class Ours:
         self._environment = {PURE: "1"} if is_plain else {}
 
     def prepare(self, folder: Path) -> str:
-        """Nothing to do: it is this project. The version is Locust's."""
+        """Return Locust's version: this project is always installed."""
         return f"locust {version('locust')}"
 
-    def command(self, work: Work) -> Command:
-        """Without --run-time: it ends when it is told to."""
+    def command(self, load: ClosedLoad) -> Command:
+        """Return the command, without --run-time: a signal ends it."""
         arguments = [str(script("locust")), "-f", str(PROJECT / "locustfile.py"), "--headless", "--only-summary"]
-        arguments += ["--host", work.url, "--results", str(work.folder)]
-        arguments += ["--users", str(work.connections), "--spawn-rate", str(work.connections)]
+        arguments += ["--host", load.url, "--results", str(load.folder)]
+        arguments += ["--users", str(load.connections), "--spawn-rate", str(load.connections)]
         if self._processes > 1:
             port = str(_free_port())  # Locust's own may be taken: by a Locust that somebody else runs
             arguments += ["--processes", str(self._processes), "--master-bind-port", port, "--master-port", port]
         return Command([*arguments, "EchoUser"], self._environment)
 
-    def reported(self, work: Work, output: str) -> Reported:
-        """From the result that it stored: the service time's percentiles, in the steady window."""
-        paths = list(work.folder.glob("load/*/*.json"))
+    def report(self, load: ClosedLoad, output: str) -> ToolReport:
+        """Return the service time's percentiles in the steady window of the result that it stored.
+
+        Raises LeftOut if it stored no result, or a result without round trips.
+        """
+        paths = list(load.folder.glob("load/*/*.json"))
         if len(paths) != 1:
             raise LeftOut("it stored no result")
         try:
-            result = load(paths[0])
+            result = load_result(paths[0])
         except ResultError as error:
             raise LeftOut(str(error)) from error
         assert isinstance(result, LoadResult)
         row = next((row for row in result.operations if row.name == FOO_BAR_TO_SENDER.name), None)
         if row is None or row.service_us is None:
             raise LeftOut("it stored a result without round trips")
-        return Reported(row.service_us.p50, row.service_us.p99, row.ok)
+        return ToolReport(row.service_us.p50, row.service_us.p99, row.ok)
 
 
 def _free_port() -> int:

@@ -1,12 +1,12 @@
-"""What the loops in programs/ print when they are told to stop: one line of JSON, the last of their output."""
+"""The report of the loops in programs/: when they are told to stop, they print a last line of JSON."""
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from bench.validation.peers.peer import LeftOut, Reported
+from bench.validation.peers.peer import LeftOut, ToolReport
 
 
 class LoopReport(BaseModel):
-    """The line. Latencies of its whole run, in microseconds."""
+    """The last line of a loop. Latencies of its whole run, in microseconds."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -15,11 +15,11 @@ class LoopReport(BaseModel):
     p99_us: float | None
 
 
-def reported_by_loop(output: str) -> Reported:
-    """What a loop said in its last line. Raises LeftOut."""
+def loop_report(output: str) -> ToolReport:
+    """Return the report in a loop's last line. Raises LeftOut without a report."""
     lines = output.strip().splitlines()
     try:
         report = LoopReport.model_validate_json(lines[-1] if lines else "")
     except ValidationError:
         raise LeftOut("it ended without its report") from None
-    return Reported(report.p50_us, report.p99_us, report.round_trips)
+    return ToolReport(report.p50_us, report.p99_us, report.round_trips)

@@ -1,7 +1,7 @@
-"""What a generator has to be able to do to take part: say how it is started, and what it reported when it ended.
+"""The interface of a generator that takes part: the command that starts it, and its report when it has ended.
 
-Rules of this file: the interface only. A peer starts nothing and waits for nothing, that is measuring.py's; whatever
-makes it impossible to take part is one `LeftOut`.
+Rules of this file: the interface only. A peer starts nothing and waits for nothing: measuring.py does. Every reason
+that a peer cannot take part is a `LeftOut`.
 """
 
 import signal
@@ -20,8 +20,8 @@ class LeftOut(Exception):
 
 
 @dataclass(frozen=True)
-class Work:
-    """What a generator is to do, until it is told to stop. `folder` is its own, for this one run."""
+class ClosedLoad:
+    """The load that a generator makes until it is told to stop. `folder` is for this run only."""
 
     url: str
     connections: int
@@ -30,7 +30,7 @@ class Work:
 
 @dataclass(frozen=True)
 class Command:
-    """How a generator is started, and what makes it stop and report: a signal, or a file that appears."""
+    """The command that starts a generator, and the signal or file that makes it stop and report."""
 
     arguments: Sequence[str]
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -39,8 +39,8 @@ class Command:
 
 
 @dataclass(frozen=True)
-class Reported:
-    """What a generator said itself when it ended: latencies in microseconds, round trips of its whole run."""
+class ToolReport:
+    """The report of a generator when it ended: latencies in microseconds, round trips of its whole run."""
 
     p50_us: float | None = None
     p99_us: float | None = None
@@ -50,16 +50,16 @@ class Reported:
 class Peer(Protocol):
     """A load generator."""
 
+    #: The name that selects it.
     name: str
-    """What it is selected by."""
+    #: The name that tables show.
     title: str
-    """What it is shown as."""
 
     def prepare(self, folder: Path) -> str:
-        """Make ready whatever a run needs, in a folder that outlives the runs; returns its version. Raises LeftOut."""
+        """Make ready whatever a run needs, in a folder that outlives the runs; return its version. Raises LeftOut."""
 
-    def command(self, work: Work) -> Command:
-        """How it is started for this work."""
+    def command(self, load: ClosedLoad) -> Command:
+        """Return the command that makes this load."""
 
-    def reported(self, work: Work, output: str) -> Reported:
-        """What it said when it ended: from its output, or from what it left in the work's folder. Raises LeftOut."""
+    def report(self, load: ClosedLoad, output: str) -> ToolReport:
+        """Return its report, from its output or from the files in the load's folder. Raises LeftOut."""

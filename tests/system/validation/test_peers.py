@@ -22,7 +22,7 @@ from bench.validation.peers.k6 import K6
 from bench.validation.peers.measuring import Outcome, Plan, measure
 from bench.validation.peers.model import Peers
 from bench.validation.peers.node_loop import NodeLoop
-from bench.validation.peers.peer import Command, LeftOut, Peer, Reported, Work
+from bench.validation.peers.peer import ClosedLoad, Command, LeftOut, Peer, ToolReport
 from tests.support.processes import command_of
 
 COMMAND = [sys.executable, "-m", "bench.peers"]
@@ -115,10 +115,10 @@ class Scripted:
     def prepare(self, folder: Path) -> str:
         return "1"
 
-    def command(self, work: Work) -> Command:
-        return Command([sys.executable, "-c", self._script, work.url, str(work.connections)])
+    def command(self, load: ClosedLoad) -> Command:
+        return Command([sys.executable, "-c", self._script, load.url, str(load.connections)])
 
-    def reported(self, work: Work, output: str) -> Reported:
+    def report(self, load: ClosedLoad, output: str) -> ToolReport:
         raise LeftOut("it has nothing to say")
 
 
@@ -158,7 +158,7 @@ def test_a_generator_that_fails_is_left_out_and_the_others_go_on(monkeypatch: py
 
 def test_a_generator_without_a_report_is_measured_all_the_same() -> None:
     class Silent(AsyncClient):
-        def reported(self, work: Work, output: str) -> Reported:
+        def report(self, load: ClosedLoad, output: str) -> ToolReport:
             raise LeftOut("it has nothing to say")
 
     outcome, _ = outcome_of(Silent())

@@ -1,4 +1,7 @@
-"""What `bench accuracy` runs besides locustfile.py's EchoUser: the same round trip, and what it needs to be checked."""
+"""The users that `bench accuracy` runs in addition to locustfile.py's EchoUser.
+
+They do the same round trip, and note what the check needs.
+"""
 
 import os
 import re
@@ -17,14 +20,14 @@ _TOKEN = re.compile(r"rt-[0-9a-z]+-[0-9]+-[0-9]+")
 
 
 class ImpatientUser(SocketIOUser):
-    """Gives up early, and notes which tokens it waited for in vain."""
+    """A user that gives up early, and notes the tokens that it waited for in vain."""
 
     pipelined = True
     reply_timeout = _TIMEOUT_S
 
     @task
     async def foo_bar(self) -> None:
-        """One round trip."""
+        """Do a round trip, and note its token if no reply comes."""
         try:
             await self.round_trip(FOO_BAR_TO_SENDER)
         except ReplyTimeout as error:  # its text says what was sent
@@ -35,13 +38,13 @@ class ImpatientUser(SocketIOUser):
 
 
 class SampledUser(SocketIOUser):
-    """Whoever runs it listens to every sample, and keeps it as it is."""
+    """A user whose process listens to every sample, and keeps it as it is."""
 
     pipelined = True
 
     @task
     async def foo_bar(self) -> None:
-        """One round trip."""
+        """Do a round trip."""
         await self.round_trip(FOO_BAR_TO_SENDER)
 
 

@@ -1,8 +1,8 @@
-"""What the peer `asyncclient` runs: python-socketio's client, one task per connection, on uvloop.
+"""The program of the peer `asyncclient`: python-socketio's client, one task per connection, on uvloop.
 
     python async_client_loop.py URL CONNECTIONS
 
-Until SIGTERM; then one line of JSON. Token by token: a reply resolves the emission whose token it carries.
+It runs until SIGTERM, and then prints a line of JSON. A reply resolves the emission whose token it carries.
 """
 
 import asyncio

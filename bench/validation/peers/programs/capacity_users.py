@@ -1,4 +1,4 @@
-"""The users of `bench connections`: many that are there, some of whom work once all are there."""
+"""The users of `bench connections`: many are connected, and some of them work once all are connected."""
 
 import asyncio
 import os
@@ -31,13 +31,13 @@ class _Spread(SocketIOUser):
 
 
 class WorkingUser(_Spread):
-    """Sends, waits for the reply, and sends again at once, from when all users are there."""
+    """A user that sends, waits for the reply, and sends again at once, from when all users are connected."""
 
     fixed_count = int(os.environ["WORKING"])
 
     @task
     async def foo_bar(self) -> None:
-        """One round trip."""
+        """Do a round trip, or wait for the other users."""
         if _all_there:
             await self.round_trip(FOO_BAR_TO_SENDER)
         else:
@@ -45,7 +45,7 @@ class WorkingUser(_Spread):
 
 
 class IdleUser(_Spread):
-    """Answers heartbeats and does nothing else."""
+    """A user that answers heartbeats and does nothing else."""
 
     wait_time = constant(3600)
 

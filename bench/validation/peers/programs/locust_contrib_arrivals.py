@@ -1,6 +1,6 @@
-"""What `bench accuracy` has locust.contrib.socketio do: a rate, by the pacing that Locust has for it.
+"""The locustfile that `bench accuracy` runs with locust.contrib.socketio: a rate, by Locust's own pacing.
 
-The acknowledgement is awaited by `call`, the only thing that this user times.
+`call` awaits the acknowledgement; nothing else of this user is timed.
 """
 
 import os
@@ -12,7 +12,7 @@ _TIMEOUT_S = float(os.environ["TIMEOUT_S"])
 
 
 class EchoUser(SocketIOUser):
-    """Emits FOO so many times a second, or as often as its acknowledgements come."""
+    """A user that emits FOO so many times a second, or as often as its acknowledgements come."""
 
     options = {"reconnection": False}  # noqa: RUF012 - Locust's
     wait_time = constant_throughput(float(os.environ["RATE_PER_USER"]))
@@ -23,5 +23,5 @@ class EchoUser(SocketIOUser):
 
     @task
     def foo(self) -> None:
-        """One round trip."""
+        """Do a round trip."""
         self.sio.call("FOO", {"name": "locust", "to": "sender"}, timeout=_TIMEOUT_S)

@@ -1,4 +1,4 @@
-"""What the peer `locust-contrib` runs: a user of locust.contrib.socketio that waits for each reply."""
+"""The locustfile of the peer `locust-contrib`: a user of locust.contrib.socketio that waits for each reply."""
 
 from itertools import count
 from typing import Any
@@ -11,7 +11,7 @@ _numbers = count()
 
 
 class EchoUser(SocketIOUser):
-    """Emits FOO with a token of its own, waits for the BAR with that token, and goes on at once."""
+    """A user that emits FOO with a token of its own, waits for the BAR with that token, and goes on at once."""
 
     options = {"reconnection": False}  # noqa: RUF012 - Locust's
 
@@ -28,7 +28,7 @@ class EchoUser(SocketIOUser):
 
     @task
     def foo_bar(self) -> None:
-        """One round trip."""
+        """Do a round trip."""
         self._token = next(self._tokens)
         self._replied.clear()
         self.sio.emit("FOO", {"name": self._token, "to": "sender"})
