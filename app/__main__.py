@@ -1,7 +1,8 @@
 """`python -m app`: run the service under uvicorn.
 
-Ends with 2 and a line for each setting that is not allowed, with 1 and a line where it cannot listen, with 0 after
-Ctrl-C; after SIGTERM by that signal, as uvicorn does. Clients are disconnected first, within `GRACE_S`.
+The process ends with 2 and a line for each setting that is not allowed, and with 1 and a line where it cannot listen.
+It ends with 0 after Ctrl-C, and after SIGTERM by that signal, as uvicorn does. Clients are disconnected first, within
+`GRACE_S`.
 """
 
 import argparse
@@ -16,12 +17,12 @@ from typing import Any
 import uvicorn
 from uvicorn.config import LOG_LEVELS, LOGGING_CONFIG
 
-from app import engine
+from app import socketio_server
 from app.asgi import create_app
 from app.settings import ENVIRONMENT_PREFIX, Settings, SettingsError, read_settings
 
-#: How long requests that are under way when the service is told to end may take, in seconds. A polling client's
-#: request is always under way.
+#: The time that requests under way may take when the service has to end, in seconds. A polling client's request is
+#: always under way.
 GRACE_S = 1
 
 #: The settings that are arguments too. A token is not: arguments can be read by everyone on the machine.
@@ -34,7 +35,7 @@ logger = logging.getLogger("app")
 
 
 def main() -> None:
-    """Run the service until it is told to end."""
+    """Run the service until a signal ends it."""
     arguments = vars(_parser().parse_args())
     try:
         settings = read_settings(arguments)
@@ -72,7 +73,7 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def _allow_many_connections() -> None:
-    """Raise the limit of open files, of which each connection is one, from the usual 1024 to what is allowed."""
+    """Raise the limit of open files from the usual 1024 to what is allowed: each connection is an open file."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == hard:
         return
@@ -107,11 +108,11 @@ def _serve(settings: Settings, listener: socket.socket) -> None:
 
 
 def _log_config(level: str) -> dict[str, Any]:
-    """uvicorn's logging, and the same for the service's own log."""
+    """Return uvicorn's logging configuration, and the same for the service's own log."""
     config = copy.deepcopy(LOGGING_CONFIG)
     config["loggers"]["app"] = {"handlers": ["default"], "level": LOG_LEVELS[level], "propagate": False}
     # named too, because configuring a logger resets the levels below it, and this one logs each message at info
-    config["loggers"][engine.logger.name] = {"level": max(LOG_LEVELS[level], logging.ERROR)}
+    config["loggers"][socketio_server.logger.name] = {"level": max(LOG_LEVELS[level], logging.ERROR)}
     return config
 
 

@@ -1,7 +1,7 @@
 """The service as an ASGI app: Socket.IO under `/socket.io/`, `GET /health`, 404 for the rest.
 
-Rules: here the parts are put together and nothing starts; no environment is read and there is no state in the module,
-so that apps with different settings can live in one process.
+Rules: here the parts are put together and nothing starts. No environment is read, and the module has no state, so that
+apps with different settings can live in one process.
 """
 
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -11,7 +11,7 @@ from typing import Any
 import socketio
 from pydantic import BaseModel
 
-from app import engine
+from app import socketio_server
 from app.service import FooBar
 from app.settings import Settings
 
@@ -22,7 +22,7 @@ ASGIApp = Callable[[Message, Receive, Send], Awaitable[None]]
 
 
 class Health(BaseModel):
-    """What `GET /health` answers; `answered` is the number of valid FOOs since the start."""
+    """The answer to `GET /health`; `answered` is the number of valid FOOs since the start."""
 
     status: str = "ok"
     version: str
@@ -31,8 +31,8 @@ class Health(BaseModel):
 
 
 def create_app(settings: Settings) -> socketio.ASGIApp:
-    """The service as an ASGI app; its Socket.IO server is the app's `engineio_server`."""
-    sio = engine.SocketServer(
+    """Return the service as an ASGI app; its Socket.IO server is the app's `engineio_server`."""
+    sio = socketio_server.SocketServer(
         async_mode="asgi",
         # A client's events are handled in the order in which it sent them, without a task for each.
         async_handlers=False,
@@ -40,8 +40,8 @@ def create_app(settings: Settings) -> socketio.ASGIApp:
         # Pages of any origin may measure it; what protects it is the token, which no browser sends by itself.
         cors_allowed_origins="*",
         cors_credentials=False,
-        logger=engine.logger,
-        engineio_logger=engine.logger,
+        logger=socketio_server.logger,
+        engineio_logger=socketio_server.logger,
     )
     service = FooBar(token=settings.token.get_secret_value() if settings.token else None, stamps=settings.stamps)
     sio.register_namespace(service)
@@ -49,7 +49,7 @@ def create_app(settings: Settings) -> socketio.ASGIApp:
 
 
 def _pages(service: FooBar) -> ASGIApp:
-    """All that is not Socket.IO."""
+    """Return the app that answers every request that is not Socket.IO."""
     service_version = _version()
 
     async def pages(scope: Message, receive: Receive, send: Send) -> None:

@@ -1,4 +1,4 @@
-"""What travels between the service and its clients: one model per payload, and the limits that hold for it.
+"""The payloads that travel between the service and its clients: a model for each, with its limits.
 
 Rules: no I/O and no Socket.IO in here, payloads only. What comes in is read strictly: nothing is coerced, `{"name": 1}`
 is refused, and so is `null` for a field that may be left out. Fields that the service does not know are ignored, so
@@ -37,26 +37,26 @@ Recipients = Annotated[str, AfterValidator(_check_recipients)]
 
 
 class Payload(BaseModel):
-    """What all payloads have in common: strict, immutable, unknown fields ignored."""
+    """The base of all payloads: strict and immutable; unknown fields are ignored."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
 
 
 class Foo(Payload):
-    """`FOO`: asks for a `BAR` with the same name; to everyone connected unless `to` says otherwise."""
+    """The request for a `BAR` with the same name, to everyone connected unless `to` says otherwise: `FOO`."""
 
     name: Name
     to: Recipients = EVERYONE  # by leaving it out only; the default is not among what the wire may say
 
 
 class Bar(Payload):
-    """`BAR`, and the acknowledgement of `FOO`."""
+    """The reply to a `FOO`, and its acknowledgement: `BAR`."""
 
     foo: str
 
 
 class StampedBar(Bar):
-    """`BAR` of a service that stamps: when its handler began, and when it had done all but send this.
+    """The `BAR` of a service that stamps: when its handler began, and when it had done all but send this.
 
     Nanoseconds of `time.monotonic_ns`, which is one clock for all processes of a Linux machine.
     """
@@ -65,32 +65,32 @@ class StampedBar(Bar):
 
 
 class Join(Payload):
-    """`JOIN`: enter a room. The acknowledgement is the same payload."""
+    """The request to enter a room, `JOIN`. The acknowledgement is the same payload."""
 
     room: Name
 
 
 class Leave(Payload):
-    """`LEAVE`: leave a room, entered or not. The acknowledgement is the same payload."""
+    """The request to leave a room, entered or not: `LEAVE`. The acknowledgement is the same payload."""
 
     room: Name
 
 
 class Credentials(Payload):
-    """What a client sends as `auth` when it connects to a service that asks for a token."""
+    """The `auth` that a client sends when it connects to a service that asks for a token."""
 
     token: str
 
 
 class FieldError(Payload):
-    """One thing that is wrong with a payload; `field` is `payload` for the whole, `event` for the event's name."""
+    """An error in a payload. `field` is `payload` for the whole payload, and `event` for the event's name."""
 
     field: str
     message: str
 
 
 class Rejected(Payload):
-    """`REJECTED`: why the service did nothing about an event; to its sender only."""
+    """The reasons why the service did nothing about an event, to its sender only: `REJECTED`."""
 
     event: str
     errors: list[FieldError]
@@ -108,7 +108,7 @@ P = TypeVar("P", bound=Payload)
 
 
 def read(model: type[P], arguments: Sequence[object]) -> P:
-    """The one argument of an event as `model`.
+    """Return the only argument of an event as `model`.
 
     Raises:
         InvalidEventError: there is not exactly one argument, or it is not what `model` describes.

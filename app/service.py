@@ -66,7 +66,7 @@ class FooBar(socketio.AsyncNamespace):  # type: ignore[misc]
     async def trigger_event(self, event: Any, sid: str, *arguments: Any) -> dict[str, Any] | None:
         """Handle one event of the client `sid` and return its acknowledgement.
 
-        All events come through here, not through `on_<event>` methods, because `event` is the client's choice: it may
+        All events come through here, not through `on_<event>` methods, because `event` is the client's choice. It may
         be no string at all, or claim to be `connect`, which would reach the handler of real connections.
         """
         try:
@@ -89,7 +89,7 @@ class FooBar(socketio.AsyncNamespace):  # type: ignore[misc]
             return await self._reject(sid, event, error)
 
     def clients(self) -> int:
-        """How many clients are connected."""
+        """Return the number of connected clients."""
         return sum(1 for _ in self.server.manager.get_participants(self.namespace, None))
 
     async def _foo(self, sid: str, arguments: Sequence[Any]) -> dict[str, Any]:
@@ -141,10 +141,10 @@ class FooBar(socketio.AsyncNamespace):  # type: ignore[misc]
 
 
 def _room(room: str) -> str:
-    """The room's name inside python-socketio, where each client's sid is a room too and must not be reachable."""
+    """Return the room's name inside python-socketio, where clients must not reach each other's sid, a room as well."""
     return ROOM_PREFIX + room
 
 
 def _bytes(token: str) -> bytes:
-    """The token in a form of which any two can be compared in constant time, lone surrogates (from JSON) included."""
+    """Return the token as bytes, for comparing in constant time. Lone surrogates (from JSON) are kept."""
     return token.encode(errors="surrogatepass")

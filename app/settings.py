@@ -1,8 +1,8 @@
-"""How the service is configured: environment variables that start with `FOOBAR_`, and arguments that win over them.
+"""The service's configuration: environment variables that start with `FOOBAR_`, and arguments that win over them.
 
-Rules: every setting is checked before anything starts. A field's description says what is allowed and is all the
-documentation there is: `python -m app --help` and the error about a bad value both print it. Under another launcher
-than `python -m app`, host, port, loop, WebSocket implementation and log level are that launcher's to choose.
+Rules: every setting is checked before anything starts. A field's description says what is allowed, and is the only
+documentation. `python -m app --help` and the error about a bad value both print it. Under another launcher than `python
+-m app`, host, port, loop, WebSocket implementation and log level are that launcher's to choose.
 """
 
 import importlib.util
@@ -73,7 +73,7 @@ class Settings(BaseSettings):
 
 
 def read_settings(arguments: Mapping[str, str] | None = None) -> Settings:
-    """The settings of the environment, replaced by those of `arguments` (a setting's name to its text).
+    """Return the settings of the environment, replaced by those of `arguments` (a setting's name to its text).
 
     Raises:
         SettingsError: a value is not allowed.

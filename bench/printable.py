@@ -4,8 +4,8 @@ Rules of this file: a character that a terminal would obey, or that hides or tur
 in a message is on one line and of a bounded length. The code that writes HTML or Markdown escapes text for it.
 """
 
+#: The length to which a text is cut in a message, in characters.
 LIMIT = 300
-"""The length to which a text is cut in a message, in characters."""
 
 
 def printable(text: str) -> str:

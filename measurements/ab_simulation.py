@@ -39,7 +39,7 @@ def skewed(random: np.random.Generator, shape: tuple[int, ...]) -> Values:
 
 
 def correlated(random: np.random.Generator, shape: tuple[int, ...]) -> Values:
-    """Draw series in which each value resembles the one before, with a correlation of 0.2."""
+    """Draw series in which each value resembles the value before, with a correlation of 0.2."""
     values = random.standard_normal(shape)
     for place in range(1, shape[-1]):
         values[..., place] = 0.2 * values[..., place - 1] + math.sqrt(1 - 0.2**2) * values[..., place]
@@ -47,7 +47,7 @@ def correlated(random: np.random.Generator, shape: tuple[int, ...]) -> Values:
 
 
 def outliers(share: float, width: float) -> Draw:
-    """Return a draw from a normal distribution of which a share is `width` times as wide, of standard deviation 1."""
+    """Return a draw of standard deviation 1: normal distributions mixed, a share of them `width` times as wide."""
 
     def draw(random: np.random.Generator, shape: tuple[int, ...]) -> Values:
         wide = np.where(random.random(shape) < share, width, 1.0)
@@ -110,7 +110,7 @@ def power(spread: float, runs: int) -> float:
 
 
 def power_in_six(spread: float, threshold: float, runs: int) -> float:
-    """Return which share of comparisons of six benchmarks finds a true change of 1 % in one of them.
+    """Return the share of comparisons of six benchmarks that find a true change of 1 % in one of them.
 
     A discovery is against the hypothesis of a change of at most `threshold`.
     """

@@ -1,4 +1,4 @@
-"""An echo's median on asyncio's own loop, in a process without gevent and in one that gevent has patched.
+"""An echo's median on asyncio's own loop, in a process without gevent and in a process that gevent has patched.
 
 Client and echo server share the loop, over a socket pair. So the figure is that of the loop and its selector.
 """

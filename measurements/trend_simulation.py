@@ -17,7 +17,7 @@ _ROWS = ((8, 4), (12, 9), (20, 10), (20, 18), (40, 20), (40, 38))
 
 
 def noise(random: np.random.Generator, count: int, outliers: float, correlation: float = 0.0) -> NDArray[np.float64]:
-    """Return deviations of 1 %, a share of them eight times as wide, each like the one before as far as is asked."""
+    """Return deviations of 1 %, a share of them eight times as wide, with this correlation to the value before."""
     values = random.normal(0, _NOISE, count) * np.where(random.random(count) < outliers, 8, 1)
     for place in range(1, count):
         values[place] = correlation * values[place - 1] + math.sqrt(1 - correlation**2) * values[place]
@@ -41,7 +41,7 @@ def found_steps(count: int, place: int, outliers: float, series: int) -> tuple[f
 
 
 def false_alarms(count: int, series: int, correlation: float = 0.0) -> float:
-    """Return the share of series without a step in which one is found."""
+    """Return the share of series without a step in which a step is found."""
     random = np.random.default_rng(count)
     return sum(bool(change_points(np.exp(noise(random, count, 0, correlation)))) for _ in range(series)) / series
 

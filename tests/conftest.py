@@ -32,7 +32,7 @@ settings.register_profile("fast", max_examples=20)
 @pytest.fixture(autouse=True)
 def unbounded_log_of_the_service() -> Iterator[None]:
     """Lift the service's limit of lines a second, which a hundred quick tests in one process would reach together."""
-    loggers = [logging.getLogger(name) for name in ("app.service", "app.engine")]
+    loggers = [logging.getLogger(name) for name in ("app.service", "app.socketio_server")]
     limits = [(logger, limit) for logger in loggers for limit in logger.filters if isinstance(limit, BoundedFilter)]
     for logger, limit in limits:
         logger.removeFilter(limit)

@@ -126,8 +126,8 @@ class TestCompare:
         good = operation(scheduled=1000, sent=1000, timeouts=0, errors={}, unfinished=0)
         lossy = operation(scheduled=1003, sent=1003, timeouts=3, errors={}, unfinished=0)
         store = Store(tmp_path / "results")
-        for one in (good, lossy):
-            store.save(load_result(operations=(one,)))
+        for measured in (good, lossy):
+            store.save(load_result(operations=(measured,)))
         code, out, err = bench(capsys, "compare", "1", "2", "--results", store.root)
         assert (code, err) == (1, "")
         assert "slower by more than 0.5 %, or newly failing: FOO → BAR (failed)\n" in out

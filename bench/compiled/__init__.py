@@ -1,8 +1,8 @@
 """The hot path in C, where that has been built: the same modules, compiled by Cython from the same sources.
 
-`make compiled` builds them, `.pxd` files beside the sources give the C types. What is built lies in a folder that is
-named after all that it was built from, so a build of other sources, of another Python or another picows is not found,
-and what runs is always what the sources say. Without one, the modules are plain Python and do the same.
+`make compiled` builds them, `.pxd` files beside the sources give the C types. A build lies in a folder that is named
+after everything it was built from. So a build of other sources, of another Python or another picows is not found, and
+the code that runs is always that of the sources. Without one, the modules are plain Python and do the same.
 
 Importing `bench` enables it; BENCH_PURE=1 in the environment does not. `is_enabled` says what runs.
 """
@@ -19,6 +19,7 @@ from importlib.util import spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 
+#: The modules that are compiled: every round trip passes through them.
 MODULES = (
     "bench.load.metrics.recorder",
     "bench.load.engine.session",
@@ -31,15 +32,14 @@ MODULES = (
     "bench.wire.transport",
     "bench.wire.websocket",
 )
-"""What is compiled: what every round trip passes through."""
 
 DIRECTIVES = {
     "language_level": "3",
     "annotation_typing": False,  # types are in the .pxd files; an annotation here says what Python says by it
 }
 
+#: The environment variable that has the sources run, whatever is built.
 PURE = "BENCH_PURE"
-"""The environment variable that has the sources run, whatever is built."""
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -47,12 +47,12 @@ _BUILDS = ROOT / "build" / "compiled"
 
 
 def source(module: str) -> Path:
-    """The file of a module's source."""
+    """Return the file of a module's source."""
     return ROOT.joinpath(*module.split(".")).with_suffix(".py")
 
 
 def build_folder() -> Path | None:
-    """Where what is built from the present sources lies, or would. None: there is no picows to build with."""
+    """Return the folder for the build of the present sources, built or not. None: there is no picows to build with."""
     picows = PathFinder.find_spec("picows")
     if picows is None or picows.origin is None:
         return None
@@ -65,17 +65,17 @@ def build_folder() -> Path | None:
 
 
 def built_file(folder: Path, module: str) -> Path:
-    """Where a module's build lies."""
+    """Return the path of a module's build."""
     return folder.joinpath(*module.split(".")).with_suffix(EXTENSION_SUFFIXES[0])
 
 
 def is_built(folder: Path) -> bool:
-    """Whether all modules are there."""
+    """Return whether every module of `MODULES` is built."""
     return all(built_file(folder, module).is_file() for module in MODULES)
 
 
 class _Finder(MetaPathFinder):
-    """Finds the compiled modules before Python finds their sources."""
+    """The finder of the compiled modules, which Python asks before it looks for their sources."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -83,7 +83,7 @@ class _Finder(MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """The compiled module, if it is one."""
+        """Return the compiled module, if the module is compiled."""
         if fullname not in MODULES:
             return None
         file = built_file(self._folder, fullname)
@@ -100,5 +100,5 @@ def enable() -> None:
 
 
 def is_enabled() -> bool:
-    """Whether what this process imports of `MODULES` is compiled."""
+    """Return whether this process imports the modules of `MODULES` compiled."""
     return any(isinstance(finder, _Finder) for finder in sys.meta_path)

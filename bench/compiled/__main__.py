@@ -60,7 +60,7 @@ def main() -> int:
 
 
 def _build(folder: Path) -> None:
-    """Raises what Cython and the compiler raise, and SystemExit."""
+    """Build the modules. Raises what Cython and the compiler raise, and SystemExit."""
     from Cython.Build import cythonize
     from setuptools import Extension, setup
 

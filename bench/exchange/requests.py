@@ -8,8 +8,8 @@ token are they matched in order, one in flight.
 Matching in order is wrong where a reply comes that was not asked for on this connection: another client's reply, or a
 reply that the server pushes. A reply that comes while none is awaited proves that, and is counted
 (`Exchange.unexpected`). Taken for a reply, such an event leaves the true reply over, which comes later. So
-`Exchange.settle` waits a moment at the end for what is left over. Nothing shows where as many replies stay away as
-others come instead, or where what is left over comes later than that moment.
+`Exchange.settle` waits a moment at the end for what is left over. Two cases do not show: each missing reply is replaced
+by another event, or what is left over comes later than that moment.
 
 Theory of the times: `sent` is when the transport took the event, `received` when the reply's frame arrived. Both are in
 nanoseconds of `time.perf_counter_ns`; their difference is the service time. Neither contains the time that the
@@ -34,15 +34,15 @@ from bench.wire.interface import Client
 _EVENTS_SHOWN = 3
 _CHARACTERS_SHOWN = 100
 
+#: The number of definitions, and of functions that find tokens, that a connection keeps at least. Among more, it looks
+#: for those that nothing in flight needs. A task that makes its definition anew each time would fill the memory.
 _FEW_DEFINITIONS = 16
-"""The number of definitions, and of functions that find tokens, that a connection keeps at least. Among more, it looks
-for those that nothing in flight needs. A task that makes its definition anew each time would fill the memory."""
 
 _SETTLING_S = 0.1
 _SETTLING_ROUND_TRIPS = 2
+#: The longest time that replies that nobody awaits are waited for, in seconds. The time is twice the longest round
+#: trip, but within these limits.
 _LONGEST_SETTLING_S = 1.0
-"""The longest time that replies that nobody awaits are waited for, in seconds. The time is twice the longest round
-trip, but within these limits."""
 
 
 class AmbiguousReplies(ValueError):
@@ -50,7 +50,7 @@ class AmbiguousReplies(ValueError):
 
 
 class NoRoundTrip(TypeError):
-    """The definition of a round trip is none, but an event's name perhaps. The text is one line."""
+    """An argument that is no definition of a round trip, an event's name perhaps. The text is one line."""
 
     def __init__(self, given: object) -> None:
         super().__init__(
@@ -69,7 +69,7 @@ class RoundTripFailed(Exception):
 
 
 class ReplyTimeout(RoundTripFailed):
-    """No reply came in time."""
+    """The end of the wait for a reply that did not come in time."""
 
     kind = "timeout"
 
@@ -106,35 +106,34 @@ def carries_error(reply: tuple[Any, ...]) -> bool:
     return bool(reply) and type(reply[0]) is dict and bool(reply[0].get("error"))
 
 
+#: An emission on its way: its token, its definition, when it was sent (0: not yet), and the future of its reply.
+#:
+#: A plain tuple, because making it costs a fraction of what an object with names costs, in every round trip.
 Emission = tuple[str, RoundTrip, int, asyncio.Future[tuple[int, tuple[Any, ...]]]]
-"""One emission on its way: its token, its definition, when it was sent (0: not yet), and the future of its reply.
-
-A plain tuple, because making it costs a fraction of what an object with names costs, in every round trip.
-"""
 
 
 class Exchange:
     """A performer of round trips over one connection: any number in flight, or one if they are matched in order.
 
-    `namespace` is that of all its events; None is the default one.
-    `timeout_ns` is how long each reply is awaited. After the timeout of a reply that is matched in order, `broken` is
-    set. That reply may still come and would be taken for the next one's, so the connection has to be replaced.
+    `namespace` is that of all its events; None is the default namespace. `timeout_ns` is how long each reply is
+    awaited. After the timeout of a reply that is matched in order, `broken` is set. That reply may still come and would
+    be taken for the next emission's, so the connection has to be replaced.
     """
 
     def __init__(self, client: Client, tokens: Iterator[str], timeout_ns: int, namespace: str | None = None) -> None:
         self.client = client
         self.timeout_ns = timeout_ns
+        #: By definition's name: replies that came after their emission had been given up.
         self.late: Counter[str] = Counter()
-        """By definition's name: replies that came after their emission had been given up."""
+        #: By definition's name: emissions whose caller was cancelled while it waited; nobody will tell how they end.
         self.abandoned: Counter[str] = Counter()
-        """By definition's name: emissions whose caller was cancelled while it waited; nobody will tell how they end."""
+        #: The replies without token that came while nothing was in flight for them: matching in order is wrong here.
         self.unexpected = 0
-        """The replies without token that came while nothing was in flight for them: matching in order is wrong here."""
+        #: The function that is called for each unexpected reply, with the definition whose reply it would be.
         self.when_unexpected: Callable[[RoundTrip], None] | None = None
-        """The function that is called for each of these, with the definition whose reply it would be."""
         self.broken = False
+        #: The number of callers that do not know yet how their emission ended.
         self.in_flight = 0
-        """How many callers have not been told yet how their emission ended."""
         self._tokens = tokens
         self._loop = asyncio.get_running_loop()
         self._namespace = namespace
@@ -143,32 +142,32 @@ class Exchange:
             self._emit_now = partial(self._emit_now, namespace=namespace)
         self._create_future = self._loop.create_future
         self._pending: dict[str, Emission] = {}
+        #: The tokens that are awaited no longer, each with the definition that counts its late reply.
         self._given_up: dict[str, RoundTrip] = {}
-        """Tokens that are awaited no longer, and under which definition their late reply is counted."""
+        #: Some of the definitions whose replies are handled, by identity.
         self._known: dict[int, RoundTrip] = {}
-        """Some of the definitions whose replies are handled, by identity."""
+        #: The last definition that was prepared, if there is nothing to look at before each of its emissions.
         self._usual: RoundTrip | None = None
-        """The last one that was prepared, if there is nothing to look at before each of its emissions."""
-        # Of the last one that was prepared, to be asked for in every round trip.
+        # Of the last definition that was prepared; every round trip reads them.
         self._event = ""
         self._request: Callable[[str], Any]
         self._is_replied_to = False
+        #: The functions that find the tokens in an event, by event; none if its replies are matched in order.
         self._token_finders: dict[str, list[Callable[..., str | None]]] = {}
-        """The functions that find the tokens in an event, by event; none if its replies are matched in order."""
         self._many_finders = _FEW_DEFINITIONS
+        #: The last definition whose reply an event is, by event, if replies are matched in order.
         self._in_order: dict[str, RoundTrip] = {}
-        """The last definition whose reply an event is, by event, if replies are matched in order."""
+        #: The number of replies matched in order that are awaited no longer and may still come, by event.
         self._overdue: Counter[str] = Counter()
-        """The replies in order that are awaited no longer, and may still come, by event."""
+        #: The longest round trip that was matched in order.
         self._longest_ns = 0
-        """The longest round trip that was matched in order."""
         self._timer: asyncio.TimerHandle | None = None
         self._unmatched: deque[tuple[str, tuple[Any, ...]]] = deque(maxlen=_EVENTS_SHOWN)
         client.when_closed(self._closed)
         client.on("*", lambda event, *values: self._unmatched.append((event, values)), namespace)
 
     def in_flight_by_name(self) -> Counter[str]:
-        """How many emissions await their reply, by definition's name. May be asked from another thread."""
+        """Return the number of emissions that await their reply, by definition's name. Any thread may call it."""
         return Counter(definition.name for _, definition, _, _ in list(self._pending.values()))
 
     async def __call__(self, round_trip: RoundTrip) -> Completed:
@@ -186,7 +185,7 @@ class Exchange:
         return Completed(emission[2], received_ns, reply)
 
     def begin(self, round_trip: RoundTrip) -> Emission:
-        """The first half of a call, without a coroutine: the load's hot path.
+        """Emit: the first half of a call, without a coroutine. This is the load's hot path.
 
         The emission's future is to be awaited. After its reply, the caller counts `in_flight` down; where it raised
         anything, the emission is given to `end`. Only for clients that emit without waiting (`emit_now`). Raises
@@ -207,7 +206,7 @@ class Exchange:
         return emission
 
     def end(self, emission: Emission, error: BaseException) -> None:
-        """The second half where no reply came: what the caller got instead of it."""
+        """End a call that got no reply: the second half, given what the caller got instead."""
         self.in_flight -= 1
         token, round_trip, sent_ns, _ = emission
         if (pending := self._pending.pop(token, None)) is not None and sent_ns:
@@ -216,7 +215,7 @@ class Exchange:
             self.abandoned[round_trip.name] += 1
 
     async def _begin(self, round_trip: RoundTrip) -> Emission:
-        """The same with a client that waits when it emits: the reply may be there before it has said when it sent."""
+        """Emit with a client that waits when it emits: the reply may come before the client has said when it sent."""
         self._prepare(round_trip)
         token = next(self._tokens)
         self._pending[token] = emission = (token, round_trip, 0, self._create_future())
@@ -328,7 +327,7 @@ class Exchange:
     # ------------------------------------------------------------------ replies
 
     def _replied(self, event: str, finders: list[Callable[..., str | None]]) -> Callable[..., None]:
-        """The handler of a reply that carries a token. A closure, because it is called once per round trip."""
+        """Return the handler of a reply that carries a token: a closure, because it is called once per round trip."""
         client = self.client
 
         def replied(*reply: Any) -> None:
@@ -336,7 +335,7 @@ class Exchange:
                 token = token_of(*reply)
                 if token is None:
                     continue
-                # An emission that awaits its acknowledgement may cause the reply of another definition besides.
+                # An emission that awaits its acknowledgement may also cause the reply of another definition.
                 emission = self._pending.get(token)
                 if emission is not None and emission[1].reply == event:
                     del self._pending[token]
@@ -405,7 +404,7 @@ class Exchange:
     # ------------------------------------------------------------------ what ends without a reply
 
     def _arm(self, delay_ns: int) -> None:
-        """One timer serves all emissions of the connection: they share their timeout, so the oldest is due first."""
+        """Set the timer of the connection. All emissions share it and their timeout, so the oldest is due first."""
         self._timer = self._loop.call_later(delay_ns / 1e9, self._expire)
 
     def _expire(self) -> None:
@@ -422,7 +421,7 @@ class Exchange:
             self._give_up(emission)
 
     def _abandon(self, emission: Emission) -> None:
-        """Nobody waits any longer, but a reply may come."""
+        """Give an emission up: nobody waits any longer, but a reply may come."""
         token, round_trip, _, _ = emission
         if round_trip.matched_in_order:
             self.broken = True

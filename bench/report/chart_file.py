@@ -17,7 +17,7 @@ _VEGA_LITE = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
 
 
 def chart_file(specification: dict[str, Any], form: ChartFormat, title: str) -> bytes:
-    """The chart in that format; `title` is the page's, where it is one."""
+    """Return the chart in that format; `title` is the page's, if the format is a page."""
     if form == "svg":
         return vl_convert.vegalite_to_svg(specification, vl_version=_VEGA_LITE).encode()
     if form == "png":
@@ -26,7 +26,7 @@ def chart_file(specification: dict[str, Any], form: ChartFormat, title: str) -> 
 
 
 def _page(specification: dict[str, Any], title: str) -> str:
-    """One HTML file. (vl-convert's own lets a name that contains `</script>` end the script.)"""
+    """Return an HTML page. (In vl-convert's own, a name that contains `</script>` would end the script.)"""
     bundle = vl_convert.javascript_bundle(vl_version=_VEGA_LITE)  # type: ignore[call-arg]  # it has a default
     embedded = json.dumps(specification).replace("<", "\\u003c")
     options = json.dumps({"renderer": "svg", "actions": {"export": True, "source": False, "editor": False}})

@@ -34,7 +34,7 @@ class Subject:
 
 @dataclass(frozen=True)
 class Note:
-    """A remark below the tables, with a label in front of it where it has one.
+    """A remark below the tables, with its label in front of it, if it has any.
 
     A note that stands `apart` begins another topic than the note before it.
     """
@@ -85,7 +85,7 @@ class Table:
     """A table. The first column has the names of the rows.
 
     `section` is a heading that neighbouring tables may share, `title` and `caption` are the table's own. `details` is
-    the title of its folded rows. A table that `extends` the one before it has the same rows in the same order, so a
+    the title of its folded rows. A table that `extends` the table before it has the same rows in the same order. A
     format may show both as one table if there is room.
     """
 
@@ -102,7 +102,7 @@ class Table:
 class Document:
     """A result of any kind, as it is shown.
 
-    `title` says what the document is about, `headline` is the answer if the result has one, and `basis` says what the
+    `title` says what the document is about, `headline` is the answer if the result gives any, and `basis` says what the
     answer rests on. `explanation` tells somebody who has not run the command how to read the figures; its terms are
     marked as in Markdown, `so` or *so*. `subjects_title` is the title of the subjects where a format folds them away;
     without it they are not folded.

@@ -12,7 +12,7 @@ from bench.results.figure import Figure, Unit
 #: The text of a figure that is not known.
 UNKNOWN = "-"
 
-#: The word for a time that falls among the failures, of which nothing is known.
+#: The word for a time that falls among the failures, whose times are unknown.
 FAILED = "failed"
 
 _SIGNS = {"exact": "", "above": "> ", "below": "< "}

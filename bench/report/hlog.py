@@ -67,7 +67,7 @@ class Interval:
 
 
 def hlog(started_at: dt.datetime, intervals: Iterable[Interval], described: str) -> Iterator[str]:
-    """The lines of an interval log, without their line ends.
+    """Yield the lines of an interval log, without their line ends.
 
     `started_at` is the moment that the intervals' `start_s` count from; `described` says in the first line what wrote
     the log, and of what. The intervals may come in any order; empty ones are kept. Each is encoded as it comes, so not
@@ -105,7 +105,7 @@ def write_hlog(path: Path, lines: Iterable[str]) -> None:
 
 
 def _fields(interval: Interval, layout: HdrHistogram) -> str:
-    """What follows the tag in an interval's line."""
+    """Return the fields that follow the tag in an interval's line."""
     max_ns = interval.histogram.max_ns
     max_ms = layout.get_highest_equivalent_value(max_ns) / _NS_PER_MS if max_ns else 0.0
     # z: "-0.000" is a number that hdrh's reader does not see.
@@ -113,7 +113,7 @@ def _fields(interval: Interval, layout: HdrHistogram) -> str:
 
 
 def _tags(texts: Iterable[str]) -> dict[str, str]:
-    """A tag of its own for each text; the same for the same texts, whatever their order."""
+    """Return a tag of its own for each text; the same for the same texts, whatever their order."""
     tags: dict[str, str] = {}
     taken: Counter[str] = Counter()
     for text in sorted(texts, key=lambda text: (_UNFIT.search(text) is not None, text)):
@@ -124,7 +124,7 @@ def _tags(texts: Iterable[str]) -> dict[str, str]:
 
 
 def _comment(text: str) -> Iterator[str]:
-    """A comment, continued on lines that begin with `#` and two spaces where it is long."""
+    """Yield the lines of a comment. A long comment goes on in lines that begin with `#` and two spaces."""
     yield f"#{text[:_COMMENT_WIDTH]}"
     for start in range(_COMMENT_WIDTH, len(text), _COMMENT_WIDTH):
         yield f"#  {text[start : start + _COMMENT_WIDTH]}"

@@ -1,8 +1,8 @@
 """Putting lines and aligned columns on a console without ever cutting or wrapping them.
 
 Rules of this file: layout only, it knows nothing of results. A console says how wide it is, and a caller may choose by
-that what to print; but what is printed is printed whole, because a cut number is a wrong number and a wrapped path is
-no path. No threads, no live display: this runs inside Locust's process too.
+that what to print. But a line is printed whole, because a cut number is a wrong number and a wrapped path is no path.
+No threads, no live display: this runs inside Locust's process too.
 """
 
 from collections.abc import Iterable, Sequence

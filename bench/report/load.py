@@ -13,7 +13,7 @@ from bench.results.load import CONNECT, MOST_OPERATIONS, OTHER_OPERATIONS, Distr
 
 _TIMES = ("p50", "p90", "p99", "p99_9", "max")
 
-#: The word for a percentile that falls among what failed or was dropped, of which no time is known.
+#: The word for a percentile that falls among failed or dropped emissions, whose times are unknown.
 _LOST = "lost"
 
 #: The share of the arrivals from which on their wait for a free user is worth a remark.

@@ -1,9 +1,9 @@
 """The latency distributions of two sides over each other, as self-contained HTML, SVG or PNG.
 
-Rules of this file: results in, bytes out; nothing is fetched, now or when the page is opened. One panel for each
-benchmark or operation, in the manner of HdrHistogram's percentile plots: the percentile p on an axis of 1 / (1 - p),
-logarithmic, so that each further nine takes as much room. Times are logarithmic too: at equal ratios, equal distances.
-A side's runs are merged into one curve, which is exact; beside it, thin, is each of them.
+Rules of this file: results in, bytes out; nothing is fetched, now or when the page is opened. Each benchmark or
+operation has a panel, in the manner of HdrHistogram's percentile plots. The percentile p is on a logarithmic axis of 1
+/ (1 - p), so that each further nine takes the same room. Times are logarithmic too: at equal ratios, equal distances. A
+side's runs are merged into one curve, which is exact; beside it, thin, is each of them.
 
 A curve of a load ends where what failed begins: these took longer than anything that is known. Their share is that of
 the whole run, the times are of its steady window. Colours are Okabe and Ito's, and the new side is dashed as well.
@@ -43,7 +43,7 @@ TimeKind = Literal["service", "response"]
 
 @dataclass(frozen=True)
 class Distribution:
-    """Round trips that were timed, and how many besides only are known to have taken longer than all of them."""
+    """The times of round trips, and the number of those known only to have taken longer than all of these."""
 
     times: Histogram
     censored: int
@@ -59,16 +59,16 @@ def overlay_chart(comparison: Comparison, old: Sequence[Stored], new: Sequence[S
 
 
 def overlay_specification(comparison: Comparison, old: Sequence[Stored], new: Sequence[Stored]) -> dict[str, Any]:
-    """The Vega-Lite specification that all formats are made of; raises as `overlay_chart`."""
+    """Return the Vega-Lite specification that all formats are made of. Raises as `overlay_chart` does."""
     panels = []
-    for one in comparison.benchmarks:
-        kind = _time_kind(one.name, [stored.result for stored in (*old, *new)])
+    for benchmark in comparison.benchmarks:
+        kind = _time_kind(benchmark.name, [stored.result for stored in (*old, *new)])
         sides = {
-            side: [found for stored in results if (found := _distribution(stored, one.name, kind)) is not None]
+            side: [found for stored in results if (found := _distribution(stored, benchmark.name, kind)) is not None]
             for side, results in zip(_SIDES, (old, new), strict=True)
         }
         if all(sides.values()):
-            panels.append(_panel(one, sides, f"{kind} time"))
+            panels.append(_panel(benchmark, sides, f"{kind} time"))
     if not panels:
         raise ValueError("no benchmark has its distribution stored on both sides")
     stacked = alt.vconcat(*panels, spacing=40).resolve_scale(color="independent", strokeDash="independent")
@@ -78,7 +78,7 @@ def overlay_specification(comparison: Comparison, old: Sequence[Stored], new: Se
 
 
 def percentile_points(distribution: Distribution) -> Iterator[tuple[float, float]]:
-    """1 / (1 - p) and the time in µs that the share p does not exceed, up to where that is known."""
+    """Yield 1 / (1 - p) and the time in µs that the share p does not exceed, up to where that is known."""
     total = distribution.times.count + distribution.censored
     decades = math.log10(max(total, 1))
     for step in range(math.floor(decades * _POINTS_PER_DECADE) + 1):
@@ -90,10 +90,10 @@ def percentile_points(distribution: Distribution) -> Iterator[tuple[float, float
 
 
 def _time_kind(name: str, results: Sequence[Result]) -> TimeKind:
-    """Response time where all that have the operation have it; connecting, for one, has none."""
-    loads = [one for one in results if isinstance(one, LoadResult)]
-    operations = [operation for one in loads for operation in one.operations if operation.name == name]
-    has_all = bool(operations) and all(one.response_histogram is not None for one in operations)
+    """Return "response" if all results with the operation have its response time. Connecting has none."""
+    loads = [result for result in results if isinstance(result, LoadResult)]
+    operations = [operation for load in loads for operation in load.operations if operation.name == name]
+    has_all = bool(operations) and all(operation.response_histogram is not None for operation in operations)
     return "response" if has_all else "service"
 
 
@@ -106,9 +106,9 @@ def _distribution(stored: Stored, name: str, kind: TimeKind) -> Distribution | N
 
 def _decoded(result: Result, name: str, kind: TimeKind) -> Distribution | None:
     if isinstance(result, LatencyResult):
-        encoded = next((one.histogram for one in result.benchmarks if one.fullname == name), None)
+        encoded = next((benchmark.histogram for benchmark in result.benchmarks if benchmark.fullname == name), None)
         return None if encoded is None else Distribution(Histogram.decode(encoded), 0)
-    operation = next((one for one in result.operations if one.name == name), None)
+    operation = next((operation for operation in result.operations if operation.name == name), None)
     if operation is None:
         return None
     encoded = operation.response_histogram if kind == "response" else operation.service_histogram
@@ -123,12 +123,12 @@ def _of_operation(operation: Operation, times: Histogram) -> Distribution:
 
 def _merged(distributions: Sequence[Distribution]) -> Distribution:
     times = Histogram()
-    for one in distributions:
-        times.merge(one.times)
-    return Distribution(times, sum(one.censored for one in distributions))
+    for distribution in distributions:
+        times.merge(distribution.times)
+    return Distribution(times, sum(distribution.censored for distribution in distributions))
 
 
-def _panel(one: Compared, sides: dict[str, list[Distribution]], what: str) -> alt.LayerChart | alt.FacetChart:
+def _panel(benchmark: Compared, sides: dict[str, list[Distribution]], what: str) -> alt.LayerChart | alt.FacetChart:
     merged = {side: _merged(found) for side, found in sides.items()}
     x = alt.X(
         "nines:Q",
@@ -174,7 +174,7 @@ def _panel(one: Compared, sides: dict[str, list[Distribution]], what: str) -> al
         width=_WIDTH,
         height=_HEIGHT,
         title=alt.TitleParams(
-            text=textwrap.wrap(printable(one.label), _TITLE_LETTERS),
+            text=textwrap.wrap(printable(benchmark.label), _TITLE_LETTERS),
             subtitle=subtitle,
             anchor="start",
             subtitleColor=_GREY,
@@ -198,8 +198,8 @@ def _rows(side: str, distribution: Distribution) -> list[dict[str, Any]]:
 
 def _subtitles(sides: dict[str, list[Distribution]], merged: dict[str, Distribution]) -> Iterator[str]:
     for side, found in sides.items():
-        one = merged[side]
+        curve = merged[side]
         runs = "1 run" if len(found) == 1 else f"{len(found)} runs"
-        beyond = f", and {one.censored:,} that failed, beyond the end of the curve" if one.censored else ""
+        beyond = f", and {curve.censored:,} that failed, beyond the end of the curve" if curve.censored else ""
         thin = f"; thin: the first {_MOST_CURVES} runs" if len(found) > _MOST_CURVES else ""
-        yield f"{side}: {one.times.count:,} round trips in {runs}{beyond}{thin}"
+        yield f"{side}: {curve.times.count:,} round trips in {runs}{beyond}{thin}"

@@ -1,6 +1,6 @@
 """Trends as a document: each series' results in commit order, then the steps; and the words that the chart uses too.
 
-Rules of this file: all that is said here is data of the trends. What a reader wants first, the steps, comes last, where
+Rules of this file: every statement here is data of the trends. What a reader wants first, the steps, comes last, where
 a terminal ends.
 """
 

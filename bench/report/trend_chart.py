@@ -37,13 +37,13 @@ _CLEAN, _DIRTY, _UNSOUND = "clean", "uncommitted changes, or a lower bound", "no
 
 
 def trend_chart(trends: Trends, form: ChartFormat) -> bytes:
-    """The chart of all series in that format; raises ValueError where there is no series."""
+    """Return the chart of all series in that format; raises ValueError where there is no series."""
     specification = chart_specification(trends)
     return chart_file(specification, form, f"bench trend: {trends.metric}")
 
 
 def chart_specification(trends: Trends) -> dict[str, Any]:
-    """The Vega-Lite specification that all formats are made of; raises ValueError where there is no series."""
+    """Return the Vega-Lite specification that all formats are made of; raises ValueError where there is no series."""
     if not trends.series:
         raise ValueError("no series to draw")
     titles = series_titles(trends)

@@ -27,7 +27,7 @@ class Benchmark:
 
     @property
     def reply(self) -> ReplyKind:
-        """What is waited for."""
+        """Return the kind of reply that is awaited."""
         return "acknowledged" if self.scenario.reply is None else "event"
 
 

@@ -1,8 +1,8 @@
 """A user's own file of scenarios: a Python file with round trips, and perhaps a connection, at its top level.
 
-Rules of this file: whatever is wrong with the user's file is a `ScenariosError` of one line, with the line of the file
-if there is one. The file is run as it is; it may import what lies beside it, but not locust, whose import changes the
-process. What a result stores of the file is its name and digests of scenarios, never a setting of the connection.
+Rules of this file: any fault of the user's file is a `ScenariosError` of one line, with the line of the file if that is
+known. The file is run as it is; it may import what lies beside it, but not locust, whose import changes the process.
+What a result stores of the file is its name and digests of scenarios, never a setting of the connection.
 """
 
 from __future__ import annotations

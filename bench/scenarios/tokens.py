@@ -24,7 +24,7 @@ def any_token(*reply: Any) -> str | None:
 
 
 def tokens(origin: str, connection: int) -> Iterator[str]:
-    """Tokens that no other connection draws, as long as `origin` (lower case letters, digits) is the process's own."""
+    """Yield tokens that no other connection draws, if `origin` (lower case letters, digits) is the process's own."""
     prefix = f"rt-{origin}-{connection}-"
     return (prefix + str(number) for number in count())
 

@@ -1,13 +1,13 @@
-"""When an open load sends: arrival schedules as pure functions of a rate, a shape, a share and a seed.
+"""The arrival schedules of an open load: pure functions of a rate, a shape, a share and a seed.
 
 The rules of this file: no clock, no waiting, no event loop, and no randomness but that of a seeded `random.Random`.
 Times are whole nanoseconds since the schedule's start. Whoever sends adds them to a start of its own and waits.
 
 Everything is derived from the arrivals expected up to a moment, the integral of the rate. Evenly spaced arrivals are
-where it reaches 0, 1, 2 …: each is found from its number, never from the arrival before it, so no error adds up, and
-every n-th of them is the share of one of n processes. Poisson arrivals are where it reaches the arrivals of a Poisson
-process of rate 1 (inversion: E. Çinlar, Introduction to Stochastic Processes, 1975, section 4.7; L. Devroye,
-Non-Uniform Random Variate Generation, 1986, section VI.1.3).
+where it reaches 0, 1, 2 … Each is found from its number, never from the arrival before it, so no error adds up. Every
+n-th of them is the share of one of n processes. Poisson arrivals are where it reaches the arrivals of a Poisson process
+of rate 1 (inversion: E. Çinlar, Introduction to Stochastic Processes, 1975, section 4.7; L. Devroye, Non-Uniform Random
+Variate Generation, 1986, section VI.1.3).
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from typing import Literal, get_args
 from bench.timing.durations import exact
 from bench.timing.rates import NS_PER_S, RateError, RateProfile, Share, check_rate
 
+#: The shape of arrivals: evenly spaced, or as independent users arrive.
 Shape = Literal["constant", "poisson"]
-"""Evenly spaced, or as independent users arrive."""
 
 
 def schedule(profile: RateProfile, shape: Shape, share: Share, seed: int | str) -> Iterator[int]:
-    """The arrivals of one process: nanoseconds since the schedule's start, ascending, until the profile ends.
+    """Yield the arrivals of one process: nanoseconds since the schedule's start, ascending, until the profile ends.
 
-    Constant: arrival k of worker i of n is arrival k n + i of the one schedule that all share. Its first is at 0, or
-    when the rate begins to be above 0; each other one is due when one more has been expected, and if that is when a
-    pause begins, at the end of the pause. The seed plays no part.
+    Constant: arrival k of worker i of n is arrival k n + i of the single schedule that all share. Its first is at 0, or
+    when the rate begins to be above 0. Each later arrival is due when 1 more has been expected, or at the end of the
+    pause if a pause begins then. The seed plays no part.
 
     Poisson: independent Poisson arrivals at the n-th part of the rate, each share's from a stream of its own, drawn
     from the seed and the share's index. In both shapes all shares together have the whole rate.
@@ -45,41 +45,41 @@ def schedule(profile: RateProfile, shape: Shape, share: Share, seed: int | str) 
 class VaryingSchedule:
     """The arrivals of a process whose rate is not known beforehand: it changes as users come and go.
 
-    The rate is this process's own, and so are the arrivals; the share says how they lie beside those of others. What
-    has accrued towards the next arrival is kept when the rate changes, so that nothing is lost or doubled, and arrivals
+    The rate is this process's own, and so are the arrivals; the share says how they lie beside those of others. When
+    the rate changes, the part of the next arrival that has accrued is kept, so nothing is lost or doubled. Arrivals
     that are overdue by then keep the times at which they were due. Read `next_ns` again after each call.
 
-    Constant: the first arrival is due when i/n of one has been expected (share i of n), each other one after 1 more.
-    Poisson: as in `schedule`; schedules side by side in one process need different seeds. Raises ValueError for another
-    shape.
+    Constant: the first arrival is due when i/n of an arrival has been expected (share i of n), each later arrival after
+    1 more. Poisson: as in `schedule`; schedules side by side in one process need different seeds. Raises ValueError for
+    another shape.
     """
 
     def __init__(self, shape: Shape, seed: int | str, share: Share) -> None:
         _check_shape(shape)
         self._interval = _unit_exponentials(seed, share) if shape == "poisson" else lambda: 1.0
+        #: The moments at which the rate changed, and the rates: that in which the next arrival is due, and later ones.
         self._changes: deque[tuple[int, float]] = deque()
-        """Since when, and which rate: the one in which the next arrival is due, and those that followed."""
+        #: The number of arrivals expected from the first of these changes until the next arrival is due.
         self._due = self._interval() if shape == "poisson" else share.index / share.count
-        """How many are to be expected since the first of these changes until the next arrival is due."""
         self._next_ns: int | None = None
 
     @property
     def next_ns(self) -> int | None:
-        """When the next arrival is due, or was if it is overdue, in nanoseconds on the clock of `set_rate`.
+        """Return when the next arrival is due, or was if it is overdue, in nanoseconds on the clock of `set_rate`.
 
         None before a rate is set, and while it is 0 and nothing is overdue.
         """
         return self._next_ns
 
     def advance(self) -> None:
-        """The next arrival was taken: on to the one after it. Raises RuntimeError if there was none."""
+        """Go on to the arrival after the next, which was taken. Raises RuntimeError if there was none."""
         if self._next_ns is None:
             raise RuntimeError("no arrival to take: the rate is 0, or not set yet")
         self._due += self._interval()  # without drift: adding 1 to a float is exact but where its exponent grows
         self._find_next()
 
     def set_rate(self, now_ns: int, rate_per_s: float) -> None:
-        """From `now_ns` on the rate is another. 0 is a pause.
+        """Change the rate from `now_ns` on. 0 is a pause.
 
         Raises RateError for a rate that cannot be, ValueError for a time before that of the last change.
         """
@@ -104,10 +104,13 @@ class VaryingSchedule:
 
 @dataclass(frozen=True)
 class Arrivals:
-    """Open load of each user, as a user class's `wait_time`. Made by `arrivals`; the engine knows it by its type."""
+    """The open load of each user, as a user class's `wait_time`.
 
+    `arrivals` makes it; the engine knows it by its type.
+    """
+
+    #: The arrivals per second of each user.
     rate_per_s: float
-    """Per user."""
     shape: Shape
 
     def __post_init__(self) -> None:
@@ -118,7 +121,7 @@ class Arrivals:
         check_rate(self.rate_per_s)
 
     def __call__(self, *_arguments: object, **_keywords: object) -> float:
-        """The mean interval between two arrivals, in seconds, whatever the arguments: for what calls any `wait_time`.
+        """Return the mean interval between two arrivals, in seconds, whatever the arguments, as any `wait_time` does.
 
         To wait so long after each reply is a closed load; that is not what this is for.
         """
@@ -170,7 +173,7 @@ def _poisson(profile: RateProfile, share: Share, seed: int | str) -> Iterator[in
 
 
 def _unit_exponentials(seed: int | str, share: Share) -> Callable[[], float]:
-    """Intervals of a Poisson process of rate 1, from a stream that belongs to the seed and the share's index."""
+    """Return intervals of a Poisson process of rate 1, from a stream that belongs to the seed and the share's index."""
     # Text is hashed as a whole, the same in every process: neighbouring seeds and indices have nothing in common.
     draw, log = random.Random(f"{seed}/{share.index}").random, math.log
     return lambda: -log(1.0 - draw())

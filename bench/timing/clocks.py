@@ -5,12 +5,12 @@ well: more than ten microseconds that no user of the service waits for. So it is
 what `advance` adds, and its statistics are those of the times that were measured inside. Pure: it knows no other clock.
 """
 
+#: The advance of every reading: pytest-benchmark finds a timer's precision by waiting for it to move.
 READING_NS = 1
-"""By how much every reading advances: pytest-benchmark finds a timer's precision by waiting for it to move."""
 
 
 class VirtualTimer:
-    """Call it for the seconds so far, as a timer of pytest-benchmark's is called; `advance` makes time pass.
+    """A timer for pytest-benchmark, which calls it for the seconds so far; `advance` makes time pass.
 
     Of two readings the second is the time between them plus 1 ns.
     """
@@ -25,7 +25,7 @@ class VirtualTimer:
         self._elapsed_ns += duration_ns
 
     def __call__(self) -> float:
-        """The seconds that have passed."""
+        """Return the seconds that have passed."""
         self._elapsed_ns += READING_NS
         return self._elapsed_ns / 1e9
 

@@ -64,7 +64,7 @@ _UNSORTED_LIMIT = 1 << 16
 
 
 def buckets_of(values_ns: Values) -> Values:
-    """The bucket of each duration, for recording the same durations in several histograms.
+    """Return the bucket of each duration, for recording the same durations in several histograms.
 
     Durations outside 0 … 1 h belong to the nearest bound's.
     """
@@ -72,7 +72,7 @@ def buckets_of(values_ns: Values) -> Values:
 
 
 def counted(values: Values) -> tuple[Values, Values]:
-    """The distinct ones of some whole numbers, ascending, and how often each is there. Fast where they lie close."""
+    """Return the distinct numbers among `values`, ascending, and the count of each. Fast where they lie close."""
     if not len(values):
         return values, values
     least = int(values.min())
@@ -87,12 +87,12 @@ class Histogram:
     __slots__ = ("_buckets", "_counts", "_max_ns", "_min_ns", "_sum_ns", "_unsorted", "_unsorted_count", "count")
 
     def __init__(self) -> None:
+        #: The indices of the occupied buckets in HdrHistogram's counts array, ascending.
         self._buckets: Values = np.empty(0, dtype=np.int64)
-        """Indices of the occupied buckets in HdrHistogram's counts array, ascending."""
+        #: The number of values in each of these buckets.
         self._counts: Values = np.empty(0, dtype=np.int64)
-        """How many values each of them holds."""
+        #: The values that are recorded, but not counted in `_counts` yet, with their buckets where these are known.
         self._unsorted: list[tuple[Values, Values | None]] = []
-        """Values that are recorded, but not counted in `_counts` yet, with their buckets where these are known."""
         self._unsorted_count = 0
         self.count = 0
         self._sum_ns = 0
@@ -142,12 +142,12 @@ class Histogram:
 
     @property
     def sum_ns(self) -> int:
-        """All durations together."""
+        """Return the sum of all durations."""
         self.settle()
         return self._sum_ns
 
     def merge(self, other: Histogram) -> None:
-        """Add another histogram's values to this one. Exact."""
+        """Add another histogram's values to this histogram. Exact."""
         other.settle()
         if other._min_ns is None or other._max_ns is None:
             return
@@ -162,11 +162,11 @@ class Histogram:
         return self.sum_ns / self.count if self.count else None
 
     def percentile_ns(self, percent: float, censored: int = 0) -> int | None:
-        """The duration that `percent` (0 to 100) of all durations do not exceed; None where that is not known.
+        """Return the duration that `percent` (0 to 100) of all durations do not exceed; None where that is not known.
 
-        By nearest rank: the smallest recorded value whose cumulative count reaches ceil(percent / 100 · n), given as
-        the upper end of its histogram bucket, and never above the maximum. `censored` durations are known only to be
-        longer than any recorded one: they count in n, and a rank that falls among them has no value.
+        By nearest rank: the smallest recorded value whose cumulative count reaches ceil(percent / 100 · n). It is given
+        as the upper end of its histogram bucket, and never above the maximum. `censored` durations are known only to be
+        longer than any recorded duration. They count in n, and a rank that falls among them has no value.
         """
         total = self.count + censored
         rank = max(1, math.ceil(percent / 100 * total - 1e-9))
@@ -176,7 +176,7 @@ class Histogram:
         return min(_highest_equivalent(int(self._buckets[position])), self.max_ns)
 
     def encode(self) -> str:
-        """The histogram in HdrHistogram's V2 form, compressed and in base64."""
+        """Return the histogram in HdrHistogram's V2 form, compressed and in base64."""
         if not self.count:
             return _EMPTY
         standard = _standard()
@@ -228,7 +228,7 @@ class Histogram:
 
 
 def _inflated(encoded: str) -> bytes:
-    """Return the head and the counts of a compressed histogram. Raises HistogramError, also for an endless one."""
+    """Return the head and the counts of a compressed histogram. Raises HistogramError, also for an endless text."""
     try:
         data = base64.b64decode(encoded, validate=True)
     except ValueError as error:  # binascii.Error, or characters that are not ASCII
@@ -280,7 +280,7 @@ def _counts(inflated: bytes) -> Values:
 
 
 def _encoded_empty() -> str:
-    """An empty histogram as the reference writes it: with one count, of 0.
+    """Return an empty histogram as the reference writes it: with one count, of 0.
 
     hdrh writes no count at all, and HdrHistogram_c ends reading there: "Inflate failed".
     """
@@ -302,7 +302,7 @@ def _standard() -> Any:
 
 
 def _indices(values: Values) -> Values:
-    """HdrHistogram's counts array index of each value."""
+    """Return the index of each value in HdrHistogram's counts array."""
     # frexp's exponent of a whole number below 2**53 is its bit length: the vectorised form of 64 - leading zeros.
     _, bit_length = np.frexp((values | _SUB_BUCKET_MASK).astype(np.float64))
     bucket = bit_length.astype(np.int64) - _UNIT_MAGNITUDE - (_SUB_BUCKET_HALF_COUNT_MAGNITUDE + 1)

@@ -1,7 +1,7 @@
 """Rates over time: the stages that a user types, as the integral of a rate.
 
-Rules of this file: pure. Times are whole nanoseconds since the start; everything is derived from the arrivals expected
-up to a moment, the integral of the rate, so that no error adds up.
+Rules of this file: pure. Times are whole nanoseconds since the start. Everything is derived from the arrivals expected
+up to a moment, the integral of the rate. So no error adds up.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from bench.timing.durations import NUMBER, DurationError, duration_text, exact, 
 NS_PER_S = 1_000_000_000
 
 LOWEST_PER_S = 1e-9
+#: The bounds of a rate other than 0. The upper bound is an arrival per nanosecond: times can tell no more apart.
 HIGHEST_PER_S = 1e9
-"""The bounds of a rate other than 0. The upper one is an arrival per nanosecond, which is what times can tell apart."""
 
+#: The bounds of a stage's duration, in seconds.
 SHORTEST_S = 1e-9
 LONGEST_S = 1e9
-"""The bounds of a stage's duration."""
 
 _RATES = re.compile(rf"({NUMBER})(?:\.\.({NUMBER}))?")
 
@@ -35,7 +35,7 @@ class RateError(ValueError):
 
 @dataclass(frozen=True)
 class Share:
-    """One process's part of a schedule: that of worker `index` (from 0) of `count`. Raises ValueError."""
+    """The part of a schedule that one process has: worker `index` (from 0) of `count`. Raises ValueError."""
 
     index: int
     count: int
@@ -53,8 +53,8 @@ class Stage:
     """
 
     start_s: float
+    #: The stage's duration, in seconds; None: it goes on for ever.
     duration_s: float | None
-    """None: it goes on for ever."""
     from_per_s: float
     to_per_s: float
 
@@ -70,26 +70,26 @@ class Stage:
 
     @property
     def is_ramp(self) -> bool:
-        """Whether the rate changes."""
+        """Return whether the rate changes."""
         return self.from_per_s != self.to_per_s
 
     def rate_per_s(self, elapsed_s: float) -> float:
-        """The rate after `elapsed_s` seconds of the stage."""
+        """Return the rate after `elapsed_s` seconds of the stage."""
         if self.duration_s is None:
             return self.from_per_s
         return self.from_per_s + (self.to_per_s - self.from_per_s) * (elapsed_s / self.duration_s)
 
     def expected(self, elapsed_s: float) -> float:
-        """The arrivals expected in the first `elapsed_s` seconds: a trapezium."""
+        """Return the arrivals expected in the first `elapsed_s` seconds: a trapezium."""
         return elapsed_s * (self.from_per_s + self.rate_per_s(elapsed_s)) / 2
 
     def elapsed_s(self, count: float) -> float:
-        """The inverse of `expected`, for a stage that expects as many.
+        """Return the inverse of `expected`, for a stage that expects at least that count.
 
-        On a ramp of slope a from rate r, the root of a t²/2 + r t = count, as 2 count / (r + v), where v is the rate at
-        that moment: v² = r² + 2 a count, or the same counted from the other end if a is negative. These are sums of
-        what is not negative, so nothing cancels (N. Higham, Accuracy and Stability of Numerical Algorithms, 2002,
-        section 1.8).
+        On a ramp of slope a from rate r, it is the root of a t²/2 + r t = count, as 2 count / (r + v). There v is the
+        rate at that moment: v² = r² + 2 a count, or the same counted from the other end if a is negative. These are
+        sums of what is not negative, so nothing cancels (N. Higham, Accuracy and Stability of Numerical Algorithms,
+        2002, section 1.8).
         """
         if self.duration_s is None or not self.is_ramp:
             return count / self.from_per_s if count else 0.0
@@ -115,10 +115,10 @@ class _Piece:
 
     stage: Stage
     start_s: Fraction
+    #: The arrivals expected before it.
     before: Fraction
-    """The arrivals expected before it."""
+    #: The arrivals expected in it; None: without end.
     total: Fraction | None
-    """Those expected in it; None: without end."""
 
     @property
     def after(self) -> float:
@@ -126,7 +126,10 @@ class _Piece:
         return math.inf if self.total is None else float(self.before + self.total)
 
     def nanoseconds(self) -> Callable[[float], int]:
-        """The schedule's time of the moment when so many arrivals were expected in this piece; never beyond its end."""
+        """Return a function: the time, in ns of the schedule, at which a count of arrivals was expected in this piece.
+
+        The time is never beyond the piece's end.
+        """
         stage, start_ns = self.stage, math.floor(self.start_s * NS_PER_S)
         if stage.duration_s is None:
             interval_ns = NS_PER_S / stage.from_per_s
@@ -135,7 +138,7 @@ class _Piece:
         return lambda count: min(start_ns + int(stage.elapsed_s(count) * NS_PER_S), last_ns)
 
     def numbers(self, share: Share) -> Iterable[int]:
-        """Which of the profile's evenly spaced arrivals, numbered from 0, are in this piece and in a share.
+        """Return the numbers, from 0, of the profile's evenly spaced arrivals that are in this piece and in a share.
 
         The piece's first is the first number that is not below what was expected before.
         """
@@ -208,12 +211,12 @@ class RateProfile:
 
     @property
     def duration_s(self) -> float | None:
-        """How long it lasts; None: for ever."""
+        """Return the profile's duration, in seconds; None: for ever."""
         last = self._pieces[-1]
         return None if last.stage.duration_s is None else float(last.start_s + exact(last.stage.duration_s))
 
     def rate_per_s(self, at_s: float) -> float:
-        """The rate at `at_s`; where two stages meet, the second one's; 0 before the start and from the end on."""
+        """Return the rate at `at_s`; where two stages meet, the second's; 0 before the start and from the end on."""
         for stage in reversed(self.stages):
             if at_s >= stage.start_s:
                 elapsed_s = at_s - stage.start_s
@@ -221,7 +224,7 @@ class RateProfile:
         return 0.0
 
     def expected(self, at_s: float) -> float:
-        """How many arrivals are expected up to `at_s`: the integral of the rate."""
+        """Return the number of arrivals expected up to `at_s`: the integral of the rate."""
         for piece in reversed(self._pieces):
             stage = piece.stage
             if at_s >= stage.start_s:
@@ -232,7 +235,7 @@ class RateProfile:
         return 0.0
 
     def time_of(self, count: float) -> float | None:
-        """The seconds after which `expected` first reaches `count`; None if it never does.
+        """Return the seconds after which `expected` first reaches `count`; None if it never does.
 
         Raises ValueError for a count that is negative or not finite.
         """

@@ -349,7 +349,7 @@ class FastClient(Listener):
             self._send(self._conversation.join())
 
     def _left(self, left: Left) -> None:
-        """Take note that the server has ended a namespace, but not the last one."""
+        """Take note that the server has ended a namespace, but not the last namespace."""
         self._find_plain_websocket()
         self._fail_calls(left.reason, left.namespace)
         handler = self._handlers_of.get(left.namespace, {}).get("disconnect")

@@ -59,7 +59,7 @@ class Connection:
 
     @property
     def namespace(self) -> str | None:
-        """The namespace of scenarios: the first one. None: the default one."""
+        """The namespace of scenarios, which is the first. None: the default namespace."""
         return self.namespaces[0] if self.namespaces else None
 
 

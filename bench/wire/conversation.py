@@ -15,8 +15,8 @@ The states, and the ways from each to the next:
 | ESTABLISHED | events and acknowledgements, in both directions | |
 | ENDED | nothing: what arrives is ignored | |
 
-From every state a conversation comes to ENDED, once and with a single reason: the server refuses a namespace, leaves
-the last namespace, closes, breaks the protocol or is silent for too long; or the caller says so by `end`.
+From every state a conversation comes to ENDED, once and with a single reason. The server refuses a namespace, leaves
+the last namespace, closes, breaks the protocol or is silent for too long. Or the caller ends it by `end`.
 
 More rules:
 
@@ -352,7 +352,7 @@ class Conversation:
         return tuple(protocol.encode_disconnect(name) for name in joined)
 
     def _checked(self, encoded: list[bytes]) -> tuple[Message, ...]:
-        """Return a text message and its attachments as messages. Raises MessageTooLarge if one of them is."""
+        """Return a text message and its attachments as messages. Raises MessageTooLarge if any of them is."""
         self._check_size(len(encoded[0]))
         for attachment in encoded[1:]:
             size_bytes = len(attachment)

@@ -44,16 +44,16 @@ class Address:
     User, password and query go to the server alone: no message, result or page has them.
     """
 
+    #: The URL without user and password, and with `?...` for a query: for people, and for results.
     shown: str
-    """The URL without user and password, and with `?...` for a query: for people, and for results."""
+    #: The URL as it was given.
     whole: str = field(repr=False)
-    """The URL as it was given."""
+    #: The URL without user and password, with its query.
     url: str = field(repr=False)
-    """The URL without user and password, with its query."""
+    #: The Authorization header that user and password amount to.
     authorization: str | None = field(repr=False)
-    """The Authorization header that user and password amount to."""
+    #: The texts that are secret, though others may repeat them, in errors for example; the longest first.
     secrets: tuple[str, ...] = field(repr=False)
-    """The texts that others may repeat, and nobody else is to see; the longest first."""
 
     @classmethod
     def of(cls, url: str) -> Address:

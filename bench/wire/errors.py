@@ -145,7 +145,7 @@ def impossible_frame(what: str, limit_bytes: int) -> Reason:
 
 
 def close_reason(code: int, said: str) -> Reason:
-    """Return the reason for a WebSocket's close frame with this code, and with this text if there is one."""
+    """Return the reason for a WebSocket's close frame with this code, and with this text if it has any."""
     is_usual = code <= 1001
     text = CLOSED if is_usual and not said else f"{CLOSED} (WebSocket code {code}{': ' + said if said else ''})"
     if is_usual:

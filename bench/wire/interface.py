@@ -1,9 +1,9 @@
-"""The interface of a Socket.IO client, of which there are two implementations.
+"""The interface of a Socket.IO client, which two classes implement.
 
 `FastClient` (client.py) and `ReferenceClient` (reference.py, python-socketio's own) are exchanged by changing one word.
-The names are python-socketio's. Two things are added, without which a round trip could not be timed truly: `emit`
-returns when the event was handed to the transport, and `received_ns` tells a handler when its event arrived. Both are
-nanoseconds of `time.perf_counter_ns`.
+The names are python-socketio's. A round trip can only be timed truly with two additions. `emit` returns when the event
+was handed to the transport, and `received_ns` says when a handler's event arrived. Both are nanoseconds of
+`time.perf_counter_ns`.
 
 Neither client reconnects on its own: whoever measures has to know that a connection was lost, and counts each attempt.
 """
@@ -70,7 +70,7 @@ class Client(Protocol):
     ) -> int:
         """Emit an event; `callback` asks for an acknowledgement and is called with its arguments.
 
-        `data` may be a tuple: several arguments. What they hold is JSON and bytes. Returns when it was handed to the
+        `data` may be a tuple: several arguments. They contain JSON and bytes. Returns when it was handed to the
         transport. Raises Disconnected, MessageTooLarge, or TypeError for an argument that cannot be sent.
         """
         ...
@@ -97,14 +97,14 @@ class Client(Protocol):
 
 
 def arguments(data: Any) -> tuple[Any, ...]:
-    """The arguments of an event or acknowledgement that `data` stands for: nothing, one, or a tuple of several."""
+    """Return the arguments that `data` stands for: none, a single argument, or a tuple of several."""
     if data is None:
         return ()
     return data if isinstance(data, tuple) else (data,)
 
 
 def acknowledged(values: tuple[Any, ...]) -> Any:
-    """What `call` returns for the arguments of an acknowledgement: None, the only one, or all as a tuple."""
+    """Return what `call` returns for an acknowledgement's arguments: None, the only argument, or all as a tuple."""
     if not values:
         return None
     return values[0] if len(values) == 1 else values

@@ -1,7 +1,8 @@
 """HTTP long polling as a transport, over aiohttp.
 
-Two tasks per connection: one asks for messages, over and over; the other exists while there is something to post, one
-request at a time, so that the order is kept. All messages of an answer were received when the answer was whole.
+A connection has two tasks. The first asks for messages, over and over. The second exists while there is something to
+post; it posts one request at a time, so that the order is kept. All messages of an answer were received when the answer
+was whole.
 
 Nothing here logs or starts a thread: the loop's own getaddrinfo resolves names, which uvloop does without Python's
 threads.
@@ -103,7 +104,7 @@ class PollingTransport:
         return {name: morsel.value for name, morsel in self._session.cookie_jar.filter_cookies(self._url).items()}
 
     def send(self, messages: tuple[Message, ...]) -> None:
-        """Post messages, each of which fits into one request."""
+        """Post messages that each fit into one request."""
         for message in messages:
             part = message if isinstance(message, bytes) else protocol.encode_binary_packet(message.data)
             self._outbox.append(part)
@@ -169,7 +170,7 @@ class PollingTransport:
             self._end(CLOSED)
 
     def _next_parts(self) -> list[bytes]:
-        """What fits into one request."""
+        """Return the parts that fit into one request, and take them from the outbox."""
         parts = [self._outbox.popleft()]
         left_bytes = self._max_payload_bytes - len(parts[0]) if self._max_payload_bytes else self._max_message_bytes
         while self._outbox and len(parts) < protocol.MAX_PACKETS_PER_PAYLOAD:

@@ -1,7 +1,7 @@
-"""ReferenceClient: python-socketio's AsyncClient behind the project's interface.
+"""The reference client: python-socketio's AsyncClient behind the project's interface.
 
-It shows what a user of the Python client sees: `received_ns` is the moment at which python-socketio calls the handler,
-so the client's own decoding and dispatching are part of the figure. Reconnecting and signals are left to the caller;
+It shows what a user of the Python client sees. `received_ns` is the moment at which python-socketio calls the handler.
+So the client's own decoding and dispatching are part of the figure. Reconnecting and signals are left to the caller;
 what python-socketio leaves behind where a connection fails, or its peer is silent, is ended here.
 """
 
@@ -39,15 +39,15 @@ class ReferenceClient:
         self.upgrade_ns: int | None = None  # python-socketio does not tell
         self._disconnect_handlers: dict[str, Handler] = {}
         self._closed_callbacks: list[Callable[[str], None]] = []
+        #: The namespaces with handlers.
         self._handled: dict[str, None] = {}
-        """Namespaces with handlers."""
         self._joined: set[str] = set()
         self._calls: dict[str, set[asyncio.Future[tuple[Any, ...]]]] = {}
         self._refusal: tuple[str, Any] = ("", None)
 
     @property
     def connected(self) -> bool:
-        """Whether events can be emitted now."""
+        """Return whether events can be emitted now."""
         return bool(self._client.connected)
 
     async def connect(
@@ -116,7 +116,7 @@ class ReferenceClient:
     async def emit(
         self, event: str, data: Any = None, *, namespace: str | None = None, callback: Handler | None = None
     ) -> int:
-        """Emit an event; returns when it was handed to python-socketio (ns). Raises Disconnected."""
+        """Emit an event; return when python-socketio got it (ns). Raises Disconnected."""
         timed = None if callback is None else self._timed(callback)
         sent_ns = perf_counter_ns()
         try:
@@ -205,7 +205,7 @@ class ReferenceClient:
 
 
 def _reason(error: BaseException) -> str:
-    """What went wrong first: python-socketio wraps it in errors that say less."""
+    """Return the first cause of an error: python-socketio wraps it in errors that say less."""
     while (cause := error.__cause__ or error.__context__) is not None:
         error = cause
     return with_tls_advice(os_reason(error) if isinstance(error, OSError) else one_line(error))

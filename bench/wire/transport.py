@@ -10,7 +10,7 @@ A message is a whole message of Engine.IO: `bytes` for text, `Binary` for an att
 4. The client calls `send(messages)` from `open` on. It takes several messages, keeps their order, never waits and never
    raises. What the server does not read yet counts in `unsent_bytes`.
 5. The transport calls `ended(reason)` once, from the loop, if it ends for whatever reason but `abort`. `close` sends
-   what is left and says goodbye; `ended` follows. `abort` ends at once, and nobody is told.
+   what is left and says goodbye; `ended` follows. `abort` ends at once, and tells nobody.
 6. After `ended` or `abort` the transport calls nobody, and the client calls nothing but `wait_closed`.
 
 Listener is a base class, because a compiled transport calls a compiled client's methods directly.

@@ -121,7 +121,7 @@ class WebSocketTransport(ws.WSListener):
             raise ConnectFailed(f"{shown} is no Socket.IO server: it closed the connection without an answer{hint}")
 
     def opened(self, handshake: Open) -> None:
-        """Take note of the server's handshake, of which a WebSocket needs nothing."""
+        """Take note of the server's handshake. A WebSocket needs nothing from it."""
 
     def send(self, messages: tuple[Message, ...]) -> None:
         """Send all of these messages, in this order, without waiting."""

@@ -1,4 +1,4 @@
-"""People in a chat: each logs in over HTTP, connects with its token, enters one of five rooms, and talks."""
+"""People in a chat: each logs in over HTTP, connects with its token, enters a room out of five, and talks."""
 
 import random
 from typing import Any
@@ -20,7 +20,7 @@ SAY = {
 
 
 class ChatUser(SocketIOUser):
-    """Somebody who says something now and then."""
+    """A user who says something now and then."""
 
     connection = Connection(namespaces=("/chat",))
     wait_time = between(0.5, 1.5)

@@ -15,19 +15,19 @@ NOTHING: dict[str, Any] = dict.fromkeys(("app", "event", "reply", "payload"))
 def test_the_plan_out_of_the_box() -> None:
     planned = plan(**NOTHING)
     assert planned.app == "app.main:app"
-    assert [one.name for one in planned.benchmarks] == ["event", "acknowledged", "event-1kB", "event-16kB"]
+    assert [benchmark.name for benchmark in planned.benchmarks] == ["event", "acknowledged", "event-1kB", "event-16kB"]
     assert (planned.rule.precision, planned.threshold, planned.max_time_s) == (0.003, 0.005, 180)
 
 
 def test_numbers_may_have_their_unit() -> None:
     planned = plan(**NOTHING, precision="1%", threshold="2.5 %", max_time="3m", benchmarks="event-1kB, event")
     assert (planned.rule.precision, planned.threshold, planned.max_time_s) == (0.01, 0.025, 180)
-    assert [one.name for one in planned.benchmarks] == ["event-1kB", "event"]
+    assert [benchmark.name for benchmark in planned.benchmarks] == ["event-1kB", "event"]
     assert plan(**NOTHING, threshold="0").threshold == 0
 
 
 def test_payloads_are_as_large_as_they_are_called() -> None:
-    sizes = [len(str(one.scenario.request("rt-01234567-0-1")).encode()) for one in AB_BENCHMARKS]
+    sizes = [len(str(benchmark.scenario.request("rt-01234567-0-1")).encode()) for benchmark in AB_BENCHMARKS]
     assert sizes[0] < 40
     assert 1_000 <= sizes[2] <= 1_050
     assert 16_000 <= sizes[3] <= 16_050

@@ -74,14 +74,14 @@ async def connect(server: UvicornTestServer, request: pytest.FixtureRequest) -> 
 
 
 async def all_that_was_heard(*participants: Participant) -> list[list[Heard]]:
-    """What each has heard, up to now; what they sent and saw answered is in it."""
+    """Return what each client has heard up to now, including the answers to what it sent."""
     name = f"fence {uuid.uuid4()}"
     await participants[0].emit("FOO", {"name": name})
     return [await participant.hears_before(("BAR", {"foo": name})) for participant in participants]
 
 
 def sids() -> set[str]:
-    """Those that are connected, as the service calls them."""
+    """Return the ids that the service has given to the connected clients."""
     return {sid for sid, _ in service.engineio_server.manager.get_participants("/", None)}
 
 

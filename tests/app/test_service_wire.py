@@ -18,9 +18,9 @@ import socketio
 
 import app.service
 from app.asgi import create_app
-from app.engine import MAX_UNREADABLE_PACKETS
 from app.service import MAX_ROOMS
 from app.settings import Settings
+from app.socketio_server import MAX_UNREADABLE_PACKETS
 from bench.server import UvicornTestServer
 from bench.wire.connection import TransportName
 from bench.wire.errors import ConnectFailed
@@ -61,17 +61,17 @@ class Wire:
         assert (await self.receive()).startswith("40{")
 
     async def is_answered(self) -> bool:
-        """Whether the next that comes is the answer to what is now asked."""
+        """Ask, and return whether the next message is the answer."""
         await self.send(foo("alive"))
         return await self.receive() == '42["BAR",{"foo":"alive"}]'
 
     async def is_closed(self) -> bool:
-        """Whether the next that comes is the end."""
+        """Return whether the next message is the end of the connection."""
         message = await self._socket.receive(timeout=TIMEOUT_S)
         return message.type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR)
 
     async def is_hung_up(self) -> bool:
-        """Whether the next that comes is a goodbye, and the end."""
+        """Return whether the next message is a goodbye, followed by the end."""
         return await self.receive() == "1" and await self.is_closed()
 
 
@@ -105,7 +105,7 @@ class Polling:
 
 
 def foo(name: str, to: str | None = "sender", size_bytes: int = 0) -> str:
-    """A FOO on the wire, padded with a field that the service ignores."""
+    """Return a FOO on the wire, padded with a field that the service ignores."""
     data: dict[str, Any] = {"name": name} if to is None else {"name": name, "to": to}
     packet = f"42{json.dumps(['FOO', data])}"
     if size_bytes:
@@ -184,7 +184,7 @@ async def test_an_unreadable_packet_is_one_line_in_the_log(
     await wire.send(packet)
     assert await wire.is_answered()
     [record] = caplog.records
-    assert (record.name, record.levelname, record.exc_info) == ("app.engine", "ERROR", None)
+    assert (record.name, record.levelname, record.exc_info) == ("app.socketio_server", "ERROR", None)
     assert "\n" not in record.getMessage()
     assert len(record.getMessage()) < 300
 
@@ -196,7 +196,7 @@ async def test_an_attachment_that_belongs_nowhere_is_one_line_too(
     await wire.send(f'451-["FOO",{{"name":{{"_placeholder":true,"num":{number}}}}}]', b"haseeb")
     assert await wire.is_answered()
     [record] = caplog.records
-    assert (record.name, record.levelname, record.exc_info) == ("app.engine", "ERROR", None)
+    assert (record.name, record.levelname, record.exc_info) == ("app.socketio_server", "ERROR", None)
 
 
 @pytest.mark.parametrize("packet", UNREADABLE, ids=lambda packet: repr(packet[:32]))
@@ -207,7 +207,7 @@ async def test_an_unreadable_packet_in_a_polling_request_too(
         await polling.post(packet)
         assert await polling.is_answered()
     [record] = caplog.records
-    assert (record.name, record.levelname, record.exc_info) == ("app.engine", "ERROR", None)
+    assert (record.name, record.levelname, record.exc_info) == ("app.socketio_server", "ERROR", None)
     assert "\n" not in record.getMessage()
 
 
@@ -223,7 +223,7 @@ async def test_who_does_not_speak_engine_io_is_disconnected(
         assert await clients(server) == before - 1
     assert await wire.is_answered()
     [record] = caplog.records
-    assert (record.name, record.levelname, record.exc_info) == ("app.engine", "ERROR", None)
+    assert (record.name, record.levelname, record.exc_info) == ("app.socketio_server", "ERROR", None)
     assert "\n" not in record.getMessage()
 
 
@@ -478,7 +478,7 @@ async def clients(server: UvicornTestServer) -> int:
 
 
 async def aborted_request(server: UvicornTestServer, request: str) -> asyncio.StreamWriter:
-    """A connection on which `request` was sent and its answer has begun."""
+    """Return a connection on which `request` was sent and its answer has begun."""
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     writer.write(request.encode())
     await reader.readuntil(b"\r\n\r\n")
@@ -486,7 +486,7 @@ async def aborted_request(server: UvicornTestServer, request: str) -> asyncio.St
 
 
 async def vanishing_websocket(server: UvicornTestServer) -> asyncio.StreamWriter:
-    """A WebSocket client that has joined the namespace and the room "kitchen"."""
+    """Return a WebSocket client that has joined the namespace and the room "kitchen"."""
     writer = await aborted_request(
         server,
         "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n"
@@ -562,12 +562,12 @@ async def test_nothing_is_left_when_the_service_ends_and_it_can_start_again(good
 
 
 async def nothing_more_runs(than: set[asyncio.Task[Any]]) -> None:
-    """What was cancelled takes a turn of the loop to end."""
+    """Return once no other tasks run: a cancelled task takes a turn of the loop to end."""
     async with asyncio.timeout(TIMEOUT_S):
         while running_tasks() - than:  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.01)
 
 
 def running_tasks() -> set[asyncio.Task[Any]]:
-    """All but the waits inside `asyncio.wait_for`, of which another test's service makes a new one now and then."""
+    """Return all tasks but the waits inside `asyncio.wait_for`: other tests' services make new waits now and then."""
     return {task for task in asyncio.all_tasks() if getattr(task.get_coro(), "__qualname__", "") != "Event.wait"}

@@ -54,7 +54,7 @@ class Process:
 
 
 class Generator:
-    """All processes of a run's generator. They share a mark, an environment and a folder for their output."""
+    """The processes of a run's generator. They share a mark, an environment and a folder for their output."""
 
     def __init__(self, folder: Path, mark: str, environment: Mapping[str, str]) -> None:
         self._folder = folder

@@ -20,39 +20,39 @@ CONNECT = "connect"
 TRACEBACK = "Traceback (most recent call last)"
 OUTPUT_LIMIT_BYTES = 1_000_000
 
+#: The text that is in every table of a load, whatever was measured.
 _TABLE = "µs of"
-"""The text that is in every table of a load, whatever was measured."""
 
+#: The words of Locust's master about a worker that it has not heard of for three seconds.
 _MISSING = "failed to send heartbeat"
-"""The words of Locust's master about a worker that it has not heard of for three seconds."""
 
 _ALL_MISSING = "The last worker went missing"
 
 _ALL_SPAWNED = "All users spawned"
 
+#: The reason of a partial result if the run was ended while users were spawned.
 _USERS_LACKING = re.compile(r"only \d+ of \d+ users ever began|the run ended before all users were spawned")
-"""The reason of a partial result if the run was ended while users were spawned."""
 
+#: The time before the end of a run by which a fault has to come to have an effect for sure, in seconds.
 _MARGIN_S = 1.0
-"""The time before the end of a run by which a fault has to come to have an effect for sure, in seconds."""
 
+#: A time longer than a reply timeout and the longest pause between two attempts to connect, in seconds.
+#:
+#: That pause is 5 s and half as much.
 _BACK_WITHIN_S = 9.0
-"""A time longer than a reply timeout and the longest pause between two attempts to connect, in seconds.
 
-That pause is 5 s and half as much.
-"""
-
+#: The line in which Locust says when it began to count the run time, in local time. That was before it looked for
+#: what a result says of its commit.
 _TIMED = re.compile(r"^\[([\d-]+ [\d:]+),(\d+)\] .*Run time limit set to", re.MULTILINE)
-"""When Locust began to count the run time, in local time: before it looked for what a result says of its commit."""
 
+#: The time by which a load may end before the run time is over, in seconds.
 _SHORTER_S = 0.5
-"""The time by which a load may end before the run time is over, in seconds."""
 
+#: The number of standard deviations that a Poisson number may be from its mean; farther in two of a million runs.
 _SIGMAS = 5
-"""The number of standard deviations that a Poisson number may be from its mean; farther in two of a million runs."""
 
+#: The time of the schedule that may be missing at its ends, and where it is shared out to other workers, in seconds.
 _SHARED_OUT_S = 0.3
-"""The time of the schedule that may be missing at its ends, and where it is shared out to other workers, in seconds."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Applied:
 
 @dataclass(frozen=True)
 class Observed:
-    """All that was seen of a run from outside. Times in Unix time; counts over all lives of the service.
+    """The traces of a run, as seen from outside. Times in Unix time; counts over all lives of the service.
 
     `exit_code` is None if the run had to be killed. `began_s` is None if the test never began. `rescued` are results
     that could not be stored and are in the temporary folder, where the output says so. `unreadable` are results of
@@ -95,8 +95,8 @@ class Observed:
     replied: int = 0
     repeated: int = 0
     broken_connections: int = 0
+    #: The things that are still there of it: processes, ports, files; a line for each.
     left: tuple[str, ...] = ()
-    """The things that are still there of it: processes, ports, files; a line for each."""
 
     def was_applied(self, *kinds: Kind) -> list[Applied]:
         """Return the faults of these kinds that were injected."""
@@ -383,7 +383,7 @@ def _said(observed: Observed, result: LoadResult) -> Iterator[str]:
 
 
 def _prepared_s(observed: Observed, result: LoadResult) -> float:
-    """The part of the run time that was over when the test began. On a busy machine, git takes half a second."""
+    """Return the part of the run time that was over when the test began. On a busy machine, git takes half a second."""
     if (timed := _TIMED.search(observed.output)) is None:
         return 0.0
     second, milliseconds = timed.groups()

@@ -39,8 +39,8 @@ _ATTEMPTS = 5
 
 _BEGUN = ("Ramping to", "Sending spawn jobs")
 _LAUNCHED = "Starting Locust"
+#: The words of the master about each worker that has come.
 _READY = "reported as ready"
-"""The words of the master about each worker that has come."""
 
 
 _FROM_THE_BEGINNING = ("full disk", "file in the way", "few descriptors")
@@ -299,7 +299,7 @@ class _Performance:
                 yield f"file {path.relative_to(self.folder)}"
 
     def rescued(self, owner: Process) -> list[Path]:
-        """The files of results that could not be stored, as far as the owner has said where they are."""
+        """Return the files of results that could not be stored, as far as the owner has said where they are."""
         output = owner.output
         return [path for path in sorted(self.temporary.glob("bench-*.json")) if f"so it is in {path}:" in output]
 

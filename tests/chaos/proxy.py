@@ -22,8 +22,8 @@ _RESET = struct.pack("ii", 1, 0)  # SO_LINGER of no time: the connection ends wi
 
 T = TypeVar("T")
 
+#: The data that is on its way, and when it is due; None at its end.
 Chunks = asyncio.Queue[tuple[float, bytes] | None]
-"""The data that is on its way, and when it is due; None at its end."""
 
 
 @dataclass

@@ -13,9 +13,9 @@ from typing import Literal
 Transport = Literal["websocket", "polling", "upgrade"]
 TRANSPORTS: tuple[Transport, ...] = ("websocket", "polling", "upgrade")
 
+#: The processes of a run: one process; a master that forks two workers; or a master and two workers that are started by
+#: themselves.
 Layout = Literal["single", "forked", "apart"]
-"""The processes of a run: one process; a master that forks two workers; or a master and two workers that are started by
-themselves."""
 
 Kind = Literal[
     "kill server",

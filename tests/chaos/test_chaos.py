@@ -101,7 +101,7 @@ def scenario(*faults: Fault, **changed: Any) -> Scenario:
 
 
 def result(connect: dict[str, Any] | None = None, changed: dict[str, Any] | None = None, **row: Any) -> LoadResult:
-    """A result of 1,000 round trips, all ok but for what is said."""
+    """Return a result of 1,000 round trips, all ok but for what is said."""
     counts: dict[str, Any] = {"ok": 1000, "timeouts": 0, "errors": {}, "unfinished": 0, "late": 0, "dropped": 0} | row
     sent = counts["ok"] + counts["timeouts"] + sum(counts["errors"].values()) + counts["unfinished"]
     counts |= {"sent": sent, "scheduled": sent + counts["dropped"]}
@@ -133,7 +133,7 @@ def result(connect: dict[str, Any] | None = None, changed: dict[str, Any] | None
 
 
 def seen(*faults: Fault, stored: LoadResult | None = None, at_s: float | None = None, **changed: Any) -> Observed:
-    """A run that ended with 0 and its result, all faults injected when they were due, and the server's counts right."""
+    """Return a run that ended with 0 and its result, with all faults on time, and the server's counts right."""
     what = changed.pop("scenario", scenario(*faults))
     applied = []
     for fault in faults:
@@ -413,7 +413,7 @@ def echo_port() -> Iterator[int]:
 
 
 def connect(proxy: Proxy) -> socket.socket:
-    """A connection whose other end is there, too."""
+    """Return a connection whose other end is there, too."""
     client = socket.create_connection(("127.0.0.1", proxy.port), timeout=10)
     client.sendall(b"hello")
     assert client.recv(100) == b"hello"

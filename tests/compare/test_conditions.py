@@ -71,8 +71,10 @@ class TestVoid:
         assert str(refused.value) == f"not comparable: {kind}: {detail}; --force compares all the same"
         forced = compared([old], [new], force=True)
         assert forced.forced
-        assert [(one.kind, one.detail) for one in forced.differences if one.void] == [(kind, detail)]
-        judged = [row for one in forced.benchmarks for row in one.rows if row.verdict is not None]
+        assert [(difference.kind, difference.detail) for difference in forced.differences if difference.void] == [
+            (kind, detail)
+        ]
+        judged = [row for benchmark in forced.benchmarks for row in benchmark.rows if row.verdict is not None]
         assert judged
         assert all(row.forced for row in judged)
 
@@ -120,7 +122,7 @@ class TestVoid:
     def test_nothing_is_forced_where_nothing_is_void(self) -> None:
         found = compared(latency_runs(1), latency_runs(1, first=100), force=True)
         assert not found.forced
-        assert not any(row.forced for one in found.benchmarks for row in one.rows)
+        assert not any(row.forced for benchmark in found.benchmarks for row in benchmark.rows)
 
 
 class TestOnlySaid:
@@ -135,7 +137,9 @@ class TestOnlySaid:
     )
     def test_latency(self, changed: dict[str, Any], kind: DifferenceKind, detail: str) -> None:
         found = compared(latency_runs(1), latency_runs(1, first=100, **changed))
-        assert [(one.kind, one.detail, one.void) for one in found.differences] == [(kind, detail, False)]
+        assert [(difference.kind, difference.detail, difference.void) for difference in found.differences] == [
+            (kind, detail, False)
+        ]
 
     def test_load(self) -> None:
         new = load_result(
@@ -157,7 +161,7 @@ class TestOnlySaid:
 
     def test_fewer_results_than_were_asked_for(self) -> None:
         found = compared(latency_runs(2), latency_runs(5, first=100), wanted=5)
-        assert [one for one in found.remarks if "asked for" in one] == [
+        assert [remark for remark in found.remarks if "asked for" in remark] == [
             "only 2 of the 5 results that were asked for: OLD has no more of its commit"
         ]
 

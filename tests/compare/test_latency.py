@@ -16,10 +16,10 @@ from tests.support.latency_results import NAMES, PACKAGES
 
 
 def alone(result: LatencyResult) -> LatencyResult:
-    """The same without processes and controls."""
+    """Return the same without processes and controls."""
     without = tuple(
-        one.model_copy(update={"extra_info": one.extra_info | {"processes": [], "controls": {}}})
-        for one in result.benchmarks
+        benchmark.model_copy(update={"extra_info": benchmark.extra_info | {"processes": [], "controls": {}}})
+        for benchmark in result.benchmarks
     )
     return result.model_copy(update={"benchmarks": without})
 
@@ -44,8 +44,8 @@ class TestLatency:
     def test_the_machines_drift_is_in_the_figures_and_not_in_the_effect(self) -> None:
         found = compared(latency_runs(5), latency_runs(5, 0.05, first=100))
         assert found.benchmarks[0].control == "same-stack"
-        for one in found.benchmarks:
-            p50 = row(one, "p50")
+        for benchmark in found.benchmarks:
+            p50 = row(benchmark, "p50")
             assert p50.old is not None
             assert p50.ratio is not None
             assert p50.effect is not None
@@ -59,7 +59,10 @@ class TestLatency:
         p50 = row(compared(old, new).benchmarks[0], "p50")
 
         def ratios(results: list[LatencyResult]) -> list[list[float]]:
-            return [[one.log_ratio["same-stack"] or 0 for one in result.benchmarks[0].processes] for result in results]
+            return [
+                [process.log_ratio["same-stack"] or 0 for process in result.benchmarks[0].processes]
+                for result in results
+            ]
 
         expected = ratio_estimate(ratios(old), ratios(new), between_runs=0)
         assert (p50.effect, p50.low, p50.high) == (expected.effect, expected.low, expected.high)
@@ -73,12 +76,12 @@ class TestLatency:
         found = compared(*sides)
         best = best_half_width(between_runs, 2)
         assert best == pytest.approx(1.96 * math.sqrt(2) * between_runs, rel=0.03)
-        for one in found.benchmarks:
-            width = row(one, "p50").half_width
+        for benchmark in found.benchmarks:
+            width = row(benchmark, "p50").half_width
             assert width is not None
             assert width > best
             for metric in ("p99", "server CPU"):  # of these nobody has measured how runs differ
-                other = row(one, metric)
+                other = row(benchmark, metric)
                 assert (other.low, other.verdict) == (None, "inconclusive")
                 assert other.reason == "a single run does not show how much runs differ"
                 assert other.effect == pytest.approx(
@@ -116,7 +119,7 @@ class TestLatency:
         for metric in ("p50", "p99", "server CPU"):
             assert verdicts(found, metric) == ["slower", "slower"]
         assert not any("one run" in remark for remark in found.remarks)
-        assert [one.split(" ")[0] for one in found.worse] == [f"foo_bar[{name}]" for name in NAMES]
+        assert [line.split(" ")[0] for line in found.worse] == [f"foo_bar[{name}]" for name in NAMES]
 
     def test_a_single_process_has_no_interval(self) -> None:
         p50 = row(compared(latency_runs(1, processes=1), latency_runs(1, processes=1, first=100)).benchmarks[0], "p50")
@@ -132,15 +135,15 @@ class TestLatency:
         first, second = new.benchmarks
         only = first.model_copy(update={"fullname": "elsewhere.py::other", "name": "other"})
         found = compared([old], [new.model_copy(update={"benchmarks": (second, only)})])
-        assert [one.name for one in found.benchmarks] == [second.fullname]
-        assert [one.label for one in found.benchmarks] == [second.name]
+        assert [benchmark.name for benchmark in found.benchmarks] == [second.fullname]
+        assert [benchmark.label for benchmark in found.benchmarks] == [second.name]
         assert (found.only_old, found.only_new) == ((first.fullname,), ("elsewhere.py::other",))
 
     def test_a_name_that_is_there_twice_is_shown_in_full(self) -> None:
         (old,), (new,) = latency_runs(1), latency_runs(1, first=100)
         first, second = new.benchmarks
         new = new.model_copy(update={"benchmarks": (first, second.model_copy(update={"name": first.name}))})
-        assert [one.label for one in compared([old], [new]).benchmarks] == [first.fullname, second.fullname]
+        assert [benchmark.label for benchmark in compared([old], [new]).benchmarks] == [first.fullname, second.fullname]
 
     def test_a_benchmark_that_some_runs_lack(self) -> None:
         old = latency_runs(3)
@@ -170,14 +173,14 @@ class TestLatency:
         first, second = new.benchmarks
         other = second.model_copy(update={"extra_info": second.extra_info | info})
         found = compared([old], [new.model_copy(update={"benchmarks": (first, other)})])
-        assert [one.name for one in found.benchmarks] == [first.fullname]
-        assert [(one.label, one.reason) for one in found.not_compared] == [(second.name, reason)]
+        assert [benchmark.name for benchmark in found.benchmarks] == [first.fullname]
+        assert [(absent.label, absent.reason) for absent in found.not_compared] == [(second.name, reason)]
         with pytest.raises(IncomparableError, match=r"^nothing to compare: ") as raised:
             compared([old], [new.model_copy(update={"benchmarks": (other,)})])
         assert ("--force shows them side by side" in str(raised.value)) is not info.get("illustrative", False)
 
     def test_without_a_control_it_is_compared_by_force_only_and_not_judged(self) -> None:
-        old, new = ([alone(one) for one in side] for side in (latency_runs(5), latency_runs(5, 0.5, first=100)))
+        old, new = ([alone(run) for run in side] for side in (latency_runs(5), latency_runs(5, 0.5, first=100)))
         found = compared(old[:1], new[:1], force=True)
         p50 = row(found.benchmarks[0], "p50")
         assert found.benchmarks[0].control is None
@@ -193,7 +196,7 @@ class TestLatency:
 
         old = [*latency_runs(1, **spoilt(0.02)), *latency_runs(1, seed=1, **spoilt(0.05)), *latency_runs(1, seed=2)]
         found = compared(old, latency_runs(3, first=100))
-        assert [one for one in found.remarks if "steal" in one] == [
+        assert [remark for remark in found.remarks if "steal" in remark] == [
             "old results, steal (in 4 of 6 measurements, the worst): the host took 5%"
         ]
 
@@ -203,7 +206,7 @@ class TestVersions:
 
     def test_another_version_is_compared_by_the_bare_control(self) -> None:
         found = compared(latency_runs(1), latency_runs(1, first=100, packages=self.UPGRADED))
-        assert {one.control for one in found.benchmarks} == {"bare"}
+        assert {benchmark.control for benchmark in found.benchmarks} == {"bare"}
         (said,) = found.differences
         assert (said.kind, said.void) == (DifferenceKind.PACKAGES, False)
         assert said.detail == "python-socketio 5.12.1 → 5.13.0"
@@ -221,17 +224,17 @@ class TestVersions:
     def test_without_a_bare_control_it_is_void(self) -> None:
         (new,) = latency_runs(1, first=100, packages=self.UPGRADED)
         mute = []
-        for one in new.benchmarks:
+        for benchmark in new.benchmarks:
             processes = [
-                each | {"log_ratio": each["log_ratio"] | {"bare": None}} for each in one.extra_info["processes"]
+                each | {"log_ratio": each["log_ratio"] | {"bare": None}} for each in benchmark.extra_info["processes"]
             ]
-            mute.append(one.model_copy(update={"extra_info": one.extra_info | {"processes": processes}}))
+            mute.append(benchmark.model_copy(update={"extra_info": benchmark.extra_info | {"processes": processes}}))
         new = new.model_copy(update={"benchmarks": tuple(mute)})
         with pytest.raises(IncomparableError, match=r"^not comparable: different versions: .*no bare control"):
             compared(latency_runs(1), [new])
         forced = compared(latency_runs(1), [new], force=True)
-        assert {one.control for one in forced.benchmarks} == {"same-stack"}
-        assert all(row.forced for one in forced.benchmarks for row in one.rows)
+        assert {benchmark.control for benchmark in forced.benchmarks} == {"same-stack"}
+        assert all(row.forced for benchmark in forced.benchmarks for row in benchmark.rows)
 
     @pytest.mark.parametrize("name", ["locust", "pytest-benchmark"])
     def test_of_what_has_no_part_in_a_round_trip(self, name: str) -> None:

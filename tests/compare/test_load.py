@@ -22,7 +22,7 @@ class TestLoad:
         old = load_result(operations=(operation("connect", throughput_per_s=None), operation("echo"), operation("a")))
         new = load_result(operations=(faster, operation("connect", throughput_per_s=None), operation("b")))
         found = compared([old], [new])
-        assert [one.name for one in found.benchmarks] == ["echo", "connect", WHOLE_RUN]
+        assert [benchmark.name for benchmark in found.benchmarks] == ["echo", "connect", WHOLE_RUN]
         assert (found.only_old, found.only_new) == (("a",), ("b",))
         echo, connect, _ = found.benchmarks
         assert row(echo, "throughput").effect == pytest.approx(1.0)
@@ -37,10 +37,10 @@ class TestLoad:
         assert p50.effect == pytest.approx(times - 1)
         assert (p50.low, p50.verdict) == (None, "inconclusive")
         assert found.worse == ()
-        assert any(one.startswith("one run a side: a load run has no processes") for one in found.remarks)
+        assert any(remark.startswith("one run a side: a load run has no processes") for remark in found.remarks)
 
     def test_several_runs_in_alternation_have_verdicts(self) -> None:
-        slower = compared(load_runs(self.OLD), load_runs(tuple(1.2 * one for one in self.OLD), first=1))
+        slower = compared(load_runs(self.OLD), load_runs(tuple(1.2 * scale for scale in self.OLD), first=1))
         assert row(slower.benchmarks[0], "service p50").verdict == "slower"
         assert row(slower.benchmarks[0], "throughput").verdict == "same"
         assert slower.worse == (f"{slower.benchmarks[0].label} (service p50, service p90)",)
@@ -76,13 +76,13 @@ class TestLoad:
         assert throughput.verdict == "inconclusive"
 
     def test_sides_measured_one_after_the_other_are_not_judged(self) -> None:
-        found = compared(load_runs(self.OLD), load_runs(tuple(1.2 * one for one in self.OLD), first=100))
+        found = compared(load_runs(self.OLD), load_runs(tuple(1.2 * scale for scale in self.OLD), first=100))
         p50 = row(found.benchmarks[0], "service p50")
         assert p50.low is not None
         assert p50.low > 0.1
         assert (p50.verdict, p50.reason) == ("inconclusive", "the runs of the two sides do not alternate in time")
         assert found.worse == ()
-        assert any("load has no control" in one for one in found.remarks)
+        assert any("load has no control" in remark for remark in found.remarks)
 
     def test_a_single_run_far_beyond_any_drift_is_slower(self) -> None:
         def at(scale: float, **changed: Any) -> LoadResult:
@@ -90,7 +90,7 @@ class TestLoad:
             return load_result(operations=(operation(service_us=times),), **changed)
 
         slower = compared([at(1.0)], [at(2.6, datetime=START)])
-        found = {one.metric: one.verdict for one in slower.benchmarks[0].rows}
+        found = {row.metric: row.verdict for row in slower.benchmarks[0].rows}
         assert [found[f"service {name}"] for name in ("p50", "p90", "p99", "p99.9")] == ["slower"] * 4
         assert found["throughput"] == "inconclusive"
         assert slower.worse
@@ -145,7 +145,7 @@ class TestLoad:
     def test_response_times_of_an_open_load(self) -> None:
         at_rate = load_result(scenario=open_scenario(), operations=(operation(response_us=distribution(p50=150.0)),))
         found = compared([at_rate], [at_rate.model_copy(update={"datetime": START})])
-        assert [one.metric for one in found.benchmarks[0].rows] == [
+        assert [row.metric for row in found.benchmarks[0].rows] == [
             "throughput",
             *(f"response {name}" for name in ("p50", "p90", "p99", "p99.9")),
             *(f"service {name}" for name in ("p50", "p90", "p99", "p99.9")),
@@ -164,12 +164,12 @@ class TestLoad:
         found = compared([load_result()], [load_result()])
         whole = found.benchmarks[-1]
         assert whole.name == WHOLE_RUN
-        assert [(one.metric, one.old, one.verdict) for one in whole.rows] == [
+        assert [(row.metric, row.old, row.verdict) for row in whole.rows] == [
             ("server CPU per round trip", Figure(72.3), "inconclusive"),
             ("generator CPU per round trip", Figure(11.2), None),
         ]
         unmeasured = load_result(server=None, generator=Generator(processes=1))
-        assert [one.name for one in compared([unmeasured], [unmeasured]).benchmarks] == ["FOO → BAR"]
+        assert [benchmark.name for benchmark in compared([unmeasured], [unmeasured]).benchmarks] == ["FOO → BAR"]
 
 
 class TestCensored:
@@ -178,8 +178,8 @@ class TestCensored:
     def runs(self, count: int, *, first: int, is_censored: bool) -> list[LoadResult]:
         times = {"service_us": self.CENSORED if is_censored else distribution()}
         return [
-            one.model_copy(update={"operations": (operation("echo", **times),)})
-            for one in load_runs((1.0,) * count, first=first)
+            run.model_copy(update={"operations": (operation("echo", **times),)})
+            for run in load_runs((1.0,) * count, first=first)
         ]
 
     def test_it_is_longer_than_any_time_below_it(self) -> None:
@@ -217,8 +217,8 @@ class TestCensored:
     def test_what_failed_without_a_limit_is_longer_than_any_time(self, count: int, verdict: str) -> None:
         failed = distribution(mean=None, p99=None, p99_9=None, max=None)
         new = [
-            one.model_copy(update={"operations": (operation("echo", service_us=failed),)})
-            for one in load_runs((1.0,) * count, first=1)
+            run.model_copy(update={"operations": (operation("echo", service_us=failed),)})
+            for run in load_runs((1.0,) * count, first=1)
         ]
         p99 = row(compared(self.runs(count, first=0, is_censored=False), new).benchmarks[0], "service p99")
         assert (p99.new, p99.ratio, p99.verdict) == (Figure(math.inf, "above"), None, verdict)
@@ -227,8 +227,8 @@ class TestCensored:
     def test_times_of_the_run_are_not_judged_against_those_of_the_window(self) -> None:
         of_run, of_window = (
             [
-                one.model_copy(update={"operations": (operation("echo", times_of=times_of),)})
-                for one in load_runs((1.0,) * 4, first=first)
+                run.model_copy(update={"operations": (operation("echo", times_of=times_of),)})
+                for run in load_runs((1.0,) * 4, first=first)
             ]
             for first, times_of in ((0, "run"), (1, "window"))
         )
@@ -246,8 +246,8 @@ class TestCensored:
     def test_a_limit_below_what_was_known(self) -> None:
         low = distribution(mean=None, p99=None, p99_9=None, max=None, censored_above_us=900.0)
         new = [
-            one.model_copy(update={"operations": (operation("echo", service_us=low),)})
-            for one in load_runs((1.0,) * 4, first=1)
+            run.model_copy(update={"operations": (operation("echo", service_us=low),)})
+            for run in load_runs((1.0,) * 4, first=1)
         ]
         found = compared(self.runs(4, first=0, is_censored=False), new)
         assert row(found.benchmarks[0], "service p99").verdict == "inconclusive"

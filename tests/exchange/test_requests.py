@@ -121,7 +121,7 @@ def exchange_over(client: Client, timeout_ns: int = LONG_NS) -> Exchange:
 
 
 async def emitted(exchange: Exchange, *definitions: RoundTrip) -> list[asyncio.Task[Completed]]:
-    """Tasks that await the reply of what they have emitted."""
+    """Return tasks that await the reply of what they have emitted."""
     tasks = [asyncio.create_task(exchange(definition)) for definition in definitions]
     await asyncio.sleep(0)
     await asyncio.sleep(0)
@@ -130,7 +130,7 @@ async def emitted(exchange: Exchange, *definitions: RoundTrip) -> list[asyncio.T
 
 @given(st.data())
 def test_each_reply_ends_its_own_emission_in_whatever_order_they_come(data: st.DataObject) -> None:
-    """Replies shuffled, some doubled, foreign ones between them."""
+    """The replies come shuffled, some doubled, with foreign replies between them."""
     kinds = data.draw(st.lists(st.sampled_from([FOO_BAR, FOO_BAR_TO_SENDER, NEWS, FOO_ACKNOWLEDGED]), max_size=12))
     numbers = list(range(len(kinds)))
     doubled = data.draw(st.lists(st.sampled_from(numbers), max_size=5)) if numbers else []
@@ -546,7 +546,7 @@ async def connected(
     timeout_ns: int = LONG_NS,
     namespaces: Sequence[str] = ("/",),
 ) -> AsyncIterator[Exchange]:
-    """Performs in the last one of the namespaces."""
+    """Connect, and perform in the last of the namespaces."""
     client = kind()
     exchange = Exchange(client, tokens("test", next(connections)), timeout_ns, namespaces[-1])
     await client.connect(url, transports=(transport,), namespaces=namespaces)
@@ -590,7 +590,7 @@ async def test_a_namespace(
     sio: socketio.AsyncServer,
     misbehaving: UvicornTestServer,
 ) -> None:
-    """A reply that comes in another namespace is none, whichever token it carries."""
+    """A reply that comes in another namespace does not count, whichever token it carries."""
     heard: list[str] = []
 
     async def news(sid: str, data: dict[str, str]) -> str:

@@ -24,7 +24,7 @@ SAY = Benchmark("say|said", round_trip_of("say", "said", {"id": "{token}"}))
 
 
 def restarts(effect: float, count: int = 20) -> list[Figures]:
-    """As many, whose effects are spread a little around this one."""
+    """Return the figures of `count` restarts, whose effects are spread a little around `effect`."""
     return [
         {
             ("say|said", metric): Figure(effect + 0.001 * math.sin(number), 100.0, 100.0 * math.exp(effect))

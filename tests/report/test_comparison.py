@@ -31,7 +31,7 @@ START = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)
 
 
 def compared(old: Any, new: Any, **options: Any) -> Comparison:
-    olds, news = ([one] if not isinstance(one, list) else one for one in (old, new))
+    olds, news = ([side] if not isinstance(side, list) else side for side in (old, new))
     return compare(stored(*olds, side="old"), stored(*news, side="new"), **options)
 
 
@@ -149,7 +149,7 @@ class TestMarkdown:
 
 def distributed(values_us: list[float], failed: int = 0, name: str = "echo") -> LoadResult:
     times = Histogram()
-    times.record(np.array([round(one * 1e3) for one in values_us], dtype=np.int64))
+    times.record(np.array([round(us * 1e3) for us in values_us], dtype=np.int64))
     count = len(values_us)
     one = operation(
         name, scheduled=count + failed, sent=count + failed, ok=count, timeouts=failed, errors={}, unfinished=0,
@@ -166,7 +166,7 @@ class TestChart:
 
     def test_the_points_are_the_percentiles_of_the_distribution(self) -> None:
         times = Histogram.decode(
-            distributed([float(one) for one in range(100, 1100)]).operations[0].service_histogram or ""
+            distributed([float(us) for us in range(100, 1100)]).operations[0].service_histogram or ""
         )
         points = dict(percentile_points(Distribution(times, 0)))
         assert min(points) == 1

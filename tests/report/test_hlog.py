@@ -114,7 +114,10 @@ class TestLines:
         assert line.startswith("Tag=a,0.500,0.250,0.000,HIST")
 
     def test_an_empty_interval_is_what_the_reference_writes(self) -> None:
-        """As Java's HistogramLogWriter wrote `new Histogram(100, 3600000000000L, 3)`; hdrh's fails in C."""
+        """Compare with what Java's HistogramLogWriter wrote for `new Histogram(100, 3600000000000L, 3)`.
+
+        hdrh's writer fails in C.
+        """
         *_, line = hlog(STARTED_AT, [Interval("a", 1, 1, Histogram())], "bench")
         head, encoded = line.rsplit(",", 1)
         assert head == "Tag=a,1.000,1.000,0.000"
@@ -122,7 +125,7 @@ class TestLines:
         assert uncompressed(encoded) == uncompressed(java)
 
     def test_comments_are_what_the_c_reader_takes(self) -> None:
-        """128 bytes a line with line end and terminator, none after the legend (src/hdr_histogram_log.c)."""
+        """The C reader takes 128 bytes a line with its end, and none after the legend (src/hdr_histogram_log.c)."""
         lines = list(hlog(STARTED_AT, [Interval(text, 0, 1, Histogram()) for text in ODD_TEXTS], "→ a\nb" * 100))
         legend = next(index for index, line in enumerate(lines) if line.startswith('"StartTimestamp"'))
         assert all(line.startswith("#") and len(line) <= 126 for line in lines[:legend])
@@ -209,7 +212,7 @@ class TestWriting:
 
 @contextmanager
 def files_up_to(size_bytes: int) -> Iterator[None]:
-    """No file grows beyond that meanwhile: the nearest thing to a full disk that needs no disk."""
+    """Let no file grow beyond that meanwhile: the nearest thing to a full disk that needs no disk."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, hard))
     try:

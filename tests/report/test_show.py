@@ -34,7 +34,7 @@ KINDS = {reference: reference.partition("/")[0] for reference in (*PRINTED, "lat
 
 @dataclass(frozen=True)
 class Shown:
-    """What the command did: its exit code, and what it wrote on both streams."""
+    """The outcome of the command: its exit code, and the text of both streams."""
 
     code: object
     out: str

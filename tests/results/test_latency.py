@@ -37,7 +37,7 @@ def test_processes_and_controls() -> None:
             server_cpu_us_per_round_trip=70,
         )
     )
-    assert [one.control is not None and one.control.median_us for one in benchmark.processes] == [150, 150]
+    assert [process.control is not None and process.control.median_us for process in benchmark.processes] == [150, 150]
     assert benchmark.ratio_to("same-stack") == pytest.approx(1.1 * math.exp(0.1))
     assert benchmark.ratio_to("bare") is None
     same_stack = benchmark.controls["same-stack"]
@@ -47,7 +47,7 @@ def test_processes_and_controls() -> None:
     assert benchmark.between_processes.log_ratio_sd == {"same-stack": 0.02, "bare": None}
     assert benchmark.awake is not None
     assert (benchmark.awake.cores, benchmark.awake.asleep_because) == ((0, 1), None)
-    assert [one.kind for one in benchmark.spoilers] == ["cores halt"]
+    assert [spoiler.kind for spoiler in benchmark.spoilers] == ["cores halt"]
     assert (benchmark.histogram, benchmark.server_cpu_us_per_round_trip) == ("HISTF", 70)
 
 

@@ -86,7 +86,7 @@ def test_latency_is_compared() -> None:
     old, new = stored("latency/*/*.json")
     comparison = compare([old], [new])
     assert [compared.control for compared in comparison.benchmarks] == ["same-stack", "same-stack"]
-    assert [one.reason for one in comparison.not_compared] == [
+    assert [absent.reason for absent in comparison.not_compared] == [
         "the server was in the client's own loop: it illustrates"
     ]
     assert not comparison.forced
@@ -108,9 +108,9 @@ def test_all_are_followed_by_a_trend() -> None:
     assert left_out == []
     assert [type(result) for result in found].count(LatencyResult) == 2
     series = trends(found, "p50").series
-    assert all(one.judged == len(one.points) for one in series)
-    latency = [one for one in series if one.benchmark == "foo_bar[event-websocket-fast-process-uvloop]"]
-    assert [(one.unit, len(one.points)) for one in latency] == [("x control", 2)]
-    load = [one for one in series if one.benchmark == "FOO→BAR to sender"]
-    assert [(dict(one.conditions)["model"], len(one.points)) for one in load] == [("closed", 3), ("open", 1)]
+    assert all(line.judged == len(line.points) for line in series)
+    latency = [line for line in series if line.benchmark == "foo_bar[event-websocket-fast-process-uvloop]"]
+    assert [(line.unit, len(line.points)) for line in latency] == [("x control", 2)]
+    load = [line for line in series if line.benchmark == "FOO→BAR to sender"]
+    assert [(dict(line.conditions)["model"], len(line.points)) for line in load] == [("closed", 3), ("open", 1)]
     assert [point.commit for point in load[0].points].count(COMMIT) == 2

@@ -47,7 +47,9 @@ def store(commits: list[str]) -> Store:
 
 
 def numbers(store: Store, old: str, new: str, last: int | None = None) -> tuple[list[int], list[int]]:
-    first, second = ([int(one.path.name.partition("_")[0]) for one in side] for side in select(store, old, new, last))
+    first, second = (
+        [int(stored.path.name.partition("_")[0]) for stored in side] for side in select(store, old, new, last)
+    )
     return first, second
 
 
@@ -86,7 +88,7 @@ def test_by_path_and_of_the_folder_that_it_is_in(store: Store, tmp_path: Path) -
     elsewhere = Store(tmp_path / "elsewhere")
     paths = [save_latency(elsewhere, latency_content(run=run, commit="c" * 40)) for run in range(3)]
     old_side, _ = select(store, str(paths[0]), "latency/1", 2)
-    assert [one.path for one in old_side] == paths[1:]
+    assert [stored.path for stored in old_side] == paths[1:]
 
 
 def test_a_number_goes_before_what_git_knows(store: Store) -> None:
@@ -142,7 +144,7 @@ def test_a_damaged_one_among_them(store: Store) -> None:
 def test_a_file_whose_name_looks_like_a_pattern(store: Store) -> None:
     Path("run[1].json").write_text(json.dumps(latency_content(run=30)))
     old_side, _ = select(store, "run[1].json", "latency/1")
-    assert [str(one.path) for one in old_side] == ["run[1].json"]
+    assert [str(stored.path) for stored in old_side] == ["run[1].json"]
 
 
 def test_without_git_or_a_repository(commits: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

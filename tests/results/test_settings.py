@@ -16,7 +16,9 @@ RESULTS = Path(__file__).parent.parent / "data" / "results"
 def benchmark_of_latency() -> LatencyBenchmark:
     result = load(next(RESULTS.glob("latency/*/0001_*.json")))
     assert isinstance(result, LatencyResult)
-    return next(one for one in result.benchmarks if one.name == "foo_bar[event-websocket-fast-process-uvloop]")
+    return next(
+        benchmark for benchmark in result.benchmarks if benchmark.name == "foo_bar[event-websocket-fast-process-uvloop]"
+    )
 
 
 @pytest.fixture
@@ -84,5 +86,5 @@ def test_load(open_load: LoadResult) -> None:
 
 @pytest.mark.parametrize("settings", [LATENCY_SETTINGS, LOAD_SETTINGS])
 def test_every_setting_has_a_name_of_its_own(settings: tuple[Setting[object], ...]) -> None:
-    for names in ([one.name for one in settings], [one.in_title or one.name for one in settings]):
+    for names in ([setting.name for setting in settings], [setting.in_title or setting.name for setting in settings]):
         assert len(set(names)) == len(names)

@@ -26,7 +26,7 @@ TOKEN = "rt-0-0-7"
 
 
 def wrapped(data: Any) -> st.SearchStrategy[Any]:
-    """`data` somewhere in something larger."""
+    """Return `data` somewhere in something larger."""
     return st.recursive(
         st.just(data),
         lambda inner: st.tuples(json, inner).map(list) | st.tuples(text, inner, json).map(lambda t: {t[0]: t[1]}),
@@ -62,7 +62,7 @@ def test_no_token_is_found_where_none_is(reply: Any) -> None:
 
 
 def test_tokens_differ_from_those_of_any_other_connection() -> None:
-    drawn = [next(one) for one in (tokens("a", 1), tokens("a", 11), tokens("b", 1)) for _ in range(1)]
+    drawn = [next(source) for source in (tokens("a", 1), tokens("a", 11), tokens("b", 1)) for _ in range(1)]
     first = tokens("a", 1)
     drawn += [next(first) for _ in range(200)][1:]
     assert len(set(drawn)) == len(drawn)

@@ -34,7 +34,7 @@ def outliers(share: float, width: float) -> Draw:
 
 
 def stopped(rule: StoppingRule, values: NDArray[np.float64]) -> list[NDArray[np.float64]]:
-    """Each row of values as far as the rule lets it go, to the end where it never is satisfied."""
+    """Return each row of values up to where the rule is satisfied, or whole if it never is."""
     satisfied = rule.satisfied_after(values)
     satisfied[:, -1] = True
     return [row[: first + 1] for row, first in zip(values, satisfied.argmax(axis=1), strict=True)]
@@ -130,14 +130,22 @@ class TestCoverage:
         values = math.log1p(truth) + spread * draw(np.random.default_rng(7), (self.RUNS, 120))
         found = [estimate(row) for row in stopped(StoppingRule(), values)]
         covered = np.mean(
-            [one.low is not None and one.high is not None and one.low <= truth <= one.high for one in found]
+            [
+                estimate.low is not None and estimate.high is not None and estimate.low <= truth <= estimate.high
+                for estimate in found
+            ]
         )
         assert 0.93 <= covered <= 0.97
 
     def test_where_the_time_is_spent_first(self) -> None:
         values = 0.02 * np.random.default_rng(8).standard_normal((self.RUNS, 12))
         found = [estimate(row) for row in stopped(StoppingRule(), values)]
-        covered = np.mean([one.low is not None and one.high is not None and one.low <= 0 <= one.high for one in found])
+        covered = np.mean(
+            [
+                estimate.low is not None and estimate.high is not None and estimate.low <= 0 <= estimate.high
+                for estimate in found
+            ]
+        )
         assert 0.93 <= covered <= 0.97
 
     def test_stopping_when_first_narrow_is_worse(self) -> None:

@@ -23,14 +23,14 @@ def student_t3(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.f
 
 
 def stopped(rule: StoppingRule, values: NDArray[np.float64]) -> list[NDArray[np.float64]]:
-    """Each row of values as far as the rule lets it go, to the end where it never is satisfied."""
+    """Return each row of values up to where the rule is satisfied, or whole if it never is."""
     satisfied = rule.satisfied_after(values)
     satisfied[:, -1] = True
     return [row[: first + 1] for row, first in zip(values, satisfied.argmax(axis=1), strict=True)]
 
 
 def around(low: float, high: float) -> Estimate:
-    """An estimate with this interval."""
+    """Return an estimate with this interval."""
     return Estimate(
         effect=(low + high) / 2,
         low=low,
@@ -106,22 +106,22 @@ class TestSeveralBenchmarks:
 
 
 class TestFalseAlarms:
-    """A/A: in at most 1 % of the comparisons is any of the benchmarks called slower or faster."""
+    """The A/A comparisons: at most 1 % of them call any of the benchmarks slower or faster."""
 
     @staticmethod
     def alarms(rule: StoppingRule, values: NDArray[np.float64]) -> float:
-        """The share of comparisons with any; values are comparisons x benchmarks x restarts, stopped together."""
+        """Return the share of comparisons with any alarm; values are comparisons x benchmarks x restarts."""
         satisfied: NDArray[np.bool_] = np.all(rule.satisfied_after(values), axis=1)
         satisfied[:, -1] = True
         raised = 0
         for comparison, last in zip(values, satisfied.argmax(axis=1), strict=True):
             found = verdicts([estimate(benchmark[: last + 1]) for benchmark in comparison])
-            raised += any(one in ("slower", "faster") for one in found)
+            raised += any(verdict in ("slower", "faster") for verdict in found)
         return raised / len(values)
 
     @staticmethod
     def correlated(comparisons: int, benchmarks: int, restarts: int, seed: int, draw: Draw) -> NDArray[np.float64]:
-        """Benchmarks whose effects share half of their variance, that of the processes that they ran on."""
+        """Return benchmarks whose effects share half of their variance, that of the processes that they ran on."""
         rng = np.random.default_rng(seed)
         shared, own = draw(rng, (comparisons, 1, restarts)), draw(rng, (comparisons, benchmarks, restarts))
         return math.sqrt(0.5) * shared + math.sqrt(0.5) * own
@@ -149,4 +149,4 @@ class TestPower:
         """At the default precision and threshold: 99, 94 and 92 %, which is 2.8 standard errors and more from 90."""
         values = math.log1p(0.01) + spread * np.random.default_rng(15).standard_normal((1_500, 200))
         found = [verdicts([estimate(row)]) for row in stopped(StoppingRule(), values)]
-        assert np.mean([one == ("slower",) for one in found]) >= 0.90
+        assert np.mean([verdicts == ("slower",) for verdicts in found]) >= 0.90

@@ -27,7 +27,7 @@ OPTIONS = ("--app", "chat:app", "--event", "say", "--reply", "said", "--payload"
 
 
 class TestRepository:
-    """In `folder`, with one commit: the service without delay, tagged `quick`."""
+    """A repository in `folder` with one commit: the service without delay, tagged `quick`."""
 
     __test__ = False
 
@@ -56,7 +56,7 @@ class TestRepository:
             (self.folder / name).write_text(text)
 
     def commit(self, tag: str, files: dict[str, str]) -> str:
-        """A commit with these files, and a tag on it; its hash."""
+        """Commit these files, and set a tag on the commit; return its hash."""
         self.write(files)
         self.git("add", "--all")
         self.git("commit", "--quiet", "--allow-empty", "-m", tag)
@@ -64,7 +64,7 @@ class TestRepository:
         return self.git("rev-parse", "HEAD")
 
     def worktrees(self) -> list[str]:
-        """Where there are worktrees besides the checkout."""
+        """Return the paths of the worktrees other than the checkout."""
         lines = self.git("worktree", "list", "--porcelain").splitlines()
         paths = [line.removeprefix("worktree ") for line in lines if line.startswith("worktree ")]
         return [path for path in paths if Path(path).resolve() != self.folder.resolve()]

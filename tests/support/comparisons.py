@@ -29,7 +29,7 @@ def latency_runs(
 
 
 def load_runs(scale: tuple[float, ...], *, first: int = 0, step: int = 2, **changed: Any) -> list[LoadResult]:
-    """A run for each scale, by which its times are longer, every `step` minutes from minute `first` on."""
+    """Return a run for each scale, by which its times are longer, every `step` minutes from minute `first` on."""
     return [
         load_result(
             datetime=START + dt.timedelta(minutes=first + step * number),
@@ -45,11 +45,11 @@ def row(one: Compared, metric: str) -> Row:
 
 
 def verdicts(comparison: Comparison, metric: str) -> list[str | None]:
-    return [row(one, metric).verdict for one in comparison.benchmarks]
+    return [row(benchmark, metric).verdict for benchmark in comparison.benchmarks]
 
 
 def differences(old: Any, new: Any) -> dict[DifferenceKind, str]:
-    return {one.kind: one.detail for one in compared([old], [new], force=True).differences}
+    return {difference.kind: difference.detail for difference in compared([old], [new], force=True).differences}
 
 
 def open_scenario(**changed: Any) -> Scenario:

@@ -75,7 +75,7 @@ class Connection:
         return self.received[-1]
 
     async def join(self) -> None:
-        """The handshakes, as they should be."""
+        """Perform the handshakes, as they should be."""
         await self.request()
         await self.accept()
         await self.send(frame(HANDSHAKE))
@@ -95,7 +95,7 @@ class Connection:
 
 
 def says(*frames: bytes) -> Way:
-    """Joined as it should be, this is what it says to the first event, and no more."""
+    """Return a behaviour: join as it should be, say this to the first event, and no more."""
 
     async def way(connection: Connection) -> None:
         await connection.join()
@@ -107,7 +107,7 @@ def says(*frames: bytes) -> Way:
 
 
 def says_first(*frames: bytes) -> Way:
-    """A WebSocket as it should be, on which it says this."""
+    """Return a behaviour: a WebSocket as it should be, on which it says this."""
 
     async def way(connection: Connection) -> None:
         await connection.request()
@@ -119,7 +119,7 @@ def says_first(*frames: bytes) -> Way:
 
 
 def floods(first: bytes, more: bytes) -> Way:
-    """Joined as it should be, to the first event it says the one once and the other without end."""
+    """Return a behaviour: join as it should be, answer the first event with `first`, then send `more` without end."""
 
     async def way(connection: Connection) -> None:
         await connection.join()
@@ -165,7 +165,7 @@ def polls(*bodies: bytes, status: str = "200 OK") -> Way:
 
 
 async def gone_at_once(connection: Connection) -> None:
-    """It hangs up without a word."""
+    """Hang up without a word."""
 
 
 async def gone_after_request(connection: Connection) -> None:
@@ -219,7 +219,7 @@ async def acknowledges_a_thousand_times(connection: Connection) -> None:
 
 
 async def breaks_the_protocol(connection: Connection) -> None:
-    """It joins everybody, takes one event, and answers with what is none."""
+    """Join everybody, take an event, and answer with what is none."""
     await connection.join()
     await connection.message()
     await connection.send(frame(b"42[1]"))
@@ -228,7 +228,7 @@ async def breaks_the_protocol(connection: Connection) -> None:
 
 @asynccontextmanager
 async def serving(way: Way, context: ssl.SSLContext | None = None) -> AsyncIterator[int]:
-    """The port of a server that goes this way with everybody."""
+    """Yield the port of a server that goes this way with everybody."""
     tasks: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -75,7 +75,7 @@ def histogram_of(values_ns: Any) -> Histogram:
 
 
 def recorded() -> dict[str, list[Any]]:
-    """Durations by tag and second: another distribution for each tag, and a long tail."""
+    """Return durations by tag and second: another distribution for each tag, and a long tail."""
     random = np.random.default_rng(7)
     values: dict[str, list[Any]] = {}
     for scale, tag in enumerate(TAGS, start=1):

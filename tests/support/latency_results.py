@@ -33,7 +33,7 @@ def timed(median_us: float, tail: float = 4.0) -> dict[str, Any]:
 
 
 def process(slowness: float, drift: float, noise: random.Random) -> dict[str, Any]:
-    """A process of a service that takes e^slowness as long as its control, on a machine that is off by e^drift."""
+    """Return a process whose service takes e^slowness as long as its control, on a machine off by e^drift."""
     started = {"hash_seed": 1, "environment_bytes": 100, "warm_up_round_trips": 200, "steady": True}
     own = slowness + noise.gauss(0, 0.01)
     control_us = CONTROL_US * math.exp(drift + noise.gauss(0, 0.02))
@@ -47,10 +47,10 @@ def process(slowness: float, drift: float, noise: random.Random) -> dict[str, An
 
 
 def benchmark(name: str, slowness: float, noise: random.Random, processes: int = 4, **changed: Any) -> dict[str, Any]:
-    """A benchmark as a result stores it; `changed` is of its extra_info."""
+    """Return a benchmark as a result stores it; `changed` is of its extra_info."""
     drift, level = noise.gauss(0, 0.1), slowness + noise.gauss(0, 0.009)
     found = [process(level, drift, noise) for _ in range(processes)]
-    median_us = sum(one["median_us"] for one in found) / processes
+    median_us = sum(content["median_us"] for content in found) / processes
     times = Histogram()
     times.record(np.array([noise.lognormvariate(math.log(median_us * 1e3), 0.2) for _ in range(300)], dtype=np.int64))
     extra_info: dict[str, Any] = {
@@ -94,7 +94,7 @@ def latency_content(
     benchmarks: tuple[dict[str, Any], ...] | None = None,
     **extra_info: Any,
 ) -> dict[str, Any]:
-    """The JSON of a latency result, the `run`-th of a series."""
+    """Return the JSON of a latency result, the `run`-th of a series."""
     noise = random.Random(f"{seed} {run} {commit}")
     if benchmarks is None:
         benchmarks = tuple(benchmark(name, slowness, noise, processes, **extra_info) for name in NAMES)
@@ -120,7 +120,7 @@ def latency(*arguments: Any, **changed: Any) -> LatencyResult:
 
 
 def stored(*results: Any, side: str = "a") -> list[Stored]:
-    """Results as if they had been read from files."""
+    """Return results as if they had been read from files."""
     return [Stored(Path(f"{side}{number}.json"), result) for number, result in enumerate(results)]
 
 

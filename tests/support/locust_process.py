@@ -28,7 +28,7 @@ LIMIT_S = 60.0
 
 
 class LocustProcess:
-    """`locust -f … <arguments>` in a session of its own, its results below `folder`. Ends with the `with` block."""
+    """A `locust -f … <arguments>` in a session of its own, its results below `folder`. Ends with the `with` block."""
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ class LocustProcess:
         return Path(self._log.name).read_text(errors="replace")
 
     def wait(self) -> int:
-        """Its exit code, once it has ended, with every process that it had started."""
+        """Return its exit code, once it has ended, with every process that it had started."""
         code = self.process.wait(LIMIT_S)
         wait_until(lambda: not self._group_exists(), "the processes of Locust have ended")
         return code
@@ -102,13 +102,13 @@ class LocustProcess:
         return [child.pid for child in psutil.Process(self.process.pid).children() if _is_service(child)]
 
     def results(self) -> list[LoadResult]:
-        """The results that it has stored, oldest first."""
+        """Return the results that it has stored, oldest first."""
         loaded = [load(path) for path in sorted((self.folder / "results").glob("load/*/*.json"))]
         assert all(isinstance(result, LoadResult) for result in loaded)
         return [result for result in loaded if isinstance(result, LoadResult)]
 
     def result(self) -> LoadResult:
-        """The one result that it has stored."""
+        """Return the one result that it has stored."""
         (result,) = self.results()
         return result
 
@@ -131,7 +131,7 @@ def run(folder: Path, *arguments: str, locustfile: Path = LOCUSTFILE) -> tuple[i
 
 
 def operation(result: LoadResult, name: str = "FOO→BAR to sender") -> Operation:
-    """The row of an operation."""
+    """Return the row of an operation."""
     return next(row for row in result.operations if row.name == name)
 
 
@@ -149,5 +149,5 @@ def wait_until(condition: Callable[[], bool], what: str, limit_s: float = LIMIT_
 
 
 def json_lines(output: str) -> list[dict[str, Any]]:
-    """The JSON objects among the lines of an output."""
+    """Return the JSON objects among the lines of an output."""
     return [json.loads(line) for line in output.splitlines() if line.startswith("{")]

@@ -15,8 +15,8 @@ from tests.support.folders import NODE
 @dataclass(frozen=True)
 class NodeServer:
     url: str
+    #: Node's own, where the script tells it: `process` may be a launcher of it.
     pid: int | None
-    """Node's own, where the script tells it: `process` may be a launcher of it."""
     process: subprocess.Popen[str]
 
 
@@ -30,7 +30,7 @@ def node_command(*arguments: str) -> list[str]:
 
 @contextmanager
 def node_server(script: str) -> Iterator[NodeServer]:
-    """A server that prints its port as JSON and ends with its standard input, at the latest with the block."""
+    """Yield a server that prints its port as JSON and ends with its standard input, at the latest with the block."""
     command = node_command(script)
     with subprocess.Popen(command, cwd=NODE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None

@@ -4,7 +4,7 @@ import psutil
 
 
 def command_of(process: psutil.Process) -> list[str]:
-    """Its command line; empty once it has ended, reaped or not."""
+    """Return its command line; empty once it has ended, reaped or not."""
     try:
         return list(process.cmdline())
     except (psutil.NoSuchProcess, psutil.ZombieProcess):

@@ -31,7 +31,7 @@ class RawClient:
         self.socket.sendall(frame(message, mask=MASK))
 
     def message(self) -> bytes:
-        """The next message; raises EOFError at the end."""
+        """Return the next message; raises EOFError at the end."""
         head = self._stream.read(2)
         if len(head) < 2:
             raise EOFError

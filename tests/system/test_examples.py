@@ -61,7 +61,7 @@ def free_port() -> int:
 
 @contextmanager
 def running(command: str, folder: Path, port: int) -> Iterator[None]:
-    """A server, started as a shell starts it, that accepts connections."""
+    """Yield a server, started as a shell starts it, that accepts connections."""
     with (folder / "server.log").open("w+") as log:
         process = subprocess.Popen(
             ["bash", "-euc", command], cwd=folder, env=ENVIRONMENT, stdin=subprocess.DEVNULL,
@@ -115,7 +115,7 @@ def loaded(folder: Path, *arguments: str) -> dict[str, int]:
 
 
 def counted(url: str, authority: Path | None = None) -> dict[str, int]:
-    """The numbers that the service has counted itself."""
+    """Return the numbers that the service has counted itself."""
     context = None if authority is None else ssl.create_default_context(cafile=str(authority))
     with urllib.request.urlopen(f"{url}/counts", timeout=10, context=context) as answer:
         counts: dict[str, int] = json.load(answer)
@@ -190,7 +190,7 @@ def shell_blocks(readme: Path) -> list[str]:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [folder.name for folder in EXAMPLES.iterdir() if folder.is_dir()])
 def test_the_commands_of_a_readme(tmp_path: Path, name: str) -> None:
-    """In order, as a newcomer would type them; a server stays up until the last one has ended."""
+    """Run them in order, as a newcomer would type them; a server stays up until the last command has ended."""
     folder = example(name, tmp_path)
     blocks = shell_blocks(folder / "README.md")
     assert len(blocks) >= 4

@@ -34,7 +34,7 @@ def bar(name: str) -> bytes:
 
 
 def send_at_once(client: RawClient, names: list[str]) -> None:
-    """In one segment, as long as they are few: the server reads them together."""
+    """Send them in one segment, as long as they are few: the server reads them together."""
     client.socket.sendall(b"".join(frame(foo(name), mask=MASK) for name in names))
 
 
@@ -125,7 +125,7 @@ def test_delays_add_up() -> None:
 
 
 def test_a_reply_that_falls_due_in_a_stall_comes_after_it() -> None:
-    """In the process of the test, so that the server's start can be put where it is wanted."""
+    """Serve in the process of the test, so that the test can choose when the server starts."""
     stall = Stall(700 * MS, 3600 * S)
     with serving(Faults(delay_ns=500 * MS, stall=stall)) as server:
         client = RawClient(server.port)

@@ -281,7 +281,7 @@ NORMAL_001 = 3.3
 
 
 def counts_in(times_ns: list[int], profile: RateProfile, bins: int) -> NDArray[np.int64]:
-    """How many arrive in each of `bins` parts of the profile's duration."""
+    """Return the number of arrivals in each of `bins` parts of the profile's duration."""
     assert profile.duration_s is not None
     return np.histogram(times_ns, bins=bins, range=(0, profile.duration_s * NS_PER_S))[0]
 
@@ -331,11 +331,11 @@ def test_the_shares_of_equal_seeds_are_independent_and_add_up() -> None:
     workers = 4
     shares = [list(schedule(profile, "poisson", Share(index, workers), 7)) for index in range(workers)]
     counts = [counts_in(times_ns, profile, 1000) for times_ns in shares]
-    for one in range(workers):
-        for other in range(one):
-            correlation = np.corrcoef(counts[one], counts[other])[0, 1]
+    for worker in range(workers):
+        for other in range(worker):
+            correlation = np.corrcoef(counts[worker], counts[other])[0, 1]
             assert abs(correlation) * math.sqrt(1000) < NORMAL_001
-            assert set(shares[one]).isdisjoint(shares[other])
+            assert set(shares[worker]).isdisjoint(shares[other])
     union = list(heapq.merge(*shares))
     assert_exponential(np.diff(union) / NS_PER_S, 1 / 400)
     dispersion = np.var(sum(counts)) / np.mean(sum(counts))

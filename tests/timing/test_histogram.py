@@ -122,7 +122,7 @@ def test_another_layout_is_refused() -> None:
 
 
 def v2(counts: bytes, *, digits: int = SIGNIFICANT_DIGITS, lowest: int = LOWEST_NS, highest: int = HIGHEST_NS) -> bytes:
-    """The inflated V2 form of a histogram with these encoded counts."""
+    """Return the inflated V2 form of a histogram with these encoded counts."""
     return struct.pack(">iiiiqqd", 0x1C849313, len(counts), 0, digits, lowest, highest, 1.0) + counts
 
 
@@ -145,7 +145,7 @@ def test_what_would_inflate_without_an_end_is_not_inflated() -> None:
 
 
 def test_the_largest_histogram_of_our_layout_is_read() -> None:
-    """Each bucket is occupied, by as many as the encoding has bytes for: no histogram takes more."""
+    """Each bucket is occupied by the largest count that the encoding has bytes for: no histogram takes more."""
     every = np.arange(int(buckets_of(np.array([HIGHEST_NS]))[0]) + 1)
     full = Histogram()
     full._buckets, full._counts = every, np.full(len(every), 2**48)

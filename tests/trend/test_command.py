@@ -25,7 +25,7 @@ def git(directory: Path, *arguments: str) -> str:
 
 
 def commits_in(directory: Path, number: int) -> list[str]:
-    """The ids of that many commits in a new repository, oldest first. All have the same date: only git knows more."""
+    """Return the ids of new commits, oldest first. All have the same date: only git knows their order."""
     git(directory, "init", "--quiet")
     for n in range(number):
         git(directory, "commit", "--quiet", "--allow-empty", "--message", f"Step {n}")
@@ -52,7 +52,7 @@ def process(log_ratio: float) -> dict[str, Any]:
 
 
 def save_latency(folder: Path, number: int, commit: str, *, run: int, **benchmark: Any) -> None:
-    """A result as pytest-benchmark writes it, with what lies in `extra_info` given by `benchmark`."""
+    """Save a result as pytest-benchmark writes it; `benchmark` gives its `extra_info`."""
     median_us = benchmark.pop("median_us")
     seconds = dict.fromkeys(("min", "max", "mean", "median"), median_us / 1e6)
     content = {

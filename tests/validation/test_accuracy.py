@@ -184,7 +184,7 @@ def truth_of(delays_ns: Sequence[int], lost: Sequence[str] = ()) -> Truth:
 def evidence_of(
     times_ns: Sequence[int], truth: Truth, *, timeouts: Sequence[str] = (), late: int = 0, **changed: Any
 ) -> RunEvidence:
-    """A run whose replies took so long; all figures but p50, p90 and so on are real."""
+    """Return a run whose replies took so long; all figures but p50, p90 and so on are real."""
     times = histogram_of(times_ns)
     sent = len(times_ns) + len(timeouts)
     fields = {

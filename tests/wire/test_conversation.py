@@ -33,7 +33,7 @@ HEARTBEAT_NS = (INTERVAL_MS + TIMEOUT_MS) * 1_000_000
 
 
 def ignore(*_: Any) -> None:
-    """A callback, told from others by what it is given in."""
+    """Ignore a call: a callback, told from others by what it is given in."""
 
 
 def established(*namespaces: str, **settings: Any) -> Talk:

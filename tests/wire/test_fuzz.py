@@ -53,7 +53,7 @@ kinds = st.sampled_from([TEXT, TEXT, TEXT, BINARY, BINARY, CONTINUATION, CLOSE, 
 
 @st.composite
 def damaged(draw: st.DrawFn) -> bytes:
-    """A message with something cut out, put in or replaced."""
+    """Return a message with something cut out, put in or replaced."""
     message = draw(messages)
     start = draw(st.integers(0, len(message)))
     end = draw(st.integers(start, len(message)))

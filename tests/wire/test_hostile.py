@@ -67,7 +67,7 @@ def quick_collection() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def complaints() -> Iterator[list[str]]:
-    """What the loop has complained of: nothing."""
+    """The complaints of the loop: none at the end."""
     found: list[str] = []
     yield found
     gc.collect()
@@ -95,7 +95,7 @@ class Victim:
             )
 
     async def ends(self) -> str:
-        """Why the connection ended, which everybody is told, and once."""
+        """Return the reason why the connection ended; every caller gets it, and the handler once."""
         async with asyncio.timeout(LIMIT_S):
             with pytest.raises(Disconnected) as raised:
                 await self.client.call("ASK", timeout=LIMIT_S)
@@ -217,7 +217,7 @@ async def test_what_a_lost_connection_is_counted_as(way: Way, kind: str, complai
 
 @pytest.mark.parametrize("frames", [frame(HEADER), b"\x81", b"\x81\x7e\x10", frame(b"42", is_last=False)])
 async def test_what_never_comes_to_an_end(frames: bytes, complaints: list[str]) -> None:
-    """Attachments that never come, half a frame: the heartbeat does not come either."""
+    """The server never sends the attachments, or the rest of a frame, and no heartbeat either."""
     handshake = HANDSHAKE.replace(b"25000", b"200").replace(b"20000", b"100")
     async with serving(says_first(frame(handshake), frame(JOINED), frames)) as port:
         victim = Victim(complaints)

@@ -274,7 +274,7 @@ def test_headers_nearly_right_raise_nothing_else(head: bytes, body: Any, attachm
 
 
 def received(message: bytes, *attachments: bytes) -> Any:
-    """What a client makes of a text message and the binary ones after it."""
+    """Return what a client makes of a text message and the binary messages after it."""
     packet: Any = decode(message)
     if isinstance(packet, BinaryHeader):
         assembly = Assembly(packet)
@@ -310,7 +310,7 @@ namespaces = st.sampled_from(["/", "/admin", "/a/b", "/häß"])
 
 
 def theirs(message: bytes, *attachments: bytes) -> Any:
-    """python-socketio's reading of our messages, without Engine.IO's type digit."""
+    """Return python-socketio's reading of our messages, without Engine.IO's type digit."""
     packet = Packet(encoded_packet=message[1:].decode())
     assert packet.attachment_count == len(attachments)
     for attachment in attachments:

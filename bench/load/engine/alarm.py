@@ -1,8 +1,8 @@
-"""Alarm: a callback in an event loop at a time to the microsecond.
+"""An alarm: a callback in an event loop at a time to the microsecond.
 
-uvloop's own timers (libuv's) count whole milliseconds, which is more than most round trips take: a schedule kept with
+uvloop's own timers (libuv's) count whole milliseconds, which is more than most round trips take. A schedule kept with
 them would be late by half a millisecond on average. On Linux the kernel's timerfd wakes the loop as a socket does; its
-clock is the one of `time.perf_counter_ns`. Elsewhere the loop's timers have to do, and the send lateness shows it.
+clock is that of `time.perf_counter_ns`. Elsewhere the loop's timers have to do, and the send lateness shows it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class _Itimerspec(ctypes.Structure):
 
 
 class Alarm:
-    """Calls `callback` once, at the time set last or as soon as the loop gets round to it. In the loop's thread."""
+    """A timer that calls `callback` once, at the time set last or as soon as the loop can. In the loop's thread."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, callback: Callable[[], None]) -> None:
         self._loop = loop

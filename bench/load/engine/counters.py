@@ -14,21 +14,20 @@ from bench.load.metrics.recorder import NamedCounts
 class ProcessCounters:
     """The counts and reasons that the sessions of a process have in common."""
 
+    #: The number of sessions whose first attempt to connect has ended, either way.
     arrived: int = 0
-    """The number of sessions whose first attempt to connect has ended, either way."""
     late: Counter[str] = field(default_factory=NamedCounts)
+    #: Emissions and attempts to connect whose wait was cut off: the unfinished ones.
     abandoned: Counter[str] = field(default_factory=NamedCounts)
-    """Emissions and attempts to connect whose wait was cut off: the unfinished ones."""
+    #: The replies that came while none was awaited, where they are matched in order.
     unexpected: Counter[str] = field(default_factory=NamedCounts)
-    """The replies that came while none was awaited, where they are matched in order."""
+    #: The reason for which the first message of a size was refused, by operation and by the size's order of magnitude.
+    #:
+    #: The order of magnitude is the first digit and how many follow. Sizes may differ each time.
     too_large: dict[tuple[str, str], str] = field(default_factory=dict)
-    """The reason for which the first message of a size was refused, by operation and by the size's order of magnitude.
-
-    The order of magnitude is the first digit and how many follow. Sizes may differ each time.
-    """
+    #: True if the gevent side knows that the figures are wrong.
     is_invalid: bool = False
-    """True if the gevent side knows that the figures are wrong."""
+    #: The operation that each task begins with, by the task's key. A dropped arrival would have been that operation.
     operations: dict[str, str] = field(default_factory=dict)
-    """The operation that each task begins with, by the task's key. A dropped arrival would have been that operation."""
+    #: The keys of the tasks, by user class.
     task_keys: dict[type, dict[Callable[[Any], Any], str]] = field(default_factory=dict)
-    """The keys of the tasks, by user class."""

@@ -1,8 +1,8 @@
 """asyncio under Locust: one real thread per process that runs a uvloop loop, beside gevent's.
 
-Rules. The engine's thread neither logs, nor fires Locust's events, nor touches a gevent object: whatever the gevent
-side has to know crosses in `outbox`, a deque, whose append and popleft are atomic. `outbox_ready` is set through the
-kind of gevent's watchers that is made for other threads. The other way goes through `submit`, which is the loop's own
+Rules. The engine's thread neither logs, nor fires Locust's events, nor touches a gevent object. Its news for the gevent
+side crosses in `outbox`, a deque, whose append and popleft are atomic. `outbox_ready` is set through the kind of
+gevent's watchers that is made for other threads. The other way goes through `submit`, which is the loop's own
 `call_soon_threadsafe`. The thread is started with the test, not at import, because `--processes` forks.
 """
 
@@ -51,24 +51,24 @@ class Engine:
     """The thread, its loop, and the recorders of the operations that run in it."""
 
     def __init__(self) -> None:
+        #: The news for the gevent side, oldest first: Batch, Raised, and what the sessions append.
         self.outbox: deque[Any] = deque()
-        """The news for the gevent side, oldest first: Batch, Raised, and what the sessions append."""
+        #: Set when there is something new in the outbox.
         self.outbox_ready = gevent.event.Event()
-        """Set when there is something new in the outbox."""
         self._watcher: Any = None
+        #: True if replies tell when they were handled.
         self.breakdown = False
-        """True if replies tell when they were handled."""
+        #: The number of times that the loop has flushed; it grows for as long as the loop goes round.
         self.beats = 0
-        """The number of times that the loop has flushed; it grows for as long as the loop goes round."""
         self._recorders: dict[str, Recorder] = {}
         self._task_recorders: dict[str, Recorder] = {}
         self._exceptions = Exceptions()
+        #: The last exception that asyncio lets out of the loop. It comes twice: as a task's end, and from the loop.
         self._escaped: BaseException | None = None
-        """The last exception that asyncio lets out of the loop. It comes twice: as a task's end, and from the loop."""
         self._thread: int | None = None
         self._greenlet: Any = None
+        #: The `queueing` of recorder.LoopDelays; `waits`, below, is its `waits`.
         self.queueing: array[int] = array("q")
-        """The `queueing` of recorder.LoopDelays; `waits`, below, is the `waits` of it."""
         self.waits: array[int] = array("q")
         self._loop_lag: array[int] = array("q")
         self._probe: Alarm | None = None

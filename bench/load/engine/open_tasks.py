@@ -41,25 +41,24 @@ Task = Callable[[Any], Any]
 class Arrival:
     """An emission that a schedule wanted: the first in a task that runs because of it."""
 
+    #: The moment for which the arrival is scheduled (`perf_counter_ns`); UNSCHEDULED after its emission.
     intended_ns: int
-    """UNSCHEDULED once that emission is there."""
     task: Task
+    #: The task's key, which is the same in all processes: see `task_keys`.
     key: str
-    """The task's key, which is the same in all processes: see `task_keys`."""
     operations: dict[str, str]
+    #: The time in which no user was free for it.
     waited_ns: int = 0
-    """The time in which no user was free for it."""
+    #: The reason why the emission, which was tried, could not be sent.
     refusal: str = ""
-    """The reason why the emission, which was tried, could not be sent."""
 
 
-#: The arrival because of which the present task runs; inherited by the tasks that it starts.
+#: The arrival that caused the present task; the tasks that it starts inherit it.
 _ARRIVAL: ContextVar[Arrival] = ContextVar("_ARRIVAL")
 
 
 def wanted(operation: str, refusal: str = "") -> tuple[int, int]:
-    """Return when the schedule wanted the emission that the present task is about to perform, and how long no user was
-    free.
+    """Return when the schedule wanted the emission that comes next, and how long no user was free for it.
 
     The time is UNSCHEDULED if no schedule wanted the emission. With a `refusal`, a reason why it will not be sent, the
     arrival keeps its time, and is dropped in the end.
@@ -106,11 +105,11 @@ def is_wanted() -> bool:
 
 
 class OpenTasks:
-    """Takes arrivals for one session; a `pacing.ArrivalSink`."""
+    """The taker of arrivals for one session; a `pacing.ArrivalSink`."""
 
     def __init__(self, session: OpenTaskHost, dispatcher: Dispatcher) -> None:
+        #: True if a task raised what ends the user.
         self.uncaught = False
-        """True if a task raised what ends the user."""
         self._session = session
         self._user = session.user
         self._limits = session.open_load.limits_of(session.user)
@@ -156,11 +155,11 @@ class OpenTasks:
             self._dispatcher.join(self)
 
     def connection_lost(self) -> None:
-        """There is nothing to send over any more."""
+        """Take note that there is no connection to send over any more."""
         self._lost.set()
 
     def retire(self) -> None:
-        """Take no more: others can have what is to come."""
+        """Take no more arrivals: other sessions can have those to come."""
         self._dispatcher.leave(self)
 
     def finish(self) -> bool:
@@ -180,16 +179,16 @@ class OpenTasks:
 
     @property
     def most_at_once(self) -> int:
-        """The number of the user's tasks that may be on their way at the same time."""
+        """Return the number of the user's tasks that may be on their way at the same time."""
         return self._limits.most_at_once
 
     @property
     def max_wait_ns(self) -> int | None:
-        """The longest time that an arrival may wait for this user, in nanoseconds; None for a pipelined user."""
+        """Return the longest time that an arrival may wait for this user, in nanoseconds; None for a pipelined user."""
         return None if self._limits.max_wait_s is None else round(self._limits.max_wait_s * 1e9)
 
     def start_task(self, intended_ns: int, waited_ns: int | None) -> bool:
-        """Begin a task for the arrival that was due then; returns whether another one could be taken."""
+        """Begin a task for the arrival that was due then; return whether another arrival could be taken."""
         self._note_wait(intended_ns, waited_ns)
         arrival = self._arrival(intended_ns)
         arrival.waited_ns = waited_ns or 0

@@ -55,10 +55,10 @@ class PacedUser(Protocol):
 class ArrivalLimits:
     """The limits to the arrivals of one user."""
 
+    #: The number of the user's tasks that may be on their way at the same time.
     most_at_once: int
-    """The number of the user's tasks that may be on their way at the same time."""
+    #: The longest time that an arrival may wait for this user, in seconds; None for a pipelined user.
     max_wait_s: float | None
-    """The longest time that an arrival may wait for this user, in seconds; None for a pipelined user."""
 
 
 @dataclass(frozen=True)
@@ -68,12 +68,12 @@ class OpenLoad:
     profile: RateProfile | None = None
     shape: Shape = "poisson"
     seed: str = ""
+    #: The share that this process has of its users' own arrivals.
     share: Share = WHOLE
-    """This process's, as far as its users' own arrivals are concerned."""
+    #: The number of tasks of a pipelined user that may be on their way; None: the number that its class says.
     max_in_flight: int | None = None
-    """The number of tasks of a pipelined user that may be on their way; None: the number that its class says."""
+    #: The longest time that an arrival waits for a user that is not pipelined, in seconds; None: as its class says.
     max_wait_s: float | None = None
-    """The longest time that an arrival waits for a user that is not pipelined, in seconds; None: as its class says."""
 
     def limits_of(self, user: PacedUser | type[PacedUser]) -> ArrivalLimits:
         """Return the limits for a user, or for the users of a class.
@@ -158,23 +158,22 @@ class Dispatcher:
         self._pacer = pacer
         self._clock = clock
         self._members: OrderedDict[ArrivalSink, None] = OrderedDict()
+        #: The sessions that could take an arrival now; empty while an arrival waits.
         self._available: OrderedDict[ArrivalSink, None] = OrderedDict()
-        """The sessions that could take an arrival now; empty while an arrival waits."""
+        #: True if the dispatcher's rate is that of the run, however many users there are.
         self.is_of_all_users = True
-        """True if the dispatcher's rate is that of the run, however many users there are."""
         self._connected: set[ArrivalSink] = set()
+        #: The arrivals for which no user is free, oldest first: when each was intended, and since when it waits.
+        #:
+        #: An arrival waits since this process looked and found no free user. What it was late until then is the
+        #: process's fault.
         self._waiting: deque[tuple[int, int]] = deque()
-        """The arrivals for which no user is free, oldest first: when each was intended, and since when it waits.
-
-        An arrival waits since this process looked and found no free user. What it was late until then is the process's
-        fault.
-        """
+        #: The number of members whose class lets arrivals wait for its users.
         self._awaited = 0
-        """The number of members whose class lets arrivals wait for its users."""
         self._max_wait_ns = 0
 
     def join(self, session: ArrivalSink) -> None:
-        """From now on arrivals may be this session's, though it may not be ready for them."""
+        """Let this session have arrivals from now on, even if it is not ready for them yet."""
         if session in self._members:
             return
         self._members[session] = None
@@ -196,7 +195,7 @@ class Dispatcher:
         self._counted()
 
     def make_available(self, session: ArrivalSink) -> None:
-        """Let a session that could begin a task have the next arrival: the one that waits longest, if any does."""
+        """Let a session that could begin a task have the next arrival: that which waits longest, if any waits."""
         self._connected.add(session)
         if self._waiting:
             now_ns = self._clock()
@@ -284,7 +283,7 @@ class Dispatcher:
         return session
 
     def _counted(self) -> None:
-        """The number of sessions has changed."""
+        """Take note that the number of sessions has changed."""
 
 
 class _ClassDispatcher(Dispatcher):
@@ -306,8 +305,8 @@ class Pacer:
 
     def __init__(self, open_load: OpenLoad) -> None:
         self.open_load = open_load
+        #: The dispatcher of the rate of all users together, which the profile gives.
         self.total = Dispatcher(self)
-        """All users' together, where the profile says how much."""
         self._class_dispatchers: dict[tuple[str, Arrivals], Dispatcher] = {}
         self._alarm: Alarm | None = None
         self._ended = False
@@ -346,7 +345,7 @@ class Pacer:
             self.wake()
 
     def wake(self) -> None:
-        """A schedule has changed."""
+        """Take note that a schedule has changed."""
         if self._closed:
             return
         if self._alarm is None:

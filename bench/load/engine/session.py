@@ -1,8 +1,8 @@
-"""One user's life in the engine's thread: connect, run tasks, reconnect where needed, stop.
+"""The life of a user in the engine's thread: connect, run tasks, reconnect where needed, stop.
 
-Stopping has one mechanism, whoever asks for it (the end of the test, a smaller user count, StopUser): nothing more is
-sent, replies in flight are awaited up to their timeout, `on_stop` runs, the connection is closed. What was in flight
-is therefore always accounted for, unless the session is aborted.
+Stopping has one mechanism, whoever asks for it: the end of the test, a smaller user count, or StopUser. Nothing more is
+sent, replies in flight are awaited up to their timeout, `on_stop` runs, and the connection is closed. What was in
+flight is therefore always accounted for, unless the session is aborted.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class UnsupportedTask:
 
 
 class Session:
-    """Runs one user's tasks over one connection, which is replaced when it is lost."""
+    """A user's run: its tasks over one connection, which is replaced when it is lost."""
 
     def __init__(
         self,
@@ -93,27 +93,27 @@ class Session:
         self.engine = engine
         self.counters = counters
         self.open_load = open_load
+        #: The source of arrivals, in an open load.
         self._dispatcher = dispatcher
-        """The source of arrivals, in an open load."""
         self._tasks = TaskRunner(self)
         self._open_tasks: OpenTasks | None = None
         self._timeout_ns = round(user.reply_timeout * 1e9)
         self._task: asyncio.Task[None] | None = None
         self.stopping = False
+        #: True once tasks are over: what is in flight is awaited, and nothing but `abort` can stop the session.
         self._is_ending = False
-        """Tasks are over: what is in flight is awaited, and nothing else can stop the session but `abort`."""
+        #: True once nothing is in flight, and what `on_stop` sends is sent.
         self._closing = False
-        """Nothing is in flight; what `on_stop` sends is sent."""
+        #: True in a wait or a backoff: waking up loses nothing.
         self.idle = False
-        """In a wait or a backoff: nothing is lost by waking up."""
         self._arrived = False
+        #: True if an attempt to connect is under way.
         self.is_connecting = False
-        """True if an attempt to connect is under way."""
+        #: The exception that ends the user.
         self._noted: BaseException | None = None
-        """The exception that ends the user."""
         self._failed_attempts = 0
+        #: The definition of the last round trip; `_recorder` is the recorder of its operation.
         self._usual: RoundTrip | None = None
-        """The definition of the last round trip, and the recorder of its operation."""
         self._recorder: Recorder
         self._breakdown = False
 
@@ -193,7 +193,7 @@ class Session:
         return acknowledged(reply)
 
     async def scheduled_round_trip(self, definition: RoundTrip) -> Any:
-        """The same in an open load: the first one that an arrival's task performs is what the schedule wanted."""
+        """Perform a round trip in an open load: the first in an arrival's task is what the schedule wanted."""
         try:
             is_in_order = definition.matched_in_order
         except AttributeError:
@@ -248,7 +248,7 @@ class Session:
             self.engine.post(UnsupportedTask(reason))
 
     def _ended(self, definition: RoundTrip, error: BaseException, intended_ns: int, waited_ns: int) -> None:
-        """A round trip that was sent has ended, and not by its reply."""
+        """Take note that a round trip that was sent has ended, and not by its reply."""
         if isinstance(error, RoundTripFailed):
             kind = TIMEOUT if isinstance(error, ReplyTimeout) else error.kind
             recorder = self.engine.recorder(definition.name)
@@ -265,7 +265,7 @@ class Session:
         return self.exchange.in_flight if self.exchange is not None else 0
 
     def _stop_if_idle(self) -> None:
-        """A round trip has ended while the session stops: was it the last?"""
+        """Stop if the round trip that has ended was the last while the session stops."""
         if not self._is_ending and not self._in_flight and not self._task_may_finish():
             assert self._task is not None
             self._task.cancel()
@@ -397,7 +397,7 @@ class Session:
             self._open_tasks.connection_lost()
 
     def _arrive(self) -> None:
-        """The user is there: its first attempt to connect has ended, either way."""
+        """Take note that the user is there: its first attempt to connect has ended, either way."""
         if not self._arrived:
             self._arrived = True
             self.counters.arrived += 1

@@ -43,10 +43,10 @@ class TaskRunner:
 
     def __init__(self, host: TaskHost) -> None:
         self._host = host
+        #: True if the next task may run at once. If not, the session's `before_task` returns when it may.
         self.may_go_on = False
-        """True if the next task may run at once. If not, the session's `before_task` returns when it may."""
+        #: True if a task has let others run since this was last set to False.
         self.has_awaited = False
-        """True if a task has let others run since this was last set to False."""
 
     async def run_task_set(self, task_set: TaskSet) -> None:
         """Run a task set until it is interrupted (raises RescheduleTask…) or the user stops (raises StopUser).
@@ -60,7 +60,7 @@ class TaskRunner:
         queue = task_set._task_queue
         is_default = type(task_set) is DefaultTaskSet
         holder = task_set.user if is_default else task_set
-        # DefaultTaskSet's asks the user's, if it has one.
+        # DefaultTaskSet's asks the user's, if the user has any.
         wait_time = getattr(task_set.user, "wait_time", None) if is_default else None
         if wait_time is None:
             wait_time = task_set.wait_time
@@ -141,7 +141,7 @@ class TaskRunner:
 
 
 async def call(function: Callable[[], Any]) -> None:
-    """Call an `on_start` or `on_stop`, which may be a coroutine function or a plain one."""
+    """Call an `on_start` or `on_stop`, which may be a coroutine function or a plain function."""
     result = function()
     if inspect.isawaitable(result):
         await result

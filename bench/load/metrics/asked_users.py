@@ -14,8 +14,8 @@ class AskedUsers:
         self._socket_io = frozenset(socket_io)
         self._has_others = bool(others)
         self._steps: list[UserStep] = []
+        #: The users of each class when there were the most in total; empty until Locust has shared them out.
         self.by_class: dict[str, int] = {}
-        """The users of each class when there were the most in total; empty until Locust has shared them out."""
 
     def note(self, t_s: float, target: int, by_class: Mapping[str, int]) -> None:
         """Note that `target` users in total are asked for, `t_s` seconds after the start of the run.

@@ -13,10 +13,10 @@ class CpuUse:
 
     def __init__(self, started_ns: int, cpu_ns: int) -> None:
         self._started_ns = started_ns
+        #: The time, and the CPU time, from which the share of the present second is counted.
         self._since = started_ns, cpu_ns
-        """The time, and the CPU time, from which the share of the present second is counted."""
+        #: The time, and the CPU time, at which the counting for the window began.
         self._window: tuple[int, int] | None = None
-        """The time, and the CPU time, at which the counting for the window began."""
 
     def second(self, now_ns: int, cpu_ns: int, is_last: bool) -> tuple[int, float] | None:
         """Return when the second began that is over now, and the share of a core in it; None if none is over.

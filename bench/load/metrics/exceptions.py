@@ -66,12 +66,12 @@ class Raised:
 
     kind: str
     count: int
+    #: The exception, or None if what went wrong is no exception, and is only logged.
     error: BaseException | None
-    """The exception, or None if what went wrong is no exception, and is only logged."""
+    #: The user or task set whose task raised; None if the exception was raised outside of tasks.
     holder: Any = None
-    """The user or task set whose task raised; None if the exception was raised outside of tasks."""
+    #: The number of different kinds that were put together; 0 for a single kind.
     texts: int = 0
-    """The number of different kinds that were put together; 0 for a single kind."""
 
 
 def folded(text: str) -> str:
@@ -149,8 +149,8 @@ class Exceptions:
     """
 
     def __init__(self) -> None:
+        #: The exceptions of each kind that came after its first; None if none has come.
         self._again: dict[str, Raised | None] = {}
-        """The exceptions of each kind that came after its first; None if none has come."""
         self._others: Raised | None = None
         self._other_kinds: set[int] = set()
 

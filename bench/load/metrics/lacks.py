@@ -15,14 +15,14 @@ _LOST = "its worker was lost"
 class LackingWorkers:
     """The workers of a run that failed it, by their names as they are shown."""
 
+    #: The workers whose final report stayed away.
     missing: Sequence[str] = ()
-    """The workers whose final report stayed away."""
+    #: True if there was no worker any more when the test was stopped.
     have_all_left: bool = False
-    """True if there was no worker any more when the test was stopped."""
+    #: The workers that stood still for a while.
     came_back: Sequence[str] = ()
-    """The workers that stood still for a while."""
+    #: The reasons why workers were refused.
     refusals: Sequence[str] = ()
-    """The reasons why workers were refused."""
 
 
 def worker_lacks(workers: LackingWorkers) -> Iterator[str]:

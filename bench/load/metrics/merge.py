@@ -53,11 +53,11 @@ class Merger:
 
     def __init__(self) -> None:
         self.processes: dict[str, Received] = {}
+        #: The processes that joined, left or were lost during the test. The window is that of the others.
         self.late: Collection[str] = ()
-        """The processes that joined, left or were lost during the test. The window is that of the others."""
 
     def receive(self, process: str, report: Report) -> None:
-        """Take a report; it replaces the process's previous one, and so do its seconds."""
+        """Take a report. It replaces the process's previous report, and its seconds replace the same seconds."""
         received = self.processes.setdefault(process, Received(report))
         received.report = report
         received.seconds.update((second.second, second) for second in report.seconds)
@@ -146,7 +146,7 @@ class Merger:
     def window(self, fallback_end_ns: int, warmup_s: float) -> Window:
         """Return the steady window; if a process never got into it, an empty window `fallback_end_ns` after the start.
 
-        A process that never had a user has no part in it, and a late process does not hold up its start.
+        A process that never had a user has no part in it, and its start does not wait for a late process.
         """
         start_ns = self._window_start_ns()
         if start_ns is None:
@@ -157,8 +157,8 @@ class Merger:
         ends = [report.window_end_ns if report.window_end_ns is not None else fallback_end_ns for report in reports]
         return Window(start_s=start_ns / NS_PER_S, end_s=max(start_ns, *ends) / NS_PER_S, warmup_s=warmup_s)
 
-    def operations(self, timeout_us: float, apart: str, counts_only: bool = False) -> tuple[Operation, ...]:
-        """Return a row for each operation; `apart`, which connects, comes first and has no throughput.
+    def operations(self, timeout_us: float, connect_operation: str, counts_only: bool = False) -> tuple[Operation, ...]:
+        """Return a row for each operation; `connect_operation`, which connects, comes first and has no throughput.
 
         `timeout_us` is the time that replies were awaited. `counts_only` leaves out all times, which may be damaged.
         """
@@ -173,12 +173,14 @@ class Merger:
                 report = report.model_copy(update={"window_start_ns": common_start_ns})
             for part in report.operations:
                 parts.setdefault(operation_of(report, part), []).append((report, part))
-        parts = _most_frequent(parts, apart)
-        names = sorted(parts, key=lambda name: (name != apart, name))
+        parts = _most_frequent(parts, connect_operation)
+        names = sorted(parts, key=lambda name: (name != connect_operation, name))
         end_ns = max((received.report.window_end_ns or 0 for received in self.processes.values()), default=0)
         if counts_only:
             return tuple(_counts(name, [part for _, part in parts[name]]) for name in names)
-        return tuple(_operation(name, parts[name], timeout_us, end_ns, apart=name == apart) for name in names)
+        return tuple(
+            _operation(name, parts[name], timeout_us, end_ns, connects=name == connect_operation) for name in names
+        )
 
     def names(self) -> set[str]:
         """Return the names of the operations that have rows, connecting included."""
@@ -246,10 +248,10 @@ class Merger:
             return ()
         return tuple(_second(t, by_second.get(t, []), server_cpu_share.get(t)) for t in range(max(by_second) + 1))
 
-    def generator(self, apart: str) -> Generator:
+    def generator(self, connect_operation: str) -> Generator:
         """Return what the generator used, and whether it was saturated."""
         processes = [(received.report, received.seconds) for received in self.processes.values()]
-        return generator(processes, self.round_trips_in_window(apart))
+        return generator(processes, self.round_trips_in_window(connect_operation))
 
     def stages(
         self, profile: RateProfile, go_s: float, end_s: float, timeline: Sequence[Second]
@@ -273,17 +275,17 @@ class Merger:
                 found.append(_stage(stage, seconds, offered_per_s, sum(failed[second.t] for second in seconds)))
         return tuple(found)
 
-    def round_trips_in_window(self, apart: str) -> int:
-        """Return the number of replies received within the window, of all operations but `apart`, which connects."""
+    def round_trips_in_window(self, connect_operation: str) -> int:
+        """Return the number of replies received within the window, of all operations but `connect_operation`."""
         return sum(
             operation.window_ok
             for received in self.processes.values()
             for operation in received.report.operations
-            if operation.name != apart
+            if operation.name != connect_operation
         )
 
 
-def _most_frequent(parts: Parts, apart: str) -> Parts:
+def _most_frequent(parts: Parts, connect_operation: str) -> Parts:
     """Return the operations that have a row of their own, and all others together.
 
     Workers may not have named the same operations.
@@ -291,14 +293,14 @@ def _most_frequent(parts: Parts, apart: str) -> Parts:
     if len(parts) <= MOST_OPERATIONS + 1:
         return parts
     sent = {name: sum(part.ok for _, part in reports) for name, reports in parts.items()}
-    named = sorted(parts, key=lambda name: (name != apart, name == OTHER_OPERATIONS, -sent[name]))
+    named = sorted(parts, key=lambda name: (name != connect_operation, name == OTHER_OPERATIONS, -sent[name]))
     kept = {name: parts[name] for name in named[:MOST_OPERATIONS]}
     kept[OTHER_OPERATIONS] = [part for name in named[MOST_OPERATIONS:] for part in parts[name]]
     return kept
 
 
 def _operation(
-    name: str, parts: Iterable[tuple[Report, OperationReport]], timeout_us: float, end_ns: int, apart: bool
+    name: str, parts: Iterable[tuple[Report, OperationReport]], timeout_us: float, end_ns: int, connects: bool
 ) -> Operation:
     ok = timeouts = unfinished = late = failed = dropped = window_dropped = error_replies = unexpected = 0
     errors = KindCounts()
@@ -328,14 +330,14 @@ def _operation(
         for leg, stored in zip(legs, part.breakdown, strict=False):
             leg.merge(stored.restored())
         if part.response is not None:
-            is_open = not apart
+            is_open = not connects
             response.merge(part.response.restored())
         if report.window_start_ns is not None and report.window_start_ns < end_ns:
             has_window = True
             per_s += part.window_ok * NS_PER_S / (end_ns - report.window_start_ns)
     sent = ok + timeouts + errors.total + unfinished
-    is_of_run = apart
-    if not apart and has_window and outside.count and not (service.count or failed or window_dropped):
+    is_of_run = connects
+    if not connects and has_window and outside.count and not (service.count or failed or window_dropped):
         service, response, is_of_run = outside, outside_response, True
         failed, window_dropped = sent - ok, dropped
     # A censored figure lies beyond the timeout, if there were timeouts. Another error has no time.
@@ -353,7 +355,7 @@ def _operation(
         late=late,
         error_replies=error_replies,
         unexpected=unexpected,
-        throughput_per_s=per_s if has_window and not apart else None,
+        throughput_per_s=per_s if has_window and not connects else None,
         times_of=None if not service.count else "run" if is_of_run else "window",
         service_us=_distribution(service, failed, timeout_limit_us),
         response_us=_distribution(response, failed + window_dropped, timeout_limit_us) if is_open else None,

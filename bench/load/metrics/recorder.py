@@ -1,7 +1,7 @@
 """The notes of a process's sessions while they run: a few numbers per success, a tuple per failure.
 
-This is the hot path. Nothing is computed here: at each flush the numbers collected so far are handed over whole, as a
-`Batch`, and the thread that takes them does the counting. Belongs to the engine's thread. All times are nanoseconds of
+This is the hot path. Nothing is computed here. At each flush the numbers collected so far are handed over whole, as a
+`Batch`. The thread that takes them does the counting. Belongs to the engine's thread. All times are nanoseconds of
 `time.perf_counter_ns`.
 """
 
@@ -18,8 +18,8 @@ from bench.results.load import MOST_OPERATIONS, OTHER_OPERATIONS
 TIMEOUT = "timeout"
 
 
-#: The intended time of an emission that no schedule wanted: all in a closed load, and in an open one all but
-#: the first of each arrival's task. Such an emission is intended when it is sent.
+#: The intended time of an emission that no schedule wanted. Those are all in a closed load. In an open load they are
+#: all but the first of each arrival's task. Such an emission is intended when it is sent.
 UNSCHEDULED = 0
 
 #: The number of times of successes that there is room for: even, and what a busy process needs for a second or less.
@@ -33,8 +33,8 @@ class Failure(NamedTuple):
     ended_ns: int
     kind: str
     intended_ns: int = UNSCHEDULED
+    #: The time in which no user was free for it.
     waited_ns: int = 0
-    """The time in which no user was free for it."""
 
 
 class Batch(NamedTuple):
@@ -89,8 +89,8 @@ class NamedCounts(Counter[str]):
 class Recorder:
     """The notes of what happens to one operation, until the next flush.
 
-    The times of successes are written into one array that grows as needed and stays: compiled, that is two stores,
-    where an append each would be two calls.
+    The times of successes are written into one array that grows as needed and stays. Compiled, that is two stores; two
+    appends would be two calls.
     """
 
     __slots__ = (
@@ -100,11 +100,11 @@ class Recorder:
 
     def __init__(self, name: str, task: str = "") -> None:
         self.name = name
+        #: The key of the task whose operation is not known yet; then the name is that of the task.
         self.task = task
-        """The key of the task whose operation is not known yet; then the name is that of the task."""
         self._written = array("q", bytes(8 * _ROOM_AT_FIRST))
+        #: The same array as `_written`; compiled, it is the memory itself.
         self._times = self._written
-        """The same; compiled, it is the memory itself."""
         self._room = _ROOM_AT_FIRST
         self._used = 0
         self._clear()
@@ -166,8 +166,8 @@ class Recorder:
 
     def _clear(self) -> None:
         self._used = 0
+        #: The number of successes whose reply is an object with an `error` in it. The caller counts them.
         self.error_replies = 0
-        """The number of successes whose reply is an object with an `error` in it. The caller counts them."""
         self._intended: array[int] = array("q")
         self._failures: list[Failure] = []
         self._dropped: dict[str, array[int]] = {}

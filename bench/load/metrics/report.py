@@ -1,7 +1,7 @@
 """The reports of processes on their way to the master: counts and histograms, validated as they arrive.
 
-A `Report` is the whole tally so far, not what came since the last report: a report that arrives replaces the one
-before, so nothing depends on every one of them arriving.
+A `Report` is the whole tally so far, not what came since the last report. A report that arrives replaces the report
+before it, so the loss of a report loses nothing.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def _readable(encoded: str) -> str:
 
 
 class StoredHistogram(BaseModel):
-    """A histogram on its way between processes: HdrHistogram V2, and what that form does not hold. Nanoseconds."""
+    """A histogram on its way between processes: HdrHistogram V2, and what that form lacks. Nanoseconds."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -54,34 +54,34 @@ class OperationReport(BaseModel):
     name: str
     ok: int
     timeouts: int
+    #: The counts of the most frequent errors.
     errors: dict[str, int]
-    """The counts of the most frequent errors."""
     other_errors: int = 0
     other_error_texts: int = 0
     unfinished: int
     late: int
     error_replies: int = 0
     unexpected: int = 0
+    #: Replies received within the window: the throughput's numerator.
     window_ok: int
-    """Replies received within the window: the throughput's numerator."""
+    #: Emissions intended within the window that were sent and did not succeed: the censored share of its times.
     window_failed: int
-    """Emissions intended within the window that were sent and did not succeed: the censored share of its times."""
     dropped: int
+    #: The number of dropped emissions, by reason.
     dropped_because: dict[str, int] = {}
-    """The number of dropped emissions, by reason."""
+    #: Arrivals due in the window that were never sent: censored response times, in addition to `window_failed`.
     window_dropped: int
-    """Arrivals due in the window that were never sent: censored response times, in addition to `window_failed`."""
     service: StoredHistogram
+    #: The response times; None in a closed load.
     response: StoredHistogram | None
-    """None in a closed load."""
+    #: The service times outside of the window, if nothing of the operation lies within it.
     outside: StoredHistogram | None = None
-    """The service times outside of the window, if nothing of the operation lies within it."""
     outside_response: StoredHistogram | None = None
+    #: The times to the handler, in it, and from it, of replies that tell them; else empty.
     breakdown: list[StoredHistogram]
-    """To the handler, in it, and from it: of replies that tell; else empty."""
+    #: The key of a task whose operation this process did not know when it dropped these arrivals. The name is then that
+    #: of the task. The arrivals belong to the operation's row.
     task: str = ""
-    """The key of a task whose operation this process did not know when it dropped these arrivals. The name is then that
-    of the task. The arrivals belong to the operation's row."""
 
     @classmethod
     def empty(cls, name: str) -> OperationReport:
@@ -124,26 +124,24 @@ class SecondReport(BaseModel):
     ok: int
     failed: int
     dropped: int
+    #: The emissions intended in this second that were sent and failed, however much later.
     failed_of_intended: int
-    """Of what was intended in this second and sent, however much later it failed."""
     cpu_share: float | None
+    #: The part of the second in which the loop stood still: see saturation.STANDSTILL_NS.
+    #:
+    #: The loop notes it afterwards.
     standstill_ns: int
-    """The part of the second in which the loop stood still: see saturation.STANDSTILL_NS.
-
-    The loop notes it afterwards.
-    """
+    #: The send lateness of what was sent in this second because the schedule wanted it, then or long before.
+    #:
+    #: None in a closed load. The time in which no user was free for an arrival is taken off. Nothing could have been
+    #: sent in it, however fast the generator is. `waits` has that time.
     send_lateness: StoredHistogram | None
-    """The send lateness of what was sent in this second because the schedule wanted it, then or long before.
-
-    None in a closed load. The time in which no user was free for an arrival is taken off. Nothing could have been sent
-    in it, however fast the generator is. `waits` has that time.
-    """
     loop_lag: StoredHistogram
     queueing: StoredHistogram
+    #: The number of arrivals that were intended in this second and could have to wait for a free user.
     arrivals: int = 0
-    """The number of arrivals that were intended in this second and could have to wait for a free user."""
+    #: The time in which no user was free, for those of the arrivals that had to wait.
     waits: StoredHistogram | None = None
-    """The time in which no user was free, for those of the arrivals that had to wait."""
     operations: list[SecondOperation]
 
     @classmethod
@@ -167,7 +165,7 @@ class SecondReport(BaseModel):
 
 
 class Report(BaseModel):
-    """The tally of one process. Times in nanoseconds since the run's start; `seconds` holds only those that changed."""
+    """The tally of one process, in nanoseconds since the run's start; `seconds` contains only those that changed."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -177,24 +175,24 @@ class Report(BaseModel):
     window_end_ns: int | None
     window_cpu_ns: int | None
     is_open: bool
+    #: The operation that each task begins with, by the task's key, for the tasks whose operation this process knows.
     tasks: dict[str, str] = {}
-    """The operation that each task begins with, by the task's key, for the tasks of which this process knows it."""
+    #: The reason why the figures are wrong.
     invalid_reason: str | None = None
-    """The reason why the figures are wrong."""
     operations: list[OperationReport]
     seconds: list[SecondReport]
+    #: The counts of the most frequent exceptions that users' own code raised.
     exceptions: dict[str, int] = {}
-    """The counts of the most frequent exceptions that users' own code raised."""
     other_exceptions: int = 0
     other_exception_texts: int = 0
+    #: The reason why sessions did not end, if some did not.
     cut_off: str | None = None
-    """The reason why sessions did not end, if some did not."""
+    #: The number of users that have begun in this process.
     began: NonNegativeInt = 0
-    """The number of users that have begun in this process."""
+    #: The number of arrivals of the schedule that have ended, well or not, or were dropped.
     arrivals: NonNegativeInt = 0
-    """The number of arrivals of the schedule that have ended, well or not, or were dropped."""
+    #: The steps that this process failed at, each in one line: its figures are not whole.
     troubles: list[str] = []
-    """The steps that this process failed at, each in one line: its figures are not whole."""
 
     @classmethod
     def empty(cls) -> Report:

@@ -30,12 +30,12 @@ class UserClass:
     host: str | None = None
     reply_timeout_s: float = 10.0
     pipelined: bool = False
+    #: The number of a user's tasks that may be on their way at the same time in an open load.
     most_at_once: int = 1
-    """The number of a user's tasks that may be on their way at the same time in an open load."""
+    #: The longest time that an arrival may wait for such a user, in seconds; None for pipelined users.
     max_wait_s: float | None = None
-    """The longest time that an arrival may wait for such a user, in seconds; None for pipelined users."""
+    #: The arrivals that each user has of its own, if any.
     arrivals: Arrivals | None = None
-    """The arrivals that each user has of its own, if any."""
 
 
 @dataclass(frozen=True)
@@ -50,10 +50,10 @@ class AskedLoad:
     seed: str = ""
     duration_s: float | None = None
     url: str | None = None
+    #: The app that the run started for itself, as `module:attribute`.
     app: str | None = None
-    """The app that the run started for itself, as `module:attribute`."""
+    #: The number of users of each class at the end.
     counts: Callable[[], Mapping[str, int]] = dict
-    """The number of users of each class at the end."""
 
 
 @dataclass(frozen=True)
@@ -64,13 +64,13 @@ class RunFacts:
     started_at: dt.datetime
     started_ns: int
     stopped_ns: int
+    #: The time at which the schedule of `--rate` started, if it did.
     load_started_ns: int | None
-    """The time at which the schedule of `--rate` started, if it did."""
     warmup_s: float
     commit: CommitInfo
     packages: dict[str, str]
+    #: The reasons why the result is partial, but for the troubles.
     lacks: Sequence[str] = ()
-    """The reasons why the result is partial, but for the troubles."""
 
     @property
     def load_start_s(self) -> float:
@@ -95,7 +95,7 @@ def make_result(
     service: ServiceUse | None,
     machine: Callable[[], MachineInfo],
 ) -> LoadResult:
-    """Return the result, of which only the counts are indispensable."""
+    """Return the result. Only its counts are indispensable."""
     attempt = troubles.attempt
     ran_ns = facts.stopped_ns - facts.started_ns
     window = attempt("the window", lambda: merger.window(ran_ns, facts.warmup_s), lambda: _no_window(ran_ns))
@@ -202,7 +202,7 @@ def _server(facts: RunFacts, merger: Merger, window: Window, service: ServiceUse
     return service.described(
         facts.started_ns + round(window.start_s * NS_PER_S),
         facts.started_ns + round(window.end_s * NS_PER_S),
-        merger.round_trips_in_window(apart=CONNECT),
+        merger.round_trips_in_window(connect_operation=CONNECT),
     )
 
 

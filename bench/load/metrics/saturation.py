@@ -5,8 +5,8 @@ generator that falls behind towards the end is found. A process is saturated if 
 all.
 
 A process that stands still notes nothing meanwhile, and the delay that it notes afterwards is one sample among many. So
-the time for which it stood still is counted separately, in the seconds in which it passed. A second of which nothing at
-all is noted stood still as a whole.
+the time for which it stood still is counted separately, in the seconds in which it passed. A second without any note
+stood still as a whole.
 
 The limits were chosen by driving a generator into saturation and back: docs/measurements.md, "Saturation".
 """
@@ -28,8 +28,8 @@ CPU_SHARE = 0.95
 LATE_NS = 2_000_000
 
 #: The share of the median service time from which on waiting replies count. Replies that arrive in bursts wait for each
-#: other even in an idle generator, so their waiting counts only where it is also at least this share of what is
-#: reported.
+#: other even in an idle generator. So their waiting counts only where it is also at least this share of the reported
+#: time.
 QUEUEING_SHARE = 0.2
 
 #: The length from which on a delay of the loop is a standstill, in nanoseconds. A second that stood still for this
@@ -50,14 +50,14 @@ class JudgedSecond:
     send_lateness: Histogram
     loop_lag: Histogram
     queueing: Histogram
+    #: The service times of the replies received in it.
     service: Histogram
-    """The service times of the replies received in it."""
+    #: The part of the second in which the loop stood still, in standstills of STANDSTILL_NS and more.
     standstill_ns: int = 0
-    """The part of the second in which the loop stood still, in standstills of STANDSTILL_NS and more."""
 
     @classmethod
     def unnoted(cls, second: int) -> JudgedSecond:
-        """Return a second of which the process noted nothing: it stood still from its beginning to its end."""
+        """Return a second about which the process noted nothing: it stood still from its beginning to its end."""
         return cls(second, None, Histogram(), Histogram(), Histogram(), Histogram(), NS_PER_S)
 
 

@@ -1,7 +1,7 @@
 """The tally of one process: what its sessions noted, counted.
 
 Counts cover the whole run; histograms and the throughput cover the steady window; each second has its own line. The
-operation that connects is apart: it happens while users arrive, before the window, so its histogram covers the whole
+operation that connects is apart. It happens while users arrive, before the window. So its histogram covers the whole
 run, and it has no part in the seconds. Pure: batches and times in, reports out.
 """
 
@@ -34,8 +34,8 @@ class _Operation:
         self.ok = 0
         self.timeouts = 0
         self.errors = KindCounts()
+        #: The number of dropped emissions, by reason.
         self.dropped: Counter[str] = Counter()
-        """The number of dropped emissions, by reason."""
         self.error_replies = 0
         self.window_ok = 0
         self.window_failed = 0
@@ -62,8 +62,8 @@ class _Second:
         self.queueing = Histogram()
         self.arrivals = 0
         self.waits = Histogram()
+        #: The histograms of the service times and of the response times, by operation.
         self.times: dict[str, tuple[Histogram, Histogram]] = {}
-        """By operation: of the service times, and of the response times."""
 
     def settle(self) -> None:
         own = (self.send_lateness, self.loop_lag, self.queueing, self.waits)
@@ -72,21 +72,21 @@ class _Second:
 
 
 class Tally:
-    """Counts batches. `started_ns` is the run's start on this process's clock; all times given are on that clock.
+    """The counts of a process's batches. All times given are on this process's clock, as the run's start `started_ns`.
 
-    `apart` is the name of the operation that connects. In an open load (`is_open`) each emission belongs to the moment
-    for which it was intended, in a closed one to that at which it was sent.
+    `connect_operation` is the operation that connects. In an open load (`is_open`) each emission belongs to the moment
+    for which it was intended. In a closed load it belongs to the moment at which it was sent.
     """
 
-    def __init__(self, started_ns: int, apart: str, is_open: bool = False) -> None:
+    def __init__(self, started_ns: int, connect_operation: str, is_open: bool = False) -> None:
         self.is_open = is_open
         self.started_ns = started_ns
         self.window_start_ns: int | None = None
         self.window_end_ns: int | None = None
         self._arrivals = 0
-        self._apart = apart
+        self._connect_operation = connect_operation
+        #: The rows, by the operation's name; where only the task is known, by the task's name and key.
         self._operations: dict[tuple[str, str], _Operation] = {}
-        """The rows, by the operation's name; where only the task is known, by the task's name and key."""
         self._exceptions = KindCounts()
         self._seconds: dict[int, _Second] = {}
         self._changed: set[int] = set()
@@ -104,7 +104,7 @@ class Tally:
             operation.timeouts += kinds.pop(TIMEOUT, 0)
             operation.errors.add(kinds)
         operation.error_replies += batch.error_replies
-        if batch.operation == self._apart:
+        if batch.operation == self._connect_operation:
             operation.service.record(service)
             operation.window_failed += len(batch.failures)
             return
@@ -232,11 +232,11 @@ class Tally:
         self._second((time_ns - self.started_ns) // NS_PER_S).cpu_share = share
 
     def open_window(self, now_ns: int) -> None:
-        """The steady part begins."""
+        """Begin the window, the steady part of the run."""
         self.window_start_ns = now_ns
 
     def close_window(self, now_ns: int) -> None:
-        """The steady part ends: nothing is sent any more. If it has not begun yet, it never will."""
+        """End the window: nothing is sent any more. A window that has not begun yet never will."""
         if self.window_start_ns is not None and self.window_start_ns > now_ns:
             self.window_start_ns = None
         self.window_end_ns = now_ns
@@ -307,7 +307,8 @@ class Tally:
             error_replies=operation.error_replies,
             unexpected=unexpected[operation.name],
             window_ok=operation.window_ok,
-            # When the unfinished were sent is not known. They are the last of the run: of its window, if it had one.
+            # When the unfinished were sent is not known. They are the last of the run, or of its window if it had a
+            # window.
             window_failed=operation.window_failed + (unfinished if self.window_start_ns is not None else 0),
             dropped=operation.dropped.total(),
             dropped_because=dict(operation.dropped),
@@ -375,7 +376,7 @@ class Tally:
         return entry
 
     def _settle_earlier(self) -> None:
-        """Of all seconds but the newest little more will come: what they hold is kept in less memory."""
+        """Keep all seconds but the newest in less memory: little more will come of them."""
         newest = max(self._unsettled, default=0)
         for second in self._unsettled - {newest}:
             self._seconds[second].settle()

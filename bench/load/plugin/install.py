@@ -64,8 +64,8 @@ def _on_init(environment: Environment, runner: Runner, **_: Any) -> None:
         _take_part(environment, runner)
     finally:
         _installed.set()
-        # Timers count from when gevent's loop last looked at the clock, which was before everything was imported: the
-        # --run-time that Locust sets next would be shorter by as much, or over at once.
+        # Timers count from when gevent's loop last looked at the clock, which was before everything was imported. The
+        # --run-time that Locust sets next would be shorter by that time, or over at once.
         gevent.get_hub().loop.update_now()
 
 

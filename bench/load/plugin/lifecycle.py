@@ -1,6 +1,6 @@
 """The life of a Locust process, whatever its role in a run: it begins and ends tests, is interrupted, and quits.
 
-The end of a test runs in a greenlet of its own, which whoever wants the test to end waits for: Locust kills some of
+The end of a test runs in a greenlet of its own, and whoever wants the test to end waits for it. Locust kills some of
 those who ask, such as the greenlet that listens to workers, and several may ask at once. A KeyboardInterrupt that
 strikes in the middle of counting would lose what is being counted, so SIGINT is delivered where the main greenlet
 waits.
@@ -64,12 +64,12 @@ class CurrentTest:
     """The test that a process takes part in: made when it begins, dropped when it has ended."""
 
     def __init__(self) -> None:
+        #: The steps that failed, so that the figures are not whole.
         self.troubles = Troubles()
-        """The steps that failed, so that the figures are not whole."""
+        #: The users of this process; None on a master, which has none.
         self.process: ProcessRun | None = None
-        """The users of this process; None on a master, which has none."""
+        #: The greenlet in which the test ends, once it does.
         self.ending: gevent.Greenlet | None = None
-        """The greenlet in which the test ends, once it does."""
 
 
 class Lifecycle:
@@ -79,12 +79,12 @@ class Lifecycle:
         self.environment = environment
         self.process = LoadProcess.of(environment)
         self.phase = Phase()
+        #: The test that is on.
         self.test: CurrentTest | None = None
-        """The test that is on."""
         self.reserve = Reserve(_RESERVED_FILES)
         self._role = role
+        #: The greenlet in which Locust shuts down.
         self._shutting_down: Any = None
-        """The greenlet in which Locust shuts down."""
         if is_starting():
             give_interrupts_back()
         if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # a closed terminal sends it, and nohup ignores it
@@ -175,7 +175,7 @@ class Lifecycle:
         self._role.on_quitting()
 
     def _on_quit(self, **event: Any) -> None:
-        # All that is left is to exit: a late Ctrl-C, or one that is on its way already, would only print a traceback.
+        # All that is left is to exit: a late Ctrl-C, or a Ctrl-C on its way already, would only print a traceback.
         self.phase.quit()
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         if not self.process.close():

@@ -253,10 +253,10 @@ _locusts_dispatcher: Callable[..., Iterator[Any]] = UsersDispatcher._dispatcher
 
 
 def _dispatcher(self: UsersDispatcher) -> Iterator[Any]:
-    """Dispatch as Locust does, and end the dispatch. After a worker has joined, Locust takes it for unfinished for
-    ever.
+    """Dispatch as Locust does, and end the dispatch.
 
-    If a worker quit after that, its users would belong to nobody.
+    After a worker has joined, Locust takes the dispatch for unfinished for ever. If a worker quit after that, its users
+    would belong to nobody.
     """
     try:
         yield from _locusts_dispatcher(self)
@@ -295,7 +295,7 @@ def _recv(self: zmqrpc.Client) -> Message:
 
 
 def _monitor_cpu_and_memory(self: Runner) -> None:
-    """As Locust's, which ends where it cannot read /proc, and its process's run with it.
+    """Monitor as Locust does, but go on where /proc cannot be read: Locust would end, and its process's run with it.
 
     The connections may have taken every file that this process may open.
     """
@@ -349,7 +349,10 @@ def _await_listening_master() -> None:
 
 
 def _handle_message(self: WorkerRunner, msg: Message) -> None:
-    """As Locust's, whose worker stops to listen where it is asked to quit, and goes on if it was still connecting."""
+    """Handle a message as Locust does, but end a worker that is asked to quit while it still connects.
+
+    Locust's worker stops listening then, and goes on.
+    """
     if msg.type == "quit" and not self.connected:
         _dismissed.add(self)
         self.connection_event.set()

@@ -1,8 +1,8 @@
 """Samples into Locust's own statistics, by the batch.
 
 Locust logs one request at a time, which costs more than the round trip itself. A batch becomes a `StatsEntry` with the
-same counts, buckets and seconds that logging each of its samples would have left, and extends the entry and the total,
-as Locust's master does with what its workers report. So the terminal, the web page, CSV, HTML and the exit code are
+same counts, buckets and seconds that logging each of its samples would have left. It extends the entry and the total,
+as Locust's master does with its workers' reports. So the terminal, the web page, CSV, HTML and the exit code are
 Locust's. Where something else listens to `events.request`, each sample is fired instead, for everybody: the batch
 beside it would count twice. Runs on the gevent side.
 """
@@ -199,7 +199,7 @@ def _extend(stats: RequestStats, batch: Batch) -> None:
         entry.max_response_time = float(took_ms.max())  # type: ignore[assignment]
         entry.response_times = _counted(_buckets(took_ms))
     entry.num_reqs_per_sec = _counted(ended_s)
-    # Locust takes the time of logging for these, of which the batch's is up to a second too late.
+    # Locust takes the time of logging for these. The batch's is up to a second too late.
     entry.start_time = float(np.concatenate((began, *wanted)).min() + wall_offset_ns) / _NS_PER_S
     entry.last_request_timestamp = float(ended_ns.max()) / _NS_PER_S
     entry.num_failures = len(failures) + dropped

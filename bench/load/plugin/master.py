@@ -1,9 +1,9 @@
 """The owner of a run, on one process or on a master with workers: it keeps the service, merges, writes the result.
 
 **The end of a run is a handshake of our own.** Locust's master fires `test_stop` half a second after it has asked its
-workers to stop, whatever they have still to tell. So at `test_stopping`, which comes first, the master has every
-worker drain its sessions and waits for their final reports; only then do Locust's own messages go out, and the result
-is written, once per test. The same at Ctrl-C and when a worker quits: `quitting` is fired in reverse order of
+workers to stop, even if they have more to report. So at `test_stopping`, which comes first, the master has every worker
+drain its sessions and waits for their final reports. Only then do Locust's own messages go out, and the result is
+written, once per test. The same at Ctrl-C and when a worker quits: `quitting` is fired in reverse order of
 registration, so that we come before Locust there too. All waits are bounded; what stays away makes the result partial.
 """
 
@@ -95,8 +95,8 @@ class RunOwner:
         refuse_impossible_users(environment)
         self._lifecycle = Lifecycle(environment, self)
         self._workers = self._workers_of(runner)
+        #: The working directory, which may be gone at the end.
         self._folder = Path.cwd()
-        """The working directory, which may be gone at the end."""
         self._output = RunOutput(environment, self._folder)
         self._seed = str(getattr(self._options, "seed", ""))
         environment.events.worker_report.add_listener(self._on_worker_report)
@@ -280,7 +280,7 @@ class RunOwner:
         return start_ns
 
     def _end_last_stage(self, test: OwnedRun, end_ns: int) -> None:
-        # gevent's timers count from when its loop last looked at the clock, so one is up to as much too early.
+        # gevent's timers count from when its loop last looked at the clock, so a timer may ring too early by that time.
         while (left_ns := end_ns + _AFTER_LAST_STAGE_NS - perf_counter_ns()) > 0:
             gevent.sleep(left_ns / NS_PER_S)
         test.last_stage = None  # or the end, which we are about to wait for, would kill it

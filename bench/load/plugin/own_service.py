@@ -26,13 +26,13 @@ class OwnService:
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
         self._service: Service | None = None
+        #: All URLs that the service has had: the web page's form may still have an earlier URL.
         self._urls: set[str] = set()
-        """All URLs that the service has had: the web page's form may still have an earlier URL."""
         self._starting = RLock()
 
     @property
     def under_test(self) -> Service | None:
-        """The service, if it is the one under test: the web form can name another host."""
+        """The service, if it is under test: the web form can name another host."""
         return self._service if self._environment.host in self._urls else None
 
     def start(self) -> None:
@@ -40,7 +40,7 @@ class OwnService:
         options = self._environment.parsed_options
         assert options is not None, "Locust has read its command line"
         app = getattr(options, "app", DEFAULT_APP)
-        # What FOOBAR_STAMPS asks of our service, another one may do as well; it does not harm.
+        # Other services may read FOOBAR_STAMPS as ours does; it does no harm.
         environment = {"FOOBAR_STAMPS": "true"} if breakdown_of(options) else {}
         service = Service(app, ServerOptions(environment=environment))
         service.start()
@@ -69,7 +69,7 @@ class OwnService:
             self._take_url(service)
 
     def stop(self) -> None:
-        """Stop the service, if there is one."""
+        """Stop the service, if this process has started it."""
         if self._service is not None:
             self._service.stop()
 

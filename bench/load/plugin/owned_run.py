@@ -1,4 +1,4 @@
-"""One test of the process that owns the run: made when the test begins, dropped when its result is written."""
+"""A test in the process that owns the run: made when the test begins, dropped when its result is written."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from bench.results.header import CommitInfo
 class Preparation:
     """The facts that are settled before a test begins."""
 
+    #: The options as they are now: the web page's form may bring others meanwhile.
     asked: Namespace
-    """The options as they are now: the web page's form may bring others meanwhile."""
     open_load: OpenLoad
     commit: CommitInfo
     packages: dict[str, str]
@@ -39,29 +39,29 @@ class OwnedRun(CurrentTest):
     def __init__(self, prepared: Preparation, seed: str, asked_users: AskedUsers, service: Service | None) -> None:
         super().__init__()
         self.prepared = prepared
+        #: The seed of the random arrivals: that of the command line, or a new seed for each test.
         self.seed = seed
-        """The seed of the random arrivals: that of the command line, or a new seed for each test."""
         self.asked_users = asked_users
+        #: The service under test, if this process has started it.
         self.service = service
-        """The service under test, if this process has started it."""
         self.started_at = dt.datetime.now(dt.UTC)
         self.started_ns = perf_counter_ns()
         self.started_unix_ns = time.time_ns()
         self.merger = Merger()
+        #: The workers; None if this process has the users itself.
         self.workers: WorkersInRun | None = None
-        """The workers; None if this process has the users itself."""
         self.watch: ServiceWatch | None = None
+        #: The time at which the schedule starts, or has started.
         self.load_started_ns: int | None = None
-        """The time at which the schedule starts, or has started."""
         self.stopped_ns: int | None = None
+        #: The greenlet that ends the test after the last stage of its rate.
         self.last_stage: gevent.Greenlet | None = None
-        """The greenlet that ends the test after the last stage of its rate."""
+        #: True if the test is being ended because its figures are wrong.
         self.is_unsupported = False
-        """True if the test is being ended because its figures are wrong."""
+        #: True if users were still being spawned when the test was stopped.
         self.was_spawning = False
-        """True if users were still being spawned when the test was stopped."""
+        #: True if there was no worker any more when the test was stopped.
         self.have_all_workers_left = False
-        """True if there was no worker any more when the test was stopped."""
 
     @property
     def end_ns(self) -> int:

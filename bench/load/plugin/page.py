@@ -51,8 +51,8 @@ class Page:
         self._environment = environment
         self._check = check
         self._prepare = prepare
+        #: The number of times that the end of a test was asked for.
         self._stops = 0
-        """The number of times that the end of a test was asked for."""
 
     def guard(self) -> flask.Response | None:
         """Return the answer to a request that is refused; None lets it pass."""

@@ -1,4 +1,4 @@
-"""One Locust process's part in its load tests: the engine, and what the engine has to tell. No master, no workers here.
+"""A Locust process's part in its load tests: the engine, and the engine's news. No master, no workers here.
 
 Everything here runs on the gevent side. A greenlet takes what the engine's thread has put into its outbox, many times a
 second. What belongs to one test is in a `ProcessRun`.
@@ -39,10 +39,10 @@ class LoadProcess:
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
         self._engine = Engine()
+        #: The present test, or the last test: late news of the engine belong to it.
         self._run: ProcessRun | None = None
-        """The present test, or the last one: news of the engine that come late belong to it."""
+        #: True if there is a thread that will not end.
         self._is_stuck = False
-        """True if there is a thread that will not end."""
         self._origin = secrets.token_hex(4)
         self._connections = count()
         self._looking: gevent.Greenlet | None = None

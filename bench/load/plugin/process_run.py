@@ -1,8 +1,8 @@
-"""One test in one Locust process: its users' sessions, and the tally of what they do. No master, no workers here.
+"""A test in a Locust process: its users' sessions, and the tally of what they do. No master, no workers here.
 
 An object of this module is made when a test begins, and the next test has another. Everything here runs on the gevent
-side. `drain_outbox` takes what the engine's thread has put into its outbox: a greenlet calls it many times a second,
-and whoever waits for sessions to end calls it as well.
+side. `drain_outbox` takes what the engine's thread has put into its outbox: a greenlet calls it many times a second.
+Whoever waits for sessions to end calls it as well.
 """
 
 from __future__ import annotations
@@ -45,13 +45,14 @@ _ARRIVING_GC_THRESHOLD = 50_000, 1_000, 1_000
 
 #: The number of objects that a user's round trips in flight take, and the most that the collector waits for.
 #:
-#: What a round trip allocates is freed when its reply has come, without the collector. Before that there is as much as
-#: users have in flight: with a thousand of them, the default of 700 objects had the collector go through it without
-#: end, a tenth of all CPU time. The bound keeps the pause when there is something to collect under a millisecond.
+#: What a round trip allocates is freed when its reply has come, without the collector. Until then there are as many
+#: objects as users have in flight. With a thousand users, the default of 700 objects had the collector go through them
+#: without end, a tenth of all CPU time. The bound keeps the pause when there is something to collect under a
+#: millisecond.
 _GC_OBJECTS_PER_USER, _GC_MOST_OBJECTS = 20, 20_000
 
 #: The time that the engine's loop may take to say when it took the last arrival, in seconds: a task that blocks may
-#: hold it up.
+#: delay it.
 _END_OF_SENDING_TIMEOUT_S = 2.0
 
 #: The time, in seconds, in which arrivals that wait when the test stops may still find a user that has become free.
@@ -75,15 +76,14 @@ _MOST_FIRED_PER_ITEM = 20
 class ProcessHooks:
     """The calls by which a process tells its role in a run of what has happened."""
 
+    #: The call made once in a test, when all users are there. It has to see to it that `start_load` is called.
     on_all_users_connected: Callable[[], None]
-    """Called once in a test, when all users are there; has to see to it that `start_load` is called."""
+    #: The call made once in a test, when its figures are known to be wrong. It has to see to it that the test ends.
     on_unsupported_task: Callable[[], None] | None = None
-    """Called once in a test, when its figures are known to be wrong; has to see to it that the test ends."""
+    #: The call made later, whenever the last user has gone (False) and when there is a user again (True).
+    #:
+    #: A process with this hook has no share of the schedule in between.
     on_users_changed: Callable[[bool], None] | None = None
-    """Called later whenever the last user has gone (False) and when there is one again (True).
-
-    A process with this hook has no share of the schedule in between.
-    """
 
 
 @dataclass(frozen=True)
@@ -97,8 +97,8 @@ class UserGreenlet(gevent.Greenlet):  # type: ignore[misc]  # gevent is not type
     """The greenlet by which Locust knows a running user. It is started when its session has ended, and ends at once.
 
     Locust counts, joins and kills users by their greenlets, and a greenlet that waits for its session would cost as
-    much memory as the rest of the connection. So this one does not run while the session lives; what `kill` means to
-    it, it passes on.
+    much memory as the rest of the connection. So this greenlet does not run while the session lives, and it passes a
+    `kill` on.
     """
 
     def __init__(self, user: SessionUser, stop_session: Callable[[Session], None] | None = None) -> None:
@@ -138,20 +138,20 @@ class ProcessRun:
         self._counters = ProcessCounters()
         self._pacer = Pacer(settings.open_load)
         self._members: dict[Session, UserGreenlet] = {}
+        #: The number of sessions begun so far: when that many have arrived, all users are there.
         self._began = 0
-        """The number of sessions begun so far: once as many have arrived, all users are there."""
+        #: The number of sessions begun so far when there was last no session left.
         self._gone = 0
-        """The number of sessions begun so far when there was last no session left."""
         self._is_accepting = True
         self._are_spawned = False
+        #: True once all users have been there.
         self.are_all_connected = False
-        """True once all users have been there."""
         self._has_users = False
         self._is_aborted = False
+        #: The sessions that did not end, not even when they were aborted.
         self._abandoned: list[Session] = []
-        """The sessions that did not end, not even when they were aborted."""
+        #: The reason why they did not end.
         self._cut_off: str | None = None
-        """The reason why they did not end."""
         self._invalid_reason: str | None = None
         self._troubles = Troubles()
         self._exception_log = ExceptionLog(logger)
@@ -162,10 +162,10 @@ class ProcessRun:
         self._window_cpu_ns: int | None = None
         self._standstill = Standstill(engine, time.monotonic())
         self._is_standstill_logged = False
+        #: True if sessions did not end: the next test has to have another engine.
         self.has_given_up_engine = False
-        """True if sessions did not end: the next test has to have another engine."""
+        #: True if the engine's thread did not end either.
         self.is_stuck = False
-        """True if the engine's thread did not end either."""
 
     # ------------------------------------------------------------------ from start to end
 
@@ -174,7 +174,7 @@ class ProcessRun:
         self._are_spawned = True
 
     def start_load(self, start_ns: int, share: Share = WHOLE, since_ns: int = 0) -> None:
-        """Start the load itself at `start_ns`: a share of the schedule, if there is one, and the warm-up.
+        """Start the load itself at `start_ns`: a share of the schedule, if the load has a schedule, and the warm-up.
 
         Called again with another share where the number of processes changes: that share counts from `since_ns` on.
         """

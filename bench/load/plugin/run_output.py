@@ -54,7 +54,7 @@ class RunOutput:
             self.fail(reason)
 
     def give_counts(self, merger: Merger, started_at: dt.datetime, troubles: Troubles) -> None:
-        """Show and store what was counted in a run of which no result can be made."""
+        """Show and store what was counted in a run that cannot have a result."""
         with troubles.during("showing the counts"):
             lines = list(count_lines(merger))
             self._show(lambda console: print_lines(console, lines))

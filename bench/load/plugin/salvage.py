@@ -1,4 +1,4 @@
-"""The counts of a run of which no result can be made. Nothing here is needed if all goes well."""
+"""The counts of a run that cannot have a result. Nothing here is needed if all goes well."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def count_lines(merger: Merger) -> Iterator[str]:
 
 
 def store_counts(root: Path, merger: Merger, started_at: dt.datetime, reasons: list[str]) -> Path:
-    """Store the processes' reports, of which no result could be made, apart from the results.
+    """Store the processes' reports, which could not become a result, apart from the results.
 
     Raises ResultError.
     """

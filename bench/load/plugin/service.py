@@ -21,8 +21,8 @@ class Service:
     def __init__(self, app: str, options: ServerOptions) -> None:
         self._process = ServerProcess(app, options)
         self._cores = generator_cores()
+        #: CPU time used so far, in nanoseconds, by the time of reading it; ascending.
         self._used: list[tuple[int, int]] = []
-        """CPU time used so far, in nanoseconds, by the time of reading it; ascending."""
         self._rss_peak_bytes = 0
 
     @property
@@ -48,7 +48,7 @@ class Service:
         self._process.check()
 
     def begin(self) -> None:
-        """A test starts: forget what was read before."""
+        """Forget what was read before, because a test starts."""
         self._used.clear()
         self._rss_peak_bytes = 0
         self.read()
@@ -107,7 +107,7 @@ def pin_generator(cores: tuple[int, ...]) -> None:
 
 
 def machine_identity() -> str:
-    """Return what is the same for all processes of a machine: the kernel's boot id if there is one."""
+    """Return what is the same for all processes of a machine: the kernel's boot id if the kernel has any."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:

@@ -45,65 +45,65 @@ class SocketIOUser(User):
                 await self.round_trip(FOO_BAR_TO_SENDER)
 
     `connection = Connection(auth=…, namespaces=…)` is how a user connects. The attributes `namespace`, `auth`,
-    `headers`, `transports`, `tls`, `socketio_path` and `connect_timeout` say the same one by one. A setting is given in
-    one of the two places. In `__init__`, `self.auth = …` gives a user a setting of its own.
+    `headers`, `transports`, `tls`, `socketio_path` and `connect_timeout` say the same singly. Give a setting in one
+    place only. In `__init__`, `self.auth = …` gives a user a setting of its own.
     """
 
     abstract = True
 
+    #: True if the class runs only where the command line names it, and is otherwise left out of the mix.
     only_when_named: bool = False
-    """Run only where the command line names this class; otherwise leave it out of the mix."""
 
+    #: The time that a reply is awaited, in seconds. Beyond it the round trip is a timeout.
     reply_timeout: float = 10.0
-    """The time that a reply is awaited, in seconds. Beyond it the round trip is a timeout."""
 
+    #: The settings of the connection, all together. None: the attributes below are the settings.
     connection: Connection | None = None
-    """The settings of the connection, all in one. None: those that the attributes below say."""
 
+    #: The time that an attempt to connect may take, in seconds.
     connect_timeout: float = 5.0
-    """The time that an attempt to connect may take, in seconds."""
 
+    #: True if tasks of this user may overlap on its connection in an open load. Otherwise the user takes an arrival
+    #: only when it has no task under way, and arrivals wait for a user that has none.
     pipelined: bool = False
-    """True if tasks of this user may overlap on its connection in an open load. Otherwise the user takes an arrival
-    only when it has no task under way, and arrivals wait for a user that has none."""
 
+    #: The number of tasks of a pipelined user that may be on their way at once in an open load; others are dropped.
     max_in_flight: int = 1000
-    """The number of tasks of a pipelined user that may be on their way at once in an open load; others are dropped."""
 
+    #: The longest time that an arrival of an open load may wait for a user to be free, in seconds, unless the user is
+    #: pipelined. Beyond it the arrival is dropped. None: as long as `reply_timeout`.
     longest_wait: float | None = None
-    """The longest time that an arrival of an open load may wait for a user to be free, in seconds, unless the user is
-    pipelined. Beyond it the arrival is dropped. None: as long as `reply_timeout`."""
 
+    #: The namespace that is joined, and that round trips are performed in; None is the default namespace. `client`
+    #: needs it for each emission.
     namespace: str | None = None
-    """The namespace that is joined, and that round trips are performed in; None is the default one. `client` needs it
-    for each emission."""
 
+    #: The payload sent with the request to connect, for the server's `connect` handler.
     auth: Any = None
-    """What is sent with the request to connect, for the server's `connect` handler."""
 
+    #: Additional headers of every HTTP request that connecting takes.
     headers: Mapping[str, str] | None = None
-    """Additional headers of every HTTP request that connecting takes."""
 
+    #: `("polling",)`, or `("polling", "websocket")` to begin with polling and upgrade, as browsers do.
     transports: Sequence[TransportName] = ("websocket",)
-    """`("polling",)`, or `("polling", "websocket")` to begin with polling and upgrade, as browsers do."""
 
+    #: The authorities to trust at an `https://` host, and the certificate to show. By default: the system's, and none.
     tls: Tls | None = None
-    """Whom to trust at an `https://` host, and which certificate to show; the system's authorities by default."""
 
+    #: The path under the host at which the server takes Socket.IO connections.
     socketio_path: str = "socket.io"
-    """Where under the host the server takes Socket.IO connections."""
 
+    #: The whole URLs of the classes' hosts, with user, password and query, by the URL that is shown.
     whole_urls: ClassVar[dict[str, str]] = {}
-    """The whole URL of a class's host, with user, password and query, by what is shown of it."""
 
     _session: Session | None = None
     _perform: Callable[[RoundTrip], Awaitable[Any]] | None = None
 
     async def on_start(self) -> None:  # type: ignore[override]  # Locust's is a plain function, which works as well
-        """Called when the user has connected for the first time."""
+        """Begin as a user. The session calls it when the user has connected for the first time."""
 
     async def on_stop(self) -> None:
-        """Called when the user stops, still connected unless the server is gone."""
+        """End as a user. The session calls it when the user stops, still connected unless the server is gone."""
 
     @property
     def client(self) -> Client:
@@ -115,8 +115,8 @@ class SocketIOUser(User):
     async def round_trip(self, definition: RoundTrip) -> Any:
         """Perform one round trip and note how long it took; returns what the reply carries.
 
-        Where it fails, that is counted and raises RoundTripFailed, or Disconnected if nothing could be sent: a task
-        that does not catch it ends, and the next one begins.
+        A failure is counted and raises RoundTripFailed, or Disconnected if nothing could be sent. A task that does not
+        catch it ends, and the next task begins.
         """
         assert self._perform is not None, "round trips are performed by a running user"
         return await self._perform(definition)

@@ -184,7 +184,7 @@ class RunWorker:
         """End the test before Locust quits."""
         # Ctrl-C reaches master and workers alike: that the master has asked us to drain already is no reason to hurry.
         self._lifecycle.end()
-        # Locust interrupts the workers that it forked when their master has gone; this one is going already.
+        # Locust interrupts the workers that it forked when their master has gone; this worker is going already.
         self._lifecycle.phase.quit()
         self._lifecycle.quit_once()
 

@@ -90,8 +90,8 @@ class Workers:
         self._on_refusal = refused
         self._on_unsupported_task = unsupported
         self._versions: dict[str, Version] = {}
+        #: The reason why a worker was refused, in any test or before it.
         self._refused: dict[str, str] = {}
-        """The reason why a worker was refused, in any test or before it."""
         self._test: WorkersInRun | None = None
         self._budget = MessageBudget(time.monotonic())
         self._woken = Event()

@@ -40,7 +40,7 @@ class Node(Protocol):
 
 
 class Master(Protocol):
-    """Locust's master, as far as one test needs it."""
+    """The part of Locust's master that a test needs."""
 
     spawning_completed: bool
     _users_dispatcher: Any
@@ -65,26 +65,26 @@ class WorkersInRun:
         self._merger = merger
         self._refused = refused
         # A worker that is lost before it has sent anything is lost all the same.
+        #: The workers that were there when the test began.
         self._early = {node.id for node in self._there() if node.id not in refused}
-        """The workers that were there when the test began."""
+        #: The workers whose final report is awaited.
         self._expected = set(self._early)
-        """The workers whose final report is awaited."""
+        #: The reasons why workers were refused in this test.
         self.refusals: list[str] = []
-        """The reasons why workers were refused in this test."""
         self._missed: set[str] = set()
+        #: The workers that were missing for a while.
         self._came_back: set[str] = set()
-        """The workers that were missing for a while."""
+        #: The workers that quit by themselves, with their final report.
         self._left: set[str] = set()
-        """The workers that quit by themselves, with their final report."""
         self._silent_since_s: dict[str, float] = {}
         self._is_draining = False
         self._are_spawned = False
+        #: The workers that have all of their users.
         self._ready: set[str] = set()
-        """The workers that have all of their users."""
+        #: The workers that have a share of the schedule, in its order.
         self._sharing: list[str] = []
-        """The workers that have a share of the schedule, in its order."""
+        #: The workers that had the shares, and since when, in nanoseconds of the schedule.
         self._handed_out: list[tuple[int, list[str]]] = []
-        """The workers that had the shares, and since when, in nanoseconds of the schedule."""
         self._hurried = 0
 
     # ------------------------------------------------------------------ who is there

@@ -1,4 +1,4 @@
-"""Documents as plain text, for a terminal or a file that stands for one.
+"""Documents as plain text, for a terminal or a file in its place.
 
 Rules of this file: nothing is ever cut or wrapped. The answer comes below the tables, where a terminal ends. Names are
 on the left, all else is on the right of its column, so that figures stand below each other. No threads, no live
@@ -68,7 +68,7 @@ def text_lines(document: Document, width: int = _WIDTH) -> Iterator[Line]:
 
 
 def _joined(tables: Sequence[Table], width: int) -> list[Table]:
-    """Return the tables, each that extends the one before it merged into that if the result fits."""
+    """Return the tables. A table that extends the table before it is merged into that if the result fits."""
     found: list[Table] = []
     for table in tables:
         if table.extends and found:

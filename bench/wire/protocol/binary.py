@@ -1,8 +1,8 @@
 """Attachments: bytes in the arguments of an event travel beside its JSON, which has placeholders in their place.
 
 Nothing here recurses: how deep the arguments are nested is the peer's choice. `{"_placeholder": true, "num": 2}` stands
-for the third attachment. A header that announces more attachments than MAX_ATTACHMENTS, has a placeholder out of range,
-or none for one of its attachments is refused before any attachment is awaited.
+for the third attachment. Three headers are refused before any attachment is awaited: more attachments than
+MAX_ATTACHMENTS, a placeholder out of range, an attachment without a placeholder.
 """
 
 from __future__ import annotations
@@ -11,15 +11,16 @@ from typing import Any
 
 from bench.wire.protocol.packets import Ack, BinaryHeader, Event, ProtocolError
 
+#: The most attachments of a packet, far more than the 10 that official servers accept. A peer cannot announce
+#: attachments without end.
 MAX_ATTACHMENTS = 1000
-"""Far more than official servers accept, which is 10; the bound keeps a peer from announcing what never comes."""
 
 
 class Attachments(list[bytes]):
-    """What was taken out of arguments, in the order of their placeholders; see `encoder`."""
+    """The attachments that were taken out of arguments, in the order of their placeholders; see `encoder`."""
 
     def take(self, value: Any) -> dict[str, Any]:
-        """Keep bytes, bytearray or memoryview; returns the placeholder. Raises TypeError for anything else."""
+        """Keep bytes, bytearray or memoryview; return the placeholder. Raises TypeError for anything else."""
         if not isinstance(value, (bytes, bytearray, memoryview)):
             raise TypeError(f"neither JSON nor bytes: {type(value).__name__}")
         self.append(bytes(value))
@@ -27,17 +28,17 @@ class Attachments(list[bytes]):
 
 
 class Assembly:
-    """One event or acknowledgement whose attachments are awaited. Raises ProtocolError for an impossible header."""
+    """An event or acknowledgement whose attachments are awaited. Raises ProtocolError for an impossible header."""
 
     def __init__(self, header: BinaryHeader) -> None:
+        #: The size of the attachments so far.
         self.size_bytes = 0
-        """Of the attachments so far."""
         self._header = header
         self._places = _places(header)
         self._attachments: list[bytes] = []
 
     def add(self, attachment: bytes) -> Event | Ack | None:
-        """Take the next attachment; returns the complete packet after the last, None before."""
+        """Take the next attachment; return the complete packet after the last, None before."""
         self._attachments.append(attachment)
         self.size_bytes += len(attachment)
         header = self._header
@@ -56,7 +57,7 @@ class Assembly:
 
 
 def _places(header: BinaryHeader) -> list[tuple[Any, Any, int]]:
-    """Where the placeholders are: container, index or key, number of the attachment."""
+    """Return the places of the placeholders: container, index or key, number of the attachment."""
     if header.attachments > MAX_ATTACHMENTS:
         raise ProtocolError(f"a packet with {header.attachments} attachments, more than {MAX_ATTACHMENTS}")
     places: list[tuple[Any, Any, int]] = []

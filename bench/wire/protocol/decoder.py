@@ -1,7 +1,7 @@
-"""One text message of the server to the packet that it holds. Raises ProtocolError and nothing else.
+"""The decoder: from a text message of the server to its packet. It raises ProtocolError and nothing else.
 
 A message is Engine.IO's type digit, and, in a message packet (`4`), Socket.IO's type digit and packet:
-`<attachments>-<namespace>,<acknowledgement id><JSON>`, all of them optional but the JSON of events and
+`<attachments>-<namespace>,<acknowledgement id><JSON>`. All parts are optional but the JSON of events and
 acknowledgements. Attachments follow as binary messages; see `binary`.
 """
 
@@ -52,7 +52,7 @@ _WITHOUT_DATA: dict[bytes, Packet] = {
 
 
 def plain_event(message: bytes) -> list[Any] | None:
-    """Name and arguments of an event in the default namespace that wants no acknowledgement; None for all else.
+    """Return name and arguments of an event in the default namespace that wants no acknowledgement; else None.
 
     By far the most frequent message under load, and all of its hot path: `decode` says what is wrong with the others.
     """
@@ -66,7 +66,7 @@ def plain_event(message: bytes) -> list[Any] | None:
 
 
 def plain_ack(message: bytes) -> tuple[int, list[Any]] | None:
-    """Id and arguments of an acknowledgement in the default namespace; None for all else, as `plain_event`."""
+    """Return id and arguments of an acknowledgement in the default namespace; else None, as `plain_event`."""
     if not message.startswith(b"43"):
         return None
     start = message.find(b"[", 3, _MAX_DIGITS + 3)
@@ -80,7 +80,7 @@ def plain_ack(message: bytes) -> tuple[int, list[Any]] | None:
 
 
 def decode(message: bytes) -> Packet:
-    """The packet that one text message holds. Raises ProtocolError."""
+    """Return the packet in a text message. Raises ProtocolError."""
     kind = message[:1]
     if kind == b"4":
         return _decode_socket_io(message)
@@ -155,7 +155,7 @@ def _decode_socket_io(message: bytes) -> Packet:
 
 
 def _attachments(message: bytes) -> tuple[int, bytes]:
-    """Splits what follows the two type digits into the number of attachments and the rest."""
+    """Split what follows the two type digits into the number of attachments and the rest."""
     digits, dash, rest = message[2:].partition(b"-")
     if not dash or not digits.isdigit() or len(digits) > _MAX_DIGITS:
         raise ProtocolError(f"a binary packet without a number of attachments: {_shown(message)}")
@@ -163,7 +163,7 @@ def _attachments(message: bytes) -> tuple[int, bytes]:
 
 
 def _head(body: bytes, message: bytes) -> tuple[str, int | None, bytes]:
-    """Splits the rest into namespace, acknowledgement id and JSON body."""
+    """Split the rest into namespace, acknowledgement id and JSON body."""
     namespace = DEFAULT_NAMESPACE
     if body.startswith(b"/"):
         name, _, body = body.partition(b",")
@@ -194,5 +194,5 @@ def _json(body: bytes, message: bytes) -> Any:
 
 
 def _shown(message: bytes) -> str:
-    """The start of a message, for an error's text."""
+    """Return the start of a message, for an error's text."""
     return repr(message[:80].decode(errors="replace")) + ("…" if len(message) > 80 else "")

@@ -1,4 +1,4 @@
-"""What travels, decoded: one small immutable value per kind of packet that a client receives."""
+"""The packets that a client receives, decoded: a small immutable class for each kind."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ DEFAULT_NAMESPACE = "/"
 
 
 class ProtocolError(Exception):
-    """The message does not follow the protocol; the text says how, in one short line."""
+    """An error: a message does not follow the protocol. The text says how, in one short line."""
 
 
 class Binary(NamedTuple):
@@ -40,24 +40,24 @@ class Ping(NamedTuple):
 
 
 class Pong(NamedTuple):
-    """The answer to a ping of ours; a client only ever sends one that probes a transport to upgrade to."""
+    """The answer to a client's ping. The only ping that a client sends probes a transport to upgrade to."""
 
     is_probe: bool
 
 
 class Noop(NamedTuple):
-    """Nothing to do: it ends a polling request that would otherwise wait."""
+    """A packet without meaning: it ends a polling request that would otherwise wait."""
 
 
 class Connected(NamedTuple):
-    """The server accepted the connection to a namespace."""
+    """The server's acceptance of the connection to a namespace."""
 
     namespace: str
     sid: str
 
 
 class ConnectError(NamedTuple):
-    """The server refused the connection to a namespace; `data` is what it adds to its message, if anything."""
+    """The server's refusal of the connection to a namespace; `data` is what it adds to its message, if anything."""
 
     namespace: str
     message: str
@@ -65,7 +65,7 @@ class ConnectError(NamedTuple):
 
 
 class Disconnect(NamedTuple):
-    """The server ended the connection to a namespace."""
+    """The server's end of the connection to a namespace."""
 
     namespace: str
 

@@ -1,4 +1,4 @@
-"""What HTTP polling wraps around messages: several in one body, binary ones as text.
+"""The payload format of HTTP polling: several messages in one body, binary messages as text.
 
 Messages are separated by the record separator, 0x1e, which JSON only contains escaped. A binary message is `b` and its
 base64. Source: the Engine.IO protocol, revision 4, "Payload".
@@ -11,29 +11,29 @@ from collections.abc import Iterable
 
 from bench.wire.protocol.packets import ProtocolError
 
+#: The most packets that python-engineio takes in one request; it drops a request with more of them whole.
 MAX_PACKETS_PER_PAYLOAD = 16
-"""What python-engineio takes in one request; it drops a request with more of them whole."""
 
 _SEPARATOR = b"\x1e"
 
 
 def encode_binary_packet(message: bytes) -> bytes:
-    """A binary message as part of a payload. Text messages are parts as they are."""
+    """Return a binary message as part of a payload. Text messages are parts as they are."""
     return b"b" + binascii.b2a_base64(message, newline=False)
 
 
 def payload_size_bytes(size_bytes: int) -> int:
-    """What a binary message of this size is as part of a payload."""
+    """Return the size of a binary message as part of a payload, from its own size."""
     return 1 + (size_bytes + 2) // 3 * 4
 
 
 def encode_payload(parts: Iterable[bytes]) -> bytes:
-    """The body of a request."""
+    """Return the body of a request."""
     return _SEPARATOR.join(parts)
 
 
 def decode_payload(body: bytes) -> list[tuple[bool, bytes]]:
-    """The messages of an answer, in order: whether it is binary, and its bytes. Raises ProtocolError."""
+    """Return the messages of an answer, in order: whether it is binary, and its bytes. Raises ProtocolError."""
     return [_message(part) for part in body.split(_SEPARATOR)]
 
 

@@ -32,7 +32,7 @@ if MOMENT == "import":
 
 @sio.on("ASK")
 async def ask(sid: str, question: dict[str, Any]) -> str:
-    """The token comes back, but elsewhere and in another text."""
+    """Answer with the token, but elsewhere and in another text."""
     global asked
     asked += 1
     if MOMENT == "asked" and asked == IN_THE_MIDDLE:
@@ -45,7 +45,7 @@ async def ask(sid: str, question: dict[str, Any]) -> str:
 
 @sio.on("PLAIN")
 async def plain(sid: str) -> None:
-    """No token, and no payload either."""
+    """Answer without a token, and without a payload."""
     await sio.emit("REPLY", "ok", to=sid)
 
 

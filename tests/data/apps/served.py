@@ -83,7 +83,7 @@ async def hanging(scope: Message, receive: Receive, send: Send) -> None:
 
 
 async def stubborn(scope: Message, receive: Receive, send: Send) -> None:
-    """Blocks its loop when it is asked to shut down, or to answer."""
+    """Block the loop when asked to shut down, or to answer."""
     if scope["type"] == "lifespan":
         await receive()
         await send({"type": "lifespan.startup.complete"})

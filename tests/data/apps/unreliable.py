@@ -30,7 +30,7 @@ sio.on("FOO", foo)
 
 
 async def counts(scope: Any, receive: Any, send: Any) -> None:
-    """`/counts`: how many were lost and how many were late."""
+    """Answer `/counts`: the number of lost and of late replies."""
     await send({"type": "http.response.start", "status": 200, "headers": []})
     await send({"type": "http.response.body", "body": f'{{"lost": {len(lost)}, "late": {len(late)}}}'.encode()})
 

@@ -35,7 +35,7 @@ def on_user_error(exception: Exception, **_: Any) -> None:
 
 
 class LivingUser(SocketIOUser):
-    """on_start, weights, on_stop; stops by itself."""
+    """A user with on_start, weights and on_stop that stops by itself."""
 
     wait_time = constant(0.01)
     tasks_run = 0
@@ -65,7 +65,7 @@ class LivingUser(SocketIOUser):
 
 
 class TaggedUser(SocketIOUser):
-    """Which of the tasks run is for --tags to say."""
+    """A user with tagged tasks: `--tags` says which of them run."""
 
     wait_time = constant(0.01)
 
@@ -82,7 +82,7 @@ class TaggedUser(SocketIOUser):
 
 
 class Inner(TaskSet):
-    """Nested: runs one task and goes back."""
+    """A nested task set: it runs one task and goes back."""
 
     async def on_start(self) -> None:
         note("inner on_start", parent=type(self.parent).__name__)
@@ -98,7 +98,7 @@ class Inner(TaskSet):
 
 
 class InOrder(SequentialTaskSet):
-    """One after the other, a nested set among them."""
+    """Tasks that run one after the other, a nested set among them."""
 
     @task
     async def first(self) -> None:
@@ -145,7 +145,7 @@ class MarkovUser(SocketIOUser):
 
 
 class FailingUser(SocketIOUser):
-    """Its own code is wrong, once, and it goes on."""
+    """A user whose own code is wrong, once, and that goes on."""
 
     wait_time = constant(0.01)
     tasks_run = 0
@@ -171,7 +171,7 @@ class FailingToStartUser(SocketIOUser):
 
 
 class SleepingUser(SocketIOUser):
-    """Waits for an hour after each task."""
+    """A user that waits for an hour after each task."""
 
     wait_time = constant(3600)
 
@@ -185,7 +185,7 @@ class SleepingUser(SocketIOUser):
 
 
 class StubbornUser(SocketIOUser):
-    """Catches everything that a task can catch, and never stops on its own."""
+    """A user that catches everything that a task can catch, and never stops by itself."""
 
     @task
     async def forever(self) -> None:
@@ -197,7 +197,7 @@ class StubbornUser(SocketIOUser):
 
 
 class ManyAtOnceUser(SocketIOUser):
-    """Several round trips in flight on one connection."""
+    """A user with several round trips in flight on one connection."""
 
     @task
     async def several(self) -> None:
@@ -217,7 +217,7 @@ class BusyUser(SocketIOUser):
 
 
 class HandlingUser(SocketIOUser):
-    """Hears events that it did not ask for; its handler is wrong."""
+    """A user that hears events that it did not ask for, with a wrong handler."""
 
     wait_time = constant(0.2)
 
@@ -235,7 +235,7 @@ class HandlingUser(SocketIOUser):
 
 
 class UpgradingUser(SocketIOUser):
-    """Connects as browsers do."""
+    """A user that connects as browsers do."""
 
     transports = ("polling", "websocket")
     wait_time = constant(0.01)

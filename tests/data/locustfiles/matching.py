@@ -27,7 +27,7 @@ class BaseUser(SocketIOUser):
 
 
 class AskUser(BaseUser):
-    """Its reply goes to everyone."""
+    """A user whose reply goes to everyone."""
 
     @task
     async def ask(self) -> None:
@@ -35,7 +35,7 @@ class AskUser(BaseUser):
 
 
 class QuestionUser(BaseUser):
-    """Its reply goes to itself alone."""
+    """A user whose reply goes to itself alone."""
 
     @task
     async def question(self) -> None:
@@ -43,7 +43,7 @@ class QuestionUser(BaseUser):
 
 
 class TwoAtOnceUser(BaseUser):
-    """Has two in flight, of which nothing says which reply is whose."""
+    """A user with two round trips in flight; nothing says which reply is whose."""
 
     @task
     async def question(self) -> None:
@@ -51,7 +51,7 @@ class TwoAtOnceUser(BaseUser):
 
 
 class LargeUser(BaseUser):
-    """Every other message is larger than the server takes."""
+    """A user whose every other message is larger than the server takes."""
 
     @task
     async def small(self) -> None:
@@ -63,7 +63,7 @@ class LargeUser(BaseUser):
 
 
 class StubbornUser(BaseUser):
-    """Goes on whatever becomes of its messages, and never waits."""
+    """A user that goes on whatever becomes of its messages, and never waits."""
 
     @task
     async def large(self) -> None:
@@ -73,7 +73,7 @@ class StubbornUser(BaseUser):
 
 
 class SetUser(BaseUser):
-    """Sends what no message can hold, then what can."""
+    """A user that sends what fits into no message, then what fits."""
 
     wait_time = constant(0.05)
 
@@ -87,7 +87,7 @@ class SetUser(BaseUser):
 
 
 class WishUser(BaseUser):
-    """Is told each time that there is no such thing."""
+    """A user that hears each time that there is no such thing."""
 
     wait_time = constant(0.01)
 
@@ -97,7 +97,7 @@ class WishUser(BaseUser):
 
 
 class AnewUser(BaseUser):
-    """Makes each of its definitions anew, with another text and another name."""
+    """A user that makes each of its definitions anew, with another text and another name."""
 
     @task
     async def say(self) -> None:
@@ -109,7 +109,7 @@ class AnewUser(BaseUser):
 
 
 class EnteringUser(BaseUser):
-    """Asks once, when it begins, and then for something else."""
+    """A user that asks once, when it begins, and then for something else."""
 
     async def on_start(self) -> None:  # type: ignore[override]  # as Locust has it
         await self.round_trip(QUESTION)

@@ -37,7 +37,7 @@ class BaseUser(SocketIOUser):
 
 
 class OpenUser(BaseUser):
-    """Its rate is that of --rate; without one it is a closed load."""
+    """A user at the rate of --rate; without that option it is a closed load."""
 
     @task
     async def foo_bar(self) -> None:
@@ -45,32 +45,32 @@ class OpenUser(BaseUser):
 
 
 class PacedUser(OpenUser):
-    """Has arrivals of its own."""
+    """A user with arrivals of its own."""
 
     wait_time = arrivals(float(os.environ.get("RATE", "20")), SHAPE)  # type: ignore[arg-type]
 
 
 class WaitingUser(OpenUser):
-    """Waits for its reply, and then."""
+    """A user that waits for its reply, and then for its wait_time."""
 
     wait_time = constant(0.05)
 
 
 class HastyUser(OpenUser):
-    """Forgets that a wait_time is called."""
+    """A user whose wait_time is a number, although Locust calls it."""
 
     only_when_named = True
     wait_time = 0.5  # type: ignore[assignment]
 
 
 class SingleUser(OpenUser):
-    """Takes one arrival at a time."""
+    """A user that takes one arrival at a time."""
 
     pipelined = False
 
 
 class GatheringUser(BaseUser):
-    """Each arrival causes three emissions at once and one after them: the first is what the schedule wanted."""
+    """A user whose arrivals each cause three emissions at once and then another: the schedule wanted the first."""
 
     @task
     async def foo_bar(self) -> None:
@@ -79,7 +79,7 @@ class GatheringUser(BaseUser):
 
 
 class StoppingUser(BaseUser):
-    """Stops by itself at its fifth arrival, after the round trip."""
+    """A user that stops by itself at its fifth arrival, after the round trip."""
 
     tasks_run = 0
 
@@ -95,7 +95,7 @@ class StoppingUser(BaseUser):
 
 
 class FailingUser(BaseUser):
-    """Its own code is wrong: at every fifth arrival after the round trip, at every seventh before."""
+    """A user whose own code is wrong: at every fifth arrival after the round trip, at every seventh before."""
 
     tasks_run = 0
 
@@ -111,7 +111,7 @@ class FailingUser(BaseUser):
 
 
 class StubbornUser(BaseUser):
-    """Catches whatever its round trip raises."""
+    """A user that catches whatever its round trip raises."""
 
     @task
     async def foo_bar(self) -> None:
@@ -122,7 +122,7 @@ class StubbornUser(BaseUser):
 
 
 class SlowTaskUser(BaseUser):
-    """Goes on long after its round trip."""
+    """A user whose task goes on long after its round trip."""
 
     @task
     async def foo_bar(self) -> None:
@@ -132,7 +132,7 @@ class SlowTaskUser(BaseUser):
 
 
 class InOrderUser(BaseUser):
-    """Its service's replies carry no token."""
+    """A user whose service sends replies without a token."""
 
     definition = round_trip_of("FOO", "BAR", {"name": "always the same", "to": "sender"})
 
@@ -142,7 +142,7 @@ class InOrderUser(BaseUser):
 
 
 class VisitingUser(BaseUser):
-    """Its round trips belong together: see tests/data/apps/rooms.py."""
+    """A user whose round trips belong together: see tests/data/apps/rooms.py."""
 
     pipelined = os.environ.get("PIPELINED") == "yes"
     definitions = tuple(
@@ -157,7 +157,7 @@ class VisitingUser(BaseUser):
 
 
 class LearningUser(BaseUser):
-    """Fails before its first round trips; in a second worker always."""
+    """A user that fails before its first round trips; in a second worker always."""
 
     tasks_run = 0
 

@@ -28,7 +28,7 @@ if os.environ.get("LISTEN"):
 
 
 class AtOnceUser(SocketIOUser):
-    """Raises before it sends anything, and has no wait_time."""
+    """A user that raises before it sends anything, and has no wait_time."""
 
     @task
     async def wrong(self) -> None:
@@ -49,7 +49,7 @@ class MistypedUser(SocketIOUser):
 
 
 class ForgetfulUser(SocketIOUser):
-    """Has a task that is right, and two in which an `await` is missing."""
+    """A user with a task that is right, and two in which an `await` is missing."""
 
     @task
     async def right(self) -> None:
@@ -77,11 +77,11 @@ class RescheduledUser(SocketIOUser):
 
 
 class NoFinalError(BaseException):
-    """What nothing but `except BaseException` catches."""
+    """An exception that nothing but `except BaseException` catches."""
 
 
 class ExitingUser(SocketIOUser):
-    """Raises, in turn, all that ends a program or a coroutine elsewhere, and goes on."""
+    """A user that raises, in turn, all that ends a program or a coroutine elsewhere, and goes on."""
 
     wait_time = constant(0.05)
 
@@ -113,7 +113,7 @@ class ExitingUser(SocketIOUser):
 
 
 class LifeUser(SocketIOUser):
-    """Raises wherever Locust calls it."""
+    """A user that raises wherever Locust calls it."""
 
     @task
     async def right(self) -> None:
@@ -136,7 +136,7 @@ class NoStartUser(SocketIOUser):
 
 
 class EndlessUser(SocketIOUser):
-    """Never gives control back, once it has had a reply."""
+    """A user that never gives control back, once it has had a reply."""
 
     @task
     async def spin(self) -> None:
@@ -148,7 +148,7 @@ class EndlessUser(SocketIOUser):
 
 
 class HearingUser(SocketIOUser):
-    """Its event handler is wrong, and there are many events."""
+    """A user whose event handler is wrong, and that has many events."""
 
     async def on_start(self) -> None:
         self.client.on("NEWS", self.on_news)

@@ -19,7 +19,7 @@ S = 1_000_000_000
 
 
 class FakeSink:
-    """Takes as many as it has room for; `taken` and `dropped` are the intended times.
+    """A sink that takes arrivals while it has room; `taken` and `dropped` are their intended times.
 
     With `max_wait_ns`, arrivals wait for it, and it takes one at a time: it is `ready` when it is free again.
     """
@@ -31,8 +31,8 @@ class FakeSink:
         self.dropped: list[int] = []
         self.reasons: list[str] = []
         self.has_dropped = asyncio.Event()
+        #: Of all that were taken or dropped.
         self.waits: list[int | None] = []
-        """Of all that were taken or dropped."""
 
     def start_task(self, intended_ns: int, waited_ns: int | None) -> bool:
         self.taken.append(intended_ns)
@@ -167,7 +167,7 @@ def test_an_arrival_waits_so_long_and_no_longer() -> None:
 
 
 def test_what_the_process_itself_was_late_is_no_wait_for_a_user() -> None:
-    """It slept while three arrivals became due: they have all of their time to wait from when it looks."""
+    """The process slept while three arrivals became due: their time to wait begins when it looks."""
     clock = Clock()
     sink = FakeSink(max_wait_ns=20 * MS)
     dispatcher = dispatcher_of(times(1, 2, 3), sink, clock=clock)

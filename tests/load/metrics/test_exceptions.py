@@ -130,7 +130,7 @@ def test_errors_of_many_workers_stay_few_and_add_up() -> None:
     merger = Merger()
     for worker in range(20):
         log = Recorder("say")
-        account = Tally(0, CONNECT)
+        tally = Tally(0, CONNECT)
         for number in range(300):
             log.failed(number, number + 1, f"refused by {'xyz'[number % 3]}{worker}w{number}")
         log.failed(0, 1, "timeout")
@@ -138,10 +138,10 @@ def test_errors_of_many_workers_stay_few_and_add_up() -> None:
         log.failed(0, 1, "user 0a1c8a52-9f0e-4b6e-8a63-0123456789ab")
         batch = log.flush()
         assert batch is not None
-        account.add(batch)
-        account.add_exceptions(Raised("ValueError", 5, ValueError()))
-        account.add_exceptions(Raised(OTHER_EXCEPTIONS, 70, ValueError(), texts=60))
-        report = account.report(unfinished=Counter(), late=Counter(), final=True)
+        tally.add(batch)
+        tally.add_exceptions(Raised("ValueError", 5, ValueError()))
+        tally.add_exceptions(Raised(OTHER_EXCEPTIONS, 70, ValueError(), texts=60))
+        report = tally.report(unfinished=Counter(), late=Counter(), final=True)
         assert len(report.operations[0].errors) <= MOST_KINDS
         merger.receive(f"worker {worker}", Report.model_validate(report.model_dump()))
     (operation,) = merger.operations(1e6, CONNECT)

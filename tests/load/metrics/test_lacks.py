@@ -19,7 +19,7 @@ S = 1_000_000_000
 
 
 def a_report(*names: str, final: bool = True, end_ns: int = 5 * S) -> Report:
-    """One answered arrival of each operation, at one second."""
+    """Return a report of a single answered arrival of each operation, at the first second."""
     tally = Tally(0, CONNECT, is_open=True)
     tally.open_window(0)
     for name in names:

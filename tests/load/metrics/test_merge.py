@@ -12,14 +12,14 @@ S = 1_000_000_000
 
 
 def a_report() -> Report:
-    account = Tally(0, CONNECT, is_open=True)
-    account.open_window(0)
+    tally = Tally(0, CONNECT, is_open=True)
+    tally.open_window(0)
     log = Recorder("echo")
     log.answered(1 * S, 1 * S, 1 * S + 1000)
     batch = log.flush()
     assert batch is not None
-    account.add(batch)
-    return account.report(unfinished=Counter({"echo": 2}), late=Counter(), began=3)
+    tally.add(batch)
+    return tally.report(unfinished=Counter({"echo": 2}), late=Counter(), began=3)
 
 
 def test_arrivals_that_are_in_no_account_are_dropped_in_their_seconds() -> None:
@@ -40,16 +40,16 @@ def test_arrivals_that_are_in_no_account_are_dropped_in_their_seconds() -> None:
 
 
 def in_window(start_s: int | None, end_s: int, ok: int) -> Report:
-    account = Tally(0, CONNECT)
+    tally = Tally(0, CONNECT)
     if start_s is not None:
-        account.open_window(start_s * S)
+        tally.open_window(start_s * S)
     log = Recorder("echo")
     for number in range(ok):
         log.answered(0, (end_s - 1) * S + number, (end_s - 1) * S + number + 1000)
     if batch := log.flush():
-        account.add(batch)
-    account.close_window(end_s * S)
-    return account.report(unfinished=Counter(), late=Counter(), final=True, began=1)
+        tally.add(batch)
+    tally.close_window(end_s * S)
+    return tally.report(unfinished=Counter(), late=Counter(), final=True, began=1)
 
 
 def test_the_window_is_that_of_those_who_were_there_throughout() -> None:

@@ -25,7 +25,7 @@ STARTED_NS = 100 * S
 
 
 def a_report(is_open: bool = False) -> Report:
-    """Two seconds of a process: an echo each tenth of a second, which takes 1 ms, and a connection before."""
+    """Return two seconds of a process: an echo each tenth of a second, which takes 1 ms, and a connection before."""
     tally = Tally(STARTED_NS, CONNECT, is_open)
     tally.open_window(STARTED_NS)
     connect, echo = Recorder(CONNECT), Recorder("echo")

@@ -69,7 +69,7 @@ def test_just_within_the_limits() -> None:
 
 
 def test_replies_in_a_burst_wait_for_each_other() -> None:
-    """What a service answers by the burst is read by the burst: that is only bad beside what it takes."""
+    """Replies sent in a burst are read in a burst: the wait counts only in relation to the service time."""
     assert saturation([second(1, queueing=times(5), service=times(187))]) is None
     assert saturation([second(1, queueing=times(5), service=times(20))]) is not None
 
@@ -97,7 +97,7 @@ def still(number: int, standstill_ms: float) -> JudgedSecond:
 
 
 def test_a_standstill_of_several_seconds_is_as_many_saturated_seconds() -> None:
-    """Its one delay is one sample among the many of the second in which it ended."""
+    """The standstill's only delay is a sample among the many of the second in which it ended."""
     stood = [still(5, 600), JudgedSecond.unnoted(6), JudgedSecond.unnoted(7), still(8, 400)]
     found = saturation([*map(second, range(5)), *stood, *map(second, range(9, 60))])
     assert found is not None

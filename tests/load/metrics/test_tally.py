@@ -28,7 +28,7 @@ def at(seconds: float) -> int:
     return START + round(seconds * S)
 
 
-def account(is_open: bool = True, window: tuple[float, float] | None = (1, 3)) -> Tally:
+def new_tally(is_open: bool = True, window: tuple[float, float] | None = (1, 3)) -> Tally:
     made = Tally(START, CONNECT, is_open)
     if window is not None:
         made.open_window(at(window[0]))
@@ -42,26 +42,26 @@ def batch_of(log: Recorder) -> Batch:
     return batch
 
 
-def answered(account: Tally, *times_s: tuple[float | None, float, float], name: str = "echo") -> None:
+def answered(tally: Tally, *times_s: tuple[float | None, float, float], name: str = "echo") -> None:
     """Round trips in an open load: intended (None: by no schedule), sent, received."""
     log = Recorder(name)
     for intended, sent, received in times_s:
         log.answered(UNSCHEDULED if intended is None else at(intended), at(sent), at(received))
-    account.add(batch_of(log))
+    tally.add(batch_of(log))
 
 
 def lags(*loop_lag: int) -> LoopDelays:
     return LoopDelays(array("q", loop_lag), array("q"), array("q"))
 
 
-def keep_time(account: Tally, *seconds: int) -> None:
+def keep_time(tally: Tally, *seconds: int) -> None:
     """Have the loop note in each of these seconds that it goes round."""
     for second in seconds:
-        account.note_delays(lags(at(second + 0.5), MS))
+        tally.note_delays(lags(at(second + 0.5), MS))
 
 
-def final(account: Tally, unfinished: Counter[str] = NONE) -> Report:
-    return account.report(unfinished=unfinished, late=NONE, final=True)
+def final(tally: Tally, unfinished: Counter[str] = NONE) -> Report:
+    return tally.report(unfinished=unfinished, late=NONE, final=True)
 
 
 def merged(*reports: Report) -> Merger:
@@ -77,7 +77,7 @@ def row(*reports: Report) -> Operation:
 
 
 def test_counts_are_of_the_whole_run_and_times_of_the_window() -> None:
-    noted = account()
+    noted = new_tally()
     answered(noted, (0.5, 0.5, 0.6), (1.5, 1.6, 1.9), (2.9, 2.9, 3.2), (3.5, 3.5, 3.6))
     operation = row(final(noted))
     assert (operation.scheduled, operation.sent, operation.ok) == (4, 4, 4)
@@ -91,7 +91,7 @@ def test_counts_are_of_the_whole_run_and_times_of_the_window() -> None:
 
 
 def test_what_no_schedule_wanted_is_intended_when_it_is_sent() -> None:
-    noted = account()
+    noted = new_tally()
     answered(noted, (None, 1.5, 1.6), (1.5, 1.7, 1.8))
     operation = row(final(noted))
     assert operation.response_us is not None
@@ -106,14 +106,14 @@ def test_only_what_the_schedule_wanted_can_be_late() -> None:
 
 
 def _report_of(*times_s: tuple[float | None, float, float]) -> Report:
-    noted = account()
+    noted = new_tally()
     answered(noted, *times_s)
     return final(noted)
 
 
 def test_the_wait_for_a_free_user_is_in_the_response_time_and_no_lateness_of_the_generator() -> None:
-    """Intended at 1.2 and noticed 1 ms later, given to a user at 1.7, sent 1 ms after that."""
-    noted = account(window=(1, 4))
+    """The arrival is intended at 1.2, noticed 1 ms later, given to a user at 1.7 and sent 1 ms after that."""
+    noted = new_tally(window=(1, 4))
     log = Recorder("echo")
     for second in (1, 2, 3):
         for _ in range(10):
@@ -139,7 +139,7 @@ def test_the_wait_for_a_free_user_is_in_the_response_time_and_no_lateness_of_the
 
 
 def test_what_the_generator_is_late_beyond_the_wait_saturates_it() -> None:
-    noted = account(window=(1, 4))
+    noted = new_tally(window=(1, 4))
     log = Recorder("echo")
     for second in (1, 2, 3):
         log.answered(at(second + 0.2), at(second + 0.8), at(second + 0.81), round(0.5 * S))
@@ -152,7 +152,7 @@ def test_what_the_generator_is_late_beyond_the_wait_saturates_it() -> None:
 
 
 def _waits_of(*waits_s: float, window: tuple[float, float] = (1, 3)) -> Report:
-    noted = account(window=window)
+    noted = new_tally(window=window)
     delays = LoopDelays(array("q"), array("q"), array("q"))
     for number, wait_s in enumerate(waits_s):
         delays.waits.extend((at(1.5) + number, round(wait_s * S)))
@@ -173,8 +173,8 @@ def test_how_many_arrivals_waited_for_a_user_and_how_long() -> None:
 
 
 def _dropping(tasks: dict[str, str], task: str = "", name: str = "foo_bar", ok: int = 0) -> Report:
-    """Drops a hundred, booked to a task or to an operation."""
-    noted = account()
+    """Drop a hundred arrivals, booked to a task or to an operation."""
+    noted = new_tally()
     if ok:
         answered(noted, *[(1.5, 1.5, 1.6)] * ok)
     log = Recorder(name, task)
@@ -185,7 +185,7 @@ def _dropping(tasks: dict[str, str], task: str = "", name: str = "foo_bar", ok: 
 
 
 def test_what_was_dropped_before_the_operation_was_known_is_in_its_row() -> None:
-    """Of three processes, the first learnt it later, the second never, the third from the first drop on."""
+    """The first process learnt it later, the second never, the third from the first drop on."""
     known = {"t.foo_bar 0": "echo"}
     first, second = _dropping(known, "t.foo_bar 0", ok=100), _dropping({}, "t.foo_bar 0")
     third = _dropping(known, name="echo", ok=150)
@@ -223,7 +223,7 @@ def test_lateness_is_of_the_second_in_which_something_is_sent() -> None:
 
 @pytest.mark.parametrize("is_open", [True, False])
 def test_the_tail_is_censored_by_what_failed(is_open: bool) -> None:
-    noted = account(is_open)
+    noted = new_tally(is_open)
     log = Recorder("echo")
     for number in range(90):
         sent = at(1.5) + number
@@ -266,7 +266,7 @@ def test_a_log_holds_as_much_as_there_is_between_two_flushes() -> None:
 
 
 def test_drops_are_in_the_response_time_alone() -> None:
-    noted = account()
+    noted = new_tally()
     log = Recorder("echo")
     for _ in range(50):
         log.answered(at(2), at(2), at(2.01))
@@ -284,8 +284,8 @@ def test_drops_are_in_the_response_time_alone() -> None:
 
 
 def test_nothing_within_the_window_has_no_distribution() -> None:
-    """Timeouts before and after it do not make one."""
-    noted = account()
+    """Timeouts before and after the window make no distribution."""
+    noted = new_tally()
     log = Recorder("echo")
     log.failed(at(0.1), at(0.5), TIMEOUT, at(0.1))
     noted.add(batch_of(log))
@@ -294,7 +294,7 @@ def test_nothing_within_the_window_has_no_distribution() -> None:
 
 
 def test_all_failed_is_known_to_be_long_at_least() -> None:
-    noted = account()
+    noted = new_tally()
     log = Recorder("echo")
     log.failed(at(1.1), at(1.5), TIMEOUT, at(1.1))
     noted.add(batch_of(log))
@@ -304,7 +304,7 @@ def test_all_failed_is_known_to_be_long_at_least() -> None:
 
 
 def test_a_window_that_never_opened() -> None:
-    noted = account(window=(10, 3))
+    noted = new_tally(window=(10, 3))
     answered(noted, (1.5, 1.6, 1.9))
     merger = merged(final(noted))
     window = merger.window(3 * S, 9.0)
@@ -315,8 +315,8 @@ def test_a_window_that_never_opened() -> None:
 
 
 def test_what_failed_without_a_limit_has_no_bound_and_no_figure() -> None:
-    """Refused within milliseconds: that is no time that the others would have been longer than."""
-    noted = account()
+    """The failures took milliseconds: the others need not have taken longer."""
+    noted = new_tally()
     log = Recorder("echo")
     for number in range(10):
         log.answered(at(2), at(2), at(2.01))
@@ -334,7 +334,7 @@ def test_what_failed_without_a_limit_has_no_bound_and_no_figure() -> None:
 
 @pytest.mark.parametrize("is_open", [True, False])
 def test_what_is_only_outside_of_the_window_has_the_times_of_the_run(is_open: bool) -> None:
-    first, second = account(is_open), account(is_open)
+    first, second = new_tally(is_open), new_tally(is_open)
     for noted, before_s in ((first, 0.2), (second, 0.4)):
         for name, sent_s, took_s in (("enter", before_s, 0.1), ("work", before_s, 0.5), ("work", 1.5, 0.01)):
             log = Recorder(name)
@@ -358,8 +358,8 @@ def test_what_is_only_outside_of_the_window_has_the_times_of_the_run(is_open: bo
 
 
 def test_the_window_of_one_process_is_enough() -> None:
-    """Where anything of an operation lies in some process's window, its times are the window's."""
-    inside, outside = account(), account()
+    """Take an operation's times from the window if any process has something of it in its window."""
+    inside, outside = new_tally(), new_tally()
     answered(inside, (1.5, 1.5, 1.6))
     answered(outside, (0.5, 0.5, 0.9))
     operation = row(final(outside), final(inside))
@@ -371,7 +371,7 @@ def test_the_window_of_one_process_is_enough() -> None:
 def test_operations_without_end_are_counted_together() -> None:
     reports = []
     for process in range(2):
-        noted = account()
+        noted = new_tally()
         for number in range(MOST_OPERATIONS + 50):
             answered(noted, (1.5, 1.5, 1.6), name=f"process {process} operation {number}")
         unknown = Counter({f"unfinished {number}": 1 for number in range(100)})
@@ -396,19 +396,19 @@ def test_names_without_end_are_counted_together() -> None:
 
 
 def test_errors_in_replies_are_counted_beside_the_successes() -> None:
-    noted = account(is_open=False)
+    noted = new_tally(is_open=False)
     log = Recorder("echo")
     for flushed in range(2):
         for _ in range(3):
             log.succeeded(at(2), at(2.1))
         log.error_replies += 2 + flushed
         noted.add(batch_of(log))
-    operation = row(final(noted), final(account(is_open=False)))
+    operation = row(final(noted), final(new_tally(is_open=False)))
     assert (operation.ok, operation.error_replies, operation.failed) == (6, 5, 0)
 
 
 def test_the_first_reason_why_figures_are_wrong() -> None:
-    noted = account()
+    noted = new_tally()
     right = final(noted)
     assert merged(right).invalid_reason is None
     wrong = noted.report(unfinished=NONE, late=NONE, invalid_reason="replies of others")
@@ -420,7 +420,7 @@ def test_processes_merge_into_their_union() -> None:
     reports, union = [], Histogram()
     for _ in range(3):
         took_ns = generator.lognormal(13, 1.5, 1000).astype(np.int64)
-        noted = account()
+        noted = new_tally()
         log = Recorder("echo")
         for number, took in enumerate(took_ns.tolist()):
             log.answered(at(1) + number * MS, at(1) + number * MS, at(1) + number * MS + took)
@@ -439,7 +439,7 @@ def test_processes_merge_into_their_union() -> None:
 
 
 def test_a_report_replaces_the_one_before_and_its_seconds_add_up() -> None:
-    noted = account(window=None)
+    noted = new_tally(window=None)
     noted.open_window(at(0))
     answered(noted, (0.1, 0.1, 0.2), (1.1, 1.1, 1.2))
     merger = merged(noted.report(unfinished=NONE, late=NONE))
@@ -457,13 +457,13 @@ def test_a_report_replaces_the_one_before_and_its_seconds_add_up() -> None:
 
 
 def test_the_window_begins_with_the_last_process_and_ends_with_the_last() -> None:
-    merger = merged(final(account(window=(1, 3))), final(account(window=(2, 2.5))))
+    merger = merged(final(new_tally(window=(1, 3))), final(new_tally(window=(2, 2.5))))
     window = merger.window(10 * S, 0.5)
     assert (window.start_s, window.end_s, window.warmup_s) == (2, 3, 0.5)
 
 
 def test_stages_have_their_own_failures_and_no_second_after_the_end() -> None:
-    noted = account(window=(1, 4.5))
+    noted = new_tally(window=(1, 4.5))
     log = Recorder("echo")
     for number in range(10):
         log.answered(at(1.05 + number / 10), at(1.05 + number / 10), at(1.06 + number / 10))  # in second 1
@@ -487,8 +487,8 @@ def test_stages_have_their_own_failures_and_no_second_after_the_end() -> None:
 
 
 def test_what_a_second_holds_is_not_kept_sample_by_sample() -> None:
-    """Each batch reaches from the middle of one second to that of the next, as those of the engine do."""
-    counted = account(is_open=False, window=None)
+    """Each batch reaches from the middle of a second to the middle of the next, as the engine's do."""
+    counted = new_tally(is_open=False, window=None)
     samples, batches = 10_000, 30
     counted.add(batch_of(_evenly(0, samples)))
     tracemalloc.start()
@@ -512,7 +512,7 @@ def _evenly(second: int, samples: int) -> Recorder:
 
 
 def test_delays_are_of_their_second() -> None:
-    noted = account(is_open=False)
+    noted = new_tally(is_open=False)
     delays = LoopDelays(array("q"), array("q"), array("q"))
     delays.loop_lag.extend((at(1.5), 3 * MS, at(2.5), 9 * MS, at(0.5), 500 * MS))
     delays.queueing.extend((at(2.5), MS))
@@ -527,7 +527,7 @@ def test_delays_are_of_their_second() -> None:
 
 
 def test_a_standstill_counts_in_every_second_through_which_it_lasted() -> None:
-    noted = account(is_open=False, window=(1, 7))
+    noted = new_tally(is_open=False, window=(1, 7))
     punctual = [value for second in (1, 6) for value in (at(second + 0.9), MS)]
     noted.note_delays(lags(*punctual))
     noted.note_delays(lags(at(5.25), 3_750 * MS))
@@ -540,7 +540,7 @@ def test_a_standstill_counts_in_every_second_through_which_it_lasted() -> None:
 
 
 def test_a_second_of_the_window_without_a_note_is_a_standstill() -> None:
-    noted = account(is_open=False, window=(1, 5))
+    noted = new_tally(is_open=False, window=(1, 5))
     noted.note_delays(lags(at(1.5), MS, at(2.5), MS))
     noted.note_users(at(4.5), 3)  # which another thread notes
     generator = merged(final(noted)).generator(CONNECT)
@@ -549,7 +549,7 @@ def test_a_second_of_the_window_without_a_note_is_a_standstill() -> None:
 
 
 def test_one_saturated_process_makes_the_generator_so() -> None:
-    spare, busy = account(), account()
+    spare, busy = new_tally(), new_tally()
     for number in (1, 2):
         spare.note_cpu(at(number), 0.2)
         busy.note_cpu(at(number), 0.99)
@@ -561,7 +561,7 @@ def test_one_saturated_process_makes_the_generator_so() -> None:
 
 
 def test_connecting_is_a_row_of_its_own() -> None:
-    noted = account(window=(10, 12))
+    noted = new_tally(window=(10, 12))
     log = Recorder(CONNECT)
     log.succeeded(at(0.1), at(0.2))
     log.failed(at(0.3), at(0.4), "refused")
@@ -585,7 +585,7 @@ def test_a_histogram_that_cannot_be_read_is_refused_when_it_arrives(encoded: str
 
 
 def test_the_counts_of_last_resort_have_every_error() -> None:
-    noted = account(is_open=False)
+    noted = new_tally(is_open=False)
     log = Recorder("echo")
     for number in range(60):
         log.failed(at(1.1), at(1.2), f"error {'x' * number}")

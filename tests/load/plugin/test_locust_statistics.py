@@ -16,7 +16,7 @@ MS = 1_000_000
 
 
 def a_batch(*took_ms: float, operation: str = "echo") -> Batch:
-    """Successes that took so long, two timeouts of 5 ms, and two arrivals that were dropped."""
+    """Return successes that took so long, two timeouts of 5 ms, and two arrivals that were dropped."""
     recorder = Recorder(operation)
     for number, took in enumerate(took_ms):
         recorder.succeeded(number * MS, number * MS + round(took * MS))

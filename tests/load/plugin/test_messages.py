@@ -40,14 +40,14 @@ def test_reports_that_cannot_be() -> None:
 
 
 def a_report() -> Report:
-    account = Tally(0, CONNECT, is_open=True)
-    account.open_window(0)
+    tally = Tally(0, CONNECT, is_open=True)
+    tally.open_window(0)
     log = Recorder("echo")
     log.answered(1 * S, 1 * S, 1 * S + 1000)
     batch = log.flush()
     assert batch is not None
-    account.add(batch)
-    return account.report(unfinished=Counter({"echo": 2}), late=Counter(), began=3)
+    tally.add(batch)
+    return tally.report(unfinished=Counter({"echo": 2}), late=Counter(), began=3)
 
 
 def changed(report: dict[str, Any], part: str, **fields: Any) -> dict[str, Any]:

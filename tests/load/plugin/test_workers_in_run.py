@@ -42,7 +42,7 @@ class FakeMaster:
             self.answers(msg_type, client_id, data)
 
     def shares(self) -> dict[str | None, tuple[int, int]]:
-        """The shares that were sent since the last call, by worker."""
+        """Return the shares that were sent since the last call, by worker."""
         shares = {worker: (data["index"], data["count"]) for kind, worker, data in self.sent if kind == GO}
         self.sent.clear()
         return shares

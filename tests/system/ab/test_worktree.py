@@ -41,10 +41,10 @@ def test_each_revision_is_in_a_folder_of_its_own(repository: TestRepository) -> 
         assert "+ 0\n" in (a.directory / "chat.py").read_text()
         assert "+ 1\n" in (b.directory / "chat.py").read_text()
         assert c.directory == repository.folder
-        assert [one.commit_info.id for one in (a, b, c)] == [first, second, second]
-        assert [one.commit_info.dirty for one in (a, b, c)] == [False, False, True]
-        assert {one.commit_info.project for one in (a, b, c)} == {"service"}
-        assert [one.label for one in (a, b, c)] == [f"quick ({first[:12]})", f"HEAD ({second[:12]})", "WORKTREE"]
+        assert [side.commit_info.id for side in (a, b, c)] == [first, second, second]
+        assert [side.commit_info.dirty for side in (a, b, c)] == [False, False, True]
+        assert {side.commit_info.project for side in (a, b, c)} == {"service"}
+        assert [side.label for side in (a, b, c)] == [f"quick ({first[:12]})", f"HEAD ({second[:12]})", "WORKTREE"]
         assert len(str(a.directory)) == len(str(b.directory))
         assert len(repository.worktrees()) == 2
     assert (repository.folder / "chat.py").read_text() == "# changed\n"
@@ -144,7 +144,7 @@ def test_submodules_are_checked_out_at_the_commit_of_the_revision(repository: Te
         assert (b.root / "lib" / "chat.py").read_text() == "NEWER = 1\n"
         assert (a.root / "lib" / "inner" / "chat.py").is_file()
         assert not (c.root / "lib").exists()
-        assert [one.commit_info.dirty for one in (a, b, c)] == [False] * 3
+        assert [side.commit_info.dirty for side in (a, b, c)] == [False] * 3
         assert a.empty_submodules == b.empty_submodules == c.empty_submodules == ()
     after = repository.git("submodule", "status", "--recursive"), repository.git("status", "--porcelain")
     assert after == before

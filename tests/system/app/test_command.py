@@ -43,7 +43,7 @@ def start(*arguments: str, **environment: str) -> subprocess.Popen[str]:
 
 
 def run(*arguments: str, **environment: str) -> tuple[int, str, str]:
-    """The exit code, standard output and standard error of a service that does not start."""
+    """Return the exit code, standard output and standard error of a service that does not start."""
     process = start(*arguments, **environment)
     try:
         output, errors = process.communicate(timeout=TIMEOUT_S)
@@ -54,7 +54,7 @@ def run(*arguments: str, **environment: str) -> tuple[int, str, str]:
 
 @contextlib.asynccontextmanager
 async def running(*arguments: str, **environment: str) -> AsyncIterator[tuple[subprocess.Popen[str], str]]:
-    """A service in its process, with its URL, which it tells in its log's first line."""
+    """Yield a service in its process, with its URL, which it tells in its log's first line."""
     process = start("--port", "0", *arguments, **environment)
     try:
         assert process.stderr is not None
@@ -69,7 +69,7 @@ async def running(*arguments: str, **environment: str) -> AsyncIterator[tuple[su
 
 
 async def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
-    """Its exit code and what else it has written, once it has ended by itself."""
+    """Return its exit code and what else it has written, once it has ended by itself."""
     output, errors = await asyncio.to_thread(process.communicate, timeout=TIMEOUT_S)
     return process.returncode, output + errors
 

@@ -39,15 +39,15 @@ def test_a_pair_of_runs(results: Path, capsys: pytest.CaptureFixture[str], tmp_p
     comparison = json.loads(written["json"].read_bytes())
     compared = comparison["benchmarks"]
     assert compared
-    for one in compared:
-        assert one["control"] == "same-stack"
-        p50 = one["rows"][0]
+    for benchmark in compared:
+        assert benchmark["control"] == "same-stack"
+        p50 = benchmark["rows"][0]
         assert p50["metric"] == "p50"
         assert p50["low"] < p50["effect"] < p50["high"]
         assert len(p50["old_log_values"]) == 1
         assert len(p50["old_log_values"][0]) >= 2
-        assert [row["metric"] for row in one["rows"]][1:] == ["p99", "server CPU"]
-    assert any("in-loop" in one["name"] for one in comparison["not_compared"])
+        assert [row["metric"] for row in benchmark["rows"]][1:] == ["p99", "server CPU"]
+    assert any("in-loop" in absent["name"] for absent in comparison["not_compared"])
     assert comparison["forced"] is False
     assert "one run a side: no interval of p50 can be narrower than ±2.5 %" in out or "±4.0 %" in out
     assert "the server was in the client's own loop: it illustrates" in out
@@ -59,5 +59,5 @@ def test_pytest_benchmark_compares_them_as_well(results: Path) -> None:
     command = [str(Path(sys.executable).with_name("pytest-benchmark")), f"--storage={results / 'latency'}", "compare"]
     finished = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     for path in sorted(Store(results).folder("latency").glob("*.json")):
-        for one in json.loads(path.read_bytes())["benchmarks"]:
-            assert one["name"] in finished.stdout
+        for benchmark in json.loads(path.read_bytes())["benchmarks"]:
+            assert benchmark["name"] in finished.stdout

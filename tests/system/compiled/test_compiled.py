@@ -51,7 +51,7 @@ def run(tree: Path, *arguments: str, **environment: str) -> subprocess.Completed
 
 
 def suffixes(tree: Path, **environment: str) -> set[str]:
-    """What the modules are imported from in a new process."""
+    """Return the suffixes of the files that a new process imports the modules from."""
     finished = run(tree, "-c", _ORIGINS, **environment)
     assert finished.returncode == 0, finished.stderr
     origins = [Path(line) for line in finished.stdout.splitlines()]

@@ -237,7 +237,7 @@ def test_cores_are_kept_awake(bench: Bench) -> None:
 def test_no_replicates_of_a_server_in_the_loop_and_over_polling_no_bare_control(bench: Bench) -> None:
     run = bench.run("-k", "event-polling and uvloop")
     assert run.returncode == 0, run.stdout
-    told = {one["name"]: one["extra_info"] for one in bench.result()["benchmarks"]}
+    told = {benchmark["name"]: benchmark["extra_info"] for benchmark in bench.result()["benchmarks"]}
     here, there = told["foo_bar[event-polling-in-loop-uvloop]"], told["foo_bar[event-polling-process-uvloop]"]
     assert here["processes"] == []
     assert here["controls"] == {"same-stack": None, "bare": None}
@@ -288,8 +288,8 @@ def test_the_same_on_all_stages_with_pytest_benchmarks_own_options(bench: Bench)
     stored = names(bench.result())
     assert len(stored) == len(set(stored)) == 10 + 4
     assert {name.partition("[")[0] for name in stored} == {"foo_bar", "empty_coroutine", "round_trip"}
-    around = [one for one in bench.result()["benchmarks"] if "[around-" in one["name"]]
-    assert [one["extra_info"]["bias_us"] > 0 for one in around] == [True] * 2
+    around = [benchmark for benchmark in bench.result()["benchmarks"] if "[around-" in benchmark["name"]]
+    assert [benchmark["extra_info"]["bias_us"] > 0 for benchmark in around] == [True] * 2
     (heading, *_) = [line for line in run.stdout.splitlines() if line.startswith("Name (time in us)")]
     assert heading.split()[4:] == ["Median", "Iterations"]
 

@@ -17,7 +17,7 @@ from tests.support.ports import free_port
 
 
 def assert_complete(result: LoadResult, service: ServerProcess) -> None:
-    """The model has checked that the counts add up; here they are compared with what the service counted."""
+    """Compare the counts with the service's own; the model has checked that they add up."""
     row = operation(result)
     assert row.ok == answered(service.url)
     assert (row.timeouts, row.error_count, row.unfinished, row.late) == (0, 0, 0, 0)

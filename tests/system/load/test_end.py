@@ -51,7 +51,7 @@ def error_lines(output: str) -> list[str]:
 
 @contextlib.contextmanager
 def soft_file_limit(soft: int) -> Iterator[None]:
-    """Processes started meanwhile begin with that limit, and may raise it."""
+    """Start processes with that limit meanwhile; they may raise it."""
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, before[1]))
     try:

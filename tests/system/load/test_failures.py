@@ -39,7 +39,7 @@ def closed_port() -> Iterator[int]:
 
 
 def lost(row: Operation) -> int:
-    """How many round trips lost their connection; there are no other errors."""
+    """Return the number of round trips that lost their connection; there are no other errors."""
     assert set(row.errors) <= {f"connection lost: {reason}" for reason in (CLOSED, RESET)}
     return row.error_count
 
@@ -220,7 +220,7 @@ def test_refusals_with_an_id_are_one_kind_of_error(tmp_path: Path, processes: in
 
 @pytest.mark.slow
 def test_errors_that_all_differ_are_kept_by_the_fifty(tmp_path: Path) -> None:
-    """In each of two workers, and in what their master makes of both."""
+    """The limit is kept in each of two workers, and in what their master makes of both."""
     users = ("-u", str(REFUSED_USERS), "-r", str(REFUSED_USERS), "--processes", "2")
     with ServerProcess("refusing:by_word", directory=APPS) as server:
         code, locust = run(tmp_path, "--host", server.url, *users, "-t", "6s")
@@ -240,7 +240,7 @@ RAISING = LOCUSTFILES / "raising.py"
 
 
 def exceptions(result: LoadResult) -> dict[str, int]:
-    """The counts of its exceptions, by their texts without the lines."""
+    """Return the counts of its exceptions, by their texts without the lines."""
     return {re.sub(r"\.py:\d+", "", found.text): found.count for found in result.exceptions}
 
 

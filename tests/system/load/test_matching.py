@@ -114,7 +114,7 @@ def test_a_task_that_never_waits_does_not_take_the_loop_along(tmp_path: Path, am
 
 
 def test_what_is_in_no_figure_is_said(tmp_path: Path, ambiguous: ServerProcess) -> None:
-    """Definitions made anew, replies that are errors, data that cannot be sent, and what is only done at the start."""
+    """The output names definitions made anew, error replies, data that cannot be sent, and what happens only once."""
     classes = ["AnewUser", "WishUser", "SetUser", "EnteringUser"]
     code, locust = performed(tmp_path, ambiguous, *classes, "-u", "4", "-r", "4", "-t", "4s", "--stop-timeout", "50")
     assert code == 1, "what cannot be encoded is a failure"

@@ -32,7 +32,7 @@ MS = 1_000_000
 
 
 def wanted(result: LoadResult, processes: int = 1) -> int:
-    """How many arrivals the schedule had between its start and the end of the sending, drawn again."""
+    """Return the number of arrivals in the schedule, drawn again, from its start to the end of the sending."""
     scenario, window = result.scenario, result.window
     assert scenario.rate is not None
     assert scenario.arrivals is not None
@@ -48,7 +48,7 @@ def wanted(result: LoadResult, processes: int = 1) -> int:
 
 
 def assert_accounted(result: LoadResult, row: Operation) -> None:
-    """What the model cannot check by itself: the seconds say the same as the whole."""
+    """Check what the model cannot check by itself: the seconds say the same as the whole."""
     assert row.scheduled == row.ok + row.timeouts + row.error_count + row.unfinished + row.dropped
     assert sum(second.ok for second in result.timeline) == row.ok
     assert sum(second.sent for second in result.timeline) == row.sent - row.unfinished
@@ -289,7 +289,7 @@ def test_a_stop_does_not_wait_for_what_waits(tmp_path: Path) -> None:
 
 
 def test_a_service_that_is_away_at_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was dropped before anybody knew what the task does is in the operation's row, and in its percentiles."""
+    """Arrivals dropped before the task's operation was known are in the operation's row, and in its percentiles."""
     requests = tmp_path / "requests"
     requests.mkdir()
     monkeypatch.setenv("REQUESTS_FOLDER", str(requests))
@@ -324,7 +324,7 @@ def test_a_service_that_is_away_at_first(tmp_path: Path, monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize("processes", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_what_another_knows_is_known(tmp_path: Path, shared: ServerProcess, processes: int) -> None:
-    """Two users; in the second of two workers no task ever comes to its round trip."""
+    """There are two users; in the second of two workers no task ever comes to its round trip."""
     more = ["--processes", "2"] if processes > 1 else []
     code, locust = run(
         tmp_path, "LearningUser", "--host", shared.url, "-u", "2", "-r", "2", "--rate", "60:1s", "--arrivals",
@@ -545,7 +545,7 @@ def test_exceptions_in_tasks(tmp_path: Path, shared: ServerProcess) -> None:
 
 
 def test_a_task_that_catches_what_was_not_sent(tmp_path: Path) -> None:
-    """Its arrival is dropped all the same."""
+    """The task's arrival is dropped all the same."""
     with ServerProcess() as first:
         with LocustProcess(
             tmp_path, "StubbornUser", "--host", first.url, "-u", "2", "-r", "2", "--rate", "200:2s", locustfile=OPEN

@@ -1,4 +1,4 @@
-"""What users of a load may say of themselves: their connection, and round trips of their own."""
+"""Tests of what a locustfile's users may set: their connection, and round trips of their own."""
 
 import json
 import subprocess

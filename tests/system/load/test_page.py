@@ -37,7 +37,7 @@ def shown(server: ServerProcess) -> str:
 
 
 def texts(folder: Path) -> str:
-    """All that a run has left: its output, its results, its reports."""
+    """Return the text of all files that a run has left: its output, its results, its reports."""
     return "\n".join(path.read_text(errors="replace") for path in folder.rglob("*") if path.is_file())
 
 

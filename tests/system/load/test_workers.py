@@ -293,7 +293,7 @@ def test_a_worker_of_another_version_that_joins_is_refused(
 
 
 class Foreign:
-    """Something that speaks to a master's port. Sends what it is given."""
+    """A foreign program that speaks to a master's port. It sends what it is given."""
 
     def __init__(self, port: str, name: str) -> None:
         self.name = name

@@ -1,4 +1,4 @@
-"""What users import from `bench`."""
+"""Tests of the names that users import from `bench`."""
 
 import subprocess
 import sys

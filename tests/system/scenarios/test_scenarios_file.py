@@ -132,7 +132,7 @@ def test_bench_ab_compares_each_scenario_of_the_file_which_is_not_of_a_revision(
     (path,) = results.rglob("*.json")
     assert SECRET not in path.read_text()
     result = json.loads(path.read_text())
-    assert [(one["name"], one["event"], one["reply"]) for one in result["benchmarks"]] == [
+    assert [(benchmark["name"], benchmark["event"], benchmark["reply"]) for benchmark in result["benchmarks"]] == [
         ("join", "join", None),
         ("say", "say", "said"),
     ]

@@ -53,7 +53,7 @@ def bar(name: str) -> bytes:
 
 
 def send_at_once(client: RawClient, names: list[str]) -> None:
-    """In one segment, as long as they are few: the server reads them together."""
+    """Send them in one segment, as long as they are few: the server reads them together."""
     client.socket.sendall(b"".join(frame(foo(name), mask=MASK) for name in names))
 
 

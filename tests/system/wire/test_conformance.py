@@ -283,7 +283,7 @@ async def test_more_than_the_client_takes_ends_the_connection(transports: Transp
 
 @asynccontextmanager
 async def everybody(url: str, *without: tuple[Kind, str]) -> AsyncIterator[list[Participant]]:
-    """A client of each kind over each transport."""
+    """Yield a client of each kind over each transport."""
     async with AsyncExitStack() as stack:
         yield [
             await stack.enter_async_context(connected(kind, transports, url))
@@ -327,7 +327,7 @@ async def test_a_server_that_is_killed(made: Any) -> None:
 
 
 async def test_a_server_that_has_stopped() -> None:
-    """It does not close its connections, and sends no heartbeat."""
+    """The server does not close its connections, and sends no heartbeat."""
     slow = (ReferenceClient, "polling")  # python-socketio waits for 5 s more there
     with python_server() as python, official_server() as node:
         async with everybody(python.url, slow) as some, everybody(node.url, slow) as others:

@@ -34,7 +34,7 @@ def openssl(folder: Path, *arguments: str) -> None:
 
 
 def sign(folder: Path, name: str, extensions: str) -> None:
-    """A key and a certificate of our authority's."""
+    """Write a key and a certificate of our authority."""
     (folder / f"{name}.ext").write_text(extensions)
     key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", f"{name}.key")
     openssl(folder, "req", *key, "-out", f"{name}.csr", "-subj", f"/CN={name}")

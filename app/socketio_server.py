@@ -18,8 +18,9 @@ from engineio.payload import Payload
 
 from app.logs import BoundedFilter
 
-# By default a polling request of more than 16 packets is dropped whole, and only the log hears of it: a client that
-# emits 17 times in a row loses them all. The size of the request is limited already. (It holds for the process.)
+# By default a polling request of more than 16 packets is dropped whole, and only the log hears of it. A client that
+# emits 17 times in a row loses them all. The size of the request is limited already. (The setting is that of the
+# process.)
 Payload.max_decode_packets = sys.maxsize
 
 #: Packets of one client that cannot be read. No client library sends any; more of them end its connection.
@@ -30,7 +31,7 @@ _ATTACHMENT_BYTES = 64
 
 
 class UnreadableFilter(logging.Filter):
-    """Turns the traceback of a packet that cannot be read into the end of its line.
+    """A filter that turns the traceback of a packet that cannot be read into the end of its line.
 
     A broken packet is its sender's mistake, and a client must not be able to fill the log with tracebacks. An exception
     that passed through what is done with a packet, the rest of this package, is a mistake of ours and keeps its own.
@@ -47,12 +48,12 @@ class UnreadableFilter(logging.Filter):
 
 
 def _reason(error: BaseException) -> str:
-    """What is wrong, as a literal: the text may hold what a client sent, and is to stay short and on its line."""
+    """Return the error's text as a literal. The text may contain what a client sent; it stays short and on its line."""
     return repr(f"{type(error).__name__}: {error}"[:200])
 
 
 #: The log of python-socketio and python-engineio: errors only, as they do by default, under the service's own name.
-logger = logging.getLogger("app.engine")
+logger = logging.getLogger("app.socketio_server")
 logger.setLevel(logging.ERROR)
 logger.addFilter(BoundedFilter())
 logger.addFilter(UnreadableFilter())
@@ -79,7 +80,7 @@ class EngineServer(engineio.AsyncServer):  # type: ignore[misc]
         return task
 
     async def disconnect(self, sid: str | None = None) -> None:
-        """Disconnect this client, or every one, without waiting until it knows.
+        """Disconnect this client, or all clients, without waiting until they know.
 
         python-engineio waits, for ever if a polling client does not come back, and an oversized request with it.
         """
@@ -172,8 +173,8 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
         await super()._handle_eio_disconnect(eio_sid, reason)
         self._unreadable.pop(eio_sid, None)
         self._binary_packet.pop(eio_sid, None)
-        # python-engineio keeps the open request of a polling client that leaves for up to 45 seconds, and
-        # python-socketio's client waits for it: to disconnect, and to say that it was refused.
+        # python-engineio keeps the open request of a polling client that leaves for up to 45 seconds. python-socketio's
+        # client waits for it: to disconnect, and to say that it was refused.
         socket = self.eio.sockets.get(eio_sid)
         if socket is not None and not socket.upgraded:
             await socket.queue.put(packet.Packet(packet.NOOP))
