@@ -28,7 +28,8 @@ from bench.machine.system import missing
 from bench.results.header import CommitInfo
 from bench.results.latency import LatencyBenchmark
 from bench.results.provenance import commit_info, service_directory
-from bench.results.store import DEFAULT_ROOT, result_name
+from bench.results.references import DEFAULT_ROOT
+from bench.results.store import result_name
 
 COLUMNS = ["min", "median", "mean", "stddev", "max", "ops", "rounds"]
 

@@ -14,7 +14,8 @@ from bench.ab.errors import AbError
 from bench.ab.run import AbPlan
 from bench.results.header import CommitInfo
 from bench.results.load import Second, SecondTimes
-from bench.results.store import Store, write_numbered
+from bench.results.references import Store
+from bench.results.store import write_numbered
 from bench.validation.accuracy.model import Accuracy
 from tests.support.accuracy_results import result_of
 from tests.support.bench_command import bench
@@ -116,7 +117,7 @@ class TestCompare:
         self, capsys: pytest.CaptureFixture[str], results: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.chdir(results.parent)
-        path = Store().resolve("load/1")
+        path = Store().open("load/1").path
         assert not path.is_absolute()
         code, out, _ = bench(capsys, "compare", path, "latest")
         assert code == 0

@@ -7,7 +7,7 @@ import typer
 
 from bench.ab.errors import AbError
 from bench.commands.output import FAILED, Console, ResultsFolder, show_and_keep, write_option
-from bench.results.store import DEFAULT_ROOT, Store
+from bench.results.references import DEFAULT_ROOT, Store
 from bench.scenarios.catalogue import AB_BENCHMARKS
 
 _BUILT_IN = ", ".join(benchmark.name for benchmark in AB_BENCHMARKS)

@@ -7,7 +7,8 @@ import typer
 
 from bench.commands.output import FAILED, MISUSE, Console, ResultsFolder, fail, show_and_keep
 from bench.printable import printable
-from bench.results.store import DEFAULT_ROOT, ResultError
+from bench.results.references import DEFAULT_ROOT
+from bench.results.store import ResultError
 
 
 def accuracy(

@@ -11,8 +11,8 @@ from bench.report.chart_formats import CHART_FORMATS
 from bench.report.comparison import comparison_document
 from bench.report.formats import markdown as markdown_format
 from bench.report.formats.text import print_document
-from bench.results.selection import select
-from bench.results.store import DEFAULT_ROOT, ResultError, Store
+from bench.results.references import DEFAULT_ROOT, Store, select
+from bench.results.store import ResultError
 from bench.timing.histogram import HistogramError
 
 

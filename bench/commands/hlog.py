@@ -9,7 +9,8 @@ from bench.commands.output import ResultsFolder
 from bench.report.hlog import hlog as hlog_lines
 from bench.report.hlog import intervals_of, write_hlog
 from bench.results.load import LoadResult
-from bench.results.store import DEFAULT_ROOT, ResultError, Store
+from bench.results.references import DEFAULT_ROOT, Store
+from bench.results.store import ResultError
 from bench.timing.histogram import HistogramError
 
 

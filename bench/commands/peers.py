@@ -5,7 +5,8 @@ from typing import Annotated
 import typer
 
 from bench.commands.output import FAILED, MISUSE, Console, ResultsFolder, fail, show_and_keep
-from bench.results.store import DEFAULT_ROOT, machine_id, result_name, write_numbered
+from bench.results.references import DEFAULT_ROOT
+from bench.results.store import machine_id, result_name, write_numbered
 
 
 def peers(

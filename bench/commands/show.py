@@ -10,8 +10,8 @@ from pydantic import BaseModel
 from bench.commands.output import Console, ResultsFolder, write_option
 from bench.report.document import Document
 from bench.report.formats import TEXT, formats, render
-from bench.results.selection import file_named
-from bench.results.store import DEFAULT_ROOT, ResultError, Store, StoredFile, open_file
+from bench.results.references import DEFAULT_ROOT, Store, file_named
+from bench.results.store import ResultError, StoredFile, open_file
 
 #: The folders of stored results, by kind. A comparison of stored results has none: it is a file that the user named.
 FOLDERS = ("latency", "load", "ab", "accuracy", "peers")

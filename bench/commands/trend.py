@@ -13,7 +13,8 @@ from bench.report.formats.text import print_document
 from bench.report.trend import trend_document
 from bench.results.header import KINDS, Kind
 from bench.results.history import all_results, history
-from bench.results.store import DEFAULT_ROOT, ResultError
+from bench.results.references import DEFAULT_ROOT
+from bench.results.store import ResultError
 from bench.statistics.change_points import SIGNIFICANCE
 from bench.trend.series import Metric, machine_name, trends
 

@@ -20,7 +20,8 @@ from bench.compare.model import (
 from bench.compare.rows import with_verdicts
 from bench.results.latency import LatencyResult
 from bench.results.load import LoadResult
-from bench.results.store import Result, Stored
+from bench.results.references import Stored
+from bench.results.store import Result
 from bench.statistics.verdicts import THRESHOLD
 
 

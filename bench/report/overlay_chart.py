@@ -26,7 +26,8 @@ from bench.report.formatting import microseconds
 from bench.results.figure import Figure
 from bench.results.latency import LatencyResult
 from bench.results.load import LoadResult, Operation
-from bench.results.store import Result, Stored
+from bench.results.references import Stored
+from bench.results.store import Result
 from bench.timing.histogram import Histogram, HistogramError
 
 _WIDTH, _HEIGHT = 860, 280

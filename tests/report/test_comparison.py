@@ -20,7 +20,7 @@ from bench.report.overlay_chart import Distribution, overlay_chart, overlay_spec
 from bench.results.header import CommitInfo
 from bench.results.latency import LatencyResult
 from bench.results.load import Generator, LoadResult, Scenario
-from bench.results.store import Stored
+from bench.results.references import Stored
 from bench.timing.histogram import Histogram, HistogramError
 from tests.support.example_results import COMMIT, distribution, load_result, operation
 from tests.support.latency_results import latency, stored

@@ -13,7 +13,8 @@ from bench.results.header import KINDS, Header
 from bench.results.history import all_results
 from bench.results.latency import LatencyBenchmark, LatencyDetails, LatencyResult
 from bench.results.load import LoadResult
-from bench.results.store import Stored, load, open_file
+from bench.results.references import Stored
+from bench.results.store import load, open_file
 from bench.trend.series import trends
 from bench.validation.accuracy.model import Accuracy
 from bench.validation.peers.model import Peers

@@ -16,7 +16,8 @@ from bench.results.header import CommitInfo, Kind
 from bench.results.history import all_results
 from bench.results.load import LoadResult
 from bench.results.locks import locked
-from bench.results.store import NotStoredError, ResultError, Store, load, machine_id, result_name, write_numbered
+from bench.results.references import Store
+from bench.results.store import NotStoredError, ResultError, load, machine_id, result_name, write_numbered
 from tests.support.example_results import COMMIT, load_result
 from tests.support.folders import SAMPLES
 
@@ -67,11 +68,11 @@ class TestSaving:
         (store.folder("load") / "9999_a.json").touch()
         assert store.save(load_result()).name.startswith("10000_")
         assert store.save(load_result()).name.startswith("10001_")
-        assert store.resolve("10001").name.startswith("10001_")
+        assert store.open("10001").path.name.startswith("10001_")
 
     def test_never_in_the_place_of_another_file(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
         taken = store.save(load_result())
-        monkeypatch.setattr("bench.results.store._numbered", lambda _: [])  # a writer that knows no lock came between
+        monkeypatch.setattr("bench.results.store.numbered", lambda _: [])  # a writer that knows no lock came between
         before = taken.read_bytes()
         path = store.save(load_result(forced=True))
         assert path.name.startswith("0002_")
@@ -83,7 +84,7 @@ class TestSaving:
 
         monkeypatch.setattr(Path, "hardlink_to", refuse)
         store.save(load_result())
-        monkeypatch.setattr("bench.results.store._numbered", lambda _: [])
+        monkeypatch.setattr("bench.results.store.numbered", lambda _: [])
         path = store.save(load_result())
         assert path.name.startswith("0002_")
         assert load(path) == load_result()
@@ -244,31 +245,31 @@ class TestWhatIsNoResult:
 class TestFinding:
     def test_by_path(self, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         path = store.save(load_result())
-        assert store.resolve(str(path)) == path
+        assert store.open(str(path)).path == path
         monkeypatch.chdir(path.parent)
-        assert store.resolve(path.name) == Path(path.name)
+        assert store.open(path.name).path == Path(path.name)
         copied = tmp_path / "before"
         copied.write_bytes(path.read_bytes())
         monkeypatch.chdir(tmp_path)
-        assert store.resolve("before") == Path("before")
+        assert store.open("before").path == Path("before")
 
     def test_by_number(self, store: Store) -> None:
         paths = [store.save(load_result()) for _ in range(12)]
-        assert store.resolve("12") == store.resolve("0012") == store.resolve("load/12") == paths[11]
-        assert store.resolve("2") == paths[1]
+        assert store.open("12").path == store.open("0012").path == store.open("load/12").path == paths[11]
+        assert store.open("2").path == paths[1]
 
     def test_a_number_that_both_kinds_have_must_say_which(self, store: Store, latency_file: Path) -> None:
         load_path, latency_path = store.save(load_result()), save_latency(store, latency_file)
         with pytest.raises(ResultError, match=r"^0001: there is one of each kind; say latency/0001 or load/0001$"):
-            store.resolve("0001")
-        assert store.resolve("load/0001") == store.resolve("0001", "load") == load_path
-        assert store.resolve("latency/0001") == store.resolve("0001", "latency") == latency_path
+            store.open("0001")
+        assert store.open("load/0001").path == store.open("0001", "load").path == load_path
+        assert store.open("latency/0001").path == store.open("0001", "latency").path == latency_path
 
     def test_a_number_that_two_files_of_a_kind_have(self, store: Store, latency_file: Path) -> None:
         path = save_latency(store, latency_file, "a")
         path.with_name("0001_b.json").write_bytes(path.read_bytes())
         with pytest.raises(ResultError, match=r"two results have that number, 0001_a\.json and 0001_b\.json"):
-            store.resolve("1")
+            store.open("1")
 
     @pytest.mark.parametrize("reference", [COMMIT, COMMIT.upper(), COMMIT[:7], COMMIT[:4]])
     def test_by_commit_the_newest_result_of_it(self, store: Store, reference: str) -> None:
@@ -276,31 +277,31 @@ class TestFinding:
         newest = store.save(load_result())
         store.save(load_result(commit_info=CommitInfo(id=OTHER_COMMIT)))
         store.save(load_result(commit_info=CommitInfo(id="unversioned")))
-        assert store.resolve(reference) == newest
+        assert store.open(reference).path == newest
 
     def test_a_commit_in_a_file_that_the_user_named(self, store: Store, latency_file: Path) -> None:
         save_latency(store, latency_file, "damaged", benchmarks=None)
         path = save_latency(store, latency_file, "mine", commit_info={"id": COMMIT})
-        assert store.resolve(COMMIT[:8]) == path
+        assert store.open(COMMIT[:8]).path == path
 
     def test_an_abbreviation_of_several_commits(self, store: Store) -> None:
         store.save(load_result())
         store.save(load_result(commit_info=CommitInfo(id=COMMIT[:5] + "f" * 35)))
         with pytest.raises(ResultError, match=rf"^{COMMIT[:5]}: several commits begin so, {COMMIT}, .*more digits$"):
-            store.resolve(COMMIT[:5])
+            store.open(COMMIT[:5])
 
     def test_digits_are_a_number_first_and_a_commit_else(self, store: Store) -> None:
         number_like = store.save(load_result(commit_info=CommitInfo(id="0002" + "a" * 36)))
-        assert store.resolve("0002") == number_like
+        assert store.open("0002").path == number_like
         second = store.save(load_result())
-        assert store.resolve("0002") == second
+        assert store.open("0002").path == second
 
     def test_latest(self, store: Store, latency_file: Path) -> None:
         older, newer = store.save(load_result()), store.save(load_result())
         old_latency = save_latency(store, latency_file, datetime="2020-01-01T00:00:00+00:00")
-        assert store.resolve("latest") == newer
-        assert store.resolve("latest~1") == older
-        assert store.resolve("latest", "latency") == store.resolve("latency/latest") == old_latency
+        assert store.open("latest").path == newer
+        assert store.open("latest~1").path == older
+        assert store.open("latest", "latency").path == store.open("latency/latest").path == old_latency
 
     def test_only_of_this_machine(self, store: Store) -> None:
         path = store.save(load_result())
@@ -308,32 +309,32 @@ class TestFinding:
         path.parent.rename(elsewhere)
         for reference in ("1", COMMIT, "latest"):
             with pytest.raises(ResultError, match=f"no such number, commit or `latest` in .*{machine_id()}"):
-                store.resolve(reference)
+                store.open(reference)
 
     @pytest.mark.parametrize("reference", ["7", "abcd", "latest~9", "latest~", "load/", "load/7", "x" * 5000])
     def test_what_is_not_there(self, store: Store, reference: str) -> None:
         store.save(load_result())
         with pytest.raises(ResultError, match="no such file, and no such number, commit or `latest`"):
-            store.resolve(reference)
+            store.open(reference)
 
     def test_an_empty_name(self, store: Store) -> None:  # of a shell variable that is not set
         with pytest.raises(ResultError, match="an empty name means no result"):
-            store.resolve("")
+            store.open("")
 
     @pytest.mark.parametrize("reference", ["7.json", "results/7.json", "/nowhere/1"])
     def test_a_path_that_is_not_there(self, store: Store, reference: str) -> None:
         with pytest.raises(ResultError, match=f"^{reference}: no such file$"):
-            store.resolve(reference)
+            store.open(reference)
 
     def test_a_folder(self, store: Store) -> None:
         store.save(load_result())
         with pytest.raises(ResultError, match="Is a directory"):
-            store.resolve(str(store.folder("load")))
+            store.open(str(store.folder("load")))
 
     def test_the_wrong_kind(self, store: Store) -> None:
         path = store.save(load_result())
         with pytest.raises(ResultError, match="that is no latency result"):
-            store.resolve(str(path), "latency")
+            store.open(str(path), "latency")
 
     @pytest.mark.parametrize(
         ("old", "new", "kind"),

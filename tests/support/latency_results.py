@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from bench.results.latency import LatencyResult
-from bench.results.store import Store, Stored, write_numbered
+from bench.results.references import Store, Stored
+from bench.results.store import write_numbered
 from bench.timing.histogram import Histogram
 
 START = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)

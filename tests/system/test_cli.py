@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from bench.results.header import CommitInfo
-from bench.results.store import Store, machine_id
+from bench.results.references import Store
+from bench.results.store import machine_id
 from tests.support.bench_command import BENCH
 from tests.support.example_results import load_result, operation
 

@@ -12,7 +12,7 @@ import pytest
 
 from bench.results.header import CommitInfo, MachineInfo
 from bench.results.load import Generator
-from bench.results.store import Store
+from bench.results.references import Store
 from tests.support.bench_command import bench
 from tests.support.example_results import distribution, load_result, operation
 

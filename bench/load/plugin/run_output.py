@@ -25,7 +25,8 @@ from bench.report.formats.text import print_document
 from bench.report.lines import print_lines, print_stored
 from bench.report.load import load_document
 from bench.results.load import LoadResult
-from bench.results.store import ResultError, Store
+from bench.results.references import Store
+from bench.results.store import ResultError
 
 logger = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from bench.compare.comparison import compare
 from bench.compare.model import DifferenceKind
 from bench.load.metrics.asked_users import AskedUsers
 from bench.results.load import LoadResult, Scenario, UserStep
-from bench.results.store import Stored
+from bench.results.references import Stored
 from tests.support.example_results import load_result
 
 

@@ -16,7 +16,8 @@ import psutil
 import pytest
 
 from bench.results.ab import AB_SCHEMA, AbResult
-from bench.results.store import ResultError, Store, load, open_file
+from bench.results.references import Store
+from bench.results.store import ResultError, load, open_file
 from tests.support.ab_repository import OPTIONS, SERVICE, TestRepository
 from tests.support.folders import ROOT
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.results.store import Store
+from bench.results.references import Store
 from tests.support.bench_command import bench
 from tests.support.folders import ROOT
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from bench.results.latency import LatencyResult
-from bench.results.store import Store, load, write_numbered
+from bench.results.references import Store
+from bench.results.store import load, write_numbered
 from tests.support.example_results import load_result, run_latency_session
 from tests.support.folders import ROOT
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.results.store import Store
+from bench.results.references import Store
 from bench.validation.selfcheck import _stored_differ
 from tests.support.latency_results import latency_content, save_latency
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from bench.results.header import CommitInfo
-from bench.results.selection import commit_named, select
-from bench.results.store import ResultError, Store
+from bench.results.references import Store, commit_named, select
+from bench.results.store import ResultError
 from tests.support.example_results import load_result
 from tests.support.latency_results import latency_content, save_latency
 
@@ -133,7 +133,7 @@ def test_results_of_no_commit_have_no_others(store: Store) -> None:
 
 
 def test_a_damaged_one_among_them(store: Store) -> None:
-    path = store.resolve("latency/2")
+    path = store.open("latency/2").path
     path.write_text(path.read_text()[:100])
     for old, last in (("latency/[123]", None), ("latency/v1", 4)):
         with pytest.raises(ResultError, match=r"0002_.*: not whole JSON"):
