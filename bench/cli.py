@@ -7,8 +7,10 @@ import changes the process (see bench/load).
 
 import io
 import os
+import pkgutil
 import sys
 import traceback
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
@@ -16,17 +18,9 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from bench import commands
 from bench.ab.errors import AbError, AbFailedError
-from bench.commands.ab import ab
-from bench.commands.accuracy import accuracy
-from bench.commands.compare import compare
-from bench.commands.connections import connections
-from bench.commands.hlog import hlog
 from bench.commands.output import BROKEN_PIPE, FAILED, INTERRUPTED, MISUSE, UNWRITABLE, fail
-from bench.commands.peers import peers
-from bench.commands.selfcheck import selfcheck
-from bench.commands.show import show
-from bench.commands.trend import trend
 from bench.compare.model import IncomparableError
 from bench.results.store import NotStoredError, ResultError
 
@@ -57,8 +51,10 @@ def _options(
     pass
 
 
-for _command in (compare, ab, trend, show, hlog, accuracy, peers, connections, selfcheck):
-    app.command()(_command)
+for _module in pkgutil.iter_modules(commands.__path__):
+    _command = getattr(import_module(f"{commands.__name__}.{_module.name}"), _module.name, None)
+    if _command is not None:
+        app.command()(_command)
 
 
 def main() -> NoReturn:
