@@ -87,8 +87,8 @@ test test-fast test-slow test-compiled: export PYTHONDONTWRITEBYTECODE =
 test: $(READY) $(NODE_READY) $(HLOG_READY)  ## the tests, but for the slowest
 	$(BIN)/pytest -n 3 --dist worksteal -m "not slow"
 
-test-fast: $(READY)  ## the tests that start no process, within seconds
-	$(BIN)/pytest -n 3 --dist worksteal --ignore tests/system --hypothesis-profile fast -m "not slow"
+test-fast: $(READY)  ## the pure tests, within 20 seconds: no process, no socket, no chart
+	$(BIN)/pytest -n 3 --dist worksteal --ignore tests/system --hypothesis-profile fast -m "not slow and not unhurried"
 
 # The longest comes first, by tests/system/conftest.py.
 test-slow: $(READY) $(NODE_READY) $(HLOG_READY)  ## the slowest tests: many real runs

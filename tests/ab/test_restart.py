@@ -15,6 +15,8 @@ from bench.scenarios.tokens import tokens
 from bench.server import UvicornTestServer
 from bench.wire.client import FastClient
 
+pytestmark = pytest.mark.unhurried
+
 SMALL = BurstPlan(burst=2, pairs=2, block=1, saturated_pairs=0, warm_up=2)
 PLAIN = Benchmark("plain", round_trip_of("PLAIN", "DONE", None))
 

@@ -26,7 +26,7 @@ from bench.wire.connection import TransportName
 from bench.wire.errors import ConnectFailed
 from bench.wire.reference import ReferenceClient
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.unhurried, pytest.mark.asyncio(loop_scope="session")]
 
 TIMEOUT_S = 5
 TOKEN = "sésame"

@@ -33,6 +33,8 @@ from bench.wire.errors import Disconnected
 from bench.wire.interface import Client, Handler
 from bench.wire.reference import ReferenceClient
 
+pytestmark = pytest.mark.unhurried
+
 LONG_NS = 10_000_000_000
 SHORT_NS = 100_000_000
 LIMIT_S = 20

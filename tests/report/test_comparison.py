@@ -158,6 +158,7 @@ def distributed(values_us: list[float], failed: int = 0, name: str = "echo") -> 
     return load_result(operations=(one,))
 
 
+@pytest.mark.unhurried
 class TestChart:
     def drawn(self, old: list[Stored], new: list[Stored]) -> dict[str, Any]:
         specification = overlay_specification(compare(old, new, force=True), old, new)

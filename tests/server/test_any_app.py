@@ -15,6 +15,8 @@ from fastapi import FastAPI, Request
 from bench.server import ServerError, UvicornTestServer
 from tests.support.server_traces import traces
 
+pytestmark = pytest.mark.unhurried
+
 LIMIT_S = 20
 
 

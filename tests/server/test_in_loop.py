@@ -19,6 +19,8 @@ from tests.support.folders import APPS
 from tests.support.ports import free_port
 from tests.support.server_traces import traces
 
+pytestmark = pytest.mark.unhurried
+
 LIMIT_S = 20
 
 Message = MutableMapping[str, Any]

@@ -128,6 +128,7 @@ def test_the_ratio_to_the_control_is_shown_where_all_have_it(
     assert "no step in 1 series" in raw  # the machine's drift hides it
 
 
+@pytest.mark.unhurried
 def test_charts_are_whole_and_name_the_step(
     capsys: pytest.CaptureFixture[str], here: list[str], tmp_path: Path
 ) -> None:

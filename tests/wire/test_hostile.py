@@ -45,7 +45,7 @@ from tests.support.hostile_server import (
     serving,
 )
 
-pytestmark = pytest.mark.filterwarnings("ignore:Overriding the .event_loop_policy. fixture")
+pytestmark = [pytest.mark.unhurried, pytest.mark.filterwarnings("ignore:Overriding the .event_loop_policy. fixture")]
 
 LIMIT_S = 60
 BOUND_BYTES = 1 << 18
