@@ -108,10 +108,17 @@ class Child:
             pipe.close()
 
     @property
-    def exit_code(self) -> str:
-        """Return the exit code of a child that has ended, with the signal's name if a signal ended it."""
+    def return_code(self) -> int:
+        """The exit code of a child that has ended; negative if a signal ended it."""
         code = self._process.returncode
-        if code is None or code >= 0:
+        assert code is not None, "it has ended"
+        return code
+
+    @property
+    def exit_code(self) -> str:
+        """The exit code of a child that has ended, as text, with the signal's name if a signal ended it."""
+        code = self.return_code
+        if code >= 0:
             return str(code)
         try:
             return f"{code} ({signal.Signals(-code).name})"

@@ -34,9 +34,9 @@ from bench.validation.accuracy.document import accuracy_document
 from bench.validation.accuracy.expected import NothingSeenError
 from bench.validation.accuracy.measuring import quietest
 from bench.validation.accuracy.model import Accuracy, FigureCheck, Quantity, Row, Run, ToolFigure
-from bench.validation.accuracy.peers import PacedK6, PacedLoad, PacedLocustContrib, PacedPeer, k6_report, locust_report
+from bench.validation.accuracy.peers import PacedK6, PacedLocustContrib, k6_report, locust_report
 from bench.validation.accuracy.scenarios import Load, RunEvidence, UnknownScenarioError, all_groups, chosen
-from bench.validation.peers.peer import LeftOut
+from bench.validation.peers.peer import LeftOut, PacedLoad, Peer
 from tests.support.accuracy_results import result_of
 from tests.support.example_results import distribution, load_result, operation
 
@@ -350,7 +350,7 @@ def test_locusts_report() -> None:
         {"method": "WSC", "response_times": {"1000": 2, "2": 970, "4": 28}, "num_failures": 3},
     ]
     report = locust_report(rows)
-    values_us = [report.figures[figure].value for figure in ("p50", "p90", "p95", "p99", "p99.5", "max")]
+    values_us = [report.times_us[figure] for figure in ("p50", "p90", "p95", "p99", "p99.5", "max")]
     assert values_us == [2000, 2000, 2000, 4000, 4000, 1_000_000]
     assert report.timeouts == 3
     with pytest.raises(KeyError):
@@ -362,16 +362,16 @@ def test_locusts_report() -> None:
 def test_k6s_report() -> None:
     trend = {"p(50)": 2, "p(90)": 3, "p(95)": 3, "p(99)": 4, "p(99.5)": 5.5, "max": 11, "count": 100}
     report = k6_report({"metrics": {"round_trip": trend, "timeouts": {"count": 2}}})
-    assert report.figures["p50"] == Quantity(value=2000)
-    assert report.figures["p99.5"] == Quantity(value=5500)
+    assert report.times_us["p50"] == 2000
+    assert report.times_us["p99.5"] == 5500
     assert report.timeouts == 2
     assert k6_report({"metrics": {"round_trip": trend}}).timeouts == 0
 
 
 @pytest.mark.parametrize("peer", [PacedLocustContrib(), PacedK6()])
-def test_a_peer_without_a_report_is_left_out(tmp_path: Path, peer: PacedPeer) -> None:
+def test_a_peer_without_a_report_is_left_out(tmp_path: Path, peer: Peer[PacedLoad]) -> None:
     with pytest.raises(LeftOut, match="wrote no"):
-        peer.report(PacedLoad("http://127.0.0.1:1", 1, 1, tmp_path))
+        peer.report(PacedLoad("http://127.0.0.1:1", 500, 1, 1, tmp_path), "")
 
 
 # --- what is said -----------------------------------------------------------------------------------------------------

@@ -36,12 +36,12 @@ def load_in(folder: Path) -> ClosedLoad:
 @pytest.mark.parametrize(
     ("peer", "file", "expected"),
     [
-        (K6(), "k6.json", ToolReport(1000.0, 11000.0, 24299)),
-        (Artillery(), "artillery.json", ToolReport(1100.0, 9900.0, 28386)),
-        (LocustContrib(), "locust.json", ToolReport(0.0, 0.0, 5034)),
+        (K6(), "k6.json", ToolReport.of(1000.0, 11000.0, 24299)),
+        (Artillery(), "artillery.json", ToolReport.of(1100.0, 9900.0, 28386)),
+        (LocustContrib(), "locust.json", ToolReport.of(0.0, 0.0, 5034)),
     ],
 )
-def test_reports_as_recorded(tmp_path: Path, peer: Peer, file: str, expected: ToolReport) -> None:
+def test_reports_as_recorded(tmp_path: Path, peer: Peer[ClosedLoad], file: str, expected: ToolReport) -> None:
     with pytest.raises(LeftOut, match="wrote no"):
         peer.report(load_in(tmp_path), "")
     shutil.copy(PEERS / file, tmp_path)
@@ -54,7 +54,7 @@ def test_reports_as_recorded(tmp_path: Path, peer: Peer, file: str, expected: To
 def test_percentiles_of_locusts_counts(tmp_path: Path) -> None:
     report = [{"method": "WSE", "response_times": {"10": 1, "2": 98, "9": 1}}]
     (tmp_path / "locust.json").write_text(json.dumps(report))
-    assert LocustContrib().report(load_in(tmp_path), "") == ToolReport(2000.0, 9000.0, 100)
+    assert LocustContrib().report(load_in(tmp_path), "") == ToolReport.of(2000.0, 9000.0, 100)
 
 
 def test_several_processes_of_ours_meet_at_a_port_of_their_own(tmp_path: Path) -> None:
@@ -70,9 +70,9 @@ def test_ours_without_a_result(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("peer", [AsyncClient(), NodeLoop(), EpollLoop()])
-def test_loops_report_in_their_last_line(tmp_path: Path, peer: Peer) -> None:
+def test_loops_report_in_their_last_line(tmp_path: Path, peer: Peer[ClosedLoad]) -> None:
     line = '{"round_trips": 12, "p50_us": 3.5, "p99_us": null}'
-    assert peer.report(load_in(tmp_path), f"a warning\n\n{line}\n") == ToolReport(3.5, None, 12)
+    assert peer.report(load_in(tmp_path), f"a warning\n\n{line}\n") == ToolReport.of(3.5, None, 12)
     for output in ("", "\n", f"{line}\nSegmentation fault", "{}"):
         with pytest.raises(LeftOut, match="without its report"):
             peer.report(load_in(tmp_path), output)

@@ -5,7 +5,6 @@ kept; no run is repeated because of its result. Everything that was started is g
 """
 
 import socket
-import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -22,7 +21,7 @@ from bench.targets.process import FaultyProcess
 from bench.validation.accuracy import model
 from bench.validation.accuracy.expected import NothingSeenError
 from bench.validation.accuracy.model import Absent, FigureCheck, Row, Run, ToolFigure
-from bench.validation.accuracy.peers import RATE_PER_S, PacedLoad, PacedPeer, PacedReport
+from bench.validation.accuracy.peers import RATE_PER_S
 from bench.validation.accuracy.scenarios import (
     BASELINE,
     JUDGED_REPETITIONS,
@@ -33,7 +32,7 @@ from bench.validation.accuracy.scenarios import (
     Scenario,
 )
 from bench.validation.peers.generator import Generator
-from bench.validation.peers.peer import PROJECT, Command, LeftOut
+from bench.validation.peers.peer import PROJECT, Command, LeftOut, PacedLoad, Peer, ToolReport
 from bench.validation.peers.tools import script
 
 _USERS = Path(__file__).parent / "programs" / "accuracy_users.py"
@@ -77,7 +76,7 @@ class _Repetitions:
     measurements: list[list[Measurement]] = field(default_factory=list)
     runs: list[Run] = field(default_factory=list)
     #: By tool: its report, and the number of replies that the server lost in its run.
-    tool_reports: dict[str, tuple[PacedReport, int]] = field(default_factory=dict)
+    tool_reports: dict[str, tuple[ToolReport, int]] = field(default_factory=dict)
 
 
 class Program(Generator):
@@ -85,20 +84,21 @@ class Program(Generator):
 
     def wait(self, limit_s: float) -> int:
         """Return its exit code, once it has ended. Raises LeftOut if it does not end in time."""
-        try:
-            return self._running.wait(limit_s)
-        except subprocess.TimeoutExpired:
-            raise LeftOut(f"it did not end within {limit_s:g} s") from None
+        if not self._running.wait(limit_s):
+            raise LeftOut(f"it did not end within {limit_s:g} s")
+        return self._running.return_code
 
 
-def measure(groups: Sequence[Group], peers: Sequence[PacedPeer], plan: Plan, tell: Callable[[str], None]) -> Outcome:
+def measure(
+    groups: Sequence[Group], peers: Sequence[Peer[PacedLoad]], plan: Plan, tell: Callable[[str], None]
+) -> Outcome:
     """Run all of it; `tell` hears of each run. Raises AccuracyFailedError or ServerError."""
     with temporary_folder("bench-accuracy-") as folder:
         return _Check(peers, plan, tell, folder).of(groups)
 
 
 class _Check:
-    def __init__(self, peers: Sequence[PacedPeer], plan: Plan, tell: Callable[[str], None], folder: Path) -> None:
+    def __init__(self, peers: Sequence[Peer[PacedLoad]], plan: Plan, tell: Callable[[str], None], folder: Path) -> None:
         self._peers = peers
         self._plan = plan
         self._tell = tell
@@ -108,10 +108,10 @@ class _Check:
 
     def of(self, groups: Sequence[Group]) -> Outcome:
         versions: dict[str, str] = {}
-        taking_part: list[PacedPeer] = []
+        taking_part: list[Peer[PacedLoad]] = []
         for peer in self._peers:
             try:
-                versions[peer.name] = peer.version(self._folder)
+                versions[peer.name] = peer.prepare(self._folder)
                 taking_part.append(peer)
             except LeftOut as reason:
                 self._leave_out(peer, None, reason)
@@ -120,7 +120,7 @@ class _Check:
 
     # ------------------------------------------------------------------ a group
 
-    def _group(self, group: Group, peers: Sequence[PacedPeer]) -> list[model.Scenario]:
+    def _group(self, group: Group, peers: Sequence[Peer[PacedLoad]]) -> list[model.Scenario]:
         repetitions = {scenario.name: _Repetitions() for scenario in group.scenarios}
         with ExitStack() as stack:
             servers = {
@@ -207,22 +207,24 @@ class _Check:
 
     # ------------------------------------------------------------------ theirs
 
-    def _theirs(self, peer: PacedPeer, scenario: Scenario, server: FaultyProcess, repetitions: _Repetitions) -> None:
+    def _theirs(
+        self, peer: Peer[PacedLoad], scenario: Scenario, server: FaultyProcess, repetitions: _Repetitions
+    ) -> None:
         if scenario.peers_s is None:
             return
         folder = self._new_folder(f"{scenario.name}-{peer.name}")
         server.reset()
-        paced = PacedLoad(server.url, scenario.peers_s, scenario.load.timeout_s or _PEERS_TIMEOUT_S, folder)
+        paced = PacedLoad(server.url, RATE_PER_S, scenario.peers_s, scenario.load.timeout_s or _PEERS_TIMEOUT_S, folder)
         try:
             with Program(peer.command(paced), self._cores, folder / "output.log") as program:
                 program.wait(paced.seconds + _ENDING_S)
-            repetitions.tool_reports[peer.name] = peer.report(paced), server.truth().lost
+            repetitions.tool_reports[peer.name] = peer.report(paced, program.output), server.truth().lost
         except LeftOut as reason:
             self._leave_out(peer, scenario, reason)
         else:
             self._tell(f"{scenario.name}: {peer.name} at {RATE_PER_S}/s")
 
-    def _leave_out(self, peer: PacedPeer, scenario: Scenario | None, reason: LeftOut) -> None:
+    def _leave_out(self, peer: Peer[PacedLoad], scenario: Scenario | None, reason: LeftOut) -> None:
         name = None if scenario is None else scenario.name
         self._absent.append(Absent(peer=peer.name, scenario=name, reason=str(reason)))
         self._tell(f"{'' if name is None else f'{name}: '}{peer.name} is left out: {reason}")
@@ -321,12 +323,13 @@ def _of_figure(measurements: Sequence[Measurement], figure: str) -> FigureCheck:
     return next(measurement.check for measurement in measurements if measurement.figure == figure)
 
 
-def _tool_figures(figure: str, tool_reports: Mapping[str, tuple[PacedReport, int]]) -> dict[str, ToolFigure]:
+def _tool_figures(figure: str, tool_reports: Mapping[str, tuple[ToolReport, int]]) -> dict[str, ToolFigure]:
     found = {}
     for name, (report, lost) in tool_reports.items():
         if figure == "timeouts":
             timeouts = None if report.timeouts is None else model.Quantity(value=report.timeouts)
             found[name] = ToolFigure(reported=timeouts, truth=lost)
         else:
-            found[name] = ToolFigure(reported=report.figures.get(figure))
+            time_us = report.times_us.get(figure)
+            found[name] = ToolFigure(reported=None if time_us is None else model.Quantity(value=time_us))
     return found

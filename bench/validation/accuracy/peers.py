@@ -5,15 +5,12 @@ Nothing is judged here. A tool that is not installed, or that fails, is left out
 
 import json
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from bench.validation.accuracy.model import Quantity
 from bench.validation.peers.k6 import K6
 from bench.validation.peers.locust_contrib import LocustContrib
-from bench.validation.peers.peer import PROGRAMS, Command, LeftOut
+from bench.validation.peers.peer import PROGRAMS, Command, LeftOut, PacedLoad, ToolReport
 from bench.validation.peers.tools import python_tool, script
 
 #: The rate of every tool in every scenario: less than half of the rate that any of them can keep.
@@ -28,45 +25,13 @@ _SUMMARY = "k6.json"
 _REPORT = "locust"
 
 
-@dataclass(frozen=True)
-class PacedLoad:
-    """The load of a tool: `RATE_PER_S` against a server, for some seconds. `folder` is for this run only."""
-
-    url: str
-    seconds: float
-    timeout_s: float
-    folder: Path
-
-
-@dataclass(frozen=True)
-class PacedReport:
-    """The figures that a tool reported, and the number of replies that it gave up on; null if it cannot tell."""
-
-    figures: Mapping[str, Quantity] = field(default_factory=dict)
-    timeouts: int | None = None
-
-
-class PacedPeer(Protocol):
-    """Another load generator that keeps to a rate."""
-
-    name: str
-
-    def version(self, folder: Path) -> str:
-        """Return its version. Raises LeftOut if it cannot take part."""
-
-    def command(self, load: PacedLoad) -> Command:
-        """Return the command that starts it; it ends by itself."""
-
-    def report(self, load: PacedLoad) -> PacedReport:
-        """Return its report after it has ended. Raises LeftOut if there is none."""
-
-
 class PacedLocustContrib:
     """Locust's own Socket.IO user with `constant_throughput`, waiting for each acknowledgement."""
 
     name = "locust.contrib.socketio"
+    title = "Locust's own Socket.IO user, at a rate"
 
-    def version(self, folder: Path) -> str:
+    def prepare(self, folder: Path) -> str:
         """Return Locust's version: Locust is always installed."""
         return LocustContrib().prepare(folder)
 
@@ -76,10 +41,10 @@ class PacedLocustContrib:
         arguments += ["--only-summary", "--json-file", str(load.folder / _REPORT), "--host", load.url]
         arguments += ["--users", str(_CONTRIB_USERS), "--spawn-rate", str(_CONTRIB_USERS)]
         arguments += ["--run-time", str(math.ceil(load.seconds) + _CONTRIB_STARTS_S)]
-        pace = {"RATE_PER_USER": f"{RATE_PER_S / _CONTRIB_USERS:g}", "TIMEOUT_S": f"{load.timeout_s:g}"}
+        pace = {"RATE_PER_USER": f"{load.rate_per_s / _CONTRIB_USERS:g}", "TIMEOUT_S": f"{load.timeout_s:g}"}
         return Command(arguments, pace)
 
-    def report(self, load: PacedLoad) -> PacedReport:
+    def report(self, load: PacedLoad, output: str) -> ToolReport:
         """Return the report in Locust's JSON, in whole milliseconds (two digits from 100 ms on).
 
         The times of failures are among them, as Locust counts them. Raises LeftOut if there is no such file.
@@ -94,8 +59,9 @@ class PacedK6:
     """k6's constant arrival rate, a connection for each iteration."""
 
     name = K6.name
+    title = "k6, at a rate"
 
-    def version(self, folder: Path) -> str:
+    def prepare(self, folder: Path) -> str:
         """Return the version that k6 prints. Raises LeftOut if k6 does not run."""
         return K6().prepare(folder)
 
@@ -105,13 +71,13 @@ class PacedK6:
         arguments += ["--summary-export", str(load.folder / _SUMMARY), str(PROGRAMS / "k6_arrivals.js")]
         environment = {
             "URL": load.url.replace("http", "ws", 1),
-            "RATE": str(RATE_PER_S),
+            "RATE": f"{load.rate_per_s:g}",
             "DURATION": f"{load.seconds:g}s",
             "TIMEOUT_MS": f"{load.timeout_s * 1000:g}",
         }
         return Command(arguments, environment)
 
-    def report(self, load: PacedLoad) -> PacedReport:
+    def report(self, load: PacedLoad, output: str) -> ToolReport:
         """Return our own metric `round_trip` in k6's summary: the replies that came in time, in whole milliseconds.
 
         Raises LeftOut if there is no summary.
@@ -122,22 +88,22 @@ class PacedK6:
             raise LeftOut("k6 wrote no summary") from None
 
 
-def locust_report(rows: list[dict[str, Any]]) -> PacedReport:
+def locust_report(rows: list[dict[str, Any]]) -> ToolReport:
     """Return the acknowledged emissions in Locust's JSON. Raises KeyError or ValueError for an unknown form."""
     row = next((row for row in rows if row["method"] == "WSC"), None)
     if row is None:
         raise KeyError("WSC")
     counts = sorted((float(time_ms), int(count)) for time_ms, count in row["response_times"].items())
-    figures = {figure: Quantity(value=_within_ms(counts, share) * 1000) for figure, share in _CONTRIB_SHARES.items()}
-    return PacedReport(figures, int(row["num_failures"]))
+    figures = {figure: _within_ms(counts, share) * 1000 for figure, share in _CONTRIB_SHARES.items()}
+    return ToolReport(figures, timeouts=int(row["num_failures"]))
 
 
-def k6_report(summary: dict[str, Any]) -> PacedReport:
+def k6_report(summary: dict[str, Any]) -> ToolReport:
     """Return the report in k6's summary. Raises KeyError for an unknown form."""
     metrics = summary["metrics"]
     times = metrics["round_trip"]
-    figures = {figure: Quantity(value=float(times[name]) * 1000) for figure, name in _K6_FIGURES.items()}
-    return PacedReport(figures, int(metrics.get("timeouts", {"count": 0})["count"]))
+    figures = {figure: float(times[name]) * 1000 for figure, name in _K6_FIGURES.items()}
+    return ToolReport(figures, timeouts=int(metrics.get("timeouts", {"count": 0})["count"]))
 
 
 def _within_ms(counts: list[tuple[float, int]], share: float) -> float:

@@ -48,6 +48,6 @@ class Artillery:
         try:
             aggregate = json.loads((load.folder / _REPORT).read_text())["aggregate"]
             times = aggregate["summaries"]["socketio.response_time"]
-            return ToolReport(float(times["p50"]) * 1000, float(times["p99"]) * 1000, int(times["count"]))
+            return ToolReport.of(float(times["p50"]) * 1000, float(times["p99"]) * 1000, int(times["count"]))
         except (OSError, ValueError, KeyError, TypeError):
             raise LeftOut("Artillery wrote no report") from None

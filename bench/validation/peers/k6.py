@@ -40,6 +40,6 @@ class K6:
         try:
             metrics = json.loads((load.folder / _SUMMARY).read_text())["metrics"]
             times = metrics["round_trip"]
-            return ToolReport(float(times["med"]) * 1000, float(times["p(99)"]) * 1000, int(times["count"]))
+            return ToolReport.of(float(times["med"]) * 1000, float(times["p(99)"]) * 1000, int(times["count"]))
         except (OSError, ValueError, KeyError, TypeError):
             raise LeftOut("k6 wrote no summary") from None

@@ -43,7 +43,9 @@ class LocustContrib:
             counts = sorted((float(time_ms), int(count)) for time_ms, count in times.items())
         except (OSError, ValueError, KeyError, StopIteration):
             raise LeftOut("Locust wrote no statistics") from None
-        return ToolReport(_percentile_us(counts, 0.5), _percentile_us(counts, 0.99), sum(count for _, count in counts))
+        return ToolReport.of(
+            _percentile_us(counts, 0.5), _percentile_us(counts, 0.99), sum(count for _, count in counts)
+        )
 
 
 def _percentile_us(counts: list[tuple[float, int]], share: float) -> float | None:

@@ -47,7 +47,7 @@ class Outcome:
     absent: tuple[Absent, ...]
 
 
-def measure(peers: Sequence[Peer], echo: EchoProcess, plan: Plan, tell: Callable[[str], None]) -> Outcome:
+def measure(peers: Sequence[Peer[ClosedLoad]], echo: EchoProcess, plan: Plan, tell: Callable[[str], None]) -> Outcome:
     """Measure all peers as planned; `tell` hears of each run. Raises ServerError if the echo server is gone."""
     with temporary_folder("bench-peers-") as folder:
         return _Comparison(echo, plan, tell, folder).of(peers)
@@ -64,12 +64,12 @@ class _Comparison:
         self._one_connection_bytes: dict[str, int] = {}
         self._absent: list[Absent] = []
 
-    def of(self, peers: Sequence[Peer]) -> Outcome:
+    def of(self, peers: Sequence[Peer[ClosedLoad]]) -> Outcome:
         ready = [peer for peer in peers if self._prepared(peer)]
         figures = [found for connections in self._plan.connections for found in self._at(connections, ready)]
         return Outcome(tuple(figures), tuple(self._absent))
 
-    def _prepared(self, peer: Peer) -> bool:
+    def _prepared(self, peer: Peer[ClosedLoad]) -> bool:
         try:
             self._versions[peer.name] = peer.prepare(self._folder)
         except LeftOut as reason:
@@ -77,7 +77,7 @@ class _Comparison:
             return False
         return True
 
-    def _at(self, connections: int, peers: Sequence[Peer]) -> list[Figures]:
+    def _at(self, connections: int, peers: Sequence[Peer[ClosedLoad]]) -> list[Figures]:
         taking_part = list(peers)
         rounds: dict[str, list[Round]] = {peer.name: [] for peer in peers}
         for number in range(self._plan.rounds):
@@ -111,13 +111,13 @@ class _Comparison:
             if rounds[peer.name]
         ]
 
-    def _leave_out(self, peer: Peer, connections: int | None, reason: LeftOut) -> None:
+    def _leave_out(self, peer: Peer[ClosedLoad], connections: int | None, reason: LeftOut) -> None:
         self._absent.append(Absent(peer=peer.name, title=peer.title, connections=connections, reason=str(reason)))
         self._tell(f"{peer.title} is left out: {reason}")
 
     # ------------------------------------------------------------------ one run
 
-    def _run(self, peer: Peer, connections: int, measured_s: float) -> Round:
+    def _run(self, peer: Peer[ClosedLoad], connections: int, measured_s: float) -> Round:
         self._runs += 1
         folder = self._folder / f"{self._runs}-{peer.name}"
         folder.mkdir()
@@ -150,8 +150,8 @@ class _Comparison:
             memory_bytes=memory_bytes,
             answered=self._echo.stats().answered - answered_before,
             reported_round_trips=reported.round_trips,
-            reported_p50_us=reported.p50_us,
-            reported_p99_us=reported.p99_us,
+            reported_p50_us=reported.times_us.get("p50"),
+            reported_p99_us=reported.times_us.get("p99"),
             unreported=unreported,
         )
 
@@ -172,7 +172,7 @@ class _Comparison:
             time.sleep(_POLL_S)
 
 
-def _stopped(peer: Peer, generator: Generator, load: ClosedLoad) -> tuple[ToolReport, str | None]:
+def _stopped(peer: Peer[ClosedLoad], generator: Generator, load: ClosedLoad) -> tuple[ToolReport, str | None]:
     """Stop the generator; return its report, or the reason why it has none. The measurement is valid without it."""
     try:
         generator.stop()

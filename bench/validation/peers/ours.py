@@ -58,7 +58,7 @@ class Ours:
         row = next((row for row in result.operations if row.name == FOO_BAR_TO_SENDER.name), None)
         if row is None or row.service_us is None:
             raise LeftOut("it stored a result without round trips")
-        return ToolReport(row.service_us.p50, row.service_us.p99, row.ok)
+        return ToolReport.of(row.service_us.p50, row.service_us.p99, row.ok)
 
 
 def _free_port() -> int:

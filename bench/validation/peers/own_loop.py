@@ -22,4 +22,4 @@ def loop_report(output: str) -> ToolReport:
         report = LoopReport.model_validate_json(lines[-1] if lines else "")
     except ValidationError:
         raise LeftOut("it ended without its report") from None
-    return ToolReport(report.p50_us, report.p99_us, report.round_trips)
+    return ToolReport.of(report.p50_us, report.p99_us, report.round_trips)

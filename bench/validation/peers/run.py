@@ -18,10 +18,10 @@ from bench.validation.peers.measuring import Outcome, Plan, measure
 from bench.validation.peers.model import Peers
 from bench.validation.peers.node_loop import NodeLoop
 from bench.validation.peers.ours import Ours
-from bench.validation.peers.peer import PROJECT, Peer
+from bench.validation.peers.peer import PROJECT, ClosedLoad, Peer
 
 
-def chosen(only: Sequence[str], processes: int) -> list[Peer]:
+def chosen(only: Sequence[str], processes: int) -> list[Peer[ClosedLoad]]:
     """Return the generators of these names, all where none is named. Raises ValueError for an unknown name.
 
     With `processes` above 1, this project takes part with that many processes as well.
@@ -31,7 +31,7 @@ def chosen(only: Sequence[str], processes: int) -> list[Peer]:
         *([Ours(processes)] if processes > 1 else []),
         *([Ours(is_plain=True)] if is_enabled() else []),
     ]
-    peers: list[Peer] = [*ours, LocustContrib(), AsyncClient(), K6(), Artillery(), NodeLoop(), EpollLoop()]
+    peers: list[Peer[ClosedLoad]] = [*ours, LocustContrib(), AsyncClient(), K6(), Artillery(), NodeLoop(), EpollLoop()]
     names = [peer.name for peer in peers]
     for name in only:
         if name not in names:
@@ -40,7 +40,7 @@ def chosen(only: Sequence[str], processes: int) -> list[Peer]:
 
 
 def compare_peers(
-    peers: Sequence[Peer],
+    peers: Sequence[Peer[ClosedLoad]],
     connections: Sequence[int],
     *,
     rounds: int,

@@ -122,7 +122,7 @@ class Scripted:
         raise LeftOut("it has nothing to say")
 
 
-def outcome_of(*peers: Peer, connections: int = 2, rounds: int = 1) -> tuple[Outcome, list[str]]:
+def outcome_of(*peers: Peer[ClosedLoad], connections: int = 2, rounds: int = 1) -> tuple[Outcome, list[str]]:
     told: list[str] = []
     with EchoProcess() as echo:
         return measure(peers, echo, Plan([connections], rounds, 0.1, 0.2, ()), told.append), told
