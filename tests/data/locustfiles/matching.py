@@ -97,7 +97,13 @@ class WishUser(BaseUser):
 
 
 class AnewUser(BaseUser):
-    """A user that makes each of its definitions anew, with another text and another name."""
+    """A user that makes each of its definitions anew, with another text and another name.
+
+    It begins later than the others: once it has used up the operations that have rows, theirs would get none.
+    """
+
+    async def on_start(self) -> None:  # type: ignore[override]  # as Locust has it
+        await asyncio.sleep(1.0)
 
     @task
     async def say(self) -> None:

@@ -51,7 +51,8 @@ class TestSaving:
             import resource, sys
             from pathlib import Path
             from tests.support.example_results import load_result
-            from bench.results.store import ResultError, Store
+            from bench.results.references import Store
+            from bench.results.store import ResultError
             resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
             try:
                 Store(Path(sys.argv[1])).save(load_result())
@@ -68,7 +69,7 @@ class TestSaving:
             import sys
             from pathlib import Path
             from tests.support.example_results import load_result
-            from bench.results.store import Store
+            from bench.results.references import Store
             sys.stdin.read()
             for _ in range(10):
                 Store(Path(sys.argv[1])).save(load_result())
@@ -93,7 +94,7 @@ class TestSaving:
         code = """
             import os, pathlib, signal, sys
             from tests.support.example_results import load_result
-            from bench.results.store import Store
+            from bench.results.references import Store
             def die(*_):
                 os.kill(os.getpid(), signal.SIGKILL)
             if sys.argv[2] == "before the data is synced":
