@@ -14,6 +14,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from bench.load.metrics.exceptions import OTHER_ERRORS, OTHER_EXCEPTIONS, KindCounts, with_rest
 from bench.load.metrics.generator import generator, p99_us
@@ -177,7 +178,7 @@ class Merger:
         names = sorted(parts, key=lambda name: (name != connect_operation, name))
         end_ns = max((received.report.window_end_ns or 0 for received in self.processes.values()), default=0)
         if counts_only:
-            return tuple(_counts(name, [part for _, part in parts[name]]) for name in names)
+            return tuple(Operation(**_counts(name, [part for _, part in parts[name]])) for name in names)
         return tuple(
             _operation(name, parts[name], timeout_us, end_ns, connects=name == connect_operation) for name in names
         )
@@ -300,11 +301,10 @@ def _most_frequent(parts: Parts, connect_operation: str) -> Parts:
 
 
 def _operation(
-    name: str, parts: Iterable[tuple[Report, OperationReport]], timeout_us: float, end_ns: int, connects: bool
+    name: str, parts: Sequence[tuple[Report, OperationReport]], timeout_us: float, end_ns: int, connects: bool
 ) -> Operation:
-    ok = timeouts = unfinished = late = failed = dropped = window_dropped = error_replies = unexpected = 0
-    errors = KindCounts()
-    dropped_because: Counter[str] = Counter()
+    counts = _counts(name, [part for _, part in parts])
+    failed = window_dropped = 0
     service, response = Histogram(), Histogram()
     outside, outside_response = Histogram(), Histogram()
     is_open = False
@@ -312,18 +312,8 @@ def _operation(
     has_window = False
     legs = (Histogram(), Histogram(), Histogram())
     for report, part in parts:
-        ok += part.ok
-        timeouts += part.timeouts
-        unfinished += part.unfinished
-        late += part.late
-        error_replies += part.error_replies
-        unexpected += part.unexpected
         failed += part.window_failed
-        dropped += part.dropped
         window_dropped += part.window_dropped
-        errors.add(part.errors)
-        errors.add_rest(part.other_errors, part.other_error_texts)
-        dropped_because.update(part.dropped_because)
         service.merge(part.service.restored())
         outside.merge(part.outside.restored() if part.outside is not None else Histogram())
         outside_response.merge(part.outside_response.restored() if part.outside_response is not None else Histogram())
@@ -335,26 +325,14 @@ def _operation(
         if report.window_start_ns is not None and report.window_start_ns < end_ns:
             has_window = True
             per_s += part.window_ok * NS_PER_S / (end_ns - report.window_start_ns)
-    sent = ok + timeouts + errors.total + unfinished
     is_of_run = connects
     if not connects and has_window and outside.count and not (service.count or failed or window_dropped):
         service, response, is_of_run = outside, outside_response, True
-        failed, window_dropped = sent - ok, dropped
+        failed, window_dropped = counts["sent"] - counts["ok"], counts["dropped"]
     # A censored figure lies beyond the timeout, if there were timeouts. Another error has no time.
-    timeout_limit_us = timeout_us if timeouts else None
+    timeout_limit_us = timeout_us if counts["timeouts"] else None
     return Operation(
-        name=name,
-        scheduled=sent + dropped,
-        dropped=dropped,
-        dropped_because=dict(dropped_because.most_common()),
-        sent=sent,
-        ok=ok,
-        timeouts=timeouts,
-        errors=with_rest(*errors.most_frequent(), OTHER_ERRORS),
-        unfinished=unfinished,
-        late=late,
-        error_replies=error_replies,
-        unexpected=unexpected,
+        **counts,
         throughput_per_s=per_s if has_window and not connects else None,
         times_of=None if not service.count else "run" if is_of_run else "window",
         service_us=_distribution(service, failed, timeout_limit_us),
@@ -365,7 +343,8 @@ def _operation(
     )
 
 
-def _counts(name: str, parts: Sequence[OperationReport]) -> Operation:
+def _counts(name: str, parts: Sequence[OperationReport]) -> dict[str, Any]:
+    """Return the fields of an Operation that count, added up."""
     errors, dropped_because = KindCounts(), Counter[str]()
     for part in parts:
         errors.add(part.errors)
@@ -374,20 +353,20 @@ def _counts(name: str, parts: Sequence[OperationReport]) -> Operation:
     ok, timeouts = sum(part.ok for part in parts), sum(part.timeouts for part in parts)
     unfinished, dropped = sum(part.unfinished for part in parts), sum(part.dropped for part in parts)
     sent = ok + timeouts + errors.total + unfinished
-    return Operation(
-        name=name,
-        scheduled=sent + dropped,
-        dropped=dropped,
-        dropped_because=dict(dropped_because.most_common()),
-        sent=sent,
-        ok=ok,
-        timeouts=timeouts,
-        errors=with_rest(*errors.most_frequent(), OTHER_ERRORS),
-        unfinished=unfinished,
-        late=sum(part.late for part in parts),
-        error_replies=sum(part.error_replies for part in parts),
-        unexpected=sum(part.unexpected for part in parts),
-    )
+    return {
+        "name": name,
+        "scheduled": sent + dropped,
+        "dropped": dropped,
+        "dropped_because": dict(dropped_because.most_common()),
+        "sent": sent,
+        "ok": ok,
+        "timeouts": timeouts,
+        "errors": with_rest(*errors.most_frequent(), OTHER_ERRORS),
+        "unfinished": unfinished,
+        "late": sum(part.late for part in parts),
+        "error_replies": sum(part.error_replies for part in parts),
+        "unexpected": sum(part.unexpected for part in parts),
+    }
 
 
 def _leg(name: LegName, times: Histogram) -> Leg:
