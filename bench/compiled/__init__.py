@@ -25,6 +25,8 @@ MODULES = (
     "bench.load.engine.session",
     "bench.load.engine.tasks",
     "bench.exchange.requests",
+    "bench.scenarios.catalogue",
+    "bench.scenarios.tokens",
     "bench.wire.client",
     "bench.wire.conversation",
     "bench.wire.protocol.decoder",
