@@ -215,14 +215,6 @@ class RateProfile:
         last = self._pieces[-1]
         return None if last.stage.duration_s is None else float(last.start_s + exact(last.stage.duration_s))
 
-    def rate_per_s(self, at_s: float) -> float:
-        """Return the rate at `at_s`; where two stages meet, the second's; 0 before the start and from the end on."""
-        for stage in reversed(self.stages):
-            if at_s >= stage.start_s:
-                elapsed_s = at_s - stage.start_s
-                return stage.rate_per_s(elapsed_s) if stage.duration_s is None or elapsed_s < stage.duration_s else 0.0
-        return 0.0
-
     def expected(self, at_s: float) -> float:
         """Return the number of arrivals expected up to `at_s`: the integral of the rate."""
         for piece in reversed(self._pieces):
@@ -233,19 +225,6 @@ class RateProfile:
                     elapsed_s = min(elapsed_s, stage.duration_s)
                 return min(float(piece.before) + stage.expected(elapsed_s), piece.after)
         return 0.0
-
-    def time_of(self, count: float) -> float | None:
-        """Return the seconds after which `expected` first reaches `count`; None if it never does.
-
-        Raises ValueError for a count that is negative or not finite.
-        """
-        if not 0 <= count < math.inf:
-            raise ValueError(f"{count} arrivals: expected a number from 0 on")
-        for piece in self._pieces:
-            if count <= piece.after:
-                # What was expected before is rounded, and may be so to above the count.
-                return piece.stage.start_s + piece.stage.elapsed_s(max(0.0, count - float(piece.before)))
-        return None
 
     def __str__(self) -> str:
         return ",".join(map(str, self.stages))

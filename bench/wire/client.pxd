@@ -12,7 +12,6 @@ cdef class FastClient(Listener):
     cdef WebSocketTransport _plain_websocket
     cdef Py_ssize_t _max_payload_bytes, _max_message_bytes
     cdef Conversation _conversation
-    cdef public object upgrade_ns
     cdef dict _handlers_of, _calls
     cdef list _closed_callbacks
     cdef WebSocketTransport _websocket

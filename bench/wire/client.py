@@ -64,7 +64,6 @@ class FastClient(Listener):
         "_transport",
         "_websocket",
         "received_ns",
-        "upgrade_ns",
     )
 
     def __init__(self) -> None:
@@ -76,7 +75,6 @@ class FastClient(Listener):
         #: The WebSocket, while the default namespace is joined over it: the only question of the hot path.
         self._plain_websocket: WebSocketTransport | None = None
         self._max_payload_bytes = 0
-        self.upgrade_ns: int | None = None
         self._handlers_of = {DEFAULT_NAMESPACE: default}
         self._calls: dict[asyncio.Future[tuple[Any, ...]], str] = {}
         self._closed_callbacks: list[Callable[[str], None]] = []
@@ -121,7 +119,6 @@ class FastClient(Listener):
         self._conversation = Conversation(namespaces, connection.auth, connection.max_message_bytes)
         self._max_message_bytes = connection.max_message_bytes
         self._endpoint = endpoint
-        self.upgrade_ns = None
         established = self._established = asyncio.get_running_loop().create_future()
         try:
             async with asyncio.timeout(connection.connect_timeout):
@@ -259,7 +256,6 @@ class FastClient(Listener):
 
         Nothing is sent and no request waits meanwhile, so nothing can be overtaken.
         """
-        started_ns = perf_counter_ns()
         conversation = self._conversation
         probed = _Probed(conversation)
         websocket = WebSocketTransport(
@@ -288,7 +284,6 @@ class FastClient(Listener):
             self._transport = self._websocket = websocket
             conversation.is_text_only = websocket.is_text_only
             polling.abort()
-            self.upgrade_ns = perf_counter_ns() - started_ns
 
     # ------------------------------------------------------------------ what the transport calls
 

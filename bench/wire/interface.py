@@ -24,8 +24,6 @@ class Client(Protocol):
 
     #: Inside a handler or callback: when the event arrived that it is called for.
     received_ns: int
-    #: The time that the upgrade from polling to WebSocket took, if there was any and the client can tell.
-    upgrade_ns: int | None
 
     @property
     def emits_now(self) -> bool:

@@ -36,7 +36,6 @@ class ReferenceClient:
         # By default it would take Ctrl-C from the loop that it runs in.
         self._client = socketio.AsyncClient(reconnection=False, handle_sigint=False)
         self._reason = "never connected"
-        self.upgrade_ns: int | None = None  # python-socketio does not tell
         self._disconnect_handlers: dict[str, Handler] = {}
         self._closed_callbacks: list[Callable[[str], None]] = []
         #: The namespaces with handlers.

@@ -53,7 +53,6 @@ class Wire:
 
     def __init__(self) -> None:
         self.received_ns = 0
-        self.upgrade_ns: int | None = None
         self.emitted: list[tuple[str, Any, Handler | None]] = []
         self.handlers: dict[str, Handler] = {}
         self.closed: list[Callable[[str], None]] = []

@@ -136,38 +136,26 @@ def test_nor_can_an_impossible_profile_be_put_together(impossible: Any) -> None:
         impossible()
 
 
-def test_the_rate_over_time() -> None:
+def test_the_rate_of_a_stage() -> None:
+    assert [Stage(15, 10, 20, 40).rate_per_s(elapsed_s) for elapsed_s in (0, 5, 10)] == pytest.approx([20, 30, 40])
+    assert Stage(0, None, 7, 7).rate_per_s(1e6) == 7
+
+
+def test_how_many_are_expected() -> None:
     profile = RateProfile.parse("100:10s,0:5s,20..40:10s")
-    at = {-1: 0, 0: 100, 9.999: 100, 10: 0, 14: 0, 15: 20, 20: 30, 25: 0, 1000: 0}
-    assert {at_s: profile.rate_per_s(at_s) for at_s in at} == pytest.approx(at)
     expected = {-1: 0, 0: 0, 5: 500, 10: 1000, 15: 1000, 20: 1125, 25: 1300, 1000: 1300}
     assert {at_s: profile.expected(at_s) for at_s in expected} == pytest.approx(expected)
     assert profile.duration_s == 25
 
 
-def test_when_as_many_are_expected() -> None:
-    profile = RateProfile.parse("100:10s,0:5s,20..40:10s")
-    reached = {0: 0, 500: 5, 1000: 10, 1125: 20, 1300: 25}
-    assert {count: profile.time_of(count) for count in reached} == pytest.approx(reached)
-    assert profile.time_of(1300.001) is None
-    assert RateProfile.parse("100:10s,0").time_of(1000.001) is None
-    assert RateProfile.parse("0.1").time_of(1e6) == pytest.approx(1e7)
-    for impossible in (-1, math.nan, math.inf):
-        with pytest.raises(ValueError, match="expected a number from 0 on"):
-            profile.time_of(impossible)
-
-
 @given(profiles, st.floats(0, 1))
-def test_the_integral_and_its_inverse_belong_together(profile: RateProfile, part: float) -> None:
-    assert profile.duration_s is not None
-    total = profile.expected(profile.duration_s)
-    at_s = profile.time_of(total * part)
-    assert at_s is not None
-    assert 0 <= at_s <= profile.duration_s * (1 + 1e-12)
-    assert profile.expected(at_s) == pytest.approx(total * part, rel=1e-9, abs=1e-9)
-    last_s = profile.time_of(total)
-    assert last_s is not None
-    assert profile.expected(last_s) == pytest.approx(total)
+def test_the_integral_of_a_stage_and_its_inverse_belong_together(profile: RateProfile, part: float) -> None:
+    for stage in profile.stages:
+        assert stage.duration_s is not None
+        total = stage.expected(stage.duration_s)
+        elapsed_s = stage.elapsed_s(total * part)
+        assert 0 <= elapsed_s <= stage.duration_s * (1 + 1e-12)
+        assert stage.expected(elapsed_s) == pytest.approx(total * part, rel=1e-9, abs=1e-9)
 
 
 @pytest.mark.parametrize("text", ["1000..1000.000001:1h", "1000.000001..1000:1h", "0..1000:1h", "1000..0:1h"])
@@ -179,9 +167,7 @@ def test_ramps_are_inverted_to_the_nanosecond(text: str) -> None:
     slope = (to_per_s - from_per_s) / 3600
     total = int((from_per_s + to_per_s) / 2 * 3600)
     for count in (1, 2, 1000, total // 2, total - 1000, total - 1, total - 1 / 1024):
-        found_s = profile.time_of(count)
-        assert found_s is not None
-        at_s = Fraction(found_s)
+        at_s = Fraction(stage.elapsed_s(count))
         rate_per_s = from_per_s + slope * at_s
         missed = from_per_s * at_s + slope * at_s**2 / 2 - Fraction(count)
         assert abs(missed) < rate_per_s / NS_PER_S
@@ -356,7 +342,7 @@ def test_poisson_arrivals_stay_within_the_profile(profile: RateProfile, seed: in
     assert profile.duration_s is not None
     assert all(0 <= time_ns < profile.duration_s * NS_PER_S for time_ns in times_ns)
     for time_ns in times_ns:  # not in a pause, whose last nanosecond may round to the moment at which it ends
-        assert profile.rate_per_s(time_ns / NS_PER_S) > 0 or profile.rate_per_s((time_ns + 2) / NS_PER_S) > 0
+        assert profile.expected((time_ns + 2) / NS_PER_S) > profile.expected((time_ns - 2) / NS_PER_S)
 
 
 # ------------------------------------------------------------------ open load of each user
