@@ -109,7 +109,7 @@ def carries_error(reply: tuple[Any, ...]) -> bool:
 #: An emission on its way: its token, its definition, when it was sent (0: not yet), and the future of its reply.
 #:
 #: A plain tuple, because making it costs a fraction of what an object with names costs, in every round trip.
-Emission = tuple[str, RoundTrip, int, asyncio.Future[tuple[int, tuple[Any, ...]]]]
+InFlight = tuple[str, RoundTrip, int, asyncio.Future[tuple[int, tuple[Any, ...]]]]
 
 
 class Exchange:
@@ -141,7 +141,7 @@ class Exchange:
         if self._emit_now is not None and namespace is not None:
             self._emit_now = partial(self._emit_now, namespace=namespace)
         self._create_future = self._loop.create_future
-        self._pending: dict[str, Emission] = {}
+        self._pending: dict[str, InFlight] = {}
         #: The tokens that are awaited no longer, each with the definition that counts its late reply.
         self._given_up: dict[str, RoundTrip] = {}
         #: Some of the definitions whose replies are handled, by identity.
@@ -184,7 +184,7 @@ class Exchange:
         self.in_flight -= 1
         return Completed(emission[2], received_ns, reply)
 
-    def begin(self, round_trip: RoundTrip) -> Emission:
+    def begin(self, round_trip: RoundTrip) -> InFlight:
         """Emit: the first half of a call, without a coroutine. This is the load's hot path.
 
         The emission's future is to be awaited. After its reply, the caller counts `in_flight` down; where it raised
@@ -205,7 +205,7 @@ class Exchange:
             self._arm(self.timeout_ns)
         return emission
 
-    def end(self, emission: Emission, error: BaseException) -> None:
+    def end(self, emission: InFlight, error: BaseException) -> None:
         """End a call that got no reply: the second half, given what the caller got instead."""
         self.in_flight -= 1
         token, round_trip, sent_ns, _ = emission
@@ -214,7 +214,7 @@ class Exchange:
         if sent_ns and isinstance(error, asyncio.CancelledError):
             self.abandoned[round_trip.name] += 1
 
-    async def _begin(self, round_trip: RoundTrip) -> Emission:
+    async def _begin(self, round_trip: RoundTrip) -> InFlight:
         """Emit with a client that waits when it emits: the reply may come before the client has said when it sent."""
         self._prepare(round_trip)
         token = next(self._tokens)
@@ -391,7 +391,7 @@ class Exchange:
             return
         self._resolve(emission, reply)
 
-    def _resolve(self, emission: Emission, reply: tuple[Any, ...]) -> None:
+    def _resolve(self, emission: InFlight, reply: tuple[Any, ...]) -> None:
         _, round_trip, sent_ns, answer = emission
         received_ns = self.client.received_ns
         # The loop may be late in giving up: what the clock says counts, not which callback ran first.
@@ -420,7 +420,7 @@ class Exchange:
             self._abandon(emission)
             self._give_up(emission)
 
-    def _abandon(self, emission: Emission) -> None:
+    def _abandon(self, emission: InFlight) -> None:
         """Give an emission up: nobody waits any longer, but a reply may come."""
         token, round_trip, _, _ = emission
         if round_trip.matched_in_order:
@@ -429,7 +429,7 @@ class Exchange:
         else:
             self._given_up[token] = round_trip
 
-    def _give_up(self, emission: Emission) -> None:
+    def _give_up(self, emission: InFlight) -> None:
         seconds = self.timeout_ns / 1e9
         awaited, arrived = self._awaited(emission[1]), self._arrived()
         message = f"{self._sent(emission)}, no {awaited} within {seconds:g} s; arrived: {arrived}"
@@ -446,7 +446,7 @@ class Exchange:
             self._fail(emission, ConnectionLost(text, emission[2], reason))
 
     @staticmethod
-    def _fail(emission: Emission, error: RoundTripFailed) -> None:
+    def _fail(emission: InFlight, error: RoundTripFailed) -> None:
         answer = emission[3]
         if not answer.done():
             answer.set_exception(error)
@@ -454,7 +454,7 @@ class Exchange:
     # ------------------------------------------------------------------ words
 
     @staticmethod
-    def _sent(emission: Emission) -> str:
+    def _sent(emission: InFlight) -> str:
         token, round_trip, _, _ = emission
         return one_line(f"sent {round_trip.emit} {round_trip.request(token)!r}")
 

@@ -1,4 +1,4 @@
-"""The description of a round trip, as data: what is emitted, and what answers it.
+"""The descriptions of what a client does, as data: a round trip, and an emission that nothing answers.
 
 Rules of this file: no connection, no clock, no event loop. Every use (`pytest bench`, `bench ab`, the load) reads the
 same description.
@@ -49,12 +49,9 @@ class RoundTrip:
 
     def __post_init__(self) -> None:
         """Make once what every emission needs. Raises TypeError and ValueError."""
-        for text, meaning in ((self.name, "a name"), (self.emit, "an event to emit")):
-            if not isinstance(text, str) or not text:
-                raise TypeError(f"a round trip needs {meaning}, and {text!r:.60} is none")
-        for event in (self.emit, self.reply):
-            if event in RESERVED_EVENTS:
-                raise ValueError(f"{event!r} is no event of a service: Socket.IO reserves it")
+        _check_names("a round trip", self.name, self.emit)
+        if self.reply is not None:
+            _check_event(self.reply)
         find_token = self.token_of
         if find_token is None and self.reply is not None and not callable(self.data) and has_token(self.data):
             find_token = any_token
@@ -77,6 +74,45 @@ class RoundTrip:
         if self.reply is None:
             return "acknowledgement"
         return "order" if self.matched_in_order else "token"
+
+
+@dataclass(frozen=True)
+class Emission:
+    """An emission without a reply: emit an event, and wait for nothing.
+
+    `Emission("typing", emit="typing", data={"room": "lobby"})`
+
+    The fields mean the same as those of a `RoundTrip`. A load counts such emissions, sent or not sent and why. There is
+    no reply, so there is no time, and nothing says that the server has taken it.
+    """
+
+    name: str
+    emit: str
+    data: Any = None
+    #: The function that takes a token and returns the data of that emission.
+    request: Callable[[str], Any] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Make once what every emission needs. Raises TypeError and ValueError."""
+        _check_names("an emission", self.name, self.emit)
+        object.__setattr__(self, "request", self.data if callable(self.data) else filler(self.data))
+
+    def __hash__(self) -> int:
+        """Return the same for equal emissions. The data may have no hash."""
+        return hash((self.name, self.emit))
+
+
+def _check_names(kind: str, name: object, event: object) -> None:
+    """Raise TypeError or ValueError unless both are texts, and the event may be a service's own."""
+    for text, meaning in ((name, "a name"), (event, "an event to emit")):
+        if not isinstance(text, str) or not text:
+            raise TypeError(f"{kind} needs {meaning}, and {text!r:.60} is none")
+    _check_event(event)
+
+
+def _check_event(event: object) -> None:
+    if event in RESERVED_EVENTS:
+        raise ValueError(f"{event!r} is no event of a service: Socket.IO reserves it")
 
 
 def round_trip_of(event: str, reply: str | None, payload: Any) -> RoundTrip:

@@ -34,6 +34,15 @@ def test_scenarios_are_those_at_the_top_level_in_their_order(tmp_path: Path) -> 
     assert "hunter22" not in repr(file)
 
 
+def test_emissions_are_apart_from_what_has_a_reply(tmp_path: Path) -> None:
+    line = "typing = Emission('typing', emit='typing', data={'id': '{token}'})\n"
+    file = loaded(tmp_path, f"from bench import Emission, RoundTrip\n{line}say = RoundTrip('say', emit='say')\n")
+    assert [scenario.name for scenario in file.scenarios] == ["say"]
+    assert [(emission.name, emission.request("t")) for emission in file.emissions] == [("typing", {"id": "t"})]
+    with pytest.raises(ScenariosError, match="typing and say have the same name, 'typing'"):
+        loaded(tmp_path, f"from bench import Emission, RoundTrip\n{line}say = RoundTrip('typing', emit='say')\n")
+
+
 def test_a_file_without_a_connection_has_none(tmp_path: Path) -> None:
     assert loaded(tmp_path, "from bench import RoundTrip\nsay = RoundTrip('say', emit='say')").connection is None
 

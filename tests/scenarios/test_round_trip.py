@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.roundtrip import RoundTrip as FromOldPlace
-from bench.scenarios.model import RoundTrip, round_trip_of
+from bench.scenarios.model import Emission, RoundTrip, round_trip_of
 from bench.scenarios.tokens import any_token, filled, filler, has_token
 
 TOKEN = "rt-0badcafe-1-2"
@@ -113,3 +113,16 @@ def test_what_cannot_be_is_refused(name: Any, emit: Any, reply: Any, said: str) 
     with pytest.raises((TypeError, ValueError)) as raised:
         RoundTrip(name, emit=emit, reply=reply)
     assert str(raised.value).startswith(said)
+
+
+def test_an_emission_has_a_name_an_event_and_data_and_nothing_that_answers() -> None:
+    typing = Emission("typing", emit="typing", data=("lobby", {"id": "{token}"}))
+    assert typing.request(TOKEN) == ("lobby", {"id": TOKEN})
+    assert Emission("typing", emit="typing").request(TOKEN) is None
+    assert Emission("typing", emit="typing", data=str.upper).request("t") == "T"
+    assert typing == dataclasses.replace(typing)
+    assert len({typing, dataclasses.replace(typing)}) == 1
+    with pytest.raises(TypeError, match="an emission needs an event to emit, and None is none"):
+        Emission("typing", emit=None)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="'disconnect' is no event of a service"):
+        Emission("typing", emit="disconnect")
