@@ -90,9 +90,9 @@ class ReferenceClient:
         except (socketio.exceptions.ConnectionError, aiohttp.ClientError, ValueError) as error:
             if self._client.failed_namespaces:
                 said, data = self._refusal
-                said = address.hide(said)
+                said = endpoint.secrets.hide(said)
                 raise ConnectFailed(f"{address.shown}: the server refused the connection{said}", data) from None
-            raise ConnectFailed(f"{address.shown}: {address.hide(_reason(error))}") from None
+            raise ConnectFailed(f"{address.shown}: {endpoint.secrets.hide(_reason(error))}") from None
         finally:
             if not connected:
                 await self._release()

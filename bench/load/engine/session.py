@@ -36,11 +36,12 @@ from bench.exchange.requests import (
 from bench.load.engine.counters import ProcessCounters
 from bench.load.engine.interface import SessionUser
 from bench.load.engine.loop import Engine
+from bench.load.engine.ongoing import OngoingOperation
 from bench.load.engine.open_tasks import LOST, OpenTasks, is_scheduled, is_wanted, wanted
 from bench.load.engine.pacing import Dispatcher, OpenLoad
 from bench.load.engine.tasks import TaskRunner, call
 from bench.load.metrics.recorder import TIMEOUT, UNSCHEDULED, Recorder
-from bench.results.load import CONNECT
+from bench.results.load import CONNECT, REPLIED_KINDS, OperationKind
 from bench.scenarios.model import RoundTrip
 from bench.wire.client import FastClient
 from bench.wire.errors import ClientError, ConnectFailed, Disconnected, MessageTooLarge
@@ -108,8 +109,6 @@ class Session:
         #: True in a wait or a backoff: waking up loses nothing.
         self.idle = False
         self._arrived = False
-        #: True if an attempt to connect is under way.
-        self.is_connecting = False
         #: The exception that ends the user.
         self._noted: BaseException | None = None
         self._failed_attempts = 0
@@ -209,6 +208,22 @@ class Session:
         refusal = "" if self.client.connected and not self._is_ending else LOST
         intended_ns, waited_ns = wanted(definition.name, refusal)
         return await self.round_trip(definition, intended_ns, waited_ns)
+
+    def begin_operation(self, name: str, kind: OperationKind) -> OngoingOperation:
+        """Begin an operation that is no round trip; the caller says to what is returned how it ends.
+
+        In an open load, an HTTP request may be what the schedule wanted.
+        """
+        is_paced = self._dispatcher is not None and kind in REPLIED_KINDS
+        intended_ns, waited_ns = wanted(name, kind=kind) if is_paced else (UNSCHEDULED, 0)
+        return OngoingOperation(
+            self.engine.recorder(name, kind),
+            kind,
+            self.counters.ongoing,
+            is_paced=is_paced,
+            intended_ns=intended_ns,
+            waited_ns=waited_ns,
+        )
 
     async def _not_sent(self, definition: RoundTrip, error: Exception, intended_ns: int) -> None:
         """Count what was wanted and could not be sent; wait a little if it was not the schedule that wanted it.
@@ -370,27 +385,20 @@ class Session:
 
     async def _connect(self) -> None:
         """Connect, over and over until it succeeds. Each attempt is noted."""
-        recorder = self.engine.recorder(CONNECT)
         while True:
             if self._failed_attempts:
                 await self._back_off()
-            self.is_connecting = True
             self._failed_attempts += 1  # set back by the first round trip that succeeds, not by connecting
-            started_ns = perf_counter_ns()
+            attempt = self.begin_operation(CONNECT, CONNECT)  # unfinished, if it is cancelled
             try:
                 await self.client.connect(self._url, self.user._settings())
             except ConnectFailed as failure:
-                recorder.failed(started_ns, perf_counter_ns(), str(failure))
+                attempt.failed(str(failure))
                 self._arrive()
-            except asyncio.CancelledError:
-                self.counters.abandoned[CONNECT] += 1
-                raise
             else:
-                recorder.succeeded(started_ns, self.client.received_ns)
+                attempt.succeeded(self.client.received_ns)
                 self._arrive()
                 return
-            finally:
-                self.is_connecting = False
 
     def _lost(self, _reason: str) -> None:
         self._tasks.may_go_on = False
