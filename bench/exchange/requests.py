@@ -515,7 +515,10 @@ class Exchange:
             emission = self._pending.get(token)
             if emission is not None and event in emission[1].events:
                 del self._pending[token]
-                self._resolve_checked(emission, reply, event)
+                if emission[1].plain_reply == event:
+                    self._resolve(emission, reply)
+                else:
+                    self._resolve_checked(emission, reply, event)
                 is_matched = True
                 continue
             overdue = self._given_up.get(token)
