@@ -7,7 +7,7 @@ from bench.wire.websocket cimport WebSocketTransport
 
 cdef class FastClient(Listener):
     cdef public object received_ns
-    cdef bint _is_plain, _is_connected, _joins_later
+    cdef bint _is_plain, _is_packed, _is_connected, _joins_later
     cdef dict _handlers
     cdef WebSocketTransport _plain_websocket
     cdef Py_ssize_t _max_payload_bytes, _max_message_bytes
