@@ -199,6 +199,10 @@ class FastClient(Listener):
         """Call `handler(*arguments)` for every such event; `disconnect` and `*` are special."""
         self._handlers_of.setdefault(namespace or DEFAULT_NAMESPACE, {})[event] = handler
 
+    def off(self, event: str, namespace: str | None = None) -> None:
+        """Call no handler for this event any more."""
+        self._handlers_of.get(namespace or DEFAULT_NAMESPACE, {}).pop(event, None)
+
     def when_closed(self, callback: Callable[[str], None]) -> None:
         """Call `callback(reason)` when an established connection ends, whoever ended it."""
         self._closed_callbacks.append(callback)

@@ -131,6 +131,14 @@ class ReferenceClient:
         else:
             self._client.on(event, self._timed(handler), namespace=name)
 
+    def off(self, event: str, namespace: str | None = None) -> None:
+        """Call no handler for this event any more."""
+        name = namespace or DEFAULT_NAMESPACE
+        if event == "disconnect":
+            self._disconnect_handlers.pop(name, None)
+        else:
+            self._client.handlers.get(name, {}).pop(event, None)
+
     def when_closed(self, callback: Callable[[str], None]) -> None:
         """Call `callback(reason)` when an established connection ends, whoever ended it."""
         self._closed_callbacks.append(callback)
