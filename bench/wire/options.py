@@ -20,7 +20,7 @@ import orjson
 
 from bench.printable import one_line
 from bench.timing.durations import DurationError, parse_duration
-from bench.wire.connection import SERIALIZERS, TRANSPORTS, Connection, check_cookie, check_header
+from bench.wire.connection import SERIALIZERS, TRANSPORTS, Connection, TransportName, check_cookie, check_header
 from bench.wire.errors import ConnectFailed, SettingError
 from bench.wire.tls import Tls
 
@@ -52,6 +52,11 @@ class ConnectionOption:
         return f"--{self.name}"
 
     @property
+    def sentence(self) -> str:
+        """The help as a sentence."""
+        return f"{self.help[0].upper()}{self.help[1:]}."
+
+    @property
     def key(self) -> str:
         """The key of the option's text among the texts of all options."""
         return f"connection_{self.name.replace('-', '_')}"
@@ -59,10 +64,16 @@ class ConnectionOption:
 
 #: All of them, in the order of the help.
 CONNECTION_OPTIONS = (
-    ConnectionOption("namespace", "NAME", "namespace to join; repeat it for several, scenarios use the first", "repeated"),
+    ConnectionOption(
+        "namespace", "NAME", "namespace to join; repeat it for several, scenarios use the first", "repeated"
+    ),
     ConnectionOption("auth", "JSON", "data for the connect handler; also =@FILE or =@env:NAME"),
-    ConnectionOption("header", "'NAME: VALUE'", "header of every HTTP request; VALUE may be @FILE or @env:NAME", "repeated"),
-    ConnectionOption("cookie", "NAME=VALUE", "cookie of every HTTP request; VALUE may be @FILE or @env:NAME", "repeated"),
+    ConnectionOption(
+        "header", "'NAME: VALUE'", "header of every HTTP request; VALUE may be @FILE or @env:NAME", "repeated"
+    ),
+    ConnectionOption(
+        "cookie", "NAME=VALUE", "cookie of every HTTP request; VALUE may be @FILE or @env:NAME", "repeated"
+    ),
     ConnectionOption("query", "NAME=VALUE", "part of the query of every HTTP request; as --cookie", "repeated"),
     ConnectionOption("socketio-path", "PATH", "where under the URL the server takes Socket.IO connections [socket.io]"),
     ConnectionOption("transport", "NAME", "websocket, polling, or polling,websocket to begin with polling and upgrade"),
@@ -148,7 +159,7 @@ def given_settings(
     return settings
 
 
-def transport_of(settings: GivenSettings) -> tuple[str, ...] | None:
+def transport_of(settings: GivenSettings) -> tuple[TransportName, ...] | None:
     """Return the transports that were given, None if none was."""
     found = settings.fields.get("transports")
     return None if found is None else tuple(found)
@@ -343,9 +354,7 @@ def _added(base: Any, given: Mapping[str, str], ignore_case: bool) -> Any:
 def _merged(base: Mapping[str, str] | None, given: Mapping[str, str], ignore_case: bool) -> dict[str, str]:
     replaced = {name.lower() if ignore_case else name for name in given}
     kept = {
-        name: value
-        for name, value in (base or {}).items()
-        if (name.lower() if ignore_case else name) not in replaced
+        name: value for name, value in (base or {}).items() if (name.lower() if ignore_case else name) not in replaced
     }
     return {**kept, **given}
 
