@@ -23,12 +23,11 @@ _OPTION = "connection_settings"
 _ACTIONS = {"text": "store", "repeated": "append", "flag": "store_true"}
 
 
-class ConnectedClass(Protocol):
-    """A class of users, as far as its connection is concerned."""
+class ConnectedUser(Protocol):
+    """A user, as far as the connections of its class are concerned."""
 
-    __name__: str
-
-    def class_connection(self) -> Connection:
+    @classmethod
+    def class_connection(cls) -> Connection:
         """Return the settings that all users of the class begin with."""
 
 
@@ -48,7 +47,7 @@ def add_connection_options(parser: LocustArgumentParser) -> None:
         )
 
 
-def take_connection_options(options: Namespace, classes: Iterable[ConnectedClass]) -> None:
+def take_connection_options(options: Namespace, classes: Iterable[type[ConnectedUser]]) -> None:
     """Read the options' files and variables, and look whether each class can connect with them. Raises SettingError."""
     texts = {option.key: getattr(options, option.key, None) for option in CONNECTION_OPTIONS}
     given = given_settings(texts)
