@@ -107,6 +107,10 @@ def _message(data: Any) -> str:
 def _advice(status: int, path: str, is_page: bool) -> str:
     if status in (403, 404, 405):
         return f"{one_line(path)} was tried: if the service is elsewhere, give --socketio-path"
+    if status == 500:
+        return (
+            f"the service failed, and its log says why; or it does not know the path that was tried, {one_line(path)}"
+        )
     if status in (401, 407):
         return "it wants a login: --header 'Authorization: …', or user and password in the URL"
     if status in _PROXIES:
