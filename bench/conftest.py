@@ -30,6 +30,7 @@ from bench.results.latency import LatencyBenchmark
 from bench.results.provenance import commit_info, service_directory
 from bench.results.references import DEFAULT_ROOT
 from bench.results.store import result_name
+from bench.wire.options import CONNECTION_OPTIONS, ConnectionOption
 
 COLUMNS = ["min", "median", "mean", "stddev", "max", "ops", "rounds"]
 
@@ -77,6 +78,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="the JSON list of --payload is the list of arguments; without it, it is a single argument",
     )
+    for connection_option in CONNECTION_OPTIONS:
+        _add(group, connection_option)
     group.addoption(
         "--reply-timeout",
         metavar="SECONDS",
@@ -116,6 +119,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def _add(group: pytest.OptionGroup, option: ConnectionOption) -> None:
+    """Register an option of the connection."""
+    shown = {} if option.kind == "flag" else {"metavar": option.metavar}
+    action = {"text": "store", "repeated": "append", "flag": "store_true"}[option.kind]
+    group.addoption(option.flag, dest=option.key, action=action, default=None, help=option.help, **shown)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Check the options, and give pytest-benchmark's their defaults here, before it reads them."""
     _refuse_gevent()
@@ -130,6 +140,7 @@ def pytest_configure(config: pytest.Config) -> None:
             payload=option.payload,
             args=option.args,
             scenarios=option.scenarios,
+            connection={each.key: getattr(option, each.key) for each in CONNECTION_OPTIONS},
             reply_timeout=option.reply_timeout,
             processes=option.server_processes,
             effort=option.effort,

@@ -6,10 +6,10 @@ Rules: this module is pure. Texts come in as the user typed them, and checked va
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
@@ -24,8 +24,10 @@ from bench.scenarios.options import (
     reply_timeout_ns,
 )
 from bench.server import ServerOptions
+from bench.wire.connection import TransportName
 from bench.wire.endpoint import Address
 from bench.wire.errors import ConnectFailed
+from bench.wire.options import GivenSettings, transport_of
 
 __all__ = ["DEFAULT_APP", "DEFAULT_REPLY_TIMEOUT", "EFFORTS", "OPTIONS", "OptionError", "Options", "parse"]
 
@@ -74,6 +76,8 @@ class Options:
     max_time_s: float
     #: The option that lets the cores halt, as the user wrote it; None if they are to be kept awake.
     idle_allowed_by: str | None
+    #: The only transport to measure over; None: over each.
+    transport: TransportName | None
     #: The options of the service's server; each benchmark sets its own loop.
     server: ServerOptions
     #: True if only FOO→BAR is measured, with the service that lies beside this suite.
@@ -104,6 +108,7 @@ def parse(
     payload: str | None = None,
     args: bool = False,
     scenarios: str | None = None,
+    connection: Mapping[str, Any] | None = None,
     reply_timeout: str = DEFAULT_REPLY_TIMEOUT,
     processes: str | None = None,
     effort: EffortKind = "normal",
@@ -112,26 +117,29 @@ def parse(
 ) -> Options:
     """Return the options from the user's texts, None for those that were not given. `directory` is the user's.
 
-    Raises OptionError.
+    `connection` has the texts of the connection's options by their keys. Raises OptionError.
     """
     address = _address(url, host)
     url = None if address is None else address.shown
     if app is not None and url is not None:
         raise OptionError(f"--app {app} and --url {url}: give the app to serve, or the URL of a server, not both")
+    asked = chosen(
+        LATENCY_BENCHMARKS,
+        event=event,
+        reply=reply,
+        payload=payload,
+        args=args,
+        scenarios=scenarios,
+        directory=directory,
+        connection=connection,
+    )
     return Options(
         app=app_of(app),
         url=url,
         whole_url=None if address is None else address.whole,
         directory=_HOME if app is None else directory,
-        chosen=chosen(
-            LATENCY_BENCHMARKS,
-            event=event,
-            reply=reply,
-            payload=payload,
-            args=args,
-            scenarios=scenarios,
-            directory=directory,
-        ),
+        chosen=asked,
+        transport=_transport(asked.given),
         reply_timeout_ns=reply_timeout_ns(reply_timeout),
         processes=EFFORTS[effort].processes if processes is None else _processes(processes),
         max_time_s=EFFORTS[effort].max_time_s,
@@ -139,6 +147,17 @@ def parse(
         server=ServerOptions(),
         is_default=app is None and url is None and event is None and scenarios is None,
     )
+
+
+def _transport(given: GivenSettings) -> TransportName | None:
+    """Return the transport that the command line asks for. Raises OptionError."""
+    names = transport_of(given)
+    if names is not None and len(names) > 1:
+        raise OptionError(
+            f"--transport {','.join(names)}: `pytest bench` measures each transport on its own; give websocket or "
+            "polling, or leave it out for both"
+        )
+    return None if names is None else names[0]
 
 
 def _address(url: str | None, host: str | None) -> Address | None:
