@@ -11,6 +11,7 @@ import errno
 import os
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -146,6 +147,11 @@ def process_cpu_ns(pid: int) -> int:
     except psutil.Error as error:
         raise ProcessLookupError(errno.ESRCH, str(error)) from error
     return round((times.user + times.system) * 1e9)
+
+
+def opened_log(path: Path | None) -> BinaryIO:
+    """Open the log of a process that is about to start: that file, emptied, or an unnamed file. Raises OSError."""
+    return tempfile.TemporaryFile() if path is None else path.open("w+b")
 
 
 def last_lines(log: str) -> str:

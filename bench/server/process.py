@@ -3,8 +3,8 @@
 This module is synchronous, without a thread and without asyncio: its owner may run an event loop, or none, or be
 patched by gevent. All waits are on a socket or on `subprocess`, looked up when called, so that gevent's versions of
 them are cooperative. The two processes share a socket pair. The server writes a single `Report` when it is up or has
-failed. It ends when it reads the end of the stream, so it never outlives its owner. Its output goes to an unnamed file,
-not to a pipe that would have to be drained.
+failed. It ends when it reads the end of the stream, so it never outlives its owner. Its output goes to a file, not to a
+pipe that would have to be drained.
 """
 
 import contextlib
@@ -14,7 +14,6 @@ import os
 import signal
 import socket
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,25 +21,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self, Unpack
 
-from bench.machine.child import Child, last_lines, process_cpu_ns, tail
+from bench.machine.child import Child, last_lines, opened_log, process_cpu_ns, tail
 from bench.machine.cores import server_core
 from bench.machine.system import has_proc
 from bench.server.address import reachable
 from bench.server.error import ServerError
+from bench.server.interface import ServerUsage
 from bench.server.options import ServerKeywords, ServerOptions, with_keywords
 
 LAUNCHER = Path(__file__).with_name("__main__.py")
 #: The time to stop in order, in seconds: longer than UvicornTestServer.tear_down can take.
 STOP_TIMEOUT_S = 10.0
-
-
-@dataclass(frozen=True)
-class ServerUsage:
-    """The use of a server process so far: CPU time of all its threads, and memory now and at most."""
-
-    cpu_ns: int
-    rss_bytes: int
-    rss_peak_bytes: int
 
 
 @dataclass(frozen=True)
@@ -82,7 +73,8 @@ class ServerProcess:
     `options` has its loop, protocols, core and environment; a keyword replaces its field in them. `port` 0 takes any
     free port. `directory` (default: the current folder) becomes its working directory and comes first when it imports.
     `python` is the interpreter that runs it, by default that of this process. Another interpreter needs uvicorn and
-    the packages that the options name. It can be started again after it was stopped.
+    the packages that the options name. Its output goes to `log_file`, by default to an unnamed file. It can be started
+    again after it was stopped.
     """
 
     def __init__(
@@ -96,6 +88,7 @@ class ServerProcess:
         python: Path | None = None,
         log_level: str = "warning",
         start_timeout_s: float = 30.0,
+        log_file: Path | None = None,
         **keywords: Unpack[ServerKeywords],
     ) -> None:
         options = with_keywords(options, keywords)
@@ -109,6 +102,7 @@ class ServerProcess:
         self._is_awaited = False  # launched, and has not reported yet
         self._is_asked_to_stop = False
         self._channel: socket.socket | None = None
+        self._log_path = log_file
         self._log_file: BinaryIO | None = None
         self._log = ""
         self._report = Report()
@@ -151,6 +145,11 @@ class ServerProcess:
     def is_running(self) -> bool:
         """True while its process lives."""
         return self._child is not None and self._child.is_running
+
+    @property
+    def is_uvicorn(self) -> bool:
+        """True: the options of uvicorn are true of it."""
+        return True
 
     @property
     def log(self) -> str:
@@ -284,7 +283,7 @@ class ServerProcess:
         directory = self._directory or Path.cwd()
         if not directory.is_dir():
             raise ServerError(f"directory {str(directory)!r} does not exist: give the one that holds the app")
-        self._log_file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop()
+        self._log_file = opened_log(self._log_path)
         self._channel, theirs = socket.socketpair()
         with theirs:
             self._child = Child(
