@@ -38,6 +38,9 @@ class ScenariosFile:
     sha256: str
     scenarios: tuple[RoundTrip, ...]
     connection: Connection | None = field(default=None, repr=False)
+    #: The command that serves what the scenarios are for, and the URL that answers once it is ready.
+    serve: str | None = field(default=None, repr=False)
+    ready_url: str | None = field(default=None, repr=False)
 
     def definition(self, scenario: RoundTrip) -> str:
         """Return a digest of what a scenario sends and awaits, by which two results are known to be of the same.
@@ -59,7 +62,14 @@ def load_scenarios(path: Path) -> ScenariosFile:
         reason = getattr(error, "strerror", None) or str(error)
         raise ScenariosError(f"it cannot be read: {reason.lower()}") from None
     names = _run(path, source)
-    return ScenariosFile(path.name, hashlib.sha256(source).hexdigest(), _scenarios(names), _connection(names))
+    return ScenariosFile(
+        path.name,
+        hashlib.sha256(source).hexdigest(),
+        _scenarios(names),
+        _connection(names),
+        serve=_text(names, "serve"),
+        ready_url=_text(names, "ready_url"),
+    )
 
 
 def _run(path: Path, source: bytes) -> Mapping[str, Any]:
@@ -149,6 +159,14 @@ def _scenarios(names: Mapping[str, Any]) -> tuple[RoundTrip, ...]:
             raise ScenariosError(f"{variables[scenario.name]} and {variable} have the same name, {scenario.name!r}")
         variables[scenario.name] = variable
     return tuple(found.values())
+
+
+def _text(names: Mapping[str, Any], name: str) -> str | None:
+    """Return the text at the top level that has this name; None if there is no such name."""
+    text = names.get(name)
+    if text is not None and not isinstance(text, str):
+        raise ScenariosError(f"{name} is no text, but of type {type(text).__name__}")
+    return text
 
 
 def _connection(names: Mapping[str, Any]) -> Connection | None:

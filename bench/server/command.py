@@ -36,11 +36,15 @@ _ASSIGNMENT = re.compile(r"\s*[A-Za-z_]\w*=")
 _NAME = r"[\w-]*(?:token|secret|password|passwd|api[_-]?key|credential)[\w-]*"
 _SECRET_WORD = re.compile(rf"(?i)((?:^|[\s\"';])(?:{_NAME}=|--?{_NAME}(?:=|\s+)))('[^']*'|\"[^\"]*\"|(?!-)[^\s'\";]+)")
 _USER_INFO = re.compile(r"(://)[^/\s@'\"]+@")
-_HIDDEN = "[hidden]"
+_HIDDEN = "..."
 
 
 class CommandError(ValueError):
-    """A command, or a URL to wait for, that cannot be. One line."""
+    """A command that cannot be. One line."""
+
+
+class ReadyUrlError(CommandError):
+    """A URL to wait for that cannot be. One line."""
 
 
 @dataclass(frozen=True)
@@ -133,9 +137,7 @@ def _check_url(text: str) -> None:
     else:
         is_url = asked.startswith("/")
     if not is_url or not asked.isascii() or any(character.isspace() for character in asked):
-        raise CommandError(
-            f"the URL to wait for is a path such as /health, or a whole http:// or https:// URL, not {text!r}"
-        )
+        raise ReadyUrlError(f"give a path such as /health, or a whole http:// or https:// URL, not {text!r}")
 
 
 def no_start(program: str, directory: Path, number: int, reason: str) -> str:

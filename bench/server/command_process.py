@@ -24,7 +24,7 @@ from types import TracebackType
 from typing import Any, BinaryIO, Self, Unpack
 from urllib.parse import urlsplit
 
-from bench.machine.child import Child, last_lines, opened_log, process_cpu_ns, tail
+from bench.machine.child import Child, changed_at_ns, last_lines, opened_log, process_cpu_ns, tail
 from bench.machine.cores import server_core
 from bench.machine.descendants import descendants, memory_bytes, reaped_cpu_ns
 from bench.server.address import free_port, reachable
@@ -137,6 +137,11 @@ class CommandProcess:
         return self._log if self._log_file is None else self._serve.hide(tail(self._log_file))
 
     @property
+    def wrote_at_ns(self) -> int:
+        """The time at which it last wrote to its log, in nanoseconds of Unix time; 0 if it has no log."""
+        return changed_at_ns(self._log_file)
+
+    @property
     def wrote_last(self) -> str:
         """The end of its log in one line; empty if it wrote nothing."""
         return last_lines(self.log)
@@ -189,6 +194,11 @@ class CommandProcess:
         if self._supervisor is not None and not self._is_asked_to_stop:
             self._supervisor.signal(signal.SIGTERM)
             self._is_asked_to_stop = True
+
+    def kill(self) -> None:
+        """End all its processes by force; do nothing if there are none. `stop` is still to be called."""
+        if self._supervisor is not None:
+            self._kill(self._supervisor)
 
     def check(self) -> None:
         """Raise ServerError if it does not run, with its exit code and the end of its log."""
@@ -403,8 +413,7 @@ class CommandProcess:
             failure.detail = self.log
             raise
         except BaseException:
-            if self._supervisor is not None:
-                self._kill(self._supervisor)
+            self.kill()
             self.stop()
             raise
         finally:

@@ -47,6 +47,10 @@ class OwnedServer(Protocol):
         """End it, in order or else by force; do nothing if it is not there."""
         ...
 
+    def kill(self) -> None:
+        """End it by force; do nothing if it is not there. `stop` is still to be called."""
+        ...
+
     def check(self) -> None:
         """Raise ServerError if it does not run, with its exit code and the end of its log."""
         ...
@@ -86,6 +90,11 @@ class OwnedServer(Protocol):
     @property
     def wrote_last(self) -> str:
         """The end of its log in one line; empty if it wrote nothing."""
+        ...
+
+    @property
+    def wrote_at_ns(self) -> int:
+        """The time at which it last wrote to its log, in nanoseconds of Unix time; 0 if it has no log."""
         ...
 
     @property

@@ -15,13 +15,13 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self, Unpack
 
-from bench.machine.child import Child, last_lines, opened_log, process_cpu_ns, tail
+from bench.machine.child import Child, changed_at_ns, last_lines, opened_log, process_cpu_ns, tail
 from bench.machine.cores import server_core
 from bench.machine.system import has_proc
 from bench.server.address import reachable
@@ -73,8 +73,8 @@ class ServerProcess:
     `options` has its loop, protocols, core and environment; a keyword replaces its field in them. `port` 0 takes any
     free port. `directory` (default: the current folder) becomes its working directory and comes first when it imports.
     `python` is the interpreter that runs it, by default that of this process. Another interpreter needs uvicorn and
-    the packages that the options name. Its output goes to `log_file`, by default to an unnamed file. It can be started
-    again after it was stopped.
+    the packages that the options name. Its output goes to `log_file`, by default to an unnamed file. `hide` replaces
+    what is secret in what is shown of it. It can be started again after it was stopped.
     """
 
     def __init__(
@@ -89,6 +89,7 @@ class ServerProcess:
         log_level: str = "warning",
         start_timeout_s: float = 30.0,
         log_file: Path | None = None,
+        hide: Callable[[str], str] = str,
         **keywords: Unpack[ServerKeywords],
     ) -> None:
         options = with_keywords(options, keywords)
@@ -103,6 +104,7 @@ class ServerProcess:
         self._is_asked_to_stop = False
         self._channel: socket.socket | None = None
         self._log_path = log_file
+        self._hide = hide
         self._log_file: BinaryIO | None = None
         self._log = ""
         self._report = Report()
@@ -154,7 +156,12 @@ class ServerProcess:
     @property
     def log(self) -> str:
         """Its standard output and error since the last start; at most the last MiB of them."""
-        return self._log if self._log_file is None else tail(self._log_file)
+        return self._log if self._log_file is None else self._hide(tail(self._log_file))
+
+    @property
+    def wrote_at_ns(self) -> int:
+        """The time at which it last wrote to its log, in nanoseconds of Unix time; 0 if it has no log."""
+        return changed_at_ns(self._log_file)
 
     @property
     def wrote_last(self) -> str:
@@ -202,7 +209,7 @@ class ServerProcess:
             self._channel.close()
             self._channel = None
         if self._log_file is not None:
-            self._log = tail(self._log_file)
+            self._log = self._hide(tail(self._log_file))
             self._log_file.close()
             self._log_file = None
 
@@ -211,6 +218,11 @@ class ServerProcess:
         if self._child is not None and not self._is_asked_to_stop:
             self._child.signal(signal.SIGTERM)
             self._is_asked_to_stop = True
+
+    def kill(self) -> None:
+        """End it by force; do nothing if it is not there. `stop` is still to be called."""
+        if self._child is not None:
+            self._child.kill_and_reap()
 
     def check(self) -> None:
         """Raise ServerError if it does not run, with its exit code and the end of its log."""
@@ -272,8 +284,7 @@ class ServerProcess:
             failure.detail = self.log
             raise
         except BaseException:
-            if self._child is not None:
-                self._child.kill_and_reap()
+            self.kill()
             self.stop()
             raise
         finally:

@@ -51,9 +51,9 @@ def test_urls(ready_url: str | None, is_tls: bool, url: str, asked: str | None) 
     [
         (" ", None, "there is no command"),
         ("node 'server.js", None, "node 'server.js: no closing quotation"),
-        ("serve", "health", "the URL to wait for is a path such as /health"),
+        ("serve", "health", "give a path such as /health"),
         ("serve", "ftp://127.0.0.1/", "or a whole http:// or https:// URL, not 'ftp://127.0.0.1/'"),
-        ("serve", "http://:{port}/", "the URL to wait for"),
+        ("serve", "http://:{port}/", "give a path"),
     ],
 )
 def test_what_cannot_be(command: str, ready_url: str | None, reason: str) -> None:
@@ -66,16 +66,16 @@ def test_what_cannot_be(command: str, ready_url: str | None, reason: str) -> Non
 @pytest.mark.parametrize(
     ("command", "shown"),
     [
-        ("API_TOKEN=abc node server.js {port}", "API_TOKEN=[hidden] node server.js {port}"),
-        ("serve --password 'a b' --port {port}", "serve --password [hidden] --port {port}"),
-        ("serve --db=postgres://me:pw@db/chat", "serve --db=postgres://[hidden]@db/chat"),
-        ("serve --key given", "serve --key [auth]"),
+        ("API_TOKEN=abc node server.js {port}", "API_TOKEN=... node server.js {port}"),
+        ("serve --password 'a b' --port {port}", "serve --password ... --port {port}"),
+        ("serve --db=postgres://me:pw@db/chat", "serve --db=postgres://...@db/chat"),
+        ("serve --key given", "serve --key ***"),
         ("token-server {port}", "token-server {port}"),
         ("python -m token_server --port {port}", "python -m token_server --port {port}"),
     ],
 )
 def test_secrets_are_not_shown(command: str, shown: str) -> None:
-    assert ServeCommand(command, hide=lambda text: text.replace("given", "[auth]")).shown == shown
+    assert ServeCommand(command, hide=lambda text: text.replace("given", "***")).shown == shown
 
 
 def test_why_a_program_cannot_be_run(tmp_path: Path) -> None:

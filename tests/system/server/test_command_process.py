@@ -66,13 +66,16 @@ def until(condition: Callable[[], object], limit_s: float = 20.0) -> None:
 def leaves_nothing(folder: Path) -> Iterator[None]:
     """Fail if a process that works in the folder is there afterwards."""
     yield
-    own = psutil.Process().pid
-    left = []
+    until(lambda: working_in(folder) == [], limit_s=5.0)  # killed processes take a moment to end
+
+
+def working_in(folder: Path) -> list[list[str]]:
+    found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
-            if process.pid != own and process.status() != psutil.STATUS_ZOMBIE and process.cwd() == str(folder):
-                left.append((process.pid, command_of(process)))
-    assert left == []
+            if process.status() != psutil.STATUS_ZOMBIE and process.cwd() == str(folder):
+                found.append(command_of(process))
+    return found
 
 
 class TestStarting:
