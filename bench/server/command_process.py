@@ -1,30 +1,24 @@
 """A server that any command starts, as seen by its owner.
 
-Its supervisor (supervisor.py) is the child of this process, and the command the supervisor's. The two processes share a
-socket pair: the supervisor tells how the command started and how it ended, and ends everything when it reads the end of
-the stream. As in process.py there is no thread and no asyncio here, and gevent's versions of all waits are cooperative.
-
-The figures are those of the whole tree below the supervisor, without the supervisor itself. CPU time includes that of
+As in process.py there is no thread and no asyncio here, and gevent's versions of all waits are cooperative. The figures
+are those of the whole tree of processes below the supervisor, without the supervisor itself. CPU time includes that of
 processes that have ended: the kernel tells it in hundredths of a second once their parents have reaped them.
 """
 
 import contextlib
 import http.client
-import json
 import os
 import re
-import signal
 import socket
 import ssl
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Self, Unpack
+from typing import BinaryIO, Self, Unpack
 from urllib.parse import urlsplit
 
-from bench.machine.child import Child, changed_at_ns, last_lines, opened_log, process_cpu_ns, tail
+from bench.machine.child import changed_at_ns, last_lines, opened_log, process_cpu_ns, tail
 from bench.machine.cores import server_core
 from bench.machine.descendants import descendants, memory_bytes, reaped_cpu_ns
 from bench.server.address import free_port, reachable
@@ -32,11 +26,7 @@ from bench.server.command import HOST, PORT_VARIABLE, ServeCommand, no_start
 from bench.server.error import ServerError
 from bench.server.interface import ServerUsage
 from bench.server.options import ServerKeywords, ServerOptions, with_keywords
-
-SUPERVISOR = Path(__file__).with_name("supervisor.py")
-
-#: The time to stop in order, in seconds: longer than the supervisor can take.
-STOP_TIMEOUT_S = 12.0
+from bench.server.supervised import End, SupervisedCommand
 
 #: The addresses at which a service may listen that was asked to listen on this machine.
 _HOSTS = (HOST, "::1")
@@ -73,16 +63,10 @@ class CommandProcess:
         self._log_path = log_file
         self._log_file: BinaryIO | None = None
         self._log = ""
-        self._supervisor: Child | None = None
-        self._channel: socket.socket | None = None
-        self._unread = b""
+        self._running: SupervisedCommand | None = None
         self._is_awaited = False  # launched, and not yet known to serve
-        self._is_asked_to_stop = False
         self._port = 0
         self._url = ""
-        self._pid: int | None = None
-        #: The last word of the supervisor: the command's exit code, or why it did not start.
-        self._end: dict[str, Any] | None = None
         self._cpu_ns = self._rss_peak_bytes = 0
 
     @property
@@ -107,24 +91,19 @@ class CommandProcess:
     @property
     def pid(self) -> int:
         """The id of the command's own process, kept after it ended. Raises ServerError before it was started."""
-        if self._pid is None:
+        if self._running is None or self._running.pid is None:
             raise ServerError(f"the service of {self._serve.named} has no process yet: start it first")
-        return self._pid
+        return self._running.pid
 
     @property
     def family(self) -> tuple[int, ...]:
         """The ids of all processes of the command that live now."""
-        if self._supervisor is None or not self._supervisor.is_running:
-            return ()
-        return tuple(descendants(self._supervisor.pid)[1:])
+        return () if self._running is None else self._running.family
 
     @property
     def is_running(self) -> bool:
         """True while the command's own process lives."""
-        if self._supervisor is None or self._end is not None:
-            return False
-        self._read_news(0.0)
-        return self._end is None and self._supervisor.is_running
+        return self._running is not None and self._running.is_running
 
     @property
     def is_uvicorn(self) -> bool:
@@ -166,10 +145,8 @@ class CommandProcess:
         if self.is_running:
             raise ServerError(f"the service of {self._serve.named} runs already, at {self._url}: stop it first")
         self.stop()
-        self._log, self._url, self._unread = "", "", b""
-        self._pid = self._end = None
+        self._running, self._log, self._url = None, "", ""
         self._cpu_ns = self._rss_peak_bytes = 0
-        self._is_asked_to_stop = False
         with self._stopped_on_failure():
             self._launch()
         self._is_awaited = True
@@ -177,13 +154,9 @@ class CommandProcess:
 
     def stop(self) -> None:
         """End all its processes, in order if that takes at most 7 s, else by force; do nothing if there are none."""
-        self.ask_to_stop()
         self._is_awaited = False
-        if self._supervisor is not None:
-            self._await_end(self._supervisor)
-        if self._channel is not None:
-            self._channel.close()
-            self._channel = None
+        if self._running is not None:
+            self._running.stop()
         if self._log_file is not None:
             self._log = self._serve.hide(tail(self._log_file))
             self._log_file.close()
@@ -191,22 +164,21 @@ class CommandProcess:
 
     def ask_to_stop(self) -> None:
         """Do the first half of `stop`, which then only waits, so that several servers can go down at the same time."""
-        if self._supervisor is not None and not self._is_asked_to_stop:
-            self._supervisor.signal(signal.SIGTERM)
-            self._is_asked_to_stop = True
+        if self._running is not None:
+            self._running.ask_to_stop()
 
     def kill(self) -> None:
         """End all its processes by force; do nothing if there are none. `stop` is still to be called."""
-        if self._supervisor is not None:
-            self._kill(self._supervisor)
+        if self._running is not None:
+            self._running.kill()
 
     def check(self) -> None:
         """Raise ServerError if it does not run, with its exit code and the end of its log."""
         if self.is_running:
             return
-        if self._supervisor is None:
+        if self._running is None:
             raise ServerError(f"the service of {self._serve.named} is not running: start it first")
-        raise self._exit_error()
+        raise self._exit_error(self._running)
 
     def pin(self, core: int) -> None:
         """Move all its processes, with all their threads, to that core. Raises ServerError if that is impossible."""
@@ -239,10 +211,9 @@ class CommandProcess:
 
         Raises ServerError if it does not run.
         """
-        if self._supervisor is None or self._pid is None:
-            self.check()
-        assert self._supervisor is not None
-        family = descendants(self._supervisor.pid)
+        if self._running is None:
+            raise ServerError(f"the service of {self._serve.named} is not running: start it first")
+        family = descendants(self._running.supervisor_pid)
         if len(family) == 1:
             self.check()
         used_ns = sum(map(reaped_cpu_ns, family))
@@ -267,29 +238,27 @@ class CommandProcess:
         if not directory.is_dir():
             raise ServerError(f"directory {str(directory)!r} does not exist: the service is to be run there")
         self._port = free_port(HOST)
-        asked = {"arguments": self._serve.arguments(self._port), "core": self.core}
         self._log_file = opened_log(self._log_path)
-        self._channel, theirs = socket.socketpair()
-        with theirs:
-            self._supervisor = Child(
-                # -I and -S: the service's environment and folder are none of the supervisor's business.
-                [sys.executable, "-I", "-S", str(SUPERVISOR), str(theirs.fileno()), json.dumps(asked)],
-                log=self._log_file,
-                directory=directory,
-                environment={**self._environment, PORT_VARIABLE: str(self._port)},
-                pass_descriptors=[theirs.fileno()],
-            )
+        self._running = SupervisedCommand(
+            self._serve.arguments(self._port),
+            log=self._log_file,
+            directory=directory,
+            environment={**self._environment, PORT_VARIABLE: str(self._port)},
+            core=self.core,
+        )
 
     def _await_service(self) -> None:
         """Wait until the service is ready. Raises ServerError if it ends, or the time does."""
+        running = self._running
+        assert running is not None, "it was launched"
         give_up_at = time.monotonic() + self._serve.start_timeout_s
         look_after_s = _LOOK_AFTER_S
         answered = ""
         while True:
-            self._read_news(look_after_s)
-            if not self.is_running:
-                raise self._exit_error(is_starting=True)
-            if self._pid is not None:
+            running.read_news(look_after_s)
+            if not running.is_running:
+                raise self._exit_error(running, is_starting=True)
+            if running.pid is not None:
                 host = self._open_host()
                 answered = "" if host is None else self._answer(host)
                 if host is not None and not answered:
@@ -345,44 +314,17 @@ class CommandProcess:
             return f"{missing}: write {{port}} where the command takes its port, or read the variable PORT"
         return missing
 
-    # ------------------------------------------------------------------ news
-
-    def _read_news(self, timeout_s: float) -> None:
-        """Take what the supervisor has told; wait for it for `timeout_s` at most, if there is none yet."""
-        if self._channel is None:
-            return
-        while True:
-            self._channel.settimeout(timeout_s)
-            try:
-                received = self._channel.recv(65536)
-            except (TimeoutError, BlockingIOError):
-                return
-            except OSError:
-                received = b""
-            *lines, self._unread = (self._unread + received).split(b"\n")
-            for line in lines:
-                news = json.loads(line)
-                if "pid" in news:
-                    self._pid = news["pid"]
-                else:
-                    self._end = news
-            if not received:
-                self._end = self._end or {}
-                return
-            timeout_s = 0.0
-
-    def _exit_error(self, *, is_starting: bool = False) -> ServerError:
-        end = self._end or {}
-        if "errno" in end:
+    def _exit_error(self, running: SupervisedCommand, *, is_starting: bool = False) -> ServerError:
+        end = running.end or End()
+        if end.errno is not None:
             program = self._serve.arguments(self._port)[0]
             return ServerError(
                 f"the service of {self._serve.named} did not start: "
-                f"{no_start(program, self._serve.directory, end['errno'], end['reason'])}"
+                f"{no_start(program, self._serve.directory, end.errno, end.reason)}"
             )
-        if "exit_code" not in end:
+        if end.exit_code is None:
             return self._error("ended, because somebody ended its supervisor")
-        code, left = end["exit_code"], end["left"]
-        if code == 0 and left:
+        if end.exit_code == 0 and end.left:
             return self._error(
                 "went to the background: its command ended with exit code 0 and left other processes; "
                 "have it stay in the foreground"
@@ -393,9 +335,9 @@ class CommandProcess:
             hint = "its port is in use: write {port} where the command takes its port, or read the variable PORT"
         elif is_starting and _PORT_IS_BUSY.search(self.log):
             hint = "a port that it wants is in use"
-        elif is_starting and code == 0:
+        elif is_starting and end.exit_code == 0:
             hint = "a service has to stay in the foreground"
-        return self._error(f"ended with exit code {_exit_code(code)}{before}{hint and f' ({hint})'}")
+        return self._error(f"ended with exit code {end.code}{before}{hint and f' ({hint})'}")
 
     def _error(self, what: str) -> ServerError:
         return ServerError(
@@ -419,26 +361,6 @@ class CommandProcess:
         finally:
             self._is_awaited = False
 
-    def _await_end(self, supervisor: Child) -> None:
-        """Give the supervisor its time to end everything, then end everything by force."""
-        try:
-            supervisor.wait(STOP_TIMEOUT_S)
-        finally:
-            self._kill(supervisor)
-
-    def _kill(self, supervisor: Child) -> None:
-        family = descendants(supervisor.pid)[1:] if supervisor.is_running else []
-        supervisor.kill_and_reap()
-        for pid in family:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal.SIGKILL)
-        if self._end is None and self._pid is not None and not family:
-            # Whoever ended the supervisor has left what the command has started.
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._pid, signal.SIGKILL)
-        if self._end is None:
-            self._end = {}
-
     def _threads(self) -> Iterator[int]:
         for pid in self.family:
             with contextlib.suppress(FileNotFoundError, ProcessLookupError):
@@ -456,11 +378,3 @@ def listening_ports(pids: tuple[int, ...]) -> list[int]:
                 if connection.status == psutil.CONN_LISTEN:
                     found.add(connection.laddr.port)
     return sorted(found)
-
-
-def _exit_code(code: int) -> str:
-    if code >= 0:
-        return str(code)
-    with contextlib.suppress(ValueError):
-        return f"{code} ({signal.Signals(-code).name})"
-    return str(code)

@@ -26,6 +26,7 @@ from locust.user.task import (
 
 from bench.exchange.requests import (
     AmbiguousReplies,
+    Answer,
     Exchange,
     NoRoundTrip,
     ReplyTimeout,
@@ -35,11 +36,12 @@ from bench.exchange.requests import (
 from bench.load.engine.counters import ProcessCounters
 from bench.load.engine.interface import SessionUser
 from bench.load.engine.loop import Engine
+from bench.load.engine.ongoing import OngoingOperation
 from bench.load.engine.open_tasks import LOST, OpenTasks, is_scheduled, is_wanted, wanted
 from bench.load.engine.pacing import Dispatcher, OpenLoad
 from bench.load.engine.tasks import TaskRunner, call
 from bench.load.metrics.recorder import TIMEOUT, UNSCHEDULED, Recorder
-from bench.results.load import CONNECT
+from bench.results.load import CONNECT, REPLIED_KINDS, OperationKind
 from bench.scenarios.model import RoundTrip
 from bench.wire.client import FastClient
 from bench.wire.errors import ClientError, ConnectFailed, Disconnected, MessageTooLarge
@@ -107,8 +109,6 @@ class Session:
         #: True in a wait or a backoff: waking up loses nothing.
         self.idle = False
         self._arrived = False
-        #: True if an attempt to connect is under way.
-        self.is_connecting = False
         #: The exception that ends the user.
         self._noted: BaseException | None = None
         self._failed_attempts = 0
@@ -185,10 +185,10 @@ class Session:
         self._failed_attempts = 0
         if len(reply) == 1:
             value = reply[0]
-            if type(value) is dict and "error" in value and value["error"]:
+            if type(value) is dict and "error" in value and value["error"] and definition.check is None:
                 self._recorder.error_replies += 1
             return value
-        if carries_error(reply):
+        if carries_error(reply) and definition.check is None:
             self._recorder.error_replies += 1
         return acknowledged(reply)
 
@@ -208,6 +208,22 @@ class Session:
         refusal = "" if self.client.connected and not self._is_ending else LOST
         intended_ns, waited_ns = wanted(definition.name, refusal)
         return await self.round_trip(definition, intended_ns, waited_ns)
+
+    def begin_operation(self, name: str, kind: OperationKind) -> OngoingOperation:
+        """Begin an operation that is no round trip; the caller says to what is returned how it ends.
+
+        In an open load, an HTTP request may be what the schedule wanted.
+        """
+        is_paced = self._dispatcher is not None and kind in REPLIED_KINDS
+        intended_ns, waited_ns = wanted(name, kind=kind) if is_paced else (UNSCHEDULED, 0)
+        return OngoingOperation(
+            self.engine.recorder(name, kind),
+            kind,
+            self.counters.ongoing,
+            is_paced=is_paced,
+            intended_ns=intended_ns,
+            waited_ns=waited_ns,
+        )
 
     async def _not_sent(self, definition: RoundTrip, error: Exception, intended_ns: int) -> None:
         """Count what was wanted and could not be sent; wait a little if it was not the schedule that wanted it.
@@ -237,8 +253,8 @@ class Session:
     def _unexpected(self, definition: RoundTrip) -> None:
         self.counters.unexpected[definition.name] += 1
         self._invalid(
-            f"{definition.name} is matched in order, but {definition.reply} came while none was awaited: others cause "
-            "it, too, or the server sends it unasked; have the service repeat a {token} of the payload"
+            f"{definition.name} is matched in order, but {definition.answers} came while none was awaited: others "
+            "cause it, too, or the server sends it unasked; have the service repeat a {token} of the payload"
         )
 
     def _invalid(self, reason: str) -> None:
@@ -369,27 +385,20 @@ class Session:
 
     async def _connect(self) -> None:
         """Connect, over and over until it succeeds. Each attempt is noted."""
-        recorder = self.engine.recorder(CONNECT)
         while True:
             if self._failed_attempts:
                 await self._back_off()
-            self.is_connecting = True
             self._failed_attempts += 1  # set back by the first round trip that succeeds, not by connecting
-            started_ns = perf_counter_ns()
+            attempt = self.begin_operation(CONNECT, CONNECT)  # unfinished, if it is cancelled
             try:
                 await self.client.connect(self._url, self.user._settings())
             except ConnectFailed as failure:
-                recorder.failed(started_ns, perf_counter_ns(), str(failure))
+                attempt.failed(str(failure))
                 self._arrive()
-            except asyncio.CancelledError:
-                self.counters.abandoned[CONNECT] += 1
-                raise
             else:
-                recorder.succeeded(started_ns, self.client.received_ns)
+                attempt.succeeded(self.client.received_ns)
                 self._arrive()
                 return
-            finally:
-                self.is_connecting = False
 
     def _lost(self, _reason: str) -> None:
         self._tasks.may_go_on = False
@@ -460,7 +469,8 @@ class Session:
 
 def _handled_ns(reply: tuple[Any, ...]) -> tuple[int, int] | None:
     """Return when the service says that its handler began and ended; None: it does not say."""
-    handled = reply[0].get("handled_ns") if reply and isinstance(reply[0], dict) else None
+    first = reply.carried if isinstance(reply, Answer) else reply[0] if reply else None
+    handled = first.get("handled_ns") if isinstance(first, dict) else None
     if isinstance(handled, list) and len(handled) == 2 and all(type(stamp) is int for stamp in handled):
         return handled[0], handled[1]
     return None

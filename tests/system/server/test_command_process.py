@@ -224,7 +224,7 @@ class TestItsProcesses:
             command = "trap '' TERM; PYTHON listen.py {port} 204; sleep 1000"
             server = CommandProcess(serve(folder, command)).start()
             # The supervisor would wait for seven seconds.
-            monkeypatch.setattr("bench.server.command_process.STOP_TIMEOUT_S", 0.2)
+            monkeypatch.setattr("bench.server.supervised.STOP_TIMEOUT_S", 0.2)
             server.stop()
 
 
