@@ -28,7 +28,7 @@ from typing import Any, NamedTuple
 
 from bench.places import place_of
 from bench.printable import error_line, one_line
-from bench.scenarios.model import RoundTrip
+from bench.scenarios.model import Emission, RoundTrip
 from bench.scenarios.tokens import SEARCHES, TokenKind, drawn, steps_to, tokens_in
 from bench.wire.errors import ClientError, Disconnected, kind_of
 from bench.wire.interface import Client, acknowledged
@@ -178,6 +178,19 @@ class _Listener:
         self.finders: list[_FindToken] = []
 
 
+class UnaskedEvents(deque[tuple[str, tuple[Any, ...]]]):
+    """The last events of a connection that were the reply of nothing here, with their arguments."""
+
+    #: The function that is called with the name of each such event, inside its handler.
+    when_noted: Callable[[str], None] | None = None
+
+    def append(self, noted: tuple[str, tuple[Any, ...]]) -> None:
+        """Note an event."""
+        super().append(noted)
+        if self.when_noted is not None:
+            self.when_noted(noted[0])
+
+
 class Exchange:
     """A performer of round trips over one connection: any number in flight, or one if they are matched in order.
 
@@ -232,13 +245,24 @@ class Exchange:
         self._timer: asyncio.TimerHandle | None = None
         #: The words for the last exception of a function that should have found a token.
         self._raised = ""
-        self._unmatched: deque[tuple[str, tuple[Any, ...]]] = deque(maxlen=_EVENTS_SHOWN)
+        self._unmatched = UnaskedEvents(maxlen=_EVENTS_SHOWN)
         client.when_closed(self._closed)
         client.on("*", lambda event, *values: self._unmatched.append((event, values)), namespace)
 
     def in_flight_by_name(self) -> Counter[str]:
         """Return the number of emissions that await their reply, by definition's name. Any thread may call it."""
         return Counter(definition.name for _, definition, _, _ in list(self._pending.values()))
+
+    def when_unasked(self, callback: Callable[[str], None]) -> None:
+        """Call `callback(event)` inside the handler of each event that is the reply of nothing here."""
+        self._unmatched.when_noted = callback
+
+    def emit(self, emission: Emission) -> int:
+        """Emit without awaiting a reply; returns when it was handed to the transport. For clients with `emit_now`.
+
+        Raises Disconnected, MessageTooLarge, and TypeError for data that cannot be sent.
+        """
+        return self._emit_now(emission.emit, emission.request(next(self._tokens)))  # type: ignore[misc]
 
     async def __call__(self, round_trip: RoundTrip) -> Completed:
         """Emit once and wait for the reply. Raises ClientError, if nothing was sent, or RoundTripFailed.
