@@ -41,6 +41,7 @@ from bench.results.provenance import commit_info, service_directory
 from bench.results.references import DEFAULT_ROOT
 from bench.results.service_logs import service_logs
 from bench.results.store import result_name
+from bench.wire.options import CONNECTION_OPTIONS, ConnectionOption
 
 COLUMNS = ["min", "median", "mean", "stddev", "max", "ops", "rounds"]
 
@@ -83,13 +84,27 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "connection = Connection(…)",
     )
     group.addoption("--event", metavar="NAME", help="event to emit. Default: FOO, answered by BAR and acknowledged")
-    group.addoption("--reply", metavar="NAME", help="event that answers it. Default with --event: its acknowledgement")
+    group.addoption(
+        "--reply",
+        metavar="NAME",
+        action="append",
+        help="event that answers it; give it again for each other event that may answer. Default with --event: its "
+        "acknowledgement",
+    )
     group.addoption(
         "--payload",
         metavar="JSON",
-        help="what to emit; wherever a string in it contains {token}, a token is put, by which the reply is matched. "
-        "Without one replies are matched in order. Default with --event: nothing",
+        help="what to emit; wherever a string in it contains {token}, a token is put, by which the reply is matched; "
+        "{uuid} and {int} do the same where ids are UUIDs or integers. Without a placeholder replies are matched in "
+        "order. Default with --event: nothing",
     )
+    group.addoption(
+        "--args",
+        action="store_true",
+        help="the JSON list of --payload is the list of arguments; without it, it is a single argument",
+    )
+    for connection_option in CONNECTION_OPTIONS:
+        _add(group, connection_option)
     group.addoption(
         "--reply-timeout",
         metavar="SECONDS",
@@ -129,6 +144,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def _add(group: pytest.OptionGroup, option: ConnectionOption) -> None:
+    """Register an option of the connection."""
+    shown = {} if option.kind == "flag" else {"metavar": option.metavar}
+    action = {"text": "store", "repeated": "append", "flag": "store_true"}[option.kind]
+    group.addoption(option.flag, dest=option.key, action=action, default=None, help=option.help, **shown)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Check the options, and give pytest-benchmark's their defaults here, before it reads them."""
     _refuse_gevent()
@@ -142,7 +164,9 @@ def pytest_configure(config: pytest.Config) -> None:
             event=option.event,
             reply=option.reply,
             payload=option.payload,
+            args=option.args,
             scenarios=option.scenarios,
+            connection={each.key: getattr(option, each.key) for each in CONNECTION_OPTIONS},
             serve=option.serve,
             ready_url=option.ready_url,
             start_timeout=option.start_timeout,

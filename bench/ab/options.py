@@ -6,9 +6,10 @@ Rules: this module is pure. Texts come in as the user typed them, and an `AbPlan
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from bench.ab.errors import AbError
 from bench.ab.preparation import checked_link
@@ -16,6 +17,7 @@ from bench.ab.restart import BurstPlan
 from bench.ab.run import AbPlan
 from bench.scenarios.catalogue import AB_BENCHMARKS
 from bench.scenarios.options import DEFAULT_REPLY_TIMEOUT, OptionError, app_of, chosen, reply_timeout_ns, selected
+from bench.secrets import Secrets
 from bench.server.serve_options import ServeOptions
 from bench.statistics.stopping import StoppingRule
 from bench.timing.durations import DurationError, PercentError, parse_duration, parse_percent
@@ -29,10 +31,12 @@ def plan(
     *,
     app: str | None,
     event: str | None,
-    reply: str | None,
+    reply: str | Sequence[str] | None,
     payload: str | None,
+    args: bool = False,
     app_directory: str | None = None,
     scenarios: str | None = None,
+    connection: Mapping[str, Any] | None = None,
     reply_timeout: str = DEFAULT_REPLY_TIMEOUT,
     benchmarks: str | None = None,
     precision: str = DEFAULT_PRECISION,
@@ -48,15 +52,27 @@ def plan(
     prepare: str | None = None,
     links: Sequence[str] = (),
 ) -> AbPlan:
-    """Return the plan from the user's texts, None for those that were not given. Raises AbError."""
+    """Return the plan from the user's texts, None for those that were not given. Raises AbError.
+
+    `connection` has the texts of the connection's options by their keys.
+    """
     try:
         timeout_ns = reply_timeout_ns(reply_timeout)
         asked = chosen(
-            AB_BENCHMARKS, event=event, reply=reply, payload=payload, scenarios=scenarios, directory=Path.cwd()
+            AB_BENCHMARKS,
+            event=event,
+            reply=reply,
+            payload=payload,
+            args=args,
+            scenarios=scenarios,
+            directory=Path.cwd(),
+            connection=connection,
         )
         selection = selected(asked.benchmarks, benchmarks)
         serving = ServeOptions.of(serve, ready_url, start_timeout, asked.file)
-        command = serving.command(Path.cwd(), app=app, is_tls=asked.connection.tls is not None)
+        command = serving.command(
+            Path.cwd(), app=app, is_tls=asked.connection.tls is not None, hide=Secrets.of(asked.connection).hide
+        )
         named_app, start_timeout_s = app_of(app), serving.start_timeout_s
     except OptionError as error:
         raise AbError(str(error)) from error

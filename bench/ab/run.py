@@ -20,6 +20,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from importlib.machinery import PathFinder
 from pathlib import Path
 
@@ -48,6 +49,7 @@ from bench.results.service_logs import ServiceLogs, service_logs
 from bench.scenarios.catalogue import Benchmark
 from bench.scenarios.options import Chosen
 from bench.scenarios.tokens import tokens
+from bench.secrets import Secrets
 from bench.server import (
     CommandProcess,
     OwnedServer,
@@ -116,9 +118,10 @@ class AbPlan:
         """The service, for people."""
         return self.app if self.command is None else self.command.shown
 
-    def hide(self, text: str) -> str:
-        """Return a text of the service without what the user gave as a secret."""
-        return text
+    @cached_property
+    def hide(self) -> Callable[[str], str]:
+        """The function that takes what the user gave as a secret out of a text of the service."""
+        return Secrets.of(self.chosen.connection).hide
 
 
 @dataclass(frozen=True)

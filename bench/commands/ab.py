@@ -1,11 +1,12 @@
 """`bench ab`: two commits against each other, live."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from bench.ab.errors import AbError
+from bench.commands.connection_options import with_connection_options
 from bench.commands.output import FAILED, Console, ResultsFolder, show_and_keep, write_option
 from bench.results.references import DEFAULT_ROOT, Store
 from bench.scenarios.catalogue import AB_BENCHMARKS
@@ -13,6 +14,7 @@ from bench.scenarios.catalogue import AB_BENCHMARKS
 _BUILT_IN = ", ".join(benchmark.name for benchmark in AB_BENCHMARKS)
 
 
+@with_connection_options
 def ab(
     a: Annotated[str, typer.Argument(metavar="REV_A", help="The revision to compare with.", show_default=False)],
     b: Annotated[str, typer.Argument(metavar="REV_B", help="The revision to compare.", show_default=False)],
@@ -45,11 +47,14 @@ def ab(
     ] = None,
     event: Annotated[str | None, typer.Option(metavar="EVENT", help="The event to emit [FOO→BAR].")] = None,
     reply: Annotated[
-        str | None, typer.Option(metavar="EVENT", help="The event that answers [the acknowledgement].")
+        list[str] | None,
+        typer.Option(metavar="EVENT", help="The event that answers; give it again for each other that may."),
     ] = None,
     payload: Annotated[
-        str | None, typer.Option(metavar="JSON", help="What is emitted; {token} in it makes each unique.")
+        str | None,
+        typer.Option(metavar="JSON", help="What is emitted; {token}, {uuid} or {int} in it makes each unique."),
     ] = None,
+    args: Annotated[bool, typer.Option("--args", help="The JSON list of --payload is the list of arguments.")] = False,
     benchmarks: Annotated[
         str | None, typer.Option(metavar="NAME,…", help=f"Some of {_BUILT_IN}, or of the file's [all of them].")
     ] = None,
@@ -72,6 +77,8 @@ def ab(
         Path | None, typer.Option(metavar="FILE", help="Write it as Markdown, for a pull request.")
     ] = None,
     results: ResultsFolder = DEFAULT_ROOT,
+    *,
+    connection: dict[str, Any],
 ) -> int:
     """Compare two commits live; exit code 1 if REV_B is slower.
 
@@ -95,6 +102,8 @@ def ab(
         event=event,
         reply=reply,
         payload=payload,
+        args=args,
+        connection=connection,
         benchmarks=benchmarks,
         precision=precision,
         threshold=threshold,

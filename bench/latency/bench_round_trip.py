@@ -49,7 +49,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         for measured in options.benchmarks
         for transport, client in CONNECTIONS
         # With the server in the same loop the figures only illustrate: a single client is enough.
-        if not (server == "in-loop" and client == "FastClient")
+        if not (server == "in-loop" and client == "FastClient") and options.transport in (None, transport)
         for case in [(measured.reply, transport, client, server, loop)]
     }
     names = ("scenario", "reply", "transport", "client", "server", "loop")

@@ -27,8 +27,9 @@ T = TypeVar("T")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Ignore the benchmarks of this suite itself if the user measures another service."""
-    if collection_path.name == "bench_timing_bias.py" and not config.stash[OPTIONS].is_default:
+    """Ignore the benchmarks of this suite itself if the user measures another service, or in another way."""
+    options = config.stash[OPTIONS]
+    if collection_path.name == "bench_timing_bias.py" and not (options.is_default and not options.chosen.given):
         return True
     return None
 

@@ -6,9 +6,11 @@ Rules: this module is pure. Texts come in as the user typed them, and checked va
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
@@ -23,11 +25,14 @@ from bench.scenarios.options import (
     chosen,
     reply_timeout_ns,
 )
+from bench.secrets import Secrets
 from bench.server import ServeCommand, Served, ServedApp, ServedCommand, ServerOptions
 from bench.server.command import START_TIMEOUT_S
 from bench.server.serve_options import ServeOptions
+from bench.wire.connection import TransportName
 from bench.wire.endpoint import Address
 from bench.wire.errors import ConnectFailed
+from bench.wire.options import GivenSettings, transport_of
 
 __all__ = ["DEFAULT_APP", "DEFAULT_REPLY_TIMEOUT", "EFFORTS", "OPTIONS", "OptionError", "Options", "parse"]
 
@@ -76,6 +81,8 @@ class Options:
     max_time_s: float
     #: The option that lets the cores halt, as the user wrote it; None if they are to be kept awake.
     idle_allowed_by: str | None
+    #: The only transport to measure over; None: over each.
+    transport: TransportName | None
     #: The options of the service's server; each benchmark sets its own loop.
     server: ServerOptions
     #: True if only FOO→BAR is measured, with the service that lies beside this suite.
@@ -96,9 +103,10 @@ class Options:
             return ServedCommand(self.command)
         return ServedApp(self.app, self.directory, start_timeout_s=self.start_timeout_s, hide=self.hide)
 
-    def hide(self, text: str) -> str:
-        """Return a text of the service without what the user gave as a secret."""
-        return text
+    @cached_property
+    def hide(self) -> Callable[[str], str]:
+        """The function that takes what the user gave as a secret out of a text of the service."""
+        return Secrets.of(self.chosen.connection, self.whole_url or "").hide
 
     @property
     def benchmarks(self) -> tuple[Benchmark, ...]:
@@ -117,9 +125,11 @@ def parse(
     url: str | None = None,
     host: str | None = None,
     event: str | None = None,
-    reply: str | None = None,
+    reply: str | Sequence[str] | None = None,
     payload: str | None = None,
+    args: bool = False,
     scenarios: str | None = None,
+    connection: Mapping[str, Any] | None = None,
     serve: str | None = None,
     ready_url: str | None = None,
     start_timeout: str | None = None,
@@ -131,23 +141,37 @@ def parse(
 ) -> Options:
     """Return the options from the user's texts, None for those that were not given. `directory` is the user's.
 
-    Raises OptionError.
+    `connection` has the texts of the connection's options by their keys. Raises OptionError.
     """
     address = _address(url, host)
     url = None if address is None else address.shown
     if app is not None and url is not None:
         raise OptionError(f"--app {app} and --url {url}: give the app to serve, or the URL of a server, not both")
     asked = chosen(
-        LATENCY_BENCHMARKS, event=event, reply=reply, payload=payload, scenarios=scenarios, directory=directory
+        LATENCY_BENCHMARKS,
+        event=event,
+        reply=reply,
+        payload=payload,
+        args=args,
+        scenarios=scenarios,
+        directory=directory,
+        connection=connection,
     )
     serving = ServeOptions.of(serve, ready_url, start_timeout, asked.file)
-    command = serving.command(directory, app=app, url=url, is_tls=asked.connection.tls is not None)
+    command = serving.command(
+        directory,
+        app=app,
+        url=url,
+        is_tls=asked.connection.tls is not None,
+        hide=Secrets.of(asked.connection).hide,
+    )
     return Options(
         app=app_of(app),
         url=url,
         whole_url=None if address is None else address.whole,
         directory=_HOME if app is None and command is None else directory,
         chosen=asked,
+        transport=_transport(asked.given),
         reply_timeout_ns=reply_timeout_ns(reply_timeout),
         processes=EFFORTS[effort].processes if processes is None else _processes(processes),
         max_time_s=EFFORTS[effort].max_time_s,
@@ -157,6 +181,17 @@ def parse(
         command=command,
         start_timeout_s=serving.start_timeout_s,
     )
+
+
+def _transport(given: GivenSettings) -> TransportName | None:
+    """Return the transport that the command line asks for. Raises OptionError."""
+    names = transport_of(given)
+    if names is not None and len(names) > 1:
+        raise OptionError(
+            f"--transport {','.join(names)}: `pytest bench` measures each transport on its own; give websocket or "
+            "polling, or leave it out for both"
+        )
+    return None if names is None else names[0]
 
 
 def _address(url: str | None, host: str | None) -> Address | None:

@@ -15,6 +15,7 @@ from locust.util.timespan import parse_timespan
 
 from bench.load.engine.interface import SessionUser
 from bench.load.engine.pacing import OpenLoad
+from bench.load.plugin.connection_options import add_connection_options
 from bench.timing.arrivals import Arrivals, Shape
 from bench.timing.durations import DurationError, parse_duration
 from bench.timing.rates import LONGEST_S, RateError, RateProfile, Share
@@ -43,6 +44,7 @@ def add_options(parser: LocustArgumentParser) -> None:
         include_in_web_ui=False,
         help="the ASGI app that a run without --host starts in a process of its own (default: %(default)s)",
     )
+    add_connection_options(parser)
     parser.add_argument(
         "--results",
         metavar="FOLDER",
@@ -235,15 +237,23 @@ def check_wait_time(user: type[SessionUser]) -> None:
 
 
 def is_open(options: Namespace, users: Sequence[type[SessionUser]]) -> bool:
-    """Return whether the load is open: arrivals do not wait for replies. Raises MisuseError if users differ in that."""
+    """Return whether the load is open: arrivals do not wait for replies. Raises MisuseError if users differ in that.
+
+    Users without tasks, who only stay connected, may be in either.
+    """
     by_rate = profile_of(options) is not None
     pacing_users = [user for user in users if isinstance(getattr(user, "wait_time", None), Arrivals)]
     if not by_rate and not pacing_users:
         return False
-    if not by_rate and (others := [user for user in users if user not in pacing_users]):
+    if not by_rate and (others := [user for user in users if user.tasks and user not in pacing_users]):
         raise MisuseError(
             f"{pacing_users[0].__name__} has arrivals, {others[0].__name__} waits for its replies: "
             "one run is either an open or a closed load; name the users to run, or give a --rate for all"
+        )
+    if users and not any(user.tasks for user in users):
+        raise MisuseError(
+            f"{users[0].__name__} has no tasks, so an arrival has nothing to begin: decorate an `async def` method "
+            "with @task, or load without a rate"
         )
     for user in users:
         for task in user.tasks:
