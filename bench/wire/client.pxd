@@ -12,7 +12,8 @@ cdef class FastClient(Listener):
     cdef WebSocketTransport _plain_websocket
     cdef Py_ssize_t _max_payload_bytes, _max_message_bytes
     cdef Conversation _conversation
-    cdef dict _handlers_of, _calls
+    cdef dict _handlers_of, _calls, _listeners
+    cdef set _handler_tasks
     cdef list _closed_callbacks
     cdef WebSocketTransport _websocket
     cdef object _transport, _endpoint, _established, _heartbeat

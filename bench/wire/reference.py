@@ -20,6 +20,7 @@ import socketio
 from bench.wire.connection import Connection, ConnectKeywords, with_keywords
 from bench.wire.endpoint import Endpoint, namespaces_of
 from bench.wire.errors import CallTimeout, ConnectFailed, Disconnected, one_line, os_reason, with_tls_advice
+from bench.wire.handlers import is_asynchronous
 from bench.wire.interface import Handler, acknowledged
 from bench.wire.protocol import DEFAULT_NAMESPACE
 
@@ -43,6 +44,8 @@ class ReferenceClient:
         self._joined: set[str] = set()
         self._calls: dict[str, set[asyncio.Future[tuple[Any, ...]]]] = {}
         self._refusal: tuple[str, Any] = ("", None)
+        #: The `disconnect` handlers that are `async def` and have not returned yet.
+        self._handler_tasks: set[asyncio.Task[Any]] = set()
 
     @property
     def connected(self) -> bool:
@@ -193,9 +196,21 @@ class ReferenceClient:
             for callback in self._closed_callbacks:
                 callback(self._reason)
         if (handler := self._disconnect_handlers.get(namespace)) is not None:
-            handler(self._reason)
+            result = handler(self._reason)
+            if asyncio.iscoroutine(result):
+                task = asyncio.get_running_loop().create_task(result)
+                self._handler_tasks.add(task)
+                task.add_done_callback(self._handler_tasks.discard)
 
     def _timed(self, handler: Handler) -> Handler:
+        if is_asynchronous(handler):
+
+            async def begin(*values: Any) -> Any:
+                self.received_ns = perf_counter_ns()
+                return await handler(*values)
+
+            return begin
+
         def handle(*values: Any) -> Any:
             self.received_ns = perf_counter_ns()
             return handler(*values)
