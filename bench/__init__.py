@@ -14,17 +14,19 @@ from bench.machine.system import unsupported
 
 if TYPE_CHECKING:
     from bench.load import SocketIOUser, task
+    from bench.load.engine.handlers import on
     from bench.scenarios.model import RoundTrip
     from bench.server.in_loop import UvicornTestServer
     from bench.wire.connection import Connection
 
-__all__ = ["Connection", "RoundTrip", "SocketIOUser", "UvicornTestServer", "task"]
+__all__ = ["Connection", "RoundTrip", "SocketIOUser", "UvicornTestServer", "on", "task"]
 
 _HOMES = {
     "Connection": "bench.wire.connection",
     "RoundTrip": "bench.scenarios.model",
     "SocketIOUser": "bench.load",
     "UvicornTestServer": "bench.server.in_loop",
+    "on": "bench.load.engine.handlers",
     "task": "bench.load",
 }
 

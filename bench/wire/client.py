@@ -80,8 +80,8 @@ class FastClient(Listener):
         self._plain_websocket: WebSocketTransport | None = None
         self._max_payload_bytes = 0
         self._handlers_of = {DEFAULT_NAMESPACE: default}
-        #: The handlers that are called beside those of `on`, by namespace and event.
-        self._listeners: dict[tuple[str, str], Handler] = {}
+        #: The handlers of `on`, if there are any, and of `listen`, by namespace and event: where there are listeners.
+        self._listeners: dict[tuple[str, str], tuple[Handler | None, Handler]] = {}
         #: The handlers that are `async def` and have not returned yet.
         self._handler_tasks: set[asyncio.Task[Any]] = set()
         self._calls: dict[asyncio.Future[tuple[Any, ...]], str] = {}
@@ -153,22 +153,23 @@ class FastClient(Listener):
         name = namespace or DEFAULT_NAMESPACE
         if is_asynchronous(handler):
             handler = partial(self._begin_handler, event, handler)
-        listener = self._listeners.get((name, event))
-        if listener is not None:
+        if (name, event) in self._listeners:
+            _, listener = self._listeners[name, event]
+            self._listeners[name, event] = handler, listener
             handler = one_after_the_other(handler, listener)
         self._handlers_of.setdefault(name, {})[event] = handler
 
     def listen(self, event: str, handler: Handler, namespace: str | None = None) -> None:
-        """Call the handler for every such event beside the handler of `on`, whenever that is registered.
+        """Call the handler for every such event beside the handler of `on`, whichever is registered first.
 
-        Where the server asks for an acknowledgement, it is what this handler returns.
+        Where the server asks for an acknowledgement, it is what this handler returns. The last one registered counts.
         """
         name = namespace or DEFAULT_NAMESPACE
         if is_asynchronous(handler):
             handler = partial(self._begin_handler, event, handler)
         handlers = self._handlers_of.setdefault(name, {})
-        known = handlers.get(event)
-        self._listeners[name, event] = handler
+        known = self._listeners[name, event][0] if (name, event) in self._listeners else handlers.get(event)
+        self._listeners[name, event] = known, handler
         handlers[event] = handler if known is None else one_after_the_other(known, handler)
 
     def cancel_handlers(self) -> None:

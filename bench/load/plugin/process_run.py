@@ -220,8 +220,7 @@ class ProcessRun:
         """Return the tally so far."""
         unfinished = Counter(self._counters.abandoned)
         for session in [*self._members, *self._abandoned]:
-            if session.exchange is not None:
-                unfinished += session.exchange.in_flight_by_name()
+            unfinished += session.in_flight_by_name()
         for session in self._abandoned:
             unfinished[CONNECT] += session.is_connecting
         report = self._tally.report(
