@@ -64,6 +64,9 @@ DISCONNECT = "disconnect"
 #: The kind of error of an attempt to connect that the user's own code has made fail before it began.
 BEFORE_CONNECT = "before_connect"
 
+#: The reason of what was not sent because there was no connection.
+_NOT_CONNECTED = "not connected"
+
 #: The pause of a task that could not send, in seconds. A task that goes on at once, whatever its round trips raise,
 #: would keep the loop from everything else.
 _NOT_SENT_PAUSE_S = 0.1
@@ -228,7 +231,7 @@ class Session:
                 "give it a token, or wait for replies"
             )
             raise StopUser
-        refusal = "" if self.client.connected and not self._is_ending else LOST
+        refusal = "" if self.client.connected and not self._is_ending else _NOT_CONNECTED if self._has_left else LOST
         intended_ns, waited_ns = wanted(definition.name, refusal)
         return await self.round_trip(definition, intended_ns, waited_ns)
 
@@ -297,7 +300,7 @@ class Session:
             reason = self.counters.too_large.setdefault((recorder.name, f"{error.size_bytes:.0e}"), reason)
         elif isinstance(error, Disconnected):
             assert self.exchange is not None
-            reason = "an earlier reply is overdue" if self.exchange.broken else "not connected"
+            reason = "an earlier reply is overdue" if self.exchange.broken else _NOT_CONNECTED
         else:
             reason = "could not be encoded"
         self._tasks.has_awaited = False

@@ -1,0 +1,186 @@
+"""The HTTP requests of a user, against a real server in the same loop: their names, times, errors and cookies."""
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import pytest
+from locust.exception import StopUser
+
+from bench.load.engine.counters import ProcessCounters
+from bench.load.engine.http import UserHttp, is_counted
+from bench.load.metrics.recorder import TIMEOUT
+from bench.server import UvicornTestServer
+from bench.wire.connection import Connection
+
+Message = MutableMapping[str, Any]
+
+TIMEOUT_S = 5.0
+
+JSON = (b"content-type", b"application/json")
+
+#: The response to each path: status, headers, body. A path that is not here has the status 404.
+RESPONSES: dict[str, tuple[int, list[tuple[bytes, bytes]], bytes]] = {
+    "/login": (200, [(b"set-cookie", b"mark=a7; Path=/chat"), (b"set-cookie", b"safe=1; Secure")], b'{"token": "t"}'),
+    "/quoted": (200, [(b"set-cookie", b'mark="a b"; Path=/')], b"{}"),
+    "/away": (302, [(b"location", b"/login")], b""),
+    "/large": (200, [], b"x" * 1_000_000),
+}
+
+
+async def service(
+    scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[..., Awaitable[None]]
+) -> None:
+    status, headers, body = RESPONSES.get(scope["path"], (404, [], b""))
+    if scope["path"] == "/never":
+        await asyncio.sleep(2 * TIMEOUT_S)
+    if scope["path"] == "/headers":
+        status, body = 200, json.dumps([[name.decode(), value.decode()] for name, value in scope["headers"]]).encode()
+    await send({"type": "http.response.start", "status": status, "headers": [*headers, JSON]})
+    await send({"type": "http.response.body", "body": body})
+
+
+class Host:
+    """A session that notes what it is told."""
+
+    def __init__(self) -> None:
+        self.counters = ProcessCounters()
+        self.ok: Counter[str] = Counter()
+        self.failed: Counter[tuple[str, str]] = Counter()
+        self.is_stopping = False
+
+    async def may_send(self) -> None:
+        if self.is_stopping:
+            raise StopUser
+
+    def note_success(self, operation: str, sent_ns: int, received_ns: int, intended_ns: int, waited_ns: int) -> None:
+        assert (received_ns > sent_ns, intended_ns, waited_ns) == (True, 0, 0)
+        self.ok[operation] += 1
+
+    def note_failure(self, operation: str, sent_ns: int, kind: str, intended_ns: int, waited_ns: int) -> None:
+        assert (sent_ns > 0, intended_ns, waited_ns) == (True, 0, 0)
+        self.failed[operation, kind] += 1
+
+    def note_quiet(self) -> None:
+        pass
+
+
+@asynccontextmanager
+async def requests(
+    path: str = "", userinfo: str = "", url: str | None = None, timeout_s: float = TIMEOUT_S
+) -> AsyncIterator[tuple[UserHttp, Host]]:
+    host = Host()
+    async with UvicornTestServer(service) as server:
+        whole = url or server.url.replace("://", f"://{userinfo}") + path
+        http = UserHttp(host, whole, None, round(timeout_s * 1e9))
+        try:
+            yield http, host
+        finally:
+            await http.close()
+            assert not http.in_flight
+            await http.quiet()
+
+
+async def test_each_request_is_an_operation() -> None:
+    async with requests() as (http, host):
+        async with http.post("/login?user=Ada", json={"name": "Ada"}) as response:
+            assert await response.json() == {"token": "t"}
+        assert (await http.get("large")).status == 200
+        await http.get("/away")
+        await http.get("/away", allow_redirects=False)
+        await http.put("/login", name="log in")
+        await http.request("delete", f"{http._base}/login")
+        await http.head("/login")
+        async with http.get("/large", stream=True) as response:
+            assert len(await response.content.read()) == 1_000_000
+        assert host.ok == {
+            "POST /login": 1,
+            "GET /large": 2,
+            "GET /away": 2,
+            "log in": 1,
+            "DELETE /login": 1,
+            "HEAD /login": 1,
+        }
+        assert not host.failed
+
+
+async def test_what_is_no_success_is_counted_by_its_kind() -> None:
+    async with requests() as (http, host):
+        response = await http.get("/nothing")
+        with pytest.raises(aiohttp.ClientResponseError) as late:
+            response.raise_for_status()
+        with pytest.raises(aiohttp.ClientResponseError) as early:
+            await http.get("/nothing?secret=hunter22", raise_for_status=True)
+        with pytest.raises(TimeoutError) as short:
+            await http.get("/never", timeout=aiohttp.ClientTimeout(total=0.05))
+        with pytest.raises(aiohttp.ClientError) as unreachable:
+            await http.get("http://127.0.0.1:1/x")
+        assert all(is_counted(raised.value) for raised in (late, early, short, unreachable))
+        assert not is_counted(ValueError())
+        assert not is_counted(TimeoutError())
+        assert host.failed == {
+            ("GET /nothing", "HTTP 404"): 2,
+            ("GET /never", "timeout of the request"): 1,
+            ("GET /x", "ClientConnectorError: connection refused"): 1,
+        }
+
+
+async def test_a_request_that_takes_longer_than_a_reply_may_is_a_timeout() -> None:
+    async with requests(timeout_s=0.1) as (http, host):
+        with pytest.raises(TimeoutError):
+            await http.get("/never")
+        assert host.failed == {("GET /never", TIMEOUT): 1}
+
+
+async def test_a_request_that_is_cut_off_is_unfinished() -> None:
+    async with requests() as (http, host):
+        asking = asyncio.ensure_future(http.get("/never"))
+        await asyncio.wait({asking}, timeout=0.1)
+        assert http.in_flight == {"GET /never": 1}
+        asking.cancel()
+        await http.quiet()
+        assert (host.counters.abandoned, host.ok, host.failed) == ({"GET /never": 1}, {}, {})
+
+
+async def test_who_stops_asks_no_more() -> None:
+    async with requests() as (http, host):
+        host.is_stopping = True
+        with pytest.raises(StopUser):
+            await http.get("/login")
+        assert not host.ok
+        assert not host.failed
+
+
+async def test_a_relative_url_is_added_to_the_host_which_alone_gets_the_password() -> None:
+    async with requests("/", "Ada:hunter22@") as (http, host):
+        async with http.get("/headers", headers={"X-Mine": "1"}) as response:
+            found = dict(await response.json())
+        assert (found["authorization"], found["x-mine"]) == ("Basic QWRhOmh1bnRlcjIy", "1")
+        elsewhere = http._base.replace("127.0.0.1", "localhost")
+        async with http.get(f"{elsewhere}/headers") as response:
+            assert "authorization" not in dict(await response.json())
+        assert host.ok == {"GET /headers": 2}
+    async with requests("/head") as (http, host):
+        await http.get("ers")
+        assert host.failed == {("GET /head/ers", "HTTP 404"): 1}
+
+
+async def test_cookies_go_with_the_connection_where_they_belong() -> None:
+    async with requests() as (http, _):
+        url = http._base
+        assert http.with_cookies(Connection(), url) == Connection()
+        await http.post("/login")
+        elsewhere = Connection(socketio_path="other/socket.io")
+        there = Connection(socketio_path="chat/socket.io", headers={"cookie": "own=1", "X-Mine": "1"})
+        assert http.with_cookies(elsewhere, url) == elsewhere
+        assert http.with_cookies(there, url.replace("127.0.0.1", "localhost")) == there
+        assert http.with_cookies(there, url).headers == {"cookie": "own=1; mark=a7", "X-Mine": "1"}
+        assert http.with_cookies(there, url.replace("http", "wss")).headers["cookie"] == "own=1; safe=1; mark=a7"
+        own = Connection(socketio_path="chat/socket.io", cookies={"mark": "mine"})
+        assert http.with_cookies(own, url) == own
+        await http.get("/quoted")
+        assert http.with_cookies(Connection(), url).headers == {"Cookie": 'mark="a b"'}
