@@ -162,7 +162,8 @@ class TestCompare:
         code, _, err = bench(capsys, "compare", written["json"], "latency/4", "--results", results)
         assert (code, err) == (
             2,
-            f"bench: error: {written['json']}: has schema 'compare/1', but this version reads 'load/1' or 'load/2'\n",
+            f"bench: error: {written['json']}: has schema 'compare/1', but this version reads "
+            "'load/1', 'load/2' or 'load/3'\n",
         )
 
     def test_a_file_that_cannot_be_written(

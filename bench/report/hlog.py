@@ -38,7 +38,7 @@ from pathlib import Path
 from hdrh.histogram import HdrHistogram
 
 from bench.results.files import write_whole
-from bench.results.load import LoadResult
+from bench.results.load import LoadResult, OperationKey
 from bench.results.store import ResultError
 from bench.timing.histogram import HIGHEST_NS, LOWEST_NS, SIGNIFICANT_DIGITS, Histogram, HistogramError
 
@@ -140,7 +140,7 @@ def intervals_of(result: LoadResult) -> Iterator[Interval]:
             times = {"service": operation.service_histogram, "response": operation.response_histogram}
             for kind, encoded in times.items():
                 if encoded is not None:
-                    tag = f"{operation.name}/{kind}"
+                    tag = f"{OperationKey(operation.name, operation.kind).label}/{kind}"
                     try:
                         histogram = Histogram.decode(encoded)
                     except HistogramError as error:

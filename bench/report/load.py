@@ -168,7 +168,7 @@ def _generator(result: LoadResult) -> Iterator[str]:
 def _operation_notes(result: LoadResult) -> Iterator[Note]:
     for operation in result.operations:
         name = operation.name
-        if operation.times_of == "run" and operation.name != CONNECT:
+        if operation.times_of == "run" and operation.kind != CONNECT:
             yield Note(f"{name} was not performed in the steady window: its times are of the whole run")
         if operation.error_replies:
             replies = f"{count(operation.error_replies)} of {count(operation.ok)} replies to {name}"
@@ -208,14 +208,14 @@ def _notes(result: LoadResult) -> Iterator[Note]:
         yield Note(f"generator: {figures}")
     share, waits = result.generator.waited_for_user_share, result.generator.waited_for_user_us
     # Where nobody ever connected, more users would wait as well.
-    is_connected = all(operation.ok for operation in result.operations if operation.name == CONNECT)
+    is_connected = all(operation.ok for operation in result.operations if operation.kind == CONNECT)
     if is_connected and share is not None and waits is not None and share >= _TOO_FEW_USERS:
         yield Note(
             f"too few users: {share:.0%} of the arrivals waited for a user to become free, "
             f"p99 {waits.p99 / 1000:,.3g} ms: give more --users",
             "warning",
         )
-    has_figures = any(operation.sent for operation in result.operations if operation.name != CONNECT)
+    has_figures = any(operation.sent for operation in result.operations if operation.kind != CONNECT)
     if result.invalid_reason is not None and has_figures:
         yield Note(f"the figures are wrong: {result.invalid_reason}", "wrong")
     if result.partial:

@@ -5,7 +5,7 @@ built, so a result with counts that do not add up cannot be stored. Units are in
 """
 
 import itertools
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import (
     BaseModel,
@@ -17,20 +17,47 @@ from pydantic import (
 
 from bench.results.header import WRITTEN, Header, Histogram, IsoDatetime, Kind, NonNegative
 
-#: The schema that is written. `load/1` lacks the fields that are documented as new; its other fields are still read.
-LOAD_SCHEMA: Literal["load/2"] = "load/2"
+#: The schema that is written. Older schemas lack the fields that are documented as new; their others are still read.
+LOAD_SCHEMA: Literal["load/3"] = "load/3"
 
-LoadSchema = Literal["load/1", "load/2"]
-LOAD_SCHEMAS: tuple[LoadSchema, ...] = ("load/1", "load/2")
+LoadSchema = Literal["load/1", "load/2", "load/3"]
+LOAD_SCHEMAS: tuple[LoadSchema, ...] = ("load/1", "load/2", "load/3")
 
-#: The operation that every user performs before any round trip.
-CONNECT = "connect"
+#: The operation that every user performs before any round trip. It is the name and the kind of its row.
+CONNECT: Literal["connect"] = "connect"
+
+#: The kinds of operations, in the order of their rows.
+#:
+#: An `emission` awaits no reply: it is sent, or not. A `transaction` is a block of a task, with all that happens in it.
+OperationKind = Literal["connect", "disconnect", "http", "round trip", "emission", "transaction"]
+
+#: The kind of an operation that nobody gives another kind, and of all operations of load/1 and load/2 but `connect`.
+ROUND_TRIP: Literal["round trip"] = "round trip"
+
+#: The kinds that a schedule of arrivals can want. Only these are in the timeline and in the stages.
+SCHEDULED_KINDS: frozenset[str] = frozenset(("http", "round trip", "emission"))
+
+#: The kinds that end with a reply: their times are service times and, in an open load, response times.
+REPLIED_KINDS: frozenset[str] = frozenset(("http", "round trip"))
 
 #: The number of operations that have a row of their own. A task that makes up names without end would fill the memory.
 MOST_OPERATIONS = 200
 
-#: The row of all operations that come after these, together.
+#: The row of all operations of a kind that come after these, together.
 OTHER_OPERATIONS = "other operations"
+
+
+class OperationKey(NamedTuple):
+    """The two things that tell operations apart: a transaction may have the name of a round trip."""
+
+    name: str
+    kind: OperationKind = ROUND_TRIP
+
+    @property
+    def label(self) -> str:
+        """The name with the kind, where the name alone would not say the kind."""
+        is_plain = self.kind == self.name if self.name in (CONNECT, "disconnect") else self.kind == ROUND_TRIP
+        return self.name if is_plain else f"{self.name} ({self.kind})"
 
 
 class UserStep(BaseModel):
@@ -246,7 +273,9 @@ class Operation(BaseModel):
     """The account of an operation over the whole run, and its times over the steady window.
 
     scheduled = sent + dropped, and sent = ok + timeouts + errors + unfinished. For the operation that connects, sent
-    counts the attempts. `late` replies belong to emissions that are counted already, as timeouts.
+    counts the attempts; for a transaction, the blocks that were entered. An emission that awaits no reply is `ok` when
+    it was handed to the transport: nothing else is known of it. `late` replies belong to emissions that are counted
+    already, as timeouts.
 
     `dropped` are emissions that were wanted and not sent, in a closed load as well; `dropped_because` counts them by
     reason. `error_replies` counts successes whose reply is an object with an `error` key. `unexpected` counts replies
@@ -256,12 +285,18 @@ class Operation(BaseModel):
     operation that was only performed outside of the window. It is null if there are no times, and in load/1, in which
     only connecting has the run's.
 
-    New in load/2: dropped_because, error_replies, unexpected, times_of.
+    `sent_bytes` and `received_bytes` are of the whole run: of the messages that were emitted, and of their replies. A
+    message is a Socket.IO packet with its attachments, as it is handed to the transport or comes from it. They are null
+    for kinds without messages, and in older results.
+
+    New in load/2: dropped_because, error_replies, unexpected, times_of. New in load/3: kind, sent_bytes,
+    received_bytes. In older results `connect` is of the kind of that name, and all else are round trips.
     """
 
     model_config = WRITTEN
 
     name: Annotated[str, Field(min_length=1)]
+    kind: OperationKind = Field(default_factory=lambda known: CONNECT if known.get("name") == CONNECT else ROUND_TRIP)
     scheduled: NonNegativeInt
     dropped: NonNegativeInt
     dropped_because: dict[str, NonNegativeInt] = {}
@@ -273,6 +308,8 @@ class Operation(BaseModel):
     late: NonNegativeInt
     error_replies: NonNegativeInt = 0
     unexpected: NonNegativeInt = 0
+    sent_bytes: NonNegativeInt | None = None
+    received_bytes: NonNegativeInt | None = None
     throughput_per_s: NonNegative | None = None
     times_of: Literal["window", "run"] | None = None
     service_us: Distribution | None = None
@@ -298,6 +335,16 @@ class Operation(BaseModel):
         return self
 
     @property
+    def key(self) -> OperationKey:
+        """The name and the kind."""
+        return OperationKey(self.name, self.kind)
+
+    @property
+    def label(self) -> str:
+        """The name as it is shown."""
+        return self.key.label
+
+    @property
     def error_count(self) -> int:
         """The number of errors of all kinds."""
         return sum(self.errors.values())
@@ -314,6 +361,7 @@ class SecondTimes(BaseModel):
     model_config = WRITTEN
 
     name: str
+    kind: OperationKind = ROUND_TRIP
     service_histogram: Histogram
     response_histogram: Histogram | None = None
 
@@ -322,7 +370,11 @@ class Second(BaseModel):
     """A second of the run: `t` in seconds since its start, counts of that second, shares of a single core.
 
     `p50_us` and `p99_us` are of all replies received in it, of the response time in an open load, else of the service
-    time. `operations` has their distributions, without the operation that connects.
+    time. `operations` has their distributions: of round trips and HTTP requests.
+
+    `sent_bytes` and `received_bytes` are of all Socket.IO messages, also of those that are of no operation.
+
+    New in load/3: sent_bytes, received_bytes.
     """
 
     model_config = WRITTEN
@@ -339,6 +391,8 @@ class Second(BaseModel):
     generator_cpu_share: NonNegative | None = None
     send_lateness_p99_us: NonNegative | None = None
     loop_lag_p99_us: NonNegative | None = None
+    sent_bytes: NonNegativeInt | None = None
+    received_bytes: NonNegativeInt | None = None
     operations: tuple[SecondTimes, ...] = ()
 
 
@@ -373,14 +427,29 @@ class TaskException(BaseModel):
     count: PositiveInt
 
 
+class ReceivedEvent(BaseModel):
+    """An event that users received, and that was no reply to an operation of theirs. Counts are of the whole run.
+
+    `per_s` is in the steady window.
+    """
+
+    model_config = WRITTEN
+
+    name: str
+    count: PositiveInt
+    received_bytes: NonNegativeInt
+    per_s: NonNegative | None = None
+
+
 class LoadResult(Header):
     """The result of a load run. Its JSON form is `to_json`; `bench.results.store` reads it back.
 
     `partial` means that figures are missing, such as a worker's; `partial_reason` says which. `forced` means that the
     run was ended without awaiting the outstanding replies. `invalid_reason` says why the figures are wrong, such as
-    replies that were matched with emissions to which they do not belong. `exceptions` are those of tasks.
+    replies that were matched with emissions to which they do not belong. `exceptions` are those of tasks. `received`
+    are the events that came unasked, the most frequent first.
 
-    New in load/2: invalid_reason, exceptions.
+    New in load/2: invalid_reason, exceptions. New in load/3: received.
     """
 
     kind: ClassVar[Kind] = "load"
@@ -399,11 +468,12 @@ class LoadResult(Header):
     forced: bool = False
     invalid_reason: str | None = None
     exceptions: tuple[TaskException, ...] = ()
+    received: tuple[ReceivedEvent, ...] = ()
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
-        names = [operation.name for operation in self.operations]
-        twice = sorted({name for name in names if names.count(name) > 1})
+        labels = [operation.label for operation in self.operations]
+        twice = sorted({label for label in labels if labels.count(label) > 1})
         if twice:
             raise ValueError(f"operation {twice[0]} is there twice")
         if self.partial and not self.partial_reason:

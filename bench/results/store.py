@@ -39,7 +39,7 @@ Result = LoadResult | LatencyResult
 #: Our name for the schema of pytest-benchmark's JSON, which names none itself.
 LATENCY_SCHEMA = "pytest-benchmark"
 
-_SCHEMAS = " or ".join(map(repr, LOAD_SCHEMAS))
+_SCHEMAS = f"{', '.join(map(repr, LOAD_SCHEMAS[:-1]))} or {LOAD_SCHEMAS[-1]!r}"
 
 NUMBERED = re.compile(r"(?P<number>[0-9]{4,40})_(?P<name>.*)\.json")
 

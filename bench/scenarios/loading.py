@@ -1,4 +1,4 @@
-"""A user's own file of scenarios: a Python file with round trips, and perhaps a connection, at its top level.
+"""A user's own file of scenarios: a Python file with scenarios, and perhaps a connection, at its top level.
 
 Rules of this file: any fault of the user's file is a `ScenariosError` of one line, with the line of the file if that is
 known. The file is run as it is; it may import what lies beside it, but not locust, whose import changes the process.
@@ -19,7 +19,8 @@ from types import ModuleType
 from typing import Any
 
 from bench.printable import error_line, one_line
-from bench.scenarios.model import RoundTrip
+from bench.scenarios.model import Emission, RoundTrip
+from bench.scenarios.tokens import kinds_in
 from bench.wire.connection import Connection
 
 #: The name of the module that a file becomes. It is no name that another module could have.
@@ -32,22 +33,31 @@ class ScenariosError(ValueError):
 
 @dataclass(frozen=True)
 class ScenariosFile:
-    """The content of a scenarios file. `sha256` is that of its source."""
+    """The content of a scenarios file. `sha256` is that of its source.
+
+    `scenarios` have a reply to time, `emissions` have none. One of the two may be empty.
+    """
 
     name: str
     sha256: str
     scenarios: tuple[RoundTrip, ...]
     connection: Connection | None = field(default=None, repr=False)
+    emissions: tuple[Emission, ...] = ()
 
     def definition(self, scenario: RoundTrip) -> str:
         """Return a digest of what a scenario sends and awaits, by which two results are known to be of the same.
 
-        A change of the file that changes nothing of the scenario leaves the digest as it is. If the scenario contains a
-        function, nothing but the whole file says what that does.
+        A change of the file that changes nothing of the scenario leaves the digest as it is. If a function makes the
+        data or finds the token, nothing but the whole file says what it does. Of a check it matters that there is one:
+        without it errors are timed too, and with it each reply that was timed is right.
         """
         parts: list[object] = [scenario.emit, scenario.data, scenario.reply]
         if callable(scenario.data) or scenario.token_of is not None:
             parts = [scenario.name, self.sha256]
+        elif drawn := [kind for kind in kinds_in(scenario.data) if kind != "token"]:
+            parts.append(drawn)
+        if scenario.check is not None:
+            parts.append("checked")
         return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
@@ -59,7 +69,8 @@ def load_scenarios(path: Path) -> ScenariosFile:
         reason = getattr(error, "strerror", None) or str(error)
         raise ScenariosError(f"it cannot be read: {reason.lower()}") from None
     names = _run(path, source)
-    return ScenariosFile(path.name, hashlib.sha256(source).hexdigest(), _scenarios(names), _connection(names))
+    scenarios, emissions = _scenarios(names)
+    return ScenariosFile(path.name, hashlib.sha256(source).hexdigest(), scenarios, _connection(names), emissions)
 
 
 def _run(path: Path, source: bytes) -> Mapping[str, Any]:
@@ -128,8 +139,8 @@ def _place(path: Path, error: BaseException) -> str:
     return f"line {lines[-1]}: " if lines else ""
 
 
-def _public(names: Mapping[str, Any], kind: type) -> dict[str, Any]:
-    """Return the objects of a kind, each by the first of its names. A name with `_` before it is the file's own."""
+def _public(names: Mapping[str, Any], kind: type | tuple[type, ...]) -> dict[str, Any]:
+    """Return the objects of these kinds, each by the first of its names. A name with `_` before it is private."""
     found: dict[str, Any] = {}
     for name, value in names.items():
         if isinstance(value, kind) and not name.startswith("_") and not any(value is known for known in found.values()):
@@ -137,8 +148,8 @@ def _public(names: Mapping[str, Any], kind: type) -> dict[str, Any]:
     return found
 
 
-def _scenarios(names: Mapping[str, Any]) -> tuple[RoundTrip, ...]:
-    found = _public(names, RoundTrip)
+def _scenarios(names: Mapping[str, Any]) -> tuple[tuple[RoundTrip, ...], tuple[Emission, ...]]:
+    found = _public(names, (RoundTrip, Emission))
     if not found:
         raise ScenariosError("there is no scenario at its top level, such as say = RoundTrip(…)")
     variables: dict[str, str] = {}
@@ -148,7 +159,9 @@ def _scenarios(names: Mapping[str, Any]) -> tuple[RoundTrip, ...]:
         if scenario.name in variables:
             raise ScenariosError(f"{variables[scenario.name]} and {variable} have the same name, {scenario.name!r}")
         variables[scenario.name] = variable
-    return tuple(found.values())
+    round_trips = (scenario for scenario in found.values() if isinstance(scenario, RoundTrip))
+    emissions = (scenario for scenario in found.values() if isinstance(scenario, Emission))
+    return tuple(round_trips), tuple(emissions)
 
 
 def _connection(names: Mapping[str, Any]) -> Connection | None:

@@ -114,6 +114,11 @@ def _of_file(text: str, directory: Path) -> Chosen:
         file = load_scenarios(directory / text)
     except ScenariosError as error:
         raise OptionError(f"--scenarios {text}: {error}") from error
+    if not file.scenarios:
+        names = ", ".join(emission.name for emission in file.emissions)
+        raise OptionError(
+            f"--scenarios {text}: no scenario in it has a reply to time ({names}: only a load performs an Emission)"
+        )
     benchmarks = tuple(Benchmark(scenario.name, scenario) for scenario in file.scenarios)
     return Chosen(benchmarks, file.connection or Connection(), file)
 

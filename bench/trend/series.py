@@ -261,9 +261,9 @@ def _samples(result: Result, machine: str, metric: Metric, known: frozenset[str]
     for operation in result.operations:
         found, words = _load_value(operation, metric)
         if found is not None:
-            is_of_run = operation.times_of == "run" and operation.name != CONNECT
+            is_of_run = operation.times_of == "run" and operation.kind != CONNECT
             its_own = (*conditions, ("times of", "the whole run")) if is_of_run else conditions
-            yield _Key(machine, "load", operation.name, its_own), sample(operation.name, words, found, None, False)
+            yield _Key(machine, "load", operation.label, its_own), sample(operation.label, words, found, None, False)
 
 
 _LATENCY_WORDS: dict[Metric, str] = {"p50": "median round trip", "p99": "p99", "cpu": "server CPU per round trip"}

@@ -20,7 +20,17 @@ from urllib.parse import quote
 
 from bench.wire import protocol
 from bench.wire.connection import MAX_MESSAGE_BYTES, Connection, ConnectKeywords, with_keywords
-from bench.wire.conversation import Acknowledged, Action, Conversation, Ended, Established, Left, Opened, Send
+from bench.wire.conversation import (
+    BY_THE_CLIENT,
+    Acknowledged,
+    Action,
+    Conversation,
+    Ended,
+    Established,
+    Left,
+    Opened,
+    Send,
+)
 from bench.wire.endpoint import Endpoint, namespaces_of, request_headers
 from bench.wire.errors import (
     CallTimeout,
@@ -139,9 +149,7 @@ class FastClient(Listener):
             shown, seconds = endpoint.address.shown, connection.connect_timeout
             raise ConnectFailed(f"{shown} did not answer the handshake within {seconds:g} s") from None
         except ConnectFailed as failure:
-            if not endpoint.address.secrets:
-                raise
-            raise ConnectFailed(endpoint.address.hide(str(failure)), failure.data) from None
+            raise ConnectFailed(endpoint.secrets.hide(str(failure)), failure.data) from None
         finally:
             self._established = None
             _forget(established)
@@ -176,6 +184,17 @@ class FastClient(Listener):
         """Cancel the handlers that are `async def` and have not returned yet."""
         for task in list(self._handler_tasks):
             task.cancel()
+
+    def off(self, event: str, namespace: str | None = None) -> None:
+        """Call the handler of `on` for this event no more."""
+        name = namespace or DEFAULT_NAMESPACE
+        handlers = self._handlers_of.get(name, {})
+        if (name, event) in self._listeners:
+            _, listener = self._listeners[name, event]
+            self._listeners[name, event] = None, listener
+            handlers[event] = listener
+        else:
+            handlers.pop(event, None)
 
     def when_closed(self, callback: Callable[[str], None]) -> None:
         """Call `callback(reason)` when an established connection ends, whoever ended it."""
@@ -474,9 +493,9 @@ class FastClient(Listener):
         conversation = self._conversation
         reason = end.reason
         was_connected, self._is_connected = self._is_connected, False
-        if self._endpoint is not None and self._endpoint.address.secrets:
-            address = self._endpoint.address
-            reason = conversation.reason = Reason(address.hide(kind_of(reason)), address.hide(reason))
+        if self._endpoint is not None and reason is not BY_THE_CLIENT:
+            hide = self._endpoint.secrets.hide
+            reason = conversation.reason = Reason(hide(kind_of(reason)), hide(reason))
         self._transport = self._websocket = self._plain_websocket = None
         self._is_plain = False
         if self._heartbeat is not None:

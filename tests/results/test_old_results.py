@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import BaseModel
@@ -24,7 +25,6 @@ COMMIT = "c160d0d6d709f7a87bef2ae5f6bb2a7bdf6f0854"
 
 #: The model of each file, by the pattern of its name.
 MODELS: dict[str, type[BaseModel]] = {
-    "load/*/000[234]_*.json": LoadResult,
     "ab/*/0001_*.json": AbResult,
     "accuracy/*/0001_*.json": Accuracy,
     "peers/*/0001_*.json": Peers,
@@ -50,11 +50,34 @@ def test_what_is_read_is_written_byte_for_byte(pattern: str) -> None:
         assert result.to_json() == path.read_bytes()
 
 
-def test_load_1_is_read() -> None:
-    (old,) = stored("load/*/0001_*.json")
+def test_nothing_is_lost_of_an_older_load_result() -> None:
+    """Write it again with all that it had, and what newer schemas have in addition."""
+    for path in paths("load/*/*.json"):
+        result = open_file(path).as_model(LoadResult)
+        assert_contains(json.loads(result.to_json()), json.loads(path.read_text()), path.name)
+
+
+def assert_contains(written: Any, read: Any, where: str) -> None:
+    if isinstance(read, dict):
+        assert set(read) <= set(written), where
+        for name, value in read.items():
+            assert_contains(written[name], value, f"{where}.{name}")
+    elif isinstance(read, list):
+        assert len(read) == len(written), where
+        for number, (found, value) in enumerate(zip(written, read, strict=True)):
+            assert_contains(found, value, f"{where}.{number}")
+    else:
+        assert written == read, where
+
+
+@pytest.mark.parametrize(("number", "schema", "ok"), [(1, "load/1", [5, 5179]), (2, "load/2", [5, 9762])])
+def test_older_load_results_are_read(number: int, schema: str, ok: list[int]) -> None:
+    (old,) = stored(f"load/*/000{number}_*.json")
     assert isinstance(old.result, LoadResult)
-    assert (old.result.schema_, old.result.scenario.pipelined) == ("load/1", None)
-    assert [operation.ok for operation in old.result.operations] == [5, 5179]
+    assert (old.result.schema_, old.result.scenario.pipelined) == (schema, None)
+    assert [operation.ok for operation in old.result.operations] == ok
+    assert [operation.kind for operation in old.result.operations] == ["connect", "round trip"]
+    assert [operation.sent_bytes for operation in old.result.operations] == [None, None]
 
 
 def test_the_details_of_a_latency_benchmark_are_what_extra_info_has() -> None:

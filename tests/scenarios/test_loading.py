@@ -34,6 +34,15 @@ def test_scenarios_are_those_at_the_top_level_in_their_order(tmp_path: Path) -> 
     assert "hunter22" not in repr(file)
 
 
+def test_emissions_are_apart_from_what_has_a_reply(tmp_path: Path) -> None:
+    line = "typing = Emission('typing', emit='typing', data={'id': '{token}'})\n"
+    file = loaded(tmp_path, f"from bench import Emission, RoundTrip\n{line}say = RoundTrip('say', emit='say')\n")
+    assert [scenario.name for scenario in file.scenarios] == ["say"]
+    assert [(emission.name, emission.request("t")) for emission in file.emissions] == [("typing", {"id": "t"})]
+    with pytest.raises(ScenariosError, match="typing and say have the same name, 'typing'"):
+        loaded(tmp_path, f"from bench import Emission, RoundTrip\n{line}say = RoundTrip('typing', emit='say')\n")
+
+
 def test_a_file_without_a_connection_has_none(tmp_path: Path) -> None:
     assert loaded(tmp_path, "from bench import RoundTrip\nsay = RoundTrip('say', emit='say')").connection is None
 
@@ -126,6 +135,13 @@ def test_the_digest_of_a_definition_is_of_what_it_sends_and_awaits(tmp_path: Pat
     assert digest(f"'say', emit='say', {data}") != asked
     assert digest("'say', emit='say', data={'id': '{token}', 'text': 'x'}, reply='said'") != asked
     assert digest("'say', emit='says', data={'id': '{token}'}, reply='said'") != asked
+    # as a result stored before there were checks, other placeholders and several events has it
+    assert asked == "36e8acf8f92f6a0518a6473eb395f304e24f8eee729617bf4b86ffa4835752a6"
+    checked = digest(f"'say', emit='say', {data}, reply='said', check=lambda said: None")
+    assert checked != asked
+    assert digest(f"'say', emit='say', {data}, reply='said', check=lambda said: 'no'") == checked
+    assert digest("'say', emit='say', data={'id': '{int}'}, reply='said'") != asked
+    assert digest(f"'say', emit='say', {data}, reply=('said', 'refused')") != asked
     function = digest("'say', emit='say', data=lambda token: token")
     assert digest("'say', emit='say', data=lambda token: token") == function
     assert digest("'say', emit='say', data=lambda token: token", "# who knows") != function

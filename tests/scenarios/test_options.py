@@ -43,6 +43,17 @@ def test_a_file_and_an_event_are_not_both_given(tmp_path: Path, option: str) -> 
     assert str(raised.value).startswith(f"--scenarios chat.py and --{option} x: the file says what is emitted")
 
 
+def test_a_file_of_nothing_but_emissions_has_nothing_to_time(tmp_path: Path) -> None:
+    emission = "from bench import Emission\ntyping = Emission('is typing', emit='typing')\n"
+    (tmp_path / "chat.py").write_text(emission)
+    said = "no scenario in it has a reply to time (is typing: only a load performs an Emission)"
+    with pytest.raises(OptionError) as raised:
+        choose(tmp_path, scenarios="chat.py")
+    assert str(raised.value) == f"--scenarios chat.py: {said}"
+    (tmp_path / "chat.py").write_text(emission + FILE)
+    assert [benchmark.name for benchmark in choose(tmp_path, scenarios="chat.py").benchmarks] == ["say", "join"]
+
+
 def test_what_is_wrong_with_a_file_names_it_as_the_user_did(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match=r"^--scenarios chat\.py: it cannot be read: no such file or directory$"):
         choose(tmp_path, scenarios="chat.py")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bench.load.metrics.recorder import NamedCounts
+from bench.results.load import OperationKey
 
 
 @dataclass
@@ -17,8 +18,10 @@ class ProcessCounters:
     #: The number of sessions whose first attempt to connect has ended, either way.
     arrived: int = 0
     late: Counter[str] = field(default_factory=NamedCounts)
-    #: Emissions and attempts to connect whose wait was cut off: the unfinished ones.
+    #: Emissions whose wait for a reply was cut off: the unfinished round trips.
     abandoned: Counter[str] = field(default_factory=NamedCounts)
+    #: The operations of the other kinds that have begun and not ended. Those that were cut off stay here.
+    ongoing: Counter[OperationKey] = field(default_factory=Counter)
     #: The replies that came while none was awaited, where they are matched in order.
     unexpected: Counter[str] = field(default_factory=NamedCounts)
     #: The reason for which the first message of a size was refused, by operation and by the size's order of magnitude.
@@ -28,6 +31,6 @@ class ProcessCounters:
     #: True if the gevent side knows that the figures are wrong.
     is_invalid: bool = False
     #: The operation that each task begins with, by the task's key. A dropped arrival would have been that operation.
-    operations: dict[str, str] = field(default_factory=dict)
+    operations: dict[str, OperationKey] = field(default_factory=dict)
     #: The keys of the tasks, by user class.
     task_keys: dict[type, dict[Callable[[Any], Any], str]] = field(default_factory=dict)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Protocol, TypeVar
@@ -19,6 +20,9 @@ _MARKS = "_bench_events"
 
 #: The reserved names that a handler may have: the end of the connection, and every event without a handler.
 _SPECIAL_EVENTS = frozenset({"disconnect", "*"})
+
+#: True in a handler that is `async def`, and in the tasks that it starts.
+_HANDLING: ContextVar[bool] = ContextVar("_HANDLING", default=False)
 
 _Method = TypeVar("_Method", bound=Callable[..., Any])
 
@@ -69,6 +73,11 @@ def handlers_of(user_class: type) -> tuple[EventHandler, ...]:
     return tuple(found)
 
 
+def is_handling() -> bool:
+    """Return whether the present task runs for a handler."""
+    return _HANDLING.get()
+
+
 def guarded(method: Callable[..., Any], host: HandlerHost, leave_arrival: Callable[[], None]) -> Callable[..., Any]:
     """Return a handler that calls the method and tells the host what it raises."""
     if not inspect.iscoroutinefunction(method):
@@ -84,6 +93,7 @@ def guarded(method: Callable[..., Any], host: HandlerHost, leave_arrival: Callab
 
     async def run(*values: Any) -> Any:
         leave_arrival()
+        _HANDLING.set(True)
         try:
             return await method(*values)
         except BaseException as error:

@@ -9,7 +9,6 @@ is repeated without being counted. Belongs to the engine's thread.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Coroutine, Generator
 from dataclasses import replace
 from time import perf_counter_ns
@@ -20,9 +19,10 @@ from urllib.parse import urlsplit, urlunsplit
 import aiohttp
 from yarl import URL
 
-from bench.load.engine.counters import ProcessCounters
-from bench.load.engine.open_tasks import is_wanted, wanted
+from bench.load.engine.ongoing import OngoingOperation
+from bench.load.engine.open_tasks import is_wanted
 from bench.load.metrics.recorder import TIMEOUT
+from bench.results.load import OperationKind
 from bench.wire.connection import Connection
 from bench.wire.endpoint import Address, is_secure, transport_url
 from bench.wire.errors import os_reason
@@ -40,16 +40,11 @@ _SCHEMES = {"ws": "http", "wss": "https"}
 class HttpHost(Protocol):
     """A session as the requests of its user see it."""
 
-    counters: ProcessCounters
-
     async def may_send(self) -> None:
         """Return if the user may still send. Raises StopUser."""
 
-    def note_success(self, operation: str, sent_ns: int, received_ns: int, intended_ns: int, waited_ns: int) -> None:
-        """Note an operation that succeeded."""
-
-    def note_failure(self, operation: str, sent_ns: int, kind: str, intended_ns: int, waited_ns: int) -> None:
-        """Note an operation that was sent and has failed just now."""
+    def begin_operation(self, name: str, kind: OperationKind) -> OngoingOperation:
+        """Begin an operation; the caller says to what is returned how it ends."""
 
     def note_quiet(self) -> None:
         """Take note that a request has ended."""
@@ -104,8 +99,8 @@ class UserHttp:
             timeout=aiohttp.ClientTimeout(total=timeout_ns / 1e9),
         )
         self.session._retry_connection = False  # a request that is sent twice would be counted once
-        #: The requests that have not ended, by operation.
-        self.in_flight: Counter[str] = Counter()
+        #: The number of requests that have not ended.
+        self.in_flight = 0
         self._is_quiet = asyncio.Event()
         self._is_quiet.set()
 
@@ -186,36 +181,26 @@ class UserHttp:
         whole, is_of_host = self._whole(url)
         if is_of_host and self._address.authorization is not None and "auth" not in arguments:
             arguments = {**arguments, "headers": self._address.headers(arguments.get("headers") or {})}
-        operation = name or f"{method} {whole.path}"
         if not is_wanted():
             await host.may_send()
-        intended_ns, waited_ns = wanted(operation)
-        self.in_flight[operation] += 1
+        operation = host.begin_operation(name or f"{method} {whole.path}", "http")  # unfinished, if it is cancelled
+        self.in_flight += 1
         self._is_quiet.clear()
-        failure: str | None = None
-        sent_ns = perf_counter_ns()
         try:
             response = await self.session.request(method, whole, **arguments)
             if not stream:
                 await response.read()
-            received_ns = perf_counter_ns()
-            failure = f"HTTP {response.status}" if response.status >= 400 else ""
+            if response.status < 400:
+                operation.succeeded()
+            else:
+                operation.failed(f"HTTP {response.status}")
             return response
-        except asyncio.CancelledError:
-            host.counters.abandoned[operation] += 1
-            raise
         except Exception as error:
-            failure = self._kind_of(error, perf_counter_ns() - sent_ns)
+            operation.failed(self._kind_of(error, perf_counter_ns() - operation.began_ns))
             setattr(error, _COUNTED, True)
             raise
         finally:
-            self.in_flight[operation] -= 1
-            if not self.in_flight[operation]:
-                del self.in_flight[operation]
-            if failure == "":
-                host.note_success(operation, sent_ns, received_ns, intended_ns, waited_ns)
-            elif failure is not None:
-                host.note_failure(operation, sent_ns, failure, intended_ns, waited_ns)
+            self.in_flight -= 1
             if not self.in_flight:
                 self._is_quiet.set()
             host.note_quiet()

@@ -30,8 +30,8 @@ from gevent import monkey
 
 from bench.load.engine.alarm import Alarm
 from bench.load.metrics.exceptions import Exceptions, Raised, exception_kind, folded, place_in
-from bench.load.metrics.recorder import Batch, LoopDelays, Recorder
-from bench.results.load import MOST_OPERATIONS, OTHER_OPERATIONS
+from bench.load.metrics.recorder import Batch, LoopDelays, NotedKind, Recorder
+from bench.results.load import MOST_OPERATIONS, OTHER_OPERATIONS, ROUND_TRIP
 
 #: The time between two flushes, in seconds. Each flush is a millisecond or more in which the gevent side has the
 #: interpreter, and often the core, to itself.
@@ -60,7 +60,8 @@ class Engine:
         self.breakdown = False
         #: The number of times that the loop has flushed; it grows for as long as the loop goes round.
         self.beats = 0
-        self._recorders: dict[str, Recorder] = {}
+        #: The recorders by their operation's name, of each kind.
+        self._recorders: dict[NotedKind, dict[str, Recorder]] = {ROUND_TRIP: {}}
         self._task_recorders: dict[str, Recorder] = {}
         self._exceptions = Exceptions()
         #: The last exception that asyncio lets out of the loop. It comes twice: as a task's end, and from the loop.
@@ -130,13 +131,19 @@ class Engine:
             self._escaped = error
         self._note_raised(exception_kind(error), error, holder)
 
-    def recorder(self, operation: str) -> Recorder:
-        """Return the recorder of an operation, or of all others if there are too many. In the engine's thread."""
-        recorder = self._recorders.get(operation)
+    def recorder(self, operation: str, kind: NotedKind = ROUND_TRIP) -> Recorder:
+        """Return the recorder of an operation, or of all others of its kind if there are too many of that kind.
+
+        In the engine's thread.
+        """
+        recorders = self._recorders.get(kind)
+        if recorders is None:
+            recorders = self._recorders[kind] = {}
+        recorder = recorders.get(operation)
         if recorder is None:
-            if len(self._recorders) >= MOST_OPERATIONS and operation != OTHER_OPERATIONS:
-                return self.recorder(OTHER_OPERATIONS)
-            recorder = self._recorders[operation] = Recorder(operation)
+            if len(recorders) >= MOST_OPERATIONS and operation != OTHER_OPERATIONS:
+                return self.recorder(OTHER_OPERATIONS, kind)
+            recorder = recorders[operation] = Recorder(operation, kind=kind)
         return recorder
 
     def task_recorder(self, key: str, name: str) -> Recorder:
@@ -148,7 +155,8 @@ class Engine:
 
     def flush(self) -> None:
         """Hand over what was noted so far. In the engine's thread; after `stop`, in any thread."""
-        recorders = chain(self._recorders.values(), self._task_recorders.values())
+        of_kinds = (recorders.values() for recorders in self._recorders.values())
+        recorders = chain(*of_kinds, self._task_recorders.values())
         batches = (recorder.flush() for recorder in recorders)
         items: list[Batch | LoopDelays | Raised] = [batch for batch in batches if batch is not None]
         items += self._exceptions.take()

@@ -25,6 +25,7 @@ from bench.exchange.requests import RoundTripFailed
 from bench.load.engine.interface import OpenTaskHost
 from bench.load.engine.pacing import NOT_CONNECTED, Dispatcher
 from bench.load.metrics.recorder import UNSCHEDULED
+from bench.results.load import ROUND_TRIP, OperationKey, OperationKind
 from bench.wire.errors import ClientError
 
 _CANCELLING_TIMEOUT_S = 1.0
@@ -46,7 +47,7 @@ class Arrival:
     task: Task
     #: The task's key, which is the same in all processes: see `task_keys`.
     key: str
-    operations: dict[str, str]
+    operations: dict[str, OperationKey]
     #: The time in which no user was free for it.
     waited_ns: int = 0
     #: The reason why the emission, which was tried, could not be sent.
@@ -57,7 +58,7 @@ class Arrival:
 _ARRIVAL: ContextVar[Arrival | None] = ContextVar("_ARRIVAL")
 
 
-def wanted(operation: str, refusal: str = "") -> tuple[int, int]:
+def wanted(name: str, refusal: str = "", kind: OperationKind = ROUND_TRIP) -> tuple[int, int]:
     """Return when the schedule wanted the emission that comes next, and how long no user was free for it.
 
     The time is UNSCHEDULED if no schedule wanted the emission. With a `refusal`, a reason why it will not be sent, the
@@ -66,7 +67,8 @@ def wanted(operation: str, refusal: str = "") -> tuple[int, int]:
     arrival = _ARRIVAL.get(None)
     if arrival is None or not arrival.intended_ns:
         return UNSCHEDULED, 0
-    arrival.operations.setdefault(arrival.key, operation)
+    if arrival.key not in arrival.operations:
+        arrival.operations[arrival.key] = OperationKey(name, kind)
     if refusal:
         arrival.refusal = refusal
         return UNSCHEDULED, 0
@@ -272,7 +274,7 @@ class OpenTasks:
         """Book the drop to the operation that the arrival's task begins with; to the task while nobody knows that."""
         operation, engine = arrival.operations.get(arrival.key), self._session.engine
         if operation is not None:
-            recorder = engine.recorder(operation)
+            recorder = engine.recorder(*operation)
         else:
             recorder = engine.task_recorder(arrival.key, str(getattr(arrival.task, "__name__", arrival.task)))
         recorder.drop(arrival.intended_ns, reason)

@@ -13,11 +13,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from time import perf_counter_ns
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from locust import User
 from locust.exception import StopTest, StopUser
@@ -30,6 +29,7 @@ from locust.user.task import (
 
 from bench.exchange.requests import (
     AmbiguousReplies,
+    Answer,
     Exchange,
     NoRoundTrip,
     ReplyTimeout,
@@ -37,16 +37,17 @@ from bench.exchange.requests import (
     carries_error,
 )
 from bench.load.engine.counters import ProcessCounters
-from bench.load.engine.handlers import guarded, handlers_of
+from bench.load.engine.handlers import guarded, handlers_of, is_handling
 from bench.load.engine.http import UserHttp, is_counted
 from bench.load.engine.interface import SessionUser
 from bench.load.engine.loop import Engine
+from bench.load.engine.ongoing import OngoingOperation
 from bench.load.engine.open_tasks import LOST, OpenTasks, is_scheduled, is_wanted, leave_arrival, wanted
 from bench.load.engine.pacing import Dispatcher, OpenLoad
 from bench.load.engine.tasks import TaskRunner, call
 from bench.load.engine.user_client import UserClient
 from bench.load.metrics.recorder import TIMEOUT, UNSCHEDULED, Recorder
-from bench.results.load import CONNECT
+from bench.results.load import CONNECT, REPLIED_KINDS, OperationKind
 from bench.scenarios.model import RoundTrip
 from bench.wire.client import FastClient
 from bench.wire.connection import Connection
@@ -58,8 +59,8 @@ _BACKOFF_FIRST_S = 1.0
 _BACKOFF_MAX_S = 5.0
 _BACKOFF_JITTER = 0.5
 
-#: The operation of a user that disconnects on purpose.
-DISCONNECT = "disconnect"
+#: The operation of a user that disconnects on purpose. It is the name and the kind of its row.
+DISCONNECT: Literal["disconnect"] = "disconnect"
 
 #: The kind of error of an attempt to connect that the user's own code has made fail before it began.
 BEFORE_CONNECT = "before_connect"
@@ -132,8 +133,6 @@ class Session:
         self._connecting = asyncio.Lock()
         self._connecting_task: asyncio.Task[Any] | None = None
         self._http: UserHttp | None = None
-        #: True if an attempt to connect is under way.
-        self.is_connecting = False
         #: The exception that ends the user.
         self._noted: BaseException | None = None
         self._failed_attempts = 0
@@ -176,9 +175,7 @@ class Session:
     async def round_trip(self, definition: RoundTrip, intended_ns: int = UNSCHEDULED, waited_ns: int = 0) -> Any:
         """Perform and note one round trip; returns what the reply carries. Raises RoundTripFailed or Disconnected."""
         if self.stopping and not self._closing and not intended_ns:  # what the schedule wanted before is still sent
-            await asyncio.sleep(0)  # a pending cancellation strikes here, whatever the task makes of exceptions
-            if not self._task_may_finish():
-                raise StopUser
+            await self.may_send()
         exchange = self.exchange
         assert exchange is not None, "round trips are performed by a running user"
         try:
@@ -211,10 +208,10 @@ class Session:
         self._failed_attempts = 0
         if len(reply) == 1:
             value = reply[0]
-            if type(value) is dict and "error" in value and value["error"]:
+            if type(value) is dict and "error" in value and value["error"] and definition.check is None:
                 self._recorder.error_replies += 1
             return value
-        if carries_error(reply):
+        if carries_error(reply) and definition.check is None:
             self._recorder.error_replies += 1
         return acknowledged(reply)
 
@@ -234,6 +231,22 @@ class Session:
         refusal = "" if self.client.connected and not self._is_ending else _NOT_CONNECTED if self._has_left else LOST
         intended_ns, waited_ns = wanted(definition.name, refusal)
         return await self.round_trip(definition, intended_ns, waited_ns)
+
+    def begin_operation(self, name: str, kind: OperationKind) -> OngoingOperation:
+        """Begin an operation that is no round trip; the caller says to what is returned how it ends.
+
+        In an open load, an HTTP request may be what the schedule wanted.
+        """
+        is_paced = self._dispatcher is not None and kind in REPLIED_KINDS
+        intended_ns, waited_ns = wanted(name, kind=kind) if is_paced else (UNSCHEDULED, 0)
+        return OngoingOperation(
+            self.engine.recorder(name, kind),
+            kind,
+            self.counters.ongoing,
+            is_paced=is_paced,
+            intended_ns=intended_ns,
+            waited_ns=waited_ns,
+        )
 
     async def connect(self) -> None:
         """Connect again after `disconnect`: an attempt, which is noted. Raises ConnectFailed, and what the user raises.
@@ -266,13 +279,9 @@ class Session:
         self._tasks.may_go_on = False
         if not self.client.connected:
             return
-        sent_ns = perf_counter_ns()
-        try:
-            await self.client.disconnect()
-        except asyncio.CancelledError:
-            self.counters.abandoned[DISCONNECT] += 1
-            raise
-        self.note_success(DISCONNECT, sent_ns, perf_counter_ns())
+        operation = self.begin_operation(DISCONNECT, DISCONNECT)  # unfinished, if it is cancelled
+        await self.client.disconnect()
+        operation.succeeded()
         self._tasks.has_awaited = True
         if self.exchange is not None:
             self.exchange.broken = False  # nothing overdue can come over the next connection
@@ -312,8 +321,8 @@ class Session:
     def _unexpected(self, definition: RoundTrip) -> None:
         self.counters.unexpected[definition.name] += 1
         self._invalid(
-            f"{definition.name} is matched in order, but {definition.reply} came while none was awaited: others cause "
-            "it, too, or the server sends it unasked; have the service repeat a {token} of the payload"
+            f"{definition.name} is matched in order, but {definition.answers} came while none was awaited: others "
+            "cause it, too, or the server sends it unasked; have the service repeat a {token} of the payload"
         )
 
     def _invalid(self, reason: str) -> None:
@@ -338,14 +347,7 @@ class Session:
     @property
     def _in_flight(self) -> int:
         replies = self.exchange.in_flight if self.exchange is not None else 0
-        return replies if self._http is None else replies + self._http.in_flight.total()
-
-    def in_flight_by_name(self) -> Counter[str]:
-        """Return the number of operations that were sent and have not ended. Any thread may call it."""
-        found = Counter() if self.exchange is None else self.exchange.in_flight_by_name()
-        if self._http is not None:
-            found.update(self._http.in_flight.copy())
-        return found
+        return replies if self._http is None else replies + self._http.in_flight
 
     def _stop_if_idle(self) -> None:
         """Stop if the round trip that has ended was the last while the session stops."""
@@ -503,7 +505,6 @@ class Session:
 
     async def _prepared(self) -> Connection:
         """Return the settings of an attempt, after the user has prepared it."""
-        started_ns = perf_counter_ns()
         try:
             await call(self.user.before_connect)
             connection = self.user._settings()
@@ -512,29 +513,20 @@ class Session:
             raise
         except BaseException as error:
             if not isinstance(error, asyncio.CancelledError) or not (self.stopping or self._is_ending):
-                kind = f"{BEFORE_CONNECT} raised {type(error).__name__}"
-                self.engine.recorder(CONNECT).failed(started_ns, perf_counter_ns(), kind)
+                self.begin_operation(CONNECT, CONNECT).failed(f"{BEFORE_CONNECT} raised {type(error).__name__}")
                 self._arrive()
             raise
 
     async def _connect_with(self, connection: Connection) -> None:
-        recorder = self.engine.recorder(CONNECT)
-        self.is_connecting = True
-        started_ns = perf_counter_ns()
+        attempt = self.begin_operation(CONNECT, CONNECT)  # unfinished, if it is cancelled
         try:
             await self.client.connect(self._url, connection)
         except ConnectFailed as failure:
-            recorder.failed(started_ns, perf_counter_ns(), str(failure))
+            attempt.failed(str(failure))
             self._arrive()
             raise
-        except asyncio.CancelledError:
-            self.counters.abandoned[CONNECT] += 1
-            raise
-        else:
-            recorder.succeeded(started_ns, self.client.received_ns)
-            self._arrive()
-        finally:
-            self.is_connecting = False
+        attempt.succeeded(self.client.received_ns)
+        self._arrive()
 
     async def _greet(self) -> None:
         """Have the user begin on its new connection. A user that could not begin is disconnected."""
@@ -577,24 +569,14 @@ class Session:
     # ------------------------------------------------------------------ http.HttpHost, handlers.HandlerHost
 
     async def may_send(self) -> None:
-        """Return if the user may still send. Raises StopUser."""
+        """Return if the user may still send. Raises StopUser.
+
+        While replies are awaited, a handler may send what the server needs in order to answer.
+        """
         if self.stopping and not self._closing:
-            await asyncio.sleep(0)  # a pending cancellation strikes here
-            if not self._task_may_finish():
+            await asyncio.sleep(0)  # a pending cancellation strikes here, whatever the task makes of exceptions
+            if not self._task_may_finish() and not (is_handling() and self._in_flight):
                 raise StopUser
-
-    def note_success(
-        self, operation: str, sent_ns: int, received_ns: int, intended_ns: int = UNSCHEDULED, waited_ns: int = 0
-    ) -> None:
-        """Note an operation that succeeded."""
-        if self._dispatcher is None:
-            self.engine.recorder(operation).succeeded(sent_ns, received_ns)
-        else:
-            self.engine.recorder(operation).answered(intended_ns, sent_ns, received_ns, waited_ns)
-
-    def note_failure(self, operation: str, sent_ns: int, kind: str, intended_ns: int, waited_ns: int) -> None:
-        """Note an operation that was sent and has failed just now."""
-        self.engine.recorder(operation).failed(sent_ns, perf_counter_ns(), kind, intended_ns, waited_ns)
 
     def note_quiet(self) -> None:
         """Take note that a request has ended."""
@@ -662,7 +644,8 @@ class Session:
 
 def _handled_ns(reply: tuple[Any, ...]) -> tuple[int, int] | None:
     """Return when the service says that its handler began and ended; None: it does not say."""
-    handled = reply[0].get("handled_ns") if reply and isinstance(reply[0], dict) else None
+    first = reply.carried if isinstance(reply, Answer) else reply[0] if reply else None
+    handled = first.get("handled_ns") if isinstance(first, dict) else None
     if isinstance(handled, list) and len(handled) == 2 and all(type(stamp) is int for stamp in handled):
         return handled[0], handled[1]
     return None

@@ -45,7 +45,7 @@ def exceptions_raised(result: LoadResult) -> str | None:
 
 def nothing_measured(result: LoadResult) -> str | None:
     """Return why there is nothing to see in the result; None if there is something."""
-    connect = next((operation for operation in result.operations if operation.name == CONNECT), None)
+    connect = next((operation for operation in result.operations if operation.kind == CONNECT), None)
     if connect is None:
         if any(second.users for second in result.timeline):
             return "no attempt to connect had ended when the run ended"
@@ -53,7 +53,7 @@ def nothing_measured(result: LoadResult) -> str | None:
     if not connect.ok:
         reasons = _first_kinds(list(connect.errors)) or "the run ended before the first connection was made"
         return f"no user ever connected: {reasons}"
-    others = [operation for operation in result.operations if operation.name != CONNECT]
+    others = [operation for operation in result.operations if operation.kind != CONNECT]
     if not any(operation.sent for operation in others):
         dropped = dict.fromkeys(reason for operation in others for reason in operation.dropped_because)
         return f"nothing was sent: {'; '.join(dropped) or 'no task performed a round trip'}"

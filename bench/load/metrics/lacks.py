@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from bench.load.metrics.merge import Merger
-from bench.results.load import CONNECT
 
 _LOST = "its worker was lost"
 
@@ -62,8 +61,8 @@ def drop_lost_arrivals(merger: Merger, worker: str, arrivals_ns: Iterable[int]) 
     lost_ns = merger.not_accounted(worker, list(arrivals_ns))
     if not lost_ns:
         return None
-    names = merger.names() - {CONNECT}
-    if len(names) != 1:
+    operations = merger.scheduled()
+    if len(operations) != 1:
         return f"{len(lost_ns)} arrivals of its share are in no row, for it is not known of which they were"
-    merger.drop(worker, names.pop(), lost_ns, _LOST)
+    merger.drop(worker, operations.pop(), lost_ns, _LOST)
     return f"{len(lost_ns)} arrivals of its share were lost with it, and count as dropped"

@@ -14,20 +14,27 @@ import math
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args
 
 from bench.load.metrics.exceptions import OTHER_ERRORS, OTHER_EXCEPTIONS, KindCounts, with_rest
 from bench.load.metrics.generator import generator, p99_us
+from bench.load.metrics.recorder import RECEIVED
 from bench.load.metrics.report import OperationReport, Report, SecondReport
 from bench.results.load import (
+    CONNECT,
     LEGS,
     MOST_OPERATIONS,
     OTHER_OPERATIONS,
+    REPLIED_KINDS,
+    SCHEDULED_KINDS,
     Distribution,
     Generator,
     Leg,
     LegName,
     Operation,
+    OperationKey,
+    OperationKind,
+    ReceivedEvent,
     Second,
     SecondTimes,
     StageFigures,
@@ -37,8 +44,11 @@ from bench.results.load import (
 from bench.timing.histogram import Histogram
 from bench.timing.rates import NS_PER_S, RateProfile, Stage
 
-#: The parts of each operation, by its name: what each process has reported of it.
-Parts = dict[str, list[tuple[Report, OperationReport]]]
+#: The parts of each operation, by its name and kind: what each process has reported of it.
+Parts = dict[OperationKey, list[tuple[Report, OperationReport]]]
+
+#: The kinds whose messages are counted: those that the Socket.IO connection carries.
+_KINDS_WITH_BYTES: frozenset[str] = frozenset(("round trip", "emission"))
 
 
 @dataclass
@@ -114,14 +124,15 @@ class Merger:
         received = self.processes.get(process)
         if received is None:
             return arrivals_ns
-        unfinished = sum(operation.unfinished for operation in received.report.operations)
+        operations = received.report.operations
+        unfinished = sum(operation.unfinished for operation in operations if operation.kind in SCHEDULED_KINDS)
         return arrivals_ns[received.report.arrivals + unfinished :]
 
-    def drop(self, process: str, operation: str, arrivals_ns: Sequence[int], reason: str) -> None:
+    def drop(self, process: str, operation: OperationKey, arrivals_ns: Sequence[int], reason: str) -> None:
         """Count arrivals of a process, in nanoseconds since the run's start, that were dropped: of one operation."""
         received = self.processes.setdefault(process, Received(Report.empty()))
         report = received.report
-        rows = {(row.name, row.task): row for row in report.operations}
+        rows = {(row.key, row.task): row for row in report.operations}
         row = rows.get((operation, "")) or OperationReport.empty(operation)
         start_ns, end_ns = self._open_window()
         in_window = sum(start_ns <= arrival_ns <= end_ns for arrival_ns in arrivals_ns)
@@ -136,7 +147,13 @@ class Merger:
         received.report = report.model_copy(update={"operations": list(rows.values())})
         for number, dropped in Counter(arrival_ns // NS_PER_S for arrival_ns in arrivals_ns).items():
             second = received.seconds.get(number) or SecondReport.empty(number)
-            received.seconds[number] = second.model_copy(update={"dropped": second.dropped + dropped})
+            timeless = 0 if operation.kind in REPLIED_KINDS else dropped
+            received.seconds[number] = second.model_copy(
+                update={
+                    "dropped": second.dropped + dropped,
+                    "dropped_without_time": second.dropped_without_time + timeless,
+                }
+            )
 
     def _open_window(self) -> tuple[float, float]:
         reports = [received.report for received in self.processes.values()]
@@ -158,11 +175,36 @@ class Merger:
         ends = [report.window_end_ns if report.window_end_ns is not None else fallback_end_ns for report in reports]
         return Window(start_s=start_ns / NS_PER_S, end_s=max(start_ns, *ends) / NS_PER_S, warmup_s=warmup_s)
 
-    def operations(self, timeout_us: float, connect_operation: str, counts_only: bool = False) -> tuple[Operation, ...]:
-        """Return a row for each operation; `connect_operation`, which connects, comes first and has no throughput.
+    def operations(self, timeout_us: float, counts_only: bool = False) -> tuple[Operation, ...]:
+        """Return a row for each operation, by kind: the operation that connects comes first, and has no throughput.
 
         `timeout_us` is the time that replies were awaited. `counts_only` leaves out all times, which may be damaged.
         """
+        parts = self._parts(lambda part: part.kind != RECEIVED)
+        kinds = get_args(OperationKind)
+        keys = sorted(parts, key=lambda key: (kinds.index(key.kind), key.name))
+        end_ns = max((received.report.window_end_ns or 0 for received in self.processes.values()), default=0)
+        if counts_only:
+            return tuple(Operation(**_counts(key, [part for _, part in parts[key]])) for key in keys)
+        return tuple(_operation(key, parts[key], timeout_us, end_ns) for key in keys)
+
+    def received(self) -> tuple[ReceivedEvent, ...]:
+        """Return the events that came unasked, the most frequent first."""
+        parts = self._parts(lambda part: part.kind == RECEIVED)
+        end_ns = max((received.report.window_end_ns or 0 for received in self.processes.values()), default=0)
+        found = [
+            ReceivedEvent(
+                name=key.name,
+                count=sum(part.ok for _, part in reports),
+                received_bytes=sum(part.received_bytes for _, part in reports),
+                per_s=_rate_per_s(reports, end_ns),
+            )
+            for key, reports in parts.items()
+        ]
+        return tuple(sorted(found, key=lambda event: (-event.count, event.name)))
+
+    def _parts(self, is_wanted: Callable[[OperationReport], bool]) -> Parts:
+        """Return the parts of the rows that are wanted, with at most as many rows of each kind as a result may have."""
         parts: Parts = {}
         operation_of = self._operation_of()
         common_start_ns = self._window_start_ns()
@@ -172,45 +214,41 @@ class Merger:
                 # The process has taken work over. Its rate is over all of the window, because others had the work
                 # before it.
                 report = report.model_copy(update={"window_start_ns": common_start_ns})
-            for part in report.operations:
+            for part in filter(is_wanted, report.operations):
                 parts.setdefault(operation_of(report, part), []).append((report, part))
-        parts = _most_frequent(parts, connect_operation)
-        names = sorted(parts, key=lambda name: (name != connect_operation, name))
-        end_ns = max((received.report.window_end_ns or 0 for received in self.processes.values()), default=0)
-        if counts_only:
-            return tuple(Operation(**_counts(name, [part for _, part in parts[name]])) for name in names)
-        return tuple(
-            _operation(name, parts[name], timeout_us, end_ns, connects=name == connect_operation) for name in names
-        )
+        return _most_frequent(parts)
 
-    def names(self) -> set[str]:
-        """Return the names of the operations that have rows, connecting included."""
+    def scheduled(self) -> set[OperationKey]:
+        """Return the operations with rows that a schedule of arrivals can want."""
         operation_of = self._operation_of()
         return {
             operation_of(received.report, part)
             for received in self.processes.values()
             for part in received.report.operations
+            if part.kind in SCHEDULED_KINDS
         }
 
-    def _operation_of(self) -> Callable[[Report, OperationReport], str]:
+    def _operation_of(self) -> Callable[[Report, OperationReport], OperationKey]:
         """Return the rule that says to which row a part belongs."""
-        anywhere: dict[str, str] = {}
+        anywhere: dict[str, OperationKey] = {}
         for process in sorted(self.processes):
             for task, operation in self.processes[process].report.tasks.items():
                 anywhere.setdefault(task, operation)
 
-        def operation_of(report: Report, part: OperationReport) -> str:
-            return report.tasks.get(part.task) or anywhere.get(part.task, part.name) if part.task else part.name
+        def operation_of(report: Report, part: OperationReport) -> OperationKey:
+            if not part.task:
+                return part.key
+            return report.tasks.get(part.task) or anywhere.get(part.task, part.key)
 
         return operation_of
 
-    def learnt(self) -> dict[str, str]:
+    def learnt(self) -> dict[str, OperationKey]:
         """Return the operation to whose row drops belong, by the name of the task to which they were booked at first.
 
         A name is left out if it is also that of an operation, or of tasks that begin with different operations.
         """
         operation_of = self._operation_of()
-        found: dict[str, set[str]] = {}
+        found: dict[str, set[OperationKey]] = {}
         names: set[str] = set()
         for received in self.processes.values():
             for part in received.report.operations:
@@ -221,7 +259,7 @@ class Merger:
         return {
             name: next(iter(operations))
             for name, operations in found.items()
-            if name not in names and len(operations) == 1 and operations != {name}
+            if name not in names and len(operations) == 1 and operations != {OperationKey(name)}
         }
 
     def _window_start_ns(self) -> int | None:
@@ -249,10 +287,10 @@ class Merger:
             return ()
         return tuple(_second(t, by_second.get(t, []), server_cpu_share.get(t)) for t in range(max(by_second) + 1))
 
-    def generator(self, connect_operation: str) -> Generator:
+    def generator(self) -> Generator:
         """Return what the generator used, and whether it was saturated."""
         processes = [(received.report, received.seconds) for received in self.processes.values()]
-        return generator(processes, self.round_trips_in_window(connect_operation))
+        return generator(processes, self.round_trips_in_window())
 
     def stages(
         self, profile: RateProfile, go_s: float, end_s: float, timeline: Sequence[Second]
@@ -262,9 +300,11 @@ class Merger:
         Nothing was sent after `end_s`. What was sent in a stage and failed is of that stage, whenever it failed.
         """
         failed: Counter[float] = Counter()
+        timeless: Counter[float] = Counter()
         for received in self.processes.values():
             for number, report in received.seconds.items():
                 failed[number] += report.failed_of_intended
+                timeless[number] += report.dropped_without_time
         found = []
         for stage in profile.stages:
             stage_s = go_s + stage.start_s
@@ -273,45 +313,59 @@ class Merger:
             if seconds:
                 first_s, last_s = seconds[0].t - go_s, seconds[-1].t + 1 - go_s
                 offered_per_s = (profile.expected(last_s) - profile.expected(first_s)) / (last_s - first_s)
-                found.append(_stage(stage, seconds, offered_per_s, sum(failed[second.t] for second in seconds)))
+                lost = sum(failed[second.t] for second in seconds)
+                found.append(_stage(stage, seconds, offered_per_s, lost, sum(timeless[second.t] for second in seconds)))
         return tuple(found)
 
-    def round_trips_in_window(self, connect_operation: str) -> int:
-        """Return the number of replies received within the window, of all operations but `connect_operation`."""
+    def round_trips_in_window(self) -> int:
+        """Return the number of replies received within the window: to round trips, and to HTTP requests."""
         return sum(
             operation.window_ok
             for received in self.processes.values()
             for operation in received.report.operations
-            if operation.name != connect_operation
+            if operation.kind in REPLIED_KINDS
         )
 
 
-def _most_frequent(parts: Parts, connect_operation: str) -> Parts:
-    """Return the operations that have a row of their own, and all others together.
+def _most_frequent(parts: Parts) -> Parts:
+    """Return the operations that have a row of their own, and all others of their kind together.
 
     Workers may not have named the same operations.
     """
-    if len(parts) <= MOST_OPERATIONS + 1:
-        return parts
-    sent = {name: sum(part.ok for _, part in reports) for name, reports in parts.items()}
-    named = sorted(parts, key=lambda name: (name != connect_operation, name == OTHER_OPERATIONS, -sent[name]))
-    kept = {name: parts[name] for name in named[:MOST_OPERATIONS]}
-    kept[OTHER_OPERATIONS] = [part for name in named[MOST_OPERATIONS:] for part in parts[name]]
+    kept: Parts = {}
+    for kind in dict.fromkeys(key.kind for key in parts):
+        sent = {key: sum(part.ok for _, part in parts[key]) for key in parts if key.kind == kind}
+        named = sorted(sent, key=lambda key: (key.name == OTHER_OPERATIONS, -sent[key]))
+        own = named if len(named) <= MOST_OPERATIONS + 1 else named[:MOST_OPERATIONS]
+        kept.update((key, parts[key]) for key in own)
+        if len(own) < len(named):
+            rest = [part for key in named[MOST_OPERATIONS:] for part in parts[key]]
+            kept[OperationKey(OTHER_OPERATIONS, kind)] = rest
     return kept
 
 
+def _rate_per_s(parts: Sequence[tuple[Report, OperationReport]], end_ns: int) -> float | None:
+    """Return how many ended well in a second of the window, which ends at `end_ns`; None if there was no window."""
+    rates = [
+        part.window_ok * NS_PER_S / (end_ns - report.window_start_ns)
+        for report, part in parts
+        if report.window_start_ns is not None and report.window_start_ns < end_ns
+    ]
+    return sum(rates) if rates else None
+
+
 def _operation(
-    name: str, parts: Sequence[tuple[Report, OperationReport]], timeout_us: float, end_ns: int, connects: bool
+    key: OperationKey, parts: Sequence[tuple[Report, OperationReport]], timeout_us: float, end_ns: int
 ) -> Operation:
-    counts = _counts(name, [part for _, part in parts])
+    counts = _counts(key, [part for _, part in parts])
+    connects = key.kind == CONNECT
     failed = window_dropped = 0
     service, response = Histogram(), Histogram()
     outside, outside_response = Histogram(), Histogram()
     is_open = False
-    per_s = 0.0
-    has_window = False
+    per_s = _rate_per_s(parts, end_ns)
     legs = (Histogram(), Histogram(), Histogram())
-    for report, part in parts:
+    for _, part in parts:
         failed += part.window_failed
         window_dropped += part.window_dropped
         service.merge(part.service.restored())
@@ -319,23 +373,20 @@ def _operation(
         outside_response.merge(part.outside_response.restored() if part.outside_response is not None else Histogram())
         for leg, stored in zip(legs, part.breakdown, strict=False):
             leg.merge(stored.restored())
-        if part.response is not None:
-            is_open = not connects
+        if part.response is not None and key.kind in REPLIED_KINDS:
+            is_open = True
             response.merge(part.response.restored())
-        if report.window_start_ns is not None and report.window_start_ns < end_ns:
-            has_window = True
-            per_s += part.window_ok * NS_PER_S / (end_ns - report.window_start_ns)
     is_of_run = connects
-    if not connects and has_window and outside.count and not (service.count or failed or window_dropped):
+    if not connects and per_s is not None and outside.count and not (service.count or failed or window_dropped):
         service, response, is_of_run = outside, outside_response, True
         failed, window_dropped = counts["sent"] - counts["ok"], counts["dropped"]
     # A censored figure lies beyond the timeout, if there were timeouts. Another error has no time.
     timeout_limit_us = timeout_us if counts["timeouts"] else None
     return Operation(
         **counts,
-        throughput_per_s=per_s if has_window and not connects else None,
+        throughput_per_s=None if connects else per_s,
         times_of=None if not service.count else "run" if is_of_run else "window",
-        service_us=_distribution(service, failed, timeout_limit_us),
+        service_us=_distribution(service, failed, timeout_limit_us) if key.kind != "emission" else None,
         response_us=_distribution(response, failed + window_dropped, timeout_limit_us) if is_open else None,
         service_histogram=service.encode() if service.count else None,
         response_histogram=response.encode() if response.count else None,
@@ -343,7 +394,7 @@ def _operation(
     )
 
 
-def _counts(name: str, parts: Sequence[OperationReport]) -> dict[str, Any]:
+def _counts(key: OperationKey, parts: Sequence[OperationReport]) -> dict[str, Any]:
     """Return the fields of an Operation that count, added up."""
     errors, dropped_because = KindCounts(), Counter[str]()
     for part in parts:
@@ -353,8 +404,10 @@ def _counts(name: str, parts: Sequence[OperationReport]) -> dict[str, Any]:
     ok, timeouts = sum(part.ok for part in parts), sum(part.timeouts for part in parts)
     unfinished, dropped = sum(part.unfinished for part in parts), sum(part.dropped for part in parts)
     sent = ok + timeouts + errors.total + unfinished
+    has_bytes = key.kind in _KINDS_WITH_BYTES
     return {
-        "name": name,
+        "name": key.name,
+        "kind": key.kind,
         "scheduled": sent + dropped,
         "dropped": dropped,
         "dropped_because": dict(dropped_because.most_common()),
@@ -366,6 +419,8 @@ def _counts(name: str, parts: Sequence[OperationReport]) -> dict[str, Any]:
         "late": sum(part.late for part in parts),
         "error_replies": sum(part.error_replies for part in parts),
         "unexpected": sum(part.unexpected for part in parts),
+        "sent_bytes": sum(part.sent_bytes for part in parts) if has_bytes else None,
+        "received_bytes": sum(part.received_bytes for part in parts) if has_bytes else None,
     }
 
 
@@ -404,10 +459,11 @@ def _distribution(histogram: Histogram, censored: int, timeout_us: float | None)
 def _second(t: int, parts: list[SecondReport], server_cpu_share: float | None) -> Second:
     failed = sum(part.failed for part in parts)
     dropped = sum(part.dropped for part in parts)
-    times: dict[str, tuple[Histogram, Histogram]] = {}
+    censored = failed + dropped - sum(part.dropped_without_time for part in parts)
+    times: dict[tuple[str, str], tuple[Histogram, Histogram]] = {}
     for part in parts:
         for operation in part.operations:
-            service, response = times.setdefault(operation.name, (Histogram(), Histogram()))
+            service, response = times.setdefault((operation.kind, operation.name), (Histogram(), Histogram()))
             service.merge(operation.service.restored())
             if operation.response is not None:
                 response.merge(operation.response.restored())
@@ -421,30 +477,35 @@ def _second(t: int, parts: list[SecondReport], server_cpu_share: float | None) -
         ok=sum(part.ok for part in parts),
         failed=failed,
         dropped=dropped,
-        p50_us=_us(shown.percentile_ns(50, failed + dropped)),
-        p99_us=_us(shown.percentile_ns(99, failed + dropped)),
+        p50_us=_us(shown.percentile_ns(50, censored)),
+        p99_us=_us(shown.percentile_ns(99, censored)),
         server_cpu_share=server_cpu_share,
         generator_cpu_share=max((part.cpu_share for part in parts if part.cpu_share is not None), default=None),
         send_lateness_p99_us=p99_us(part.send_lateness for part in parts),
         loop_lag_p99_us=p99_us(part.loop_lag for part in parts),
+        sent_bytes=sum(part.sent_bytes for part in parts),
+        received_bytes=sum(part.received_bytes for part in parts),
         operations=tuple(
             SecondTimes(
                 name=name,
+                kind=kind,
                 service_histogram=service.encode(),
                 response_histogram=response.encode() if response.count else None,
             )
-            for name, (service, response) in sorted(times.items())
+            for (kind, name), (service, response) in sorted(times.items())
         ),
     )
 
 
-def _stage(stage: Stage, seconds: Sequence[Second], offered_per_s: float, failed: int) -> StageFigures:
+def _stage(stage: Stage, seconds: Sequence[Second], offered_per_s: float, failed: int, timeless: int) -> StageFigures:
+    """Return the figures of a stage. `timeless` of its drops would have had no time."""
     response = Histogram()
     for second in seconds:
         for operation in second.operations:
             if operation.response_histogram is not None:
                 response.merge(Histogram.decode(operation.response_histogram))
     dropped = sum(second.dropped for second in seconds)
+    censored = failed + dropped - timeless
     start_s, end_s = seconds[0].t, seconds[-1].t + 1
     return StageFigures(
         stage=str(stage),
@@ -454,9 +515,9 @@ def _stage(stage: Stage, seconds: Sequence[Second], offered_per_s: float, failed
         throughput_per_s=sum(second.ok for second in seconds) / (end_s - start_s),
         failed=failed,
         dropped=dropped,
-        p50_us=_us(response.percentile_ns(50, failed + dropped)),
-        p90_us=_us(response.percentile_ns(90, failed + dropped)),
-        p99_us=_us(response.percentile_ns(99, failed + dropped)),
+        p50_us=_us(response.percentile_ns(50, censored)),
+        p90_us=_us(response.percentile_ns(90, censored)),
+        p99_us=_us(response.percentile_ns(99, censored)),
         server_cpu_share=_mean(second.server_cpu_share for second in seconds),
         generator_cpu_share=_mean(second.generator_cpu_share for second in seconds),
     )

@@ -4,13 +4,14 @@ cimport cython
 
 
 cdef class Recorder:
-    cdef public object name, task
+    cdef public object name, task, kind
     cdef object _written, _intended, _handled, _waits
     cdef dict _dropped
     cdef list _failures
     cdef long long[::1] _times
     cdef Py_ssize_t _room, _used
     cdef public Py_ssize_t error_replies
+    cdef public long long sent_bytes, received_bytes
 
     @cython.locals(used=Py_ssize_t)
     cpdef succeeded(self, long long sent_ns, long long received_ns)

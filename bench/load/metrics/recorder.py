@@ -10,13 +10,18 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from bench.load.metrics.exceptions import folded
-from bench.results.load import MOST_OPERATIONS, OTHER_OPERATIONS
+from bench.results.load import MOST_OPERATIONS, OTHER_OPERATIONS, ROUND_TRIP, OperationKind
 
 TIMEOUT = "timeout"
 
+#: The kind of the notes of an event that came unasked. It is no operation: nobody performed it.
+RECEIVED: Literal["received"] = "received"
+
+#: All that is noted has one of these kinds.
+NotedKind = OperationKind | Literal["received"]
 
 #: The intended time of an emission that no schedule wanted. Those are all in a closed load. In an open load they are
 #: all but the first of each arrival's task. Such an emission is intended when it is sent.
@@ -48,6 +53,9 @@ class Batch(NamedTuple):
 
     With a `task`, whose operation is not known yet, `operation` is that task's name: all that is known is what was
     dropped.
+
+    An emission that awaits no reply is received when it is sent, and an event that came unasked is sent when it is
+    received: those pairs have the same number twice.
     """
 
     operation: str
@@ -59,6 +67,10 @@ class Batch(NamedTuple):
     waits: array[int]
     task: str
     error_replies: int = 0
+    kind: NotedKind = ROUND_TRIP
+    #: The sizes of the messages that were sent and received, in all.
+    sent_bytes: int = 0
+    received_bytes: int = 0
 
 
 class LoopDelays(NamedTuple):
@@ -95,11 +107,12 @@ class Recorder:
 
     __slots__ = (
         *("_dropped", "_failures", "_handled", "_intended", "_room", "_times", "_used", "_waits", "_written"),
-        *("error_replies", "name", "task"),
+        *("error_replies", "kind", "name", "received_bytes", "sent_bytes", "task"),
     )
 
-    def __init__(self, name: str, task: str = "") -> None:
+    def __init__(self, name: str, task: str = "", kind: NotedKind = ROUND_TRIP) -> None:
         self.name = name
+        self.kind = kind
         #: The key of the task whose operation is not known yet; then the name is that of the task.
         self.task = task
         self._written = array("q", bytes(8 * _ROOM_AT_FIRST))
@@ -149,12 +162,12 @@ class Recorder:
 
     def flush(self) -> Batch | None:
         """Return everything since the last flush, or None if there was nothing."""
-        if not self._used and not self._failures and not self._dropped:
+        if not self._used and not self._failures and not self._dropped and not self.sent_bytes:
             return None
         completed = self._written[: self._used]
         batch = Batch(
             *(self.name, completed, self._intended, self._failures, self._dropped, self._handled),
-            *(self._waits, self.task, self.error_replies),
+            *(self._waits, self.task, self.error_replies, self.kind, self.sent_bytes, self.received_bytes),
         )
         self._clear()
         return batch
@@ -168,6 +181,9 @@ class Recorder:
         self._used = 0
         #: The number of successes whose reply is an object with an `error` in it. The caller counts them.
         self.error_replies = 0
+        #: The sizes of the operation's messages. The caller adds them up.
+        self.sent_bytes = 0
+        self.received_bytes = 0
         self._intended: array[int] = array("q")
         self._failures: list[Failure] = []
         self._dropped: dict[str, array[int]] = {}

@@ -6,10 +6,12 @@ before it, so the loss of a report loses nothing.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, cast
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, NonNegativeInt
 
+from bench.load.metrics.recorder import NotedKind
+from bench.results.load import ROUND_TRIP, OperationKey, OperationKind
 from bench.timing.histogram import Histogram
 
 
@@ -52,6 +54,7 @@ class OperationReport(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
+    kind: NotedKind = ROUND_TRIP
     ok: int
     timeouts: int
     #: The counts of the most frequent errors.
@@ -62,6 +65,8 @@ class OperationReport(BaseModel):
     late: int
     error_replies: int = 0
     unexpected: int = 0
+    sent_bytes: int = 0
+    received_bytes: int = 0
     #: Replies received within the window: the throughput's numerator.
     window_ok: int
     #: Emissions intended within the window that were sent and did not succeed: the censored share of its times.
@@ -83,11 +88,17 @@ class OperationReport(BaseModel):
     #: of the task. The arrivals belong to the operation's row.
     task: str = ""
 
+    @property
+    def key(self) -> OperationKey:
+        """The name and the kind."""
+        return OperationKey(self.name, cast(OperationKind, self.kind))
+
     @classmethod
-    def empty(cls, name: str) -> OperationReport:
+    def empty(cls, key: OperationKey) -> OperationReport:
         """Return the report of an open load's operation that was neither sent nor dropped so far."""
         return cls(
-            name=name,
+            name=key.name,
+            kind=key.kind,
             ok=0,
             timeouts=0,
             errors={},
@@ -109,12 +120,16 @@ class SecondOperation(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
+    kind: NotedKind = ROUND_TRIP
     service: StoredHistogram
     response: StoredHistogram | None
 
 
 class SecondReport(BaseModel):
-    """The work of one process in one second, `second` whole seconds after the run's start. Connecting is not in it."""
+    """The work of one process in one second, `second` whole seconds after the run's start.
+
+    Only the kinds of operations that a schedule can want are in it.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -126,6 +141,11 @@ class SecondReport(BaseModel):
     dropped: int
     #: The emissions intended in this second that were sent and failed, however much later.
     failed_of_intended: int
+    #: The number of `dropped` that would have had no time: emissions that await no reply.
+    dropped_without_time: int = 0
+    #: The sizes of all Socket.IO messages.
+    sent_bytes: int = 0
+    received_bytes: int = 0
     cpu_share: float | None
     #: The part of the second in which the loop stood still: see saturation.STANDSTILL_NS.
     #:
@@ -176,7 +196,7 @@ class Report(BaseModel):
     window_cpu_ns: int | None
     is_open: bool
     #: The operation that each task begins with, by the task's key, for the tasks whose operation this process knows.
-    tasks: dict[str, str] = {}
+    tasks: dict[str, OperationKey] = {}
     #: The reason why the figures are wrong.
     invalid_reason: str | None = None
     operations: list[OperationReport]

@@ -16,7 +16,7 @@ from bench.load.metrics.asked_users import AskedUsers
 from bench.load.metrics.merge import Merger
 from bench.load.metrics.troubles import Troubles
 from bench.results.header import CommitInfo, MachineInfo
-from bench.results.load import CONNECT, Generator, LoadResult, Scenario, Second, Server, Window
+from bench.results.load import Generator, LoadResult, Scenario, Second, Server, Window
 from bench.timing.arrivals import Arrivals, Shape
 from bench.timing.rates import NS_PER_S, RateProfile
 
@@ -116,12 +116,12 @@ def make_result(
     timeout_us = max(user_class.reply_timeout_s for user_class in facts.load.classes) * 1e6
     operations = attempt(
         "the times of the operations",
-        lambda: merger.operations(timeout_us, CONNECT),
-        lambda: merger.operations(timeout_us, CONNECT, counts_only=True),
+        lambda: merger.operations(timeout_us),
+        lambda: merger.operations(timeout_us, counts_only=True),
     )
     generator = attempt(
         "the generator",
-        lambda: merger.generator(CONNECT),
+        merger.generator,
         lambda: Generator(processes=max(1, len(merger.processes))),
     )
     machine_info = attempt("the machine", machine, MachineInfo)
@@ -143,6 +143,7 @@ def make_result(
         forced=merger.forced,
         exceptions=merger.exceptions(),
         invalid_reason=merger.invalid_reason,
+        received=attempt("the received events", merger.received, tuple),
     )
 
 
@@ -202,7 +203,7 @@ def _server(facts: RunFacts, merger: Merger, window: Window, service: ServiceUse
     return service.described(
         facts.started_ns + round(window.start_s * NS_PER_S),
         facts.started_ns + round(window.end_s * NS_PER_S),
-        merger.round_trips_in_window(connect_operation=CONNECT),
+        merger.round_trips_in_window(),
     )
 
 

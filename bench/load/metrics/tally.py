@@ -2,7 +2,8 @@
 
 Counts cover the whole run; histograms and the throughput cover the steady window; each second has its own line. The
 operation that connects is apart. It happens while users arrive, before the window. So its histogram covers the whole
-run, and it has no part in the seconds. Pure: batches and times in, reports out.
+run. Only the kinds of operations that a schedule can want have a part in the seconds: a transaction is no work of its
+own. Pure: batches and times in, reports out.
 """
 
 from __future__ import annotations
@@ -10,27 +11,42 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import chain
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.load.metrics.exceptions import KindCounts, Raised
-from bench.load.metrics.recorder import TIMEOUT, UNSCHEDULED, Batch, Failure, LoopDelays
+from bench.load.metrics.recorder import RECEIVED, TIMEOUT, UNSCHEDULED, Batch, Failure, LoopDelays, NotedKind
 from bench.load.metrics.report import OperationReport, Report, SecondOperation, SecondReport, StoredHistogram
 from bench.load.metrics.saturation import STANDSTILL_NS
-from bench.results.load import MOST_OPERATIONS, OTHER_OPERATIONS
+from bench.results.load import (
+    CONNECT,
+    MOST_OPERATIONS,
+    OTHER_OPERATIONS,
+    REPLIED_KINDS,
+    ROUND_TRIP,
+    SCHEDULED_KINDS,
+    OperationKey,
+)
 from bench.timing.histogram import Histogram, buckets_of, counted
 from bench.timing.rates import NS_PER_S
 
 Times = NDArray[np.int64]
 
-_NONE: Counter[str] = Counter()
+_RowKey = tuple[str, NotedKind]
+
+#: The kinds of which an end has no time: what was sent without awaiting a reply, and what came unasked.
+_KINDS_WITHOUT_TIMES: frozenset[str] = frozenset(("emission", RECEIVED))
 
 
 class _Operation:
-    def __init__(self, name: str, task: str) -> None:
+    def __init__(self, name: str, kind: NotedKind, task: str) -> None:
         self.name = name
+        self.kind = kind
         self.task = task
+        self.sent_bytes = 0
+        self.received_bytes = 0
         self.ok = 0
         self.timeouts = 0
         self.errors = KindCounts()
@@ -55,6 +71,9 @@ class _Second:
         self.failed = 0
         self.dropped = 0
         self.failed_of_intended = 0
+        self.dropped_without_time = 0
+        self.sent_bytes = 0
+        self.received_bytes = 0
         self.cpu_share: float | None = None
         self.standstill_ns = 0
         self.send_lateness = Histogram()
@@ -63,7 +82,7 @@ class _Second:
         self.arrivals = 0
         self.waits = Histogram()
         #: The histograms of the service times and of the response times, by operation.
-        self.times: dict[str, tuple[Histogram, Histogram]] = {}
+        self.times: dict[_RowKey, tuple[Histogram, Histogram]] = {}
 
     def settle(self) -> None:
         own = (self.send_lateness, self.loop_lag, self.queueing, self.waits)
@@ -71,22 +90,34 @@ class _Second:
             histogram.settle()
 
 
+class _Notes(NamedTuple):
+    """The counts that a process keeps elsewhere, by the names and kinds of rows."""
+
+    unfinished: Mapping[_RowKey, int]
+    late: Mapping[_RowKey, int]
+    unexpected: Mapping[_RowKey, int]
+
+
+_NO_NOTES = _Notes({}, {}, {})
+
+
 class Tally:
     """The counts of a process's batches. All times given are on this process's clock, as the run's start `started_ns`.
 
-    `connect_operation` is the operation that connects. In an open load (`is_open`) each emission belongs to the moment
-    for which it was intended. In a closed load it belongs to the moment at which it was sent.
+    In an open load (`is_open`) each emission belongs to the moment for which it was intended. In a closed load it
+    belongs to the moment at which it was sent.
     """
 
-    def __init__(self, started_ns: int, connect_operation: str, is_open: bool = False) -> None:
+    def __init__(self, started_ns: int, is_open: bool = False) -> None:
         self.is_open = is_open
         self.started_ns = started_ns
         self.window_start_ns: int | None = None
         self.window_end_ns: int | None = None
         self._arrivals = 0
-        self._connect_operation = connect_operation
-        #: The rows, by the operation's name; where only the task is known, by the task's name and key.
-        self._operations: dict[tuple[str, str], _Operation] = {}
+        #: The rows, by the operation's name and kind; where only the task is known, by the task's name and key.
+        self._operations: dict[tuple[str, NotedKind, str], _Operation] = {}
+        #: The number of rows of each kind.
+        self._rows: Counter[NotedKind] = Counter()
         self._exceptions = KindCounts()
         self._seconds: dict[int, _Second] = {}
         self._changed: set[int] = set()
@@ -94,7 +125,7 @@ class Tally:
 
     def add(self, batch: Batch) -> None:
         """Count what happened to an operation."""
-        operation = self._operation(batch.operation, batch.task)
+        operation = self._operation(batch.operation, batch.kind, batch.task)
         times = np.frombuffer(batch.completed, dtype=np.int64)
         sent, received = times[0::2], times[1::2]
         service = received - sent
@@ -104,7 +135,9 @@ class Tally:
             operation.timeouts += kinds.pop(TIMEOUT, 0)
             operation.errors.add(kinds)
         operation.error_replies += batch.error_replies
-        if batch.operation == self._connect_operation:
+        operation.sent_bytes += batch.sent_bytes
+        operation.received_bytes += batch.received_bytes
+        if batch.kind == CONNECT:
             operation.service.record(service)
             operation.window_failed += len(batch.failures)
             return
@@ -119,57 +152,70 @@ class Tally:
             self._arrivals += len(dropped) if self.is_open else 0
             operation.window_dropped += int(np.count_nonzero(self._in_window(dropped)))
             for second, number in self._per_second(dropped):
-                self._second(second).dropped += number
+                entry = self._second(second)
+                entry.dropped += number
+                entry.dropped_without_time += number if batch.kind in _KINDS_WITHOUT_TIMES else 0
         self._settle_earlier()
 
     def _add_successes(self, operation: _Operation, batch: Batch, sent: Times, received: Times, service: Times) -> None:
-        buckets = buckets_of(service)
+        operation.window_ok += int(np.count_nonzero(self._in_window(received)))
+        is_in_timeline = batch.kind in SCHEDULED_KINDS
+        has_times, has_response = batch.kind not in _KINDS_WITHOUT_TIMES, self.is_open and batch.kind in REPLIED_KINDS
+        buckets = buckets_of(service) if has_times else service
         intended, response, response_buckets = sent, service, buckets
-        if self.is_open:
+        if self.is_open and is_in_timeline:
             scheduled = np.frombuffer(batch.intended, dtype=np.int64)
             waits = np.frombuffer(batch.waits, dtype=np.int64)
             waited = np.zeros(len(sent), dtype=np.int64)
             waited[waits[0::2]] = waits[1::2]
             self._add_lateness(sent, scheduled, waited)
             intended = np.where(scheduled == UNSCHEDULED, sent, scheduled)
+        if has_response:
             response = received - intended
             response_buckets = buckets_of(response)
         in_window = self._in_window(intended)
-        operation.service.record(service[in_window], buckets[in_window])
-        if self.is_open:
-            operation.response.record(response[in_window], response_buckets[in_window])
-        if not in_window.all():
-            outside = ~in_window
-            operation.outside.record(service[outside], buckets[outside])
-            if self.is_open:
-                operation.outside_response.record(response[outside], response_buckets[outside])
-        operation.window_ok += int(np.count_nonzero(self._in_window(received)))
+        if has_times:
+            operation.service.record(service[in_window], buckets[in_window])
+            if has_response:
+                operation.response.record(response[in_window], response_buckets[in_window])
+            if not in_window.all():
+                outside = ~in_window
+                operation.outside.record(service[outside], buckets[outside])
+                if has_response:
+                    operation.outside_response.record(response[outside], response_buckets[outside])
         if batch.handled:
             handled = np.frombuffer(batch.handled, dtype=np.int64).reshape(-1, 4)
             legs = np.diff(handled[self._in_window(handled[:, 0])])
             for leg, histogram in enumerate(operation.breakdown):
                 histogram.record(legs[:, leg])
+        if not is_in_timeline:
+            return
         for second, number in self._per_second(sent):
             self._second(second).sent += number
         received_in = (received - self.started_ns) // NS_PER_S
         for second, number in _numbers(received_in):
             entry = self._second(second)
             entry.ok += number
+            if not has_times:
+                continue
             then = received_in == second
-            services, responses = entry.times.setdefault(batch.operation, (Histogram(), Histogram()))
+            services, responses = entry.times.setdefault((operation.name, batch.kind), (Histogram(), Histogram()))
             services.record(service[then], buckets[then])
-            if self.is_open:
+            if has_response:
                 responses.record(response[then], response_buckets[then])
 
     def _add_failures(self, operation: _Operation, failures: Sequence[Failure]) -> None:
         sent = np.array([failure.sent_ns for failure in failures], dtype=np.int64)
         intended = sent
-        if self.is_open:
+        is_in_timeline = operation.kind in SCHEDULED_KINDS
+        if self.is_open and is_in_timeline:
             scheduled = np.array([failure.intended_ns for failure in failures], dtype=np.int64)
             waited = np.array([failure.waited_ns for failure in failures], dtype=np.int64)
             self._add_lateness(sent, scheduled, waited)
             intended = np.where(scheduled == UNSCHEDULED, sent, scheduled)
         operation.window_failed += int(np.count_nonzero(self._in_window(intended)))
+        if not is_in_timeline:
+            return
         for second, number in self._per_second(sent):
             self._second(second).sent += number
         for second, number in self._per_second(np.array([failure.ended_ns for failure in failures], dtype=np.int64)):
@@ -244,10 +290,10 @@ class Tally:
     def report(
         self,
         *,
-        unfinished: Counter[str],
-        late: Counter[str],
-        unexpected: Counter[str] | None = None,
-        tasks: Mapping[str, str] | None = None,
+        unfinished: Mapping[OperationKey, int],
+        late: Mapping[str, int],
+        unexpected: Mapping[str, int] | None = None,
+        tasks: Mapping[str, OperationKey] | None = None,
         window_cpu_ns: int | None = None,
         final: bool = False,
         forced: bool = False,
@@ -255,11 +301,16 @@ class Tally:
         invalid_reason: str | None = None,
         began: int = 0,
     ) -> Report:
-        """Return the tally so far. `unfinished` are the emissions, by operation, whose end nobody knows (yet).
+        """Return the tally so far. `unfinished` is what was begun, by operation, and whose end nobody knows (yet).
 
-        `tasks` has the operation that each task, by its key, begins with.
+        `late` and `unexpected` are replies to round trips, by their names. `tasks` has the operation that each task, by
+        its key, begins with.
         """
-        unfinished, late, unexpected = (self._by_row(counts) for counts in (unfinished, late, unexpected or Counter()))
+        notes = _Notes(
+            self._by_row(unfinished),
+            self._by_row({OperationKey(name): number for name, number in late.items()}),
+            self._by_row({OperationKey(name): number for name, number in (unexpected or {}).items()}),
+        )
         changed, self._changed = self._changed, set()
         exceptions, other_exceptions, other_exception_texts = self._exceptions.most_frequent()
         return Report(
@@ -272,9 +323,7 @@ class Tally:
             tasks=dict(tasks or {}),
             invalid_reason=invalid_reason,
             operations=[
-                self._operation_report(operation, _NONE, _NONE, _NONE)
-                if operation.task
-                else self._operation_report(operation, unfinished, late, unexpected)
+                self._operation_report(operation, _NO_NOTES if operation.task else notes)
                 for operation in self._operations.values()
             ],
             seconds=[self._second_report(second) for second in sorted(changed)],
@@ -286,16 +335,17 @@ class Tally:
             arrivals=self._arrivals,
         )
 
-    def _operation_report(
-        self, operation: _Operation, all_unfinished: Counter[str], late: Counter[str], unexpected: Counter[str]
-    ) -> OperationReport:
+    def _operation_report(self, operation: _Operation, notes: _Notes) -> OperationReport:
+        has_response = self.is_open and operation.kind in REPLIED_KINDS
         outside_alone = self.window_start_ns is not None and not (
             operation.service.count or operation.window_failed or operation.window_dropped
         )
         errors, other_errors, other_error_texts = operation.errors.most_frequent()
-        unfinished = all_unfinished[operation.name]
+        key = operation.name, operation.kind
+        unfinished = notes.unfinished.get(key, 0)
         return OperationReport(
             name=operation.name,
+            kind=operation.kind,
             task=operation.task,
             ok=operation.ok,
             timeouts=operation.timeouts,
@@ -303,9 +353,11 @@ class Tally:
             other_errors=other_errors,
             other_error_texts=other_error_texts,
             unfinished=unfinished,
-            late=late[operation.name],
+            late=notes.late.get(key, 0),
             error_replies=operation.error_replies,
-            unexpected=unexpected[operation.name],
+            unexpected=notes.unexpected.get(key, 0),
+            sent_bytes=operation.sent_bytes,
+            received_bytes=operation.received_bytes,
             window_ok=operation.window_ok,
             # When the unfinished were sent is not known. They are the last of the run, or of its window if it had a
             # window.
@@ -314,7 +366,7 @@ class Tally:
             dropped_because=dict(operation.dropped),
             window_dropped=operation.window_dropped,
             service=StoredHistogram.of(operation.service),
-            response=StoredHistogram.of(operation.response) if self.is_open else None,
+            response=StoredHistogram.of(operation.response) if has_response else None,
             outside=StoredHistogram.of(operation.outside) if outside_alone and operation.outside.count else None,
             outside_response=StoredHistogram.of(operation.outside_response)
             if outside_alone and operation.outside_response.count
@@ -322,21 +374,22 @@ class Tally:
             breakdown=[StoredHistogram.of(leg) for leg in operation.breakdown if leg.count],
         )
 
-    def _operation(self, name: str, task: str = "") -> _Operation:
-        """Return the row of an operation, or the row of all others if there are too many operations."""
-        operation = self._operations.get((name, task))
+    def _operation(self, name: str, kind: NotedKind = ROUND_TRIP, task: str = "") -> _Operation:
+        """Return the row of an operation, or the row of all others of its kind if there are too many operations."""
+        operation = self._operations.get((name, kind, task))
         if operation is None:
-            if len(self._operations) >= MOST_OPERATIONS and name != OTHER_OPERATIONS and not task:
-                return self._operation(OTHER_OPERATIONS)
-            operation = self._operations[name, task] = _Operation(name, task)
+            if self._rows[kind] >= MOST_OPERATIONS and name != OTHER_OPERATIONS and not task:
+                return self._operation(OTHER_OPERATIONS, kind)
+            operation = self._operations[name, kind, task] = _Operation(name, kind, task)
+            self._rows[kind] += 1
         return operation
 
-    def _by_row(self, counts: Counter[str]) -> Counter[str]:
-        """Return the counts by the names of rows, and make each of these rows."""
-        by_row: Counter[str] = Counter()
-        for name, number in counts.items():
+    def _by_row(self, counts: Mapping[OperationKey, int]) -> Counter[_RowKey]:
+        """Return the counts by the names and kinds of rows, and make each of these rows."""
+        by_row: Counter[_RowKey] = Counter()
+        for (name, kind), number in counts.items():
             if number:
-                by_row[self._operation(name).name] += number
+                by_row[self._operation(name, kind).name, kind] += number
         return by_row
 
     def _second_report(self, second: int) -> SecondReport:
@@ -349,6 +402,9 @@ class Tally:
             failed=entry.failed,
             dropped=entry.dropped,
             failed_of_intended=entry.failed_of_intended,
+            dropped_without_time=entry.dropped_without_time,
+            sent_bytes=entry.sent_bytes,
+            received_bytes=entry.received_bytes,
             cpu_share=entry.cpu_share,
             standstill_ns=entry.standstill_ns,
             send_lateness=StoredHistogram.of(entry.send_lateness) if self.is_open else None,
@@ -359,10 +415,11 @@ class Tally:
             operations=[
                 SecondOperation(
                     name=name,
+                    kind=kind,
                     service=StoredHistogram.of(service),
                     response=StoredHistogram.of(response) if self.is_open else None,
                 )
-                for name, (service, response) in entry.times.items()
+                for (name, kind), (service, response) in entry.times.items()
             ],
         )
 

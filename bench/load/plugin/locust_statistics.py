@@ -21,11 +21,15 @@ from locust.stats import RequestStats, StatsEntry, StatsError
 from numpy.typing import NDArray
 
 from bench.load.metrics.exceptions import MOST_KINDS, OTHER_ERRORS
-from bench.load.metrics.recorder import UNSCHEDULED, Batch
+from bench.load.metrics.recorder import RECEIVED, UNSCHEDULED, Batch
+from bench.results.load import OperationKey
 from bench.timing.histogram import counted
 
-#: The type of our operations, as Locust shows it.
-REQUEST_TYPE = "SIO"
+#: The types of our operations, as Locust shows them.
+REQUEST_TYPE, EMISSION_TYPE, TRANSACTION_TYPE, HTTP_TYPE = "SIO", "EMIT", "TRANS", "HTTP"
+
+_TYPES: dict[str, str] = {"emission": EMISSION_TYPE, "transaction": TRANSACTION_TYPE, "http": HTTP_TYPE}
+_OWN_TYPES = frozenset((REQUEST_TYPE, *_TYPES.values()))
 
 logger = logging.getLogger(__name__)
 
@@ -81,7 +85,12 @@ class FiringTime:
 
 
 def log_batch(environment: Environment, batch: Batch, firing_time: FiringTime | None = None) -> None:
-    """Put a batch into the statistics of `environment`, or fire its samples to whoever listens, if there is time."""
+    """Put a batch into the statistics of `environment`, or fire its samples to whoever listens, if there is time.
+
+    Locust has no place for events that came unasked.
+    """
+    if batch.kind == RECEIVED or not (batch.completed or batch.failures or batch.dropped):
+        return
     if _somebody_else_listens(environment):
         fired = _fire(environment, batch, firing_time)
         if fired < len(batch.completed) // 2 + len(batch.failures) + sum(map(len, batch.dropped.values())):
@@ -97,16 +106,16 @@ def bound_errors(stats: RequestStats) -> None:
 
     A worker starts anew with each report, so a master has to bound the sum of all reports.
     """
-    kinds: dict[str, list[str]] = {}
+    kinds: dict[tuple[str, str], list[str]] = {}
     for key, error in stats.errors.items():
-        if error.method == REQUEST_TYPE:
-            kinds.setdefault(error.name, []).append(key)
-    for operation, keys in kinds.items():
+        if error.method in _OWN_TYPES:
+            kinds.setdefault((error.name, error.method), []).append(key)
+    for (operation, request_type), keys in kinds.items():
         if len(keys) <= 2 * MOST_KINDS:
             continue
         keys.sort(key=lambda key: stats.errors[key].occurrences, reverse=True)
         rest = sum(stats.errors.pop(key).occurrences for key in keys[MOST_KINDS:])
-        _error(stats, operation, OTHER_ERRORS).occurrences += rest
+        _error(stats, operation, request_type, OTHER_ERRORS).occurrences += rest
 
 
 def _somebody_else_listens(environment: Environment) -> bool:
@@ -140,7 +149,8 @@ def _fire(environment: Environment, batch: Batch, firing_time: FiringTime | None
     wall_offset_ns = time.time_ns() - time.perf_counter_ns()
     began, ended = _times(batch)
     kinds = [""] * (len(batch.completed) // 2) + [failure.kind for failure in batch.failures]
-    samples = list(zip(began.tolist(), ended.tolist(), kinds, strict=True))
+    ends: list[int | None] = [None] * len(began) if batch.kind == "emission" else ended.tolist()
+    samples = list(zip(began.tolist(), ends, kinds, strict=True))
     for reason, times_ns in batch.dropped.items():
         samples += [(wanted_ns, None, f"dropped: {reason}") for wanted_ns in times_ns]
     started_s = time.monotonic()
@@ -153,7 +163,7 @@ def _fire(environment: Environment, batch: Batch, firing_time: FiringTime | None
                 firing_time.tell()
                 return fired
         environment.events.request.fire(
-            request_type=REQUEST_TYPE,
+            request_type=request_type(batch.kind),
             name=batch.operation,
             response_time=None if ended_ns is None else (ended_ns - began_ns) / _NS_PER_MS,
             response_length=0,
@@ -190,10 +200,11 @@ def _extend(stats: RequestStats, batch: Batch) -> None:
     ended_s = ended_ns // _NS_PER_S
     took_ms = (ended - began) / _NS_PER_MS
 
-    entry = StatsEntry(stats, batch.operation, REQUEST_TYPE)
+    has_times = len(took_ms) > 0 and batch.kind != "emission"
+    entry = StatsEntry(stats, batch.operation, request_type(batch.kind))
     entry.num_requests = len(took_ms) + dropped
-    entry.num_none_requests = dropped  # they have no time
-    if len(took_ms):
+    entry.num_none_requests = dropped if has_times else entry.num_requests
+    if has_times:
         entry.total_response_time = float(took_ms.sum())  # type: ignore[assignment]  # an int by its type alone
         entry.min_response_time = float(took_ms.min())  # type: ignore[assignment]
         entry.max_response_time = float(took_ms.max())  # type: ignore[assignment]
@@ -204,33 +215,39 @@ def _extend(stats: RequestStats, batch: Batch) -> None:
     entry.last_request_timestamp = float(ended_ns.max()) / _NS_PER_S
     entry.num_failures = len(failures) + dropped
     entry.num_fail_per_sec = _counted(ended_s[len(batch.completed) // 2 :])
-    stats.entries[(batch.operation, REQUEST_TYPE)].extend(entry)
+    stats.entries[(batch.operation, entry.method)].extend(entry)
     stats.total.extend(entry)
 
     kinds = Counter(failure.kind for failure in failures)
     kinds.update({f"dropped: {reason}": len(times_ns) for reason, times_ns in batch.dropped.items()})
     for kind, number in kinds.items():
-        _error(stats, batch.operation, kind).occurrences += number
+        _error(stats, batch.operation, entry.method, kind).occurrences += number
 
 
-def rename(stats: RequestStats, names: Mapping[str, str]) -> None:
-    """Add what was logged under one operation's name to another's."""
-    for name, real_name in names.items():
+def request_type(kind: str) -> str:
+    """Return the type under which Locust shows the operations of a kind."""
+    return _TYPES.get(kind, REQUEST_TYPE)
+
+
+def rename(stats: RequestStats, names: Mapping[str, OperationKey]) -> None:
+    """Add what was logged under a task's name to the operation that the task begins with."""
+    for name, (real_name, kind) in names.items():
+        real_type = request_type(kind)
         entry = stats.entries.pop((name, REQUEST_TYPE), None)
         if entry is not None:
-            stats.entries[(real_name, REQUEST_TYPE)].extend(entry)
+            stats.entries[(real_name, real_type)].extend(entry)
         for key, logged in list(stats.errors.items()):
             if (logged.name, logged.method) == (name, REQUEST_TYPE):
                 del stats.errors[key]
-                _error(stats, real_name, str(logged.error)).occurrences += logged.occurrences
+                _error(stats, real_name, real_type, str(logged.error)).occurrences += logged.occurrences
 
 
-def _error(stats: RequestStats, operation: str, kind: str) -> StatsError:
+def _error(stats: RequestStats, operation: str, shown_type: str, kind: str) -> StatsError:
     error = OperationFailed(kind)
-    key = StatsError.create_key(REQUEST_TYPE, operation, error)
+    key = StatsError.create_key(shown_type, operation, error)
     known = stats.errors.get(key)
     if known is None:
-        known = stats.errors[key] = StatsError(REQUEST_TYPE, operation, error)
+        known = stats.errors[key] = StatsError(shown_type, operation, error)
     return known
 
 

@@ -33,7 +33,7 @@ from bench.load.metrics.tally import Tally
 from bench.load.metrics.troubles import Troubles
 from bench.load.plugin.locust_statistics import FiringTime, log_batch
 from bench.load.plugin.run_settings import RunSettings
-from bench.results.load import CONNECT
+from bench.results.load import OperationKey
 from bench.timing.rates import NS_PER_S, Share
 
 logger = logging.getLogger(__name__)
@@ -134,7 +134,7 @@ class ProcessRun:
         self._engine = engine
         self._settings = settings
         self._hooks = hooks
-        self._tally = Tally(settings.started_ns, CONNECT, settings.is_open)
+        self._tally = Tally(settings.started_ns, settings.is_open)
         self._counters = ProcessCounters()
         self._pacer = Pacer(settings.open_load)
         self._members: dict[Session, UserGreenlet] = {}
@@ -218,11 +218,12 @@ class ProcessRun:
 
     def report(self, final: bool) -> Report:
         """Return the tally so far."""
-        unfinished = Counter(self._counters.abandoned)
+        round_trips = Counter(self._counters.abandoned)
         for session in [*self._members, *self._abandoned]:
-            unfinished += session.in_flight_by_name()
-        for session in self._abandoned:
-            unfinished[CONNECT] += session.is_connecting
+            if session.exchange is not None:
+                round_trips += session.exchange.in_flight_by_name()
+        unfinished = Counter(dict(self._counters.ongoing))
+        unfinished.update({OperationKey(name): number for name, number in round_trips.items()})
         report = self._tally.report(
             unfinished=unfinished,
             late=Counter(self._counters.late),

@@ -10,7 +10,6 @@ from __future__ import annotations
 import datetime as dt
 import io
 from array import array
-from collections import Counter
 from time import perf_counter_ns
 
 import psutil
@@ -26,7 +25,7 @@ from bench.report.formats.text import print_document
 from bench.report.lines import print_stored
 from bench.report.load import load_document
 from bench.results.header import CommitInfo
-from bench.results.load import CONNECT, LoadResult, Scenario
+from bench.results.load import CONNECT, LoadResult, OperationKey, Scenario
 from bench.results.provenance import machine_info, packages
 from bench.results.store import machine_id
 from bench.timing.rates import NS_PER_S, RateProfile
@@ -39,7 +38,7 @@ def rehearse_report() -> Report:
     """Count a few round trips as each process of a run does, and return its report as it reaches the master."""
     now_ns = perf_counter_ns()
     started_ns = now_ns - 2 * NS_PER_S
-    tally = Tally(started_ns, CONNECT, is_open=True)
+    tally = Tally(started_ns, is_open=True)
     tally.open_window(started_ns)
     tally.note_users(now_ns, 1)
     tally.note_cpu(started_ns, 0.5)
@@ -53,7 +52,11 @@ def rehearse_report() -> Report:
     tally.note_delays(LoopDelays(late, late, late))
     tally.close_window(now_ns)
     report = tally.report(
-        unfinished=Counter({_NAME: 1}), late=Counter({_NAME: 1}), window_cpu_ns=1, final=True, forced=False
+        unfinished={OperationKey(_NAME): 1},
+        late={_NAME: 1},
+        window_cpu_ns=1,
+        final=True,
+        forced=False,
     )
     return Report.model_validate(report.model_dump())
 
@@ -72,9 +75,9 @@ def rehearse_result() -> None:
         machine_info=machine_info(),
         packages=packages(),
         scenario=Scenario(user_classes=(_NAME,), users=1, model="open", transport="websocket"),
-        generator=merger.generator(CONNECT),
+        generator=merger.generator(),
         window=merger.window(2 * NS_PER_S, 0.0),
-        operations=merger.operations(1e6, CONNECT),
+        operations=merger.operations(1e6),
         timeline=timeline,
         stages=merger.stages(RateProfile.parse("1:1s,1:1s"), 0.0, 2.0, timeline),
         partial=True,
@@ -88,7 +91,7 @@ def rehearse_result() -> None:
 
 
 def _connecting(started_ns: int) -> Recorder:
-    log = Recorder(CONNECT)
+    log = Recorder(CONNECT, kind=CONNECT)
     log.succeeded(started_ns, started_ns + _TOOK_NS)
     log.failed(started_ns, started_ns + _TOOK_NS, _NAME)
     return log

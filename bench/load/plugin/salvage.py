@@ -16,7 +16,7 @@ def count_lines(merger: Merger) -> Iterator[str]:
     totals: dict[str, dict[str, int]] = {}
     for received in merger.processes.values():
         for operation in received.report.operations:
-            total = totals.setdefault(operation.name, {})
+            total = totals.setdefault(operation.key.label, {})
             errors = sum(operation.errors.values()) + operation.other_errors
             for word, number in (
                 ("ok", operation.ok),

@@ -11,9 +11,10 @@ import aiohttp
 import pytest
 from locust.exception import StopUser
 
-from bench.load.engine.counters import ProcessCounters
 from bench.load.engine.http import UserHttp, is_counted
-from bench.load.metrics.recorder import TIMEOUT
+from bench.load.engine.ongoing import OngoingOperation
+from bench.load.metrics.recorder import TIMEOUT, Recorder
+from bench.results.load import OperationKey, OperationKind
 from bench.server import UvicornTestServer
 from bench.wire.connection import Connection
 
@@ -45,28 +46,32 @@ async def service(
 
 
 class Host:
-    """A session that notes what it is told."""
+    """A session in a closed load, with recorders of its own."""
 
     def __init__(self) -> None:
-        self.counters = ProcessCounters()
-        self.ok: Counter[str] = Counter()
-        self.failed: Counter[tuple[str, str]] = Counter()
+        self.ongoing: Counter[OperationKey] = Counter()
+        self.recorders: dict[str, Recorder] = {}
         self.is_stopping = False
 
     async def may_send(self) -> None:
         if self.is_stopping:
             raise StopUser
 
-    def note_success(self, operation: str, sent_ns: int, received_ns: int, intended_ns: int, waited_ns: int) -> None:
-        assert (received_ns > sent_ns, intended_ns, waited_ns) == (True, 0, 0)
-        self.ok[operation] += 1
-
-    def note_failure(self, operation: str, sent_ns: int, kind: str, intended_ns: int, waited_ns: int) -> None:
-        assert (sent_ns > 0, intended_ns, waited_ns) == (True, 0, 0)
-        self.failed[operation, kind] += 1
+    def begin_operation(self, name: str, kind: OperationKind) -> OngoingOperation:
+        assert kind == "http"
+        recorder = self.recorders.setdefault(name, Recorder(name, kind=kind))
+        return OngoingOperation(recorder, kind, self.ongoing)
 
     def note_quiet(self) -> None:
         pass
+
+    def counted(self) -> tuple[dict[str, int], dict[tuple[str, str], int]]:
+        """Return the numbers of successes by name, and of failures by name and kind. Called once."""
+        batches = [batch for recorder in self.recorders.values() if (batch := recorder.flush()) is not None]
+        ok = {batch.operation: len(batch.completed) // 2 for batch in batches if batch.completed}
+        failed = Counter((batch.operation, failure.kind) for batch in batches for failure in batch.failures)
+        assert all(batch.completed[0] < batch.completed[1] for batch in batches if batch.completed)
+        return ok, dict(failed)
 
 
 @asynccontextmanager
@@ -97,15 +102,8 @@ async def test_each_request_is_an_operation() -> None:
         await http.head("/login")
         async with http.get("/large", stream=True) as response:
             assert len(await response.content.read()) == 1_000_000
-        assert host.ok == {
-            "POST /login": 1,
-            "GET /large": 2,
-            "GET /away": 2,
-            "log in": 1,
-            "DELETE /login": 1,
-            "HEAD /login": 1,
-        }
-        assert not host.failed
+        ok = {"POST /login": 1, "GET /large": 2, "GET /away": 2, "log in": 1, "DELETE /login": 1, "HEAD /login": 1}
+        assert host.counted() == (ok, {})
 
 
 async def test_what_is_no_success_is_counted_by_its_kind() -> None:
@@ -122,28 +120,30 @@ async def test_what_is_no_success_is_counted_by_its_kind() -> None:
         assert all(is_counted(raised.value) for raised in (late, early, short, unreachable))
         assert not is_counted(ValueError())
         assert not is_counted(TimeoutError())
-        assert host.failed == {
+        failed = {
             ("GET /nothing", "HTTP 404"): 2,
             ("GET /never", "timeout of the request"): 1,
             ("GET /x", "ClientConnectorError: connection refused"): 1,
         }
+        assert host.counted() == ({}, failed)
 
 
 async def test_a_request_that_takes_longer_than_a_reply_may_is_a_timeout() -> None:
     async with requests(timeout_s=0.1) as (http, host):
         with pytest.raises(TimeoutError):
             await http.get("/never")
-        assert host.failed == {("GET /never", TIMEOUT): 1}
+        assert host.counted() == ({}, {("GET /never", TIMEOUT): 1})
 
 
 async def test_a_request_that_is_cut_off_is_unfinished() -> None:
     async with requests() as (http, host):
         asking = asyncio.ensure_future(http.get("/never"))
         await asyncio.wait({asking}, timeout=0.1)
-        assert http.in_flight == {"GET /never": 1}
+        assert http.in_flight == 1
         asking.cancel()
         await http.quiet()
-        assert (host.counters.abandoned, host.ok, host.failed) == ({"GET /never": 1}, {}, {})
+        assert host.counted() == ({}, {})
+        assert host.ongoing == {OperationKey("GET /never", "http"): 1}
 
 
 async def test_who_stops_asks_no_more() -> None:
@@ -151,8 +151,7 @@ async def test_who_stops_asks_no_more() -> None:
         host.is_stopping = True
         with pytest.raises(StopUser):
             await http.get("/login")
-        assert not host.ok
-        assert not host.failed
+        assert host.counted() == ({}, {})
 
 
 async def test_a_relative_url_is_added_to_the_host_which_alone_gets_the_password() -> None:
@@ -163,10 +162,10 @@ async def test_a_relative_url_is_added_to_the_host_which_alone_gets_the_password
         elsewhere = http._base.replace("127.0.0.1", "localhost")
         async with http.get(f"{elsewhere}/headers") as response:
             assert "authorization" not in dict(await response.json())
-        assert host.ok == {"GET /headers": 2}
+        assert host.counted() == ({"GET /headers": 2}, {})
     async with requests("/head") as (http, host):
         await http.get("ers")
-        assert host.failed == {("GET /head/ers", "HTTP 404"): 1}
+        assert host.counted() == ({}, {("GET /head/ers", "HTTP 404"): 1})
 
 
 async def test_cookies_go_with_the_connection_where_they_belong() -> None:

@@ -25,7 +25,6 @@ from bench.load.metrics.merge import Merger
 from bench.load.metrics.recorder import Recorder
 from bench.load.metrics.report import Report
 from bench.load.metrics.tally import Tally
-from bench.results.load import CONNECT
 
 
 @pytest.mark.parametrize(
@@ -130,7 +129,7 @@ def test_errors_of_many_workers_stay_few_and_add_up() -> None:
     merger = Merger()
     for worker in range(20):
         log = Recorder("say")
-        tally = Tally(0, CONNECT)
+        tally = Tally(0)
         for number in range(300):
             log.failed(number, number + 1, f"refused by {'xyz'[number % 3]}{worker}w{number}")
         log.failed(0, 1, "timeout")
@@ -144,7 +143,7 @@ def test_errors_of_many_workers_stay_few_and_add_up() -> None:
         report = tally.report(unfinished=Counter(), late=Counter(), final=True)
         assert len(report.operations[0].errors) <= MOST_KINDS
         merger.receive(f"worker {worker}", Report.model_validate(report.model_dump()))
-    (operation,) = merger.operations(1e6, CONNECT)
+    (operation,) = merger.operations(1e6)
     assert operation.timeouts == 20
     assert len(operation.errors) == MOST_KINDS + 1
     assert operation.errors["user …"] == 40

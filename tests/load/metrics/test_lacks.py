@@ -13,14 +13,13 @@ from bench.load.metrics.merge import Merger
 from bench.load.metrics.recorder import Recorder
 from bench.load.metrics.report import Report
 from bench.load.metrics.tally import Tally
-from bench.results.load import CONNECT
 
 S = 1_000_000_000
 
 
 def a_report(*names: str, final: bool = True, end_ns: int = 5 * S) -> Report:
     """Return a report of a single answered arrival of each operation, at the first second."""
-    tally = Tally(0, CONNECT, is_open=True)
+    tally = Tally(0, is_open=True)
     tally.open_window(0)
     for name in names:
         recorder = Recorder(name)

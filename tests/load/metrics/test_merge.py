@@ -6,20 +6,20 @@ from bench.load.metrics.merge import Merger
 from bench.load.metrics.recorder import Recorder
 from bench.load.metrics.report import Report
 from bench.load.metrics.tally import Tally
-from bench.results.load import CONNECT
+from bench.results.load import OperationKey
 
 S = 1_000_000_000
 
 
 def a_report() -> Report:
-    tally = Tally(0, CONNECT, is_open=True)
+    tally = Tally(0, is_open=True)
     tally.open_window(0)
     log = Recorder("echo")
     log.answered(1 * S, 1 * S, 1 * S + 1000)
     batch = log.flush()
     assert batch is not None
     tally.add(batch)
-    return tally.report(unfinished=Counter({"echo": 2}), late=Counter(), began=3)
+    return tally.report(unfinished=Counter({OperationKey("echo"): 2}), late=Counter(), began=3)
 
 
 def test_arrivals_that_are_in_no_account_are_dropped_in_their_seconds() -> None:
@@ -28,19 +28,19 @@ def test_arrivals_that_are_in_no_account_are_dropped_in_their_seconds() -> None:
     its_own = [second * S for second in (0, 1, 2, 3, 3, 4)]
     left = merger.not_accounted("lost", its_own)
     assert left == its_own[3:], "one has ended, two were in flight"
-    merger.drop("lost", "echo", left, "its worker was lost")
-    (row,) = merger.operations(1000, CONNECT)
+    merger.drop("lost", OperationKey("echo"), left, "its worker was lost")
+    (row,) = merger.operations(1000)
     assert (row.scheduled, row.sent, row.dropped) == (6, 3, 3)
     assert row.dropped_because == {"its worker was lost": 3}
     assert {second.t: second.dropped for second in merger.timeline({}) if second.dropped} == {3: 2, 4: 1}
     assert merger.not_accounted("unheard", its_own) == its_own
-    merger.drop("unheard", "echo", its_own, "its worker was lost")
-    (row,) = merger.operations(1000, CONNECT)
+    merger.drop("unheard", OperationKey("echo"), its_own, "its worker was lost")
+    (row,) = merger.operations(1000)
     assert (row.scheduled, row.dropped) == (12, 9)
 
 
 def in_window(start_s: int | None, end_s: int, ok: int) -> Report:
-    tally = Tally(0, CONNECT)
+    tally = Tally(0)
     if start_s is not None:
         tally.open_window(start_s * S)
     log = Recorder("echo")
@@ -61,5 +61,5 @@ def test_the_window_is_that_of_those_who_were_there_throughout() -> None:
     merger.late = {"joined", "left"}
     window = merger.window(11 * S, 0)
     assert (window.start_s, window.end_s) == (1, 11)
-    (row,) = merger.operations(1000, CONNECT)
+    (row,) = merger.operations(1000)
     assert row.throughput_per_s == 15, "all replies in the window, over its length"

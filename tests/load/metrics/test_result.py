@@ -26,9 +26,9 @@ STARTED_NS = 100 * S
 
 def a_report(is_open: bool = False) -> Report:
     """Return two seconds of a process: an echo each tenth of a second, which takes 1 ms, and a connection before."""
-    tally = Tally(STARTED_NS, CONNECT, is_open)
+    tally = Tally(STARTED_NS, is_open)
     tally.open_window(STARTED_NS)
-    connect, echo = Recorder(CONNECT), Recorder("echo")
+    connect, echo = Recorder(CONNECT, kind=CONNECT), Recorder("echo")
     connect.succeeded(STARTED_NS, STARTED_NS + 2 * MS)
     for sent_ns in range(STARTED_NS, STARTED_NS + 2 * S, S // 10):
         if is_open:

@@ -3,6 +3,7 @@
 import tracemalloc
 from array import array
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from bench.load.metrics.recorder import TIMEOUT, UNSCHEDULED, Batch, LoopDelays,
 from bench.load.metrics.report import Report, StoredHistogram
 from bench.load.metrics.tally import Tally
 from bench.load.plugin.salvage import count_lines
-from bench.results.load import CONNECT, MOST_OPERATIONS, OTHER_OPERATIONS, Operation
+from bench.results.load import CONNECT, MOST_OPERATIONS, OTHER_OPERATIONS, Operation, OperationKey
 from bench.timing.histogram import Histogram
 from bench.timing.rates import RateProfile
 
@@ -21,7 +22,7 @@ MS = 1_000_000
 S = 1_000_000_000
 START = 5_000 * S
 TIMEOUT_US = 400_000.0
-NONE: Counter[str] = Counter()
+NONE: Counter[Any] = Counter()
 
 
 def at(seconds: float) -> int:
@@ -29,7 +30,7 @@ def at(seconds: float) -> int:
 
 
 def new_tally(is_open: bool = True, window: tuple[float, float] | None = (1, 3)) -> Tally:
-    made = Tally(START, CONNECT, is_open)
+    made = Tally(START, is_open)
     if window is not None:
         made.open_window(at(window[0]))
         made.close_window(at(window[1]))
@@ -60,7 +61,7 @@ def keep_time(tally: Tally, *seconds: int) -> None:
         tally.note_delays(lags(at(second + 0.5), MS))
 
 
-def final(tally: Tally, unfinished: Counter[str] = NONE) -> Report:
+def final(tally: Tally, unfinished: Counter[Any] = NONE) -> Report:
     return tally.report(unfinished=unfinished, late=NONE, final=True)
 
 
@@ -73,7 +74,7 @@ def merged(*reports: Report) -> Merger:
 
 
 def row(*reports: Report) -> Operation:
-    return merged(*reports).operations(TIMEOUT_US, CONNECT)[0]
+    return merged(*reports).operations(TIMEOUT_US)[0]
 
 
 def test_counts_are_of_the_whole_run_and_times_of_the_window() -> None:
@@ -100,7 +101,7 @@ def test_what_no_schedule_wanted_is_intended_when_it_is_sent() -> None:
 
 
 def test_only_what_the_schedule_wanted_can_be_late() -> None:
-    generator = merged(_report_of((None, 1.5, 1.6), (1.5, 1.7, 1.8))).generator(CONNECT)
+    generator = merged(_report_of((None, 1.5, 1.6), (1.5, 1.7, 1.8))).generator()
     assert generator.send_lateness_us is not None
     assert generator.send_lateness_us.p50 == generator.send_lateness_us.max == pytest.approx(200_000, rel=1e-3)
 
@@ -132,7 +133,7 @@ def test_the_wait_for_a_free_user_is_in_the_response_time_and_no_lateness_of_the
     assert operation.response_us.p90 == pytest.approx(512_000, rel=1e-2)
     assert operation.service_us is not None
     assert operation.service_us.p90 == pytest.approx(10_000, rel=1e-2)
-    generator = merged(report).generator(CONNECT)
+    generator = merged(report).generator()
     assert generator.verdict == "ok"
     assert generator.send_lateness_us is not None
     assert generator.send_lateness_us.max == pytest.approx(2000, rel=1e-3)
@@ -145,7 +146,7 @@ def test_what_the_generator_is_late_beyond_the_wait_saturates_it() -> None:
         log.answered(at(second + 0.2), at(second + 0.8), at(second + 0.81), round(0.5 * S))
     noted.add(batch_of(log))
     keep_time(noted, 1, 2, 3)
-    generator = merged(final(noted)).generator(CONNECT)
+    generator = merged(final(noted)).generator()
     assert generator.verdict == "saturated"
     assert generator.reason is not None
     assert "it sent 100." in generator.reason
@@ -162,19 +163,20 @@ def _waits_of(*waits_s: float, window: tuple[float, float] = (1, 3)) -> Report:
 
 
 def test_how_many_arrivals_waited_for_a_user_and_how_long() -> None:
-    nobody = merged(_waits_of(0, 0, 0)).generator(CONNECT)
+    nobody = merged(_waits_of(0, 0, 0)).generator()
     assert (nobody.waited_for_user_share, nobody.waited_for_user_us) == (0, None)
-    both = merged(_waits_of(0, 0, 0), _waits_of(0, 0.1, 0.2, 0.2, 0.2)).generator(CONNECT)
+    both = merged(_waits_of(0, 0, 0), _waits_of(0, 0.1, 0.2, 0.2, 0.2)).generator()
     assert both.waited_for_user_share == 0.5
     assert both.waited_for_user_us is not None
     assert both.waited_for_user_us.max == pytest.approx(200_000)
     assert [trust.waited_for_user_share for trust in both.per_process] == [0, 0.8]
-    assert merged(_report_of((1.5, 1.6, 1.7))).generator(CONNECT).waited_for_user_share is None, "all are pipelined"
+    assert merged(_report_of((1.5, 1.6, 1.7))).generator().waited_for_user_share is None, "all are pipelined"
 
 
-def _dropping(tasks: dict[str, str], task: str = "", name: str = "foo_bar", ok: int = 0) -> Report:
+def _dropping(operations: dict[str, str], task: str = "", name: str = "foo_bar", ok: int = 0) -> Report:
     """Drop a hundred arrivals, booked to a task or to an operation."""
     noted = new_tally()
+    tasks = {key: OperationKey(operation) for key, operation in operations.items()}
     if ok:
         answered(noted, *[(1.5, 1.5, 1.6)] * ok)
     log = Recorder(name, task)
@@ -189,20 +191,20 @@ def test_what_was_dropped_before_the_operation_was_known_is_in_its_row() -> None
     known = {"t.foo_bar 0": "echo"}
     first, second = _dropping(known, "t.foo_bar 0", ok=100), _dropping({}, "t.foo_bar 0")
     third = _dropping(known, name="echo", ok=150)
-    (operation,) = merged(first, second, third).operations(TIMEOUT_US, CONNECT)
+    (operation,) = merged(first, second, third).operations(TIMEOUT_US)
     assert (operation.name, operation.scheduled, operation.dropped, operation.ok) == ("echo", 550, 300, 250)
     assert operation.dropped_because == {"no user was connected": 300}
     assert operation.response_us is not None
     assert operation.response_us.p50 is None, "more than half of all is not known"
     assert operation.service_us is not None
     assert operation.service_us.p99 is not None
-    assert merged(first, second, third).learnt() == {"foo_bar": "echo"}
+    assert merged(first, second, third).learnt() == {"foo_bar": OperationKey("echo")}
     assert sum(second.dropped for second in merged(first, second, third).timeline({})) == 300
 
 
 def test_of_what_nobody_ever_learnt_the_row_has_the_tasks_name() -> None:
     merger = merged(_dropping({}, "t.foo_bar 0"), _dropping({}, "t.foo_bar 1"), _dropping({"x 0": "echo"}, ok=5))
-    rows = {operation.name: operation for operation in merger.operations(TIMEOUT_US, CONNECT)}
+    rows = {operation.name: operation for operation in merger.operations(TIMEOUT_US)}
     assert {name: operation.dropped for name, operation in rows.items()} == {"echo": 0, "foo_bar": 300}
     assert merger.learnt() == {}
 
@@ -210,7 +212,7 @@ def test_of_what_nobody_ever_learnt_the_row_has_the_tasks_name() -> None:
 def test_a_name_that_means_two_things_is_not_moved() -> None:
     tasks = {"a.foo_bar 0": "echo", "b.foo_bar 0": "other"}
     merger = merged(_dropping(tasks, "a.foo_bar 0"), _dropping(tasks, "b.foo_bar 0"))
-    assert [operation.name for operation in merger.operations(TIMEOUT_US, CONNECT)] == ["echo", "other"]
+    assert [operation.name for operation in merger.operations(TIMEOUT_US)] == ["echo", "other"]
     assert merger.learnt() == {}
 
 
@@ -236,7 +238,7 @@ def test_the_tail_is_censored_by_what_failed(is_open: bool) -> None:
     log.failed(at(2), at(2.1), "connection lost", at(2) if is_open else UNSCHEDULED)
     log.failed(at(0.2), at(0.3), "connection lost", at(0.2) if is_open else UNSCHEDULED)  # before the window
     noted.add(batch_of(log))
-    operation = row(final(noted, Counter(echo=2)))
+    operation = row(final(noted, Counter({OperationKey("echo"): 2})))
     assert (operation.ok, operation.timeouts, operation.errors, operation.unfinished) == (
         90,
         5,
@@ -309,9 +311,9 @@ def test_a_window_that_never_opened() -> None:
     merger = merged(final(noted))
     window = merger.window(3 * S, 9.0)
     assert window.duration_s == 0
-    (operation,) = merger.operations(TIMEOUT_US, CONNECT)
+    (operation,) = merger.operations(TIMEOUT_US)
     assert (operation.ok, operation.service_us, operation.throughput_per_s) == (1, None, None)
-    assert merger.generator(CONNECT).verdict is None
+    assert merger.generator().verdict is None
 
 
 def test_what_failed_without_a_limit_has_no_bound_and_no_figure() -> None:
@@ -345,7 +347,7 @@ def test_what_is_only_outside_of_the_window_has_the_times_of_the_run(is_open: bo
             if name == "enter" and noted is second:
                 log.failed(at(0.5), at(0.5) + MS, "refused", at(0.5) if is_open else UNSCHEDULED)
             noted.add(batch_of(log))
-    enter, work = merged(final(first), final(second)).operations(TIMEOUT_US, CONNECT)
+    enter, work = merged(final(first), final(second)).operations(TIMEOUT_US)
     assert (enter.name, enter.ok, enter.times_of) == ("enter", 2, "run")
     for times in (enter.service_us, enter.response_us) if is_open else (enter.service_us,):
         assert times is not None
@@ -374,11 +376,11 @@ def test_operations_without_end_are_counted_together() -> None:
         noted = new_tally()
         for number in range(MOST_OPERATIONS + 50):
             answered(noted, (1.5, 1.5, 1.6), name=f"process {process} operation {number}")
-        unknown = Counter({f"unfinished {number}": 1 for number in range(100)})
+        unknown = Counter({OperationKey(f"unfinished {number}"): 1 for number in range(100)})
         report = noted.report(unfinished=unknown, late=NONE, unexpected=Counter({"unexpected": 3}), final=True)
         assert len(report.operations) == MOST_OPERATIONS + 1
         reports.append(report)
-    operations = merged(*reports).operations(TIMEOUT_US, CONNECT)
+    operations = merged(*reports).operations(TIMEOUT_US)
     assert len(operations) == MOST_OPERATIONS + 1
     assert sum(operation.ok for operation in operations) == 2 * (MOST_OPERATIONS + 50)
     assert sum(operation.unfinished for operation in operations) == 200
@@ -445,7 +447,7 @@ def test_a_report_replaces_the_one_before_and_its_seconds_add_up() -> None:
     merger = merged(noted.report(unfinished=NONE, late=NONE))
     answered(noted, (1.5, 1.5, 1.6), (2.1, 2.1, 2.2))
     merger.receive("0", noted.report(unfinished=NONE, late=NONE))
-    (operation,) = merger.operations(TIMEOUT_US, CONNECT)
+    (operation,) = merger.operations(TIMEOUT_US)
     assert operation.ok == 4
     timeline = merger.timeline({})
     assert [second.ok for second in timeline] == [1, 2, 1]
@@ -518,7 +520,7 @@ def test_delays_are_of_their_second() -> None:
     delays.queueing.extend((at(2.5), MS))
     noted.note_delays(delays)
     noted.note_cpu(at(1), 0.5)
-    generator = merged(final(noted)).generator(CONNECT)
+    generator = merged(final(noted)).generator()
     assert generator.loop_lag_us is not None
     assert generator.loop_lag_us.max == pytest.approx(9000), "the second before the window is not in it"
     assert generator.send_lateness_us is None
@@ -534,7 +536,7 @@ def test_a_standstill_counts_in_every_second_through_which_it_lasted() -> None:
     report = final(noted)
     standstills = {second.second: second.standstill_ns / MS for second in report.seconds}
     assert standstills == {1: 500, 2: 1000, 3: 1000, 4: 1000, 5: 250, 6: 0}
-    generator = merged(report).generator(CONNECT)
+    generator = merged(report).generator()
     assert (generator.verdict, generator.saturated_since_s) == ("saturated", 1)
     assert generator.reason == "its event loop stood still for 3.8 s"
 
@@ -543,7 +545,7 @@ def test_a_second_of_the_window_without_a_note_is_a_standstill() -> None:
     noted = new_tally(is_open=False, window=(1, 5))
     noted.note_delays(lags(at(1.5), MS, at(2.5), MS))
     noted.note_users(at(4.5), 3)  # which another thread notes
-    generator = merged(final(noted)).generator(CONNECT)
+    generator = merged(final(noted)).generator()
     assert (generator.verdict, generator.saturated_since_s) == ("saturated", 3)
     assert generator.reason == "its event loop stood still for 2.0 s"
 
@@ -555,25 +557,25 @@ def test_one_saturated_process_makes_the_generator_so() -> None:
         busy.note_cpu(at(number), 0.99)
         for process in (spare, busy):
             keep_time(process, number)
-    generator = merged(final(spare), final(busy)).generator(CONNECT)
+    generator = merged(final(spare), final(busy)).generator()
     assert (generator.verdict, generator.processes) == ("saturated", 2)
     assert [trust.verdict for trust in generator.per_process] == ["ok", "saturated"]
 
 
 def test_connecting_is_a_row_of_its_own() -> None:
     noted = new_tally(window=(10, 12))
-    log = Recorder(CONNECT)
+    log = Recorder(CONNECT, kind=CONNECT)
     log.succeeded(at(0.1), at(0.2))
     log.failed(at(0.3), at(0.4), "refused")
     noted.add(batch_of(log))
     answered(noted, (10.5, 10.5, 10.6))
     merger = merged(final(noted))
-    connect, echo = merger.operations(TIMEOUT_US, CONNECT)
+    connect, echo = merger.operations(TIMEOUT_US)
     assert (connect.name, connect.ok, connect.errors, connect.throughput_per_s) == (CONNECT, 1, {"refused": 1}, None)
     assert connect.service_us is not None, "of the whole run: it happens before the window"
     assert connect.response_us is None
     assert echo.ok == 1
-    assert merger.round_trips_in_window(CONNECT) == 1
+    assert merger.round_trips_in_window() == 1
 
 
 @pytest.mark.parametrize("encoded", ["", "HISTFAAAAB542pNpmSzMwMDA==", "AAAA"])

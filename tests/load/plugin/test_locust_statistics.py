@@ -11,6 +11,7 @@ from locust.stats import RequestStats
 from bench.load.metrics.exceptions import MOST_KINDS
 from bench.load.metrics.recorder import TIMEOUT, Batch, Recorder
 from bench.load.plugin.locust_statistics import REQUEST_TYPE, _buckets, _times, bound_errors, log_batch, rename
+from bench.results.load import OperationKey
 
 MS = 1_000_000
 
@@ -116,7 +117,7 @@ def test_what_was_logged_under_a_task_belongs_to_its_operation() -> None:
     environment = Environment()
     log_batch(environment, a_batch(1.0, operation="first_task"))
     log_batch(environment, a_batch(1.0, 2.0, operation="echo"))
-    rename(environment.stats, {"first_task": "echo", "never": "echo"})
+    rename(environment.stats, {"first_task": OperationKey("echo"), "never": OperationKey("echo")})
     assert list(environment.stats.entries) == [("echo", REQUEST_TYPE)]
     assert environment.stats.get("echo", REQUEST_TYPE).num_requests == 11
     assert errors(environment.stats) == {"timeout": 4, "dropped: no user was free": 4}

@@ -9,7 +9,7 @@ from bench.load.metrics.recorder import Recorder
 from bench.load.metrics.report import Report
 from bench.load.metrics.tally import Tally
 from bench.load.plugin.messages import MOST_KINDS, MOST_OPERATIONS, MessageError, read_report
-from bench.results.load import CONNECT
+from bench.results.load import OperationKey
 
 S = 1_000_000_000
 
@@ -40,14 +40,14 @@ def test_reports_that_cannot_be() -> None:
 
 
 def a_report() -> Report:
-    tally = Tally(0, CONNECT, is_open=True)
+    tally = Tally(0, is_open=True)
     tally.open_window(0)
     log = Recorder("echo")
     log.answered(1 * S, 1 * S, 1 * S + 1000)
     batch = log.flush()
     assert batch is not None
     tally.add(batch)
-    return tally.report(unfinished=Counter({"echo": 2}), late=Counter(), began=3)
+    return tally.report(unfinished=Counter({OperationKey("echo"): 2}), late=Counter(), began=3)
 
 
 def changed(report: dict[str, Any], part: str, **fields: Any) -> dict[str, Any]:

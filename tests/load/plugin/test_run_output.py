@@ -80,7 +80,7 @@ def test_a_result_that_cannot_be_stored_fails(
 
 
 def test_counts_without_a_result(tmp_path: Path, environment: Environment, capsys: pytest.CaptureFixture[str]) -> None:
-    tally, echo = Tally(0, CONNECT), Recorder("echo")
+    tally, echo = Tally(0), Recorder("echo")
     echo.succeeded(0, 1000)
     batch = echo.flush()
     assert batch is not None

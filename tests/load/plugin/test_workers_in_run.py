@@ -13,7 +13,6 @@ from bench.load.metrics.report import Report
 from bench.load.metrics.tally import Tally
 from bench.load.plugin.messages import DRAIN, GO
 from bench.load.plugin.workers_in_run import WorkersInRun
-from bench.results.load import CONNECT
 from bench.timing.rates import Share
 
 S = 1_000_000_000
@@ -54,7 +53,7 @@ def a_test(*names: str, refused: tuple[str, ...] = ()) -> tuple[FakeMaster, Work
 
 
 def a_report(final: bool) -> Report:
-    return Tally(0, CONNECT).report(unfinished=Counter(), late=Counter(), final=final)
+    return Tally(0).report(unfinished=Counter(), late=Counter(), final=final)
 
 
 def decided() -> int:

@@ -16,7 +16,7 @@ import zmq
 from bench.load.metrics.recorder import Recorder
 from bench.load.metrics.report import Report
 from bench.load.metrics.tally import Tally
-from bench.results.load import CONNECT
+from bench.results.load import OperationKey
 from bench.server import ServerProcess
 from tests.support.folders import LOCUSTFILES
 from tests.support.locust_process import (
@@ -379,14 +379,14 @@ def test_a_worker_that_sends_bad_reports_is_refused(tmp_path: Path, service: Ser
 
 
 def a_report() -> Report:
-    account = Tally(0, CONNECT, is_open=True)
+    account = Tally(0, is_open=True)
     account.open_window(0)
     log = Recorder("echo")
     log.answered(1 * S, 1 * S, 1 * S + 1000)
     batch = log.flush()
     assert batch is not None
     account.add(batch)
-    return account.report(unfinished=Counter({"echo": 2}), late=Counter(), began=3)
+    return account.report(unfinished=Counter({OperationKey("echo"): 2}), late=Counter(), began=3)
 
 
 def changed(report: dict[str, Any], part: str, **fields: Any) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import bench
-from bench.scenarios.model import RoundTrip
+from bench.scenarios.model import Emission, RoundTrip
 from bench.server import UvicornTestServer
 from bench.wire.connection import Connection
 
@@ -23,6 +23,7 @@ def test_names_without_locust() -> None:
     program = "import sys; from bench import Connection, RoundTrip, UvicornTestServer; print('locust' in sys.modules)"
     assert python(program) == "False"
     assert (bench.Connection, bench.RoundTrip, bench.UvicornTestServer) == (Connection, RoundTrip, UvicornTestServer)
+    assert bench.Emission is Emission
 
 
 def test_names_that_come_with_locust() -> None:
