@@ -51,6 +51,9 @@ from bench.wire.websocket import WebSocketTransport
 
 _CLOSING_TIMEOUT_S = 1.0
 
+#: The names of handlers that are no names of events.
+_SPECIAL = frozenset({"disconnect", "*"})
+
 
 class FastClient(Listener):
     """A Socket.IO connection over WebSocket, polling, or first polling, then WebSocket; see interface.Client."""
@@ -59,6 +62,7 @@ class FastClient(Listener):
 
     # An object of its own for the attributes would lie on another page: with many connections that costs time.
     __slots__ = (
+        "_assembled_bytes",
         "_calls",
         "_closed_callbacks",
         "_conversation",
@@ -77,11 +81,16 @@ class FastClient(Listener):
         "_plain_websocket",
         "_transport",
         "_websocket",
+        "message_bytes",
         "received_ns",
     )
 
     def __init__(self) -> None:
         self.received_ns = 0
+        #: The size of the last message, sent or received, with its attachments.
+        #:
+        #: Right after `emit_now` it is that of the emission. Inside a handler it is that of the handler's event.
+        self.message_bytes = 0
         #: Whether the conversation is plain, so that events can be read here.
         self._is_plain = False
         default: dict[str, Handler] = {}
@@ -89,6 +98,8 @@ class FastClient(Listener):
         #: The WebSocket, while the default namespace is joined over it: the only question of the hot path.
         self._plain_websocket: WebSocketTransport | None = None
         self._max_payload_bytes = 0
+        #: The size of the message that arrives, with the attachments that have arrived.
+        self._assembled_bytes = 0
         self._handlers_of = {DEFAULT_NAMESPACE: default}
         #: The handlers of `on`, if there are any, and of `listen`, by namespace and event: where there are listeners.
         self._listeners: dict[tuple[str, str], tuple[Handler | None, Handler]] = {}
@@ -170,15 +181,26 @@ class FastClient(Listener):
     def listen(self, event: str, handler: Handler, namespace: str | None = None) -> None:
         """Call the handler for every such event beside the handler of `on`, whichever is registered first.
 
-        Where the server asks for an acknowledgement, it is what this handler returns. The last one registered counts.
+        The handler of `on` is that of `*`, if the event has none of its own. Where the server asks for an
+        acknowledgement, it is what this handler returns. The last one registered counts.
         """
         name = namespace or DEFAULT_NAMESPACE
         if is_asynchronous(handler):
             handler = partial(self._begin_handler, event, handler)
         handlers = self._handlers_of.setdefault(name, {})
-        known = self._listeners[name, event][0] if (name, event) in self._listeners else handlers.get(event)
+        known = self._handler_of_on(name, event)
         self._listeners[name, event] = known, handler
-        handlers[event] = handler if known is None else one_after_the_other(known, handler)
+        handlers[event] = one_after_the_other(known or partial(self._unhandled, name, event), handler)
+
+    def _handler_of_on(self, namespace: str, event: str) -> Handler | None:
+        listened = self._listeners.get((namespace, event))
+        return self._handlers_of[namespace].get(event) if listened is None else listened[0]
+
+    def _unhandled(self, namespace: str, event: str, *values: Any) -> None:
+        """Take an event that has a listener alone."""
+        handler = None if event in _SPECIAL else self._handler_of_on(namespace, "*")
+        if handler is not None:
+            handler(event, *values)
 
     def cancel_handlers(self) -> None:
         """Cancel the handlers that are `async def` and have not returned yet."""
@@ -192,7 +214,7 @@ class FastClient(Listener):
         if (name, event) in self._listeners:
             _, listener = self._listeners[name, event]
             self._listeners[name, event] = None, listener
-            handlers[event] = listener
+            handlers[event] = one_after_the_other(partial(self._unhandled, name, event), listener)
         else:
             handlers.pop(event, None)
 
@@ -223,8 +245,10 @@ class FastClient(Listener):
             message = plain_message(event, data)
         except TypeError:  # there are bytes in it, or nothing that can be sent
             return self._emit_anything(event, data, DEFAULT_NAMESPACE, None)
-        if len(message) > self._max_payload_bytes:
-            raise self._conversation.too_large(len(message))
+        size_bytes = len(message)
+        if size_bytes > self._max_payload_bytes:
+            raise self._conversation.too_large(size_bytes)
+        self.message_bytes = size_bytes
         sent_ns = perf_counter_ns()
         websocket.send_text(message)
         return sent_ns
@@ -233,9 +257,15 @@ class FastClient(Listener):
         messages = self._conversation.emit(event, data, namespace, callback)
         transport = self._transport
         assert transport is not None, "an established conversation has a transport"
+        self.message_bytes = sum(map(_size_bytes, messages))
         sent_ns = perf_counter_ns()
         transport.send(messages)
         return sent_ns
+
+    @property
+    def unsent_bytes(self) -> int:
+        """Return how many bytes wait because the server does not read them."""
+        return 0 if self._transport is None else self._transport.unsent_bytes
 
     async def call(self, event: str, data: Any = None, *, namespace: str | None = None, timeout: float = 60.0) -> Any:
         """Emit an event and return its acknowledgement. Raises CallTimeout, Disconnected, and what `emit` raises."""
@@ -342,6 +372,11 @@ class FastClient(Listener):
     def receive(self, message: Message, received_ns: int) -> None:
         """Take a message and act on it. This is the load's hot path."""
         self.received_ns = received_ns
+        if type(message) is bytes:
+            self.message_bytes = self._assembled_bytes = len(message)
+        else:
+            self._assembled_bytes += _size_bytes(message)  # an attachment follows the message to which it belongs
+            self.message_bytes = self._assembled_bytes
         if self._is_plain and type(message) is bytes:
             values = plain_event(message)
             if values is not None:
@@ -549,6 +584,11 @@ class _Probed(Listener):
         """Take note that there will be no answer."""
         if not self.answer.done():
             self.answer.set_exception(ConnectFailed(reason))
+
+
+def _size_bytes(message: Message) -> int:
+    """Return the size of a message, without what a transport adds to it."""
+    return len(message) if isinstance(message, bytes) else len(message.data)
 
 
 def _forget(future: asyncio.Future[Any]) -> None:

@@ -26,6 +26,8 @@ class SessionUser(PacedUser, Protocol):
     wait_time: Any
     _state: Any
     _session: Any
+    #: True if the user has a feed, and there was no row left for it.
+    _lacks_rows: bool
 
     def before_connect(self) -> Any:
         """Prepare an attempt to connect."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from argparse import Namespace
 from collections.abc import Sequence
 from typing import cast
 
@@ -11,8 +13,10 @@ from locust.env import Environment
 from bench.load.engine.pacing import OpenLoad
 from bench.load.engine.tasks import tasks_that_do_not_await
 from bench.load.metrics.result import UserClass
+from bench.load.plugin.feeds import feeds_of
 from bench.load.plugin.options import MisuseError
 from bench.load.plugin.user import SETTINGS, SocketIOUser
+from bench.scenarios.feeds import FeedError
 from bench.timing.arrivals import Arrivals
 from bench.wire.connection import Connection
 
@@ -56,13 +60,63 @@ def described(user_classes: Sequence[type[SocketIOUser]], open_load: OpenLoad) -
 
 
 def refuse_impossible_users(environment: Environment) -> None:
-    """Raise MisuseError for tasks that are no coroutines, a user without tasks, and settings that contradict."""
+    """Raise MisuseError for tasks that are no coroutines, and for settings that contradict."""
     for user_class in socket_io_users(environment):
         _refuse_contradictory_settings(user_class)
+        for feed in feeds_of(user_class).values():
+            try:
+                feed.rows()
+            except FeedError as error:
+                raise MisuseError(f"{user_class.__name__}: {error}") from None
         if blocking := list(tasks_that_do_not_await(user_class)):
             raise MisuseError(f"{blocking[0]} is not `async def`: the tasks of a SocketIOUser are coroutines")
-        if not user_class.tasks:
-            raise MisuseError(f"{user_class.__name__} has no tasks: decorate an `async def` method with @task")
+
+
+def refuse_users_left_without_tasks(environment: Environment) -> None:
+    """Raise MisuseError for a class whose tasks --tags or --exclude-tags leave out: its users would do nothing.
+
+    Locust leaves tasks out when a test begins.
+    """
+    for user_class in socket_io_users(environment):
+        if not user_class.tasks and has_decorated_tasks(user_class):
+            raise MisuseError(
+                f"--tags and --exclude-tags leave {user_class.__name__} without a task: name other tags, or the user "
+                "classes to run"
+            )
+
+
+def has_decorated_tasks(user_class: type[SocketIOUser]) -> bool:
+    """Return whether the class has methods with @task, those included that Locust leaves out."""
+    return any(hasattr(getattr(user_class, name, None), "locust_task_weight") for name in dir(user_class))
+
+
+class NoTasksFilter(logging.Filter):
+    """A filter that drops Locust's warning of a class without tasks, for users who need none. For the root logger."""
+
+    def __init__(self, environment: Environment) -> None:
+        super().__init__()
+        self._environment = environment
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let all pass but that warning."""
+        text = str(record.msg)
+        if "had no tasks left after filtering" not in text:
+            return True
+        return text.partition(" ")[0] not in {user_class.__name__ for user_class in socket_io_users(self._environment)}
+
+
+def refuse_too_few_rows(environment: Environment, options: Namespace) -> None:
+    """Raise MisuseError for fewer rows of a unique feed than users, where the number of users is known before."""
+    number = getattr(options, "num_users", None) or getattr(options, "users", None)
+    classes = environment.user_classes
+    if environment.shape_class is not None or len(classes) != 1 or not isinstance(number, int):
+        return
+    for feed in feeds_of(classes[0]).values():
+        if feed.unique and (rows := len(feed.rows())) < number:
+            raise MisuseError(
+                f"{classes[0].__name__}: {feed.name} has {rows:,} rows, and each of {number:,} users needs a row of "
+                "its own: give it more rows, or leave `unique=True` out"
+            )
 
 
 def _refuse_contradictory_settings(user_class: type[SocketIOUser]) -> None:

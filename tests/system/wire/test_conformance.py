@@ -192,10 +192,13 @@ async def test_a_listener_is_called_beside_the_handler(transports: Transports, s
         assert await participant.hears() == ("/", "ANSWER", "of the listener", "a")
         assert heard == [("first", ("a",))]
         client.listen("ECHO", lambda *values: heard.append(("echo", values)))
+        client.listen("*", lambda *values: heard.append(("any", values)))
+        await client.emit("ECHO", 6)
+        assert await participant.hears() == ("/", "ECHO", 6), "as if there were no listener"
         client.on("ECHO", lambda *values: participant.heard.put_nowait(values))
         await client.emit("ECHO", 7)
         assert await participant.hears() == (7,)
-        assert heard[1:] == [("echo", (7,))]
+        assert heard[1:] == [("echo", (6,)), ("echo", (7,))]
 
 
 async def test_many_at_once_in_order(kind: Kind, transports: Transports, server: Server) -> None:
