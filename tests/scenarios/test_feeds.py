@@ -13,7 +13,7 @@ CSV = 'name,text\nAda,"one, two"\n\nBea,"a ""quoted"" line\nand another"\nÇem,\
 def feed_of(folder: Path, content: str | bytes, name: str = "users.csv", **settings: bool) -> Feed:
     path = folder / name
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return Feed(path, "csv" if name.endswith("csv") else "jsonl", **settings)
+    return (Feed.csv if name.endswith("csv") else Feed.jsonl)(path, **settings)
 
 
 @pytest.mark.parametrize("mark", ["", "\ufeff"])

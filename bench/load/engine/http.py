@@ -9,7 +9,7 @@ is repeated without being counted. Belongs to the engine's thread.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Generator
+from collections.abc import Coroutine, Generator, Mapping
 from dataclasses import replace
 from time import perf_counter_ns
 from types import TracebackType
@@ -147,11 +147,14 @@ class UserHttp:
 
     # ------------------------------------------------------------------ the session's side of it
 
-    def with_cookies(self, connection: Connection, url: str) -> Connection:
-        """Return the settings with those cookies added that belong to where the connection goes.
+    async def with_cookies(self, connection: Connection, url: str) -> Connection:
+        """Return the settings of an attempt, with those cookies added that belong to where the connection goes.
 
-        A cookie that the settings have already stays as it is.
+        A cookie that the settings have already stays as it is. Raises ConnectFailed as `Connection.for_attempt` does.
         """
+        connection = await connection.for_attempt()
+        assert isinstance(connection.headers, Mapping), "the settings are those of an attempt"
+        assert isinstance(connection.cookies, Mapping), "the settings are those of an attempt"
         target = URL(transport_url(url, "polling", connection.socketio_path), encoded=True)
         found = {
             name: morsel.coded_value

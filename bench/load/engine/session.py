@@ -53,7 +53,7 @@ from bench.results.load import CONNECT, REPLIED_KINDS, OperationKey, OperationKi
 from bench.scenarios.model import Emission, RoundTrip
 from bench.wire.client import FastClient
 from bench.wire.connection import Connection
-from bench.wire.errors import ClientError, ConnectFailed, Disconnected, MessageTooLarge, NotRead
+from bench.wire.errors import ClientError, ConnectFailed, Disconnected, MessageTooLarge, NotRead, SettingError
 from bench.wire.interface import acknowledged
 
 # As Socket.IO's own clients reconnect: 1 s doubling up to 5 s, each half as much more or less at random.
@@ -449,7 +449,7 @@ class Session:
     async def _live(self) -> None:
         is_over_by_error = False
         self.user._state = LOCUST_STATE_RUNNING
-        namespace = self.user._settings().namespace
+        namespace = self._namespace()
         self.exchange = Exchange(self.client, self._tokens, self._timeout_ns, namespace)
         self.exchange.late = self.counters.late
         self.exchange.abandoned = self.counters.abandoned
@@ -487,6 +487,13 @@ class Session:
             self._arrive()
             self.engine.flush()
             self.engine.post(SessionEnded(self))
+
+    def _namespace(self) -> str | None:
+        """Return the user's namespace; None is the default namespace."""
+        try:
+            return self.user._settings().namespace
+        except SettingError:  # each attempt to connect tells it
+            return None
 
     async def _stay_connected(self) -> None:
         """Be there, as a user without tasks, and connect again where the connection is lost. Raises StopUser."""
@@ -611,12 +618,14 @@ class Session:
         try:
             await call(self.user.before_connect)
             connection = self.user._settings()
-            return connection if self._http is None else self._http.with_cookies(connection, self._url)
+            return connection if self._http is None else await self._http.with_cookies(connection, self._url)
         except (StopUser, StopTest, GeneratorExit):
             raise
         except BaseException as error:
             if not isinstance(error, asyncio.CancelledError) or not (self.stopping or self._is_ending):
-                self.begin_operation(CONNECT, CONNECT).failed(f"{BEFORE_CONNECT} raised {type(error).__name__}")
+                is_told = isinstance(error, ConnectFailed | SettingError)
+                kind = str(error) if is_told else f"{BEFORE_CONNECT} raised {type(error).__name__}"
+                self.begin_operation(CONNECT, CONNECT).failed(kind)
                 self._arrive()
             raise
 

@@ -171,15 +171,16 @@ async def test_a_relative_url_is_added_to_the_host_which_alone_gets_the_password
 async def test_cookies_go_with_the_connection_where_they_belong() -> None:
     async with requests() as (http, _):
         url = http._base
-        assert http.with_cookies(Connection(), url) == Connection()
+        assert await http.with_cookies(Connection(), url) == Connection()
         await http.post("/login")
         elsewhere = Connection(socketio_path="other/socket.io")
         there = Connection(socketio_path="chat/socket.io", headers={"cookie": "own=1", "X-Mine": "1"})
-        assert http.with_cookies(elsewhere, url) == elsewhere
-        assert http.with_cookies(there, url.replace("127.0.0.1", "localhost")) == there
-        assert http.with_cookies(there, url).headers == {"cookie": "own=1; mark=a7", "X-Mine": "1"}
-        assert http.with_cookies(there, url.replace("http", "wss")).headers["cookie"] == "own=1; safe=1; mark=a7"
+        assert await http.with_cookies(elsewhere, url) == elsewhere
+        assert await http.with_cookies(there, url.replace("127.0.0.1", "localhost")) == there
+        assert (await http.with_cookies(there, url)).headers == {"cookie": "own=1; mark=a7", "X-Mine": "1"}
+        secure = await http.with_cookies(there, url.replace("http", "wss"))
+        assert secure.headers == {"cookie": "own=1; safe=1; mark=a7", "X-Mine": "1"}
         own = Connection(socketio_path="chat/socket.io", cookies={"mark": "mine"})
-        assert http.with_cookies(own, url) == own
+        assert await http.with_cookies(own, url) == own
         await http.get("/quoted")
-        assert http.with_cookies(Connection(), url).headers == {"Cookie": 'mark="a b"'}
+        assert (await http.with_cookies(Connection(), url)).headers == {"Cookie": 'mark="a b"'}
