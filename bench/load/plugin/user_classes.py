@@ -13,6 +13,7 @@ from locust.env import Environment
 from bench.load.engine.pacing import OpenLoad
 from bench.load.engine.tasks import tasks_that_do_not_await
 from bench.load.metrics.result import UserClass
+from bench.load.plugin.class_attributes import refuse_faulty_attributes
 from bench.load.plugin.connection_options import over_class
 from bench.load.plugin.feeds import feeds_of
 from bench.load.plugin.options import MisuseError
@@ -66,6 +67,7 @@ def refuse_impossible_users(environment: Environment) -> None:
     """Raise MisuseError for tasks that are no coroutines, and for settings that contradict."""
     for user_class in socket_io_users(environment):
         _refuse_contradictory_settings(user_class)
+        refuse_faulty_attributes(user_class)
         for feed in feeds_of(user_class).values():
             try:
                 feed.rows()
