@@ -153,7 +153,7 @@ async def _check_order(sides: tuple[Side, Side], benchmarks: tuple[Benchmark, ..
         if unexpected := connection.exchange.unexpected:
             replies = " or ".join(
                 dict.fromkeys(
-                    str(benchmark.scenario.reply) for benchmark in benchmarks if benchmark.scenario.matched_in_order
+                    str(benchmark.scenario.answers) for benchmark in benchmarks if benchmark.scenario.matched_in_order
                 )
             )
             raise SideError(

@@ -499,7 +499,7 @@ def summary(
         AbBenchmark(
             name=benchmark.name,
             event=benchmark.scenario.emit,
-            reply=benchmark.scenario.reply,
+            reply=benchmark.scenario.answers,
             metrics=tuple(metric_of((benchmark.name, metric)) for metric in metrics_of(benchmark)),
         )
         for benchmark in benchmarks

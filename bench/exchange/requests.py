@@ -2,8 +2,8 @@
 
 `RoundTrip` is the definition that the tests, `pytest bench` and the load share. `Exchange` performs such definitions
 over one connection. It hands out tokens, matches replies by them, keeps the time of either end and gives up after a
-timeout. A reply belongs to an emission by its token alone, never by arrival. Only where the service's replies carry no
-token are they matched in order, one in flight.
+timeout. A reply belongs to an emission by its token alone, never by arrival. It may carry the tokens of several. Only
+where the service's replies carry no token are they matched in order, one in flight.
 
 Matching in order is wrong where a reply comes that was not asked for on this connection: another client's reply, or a
 reply that the server pushes. A reply that comes while none is awaited proves that, and is counted
@@ -20,16 +20,18 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
+from pathlib import Path
 from time import perf_counter_ns
 from types import FunctionType
 from typing import Any, NamedTuple
 
-from bench.printable import one_line
+from bench.printable import error_line, one_line
 from bench.scenarios.model import Emission, RoundTrip
+from bench.scenarios.tokens import SEARCHES, TokenKind, drawn, place_of, tokens_in
 from bench.wire.errors import Disconnected, kind_of
-from bench.wire.interface import Client
+from bench.wire.interface import Client, acknowledged
 
 _EVENTS_SHOWN = 3
 _CHARACTERS_SHOWN = 100
@@ -37,6 +39,15 @@ _CHARACTERS_SHOWN = 100
 #: The number of definitions, and of functions that find tokens, that a connection keeps at least. Among more, it looks
 #: for those that nothing in flight needs. A task that makes its definition anew each time would fill the memory.
 _FEW_DEFINITIONS = 16
+
+#: The number of events that a connection listens to at least. Among more, it drops those that nothing in flight needs.
+_FEW_EVENTS = 64
+
+#: The number of emissions whose late reply would still be counted. Beyond it the oldest are forgotten.
+_MOST_GIVEN_UP = 10_000
+
+#: The number of times that a connection looks for the place of the token in an event's replies.
+_SEARCHES_FOR_PLACE = 16
 
 _SETTLING_S = 0.1
 _SETTLING_ROUND_TRIPS = 2
@@ -83,9 +94,22 @@ class ConnectionLost(RoundTripFailed):
 
 
 class WrongReply(RoundTripFailed):
-    """The acknowledgement carries another token than the request, or none."""
+    """The reply is not what it should be: its check says why, or its token is another one, or there is none."""
 
     kind = "wrong reply"
+
+    def __init__(self, message: str, sent_ns: int, reason: str | None = None) -> None:
+        super().__init__(message, sent_ns)
+        if reason is not None:
+            self.kind = f"wrong reply: {reason}"
+
+
+class CheckFailed(RoundTripFailed):
+    """The failure of a check itself: it raised, or returned what is neither None nor a reason."""
+
+    def __init__(self, message: str, sent_ns: int, kind: str) -> None:
+        super().__init__(message, sent_ns)
+        self.kind = kind
 
 
 class Completed(NamedTuple):
@@ -101,15 +125,29 @@ class Completed(NamedTuple):
         return self.received_ns - self.sent_ns
 
 
+class Answer(NamedTuple):
+    """A reply where several events may answer: the event that did, and what it carries (see `acknowledged`)."""
+
+    event: str
+    carried: Any
+
+
 def carries_error(reply: tuple[Any, ...]) -> bool:
     """Return whether a reply is an object with an `error` in it. It counts as a success all the same."""
+    if type(reply) is Answer:
+        return type(reply.carried) is dict and bool(reply.carried.get("error"))
     return bool(reply) and type(reply[0]) is dict and bool(reply[0].get("error"))
 
+
+_FindToken = Callable[..., Any]
+
+#: The kind of token that each of the shared functions finds, by identity: for these the whole reply is searched.
+_KINDS: dict[int, TokenKind] = {id(search): kind for kind, search in SEARCHES.items()}
 
 #: An emission on its way: its token, its definition, when it was sent (0: not yet), and the future of its reply.
 #:
 #: A plain tuple, because making it costs a fraction of what an object with names costs, in every round trip.
-InFlight = tuple[str, RoundTrip, int, asyncio.Future[tuple[int, tuple[Any, ...]]]]
+InFlight = tuple[str, RoundTrip, int, asyncio.Future[tuple[int, tuple[Any, ...], int]]]
 
 
 class UnaskedEvents(deque[tuple[str, tuple[Any, ...]]]):
@@ -123,6 +161,28 @@ class UnaskedEvents(deque[tuple[str, tuple[Any, ...]]]):
         super().append(noted)
         if self.when_noted is not None:
             self.when_noted(noted[0])
+
+
+class _GivenUp(NamedTuple):
+    """An emission that is awaited no longer, as far as its late reply needs it."""
+
+    name: str
+    events: tuple[str, ...]
+    find_token: _FindToken | None
+
+
+class _Listener:
+    """The way in which the replies of an event are matched: in order, or by tokens.
+
+    `kinds` are the kinds of tokens that are looked for in the whole reply, `finders` the users' own functions.
+    """
+
+    __slots__ = ("finders", "is_in_order", "kinds")
+
+    def __init__(self, is_in_order: bool) -> None:
+        self.is_in_order = is_in_order
+        self.kinds: list[TokenKind] = []
+        self.finders: list[_FindToken] = []
 
 
 class Exchange:
@@ -155,8 +215,8 @@ class Exchange:
             self._emit_now = partial(self._emit_now, namespace=namespace)
         self._create_future = self._loop.create_future
         self._pending: dict[str, InFlight] = {}
-        #: The tokens that are awaited no longer, each with the definition that counts its late reply.
-        self._given_up: dict[str, RoundTrip] = {}
+        #: The tokens that are awaited no longer, each with what its late reply is known and counted by.
+        self._given_up: dict[str, _GivenUp] = {}
         #: Some of the definitions whose replies are handled, by identity.
         self._known: dict[int, RoundTrip] = {}
         #: The last definition that was prepared, if there is nothing to look at before each of its emissions.
@@ -165,13 +225,15 @@ class Exchange:
         self._event = ""
         self._request: Callable[[str], Any]
         self._is_replied_to = False
-        #: The functions that find the tokens in an event, by event; none if its replies are matched in order.
-        self._token_finders: dict[str, list[Callable[..., str | None]]] = {}
+        self._ids: Iterator[str] = tokens
+        #: The ways in which replies are matched, by event.
+        self._listeners: dict[str, _Listener] = {}
         self._many_finders = _FEW_DEFINITIONS
+        self._many_events = _FEW_EVENTS
         #: The last definition whose reply an event is, by event, if replies are matched in order.
         self._in_order: dict[str, RoundTrip] = {}
-        #: The number of replies matched in order that are awaited no longer and may still come, by event.
-        self._overdue: Counter[str] = Counter()
+        #: The definitions whose replies are matched in order, are awaited no longer, and may still come.
+        self._overdue: list[RoundTrip] = []
         #: The longest round trip that was matched in order.
         self._longest_ns = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -201,7 +263,7 @@ class Exchange:
         """
         emission = self.begin(round_trip) if self._emit_now is not None else await self._begin(round_trip)
         try:
-            received_ns, reply = await emission[3]
+            received_ns, reply, _ = await emission[3]
         except BaseException as error:
             self.end(emission, error)
             raise
@@ -217,7 +279,7 @@ class Exchange:
         """
         if round_trip is not self._usual:
             self._prepare(round_trip)
-        token = next(self._tokens)
+        token = next(self._ids)
         if self._is_replied_to:
             sent_ns = self._emit_now(self._event, self._request(token))  # type: ignore[misc]
         else:
@@ -241,7 +303,7 @@ class Exchange:
     async def _begin(self, round_trip: RoundTrip) -> InFlight:
         """Emit with a client that waits when it emits: the reply may come before the client has said when it sent."""
         self._prepare(round_trip)
-        token = next(self._tokens)
+        token = next(self._ids)
         self._pending[token] = emission = (token, round_trip, 0, self._create_future())
         self.in_flight += 1
         try:
@@ -267,24 +329,24 @@ class Exchange:
             self._register(round_trip)
         self._event, self._request = round_trip.emit, round_trip.request
         self._is_replied_to = round_trip.reply is not None
+        self._ids = self._tokens if round_trip.token_kind == "token" else drawn(round_trip.token_kind)
         self._usual = None if round_trip.matched_in_order else round_trip
         if round_trip.matched_in_order:
             self._prepare_in_order(round_trip)
 
     def _prepare_in_order(self, round_trip: RoundTrip) -> None:
-        event = round_trip.reply
-        assert event is not None, "an acknowledgement is matched by its id"
         if self.broken:
-            raise Disconnected(f"a {event} is overdue and may still come: replace the connection")
+            raise Disconnected(f"a {round_trip.answers} is overdue and may still come: replace the connection")
         for _, awaited, _, _ in self._pending.values():
-            if awaited.reply == event:
+            if not set(awaited.events).isdisjoint(round_trip.events):
                 raise AmbiguousReplies(
                     f"{round_trip.name} is matched in order and one is in flight on this connection already: "
                     "wait for its reply, or give it a token"
                     if awaited is round_trip
                     else _of_another(round_trip)
                 )
-        self._in_order[event] = round_trip
+        for event in round_trip.events:
+            self._in_order[event] = round_trip
 
     async def quiet(self) -> None:
         """Return once nothing is in flight, which the timeout bounds."""
@@ -308,50 +370,80 @@ class Exchange:
     def _register(self, round_trip: RoundTrip) -> None:
         if not isinstance(round_trip, RoundTrip):
             raise NoRoundTrip(round_trip)
-        event, token_of = round_trip.reply, round_trip.find_token
-        if event is not None:
-            finders = self._token_finders.get(event)
-            known = self._in_order.get(event)
-            if (finders is not None and bool(finders) is (token_of is None)) or (
+        for event in round_trip.events:
+            listener, known = self._listeners.get(event), self._in_order.get(event)
+            if (listener is not None and listener.is_in_order is not round_trip.matched_in_order) or (
                 known is not None and known.emit != round_trip.emit
             ):
                 raise AmbiguousReplies(_of_another(round_trip))
-            if token_of is None:
-                if finders is None:
-                    self._token_finders[event] = []
-                    self.client.on(event, partial(self._replied_in_order, event), self._namespace)
-            elif finders is None:
-                self._token_finders[event] = [token_of]
-                self.client.on(event, self._replied(event, self._token_finders[event]), self._namespace)
-            elif not any(_code_of(finder) is _code_of(token_of) for finder in finders):
-                self._add_finder(event, finders, token_of)
+        if len(self._listeners) + len(round_trip.events) > self._many_events:
+            self._forget_events()
+        for event in round_trip.events:
+            self._listen(event, round_trip.find_token)
         if len(self._known) >= _FEW_DEFINITIONS:
             self._known.clear()
         self._known[id(round_trip)] = round_trip
 
-    def _add_finder(
-        self, event: str, finders: list[Callable[..., str | None]], token_of: Callable[..., str | None]
-    ) -> None:
+    def _listen(self, event: str, find_token: _FindToken | None) -> None:
+        """Have the replies of an event handled, if there is no handler yet that finds the tokens in them."""
+        listener = self._listeners.get(event)
+        if listener is None:
+            listener = self._listeners[event] = _Listener(find_token is None)
+            if find_token is None:
+                self.client.on(event, partial(self._replied_in_order, event), self._namespace)
+        if find_token is None:
+            return
+        kind = _KINDS.get(id(find_token))
+        if kind is not None:
+            if kind not in listener.kinds:
+                listener.kinds.append(kind)
+                self.client.on(event, self._replied_anywhere(event, listener), self._namespace)
+        elif not any(_code_of(finder) is _code_of(find_token) for finder in listener.finders):
+            self._add_finder(event, listener.finders, find_token)
+            if not listener.kinds and len(listener.finders) == 1:
+                self.client.on(event, self._replied(event, listener.finders), self._namespace)
+
+    def _add_finder(self, event: str, finders: list[_FindToken], find_token: _FindToken) -> None:
         """Add a function that finds tokens; if there are many, drop those that nothing in flight needs.
 
         They are found again when needed.
         """
         if len(finders) >= self._many_finders:
-            awaited = [emission[1] for emission in self._pending.values()]
             needed = {
-                id(_code_of(definition.find_token))
-                for definition in (*awaited, *self._given_up.values())
-                if definition.reply == event and definition.find_token is not None
+                id(_code_of(finder)) for events, finder in self._may_come() if event in events and finder is not None
             }
             finders[:] = [finder for finder in finders if id(_code_of(finder)) in needed]
             self._known.clear()
             self._many_finders = max(_FEW_DEFINITIONS, 2 * len(finders))
-        finders.append(token_of)
+        finders.append(find_token)
+
+    def _forget_events(self) -> None:
+        """Handle the replies of an event no longer if nothing in flight needs them. They are handled again when needed.
+
+        A service may name the event that answers anew each time.
+        """
+        needed = {event for events, _ in self._may_come() for event in events}
+        for event in [event for event in self._listeners if event not in needed]:
+            del self._listeners[event]
+            self._in_order.pop(event, None)
+            self.client.off(event, self._namespace)
+        self._known.clear()
+        self._usual = None
+        self._many_events = max(_FEW_EVENTS, 2 * len(self._listeners))
+
+    def _may_come(self) -> list[tuple[tuple[str, ...], _FindToken | None]]:
+        """Return the events that may still answer, each time with the function that finds the token in them."""
+        given_up = [(emission.events, emission.find_token) for emission in self._given_up.values()]
+        awaited = (*(emission[1] for emission in self._pending.values()), *self._overdue)
+        return [*((definition.events, definition.find_token) for definition in awaited), *given_up]
 
     # ------------------------------------------------------------------ replies
 
-    def _replied(self, event: str, finders: list[Callable[..., str | None]]) -> Callable[..., None]:
-        """Return the handler of a reply that carries a token: a closure, because it is called once per round trip."""
+    def _replied(self, event: str, finders: list[_FindToken]) -> Callable[..., None]:
+        """Return the handler of a reply whose token functions of the definitions find.
+
+        It is a closure, because it is called once per round trip.
+        """
         client = self.client
 
         def replied(*reply: Any) -> None:
@@ -360,8 +452,11 @@ class Exchange:
                 if token is None:
                     continue
                 # An emission that awaits its acknowledgement may also cause the reply of another definition.
-                emission = self._pending.get(token)
-                if emission is not None and emission[1].reply == event:
+                try:
+                    emission = self._pending.get(token)
+                except TypeError:  # there are several tokens
+                    emission = None
+                if emission is not None and emission[1].plain_reply == event:
                     del self._pending[token]
                     _, _, sent_ns, answer = emission
                     received_ns = client.received_ns
@@ -369,35 +464,111 @@ class Exchange:
                         self._resolve(emission, reply)
                     else:
                         try:  # noqa: SIM105 - `suppress` costs as much as what it is around
-                            answer.set_result((received_ns, reply))
+                            answer.set_result((received_ns, reply, self._message_bytes()))
                         except asyncio.InvalidStateError:
                             pass  # cancelled
                     return
-                overdue = self._given_up.get(token)
-                if overdue is not None and overdue.reply == event:
-                    del self._given_up[token]
-                    self.late[overdue.name] += 1
+                if self._resolve_all(event, _texts(token), reply):
                     return
             self._unmatched.append((event, reply))
 
         return replied
 
+    def _replied_anywhere(self, event: str, listener: _Listener) -> Callable[..., None]:
+        """Return the handler of a reply whose token is looked for in the whole reply.
+
+        The usual reply is the only one in flight, and its token is where the last one was. There it is looked for
+        first. Nothing else can be in that reply: no other is awaited. It is a closure, as that of `_replied` is.
+        """
+        client, kinds, finders = self.client, listener.kinds, listener.finders
+        pending, given_up = self._pending, self._given_up
+        place: tuple[Any, ...] = ()
+        searches = _SEARCHES_FOR_PLACE
+
+        def replied(*reply: Any) -> None:
+            nonlocal place, searches
+            if place and len(pending) == 1 and not given_up:
+                value: Any = reply
+                try:
+                    for step in place:
+                        value = value[step]
+                    emission = pending.get(value)
+                    if emission is None and type(value) is int:
+                        value = str(value)
+                        emission = pending.get(value)
+                except (LookupError, TypeError):
+                    emission = None  # this reply has another form
+                if emission is not None and emission[1].plain_reply == event:
+                    del pending[value]
+                    _, _, sent_ns, answer = emission
+                    received_ns = client.received_ns
+                    if received_ns - sent_ns > self.timeout_ns:
+                        self._resolve(emission, reply)
+                    else:
+                        try:  # noqa: SIM105 - see above
+                            answer.set_result((received_ns, reply, self._message_bytes()))
+                        except asyncio.InvalidStateError:
+                            pass  # cancelled
+                    return
+                if emission is not None and event in emission[1].events:
+                    del pending[value]
+                    self._resolve_checked(emission, reply, event)
+                    return
+            tokens: list[str] = []
+            for kind in kinds:
+                tokens += tokens_in(reply, kind)
+            for token_of in finders:
+                token = token_of(*reply)
+                if token is not None:
+                    tokens += _texts(token)
+            if searches and len(tokens) == 1:
+                searches -= 1
+                place = place_of(tokens[0], reply) or place
+            if not self._resolve_all(event, tokens, reply):
+                self._unmatched.append((event, reply))
+
+        return replied
+
+    def _resolve_all(self, event: str, tokens: Iterable[str], reply: tuple[Any, ...]) -> bool:
+        """End each emission in flight that awaits this event and has its token in it; return whether there is any.
+
+        An emission that was given up counts too: its reply is late.
+        """
+        is_matched = False
+        for token in tokens:
+            emission = self._pending.get(token)
+            if emission is not None and event in emission[1].events:
+                del self._pending[token]
+                self._resolve_checked(emission, reply, event)
+                is_matched = True
+                continue
+            overdue = self._given_up.get(token)
+            if overdue is not None and event in overdue.events:
+                del self._given_up[token]
+                self.late[overdue.name] += 1
+                is_matched = True
+        return is_matched
+
     def _replied_in_order(self, event: str, *reply: Any) -> None:
         for token, emission in self._pending.items():
-            if emission[1].reply == event:
+            if event in emission[1].events:
                 del self._pending[token]
                 if emission[2]:
                     self._longest_ns = max(self._longest_ns, self.client.received_ns - emission[2])
-                self._resolve(emission, reply)
+                if emission[1].plain_reply == event:
+                    self._resolve(emission, reply)
+                else:
+                    self._resolve_checked(emission, reply, event)
                 return
         self._unmatched.append((event, reply))
         definition = self._in_order.get(event)
         if definition is None:
             return
-        if self._overdue[event]:
-            self._overdue[event] -= 1
-            self.late[definition.name] += 1
-            return
+        for position, overdue in enumerate(self._overdue):
+            if event in overdue.events:
+                del self._overdue[position]
+                self.late[overdue.name] += 1
+                return
         self.unexpected += 1
         if self.when_unexpected is not None:
             self.when_unexpected(definition)
@@ -408,10 +579,12 @@ class Exchange:
             if (given_up := self._given_up.pop(token, None)) is not None:
                 self.late[given_up.name] += 1
             return
-        token_of = emission[1].find_token
-        if token_of is not None and token_of(*reply) != token:
-            shown = one_line(" ".join(map(repr, reply)))
-            self._fail(emission, WrongReply(f"{self._sent(emission)}, acknowledged with {shown}", emission[2]))
+        if emission[1].is_checked:
+            token_of = emission[1].find_token
+            if token_of is not None and token not in _texts(token_of(*reply)):
+                self._fail(emission, WrongReply(self._got(emission, reply), emission[2]))
+                return
+            self._resolve_checked(emission, reply, "")
             return
         self._resolve(emission, reply)
 
@@ -423,7 +596,41 @@ class Exchange:
             self.late[round_trip.name] += 1
             self._give_up(emission)
         elif not answer.done():
-            answer.set_result((received_ns, reply))
+            answer.set_result((received_ns, reply, self._message_bytes()))
+
+    def _resolve_checked(self, emission: InFlight, reply: tuple[Any, ...], event: str) -> None:
+        """Do the same where the definition has a check, or several events; `event` is empty for an acknowledgement."""
+        _, round_trip, sent_ns, answer = emission
+        wrong = None
+        is_in_time = not sent_ns or self.client.received_ns - sent_ns <= self.timeout_ns
+        if is_in_time and not answer.done():
+            arguments = reply
+            if len(round_trip.events) > 1:
+                arguments, reply = (event, *reply), Answer(event, acknowledged(reply))
+            if round_trip.check is not None:
+                wrong = self._judged(emission, round_trip.check, arguments)
+        if wrong is None:
+            self._resolve(emission, reply)
+        else:
+            self._fail(emission, wrong)
+
+    def _judged(
+        self, emission: InFlight, check: Callable[..., Any], arguments: tuple[Any, ...]
+    ) -> RoundTripFailed | None:
+        """Return the error that the definition's check makes of a reply; None for a right reply."""
+        sent_ns = emission[2]
+        try:
+            reason = check(*arguments)
+        except Exception as error:
+            kind = f"the check raised {error_line(error)}{_line_of(error)}"
+        else:
+            if reason is None:
+                return None
+            if isinstance(reason, str) and reason.strip():
+                return WrongReply(f"{self._got(emission, arguments)}: wrong reply: {one_line(reason)}", sent_ns, reason)
+            shown = repr(reason) if isinstance(reason, (bool, str)) else f"a value of type {type(reason).__name__}"
+            kind = f"the check returned {shown}: it has to return None, or the reason as a text"
+        return CheckFailed(f"{self._got(emission, arguments)}: {kind}", sent_ns, kind)
 
     # ------------------------------------------------------------------ what ends without a reply
 
@@ -449,9 +656,11 @@ class Exchange:
         token, round_trip, _, _ = emission
         if round_trip.matched_in_order:
             self.broken = True
-            self._overdue[round_trip.reply or ""] += 1
+            self._overdue.append(round_trip)
         else:
-            self._given_up[token] = round_trip
+            self._given_up[token] = _GivenUp(round_trip.name, round_trip.events, round_trip.find_token)
+            if len(self._given_up) > _MOST_GIVEN_UP:
+                del self._given_up[next(iter(self._given_up))]
 
     def _give_up(self, emission: InFlight) -> None:
         seconds = self.timeout_ns / 1e9
@@ -482,11 +691,18 @@ class Exchange:
         token, round_trip, _, _ = emission
         return one_line(f"sent {round_trip.emit} {round_trip.request(token)!r}")
 
+    def _got(self, emission: InFlight, arguments: tuple[Any, ...]) -> str:
+        """Return the words for an emission and its reply, whose event comes first if several may answer."""
+        shown, events = one_line(" ".join(map(repr, arguments))), emission[1].events
+        if not events:
+            return f"{self._sent(emission)}, acknowledged with {shown or 'nothing'}"
+        return f"{self._sent(emission)}, answered by {one_line(events[0]) + ' ' if len(events) == 1 else ''}{shown}"
+
     @staticmethod
     def _awaited(round_trip: RoundTrip) -> str:
-        if round_trip.reply is None:
+        if round_trip.answers is None:
             return "acknowledgement"
-        return one_line(round_trip.reply) + ("" if round_trip.matched_in_order else " with its token")
+        return one_line(round_trip.answers) + ("" if round_trip.matched_in_order else " with its token")
 
     def _arrived(self) -> str:
         if not self._unmatched:
@@ -496,7 +712,30 @@ class Exchange:
 
 
 def _of_another(round_trip: RoundTrip) -> str:
-    return f"{round_trip.name}: {round_trip.reply} is the reply of another definition, so it needs a token"
+    return f"{round_trip.name}: {round_trip.answers} is the reply of another definition, so it needs a token"
+
+
+def _texts(found: Any) -> Sequence[str]:
+    """Return the tokens that a user's function has found, as texts: it returns a token, several, or None."""
+    if found is None:
+        return ()
+    if isinstance(found, (list, tuple, set, frozenset)):
+        return [str(token) for token in found]
+    return (str(found),)
+
+
+def _line_of(error: BaseException) -> str:
+    """Return the line of the user's own code that raised, in brackets; nothing if it is not known."""
+    step = None if error.__traceback__ is None else error.__traceback__.tb_next
+    if step is None:
+        return ""
+    file = step.tb_frame.f_code.co_filename
+    line = step.tb_lineno
+    while step is not None:
+        if step.tb_frame.f_code.co_filename == file:
+            line = step.tb_lineno
+        step = step.tb_next
+    return f" ({Path(file).name}:{line})"
 
 
 def _code_of(token_of: Callable[..., Any]) -> object:

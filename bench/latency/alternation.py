@@ -128,7 +128,7 @@ class Subject:
                 raise
             raise ControlFailed(f"{self._name}: {error}") from error
         self.replies += 1
-        if carries_error(done.reply):
+        if carries_error(done.reply) and self._round_trip.check is None:
             self.error_replies += 1
         return done.service_ns
 

@@ -70,7 +70,7 @@ def description(
         **({} if source is None else {"scenario": ScenarioSource(**source)}),
         service=testbed.options.service,
         event=round_trip.emit,
-        reply=round_trip.reply,
+        reply=round_trip.answers,
         matched_by=round_trip.matched_by,
         client=client_kind,
         transport=transport,
@@ -96,7 +96,7 @@ def measure(benchmark: BenchmarkFixture, testbed: Testbed, subjects: Subjects, r
     if unexpected := sum(subject.exchange.unexpected for subject in subjects.services):
         fail(
             benchmark,
-            f"{unexpected} {round_trip.reply} came that no {round_trip.emit} of ours had asked for: others "
+            f"{unexpected} {round_trip.answers} came that no {round_trip.emit} of ours had asked for: others "
             "cause them too, so they cannot be matched in order; have the service repeat a {token} of what is emitted",
         )
 

@@ -20,6 +20,7 @@ from typing import Any
 
 from bench.printable import error_line, one_line
 from bench.scenarios.model import Emission, RoundTrip
+from bench.scenarios.tokens import kinds_in
 from bench.wire.connection import Connection
 
 #: The name of the module that a file becomes. It is no name that another module could have.
@@ -46,12 +47,17 @@ class ScenariosFile:
     def definition(self, scenario: RoundTrip) -> str:
         """Return a digest of what a scenario sends and awaits, by which two results are known to be of the same.
 
-        A change of the file that changes nothing of the scenario leaves the digest as it is. If the scenario contains a
-        function, nothing but the whole file says what that does.
+        A change of the file that changes nothing of the scenario leaves the digest as it is. If a function makes the
+        data or finds the token, nothing but the whole file says what it does. Of a check it matters that there is one:
+        without it errors are timed too, and with it each reply that was timed is right.
         """
         parts: list[object] = [scenario.emit, scenario.data, scenario.reply]
         if callable(scenario.data) or scenario.token_of is not None:
             parts = [scenario.name, self.sha256]
+        elif drawn := [kind for kind in kinds_in(scenario.data) if kind != "token"]:
+            parts.append(drawn)
+        if scenario.check is not None:
+            parts.append("checked")
         return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 

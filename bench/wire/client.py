@@ -19,7 +19,17 @@ from urllib.parse import quote
 
 from bench.wire import protocol
 from bench.wire.connection import MAX_MESSAGE_BYTES, Connection, ConnectKeywords, with_keywords
-from bench.wire.conversation import Acknowledged, Action, Conversation, Ended, Established, Left, Opened, Send
+from bench.wire.conversation import (
+    BY_THE_CLIENT,
+    Acknowledged,
+    Action,
+    Conversation,
+    Ended,
+    Established,
+    Left,
+    Opened,
+    Send,
+)
 from bench.wire.endpoint import Endpoint, namespaces_of, request_headers
 from bench.wire.errors import (
     CallTimeout,
@@ -139,9 +149,7 @@ class FastClient(Listener):
             shown, seconds = endpoint.address.shown, connection.connect_timeout
             raise ConnectFailed(f"{shown} did not answer the handshake within {seconds:g} s") from None
         except ConnectFailed as failure:
-            if not endpoint.address.secrets:
-                raise
-            raise ConnectFailed(endpoint.address.hide(str(failure)), failure.data) from None
+            raise ConnectFailed(endpoint.secrets.hide(str(failure)), failure.data) from None
         finally:
             self._established = None
             _forget(established)
@@ -151,6 +159,10 @@ class FastClient(Listener):
     def on(self, event: str, handler: Handler, namespace: str | None = None) -> None:
         """Call `handler(*arguments)` for every such event; `disconnect` and `*` are special."""
         self._handlers_of.setdefault(namespace or DEFAULT_NAMESPACE, {})[event] = handler
+
+    def off(self, event: str, namespace: str | None = None) -> None:
+        """Call no handler for this event any more."""
+        self._handlers_of.get(namespace or DEFAULT_NAMESPACE, {}).pop(event, None)
 
     def when_closed(self, callback: Callable[[str], None]) -> None:
         """Call `callback(reason)` when an established connection ends, whoever ended it."""
@@ -437,9 +449,9 @@ class FastClient(Listener):
         conversation = self._conversation
         reason = end.reason
         was_connected, self._is_connected = self._is_connected, False
-        if self._endpoint is not None and self._endpoint.address.secrets:
-            address = self._endpoint.address
-            reason = conversation.reason = Reason(address.hide(kind_of(reason)), address.hide(reason))
+        if self._endpoint is not None and reason is not BY_THE_CLIENT:
+            hide = self._endpoint.secrets.hide
+            reason = conversation.reason = Reason(hide(kind_of(reason)), hide(reason))
         self._transport = self._websocket = self._plain_websocket = None
         self._is_plain = False
         if self._heartbeat is not None:

@@ -34,6 +34,8 @@ class Connection:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     #: Cookies of every HTTP request.
     cookies: Mapping[str, str] = field(default_factory=dict, repr=False)
+    #: The query of every HTTP request, in addition to that of the URL.
+    query: Mapping[str, str] = field(default_factory=dict, repr=False)
     #: The first transport is used; `("polling", "websocket")` begins with polling and upgrades if the server offers it.
     transports: tuple[TransportName, ...] = ("websocket",)
     #: The namespaces to join. None: those with handlers, or else `/`.
@@ -56,6 +58,12 @@ class Connection:
         object.__setattr__(self, "transports", tuple(self.transports))
         object.__setattr__(self, "headers", dict(self.headers or {}))
         object.__setattr__(self, "cookies", dict(self.cookies or {}))
+        object.__setattr__(self, "query", dict(self.query or {}))
+
+    @property
+    def key_password(self) -> str | None:
+        """The password of the client's own key, if it has any."""
+        return self.tls.key_password if self.tls is not None else None
 
     @property
     def namespace(self) -> str | None:
@@ -69,6 +77,7 @@ class ConnectKeywords(TypedDict, total=False):
     auth: Any
     headers: Mapping[str, str] | None
     cookies: Mapping[str, str] | None
+    query: Mapping[str, str] | None
     transports: Sequence[TransportName]
     namespaces: str | Sequence[str] | None
     socketio_path: str

@@ -10,9 +10,11 @@ import base64
 import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from urllib.parse import SplitResult, unquote, unquote_plus, urlencode, urlsplit, urlunsplit
+from functools import cached_property
+from urllib.parse import SplitResult, unquote, urlencode, urlsplit, urlunsplit
 
 from bench.printable import one_line
+from bench.secrets import Secrets
 from bench.wire import protocol
 from bench.wire.connection import Connection, TransportName
 from bench.wire.errors import ConnectFailed
@@ -26,10 +28,6 @@ _SCHEMES: dict[TransportName, dict[str, str]] = {
 
 #: The text that stands for a query that is not shown.
 _HIDDEN_QUERY = "..."
-
-#: The length of the shortest value of a query that is taken out of messages. A shorter value occurs in any text, and to
-#: take it out would spoil the message.
-_SHORTEST_SECRET = 4
 
 _EXAMPLE = "http://127.0.0.1:8000"
 
@@ -52,8 +50,6 @@ class Address:
     url: str = field(repr=False)
     #: The Authorization header that user and password amount to.
     authorization: str | None = field(repr=False)
-    #: The texts that are secret, though others may repeat them, in errors for example; the longest first.
-    secrets: tuple[str, ...] = field(repr=False)
 
     @classmethod
     def of(cls, url: str) -> Address:
@@ -70,23 +66,13 @@ class Address:
         shown = urlunsplit((parts.scheme, server, parts.path, _HIDDEN_QUERY if parts.query else "", ""))
         if parts.query == _HIDDEN_QUERY:
             raise ConnectFailed(f"{shown} leaves out what the query is: give the whole URL")
-        authorization, secrets = _basic(parts, shown)
-        for part in parts.query.split("&"):
-            value = part.partition("=")[2] or part
-            secrets += [part, value, unquote_plus(value)]
+        authorization = _basic(parts, shown)
         return cls(
             shown if parts.query or parts.fragment or authorization else url,
             url,
             urlunsplit((parts.scheme, server, parts.path, parts.query, "")),
             authorization,
-            tuple(sorted({secret for secret in secrets if len(secret) >= _SHORTEST_SECRET}, key=len, reverse=True)),
         )
-
-    def hide(self, text: str) -> str:
-        """Return the text without the secrets, which servers and libraries may repeat."""
-        for secret in self.secrets:
-            text = text.replace(secret, _HIDDEN_QUERY)
-        return text
 
     def headers(self, given: Mapping[str, str]) -> dict[str, str]:
         """Return these headers, with Authorization added if they have none."""
@@ -106,6 +92,8 @@ class Endpoint:
     headers: dict[str, str] = field(repr=False)
     #: The context of TLS. None: the server is asked without TLS.
     context: ssl.SSLContext | None
+    #: The settings, with what its functions returned for this attempt.
+    connection: Connection = field(repr=False)
 
     @classmethod
     def of(cls, url: str, connection: Connection) -> Endpoint:
@@ -116,30 +104,38 @@ class Endpoint:
         address = Address.of(url)
         return cls(
             address,
-            {transport: transport_url(url, transport, connection.socketio_path) for transport in transports},
+            {
+                transport: transport_url(url, transport, connection.socketio_path, connection.query)
+                for transport in transports
+            },
             address.headers(request_headers(connection.headers, connection.cookies)),
             (connection.tls or SYSTEM).context() if is_secure(url) else None,
+            connection,
         )
+
+    @cached_property
+    def secrets(self) -> Secrets:
+        """The secrets of the settings and of the URL, which no message repeats."""
+        return Secrets.of(self.connection, self.address.whole)
 
     @property
     def is_secret(self) -> bool:
         """Return whether the requests contain what no other server may see."""
-        return bool(self.address.secrets) or any(name.lower() in _SECRET_HEADERS for name in self.headers)
+        return bool(Secrets.of(None, self.address.whole)) or any(
+            name.lower() in _SECRET_HEADERS for name in self.headers
+        )
 
 
-def _basic(parts: SplitResult, shown: str) -> tuple[str | None, list[str]]:
-    """Return user and password as a header, and in each form in which somebody may repeat them.
-
-    Raises ConnectFailed.
-    """
+def _basic(parts: SplitResult, shown: str) -> str | None:
+    """Return user and password as a header. Raises ConnectFailed."""
     userinfo, at, _ = parts.netloc.rpartition("@")
     if not at:
-        return None, []
+        return None
     user, _, password = userinfo.partition(":")
     if ":" in unquote(user):
         raise ConnectFailed(f"the user name in the URL of {shown} contains a colon, which HTTP cannot send")
     encoded = base64.b64encode(f"{unquote(user)}:{unquote(password)}".encode()).decode()
-    return f"Basic {encoded}", [userinfo, password, unquote(password), encoded, *(() if password else (user,))]
+    return f"Basic {encoded}"
 
 
 def _without_secrets(url: str) -> str:
@@ -149,17 +145,19 @@ def _without_secrets(url: str) -> str:
     return one_line(scheme + rest[0] + (f"?{_HIDDEN_QUERY}" if rest[1] else ""))
 
 
-def transport_url(url: str, transport: TransportName, socketio_path: str = "socket.io") -> str:
+def transport_url(
+    url: str, transport: TransportName, socketio_path: str = "socket.io", query: Mapping[str, str] | None = None
+) -> str:
     """Return the URL at which the server at `url` takes connections of a transport.
 
-    It keeps the query, but not user and password. Raises ConnectFailed.
+    It keeps the query of `url`, but not user and password, and has `query` in addition. Raises ConnectFailed.
     """
     parts = urlsplit(Address.of(url).url)
     path = f"{parts.path.rstrip('/')}/{socketio_path.strip('/')}/"
-    query = urlencode({"EIO": protocol.ENGINE_IO_VERSION, "transport": transport})
-    if parts.query:
-        query = f"{parts.query}&{query}"
-    return urlunsplit((_SCHEMES[transport][parts.scheme], parts.netloc, path, query, ""))
+    asked = [parts.query] if parts.query else []
+    asked += [urlencode(query)] if query else []
+    asked.append(urlencode({"EIO": protocol.ENGINE_IO_VERSION, "transport": transport}))
+    return urlunsplit((_SCHEMES[transport][parts.scheme], parts.netloc, path, "&".join(asked), ""))
 
 
 def is_secure(url: str) -> bool:

@@ -56,6 +56,10 @@ class Client(Protocol):
         """
         ...
 
+    def off(self, event: str, namespace: str | None = None) -> None:
+        """Call no handler for this event any more, but for that of `*`. Does nothing where there is none."""
+        ...
+
     def when_closed(self, callback: Callable[[str], None]) -> None:
         """Call `callback(reason)` when an established connection ends, whoever ended it, before `disconnect` handlers.
 

@@ -90,9 +90,9 @@ class ReferenceClient:
         except (socketio.exceptions.ConnectionError, aiohttp.ClientError, ValueError) as error:
             if self._client.failed_namespaces:
                 said, data = self._refusal
-                said = address.hide(said)
+                said = endpoint.secrets.hide(said)
                 raise ConnectFailed(f"{address.shown}: the server refused the connection{said}", data) from None
-            raise ConnectFailed(f"{address.shown}: {address.hide(_reason(error))}") from None
+            raise ConnectFailed(f"{address.shown}: {endpoint.secrets.hide(_reason(error))}") from None
         finally:
             if not connected:
                 await self._release()
@@ -107,6 +107,14 @@ class ReferenceClient:
             self._disconnect_handlers[name] = handler
         else:
             self._client.on(event, self._timed(handler), namespace=name)
+
+    def off(self, event: str, namespace: str | None = None) -> None:
+        """Call no handler for this event any more."""
+        name = namespace or DEFAULT_NAMESPACE
+        if event == "disconnect":
+            self._disconnect_handlers.pop(name, None)
+        else:
+            self._client.handlers.get(name, {}).pop(event, None)
 
     def when_closed(self, callback: Callable[[str], None]) -> None:
         """Call `callback(reason)` when an established connection ends, whoever ended it."""

@@ -63,6 +63,9 @@ class Wire:
     def on(self, event: str, handler: Handler, namespace: str | None = None) -> None:
         self.handlers[event] = handler
 
+    def off(self, event: str, namespace: str | None = None) -> None:
+        self.handlers.pop(event, None)
+
     def when_closed(self, callback: Callable[[str], None]) -> None:
         self.closed.append(callback)
 

@@ -135,6 +135,13 @@ def test_the_digest_of_a_definition_is_of_what_it_sends_and_awaits(tmp_path: Pat
     assert digest(f"'say', emit='say', {data}") != asked
     assert digest("'say', emit='say', data={'id': '{token}', 'text': 'x'}, reply='said'") != asked
     assert digest("'say', emit='says', data={'id': '{token}'}, reply='said'") != asked
+    # as a result stored before there were checks, other placeholders and several events has it
+    assert asked == "36e8acf8f92f6a0518a6473eb395f304e24f8eee729617bf4b86ffa4835752a6"
+    checked = digest(f"'say', emit='say', {data}, reply='said', check=lambda said: None")
+    assert checked != asked
+    assert digest(f"'say', emit='say', {data}, reply='said', check=lambda said: 'no'") == checked
+    assert digest("'say', emit='say', data={'id': '{int}'}, reply='said'") != asked
+    assert digest(f"'say', emit='say', {data}, reply=('said', 'refused')") != asked
     function = digest("'say', emit='say', data=lambda token: token")
     assert digest("'say', emit='say', data=lambda token: token") == function
     assert digest("'say', emit='say', data=lambda token: token", "# who knows") != function

@@ -27,6 +27,7 @@ from locust.user.task import (
 
 from bench.exchange.requests import (
     AmbiguousReplies,
+    Answer,
     Exchange,
     NoRoundTrip,
     ReplyTimeout,
@@ -209,10 +210,10 @@ class Session:
         self._failed_attempts = 0
         if len(reply) == 1:
             value = reply[0]
-            if type(value) is dict and "error" in value and value["error"]:
+            if type(value) is dict and "error" in value and value["error"] and definition.check is None:
                 self._recorder.error_replies += 1
             return value
-        if carries_error(reply):
+        if carries_error(reply) and definition.check is None:
             self._recorder.error_replies += 1
         return acknowledged(reply)
 
@@ -334,8 +335,8 @@ class Session:
     def _unexpected(self, definition: RoundTrip) -> None:
         self.counters.unexpected[definition.name] += 1
         self._invalid(
-            f"{definition.name} is matched in order, but {definition.reply} came while none was awaited: others cause "
-            "it, too, or the server sends it unasked; have the service repeat a {token} of the payload"
+            f"{definition.name} is matched in order, but {definition.answers} came while none was awaited: others "
+            "cause it, too, or the server sends it unasked; have the service repeat a {token} of the payload"
         )
 
     def _received(self, event: str) -> None:
@@ -575,7 +576,8 @@ class Session:
 
 def _handled_ns(reply: tuple[Any, ...]) -> tuple[int, int] | None:
     """Return when the service says that its handler began and ended; None: it does not say."""
-    handled = reply[0].get("handled_ns") if reply and isinstance(reply[0], dict) else None
+    first = reply.carried if isinstance(reply, Answer) else reply[0] if reply else None
+    handled = first.get("handled_ns") if isinstance(first, dict) else None
     if isinstance(handled, list) and len(handled) == 2 and all(type(stamp) is int for stamp in handled):
         return handled[0], handled[1]
     return None
