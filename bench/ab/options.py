@@ -6,6 +6,7 @@ Rules: this module is pure. Texts come in as the user typed them, and an `AbPlan
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
@@ -26,8 +27,9 @@ def plan(
     *,
     app: str | None,
     event: str | None,
-    reply: str | None,
+    reply: str | Sequence[str] | None,
     payload: str | None,
+    args: bool = False,
     app_directory: str | None = None,
     scenarios: str | None = None,
     reply_timeout: str = DEFAULT_REPLY_TIMEOUT,
@@ -44,7 +46,13 @@ def plan(
     try:
         app, timeout_ns = app_of(app), reply_timeout_ns(reply_timeout)
         asked = chosen(
-            AB_BENCHMARKS, event=event, reply=reply, payload=payload, scenarios=scenarios, directory=Path.cwd()
+            AB_BENCHMARKS,
+            event=event,
+            reply=reply,
+            payload=payload,
+            args=args,
+            scenarios=scenarios,
+            directory=Path.cwd(),
         )
         selection = selected(asked.benchmarks, benchmarks)
     except OptionError as error:

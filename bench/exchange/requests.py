@@ -539,7 +539,10 @@ class Exchange:
             emission = self._pending.get(token)
             if emission is not None and event in emission[1].events:
                 del self._pending[token]
-                self._resolve_checked(emission, reply, event)
+                if emission[1].plain_reply == event:
+                    self._resolve(emission, reply)
+                else:
+                    self._resolve_checked(emission, reply, event)
                 is_matched = True
                 continue
             overdue = self._given_up.get(token)
@@ -581,11 +584,12 @@ class Exchange:
             return
         if emission[1].is_checked:
             token_of = emission[1].find_token
-            if token_of is not None and token not in _texts(token_of(*reply)):
+            if token_of is not None and (found := token_of(*reply)) != token and token not in _texts(found):
                 self._fail(emission, WrongReply(self._got(emission, reply), emission[2]))
                 return
-            self._resolve_checked(emission, reply, "")
-            return
+            if emission[1].check is not None:
+                self._resolve_checked(emission, reply, "")
+                return
         self._resolve(emission, reply)
 
     def _resolve(self, emission: InFlight, reply: tuple[Any, ...]) -> None:

@@ -6,6 +6,7 @@ Rules: this module is pure. Texts come in as the user typed them, and checked va
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -99,8 +100,9 @@ def parse(
     url: str | None = None,
     host: str | None = None,
     event: str | None = None,
-    reply: str | None = None,
+    reply: str | Sequence[str] | None = None,
     payload: str | None = None,
+    args: bool = False,
     scenarios: str | None = None,
     reply_timeout: str = DEFAULT_REPLY_TIMEOUT,
     processes: str | None = None,
@@ -122,7 +124,13 @@ def parse(
         whole_url=None if address is None else address.whole,
         directory=_HOME if app is None else directory,
         chosen=chosen(
-            LATENCY_BENCHMARKS, event=event, reply=reply, payload=payload, scenarios=scenarios, directory=directory
+            LATENCY_BENCHMARKS,
+            event=event,
+            reply=reply,
+            payload=payload,
+            args=args,
+            scenarios=scenarios,
+            directory=directory,
         ),
         reply_timeout_ns=reply_timeout_ns(reply_timeout),
         processes=EFFORTS[effort].processes if processes is None else _processes(processes),
