@@ -30,6 +30,7 @@ from typing import Any, NamedTuple
 from bench.printable import error_line, one_line
 from bench.scenarios.model import Emission, RoundTrip
 from bench.scenarios.tokens import SEARCHES, TokenKind, drawn, place_of, tokens_in
+from bench.wire.client import FastClient
 from bench.wire.errors import Disconnected, kind_of
 from bench.wire.interface import Client, acknowledged
 
@@ -146,6 +147,8 @@ _KINDS: dict[int, TokenKind] = {id(search): kind for kind, search in SEARCHES.it
 
 #: An emission on its way: its token, its definition, when it was sent (0: not yet), and the future of its reply.
 #:
+#: The future has when the reply was received, its arguments, and the size of its message.
+#:
 #: A plain tuple, because making it costs a fraction of what an object with names costs, in every round trip.
 InFlight = tuple[str, RoundTrip, int, asyncio.Future[tuple[int, tuple[Any, ...], int]]]
 
@@ -195,6 +198,7 @@ class Exchange:
 
     def __init__(self, client: Client, tokens: Iterator[str], timeout_ns: int, namespace: str | None = None) -> None:
         self.client = client
+        self._fast = client if isinstance(client, FastClient) else None
         self.timeout_ns = timeout_ns
         #: By definition's name: replies that came after their emission had been given up.
         self.late: Counter[str] = Counter()
@@ -244,6 +248,18 @@ class Exchange:
     def in_flight_by_name(self) -> Counter[str]:
         """Return the number of emissions that await their reply, by definition's name. Any thread may call it."""
         return Counter(definition.name for _, definition, _, _ in list(self._pending.values()))
+
+    def _message_bytes(self) -> int:
+        """Return the size of the message that is handled; 0 if it has been asked for: it may answer several emissions.
+
+        It is known of a FastClient only.
+        """
+        fast = self._fast
+        if fast is None:
+            return 0
+        size_bytes = fast.message_bytes
+        fast.message_bytes = 0
+        return size_bytes
 
     def when_unasked(self, callback: Callable[[str], None]) -> None:
         """Call `callback(event)` inside the handler of each event that is the reply of nothing here."""
