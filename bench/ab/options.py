@@ -6,9 +6,10 @@ Rules: this module is pure. Texts come in as the user typed them, and an `AbPlan
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from bench.ab.errors import AbError
 from bench.ab.restart import BurstPlan
@@ -32,6 +33,7 @@ def plan(
     args: bool = False,
     app_directory: str | None = None,
     scenarios: str | None = None,
+    connection: Mapping[str, Any] | None = None,
     reply_timeout: str = DEFAULT_REPLY_TIMEOUT,
     benchmarks: str | None = None,
     precision: str = DEFAULT_PRECISION,
@@ -42,7 +44,10 @@ def plan(
     awake: bool = True,
     env_per_rev: bool = False,
 ) -> AbPlan:
-    """Return the plan from the user's texts, None for those that were not given. Raises AbError."""
+    """Return the plan from the user's texts, None for those that were not given. Raises AbError.
+
+    `connection` has the texts of the connection's options by their keys.
+    """
     try:
         app, timeout_ns = app_of(app), reply_timeout_ns(reply_timeout)
         asked = chosen(
@@ -53,6 +58,7 @@ def plan(
             args=args,
             scenarios=scenarios,
             directory=Path.cwd(),
+            connection=connection,
         )
         selection = selected(asked.benchmarks, benchmarks)
     except OptionError as error:

@@ -1,11 +1,12 @@
 """`bench ab`: two commits against each other, live."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from bench.ab.errors import AbError
+from bench.commands.connection_options import with_connection_options
 from bench.commands.output import FAILED, Console, ResultsFolder, show_and_keep, write_option
 from bench.results.references import DEFAULT_ROOT, Store
 from bench.scenarios.catalogue import AB_BENCHMARKS
@@ -13,6 +14,7 @@ from bench.scenarios.catalogue import AB_BENCHMARKS
 _BUILT_IN = ", ".join(benchmark.name for benchmark in AB_BENCHMARKS)
 
 
+@with_connection_options
 def ab(
     a: Annotated[str, typer.Argument(metavar="REV_A", help="The revision to compare with.", show_default=False)],
     b: Annotated[str, typer.Argument(metavar="REV_B", help="The revision to compare.", show_default=False)],
@@ -58,6 +60,8 @@ def ab(
         Path | None, typer.Option(metavar="FILE", help="Write it as Markdown, for a pull request.")
     ] = None,
     results: ResultsFolder = DEFAULT_ROOT,
+    *,
+    connection: dict[str, Any],
 ) -> int:
     """Compare two commits live; exit code 1 if REV_B is slower.
 
@@ -82,6 +86,7 @@ def ab(
         reply=reply,
         payload=payload,
         args=args,
+        connection=connection,
         benchmarks=benchmarks,
         precision=precision,
         threshold=threshold,

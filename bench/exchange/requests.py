@@ -153,19 +153,6 @@ _KINDS: dict[int, TokenKind] = {id(search): kind for kind, search in SEARCHES.it
 InFlight = tuple[str, RoundTrip, int, asyncio.Future[tuple[int, tuple[Any, ...], int]]]
 
 
-class UnaskedEvents(deque[tuple[str, tuple[Any, ...]]]):
-    """The last events of a connection that were the reply of nothing here, with their arguments."""
-
-    #: The function that is called with the name of each such event, inside its handler.
-    when_noted: Callable[[str], None] | None = None
-
-    def append(self, noted: tuple[str, tuple[Any, ...]]) -> None:
-        """Note an event."""
-        super().append(noted)
-        if self.when_noted is not None:
-            self.when_noted(noted[0])
-
-
 class _GivenUp(NamedTuple):
     """An emission that is awaited no longer, as far as its late reply needs it."""
 
@@ -186,6 +173,19 @@ class _Listener:
         self.is_in_order = is_in_order
         self.kinds: list[TokenKind] = []
         self.finders: list[_FindToken] = []
+
+
+class UnaskedEvents(deque[tuple[str, tuple[Any, ...]]]):
+    """The last events of a connection that were the reply of nothing here, with their arguments."""
+
+    #: The function that is called with the name of each such event, inside its handler.
+    when_noted: Callable[[str], None] | None = None
+
+    def append(self, noted: tuple[str, tuple[Any, ...]]) -> None:
+        """Note an event."""
+        super().append(noted)
+        if self.when_noted is not None:
+            self.when_noted(noted[0])
 
 
 class Exchange:

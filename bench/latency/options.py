@@ -6,13 +6,14 @@ Rules: this module is pure. Texts come in as the user typed them, and checked va
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
+from bench.results.service_logs import ServiceLogs
 from bench.scenarios.catalogue import LATENCY_BENCHMARKS, Benchmark
 from bench.scenarios.options import (
     DEFAULT_APP,
@@ -23,9 +24,13 @@ from bench.scenarios.options import (
     chosen,
     reply_timeout_ns,
 )
-from bench.server import ServerOptions
+from bench.server import ServeCommand, Served, ServedApp, ServedCommand, ServerOptions
+from bench.server.command import START_TIMEOUT_S
+from bench.server.serve_options import ServeOptions
+from bench.wire.connection import TransportName
 from bench.wire.endpoint import Address
 from bench.wire.errors import ConnectFailed
+from bench.wire.options import GivenSettings, transport_of
 
 __all__ = ["DEFAULT_APP", "DEFAULT_REPLY_TIMEOUT", "EFFORTS", "OPTIONS", "OptionError", "Options", "parse"]
 
@@ -56,7 +61,7 @@ _HOME = Path(__file__).parents[2]
 
 @dataclass(frozen=True)
 class Options:
-    """The options of a latency run. `app` is served, imported from `directory`, unless there is a `url`.
+    """The options of a latency run. `app` is served, imported from `directory`, unless there is a `command` or a `url`.
 
     `url` is the form of the URL that may be shown.
     """
@@ -74,15 +79,31 @@ class Options:
     max_time_s: float
     #: The option that lets the cores halt, as the user wrote it; None if they are to be kept awake.
     idle_allowed_by: str | None
+    #: The only transport to measure over; None: over each.
+    transport: TransportName | None
     #: The options of the service's server; each benchmark sets its own loop.
     server: ServerOptions
     #: True if only FOO→BAR is measured, with the service that lies beside this suite.
     is_default: bool
+    #: The user's command that serves.
+    command: ServeCommand | None = None
+    start_timeout_s: float = START_TIMEOUT_S
 
     @property
     def service(self) -> str:
-        """The service in a word: its URL, or its app."""
-        return self.url or self.app
+        """The service in a word: its URL, its command, or its app."""
+        return self.url or self.served.shown
+
+    @property
+    def served(self) -> Served:
+        """The service to start."""
+        if self.command is not None:
+            return ServedCommand(self.command)
+        return ServedApp(self.app, self.directory, start_timeout_s=self.start_timeout_s, hide=self.hide)
+
+    def hide(self, text: str) -> str:
+        """Return a text of the service without what the user gave as a secret."""
+        return text
 
     @property
     def benchmarks(self) -> tuple[Benchmark, ...]:
@@ -90,8 +111,9 @@ class Options:
         return self.chosen.benchmarks
 
 
-#: The key of the session's options in pytest's configuration.
+#: The keys of the session's options, and of its services' logs, in pytest's configuration.
 OPTIONS = pytest.StashKey[Options]()
+LOGS = pytest.StashKey[ServiceLogs]()
 
 
 def parse(
@@ -104,6 +126,10 @@ def parse(
     payload: str | None = None,
     args: bool = False,
     scenarios: str | None = None,
+    connection: Mapping[str, Any] | None = None,
+    serve: str | None = None,
+    ready_url: str | None = None,
+    start_timeout: str | None = None,
     reply_timeout: str = DEFAULT_REPLY_TIMEOUT,
     processes: str | None = None,
     effort: EffortKind = "normal",
@@ -112,33 +138,51 @@ def parse(
 ) -> Options:
     """Return the options from the user's texts, None for those that were not given. `directory` is the user's.
 
-    Raises OptionError.
+    `connection` has the texts of the connection's options by their keys. Raises OptionError.
     """
     address = _address(url, host)
     url = None if address is None else address.shown
     if app is not None and url is not None:
         raise OptionError(f"--app {app} and --url {url}: give the app to serve, or the URL of a server, not both")
+    asked = chosen(
+        LATENCY_BENCHMARKS,
+        event=event,
+        reply=reply,
+        payload=payload,
+        args=args,
+        scenarios=scenarios,
+        directory=directory,
+        connection=connection,
+    )
+    serving = ServeOptions.of(serve, ready_url, start_timeout, asked.file)
+    command = serving.command(directory, app=app, url=url, is_tls=asked.connection.tls is not None)
     return Options(
         app=app_of(app),
         url=url,
         whole_url=None if address is None else address.whole,
-        directory=_HOME if app is None else directory,
-        chosen=chosen(
-            LATENCY_BENCHMARKS,
-            event=event,
-            reply=reply,
-            payload=payload,
-            args=args,
-            scenarios=scenarios,
-            directory=directory,
-        ),
+        directory=_HOME if app is None and command is None else directory,
+        chosen=asked,
+        transport=_transport(asked.given),
         reply_timeout_ns=reply_timeout_ns(reply_timeout),
         processes=EFFORTS[effort].processes if processes is None else _processes(processes),
         max_time_s=EFFORTS[effort].max_time_s,
         idle_allowed_by=idle_allowed_by,
         server=ServerOptions(),
-        is_default=app is None and url is None and event is None and scenarios is None,
+        is_default=app is None and url is None and command is None and event is None and scenarios is None,
+        command=command,
+        start_timeout_s=serving.start_timeout_s,
     )
+
+
+def _transport(given: GivenSettings) -> TransportName | None:
+    """Return the transport that the command line asks for. Raises OptionError."""
+    names = transport_of(given)
+    if names is not None and len(names) > 1:
+        raise OptionError(
+            f"--transport {','.join(names)}: `pytest bench` measures each transport on its own; give websocket or "
+            "polling, or leave it out for both"
+        )
+    return None if names is None else names[0]
 
 
 def _address(url: str | None, host: str | None) -> Address | None:

@@ -7,8 +7,8 @@ one line that names the option.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ from bench.scenarios.loading import ScenariosError, ScenariosFile, load_scenario
 from bench.scenarios.model import RESERVED_EVENTS, round_trip_of
 from bench.timing.durations import DurationError, parse_duration
 from bench.wire.connection import Connection
+from bench.wire.errors import SettingError
+from bench.wire.options import GivenSettings, given_settings
 
 DEFAULT_APP = "app.main:app"
 DEFAULT_REPLY_TIMEOUT = "5"
@@ -35,6 +37,8 @@ class Chosen:
     benchmarks: tuple[Benchmark, ...]
     connection: Connection = field(default_factory=Connection, repr=False)
     file: ScenariosFile | None = None
+    #: The settings of the connection that the command line gives. They are in `connection` already.
+    given: GivenSettings = field(default_factory=GivenSettings, repr=False)
 
     def stored(self, benchmark: Benchmark) -> dict[str, str] | None:
         """Return what a result stores of the file and of a scenario in it; None without a file."""
@@ -53,12 +57,31 @@ def chosen(
     args: bool = False,
     scenarios: str | None,
     directory: Path,
+    connection: Mapping[str, Any] | None = None,
 ) -> Chosen:
-    """Return the benchmarks that these options name; the built-in ones if they name none.
+    """Return the benchmarks that these options name, the built-in ones if they name none, and the connection for them.
 
-    With `args`, the list that is the payload is the argument list. A scenarios file is looked for from `directory`.
-    Raises OptionError.
+    `connection` has the texts of the connection's options by their keys; they come before the scenarios file. With
+    `args`, the list that is the payload is the argument list. Files are looked for from `directory`. Raises
+    OptionError.
     """
+    found = _chosen(built_in, event, reply, payload, args, scenarios, directory)
+    try:
+        given = given_settings(connection or {}, directory)
+        return replace(found, connection=given.checked_over(found.connection), given=given)
+    except SettingError as error:
+        raise OptionError(str(error)) from None
+
+
+def _chosen(
+    built_in: tuple[Benchmark, ...],
+    event: str | None,
+    reply: str | Sequence[str] | None,
+    payload: str | None,
+    args: bool,
+    scenarios: str | None,
+    directory: Path,
+) -> Chosen:
     replies = (reply,) if isinstance(reply, str) else tuple(reply or ())
     given = [f"--reply {name}" for name in replies]
     given += [] if payload is None else [f"--payload {payload}"]

@@ -18,6 +18,7 @@ from uvicorn.importer import ImportFromStringError, import_from_string
 from uvicorn.lifespan.on import LifespanOn
 
 from bench.server.address import listen, reachable
+from bench.server.application import check_application
 from bench.server.error import ServerError, one_line
 from bench.server.lifespan import Lifespan
 from bench.server.options import ServerOptions
@@ -184,10 +185,8 @@ class UvicornTestServer(uvicorn.Server):
         config = self.config
         if isinstance(config.app, str):
             config.app = import_app(config.app)
-        if not callable(config.app):
-            raise ServerError(
-                f"{self.name} is not an ASGI application but of type {type(config.app).__name__}: name the application"
-            )
+        if not config.factory:
+            check_application(self.name, config.app)
         try:
             config.load()
         except (Exception, SystemExit) as cause:

@@ -30,8 +30,9 @@ from bench.wire.conversation import (
     Opened,
     Send,
 )
-from bench.wire.endpoint import Endpoint, namespaces_of, request_headers
+from bench.wire.endpoint import Endpoint, request_headers
 from bench.wire.errors import (
+    CLOSED,
     CallTimeout,
     ConnectFailed,
     Disconnected,
@@ -40,6 +41,7 @@ from bench.wire.errors import (
     kind_of,
     one_line,
     unread,
+    unready,
 )
 from bench.wire.interface import Handler, acknowledged
 from bench.wire.polling import PollingTransport
@@ -48,6 +50,9 @@ from bench.wire.transport import Listener, Transport
 from bench.wire.websocket import WebSocketTransport
 
 _CLOSING_TIMEOUT_S = 1.0
+
+#: The time to find out if a server that has not answered speaks another serializer, in seconds.
+_ASKING_OTHERWISE_S = 0.3
 
 
 class FastClient(Listener):
@@ -67,6 +72,7 @@ class FastClient(Listener):
         "_handlers_of",
         "_heartbeat",
         "_is_connected",
+        "_is_packed",
         "_is_plain",
         "_joins_later",
         "_max_message_bytes",
@@ -107,6 +113,8 @@ class FastClient(Listener):
         #: The future of the attempt to connect, while `connect` runs.
         self._established: asyncio.Future[None] | None = None
         self._is_connected = False
+        #: Whether the conversation is in MessagePack, so that no event is written or read here.
+        self._is_packed = False
         #: Whether the namespaces are joined later than at the handshake, because of an upgrade before.
         self._joins_later = False
         #: The timer of the heartbeat, which looks when the last heartbeat came and sets itself anew.
@@ -131,30 +139,69 @@ class FastClient(Listener):
         connection = with_keywords(connection, keywords)
         if self._transport is not None or self._established is not None:
             raise ConnectFailed("this client is connected already")
-        endpoint = Endpoint.of(url, connection)
-        handled = tuple(name for name, handlers in self._handlers_of.items() if handlers)
-        namespaces = namespaces_of(connection.namespaces if connection.namespaces is not None else handled or ("/",))
-        self._conversation = Conversation(namespaces, connection.auth, connection.max_message_bytes)
-        self._max_message_bytes = connection.max_message_bytes
-        self._endpoint = endpoint
         established = self._established = asyncio.get_running_loop().create_future()
+        endpoint: Endpoint | None = None
         try:
             async with asyncio.timeout(connection.connect_timeout):
+                connection = await connection.for_attempt()
+                endpoint = self._prepare(url, connection)
                 if connection.transports[0] == "websocket":
                     await self._open_websocket(endpoint, connection)
                 else:
                     await self._open_polling(endpoint, connection)
                 await established
+            if not self._is_connected:  # the server has let it in, and out again in the same moment
+                raise ConnectFailed(self._conversation.reason)
         except TimeoutError:
-            shown, seconds = endpoint.address.shown, connection.connect_timeout
-            raise ConnectFailed(f"{shown} did not answer the handshake within {seconds:g} s") from None
+            if endpoint is None:
+                raise ConnectFailed(unready(connection.connect_timeout)) from None
+            reason = await self._unanswered(connection.connect_timeout)
+            raise ConnectFailed(f"{endpoint.address.shown}: {endpoint.secrets.hide(reason)}") from None
         except ConnectFailed as failure:
+            if endpoint is None:
+                raise
             raise ConnectFailed(endpoint.secrets.hide(str(failure)), failure.data) from None
         finally:
             self._established = None
             _forget(established)
             if not self._is_connected:
                 self._abort("it did not come to a connection")
+
+    def _prepare(self, url: str, connection: Connection) -> Endpoint:
+        """Begin a conversation with these settings; return the endpoint to open it to. Raises ConnectFailed."""
+        endpoint = Endpoint.of(url, connection)
+        handled = tuple(name for name, handlers in self._handlers_of.items() if handlers)
+        namespaces = connection.namespaces or handled or (DEFAULT_NAMESPACE,)
+        self._conversation = Conversation(
+            namespaces, connection.auth, connection.max_message_bytes, connection.serializer
+        )
+        self._is_packed = connection.serializer == "msgpack"
+        self._max_message_bytes = connection.max_message_bytes
+        self._endpoint = endpoint
+        return endpoint
+
+    async def _unanswered(self, seconds: float) -> str:
+        """Return why a server has not answered within so many seconds, if it can be found out.
+
+        A server with another serializer says nothing. So it is asked once more, in that.
+        """
+        conversation = self._conversation
+        reason = conversation.unanswered(seconds)
+        messages = conversation.join_otherwise()
+        if self._transport is None or not messages:
+            return reason
+        answered = self._established = asyncio.get_running_loop().create_future()
+        self._transport.send(messages)
+        try:
+            async with asyncio.timeout(min(seconds, _ASKING_OTHERWISE_S)):
+                await answered
+        except TimeoutError:
+            return reason
+        except ConnectFailed as failure:
+            return reason if kind_of(conversation.reason) == CLOSED else str(failure)
+        finally:
+            _forget(answered)
+        return reason
 
     def on(self, event: str, handler: Handler, namespace: str | None = None) -> None:
         """Call `handler(*arguments)` for every such event; `disconnect` and `*` are special."""
@@ -386,7 +433,7 @@ class FastClient(Listener):
 
     def _find_plain_websocket(self) -> None:
         is_joined = DEFAULT_NAMESPACE in self._conversation.joined()
-        self._plain_websocket = self._websocket if is_joined else None
+        self._plain_websocket = self._websocket if is_joined and not self._is_packed else None
 
     def _handle(self, event: protocol.Event) -> None:
         handlers = self._handlers_of.get(event.namespace, {})

@@ -32,11 +32,28 @@ More rules:
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from enum import Enum
 from typing import Any, NamedTuple, TypeAlias
 
 from bench.wire import protocol
-from bench.wire.errors import CLOSED, Disconnected, MessageTooLarge, Reason, broken, one_line, too_large
+from bench.wire.connection import Serializer
+from bench.wire.errors import (
+    CLOSED,
+    REFUSED,
+    Disconnected,
+    MessageTooLarge,
+    Reason,
+    broken,
+    closed_instead,
+    kind_of,
+    no_handshake,
+    no_join,
+    one_line,
+    protocol_reason,
+    refusal,
+    too_large,
+)
 from bench.wire.interface import Handler, arguments
 from bench.wire.protocol import DEFAULT_NAMESPACE, Binary, Message, plain_ack
 
@@ -125,7 +142,10 @@ class _Namespace:
 
 
 class Conversation:
-    """The state of one conversation. `namespaces` are to be joined, each with `auth`."""
+    """The state of one conversation. `namespaces` are to be joined in this order, each with `auth`.
+
+    `serializer` is the format of packets: "json" or "msgpack".
+    """
 
     __slots__ = (
         "_assembly",
@@ -134,9 +154,12 @@ class Conversation:
         "_heartbeat_limit_ns",
         "_is_leaving",
         "_is_overdue",
+        "_is_packed",
         "_max_message_bytes",
         "_namespaces",
         "_pinged_ns",
+        "_refusal_data",
+        "_refusals",
         "_unjoined",
         "check_at_ns",
         "handshake",
@@ -149,13 +172,16 @@ class Conversation:
         "state",
     )
 
-    def __init__(self, namespaces: list[str], auth: Any, max_message_bytes: int) -> None:
+    def __init__(
+        self, namespaces: Iterable[str], auth: Any, max_message_bytes: int, serializer: Serializer = "json"
+    ) -> None:
         self.state = State.OPENING
         #: Why the conversation ended; until then the reason that is given if nobody says anything better.
         self.reason: str = CLOSED
         #: The session id in the default namespace, or in the first namespace that was joined.
         self.sid: str | None = None
-        #: Whether the conversation is established, the default namespace is joined, and no attachment is awaited.
+        #: Whether the conversation is established, the default namespace is joined, and no attachment is awaited. A
+        #: conversation in MessagePack never is.
         self.is_plain = False
         #: Whether attachments travel as base64, which counts against the server's limit. The caller says so.
         self.is_text_only = False
@@ -172,13 +198,17 @@ class Conversation:
         default = _Namespace()
         self._default_callbacks = default.callbacks
         self._namespaces = {DEFAULT_NAMESPACE: default}
-        self._unjoined = namespaces
+        self._is_packed = serializer == "msgpack"
+        #: The refusals so far, while other namespaces have not been answered.
+        self._refusals: list[str] = []
+        self._refusal_data: Any = None
+        self._unjoined = list(namespaces)
         self._assembly: protocol.Assembly | None = None
         self._is_leaving = False
         self._heartbeat_limit_ns = 0
         self._pinged_ns = 0
         self._is_overdue = False
-        for name in namespaces:
+        for name in self._unjoined:
             self._namespaces.setdefault(name, _Namespace())
 
     # ------------------------------------------------------------------ what arrives
@@ -186,6 +216,8 @@ class Conversation:
     def receive(self, message: Message, received_ns: int) -> Action | None:
         """Take a whole message; return the action that follows, or None. Raises nothing."""
         if isinstance(message, Binary):
+            if self._is_packed:
+                return self._receive_packed(message.data, received_ns)
             return self._receive_attachment(message.data, received_ns)
         if self.is_plain:
             acknowledgement = plain_ack(message)
@@ -198,6 +230,17 @@ class Conversation:
             return self._break(f"the server sent {one_line(self._assembly)}, then something else")
         try:
             packet = protocol.decode(message)
+        except protocol.ProtocolError as error:
+            return self.end(protocol_reason(error))
+        if self._is_packed and message.startswith(b"4"):
+            return self.end(self._other_serializer("JSON", "json"))
+        return self._receive_packet(packet, received_ns)
+
+    def _receive_packed(self, message: bytes, received_ns: int) -> Action | None:
+        if self.state is State.ENDED:
+            return None
+        try:
+            packet = protocol.unpack(message)
         except protocol.ProtocolError as error:
             return self._break(f"the server sent {error}")
         return self._receive_packet(packet, received_ns)
@@ -223,7 +266,7 @@ class Conversation:
         if type(packet) is protocol.ConnectError:
             return self._refused(packet)
         if type(packet) is protocol.Disconnect:
-            return self._left(packet.namespace)
+            return self._left(packet)
         if kind is protocol.Close:
             return self.end(CLOSED)
         return None
@@ -249,16 +292,31 @@ class Conversation:
             self.sid = packet.sid
         if self._unjoined:
             return None
+        if self._refusals:
+            return self._end_refused()
         self._enter(State.ESTABLISHED)
         return Established()
 
-    def _refused(self, packet: protocol.ConnectError) -> Action:
-        where = "" if packet.namespace == DEFAULT_NAMESPACE else f" to {one_line(packet.namespace)}"
-        kind = "the server refused the connection"
-        return self.end(Reason(kind, f"{kind}{where}: {one_line(packet.message)}"), packet.data)
+    def _refused(self, packet: protocol.ConnectError) -> Action | None:
+        """Take note of a refusal. The conversation ends with the last answer, so that each refusal is known."""
+        self._refusals.append(refusal(packet.namespace, packet.message))
+        self._refusal_data = self._refusal_data if packet.data is None else packet.data
+        if packet.namespace in self._unjoined:
+            self._unjoined.remove(packet.namespace)
+        if self._unjoined and self.state is State.JOINING:
+            return None
+        return self._end_refused()
 
-    def _left(self, name: str) -> Action:
+    def _end_refused(self) -> Ended:
+        text = f"{REFUSED}{'; and '.join(self._refusals)}"
+        return self.end(Reason(REFUSED, text), self._refusal_data)
+
+    def _left(self, packet: protocol.Disconnect) -> Action:
         """Take note that the server has left a namespace; with the last namespace, the conversation ends."""
+        name = packet.namespace
+        if packet.said is not None:  # it has refused what it had accepted before it asked its handler
+            self._refusals.append(refusal(name, packet.said))
+            return self._end_refused()
         space = self._namespaces.get(name)
         others = any(other.is_joined for other in self._namespaces.values() if other is not space)
         if space is None or not space.is_joined or not others:
@@ -288,6 +346,8 @@ class Conversation:
         if self.state is State.ENDED:
             return None
         if assembly is None:
+            if self.state is State.JOINING and _is_packet(attachment):
+                return self.end(self._other_serializer("MessagePack", "msgpack"))
             return self._break("the server sent an attachment of nothing")
         if assembly.size_bytes + len(attachment) > self._max_message_bytes:
             return self.end(too_large(self._max_message_bytes))
@@ -303,7 +363,33 @@ class Conversation:
     def join(self) -> tuple[Message, ...]:
         """Return the requests to join the namespaces: after the handshake, and after an upgrade if there is any."""
         self._enter(State.JOINING)
+        return self._joins(self._is_packed)
+
+    def _joins(self, is_packed: bool) -> tuple[Message, ...]:
+        if is_packed:
+            return tuple(Binary(protocol.pack_connect(self._auth, name)) for name in self._unjoined)
         return tuple(protocol.encode_connect(self._auth, name) for name in self._unjoined)
+
+    def join_otherwise(self) -> tuple[Message, ...]:
+        """Return the same requests in the other format, for a server that has not answered; empty without a need.
+
+        The answer, if there is any, ends the conversation with the reason that the formats differ.
+        """
+        if self.state is not State.JOINING or not self._unjoined or not protocol.CAN_PACK:
+            return ()
+        try:
+            return self._joins(not self._is_packed)
+        except TypeError:  # bytes, which JSON has not
+            return ()
+
+    def unanswered(self, seconds: float) -> Reason:
+        """Return the reason for a server that has not answered for so long, in seconds."""
+        if self.state is not State.JOINING:
+            return no_handshake(seconds)
+        reason = no_join(seconds, self._unjoined)
+        if not self._refusals:
+            return reason
+        return Reason(REFUSED, f"{REFUSED}{'; and '.join(self._refusals)}; and {reason}")
 
     def emit(self, event: str, data: Any, namespace: str, callback: Handler | None) -> tuple[Message, ...]:
         """Return the messages of an event; `callback` awaits its acknowledgement, whose id is then `last_ack_id`.
@@ -318,8 +404,13 @@ class Conversation:
         ack_id = None if callback is None else self.last_ack_id + 1
         values = arguments(data)
         try:
-            messages = self._checked([protocol.encode_event(event, values, ack_id, namespace)])
+            if self._is_packed:
+                messages = self._checked_packed(protocol.pack_event(event, values, ack_id, namespace))
+            else:
+                messages = self._checked([protocol.encode_event(event, values, ack_id, namespace)])
         except TypeError:
+            if self._is_packed:
+                raise
             messages = self._checked(protocol.encode_binary_event(event, values, ack_id, namespace))
         if callback is not None:
             self.last_ack_id += 1
@@ -337,6 +428,8 @@ class Conversation:
         """
         assert event.ack_id is not None, "the server has asked for it"
         values = arguments(result)
+        if self._is_packed:
+            return self._checked_packed(protocol.pack_ack(event.ack_id, values, event.namespace))
         try:
             return self._checked([protocol.encode_ack(event.ack_id, values, event.namespace)])
         except TypeError:
@@ -349,7 +442,14 @@ class Conversation:
         if self.state is not State.ESTABLISHED:
             return ()
         joined = [name for name, space in self._namespaces.items() if space.is_joined]
+        if self._is_packed:
+            return tuple(Binary(protocol.pack_disconnect(name)) for name in joined)
         return tuple(protocol.encode_disconnect(name) for name in joined)
+
+    def _checked_packed(self, packed: bytes) -> tuple[Message, ...]:
+        """Return a packet of MessagePack as a message. Raises MessageTooLarge."""
+        self._check_size(protocol.payload_size_bytes(len(packed)) if self.is_text_only else len(packed))
+        return (Binary(packed),)
 
     def _checked(self, encoded: list[bytes]) -> tuple[Message, ...]:
         """Return a text message and its attachments as messages. Raises MessageTooLarge if any of them is."""
@@ -365,7 +465,7 @@ class Conversation:
 
     def too_large(self, size_bytes: int) -> MessageTooLarge:
         """Return the error for a message of this size."""
-        message = f"{size_bytes} bytes; the server takes {self.max_payload_bytes} in one message"
+        message = f"{size_bytes} bytes; the server takes {self.max_payload_bytes} in one message (its maxPayload)"
         return MessageTooLarge(message, size_bytes, self.max_payload_bytes)
 
     # ------------------------------------------------------------------ upgrade
@@ -409,6 +509,8 @@ class Conversation:
     def end(self, reason: str, data: Any = None) -> Ended:
         """End the conversation, if it has not ended yet; return how it ended. `leave` has the last word."""
         if self.state is not State.ENDED:
+            if self.state is State.JOINING and kind_of(reason) == CLOSED:
+                reason = closed_instead(reason, self._unjoined)
             self._enter(State.ENDED)
             if not self._is_leaving:
                 self.reason = reason
@@ -420,6 +522,11 @@ class Conversation:
     def joined(self) -> list[str]:
         """Return the namespaces that are joined, or were joined when the conversation ended."""
         return [name for name, space in self._namespaces.items() if space.is_joined]
+
+    def _other_serializer(self, spoken: str, option: str) -> Reason:
+        own = "MessagePack" if self._is_packed else "JSON"
+        kind = f"the server speaks {spoken}, and this client {own}"
+        return Reason(kind, f"{kind}: give --serializer {option}, or Connection(serializer={option!r})")
 
     def _break(self, text: str) -> Ended:
         return self.end(broken(text))
@@ -434,4 +541,15 @@ class Conversation:
 
     def _find_out_if_plain(self) -> None:
         is_whole = self._assembly is None and self.state is State.ESTABLISHED
-        self.is_plain = is_whole and self._namespaces[DEFAULT_NAMESPACE].is_joined
+        self.is_plain = is_whole and not self._is_packed and self._namespaces[DEFAULT_NAMESPACE].is_joined
+
+
+def _is_packet(message: bytes) -> bool:
+    """Return whether a binary message is a packet of MessagePack."""
+    if not protocol.CAN_PACK:
+        return False
+    try:
+        protocol.unpack(message)
+    except protocol.ProtocolError:
+        return False
+    return True

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from urllib.parse import SplitResult, unquote, urlencode, urlsplit, urlunsplit
@@ -16,7 +16,7 @@ from urllib.parse import SplitResult, unquote, urlencode, urlsplit, urlunsplit
 from bench.printable import one_line
 from bench.secrets import Secrets
 from bench.wire import protocol
-from bench.wire.connection import Connection, TransportName
+from bench.wire.connection import Connection, TransportName, check_cookie
 from bench.wire.errors import ConnectFailed
 from bench.wire.tls import SYSTEM
 
@@ -97,16 +97,15 @@ class Endpoint:
 
     @classmethod
     def of(cls, url: str, connection: Connection) -> Endpoint:
-        """Check the URL and the settings. Raises ConnectFailed."""
-        transports = connection.transports
-        if not transports or not set(transports) <= _SCHEMES.keys():
-            raise ConnectFailed(f"transports are websocket and polling, not {', '.join(transports) or 'none'}")
+        """Make ready for an attempt, from the settings of `Connection.for_attempt`. Raises ConnectFailed."""
+        assert isinstance(connection.headers, Mapping), "the settings are those of an attempt"
+        assert isinstance(connection.cookies, Mapping), "the settings are those of an attempt"
         address = Address.of(url)
         return cls(
             address,
             {
                 transport: transport_url(url, transport, connection.socketio_path, connection.query)
-                for transport in transports
+                for transport in connection.transports
             },
             address.headers(request_headers(connection.headers, connection.cookies)),
             (connection.tls or SYSTEM).context() if is_secure(url) else None,
@@ -154,10 +153,16 @@ def transport_url(
     """
     parts = urlsplit(Address.of(url).url)
     path = f"{parts.path.rstrip('/')}/{socketio_path.strip('/')}/"
-    asked = [parts.query] if parts.query else []
-    asked += [urlencode(query)] if query else []
-    asked.append(urlencode({"EIO": protocol.ENGINE_IO_VERSION, "transport": transport}))
-    return urlunsplit((_SCHEMES[transport][parts.scheme], parts.netloc, path, "&".join(asked), ""))
+    whole = urlunsplit((_SCHEMES[transport][parts.scheme], parts.netloc, path, parts.query, ""))
+    return with_query(whole, {**(query or {}), "EIO": str(protocol.ENGINE_IO_VERSION), "transport": transport})
+
+
+def with_query(url: str, query: Mapping[str, str]) -> str:
+    """Return the URL with these fields added to its query."""
+    if not query:
+        return url
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(query="&".join(filter(None, (parts.query, urlencode(query))))))
 
 
 def is_secure(url: str) -> bool:
@@ -165,34 +170,13 @@ def is_secure(url: str) -> bool:
     return urlsplit(url).scheme in ("https", "wss")
 
 
-def request_headers(headers: Mapping[str, str] | None, cookies: Mapping[str, str] | None) -> dict[str, str]:
-    """Return the headers that the user wants on every request, cookies included. Raises ConnectFailed."""
-    wanted = dict(headers or {})
-    for name, value in wanted.items():
-        if not (_is_token(name) and isinstance(value, str) and value.replace("\t", " ").isprintable()):
-            raise ConnectFailed(f"{name!r} with its value cannot be an HTTP header")
-        if name.lower() == "sec-websocket-extensions":
-            raise ConnectFailed(f"no WebSocket extension is supported, so neither is {value}: leave out {name}")
+def request_headers(headers: Mapping[str, str], cookies: Mapping[str, str]) -> dict[str, str]:
+    """Return the headers of every request, cookies included. Raises ConnectFailed for what cannot be a cookie."""
+    wanted = dict(headers)
     if cookies:
         for name, value in cookies.items():
-            if not (_is_token(name) and value.isascii() and value.isprintable() and not set(value) & set(' ",;\\')):
-                raise ConnectFailed(f"{name!r} with its value cannot be a cookie")
+            check_cookie(name, value)
         given = next((name for name in wanted if name.lower() == "cookie"), "Cookie")
         sent = [wanted[given]] if given in wanted else []
         wanted[given] = "; ".join([*sent, *(f"{name}={value}" for name, value in cookies.items())])
     return wanted
-
-
-def namespaces_of(asked: str | Sequence[str]) -> list[str]:
-    """Return the namespaces to join, each once. Raises ConnectFailed for a name that cannot be a namespace."""
-    names = [asked] if isinstance(asked, str) else list(dict.fromkeys(asked))
-    for name in names:
-        if not name.startswith("/") or "," in name:
-            raise ConnectFailed(f"{name!r} is no namespace: it begins with a slash and has no comma in it")
-    if not names:
-        raise ConnectFailed("no namespace to join")
-    return names
-
-
-def _is_token(name: object) -> bool:
-    return isinstance(name, str) and name.isascii() and name.replace("-", "").replace("_", "").isalnum()

@@ -11,15 +11,18 @@ import os
 import re
 import socket
 import ssl
+from collections.abc import Sequence
 from typing import Any
 
 from bench.machine.descriptors import OUT_OF_FILES, file_limit_reason
 from bench.printable import one_line
+from bench.wire.protocol.packets import DEFAULT_NAMESPACE, OldProtocolError, ProtocolError
 
 __all__ = [
     "BROKEN_PACKET",
     "CLOSED",
     "IMPOSSIBLE_FRAME",
+    "REFUSED",
     "RESET",
     "CallTimeout",
     "ClientError",
@@ -28,16 +31,23 @@ __all__ = [
     "MessageTooLarge",
     "NotRead",
     "Reason",
+    "SettingError",
     "broken",
     "close_reason",
+    "closed_instead",
     "impossible_frame",
     "kind_of",
+    "no_handshake",
+    "no_join",
     "one_line",
     "os_reason",
+    "protocol_reason",
+    "refusal",
     "tls_hint",
     "tls_reason",
     "too_large",
     "unread",
+    "unready",
     "was_reset",
     "with_tls_advice",
 ]
@@ -57,6 +67,10 @@ class ConnectFailed(ClientError):
         super().__init__(message)
         #: The data that the server added to its refusal, if any.
         self.data = data
+
+
+class SettingError(ConnectFailed, ValueError):
+    """The refusal of a setting that cannot be, in one line that names it. It is found before anything is opened."""
 
 
 class Disconnected(ClientError):
@@ -92,8 +106,21 @@ _NUMBERS: dict[type[OSError], int] = {
 }
 
 
-# OpenSSL's words, of several versions, for an answer that is none of TLS.
-_NO_TLS = ("wrong version number", "wrong_version_number", "record layer failure", "record_layer_failure")
+#: OpenSSL's words, of several versions and in lower case, with what to do.
+_TLS_ADVICE = (
+    (
+        ("wrong version number", "wrong_version_number", "record layer failure", "record_layer_failure"),
+        "the server does not seem to speak TLS: try http://",
+    ),
+    (
+        ("certificate verify failed", "certificate_verify_failed"),
+        "trust its authority by --cafile FILE, as Tls(ca_file=…), or whatever it shows by --insecure, for tests alone",
+    ),
+    (
+        ("certificate required", "certificate_required", "bad certificate", "bad_certificate"),
+        "the server wants a certificate of the client: --certfile and --keyfile, as Tls(certificate_file=…)",
+    ),
+)
 
 
 class Reason(str):
@@ -113,6 +140,7 @@ def kind_of(reason: str) -> str:
     return getattr(reason, "kind", reason)
 
 
+REFUSED = "the server refused the connection"
 CLOSED = "the server closed the connection"
 RESET = "the server reset the connection"
 IMPOSSIBLE_FRAME = "the server sent an impossible frame"
@@ -127,9 +155,51 @@ def broken(text: str) -> Reason:
     return Reason(BROKEN_PACKET, text)
 
 
+OLD_PROTOCOL = "the server speaks the protocol of Socket.IO 2"
+
+
+def protocol_reason(error: ProtocolError) -> Reason:
+    """Return the reason for a message that does not follow the protocol."""
+    if isinstance(error, OldProtocolError):
+        return Reason(OLD_PROTOCOL, str(error))
+    return broken(f"the server sent {error}")
+
+
+def refusal(namespace: str, said: str) -> str:
+    """Return the namespace and the server's message of a refusal, to stand after REFUSED."""
+    where = "" if namespace == DEFAULT_NAMESPACE else f" to {one_line(namespace)}"
+    return f"{where}: {one_line(said)}" if said else where
+
+
+def unready(seconds: float) -> Reason:
+    """Return the reason for settings that a function had to return within so many seconds."""
+    return Reason(f"the function for auth, headers or cookies did not return within {seconds:g} s")
+
+
+def no_handshake(seconds: float) -> Reason:
+    """Return the reason for a server that has said nothing within so many seconds."""
+    return Reason(f"the server did not answer the handshake within {seconds:g} s")
+
+
+def no_join(seconds: float, namespaces: Sequence[str]) -> Reason:
+    """Return the reason for a server that has answered all but the requests to join these namespaces."""
+    names = " and ".join(map(one_line, namespaces))
+    return Reason(
+        f"the server answered the handshake, but not the request to join {names} within {seconds:g} s: "
+        "its connect handler takes longer, or it failed and the service's log says why"
+    )
+
+
+def closed_instead(reason: str, namespaces: Sequence[str]) -> Reason:
+    """Return the reason for a server that closed the connection where it had to answer a request to join."""
+    names = " and ".join(map(one_line, namespaces))
+    hint = "a server that speaks another serializer does that, see --serializer"
+    return Reason(CLOSED, f"{reason} instead of answering the request to join {names}; {hint}")
+
+
 def too_large(limit_bytes: int) -> Reason:
     """Return the reason for a server that sent more than a client takes."""
-    return Reason(f"the server sent a message of more than {limit_bytes} bytes")
+    return Reason(f"the server sent a message of more than {limit_bytes} bytes, the client's max_message_bytes")
 
 
 def unread(limit_bytes: int) -> Reason:
@@ -144,7 +214,7 @@ _TOO_LARGE_FRAME = re.compile(r"exceeding max allowed size, (\d+) >")
 def impossible_frame(what: str, limit_bytes: int) -> Reason:
     """Return the reason for a WebSocket frame that cannot be, or not with this limit; `what` are picows's words."""
     if found := _TOO_LARGE_FRAME.search(what):
-        text = f"the server sent a message of {found[1]} bytes, more than the limit of {limit_bytes} bytes"
+        text = f"the server sent a message of {found[1]} bytes, more than the client's max_message_bytes, {limit_bytes}"
         return Reason(str(too_large(limit_bytes)), text)
     return Reason(IMPOSSIBLE_FRAME, f"{IMPOSSIBLE_FRAME}: {what}")
 
@@ -194,7 +264,9 @@ def tls_reason(error: object) -> str:
 
 
 def with_tls_advice(text: str) -> str:
-    """Return the text of an error, and what to do if it is that of a server that does not speak TLS."""
-    if any(sign in text.lower() for sign in _NO_TLS):
-        return f"{text}; the server does not seem to speak TLS: try http://"
+    """Return the text of an error, and what to do if it is a usual one of TLS."""
+    lower = text.lower()
+    for signs, advice in _TLS_ADVICE:
+        if any(sign in lower for sign in signs):
+            return f"{text}; {advice}"
     return text

@@ -25,12 +25,13 @@ from bench.wire.errors import (
     RESET,
     ConnectFailed,
     Reason,
-    broken,
     one_line,
     os_reason,
+    protocol_reason,
     tls_hint,
     tls_reason,
 )
+from bench.wire.http_answers import http_reason, page_reason
 from bench.wire.protocol import Binary, Message
 from bench.wire.transport import NOBODY, Listener
 
@@ -70,6 +71,8 @@ class PollingTransport:
         # aiohttp asks again by itself where a connection that it has used before is lost. The messages in the answer
         # would then be missing without a word, and their replies be said to have timed out.
         self._session._retry_connection = False
+        #: aiohttp sends cookies and other secrets to wherever a server sends it.
+        self._follows = not endpoint.is_secret
         self._unsent_bytes = 0
         self._is_opened = False
         self._outbox: deque[bytes] = deque()
@@ -148,9 +151,11 @@ class PollingTransport:
             self._end(_reason(error))
 
     async def _poll(self) -> None:
-        async with self._session.get(self._url) as response:
+        async with self._session.get(self._url, allow_redirects=self._follows) as response:
             body = await self._body(response)
         received_ns = perf_counter_ns()
+        if not self._is_opened and (page := page_reason(body)) is not None:
+            raise _Failed(page.kind, page)
         for is_binary, message in protocol.decode_payload(body):
             if self._is_ended:
                 return
@@ -160,7 +165,9 @@ class PollingTransport:
         try:
             while self._outbox:
                 body = protocol.encode_payload(self._next_parts())
-                async with self._session.post(self._url, data=body, headers=_HEADERS) as response:
+                async with self._session.post(
+                    self._url, data=body, headers=_HEADERS, allow_redirects=self._follows
+                ) as response:
                     await self._body(response)
         except (_Failed, aiohttp.ClientError, OSError, ValueError) as error:
             self._end(_reason(error))
@@ -187,11 +194,12 @@ class PollingTransport:
             body += chunk
             if len(body) > self._max_message_bytes:
                 response.close()
-                raise _Failed(f"the server sent more than {self._max_message_bytes} bytes in one answer")
+                limit = f"{self._max_message_bytes} bytes in one answer, the client's max_message_bytes"
+                raise _Failed(f"the server sent more than {limit}")
         if response.status != 200:
-            said = one_line(body[:300].decode(errors="replace"))
-            kind = f"the server answered HTTP {response.status}"
-            raise _Failed(kind, f"{kind}: {said}" if said else None)
+            location = response.headers.get("Location")
+            reason = http_reason(response.status, bytes(body), self._url.raw_path, location, self._is_opened)
+            raise _Failed(reason.kind, reason)
         return bytes(body)
 
     def _end(self, reason: str) -> None:
@@ -212,9 +220,9 @@ class PollingTransport:
 
 def _reason(error: Exception) -> Reason:
     if isinstance(error, protocol.ProtocolError):
-        return broken(f"the server sent {error}")
+        return protocol_reason(error)
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        return Reason("TLS failed", f"TLS failed: {one_line(error.certificate_error)}")
+        return Reason("TLS failed", tls_reason(error.certificate_error))
     if isinstance(error, aiohttp.ClientSSLError):
         return Reason("TLS failed", tls_reason(error))
     if isinstance(error, aiohttp.ServerDisconnectedError):

@@ -8,7 +8,8 @@ what python-socketio leaves behind where a connection fails, or its peer is sile
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from functools import partial
 from time import perf_counter_ns
 from typing import Any, Unpack
@@ -18,10 +19,23 @@ import aiohttp
 import socketio
 
 from bench.wire.connection import Connection, ConnectKeywords, with_keywords
-from bench.wire.endpoint import Endpoint, namespaces_of
-from bench.wire.errors import CallTimeout, ConnectFailed, Disconnected, one_line, os_reason, with_tls_advice
+from bench.wire.endpoint import Endpoint, with_query
+from bench.wire.errors import (
+    REFUSED,
+    CallTimeout,
+    ConnectFailed,
+    Disconnected,
+    no_handshake,
+    no_join,
+    one_line,
+    os_reason,
+    refusal,
+    unready,
+    with_tls_advice,
+)
+from bench.wire.http_answers import http_reason
 from bench.wire.interface import Handler, acknowledged
-from bench.wire.protocol import DEFAULT_NAMESPACE
+from bench.wire.protocol import DEFAULT_NAMESPACE, said_of
 
 _CLOSING_TIMEOUT_S = 1.0
 
@@ -42,7 +56,8 @@ class ReferenceClient:
         self._handled: dict[str, None] = {}
         self._joined: set[str] = set()
         self._calls: dict[str, set[asyncio.Future[tuple[Any, ...]]]] = {}
-        self._refusal: tuple[str, Any] = ("", None)
+        self._refusals: list[str] = []
+        self._refusal_data: Any = None
 
     @property
     def connected(self) -> bool:
@@ -57,11 +72,18 @@ class ReferenceClient:
         By polling, `max_message_bytes` has no effect: python-socketio takes answers of any size.
         """
         connection = with_keywords(connection, keywords)
+        wait_timeout = connection.connect_timeout
+        try:
+            async with asyncio.timeout(wait_timeout):
+                connection = await connection.for_attempt()
+        except TimeoutError:
+            raise ConnectFailed(unready(wait_timeout)) from None
         endpoint = Endpoint.of(url, connection)
         address, context = endpoint.address, endpoint.context
-        wait_timeout = connection.connect_timeout
-        asked = connection.namespaces if connection.namespaces is not None else tuple(self._handled) or ("/",)
-        names = namespaces_of(asked)
+        path = f"{urlsplit(url).path.rstrip('/')}/{connection.socketio_path.strip('/')}/"
+        names = list(connection.namespaces or self._handled or (DEFAULT_NAMESPACE,))
+        if connection.serializer == "msgpack":
+            self._client.packet_class = socketio.msgpack_packet.MsgPackPacket
         for name in names:
             self._client.on("disconnect", partial(self._closed, name), namespace=name)
             self._client.on("connect_error", partial(self._refused, name), namespace=name)
@@ -71,28 +93,29 @@ class ReferenceClient:
             headers=endpoint.headers, connector=aiohttp.TCPConnector(ssl=True if context is None else context)
         )
         self._client.eio.websocket_extra_options = {"max_msg_size": connection.max_message_bytes}
-        self._refusal = ("", None)
+        self._refusals, self._refusal_data = [], None
         connected = False
         try:
             async with asyncio.timeout(wait_timeout):
                 await self._client.connect(
-                    address.url,
+                    with_query(address.url, connection.query),
                     headers=endpoint.headers,
                     auth=connection.auth,
                     transports=list(connection.transports),
                     namespaces=names,
-                    socketio_path=f"{urlsplit(url).path}/{connection.socketio_path}",  # it ignores the path of the URL
+                    socketio_path=path,  # it ignores the path of the URL
                     wait_timeout=wait_timeout,
                 )
             connected = True
         except TimeoutError:
-            raise ConnectFailed(f"{address.shown} did not answer the handshake within {wait_timeout:g} s") from None
+            raise ConnectFailed(f"{address.shown}: {self._unanswered(names, wait_timeout)}") from None
         except (socketio.exceptions.ConnectionError, aiohttp.ClientError, ValueError) as error:
-            if self._client.failed_namespaces:
-                said, data = self._refusal
-                said = endpoint.secrets.hide(said)
-                raise ConnectFailed(f"{address.shown}: the server refused the connection{said}", data) from None
-            raise ConnectFailed(f"{address.shown}: {endpoint.secrets.hide(_reason(error))}") from None
+            if self._client.failed_namespaces and self._refusals:
+                said = endpoint.secrets.hide("; and ".join(self._refusals))
+                raise ConnectFailed(f"{address.shown}: {REFUSED}{said}", self._refusal_data) from None
+            if str(error).startswith(_NOT_JOINED):
+                raise ConnectFailed(f"{address.shown}: {self._unanswered(names, wait_timeout)}") from None
+            raise ConnectFailed(f"{address.shown}: {endpoint.secrets.hide(_reason(error, path))}") from None
         finally:
             if not connected:
                 await self._release()
@@ -184,11 +207,15 @@ class ReferenceClient:
         await asyncio.gather(*ending, return_exceptions=True)
 
     def _refused(self, namespace: str, data: Any = None, *_: Any) -> None:
-        where = "" if namespace == DEFAULT_NAMESPACE else f" to {namespace}"
-        if isinstance(data, dict):
-            self._refusal = (f"{where}: {one_line(data.get('message', data))}", data.get("data"))
-        else:
-            self._refusal = (f"{where}: {one_line(data)}", None)
+        said, added = said_of(data)
+        self._refusals.append(refusal(namespace, said))
+        self._refusal_data = self._refusal_data if added is None else added
+
+    def _unanswered(self, names: Sequence[str], seconds: float) -> str:
+        """Return what the server has not answered within so many seconds."""
+        if self._client.eio.sid is None:
+            return no_handshake(seconds)
+        return no_join(seconds, [name for name in names if name not in self._client.namespaces])
 
     def _closed(self, namespace: str, reason: str = "", *_: Any) -> None:
         if self._reason != "disconnected by the client":
@@ -211,8 +238,21 @@ class ReferenceClient:
         return handle
 
 
-def _reason(error: BaseException) -> str:
+#: python-socketio's words for requests to join that were not answered in time.
+_NOT_JOINED = "One or more namespaces failed to connect"
+
+#: python-engineio's words for an answer that is not 200.
+_STATUS = re.compile(r"Unexpected status code (\d+) ")
+
+
+def _reason(error: BaseException, path: str) -> str:
     """Return the first cause of an error: python-socketio wraps it in errors that say less."""
     while (cause := error.__cause__ or error.__context__) is not None:
         error = cause
+    if isinstance(error, aiohttp.WSServerHandshakeError):
+        location = None if error.headers is None else error.headers.get("Location")
+        return http_reason(error.status, "" if error.status == 101 else error.message, path, location)
+    if (status := _STATUS.match(str(error))) is not None:
+        body = error.args[1] if len(error.args) > 1 else ""
+        return http_reason(int(status[1]), body if isinstance(body, str) else repr(body), path)
     return with_tls_advice(os_reason(error) if isinstance(error, OSError) else one_line(error))

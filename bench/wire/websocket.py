@@ -12,6 +12,7 @@ import contextlib
 import ssl
 from time import perf_counter_ns
 from typing import Any
+from urllib.parse import urlsplit
 
 import picows.picows as ws  # by the module's name, under which websocket.pxd has its C types
 from picows import WSCloseCode, WSError, WSHandshakeError, ws_connect
@@ -31,11 +32,15 @@ from bench.wire.errors import (
     unread,
     was_reset,
 )
+from bench.wire.http_answers import http_reason
 from bench.wire.protocol import Binary, Message, Open
 from bench.wire.transport import NOBODY, Listener
 
 #: picows takes its buffer once per connection; the default of 16 KiB is most of what an idle connection costs.
 _READ_BUFFER_BYTES = 1024
+
+#: The status of an answer that agrees to speak WebSocket.
+_SWITCHED = 101
 
 #: picows would send the same headers to wherever a server sends it. With a secret in them, no redirect is followed.
 _MAX_REDIRECTS = 5
@@ -106,7 +111,7 @@ class WebSocketTransport(ws.WSListener):
                 max_redirects=0 if self._endpoint.is_secret else _MAX_REDIRECTS,
             )
         except (WSHandshakeError, WSError) as error:
-            raise ConnectFailed(f"{shown} is no Socket.IO server: {_handshake_reason(error)}") from None
+            raise ConnectFailed(f"{shown} is no Socket.IO server: {_handshake_reason(error, self._url)}") from None
         except ssl.SSLError as error:
             raise ConnectFailed(f"{shown}: {os_reason(error)}") from None
         except TimeoutError:
@@ -286,13 +291,12 @@ async def _forget_error(transport: ws.WSTransport) -> None:
         await transport.wait_disconnected()
 
 
-def _handshake_reason(error: WSError) -> str:
+def _handshake_reason(error: WSError, url: str) -> str:
     """Return what the server said, if it said something in HTTP."""
     response = getattr(error, "response", None)
-    location = response.headers.get("Location") if response is not None else None
-    if response is not None and location is not None and 300 <= int(response.status) < 400:
-        return f"HTTP {int(response.status)}, a redirect to {one_line(location)}: give the URL where it really is"
-    said = one_line((getattr(error, "raw_body", None) or b"")[:300].decode(errors="replace"))
-    if response is None or not said:
+    if response is None:
         return one_line(error)
-    return f"HTTP {int(response.status)}: {said}"
+    status, location = int(response.status), response.headers.get("Location")
+    if status == _SWITCHED or not 100 <= status < 600:
+        return one_line(error)
+    return http_reason(status, getattr(error, "raw_body", None) or b"", urlsplit(url).path, location)

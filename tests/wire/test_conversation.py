@@ -282,7 +282,7 @@ def test_attachments_together_are_limited() -> None:
     talk = established(max_message_bytes=10)
     header, *_ = talk.server.emit("BAR", b"", b"")
     [end] = talk.say(header, Binary(b"123456"), Binary(b"12345"))
-    assert end == Ended("the server sent a message of more than 10 bytes")
+    assert end == Ended("the server sent a message of more than 10 bytes, the client's max_message_bytes")
 
 
 @pytest.mark.parametrize("header", [b'451-["BAR"]', b'452-["BAR",{"_placeholder":true,"num":2}]', b'459999-["BAR"]'])

@@ -163,7 +163,7 @@ HEADER = b'451-["BAR",%b]' % placeholders(0)
         ([b"\x81\x7f" + b"\xff" * 8], "the server sent an impossible frame"),
         (
             [b"\x81\x7f" + (1 << 40).to_bytes(8)],
-            f"the server sent a message of {1 << 40} bytes, more than the limit of {BOUND_BYTES} bytes",
+            f"the server sent a message of {1 << 40} bytes, more than the client's max_message_bytes, {BOUND_BYTES}",
         ),
         ([frame(b"x", BINARY), frame(b"2"), b"\x08\x00"], "the server sent an attachment of nothing"),
         ([frame(b"x", CLOSE)], "the server sent an impossible frame: "),
@@ -182,6 +182,9 @@ async def test_what_a_server_says_once_joined(frames: list[bytes], reason: str, 
         assert victim.heard.qsize() == (frames[1:] == [frame(b"", BINARY)] * 2), "what was whole before is heard"
 
 
+TOO_LARGE = f"the server sent a message of more than {BOUND_BYTES} bytes, the client's max_message_bytes"
+
+
 @pytest.mark.parametrize(
     ("way", "kind"),
     [
@@ -189,10 +192,10 @@ async def test_what_a_server_says_once_joined(frames: list[bytes], reason: str, 
         (says(frame(b"451-[1]")), "the server sent a broken packet"),
         (says(frame(b"42", is_last=False), frame(b"[]")), "the server sent a broken packet"),
         (says(b"\x83\x00"), "the server sent an impossible frame"),
-        (says(b"\x81\x7f" + (1 << 40).to_bytes(8)), f"the server sent a message of more than {BOUND_BYTES} bytes"),
+        (says(b"\x81\x7f" + (1 << 40).to_bytes(8)), TOO_LARGE),
         (
             floods(frame(b'42["', is_last=False), frame(b"x" * FLOOD_BYTES, CONTINUATION, is_last=False)),
-            f"the server sent a message of more than {BOUND_BYTES} bytes",
+            TOO_LARGE,
         ),
         (says(frame((1011).to_bytes(2) + b"id 4711", CLOSE)), "the server closed the connection (WebSocket code 1011)"),
         (says(frame((4711).to_bytes(2), CLOSE)), "the server closed the connection (WebSocket code of its own)"),
@@ -294,7 +297,7 @@ UPGRADED = b"HTTP/1.1 101 Switching Protocols\r\n"
         (gone_after_connect_request, " the connection"),
         (never_answers, "did not answer the handshake within 0.3 s"),
         (says_first(), "did not answer the handshake within 0.3 s"),
-        (says_first(frame(HANDSHAKE)), "did not answer the handshake within 0.3 s"),
+        (says_first(frame(HANDSHAKE)), "answered the handshake, but not the request to join / within 0.3 s"),
         (says_first(frame(b"2")), "the server sent something before its handshake"),
         (says_first(frame(JOINED)), "the server sent something before its handshake"),
         (says_first(frame(b'42["BAR"]')), "the server sent something before its handshake"),
@@ -303,7 +306,7 @@ UPGRADED = b"HTTP/1.1 101 Switching Protocols\r\n"
         (says_first(frame(HANDSHAKE), frame(HANDSHAKE)), "the server sent a second handshake"),
         (says_first(frame(HANDSHAKE), frame(b'40/b,{"sid":"a"}')), "the server connected /b, which was not asked for"),
         (says_first(frame(HANDSHAKE), frame(b"44" + b"[" * 900 + b"]" * 900)), "the server refused the connection: [["),
-        (says_first(frame(HANDSHAKE), frame(b"40")), "it seems to be a server of Socket.IO 2 (Engine.IO protocol 3)"),
+        (says_first(frame(HANDSHAKE), frame(b"40")), "speaks the protocol of Socket.IO 2 (Engine.IO protocol 3)"),
         (says_first(frame(HANDSHAKE), frame(b"41")), "the server disconnected this client"),
         (says_first(frame(HANDSHAKE), frame(b"x", BINARY)), "the server sent an attachment of nothing"),
         (says_first(frame(b"x", BINARY)), "the server sent an attachment of nothing"),
@@ -391,10 +394,13 @@ OLD_BYTES = b"\x00" + bytes(map(int, str(len(HANDSHAKE)))) + b"\xff" + HANDSHAKE
         (gone_at_once, ""),
         (gone_after_request, "the server closed the connection"),
         (never_answers, "did not answer the handshake within 0.3 s"),
-        (polls(), "did not answer the handshake within 0.3 s"),
+        (polls(), "answered the handshake, but not the request to join / within 0.3 s"),
         (polls(b"hello"), "the server sent an unknown Engine.IO packet: 'hello'"),
-        (answers(b"HTTP/1.1 200 OK\r\n\r\n" + OLD_PAYLOAD), "it seems to be a server of Socket.IO 2 (Engine.IO protoc"),
-        (answers(b"HTTP/1.1 200 OK\r\n\r\n" + OLD_BYTES), "it seems to be a server of Socket.IO 2 (Engine.IO protoc"),
+        (
+            answers(b"HTTP/1.1 200 OK\r\n\r\n" + OLD_PAYLOAD),
+            "speaks the protocol of Socket.IO 2 (Engine.IO protocol 3)",
+        ),
+        (answers(b"HTTP/1.1 200 OK\r\n\r\n" + OLD_BYTES), "speaks the protocol of Socket.IO 2 (Engine.IO protocol 3)"),
         (polls(b""), "the server sent a payload with an empty packet"),
         (polls(b"b!!!!"), "the server sent a binary packet that is not base64"),
         (polls(b"bAQID"), "the server sent an attachment of nothing"),
@@ -423,6 +429,9 @@ async def test_what_a_server_says_to_who_polls(way: Way, reason: str, complaints
         await clearly_failed(victim, str(raised.value), reason)
 
 
+MORE_IN_ONE_ANSWER = f"the server sent more than {BOUND_BYTES} bytes in one answer, the client's max_message_bytes"
+
+
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
@@ -431,7 +440,7 @@ async def test_what_a_server_says_to_who_polls(way: Way, reason: str, complaints
         (b"1", "the server closed the connection"),
         (b"41\x1e42[1]", "the server disconnected this client"),
         (HEADER + b"\x1e2", "the server sent the event BAR with 0 of 1 attachments, then something else"),
-        (b"x" * (BOUND_BYTES + 1), f"the server sent more than {BOUND_BYTES} bytes in one answer"),
+        (b"x" * (BOUND_BYTES + 1), MORE_IN_ONE_ANSWER),
     ],
 )
 async def test_what_a_server_says_to_who_has_joined_by_polling(body: bytes, reason: str, complaints: list[str]) -> None:

@@ -27,6 +27,7 @@ from bench.load.metrics.asked_users import AskedUsers
 from bench.load.metrics.lacks import drop_lost_arrivals, last_ns_of_schedule, user_lacks, worker_lacks
 from bench.load.metrics.result import AskedLoad, RunFacts, make_result
 from bench.load.plugin import locust_guard
+from bench.load.plugin.connection_options import take_connection_options
 from bench.load.plugin.hosts import hide_hosts
 from bench.load.plugin.lifecycle import Lifecycle, exit_from_anywhere
 from bench.load.plugin.locust_statistics import bound_errors, rename
@@ -65,6 +66,7 @@ from bench.results.provenance import commit_info, machine_info, packages, servic
 from bench.server import ServerError
 from bench.timing.arrivals import schedule
 from bench.timing.rates import NS_PER_S, Share
+from bench.wire.errors import SettingError
 
 logger = logging.getLogger(__name__)
 
@@ -103,6 +105,10 @@ class RunOwner:
         environment.events.worker_report.add_listener(self._on_worker_report)
         leave_out_unnamed(environment)
         self._check(self._options)
+        try:
+            take_connection_options(self._options, socket_io_users(environment))
+        except SettingError as error:
+            raise MisuseError(str(error)) from None
         if (lacks := missing()) is not None:
             logger.warning("%s", lacks)
         if environment.web_ui is not None:
@@ -436,7 +442,7 @@ class RunOwner:
         asked, open_load = test.prepared.asked, test.prepared.open_load
         users = socket_io_users(self._environment)
         return AskedLoad(
-            classes=described(users, open_load),
+            classes=described(users, open_load, asked),
             users=test.asked_users,
             is_open=is_open(asked, users),
             profile=open_load.profile,

@@ -15,6 +15,7 @@ from locust.util.timespan import parse_timespan
 
 from bench.load.engine.interface import SessionUser
 from bench.load.engine.pacing import OpenLoad
+from bench.load.plugin.connection_options import add_connection_options
 from bench.timing.arrivals import Arrivals, Shape
 from bench.timing.durations import DurationError, parse_duration
 from bench.timing.rates import LONGEST_S, RateError, RateProfile, Share
@@ -43,6 +44,7 @@ def add_options(parser: LocustArgumentParser) -> None:
         include_in_web_ui=False,
         help="the ASGI app that a run without --host starts in a process of its own (default: %(default)s)",
     )
+    add_connection_options(parser)
     parser.add_argument(
         "--results",
         metavar="FOLDER",

@@ -13,11 +13,12 @@ from locust.user.task import LOCUST_STATE_RUNNING
 
 from bench.load.engine.session import Session
 from bench.load.engine.transaction import Transaction
+from bench.load.plugin.connection_options import over_class
 from bench.load.plugin.hosts import whole_url
 from bench.load.plugin.process import LoadProcess
 from bench.load.plugin.process_run import UserGreenlet
 from bench.scenarios.model import Emission, RoundTrip
-from bench.wire.connection import Connection, TransportName
+from bench.wire.connection import MAX_MESSAGE_BYTES, Connection, PerAttempt, Serializer, TransportName
 from bench.wire.interface import Client
 from bench.wire.tls import Tls
 
@@ -26,9 +27,13 @@ SETTINGS = {
     "namespace": "namespaces",
     "auth": "auth",
     "headers": "headers",
+    "cookies": "cookies",
+    "query": "query",
     "transports": "transports",
     "tls": "tls",
     "socketio_path": "socketio_path",
+    "serializer": "serializer",
+    "max_message_bytes": "max_message_bytes",
     "connect_timeout": "connect_timeout",
 }
 
@@ -46,8 +51,10 @@ class SocketIOUser(User):
                 await self.round_trip(FOO_BAR_TO_SENDER)
 
     `connection = Connection(auth=…, namespaces=…)` is how a user connects. The attributes `namespace`, `auth`,
-    `headers`, `transports`, `tls`, `socketio_path` and `connect_timeout` say the same singly. Give a setting in one
-    place only. In `__init__`, `self.auth = …` gives a user a setting of its own.
+    `headers`, `cookies`, `query`, `transports`, `tls`, `socketio_path`, `serializer`, `max_message_bytes` and
+    `connect_timeout` say the same singly. Give a setting in one place only. `auth`, `headers` and `cookies` may be
+    methods, which are called for each attempt. Options of the command line come before the class. In `__init__`,
+    `self.auth = …` gives a user a setting of its own, which comes before both.
     """
 
     abstract = True
@@ -83,7 +90,13 @@ class SocketIOUser(User):
     auth: Any = None
 
     #: Additional headers of every HTTP request that connecting takes.
-    headers: Mapping[str, str] | None = None
+    headers: PerAttempt[Mapping[str, str]] | None = None
+
+    #: Cookies of every HTTP request that connecting takes.
+    cookies: PerAttempt[Mapping[str, str]] | None = None
+
+    #: The query of every HTTP request that connecting takes, in addition to that of the host.
+    query: Mapping[str, str] | None = None
 
     #: `("polling",)`, or `("polling", "websocket")` to begin with polling and upgrade, as browsers do.
     transports: Sequence[TransportName] = ("websocket",)
@@ -93,6 +106,12 @@ class SocketIOUser(User):
 
     #: The path under the host at which the server takes Socket.IO connections.
     socketio_path: str = "socket.io"
+
+    #: The format of events: "json", or "msgpack" for a server that has it.
+    serializer: Serializer = "json"
+
+    #: The largest message that the client takes, in bytes.
+    max_message_bytes: int = MAX_MESSAGE_BYTES
 
     #: The whole URLs of the classes' hosts, with user, password and query, by the URL that is shown.
     whole_urls: ClassVar[dict[str, str]] = {}
@@ -161,9 +180,10 @@ class SocketIOUser(User):
 
     def _settings(self) -> Connection:
         """Return the settings of the next attempt to connect."""
-        names = {*self.given_settings(), *(name for name in SETTINGS if name in vars(self))}
-        given = {SETTINGS[name]: getattr(self, name) for name in names}
-        return replace(self.connection or Connection(), **given)
+        of_class = {SETTINGS[name]: getattr(self, name) for name in self.given_settings()}
+        own = {SETTINGS[name]: getattr(self, name) for name in SETTINGS if name in vars(self)}
+        settings = replace(self.connection or Connection(), **of_class)
+        return replace(over_class(self.environment.parsed_options, settings), **own)
 
     def _perform_with(self, perform: Callable[[RoundTrip], Awaitable[Any]]) -> None:
         """Have a function of the session perform the round trips. Called before any code of the user runs."""

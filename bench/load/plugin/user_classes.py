@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from argparse import Namespace
 from collections.abc import Sequence
 from typing import cast
 
@@ -12,6 +13,7 @@ from locust.env import Environment
 from bench.load.engine.pacing import OpenLoad
 from bench.load.engine.tasks import tasks_that_do_not_await
 from bench.load.metrics.result import UserClass
+from bench.load.plugin.connection_options import over_class
 from bench.load.plugin.options import MisuseError
 from bench.load.plugin.user import SETTINGS, SocketIOUser
 from bench.timing.arrivals import Arrivals
@@ -35,8 +37,10 @@ def longest_reply_timeout_s(environment: Environment) -> float:
     return max((user_class.reply_timeout for user_class in socket_io_users(environment)), default=0.0)
 
 
-def described(user_classes: Sequence[type[SocketIOUser]], open_load: OpenLoad) -> tuple[UserClass, ...]:
-    """Return what a result tells of the classes."""
+def described(
+    user_classes: Sequence[type[SocketIOUser]], open_load: OpenLoad, options: Namespace | None = None
+) -> tuple[UserClass, ...]:
+    """Return what a result tells of the classes, with the options of the command line for their connections."""
     found = []
     for user_class in user_classes:
         limits = open_load.limits_of(user_class)
@@ -44,7 +48,7 @@ def described(user_classes: Sequence[type[SocketIOUser]], open_load: OpenLoad) -
         found.append(
             UserClass(
                 name=user_class.__name__,
-                transports=user_class.class_connection().transports,
+                transports=over_class(options, user_class.class_connection()).transports,
                 host=user_class.host,
                 reply_timeout_s=user_class.reply_timeout,
                 pipelined=user_class.pipelined,

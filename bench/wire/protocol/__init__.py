@@ -5,8 +5,8 @@ decoded packet is a small immutable value. What does not follow the format raise
 else. An argument that cannot be sent raises TypeError.
 
 `packets` are the values, `decoder` and `encoder` the two directions, `binary` takes attachments out of arguments and
-puts them back, `payload` is what HTTP polling wraps around the messages. This module is how the rest of the project
-imports them.
+puts them back, `packed` has the same packets in MessagePack, `payload` is what HTTP polling wraps around the messages.
+This module is how the rest of the project imports them.
 
 Sources: the Engine.IO protocol, revision 4 (github.com/socketio/engine.io-protocol), and the Socket.IO protocol,
 revision 5 (github.com/socketio/socket.io-protocol).
@@ -28,6 +28,7 @@ from bench.wire.protocol.encoder import (
     encode_event,
     plain_message,
 )
+from bench.wire.protocol.packed import CAN_PACK, pack_ack, pack_connect, pack_disconnect, pack_event, said_of, unpack
 from bench.wire.protocol.packets import (
     DEFAULT_NAMESPACE,
     ENGINE_IO_VERSION,
@@ -41,6 +42,7 @@ from bench.wire.protocol.packets import (
     Event,
     Message,
     Noop,
+    OldProtocolError,
     Open,
     Packet,
     Ping,
@@ -56,6 +58,7 @@ from bench.wire.protocol.payload import (
 )
 
 __all__ = [
+    "CAN_PACK",
     "CLOSE",
     "DEFAULT_NAMESPACE",
     "DISCONNECT",
@@ -77,6 +80,7 @@ __all__ = [
     "Event",
     "Message",
     "Noop",
+    "OldProtocolError",
     "Open",
     "Packet",
     "Ping",
@@ -92,8 +96,14 @@ __all__ = [
     "encode_disconnect",
     "encode_event",
     "encode_payload",
+    "pack_ack",
+    "pack_connect",
+    "pack_disconnect",
+    "pack_event",
     "payload_size_bytes",
     "plain_ack",
     "plain_event",
     "plain_message",
+    "said_of",
+    "unpack",
 ]

@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 
+from bench.wire.protocol.packed import said_of
 from bench.wire.protocol.packets import (
     DEFAULT_NAMESPACE,
     Ack,
@@ -22,16 +23,12 @@ from bench.wire.protocol.packets import (
     Disconnect,
     Event,
     Noop,
+    OldProtocolError,
     Open,
     Packet,
     Ping,
     Pong,
     ProtocolError,
-)
-
-OLD_PROTOCOL = (
-    "it seems to be a server of Socket.IO 2 (Engine.IO protocol 3), but this client speaks the protocol of "
-    "Socket.IO 3 and 4 (Engine.IO protocol 4)"
 )
 
 # By polling, each packet of Engine.IO 3 has its length before it: in digits, or with a byte for each digit and 0xff at
@@ -89,7 +86,7 @@ def decode(message: bytes) -> Packet:
     packet = _WITHOUT_DATA.get(message)
     if packet is None:
         if _OLD_PAYLOAD.match(message):
-            raise ProtocolError(f"a payload that begins with a length: {_shown(message)}; {OLD_PROTOCOL}")
+            raise OldProtocolError
         raise ProtocolError(f"an unknown Engine.IO packet: {_shown(message)}")
     return packet
 
@@ -138,19 +135,18 @@ def _decode_socket_io(message: bytes) -> Packet:
     if kind == b"0":
         fields = _json(body, message) if body else {}
         sid = fields.get("sid") if isinstance(fields, dict) else None
+        if not body:  # the old protocol joins by itself and gives no other id
+            raise OldProtocolError
         if not isinstance(sid, str):
-            old = "" if body else f"; {OLD_PROTOCOL}"  # the old protocol joins by itself and gives no other id
-            raise ProtocolError(f"a connection without a session id: {_shown(message)}{old}")
+            raise ProtocolError(f"a connection without a session id: {_shown(message)}")
         return Connected(namespace, sid)
     if kind == b"4":
         fields = _json(body, message) if body else ""
-        if isinstance(fields, dict) and isinstance(fields.get("message"), str):
-            return ConnectError(namespace, fields["message"], fields.get("data"))
-        return ConnectError(namespace, fields if isinstance(fields, str) else body.decode())
+        if isinstance(fields, str) or (isinstance(fields, dict) and isinstance(fields.get("message"), str)):
+            return ConnectError(namespace, *said_of(fields))
+        return ConnectError(namespace, body.decode())
     if kind == b"1":
-        if body:
-            raise ProtocolError(f"a disconnection with data: {_shown(message)}")
-        return Disconnect(namespace)
+        return Disconnect(namespace, said_of(_json(body, message))[0] if body else None)
     raise ProtocolError(f"an unknown Socket.IO packet: {_shown(message)}")
 
 

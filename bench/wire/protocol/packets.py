@@ -12,6 +12,16 @@ class ProtocolError(Exception):
     """An error: a message does not follow the protocol. The text says how, in one short line."""
 
 
+class OldProtocolError(ProtocolError):
+    """An error: a message is one of Engine.IO 3, which Socket.IO 2 speaks."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the server speaks the protocol of Socket.IO 2 (Engine.IO protocol 3), but this client speaks that of "
+            "Socket.IO 3 and later (Engine.IO protocol 4): update the server"
+        )
+
+
 class Binary(NamedTuple):
     """A binary message: an attachment. A text message is `bytes` as they are."""
 
@@ -65,9 +75,13 @@ class ConnectError(NamedTuple):
 
 
 class Disconnect(NamedTuple):
-    """The server's end of the connection to a namespace."""
+    """The server's end of the connection to a namespace.
+
+    `said` is the server's message if it has any: it has accepted the connection before it decided to refuse it.
+    """
 
     namespace: str
+    said: str | None = None
 
 
 class Event(NamedTuple):

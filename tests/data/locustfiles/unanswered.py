@@ -54,7 +54,7 @@ class ListeningUser(SocketIOUser):
 
 
 class HandlingUser(SocketIOUser):
-    async def on_start(self) -> None:
+    async def on_start(self) -> None:  # type: ignore[override]
         self.client.on("said", lambda *_: None)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import msgpack  # type: ignore[import-untyped]
+import msgpack
 import psutil
 import pytest
 import zmq

@@ -1,0 +1,104 @@
+"""The check of an application before it is served: an application of another kind answers every request with HTTP 500.
+
+What is recognised: applications of WSGI (Flask, Django, socketio.WSGIApp) and of servers of their own (aiohttp,
+Tornado), factories, and Socket.IO servers that are not for ASGI. All that can be called as ASGI says passes.
+"""
+
+import inspect
+from collections.abc import Iterator
+from typing import Any
+
+from bench.server.error import ServerError
+
+#: The packages whose applications need a server of their own, by the name of the class's first module.
+_OWN_SERVERS = {"aiohttp": "aiohttp's own server", "tornado": "Tornado's own server", "bottle": "a WSGI server"}
+
+#: The attributes by which applications contain others: middleware, mounts and routes.
+_INNER = ("app", "other_asgi_app", "other_app", "application", "wsgi_app")
+
+#: The most applications within an application that are looked at.
+_MOST_INNER = 1000
+
+_SERVE = "serve it by its own command with --serve"
+
+
+def check_application(name: str, app: Any) -> None:
+    """Raise ServerError, with the cause and what to do, for what is surely no ASGI application."""
+    kind = type(app).__name__
+    package = type(app).__module__.partition(".")[0]
+    if package in ("socketio", "engineio") and not callable(app):
+        wrapped = f"app = socketio.ASGIApp({name.rpartition(':')[2]})"
+        raise ServerError(f"{name} is a Socket.IO server, no ASGI application: name the application, {wrapped}")
+    if package in _OWN_SERVERS:
+        raise ServerError(
+            f"{name} is no ASGI application but an application of {package}, for {_OWN_SERVERS[package]}: {_SERVE}"
+        )
+    if not callable(app):
+        raise ServerError(f"{name} is not an ASGI application but of type {kind}: name the application")
+    if (lacks := _lacks(app)) is not None:
+        raise ServerError(f"{name} is no ASGI application: {lacks}")
+    for server in _socketio_servers(app):
+        _check_mode(name, server)
+
+
+def _lacks(app: Any) -> str | None:
+    """Return why this cannot be called with scope, receive and send; None if it can, or if nobody can tell."""
+    try:
+        signature = inspect.signature(app)
+    except (TypeError, ValueError):
+        return None
+    if _takes(signature, 3) or _takes(signature, 1):  # the second is ASGI 2
+        return None
+    if _takes(signature, 2):
+        return f"it takes two arguments, as a WSGI application (Flask, Django) does: {_SERVE}"
+    if _takes(signature, 0):
+        return f"it takes no arguments, as a factory does: call it in the module, or {_SERVE}"
+    return "it cannot be called with scope, receive and send"
+
+
+def _takes(signature: inspect.Signature, count: int) -> bool:
+    try:
+        signature.bind(*range(count))
+    except TypeError:
+        return False
+    return True
+
+
+def _socketio_servers(app: Any) -> Iterator[Any]:
+    """Yield the Socket.IO servers in an application, however it is mounted or wrapped."""
+    remaining, seen = [app], set[int]()
+    while remaining and len(seen) < _MOST_INNER:
+        part = remaining.pop()
+        if part is None or id(part) in seen:
+            continue
+        seen.add(id(part))
+        server = _attribute(part, "engineio_server")
+        if server is not None:
+            yield server
+        remaining += [_attribute(part, name) for name in _INNER]
+        routes = _attribute(part, "routes")
+        remaining += routes if isinstance(routes, list) else []
+
+
+def _attribute(part: Any, name: str) -> Any:
+    """Return an attribute, None if the object has none: it may be anybody's, and raise whatever it likes."""
+    try:
+        return getattr(part, name, None)
+    except Exception:
+        return None
+
+
+def _check_mode(name: str, server: Any) -> None:
+    """Raise ServerError for a Socket.IO server of another mode than asgi."""
+    mode = _attribute(server, "async_mode") or _attribute(_attribute(server, "eio"), "async_mode")
+    if mode is None or mode == "asgi":
+        return
+    if not type(server).__name__.startswith("Async"):
+        raise ServerError(
+            f"{name} has a socketio.{type(server).__name__}, which is for WSGI: an ASGI application needs "
+            f'socketio.AsyncServer(async_mode="asgi"); or {_SERVE}'
+        )
+    raise ServerError(
+        f'{name} has a Socket.IO server with async_mode="{mode}": write socketio.AsyncServer(async_mode="asgi"); '
+        "otherwise python-socketio takes the mode of what is installed, such as aiohttp"
+    )
