@@ -42,6 +42,7 @@ __all__ = [
     "os_reason",
     "protocol_reason",
     "refusal",
+    "refused",
     "tls_hint",
     "tls_reason",
     "too_large",
@@ -164,6 +165,11 @@ def refusal(namespace: str, said: str) -> str:
     """Return the namespace and the server's message of a refusal, to stand after REFUSED."""
     where = "" if namespace == DEFAULT_NAMESPACE else f" to {one_line(namespace)}"
     return f"{where}: {one_line(said)}" if said else where
+
+
+def refused(refusals: Sequence[str]) -> Reason:
+    """Return the reason for a server that refused the connection, from what `refusal` returns for each namespace."""
+    return Reason(REFUSED, f"{REFUSED}{'; and'.join(refusals)}")
 
 
 def unready(seconds: float) -> Reason:

@@ -21,7 +21,6 @@ import socketio
 from bench.wire.connection import Connection, ConnectKeywords, with_keywords
 from bench.wire.endpoint import Endpoint, with_query
 from bench.wire.errors import (
-    REFUSED,
     CallTimeout,
     ConnectFailed,
     Disconnected,
@@ -30,6 +29,7 @@ from bench.wire.errors import (
     one_line,
     os_reason,
     refusal,
+    refused,
     unready,
     with_tls_advice,
 )
@@ -111,8 +111,8 @@ class ReferenceClient:
             raise ConnectFailed(f"{address.shown}: {self._unanswered(names, wait_timeout)}") from None
         except (socketio.exceptions.ConnectionError, aiohttp.ClientError, ValueError) as error:
             if self._client.failed_namespaces and self._refusals:
-                said = endpoint.secrets.hide("; and ".join(self._refusals))
-                raise ConnectFailed(f"{address.shown}: {REFUSED}{said}", self._refusal_data) from None
+                said = endpoint.secrets.hide(refused(self._refusals))
+                raise ConnectFailed(f"{address.shown}: {said}", self._refusal_data) from None
             if str(error).startswith(_NOT_JOINED):
                 raise ConnectFailed(f"{address.shown}: {self._unanswered(names, wait_timeout)}") from None
             raise ConnectFailed(f"{address.shown}: {endpoint.secrets.hide(_reason(error, path))}") from None
