@@ -59,12 +59,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "connection = Connection(…)",
     )
     group.addoption("--event", metavar="NAME", help="event to emit. Default: FOO, answered by BAR and acknowledged")
-    group.addoption("--reply", metavar="NAME", help="event that answers it. Default with --event: its acknowledgement")
+    group.addoption(
+        "--reply",
+        metavar="NAME",
+        action="append",
+        help="event that answers it; give it again for each other event that may answer. Default with --event: its "
+        "acknowledgement",
+    )
     group.addoption(
         "--payload",
         metavar="JSON",
-        help="what to emit; wherever a string in it contains {token}, a token is put, by which the reply is matched. "
-        "Without one replies are matched in order. Default with --event: nothing",
+        help="what to emit; wherever a string in it contains {token}, a token is put, by which the reply is matched; "
+        "{uuid} and {int} do the same where ids are UUIDs or integers. Without a placeholder replies are matched in "
+        "order. Default with --event: nothing",
+    )
+    group.addoption(
+        "--args",
+        action="store_true",
+        help="the JSON list of --payload is the list of arguments; without it, it is a single argument",
     )
     for connection_option in CONNECTION_OPTIONS:
         _add(group, connection_option)
@@ -126,6 +138,7 @@ def pytest_configure(config: pytest.Config) -> None:
             event=option.event,
             reply=option.reply,
             payload=option.payload,
+            args=option.args,
             scenarios=option.scenarios,
             connection={each.key: getattr(option, each.key) for each in CONNECTION_OPTIONS},
             reply_timeout=option.reply_timeout,

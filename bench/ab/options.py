@@ -6,7 +6,7 @@ Rules: this module is pure. Texts come in as the user typed them, and an `AbPlan
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -28,8 +28,9 @@ def plan(
     *,
     app: str | None,
     event: str | None,
-    reply: str | None,
+    reply: str | Sequence[str] | None,
     payload: str | None,
+    args: bool = False,
     app_directory: str | None = None,
     scenarios: str | None = None,
     connection: Mapping[str, Any] | None = None,
@@ -54,6 +55,7 @@ def plan(
             event=event,
             reply=reply,
             payload=payload,
+            args=args,
             scenarios=scenarios,
             directory=Path.cwd(),
             connection=connection,

@@ -30,11 +30,14 @@ def ab(
     ] = None,
     event: Annotated[str | None, typer.Option(metavar="EVENT", help="The event to emit [FOO→BAR].")] = None,
     reply: Annotated[
-        str | None, typer.Option(metavar="EVENT", help="The event that answers [the acknowledgement].")
+        list[str] | None,
+        typer.Option(metavar="EVENT", help="The event that answers; give it again for each other that may."),
     ] = None,
     payload: Annotated[
-        str | None, typer.Option(metavar="JSON", help="What is emitted; {token} in it makes each unique.")
+        str | None,
+        typer.Option(metavar="JSON", help="What is emitted; {token}, {uuid} or {int} in it makes each unique."),
     ] = None,
+    args: Annotated[bool, typer.Option("--args", help="The JSON list of --payload is the list of arguments.")] = False,
     benchmarks: Annotated[
         str | None, typer.Option(metavar="NAME,…", help=f"Some of {_BUILT_IN}, or of the file's [all of them].")
     ] = None,
@@ -82,6 +85,7 @@ def ab(
         event=event,
         reply=reply,
         payload=payload,
+        args=args,
         connection=connection,
         benchmarks=benchmarks,
         precision=precision,

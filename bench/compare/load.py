@@ -71,7 +71,7 @@ class LoadComparison:
 
 
 def compare_load(baselines: Sequence[LoadResult], candidates: Sequence[LoadResult], *, force: bool) -> LoadComparison:
-    """Pair the operations by name. With `force`, runs that do not alternate are judged as if they did.
+    """Pair the operations by name and kind. With `force`, runs that do not alternate are judged as if they did.
 
     Raises IncomparableError if no operation is on both sides.
     """
@@ -123,10 +123,10 @@ def alternates(baselines: Sequence[LoadResult], candidates: Sequence[LoadResult]
 
 
 def _by_name(results: Sequence[LoadResult]) -> dict[str, Operations]:
-    names = dict.fromkeys(operation.name for result in reversed(results) for operation in result.operations)
+    labels = dict.fromkeys(operation.label for result in reversed(results) for operation in result.operations)
     return {
-        name: tuple(operation for result in results for operation in result.operations if operation.name == name)
-        for name in names
+        label: tuple(operation for result in results for operation in result.operations if operation.label == label)
+        for label in labels
     }
 
 
@@ -154,7 +154,7 @@ def _unjudged_rows(
     enough = min(operation.ok + operation.timeouts for operation in (*baselines, *candidates)) >= _FEWEST_REPLIES
     if (
         len({operation.times_of or "window" for operation in (*baselines, *candidates) if operation.ok}) > 1
-        and baselines[0].name != CONNECT
+        and baselines[0].kind != CONNECT
     ):
         times_blocked_because: str | None = "times of the whole run in some, of the steady window in others"
         enough = False

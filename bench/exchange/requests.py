@@ -28,7 +28,7 @@ from types import FunctionType
 from typing import Any, NamedTuple
 
 from bench.printable import error_line, one_line
-from bench.scenarios.model import RoundTrip
+from bench.scenarios.model import Emission, RoundTrip
 from bench.scenarios.tokens import SEARCHES, TokenKind, drawn, place_of, tokens_in
 from bench.wire.errors import Disconnected, kind_of
 from bench.wire.interface import Client, acknowledged
@@ -172,6 +172,19 @@ class _Listener:
         self.finders: list[_FindToken] = []
 
 
+class UnaskedEvents(deque[tuple[str, tuple[Any, ...]]]):
+    """The last events of a connection that were the reply of nothing here, with their arguments."""
+
+    #: The function that is called with the name of each such event, inside its handler.
+    when_noted: Callable[[str], None] | None = None
+
+    def append(self, noted: tuple[str, tuple[Any, ...]]) -> None:
+        """Note an event."""
+        super().append(noted)
+        if self.when_noted is not None:
+            self.when_noted(noted[0])
+
+
 class Exchange:
     """A performer of round trips over one connection: any number in flight, or one if they are matched in order.
 
@@ -224,13 +237,24 @@ class Exchange:
         #: The longest round trip that was matched in order.
         self._longest_ns = 0
         self._timer: asyncio.TimerHandle | None = None
-        self._unmatched: deque[tuple[str, tuple[Any, ...]]] = deque(maxlen=_EVENTS_SHOWN)
+        self._unmatched = UnaskedEvents(maxlen=_EVENTS_SHOWN)
         client.when_closed(self._closed)
         client.on("*", lambda event, *values: self._unmatched.append((event, values)), namespace)
 
     def in_flight_by_name(self) -> Counter[str]:
         """Return the number of emissions that await their reply, by definition's name. Any thread may call it."""
         return Counter(definition.name for _, definition, _, _ in list(self._pending.values()))
+
+    def when_unasked(self, callback: Callable[[str], None]) -> None:
+        """Call `callback(event)` inside the handler of each event that is the reply of nothing here."""
+        self._unmatched.when_noted = callback
+
+    def emit(self, emission: Emission) -> int:
+        """Emit without awaiting a reply; returns when it was handed to the transport. For clients with `emit_now`.
+
+        Raises Disconnected, MessageTooLarge, and TypeError for data that cannot be sent.
+        """
+        return self._emit_now(emission.emit, emission.request(next(self._tokens)))  # type: ignore[misc]
 
     async def __call__(self, round_trip: RoundTrip) -> Completed:
         """Emit once and wait for the reply. Raises Disconnected, if nothing was sent, or RoundTripFailed.
@@ -515,7 +539,10 @@ class Exchange:
             emission = self._pending.get(token)
             if emission is not None and event in emission[1].events:
                 del self._pending[token]
-                self._resolve_checked(emission, reply, event)
+                if emission[1].plain_reply == event:
+                    self._resolve(emission, reply)
+                else:
+                    self._resolve_checked(emission, reply, event)
                 is_matched = True
                 continue
             overdue = self._given_up.get(token)
@@ -557,11 +584,12 @@ class Exchange:
             return
         if emission[1].is_checked:
             token_of = emission[1].find_token
-            if token_of is not None and token not in _texts(token_of(*reply)):
+            if token_of is not None and (found := token_of(*reply)) != token and token not in _texts(found):
                 self._fail(emission, WrongReply(self._got(emission, reply), emission[2]))
                 return
-            self._resolve_checked(emission, reply, "")
-            return
+            if emission[1].check is not None:
+                self._resolve_checked(emission, reply, "")
+                return
         self._resolve(emission, reply)
 
     def _resolve(self, emission: InFlight, reply: tuple[Any, ...]) -> None:

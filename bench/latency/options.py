@@ -6,7 +6,7 @@ Rules: this module is pure. Texts come in as the user typed them, and checked va
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -104,8 +104,9 @@ def parse(
     url: str | None = None,
     host: str | None = None,
     event: str | None = None,
-    reply: str | None = None,
+    reply: str | Sequence[str] | None = None,
     payload: str | None = None,
+    args: bool = False,
     scenarios: str | None = None,
     connection: Mapping[str, Any] | None = None,
     reply_timeout: str = DEFAULT_REPLY_TIMEOUT,
@@ -127,6 +128,7 @@ def parse(
         event=event,
         reply=reply,
         payload=payload,
+        args=args,
         scenarios=scenarios,
         directory=directory,
         connection=connection,

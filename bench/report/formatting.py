@@ -28,6 +28,14 @@ def per_second(value: float | None) -> str:
     return UNKNOWN if value is None else _decimal_below(value, 100)
 
 
+def amount(size_bytes: float) -> str:
+    """Return a number of bytes in a unit of three digits or four: 512 B, 1.23 MB, 1,234 GB."""
+    for unit, in_bytes in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if size_bytes >= in_bytes:
+            return f"{_three_digits(size_bytes / in_bytes)} {unit}"
+    return f"{_three_digits(size_bytes)} B"
+
+
 def microseconds(figure: Figure | None) -> str:
     """Return a time in microseconds: 12,345 or 133.4. A bound has its unit with it: > 500 ms."""
     if figure is None:
@@ -73,6 +81,10 @@ def effect_interval(low: float | None, high: float | None) -> str:
 def counted(number: int, noun: str, plural: str | None = None) -> str:
     """Return a count with its noun: 1 restart, 1,234 restarts."""
     return f"{count(number)} {noun if number == 1 else plural or f'{noun}s'}"
+
+
+def _three_digits(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _decimal_below(value: float, whole_from: float) -> str:

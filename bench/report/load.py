@@ -7,7 +7,7 @@ missing workers) is a note below them.
 from collections.abc import Callable, Iterator, Sequence
 
 from bench.report.document import Column, Document, Note, Row, Table
-from bench.report.formatting import FAILED, UNKNOWN, count, microseconds, per_second
+from bench.report.formatting import FAILED, UNKNOWN, amount, count, microseconds, per_second
 from bench.results.figure import Figure, figure
 from bench.results.load import CONNECT, MOST_OPERATIONS, OTHER_OPERATIONS, Distribution, LoadResult, Operation
 
@@ -32,6 +32,7 @@ def load_document(result: LoadResult) -> Document:
             *_operation_tables(result),
             *_breakdown_tables(result),
             *_stage_tables(result),
+            *_received_tables(result),
             *_error_tables(result),
         ),
         notes=tuple(_notes(result)),
@@ -63,21 +64,27 @@ def _operation_tables(result: LoadResult) -> list[Table]:
 def _table(heading: str, result: LoadResult, columns: Sequence[Cells], *, extends: bool = False) -> Table:
     return Table(
         columns=(Column(heading, "name"), *(Column(title) for title, _ in columns)),
-        rows=tuple(Row((operation.name, *(cell(operation) for _, cell in columns))) for operation in result.operations),
+        rows=tuple(
+            Row((operation.label, *(cell(operation) for _, cell in columns))) for operation in result.operations
+        ),
         extends=extends,
     )
 
 
 def _count_columns(result: LoadResult) -> list[Cells]:
+    def end(of: Callable[[Operation], int]) -> Callable[[Operation], str]:
+        """Return the cells of a count of how operations ended: of an emission without a reply nobody knows."""
+        return lambda operation: UNKNOWN if operation.kind == "emission" else count(of(operation))
+
     dropped: list[Cells] = [("dropped", lambda operation: count(operation.dropped))]
     return [
         *(dropped if any(operation.dropped for operation in result.operations) else []),
         ("sent", lambda operation: count(operation.sent)),
-        ("ok", lambda operation: count(operation.ok)),
-        ("timeouts", lambda operation: count(operation.timeouts)),
-        ("errors", lambda operation: count(operation.error_count)),
-        ("unfinished", lambda operation: count(operation.unfinished)),
-        ("late", lambda operation: count(operation.late)),
+        ("ok", end(lambda operation: operation.ok)),
+        ("timeouts", end(lambda operation: operation.timeouts)),
+        ("errors", end(lambda operation: operation.error_count)),
+        ("unfinished", end(lambda operation: operation.unfinished)),
+        ("late", end(lambda operation: operation.late)),
         ("per second", lambda operation: per_second(operation.throughput_per_s)),
     ]
 
@@ -98,7 +105,7 @@ def _time(operation: Operation, known: Figure | None) -> str:
 def _breakdown_tables(result: LoadResult) -> Iterator[Table]:
     """Yield the parts of a round trip's time: the way to the service's handler, the handler, and the way back."""
     rows = tuple(
-        Row((f"{operation.name}: {leg.name}", *(microseconds(figure(leg.times_us, name)) for name in _TIMES)))
+        Row((f"{operation.label}: {leg.name}", *(microseconds(figure(leg.times_us, name)) for name in _TIMES)))
         for operation in result.operations
         for leg in operation.breakdown
     )
@@ -132,9 +139,20 @@ def _stage_tables(result: LoadResult) -> Iterator[Table]:
         yield Table((Column("stage", "name"), *map(Column, titles)), tuple(rows))
 
 
+def _received_tables(result: LoadResult) -> Iterator[Table]:
+    """Yield a table of the events that users received without having asked for them."""
+    rows = tuple(
+        Row((event.name, count(event.count), per_second(event.per_s), amount(event.received_bytes)))
+        for event in result.received
+    )
+    if rows:
+        titles = ("count", "per second", "bytes")
+        yield Table((Column("received unasked", "name"), *map(Column, titles)), rows)
+
+
 def _error_tables(result: LoadResult) -> Iterator[Table]:
     errors = [
-        Row((f"{operation.name}: {kind}", count(times)))
+        Row((f"{operation.label}: {kind}", count(times)))
         for operation in result.operations
         for kind, times in (
             *operation.errors.items(),
@@ -167,19 +185,43 @@ def _generator(result: LoadResult) -> Iterator[str]:
 
 def _operation_notes(result: LoadResult) -> Iterator[Note]:
     for operation in result.operations:
-        name = operation.name
+        name = operation.label
         if operation.times_of == "run" and operation.kind != CONNECT:
             yield Note(f"{name} was not performed in the steady window: its times are of the whole run")
         if operation.error_replies:
             replies = f"{count(operation.error_replies)} of {count(operation.ok)} replies to {name}"
-            yield Note(f"{replies} carry an `error` key: they count as successes", "warning")
+            yield Note(
+                f"{replies} carry an `error` key: they count as successes, unless a `check` refuses them",
+                "warning",
+            )
         if operation.unexpected:
             yield Note(f"{name}: {count(operation.unexpected)} replies came while none was awaited", "wrong")
         if operation.name == OTHER_OPERATIONS:
             yield Note(
-                f"more than {MOST_OPERATIONS} operations: {name} are the rest; leave ids out of round trips' names",
+                f"more than {MOST_OPERATIONS} operations: {name} are the rest; leave ids out of their names",
                 "warning",
             )
+
+
+def _traffic_notes(result: LoadResult) -> Iterator[Note]:
+    """Yield how many bytes were sent and received, and that nothing was sent where nothing was to be sent."""
+    connects = any(operation.ok for operation in result.operations if operation.kind == CONNECT)
+    if connects and not any(operation.scheduled for operation in result.operations if operation.kind != CONNECT):
+        yield Note("no operation was performed: the users were connected, and that is all", "warning")
+    start_s, end_s = result.window.start_s, result.window.end_s
+    whole = [second for second in result.timeline if start_s <= second.t and second.t + 1 <= end_s]
+    sent, received = (
+        sum(operation.sent_bytes or 0 for operation in result.operations),
+        sum(operation.received_bytes or 0 for operation in result.operations)
+        + sum(event.received_bytes for event in result.received),
+    )
+    if sent or received:
+        rates = ""
+        if whole:
+            sent_per_s = sum(second.sent_bytes or 0 for second in whole) / len(whole)
+            received_per_s = sum(second.received_bytes or 0 for second in whole) / len(whole)
+            rates = f"; {amount(sent_per_s)}/s and {amount(received_per_s)}/s in the window"
+        yield Note(f"messages: {amount(sent)} sent, {amount(received)} received{rates}")
 
 
 def _notes(result: LoadResult) -> Iterator[Note]:
@@ -192,6 +234,7 @@ def _notes(result: LoadResult) -> Iterator[Note]:
     if others := result.scenario.other_users:
         yield Note(f"users of other classes ran as well: {others}; Locust's tables alone have their requests")
     yield from _operation_notes(result)
+    yield from _traffic_notes(result)
     if result.window.duration_s == 0:
         yield Note(
             "no steady window: the run ended before its users were there and warm: no times, no throughput", "warning"

@@ -93,7 +93,7 @@ def percentile_points(distribution: Distribution) -> Iterator[tuple[float, float
 def _time_kind(name: str, results: Sequence[Result]) -> TimeKind:
     """Return "response" if all results with the operation have its response time. Connecting has none."""
     loads = [result for result in results if isinstance(result, LoadResult)]
-    operations = [operation for load in loads for operation in load.operations if operation.name == name]
+    operations = [operation for load in loads for operation in load.operations if operation.label == name]
     has_all = bool(operations) and all(operation.response_histogram is not None for operation in operations)
     return "response" if has_all else "service"
 
@@ -109,7 +109,7 @@ def _decoded(result: Result, name: str, kind: TimeKind) -> Distribution | None:
     if isinstance(result, LatencyResult):
         encoded = next((benchmark.histogram for benchmark in result.benchmarks if benchmark.fullname == name), None)
         return None if encoded is None else Distribution(Histogram.decode(encoded), 0)
-    operation = next((operation for operation in result.operations if operation.name == name), None)
+    operation = next((operation for operation in result.operations if operation.label == name), None)
     if operation is None:
         return None
     encoded = operation.response_histogram if kind == "response" else operation.service_histogram

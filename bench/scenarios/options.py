@@ -52,21 +52,24 @@ def chosen(
     built_in: tuple[Benchmark, ...],
     *,
     event: str | None,
-    reply: str | None,
+    reply: str | Sequence[str] | None,
     payload: str | None,
+    args: bool = False,
     scenarios: str | None,
     directory: Path,
     connection: Mapping[str, Any] | None = None,
 ) -> Chosen:
     """Return the benchmarks that these options name, the built-in ones if they name none, and the connection for them.
 
-    `connection` has the texts of the connection's options by their keys; they come before the scenarios file. Files
-    are looked for from `directory`. Raises OptionError.
+    With `args`, the list that is the payload is the argument list. `connection` has the texts of the connection's
+    options by their keys; they come before the scenarios file. Files are looked for from `directory`.
+
+    Raises OptionError.
     """
-    found = _chosen(built_in, event, reply, payload, scenarios, directory)
+    found = _chosen(built_in, event, reply, payload, args, scenarios, directory)
     try:
-        given = given_settings(connection or {}, directory)
-        return replace(found, connection=given.checked_over(found.connection), given=given)
+        settings = given_settings(connection or {}, directory)
+        return replace(found, connection=settings.checked_over(found.connection), given=settings)
     except SettingError as error:
         raise OptionError(str(error)) from None
 
@@ -74,24 +77,27 @@ def chosen(
 def _chosen(
     built_in: tuple[Benchmark, ...],
     event: str | None,
-    reply: str | None,
+    reply: str | Sequence[str] | None,
     payload: str | None,
+    args: bool,
     scenarios: str | None,
     directory: Path,
 ) -> Chosen:
+    replies = (reply,) if isinstance(reply, str) else tuple(reply or ())
+    given = [f"--reply {name}" for name in replies]
+    given += [] if payload is None else [f"--payload {payload}"]
+    given += ["--args"] if args else []
     if scenarios is not None:
-        for option, value in (("--event", event), ("--reply", reply), ("--payload", payload)):
-            if value is not None:
-                raise OptionError(
-                    f"--scenarios {scenarios} and {option} {value}: the file says what is emitted and what answers; "
-                    "give the file or the event, not both"
-                )
+        for text in [*([] if event is None else [f"--event {event}"]), *given]:
+            raise OptionError(
+                f"--scenarios {scenarios} and {text}: the file says what is emitted and what answers; "
+                "give the file or the event, not both"
+            )
         return _of_file(scenarios, directory)
     if event is not None:
-        return Chosen((_of_event(event, reply, payload),))
-    for option, value in (("--reply", reply), ("--payload", payload)):
-        if value is not None:
-            raise OptionError(f"{option} {value}: it belongs to an event, give that with --event")
+        return Chosen((_of_event(event, replies, payload, args),))
+    for text in given:
+        raise OptionError(f"{text}: it belongs to an event, give that with --event")
     return Chosen(built_in)
 
 
@@ -145,19 +151,32 @@ def _of_file(text: str, directory: Path) -> Chosen:
     return Chosen(benchmarks, file.connection or Connection(), file)
 
 
-def _of_event(event: str, reply: str | None, payload: str | None) -> Benchmark:
-    for option, value in (("--event", event), ("--reply", reply)):
+def _of_event(event: str, replies: tuple[str, ...], payload: str | None, args: bool) -> Benchmark:
+    for option, value in (("--event", event), *(("--reply", reply) for reply in replies)):
         if value in RESERVED_EVENTS:
             raise OptionError(f"{option} {value!r} is no event of a service: Socket.IO reserves it")
-    name = event if reply is None else f"{event}-{reply}"
-    return Benchmark(name, round_trip_of(event, reply, _payload(payload)))
+    if twice := [reply for at, reply in enumerate(replies) if reply in replies[:at]]:
+        raise OptionError(f"--reply {twice[0]} is there twice: give each event that may answer once")
+    data = _payload(payload, args)
+    try:
+        round_trip = round_trip_of(event, replies or None, data)
+    except ValueError as error:
+        raise OptionError(f"--payload {payload}: {error}") from None
+    return Benchmark("-".join((event, *replies)), round_trip)
 
 
-def _payload(payload: str | None) -> Any:
-    """Return what is emitted. None, which is sent as no argument at all, without a payload."""
+def _payload(payload: str | None, args: bool) -> Any:
+    """Return what is emitted: a tuple for several arguments, None for no argument at all."""
     if payload is None:
+        if args:
+            raise OptionError("--args: it says that a JSON list is the argument list, give that with --payload")
         return None
     try:
-        return orjson.loads(payload)
+        data = orjson.loads(payload)
     except orjson.JSONDecodeError as error:
         raise OptionError(f"--payload {payload!r} is not JSON: {error}") from None
+    if not args:
+        return data
+    if not isinstance(data, list):
+        raise OptionError(f"--args and --payload {payload}: it is no JSON list, give the arguments as [first, second]")
+    return tuple(data)

@@ -99,17 +99,23 @@ def tokens_in(reply: Any, kind: TokenKind = "token") -> list[str]:
 
 
 def _collect(data: Any, sign: str, find: Callable[[str], list[str]], integers: bool, found: list[str]) -> None:
-    if isinstance(data, str):
-        if sign in data:
-            found += find(data)
-    elif isinstance(data, dict):
+    if isinstance(data, dict):
         for key, value in data.items():
             if type(key) is str and sign in key:
                 found += find(key)
-            _collect(value, sign, find, integers, found)
+            if type(value) is not str:
+                _collect(value, sign, find, integers, found)
+            elif sign in value:
+                found += find(value)
     elif isinstance(data, (list, tuple)):
         for value in data:
-            _collect(value, sign, find, integers, found)
+            if type(value) is not str:
+                _collect(value, sign, find, integers, found)
+            elif sign in value:
+                found += find(value)
+    elif isinstance(data, str):
+        if sign in data:
+            found += find(data)
     elif integers and (type(data) is int or (type(data) is float and data.is_integer())) and data >= LEAST_INTEGER:
         found.append(str(int(data)))
 

@@ -10,7 +10,8 @@ cdef class FastClient(Listener):
     cdef bint _is_plain, _is_packed, _is_connected, _joins_later
     cdef dict _handlers
     cdef WebSocketTransport _plain_websocket
-    cdef Py_ssize_t _max_payload_bytes, _max_message_bytes
+    cdef public Py_ssize_t message_bytes
+    cdef Py_ssize_t _max_payload_bytes, _max_message_bytes, _assembled_bytes
     cdef Conversation _conversation
     cdef dict _handlers_of, _calls
     cdef list _closed_callbacks

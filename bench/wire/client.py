@@ -62,6 +62,7 @@ class FastClient(Listener):
 
     # An object of its own for the attributes would lie on another page: with many connections that costs time.
     __slots__ = (
+        "_assembled_bytes",
         "_calls",
         "_closed_callbacks",
         "_conversation",
@@ -79,11 +80,16 @@ class FastClient(Listener):
         "_plain_websocket",
         "_transport",
         "_websocket",
+        "message_bytes",
         "received_ns",
     )
 
     def __init__(self) -> None:
         self.received_ns = 0
+        #: The size of the last message, sent or received, with its attachments.
+        #:
+        #: Right after `emit_now` it is that of the emission. Inside a handler it is that of the handler's event.
+        self.message_bytes = 0
         #: Whether the conversation is plain, so that events can be read here.
         self._is_plain = False
         default: dict[str, Handler] = {}
@@ -91,6 +97,8 @@ class FastClient(Listener):
         #: The WebSocket, while the default namespace is joined over it: the only question of the hot path.
         self._plain_websocket: WebSocketTransport | None = None
         self._max_payload_bytes = 0
+        #: The size of the message that arrives, with the attachments that have arrived.
+        self._assembled_bytes = 0
         self._handlers_of = {DEFAULT_NAMESPACE: default}
         self._calls: dict[asyncio.Future[tuple[Any, ...]], str] = {}
         self._closed_callbacks: list[Callable[[str], None]] = []
@@ -230,8 +238,10 @@ class FastClient(Listener):
             message = plain_message(event, data)
         except TypeError:  # there are bytes in it, or nothing that can be sent
             return self._emit_anything(event, data, DEFAULT_NAMESPACE, None)
-        if len(message) > self._max_payload_bytes:
-            raise self._conversation.too_large(len(message))
+        size_bytes = len(message)
+        if size_bytes > self._max_payload_bytes:
+            raise self._conversation.too_large(size_bytes)
+        self.message_bytes = size_bytes
         sent_ns = perf_counter_ns()
         websocket.send_text(message)
         return sent_ns
@@ -240,9 +250,15 @@ class FastClient(Listener):
         messages = self._conversation.emit(event, data, namespace, callback)
         transport = self._transport
         assert transport is not None, "an established conversation has a transport"
+        self.message_bytes = sum(map(_size_bytes, messages))
         sent_ns = perf_counter_ns()
         transport.send(messages)
         return sent_ns
+
+    @property
+    def unsent_bytes(self) -> int:
+        """Return how many bytes wait because the server does not read them."""
+        return 0 if self._transport is None else self._transport.unsent_bytes
 
     async def call(self, event: str, data: Any = None, *, namespace: str | None = None, timeout: float = 60.0) -> Any:
         """Emit an event and return its acknowledgement. Raises CallTimeout, Disconnected, and what `emit` raises."""
@@ -349,6 +365,11 @@ class FastClient(Listener):
     def receive(self, message: Message, received_ns: int) -> None:
         """Take a message and act on it. This is the load's hot path."""
         self.received_ns = received_ns
+        if type(message) is bytes:
+            self.message_bytes = self._assembled_bytes = len(message)
+        else:
+            self._assembled_bytes += _size_bytes(message)  # an attachment follows the message to which it belongs
+            self.message_bytes = self._assembled_bytes
         if self._is_plain and type(message) is bytes:
             values = plain_event(message)
             if values is not None:
@@ -531,6 +552,11 @@ class _Probed(Listener):
         """Take note that there will be no answer."""
         if not self.answer.done():
             self.answer.set_exception(ConnectFailed(reason))
+
+
+def _size_bytes(message: Message) -> int:
+    """Return the size of a message, without what a transport adds to it."""
+    return len(message) if isinstance(message, bytes) else len(message.data)
 
 
 def _forget(future: asyncio.Future[Any]) -> None:

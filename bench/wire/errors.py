@@ -29,6 +29,7 @@ __all__ = [
     "ConnectFailed",
     "Disconnected",
     "MessageTooLarge",
+    "NotRead",
     "Reason",
     "SettingError",
     "broken",
@@ -87,6 +88,10 @@ class MessageTooLarge(ClientError):
         super().__init__(message)
         self.size_bytes = size_bytes
         self.limit_bytes = limit_bytes
+
+
+class NotRead(ClientError):
+    """An event that is not emitted, because the server does not read those before it."""
 
 
 class CallTimeout(ClientError):

@@ -1,7 +1,9 @@
 # mypy: disable-error-code="import-untyped"
-"""Replies that nobody awaits: they fail a restart of `bench ab`, and the error names the side."""
+"""Replies in a restart of `bench ab`: those that nobody awaits and wrong ones fail it, and the error names the side."""
 
-from contextlib import AsyncExitStack
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from time import process_time_ns
 
 import pytest
@@ -10,7 +12,7 @@ import socketio
 from bench.ab.restart import BurstPlan, Side, SideError, compare
 from bench.exchange.requests import Exchange
 from bench.scenarios.catalogue import Benchmark
-from bench.scenarios.model import round_trip_of
+from bench.scenarios.model import RoundTrip, round_trip_of
 from bench.scenarios.tokens import tokens
 from bench.server import UvicornTestServer
 from bench.wire.client import FastClient
@@ -38,12 +40,12 @@ def service(unasked_at: int) -> socketio.ASGIApp:
     return socketio.ASGIApp(sio, on_shutdown=sio.shutdown)
 
 
-@pytest.mark.parametrize("side", [0, 1])
-async def test_a_reply_that_nobody_awaits_fails_the_restart(side: int) -> None:
+@asynccontextmanager
+async def both(apps: Sequence[socketio.ASGIApp]) -> AsyncIterator[tuple[Side, Side]]:
+    """Serve two apps and connect to them."""
     async with AsyncExitStack() as stack:
         connections = []
-        for number in range(2):
-            app = service(unasked_at=3 if number == side else 0)
+        for number, app in enumerate(apps):
             server = await stack.enter_async_context(UvicornTestServer(app, timeout_graceful_shutdown=0))
             client = FastClient()
             exchange = Exchange(client, tokens("bursts", number), 10_000_000_000)
@@ -51,6 +53,55 @@ async def test_a_reply_that_nobody_awaits_fails_the_restart(side: int) -> None:
             stack.push_async_callback(client.disconnect)
             stack.callback(exchange.close)
             connections.append(Side(exchange, process_time_ns))
+        yield connections[0], connections[1]
+
+
+@pytest.mark.parametrize("side", [0, 1])
+async def test_a_reply_that_nobody_awaits_fails_the_restart(side: int) -> None:
+    async with both([service(unasked_at=3 if number == side else 0) for number in range(2)]) as sides:
         with pytest.raises(SideError, match="DONE came while none was awaited") as raised:
-            await compare((connections[0], connections[1]), (PLAIN,), SMALL, first=0)
+            await compare(sides, (PLAIN,), SMALL, first=0)
     assert raised.value.side == side
+
+
+@pytest.mark.parametrize("side", [0, 1])
+async def test_a_reply_that_two_events_may_be_and_nobody_awaits_fails_the_restart(side: int) -> None:
+    either = Benchmark("either", RoundTrip("either", emit="PLAIN", reply=("DONE", "FAILED")))
+    async with both([service(unasked_at=3 if number == side else 0) for number in range(2)]) as sides:
+        with pytest.raises(SideError, match="DONE or FAILED came while none was awaited") as raised:
+            await compare(sides, (either,), SMALL, first=0)
+    assert raised.value.side == side
+
+
+@pytest.mark.parametrize("side", [0, 1])
+async def test_a_wrong_reply_fails_the_restart_with_its_reason(side: int) -> None:
+    wrong = RoundTrip("plain", emit="PLAIN", reply="DONE", check=lambda done: "unasked" if done == "unasked" else None)
+    async with both([service(unasked_at=3 if number == side else 0) for number in range(2)]) as sides:
+        with pytest.raises(SideError) as raised:
+            await compare(sides, (Benchmark("plain", wrong),), SMALL, first=0)
+    assert raised.value.side == side
+    assert str(raised.value) == "sent PLAIN None, answered by DONE 'unasked': wrong reply: unasked"
+
+
+async def test_replies_that_list_others_ids_are_each_emissions_own_with_many_in_flight() -> None:
+    """The service lists the ids of the last five requests, whoever made them, and not always in the same form."""
+    listed = Benchmark("list", RoundTrip("list", emit="LIST", data={"id": "{int}"}, reply=("LISTED", "SHORT")))
+
+    def lists() -> socketio.ASGIApp:
+        sio, last = socketio.AsyncServer(async_mode="asgi"), deque[int](maxlen=5)
+
+        async def list_last(sid: str, data: dict[str, int]) -> None:
+            last.append(data["id"])
+            if data["id"] % 3:
+                await sio.emit("LISTED", [{"id": number} for number in last], to=sid)
+            else:
+                await sio.emit("SHORT", {"last": ",".join(map(str, last))}, to=sid)
+
+        sio.on("LIST", list_last)
+        return socketio.ASGIApp(sio, on_shutdown=sio.shutdown)
+
+    plan = BurstPlan(burst=2, pairs=2, block=1, saturated_pairs=2, saturated_burst=64, warm_up=2)
+    async with both([lists(), lists()]) as sides:
+        figures = await compare(sides, (listed,), plan, first=0)
+        assert [side.exchange.in_flight for side in sides] == [0, 0]
+    assert {metric for _, metric in figures} == {"p50", "p99", "cpu", "saturated"}

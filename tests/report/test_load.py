@@ -198,9 +198,9 @@ def test_what_has_to_be_known_of_an_operation_is_said_below() -> None:
     lines = shown(load_result(operations=operations, invalid_reason="replies of others"))
     for line in (
         "enter was not performed in the steady window: its times are of the whole run",
-        "999 of 1,000 replies to wish carry an `error` key: they count as successes",
+        "999 of 1,000 replies to wish carry an `error` key: they count as successes, unless a `check` refuses them",
         "ask: 3 replies came while none was awaited",
-        "more than 200 operations: other operations are the rest; leave ids out of round trips' names",
+        "more than 200 operations: other operations are the rest; leave ids out of their names",
         "the figures are wrong: replies of others",
     ):
         assert line in lines

@@ -54,6 +54,47 @@ def test_a_file_of_nothing_but_emissions_has_nothing_to_time(tmp_path: Path) -> 
     assert [benchmark.name for benchmark in choose(tmp_path, scenarios="chat.py").benchmarks] == ["say", "join"]
 
 
+def test_a_list_is_one_argument_unless_it_is_the_argument_list(tmp_path: Path) -> None:
+    asked = {"event": "join", "payload": '["lobby {token}", 7]'}
+    (listed,) = choose(tmp_path, **asked).benchmarks
+    assert listed.scenario.request("t") == ["lobby t", 7]
+    (benchmark,) = choose(tmp_path, **asked, args=True, reply="joined").benchmarks
+    assert benchmark.scenario.request("t") == ("lobby t", 7)
+    assert (benchmark.name, benchmark.scenario.matched_by) == ("join-joined", "token")
+    assert choose(tmp_path, event="join", payload="[]", args=True).benchmarks[0].scenario.request("t") == ()
+
+
+def test_several_events_may_answer(tmp_path: Path) -> None:
+    (benchmark,) = choose(tmp_path, event="say", reply=["said", "not, said"], payload='{"id": "{int}"}').benchmarks
+    assert (benchmark.name, benchmark.scenario.events) == ("say-said-not, said", ("said", "not, said"))
+    assert (benchmark.scenario.token_kind, benchmark.reply) == ("int", "event")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"event": "say", "args": True}, "--args: it says that a JSON list is the argument list, give that with --p"),
+        (
+            {"event": "say", "args": True, "payload": '{"a": 1}'},
+            '--args and --payload {"a": 1}: it is no JSON list, give the arguments as [first, second]',
+        ),
+        ({"args": True}, "--args: it belongs to an event, give that with --event"),
+        ({"reply": ["said"]}, "--reply said: it belongs to an event, give that with --event"),
+        ({"event": "say", "reply": ["said", "said"]}, "--reply said is there twice: give each event that may answer"),
+        ({"event": "say", "reply": ["said", "connect"]}, "--reply 'connect' is no event of a service"),
+        (
+            {"event": "say", "reply": ["said"], "payload": '["{int}", "{uuid}"]'},
+            '--payload ["{int}", "{uuid}"]: say→said has {uuid} and {int} in its data: keep the placeholder that',
+        ),
+        ({"scenarios": "chat.py", "args": True}, "--scenarios chat.py and --args: the file says what is emitted"),
+    ],
+)
+def test_options_of_an_event_that_make_no_sense(tmp_path: Path, given: dict[str, Any], said: str) -> None:
+    with pytest.raises(OptionError) as raised:
+        choose(tmp_path, **given)
+    assert str(raised.value).startswith(said)
+
+
 def test_what_is_wrong_with_a_file_names_it_as_the_user_did(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match=r"^--scenarios chat\.py: it cannot be read: no such file or directory$"):
         choose(tmp_path, scenarios="chat.py")

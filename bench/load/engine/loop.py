@@ -72,6 +72,9 @@ class Engine:
         self.queueing: array[int] = array("q")
         self.waits: array[int] = array("q")
         self._loop_lag: array[int] = array("q")
+        #: The `traffic` of recorder.LoopDelays, and how much of what the recorders have is in it.
+        self._traffic: array[int] = array("q")
+        self._noted_bytes = 0, 0
         self._probe: Alarm | None = None
         self._probe_ns = 0
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -155,14 +158,16 @@ class Engine:
 
     def flush(self) -> None:
         """Hand over what was noted so far. In the engine's thread; after `stop`, in any thread."""
+        self._note_traffic(perf_counter_ns())
+        self._noted_bytes = 0, 0
         of_kinds = (recorders.values() for recorders in self._recorders.values())
         recorders = chain(*of_kinds, self._task_recorders.values())
         batches = (recorder.flush() for recorder in recorders)
         items: list[Batch | LoopDelays | Raised] = [batch for batch in batches if batch is not None]
         items += self._exceptions.take()
-        if self._loop_lag or self.queueing or self.waits:
-            items.append(LoopDelays(self._loop_lag, self.queueing, self.waits))
-            self._loop_lag, self.queueing, self.waits = array("q"), array("q"), array("q")
+        if self._loop_lag or self.queueing or self.waits or self._traffic:
+            items.append(LoopDelays(self._loop_lag, self.queueing, self.waits, self._traffic))
+            self._loop_lag, self.queueing, self.waits, self._traffic = (array("q") for _ in range(4))
         if items:
             self.post(*items)
 
@@ -191,7 +196,20 @@ class Engine:
         now_ns = perf_counter_ns()
         self._loop_lag.append(now_ns)
         self._loop_lag.append(now_ns - self._probe_ns)
+        self._note_traffic(now_ns)
         self._set_probe()
+
+    def _note_traffic(self, now_ns: int) -> None:
+        """Note the bytes that the recorders have counted since the last time."""
+        sent = received = 0
+        for recorders in self._recorders.values():
+            for recorder in recorders.values():
+                sent += recorder.sent_bytes
+                received += recorder.received_bytes
+        sent_before, received_before = self._noted_bytes
+        if sent != sent_before or received != received_before:
+            self._traffic.extend((now_ns, sent - sent_before, received - received_before))
+            self._noted_bytes = sent, received
 
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
         self._thread, self._greenlet = _get_ident(), greenlet.getcurrent()

@@ -3,15 +3,17 @@
 from bench.load.metrics.recorder cimport Recorder
 from bench.load.engine.tasks cimport TaskRunner
 from bench.exchange.requests cimport Exchange
+from bench.wire.client cimport FastClient
 
 
 cdef class Session:
     cdef public object user, client, engine, counters, open_load
     cdef public Exchange exchange
     cdef public bint stopping, idle
-    cdef object _url, _tokens, _dispatcher, _open_tasks, _task, _usual, _noted
+    cdef object _url, _tokens, _dispatcher, _open_tasks, _task, _usual, _noted, _gone
     cdef long long _timeout_ns
     cdef bint _is_ending, _closing, _arrived, _breakdown
     cdef Py_ssize_t _failed_attempts
     cdef Recorder _recorder
+    cdef FastClient _wire
     cdef TaskRunner _tasks

@@ -12,6 +12,7 @@ import contextlib
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter_ns
 from typing import Any, cast
 
@@ -40,11 +41,12 @@ from bench.load.engine.ongoing import OngoingOperation
 from bench.load.engine.open_tasks import LOST, OpenTasks, is_scheduled, is_wanted, wanted
 from bench.load.engine.pacing import Dispatcher, OpenLoad
 from bench.load.engine.tasks import TaskRunner, call
-from bench.load.metrics.recorder import TIMEOUT, UNSCHEDULED, Recorder
-from bench.results.load import CONNECT, REPLIED_KINDS, OperationKind
-from bench.scenarios.model import RoundTrip
+from bench.load.engine.transaction import Transaction
+from bench.load.metrics.recorder import RECEIVED, TIMEOUT, UNSCHEDULED, Recorder
+from bench.results.load import CONNECT, REPLIED_KINDS, OperationKey, OperationKind
+from bench.scenarios.model import Emission, RoundTrip
 from bench.wire.client import FastClient
-from bench.wire.errors import ClientError, ConnectFailed, Disconnected, MessageTooLarge
+from bench.wire.errors import ClientError, ConnectFailed, Disconnected, MessageTooLarge, NotRead
 from bench.wire.interface import acknowledged
 
 # As Socket.IO's own clients reconnect: 1 s doubling up to 5 s, each half as much more or less at random.
@@ -56,8 +58,26 @@ _BACKOFF_JITTER = 0.5
 #: would keep the loop from everything else.
 _NOT_SENT_PAUSE_S = 0.1
 
+#: The bytes that may wait on a connection because the server does not read them, before an emission waits as well.
+_MOST_UNSENT_BYTES = 1 << 16
+
+#: The time after which an emission that waits for the server looks again, in seconds.
+_UNREAD_PAUSE_S = 0.005
+
+_NOT_READ = "the server does not read"
+
 #: One reply in 64, as the clock's last bits have it, tells how long it waited for its task.
 _QUEUEING_SAMPLE = 63
+
+
+class NoEmission(TypeError):
+    """An argument that is no definition of an emission, an event's name perhaps. The text is one line."""
+
+    def __init__(self, given: object) -> None:
+        super().__init__(
+            f"emit takes an Emission, not {given!r:.60}: make it with Emission(name, emit=event, data=…), "
+            "or use self.client.emit for an event that is not counted"
+        )
 
 
 @dataclass(frozen=True)
@@ -88,7 +108,7 @@ class Session:
         dispatcher: Dispatcher | None = None,
     ) -> None:
         self.user = user
-        self.client = FastClient()
+        self.client = self._wire = FastClient()
         self.exchange: Exchange | None = None  # needs the running loop
         self._url = url
         self._tokens = tokens
@@ -101,6 +121,8 @@ class Session:
         self._open_tasks: OpenTasks | None = None
         self._timeout_ns = round(user.reply_timeout * 1e9)
         self._task: asyncio.Task[None] | None = None
+        #: Set when the connection is lost, for a user without tasks.
+        self._gone: asyncio.Event | None = None
         self.stopping = False
         #: True once tasks are over: what is in flight is awaited, and nothing but `abort` can stop the session.
         self._is_ending = False
@@ -158,8 +180,11 @@ class Session:
         try:
             emission = exchange.begin(definition)
         except Exception as error:
-            await self._not_sent(definition, error, intended_ns)
+            await self._not_sent(OperationKey(getattr(definition, "name", "")), error, intended_ns)
             raise
+        if definition is not self._usual:
+            self._usual, self._recorder = definition, self.engine.recorder(definition.name)
+        self._recorder.sent_bytes += self._wire.message_bytes
         try:
             received_ns, reply = await emission[3]
         except BaseException as error:
@@ -192,6 +217,53 @@ class Session:
             self._recorder.error_replies += 1
         return acknowledged(reply)
 
+    async def emission(self, definition: Emission) -> None:
+        """Emit and wait for no reply; note that it was sent, or why it was not. Raises Disconnected and others.
+
+        If the server does not read what was sent before, the emission waits, as long as a reply would be awaited. A
+        loop of emissions would keep all else from running, so others have their turn after each of them.
+        """
+        if not isinstance(definition, Emission):
+            raise NoEmission(definition)
+        key = OperationKey(definition.name, "emission")
+        exchange = self.exchange
+        assert exchange is not None, "emissions are performed by a running user"
+        if self.stopping and not self._closing and not is_wanted():  # what the schedule wanted before is still sent
+            await asyncio.sleep(0)  # a pending cancellation strikes here
+            if not self._task_may_finish():
+                raise StopUser
+        intended_ns = choked_ns = waited_ns = 0
+        try:
+            if self._wire.unsent_bytes > _MOST_UNSENT_BYTES:
+                choked_ns = await self._until_read(definition)
+            if self._dispatcher is not None:
+                refusal = "" if self.client.connected and not self._is_ending else LOST
+                intended_ns, waited_ns = wanted(definition.name, refusal, "emission")
+            sent_ns = exchange.emit(definition)
+        except Exception as error:
+            await self._not_sent(key, error, intended_ns)
+            raise
+        recorder = self.engine.recorder(*key)
+        recorder.sent_bytes += self._wire.message_bytes
+        if self._dispatcher is None:
+            recorder.succeeded(sent_ns, sent_ns)
+        else:
+            recorder.answered(intended_ns, sent_ns, sent_ns, waited_ns + choked_ns if intended_ns else 0)
+        await asyncio.sleep(0)
+        self._tasks.has_awaited = True
+
+    async def _until_read(self, definition: Emission) -> int:
+        """Return once the server has read what waits for it, and how long that took in nanoseconds. Raises NotRead."""
+        began_ns = perf_counter_ns()
+        while (waits_bytes := self._wire.unsent_bytes) > _MOST_UNSENT_BYTES:
+            if perf_counter_ns() - began_ns > self._timeout_ns:
+                if self._dispatcher is not None:
+                    wanted(definition.name, _NOT_READ, "emission")
+                raise NotRead(f"the server has not read {waits_bytes:,} bytes within {self._timeout_ns / 1e9:g} s")
+            await asyncio.sleep(_UNREAD_PAUSE_S)
+        self._tasks.has_awaited = True
+        return perf_counter_ns() - began_ns
+
     async def scheduled_round_trip(self, definition: RoundTrip) -> Any:
         """Perform a round trip in an open load: the first in an arrival's task is what the schedule wanted."""
         try:
@@ -209,6 +281,14 @@ class Session:
         intended_ns, waited_ns = wanted(definition.name, refusal)
         return await self.round_trip(definition, intended_ns, waited_ns)
 
+    def transaction(self, name: str) -> Transaction:
+        """Return a transaction, to be entered: the time of its block is noted."""
+        return Transaction(partial(self.begin_operation, name, "transaction"), self._is_cut_off)
+
+    def _is_cut_off(self) -> bool:
+        """Return whether the session is being stopped, so that what goes on is not of the user's own making."""
+        return self.stopping or self._is_ending
+
     def begin_operation(self, name: str, kind: OperationKind) -> OngoingOperation:
         """Begin an operation that is no round trip; the caller says to what is returned how it ends.
 
@@ -225,7 +305,7 @@ class Session:
             waited_ns=waited_ns,
         )
 
-    async def _not_sent(self, definition: RoundTrip, error: Exception, intended_ns: int) -> None:
+    async def _not_sent(self, key: OperationKey, error: Exception, intended_ns: int) -> None:
         """Count what was wanted and could not be sent; wait a little if it was not the schedule that wanted it.
 
         Raises StopUser if no load could perform the definition.
@@ -235,18 +315,20 @@ class Session:
             raise StopUser from error
         if isinstance(error, NoRoundTrip):
             raise error  # it has no name under which it could be counted
+        recorder = self.engine.recorder(*key)
         if isinstance(error, MessageTooLarge):
-            recorder = self.engine.recorder(definition.name)
             reason = f"too large: {error.size_bytes:,} bytes, the server takes {error.limit_bytes:,}"
             reason = self.counters.too_large.setdefault((recorder.name, f"{error.size_bytes:.0e}"), reason)
         elif isinstance(error, Disconnected):
             assert self.exchange is not None
             reason = "an earlier reply is overdue" if self.exchange.broken else "not connected"
+        elif isinstance(error, NotRead):
+            reason = _NOT_READ
         else:
             reason = "could not be encoded"
         self._tasks.has_awaited = False
         if intended_ns or self._dispatcher is None or not is_wanted():
-            self.engine.recorder(definition.name).drop(intended_ns or perf_counter_ns(), reason)
+            recorder.drop(intended_ns or perf_counter_ns(), reason)
         if not intended_ns:
             await asyncio.sleep(_NOT_SENT_PAUSE_S)
 
@@ -256,6 +338,13 @@ class Session:
             f"{definition.name} is matched in order, but {definition.answers} came while none was awaited: others "
             "cause it, too, or the server sends it unasked; have the service repeat a {token} of the payload"
         )
+
+    def _received(self, event: str) -> None:
+        """Count an event that came unasked, inside its handler."""
+        recorder = self.engine.recorder(event, RECEIVED)
+        received_ns = self._wire.received_ns
+        recorder.succeeded(received_ns, received_ns)
+        recorder.received_bytes += self._wire.message_bytes
 
     def _invalid(self, reason: str) -> None:
         """Have the run ended: its figures are wrong, or would be."""
@@ -298,14 +387,17 @@ class Session:
         self.exchange.late = self.counters.late
         self.exchange.abandoned = self.counters.abandoned
         self.exchange.when_unexpected = self._unexpected
+        self.exchange.when_unasked(self._received)
         self.client.when_closed(self._lost)
-        if self._dispatcher is not None:
+        if self._dispatcher is not None and self.user.tasks:
             self._open_tasks = OpenTasks(self, self._dispatcher)
             self._open_tasks.enter()
         try:
             await self._connect()
             await self._run_on_start()
-            if self._open_tasks is None:
+            if not self.user.tasks:
+                await self._stay_connected()
+            elif self._open_tasks is None:
                 await self._tasks.run_task_set(DefaultTaskSet(cast(User, self.user)))
             else:
                 await self._open_tasks.serve()
@@ -324,6 +416,19 @@ class Session:
             self._arrive()
             self.engine.flush()
             self.engine.post(SessionEnded(self))
+
+    async def _stay_connected(self) -> None:
+        """Be there, as a user without tasks, and connect again where the connection is lost. Raises StopUser."""
+        self.user._state = LOCUST_STATE_WAITING
+        gone = self._gone = asyncio.Event()
+        while True:
+            gone.clear()
+            await self.before_task()
+            self.idle = True
+            try:
+                await gone.wait()
+            finally:
+                self.idle = False
 
     def _note_once(self, holder: object, error: BaseException) -> None:
         """Note an exception that ends the user, and passes here on its way more than once."""
@@ -402,6 +507,8 @@ class Session:
 
     def _lost(self, _reason: str) -> None:
         self._tasks.may_go_on = False
+        if self._gone is not None:
+            self._gone.set()
         if self._open_tasks is not None:
             self._open_tasks.connection_lost()
 

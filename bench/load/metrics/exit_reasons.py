@@ -54,10 +54,12 @@ def nothing_measured(result: LoadResult) -> str | None:
         reasons = _first_kinds(list(connect.errors)) or "the run ended before the first connection was made"
         return f"no user ever connected: {reasons}"
     others = [operation for operation in result.operations if operation.kind != CONNECT]
-    if not any(operation.sent for operation in others):
-        dropped = dict.fromkeys(reason for operation in others for reason in operation.dropped_because)
-        return f"nothing was sent: {'; '.join(dropped) or 'no task performed a round trip'}"
-    return None
+    if any(operation.sent for operation in others):
+        return None
+    dropped = dict.fromkeys(reason for operation in others for reason in operation.dropped_because)
+    if not dropped and result.scenario.model == "closed":
+        return None  # users who only listen, or only stay connected
+    return f"nothing was sent: {'; '.join(dropped) or 'no task performed an operation'}"
 
 
 def cut_off(result: LoadResult) -> str | None:

@@ -74,18 +74,22 @@ class Batch(NamedTuple):
 
 
 class LoopDelays(NamedTuple):
-    """The delays of the engine's loop, sampled between two flushes: when, and by how much, alternately.
+    """What was sampled of the engine's loop between two flushes: its delays, when and by how much, and its traffic.
 
     `loop_lag` is of alarms that were set at random. So it is the time that anything that wakes the loop waits for its
     turn, a reply's frame included (Poisson arrivals see time averages: R. Wolff, Operations Research 30, 1982).
     `queueing` is how long replies that had been read waited for the task that awaited them. The last frames of a burst
     waited about as long to be read. `waits` tells of each arrival for which a user may have to become free: when it was
     intended, and how long none was free.
+
+    `traffic` has three numbers for each look at the recorders: when, and the bytes that were sent and received since
+    the look before.
     """
 
     loop_lag: array[int]
     queueing: array[int]
     waits: array[int]
+    traffic: array[int] = array("q")
 
 
 class NamedCounts(Counter[str]):

@@ -257,6 +257,12 @@ class Tally:
             entry = self._second(second)
             entry.arrivals += number
             entry.waits.record(waited[(intended_in == second) & (waited > 0)])
+        for noted_ns, sent_bytes, received_bytes in (
+            np.frombuffer(delays.traffic, dtype=np.int64).reshape(-1, 3).tolist()
+        ):
+            entry = self._second((noted_ns - self.started_ns) // NS_PER_S)
+            entry.sent_bytes += sent_bytes
+            entry.received_bytes += received_bytes
         self._settle_earlier()
 
     def _note_standstills(self, loop_lag: Times) -> None:

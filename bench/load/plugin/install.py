@@ -20,6 +20,7 @@ from bench.load.plugin.master import RunOwner
 from bench.load.plugin.options import MisuseError, add_options
 from bench.load.plugin.rehearsal import rehearse_report, rehearse_result
 from bench.load.plugin.user import SocketIOUser
+from bench.load.plugin.user_classes import NoTasksFilter
 from bench.load.plugin.worker import RunWorker
 from bench.machine.descriptors import raise_file_limit
 from bench.machine.interrupts import INTERRUPTED, give_interrupts_back, is_starting
@@ -74,6 +75,7 @@ def _take_part(environment: Environment, runner: Runner) -> None:
         if is_starting():
             give_interrupts_back()
         return
+    logging.getLogger().addFilter(NoTasksFilter(environment))
     try:
         raise_file_limit()
         if isinstance(runner, WorkerRunner):

@@ -13,10 +13,12 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from locust import stats as locust_stats
 from locust.env import Environment
+from locust.event import EventHook
 from locust.stats import RequestStats, StatsEntry, StatsError
 from numpy.typing import NDArray
 
@@ -87,12 +89,19 @@ class FiringTime:
 def log_batch(environment: Environment, batch: Batch, firing_time: FiringTime | None = None) -> None:
     """Put a batch into the statistics of `environment`, or fire its samples to whoever listens, if there is time.
 
-    Locust has no place for events that came unasked.
+    Locust has no place for events that came unasked. A transaction is made of what is in the total already, so it is in
+    a row of its own alone.
     """
     if batch.kind == RECEIVED or not (batch.completed or batch.failures or batch.dropped):
         return
-    if _somebody_else_listens(environment):
-        fired = _fire(environment, batch, firing_time)
+    listeners = _other_listeners(environment)
+    if listeners and batch.kind == "transaction":
+        hook = EventHook()
+        hook._handlers = listeners
+        _fire(hook, batch, firing_time)
+        _extend(environment.stats, batch)
+    elif listeners:
+        fired = _fire(environment.events.request, batch, firing_time)
         if fired < len(batch.completed) // 2 + len(batch.failures) + sum(map(len, batch.dropped.values())):
             _extend(environment.stats, _without(batch, fired))
     else:
@@ -118,12 +127,13 @@ def bound_errors(stats: RequestStats) -> None:
         _error(stats, operation, request_type, OTHER_ERRORS).occurrences += rest
 
 
-def _somebody_else_listens(environment: Environment) -> bool:
+def _other_listeners(environment: Environment) -> list[Any]:
     # Each runner registers one listener, which does nothing but log to these statistics.
-    return any(
-        getattr(handler, "__qualname__", "") != "Runner.__init__.<locals>.on_request"
+    return [
+        handler
         for handler in environment.events.request._handlers
-    )
+        if getattr(handler, "__qualname__", "") != "Runner.__init__.<locals>.on_request"
+    ]
 
 
 def _without(batch: Batch, fired: int) -> Batch:
@@ -144,7 +154,7 @@ def _without(batch: Batch, fired: int) -> Batch:
     )
 
 
-def _fire(environment: Environment, batch: Batch, firing_time: FiringTime | None) -> int:
+def _fire(request: EventHook, batch: Batch, firing_time: FiringTime | None) -> int:
     """Fire the samples in turn, as long as there is time; return how many were fired."""
     wall_offset_ns = time.time_ns() - time.perf_counter_ns()
     began, ended = _times(batch)
@@ -162,7 +172,7 @@ def _fire(environment: Environment, batch: Batch, firing_time: FiringTime | None
             if not firing_time.is_left():
                 firing_time.tell()
                 return fired
-        environment.events.request.fire(
+        request.fire(
             request_type=request_type(batch.kind),
             name=batch.operation,
             response_time=None if ended_ns is None else (ended_ns - began_ns) / _NS_PER_MS,
@@ -216,7 +226,8 @@ def _extend(stats: RequestStats, batch: Batch) -> None:
     entry.num_failures = len(failures) + dropped
     entry.num_fail_per_sec = _counted(ended_s[len(batch.completed) // 2 :])
     stats.entries[(batch.operation, entry.method)].extend(entry)
-    stats.total.extend(entry)
+    if batch.kind != "transaction":
+        stats.total.extend(entry)
 
     kinds = Counter(failure.kind for failure in failures)
     kinds.update({f"dropped: {reason}": len(times_ns) for reason, times_ns in batch.dropped.items()})

@@ -52,6 +52,7 @@ from bench.load.plugin.user_classes import (
     leave_out_unnamed,
     longest_reply_timeout_s,
     refuse_impossible_users,
+    refuse_users_left_without_tasks,
     socket_io_users,
 )
 from bench.load.plugin.workers import Workers
@@ -223,6 +224,7 @@ class RunOwner:
 
     def _prepare(self) -> Preparation:
         """Settle what has to be known before a test begins. Raises MisuseError, or ServerError."""
+        refuse_users_left_without_tasks(self._environment)
         self._check(self._options)
         self._service.restart(self._environment.host)
         asked = Namespace(**vars(self._options))

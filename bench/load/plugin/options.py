@@ -237,15 +237,23 @@ def check_wait_time(user: type[SessionUser]) -> None:
 
 
 def is_open(options: Namespace, users: Sequence[type[SessionUser]]) -> bool:
-    """Return whether the load is open: arrivals do not wait for replies. Raises MisuseError if users differ in that."""
+    """Return whether the load is open: arrivals do not wait for replies. Raises MisuseError if users differ in that.
+
+    Users without tasks, who only stay connected, may be in either.
+    """
     by_rate = profile_of(options) is not None
     pacing_users = [user for user in users if isinstance(getattr(user, "wait_time", None), Arrivals)]
     if not by_rate and not pacing_users:
         return False
-    if not by_rate and (others := [user for user in users if user not in pacing_users]):
+    if not by_rate and (others := [user for user in users if user.tasks and user not in pacing_users]):
         raise MisuseError(
             f"{pacing_users[0].__name__} has arrivals, {others[0].__name__} waits for its replies: "
             "one run is either an open or a closed load; name the users to run, or give a --rate for all"
+        )
+    if users and not any(user.tasks for user in users):
+        raise MisuseError(
+            f"{users[0].__name__} has no tasks, so an arrival has nothing to begin: decorate an `async def` method "
+            "with @task, or load without a rate"
         )
     for user in users:
         for task in user.tasks:

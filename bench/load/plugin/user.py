@@ -12,11 +12,12 @@ from locust import User
 from locust.user.task import LOCUST_STATE_RUNNING
 
 from bench.load.engine.session import Session
+from bench.load.engine.transaction import Transaction
 from bench.load.plugin.connection_options import over_class
 from bench.load.plugin.hosts import whole_url
 from bench.load.plugin.process import LoadProcess
 from bench.load.plugin.process_run import UserGreenlet
-from bench.scenarios.model import RoundTrip
+from bench.scenarios.model import Emission, RoundTrip
 from bench.wire.connection import MAX_MESSAGE_BYTES, Connection, PerAttempt, Serializer, TransportName
 from bench.wire.interface import Client
 from bench.wire.tls import Tls
@@ -139,6 +140,25 @@ class SocketIOUser(User):
         """
         assert self._perform is not None, "round trips are performed by a running user"
         return await self._perform(definition)
+
+    async def emit(self, definition: Emission) -> None:
+        """Emit an event that nothing answers, and count it as sent: nothing else is known of it.
+
+        If it could not be sent it is counted with the reason, and raises MessageTooLarge, Disconnected, or NotRead if
+        the server does not read what was sent before. A task that does not catch it ends, and the next task begins.
+        """
+        assert self._session is not None, "emissions are performed by a running user"
+        await self._session.emission(definition)
+
+    def transaction(self, name: str) -> Transaction:
+        """Return a block whose time is noted: `async with self.transaction("checkout"):`.
+
+        Its operation has succeeded if the block does not raise. What the block sends is counted as anywhere else.
+        """
+        if not isinstance(name, str) or not name:
+            raise TypeError(f"transaction takes a name, not {name!r:.60}")
+        assert self._session is not None, "transactions are performed by a running user"
+        return self._session.transaction(name)
 
     async def wait(self) -> None:
         """Sleep as long as `wait_time` says, in the middle of a task."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from argparse import Namespace
 from collections.abc import Sequence
 from typing import cast
@@ -60,13 +61,44 @@ def described(
 
 
 def refuse_impossible_users(environment: Environment) -> None:
-    """Raise MisuseError for tasks that are no coroutines, a user without tasks, and settings that contradict."""
+    """Raise MisuseError for tasks that are no coroutines, and for settings that contradict."""
     for user_class in socket_io_users(environment):
         _refuse_contradictory_settings(user_class)
         if blocking := list(tasks_that_do_not_await(user_class)):
             raise MisuseError(f"{blocking[0]} is not `async def`: the tasks of a SocketIOUser are coroutines")
-        if not user_class.tasks:
-            raise MisuseError(f"{user_class.__name__} has no tasks: decorate an `async def` method with @task")
+
+
+def refuse_users_left_without_tasks(environment: Environment) -> None:
+    """Raise MisuseError for a class whose tasks --tags or --exclude-tags leave out: its users would do nothing.
+
+    Locust leaves tasks out when a test begins.
+    """
+    for user_class in socket_io_users(environment):
+        if not user_class.tasks and has_decorated_tasks(user_class):
+            raise MisuseError(
+                f"--tags and --exclude-tags leave {user_class.__name__} without a task: name other tags, or the user "
+                "classes to run"
+            )
+
+
+def has_decorated_tasks(user_class: type[SocketIOUser]) -> bool:
+    """Return whether the class has methods with @task, those included that Locust leaves out."""
+    return any(hasattr(getattr(user_class, name, None), "locust_task_weight") for name in dir(user_class))
+
+
+class NoTasksFilter(logging.Filter):
+    """A filter that drops Locust's warning of a class without tasks, for users who need none. For the root logger."""
+
+    def __init__(self, environment: Environment) -> None:
+        super().__init__()
+        self._environment = environment
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let all pass but that warning."""
+        text = str(record.msg)
+        if "had no tasks left after filtering" not in text:
+            return True
+        return text.partition(" ")[0] not in {user_class.__name__ for user_class in socket_io_users(self._environment)}
 
 
 def _refuse_contradictory_settings(user_class: type[SocketIOUser]) -> None:

@@ -71,8 +71,11 @@ def test_a_run_that_measured_something_has_not_failed() -> None:
             "no user ever connected: a; b; c; and 2 more kinds of errors",
         ),
         (
-            a_result(an_operation(CONNECT, 1)),
-            "nothing was sent: no task performed a round trip",
+            a_result(
+                an_operation(CONNECT, 1),
+                scenario=Scenario(user_classes=("EchoUser",), users=1, model="open", transport="websocket"),
+            ),
+            "nothing was sent: no task performed an operation",
         ),
         (
             a_result(an_operation(CONNECT, 1), an_operation("echo", dropped_because={"no user was free": 3})),
@@ -83,6 +86,10 @@ def test_a_run_that_measured_something_has_not_failed() -> None:
 def test_nothing_measured(result: LoadResult, reason: str) -> None:
     assert exit_reasons(result) == [reason]
     assert exit_reasons(result, are_workers_missing=True) == [], "the missing workers are the fault"
+
+
+def test_users_who_only_listen_have_not_failed() -> None:
+    assert exit_reasons(a_result(an_operation(CONNECT, 1))) == []
 
 
 def test_wrong_figures_are_the_only_fault() -> None:

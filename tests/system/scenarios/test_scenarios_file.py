@@ -109,6 +109,28 @@ def test_pytest_bench_measures_each_scenario_of_the_file_over_its_connection(fol
     assert len({info["scenario"]["definition"] for info in told.values()}) == 3
 
 
+def test_a_wrong_reply_fails_its_benchmark_in_one_line(folder: Path) -> None:
+    (folder.parent / "checked.py").write_text(
+        SCENARIOS
+        + "def in_the_lobby(given):\n    return None if given[1] == 7 else f'not {given[0]}, seat {given[1]}'\n\n"
+        + "seated = RoundTrip('seated', emit='join', data=('lobby', 7), check=in_the_lobby)\n"
+        + "stands = RoundTrip('stands', emit='join', data=('lobby', 8), check=in_the_lobby)\n"
+        + "asked = RoundTrip('asked', emit='join', data=('lobby', 8), check=lambda given: given[1] == 7)\n"
+    )
+    options = ("--scenarios", "../checked.py", "--app", "chat:app", "-k", "fast-process-uvloop and not (say or shout)")
+    ended = pytest_bench(folder, *options)
+    assert ended.returncode == 1
+    lines = {line.partition("[")[0]: line for line in ended.stdout.splitlines() if "-fast-process-uvloop]: " in line}
+    assert lines["stands"].endswith(
+        "]: sent join ('lobby', 8), acknowledged with ['lobby', 8]: wrong reply: not lobby, seat 8"
+    )
+    assert "the check returned False: it has to return None, or the reason as a text" in lines["asked"]
+    assert lines.keys() == {"stands", "asked"}
+    assert "Traceback" not in ended.stdout + ended.stderr
+    (result,) = stored(folder)
+    assert {benchmark["name"].partition("[")[0] for benchmark in result["benchmarks"]} == {"join", "seated"}
+
+
 def test_results_of_another_definition_are_not_compared(folder: Path) -> None:
     options = ("--app", "chat:app", "-k", "fast-process-uvloop and (say or join)", "--scenarios", "chat_scenarios.py")
     for text in ("hello", "good evening"):
