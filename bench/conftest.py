@@ -20,15 +20,26 @@ import pytest
 from pytest_benchmark.storage.file import FileStorage
 
 from bench.latency import early  # noqa: F401  # first of those that import much
-from bench.latency.options import DEFAULT_APP, DEFAULT_REPLY_TIMEOUT, EFFORTS, OPTIONS, OptionError, Options, parse
+from bench.latency.options import (
+    DEFAULT_APP,
+    DEFAULT_REPLY_TIMEOUT,
+    EFFORTS,
+    LOGS,
+    OPTIONS,
+    OptionError,
+    Options,
+    parse,
+)
 from bench.latency.storage import ResultStorage
 from bench.latency.summary import summary
+from bench.machine.descriptors import raise_file_limit
 from bench.machine.interrupts import Patient, take_interrupts
 from bench.machine.system import missing
 from bench.results.header import CommitInfo
 from bench.results.latency import LatencyBenchmark
 from bench.results.provenance import commit_info, service_directory
 from bench.results.references import DEFAULT_ROOT
+from bench.results.service_logs import service_logs
 from bench.results.store import result_name
 from bench.wire.options import CONNECTION_OPTIONS, ConnectionOption
 
@@ -42,6 +53,7 @@ _NOT_STORED = pytest.StashKey[str]()
 #: The function that stores the session. After its first call nothing is left to store.
 _STORE = pytest.StashKey[Callable[[], None]]()
 _FAILURE = pytest.StashKey[str]()
+_CLEANUP = pytest.StashKey[contextlib.ExitStack]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -49,6 +61,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("bench", "the service whose latency is measured")
     group.addoption("--app", metavar="MODULE:ATTR", help=f"ASGI app to serve. Default: {DEFAULT_APP}")
     group.addoption("--url", metavar="URL", help="measure the server that runs there, instead of serving an app")
+    group.addoption(
+        "--serve",
+        metavar="COMMAND",
+        help="the command that starts the service, in any language, such as 'node server.js {port}': {port} stands for "
+        "a free port, which the variable PORT has too",
+    )
+    group.addoption(
+        "--ready-url",
+        metavar="URL",
+        help="the path, or the whole URL, that answers once the command's service is ready. Default: it is ready when "
+        "it accepts connections",
+    )
+    group.addoption("--start-timeout", metavar="SECONDS", help="how long the service may take to start. Default: 30")
     with contextlib.suppress(ValueError):  # Locust's plugin has registered it, and it means the same
         group.addoption("--host", metavar="URL", help="the same as --url")
     group.addoption(
@@ -129,6 +154,7 @@ def _add(group: pytest.OptionGroup, option: ConnectionOption) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Check the options, and give pytest-benchmark's their defaults here, before it reads them."""
     _refuse_gevent()
+    config.stash[_CLEANUP] = contextlib.ExitStack()
     option = config.option
     try:
         config.stash[OPTIONS] = parse(
@@ -141,6 +167,9 @@ def pytest_configure(config: pytest.Config) -> None:
             args=option.args,
             scenarios=option.scenarios,
             connection={each.key: getattr(option, each.key) for each in CONNECTION_OPTIONS},
+            serve=option.serve,
+            ready_url=option.ready_url,
+            start_timeout=option.start_timeout,
             reply_timeout=option.reply_timeout,
             processes=option.server_processes,
             effort=option.effort,
@@ -165,7 +194,9 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Store whole files only, by default under the name that `--benchmark-autosave` gives."""
     take_interrupts(Patient())
+    raise_file_limit()
     config = session.config
+    config.stash[LOGS] = config.stash[_CLEANUP].enter_context(service_logs())
     benchmarks = _benchmarks(config)
     if isinstance(benchmarks.storage, FileStorage):
         benchmarks.storage = ResultStorage.of(benchmarks)
@@ -176,9 +207,12 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
     """Look whether the server is there, once for all benchmarks; then note whether the loop came to its end."""
-    url = session.config.stash[OPTIONS].url
-    if url is not None and session.items and not session.config.option.collectonly:
-        _reach(url)
+    options = session.config.stash[OPTIONS]
+    if session.items and not session.config.option.collectonly:
+        if options.url is not None:
+            _reach(options.url)
+        else:
+            _announce(session.config, options)
     result = yield
     session.config.stash[_COMPLETE] = True
     return result
@@ -207,6 +241,11 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, obj
     return result
 
 
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove what the session has made for itself."""
+    config.stash.get(_CLEANUP, contextlib.ExitStack()).close()
+
+
 def _nothing() -> None:
     pass
 
@@ -228,7 +267,7 @@ def _store(config: pytest.Config) -> str:
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config) -> None:
     """Print the figures that pytest-benchmark's table lacks; then store the result, or print why that failed."""
     benchmarks = [
         LatencyBenchmark.model_validate(benchmark.as_dict(include_data=False))
@@ -241,6 +280,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.write_line(lacks)
     if reason := config.stash.get(_NOT_STORED, ""):
         terminalreporter.write_line(reason, red=True)
+    if exitstatus == pytest.ExitCode.TESTS_FAILED and LOGS in config.stash:
+        logs = config.stash[LOGS]
+        if logs.keep(config.stash[OPTIONS].hide):
+            terminalreporter.write_line(f"The service's output is kept in {logs.folder}")
     _store(config)
 
 
@@ -278,9 +321,16 @@ def _benchmarks(config: pytest.Config) -> Any:
 def _service_commit(options: Options) -> CommitInfo:
     if options.url is not None:
         return CommitInfo(error=f"the service was reached at {options.url}: its commit is not known here")
-    if options.is_default:
+    if options.is_default or options.command is not None:
         return commit_info(options.directory)
     return commit_info(service_directory(options.app))
+
+
+def _announce(config: pytest.Config, options: Options) -> None:
+    """Say where the output of the service goes."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None:
+        reporter.write_line(f"serving {options.service}; its output: {config.stash[LOGS].folder}")
 
 
 def _refuse_gevent() -> None:

@@ -6,9 +6,7 @@ another server is asked. Each comes up with a seed of its own: see process_seed.
 
 from __future__ import annotations
 
-import os
-import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -17,7 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from bench.interleave.process_seed import ProcessSeed
-from bench.server import ServerError, ServerOptions, ServerProcess
+from bench.server import OwnedServer, Served, ServedApp, ServerError, ServerOptions
 from bench.targets.process import EchoProcess
 
 LoopKind = Literal["asyncio", "uvloop"]
@@ -34,17 +32,16 @@ _AT_ONCE = 10
 class PooledServer:
     """A server process and its seed."""
 
-    server: ServerProcess
+    server: OwnedServer
     seed: ProcessSeed
 
     @classmethod
-    def of(cls, app: str, options: ServerOptions, directory: Path) -> PooledServer:
+    def of(cls, served: Served, options: ServerOptions, log_file: Path | None = None) -> PooledServer:
         """Return a server that is to be started. It is not pinned yet, because all cores share the work of starting."""
         seed = ProcessSeed.drawn()
         environment = {**options.environment, **seed.environment}
         unpinned = replace(options, core=None, environment=environment)
-        server = ServerProcess(app, unpinned, directory=directory)
-        return cls(server, seed)
+        return cls(served.server(unpinned, log_file), seed)
 
 
 @dataclass(frozen=True)
@@ -70,15 +67,23 @@ class ServerPool:
 
 @contextmanager
 def running(
-    app: str, directory: Path, options: ServerOptions, *, processes: int, with_controls: bool, core: int | None
+    served: Served,
+    options: ServerOptions,
+    *,
+    processes: int,
+    with_controls: bool,
+    core: int | None,
+    log_file: Callable[[], Path | None] = lambda: None,
 ) -> Iterator[ServerPool]:
-    """Run `processes` processes of the app, imported from `directory`, on `core` together with their controls.
+    """Run `processes` servers of the service on `core`, together with their controls.
 
-    Raises ServerError if a process cannot be started. None is left behind, however the block ends.
+    `log_file` returns the place for the log of the next server of the service; None is an unnamed file. Raises
+    ServerError if a process cannot be started. None is left behind, however the block ends.
     """
     plain = replace(options, environment={})  # the controls know nothing of the service's environment
-    services = tuple(PooledServer.of(app, options, directory) for _ in range(processes))
-    controls = tuple(PooledServer.of(CONTROL, plain, _HOME) for _ in range(processes if with_controls else 0))
+    services = tuple(PooledServer.of(served, options, log_file()) for _ in range(processes))
+    control = ServedApp(CONTROL, _HOME)
+    controls = tuple(PooledServer.of(control, plain) for _ in range(processes if with_controls else 0))
     servers = [pooled.server for pooled in (*services, *controls)]
     with ExitStack() as stack:
         stack.callback(_stop, servers)
@@ -90,7 +95,7 @@ def running(
         yield ServerPool(services, controls, bare)
 
 
-def _start(servers: Sequence[ServerProcess]) -> None:
+def _start(servers: Sequence[OwnedServer]) -> None:
     waiting = iter(servers)
     try:
         while batch := list(islice(waiting, _AT_ONCE)):
@@ -101,12 +106,11 @@ def _start(servers: Sequence[ServerProcess]) -> None:
     except BaseException:
         # A server that is still starting may ignore a request to end, for as long as its app's import takes.
         for server in servers:
-            if server.is_running:
-                os.kill(server.pid, signal.SIGKILL)
+            server.kill()
         raise
 
 
-def _stop(servers: Sequence[ServerProcess]) -> None:
+def _stop(servers: Sequence[OwnedServer]) -> None:
     """Stop them at the same time: each takes some tenths of a second, and waits for most of it."""
     with ThreadPoolExecutor(len(servers)) as pool:
-        list(pool.map(ServerProcess.stop, servers))
+        list(pool.map(lambda server: server.stop(), servers))

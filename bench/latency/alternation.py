@@ -33,7 +33,7 @@ from bench.results.latency import (
     TimedServer,
 )
 from bench.scenarios.model import RoundTrip
-from bench.server import ServerProcess
+from bench.server import OwnedServer
 from bench.statistics.estimates import burst_effect, restart_effect
 from bench.timing.histogram import Histogram
 from bench.wire.errors import ClientError
@@ -105,7 +105,7 @@ class Subject:
         exchange: Exchange,
         round_trip: RoundTrip,
         *,
-        server: ServerProcess | None = None,
+        server: OwnedServer | None = None,
         seed: ProcessSeed | None = None,
         name: str | None = None,
     ) -> None:

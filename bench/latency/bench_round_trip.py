@@ -1,5 +1,6 @@
 """The round trip, over both transports, with the server in its own process and in the client's loop, on both loops.
 
+A service that a command starts has a loop of its own, or none: it is measured from a single loop, in its own process.
 There is a single definition of the work. Its parameters are the words of a benchmark's name.
 """
 
@@ -38,10 +39,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Make the cases, sorted by testbed, because a single testbed stands at a time."""
     options = metafunc.config.stash[OPTIONS]
     servers: tuple[ServerKind, ...] = ("in-loop", "process") if options.url is None else ("url",)
+    loops = LOOPS
+    if options.command is not None:
+        servers, loops = ("process",), ("uvloop",)
     cases = {
-        f"{measured.name}-{words(*case)}": (measured.name, *case)
+        f"{measured.name}-{words(*case, has_loop=options.command is None)}": (measured.name, *case)
         for server in servers
-        for loop in LOOPS
+        for loop in loops
         for measured in options.benchmarks
         for transport, client in CONNECTIONS
         # With the server in the same loop the figures only illustrate: a single client is enough.
@@ -52,10 +56,21 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize(names, cases.values(), ids=cases.keys())
 
 
-def words(reply: ReplyKind, transport: TransportName, client: ClientKind, server: ServerKind, loop: LoopKind) -> str:
-    """Return a case in the words of its benchmark's name, which does not mention python-socketio's client."""
+def words(
+    reply: ReplyKind,
+    transport: TransportName,
+    client: ClientKind,
+    server: ServerKind,
+    loop: LoopKind,
+    *,
+    has_loop: bool = True,
+) -> str:
+    """Return a case in the words of its benchmark's name, which does not mention python-socketio's client.
+
+    `has_loop` is false if the loop is that of the client alone, and always the same.
+    """
     connection = f"{transport}-fast" if client == "FastClient" else transport
-    return f"{reply}-{connection}-{server}-{loop}"
+    return f"{reply}-{connection}-{server}" + (f"-{loop}" if has_loop else "")
 
 
 def bench_round_trip(
@@ -71,7 +86,8 @@ def bench_round_trip(
     loop: LoopKind,
 ) -> None:
     """Measure the round trip: emit, and wait for the reply."""
-    name = f"{measured.name}[{words(reply, transport, client, server, loop)}]"
+    case = words(reply, transport, client, server, loop, has_loop=options.command is None)
+    name = f"{measured.name}[{case}]"
     group = GROUPS[server].format(transport=transport, url=options.url)
     describe(benchmark, name, group, description(testbed, measured, client, transport))
     measure(benchmark, testbed, subjects, measured.scenario)

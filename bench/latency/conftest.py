@@ -15,10 +15,11 @@ import pytest
 from bench.exchange.requests import Exchange
 from bench.interleave.server_pool import LoopKind
 from bench.latency.alternation import Subjects
-from bench.latency.options import OPTIONS, Options
+from bench.latency.options import LOGS, OPTIONS, Options
 from bench.latency.testbed import ClientKind, ServerKind, Testbed, Testbeds
 from bench.scenarios.catalogue import Benchmark
 from bench.server import ServerError
+from bench.server.error import EXIT_GRACE_S, with_last_words
 from bench.wire.connection import TransportName
 from bench.wire.errors import ConnectFailed
 
@@ -42,7 +43,8 @@ def options(pytestconfig: pytest.Config) -> Options:
 @pytest.fixture(scope="session")
 def testbeds(options: Options, pytestconfig: pytest.Config) -> Iterator[Testbeds]:
     """Yield the testbeds. A single testbed stands at a time."""
-    testbeds = Testbeds(options, measuring=not pytestconfig._benchmarksession.disabled)  # type: ignore[attr-defined]
+    measuring = not pytestconfig._benchmarksession.disabled  # type: ignore[attr-defined]
+    testbeds = Testbeds(options, measuring=measuring, log_file=pytestconfig.stash[LOGS].file)
     try:
         yield testbeds
     finally:
@@ -67,7 +69,7 @@ def testbed(testbeds: Testbeds, server: ServerKind, loop: LoopKind, replicated: 
 @pytest.fixture
 def exchange(testbed: Testbed, client: ClientKind, transport: TransportName) -> Iterator[Exchange]:
     """Yield a connection of this benchmark's own to a server."""
-    yield from _connected(testbed.exchange(client, transport))
+    yield from _connected(testbed, testbed.exchange(client, transport))
 
 
 @pytest.fixture
@@ -80,14 +82,16 @@ def measured(options: Options, scenario: str, reply: str) -> Benchmark:
 @pytest.fixture
 def subjects(testbed: Testbed, client: ClientKind, transport: TransportName, measured: Benchmark) -> Iterator[Subjects]:
     """Yield this benchmark's own connections to all servers."""
-    yield from _connected(testbed.subjects(client, transport, measured))
+    yield from _connected(testbed, testbed.subjects(client, transport, measured))
 
 
-def _connected(connecting: AbstractContextManager[T]) -> Iterator[T]:
+def _connected(testbed: Testbed, connecting: AbstractContextManager[T]) -> Iterator[T]:
     with ExitStack() as stack:
         try:
             connected = stack.enter_context(connecting)
         except ConnectFailed as error:
+            reason = testbed.exit_reason(EXIT_GRACE_S)
+            said = f"{error}; {reason}" if reason else with_last_words(str(error), testbed.wrote_last())
             # The error's own report would say the same once more.
-            raise pytest.fail.Exception(str(error), pytrace=False) from None
+            raise pytest.fail.Exception(said, pytrace=False) from None
         yield connected

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import pytest
 
+from bench.results.service_logs import ServiceLogs
 from bench.scenarios.catalogue import LATENCY_BENCHMARKS, Benchmark
 from bench.scenarios.options import (
     DEFAULT_APP,
@@ -23,7 +24,9 @@ from bench.scenarios.options import (
     chosen,
     reply_timeout_ns,
 )
-from bench.server import ServerOptions
+from bench.server import ServeCommand, Served, ServedApp, ServedCommand, ServerOptions
+from bench.server.command import START_TIMEOUT_S
+from bench.server.serve_options import ServeOptions
 from bench.wire.connection import TransportName
 from bench.wire.endpoint import Address
 from bench.wire.errors import ConnectFailed
@@ -58,7 +61,7 @@ _HOME = Path(__file__).parents[2]
 
 @dataclass(frozen=True)
 class Options:
-    """The options of a latency run. `app` is served, imported from `directory`, unless there is a `url`.
+    """The options of a latency run. `app` is served, imported from `directory`, unless there is a `command` or a `url`.
 
     `url` is the form of the URL that may be shown.
     """
@@ -82,11 +85,25 @@ class Options:
     server: ServerOptions
     #: True if only FOO→BAR is measured, with the service that lies beside this suite.
     is_default: bool
+    #: The user's command that serves.
+    command: ServeCommand | None = None
+    start_timeout_s: float = START_TIMEOUT_S
 
     @property
     def service(self) -> str:
-        """The service in a word: its URL, or its app."""
-        return self.url or self.app
+        """The service in a word: its URL, its command, or its app."""
+        return self.url or self.served.shown
+
+    @property
+    def served(self) -> Served:
+        """The service to start."""
+        if self.command is not None:
+            return ServedCommand(self.command)
+        return ServedApp(self.app, self.directory, start_timeout_s=self.start_timeout_s, hide=self.hide)
+
+    def hide(self, text: str) -> str:
+        """Return a text of the service without what the user gave as a secret."""
+        return text
 
     @property
     def benchmarks(self) -> tuple[Benchmark, ...]:
@@ -94,8 +111,9 @@ class Options:
         return self.chosen.benchmarks
 
 
-#: The key of the session's options in pytest's configuration.
+#: The keys of the session's options, and of its services' logs, in pytest's configuration.
 OPTIONS = pytest.StashKey[Options]()
+LOGS = pytest.StashKey[ServiceLogs]()
 
 
 def parse(
@@ -109,6 +127,9 @@ def parse(
     args: bool = False,
     scenarios: str | None = None,
     connection: Mapping[str, Any] | None = None,
+    serve: str | None = None,
+    ready_url: str | None = None,
+    start_timeout: str | None = None,
     reply_timeout: str = DEFAULT_REPLY_TIMEOUT,
     processes: str | None = None,
     effort: EffortKind = "normal",
@@ -133,11 +154,13 @@ def parse(
         directory=directory,
         connection=connection,
     )
+    serving = ServeOptions.of(serve, ready_url, start_timeout, asked.file)
+    command = serving.command(directory, app=app, url=url, is_tls=asked.connection.tls is not None)
     return Options(
         app=app_of(app),
         url=url,
         whole_url=None if address is None else address.whole,
-        directory=_HOME if app is None else directory,
+        directory=_HOME if app is None and command is None else directory,
         chosen=asked,
         transport=_transport(asked.given),
         reply_timeout_ns=reply_timeout_ns(reply_timeout),
@@ -145,7 +168,9 @@ def parse(
         max_time_s=EFFORTS[effort].max_time_s,
         idle_allowed_by=idle_allowed_by,
         server=ServerOptions(),
-        is_default=app is None and url is None and event is None and scenarios is None,
+        is_default=app is None and url is None and command is None and event is None and scenarios is None,
+        command=command,
+        start_timeout_s=serving.start_timeout_s,
     )
 
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import count, zip_longest
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import uvloop
@@ -31,7 +32,7 @@ from bench.machine.processes import affinity
 from bench.results.latency import KeptAwake
 from bench.scenarios.catalogue import FOO_ACKNOWLEDGED, FOO_BAR, Benchmark
 from bench.scenarios.tokens import tokens
-from bench.server import ServerProcess, UvicornTestServer
+from bench.server import OwnedServer, UvicornTestServer
 from bench.server.error import exit_reason
 from bench.server.in_loop import import_app
 from bench.wire.client import FastClient
@@ -68,7 +69,7 @@ class Testbed:
     loop_kind: LoopKind
     loop: InterruptibleLoop
     url: str = field(repr=False)
-    server: ServerProcess | UvicornTestServer | None
+    server: OwnedServer | UvicornTestServer | None
     pool: ServerPool | None = None
     cores: tuple[int, ...] = ()
     used_cores: tuple[int, ...] = ()
@@ -82,9 +83,11 @@ class Testbed:
         return self.loop.run(coroutine)
 
     def serving(self) -> dict[str, str | None]:
-        """Return uvicorn's options; only the client's loop is known if the server is not ours."""
+        """Return uvicorn's options; only the client's loop is known if we do not serve the service ourselves."""
         options = replace(self.options.server, loop=self.loop_kind).uvicorn
-        return {name: value if self.server is not None or name == "loop" else None for name, value in options.items()}
+        server = self.server
+        is_known = isinstance(server, UvicornTestServer) or (server is not None and server.is_uvicorn)
+        return {name: value if is_known or name == "loop" else None for name, value in options.items()}
 
     def exit_reason(self, within_s: float = 0.0) -> str | None:
         """Return why a server of it does not run any more; None while all run, or if they are not ours.
@@ -95,10 +98,11 @@ class Testbed:
         return None if servers is None else exit_reason(servers.check, within_s)
 
     def wrote_last(self) -> str:
-        """Return the end of the log of a service that wrote anything; empty if none did, or if its log is not ours."""
+        """Return the end of the log of the service that wrote last; empty if none did, or if its log is not ours."""
         servers = [self.server] if self.pool is None else [pooled.server for pooled in self.pool.services]
-        written = (server.wrote_last for server in servers if isinstance(server, ServerProcess))
-        return next(filter(None, written), "")
+        ours = [server for server in servers if server is not None and not isinstance(server, UvicornTestServer)]
+        written = [(server.wrote_at_ns, server.wrote_last) for server in ours]
+        return max((found for found in written if found[1]), default=(0, ""))[1]
 
     def kept_awake(self) -> KeptAwake:
         """Return the cores that are kept from halting now."""
@@ -185,12 +189,16 @@ class Testbeds:
     """The testbeds of a session: a single testbed stands at a time, and `enter` replaces it if necessary.
 
     Without `measuring` (`--benchmark-disable`) there is a single process of the service, without controls and spinners.
+    `log_file` returns the place for the log of the next process of the service; None is an unnamed file.
     """
 
     __test__ = False
 
-    def __init__(self, options: Options, *, measuring: bool = True) -> None:
+    def __init__(
+        self, options: Options, *, measuring: bool = True, log_file: Callable[[], Path | None] = lambda: None
+    ) -> None:
         self._options = options
+        self._log_file = log_file
         self._measuring = measuring
         self._load_average = Conditions.now(()).load_average
         self._current: Testbed | None = None
@@ -221,7 +229,7 @@ class Testbeds:
         everywhere = affinity() or ()
         with InterruptibleLoop.open(_LOOPS[loop_kind]) as loop, ExitStack() as stack:
 
-            def testbed(url: str, server: ServerProcess | UvicornTestServer | None, **changed: Any) -> Testbed:
+            def testbed(url: str, server: OwnedServer | UvicornTestServer | None, **changed: Any) -> Testbed:
                 changed = {"used_cores": everywhere} | changed
                 return Testbed(
                     options, server_kind, loop_kind, loop, url, server, load_average=self._load_average, **changed
@@ -234,12 +242,12 @@ class Testbeds:
                 core, cores = server_core(), generator_cores()[:1]
                 pool = stack.enter_context(
                     running(
-                        options.app,
-                        options.directory,
+                        options.served,
                         replace(options.server, loop=loop_kind),
                         processes=options.processes if replicated else 1,
                         with_controls=replicated,
                         core=core,
+                        log_file=self._log_file,
                     )
                 )
                 server = pool.services[0].server

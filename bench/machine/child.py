@@ -11,6 +11,7 @@ import errno
 import os
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -24,6 +25,8 @@ from bench.printable import one_line
 LOG_LIMIT_BYTES = 1 << 20
 #: The lines of a log that an error shows.
 _LAST_LINES = 3
+#: The lines at the end of a log in which an error is looked for.
+_SEARCHED_LINES = 60
 _SHOWN_CHARACTERS = 500
 
 
@@ -148,10 +151,54 @@ def process_cpu_ns(pid: int) -> int:
     return round((times.user + times.system) * 1e9)
 
 
+def opened_log(path: Path | None) -> BinaryIO:
+    """Open the log of a process that is about to start: that file, emptied, or an unnamed file. Raises OSError."""
+    return tempfile.TemporaryFile() if path is None else path.open("w+b")
+
+
+def changed_at_ns(log: BinaryIO | None) -> int:
+    """Return when something was last written to an open log, in nanoseconds of Unix time; 0 without a log."""
+    return 0 if log is None else os.fstat(log.fileno()).st_mtime_ns
+
+
 def last_lines(log: str) -> str:
-    """Return the end of a log in one line, such as the end of a traceback; empty if nothing was written."""
-    lines = [line for line in log.strip().splitlines()[-_LAST_LINES:] if line.strip()]
-    return one_line(" | ".join(lines), _SHOWN_CHARACTERS)
+    """Return the end of a log in one line; empty if nothing was written.
+
+    If a traceback of Python, or an error of Node with its stack, is further up in the log, its end is returned instead:
+    a server may go on writing after it.
+    """
+    lines = [line for line in log.strip().splitlines()[-_SEARCHED_LINES:] if line.strip()]
+    found = _last_traceback(lines) or _last_stack(lines) or lines[-_LAST_LINES:]
+    return one_line(" | ".join(line.strip() for line in found), _SHOWN_CHARACTERS)
+
+
+def _last_traceback(lines: Sequence[str]) -> Sequence[str]:
+    """Return the end of the last traceback of Python, unless it is among the last lines, or there is none."""
+    begins = [number for number, line in enumerate(lines) if line.lstrip().startswith("Traceback (most recent call")]
+    if not begins:
+        return ()
+    begin = begins[-1]
+    for end in range(begin + 1, len(lines)):
+        if _indent(lines[end]) <= _indent(lines[begin]):
+            is_shown = end + _LAST_LINES >= len(lines)
+            return () if is_shown else lines[max(begin, end + 1 - _LAST_LINES) : end + 1]
+    return ()
+
+
+def _last_stack(lines: Sequence[str]) -> Sequence[str]:
+    """Return the last error of Node in these lines with the place where it was thrown; empty if there is none."""
+    for number in range(len(lines) - 1, 0, -1):
+        if _is_frame(lines[number]) and not _is_frame(lines[number - 1]):
+            return lines[number - 1 : number + 1]
+    return ()
+
+
+def _is_frame(line: str) -> bool:
+    return line.startswith((" ", "\t")) and line.lstrip().startswith("at ")
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip())
 
 
 def tail(log: BinaryIO) -> str:

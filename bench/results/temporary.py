@@ -2,7 +2,7 @@
 
 A folder is removed when its run ends, also by an interrupt, which is held back meanwhile. The next run removes what a
 killed run left. Each folder has a file that its run keeps locked, and a lock ends with its process. So runs at the same
-time do not disturb each other.
+time do not disturb each other. A folder that is to be kept for the user stays: see `keep`.
 """
 
 import contextlib
@@ -16,6 +16,7 @@ from bench.machine.interrupts import uninterrupted
 from bench.results.locks import LockedError, locked
 
 LOCK = "lock"
+_KEPT = "kept"
 
 
 @contextlib.contextmanager
@@ -27,9 +28,14 @@ def temporary_folder(prefix: str, *, leftovers: bool = True) -> Iterator[Path]:
     if leftovers:
         for folder in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
             with contextlib.suppress(OSError), abandoned(folder):
-                shutil.rmtree(folder, ignore_errors=True)
+                _remove(folder)
     with contextlib.ExitStack() as stack:
         yield _locked_folder(prefix, stack)
+
+
+def keep(folder: Path) -> None:
+    """Have a temporary folder of this run stay after it, for the user. Raises OSError."""
+    (folder / LOCK).replace(folder / _KEPT)  # the lock is on the open file
 
 
 @contextlib.contextmanager
@@ -57,5 +63,7 @@ def _locked_folder(prefix: str, stack: contextlib.ExitStack) -> Path:
 
 
 def _remove(folder: Path) -> None:
+    if (folder / _KEPT).exists():
+        return
     with uninterrupted():
         shutil.rmtree(folder, ignore_errors=True)

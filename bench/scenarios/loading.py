@@ -43,6 +43,9 @@ class ScenariosFile:
     scenarios: tuple[RoundTrip, ...]
     connection: Connection | None = field(default=None, repr=False)
     emissions: tuple[Emission, ...] = ()
+    #: The command that serves what the scenarios are for, and the URL that answers once it is ready.
+    serve: str | None = field(default=None, repr=False)
+    ready_url: str | None = field(default=None, repr=False)
 
     def definition(self, scenario: RoundTrip) -> str:
         """Return a digest of what a scenario sends and awaits, by which two results are known to be of the same.
@@ -70,7 +73,15 @@ def load_scenarios(path: Path) -> ScenariosFile:
         raise ScenariosError(f"it cannot be read: {reason.lower()}") from None
     names = _run(path, source)
     scenarios, emissions = _scenarios(names)
-    return ScenariosFile(path.name, hashlib.sha256(source).hexdigest(), scenarios, _connection(names), emissions)
+    return ScenariosFile(
+        path.name,
+        hashlib.sha256(source).hexdigest(),
+        scenarios,
+        _connection(names),
+        emissions,
+        serve=_text(names, "serve"),
+        ready_url=_text(names, "ready_url"),
+    )
 
 
 def _run(path: Path, source: bytes) -> Mapping[str, Any]:
@@ -162,6 +173,14 @@ def _scenarios(names: Mapping[str, Any]) -> tuple[tuple[RoundTrip, ...], tuple[E
     round_trips = (scenario for scenario in found.values() if isinstance(scenario, RoundTrip))
     emissions = (scenario for scenario in found.values() if isinstance(scenario, Emission))
     return tuple(round_trips), tuple(emissions)
+
+
+def _text(names: Mapping[str, Any], name: str) -> str | None:
+    """Return the text at the top level that has this name; None if there is no such name."""
+    text = names.get(name)
+    if text is not None and not isinstance(text, str):
+        raise ScenariosError(f"{name} is no text, but of type {type(text).__name__}")
+    return text
 
 
 def _connection(names: Mapping[str, Any]) -> Connection | None:

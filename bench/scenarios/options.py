@@ -61,10 +61,9 @@ def chosen(
 ) -> Chosen:
     """Return the benchmarks that these options name, the built-in ones if they name none, and the connection for them.
 
-    With `args`, the list that is the payload is the argument list. `connection` has the texts of the connection's
-    options by their keys; they come before the scenarios file. Files are looked for from `directory`.
-
-    Raises OptionError.
+    `connection` has the texts of the connection's options by their keys; they come before the scenarios file. With
+    `args`, the list that is the payload is the argument list. Files are looked for from `directory`. Raises
+    OptionError.
     """
     found = _chosen(built_in, event, reply, payload, args, scenarios, directory)
     try:

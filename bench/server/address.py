@@ -1,10 +1,19 @@
 """The address of a server: the socket that it listens on, and the host as clients write it."""
 
+import contextlib
+import random
 import socket
+from pathlib import Path
 
 from bench.server.error import ServerError
 
 PORT_LIMIT = 65535
+
+#: The lowest port that `free_port` returns, and how often it tries.
+_LOWEST_PORT, _ATTEMPTS = 20_000, 100
+
+#: The ports that this process has given out: the servers that are to take them may not listen yet.
+_given_out: set[int] = set()
 
 
 def listen(host: str, port: int, backlog: int) -> socket.socket:
@@ -41,3 +50,24 @@ def reachable(host: str) -> str:
 def _cannot_listen(host: str, port: int, cause: Exception) -> ServerError:
     reason = getattr(cause, "strerror", None) or str(cause)
     return ServerError(f"cannot listen on {host} port {port}: {reason}; choose another port, or 0 for any free one")
+
+
+def free_port(host: str) -> int:
+    """Return a port of `host` on which nobody listens. Raises ServerError if there is none.
+
+    If possible, the port is none of those that the system gives to outgoing connections: otherwise a client could take
+    it before the server does.
+    """
+    try:
+        lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    except (OSError, ValueError, IndexError):
+        lowest = 0
+    for _ in range(_ATTEMPTS):
+        port = random.SystemRandom().randrange(_LOWEST_PORT, lowest) if lowest > _LOWEST_PORT else 0
+        with contextlib.suppress(ServerError):
+            with listen(host, port, backlog=1) as listener:
+                port = int(listener.getsockname()[1])
+            if port not in _given_out:
+                _given_out.add(port)
+                return port
+    raise ServerError(f"no port of {host} is free: end some of the servers that run on this machine")

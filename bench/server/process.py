@@ -3,8 +3,8 @@
 This module is synchronous, without a thread and without asyncio: its owner may run an event loop, or none, or be
 patched by gevent. All waits are on a socket or on `subprocess`, looked up when called, so that gevent's versions of
 them are cooperative. The two processes share a socket pair. The server writes a single `Report` when it is up or has
-failed. It ends when it reads the end of the stream, so it never outlives its owner. Its output goes to an unnamed file,
-not to a pipe that would have to be drained.
+failed. It ends when it reads the end of the stream, so it never outlives its owner. Its output goes to a file, not to a
+pipe that would have to be drained.
 """
 
 import contextlib
@@ -14,33 +14,24 @@ import os
 import signal
 import socket
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self, Unpack
 
-from bench.machine.child import Child, last_lines, process_cpu_ns, tail
+from bench.machine.child import Child, changed_at_ns, last_lines, opened_log, process_cpu_ns, tail
 from bench.machine.cores import server_core
 from bench.machine.system import has_proc
 from bench.server.address import reachable
 from bench.server.error import ServerError
+from bench.server.interface import ServerUsage
 from bench.server.options import ServerKeywords, ServerOptions, with_keywords
 
 LAUNCHER = Path(__file__).with_name("__main__.py")
 #: The time to stop in order, in seconds: longer than UvicornTestServer.tear_down can take.
 STOP_TIMEOUT_S = 10.0
-
-
-@dataclass(frozen=True)
-class ServerUsage:
-    """The use of a server process so far: CPU time of all its threads, and memory now and at most."""
-
-    cpu_ns: int
-    rss_bytes: int
-    rss_peak_bytes: int
 
 
 @dataclass(frozen=True)
@@ -82,7 +73,8 @@ class ServerProcess:
     `options` has its loop, protocols, core and environment; a keyword replaces its field in them. `port` 0 takes any
     free port. `directory` (default: the current folder) becomes its working directory and comes first when it imports.
     `python` is the interpreter that runs it, by default that of this process. Another interpreter needs uvicorn and
-    the packages that the options name. It can be started again after it was stopped.
+    the packages that the options name. Its output goes to `log_file`, by default to an unnamed file. `hide` replaces
+    what is secret in what is shown of it. It can be started again after it was stopped.
     """
 
     def __init__(
@@ -96,6 +88,8 @@ class ServerProcess:
         python: Path | None = None,
         log_level: str = "warning",
         start_timeout_s: float = 30.0,
+        log_file: Path | None = None,
+        hide: Callable[[str], str] = str,
         **keywords: Unpack[ServerKeywords],
     ) -> None:
         options = with_keywords(options, keywords)
@@ -109,6 +103,8 @@ class ServerProcess:
         self._is_awaited = False  # launched, and has not reported yet
         self._is_asked_to_stop = False
         self._channel: socket.socket | None = None
+        self._log_path = log_file
+        self._hide = hide
         self._log_file: BinaryIO | None = None
         self._log = ""
         self._report = Report()
@@ -153,9 +149,19 @@ class ServerProcess:
         return self._child is not None and self._child.is_running
 
     @property
+    def is_uvicorn(self) -> bool:
+        """True: the options of uvicorn are true of it."""
+        return True
+
+    @property
     def log(self) -> str:
         """Its standard output and error since the last start; at most the last MiB of them."""
-        return self._log if self._log_file is None else tail(self._log_file)
+        return self._log if self._log_file is None else self._hide(tail(self._log_file))
+
+    @property
+    def wrote_at_ns(self) -> int:
+        """The time at which it last wrote to its log, in nanoseconds of Unix time; 0 if it has no log."""
+        return changed_at_ns(self._log_file)
 
     @property
     def wrote_last(self) -> str:
@@ -203,7 +209,7 @@ class ServerProcess:
             self._channel.close()
             self._channel = None
         if self._log_file is not None:
-            self._log = tail(self._log_file)
+            self._log = self._hide(tail(self._log_file))
             self._log_file.close()
             self._log_file = None
 
@@ -212,6 +218,11 @@ class ServerProcess:
         if self._child is not None and not self._is_asked_to_stop:
             self._child.signal(signal.SIGTERM)
             self._is_asked_to_stop = True
+
+    def kill(self) -> None:
+        """End it by force; do nothing if it is not there. `stop` is still to be called."""
+        if self._child is not None:
+            self._child.kill_and_reap()
 
     def check(self) -> None:
         """Raise ServerError if it does not run, with its exit code and the end of its log."""
@@ -273,8 +284,7 @@ class ServerProcess:
             failure.detail = self.log
             raise
         except BaseException:
-            if self._child is not None:
-                self._child.kill_and_reap()
+            self.kill()
             self.stop()
             raise
         finally:
@@ -284,7 +294,7 @@ class ServerProcess:
         directory = self._directory or Path.cwd()
         if not directory.is_dir():
             raise ServerError(f"directory {str(directory)!r} does not exist: give the one that holds the app")
-        self._log_file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop()
+        self._log_file = opened_log(self._log_path)
         self._channel, theirs = socket.socketpair()
         with theirs:
             self._child = Child(

@@ -7,6 +7,7 @@ import pytest
 
 from bench.latency.options import EFFORTS, OptionError, parse
 from bench.scenarios.catalogue import LATENCY_BENCHMARKS
+from bench.server import ServeCommand
 
 HERE = Path("somewhere")
 
@@ -117,3 +118,57 @@ def test_what_is_wrong_is_one_line_that_names_the_option(given: dict[str, Any], 
         parse(**given, directory=HERE)
     assert str(raised.value).startswith(said)
     assert "\n" not in str(raised.value)
+
+
+def test_a_command_is_served_where_the_user_is(tmp_path: Path) -> None:
+    options = parse(serve="node server.js {port}", ready_url="/up", start_timeout="2m", directory=tmp_path)
+    assert options.command == ServeCommand("node server.js {port}", tmp_path, "/up", 120.0)
+    assert (options.service, options.is_default) == ("node server.js {port}", False)
+
+
+@pytest.mark.parametrize(
+    ("given", "command", "ready_url"),
+    [
+        ({}, "of the file {port}", "/up"),
+        ({"serve": "of the user"}, "of the user", None),
+        ({"ready_url": "/other"}, "of the file {port}", "/other"),
+        ({"app": "chat:app"}, None, None),
+        ({"url": "http://127.0.0.1:9"}, None, None),
+    ],
+)
+def test_an_option_comes_before_the_scenarios_file(
+    tmp_path: Path, given: dict[str, Any], command: str | None, ready_url: str | None
+) -> None:
+    (tmp_path / "file.py").write_text(
+        "from bench import RoundTrip\nserve = 'of the file {port}'\nready_url = '/up'\nsay = RoundTrip('a', emit='b')\n"
+    )
+    found = parse(scenarios="file.py", directory=tmp_path, **given).command
+    assert (found and found.command, found and found.ready_url) == (command, ready_url)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"serve": " "}, "--serve: there is no command"),
+        ({"serve": "x", "app": "chat:app"}, "--serve and --app chat:app: give the command that serves"),
+        ({"serve": "x", "url": "http://127.0.0.1:9"}, "--serve and --url http://127.0.0.1:9: give the command"),
+        ({"serve": "x", "ready_url": "up"}, "--ready-url: give a path such as /health"),
+        ({"ready_url": "/up"}, "--ready-url /up: it belongs to a command"),
+        ({"serve": "x", "start_timeout": "soon"}, "--start-timeout 'soon': give seconds"),
+        ({"app": "chat:app", "start_timeout": "0"}, "--start-timeout '0': give seconds"),
+        (
+            {"url": "http://127.0.0.1:9", "start_timeout": "1"},
+            "--start-timeout 1: the server at http://127.0.0.1:9 runs",
+        ),
+    ],
+)
+def test_what_cannot_be_served_is_one_line(tmp_path: Path, given: dict[str, Any], said: str) -> None:
+    with pytest.raises(OptionError) as raised:
+        parse(**given, directory=tmp_path)
+    assert str(raised.value).startswith(said)
+
+
+def test_a_command_of_another_type_in_the_file(tmp_path: Path) -> None:
+    (tmp_path / "file.py").write_text("from bench import RoundTrip\nserve = ['x']\nsay = RoundTrip('a', emit='b')\n")
+    with pytest.raises(OptionError, match=r"--scenarios file\.py: serve is no text, but of type list"):
+        parse(scenarios="file.py", directory=tmp_path)
