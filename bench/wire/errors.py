@@ -274,5 +274,5 @@ def with_tls_advice(text: str) -> str:
     lower = text.lower()
     for signs, advice in _TLS_ADVICE:
         if any(sign in lower for sign in signs):
-            return f"{text}; {advice}"
+            return text if advice in text else f"{text}; {advice}"
     return text

@@ -17,7 +17,7 @@ PAGE = b"<!DOCTYPE html>\n<html><head><title>502 Bad\nGateway</title></head><bod
     ("status", "body", "settings", "reason"),
     [
         (404, b"Not Found", {}, "the server answered HTTP 404: Not Found; /x/ was tried: .* --socketio-path"),
-        (403, b"", {}, "the server answered HTTP 403; /x/ was tried: .* --socketio-path"),
+        (403, b"", {}, "the server answered HTTP 403; /x/ was tried: .*--socketio-path.*--header.*--transport"),
         (500, b"Internal Server Error", {}, "HTTP 500: Internal Server Error; the service failed, .* /x/"),
         (401, b"who?", {}, "HTTP 401: who\\?; it wants a login: --header 'Authorization: …'"),
         (502, PAGE, {}, "HTTP 502: 502 Bad Gateway; a proxy answered that it does not reach the service"),

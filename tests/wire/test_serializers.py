@@ -15,7 +15,7 @@ from bench.wire.client import FastClient
 from bench.wire.connection import TransportName
 from bench.wire.errors import ConnectFailed, Disconnected, MessageTooLarge
 from bench.wire.reference import ReferenceClient
-from tests.support.hostile_server import HANDSHAKE, answers, serving
+from tests.support.hostile_server import HANDSHAKE, serving
 from tests.support.hostile_server import Connection as Raw
 
 Kind = type[FastClient | ReferenceClient]
@@ -120,10 +120,3 @@ async def test_a_server_that_hangs_up_on_the_other_format() -> None:
     async with serving(hangs_up) as port:
         with pytest.raises(ConnectFailed, match=r"instead of answering the request to join /; .* --serializer"):
             await FastClient().connect(f"http://127.0.0.1:{port}", serializer="msgpack", wait_timeout=LIMIT_S)
-
-
-async def test_a_page_where_a_service_should_be() -> None:
-    page = b"<html><title>Welcome</title></html>"
-    async with serving(answers(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(page), page))) as port:
-        with pytest.raises(ConnectFailed, match="a web page: Welcome; something else answers there"):
-            await FastClient().connect(f"http://127.0.0.1:{port}", transports=("polling",), wait_timeout=LIMIT_S)
