@@ -15,7 +15,15 @@ from bench.ab.errors import AbError
 from bench.ab.restart import BurstPlan
 from bench.ab.run import AbPlan
 from bench.scenarios.catalogue import AB_BENCHMARKS
-from bench.scenarios.options import DEFAULT_REPLY_TIMEOUT, OptionError, app_of, chosen, reply_timeout_ns, selected
+from bench.scenarios.options import (
+    DEFAULT_REPLY_TIMEOUT,
+    OptionError,
+    app_of,
+    chosen,
+    refuse_ambiguous,
+    reply_timeout_ns,
+    selected,
+)
 from bench.statistics.stopping import StoppingRule
 from bench.timing.durations import DurationError, PercentError, parse_duration, parse_percent
 
@@ -61,6 +69,7 @@ def plan(
             connection=connection,
         )
         selection = selected(asked.benchmarks, benchmarks)
+        refuse_ambiguous(selection)
     except OptionError as error:
         raise AbError(str(error)) from error
     return AbPlan(
