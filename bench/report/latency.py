@@ -103,7 +103,8 @@ def _error_replies(benchmarks: Sequence[LatencyBenchmark]) -> Iterator[Note]:
         details = benchmark.details
         if errors := details.error_replies:
             replies = f"{errors:,} of {details.replies or errors:,} replies"
-            text = f"{benchmark.name}: {replies} carry an `error` key: they count as successes"
+            meaning = "they count as successes, unless a `check` refuses them"
+            text = f"{benchmark.name}: {replies} carry an `error` key: {meaning}"
             yield Note(text, "warning", apart=True)
 
 

@@ -358,6 +358,8 @@ class Session:
         self._tasks.may_go_on = False
         if not self.client.connected:
             return
+        if self.exchange is not None and not self.exchange.broken:
+            await self.exchange.settle()  # what is left over shows that matching in order was wrong
         operation = self.begin_operation(DISCONNECT, DISCONNECT)  # unfinished, if it is cancelled
         await self.client.disconnect()
         operation.succeeded()
