@@ -11,7 +11,7 @@ cdef class Exchange:
     cdef bint _is_replied_to
     cdef public Py_ssize_t in_flight
     cdef Py_ssize_t _many_finders, _many_events
-    cdef object _namespace, _tokens, _ids, _loop, _emit_now, _create_future, _usual, _event, _request, _timer, _unmatched
+    cdef object _namespace, _tokens, _ids, _loop, _emit_now, _create_future, _usual, _event, _request, _timer, _unmatched, _raised
     cdef list _overdue
     cdef dict _pending, _given_up, _known, _listeners, _in_order
 

@@ -31,9 +31,11 @@ from bench.load.metrics.recorder import Batch, LoopDelays
 from bench.load.metrics.report import Report
 from bench.load.metrics.tally import Tally
 from bench.load.metrics.troubles import Troubles
+from bench.load.plugin.feeds import UserFeeds
 from bench.load.plugin.locust_statistics import FiringTime, log_batch
 from bench.load.plugin.run_settings import RunSettings
 from bench.results.load import OperationKey
+from bench.scenarios.feeds import FeedError
 from bench.timing.rates import NS_PER_S, Share
 
 logger = logging.getLogger(__name__)
@@ -157,6 +159,7 @@ class ProcessRun:
         self._cut_off: str | None = None
         self._invalid_reason: str | None = None
         self._troubles = Troubles()
+        self._feeds = UserFeeds(settings.rows, settings.open_load.seed)
         self._exception_log = ExceptionLog(logger)
         self._uncaught_filter = UncaughtFilter()
         logging.getLogger().addFilter(self._uncaught_filter)
@@ -255,10 +258,19 @@ class ProcessRun:
 
     # ------------------------------------------------------------------ one user
 
+    def give_rows(self, user: SessionUser) -> bool:
+        """Give a new user its rows of feeds; return whether there were any. If not, the run says so, and has failed."""
+        try:
+            self._feeds.give(user)
+        except FeedError as error:
+            self._troubles.add("a user did not start", error)
+            return False
+        return True
+
     def join(self, user: SessionUser, url: str, tokens: Iterator[str]) -> UserGreenlet:
-        """Begin a user's session; if the test is ending, the user ends at once."""
+        """Begin a user's session; if the test is ending, or lacks a row for the user, the user ends at once."""
         greenlet = UserGreenlet(user, self._stop_session)
-        if not self._is_accepting:
+        if not self._is_accepting or user._lacks_rows:
             greenlet.start()
             return greenlet
         dispatcher = self._pacer.dispatcher_of(type(user).__name__, user.wait_time)
