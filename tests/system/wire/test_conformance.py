@@ -203,7 +203,7 @@ async def test_a_listener_is_called_beside_the_handler(transports: Transports, s
 
 async def test_the_size_of_a_message(transports: Transports, server: Server) -> None:
     """The size is that of the text and its attachments, whatever carries them."""
-    text, header = len('42["ECHO","ee"]'.encode()), len('451-["ECHO",{"_placeholder":true,"num":0}]')
+    text, header = len(b'42["ECHO","ee"]'), len('451-["ECHO",{"_placeholder":true,"num":0}]')
     async with connected(FastClient, transports, server.url) as participant:
         client = participant.client
         assert isinstance(client, FastClient)
@@ -216,7 +216,7 @@ async def test_the_size_of_a_message(transports: Transports, server: Server) -> 
         client.emit_now("ECHO", "ee", callback=lambda *_: sizes.put_nowait(client.message_bytes))
         assert client.message_bytes == text + 1, "it asks for an acknowledgement"
         assert await asyncio.wait_for(sizes.get(), LIMIT_S) == text
-        assert await asyncio.wait_for(sizes.get(), LIMIT_S) == len('431["ee"]'.encode())
+        assert await asyncio.wait_for(sizes.get(), LIMIT_S) == len(b'431["ee"]')
 
 
 async def test_many_at_once_in_order(kind: Kind, transports: Transports, server: Server) -> None:
