@@ -55,6 +55,7 @@ from bench.wire.client import FastClient
 from bench.wire.connection import Connection
 from bench.wire.errors import ClientError, ConnectFailed, Disconnected, MessageTooLarge, NotRead, SettingError
 from bench.wire.interface import acknowledged
+from bench.wire.protocol import DEFAULT_NAMESPACE
 
 # As Socket.IO's own clients reconnect: 1 s doubling up to 5 s, each half as much more or less at random.
 _BACKOFF_FIRST_S = 1.0
@@ -139,6 +140,8 @@ class Session:
         self._open_tasks: OpenTasks | None = None
         self._timeout_ns = round(user.reply_timeout * 1e9)
         self._task: asyncio.Task[None] | None = None
+        #: The time at which the connection was made.
+        self._connected_ns = 0
         #: Set when the connection is lost, for a user without tasks.
         self._gone: asyncio.Event | None = None
         self.stopping = False
@@ -458,6 +461,7 @@ class Session:
         self.exchange.abandoned = self.counters.abandoned
         self.exchange.when_unexpected = self._unexpected
         self.exchange.when_unasked(self._received)
+        self._hear_other_namespaces(namespace)
         self.client.when_closed(self._lost)
         self.user_client = UserClient(self.client, namespace)
         for handler in handlers_of(type(self.user)):
@@ -490,6 +494,19 @@ class Session:
             self._arrive()
             self.engine.flush()
             self.engine.post(SessionEnded(self))
+
+    def _hear_other_namespaces(self, own: str | None) -> None:
+        """Count what comes unasked in the namespaces that are joined beside the user's own."""
+        try:
+            joined = self.user._settings().namespaces or ()
+        except SettingError:  # each attempt to connect tells it
+            return
+        for namespace in joined:
+            if namespace != (own or DEFAULT_NAMESPACE):
+                self.client.on("*", partial(self._received_in, namespace), namespace)
+
+    def _received_in(self, namespace: str, event: str, *_values: Any) -> None:
+        self._received(f"{namespace} {event}")
 
     def _namespace(self) -> str | None:
         """Return the user's namespace; None is the default namespace."""
@@ -640,7 +657,8 @@ class Session:
             attempt.failed(str(failure))
             self._arrive()
             raise
-        attempt.succeeded(self.client.received_ns)
+        self._connected_ns = self.client.received_ns
+        attempt.succeeded(self._connected_ns)
         self._arrive()
 
     async def _greet(self) -> None:
@@ -658,6 +676,8 @@ class Session:
 
     def _lost(self, _reason: str) -> None:
         self._tasks.may_go_on = False
+        if perf_counter_ns() - self._connected_ns > _BACKOFF_MAX_S * 1e9:
+            self._failed_attempts = 0  # it was no failed attempt: a user may be there without any round trip
         if self._gone is not None:
             self._gone.set()
         if self._open_tasks is not None:
