@@ -64,8 +64,8 @@ async def _logged_in(url: str, connection: Connection, file: ScenariosFile, limi
                 raise PreparationFailed(f"{file.name}: before_connect returned what cannot be: {error}") from None
         elif changed is not None:
             raise PreparationFailed(
-                f"{file.name}: before_connect returned what is of type {type(changed).__name__}: expected the changed fields "
-                'of the connection, as in {"auth": …}, or a Connection(…)'
+                f"{file.name}: before_connect returned what is of type {type(changed).__name__}: expected the changed "
+                'fields of the connection, as in {"auth": …}, or a Connection(…)'
             )
         return await http.with_cookies(connection)
 

@@ -104,7 +104,7 @@ async def test_without_a_login_the_service_refuses(kind: Kind, server: UvicornTe
         ),
         (
             "def before_connect(http): return 7",
-            "before_connect returned what is of type int: expected the changed fields of the",
+            "before_connect returned what is of type int: expected the changed ",
         ),
         (
             "def before_connect(http): return {'auht': 7}",
