@@ -68,8 +68,8 @@ def chosen(
     """
     found = _chosen(built_in, event, reply, payload, args, scenarios, directory)
     try:
-        given = given_settings(connection or {}, directory)
-        return replace(found, connection=given.checked_over(found.connection), given=given)
+        settings = given_settings(connection or {}, directory)
+        return replace(found, connection=settings.checked_over(found.connection), given=settings)
     except SettingError as error:
         raise OptionError(str(error)) from None
 

@@ -422,6 +422,8 @@ class FastClient(Listener):
         if type(message) is bytes:
             self.message_bytes = self._assembled_bytes = len(message)
         else:
+            if self._is_packed:  # it is a message of its own
+                self._assembled_bytes = 0
             self._assembled_bytes += _size_bytes(message)  # an attachment follows the message to which it belongs
             self.message_bytes = self._assembled_bytes
         if self._is_plain and type(message) is bytes:

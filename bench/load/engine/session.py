@@ -209,7 +209,7 @@ class Session:
             self._usual, self._recorder = definition, self.engine.recorder(definition.name)
         self._recorder.sent_bytes += self._wire.message_bytes
         try:
-            received_ns, reply = await emission[3]
+            received_ns, reply, reply_bytes = await emission[3]
         except BaseException as error:
             exchange.end(emission, error)
             self._ended(definition, error, intended_ns, waited_ns)
@@ -217,6 +217,7 @@ class Session:
         exchange.in_flight -= 1
         if definition is not self._usual:
             self._usual, self._recorder = definition, self.engine.recorder(definition.name)
+        self._recorder.received_bytes += reply_bytes
         if self._dispatcher is None:
             self._recorder.succeeded(emission[2], received_ns)
         else:

@@ -149,6 +149,9 @@ class ProcessRun:
         #: True once all users have been there.
         self.are_all_connected = False
         self._has_users = False
+        #: The sessions that take arrivals, if the load has any: those of users with tasks.
+        self._takers: set[Session] = set()
+        self._took_arrivals = False
         self._is_aborted = False
         #: The sessions that did not end, not even when they were aborted.
         self._abandoned: list[Session] = []
@@ -172,18 +175,25 @@ class ProcessRun:
 
     # ------------------------------------------------------------------ from start to end
 
+    @property
+    def takes_arrivals(self) -> bool:
+        """True if any user here has a task that an arrival could begin."""
+        return bool(self._takers)
+
     def all_spawned(self) -> None:
         """Note that Locust has spawned all users: they are there as soon as each has tried to connect."""
         self._are_spawned = True
 
-    def start_load(self, start_ns: int, share: Share = WHOLE, since_ns: int = 0) -> None:
+    def start_load(self, start_ns: int, share: Share | None = WHOLE, since_ns: int = 0) -> None:
         """Start the load itself at `start_ns`: a share of the schedule, if the load has a schedule, and the warm-up.
 
-        Called again with another share where the number of processes changes: that share counts from `since_ns` on.
+        Called again with another share where the number of processes changes: that share counts from `since_ns` on. A
+        process whose users take no arrivals has no share (None).
         """
         if not self._is_accepting:
             return
-        self._engine.submit(self._pacer.follow, share, start_ns, since_ns)
+        if share is not None:
+            self._engine.submit(self._pacer.follow, share, start_ns, since_ns)
         if self._tally.window_start_ns is None:
             self._tally.open_window(start_ns + round(self._settings.warmup_s * NS_PER_S))
 
@@ -268,6 +278,8 @@ class ProcessRun:
         greenlet.session = session
         self._members[session] = greenlet
         self._began += 1
+        if user.tasks:
+            self._takers.add(session)
         self._engine.submit(session.start)
         return greenlet
 
@@ -328,9 +340,8 @@ class ProcessRun:
         elif isinstance(item, LoopDelays):
             self._tally.note_delays(item)
         elif isinstance(item, SessionEnded):
-            greenlet = self._members.pop(item.session, None)
-            if greenlet is not None:
-                greenlet.session_ended()
+            if item.session in self._members:
+                self._part_with(item.session)
         elif isinstance(item, Raised):
             self._take_exceptions(item)
         elif isinstance(item, SendingEnded):
@@ -343,16 +354,19 @@ class ProcessRun:
         members, arrived = self._members, self._counters.arrived
         if self._are_spawned and not self.are_all_connected and members and arrived == self._began:
             self.are_all_connected = self._has_users = True
+            self._took_arrivals = self.takes_arrivals
             self._settle()
             self._hooks.on_all_users_connected()
         if not members:
             self._gone = self._began
         # New users have a share of the schedule only when they can take it: when the first has tried to connect.
         has_users = bool(members) and arrived > self._gone
-        if self.are_all_connected and self._is_accepting and self._has_users != has_users:
-            self._has_users = has_users
+        takes_arrivals = self.takes_arrivals
+        is_other = (self._has_users, self._took_arrivals) != (has_users, takes_arrivals)
+        if self.are_all_connected and self._is_accepting and is_other:
+            self._has_users, self._took_arrivals = has_users, takes_arrivals
             if self._hooks.on_users_changed is not None:
-                if not has_users:  # its share is somebody else's now, until it is given another share
+                if not (has_users and takes_arrivals):  # its share is somebody else's now, until it gets another
                     self._engine.submit(self._pacer.pause)
                 self._hooks.on_users_changed(has_users)
         self._cpu.note_window(perf_counter_ns(), process_time_ns(), self._tally.window_start_ns)
@@ -460,6 +474,11 @@ class ProcessRun:
 
     def _abandon(self, session: Session) -> None:
         self._abandoned.append(session)
+        self._part_with(session)
+
+    def _part_with(self, session: Session) -> None:
+        """Take note that a session is over."""
+        self._takers.discard(session)
         self._members.pop(session).session_ended()
 
     def _log_standstill(self) -> None:

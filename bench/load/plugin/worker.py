@@ -148,12 +148,14 @@ class RunWorker:
             test.process.start_load(perf_counter_ns())
 
     def _send_ready(self, has_users: bool) -> None:
-        self._runner.send_message(READY, Ready(users=has_users).model_dump())
+        test = self._lifecycle.test
+        takes_arrivals = test is not None and test.process is not None and test.process.takes_arrivals
+        self._runner.send_message(READY, Ready(users=has_users, takes_arrivals=takes_arrivals).model_dump())
 
     def _on_go(self, msg: Message, **_: Any) -> None:
         try:
             go = read(Go, msg.data)
-            share = Share(go.index, go.count)
+            share = Share(go.index, go.count) if go.has_share else None
         except (MessageError, ValueError) as error:
             logger.error("the master's message to go cannot be read: %s", error)
             return

@@ -185,12 +185,12 @@ class Workers:
         if not self._is_heard(msg.node_id, may_be_first=False):
             return
         try:
-            has_users = read(Ready, msg.data).users
+            ready = read(Ready, msg.data)
         except MessageError as error:
             self._complaints.note(f"{READY} of worker {shown(msg.node_id)} cannot be read", error)
             return
         if self._test is not None:
-            self._test.note_ready(msg.node_id, has_users)
+            self._test.note_ready(msg.node_id, ready.users, ready.takes_arrivals)
         self._woken.set()
 
     def _on_report(self, msg: Message, **_: object) -> None:
