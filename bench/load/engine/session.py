@@ -638,7 +638,7 @@ class Session:
         try:
             await call(self.user.before_connect)
             connection = self.user._settings()
-            return connection if self._http is None else await self._http.with_cookies(connection, self._url)
+            return connection if self._http is None else await self._http.with_cookies(connection)
         except (StopUser, StopTest, GeneratorExit):
             raise
         except BaseException as error:
