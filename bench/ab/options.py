@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from bench.ab.errors import AbError
+from bench.ab.preparation import checked_link
 from bench.ab.restart import BurstPlan
 from bench.ab.run import AbPlan
 from bench.scenarios.catalogue import AB_BENCHMARKS
@@ -24,6 +25,8 @@ from bench.scenarios.options import (
     reply_timeout_ns,
     selected,
 )
+from bench.secrets import Secrets
+from bench.server.serve_options import ServeOptions
 from bench.statistics.stopping import StoppingRule
 from bench.timing.durations import DurationError, PercentError, parse_duration, parse_percent
 
@@ -51,13 +54,18 @@ def plan(
     burst: int | None = None,
     awake: bool = True,
     env_per_rev: bool = False,
+    serve: str | None = None,
+    ready_url: str | None = None,
+    start_timeout: str | None = None,
+    prepare: str | None = None,
+    links: Sequence[str] = (),
 ) -> AbPlan:
     """Return the plan from the user's texts, None for those that were not given. Raises AbError.
 
     `connection` has the texts of the connection's options by their keys.
     """
     try:
-        app, timeout_ns = app_of(app), reply_timeout_ns(reply_timeout)
+        timeout_ns = reply_timeout_ns(reply_timeout)
         asked = chosen(
             AB_BENCHMARKS,
             event=event,
@@ -70,10 +78,25 @@ def plan(
         )
         selection = selected(asked.benchmarks, benchmarks)
         refuse_ambiguous(selection)
+        serving = ServeOptions.of(serve, ready_url, start_timeout, asked.file)
+        command = serving.command(
+            Path.cwd(), app=app, is_tls=asked.connection.tls is not None, hide=Secrets.of(asked.connection).hide
+        )
+        named_app, start_timeout_s = app_of(app), serving.start_timeout_s
     except OptionError as error:
         raise AbError(str(error)) from error
+    if command is not None and env_per_rev:
+        raise AbError("--env-per-rev makes environments for --app; of a command, --prepare makes them")
+    if command is not None and app_directory is not None:
+        raise AbError(f"--app-dir {app_directory}: it belongs to --app; a command says itself where its modules are")
+    if prepare is not None and not prepare.strip():
+        raise AbError("--prepare: there is no command")
     return AbPlan(
-        app=app,
+        app=named_app,
+        command=command,
+        start_timeout_s=start_timeout_s,
+        prepare=prepare,
+        links=tuple(map(checked_link, links)),
         chosen=replace(asked, benchmarks=selection),
         reply_timeout_ns=timeout_ns,
         app_directory=_app_directory(app_directory),

@@ -4,12 +4,10 @@ Rules of this file: nothing here runs by itself. The bar is drawn only when a re
 restarts. A thread that refreshes it would wake up in the middle of a burst.
 """
 
-from collections.abc import Callable
-
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from bench.ab.run import State
+from bench.ab.run import Notice, Report, State
 from bench.printable import printable
 from bench.report.lines import print_line
 from bench.statistics.estimates import Estimate
@@ -31,7 +29,7 @@ class AbProgress:
             self._bar = Progress(*columns, left, console=console, auto_refresh=False, transient=True)
             self._task = self._bar.add_task("", total=1.0, doing="", left="")
 
-    def __enter__(self) -> Callable[[State | str], None]:
+    def __enter__(self) -> Report:
         if self._bar is not None:
             self._bar.start()
         return self._report
@@ -40,7 +38,10 @@ class AbProgress:
         if self._bar is not None:
             self._bar.stop()
 
-    def _report(self, state: State | str) -> None:
+    def _report(self, state: State | Notice | str) -> None:
+        if isinstance(state, Notice):
+            print_line(self._console, printable(state.text))
+            return
         if isinstance(state, str):
             if self._bar is None:
                 print_line(self._console, printable(state))

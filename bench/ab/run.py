@@ -16,9 +16,11 @@ import random
 import secrets
 import signal
 import statistics
+import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from importlib.machinery import PathFinder
 from pathlib import Path
 
@@ -26,6 +28,8 @@ import uvloop
 
 from bench.ab.environments import dependencies, environment, versions
 from bench.ab.errors import AbError, AbFailedError
+from bench.ab.origin import PythonProgram, check_command, check_python, python_program
+from bench.ab.preparation import link, prepare
 from bench.ab.restart import BurstPlan, Figures, Side, SideError, compare, metrics_of
 from bench.ab.worktree import Checkout, Repository
 from bench.exchange.requests import Exchange
@@ -33,6 +37,7 @@ from bench.interleave.loop import InterruptibleLoop, gc_frozen
 from bench.interleave.process_seed import ProcessSeed
 from bench.machine.conditions import Conditions
 from bench.machine.cores import generator_cores, pinned_to, server_core
+from bench.machine.descriptors import raise_file_limit
 from bench.machine.disturbances import Interference, disturbances_between
 from bench.machine.idle import NoIdle, NoIdleError, idle_reason
 from bench.machine.interrupts import ended_by_signals
@@ -40,10 +45,23 @@ from bench.machine.processes import affinity
 from bench.machine.system import missing
 from bench.results.ab import AbBenchmark, AbMetric, AbResult, AbScenarios, AbSettings, AbSide, Metric, StoppedBy
 from bench.results.provenance import installed, machine_info, packages
+from bench.results.service_logs import ServiceLogs, service_logs
 from bench.scenarios.catalogue import Benchmark
 from bench.scenarios.options import Chosen
 from bench.scenarios.tokens import tokens
-from bench.server import ServerError, ServerOptions, ServerProcess
+from bench.secrets import Secrets
+from bench.server import (
+    CommandProcess,
+    OwnedServer,
+    ServeCommand,
+    Served,
+    ServedApp,
+    ServedCommand,
+    ServerError,
+    ServerOptions,
+    ServerProcess,
+)
+from bench.server.command import START_TIMEOUT_S, without_secrets
 from bench.server.error import EXIT_GRACE_S, exit_reason, with_last_words
 from bench.statistics.estimates import Estimate, estimate
 from bench.statistics.stopping import StoppingRule
@@ -69,6 +87,12 @@ class AbPlan:
     app: str
     chosen: Chosen
     reply_timeout_ns: int
+    #: The command that serves, in place of the app.
+    command: ServeCommand | None = None
+    start_timeout_s: float = START_TIMEOUT_S
+    #: The command that is run once in each revision's folder, and the paths that lead into the user's checkout there.
+    prepare: str | None = None
+    links: tuple[Path, ...] = ()
     app_directory: Path | None = None
     rule: StoppingRule = field(default_factory=StoppingRule)
     threshold: float = THRESHOLD
@@ -84,6 +108,21 @@ class AbPlan:
         """The scenarios to compare."""
         return self.chosen.benchmarks
 
+    @property
+    def writes(self) -> bool:
+        """True if something is to be written to the revisions' folders, so that the checkout itself cannot be such."""
+        return self.command is not None or self.prepare is not None or bool(self.links)
+
+    @property
+    def service(self) -> str:
+        """The service, for people."""
+        return self.app if self.command is None else self.command.shown
+
+    @cached_property
+    def hide(self) -> Callable[[str], str]:
+        """The function that takes what the user gave as a secret out of a text of the service."""
+        return Secrets.of(self.chosen.connection).hide
+
 
 @dataclass(frozen=True)
 class State:
@@ -93,6 +132,17 @@ class State:
     elapsed_s: float
     left_s: float
     estimates: tuple[tuple[str, Estimate], ...]
+
+
+@dataclass(frozen=True)
+class Notice:
+    """A line for the user that stays on the screen."""
+
+    text: str
+
+
+#: The news of a comparison: the step that begins, a line that stays, or the progress.
+Report = Callable[[State | Notice | str], None]
 
 
 @dataclass(frozen=True)
@@ -108,32 +158,46 @@ class Source:
         return self.checkout.label
 
 
-def compare_revisions(
-    plan: AbPlan, a: str, b: str, directory: Path, report: Callable[[State | str], None] = lambda _: None
-) -> AbResult:
+def compare_revisions(plan: AbPlan, a: str, b: str, directory: Path, report: Report = lambda _: None) -> AbResult:
     """Compare the revisions of the repository around `directory`.
 
     `report` is called with the present step as text, and with the State after each restart. Raises AbError if the
     comparison is impossible, AbFailedError if a service fails, and KeyboardInterrupt before the first restart.
     """
+    raise_file_limit()
     repository = Repository.around(directory)
     revisions = [repository.revision(a), repository.revision(b)]
-    with ended_by_signals():
+    if plan.command is not None:
+        check_command(plan.command.arguments(0), repository)
+    with ended_by_signals(), service_logs() as logs:
         report("checking the revisions out")
-        with repository.checkouts(revisions) as (checkout_a, checkout_b):
-            sources = []
-            for checkout in (checkout_a, checkout_b):
-                if plan.env_per_rev:
-                    report(f"building the environment of {checkout.label}")
-                sources.append(_source(plan, checkout))
-            return _Run(plan, (sources[0], sources[1]), repository, report).result()
+        with repository.checkouts(revisions, copy_worktree=plan.writes) as checkouts:
+            report(Notice(f"serving {plan.service}; its output: {logs.folder}"))
+            try:
+                sources = [
+                    _source(plan, checkout, repository, logs.file(f"prepare-{name}"), report)
+                    for name, checkout in zip(NAMES, checkouts, strict=True)
+                ]
+                return _Run(plan, (sources[0], sources[1]), repository, logs, report).result()
+            except AbFailedError as error:
+                if not logs.keep(plan.hide):
+                    raise
+                raise AbFailedError(f"{error}; the service's output is kept in {logs.folder}") from error
 
 
 # --- before -----------------------------------------------------------------------------------------------------------
 
 
-def _source(plan: AbPlan, checkout: Checkout) -> Source:
+def _source(plan: AbPlan, checkout: Checkout, repository: Repository, log_file: Path, report: Report) -> Source:
+    link(plan.links, repository, checkout)
+    if plan.prepare is not None:
+        report(f"preparing {checkout.label}")
+        prepare(plan.prepare, checkout, log_file, plan.hide)
+    if plan.command is not None:
+        return Source(checkout, None)
     _look_for_app(plan, checkout)
+    if plan.env_per_rev:
+        report(f"building the environment of {checkout.label}")
     python = environment(dependencies(_folders(checkout))) if plan.env_per_rev else None
     return Source(checkout, python)
 
@@ -184,17 +248,22 @@ def _notes(plan: AbPlan, sources: Sequence[Source], repository: Repository, side
             yield "WORKTREE has no uncommitted changes"
     elif tracked := [change[3:] for change in changes if not change.startswith("??")]:
         yield f"the working tree has uncommitted changes, which are in neither revision: {_listed(tracked)}"
-    wanted = [dependencies(_folders(checkout)) for checkout in (a, b)]
+    if plan.command is None:
+        yield from _notes_on_dependencies(plan, (a, b), sides)
+    for name in sorted(sides[0].packages.keys() | sides[1].packages.keys()):
+        old, new = (side.packages.get(name, "none") for side in sides)
+        if old != new:
+            yield f"different packages: {name} {old} and {new}"
+
+
+def _notes_on_dependencies(plan: AbPlan, checkouts: Sequence[Checkout], sides: Sequence[AbSide]) -> Iterator[str]:
+    wanted = [dependencies(_folders(checkout)) for checkout in checkouts]
     if wanted[0].digest != wanted[1].digest and not plan.env_per_rev:
         file = wanted[0].file or wanted[1].file
         yield f"the revisions' dependencies differ ({file}), but both ran with the same packages: see --env-per-rev"
     if wanted[0].python != wanted[1].python:
         asked = " and ".join(dependency.python or "none" for dependency in wanted)
         yield f"the revisions ask for different Pythons ({asked}); both ran with {sides[0].packages['python']}"
-    for name in sorted(sides[0].packages.keys() | sides[1].packages.keys()):
-        old, new = (side.packages.get(name, "none") for side in sides)
-        if old != new:
-            yield f"different packages: {name} {old} and {new}"
 
 
 def _listed(names: Sequence[str], shown: int = 5) -> str:
@@ -226,12 +295,17 @@ class _Run:
         plan: AbPlan,
         sources: tuple[Source, Source],
         repository: Repository,
-        report: Callable[[State | str], None],
+        logs: ServiceLogs,
+        report: Report,
     ) -> None:
         self._plan = plan
         self._sources = sources
         self._repository = repository
+        self._log_files = [logs.file(name) for name in NAMES]
         self._report = report
+        #: The interpreter of each side's command, once it is known; None if the command is no Python program.
+        self._programs: list[PythonProgram | None] = []
+        self._origin_notes: list[str] = []
         self._random = random.Random(plan.seed)
         self._origin = secrets.token_hex(4)
         self._restarts: list[Figures] = []
@@ -243,8 +317,7 @@ class _Run:
 
     def result(self) -> AbResult:
         """Return the result: try both services, measure, and sum up."""
-        sides = [self._side(source) for source in self._sources]
-        notes = list(_notes(self._plan, self._sources, self._repository, sides))
+        notes: list[str] = []
         awake = self._cores if self._plan.awake else ()
         # If this system does not tell cores apart, none can be kept awake either, for the same reason as core 0.
         if self._plan.awake and (reason := idle_reason(awake or (0,))):
@@ -253,7 +326,9 @@ class _Run:
         described = machine_info(), packages()
         with InterruptibleLoop.open(uvloop.new_event_loop) as loop:
             self._report("trying both services")
-            self._restart(loop, _TRIAL, first=0)
+            self._restart(loop, _TRIAL, first=0, is_trial=True)
+            sides = [self._side(side) for side in (0, 1)]
+            notes = [*_notes(self._plan, self._sources, self._repository, sides), *self._origin_notes, *notes]
             before = Conditions.now(self._cores)
             started_at = dt.datetime.now(dt.UTC)
             started_s = time.monotonic()
@@ -315,20 +390,24 @@ class _Run:
     def _effects(self, benchmark: Benchmark) -> list[float]:
         return [figures[benchmark.name, "p50"].effect for figures in self._restarts]
 
-    def _restart(self, loop: InterruptibleLoop, bursts: BurstPlan, first: int) -> Figures:
+    def _restart(self, loop: InterruptibleLoop, bursts: BurstPlan, first: int, *, is_trial: bool = False) -> Figures:
         """Start both servers, time them, and stop them. Raises AbFailedError if a side fails."""
         # They start side by side, on a core each if there are two, in either order; then they share the server's core.
         cores = [self._server_core, self._generator_core if self._generator_core is not None else self._server_core]
         if self._random.random() < 0.5:
             cores.reverse()
         with contextlib.ExitStack() as stack:
-            servers = [self._server(source, core) for source, core in zip(self._sources, cores, strict=True)]
-            for step in (ServerProcess.stop, ServerProcess.ask_to_stop):  # the last step of both sides comes first
-                for server in servers:
-                    stack.callback(step, server)
+            servers = [self._server(side, core) for side, core in enumerate(cores)]
+            for server in servers:
+                stack.callback(server.stop)
+            for server in servers:  # the last step of both sides comes first
+                stack.callback(server.ask_to_stop)
             self._start(servers)
             for side, server in enumerate(servers):
-                self._check_origin(server, side)
+                if isinstance(server, ServerProcess):
+                    self._check_origin(server, side)
+                elif isinstance(server, CommandProcess) and is_trial:
+                    self._check_origin_of_command(server, side)
                 if self._server_core is not None:
                     server.pin(self._server_core)
             try:
@@ -338,7 +417,7 @@ class _Run:
                 reason = exit_reason(server.check, EXIT_GRACE_S) or with_last_words(str(error), server.wrote_last)
                 raise self._failure(error.side, reason) from error
 
-    def _start(self, servers: Sequence[ServerProcess]) -> None:
+    def _start(self, servers: Sequence[OwnedServer]) -> None:
         """Start the servers side by side. Raises AbFailedError, which also says if the other side started."""
         reasons: dict[int, str] = {}
         with _interrupts_held_back():  # inside Popen, a Ctrl-C would leave a process that nobody knows of
@@ -360,7 +439,8 @@ class _Run:
         for side, reason in reasons.items():
             raise self._failure(side, f"{reason}; {NAMES[1 - side]} started")
 
-    def _server(self, source: Source, core: int | None) -> ServerProcess:
+    def _server(self, side: int, core: int | None) -> OwnedServer:
+        source = self._sources[side]
         environment = ProcessSeed.drawn(self._random).environment
         if self._plan.app_directory is not None:
             inherited = os.environ.get("PYTHONPATH")
@@ -368,7 +448,13 @@ class _Run:
             environment["PYTHONPATH"] = f"{folder}{os.pathsep}{inherited}" if inherited else folder
         served_with = self._plan.server
         options = replace(served_with, core=core, environment={**served_with.environment, **environment})
-        return ServerProcess(self._plan.app, options, directory=source.checkout.directory, python=source.python)
+        return self._served(source).server(options, self._log_files[side])
+
+    def _served(self, source: Source) -> Served:
+        plan, directory = self._plan, source.checkout.directory
+        if plan.command is not None:
+            return ServedCommand(replace(plan.command, directory=directory))
+        return ServedApp(plan.app, directory, source.python, plan.start_timeout_s, plan.hide)
 
     def _check_origin(self, server: ServerProcess, side: int) -> None:
         """Check that it is the revision's service: an editable install would serve the checkout's to both sides.
@@ -391,7 +477,24 @@ class _Run:
                         "name the folder that it is imported from with --app-dir"
                     )
 
-    async def _exchange(self, servers: Sequence[ServerProcess], bursts: BurstPlan, first: int) -> Figures:
+    def _check_origin_of_command(self, server: CommandProcess, side: int) -> None:
+        """Check that the code of a command's service is that of its revision, as far as that can be told.
+
+        Raises AbError if it is not.
+        """
+        program = python_program(server.listeners)
+        self._programs.append(program)
+        if program is None:
+            note = "the origin of the code was not checked, because the command's service is no Python program"
+            self._origin_notes = list(dict.fromkeys([*self._origin_notes, note]))
+            return
+        root = self._sources[side].checkout.root
+        others = [self._repository.root, *(source.checkout.root for source in self._sources)]
+        others = [other for other in others if other != root]
+        notes = check_python(program, root, others, self._named(side))
+        self._origin_notes = list(dict.fromkeys([*self._origin_notes, *notes]))
+
+    async def _exchange(self, servers: Sequence[OwnedServer], bursts: BurstPlan, first: int) -> Figures:
         settings = self._plan.chosen.connection
         clients = [FastClient(), FastClient()]
         connections: list[Side] = []
@@ -427,19 +530,36 @@ class _Run:
     def _named(self, side: int) -> str:
         return f"{NAMES[side]}, {self._sources[side].label}"
 
-    def _side(self, source: Source) -> AbSide:
+    def _side(self, side: int) -> AbSide:
+        source = self._sources[side]
         return AbSide(
             revision=source.checkout.revision.name,
             label=source.label,
             commit_info=source.checkout.commit_info,
-            environment="shared" if source.python is None else "own",
-            packages=installed() if source.python is None else versions(source.python),
+            environment="shared" if source.python is None and self._plan.command is None else "own",
+            packages=self._packages(side),
         )
+
+    def _packages(self, side: int) -> dict[str, str]:
+        """Return the versions of a side's Python and packages; empty if its service is no Python program."""
+        python = self._sources[side].python
+        if self._plan.command is not None:
+            program = self._programs[side]
+            if program is None:
+                return {}
+            python = program.interpreter
+        try:
+            return installed() if python is None else versions(python)
+        except (OSError, subprocess.SubprocessError, ValueError):
+            return {}
 
     def _settings(self, awake: Sequence[int]) -> AbSettings:
         plan = self._plan
         return AbSettings(
-            app=plan.app,
+            app=plan.app if plan.command is None else None,
+            command=None if plan.command is None else plan.command.shown,
+            prepare=None if plan.prepare is None else plan.hide(without_secrets(plan.prepare)),
+            links=tuple(map(str, plan.links)),
             precision=plan.rule.precision,
             threshold=plan.threshold,
             confidence=plan.rule.confidence,

@@ -6,7 +6,7 @@ entry in the repository by its path: `git worktree prune` would also remove the 
 It checks submodules out too, at the revision's commit, from the objects in the user's checkout, without the network. A
 submodule that the checkout lacks stays empty. Each run has a folder and a lock of its own, so that runs at the same
 time do not disturb each other. A later run can also tell, and remove, what a killed run left. `WORKTREE` is the user's
-checkout as it is, in its own folder.
+checkout as it is, in its own folder; or a copy of it, where something is to be written there.
 """
 
 import contextlib
@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.ab.errors import AbError
+from bench.ab.working_tree import copy_working_tree
 from bench.machine.interrupts import uninterrupted
 from bench.results.git import git
 from bench.results.header import CommitInfo
@@ -98,9 +99,26 @@ class Repository:
         """Return the working tree's changed and untracked files, as `git status --porcelain` does. Raises AbError."""
         return tuple(_git(self.root, "status", "--porcelain").splitlines())
 
+    def ignores(self, path: Path) -> bool:
+        """Return true if git ignores that path of the checkout. Raises AbError."""
+        try:
+            git(self.root, "check-ignore", "--quiet", str(path), timeout_s=_TIMEOUT_S, new_session=True)
+        except subprocess.CalledProcessError as error:
+            if error.returncode == 1:
+                return False
+            raise AbError(f"git check-ignore in {self.root}: {_complaint(error.stderr)}") from None
+        except (OSError, ValueError, subprocess.SubprocessError) as error:
+            raise AbError(f"git check-ignore in {self.root}: {error}") from None
+        return True
+
     @contextlib.contextmanager
-    def checkouts(self, revisions: Sequence[Revision]) -> Iterator[tuple[Checkout, ...]]:
-        """Check each revision out into a folder, and remove the folders at the end. Raises AbError."""
+    def checkouts(
+        self, revisions: Sequence[Revision], *, copy_worktree: bool = False
+    ) -> Iterator[tuple[Checkout, ...]]:
+        """Check each revision out into a folder, and remove the folders at the end. Raises AbError.
+
+        `copy_worktree` says that the working tree is copied to a folder, too.
+        """
         self._remove_leftovers()
         with temporary_folder(_PREFIX, leftovers=False) as folder:
             added: list[Path] = []
@@ -108,10 +126,16 @@ class Repository:
                 found: list[Checkout] = []
                 for letter, revision in zip("abcdefgh", revisions, strict=False):
                     root, missing = self.root, tuple[str, ...]()
-                    if revision.commit is not None:
+                    if revision.commit is not None or copy_worktree:
                         # The basename is the entry's name in the repository, which has the entries of other runs, too.
                         root = folder / f"{folder.name}-{letter}"
                         added.append(root)
+                    if revision.commit is None and copy_worktree:
+                        # With an entry of its own: tools that ask git for a version find the last commit there.
+                        _add(self.root, root, "HEAD", "--no-checkout")
+                        _git(root, "read-tree", "HEAD")
+                        copy_working_tree(_git, self.root, root)
+                    elif revision.commit is not None:
                         _add(self.root, root, revision.commit)
                         missing = tuple(_add_submodules(self.root, self.root, root, revision.commit))
                     found.append(self._checkout(revision, root, missing))
@@ -125,7 +149,7 @@ class Repository:
         directory = root / self.prefix
         if not directory.is_dir():
             raise AbError(f"{revision.name} has no folder {self.prefix}: go to one that both revisions have")
-        info = commit_info(root)
+        info = commit_info(self.root if revision.commit is None else root)
         if revision.commit is not None:  # the folder's name says nothing
             info = info.model_copy(update={"project": commit_info(self.root).project, "branch": revision.name})
         return Checkout(revision, root, directory, info, empty_submodules)
@@ -150,9 +174,9 @@ class Repository:
                     shutil.rmtree(root.parent, ignore_errors=True)
 
 
-def _add(repository: Path, root: Path, commit: str) -> None:
+def _add(repository: Path, root: Path, commit: str, *options: str) -> None:
     settings = ("-c", "core.hooksPath=/dev/null", "-c", "submodule.recurse=false")
-    _git(repository, *settings, "worktree", "add", "--quiet", "--detach", str(root), commit)
+    _git(repository, *settings, "worktree", "add", "--quiet", "--detach", *options, str(root), commit)
 
 
 def _add_submodules(objects: Path, checkout: Path, root: Path, commit: str) -> Iterator[str]:

@@ -24,6 +24,23 @@ def ab(
     app_dir: Annotated[
         str | None, typer.Option("--app-dir", metavar="DIR", help="A folder that its modules are in, such as src.")
     ] = None,
+    serve: Annotated[
+        str | None,
+        typer.Option(metavar="COMMAND", help="The command that starts the service of a revision, on {port}."),
+    ] = None,
+    prepare: Annotated[
+        str | None, typer.Option(metavar="COMMAND", help="What is run before that, once in each revision's folder.")
+    ] = None,
+    link: Annotated[
+        list[str] | None, typer.Option(metavar="PATH", help="An ignored file or folder for both; repeatable.")
+    ] = None,
+    ready_url: Annotated[
+        str | None, typer.Option(metavar="URL", help="A path or URL that answers once the service is ready.")
+    ] = None,
+    start_timeout: Annotated[
+        str | None,
+        typer.Option(metavar="SECONDS", help="How long a service may take to start [30].", show_default=False),
+    ] = None,
     scenarios: Annotated[
         str | None,
         typer.Option(metavar="FILE", help="A Python file with the scenarios to compare, for both revisions."),
@@ -67,7 +84,7 @@ def ab(
 
     The services of both commits run on this machine at the same time, and are measured in alternation.
     REV_A and REV_B are commits, branches, tags, HEAD~1 and so on, or WORKTREE for the working tree as it is. Ctrl-C
-    gives the answer so far.
+    gives the answer so far. With --serve, --prepare or --link, WORKTREE is a copy of the working tree.
     """
     # Late: it imports what measures, which the other commands need not wait for.
     from bench.ab.options import plan
@@ -96,6 +113,11 @@ def ab(
         reply_timeout=reply_timeout,
         pairs=pairs,
         burst=burst,
+        serve=serve,
+        ready_url=ready_url,
+        start_timeout=start_timeout,
+        prepare=prepare,
+        links=link or (),
     )
     if markdown is not None and not markdown.absolute().parent.is_dir():
         raise AbError(f"--markdown {markdown}: there is no such folder")

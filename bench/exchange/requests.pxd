@@ -1,5 +1,8 @@
 # The C types of requests.py, for `make compiled`. Every attribute is here: a compiled object has no others.
 
+from bench.wire.client cimport FastClient
+
+
 cdef class Exchange:
     cdef public object client, late, abandoned, unexpected, when_unexpected
     cdef public long long timeout_ns
@@ -12,5 +15,8 @@ cdef class Exchange:
     cdef list _overdue
     cdef dict _pending, _given_up, _known, _listeners, _in_order
 
+    cdef FastClient _fast
+
+    cdef Py_ssize_t _message_bytes(self)
     cpdef tuple begin(self, round_trip)
     cpdef end(self, tuple emission, error)

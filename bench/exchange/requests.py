@@ -30,6 +30,7 @@ from bench.places import place_of
 from bench.printable import error_line, one_line
 from bench.scenarios.model import Emission, RoundTrip
 from bench.scenarios.tokens import SEARCHES, TokenKind, drawn, steps_to, tokens_in
+from bench.wire.client import FastClient
 from bench.wire.errors import ClientError, Disconnected, kind_of
 from bench.wire.interface import Client, acknowledged
 
@@ -152,8 +153,10 @@ _KINDS: dict[int, TokenKind] = {id(search): kind for kind, search in SEARCHES.it
 
 #: An emission on its way: its token, its definition, when it was sent (0: not yet), and the future of its reply.
 #:
+#: The future has when the reply was received, its arguments, and the size of its message.
+#:
 #: A plain tuple, because making it costs a fraction of what an object with names costs, in every round trip.
-InFlight = tuple[str, RoundTrip, int, asyncio.Future[tuple[int, tuple[Any, ...]]]]
+InFlight = tuple[str, RoundTrip, int, asyncio.Future[tuple[int, tuple[Any, ...], int]]]
 
 
 class _GivenUp(NamedTuple):
@@ -201,6 +204,7 @@ class Exchange:
 
     def __init__(self, client: Client, tokens: Iterator[str], timeout_ns: int, namespace: str | None = None) -> None:
         self.client = client
+        self._fast = client if isinstance(client, FastClient) else None
         self.timeout_ns = timeout_ns
         #: By definition's name: replies that came after their emission had been given up.
         self.late: Counter[str] = Counter()
@@ -253,6 +257,18 @@ class Exchange:
         """Return the number of emissions that await their reply, by definition's name. Any thread may call it."""
         return Counter(definition.name for _, definition, _, _ in list(self._pending.values()))
 
+    def _message_bytes(self) -> int:
+        """Return the size of the message that is handled; 0 if it has been asked for: it may answer several emissions.
+
+        It is known of a FastClient only.
+        """
+        fast = self._fast
+        if fast is None:
+            return 0
+        size_bytes = fast.message_bytes
+        fast.message_bytes = 0
+        return size_bytes
+
     def when_unasked(self, callback: Callable[[str], None]) -> None:
         """Call `callback(event)` inside the handler of each event that is the reply of nothing here."""
         self._unmatched.when_noted = callback
@@ -277,7 +293,7 @@ class Exchange:
             text = f"{round_trip.name} could not be sent: {error_line(error)}{_place(error)}"
             raise NotSent(text, sent_ns=0) from error
         try:
-            received_ns, reply = await emission[3]
+            received_ns, reply, _ = await emission[3]
         except BaseException as error:
             self.end(emission, error)
             raise
@@ -482,7 +498,7 @@ class Exchange:
                         self._resolve(emission, reply)
                     else:
                         try:  # noqa: SIM105 - `suppress` costs as much as what it is around
-                            answer.set_result((received_ns, reply))
+                            answer.set_result((received_ns, reply, self._message_bytes()))
                         except asyncio.InvalidStateError:
                             pass  # cancelled
                     return
@@ -524,7 +540,7 @@ class Exchange:
                         self._resolve(emission, reply)
                     else:
                         try:  # noqa: SIM105 - see above
-                            answer.set_result((received_ns, reply))
+                            answer.set_result((received_ns, reply, self._message_bytes()))
                         except asyncio.InvalidStateError:
                             pass  # cancelled
                     return
@@ -635,7 +651,7 @@ class Exchange:
             self.late[round_trip.name] += 1
             self._give_up(emission)
         elif not answer.done():
-            answer.set_result((received_ns, reply))
+            answer.set_result((received_ns, reply, self._message_bytes()))
 
     def _resolve_checked(self, emission: InFlight, reply: tuple[Any, ...], event: str) -> None:
         """Do the same where the definition has a check, or several events; `event` is empty for an acknowledgement."""

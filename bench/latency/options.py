@@ -6,8 +6,9 @@ Rules: this module is pure. Texts come in as the user typed them, and checked va
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,6 +25,7 @@ from bench.scenarios.options import (
     chosen,
     reply_timeout_ns,
 )
+from bench.secrets import Secrets
 from bench.server import ServeCommand, Served, ServedApp, ServedCommand, ServerOptions
 from bench.server.command import START_TIMEOUT_S
 from bench.server.serve_options import ServeOptions
@@ -101,9 +103,10 @@ class Options:
             return ServedCommand(self.command)
         return ServedApp(self.app, self.directory, start_timeout_s=self.start_timeout_s, hide=self.hide)
 
-    def hide(self, text: str) -> str:
-        """Return a text of the service without what the user gave as a secret."""
-        return text
+    @cached_property
+    def hide(self) -> Callable[[str], str]:
+        """The function that takes what the user gave as a secret out of a text of the service."""
+        return Secrets.of(self.chosen.connection, self.whole_url or "").hide
 
     @property
     def benchmarks(self) -> tuple[Benchmark, ...]:
@@ -155,7 +158,13 @@ def parse(
         connection=connection,
     )
     serving = ServeOptions.of(serve, ready_url, start_timeout, asked.file)
-    command = serving.command(directory, app=app, url=url, is_tls=asked.connection.tls is not None)
+    command = serving.command(
+        directory,
+        app=app,
+        url=url,
+        is_tls=asked.connection.tls is not None,
+        hide=Secrets.of(asked.connection).hide,
+    )
     return Options(
         app=app_of(app),
         url=url,

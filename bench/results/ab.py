@@ -65,7 +65,8 @@ class AbSettings(BaseModel):
 
     model_config = WRITTEN
 
-    app: str
+    #: The ASGI app; null if a command serves.
+    app: str | None
     precision: Positive
     threshold: NonNegative
     confidence: Positive
@@ -82,12 +83,18 @@ class AbSettings(BaseModel):
     awake: tuple[NonNegativeInt, ...]
     #: The user's file of scenarios; written only with a file.
     scenarios: AbScenarios | None = None
+    #: The command that serves, the command that prepares each revision's folder, and what is linked in it. Each is
+    #: written only if it was given.
+    command: str | None = None
+    prepare: str | None = None
+    links: tuple[str, ...] = ()
 
     @model_serializer(mode="wrap")
-    def _without_absent_file(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _without_what_is_absent(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         fields: dict[str, Any] = handler(self)
-        if fields.get("scenarios") is None:
-            fields.pop("scenarios", None)
+        for name in ("scenarios", "command", "prepare", "links"):
+            if not fields.get(name):
+                fields.pop(name, None)
         return fields
 
 

@@ -81,8 +81,7 @@ class ServeCommand:
     @property
     def shown(self) -> str:
         """The command without what is secret in it, or seems to be by its name."""
-        text = _SECRET_WORD.sub(lambda found: found[1] + _HIDDEN, _USER_INFO.sub(rf"\1{_HIDDEN}@", self.command))
-        return self.hide(text)
+        return self.hide(without_secrets(self.command))
 
     @property
     def named(self) -> str:
@@ -120,6 +119,11 @@ class ServeCommand:
             return None
         asked = _filled(self.ready_url, port)
         return asked if "://" in asked else f"{url}/{asked.lstrip('/')}"
+
+
+def without_secrets(command: str) -> str:
+    """Return a command without what seems to be secret by its name, and without users and passwords in URLs."""
+    return _SECRET_WORD.sub(lambda found: found[1] + _HIDDEN, _USER_INFO.sub(rf"\1{_HIDDEN}@", command))
 
 
 def _filled(text: str, port: int) -> str:

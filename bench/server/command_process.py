@@ -101,6 +101,11 @@ class CommandProcess:
         return () if self._running is None else self._running.family
 
     @property
+    def listeners(self) -> tuple[int, ...]:
+        """The ids of the processes that listen on its port, as far as the system tells: others may only start them."""
+        return tuple(pid for pid in self.family if self._port in listening_ports((pid,)))
+
+    @property
     def is_running(self) -> bool:
         """True while the command's own process lives."""
         return self._running is not None and self._running.is_running

@@ -33,6 +33,7 @@ from bench.wire.errors import (
     unready,
     with_tls_advice,
 )
+from bench.wire.handlers import is_asynchronous
 from bench.wire.http_answers import http_reason
 from bench.wire.interface import Handler, acknowledged
 from bench.wire.protocol import DEFAULT_NAMESPACE, said_of
@@ -63,6 +64,8 @@ class ReferenceClient:
         self._limit = asyncio.Timeout(None)
         self._refusals: list[str] = []
         self._refusal_data: Any = None
+        #: The `disconnect` handlers that are `async def` and have not returned yet.
+        self._handler_tasks: set[asyncio.Task[Any]] = set()
 
     @property
     def connected(self) -> bool:
@@ -244,9 +247,21 @@ class ReferenceClient:
             for callback in self._closed_callbacks:
                 callback(self._reason)
         if (handler := self._disconnect_handlers.get(namespace)) is not None:
-            handler(self._reason)
+            result = handler(self._reason)
+            if asyncio.iscoroutine(result):
+                task = asyncio.get_running_loop().create_task(result)
+                self._handler_tasks.add(task)
+                task.add_done_callback(self._handler_tasks.discard)
 
     def _timed(self, handler: Handler) -> Handler:
+        if is_asynchronous(handler):
+
+            async def begin(*values: Any) -> Any:
+                self.received_ns = perf_counter_ns()
+                return await handler(*values)
+
+            return begin
+
         def handle(*values: Any) -> Any:
             self.received_ns = perf_counter_ns()
             return handler(*values)

@@ -61,6 +61,29 @@ def test_the_same_commit_twice_and_two_runs_at_a_time(repository: TestRepository
         assert not c.root.exists()
 
 
+def test_a_copy_of_the_working_tree_has_all_but_what_git_ignores(repository: TestRepository) -> None:
+    first = repository.commit("more", {".gitignore": "*.log\n", "gone.py": "", "run": "#!/bin/sh\n", "sub/kept.py": ""})
+    repository.write({"chat.py": "# changed\n", "new/untracked.py": "", "some.log": "", "other/.git/HEAD": ""})
+    (repository.folder / "gone.py").unlink()
+    (repository.folder / "run").chmod(0o755)
+    (repository.folder / "way").symlink_to("chat.py")
+    found = around(repository)
+    changes = found.changes()
+    with found.checkouts([found.revision("WORKTREE"), found.revision("HEAD")], copy_worktree=True) as (copy, head):
+        assert (copy.directory / "chat.py").read_text() == "# changed\n"
+        assert (copy.directory / "new" / "untracked.py").exists()
+        assert (copy.directory / "way").readlink() == Path("chat.py")
+        assert (copy.directory / "run").stat().st_mode & 0o111
+        assert not any((copy.directory / name).exists() for name in ("gone.py", "some.log", "other"))
+        assert len(str(copy.directory)) == len(str(head.directory))
+        assert (copy.commit_info.id, copy.commit_info.dirty, copy.commit_info.project) == (first, True, "service")
+        assert copy.label == "WORKTREE"
+        describe = ["git", "describe", "--tags", "--dirty"]
+        described = subprocess.run(describe, cwd=copy.root, capture_output=True, text=True, check=True)
+        assert described.stdout == "more-dirty\n"
+    assert found.changes() == changes
+
+
 def test_a_folder_of_the_repository(repository: TestRepository) -> None:
     repository.commit("nested", {"services/chat/chat.py": ""})
     found = Repository.around(repository.folder / "services" / "chat")
