@@ -64,6 +64,19 @@ def test_a_refusal_repeats_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyP
     shows_no_secret(ended.output, tmp_path)
 
 
+def test_a_server_that_lets_in_before_it_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each attempt is a refusal with its reason, and none has succeeded."""
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(APPS), os.environ.get("PYTHONPATH", "")]))
+    code, ended = run(
+        tmp_path, "--app", "hasty:app", "--users", "3", "--spawn-rate", "20", "--run-time", "2s", locustfile=STRICT
+    )
+    assert code == 1
+    connect = operation(ended.result(), CONNECT)
+    assert connect.ok == 0
+    assert connect.errors == {"the server refused the connection: not authorised": connect.sent}
+    assert connect.sent >= 3
+
+
 def test_an_option_that_cannot_be_is_one_line(tmp_path: Path) -> None:
     code, ended = run(tmp_path, "--users", "1", "--run-time", "1s", "--auth=@env:NO_SUCH_VARIABLE", locustfile=STRICT)
     assert code == 2
