@@ -14,18 +14,22 @@ from bench.machine.system import unsupported
 
 if TYPE_CHECKING:
     from bench.load import SocketIOUser, task
+    from bench.load.engine.handlers import on
+    from bench.scenarios.feeds import Feed
     from bench.scenarios.model import Emission, RoundTrip
     from bench.server.in_loop import UvicornTestServer
     from bench.wire.connection import Connection
 
-__all__ = ["Connection", "Emission", "RoundTrip", "SocketIOUser", "UvicornTestServer", "task"]
+__all__ = ["Connection", "Emission", "Feed", "RoundTrip", "SocketIOUser", "UvicornTestServer", "on", "task"]
 
 _HOMES = {
     "Connection": "bench.wire.connection",
     "Emission": "bench.scenarios.model",
+    "Feed": "bench.scenarios.feeds",
     "RoundTrip": "bench.scenarios.model",
     "SocketIOUser": "bench.load",
     "UvicornTestServer": "bench.server.in_loop",
+    "on": "bench.load.engine.handlers",
     "task": "bench.load",
 }
 

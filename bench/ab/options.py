@@ -16,7 +16,15 @@ from bench.ab.preparation import checked_link
 from bench.ab.restart import BurstPlan
 from bench.ab.run import AbPlan
 from bench.scenarios.catalogue import AB_BENCHMARKS
-from bench.scenarios.options import DEFAULT_REPLY_TIMEOUT, OptionError, app_of, chosen, reply_timeout_ns, selected
+from bench.scenarios.options import (
+    DEFAULT_REPLY_TIMEOUT,
+    OptionError,
+    app_of,
+    chosen,
+    refuse_ambiguous,
+    reply_timeout_ns,
+    selected,
+)
 from bench.secrets import Secrets
 from bench.server.serve_options import ServeOptions
 from bench.statistics.stopping import StoppingRule
@@ -69,6 +77,7 @@ def plan(
             connection=connection,
         )
         selection = selected(asked.benchmarks, benchmarks)
+        refuse_ambiguous(selection)
         serving = ServeOptions.of(serve, ready_url, start_timeout, asked.file)
         command = serving.command(
             Path.cwd(), app=app, is_tls=asked.connection.tls is not None, hide=Secrets.of(asked.connection).hide

@@ -1,5 +1,8 @@
 # The C types of requests.py, for `make compiled`. Every attribute is here: a compiled object has no others.
 
+from bench.wire.client cimport FastClient
+
+
 cdef class Exchange:
     cdef public object client, late, abandoned, unexpected, when_unexpected
     cdef public long long timeout_ns
@@ -8,9 +11,12 @@ cdef class Exchange:
     cdef bint _is_replied_to
     cdef public Py_ssize_t in_flight
     cdef Py_ssize_t _many_finders, _many_events
-    cdef object _namespace, _tokens, _ids, _loop, _emit_now, _create_future, _usual, _event, _request, _timer, _unmatched
+    cdef object _namespace, _tokens, _ids, _loop, _emit_now, _create_future, _usual, _event, _request, _timer, _unmatched, _raised
     cdef list _overdue
     cdef dict _pending, _given_up, _known, _listeners, _in_order
 
+    cdef FastClient _fast
+
+    cdef Py_ssize_t _message_bytes(self)
     cpdef tuple begin(self, round_trip)
     cpdef end(self, tuple emission, error)

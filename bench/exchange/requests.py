@@ -22,15 +22,16 @@ import asyncio
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from pathlib import Path
 from time import perf_counter_ns
 from types import FunctionType
 from typing import Any, NamedTuple
 
+from bench.places import place_of
 from bench.printable import error_line, one_line
 from bench.scenarios.model import Emission, RoundTrip
-from bench.scenarios.tokens import SEARCHES, TokenKind, drawn, place_of, tokens_in
-from bench.wire.errors import Disconnected, kind_of
+from bench.scenarios.tokens import SEARCHES, TokenKind, drawn, steps_to, tokens_in
+from bench.wire.client import FastClient
+from bench.wire.errors import ClientError, Disconnected, kind_of
 from bench.wire.interface import Client, acknowledged
 
 _EVENTS_SHOWN = 3
@@ -105,11 +106,17 @@ class WrongReply(RoundTripFailed):
 
 
 class CheckFailed(RoundTripFailed):
-    """The failure of a check itself: it raised, or returned what is neither None nor a reason."""
+    """The failure of a definition's own function: its check or `token_of` raised, or a check returned no answer."""
 
     def __init__(self, message: str, sent_ns: int, kind: str) -> None:
         super().__init__(message, sent_ns)
         self.kind = kind
+
+
+class NotSent(RoundTripFailed):
+    """The failure to make or encode the data of an emission: nothing was sent."""
+
+    kind = "not sent"
 
 
 class Completed(NamedTuple):
@@ -146,8 +153,10 @@ _KINDS: dict[int, TokenKind] = {id(search): kind for kind, search in SEARCHES.it
 
 #: An emission on its way: its token, its definition, when it was sent (0: not yet), and the future of its reply.
 #:
+#: The future has when the reply was received, its arguments, and the size of its message.
+#:
 #: A plain tuple, because making it costs a fraction of what an object with names costs, in every round trip.
-InFlight = tuple[str, RoundTrip, int, asyncio.Future[tuple[int, tuple[Any, ...]]]]
+InFlight = tuple[str, RoundTrip, int, asyncio.Future[tuple[int, tuple[Any, ...], int]]]
 
 
 class _GivenUp(NamedTuple):
@@ -195,6 +204,7 @@ class Exchange:
 
     def __init__(self, client: Client, tokens: Iterator[str], timeout_ns: int, namespace: str | None = None) -> None:
         self.client = client
+        self._fast = client if isinstance(client, FastClient) else None
         self.timeout_ns = timeout_ns
         #: By definition's name: replies that came after their emission had been given up.
         self.late: Counter[str] = Counter()
@@ -237,6 +247,8 @@ class Exchange:
         #: The longest round trip that was matched in order.
         self._longest_ns = 0
         self._timer: asyncio.TimerHandle | None = None
+        #: The words for the last exception of a function that should have found a token.
+        self._raised = ""
         self._unmatched = UnaskedEvents(maxlen=_EVENTS_SHOWN)
         client.when_closed(self._closed)
         client.on("*", lambda event, *values: self._unmatched.append((event, values)), namespace)
@@ -244,6 +256,18 @@ class Exchange:
     def in_flight_by_name(self) -> Counter[str]:
         """Return the number of emissions that await their reply, by definition's name. Any thread may call it."""
         return Counter(definition.name for _, definition, _, _ in list(self._pending.values()))
+
+    def _message_bytes(self) -> int:
+        """Return the size of the message that is handled; 0 if it has been asked for: it may answer several emissions.
+
+        It is known of a FastClient only.
+        """
+        fast = self._fast
+        if fast is None:
+            return 0
+        size_bytes = fast.message_bytes
+        fast.message_bytes = 0
+        return size_bytes
 
     def when_unasked(self, callback: Callable[[str], None]) -> None:
         """Call `callback(event)` inside the handler of each event that is the reply of nothing here."""
@@ -257,13 +281,19 @@ class Exchange:
         return self._emit_now(emission.emit, emission.request(next(self._tokens)))  # type: ignore[misc]
 
     async def __call__(self, round_trip: RoundTrip) -> Completed:
-        """Emit once and wait for the reply. Raises Disconnected, if nothing was sent, or RoundTripFailed.
+        """Emit once and wait for the reply. Raises ClientError, if nothing was sent, or RoundTripFailed.
 
         A cancelled caller leaves the emission `abandoned`; its reply, if it comes, is counted as late.
         """
-        emission = self.begin(round_trip) if self._emit_now is not None else await self._begin(round_trip)
         try:
-            received_ns, reply = await emission[3]
+            emission = self.begin(round_trip) if self._emit_now is not None else await self._begin(round_trip)
+        except (ClientError, AmbiguousReplies, NoRoundTrip):
+            raise
+        except Exception as error:
+            text = f"{round_trip.name} could not be sent: {error_line(error)}{_place(error)}"
+            raise NotSent(text, sent_ns=0) from error
+        try:
+            received_ns, reply, _ = await emission[3]
         except BaseException as error:
             self.end(emission, error)
             raise
@@ -448,7 +478,11 @@ class Exchange:
 
         def replied(*reply: Any) -> None:
             for token_of in finders:
-                token = token_of(*reply)
+                try:
+                    token = token_of(*reply)
+                except Exception as error:
+                    self._finder_raised(event, reply, error)
+                    raise
                 if token is None:
                     continue
                 # An emission that awaits its acknowledgement may also cause the reply of another definition.
@@ -464,7 +498,7 @@ class Exchange:
                         self._resolve(emission, reply)
                     else:
                         try:  # noqa: SIM105 - `suppress` costs as much as what it is around
-                            answer.set_result((received_ns, reply))
+                            answer.set_result((received_ns, reply, self._message_bytes()))
                         except asyncio.InvalidStateError:
                             pass  # cancelled
                     return
@@ -506,7 +540,7 @@ class Exchange:
                         self._resolve(emission, reply)
                     else:
                         try:  # noqa: SIM105 - see above
-                            answer.set_result((received_ns, reply))
+                            answer.set_result((received_ns, reply, self._message_bytes()))
                         except asyncio.InvalidStateError:
                             pass  # cancelled
                     return
@@ -518,16 +552,26 @@ class Exchange:
             for kind in kinds:
                 tokens += tokens_in(reply, kind)
             for token_of in finders:
-                token = token_of(*reply)
-                if token is not None:
-                    tokens += _texts(token)
+                try:
+                    tokens += _texts(token_of(*reply))
+                except Exception as error:
+                    self._finder_raised(event, reply, error)
+                    raise
             if searches and len(tokens) == 1:
                 searches -= 1
-                place = place_of(tokens[0], reply) or place
+                place = steps_to(tokens[0], reply) or place
             if not self._resolve_all(event, tokens, reply):
                 self._unmatched.append((event, reply))
 
         return replied
+
+    def _finder_raised(self, event: str, reply: tuple[Any, ...], error: Exception) -> None:
+        """Remember that a definition's function raised, instead of finding a token or none.
+
+        Nobody knows to which emission the reply belongs: those in flight will time out, and say so.
+        """
+        self._unmatched.append((event, reply))
+        self._raised = f"; a token_of raised {error_line(error)}{_place(error)}"
 
     def _resolve_all(self, event: str, tokens: Iterable[str], reply: tuple[Any, ...]) -> bool:
         """End each emission in flight that awaits this event and has its token in it; return whether there is any.
@@ -584,9 +628,16 @@ class Exchange:
             return
         if emission[1].is_checked:
             token_of = emission[1].find_token
-            if token_of is not None and (found := token_of(*reply)) != token and token not in _texts(found):
-                self._fail(emission, WrongReply(self._got(emission, reply), emission[2]))
-                return
+            if token_of is not None:
+                try:
+                    is_wrong = (found := token_of(*reply)) != token and token not in _texts(found)
+                except Exception as error:
+                    kind = f"token_of raised {error_line(error)}{_place(error)}"
+                    self._fail(emission, CheckFailed(f"{self._got(emission, reply)}: {kind}", emission[2], kind))
+                    return
+                if is_wrong:
+                    self._fail(emission, WrongReply(self._got(emission, reply), emission[2]))
+                    return
             if emission[1].check is not None:
                 self._resolve_checked(emission, reply, "")
                 return
@@ -600,7 +651,7 @@ class Exchange:
             self.late[round_trip.name] += 1
             self._give_up(emission)
         elif not answer.done():
-            answer.set_result((received_ns, reply))
+            answer.set_result((received_ns, reply, self._message_bytes()))
 
     def _resolve_checked(self, emission: InFlight, reply: tuple[Any, ...], event: str) -> None:
         """Do the same where the definition has a check, or several events; `event` is empty for an acknowledgement."""
@@ -626,7 +677,7 @@ class Exchange:
         try:
             reason = check(*arguments)
         except Exception as error:
-            kind = f"the check raised {error_line(error)}{_line_of(error)}"
+            kind = f"the check raised {error_line(error)}{_place(error)}"
         else:
             if reason is None:
                 return None
@@ -669,7 +720,7 @@ class Exchange:
     def _give_up(self, emission: InFlight) -> None:
         seconds = self.timeout_ns / 1e9
         awaited, arrived = self._awaited(emission[1]), self._arrived()
-        message = f"{self._sent(emission)}, no {awaited} within {seconds:g} s; arrived: {arrived}"
+        message = f"{self._sent(emission)}, no {awaited} within {seconds:g} s; arrived: {arrived}{self._raised}"
         self._fail(emission, ReplyTimeout(message, emission[2]))
 
     def _closed(self, reason: str) -> None:
@@ -728,18 +779,10 @@ def _texts(found: Any) -> Sequence[str]:
     return (str(found),)
 
 
-def _line_of(error: BaseException) -> str:
-    """Return the line of the user's own code that raised, in brackets; nothing if it is not known."""
-    step = None if error.__traceback__ is None else error.__traceback__.tb_next
-    if step is None:
-        return ""
-    file = step.tb_frame.f_code.co_filename
-    line = step.tb_lineno
-    while step is not None:
-        if step.tb_frame.f_code.co_filename == file:
-            line = step.tb_lineno
-        step = step.tb_next
-    return f" ({Path(file).name}:{line})"
+def _place(error: BaseException) -> str:
+    """Return the line of the user's own code that raised, in brackets; nothing if none is known."""
+    is_called_here = error.__traceback__ is None or error.__traceback__.tb_next is None
+    return "" if is_called_here else f" ({place_of(error)})"
 
 
 def _code_of(token_of: Callable[..., Any]) -> object:

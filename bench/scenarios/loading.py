@@ -18,10 +18,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import orjson
+
 from bench.printable import error_line, one_line
 from bench.scenarios.model import Emission, RoundTrip
 from bench.scenarios.tokens import kinds_in
 from bench.wire.connection import Connection
+from bench.wire.interface import arguments
 
 #: The name of the module that a file becomes. It is no name that another module could have.
 _MODULE = "bench scenarios file"
@@ -169,10 +172,28 @@ def _scenarios(names: Mapping[str, Any]) -> tuple[tuple[RoundTrip, ...], tuple[E
             raise ScenariosError(f"the name of {variable} has a character that cannot be shown: {scenario.name!r}")
         if scenario.name in variables:
             raise ScenariosError(f"{variables[scenario.name]} and {variable} have the same name, {scenario.name!r}")
+        if (reason := _unsendable(scenario)) is not None:
+            raise ScenariosError(f"the data of {variable} cannot be sent: {reason}")
         variables[scenario.name] = variable
     round_trips = (scenario for scenario in found.values() if isinstance(scenario, RoundTrip))
     emissions = (scenario for scenario in found.values() if isinstance(scenario, Emission))
     return tuple(round_trips), tuple(emissions)
+
+
+def _unsendable(scenario: RoundTrip | Emission) -> str | None:
+    """Return why the data is neither JSON nor bytes, if it is not. Of a function nobody knows it yet."""
+    if callable(scenario.data):
+        return None
+    try:
+        orjson.dumps(arguments(scenario.data), default=_bytes_as_null)
+    except TypeError as error:
+        return one_line(error)
+    return None
+
+
+def _bytes_as_null(value: object) -> None:
+    if not isinstance(value, (bytes, bytearray)):
+        raise TypeError
 
 
 def _text(names: Mapping[str, Any], name: str) -> str | None:

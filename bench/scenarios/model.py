@@ -176,6 +176,13 @@ def _check_function(name: str, check: object) -> None:
         raise TypeError(f"the check of {name} is async: write it with def, it has nothing to wait for")
 
 
+def shared_reply(first: RoundTrip, second: RoundTrip) -> str | None:
+    """Return the event that would answer both on a connection, if it could be of either: not both have a token."""
+    if first.matched_in_order == second.matched_in_order and (not first.matched_in_order or first.emit == second.emit):
+        return None
+    return next((event for event in first.events if event in second.events), None)
+
+
 def round_trip_of(event: str, reply: str | tuple[str, ...] | None, payload: Any) -> RoundTrip:
     """Return the round trip that a user can type: an event, a reply (None: the acknowledgement) and a JSON payload.
 

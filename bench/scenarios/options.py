@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import orjson
 
 from bench.scenarios.catalogue import Benchmark
 from bench.scenarios.loading import ScenariosError, ScenariosFile, load_scenarios
-from bench.scenarios.model import RESERVED_EVENTS, round_trip_of
+from bench.scenarios.model import RESERVED_EVENTS, round_trip_of, shared_reply
 from bench.timing.durations import DurationError, parse_duration
 from bench.wire.connection import Connection
 from bench.wire.errors import SettingError
@@ -67,8 +68,8 @@ def chosen(
     """
     found = _chosen(built_in, event, reply, payload, args, scenarios, directory)
     try:
-        given = given_settings(connection or {}, directory)
-        return replace(found, connection=given.checked_over(found.connection), given=given)
+        settings = given_settings(connection or {}, directory)
+        return replace(found, connection=settings.checked_over(found.connection), given=settings)
     except SettingError as error:
         raise OptionError(str(error)) from None
 
@@ -113,6 +114,16 @@ def selected(benchmarks: Sequence[Benchmark], names: str | None) -> tuple[Benchm
     if not found:
         raise OptionError(f"--benchmarks {names!r}: name some of {', '.join(by_name)}")
     return tuple(found.values())
+
+
+def refuse_ambiguous(benchmarks: Sequence[Benchmark]) -> None:
+    """Raise OptionError if two of these cannot share a connection, because one event may answer both."""
+    for first, second in combinations(benchmarks, 2):
+        if event := shared_reply(first.scenario, second.scenario):
+            raise OptionError(
+                f"{first.name} and {second.name} are both answered by {event}, and not both by a token, so a reply may "
+                f"be of either: compare them one after the other, --benchmarks {first.name}"
+            )
 
 
 def app_of(text: str | None) -> str:

@@ -139,7 +139,7 @@ def any_integer(*reply: Any) -> str | None:
 SEARCHES: dict[TokenKind, Callable[..., str | None]] = {"token": any_token, "uuid": any_uuid, "int": any_integer}
 
 
-def place_of(token: str, reply: Any) -> tuple[Any, ...] | None:
+def steps_to(token: str, reply: Any) -> tuple[Any, ...] | None:
     """Return the steps into a reply, as `reply[0]["id"]`, to the value that is the token; None if there is none.
 
     A token that is a part of a longer text, or a key, has no place.
@@ -153,7 +153,7 @@ def place_of(token: str, reply: Any) -> tuple[Any, ...] | None:
     for step, value in steps:
         if value == token or (type(value) is int and str(value) == token):
             return (step,)
-        if isinstance(value, (dict, list, tuple)) and (rest := place_of(token, value)) is not None:
+        if isinstance(value, (dict, list, tuple)) and (rest := steps_to(token, value)) is not None:
             return (step, *rest)
     return None
 

@@ -13,7 +13,8 @@ cdef class FastClient(Listener):
     cdef public Py_ssize_t message_bytes
     cdef Py_ssize_t _max_payload_bytes, _max_message_bytes, _assembled_bytes
     cdef Conversation _conversation
-    cdef dict _handlers_of, _calls
+    cdef dict _handlers_of, _calls, _listeners
+    cdef set _handler_tasks
     cdef list _closed_callbacks
     cdef WebSocketTransport _websocket
     cdef object _transport, _endpoint, _established, _heartbeat

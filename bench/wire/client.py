@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from time import perf_counter_ns
 from typing import Any, Unpack
 from urllib.parse import quote
@@ -43,6 +44,7 @@ from bench.wire.errors import (
     unread,
     unready,
 )
+from bench.wire.handlers import is_asynchronous, one_after_the_other
 from bench.wire.interface import Handler, acknowledged
 from bench.wire.polling import PollingTransport
 from bench.wire.protocol import DEFAULT_NAMESPACE, Message, plain_event, plain_message
@@ -50,6 +52,9 @@ from bench.wire.transport import Listener, Transport
 from bench.wire.websocket import WebSocketTransport
 
 _CLOSING_TIMEOUT_S = 1.0
+
+#: The names of handlers that are no names of events.
+_SPECIAL = frozenset({"disconnect", "*"})
 
 #: The time to find out if a server that has not answered speaks another serializer, in seconds.
 _ASKING_OTHERWISE_S = 0.3
@@ -68,6 +73,7 @@ class FastClient(Listener):
         "_conversation",
         "_endpoint",
         "_established",
+        "_handler_tasks",
         "_handlers",
         "_handlers_of",
         "_heartbeat",
@@ -75,6 +81,7 @@ class FastClient(Listener):
         "_is_packed",
         "_is_plain",
         "_joins_later",
+        "_listeners",
         "_max_message_bytes",
         "_max_payload_bytes",
         "_plain_websocket",
@@ -100,6 +107,10 @@ class FastClient(Listener):
         #: The size of the message that arrives, with the attachments that have arrived.
         self._assembled_bytes = 0
         self._handlers_of = {DEFAULT_NAMESPACE: default}
+        #: The handlers of `on`, if there are any, and of `listen`, by namespace and event: where there are listeners.
+        self._listeners: dict[tuple[str, str], tuple[Handler | None, Handler]] = {}
+        #: The handlers that are `async def` and have not returned yet.
+        self._handler_tasks: set[asyncio.Task[Any]] = set()
         self._calls: dict[asyncio.Future[tuple[Any, ...]], str] = {}
         self._closed_callbacks: list[Callable[[str], None]] = []
         self._conversation = Conversation([], None, MAX_MESSAGE_BYTES)
@@ -205,11 +216,54 @@ class FastClient(Listener):
 
     def on(self, event: str, handler: Handler, namespace: str | None = None) -> None:
         """Call `handler(*arguments)` for every such event; `disconnect` and `*` are special."""
-        self._handlers_of.setdefault(namespace or DEFAULT_NAMESPACE, {})[event] = handler
+        name = namespace or DEFAULT_NAMESPACE
+        if is_asynchronous(handler):
+            handler = partial(self._begin_handler, event, handler)
+        if (name, event) in self._listeners:
+            _, listener = self._listeners[name, event]
+            self._listeners[name, event] = handler, listener
+            handler = one_after_the_other(handler, listener)
+        self._handlers_of.setdefault(name, {})[event] = handler
+
+    def listen(self, event: str, handler: Handler, namespace: str | None = None) -> None:
+        """Call the handler for every such event beside the handler of `on`, whichever is registered first.
+
+        The handler of `on` is that of `*`, if the event has none of its own. Where the server asks for an
+        acknowledgement, it is what this handler returns. The last one registered counts.
+        """
+        name = namespace or DEFAULT_NAMESPACE
+        if is_asynchronous(handler):
+            handler = partial(self._begin_handler, event, handler)
+        handlers = self._handlers_of.setdefault(name, {})
+        known = self._handler_of_on(name, event)
+        self._listeners[name, event] = known, handler
+        handlers[event] = one_after_the_other(known or partial(self._unhandled, name, event), handler)
+
+    def _handler_of_on(self, namespace: str, event: str) -> Handler | None:
+        listened = self._listeners.get((namespace, event))
+        return self._handlers_of[namespace].get(event) if listened is None else listened[0]
+
+    def _unhandled(self, namespace: str, event: str, *values: Any) -> None:
+        """Take an event that has a listener alone."""
+        handler = None if event in _SPECIAL else self._handler_of_on(namespace, "*")
+        if handler is not None:
+            handler(event, *values)
+
+    def cancel_handlers(self) -> None:
+        """Cancel the handlers that are `async def` and have not returned yet."""
+        for task in list(self._handler_tasks):
+            task.cancel()
 
     def off(self, event: str, namespace: str | None = None) -> None:
-        """Call no handler for this event any more."""
-        self._handlers_of.get(namespace or DEFAULT_NAMESPACE, {}).pop(event, None)
+        """Call the handler of `on` for this event no more."""
+        name = namespace or DEFAULT_NAMESPACE
+        handlers = self._handlers_of.get(name, {})
+        if (name, event) in self._listeners:
+            _, listener = self._listeners[name, event]
+            self._listeners[name, event] = None, listener
+            handlers[event] = one_after_the_other(partial(self._unhandled, name, event), listener)
+        else:
+            handlers.pop(event, None)
 
     def when_closed(self, callback: Callable[[str], None]) -> None:
         """Call `callback(reason)` when an established connection ends, whoever ended it."""
@@ -368,6 +422,8 @@ class FastClient(Listener):
         if type(message) is bytes:
             self.message_bytes = self._assembled_bytes = len(message)
         else:
+            if self._is_packed:  # it is a message of its own
+                self._assembled_bytes = 0
             self._assembled_bytes += _size_bytes(message)  # an attachment follows the message to which it belongs
             self.message_bytes = self._assembled_bytes
         if self._is_plain and type(message) is bytes:
@@ -450,12 +506,37 @@ class FastClient(Listener):
                 _report(f"the handler of {event.name}", error)
         if event.ack_id is None:
             return
+        if isinstance(result, asyncio.Task):  # the handler is `async def`
+            result.add_done_callback(partial(self._acknowledge_later, event, self._conversation))
+        else:
+            self._acknowledge(event, result)
+
+    def _acknowledge(self, event: protocol.Event, result: Any) -> None:
         try:
             messages = self._conversation.acknowledge(event, result)
         except (TypeError, MessageTooLarge) as error:
             _report(f"the handler of {event.name}, asked for an acknowledgement,", error)
         else:
             self._answer(messages)
+
+    def _begin_handler(self, event: str, handler: Handler, *values: Any) -> asyncio.Task[Any]:
+        """Have a handler that is `async def` run as a task of its own."""
+        task: asyncio.Task[Any] = asyncio.get_running_loop().create_task(handler(*values))
+        self._handler_tasks.add(task)
+        task.add_done_callback(partial(self._handler_ended, event))
+        return task
+
+    def _handler_ended(self, event: str, task: asyncio.Task[Any]) -> None:
+        self._handler_tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _report(f"the handler of {event}", error)
+
+    def _acknowledge_later(self, event: protocol.Event, asked: Conversation, task: asyncio.Task[Any]) -> None:
+        """Acknowledge what a handler has returned, unless the connection is another by now."""
+        is_gone = asked is not self._conversation or not self._is_connected or event.namespace not in asked.joined()
+        if is_gone or task.cancelled():
+            return
+        self._acknowledge(event, None if task.exception() is not None else task.result())
 
     # ------------------------------------------------------------------ sending
 

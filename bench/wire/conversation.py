@@ -52,6 +52,7 @@ from bench.wire.errors import (
     one_line,
     protocol_reason,
     refusal,
+    refused,
     too_large,
 )
 from bench.wire.interface import Handler, arguments
@@ -308,8 +309,7 @@ class Conversation:
         return self._end_refused()
 
     def _end_refused(self) -> Ended:
-        text = f"{REFUSED}{'; and '.join(self._refusals)}"
-        return self.end(Reason(REFUSED, text), self._refusal_data)
+        return self.end(refused(self._refusals), self._refusal_data)
 
     def _left(self, packet: protocol.Disconnect) -> Action:
         """Take note that the server has left a namespace; with the last namespace, the conversation ends."""
@@ -389,7 +389,7 @@ class Conversation:
         reason = no_join(seconds, self._unjoined)
         if not self._refusals:
             return reason
-        return Reason(REFUSED, f"{REFUSED}{'; and '.join(self._refusals)}; and {reason}")
+        return Reason(REFUSED, f"{refused(self._refusals)}; and {reason}")
 
     def emit(self, event: str, data: Any, namespace: str, callback: Handler | None) -> tuple[Message, ...]:
         """Return the messages of an event; `callback` awaits its acknowledgement, whose id is then `last_ack_id`.

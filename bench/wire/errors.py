@@ -43,6 +43,7 @@ __all__ = [
     "os_reason",
     "protocol_reason",
     "refusal",
+    "refused",
     "tls_hint",
     "tls_reason",
     "too_large",
@@ -171,6 +172,11 @@ def refusal(namespace: str, said: str) -> str:
     return f"{where}: {one_line(said)}" if said else where
 
 
+def refused(refusals: Sequence[str]) -> Reason:
+    """Return the reason for a server that refused the connection, from what `refusal` returns for each namespace."""
+    return Reason(REFUSED, f"{REFUSED}{'; and'.join(refusals)}")
+
+
 def unready(seconds: float) -> Reason:
     """Return the reason for settings that a function had to return within so many seconds."""
     return Reason(f"the function for auth, headers or cookies did not return within {seconds:g} s")
@@ -268,5 +274,5 @@ def with_tls_advice(text: str) -> str:
     lower = text.lower()
     for signs, advice in _TLS_ADVICE:
         if any(sign in lower for sign in signs):
-            return f"{text}; {advice}"
+            return text if advice in text else f"{text}; {advice}"
     return text

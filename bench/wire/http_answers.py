@@ -105,7 +105,12 @@ def _message(data: Any) -> str:
 
 
 def _advice(status: int, path: str, is_page: bool) -> str:
-    if status in (403, 404, 405):
+    if status == 403:
+        return (
+            f"{one_line(path)} was tried: the service may be elsewhere (--socketio-path), want a login or another "
+            "origin (--header), or another --transport"
+        )
+    if status in (404, 405):
         return f"{one_line(path)} was tried: if the service is elsewhere, give --socketio-path"
     if status == 500:
         return (

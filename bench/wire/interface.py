@@ -15,7 +15,8 @@ from typing import Any, Protocol, Unpack
 
 from bench.wire.connection import Connection, ConnectKeywords
 
-#: Called with the event's arguments, in the loop, when the event arrives. A plain function: it must not block.
+#: Called with the event's arguments, in the loop, when the event arrives. A plain function, which must not block, or a
+#: coroutine function, which runs as a task of its own.
 Handler = Callable[..., Any]
 
 
@@ -49,7 +50,8 @@ class Client(Protocol):
     def on(self, event: str, handler: Handler, namespace: str | None = None) -> None:
         """Call `handler(*arguments)` for every such event; the last handler registered for an event counts.
 
-        Where the server asks for an acknowledgement, it is what the handler returns: None, one argument, or a tuple.
+        Where the server asks for an acknowledgement, it is what the handler returns: None, one argument, or a tuple. A
+        handler that is a coroutine function acknowledges when it returns.
 
         Two names are special, as in python-socketio: `disconnect` is called with the reason when the namespace was
         left, `*` for every event that has no handler of its own, with its name first.

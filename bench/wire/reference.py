@@ -21,7 +21,6 @@ import socketio
 from bench.wire.connection import Connection, ConnectKeywords, with_keywords
 from bench.wire.endpoint import Endpoint, with_query
 from bench.wire.errors import (
-    REFUSED,
     CallTimeout,
     ConnectFailed,
     Disconnected,
@@ -30,14 +29,19 @@ from bench.wire.errors import (
     one_line,
     os_reason,
     refusal,
+    refused,
     unready,
     with_tls_advice,
 )
+from bench.wire.handlers import is_asynchronous
 from bench.wire.http_answers import http_reason
 from bench.wire.interface import Handler, acknowledged
 from bench.wire.protocol import DEFAULT_NAMESPACE, said_of
 
 _CLOSING_TIMEOUT_S = 1.0
+
+#: The time that python-socketio gets to give up after the last refusal, in seconds.
+_REFUSED_S = 0.1
 
 
 class ReferenceClient:
@@ -56,8 +60,12 @@ class ReferenceClient:
         self._handled: dict[str, None] = {}
         self._joined: set[str] = set()
         self._calls: dict[str, set[asyncio.Future[tuple[Any, ...]]]] = {}
+        #: The limit of the attempt to connect.
+        self._limit = asyncio.Timeout(None)
         self._refusals: list[str] = []
         self._refusal_data: Any = None
+        #: The `disconnect` handlers that are `async def` and have not returned yet.
+        self._handler_tasks: set[asyncio.Task[Any]] = set()
 
     @property
     def connected(self) -> bool:
@@ -96,7 +104,7 @@ class ReferenceClient:
         self._refusals, self._refusal_data = [], None
         connected = False
         try:
-            async with asyncio.timeout(wait_timeout):
+            async with asyncio.timeout(wait_timeout) as self._limit:
                 await self._client.connect(
                     with_query(address.url, connection.query),
                     headers=endpoint.headers,
@@ -108,12 +116,13 @@ class ReferenceClient:
                 )
             connected = True
         except TimeoutError:
+            if self._refusals:
+                raise self._refusal(endpoint) from None
             raise ConnectFailed(f"{address.shown}: {self._unanswered(names, wait_timeout)}") from None
         except (socketio.exceptions.ConnectionError, aiohttp.ClientError, ValueError) as error:
             if self._client.failed_namespaces and self._refusals:
-                said = endpoint.secrets.hide("; and ".join(self._refusals))
-                raise ConnectFailed(f"{address.shown}: {REFUSED}{said}", self._refusal_data) from None
-            if str(error).startswith(_NOT_JOINED):
+                raise self._refusal(endpoint) from None
+            if str(error) == _NOT_JOINED:
                 raise ConnectFailed(f"{address.shown}: {self._unanswered(names, wait_timeout)}") from None
             raise ConnectFailed(f"{address.shown}: {endpoint.secrets.hide(_reason(error, path))}") from None
         finally:
@@ -205,11 +214,21 @@ class ReferenceClient:
         if engine.http is not None:
             await engine.http.close()
         await asyncio.gather(*ending, return_exceptions=True)
+        engine.state = "disconnected"  # where it was cancelled in the middle of its end, it could never connect again
 
     def _refused(self, namespace: str, data: Any = None, *_: Any) -> None:
+        if self._client.eio.sid is None:  # python-socketio tells of what keeps it from connecting in the same way
+            return
         said, added = said_of(data)
         self._refusals.append(refusal(namespace, said))
         self._refusal_data = self._refusal_data if added is None else added
+        if len(self._refusals) + len(self._client.namespaces) == len(self._client.connection_namespaces):
+            # By polling, python-socketio would wait for the server's next heartbeat before it gives up.
+            self._limit.reschedule(asyncio.get_running_loop().time() + _REFUSED_S)
+
+    def _refusal(self, endpoint: Endpoint) -> ConnectFailed:
+        said = endpoint.secrets.hide(refused(self._refusals))
+        return ConnectFailed(f"{endpoint.address.shown}: {said}", self._refusal_data)
 
     def _unanswered(self, names: Sequence[str], seconds: float) -> str:
         """Return what the server has not answered within so many seconds."""
@@ -228,9 +247,21 @@ class ReferenceClient:
             for callback in self._closed_callbacks:
                 callback(self._reason)
         if (handler := self._disconnect_handlers.get(namespace)) is not None:
-            handler(self._reason)
+            result = handler(self._reason)
+            if asyncio.iscoroutine(result):
+                task = asyncio.get_running_loop().create_task(result)
+                self._handler_tasks.add(task)
+                task.add_done_callback(self._handler_tasks.discard)
 
     def _timed(self, handler: Handler) -> Handler:
+        if is_asynchronous(handler):
+
+            async def begin(*values: Any) -> Any:
+                self.received_ns = perf_counter_ns()
+                return await handler(*values)
+
+            return begin
+
         def handle(*values: Any) -> Any:
             self.received_ns = perf_counter_ns()
             return handler(*values)
@@ -239,7 +270,7 @@ class ReferenceClient:
 
 
 #: python-socketio's words for requests to join that were not answered in time.
-_NOT_JOINED = "One or more namespaces failed to connect"
+_NOT_JOINED = "Unexpected connection error"
 
 #: python-engineio's words for an answer that is not 200.
 _STATUS = re.compile(r"Unexpected status code (\d+) ")
@@ -252,7 +283,7 @@ def _reason(error: BaseException, path: str) -> str:
     if isinstance(error, aiohttp.WSServerHandshakeError):
         location = None if error.headers is None else error.headers.get("Location")
         return http_reason(error.status, "" if error.status == 101 else error.message, path, location)
-    if (status := _STATUS.match(str(error))) is not None:
+    if error.args and (status := _STATUS.match(str(error.args[0]))) is not None:
         body = error.args[1] if len(error.args) > 1 else ""
         return http_reason(int(status[1]), body if isinstance(body, str) else repr(body), path)
     return with_tls_advice(os_reason(error) if isinstance(error, OSError) else one_line(error))

@@ -122,7 +122,7 @@ class WebSocketTransport(ws.WSListener):
         except ValueError as error:  # of what no URL and no answer may contain
             raise ConnectFailed(f"{shown} is no Socket.IO server: {one_line(error)}") from None
         if connected is None:
-            hint = tls_hint(context is not None)
+            hint = f"{tls_hint(context is not None)}; so does a server that has nothing at {urlsplit(self._url).path}"
             raise ConnectFailed(f"{shown} is no Socket.IO server: it closed the connection without an answer{hint}")
 
     def opened(self, handshake: Open) -> None:

@@ -17,6 +17,7 @@ from bench.exchange.requests import (
     CheckFailed,
     Exchange,
     InFlight,
+    NotSent,
     ReplyTimeout,
     WrongReply,
     carries_error,
@@ -134,9 +135,55 @@ def test_a_check_that_raises_is_told_with_its_line() -> None:
         line = deeper.__code__.co_firstlineno + 1
         failed = emission[3].exception()
         assert isinstance(failed, CheckFailed)
-        assert failed.kind == f"the check raised ValueError: 7 is no reply (test_checked_replies.py:{line})"
+        assert failed.kind == f"the check raised ValueError: 7 is no reply (test_checked_replies.py:{line} in deeper)"
 
     in_a_loop(scenario)
+
+
+def test_an_acknowledgement_whose_token_of_raises_is_an_error_and_does_not_hang() -> None:
+    def scenario(wire: PromptWire, exchange: Exchange) -> None:
+        emission = exchange.begin(RoundTrip("join", emit="join", data="{token}", token_of=lambda reply: reply["id"]))
+        wire.acknowledge(0, {"no": 1})
+        failed = emission[3].exception()
+        assert isinstance(failed, CheckFailed)
+        assert failed.kind.startswith("token_of raised KeyError: 'id' (test_checked_replies.py:")
+        assert str(failed).startswith("sent join 'rt-test-0-0', acknowledged with {'no': 1}: token_of raised KeyError")
+
+    in_a_loop(scenario)
+
+
+@pytest.mark.parametrize("shared", [False, True])
+async def test_an_event_whose_token_of_raises_is_shown_with_what_arrived(shared: bool) -> None:
+    wire = PromptWire()
+    exchange = Exchange(wire, tokens("test", 0), SHORT_NS)
+    if shared:
+        exchange.begin(RoundTrip("other", emit="other", data="{token}", reply="said"))
+    say = RoundTrip("say", emit="say", data=str, reply="said", token_of=lambda said: said["id"])
+    waiting = asyncio.create_task(exchange(say))
+    await asyncio.sleep(0)
+    with pytest.raises(KeyError):
+        wire.arrive("said", {"no": 1})
+    with pytest.raises(ReplyTimeout) as raised:
+        await waiting
+    assert "arrived: said {'no': 1}; a token_of raised KeyError: 'id' (test_checked_replies.py:" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (lambda token: {"id": token["no"]}, "say could not be sent: TypeError: string indices must be integers, not"),
+        (str.encode, None),
+    ],
+)
+async def test_data_that_cannot_be_made_is_one_line(data: Any, said: str | None) -> None:
+    wire = PromptWire()
+    exchange = Exchange(wire, tokens("test", 0), SHORT_NS)
+    with pytest.raises(NotSent if said else ReplyTimeout) as raised:
+        await exchange(RoundTrip("say", emit="say", data=data, reply="said", token_of=any_token))
+    assert exchange.in_flight == 0
+    if said:
+        assert str(raised.value).startswith(said)
+        assert "(test_checked_replies.py:" in str(raised.value)
 
 
 def test_reasons_with_ids_are_few_kinds() -> None:

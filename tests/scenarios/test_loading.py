@@ -43,6 +43,12 @@ def test_emissions_are_apart_from_what_has_a_reply(tmp_path: Path) -> None:
         loaded(tmp_path, f"from bench import Emission, RoundTrip\n{line}say = RoundTrip('typing', emit='say')\n")
 
 
+def test_all_that_can_be_sent_is_taken(tmp_path: Path) -> None:
+    data = "(None, b'bytes', {'a': [bytearray(b'x'), {'b': 1.5}]}, '{token}')"
+    file = loaded(tmp_path, f"from bench import RoundTrip\nsay = RoundTrip('say', emit='say', data={data})\n")
+    assert file.scenarios[0].request("t")[1:] == (b"bytes", {"a": [bytearray(b"x"), {"b": 1.5}]}, "t")
+
+
 def test_a_file_without_a_connection_has_none(tmp_path: Path) -> None:
     assert loaded(tmp_path, "from bench import RoundTrip\nsay = RoundTrip('say', emit='say')").connection is None
 
@@ -87,6 +93,18 @@ def test_it_may_import_what_lies_beside_it_and_define_what_it_likes(tmp_path: Pa
         (
             "from bench import RoundTrip\na = RoundTrip('s\\x07', emit='a')",
             "the name of a has a character that cannot be shown: 's\\x07'",
+        ),
+        (
+            "from bench import RoundTrip\na = RoundTrip('a', emit='a', data={'of': [b'', {1}]})",
+            "the data of a cannot be sent: Type is not JSON serializable: set",
+        ),
+        (
+            "from bench import Emission\na = Emission('a', emit='a', data=('{token}', {1: 2}))",
+            "the data of a cannot be sent: Dict key must be str",
+        ),
+        (
+            "from bench import RoundTrip\n\na = RoundTrip('a', emit='a', data='{int}{uuid}', reply='b')",
+            "line 3: ValueError: a has {uuid} and {int} in its data: keep the placeholder that its reply repeats",
         ),
         (
             "from bench import RoundTrip\na = RoundTrip('a', emit='a')\nconnection = {'auth': 'hunter22'}",

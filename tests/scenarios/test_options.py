@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from bench.scenarios.catalogue import AB_BENCHMARKS, Benchmark
-from bench.scenarios.options import Chosen, OptionError, chosen, selected
+from bench.scenarios.model import RoundTrip
+from bench.scenarios.options import Chosen, OptionError, chosen, refuse_ambiguous, selected
 
 FILE = "from bench import RoundTrip\nsay = RoundTrip('say', emit='say')\njoin = RoundTrip('join', emit='join')\n"
 
@@ -108,3 +109,25 @@ def test_benchmarks_are_selected_by_name() -> None:
         selected(benchmarks, "say,shout")
     with pytest.raises(OptionError, match=r"^--benchmarks ',': name some of say, join$"):
         selected(benchmarks, ",")
+
+
+@pytest.mark.parametrize(
+    ("others", "event"),
+    [
+        ([{"emit": "b", "reply": "done"}], "done"),
+        ([{"emit": "b", "reply": ("failed", "done")}], "done"),
+        ([{"emit": "a", "reply": "done", "data": "{int}"}], "done"),
+        ([{"emit": "a", "reply": "done", "data": 7}, {"emit": "b"}, {"emit": "b", "reply": "other"}], None),
+    ],
+)
+def test_benchmarks_that_one_reply_may_answer_do_not_share_a_connection(
+    others: list[dict[str, Any]], event: str | None
+) -> None:
+    scenarios = [RoundTrip("a", emit="a", reply="done"), *(RoundTrip(f"b{n}", **at) for n, at in enumerate(others))]
+    benchmarks = [Benchmark(scenario.name, scenario) for scenario in scenarios]
+    if event is None:
+        refuse_ambiguous(benchmarks)
+        return
+    said = f"^a and b0 are both answered by {event}, and not both by a token, so .*, --benchmarks a$"
+    with pytest.raises(OptionError, match=said):
+        refuse_ambiguous(benchmarks)

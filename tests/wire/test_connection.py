@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import FrozenInstanceError, fields
 from typing import Any
 
 import pytest
 
+from bench.wire import protocol
+from bench.wire.client import FastClient
 from bench.wire.connection import Connection, ConnectKeywords, with_keywords
 from bench.wire.endpoint import Endpoint
-from bench.wire.errors import ConnectFailed
+from bench.wire.errors import ConnectFailed, SettingError
+from bench.wire.reference import ReferenceClient
 from bench.wire.tls import Tls
 
 
@@ -70,12 +74,97 @@ def test_what_no_other_server_may_see(settings: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("settings", "reason"),
     [
+        ({"auth": {1, 2}}, "auth cannot be sent: Type is not JSON serializable: set"),
+        ({"headers": "Authorization: x"}, "headers is a mapping, such as .*, not of type str"),
+        ({"headers": {"a b": "c"}}, "'a b' with its value cannot be an HTTP header"),
+        ({"headers": {"A": "c\r\nB: d"}}, "'A' with its value cannot be an HTTP header"),
+        ({"headers": {"A": 1}}, "'A' with its value cannot be an HTTP header"),
+        ({"headers": {1: "a"}}, "1 with its value cannot be an HTTP header"),
+        ({"headers": {"Sec-WebSocket-Extensions": "x"}}, "no WebSocket extension is supported"),
+        ({"cookies": {"a": "b;c"}}, "'a' with its value cannot be a cookie"),
+        ({"cookies": ["a=b"]}, "cookies is a mapping"),
+        ({"query": {"a": 1}}, "'a' with its value cannot be in a query: both are texts"),
+        ({"query": {"sid": "1"}}, "'sid' cannot be in a query"),
         ({"transports": ()}, "transports are websocket and polling, not none"),
         ({"transports": ("carrier pigeon",)}, "transports are websocket and polling, not carrier pigeon"),
-        ({"headers": {"a b": "c"}}, "cannot be an HTTP header"),
-        ({"cookies": {"a": "b;c"}}, "cannot be a cookie"),
+        ({"transports": "websocket"}, r"transports are a tuple, \('websocket',\), not the text 'websocket'"),
+        ({"transports": 1}, "transports are a tuple of texts, not 1"),
+        ({"namespaces": "chat"}, "'chat' is no namespace: it begins with a slash"),
+        ({"namespaces": ("/a,b",)}, "'/a,b' is no namespace"),
+        ({"namespaces": ()}, "there is no namespace to join"),
+        ({"namespaces": 1}, "namespaces are a tuple of texts, not 1"),
+        ({"socketio_path": ""}, "socketio_path is a path under the URL"),
+        ({"socketio_path": "a?b=c"}, "socketio_path is a path under the URL"),
+        ({"socketio_path": "http://h/a"}, "socketio_path 'http://h/a' is a whole URL"),
+        ({"serializer": "pickle"}, "serializer is 'json' or 'msgpack', not 'pickle'"),
+        ({"connect_timeout": 0}, "connect_timeout is in seconds, above 0"),
+        ({"connect_timeout": True}, "connect_timeout is in seconds, above 0"),
+        ({"connect_timeout": "5"}, "connect_timeout is in seconds, above 0"),
+        ({"connect_timeout": float("nan")}, "connect_timeout is in seconds, above 0"),
+        ({"tls": True}, "tls is a bench.wire.tls.Tls, not of type bool"),
+        ({"max_message_bytes": 0}, "max_message_bytes is a number of bytes"),
+        ({"max_message_bytes": 1e6}, "max_message_bytes is a number of bytes"),
     ],
 )
-def test_settings_that_cannot_be(settings: dict[str, Any], reason: str) -> None:
-    with pytest.raises(ConnectFailed, match=reason):
-        Endpoint.of("http://localhost", Connection(**settings))
+def test_a_setting_that_cannot_be_is_refused_when_it_is_made(settings: dict[str, Any], reason: str) -> None:
+    with pytest.raises(SettingError, match=reason) as raised:
+        Connection(**settings)
+    assert str(raised.value).isprintable()
+    assert isinstance(raised.value, ConnectFailed), "who connects with keywords awaits this"
+
+
+def test_what_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "CAN_PACK", False)
+    with pytest.raises(
+        SettingError, match=r'serializer msgpack needs a package: pip install "socketio-bench\[msgpack\]"'
+    ):
+        Connection(serializer="msgpack")
+
+
+async def test_functions_are_called_for_each_attempt() -> None:
+    calls: list[str] = []
+
+    async def auth() -> dict[str, int]:
+        calls.append("auth")
+        return {"n": calls.count("auth")}
+
+    def headers() -> dict[str, str]:
+        calls.append("headers")
+        return {"X-N": str(calls.count("headers"))}
+
+    connection = Connection(auth=auth, headers=headers, cookies=lambda: {"c": "1"})
+    for number in (1, 2):
+        attempt = await connection.for_attempt()
+        assert attempt.auth == {"n": number}
+        assert attempt.headers == {"X-N": str(number)}
+        assert attempt.cookies == {"c": "1"}
+    plain = Connection(auth=1)
+    assert await plain.for_attempt() is plain
+
+
+def fails() -> None:
+    raise RuntimeError("no\nlogin")
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"auth": fails}, "auth, a function, failed: RuntimeError: no login"),
+        ({"headers": lambda user: {}}, "headers, a function, failed: TypeError: .* missing 1 required"),
+        ({"headers": lambda: {"a b": "c"}}, "'a b' with its value cannot be an HTTP header"),
+        ({"cookies": lambda: "a=b"}, "cookies is a mapping"),
+        ({"auth": lambda: {1}}, "auth cannot be sent"),
+    ],
+)
+async def test_a_function_that_fails(settings: dict[str, Any], reason: str) -> None:
+    for client in (FastClient(), ReferenceClient()):
+        with pytest.raises(ConnectFailed, match=reason) as raised:
+            await client.connect("http://127.0.0.1:1", Connection(**settings))
+        assert str(raised.value).isprintable()
+
+
+async def test_a_function_that_takes_too_long() -> None:
+    connection = Connection(auth=lambda: asyncio.sleep(60), connect_timeout=0.05)
+    for client in (FastClient(), ReferenceClient()):
+        with pytest.raises(ConnectFailed, match=r"auth, headers or cookies did not return within 0\.05 s"):
+            await client.connect("http://127.0.0.1:1", connection)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bench.wire import protocol
 from bench.wire.conversation import (
     BY_THE_CLIENT,
     BY_THE_SERVER,
@@ -633,3 +634,59 @@ def test_both_sides_hear_all_that_the_other_says(steps: list[Any]) -> None:
     assert talk.server.acknowledged == {ack_id: (data,) for data, _, ack_id in pushed if ack_id is not None}
     assert talk.server.pongs == pings
     assert talk.client.is_plain
+
+
+# ---------------------------------------------------------------------- refusals
+
+
+def test_each_refusal_is_named() -> None:
+    talk = Talk("/", "/a", "/b", server=Server({"/": b'{"message":"who?","data":1}', "/b": b'"no"'}))
+    [end] = talk.deliver()
+    assert isinstance(end, Ended)
+    assert end.reason == "the server refused the connection: who?; and to /b: no"
+    assert end.data == 1
+    assert kind_of(end.reason) == "the server refused the connection"
+
+
+def test_a_refusal_is_not_lost_where_the_others_are_not_answered() -> None:
+    talk = Talk("/a", "/b")
+    talk.deliver_to_client()
+    talk.to_server.clear()
+    assert talk.say(b'44/a,"no"') == []
+    assert talk.client.unanswered(2) == (
+        "the server refused the connection to /a: no; and the server answered the handshake, but not the request to "
+        "join /b within 2 s: its connect handler takes longer, or it failed and the service's log says why"
+    )
+
+
+def test_a_server_that_lets_in_before_it_refuses() -> None:
+    """python-socketio does that with `always_connect`."""
+    talk = established()
+    assert talk.say(b'41{"message":"not authorised"}') == [Ended("the server refused the connection: not authorised")]
+    talk = Talk("/a", "/b")
+    talk.deliver()
+    assert talk.say(b'41/b,"out"') == [Ended("the server refused the connection to /b: out")]
+
+
+@pytest.mark.parametrize(
+    ("serializer", "answer", "advice"),
+    [
+        ("json", Binary(protocol.pack_event("a", ())), "--serializer msgpack"),
+        ("msgpack", b'40{"sid":"a"}', "--serializer json"),
+    ],
+)
+def test_a_server_of_the_other_format(serializer: Any, answer: Message, advice: str) -> None:
+    conversation = Conversation(["/"], None, 1000, serializer)
+    conversation.receive(Server().handshake, 0)
+    [asked] = conversation.join()
+    assert isinstance(asked, Binary) == (serializer == "msgpack")
+    [otherwise] = conversation.join_otherwise()
+    assert isinstance(otherwise, Binary) != (serializer == "msgpack")
+    end = conversation.receive(answer, 0)
+    assert isinstance(end, Ended)
+    assert advice in end.reason
+    assert conversation.join_otherwise() == ()
+
+
+def test_nothing_is_asked_otherwise_once_all_is_answered() -> None:
+    assert established().client.join_otherwise() == ()

@@ -25,6 +25,15 @@ class SessionUser(PacedUser, Protocol):
     tasks: list[Any]
     wait_time: Any
     _state: Any
+    _session: Any
+    #: True if the user has a feed, and there was no row left for it.
+    _lacks_rows: bool
+
+    def before_connect(self) -> Any:
+        """Prepare an attempt to connect."""
+
+    def on_connect(self) -> Any:
+        """Begin on a new connection."""
 
     def on_start(self) -> Any:
         """Begin as a user, once it is connected for the first time."""
@@ -68,6 +77,10 @@ class OpenTaskHost(TaskHost, Protocol):
     @property
     def client(self) -> Client:
         """The connection, which survives reconnecting."""
+
+    @property
+    def is_ready(self) -> bool:
+        """True if the user can take an arrival: it is connected, or has disconnected on purpose."""
 
     def request_stop(self, graceful: bool = False) -> None:
         """Stop once nothing is in flight; `graceful` lets the task that runs come to its own end first."""

@@ -29,8 +29,9 @@ import uvloop
 from gevent import monkey
 
 from bench.load.engine.alarm import Alarm
-from bench.load.metrics.exceptions import Exceptions, Raised, exception_kind, folded, place_in
+from bench.load.metrics.exceptions import Exceptions, Raised, exception_kind, folded
 from bench.load.metrics.recorder import Batch, LoopDelays, NotedKind, Recorder
+from bench.places import place_in
 from bench.results.load import MOST_OPERATIONS, OTHER_OPERATIONS, ROUND_TRIP
 
 #: The time between two flushes, in seconds. Each flush is a millisecond or more in which the gevent side has the

@@ -55,7 +55,7 @@ class Arrival:
 
 
 #: The arrival that caused the present task; the tasks that it starts inherit it.
-_ARRIVAL: ContextVar[Arrival] = ContextVar("_ARRIVAL")
+_ARRIVAL: ContextVar[Arrival | None] = ContextVar("_ARRIVAL")
 
 
 def wanted(name: str, refusal: str = "", kind: OperationKind = ROUND_TRIP) -> tuple[int, int]:
@@ -93,6 +93,11 @@ def task_keys(tasks: Iterable[Any]) -> dict[Task, str]:
 
 def _full_name(task: Task) -> str:
     return f"{getattr(task, '__module__', '')}.{getattr(task, '__qualname__', task)}"
+
+
+def leave_arrival() -> None:
+    """Have the present task run for a reason of its own, though the task of an arrival may have started it."""
+    _ARRIVAL.set(None)
 
 
 def is_scheduled() -> bool:
@@ -249,7 +254,7 @@ class OpenTasks:
         if self._is_finishing:
             if not self._running:
                 session.request_stop()
-        elif session.idle and session.client.connected and not session.stopping:
+        elif session.idle and session.is_ready and not session.stopping:
             self._dispatcher.make_available(self)
 
     def _has_room(self) -> bool:

@@ -1,5 +1,8 @@
 """The life of a user in the engine's thread: connect, run tasks, reconnect where needed, stop.
 
+Each attempt to connect begins with the user's `before_connect`, and ends with its `on_connect`. If either fails, the
+attempt has failed. A user that has disconnected on purpose is not connected again until its task asks for that.
+
 Stopping has one mechanism, whoever asks for it: the end of the test, a smaller user count, or StopUser. Nothing more is
 sent, replies in flight are awaited up to their timeout, `on_stop` runs, and the connection is closed. What was in
 flight is therefore always accounted for, unless the session is aborted.
@@ -14,7 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from time import perf_counter_ns
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from locust import User
 from locust.exception import StopTest, StopUser
@@ -35,24 +38,37 @@ from bench.exchange.requests import (
     carries_error,
 )
 from bench.load.engine.counters import ProcessCounters
+from bench.load.engine.handlers import guarded, handlers_of, is_handling
+from bench.load.engine.http import UserHttp, is_counted
 from bench.load.engine.interface import SessionUser
 from bench.load.engine.loop import Engine
 from bench.load.engine.ongoing import OngoingOperation
-from bench.load.engine.open_tasks import LOST, OpenTasks, is_scheduled, is_wanted, wanted
+from bench.load.engine.open_tasks import LOST, OpenTasks, is_scheduled, is_wanted, leave_arrival, wanted
 from bench.load.engine.pacing import Dispatcher, OpenLoad
 from bench.load.engine.tasks import TaskRunner, call
 from bench.load.engine.transaction import Transaction
+from bench.load.engine.user_client import UserClient
 from bench.load.metrics.recorder import RECEIVED, TIMEOUT, UNSCHEDULED, Recorder
 from bench.results.load import CONNECT, REPLIED_KINDS, OperationKey, OperationKind
 from bench.scenarios.model import Emission, RoundTrip
 from bench.wire.client import FastClient
-from bench.wire.errors import ClientError, ConnectFailed, Disconnected, MessageTooLarge, NotRead
+from bench.wire.connection import Connection
+from bench.wire.errors import ClientError, ConnectFailed, Disconnected, MessageTooLarge, NotRead, SettingError
 from bench.wire.interface import acknowledged
 
 # As Socket.IO's own clients reconnect: 1 s doubling up to 5 s, each half as much more or less at random.
 _BACKOFF_FIRST_S = 1.0
 _BACKOFF_MAX_S = 5.0
 _BACKOFF_JITTER = 0.5
+
+#: The operation of a user that disconnects on purpose. It is the name and the kind of its row.
+DISCONNECT: Literal["disconnect"] = "disconnect"
+
+#: The kind of error of an attempt to connect that the user's own code has made fail before it began.
+BEFORE_CONNECT = "before_connect"
+
+#: The reason of what was not sent because there was no connection.
+_NOT_CONNECTED = "not connected"
 
 #: The pause of a task that could not send, in seconds. A task that goes on at once, whatever its round trips raise,
 #: would keep the loop from everything else.
@@ -109,6 +125,8 @@ class Session:
     ) -> None:
         self.user = user
         self.client = self._wire = FastClient()
+        #: The same, as the user sees it, once the loop runs.
+        self.user_client: UserClient | None = None
         self.exchange: Exchange | None = None  # needs the running loop
         self._url = url
         self._tokens = tokens
@@ -131,6 +149,12 @@ class Session:
         #: True in a wait or a backoff: waking up loses nothing.
         self.idle = False
         self._arrived = False
+        #: True if the user has disconnected on purpose.
+        self._has_left = False
+        #: The lock of an attempt to connect, and the task that has it.
+        self._connecting = asyncio.Lock()
+        self._connecting_task: asyncio.Task[Any] | None = None
+        self._http: UserHttp | None = None
         #: The exception that ends the user.
         self._noted: BaseException | None = None
         self._failed_attempts = 0
@@ -144,6 +168,7 @@ class Session:
     def start(self) -> None:
         """Begin the session."""
         self._breakdown = self.engine.breakdown
+        self.user._session = self
         self.user._perform_with(self.round_trip if self._dispatcher is None else self.scheduled_round_trip)
         self._task = asyncio.get_running_loop().create_task(self._live())
 
@@ -172,9 +197,7 @@ class Session:
     async def round_trip(self, definition: RoundTrip, intended_ns: int = UNSCHEDULED, waited_ns: int = 0) -> Any:
         """Perform and note one round trip; returns what the reply carries. Raises RoundTripFailed or Disconnected."""
         if self.stopping and not self._closing and not intended_ns:  # what the schedule wanted before is still sent
-            await asyncio.sleep(0)  # a pending cancellation strikes here, whatever the task makes of exceptions
-            if not self._task_may_finish():
-                raise StopUser
+            await self.may_send()
         exchange = self.exchange
         assert exchange is not None, "round trips are performed by a running user"
         try:
@@ -186,7 +209,7 @@ class Session:
             self._usual, self._recorder = definition, self.engine.recorder(definition.name)
         self._recorder.sent_bytes += self._wire.message_bytes
         try:
-            received_ns, reply = await emission[3]
+            received_ns, reply, reply_bytes = await emission[3]
         except BaseException as error:
             exchange.end(emission, error)
             self._ended(definition, error, intended_ns, waited_ns)
@@ -194,6 +217,7 @@ class Session:
         exchange.in_flight -= 1
         if definition is not self._usual:
             self._usual, self._recorder = definition, self.engine.recorder(definition.name)
+        self._recorder.received_bytes += reply_bytes
         if self._dispatcher is None:
             self._recorder.succeeded(emission[2], received_ns)
         else:
@@ -229,9 +253,7 @@ class Session:
         exchange = self.exchange
         assert exchange is not None, "emissions are performed by a running user"
         if self.stopping and not self._closing and not is_wanted():  # what the schedule wanted before is still sent
-            await asyncio.sleep(0)  # a pending cancellation strikes here
-            if not self._task_may_finish():
-                raise StopUser
+            await self.may_send()
         intended_ns = choked_ns = waited_ns = 0
         try:
             if self._wire.unsent_bytes > _MOST_UNSENT_BYTES:
@@ -277,7 +299,7 @@ class Session:
                 "give it a token, or wait for replies"
             )
             raise StopUser
-        refusal = "" if self.client.connected and not self._is_ending else LOST
+        refusal = "" if self.client.connected and not self._is_ending else _NOT_CONNECTED if self._has_left else LOST
         intended_ns, waited_ns = wanted(definition.name, refusal)
         return await self.round_trip(definition, intended_ns, waited_ns)
 
@@ -305,6 +327,51 @@ class Session:
             waited_ns=waited_ns,
         )
 
+    async def connect(self) -> None:
+        """Connect again after `disconnect`: an attempt, which is noted. Raises ConnectFailed, and what the user raises.
+
+        Does nothing where there is a connection. After a failure the user connects before its next task, as it does
+        when it has lost its connection.
+        """
+        if self.client.connected:
+            return
+        if self._connecting_task is asyncio.current_task():
+            raise RuntimeError(
+                "before_connect and on_connect are part of an attempt to connect: they cannot begin another"
+            )
+        await self.may_send()
+        self._has_left = False
+        async with self._connecting:
+            if self.client.connected:
+                return
+            try:
+                await self._attempt()
+            except BaseException:
+                self._failed_attempts += 1
+                self._tasks.may_go_on = False
+                raise
+        self._tasks.has_awaited = True
+
+    async def disconnect(self) -> None:
+        """Disconnect on purpose, which is noted. What is in flight is lost. Does nothing without a connection."""
+        self._has_left = True
+        self._tasks.may_go_on = False
+        if not self.client.connected:
+            return
+        operation = self.begin_operation(DISCONNECT, DISCONNECT)  # unfinished, if it is cancelled
+        await self.client.disconnect()
+        operation.succeeded()
+        self._tasks.has_awaited = True
+        if self.exchange is not None:
+            self.exchange.broken = False  # nothing overdue can come over the next connection
+
+    @property
+    def http(self) -> UserHttp:
+        """Return the HTTP requests of the user, made when they are first asked for. In the engine's thread."""
+        if self._http is None:
+            self._http = UserHttp(self, self._url, self.user._settings().tls, self._timeout_ns)
+        return self._http
+
     async def _not_sent(self, key: OperationKey, error: Exception, intended_ns: int) -> None:
         """Count what was wanted and could not be sent; wait a little if it was not the schedule that wanted it.
 
@@ -321,7 +388,7 @@ class Session:
             reason = self.counters.too_large.setdefault((recorder.name, f"{error.size_bytes:.0e}"), reason)
         elif isinstance(error, Disconnected):
             assert self.exchange is not None
-            reason = "an earlier reply is overdue" if self.exchange.broken else "not connected"
+            reason = "an earlier reply is overdue" if self.exchange.broken else _NOT_CONNECTED
         elif isinstance(error, NotRead):
             reason = _NOT_READ
         else:
@@ -367,7 +434,8 @@ class Session:
 
     @property
     def _in_flight(self) -> int:
-        return self.exchange.in_flight if self.exchange is not None else 0
+        replies = self.exchange.in_flight if self.exchange is not None else 0
+        return replies if self._http is None else replies + self._http.in_flight
 
     def _stop_if_idle(self) -> None:
         """Stop if the round trip that has ended was the last while the session stops."""
@@ -382,13 +450,17 @@ class Session:
     async def _live(self) -> None:
         is_over_by_error = False
         self.user._state = LOCUST_STATE_RUNNING
-        namespace = self.user._settings().namespace
+        namespace = self._namespace()
         self.exchange = Exchange(self.client, self._tokens, self._timeout_ns, namespace)
         self.exchange.late = self.counters.late
         self.exchange.abandoned = self.counters.abandoned
         self.exchange.when_unexpected = self._unexpected
         self.exchange.when_unasked(self._received)
         self.client.when_closed(self._lost)
+        self.user_client = UserClient(self.client, namespace)
+        for handler in handlers_of(type(self.user)):
+            method = guarded(getattr(self.user, handler.method), self, leave_arrival)
+            self.client.listen(handler.event, method, handler.namespace or namespace)
         if self._dispatcher is not None and self.user.tasks:
             self._open_tasks = OpenTasks(self, self._dispatcher)
             self._open_tasks.enter()
@@ -416,6 +488,13 @@ class Session:
             self._arrive()
             self.engine.flush()
             self.engine.post(SessionEnded(self))
+
+    def _namespace(self) -> str | None:
+        """Return the user's namespace; None is the default namespace."""
+        try:
+            return self.user._settings().namespace
+        except SettingError:  # each attempt to connect tells it
+            return None
 
     async def _stay_connected(self) -> None:
         """Be there, as a user without tasks, and connect again where the connection is lost. Raises StopUser."""
@@ -448,6 +527,9 @@ class Session:
                 raise
             self.engine.raised(error, self.user)
             raise StopUser from error
+        except Exception as error:
+            if not is_counted(error):
+                raise
 
     async def _close(self, run_on_stop: bool) -> None:
         """Await what is in flight, run `on_stop` and disconnect: the tasks are over."""
@@ -464,6 +546,8 @@ class Session:
                 raise StopUser
             # There is something in flight where the task awaited several at once, and where arrivals were taken.
             await self.exchange.quiet()
+            if self._http is not None:
+                await self._http.quiet()
             if self._open_tasks is not None:
                 await self._open_tasks.cancel()  # what they still await is no reply
             if self.client.connected and not self.exchange.broken:
@@ -481,29 +565,94 @@ class Session:
         except BaseException as error:
             if isinstance(error, asyncio.CancelledError) and self._task.cancelling() > cancelled:
                 raise
-            self.engine.raised(error, self.user)
+            if not is_counted(error):
+                self.engine.raised(error, self.user)
         finally:
             if self._open_tasks is not None:
                 await self._open_tasks.cancel()  # if aborted: what they await is unfinished
-            await self.client.disconnect()
-            self.exchange.close()
+            self.client.cancel_handlers()
+            try:
+                await self.client.disconnect()
+            finally:
+                self.exchange.close()
+                if self._http is not None:
+                    await self._http.close()
 
     async def _connect(self) -> None:
-        """Connect, over and over until it succeeds. Each attempt is noted."""
-        while True:
+        """Connect, over and over until it succeeds, unless the user has left on purpose. Each attempt is noted."""
+        while not self._has_left:
             if self._failed_attempts:
                 await self._back_off()
-            self._failed_attempts += 1  # set back by the first round trip that succeeds, not by connecting
-            attempt = self.begin_operation(CONNECT, CONNECT)  # unfinished, if it is cancelled
-            try:
-                await self.client.connect(self._url, self.user._settings())
-            except ConnectFailed as failure:
-                attempt.failed(str(failure))
+            async with self._connecting:
+                if self.client.connected or self._has_left or await self._try_to_connect():
+                    return
+
+    async def _try_to_connect(self) -> bool:
+        """Make an attempt to connect; return whether it has succeeded. An exception of the user's code is noted."""
+        self._failed_attempts += 1  # set back by the first round trip that succeeds, not by connecting
+        try:
+            await self._attempt()
+        except (StopUser, StopTest, GeneratorExit):
+            raise
+        except (ClientError, RoundTripFailed):
+            return False  # counted
+        except BaseException as error:
+            if isinstance(error, asyncio.CancelledError) and self.is_cancelled():
+                raise
+            if not is_counted(error):
+                self.engine.raised(error, self.user)
+            return False
+        return self.client.connected or self._has_left
+
+    async def _attempt(self) -> None:
+        """Make an attempt to connect, from `before_connect` to `on_connect`. Raises what makes it fail."""
+        self._connecting_task = asyncio.current_task()
+        try:
+            connection = await self._prepared()
+            await self._connect_with(connection)
+            await self._greet()
+        finally:
+            self._connecting_task = None
+
+    async def _prepared(self) -> Connection:
+        """Return the settings of an attempt, after the user has prepared it."""
+        try:
+            await call(self.user.before_connect)
+            connection = self.user._settings()
+            return connection if self._http is None else await self._http.with_cookies(connection, self._url)
+        except (StopUser, StopTest, GeneratorExit):
+            raise
+        except BaseException as error:
+            if not isinstance(error, asyncio.CancelledError) or not (self.stopping or self._is_ending):
+                is_told = isinstance(error, ConnectFailed | SettingError)
+                kind = str(error) if is_told else f"{BEFORE_CONNECT} raised {type(error).__name__}"
+                self.begin_operation(CONNECT, CONNECT).failed(kind)
                 self._arrive()
-            else:
-                attempt.succeeded(self.client.received_ns)
-                self._arrive()
-                return
+            raise
+
+    async def _connect_with(self, connection: Connection) -> None:
+        attempt = self.begin_operation(CONNECT, CONNECT)  # unfinished, if it is cancelled
+        try:
+            await self.client.connect(self._url, connection)
+        except ConnectFailed as failure:
+            attempt.failed(str(failure))
+            self._arrive()
+            raise
+        attempt.succeeded(self.client.received_ns)
+        self._arrive()
+
+    async def _greet(self) -> None:
+        """Have the user begin on its new connection. A user that could not begin is disconnected."""
+        attempts = self._failed_attempts
+        try:
+            await call(self.user.on_connect)
+        except (StopUser, StopTest, GeneratorExit):
+            raise
+        except BaseException:
+            self._failed_attempts = max(attempts, 1)  # a round trip of it may have succeeded before another failed
+            if not (self.stopping or self._is_ending):
+                await self.client.disconnect()
+            raise
 
     def _lost(self, _reason: str) -> None:
         self._tasks.may_go_on = False
@@ -532,6 +681,33 @@ class Session:
         finally:
             self.idle = False
 
+    # ------------------------------------------------------------------ http.HttpHost, handlers.HandlerHost
+
+    async def may_send(self) -> None:
+        """Return if the user may still send. Raises StopUser.
+
+        While replies are awaited, a handler may send what the server needs in order to answer.
+        """
+        if self.stopping and not self._closing:
+            await asyncio.sleep(0)  # a pending cancellation strikes here, whatever the task makes of exceptions
+            if not self._task_may_finish() and not (is_handling() and self._in_flight):
+                raise StopUser
+
+    def note_quiet(self) -> None:
+        """Take note that a request has ended."""
+        self._tasks.has_awaited = True
+        if self.stopping:
+            self._stop_if_idle()
+
+    def handler_raised(self, error: BaseException) -> None:
+        """Note what a handler has raised; StopUser ends the user, and what is counted already is not noted again."""
+        if isinstance(error, (StopUser, StopTest)):
+            self.request_stop()
+        elif isinstance(error, asyncio.CancelledError) and (self.stopping or self._is_ending):
+            pass
+        elif not (isinstance(error, (ClientError, RoundTripFailed)) or is_counted(error)):
+            self.engine.raised(error, self.user)
+
     # ------------------------------------------------------------------ interface.TaskHost
 
     async def before_task(self) -> None:
@@ -543,7 +719,7 @@ class Session:
         if exchange.broken:
             await self.client.disconnect()
             exchange.broken = False
-        if not self.client.connected:
+        if not self.client.connected and not self._has_left:
             await self._connect()
         self._tasks.may_go_on = not self.stopping
 
@@ -556,6 +732,11 @@ class Session:
         else:
             await asyncio.sleep(0)
 
+    @property
+    def is_ready(self) -> bool:
+        """True if the user can take an arrival: it is connected, or has disconnected on purpose."""
+        return self.client.connected or self._has_left
+
     def is_cancelled(self) -> bool:
         """Return whether the session is being stopped, so that this package caused a CancelledError."""
         task = asyncio.current_task()
@@ -567,6 +748,8 @@ class Session:
 
     def task_raised(self, holder: object, error: BaseException) -> None:
         """Note the exception; the user goes on if `catch_exceptions` says so."""
+        if is_counted(error):  # an HTTP request that has failed
+            return
         if self.user.environment.catch_exceptions:
             self.engine.raised(error, holder)
             return

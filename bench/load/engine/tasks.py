@@ -29,7 +29,7 @@ from locust.user.task import DefaultTaskSet
 
 from bench.exchange.requests import RoundTripFailed
 from bench.load.engine.interface import TaskHost
-from bench.load.metrics.exceptions import place_of
+from bench.places import place_of
 from bench.wire.errors import ClientError
 
 #: The pause of a user without a `wait_time` after an exception in a task, in seconds.

@@ -9,16 +9,14 @@ from __future__ import annotations
 
 import logging
 import re
-import sysconfig
 import traceback
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
-from types import FrameType
 from typing import Any
 
+from bench.places import place_of
 from bench.printable import printable
 
 #: The number of different texts that are kept of one operation's errors, or of the exceptions of a process.
@@ -56,8 +54,6 @@ _ID = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE | re.ASCII,
 )
-
-_LIBRARIES = (sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"), "<frozen")
 
 
 @dataclass(frozen=True)
@@ -98,48 +94,6 @@ def exception_kind(error: BaseException) -> str:
     name = type(error).__name__
     place = place_of(error)
     return (f"{name}: {text}" if text else name) + (f" ({place})" if place else "")
-
-
-def place_of(error: BaseException) -> str | None:
-    """Return the place where an exception was raised: the last line of the user's own code on the way there."""
-    step = error.__traceback__
-    frames = []
-    while step is not None:
-        frames.append((step.tb_frame, step.tb_lineno))
-        step = step.tb_next
-    return _place(reversed(frames)) if frames else None
-
-
-def place_in(frame: FrameType | None) -> str | None:
-    """Return the place where a thread is: the innermost line of the user's own code."""
-    frames = []
-    while frame is not None:
-        frames.append((frame, frame.f_lineno))
-        frame = frame.f_back
-    return _place(iter(frames)) if frames else None
-
-
-def _place(innermost_first: Iterator[tuple[FrameType, int]]) -> str:
-    frame, line = innermost = next(innermost_first)
-    while _is_library(frame):
-        following = next(innermost_first, None)
-        if following is None:
-            frame, line = innermost
-            break
-        frame, line = following
-    code = frame.f_code
-    return f"{Path(code.co_filename).name}:{line} in {code.co_name}"
-
-
-def _is_library(frame: FrameType) -> bool:
-    filename = frame.f_code.co_filename
-    module = frame.f_globals.get("__name__") or ""
-    return (
-        module.partition(".")[0] == "bench"
-        or filename.startswith(_LIBRARIES)
-        or "site-packages" in filename
-        or filename.endswith((".pyx", ".pxd"))
-    )
 
 
 class Exceptions:

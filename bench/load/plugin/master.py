@@ -53,6 +53,7 @@ from bench.load.plugin.user_classes import (
     leave_out_unnamed,
     longest_reply_timeout_s,
     refuse_impossible_users,
+    refuse_too_few_rows,
     refuse_users_left_without_tasks,
     socket_io_users,
 )
@@ -183,6 +184,7 @@ class RunOwner:
         run_time = getattr(options, "run_time", None)
         check_run_time("" if run_time is None else str(run_time))
         check_limits(options, users)
+        refuse_too_few_rows(self._environment, options)
         is_open(options, users)
 
     def on_test_start(self) -> None:
@@ -213,10 +215,11 @@ class RunOwner:
         self._lifecycle.begin(test)
         if self._workers is not None:
             self._options.workers = self._workers.number_ready
+            self._options.worker_places = self._workers.places()
             test.workers = self._workers.begin(test.merger)
         else:
             users = socket_io_users(self._environment)
-            settings = RunSettings.of(self._options, users, test.started_ns, WHOLE)
+            settings = RunSettings.of(self._options, users, test.started_ns, WHOLE, WHOLE)
             hooks = ProcessHooks(self._on_all_users_connected, self._on_unsupported_task)
             test.process = self._lifecycle.process.begin(settings, hooks)
         if test.service is not None:

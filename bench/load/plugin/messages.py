@@ -61,15 +61,16 @@ class Version(BaseModel):
 
 
 class Ready(BaseModel):
-    """The data of READY."""
+    """The data of READY. Only users with tasks take arrivals."""
 
     model_config = _STRICT
 
     users: StrictBool
+    takes_arrivals: StrictBool = True
 
 
 class Go(BaseModel):
-    """The data of GO. The share counts from `since_start_ns` on."""
+    """The data of GO. The share counts from `since_start_ns` on; a worker that takes no arrivals has none."""
 
     model_config = _STRICT
 
@@ -77,6 +78,7 @@ class Go(BaseModel):
     since_start_ns: NonNegativeInt
     index: NonNegativeInt
     count: PositiveInt
+    has_share: StrictBool = True
 
 
 class Drain(BaseModel):

@@ -85,6 +85,10 @@ class LoadProcess:
             return greenlet
         return self._run.join(user, url, self._new_tokens())
 
+    def give_rows(self, user: SessionUser) -> bool:
+        """Give a new user its rows of feeds; return whether there were any. Without a test the user gets none."""
+        return self._run is not None and self._run.give_rows(user)
+
     def close(self) -> bool:
         """End the engine's thread, as the last step. Return whether it has ended, and all engines before it as well."""
         if self._looking is not None:

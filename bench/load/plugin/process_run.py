@@ -31,9 +31,11 @@ from bench.load.metrics.recorder import Batch, LoopDelays
 from bench.load.metrics.report import Report
 from bench.load.metrics.tally import Tally
 from bench.load.metrics.troubles import Troubles
+from bench.load.plugin.feeds import UserFeeds
 from bench.load.plugin.locust_statistics import FiringTime, log_batch
 from bench.load.plugin.run_settings import RunSettings
 from bench.results.load import OperationKey
+from bench.scenarios.feeds import FeedError
 from bench.timing.rates import NS_PER_S, Share
 
 logger = logging.getLogger(__name__)
@@ -147,6 +149,9 @@ class ProcessRun:
         #: True once all users have been there.
         self.are_all_connected = False
         self._has_users = False
+        #: The sessions that take arrivals, if the load has any: those of users with tasks.
+        self._takers: set[Session] = set()
+        self._took_arrivals = False
         self._is_aborted = False
         #: The sessions that did not end, not even when they were aborted.
         self._abandoned: list[Session] = []
@@ -154,6 +159,7 @@ class ProcessRun:
         self._cut_off: str | None = None
         self._invalid_reason: str | None = None
         self._troubles = Troubles()
+        self._feeds = UserFeeds(settings.rows, settings.open_load.seed)
         self._exception_log = ExceptionLog(logger)
         self._uncaught_filter = UncaughtFilter()
         logging.getLogger().addFilter(self._uncaught_filter)
@@ -169,18 +175,25 @@ class ProcessRun:
 
     # ------------------------------------------------------------------ from start to end
 
+    @property
+    def takes_arrivals(self) -> bool:
+        """True if any user here has a task that an arrival could begin."""
+        return bool(self._takers)
+
     def all_spawned(self) -> None:
         """Note that Locust has spawned all users: they are there as soon as each has tried to connect."""
         self._are_spawned = True
 
-    def start_load(self, start_ns: int, share: Share = WHOLE, since_ns: int = 0) -> None:
+    def start_load(self, start_ns: int, share: Share | None = WHOLE, since_ns: int = 0) -> None:
         """Start the load itself at `start_ns`: a share of the schedule, if the load has a schedule, and the warm-up.
 
-        Called again with another share where the number of processes changes: that share counts from `since_ns` on.
+        Called again with another share where the number of processes changes: that share counts from `since_ns` on. A
+        process whose users take no arrivals has no share (None).
         """
         if not self._is_accepting:
             return
-        self._engine.submit(self._pacer.follow, share, start_ns, since_ns)
+        if share is not None:
+            self._engine.submit(self._pacer.follow, share, start_ns, since_ns)
         if self._tally.window_start_ns is None:
             self._tally.open_window(start_ns + round(self._settings.warmup_s * NS_PER_S))
 
@@ -245,10 +258,19 @@ class ProcessRun:
 
     # ------------------------------------------------------------------ one user
 
+    def give_rows(self, user: SessionUser) -> bool:
+        """Give a new user its rows of feeds; return whether there were any. If not, the run says so, and has failed."""
+        try:
+            self._feeds.give(user)
+        except FeedError as error:
+            self._troubles.add("a user did not start", error)
+            return False
+        return True
+
     def join(self, user: SessionUser, url: str, tokens: Iterator[str]) -> UserGreenlet:
-        """Begin a user's session; if the test is ending, the user ends at once."""
+        """Begin a user's session; if the test is ending, or lacks a row for the user, the user ends at once."""
         greenlet = UserGreenlet(user, self._stop_session)
-        if not self._is_accepting:
+        if not self._is_accepting or user._lacks_rows:
             greenlet.start()
             return greenlet
         dispatcher = self._pacer.dispatcher_of(type(user).__name__, user.wait_time)
@@ -256,6 +278,8 @@ class ProcessRun:
         greenlet.session = session
         self._members[session] = greenlet
         self._began += 1
+        if user.tasks:
+            self._takers.add(session)
         self._engine.submit(session.start)
         return greenlet
 
@@ -316,9 +340,8 @@ class ProcessRun:
         elif isinstance(item, LoopDelays):
             self._tally.note_delays(item)
         elif isinstance(item, SessionEnded):
-            greenlet = self._members.pop(item.session, None)
-            if greenlet is not None:
-                greenlet.session_ended()
+            if item.session in self._members:
+                self._part_with(item.session)
         elif isinstance(item, Raised):
             self._take_exceptions(item)
         elif isinstance(item, SendingEnded):
@@ -331,16 +354,19 @@ class ProcessRun:
         members, arrived = self._members, self._counters.arrived
         if self._are_spawned and not self.are_all_connected and members and arrived == self._began:
             self.are_all_connected = self._has_users = True
+            self._took_arrivals = self.takes_arrivals
             self._settle()
             self._hooks.on_all_users_connected()
         if not members:
             self._gone = self._began
         # New users have a share of the schedule only when they can take it: when the first has tried to connect.
         has_users = bool(members) and arrived > self._gone
-        if self.are_all_connected and self._is_accepting and self._has_users != has_users:
-            self._has_users = has_users
+        takes_arrivals = self.takes_arrivals
+        is_other = (self._has_users, self._took_arrivals) != (has_users, takes_arrivals)
+        if self.are_all_connected and self._is_accepting and is_other:
+            self._has_users, self._took_arrivals = has_users, takes_arrivals
             if self._hooks.on_users_changed is not None:
-                if not has_users:  # its share is somebody else's now, until it is given another share
+                if not (has_users and takes_arrivals):  # its share is somebody else's now, until it gets another
                     self._engine.submit(self._pacer.pause)
                 self._hooks.on_users_changed(has_users)
         self._cpu.note_window(perf_counter_ns(), process_time_ns(), self._tally.window_start_ns)
@@ -448,6 +474,11 @@ class ProcessRun:
 
     def _abandon(self, session: Session) -> None:
         self._abandoned.append(session)
+        self._part_with(session)
+
+    def _part_with(self, session: Session) -> None:
+        """Take note that a session is over."""
+        self._takers.discard(session)
         self._members.pop(session).session_ended()
 
     def _log_standstill(self) -> None:

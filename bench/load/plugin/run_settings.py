@@ -24,14 +24,27 @@ class RunSettings:
     warmup_s: float
     is_open: bool
     breakdown: bool
+    #: The share that this process has of the rows of feeds; None if it has none, because it joined too late.
+    rows: Share | None
 
     @classmethod
-    def of(cls, options: Namespace, users: Sequence[type[SessionUser]], started_ns: int, share: Share) -> RunSettings:
-        """Return the settings that the options say for a process that has a share of the load. Raises MisuseError."""
+    def of(
+        cls,
+        options: Namespace,
+        users: Sequence[type[SessionUser]],
+        started_ns: int,
+        share: Share,
+        rows: Share | None,
+    ) -> RunSettings:
+        """Return the settings that the options say for a process with a share of the load and of the rows of feeds.
+
+        Raises MisuseError.
+        """
         return cls(
             started_ns=started_ns,
             open_load=open_load_of(options, share),
             warmup_s=warmup_s_of(options),
             is_open=is_open(options, users),
             breakdown=breakdown_of(options),
+            rows=rows,
         )

@@ -9,17 +9,20 @@ from typing import Any, ClassVar
 
 from gevent.pool import Group
 from locust import User
+from locust.env import Environment
 from locust.user.task import LOCUST_STATE_RUNNING
 
+from bench.load.engine.http import UserHttp
 from bench.load.engine.session import Session
 from bench.load.engine.transaction import Transaction
+from bench.load.engine.user_client import UserClient
 from bench.load.plugin.connection_options import over_class
+from bench.load.plugin.feeds import feeds_of
 from bench.load.plugin.hosts import whole_url
 from bench.load.plugin.process import LoadProcess
 from bench.load.plugin.process_run import UserGreenlet
 from bench.scenarios.model import Emission, RoundTrip
 from bench.wire.connection import MAX_MESSAGE_BYTES, Connection, PerAttempt, Serializer, TransportName
-from bench.wire.interface import Client
 from bench.wire.tls import Tls
 
 #: The attributes of a user class that are settings of its connection, with the field of Connection that they stand for.
@@ -117,7 +120,28 @@ class SocketIOUser(User):
     whole_urls: ClassVar[dict[str, str]] = {}
 
     _session: Session | None = None
+    _lacks_rows = False
     _perform: Callable[[RoundTrip], Awaitable[Any]] | None = None
+
+    def __init__(self, environment: Environment) -> None:
+        """Make a user, with its rows of feeds. Locust calls this in gevent; what awaits belongs to `before_connect`."""
+        super().__init__(environment)
+        if feeds_of(type(self)):
+            self._lacks_rows = not LoadProcess.of(environment).give_rows(self)
+
+    async def before_connect(self) -> None:
+        """Prepare an attempt to connect: log in, and set `self.auth`, `self.headers` or other settings of it.
+
+        The session calls it before each attempt, also when a lost connection is made again. Its time is not that of
+        `connect`. If it raises, the attempt has failed, and is repeated after a while. It may be a plain function.
+        """
+
+    async def on_connect(self) -> None:
+        """Begin on a new connection: enter a room, for example.
+
+        The session calls it after each attempt that has succeeded, the first time before `on_start`. If it raises, the
+        user is disconnected, and tries again after a while. It may be a plain function.
+        """
 
     async def on_start(self) -> None:  # type: ignore[override]  # Locust's is a plain function, which works as well
         """Begin as a user. The session calls it when the user has connected for the first time."""
@@ -126,11 +150,40 @@ class SocketIOUser(User):
         """End as a user. The session calls it when the user stops, still connected unless the server is gone."""
 
     @property
-    def client(self) -> Client:
-        """The connection, for events that are not timed: `emit`, `call`, `on`. It survives reconnecting."""
+    def client(self) -> UserClient:
+        """The connection, for events that are not timed: `emit`, `call`, `on`. It survives reconnecting.
+
+        What it sends and hears belongs to the user's namespace, unless `namespace` names another.
+        """
+        if self._session is None or self._session.user_client is None:
+            raise RuntimeError("a user has its client from before_connect on")
+        return self._session.user_client
+
+    @property
+    def http(self) -> UserHttp:
+        """The user's HTTP requests: `async with self.http.post("/login", json=…) as response`.
+
+        Each request is an operation of the run. Cookies that it gets go with the connection where they belong to it.
+        """
         if self._session is None:
-            raise RuntimeError("a user has its client from on_start on")
-        return self._session.client
+            raise RuntimeError("a user has its http from before_connect on")
+        return self._session.http
+
+    async def connect(self) -> None:
+        """Connect again after `disconnect`; an operation of the run. Does nothing where there is a connection.
+
+        Raises ConnectFailed, which is counted; the user then connects before its next task.
+        """
+        assert self._session is not None, "a running user connects"
+        await self._session.connect()
+
+    async def disconnect(self) -> None:
+        """Disconnect on purpose; an operation of the run. The user stays disconnected until it calls `connect`.
+
+        A round trip meanwhile is counted as not sent. Does nothing where there is no connection.
+        """
+        assert self._session is not None, "a running user disconnects"
+        await self._session.disconnect()
 
     async def round_trip(self, definition: RoundTrip) -> Any:
         """Perform one round trip and note how long it took; returns what the reply carries.
@@ -199,7 +252,6 @@ class SocketIOUser(User):
         greenlet = LoadProcess.of(self.environment).join(self, whole_url(self))
         group.add(greenlet)
         self._group, self._greenlet = group, greenlet
-        self._session = greenlet.session
         self._state = LOCUST_STATE_RUNNING
         return greenlet
 

@@ -13,9 +13,12 @@ from locust.env import Environment
 from bench.load.engine.pacing import OpenLoad
 from bench.load.engine.tasks import tasks_that_do_not_await
 from bench.load.metrics.result import UserClass
+from bench.load.plugin.class_attributes import refuse_faulty_attributes
 from bench.load.plugin.connection_options import over_class
+from bench.load.plugin.feeds import feeds_of
 from bench.load.plugin.options import MisuseError
 from bench.load.plugin.user import SETTINGS, SocketIOUser
+from bench.scenarios.feeds import FeedError
 from bench.timing.arrivals import Arrivals
 from bench.wire.connection import Connection
 
@@ -64,6 +67,12 @@ def refuse_impossible_users(environment: Environment) -> None:
     """Raise MisuseError for tasks that are no coroutines, and for settings that contradict."""
     for user_class in socket_io_users(environment):
         _refuse_contradictory_settings(user_class)
+        refuse_faulty_attributes(user_class)
+        for feed in feeds_of(user_class).values():
+            try:
+                feed.rows()
+            except FeedError as error:
+                raise MisuseError(f"{user_class.__name__}: {error}") from None
         if blocking := list(tasks_that_do_not_await(user_class)):
             raise MisuseError(f"{blocking[0]} is not `async def`: the tasks of a SocketIOUser are coroutines")
 
@@ -99,6 +108,20 @@ class NoTasksFilter(logging.Filter):
         if "had no tasks left after filtering" not in text:
             return True
         return text.partition(" ")[0] not in {user_class.__name__ for user_class in socket_io_users(self._environment)}
+
+
+def refuse_too_few_rows(environment: Environment, options: Namespace) -> None:
+    """Raise MisuseError for fewer rows of a unique feed than users, where the number of users is known before."""
+    number = getattr(options, "num_users", None) or getattr(options, "users", None)
+    classes = environment.user_classes
+    if environment.shape_class is not None or len(classes) != 1 or not isinstance(number, int):
+        return
+    for feed in feeds_of(classes[0]).values():
+        if feed.unique and (rows := len(feed.rows())) < number:
+            raise MisuseError(
+                f"{classes[0].__name__}: {feed.name} has {rows:,} rows, and each of {number:,} users needs a row of "
+                "its own: give it more rows, or leave `unique=True` out"
+            )
 
 
 def _refuse_contradictory_settings(user_class: type[SocketIOUser]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
+from argparse import Namespace
 from time import perf_counter_ns
 from typing import Any
 
@@ -116,7 +117,8 @@ class RunWorker:
         index = max(0, self._runner.worker_index)
         share = Share(index, max(index + 1, getattr(options, "workers", 1)))
         try:
-            settings = RunSettings.of(options, socket_io_users(self._environment), started_ns, share)
+            users = socket_io_users(self._environment)
+            settings = RunSettings.of(options, users, started_ns, share, self._share_of_rows(options))
         except MisuseError:
             return  # the master says so, and stops
         hooks = ProcessHooks(self._on_all_users_connected, on_users_changed=self._send_ready)
@@ -125,6 +127,12 @@ class RunWorker:
         self._lifecycle.begin(test)
         if self._reporting is None:
             self._reporting = gevent.spawn(self._report_regularly)
+
+    def _share_of_rows(self, options: Namespace) -> Share | None:
+        """Return the share of the feeds' rows that this worker has; None if it joined when the test had begun."""
+        places = getattr(options, "worker_places", {})
+        place = places.get(self._runner.client_id)
+        return None if place is None else Share(place, len(places))
 
     def on_spawning_complete(self) -> None:
         """Note that Locust has spawned all users of this worker."""
@@ -140,12 +148,14 @@ class RunWorker:
             test.process.start_load(perf_counter_ns())
 
     def _send_ready(self, has_users: bool) -> None:
-        self._runner.send_message(READY, Ready(users=has_users).model_dump())
+        test = self._lifecycle.test
+        takes_arrivals = test is not None and test.process is not None and test.process.takes_arrivals
+        self._runner.send_message(READY, Ready(users=has_users, takes_arrivals=takes_arrivals).model_dump())
 
     def _on_go(self, msg: Message, **_: Any) -> None:
         try:
             go = read(Go, msg.data)
-            share = Share(go.index, go.count)
+            share = Share(go.index, go.count) if go.has_share else None
         except (MessageError, ValueError) as error:
             logger.error("the master's message to go cannot be read: %s", error)
             return

@@ -126,6 +126,19 @@ class Workers:
         """The number of workers that are free for a test, at least 1."""
         return max(1, len(self._master.clients.ready))
 
+    def places(self) -> dict[str, int]:
+        """Return the place, from 0, of each worker that is free for a test: in Locust's order of giving them users.
+
+        So the worker that gets a user more, because the number does not divide, is a worker with a row of a feed more.
+        """
+        of_hosts: Counter[str] = Counter()
+        ordered = []
+        for worker in sorted(node.id for node in self._master.clients.ready):
+            host = worker.split("_")[0]
+            ordered.append((of_hosts[host], worker))
+            of_hosts[host] += 1
+        return {worker: place for place, (_, worker) in enumerate(sorted(ordered))}
+
     def send_all_away(self) -> None:
         """Ask all workers to quit: the master is about to."""
         for worker in self._master.clients:
@@ -172,12 +185,12 @@ class Workers:
         if not self._is_heard(msg.node_id, may_be_first=False):
             return
         try:
-            has_users = read(Ready, msg.data).users
+            ready = read(Ready, msg.data)
         except MessageError as error:
             self._complaints.note(f"{READY} of worker {shown(msg.node_id)} cannot be read", error)
             return
         if self._test is not None:
-            self._test.note_ready(msg.node_id, has_users)
+            self._test.note_ready(msg.node_id, ready.users, ready.takes_arrivals)
         self._woken.set()
 
     def _on_report(self, msg: Message, **_: object) -> None:

@@ -81,6 +81,10 @@ class WorkersInRun:
         self._are_spawned = False
         #: The workers that have all of their users.
         self._ready: set[str] = set()
+        #: The workers whose users only listen: no arrival could begin anything there.
+        self._without_arrivals: set[str] = set()
+        #: The workers among them whose steady window has begun.
+        self._listening: set[str] = set()
         #: The workers that have a share of the schedule, in its order.
         self._sharing: list[str] = []
         #: The workers that had the shares, and since when, in nanoseconds of the schedule.
@@ -110,12 +114,16 @@ class WorkersInRun:
         """Return for how long, in seconds, this has been asked of a worker."""
         return now_s - self._silent_since_s.setdefault(worker, now_s)
 
-    def note_ready(self, worker: str, has_users: bool) -> None:
-        """Note that a worker has all of its users, or none any more."""
+    def note_ready(self, worker: str, has_users: bool, takes_arrivals: bool = True) -> None:
+        """Note that a worker has all of its users, or none any more, and if any of them takes arrivals."""
         if has_users:
             self._ready.add(worker)
         else:
             self._ready.discard(worker)
+        if takes_arrivals:
+            self._without_arrivals.discard(worker)
+        else:
+            self._without_arrivals.add(worker)
 
     def receive(self, worker: str, report: Report) -> None:
         """Take a worker's report."""
@@ -146,16 +154,24 @@ class WorkersInRun:
             self._are_spawned and self._ready.issuperset(node.id for node in there if node.user_count)
         ):
             return
-        sharing = sorted(node.id for node in there if node.id in self._ready)
-        if not sharing or sharing == self._sharing:
+        ready = sorted(node.id for node in there if node.id in self._ready)
+        sharing = [worker for worker in ready if worker not in self._without_arrivals]
+        listening = {worker for worker in ready if worker in self._without_arrivals} - self._listening
+        if not ready or (sharing == self._sharing and not listening):
             return
         if start_ns is None:
             start_ns = since_ns = decide_on_start()
         else:
             since_ns = max(start_ns, perf_counter_ns() + GO_NOTICE_NS)
+        start_unix_ns = start_ns + time.time_ns() - perf_counter_ns()
+        self._listening |= listening
+        for worker in sorted(listening):
+            go = Go(start_unix_ns=start_unix_ns, since_start_ns=since_ns - start_ns, index=0, count=1, has_share=False)
+            self._master.send_message(GO, go.model_dump(), client_id=worker)
+        if sharing == self._sharing:
+            return
         self._sharing = sharing
         self._handed_out.append((since_ns - start_ns, sharing))
-        start_unix_ns = start_ns + time.time_ns() - perf_counter_ns()
         for index, worker in enumerate(sharing):
             go = Go(start_unix_ns=start_unix_ns, since_start_ns=since_ns - start_ns, index=index, count=len(sharing))
             self._master.send_message(GO, go.model_dump(), client_id=worker)

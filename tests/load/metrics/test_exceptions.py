@@ -18,13 +18,13 @@ from bench.load.metrics.exceptions import (
     Raised,
     exception_kind,
     folded,
-    place_in,
     with_rest,
 )
 from bench.load.metrics.merge import Merger
 from bench.load.metrics.recorder import Recorder
 from bench.load.metrics.report import Report
 from bench.load.metrics.tally import Tally
+from bench.places import place_in
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ def test_a_wrong_reply_is_an_error_with_its_reason(tmp_path: Path, choosy: Serve
     assert kind == "the check returned True: it has to return None, or the reason as a text"
     (kind,) = rows["raising"].errors
     line = CHOOSY.read_text().partition("RAISING =")[0].count("\n") + 1
-    assert kind == f"the check raised KeyError: 'okay' (choosy.py:{line})"
+    assert kind == f"the check raised KeyError: 'okay' (choosy.py:{line} in <lambda>)"
     for row in (rows["too many"], rows["mistaken"], rows["raising"]):
         assert row.error_count == row.sent > 0
     assert "wrong reply: chair … is out of stock" in locust.output

@@ -155,6 +155,52 @@ async def test_the_server_asks_for_an_acknowledgement(
             assert await participant.hears() == (namespace, "ANSWER", *values[::-1])
 
 
+async def test_a_coroutine_acknowledges_when_it_returns(kind: Kind, transports: Transports, server: Server) -> None:
+    raised: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: raised.append(context.get("exception")))
+    async with connected(kind, transports, server.url, "/admin", namespaces=["/admin"]) as participant:
+
+        async def answer(*question: Any) -> tuple[Any, ...]:
+            # The connection is free meanwhile, also for the handler itself.
+            assert await participant.client.call("ECHO", 1, namespace="/admin", timeout=LIMIT_S) == 1
+            return question[::-1]
+
+        participant.client.on("QUESTION", answer, namespace="/admin")
+        await participant.client.emit("ASK", ("a", 2), namespace="/admin")
+        assert await participant.hears() == ("/admin", "ECHO", 1)
+        assert await participant.hears() == ("/admin", "ANSWER", 2, "a")
+    assert not raised
+
+
+async def test_a_listener_is_called_beside_the_handler(transports: Transports, server: Server) -> None:
+    heard: list[tuple[str, Any]] = []
+    async with connected(FastClient, transports, server.url) as participant:
+        client = participant.client
+        assert isinstance(client, FastClient)
+
+        async def answer(*question: Any) -> tuple[Any, ...]:
+            await asyncio.sleep(0)
+            return ("of the listener", *question)
+
+        def answer_first(*question: Any) -> str:
+            heard.append(("first", question))
+            return "of the handler"
+
+        client.listen("QUESTION", answer)
+        client.on("QUESTION", answer_first)
+        await client.emit("ASK", ("a",))
+        assert await participant.hears() == ("/", "ANSWER", "of the listener", "a")
+        assert heard == [("first", ("a",))]
+        client.listen("ECHO", lambda *values: heard.append(("echo", values)))
+        client.listen("*", lambda *values: heard.append(("any", values)))
+        await client.emit("ECHO", 6)
+        assert await participant.hears() == ("/", "ECHO", 6), "as if there were no listener"
+        client.on("ECHO", lambda *values: participant.heard.put_nowait(values))
+        await client.emit("ECHO", 7)
+        assert await participant.hears() == (7,)
+        assert heard[1:] == [("echo", (6,)), ("echo", (7,))]
+
+
 async def test_many_at_once_in_order(kind: Kind, transports: Transports, server: Server) -> None:
     async with connected(kind, transports, server.url) as participant:
         # python-socketio's client posts more than 16 packets at once, which its server drops.

@@ -96,8 +96,11 @@ async def test_whom_a_client_trusts(kind: Kind, transports: tuple[TransportName,
         assert await is_answered(kind, server.url.replace("https://", "wss://"), transports, trusting)
         assert await is_answered(kind, server.url.replace("127.0.0.1", "localhost"), transports, trusting)
         assert await is_answered(kind, server.url, transports, Tls(insecure=True))
-        with pytest.raises(ConnectFailed, match="certificate verify failed"):
+        with pytest.raises(
+            ConnectFailed, match=r"certificate verify failed.*; trust its authority by --cafile FILE"
+        ) as raised:
             await is_answered(kind, server.url, transports, None)
+        assert str(raised.value).count("--insecure") == 1
 
 
 async def test_a_certificate_of_another_name(

@@ -1,0 +1,81 @@
+"""Tests of users that log in, enter a room, answer the server, disconnect and connect: rows against the service."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.folders import APPS, DATA
+from tests.support.locust_process import LocustProcess, json_lines, operation
+
+LOCUSTFILE = DATA / "locustfiles" / "members.py"
+
+
+def locust(folder: Path, user: str, *arguments: str) -> tuple[int, LocustProcess]:
+    """Run users of a class against the service, which is started in the folder of the tests' services."""
+    options = ["--app", "members:app", "-u", "4", "-r", "4", user, *arguments]
+    with LocustProcess(folder, *options, locustfile=LOCUSTFILE, directory=APPS) as process:
+        return process.wait(), process
+
+
+def counted(process: LocustProcess) -> dict[str, Any]:
+    """Return what the service had counted when the last user stopped."""
+    return max(json_lines(process.output), key=lambda seen: sum(seen.values()))
+
+
+@pytest.mark.parametrize("load", [[], ["--rate", "40"]], ids=["closed", "open"])
+def test_the_rows_are_what_the_service_has_seen(tmp_path: Path, load: list[str]) -> None:
+    code, process = locust(tmp_path, "Member", "-t", "4s", *load)
+    assert code == 1, "requests and handlers have failed"
+    result, seen = process.result(), counted(process)
+    rows = {row.name: row for row in result.operations}
+    assert set(rows) == {"connect", "disconnect", "POST /login", "enter", "say", "quiz", "GET /nothing", "counts"}
+    assert "refused" not in seen
+    assert rows["POST /login"].ok == seen["logged in"]
+    # An attempt to connect that the end of the run has cut off may have reached the service, or not.
+    assert 4 < rows["connect"].ok <= seen["connected"] <= rows["connect"].sent
+    assert rows["connect"].unfinished == rows["connect"].sent - rows["connect"].ok
+    assert rows["enter"].ok == seen["entered"] <= seen["connected"]
+    assert rows["say"].ok == seen["said"] > 0
+    assert rows["disconnect"].ok == rows["disconnect"].sent > 0
+    assert seen["dropped"] > 0
+    assert rows["quiz"].ok * 3 == seen["asked"] > 0
+    assert rows["GET /nothing"].errors == {"HTTP 404": rows["quiz"].ok}
+    assert process.output.count("Traceback") == 1
+    assert sum(kind.count for kind in result.exceptions) == rows["quiz"].ok
+
+
+def test_an_attempt_that_the_user_makes_fail_is_counted_and_repeated(tmp_path: Path) -> None:
+    code, process = locust(tmp_path, "Unprepared", "-t", "7s")
+    assert code == 1
+    rows = {row.name: row for row in process.result().operations}
+    seen = counted(process)
+    assert rows["connect"].errors == {"before_connect raised KeyError": 4}
+    assert rows["connect"].ok == seen["connected"] == 8
+    assert rows["enter"].ok == seen["entered"] == 8
+    assert rows["say"].ok == seen["said"] > 0
+    assert process.output.count("Traceback") == 2
+    assert "KeyError: 'no such name' (members.py" in process.output
+    assert "KeyError: 'no such room' (members.py" in process.output
+
+
+def test_a_login_that_is_refused_is_no_exception(tmp_path: Path) -> None:
+    code, process = locust(tmp_path, "Locked", "-t", "2s")
+    assert code == 1
+    rows = {row.name: row for row in process.result().operations}
+    failed = rows["connect"].sent
+    assert rows["connect"].errors == {"before_connect raised ClientResponseError": failed}
+    assert rows["POST /nowhere"].errors == {"HTTP 404": failed}
+    assert "Traceback" not in process.output
+
+
+@pytest.mark.parametrize("load", [[], ["--rate", "40"]], ids=["closed", "open"])
+def test_who_has_left_on_purpose_is_not_connected_again(tmp_path: Path, load: list[str]) -> None:
+    code, process = locust(tmp_path, "Away", "-t", "3s", *load)
+    assert code == 1, "nothing could be sent"
+    result = process.result()
+    rows = {row.name: row for row in result.operations}
+    assert (rows["connect"].sent, rows["connect"].ok, rows["disconnect"].ok) == (4, 4, 4)
+    say = operation(result, "say")
+    assert say.sent == 0
+    assert set(say.dropped_because) == {"not connected"}
