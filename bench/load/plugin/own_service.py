@@ -12,10 +12,12 @@ from gevent.lock import RLock
 from locust.env import Environment
 
 from bench.load.metrics.troubles import Troubles
-from bench.load.plugin.options import breakdown_of
+from bench.load.plugin.options import DEFAULT_APP, breakdown_of
 from bench.load.plugin.service import Service, machine_identity, pin_generator
+from bench.results.provenance import service_directory
+from bench.results.requirements import other_packages, project_folders
 from bench.results.service_logs import ServiceLogs, service_logs
-from bench.server import Served, ServerError, ServerOptions
+from bench.server import Served, ServedApp, ServerError, ServerOptions
 
 logger = logging.getLogger(__name__)
 
@@ -64,6 +66,10 @@ class OwnService:
         self._take_url(service)
         logger.info("Started %s at %s", service.shown, service.url)
         logger.info("The service's output: %s", logs.folder)
+        if isinstance(served, ServedApp) and served.app != DEFAULT_APP:
+            folders = project_folders(service_directory(served.app).absolute())
+            if (others := other_packages(folders, served.app)) is not None:
+                logger.warning("%s", others)
         options.generator_cores = service.cores
         options.service_machine = machine_identity()
         pin_generator(service.cores)
