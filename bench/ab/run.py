@@ -46,6 +46,7 @@ from bench.machine.processes import affinity
 from bench.machine.system import missing
 from bench.results.ab import AbBenchmark, AbMetric, AbResult, AbScenarios, AbSettings, AbSide, Metric, StoppedBy
 from bench.results.provenance import installed, machine_info, packages
+from bench.results.requirements import other_packages
 from bench.results.service_logs import ServiceLogs, service_logs
 from bench.scenarios.catalogue import Benchmark
 from bench.scenarios.options import Chosen
@@ -258,6 +259,9 @@ def _notes(plan: AbPlan, sources: Sequence[Source], repository: Repository, side
 
 
 def _notes_on_dependencies(plan: AbPlan, checkouts: Sequence[Checkout], sides: Sequence[AbSide]) -> Iterator[str]:
+    if not plan.env_per_rev:
+        found = (other_packages(_folders(checkout), f"{plan.app} of {checkout.label}") for checkout in checkouts)
+        yield from dict.fromkeys(note for note in found if note is not None)
     wanted = [dependencies(_folders(checkout)) for checkout in checkouts]
     if wanted[0].digest != wanted[1].digest and not plan.env_per_rev:
         file = wanted[0].file or wanted[1].file

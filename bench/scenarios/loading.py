@@ -25,6 +25,7 @@ from bench.printable import error_line, one_line
 from bench.scenarios.model import Emission, RoundTrip
 from bench.scenarios.tokens import kinds_in
 from bench.wire.connection import Connection
+from bench.wire.errors import SettingError
 from bench.wire.interface import arguments
 
 #: The name of the module that a file becomes. It is no name that another module could have.
@@ -118,6 +119,8 @@ def _run(path: Path, source: bytes) -> Mapping[str, Any]:
             "it imports locust, which makes asyncio slower in the whole process: keep users in a locustfile, which "
             "imports the scenarios from this file"
         ) from None
+    except SettingError as error:
+        raise ScenariosError(f"{_place(path, error)}{one_line(error)}") from error
     except (Exception, SystemExit) as error:
         raise ScenariosError(f"{_place(path, error)}{error_line(error)}") from error
     return vars(module)
