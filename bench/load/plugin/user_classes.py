@@ -119,8 +119,8 @@ def refuse_too_few_rows(environment: Environment, options: Namespace) -> None:
     for feed in feeds_of(classes[0]).values():
         if feed.unique and (rows := len(feed.rows())) < number:
             raise MisuseError(
-                f"{classes[0].__name__}: {feed.name} has {counted_rows(rows)}, and each of {number:,} users needs a row "
-                "of its own: give it more rows, or leave `unique=True` out"
+                f"{classes[0].__name__}: {feed.name} has {counted_rows(rows)}, and each of {number:,} users needs "
+                "a row of its own: give it more rows, or leave `unique=True` out"
             )
 
 
