@@ -32,6 +32,7 @@ from bench.wire.errors import (
     refused,
     unready,
     with_tls_advice,
+    without_secrets,
 )
 from bench.wire.handlers import is_asynchronous
 from bench.wire.http_answers import http_reason
@@ -227,7 +228,7 @@ class ReferenceClient:
             self._limit.reschedule(asyncio.get_running_loop().time() + _REFUSED_S)
 
     def _refusal(self, endpoint: Endpoint) -> ConnectFailed:
-        said = endpoint.secrets.hide(refused(self._refusals))
+        said = without_secrets(refused(self._refusals), endpoint.secrets)
         return ConnectFailed(f"{endpoint.address.shown}: {said}", self._refusal_data)
 
     def _unanswered(self, names: Sequence[str], seconds: float) -> str:

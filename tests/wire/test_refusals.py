@@ -73,6 +73,12 @@ async def test_each_namespace_is_named_and_no_secret_repeated(kind: Kind, transp
             assert "; and to /nope: Unable to connect" in several
 
 
+async def test_words_of_ours_are_no_secrets(kind: Kind) -> None:
+    async with service() as url:
+        said = await refused(kind, url, auth={"role": "server", "token": "connection"})
+    assert said.endswith("the server refused the connection: no such token: {'role': '...', 'token': '...'}, None")
+
+
 @pytest.mark.parametrize("pause_s", [0, 0.05])
 async def test_a_refusal_after_the_server_has_let_in(pause_s: float) -> None:
     """It comes with the yes, and then `connect` fails; or it ends a connection that was there."""
