@@ -39,6 +39,7 @@ from bench.results.header import CommitInfo
 from bench.results.latency import LatencyBenchmark
 from bench.results.provenance import commit_info, service_directory
 from bench.results.references import DEFAULT_ROOT
+from bench.results.requirements import other_packages, project_folders
 from bench.results.service_logs import service_logs
 from bench.results.store import result_name
 from bench.wire.options import CONNECTION_OPTIONS, ConnectionOption
@@ -327,10 +328,15 @@ def _service_commit(options: Options) -> CommitInfo:
 
 
 def _announce(config: pytest.Config, options: Options) -> None:
-    """Say where the output of the service goes."""
+    """Say where the output of the service goes, and whether an app runs with packages that it does not ask for."""
     reporter = config.pluginmanager.get_plugin("terminalreporter")
-    if reporter is not None:
-        reporter.write_line(f"serving {options.service}; its output: {config.stash[LOGS].folder}")
+    if reporter is None:
+        return
+    reporter.write_line(f"serving {options.service}; its output: {config.stash[LOGS].folder}")
+    if config.option.app is not None:
+        others = other_packages(project_folders(service_directory(options.app).absolute()), options.app)
+        if others is not None:
+            reporter.write_line(others, yellow=True)
 
 
 def _refuse_gevent() -> None:

@@ -32,6 +32,7 @@ from bench.ab.origin import PythonProgram, check_command, check_python, python_p
 from bench.ab.preparation import link, prepare
 from bench.ab.restart import BurstPlan, Figures, Side, SideError, compare, metrics_of
 from bench.ab.worktree import Checkout, Repository
+from bench.exchange.preparation import connect
 from bench.exchange.requests import Exchange
 from bench.interleave.loop import InterruptibleLoop, gc_frozen
 from bench.interleave.process_seed import ProcessSeed
@@ -45,6 +46,7 @@ from bench.machine.processes import affinity
 from bench.machine.system import missing
 from bench.results.ab import AbBenchmark, AbMetric, AbResult, AbScenarios, AbSettings, AbSide, Metric, StoppedBy
 from bench.results.provenance import installed, machine_info, packages
+from bench.results.requirements import other_packages
 from bench.results.service_logs import ServiceLogs, service_logs
 from bench.scenarios.catalogue import Benchmark
 from bench.scenarios.options import Chosen
@@ -257,6 +259,9 @@ def _notes(plan: AbPlan, sources: Sequence[Source], repository: Repository, side
 
 
 def _notes_on_dependencies(plan: AbPlan, checkouts: Sequence[Checkout], sides: Sequence[AbSide]) -> Iterator[str]:
+    if not plan.env_per_rev:
+        found = (other_packages(_folders(checkout), f"{plan.app} of {checkout.label}") for checkout in checkouts)
+        yield from dict.fromkeys(note for note in found if note is not None)
     wanted = [dependencies(_folders(checkout)) for checkout in checkouts]
     if wanted[0].digest != wanted[1].digest and not plan.env_per_rev:
         file = wanted[0].file or wanted[1].file
@@ -504,7 +509,8 @@ class _Run:
                 exchange = Exchange(client, names, self._plan.reply_timeout_ns, settings.namespace)
                 connections.append(Side(exchange, server.cpu_ns))
                 try:
-                    await client.connect(server.url, settings)
+                    limit_s = self._plan.reply_timeout_ns / 1e9
+                    await connect(client, server.url, settings, self._plan.chosen.file, limit_s)
                 except ClientError as error:
                     raise SideError(side, error) from error
             return await compare((connections[0], connections[1]), self._plan.benchmarks, bursts, first)

@@ -1,12 +1,15 @@
-"""The files that this process may have open at once. Connections are files, and the end of a run needs files, too.
+"""The limits of connections: the files that this process may open at once, and the ports of this machine.
 
-A process starts with a soft limit, often 1,024, and may raise it to its hard limit. This module imports the standard
-library alone, because server processes import it in environments that are not this project's.
+Connections are files, and the end of a run needs files, too. A process starts with a soft limit, often 1,024, and may
+raise it to its hard limit. Each connection to the same address and port needs a port of its own on this side. This
+module imports the standard library alone, because server processes import it in environments that are not this
+project's.
 """
 
 import contextlib
 import errno
 import os
+from pathlib import Path
 from typing import Self
 
 try:
@@ -22,6 +25,11 @@ _ASKED_FOR = (1 << 20, 1 << 16, 10_240)
 OUT_OF_FILES = (errno.EMFILE, errno.ENFILE)
 
 _OWN_LIMIT = "this process may open no more than "
+_PORT_LIMIT = "this machine has no port left for another connection"
+
+#: The share of the ports that have to be in use before their end is given as the reason: some systems say the same of
+#: an address that they do not have, such as that of IPv6.
+_PORTS_IN_USE = 0.5
 
 
 def raise_file_limit() -> int | None:
@@ -53,14 +61,30 @@ def file_limit_reason(number: int) -> str:
     return f"{_OWN_LIMIT}{resource.getrlimit(resource.RLIMIT_NOFILE)[0]} files: raise `ulimit -n`"
 
 
-def is_file_limit_reason(text: str) -> bool:
-    """Return true if `text` contains what `file_limit_reason` says of a process."""
-    return _OWN_LIMIT in text
+def port_limit_reason(root: Path = Path("/proc")) -> str | None:
+    """Return why no port is left for a connection that could not be made (EADDRNOTAVAIL); None if ports are left."""
+    try:
+        low, high = map(int, (root / "sys/net/ipv4/ip_local_port_range").read_text().split())
+        (tcp,) = (line.split() for line in (root / "net/sockstat").read_text().splitlines() if line.startswith("TCP:"))
+    except (OSError, ValueError):
+        return f"{_PORT_LIMIT} to that address: end other runs, or spread the load over several machines"
+    counts = dict(zip(tcp[1::2], map(int, tcp[2::2]), strict=False))
+    if counts.get("inuse", 0) + counts.get("tw", 0) < (high - low + 1) * _PORTS_IN_USE:
+        return None
+    return (
+        f"{_PORT_LIMIT} to that address, of {high - low + 1:,} (from {low} to {high}): widen the sysctl "
+        "net.ipv4.ip_local_port_range, or spread the load over several machines"
+    )
 
 
-def file_limit_reason_in(text: str) -> str:
-    """Return the part of `text` that begins with the reason of `file_limit_reason`."""
-    return text[text.index(_OWN_LIMIT) :]
+def is_limit_reason(text: str) -> bool:
+    """Return true if `text` contains what `file_limit_reason` says of a process, or what `port_limit_reason` says."""
+    return _OWN_LIMIT in text or _PORT_LIMIT in text
+
+
+def limit_reason_in(text: str) -> str:
+    """Return the part of `text` that begins with the reason of a limit."""
+    return text[text.index(_OWN_LIMIT if _OWN_LIMIT in text else _PORT_LIMIT) :]
 
 
 class Reserve:

@@ -122,8 +122,11 @@ def ended_by_signals() -> Iterator[None]:
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Ignore the signals that end a process meanwhile: for tidying up, which takes a moment."""
-    if threading.current_thread() is not threading.main_thread():
+    """Ignore the signals that end a process meanwhile: for tidying up, which takes a moment.
+
+    gevent takes signals below Python, so that its handlers could not be put back. It calls them only where code waits.
+    """
+    if threading.current_thread() is not threading.main_thread() or "gevent.signal" in sys.modules:
         yield
         return
     before = {number: signal.signal(number, signal.SIG_IGN) for number in _ENDING}

@@ -42,7 +42,8 @@ def load_document(result: LoadResult) -> Document:
 def _title(result: LoadResult) -> str:
     scenario = result.scenario
     rate = "closed load" if scenario.rate_per_s is None else f"open load, {per_second(scenario.rate_per_s)} per second"
-    service = scenario.app or scenario.url or "a service"
+    command = result.server.command if result.server is not None else None
+    service = scenario.app or command or scenario.url or "a service"
     classes = ", ".join(scenario.user_classes)
     return f"load on {service}: {scenario.users_over_time} users of {classes}, {rate}"
 

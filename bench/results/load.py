@@ -125,11 +125,18 @@ class Scenario(BaseModel):
 
 
 class Server(BaseModel):
-    """The service's options and use, if the service was ours. `cpu_share` is of a single core (1.0 = full)."""
+    """The service's options and use, if the service was ours. `cpu_share` is of a single core (1.0 = full).
+
+    `app` is null if a `command` started the service. The options of uvicorn are then not known. CPU time and memory are
+    those of all its processes.
+
+    New in load/3: command.
+    """
 
     model_config = WRITTEN
 
-    app: str
+    app: str | None
+    command: str | None = None
     loop: str | None = None
     http: str | None = None
     ws: str | None = None

@@ -131,6 +131,7 @@ LOAD_SETTINGS: tuple[Setting[LoadResult], ...] = (
     Setting("longest wait for a user s", lambda result: result.scenario.max_wait_s, in_title="max wait s"),
     Setting("transport", lambda result: result.scenario.transport),
     Setting("app", lambda result: result.scenario.app),
+    Setting("command", lambda result: result.server and result.server.command),
     Setting("url", _url),
     *(Setting(name, partial(_load_option, name)) for name in UVICORN_OPTIONS),
     Setting("server pinned", lambda result: bool(result.server and result.server.core is not None), splits=False),

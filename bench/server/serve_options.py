@@ -57,14 +57,16 @@ class ServeOptions:
         *,
         app: str | None = None,
         url: str | None = None,
+        url_option: str = "--url",
         is_tls: bool = False,
         hide: Callable[[str], str] = str,
     ) -> ServeCommand | None:
         """Return the command to serve in `directory`; None if an app, or a server that runs already, is asked for.
 
-        `app` and `url` are what the user gave in place of a command. Raises OptionError.
+        `app` and `url` are what the user gave in place of a command; `url_option` is the name of the URL's option.
+        Raises OptionError.
         """
-        for option, value, what in (("--app", app, "the app to serve"), ("--url", url, "the URL of a server")):
+        for option, value, what in (("--app", app, "the app to serve"), (url_option, url, "the URL of a server")):
             if value is not None and self.serve is not None:
                 raise OptionError(f"--serve and {option} {value}: give the command that serves, or {what}, not both")
         command = self.serve

@@ -14,7 +14,7 @@ import ssl
 from collections.abc import Sequence
 from typing import Any
 
-from bench.machine.descriptors import OUT_OF_FILES, file_limit_reason
+from bench.machine.descriptors import OUT_OF_FILES, file_limit_reason, port_limit_reason
 from bench.printable import one_line
 from bench.secrets import Secrets
 from bench.wire.protocol.packets import DEFAULT_NAMESPACE, OldProtocolError, ProtocolError
@@ -273,6 +273,8 @@ def os_reason(error: OSError) -> str:
     number = error.errno or _NUMBERS.get(type(error), 0)
     if number in OUT_OF_FILES:
         return file_limit_reason(number)
+    if number == errno.EADDRNOTAVAIL and (reason := port_limit_reason()) is not None:
+        return reason
     return os.strerror(number).lower() if number > 0 else one_line(error)
 
 

@@ -64,6 +64,7 @@ from bench.wire.errors import (
     kind_of,
 )
 from bench.wire.interface import acknowledged
+from bench.wire.protocol import DEFAULT_NAMESPACE
 
 # As Socket.IO's own clients reconnect: 1 s doubling up to 5 s, each half as much more or less at random.
 _BACKOFF_FIRST_S = 1.0
@@ -152,6 +153,8 @@ class Session:
         self._open_tasks: OpenTasks | None = None
         self._timeout_ns = round(user.reply_timeout * 1e9)
         self._task: asyncio.Task[None] | None = None
+        #: The time at which the connection was made.
+        self._connected_ns = 0
         #: The last attempt to connect while it may still be refused, with the time of the connection, and the timer.
         self._held: tuple[OngoingOperation, int, asyncio.TimerHandle] | None = None
         #: Set when the connection is lost, for a user without tasks.
@@ -373,6 +376,8 @@ class Session:
         self._tasks.may_go_on = False
         if not self.client.connected:
             return
+        if self.exchange is not None and not self.exchange.broken:
+            await self.exchange.settle()  # what is left over shows that matching in order was wrong
         operation = self.begin_operation(DISCONNECT, DISCONNECT)  # unfinished, if it is cancelled
         await self.client.disconnect()
         operation.succeeded()
@@ -471,6 +476,7 @@ class Session:
         self.exchange.abandoned = self.counters.abandoned
         self.exchange.when_unexpected = self._unexpected
         self.exchange.when_unasked(self._received)
+        self._hear_other_namespaces(namespace)
         self.client.when_closed(self._lost)
         self.user_client = UserClient(self.client, namespace)
         for handler in handlers_of(type(self.user)):
@@ -503,6 +509,19 @@ class Session:
             self._arrive()
             self.engine.flush()
             self.engine.post(SessionEnded(self))
+
+    def _hear_other_namespaces(self, own: str | None) -> None:
+        """Count what comes unasked in the namespaces that are joined beside the user's own."""
+        try:
+            joined = self.user._settings().namespaces or ()
+        except SettingError:  # each attempt to connect tells it
+            return
+        for namespace in joined:
+            if namespace != (own or DEFAULT_NAMESPACE):
+                self.client.on("*", partial(self._received_in, namespace), namespace)
+
+    def _received_in(self, namespace: str, event: str, *_values: Any) -> None:
+        self._received(f"{namespace} {event}")
 
     def _namespace(self) -> str | None:
         """Return the user's namespace; None is the default namespace."""
@@ -634,7 +653,7 @@ class Session:
         try:
             await call(self.user.before_connect)
             connection = self.user._settings()
-            return connection if self._http is None else await self._http.with_cookies(connection, self._url)
+            return connection if self._http is None else await self._http.with_cookies(connection)
         except (StopUser, StopTest, GeneratorExit):
             raise
         except BaseException as error:
@@ -653,6 +672,7 @@ class Session:
             attempt.failed(str(failure))
             self._arrive()
             raise
+        self._connected_ns = self.client.received_ns
         self._hold(attempt)
         self._arrive()
 
@@ -689,6 +709,8 @@ class Session:
     def _lost(self, reason: str) -> None:
         self._settle(reason)
         self._tasks.may_go_on = False
+        if perf_counter_ns() - self._connected_ns > _BACKOFF_MAX_S * 1e9:
+            self._failed_attempts = 0  # it was no failed attempt: a user may be there without any round trip
         if self._gone is not None:
             self._gone.set()
         if self._open_tasks is not None:

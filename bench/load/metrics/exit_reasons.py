@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from bench.load.metrics.exceptions import cut
-from bench.machine.descriptors import file_limit_reason_in, is_file_limit_reason
+from bench.machine.descriptors import is_limit_reason, limit_reason_in
 from bench.results.load import CONNECT, LoadResult
 
 _KINDS_IN_A_LINE = 3
@@ -22,7 +22,7 @@ def exit_reasons(result: LoadResult, are_workers_missing: bool = False) -> list[
         nothing_measured(result) if is_absence_a_fault else None,
         result.partial_reason,
         cut_off(result),
-        out_of_files(result),
+        at_a_limit(result),
     )
     return [reason for reason in reasons if reason is not None]
 
@@ -70,18 +70,18 @@ def cut_off(result: LoadResult) -> str | None:
     return f"the run was ended by force: {unfinished} replies were still awaited"
 
 
-def out_of_files(result: LoadResult) -> str | None:
-    """Return what kept users from connecting if the limit of open files did, in the words of the attempts' errors."""
+def at_a_limit(result: LoadResult) -> str | None:
+    """Return the limit that kept users from connecting, of files or of ports, in the words of the attempts' errors."""
     found = {
         kind: times
         for operation in result.operations
         for kind, times in operation.errors.items()
-        if is_file_limit_reason(kind)
+        if is_limit_reason(kind)
     }
     if not found:
         return None
     (kind, *_) = found
-    return f"{sum(found.values())} attempts to connect failed: {file_limit_reason_in(kind)}"
+    return f"{sum(found.values())} attempts to connect failed: {limit_reason_in(kind)}"
 
 
 def _first_kinds(kinds: Sequence[str]) -> str:

@@ -46,6 +46,7 @@ from bench.load.plugin.page import Page, check_page_address
 from bench.load.plugin.process_run import ProcessHooks
 from bench.load.plugin.run_output import RunOutput
 from bench.load.plugin.run_settings import RunSettings
+from bench.load.plugin.serving import secrets_of, served
 from bench.load.plugin.user_classes import (
     all_socket_io_users,
     described,
@@ -117,9 +118,10 @@ class RunOwner:
         if environment.web_ui is not None and environment.web_ui.app is not None:
             environment.web_ui.app.before_request(Page(environment, self._check, self._service.restart).guard)
         hide_hosts(environment, all_socket_io_users(environment))
-        hosts = [user_class.host for user_class in socket_io_users(environment)]
-        if not environment.host and not all(hosts):
-            self._service.start()
+        users = socket_io_users(environment)
+        to_serve = served(self._options, environment.host or None, users)
+        if to_serve is not None:
+            self._service.start(to_serve, secrets_of(self._options, users).hide)
 
     @property
     def _options(self) -> Namespace:
@@ -237,8 +239,8 @@ class RunOwner:
         """Return the commit of the service if the run started it, else of the working directory, as they are now."""
         app = getattr(asked, "app", DEFAULT_APP)
         try:
-            is_ours = self._service.under_test is not None
-            return commit_info(service_directory(app) if is_ours else self._folder)
+            is_app = self._service.under_test is not None and not self._service.is_command
+            return commit_info(service_directory(app) if is_app else self._folder)
         except OSError as error:  # the working directory is gone
             return CommitInfo(error=error_line(error))
 
@@ -424,8 +426,9 @@ class RunOwner:
         result = test.troubles.attempt("the result", lambda: self._result(test, lacks), lambda: None)
         if result is None:
             self._output.give_counts(test.merger, test.started_at, test.troubles)
-        else:
-            self._output.give(result, test.workers is not None and bool(test.workers.missing()))
+            self._service.show_last_words()
+        elif not self._output.give(result, test.workers is not None and bool(test.workers.missing())):
+            self._service.show_last_words()
 
     def _result(self, test: OwnedRun, lacks: list[str]) -> LoadResult:
         facts = RunFacts(
@@ -453,6 +456,6 @@ class RunOwner:
             seed=test.seed,
             duration_s=float(asked.run_time) if getattr(asked, "run_time", None) else None,
             url=self._environment.host,
-            app=getattr(asked, "app", DEFAULT_APP) if test.service is not None else None,
+            app=None if test.service is None or self._service.is_command else getattr(asked, "app", DEFAULT_APP),
             counts=lambda: self._runner.target_user_classes_count,
         )

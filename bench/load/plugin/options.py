@@ -44,6 +44,32 @@ def add_options(parser: LocustArgumentParser) -> None:
         include_in_web_ui=False,
         help="the ASGI app that a run without --host starts in a process of its own (default: %(default)s)",
     )
+    parser.add_argument(
+        "--serve",
+        metavar="COMMAND",
+        default="",
+        env_var="BENCH_SERVE",
+        include_in_web_ui=False,
+        help="the command that starts the service, in any language, such as 'node server.js {port}': {port} stands for "
+        "a free port, which the variable PORT has too",
+    )
+    parser.add_argument(
+        "--ready-url",
+        metavar="URL",
+        default="",
+        env_var="BENCH_READY_URL",
+        include_in_web_ui=False,
+        help="the path, or the whole URL, that answers once the command's service is ready (default: it is ready when "
+        "it accepts connections)",
+    )
+    parser.add_argument(
+        "--start-timeout",
+        metavar="TIME",
+        default="",
+        env_var="BENCH_START_TIMEOUT",
+        include_in_web_ui=False,
+        help="how long the service may take to start (default: 30s)",
+    )
     add_connection_options(parser)
     parser.add_argument(
         "--results",

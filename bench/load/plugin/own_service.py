@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import logging
 from collections.abc import Callable
 
@@ -13,7 +14,10 @@ from locust.env import Environment
 from bench.load.metrics.troubles import Troubles
 from bench.load.plugin.options import DEFAULT_APP, breakdown_of
 from bench.load.plugin.service import Service, machine_identity, pin_generator
-from bench.server import ServerError, ServerOptions
+from bench.results.provenance import service_directory
+from bench.results.requirements import other_packages, project_folders
+from bench.results.service_logs import ServiceLogs, service_logs
+from bench.server import Served, ServedApp, ServerError, ServerOptions
 
 logger = logging.getLogger(__name__)
 
@@ -29,25 +33,43 @@ class OwnService:
         #: All URLs that the service has had: the web page's form may still have an earlier URL.
         self._urls: set[str] = set()
         self._starting = RLock()
+        self._cleanup = contextlib.ExitStack()
+        self._logs: ServiceLogs | None = None
+        self._hide: Callable[[str], str] = str
+        self._is_log_wanted = False
 
     @property
     def under_test(self) -> Service | None:
         """The service, if it is under test: the web form can name another host."""
         return self._service if self._environment.host in self._urls else None
 
-    def start(self) -> None:
-        """Start the service of `--app`, and make it the host. Raises ServerError."""
+    @property
+    def is_command(self) -> bool:
+        """True if a command started the service."""
+        return self._service is not None and self._service.is_command
+
+    def start(self, served: Served, hide: Callable[[str], str]) -> None:
+        """Start the service, and make it the host. `hide` takes secrets out of its words. Raises ServerError."""
         options = self._environment.parsed_options
         assert options is not None, "Locust has read its command line"
-        app = getattr(options, "app", DEFAULT_APP)
         # Other services may read FOOBAR_STAMPS as ours does; it does no harm.
         environment = {"FOOBAR_STAMPS": "true"} if breakdown_of(options) else {}
-        service = Service(app, ServerOptions(environment=environment))
-        service.start()
-        atexit.register(service.stop)
-        self._service = service
+        self._hide = hide
+        self._logs = logs = self._cleanup.enter_context(service_logs())
+        atexit.register(self.stop)
+        self._service = service = Service(served, ServerOptions(environment=environment), logs.file("service"))
+        try:
+            service.start()
+        except ServerError as error:
+            kept = f"; its output is kept in {logs.folder}" if logs.keep(hide) else ""
+            raise ServerError(f"{error}{kept}", error.detail) from error
         self._take_url(service)
-        logger.info("Started %s at %s", app, service.url)
+        logger.info("Started %s at %s", service.shown, service.url)
+        logger.info("The service's output: %s", logs.folder)
+        if isinstance(served, ServedApp) and served.app != DEFAULT_APP:
+            folders = project_folders(service_directory(served.app).absolute())
+            if (others := other_packages(folders, served.app)) is not None:
+                logger.warning("%s", others)
         options.generator_cores = service.cores
         options.service_machine = machine_identity()
         pin_generator(service.cores)
@@ -68,10 +90,23 @@ class OwnService:
                 service.start()
             self._take_url(service)
 
+    def show_last_words(self) -> None:
+        """Log what the service wrote last, because something failed, and have its log stay after the run."""
+        service = self.under_test
+        if service is None:
+            return
+        self._is_log_wanted = True
+        if words := service.wrote_last:
+            logger.error("the service wrote last: %s", words)
+
     def stop(self) -> None:
-        """Stop the service, if this process has started it."""
+        """Stop the service, if this process has started it, and remove its log unless something failed."""
         if self._service is not None:
             self._service.stop()
+        if self._is_log_wanted and self._logs is not None and self._logs.keep(self._hide):
+            logger.error("the service's output is kept in %s", self._logs.folder)
+        self._is_log_wanted = False
+        self._cleanup.close()
 
     def _take_url(self, service: Service) -> None:
         self._urls.add(service.url)

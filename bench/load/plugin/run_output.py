@@ -38,8 +38,8 @@ class RunOutput:
         self._environment = environment
         self._folder = folder
 
-    def give(self, result: LoadResult, are_workers_missing: bool) -> None:
-        """Show a result, store it, and say why the run failed, if it did."""
+    def give(self, result: LoadResult, are_workers_missing: bool) -> bool:
+        """Show a result, store it, and say why the run failed, if it did; return false if anything in it failed."""
         self._show(lambda console: print_document(load_document(result), console))
         self._keep(lambda: Store(self._results).save(result))
         for warning in warnings(result, breakdown_of(self._options)):
@@ -51,8 +51,10 @@ class RunOutput:
                 # Locust exits like this if a task raised. It does not know of all exceptions: of those of event
                 # handlers, say.
                 self._environment.process_exit_code = getattr(self._options, "exit_code_on_error", 1)
-        for reason in exit_reasons(result, are_workers_missing):
+        reasons = exit_reasons(result, are_workers_missing)
+        for reason in reasons:
             self.fail(reason)
+        return not (reasons or exceptions or any(row.timeouts or row.errors for row in result.operations))
 
     def give_counts(self, merger: Merger, started_at: dt.datetime, troubles: Troubles) -> None:
         """Show and store what was counted in a run that cannot have a result."""

@@ -7,19 +7,21 @@ import os
 from bisect import bisect_left
 from pathlib import Path
 from time import perf_counter_ns
+from typing import Any
 
 from bench.machine.cores import generator_cores
 from bench.machine.system import can_pin
 from bench.results.load import Server
-from bench.server import ServerError, ServerOptions, ServerProcess
+from bench.server import Served, ServerError, ServerOptions, ServerProcess
 from bench.timing.rates import NS_PER_S
 
 
 class Service:
     """The service's process, and what it has used at which time."""
 
-    def __init__(self, app: str, options: ServerOptions) -> None:
-        self._process = ServerProcess(app, options)
+    def __init__(self, served: Served, options: ServerOptions, log_file: Path) -> None:
+        self._served = served
+        self._process = served.server(options, log_file)
         self._cores = generator_cores()
         #: CPU time used so far, in nanoseconds, by the time of reading it; ascending.
         self._used: list[tuple[int, int]] = []
@@ -29,6 +31,21 @@ class Service:
     def url(self) -> str:
         """The URL at which clients on this machine reach it."""
         return self._process.url
+
+    @property
+    def is_command(self) -> bool:
+        """True if a command of the user started it."""
+        return not isinstance(self._process, ServerProcess)
+
+    @property
+    def shown(self) -> str:
+        """Its name in outputs and results."""
+        return self._served.shown
+
+    @property
+    def wrote_last(self) -> str:
+        """The end of its log in one line; empty if it wrote nothing."""
+        return self._process.wrote_last
 
     @property
     def cores(self) -> tuple[int, ...]:
@@ -73,16 +90,21 @@ class Service:
 
     def described(self, window_start_ns: int, window_end_ns: int, round_trips: int) -> Server:
         """Return how it was started, and what it used in a window in which it answered that many round trips."""
-        command = self._process.command
         duration_ns = window_end_ns - window_start_ns
         cpu_ns = self._cpu_ns(window_start_ns, window_end_ns)
         return Server(
-            app=command.app,
-            **command.options.stored,
+            **self._stored(),
             cpu_us_per_round_trip=cpu_ns / round_trips / 1000 if round_trips else None,
             cpu_share=cpu_ns / duration_ns if duration_ns else None,
             rss_peak_bytes=self._rss_peak_bytes or None,
         )
+
+    def _stored(self) -> dict[str, Any]:
+        """Return how it was started; nothing of uvicorn if a command started it."""
+        process = self._process
+        if isinstance(process, ServerProcess):
+            return {"app": process.command.app, **process.command.options.stored}
+        return {"app": None, "command": self.shown, "core": process.core}
 
     def _cpu_ns(self, from_ns: int, to_ns: int) -> float:
         return max(0.0, self._used_by(to_ns) - self._used_by(from_ns))

@@ -466,6 +466,11 @@ def test_figures_are_shown_where_they_cannot_be_stored(bench: Bench) -> None:
     ("options", "said"),
     [
         (["--reply", "BAR"], "ERROR: --reply BAR: it belongs to an event, give that with --event"),
+        (
+            ["--event", "say", "--reply", "a", "--reply", "a"],
+            "ERROR: --reply a is there twice: give each event that may",
+        ),
+        (["--event", "say", "--args", "--payload", "{}"], "ERROR: --args and --payload {}: it is no JSON list, give"),
         (["-p", "locust.user"], "ERROR: this process is patched for gevent (importing locust does that)"),
     ],
 )

@@ -1,0 +1,74 @@
+"""The service that a run starts for itself, as the command line or the locustfile says it: an app, or a command."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.load.plugin.connection_options import over_class
+from bench.load.plugin.options import DEFAULT_APP, MisuseError
+from bench.load.plugin.user import SocketIOUser
+from bench.scenarios.options import OptionError, app_of
+from bench.secrets import Secrets
+from bench.server import Served, ServedApp, ServedCommand
+from bench.server.serve_options import ServeOptions
+
+
+def served(options: Namespace, host: str | None, users: Sequence[type[SocketIOUser]]) -> Served | None:
+    """Return the service to start; None if the users' servers run already. Raises MisuseError.
+
+    A locustfile may have `serve` and `ready_url` at its top level, as a scenarios file has them.
+    """
+    secrets = secrets_of(options, users)
+    connections = [over_class(options, user.class_connection()) for user in users]
+    serving = ServeOptions(
+        serve=_text(options, "serve"),
+        ready_url=_text(options, "ready_url"),
+        start_timeout=_text(options, "start_timeout"),
+        file="the locustfile",
+        file_serve=_of_locustfile(users, "serve"),
+        file_ready_url=_of_locustfile(users, "ready_url"),
+    )
+    app = str(getattr(options, "app", DEFAULT_APP))
+    have_hosts = bool(users) and all(user.host for user in users)
+    if serving.serve is None and host is None and have_hosts:
+        host = users[0].host
+    try:
+        command = serving.command(
+            Path.cwd(),
+            app=None if app == DEFAULT_APP else app,
+            url=host,
+            url_option="--host",
+            is_tls=any(connection.tls is not None for connection in connections),
+            hide=secrets.hide,
+        )
+        if command is not None:
+            return ServedCommand(command)
+        if host is not None:
+            return None
+        return ServedApp(app_of(app), start_timeout_s=serving.start_timeout_s, hide=secrets.hide)
+    except OptionError as error:
+        raise MisuseError(str(error)) from None
+
+
+def secrets_of(options: Namespace, users: Sequence[type[SocketIOUser]]) -> Secrets:
+    """Return what the classes and the command line say that is secret."""
+    found = Secrets()
+    for user in users:
+        found |= Secrets.of(over_class(options, user.class_connection()))
+    return found
+
+
+def _text(options: Namespace, name: str) -> str | None:
+    return str(getattr(options, name, "") or "") or None
+
+
+def _of_locustfile(users: Sequence[type[SocketIOUser]], name: str) -> str | None:
+    """Return the text that a module of the classes has under this name at its top level; None if there is none."""
+    for user in users:
+        text = getattr(sys.modules.get(user.__module__), name, None)
+        if isinstance(text, str):
+            return text
+    return None
