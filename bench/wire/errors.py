@@ -243,8 +243,13 @@ def close_reason(code: int, said: str) -> Reason:
     text = CLOSED if is_usual and not said else f"{CLOSED} (WebSocket code {code}{': ' + said if said else ''})"
     if is_usual:
         return Reason(CLOSED, text)
+    if code == _TOO_BIG:
+        text += "; a message was larger than the server takes"
     return Reason(f"{CLOSED} (WebSocket code {code if code in _KNOWN_CODES else 'of its own'})", text)
 
+
+#: The code of a peer that got a larger message than it takes.
+_TOO_BIG = 1009
 
 # The kernel's states of a connection (include/net/tcp_states.h); after an orderly end by the peer it is CLOSE_WAIT.
 _TCP_CLOSE = 7

@@ -235,7 +235,8 @@ class ReferenceClient:
         """Return what the server has not answered within so many seconds."""
         if self._client.eio.sid is None:
             return no_handshake(seconds)
-        return no_join(seconds, [name for name in names if name not in self._client.namespaces])
+        unjoined = [name for name in names if name not in self._client.namespaces]
+        return f"{no_join(seconds, unjoined)}; or it speaks another serializer, see --serializer"
 
     def _closed(self, namespace: str, reason: str = "", *_: Any) -> None:
         if self._reason != "disconnected by the client":
