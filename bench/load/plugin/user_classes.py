@@ -47,11 +47,13 @@ def described(
     found = []
     for user_class in user_classes:
         limits = open_load.limits_of(user_class)
+        connection = over_class(options, user_class.class_connection())
         wait_time: object = user_class.wait_time
         found.append(
             UserClass(
                 name=user_class.__name__,
-                transports=over_class(options, user_class.class_connection()).transports,
+                transports=connection.transports,
+                serializer=connection.serializer,
                 host=user_class.host,
                 reply_timeout_s=user_class.reply_timeout,
                 pipelined=user_class.pipelined,
