@@ -235,11 +235,10 @@ class Session:
         exchange.in_flight -= 1
         if definition is not self._usual:
             self._usual, self._recorder = definition, self.engine.recorder(definition.name)
-        self._recorder.received_bytes += reply_bytes
         if self._dispatcher is None:
-            self._recorder.succeeded(emission[2], received_ns)
+            self._recorder.succeeded(emission[2], received_ns, reply_bytes)
         else:
-            self._recorder.answered(intended_ns, emission[2], received_ns, waited_ns)
+            self._recorder.answered(intended_ns, emission[2], received_ns, waited_ns, reply_bytes)
         if self._breakdown:
             self._recorder.handled(emission[2], _handled_ns(reply), received_ns)
         if not received_ns & _QUEUEING_SAMPLE:
@@ -430,8 +429,7 @@ class Session:
         """Count an event that came unasked, inside its handler."""
         recorder = self.engine.recorder(event, RECEIVED)
         received_ns = self._wire.received_ns
-        recorder.succeeded(received_ns, received_ns)
-        recorder.received_bytes += self._wire.message_bytes
+        recorder.succeeded(received_ns, received_ns, self._wire.message_bytes)
 
     def _invalid(self, reason: str) -> None:
         """Have the run ended: its figures are wrong, or would be."""
