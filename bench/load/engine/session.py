@@ -179,6 +179,9 @@ class Session:
         #: The definition of the last round trip; `_recorder` is the recorder of its operation.
         self._usual: RoundTrip | None = None
         self._recorder: Recorder
+        #: The last event that came unasked; `_heard_recorder` is its recorder.
+        self._heard: str | None = None
+        self._heard_recorder: Recorder
         self._breakdown = False
 
     # ------------------------------------------------------------------ called through Engine.submit
@@ -427,9 +430,10 @@ class Session:
 
     def _received(self, event: str) -> None:
         """Count an event that came unasked, inside its handler."""
-        recorder = self.engine.recorder(event, RECEIVED)
+        if event != self._heard:
+            self._heard, self._heard_recorder = event, self.engine.recorder(event, RECEIVED)
         received_ns = self._wire.received_ns
-        recorder.succeeded(received_ns, received_ns, self._wire.message_bytes)
+        self._heard_recorder.succeeded(received_ns, received_ns, self._wire.message_bytes)
 
     def _invalid(self, reason: str) -> None:
         """Have the run ended: its figures are wrong, or would be."""
