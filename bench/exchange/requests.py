@@ -612,15 +612,15 @@ class Exchange:
                 else:
                     self._resolve_checked(emission, reply, event)
                 return
-        self._unmatched.append((event, reply))
         definition = self._in_order.get(event)
-        if definition is None:
-            return
-        for position, overdue in enumerate(self._overdue):
+        for position, overdue in enumerate(self._overdue if definition is not None else ()):
             if event in overdue.events:
                 del self._overdue[position]
                 self.late[overdue.name] += 1
                 return
+        self._unmatched.append((event, reply))
+        if definition is None:
+            return
         self.unexpected += 1
         if self.when_unexpected is not None:
             self.when_unexpected(definition)
