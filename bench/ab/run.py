@@ -32,6 +32,7 @@ from bench.ab.origin import PythonProgram, check_command, check_python, python_p
 from bench.ab.preparation import link, prepare
 from bench.ab.restart import BurstPlan, Figures, Side, SideError, compare, metrics_of
 from bench.ab.worktree import Checkout, Repository
+from bench.exchange.preparation import connect
 from bench.exchange.requests import Exchange
 from bench.interleave.loop import InterruptibleLoop, gc_frozen
 from bench.interleave.process_seed import ProcessSeed
@@ -508,7 +509,8 @@ class _Run:
                 exchange = Exchange(client, names, self._plan.reply_timeout_ns, settings.namespace)
                 connections.append(Side(exchange, server.cpu_ns))
                 try:
-                    await client.connect(server.url, settings)
+                    limit_s = self._plan.reply_timeout_ns / 1e9
+                    await connect(client, server.url, settings, self._plan.chosen.file, limit_s)
                 except ClientError as error:
                     raise SideError(side, error) from error
             return await compare((connections[0], connections[1]), self._plan.benchmarks, bursts, first)

@@ -20,6 +20,7 @@ from typing import Any, Literal, TypeVar
 
 import uvloop
 
+from bench.exchange.preparation import connect
 from bench.exchange.requests import Exchange
 from bench.interleave.loop import InterruptibleLoop, gc_frozen
 from bench.interleave.server_pool import LoopKind, ServerPool, running
@@ -31,6 +32,7 @@ from bench.machine.idle import NoIdle, NoIdleError, idle_reason
 from bench.machine.processes import affinity
 from bench.results.latency import KeptAwake
 from bench.scenarios.catalogue import FOO_ACKNOWLEDGED, FOO_BAR, Benchmark
+from bench.scenarios.loading import ScenariosFile
 from bench.scenarios.tokens import tokens
 from bench.server import OwnedServer, UvicornTestServer
 from bench.server.error import exit_reason
@@ -121,13 +123,15 @@ class Testbed:
     def exchange(self, client_kind: ClientKind, transport: TransportName) -> Iterator[Exchange]:
         """Make a connection to the server, with the user's settings. Raises ConnectFailed."""
         connection = replace(self.options.chosen.connection, transports=(transport,))
-        with self._exchange(client_kind, connection, self.url) as exchange:
+        with self._exchange(client_kind, connection, self.url, self.options.chosen.file) as exchange:
             yield exchange
 
     @contextmanager
-    def _exchange(self, client_kind: ClientKind, connection: Connection, url: str) -> Iterator[Exchange]:
+    def _exchange(
+        self, client_kind: ClientKind, connection: Connection, url: str, file: ScenariosFile | None
+    ) -> Iterator[Exchange]:
         client = _CLIENTS[client_kind]()
-        exchange = self.run(self._connect(client, connection, url))
+        exchange = self.run(self._connect(client, connection, url, file))
         try:
             yield exchange
         finally:
@@ -149,12 +153,17 @@ class Testbed:
             settings = replace(self.options.chosen.connection, transports=(transport,))
             plain = Connection(transports=(transport,))  # the controls know nothing of the user's settings
 
-            def connected(url: str, connection: Connection) -> Exchange:
-                return stack.enter_context(self._exchange(client_kind, connection, url))
+            def connected(url: str, connection: Connection, file: ScenariosFile | None = None) -> Exchange:
+                return stack.enter_context(self._exchange(client_kind, connection, url, file))
 
             asked = FOO_ACKNOWLEDGED if measured.reply == "acknowledged" else FOO_BAR
             services = [
-                Subject(connected(pooled.server.url, settings), round_trip, server=pooled.server, seed=pooled.seed)
+                Subject(
+                    connected(pooled.server.url, settings, self.options.chosen.file),
+                    round_trip,
+                    server=pooled.server,
+                    seed=pooled.seed,
+                )
                 for pooled in self.pool.services
             ]
             controls = [
@@ -173,10 +182,10 @@ class Testbed:
             beside = zip_longest(services, controls)
             yield Subjects(tuple(SubjectWithControl(*pair) for pair in beside), bare)
 
-    async def _connect(self, client: Client, connection: Connection, url: str) -> Exchange:
+    async def _connect(self, client: Client, connection: Connection, url: str, file: ScenariosFile | None) -> Exchange:
         names = tokens(_ORIGIN, next(_connections))
         exchange = Exchange(client, names, self.options.reply_timeout_ns, connection.namespace)
-        await client.connect(url, connection)
+        await connect(client, url, connection, file, self.options.reply_timeout_ns / 1e9)
         return exchange
 
 

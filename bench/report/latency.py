@@ -103,8 +103,8 @@ def _error_replies(benchmarks: Sequence[LatencyBenchmark]) -> Iterator[Note]:
         details = benchmark.details
         if errors := details.error_replies:
             replies = f"{errors:,} of {details.replies or errors:,} replies"
-            text = f"{benchmark.name}: {replies} carry an `error` key: they count as successes"
-            yield Note(text, "warning", apart=True)
+            hint = "they count as successes, unless a `check` refuses them"
+            yield Note(f"{benchmark.name}: {replies} carry an `error` key: {hint}", "warning", apart=True)
 
 
 def _unsteady(benchmarks: Sequence[LatencyBenchmark]) -> Iterator[Note]:

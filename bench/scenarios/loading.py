@@ -8,9 +8,10 @@ What a result stores of the file is its name and digests of scenarios, never a s
 from __future__ import annotations
 
 import hashlib
+import inspect
 import sys
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.abc import MetaPathFinder
@@ -24,6 +25,7 @@ from bench.printable import error_line, one_line
 from bench.scenarios.model import Emission, RoundTrip
 from bench.scenarios.tokens import kinds_in
 from bench.wire.connection import Connection
+from bench.wire.errors import SettingError
 from bench.wire.interface import arguments
 
 #: The name of the module that a file becomes. It is no name that another module could have.
@@ -49,6 +51,13 @@ class ScenariosFile:
     #: The command that serves what the scenarios are for, and the URL that answers once it is ready.
     serve: str | None = field(default=None, repr=False)
     ready_url: str | None = field(default=None, repr=False)
+    #: The function that logs in before each connection: it takes what sends HTTP requests to the service, and returns
+    #: the changed settings of the connection.
+    before_connect: Callable[..., Any] | None = field(default=None, repr=False)
+    #: The function that is called once for each connection, with its client, before anything is measured.
+    setup: Callable[..., Any] | None = field(default=None, repr=False)
+    #: The path of the file, as tracebacks have it.
+    path: str = field(default="", repr=False, compare=False)
 
     def definition(self, scenario: RoundTrip) -> str:
         """Return a digest of what a scenario sends and awaits, by which two results are known to be of the same.
@@ -84,6 +93,9 @@ def load_scenarios(path: Path) -> ScenariosFile:
         emissions,
         serve=_text(names, "serve"),
         ready_url=_text(names, "ready_url"),
+        before_connect=_function(path, names, "before_connect", "http"),
+        setup=_function(path, names, "setup", "client"),
+        path=str(path),
     )
 
 
@@ -107,6 +119,8 @@ def _run(path: Path, source: bytes) -> Mapping[str, Any]:
             "it imports locust, which makes asyncio slower in the whole process: keep users in a locustfile, which "
             "imports the scenarios from this file"
         ) from None
+    except SettingError as error:
+        raise ScenariosError(f"{_place(path, error)}{one_line(error)}") from error
     except (Exception, SystemExit) as error:
         raise ScenariosError(f"{_place(path, error)}{error_line(error)}") from error
     return vars(module)
@@ -202,6 +216,24 @@ def _text(names: Mapping[str, Any], name: str) -> str | None:
     if text is not None and not isinstance(text, str):
         raise ScenariosError(f"{name} is no text, but of type {type(text).__name__}")
     return text
+
+
+def _function(path: Path, names: Mapping[str, Any], name: str, parameter: str) -> Callable[..., Any] | None:
+    """Return the function at the top level that has this name and takes one argument; None if there is no such name."""
+    function = names.get(name)
+    if function is None:
+        return None
+    if not callable(function):
+        raise ScenariosError(f"{name} is no function, but of type {type(function).__name__}")
+    try:
+        inspect.signature(function).bind(object())
+    except (TypeError, ValueError):
+        code = getattr(function, "__code__", None)
+        is_here = code is not None and code.co_filename == str(path)
+        where = f"line {code.co_firstlineno}: " if code is not None and is_here else ""
+        raise ScenariosError(f"{where}{name} takes one argument: `async def {name}({parameter})`") from None
+    made: Callable[..., Any] = function
+    return made
 
 
 def _connection(names: Mapping[str, Any]) -> Connection | None:

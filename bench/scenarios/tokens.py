@@ -26,10 +26,13 @@ PLACEHOLDERS: dict[TokenKind, str] = {"token": TOKEN, "uuid": "{uuid}", "int": "
 #: The least integer that stands for `{int}`. All have 53 bits, as many as JavaScript's numbers have, and 16 digits.
 LEAST_INTEGER = 1 << 52
 
+# An odd factor takes each number to another one, so all of them differ still. It spreads them: an id and the next one
+# that a service counts up to are not both ours.
 _INTEGER_MASK = LEAST_INTEGER - 1
+_INTEGER_FACTOR = 0x9E3779B97F4A7
 
-# Of a UUID, the first 48 bits differ with each emission, and the others with each process. An odd factor spreads them
-# as a database's index would see random UUIDs, and no two of 2**48 are the same.
+# Of a UUID, the first 48 bits differ with each emission, and the others with each process. They are spread, too, as a
+# database's index would see random UUIDs.
 _UUID_MASK = (1 << 48) - 1
 _UUID_FACTOR = 0x9E3779B97F4B
 
@@ -55,7 +58,7 @@ class _Numbers:
 
     def integer(self) -> str:
         """Return a new integer, as text."""
-        return str(LEAST_INTEGER | (self._next() & _INTEGER_MASK))
+        return str(LEAST_INTEGER | (self._next() * _INTEGER_FACTOR & _INTEGER_MASK))
 
     def uuid(self) -> str:
         """Return a new UUID. Its form is that of version 4."""

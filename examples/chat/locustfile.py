@@ -1,9 +1,7 @@
 """People in a chat: each logs in over HTTP, connects with its token, enters a room out of five, and talks."""
 
 import random
-from typing import Any
 
-import requests
 from locust import between
 
 from bench import Connection, RoundTrip, SocketIOUser, task
@@ -26,31 +24,17 @@ class ChatUser(SocketIOUser):
     wait_time = between(0.5, 1.5)
     room = ""
 
-    def __init__(self, environment: Any) -> None:
-        """Log in. Locust's side calls this, before the connection is made, so it may block."""
-        super().__init__(environment)
-        answer = requests.post(f"{self.host}/login", json={"name": "somebody"}, timeout=5)
-        answer.raise_for_status()
-        self.auth = answer.json()
+    async def before_connect(self) -> None:
+        """Log in. This runs before each attempt to connect, so a token may expire."""
+        async with self.http.post("/login", json={"name": "somebody"}, raise_for_status=True) as answer:
+            self.auth = await answer.json()
 
-    async def on_start(self) -> None:
-        """Enter a room before the first task."""
-        self.client.on("disconnect", self.leave, "/chat")
-        await self.enter()
-
-    async def enter(self) -> None:
-        """Enter a room."""
-        room = random.choice(ROOMS)
-        await self.round_trip(ENTER[room])
-        self.room = room
-
-    def leave(self, *_reason: str) -> None:
-        """Note that whoever connects again is in no room."""
-        self.room = ""
+    async def on_connect(self) -> None:
+        """Enter a room. This runs after each connection: whoever connects again is in no room."""
+        self.room = random.choice(ROOMS)
+        await self.round_trip(ENTER[self.room])
 
     @task
     async def say(self) -> None:
         """Say something, and wait until it comes back from the room."""
-        if not self.room:
-            await self.enter()
         await self.round_trip(SAY[self.room])

@@ -1,5 +1,6 @@
 """The options of `bench ab`, and the plan that follows from them."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -41,3 +42,18 @@ def test_replies_that_are_matched_in_order_are_never_many_in_flight() -> None:
 def test_another_unit_is_refused() -> None:
     with pytest.raises(AbError, match=r"^--max-time '3%': give seconds, or minutes as 3m, up to a day$"):
         plan(**NOTHING, max_time="3%")
+
+
+def test_the_connection_of_the_command_line_comes_before_the_scenarios_file(tmp_path: Path) -> None:
+    scenarios = tmp_path / "scenarios.py"
+    scenarios.write_text(
+        "from bench import Connection, RoundTrip\n"
+        "connection = Connection(auth=1, headers={'A': '1'}, connect_timeout=7)\n"
+        "say = RoundTrip('say', emit='say')\n"
+    )
+    texts = {"connection_auth": "2", "connection_header": ["B: 2"], "connection_transport": "polling"}
+    connection = plan(**NOTHING, scenarios=str(scenarios), connection=texts).chosen.connection
+    assert (connection.auth, connection.headers, connection.connect_timeout) == (2, {"A": "1", "B": "2"}, 7)
+    assert connection.transports == ("polling",)
+    with pytest.raises(AbError, match="--serializer 'xml'"):
+        plan(**NOTHING, connection={"connection_serializer": "xml"})

@@ -30,6 +30,17 @@ class TestLoad:
         assert "response p50" not in [found.metric for found in echo.rows]
         assert "throughput" not in [found.metric for found in connect.rows]
 
+    def test_operations_of_the_same_name_are_paired_by_their_kind(self) -> None:
+        sent = {"timeouts": 0, "errors": {}, "unfinished": 0, "late": 0, "ok": 1010, "service_us": None}
+        rows = (operation("buy"), operation("buy", kind="transaction"), operation("buy", kind="emission", **sent))
+        longer = operation("buy", kind="transaction", service_us=distribution(p50=200.0))
+        found = compared([load_result(operations=rows)], [load_result(operations=(rows[2], longer, rows[0]))])
+        effects = {benchmark.name: {one.metric: one.effect for one in benchmark.rows} for benchmark in found.benchmarks}
+        assert effects["buy"]["service p50"] == 0
+        assert effects["buy (transaction)"]["service p50"] == pytest.approx(200.0 / 131.4 - 1)
+        assert set(effects["buy (emission)"]) == {"throughput", "failed"}, "an emission has no time"
+        assert (found.only_old, found.only_new) == ((), ())
+
     @pytest.mark.parametrize("times", [1.2, 1.99])
     def test_one_run_a_side_has_ratios_and_no_verdict(self, times: float) -> None:
         found = compared(load_runs((1.0,)), load_runs((times,), first=1))

@@ -172,3 +172,12 @@ def test_a_command_of_another_type_in_the_file(tmp_path: Path) -> None:
     (tmp_path / "file.py").write_text("from bench import RoundTrip\nserve = ['x']\nsay = RoundTrip('a', emit='b')\n")
     with pytest.raises(OptionError, match=r"--scenarios file\.py: serve is no text, but of type list"):
         parse(scenarios="file.py", directory=tmp_path)
+
+
+def test_a_transport_restricts_the_benchmarks() -> None:
+    assert parse(directory=HERE).transport is None
+    options = parse(directory=HERE, connection={"connection_transport": "polling", "connection_auth": "1"})
+    assert options.transport == "polling"
+    assert options.chosen.connection.auth == 1
+    with pytest.raises(OptionError, match="`pytest bench` measures each transport on its own"):
+        parse(directory=HERE, connection={"connection_transport": "polling,websocket"})

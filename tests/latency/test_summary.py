@@ -76,4 +76,7 @@ def test_of_nothing_there_is_nothing_to_say() -> None:
 
 def test_replies_that_look_like_errors_are_said() -> None:
     lines = summary([benchmark("a", replies=1200, error_replies=1100), benchmark("b", replies=1200, error_replies=0)])
-    assert lines == ["", "a: 1,100 of 1,200 replies carry an `error` key: they count as successes"]
+    assert lines == [
+        "",
+        "a: 1,100 of 1,200 replies carry an `error` key: they count as successes, unless a `check` refuses them",
+    ]

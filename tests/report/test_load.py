@@ -14,7 +14,9 @@ from bench.results.load import (
     Generator,
     Lateness,
     LoadResult,
+    ReceivedEvent,
     Scenario,
+    Second,
     StageFigures,
     Window,
 )
@@ -171,6 +173,34 @@ def test_too_few_users() -> None:
         assert not any("too few users" in line for line in shown(load_result(generator=enough)))
     nobody = operation(CONNECT, scheduled=9, sent=9, ok=0, timeouts=0, errors={"connection refused": 9}, unfinished=0)
     assert not any("too few users" in line for line in shown(load_result(generator=few, operations=(nobody,))))
+
+
+def test_what_has_no_reply() -> None:
+    none: dict[str, Any] = {"timeouts": 0, "errors": {}, "unfinished": 0, "late": 0}
+    emission = operation(
+        "typing", kind="emission", **none, ok=1010, service_us=None, throughput_per_s=50.5, sent_bytes=12_345
+    )
+    transaction = operation("buy", kind="transaction", **none, ok=1010)
+    received = (ReceivedEvent(name="news", count=12_345, received_bytes=1_234_567, per_s=617.3),)
+    window = Window(start_s=0.0, end_s=2.0, warmup_s=0.0)
+    seconds = tuple(Second(t=t, users=1, sent=1, ok=1, failed=0, sent_bytes=t, received_bytes=2000) for t in range(4))
+    result = load_result(operations=(emission, transaction), received=received, window=window, timeline=seconds)
+    lines = shown(result, width=80)
+    assert max(map(len, lines)) <= 80
+    cells = {line.split("  ")[0]: line.split()[2:] for line in lines[: lines.index("")]}
+    assert cells["typing (emission)"] == ["1,010", "-", "-", "-", "-", "-", "50.5"]
+    assert cells["buy (transaction)"][:3] == ["1,010", "1,010", "0"]
+    assert [line.split() for line in lines if line.startswith("news")] == [["news", "12,345", "617", "1.23", "MB"]]
+    assert "messages: 12.3 kB sent, 1.23 MB received; 0.5 B/s and 2 kB/s in the window" in lines
+
+
+@pytest.mark.parametrize("ok", [0, 1])
+def test_users_who_did_nothing_are_said(ok: int) -> None:
+    connect = operation(
+        CONNECT, scheduled=1, sent=1, ok=ok, timeouts=0, errors={} if ok else {"refused": 1}, unfinished=0
+    )
+    said = "no operation was performed: the users were connected, and that is all"
+    assert (said in shown(load_result(operations=(connect,)))) is bool(ok)
 
 
 def test_what_was_dropped_is_among_the_errors() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from bench.results.header import CommitInfo, MachineInfo
-from bench.results.load import Distribution, Generator, LoadResult, Operation, Scenario, Window
+from bench.results.load import Distribution, Generator, LoadResult, Operation, ReceivedEvent, Scenario, Window
 from tests.support.example_results import distribution, load_result, operation
 
 small = st.integers(0, 4)
@@ -55,6 +55,19 @@ def test_a_result_is_read_back_as_it_was_written(accounts: list[tuple[int, int, 
     ]
     result = load_result(operations=operations)
     assert LoadResult.model_validate_json(result.to_json(), strict=True) == result
+
+
+def test_a_name_may_be_that_of_several_kinds() -> None:
+    rows = (operation("connect"), operation("buy"), operation("buy", kind="transaction"), operation("buy", kind="http"))
+    received = (ReceivedEvent(name="news", count=3, received_bytes=300, per_s=1.5),)
+    result = load_result(operations=rows, received=received)
+    assert LoadResult.model_validate_json(result.to_json(), strict=True) == result
+    assert [row.kind for row in result.operations] == ["connect", "round trip", "transaction", "http"]
+    assert [row.label for row in rows] == ["connect", "buy", "buy (transaction)", "buy (http)"]
+    assert operation("connect", kind="round trip").label == "connect (round trip)"
+    assert operation("disconnect", kind="disconnect").label == "disconnect"
+    with pytest.raises(ValidationError, match=r"operation buy \(http\) is there twice"):
+        load_result(operations=(*rows, rows[-1]))
 
 
 def test_the_json_has_the_fields_that_readers_of_it_expect() -> None:

@@ -103,6 +103,18 @@ def test_it_may_import_what_lies_beside_it_and_define_what_it_likes(tmp_path: Pa
             "the data of a cannot be sent: Dict key must be str",
         ),
         (
+            "from bench import RoundTrip\na = RoundTrip('a', emit='a')\nsetup = 7",
+            "setup is no function, but of type int",
+        ),
+        (
+            "from bench import RoundTrip\na = RoundTrip('a', emit='a')\nasync def setup():\n    pass",
+            "line 3: setup takes one argument: `async def setup(client)`",
+        ),
+        (
+            "from bench import RoundTrip\na = RoundTrip('a', emit='a')\nbefore_connect = lambda http, name: None",
+            "line 3: before_connect takes one argument: `async def before_connect(http)`",
+        ),
+        (
             "from bench import RoundTrip\n\na = RoundTrip('a', emit='a', data='{int}{uuid}', reply='b')",
             "line 3: ValueError: a has {uuid} and {int} in its data: keep the placeholder that its reply repeats",
         ),

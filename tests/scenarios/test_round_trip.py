@@ -4,6 +4,7 @@ import dataclasses
 import os
 import uuid
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -82,6 +83,8 @@ def test_uuids_and_integers_are_valid_and_differ_from_all_others() -> None:
     integers = [int(next(drawn("int"))) for _ in range(1000)]
     assert len(set(integers)) == 1000
     assert all(LEAST_INTEGER <= number <= 2**53 - 1 for number in integers)
+    integers.sort()
+    assert min(after - before for before, after in pairwise(integers)) > 1_000_000, "no service counts up to another"
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")

@@ -138,6 +138,11 @@ class TestSeries:
         found = trends([latency(0, awake={"cores": [0, 1]}), latency(1, awake={"cores": []})])
         assert len(found.series) == 2
 
+    def test_kinds_of_the_same_name_are_series_of_their_own(self) -> None:
+        rows = operation("buy"), operation("buy", kind="transaction")
+        series = trends([load_result(operations=rows), load_result(operations=rows)]).series
+        assert [(line.benchmark, len(line.points)) for line in series] == [("buy", 2), ("buy (transaction)", 2)]
+
     def test_the_duration_and_the_port_are_not_the_scenario(self) -> None:
         scenario = load().scenario
         same = scenario.model_copy(update={"duration_s": 99.0, "url": "http://127.0.0.1:1234"})

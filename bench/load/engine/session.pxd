@@ -10,9 +10,9 @@ cdef class Session:
     cdef public object user, client, user_client, engine, counters, open_load
     cdef public Exchange exchange
     cdef public bint stopping, idle
-    cdef object _url, _tokens, _dispatcher, _open_tasks, _task, _usual, _noted, _gone
+    cdef object _url, _tokens, _dispatcher, _open_tasks, _task, _usual, _noted, _gone, _held
     cdef object _http, _connecting, _connecting_task
-    cdef long long _timeout_ns
+    cdef long long _timeout_ns, _connected_ns
     cdef bint _is_ending, _closing, _arrived, _breakdown, _has_left
     cdef Py_ssize_t _failed_attempts
     cdef Recorder _recorder

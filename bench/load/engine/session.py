@@ -53,8 +53,18 @@ from bench.results.load import CONNECT, REPLIED_KINDS, OperationKey, OperationKi
 from bench.scenarios.model import Emission, RoundTrip
 from bench.wire.client import FastClient
 from bench.wire.connection import Connection
-from bench.wire.errors import ClientError, ConnectFailed, Disconnected, MessageTooLarge, NotRead, SettingError
+from bench.wire.errors import (
+    REFUSED,
+    ClientError,
+    ConnectFailed,
+    Disconnected,
+    MessageTooLarge,
+    NotRead,
+    SettingError,
+    kind_of,
+)
 from bench.wire.interface import acknowledged
+from bench.wire.protocol import DEFAULT_NAMESPACE
 
 # As Socket.IO's own clients reconnect: 1 s doubling up to 5 s, each half as much more or less at random.
 _BACKOFF_FIRST_S = 1.0
@@ -81,6 +91,10 @@ _MOST_UNSENT_BYTES = 1 << 16
 _UNREAD_PAUSE_S = 0.005
 
 _NOT_READ = "the server does not read"
+
+#: The time after connecting in which a server may still refuse, in seconds. python-socketio with `always_connect` says
+#: yes first, and calls the service's handler then.
+_REFUSAL_S = 0.5
 
 #: One reply in 64, as the clock's last bits have it, tells how long it waited for its task.
 _QUEUEING_SAMPLE = 63
@@ -139,6 +153,10 @@ class Session:
         self._open_tasks: OpenTasks | None = None
         self._timeout_ns = round(user.reply_timeout * 1e9)
         self._task: asyncio.Task[None] | None = None
+        #: The time at which the connection was made.
+        self._connected_ns = 0
+        #: The last attempt to connect while it may still be refused, with the time of the connection, and the timer.
+        self._held: tuple[OngoingOperation, int, asyncio.TimerHandle] | None = None
         #: Set when the connection is lost, for a user without tasks.
         self._gone: asyncio.Event | None = None
         self.stopping = False
@@ -358,6 +376,8 @@ class Session:
         self._tasks.may_go_on = False
         if not self.client.connected:
             return
+        if self.exchange is not None and not self.exchange.broken:
+            await self.exchange.settle()  # what is left over shows that matching in order was wrong
         operation = self.begin_operation(DISCONNECT, DISCONNECT)  # unfinished, if it is cancelled
         await self.client.disconnect()
         operation.succeeded()
@@ -456,6 +476,7 @@ class Session:
         self.exchange.abandoned = self.counters.abandoned
         self.exchange.when_unexpected = self._unexpected
         self.exchange.when_unasked(self._received)
+        self._hear_other_namespaces(namespace)
         self.client.when_closed(self._lost)
         self.user_client = UserClient(self.client, namespace)
         for handler in handlers_of(type(self.user)):
@@ -488,6 +509,19 @@ class Session:
             self._arrive()
             self.engine.flush()
             self.engine.post(SessionEnded(self))
+
+    def _hear_other_namespaces(self, own: str | None) -> None:
+        """Count what comes unasked in the namespaces that are joined beside the user's own."""
+        try:
+            joined = self.user._settings().namespaces or ()
+        except SettingError:  # each attempt to connect tells it
+            return
+        for namespace in joined:
+            if namespace != (own or DEFAULT_NAMESPACE):
+                self.client.on("*", partial(self._received_in, namespace), namespace)
+
+    def _received_in(self, namespace: str, event: str, *_values: Any) -> None:
+        self._received(f"{namespace} {event}")
 
     def _namespace(self) -> str | None:
         """Return the user's namespace; None is the default namespace."""
@@ -619,7 +653,7 @@ class Session:
         try:
             await call(self.user.before_connect)
             connection = self.user._settings()
-            return connection if self._http is None else await self._http.with_cookies(connection, self._url)
+            return connection if self._http is None else await self._http.with_cookies(connection)
         except (StopUser, StopTest, GeneratorExit):
             raise
         except BaseException as error:
@@ -638,8 +672,26 @@ class Session:
             attempt.failed(str(failure))
             self._arrive()
             raise
-        attempt.succeeded(self.client.received_ns)
+        self._connected_ns = self.client.received_ns
+        self._hold(attempt)
         self._arrive()
+
+    def _hold(self, attempt: OngoingOperation) -> None:
+        """Note an attempt that has succeeded a little later: a server may let in before it asks its handler."""
+        self._settle()
+        settling = asyncio.get_running_loop().call_later(_REFUSAL_S, self._settle)
+        self._held = attempt, self.client.received_ns, settling
+
+    def _settle(self, lost_for: str = "") -> None:
+        """Note how the last attempt has ended: in a refusal if that is why its connection was lost at once."""
+        if self._held is None:
+            return
+        (attempt, connected_ns, settling), self._held = self._held, None
+        settling.cancel()
+        if kind_of(lost_for) == REFUSED:
+            attempt.failed(lost_for)
+        else:
+            attempt.succeeded(connected_ns)
 
     async def _greet(self) -> None:
         """Have the user begin on its new connection. A user that could not begin is disconnected."""
@@ -654,8 +706,11 @@ class Session:
                 await self.client.disconnect()
             raise
 
-    def _lost(self, _reason: str) -> None:
+    def _lost(self, reason: str) -> None:
+        self._settle(reason)
         self._tasks.may_go_on = False
+        if perf_counter_ns() - self._connected_ns > _BACKOFF_MAX_S * 1e9:
+            self._failed_attempts = 0  # it was no failed attempt: a user may be there without any round trip
         if self._gone is not None:
             self._gone.set()
         if self._open_tasks is not None:

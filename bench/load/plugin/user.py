@@ -85,8 +85,7 @@ class SocketIOUser(User):
     #: pipelined. Beyond it the arrival is dropped. None: as long as `reply_timeout`.
     longest_wait: float | None = None
 
-    #: The namespace that is joined, and that round trips are performed in; None is the default namespace. `client`
-    #: needs it for each emission.
+    #: The namespace that is joined, and to which round trips and `client` belong; None is the default namespace.
     namespace: str | None = None
 
     #: The payload sent with the request to connect, for the server's `connect` handler.

@@ -42,6 +42,16 @@ class QuestionUser(BaseUser):
         await self.round_trip(QUESTION)
 
 
+class LeavingUser(BaseUser):
+    """A user that leaves as soon as it has a reply."""
+
+    @task
+    async def question(self) -> None:
+        await self.round_trip(QUESTION)
+        await self.disconnect()
+        await self.connect()
+
+
 class TwoAtOnceUser(BaseUser):
     """A user with two round trips in flight; nothing says which reply is whose."""
 

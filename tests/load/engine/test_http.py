@@ -16,7 +16,6 @@ from bench.load.engine.ongoing import OngoingOperation
 from bench.load.metrics.recorder import TIMEOUT, Recorder
 from bench.results.load import OperationKey, OperationKind
 from bench.server import UvicornTestServer
-from bench.wire.connection import Connection
 
 Message = MutableMapping[str, Any]
 
@@ -98,7 +97,7 @@ async def test_each_request_is_an_operation() -> None:
         await http.get("/away")
         await http.get("/away", allow_redirects=False)
         await http.put("/login", name="log in")
-        await http.request("delete", f"{http._base}/login")
+        await http.request("delete", f"{http.base}/login")
         await http.head("/login")
         async with http.get("/large", stream=True) as response:
             assert len(await response.content.read()) == 1_000_000
@@ -159,28 +158,10 @@ async def test_a_relative_url_is_added_to_the_host_which_alone_gets_the_password
         async with http.get("/headers", headers={"X-Mine": "1"}) as response:
             found = dict(await response.json())
         assert (found["authorization"], found["x-mine"]) == ("Basic QWRhOmh1bnRlcjIy", "1")
-        elsewhere = http._base.replace("127.0.0.1", "localhost")
+        elsewhere = http.base.replace("127.0.0.1", "localhost")
         async with http.get(f"{elsewhere}/headers") as response:
             assert "authorization" not in dict(await response.json())
         assert host.counted() == ({"GET /headers": 2}, {})
     async with requests("/head") as (http, host):
         await http.get("ers")
         assert host.counted() == ({}, {("GET /head/ers", "HTTP 404"): 1})
-
-
-async def test_cookies_go_with_the_connection_where_they_belong() -> None:
-    async with requests() as (http, _):
-        url = http._base
-        assert await http.with_cookies(Connection(), url) == Connection()
-        await http.post("/login")
-        elsewhere = Connection(socketio_path="other/socket.io")
-        there = Connection(socketio_path="chat/socket.io", headers={"cookie": "own=1", "X-Mine": "1"})
-        assert await http.with_cookies(elsewhere, url) == elsewhere
-        assert await http.with_cookies(there, url.replace("127.0.0.1", "localhost")) == there
-        assert (await http.with_cookies(there, url)).headers == {"cookie": "own=1; mark=a7", "X-Mine": "1"}
-        secure = await http.with_cookies(there, url.replace("http", "wss"))
-        assert secure.headers == {"cookie": "own=1; safe=1; mark=a7", "X-Mine": "1"}
-        own = Connection(socketio_path="chat/socket.io", cookies={"mark": "mine"})
-        assert await http.with_cookies(own, url) == own
-        await http.get("/quoted")
-        assert (await http.with_cookies(Connection(), url)).headers == {"Cookie": 'mark="a b"'}

@@ -239,6 +239,8 @@ def test_the_example_for_ci_calls_it_as_it_is(capsys: pytest.CaptureFixture[str]
         (("quick", "slow"), 2, "--app app.main:app: revision quick ("),
         (("quick", "slow", "--app", "chat"), 2, "--app 'chat' is no application"),
         (("quick", "slow", "--reply", "said"), 2, "--reply said: it belongs to an event"),
+        (("quick", "slow", *OPTIONS, "--reply", "said"), 2, "--reply said is there twice: give each event"),
+        (("quick", "slow", *OPTIONS, "--args"), 2, "--args and --payload {"),
         (("quick", "slow", *OPTIONS, "--benchmarks", "event"), 2, "there is no such benchmark, only say-said"),
         (("quick", "slow", *OPTIONS, "--benchmarks", ","), 2, "--benchmarks ',': name some of say-said"),
         (("quick", "slow", *OPTIONS, "--precision", "0"), 2, "--precision '0': give per cent"),

@@ -466,6 +466,11 @@ def test_figures_are_shown_where_they_cannot_be_stored(bench: Bench) -> None:
     ("options", "said"),
     [
         (["--reply", "BAR"], "ERROR: --reply BAR: it belongs to an event, give that with --event"),
+        (
+            ["--event", "say", "--reply", "a", "--reply", "a"],
+            "ERROR: --reply a is there twice: give each event that may",
+        ),
+        (["--event", "say", "--args", "--payload", "{}"], "ERROR: --args and --payload {}: it is no JSON list, give"),
         (["-p", "locust.user"], "ERROR: this process is patched for gevent (importing locust does that)"),
     ],
 )
@@ -475,6 +480,21 @@ def test_misuse_is_one_line(bench: Bench, options: list[str], said: str) -> None
     (line,) = [line for line in run.stderr.splitlines() if line.startswith("ERROR")]
     assert line.startswith(said)
     assert "Traceback" not in run.stderr + run.stdout
+
+
+def test_a_service_that_wants_all_that_a_connection_may_have(tmp_path: Path) -> None:
+    """Both clients connect with it, over the only transport that is asked for."""
+    bench = Bench(tmp_path / "stored", directory=APPS, environment={"STRICT_TOKEN": "hush-hush"})
+    run = bench.run(
+        *("--app", "strict:app", "--event", "say", "--reply", "said", "--payload", '{"id": "{token}"}'),
+        *("--namespace", "/chat", "--socketio-path", "ws/socket.io", "--serializer", "msgpack"),
+        *('--auth={"token": "@env:STRICT_TOKEN"}', "--header", "X-Key: key-1234"),
+        *("--cookie", "session=abc-1234", "--query", "tenant=acme-1234", "--transport", "websocket"),
+        *("-k", "uvloop", "--benchmark-disable"),
+    )
+    assert run.returncode == 0, run.stdout
+    assert "3 passed" in run.stdout
+    assert "hush-hush" not in run.stdout + run.stderr
 
 
 def test_a_server_that_lets_nobody_in_is_one_line_for_each_benchmark(tmp_path: Path) -> None:

@@ -67,12 +67,15 @@ def test_replies_that_cannot_be_told_from_others_end_the_run(
     assert (unexpected > 0) == (arguments[0] == "AskUser" and "--rate" not in arguments)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "unasked_at"), [(["QuestionUser", "-t", "2s"], "2"), (["LeavingUser", *ENDS_EARLY], "1")]
+)
 def test_a_reply_that_is_pushed_unasked_is_found_at_the_latest_when_its_own_is_left_over(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], unasked_at: str
 ) -> None:
-    monkeypatch.setenv("UNASKED", "2")
+    monkeypatch.setenv("UNASKED", unasked_at)
     with ServerProcess("ambiguous:app", directory=APPS) as server:
-        code, locust = performed(tmp_path, server, "QuestionUser", "-u", "3", "-r", "3", "-t", "2s")
+        code, locust = performed(tmp_path, server, *arguments, "-u", "3", "-r", "3")
     assert code == 1
     result = locust.result()
     assert result.invalid_reason is not None

@@ -73,8 +73,8 @@ def test_who_emits_and_who_listens(tmp_path: Path, chatty: ServerProcess) -> Non
 def test_arrivals_begin_with_an_emission(tmp_path: Path, chatty: ServerProcess, processes: int) -> None:
     rate = "100:2s"
     more = ["--processes", "2"] if processes > 1 else []
-    arguments = ["TalkingUser", "ListeningUser", "--host", chatty.url, "-u", "12", "-r", "50", "--rate", rate, *more]
-    code, locust = run(tmp_path, *arguments, "--arrivals", "constant", locustfile=UNANSWERED)
+    arguments = ["TalkingUser", "HandlingUser", "ListeningUser", "--host", chatty.url, "-u", "12", "-r", "50", *more]
+    code, locust = run(tmp_path, *arguments, "--rate", rate, "--arrivals", "constant", locustfile=UNANSWERED)
     assert code == 0, locust.output
     result = locust.result()
     rows = rows_of(result)
@@ -100,7 +100,10 @@ def test_arrivals_begin_with_an_emission(tmp_path: Path, chatty: ServerProcess, 
     assert result.generator.send_lateness_us is not None
     assert sum(second.ok for second in result.timeline) == typing.ok + say.ok, "the transaction is not in it"
     received = {event.name: event.count for event in result.received}
-    assert received == {"welcome": 12, "said": say.ok * 11}, "everybody's but one's own"
+    assert received == {"welcome": 12, "said": say.ok * 11}, "all but the user's own replies, handled or not"
+    said = next(event for event in result.received if event.name == "said")
+    assert said.received_bytes == 11 * (say.received_bytes or 0), "the same messages"
+    assert say.sent_bytes == (say.received_bytes or 0) - say.ok, "say is shorter than said, and all else is the same"
 
 
 def test_how_blocks_end(tmp_path: Path, chatty: ServerProcess) -> None:

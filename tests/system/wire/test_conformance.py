@@ -201,6 +201,24 @@ async def test_a_listener_is_called_beside_the_handler(transports: Transports, s
         assert heard[1:] == [("echo", (6,)), ("echo", (7,))]
 
 
+async def test_the_size_of_a_message(transports: Transports, server: Server) -> None:
+    """The size is that of the text and its attachments, whatever carries them."""
+    text, header = len(b'42["ECHO","ee"]'), len('451-["ECHO",{"_placeholder":true,"num":0}]')
+    async with connected(FastClient, transports, server.url) as participant:
+        client = participant.client
+        assert isinstance(client, FastClient)
+        sizes: asyncio.Queue[int] = asyncio.Queue()
+        client.on("ECHO", lambda *_: sizes.put_nowait(client.message_bytes))
+        for data, size_bytes in (("ee", text), (("ee",), text), (bytes(1000), header + 1000)):
+            await client.emit("ECHO", data)
+            assert client.message_bytes == size_bytes
+            assert await asyncio.wait_for(sizes.get(), LIMIT_S) == size_bytes
+        client.emit_now("ECHO", "ee", callback=lambda *_: sizes.put_nowait(client.message_bytes))
+        assert client.message_bytes == text + 1, "it asks for an acknowledgement"
+        assert await asyncio.wait_for(sizes.get(), LIMIT_S) == text
+        assert await asyncio.wait_for(sizes.get(), LIMIT_S) == len(b'431["ee"]')
+
+
 async def test_many_at_once_in_order(kind: Kind, transports: Transports, server: Server) -> None:
     async with connected(kind, transports, server.url) as participant:
         # python-socketio's client posts more than 16 packets at once, which its server drops.

@@ -1,0 +1,96 @@
+"""How users connect, from the command line: in each worker, over the classes' own settings, and shown nowhere."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.support.folders import APPS, LOCUSTFILES
+from tests.support.locust_process import CONNECT, operation, run
+
+STRICT = LOCUSTFILES / "strict.py"
+SECRETS = ("hush-hush", "key-1234", "abc-1234", "acme-1234")
+
+
+def given(token: str, key: str) -> list[str]:
+    return [
+        *("--namespace", "/chat", "--socketio-path", "ws/socket.io", "--serializer", "msgpack"),
+        *(f'--auth={{"token": "{token}"}}', "--header", f"X-Key: {key}"),
+        *("--cookie", "session=abc-1234", "--query", "tenant=acme-1234"),
+    ]
+
+
+def shows_no_secret(output: str, folder: Path) -> None:
+    stored = "".join(path.read_text() for path in folder.rglob("*.json"))
+    for secret in SECRETS:
+        assert secret not in output
+        assert secret not in stored
+
+
+def test_workers_connect_as_the_command_line_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STRICT_TOKEN", "hush-hush")
+    (tmp_path / "key.txt").write_text("key-1234\n")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(APPS), os.environ.get("PYTHONPATH", "")]))
+    code, ended = run(
+        tmp_path,
+        *("--app", "strict:app", "--processes", "2", "--users", "4", "--spawn-rate", "20", "--run-time", "2s"),
+        *given("@env:STRICT_TOKEN", f"@{tmp_path / 'key.txt'}"),
+        *("--transport", "polling"),
+        locustfile=STRICT,
+    )
+    assert code == 0, ended.output
+    result = ended.result()
+    assert operation(result, CONNECT).ok == 4
+    assert operation(result, "say").ok > 0
+    assert result.scenario.transport == "polling"
+    shows_no_secret(ended.output, tmp_path)
+
+
+def test_a_refusal_repeats_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(APPS), os.environ.get("PYTHONPATH", "")]))
+    code, ended = run(
+        tmp_path,
+        *("--app", "strict:app", "--users", "2", "--spawn-rate", "20", "--run-time", "1s"),
+        *given("hush-hush", "abc-1234-wrong"),
+        locustfile=STRICT,
+    )
+    assert code == 1, ended.output
+    assert (
+        "the server refused the connection to /chat: not with ({'token': '...'}, '...', 'session=...', 'tenant=...')"
+        in ended.output
+    )
+    shows_no_secret(ended.output, tmp_path)
+
+
+def test_a_server_that_lets_in_before_it_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each attempt is a refusal with its reason, and none has succeeded."""
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(APPS), os.environ.get("PYTHONPATH", "")]))
+    code, ended = run(
+        tmp_path, "--app", "hasty:app", "--users", "3", "--spawn-rate", "20", "--run-time", "2s", locustfile=STRICT
+    )
+    assert code == 1
+    connect = operation(ended.result(), CONNECT)
+    assert connect.ok == 0
+    assert connect.errors == {"the server refused the connection: not authorised": connect.sent}
+    assert connect.sent >= 3
+
+
+def test_an_option_that_cannot_be_is_one_line(tmp_path: Path) -> None:
+    code, ended = run(tmp_path, "--users", "1", "--run-time", "1s", "--auth=@env:NO_SUCH_VARIABLE", locustfile=STRICT)
+    assert code == 2
+    assert "--auth @env:NO_SUCH_VARIABLE: there is no such environment variable" in ended.output
+    assert "Traceback" not in ended.output
+
+
+def test_a_connection_that_cannot_be_is_one_line_with_its_place(tmp_path: Path) -> None:
+    locustfile = tmp_path / "wrong.py"
+    locustfile.write_text(
+        "from bench import Connection, SocketIOUser\n\nconnection = Connection(transports='websocket')\n"
+    )
+    code, ended = run(tmp_path, "--users", "1", "--run-time", "1s", locustfile=locustfile)
+    assert code == 2
+    assert (
+        ended.output == "locust: error: wrong.py:3: transports are a tuple, ('websocket',), not the text 'websocket'\n"
+    )
