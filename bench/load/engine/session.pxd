@@ -14,7 +14,7 @@ cdef class Session:
     cdef object _http, _connecting, _connecting_task
     cdef long long _timeout_ns, _connected_ns
     cdef bint _is_ending, _closing, _arrived, _breakdown, _has_left
-    cdef Py_ssize_t _failed_attempts
+    cdef Py_ssize_t _failed_attempts, _steps_under_way
     cdef Recorder _recorder, _heard_recorder
     cdef FastClient _wire
     cdef TaskRunner _tasks

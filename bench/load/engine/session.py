@@ -181,6 +181,8 @@ class Session:
         self._has_left = False
         #: The lock of an attempt to connect, and the task that has it.
         self._connecting = asyncio.Lock()
+        #: The number of tasks that are connecting or disconnecting.
+        self._steps_under_way = 0
         self._connecting_task: asyncio.Task[Any] | None = None
         self._http: UserHttp | None = None
         #: The exception that ends the user.
@@ -374,16 +376,18 @@ class Session:
         async with self._connecting:
             if self.client.connected:
                 return
-            try:
-                await self._attempt()
-            except BaseException:
-                self._failed_attempts += 1
-                self._tasks.may_go_on = False
-                raise
+            with self._awaited_at_the_end():
+                try:
+                    await self._attempt()
+                except BaseException:
+                    self._failed_attempts += 1
+                    self._tasks.may_go_on = False
+                    raise
         self._tasks.has_awaited = True
 
     async def disconnect(self) -> None:
         """Disconnect on purpose, which is noted. What is in flight is lost. Does nothing without a connection."""
+        await self.may_send()
         self._has_left = True
         self._tasks.may_go_on = False
         if not self.client.connected:
@@ -391,11 +395,23 @@ class Session:
         if self.exchange is not None and not self.exchange.broken:
             await self.exchange.settle()  # what is left over shows that matching in order was wrong
         operation = self.begin_operation(DISCONNECT, DISCONNECT)  # unfinished, if it is cancelled
-        await self.client.disconnect()
-        operation.succeeded()
+        with self._awaited_at_the_end():
+            await self.client.disconnect()
+            operation.succeeded()
         self._tasks.has_awaited = True
         if self.exchange is not None:
             self.exchange.broken = False  # nothing overdue can come over the next connection
+
+    @contextlib.contextmanager
+    def _awaited_at_the_end(self) -> Iterator[None]:
+        """Have a session that stops await the block, as it awaits replies."""
+        self._steps_under_way += 1
+        try:
+            yield
+        finally:
+            self._steps_under_way -= 1
+            if self.stopping:
+                self._stop_if_idle()
 
     @property
     def http(self) -> UserHttp:
@@ -486,6 +502,7 @@ class Session:
     @property
     def _in_flight(self) -> int:
         replies = self.exchange.in_flight if self.exchange is not None else 0
+        replies += self._steps_under_way
         return replies if self._http is None else replies + self._http.in_flight
 
     def _stop_if_idle(self) -> None:
