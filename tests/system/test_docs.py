@@ -11,7 +11,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -142,9 +142,9 @@ def test_page_does_what_it_says(page: Path, copy: Path) -> None:
                 check_options(where, words, copy)
 
 
-def _run(where: str, command: Sequence[str], folder: Path) -> None:
+def _run(where: str, command: Sequence[str], folder: Path, variables: Mapping[str, str] | None = None) -> None:
     # As if the environment were the copy's own: pytest refuses a conftest beside a package that is another folder's.
-    environment = os.environ | SHORT | {"PYTHONPATH": str(folder)}
+    environment = os.environ | SHORT | {"PYTHONPATH": str(folder)} | dict(variables or {})
     ended = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False
     )
@@ -178,15 +178,19 @@ runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 
 def check_options(where: str, words: Sequence[str], folder: Path) -> None:
     """Have the parser of a command read its words, and fail if it does not take them."""
+    variables: dict[str, str] = {}
     while re.fullmatch(r"[A-Z_]+=.*", words[0]):
+        name, _, value = words[0].partition("=")
+        variables[name] = value
         words = words[1:]
     command, *arguments = words
     if command == "bench":
         _parse_bench(where, arguments)
     elif command == "locust":
-        _run(f"{where}: {shlex.join(words)}", [sys.executable, "-c", PARSE_LOCUST, *arguments], folder)
+        _run(f"{where}: {shlex.join(words)}", [sys.executable, "-c", PARSE_LOCUST, *arguments], folder, variables)
     elif command == "pytest":
-        _run(f"{where}: {shlex.join(words)}", [sys.executable, "-m", "pytest", *arguments, "--collect-only"], folder)
+        collecting = [sys.executable, "-m", "pytest", *arguments, "--collect-only"]
+        _run(f"{where}: {shlex.join(words)}", collecting, folder, variables)
     elif command == "make":
         targets = [word for word in arguments if "=" not in word]
         assert targets, f"{where}: make what?"
