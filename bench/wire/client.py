@@ -293,10 +293,9 @@ class FastClient(Listener):
             message = plain_message(event, data)
         except TypeError:  # there are bytes in it, or nothing that can be sent
             return self._emit_anything(event, data, DEFAULT_NAMESPACE, None)
-        size_bytes = len(message)
-        if size_bytes > self._max_payload_bytes:
-            raise self._conversation.too_large(size_bytes)
-        self.message_bytes = size_bytes
+        if len(message) > self._max_payload_bytes:
+            raise self._conversation.too_large(len(message))
+        self.message_bytes = len(message)
         sent_ns = perf_counter_ns()
         websocket.send_text(message)
         return sent_ns

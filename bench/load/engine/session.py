@@ -179,6 +179,9 @@ class Session:
         #: The definition of the last round trip; `_recorder` is the recorder of its operation.
         self._usual: RoundTrip | None = None
         self._recorder: Recorder
+        #: The last event that came unasked; `_heard_recorder` is its recorder.
+        self._heard: str | None = None
+        self._heard_recorder: Recorder
         self._breakdown = False
 
     # ------------------------------------------------------------------ called through Engine.submit
@@ -235,11 +238,10 @@ class Session:
         exchange.in_flight -= 1
         if definition is not self._usual:
             self._usual, self._recorder = definition, self.engine.recorder(definition.name)
-        self._recorder.received_bytes += reply_bytes
         if self._dispatcher is None:
-            self._recorder.succeeded(emission[2], received_ns)
+            self._recorder.succeeded(emission[2], received_ns, reply_bytes)
         else:
-            self._recorder.answered(intended_ns, emission[2], received_ns, waited_ns)
+            self._recorder.answered(intended_ns, emission[2], received_ns, waited_ns, reply_bytes)
         if self._breakdown:
             self._recorder.handled(emission[2], _handled_ns(reply), received_ns)
         if not received_ns & _QUEUEING_SAMPLE:
@@ -428,10 +430,10 @@ class Session:
 
     def _received(self, event: str) -> None:
         """Count an event that came unasked, inside its handler."""
-        recorder = self.engine.recorder(event, RECEIVED)
+        if event != self._heard:
+            self._heard, self._heard_recorder = event, self.engine.recorder(event, RECEIVED)
         received_ns = self._wire.received_ns
-        recorder.succeeded(received_ns, received_ns)
-        recorder.received_bytes += self._wire.message_bytes
+        self._heard_recorder.succeeded(received_ns, received_ns, self._wire.message_bytes)
 
     def _invalid(self, reason: str) -> None:
         """Have the run ended: its figures are wrong, or would be."""
@@ -445,6 +447,7 @@ class Session:
             kind = TIMEOUT if isinstance(error, ReplyTimeout) else error.kind
             recorder = self.engine.recorder(definition.name)
             recorder.failed(error.sent_ns, perf_counter_ns(), kind, intended_ns, waited_ns)
+            recorder.received_bytes += error.reply_bytes
         self._tasks.has_awaited = True
         self._tasks.may_go_on = False  # the connection may be lost, or have to be replaced
         if self.stopping:

@@ -18,7 +18,7 @@ from bench.load.plugin.connection_options import over_class
 from bench.load.plugin.feeds import feeds_of
 from bench.load.plugin.options import MisuseError
 from bench.load.plugin.user import SETTINGS, SocketIOUser
-from bench.scenarios.feeds import FeedError
+from bench.scenarios.feeds import FeedError, counted_rows
 from bench.timing.arrivals import Arrivals
 from bench.wire.connection import Connection
 
@@ -121,8 +121,8 @@ def refuse_too_few_rows(environment: Environment, options: Namespace) -> None:
     for feed in feeds_of(classes[0]).values():
         if feed.unique and (rows := len(feed.rows())) < number:
             raise MisuseError(
-                f"{classes[0].__name__}: {feed.name} has {rows:,} rows, and each of {number:,} users needs a row of "
-                "its own: give it more rows, or leave `unique=True` out"
+                f"{classes[0].__name__}: {feed.name} has {counted_rows(rows)}, and each of {number:,} users needs "
+                "a row of its own: give it more rows, or leave `unique=True` out"
             )
 
 
