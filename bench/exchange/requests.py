@@ -769,6 +769,18 @@ class Exchange:
             return "acknowledgement"
         return one_line(round_trip.answers) + ("" if round_trip.matched_in_order else " with its token")
 
+    def without_token(self, round_trip: RoundTrip) -> str | None:
+        """Return the event that came last as a reply to this round trip would, but with no token that is awaited.
+
+        None: there was no such event lately, or the round trip is matched in order.
+        """
+        if round_trip.matched_in_order:
+            return None
+        came = (
+            f"{event} {' '.join(map(repr, values))}" for event, values in self._unmatched if event in round_trip.events
+        )
+        return next((one_line(text, _CHARACTERS_SHOWN) for text in came), None)
+
     def _arrived(self) -> str:
         if not self._unmatched:
             return "nothing"
