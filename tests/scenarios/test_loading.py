@@ -175,3 +175,9 @@ def test_the_digest_of_a_definition_is_of_what_it_sends_and_awaits(tmp_path: Pat
     function = digest("'say', emit='say', data=lambda token: token")
     assert digest("'say', emit='say', data=lambda token: token") == function
     assert digest("'say', emit='say', data=lambda token: token", "# who knows") != function
+
+
+def test_a_connection_that_cannot_be_is_one_line_with_its_place(tmp_path: Path) -> None:
+    with pytest.raises(ScenariosError) as raised:
+        loaded(tmp_path, "from bench import Connection\nconnection = Connection(transports='websocket')\n")
+    assert str(raised.value) == "line 2: transports are a tuple, ('websocket',), not the text 'websocket'"
