@@ -18,12 +18,12 @@ from types import TracebackType
 from typing import BinaryIO, Self, Unpack
 from urllib.parse import urlsplit
 
-from bench.machine.child import changed_at_ns, last_lines, opened_log, process_cpu_ns, tail
+from bench.machine.child import changed_at_ns, opened_log, process_cpu_ns, tail
 from bench.machine.cores import server_core
 from bench.machine.descendants import descendants, memory_bytes, reaped_cpu_ns
 from bench.server.address import free_port, reachable
 from bench.server.command import HOST, PORT_VARIABLE, ServeCommand, no_start
-from bench.server.error import ServerError
+from bench.server.error import ServerError, last_words
 from bench.server.interface import ServerUsage
 from bench.server.options import ServerKeywords, ServerOptions, with_keywords
 from bench.server.supervised import End, SupervisedCommand
@@ -128,7 +128,7 @@ class CommandProcess:
     @property
     def wrote_last(self) -> str:
         """The end of its log in one line; empty if it wrote nothing."""
-        return last_lines(self.log)
+        return last_words(self.log)
 
     def start(self) -> Self:
         """Start it; return when it accepts connections on its port, and its `ready_url` answers if it has any.

@@ -1,15 +1,26 @@
 """The error that servers raise, and its cause in one line."""
 
+import re
 import time
 from collections.abc import Callable
 
 from bench import printable
+from bench.machine.child import last_lines
 
 #: The longest text of an error, in characters.
 MESSAGE_LIMIT = 500
 
 #: The time that a process may take to end after its connections were closed, in seconds.
 EXIT_GRACE_S = 1.0
+
+
+#: The error that python-socketio logs for a packet in MessagePack, with its traceback.
+_OF_OUR_CLIENT = re.compile(
+    r"^message async handler error\n"
+    r"(?:(?!^message async handler error\n).*\n)*?"
+    r"ValueError: invalid literal for int\(\) with base 10: b'\\x8[0-9a-f]'\n",
+    re.MULTILINE,
+)
 
 
 class ServerError(Exception):
@@ -29,6 +40,15 @@ class ServerError(Exception):
 def one_line(cause: BaseException) -> str:
     """Return the cause's type and text, in one line."""
     return printable.error_line(cause, MESSAGE_LIMIT)
+
+
+def last_words(log: str) -> str:
+    """Return the end of a server's log in one line, as `last_lines` does, without the errors that our client causes.
+
+    A client whose request to join is not answered asks once more in another format. python-socketio logs an error then,
+    which would hide the cause: mostly an exception in the handler of `connect`.
+    """
+    return last_lines(_OF_OUR_CLIENT.sub("", log))
 
 
 def with_last_words(reason: str, wrote_last: str) -> str:

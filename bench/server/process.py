@@ -21,11 +21,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self, Unpack
 
-from bench.machine.child import Child, changed_at_ns, last_lines, opened_log, process_cpu_ns, tail
+from bench.machine.child import Child, changed_at_ns, opened_log, process_cpu_ns, tail
 from bench.machine.cores import server_core
 from bench.machine.system import has_proc
 from bench.server.address import reachable
-from bench.server.error import ServerError
+from bench.server.error import ServerError, last_words
 from bench.server.interface import ServerUsage
 from bench.server.options import ServerKeywords, ServerOptions, with_keywords
 
@@ -166,7 +166,7 @@ class ServerProcess:
     @property
     def wrote_last(self) -> str:
         """The end of the server's log in one line, such as the end of a traceback; empty if it wrote nothing."""
-        return last_lines(self.log)
+        return last_words(self.log)
 
     def start(self) -> Self:
         """Start it; return when the app's start-up is complete and the port is open.

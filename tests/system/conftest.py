@@ -19,6 +19,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path != _LONGEST)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _temporary_files_of_commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Have the commands that tests start leave what they keep after a failure in a folder of the session's own."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("TMPDIR", str(tmp_path_factory.mktemp("commands")))
+        yield
+
+
 @pytest.fixture
 def service() -> Iterator[ServerProcess]:
     """Start the FOO→BAR service for one test: its counts begin at zero."""

@@ -447,6 +447,7 @@ class Session:
             kind = TIMEOUT if isinstance(error, ReplyTimeout) else error.kind
             recorder = self.engine.recorder(definition.name)
             recorder.failed(error.sent_ns, perf_counter_ns(), kind, intended_ns, waited_ns)
+            recorder.received_bytes += error.reply_bytes
         self._tasks.has_awaited = True
         self._tasks.may_go_on = False  # the connection may be lost, or have to be replaced
         if self.stopping:

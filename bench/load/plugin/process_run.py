@@ -263,7 +263,7 @@ class ProcessRun:
         try:
             self._feeds.give(user)
         except FeedError as error:
-            self._troubles.add("a user did not start", error)
+            self._troubles.add_reason(f"a user did not start: {error}")
             return False
         return True
 

@@ -12,6 +12,7 @@ import pytest
 from bench.ab.errors import AbError
 from bench.ab.options import plan
 from bench.ab.origin import PythonProgram, check_command, check_python
+from bench.ab.preparation import link
 from bench.ab.worktree import Repository
 from bench.results.service_logs import PREFIX
 from tests.support.ab_repository import OPTIONS, SERVICE, TestRepository
@@ -102,6 +103,7 @@ def test_a_preparation_that_fails_is_named_with_its_last_words(repository: TestR
     assert kept_logs(temporary) == {"prepare-A.log": "no index\n"}
 
 
+@pytest.mark.slow
 def test_a_preparation_ends_with_the_run(repository: TestRepository, temporary: Path, tmp_path: Path) -> None:
     process = started(
         repository, temporary, "old", "WORKTREE", *ROUND_TRIP, "--serve", "true",
@@ -118,6 +120,7 @@ def test_a_preparation_ends_with_the_run(repository: TestRepository, temporary: 
     assert kept_logs(temporary) == {}
 
 
+@pytest.mark.slow
 def test_a_linked_environment_that_would_serve_the_checkout_to_both_sides_is_refused(
     repository: TestRepository, temporary: Path
 ) -> None:
@@ -141,6 +144,7 @@ def test_a_linked_environment_that_would_serve_the_checkout_to_both_sides_is_ref
     assert "both revisions would run the same; have --prepare make an environment" in err
 
 
+@pytest.mark.slow
 def test_a_service_that_is_no_python_program_is_compared_and_the_result_says_what_was_not_checked(
     repository: TestRepository, temporary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -217,7 +221,8 @@ def test_options_that_make_no_sense(given: dict[str, object], said: str) -> None
         ("word", "--link word: git does not ignore it"),
     ],
 )
-def test_what_cannot_be_linked(repository: TestRepository, temporary: Path, path: str, said: str) -> None:
-    code, _, err = ran(repository, temporary, "old", "old", *ROUND_TRIP, "--serve", "true", "--link", path)
-    assert code == 2
-    assert said in err.splitlines()[-1]
+def test_what_cannot_be_linked(repository: TestRepository, path: str, said: str) -> None:
+    found = Repository.around(repository.folder)
+    with found.checkouts([found.revision("old")]) as (checkout,), pytest.raises(AbError) as refused:
+        link([Path(path)], found, checkout)
+    assert str(refused.value).startswith(said)

@@ -93,6 +93,7 @@ def test_the_cause_that_the_service_tells_is_shown_and_its_log_is_kept(
     assert any(f"{words}\n" in log for log in logs(bench))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "said"),
     [

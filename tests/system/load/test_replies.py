@@ -69,5 +69,7 @@ def test_a_wrong_reply_is_an_error_with_its_reason(tmp_path: Path, choosy: Serve
     assert kind == f"the check raised KeyError: 'okay' (choosy.py:{line} in <lambda>)"
     for row in (rows["too many"], rows["mistaken"], rows["raising"]):
         assert row.error_count == row.sent > 0
+        assert row.received_bytes is not None
+        assert row.received_bytes > len('43[{"ok":true}]') * row.sent, "a wrong reply was received, too"
     assert "wrong reply: chair … is out of stock" in locust.output
     assert "Traceback" not in locust.output
