@@ -207,7 +207,8 @@ def _operation_notes(result: LoadResult) -> Iterator[Note]:
 def _traffic_notes(result: LoadResult) -> Iterator[Note]:
     """Yield how many bytes were sent and received, and that nothing was sent where nothing was to be sent."""
     connects = any(operation.ok for operation in result.operations if operation.kind == CONNECT)
-    if connects and not any(operation.scheduled for operation in result.operations if operation.kind != CONNECT):
+    performed = any(operation.scheduled for operation in result.operations if operation.kind != CONNECT)
+    if connects and not performed and not result.received:
         yield Note("no operation was performed: the users were connected, and that is all", "warning")
     start_s, end_s = result.window.start_s, result.window.end_s
     whole = [second for second in result.timeline if start_s <= second.t and second.t + 1 <= end_s]

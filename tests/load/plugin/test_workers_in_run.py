@@ -88,6 +88,28 @@ def test_who_has_no_users_is_not_waited_for() -> None:
     assert master.shares() == {"a": (0, 1)}
 
 
+def test_who_only_listens_begins_with_the_others_and_has_no_share() -> None:
+    master, test = a_test("a", "b", "c")
+    test.note_spawned()
+    for name in "abc":
+        test.note_ready(name, True, takes_arrivals=name != "b")
+    test.share_out(None, decided)
+    begun = {worker: data["has_share"] for kind, worker, data in master.sent if kind == GO}
+    assert begun == {"a": True, "b": False, "c": True}
+    assert {worker: share for worker, share in master.shares().items() if worker != "b"} == {"a": (0, 2), "c": (1, 2)}
+    test.share_out(10 * S, never)
+    assert master.sent == [], "nothing has changed"
+    test.note_ready("b", True, takes_arrivals=True)
+    test.note_ready("c", True, takes_arrivals=False)
+    test.share_out(10 * S, never)
+    assert [(worker, data["has_share"]) for _, worker, data in master.sent] == [("c", False), ("a", True), ("b", True)]
+    test.note_ready("a", False)
+    test.note_ready("b", True, takes_arrivals=False)
+    master.sent.clear()
+    test.share_out(10 * S, never)
+    assert master.sent == [], "nobody takes arrivals any more, and the window of b has begun"
+
+
 def test_others_have_the_share_of_who_goes() -> None:
     master, test = a_test("a", "b", "c")
     test.note_spawned()
