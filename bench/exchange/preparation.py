@@ -15,6 +15,7 @@ from typing import Any
 
 from bench.printable import error_line
 from bench.scenarios.loading import ScenariosFile
+from bench.secrets import Secrets
 from bench.wire.connection import Connection
 from bench.wire.errors import ConnectFailed, SettingError
 from bench.wire.host_http import HostHttp
@@ -33,13 +34,15 @@ async def connect(client: Client, url: str, connection: Connection, file: Scenar
 
     `limit_s` is the time that each of the file's functions may take, in seconds.
     """
-    if file is not None and file.before_connect is not None:
-        connection = await _logged_in(url, connection, file, limit_s)
-    await client.connect(url, connection)
-    if file is None or file.setup is None:
-        return
     try:
-        await _call(file, "setup", file.setup, NamespacedClient(client, connection.namespace), limit_s)
+        if file is not None and file.before_connect is not None:
+            connection = await _logged_in(url, connection, file, limit_s)
+        await client.connect(url, connection)
+        if file is not None and file.setup is not None:
+            await _call(file, "setup", file.setup, NamespacedClient(client, connection.namespace), limit_s)
+    except PreparationFailed as failure:
+        await client.disconnect()
+        raise PreparationFailed(Secrets.of(connection, url).hide(str(failure))) from failure
     except BaseException:
         await client.disconnect()
         raise

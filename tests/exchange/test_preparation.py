@@ -147,3 +147,10 @@ async def test_who_could_not_be_set_up_is_disconnected(kind: Kind, server: Uvico
     assert not client.connected
     with pytest.raises(Disconnected):
         await client.emit("say", namespace="/members")
+
+
+async def test_secrets_are_taken_out_of_what_went_wrong(kind: Kind, server: UvicornTestServer, tmp_path: Path) -> None:
+    text = "connection = replace(connection, auth='hunter22')\n"
+    text += "async def before_connect(http): raise LookupError('hunter22')"
+    with pytest.raises(PreparationFailed, match=r"before_connect failed: LookupError: \.\.\.$"):
+        await said(kind, server.url, tmp_path, text)
