@@ -23,7 +23,10 @@ myst_enable_extensions = ["colon_fence", "deflist"]
 
 nitpicky = True
 # Names of Python and of other packages: to link them, the build would have to load their sites' inventories.
-nitpick_ignore_regex = [("py:.*", r"(?!(bench|app)\.).*")]
+nitpick_ignore_regex = [
+    ("py:.*", r"(?!(bench|app)\.).*"),
+    ("py:.*", r".*\._[A-Z]\w*"),  # type variables, which nobody looks up
+]
 
 # The docstrings put code between single backticks.
 default_role = "literal"

@@ -1,5 +1,7 @@
 # The C types of requests.py, for `make compiled`. Every attribute is here: a compiled object has no others.
 
+cimport cython
+
 from bench.wire.client cimport FastClient
 
 
@@ -17,6 +19,7 @@ cdef class Exchange:
 
     cdef FastClient _fast
 
+    @cython.locals(size_bytes=Py_ssize_t)
     cdef Py_ssize_t _message_bytes(self)
     cpdef tuple begin(self, round_trip)
     cpdef end(self, tuple emission, error)

@@ -78,6 +78,8 @@ class RoundTripFailed(Exception):
     def __init__(self, message: str, sent_ns: int) -> None:
         super().__init__(message)
         self.sent_ns = sent_ns
+        #: The size of the message that was the reply; 0 if there was none, or it is not known.
+        self.reply_bytes = 0
 
 
 class ReplyTimeout(RoundTripFailed):
@@ -477,12 +479,13 @@ class Exchange:
         client = self.client
 
         def replied(*reply: Any) -> None:
+            raised = None
             for token_of in finders:
                 try:
                     token = token_of(*reply)
-                except Exception as error:
-                    self._finder_raised(event, reply, error)
-                    raise
+                except Exception as error:  # another definition's function may find it
+                    raised = error
+                    continue
                 if token is None:
                     continue
                 # An emission that awaits its acknowledgement may also cause the reply of another definition.
@@ -504,7 +507,7 @@ class Exchange:
                     return
                 if self._resolve_all(event, _texts(token), reply):
                     return
-            self._unmatched.append((event, reply))
+            self._note_unmatched(event, reply, raised)
 
         return replied
 
@@ -548,6 +551,7 @@ class Exchange:
                     del pending[value]
                     self._resolve_checked(emission, reply, event)
                     return
+            raised = None
             tokens: list[str] = []
             for kind in kinds:
                 tokens += tokens_in(reply, kind)
@@ -555,23 +559,24 @@ class Exchange:
                 try:
                     tokens += _texts(token_of(*reply))
                 except Exception as error:
-                    self._finder_raised(event, reply, error)
-                    raise
+                    raised = error
             if searches and len(tokens) == 1:
                 searches -= 1
                 place = steps_to(tokens[0], reply) or place
             if not self._resolve_all(event, tokens, reply):
-                self._unmatched.append((event, reply))
+                self._note_unmatched(event, reply, raised)
 
         return replied
 
-    def _finder_raised(self, event: str, reply: tuple[Any, ...], error: Exception) -> None:
-        """Remember that a definition's function raised, instead of finding a token or none.
+    def _note_unmatched(self, event: str, reply: tuple[Any, ...], raised: Exception | None) -> None:
+        """Take note of a reply that belongs to no emission. Raises again what a definition's function raised.
 
-        Nobody knows to which emission the reply belongs: those in flight will time out, and say so.
+        Nobody knows then to which emission it belongs: those in flight will time out, and say why.
         """
         self._unmatched.append((event, reply))
-        self._raised = f"; a token_of raised {error_line(error)}{_place(error)}"
+        if raised is not None:
+            self._raised = f"; a token_of raised {error_line(raised)}{_place(raised)}"
+            raise raised
 
     def _resolve_all(self, event: str, tokens: Iterable[str], reply: tuple[Any, ...]) -> bool:
         """End each emission in flight that awaits this event and has its token in it; return whether there is any.
@@ -607,15 +612,15 @@ class Exchange:
                 else:
                     self._resolve_checked(emission, reply, event)
                 return
-        self._unmatched.append((event, reply))
         definition = self._in_order.get(event)
-        if definition is None:
-            return
-        for position, overdue in enumerate(self._overdue):
+        for position, overdue in enumerate(self._overdue if definition is not None else ()):
             if event in overdue.events:
                 del self._overdue[position]
                 self.late[overdue.name] += 1
                 return
+        self._unmatched.append((event, reply))
+        if definition is None:
+            return
         self.unexpected += 1
         if self.when_unexpected is not None:
             self.when_unexpected(definition)
@@ -633,10 +638,10 @@ class Exchange:
                     is_wrong = (found := token_of(*reply)) != token and token not in _texts(found)
                 except Exception as error:
                     kind = f"token_of raised {error_line(error)}{_place(error)}"
-                    self._fail(emission, CheckFailed(f"{self._got(emission, reply)}: {kind}", emission[2], kind))
+                    self._refuse(emission, CheckFailed(f"{self._got(emission, reply)}: {kind}", emission[2], kind))
                     return
                 if is_wrong:
-                    self._fail(emission, WrongReply(self._got(emission, reply), emission[2]))
+                    self._refuse(emission, WrongReply(self._got(emission, reply), emission[2]))
                     return
             if emission[1].check is not None:
                 self._resolve_checked(emission, reply, "")
@@ -667,7 +672,12 @@ class Exchange:
         if wrong is None:
             self._resolve(emission, reply)
         else:
-            self._fail(emission, wrong)
+            self._refuse(emission, wrong)
+
+    def _refuse(self, emission: InFlight, error: RoundTripFailed) -> None:
+        """End an emission whose reply has come and does not count."""
+        error.reply_bytes = self._message_bytes()
+        self._fail(emission, error)
 
     def _judged(
         self, emission: InFlight, check: Callable[..., Any], arguments: tuple[Any, ...]
@@ -758,6 +768,18 @@ class Exchange:
         if round_trip.answers is None:
             return "acknowledgement"
         return one_line(round_trip.answers) + ("" if round_trip.matched_in_order else " with its token")
+
+    def without_token(self, round_trip: RoundTrip) -> str | None:
+        """Return the event that came last as a reply to this round trip would, but with no token that is awaited.
+
+        None: there was no such event lately, or the round trip is matched in order.
+        """
+        if round_trip.matched_in_order:
+            return None
+        came = (
+            f"{event} {' '.join(map(repr, values))}" for event, values in self._unmatched if event in round_trip.events
+        )
+        return next((one_line(text, _CHARACTERS_SHOWN) for text in came), None)
 
     def _arrived(self) -> str:
         if not self._unmatched:

@@ -196,6 +196,11 @@ def _json_starts(path: Path, file: io.BufferedReader) -> Iterator[int]:
         start += len(line)
 
 
+def counted_rows(number: int) -> str:
+    """Return a number of rows in words."""
+    return "1 row" if number == 1 else f"{number:,} rows"
+
+
 class DealtRows:
     """The rows that fall to one process of a test, given out one after the other.
 
@@ -226,10 +231,10 @@ class DealtRows:
         return self._rows[number % count]
 
     def _too_few(self) -> str:
-        count = f"{len(self._rows):,}"
+        count = counted_rows(len(self._rows))
         if self._step == 1:
-            return f"{self._feed.name} has {count} rows, each for one user, and more users: give it more rows"
+            return f"{self._feed.name} has {count}, each for one user, and there are more users: give it more rows"
         return (
-            f"{self._feed.name} has {count} rows, each for one user, and a worker has used up its share of them, every "
+            f"{self._feed.name} has {count}, each for one user, and a worker has used up its share of them, every "
             f"{self._step}th: give it more rows"
         )

@@ -43,6 +43,7 @@ from bench.wire.errors import (
     one_line,
     unread,
     unready,
+    without_secrets,
 )
 from bench.wire.handlers import is_asynchronous, one_after_the_other
 from bench.wire.interface import Handler, acknowledged
@@ -167,9 +168,9 @@ class FastClient(Listener):
             if endpoint is None:
                 raise ConnectFailed(unready(connection.connect_timeout)) from None
             reason = await self._unanswered(connection.connect_timeout)
-            raise ConnectFailed(f"{endpoint.address.shown}: {endpoint.secrets.hide(reason)}") from None
+            raise ConnectFailed(f"{endpoint.address.shown}: {without_secrets(reason, endpoint.secrets)}") from None
         except ConnectFailed as failure:
-            if endpoint is None:
+            if endpoint is None or isinstance(failure.args[0], Reason):  # from `_end`, which has hidden them
                 raise
             raise ConnectFailed(endpoint.secrets.hide(str(failure)), failure.data) from None
         finally:
@@ -208,8 +209,8 @@ class FastClient(Listener):
                 await answered
         except TimeoutError:
             return reason
-        except ConnectFailed as failure:
-            return reason if kind_of(conversation.reason) == CLOSED else str(failure)
+        except ConnectFailed:
+            return reason if kind_of(conversation.reason) == CLOSED else conversation.reason
         finally:
             _forget(answered)
         return reason
@@ -292,10 +293,9 @@ class FastClient(Listener):
             message = plain_message(event, data)
         except TypeError:  # there are bytes in it, or nothing that can be sent
             return self._emit_anything(event, data, DEFAULT_NAMESPACE, None)
-        size_bytes = len(message)
-        if size_bytes > self._max_payload_bytes:
-            raise self._conversation.too_large(size_bytes)
-        self.message_bytes = size_bytes
+        if len(message) > self._max_payload_bytes:
+            raise self._conversation.too_large(len(message))
+        self.message_bytes = len(message)
         sent_ns = perf_counter_ns()
         websocket.send_text(message)
         return sent_ns
@@ -578,8 +578,7 @@ class FastClient(Listener):
         reason = end.reason
         was_connected, self._is_connected = self._is_connected, False
         if self._endpoint is not None and reason is not BY_THE_CLIENT:
-            hide = self._endpoint.secrets.hide
-            reason = conversation.reason = Reason(hide(kind_of(reason)), hide(reason))
+            reason = conversation.reason = without_secrets(reason, self._endpoint.secrets)
         self._transport = self._websocket = self._plain_websocket = None
         self._is_plain = False
         if self._heartbeat is not None:

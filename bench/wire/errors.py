@@ -16,6 +16,7 @@ from typing import Any
 
 from bench.machine.descriptors import OUT_OF_FILES, file_limit_reason, port_limit_reason
 from bench.printable import one_line
+from bench.secrets import Secrets
 from bench.wire.protocol.packets import DEFAULT_NAMESPACE, OldProtocolError, ProtocolError
 
 __all__ = [
@@ -51,6 +52,7 @@ __all__ = [
     "unready",
     "was_reset",
     "with_tls_advice",
+    "without_secrets",
 ]
 
 
@@ -146,6 +148,7 @@ CLOSED = "the server closed the connection"
 RESET = "the server reset the connection"
 IMPOSSIBLE_FRAME = "the server sent an impossible frame"
 BROKEN_PACKET = "the server sent a broken packet"
+OLD_PROTOCOL = "the server speaks the protocol of Socket.IO 2"
 
 # RFC 6455, 7.4: the codes that have a meaning. Others are an application's own, and there may be thousands of them.
 _KNOWN_CODES = range(1000, 1016)
@@ -154,9 +157,6 @@ _KNOWN_CODES = range(1000, 1016)
 def broken(text: str) -> Reason:
     """Return the reason for a server that broke the protocol, as `text` says."""
     return Reason(BROKEN_PACKET, text)
-
-
-OLD_PROTOCOL = "the server speaks the protocol of Socket.IO 2"
 
 
 def protocol_reason(error: ProtocolError) -> Reason:
@@ -170,6 +170,18 @@ def refusal(namespace: str, said: str) -> str:
     """Return the namespace and the server's message of a refusal, to stand after REFUSED."""
     where = "" if namespace == DEFAULT_NAMESPACE else f" to {one_line(namespace)}"
     return f"{where}: {one_line(said)}" if said else where
+
+
+#: The kinds that are words of ours, whatever a secret is: who was told "server" as a password sees them all the same.
+_OWN_WORDS = frozenset({REFUSED, CLOSED, RESET, IMPOSSIBLE_FRAME, BROKEN_PACKET, OLD_PROTOCOL})
+
+
+def without_secrets(reason: str, secrets: Secrets) -> Reason:
+    """Return the reason without the secrets that the server may have repeated in it."""
+    kind = kind_of(reason)
+    if kind in _OWN_WORDS and reason.startswith(kind):
+        return Reason(kind, kind + secrets.hide(reason.removeprefix(kind)))
+    return Reason(secrets.hide(kind), secrets.hide(reason))
 
 
 def refused(refusals: Sequence[str]) -> Reason:
@@ -231,8 +243,13 @@ def close_reason(code: int, said: str) -> Reason:
     text = CLOSED if is_usual and not said else f"{CLOSED} (WebSocket code {code}{': ' + said if said else ''})"
     if is_usual:
         return Reason(CLOSED, text)
+    if code == _TOO_BIG:
+        text += "; a message was larger than the server takes"
     return Reason(f"{CLOSED} (WebSocket code {code if code in _KNOWN_CODES else 'of its own'})", text)
 
+
+#: The code of a peer that got a larger message than it takes.
+_TOO_BIG = 1009
 
 # The kernel's states of a connection (include/net/tcp_states.h); after an orderly end by the peer it is CLOSE_WAIT.
 _TCP_CLOSE = 7

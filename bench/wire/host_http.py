@@ -90,7 +90,9 @@ class HostHttp:
         whole, is_of_host = self._whole(url)
         if is_of_host and self._address.authorization is not None and "auth" not in arguments:
             arguments["headers"] = self._address.headers(arguments.get("headers") or {})
-        return Request(self._perform(method.upper(), whole, name, stream, arguments))
+        method = method.upper()
+        name = name or f"{method} {whole.path if is_of_host else whole.authority + whole.path}"
+        return Request(self._perform(method, whole, name, stream, arguments))
 
     def get(self, url: str | URL, **arguments: Any) -> Request:
         """Ask for a response, as `request` does."""
@@ -147,7 +149,7 @@ class HostHttp:
         return replace(connection, headers=headers)
 
     async def _perform(
-        self, method: str, url: URL, name: str | None, stream: bool, arguments: dict[str, Any]
+        self, method: str, url: URL, name: str, stream: bool, arguments: dict[str, Any]
     ) -> aiohttp.ClientResponse:
         response = await self.session.request(method, url, **arguments)
         if not stream:

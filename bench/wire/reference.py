@@ -32,6 +32,7 @@ from bench.wire.errors import (
     refused,
     unready,
     with_tls_advice,
+    without_secrets,
 )
 from bench.wire.handlers import is_asynchronous
 from bench.wire.http_answers import http_reason
@@ -227,14 +228,15 @@ class ReferenceClient:
             self._limit.reschedule(asyncio.get_running_loop().time() + _REFUSED_S)
 
     def _refusal(self, endpoint: Endpoint) -> ConnectFailed:
-        said = endpoint.secrets.hide(refused(self._refusals))
+        said = without_secrets(refused(self._refusals), endpoint.secrets)
         return ConnectFailed(f"{endpoint.address.shown}: {said}", self._refusal_data)
 
     def _unanswered(self, names: Sequence[str], seconds: float) -> str:
         """Return what the server has not answered within so many seconds."""
         if self._client.eio.sid is None:
             return no_handshake(seconds)
-        return no_join(seconds, [name for name in names if name not in self._client.namespaces])
+        unjoined = [name for name in names if name not in self._client.namespaces]
+        return f"{no_join(seconds, unjoined)}; or it speaks another serializer, see --serializer"
 
     def _closed(self, namespace: str, reason: str = "", *_: Any) -> None:
         if self._reason != "disconnected by the client":

@@ -168,6 +168,21 @@ async def test_an_event_whose_token_of_raises_is_shown_with_what_arrived(shared:
     assert "arrived: said {'no': 1}; a token_of raised KeyError: 'id' (test_checked_replies.py:" in str(raised.value)
 
 
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_token_of_that_raises_at_the_replies_of_another_definition_is_passed_over(shared: bool) -> None:
+    def scenario(wire: PromptWire, exchange: Exchange) -> None:
+        first = RoundTrip("first", emit="say", data=str, reply="said", token_of=lambda said: said["first"])
+        second = RoundTrip("second", emit="say", data=str, reply="said", token_of=lambda said: said["second"])
+        third = RoundTrip("third", emit="say", data="{token}", reply="said")
+        for _ in range(3):
+            emissions = [exchange.begin(definition) for definition in (first, second, third)[: 3 if shared else 2]]
+            for emission in reversed(emissions):
+                wire.arrive("said", {emission[1].name: emission[0]})
+                assert emission[3].done()
+
+    in_a_loop(scenario)
+
+
 @pytest.mark.parametrize(
     ("data", "said"),
     [

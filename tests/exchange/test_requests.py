@@ -315,6 +315,25 @@ async def test_a_late_reply_without_a_token_is_late_and_not_unexpected() -> None
     assert (exchange.late.total(), exchange.unexpected) == (1, 1)
 
 
+async def test_what_comes_unasked_is_the_reply_of_nothing_here() -> None:
+    wire = Wire()
+    exchange = exchange_over(wire, SHORT_NS)
+    unasked: list[str] = []
+    exchange.when_unasked(unasked.append)
+    in_order, by_token = await emitted(exchange, PLAIN, FOO_BAR)
+    wire.arrive("hello", 1)
+    wire.arrive("BAR", {"foo": "somebody else's"})
+    wire.arrive("BAR", {"foo": wire.emitted[1][1]["name"]})
+    await by_token
+    with pytest.raises(ReplyTimeout):
+        await in_order
+    wire.arrive("DONE", "late")
+    assert (unasked, exchange.late.total()) == (["hello", "BAR"], 1)
+    wire.arrive("DONE", "nobody asked")
+    assert unasked == ["hello", "BAR", "DONE"]
+    exchange.close()
+
+
 async def test_without_tokens_only_one_is_in_flight() -> None:
     wire = Wire()
     exchange = exchange_over(wire)

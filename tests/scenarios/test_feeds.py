@@ -93,7 +93,9 @@ def test_no_row_of_a_unique_feed_is_given_twice(tmp_path: Path) -> None:
             dealt.take()
     alone = DealtRows(feed, Share(0, 1), "seed")
     assert taken(alone, 7) == list(range(7))
-    with pytest.raises(FeedError, match=r"users.csv has 7 rows, each for one user, and more users: give it more rows"):
+    with pytest.raises(
+        FeedError, match=r"users.csv has 7 rows, each for one user, and there are more users: give it more rows"
+    ):
         alone.take()
     with pytest.raises(FeedError, match=r"users.csv: this worker joined after the rows had been shared out"):
         DealtRows(feed, None, "seed").take()

@@ -199,7 +199,10 @@ def test_the_commands_of_a_readme(tmp_path: Path, name: str) -> None:
             if block == "npm ci":  # see NODE_MODULES
                 continue
             if block.startswith(("node ", "uvicorn ")):
-                (port,) = re.findall(r"\b[0-9]{4,5}\b", block) or re.findall(r"localhost:([0-9]+)", str(blocks))[:1]
+                (port,) = (
+                    re.findall(r"\b[0-9]{4,5}\b", block)
+                    or re.findall(r"localhost:([0-9]+)", (folder / "README.md").read_text())[:1]
+                )
                 servers.enter_context(running(block, folder, int(port)))
                 continue
             ended = subprocess.run(

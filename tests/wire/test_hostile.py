@@ -169,7 +169,10 @@ HEADER = b'451-["BAR",%b]' % placeholders(0)
         ([frame(b"x", CLOSE)], "the server sent an impossible frame: "),
         ([frame((1005).to_bytes(2), CLOSE)], "the server sent an impossible frame: "),
         ([frame((1000).to_bytes(2) + b"\xff", CLOSE)], "the server sent an impossible frame: "),
-        ([frame((1009).to_bytes(2) + b"too\nbig", CLOSE)], "(WebSocket code 1009: too big)"),
+        (
+            [frame((1009).to_bytes(2) + b"too\nbig", CLOSE)],
+            "(WebSocket code 1009: too big); a message was larger than the server takes",
+        ),
         ([frame((4000).to_bytes(2), CLOSE)], "the server closed the connection (WebSocket code 4000)"),
         ([frame(b"", CLOSE)], "the server closed the connection"),
     ],

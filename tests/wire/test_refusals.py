@@ -62,15 +62,27 @@ async def refused(kind: Kind, url: str, **settings: Any) -> str:
     return said
 
 
+async def _auth() -> dict[str, str]:
+    return {"token": TOKEN}
+
+
 async def test_each_namespace_is_named_and_no_secret_repeated(kind: Kind, transport: TransportName) -> None:
     secrets: Any = {"auth": {"token": TOKEN}, "headers": {"X-Key": "k-1234"}, "transports": (transport,)}
     async with service() as url:
         alone = await refused(kind, url, **secrets)
         assert "refused the connection: no such token: {'token': '...'}, ..." in alone
+        made = await refused(kind, url, **{**secrets, "auth": _auth, "headers": lambda: {"X-Key": "k-1234"}})
+        assert made.partition(": ")[2].partition(": ")[2] == alone.partition(": ")[2].partition(": ")[2]
         if kind is FastClient:  # python-socketio stops to poll at the first refusal
             several = await refused(kind, url, namespaces=("/", "/chat", "/nope"), **secrets)
             assert "token: {'token': '...'}, ...; and to /chat: no such token: {'token': '...'}, ..." in several
             assert "; and to /nope: Unable to connect" in several
+
+
+async def test_words_of_ours_are_no_secrets(kind: Kind) -> None:
+    async with service() as url:
+        said = await refused(kind, url, auth={"role": "server", "token": "connection"})
+    assert said.endswith("the server refused the connection: no such token: {'role': '...', 'token': '...'}, None")
 
 
 @pytest.mark.parametrize("pause_s", [0, 0.05])

@@ -46,9 +46,10 @@ class HttpHost(Protocol):
 class UserHttp(HostHttp):
     """The requests of one user: `get`, `post` and the others of aiohttp's session, each timed and counted.
 
-    A relative URL is added to the user's host. `name` is the name of the operation; without it the name is the method
-    with the path, as in `POST /login`. With `stream=True` the time ends with the response's headers, and the body is
-    left to be read; otherwise the body has been read when the response is there. All else is aiohttp's.
+    A relative URL is added to the user's host. `name` is the name of the operation. Without it the name is the method
+    with the path, as in `POST /login`, and elsewhere with the server as well. With `stream=True` the time ends with the
+    response's headers, and the body is left to be read; otherwise the body has been read when the response is there.
+    All else is aiohttp's.
     """
 
     def __init__(self, host: HttpHost, url: str, tls: Tls | None, timeout_ns: int) -> None:
@@ -65,12 +66,12 @@ class UserHttp(HostHttp):
         await self._is_quiet.wait()
 
     async def _perform(
-        self, method: str, url: URL, name: str | None, stream: bool, arguments: dict[str, Any]
+        self, method: str, url: URL, name: str, stream: bool, arguments: dict[str, Any]
     ) -> aiohttp.ClientResponse:
         host = self._host
         if not is_wanted():
             await host.may_send()
-        operation = host.begin_operation(name or f"{method} {url.path}", "http")  # unfinished, if it is cancelled
+        operation = host.begin_operation(name, "http")  # unfinished, if it is cancelled
         self.in_flight += 1
         self._is_quiet.clear()
         try:

@@ -96,6 +96,9 @@ _NOT_READ = "the server does not read"
 #: yes first, and calls the service's handler then.
 _REFUSAL_S = 0.5
 
+#: The number of operations of which the log says that their replies carry no token.
+_MOST_HINTS = 10
+
 #: One reply in 64, as the clock's last bits have it, tells how long it waited for its task.
 _QUEUEING_SAMPLE = 63
 
@@ -120,6 +123,13 @@ class SessionEnded:
 @dataclass(frozen=True)
 class UnsupportedTask:
     """The news of a task whose figures are wrong, or would be: the run has to end. The text says why, in one line."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Hint:
+    """The news of a mistake that a description seems to have. The text is a line for the log."""
 
     text: str
 
@@ -179,6 +189,9 @@ class Session:
         #: The definition of the last round trip; `_recorder` is the recorder of its operation.
         self._usual: RoundTrip | None = None
         self._recorder: Recorder
+        #: The last event that came unasked; `_heard_recorder` is its recorder.
+        self._heard: str | None = None
+        self._heard_recorder: Recorder
         self._breakdown = False
 
     # ------------------------------------------------------------------ called through Engine.submit
@@ -235,11 +248,10 @@ class Session:
         exchange.in_flight -= 1
         if definition is not self._usual:
             self._usual, self._recorder = definition, self.engine.recorder(definition.name)
-        self._recorder.received_bytes += reply_bytes
         if self._dispatcher is None:
-            self._recorder.succeeded(emission[2], received_ns)
+            self._recorder.succeeded(emission[2], received_ns, reply_bytes)
         else:
-            self._recorder.answered(intended_ns, emission[2], received_ns, waited_ns)
+            self._recorder.answered(intended_ns, emission[2], received_ns, waited_ns, reply_bytes)
         if self._breakdown:
             self._recorder.handled(emission[2], _handled_ns(reply), received_ns)
         if not received_ns & _QUEUEING_SAMPLE:
@@ -428,10 +440,10 @@ class Session:
 
     def _received(self, event: str) -> None:
         """Count an event that came unasked, inside its handler."""
-        recorder = self.engine.recorder(event, RECEIVED)
+        if event != self._heard:
+            self._heard, self._heard_recorder = event, self.engine.recorder(event, RECEIVED)
         received_ns = self._wire.received_ns
-        recorder.succeeded(received_ns, received_ns)
-        recorder.received_bytes += self._wire.message_bytes
+        self._heard_recorder.succeeded(received_ns, received_ns, self._wire.message_bytes)
 
     def _invalid(self, reason: str) -> None:
         """Have the run ended: its figures are wrong, or would be."""
@@ -445,10 +457,29 @@ class Session:
             kind = TIMEOUT if isinstance(error, ReplyTimeout) else error.kind
             recorder = self.engine.recorder(definition.name)
             recorder.failed(error.sent_ns, perf_counter_ns(), kind, intended_ns, waited_ns)
+            recorder.received_bytes += error.reply_bytes
+            if kind == TIMEOUT:
+                self._look_for_token(definition)
         self._tasks.has_awaited = True
         self._tasks.may_go_on = False  # the connection may be lost, or have to be replaced
         if self.stopping:
             self._stop_if_idle()
+
+    def _look_for_token(self, definition: RoundTrip) -> None:
+        """Have the log say, once for an operation, that what could be its replies carries no token."""
+        told = self.counters.without_token
+        if definition.name in told or len(told) >= _MOST_HINTS:
+            return
+        came = self.exchange.without_token(definition) if self.exchange is not None else None
+        if came is not None:
+            told.add(definition.name)
+            self.engine.post(
+                Hint(
+                    f"{definition.name} timed out, and this came without the token of an emission: {came}. If the "
+                    "service repeats nothing of the request, give the data without a placeholder, or as a function: "
+                    "then replies are matched in order"
+                )
+            )
 
     # ------------------------------------------------------------------ the life
 

@@ -14,5 +14,8 @@ cdef class Recorder:
     cdef public long long sent_bytes, received_bytes
 
     @cython.locals(used=Py_ssize_t)
-    cpdef succeeded(self, long long sent_ns, long long received_ns)
-    cpdef answered(self, long long intended_ns, long long sent_ns, long long received_ns, long long waited_ns=*)
+    cpdef succeeded(self, long long sent_ns, long long received_ns, long long received_bytes=*)
+    cpdef answered(
+        self, long long intended_ns, long long sent_ns, long long received_ns, long long waited_ns=*,
+        long long received_bytes=*
+    )

@@ -126,8 +126,9 @@ class Recorder:
         self._used = 0
         self._clear()
 
-    def succeeded(self, sent_ns: int, received_ns: int) -> None:
-        """Note a success of a closed load."""
+    def succeeded(self, sent_ns: int, received_ns: int, received_bytes: int = 0) -> None:
+        """Note a success of a closed load, and the size of the message that ended it."""
+        self.received_bytes += received_bytes
         used = self._used
         if used == self._room:
             self._grow()
@@ -135,13 +136,15 @@ class Recorder:
         self._times[used + 1] = received_ns
         self._used = used + 2
 
-    def answered(self, intended_ns: int, sent_ns: int, received_ns: int, waited_ns: int = 0) -> None:
-        """Note a success of an open load, and the time in which no user was free for it."""
+    def answered(
+        self, intended_ns: int, sent_ns: int, received_ns: int, waited_ns: int = 0, received_bytes: int = 0
+    ) -> None:
+        """Note a success of an open load, the time in which no user was free for it, and the size of its reply."""
         if waited_ns:
             self._waits.append(len(self._intended))
             self._waits.append(waited_ns)
         self._intended.append(intended_ns)
-        self.succeeded(sent_ns, received_ns)
+        self.succeeded(sent_ns, received_ns, received_bytes)
 
     def handled(self, sent_ns: int, handled_ns: tuple[int, int] | None, received_ns: int) -> None:
         """Note when a success's reply says that it was handled, unless that cannot be: by another machine's clock."""
@@ -185,7 +188,7 @@ class Recorder:
         self._used = 0
         #: The number of successes whose reply is an object with an `error` in it. The caller counts them.
         self.error_replies = 0
-        #: The sizes of the operation's messages. The caller adds them up.
+        #: The sizes of the operation's messages. The caller adds up those that were sent.
         self.sent_bytes = 0
         self.received_bytes = 0
         self._intended: array[int] = array("q")

@@ -36,6 +36,13 @@ class UserClass:
     max_wait_s: float | None = None
     #: The arrivals that each user has of its own, if any.
     arrivals: Arrivals | None = None
+    #: The format of messages.
+    serializer: str = "json"
+
+    @property
+    def transport(self) -> str:
+        """The way that messages go, in a word: the transports, and the serializer unless that is JSON."""
+        return "+".join(self.transports) + ("" if self.serializer == "json" else f" ({self.serializer})")
 
 
 @dataclass(frozen=True)
@@ -157,7 +164,7 @@ def scenario_of(load: AskedLoad) -> Scenario:
         user_steps=load.users.steps,
         **_model(load),
         duration_s=load.duration_s,
-        transport=", ".join(sorted({"+".join(user_class.transports) for user_class in classes})),
+        transport=", ".join(sorted({user_class.transport for user_class in classes})),
         url=load.url or next((user_class.host for user_class in classes if user_class.host), None),
         app=load.app,
     )

@@ -25,11 +25,16 @@ class Troubles:
 
     def add(self, step: str, error: BaseException) -> None:
         """Note that a step failed."""
-        reason = f"{step}: {error_line(error)}"
-        if reason not in self.reasons and len(self.reasons) < _MOST_REASONS:
-            self.reasons.append(reason)
-            logger.error("%s", reason)
+        if self.add_reason(f"{step}: {error_line(error)}"):
             logger.debug("%s", "".join(traceback.format_exception(error)))
+
+    def add_reason(self, reason: str) -> bool:
+        """Note that something failed, in one line; return whether it is new."""
+        if reason in self.reasons or len(self.reasons) >= _MOST_REASONS:
+            return False
+        self.reasons.append(reason)
+        logger.error("%s", reason)
+        return True
 
     @contextmanager
     def during(self, step: str) -> Iterator[None]:

@@ -91,7 +91,7 @@ def _refuse_http_users(user_class: type[SocketIOUser]) -> None:
     for other in (HttpUser, FastHttpUser):
         if issubclass(user_class, other):
             raise MisuseError(
-                f"{user_class.__name__} is a SocketIOUser and a {other.__name__} at once: leave {other.__name__} out, "
+                f"{user_class.__name__} is both a SocketIOUser and another user: leave {other.__name__} out, "
                 'and use self.http, as in `async with self.http.get("/") as response`'
             )
 

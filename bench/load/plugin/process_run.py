@@ -23,7 +23,7 @@ from bench.load.engine.counters import ProcessCounters
 from bench.load.engine.interface import SessionUser
 from bench.load.engine.loop import Engine
 from bench.load.engine.pacing import WHOLE, Pacer
-from bench.load.engine.session import Session, SessionEnded, UnsupportedTask
+from bench.load.engine.session import Hint, Session, SessionEnded, UnsupportedTask
 from bench.load.engine.standstill import Standstill
 from bench.load.metrics.cpu_use import CpuUse
 from bench.load.metrics.exceptions import ExceptionLog, Raised, UncaughtFilter
@@ -263,7 +263,7 @@ class ProcessRun:
         try:
             self._feeds.give(user)
         except FeedError as error:
-            self._troubles.add("a user did not start", error)
+            self._troubles.add_reason(f"a user did not start: {error}")
             return False
         return True
 
@@ -349,6 +349,8 @@ class ProcessRun:
                 self._close_window(item.at_ns)
         elif isinstance(item, UnsupportedTask):
             self._note_unsupported_task(item.text)
+        elif isinstance(item, Hint):
+            logger.warning("%s", item.text)
 
     def _look_after_users(self) -> None:
         members, arrived = self._members, self._counters.arrived

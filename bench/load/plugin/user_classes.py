@@ -18,7 +18,7 @@ from bench.load.plugin.connection_options import over_class
 from bench.load.plugin.feeds import feeds_of
 from bench.load.plugin.options import MisuseError
 from bench.load.plugin.user import SETTINGS, SocketIOUser
-from bench.scenarios.feeds import FeedError
+from bench.scenarios.feeds import FeedError, counted_rows
 from bench.timing.arrivals import Arrivals
 from bench.wire.connection import Connection
 
@@ -47,11 +47,13 @@ def described(
     found = []
     for user_class in user_classes:
         limits = open_load.limits_of(user_class)
+        connection = over_class(options, user_class.class_connection())
         wait_time: object = user_class.wait_time
         found.append(
             UserClass(
                 name=user_class.__name__,
-                transports=over_class(options, user_class.class_connection()).transports,
+                transports=connection.transports,
+                serializer=connection.serializer,
                 host=user_class.host,
                 reply_timeout_s=user_class.reply_timeout,
                 pipelined=user_class.pipelined,
@@ -119,8 +121,8 @@ def refuse_too_few_rows(environment: Environment, options: Namespace) -> None:
     for feed in feeds_of(classes[0]).values():
         if feed.unique and (rows := len(feed.rows())) < number:
             raise MisuseError(
-                f"{classes[0].__name__}: {feed.name} has {rows:,} rows, and each of {number:,} users needs a row of "
-                "its own: give it more rows, or leave `unique=True` out"
+                f"{classes[0].__name__}: {feed.name} has {counted_rows(rows)}, and each of {number:,} users needs "
+                "a row of its own: give it more rows, or leave `unique=True` out"
             )
 
 

@@ -96,7 +96,7 @@ def test_a_fault_is_refused_in_one_line(tmp_path: Path, body: str, said: str) ->
 
 @pytest.mark.parametrize("other", ["HttpUser", "FastHttpUser"])
 def test_a_user_of_http_as_well_is_told_of_self_http(tmp_path: Path, other: str) -> None:
-    said = f"U is a SocketIOUser and a {other} at once: leave {other} out, and use self.http"
+    said = f"U is both a SocketIOUser and another user: leave {other} out, and use self.http"
     with pytest.raises(MisuseError, match=said):
         refuse_faulty_attributes(user_class(tmp_path, "", f"Base, {other}"))
 

@@ -44,7 +44,7 @@ def test_workers_connect_as_the_command_line_says(tmp_path: Path, monkeypatch: p
     result = ended.result()
     assert operation(result, CONNECT).ok == 4
     assert operation(result, "say").ok > 0
-    assert result.scenario.transport == "polling"
+    assert result.scenario.transport == "polling (msgpack)"
     shows_no_secret(ended.output, tmp_path)
 
 

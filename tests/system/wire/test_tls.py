@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 import socketio
 
@@ -14,6 +15,7 @@ from bench.server import UvicornTestServer
 from bench.wire.client import FastClient
 from bench.wire.connection import TransportName
 from bench.wire.errors import ConnectFailed
+from bench.wire.host_http import HostHttp
 from bench.wire.reference import ReferenceClient
 from bench.wire.tls import Tls
 
@@ -101,6 +103,16 @@ async def test_whom_a_client_trusts(kind: Kind, transports: tuple[TransportName,
         ) as raised:
             await is_answered(kind, server.url, transports, None)
         assert str(raised.value).count("--insecure") == 1
+
+
+async def test_whom_the_http_side_trusts(certificates: Path) -> None:
+    async with secure_server(certificates) as server:
+        for tls in (Tls(ca_file=str(certificates / "ca.pem")), Tls(insecure=True)):
+            async with HostHttp(server.url.replace("https", "wss"), tls, LIMIT_S) as http:
+                assert (await http.get("/nothing")).status == 404
+        async with HostHttp(server.url, None, LIMIT_S) as http:
+            with pytest.raises(aiohttp.ClientConnectorCertificateError):
+                await http.get("/nothing")
 
 
 async def test_a_certificate_of_another_name(
