@@ -33,7 +33,7 @@ from bench.latency.options import (
 from bench.latency.storage import ResultStorage
 from bench.latency.summary import summary
 from bench.machine.descriptors import raise_file_limit
-from bench.machine.interrupts import Patient, take_interrupts
+from bench.machine.interrupts import Patient, ended_by_signals, take_interrupts
 from bench.machine.system import missing
 from bench.results.header import CommitInfo
 from bench.results.latency import LatencyBenchmark
@@ -197,6 +197,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     take_interrupts(Patient())
     raise_file_limit()
     config = session.config
+    config.stash[_CLEANUP].enter_context(ended_by_signals())  # CI cancels by SIGTERM, and pytest would not tidy up
     config.stash[LOGS] = config.stash[_CLEANUP].enter_context(service_logs())
     benchmarks = _benchmarks(config)
     if isinstance(benchmarks.storage, FileStorage):

@@ -106,7 +106,13 @@ class Patient:
 
 @contextmanager
 def ended_by_signals() -> Iterator[None]:
-    """Take SIGTERM and SIGHUP as Ctrl-C: CI cancels by the first, a terminal that closes by the second."""
+    """Take SIGTERM and SIGHUP as Ctrl-C: CI cancels by the first, a terminal that closes by the second.
+
+    For the main thread only, because only that receives signals.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
 
     def interrupt(number: int, frame: object) -> None:
         signal.raise_signal(signal.SIGINT)

@@ -3,6 +3,7 @@
 import contextlib
 import random
 import socket
+from collections import deque
 from pathlib import Path
 
 from bench.server.error import ServerError
@@ -12,8 +13,8 @@ PORT_LIMIT = 65535
 #: The lowest port that `free_port` returns, and how often it tries.
 _LOWEST_PORT, _ATTEMPTS = 20_000, 100
 
-#: The ports that this process has given out: the servers that are to take them may not listen yet.
-_given_out: set[int] = set()
+#: The ports that this process has given out last: the servers that are to take them may not listen yet.
+_given_out: deque[int] = deque(maxlen=256)
 
 
 def listen(host: str, port: int, backlog: int) -> socket.socket:
@@ -68,6 +69,6 @@ def free_port(host: str) -> int:
             with listen(host, port, backlog=1) as listener:
                 port = int(listener.getsockname()[1])
             if port not in _given_out:
-                _given_out.add(port)
+                _given_out.append(port)
                 return port
     raise ServerError(f"no port of {host} is free: end some of the servers that run on this machine")

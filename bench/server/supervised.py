@@ -27,6 +27,10 @@ SUPERVISOR = Path(__file__).with_name("supervisor.py")
 STOP_TIMEOUT_S = 12.0
 
 
+#: The command's environment and folder are none of the supervisor's business. Without /proc it needs psutil.
+_FLAGS = ("-I", "-S") if sys.platform == "linux" else ("-I",)
+
+
 @dataclass(frozen=True)
 class End:
     """The end of a command: its exit code, with the number of processes that it left, or why it did not start.
@@ -77,8 +81,7 @@ class SupervisedCommand:
         with theirs:
             try:
                 self._supervisor = Child(
-                    # -I and -S: the command's environment and folder are none of the supervisor's business.
-                    [sys.executable, "-I", "-S", str(SUPERVISOR), str(theirs.fileno()), asked],
+                    [sys.executable, *_FLAGS, str(SUPERVISOR), str(theirs.fileno()), asked],
                     log=log,
                     directory=directory,
                     environment=environment,

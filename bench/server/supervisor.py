@@ -5,8 +5,8 @@ nothing of the command is left: no child, and no process that has left the comma
 subreaper of all of them, so a process whose parent has ended comes to it. It ends when its owner asks for that
 (SIGTERM) or is gone (end of the channel's stream), whatever the command does then.
 
-Rules of this file: it needs the standard library alone, and is run by path with the interpreter of its owner. It has no
-thread: the death signal of the command is bound to the thread that started it.
+Rules of this file: on Linux it needs the standard library alone. It is run by path with its owner's interpreter. It has
+no thread: the death signal of the command is bound to the thread that started it.
 """
 
 import contextlib
@@ -128,6 +128,8 @@ def _end(command: int, has_ended: bool) -> None:
         if time.monotonic() >= give_up_at:
             break
         time.sleep(0.005)
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(command, signal.SIGKILL)  # elsewhere than on Linux, orphans are no descendants any more
     give_up_at = time.monotonic() + KILLED_S
     while family and time.monotonic() < give_up_at:  # again and again: they may start others meanwhile
         for pid in family:

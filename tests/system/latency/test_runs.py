@@ -439,7 +439,8 @@ def test_two_ctrl_c_in_haste_are_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGHUP, marks=pytest.mark.slow)])
 def test_a_signal_leaves_nothing_behind(tmp_path: Path, number: signal.Signals) -> None:
     mark = tmp_path / "mark"
-    environment = {"ANSWERS_MOMENT": "asked", "ANSWERS_MARK": str(mark)}
+    (tmp_path / "temporary").mkdir()
+    environment = {"ANSWERS_MOMENT": "asked", "ANSWERS_MARK": str(mark), "TMPDIR": str(tmp_path / "temporary")}
     bench = Bench(tmp_path / "stored", directory=APPS, environment=environment)
     options = ("--app", "answers:app", "--event", "ASK", "--payload", '{"id": 1}', "--benchmark-max-time=30")
     with bench.start(*options, "-k", "process-uvloop") as running:
@@ -449,6 +450,7 @@ def test_a_signal_leaves_nothing_behind(tmp_path: Path, number: signal.Signals) 
     assert "Traceback" not in output
     at(lambda: bench.processes() == [])
     assert bench.stored() == []
+    assert list((tmp_path / "temporary").iterdir()) == []
 
 
 def test_figures_are_shown_where_they_cannot_be_stored(bench: Bench) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -110,6 +111,17 @@ class TestStarting:
         command = serve(folder, "PYTHON listen.py {port} 503 404 302", ready_url="/health")
         with CommandProcess(command) as server:
             assert server.url == f"http://127.0.0.1:{server.port}"
+
+    def test_it_may_open_as_many_files_as_the_system_lets_it(self, folder: Path) -> None:
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        command = serve(folder, "ulimit -n; exec ./listen {port}")
+        limited = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+        try:
+            with CommandProcess(command) as server:
+                assert int(server.log.split()[0]) == min(hard, 1 << 20)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limited)
 
     def test_its_output_goes_to_a_named_file_without_secrets_in_what_is_shown(
         self, folder: Path, tmp_path: Path
