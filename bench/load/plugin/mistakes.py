@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from types import TracebackType
 
 from bench.places import place_of
+from bench.printable import error_line, one_line
 from bench.wire.errors import SettingError
 
 #: The exit code of misuse.
@@ -18,18 +20,30 @@ _MISUSE = 2
 #: The variable of the environment that asks for tracebacks, as in the other commands.
 _WITH_TRACEBACK = "BENCH_TRACEBACK"
 
+#: The function of Locust in which a locustfile runs.
+_LOADING = "load_locustfile"
+
 
 def tell_mistakes_in_one_line() -> None:
-    """Have a setting that cannot be end this process in one line. Other exceptions end it as before."""
+    """Have an exception of a locustfile end this process in one line. Other exceptions end it as before."""
     previous = sys.excepthook
 
-    def tell(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
-        if not isinstance(error, SettingError) or os.environ.get(_WITH_TRACEBACK):
-            previous(kind, error, traceback)
+    def tell(kind: type[BaseException], error: BaseException, way: TracebackType | None) -> None:
+        is_mistake = isinstance(error, SettingError) or (isinstance(error, Exception) and _is_of_locustfile(way))
+        if not is_mistake or os.environ.get(_WITH_TRACEBACK):
+            previous(kind, error, way)
             return
         place = (place_of(error) or "").partition(" in ")[0]
-        sys.stderr.write(f"locust: error: {place}: {error}\n")
+        said = f"{error_line(error)} ({_WITH_TRACEBACK}=1 shows the traceback)"
+        if isinstance(error, SettingError):
+            said = one_line(error)
+        sys.stderr.write(f"locust: error: {place}: {said}\n")
         sys.stderr.flush()
         raise SystemExit(_MISUSE)
 
     sys.excepthook = tell
+
+
+def _is_of_locustfile(way: TracebackType | None) -> bool:
+    """Return whether an exception was raised while a locustfile was loaded."""
+    return any(frame.name == _LOADING for frame in traceback.extract_tb(way))

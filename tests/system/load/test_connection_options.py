@@ -84,13 +84,24 @@ def test_an_option_that_cannot_be_is_one_line(tmp_path: Path) -> None:
     assert "Traceback" not in ended.output
 
 
-def test_a_connection_that_cannot_be_is_one_line_with_its_place(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (
+            "connection = Connection(transports='websocket')",
+            "transports are a tuple, ('websocket',), not the text 'websocket'",
+        ),
+        (
+            "say = RoundTrip('say', emti='say')",
+            "TypeError: RoundTrip.__init__() got an unexpected keyword argument 'emti' "
+            "(BENCH_TRACEBACK=1 shows the traceback)",
+        ),
+        ("say = conection", "NameError: name 'conection' is not defined (BENCH_TRACEBACK=1 shows the traceback)"),
+    ],
+)
+def test_a_mistake_in_a_locustfile_is_one_line_with_its_place(tmp_path: Path, line: str, said: str) -> None:
     locustfile = tmp_path / "wrong.py"
-    locustfile.write_text(
-        "from bench import Connection, SocketIOUser\n\nconnection = Connection(transports='websocket')\n"
-    )
+    locustfile.write_text(f"from bench import Connection, RoundTrip, SocketIOUser\n\n{line}\n")
     code, ended = run(tmp_path, "--users", "1", "--run-time", "1s", locustfile=locustfile)
     assert code == 2
-    assert (
-        ended.output == "locust: error: wrong.py:3: transports are a tuple, ('websocket',), not the text 'websocket'\n"
-    )
+    assert ended.output == f"locust: error: wrong.py:3: {said}\n"
