@@ -93,6 +93,7 @@ def test_the_cause_that_the_service_tells_is_shown_once_and_its_log_is_kept_with
     assert "tell-nobody-1234" not in log.read_text() + locust.output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [

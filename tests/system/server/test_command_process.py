@@ -146,11 +146,17 @@ class TestStarting:
             ("PYTHON listen.py {port} 204 &", {}, "went to the background: its command ended with exit code 0"),
             ("sleep 100", {"start_timeout_s": 0.3}, "did not start within 0.3 s: nothing listens on port "),
             ("PYTHON listen.py BUSY 204", {}, "its port is in use: write {port} where the command takes its port"),
-            ("PYTHON listen.py OTHER 204", {"start_timeout_s": 1.5}, "it listens on port OTHER, and not on port "),
-            (
+            pytest.param(
+                "PYTHON listen.py OTHER 204",
+                {"start_timeout_s": 3.0},
+                "it listens on port OTHER, and not on port ",
+                marks=pytest.mark.slow,
+            ),
+            pytest.param(
                 "PYTHON listen.py {port} 503",
-                {"start_timeout_s": 1.5, "ready_url": "/health"},
+                {"start_timeout_s": 3.0, "ready_url": "/health"},
                 "/health answers 503; it wrote last: pid",
+                marks=pytest.mark.slow,
             ),
         ],
     )
