@@ -283,7 +283,6 @@ async def test_the_token_lets_a_client_in(guarded: UvicornTestServer, transport:
         {"token": TOKEN.upper()},
         {"token": None},
         {"token": 1},
-        {"token": "\ud83d"},
         {"Token": TOKEN},
     ],
     ids=repr,
@@ -297,6 +296,16 @@ async def test_without_the_token_a_client_is_refused_and_told_so(
     [line] = [record.getMessage() for record in caplog.records if record.name == "app.service"]
     assert line.endswith("no or wrong token")
     assert TOKEN not in line
+
+
+async def test_a_token_that_is_no_text_in_utf_8_is_refused(
+    guarded: UvicornTestServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = socketio.AsyncClient(reconnection=False, handle_sigint=False)  # our own clients do not send it
+    with pytest.raises(socketio.exceptions.ConnectionError):
+        await client.connect(guarded.url, auth={"token": "\ud83d"}, transports=["websocket"])
+    [line] = [record.getMessage() for record in caplog.records if record.name == "app.service"]
+    assert line.endswith("no or wrong token")
 
 
 async def test_who_was_refused_neither_speaks_nor_hears_until_it_has_the_token(guarded: UvicornTestServer) -> None:
