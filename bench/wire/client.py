@@ -420,25 +420,26 @@ class FastClient(Listener):
         """Take a message and act on it. This is the load's hot path."""
         self.received_ns = received_ns
         if type(message) is bytes:
-            self.message_bytes = self._assembled_bytes = len(message)
+            self.message_bytes = len(message)
+            if self._is_plain:
+                values = plain_event(message)
+                if values is not None:
+                    handler = self._handlers.get(values[0])
+                    if handler is not None:
+                        try:
+                            if len(values) == 2:
+                                handler(values[1])
+                            else:
+                                handler(*values[1:])
+                        except BaseException as error:  # the user's code raised it; the connection goes on
+                            _report(f"the handler of {values[0]}", error)
+                        return
+            self._assembled_bytes = len(message)
         else:
             if self._is_packed:  # it is a message of its own
                 self._assembled_bytes = 0
             self._assembled_bytes += _size_bytes(message)  # an attachment follows the message to which it belongs
             self.message_bytes = self._assembled_bytes
-        if self._is_plain and type(message) is bytes:
-            values = plain_event(message)
-            if values is not None:
-                handler = self._handlers.get(values[0])
-                if handler is not None:
-                    try:
-                        if len(values) == 2:
-                            handler(values[1])
-                        else:
-                            handler(*values[1:])
-                    except BaseException as error:  # the user's code raised it; the connection goes on
-                        _report(f"the handler of {values[0]}", error)
-                    return
         conversation = self._conversation
         action = conversation.receive(message, received_ns)
         self._is_plain = conversation.is_plain
