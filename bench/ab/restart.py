@@ -23,7 +23,8 @@ from time import perf_counter_ns
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bench.exchange.requests import Exchange, RoundTripFailed
+from bench.exchange.outcomes import RoundTripFailed
+from bench.exchange.requests import Exchange
 from bench.interleave.bursts import is_reversed, timed_burst
 from bench.results.ab import Metric
 from bench.scenarios.catalogue import Benchmark

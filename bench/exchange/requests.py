@@ -26,12 +26,24 @@ from time import perf_counter_ns
 from types import FunctionType
 from typing import Any, NamedTuple
 
+from bench.exchange.outcomes import (
+    AmbiguousReplies,
+    Answer,
+    CheckFailed,
+    Completed,
+    ConnectionLost,
+    NoRoundTrip,
+    NotSent,
+    ReplyTimeout,
+    RoundTripFailed,
+    WrongReply,
+)
 from bench.places import place_of
 from bench.printable import error_line, one_line
 from bench.scenarios.model import Emission, RoundTrip
 from bench.scenarios.tokens import SEARCHES, TokenKind, drawn, steps_to, tokens_in
 from bench.wire.client import FastClient
-from bench.wire.errors import ClientError, Disconnected, kind_of
+from bench.wire.errors import ClientError, Disconnected
 from bench.wire.interface import Client, acknowledged
 
 _EVENTS_SHOWN = 3
@@ -55,97 +67,6 @@ _SETTLING_ROUND_TRIPS = 2
 #: The longest time that replies that nobody awaits are waited for, in seconds. The time is twice the longest round
 #: trip, but within these limits.
 _LONGEST_SETTLING_S = 1.0
-
-
-class AmbiguousReplies(ValueError):
-    """A definition whose replies could not be told from others. The text is one line that says why, and what to do."""
-
-
-class NoRoundTrip(TypeError):
-    """An argument that is no definition of a round trip, an event's name perhaps. The text is one line."""
-
-    def __init__(self, given: object) -> None:
-        super().__init__(
-            f"round_trip takes a RoundTrip, not {given!r:.60}: make it with round_trip_of(event, reply, …)"
-        )
-
-
-class RoundTripFailed(Exception):
-    """The emission got no reply that counts. `kind` is the word that results count it under."""
-
-    kind = "failed"
-
-    def __init__(self, message: str, sent_ns: int) -> None:
-        super().__init__(message)
-        self.sent_ns = sent_ns
-        #: The size of the message that was the reply; 0 if there was none, or it is not known.
-        self.reply_bytes = 0
-
-
-class ReplyTimeout(RoundTripFailed):
-    """The end of the wait for a reply that did not come in time."""
-
-    kind = "timeout"
-
-
-class ConnectionLost(RoundTripFailed):
-    """The end of the connection while the reply was awaited; its kind says why, without the server's own words."""
-
-    def __init__(self, message: str, sent_ns: int, reason: str) -> None:
-        super().__init__(message, sent_ns)
-        self.kind = f"connection lost: {kind_of(reason)}"
-
-
-class WrongReply(RoundTripFailed):
-    """The reply is not what it should be: its check says why, or its token is another one, or there is none."""
-
-    kind = "wrong reply"
-
-    def __init__(self, message: str, sent_ns: int, reason: str | None = None) -> None:
-        super().__init__(message, sent_ns)
-        if reason is not None:
-            self.kind = f"wrong reply: {reason}"
-
-
-class CheckFailed(RoundTripFailed):
-    """The failure of a definition's own function: its check or `token_of` raised, or a check returned no answer."""
-
-    def __init__(self, message: str, sent_ns: int, kind: str) -> None:
-        super().__init__(message, sent_ns)
-        self.kind = kind
-
-
-class NotSent(RoundTripFailed):
-    """The failure to make or encode the data of an emission: nothing was sent."""
-
-    kind = "not sent"
-
-
-class Completed(NamedTuple):
-    """A round trip that succeeded. Times in nanoseconds of `time.perf_counter_ns`."""
-
-    sent_ns: int
-    received_ns: int
-    reply: tuple[Any, ...]
-
-    @property
-    def service_ns(self) -> int:
-        """The time from sent to received."""
-        return self.received_ns - self.sent_ns
-
-
-class Answer(NamedTuple):
-    """A reply where several events may answer: the event that did, and what it carries (see `acknowledged`)."""
-
-    event: str
-    carried: Any
-
-
-def carries_error(reply: tuple[Any, ...]) -> bool:
-    """Return whether a reply is an object with an `error` in it. It counts as a success all the same."""
-    if type(reply) is Answer:
-        return type(reply.carried) is dict and bool(reply.carried.get("error"))
-    return bool(reply) and type(reply[0]) is dict and bool(reply[0].get("error"))
 
 
 _FindToken = Callable[..., Any]

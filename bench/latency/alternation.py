@@ -20,7 +20,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from bench.exchange.requests import Exchange, RoundTripFailed, carries_error
+from bench.exchange.outcomes import RoundTripFailed, carries_error
+from bench.exchange.requests import Exchange
 from bench.interleave.bursts import Burst, is_reversed, timed_burst
 from bench.interleave.process_seed import ProcessSeed
 from bench.interleave.warm_up import WarmUp, until_steady

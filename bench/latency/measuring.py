@@ -23,7 +23,7 @@ from typing import NoReturn
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from bench.exchange.requests import RoundTripFailed
+from bench.exchange.outcomes import RoundTripFailed
 from bench.latency.alternation import (
     Alternation,
     ControlFailed,

@@ -11,17 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.exchange.requests import (
+from bench.exchange.outcomes import (
     AmbiguousReplies,
     Answer,
     CheckFailed,
-    Exchange,
-    InFlight,
     NotSent,
     ReplyTimeout,
     WrongReply,
     carries_error,
 )
+from bench.exchange.requests import Exchange, InFlight
 from bench.load.metrics.exceptions import folded
 from bench.scenarios.model import RoundTrip, round_trip_of
 from bench.scenarios.tokens import any_token, tokens

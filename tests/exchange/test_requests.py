@@ -22,7 +22,8 @@ from hypothesis import strategies as st
 
 from app.main import create_app
 from app.settings import read_settings
-from bench.exchange.requests import AmbiguousReplies, Completed, ConnectionLost, Exchange, ReplyTimeout, WrongReply
+from bench.exchange.outcomes import AmbiguousReplies, Completed, ConnectionLost, ReplyTimeout, WrongReply
+from bench.exchange.requests import Exchange
 from bench.scenarios.catalogue import FOO_ACKNOWLEDGED, FOO_BAR, FOO_BAR_TO_SENDER
 from bench.scenarios.model import RoundTrip, round_trip_of
 from bench.scenarios.tokens import tokens

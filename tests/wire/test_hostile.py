@@ -13,7 +13,8 @@ import psutil
 import pytest
 import uvloop
 
-from bench.exchange.requests import ConnectionLost, Exchange
+from bench.exchange.outcomes import ConnectionLost
+from bench.exchange.requests import Exchange
 from bench.scenarios.catalogue import FOO_BAR
 from bench.scenarios.tokens import tokens
 from bench.wire.client import FastClient

@@ -21,7 +21,7 @@ from locust import User
 from locust.exception import InterruptTaskSet, RescheduleTask, StopTest, StopUser
 from locust.user.task import LOCUST_STATE_WAITING, DefaultTaskSet
 
-from bench.exchange.requests import RoundTripFailed
+from bench.exchange.outcomes import RoundTripFailed
 from bench.load.engine.interface import OpenTaskHost
 from bench.load.engine.pacing import NOT_CONNECTED, Dispatcher
 from bench.load.metrics.recorder import UNSCHEDULED

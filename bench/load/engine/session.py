@@ -28,15 +28,8 @@ from locust.user.task import (
     DefaultTaskSet,
 )
 
-from bench.exchange.requests import (
-    AmbiguousReplies,
-    Answer,
-    Exchange,
-    NoRoundTrip,
-    ReplyTimeout,
-    RoundTripFailed,
-    carries_error,
-)
+from bench.exchange.outcomes import AmbiguousReplies, Answer, NoRoundTrip, ReplyTimeout, RoundTripFailed, carries_error
+from bench.exchange.requests import Exchange
 from bench.load.engine.counters import ProcessCounters
 from bench.load.engine.handlers import guarded, handlers_of, is_handling
 from bench.load.engine.http import UserHttp, is_counted

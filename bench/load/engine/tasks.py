@@ -27,7 +27,7 @@ from locust.exception import (
 )
 from locust.user.task import DefaultTaskSet
 
-from bench.exchange.requests import RoundTripFailed
+from bench.exchange.outcomes import RoundTripFailed
 from bench.load.engine.interface import TaskHost
 from bench.places import place_of
 from bench.wire.errors import ClientError

@@ -14,7 +14,7 @@ from typing import Self
 
 from locust.exception import InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately, StopTest, StopUser
 
-from bench.exchange.requests import ReplyTimeout, RoundTripFailed
+from bench.exchange.outcomes import ReplyTimeout, RoundTripFailed
 from bench.load.engine.ongoing import OngoingOperation
 from bench.load.metrics.exceptions import exception_kind
 from bench.load.metrics.recorder import TIMEOUT

@@ -15,7 +15,8 @@ from time import perf_counter_ns
 import httpx
 import pytest
 
-from bench.exchange.requests import Exchange, ReplyTimeout
+from bench.exchange.outcomes import ReplyTimeout
+from bench.exchange.requests import Exchange
 from bench.scenarios.catalogue import FOO_ACKNOWLEDGED, FOO_BAR_TO_SENDER
 from bench.scenarios.model import RoundTrip
 from bench.scenarios.tokens import tokens

@@ -10,7 +10,7 @@ from typing import Any
 
 from locust import events
 
-from bench.exchange.requests import ReplyTimeout
+from bench.exchange.outcomes import ReplyTimeout
 from bench.load import SocketIOUser, task
 from bench.scenarios.catalogue import FOO_BAR_TO_SENDER
 
