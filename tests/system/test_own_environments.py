@@ -129,7 +129,7 @@ def test_two_commits_of_it(owned: Owned, home: Path) -> None:
     before = state(home)
     said = run(
         home, "bench", "ab", "main", "WORKTREE", "--scenarios", "scenarios.py", "--serve", owned.serve, *owned.brought,
-        "--max-time", "10s", "--threshold", "90%",
+        "--max-time", "5s", "--threshold", "90%",
     )  # fmt: skip
     assert "p50" in said
     assert len(list((home / "results/ab").rglob("*.json"))) == 1

@@ -58,6 +58,7 @@ def logs(bench: Bench) -> list[str]:
     return [path.read_text() for folder in folders for path in sorted(folder.glob("*.log"))]
 
 
+@pytest.mark.slow
 def test_a_command_of_the_scenarios_file_is_measured_beside_controls(bench: Bench) -> None:
     run = bench.run("--scenarios", "say_scenarios.py", "-k", "websocket")
     assert run.returncode == 0, run.stdout

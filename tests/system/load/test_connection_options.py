@@ -29,6 +29,7 @@ def shows_no_secret(output: str, folder: Path) -> None:
         assert secret not in stored
 
 
+@pytest.mark.slow
 def test_workers_connect_as_the_command_line_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STRICT_TOKEN", "hush-hush")
     (tmp_path / "key.txt").write_text("key-1234\n")

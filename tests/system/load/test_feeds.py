@@ -47,6 +47,7 @@ def members(folder: Path, rows: int) -> Path:
     return locustfile
 
 
+@pytest.mark.slow
 def test_no_two_users_of_all_workers_have_the_same_row(tmp_path: Path) -> None:
     arguments = ["--processes", "2", "-u", "5", "-r", "5", "-t", "2s", "Member"]
     with LocustProcess(tmp_path, *arguments, locustfile=members(tmp_path, 5)) as process:

@@ -23,7 +23,7 @@ def counted(process: LocustProcess) -> dict[str, Any]:
     return max(json_lines(process.output), key=lambda seen: sum(seen.values()))
 
 
-@pytest.mark.parametrize("load", [[], ["--rate", "40"]], ids=["closed", "open"])
+@pytest.mark.parametrize("load", [pytest.param([], marks=pytest.mark.slow), ["--rate", "40"]], ids=["closed", "open"])
 def test_the_rows_are_what_the_service_has_seen(tmp_path: Path, load: list[str]) -> None:
     code, process = locust(tmp_path, "Member", "-t", "4s", *load)
     assert code == 1, "requests and handlers have failed"
@@ -45,6 +45,7 @@ def test_the_rows_are_what_the_service_has_seen(tmp_path: Path, load: list[str])
     assert sum(kind.count for kind in result.exceptions) == rows["quiz"].ok
 
 
+@pytest.mark.slow
 def test_an_attempt_that_the_user_makes_fail_is_counted_and_repeated(tmp_path: Path) -> None:
     code, process = locust(tmp_path, "Unprepared", "-t", "7s")
     assert code == 1
@@ -69,7 +70,7 @@ def test_a_login_that_is_refused_is_no_exception(tmp_path: Path) -> None:
     assert "Traceback" not in process.output
 
 
-@pytest.mark.parametrize("load", [[], ["--rate", "40"]], ids=["closed", "open"])
+@pytest.mark.parametrize("load", [[], pytest.param(["--rate", "40"], marks=pytest.mark.slow)], ids=["closed", "open"])
 def test_who_has_left_on_purpose_is_not_connected_again(tmp_path: Path, load: list[str]) -> None:
     code, process = locust(tmp_path, "Away", "-t", "3s", *load)
     assert code == 1, "nothing could be sent"

@@ -139,6 +139,7 @@ def test_what_cannot_be_emitted_is_counted_with_its_reason(tmp_path: Path, chatt
     assert "emit takes an Emission, not 'typing': make it with Emission(name, emit=event, data=…)" in locust.output
 
 
+@pytest.mark.slow
 def test_a_server_that_does_not_read(tmp_path: Path, chatty: ServerProcess) -> None:
     """Neither the loop nor the memory suffers: emissions wait, and are then counted as not sent."""
     arguments = ["EndlessUser", "TypingUser", "--host", chatty.url, "-u", "2", "-r", "10", "-t", "4s"]
