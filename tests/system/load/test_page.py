@@ -151,7 +151,7 @@ def test_what_is_secret_in_host_reaches_the_workers_and_no_file(
     else:
         assert code == 1
         (kind,) = connect.errors
-        assert kind.startswith(f"{shown(guarded)} is no Socket.IO server: HTTP 401: not with ...")
+        assert kind.startswith(f"{shown(guarded)} is no Socket.IO server: the server answered HTTP 401: not with ...")
     assert locust.result().scenario.url == shown(guarded)
     assert_not_shown(texts(tmp_path))
 
