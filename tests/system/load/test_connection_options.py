@@ -49,6 +49,7 @@ def test_workers_connect_as_the_command_line_says(tmp_path: Path, monkeypatch: p
     shows_no_secret(ended.output, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_refusal_repeats_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(APPS), os.environ.get("PYTHONPATH", "")]))
     code, ended = run(

@@ -56,6 +56,7 @@ def test_no_two_users_of_all_workers_have_the_same_row(tmp_path: Path) -> None:
     assert process.result().scenario.users == 5
 
 
+@pytest.mark.slow
 def test_a_user_without_a_row_does_not_start(tmp_path: Path) -> None:
     with LocustProcess(tmp_path, "-u", "4", "-r", "4", "-t", "1s", locustfile=members(tmp_path, 1)) as process:
         assert process.wait() == 1

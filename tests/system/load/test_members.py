@@ -60,6 +60,7 @@ def test_an_attempt_that_the_user_makes_fail_is_counted_and_repeated(tmp_path: P
     assert "KeyError: 'no such room' (members.py" in process.output
 
 
+@pytest.mark.slow
 def test_a_login_that_is_refused_is_no_exception(tmp_path: Path) -> None:
     code, process = locust(tmp_path, "Locked", "-t", "2s")
     assert code == 1
