@@ -697,16 +697,18 @@ class Exchange:
         """
         if round_trip.matched_in_order:
             return None
-        came = (
-            f"{event} {' '.join(map(repr, values))}" for event, values in self._unmatched if event in round_trip.events
-        )
-        return next((one_line(text, _CHARACTERS_SHOWN) for text in came), None)
+        came = (_shown(event, values) for event, values in self._unmatched if event in round_trip.events)
+        return next(came, None)
 
     def _arrived(self) -> str:
         if not self._unmatched:
             return "nothing"
-        shown = (f"{event} {' '.join(map(repr, values))}".strip() for event, values in self._unmatched)
-        return ", ".join(one_line(text, _CHARACTERS_SHOWN) for text in shown)
+        return ", ".join(_shown(event, values) for event, values in self._unmatched)
+
+
+def _shown(event: str, values: tuple[Any, ...]) -> str:
+    """Return an event with its arguments, in a short line."""
+    return one_line(f"{event} {' '.join(map(repr, values))}".strip(), _CHARACTERS_SHOWN)
 
 
 def _of_another(round_trip: RoundTrip) -> str:

@@ -120,18 +120,22 @@ class Child:
     @property
     def exit_code(self) -> str:
         """The exit code of a child that has ended, as text, with the signal's name if a signal ended it."""
-        code = self.return_code
-        if code >= 0:
-            return str(code)
-        try:
-            return f"{code} ({signal.Signals(-code).name})"
-        except ValueError:
-            return str(code)
+        return exit_text(self.return_code)
 
     @property
     def log(self) -> str:
         """Return the end of its log: at most the last MiB."""
         return "" if self._log is None else tail(self._log)
+
+
+def exit_text(code: int) -> str:
+    """Return an exit code as text, with the signal's name if a signal ended the process: the code is negative then."""
+    if code >= 0:
+        return str(code)
+    try:
+        return f"{code} ({signal.Signals(-code).name})"
+    except ValueError:
+        return str(code)
 
 
 def process_cpu_ns(pid: int) -> int:

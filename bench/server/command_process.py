@@ -14,18 +14,18 @@ import ssl
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
-from typing import BinaryIO, Self, Unpack
+from typing import Self, Unpack
 from urllib.parse import urlsplit
 
-from bench.machine.child import changed_at_ns, opened_log, process_cpu_ns, tail
+from bench.machine.child import process_cpu_ns
 from bench.machine.cores import server_core
 from bench.machine.descendants import descendants, memory_bytes, reaped_cpu_ns
 from bench.server.address import free_port, reachable
 from bench.server.command import HOST, PORT_VARIABLE, ServeCommand, no_start
-from bench.server.error import ServerError, last_words
+from bench.server.error import ServerError
 from bench.server.interface import ServerUsage
 from bench.server.options import ServerKeywords, ServerOptions, with_keywords
+from bench.server.owner import LoggedServer
 from bench.server.supervised import End, SupervisedCommand
 
 #: The addresses at which a service may listen that was asked to listen on this machine.
@@ -40,7 +40,7 @@ _ATTEMPT_S = 2.0
 _PORT_IS_BUSY = re.compile(r"EADDRINUSE|[Aa]ddress (?:is )?already in use")
 
 
-class CommandProcess:
+class CommandProcess(LoggedServer):
     """A server that a command starts, in processes of its own: `start`, `stop`, `with`.
 
     Of the `options`, the core and the environment apply; a keyword replaces its field in them. The command finds its
@@ -56,15 +56,12 @@ class CommandProcess:
         log_file: Path | None = None,
         **keywords: Unpack[ServerKeywords],
     ) -> None:
+        super().__init__(log_file, serve.hide)
         options = with_keywords(options, keywords)
         self.core = server_core() if options.core == "auto" else options.core
         self._serve = serve
         self._environment = options.environment
-        self._log_path = log_file
-        self._log_file: BinaryIO | None = None
-        self._log = ""
         self._running: SupervisedCommand | None = None
-        self._is_awaited = False  # launched, and not yet known to serve
         self._port = 0
         self._url = ""
         self._cpu_ns = self._rss_peak_bytes = 0
@@ -115,21 +112,6 @@ class CommandProcess:
         """False: nothing is known of how the command serves."""
         return False
 
-    @property
-    def log(self) -> str:
-        """Its standard output and error since the last start, without secrets; at most the last MiB of them."""
-        return self._log if self._log_file is None else self._serve.hide(tail(self._log_file))
-
-    @property
-    def wrote_at_ns(self) -> int:
-        """The time at which it last wrote to its log, in nanoseconds of Unix time; 0 if it has no log."""
-        return changed_at_ns(self._log_file)
-
-    @property
-    def wrote_last(self) -> str:
-        """The end of its log in one line; empty if it wrote nothing."""
-        return last_words(self.log)
-
     def start(self) -> Self:
         """Start it; return when it accepts connections on its port, and its `ready_url` answers if it has any.
 
@@ -162,10 +144,7 @@ class CommandProcess:
         self._is_awaited = False
         if self._running is not None:
             self._running.stop()
-        if self._log_file is not None:
-            self._log = self._serve.hide(tail(self._log_file))
-            self._log_file.close()
-            self._log_file = None
+        self._close_log()
 
     def ask_to_stop(self) -> None:
         """Do the first half of `stop`, which then only waits, so that several servers can go down at the same time."""
@@ -228,14 +207,6 @@ class CommandProcess:
         self._cpu_ns = max(self._cpu_ns, used_ns)  # the time of a process that has just ended is nowhere for a moment
         return self._cpu_ns
 
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.stop()
-
     # ------------------------------------------------------------------ start
 
     def _launch(self) -> None:
@@ -243,10 +214,10 @@ class CommandProcess:
         if not directory.is_dir():
             raise ServerError(f"directory {str(directory)!r} does not exist: the service is to be run there")
         self._port = free_port(HOST)
-        self._log_file = opened_log(self._log_path)
+        log = self._open_log()
         self._running = SupervisedCommand(
             self._serve.arguments(self._port),
-            log=self._log_file,
+            log=log,
             directory=directory,
             environment={**self._environment, PORT_VARIABLE: str(self._port)},
             core=self.core,
@@ -350,21 +321,6 @@ class CommandProcess:
         )
 
     # ------------------------------------------------------------------ the end
-
-    @contextlib.contextmanager
-    def _stopped_on_failure(self) -> Iterator[None]:
-        try:
-            yield
-        except ServerError as failure:
-            self.stop()
-            failure.detail = self.log
-            raise
-        except BaseException:
-            self.kill()
-            self.stop()
-            raise
-        finally:
-            self._is_awaited = False
 
     def _threads(self) -> Iterator[int]:
         for pid in self.family:

@@ -15,19 +15,19 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import BinaryIO, Self, Unpack
+from typing import Self, Unpack
 
-from bench.machine.child import Child, changed_at_ns, opened_log, process_cpu_ns, tail
+from bench.machine.child import Child, process_cpu_ns
 from bench.machine.cores import server_core
 from bench.machine.system import has_proc
 from bench.server.address import reachable
-from bench.server.error import ServerError, last_words
+from bench.server.error import ServerError
 from bench.server.interface import ServerUsage
 from bench.server.options import ServerKeywords, ServerOptions, with_keywords
+from bench.server.owner import LoggedServer
 
 LAUNCHER = Path(__file__).with_name("__main__.py")
 #: The time to stop in order, in seconds: longer than UvicornTestServer.tear_down can take.
@@ -67,7 +67,7 @@ class Report:
         return cls(**json.loads(line))
 
 
-class ServerProcess:
+class ServerProcess(LoggedServer):
     """A server of `app` ("module:attribute") under uvicorn in a process of its own: `start`, `stop`, `with`.
 
     `options` has its loop, protocols, core and environment; a keyword replaces its field in them. `port` 0 takes any
@@ -92,6 +92,7 @@ class ServerProcess:
         hide: Callable[[str], str] = str,
         **keywords: Unpack[ServerKeywords],
     ) -> None:
+        super().__init__(log_file, hide)
         options = with_keywords(options, keywords)
         self.core = server_core() if options.core == "auto" else options.core
         self._asked = ServerCommand(app, host, port, dataclasses.replace(options, core=self.core))
@@ -100,13 +101,8 @@ class ServerProcess:
         self._log_level = log_level
         self._start_timeout_s = start_timeout_s
         self._child: Child | None = None
-        self._is_awaited = False  # launched, and has not reported yet
         self._is_asked_to_stop = False
         self._channel: socket.socket | None = None
-        self._log_path = log_file
-        self._hide = hide
-        self._log_file: BinaryIO | None = None
-        self._log = ""
         self._report = Report()
 
     @property
@@ -153,21 +149,6 @@ class ServerProcess:
         """True: the options of uvicorn are true of it."""
         return True
 
-    @property
-    def log(self) -> str:
-        """Its standard output and error since the last start; at most the last MiB of them."""
-        return self._log if self._log_file is None else self._hide(tail(self._log_file))
-
-    @property
-    def wrote_at_ns(self) -> int:
-        """The time at which it last wrote to its log, in nanoseconds of Unix time; 0 if it has no log."""
-        return changed_at_ns(self._log_file)
-
-    @property
-    def wrote_last(self) -> str:
-        """The end of the server's log in one line, such as the end of a traceback; empty if it wrote nothing."""
-        return last_words(self.log)
-
     def start(self) -> Self:
         """Start it; return when the app's start-up is complete and the port is open.
 
@@ -208,10 +189,7 @@ class ServerProcess:
         if self._channel is not None:
             self._channel.close()
             self._channel = None
-        if self._log_file is not None:
-            self._log = self._hide(tail(self._log_file))
-            self._log_file.close()
-            self._log_file = None
+        self._close_log()
 
     def ask_to_stop(self) -> None:
         """Do the first half of `stop`, which then only waits, so that several servers can go down at the same time."""
@@ -256,14 +234,6 @@ class ServerProcess:
             self.check()
             raise ServerError(f"cannot read what process {self.pid} uses: {cause}") from cause
 
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.stop()
-
     def cpu_ns(self) -> int:
         """Return the CPU time that it has used since its start, in nanoseconds: as `usage`, at a fraction of the cost.
 
@@ -275,31 +245,16 @@ class ServerProcess:
             self.check()
             raise ServerError(f"cannot read what process {self.pid} uses: {cause}") from cause
 
-    @contextlib.contextmanager
-    def _stopped_on_failure(self) -> Iterator[None]:
-        try:
-            yield
-        except ServerError as failure:
-            self.stop()
-            failure.detail = self.log
-            raise
-        except BaseException:
-            self.kill()
-            self.stop()
-            raise
-        finally:
-            self._is_awaited = False
-
     def _launch(self) -> None:
         directory = self._directory or Path.cwd()
         if not directory.is_dir():
             raise ServerError(f"directory {str(directory)!r} does not exist: give the one that holds the app")
-        self._log_file = opened_log(self._log_path)
+        log = self._open_log()
         self._channel, theirs = socket.socketpair()
         with theirs:
             self._child = Child(
                 self._command_line(theirs.fileno()),
-                log=self._log_file,
+                log=log,
                 directory=directory,
                 environment=self._asked.options.environment,
                 pass_descriptors=[theirs.fileno()],

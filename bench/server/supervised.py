@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from bench.machine.child import Child
+from bench.machine.child import Child, exit_text
 from bench.machine.descendants import descendants
 
 SUPERVISOR = Path(__file__).with_name("supervisor.py")
@@ -46,12 +46,7 @@ class End:
     @property
     def code(self) -> str:
         """The exit code as text, with the signal's name if a signal ended it."""
-        code = self.exit_code or 0
-        if code >= 0:
-            return str(code)
-        with contextlib.suppress(ValueError):
-            return f"{code} ({signal.Signals(-code).name})"
-        return str(code)
+        return exit_text(self.exit_code or 0)
 
 
 class SupervisedCommand:

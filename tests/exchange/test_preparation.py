@@ -1,4 +1,4 @@
-"""What a file of scenarios does before and after connecting, with either client, against a service in this loop."""
+"""Functions of a file of scenarios, before and after connecting, with either client, against a service in this loop."""
 
 import sys
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""What is no ASGI application, and why; and the applications that are, however they are written."""
+"""Applications that are refused because they are no ASGI applications, and all forms of those that are."""
 
 from __future__ import annotations
 

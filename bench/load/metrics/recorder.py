@@ -74,7 +74,7 @@ class Batch(NamedTuple):
 
 
 class LoopDelays(NamedTuple):
-    """What was sampled of the engine's loop between two flushes: its delays, when and by how much, and its traffic.
+    """The samples of the engine's loop between two flushes: its delays, when and by how much, and its traffic.
 
     `loop_lag` is of alarms that were set at random. So it is the time that anything that wakes the loop waits for its
     turn, a reply's frame included (Poisson arrivals see time averages: R. Wolff, Operations Research 30, 1982).

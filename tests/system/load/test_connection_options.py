@@ -1,4 +1,4 @@
-"""How users connect, from the command line: in each worker, over the classes' own settings, and shown nowhere."""
+"""Connections of users as the command line says: in each worker, over the classes' own settings, and shown nowhere."""
 
 from __future__ import annotations
 
