@@ -22,6 +22,7 @@ from bench import commands
 from bench.ab.errors import AbError, AbFailedError
 from bench.commands.output import BROKEN_PIPE, FAILED, INTERRUPTED, MISUSE, UNWRITABLE, fail
 from bench.compare.model import IncomparableError
+from bench.machine.interrupts import ignore_interrupts_at_exit
 from bench.results.store import NotStoredError, ResultError
 
 #: The name of the environment variable with which an internal error is shown with its traceback.
@@ -59,28 +60,38 @@ for _module in pkgutil.iter_modules(commands.__path__):
 
 def main() -> NoReturn:
     """Run the command line and exit."""
+    ignore_interrupts_at_exit()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without "µ" shows something else, not a traceback
     try:
-        code = app(prog_name="bench", standalone_mode=False)
+        code = _run()
+        _give_up_what_cannot_be_written()
+    except KeyboardInterrupt:  # another one, while the end of the command was being told
+        code = INTERRUPTED
+    sys.exit(code)
+
+
+def _run() -> int:
+    """Run the command line, and tell what went wrong; return the exit code."""
+    try:
+        code: int | None = app(prog_name="bench", standalone_mode=False)
         sys.stdout.flush()  # at this place a full disk is reported in a line
     except typer.TyperException as error:  # the command line is wrong
-        code = fail(f"{error.format_message().rstrip('. ')}; see `bench --help`", MISUSE)
+        return fail(f"{error.format_message().rstrip('. ')}; see `bench --help`", MISUSE)
     except (NotStoredError, AbFailedError) as error:
-        code = fail(str(error), FAILED)
+        return fail(str(error), FAILED)
     except (ResultError, IncomparableError, AbError) as error:
-        code = fail(str(error), MISUSE)
+        return fail(str(error), MISUSE)
     except (KeyboardInterrupt, typer.Abort):
-        code = INTERRUPTED
+        return INTERRUPTED
     except BrokenPipeError:
-        code = BROKEN_PIPE
+        return BROKEN_PIPE
     except OSError as error:
-        code = fail(_os_error(error), FAILED)
+        return fail(_os_error(error), FAILED)
     except Exception as error:
-        code = _internal(error)
-    _give_up_what_cannot_be_written()
-    sys.exit(code or 0)
+        return _internal(error)
+    return code or 0
 
 
 def _os_error(error: OSError) -> str:

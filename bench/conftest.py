@@ -33,7 +33,7 @@ from bench.latency.options import (
 from bench.latency.storage import ResultStorage
 from bench.latency.summary import summary
 from bench.machine.descriptors import raise_file_limit
-from bench.machine.interrupts import Patient, ended_by_signals, take_interrupts
+from bench.machine.interrupts import Patient, ended_by_signals, ignore_interrupts_at_exit, take_interrupts
 from bench.machine.system import missing
 from bench.results.header import CommitInfo
 from bench.results.latency import LatencyBenchmark
@@ -195,6 +195,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Store whole files only, by default under the name that `--benchmark-autosave` gives."""
     take_interrupts(Patient())
+    ignore_interrupts_at_exit()
     raise_file_limit()
     config = session.config
     config.stash[_CLEANUP].enter_context(ended_by_signals())  # CI cancels by SIGTERM, and pytest would not tidy up

@@ -6,6 +6,7 @@ make a mess then.
 The module imports little of the standard library: entry points import it before the modules that load slowly.
 """
 
+import atexit
 import os
 import signal
 import sys
@@ -69,6 +70,15 @@ def is_starting() -> bool:
 def interrupts_end() -> bool:
     """Have Ctrl-C end the process at once from now on, until SIGINT is taken."""
     return take_interrupts(_end)
+
+
+def ignore_interrupts_at_exit() -> None:
+    """Ignore Ctrl-C once Python comes to its end: what was to be tidied up is, and the exit code stands.
+
+    Python gives SIGINT back to the system first and frees its modules then. A signal would end the process meanwhile,
+    as if it had been killed.
+    """
+    atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
 
 
 def _end(number: int, frame: FrameType | None) -> None:
