@@ -23,6 +23,7 @@ from types import ModuleType
 MODULES = (
     "bench.load.metrics.recorder",
     "bench.load.engine.connector",
+    "bench.load.engine.notes",
     "bench.load.engine.session",
     "bench.load.engine.tasks",
     "bench.exchange.requests",

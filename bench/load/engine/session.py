@@ -26,7 +26,7 @@ from locust.user.task import (
     DefaultTaskSet,
 )
 
-from bench.exchange.outcomes import AmbiguousReplies, Answer, NoRoundTrip, ReplyTimeout, RoundTripFailed, carries_error
+from bench.exchange.outcomes import AmbiguousReplies, Answer, NoRoundTrip, RoundTripFailed, carries_error
 from bench.exchange.requests import Exchange
 from bench.load.engine.connector import Connector
 from bench.load.engine.counters import ProcessCounters
@@ -34,29 +34,25 @@ from bench.load.engine.handlers import guarded, handlers_of, is_handling
 from bench.load.engine.http import UserHttp, is_counted
 from bench.load.engine.interface import SessionUser
 from bench.load.engine.loop import Engine
+from bench.load.engine.notes import NOT_CONNECTED, NOT_READ, Notes
 from bench.load.engine.ongoing import OngoingOperation
 from bench.load.engine.open_tasks import LOST, OpenTasks, is_scheduled, is_wanted, leave_arrival, wanted
 from bench.load.engine.pacing import Dispatcher, OpenLoad
 from bench.load.engine.tasks import TaskRunner, call
 from bench.load.engine.transaction import Transaction
 from bench.load.engine.user_client import UserClient
-from bench.load.metrics.recorder import RECEIVED, TIMEOUT, UNSCHEDULED, Recorder
+from bench.load.metrics.recorder import UNSCHEDULED, Recorder
 from bench.results.load import REPLIED_KINDS, OperationKey, OperationKind
 from bench.scenarios.model import Emission, RoundTrip
 from bench.wire.client import FastClient
 from bench.wire.connection import Connection
 from bench.wire.errors import (
     ClientError,
-    Disconnected,
-    MessageTooLarge,
     NotRead,
     SettingError,
 )
 from bench.wire.interface import acknowledged
 from bench.wire.protocol import DEFAULT_NAMESPACE
-
-#: The reason of what was not sent because there was no connection.
-_NOT_CONNECTED = "not connected"
 
 #: The pause of a task that could not send, in seconds. A task that goes on at once, whatever its round trips raise,
 #: would keep the loop from everything else.
@@ -67,11 +63,6 @@ _MOST_UNSENT_BYTES = 1 << 16
 
 #: The time after which an emission that waits for the server looks again, in seconds.
 _UNREAD_PAUSE_S = 0.005
-
-_NOT_READ = "the server does not read"
-
-#: The number of operations of which the log says that their replies carry no token.
-_MOST_HINTS = 10
 
 #: One reply in 64, as the clock's last bits have it, tells how long it waited for its task.
 _QUEUEING_SAMPLE = 63
@@ -94,20 +85,6 @@ class SessionEnded:
     session: Session
 
 
-@dataclass(frozen=True)
-class UnsupportedTask:
-    """The news of a task whose figures are wrong, or would be: the run has to end. The text says why, in one line."""
-
-    text: str
-
-
-@dataclass(frozen=True)
-class Hint:
-    """The news of a mistake that a description seems to have. The text is a line for the log."""
-
-    text: str
-
-
 class Session:
     """A user's run: its tasks over one connection, which is replaced when it is lost."""
 
@@ -127,6 +104,7 @@ class Session:
         self.user_client: UserClient | None = None
         self.exchange: Exchange | None = None  # needs the running loop
         self._connector: Connector  # the same
+        self._notes: Notes  # the same
         self._url = url
         self._tokens = tokens
         self.engine = engine
@@ -155,9 +133,6 @@ class Session:
         #: The definition of the last round trip; `_recorder` is the recorder of its operation.
         self._usual: RoundTrip | None = None
         self._recorder: Recorder
-        #: The last event that came unasked; `_heard_recorder` is its recorder.
-        self._heard: str | None = None
-        self._heard_recorder: Recorder
         self._breakdown = False
 
     # ------------------------------------------------------------------ called through Engine.submit
@@ -276,7 +251,7 @@ class Session:
         while (waits_bytes := self._wire.unsent_bytes) > _MOST_UNSENT_BYTES:
             if perf_counter_ns() - began_ns > self._timeout_ns:
                 if self._dispatcher is not None:
-                    wanted(definition.name, _NOT_READ, "emission")
+                    wanted(definition.name, NOT_READ, "emission")
                 raise NotRead(f"the server has not read {waits_bytes:,} bytes within {self._timeout_ns / 1e9:g} s")
             await asyncio.sleep(_UNREAD_PAUSE_S)
         self._tasks.has_awaited = True
@@ -290,14 +265,14 @@ class Session:
             raise NoRoundTrip(definition) from None
         if is_in_order and is_scheduled():
             wanted(definition.name, "it is matched in order, which an open load does not do")
-            self._invalid(
+            self._notes.invalid(
                 f"{definition.name} is matched in order, one in flight, and an open load does not wait: "
                 "give it a token, or wait for replies"
             )
             raise StopUser
         refusal = ""
         if not self.client.connected or self._is_ending:
-            refusal = _NOT_CONNECTED if self._connector.has_left else LOST
+            refusal = NOT_CONNECTED if self._connector.has_left else LOST
         intended_ns, waited_ns = wanted(definition.name, refusal)
         return await self.round_trip(definition, intended_ns, waited_ns)
 
@@ -342,76 +317,24 @@ class Session:
         Raises StopUser if no load could perform the definition.
         """
         if isinstance(error, AmbiguousReplies):
-            self._invalid(str(error))
+            self._notes.invalid(str(error))
             raise StopUser from error
         if isinstance(error, NoRoundTrip):
             raise error  # it has no name under which it could be counted
-        recorder = self.engine.recorder(*key)
-        if isinstance(error, MessageTooLarge):
-            reason = f"too large: {error.size_bytes:,} bytes, the server takes {error.limit_bytes:,}"
-            reason = self.counters.too_large.setdefault((recorder.name, f"{error.size_bytes:.0e}"), reason)
-        elif isinstance(error, Disconnected):
-            assert self.exchange is not None
-            reason = "an earlier reply is overdue" if self.exchange.broken else _NOT_CONNECTED
-        elif isinstance(error, NotRead):
-            reason = _NOT_READ
-        else:
-            reason = "could not be encoded"
         self._tasks.has_awaited = False
         if intended_ns or self._dispatcher is None or not is_wanted():
-            recorder.drop(intended_ns or perf_counter_ns(), reason)
+            self._notes.not_sent(key, error, intended_ns or perf_counter_ns())
         if not intended_ns:
             await asyncio.sleep(_NOT_SENT_PAUSE_S)
-
-    def _unexpected(self, definition: RoundTrip) -> None:
-        self.counters.unexpected[definition.name] += 1
-        self._invalid(
-            f"{definition.name} is matched in order, but {definition.answers} came while none was awaited: others "
-            "cause it, too, or the server sends it unasked; have the service repeat a {token} of the payload"
-        )
-
-    def _received(self, event: str) -> None:
-        """Count an event that came unasked, inside its handler."""
-        if event != self._heard:
-            self._heard, self._heard_recorder = event, self.engine.recorder(event, RECEIVED)
-        received_ns = self._wire.received_ns
-        self._heard_recorder.succeeded(received_ns, received_ns, self._wire.message_bytes)
-
-    def _invalid(self, reason: str) -> None:
-        """Have the run ended: its figures are wrong, or would be."""
-        if not self.counters.is_invalid:
-            self.counters.is_invalid = True
-            self.engine.post(UnsupportedTask(reason))
 
     def _ended(self, definition: RoundTrip, error: BaseException, intended_ns: int, waited_ns: int) -> None:
         """Take note that a round trip that was sent has ended, and not by its reply."""
         if isinstance(error, RoundTripFailed):
-            kind = TIMEOUT if isinstance(error, ReplyTimeout) else error.kind
-            recorder = self.engine.recorder(definition.name)
-            recorder.failed(error.sent_ns, perf_counter_ns(), kind, intended_ns, waited_ns)
-            recorder.received_bytes += error.reply_bytes
-            if kind == TIMEOUT:
-                self._look_for_token(definition)
+            self._notes.failed(definition, error, intended_ns, waited_ns)
         self._tasks.has_awaited = True
         self._tasks.may_go_on = False  # the connection may be lost, or have to be replaced
         if self.stopping:
             self._stop_if_idle()
-
-    def _look_for_token(self, definition: RoundTrip) -> None:
-        """Have the log say, once for an operation, that what could be its replies carries no token."""
-        told = self.counters.without_token
-        if definition.name in told or len(told) >= _MOST_HINTS:
-            return
-        came = self.exchange.without_token(definition) if self.exchange is not None else None
-        if came is not None:
-            told.add(definition.name)
-            self.engine.post(
-                Hint(
-                    f"{definition.name} timed out, and this came without the token of an emission: {came}. If the "
-                    "service repeats nothing of the request, give the data without a placeholder, or as a function: "
-                    "then replies are matched in order"
-                )
-            )
 
     # ------------------------------------------------------------------ the life
 
@@ -438,8 +361,9 @@ class Session:
         self.exchange = Exchange(self.client, self._tokens, self._timeout_ns, namespace)
         self.exchange.late = self.counters.late
         self.exchange.abandoned = self.counters.abandoned
-        self.exchange.when_unexpected = self._unexpected
-        self.exchange.when_unasked(self._received)
+        self._notes = Notes(self.engine, self.counters, self.exchange, self.client)
+        self.exchange.when_unexpected = self._notes.unexpected
+        self.exchange.when_unasked(self._notes.received)
         self._hear_other_namespaces(namespace)
         self._connector = Connector(self, self._url, self.exchange)
         self.client.when_closed(self._lost)
@@ -483,10 +407,7 @@ class Session:
             return
         for namespace in joined:
             if namespace != (own or DEFAULT_NAMESPACE):
-                self.client.on("*", partial(self._received_in, namespace), namespace)
-
-    def _received_in(self, namespace: str, event: str, *_values: Any) -> None:
-        self._received(f"{namespace} {event}")
+                self.client.on("*", partial(self._notes.received_in, namespace), namespace)
 
     def _namespace(self) -> str | None:
         """Return the user's namespace; None is the default namespace."""
