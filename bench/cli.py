@@ -20,6 +20,7 @@ import typer
 
 from bench import commands
 from bench.ab.errors import AbError, AbFailedError
+from bench.checkout import NotInCheckoutError
 from bench.commands.output import BROKEN_PIPE, FAILED, INTERRUPTED, MISUSE, UNWRITABLE, fail
 from bench.compare.model import IncomparableError
 from bench.machine.interrupts import ignore_interrupts_at_exit
@@ -81,7 +82,7 @@ def _run() -> int:
         return fail(f"{error.format_message().rstrip('. ')}; see `bench --help`", MISUSE)
     except (NotStoredError, AbFailedError) as error:
         return fail(str(error), FAILED)
-    except (ResultError, IncomparableError, AbError) as error:
+    except (ResultError, IncomparableError, AbError, NotInCheckoutError) as error:
         return fail(str(error), MISUSE)
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from bench.checkout import need_checkout
 from bench.commands.output import FAILED, MISUSE, Console, fail
 
 
@@ -25,6 +26,7 @@ def selfcheck(
     ab` claims a change where there is none, or misses one, more often than it promises. The machine should have
     nothing else to do.
     """
+    need_checkout("bench selfcheck")
     # Late: it imports what measures, which the other commands need not wait for.
     from bench.validation.selfcheck import Extent, selfcheck, slowdown_us
 
