@@ -6,10 +6,10 @@ from typing import Annotated
 import typer
 
 from bench.checkout import need_checkout
-from bench.commands.output import FAILED, MISUSE, Console, ResultsFolder, fail, show_and_keep
+from bench.commands.output import FAILED, MISUSE, ResultsFolder, fail, show_and_keep
 from bench.printable import printable
-from bench.results.references import DEFAULT_ROOT
-from bench.results.store import ResultError
+from bench.results.errors import ResultError
+from bench.results.folder import DEFAULT_ROOT
 
 
 def accuracy(
@@ -37,6 +37,7 @@ def accuracy(
     report of the same servers stand beside ours. Exit code 1 if a figure of ours is too far off.
     """
     need_checkout("bench accuracy")
+    from bench.commands.console import Console
     from bench.report.formats.text import print_document
     from bench.report.lines import print_line, print_stored
     from bench.validation.accuracy.check import check, stored

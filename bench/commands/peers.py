@@ -5,9 +5,8 @@ from typing import Annotated
 import typer
 
 from bench.checkout import need_checkout
-from bench.commands.output import FAILED, MISUSE, Console, ResultsFolder, fail, show_and_keep
-from bench.results.references import DEFAULT_ROOT
-from bench.results.store import machine_id, result_name, write_numbered
+from bench.commands.output import FAILED, MISUSE, ResultsFolder, fail, show_and_keep
+from bench.results.folder import DEFAULT_ROOT
 
 
 def peers(
@@ -32,8 +31,10 @@ def peers(
     """
     need_checkout("bench peers")
     # Late: it imports what measures, which the other commands need not wait for.
+    from bench.commands.console import Console
     from bench.report.formats.text import print_document
     from bench.report.lines import print_line, print_stored
+    from bench.results.store import machine_id, result_name, write_numbered
     from bench.server import ServerError
     from bench.validation.peers.document import peers_document
     from bench.validation.peers.run import chosen, compare_peers

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from bench.checkout import need_checkout
-from bench.commands.output import FAILED, MISUSE, Console, fail
+from bench.commands.output import FAILED, MISUSE, fail
 
 
 def selfcheck(
@@ -28,6 +28,7 @@ def selfcheck(
     """
     need_checkout("bench selfcheck")
     # Late: it imports what measures, which the other commands need not wait for.
+    from bench.commands.console import Console
     from bench.validation.selfcheck import Extent, selfcheck, slowdown_us
 
     if not (aa or injected or not no_stored):
