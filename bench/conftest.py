@@ -13,15 +13,16 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Generator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from pytest_benchmark.storage.file import FileStorage
 
+from bench.checkout import DEFAULT_APP, checkout_around
 from bench.latency import early  # noqa: F401  # first of those that import much
 from bench.latency.options import (
-    DEFAULT_APP,
     DEFAULT_REPLY_TIMEOUT,
     EFFORTS,
     LOGS,
@@ -60,7 +61,9 @@ _CLEANUP = pytest.StashKey[contextlib.ExitStack]()
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Register the options; their values are checked later, all at once."""
     group = parser.getgroup("bench", "the service whose latency is measured")
-    group.addoption("--app", metavar="MODULE:ATTR", help=f"ASGI app to serve. Default: {DEFAULT_APP}")
+    group.addoption(
+        "--app", metavar="MODULE:ATTR", help=f"ASGI app to serve. Default, in the suite's checkout: {DEFAULT_APP}"
+    )
     group.addoption("--url", metavar="URL", help="measure the server that runs there, instead of serving an app")
     group.addoption(
         "--serve",
@@ -176,6 +179,7 @@ def pytest_configure(config: pytest.Config) -> None:
             effort=option.effort,
             idle_allowed_by=option.idle_allowed_by,
             directory=config.invocation_params.dir,
+            checkout=checkout_around(config.invocation_params.dir, *_named(config)),
         )
     except OptionError as error:
         raise pytest.UsageError(str(error)) from None
@@ -314,6 +318,12 @@ def _is_given(config: pytest.Config, option: str) -> bool:
     """Return true if the user gave that option, on the command line or in pytest's variable for options."""
     given = [*map(str, config.invocation_params.args), *os.environ.get("PYTEST_ADDOPTS", "").split()]
     return any(argument.partition("=")[0] == option for argument in given)
+
+
+def _named(config: pytest.Config) -> list[Path]:
+    """Return the files and folders that the user named to pytest."""
+    given = (config.invocation_params.dir / str(text).partition("::")[0] for text in config.invocation_params.args)
+    return [path for path in given if path.exists()]
 
 
 def _benchmarks(config: pytest.Config) -> Any:
