@@ -369,7 +369,10 @@ def _refuse_xdist(config: pytest.Config) -> None:
     """Refuse the processes of pytest-xdist, on the command line or in the settings of the user's own tests."""
     option = config.option
     if hasattr(config, "workerinput") or getattr(option, "dist", "no") != "no" or getattr(option, "tx", None):
-        raise pytest.UsageError(f"pytest-xdist (-n, --dist): {ONE_AT_A_TIME}; give -n 0, or type `bench latency`, which reads no settings of tests")
+        raise pytest.UsageError(
+            f"pytest-xdist (-n, --dist): {ONE_AT_A_TIME}; give -n 0, or type `bench latency`, which reads no settings "
+            "of tests"
+        )
 
 
 def _reach(url: str) -> None:

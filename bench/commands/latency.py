@@ -8,7 +8,8 @@ from typing import Any
 import typer
 
 from bench.commands.output import FAILED, INTERRUPTED, MISUSE, fail
-from bench.commands.passing_on import PassingOn, unknown_option, wants_help
+from bench.commands.passing_on import PassingOn, wants_help
+from bench.mistyped import unknown_option
 
 command_class = PassingOn
 
@@ -150,5 +151,5 @@ def _options() -> list[argparse.Action]:
     from pytest_benchmark.plugin import pytest_addoption
 
     parser = _parser()
-    pytest_addoption(_Registered(parser))
+    pytest_addoption(_Registered(parser))  # type: ignore[no-untyped-call]
     return [*parser._actions, *_of_pytest()]

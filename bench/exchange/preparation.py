@@ -39,7 +39,7 @@ async def connect(client: Client, url: str, connection: Connection, file: Scenar
             connection = await _logged_in(url, connection, file, limit_s)
         await client.connect(url, connection)
         if file is not None and file.setup is not None:
-            await _call(file, "setup", file.setup, NamespacedClient(client, connection.namespace), limit_s)
+            await set_up(NamespacedClient(client, connection.namespace), file, limit_s)
     except PreparationFailed as failure:
         await client.disconnect()
         raise PreparationFailed(Secrets.of(connection, url).hide(str(failure))) from failure
@@ -50,27 +50,45 @@ async def connect(client: Client, url: str, connection: Connection, file: Scenar
 
 async def _logged_in(url: str, connection: Connection, file: ScenariosFile, limit_s: float) -> Connection:
     """Return the settings of a connection after the file's `before_connect`, with the cookies that came."""
-    assert file.before_connect is not None, "the file has it"
     async with HostHttp(url, connection.tls, limit_s) as http:
-        changed = await _call(file, "before_connect", file.before_connect, http, limit_s)
-        if isinstance(changed, Connection):
-            # The transport is the one that is measured, whatever the file's connection says.
-            connection = replace(changed, transports=connection.transports)
-        elif isinstance(changed, Mapping):
-            if unknown := [name for name in changed if name not in _FIELDS]:
-                raise PreparationFailed(
-                    f"{file.name}: before_connect returned {unknown[0]!r:.60}, which is no field of Connection"
-                )
-            try:
-                connection = replace(connection, **changed)
-            except SettingError as error:
-                raise PreparationFailed(f"{file.name}: before_connect returned what cannot be: {error}") from None
-        elif changed is not None:
+        return await http.with_cookies(await logged_in(http, connection, file, limit_s))
+
+
+async def logged_in(http: HostHttp, connection: Connection, file: ScenariosFile, limit_s: float) -> Connection:
+    """Return the settings of a connection after the file's `before_connect`, if it has any. Raises PreparationFailed.
+
+    `limit_s` is the time that it may take, in seconds.
+    """
+    if file.before_connect is None:
+        return connection
+    changed = await _call(file, "before_connect", file.before_connect, http, limit_s)
+    if isinstance(changed, Connection):
+        # The transport is the one that is measured, whatever the file's connection says.
+        return replace(changed, transports=connection.transports)
+    if isinstance(changed, Mapping):
+        if unknown := [name for name in changed if name not in _FIELDS]:
             raise PreparationFailed(
-                f"{file.name}: before_connect returned what is of type {type(changed).__name__}: expected the changed "
-                'fields of the connection, as in {"auth": …}, or a Connection(…)'
+                f"{file.name}: before_connect returned {unknown[0]!r:.60}, which is no field of Connection"
             )
-        return await http.with_cookies(connection)
+        try:
+            return replace(connection, **changed)
+        except SettingError as error:
+            raise PreparationFailed(f"{file.name}: before_connect returned what cannot be: {error}") from None
+    if changed is not None:
+        raise PreparationFailed(
+            f"{file.name}: before_connect returned what is of type {type(changed).__name__}: expected the changed "
+            'fields of the connection, as in {"auth": …}, or a Connection(…)'
+        )
+    return connection
+
+
+async def set_up(client: NamespacedClient[Any], file: ScenariosFile, limit_s: float) -> None:
+    """Have the file's `setup`, if it has any, begin on a new connection. Raises PreparationFailed.
+
+    `limit_s` is the time that it may take, in seconds.
+    """
+    if file.setup is not None:
+        await _call(file, "setup", file.setup, client, limit_s)
 
 
 async def _call(file: ScenariosFile, name: str, function: Callable[..., Any], argument: object, limit_s: float) -> Any:

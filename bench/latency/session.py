@@ -120,6 +120,4 @@ def _misuse(text: str) -> SessionMisuseError:
 
 
 #: The reason why xdist is refused.
-ONE_AT_A_TIME = (
-    "benchmarks are measured one at a time, in one process: others at the same time would be in the figures"
-)
+ONE_AT_A_TIME = "benchmarks are measured one at a time, in one process: others at the same time would be in the figures"
