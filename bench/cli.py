@@ -33,6 +33,9 @@ from bench.results.errors import NotStoredError, ResultError
 #: The name of the environment variable with which an internal error is shown with its traceback.
 _TRACEBACK = "BENCH_TRACEBACK"
 
+#: The errors of a wrong command line. Older versions of typer leave them to click.
+_WRONG_COMMAND_LINE: Any = getattr(typer, "TyperException", None) or import_module("click").ClickException
+
 
 class Commands(TyperGroup):
     """The commands. A command is imported when it runs, and listed by what its file says, because imports take long."""
@@ -118,7 +121,7 @@ def _run() -> int:
     try:
         code: int | None = app(prog_name="bench", standalone_mode=False)
         sys.stdout.flush()  # at this place a full disk is reported in a line
-    except typer.TyperException as error:  # the command line is wrong
+    except _WRONG_COMMAND_LINE as error:  # the command line is wrong
         return fail(f"{error.format_message().rstrip('. ')}; see `bench --help`", MISUSE)
     except (NotStoredError, AbFailedError) as error:
         return fail(str(error), FAILED)

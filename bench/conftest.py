@@ -78,7 +78,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "it accepts connections",
     )
     group.addoption("--start-timeout", metavar="SECONDS", help="how long the service may take to start. Default: 30")
-    with contextlib.suppress(ValueError):  # Locust's plugin has registered it, and it means the same
+    if not _is_registered(parser, "--host"):  # Locust's plugin may have done that, and it means the same
         group.addoption("--host", metavar="URL", help="the same as --url")
     group.addoption(
         "--scenarios",
@@ -146,6 +146,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         const="--no-awake",
         help="an older name of --allow-idle-cores",
     )
+
+
+def _is_registered(parser: pytest.Parser, name: str) -> bool:
+    """Return true if a plugin has registered this option. Some versions of pytest refuse a second one only later."""
+    return any(name in option.names() for group in (parser._anonymous, *parser._groups) for option in group.options)
 
 
 def _add(group: pytest.OptionGroup, option: ConnectionOption) -> None:
@@ -309,7 +314,7 @@ def pytest_benchmark_update_json(output_json: dict[str, Any]) -> None:
 
 def pytest_benchmark_scale_unit(config: pytest.Config, unit: str) -> tuple[str, float] | None:
     """Return microseconds for the times of all tables, unless `--benchmark-time-unit` says otherwise."""
-    if unit == "seconds" and config.option.benchmark_time_unit is None:
+    if unit == "seconds" and getattr(config.option, "benchmark_time_unit", None) is None:
         return "u", 1e6
     return None
 
