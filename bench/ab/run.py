@@ -62,6 +62,7 @@ from bench.server import (
     ServerError,
     ServerOptions,
     ServerProcess,
+    UnservableError,
 )
 from bench.server.command import START_TIMEOUT_S, without_secrets
 from bench.server.error import EXIT_GRACE_S, exit_reason, with_last_words
@@ -423,20 +424,26 @@ class _Run:
                 raise self._failure(error.side, reason) from error
 
     def _start(self, servers: Sequence[OwnedServer]) -> None:
-        """Start the servers side by side. Raises AbFailedError, which also says if the other side started."""
-        reasons: dict[int, str] = {}
+        """Start the servers side by side. Raises AbFailedError, which also says if the other side started.
+
+        Raises AbError if it never did, because a revision has no such app or program.
+        """
+        reasons: dict[int, ServerError] = {}
         with _interrupts_held_back():  # inside Popen, a Ctrl-C would leave a process that nobody knows of
             for side, server in enumerate(servers):
                 try:
                     server.launch()
                 except ServerError as error:
-                    reasons[side] = str(error)
+                    reasons[side] = error
         for side, server in enumerate(servers):
             try:
                 if side not in reasons:
                     server.start()
             except ServerError as error:
-                reasons[side] = str(error)
+                reasons[side] = error
+        for side, reason in reasons.items():
+            if isinstance(reason, UnservableError) and not self._restarts:
+                raise AbError(f"{self._named(side)}: {reason}{self._empty_submodules(side)}")
         if len(reasons) > 1:
             raise AbFailedError(
                 f"neither revision's service starts; {self._named(0)}: {reasons[0]}{self._empty_submodules(0)}"

@@ -37,6 +37,13 @@ class ServerError(Exception):
         return type(self), (str(self), self.detail)
 
 
+class UnservableError(ServerError):
+    """Something that cannot be served as it was named: a module that is not there, or a program that is none.
+
+    Everything else is a server that was there, and failed.
+    """
+
+
 def one_line(cause: BaseException) -> str:
     """Return the cause's type and text, in one line."""
     return printable.error_line(cause, MESSAGE_LIMIT)

@@ -96,14 +96,20 @@ def test_the_cause_that_the_service_tells_is_shown_and_its_log_is_kept(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "code", "said"),
     [
-        (["--serve", "python nothere.py {port}"], "ended with exit code 2 before it listened; it wrote last: "),
-        (["--serve", "nothere"], "did not start: there is no program 'nothere' on the PATH"),
+        (["--serve", "python nothere.py {port}"], 1, "ended with exit code 2 before it listened; it wrote last: "),
+        (["--app", "nothere:app"], 4, "app 'nothere:app' was not found"),
+        (
+            ["--users", "5"],
+            4,
+            "ERROR: pytest bench has no --users: `pytest bench` times a connection at a time; a load is",
+        ),
+        (["--serve", "nothere"], 4, "did not start: there is no program 'nothere' on the PATH"),
     ],
 )
-def test_what_cannot_be_served_is_one_line(bench: Bench, options: list[str], said: str) -> None:
+def test_what_cannot_be_served_is_one_line(bench: Bench, options: list[str], code: int, said: str) -> None:
     run = bench.run("--scenarios", "say_scenarios.py", "-k", "fast", *options)
-    assert run.returncode == 1
+    assert run.returncode == code
     assert said in run.stdout + run.stderr
     assert "Traceback" not in run.stdout + run.stderr
