@@ -67,7 +67,7 @@ def main() -> NoReturn:
     try:
         code = _run()
         _give_up_what_cannot_be_written()
-    except KeyboardInterrupt:  # another one, while the end of the command was being told
+    except KeyboardInterrupt:  # a second Ctrl-C, while the end of the command was being told
         code = INTERRUPTED
     sys.exit(code)
 

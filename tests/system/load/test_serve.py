@@ -40,7 +40,7 @@ class Talking(SocketIOUser):
 
 class Failing(SocketIOUser):
     auth = {{"token": "tell-nobody-1234"}}
-    reply_timeout = 0.3
+    reply_timeout = 0.7
 
     @task
     async def talk(self):
