@@ -1,6 +1,6 @@
 """The `bench` command.
 
-Rules of this file: it registers the commands, a file each in bench/commands, and turns what went wrong into one line on
+Rules of this file: it registers the commands, a file each in bench/commands. It turns what went wrong into one line on
 stderr and an exit code: 2 for misuse, 1 for a failed run or check. Neither it nor a command imports locust, whose
 import changes the process (see bench/load).
 """

@@ -1,7 +1,7 @@
 """The check of an application before it is served: an application of another kind answers every request with HTTP 500.
 
-What is recognised: applications of WSGI (Flask, Django, socketio.WSGIApp) and of servers of their own (aiohttp,
-Tornado), factories, and Socket.IO servers that are not for ASGI. All that can be called as ASGI says passes.
+It recognises applications of WSGI (Flask, Django, socketio.WSGIApp), and of servers of their own (aiohttp, Tornado). It
+also recognises factories, and Socket.IO servers that are not for ASGI. All that can be called as ASGI says passes.
 """
 
 import inspect

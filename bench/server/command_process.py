@@ -118,8 +118,8 @@ class CommandProcess(LoggedServer):
     def start(self) -> Self:
         """Start it; return when it accepts connections on its port, and its `ready_url` answers if it has any.
 
-        Raises ServerError, with the log as its `detail`, if that fails or takes longer than its time to start;
-        UnservableError if there is no such program. After any error, no process is left behind.
+        Raises ServerError, with the log as its `detail`, if that fails or takes longer than its time to start.
+        Raises UnservableError if there is no such program. After any error, no process is left behind.
         """
         if not self._is_awaited:
             self.launch()

@@ -155,8 +155,8 @@ class ServerProcess(LoggedServer):
         """Start it; return when the app's start-up is complete and the port is open.
 
         Raises ServerError, with the server's log as its `detail`, if that fails or takes longer than `start_timeout_s`,
-        or if it runs already; UnservableError if there is no such app, or if it is no ASGI app. After any error, no
-        process is left behind.
+        or if it runs already. Raises UnservableError if there is no such app, or if it is no ASGI app. After any error,
+        no process is left behind.
         """
         if not self._is_awaited:
             self.launch()
