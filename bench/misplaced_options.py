@@ -20,6 +20,8 @@ _OF_AB = ("--prepare", "--link", "--env-per-rev", "--precision", "--max-time")
 
 _TWO_COMMITS = "it belongs to `bench ab`, which compares two commits"
 
+_JUDGING = "it belongs to `bench ab` and `bench compare`, which judge differences"
+
 #: What to do instead, by the command's name and the option.
 _INSTEAD: dict[str, dict[str, str]] = {
     "pytest bench": {
@@ -29,6 +31,9 @@ _INSTEAD: dict[str, dict[str, str]] = {
         **dict.fromkeys(_OF_AB, _TWO_COMMITS),
         "--max-time": "use --effort, which says how much `pytest bench` measures",
         "--precision": "use --effort, which says how much `pytest bench` measures",
+        "--threshold": _JUDGING,
+        "--benchmarks": "use -k, which selects by the words in the benchmarks' names",
+        "--json": "use --benchmark-json",
         "--results": "use --benchmark-storage=file://FOLDER, which says where `pytest bench` stores results",
     },
     "locust": {
@@ -36,6 +41,7 @@ _INSTEAD: dict[str, dict[str, str]] = {
         **dict.fromkeys(
             ("--event", "--reply", "--payload"), "a locustfile says it, as a RoundTrip(…) that its tasks perform"
         ),
+        "--threshold": _JUDGING,
         "--url": "use --host, which names a service that runs already",
         "--scenarios": "name a locustfile with -f; it imports what it needs of a scenarios file",
         "--effort": "use --run-time, which says how long the load lasts",
@@ -52,6 +58,7 @@ _INSTEAD: dict[str, dict[str, str]] = {
             "`bench ab` starts the service of each commit itself; say how with --app MODULE:ATTR, or with "
             "--serve 'COMMAND {{port}}'",
         ),
+        "-k": "use --benchmarks, with names and commas between them",
         "--effort": "use --precision and --max-time, which say how much `bench ab` measures",
         "--server-processes": "`bench ab` starts new processes of both services, as --precision and --max-time say",
     },

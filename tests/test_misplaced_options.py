@@ -10,7 +10,8 @@ def test_bench_ab_names_what_to_use(capsys: pytest.CaptureFixture[str]) -> None:
     for option in misplaced_options("bench ab"):
         said = (2, "", f"bench: error: {misplaced('bench ab', option)}\n")
         assert bench(capsys, "ab", "main", "HEAD", option, "5") == said
-        assert bench(capsys, "ab", "main", "HEAD", f"{option}=5") == said
+        if option.startswith("--"):
+            assert bench(capsys, "ab", "main", "HEAD", f"{option}=5") == said
     _, _, error = bench(capsys, "ab", "main", "HEAD", "--url", "http://localhost:8000")
     assert "say how with --app MODULE:ATTR, or with --serve 'COMMAND {port}'" in error
 
