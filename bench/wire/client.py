@@ -434,7 +434,8 @@ class FastClient(Listener):
                         except BaseException as error:  # the user's code raised it; the connection goes on
                             _report(f"the handler of {values[0]}", error)
                         return
-            self._assembled_bytes = len(message)
+            if self._is_plain or message.startswith(b"4"):  # a heartbeat may come before the last attachment
+                self._assembled_bytes = len(message)
         else:
             if self._is_packed:  # it is a message of its own
                 self._assembled_bytes = 0

@@ -21,7 +21,8 @@ the last namespace, closes, breaks the protocol or is silent for too long. Or th
 More rules:
 
 - Before the handshake the server may send nothing else, and only one handshake.
-- Attachments follow their header at once: meanwhile any other message breaks the protocol.
+- Attachments follow their header at once: meanwhile any other packet of Socket.IO breaks the protocol. Engine.IO's own
+  packets, such as a heartbeat, may come at any time.
 - A server may emit to a namespace that was asked for, or to the default namespace, before it says that it is joined.
 - `receive` raises nothing, whatever the message is. A message that breaks the protocol ends the conversation.
 - An acknowledgement that nobody awaits, or awaits no longer, is ignored.
@@ -227,7 +228,7 @@ class Conversation:
                 return None if callback is None else Acknowledged(callback, tuple(acknowledgement[1]))
         if self.state is State.ENDED:
             return None
-        if self._assembly is not None:
+        if self._assembly is not None and message.startswith(b"4"):
             return self._break(f"the server sent {one_line(self._assembly)}, then something else")
         try:
             packet = protocol.decode(message)
@@ -319,7 +320,8 @@ class Conversation:
             return self._end_refused()
         space = self._namespaces.get(name)
         others = any(other.is_joined for other in self._namespaces.values() if other is not space)
-        if space is None or not space.is_joined or not others:
+        is_joining = self.state is State.JOINING  # whoever waits for all namespaces would be told that it has them
+        if space is None or not space.is_joined or not others or is_joining:
             return self.end(BY_THE_SERVER)
         space.is_joined = False
         space.callbacks.clear()
