@@ -71,8 +71,6 @@ class PollingTransport:
         # aiohttp asks again by itself where a connection that it has used before is lost. The messages in the answer
         # would then be missing without a word, and their replies be said to have timed out.
         self._session._retry_connection = False
-        #: aiohttp sends cookies and other secrets to wherever a server sends it.
-        self._follows = not endpoint.is_secret
         self._unsent_bytes = 0
         self._is_opened = False
         self._outbox: deque[bytes] = deque()
@@ -151,7 +149,7 @@ class PollingTransport:
             self._end(_reason(error))
 
     async def _poll(self) -> None:
-        async with self._session.get(self._url, allow_redirects=self._follows) as response:
+        async with self._session.get(self._url, allow_redirects=False) as response:  # see http_answers
             body = await self._body(response)
         received_ns = perf_counter_ns()
         if not self._is_opened and (page := page_reason(body)) is not None:
@@ -166,7 +164,7 @@ class PollingTransport:
             while self._outbox:
                 body = protocol.encode_payload(self._next_parts())
                 async with self._session.post(
-                    self._url, data=body, headers=_HEADERS, allow_redirects=self._follows
+                    self._url, data=body, headers=_HEADERS, allow_redirects=False
                 ) as response:
                     await self._body(response)
         except (_Failed, aiohttp.ClientError, OSError, ValueError) as error:

@@ -99,7 +99,9 @@ class ReferenceClient:
         # The client needs an HTTP session of its own, because python-engineio gives the headers to the first polling
         # request alone.
         self._client.eio.http = aiohttp.ClientSession(
-            headers=endpoint.headers, connector=aiohttp.TCPConnector(ssl=True if context is None else context)
+            headers=endpoint.headers,
+            connector=aiohttp.TCPConnector(ssl=True if context is None else context),
+            trace_configs=[_refusing_redirects()],
         )
         self._client.eio.websocket_extra_options = {"max_msg_size": connection.max_message_bytes}
         self._refusals, self._refusal_data = [], None
@@ -269,6 +271,20 @@ class ReferenceClient:
             return handler(*values)
 
         return handle
+
+
+def _refusing_redirects() -> aiohttp.TraceConfig:
+    """Return what has aiohttp fail at a redirect; see http_answers. python-engineio has it follow each of them."""
+
+    async def refuse(_session: object, _context: object, redirect: aiohttp.TraceRequestRedirectParams) -> None:
+        location = redirect.response.headers.get("Location")
+        raise aiohttp.ClientConnectionError(
+            http_reason(redirect.response.status, b"", redirect.response.url.path, location)
+        )
+
+    config = aiohttp.TraceConfig()
+    config.on_request_redirect.append(refuse)
+    return config
 
 
 #: python-socketio's words for requests to join that were not answered in time.
