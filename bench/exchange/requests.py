@@ -45,6 +45,7 @@ from bench.scenarios.tokens import SEARCHES, TokenKind, drawn, steps_to, tokens_
 from bench.wire.client import FastClient
 from bench.wire.errors import ClientError, Disconnected
 from bench.wire.interface import Client, acknowledged
+from bench.wire.protocol import DEFAULT_NAMESPACE
 
 _EVENTS_SHOWN = 3
 _CHARACTERS_SHOWN = 100
@@ -173,7 +174,7 @@ class Exchange:
         #: The words for the last exception of a function that should have found a token.
         self._raised = ""
         self._unmatched = UnaskedEvents(maxlen=_EVENTS_SHOWN)
-        client.when_closed(self._closed)
+        client.when_closed(self._closed, namespace or DEFAULT_NAMESPACE)
         client.on("*", lambda event, *values: self._unmatched.append((event, values)), namespace)
 
     def in_flight_by_name(self) -> Counter[str]:

@@ -113,7 +113,8 @@ class FastClient(Listener):
         #: The handlers that are `async def` and have not returned yet.
         self._handler_tasks: set[asyncio.Task[Any]] = set()
         self._calls: dict[asyncio.Future[tuple[Any, ...]], str] = {}
-        self._closed_callbacks: list[Callable[[str], None]] = []
+        #: Each with its namespace, if it is also to be called when that is left.
+        self._closed_callbacks: list[tuple[str | None, Callable[[str], None]]] = []
         self._conversation = Conversation([], None, MAX_MESSAGE_BYTES)
         self._conversation.end("never connected")
         self._max_message_bytes = MAX_MESSAGE_BYTES
@@ -266,9 +267,13 @@ class FastClient(Listener):
         else:
             handlers.pop(event, None)
 
-    def when_closed(self, callback: Callable[[str], None]) -> None:
-        """Call `callback(reason)` when an established connection ends, whoever ended it."""
-        self._closed_callbacks.append(callback)
+    def when_closed(self, callback: Callable[[str], None], namespace: str | None = None) -> None:
+        """Call `callback(reason)` when an established connection ends, or the namespace; see interface.Client."""
+        self._closed_callbacks.append((namespace, callback))
+
+    def abort(self, reason: str) -> None:
+        """End the connection at once, for this reason of the caller's own. Does nothing where there is none."""
+        self._abort(reason)
 
     async def emit(
         self, event: str, data: Any = None, *, namespace: str | None = None, callback: Handler | None = None
@@ -485,6 +490,9 @@ class FastClient(Listener):
         """Take note that the server has ended a namespace, but not the last namespace."""
         self._find_plain_websocket()
         self._fail_calls(left.reason, left.namespace)
+        for name, callback in list(self._closed_callbacks):
+            if name == left.namespace:
+                self._run(callback, (left.reason,), "the end")
         handler = self._handlers_of.get(left.namespace, {}).get("disconnect")
         if handler is not None:
             self._run(handler, (left.reason,), "disconnect")
@@ -592,7 +600,7 @@ class FastClient(Listener):
         if not was_connected:
             return
         handlers = [self._handlers_of.get(name, {}).get("disconnect") for name in conversation.joined()]
-        for callback in self._closed_callbacks:
+        for _, callback in self._closed_callbacks:
             self._run(callback, (reason,), "the end")
         for handler in handlers:
             if handler is not None:

@@ -56,7 +56,8 @@ class ReferenceClient:
         self._client = socketio.AsyncClient(reconnection=False, handle_sigint=False)
         self._reason = "never connected"
         self._disconnect_handlers: dict[str, Handler] = {}
-        self._closed_callbacks: list[Callable[[str], None]] = []
+        #: Each with its namespace, if it is also to be called when that is left.
+        self._closed_callbacks: list[tuple[str | None, Callable[[str], None]]] = []
         #: The namespaces with handlers.
         self._handled: dict[str, None] = {}
         self._joined: set[str] = set()
@@ -151,9 +152,9 @@ class ReferenceClient:
         else:
             self._client.handlers.get(name, {}).pop(event, None)
 
-    def when_closed(self, callback: Callable[[str], None]) -> None:
-        """Call `callback(reason)` when an established connection ends, whoever ended it."""
-        self._closed_callbacks.append(callback)
+    def when_closed(self, callback: Callable[[str], None], namespace: str | None = None) -> None:
+        """Call `callback(reason)` when an established connection ends, or the namespace; see interface.Client."""
+        self._closed_callbacks.append((namespace, callback))
 
     async def emit(
         self, event: str, data: Any = None, *, namespace: str | None = None, callback: Handler | None = None
@@ -247,8 +248,8 @@ class ReferenceClient:
         for answer in self._calls.get(namespace, ()):
             if not answer.done():
                 answer.set_exception(Disconnected(self._reason))
-        if not self._joined:
-            for callback in self._closed_callbacks:
+        for name, callback in self._closed_callbacks:
+            if not self._joined or name == namespace:
                 callback(self._reason)
         if (handler := self._disconnect_handlers.get(namespace)) is not None:
             result = handler(self._reason)

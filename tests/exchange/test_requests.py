@@ -67,7 +67,7 @@ class Wire:
     def off(self, event: str, namespace: str | None = None) -> None:
         self.handlers.pop(event, None)
 
-    def when_closed(self, callback: Callable[[str], None]) -> None:
+    def when_closed(self, callback: Callable[[str], None], namespace: str | None = None) -> None:
         self.closed.append(callback)
 
     async def emit(
@@ -676,6 +676,26 @@ async def test_a_server_that_goes_away(
             await exchange(NEWS)
         with pytest.raises(Disconnected):
             await exchange(NEWS)
+
+
+@each_client
+async def test_a_server_that_ends_the_namespace_alone(
+    kind: type[FastClient | ReferenceClient],
+    transport: TransportName,
+    sio: socketio.AsyncServer,
+    misbehaving: UvicornTestServer,
+) -> None:
+    async def news(sid: str, data: Any) -> None:
+        await sio.disconnect(sid, namespace="/press")
+
+    sio.on("NEWS", news, namespace="/press")
+    sio.on("ECHO", lambda sid, data: data)
+    async with connected(kind, transport, misbehaving.url, namespaces=("/", "/press")) as exchange:
+        with pytest.raises(ConnectionLost, match="sent NEWS"):
+            await exchange(NEWS)
+        with pytest.raises(Disconnected):
+            await exchange(NEWS)
+        assert await exchange.client.call("ECHO", 1, timeout=LIMIT_S) == 1, "the other namespace goes on"
 
 
 @each_client

@@ -518,7 +518,7 @@ class Session:
         self.exchange.when_unexpected = self._unexpected
         self.exchange.when_unasked(self._received)
         self._hear_other_namespaces(namespace)
-        self.client.when_closed(self._lost)
+        self.client.when_closed(self._lost, namespace or DEFAULT_NAMESPACE)
         self.user_client = UserClient(self.client, namespace)
         for handler in handlers_of(type(self.user)):
             method = guarded(getattr(self.user, handler.method), self, leave_arrival)
@@ -748,6 +748,9 @@ class Session:
             raise
 
     def _lost(self, reason: str) -> None:
+        if self.client.connected:  # the server has ended the user's own namespace: the others are of no use to it
+            self._wire.abort(reason)
+            return
         self._settle(reason)
         self._tasks.may_go_on = False
         if perf_counter_ns() - self._connected_ns > _BACKOFF_MAX_S * 1e9:
