@@ -31,7 +31,7 @@ from bench.wire.conversation import (
     Opened,
     Send,
 )
-from bench.wire.endpoint import Endpoint, request_headers
+from bench.wire.endpoint import Endpoint, with_cookies
 from bench.wire.errors import (
     CLOSED,
     CallTimeout,
@@ -394,7 +394,7 @@ class FastClient(Listener):
         probed = _Probed(conversation)
         websocket = WebSocketTransport(
             probed,
-            replace(endpoint, headers=request_headers(endpoint.headers, polling.cookies())),
+            replace(endpoint, headers=with_cookies(endpoint.headers, polling.cookies())),
             f"{endpoint.urls['websocket']}&sid={quote(handshake.sid, safe='')}",
             connection.max_message_bytes,
             connection.connect_timeout,

@@ -177,11 +177,22 @@ def is_secure(url: str) -> bool:
 
 def request_headers(headers: Mapping[str, str], cookies: Mapping[str, str]) -> dict[str, str]:
     """Return the headers of every request, cookies included. Raises ConnectFailed for what cannot be a cookie."""
-    wanted = dict(headers)
-    if cookies:
-        for name, value in cookies.items():
-            check_cookie(name, value)
-        given = next((name for name in wanted if name.lower() == "cookie"), "Cookie")
-        sent = [wanted[given]] if given in wanted else []
-        wanted[given] = "; ".join([*sent, *(f"{name}={value}" for name, value in cookies.items())])
-    return wanted
+    for name, value in cookies.items():
+        check_cookie(name, value)
+    return with_cookies(headers, cookies)
+
+
+def with_cookies(headers: Mapping[str, str], cookies: Mapping[str, str]) -> dict[str, str]:
+    """Return the headers with these cookies in them, each as it goes over the wire; a name is there once."""
+    if not cookies:
+        return dict(headers)
+    name = next((name for name in headers if name.lower() == "cookie"), "Cookie")
+    pairs = {**cookies_in(headers), **{cookie: f"{cookie}={value}" for cookie, value in cookies.items()}}
+    return {**headers, name: "; ".join(pairs.values())}
+
+
+def cookies_in(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return the cookies in the headers, each by its name, as it goes over the wire: name and value."""
+    header = next((value for name, value in headers.items() if name.lower() == "cookie"), "")
+    pairs = filter(None, map(str.strip, header.split(";")))
+    return {pair.partition("=")[0]: pair for pair in pairs}

@@ -101,8 +101,12 @@ class PollingTransport:
         self._reader = self._loop.create_task(self._read())
 
     def cookies(self) -> dict[str, str]:
-        """Return what the server wants to be sent back, such as the mark of the process that has the session."""
-        return {name: morsel.value for name, morsel in self._session.cookie_jar.filter_cookies(self._url).items()}
+        """Return what the server wants to be sent back, such as the mark of the process that has the session.
+
+        The values are as they go over the wire. They win over cookies of the settings, as in all requests of polling.
+        """
+        found = self._session.cookie_jar.filter_cookies(self._url)
+        return {name: morsel.coded_value for name, morsel in found.items()}
 
     def send(self, messages: tuple[Message, ...]) -> None:
         """Post messages that each fit into one request."""
