@@ -143,6 +143,7 @@ class Exchange:
         self.in_flight = 0
         self._tokens = tokens
         self._loop = asyncio.get_running_loop()
+        self.namespace = namespace or DEFAULT_NAMESPACE
         self._namespace = namespace
         self._emit_now: Callable[..., int] | None = client.emit_now if client.emits_now else None
         if self._emit_now is not None and namespace is not None:
@@ -174,7 +175,7 @@ class Exchange:
         #: The words for the last exception of a function that should have found a token.
         self._raised = ""
         self._unmatched = UnaskedEvents(maxlen=_EVENTS_SHOWN)
-        client.when_closed(self._closed, namespace or DEFAULT_NAMESPACE)
+        client.when_closed(self._closed, self.namespace)
         client.on("*", lambda event, *values: self._unmatched.append((event, values)), namespace)
 
     def in_flight_by_name(self) -> Counter[str]:

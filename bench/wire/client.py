@@ -89,6 +89,7 @@ class FastClient(Listener):
         "_transport",
         "_websocket",
         "message_bytes",
+        "not_upgraded",
         "received_ns",
     )
 
@@ -98,6 +99,8 @@ class FastClient(Listener):
         #:
         #: Right after `emit_now` it is that of the emission. Inside a handler it is that of the handler's event.
         self.message_bytes = 0
+        #: Why the connection still polls though it should have been upgraded; empty if it does not, or should not.
+        self.not_upgraded = ""
         #: Whether the conversation is plain, so that events can be read here.
         self._is_plain = False
         default: dict[str, Handler] = {}
@@ -189,6 +192,7 @@ class FastClient(Listener):
             namespaces, connection.auth, connection.max_message_bytes, connection.serializer
         )
         self._is_packed = connection.serializer == "msgpack"
+        self.not_upgraded = ""
         self._max_message_bytes = connection.max_message_bytes
         self._endpoint = endpoint
         return endpoint
@@ -375,8 +379,11 @@ class FastClient(Listener):
         self._transport = polling
         await polling.open()
         handshake = conversation.handshake
-        if handshake is not None and "websocket" in endpoint.urls and "websocket" in handshake.upgrades:
-            await self._upgrade(polling, handshake, endpoint, connection)
+        if handshake is not None and "websocket" in endpoint.urls:
+            if "websocket" in handshake.upgrades:
+                await self._upgrade(polling, handshake, endpoint, connection)
+            else:
+                self.not_upgraded = "the server offers no WebSocket"
         if self._transport is None or handshake is None:
             raise ConnectFailed(f"{endpoint.address.shown}: {conversation.reason}")
         if self._transport is polling:
@@ -406,8 +413,10 @@ class FastClient(Listener):
                 websocket.send(conversation.probe())
                 websocket.send(await probed.answer)
             is_upgraded = self._transport is polling
-        except (ConnectFailed, TimeoutError):
-            pass
+        except ConnectFailed as failure:
+            self.not_upgraded = str(without_secrets(str(failure), endpoint.secrets))
+        except TimeoutError:
+            self.not_upgraded = f"the WebSocket was not there within {connection.connect_timeout / 2:g} s"
         finally:
             _forget(probed.answer)
             conversation.give_up_probe()

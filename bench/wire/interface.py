@@ -25,6 +25,8 @@ class Client(Protocol):
 
     #: Inside a handler or callback: when the event arrived that it is called for.
     received_ns: int
+    #: Why the connection still polls though it should have been upgraded; empty if it does not, or should not.
+    not_upgraded: str
 
     @property
     def emits_now(self) -> bool:

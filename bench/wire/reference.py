@@ -52,6 +52,7 @@ class ReferenceClient:
 
     def __init__(self) -> None:
         self.received_ns = 0
+        self.not_upgraded = ""
         # By default it would take Ctrl-C from the loop that it runs in.
         self._client = socketio.AsyncClient(reconnection=False, handle_sigint=False)
         self._reason = "never connected"
@@ -134,6 +135,8 @@ class ReferenceClient:
                 await self._release()
         self._reason = "the server closed the connection"
         self._joined = set(names)
+        stays_polling = "websocket" in connection.transports and self._client.transport() == "polling"
+        self.not_upgraded = "python-socketio does not say why" if stays_polling else ""
 
     def on(self, event: str, handler: Handler, namespace: str | None = None) -> None:
         """Call `handler(*arguments)` for every such event; `disconnect` and `*` are special."""

@@ -54,6 +54,7 @@ class Wire:
 
     def __init__(self) -> None:
         self.received_ns = 0
+        self.not_upgraded = ""
         self.emitted: list[tuple[str, Any, Handler | None]] = []
         self.handlers: dict[str, Handler] = {}
         self.closed: list[Callable[[str], None]] = []

@@ -501,7 +501,21 @@ async def test_a_failed_upgrade_leaves_polling(complaints: list[str]) -> None:
         victim = Victim(complaints)
         await victim.client.connect(f"http://127.0.0.1:{port}", transports=("polling", "websocket"))
         assert victim.client.connected  # joined over polling: nothing comes over the WebSocket
+        assert victim.client.not_upgraded == "the server did not answer the probe"
         await victim.leaves_nothing()
+
+
+async def test_a_server_that_offers_no_upgrade(complaints: list[str]) -> None:
+    cases: list[tuple[tuple[TransportName, ...], str]] = [
+        (("polling", "websocket"), "the server offers no WebSocket"),
+        (("polling",), ""),
+    ]
+    for transports, reason in cases:
+        async with serving(polls(JOINED)) as port:
+            victim = Victim(complaints)
+            await victim.client.connect(f"http://127.0.0.1:{port}", transports=transports)
+            assert victim.client.not_upgraded == reason
+            await victim.leaves_nothing()
 
 
 @pytest.mark.parametrize("transport", ["websocket", "polling"])

@@ -694,6 +694,12 @@ class Session:
         try:
             await call(self.user.before_connect)
             connection = self.user._settings()
+            assert self.exchange is not None
+            if (namespace := connection.namespace or DEFAULT_NAMESPACE) != self.exchange.namespace:
+                raise ConnectFailed(
+                    f"the user's namespace was {self.exchange.namespace}, and before_connect made it {namespace}: "
+                    "set it before, in __init__"
+                )
             return connection if self._http is None else await self._http.with_cookies(connection)
         except (StopUser, StopTest, GeneratorExit):
             raise
@@ -716,6 +722,9 @@ class Session:
         self._connected_ns = self.client.received_ns
         self._hold(attempt)
         self._arrive()
+        if self._wire.not_upgraded and not self.counters.tells_not_upgraded:
+            self.counters.tells_not_upgraded = True
+            self.engine.post(Hint(f"polling was not upgraded to WebSocket, so it goes on: {self._wire.not_upgraded}"))
 
     def _hold(self, attempt: OngoingOperation) -> None:
         """Note an attempt that has succeeded a little later: a server may let in before it asks its handler."""

@@ -254,6 +254,18 @@ def test_users_that_are_put_out_of_their_namespace_come_back(tmp_path: Path, mor
 
 
 @pytest.mark.slow
+def test_a_namespace_that_changes_when_the_tasks_have_it(tmp_path: Path) -> None:
+    locustfile = tmp_path / "moving.py"
+    moves = "    async def before_connect(self) -> None:\n        self.connection = Connection()\n"
+    locustfile.write_text(PUT_OUT + moves)
+    with ServerProcess("dropping:members", directory=APPS) as server:
+        code, locust = run(tmp_path, "--host", server.url, "-u", "1", "-t", "1s", locustfile=locustfile)
+    assert code == 1
+    (reason,) = operation(locust.result(), CONNECT).errors
+    assert reason.startswith("the user's namespace was /members, and before_connect made it /: set it before")
+
+
+@pytest.mark.slow
 def test_errors_that_all_differ_are_kept_by_the_fifty(tmp_path: Path) -> None:
     """The limit is kept in each of two workers, and in what their master makes of both."""
     users = ("-u", str(REFUSED_USERS), "-r", str(REFUSED_USERS), "--processes", "2")
