@@ -237,6 +237,8 @@ def _namespaces(value: Any) -> tuple[str, ...] | None:
     for name in names:
         if not name.startswith("/") or "," in name or not name.isprintable():
             raise SettingError(f"{name!r} is no namespace: it begins with a slash and has no comma in it")
+        if "?" in name:
+            raise SettingError(f"{name.partition('?')[0]!r} is a namespace, and what follows is none: see query")
     if not names:
         raise SettingError("there is no namespace to join: namespaces=None joins the default namespace")
     return tuple(dict.fromkeys(names))

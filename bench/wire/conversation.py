@@ -135,12 +135,14 @@ Action: TypeAlias = Send | Opened | Established | protocol.Event | Acknowledged 
 class _Namespace:
     """The state of one namespace."""
 
-    __slots__ = ("callbacks", "is_joined")
+    __slots__ = ("callbacks", "is_joined", "is_recoverable")
 
     def __init__(self) -> None:
         #: The callbacks of the acknowledgements that are awaited, by id.
         self.callbacks: dict[int, Handler] = {}
         self.is_joined = False
+        #: Whether the server ends its events with an offset.
+        self.is_recoverable = False
 
 
 class Conversation:
@@ -183,7 +185,7 @@ class Conversation:
         #: The session id in the default namespace, or in the first namespace that was joined.
         self.sid: str | None = None
         #: Whether the conversation is established, the default namespace is joined, and no attachment is awaited. A
-        #: conversation in MessagePack never is.
+        #: conversation in MessagePack never is, nor that with a server that ends its events with an offset.
         self.is_plain = False
         #: Whether attachments travel as base64, which counts against the server's limit. The caller says so.
         self.is_text_only = False
@@ -254,7 +256,10 @@ class Conversation:
         if self.state is State.OPENING:
             return self._break("the server sent something before its handshake")
         if type(packet) is protocol.Event:
-            return packet if packet.namespace in self._namespaces else self._break_unasked(packet.namespace)
+            space = self._namespaces.get(packet.namespace)
+            if space is None:
+                return self._break_unasked(packet.namespace)
+            return protocol.without_offset(packet) if space.is_recoverable else packet
         if type(packet) is protocol.Ack:
             return self._acknowledged(packet)
         if type(packet) is protocol.BinaryHeader:
@@ -289,7 +294,8 @@ class Conversation:
         if self.state is not State.JOINING or packet.namespace not in self._unjoined:
             return self._break(f"the server connected {one_line(packet.namespace)}, which was not asked for")
         self._unjoined.remove(packet.namespace)
-        self._namespaces[packet.namespace].is_joined = True
+        space = self._namespaces[packet.namespace]
+        space.is_joined, space.is_recoverable = True, packet.recoverable
         if self.sid is None or packet.namespace == DEFAULT_NAMESPACE:
             self.sid = packet.sid
         if self._unjoined:
@@ -512,7 +518,7 @@ class Conversation:
         """End the conversation, if it has not ended yet; return how it ended. `leave` has the last word."""
         if self.state is not State.ENDED:
             if self.state is State.JOINING and kind_of(reason) == CLOSED:
-                reason = closed_instead(reason, self._unjoined)
+                reason = closed_instead(reason, self._unjoined, self._auth)
             self._enter(State.ENDED)
             if not self._is_leaving:
                 self.reason = reason
@@ -543,7 +549,8 @@ class Conversation:
 
     def _find_out_if_plain(self) -> None:
         is_whole = self._assembly is None and self.state is State.ESTABLISHED
-        self.is_plain = is_whole and not self._is_packed and self._namespaces[DEFAULT_NAMESPACE].is_joined
+        default = self._namespaces[DEFAULT_NAMESPACE]
+        self.is_plain = is_whole and default.is_joined and not self._is_packed and not default.is_recoverable
 
 
 def _is_packet(message: bytes) -> bool:

@@ -166,6 +166,23 @@ def test_an_event_may_come_before_its_namespace_is_joined() -> None:
 # ---------------------------------------------------------------------- acknowledgements
 
 
+@pytest.mark.parametrize("offset", ["PfxGhQ0", "PfxGhQ0.1_", "1678724521123-0", "65f1c0ffee65f1c0ffee65f1"])
+def test_the_offset_of_a_server_that_recovers_connections_is_no_argument(offset: str) -> None:
+    client = Conversation(["/", "/other"], None, 1000)
+    client.receive(Server().handshake, 0)
+    client.join()
+    client.receive(b'40{"sid":"a","pid":"b"}', 0)
+    assert client.receive(b'40/other,{"sid":"c"}', 0) == Established()
+    assert not client.is_plain
+    said = f'["BAR",{{"id":1}},"{offset}"]'.encode()
+    with_offset = ({"id": 1}, offset)
+    assert client.receive(b"42" + said, 0) == Event("BAR", ({"id": 1},), None, "/")
+    assert client.receive(b"427" + said, 0) == Event("BAR", with_offset, 7, "/"), "it asks for an acknowledgement"
+    assert client.receive(b"42/other," + said, 0) == Event("BAR", with_offset, None, "/other")
+    volatile = b'42["BAR","rt-ab12cd34-0-0"]'
+    assert client.receive(volatile, 0) == Event("BAR", ("rt-ab12cd34-0-0",), None, "/")
+
+
 def test_acknowledgement_ids_are_shared_by_the_namespaces() -> None:
     talk = established("/", "/admin")
     first, second, third = (lambda *_: 1), (lambda *_: 2), (lambda *_: 3)

@@ -56,6 +56,7 @@ def places(*numbers: int) -> bytes:
         (b"6", Noop()),
         (b'40{"sid":"xyz"}', Connected("/", "xyz")),
         (b'40/admin,{"sid":"xyz"}', Connected("/admin", "xyz")),
+        (b'40{"sid":"xyz","pid":"abc"}', Connected("/", "xyz", recoverable=True)),
         (b'44{"message":"no token"}', ConnectError("/", "no token")),
         (b'44{"message":"no token","data":{"code":7}}', ConnectError("/", "no token", {"code": 7})),
         (b'44/admin,"no token"', ConnectError("/admin", "no token")),

@@ -145,7 +145,7 @@ def _decode_socket_io(message: bytes) -> Packet:
             raise OldProtocolError
         if not isinstance(sid, str):
             raise ProtocolError(f"a connection without a session id: {_shown(message)}")
-        return Connected(namespace, sid)
+        return Connected(namespace, sid, "pid" in fields)
     if kind == b"4":
         fields = _json(body, message) if body else ""
         if isinstance(fields, str) or (isinstance(fields, dict) and isinstance(fields.get("message"), str)):
