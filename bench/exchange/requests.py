@@ -648,7 +648,13 @@ class Exchange:
         else:
             self._given_up[token] = _GivenUp(round_trip.name, round_trip.events, round_trip.find_token)
             if len(self._given_up) > _MOST_GIVEN_UP:
-                del self._given_up[next(iter(self._given_up))]
+                oldest = next(iter(self._given_up))
+                if not self._given_up.pop(oldest).events and self._fast is not None and self._fast.connected:
+                    self._fast.withdraw_first(self.namespace, partial(self._is_callback_of, oldest))
+
+    def _is_callback_of(self, token: str, callback: Callable[..., Any]) -> bool:
+        """Return whether a callback is that of an emission's acknowledgement."""
+        return isinstance(callback, partial) and callback.func == self._acknowledged and callback.args[0] == token
 
     def _give_up(self, emission: InFlight) -> None:
         seconds = self.timeout_ns / 1e9

@@ -345,6 +345,10 @@ class FastClient(Listener):
             del self._calls[answer]
             conversation.withdraw(name, ack_id)
 
+    def withdraw_first(self, namespace: str, is_vain: Callable[[Handler], bool]) -> None:
+        """Forget the oldest callback of an acknowledgement that has not come and is in vain, as the function says."""
+        self._conversation.withdraw_first(namespace, is_vain)
+
     async def disconnect(self) -> None:
         """Leave all namespaces and close the connection. Does nothing where there is none."""
         transport = self._transport

@@ -33,7 +33,7 @@ More rules:
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from enum import Enum
 from typing import Any, NamedTuple, TypeAlias
 
@@ -428,6 +428,13 @@ class Conversation:
     def withdraw(self, namespace: str, ack_id: int) -> None:
         """Await an acknowledgement no longer."""
         self._namespaces[namespace].callbacks.pop(ack_id, None)
+
+    def withdraw_first(self, namespace: str, is_vain: Callable[[Handler], bool]) -> None:
+        """Await the oldest acknowledgement no longer whose callback is in vain, as the function says."""
+        callbacks = self._namespaces[namespace].callbacks
+        found = next((ack_id for ack_id, callback in callbacks.items() if is_vain(callback)), None)
+        if found is not None:
+            del callbacks[found]
 
     def acknowledge(self, event: protocol.Event, result: Any) -> tuple[Message, ...]:
         """Return the acknowledgement of a server's event: None, an argument, or a tuple of them.

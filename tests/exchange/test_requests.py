@@ -11,6 +11,7 @@ import weakref
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from itertools import count
 from time import perf_counter_ns
 from typing import Any
@@ -659,6 +660,37 @@ async def test_a_server_that_answers_late(
         done = await exchange(NEWS)
         assert done.reply == (held[1][1],)
         assert exchange.late == Counter({"NEWS→PUBLISHED": 1})
+
+
+async def test_acknowledgements_that_never_come_are_forgotten(
+    sio: socketio.AsyncServer, misbehaving: UvicornTestServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bench.exchange.requests._MOST_GIVEN_UP", 10)
+    may_answer = asyncio.Event()
+
+    async def hold(sid: str, *data: Any) -> None:
+        await may_answer.wait()
+
+    sio.on("NEWS", hold)
+    awaited: list[Any] = []
+    own: list[Any] = []
+
+    def note(callback: Any) -> bool:
+        awaited.append(callback)
+        return False
+
+    async with connected(FastClient, "websocket", misbehaving.url, SHORT_NS) as exchange:
+        await exchange.client.emit("NEWS", callback=partial(own.append, "the user's own"))
+        trips = [exchange(round_trip_of("NEWS", None, {"id": "{token}"})) for _ in range(100)]
+        ends = await asyncio.gather(*trips, return_exceptions=True)
+        assert {type(end) for end in ends} == {ReplyTimeout}
+        assert isinstance(exchange.client, FastClient)
+        exchange.client.withdraw_first("/", note)
+        assert len(awaited) == 11, "the ten last, and the user's own"
+        may_answer.set()
+        assert await exchange.client.call("NEWS", timeout=LIMIT_S) is None
+        assert own == ["the user's own"]
+        assert exchange.late.total() == len(awaited) - 1
 
 
 @each_client
