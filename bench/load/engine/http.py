@@ -43,6 +43,29 @@ class HttpHost(Protocol):
         """Take note that a request has ended."""
 
 
+class UserResponse(aiohttp.ClientResponse):
+    """The response to a request of a user. It says of what it raises if the request is counted as an error already."""
+
+    #: True once the request is counted as an error.
+    is_counted = False
+
+    def raise_for_status(self) -> None:
+        """Do what aiohttp's does."""
+        try:
+            super().raise_for_status()
+        except aiohttp.ClientResponseError as error:
+            setattr(error, _COUNTED, self.is_counted)
+            raise
+
+    async def json(self, **arguments: Any) -> Any:
+        """Do what aiohttp's does."""
+        try:
+            return await super().json(**arguments)
+        except aiohttp.ClientResponseError as error:
+            setattr(error, _COUNTED, self.is_counted)
+            raise
+
+
 class UserHttp(HostHttp):
     """The requests of one user: `get`, `post` and the others of aiohttp's session, each timed and counted.
 
@@ -51,6 +74,8 @@ class UserHttp(HostHttp):
     response's headers, and the body is left to be read; otherwise the body has been read when the response is there.
     All else is aiohttp's.
     """
+
+    response_class = UserResponse
 
     def __init__(self, host: HttpHost, url: str, tls: Tls | None, timeout_ns: int) -> None:
         super().__init__(url, tls, timeout_ns / 1e9)
@@ -82,6 +107,8 @@ class UserHttp(HostHttp):
                 operation.succeeded()
             else:
                 operation.failed(f"HTTP {response.status}")
+                assert isinstance(response, UserResponse)
+                response.is_counted = True
             return response
         except Exception as error:
             operation.failed(self._kind_of(error, perf_counter_ns() - operation.began_ns))
@@ -106,5 +133,8 @@ class UserHttp(HostHttp):
 
 
 def is_counted(error: BaseException) -> bool:
-    """Return whether a request has raised the exception, or its response has: the request is counted as an error."""
-    return getattr(error, _COUNTED, False) or (isinstance(error, aiohttp.ClientResponseError) and error.status >= 400)
+    """Return whether a request has raised the exception, or its response has: the request is counted as an error.
+
+    What requests of another session raise is counted nowhere, so it is an exception like any other.
+    """
+    return bool(getattr(error, _COUNTED, False))
