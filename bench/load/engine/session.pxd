@@ -11,7 +11,7 @@ cdef class Session:
     cdef public Exchange exchange
     cdef public bint stopping, idle
     cdef object _url, _tokens, _dispatcher, _open_tasks, _task, _usual, _noted, _gone, _heard, _held
-    cdef object _http, _connecting, _connecting_task
+    cdef object _http, _connecting, _connecting_task, _steps_are_over
     cdef long long _timeout_ns, _connected_ns
     cdef bint _is_ending, _closing, _arrived, _breakdown, _has_left
     cdef Py_ssize_t _failed_attempts, _steps_under_way

@@ -176,6 +176,8 @@ class Session:
         self._connecting = asyncio.Lock()
         #: The number of tasks that are connecting or disconnecting.
         self._steps_under_way = 0
+        self._steps_are_over = asyncio.Event()
+        self._steps_are_over.set()
         self._connecting_task: asyncio.Task[Any] | None = None
         self._http: UserHttp | None = None
         #: The exception that ends the user.
@@ -399,10 +401,13 @@ class Session:
     def _awaited_at_the_end(self) -> Iterator[None]:
         """Have a session that stops await the block, as it awaits replies."""
         self._steps_under_way += 1
+        self._steps_are_over.clear()
         try:
             yield
         finally:
             self._steps_under_way -= 1
+            if not self._steps_under_way:
+                self._steps_are_over.set()
             if self.stopping:
                 self._stop_if_idle()
 
@@ -620,6 +625,7 @@ class Session:
             if self._closing:  # aborted, perhaps in the same turn of the loop as the stop
                 raise StopUser
             # There is something in flight where the task awaited several at once, and where arrivals were taken.
+            await self._steps_are_over.wait()
             await self.exchange.quiet()
             if self._http is not None:
                 await self._http.quiet()

@@ -8,6 +8,30 @@ import pytest
 from tests.support.folders import APPS, DATA
 from tests.support.locust_process import LocustProcess, json_lines, operation
 
+SLOW_TO_LET_IN = """
+import asyncio
+import socketio
+
+sio = socketio.AsyncServer(async_mode="asgi")
+app = socketio.ASGIApp(sio, on_shutdown=sio.shutdown)
+
+
+@sio.event
+async def connect(sid, environ):
+    await asyncio.sleep(0.3)
+"""
+
+COMING_BACK = """
+from bench import SocketIOUser, task
+
+
+class ComingBack(SocketIOUser):
+    @task
+    async def come_back(self):
+        await self.disconnect()
+        await self.connect()
+"""
+
 LOCUSTFILE = DATA / "locustfiles" / "members.py"
 
 
@@ -81,3 +105,15 @@ def test_who_has_left_on_purpose_is_not_connected_again(tmp_path: Path, load: li
     say = operation(result, "say")
     assert say.sent == 0
     assert set(say.dropped_because) == {"not connected"}
+
+
+@pytest.mark.slow
+def test_a_connection_that_a_task_makes_is_awaited_at_the_end_of_an_open_load(tmp_path: Path) -> None:
+    (tmp_path / "slow.py").write_text(SLOW_TO_LET_IN)
+    (tmp_path / "users.py").write_text(COMING_BACK)
+    arguments = ["--app", "slow:app", "-u", "20", "-r", "20", "--rate", "40:1s", "--arrivals", "constant"]
+    with LocustProcess(tmp_path, *arguments, locustfile=tmp_path / "users.py", directory=tmp_path) as process:
+        assert process.wait() == 0, process.output
+    rows = {row.name: row for row in process.result().operations}
+    assert rows["disconnect"].ok == rows["disconnect"].sent > 0
+    assert rows["connect"].ok == rows["connect"].sent == 20 + rows["disconnect"].ok
