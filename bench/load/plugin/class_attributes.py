@@ -62,7 +62,7 @@ _VALUES: dict[str, tuple[Callable[[Any], bool], str]] = {
 
 
 def refuse_faulty_attributes(user_class: type[SocketIOUser]) -> None:
-    """Raise MisuseError for a mistyped attribute, a value or a name that cannot be, and handlers that exclude others."""
+    """Raise MisuseError for a mistyped attribute, a value or name that cannot be, and handlers that exclude others."""
     _refuse_http_users(user_class)
     for name, (is_right, expected) in _VALUES.items():
         value = inspect.getattr_static(user_class, name)

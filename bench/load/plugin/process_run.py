@@ -35,7 +35,7 @@ from bench.load.plugin.feeds import UserFeeds
 from bench.load.plugin.locust_statistics import FiringTime, log_batch
 from bench.load.plugin.run_settings import RunSettings
 from bench.results.load import OperationKey
-from bench.scenarios.feeds import FeedError
+from bench.scenarios.feeds import Feed, FeedError
 from bench.timing.rates import NS_PER_S, Share
 
 logger = logging.getLogger(__name__)
@@ -86,6 +86,8 @@ class ProcessHooks:
     #:
     #: A process with this hook has no share of the schedule in between.
     on_users_changed: Callable[[bool], None] | None = None
+    #: The call that returns the number of the next row of a unique feed, over all processes. None: there is no other.
+    next_unique_row: Callable[[Feed], int] | None = None
 
 
 @dataclass(frozen=True)
@@ -159,7 +161,7 @@ class ProcessRun:
         self._cut_off: str | None = None
         self._invalid_reason: str | None = None
         self._troubles = Troubles()
-        self._feeds = UserFeeds(settings.rows, settings.open_load.seed)
+        self._feeds = UserFeeds(settings.rows, settings.open_load.seed, hooks.next_unique_row)
         self._exception_log = ExceptionLog(logger)
         self._uncaught_filter = UncaughtFilter()
         logging.getLogger().addFilter(self._uncaught_filter)
