@@ -206,6 +206,7 @@ class ProcessRun:
         timeout, unless `abort` is called meanwhile.
         """
         self._is_accepting = False
+        self._tell_who_never_arrived()
         gc.set_threshold(*_GC_THRESHOLD)
         with self._troubles.during("noting users and CPU"):
             self._note_use()
@@ -226,6 +227,17 @@ class ProcessRun:
             self._abandon_sessions()
         self.drain_outbox()
         self._exception_log.summarise(time.monotonic(), at_once=True)
+
+    def _tell_who_never_arrived(self) -> None:
+        """Log how many users the run has waited for in vain: without them it has no window."""
+        waiting = self._began - self._counters.arrived
+        if self._are_spawned and waiting > 0 and not self.are_all_connected:
+            logger.warning(
+                "%d of %d users had not ended an attempt to connect when the run ended: before_connect takes that long, "
+                "or the server does not answer",
+                waiting,
+                self._began,
+            )
 
     def abort(self) -> None:
         """Cut the draining short: what is in flight stays unfinished."""

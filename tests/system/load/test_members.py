@@ -32,6 +32,19 @@ class ComingBack(SocketIOUser):
         await self.connect()
 """
 
+HANGING = """
+import asyncio
+from itertools import count
+from bench import SocketIOUser
+
+numbers = count()
+
+
+class Hanging(SocketIOUser):
+    async def before_connect(self):
+        await asyncio.sleep(1000 * next(numbers))
+"""
+
 LOCUSTFILE = DATA / "locustfiles" / "members.py"
 
 
@@ -105,6 +118,17 @@ def test_who_has_left_on_purpose_is_not_connected_again(tmp_path: Path, load: li
     say = operation(result, "say")
     assert say.sent == 0
     assert set(say.dropped_because) == {"not connected"}
+
+
+@pytest.mark.slow
+def test_who_is_still_preparing_to_connect_is_told(tmp_path: Path) -> None:
+    (tmp_path / "users.py").write_text(HANGING)
+    arguments = ["-u", "2", "-r", "2", "-t", "1s"]
+    with LocustProcess(tmp_path, *arguments, locustfile=tmp_path / "users.py") as process:
+        process.wait()
+    said = "1 of 2 users had not ended an attempt to connect when the run ended: before_connect takes that long"
+    assert said in process.output
+    assert process.result().window.duration_s == 0
 
 
 @pytest.mark.slow
