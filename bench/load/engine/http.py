@@ -23,8 +23,8 @@ from bench.wire.errors import os_reason
 from bench.wire.host_http import HostHttp
 from bench.wire.tls import Tls
 
-#: The attribute of an exception that says that the operation which raised it has been counted.
-_COUNTED = "_is_counted_by_bench"
+#: The attribute of an exception that has the word under which the operation which raised it has been counted.
+_COUNTED = "_counted_by_bench"
 
 #: The time by which a timer may ring too early, in nanoseconds.
 _TIMER_NS = 1_000_000
@@ -44,17 +44,17 @@ class HttpHost(Protocol):
 
 
 class UserResponse(aiohttp.ClientResponse):
-    """The response to a request of a user. It says of what it raises if the request is counted as an error already."""
+    """The response to a request of a user. It says of what it raises under which word the request is counted."""
 
-    #: True once the request is counted as an error.
-    is_counted = False
+    #: The word under which the request is counted as an error; empty if it is not.
+    counted_as = ""
 
     def raise_for_status(self) -> None:
         """Do what aiohttp's does."""
         try:
             super().raise_for_status()
         except aiohttp.ClientResponseError as error:
-            setattr(error, _COUNTED, self.is_counted)
+            setattr(error, _COUNTED, self.counted_as)
             raise
 
     async def json(self, **arguments: Any) -> Any:
@@ -62,7 +62,7 @@ class UserResponse(aiohttp.ClientResponse):
         try:
             return await super().json(**arguments)
         except aiohttp.ClientResponseError as error:
-            setattr(error, _COUNTED, self.is_counted)
+            setattr(error, _COUNTED, self.counted_as)
             raise
 
 
@@ -106,13 +106,14 @@ class UserHttp(HostHttp):
             if response.status < 400:
                 operation.succeeded()
             else:
-                operation.failed(f"HTTP {response.status}")
                 assert isinstance(response, UserResponse)
-                response.is_counted = True
+                response.counted_as = f"HTTP {response.status}"
+                operation.failed(response.counted_as)
             return response
         except Exception as error:
-            operation.failed(self._kind_of(error, perf_counter_ns() - operation.began_ns))
-            setattr(error, _COUNTED, True)
+            kind = self._kind_of(error, perf_counter_ns() - operation.began_ns)
+            operation.failed(kind)
+            setattr(error, _COUNTED, kind)
             raise
         finally:
             self.in_flight -= 1
@@ -137,4 +138,10 @@ def is_counted(error: BaseException) -> bool:
 
     What requests of another session raise is counted nowhere, so it is an exception like any other.
     """
-    return bool(getattr(error, _COUNTED, False))
+    return bool(counted_as(error))
+
+
+def counted_as(error: BaseException) -> str:
+    """Return the word under which the request is counted that has raised the exception; empty if it is not counted."""
+    kind: str = getattr(error, _COUNTED, "")
+    return kind

@@ -13,6 +13,7 @@ from locust.exception import StopUser
 
 from bench.load.engine.http import UserHttp, is_counted
 from bench.load.engine.ongoing import OngoingOperation
+from bench.load.engine.transaction import failure_kind
 from bench.load.metrics.recorder import TIMEOUT, Recorder
 from bench.results.load import OperationKey, OperationKind
 from bench.server import UvicornTestServer
@@ -142,6 +143,15 @@ async def test_what_another_session_of_the_user_raises_is_not_taken_for_counted(
         assert not is_counted(foreign.value)
         assert not is_counted(uncounted.value)
         assert host.counted() == ({}, {})
+
+
+async def test_a_block_that_a_request_ends_is_counted_as_the_request_is() -> None:
+    async with requests(timeout_s=0.2) as (http, _):
+        with pytest.raises(aiohttp.ClientResponseError) as refused:
+            await http.get("/nothing?token=hunter22", raise_for_status=True)
+        with pytest.raises(TimeoutError) as late:
+            await http.get("/never")
+        assert [failure_kind(raised.value) for raised in (refused, late)] == ["HTTP 404", TIMEOUT]
 
 
 async def test_an_error_page_that_is_no_json_is_counted_once() -> None:
