@@ -233,8 +233,8 @@ class ProcessRun:
         waiting = self._began - self._counters.arrived
         if self._are_spawned and waiting > 0 and not self.are_all_connected:
             logger.warning(
-                "%d of %d users had not ended an attempt to connect when the run ended: before_connect takes that long, "
-                "or the server does not answer",
+                "%d of %d users had not ended an attempt to connect when the run ended: before_connect takes that "
+                "long, or the server does not answer",
                 waiting,
                 self._began,
             )
