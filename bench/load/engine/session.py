@@ -36,7 +36,15 @@ from bench.load.engine.http import UserHttp, is_counted
 from bench.load.engine.interface import SessionUser
 from bench.load.engine.loop import Engine
 from bench.load.engine.ongoing import OngoingOperation
-from bench.load.engine.open_tasks import LOST, OpenTasks, is_scheduled, is_wanted, leave_arrival, wanted
+from bench.load.engine.open_tasks import (
+    LOST,
+    OpenTasks,
+    begin_otherwise,
+    is_scheduled,
+    is_wanted,
+    leave_arrival,
+    wanted,
+)
 from bench.load.engine.pacing import Dispatcher, OpenLoad
 from bench.load.engine.tasks import TaskRunner, call
 from bench.load.engine.transaction import Transaction
@@ -344,6 +352,8 @@ class Session:
         In an open load, an HTTP request may be what the schedule wanted.
         """
         is_paced = self._dispatcher is not None and kind in REPLIED_KINDS
+        if kind in (CONNECT, DISCONNECT):
+            begin_otherwise()
         intended_ns, waited_ns = wanted(name, kind=kind) if is_paced else (UNSCHEDULED, 0)
         return OngoingOperation(
             self.engine.recorder(name, kind),
