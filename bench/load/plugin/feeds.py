@@ -32,7 +32,7 @@ def feeds_of(user_class: type) -> dict[str, Feed]:
 
 
 class UserFeeds:
-    """The feeds of one test in one process. Equal feeds of several classes are dealt as one.
+    """The feeds of one test in one process. Equal feeds of several classes are dealt as a single feed.
 
     `next_unique_row` returns the number of the next row of a unique feed, over all processes; None: this one is alone.
     """
