@@ -40,6 +40,8 @@ __path__ = extend_path(__path__, __name__)
 if reason := unsupported():
     sys.exit(reason)
 enable()
+if "locust.main" in sys.modules:  # this is the `locust` command, and a locustfile is being loaded
+    import_module("bench.mistakes").tell_mistakes_in_one_line()
 
 
 def __getattr__(name: str) -> Any:

@@ -7,6 +7,7 @@ did not run to its end, or if every benchmark failed. pytest-benchmark's options
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import datetime as dt
 import os
@@ -37,6 +38,7 @@ from bench.latency.summary import summary
 from bench.machine.descriptors import raise_file_limit
 from bench.machine.interrupts import Patient, ended_by_signals, ignore_interrupts_at_exit, take_interrupts
 from bench.machine.system import missing
+from bench.misplaced_options import misplaced, misplaced_options
 from bench.results.header import CommitInfo
 from bench.results.latency import LatencyBenchmark
 from bench.results.provenance import commit_info, service_directory
@@ -79,7 +81,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "it accepts connections",
     )
     group.addoption("--start-timeout", metavar="SECONDS", help="how long the service may take to start. Default: 30")
-    with contextlib.suppress(ValueError):  # Locust's plugin has registered it, and it means the same
+    if not _is_registered(parser, "--host"):  # Locust's plugin may have done that, and it means the same
         group.addoption("--host", metavar="URL", help="the same as --url")
     group.addoption(
         "--scenarios",
@@ -110,6 +112,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     for connection_option in CONNECTION_OPTIONS:
         _add(group, connection_option)
+    _refuse_misplaced(parser, group)
     group.addoption(
         "--reply-timeout",
         metavar="SECONDS",
@@ -147,6 +150,26 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         const="--no-awake",
         help="an older name of --allow-idle-cores",
     )
+
+
+def _is_registered(parser: pytest.Parser, name: str) -> bool:
+    """Return true if a plugin has registered this option. Some versions of pytest refuse a second one only later."""
+    return any(name in option.names() for group in (parser._anonymous, *parser._groups) for option in group.options)
+
+
+class _Misplaced(argparse.Action):
+    """The end of a command line that has an option of another command."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option: str | None = None) -> None:
+        raise pytest.UsageError(misplaced("pytest bench", self.option_strings[0]))
+
+
+def _refuse_misplaced(parser: pytest.Parser, group: pytest.OptionGroup) -> None:
+    """Register what belongs to another command, in order to say so: only what was given, others may have the names."""
+    given = {argument.partition("=")[0] for argument in sys.argv[1:]}
+    for option in given & misplaced_options("pytest bench").keys():
+        if not _is_registered(parser, option):
+            group.addoption(option, action=_Misplaced, nargs="?", default=None, help=argparse.SUPPRESS)
 
 
 def _add(group: pytest.OptionGroup, option: ConnectionOption) -> None:
@@ -313,7 +336,7 @@ def pytest_benchmark_update_json(output_json: dict[str, Any]) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_benchmark_scale_unit(config: pytest.Config, unit: str) -> tuple[str, float] | None:
     """Return microseconds for the times of all tables, unless `--benchmark-time-unit` says otherwise."""
-    if unit == "seconds" and config.option.benchmark_time_unit is None:
+    if unit == "seconds" and getattr(config.option, "benchmark_time_unit", None) is None:
         return "u", 1e6
     return None
 

@@ -25,10 +25,11 @@ from uvicorn.config import LOGGING_CONFIG
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from bench.machine.descriptors import raise_file_limit
 from bench.machine.system import can_pin
-from bench.server.error import ServerError, one_line
+from bench.server.error import ServerError, UnservableError, one_line
 from bench.server.in_loop import UvicornTestServer
 from bench.server.options import ServerOptions
 from bench.server.process import Report
+from bench.server.uvicorn_versions import loop_factory
 
 sys.path[0] = str(Path.cwd())
 
@@ -56,7 +57,8 @@ def main() -> int:
             traceback.print_exception(failure.__cause__)
         print(failure, file=sys.stderr)  # noqa: T201 - the log
         with contextlib.suppress(OSError):
-            channel.sendall(Report(error=str(failure)).encoded())
+            report = Report(error=str(failure), is_unservable=isinstance(failure, UnservableError))
+            channel.sendall(report.encoded())
         return 1
     return 0
 
@@ -92,10 +94,10 @@ def _run(options: argparse.Namespace, channel: socket.socket) -> None:
         start_timeout_s=1e9,  # the owner has a limit of its own
     )
     try:
-        loop_factory = server.config.get_loop_factory()
+        factory = loop_factory(server.config)
     except (ImportError, SystemExit) as cause:
         raise ServerError(f"loop={options.options.loop!r} cannot be used: {one_line(cause)}") from cause
-    with asyncio.Runner(loop_factory=loop_factory) as runner, contextlib.suppress(asyncio.CancelledError):
+    with asyncio.Runner(loop_factory=factory) as runner, contextlib.suppress(asyncio.CancelledError):
         runner.run(_serve(server, channel))
 
 

@@ -1,4 +1,4 @@
-"""The wheel of this checkout, and an environment of its own that it is installed into."""
+"""The wheel of this checkout or of another state of it, and an environment that it is installed into."""
 
 import os
 import shutil
@@ -15,16 +15,16 @@ _BUILD = "import sys; from setuptools import build_meta; print(build_meta.build_
 _LIMIT_S = 120
 
 
-def build_wheel(folder: Path) -> Path:
-    """Build the wheel in `folder`, from a copy of the sources; return its path."""
+def build_wheel(folder: Path, checkout: Path = ROOT) -> Path:
+    """Build the wheel of a checkout in `folder`, from a copy of its sources; return its path."""
     source = folder / "source"
     source.mkdir()
     for name in _FILES:
-        shutil.copy(ROOT / name, source)
+        shutil.copy(checkout / name, source)
     # With `app`, as in the checkout: that it is left out is what the wheel is for.
     for name in ("app", "bench"):
         left_out = shutil.ignore_patterns("node_modules", ".venv", "__pycache__", "*.so")
-        shutil.copytree(ROOT / name, source / name, ignore=left_out)
+        shutil.copytree(checkout / name, source / name, ignore=left_out)
     command = [sys.executable, "-c", _BUILD, str(folder)]
     subprocess.run(command, cwd=source, check=True, capture_output=True, timeout=_LIMIT_S)
     (wheel,) = folder.glob("*.whl")
