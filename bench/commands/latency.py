@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from types import SimpleNamespace
 from typing import Any
 
 import typer
@@ -122,10 +123,12 @@ def _of_pytest() -> list[argparse.Action]:
 
 
 class _Registered:
-    """pytest's parser, as the hook `pytest_addoption` sees it, for argparse."""
+    """pytest's parser, as the hook `pytest_addoption` sees it, for argparse. No plugin has registered an option."""
 
     def __init__(self, parser: argparse.ArgumentParser) -> None:
         self._parser = parser
+        self._anonymous = SimpleNamespace(options=())
+        self._groups = ()
 
     def getgroup(self, *_: object, **__: object) -> _Registered:
         return self

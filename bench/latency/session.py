@@ -112,11 +112,16 @@ def _misuse(text: str) -> SessionMisuseError:
     line = (said if found else text).partition("\n")[0]
     _, found, unknown = line.partition("unrecognized arguments: ")
     if not found:
-        return SessionMisuseError(line)
+        return SessionMisuseError(_of_this_command(line))
     option = unknown.split()[0]
     if option.startswith("-n") or option.partition("=")[0] in _OF_XDIST:
         return SessionMisuseError(f"{option}: {ONE_AT_A_TIME}")
     return UnknownOptionError(option)
+
+
+def _of_this_command(line: str) -> str:
+    """Return a line for `pytest bench` with the names of the commands that work in any folder."""
+    return line.replace("pytest bench", "bench latency").replace("locust -f FILE", "bench load -f FILE")
 
 
 #: The reason why xdist is refused.

@@ -108,7 +108,8 @@ def _add_options(parser: LocustArgumentParser) -> None:
     def error(message: str) -> NoReturn:
         _, found, unknown = message.partition("unrecognized arguments: ")
         if not found:
-            _refuse(f"{message.partition(chr(10))[0]}; see `bench load --help`")
+            line = message.partition("\n")[0].replace("locust has no", "bench load has no")
+            _refuse(f"{line}; see `bench load --help`")
         names = [name for action in parser._actions for name in action.option_strings]
         _refuse(f"{unknown_option(unknown.split()[0], names)}; see `bench load --help`")
 

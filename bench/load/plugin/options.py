@@ -138,7 +138,8 @@ def add_options(parser: LocustArgumentParser) -> None:
         include_in_web_ui=False,
         help="what the random arrivals are drawn from (default: another one each time; the result has it)",
     )
-    for option in misplaced_options("locust"):
+    # `bench load` has more options than `locust`. It adds them first.
+    for option in misplaced_options("locust").keys() - parser._option_string_actions.keys():
         parser.add_argument(
             option, action=_Misplaced, nargs="?", default=SUPPRESS, help=SUPPRESS, include_in_web_ui=False
         )
