@@ -174,9 +174,9 @@ def _show_help(arguments: list[str]) -> NoReturn:
 
 
 def _complete(environment: Environment, runner: Runner | None, **_: Any) -> None:
-    """Fill in what a run without a page needs and nobody has said, and log it."""
+    """Fill in what a run needs and nobody has said. Without a page, log it; with one, the form shows it."""
     options = environment.parsed_options
-    if options is None or isinstance(runner, WorkerRunner) or not options.headless or environment.shape_class:
+    if options is None or isinstance(runner, WorkerRunner) or environment.shape_class:
         return
     if options.scenarios is not None and environment.locustfile == LOCUSTFILE.name:
         environment.locustfile = Path(options.scenarios).name
@@ -187,10 +187,10 @@ def _complete(environment: Environment, runner: Runner | None, **_: Any) -> None
     if options.spawn_rate is None:
         options.spawn_rate = SPAWN_RATE_PER_S
         filled.append(f"--spawn-rate {SPAWN_RATE_PER_S:g}")
-    if options.run_time is None and not _ends_by_itself(options):
+    if options.headless and options.run_time is None and not _ends_by_itself(options):
         options.run_time = RUN_TIME_S + math.ceil(options.num_users / options.spawn_rate)
         filled.append(f"--run-time {options.run_time}s")
-    if filled:
+    if options.headless and filled:
         logger.info("Not given, so taken: %s", " ".join(filled))
 
 

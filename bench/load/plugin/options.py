@@ -96,7 +96,7 @@ def add_options(parser: LocustArgumentParser) -> None:
         choices=_SHAPES,
         default="poisson",
         env_var="BENCH_ARRIVALS",
-        help="how the arrivals of --rate lie: as independent users', or evenly spaced (default: %(default)s)",
+        help="how the arrivals of --rate lie: as independent users', or evenly spaced (default: poisson)",
     )
     parser.add_argument(
         "--max-in-flight",
@@ -119,7 +119,7 @@ def add_options(parser: LocustArgumentParser) -> None:
         metavar="TIME",
         default="0s",
         env_var="BENCH_WARMUP",
-        help="how long after all users are there the figures begin, as in 5s (default: %(default)s)",
+        help="how long after all users are there the figures begin, as in 5s (default: 0s)",
     )
     parser.add_argument(
         "--breakdown",
