@@ -47,7 +47,8 @@ _EXAMPLES = """examples:
 
 A name in brackets such as [LOCUST_USERS] is the variable of the environment
 that says the same. So do the files ~/.locust.conf, locust.conf, and
-pyproject.toml under [tool.locust]. The command line comes first, then variables, then files."""
+pyproject.toml under [tool.locust]. The command line comes first, then
+variables, then files."""
 
 
 class _Formatter(argparse.RawDescriptionHelpFormatter):
