@@ -32,3 +32,12 @@ def pytest_configure(config: pytest.Config) -> None:
     """Keep pytest-asyncio from warning about its settings, which the benchmarks have no use for."""
     if config.stash.get(_IS_OURS, False):
         warnings.filterwarnings("ignore", ".*asyncio_default_fixture_loop_scope", pytest.PytestDeprecationWarning)
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    """Return a line about the installed benchmarks, if a folder of the project has the name that was typed."""
+    folder = config.invocation_params.dir / _NAME
+    is_named = _NAME in getattr(config.option, "file_or_dir", ()) and not config.option.pyargs
+    if not is_named or not folder.exists() or folder.resolve() == Path(__file__).with_name(_NAME).resolve():
+        return None
+    return "socketio-bench: bench is this project's own; `bench latency` runs the installed benchmarks"

@@ -41,9 +41,9 @@ _EXAMPLES = """examples:
   bench latency --scenarios shop.py --serve 'node server.js {port}'
   bench latency --scenarios shop.py --url https://staging.example.com
 
-All other options of pytest and pytest-benchmark work, too: `pytest --help` lists
-them. pytest's settings, variables, conftest.py files and plugins of your own
-tests have no effect here."""
+All other options of pytest and pytest-benchmark work, too: `pytest --help`
+lists them. pytest's settings, variables, conftest.py files and plugins of your
+own tests have no effect here."""
 
 
 def latency(context: typer.Context) -> int:

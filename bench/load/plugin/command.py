@@ -46,14 +46,14 @@ _MISUSE = 2
 def run() -> NoReturn:
     """Run Locust with the command line of this process; does not return."""
     sys.argv[0] = "bench load"
-    events.init_command_line_parser.add_listener(_add_options)
-    events.init.add_listener(_complete)
+    events.init_command_line_parser.add_listener(add_options)
+    events.init.add_listener(complete)
     assert load.SocketIOUser is SocketIOUser  # looking it up installs this package into Locust
     arguments = sys.argv[1:]
     try:
         if any(argument in ("-h", "--help") for argument in arguments):
             _show_help(arguments)
-        sys.argv[1:] = _with_locustfile(arguments)
+        sys.argv[1:] = with_locustfile(arguments, get_parser())
     except MisuseError as error:
         _refuse(str(error))
     locust_main.main()
@@ -75,7 +75,7 @@ def _refuse(line: str) -> NoReturn:
     sys.exit(_MISUSE)
 
 
-def _add_options(parser: LocustArgumentParser) -> None:
+def add_options(parser: LocustArgumentParser) -> None:
     """Add the options that only this command has, and have a wrong command line refused in one line."""
     parser.add_argument(
         "--scenarios",
@@ -100,10 +100,9 @@ def _add_options(parser: LocustArgumentParser) -> None:
         include_in_web_ui=False,
         help="start Locust's web page, on which runs are started, instead of one run without it",
     )
-    wants_page = "--web" in sys.argv or "--autostart" in sys.argv
     for action in parser._actions:
         if action.dest == "headless":
-            action.default = not wants_page
+            action.default = not {"--web", "--autostart"} & set(sys.argv)
 
     def error(message: str) -> NoReturn:
         _, found, unknown = message.partition("unrecognized arguments: ")
@@ -116,9 +115,11 @@ def _add_options(parser: LocustArgumentParser) -> None:
     setattr(parser, "error", error)  # noqa: B010  # mypy takes the plain assignment for a mistake
 
 
-def _with_locustfile(arguments: list[str]) -> list[str]:
-    """Return the arguments with the locustfile that Locust is to load. Raises MisuseError."""
-    parser = get_parser()
+def with_locustfile(arguments: list[str], parser: LocustArgumentParser) -> list[str]:
+    """Return the arguments with the locustfile that Locust is to load. Raises MisuseError.
+
+    `parser` has Locust's options and ours. It ends the process at an option that is wrong.
+    """
     options, unknown = parser.parse_known_args(arguments)  # it refuses an option without its value
     named, _ = _named_parser().parse_known_args(arguments)
     if named.scenarios is not None and named.locustfile is not None:
@@ -173,7 +174,7 @@ def _show_help(arguments: list[str]) -> NoReturn:
     sys.exit(0)
 
 
-def _complete(environment: Environment, runner: Runner | None, **_: Any) -> None:
+def complete(environment: Environment, runner: Runner | None, **_: Any) -> None:
     """Fill in what a run needs and nobody has said. Without a page, log it; with one, the form shows it."""
     options = environment.parsed_options
     if options is None or isinstance(runner, WorkerRunner) or environment.shape_class:
