@@ -51,7 +51,7 @@ from bench.results.service_logs import ServiceLogs, service_logs
 from bench.scenarios.catalogue import Benchmark
 from bench.scenarios.options import Chosen
 from bench.scenarios.tokens import tokens
-from bench.secrets import Secrets
+from bench.secrets import KnownSecrets, Secrets
 from bench.server import (
     CommandProcess,
     OwnedServer,
@@ -121,9 +121,14 @@ class AbPlan:
         return self.app if self.command is None else self.command.shown
 
     @cached_property
+    def known(self) -> KnownSecrets:
+        """The secrets that the user gave, and those that come to be known in the comparison."""
+        return KnownSecrets(Secrets.of(self.chosen.connection))
+
+    @property
     def hide(self) -> Callable[[str], str]:
-        """The function that takes what the user gave as a secret out of a text of the service."""
-        return Secrets.of(self.chosen.connection).hide
+        """The function that takes secrets out of a text of the service."""
+        return self.known.hide
 
 
 @dataclass(frozen=True)
@@ -458,7 +463,7 @@ class _Run:
     def _served(self, source: Source) -> Served:
         plan, directory = self._plan, source.checkout.directory
         if plan.command is not None:
-            return ServedCommand(replace(plan.command, directory=directory))
+            return ServedCommand(replace(plan.command, directory=directory), plan.hide)
         return ServedApp(plan.app, directory, source.python, plan.start_timeout_s, plan.hide)
 
     def _check_origin(self, server: ServerProcess, side: int) -> None:
@@ -510,7 +515,7 @@ class _Run:
                 connections.append(Side(exchange, server.cpu_ns))
                 try:
                     limit_s = self._plan.reply_timeout_ns / 1e9
-                    await connect(client, server.url, settings, self._plan.chosen.file, limit_s)
+                    await connect(client, server.url, settings, self._plan.chosen.file, limit_s, self._plan.known)
                 except ClientError as error:
                     raise SideError(side, error) from error
             return await compare((connections[0], connections[1]), self._plan.benchmarks, bursts, first)
@@ -561,10 +566,11 @@ class _Run:
 
     def _settings(self, awake: Sequence[int]) -> AbSettings:
         plan = self._plan
+        given = Secrets.of(plan.chosen.connection)
         return AbSettings(
             app=plan.app if plan.command is None else None,
             command=None if plan.command is None else plan.command.shown,
-            prepare=None if plan.prepare is None else plan.hide(without_secrets(plan.prepare)),
+            prepare=None if plan.prepare is None else given.hide(without_secrets(plan.prepare)),
             links=tuple(map(str, plan.links)),
             precision=plan.rule.precision,
             threshold=plan.threshold,

@@ -14,6 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from bench.printable import one_line
+from bench.secrets import HIDDEN, SECRET_NAME
 
 #: The address at which a service is asked to listen.
 HOST = "127.0.0.1"
@@ -33,10 +34,10 @@ _FOR_A_SHELL = re.compile(r"[|&;<>()$`*?~\n\[\"]|(?:^|\s)#")
 _ASSIGNMENT = re.compile(r"\s*[A-Za-z_]\w*=")
 
 #: A word that gives a secret by its name: TOKEN=…, --api-key=…, --password ….
-_NAME = r"[\w-]*(?:token|secret|password|passwd|api[_-]?key|credential)[\w-]*"
-_SECRET_WORD = re.compile(rf"(?i)((?:^|[\s\"';])(?:{_NAME}=|--?{_NAME}(?:=|\s+)))('[^']*'|\"[^\"]*\"|(?!-)[^\s'\";]+)")
+_SECRET_WORD = re.compile(
+    rf"(?i)((?:^|[\s\"';])(?:{SECRET_NAME}=|--?{SECRET_NAME}(?:=|\s+)))('[^']*'|\"[^\"]*\"|(?!-)[^\s'\";]+)"
+)
 _USER_INFO = re.compile(r"(://)[^/\s@'\"]+@")
-_HIDDEN = "..."
 
 
 class CommandError(ValueError):
@@ -123,7 +124,7 @@ class ServeCommand:
 
 def without_secrets(command: str) -> str:
     """Return a command without what seems to be secret by its name, and without users and passwords in URLs."""
-    return _SECRET_WORD.sub(lambda found: found[1] + _HIDDEN, _USER_INFO.sub(rf"\1{_HIDDEN}@", command))
+    return _SECRET_WORD.sub(lambda found: found[1] + HIDDEN, _USER_INFO.sub(rf"\1{HIDDEN}@", command))
 
 
 def _filled(text: str, port: int) -> str:

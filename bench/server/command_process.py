@@ -12,7 +12,7 @@ import re
 import socket
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Self, Unpack
 from urllib.parse import urlsplit
@@ -44,8 +44,9 @@ class CommandProcess(LoggedServer):
     """A server that a command starts, in processes of its own: `start`, `stop`, `with`.
 
     Of the `options`, the core and the environment apply; a keyword replaces its field in them. The command finds its
-    port in its arguments, and in the variable PORT. Its output goes to `log_file`, by default to an unnamed file. It
-    can be started again after it was stopped, on another port.
+    port in its arguments, and in the variable PORT. Its output goes to `log_file`, by default to an unnamed file.
+    `hide` takes secrets out of that, by default as out of the command. It can be started again after it was stopped, on
+    another port.
     """
 
     def __init__(
@@ -54,9 +55,10 @@ class CommandProcess(LoggedServer):
         options: ServerOptions | None = None,
         *,
         log_file: Path | None = None,
+        hide: Callable[[str], str] | None = None,
         **keywords: Unpack[ServerKeywords],
     ) -> None:
-        super().__init__(log_file, serve.hide)
+        super().__init__(log_file, hide or serve.hide)
         options = with_keywords(options, keywords)
         self.core = server_core() if options.core == "auto" else options.core
         self._serve = serve

@@ -19,6 +19,7 @@ from bench.load.engine.ongoing import OngoingOperation
 from bench.load.engine.open_tasks import is_wanted
 from bench.load.metrics.recorder import TIMEOUT
 from bench.results.load import OperationKind
+from bench.secrets import KnownSecrets
 from bench.wire.errors import os_reason
 from bench.wire.host_http import HostHttp
 from bench.wire.tls import Tls
@@ -52,8 +53,10 @@ class UserHttp(HostHttp):
     All else is aiohttp's.
     """
 
-    def __init__(self, host: HttpHost, url: str, tls: Tls | None, timeout_ns: int) -> None:
-        super().__init__(url, tls, timeout_ns / 1e9)
+    def __init__(
+        self, host: HttpHost, url: str, tls: Tls | None, timeout_ns: int, known: KnownSecrets | None = None
+    ) -> None:
+        super().__init__(url, tls, timeout_ns / 1e9, known)
         self._host = host
         self._timeout_ns = timeout_ns
         #: The number of requests that have not ended.
@@ -82,6 +85,7 @@ class UserHttp(HostHttp):
                 operation.succeeded()
             else:
                 operation.failed(f"HTTP {response.status}")
+            await self._learn(response, stream)
             return response
         except Exception as error:
             operation.failed(self._kind_of(error, perf_counter_ns() - operation.began_ns))
