@@ -1,8 +1,8 @@
 """The command that starts a service, as the user wrote it for `--serve`.
 
 Rules of this file: it is pure. The command is run without a shell, unless it uses what only a shell knows: operators,
-variables, patterns, substitutions, or a variable before the program. `{port}` and `{host}` are replaced; other braces
-stay as they are. A wrong command is a `CommandError` of one line.
+variables, patterns, substitutions, a command of its own such as `exec`, or a variable before the program. `{port}` and
+`{host}` are replaced; other braces stay as they are. A wrong command is a `CommandError` of one line.
 """
 
 import os
@@ -32,6 +32,7 @@ _SHOWN_CHARACTERS = 120
 _QUOTED = re.compile(r"\\.|'[^']*'|\"(?:[^\"\\$`]|\\.)*\"", re.DOTALL)
 _FOR_A_SHELL = re.compile(r"[|&;<>()$`*?~\n\[\"]|(?:^|\s)#")
 _ASSIGNMENT = re.compile(r"\s*[A-Za-z_]\w*=")
+_BUILTIN = re.compile(r"\s*(?:\.|cd|command|eval|exec|export|set|trap|ulimit|umask|unset)\s")
 
 #: A word that gives a secret by its name: TOKEN=…, --api-key=…, --password ….
 _SECRET_WORD = re.compile(
@@ -93,7 +94,7 @@ class ServeCommand:
     def needs_shell(self) -> bool:
         """True if the command has something in it that only a shell understands."""
         text = _QUOTED.sub("", self.command)
-        return bool(_FOR_A_SHELL.search(text) or _ASSIGNMENT.match(self.command))
+        return bool(_FOR_A_SHELL.search(text) or _ASSIGNMENT.match(self.command) or _BUILTIN.match(self.command))
 
     @property
     def takes_port(self) -> bool:
