@@ -264,7 +264,7 @@ class CommandProcess(LoggedServer):
         with contextlib.suppress(psutil.Error, OSError):
             began = psutil.Process(self._running.supervisor_pid).create_time()
             for connection in psutil.net_connections("tcp"):
-                is_its = connection.status == psutil.CONN_LISTEN and connection.laddr.port == self._port
+                is_its = connection.status == psutil.CONN_LISTEN and connection.laddr[1:] == (self._port,)
                 if is_its and connection.pid is not None and connection.pid not in self.family:
                     other = psutil.Process(connection.pid)
                     if other.create_time() < began:

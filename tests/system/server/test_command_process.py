@@ -256,8 +256,9 @@ class TestItsProcesses:
             server.check()
         server.stop()
 
-    def test_none_is_left_if_its_supervisor_is_killed(self, folder: Path) -> None:
-        with leaves_nothing(folder), CommandProcess(serve(folder, "./listen {port}")) as server:
+    @pytest.mark.parametrize("command", ["./listen {port}", "./listen {port}; true"])  # the last has a shell above it
+    def test_none_is_left_if_its_supervisor_is_killed(self, folder: Path, command: str) -> None:
+        with leaves_nothing(folder), CommandProcess(serve(folder, command)) as server:
             supervisor = psutil.Process(server.pid).ppid()
             os.kill(supervisor, signal.SIGKILL)
             until(lambda: not server.is_running)
