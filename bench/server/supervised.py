@@ -157,3 +157,4 @@ class SupervisedCommand:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, signal.SIGKILL)
         self.end = self.end or End()
+        self._is_over = True  # another process may have the command's number from now on
