@@ -68,7 +68,7 @@ async def _logged_in(
     async with HostHttp(url, connection.tls, limit_s, known) as http:
         changed = await _call(file, "before_connect", file.before_connect, http, limit_s)
         if isinstance(changed, Connection):
-            # The transport is the one that is measured, whatever the file's connection says.
+            # The transport that is measured is this, whatever the file's connection says.
             connection = replace(changed, transports=connection.transports)
         elif isinstance(changed, Mapping):
             if unknown := [name for name in changed if name not in _FIELDS]:

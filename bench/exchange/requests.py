@@ -420,7 +420,7 @@ class Exchange:
     def _replied_anywhere(self, event: str, listener: _Listener) -> Callable[..., None]:
         """Return the handler of a reply whose token is looked for in the whole reply.
 
-        The usual reply is the only one in flight, and its token is where the last one was. There it is looked for
+        The usual reply is alone in flight, and its token is where the last reply had it. There it is looked for
         first. Nothing else can be in that reply: no other is awaited. It is a closure, as that of `_replied` is.
         """
         client, kinds, finders = self.client, listener.kinds, listener.finders

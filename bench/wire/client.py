@@ -230,7 +230,7 @@ class FastClient(Listener):
         """Call the handler for every such event beside the handler of `on`, whichever is registered first.
 
         The handler of `on` is that of `*`, if the event has none of its own. Where the server asks for an
-        acknowledgement, it is what this handler returns. The last one registered counts.
+        acknowledgement, it is what this handler returns. The handler that was registered last counts.
         """
         name = namespace or DEFAULT_NAMESPACE
         if is_asynchronous(handler):

@@ -3,8 +3,8 @@
 A client takes them in two ways, which can be mixed: `connect(url, connection)`, and python-socketio's keywords:
 `connect(url, auth=…, transports=…, wait_timeout=…)`. A keyword replaces the field of the model.
 
-Rules of this file: a setting that cannot be is refused when the model is made, in one line that names the field, with
-its value unless that may be secret.
+Rules of this file: a setting that cannot be is refused when the model is made, in one line. The line names the field,
+with its value unless that may be secret.
 """
 
 from __future__ import annotations

@@ -65,7 +65,7 @@ class OwnService:
             service.start()
         except ServerError as error:
             kept = f"; its output is kept in {logs.folder}" if self._keep(logs) else ""
-            raise ServerError(f"{error}{kept}", error.detail) from error
+            raise type(error)(f"{error}{kept}", error.detail) from error
         self._take_url(service)
         logger.info("Started %s at %s", service.shown, service.url)
         logger.info("The service's output: %s", logs.folder)

@@ -87,23 +87,40 @@ def test_an_option_that_cannot_be_is_one_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("names", "line", "said"),
     [
         (
+            "Connection",
+            "connection = Connection(auht={})",
+            "TypeError: Connection.__init__() got an unexpected keyword argument 'auht' "
+            "(BENCH_TRACEBACK=1 shows the traceback)",
+        ),
+        (
+            "SocketIOUser",
+            "class User(SocketIOUser): tasks = 5",
+            "TypeError: 'int' object is not iterable (BENCH_TRACEBACK=1 shows the traceback)",
+        ),
+        (
+            "Connection, SocketIOUser",
             "connection = Connection(transports='websocket')",
             "transports are a tuple, ('websocket',), not the text 'websocket'",
         ),
         (
+            "RoundTrip, SocketIOUser",
             "say = RoundTrip('say', emti='say')",
             "TypeError: RoundTrip.__init__() got an unexpected keyword argument 'emti' "
             "(BENCH_TRACEBACK=1 shows the traceback)",
         ),
-        ("say = conection", "NameError: name 'conection' is not defined (BENCH_TRACEBACK=1 shows the traceback)"),
+        (
+            "SocketIOUser",
+            "say = conection",
+            "NameError: name 'conection' is not defined (BENCH_TRACEBACK=1 shows the traceback)",
+        ),
     ],
 )
-def test_a_mistake_in_a_locustfile_is_one_line_with_its_place(tmp_path: Path, line: str, said: str) -> None:
+def test_a_mistake_in_a_locustfile_is_one_line_with_its_place(tmp_path: Path, names: str, line: str, said: str) -> None:
     locustfile = tmp_path / "wrong.py"
-    locustfile.write_text(f"from bench import Connection, RoundTrip, SocketIOUser\n\n{line}\n")
+    locustfile.write_text(f"from bench import {names}\n\n{line}\n")
     code, ended = run(tmp_path, "--users", "1", "--run-time", "1s", locustfile=locustfile)
     assert code == 2
     assert ended.output == f"locust: error: wrong.py:3: {said}\n"

@@ -75,8 +75,8 @@ def test_a_host_that_is_no_socket_io_server(tmp_path: Path) -> None:
     ("arguments", "code", "line"),
     [
         (["--host", "nonsense"], 2, "'nonsense' is no URL of a server: expected something like http://127.0.0.1:8000"),
-        (["--app", "no_such_module:app"], 1, "app 'no_such_module:app' was not found"),
-        (["--app", "app.main:nothing"], 1, "app 'app.main:nothing' was not found"),
+        (["--app", "no_such_module:app"], 2, "app 'no_such_module:app' was not found"),
+        (["--app", "app.main:nothing"], 2, "app 'app.main:nothing' was not found"),
     ],
 )
 def test_what_cannot_start(tmp_path: Path, arguments: list[str], code: int, line: str, processes: int) -> None:

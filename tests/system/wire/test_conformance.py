@@ -26,7 +26,7 @@ from tests.support.node_process import node_server
 Kind = type[FastClient | ReferenceClient]
 Transports = tuple[TransportName, ...]
 
-LIMIT_S = 15
+LIMIT_S = 60
 HEARTBEAT_INTERVAL_S = 0.3
 TRANSPORTS: dict[str, Transports] = {
     "websocket": ("websocket",),
