@@ -16,7 +16,7 @@ from bench.load.plugin.options import MisuseError
 from bench.load.plugin.user import SocketIOUser
 from bench.scenarios.loading import MODULE, ScenariosFile
 from bench.scenarios.model import Emission, RoundTrip
-from bench.wire.connection import Connection
+from bench.wire.connection import Connection, watched
 
 _Task = Callable[[SocketIOUser], Coroutine[Any, Any, None]]
 
@@ -78,7 +78,10 @@ def user_class(file: ScenariosFile, weights: Mapping[str, int]) -> type[SocketIO
                 raise SetUpFailed(str(failure)) from failure
 
         def _settings(self) -> Connection:
-            return super()._settings() if self._logged_in is None else self._logged_in
+            if self._logged_in is None:
+                return super()._settings()
+            known = self._known_secrets
+            return self._logged_in if known is None else watched(self._logged_in, known)
 
     ScenariosUser.__module__ = MODULE
     return ScenariosUser
