@@ -4,6 +4,7 @@ from argparse import Namespace
 from pathlib import Path
 
 import pytest
+from locust import events
 from locust.argument_parser import LocustArgumentParser, get_parser
 from locust.env import Environment
 
@@ -35,10 +36,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def parser() -> LocustArgumentParser:
-    made = get_parser()
-    command.add_options(made)
-    add_shared_options(made)
-    return made
+    """Return the parser of a process in which `bench load` runs, whatever other tests have added in this process."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(events.init_command_line_parser, "_handlers", [command.add_options, add_shared_options])
+        return get_parser()
 
 
 @pytest.mark.parametrize(
