@@ -90,6 +90,11 @@ class UvicornTestServer(uvicorn.Server):
         return f"{scheme}://{reachable(self.config.host)}:{self.port}"
 
     @property
+    def app(self) -> Any:
+        """The app that it serves. Before it was started, this is what it was given, perhaps "module:attribute"."""
+        return self.config.app
+
+    @property
     def is_running(self) -> bool:
         """True while it serves."""
         return self.started and self._serving is not None and not self._serving.done()
