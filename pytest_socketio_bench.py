@@ -22,6 +22,7 @@ import pytest
 if TYPE_CHECKING:
     from bench.testing.benchmarking import RoundTripBenchmark
     from bench.testing.left_open import Guards
+    from bench.testing.openings import OpenClient, OpenServer
 
 _NAME = "bench"
 _HERE = Path(__file__).with_name(_NAME)
@@ -76,7 +77,7 @@ def socketio_app(request: pytest.FixtureRequest) -> Any:
 
 
 @pytest.fixture
-def socketio_server(request: pytest.FixtureRequest, socketio_app: Any, _socketio_opened: Guards) -> Callable[..., Any]:
+def socketio_server(request: pytest.FixtureRequest, socketio_app: Any, _socketio_opened: Guards) -> OpenServer:
     """Serve the app on a free port, in the loop of the test: `async with socketio_server() as server`.
 
     `server.url` and `server.app` are what their names say. `socketio_server(app)` serves another app. Keywords are
@@ -93,7 +94,7 @@ def socketio_server(request: pytest.FixtureRequest, socketio_app: Any, _socketio
 
 
 @pytest.fixture
-def socketio_client(_socketio_opened: Guards) -> Callable[..., Any]:
+def socketio_client(_socketio_opened: Guards) -> OpenClient:
     """Connect a client to a server or URL: `async with socketio_client(server, auth={…}) as client`.
 
     The keywords are the fields of a Connection, and `namespace`. A Connection can be given as well.

@@ -9,6 +9,7 @@ from bench.scenarios.model import RoundTrip
 from bench.server.error import ServerError
 from bench.server.in_loop import UvicornTestServer
 from bench.testing.client import EventTimeout, ReceivedEvent, SocketIOTestClient
+from bench.testing.openings import OpenClient, OpenServer
 from bench.testing.round_trip import round_trip
 from bench.wire.connection import Connection
 from bench.wire.errors import CallTimeout, ConnectFailed, Disconnected
@@ -21,6 +22,8 @@ __all__ = [
     "ConnectionLost",
     "Disconnected",
     "EventTimeout",
+    "OpenClient",
+    "OpenServer",
     "ReceivedEvent",
     "ReplyTimeout",
     "RoundTrip",

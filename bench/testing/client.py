@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, NamedTuple, Unpack
+from typing import Any, NamedTuple, TypeVar, Unpack, overload
 
 import socketio
 
@@ -31,6 +31,8 @@ _LONGEST_TIMEOUT_S = 3600.0
 
 #: The most events that the inbox keeps. Beyond it the oldest are forgotten.
 MOST_KEPT = 10_000
+
+_Handler = TypeVar("_Handler", bound=Handler)
 
 
 class EventTimeout(TimeoutError):
@@ -143,6 +145,7 @@ class SocketIOTestClient:
 
     def __init__(self) -> None:
         self.namespace = DEFAULT_NAMESPACE
+        self._loop = asyncio.get_running_loop()
         self._client = ReferenceClient()
         self._listeners: list[Listener] = []
         self._inbox: deque[_Arrival] = deque(maxlen=MOST_KEPT)
@@ -199,6 +202,8 @@ class SocketIOTestClient:
 
         Raises Disconnected.
         """
+        __tracebackhide__ = True
+        self.check_loop()
         await self._client.emit(event, data, namespace=namespace or self.namespace, callback=callback)
 
     async def call(self, event: str, data: Any = None, *, namespace: str | None = None, timeout: float = 5.0) -> Any:
@@ -207,6 +212,7 @@ class SocketIOTestClient:
         `timeout` is in seconds. Raises CallTimeout, which says what came instead, and Disconnected.
         """
         __tracebackhide__ = True
+        self.check_loop()
         before, since = len(self._inbox), self._raised.count
         try:
             return await self._client.call(
@@ -224,6 +230,7 @@ class SocketIOTestClient:
         """
         __tracebackhide__ = True
         checked_timeout(timeout)
+        self.check_loop()
         wanted, since = namespace or self.namespace, self._raised.count
         try:
             async with asyncio.timeout(timeout):
@@ -240,25 +247,29 @@ class SocketIOTestClient:
             raise EventTimeout(self.with_raised(reason, since)) from None
         return acknowledged(arrival.values)
 
+    @overload
+    def on(self, event: str, *, namespace: str | None = None) -> Callable[[_Handler], _Handler]: ...
+
+    @overload
+    def on(self, event: str, handler: _Handler, *, namespace: str | None = None) -> _Handler: ...
+
     def on(self, event: str, handler: Handler | None = None, *, namespace: str | None = None) -> Any:
         """Call `handler(*arguments)` for every such event; without a handler, it decorates it.
 
         Where the server asks for an acknowledgement, it is what the handler returns. The event can be received as well.
         """
         if handler is None:
-            return lambda function: self.on(event, function, namespace=namespace)
-        where, own = namespace or self.namespace, handler
+            return partial(self._on, event, namespace)
+        return self._on(event, namespace, handler)
 
-        async def answer(*values: Any) -> Any:
-            self._heard(_Arrival(where, event, values))
-            return await own(*values)
-
-        def answer_now(*values: Any) -> Any:
-            self._heard(_Arrival(where, event, values))
-            return own(*values)
-
-        self._client.on(event, answer if is_asynchronous(handler) else answer_now, where)
-        return handler
+    def check_loop(self) -> None:
+        """Raise RuntimeError if the caller runs in another loop than the client: nothing would ever come."""
+        __tracebackhide__ = True
+        if asyncio.get_running_loop() is not self._loop:
+            raise RuntimeError(
+                "the client was connected in another event loop than this test runs in: give the test and the fixture "
+                "that connects the same loop, with pytest-asyncio by the same loop_scope"
+            )
 
     def with_raised(self, text: str, since: int = 0) -> str:
         """Return the text, and what was raised in this process meanwhile: mostly in a handler of the service."""
@@ -274,6 +285,20 @@ class SocketIOTestClient:
             yield listener
         finally:
             self._listeners.remove(listener)
+
+    def _on(self, event: str, namespace: str | None, handler: Handler) -> Handler:
+        where = namespace or self.namespace
+
+        async def answer(*values: Any) -> Any:
+            self._heard(_Arrival(where, event, values))
+            return await handler(*values)
+
+        def answer_now(*values: Any) -> Any:
+            self._heard(_Arrival(where, event, values))
+            return handler(*values)
+
+        self._client.on(event, answer if is_asynchronous(handler) else answer_now, where)
+        return handler
 
     def _hears(self, namespace: str) -> Handler:
         return lambda event, *values: self._heard(_Arrival(namespace, event, values))

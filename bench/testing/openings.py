@@ -6,9 +6,10 @@ Rules of this file: nothing is opened before the block is entered, and the guard
 from __future__ import annotations
 
 import difflib
+from collections.abc import Callable
 from dataclasses import fields
 from types import TracebackType
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, TypeAlias, cast
 
 from bench.server.in_loop import UvicornTestServer
 from bench.testing.client import SocketIOTestClient
@@ -16,6 +17,10 @@ from bench.testing.left_open import Guard, Guards
 from bench.testing.used_before import make_fit
 from bench.wire.connection import Connection, ConnectKeywords, with_keywords
 from bench.wire.errors import SettingError
+
+#: The fixtures `socketio_server` and `socketio_client`, for annotations.
+OpenServer: TypeAlias = "Callable[..., ServerOpening]"
+OpenClient: TypeAlias = "Callable[..., ClientOpening]"
 
 #: The fields of a Connection, and what else `socketio_client` takes.
 _SETTINGS = ("namespace", "wait_timeout", *(field.name for field in fields(Connection)))

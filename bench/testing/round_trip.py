@@ -44,6 +44,7 @@ async def round_trip(
     definition = _definition(emit, data, reply)
     if not isinstance(client, SocketIOTestClient):
         raise TypeError(f"round_trip takes a client of socketio_client first, not {client!r:.60}")
+    client.check_loop()
     timeout_ns = round(checked_timeout(timeout) * 1e9)
     with client.listening() as listener:
         names = tokens(_ORIGIN, next(_performed))
