@@ -141,10 +141,7 @@ def _socketio_opened(request: pytest.FixtureRequest) -> Iterator[Guards]:
     guards = Guards()
     yield guards
     for name in guards.close():
-        warnings.warn(
-            pytest.PytestWarning(f"{request.node.name} left open what is closed now: {name}; open it by `async with`"),
-            stacklevel=1,
-        )
+        request.node.warn(pytest.PytestWarning(f"left open, and closed now: {name}; open it by `async with`"))
 
 
 def _marked(request: pytest.FixtureRequest) -> Any:

@@ -35,6 +35,7 @@ class Guard:
     """
 
     def __init__(self, opening: str, close: Callable[[], Awaitable[None]]) -> None:
+        __tracebackhide__ = True
         try:
             self._loop = asyncio.get_running_loop()
         except RuntimeError:
@@ -82,6 +83,7 @@ class Guards:
 
     def add(self, opening: str, close: Callable[[], Awaitable[None]]) -> Guard:
         """Return a guard of a thing that is about to be opened. Raises NoAsyncioLoop."""
+        __tracebackhide__ = True
         guard = Guard(opening, close)
         self._guards.append(guard)
         return guard

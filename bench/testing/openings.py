@@ -11,6 +11,9 @@ from dataclasses import fields
 from types import TracebackType
 from typing import Any, Protocol, TypeAlias, cast
 
+from uvicorn.importer import ImportFromStringError
+
+from bench.server.error import ServerError
 from bench.server.in_loop import UvicornTestServer
 from bench.testing.client import SocketIOTestClient
 from bench.testing.left_open import Guard, Guards
@@ -48,14 +51,16 @@ class ServerOpening:
 
     async def __aenter__(self) -> UvicornTestServer:
         """Start the server. Raises ServerError, caused by what the app raised, and NoAsyncioLoop."""
+        __tracebackhide__ = True
         server = self._server
         self._guard = guard = self._guards.add(f"socketio_server of {server.name}", server.tear_down)
         try:
             make_fit()
             await server.start_up()
-        except BaseException:
+        except BaseException as error:
             await guard.release()
-            raise
+            shown = _shown(error)
+            raise shown from shown.__cause__
         return server
 
     async def __aexit__(
@@ -85,15 +90,17 @@ class ClientOpening:
 
     async def __aenter__(self) -> SocketIOTestClient:
         """Connect. Raises ConnectFailed, ServerError if the server was not started, and NoAsyncioLoop."""
+        __tracebackhide__ = True
         server = self._server
         url = server if isinstance(server, str) else server.url
         self._guard = guard = self._guards.add(f"socketio_client of {url}", self._disconnect)
         try:
             self._client = SocketIOTestClient()
             await self._client.connect(url, self._connection)
-        except BaseException:
+        except BaseException as error:
             await guard.release()
-            raise
+            shown = _shown(error)
+            raise shown from shown.__cause__
         return self._client
 
     async def __aexit__(self, *_: object) -> None:
@@ -106,6 +113,13 @@ class ClientOpening:
     async def _disconnect(self) -> None:
         if self._client is not None:
             await self._client.disconnect()
+
+
+def _shown(error: BaseException) -> BaseException:
+    """Return an error as pytest is to show it: with its cause, and without the way through the server or client."""
+    if isinstance(error.__cause__, ImportFromStringError):
+        return ServerError(f"{error}; pytest imports from the folders that its setting `pythonpath` names")
+    return error.with_traceback(None)
 
 
 def _settings(connection: Connection | None, settings: dict[str, Any]) -> Connection:
