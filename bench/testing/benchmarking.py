@@ -86,6 +86,8 @@ class RoundTripBenchmark:
             self._refuse(f"takes a RoundTrip, not {round_trip!r:.60}")
         if effort is not None and effort not in EFFORTS:
             self._refuse(f"has no effort {effort!r}: give one of {', '.join(EFFORTS)}")
+        if self._benchmark._mode is not None:
+            self._refuse("can be called once in a test: make a test for each round trip, or parametrize it")
         if _is_in_loop():
             self._refuse("has an event loop of its own: call it in a plain function, without `async`")
         if (reason := gevent_reason()) is not None:

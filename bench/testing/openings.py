@@ -91,8 +91,7 @@ class ClientOpening:
     async def __aenter__(self) -> SocketIOTestClient:
         """Connect. Raises ConnectFailed, ServerError if the server was not started, and NoAsyncioLoop."""
         __tracebackhide__ = True
-        server = self._server
-        url = server if isinstance(server, str) else server.url
+        url = self._url()
         self._guard = guard = self._guards.add(f"socketio_client of {url}", self._disconnect)
         try:
             self._client = SocketIOTestClient()
@@ -109,6 +108,18 @@ class ClientOpening:
             await self._disconnect()
         finally:
             await self._guard.release()
+
+    def _url(self) -> str:
+        """Return the URL of the server. Raises TypeError for what has none, and ServerError."""
+        server = self._server
+        if isinstance(server, str):
+            return server
+        if isinstance(server, ServerOpening) or not hasattr(server, "url"):
+            raise TypeError(
+                f"socketio_client takes a server or its URL, not {server!r:.60}: "
+                "async with socketio_server() as server, socketio_client(server) as client"
+            )
+        return server.url
 
     async def _disconnect(self) -> None:
         if self._client is not None:

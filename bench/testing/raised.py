@@ -39,10 +39,18 @@ class Raised(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep the exception of a record, with the line of the user's code that raised it."""
+        if self._is_alone() and logging.lastResort is not None:
+            logging.lastResort.handle(record)  # it would, if this handler were not there
         error = record.exc_info[1] if record.exc_info else None
         if error is None or len(self._lines) >= MOST_KEPT:
             return
-        self._lines.append(f"{error_line(error)} ({place_of(error)})")
+        place = place_of(error)
+        self._lines.append(error_line(error) if place is None else f"{error_line(error)} ({place})")
+
+    def _is_alone(self) -> bool:
+        """Return true for the first handler of the root, if there are none but of this class."""
+        handlers = logging.getLogger().handlers
+        return handlers[:1] == [self] and all(isinstance(handler, Raised) for handler in handlers)
 
     def after(self, count: int) -> str:
         """Return the last exceptions since there were `count`, in one line; empty if there was none."""

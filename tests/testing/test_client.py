@@ -1,6 +1,8 @@
 """The client of a test: what it emits, hears, and says when nothing comes."""
 
 import asyncio
+import io
+import logging
 from typing import Any
 
 import pytest
@@ -19,6 +21,7 @@ from bench.testing import (
 )
 from bench.testing.left_open import Guards
 from bench.testing.openings import ClientOpening, ServerOpening
+from bench.testing.raised import Raised
 from tests.testing.conftest import Service
 
 pytestmark = pytest.mark.unhurried
@@ -193,6 +196,29 @@ async def test_a_timeout_that_cannot_be_is_refused(socketio_server: OpenServer, 
         for timeout in impossible:
             with pytest.raises(ValueError, match="timeout is in seconds"):
                 await client.receive("said", timeout=timeout)
+
+
+async def test_what_is_no_server_is_refused(socketio_server: OpenServer, socketio_client: OpenClient) -> None:
+    for given in (socketio_server(), 7):
+        with pytest.raises(
+            TypeError, match=r"takes a server or its URL, not .*: async with socketio_server\(\) as server"
+        ):
+            async with socketio_client(given):
+                pytest.fail("it was connected")
+
+
+def test_an_error_is_still_printed_where_no_other_handler_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    printed = io.StringIO()
+    monkeypatch.setattr(logging, "lastResort", logging.StreamHandler(printed))
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    first, second = Raised(), Raised()
+    for raised in (first, second):
+        raised.watch()
+    logging.getLogger("service").error("failed", exc_info=LookupError("no room"))
+    for raised in (first, second):
+        raised.unwatch()
+    assert first.after(0) == second.after(0) == "LookupError: no room"
+    assert printed.getvalue() == "failed\nLookupError: no room\n"
 
 
 def test_a_client_of_another_loop_is_named(service: Service) -> None:
