@@ -11,7 +11,7 @@ from hdrh.histogram import HdrHistogram
 
 from bench import __main__ as entry
 from bench.ab.errors import AbError
-from bench.ab.run import AbPlan
+from bench.ab.plan import AbPlan
 from bench.results.header import CommitInfo
 from bench.results.load import Second, SecondTimes
 from bench.results.references import Store

@@ -22,6 +22,8 @@ from types import ModuleType
 #: The modules that are compiled: every round trip passes through them.
 MODULES = (
     "bench.load.metrics.recorder",
+    "bench.load.engine.connector",
+    "bench.load.engine.notes",
     "bench.load.engine.session",
     "bench.load.engine.tasks",
     "bench.exchange.requests",
