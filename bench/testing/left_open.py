@@ -31,10 +31,11 @@ class NoAsyncioLoop(RuntimeError):
 class Guard:
     """The guard of one open thing, in the loop that is running. Raises NoAsyncioLoop.
 
-    `opening` is what opens it, for the error. `close` closes the thing, also where all its tasks are cancelled.
+    `opening` is what opens it, for people. `close(loop_ends)` closes the thing; if the loop ends, all tasks of the thing
+    have been cancelled already.
     """
 
-    def __init__(self, opening: str, close: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, opening: str, close: Callable[[bool], Awaitable[None]]) -> None:
         __tracebackhide__ = True
         try:
             self._loop = asyncio.get_running_loop()
@@ -44,6 +45,7 @@ class Guard:
         self.name = opening
         self.is_released = False
         self._close = close
+        self._loop_ends = True
         self._task = self._loop.create_task(self._watch(), name=f"guard of {opening}")
 
     async def release(self) -> None:
@@ -56,6 +58,7 @@ class Guard:
         """Close the thing from outside its loop, if the loop is still there and does not run."""
         if self._loop.is_closed() or self._loop.is_running() or self._task.done():
             return
+        self._loop_ends = False
         self._task.cancel()
         self._loop.run_until_complete(asyncio.wait({self._task}, timeout=CLOSING_TIMEOUT_S))
 
@@ -70,7 +73,7 @@ class Guard:
         # Its other tasks were cancelled with this one, so it may call itself dead: that is no news.
         try:
             async with asyncio.timeout(CLOSING_TIMEOUT_S):
-                await self._close()
+                await self._close(self._loop_ends)
         except (TimeoutError, ServerError):
             pass
 
@@ -81,7 +84,7 @@ class Guards:
     def __init__(self) -> None:
         self._guards: list[Guard] = []
 
-    def add(self, opening: str, close: Callable[[], Awaitable[None]]) -> Guard:
+    def add(self, opening: str, close: Callable[[bool], Awaitable[None]]) -> Guard:
         """Return a guard of a thing that is about to be opened. Raises NoAsyncioLoop."""
         __tracebackhide__ = True
         guard = Guard(opening, close)

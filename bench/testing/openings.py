@@ -17,7 +17,7 @@ from bench.server.error import ServerError
 from bench.server.in_loop import UvicornTestServer
 from bench.testing.client import SocketIOTestClient
 from bench.testing.left_open import Guard, Guards
-from bench.testing.used_before import make_fit
+from bench.testing.used_before import drop_clients, make_fit
 from bench.wire.connection import Connection, ConnectKeywords, with_keywords
 from bench.wire.errors import SettingError
 
@@ -53,7 +53,7 @@ class ServerOpening:
         """Start the server. Raises ServerError, caused by what the app raised, and NoAsyncioLoop."""
         __tracebackhide__ = True
         server = self._server
-        self._guard = guard = self._guards.add(f"socketio_server of {server.name}", server.tear_down)
+        self._guard = guard = self._guards.add(f"socketio_server of {server.name}", self._close)
         try:
             make_fit()
             await server.start_up()
@@ -71,6 +71,11 @@ class ServerOpening:
             await self._server.__aexit__(kind, error, traceback)
         finally:
             await self._guard.release()
+
+    async def _close(self, loop_ends: bool) -> None:
+        if loop_ends:
+            await drop_clients()
+        await self._server.tear_down()
 
 
 class ClientOpening:
@@ -92,7 +97,7 @@ class ClientOpening:
         """Connect. Raises ConnectFailed, ServerError if the server was not started, and NoAsyncioLoop."""
         __tracebackhide__ = True
         url = self._url()
-        self._guard = guard = self._guards.add(f"socketio_client of {url}", self._disconnect)
+        self._guard = guard = self._guards.add(f"socketio_client of {url}", self._close)
         try:
             self._client = SocketIOTestClient()
             await self._client.connect(url, self._connection)
@@ -105,7 +110,7 @@ class ClientOpening:
     async def __aexit__(self, *_: object) -> None:
         assert self._guard is not None, "it was entered"
         try:
-            await self._disconnect()
+            await self._close()
         finally:
             await self._guard.release()
 
@@ -121,7 +126,7 @@ class ClientOpening:
             )
         return server.url
 
-    async def _disconnect(self) -> None:
+    async def _close(self, loop_ends: bool = False) -> None:
         if self._client is not None:
             await self._client.disconnect()
 

@@ -7,6 +7,7 @@ the second test no task would look after the clients, and the app's shut-down wo
 
 from __future__ import annotations
 
+import asyncio
 import gc
 from collections.abc import Iterator
 
@@ -20,6 +21,20 @@ def make_fit() -> None:
         was_shut_down = task is None and server.service_task_event is not None
         if was_shut_down or (task is not None and (task.done() or task.get_loop().is_closed())):
             server.start_service_task, server.service_task_handle, server.service_task_event = True, None, None
+
+
+async def drop_clients() -> None:
+    """Have every server of Engine.IO in the running loop forget its clients, and tell the app of it.
+
+    For the end of a loop, when the tasks that look after the clients have been cancelled: the next test would find them.
+    """
+    for server in _servers(engineio.AsyncServer):
+        task = server.service_task_handle
+        if task is None or task.get_loop() is not asyncio.get_running_loop():
+            continue
+        for sid, client in list(server.sockets.items()):
+            await client.close(wait=False, abort=True)
+            server.sockets.pop(sid, None)
 
 
 def _servers(kind: type[engineio.AsyncServer]) -> Iterator[engineio.AsyncServer]:

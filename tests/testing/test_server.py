@@ -146,6 +146,7 @@ def test_what_was_left_open_is_closed_with_its_loop(service: Service) -> None:
     assert not _is_open(port)
     assert guards.close() == ["socketio_server of ASGIApp", f"socketio_client of http://127.0.0.1:{port}"]
     assert service.sio.eio.sockets == {}
+    assert list(service.sio.manager.get_namespaces()) == []
 
 
 def test_what_was_left_open_is_closed_before_its_loop(service: Service, loop: asyncio.AbstractEventLoop) -> None:
