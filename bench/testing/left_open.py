@@ -31,8 +31,8 @@ class NoAsyncioLoop(RuntimeError):
 class Guard:
     """The guard of one open thing, in the loop that is running. Raises NoAsyncioLoop.
 
-    `opening` is what opens it, for people. `close(loop_ends)` closes the thing; if the loop ends, all tasks of the thing
-    have been cancelled already.
+    `opening` is what opens it, for people. `close(loop_ends)` closes the thing; if the loop ends, all its tasks have
+    been cancelled already.
     """
 
     def __init__(self, opening: str, close: Callable[[bool], Awaitable[None]]) -> None:

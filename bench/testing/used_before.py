@@ -26,7 +26,8 @@ def make_fit() -> None:
 async def drop_clients() -> None:
     """Have every server of Engine.IO in the running loop forget its clients, and tell the app of it.
 
-    For the end of a loop, when the tasks that look after the clients have been cancelled: the next test would find them.
+    For the end of a loop, when the tasks that look after the clients have been cancelled. The next test would
+    find them.
     """
     for server in _servers(engineio.AsyncServer):
         task = server.service_task_handle
