@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.ab.environments import versions
-from bench.ab.errors import AbFailedError
+from bench.ab.errors import AbError, AbFailedError
 from bench.ab.notes import listed
 from bench.ab.origin import PythonProgram, check_app, check_python, python_program
 from bench.ab.plan import AbPlan
@@ -40,6 +40,7 @@ from bench.server import (
     ServedCommand,
     ServerError,
     ServerProcess,
+    UnservableError,
 )
 from bench.server.error import EXIT_GRACE_S, exit_reason, with_last_words
 from bench.wire.client import FastClient
@@ -140,20 +141,26 @@ class ServicePair:
                 raise self._failure(error.side, reason) from error
 
     def _start(self, servers: Sequence[OwnedServer]) -> None:
-        """Start the servers side by side. Raises AbFailedError, which also says if the other side started."""
-        reasons: dict[int, str] = {}
+        """Start the servers side by side. Raises AbFailedError, which also says if the other side started.
+
+        Raises AbError if none was ever started, because a revision has no such app or program.
+        """
+        reasons: dict[int, ServerError] = {}
         with _interrupts_held_back():  # inside Popen, a Ctrl-C would leave a process that nobody knows of
             for side, server in enumerate(servers):
                 try:
                     server.launch()
                 except ServerError as error:
-                    reasons[side] = str(error)
+                    reasons[side] = error
         for side, server in enumerate(servers):
             try:
                 if side not in reasons:
                     server.start()
             except ServerError as error:
-                reasons[side] = str(error)
+                reasons[side] = error
+        for side, reason in reasons.items():
+            if isinstance(reason, UnservableError) and not self._restarts:
+                raise AbError(f"{self._named(side)}: {reason}{self._empty_submodules(side)}")
         if len(reasons) > 1:
             raise AbFailedError(
                 f"neither revision's service starts; {self._named(0)}: {reasons[0]}{self._empty_submodules(0)}"

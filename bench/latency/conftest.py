@@ -17,7 +17,7 @@ from bench.latency.connecting import connected_or_failed
 from bench.latency.options import LOGS, OPTIONS, Options
 from bench.latency.testbed import ClientKind, ServerKind, Testbed, Testbeds
 from bench.scenarios.catalogue import Benchmark
-from bench.server import ServerError
+from bench.server import ServerError, UnservableError
 from bench.wire.connection import TransportName
 
 
@@ -58,7 +58,9 @@ def testbed(testbeds: Testbeds, server: ServerKind, loop: LoopKind, replicated: 
     try:
         return testbeds.enter(server, loop, replicated=replicated)
     except ServerError as error:
-        pytest.exit(str(error), returncode=pytest.ExitCode.TESTS_FAILED)
+        is_misuse = isinstance(error, UnservableError)
+        code = pytest.ExitCode.USAGE_ERROR if is_misuse else pytest.ExitCode.TESTS_FAILED
+        pytest.exit(str(error), returncode=code)
 
 
 @pytest.fixture

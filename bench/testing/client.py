@@ -62,10 +62,11 @@ class Listener:
         self.since = since
         #: Inside a handler or callback: when the event arrived that it is called for.
         self.received_ns = 0
+        self.not_upgraded = ""
         self._client = client
         self._handlers: dict[tuple[str, str], Handler] = {}
         self._has_taken = False
-        self._closed_callbacks: list[Callable[[str], None]] = []
+        self._closed_callbacks: list[tuple[str, Callable[[str], None]]] = []
 
     @property
     def connected(self) -> bool:
@@ -86,9 +87,9 @@ class Listener:
         """Call no handler for this event any more."""
         self._handlers.pop((namespace or DEFAULT_NAMESPACE, event), None)
 
-    def when_closed(self, callback: Callable[[str], None]) -> None:
-        """Call `callback(reason)` when the connection ends."""
-        self._closed_callbacks.append(callback)
+    def when_closed(self, callback: Callable[[str], None], namespace: str | None = None) -> None:
+        """Call `callback(reason)` when the namespace ends, with the connection or alone."""
+        self._closed_callbacks.append((namespace or DEFAULT_NAMESPACE, callback))
 
     async def emit(
         self, event: str, data: Any = None, *, namespace: str | None = None, callback: Handler | None = None
@@ -126,10 +127,11 @@ class Listener:
             self._timed(handler, event, *values)
         return False
 
-    def closed(self, reason: str) -> None:
-        """Take note that the connection has ended."""
-        for callback in self._closed_callbacks:
-            callback(reason)
+    def closed(self, namespace: str, reason: str) -> None:
+        """Take note that a namespace has ended."""
+        for name, callback in self._closed_callbacks:
+            if name == namespace:
+                callback(reason)
 
     def _timed(self, handler: Handler, *values: Any) -> Any:
         self.received_ns = self._client._client.received_ns
@@ -150,9 +152,9 @@ class SocketIOTestClient:
         self._listeners: list[Listener] = []
         self._inbox: deque[_Arrival] = deque(maxlen=MOST_KEPT)
         self._has_news = asyncio.Event()
-        self._closed_because: str | None = None
+        #: The reasons for which namespaces have ended.
+        self._closed_because: dict[str, str] = {}
         self._raised = Raised()
-        self._client.when_closed(self._closed)
 
     @property
     def connected(self) -> bool:
@@ -180,6 +182,7 @@ class SocketIOTestClient:
         self.namespace = connection.namespace or DEFAULT_NAMESPACE
         for namespace in connection.namespaces or (DEFAULT_NAMESPACE,):
             self._client.on("*", self._hears(namespace), namespace)
+            self._client.when_closed(partial(self._closed, namespace), namespace)
         self._raised.watch()
         try:
             await self._client.connect(url, connection)
@@ -235,9 +238,11 @@ class SocketIOTestClient:
         try:
             async with asyncio.timeout(timeout):
                 while (arrival := self._taken(wanted, event)) is None:
-                    if self._closed_because is not None:
+                    if (reason := self._closed_because.get(wanted)) is not None:
                         raise Disconnected(
-                            self.with_raised(f"no {event} came before the connection ended: {self._closed_because}")
+                            self.with_raised(
+                                f"no {event} came before the connection to {wanted} ended: {reason}", since
+                            )
                         )
                     self._has_news.clear()
                     await self._has_news.wait()
@@ -317,11 +322,11 @@ class SocketIOTestClient:
                 return arrival
         return None
 
-    def _closed(self, reason: str) -> None:
-        self._closed_because = reason
+    def _closed(self, namespace: str, reason: str) -> None:
+        self._closed_because.setdefault(namespace, reason)
         self._has_news.set()
         for listener in list(self._listeners):
-            listener.closed(reason)
+            listener.closed(namespace, reason)
 
     @staticmethod
     def _came(arrivals: list[_Arrival]) -> str:

@@ -11,6 +11,7 @@ from bench.testing import (
     CallTimeout,
     ConnectFailed,
     Connection,
+    ConnectionLost,
     Disconnected,
     EventTimeout,
     OpenClient,
@@ -88,12 +89,29 @@ async def test_a_lost_connection_ends_the_wait(socketio_server: OpenServer, sock
     async with socketio_server() as server, socketio_client(server) as client:
         await client.emit("say", {"text": "last"})
         await client.emit("leave")
-        with pytest.raises(Disconnected, match="no news came before the connection ended: "):
+        with pytest.raises(Disconnected, match="no news came before the connection to / ended: "):
             await client.receive("news")
         assert not client.connected
         assert await client.receive("said") == {"text": "LAST"}
         with pytest.raises(Disconnected):
             await client.emit("say", {"text": "too late"})
+
+
+async def test_a_namespace_that_the_server_ends_alone(
+    socketio_server: OpenServer, socketio_client: OpenClient, service: Service
+) -> None:
+    connecting: dict[str, Any] = {"namespaces": ("/staff", "/"), "auth": {"token": "secret"}}
+    async with socketio_server() as server, socketio_client(server, **connecting) as client:
+        waiting = asyncio.create_task(client.receive("said"))
+        asked = asyncio.create_task(round_trip(client, "never"))
+        await client.call("add", namespace="/")
+        await service.sio.disconnect(client.sid, namespace="/staff")
+        with pytest.raises(Disconnected, match="the connection to /staff ended"):
+            await waiting
+        with pytest.raises(ConnectionLost):
+            await asked
+        await client.emit("say", {"text": "hi"}, namespace="/")
+        assert await client.receive("said", namespace="/") == {"text": "HI"}
 
 
 async def test_acknowledgements(socketio_server: OpenServer, socketio_client: OpenClient) -> None:

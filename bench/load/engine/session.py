@@ -366,7 +366,7 @@ class Session:
         self.exchange.when_unasked(self._notes.received)
         self._hear_other_namespaces(namespace)
         self._connector = Connector(self, self._url, self.exchange)
-        self.client.when_closed(self._lost)
+        self.client.when_closed(self._lost, self.exchange.namespace)
         self.user_client = UserClient(self.client, namespace)
         for handler in handlers_of(type(self.user)):
             method = guarded(getattr(self.user, handler.method), self, leave_arrival)
@@ -499,6 +499,9 @@ class Session:
                     await self._http.close()
 
     def _lost(self, reason: str) -> None:
+        if self.client.connected:  # the server has ended the user's own namespace: the others are of no use to it
+            self.client.abort(reason)
+            return
         self._connector.lost(reason)
         self._tasks.may_go_on = False
         if self._gone is not None:
