@@ -51,6 +51,7 @@ class RoundTripBenchmark:
         round_trip: RoundTrip,
         *,
         connection: Connection | None = None,
+        scenarios: str | None = None,
         effort: EffortKind | None = None,
         timeout: float = 5.0,
     ) -> LatencyBenchmark | None:
@@ -60,11 +61,14 @@ class RoundTripBenchmark:
         in `pytest bench`; it comes before pytest-benchmark's own settings. Without it the processes are those of
         "normal", and the time is pytest-benchmark's. `timeout` is how long a reply is awaited, in seconds.
 
+        `scenarios` is a scenarios file, of which `connection`, `before_connect` and `setup` count here. The keyword
+        `connection` comes before that of the file.
+
         Fails the test in one line if the app does not start, or if a round trip fails.
         """
         __tracebackhide__ = True
         benchmark = self._benchmark
-        options = self._options(round_trip, connection or Connection(), effort, timeout)
+        options = self._options(round_trip, connection, scenarios, effort, timeout)
         benchmark._timer = TIMER  # the time inside the loop, as the marker of `pytest bench` says it
         if effort is not None:
             benchmark._max_time = EFFORTS[effort].max_time_s
@@ -79,7 +83,12 @@ class RoundTripBenchmark:
         return self._figures()
 
     def _options(
-        self, round_trip: RoundTrip, connection: Connection, effort: EffortKind | None, timeout: float
+        self,
+        round_trip: RoundTrip,
+        connection: Connection | None,
+        scenarios: str | None,
+        effort: EffortKind | None,
+        timeout: float,
     ) -> Options:
         """Return the options that `pytest bench` would have. Fail if there can be none."""
         if not isinstance(round_trip, RoundTrip):
@@ -95,18 +104,23 @@ class RoundTripBenchmark:
         if not isinstance(self._app, str):
             given = "there is none" if self._app is None else f"not as an object of type {type(self._app).__name__}"
             self._refuse(f"starts the app in processes of its own: give it as module:attribute, {given}")
-        if connection.transports[1:]:
-            self._refuse("measures a single transport: give websocket or polling")
         try:
             options = parse(
-                app=self._app, effort=effort or "normal", reply_timeout=f"{timeout:g}", directory=self._folder
+                app=self._app,
+                scenarios=scenarios,
+                effort=effort or "normal",
+                reply_timeout=f"{timeout:g}",
+                directory=self._folder,
             )
         except OptionError as error:
             self._refuse(f"cannot measure: {error}")
+        settings = connection or (Connection() if scenarios is None else options.chosen.connection)
+        if settings.transports[1:]:
+            self._refuse("measures a single transport: give websocket or polling")
         return replace(
             options,
-            chosen=Chosen((Benchmark(round_trip.name, round_trip),), connection),
-            transport=connection.transports[0],
+            chosen=Chosen((Benchmark(round_trip.name, round_trip),), settings, options.chosen.file),
+            transport=settings.transports[0],
             server=ServerOptions(environment=self._environment()),
         )
 

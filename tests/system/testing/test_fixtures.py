@@ -20,7 +20,21 @@ other = socketio.ASGIApp(socketio.AsyncServer(async_mode="asgi"))
 
 @sio.on("say")
 async def say(sid, data):
-    await sio.emit("said", {"text": data["text"].upper()}, to=sid)
+    if "id" not in data or sid in let_in:
+        await sio.emit("said", {**data, "text": data["text"].upper()}, to=sid)
+
+let_in = set()
+
+@sio.on("let me in")
+async def let_me_in(sid, word):
+    if word == "please" and tokens.pop(sid) == "secret":
+        let_in.add(sid)
+
+tokens = {}
+
+@sio.event
+async def connect(sid, environ, auth):
+    tokens[sid] = (auth or {}).get("token")
 """
 
 #: The tests of a project. MARK is what its plugin needs at each test, FIXTURE at each fixture.
@@ -168,6 +182,11 @@ def test_figures(socketio_benchmark):
     assert figures.details.service == "chat:app"
     assert figures.stats.rounds >= 100 and len(figures.processes) == 2 and figures.ratio_to("same-stack") > 0
 
+def test_who_has_logged_in(socketio_benchmark):
+    say_more = RoundTrip("say more", emit="say", data={"text": "hello", "id": "{token}"}, reply="said")
+    figures = socketio_benchmark(say_more, scenarios="scenarios.py", effort="quick")
+    assert figures.details.event == "say" and figures.details.scenario.file == "scenarios.py"
+
 def test_a_failing_handler(socketio_benchmark):
     socketio_benchmark(RoundTrip("say", emit="say", data={"txt": ""}, reply="said"), effort="quick", timeout=0.3)
 
@@ -181,13 +200,25 @@ def test_an_object(socketio_server, request):
 """
 
 
+SCENARIOS = """
+from bench import Connection, RoundTrip
+
+connection = Connection(auth={"token": "secret"})
+say = RoundTrip("say", emit="say", data={"text": "hello", "id": "{token}"}, reply="said")
+
+async def setup(client):
+    await client.emit("let me in", "please")
+"""
+
+
 @pytest.mark.slow
 def test_a_benchmark_in_a_test_of_the_users_own(tmp_path: Path) -> None:
     """The sources are in a folder that only pytest's settings name."""
     settings = "[pytest]\nasyncio_mode = auto\nsocketio_app = chat:app\npythonpath = src\n"
-    write(tmp_path, {"pytest.ini": settings, "src/chat.py": CHAT, "tests/test_speed.py": BENCHMARK})
+    files = {"pytest.ini": settings, "src/chat.py": CHAT, "scenarios.py": SCENARIOS, "tests/test_speed.py": BENCHMARK}
+    write(tmp_path, files)
     code, shown = run(tmp_path, PYTEST, "-q", "--benchmark-json", "figures.json")
-    assert (code, "3 failed, 1 passed" in shown) == (1, True), shown
+    assert (code, "3 failed, 2 passed" in shown) == (1, True), shown
     assert "test_figures" in shown
     assert "ratio to control" in shown
     assert "test_a_failing_handler: sent say {'txt': ''}, no said within 0.3 s" in shown
