@@ -178,6 +178,7 @@ def _check_installed() -> None:
     if places != [str(_HERE)]:
         pytest.fail(
             f"{places[0] if places else _NAME} hides the installed package {_NAME}, which the fixtures of "
-            "socketio-bench need: run `pytest` instead of `python -m pytest`, or give that folder another name",
+            "socketio-bench need: rename that folder, remove its __init__.py, or, if no test is in it, run `pytest` "
+            "and not `python -m pytest`",
             pytrace=False,
         )
