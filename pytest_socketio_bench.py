@@ -138,7 +138,7 @@ def _socketio_opened(request: pytest.FixtureRequest) -> Iterator[Guards]:
     _check_installed()
     from bench.testing.left_open import Guards
 
-    guards = Guards()
+    guards = Guards(request.node.addfinalizer)
     yield guards
     for name in guards.close():
         request.node.warn(pytest.PytestWarning(f"left open, and closed now: {name}; open it by `async with`"))

@@ -1,9 +1,12 @@
 """The end of what a test opens in its event loop: a server, a client.
 
-A test closes what it opens, by `async with`. What it leaves open has to end all the same. A fixture's end comes too
-late for that: mostly the loop is closed by then, and before it closes, its runner cancels all tasks. So each open thing
-has a guard, a task that waits for this, and then closes the thing. If the loop outlives the test, `Guards.close` closes
-it at the end of the fixture.
+A test closes what it opens, by `async with`. What it leaves open has to end all the same, before its loop is gone. The
+plugins that run the loop end it in different ways:
+
+- Some close it after the test's fixtures. A fixture's own end comes too late, because the loop was mostly made after
+  it. So each open thing adds a finalizer of its own when it is opened, which runs before that.
+- Others close it with the test's function, and cancel all tasks before. So each open thing has a guard, a task that
+  waits for this, and then closes the thing.
 """
 
 from __future__ import annotations
@@ -55,8 +58,8 @@ class Guard:
         await asyncio.wait({self._task})
 
     def close(self) -> None:
-        """Close the thing from outside its loop, if the loop is still there and does not run."""
-        if self._loop.is_closed() or self._loop.is_running() or self._task.done():
+        """Close the thing, if it is open, from outside its loop, if that is still there and does not run."""
+        if self.is_released or self._task.done() or self._loop.is_closed() or self._loop.is_running():
             return
         self._loop_ends = False
         self._task.cancel()
@@ -79,16 +82,22 @@ class Guard:
 
 
 class Guards:
-    """The guards of all that a test opened."""
+    """The guards of all that a test opened.
 
-    def __init__(self) -> None:
+    `at_end` takes a function to call at the end of the test. What it is given last it calls first.
+    """
+
+    def __init__(self, at_end: Callable[[Callable[[], None]], None] | None = None) -> None:
         self._guards: list[Guard] = []
+        self._at_end = at_end
 
     def add(self, opening: str, close: Callable[[bool], Awaitable[None]]) -> Guard:
         """Return a guard of a thing that is about to be opened. Raises NoAsyncioLoop."""
         __tracebackhide__ = True
         guard = Guard(opening, close)
         self._guards.append(guard)
+        if self._at_end is not None:
+            self._at_end(guard.close)
         return guard
 
     def close(self) -> list[str]:

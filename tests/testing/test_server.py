@@ -158,6 +158,28 @@ def test_what_was_left_open_is_closed_before_its_loop(service: Service, loop: as
     assert not loop.run_until_complete(_tasks_of_ours())
 
 
+@pytest.fixture
+def careless_loop(socketio_server: OpenServer) -> Generator[tuple[asyncio.AbstractEventLoop, list[int]]]:
+    """Yield a loop that is made after the fixtures, and closed with all that is in it; and the ports to look at."""
+    loop, ports = asyncio.new_event_loop(), list[int]()
+    yield loop, ports
+    is_closed = [not _is_open(port) for port in ports]
+    tasks = loop.run_until_complete(_tasks_of_ours())
+    loop.close()
+    assert (is_closed, tasks) == ([True], [])
+
+
+@pytest.mark.filterwarnings("ignore:left open, and closed now")
+def test_what_was_left_open_is_closed_before_the_fixture_of_a_loop(
+    socketio_server: OpenServer, careless_loop: tuple[asyncio.AbstractEventLoop, list[int]]
+) -> None:
+    """The fixture `careless_loop` checks that at its end."""
+    loop, ports = careless_loop
+    server = loop.run_until_complete(socketio_server().__aenter__())
+    assert _is_open(server.port)
+    ports.append(server.port)
+
+
 async def _tasks_of_ours() -> list[str]:
     """Return the tasks but for python-socketio's, whose ping task outlives its connection."""
     return [name for task in asyncio.all_tasks() if (name := task.get_name()).startswith(("guard", "server of"))]
