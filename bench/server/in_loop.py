@@ -25,6 +25,9 @@ from bench.server.options import ServerOptions
 
 #: The time in which cancelled tasks have to end, in seconds.
 RELEASE_TIMEOUT_S = 1.0
+#: uvicorn's ticks: their length in seconds, and the number after which it counts anew.
+_TICK_S = 0.1
+_MOST_TICKS = 864_000
 #: The options with a fixed set of values, and these values.
 CHOICES: dict[str, Iterable[str]] = {
     "loop": LOOP_FACTORIES,
@@ -75,6 +78,7 @@ class UvicornTestServer(uvicorn.Server):
         self._ready: asyncio.Future[None] | None = None
         self._serving: asyncio.Task[None] | None = None  # from start-up to tear-down
         self._port: int | None = None
+        self._exit_asked = asyncio.Event()
 
     @property
     def port(self) -> int:
@@ -180,6 +184,15 @@ class UvicornTestServer(uvicorn.Server):
         if self._ready is not None and not self._ready.done():
             self._ready.set_result(None)
 
+    async def main_loop(self) -> None:
+        """Tick as uvicorn does, but end at once when it should exit, and not at the next tick."""
+        counter = 0
+        while not await self.on_tick(counter):
+            counter = (counter + 1) % _MOST_TICKS
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_TICK_S):
+                    await self._exit_asked.wait()
+
     @property
     def _app_lifespan(self) -> Lifespan | None:
         lifespan = getattr(self, "lifespan", None)  # uvicorn sets it when it serves
@@ -247,6 +260,7 @@ class UvicornTestServer(uvicorn.Server):
         if serving is None:
             return
         self.should_exit = True
+        self._exit_asked.set()
         lifespan = self._app_lifespan
         # Once the app is up, uvicorn goes on to open its port, and then sees that it should exit: that is in order.
         if not self.started and (lifespan is None or lifespan.is_starting):
