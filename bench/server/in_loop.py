@@ -22,6 +22,7 @@ from bench.server.application import check_application
 from bench.server.error import ServerError, UnservableError, one_line
 from bench.server.lifespan import Lifespan
 from bench.server.options import ServerOptions
+from bench.server.used_before import make_fit
 
 #: The time in which cancelled tasks have to end, in seconds.
 RELEASE_TIMEOUT_S = 1.0
@@ -53,7 +54,8 @@ class UvicornTestServer(uvicorn.Server):
 
     Tasks that the app started are the app's to end, in its lifespan's shut-down. For python-socketio that is
     `await sio.shutdown()`; without it, its service task lives on in the caller's loop. (The ping task of each
-    connection lives on all the same, for a `ping_interval` at most.)
+    connection lives on all the same, for a `ping_interval` at most.) An `AsyncServer` that was used in an earlier loop
+    is made fit for this loop.
     """
 
     def __init__(
@@ -115,6 +117,7 @@ class UvicornTestServer(uvicorn.Server):
             raise ServerError(f"the server of {self.name} was started before: make another UvicornTestServer")
         self._was_started = True
         self._load()
+        make_fit()
         self._listener = listen(self.config.host, self.config.port, self.config.backlog)
         self._port = self._listener.getsockname()[1]
         self._ready = asyncio.get_running_loop().create_future()

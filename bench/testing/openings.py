@@ -15,9 +15,9 @@ from uvicorn.importer import ImportFromStringError
 
 from bench.server.error import ServerError
 from bench.server.in_loop import UvicornTestServer
+from bench.server.used_before import drop_clients
 from bench.testing.client import SocketIOTestClient
 from bench.testing.left_open import Guard, Guards
-from bench.testing.used_before import drop_clients, make_fit
 from bench.wire.connection import Connection, ConnectKeywords, with_keywords
 from bench.wire.errors import SettingError
 
@@ -55,7 +55,6 @@ class ServerOpening:
         server = self._server
         self._guard = guard = self._guards.add(f"socketio_server of {server.name}", self._close)
         try:
-            make_fit()
             await server.start_up()
         except BaseException as error:
             await guard.release()

@@ -11,7 +11,7 @@ import pytest
 import socketio
 from fastapi import Depends, FastAPI
 
-from bench.testing import OpenClient, OpenServer, RoundTrip, ServerError, round_trip
+from bench.testing import OpenClient, OpenServer, RoundTrip, ServerError, UvicornTestServer, round_trip
 from bench.testing.left_open import Guards, NoAsyncioLoop
 from bench.testing.openings import ClientOpening, ServerOpening
 from tests.testing.conftest import Service
@@ -83,7 +83,7 @@ def test_the_same_app_is_served_in_one_loop_after_the_other(ends_its_tasks: bool
 
     async def test() -> None:
         guards = Guards()
-        async with ServerOpening(guards, app, {}) as server, ClientOpening(guards, server, None, {}) as client:
+        async with UvicornTestServer(app) as server, ClientOpening(guards, server, None, {}) as client:
             assert await round_trip(client, "say", {"text": "a"}, reply="said") == {"text": "A"}
             assert not service.sio.eio.service_task_handle.done()
         assert guards.close() == []
