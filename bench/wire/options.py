@@ -159,6 +159,17 @@ def given_settings(
     return settings
 
 
+def secret(text: str) -> str:
+    """Return the value that a text names: `@env:NAME` a variable of the environment, `@FILE` the content of a file.
+
+    It is for scenarios files and locustfiles, so that no secret has to stand in them. A relative path begins at the
+    working directory. Raises SettingError, in one line that names the variable or the file.
+    """
+    if not isinstance(text, str) or not text.startswith(_FILE) or text.startswith(f"{_FILE}{_FILE}"):
+        raise SettingError('a secret is named: secret("@env:NAME") a variable, secret("@FILE") a file')
+    return _Source(Path.cwd(), os.environ).value("secret", text)
+
+
 def transport_of(settings: GivenSettings) -> tuple[TransportName, ...] | None:
     """Return the transports that were given, None if none was."""
     found = settings.fields.get("transports")

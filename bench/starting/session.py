@@ -1,0 +1,385 @@
+"""From a recorded session to the description of its clients.
+
+Each namespace of a connection is a kind of client, because scenarios use the first namespace of theirs. Connections to
+the same path and namespace are sessions of the same kind. What was not understood is a note, and never left out
+silently.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+from urllib.parse import urlsplit
+
+import orjson
+
+from bench.printable import one_line
+from bench.scenarios.model import RESERVED_EVENTS
+from bench.starting.description import (
+    Description,
+    DraftClient,
+    DraftScenario,
+    DraftSession,
+    DraftStep,
+)
+from bench.starting.har import Har, HarError
+from bench.starting.login import Login, own_headers
+from bench.starting.matching import Conversation, Exchange, leaves, matched, with_ids
+from bench.starting.packets import Item, RecordedConnection, connections_in
+from bench.starting.secret_values import SecretValues, is_open_name
+from bench.starting.source import Code, Names, source_of
+from bench.wire.protocol import DEFAULT_NAMESPACE, Ack, Connected, ConnectError, Event
+from bench.wire.protocol.recorded import Join
+
+#: The most scenarios of an event; further emissions with other data use the last of them.
+_MOST_VARIANTS = 5
+
+#: The most source of the data of a scenario, in characters. Larger data is left out.
+_MOST_SOURCE = 50_000
+
+#: The shortest time to think that is kept, in seconds.
+_SHORTEST_WAIT_S = 0.02
+
+#: The words of events with which a client begins.
+_OPENING_WORDS = frozenset({
+    "join", "enter", "subscribe", "sub", "login", "auth", "authenticate", "identify", "register", "hello", "init",
+    "start", "open", "watch", "follow", "room",
+})  # fmt: skip
+
+#: The beginnings of the names of cookies that count visitors.
+_ANALYTICS = re.compile(
+    r"_ga|_gid|_gat|_gcl|_fbp|_fbc|_hj|_clck|_clsk|ajs_|amplitude|amp_|mp_|optimizely|intercom|_dd_|__utm"
+)
+
+
+def described(har: Har, source: str) -> Description:
+    """Return the description of the clients of a recorded session. Raises HarError."""
+    notes: list[str] = []
+    connections = _of_one_server(connections_in(har, notes), notes)
+    secrets = SecretValues()
+    groups: dict[tuple[str, str], list[tuple[RecordedConnection, list[Item]]]] = defaultdict(list)
+    for connection in connections:
+        for namespace, items in _by_namespace(connection, notes).items():
+            groups[connection.path, namespace].append((connection, items))
+    names = Names()
+    is_alone = len(groups) == 1
+    clients: list[DraftClient] = []
+    for (path, namespace), parts in groups.items():
+        suffix = "" if is_alone or not clients else names.new(namespace.strip("/") or path.replace("/", " "))
+        clients.append(_Kind(namespace, parts, har, secrets, notes).client(suffix))
+    useful = [client for client in clients if client.scenarios] or clients[:1]
+    if not useful:
+        raise HarError("its Socket.IO connections have joined no namespace: record from the page's start on")
+    for client in clients:
+        if client not in useful:
+            listening = client.settings.get("namespaces", (DEFAULT_NAMESPACE,))[0]
+            notes.append(f"nothing was emitted in the namespace {listening}: it has no files")
+    if not any(exchange.cookies or exchange.set_cookies for exchange in har.exchanges) and har.exchanges:
+        notes.append("the recording has no cookies: Chrome leaves them out unless its settings allow sensitive data")
+    hidden = tuple(secrets.secrets.hide(note) for note in dict.fromkeys(notes))
+    return Description(tuple(_first_without_suffix(useful)), source, secrets.variables, hidden, connections[0].origin)
+
+
+def _first_without_suffix(clients: Sequence[DraftClient]) -> Iterable[DraftClient]:
+    yield replace(clients[0], suffix="")
+    yield from clients[1:]
+
+
+def _of_one_server(connections: list[RecordedConnection], notes: list[str]) -> list[RecordedConnection]:
+    """Return the connections to the server that has most packets."""
+    counts: Counter[str] = Counter()
+    for connection in connections:
+        counts[connection.origin] += len(connection.items)
+    first = counts.most_common(1)[0][0]
+    notes += (f"the connections to {other} are left out: {first} has more" for other in counts if other != first)
+    return [connection for connection in connections if connection.origin == first]
+
+
+def _by_namespace(connection: RecordedConnection, notes: list[str]) -> dict[str, list[Item]]:
+    """Return the packets of each namespace; those that the server refused are left out."""
+    found: dict[str, list[Item]] = {}
+    refused: dict[str, str] = {}
+    for item in connection.items:
+        packet = item.packet
+        if isinstance(packet, ConnectError):
+            refused[packet.namespace] = packet.message
+        if isinstance(packet, (Join, Connected, Event, Ack)):
+            found.setdefault(packet.namespace, []).append(item)
+    for namespace, message in refused.items():
+        notes.append(f"the server refused the namespace {namespace}: {one_line(message, 100)}")
+        if not any(isinstance(item.packet, (Event, Ack)) for item in found.get(namespace, ())):
+            found.pop(namespace, None)
+    if DEFAULT_NAMESPACE in found and len(found) > 1:
+        is_empty = not any(isinstance(item.packet, Event) for item in found[DEFAULT_NAMESPACE])
+        if is_empty:  # clients of other namespaces join it by the way
+            del found[DEFAULT_NAMESPACE]
+    return found
+
+
+class _Kind:
+    """A kind of client while it is being described."""
+
+    def __init__(
+        self,
+        namespace: str,
+        parts: Sequence[tuple[RecordedConnection, list[Item]]],
+        har: Har,
+        secrets: SecretValues,
+        notes: list[str],
+    ) -> None:
+        self._namespace = namespace
+        self._parts = parts
+        self._har = har
+        self._secrets = secrets
+        self._notes = notes
+        self._names = Names(
+            "connection", "before_connect", "setup", "secret", "serve", "ready_url", "asyncio", "client", "http",
+            "uuid4", "randrange", "constant", "on", "task", "self", "arguments",
+        )  # fmt: skip
+        self._scenarios: dict[tuple[Any, ...], DraftScenario] = {}
+        self._variants: dict[str, list[DraftScenario]] = defaultdict(list)
+        self._taken_names: set[str] = set()
+        self._comments: list[str] = []
+
+    def client(self, suffix: str) -> DraftClient:
+        """Return the description."""
+        first, first_items = self._parts[0]
+        settings, login, login_settings = self._connection(first, first_items)
+        conversations = [matched(items, self._given(connection.started_s)) for connection, items in self._parts]
+        sessions: list[DraftSession] = []
+        opening: tuple[DraftStep, ...] = ()
+        for number, ((connection, items), conversation) in enumerate(zip(self._parts, conversations, strict=True)):
+            count = 0 if not conversation.exchanges else _opening_length(conversation)
+            session = self._session(connection, items, conversation)
+            if not session.steps:
+                continue
+            begun = session.steps[:count]
+            if number == 0:
+                opening = begun
+            if [step.scenario for step in begun] == [step.scenario for step in opening]:
+                session = DraftSession(session.steps[count:], session.end_s)
+            sessions.append(session)
+        pushes: Counter[str] = Counter()
+        answers: dict[str, Any] = {}
+        for conversation in conversations:
+            pushes += conversation.pushes
+            for event, answer in conversation.answers.items():
+                if answer is None:
+                    self._notes.append(f"the server asked {event}, and the recording has no answer to it")
+                else:
+                    clean = self._clean(_argument(answer), f"answer {event}", f"the answer to {event}")
+                    answers.setdefault(event, clean)
+        comments = list(self._comments)
+        if pushes:
+            listed = ", ".join(f"{event} ({count})" for event, count in pushes.most_common(10))
+            comments.append(f"The server sent these events unasked, so many in the recording: {listed}.")
+        return DraftClient(
+            suffix=suffix,
+            settings=settings,
+            requests=login,
+            login_settings=login_settings,
+            scenarios=tuple(self._scenarios.values()),
+            opening=opening,
+            sessions=tuple(session for session in sessions if session.steps),
+            answers=answers,
+            comments=tuple(comments),
+        )
+
+    # ------------------------------------------------------------------ the connection
+
+    def _connection(
+        self, connection: RecordedConnection, items: Sequence[Item]
+    ) -> tuple[dict[str, Any], tuple[Any, ...], dict[str, Any]]:
+        """Return the fields of the Connection, the requests of the login, and the fields that come of these."""
+        where = urlsplit(connection.origin).netloc
+        before = [exchange for exchange in self._har.exchanges if exchange.started_s <= connection.started_s]
+        login = Login(
+            [each for each in before if "transport=" not in urlsplit(each.url).query], connection.origin, self._secrets
+        )
+        settings: dict[str, Any] = {}
+        if self._namespace != DEFAULT_NAMESPACE:
+            settings["namespaces"] = (self._namespace,)
+        if connection.path not in ("socket.io", ""):
+            settings["socketio_path"] = connection.path
+        if connection.transports != ("websocket",):
+            settings["transports"] = connection.transports
+        if connection.serializer != "json":
+            settings["serializer"] = connection.serializer
+        fields: dict[str, Any] = {}
+        joined = next((item.packet for item in items if isinstance(item.packet, Join)), None)
+        if joined is None:
+            self._notes.append("the recording begins after the connection was made: its auth is not known")
+        elif joined.auth not in (None, {}):
+            fields["auth"] = login.data_with_origins(joined.auth)
+        if query := dict(connection.query):
+            fields["query"] = login.data_with_origins(query)
+        if headers := own_headers(connection.headers):
+            fields["headers"] = login.data_with_origins(headers)
+        cookies = self._cookies(connection, login)
+        requests = login.requests() if login._wanted else ()
+        if not requests and not connection.cookies and login.take_password_requests():
+            requests = login.requests()
+            self._notes.append("a request that sends a password was taken for the login: look at before_connect")
+        login_settings: dict[str, Any] = {}
+        for name, value in fields.items():
+            cleaned = self._clean_setting(name, value, f"{name} of the connection to {where}")
+            if cleaned != value and value == _without_code(value):
+                settings[name] = cleaned
+            elif value != _without_code(value):
+                login_settings[name] = cleaned
+            else:
+                settings[name] = cleaned
+        if cookies:
+            settings["cookies"] = cookies
+        return settings, requests, login_settings
+
+    def _clean_setting(self, name: str, value: Any, meaning: str) -> Any:
+        if name == "auth":
+            return self._secrets.in_data(value, "auth", meaning, lambda field: not is_open_name(field))
+        return self._secrets.in_data(value, name.removesuffix("s"), meaning)
+
+    def _cookies(self, connection: RecordedConnection, login: Login) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for name, value in connection.cookies.items():
+            self._secrets.keep(value)
+            if name == "io" or login.gives_cookie(name, value):
+                continue
+            if _ANALYTICS.match(name):
+                self._notes.append(f"the cookie {one_line(name, 60)} counts visitors, and is left out")
+                continue
+            found[name] = self._secrets.code(value, f"cookie {name}", f"the cookie {name}")
+        return found
+
+    def _given(self, before_s: float) -> dict[Any, float]:
+        """Return the values in the JSON of HTTP responses, with the moments at which they came."""
+        found: dict[Any, float] = {}
+        for exchange in self._har.exchanges:
+            response = exchange.response
+            if response is None or len(response) > 1_000_000 or response[:1] not in (b"{", b"["):
+                continue
+            try:
+                data = orjson.loads(response)
+            except orjson.JSONDecodeError:
+                continue
+            for _, value in leaves(data):
+                if type(value) in (str, int):
+                    found.setdefault(value, exchange.ended_s)
+        return found
+
+    # ------------------------------------------------------------------ scenarios and sessions
+
+    def _session(
+        self, connection: RecordedConnection, items: Sequence[Item], conversation: Conversation
+    ) -> DraftSession:
+        joined_s = next((item.time_s for item in items if isinstance(item.packet, Connected)), connection.started_s)
+        steps: list[DraftStep] = []
+        at_s = joined_s
+        for exchange in conversation.exchanges:
+            scenario = self._scenario(exchange, conversation)
+            if scenario is not None:
+                steps.append(DraftStep(scenario, _wait_s(exchange.sent_s - at_s)))
+                at_s = max(at_s, exchange.finished_s)
+        last_s = connection.items[-1].time_s
+        return DraftSession(tuple(steps), _wait_s(last_s - at_s))
+
+    def _scenario(self, exchange: Exchange, conversation: Conversation) -> DraftScenario | None:
+        """Return the scenario of an emission: that of an earlier one if they are alike; None if there can be none."""
+        event = exchange.event.name
+        if event in RESERVED_EVENTS:
+            self._notes.append(f"the client emitted {event!r}, which Socket.IO reserves: it is left out")
+            return None
+        marked = with_ids(exchange, conversation)
+        data = self._clean(_argument(marked.data), event, f"the event {event}")
+        if len(source_of(data)) > _MOST_SOURCE:
+            self._notes.append(f"an emission of {event} has too much data to be written, and is left out")
+            return None
+        waits_for_nothing = exchange.how == "nothing"
+        reply = () if exchange.reply is None else (exchange.reply,)
+        key = (event, reply, waits_for_nothing, source_of(data))
+        if key in self._scenarios:
+            return self._scenarios[key]
+        variants = self._variants[event]
+        if len(variants) >= _MOST_VARIANTS:
+            self._notes.append(
+                f"{event} was emitted with more than {_MOST_VARIANTS} kinds of data: the rest is left out"
+            )
+            return variants[-1]
+        number = len(variants) + 1
+        name = event if number == 1 else f"{event} {number}"
+        while name in self._taken_names:
+            number += 1
+            name = f"{event} {number}"
+        self._taken_names.add(name)
+        comments = self._comments_of(exchange, marked.is_matched)
+        comments += [f"{place} is an id that stays as it was recorded: {reason}." for place, reason in marked.kept]
+        made = DraftScenario(
+            variable=self._names.new(name),
+            name="".join(character if character.isprintable() else "?" for character in name),
+            emit=event,
+            data=data,
+            reply=reply,
+            waits_for_nothing=waits_for_nothing,
+            kinds=marked.kinds,
+            comments=tuple(comments),
+        )
+        for place, reason in marked.kept:
+            self._notes.append(f"{place} of {event} is an id that stays as it was recorded: {reason}")
+        self._scenarios[key] = made
+        variants.append(made)
+        return made
+
+    def _comments_of(self, exchange: Exchange, is_matched: bool) -> list[str]:
+        event, reply = exchange.event.name, exchange.reply
+        if exchange.is_unacknowledged:
+            self._notes.append(f"the acknowledgement of {event} never came: it is written as an emission")
+            return ["The client asked for an acknowledgement, which never came in the recording."]
+        if exchange.how == "time":
+            self._notes.append(f"{reply} is taken for the reply to {event} by its time alone")
+            return [f"By its time alone, {reply} is the reply. If it is not, the measurement says so."]
+        if exchange.how == "value" and not is_matched:
+            return [f"{reply} repeats nothing that could be an id, so replies are matched in order."]
+        return []
+
+    def _clean(self, data: Any, name: str, meaning: str) -> Any:
+        return self._secrets.in_data(data, name, meaning)
+
+
+def _without_code(value: Any) -> Any:
+    """Return data without the code in it."""
+    if isinstance(value, Code):
+        return None
+    if isinstance(value, dict):
+        return {key: _without_code(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(_without_code, value))
+    return value
+
+
+def _argument(arguments: tuple[Any, ...]) -> Any:
+    """Return arguments as a scenario has them: None for none, a single one by itself."""
+    if not arguments:
+        return None
+    if len(arguments) > 1 or arguments[0] is None:
+        return arguments
+    return arguments[0]
+
+
+def _wait_s(seconds: float) -> float:
+    """Return a time to think, rounded; 0 if it is too short for one."""
+    return round(seconds, 2) if seconds >= _SHORTEST_WAIT_S else 0.0
+
+
+def _opening_length(conversation: Conversation) -> int:
+    """Return how many emissions a connection begins with, before what it does again and again."""
+    names = [exchange.event.name for exchange in conversation.exchanges]
+    counts = Counter(names)
+    length = 0
+    for at, name in enumerate(names):
+        is_opening = bool(_OPENING_WORDS & set(re.findall(r"[a-z]+", name.lower())))
+        if counts[name] > 1 or not (is_opening or any(counts[later] > 1 for later in names[at + 1 :])):
+            break
+        length += 1
+    return length if length < len(names) else length - 1
