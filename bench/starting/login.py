@@ -17,7 +17,7 @@ import orjson
 from bench.starting.description import DraftRequest
 from bench.starting.har import HttpExchange
 from bench.starting.matching import leaves
-from bench.starting.secret_values import SecretValues, is_secret_name
+from bench.starting.secret_values import SecretValues, is_secret_form, is_secret_name, is_secret_part
 from bench.starting.source import Code, Names, quoted
 
 #: The shortest text of a response that is looked for elsewhere, in characters.
@@ -73,6 +73,11 @@ class Login:
                 return True
         return False
 
+    @property
+    def is_needed(self) -> bool:
+        """True if there is a request that the connection needs."""
+        return bool(self._wanted)
+
     def take_password_requests(self) -> bool:
         """Have the requests that send a password belong to the login; return whether there is any."""
         found = [at for at, exchange in enumerate(self.exchanges) if self._is_here(at) and _sends_password(exchange)]
@@ -102,7 +107,7 @@ class Login:
     def _request(self, at: int, exchange: HttpExchange) -> DraftRequest:
         url = urlsplit(exchange.url)
         is_here = f"{url.scheme}://{url.netloc}" == self.origin
-        path = (url.path or "/") if is_here else f"{url.scheme}://{url.netloc}{url.path}"
+        path = (url.path or "/") if is_here else f"{url.scheme}://{url.netloc.rpartition('@')[2]}{url.path}"
         meaning = f"the request to {url.path or '/'}"
         if url.query:
             query = self._secret(dict(parse_qsl(url.query)), "query", meaning, is_all=False)
@@ -112,6 +117,8 @@ class Login:
             for name, value in own_headers(exchange.headers).items()
         }
         keyword, body = self._body(exchange, meaning)
+        if not isinstance(path, Code) and (is_secret_form(path) or self.secrets.known(path)):
+            path = self.secrets.code(path, "login url", f"the URL of {meaning}")
         return DraftRequest(exchange.method, path, None, keyword, body, headers)
 
     def _body(self, exchange: HttpExchange, meaning: str) -> tuple[str | None, Any]:
@@ -131,7 +138,7 @@ class Login:
     def _secret(self, data: Any, name: str, meaning: str, is_all: bool) -> Any:
         """Return data with code in place of what came before, and then of what is secret."""
         data = self.data_with_origins(data)
-        return self.secrets.in_data(data, name, meaning, (lambda _: True) if is_all else None)
+        return self.secrets.in_data(data, name, meaning, (lambda _: True) if is_all else is_secret_part)
 
     def _found(self, value: str) -> Code | None:
         if len(value) < _SHORTEST:

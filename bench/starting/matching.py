@@ -62,6 +62,8 @@ class Exchange:
     is_unacknowledged: bool = False
     #: The values that both the emission and its reply have.
     shared: frozenset[Any] = frozenset()
+    #: An emission of the same event that was answered, if this was not.
+    like: Exchange | None = None
 
     @property
     def finished_s(self) -> float:
@@ -82,6 +84,16 @@ class Conversation:
     first_received: dict[Any, float] = field(default_factory=dict)
     #: The number of emissions that contain each value.
     sent_counts: Counter[Any] = field(default_factory=Counter)
+
+
+def replies_of(conversations: Iterable[Conversation]) -> dict[str, tuple[str, ...]]:
+    """Return the events that answer each event by a value, in the order in which they were first seen."""
+    found: dict[str, dict[str, None]] = defaultdict(dict)
+    for conversation in conversations:
+        for exchange in conversation.exchanges:
+            if exchange.how == "value" and exchange.reply is not None:
+                found[exchange.event.name][exchange.reply] = None
+    return {event: tuple(replies) for event, replies in found.items()}
 
 
 def leaves(data: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
@@ -131,7 +143,19 @@ def matched(items: Sequence[Item], given: Mapping[Any, float] | None = None) -> 
     left = _match_by_value(made, received)
     left = _match_by_time(made, left)
     made.pushes.update(event.name for _, event in left)
+    _note_likeness(made.exchanges)
     return made
+
+
+def _note_likeness(exchanges: Sequence[Exchange]) -> None:
+    """Have each emission without an answer know one that was asked in the same way and was answered."""
+    answered: dict[tuple[str, bool], Exchange] = {}
+    for exchange in exchanges:
+        if exchange.how != "nothing":
+            answered.setdefault((exchange.event.name, exchange.event.ack_id is None), exchange)
+    for exchange in exchanges:
+        if exchange.how == "nothing":
+            exchange.like = answered.get((exchange.event.name, exchange.event.ack_id is None))
 
 
 def _note_received(made: Conversation, arguments: Any, time_s: float) -> None:

@@ -94,13 +94,12 @@ def _handler(namespace: str, event: str, handler: Any) -> dict[str, Any]:
     except (OSError, TypeError):
         source = ""
     try:
-        parameters = [
-            parameter
-            for parameter in inspect.signature(function).parameters.values()
-            if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
-        ]
+        parameters = list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):
         parameters, source = [], ""
+    if any(parameter.kind == parameter.VAR_POSITIONAL for parameter in parameters):
+        source = ""  # a wrapper: it does not say what the handler in it takes
+    parameters = [each for each in parameters if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)]
     plain = getattr(function, "__func__", function)
     try:
         hints = typing.get_type_hints(plain)

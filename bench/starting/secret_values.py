@@ -11,11 +11,14 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from bench.secrets import Secrets
+from bench.secrets import SHORTEST, Secrets
 from bench.starting.source import Code, Names, quoted
 
 #: The beginning of the variables' names.
 PREFIX = "SOCKETIO_"
+
+#: The length of the shortest secret that is looked for within other texts, in characters.
+_SHORTEST_PART = 6
 
 #: The words of a field's name that make its value a secret.
 _SECRET_WORDS = frozenset({
@@ -51,6 +54,11 @@ def is_secret_name(name: str) -> bool:
         return False
     is_key = words[-1] in ("key", "keys") and any(word in _BEFORE_KEY for word in words[:-1])
     return is_key or any(word in _SECRET_WORDS for word in words) or "".join(words) in _SECRET_WORDS
+
+
+def is_secret_part(name: str) -> bool:
+    """Return whether a header, or a part of a query, of that name is a secret."""
+    return is_secret_name(name) or words_of(name)[-1:] == ["key"]
 
 
 def is_open_name(name: str) -> bool:
@@ -91,7 +99,8 @@ class SecretValues:
 
     def known(self, text: str) -> bool:
         """Return whether the text is, or contains, a secret that was found before."""
-        return text in self._by_value or any(len(value) >= 6 and value in text for value in self._by_value)
+        is_whole = len(text) >= SHORTEST and text in self._by_value
+        return is_whole or any(len(value) >= _SHORTEST_PART and value in text for value in self._by_value)
 
     def in_data(self, data: Any, name: str, meaning: str, always: Callable[[str], bool] | None = None) -> Any:
         """Return data with code in place of what is secret in it.
@@ -100,11 +109,19 @@ class SecretValues:
         """
         return self._replaced(data, (), name, meaning, always)
 
+    def _key(self, key: Any, name: str, meaning: str) -> Any:
+        """Return a key of an object, or code in place of it if the key itself is a secret."""
+        is_secret = isinstance(key, str) and not isinstance(key, Code) and (is_secret_form(key) or self.known(key))
+        return self.code(key, f"{name} key", f"a key in {meaning}") if is_secret else key
+
     def _replaced(
         self, data: Any, path: tuple[str, ...], name: str, meaning: str, always: Callable[[str], bool] | None
     ) -> Any:
         if isinstance(data, Mapping):
-            return {key: self._replaced(value, (*path, str(key)), name, meaning, always) for key, value in data.items()}
+            return {
+                self._key(key, name, meaning): self._replaced(value, (*path, str(key)), name, meaning, always)
+                for key, value in data.items()
+            }
         if isinstance(data, (list, tuple)):
             return type(data)(self._replaced(value, path, name, meaning, always) for value in data)
         if isinstance(data, (Code, bool)) or data is None or data == "":

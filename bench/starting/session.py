@@ -18,6 +18,7 @@ import orjson
 
 from bench.printable import one_line
 from bench.scenarios.model import RESERVED_EVENTS
+from bench.scenarios.tokens import PLACEHOLDERS, strings_in
 from bench.starting.description import (
     Description,
     DraftClient,
@@ -27,18 +28,23 @@ from bench.starting.description import (
 )
 from bench.starting.har import Har, HarError
 from bench.starting.login import Login, own_headers
-from bench.starting.matching import Conversation, Exchange, leaves, matched, with_ids
+from bench.starting.matching import Conversation, Exchange, leaves, matched, replies_of, with_ids
 from bench.starting.packets import Item, RecordedConnection, connections_in
-from bench.starting.secret_values import SecretValues, is_open_name
-from bench.starting.source import Code, Names, source_of
+from bench.starting.secret_values import SecretValues, is_open_name, is_secret_part, words_of
+from bench.starting.source import Code, Names, is_shortened, source_of
 from bench.wire.protocol import DEFAULT_NAMESPACE, Ack, Connected, ConnectError, Event
 from bench.wire.protocol.recorded import Join
 
 #: The most scenarios of an event; further emissions with other data use the last of them.
 _MOST_VARIANTS = 5
 
+_PLACEHOLDERS = tuple(PLACEHOLDERS.values())
+
 #: The most source of the data of a scenario, in characters. Larger data is left out.
 _MOST_SOURCE = 50_000
+
+#: The most steps of a session that are written.
+_MOST_STEPS = 500
 
 #: The shortest time to think that is kept, in seconds.
 _SHORTEST_WAIT_S = 0.02
@@ -57,9 +63,16 @@ _ANALYTICS = re.compile(
 
 def described(har: Har, source: str) -> Description:
     """Return the description of the clients of a recorded session. Raises HarError."""
+    secrets = SecretValues()
     notes: list[str] = []
     connections = _of_one_server(connections_in(har, notes), notes)
-    secrets = SecretValues()
+    _described(har, connections, source, secrets, [])  # finds the secrets, wherever in the session they are
+    return _described(har, connections, source, secrets, notes)
+
+
+def _described(
+    har: Har, connections: Sequence[RecordedConnection], source: str, secrets: SecretValues, notes: list[str]
+) -> Description:
     groups: dict[tuple[str, str], list[tuple[RecordedConnection, list[Item]]]] = defaultdict(list)
     for connection in connections:
         for namespace, items in _by_namespace(connection, notes).items():
@@ -142,25 +155,25 @@ class _Kind:
         self._scenarios: dict[tuple[Any, ...], DraftScenario] = {}
         self._variants: dict[str, list[DraftScenario]] = defaultdict(list)
         self._taken_names: set[str] = set()
-        self._comments: list[str] = []
+        self._replies: dict[str, tuple[str, ...]] = {}
 
     def client(self, suffix: str) -> DraftClient:
         """Return the description."""
         first, first_items = self._parts[0]
         settings, login, login_settings = self._connection(first, first_items)
         conversations = [matched(items, self._given(connection.started_s)) for connection, items in self._parts]
+        self._replies = replies_of(conversations)
         sessions: list[DraftSession] = []
         opening: tuple[DraftStep, ...] = ()
-        for number, ((connection, items), conversation) in enumerate(zip(self._parts, conversations, strict=True)):
-            count = 0 if not conversation.exchanges else _opening_length(conversation)
+        for (connection, items), conversation in zip(self._parts, conversations, strict=True):
             session = self._session(connection, items, conversation)
             if not session.steps:
                 continue
-            begun = session.steps[:count]
-            if number == 0:
+            begun = session.steps[: _opening_length(session.steps)]
+            if not sessions:
                 opening = begun
             if [step.scenario for step in begun] == [step.scenario for step in opening]:
-                session = DraftSession(session.steps[count:], session.end_s)
+                session = replace(session, steps=session.steps[len(opening) :])
             sessions.append(session)
         pushes: Counter[str] = Counter()
         answers: dict[str, Any] = {}
@@ -172,10 +185,10 @@ class _Kind:
                 else:
                     clean = self._clean(_argument(answer), f"answer {event}", f"the answer to {event}")
                     answers.setdefault(event, clean)
-        comments = list(self._comments)
+        comments: list[str] = []
         if pushes:
             listed = ", ".join(f"{event} ({count})" for event, count in pushes.most_common(10))
-            comments.append(f"The server sent these events unasked, so many in the recording: {listed}.")
+            comments.append(f"Unasked, the server sent these events, with their numbers in the recording: {listed}.")
         return DraftClient(
             suffix=suffix,
             settings=settings,
@@ -219,10 +232,14 @@ class _Kind:
         if headers := own_headers(connection.headers):
             fields["headers"] = login.data_with_origins(headers)
         cookies = self._cookies(connection, login)
-        requests = login.requests() if login._wanted else ()
-        if not requests and not connection.cookies and login.take_password_requests():
-            requests = login.requests()
+        if not login.is_needed and not connection.cookies and login.take_password_requests():
             self._notes.append("a request that sends a password was taken for the login: look at before_connect")
+        requests = login.requests()
+        self._notes += (
+            f"the login asks another server: {request.url.partition('?')[0]}"
+            for request in requests
+            if "://" in request.url
+        )
         login_settings: dict[str, Any] = {}
         for name, value in fields.items():
             cleaned = self._clean_setting(name, value, f"{name} of the connection to {where}")
@@ -239,7 +256,7 @@ class _Kind:
     def _clean_setting(self, name: str, value: Any, meaning: str) -> Any:
         if name == "auth":
             return self._secrets.in_data(value, "auth", meaning, lambda field: not is_open_name(field))
-        return self._secrets.in_data(value, name.removesuffix("s"), meaning)
+        return self._secrets.in_data(value, name.removesuffix("s"), meaning, is_secret_part)
 
     def _cookies(self, connection: RecordedConnection, login: Login) -> dict[str, Any]:
         found: dict[str, Any] = {}
@@ -279,9 +296,16 @@ class _Kind:
         at_s = joined_s
         for exchange in conversation.exchanges:
             scenario = self._scenario(exchange, conversation)
+            if exchange.sent_s < at_s - _SHORTEST_WAIT_S:
+                self._notes.append(
+                    f"{exchange.event.name} was emitted before an earlier reply had come: here it waits for that"
+                )
             if scenario is not None:
                 steps.append(DraftStep(scenario, _wait_s(exchange.sent_s - at_s)))
                 at_s = max(at_s, exchange.finished_s)
+        if len(steps) > _MOST_STEPS:
+            self._notes.append(f"a session has {len(steps)} steps: the first {_MOST_STEPS} are written")
+            return DraftSession(tuple(steps[:_MOST_STEPS]))
         last_s = connection.items[-1].time_s
         return DraftSession(tuple(steps), _wait_s(last_s - at_s))
 
@@ -291,13 +315,23 @@ class _Kind:
         if event in RESERVED_EVENTS:
             self._notes.append(f"the client emitted {event!r}, which Socket.IO reserves: it is left out")
             return None
+        if exchange.like is not None:
+            self._notes.append(
+                f"an emission of {event} was not answered, as others were: here it awaits the answer, too"
+            )
+            return self._scenario(exchange.like, conversation)
+        if any(placeholder in text for text in strings_in(exchange.event.arguments) for placeholder in _PLACEHOLDERS):
+            self._notes.append(
+                f"an emission of {event} has {{token}}, {{uuid}} or {{int}} in its text, and is left out"
+            )
+            return None
         marked = with_ids(exchange, conversation)
         data = self._clean(_argument(marked.data), event, f"the event {event}")
         if len(source_of(data)) > _MOST_SOURCE:
             self._notes.append(f"an emission of {event} has too much data to be written, and is left out")
             return None
         waits_for_nothing = exchange.how == "nothing"
-        reply = () if exchange.reply is None else (exchange.reply,)
+        reply = () if exchange.reply is None else self._replies.get(event, (exchange.reply,))
         key = (event, reply, waits_for_nothing, source_of(data))
         if key in self._scenarios:
             return self._scenarios[key]
@@ -314,6 +348,8 @@ class _Kind:
             name = f"{event} {number}"
         self._taken_names.add(name)
         comments = self._comments_of(exchange, marked.is_matched)
+        if any(is_shortened(value) for _, value in leaves(data)):
+            comments.append("Long texts and bytes are as long as in the recording, and have another content.")
         comments += [f"{place} is an id that stays as it was recorded: {reason}." for place, reason in marked.kept]
         made = DraftScenario(
             variable=self._names.new(name),
@@ -372,13 +408,13 @@ def _wait_s(seconds: float) -> float:
     return round(seconds, 2) if seconds >= _SHORTEST_WAIT_S else 0.0
 
 
-def _opening_length(conversation: Conversation) -> int:
-    """Return how many emissions a connection begins with, before what it does again and again."""
-    names = [exchange.event.name for exchange in conversation.exchanges]
+def _opening_length(steps: Sequence[DraftStep]) -> int:
+    """Return how many steps a connection begins with, before what it does again and again."""
+    names = [step.scenario.emit for step in steps]
     counts = Counter(names)
     length = 0
     for at, name in enumerate(names):
-        is_opening = bool(_OPENING_WORDS & set(re.findall(r"[a-z]+", name.lower())))
+        is_opening = bool(_OPENING_WORDS & set(words_of(name)))
         if counts[name] > 1 or not (is_opening or any(counts[later] > 1 for later in names[at + 1 :])):
             break
         length += 1

@@ -71,6 +71,13 @@ def quoted(text: str) -> str:
     return shown
 
 
+def is_shortened(value: Any) -> bool:
+    """Return whether a text or bytes are written by their length alone."""
+    if isinstance(value, str):
+        return len(value) > _LONGEST_TEXT
+    return isinstance(value, (bytes, bytearray)) and len(value) > _MOST_BYTES
+
+
 def comment(text: str, indent: str = "") -> str:
     """Return the text as lines of a comment."""
     words, lines, line = text.split(), [], f"{indent}#"
