@@ -38,6 +38,8 @@ _HOMES = {
 if reason := unsupported():
     sys.exit(reason)
 enable()
+if "locust.main" in sys.modules:  # this is the `locust` command, and a locustfile is being loaded
+    import_module("bench.mistakes").tell_mistakes_in_one_line()
 
 
 def __getattr__(name: str) -> Any:

@@ -1,6 +1,6 @@
 """The `bench` command.
 
-Rules of this file: it registers the commands, a file each in bench/commands, and turns what went wrong into one line on
+Rules of this file: it registers the commands, a file each in bench/commands. It turns what went wrong into one line on
 stderr and an exit code: 2 for misuse, 1 for a failed run or check. Neither it nor a command imports locust, whose
 import changes the process (see bench/load).
 """
@@ -16,6 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Annotated, NoReturn
 
+import pydantic
 import typer
 
 from bench import commands
@@ -23,10 +24,9 @@ from bench.ab.errors import AbError, AbFailedError
 from bench.commands.output import BROKEN_PIPE, FAILED, INTERRUPTED, MISUSE, UNWRITABLE, fail
 from bench.compare.model import IncomparableError
 from bench.machine.interrupts import ignore_interrupts_at_exit
+from bench.misplaced_options import misplaced
+from bench.mistakes import TRACEBACK
 from bench.results.store import NotStoredError, ResultError
-
-#: The name of the environment variable with which an internal error is shown with its traceback.
-_TRACEBACK = "BENCH_TRACEBACK"
 
 app = typer.Typer(
     name="bench",
@@ -67,7 +67,7 @@ def main() -> NoReturn:
     try:
         code = _run()
         _give_up_what_cannot_be_written()
-    except KeyboardInterrupt:  # another one, while the end of the command was being told
+    except KeyboardInterrupt:  # a second Ctrl-C, while the end of the command was being told
         code = INTERRUPTED
     sys.exit(code)
 
@@ -78,7 +78,7 @@ def _run() -> int:
         code: int | None = app(prog_name="bench", standalone_mode=False)
         sys.stdout.flush()  # at this place a full disk is reported in a line
     except typer.TyperException as error:  # the command line is wrong
-        return fail(f"{error.format_message().rstrip('. ')}; see `bench --help`", MISUSE)
+        return fail(_misuse(error), MISUSE)
     except (NotStoredError, AbFailedError) as error:
         return fail(str(error), FAILED)
     except (ResultError, IncomparableError, AbError) as error:
@@ -94,22 +94,34 @@ def _run() -> int:
     return code or 0
 
 
+def _misuse(error: typer.TyperException) -> str:
+    """Return what is wrong with the command line, with the value that cannot be, and where help is."""
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else "bench"
+    if text := misplaced(command, getattr(error, "option_name", "")):
+        return text
+    said = error.format_message().rstrip(". ")
+    if isinstance(error.__cause__, pydantic.ValidationError):  # it says what is expected, and not what was given
+        said += f", and not {error.__cause__.errors()[0]['input']!r}"
+    return f"{said}; see `{command} --help`"
+
+
 def _os_error(error: OSError) -> str:
     """Return what the system refused. If an error has no file and is about writing, stdout is taken for the file."""
     if error.filename is None and error.errno in UNWRITABLE:
         return f"cannot write to the standard output: {error.strerror}"
     if error.filename is None:
-        return f"{error.strerror or error} ({_place(error.__traceback__)}; {_TRACEBACK}=1 shows the traceback)"
+        return f"{error.strerror or error} ({_place(error.__traceback__)}; {TRACEBACK}=1 shows the traceback)"
     return f"{error.filename}: {error.strerror or error}"
 
 
 def _internal(error: Exception) -> int:
     """Print one line about an error that nobody foresaw, and so an error of this project; return the exit code."""
-    if os.environ.get(_TRACEBACK):
+    if os.environ.get(TRACEBACK):
         traceback.print_exception(error)
     text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     place = _place(error.__traceback__)
-    return fail(f"internal error: {text} ({place}); {_TRACEBACK}=1 in the environment shows the traceback", FAILED)
+    return fail(f"internal error: {text} ({place}); {TRACEBACK}=1 in the environment shows the traceback", FAILED)
 
 
 def _place(raised: TracebackType | None) -> str:

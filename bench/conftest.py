@@ -7,6 +7,7 @@ did not run to its end, or if every benchmark failed. pytest-benchmark's options
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import datetime as dt
 import os
@@ -35,6 +36,7 @@ from bench.latency.summary import summary
 from bench.machine.descriptors import raise_file_limit
 from bench.machine.interrupts import Patient, ended_by_signals, ignore_interrupts_at_exit, take_interrupts
 from bench.machine.system import missing
+from bench.misplaced_options import misplaced, misplaced_options
 from bench.results.header import CommitInfo
 from bench.results.latency import LatencyBenchmark
 from bench.results.provenance import commit_info, service_directory
@@ -106,6 +108,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     for connection_option in CONNECTION_OPTIONS:
         _add(group, connection_option)
+    _refuse_misplaced(group)
     group.addoption(
         "--reply-timeout",
         metavar="SECONDS",
@@ -143,6 +146,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         const="--no-awake",
         help="an older name of --allow-idle-cores",
     )
+
+
+class _Misplaced(argparse.Action):
+    """The end of a command line that has an option of another command."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option: str | None = None) -> None:
+        raise pytest.UsageError(misplaced("pytest bench", self.option_strings[0]))
+
+
+def _refuse_misplaced(group: pytest.OptionGroup) -> None:
+    """Register what belongs to another command, in order to say so: only what was given, others may have the names."""
+    given = {argument.partition("=")[0] for argument in sys.argv[1:]}
+    for option in given & misplaced_options("pytest bench").keys():
+        with contextlib.suppress(ValueError):  # another plugin has it
+            group.addoption(option, action=_Misplaced, nargs="?", default=None, help=argparse.SUPPRESS)
 
 
 def _add(group: pytest.OptionGroup, option: ConnectionOption) -> None:

@@ -11,7 +11,7 @@ from hdrh.histogram import HdrHistogram
 
 from bench import __main__ as entry
 from bench.ab.errors import AbError
-from bench.ab.run import AbPlan
+from bench.ab.plan import AbPlan
 from bench.results.header import CommitInfo
 from bench.results.load import Second, SecondTimes
 from bench.results.references import Store
@@ -65,10 +65,15 @@ def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
         ([], "Missing command; see `bench --help`"),
         (["nope"], "No such command 'nope'; see `bench --help`"),
         (["--nope"], "No such option: --nope; see `bench --help`"),
-        (["compare"], "Missing argument 'OLD'; see `bench --help`"),
-        (["compare", "1"], "Missing argument 'NEW'; see `bench --help`"),
-        (["compare", "1", "2", "3"], "Got unexpected extra argument(s) (3); see `bench --help`"),
+        (["compare"], "Missing argument 'OLD'; see `bench compare --help`"),
+        (["compare", "1"], "Missing argument 'NEW'; see `bench compare --help`"),
+        (["compare", "1", "2", "3"], "Got unexpected extra argument(s) (3); see `bench compare --help`"),
         (["compare", "1", "2", "--results"], "Option '--results' requires an argument; see `bench --help`"),
+        (
+            ["compare", "1", "2", "--threshold", "-3"],
+            "Invalid value for '--threshold': Input should be greater than or equal to 0, and not '-3'; "
+            "see `bench compare --help`",
+        ),
         (["compare", "1", "2", "--chart", "a.gif"], "--chart a.gif: its name has to end in .html, .svg, .png"),
         (["compare", "1", "2", "--json", "no/a.json"], "--json no/a.json: there is no such folder"),
         (["compare", "1", "2", "--markdown", "no/a.md"], "--markdown no/a.md: there is no such folder"),

@@ -12,9 +12,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from bench.ab.errors import AbError
+from bench.ab.plan import AbPlan
 from bench.ab.preparation import checked_link
 from bench.ab.restart import BurstPlan
-from bench.ab.run import AbPlan
 from bench.scenarios.catalogue import AB_BENCHMARKS
 from bench.scenarios.options import (
     DEFAULT_REPLY_TIMEOUT,

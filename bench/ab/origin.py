@@ -115,6 +115,19 @@ def check_command(words: Sequence[str], repository: Repository) -> None:
                 )
 
 
+def check_app(app: str, app_file: str, files: Sequence[str], root: Path, others: Sequence[Path], label: str) -> None:
+    """Check that an app, with the files that it has imported, comes from the revision's folder `root`.
+
+    An editable install would serve the checkout's to both sides. Raises AbError, with what to do.
+    """
+    remedy = "name the folder that it is imported from with --app-dir"
+    if app_file and root not in Path(app_file).parents:
+        raise AbError(f"{label}: {app} was imported from {app_file}, which is not in the revision's folder; {remedy}")
+    for file in map(Path, files):
+        if root not in file.parents and any(other in file.parents for other in others):
+            raise AbError(f"{label}: {app} uses {file}, which is not in the revision's folder; {remedy}")
+
+
 def check_python(program: PythonProgram, root: Path, others: Sequence[Path], label: str) -> tuple[str, ...]:
     """Check that the modules of a Python service come from the revision's folder `root`, and none from `others`.
 

@@ -7,7 +7,7 @@ restarts. A thread that refreshes it would wake up in the middle of a burst.
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from bench.ab.run import Notice, Report, State
+from bench.ab.news import Notice, Report, State
 from bench.printable import printable
 from bench.report.lines import print_line
 from bench.statistics.estimates import Estimate

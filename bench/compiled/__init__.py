@@ -2,7 +2,7 @@
 
 `make compiled` builds them, `.pxd` files beside the sources give the C types. A build lies in a folder that is named
 after everything it was built from. So a build of other sources, of another Python or another picows is not found, and
-the code that runs is always that of the sources. Without one, the modules are plain Python and do the same.
+the code that runs is always that of the sources. Without a build, the modules are plain Python and do the same.
 
 Importing `bench` enables it; BENCH_PURE=1 in the environment does not. `is_enabled` says what runs.
 """
@@ -22,6 +22,8 @@ from types import ModuleType
 #: The modules that are compiled: every round trip passes through them.
 MODULES = (
     "bench.load.metrics.recorder",
+    "bench.load.engine.connector",
+    "bench.load.engine.notes",
     "bench.load.engine.session",
     "bench.load.engine.tasks",
     "bench.exchange.requests",

@@ -47,7 +47,7 @@ class ConnectionLost(RoundTripFailed):
 
 
 class WrongReply(RoundTripFailed):
-    """The reply is not what it should be: its check says why, or its token is another one, or there is none."""
+    """The reply is not what it should be: its check says why, or its token is another, or there is none."""
 
     kind = "wrong reply"
 

@@ -19,13 +19,14 @@ coroutine which awaits the reply spends in the loop's queue.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from time import perf_counter_ns
 from types import FunctionType
 from typing import Any, NamedTuple
 
+from bench.exchange import words
 from bench.exchange.outcomes import (
     AmbiguousReplies,
     Answer,
@@ -38,16 +39,14 @@ from bench.exchange.outcomes import (
     RoundTripFailed,
     WrongReply,
 )
-from bench.places import place_of
+from bench.exchange.unasked import UnaskedEvents
 from bench.printable import error_line, one_line
 from bench.scenarios.model import Emission, RoundTrip
 from bench.scenarios.tokens import SEARCHES, TokenKind, drawn, steps_to, tokens_in
 from bench.wire.client import FastClient
 from bench.wire.errors import ClientError, Disconnected
 from bench.wire.interface import Client, acknowledged
-
-_EVENTS_SHOWN = 3
-_CHARACTERS_SHOWN = 100
+from bench.wire.protocol import DEFAULT_NAMESPACE
 
 #: The number of definitions, and of functions that find tokens, that a connection keeps at least. Among more, it looks
 #: for those that nothing in flight needs. A task that makes its definition anew each time would fill the memory.
@@ -104,19 +103,6 @@ class _Listener:
         self.finders: list[_FindToken] = []
 
 
-class UnaskedEvents(deque[tuple[str, tuple[Any, ...]]]):
-    """The last events of a connection that were the reply of nothing here, with their arguments."""
-
-    #: The function that is called with the name of each such event, inside its handler.
-    when_noted: Callable[[str], None] | None = None
-
-    def append(self, noted: tuple[str, tuple[Any, ...]]) -> None:
-        """Note an event."""
-        super().append(noted)
-        if self.when_noted is not None:
-            self.when_noted(noted[0])
-
-
 class Exchange:
     """A performer of round trips over one connection: any number in flight, or one if they are matched in order.
 
@@ -142,6 +128,7 @@ class Exchange:
         self.in_flight = 0
         self._tokens = tokens
         self._loop = asyncio.get_running_loop()
+        self.namespace = namespace or DEFAULT_NAMESPACE
         self._namespace = namespace
         self._emit_now: Callable[..., int] | None = client.emit_now if client.emits_now else None
         if self._emit_now is not None and namespace is not None:
@@ -172,8 +159,8 @@ class Exchange:
         self._timer: asyncio.TimerHandle | None = None
         #: The words for the last exception of a function that should have found a token.
         self._raised = ""
-        self._unmatched = UnaskedEvents(maxlen=_EVENTS_SHOWN)
-        client.when_closed(self._closed)
+        self._unmatched = UnaskedEvents()
+        client.when_closed(self._closed, self.namespace)
         client.on("*", lambda event, *values: self._unmatched.append((event, values)), namespace)
 
     def in_flight_by_name(self) -> Counter[str]:
@@ -213,7 +200,7 @@ class Exchange:
         except (ClientError, AmbiguousReplies, NoRoundTrip):
             raise
         except Exception as error:
-            text = f"{round_trip.name} could not be sent: {error_line(error)}{_place(error)}"
+            text = f"{round_trip.name} could not be sent: {error_line(error)}{words.place(error)}"
             raise NotSent(text, sent_ns=0) from error
         try:
             received_ns, reply, _ = await emission[3]
@@ -435,7 +422,7 @@ class Exchange:
     def _replied_anywhere(self, event: str, listener: _Listener) -> Callable[..., None]:
         """Return the handler of a reply whose token is looked for in the whole reply.
 
-        The usual reply is the only one in flight, and its token is where the last one was. There it is looked for
+        The usual reply is alone in flight, and its token is where the last reply had it. There it is looked for
         first. Nothing else can be in that reply: no other is awaited. It is a closure, as that of `_replied` is.
         """
         client, kinds, finders = self.client, listener.kinds, listener.finders
@@ -496,7 +483,7 @@ class Exchange:
         """
         self._unmatched.append((event, reply))
         if raised is not None:
-            self._raised = f"; a token_of raised {error_line(raised)}{_place(raised)}"
+            self._raised = f"; a token_of raised {error_line(raised)}{words.place(raised)}"
             raise raised
 
     def _resolve_all(self, event: str, tokens: Iterable[str], reply: tuple[Any, ...]) -> bool:
@@ -558,11 +545,12 @@ class Exchange:
                 try:
                     is_wrong = (found := token_of(*reply)) != token and token not in _texts(found)
                 except Exception as error:
-                    kind = f"token_of raised {error_line(error)}{_place(error)}"
-                    self._refuse(emission, CheckFailed(f"{self._got(emission, reply)}: {kind}", emission[2], kind))
+                    kind = f"token_of raised {error_line(error)}{words.place(error)}"
+                    text = f"{words.got(*emission[:2], reply)}: {kind}"
+                    self._refuse(emission, CheckFailed(text, emission[2], kind))
                     return
                 if is_wrong:
-                    self._refuse(emission, WrongReply(self._got(emission, reply), emission[2]))
+                    self._refuse(emission, WrongReply(words.got(*emission[:2], reply), emission[2]))
                     return
             if emission[1].check is not None:
                 self._resolve_checked(emission, reply, "")
@@ -608,15 +596,16 @@ class Exchange:
         try:
             reason = check(*arguments)
         except Exception as error:
-            kind = f"the check raised {error_line(error)}{_place(error)}"
+            kind = f"the check raised {error_line(error)}{words.place(error)}"
         else:
             if reason is None:
                 return None
             if isinstance(reason, str) and reason.strip():
-                return WrongReply(f"{self._got(emission, arguments)}: wrong reply: {one_line(reason)}", sent_ns, reason)
+                text = f"{words.got(*emission[:2], arguments)}: wrong reply: {one_line(reason)}"
+                return WrongReply(text, sent_ns, reason)
             shown = repr(reason) if isinstance(reason, (bool, str)) else f"a value of type {type(reason).__name__}"
             kind = f"the check returned {shown}: it has to return None, or the reason as a text"
-        return CheckFailed(f"{self._got(emission, arguments)}: {kind}", sent_ns, kind)
+        return CheckFailed(f"{words.got(*emission[:2], arguments)}: {kind}", sent_ns, kind)
 
     # ------------------------------------------------------------------ what ends without a reply
 
@@ -646,12 +635,18 @@ class Exchange:
         else:
             self._given_up[token] = _GivenUp(round_trip.name, round_trip.events, round_trip.find_token)
             if len(self._given_up) > _MOST_GIVEN_UP:
-                del self._given_up[next(iter(self._given_up))]
+                oldest = next(iter(self._given_up))
+                if not self._given_up.pop(oldest).events and self._fast is not None and self._fast.connected:
+                    self._fast.withdraw_first(self.namespace, partial(self._is_callback_of, oldest))
+
+    def _is_callback_of(self, token: str, callback: Callable[..., Any]) -> bool:
+        """Return whether a callback is that of an emission's acknowledgement."""
+        return isinstance(callback, partial) and callback.func == self._acknowledged and callback.args[0] == token
 
     def _give_up(self, emission: InFlight) -> None:
         seconds = self.timeout_ns / 1e9
-        awaited, arrived = self._awaited(emission[1]), self._arrived()
-        message = f"{self._sent(emission)}, no {awaited} within {seconds:g} s; arrived: {arrived}{self._raised}"
+        awaited, arrived = words.awaited(emission[1]), self._unmatched.shown
+        message = f"{words.sent(*emission[:2])}, no {awaited} within {seconds:g} s; arrived: {arrived}{self._raised}"
         self._fail(emission, ReplyTimeout(message, emission[2]))
 
     def _closed(self, reason: str) -> None:
@@ -661,7 +656,7 @@ class Exchange:
         self._overdue.clear()
         self.close()
         for emission in lost:
-            text = f"{self._sent(emission)}, then the connection was lost: {reason}"
+            text = f"{words.sent(*emission[:2])}, then the connection was lost: {reason}"
             self._fail(emission, ConnectionLost(text, emission[2], reason))
 
     @staticmethod
@@ -670,26 +665,6 @@ class Exchange:
         if not answer.done():
             answer.set_exception(error)
 
-    # ------------------------------------------------------------------ words
-
-    @staticmethod
-    def _sent(emission: InFlight) -> str:
-        token, round_trip, _, _ = emission
-        return one_line(f"sent {round_trip.emit} {round_trip.request(token)!r}")
-
-    def _got(self, emission: InFlight, arguments: tuple[Any, ...]) -> str:
-        """Return the words for an emission and its reply, whose event comes first if several may answer."""
-        shown, events = one_line(" ".join(map(repr, arguments))), emission[1].events
-        if not events:
-            return f"{self._sent(emission)}, acknowledged with {shown or 'nothing'}"
-        return f"{self._sent(emission)}, answered by {one_line(events[0]) + ' ' if len(events) == 1 else ''}{shown}"
-
-    @staticmethod
-    def _awaited(round_trip: RoundTrip) -> str:
-        if round_trip.answers is None:
-            return "acknowledgement"
-        return one_line(round_trip.answers) + ("" if round_trip.matched_in_order else " with its token")
-
     def without_token(self, round_trip: RoundTrip) -> str | None:
         """Return the event that came last as a reply to this round trip would, but with no token that is awaited.
 
@@ -697,18 +672,7 @@ class Exchange:
         """
         if round_trip.matched_in_order:
             return None
-        came = (_shown(event, values) for event, values in self._unmatched if event in round_trip.events)
-        return next(came, None)
-
-    def _arrived(self) -> str:
-        if not self._unmatched:
-            return "nothing"
-        return ", ".join(_shown(event, values) for event, values in self._unmatched)
-
-
-def _shown(event: str, values: tuple[Any, ...]) -> str:
-    """Return an event with its arguments, in a short line."""
-    return one_line(f"{event} {' '.join(map(repr, values))}".strip(), _CHARACTERS_SHOWN)
+        return self._unmatched.first_of(round_trip.events)
 
 
 def _of_another(round_trip: RoundTrip) -> str:
@@ -722,12 +686,6 @@ def _texts(found: Any) -> Sequence[str]:
     if isinstance(found, (list, tuple, set, frozenset)):
         return [str(token) for token in found]
     return (str(found),)
-
-
-def _place(error: BaseException) -> str:
-    """Return the line of the user's own code that raised, in brackets; nothing if none is known."""
-    is_called_here = error.__traceback__ is None or error.__traceback__.tb_next is None
-    return "" if is_called_here else f" ({place_of(error)})"
 
 
 def _code_of(token_of: Callable[..., Any]) -> object:

@@ -18,7 +18,7 @@ from bench.latency.alternation import Subjects
 from bench.latency.options import LOGS, OPTIONS, Options
 from bench.latency.testbed import ClientKind, ServerKind, Testbed, Testbeds
 from bench.scenarios.catalogue import Benchmark
-from bench.server import ServerError
+from bench.server import ServerError, UnservableError
 from bench.server.error import EXIT_GRACE_S, with_last_words
 from bench.wire.connection import TransportName
 from bench.wire.errors import ConnectFailed
@@ -63,7 +63,9 @@ def testbed(testbeds: Testbeds, server: ServerKind, loop: LoopKind, replicated: 
     try:
         return testbeds.enter(server, loop, replicated=replicated)
     except ServerError as error:
-        pytest.exit(str(error), returncode=pytest.ExitCode.TESTS_FAILED)
+        is_misuse = isinstance(error, UnservableError)
+        code = pytest.ExitCode.USAGE_ERROR if is_misuse else pytest.ExitCode.TESTS_FAILED
+        pytest.exit(str(error), returncode=code)
 
 
 @pytest.fixture

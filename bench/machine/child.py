@@ -168,8 +168,8 @@ def changed_at_ns(log: BinaryIO | None) -> int:
 def last_lines(log: str) -> str:
     """Return the end of a log in one line; empty if nothing was written.
 
-    If a traceback of Python, or an error of Node with its stack, is further up in the log, its end is returned instead:
-    a server may go on writing after it.
+    A traceback of Python, or an error of Node with its stack, may be further up in the log, because a server may go on
+    writing after it. Then the end of that is returned instead.
     """
     lines = [line for line in log.strip().splitlines()[-_SEARCHED_LINES:] if line.strip()]
     found = _last_traceback(lines) or _last_stack(lines) or lines[-_LAST_LINES:]

@@ -33,7 +33,7 @@ class FeedError(ValueError):
 
 @dataclass(frozen=True)
 class Feed:
-    """A file of rows, of which each user gets one.
+    """A file of rows, of which each user gets its own.
 
     `data = Feed.csv("users.csv", unique=True)` in a SocketIOUser gives each user a row as `self.data`, a dict. A
     relative path begins at the folder of the file that has this line.

@@ -63,7 +63,7 @@ class ScenariosFile:
         """Return a digest of what a scenario sends and awaits, by which two results are known to be of the same.
 
         A change of the file that changes nothing of the scenario leaves the digest as it is. If a function makes the
-        data or finds the token, nothing but the whole file says what it does. Of a check it matters that there is one:
+        data or finds the token, nothing but the whole file says what it does. Of a check it matters that it is there:
         without it errors are timed too, and with it each reply that was timed is right.
         """
         parts: list[object] = [scenario.emit, scenario.data, scenario.reply]

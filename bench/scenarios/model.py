@@ -24,14 +24,14 @@ class RoundTrip:
     `RoundTrip("say", emit="say", data={"id": "{token}", "text": "hello"}, reply="said")`
 
     `name` is the name in results. `data` is JSON and bytes: None for no argument, a tuple for several arguments, any
-    other value for one argument. Each emission has a token of its own in place of `{token}` in any string, or a UUID in
-    place of `{uuid}`, or an integer in place of `{int}`. A string that is nothing but `{int}` becomes a number. `data`
-    can also be a function, which takes the token and returns the data. `reply` is the event that answers, or a tuple of
-    the events that may answer; None stands for the acknowledgement.
+    other value for one argument. Each emission has a token of its own in place of `{token}` in any string. In place of
+    `{uuid}` it has a UUID, and in place of `{int}` an integer. A string that is nothing but `{int}` becomes a number.
+    `data` can also be a function, which takes the token and returns the data. `reply` is the event that answers, or a
+    tuple of the events that may answer; None stands for the acknowledgement.
 
     A reply belongs to each emission whose token it carries, however deep in the reply the token lies. `token_of` finds
     it elsewhere: a function that takes the reply's arguments and returns the token, a list of tokens, or None. A
-    function as `data` needs it (`bench.scenarios.tokens.any_token` is the usual one). Without a token, replies are
+    function as `data` needs it (`bench.scenarios.tokens.any_token` is the usual function). Without a token, replies are
     matched in order, with a single emission in flight on a connection. An acknowledgement is matched by its id and
     needs no token.
 
@@ -55,7 +55,7 @@ class RoundTrip:
     token_kind: TokenKind = field(init=False, repr=False, compare=False)
     #: The events that may answer; none if it is the acknowledgement.
     events: tuple[str, ...] = field(init=False, repr=False, compare=False)
-    #: The event that answers, if it is the only one and its reply needs no check. Most round trips have it.
+    #: The event that answers, if there is no other and its reply needs no check. Most round trips have it.
     plain_reply: str | None = field(init=False, repr=False, compare=False)
     #: True if a reply that was matched may still be wrong.
     is_checked: bool = field(init=False, repr=False, compare=False)

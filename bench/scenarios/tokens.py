@@ -26,7 +26,7 @@ PLACEHOLDERS: dict[TokenKind, str] = {"token": TOKEN, "uuid": "{uuid}", "int": "
 #: The least integer that stands for `{int}`. All have 53 bits, as many as JavaScript's numbers have, and 16 digits.
 LEAST_INTEGER = 1 << 52
 
-# An odd factor takes each number to another one, so all of them differ still. It spreads them: an id and the next one
+# An odd factor takes each number to another, so all of them differ still. It spreads them: an id and the next
 # that a service counts up to are not both ours.
 _INTEGER_MASK = LEAST_INTEGER - 1
 _INTEGER_FACTOR = 0x9E3779B97F4A7

@@ -8,7 +8,7 @@ server is down, also after a failure or a cancellation.
 
 from bench.server.command import CommandError, ServeCommand
 from bench.server.command_process import CommandProcess
-from bench.server.error import ServerError
+from bench.server.error import ServerError, UnservableError
 from bench.server.in_loop import UvicornTestServer
 from bench.server.interface import OwnedServer, Served, ServerUsage
 from bench.server.options import ServerOptions
@@ -28,5 +28,6 @@ __all__ = [
     "ServerOptions",
     "ServerProcess",
     "ServerUsage",
+    "UnservableError",
     "UvicornTestServer",
 ]

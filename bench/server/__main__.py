@@ -25,7 +25,7 @@ from uvicorn.config import LOGGING_CONFIG
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from bench.machine.descriptors import raise_file_limit
 from bench.machine.system import can_pin
-from bench.server.error import ServerError, one_line
+from bench.server.error import ServerError, UnservableError, one_line
 from bench.server.in_loop import UvicornTestServer
 from bench.server.options import ServerOptions
 from bench.server.process import Report
@@ -56,7 +56,8 @@ def main() -> int:
             traceback.print_exception(failure.__cause__)
         print(failure, file=sys.stderr)  # noqa: T201 - the log
         with contextlib.suppress(OSError):
-            channel.sendall(Report(error=str(failure)).encoded())
+            report = Report(error=str(failure), is_unservable=isinstance(failure, UnservableError))
+            channel.sendall(report.encoded())
         return 1
     return 0
 

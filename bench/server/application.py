@@ -1,14 +1,14 @@
 """The check of an application before it is served: an application of another kind answers every request with HTTP 500.
 
-What is recognised: applications of WSGI (Flask, Django, socketio.WSGIApp) and of servers of their own (aiohttp,
-Tornado), factories, and Socket.IO servers that are not for ASGI. All that can be called as ASGI says passes.
+It recognises applications of WSGI (Flask, Django, socketio.WSGIApp), and of servers of their own (aiohttp, Tornado). It
+also recognises factories, and Socket.IO servers that are not for ASGI. All that can be called as ASGI says passes.
 """
 
 import inspect
 from collections.abc import Iterator
 from typing import Any
 
-from bench.server.error import ServerError
+from bench.server.error import UnservableError
 
 #: The packages whose applications need a server of their own, by the name of the class's first module.
 _OWN_SERVERS = {"aiohttp": "aiohttp's own server", "tornado": "Tornado's own server", "bottle": "a WSGI server"}
@@ -23,20 +23,20 @@ _SERVE = "serve it by its own command with --serve"
 
 
 def check_application(name: str, app: Any) -> None:
-    """Raise ServerError, with the cause and what to do, for what is surely no ASGI application."""
+    """Raise UnservableError, with the cause and what to do, for what is surely no ASGI application."""
     kind = type(app).__name__
     package = type(app).__module__.partition(".")[0]
     if package in ("socketio", "engineio") and not callable(app):
         wrapped = f"app = socketio.ASGIApp({name.rpartition(':')[2]})"
-        raise ServerError(f"{name} is a Socket.IO server, no ASGI application: name the application, {wrapped}")
+        raise UnservableError(f"{name} is a Socket.IO server, no ASGI application: name the application, {wrapped}")
     if package in _OWN_SERVERS:
-        raise ServerError(
+        raise UnservableError(
             f"{name} is no ASGI application but an application of {package}, for {_OWN_SERVERS[package]}: {_SERVE}"
         )
     if not callable(app):
-        raise ServerError(f"{name} is not an ASGI application but of type {kind}: name the application")
+        raise UnservableError(f"{name} is not an ASGI application but of type {kind}: name the application")
     if (lacks := _lacks(app)) is not None:
-        raise ServerError(f"{name} is no ASGI application: {lacks}")
+        raise UnservableError(f"{name} is no ASGI application: {lacks}")
     for part, _ in socketio_apps(app):
         _check_mode(name, part.engineio_server)
 
@@ -93,16 +93,16 @@ def _attribute(part: Any, name: str) -> Any:
 
 
 def _check_mode(name: str, server: Any) -> None:
-    """Raise ServerError for a Socket.IO server of another mode than asgi."""
+    """Raise UnservableError for a Socket.IO server of another mode than asgi."""
     mode = _attribute(server, "async_mode") or _attribute(_attribute(server, "eio"), "async_mode")
     if mode is None or mode == "asgi":
         return
     if not type(server).__name__.startswith("Async"):
-        raise ServerError(
+        raise UnservableError(
             f"{name} has a socketio.{type(server).__name__}, which is for WSGI: an ASGI application needs "
             f'socketio.AsyncServer(async_mode="asgi"); or {_SERVE}'
         )
-    raise ServerError(
+    raise UnservableError(
         f'{name} has a Socket.IO server with async_mode="{mode}": write socketio.AsyncServer(async_mode="asgi"); '
         "otherwise python-socketio takes the mode of what is installed, such as aiohttp"
     )

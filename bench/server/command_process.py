@@ -22,7 +22,7 @@ from bench.machine.cores import server_core
 from bench.machine.descendants import descendants, memory_bytes, reaped_cpu_ns
 from bench.server.address import free_port, reachable
 from bench.server.command import HOST, PORT_VARIABLE, ServeCommand, no_start
-from bench.server.error import ServerError
+from bench.server.error import ServerError, UnservableError
 from bench.server.interface import ServerUsage
 from bench.server.options import ServerKeywords, ServerOptions, with_keywords
 from bench.server.owner import LoggedServer
@@ -36,6 +36,9 @@ _LOOK_AFTER_S, _LOOK_EVERY_S = 0.005, 0.1
 
 #: The time that an attempt to reach the service may take, in seconds.
 _ATTEMPT_S = 2.0
+
+#: The exit codes of a shell that did not find a program, or may not run it.
+_NO_COMMAND = (126, 127)
 
 _PORT_IS_BUSY = re.compile(r"EADDRINUSE|[Aa]ddress (?:is )?already in use")
 
@@ -115,8 +118,8 @@ class CommandProcess(LoggedServer):
     def start(self) -> Self:
         """Start it; return when it accepts connections on its port, and its `ready_url` answers if it has any.
 
-        Raises ServerError, with the log as its `detail`, if that fails or takes longer than its time to start. After
-        any error, no process is left behind.
+        Raises ServerError, with the log as its `detail`, if that fails or takes longer than its time to start.
+        Raises UnservableError if there is no such program. After any error, no process is left behind.
         """
         if not self._is_awaited:
             self.launch()
@@ -285,7 +288,10 @@ class CommandProcess(LoggedServer):
         if others and self._port not in listening_ports(self.family):
             ports = ", ".join(map(str, others))
             what = "write {port} where the command takes its port" if not self._serve.takes_port else "have it use that"
-            return f"it listens on port {ports}, and not on port {self._port}: {what}, or read the variable PORT"
+            return (
+                f"it listens on port {ports}, and not on port {self._port}: {what}, or read the variable PORT; "
+                "a service with a fixed port is measured where it runs, by `pytest bench --url` and `locust --host`"
+            )
         if not self._serve.takes_port:
             return f"{missing}: write {{port}} where the command takes its port, or read the variable PORT"
         return missing
@@ -294,7 +300,7 @@ class CommandProcess(LoggedServer):
         end = running.end or End()
         if end.errno is not None:
             program = self._serve.arguments(self._port)[0]
-            return ServerError(
+            return UnservableError(
                 f"the service of {self._serve.named} did not start: "
                 f"{no_start(program, self._serve.directory, end.errno, end.reason)}"
             )
@@ -313,10 +319,12 @@ class CommandProcess(LoggedServer):
             hint = "a port that it wants is in use"
         elif is_starting and end.exit_code == 0:
             hint = "a service has to stay in the foreground"
-        return self._error(f"ended with exit code {end.code}{before}{hint and f' ({hint})'}")
+        is_missing = is_starting and self._serve.needs_shell and end.exit_code in _NO_COMMAND
+        kind = UnservableError if is_missing else ServerError
+        return self._error(f"ended with exit code {end.code}{before}{hint and f' ({hint})'}", kind)
 
-    def _error(self, what: str) -> ServerError:
-        return ServerError(
+    def _error(self, what: str, kind: type[ServerError] = ServerError) -> ServerError:
+        return kind(
             f"the service of {self._serve.named} {what}; it wrote last: {self.wrote_last or 'nothing'}", self.log
         )
 

@@ -37,6 +37,13 @@ class ServerError(Exception):
         return type(self), (str(self), self.detail)
 
 
+class UnservableError(ServerError):
+    """Something that cannot be served as it was named: a module that is not there, or a program that is none.
+
+    Everything else is a server that was there, and failed.
+    """
+
+
 def one_line(cause: BaseException) -> str:
     """Return the cause's type and text, in one line."""
     return printable.error_line(cause, MESSAGE_LIMIT)
@@ -45,8 +52,8 @@ def one_line(cause: BaseException) -> str:
 def last_words(log: str) -> str:
     """Return the end of a server's log in one line, as `last_lines` does, without the errors that our client causes.
 
-    A client whose request to join is not answered asks once more in another format. python-socketio logs an error then,
-    which would hide the cause: mostly an exception in the handler of `connect`.
+    A client whose request to join is not answered asks once more in another format. python-socketio logs an error then.
+    It would hide the cause, which is mostly an exception in the handler of `connect`.
     """
     return last_lines(_OF_OUR_CLIENT.sub("", log))
 

@@ -19,7 +19,7 @@ from uvicorn.lifespan.on import LifespanOn
 
 from bench.server.address import listen, reachable
 from bench.server.application import check_application
-from bench.server.error import ServerError, one_line
+from bench.server.error import ServerError, UnservableError, one_line
 from bench.server.lifespan import Lifespan
 from bench.server.options import ServerOptions
 
@@ -279,11 +279,11 @@ class UvicornTestServer(uvicorn.Server):
 
 
 def import_app(target: str) -> Any:
-    """Return the app that "module:attribute" names. Raises ServerError if it is not there or fails to import."""
+    """Return the app that "module:attribute" names. Raises UnservableError without it, ServerError if it fails."""
     try:
         return import_from_string(target)
     except ImportFromStringError as cause:
-        raise ServerError(f"app {target!r} was not found: {cause} Give it as module:attribute") from cause
+        raise UnservableError(f"app {target!r} was not found: {cause} Give it as module:attribute") from cause
     except (Exception, SystemExit) as cause:
         raise ServerError(f"app {target!r} failed to import: {one_line(cause)}") from cause
 

@@ -25,7 +25,7 @@ class ServerUsage:
 class OwnedServer(Protocol):
     """A server in processes of its own. It can be started again after it was stopped. Every failure is a ServerError.
 
-    `start` waits until it serves; `launch` is the first half of it, and `ask_to_stop` the first half of `stop`, so that
+    `start` waits until it serves. `launch` is the first half of it, and `ask_to_stop` the first half of `stop`: so
     several servers can come up, or go down, at the same time. After any error, no process is left behind.
     """
 

@@ -24,7 +24,7 @@ from bench.machine.child import Child, process_cpu_ns
 from bench.machine.cores import server_core
 from bench.machine.system import has_proc
 from bench.server.address import reachable
-from bench.server.error import ServerError
+from bench.server.error import ServerError, UnservableError
 from bench.server.interface import ServerUsage
 from bench.server.options import ServerKeywords, ServerOptions, with_keywords
 from bench.server.owner import LoggedServer
@@ -48,12 +48,14 @@ class ServerCommand:
 class Report:
     """The report of a server process to its owner: the port that it serves, or why it does not. It is sent once.
 
-    `app_file` is the file that the app's module was imported from. `files` are those of the modules that came with it,
-    but for those that are installed in the interpreter's own folders.
+    `is_unservable` says that the error is an UnservableError. `app_file` is the file that the app's module was imported
+    from. `files` are those of the modules that came with it, but for those that are installed in the interpreter's own
+    folders.
     """
 
     port: int = 0
     error: str = ""
+    is_unservable: bool = False
     app_file: str = ""
     files: list[str] = dataclasses.field(default_factory=list)
 
@@ -153,14 +155,15 @@ class ServerProcess(LoggedServer):
         """Start it; return when the app's start-up is complete and the port is open.
 
         Raises ServerError, with the server's log as its `detail`, if that fails or takes longer than `start_timeout_s`,
-        or if it runs already. After any error, no process is left behind.
+        or if it runs already. Raises UnservableError if there is no such app, or if it is no ASGI app. After any error,
+        no process is left behind.
         """
         if not self._is_awaited:
             self.launch()
         with self._stopped_on_failure():
             report = self._await_report()
             if report.error:
-                raise ServerError(report.error)
+                raise (UnservableError if report.is_unservable else ServerError)(report.error)
         self._report = report
         return self
 

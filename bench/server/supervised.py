@@ -1,9 +1,9 @@
 """A command below its supervisor, as seen by its owner: whether it runs, its processes, and their end.
 
 The supervisor (supervisor.py) is the child of this process, and the command the supervisor's. Both processes share a
-socket pair: the supervisor tells how the command started and how it ended, and ends everything when it reads the end of
-the stream. So nothing of a command outlives its owner. There is no thread and no asyncio here, and gevent's versions of
-all waits are cooperative.
+socket pair. The supervisor tells over it how the command started and how it ended. It ends everything when it reads the
+end of the stream. So nothing of a command outlives its owner. There is no thread and no asyncio here, and gevent's
+versions of all waits are cooperative.
 """
 
 import contextlib

@@ -1,6 +1,6 @@
 """The parent of a served command, in a process of its own; not meant to be started by hand.
 
-It starts the command, tells its owner over the channel how that went and how the command ended, and sees to it that
+It starts the command, and tells its owner over the channel how that went and how the command ended. It sees to it that
 nothing of the command is left: no child, and no process that has left the command's session. On Linux it is the
 subreaper of all of them, so a process whose parent has ended comes to it. It ends when its owner asks for that
 (SIGTERM) or is gone (end of the channel's stream), whatever the command does then.

@@ -16,7 +16,7 @@ import aiohttp
 from yarl import URL
 
 from bench.wire.connection import Connection
-from bench.wire.endpoint import Address, is_secure, transport_url
+from bench.wire.endpoint import Address, cookies_in, is_secure, transport_url, with_cookies
 from bench.wire.tls import SYSTEM, Tls
 
 _SCHEMES = {"ws": "http", "wss": "https"}
@@ -135,18 +135,13 @@ class HostHttp:
         assert isinstance(connection.headers, Mapping), "the settings are those of an attempt"
         assert isinstance(connection.cookies, Mapping), "the settings are those of an attempt"
         target = URL(transport_url(self._address.whole, "polling", connection.socketio_path), encoded=True)
+        own = {*connection.cookies, *cookies_in(connection.headers)}
         found = {
             name: morsel.coded_value
             for name, morsel in self.session.cookie_jar.filter_cookies(target).items()
-            if name not in connection.cookies
+            if name not in own
         }
-        if not found:
-            return connection
-        headers = dict(connection.headers)
-        given = next((name for name in headers if name.lower() == "cookie"), "Cookie")
-        own = [headers[given]] if given in headers else []
-        headers[given] = "; ".join([*own, *(f"{name}={value}" for name, value in found.items())])
-        return replace(connection, headers=headers)
+        return replace(connection, headers=with_cookies(connection.headers, found)) if found else connection
 
     async def _perform(
         self, method: str, url: URL, name: str, stream: bool, arguments: dict[str, Any]

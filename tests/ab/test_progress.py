@@ -4,8 +4,8 @@ import io
 
 from rich.console import Console
 
+from bench.ab.news import State
 from bench.ab.progress import AbProgress
-from bench.ab.run import State
 from bench.statistics.estimates import estimate
 
 

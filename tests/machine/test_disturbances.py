@@ -152,11 +152,11 @@ def test_what_is_judged_of_both_ends() -> None:
     slow: dict[str, Any] = {"governor": "powersave"}
     traced: dict[str, Any] = {"debugging": ("tracemalloc",)}
     assert judged(conditions(**plain), conditions(10, **plain)) == ()
-    for one, other in ((slow, plain), (plain, slow)):
-        (spoiler,) = judged(conditions(**one), conditions(10, **other))
+    for first, second in ((slow, plain), (plain, slow)):
+        (spoiler,) = judged(conditions(**first), conditions(10, **second))
         assert (spoiler.kind, "powersave" in spoiler.text) == ("governor", True)
-    for one, other in ((traced, plain), (plain, traced), (traced, traced)):
-        (spoiler,) = judged(conditions(**one), conditions(10, **other))
+    for first, second in ((traced, plain), (plain, traced), (traced, traced)):
+        (spoiler,) = judged(conditions(**first), conditions(10, **second))
         assert (spoiler.kind, spoiler.text.count("tracemalloc")) == ("debug", 1)
 
 

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from bench.ab.restart import Figure, Figures, metrics_of
-from bench.ab.run import summary
+from bench.ab.summary import summary
 from bench.machine.disturbances import Disturbance, Interference
 from bench.report.ab import ab_document
 from bench.report.formats import markdown

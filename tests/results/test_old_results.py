@@ -80,6 +80,24 @@ def test_older_load_results_are_read(number: int, schema: str, ok: list[int]) ->
     assert [operation.sent_bytes for operation in old.result.operations] == [None, None]
 
 
+def test_a_load_result_with_operations_of_all_kinds_is_read() -> None:
+    (path,) = paths("load/*/0005_*.json")
+    result = open_file(path).as_model(LoadResult)
+    assert result.schema_ == "load/3"
+    rows = {operation.name: operation for operation in result.operations}
+    assert {(row.name, row.kind, row.ok) for row in rows.values()} == {
+        ("connect", "connect", 27),
+        ("disconnect", "disconnect", 25),
+        ("POST /login", "http", 27),
+        ("enter", "round trip", 27),
+        ("say", "round trip", 76),
+        ("typing", "emission", 76),
+        ("type and say", "transaction", 76),
+    }
+    assert (rows["say"].sent_bytes, rows["say"].received_bytes) == (3336, 3412)
+    assert rows["typing"].service_us is None
+
+
 def test_the_details_of_a_latency_benchmark_are_what_extra_info_has() -> None:
     files = [json.loads(path.read_text()) for path in paths("latency/*/*.json")]
     benchmarks = [benchmark for file in files for benchmark in file["benchmarks"]]
@@ -117,7 +135,7 @@ def test_latency_is_compared() -> None:
 
 
 def test_load_is_compared_also_with_the_schema_before() -> None:
-    first, second, third, _ = stored("load/*/*.json")
+    first, second, third, *_ = stored("load/*/*.json")
     closed = compare([second], [third])
     assert [compared.label for compared in closed.benchmarks] == ["connect", "FOO→BAR to sender", "whole run"]
     with pytest.raises(IncomparableError, match="different settings: model closed → open"):

@@ -11,7 +11,7 @@ import socketio
 from aiohttp import web
 from fastapi import FastAPI
 
-from bench.server import ServerError, UvicornTestServer
+from bench.server import UnservableError, UvicornTestServer
 from bench.server.application import check_application
 
 
@@ -74,7 +74,7 @@ def mounted(server: Any) -> Any:
     ],
 )
 def test_what_is_no_asgi_application(app: Any, reason: str) -> None:
-    with pytest.raises(ServerError, match=reason) as raised:
+    with pytest.raises(UnservableError, match=reason) as raised:
         check_application("chat:sio", app)
     assert "\n" not in str(raised.value)
 
@@ -97,5 +97,5 @@ def test_what_is_one(app: Callable[..., Any]) -> None:
 
 
 async def test_a_server_says_it_before_it_serves() -> None:
-    with pytest.raises(ServerError, match='async_mode="aiohttp"'):
+    with pytest.raises(UnservableError, match='async_mode="aiohttp"'):
         await UvicornTestServer(socketio.ASGIApp(socketio.AsyncServer())).start_up()

@@ -84,7 +84,7 @@ class TestReplies:
             ('return {"ok": data["text"]}', {"text": "hello"}, ()),
             ('await sio.emit("said", data, to=sid)', {"id": "{token}", "text": "hello"}, ("said",)),
             ('await sio.emit("said", {"id": data["id"]}, room=sid)', {"id": "{token}"}, ("said",)),
-            ('await sio.emit("said", {**data, "by": data["by"]})', {"by": "hello", "id": "{token}"}, ("said",)),
+            ('await sio.emit("said", {**data, "by": data["by"]})', {"by": "{token}"}, ("said",)),
             ('text = data.get("text")\nawait sio.emit("said", (sid, text), to=sid)', {"text": "{token}"}, ("said",)),
             ('await sio.emit("said", f"you said {data[\'text\']}", to=sid)', {"text": "{token}"}, ("said",)),
             ('if not data["ok"]:\n    return\nawait sio.emit("said", data["text"], to=sid)', None, ("said",)),

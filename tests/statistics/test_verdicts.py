@@ -67,14 +67,14 @@ class TestVerdict:
     def test_the_p_value_agrees_with_the_interval(self) -> None:
         rng = np.random.default_rng(10)
         for values in rng.normal(0.007, 0.01, (500, 12)):
-            one = estimate(values)
-            assert (p_value(one, THRESHOLD) < 0.05) == (verdict(one) in ("slower", "faster"))
+            estimated = estimate(values)
+            assert (p_value(estimated, THRESHOLD) < 0.05) == (verdict(estimated) in ("slower", "faster"))
 
     def test_p_values_by_hand(self) -> None:
-        one = estimate(np.array([1, 2, 3, 4, 5]) / 100)  # t = 3 / sqrt(0.5) = 4.2426 with 4 degrees of freedom
-        assert p_value(one) == pytest.approx(0.01324, abs=1e-5)
-        assert p_value(estimate(-np.array([1, 2, 3, 4, 5]) / 100)) == pytest.approx(p_value(one))
-        assert p_value(one, threshold=0.1) == 1
+        estimated = estimate(np.array([1, 2, 3, 4, 5]) / 100)  # t = 3 / sqrt(0.5) = 4.2426 with 4 degrees of freedom
+        assert p_value(estimated) == pytest.approx(0.01324, abs=1e-5)
+        assert p_value(estimate(-np.array([1, 2, 3, 4, 5]) / 100)) == pytest.approx(p_value(estimated))
+        assert p_value(estimated, threshold=0.1) == 1
         assert p_value(estimate([0.1, 0.1])) == 0
 
 

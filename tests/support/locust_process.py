@@ -24,7 +24,7 @@ LOCUST = Path(sys.executable).with_name("locust")
 LOCUSTFILE = ROOT / "locustfile.py"
 CONNECT = "connect"
 
-LIMIT_S = 60.0
+LIMIT_S = 120.0
 
 
 class LocustProcess:

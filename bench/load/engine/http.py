@@ -48,7 +48,7 @@ class UserHttp(HostHttp):
 
     A relative URL is added to the user's host. `name` is the name of the operation. Without it the name is the method
     with the path, as in `POST /login`, and elsewhere with the server as well. With `stream=True` the time ends with the
-    response's headers, and the body is left to be read; otherwise the body has been read when the response is there.
+    response's headers, and the body is left to be read. Otherwise the body has been read when the response is there.
     All else is aiohttp's.
     """
 

@@ -1,7 +1,6 @@
 """The life of a user in the engine's thread: connect, run tasks, reconnect where needed, stop.
 
-Each attempt to connect begins with the user's `before_connect`, and ends with its `on_connect`. If either fails, the
-attempt has failed. A user that has disconnected on purpose is not connected again until its task asks for that.
+The session's connector makes the connection; this file performs what goes over it: see connector.py.
 
 Stopping has one mechanism, whoever asks for it: the end of the test, a smaller user count, or StopUser. Nothing more is
 sent, replies in flight are awaited up to their timeout, `on_stop` runs, and the connection is closed. What was in
@@ -12,12 +11,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from time import perf_counter_ns
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 from locust import User
 from locust.exception import StopTest, StopUser
@@ -28,50 +26,33 @@ from locust.user.task import (
     DefaultTaskSet,
 )
 
-from bench.exchange.outcomes import AmbiguousReplies, Answer, NoRoundTrip, ReplyTimeout, RoundTripFailed, carries_error
+from bench.exchange.outcomes import AmbiguousReplies, Answer, NoRoundTrip, RoundTripFailed, carries_error
 from bench.exchange.requests import Exchange
+from bench.load.engine.connector import Connector
 from bench.load.engine.counters import ProcessCounters
 from bench.load.engine.handlers import guarded, handlers_of, is_handling
 from bench.load.engine.http import UserHttp, is_counted
 from bench.load.engine.interface import SessionUser
 from bench.load.engine.loop import Engine
+from bench.load.engine.notes import NOT_CONNECTED, NOT_READ, Notes
 from bench.load.engine.ongoing import OngoingOperation
 from bench.load.engine.open_tasks import LOST, OpenTasks, is_scheduled, is_wanted, leave_arrival, wanted
 from bench.load.engine.pacing import Dispatcher, OpenLoad
 from bench.load.engine.tasks import TaskRunner, call
 from bench.load.engine.transaction import Transaction
 from bench.load.engine.user_client import UserClient
-from bench.load.metrics.recorder import RECEIVED, TIMEOUT, UNSCHEDULED, Recorder
-from bench.results.load import CONNECT, REPLIED_KINDS, OperationKey, OperationKind
+from bench.load.metrics.recorder import UNSCHEDULED, Recorder
+from bench.results.load import REPLIED_KINDS, OperationKey, OperationKind
 from bench.scenarios.model import Emission, RoundTrip
 from bench.wire.client import FastClient
 from bench.wire.connection import Connection
 from bench.wire.errors import (
-    REFUSED,
     ClientError,
-    ConnectFailed,
-    Disconnected,
-    MessageTooLarge,
     NotRead,
     SettingError,
-    kind_of,
 )
 from bench.wire.interface import acknowledged
 from bench.wire.protocol import DEFAULT_NAMESPACE
-
-# As Socket.IO's own clients reconnect: 1 s doubling up to 5 s, each half as much more or less at random.
-_BACKOFF_FIRST_S = 1.0
-_BACKOFF_MAX_S = 5.0
-_BACKOFF_JITTER = 0.5
-
-#: The operation of a user that disconnects on purpose. It is the name and the kind of its row.
-DISCONNECT: Literal["disconnect"] = "disconnect"
-
-#: The kind of error of an attempt to connect that the user's own code has made fail before it began.
-BEFORE_CONNECT = "before_connect"
-
-#: The reason of what was not sent because there was no connection.
-_NOT_CONNECTED = "not connected"
 
 #: The pause of a task that could not send, in seconds. A task that goes on at once, whatever its round trips raise,
 #: would keep the loop from everything else.
@@ -82,15 +63,6 @@ _MOST_UNSENT_BYTES = 1 << 16
 
 #: The time after which an emission that waits for the server looks again, in seconds.
 _UNREAD_PAUSE_S = 0.005
-
-_NOT_READ = "the server does not read"
-
-#: The time after connecting in which a server may still refuse, in seconds. python-socketio with `always_connect` says
-#: yes first, and calls the service's handler then.
-_REFUSAL_S = 0.5
-
-#: The number of operations of which the log says that their replies carry no token.
-_MOST_HINTS = 10
 
 #: One reply in 64, as the clock's last bits have it, tells how long it waited for its task.
 _QUEUEING_SAMPLE = 63
@@ -113,20 +85,6 @@ class SessionEnded:
     session: Session
 
 
-@dataclass(frozen=True)
-class UnsupportedTask:
-    """The news of a task whose figures are wrong, or would be: the run has to end. The text says why, in one line."""
-
-    text: str
-
-
-@dataclass(frozen=True)
-class Hint:
-    """The news of a mistake that a description seems to have. The text is a line for the log."""
-
-    text: str
-
-
 class Session:
     """A user's run: its tasks over one connection, which is replaced when it is lost."""
 
@@ -145,6 +103,8 @@ class Session:
         #: The same, as the user sees it, once the loop runs.
         self.user_client: UserClient | None = None
         self.exchange: Exchange | None = None  # needs the running loop
+        self._connector: Connector  # the same
+        self._notes: Notes  # the same
         self._url = url
         self._tokens = tokens
         self.engine = engine
@@ -156,10 +116,6 @@ class Session:
         self._open_tasks: OpenTasks | None = None
         self._timeout_ns = round(user.reply_timeout * 1e9)
         self._task: asyncio.Task[None] | None = None
-        #: The time at which the connection was made.
-        self._connected_ns = 0
-        #: The last attempt to connect while it may still be refused, with the time of the connection, and the timer.
-        self._held: tuple[OngoingOperation, int, asyncio.TimerHandle] | None = None
         #: Set when the connection is lost, for a user without tasks.
         self._gone: asyncio.Event | None = None
         self.stopping = False
@@ -169,24 +125,14 @@ class Session:
         self._closing = False
         #: True in a wait or a backoff: waking up loses nothing.
         self.idle = False
-        self._arrived = False
-        #: True if the user has disconnected on purpose.
-        self._has_left = False
-        #: The lock of an attempt to connect, and the task that has it.
-        self._connecting = asyncio.Lock()
         #: The number of tasks that are connecting or disconnecting.
         self._steps_under_way = 0
-        self._connecting_task: asyncio.Task[Any] | None = None
         self._http: UserHttp | None = None
         #: The exception that ends the user.
         self._noted: BaseException | None = None
-        self._failed_attempts = 0
         #: The definition of the last round trip; `_recorder` is the recorder of its operation.
         self._usual: RoundTrip | None = None
         self._recorder: Recorder
-        #: The last event that came unasked; `_heard_recorder` is its recorder.
-        self._heard: str | None = None
-        self._heard_recorder: Recorder
         self._breakdown = False
 
     # ------------------------------------------------------------------ called through Engine.submit
@@ -256,7 +202,7 @@ class Session:
         self._tasks.has_awaited = True
         if self.stopping:
             self._stop_if_idle()
-        self._failed_attempts = 0
+        self._connector.failed_attempts = 0
         if len(reply) == 1:
             value = reply[0]
             if type(value) is dict and "error" in value and value["error"] and definition.check is None:
@@ -305,7 +251,7 @@ class Session:
         while (waits_bytes := self._wire.unsent_bytes) > _MOST_UNSENT_BYTES:
             if perf_counter_ns() - began_ns > self._timeout_ns:
                 if self._dispatcher is not None:
-                    wanted(definition.name, _NOT_READ, "emission")
+                    wanted(definition.name, NOT_READ, "emission")
                 raise NotRead(f"the server has not read {waits_bytes:,} bytes within {self._timeout_ns / 1e9:g} s")
             await asyncio.sleep(_UNREAD_PAUSE_S)
         self._tasks.has_awaited = True
@@ -319,22 +265,20 @@ class Session:
             raise NoRoundTrip(definition) from None
         if is_in_order and is_scheduled():
             wanted(definition.name, "it is matched in order, which an open load does not do")
-            self._invalid(
+            self._notes.invalid(
                 f"{definition.name} is matched in order, one in flight, and an open load does not wait: "
                 "give it a token, or wait for replies"
             )
             raise StopUser
-        refusal = "" if self.client.connected and not self._is_ending else _NOT_CONNECTED if self._has_left else LOST
+        refusal = ""
+        if not self.client.connected or self._is_ending:
+            refusal = NOT_CONNECTED if self._connector.has_left else LOST
         intended_ns, waited_ns = wanted(definition.name, refusal)
         return await self.round_trip(definition, intended_ns, waited_ns)
 
     def transaction(self, name: str) -> Transaction:
         """Return a transaction, to be entered: the time of its block is noted."""
-        return Transaction(partial(self.begin_operation, name, "transaction"), self._is_cut_off)
-
-    def _is_cut_off(self) -> bool:
-        """Return whether the session is being stopped, so that what goes on is not of the user's own making."""
-        return self.stopping or self._is_ending
+        return Transaction(partial(self.begin_operation, name, "transaction"), self.is_cut_off)
 
     def begin_operation(self, name: str, kind: OperationKind) -> OngoingOperation:
         """Begin an operation that is no round trip; the caller says to what is returned how it ends.
@@ -353,58 +297,12 @@ class Session:
         )
 
     async def connect(self) -> None:
-        """Connect again after `disconnect`: an attempt, which is noted. Raises ConnectFailed, and what the user raises.
-
-        Does nothing where there is a connection. After a failure the user connects before its next task, as it does
-        when it has lost its connection.
-        """
-        if self.client.connected:
-            return
-        if self._connecting_task is asyncio.current_task():
-            raise RuntimeError(
-                "before_connect and on_connect are part of an attempt to connect: they cannot begin another"
-            )
-        await self.may_send()
-        self._has_left = False
-        async with self._connecting:
-            if self.client.connected:
-                return
-            with self._awaited_at_the_end():
-                try:
-                    await self._attempt()
-                except BaseException:
-                    self._failed_attempts += 1
-                    self._tasks.may_go_on = False
-                    raise
-        self._tasks.has_awaited = True
+        """Connect again after `disconnect`: see `Connector.connect`."""
+        await self._connector.connect()
 
     async def disconnect(self) -> None:
-        """Disconnect on purpose, which is noted. What is in flight is lost. Does nothing without a connection."""
-        await self.may_send()
-        self._has_left = True
-        self._tasks.may_go_on = False
-        if not self.client.connected:
-            return
-        if self.exchange is not None and not self.exchange.broken:
-            await self.exchange.settle()  # what is left over shows that matching in order was wrong
-        operation = self.begin_operation(DISCONNECT, DISCONNECT)  # unfinished, if it is cancelled
-        with self._awaited_at_the_end():
-            await self.client.disconnect()
-            operation.succeeded()
-        self._tasks.has_awaited = True
-        if self.exchange is not None:
-            self.exchange.broken = False  # nothing overdue can come over the next connection
-
-    @contextlib.contextmanager
-    def _awaited_at_the_end(self) -> Iterator[None]:
-        """Have a session that stops await the block, as it awaits replies."""
-        self._steps_under_way += 1
-        try:
-            yield
-        finally:
-            self._steps_under_way -= 1
-            if self.stopping:
-                self._stop_if_idle()
+        """Disconnect on purpose: see `Connector.disconnect`."""
+        await self._connector.disconnect()
 
     @property
     def http(self) -> UserHttp:
@@ -419,76 +317,24 @@ class Session:
         Raises StopUser if no load could perform the definition.
         """
         if isinstance(error, AmbiguousReplies):
-            self._invalid(str(error))
+            self._notes.invalid(str(error))
             raise StopUser from error
         if isinstance(error, NoRoundTrip):
             raise error  # it has no name under which it could be counted
-        recorder = self.engine.recorder(*key)
-        if isinstance(error, MessageTooLarge):
-            reason = f"too large: {error.size_bytes:,} bytes, the server takes {error.limit_bytes:,}"
-            reason = self.counters.too_large.setdefault((recorder.name, f"{error.size_bytes:.0e}"), reason)
-        elif isinstance(error, Disconnected):
-            assert self.exchange is not None
-            reason = "an earlier reply is overdue" if self.exchange.broken else _NOT_CONNECTED
-        elif isinstance(error, NotRead):
-            reason = _NOT_READ
-        else:
-            reason = "could not be encoded"
         self._tasks.has_awaited = False
         if intended_ns or self._dispatcher is None or not is_wanted():
-            recorder.drop(intended_ns or perf_counter_ns(), reason)
+            self._notes.not_sent(key, error, intended_ns or perf_counter_ns())
         if not intended_ns:
             await asyncio.sleep(_NOT_SENT_PAUSE_S)
-
-    def _unexpected(self, definition: RoundTrip) -> None:
-        self.counters.unexpected[definition.name] += 1
-        self._invalid(
-            f"{definition.name} is matched in order, but {definition.answers} came while none was awaited: others "
-            "cause it, too, or the server sends it unasked; have the service repeat a {token} of the payload"
-        )
-
-    def _received(self, event: str) -> None:
-        """Count an event that came unasked, inside its handler."""
-        if event != self._heard:
-            self._heard, self._heard_recorder = event, self.engine.recorder(event, RECEIVED)
-        received_ns = self._wire.received_ns
-        self._heard_recorder.succeeded(received_ns, received_ns, self._wire.message_bytes)
-
-    def _invalid(self, reason: str) -> None:
-        """Have the run ended: its figures are wrong, or would be."""
-        if not self.counters.is_invalid:
-            self.counters.is_invalid = True
-            self.engine.post(UnsupportedTask(reason))
 
     def _ended(self, definition: RoundTrip, error: BaseException, intended_ns: int, waited_ns: int) -> None:
         """Take note that a round trip that was sent has ended, and not by its reply."""
         if isinstance(error, RoundTripFailed):
-            kind = TIMEOUT if isinstance(error, ReplyTimeout) else error.kind
-            recorder = self.engine.recorder(definition.name)
-            recorder.failed(error.sent_ns, perf_counter_ns(), kind, intended_ns, waited_ns)
-            recorder.received_bytes += error.reply_bytes
-            if kind == TIMEOUT:
-                self._look_for_token(definition)
+            self._notes.failed(definition, error, intended_ns, waited_ns)
         self._tasks.has_awaited = True
         self._tasks.may_go_on = False  # the connection may be lost, or have to be replaced
         if self.stopping:
             self._stop_if_idle()
-
-    def _look_for_token(self, definition: RoundTrip) -> None:
-        """Have the log say, once for an operation, that what could be its replies carries no token."""
-        told = self.counters.without_token
-        if definition.name in told or len(told) >= _MOST_HINTS:
-            return
-        came = self.exchange.without_token(definition) if self.exchange is not None else None
-        if came is not None:
-            told.add(definition.name)
-            self.engine.post(
-                Hint(
-                    f"{definition.name} timed out, and this came without the token of an emission: {came}. If the "
-                    "service repeats nothing of the request, give the data without a placeholder, or as a function: "
-                    "then replies are matched in order"
-                )
-            )
 
     # ------------------------------------------------------------------ the life
 
@@ -515,10 +361,12 @@ class Session:
         self.exchange = Exchange(self.client, self._tokens, self._timeout_ns, namespace)
         self.exchange.late = self.counters.late
         self.exchange.abandoned = self.counters.abandoned
-        self.exchange.when_unexpected = self._unexpected
-        self.exchange.when_unasked(self._received)
+        self._notes = Notes(self.engine, self.counters, self.exchange, self.client)
+        self.exchange.when_unexpected = self._notes.unexpected
+        self.exchange.when_unasked(self._notes.received)
         self._hear_other_namespaces(namespace)
-        self.client.when_closed(self._lost)
+        self._connector = Connector(self, self._url, self.exchange)
+        self.client.when_closed(self._lost, self.exchange.namespace)
         self.user_client = UserClient(self.client, namespace)
         for handler in handlers_of(type(self.user)):
             method = guarded(getattr(self.user, handler.method), self, leave_arrival)
@@ -527,7 +375,7 @@ class Session:
             self._open_tasks = OpenTasks(self, self._dispatcher)
             self._open_tasks.enter()
         try:
-            await self._connect()
+            await self._connector.establish()
             await self._run_on_start()
             if not self.user.tasks:
                 await self._stay_connected()
@@ -547,7 +395,7 @@ class Session:
         except BaseException as error:
             self.engine.raised(error, self.user)
         finally:
-            self._arrive()
+            self._connector.arrive()
             self.engine.flush()
             self.engine.post(SessionEnded(self))
 
@@ -559,10 +407,7 @@ class Session:
             return
         for namespace in joined:
             if namespace != (own or DEFAULT_NAMESPACE):
-                self.client.on("*", partial(self._received_in, namespace), namespace)
-
-    def _received_in(self, namespace: str, event: str, *_values: Any) -> None:
-        self._received(f"{namespace} {event}")
+                self.client.on("*", partial(self._notes.received_in, namespace), namespace)
 
     def _namespace(self) -> str | None:
         """Return the user's namespace; None is the default namespace."""
@@ -653,122 +498,21 @@ class Session:
                 if self._http is not None:
                     await self._http.close()
 
-    async def _connect(self) -> None:
-        """Connect, over and over until it succeeds, unless the user has left on purpose. Each attempt is noted."""
-        while not self._has_left:
-            if self._failed_attempts:
-                await self._back_off()
-            async with self._connecting:
-                if self.client.connected or self._has_left or await self._try_to_connect():
-                    return
-
-    async def _try_to_connect(self) -> bool:
-        """Make an attempt to connect; return whether it has succeeded. An exception of the user's code is noted."""
-        self._failed_attempts += 1  # set back by the first round trip that succeeds, not by connecting
-        try:
-            await self._attempt()
-        except (StopUser, StopTest, GeneratorExit):
-            raise
-        except (ClientError, RoundTripFailed):
-            return False  # counted
-        except BaseException as error:
-            if isinstance(error, asyncio.CancelledError) and self.is_cancelled():
-                raise
-            if not is_counted(error):
-                self.engine.raised(error, self.user)
-            return False
-        return self.client.connected or self._has_left
-
-    async def _attempt(self) -> None:
-        """Make an attempt to connect, from `before_connect` to `on_connect`. Raises what makes it fail."""
-        self._connecting_task = asyncio.current_task()
-        try:
-            connection = await self._prepared()
-            await self._connect_with(connection)
-            await self._greet()
-        finally:
-            self._connecting_task = None
-
-    async def _prepared(self) -> Connection:
-        """Return the settings of an attempt, after the user has prepared it."""
-        try:
-            await call(self.user.before_connect)
-            connection = self.user._settings()
-            return connection if self._http is None else await self._http.with_cookies(connection)
-        except (StopUser, StopTest, GeneratorExit):
-            raise
-        except BaseException as error:
-            if not isinstance(error, asyncio.CancelledError) or not (self.stopping or self._is_ending):
-                is_told = isinstance(error, ConnectFailed | SettingError)
-                kind = str(error) if is_told else f"{BEFORE_CONNECT} raised {type(error).__name__}"
-                self.begin_operation(CONNECT, CONNECT).failed(kind)
-                self._arrive()
-            raise
-
-    async def _connect_with(self, connection: Connection) -> None:
-        attempt = self.begin_operation(CONNECT, CONNECT)  # unfinished, if it is cancelled
-        try:
-            await self.client.connect(self._url, connection)
-        except ConnectFailed as failure:
-            attempt.failed(str(failure))
-            self._arrive()
-            raise
-        self._connected_ns = self.client.received_ns
-        self._hold(attempt)
-        self._arrive()
-
-    def _hold(self, attempt: OngoingOperation) -> None:
-        """Note an attempt that has succeeded a little later: a server may let in before it asks its handler."""
-        self._settle()
-        settling = asyncio.get_running_loop().call_later(_REFUSAL_S, self._settle)
-        self._held = attempt, self.client.received_ns, settling
-
-    def _settle(self, lost_for: str = "") -> None:
-        """Note how the last attempt has ended: in a refusal if that is why its connection was lost at once."""
-        if self._held is None:
-            return
-        (attempt, connected_ns, settling), self._held = self._held, None
-        settling.cancel()
-        if kind_of(lost_for) == REFUSED:
-            attempt.failed(lost_for)
-        else:
-            attempt.succeeded(connected_ns)
-
-    async def _greet(self) -> None:
-        """Have the user begin on its new connection. A user that could not begin is disconnected."""
-        attempts = self._failed_attempts
-        try:
-            await call(self.user.on_connect)
-        except (StopUser, StopTest, GeneratorExit):
-            raise
-        except BaseException:
-            self._failed_attempts = max(attempts, 1)  # a round trip of it may have succeeded before another failed
-            if not (self.stopping or self._is_ending):
-                await self.client.disconnect()
-            raise
-
     def _lost(self, reason: str) -> None:
-        self._settle(reason)
+        if self.client.connected:  # the server has ended the user's own namespace: the others are of no use to it
+            self.client.abort(reason)
+            return
+        self._connector.lost(reason)
         self._tasks.may_go_on = False
-        if perf_counter_ns() - self._connected_ns > _BACKOFF_MAX_S * 1e9:
-            self._failed_attempts = 0  # it was no failed attempt: a user may be there without any round trip
         if self._gone is not None:
             self._gone.set()
         if self._open_tasks is not None:
             self._open_tasks.connection_lost()
 
-    def _arrive(self) -> None:
-        """Take note that the user is there: its first attempt to connect has ended, either way."""
-        if not self._arrived:
-            self._arrived = True
-            self.counters.arrived += 1
+    # ------------------------------------------------------------------ ConnectorHost, HttpHost, HandlerHost
 
-    async def _back_off(self) -> None:
-        delay_s = min(_BACKOFF_FIRST_S * 2 ** (self._failed_attempts - 1), _BACKOFF_MAX_S)
-        await self._sleep(delay_s * (1 + _BACKOFF_JITTER * random.uniform(-1, 1)))
-
-    async def _sleep(self, seconds: float) -> None:
-        """Sleep; a stop ends it at once."""
+    async def sleep(self, seconds: float) -> None:
+        """Sleep; a stop ends it at once. Raises StopUser."""
         if self.stopping:
             raise StopUser
         self.idle = True
@@ -777,7 +521,29 @@ class Session:
         finally:
             self.idle = False
 
-    # ------------------------------------------------------------------ http.HttpHost, handlers.HandlerHost
+    async def with_cookies(self, connection: Connection) -> Connection:
+        """Return the settings with the cookies that the user's HTTP requests got."""
+        return connection if self._http is None else await self._http.with_cookies(connection)
+
+    @contextlib.contextmanager
+    def awaited_at_the_end(self) -> Iterator[None]:
+        """Have a session that stops await the block, as it awaits replies."""
+        self._steps_under_way += 1
+        try:
+            yield
+            self._tasks.has_awaited = True
+        finally:
+            self._steps_under_way -= 1
+            if self.stopping:
+                self._stop_if_idle()
+
+    def hold_tasks(self) -> None:
+        """Have no task begin before the connection has been looked at."""
+        self._tasks.may_go_on = False
+
+    def is_cut_off(self) -> bool:
+        """Return whether the session is being stopped, so that what goes on is not of the user's own making."""
+        return self.stopping or self._is_ending
 
     async def may_send(self) -> None:
         """Return if the user may still send. Raises StopUser.
@@ -810,20 +576,14 @@ class Session:
         """Return once a task may run. Raises StopUser."""
         if self.stopping:
             raise StopUser
-        exchange = self.exchange
-        assert exchange is not None
-        if exchange.broken:
-            await self.client.disconnect()
-            exchange.broken = False
-        if not self.client.connected and not self._has_left:
-            await self._connect()
+        await self._connector.restore()
         self._tasks.may_go_on = not self.stopping
 
     async def wait(self, seconds: float) -> None:
         """Sleep so long. Raises StopUser."""
         if seconds > 0:
             self.user._state = LOCUST_STATE_WAITING
-            await self._sleep(seconds)
+            await self.sleep(seconds)
             self.user._state = LOCUST_STATE_RUNNING
         else:
             await asyncio.sleep(0)
@@ -831,7 +591,7 @@ class Session:
     @property
     def is_ready(self) -> bool:
         """True if the user can take an arrival: it is connected, or has disconnected on purpose."""
-        return self.client.connected or self._has_left
+        return self.client.connected or self._connector.has_left
 
     def is_cancelled(self) -> bool:
         """Return whether the session is being stopped, so that this package caused a CancelledError."""

@@ -15,6 +15,7 @@ from typing import Self
 from locust.exception import InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately, StopTest, StopUser
 
 from bench.exchange.outcomes import ReplyTimeout, RoundTripFailed
+from bench.load.engine.notes import NOT_CONNECTED, NOT_READ
 from bench.load.engine.ongoing import OngoingOperation
 from bench.load.metrics.exceptions import exception_kind
 from bench.load.metrics.recorder import TIMEOUT
@@ -26,8 +27,8 @@ _CONTROL_FLOW = (StopUser, StopTest, RescheduleTask, RescheduleTaskImmediately, 
 #: The words under which a block is counted that ended because something could not be sent.
 _NOT_SENT: tuple[tuple[type[ClientError], str], ...] = (
     (MessageTooLarge, "too large"),
-    (NotRead, "the server does not read"),
-    (Disconnected, "not connected"),
+    (NotRead, NOT_READ),
+    (Disconnected, NOT_CONNECTED),
 )
 
 

@@ -12,43 +12,34 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, get_args
+from typing import get_args
 
-from bench.load.metrics.exceptions import OTHER_ERRORS, OTHER_EXCEPTIONS, KindCounts, with_rest
-from bench.load.metrics.generator import generator, p99_us
+from bench.load.metrics.exceptions import OTHER_EXCEPTIONS, KindCounts, with_rest
+from bench.load.metrics.generator import generator
 from bench.load.metrics.recorder import RECEIVED
 from bench.load.metrics.report import OperationReport, Report, SecondReport
+from bench.load.metrics.rows import counted, operation_row, rate_per_s, second_row, stage_row
 from bench.results.load import (
-    CONNECT,
-    LEGS,
     MOST_OPERATIONS,
     OTHER_OPERATIONS,
     REPLIED_KINDS,
     SCHEDULED_KINDS,
-    Distribution,
     Generator,
-    Leg,
-    LegName,
     Operation,
     OperationKey,
     OperationKind,
     ReceivedEvent,
     Second,
-    SecondTimes,
     StageFigures,
     TaskException,
     Window,
 )
-from bench.timing.histogram import Histogram
-from bench.timing.rates import NS_PER_S, RateProfile, Stage
+from bench.timing.rates import NS_PER_S, RateProfile
 
 #: The parts of each operation, by its name and kind: what each process has reported of it.
 Parts = dict[OperationKey, list[tuple[Report, OperationReport]]]
-
-#: The kinds whose messages are counted: those that the Socket.IO connection carries.
-_KINDS_WITH_BYTES: frozenset[str] = frozenset(("round trip", "emission"))
 
 
 @dataclass
@@ -185,8 +176,8 @@ class Merger:
         keys = sorted(parts, key=lambda key: (kinds.index(key.kind), key.name))
         end_ns = max((received.report.window_end_ns or 0 for received in self.processes.values()), default=0)
         if counts_only:
-            return tuple(Operation(**_counts(key, [part for _, part in parts[key]])) for key in keys)
-        return tuple(_operation(key, parts[key], timeout_us, end_ns) for key in keys)
+            return tuple(Operation(**counted(key, [part for _, part in parts[key]])) for key in keys)
+        return tuple(operation_row(key, parts[key], timeout_us, end_ns) for key in keys)
 
     def received(self) -> tuple[ReceivedEvent, ...]:
         """Return the events that came unasked, the most frequent first."""
@@ -197,7 +188,7 @@ class Merger:
                 name=key.name,
                 count=sum(part.ok for _, part in reports),
                 received_bytes=sum(part.received_bytes for _, part in reports),
-                per_s=_rate_per_s(reports, end_ns),
+                per_s=rate_per_s(reports, end_ns),
             )
             for key, reports in parts.items()
         ]
@@ -285,7 +276,7 @@ class Merger:
                 by_second.setdefault(second, []).append(report)
         if not by_second:
             return ()
-        return tuple(_second(t, by_second.get(t, []), server_cpu_share.get(t)) for t in range(max(by_second) + 1))
+        return tuple(second_row(t, by_second.get(t, []), server_cpu_share.get(t)) for t in range(max(by_second) + 1))
 
     def generator(self) -> Generator:
         """Return what the generator used, and whether it was saturated."""
@@ -314,7 +305,9 @@ class Merger:
                 first_s, last_s = seconds[0].t - go_s, seconds[-1].t + 1 - go_s
                 offered_per_s = (profile.expected(last_s) - profile.expected(first_s)) / (last_s - first_s)
                 lost = sum(failed[second.t] for second in seconds)
-                found.append(_stage(stage, seconds, offered_per_s, lost, sum(timeless[second.t] for second in seconds)))
+                found.append(
+                    stage_row(stage, seconds, offered_per_s, lost, sum(timeless[second.t] for second in seconds))
+                )
         return tuple(found)
 
     def round_trips_in_window(self) -> int:
@@ -342,191 +335,3 @@ def _most_frequent(parts: Parts) -> Parts:
             rest = [part for key in named[MOST_OPERATIONS:] for part in parts[key]]
             kept[OperationKey(OTHER_OPERATIONS, kind)] = rest
     return kept
-
-
-def _rate_per_s(parts: Sequence[tuple[Report, OperationReport]], end_ns: int) -> float | None:
-    """Return how many ended well in a second of the window, which ends at `end_ns`; None if there was no window."""
-    rates = [
-        part.window_ok * NS_PER_S / (end_ns - report.window_start_ns)
-        for report, part in parts
-        if report.window_start_ns is not None and report.window_start_ns < end_ns
-    ]
-    return sum(rates) if rates else None
-
-
-def _operation(
-    key: OperationKey, parts: Sequence[tuple[Report, OperationReport]], timeout_us: float, end_ns: int
-) -> Operation:
-    counts = _counts(key, [part for _, part in parts])
-    connects = key.kind == CONNECT
-    failed = window_dropped = 0
-    service, response = Histogram(), Histogram()
-    outside, outside_response = Histogram(), Histogram()
-    is_open = False
-    per_s = _rate_per_s(parts, end_ns)
-    legs = (Histogram(), Histogram(), Histogram())
-    for _, part in parts:
-        failed += part.window_failed
-        window_dropped += part.window_dropped
-        service.merge(part.service.restored())
-        outside.merge(part.outside.restored() if part.outside is not None else Histogram())
-        outside_response.merge(part.outside_response.restored() if part.outside_response is not None else Histogram())
-        for leg, stored in zip(legs, part.breakdown, strict=False):
-            leg.merge(stored.restored())
-        if part.response is not None and key.kind in REPLIED_KINDS:
-            is_open = True
-            response.merge(part.response.restored())
-    is_of_run = connects
-    if not connects and per_s is not None and outside.count and not (service.count or failed or window_dropped):
-        service, response, is_of_run = outside, outside_response, True
-        failed, window_dropped = counts["sent"] - counts["ok"], counts["dropped"]
-    # A censored figure lies beyond the timeout, if there were timeouts. Another error has no time.
-    timeout_limit_us = timeout_us if counts["timeouts"] else None
-    return Operation(
-        **counts,
-        throughput_per_s=None if connects else per_s,
-        times_of=None if not service.count else "run" if is_of_run else "window",
-        service_us=_distribution(service, failed, timeout_limit_us) if key.kind != "emission" else None,
-        response_us=_distribution(response, failed + window_dropped, timeout_limit_us) if is_open else None,
-        service_histogram=service.encode() if service.count else None,
-        response_histogram=response.encode() if response.count else None,
-        breakdown=tuple(_leg(name, leg) for name, leg in zip(LEGS, legs, strict=True)) if legs[0].count else (),
-    )
-
-
-def _counts(key: OperationKey, parts: Sequence[OperationReport]) -> dict[str, Any]:
-    """Return the fields of an Operation that count, added up."""
-    errors, dropped_because = KindCounts(), Counter[str]()
-    for part in parts:
-        errors.add(part.errors)
-        errors.add_rest(part.other_errors, part.other_error_texts)
-        dropped_because.update(part.dropped_because)
-    ok, timeouts = sum(part.ok for part in parts), sum(part.timeouts for part in parts)
-    unfinished, dropped = sum(part.unfinished for part in parts), sum(part.dropped for part in parts)
-    sent = ok + timeouts + errors.total + unfinished
-    has_bytes = key.kind in _KINDS_WITH_BYTES
-    return {
-        "name": key.name,
-        "kind": key.kind,
-        "scheduled": sent + dropped,
-        "dropped": dropped,
-        "dropped_because": dict(dropped_because.most_common()),
-        "sent": sent,
-        "ok": ok,
-        "timeouts": timeouts,
-        "errors": with_rest(*errors.most_frequent(), OTHER_ERRORS),
-        "unfinished": unfinished,
-        "late": sum(part.late for part in parts),
-        "error_replies": sum(part.error_replies for part in parts),
-        "unexpected": sum(part.unexpected for part in parts),
-        "sent_bytes": sum(part.sent_bytes for part in parts) if has_bytes else None,
-        "received_bytes": sum(part.received_bytes for part in parts) if has_bytes else None,
-    }
-
-
-def _leg(name: LegName, times: Histogram) -> Leg:
-    distribution = _distribution(times, 0, None)
-    assert distribution is not None, "a leg has as many times as the others"
-    return Leg(name=name, times_us=distribution, histogram=times.encode())
-
-
-def _distribution(histogram: Histogram, censored: int, timeout_us: float | None) -> Distribution | None:
-    """Return the distribution of times, where `censored` emissions failed.
-
-    Those took longer than `timeout_us`, if they timed out; else for ever.
-    """
-    if not histogram.count and not (censored and timeout_us is not None):
-        return None  # nothing succeeded, and what failed does not tell how long it would have taken
-
-    def percentile_us(percent: float) -> float | None:
-        value_us = _us(histogram.percentile_ns(percent, censored))
-        # A response time may be longer than the timeout, which begins when it is sent: whether those that timed out
-        # would have been shorter, nobody knows.
-        return None if value_us is None or (censored and timeout_us is not None and value_us > timeout_us) else value_us
-
-    return Distribution(
-        min=_us(histogram.min_ns),
-        mean=None if censored else _us(histogram.mean_ns),
-        p50=percentile_us(50),
-        p90=percentile_us(90),
-        p99=percentile_us(99),
-        p99_9=percentile_us(99.9),
-        max=None if censored else _us(histogram.max_ns),
-        censored_above_us=timeout_us if censored else None,
-    )
-
-
-def _second(t: int, parts: list[SecondReport], server_cpu_share: float | None) -> Second:
-    failed = sum(part.failed for part in parts)
-    dropped = sum(part.dropped for part in parts)
-    censored = failed + dropped - sum(part.dropped_without_time for part in parts)
-    times: dict[tuple[str, str], tuple[Histogram, Histogram]] = {}
-    for part in parts:
-        for operation in part.operations:
-            service, response = times.setdefault((operation.kind, operation.name), (Histogram(), Histogram()))
-            service.merge(operation.service.restored())
-            if operation.response is not None:
-                response.merge(operation.response.restored())
-    shown = Histogram()
-    for service, response in times.values():
-        shown.merge(response if response.count else service)
-    return Second(
-        t=t,
-        users=sum(part.users for part in parts),
-        sent=sum(part.sent for part in parts),
-        ok=sum(part.ok for part in parts),
-        failed=failed,
-        dropped=dropped,
-        p50_us=_us(shown.percentile_ns(50, censored)),
-        p99_us=_us(shown.percentile_ns(99, censored)),
-        server_cpu_share=server_cpu_share,
-        generator_cpu_share=max((part.cpu_share for part in parts if part.cpu_share is not None), default=None),
-        send_lateness_p99_us=p99_us(part.send_lateness for part in parts),
-        loop_lag_p99_us=p99_us(part.loop_lag for part in parts),
-        sent_bytes=sum(part.sent_bytes for part in parts),
-        received_bytes=sum(part.received_bytes for part in parts),
-        operations=tuple(
-            SecondTimes(
-                name=name,
-                kind=kind,
-                service_histogram=service.encode(),
-                response_histogram=response.encode() if response.count else None,
-            )
-            for (kind, name), (service, response) in sorted(times.items())
-        ),
-    )
-
-
-def _stage(stage: Stage, seconds: Sequence[Second], offered_per_s: float, failed: int, timeless: int) -> StageFigures:
-    """Return the figures of a stage. `timeless` of its drops would have had no time."""
-    response = Histogram()
-    for second in seconds:
-        for operation in second.operations:
-            if operation.response_histogram is not None:
-                response.merge(Histogram.decode(operation.response_histogram))
-    dropped = sum(second.dropped for second in seconds)
-    censored = failed + dropped - timeless
-    start_s, end_s = seconds[0].t, seconds[-1].t + 1
-    return StageFigures(
-        stage=str(stage),
-        start_s=start_s,
-        end_s=end_s,
-        offered_per_s=offered_per_s,
-        throughput_per_s=sum(second.ok for second in seconds) / (end_s - start_s),
-        failed=failed,
-        dropped=dropped,
-        p50_us=_us(response.percentile_ns(50, censored)),
-        p90_us=_us(response.percentile_ns(90, censored)),
-        p99_us=_us(response.percentile_ns(99, censored)),
-        server_cpu_share=_mean(second.server_cpu_share for second in seconds),
-        generator_cpu_share=_mean(second.generator_cpu_share for second in seconds),
-    )
-
-
-def _mean(values: Iterable[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None
-
-
-def _us(value_ns: float | None) -> float | None:
-    return None if value_ns is None else value_ns / 1000

@@ -1,7 +1,7 @@
 """The attributes of a user class, looked at before a test: a mistyped name, and a value that cannot be.
 
 Attributes of the user's own are welcome. A name is taken for a mistyped setting only if it is near to a setting and
-nothing in the files of the class uses it: what nobody reads has no effect, whatever it was meant for.
+nothing in the files of the class uses it. What nobody reads has no effect, whatever it was meant for.
 """
 
 from __future__ import annotations

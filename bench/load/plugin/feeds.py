@@ -17,7 +17,7 @@ def feeds_of(user_class: type) -> dict[str, Feed]:
 
 
 class UserFeeds:
-    """The feeds of one test in one process. Equal feeds of several classes are dealt as one."""
+    """The feeds of one test in one process. Equal feeds of several classes are dealt as a single feed."""
 
     def __init__(self, share: Share | None, seed: str) -> None:
         self._share = share

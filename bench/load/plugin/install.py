@@ -17,7 +17,6 @@ from locust.runners import MasterRunner, Runner, WorkerRunner
 
 from bench.load.plugin import locust_guard
 from bench.load.plugin.master import RunOwner
-from bench.load.plugin.mistakes import tell_mistakes_in_one_line
 from bench.load.plugin.options import MisuseError, add_options
 from bench.load.plugin.rehearsal import rehearse_report, rehearse_result
 from bench.load.plugin.user import SocketIOUser
@@ -25,7 +24,8 @@ from bench.load.plugin.user_classes import NoTasksFilter
 from bench.load.plugin.worker import RunWorker
 from bench.machine.descriptors import raise_file_limit
 from bench.machine.interrupts import INTERRUPTED, give_interrupts_back, is_starting
-from bench.server import ServerError
+from bench.mistakes import tell_mistakes_in_one_line
+from bench.server import ServerError, UnservableError
 
 logger = logging.getLogger(__name__)
 
@@ -86,7 +86,7 @@ def _take_part(environment: Environment, runner: Runner) -> None:
         else:
             rehearse_result()
             RunOwner(environment, runner)
-    except MisuseError as error:
+    except (MisuseError, UnservableError) as error:
         _say_and_exit(runner, str(error), 2)
     except ServerError as error:
         _say_and_exit(runner, str(error), 1)

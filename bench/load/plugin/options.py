@@ -6,8 +6,9 @@ Pure but for `add_options`: options in, values or a MisuseError out.
 from __future__ import annotations
 
 import inspect
-from argparse import Namespace
+from argparse import SUPPRESS, Action, ArgumentParser, Namespace
 from collections.abc import Sequence
+from typing import Any
 
 from locust import TaskSet
 from locust.argument_parser import LocustArgumentParser
@@ -16,6 +17,7 @@ from locust.util.timespan import parse_timespan
 from bench.load.engine.interface import SessionUser
 from bench.load.engine.pacing import OpenLoad
 from bench.load.plugin.connection_options import add_connection_options
+from bench.misplaced_options import misplaced, misplaced_options
 from bench.timing.arrivals import Arrivals, Shape
 from bench.timing.durations import DurationError, parse_duration
 from bench.timing.rates import LONGEST_S, RateError, RateProfile, Share
@@ -135,6 +137,17 @@ def add_options(parser: LocustArgumentParser) -> None:
         include_in_web_ui=False,
         help="what the random arrivals are drawn from (default: another one each time; the result has it)",
     )
+    for option in misplaced_options("locust"):
+        parser.add_argument(
+            option, action=_Misplaced, nargs="?", default=SUPPRESS, help=SUPPRESS, include_in_web_ui=False
+        )
+
+
+class _Misplaced(Action):
+    """The end of a command line that has an option of another command."""
+
+    def __call__(self, parser: ArgumentParser, namespace: Namespace, values: Any, option: str | None = None) -> None:
+        parser.error(misplaced("locust", self.option_strings[0]) or "")
 
 
 def _keep_page_on_this_machine(parser: LocustArgumentParser) -> None:

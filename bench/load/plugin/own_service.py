@@ -62,7 +62,7 @@ class OwnService:
             service.start()
         except ServerError as error:
             kept = f"; its output is kept in {logs.folder}" if logs.keep(hide) else ""
-            raise ServerError(f"{error}{kept}", error.detail) from error
+            raise type(error)(f"{error}{kept}", error.detail) from error
         self._take_url(service)
         logger.info("Started %s at %s", service.shown, service.url)
         logger.info("The service's output: %s", logs.folder)

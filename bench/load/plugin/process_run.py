@@ -22,8 +22,9 @@ from locust.env import Environment
 from bench.load.engine.counters import ProcessCounters
 from bench.load.engine.interface import SessionUser
 from bench.load.engine.loop import Engine
+from bench.load.engine.notes import Hint, UnsupportedTask
 from bench.load.engine.pacing import WHOLE, Pacer
-from bench.load.engine.session import Hint, Session, SessionEnded, UnsupportedTask
+from bench.load.engine.session import Session, SessionEnded
 from bench.load.engine.standstill import Standstill
 from bench.load.metrics.cpu_use import CpuUse
 from bench.load.metrics.exceptions import ExceptionLog, Raised, UncaughtFilter

@@ -4,8 +4,8 @@ All that is known of the format is in this package, and the package knows no soc
 decoded packet is a small immutable value. What does not follow the format raises ProtocolError; decoding raises nothing
 else. An argument that cannot be sent raises TypeError.
 
-`packets` are the values, `decoder` and `encoder` the two directions, `binary` takes attachments out of arguments and
-puts them back, `packed` has the same packets in MessagePack, `payload` is what HTTP polling wraps around the messages.
+`packets` are the values, and `decoder` and `encoder` the two directions. `binary` takes attachments out of arguments
+and puts them back. `packed` has the same packets in MessagePack. `payload` is what HTTP polling wraps around messages.
 This module is how the rest of the project imports them.
 
 Sources: the Engine.IO protocol, revision 4 (github.com/socketio/engine.io-protocol), and the Socket.IO protocol,
@@ -48,6 +48,7 @@ from bench.wire.protocol.packets import (
     Ping,
     Pong,
     ProtocolError,
+    without_offset,
 )
 from bench.wire.protocol.payload import (
     MAX_PACKETS_PER_PAYLOAD,
@@ -106,4 +107,5 @@ __all__ = [
     "plain_message",
     "said_of",
     "unpack",
+    "without_offset",
 ]

@@ -6,10 +6,12 @@ from typing import Any, TypeVar
 import pytest
 from locust import TaskSet, constant
 from locust import task as locusts_task
+from locust.argument_parser import get_empty_argument_parser, setup_parser_arguments
 
 from bench.load.engine.pacing import WHOLE, OpenLoad
 from bench.load.plugin.options import (
     MisuseError,
+    add_options,
     breakdown_of,
     check_limits,
     check_run_time,
@@ -23,6 +25,7 @@ from bench.load.plugin.options import (
 )
 from bench.load.plugin.run_settings import RunSettings
 from bench.load.plugin.user import SocketIOUser
+from bench.misplaced_options import misplaced, misplaced_options
 from bench.timing.arrivals import arrivals
 from bench.timing.rates import RateProfile, Share
 
@@ -179,3 +182,22 @@ def test_all_of_them_together() -> None:
     assert open_load_of(options, share) == load
     assert RunSettings.of(options, [EchoUser], 7, share, None) == RunSettings(7, load, 1.0, True, True, None)
     assert open_load_of(given(), WHOLE) == OpenLoad()
+
+
+def test_an_option_of_another_command_names_what_to_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Refused(Exception):
+        pass
+
+    def error(text: str) -> None:
+        raise Refused(text)
+
+    parser = get_empty_argument_parser(add_help=False)
+    setup_parser_arguments(parser)
+    add_options(parser)
+    monkeypatch.setattr(parser, "error", error)
+    for option in misplaced_options("locust"):
+        for arguments in ([option], [option, "5"], [f"{option}=5"]):
+            with pytest.raises(Refused) as refused:
+                parser.parse_args(["--headless", *arguments])
+            assert str(refused.value) == misplaced("locust", option)
+    assert "use --host" in str(misplaced("locust", "--url"))

@@ -103,6 +103,14 @@ def test_a_preparation_that_fails_is_named_with_its_last_words(repository: TestR
     assert kept_logs(temporary) == {"prepare-A.log": "no index\n"}
 
 
+def test_a_program_that_is_not_there_is_misuse(repository: TestRepository, temporary: Path) -> None:
+    code, out, err = ran(repository, temporary, "old", "WORKTREE", *ROUND_TRIP, "--serve", "nothere {port}")
+    assert (code, out) == (2, "")
+    last = err.splitlines()[-1]
+    assert last.startswith("bench: error: A, old (")
+    assert "): the service of nothere {port} did not start: there is no program 'nothere' on the PATH" in last
+
+
 @pytest.mark.slow
 def test_a_preparation_ends_with_the_run(repository: TestRepository, temporary: Path, tmp_path: Path) -> None:
     process = started(

@@ -27,7 +27,7 @@ from bench.timing.histogram import Histogram
 from tests.support.folders import APPS, ROOT
 
 ANSWERS = APPS / "answers.py"
-LIMIT_S = 60
+LIMIT_S = 180
 QUICK = ("--effort=quick", "--benchmark-max-time=0.05", "--benchmark-min-rounds=5", "-p", "no:cacheprovider")
 INTERRUPTED = 2
 
@@ -271,7 +271,10 @@ def test_pytest_benchmark_decides_how_long_and_processes_are_visited_alike(bench
 
 def test_a_server_that_dies_fails_its_benchmark_in_one_line(tmp_path: Path) -> None:
     bench = Bench(tmp_path / "stored", directory=APPS, environment={"ANSWERS_MOMENT": "death"})
-    run = bench.run("--app", "answers:app", "--event", "ASK", "--payload", '{"id": 1}', "-k", "fast-process-uvloop")
+    run = bench.run(
+        "--app", "answers:app", "--event", "ASK", "--payload", '{"id": 1}', "-k", "fast-process-uvloop",
+        "--benchmark-min-rounds=300",  # it dies at the 100th, which has to come however slow the machine is
+    )  # fmt: skip
     assert run.returncode == 1
     assert "Traceback" not in run.stdout
     (line,) = [line for line in run.stdout.splitlines() if line.startswith("ASK[acknowledged-websocket-fast-process")]
@@ -362,12 +365,12 @@ def test_replies_that_others_cause_cannot_be_matched_in_order(bench: Bench, url:
 def test_a_reply_that_never_comes_fails_its_benchmark_and_no_other(bench: Bench, url: str) -> None:
     run = bench.run(
         *("--url", url, "--event", "PICKY", "--reply", "REPLY", "--payload", '"{token}"'),
-        *("--reply-timeout", "0.2", "-k", "uvloop"),
+        *("--reply-timeout", "1", "-k", "uvloop"),
     )
     assert run.returncode == 1
     (line,) = [line for line in run.stdout.splitlines() if line.startswith("PICKY-REPLY[event-polling-url-uvloop]: ")]
     assert "sent PICKY 'rt-" in line
-    assert "no REPLY with its token within 0.2 s; arrived: COMPLAINT 'rt-" in line
+    assert "no REPLY with its token within 1 s; arrived: COMPLAINT 'rt-" in line
     for never in ("Traceback", "Error", "During handling"):
         assert never not in run.stdout
     assert names(bench.result()) == [

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.server import ServerProcess
 from tests.support.folders import APPS, LOCUSTFILES
 from tests.support.locust_process import CONNECT, operation, run
 
@@ -49,6 +50,32 @@ def test_workers_connect_as_the_command_line_says(tmp_path: Path, monkeypatch: p
     shows_no_secret(ended.output, tmp_path)
 
 
+POLLED = """
+import socketio
+
+sio = socketio.AsyncServer(async_mode="asgi", allow_upgrades=False)
+
+
+@sio.on("FOO")
+async def foo(sid, data):
+    await sio.emit("BAR", {"foo": data["name"]}, to=sid)
+
+
+app = socketio.ASGIApp(sio, on_shutdown=sio.shutdown)
+"""
+
+
+@pytest.mark.slow
+def test_the_log_says_once_that_polling_was_not_upgraded(tmp_path: Path) -> None:
+    (tmp_path / "polled.py").write_text(POLLED)
+    with ServerProcess("polled:app", directory=tmp_path) as server:
+        host = ("--host", server.url, "--transport", "polling,websocket")
+        code, ended = run(tmp_path, *host, "--users", "3", "--spawn-rate", "20", "--run-time", "1s")
+    assert code == 0, ended.output
+    assert operation(ended.result(), CONNECT).ok == 3
+    assert ended.output.count("not upgraded to WebSocket, so it goes on: the server offers no WebSocket") == 1
+
+
 @pytest.mark.slow
 def test_a_refusal_repeats_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(APPS), os.environ.get("PYTHONPATH", "")]))
@@ -87,23 +114,40 @@ def test_an_option_that_cannot_be_is_one_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("names", "line", "said"),
     [
         (
+            "Connection",
+            "connection = Connection(auht={})",
+            "TypeError: Connection.__init__() got an unexpected keyword argument 'auht' "
+            "(BENCH_TRACEBACK=1 shows the traceback)",
+        ),
+        (
+            "SocketIOUser",
+            "class User(SocketIOUser): tasks = 5",
+            "TypeError: 'int' object is not iterable (BENCH_TRACEBACK=1 shows the traceback)",
+        ),
+        (
+            "Connection, SocketIOUser",
             "connection = Connection(transports='websocket')",
             "transports are a tuple, ('websocket',), not the text 'websocket'",
         ),
         (
+            "RoundTrip, SocketIOUser",
             "say = RoundTrip('say', emti='say')",
             "TypeError: RoundTrip.__init__() got an unexpected keyword argument 'emti' "
             "(BENCH_TRACEBACK=1 shows the traceback)",
         ),
-        ("say = conection", "NameError: name 'conection' is not defined (BENCH_TRACEBACK=1 shows the traceback)"),
+        (
+            "SocketIOUser",
+            "say = conection",
+            "NameError: name 'conection' is not defined (BENCH_TRACEBACK=1 shows the traceback)",
+        ),
     ],
 )
-def test_a_mistake_in_a_locustfile_is_one_line_with_its_place(tmp_path: Path, line: str, said: str) -> None:
+def test_a_mistake_in_a_locustfile_is_one_line_with_its_place(tmp_path: Path, names: str, line: str, said: str) -> None:
     locustfile = tmp_path / "wrong.py"
-    locustfile.write_text(f"from bench import Connection, RoundTrip, SocketIOUser\n\n{line}\n")
+    locustfile.write_text(f"from bench import {names}\n\n{line}\n")
     code, ended = run(tmp_path, "--users", "1", "--run-time", "1s", locustfile=locustfile)
     assert code == 2
     assert ended.output == f"locust: error: wrong.py:3: {said}\n"

@@ -1,16 +1,14 @@
 """Replies that say no, that list many, and of several events: in a load, counted against the service's own counts."""
 
-import asyncio
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from bench.server import ServerProcess
-from bench.wire.client import FastClient
 from tests.support.folders import APPS, LOCUSTFILES
 from tests.support.locust_process import run
+from tests.support.service_counts import service_counts
 
 CHOOSY = LOCUSTFILES / "choosy.py"
 
@@ -21,21 +19,6 @@ def choosy() -> Iterator[ServerProcess]:
         yield server
 
 
-def counted(url: str) -> dict[str, int]:
-    """Return the service's own counts."""
-
-    async def ask() -> Any:
-        client = FastClient()
-        await client.connect(url)
-        try:
-            return await client.call("counts")
-        finally:
-            await client.disconnect()
-
-    counts: dict[str, int] = asyncio.run(ask())
-    return counts
-
-
 @pytest.mark.parametrize(
     "rate", [[], pytest.param(["--rate", "100:3s"], marks=pytest.mark.slow)], ids=["closed", "open"]
 )
@@ -43,7 +26,7 @@ def test_a_wrong_reply_is_an_error_with_its_reason(tmp_path: Path, choosy: Serve
     arguments = ["-u", "8", "-r", "8", *(rate or ["-t", "3s"])]
     code, locust = run(tmp_path, "--host", choosy.url, *arguments, locustfile=CHOOSY)
     assert code == 1
-    result, counts = locust.result(), counted(choosy.url)
+    result, counts = locust.result(), service_counts(choosy.url)
     assert result.invalid_reason is None
     rows = {row.name: row for row in result.operations}
     assert not sum(row.timeouts for row in rows.values()), locust.output

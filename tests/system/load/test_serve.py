@@ -40,7 +40,7 @@ class Talking(SocketIOUser):
 
 class Failing(SocketIOUser):
     auth = {{"token": "tell-nobody-1234"}}
-    reply_timeout = 0.3
+    reply_timeout = 0.7
 
     @task
     async def talk(self):
@@ -107,6 +107,7 @@ def test_the_cause_that_the_service_tells_is_shown_once_and_its_log_is_kept_with
             1,
             "ended with exit code 3 before it listened; it wrote last: no table",
         ),
+        (("--serve", "nothere"), 2, "did not start: there is no program 'nothere' on the PATH"),
     ],
 )
 def test_what_cannot_be_served_is_one_line(folder: Path, arguments: tuple[str, ...], code: int, said: str) -> None:

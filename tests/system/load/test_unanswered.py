@@ -1,21 +1,19 @@
 """Loads without replies: what is emitted, what comes unasked, the time of blocks. The service's counts judge."""
 
-import asyncio
 import json
 import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from bench.results.load import CONNECT, LoadResult, Operation, OperationKey
 from bench.server import ServerProcess
 from bench.timing.rates import RateProfile
-from bench.wire.client import FastClient
 from tests.support.folders import APPS, LOCUSTFILES
 from tests.support.locust_process import LocustProcess, run, wait_until
+from tests.support.service_counts import service_counts
 
 UNANSWERED = LOCUSTFILES / "unanswered.py"
 
@@ -24,20 +22,6 @@ UNANSWERED = LOCUSTFILES / "unanswered.py"
 def chatty() -> Iterator[ServerProcess]:
     with ServerProcess("chatty:app", directory=APPS) as server:
         yield server
-
-
-def counts_of(service: ServerProcess) -> dict[str, int]:
-    """Return how often the service says that each of its events came."""
-
-    async def asked() -> Any:
-        client = FastClient()
-        await client.connect(service.url)
-        try:
-            return await client.call("counts")
-        finally:
-            await client.disconnect()
-
-    return dict(asyncio.run(asked()))
 
 
 def rows_of(result: LoadResult) -> dict[OperationKey, Operation]:
@@ -53,7 +37,7 @@ def test_who_emits_and_who_listens(tmp_path: Path, chatty: ServerProcess) -> Non
     rows = rows_of(result)
     assert [key.kind for key in rows] == ["connect", "emission"]
     typing = rows[OperationKey("typing", "emission")]
-    assert typing.sent == typing.ok == counts_of(chatty)["typing"] > 10
+    assert typing.sent == typing.ok == service_counts(chatty.url)["typing"] > 10
     assert (typing.service_us, typing.response_us, typing.times_of) == (None, None, None)
     assert typing.sent_bytes is not None
     assert typing.sent_bytes > typing.sent * len('42["typing",{"id":""}]')
@@ -88,7 +72,7 @@ def test_arrivals_begin_with_an_emission(tmp_path: Path, chatty: ServerProcess, 
     talk = rows[OperationKey("talk", "transaction")]
     expected = RateProfile.parse(rate).expected(2)
     assert typing.scheduled == pytest.approx(expected, abs=2)
-    assert counts_of(chatty) == {"typing": typing.sent, "say": say.sent}
+    assert service_counts(chatty.url) == {"typing": typing.sent, "say": say.sent}
     assert say.ok == talk.ok == typing.sent
     assert talk.service_us is not None
     assert talk.service_us.min is not None
@@ -145,7 +129,7 @@ def test_a_server_that_does_not_read(tmp_path: Path, chatty: ServerProcess) -> N
     arguments = ["EndlessUser", "TypingUser", "--host", chatty.url, "-u", "2", "-r", "10", "-t", "4s"]
     with LocustProcess(tmp_path, *arguments, locustfile=UNANSWERED) as locust:
         locust.wait_for_output("All users spawned")
-        wait_until(lambda: counts_of(chatty).get("typing", 0) > 10, "something has been emitted")
+        wait_until(lambda: service_counts(chatty.url).get("typing", 0) > 10, "something has been emitted")
         os.kill(chatty.pid, signal.SIGSTOP)
         try:
             assert locust.wait() == 1

@@ -15,11 +15,14 @@ import psutil
 import pytest
 
 from bench.machine.child import process_cpu_ns
-from bench.server import CommandProcess, ServeCommand, ServerError
+from bench.server import CommandProcess, ServeCommand, ServerError, UnservableError
 from tests.support.ports import free_port
 from tests.support.processes import command_of
 
 #: Listens on a port, and answers each HTTP request with the status that its other arguments give in turn.
+#: The commands whose program is not there, or cannot be run.
+NO_PROGRAMS = ("no-such-program {port}", "./missing", "./text", "./nothing", "cd . && no-such-program")
+
 LISTENER = """
 import os, sys, time, socket
 listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
@@ -139,6 +142,8 @@ class TestStarting:
             ("./missing", {}, "there is no file "),
             ("./text", {}, "is not executable: `chmod +x` it, or write its interpreter before it"),
             ("./nothing", {}, "is no program: its first line has no #! with an interpreter"),
+            ("cd . && no-such-program", {}, "ended with exit code 127 before it listened; it wrote last: "),
+            ("PYTHON -c 'raise SystemExit(127)'", {}, "ended with exit code 127 before it listened; it wrote last: "),
             ("true", {}, "ended with exit code 0 before it listened (a service has to stay in the foreground)"),
             ("PYTHON -c 'raise SystemExit(3)'", {}, "ended with exit code 3 before it listened; it wrote last: noth"),
             ("PYTHON -c 'import socketio_missing'", {}, "wrote last: Traceback (most recent call last): | "),
@@ -171,6 +176,7 @@ class TestStarting:
                 server.start()
         assert reason.replace("OTHER", other) in str(failure.value)
         assert "\n" not in str(failure.value)
+        assert isinstance(failure.value, UnservableError) == (command in NO_PROGRAMS)
         assert not server.is_running
 
     def test_a_folder_that_is_not_there(self, folder: Path) -> None:

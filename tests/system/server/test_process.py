@@ -17,7 +17,7 @@ import pytest
 import websockets.sync.client
 
 from bench.machine.cores import generator_cores
-from bench.server import ServerCommand, ServerError, ServerOptions, ServerProcess, process
+from bench.server import ServerCommand, ServerError, ServerOptions, ServerProcess, UnservableError, process
 from tests.support.folders import APPS
 from tests.support.server_traces import traces
 
@@ -179,6 +179,7 @@ def test_what_keeps_it_from_starting_is_one_clear_line(
     with pytest.raises(ServerError, match=message) as caught:
         failed.start()
     assert "\n" not in str(caught.value)
+    assert isinstance(caught.value, UnservableError) == ("was not found" in message)
     assert caught.value.detail == failed.log
     assert re.search(detail, failed.log)
     assert not failed.is_running

@@ -26,7 +26,7 @@ from tests.support.node_process import node_server
 Kind = type[FastClient | ReferenceClient]
 Transports = tuple[TransportName, ...]
 
-LIMIT_S = 15
+LIMIT_S = 60
 HEARTBEAT_INTERVAL_S = 0.3
 TRANSPORTS: dict[str, Transports] = {
     "websocket": ("websocket",),
@@ -402,3 +402,27 @@ async def test_a_server_that_has_stopped() -> None:
             assert set(fast) == {f"the server sent no heartbeat for {limit_s} s" for limit_s in (1.5, 1.8)}
             for server in (python, node):
                 os.kill(server.pid, signal.SIGCONT)
+
+
+async def test_an_auth_that_node_takes_for_rubbish() -> None:
+    with node_server("conformance.js") as server:
+        client = FastClient()
+        with pytest.raises(ConnectFailed, match="one of Node does, if auth is no object"):
+            await client.connect(server.url, auth="a text")
+        await client.disconnect()
+
+
+async def test_the_offset_of_connection_state_recovery_is_no_argument() -> None:
+    """Node's server ends each event with it, also one without arguments, or with attachments."""
+    with node_server("conformance.js", "recovers") as server:
+        client, heard = FastClient(), asyncio.Queue[tuple[Any, ...]]()
+        client.on("ECHO", lambda *values: heard.put_nowait(values))
+        await client.connect(server.url, auth={"name": "recoverable"})
+        try:
+            async with asyncio.timeout(LIMIT_S):
+                for values in ((), VALUES, BINARY):
+                    acknowledged = await client.call("ECHO", values, timeout=LIMIT_S)
+                    assert await heard.get() == values
+                    assert acknowledged == (values or None)
+        finally:
+            await client.disconnect()

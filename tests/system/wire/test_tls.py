@@ -22,7 +22,7 @@ from bench.wire.tls import Tls
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="certificates are made with openssl")
 
 Kind = type[FastClient | ReferenceClient]
-LIMIT_S = 10
+LIMIT_S = 60
 PASSWORD = "sésame"
 TRANSPORTS: dict[str, tuple[TransportName, ...]] = {
     "websocket": ("websocket",),

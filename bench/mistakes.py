@@ -1,6 +1,7 @@
 """Mistakes in a locustfile that are found while it is loaded: one line and the exit code of misuse, no traceback.
 
-Locust lets an exception of a locustfile end the interpreter, which prints the whole way to it.
+Locust lets an exception of a locustfile end the interpreter, which prints the whole way to it. Nothing here imports
+Locust: a locustfile may make its mistake in a description, before it asks for users.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from functools import cache
 from types import TracebackType
 
 from bench.places import place_of
@@ -17,24 +19,28 @@ from bench.wire.errors import SettingError
 #: The exit code of misuse.
 _MISUSE = 2
 
-#: The variable of the environment that asks for tracebacks, as in the other commands.
-_WITH_TRACEBACK = "BENCH_TRACEBACK"
+#: The variable of the environment that asks every command for tracebacks.
+TRACEBACK = "BENCH_TRACEBACK"
 
 #: The function of Locust in which a locustfile runs.
 _LOADING = "load_locustfile"
 
 
+@cache
 def tell_mistakes_in_one_line() -> None:
-    """Have an exception of a locustfile end this process in one line. Other exceptions end it as before."""
+    """Have an exception of a locustfile end this process in one line. Other exceptions end it as before.
+
+    A second call does nothing.
+    """
     previous = sys.excepthook
 
     def tell(kind: type[BaseException], error: BaseException, way: TracebackType | None) -> None:
         is_mistake = isinstance(error, SettingError) or (isinstance(error, Exception) and _is_of_locustfile(way))
-        if not is_mistake or os.environ.get(_WITH_TRACEBACK):
+        if not is_mistake or os.environ.get(TRACEBACK):
             previous(kind, error, way)
             return
         place = (place_of(error) or "").partition(" in ")[0]
-        said = f"{error_line(error)} ({_WITH_TRACEBACK}=1 shows the traceback)"
+        said = f"{error_line(error)} ({TRACEBACK}=1 shows the traceback)"
         if isinstance(error, SettingError):
             said = one_line(error)
         sys.stderr.write(f"locust: error: {place}: {said}\n")

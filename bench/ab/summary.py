@@ -1,0 +1,57 @@
+"""The summary of a comparison: what the restarts say together, as it is stored."""
+
+import statistics
+from collections.abc import Sequence
+
+from bench.ab.restart import Figures, metrics_of
+from bench.results.ab import AbBenchmark, AbMetric, AbScenarios, Metric
+from bench.scenarios.catalogue import Benchmark
+from bench.scenarios.options import Chosen
+from bench.statistics.estimates import estimate
+from bench.statistics.verdicts import verdicts
+
+
+def summary(
+    benchmarks: Sequence[Benchmark], restarts: Sequence[Figures], confidence: float, threshold: float
+) -> tuple[AbBenchmark, ...]:
+    """Return the restarts' figures as estimates and verdicts, all in a single family (see `verdicts`)."""
+    keys: list[tuple[str, Metric]] = [
+        (benchmark.name, metric) for benchmark in benchmarks for metric in metrics_of(benchmark)
+    ]
+    effects = {key: [figures[key].effect for figures in restarts] for key in keys}
+    estimates = {key: estimate(effects[key], confidence) for key in keys}
+    decided = dict(zip(keys, verdicts(list(estimates.values()), threshold), strict=True))
+
+    def metric_of(key: tuple[str, Metric]) -> AbMetric:
+        found = estimates[key]
+        return AbMetric(
+            metric=key[1],
+            a_us=statistics.median(figures[key].a_us for figures in restarts),
+            b_us=statistics.median(figures[key].b_us for figures in restarts),
+            effect=found.effect,
+            low=found.low,
+            high=found.high,
+            half_width=found.half_width,
+            standard_error=found.standard_error,
+            verdict=decided[key],
+            log_effects=tuple(effects[key]),
+        )
+
+    return tuple(
+        AbBenchmark(
+            name=benchmark.name,
+            event=benchmark.scenario.emit,
+            reply=benchmark.scenario.answers,
+            metrics=tuple(metric_of((benchmark.name, metric)) for metric in metrics_of(benchmark)),
+        )
+        for benchmark in benchmarks
+    )
+
+
+def stored_scenarios(chosen: Chosen) -> AbScenarios | None:
+    """Return the stored part of the user's file of scenarios; None without a file."""
+    file = chosen.file
+    if file is None:
+        return None
+    definitions = {benchmark.name: file.definition(benchmark.scenario) for benchmark in chosen.benchmarks}
+    return AbScenarios(file=file.name, sha256=file.sha256, definitions=definitions)
