@@ -538,9 +538,10 @@ class FastClient(Listener):
         try:
             messages = self._conversation.acknowledge(event, result)
         except (TypeError, MessageTooLarge) as error:
-            _report(f"the handler of {event.name}, asked for an acknowledgement,", error)
-        else:
-            self._answer(messages)
+            unsendable = TypeError(f"what the handler of {event.name} returns cannot be sent: {error}")
+            _report(f"the handler of {event.name}, asked for an acknowledgement,", unsendable)
+            messages = self._conversation.acknowledge(event, None)  # as after an exception: the server waits for it
+        self._answer(messages)
 
     def _begin_handler(self, event: str, handler: Handler, *values: Any) -> asyncio.Task[Any]:
         """Have a handler that is `async def` run as a task of its own."""

@@ -55,6 +55,9 @@ class HostHttp:
     aiohttp's. Each request is sent once. Made in a running loop.
     """
 
+    #: The class of the responses.
+    response_class = aiohttp.ClientResponse
+
     def __init__(self, url: str, tls: Tls | None, timeout_s: float) -> None:
         self._address = Address.of(url)
         parts = urlsplit(self._address.url)
@@ -67,6 +70,7 @@ class HostHttp:
             connector=aiohttp.TCPConnector(resolver=aiohttp.ThreadedResolver(), ssl=context or True),
             cookie_jar=aiohttp.CookieJar(unsafe=True),  # also those of servers that have no name
             timeout=aiohttp.ClientTimeout(total=timeout_s),
+            response_class=self.response_class,
         )
         self.session._retry_connection = False  # a request that is sent twice would be counted once
 

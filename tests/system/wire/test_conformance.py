@@ -172,6 +172,20 @@ async def test_a_coroutine_acknowledges_when_it_returns(kind: Kind, transports: 
     assert not raised
 
 
+@pytest.mark.parametrize("unsendable", [object(), "x" * 4_000_000], ids=["no JSON", "too large"])
+async def test_an_acknowledgement_that_cannot_be_sent_is_told_and_is_empty(
+    transports: Transports, server: Server, unsendable: object
+) -> None:
+    raised: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: raised.append(str(context.get("exception"))))
+    async with connected(FastClient, transports, server.url) as participant:
+        participant.client.on("QUESTION", lambda *_question: unsendable)
+        await participant.client.emit("ASK", ("a",))
+        assert await participant.hears() == ("/", "ANSWER")
+    (told,) = raised
+    assert told.startswith("what the handler of QUESTION returns cannot be sent: ")
+
+
 async def test_a_listener_is_called_beside_the_handler(transports: Transports, server: Server) -> None:
     heard: list[tuple[str, Any]] = []
     async with connected(FastClient, transports, server.url) as participant:
