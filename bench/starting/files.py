@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from bench.printable import one_line
 from bench.scenarios.tokens import TokenKind
 from bench.starting.description import Description, DraftClient, DraftRequest, DraftScenario, DraftStep
 from bench.starting.source import LINE, Code, Names, comment, quoted, source_of
@@ -403,7 +404,7 @@ jobs:
           BASE: origin/${{{{ github.base_ref }}}}
         run: |
           bench ab "$(git merge-base "$BASE" HEAD)" HEAD --scenarios {layout.scenarios}.py \\
-            --app {target.app} --max-time 5m --markdown latency.md
+            {target.option} --max-time 5m --markdown latency.md
 
       - name: Comment
         if: always() && hashFiles('{_below(workflow)}latency.md') != ''
@@ -452,7 +453,7 @@ jobs:
         with:
           python-version: {_yaml(workflow.python)}
       - run: pip install "$BENCH"
-      - run: bench latency --scenarios {layout.scenarios}.py --url {target.url}
+      - run: {_yaml(f"bench latency --scenarios {layout.scenarios}.py {target.option}")}
       - uses: actions/upload-artifact@v4
         if: always()
         with:
@@ -488,7 +489,7 @@ def _yaml(text: str) -> str:
 
 def _inert(text: str) -> str:
     """Return a text that is fit for a docstring."""
-    return text.replace("\\", "/").replace('"', "'")
+    return one_line(text.replace("\\", "/").replace('"', "'"))
 
 
 def _call(beginning: str, fields: Any, first: str | None = None) -> str:

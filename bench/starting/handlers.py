@@ -75,6 +75,20 @@ def described(app: str, servers: Sequence[SocketIOServer]) -> Description:
     return Description(tuple(clients), app, variables, tuple(dict.fromkeys(notes)))
 
 
+def unhandled(recorded: Description, app: str, servers: Sequence[SocketIOServer]) -> list[str]:
+    """Return notes about events of a recorded session for which an application has no handler."""
+    handled = {(handler.namespace, handler.event) for server in servers for handler in server.handlers}
+    notes: dict[str, None] = {}
+    for client in recorded.clients:
+        namespace = client.settings.get("namespaces", (DEFAULT_NAMESPACE,))[0]
+        if {(namespace, "*"), ("*", "*")} & handled:
+            continue
+        for scenario in client.scenarios:
+            if not {(namespace, scenario.emit), ("*", scenario.emit)} & handled:
+                notes[f"{app} has no handler of {scenario.emit} in the namespace {namespace}"] = None
+    return list(notes) if handled else []
+
+
 def _client(
     path: str, namespace: str, handlers: Iterable[Handler], suffix: str, notes: list[str], variables: dict[str, str]
 ) -> DraftClient:

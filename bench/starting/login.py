@@ -62,7 +62,7 @@ class Login:
         """Return the code that takes a value from an earlier response, whose request then belongs to the login."""
         scheme, blank, rest = value.partition(" ")
         if blank and scheme.lower() in ("bearer", "token", "jwt") and (inner := self._found(rest)) is not None:
-            return Code(f'f"{scheme} {{{inner}}}"')
+            return Code(f"{quoted(f'{scheme} ')} + {inner}")
         return self._found(value)
 
     def gives_cookie(self, name: str, value: str) -> bool:

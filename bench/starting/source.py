@@ -10,6 +10,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from bench.printable import printable
+
 #: The length of a line, in characters.
 LINE = 110
 
@@ -79,8 +81,8 @@ def is_shortened(value: Any) -> bool:
 
 
 def comment(text: str, indent: str = "") -> str:
-    """Return the text as lines of a comment."""
-    words, lines, line = text.split(), [], f"{indent}#"
+    """Return the text as lines of a comment, whatever is in it."""
+    words, lines, line = printable(" ".join(text.split())).split(), [], f"{indent}#"
     for word in words:
         if len(line) + 1 + len(word) > LINE and line.strip() != "#":
             lines.append(line)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -132,7 +132,12 @@ def begin(directory: Path, *, app: str | None = None, url: str | None = None, ha
     target = Target(app, url)
     if app is not None:
         servers = servers_of(app, directory)
-        description = description or handlers.described(app, servers)
+        if description is None:
+            description = handlers.described(app, servers)
+        else:
+            description = replace(
+                description, notes=(*description.notes, *handlers.unhandled(description, app, servers))
+            )
     if description is None:
         note = f"the events of {url} are not known: describe what a client does, or record a session (--har)"
         description = Description((DraftClient(),), one_line(url, 100), notes=(note,))
@@ -148,6 +153,7 @@ def _found(directory: Path, recorded: Description | None) -> tuple[str | None, s
     if found:
         raise StartError(f"there are several applications, name yours: {', '.join(f'--app {each}' for each in found)}")
     if recorded is not None and recorded.origin is not None:
+        _check_url(recorded.origin, "the recording's server")
         return None, recorded.origin
     raise StartError(
         f"{directory.name or directory}: no Python file here makes a socketio.ASGIApp at its top level: name the app "
@@ -155,14 +161,14 @@ def _found(directory: Path, recorded: Description | None) -> tuple[str | None, s
     )
 
 
-def _check_url(url: str) -> None:
+def _check_url(url: str, what: str = "--url") -> None:
     try:
         parts = urlsplit(url)
         is_url = parts.scheme in ("http", "https", "ws", "wss") and bool(parts.hostname) and (parts.port or 1) > 0
     except ValueError:
         is_url = False
     if not is_url or not url.isprintable() or set(url) & set("\"'\\ `$"):
-        raise StartError(f"--url {one_line(url, 100)!r}: give the URL of a server, as in http://127.0.0.1:8000")
+        raise StartError(f"{what} {one_line(url, 100)!r}: give the URL of a server, as in http://127.0.0.1:8000")
     if "@" in parts.netloc or parts.query:
         raise StartError("--url: leave out user, password and query, which would stand in the files: see Connection")
 
