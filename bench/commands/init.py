@@ -20,6 +20,10 @@ def init(
     url: Annotated[
         str | None, typer.Option("--url", metavar="URL", help="A server that runs already, instead of an app.")
     ] = None,
+    serve: Annotated[
+        str | None,
+        typer.Option("--serve", metavar="COMMAND", help="A command that serves, as in 'node server.js {port}'."),
+    ] = None,
     har: Annotated[
         Path | None, typer.Option("--har", metavar="FILE", help="A session that a browser has recorded.")
     ] = None,
@@ -33,10 +37,11 @@ def init(
     """
     from bench.starting.application import ApplicationError  # late: the other commands need nothing of this
     from bench.starting.har import HarError
+    from bench.starting.target import Target
     from bench.starting.writing import StartError, begin
 
     try:
-        begun = begin(directory, app=app, url=url, har=har)
+        begun = begin(directory, Target(app, url, serve), har)
     except HarError as error:
         return fail(f"--har {har}: {error}", MISUSE)
     except (ApplicationError, StartError) as error:

@@ -7,7 +7,8 @@ Python whatever the events are called.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +29,8 @@ _IDS: dict[TokenKind, str] = {
 _REPLY_LIMIT_S = 10
 
 _STEP = "    "
+
+_LINE_END = "\n"
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,8 @@ class Workflow:
     suite: str
     packages: tuple[str, ...] = ()
     python: str = "3.11"
+    #: The command that prepares a checkout of a service that a command starts; empty if none is needed.
+    prepare: str = ""
     #: The service's folder in the repository; empty if it is the repository's own.
     folder: str = ""
 
@@ -58,11 +63,12 @@ class Workflow:
 def all_files(description: Description, target: Target, workflow: Workflow, layout: Layout) -> dict[str, str]:
     """Return the texts by path, in the order in which they are told."""
     files = {
-        f"{layout.module_of(client)}.py": scenarios_text(description, client, number == 0)
+        f"{layout.module_of(client)}.py": scenarios_text(description, client, target, number == 0)
         for number, client in enumerate(description.clients)
     }
     files[layout.locustfile] = locustfile_text(description, target, layout)
-    files[layout.test] = test_text(description, target, layout)
+    if target.serve is None:  # a test serves an application itself, or is given a server
+        files[layout.test] = test_text(description, target, layout)
     files[layout.workflow] = workflow_text(description, target, workflow, layout)
     return files
 
@@ -70,10 +76,12 @@ def all_files(description: Description, target: Target, workflow: Workflow, layo
 # --- scenarios ----------------------------------------------------------------------------------------------------
 
 
-def scenarios_text(description: Description, client: DraftClient, is_first: bool = True) -> str:
+def scenarios_text(description: Description, client: DraftClient, target: Target, is_first: bool = True) -> str:
     """Return the scenarios file of a kind of client."""
     has_requests = bool(client.requests)
     body: list[str] = []
+    if target.serve is not None:
+        body.append(f"serve = {quoted(target.serve)}\n")
     if client.settings:
         body.append(_call("connection = Connection", client.settings))
     else:
@@ -199,11 +207,12 @@ def locustfile_text(description: Description, target: Target, layout: Layout) ->
     words = ["SocketIOUser", *(["on"] if "@on(" in text else []), *(["task"] if "@task" in text else [])]
     modules = "".join(f"import {layout.module_of(client)}\n" for client in description.clients)
     locust = "from locust import constant\n\n" if "constant(" in text else ""
+    serve = f"serve = {layout.module_of(description.clients[0])}.serve\n\n\n" if target.serve is not None else ""
+    command = f"bench load -f {layout.locustfile}{target.load_option if target.url is None else ''}"
     return (
-        f'"""The users of a load on {_inert(description.source)}: `bench load -f {layout.locustfile}'
-        f" {_inert(target.load_option)}`.\n\n"
+        f'"""The users of a load on {_inert(description.source)}: `{_inert(command)}`.\n\n'
         'The scenarios are in a file of their own, which must not import locust.\n"""\n\n'
-        f"{locust}{modules}from bench import {', '.join(words)}\n\n\n{text}"
+        f"{locust}{modules}from bench import {', '.join(words)}\n\n{serve or _LINE_END}{text}"
     )
 
 
@@ -301,7 +310,7 @@ def test_text(description: Description, target: Target, layout: Layout) -> str:
         *(["import aiohttp"] if has_login else []),
         "import pytest",
         "",
-        *(f"import {module}" for module in modules),
+        *_imports(modules, bool(description.variables)),
         "",
         f"pytestmark = [{', '.join(marks)}]",
     ]
@@ -326,6 +335,17 @@ def test_text(description: Description, target: Target, layout: Layout) -> str:
             lines.append(f"async def test_connect{suffix}({serve}socketio_client):")
         lines += _test_body(client, module, target, takes, bool(timed))
     return "\n".join(lines) + "\n"
+
+
+def _imports(modules: Iterable[str], reads_secrets: bool) -> Iterator[str]:
+    """Yield the lines that import the scenarios. Without their secrets the tests are skipped, not broken."""
+    indent = _STEP if reads_secrets else ""
+    if reads_secrets:
+        yield "try:"
+    yield from (f"{indent}import {module}" for module in modules)
+    if reads_secrets:
+        yield "except ValueError as missing:  # a variable of the environment that a scenario reads"
+        yield f"{_STEP}pytest.skip(str(missing), allow_module_level=True)"
 
 
 def _test_body(client: DraftClient, module: str, target: Target, takes: str, is_timed: bool) -> Iterator[str]:
@@ -360,7 +380,7 @@ def _performed(scenario: DraftScenario, name: str) -> str:
 
 def workflow_text(description: Description, target: Target, workflow: Workflow, layout: Layout) -> str:
     """Return the workflow: pull requests are compared with where they began; a server at a URL is measured."""
-    if target.app is not None:
+    if target.url is None:
         return _pull_requests(description, target, workflow, layout)
     return _deployed(description, target, workflow, layout)
 
@@ -404,7 +424,7 @@ jobs:
           BASE: origin/${{{{ github.base_ref }}}}
         run: |
           bench ab "$(git merge-base "$BASE" HEAD)" HEAD --scenarios {layout.scenarios}.py \\
-            {target.option} --max-time 5m --markdown latency.md
+           {target.option}{_prepare(workflow)} --max-time 5m --markdown latency.md
 
       - name: Comment
         if: always() && hashFiles('{_below(workflow)}latency.md') != ''
@@ -453,7 +473,7 @@ jobs:
         with:
           python-version: {_yaml(workflow.python)}
       - run: pip install "$BENCH"
-      - run: {_yaml(f"bench latency --scenarios {layout.scenarios}.py {target.option}")}
+      - run: {_yaml(f"bench latency --scenarios {layout.scenarios}.py{target.option}")}
       - uses: actions/upload-artifact@v4
         if: always()
         with:
@@ -466,6 +486,10 @@ jobs:
 def _secrets(description: Description) -> str:
     """Return the lines that give the variables to the job: they are secrets of the repository."""
     return "".join(f"  {name}: ${{{{ secrets.{name} }}}}\n" for name in description.variables)
+
+
+def _prepare(workflow: Workflow) -> str:
+    return f" --prepare {shlex.quote(workflow.prepare)}" if workflow.prepare else ""
 
 
 def _folder(workflow: Workflow) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 import orjson
 
 from bench.starting.files import Workflow
+from bench.starting.target import Target
 
 #: The name of this project as a package.
 _NAME = "socketio-bench"
@@ -20,12 +21,13 @@ def repository_of(directory: Path) -> Path:
     return next((folder for folder in (directory, *directory.parents) if (folder / ".git").exists()), directory)
 
 
-def workflow_of(directory: Path) -> Workflow:
+def workflow_of(directory: Path, target: Target) -> Workflow:
     """Return what a workflow for the service in a folder has to install, and where it works."""
     inner = directory.relative_to(repository_of(directory))
     return Workflow(
         suite=suite_source(),
         packages=_packages(directory),
+        prepare=_prepare(directory) if target.serve is not None else "",
         python=f"{sys.version_info.major}.{sys.version_info.minor}",
         folder="" if inner == Path() else inner.as_posix(),
     )
@@ -45,6 +47,12 @@ def suite_source() -> str:
     if vcs.get("vcs") and "@" not in str(origin.get("url", "")).partition("://")[2].partition("/")[0]:
         return f"{_NAME} @ {vcs['vcs']}+{origin['url']}@{vcs.get('commit_id', 'main')}"
     return _NAME
+
+
+def _prepare(directory: Path) -> str:
+    if (directory / "package-lock.json").is_file():
+        return "npm ci"
+    return "npm install" if (directory / "package.json").is_file() else ""
 
 
 def _packages(directory: Path) -> tuple[str, ...]:

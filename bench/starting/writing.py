@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from bench.printable import one_line
+from bench.server.command import CommandError, ServeCommand, without_secrets
 from bench.starting import handlers, session
 from bench.starting.application import servers_of
 from bench.starting.candidates import candidates
@@ -80,13 +81,13 @@ class Begun:
         if folder != ".":
             yield f"cd {folder}"
         if any(client.finished for client in self.description.clients):
-            yield f"bench latency --scenarios {scenarios} {self.target.option}"
+            yield f"bench latency --scenarios {scenarios}{self.target.option}"
         else:
             yield f"describe what a client does, in {scenarios}; until then the load's users connect and listen"
         what = f"-f {self.layout.locustfile}" if written[self.layout.locustfile] else f"--scenarios {scenarios}"
-        where = f" {self.target.load_option}" if self.target.app is not None or "-f" not in what else ""
+        where = "" if self.target.url is not None and written[self.layout.locustfile] else self.target.load_option
         yield f"bench load {what}{where} --users {_USERS} --run-time 30s"
-        if written[self.layout.test]:
+        if written.get(self.layout.test):
             yield f"pytest {self.layout.test}"
 
     def _path(self, name: str) -> Path:
@@ -117,19 +118,27 @@ class Begun:
         return True
 
 
-def begin(directory: Path, *, app: str | None = None, url: str | None = None, har: Path | None = None) -> Begun:
-    """Return the first files for a folder. Raises StartError, ApplicationError and HarError."""
-    if app is not None and url is not None:
-        raise StartError(f"--app {app} and --url {url}: give the app to serve, or the URL of a server, not both")
+def begin(directory: Path, target: Target, har: Path | None = None) -> Begun:
+    """Return the first files for a folder. If nothing is given as the target, it is looked for.
+
+    Raises StartError, ApplicationError and HarError.
+    """
+    app, url, serve = target.app, target.url, target.serve
+    if sum(each is not None for each in (app, url, serve)) > 1:
+        raise StartError(
+            "--app, --url, --serve: give the app, the URL of a server, or the command that serves, not both"
+        )
     if not directory.is_dir():
         raise StartError(f"{directory}: there is no such folder")
     directory = directory.resolve()
     if url is not None:
         _check_url(url)
     description = None if har is None else session.described(read_har(har), har.name)
-    if app is None and url is None:
+    if serve is not None:
+        _check_command(serve)
+    if app is None and url is None and serve is None:
         app, url = _found(directory, description)
-    target = Target(app, url)
+    target = Target(app, url, serve)
     if app is not None:
         servers = servers_of(app, directory)
         if description is None:
@@ -139,10 +148,13 @@ def begin(directory: Path, *, app: str | None = None, url: str | None = None, ha
                 description, notes=(*description.notes, *handlers.unhandled(description, app, servers))
             )
     if description is None:
-        note = f"the events of {url} are not known: describe what a client does, or record a session (--har)"
-        description = Description((DraftClient(),), one_line(url, 100), notes=(note,))
+        name = one_line(url if url is not None else serve, 100)
+        note = f"the events of {name} are not known: describe what a client does, or record a session (--har)"
+        description = Description((DraftClient(),), name, notes=(note,))
     layout = Layout()
-    return Begun(directory, description, target, layout, all_files(description, target, workflow_of(directory), layout))
+    return Begun(
+        directory, description, target, layout, all_files(description, target, workflow_of(directory, target), layout)
+    )
 
 
 def _found(directory: Path, recorded: Description | None) -> tuple[str | None, str | None]:
@@ -157,8 +169,17 @@ def _found(directory: Path, recorded: Description | None) -> tuple[str | None, s
         return None, recorded.origin
     raise StartError(
         f"{directory.name or directory}: no Python file here makes a socketio.ASGIApp at its top level: name the app "
-        "with --app MODULE:ATTRIBUTE, or a server that runs already with --url"
+        "with --app MODULE:ATTRIBUTE, a command with --serve, or a server that runs already with --url"
     )
+
+
+def _check_command(command: str) -> None:
+    try:
+        ServeCommand(command)
+    except CommandError as error:
+        raise StartError(f"--serve: {error}") from None
+    if without_secrets(command) != command:
+        raise StartError("--serve: a secret in the command would stand in the files: give it in the environment")
 
 
 def _check_url(url: str, what: str = "--url") -> None:

@@ -26,7 +26,7 @@ from bench.starting.source import Code, Names
 from bench.starting.target import Target
 from tests.support.hars import begun, har, http, received, sent, socket
 
-APP, URL = Target(app="chat:app"), Target(url="http://127.0.0.1:9")
+APP, URL, SERVE = Target(app="chat:app"), Target(url="http://127.0.0.1:9"), Target(serve="node 'a b.js' {port}")
 TEXT = st.text(min_size=1, max_size=30)
 DATA = st.recursive(
     st.none() | st.integers(-(2**53), 2**53) | TEXT | st.binary(max_size=10),
@@ -70,7 +70,7 @@ def test_any_event_and_data_come_back_from_the_file(
     assert (found.emit, found.data, found.reply) == (scenario.emit, data, scenario.reply[0])
 
 
-@pytest.mark.parametrize("target", [APP, URL])
+@pytest.mark.parametrize("target", [APP, URL, SERVE])
 @pytest.mark.parametrize("has_login", [True, False])
 @pytest.mark.parametrize("kinds", ["timed", "emitted", "unfinished", "none"])
 def test_all_kinds_of_files_are_python_and_yaml(target: Target, has_login: bool, kinds: str) -> None:
@@ -90,8 +90,13 @@ def test_all_kinds_of_files_are_python_and_yaml(target: Target, has_login: bool,
     check(texts)
     assert ("before_connect" in texts["locustfile.py"]) == has_login
     assert ("\n    @task\n" in texts["locustfile.py"]) == (kinds in ("timed", "emitted"))
-    assert ("round_trip" in texts["test_socketio.py"]) == (kinds == "timed")
-    assert ("socketio_server" in texts["test_socketio.py"]) == (target is APP)
+    if target is SERVE:
+        assert "test_socketio.py" not in texts
+        assert """serve = "node 'a b.js' {port}"\n""" in texts["socketio_scenarios.py"]
+        assert "\nserve = socketio_scenarios.serve\n" in texts["locustfile.py"]
+    else:
+        assert ("round_trip" in texts["test_socketio.py"]) == (kinds == "timed")
+        assert ("socketio_server" in texts["test_socketio.py"]) == (target is APP)
     assert "PASSWORD: ${{ secrets.PASSWORD }}" in texts[".github/workflows/socketio-latency.yml"]
 
 

@@ -156,10 +156,23 @@ def test_a_server_at_a_url(project: Path, capsys: pytest.CaptureFixture[str]) ->
     assert yaml.safe_load((project / FILES[3]).read_text())["jobs"]
 
 
+def test_a_command_that_serves(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (project / "package-lock.json").touch()
+    code, out, _ = bench(capsys, "init", "--serve", "node server.js {port}", "--har", SESSION)
+    assert code == 0
+    assert "  bench latency --scenarios socketio_scenarios.py\n" in out
+    assert "  bench load -f locustfile.py --users 10 --run-time 30s\n" in out
+    assert not (project / "test_socketio.py").exists()
+    (job,) = yaml.safe_load((project / FILES[3]).read_text())["jobs"].values()
+    assert "--prepare 'npm ci' --max-time 5m" in job["steps"][3]["run"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
         (("--app", "chat:app", "--url", "http://x"), "not both"),
+        (("--serve", "TOKEN=hush-hush node server.js"), "--serve: a secret in the command would stand in the files"),
+        (("--serve", "node 'server.js"), "--serve: node 'server.js: no closing quotation"),
         (("--app", "chat"), "write it as MODULE:ATTRIBUTE"),
         (("--app", "chat:sio"), "chat:sio is a Socket.IO server, no ASGI application"),
         (("--app", "nothing:app"), "there is no module nothing in this folder"),
