@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import json
+import os
 import sys
 import textwrap
 import traceback
@@ -35,6 +36,7 @@ def main() -> None:
     for module in [module for module in sys.modules if module == "bench" or module.startswith("bench.")]:
         del sys.modules[module]  # the project may have a package of that name
     Path(answer).write_text(json.dumps(probed(name)))
+    os._exit(0)  # the application may have started threads, which would keep the process
 
 
 def probed(name: str) -> dict[str, Any]:

@@ -11,14 +11,17 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from bench.secrets import SHORTEST, Secrets
+from bench.secrets import Secrets
 from bench.starting.source import Code, Names, quoted
 
 #: The beginning of the variables' names.
 PREFIX = "SOCKETIO_"
 
-#: The length of the shortest secret that is looked for within other texts, in characters.
+#: The length of the shortest secret that is looked for elsewhere, in characters: a shorter value occurs in any text.
 _SHORTEST_PART = 6
+
+#: The length of the shortest value of a cookie or response that is looked for elsewhere, in characters.
+_SHORTEST_KEPT = 8
 
 #: The words of a field's name that make its value a secret.
 _SECRET_WORDS = frozenset({
@@ -86,8 +89,9 @@ class SecretValues:
         return Secrets.of_values(self._by_value)
 
     def keep(self, value: str) -> None:
-        """Remember a value that is secret, and that no file needs."""
-        self._by_value.setdefault(value, "")
+        """Remember a value that is secret, and that no file needs; a short value, such as `dark`, is none."""
+        if len(value) >= _SHORTEST_KEPT:
+            self._by_value.setdefault(value, "")
 
     def code(self, value: str, name: str, meaning: str) -> Code:
         """Return the code that reads a secret from its variable, whose name is made of `name`."""
@@ -99,8 +103,7 @@ class SecretValues:
 
     def known(self, text: str) -> bool:
         """Return whether the text is, or contains, a secret that was found before."""
-        is_whole = len(text) >= SHORTEST and text in self._by_value
-        return is_whole or any(len(value) >= _SHORTEST_PART and value in text for value in self._by_value)
+        return any(len(value) >= _SHORTEST_PART and value in text for value in self._by_value)
 
     def in_data(self, data: Any, name: str, meaning: str, always: Callable[[str], bool] | None = None) -> Any:
         """Return data with code in place of what is secret in it.

@@ -201,6 +201,11 @@ class TestSessions:
         assert found.origin == "https://chat.example"
         assert "the connections to https://chat.other are left out: https://chat.example has more" in found.notes
 
+    def test_a_recording_that_begins_too_late_is_told(self) -> None:
+        found = description(socket(sent('420["a"]', 1), received("430[]", 2)))
+        assert [scenario.emit for scenario in found.clients[0].scenarios] == ["a"]
+        assert "the recording begins after the connection was made: its auth is not known" in found.notes
+
     def test_a_refused_connection_is_told(self) -> None:
         with pytest.raises(HarError, match="have joined no namespace"):
             description(socket(*begun()[:2], received('44{"message":"log in first"}', 1)))
@@ -274,6 +279,10 @@ class TestSecrets:
         for secret in ("k-123456", "t-987654", "b-246810", "c-13579", "1234"):
             assert secret not in whole.replace("4111111111111111", "")
         assert "the recording" not in "".join(found.notes)
+
+    def test_a_short_cookie_is_not_taken_for_data(self) -> None:
+        found = description(socket(*begun(), sent('42["paint",{"theme":"dark"}]', 1), Cookie="theme=dark"))
+        assert found.clients[0].scenarios[0].data == {"theme": "dark"}
 
     @pytest.mark.parametrize(
         "name", ["password", "newPassword", "api_key", "accessToken", "authorization", "client-secret", "CSRF", "otp"]

@@ -207,6 +207,12 @@ def test_an_app_that_ends_its_process_is_one_line(project: Path, capsys: pytest.
     assert (code, err) == (2, "bench: error: chat:app cannot be imported: the process ended with 7\n")
 
 
+def test_an_app_that_leaves_a_thread_is_looked_at(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with (project / "chat.py").open("a") as file:
+        file.write("import threading, time\nthreading.Thread(target=time.sleep, args=(1000,)).start()\n")
+    assert bench(capsys, "init", "--app", "chat:app")[0] == 0
+
+
 def test_a_package_bench_of_the_project_is_the_apps(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (project / "bench").mkdir()
     (project / "bench" / "__init__.py").write_text("NAME = 'ours'\n")
