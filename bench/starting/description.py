@@ -38,10 +38,16 @@ class DraftScenario:
 
 @dataclass(frozen=True)
 class DraftStep:
-    """A step of a session: the time to think before it, in seconds, and the scenario to perform."""
+    """A step of a session: the time to think before it, in seconds, and the scenario to perform.
+
+    If `data` is given, it takes the place of the scenario's: it has code that reads an earlier reply. `keeps` is the
+    attribute of the user that gets the reply for that; None if nobody reads it.
+    """
 
     scenario: DraftScenario
     wait_s: float = 0.0
+    data: Any = None
+    keeps: str | None = None
 
 
 @dataclass(frozen=True)

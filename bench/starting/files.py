@@ -206,7 +206,8 @@ def locustfile_text(description: Description, target: Target, layout: Layout) ->
     text = "\n\n".join(classes)
     words = ["SocketIOUser", *(["on"] if "@on(" in text else []), *(["task"] if "@task" in text else [])]
     modules = "".join(f"import {layout.module_of(client)}\n" for client in description.clients)
-    locust = "from locust import constant\n\n" if "constant(" in text else ""
+    locust = "from dataclasses import replace\n\n" if "replace(" in text else ""
+    locust += "from locust import constant\n\n" if "constant(" in text else ""
     serve = f"serve = {layout.module_of(description.clients[0])}.serve\n\n\n" if target.serve is not None else ""
     command = f"bench load -f {layout.locustfile}{target.load_option if target.url is None else ''}"
     return (
@@ -289,7 +290,19 @@ def _steps(steps: tuple[DraftStep, ...], module: str) -> Iterator[str]:
         if step.wait_s:
             yield f"{_STEP * 2}await self.wait({step.wait_s:g})"
         method = "round_trip" if step.scenario.is_timed else "emit"
-        yield f"{_STEP * 2}await self.{method}({module}.{step.scenario.variable})"
+        kept = f"self.{step.keeps} = " if step.keeps is not None else ""
+        scenario = f"{module}.{step.scenario.variable}"
+        line = f"{_STEP * 2}{kept}await self.{method}({scenario})"
+        if step.data is None:
+            yield line
+            continue
+        whole = f"{_STEP * 2}{kept}await self.{method}(replace({scenario}, data={source_of(step.data)}))"
+        if len(whole) <= LINE and "\n" not in whole:
+            yield whole
+        else:
+            yield f"{_STEP * 2}{kept}await self.{method}("
+            yield f"{_STEP * 3}replace({scenario}, data={source_of(step.data, _STEP * 3, len(scenario) + 16)})"
+            yield f"{_STEP * 2})"
 
 
 # --- the test -----------------------------------------------------------------------------------------------------

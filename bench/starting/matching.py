@@ -62,6 +62,8 @@ class Exchange:
     is_unacknowledged: bool = False
     #: The values that both the emission and its reply have.
     shared: frozenset[Any] = frozenset()
+    #: The arguments of the reply; none if there is no reply.
+    answer: tuple[Any, ...] = ()
     #: An emission of the same event that was answered, if this was not.
     like: Exchange | None = None
 
@@ -132,6 +134,7 @@ def matched(items: Sequence[Item], given: Mapping[Any, float] | None = None) -> 
             answered = acknowledged.pop(packet.ack_id, None)
             if answered is not None:
                 answered.how, answered.end_s, answered.is_unacknowledged = "acknowledgement", time_s, False
+                answered.answer = packet.arguments
             _note_received(made, packet.arguments, time_s)
         elif isinstance(packet, Event):
             if packet.ack_id is not None:
@@ -198,6 +201,7 @@ def _match_by_value(made: Conversation, received: list[tuple[float, Event]]) -> 
         if len(waiting) == 1:
             exchange = waiting[0]
             exchange.how, exchange.reply, exchange.end_s = "value", event.name, time_s
+            exchange.answer = event.arguments
             exchange.shared = frozenset(value for value in shared if owners[value] is exchange)
         elif not found:
             left.append((time_s, event))
@@ -223,6 +227,7 @@ def _match_by_time(made: Conversation, received: list[tuple[float, Event]]) -> l
         for exchange, at in zip(exchanges, replies, strict=True):
             assert at is not None
             exchange.how, exchange.reply, exchange.end_s = "time", received[at][1].name, received[at][0]
+            exchange.answer = received[at][1].arguments
             taken.add(at)
     return [each for at, each in enumerate(received) if at not in taken]
 
@@ -233,6 +238,16 @@ def _next_event(exchange: Exchange, sent_s: Sequence[float], received_s: Sequenc
     limit_s = min([exchange.sent_s + _BY_TIME_S, *sent_s[after : after + 1]])
     at = bisect_left(received_s, exchange.sent_s)
     return at if at < len(received_s) and received_s[at] <= limit_s else None
+
+
+def origins_of(conversation: Conversation) -> dict[Any, tuple[Exchange, Path]]:
+    """Return the ids that first came with a reply, each with the emission that was answered, and the place of the id."""
+    found: dict[Any, tuple[Exchange, Path]] = {}
+    for exchange in conversation.exchanges:
+        for path, value in leaves(exchange.answer):
+            if id_kind(value, _name(path)) is not None and conversation.first_received.get(value) == exchange.end_s:
+                found.setdefault(value, (exchange, path))
+    return found
 
 
 # --- ids ----------------------------------------------------------------------------------------------------------
@@ -259,15 +274,15 @@ class WithIds:
     data: Any
     kinds: tuple[TokenKind, ...]
     is_matched: bool
-    #: The places of ids that stay as they were recorded, with the reason.
-    kept: tuple[tuple[str, str], ...]
+    #: The places of ids that stay as they were recorded, with the reason and the id.
+    kept: tuple[tuple[str, str, Any], ...]
 
 
 def with_ids(exchange: Exchange, conversation: Conversation) -> WithIds:
     """Return the data of an emission with placeholders for the ids that the client made up itself."""
     arguments = exchange.event.arguments
     own: dict[Path, tuple[Any, TokenKind]] = {}
-    kept: list[tuple[str, str]] = []
+    kept: list[tuple[str, str, Any]] = []
     for path, value in leaves(arguments):
         name = _name(path)
         kind = id_kind(value, name)
@@ -276,16 +291,16 @@ def with_ids(exchange: Exchange, conversation: Conversation) -> WithIds:
         if isinstance(value, str) and is_secret_form(value):
             continue
         if reason := _not_own(value, exchange, conversation):
-            kept.append((_shown(path), reason))
+            kept.append((_shown(path), reason, value))
         elif kind != "int" or value in exchange.shared:
             own[path] = value, kind
     if exchange.how in ("value", "time"):
         return _for_event(exchange, own, kept)
     changes = {path: _replaced(value, kind) for path, (value, kind) in own.items()}
-    return WithIds(_changed(arguments, changes), _kinds(own), False, tuple(kept))
+    return WithIds(changed(arguments, changes), _kinds(own), False, tuple(kept))
 
 
-def _for_event(exchange: Exchange, own: dict[Path, tuple[Any, TokenKind]], kept: list[tuple[str, str]]) -> WithIds:
+def _for_event(exchange: Exchange, own: dict[Path, tuple[Any, TokenKind]], kept: list[tuple[str, str, Any]]) -> WithIds:
     """Return the data of an emission with an event as its reply, which repeats the only kind of placeholder in it."""
     arguments = exchange.event.arguments
     repeated = {path: each for path, each in own.items() if _found(each[0], exchange.shared)}
@@ -296,10 +311,10 @@ def _for_event(exchange: Exchange, own: dict[Path, tuple[Any, TokenKind]], kept:
             if isinstance(value, str) and value in exchange.shared and _is_free_text(_name(path), value)
         ]
         if not texts:
-            kept += [(_shown(path), "the reply does not repeat it") for path in own]
+            kept += [(_shown(path), "the reply does not repeat it", value) for path, (value, _) in own.items()]
             return WithIds(arguments, (), False, tuple(kept))
         path, value = texts[0]
-        return WithIds(_changed(arguments, {path: f"{value} {PLACEHOLDERS['token']}"}), ("token",), True, tuple(kept))
+        return WithIds(changed(arguments, {path: f"{value} {PLACEHOLDERS['token']}"}), ("token",), True, tuple(kept))
     texts_only = {path: each for path, each in repeated.items() if each[1] != "int"}
     if texts_only:
         kind: TokenKind = "uuid" if any(each[1] == "uuid" for each in own.values()) else "token"
@@ -307,8 +322,12 @@ def _for_event(exchange: Exchange, own: dict[Path, tuple[Any, TokenKind]], kept:
     else:
         kind = "int"
         changes = {path: _replaced(value, kind) for path, (value, _) in repeated.items()}
-    kept += [(_shown(path), "its data has one kind of placeholder") for path in own if path not in changes]
-    return WithIds(_changed(arguments, changes), (kind,), True, tuple(kept))
+    kept += [
+        (_shown(path), "its data has one kind of placeholder", value)
+        for path, (value, _) in own.items()
+        if path not in changes
+    ]
+    return WithIds(changed(arguments, changes), (kind,), True, tuple(kept))
 
 
 def _is_free_text(name: str, value: str) -> bool:
@@ -337,13 +356,14 @@ def _replaced(value: Any, kind: TokenKind) -> str:
     return PLACEHOLDERS[kind]
 
 
-def _changed(data: Any, changes: Mapping[Path, Any], path: Path = ()) -> Any:
+def changed(data: Any, changes: Mapping[Path, Any], path: Path = ()) -> Any:
+    """Return data with other values in these places."""
     if path in changes:
         return changes[path]
     if isinstance(data, Mapping):
-        return {key: _changed(value, changes, (*path, key)) for key, value in data.items()}
+        return {key: changed(value, changes, (*path, key)) for key, value in data.items()}
     if isinstance(data, (list, tuple)):
-        return type(data)(_changed(value, changes, (*path, index)) for index, value in enumerate(data))
+        return type(data)(changed(value, changes, (*path, index)) for index, value in enumerate(data))
     return data
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
@@ -28,7 +28,17 @@ from bench.starting.description import (
 )
 from bench.starting.har import Har, HarError
 from bench.starting.login import Login, own_headers
-from bench.starting.matching import Conversation, Exchange, leaves, matched, replies_of, with_ids
+from bench.starting.matching import (
+    Conversation,
+    Exchange,
+    Path,
+    changed,
+    leaves,
+    matched,
+    origins_of,
+    replies_of,
+    with_ids,
+)
 from bench.starting.packets import Item, RecordedConnection, connections_in
 from bench.starting.secret_values import SecretValues, is_open_name, is_secret_part, words_of
 from bench.starting.source import Code, Names, is_shortened, source_of
@@ -293,23 +303,60 @@ class _Kind:
     ) -> DraftSession:
         joined_s = next((item.time_s for item in items if isinstance(item.packet, Connected)), connection.started_s)
         steps: list[DraftStep] = []
+        given = origins_of(conversation)
+        places: dict[int, int] = {}
         at_s = joined_s
         for exchange in conversation.exchanges:
-            scenario = self._scenario(exchange, conversation)
+            scenario = self._scenario(exchange, conversation, given)
             if exchange.sent_s < at_s - _SHORTEST_WAIT_S:
                 self._notes.append(
                     f"{exchange.event.name} was emitted before an earlier reply had come: here it waits for that"
                 )
-            if scenario is not None:
-                steps.append(DraftStep(scenario, _wait_s(exchange.sent_s - at_s)))
-                at_s = max(at_s, exchange.finished_s)
+            if scenario is None:
+                continue
+            data = self._data_of_replies(exchange, conversation, given, steps, places)
+            places[id(exchange)] = len(steps)
+            steps.append(DraftStep(scenario, _wait_s(exchange.sent_s - at_s), data))
+            at_s = max(at_s, exchange.finished_s)
         if len(steps) > _MOST_STEPS:
             self._notes.append(f"a session has {len(steps)} steps: the first {_MOST_STEPS} are written")
             return DraftSession(tuple(steps[:_MOST_STEPS]))
         last_s = connection.items[-1].time_s
         return DraftSession(tuple(steps), _wait_s(last_s - at_s))
 
-    def _scenario(self, exchange: Exchange, conversation: Conversation) -> DraftScenario | None:
+    def _data_of_replies(
+        self,
+        exchange: Exchange,
+        conversation: Conversation,
+        given: Mapping[Any, tuple[Exchange, Path]],
+        steps: list[DraftStep],
+        places: Mapping[int, int],
+    ) -> Any:
+        """Return the data of an emission with code for the ids that earlier replies gave; None if there are none.
+
+        The steps of those replies then keep them.
+        """
+        changes: dict[Path, Code] = {}
+        for path, value in leaves(exchange.event.arguments):
+            origin, place = given.get(value, (None, ())) if type(value) in (str, int) else (None, ())
+            if origin is None or id(origin) not in places or origin.finished_s > exchange.sent_s:
+                continue
+            at = places[id(origin)]
+            step = steps[at]
+            name = step.keeps or f"{step.scenario.variable.rstrip('_')}_reply"
+            steps[at] = replace(step, keeps=name)
+            inner = place if len(origin.answer) > 1 else place[1:]
+            before = "[1]" if len(step.scenario.reply) > 1 else ""
+            changes[path] = Code(f"self.{name}{before}" + "".join(f"[{source_of(part)}]" for part in inner))
+        if not changes:
+            return None
+        marked = with_ids(exchange, conversation)
+        event = exchange.event.name
+        return self._clean(_argument(changed(marked.data, changes)), event, f"the event {event}")
+
+    def _scenario(
+        self, exchange: Exchange, conversation: Conversation, given: Mapping[Any, tuple[Exchange, Path]]
+    ) -> DraftScenario | None:
         """Return the scenario of an emission: that of an earlier one if they are alike; None if there can be none."""
         event = exchange.event.name
         if event in RESERVED_EVENTS:
@@ -319,7 +366,7 @@ class _Kind:
             self._notes.append(
                 f"an emission of {event} was not answered, as others were: here it awaits the answer, too"
             )
-            return self._scenario(exchange.like, conversation)
+            return self._scenario(exchange.like, conversation, given)
         if any(placeholder in text for text in strings_in(exchange.event.arguments) for placeholder in _PLACEHOLDERS):
             self._notes.append(
                 f"an emission of {event} has {{token}}, {{uuid}} or {{int}} in its text, and is left out"
@@ -350,7 +397,12 @@ class _Kind:
         comments = self._comments_of(exchange, marked.is_matched)
         if any(is_shortened(value) for _, value in leaves(data)):
             comments.append("Long texts and bytes are as long as in the recording, and have another content.")
-        comments += [f"{place} is an id that stays as it was recorded: {reason}." for place, reason in marked.kept]
+        for place, reason, value in marked.kept:
+            if value in given:
+                comments.append(f"{place} is an id that an earlier reply gave: a load takes it from there.")
+            else:
+                comments.append(f"{place} is an id that stays as it was recorded: {reason}.")
+                self._notes.append(f"{place} of {event} is an id that stays as it was recorded: {reason}")
         made = DraftScenario(
             variable=self._names.new(name),
             name="".join(character if character.isprintable() else "?" for character in name),
@@ -361,8 +413,6 @@ class _Kind:
             kinds=marked.kinds,
             comments=tuple(comments),
         )
-        for place, reason in marked.kept:
-            self._notes.append(f"{place} of {event} is an id that stays as it was recorded: {reason}")
         self._scenarios[key] = made
         variants.append(made)
         return made

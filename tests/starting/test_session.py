@@ -1,5 +1,6 @@
 """From a recorded session to the description of its clients: replies, ids, times to think, secrets."""
 
+import ast
 from typing import Any
 
 import pytest
@@ -122,19 +123,42 @@ class TestIds:
         (read,) = scenarios(sent('420["read",{"article":123456}]', 1), received('430[{"article":123456}]', 2))
         assert read.data == {"article": 123456}
 
-    def test_an_id_that_the_server_gave_stays(self) -> None:
+    def test_an_id_that_the_server_pushed_stays(self) -> None:
+        found = description(
+            socket(
+                *begun(), received(f'42["hello","{A}"]', 1), sent(f'420["enter","{A}","{B}"]', 3), received("430[]", 4)
+            )
+        )
+        assert found.clients[0].scenarios[0].data == (A, "{uuid}")
+        assert found.notes == (
+            "argument 1 of enter is an id that stays as it was recorded: the server had sent it before",
+        )
+
+    def test_a_load_takes_an_id_from_the_reply_that_gave_it(self) -> None:
         found = description(
             socket(
                 *begun(),
                 sent('420["create"]', 1),
-                received(f'430[{{"room":"{A}"}}]', 2),
-                sent(f'421["enter",{{"room":"{A}","visit":"{B}"}}]', 3),
-                received("431[]", 4),
+                received(f'430[{{"room":{{"id":"{A}"}}}}]', 2),
+                sent(f'421["draw",{{"room":"{A}","stroke":"{B}"}}]', 3),
+                received('431[["4f471aada3bfb2c1"],7]', 4),
+                sent('42["undo","4f471aada3bfb2c1"]', 5),
             )
         )
-        enter = found.clients[0].scenarios[1]
-        assert enter.data == {"room": A, "visit": "{uuid}"}
-        assert found.notes == ("room of enter is an id that stays as it was recorded: the server had sent it before",)
+        create, draw, undo = found.clients[0].scenarios
+        assert draw.data == {"room": A, "stroke": "{uuid}"}
+        assert draw.comments == ("room is an id that an earlier reply gave: a load takes it from there.",)
+        assert found.notes == ()
+        locustfile = all_files(found, Target(app="chat:app"), Workflow("socketio-bench"), Layout())["locustfile.py"]
+        steps = [line.strip() for line in locustfile.splitlines() if "_reply" in line]
+        assert steps == [
+            "self.create_reply = await self.round_trip(socketio_scenarios.create)",
+            "self.draw_reply = await self.round_trip(",
+            '"room": self.create_reply["room"]["id"],',
+            "await self.emit(replace(socketio_scenarios.undo, data=self.draw_reply[0][0]))",
+        ]
+        ast.parse(locustfile)
+        assert (create.data, undo.data) == (None, "4f471aada3bfb2c1")
 
     def test_an_id_that_several_emissions_have_stays(self) -> None:
         first, second = scenarios(
