@@ -29,6 +29,8 @@ class DraftScenario:
     comments: tuple[str, ...] = ()
     #: True if its data is not known: it is written as a comment, to be filled in.
     is_unfinished: bool = False
+    #: True if its data has an id that an earlier reply gave: it cannot be performed alone.
+    is_dependent: bool = False
 
     @property
     def is_timed(self) -> bool:

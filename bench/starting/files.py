@@ -98,10 +98,8 @@ def scenarios_text(description: Description, client: DraftClient, target: Target
     words += ["Emission"] if any(scenario.waits_for_nothing for scenario in client.finished) else []
     words += ["RoundTrip"] if any(scenario.is_timed for scenario in client.finished) else []
     words += ["secret"] if "secret(" in text else []
-    imports = "import asyncio\n" if "asyncio." in text else ""
-    imports += "from random import randrange\n" if "randrange(" in text else ""
-    imports += "from uuid import uuid4\n" if "uuid4()" in text else ""
-    imports += "\n" if imports else ""
+    standard = _standard_imports(text)
+    imports = f"{standard}\n" if standard else ""
     return (
         f'"""The scenarios of {_inert(description.source)}: what is measured, described once for every use.\n\n'
         "A round trip awaits a reply, and is timed. An emission awaits nothing: a load counts it.\n"
@@ -178,22 +176,41 @@ def _setup(client: DraftClient) -> str:
         lines.append(f"{_STEP}client.on({quoted(event)}, lambda *arguments: {returned})")
     for number, step in enumerate(client.opening):
         scenario = step.scenario
+        kept = f"{step.keeps} = " if step.keeps is not None else ""
         data = f"{scenario.variable}.data"
+        if step.data is not None:
+            data = source_of(_local(step.data), _STEP, LINE // 2)
         if scenario.kinds:
-            data = f"{scenario.variable}.request({_IDS[scenario.kinds[0]]})"
+            whole = scenario.variable if step.data is None else f"replace({scenario.variable}, data={data})"
+            data = f"{whole}.request({_IDS[scenario.kinds[0]]})"
         if scenario.waits_for_nothing:
             lines.append(f"{_STEP}await client.emit({quoted(scenario.emit)}, {data})")
         elif not scenario.reply:
-            lines.append(f"{_STEP}await client.call({quoted(scenario.emit)}, {data})")
+            lines.append(f"{_STEP}{kept}await client.call({quoted(scenario.emit)}, {data})")
         else:
             heard = f"heard_{number + 1}" if number else "heard"
-            lines.append(f"{_STEP}{heard} = asyncio.Event()")
-            lines += [
-                f"{_STEP}client.on({quoted(reply)}, lambda *arguments: {heard}.set())" for reply in scenario.reply
-            ]
+            lines.append(f"{_STEP}{heard} = asyncio.get_running_loop().create_future()")
+            for reply in scenario.reply:
+                take = f"lambda *data: {heard}.done() or {heard}.set_result(data)"
+                lines.append(f"{_STEP}client.on({quoted(reply)}, {take})")
             lines.append(f"{_STEP}await client.emit({quoted(scenario.emit)}, {data})")
-            lines.append(f"{_STEP}await asyncio.wait_for({heard}.wait(), {_REPLY_LIMIT_S})")
+            lines.append(f"{_STEP}{kept}await asyncio.wait_for({heard}, {_REPLY_LIMIT_S})")
+            if step.keeps is not None:
+                lines.append(f"{_STEP}{step.keeps} = {step.keeps}[0] if len({step.keeps}) == 1 else {step.keeps}")
+                if len(scenario.reply) > 1:
+                    lines.append(f"{_STEP}{step.keeps} = (None, {step.keeps})  # in place of the event's name")
     return "\n".join(lines) + "\n"
+
+
+def _local(data: Any) -> Any:
+    """Return data whose code reads replies from local names, not from attributes of a user."""
+    if isinstance(data, Code):
+        return Code(data.removeprefix("self."))
+    if isinstance(data, dict):
+        return {key: _local(value) for key, value in data.items()}
+    if isinstance(data, (list, tuple)):
+        return type(data)(map(_local, data))
+    return data
 
 
 # --- users --------------------------------------------------------------------------------------------------------
@@ -317,21 +334,12 @@ def test_text(description: Description, target: Target, layout: Layout) -> str:
     marks = ["pytest.mark.asyncio"]
     if target.app is not None:
         marks.append(f"pytest.mark.socketio_app({quoted(target.app)})")
-    lines = [
-        f'"""The service answers each scenario of {_inert(description.source)}: `pytest {layout.test}`."""',
-        "",
-        *(["import aiohttp"] if has_login else []),
-        "import pytest",
-        "",
-        *_imports(modules, bool(description.variables)),
-        "",
-        f"pytestmark = [{', '.join(marks)}]",
-    ]
+    lines = ["", f"pytestmark = [{', '.join(marks)}]"]
     if parts:
         lines += ["", f"URL = {parts[0]}"]
     for module, client in modules.items():
         suffix = f"_{client.suffix}" if client.suffix else ""
-        timed = [scenario for scenario in client.finished if scenario.is_timed]
+        timed = [scenario for scenario in client.finished if scenario.is_timed and not scenario.is_dependent]
         lines += ["", ""]
         serve = "socketio_server, " if target.app is not None else ""
         if timed:
@@ -347,7 +355,27 @@ def test_text(description: Description, target: Target, layout: Layout) -> str:
         else:
             lines.append(f"async def test_connect{suffix}({serve}socketio_client):")
         lines += _test_body(client, module, target, takes, bool(timed))
-    return "\n".join(lines) + "\n"
+    body = "\n".join(lines) + "\n"
+    standard = _standard_imports(body)
+    head = [
+        f'"""The service answers each scenario of {_inert(description.source)}: `pytest {layout.test}`."""',
+        "",
+        *([standard] if standard else []),
+        *(["import aiohttp"] if has_login else []),
+        "import pytest",
+        "",
+        *_imports(modules, bool(description.variables)),
+    ]
+    return "\n".join(head) + "\n" + body
+
+
+def _standard_imports(text: str) -> str:
+    """Return the imports of the standard library that a text needs."""
+    lines = "import asyncio\n" if "asyncio." in text.replace("mark.asyncio", "") else ""
+    lines += "from dataclasses import replace\n" if "replace(" in text else ""
+    lines += "from random import randrange\n" if "randrange(" in text else ""
+    lines += "from uuid import uuid4\n" if "uuid4()" in text else ""
+    return lines
 
 
 def _imports(modules: Iterable[str], reads_secrets: bool) -> Iterator[str]:
@@ -378,14 +406,18 @@ def _test_body(client: DraftClient, module: str, target: Target, takes: str, is_
     yield f"{indent}async with socketio_client({takes}, {module}.connection{settings}) as client:"
     indent += _STEP
     for step in client.opening:
-        yield f"{indent}{_performed(step.scenario, f'{module}.{step.scenario.variable}')}"
+        yield f"{indent}{_performed(step, f'{module}.{step.scenario.variable}')}"
     yield f"{indent}await round_trip(client, scenario)" if is_timed else f"{indent}assert client.connected"
 
 
-def _performed(scenario: DraftScenario, name: str) -> str:
-    if scenario.is_timed:
-        return f"await round_trip(client, {name})"
-    return f"await client.emit({quoted(scenario.emit)}, {name}.data)"
+def _performed(step: DraftStep, name: str) -> str:
+    """Return the line of a test that performs a step of the opening."""
+    whole = name if step.data is None else f"replace({name}, data={source_of(_local(step.data))})"
+    if step.scenario.is_timed:
+        kept = f"{step.keeps} = " if step.keeps is not None else ""
+        return f"{kept}await round_trip(client, {whole})"
+    request = f"{whole}.request({_IDS[step.scenario.kinds[0]]})" if step.scenario.kinds else f"{whole}.data"
+    return f"await client.emit({quoted(step.scenario.emit)}, {request})"
 
 
 # --- the workflow -------------------------------------------------------------------------------------------------

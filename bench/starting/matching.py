@@ -241,7 +241,7 @@ def _next_event(exchange: Exchange, sent_s: Sequence[float], received_s: Sequenc
 
 
 def origins_of(conversation: Conversation) -> dict[Any, tuple[Exchange, Path]]:
-    """Return the ids that first came with a reply, each with the emission that was answered, and the place of the id."""
+    """Return the ids that first came with a reply, each with the emission that was answered, and its place in that."""
     found: dict[Any, tuple[Exchange, Path]] = {}
     for exchange in conversation.exchanges:
         for path, value in leaves(exchange.answer):

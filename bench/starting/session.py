@@ -343,7 +343,7 @@ class _Kind:
                 continue
             at = places[id(origin)]
             step = steps[at]
-            name = step.keeps or f"{step.scenario.variable.rstrip('_')}_reply"
+            name = step.keeps or f"{step.scenario.variable.strip('_')}_reply"
             steps[at] = replace(step, keeps=name)
             inner = place if len(origin.answer) > 1 else place[1:]
             before = "[1]" if len(step.scenario.reply) > 1 else ""
@@ -397,14 +397,22 @@ class _Kind:
         comments = self._comments_of(exchange, marked.is_matched)
         if any(is_shortened(value) for _, value in leaves(data)):
             comments.append("Long texts and bytes are as long as in the recording, and have another content.")
+        is_dependent = False
         for place, reason, value in marked.kept:
             if value in given:
-                comments.append(f"{place} is an id that an earlier reply gave: a load takes it from there.")
+                is_dependent = True
+                comments.append(
+                    f"{place} is an id that an earlier reply gave, and a load takes it from there. It is not measured "
+                    "alone: its name begins with _."
+                )
+                self._notes.append(
+                    f"{event} needs an id that an earlier reply gave: a load has it, alone it is not measured"
+                )
             else:
                 comments.append(f"{place} is an id that stays as it was recorded: {reason}.")
                 self._notes.append(f"{place} of {event} is an id that stays as it was recorded: {reason}")
         made = DraftScenario(
-            variable=self._names.new(name),
+            variable=("_" if is_dependent else "") + self._names.new(name),
             name="".join(character if character.isprintable() else "?" for character in name),
             emit=event,
             data=data,
@@ -412,6 +420,7 @@ class _Kind:
             waits_for_nothing=waits_for_nothing,
             kinds=marked.kinds,
             comments=tuple(comments),
+            is_dependent=is_dependent,
         )
         self._scenarios[key] = made
         variants.append(made)

@@ -147,18 +147,42 @@ class TestIds:
         )
         create, draw, undo = found.clients[0].scenarios
         assert draw.data == {"room": A, "stroke": "{uuid}"}
-        assert draw.comments == ("room is an id that an earlier reply gave: a load takes it from there.",)
-        assert found.notes == ()
+        assert draw.comments[0].startswith("room is an id that an earlier reply gave, and a load takes it from there.")
+        assert [scenario.variable for scenario in (create, draw, undo)] == ["create", "_draw", "_undo"]
+        assert found.notes[0] == "draw needs an id that an earlier reply gave: a load has it, alone it is not measured"
         locustfile = all_files(found, Target(app="chat:app"), Workflow("socketio-bench"), Layout())["locustfile.py"]
         steps = [line.strip() for line in locustfile.splitlines() if "_reply" in line]
         assert steps == [
             "self.create_reply = await self.round_trip(socketio_scenarios.create)",
             "self.draw_reply = await self.round_trip(",
             '"room": self.create_reply["room"]["id"],',
-            "await self.emit(replace(socketio_scenarios.undo, data=self.draw_reply[0][0]))",
+            "await self.emit(replace(socketio_scenarios._undo, data=self.draw_reply[0][0]))",
         ]
         ast.parse(locustfile)
         assert (create.data, undo.data) == (None, "4f471aada3bfb2c1")
+
+    def test_so_do_the_setup_and_the_test(self) -> None:
+        found = description(
+            socket(
+                *begun(),
+                sent('42["create"]', 1),
+                received(f'42["created",{{"room":"{A}"}}]', 1.1),
+                sent(f'420["enter","{A}"]', 3),
+                received("430[]", 4),
+                sent('42["move"]', 5),
+                sent('42["move"]', 6),
+            )
+        )
+        texts = all_files(found, Target(app="chat:app"), Workflow("socketio-bench"), Layout())
+        setup = texts["socketio_scenarios.py"].partition("async def setup")[2]
+        assert "create_reply = await asyncio.wait_for(heard, 10)" in setup
+        assert 'await client.call("enter", create_reply["room"])' in setup
+        test = texts["test_socketio.py"]
+        assert "create_reply = await round_trip(client, socketio_scenarios.create)" in test
+        assert 'replace(socketio_scenarios._enter, data=create_reply["room"])' in test
+        assert "SCENARIOS = [socketio_scenarios.create]" in test
+        for name in ("socketio_scenarios.py", "test_socketio.py"):
+            ast.parse(texts[name])
 
     def test_an_id_that_several_emissions_have_stays(self) -> None:
         first, second = scenarios(
