@@ -16,7 +16,10 @@ from bench.printable import one_line
 #: The longest time that the import of an application may take, in seconds.
 LIMIT_S = 120
 
-_PROBE = "from bench.starting.probe import main; main()"
+#: The folder that has this project comes last on the path: the application's own folder is before it.
+_PROBE = (
+    f"import sys; sys.path.append({str(Path(__file__).parents[2])!r}); from bench.starting.probe import main; main()"
+)
 
 
 class ApplicationError(ValueError):

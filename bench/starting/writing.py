@@ -6,6 +6,7 @@ beside a stranger of that name.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -15,7 +16,7 @@ from urllib.parse import urlsplit
 from bench.printable import one_line
 from bench.server.command import CommandError, ServeCommand, without_secrets
 from bench.starting import handlers, session
-from bench.starting.application import servers_of
+from bench.starting.application import ApplicationError, SocketIOServer, servers_of
 from bench.starting.candidates import candidates
 from bench.starting.description import Description, DraftClient
 from bench.starting.files import Layout, all_files
@@ -136,17 +137,17 @@ def begin(directory: Path, target: Target, har: Path | None = None) -> Begun:
     description = None if har is None else session.described(read_har(har), har.name)
     if serve is not None:
         _check_command(serve)
-    if app is None and url is None and serve is None:
-        app, url = _found(directory, description)
-    target = Target(app, url, serve)
+    description = None if har is None else session.described(read_har(har), har.name)
+    servers: list[SocketIOServer] = []
     if app is not None:
         servers = servers_of(app, directory)
-        if description is None:
-            description = handlers.described(app, servers)
-        else:
-            description = replace(
-                description, notes=(*description.notes, *handlers.unhandled(description, app, servers))
-            )
+    elif url is None and serve is None:
+        app, servers, url = _found(directory, description)
+    target = Target(app, url, serve)
+    if app is not None and description is None:
+        description = handlers.described(app, servers)
+    elif app is not None and description is not None:
+        description = replace(description, notes=(*description.notes, *handlers.unhandled(description, app, servers)))
     if description is None:
         name = one_line(url if url is not None else serve, 100)
         note = f"the events of {name} are not known: describe what a client does, or record a session (--har)"
@@ -157,20 +158,34 @@ def begin(directory: Path, target: Target, har: Path | None = None) -> Begun:
     )
 
 
-def _found(directory: Path, recorded: Description | None) -> tuple[str | None, str | None]:
-    """Return the only application of the folder, or the server of the recorded session."""
+def _found(directory: Path, recorded: Description | None) -> tuple[str | None, list[SocketIOServer], str | None]:
+    """Return the only application of the folder, with what is in it, or else the server of the recorded session."""
     found = candidates(directory)
     if len(found) == 1:
-        return found[0], None
+        return *_importable(found[0], directory), None
     if found:
         raise StartError(f"there are several applications, name yours: {', '.join(f'--app {each}' for each in found)}")
     if recorded is not None and recorded.origin is not None:
         _check_url(recorded.origin, "the recording's server")
-        return None, recorded.origin
+        return None, [], recorded.origin
     raise StartError(
         f"{directory.name or directory}: no Python file here makes a socketio.ASGIApp at its top level: name the app "
         "with --app MODULE:ATTRIBUTE, a command with --serve, or a server that runs already with --url"
     )
+
+
+def _importable(app: str, directory: Path) -> tuple[str, list[SocketIOServer]]:
+    """Return an application that was found, by the name by which it can be imported, and what is in it."""
+    if app.startswith("src."):  # a project in this form is installed, and its modules have no `src` in their names
+        with contextlib.suppress(ApplicationError):
+            installed = app.removeprefix("src.")
+            return installed, servers_of(installed, directory)
+    try:
+        return app, servers_of(app, directory)
+    except ApplicationError as error:
+        folder = "/".join(app.partition(":")[0].split(".")[:-1])
+        hint = f"; if it is run in {folder}, type `bench init {folder}`" if folder else ""
+        raise ApplicationError(f"{error}{hint}") from None
 
 
 def _check_command(command: str) -> None:

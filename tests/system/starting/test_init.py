@@ -156,6 +156,15 @@ def test_a_server_at_a_url(project: Path, capsys: pytest.CaptureFixture[str]) ->
     assert yaml.safe_load((project / FILES[3]).read_text())["jobs"]
 
 
+def test_a_module_of_an_installed_project(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (project / "src").mkdir()
+    (project / "chat.py").rename(project / "src" / "chat.py")
+    assert "--app src.chat:app" in bench(capsys, "init")[1]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(project / "src"))
+        assert "--app chat:app" in bench(capsys, "init", "--force")[1]
+
+
 def test_a_command_that_serves(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (project / "package-lock.json").touch()
     code, out, _ = bench(capsys, "init", "--serve", "node server.js {port}", "--har", SESSION)
@@ -180,6 +189,7 @@ def test_a_command_that_serves(project: Path, capsys: pytest.CaptureFixture[str]
         (("--url", "http://ada:secret@chat"), "leave out user, password and query"),
         (("nowhere",), "nowhere: there is no such folder"),
         (("empty",), "no Python file here makes a socketio.ASGIApp"),
+        (("parent",), "No module named 'beside' (chat.py, line 1); if it is run in inner, type `bench init inner`"),
         (("several",), "name yours: --app one:app, --app two:app"),
         (("--har", "none.har"), "--har none.har: it cannot be read: no such file or directory"),
         (("--har", "foreign.har"), "--har foreign.har: there is no Socket.IO connection in it"),
@@ -192,6 +202,8 @@ def test_what_makes_no_sense_is_one_line(
         (project / "several").mkdir(exist_ok=True)
         (project / "several" / f"{name}.py").write_text(CHAT)
     (project / "empty").mkdir()
+    (project / "parent" / "inner").mkdir(parents=True)
+    (project / "parent" / "inner" / "chat.py").write_text(f"import beside\n{CHAT}")
     (project / "foreign.har").write_bytes(har(http("GET", "/page")))
     before = sorted(project.rglob("*"))
     code, out, err = bench(capsys, "init", *arguments)
