@@ -7,6 +7,7 @@ the process.
 
 import sys
 from importlib import import_module
+from pkgutil import extend_path
 from typing import TYPE_CHECKING, Any
 
 from bench.compiled import enable
@@ -34,6 +35,9 @@ _HOMES = {
     "secret": "bench.wire.options",
     "task": "bench.load",
 }
+
+# A folder `bench` of the user's own without an __init__.py is a namespace, which this package would hide.
+__path__ = extend_path(__path__, __name__)
 
 if reason := unsupported():
     sys.exit(reason)

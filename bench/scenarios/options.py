@@ -6,6 +6,7 @@ one line that names the option.
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,6 +16,7 @@ from typing import Any
 
 import orjson
 
+from bench.checkout import DEFAULT_APP
 from bench.scenarios.catalogue import Benchmark
 from bench.scenarios.loading import ScenariosError, ScenariosFile, load_scenarios
 from bench.scenarios.model import RESERVED_EVENTS, round_trip_of, shared_reply
@@ -23,7 +25,6 @@ from bench.wire.connection import Connection
 from bench.wire.errors import SettingError
 from bench.wire.options import GivenSettings, given_settings
 
-DEFAULT_APP = "app.main:app"
 DEFAULT_REPLY_TIMEOUT = "5"
 
 
@@ -40,6 +41,10 @@ class Chosen:
     file: ScenariosFile | None = None
     #: The settings of the connection that the command line gives. They are in `connection` already.
     given: GivenSettings = field(default_factory=GivenSettings, repr=False)
+    #: A digest of what `--payload` has the event carry, by which two results are known to be of the same; None without.
+    payload_digest: str | None = None
+    #: True if the user named the scenarios; False if they are the built-in ones.
+    is_named: bool = True
 
     def stored(self, benchmark: Benchmark) -> dict[str, str] | None:
         """Return what a result stores of the file and of a scenario in it; None without a file."""
@@ -95,10 +100,12 @@ def _chosen(
             )
         return _of_file(scenarios, directory)
     if event is not None:
-        return Chosen((_of_event(event, replies, payload, args),))
+        data = _payload(payload, args)
+        digest = None if payload is None else hashlib.sha256(repr(data).encode()).hexdigest()
+        return Chosen((_of_event(event, replies, payload, data),), payload_digest=digest)
     for text in given:
         raise OptionError(f"{text}: it belongs to an event, give that with --event")
-    return Chosen(built_in)
+    return Chosen(built_in, is_named=False)
 
 
 def selected(benchmarks: Sequence[Benchmark], names: str | None) -> tuple[Benchmark, ...]:
@@ -136,6 +143,20 @@ def app_of(text: str | None) -> str:
     return text
 
 
+def refuse_unnamed_service(checkout: Path | None, options: str) -> None:
+    """Raise OptionError outside of a checkout, where there is no default service. `options` are those that name it."""
+    if checkout is None:
+        raise OptionError(
+            f"nothing says which service to measure: give {options}; or a scenarios file that says `serve = ...`"
+        )
+
+
+def refuse_unnamed_work(checkout: Path | None, asked: Chosen) -> None:
+    """Raise OptionError outside of a checkout if only the scenarios of its own service would be measured."""
+    if checkout is None and not asked.is_named:
+        raise OptionError("nothing says what to measure: give --scenarios FILE, or --event NAME and what belongs to it")
+
+
 def reply_timeout_ns(text: str) -> int:
     """Return the time that a reply is awaited, in nanoseconds. Raises OptionError."""
     try:
@@ -161,13 +182,12 @@ def _of_file(text: str, directory: Path) -> Chosen:
     return Chosen(benchmarks, file.connection or Connection(), file)
 
 
-def _of_event(event: str, replies: tuple[str, ...], payload: str | None, args: bool) -> Benchmark:
+def _of_event(event: str, replies: tuple[str, ...], payload: str | None, data: Any) -> Benchmark:
     for option, value in (("--event", event), *(("--reply", reply) for reply in replies)):
         if value in RESERVED_EVENTS:
             raise OptionError(f"{option} {value!r} is no event of a service: Socket.IO reserves it")
     if twice := [reply for at, reply in enumerate(replies) if reply in replies[:at]]:
         raise OptionError(f"--reply {twice[0]} is there twice: give each event that may answer once")
-    data = _payload(payload, args)
     try:
         round_trip = round_trip_of(event, replies or None, data)
     except ValueError as error:
