@@ -9,8 +9,8 @@ from pathlib import Path
 
 import orjson
 
-from bench.starting.files import Workflow
 from bench.starting.target import Target
+from bench.starting.workflow import Workflow
 
 #: The name of this project as a package.
 _NAME = "socketio-bench"

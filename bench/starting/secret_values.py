@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 from bench.secrets import Secrets
@@ -50,6 +51,7 @@ def words_of(name: str) -> list[str]:
     return re.findall(r"[a-z0-9]+", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower())
 
 
+@cache
 def is_secret_name(name: str) -> bool:
     """Return whether a field of that name has a secret."""
     words = words_of(name)

@@ -19,11 +19,12 @@ from bench.starting.description import (
     DraftSession,
     DraftStep,
 )
-from bench.starting.files import Layout, Workflow, all_files
+from bench.starting.files import Layout, all_files
 from bench.starting.har import parse_har
 from bench.starting.session import described
 from bench.starting.source import Code, Names
 from bench.starting.target import Target
+from bench.starting.workflow import Workflow
 from tests.support.hars import begun, har, http, received, sent, socket
 
 APP, URL, SERVE = Target(app="chat:app"), Target(url="http://127.0.0.1:9"), Target(serve="node 'a b.js' {port}")

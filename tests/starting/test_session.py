@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 from bench.starting.description import Description, DraftClient, DraftScenario
-from bench.starting.files import Layout, Workflow, all_files
+from bench.starting.files import Layout, all_files
 from bench.starting.har import HarError, parse_har, read_har
 from bench.starting.session import described
 from bench.starting.target import Target
+from bench.starting.workflow import Workflow
 from tests.support.hars import SANITIZED, SESSION, Json, begun, har, http, received, sent, socket
 
 A, B = "7d54ee9a-aa5e-4954-9189-d9b836260ab2", "2e46c55f-9340-4ccb-aa5e-86f564d91999"
@@ -248,6 +249,14 @@ class TestSessions:
         found = description(socket(*begun(), sent('42["a"]', 1)), other)
         assert found.origin == "https://chat.example"
         assert "the connections to https://chat.other are left out: https://chat.example has more" in found.notes
+
+    def test_a_long_session_is_cut(self) -> None:
+        messages = [sent('42["move"]', 1 + number / 10) for number in range(600)]
+        found = description(socket(*begun(), *messages, sent('42["late"]', 100)))
+        assert [scenario.emit for scenario in found.clients[0].scenarios] == ["move", "late"]
+        assert [step.scenario.emit for step in found.clients[0].sessions[0].steps][-2:] == ["move", "late"]
+        assert len(found.clients[0].sessions[0].steps) == 501
+        assert "a session has 601 steps: the first 500 are written" in found.notes
 
     def test_a_recording_that_begins_too_late_is_told(self) -> None:
         found = description(socket(sent('420["a"]', 1), received("430[]", 2)))
