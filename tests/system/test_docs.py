@@ -139,8 +139,7 @@ def test_page_does_what_it_says(page: Path, copy: Path) -> None:
         elif block.language == "sh":
             own_tests = {"PYTEST_ADDOPTS": ""} if re.search(r"^pytest test_", block.text, re.MULTILINE) else {}
             text = block.text.replace("bench latency", _SHORT_LATENCY)
-            _run(where, ["bash", "-euc", f'export PATH="$PWD/.venv/bin:$PATH"
-{text}'], copy, own_tests)
+            _run(where, ["bash", "-euc", f'export PATH="$PWD/.venv/bin:$PATH"\n{text}'], copy, own_tests)
         elif block.language == "python":
             _run(where, [sys.executable, "-c", block.text], copy)
         elif block.language == "console":
