@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from bench.checkout import checkout_around
@@ -17,12 +17,15 @@ from bench.server import Served, ServedApp, ServedCommand
 from bench.server.serve_options import ServeOptions
 
 
-def served(options: Namespace, host: str | None, users: Sequence[type[SocketIOUser]]) -> Served | None:
+def served(
+    options: Namespace, host: str | None, users: Sequence[type[SocketIOUser]], hide: Callable[[str], str]
+) -> Served | None:
     """Return the service to start; None if the users' servers run already. Raises MisuseError.
 
+    `hide` takes what is secret out of the service's log.
     A locustfile may have `serve` and `ready_url` at its top level, as a scenarios file has them.
     """
-    secrets = secrets_of(options, users)
+    given = secrets_of(options, users)
     connections = [over_class(options, user.class_connection()) for user in users]
     serving = ServeOptions(
         serve=_text(options, "serve"),
@@ -43,10 +46,10 @@ def served(options: Namespace, host: str | None, users: Sequence[type[SocketIOUs
             url=host,
             url_option="--host",
             is_tls=any(connection.tls is not None for connection in connections),
-            hide=secrets.hide,
+            hide=given.hide,
         )
         if command is not None:
-            return ServedCommand(command)
+            return ServedCommand(command, hide)
         if host is not None:
             return None
         checkout = None if app is not None else checkout_around(Path.cwd(), *_locustfiles(users))
@@ -55,7 +58,7 @@ def served(options: Namespace, host: str | None, users: Sequence[type[SocketIOUs
                 "nothing says which service to load: give --app MODULE:ATTRIBUTE, --serve COMMAND or --host URL; or a "
                 "locustfile that says `serve = ...`"
             )
-        return ServedApp(app_of(app), checkout, start_timeout_s=serving.start_timeout_s, hide=secrets.hide)
+        return ServedApp(app_of(app), checkout, start_timeout_s=serving.start_timeout_s, hide=hide)
     except OptionError as error:
         raise MisuseError(str(error)) from None
 
