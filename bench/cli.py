@@ -26,6 +26,7 @@ from bench.compare.model import IncomparableError
 from bench.machine.interrupts import ignore_interrupts_at_exit
 from bench.misplaced_options import misplaced
 from bench.mistakes import TRACEBACK
+from bench.project_settings import ProjectSettingsError
 from bench.results.store import NotStoredError, ResultError
 
 app = typer.Typer(
@@ -81,7 +82,7 @@ def _run() -> int:
         return fail(_misuse(error), MISUSE)
     except (NotStoredError, AbFailedError) as error:
         return fail(str(error), FAILED)
-    except (ResultError, IncomparableError, AbError) as error:
+    except (ResultError, IncomparableError, AbError, ProjectSettingsError) as error:
         return fail(str(error), MISUSE)
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED

@@ -8,7 +8,8 @@ import typer
 from bench.ab.errors import AbError
 from bench.commands.connection_options import with_connection_options
 from bench.commands.output import FAILED, Console, ResultsFolder, show_and_keep, write_option
-from bench.results.references import DEFAULT_ROOT, Store
+from bench.project_settings import DEFAULT_RESULTS
+from bench.results.references import Store
 from bench.scenarios.catalogue import AB_BENCHMARKS
 
 _BUILT_IN = ", ".join(benchmark.name for benchmark in AB_BENCHMARKS)
@@ -76,7 +77,7 @@ def ab(
     markdown: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write it as Markdown, for a pull request.")
     ] = None,
-    results: ResultsFolder = DEFAULT_ROOT,
+    results: ResultsFolder = DEFAULT_RESULTS,
     *,
     connection: dict[str, Any],
 ) -> int:
@@ -118,6 +119,7 @@ def ab(
         start_timeout=start_timeout,
         prepare=prepare,
         links=link or (),
+        results=results,
     )
     if markdown is not None and not markdown.absolute().parent.is_dir():
         raise AbError(f"--markdown {markdown}: there is no such folder")

@@ -7,7 +7,7 @@ import typer
 
 from bench.commands.output import FAILED, MISUSE, Console, ResultsFolder, fail, show_and_keep
 from bench.printable import printable
-from bench.results.references import DEFAULT_ROOT
+from bench.project_settings import DEFAULT_RESULTS
 from bench.results.store import ResultError
 
 
@@ -28,7 +28,7 @@ def accuracy(
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Store it there [DIR/accuracy/…].")
     ] = None,
-    results: ResultsFolder = DEFAULT_ROOT,
+    results: ResultsFolder = DEFAULT_RESULTS,
 ) -> int:
     """Compare reported figures with servers of known behaviour.
 

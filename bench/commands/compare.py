@@ -7,11 +7,12 @@ import typer
 
 from bench.commands.output import FAILED, Console, ResultsFolder, write_option
 from bench.compare.comparison import compare as compare_results
+from bench.project_settings import DEFAULT_RESULTS
 from bench.report.chart_formats import CHART_FORMATS
 from bench.report.comparison import comparison_document
 from bench.report.formats import markdown as markdown_format
 from bench.report.formats.text import print_document
-from bench.results.references import DEFAULT_ROOT, Store, select
+from bench.results.references import Store, select
 from bench.results.store import ResultError
 from bench.timing.histogram import HistogramError
 
@@ -34,7 +35,7 @@ def compare(
         Path | None,
         typer.Option(metavar="FILE", help="Draw both distributions: .html (needs no network), .svg or .png."),
     ] = None,
-    results: ResultsFolder = DEFAULT_ROOT,
+    results: ResultsFolder = DEFAULT_RESULTS,
 ) -> int:
     """Compare stored results; exit code 1 if NEW is slower.
 

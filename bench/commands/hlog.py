@@ -6,10 +6,11 @@ from typing import Annotated
 import typer
 
 from bench.commands.output import ResultsFolder
+from bench.project_settings import DEFAULT_RESULTS
 from bench.report.hlog import hlog as hlog_lines
 from bench.report.hlog import intervals_of, write_hlog
 from bench.results.load import LoadResult
-from bench.results.references import DEFAULT_ROOT, Store
+from bench.results.references import Store
 from bench.results.store import ResultError
 from bench.timing.histogram import HistogramError
 
@@ -19,7 +20,7 @@ def hlog(
     output: Annotated[
         Path | None, typer.Option("--output", metavar="FILE", help="Where to write it; else beside the result.")
     ] = None,
-    results: ResultsFolder = DEFAULT_ROOT,
+    results: ResultsFolder = DEFAULT_RESULTS,
 ) -> None:
     """Write a load result as an HdrHistogram interval log.
 

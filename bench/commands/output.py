@@ -11,6 +11,7 @@ import rich.console
 import typer
 
 from bench.printable import printable
+from bench.project_settings import results_folder
 from bench.results.files import write_whole
 from bench.results.store import NotStoredError, ResultError
 
@@ -26,7 +27,22 @@ BROKEN_PIPE = 141
 #: The errors that keep a file from being written to the end, and are no misuse.
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EPIPE, errno.ENXIO)
 
-ResultsFolder = Annotated[Path, typer.Option("--results", metavar="DIR", help="Where results are stored.")]
+
+def _results_folder(context: typer.Context, parameter: typer.CallbackParam, value: Path) -> Path:
+    """Return the folder that the user gave, else the folder that the project says. Raises ProjectSettingsError."""
+    source = context.get_parameter_source(str(parameter.name))
+    return results_folder(None if source is not None and source.name == "DEFAULT" else value)
+
+
+ResultsFolder = Annotated[
+    Path,
+    typer.Option(
+        "--results",
+        metavar="DIR",
+        callback=_results_folder,
+        help="The folder of all results.",
+    ),
+]
 
 
 class Console(rich.console.Console):

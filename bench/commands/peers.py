@@ -5,8 +5,9 @@ from typing import Annotated
 import typer
 
 from bench.commands.output import FAILED, MISUSE, Console, ResultsFolder, fail, show_and_keep
-from bench.results.references import DEFAULT_ROOT
-from bench.results.store import machine_id, result_name, write_numbered
+from bench.project_settings import DEFAULT_RESULTS
+from bench.results.references import Store
+from bench.results.store import result_name
 
 
 def peers(
@@ -22,7 +23,7 @@ def peers(
         str | None, typer.Option(metavar="NAME,…", help="Only these, such as ours,node [all of them].")
     ] = None,
     processes: Annotated[int, typer.Option(metavar="N", min=1, help="This project in so many processes as well.")] = 1,
-    results: ResultsFolder = DEFAULT_ROOT,
+    results: ResultsFolder = DEFAULT_RESULTS,
 ) -> int:
     """Compare the CPU time of load generators on the same work.
 
@@ -55,12 +56,12 @@ def peers(
         )
     except ServerError as error:
         return fail(str(error), FAILED)
-    folder = results / "peers" / machine_id()
     print_line(console, "")
     kept = show_and_keep(
         lambda: print_document(peers_document(result), console),
         lambda: print_stored(
-            console, write_numbered(folder, result_name(result.commit_info, result.datetime), result.to_json())
+            console,
+            Store(results).write("peers", result_name(result.commit_info, result.datetime), result.to_json()),
         ),
     )
     return 0 if kept and result.figures else FAILED

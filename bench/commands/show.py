@@ -8,9 +8,10 @@ import typer
 from pydantic import BaseModel
 
 from bench.commands.output import Console, ResultsFolder, write_option
+from bench.project_settings import DEFAULT_RESULTS
 from bench.report.document import Document
 from bench.report.formats import TEXT, formats, render
-from bench.results.references import DEFAULT_ROOT, Store, file_named
+from bench.results.references import Store, file_named
 from bench.results.store import ResultError, StoredFile, open_file
 
 #: The folders of stored results, by kind. A comparison of stored results has none: it is a file that the user named.
@@ -25,7 +26,7 @@ def show(
     output: Annotated[
         Path | None, typer.Option("--output", metavar="FILE", help="Write it there, instead of printing it.")
     ] = None,
-    results: ResultsFolder = DEFAULT_ROOT,
+    results: ResultsFolder = DEFAULT_RESULTS,
 ) -> None:
     """Print any stored result again.
 

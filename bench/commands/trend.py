@@ -8,12 +8,12 @@ import typer
 
 from bench.commands.output import Console, ResultsFolder, write_option
 from bench.printable import printable
+from bench.project_settings import DEFAULT_RESULTS
 from bench.report.chart_formats import CHART_FORMATS
 from bench.report.formats.text import print_document
 from bench.report.trend import trend_document
 from bench.results.header import KINDS, Kind
 from bench.results.history import all_results, history
-from bench.results.references import DEFAULT_ROOT
 from bench.results.store import ResultError
 from bench.statistics.change_points import SIGNIFICANCE
 from bench.trend.series import Metric, machine_name, trends
@@ -23,7 +23,7 @@ def trend(
     kind: Annotated[
         Kind | None, typer.Argument(metavar="[latency|load]", help="Only results of this kind.", show_default=False)
     ] = None,
-    results: ResultsFolder = DEFAULT_ROOT,
+    results: ResultsFolder = DEFAULT_RESULTS,
     machine: Annotated[
         str | None, typer.Option(metavar="TEXT", help="Only machines whose name contains it.", show_default=False)
     ] = None,

@@ -32,11 +32,15 @@ logger = logging.getLogger(__name__)
 
 
 class RunOutput:
-    """The place where runs started in `folder` leave their results. The folder may be gone at the end."""
+    """The place where runs started in `folder` leave their results: `results`, which may be relative to it.
 
-    def __init__(self, environment: Environment, folder: Path) -> None:
+    The folder may be gone at the end.
+    """
+
+    def __init__(self, environment: Environment, folder: Path, results: Path) -> None:
         self._environment = environment
         self._folder = folder
+        self._results = folder / results
 
     def give(self, result: LoadResult, are_workers_missing: bool) -> bool:
         """Show a result, store it, and say why the run failed, if it did; return false if anything in it failed."""
@@ -91,10 +95,6 @@ class RunOutput:
     @property
     def _options(self) -> Namespace:
         return self._environment.parsed_options or Namespace()
-
-    @property
-    def _results(self) -> Path:
-        return self._folder / str(getattr(self._options, "results", "results"))
 
     def _shortened(self, path: Path) -> Path:
         return path.relative_to(self._folder) if path.is_relative_to(self._folder) else path
