@@ -21,6 +21,7 @@ from bench.wire.errors import ConnectFailed, SettingError
 from bench.wire.host_http import HostHttp
 from bench.wire.interface import Client
 from bench.wire.namespaced import NamespacedClient
+from bench.wire.protocol import DEFAULT_NAMESPACE
 
 _FIELDS = tuple(field.name for field in fields(Connection))
 
@@ -38,6 +39,10 @@ async def connect(client: Client, url: str, connection: Connection, file: Scenar
         if file is not None and file.before_connect is not None:
             connection = await _logged_in(url, connection, file, limit_s)
         await client.connect(url, connection)
+        if client.not_upgraded:  # the figures would be those of another transport
+            raise ConnectFailed(
+                f"polling was not upgraded to WebSocket: {client.not_upgraded}; --transport polling measures that"
+            )
         if file is not None and file.setup is not None:
             await _call(file, "setup", file.setup, NamespacedClient(client, connection.namespace), limit_s)
     except PreparationFailed as failure:
@@ -51,6 +56,7 @@ async def connect(client: Client, url: str, connection: Connection, file: Scenar
 async def _logged_in(url: str, connection: Connection, file: ScenariosFile, limit_s: float) -> Connection:
     """Return the settings of a connection after the file's `before_connect`, with the cookies that came."""
     assert file.before_connect is not None, "the file has it"
+    namespace = connection.namespace
     async with HostHttp(url, connection.tls, limit_s) as http:
         changed = await _call(file, "before_connect", file.before_connect, http, limit_s)
         if isinstance(changed, Connection):
@@ -69,6 +75,11 @@ async def _logged_in(url: str, connection: Connection, file: ScenariosFile, limi
             raise PreparationFailed(
                 f"{file.name}: before_connect returned what is of type {type(changed).__name__}: expected the changed "
                 'fields of the connection, as in {"auth": …}, or a Connection(…)'
+            )
+        if connection.namespace != namespace:  # the scenarios are performed in that
+            raise PreparationFailed(
+                f"{file.name}: before_connect changed the namespace from {namespace or DEFAULT_NAMESPACE} to "
+                f"{connection.namespace or DEFAULT_NAMESPACE}: give it as Connection(namespaces=…), or by --namespace"
             )
         return await http.with_cookies(connection)
 

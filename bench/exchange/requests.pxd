@@ -6,7 +6,7 @@ from bench.wire.client cimport FastClient
 
 
 cdef class Exchange:
-    cdef public object client, late, abandoned, unexpected, when_unexpected
+    cdef public object client, namespace, late, abandoned, unexpected, when_unexpected
     cdef public long long timeout_ns
     cdef long long _longest_ns
     cdef public bint broken

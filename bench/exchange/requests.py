@@ -46,6 +46,7 @@ from bench.scenarios.tokens import SEARCHES, TokenKind, drawn, steps_to, tokens_
 from bench.wire.client import FastClient
 from bench.wire.errors import ClientError, Disconnected
 from bench.wire.interface import Client, acknowledged
+from bench.wire.protocol import DEFAULT_NAMESPACE
 
 #: The number of definitions, and of functions that find tokens, that a connection keeps at least. Among more, it looks
 #: for those that nothing in flight needs. A task that makes its definition anew each time would fill the memory.
@@ -127,6 +128,7 @@ class Exchange:
         self.in_flight = 0
         self._tokens = tokens
         self._loop = asyncio.get_running_loop()
+        self.namespace = namespace or DEFAULT_NAMESPACE
         self._namespace = namespace
         self._emit_now: Callable[..., int] | None = client.emit_now if client.emits_now else None
         if self._emit_now is not None and namespace is not None:
@@ -158,7 +160,7 @@ class Exchange:
         #: The words for the last exception of a function that should have found a token.
         self._raised = ""
         self._unmatched = UnaskedEvents()
-        client.when_closed(self._closed)
+        client.when_closed(self._closed, self.namespace)
         client.on("*", lambda event, *values: self._unmatched.append((event, values)), namespace)
 
     def in_flight_by_name(self) -> Counter[str]:
@@ -633,7 +635,13 @@ class Exchange:
         else:
             self._given_up[token] = _GivenUp(round_trip.name, round_trip.events, round_trip.find_token)
             if len(self._given_up) > _MOST_GIVEN_UP:
-                del self._given_up[next(iter(self._given_up))]
+                oldest = next(iter(self._given_up))
+                if not self._given_up.pop(oldest).events and self._fast is not None and self._fast.connected:
+                    self._fast.withdraw_first(self.namespace, partial(self._is_callback_of, oldest))
+
+    def _is_callback_of(self, token: str, callback: Callable[..., Any]) -> bool:
+        """Return whether a callback is that of an emission's acknowledgement."""
+        return isinstance(callback, partial) and callback.func == self._acknowledged and callback.args[0] == token
 
     def _give_up(self, emission: InFlight) -> None:
         seconds = self.timeout_ns / 1e9

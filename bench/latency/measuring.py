@@ -37,6 +37,7 @@ from bench.latency.alternation import (
 )
 from bench.latency.testbed import ClientKind, Testbed
 from bench.machine.disturbances import Interference, disturbances_between
+from bench.results.header import way_in_words
 from bench.results.latency import LatencyDetails, ScenarioSource, WarmUp
 from bench.results.provenance import packages
 from bench.scenarios.catalogue import Benchmark
@@ -73,7 +74,7 @@ def description(
         reply=round_trip.answers,
         matched_by=round_trip.matched_by,
         client=client_kind,
-        transport=transport,
+        transport=way_in_words((transport,), testbed.options.chosen.connection.serializer),
         server=testbed.server_kind,
         **testbed.serving(),
         server_core=getattr(testbed.server, "core", None),

@@ -7,6 +7,7 @@ unknown field, and no coercion when they are read back. Units are in the names.
 import base64
 import binascii
 import datetime as dt
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -118,3 +119,8 @@ class Header(BaseModel):
     def to_json(self) -> bytes:
         """Return the result as it is stored: indented UTF-8 JSON."""
         return self.model_dump_json(by_alias=True, indent=2).encode() + b"\n"
+
+
+def way_in_words(transports: Sequence[str], serializer: str) -> str:
+    """Return the way that messages go, as results have it: the transports, and the serializer unless that is JSON."""
+    return "+".join(transports) + ("" if serializer == "json" else f" ({serializer})")

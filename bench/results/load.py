@@ -379,7 +379,7 @@ class Second(BaseModel):
     `p50_us` and `p99_us` are of all replies received in it, of the response time in an open load, else of the service
     time. `operations` has their distributions: of round trips and HTTP requests.
 
-    `sent_bytes` and `received_bytes` are of all Socket.IO messages, also of those that are of no operation.
+    `sent_bytes` and `received_bytes` are of the messages of all operations, and of the events that came unasked.
 
     New in load/3: sent_bytes, received_bytes.
     """

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import random
 import sys
 from array import array
-from collections.abc import Iterator
+from codecs import BOM_UTF8
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,6 +27,9 @@ from bench.timing.rates import Share
 Format = Literal["csv", "jsonl"]
 
 Row = dict[str, Any]
+
+#: The number of files of which a process keeps the places of the rows.
+_MOST_READ = 64
 
 
 class FeedError(ValueError):
@@ -69,8 +74,12 @@ class Feed:
         return self.path.name
 
     def rows(self) -> Rows:
-        """Read the file, once a process. Raises FeedError."""
-        return _rows(self.path, self.format, self.delimiter)
+        """Read the file, unless it was read before and is the same. Raises FeedError."""
+        try:
+            stamp = _stamp_of(self.path)
+        except OSError as error:
+            raise _unreadable(self.path, error) from None
+        return _rows(self.path, self.format, self.delimiter, stamp)
 
 
 def _from_caller(path: str | Path) -> Path:
@@ -109,25 +118,28 @@ class Rows:
                 values = next(csv.reader(lines, delimiter=self._delimiter, strict=True))
                 return dict(zip(self._names, values, strict=True))
         except OSError as error:
-            raise FeedError(f"{self._path} cannot be read: {(error.strerror or str(error)).lower()}") from None
+            raise _unreadable(self._path, error) from None
 
 
-def _stamp_of(path: Path) -> object:
+def _stamp_of(path: Path) -> tuple[int, int]:
     found = path.stat()
     return found.st_mtime_ns, found.st_size
 
 
-@cache
-def _rows(path: Path, file_format: Format, delimiter: str) -> Rows:
+@lru_cache(maxsize=_MOST_READ)
+def _rows(path: Path, file_format: Format, delimiter: str, stamp: tuple[int, int]) -> Rows:
     try:
-        stamp = _stamp_of(path)
         with path.open("rb") as file:
             return _read(path, file, file_format, delimiter, stamp)
     except (OSError, ValueError) as error:
         if isinstance(error, FeedError):
             raise
-        reason = getattr(error, "strerror", None) or str(error)
-        raise FeedError(f"{path} cannot be read: {reason.lower()}") from None
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: Path, error: OSError | ValueError) -> FeedError:
+    reason = getattr(error, "strerror", None) or str(error)
+    return FeedError(f"{path} cannot be read: {reason.lower()}")
 
 
 def _read(path: Path, file: io.BufferedReader, file_format: Format, delimiter: str, stamp: object) -> Rows:
@@ -184,6 +196,8 @@ def _csv_records(path: Path, file: io.BufferedReader, delimiter: str) -> Iterato
 
 def _json_starts(path: Path, file: io.BufferedReader) -> Iterator[int]:
     start = 0
+    if file.peek(len(BOM_UTF8)).startswith(BOM_UTF8):
+        start = file.seek(len(BOM_UTF8))
     for number, line in enumerate(file, 1):
         if line.strip():
             try:
@@ -204,37 +218,29 @@ def counted_rows(number: int) -> str:
 class DealtRows:
     """The rows that fall to one process of a test, given out one after the other.
 
-    The processes take turns: the first has the rows 0, n, 2n …, of n processes. Without a share the process joined when
-    the rows had been shared out, and it has none of a unique feed.
+    The processes take turns: the first has the rows 0, n, 2n …, of n processes. The rows of a unique feed have an order
+    over all processes: `next_unique` returns the number of the next row, from 0. Without it this process is alone.
     """
 
-    def __init__(self, feed: Feed, share: Share | None, seed: str) -> None:
+    def __init__(self, feed: Feed, share: Share, seed: str, next_unique: Callable[[], int] | None = None) -> None:
         self._feed = feed
         self._rows = feed.rows()
-        self._share = share
-        first = share or Share(0, 1)
-        self._next, self._step = first.index, first.count
-        self._random = random.Random(f"{seed} {first.index}")
+        self._next, self._step = share.index, share.count
+        self._next_unique = next_unique or partial(next, itertools.count())
+        self._random = random.Random(f"{seed} {share.index}")
 
     def take(self) -> Row:
         """Return the row of the next user. Raises FeedError if there is none."""
         count = len(self._rows)
+        if self._feed.unique:
+            number = self._next_unique()
+            if number >= count:
+                raise FeedError(
+                    f"{self._feed.name} has {counted_rows(count)}, each for one user, and there are more users: give "
+                    "it more rows"
+                )
+            return self._rows[number]
         if self._feed.at_random:
             return self._rows[self._random.randrange(count)]
-        number = self._next
-        if self._feed.unique:
-            if self._share is None:
-                raise FeedError(f"{self._feed.name}: this worker joined after the rows had been shared out")
-            if number >= count:
-                raise FeedError(self._too_few())
-        self._next += self._step
+        number, self._next = self._next, self._next + self._step
         return self._rows[number % count]
-
-    def _too_few(self) -> str:
-        count = counted_rows(len(self._rows))
-        if self._step == 1:
-            return f"{self._feed.name} has {count}, each for one user, and there are more users: give it more rows"
-        return (
-            f"{self._feed.name} has {count}, each for one user, and a worker has used up its share of them, every "
-            f"{self._step}th: give it more rows"
-        )

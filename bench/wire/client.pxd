@@ -6,7 +6,7 @@ from bench.wire.websocket cimport WebSocketTransport
 
 
 cdef class FastClient(Listener):
-    cdef public object received_ns
+    cdef public object received_ns, not_upgraded
     cdef bint _is_plain, _is_packed, _is_connected, _joins_later
     cdef dict _handlers
     cdef WebSocketTransport _plain_websocket

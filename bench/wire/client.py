@@ -31,7 +31,7 @@ from bench.wire.conversation import (
     Opened,
     Send,
 )
-from bench.wire.endpoint import Endpoint, request_headers
+from bench.wire.endpoint import Endpoint, with_cookies
 from bench.wire.errors import (
     CLOSED,
     CallTimeout,
@@ -89,6 +89,7 @@ class FastClient(Listener):
         "_transport",
         "_websocket",
         "message_bytes",
+        "not_upgraded",
         "received_ns",
     )
 
@@ -98,6 +99,8 @@ class FastClient(Listener):
         #:
         #: Right after `emit_now` it is that of the emission. Inside a handler it is that of the handler's event.
         self.message_bytes = 0
+        #: Why the connection still polls though it should have been upgraded; empty if it does not, or should not.
+        self.not_upgraded = ""
         #: Whether the conversation is plain, so that events can be read here.
         self._is_plain = False
         default: dict[str, Handler] = {}
@@ -113,7 +116,8 @@ class FastClient(Listener):
         #: The handlers that are `async def` and have not returned yet.
         self._handler_tasks: set[asyncio.Task[Any]] = set()
         self._calls: dict[asyncio.Future[tuple[Any, ...]], str] = {}
-        self._closed_callbacks: list[Callable[[str], None]] = []
+        #: Each with its namespace, if it is also to be called when that is left.
+        self._closed_callbacks: list[tuple[str | None, Callable[[str], None]]] = []
         self._conversation = Conversation([], None, MAX_MESSAGE_BYTES)
         self._conversation.end("never connected")
         self._max_message_bytes = MAX_MESSAGE_BYTES
@@ -188,6 +192,7 @@ class FastClient(Listener):
             namespaces, connection.auth, connection.max_message_bytes, connection.serializer
         )
         self._is_packed = connection.serializer == "msgpack"
+        self.not_upgraded = ""
         self._max_message_bytes = connection.max_message_bytes
         self._endpoint = endpoint
         return endpoint
@@ -266,9 +271,13 @@ class FastClient(Listener):
         else:
             handlers.pop(event, None)
 
-    def when_closed(self, callback: Callable[[str], None]) -> None:
-        """Call `callback(reason)` when an established connection ends, whoever ended it."""
-        self._closed_callbacks.append(callback)
+    def when_closed(self, callback: Callable[[str], None], namespace: str | None = None) -> None:
+        """Call `callback(reason)` when an established connection ends, or the namespace; see interface.Client."""
+        self._closed_callbacks.append((namespace, callback))
+
+    def abort(self, reason: str) -> None:
+        """End the connection at once, for this reason of the caller's own. Does nothing where there is none."""
+        self._abort(reason)
 
     async def emit(
         self, event: str, data: Any = None, *, namespace: str | None = None, callback: Handler | None = None
@@ -336,6 +345,10 @@ class FastClient(Listener):
             del self._calls[answer]
             conversation.withdraw(name, ack_id)
 
+    def withdraw_first(self, namespace: str, is_vain: Callable[[Handler], bool]) -> None:
+        """Forget the oldest callback of an acknowledgement that has not come and is in vain, as the function says."""
+        self._conversation.withdraw_first(namespace, is_vain)
+
     async def disconnect(self) -> None:
         """Leave all namespaces and close the connection. Does nothing where there is none."""
         transport = self._transport
@@ -370,8 +383,11 @@ class FastClient(Listener):
         self._transport = polling
         await polling.open()
         handshake = conversation.handshake
-        if handshake is not None and "websocket" in endpoint.urls and "websocket" in handshake.upgrades:
-            await self._upgrade(polling, handshake, endpoint, connection)
+        if handshake is not None and "websocket" in endpoint.urls:
+            if "websocket" in handshake.upgrades:
+                await self._upgrade(polling, handshake, endpoint, connection)
+            else:
+                self.not_upgraded = "the server offers no WebSocket"
         if self._transport is None or handshake is None:
             raise ConnectFailed(f"{endpoint.address.shown}: {conversation.reason}")
         if self._transport is polling:
@@ -389,7 +405,7 @@ class FastClient(Listener):
         probed = _Probed(conversation)
         websocket = WebSocketTransport(
             probed,
-            replace(endpoint, headers=request_headers(endpoint.headers, polling.cookies())),
+            replace(endpoint, headers=with_cookies(endpoint.headers, polling.cookies())),
             f"{endpoint.urls['websocket']}&sid={quote(handshake.sid, safe='')}",
             connection.max_message_bytes,
             connection.connect_timeout,
@@ -401,8 +417,10 @@ class FastClient(Listener):
                 websocket.send(conversation.probe())
                 websocket.send(await probed.answer)
             is_upgraded = self._transport is polling
-        except (ConnectFailed, TimeoutError):
-            pass
+        except ConnectFailed as failure:
+            self.not_upgraded = str(without_secrets(str(failure), endpoint.secrets))
+        except TimeoutError:
+            self.not_upgraded = f"the WebSocket was not there within {connection.connect_timeout / 2:g} s"
         finally:
             _forget(probed.answer)
             conversation.give_up_probe()
@@ -434,7 +452,8 @@ class FastClient(Listener):
                         except BaseException as error:  # the user's code raised it; the connection goes on
                             _report(f"the handler of {values[0]}", error)
                         return
-            self._assembled_bytes = len(message)
+            if self._is_plain or message.startswith(b"4"):  # a heartbeat may come before the last attachment
+                self._assembled_bytes = len(message)
         else:
             if self._is_packed:  # it is a message of its own
                 self._assembled_bytes = 0
@@ -484,6 +503,9 @@ class FastClient(Listener):
         """Take note that the server has ended a namespace, but not the last namespace."""
         self._find_plain_websocket()
         self._fail_calls(left.reason, left.namespace)
+        for name, callback in list(self._closed_callbacks):
+            if name == left.namespace:
+                self._run(callback, (left.reason,), "the end")
         handler = self._handlers_of.get(left.namespace, {}).get("disconnect")
         if handler is not None:
             self._run(handler, (left.reason,), "disconnect")
@@ -516,9 +538,10 @@ class FastClient(Listener):
         try:
             messages = self._conversation.acknowledge(event, result)
         except (TypeError, MessageTooLarge) as error:
-            _report(f"the handler of {event.name}, asked for an acknowledgement,", error)
-        else:
-            self._answer(messages)
+            unsendable = TypeError(f"what the handler of {event.name} returns cannot be sent: {error}")
+            _report(f"the handler of {event.name}, asked for an acknowledgement,", unsendable)
+            messages = self._conversation.acknowledge(event, None)  # as after an exception: the server waits for it
+        self._answer(messages)
 
     def _begin_handler(self, event: str, handler: Handler, *values: Any) -> asyncio.Task[Any]:
         """Have a handler that is `async def` run as a task of its own."""
@@ -591,7 +614,7 @@ class FastClient(Listener):
         if not was_connected:
             return
         handlers = [self._handlers_of.get(name, {}).get("disconnect") for name in conversation.joined()]
-        for callback in self._closed_callbacks:
+        for _, callback in self._closed_callbacks:
             self._run(callback, (reason,), "the end")
         for handler in handlers:
             if handler is not None:

@@ -15,9 +15,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias, TypedDict, TypeVar, get_args
 
-import orjson
-
-from bench.printable import error_line
+from bench.printable import error_line, one_line
 from bench.wire import protocol
 from bench.wire.errors import ClientError, ConnectFailed, SettingError
 from bench.wire.tls import Tls
@@ -37,6 +35,9 @@ MAX_MESSAGE_BYTES = 10 * 1024 * 1024
 #: The names of the transports and of the serializers.
 TRANSPORTS: tuple[TransportName, ...] = get_args(TransportName)
 SERIALIZERS: tuple[Serializer, ...] = get_args(Serializer)
+
+#: The formats that the serializers write, by the names that people know.
+_FORMATS: dict[Serializer, str] = {"json": "JSON", "msgpack": "MessagePack"}
 
 #: The fields that may be functions.
 _PER_ATTEMPT = ("auth", "headers", "cookies")
@@ -80,14 +81,14 @@ class Connection:
     def __post_init__(self) -> None:
         """Check each field, copy what a caller could change later, and let a single namespace stand for itself."""
         for name, checked in (
-            ("auth", _auth(self.auth)),
+            ("serializer", _serializer(self.serializer)),
+            ("auth", _auth(self.auth, self.serializer)),
             ("headers", _per_attempt(self.headers, _headers)),
             ("cookies", _per_attempt(self.cookies, _cookies)),
             ("query", _query(self.query)),
             ("transports", _transports(self.transports)),
             ("namespaces", _namespaces(self.namespaces)),
             ("socketio_path", _socketio_path(self.socketio_path)),
-            ("serializer", _serializer(self.serializer)),
             ("connect_timeout", _connect_timeout(self.connect_timeout)),
             ("tls", _tls(self.tls)),
             ("max_message_bytes", _max_message_bytes(self.max_message_bytes)),
@@ -172,19 +173,14 @@ def _per_attempt(value: Any, check: Callable[[Any], Any]) -> Any:
     return value if callable(value) else check(value)
 
 
-def _auth(auth: Any) -> Any:
-    # bytes and the like: with msgpack they can be sent
+def _auth(auth: Any, serializer: Serializer) -> Any:
     if auth is not None and not callable(auth):
+        encode = protocol.pack_connect if serializer == "msgpack" else protocol.encode_connect
         try:
-            orjson.dumps(auth, default=_sendable)
+            encode(auth)
         except TypeError as error:
-            raise SettingError(f"auth cannot be sent: {error}") from None
+            raise SettingError(f"auth cannot be sent as {_FORMATS[serializer]}: {one_line(error)}") from None
     return auth
-
-
-def _sendable(value: Any) -> None:
-    if not isinstance(value, bytes | bytearray | memoryview):
-        raise TypeError
 
 
 def _mapping(name: str, value: Any, example: str) -> dict[str, Any]:
@@ -241,6 +237,8 @@ def _namespaces(value: Any) -> tuple[str, ...] | None:
     for name in names:
         if not name.startswith("/") or "," in name or not name.isprintable():
             raise SettingError(f"{name!r} is no namespace: it begins with a slash and has no comma in it")
+        if "?" in name:
+            raise SettingError(f"{name.partition('?')[0]!r} is a namespace, and what follows is none: see query")
     if not names:
         raise SettingError("there is no namespace to join: namespaces=None joins the default namespace")
     return tuple(dict.fromkeys(names))

@@ -2,7 +2,7 @@
 
 cdef class _Namespace:
     cdef public dict callbacks
-    cdef public bint is_joined
+    cdef public bint is_joined, is_recoverable
 
 
 cdef class Conversation:

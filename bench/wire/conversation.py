@@ -21,7 +21,8 @@ the last namespace, closes, breaks the protocol or is silent for too long. Or th
 More rules:
 
 - Before the handshake the server may send nothing else, and only one handshake.
-- Attachments follow their header at once: meanwhile any other message breaks the protocol.
+- Attachments follow their header at once: meanwhile any other packet of Socket.IO breaks the protocol. Engine.IO's own
+  packets, such as a heartbeat, may come at any time.
 - A server may emit to a namespace that was asked for, or to the default namespace, before it says that it is joined.
 - `receive` raises nothing, whatever the message is. A message that breaks the protocol ends the conversation.
 - An acknowledgement that nobody awaits, or awaits no longer, is ignored.
@@ -32,7 +33,7 @@ More rules:
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from enum import Enum
 from typing import Any, NamedTuple, TypeAlias
 
@@ -134,12 +135,14 @@ Action: TypeAlias = Send | Opened | Established | protocol.Event | Acknowledged 
 class _Namespace:
     """The state of one namespace."""
 
-    __slots__ = ("callbacks", "is_joined")
+    __slots__ = ("callbacks", "is_joined", "is_recoverable")
 
     def __init__(self) -> None:
         #: The callbacks of the acknowledgements that are awaited, by id.
         self.callbacks: dict[int, Handler] = {}
         self.is_joined = False
+        #: Whether the server ends its events with an offset.
+        self.is_recoverable = False
 
 
 class Conversation:
@@ -182,7 +185,7 @@ class Conversation:
         #: The session id in the default namespace, or in the first namespace that was joined.
         self.sid: str | None = None
         #: Whether the conversation is established, the default namespace is joined, and no attachment is awaited. A
-        #: conversation in MessagePack never is.
+        #: conversation in MessagePack never is, nor that with a server that ends its events with an offset.
         self.is_plain = False
         #: Whether attachments travel as base64, which counts against the server's limit. The caller says so.
         self.is_text_only = False
@@ -227,7 +230,7 @@ class Conversation:
                 return None if callback is None else Acknowledged(callback, tuple(acknowledgement[1]))
         if self.state is State.ENDED:
             return None
-        if self._assembly is not None:
+        if self._assembly is not None and message.startswith(b"4"):
             return self._break(f"the server sent {one_line(self._assembly)}, then something else")
         try:
             packet = protocol.decode(message)
@@ -253,7 +256,10 @@ class Conversation:
         if self.state is State.OPENING:
             return self._break("the server sent something before its handshake")
         if type(packet) is protocol.Event:
-            return packet if packet.namespace in self._namespaces else self._break_unasked(packet.namespace)
+            space = self._namespaces.get(packet.namespace)
+            if space is None:
+                return self._break_unasked(packet.namespace)
+            return protocol.without_offset(packet) if space.is_recoverable else packet
         if type(packet) is protocol.Ack:
             return self._acknowledged(packet)
         if type(packet) is protocol.BinaryHeader:
@@ -288,7 +294,8 @@ class Conversation:
         if self.state is not State.JOINING or packet.namespace not in self._unjoined:
             return self._break(f"the server connected {one_line(packet.namespace)}, which was not asked for")
         self._unjoined.remove(packet.namespace)
-        self._namespaces[packet.namespace].is_joined = True
+        space = self._namespaces[packet.namespace]
+        space.is_joined, space.is_recoverable = True, packet.recoverable
         if self.sid is None or packet.namespace == DEFAULT_NAMESPACE:
             self.sid = packet.sid
         if self._unjoined:
@@ -319,7 +326,8 @@ class Conversation:
             return self._end_refused()
         space = self._namespaces.get(name)
         others = any(other.is_joined for other in self._namespaces.values() if other is not space)
-        if space is None or not space.is_joined or not others:
+        is_joining = self.state is State.JOINING  # whoever waits for all namespaces would be told that it has them
+        if space is None or not space.is_joined or not others or is_joining:
             return self.end(BY_THE_SERVER)
         space.is_joined = False
         space.callbacks.clear()
@@ -421,6 +429,13 @@ class Conversation:
         """Await an acknowledgement no longer."""
         self._namespaces[namespace].callbacks.pop(ack_id, None)
 
+    def withdraw_first(self, namespace: str, is_vain: Callable[[Handler], bool]) -> None:
+        """Await the oldest acknowledgement no longer whose callback is in vain, as the function says."""
+        callbacks = self._namespaces[namespace].callbacks
+        found = next((ack_id for ack_id, callback in callbacks.items() if is_vain(callback)), None)
+        if found is not None:
+            del callbacks[found]
+
     def acknowledge(self, event: protocol.Event, result: Any) -> tuple[Message, ...]:
         """Return the acknowledgement of a server's event: None, an argument, or a tuple of them.
 
@@ -510,7 +525,7 @@ class Conversation:
         """End the conversation, if it has not ended yet; return how it ended. `leave` has the last word."""
         if self.state is not State.ENDED:
             if self.state is State.JOINING and kind_of(reason) == CLOSED:
-                reason = closed_instead(reason, self._unjoined)
+                reason = closed_instead(reason, self._unjoined, self._auth)
             self._enter(State.ENDED)
             if not self._is_leaving:
                 self.reason = reason
@@ -541,7 +556,8 @@ class Conversation:
 
     def _find_out_if_plain(self) -> None:
         is_whole = self._assembly is None and self.state is State.ESTABLISHED
-        self.is_plain = is_whole and not self._is_packed and self._namespaces[DEFAULT_NAMESPACE].is_joined
+        default = self._namespaces[DEFAULT_NAMESPACE]
+        self.is_plain = is_whole and default.is_joined and not self._is_packed and not default.is_recoverable
 
 
 def _is_packet(message: bytes) -> bool:

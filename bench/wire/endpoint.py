@@ -11,7 +11,7 @@ import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from urllib.parse import SplitResult, unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import SplitResult, quote, unquote, urlencode, urlsplit, urlunsplit
 
 from bench.printable import one_line
 from bench.secrets import Secrets
@@ -26,13 +26,13 @@ _SCHEMES: dict[TransportName, dict[str, str]] = {
 }
 
 
+#: The characters of a path or query that go over the wire as they are. What is escaped already stays as it is.
+_NOT_ESCAPED = "/%?:@[]!$&'()*+,;="
+
 #: The text that stands for a query that is not shown.
 _HIDDEN_QUERY = "..."
 
 _EXAMPLE = "http://127.0.0.1:8000"
-
-#: The headers that a client sends to nobody but the server that it was told.
-_SECRET_HEADERS = frozenset({"authorization", "cookie"})
 
 
 @dataclass(frozen=True)
@@ -117,13 +117,6 @@ class Endpoint:
         """The secrets of the settings and of the URL, which no message repeats."""
         return Secrets.of(self.connection, self.address.whole)
 
-    @property
-    def is_secret(self) -> bool:
-        """Return whether the requests contain what no other server may see."""
-        return bool(Secrets.of(None, self.address.whole)) or any(
-            name.lower() in _SECRET_HEADERS for name in self.headers
-        )
-
 
 def _basic(parts: SplitResult, shown: str) -> str | None:
     """Return user and password as a header. Raises ConnectFailed."""
@@ -153,8 +146,20 @@ def transport_url(
     """
     parts = urlsplit(Address.of(url).url)
     path = f"{parts.path.rstrip('/')}/{socketio_path.strip('/')}/"
-    whole = urlunsplit((_SCHEMES[transport][parts.scheme], parts.netloc, path, parts.query, ""))
+    scheme = _SCHEMES[transport][parts.scheme]
+    whole = urlunsplit((scheme, _ascii_server(parts), quote(path, _NOT_ESCAPED), quote(parts.query, _NOT_ESCAPED), ""))
     return with_query(whole, {**(query or {}), "EIO": str(protocol.ENGINE_IO_VERSION), "transport": transport})
+
+
+def _ascii_server(parts: SplitResult) -> str:
+    """Return the server's name and port as they go over the wire. Raises ConnectFailed for what is no name."""
+    if parts.netloc.isascii():
+        return parts.netloc
+    try:
+        name = (parts.hostname or "").encode("idna").decode()
+    except UnicodeError:
+        raise ConnectFailed(f"{one_line(parts.netloc)!r} is no name of a server") from None
+    return name if parts.port is None else f"{name}:{parts.port}"
 
 
 def with_query(url: str, query: Mapping[str, str]) -> str:
@@ -172,11 +177,22 @@ def is_secure(url: str) -> bool:
 
 def request_headers(headers: Mapping[str, str], cookies: Mapping[str, str]) -> dict[str, str]:
     """Return the headers of every request, cookies included. Raises ConnectFailed for what cannot be a cookie."""
-    wanted = dict(headers)
-    if cookies:
-        for name, value in cookies.items():
-            check_cookie(name, value)
-        given = next((name for name in wanted if name.lower() == "cookie"), "Cookie")
-        sent = [wanted[given]] if given in wanted else []
-        wanted[given] = "; ".join([*sent, *(f"{name}={value}" for name, value in cookies.items())])
-    return wanted
+    for name, value in cookies.items():
+        check_cookie(name, value)
+    return with_cookies(headers, cookies)
+
+
+def with_cookies(headers: Mapping[str, str], cookies: Mapping[str, str]) -> dict[str, str]:
+    """Return the headers with these cookies in them, each as it goes over the wire; a name is there once."""
+    if not cookies:
+        return dict(headers)
+    name = next((name for name in headers if name.lower() == "cookie"), "Cookie")
+    pairs = {**cookies_in(headers), **{cookie: f"{cookie}={value}" for cookie, value in cookies.items()}}
+    return {**headers, name: "; ".join(pairs.values())}
+
+
+def cookies_in(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return the cookies in the headers, each by its name, as it goes over the wire: name and value."""
+    header = next((value for name, value in headers.items() if name.lower() == "cookie"), "")
+    pairs = filter(None, map(str.strip, header.split(";")))
+    return {pair.partition("=")[0]: pair for pair in pairs}

@@ -208,10 +208,12 @@ def no_join(seconds: float, namespaces: Sequence[str]) -> Reason:
     )
 
 
-def closed_instead(reason: str, namespaces: Sequence[str]) -> Reason:
+def closed_instead(reason: str, namespaces: Sequence[str], auth: Any) -> Reason:
     """Return the reason for a server that closed the connection where it had to answer a request to join."""
     names = " and ".join(map(one_line, namespaces))
     hint = "a server that speaks another serializer does that, see --serializer"
+    if auth is not None and not isinstance(auth, dict):
+        hint += ', and one of Node does, if auth is no object, such as {"token": …}'
     return Reason(CLOSED, f"{reason} instead of answering the request to join {names}; {hint}")
 
 

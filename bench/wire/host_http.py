@@ -16,7 +16,7 @@ import aiohttp
 from yarl import URL
 
 from bench.wire.connection import Connection
-from bench.wire.endpoint import Address, is_secure, transport_url
+from bench.wire.endpoint import Address, cookies_in, is_secure, transport_url, with_cookies
 from bench.wire.tls import SYSTEM, Tls
 
 _SCHEMES = {"ws": "http", "wss": "https"}
@@ -55,6 +55,9 @@ class HostHttp:
     aiohttp's. Each request is sent once. Made in a running loop.
     """
 
+    #: The class of the responses.
+    response_class = aiohttp.ClientResponse
+
     def __init__(self, url: str, tls: Tls | None, timeout_s: float) -> None:
         self._address = Address.of(url)
         parts = urlsplit(self._address.url)
@@ -67,6 +70,7 @@ class HostHttp:
             connector=aiohttp.TCPConnector(resolver=aiohttp.ThreadedResolver(), ssl=context or True),
             cookie_jar=aiohttp.CookieJar(unsafe=True),  # also those of servers that have no name
             timeout=aiohttp.ClientTimeout(total=timeout_s),
+            response_class=self.response_class,
         )
         self.session._retry_connection = False  # a request that is sent twice would be counted once
 
@@ -135,18 +139,13 @@ class HostHttp:
         assert isinstance(connection.headers, Mapping), "the settings are those of an attempt"
         assert isinstance(connection.cookies, Mapping), "the settings are those of an attempt"
         target = URL(transport_url(self._address.whole, "polling", connection.socketio_path), encoded=True)
+        own = {*connection.cookies, *cookies_in(connection.headers)}
         found = {
             name: morsel.coded_value
             for name, morsel in self.session.cookie_jar.filter_cookies(target).items()
-            if name not in connection.cookies
+            if name not in own
         }
-        if not found:
-            return connection
-        headers = dict(connection.headers)
-        given = next((name for name in headers if name.lower() == "cookie"), "Cookie")
-        own = [headers[given]] if given in headers else []
-        headers[given] = "; ".join([*own, *(f"{name}={value}" for name, value in found.items())])
-        return replace(connection, headers=headers)
+        return replace(connection, headers=with_cookies(connection.headers, found)) if found else connection
 
     async def _perform(
         self, method: str, url: URL, name: str, stream: bool, arguments: dict[str, Any]

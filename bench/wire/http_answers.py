@@ -2,6 +2,9 @@
 
 Pure: a status and a body in, a Reason out. Its kind is what results count, without the server's own words. The words
 that are recognised are those of python-engineio, engine.io and usual proxies.
+
+No client follows a redirect. Each request would take the time of two, a POST would become a GET without its messages,
+and headers and cookies would go to whomever the server names.
 """
 
 from __future__ import annotations

@@ -25,6 +25,8 @@ class Client(Protocol):
 
     #: Inside a handler or callback: when the event arrived that it is called for.
     received_ns: int
+    #: Why the connection still polls though it should have been upgraded; empty if it does not, or should not.
+    not_upgraded: str
 
     @property
     def emits_now(self) -> bool:
@@ -62,10 +64,11 @@ class Client(Protocol):
         """Call no handler for this event any more, but for that of `*`. Does nothing where there is none."""
         ...
 
-    def when_closed(self, callback: Callable[[str], None]) -> None:
+    def when_closed(self, callback: Callable[[str], None], namespace: str | None = None) -> None:
         """Call `callback(reason)` when an established connection ends, whoever ended it, before `disconnect` handlers.
 
-        Unlike `on("disconnect", …)`, which is the user's, any number of callbacks may be registered.
+        With a namespace, call it also when the server ends that namespace and the connection goes on. Unlike
+        `on("disconnect", …)`, which is the user's, any number of callbacks may be registered.
         """
         ...
 

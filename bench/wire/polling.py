@@ -71,8 +71,6 @@ class PollingTransport:
         # aiohttp asks again by itself where a connection that it has used before is lost. The messages in the answer
         # would then be missing without a word, and their replies be said to have timed out.
         self._session._retry_connection = False
-        #: aiohttp sends cookies and other secrets to wherever a server sends it.
-        self._follows = not endpoint.is_secret
         self._unsent_bytes = 0
         self._is_opened = False
         self._outbox: deque[bytes] = deque()
@@ -103,8 +101,12 @@ class PollingTransport:
         self._reader = self._loop.create_task(self._read())
 
     def cookies(self) -> dict[str, str]:
-        """Return what the server wants to be sent back, such as the mark of the process that has the session."""
-        return {name: morsel.value for name, morsel in self._session.cookie_jar.filter_cookies(self._url).items()}
+        """Return what the server wants to be sent back, such as the mark of the process that has the session.
+
+        The values are as they go over the wire. They win over cookies of the settings, as in all requests of polling.
+        """
+        found = self._session.cookie_jar.filter_cookies(self._url)
+        return {name: morsel.coded_value for name, morsel in found.items()}
 
     def send(self, messages: tuple[Message, ...]) -> None:
         """Post messages that each fit into one request."""
@@ -151,7 +153,7 @@ class PollingTransport:
             self._end(_reason(error))
 
     async def _poll(self) -> None:
-        async with self._session.get(self._url, allow_redirects=self._follows) as response:
+        async with self._session.get(self._url, allow_redirects=False) as response:  # see http_answers
             body = await self._body(response)
         received_ns = perf_counter_ns()
         if not self._is_opened and (page := page_reason(body)) is not None:
@@ -166,7 +168,7 @@ class PollingTransport:
             while self._outbox:
                 body = protocol.encode_payload(self._next_parts())
                 async with self._session.post(
-                    self._url, data=body, headers=_HEADERS, allow_redirects=self._follows
+                    self._url, data=body, headers=_HEADERS, allow_redirects=False
                 ) as response:
                     await self._body(response)
         except (_Failed, aiohttp.ClientError, OSError, ValueError) as error:

@@ -52,11 +52,13 @@ class ReferenceClient:
 
     def __init__(self) -> None:
         self.received_ns = 0
+        self.not_upgraded = ""
         # By default it would take Ctrl-C from the loop that it runs in.
         self._client = socketio.AsyncClient(reconnection=False, handle_sigint=False)
         self._reason = "never connected"
         self._disconnect_handlers: dict[str, Handler] = {}
-        self._closed_callbacks: list[Callable[[str], None]] = []
+        #: Each with its namespace, if it is also to be called when that is left.
+        self._closed_callbacks: list[tuple[str | None, Callable[[str], None]]] = []
         #: The namespaces with handlers.
         self._handled: dict[str, None] = {}
         self._joined: set[str] = set()
@@ -99,7 +101,9 @@ class ReferenceClient:
         # The client needs an HTTP session of its own, because python-engineio gives the headers to the first polling
         # request alone.
         self._client.eio.http = aiohttp.ClientSession(
-            headers=endpoint.headers, connector=aiohttp.TCPConnector(ssl=True if context is None else context)
+            headers=endpoint.headers,
+            connector=aiohttp.TCPConnector(ssl=True if context is None else context),
+            trace_configs=[_refusing_redirects()],
         )
         self._client.eio.websocket_extra_options = {"max_msg_size": connection.max_message_bytes}
         self._refusals, self._refusal_data = [], None
@@ -131,6 +135,8 @@ class ReferenceClient:
                 await self._release()
         self._reason = "the server closed the connection"
         self._joined = set(names)
+        stays_polling = "websocket" in connection.transports and self._client.transport() == "polling"
+        self.not_upgraded = "python-socketio does not say why" if stays_polling else ""
 
     def on(self, event: str, handler: Handler, namespace: str | None = None) -> None:
         """Call `handler(*arguments)` for every such event; `disconnect` and `*` are special."""
@@ -149,9 +155,9 @@ class ReferenceClient:
         else:
             self._client.handlers.get(name, {}).pop(event, None)
 
-    def when_closed(self, callback: Callable[[str], None]) -> None:
-        """Call `callback(reason)` when an established connection ends, whoever ended it."""
-        self._closed_callbacks.append(callback)
+    def when_closed(self, callback: Callable[[str], None], namespace: str | None = None) -> None:
+        """Call `callback(reason)` when an established connection ends, or the namespace; see interface.Client."""
+        self._closed_callbacks.append((namespace, callback))
 
     async def emit(
         self, event: str, data: Any = None, *, namespace: str | None = None, callback: Handler | None = None
@@ -245,8 +251,8 @@ class ReferenceClient:
         for answer in self._calls.get(namespace, ()):
             if not answer.done():
                 answer.set_exception(Disconnected(self._reason))
-        if not self._joined:
-            for callback in self._closed_callbacks:
+        for name, callback in self._closed_callbacks:
+            if not self._joined or name == namespace:
                 callback(self._reason)
         if (handler := self._disconnect_handlers.get(namespace)) is not None:
             result = handler(self._reason)
@@ -269,6 +275,20 @@ class ReferenceClient:
             return handler(*values)
 
         return handle
+
+
+def _refusing_redirects() -> aiohttp.TraceConfig:
+    """Return what has aiohttp fail at a redirect; see http_answers. python-engineio has it follow each of them."""
+
+    async def refuse(_session: object, _context: object, redirect: aiohttp.TraceRequestRedirectParams) -> None:
+        location = redirect.response.headers.get("Location")
+        raise aiohttp.ClientConnectionError(
+            http_reason(redirect.response.status, b"", redirect.response.url.path, location)
+        )
+
+    config = aiohttp.TraceConfig()
+    config.on_request_redirect.append(refuse)
+    return config
 
 
 #: python-socketio's words for requests to join that were not answered in time.

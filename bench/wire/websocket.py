@@ -42,9 +42,6 @@ _READ_BUFFER_BYTES = 1024
 #: The status of an answer that agrees to speak WebSocket.
 _SWITCHED = 101
 
-#: picows would send the same headers to wherever a server sends it. With a secret in them, no redirect is followed.
-_MAX_REDIRECTS = 5
-
 _TEXT = ws.WSMsgType.TEXT
 _BINARY = ws.WSMsgType.BINARY
 _CONTINUATION = ws.WSMsgType.CONTINUATION
@@ -108,7 +105,7 @@ class WebSocketTransport(ws.WSListener):
                 # picows's faster transports complain to the loop of handshakes that fail.
                 use_aiofastnet=None if context is None else False,
                 websocket_handshake_timeout=self._timeout_s,
-                max_redirects=0 if self._endpoint.is_secret else _MAX_REDIRECTS,
+                max_redirects=0,  # see http_answers
             )
         except (WSHandshakeError, WSError) as error:
             raise ConnectFailed(f"{shown} is no Socket.IO server: {_handshake_reason(error, self._url)}") from None

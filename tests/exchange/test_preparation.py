@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import socketio
 
 from bench.exchange.preparation import PreparationFailed, connect
 from bench.exchange.requests import Exchange
@@ -12,6 +13,7 @@ from bench.scenarios.loading import load_scenarios
 from bench.scenarios.tokens import tokens
 from bench.server import UvicornTestServer
 from bench.wire.client import FastClient
+from bench.wire.connection import Connection
 from bench.wire.errors import ConnectFailed, Disconnected
 from bench.wire.reference import ReferenceClient
 from tests.support.folders import APPS
@@ -115,6 +117,10 @@ async def test_without_a_login_the_service_refuses(kind: Kind, server: UvicornTe
             "before_connect returned what cannot be: cookies is a mapping",
         ),
         (
+            "def before_connect(http): return {'namespaces': ('/other', '/members')}",
+            "before_connect changed the namespace from /members to /other: give it as Connection(namespaces=…)",
+        ),
+        (
             "async def before_connect(http): await asyncio.sleep(60)",
             "before_connect did not end within 0.5 s, the time ",
         ),
@@ -134,6 +140,18 @@ async def test_what_goes_wrong_is_one_line(
     assert reason in str(raised.value)
     assert str(raised.value).startswith("chat_scenarios.py")
     assert "\n" not in str(raised.value)
+
+
+async def test_what_polls_instead_is_not_measured(kind: Kind, tmp_path: Path) -> None:
+    service = socketio.ASGIApp(socketio.AsyncServer(async_mode="asgi", allow_upgrades=False, namespaces=["/"]))
+    upgraded = Connection(transports=("polling", "websocket"))
+    client = kind()
+    async with UvicornTestServer(service, timeout_graceful_shutdown=0) as running:
+        with pytest.raises(ConnectFailed, match=r"polling was not upgraded to WebSocket.*--transport polling"):
+            await connect(client, running.url, upgraded, None, LIMIT_S)
+        assert not client.connected
+        await connect(client, running.url, Connection(transports=("polling",)), None, LIMIT_S)
+        await client.disconnect()
 
 
 async def test_who_could_not_be_set_up_is_disconnected(kind: Kind, server: UvicornTestServer, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import weakref
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from itertools import count
 from time import perf_counter_ns
 from typing import Any
@@ -54,6 +55,7 @@ class Wire:
 
     def __init__(self) -> None:
         self.received_ns = 0
+        self.not_upgraded = ""
         self.emitted: list[tuple[str, Any, Handler | None]] = []
         self.handlers: dict[str, Handler] = {}
         self.closed: list[Callable[[str], None]] = []
@@ -67,7 +69,7 @@ class Wire:
     def off(self, event: str, namespace: str | None = None) -> None:
         self.handlers.pop(event, None)
 
-    def when_closed(self, callback: Callable[[str], None]) -> None:
+    def when_closed(self, callback: Callable[[str], None], namespace: str | None = None) -> None:
         self.closed.append(callback)
 
     async def emit(
@@ -660,6 +662,37 @@ async def test_a_server_that_answers_late(
         assert exchange.late == Counter({"NEWS→PUBLISHED": 1})
 
 
+async def test_acknowledgements_that_never_come_are_forgotten(
+    sio: socketio.AsyncServer, misbehaving: UvicornTestServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bench.exchange.requests._MOST_GIVEN_UP", 10)
+    may_answer = asyncio.Event()
+
+    async def hold(sid: str, *data: Any) -> None:
+        await may_answer.wait()
+
+    sio.on("NEWS", hold)
+    awaited: list[Any] = []
+    own: list[Any] = []
+
+    def note(callback: Any) -> bool:
+        awaited.append(callback)
+        return False
+
+    async with connected(FastClient, "websocket", misbehaving.url, SHORT_NS) as exchange:
+        await exchange.client.emit("NEWS", callback=partial(own.append, "the user's own"))
+        trips = [exchange(round_trip_of("NEWS", None, {"id": "{token}"})) for _ in range(100)]
+        ends = await asyncio.gather(*trips, return_exceptions=True)
+        assert {type(end) for end in ends} == {ReplyTimeout}
+        assert isinstance(exchange.client, FastClient)
+        exchange.client.withdraw_first("/", note)
+        assert len(awaited) == 11, "the ten last, and the user's own"
+        may_answer.set()
+        assert await exchange.client.call("NEWS", timeout=LIMIT_S) is None
+        assert own == ["the user's own"]
+        assert exchange.late.total() == len(awaited) - 1
+
+
 @each_client
 async def test_a_server_that_goes_away(
     kind: type[FastClient | ReferenceClient],
@@ -676,6 +709,26 @@ async def test_a_server_that_goes_away(
             await exchange(NEWS)
         with pytest.raises(Disconnected):
             await exchange(NEWS)
+
+
+@each_client
+async def test_a_server_that_ends_the_namespace_alone(
+    kind: type[FastClient | ReferenceClient],
+    transport: TransportName,
+    sio: socketio.AsyncServer,
+    misbehaving: UvicornTestServer,
+) -> None:
+    async def news(sid: str, data: Any) -> None:
+        await sio.disconnect(sid, namespace="/press")
+
+    sio.on("NEWS", news, namespace="/press")
+    sio.on("ECHO", lambda sid, data: data)
+    async with connected(kind, transport, misbehaving.url, namespaces=("/", "/press")) as exchange:
+        with pytest.raises(ConnectionLost, match="sent NEWS"):
+            await exchange(NEWS)
+        with pytest.raises(Disconnected):
+            await exchange(NEWS)
+        assert await exchange.client.call("ECHO", 1, timeout=LIMIT_S) == 1, "the other namespace goes on"
 
 
 @each_client

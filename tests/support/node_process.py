@@ -29,9 +29,9 @@ def node_command(*arguments: str) -> list[str]:
 
 
 @contextmanager
-def node_server(script: str) -> Iterator[NodeServer]:
+def node_server(script: str, *arguments: str) -> Iterator[NodeServer]:
     """Yield a server that prints its port as JSON and ends with its standard input, at the latest with the block."""
-    command = node_command(script)
+    command = node_command(script, *arguments)
     with subprocess.Popen(command, cwd=NODE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None
         assert process.stdout is not None

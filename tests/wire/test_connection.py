@@ -63,18 +63,32 @@ def test_secrets_are_in_no_text() -> None:
     for text in (repr(connection), str(connection), repr(endpoint), str(endpoint)):
         assert secret not in text
     assert "shown" in repr(connection)
-    assert endpoint.is_secret
 
 
-@pytest.mark.parametrize("settings", [{"headers": {"Cookie": "a=b"}}, {"cookies": {"a": "b"}}, {}])
-def test_what_no_other_server_may_see(settings: dict[str, Any]) -> None:
-    assert Endpoint.of("http://localhost", Connection(**settings)).is_secret == bool(settings)
+@pytest.mark.parametrize(
+    ("url", "path", "query", "asked"),
+    [
+        (
+            "http://h/a%20b?x=%2F%20y&z=ü",
+            "wß",
+            {"n": "ü&+ /"},
+            "http://h/a%20b/w%C3%9F/?x=%2F%20y&z=%C3%BC&n=%C3%BC%26%2B+%2F",
+        ),
+        ("https://bücher.example:8443/a b", "s", {}, "https://xn--bcher-kva.example:8443/a%20b/s/?"),
+        ("http://[fe80::1%25eth0]:5/?a[]=1;b,'c", "s", {}, "http://[fe80::1%25eth0]:5/s/?a[]=1;b,'c"),
+    ],
+)
+def test_a_url_goes_out_in_ascii_and_escaped_once(url: str, path: str, query: dict[str, str], asked: str) -> None:
+    found = Endpoint.of(url, Connection(socketio_path=path, query=query, transports=("polling",))).urls["polling"]
+    assert found.replace("?&", "?") == f"{asked}{'&' if not asked.endswith('?') else ''}EIO=4&transport=polling"
 
 
 @pytest.mark.parametrize(
     ("settings", "reason"),
     [
-        ({"auth": {1, 2}}, "auth cannot be sent: Type is not JSON serializable: set"),
+        ({"auth": {1, 2}}, "auth cannot be sent as JSON: Type is not JSON serializable: set"),
+        ({"auth": {"key": b"secret"}}, "auth cannot be sent as JSON: Type is not JSON serializable: bytes"),
+        ({"auth": {1, 2}, "serializer": "msgpack"}, "auth cannot be sent as MessagePack: can not serialize 'set'"),
         ({"headers": "Authorization: x"}, "headers is a mapping, such as .*, not of type str"),
         ({"headers": {"a b": "c"}}, "'a b' with its value cannot be an HTTP header"),
         ({"headers": {"A": "c\r\nB: d"}}, "'A' with its value cannot be an HTTP header"),

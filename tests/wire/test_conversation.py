@@ -166,6 +166,23 @@ def test_an_event_may_come_before_its_namespace_is_joined() -> None:
 # ---------------------------------------------------------------------- acknowledgements
 
 
+@pytest.mark.parametrize("offset", ["PfxGhQ0", "PfxGhQ0.1_", "1678724521123-0", "65f1c0ffee65f1c0ffee65f1"])
+def test_the_offset_of_a_server_that_recovers_connections_is_no_argument(offset: str) -> None:
+    client = Conversation(["/", "/other"], None, 1000)
+    client.receive(Server().handshake, 0)
+    client.join()
+    client.receive(b'40{"sid":"a","pid":"b"}', 0)
+    assert client.receive(b'40/other,{"sid":"c"}', 0) == Established()
+    assert not client.is_plain
+    said = f'["BAR",{{"id":1}},"{offset}"]'.encode()
+    with_offset = ({"id": 1}, offset)
+    assert client.receive(b"42" + said, 0) == Event("BAR", ({"id": 1},), None, "/")
+    assert client.receive(b"427" + said, 0) == Event("BAR", with_offset, 7, "/"), "it asks for an acknowledgement"
+    assert client.receive(b"42/other," + said, 0) == Event("BAR", with_offset, None, "/other")
+    volatile = b'42["BAR","rt-ab12cd34-0-0"]'
+    assert client.receive(volatile, 0) == Event("BAR", ("rt-ab12cd34-0-0",), None, "/")
+
+
 def test_acknowledgement_ids_are_shared_by_the_namespaces() -> None:
     talk = established("/", "/admin")
     first, second, third = (lambda *_: 1), (lambda *_: 2), (lambda *_: 3)
@@ -253,16 +270,36 @@ HEADER, ATTACHMENT, _ = Server().emit("BAR", b"x", b"y")
 
 
 @pytest.mark.parametrize("attachments", [0, 1])
-@pytest.mark.parametrize(
-    "said", [b"2", b'42["BAR"]', b"431[]", HEADER, b"1", b"41", Server().handshake, b"6", b'40{"sid":"a"}', b""]
-)
-def test_nothing_comes_in_the_middle_of_attachments(said: bytes, attachments: int) -> None:
+@pytest.mark.parametrize("said", [b'42["BAR"]', b"431[]", HEADER, b"41", b'40{"sid":"a"}', b"4"])
+def test_no_packet_of_socket_io_comes_in_the_middle_of_attachments(said: bytes, attachments: int) -> None:
     talk = established()
     talk.emit("ASK", callback=ignore)
     talk.to_server.clear()
     talk.say(HEADER, *[ATTACHMENT] * attachments)
     reason = f"the server sent the event BAR with {attachments} of 2 attachments, then something else"
     assert talk.say(said, ATTACHMENT, ATTACHMENT) == [Ended(reason)]
+
+
+@pytest.mark.parametrize(("said", "answered"), [(b"2", [protocol.PONG]), (b"6", []), (b"3", [])])
+def test_engine_io_may_come_in_the_middle_of_attachments(said: bytes, answered: list[bytes]) -> None:
+    talk = established()
+    assert talk.client.receive(HEADER, 0) is None
+    action = talk.client.receive(said, 0)
+    assert action == (Send(tuple(answered)) if answered else None)
+    assert talk.say(ATTACHMENT, ATTACHMENT) == [Event("BAR", (b"x", b"x"), None, "/")]
+    assert talk.client.is_plain
+
+
+def test_the_server_may_close_in_the_middle_of_attachments() -> None:
+    assert established().say(HEADER, b"1", ATTACHMENT) == [Ended(CLOSED)]
+
+
+@pytest.mark.parametrize("said", [Server().handshake, b"", b"hello"])
+def test_no_rubbish_comes_in_the_middle_of_attachments(said: bytes) -> None:
+    talk = established()
+    [end] = talk.say(HEADER, said, ATTACHMENT, ATTACHMENT)
+    assert isinstance(end, Ended)
+    assert kind_of(end.reason) == "the server sent a broken packet"
 
 
 def test_the_transport_may_end_in_the_middle_of_attachments() -> None:
@@ -449,6 +486,14 @@ def test_the_server_leaves_one_namespace_after_the_other() -> None:
     talk.deliver()
     assert talk.server.heard == [Event("STILL", (), None, "/admin")]
     assert talk.say(b"41/admin,") == [Ended(BY_THE_SERVER)]
+
+
+def test_a_namespace_that_is_left_before_the_others_are_joined_ends_it() -> None:
+    client = Conversation(["/", "/admin", "/late"], None, 1000)
+    client.receive(Server().handshake, 0)
+    client.join()
+    assert [client.receive(said, 0) for said in (b'40{"sid":"a"}', b'40/admin,{"sid":"b"}')] == [None, None]
+    assert client.receive(b"41/admin,", 0) == Ended(BY_THE_SERVER)
 
 
 def test_the_end_is_told_once_and_with_its_first_reason() -> None:

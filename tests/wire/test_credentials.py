@@ -15,7 +15,8 @@ from bench.wire.connection import TransportName
 from bench.wire.endpoint import Address, transport_url
 from bench.wire.errors import ConnectFailed
 from bench.wire.reference import ReferenceClient
-from tests.support.hostile_server import answers, serving
+from tests.support.frames import frame
+from tests.support.hostile_server import HANDSHAKE, JOINED, Connection, answers, serving
 
 Kind = type[FastClient | ReferenceClient]
 LIMIT_S = 10
@@ -114,6 +115,33 @@ async def test_no_error_shows_them(kind: Kind, transport: TransportName, answer:
     assert said.startswith(f"http://127.0.0.1:{port}/?...")
     for secret in (*SECRETS, BASIC.removeprefix("Basic ")):
         assert secret not in said
+
+
+@pytest.mark.parametrize(
+    "settings", [{"headers": {"cookie": "mark=old; own=1"}}, {"cookies": {"mark": "old", "own": "1"}}]
+)
+async def test_cookies_of_polling_go_with_the_upgrade_as_they_came(settings: dict[str, Any]) -> None:
+    cookies: list[str] = []
+
+    async def upgrades(connection: Connection) -> None:
+        await connection.request()
+        cookies.append(connection.headers.get("cookie", ""))
+        if "upgrade" not in connection.headers:
+            head = b'HTTP/1.1 200 OK\r\nSet-Cookie: mark="a b"; Path=/\r\nSet-Cookie: other=1; Path=/elsewhere\r\n'
+            await connection.send(b"%bContent-Length: %d\r\n\r\n%b" % (head, len(HANDSHAKE), HANDSHAKE))
+            return
+        await connection.accept()
+        for answer in (b"3probe", b"6", JOINED):
+            await connection.message()
+            await connection.send(frame(answer))
+        await connection.silence()
+
+    async with serving(upgrades) as port:
+        client = FastClient()
+        transports: tuple[TransportName, ...] = ("polling", "websocket")
+        await client.connect(f"http://127.0.0.1:{port}", transports=transports, wait_timeout=LIMIT_S, **settings)
+        await client.disconnect()
+    assert cookies == ["mark=old; own=1", 'mark="a b"; own=1']
 
 
 async def test_they_do_not_follow_a_redirect_to_another_server() -> None:

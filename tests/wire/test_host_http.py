@@ -33,6 +33,8 @@ async def test_cookies_go_with_the_connection_where_they_belong() -> None:
         assert await http.with_cookies(elsewhere) == elsewhere
         own = Connection(socketio_path="chat/socket.io", cookies={"mark": "mine"})
         assert await http.with_cookies(own) == own
+        header = Connection(socketio_path="chat/socket.io", headers={"Cookie": "mark=mine; own"})
+        assert await http.with_cookies(header) == header
         made = Connection(socketio_path="chat/socket.io", headers=lambda: {"X-Made": "1"})
         assert (await http.with_cookies(made)).headers == {"X-Made": "1", "Cookie": "mark=a7"}
         wanted = Connection(socketio_path="chat/socket.io")

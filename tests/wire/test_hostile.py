@@ -149,7 +149,7 @@ HEADER = b'451-["BAR",%b]' % placeholders(0)
         ([frame(b"41/admin,")], "the server disconnected this client"),
         ([frame(b"1")], "the server closed the connection"),
         ([frame(b"x", BINARY)], "the server sent an attachment of nothing"),
-        ([frame(HEADER), frame(b"2")], "the server sent the event BAR with 0 of 1 attachments, then something else"),
+        ([frame(HEADER), frame(b"42[]")], "the server sent the event BAR with 0 of 1 attachments, then something else"),
         ([frame(HEADER), frame(HEADER)], "the server sent the event BAR with 0 of 1 attachments, then something"),
         ([frame(HEADER), frame(b"", BINARY), frame(b"", BINARY)], "the server sent an attachment of nothing"),
         ([frame(b'452-["BAR",%b]' % placeholders(0))], "the server sent a packet with 2 attachments, but placeholders"),
@@ -443,7 +443,7 @@ MORE_IN_ONE_ANSWER = f"the server sent more than {BOUND_BYTES} bytes in one answ
         (b"", "the server sent a payload with an empty packet"),
         (b"1", "the server closed the connection"),
         (b"41\x1e42[1]", "the server disconnected this client"),
-        (HEADER + b"\x1e2", "the server sent the event BAR with 0 of 1 attachments, then something else"),
+        (HEADER + b"\x1e42[]", "the server sent the event BAR with 0 of 1 attachments, then something else"),
         (b"x" * (BOUND_BYTES + 1), MORE_IN_ONE_ANSWER),
     ],
 )
@@ -501,7 +501,21 @@ async def test_a_failed_upgrade_leaves_polling(complaints: list[str]) -> None:
         victim = Victim(complaints)
         await victim.client.connect(f"http://127.0.0.1:{port}", transports=("polling", "websocket"))
         assert victim.client.connected  # joined over polling: nothing comes over the WebSocket
+        assert victim.client.not_upgraded == "the server did not answer the probe"
         await victim.leaves_nothing()
+
+
+async def test_a_server_that_offers_no_upgrade(complaints: list[str]) -> None:
+    cases: list[tuple[tuple[TransportName, ...], str]] = [
+        (("polling", "websocket"), "the server offers no WebSocket"),
+        (("polling",), ""),
+    ]
+    for transports, reason in cases:
+        async with serving(polls(JOINED)) as port:
+            victim = Victim(complaints)
+            await victim.client.connect(f"http://127.0.0.1:{port}", transports=transports)
+            assert victim.client.not_upgraded == reason
+            await victim.leaves_nothing()
 
 
 @pytest.mark.parametrize("transport", ["websocket", "polling"])

@@ -58,6 +58,7 @@ def test_joining_and_leaving() -> None:
     ("fields", "packet"),
     [
         ({"type": 0, "data": {"sid": "s"}, "nsp": "/chat"}, Connected("/chat", "s")),
+        ({"type": 0, "data": {"sid": "s", "pid": "p"}, "nsp": "/"}, Connected("/", "s", recoverable=True)),
         ({"type": 1, "data": None, "nsp": "/"}, Disconnect("/")),
         ({"type": 1, "data": {"message": "out"}, "nsp": "/"}, Disconnect("/", "out")),
         ({"type": 4, "data": {"message": "no", "data": {"a": 1}}, "nsp": "/"}, ConnectError("/", "no", {"a": 1})),

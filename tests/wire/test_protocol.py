@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 from typing import Any
 
 import pytest
@@ -55,6 +56,7 @@ def places(*numbers: int) -> bytes:
         (b"6", Noop()),
         (b'40{"sid":"xyz"}', Connected("/", "xyz")),
         (b'40/admin,{"sid":"xyz"}', Connected("/admin", "xyz")),
+        (b'40{"sid":"xyz","pid":"abc"}', Connected("/", "xyz", recoverable=True)),
         (b'44{"message":"no token"}', ConnectError("/", "no token")),
         (b'44{"message":"no token","data":{"code":7}}', ConnectError("/", "no token", {"code": 7})),
         (b'44/admin,"no token"', ConnectError("/admin", "no token")),
@@ -79,6 +81,17 @@ def places(*numbers: int) -> bytes:
         (b'4512-/admin,3["BAR",1]', BinaryHeader("BAR", [1], 3, "/admin", 12)),
         (b"461-/admin,3[1]", BinaryHeader(None, [1], 3, "/admin", 1)),
         ('42["BÄR",{"föö":"→"}]'.encode(), Event("BÄR", ({"föö": "→"},), None, "/")),
+        # JavaScript cuts texts in the middle of a character, and Python writes what is no number.
+        (
+            rb'42["BAR","\ud83d \ud83d\ude00 \ude00","\\ud83d \ud83d\ud83d\ude00"]',
+            Event(
+                "BAR",
+                ("\N{REPLACEMENT CHARACTER} 😀 \N{REPLACEMENT CHARACTER}", "\\ud83d \N{REPLACEMENT CHARACTER}😀"),
+                None,
+                "/",
+            ),
+        ),
+        (rb'431[Infinity,{"\udfff":-Infinity}]', Ack(1, (math.inf, {"\N{REPLACEMENT CHARACTER}": -math.inf}), "/")),
     ],
 )
 def test_decodes(message: bytes, packet: object) -> None:
@@ -123,6 +136,9 @@ def test_decodes(message: bytes, packet: object) -> None:
         (b"41{", "a packet that is not JSON"),
         (b"42/\xff,[1]", "a namespace that is not UTF-8"),
         (b'42["\xff"]', "a packet that is not JSON"),
+        (rb'42["BAR","\ud8"]', "a packet that is not JSON"),
+        (rb'42["BAR",\ud83d]', "a packet that is not JSON"),
+        (b'42["BAR",%b]' % (b"9" * 5000), "a packet that is not JSON"),
         (b'42["BAR",%b]' % (b"[" * 5000 + b"]" * 5000), "a packet that is not JSON"),
         (b'45["BAR"]', "a binary packet without a number of attachments"),
         (b'45-["BAR"]', "a binary packet without a number of attachments"),

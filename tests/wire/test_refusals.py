@@ -147,7 +147,8 @@ async def test_a_page_where_a_service_should_be() -> None:
     assert "a web page: Welcome; something else answers there" in said
 
 
-async def test_secrets_do_not_follow_a_redirect(transport: TransportName) -> None:
+@pytest.mark.parametrize("status", [302, 307])
+async def test_no_redirect_is_followed(kind: Kind, transport: TransportName, status: int) -> None:
     heard: list[str] = []
 
     async def note(request: web.Request) -> web.Response:
@@ -161,12 +162,10 @@ async def test_secrets_do_not_follow_a_redirect(transport: TransportName) -> Non
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     elsewhere = f"http://127.0.0.1:{runner.addresses[0][1]}/there"
-    moved = f"HTTP/1.1 302 Found\r\nLocation: {elsewhere}\r\nContent-Length: 0\r\n\r\n".encode()
+    moved = f"HTTP/1.1 {status} Moved\r\nLocation: {elsewhere}\r\nContent-Length: 0\r\n\r\n".encode()
     try:
         async with serving(answers(moved)) as port:
-            said = await refused(
-                FastClient, f"http://127.0.0.1:{port}", transports=(transport,), cookies={"session": "hush-hush"}
-            )
+            said = await refused(kind, f"http://127.0.0.1:{port}", transports=(transport,))
     finally:
         await runner.cleanup()
     assert f"a redirect to {elsewhere}: give the URL where it really is" in said

@@ -22,12 +22,14 @@ from bench.load.engine.counters import ProcessCounters
 from bench.load.engine.http import is_counted
 from bench.load.engine.interface import SessionUser
 from bench.load.engine.loop import Engine
+from bench.load.engine.notes import Hint
 from bench.load.engine.ongoing import OngoingOperation
 from bench.load.engine.tasks import call
 from bench.results.load import CONNECT, OperationKind
 from bench.wire.client import FastClient
 from bench.wire.connection import Connection
 from bench.wire.errors import REFUSED, ClientError, ConnectFailed, SettingError, kind_of
+from bench.wire.protocol import DEFAULT_NAMESPACE
 
 # As Socket.IO's own clients reconnect: 1 s doubling up to 5 s, each half as much more or less at random.
 _BACKOFF_FIRST_S = 1.0
@@ -207,7 +209,13 @@ class Connector:
         """Return the settings of an attempt, after the user has prepared it."""
         try:
             await call(self._user.before_connect)
-            return await self._host.with_cookies(self._user._settings())
+            connection = self._user._settings()
+            if (namespace := connection.namespace or DEFAULT_NAMESPACE) != self._exchange.namespace:
+                raise ConnectFailed(
+                    f"the user's namespace was {self._exchange.namespace}, and before_connect made it {namespace}: "
+                    "set it before, in __init__"
+                )
+            return await self._host.with_cookies(connection)
         except (StopUser, StopTest, GeneratorExit):
             raise
         except BaseException as error:
@@ -229,6 +237,10 @@ class Connector:
         self._connected_ns = self._client.received_ns
         self._hold(attempt)
         self.arrive()
+        counters, reason = self._host.counters, self._client.not_upgraded
+        if reason and not counters.tells_not_upgraded:
+            counters.tells_not_upgraded = True
+            self._host.engine.post(Hint(f"polling was not upgraded to WebSocket, so it goes on: {reason}"))
 
     def _hold(self, attempt: OngoingOperation) -> None:
         """Note an attempt that has succeeded a little later: a server may let in before it asks its handler."""

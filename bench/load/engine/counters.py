@@ -30,6 +30,8 @@ class ProcessCounters:
     too_large: dict[tuple[str, str], str] = field(default_factory=dict)
     #: The operations of which the log says that their replies carry no token.
     without_token: set[str] = field(default_factory=set)
+    #: True if the log says that connections were not upgraded.
+    tells_not_upgraded: bool = False
     #: True if the gevent side knows that the figures are wrong.
     is_invalid: bool = False
     #: The operation that each task begins with, by the task's key. A dropped arrival would have been that operation.

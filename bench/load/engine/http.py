@@ -23,8 +23,8 @@ from bench.wire.errors import os_reason
 from bench.wire.host_http import HostHttp
 from bench.wire.tls import Tls
 
-#: The attribute of an exception that says that the operation which raised it has been counted.
-_COUNTED = "_is_counted_by_bench"
+#: The attribute of an exception that has the word under which the operation which raised it has been counted.
+_COUNTED = "_counted_by_bench"
 
 #: The time by which a timer may ring too early, in nanoseconds.
 _TIMER_NS = 1_000_000
@@ -43,6 +43,29 @@ class HttpHost(Protocol):
         """Take note that a request has ended."""
 
 
+class UserResponse(aiohttp.ClientResponse):
+    """The response to a request of a user. It says of what it raises under which word the request is counted."""
+
+    #: The word under which the request is counted as an error; empty if it is not.
+    counted_as = ""
+
+    def raise_for_status(self) -> None:
+        """Do what aiohttp's does."""
+        try:
+            super().raise_for_status()
+        except aiohttp.ClientResponseError as error:
+            setattr(error, _COUNTED, self.counted_as)
+            raise
+
+    async def json(self, **arguments: Any) -> Any:
+        """Do what aiohttp's does."""
+        try:
+            return await super().json(**arguments)
+        except aiohttp.ClientResponseError as error:
+            setattr(error, _COUNTED, self.counted_as)
+            raise
+
+
 class UserHttp(HostHttp):
     """The requests of one user: `get`, `post` and the others of aiohttp's session, each timed and counted.
 
@@ -51,6 +74,8 @@ class UserHttp(HostHttp):
     response's headers, and the body is left to be read. Otherwise the body has been read when the response is there.
     All else is aiohttp's.
     """
+
+    response_class = UserResponse
 
     def __init__(self, host: HttpHost, url: str, tls: Tls | None, timeout_ns: int) -> None:
         super().__init__(url, tls, timeout_ns / 1e9)
@@ -81,11 +106,14 @@ class UserHttp(HostHttp):
             if response.status < 400:
                 operation.succeeded()
             else:
-                operation.failed(f"HTTP {response.status}")
+                assert isinstance(response, UserResponse)
+                response.counted_as = f"HTTP {response.status}"
+                operation.failed(response.counted_as)
             return response
         except Exception as error:
-            operation.failed(self._kind_of(error, perf_counter_ns() - operation.began_ns))
-            setattr(error, _COUNTED, True)
+            kind = self._kind_of(error, perf_counter_ns() - operation.began_ns)
+            operation.failed(kind)
+            setattr(error, _COUNTED, kind)
             raise
         finally:
             self.in_flight -= 1
@@ -106,5 +134,14 @@ class UserHttp(HostHttp):
 
 
 def is_counted(error: BaseException) -> bool:
-    """Return whether a request has raised the exception, or its response has: the request is counted as an error."""
-    return getattr(error, _COUNTED, False) or (isinstance(error, aiohttp.ClientResponseError) and error.status >= 400)
+    """Return whether a request has raised the exception, or its response has: the request is counted as an error.
+
+    What requests of another session raise is counted nowhere, so it is an exception like any other.
+    """
+    return bool(counted_as(error))
+
+
+def counted_as(error: BaseException) -> str:
+    """Return the word under which the request is counted that has raised the exception; empty if it is not counted."""
+    kind: str = getattr(error, _COUNTED, "")
+    return kind

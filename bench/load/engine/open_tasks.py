@@ -76,6 +76,16 @@ def wanted(name: str, refusal: str = "", kind: OperationKind = ROUND_TRIP) -> tu
     return intended_ns, arrival.waited_ns
 
 
+def begin_otherwise() -> None:
+    """Take note that the present task has begun with what no schedule can want: what it sends later is unscheduled.
+
+    Otherwise a pause of the user's own, between disconnecting and connecting, would be lateness of the generator.
+    """
+    arrival = _ARRIVAL.get(None)
+    if arrival is not None:
+        arrival.intended_ns = UNSCHEDULED
+
+
 def task_keys(tasks: Iterable[Any]) -> dict[Task, str]:
     """Return a key for each task of a user class, which is the same in all processes of a run.
 

@@ -13,6 +13,7 @@ cdef class Session:
     cdef public Exchange exchange
     cdef public bint stopping, idle
     cdef object _url, _tokens, _dispatcher, _open_tasks, _task, _usual, _noted, _gone, _http
+    cdef object _steps_are_over
     cdef long long _timeout_ns
     cdef bint _is_ending, _closing, _breakdown
     cdef Py_ssize_t _steps_under_way

@@ -36,7 +36,15 @@ from bench.load.engine.interface import SessionUser
 from bench.load.engine.loop import Engine
 from bench.load.engine.notes import NOT_CONNECTED, NOT_READ, Notes
 from bench.load.engine.ongoing import OngoingOperation
-from bench.load.engine.open_tasks import LOST, OpenTasks, is_scheduled, is_wanted, leave_arrival, wanted
+from bench.load.engine.open_tasks import (
+    LOST,
+    OpenTasks,
+    begin_otherwise,
+    is_scheduled,
+    is_wanted,
+    leave_arrival,
+    wanted,
+)
 from bench.load.engine.pacing import Dispatcher, OpenLoad
 from bench.load.engine.tasks import TaskRunner, call
 from bench.load.engine.transaction import Transaction
@@ -127,6 +135,8 @@ class Session:
         self.idle = False
         #: The number of tasks that are connecting or disconnecting.
         self._steps_under_way = 0
+        self._steps_are_over = asyncio.Event()
+        self._steps_are_over.set()
         self._http: UserHttp | None = None
         #: The exception that ends the user.
         self._noted: BaseException | None = None
@@ -286,6 +296,8 @@ class Session:
         In an open load, an HTTP request may be what the schedule wanted.
         """
         is_paced = self._dispatcher is not None and kind in REPLIED_KINDS
+        if kind in ("connect", "disconnect"):
+            begin_otherwise()
         intended_ns, waited_ns = wanted(name, kind=kind) if is_paced else (UNSCHEDULED, 0)
         return OngoingOperation(
             self.engine.recorder(name, kind),
@@ -366,7 +378,7 @@ class Session:
         self.exchange.when_unasked(self._notes.received)
         self._hear_other_namespaces(namespace)
         self._connector = Connector(self, self._url, self.exchange)
-        self.client.when_closed(self._lost)
+        self.client.when_closed(self._lost, self.exchange.namespace)
         self.user_client = UserClient(self.client, namespace)
         for handler in handlers_of(type(self.user)):
             method = guarded(getattr(self.user, handler.method), self, leave_arrival)
@@ -465,6 +477,7 @@ class Session:
             if self._closing:  # aborted, perhaps in the same turn of the loop as the stop
                 raise StopUser
             # There is something in flight where the task awaited several at once, and where arrivals were taken.
+            await self._steps_are_over.wait()
             await self.exchange.quiet()
             if self._http is not None:
                 await self._http.quiet()
@@ -499,6 +512,9 @@ class Session:
                     await self._http.close()
 
     def _lost(self, reason: str) -> None:
+        if self.client.connected:  # the server has ended the user's own namespace: the others are of no use to it
+            self.client.abort(reason)
+            return
         self._connector.lost(reason)
         self._tasks.may_go_on = False
         if self._gone is not None:
@@ -526,11 +542,14 @@ class Session:
     def awaited_at_the_end(self) -> Iterator[None]:
         """Have a session that stops await the block, as it awaits replies."""
         self._steps_under_way += 1
+        self._steps_are_over.clear()
         try:
             yield
             self._tasks.has_awaited = True
         finally:
             self._steps_under_way -= 1
+            if not self._steps_under_way:
+                self._steps_are_over.set()
             if self.stopping:
                 self._stop_if_idle()
 

@@ -15,6 +15,7 @@ from typing import Self
 from locust.exception import InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately, StopTest, StopUser
 
 from bench.exchange.outcomes import ReplyTimeout, RoundTripFailed
+from bench.load.engine.http import counted_as
 from bench.load.engine.notes import NOT_CONNECTED, NOT_READ
 from bench.load.engine.ongoing import OngoingOperation
 from bench.load.metrics.exceptions import exception_kind
@@ -73,6 +74,8 @@ def failure_kind(error: BaseException) -> str:
         return TIMEOUT
     if isinstance(error, RoundTripFailed):
         return error.kind
+    if kind := counted_as(error):  # an HTTP request; the text of its exception has the whole URL
+        return kind
     for not_sent, word in _NOT_SENT:
         if isinstance(error, not_sent):
             return word

@@ -143,7 +143,7 @@ class SecondReport(BaseModel):
     failed_of_intended: int
     #: The number of `dropped` that would have had no time: emissions that await no reply.
     dropped_without_time: int = 0
-    #: The sizes of all Socket.IO messages.
+    #: The sizes of the messages of all operations, and of the events that came unasked.
     sent_bytes: int = 0
     received_bytes: int = 0
     cpu_share: float | None

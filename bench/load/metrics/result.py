@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from bench.load.metrics.asked_users import AskedUsers
 from bench.load.metrics.merge import Merger
 from bench.load.metrics.troubles import Troubles
-from bench.results.header import CommitInfo, MachineInfo
+from bench.results.header import CommitInfo, MachineInfo, way_in_words
 from bench.results.load import Generator, LoadResult, Scenario, Second, Server, Window
 from bench.timing.arrivals import Arrivals, Shape
 from bench.timing.rates import NS_PER_S, RateProfile
@@ -41,8 +41,8 @@ class UserClass:
 
     @property
     def transport(self) -> str:
-        """The way that messages go, in a word: the transports, and the serializer unless that is JSON."""
-        return "+".join(self.transports) + ("" if self.serializer == "json" else f" ({self.serializer})")
+        """The way that messages go, in a word."""
+        return way_in_words(self.transports, self.serializer)
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,7 @@ _VALUES: dict[str, tuple[Callable[[Any], bool], str]] = {
 
 
 def refuse_faulty_attributes(user_class: type[SocketIOUser]) -> None:
-    """Raise MisuseError for a mistyped attribute, a value that cannot be, and handlers that exclude each other."""
+    """Raise MisuseError for a mistyped attribute, a value or name that cannot be, and handlers that exclude others."""
     _refuse_http_users(user_class)
     for name, (is_right, expected) in _VALUES.items():
         value = inspect.getattr_static(user_class, name)
@@ -74,6 +74,7 @@ def refuse_faulty_attributes(user_class: type[SocketIOUser]) -> None:
             raise MisuseError(
                 f"{part.__name__}.{name} is no setting of a user, and nothing uses it: did you mean {near}?"
             )
+    _refuse_taken_names(user_class)
     _refuse_handlers(user_class)
 
 
@@ -99,6 +100,19 @@ def _refuse_http_users(user_class: type[SocketIOUser]) -> None:
 def _own_parts(user_class: type[SocketIOUser]) -> list[type]:
     """Return the class and those it inherits from that are the user's own."""
     return [part for part in user_class.__mro__ if part not in SocketIOUser.__mro__]
+
+
+def _refuse_taken_names(user_class: type[SocketIOUser]) -> None:
+    """Raise MisuseError for a task or a handler with the name of a part of each user, which it would replace."""
+    events = {handler.method for handler in handlers_of(user_class)}
+    for part in _own_parts(user_class):
+        for name, value in vars(part).items():
+            is_task = hasattr(value, "locust_task_weight")
+            if (is_task or name in events) and name not in _HOOKS and hasattr(SocketIOUser, name):
+                raise MisuseError(
+                    f"{part.__name__}.{name} is a {'task' if is_task else 'handler'}, and takes the place of "
+                    f"self.{name}, which each user has: give it another name"
+                )
 
 
 def _own_names(user_class: type[SocketIOUser]) -> Iterator[tuple[type, str]]:

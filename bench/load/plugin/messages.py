@@ -4,6 +4,7 @@
     READY   worker to master   all of its users are there, or none is any more
     GO      master to worker   when the schedule starts, and which share of it is the worker's
     REPORT  worker to master   its tally so far; the last one is final
+    ROWS    worker to master   the rows of a unique feed that its next users need; the master answers with numbers
     DRAIN   master to worker   stop all sessions, then report for the last time
 
 Somebody else wrote whatever arrives. `read` and `read_report` raise MessageError, with a text of one line, for all that
@@ -29,6 +30,7 @@ HELLO = "bench_hello"
 READY = "bench_ready"
 GO = "bench_go"
 REPORT = "bench_report"
+ROWS = "bench_rows"
 DRAIN = "bench_drain"
 
 MOST_OPERATIONS = 10_000
@@ -40,6 +42,9 @@ MOST_KINDS = 10_000
 _CLOCKS_S = 60
 
 _LONGEST_SHOWN = 120
+
+#: The number of characters that the name of a feed may have, and the number of rows that a worker may ask for at once.
+_LONGEST_NAME, _MOST_ROWS = 400, 10_000_000
 
 _STRICT = ConfigDict(frozen=True, extra="forbid")
 
@@ -87,6 +92,27 @@ class Drain(BaseModel):
     model_config = _STRICT
 
     force: StrictBool
+
+
+class RowsWanted(BaseModel):
+    """The data of ROWS to the master. `test` is the worker's name of its test, which the answer repeats."""
+
+    model_config = _STRICT
+
+    feed: Annotated[str, Field(max_length=_LONGEST_NAME)]
+    number: Annotated[PositiveInt, Field(le=_MOST_ROWS)]
+    test: Annotated[str, Field(max_length=_LONGEST_NAME)]
+
+
+class RowsGiven(BaseModel):
+    """The data of ROWS to a worker: it has so many rows, from the first on. Rows are counted from 0."""
+
+    model_config = _STRICT
+
+    feed: Annotated[str, Field(max_length=_LONGEST_NAME)]
+    first: NonNegativeInt
+    number: PositiveInt
+    test: Annotated[str, Field(max_length=_LONGEST_NAME)]
 
 
 _Data = TypeVar("_Data", bound=BaseModel)

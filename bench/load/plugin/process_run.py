@@ -36,7 +36,7 @@ from bench.load.plugin.feeds import UserFeeds
 from bench.load.plugin.locust_statistics import FiringTime, log_batch
 from bench.load.plugin.run_settings import RunSettings
 from bench.results.load import OperationKey
-from bench.scenarios.feeds import FeedError
+from bench.scenarios.feeds import Feed, FeedError
 from bench.timing.rates import NS_PER_S, Share
 
 logger = logging.getLogger(__name__)
@@ -87,6 +87,8 @@ class ProcessHooks:
     #:
     #: A process with this hook has no share of the schedule in between.
     on_users_changed: Callable[[bool], None] | None = None
+    #: The call that returns the number of the next row of a unique feed, over all processes. None: there is no other.
+    next_unique_row: Callable[[Feed], int] | None = None
 
 
 @dataclass(frozen=True)
@@ -160,7 +162,7 @@ class ProcessRun:
         self._cut_off: str | None = None
         self._invalid_reason: str | None = None
         self._troubles = Troubles()
-        self._feeds = UserFeeds(settings.rows, settings.open_load.seed)
+        self._feeds = UserFeeds(settings.rows, settings.open_load.seed, hooks.next_unique_row)
         self._exception_log = ExceptionLog(logger)
         self._uncaught_filter = UncaughtFilter()
         logging.getLogger().addFilter(self._uncaught_filter)
@@ -205,6 +207,7 @@ class ProcessRun:
         timeout, unless `abort` is called meanwhile.
         """
         self._is_accepting = False
+        self._tell_who_never_arrived()
         gc.set_threshold(*_GC_THRESHOLD)
         with self._troubles.during("noting users and CPU"):
             self._note_use()
@@ -225,6 +228,17 @@ class ProcessRun:
             self._abandon_sessions()
         self.drain_outbox()
         self._exception_log.summarise(time.monotonic(), at_once=True)
+
+    def _tell_who_never_arrived(self) -> None:
+        """Log how many users the run has waited for in vain: without them it has no window."""
+        waiting = self._began - self._counters.arrived
+        if self._are_spawned and waiting > 0 and not self.are_all_connected:
+            logger.warning(
+                "%d of %d users had not ended an attempt to connect when the run ended: before_connect takes that "
+                "long, or the server does not answer",
+                waiting,
+                self._began,
+            )
 
     def abort(self) -> None:
         """Cut the draining short: what is in flight stays unfinished."""

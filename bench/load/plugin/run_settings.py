@@ -24,8 +24,8 @@ class RunSettings:
     warmup_s: float
     is_open: bool
     breakdown: bool
-    #: The share that this process has of the rows of feeds; None if it has none, because it joined too late.
-    rows: Share | None
+    #: The share that this process has of the rows of feeds that are not unique.
+    rows: Share
 
     @classmethod
     def of(
@@ -34,7 +34,7 @@ class RunSettings:
         users: Sequence[type[SessionUser]],
         started_ns: int,
         share: Share,
-        rows: Share | None,
+        rows: Share,
     ) -> RunSettings:
         """Return the settings that the options say for a process with a share of the load and of the rows of feeds.
 

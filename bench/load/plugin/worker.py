@@ -14,7 +14,9 @@ from locust.env import Environment
 from locust.rpc import Message
 from locust.runners import WorkerRunner
 
+from bench.load.engine.pacing import WHOLE
 from bench.load.plugin import locust_guard
+from bench.load.plugin.feeds import RowsOfMaster
 from bench.load.plugin.hosts import hide_hosts
 from bench.load.plugin.lifecycle import CurrentTest, Lifecycle
 from bench.load.plugin.messages import (
@@ -23,10 +25,13 @@ from bench.load.plugin.messages import (
     HELLO,
     READY,
     REPORT,
+    ROWS,
     Drain,
     Go,
     MessageError,
     Ready,
+    RowsGiven,
+    RowsWanted,
     Version,
     own_version,
     read,
@@ -54,6 +59,8 @@ class RunWorker:
         self._environment = environment
         self._runner = runner
         self._reporting: gevent.Greenlet | None = None
+        #: The rows of unique feeds in the last test.
+        self._rows: RowsOfMaster | None = None
         refuse_impossible_users(environment)
         self._lifecycle = Lifecycle(environment, self)
         with contextlib.suppress(MisuseError):  # the master reports it
@@ -62,6 +69,7 @@ class RunWorker:
         runner.register_message(HELLO, self._on_hello)
         runner.register_message(DRAIN, self._on_drain, concurrent=True)
         runner.register_message(GO, self._on_go)
+        runner.register_message(ROWS, self._on_rows_given)
         self._say_hello()
         gevent.spawn(self._watch_master)
 
@@ -121,18 +129,41 @@ class RunWorker:
             settings = RunSettings.of(options, users, started_ns, share, self._share_of_rows(options))
         except MisuseError:
             return  # the master says so, and stops
-        hooks = ProcessHooks(self._on_all_users_connected, on_users_changed=self._send_ready)
+        classes = all_socket_io_users(self._environment)
+        self._rows = RowsOfMaster(classes, self._ask_for_rows, self._users_to_come)
+        hooks = ProcessHooks(
+            self._on_all_users_connected,
+            on_users_changed=self._send_ready,
+            next_unique_row=self._rows.next_row,
+        )
         test = CurrentTest()
         test.process = self._lifecycle.process.begin(settings, hooks)
         self._lifecycle.begin(test)
         if self._reporting is None:
             self._reporting = gevent.spawn(self._report_regularly)
 
-    def _share_of_rows(self, options: Namespace) -> Share | None:
-        """Return the share of the feeds' rows that this worker has; None if it joined when the test had begun."""
+    def _share_of_rows(self, options: Namespace) -> Share:
+        """Return the share of the rows that this worker has; all if it joined when the test had begun."""
         places = getattr(options, "worker_places", {})
         place = places.get(self._runner.client_id)
-        return None if place is None else Share(place, len(places))
+        return WHOLE if place is None else Share(place, len(places))
+
+    def _ask_for_rows(self, wanted: RowsWanted) -> None:
+        self._runner.send_message(ROWS, wanted.model_dump())
+
+    def _users_to_come(self, class_names: set[str]) -> int:
+        """Return the number of users of these classes that Locust is about to begin here."""
+        asked, there = self._runner.target_user_classes_count, self._runner.user_classes_count
+        return sum(max(0, asked.get(name, 0) - there.get(name, 0)) for name in class_names)
+
+    def _on_rows_given(self, msg: Message, **_: Any) -> None:
+        try:
+            given = read(RowsGiven, msg.data)
+        except MessageError as error:
+            logger.error("the master's message about rows cannot be read: %s", error)
+            return
+        if self._rows is not None:
+            self._rows.receive(given)
 
     def on_spawning_complete(self) -> None:
         """Note that Locust has spawned all users of this worker."""

@@ -26,8 +26,10 @@ from bench.load.plugin.messages import (
     HELLO,
     READY,
     REPORT,
+    ROWS,
     MessageError,
     Ready,
+    RowsWanted,
     Version,
     own_version,
     read,
@@ -101,6 +103,7 @@ class Workers:
         master.register_message(HELLO, self._on_hello)
         master.register_message(REPORT, self._on_report)
         master.register_message(READY, self._on_ready)
+        master.register_message(ROWS, self._on_rows_wanted)
         for hello in early:
             self._on_hello(hello)
 
@@ -192,6 +195,16 @@ class Workers:
         if self._test is not None:
             self._test.note_ready(msg.node_id, ready.users, ready.takes_arrivals)
         self._woken.set()
+
+    def _on_rows_wanted(self, msg: Message, **_: object) -> None:
+        if self._test is None or not self._is_heard(msg.node_id, may_be_first=False):
+            return
+        try:
+            wanted = read(RowsWanted, msg.data)
+        except MessageError as error:
+            self._complaints.note(f"{ROWS} of worker {shown(msg.node_id)} cannot be read", error)
+            return
+        self._master.send_message(ROWS, self._test.rows.give(wanted).model_dump(), client_id=msg.node_id)
 
     def _on_report(self, msg: Message, **_: object) -> None:
         if self._test is None or not self._is_heard(msg.node_id, may_be_first=False):

@@ -16,6 +16,7 @@ from locust.runners import STATE_MISSING, STATE_RUNNING, STATE_SPAWNING
 
 from bench.load.metrics.merge import Merger
 from bench.load.metrics.report import Report
+from bench.load.plugin.feeds import UniqueRows
 from bench.load.plugin.messages import DRAIN, GO, Drain, Go
 from bench.timing.rates import Share
 
@@ -90,6 +91,8 @@ class WorkersInRun:
         #: The workers that had the shares, and since when, in nanoseconds of the schedule.
         self._handed_out: list[tuple[int, list[str]]] = []
         self._hurried = 0
+        #: The rows of unique feeds that the workers' users have.
+        self.rows = UniqueRows()
 
     # ------------------------------------------------------------------ who is there
 

@@ -48,6 +48,7 @@ from bench.wire.protocol.packets import (
     Ping,
     Pong,
     ProtocolError,
+    without_offset,
 )
 from bench.wire.protocol.payload import (
     MAX_PACKETS_PER_PAYLOAD,
@@ -106,4 +107,5 @@ __all__ = [
     "plain_message",
     "said_of",
     "unpack",
+    "without_offset",
 ]

@@ -7,6 +7,7 @@ acknowledgements. Attachments follow as binary messages; see `binary`.
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -34,6 +35,11 @@ from bench.wire.protocol.packets import (
 # By polling, each packet of Engine.IO 3 has its length before it: in digits, or with a byte for each digit and 0xff at
 # the end.
 _OLD_PAYLOAD = re.compile(rb"[1-9][0-9]{0,5}:0\{|\x00[\x00-\x09]{1,6}\xff0\{", re.DOTALL)
+
+#: An escape in a text of JSON: a surrogate pair, half of a pair (as a group), or any other.
+_ESCAPES = re.compile(
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.", re.DOTALL
+)
 
 _MAX_DIGITS = 19  # an acknowledgement id of 64 bits
 _MAX_NUMBER = 2**31 - 1  # milliseconds or bytes, as servers of all languages hold them
@@ -139,7 +145,7 @@ def _decode_socket_io(message: bytes) -> Packet:
             raise OldProtocolError
         if not isinstance(sid, str):
             raise ProtocolError(f"a connection without a session id: {_shown(message)}")
-        return Connected(namespace, sid)
+        return Connected(namespace, sid, "pid" in fields)
     if kind == b"4":
         fields = _json(body, message) if body else ""
         if isinstance(fields, str) or (isinstance(fields, dict) and isinstance(fields.get("message"), str)):
@@ -186,7 +192,17 @@ def _json(body: bytes, message: bytes) -> Any:
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
+        pass
+    # The official clients read half of a surrogate pair (JavaScript), and NaN (Python). orjson does not.
+    try:
+        return json.loads(_ESCAPES.sub(_without_half_a_pair, body.decode()))
+    except (ValueError, RecursionError):
         raise ProtocolError(f"a packet that is not JSON: {_shown(message)}") from None
+
+
+def _without_half_a_pair(escape: re.Match[str]) -> str:
+    """Return an escape of JSON; � for half of a surrogate pair, which is no text that could be stored or sent."""
+    return "\\ufffd" if escape[1] else escape[0]
 
 
 def _shown(message: bytes) -> str:

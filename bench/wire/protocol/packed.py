@@ -81,7 +81,7 @@ def unpack(message: bytes) -> Packet:
         sid = data.get("sid") if isinstance(data, dict) else None
         if not isinstance(sid, str):
             raise ProtocolError(f"a connection without a session id: {_shown(message)}")
-        return Connected(namespace, sid)
+        return Connected(namespace, sid, "pid" in data)
     if kind == _CONNECT_ERROR:
         return ConnectError(namespace, *said_of(data))
     if kind == _DISCONNECT:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, NamedTuple, TypeAlias
 
 ENGINE_IO_VERSION = 4
@@ -60,10 +61,14 @@ class Noop(NamedTuple):
 
 
 class Connected(NamedTuple):
-    """The server's acceptance of the connection to a namespace."""
+    """The server's acceptance of the connection to a namespace.
+
+    If it is `recoverable`, the server ends events with an offset of its own; see `without_offset`.
+    """
 
     namespace: str
     sid: str
+    recoverable: bool = False
 
 
 class ConnectError(NamedTuple):
@@ -91,6 +96,22 @@ class Event(NamedTuple):
     arguments: tuple[Any, ...]
     ack_id: int | None
     namespace: str
+
+
+#: The offsets of socket.io's adapters: in memory (the time in 64 digits, and a number), Redis streams, and MongoDB.
+_OFFSET = re.compile(r"[0-9A-Za-z_-]{7}(\.[0-9A-Za-z_-]+)?|[0-9]{13}-[0-9]+|[0-9a-f]{24}")
+
+
+def without_offset(event: Event) -> Event:
+    """Return the event without the offset at its end, if there is any.
+
+    A server with Node's connection state recovery adds it to each event that it keeps, as one argument more. No handler
+    in JavaScript minds that. In Python a handler with the service's own arguments would fail.
+    """
+    values = event.arguments
+    if event.ack_id is None and values and isinstance(values[-1], str) and _OFFSET.fullmatch(values[-1]):
+        return event._replace(arguments=values[:-1])
+    return event
 
 
 class Ack(NamedTuple):

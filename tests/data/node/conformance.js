@@ -4,7 +4,9 @@ const http = require("node:http");
 const { Server } = require("socket.io");
 
 const server = http.createServer();
-const io = new Server(server, { serveClient: false, pingInterval: 300, pingTimeout: 1500, maxHttpBufferSize: 4e6 });
+const recovery = process.argv[2] === "recovers" ? { connectionStateRecovery: {} } : {};
+const settings = { serveClient: false, pingInterval: 300, pingTimeout: 1500, maxHttpBufferSize: 4e6 };
+const io = new Server(server, { ...settings, ...recovery });
 const left = new Set();
 
 function refusal(message, data) {

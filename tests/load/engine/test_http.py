@@ -13,6 +13,7 @@ from locust.exception import StopUser
 
 from bench.load.engine.http import UserHttp, is_counted
 from bench.load.engine.ongoing import OngoingOperation
+from bench.load.engine.transaction import failure_kind
 from bench.load.metrics.recorder import TIMEOUT, Recorder
 from bench.results.load import OperationKey, OperationKind
 from bench.server import UvicornTestServer
@@ -40,7 +41,11 @@ async def service(
         await asyncio.sleep(2 * TIMEOUT_S)
     if scope["path"] == "/headers":
         status, body = 200, json.dumps([[name.decode(), value.decode()] for name, value in scope["headers"]]).encode()
-    await send({"type": "http.response.start", "status": status, "headers": [*headers, JSON]})
+    if scope["path"] == "/page":
+        status, headers, body = 502, [(b"content-type", b"text/html")], b"<p>Bad gateway"
+    else:
+        headers = [*headers, JSON]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
 
@@ -125,6 +130,37 @@ async def test_what_is_no_success_is_counted_by_its_kind() -> None:
             ("GET 127.0.0.1:1/x", "ClientConnectorError: connection refused"): 1,
         }
         assert host.counted() == ({}, failed)
+
+
+async def test_what_another_session_of_the_user_raises_is_not_taken_for_counted() -> None:
+    async with requests() as (http, host):
+        async with aiohttp.ClientSession() as another:
+            with pytest.raises(aiohttp.ClientResponseError) as foreign:
+                await another.get(f"{http.base}/nothing", raise_for_status=True)
+        direct = await http.session.get(f"{http.base}/nothing")
+        with pytest.raises(aiohttp.ClientResponseError) as uncounted:
+            direct.raise_for_status()
+        assert not is_counted(foreign.value)
+        assert not is_counted(uncounted.value)
+        assert host.counted() == ({}, {})
+
+
+async def test_a_block_that_a_request_ends_is_counted_as_the_request_is() -> None:
+    async with requests(timeout_s=0.2) as (http, _):
+        with pytest.raises(aiohttp.ClientResponseError) as refused:
+            await http.get("/nothing?token=hunter22", raise_for_status=True)
+        with pytest.raises(TimeoutError) as late:
+            await http.get("/never")
+        assert [failure_kind(raised.value) for raised in (refused, late)] == ["HTTP 404", TIMEOUT]
+
+
+async def test_an_error_page_that_is_no_json_is_counted_once() -> None:
+    async with requests() as (http, host):
+        response = await http.get("/page")
+        with pytest.raises(aiohttp.ContentTypeError) as raised:
+            await response.json()
+        assert is_counted(raised.value)
+        assert host.counted() == ({}, {("GET /page", "HTTP 502"): 1})
 
 
 async def test_a_request_that_takes_longer_than_a_reply_may_is_a_timeout() -> None:

@@ -78,6 +78,12 @@ def no_module_is_left() -> Iterator[None]:
         ("host = 8000", "U.host is 8000: expected a URL such as http://127.0.0.1:8000"),
         ("on_connect = None", "U.on_connect is None: expected a method"),
         (
+            "@task\nasync def http(self): pass",
+            "U.http is a task, and takes the place of self.http, which each user has: give it another name",
+        ),
+        ("@on('bye')\ndef disconnect(self, why): pass", "U.disconnect is a handler, and takes the place of"),
+        ("@task\nasync def stop(self): pass", "U.stop is a task, and takes the place of self.stop"),
+        (
             "@on('ask')\ndef a(self): pass\n@on('ask')\ndef b(self): pass",
             "U: a and b both handle ask; an event has one handler",
         ),
@@ -112,6 +118,7 @@ def test_a_user_of_http_as_well_is_told_of_self_http(tmp_path: Path, other: str)
         "hosts = ['a', 'b']\ndef pick(self): return getattr(self, 'hosts')",
         "@task\nasync def on_star(self): pass",
         "@on('auth')\ndef auths(self): pass",
+        "@task\nasync def on_start(self): pass\nasync def wait(self): pass",
         "@staticmethod\ndef wait_time(): return 1",
         "def auth(self): return {}",
         "@on('ask')\ndef a(self): pass\n@on('ask', namespace='/other')\ndef b(self): pass",

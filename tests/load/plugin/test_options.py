@@ -180,7 +180,7 @@ def test_all_of_them_together() -> None:
     share = Share(1, 2)
     load = OpenLoad(RateProfile.parse("5"), "constant", "s", share, 3, 2.0)
     assert open_load_of(options, share) == load
-    assert RunSettings.of(options, [EchoUser], 7, share, None) == RunSettings(7, load, 1.0, True, True, None)
+    assert RunSettings.of(options, [EchoUser], 7, share, share) == RunSettings(7, load, 1.0, True, True, share)
     assert open_load_of(given(), WHOLE) == OpenLoad()
 
 

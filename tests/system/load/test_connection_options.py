@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.server import ServerProcess
 from tests.support.folders import APPS, LOCUSTFILES
 from tests.support.locust_process import CONNECT, operation, run
 
@@ -47,6 +48,32 @@ def test_workers_connect_as_the_command_line_says(tmp_path: Path, monkeypatch: p
     assert operation(result, "say").ok > 0
     assert result.scenario.transport == "polling (msgpack)"
     shows_no_secret(ended.output, tmp_path)
+
+
+POLLED = """
+import socketio
+
+sio = socketio.AsyncServer(async_mode="asgi", allow_upgrades=False)
+
+
+@sio.on("FOO")
+async def foo(sid, data):
+    await sio.emit("BAR", {"foo": data["name"]}, to=sid)
+
+
+app = socketio.ASGIApp(sio, on_shutdown=sio.shutdown)
+"""
+
+
+@pytest.mark.slow
+def test_the_log_says_once_that_polling_was_not_upgraded(tmp_path: Path) -> None:
+    (tmp_path / "polled.py").write_text(POLLED)
+    with ServerProcess("polled:app", directory=tmp_path) as server:
+        host = ("--host", server.url, "--transport", "polling,websocket")
+        code, ended = run(tmp_path, *host, "--users", "3", "--spawn-rate", "20", "--run-time", "1s")
+    assert code == 0, ended.output
+    assert operation(ended.result(), CONNECT).ok == 3
+    assert ended.output.count("not upgraded to WebSocket, so it goes on: the server offers no WebSocket") == 1
 
 
 @pytest.mark.slow

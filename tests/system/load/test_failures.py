@@ -223,6 +223,48 @@ def test_refusals_with_an_id_are_one_kind_of_error(tmp_path: Path, processes: in
     assert "no place for …, HTTP 503" in line
 
 
+PUT_OUT = """
+from locust import constant
+
+from bench import Connection, RoundTrip, SocketIOUser, task
+
+
+class MemberUser(SocketIOUser):
+    connection = Connection(namespaces=("/members", "/"))
+    wait_time = constant(0.01)
+
+    @task
+    async def ask(self) -> None:
+        await self.round_trip(RoundTrip("ask", emit="FOO"))
+"""
+
+
+@pytest.mark.parametrize("more", [(), pytest.param(("--rate", "50"), marks=pytest.mark.slow)])
+def test_users_that_are_put_out_of_their_namespace_come_back(tmp_path: Path, more: tuple[str, ...]) -> None:
+    locustfile = tmp_path / "put_out.py"
+    locustfile.write_text(PUT_OUT)
+    with ServerProcess("dropping:members", directory=APPS) as server:
+        code, locust = run(tmp_path, "--host", server.url, "-u", "1", "-t", "2s", *more, locustfile=locustfile)
+    assert code == 1
+    asked, connected = operation(locust.result(), "ask"), operation(locust.result(), CONNECT)
+    assert asked.errors == {"connection lost: the server disconnected this client": asked.error_count}
+    assert asked.dropped == 0
+    assert connected.ok - 1 <= asked.error_count <= connected.ok
+    assert asked.ok >= 19 * asked.error_count > 0
+
+
+@pytest.mark.slow
+def test_a_namespace_that_changes_when_the_tasks_have_it(tmp_path: Path) -> None:
+    locustfile = tmp_path / "moving.py"
+    moves = "    async def before_connect(self) -> None:\n        self.connection = Connection()\n"
+    locustfile.write_text(PUT_OUT + moves)
+    with ServerProcess("dropping:members", directory=APPS) as server:
+        code, locust = run(tmp_path, "--host", server.url, "-u", "1", "-t", "1s", locustfile=locustfile)
+    assert code == 1
+    (reason,) = operation(locust.result(), CONNECT).errors
+    assert reason.startswith("the user's namespace was /members, and before_connect made it /: set it before")
+
+
 @pytest.mark.slow
 def test_errors_that_all_differ_are_kept_by_the_fifty(tmp_path: Path) -> None:
     """The limit is kept in each of two workers, and in what their master makes of both."""

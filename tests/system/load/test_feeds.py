@@ -57,6 +57,15 @@ def test_no_two_users_of_all_workers_have_the_same_row(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_no_user_lacks_a_row_because_another_worker_has_it(tmp_path: Path) -> None:
+    # Locust gives all users of one of the two classes to one of the two workers.
+    arguments = ["--processes", "2", "-u", "8", "-r", "8", "-t", "3s"]
+    with LocustProcess(tmp_path, *arguments, locustfile=members(tmp_path, 4)) as process:
+        assert process.wait() == 0, process.output
+    assert begun(process) == [*((f"m{number}", f"m{number}") for number in range(4)), *[("o", "o")] * 4]
+
+
+@pytest.mark.slow
 def test_a_user_without_a_row_does_not_start(tmp_path: Path) -> None:
     with LocustProcess(tmp_path, "-u", "4", "-r", "4", "-t", "1s", locustfile=members(tmp_path, 1)) as process:
         assert process.wait() == 1

@@ -8,6 +8,55 @@ import pytest
 from tests.support.folders import APPS, DATA
 from tests.support.locust_process import LocustProcess, json_lines, operation
 
+SLOW_TO_LET_IN = """
+import asyncio
+import socketio
+
+sio = socketio.AsyncServer(async_mode="asgi")
+
+
+async def http(scope, receive, send):
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body"})
+
+
+app = socketio.ASGIApp(sio, other_asgi_app=http, on_shutdown=sio.shutdown)
+
+
+@sio.event
+async def connect(sid, environ):
+    await asyncio.sleep(0.3)
+"""
+
+COMING_BACK = """
+import asyncio
+from bench import SocketIOUser, task
+
+
+class ComingBack(SocketIOUser):
+    async def before_connect(self):
+        await self.http.get("/")
+
+    @task
+    async def come_back(self):
+        await self.disconnect()
+        await asyncio.sleep(0.1)
+        await self.connect()
+"""
+
+HANGING = """
+import asyncio
+from itertools import count
+from bench import SocketIOUser
+
+numbers = count()
+
+
+class Hanging(SocketIOUser):
+    async def before_connect(self):
+        await asyncio.sleep(1000 * next(numbers))
+"""
+
 LOCUSTFILE = DATA / "locustfiles" / "members.py"
 
 
@@ -81,3 +130,28 @@ def test_who_has_left_on_purpose_is_not_connected_again(tmp_path: Path, load: li
     say = operation(result, "say")
     assert say.sent == 0
     assert set(say.dropped_because) == {"not connected"}
+
+
+@pytest.mark.slow
+def test_who_is_still_preparing_to_connect_is_told(tmp_path: Path) -> None:
+    (tmp_path / "users.py").write_text(HANGING)
+    arguments = ["-u", "2", "-r", "2", "-t", "1s"]
+    with LocustProcess(tmp_path, *arguments, locustfile=tmp_path / "users.py") as process:
+        process.wait()
+    said = "1 of 2 users had not ended an attempt to connect when the run ended: before_connect takes that long"
+    assert said in process.output
+    assert process.result().window.duration_s == 0
+
+
+@pytest.mark.slow
+def test_a_connection_that_a_task_makes_is_awaited_at_the_end_of_an_open_load(tmp_path: Path) -> None:
+    (tmp_path / "slow.py").write_text(SLOW_TO_LET_IN)
+    (tmp_path / "users.py").write_text(COMING_BACK)
+    arguments = ["--app", "slow:app", "-u", "20", "-r", "20", "--rate", "40:1s", "--arrivals", "constant"]
+    with LocustProcess(tmp_path, *arguments, locustfile=tmp_path / "users.py", directory=tmp_path) as process:
+        assert process.wait() == 0, process.output
+    rows = {row.name: row for row in process.result().operations}
+    assert rows["disconnect"].ok == rows["disconnect"].sent > 0
+    assert rows["connect"].ok == rows["connect"].sent == rows["GET /"].ok
+    assert rows["GET /"].dropped == 0
+    assert rows["GET /"].response_us == rows["GET /"].service_us, "the user's own pause is no lateness"

@@ -172,6 +172,20 @@ async def test_a_coroutine_acknowledges_when_it_returns(kind: Kind, transports: 
     assert not raised
 
 
+@pytest.mark.parametrize("unsendable", [object(), "x" * 4_000_000], ids=["no JSON", "too large"])
+async def test_an_acknowledgement_that_cannot_be_sent_is_told_and_is_empty(
+    transports: Transports, server: Server, unsendable: object
+) -> None:
+    raised: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: raised.append(str(context.get("exception"))))
+    async with connected(FastClient, transports, server.url) as participant:
+        participant.client.on("QUESTION", lambda *_question: unsendable)
+        await participant.client.emit("ASK", ("a",))
+        assert await participant.hears() == ("/", "ANSWER")
+    (told,) = raised
+    assert told.startswith("what the handler of QUESTION returns cannot be sent: ")
+
+
 async def test_a_listener_is_called_beside_the_handler(transports: Transports, server: Server) -> None:
     heard: list[tuple[str, Any]] = []
     async with connected(FastClient, transports, server.url) as participant:
@@ -402,3 +416,27 @@ async def test_a_server_that_has_stopped() -> None:
             assert set(fast) == {f"the server sent no heartbeat for {limit_s} s" for limit_s in (1.5, 1.8)}
             for server in (python, node):
                 os.kill(server.pid, signal.SIGCONT)
+
+
+async def test_an_auth_that_node_takes_for_rubbish() -> None:
+    with node_server("conformance.js") as server:
+        client = FastClient()
+        with pytest.raises(ConnectFailed, match="one of Node does, if auth is no object"):
+            await client.connect(server.url, auth="a text")
+        await client.disconnect()
+
+
+async def test_the_offset_of_connection_state_recovery_is_no_argument() -> None:
+    """Node's server ends each event with it, also one without arguments, or with attachments."""
+    with node_server("conformance.js", "recovers") as server:
+        client, heard = FastClient(), asyncio.Queue[tuple[Any, ...]]()
+        client.on("ECHO", lambda *values: heard.put_nowait(values))
+        await client.connect(server.url, auth={"name": "recoverable"})
+        try:
+            async with asyncio.timeout(LIMIT_S):
+                for values in ((), VALUES, BINARY):
+                    acknowledged = await client.call("ECHO", values, timeout=LIMIT_S)
+                    assert await heard.get() == values
+                    assert acknowledged == (values or None)
+        finally:
+            await client.disconnect()
