@@ -95,7 +95,7 @@ class TestCompare:
         assert heading.split() == ["old", "new", "effect", "95%", "interval", "verdict"]
         assert lines[0] == "foo_bar[event-fast-process-uvloop]"
         number = r"[+-][\d.]+ %"
-        assert re.fullmatch(rf"  p50 µs +[\d.]+ +[\d.]+ +{number} +{number} to {number} +inconclusive", lines[1])
+        assert re.fullmatch(rf"  p50 +[\d.]+ µs +[\d.]+ µs +{number} +{number} to {number} +inconclusive", lines[1])
         assert [line.split()[0] for line in lines[2:4]] == ["p99", "server"]
 
     def test_what_pytest_benchmark_stored_by_itself_has_no_replicates(
@@ -109,14 +109,14 @@ class TestCompare:
         )
         code, out, _ = bench(capsys, "compare", "latency/1", "latency/2", "--results", results, "--force")
         assert code == 0
-        assert re.search(r"\n  p50 µs +[\d.]+ +[\d.]+ +[+-][\d.,]+ % +- +inconclusive\n", out)
+        assert re.search(r"\n  p50 +[\d.]+ µs +[\d.]+ µs +[+-][\d.,]+ % +- +inconclusive\n", out)
         assert "only in the old results: test_session.py::test_illustration\n" in out
 
     @pytest.mark.parametrize(("old", "new"), [("load/1", "load/2"), (COMMIT[:8], "aaaa"), ("load/latest~1", "0002")])
     def test_load(self, capsys: pytest.CaptureFixture[str], results: Path, old: str, new: str) -> None:
         code, out, err = bench(capsys, "compare", old, new, "--results", results)
         assert (code, err) == (0, "")
-        assert "\n  throughput per second            1,000  2,001  +100.00 %             -  inconclusive\n" in out
+        assert "\n  throughput per second            1,000     2,001  +100.00 %             -  inconclusive\n" in out
 
     def test_by_path_and_from_the_default_folder(
         self, capsys: pytest.CaptureFixture[str], results: Path, monkeypatch: pytest.MonkeyPatch

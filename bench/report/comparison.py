@@ -13,7 +13,7 @@ from bench.results.latency import ControlKind
 #: The metrics that a format always shows; it may fold the others, unless they are worse.
 _PRIMARY = {"p50", "throughput", "response p50", "response p99", "failed"}
 
-_UNITS = {Unit.MICROSECONDS: " µs", Unit.PER_SECOND: " per second", Unit.COUNT: ""}
+_UNITS = {Unit.MICROSECONDS: "", Unit.PER_SECOND: " per second", Unit.COUNT: ""}
 _STYLES: dict[RowVerdict, Style] = {
     "slower": "worse",
     "worse": "worse",
@@ -66,8 +66,7 @@ def _subjects(side: str, results: Sequence[ComparedResult]) -> Iterator[Subject]
 def _row(compared: Compared, row: Row) -> document.Row:
     cells = (
         f"{row.metric}{_UNITS[row.unit]}",
-        measured(row.old, row.unit),
-        measured(row.new, row.unit),
+        *measured([row.old, row.new], row.unit),
         _effect(row),
         effect_interval(row.low, row.high) if row.effect is not None else UNKNOWN,
         _verdict(row),

@@ -10,7 +10,17 @@ from collections.abc import Iterator
 
 from bench.printable import printable
 from bench.report.document import Break, Column, Document, Note, Row, Table
-from bench.report.formatting import UNKNOWN, count, counted, microseconds, per_second, ratio
+from bench.report.formatting import (
+    UNKNOWN,
+    DurationUnit,
+    count,
+    counted,
+    duration,
+    duration_number,
+    per_second,
+    ratio,
+    unit_of,
+)
 from bench.results.figure import Figure
 from bench.statistics.change_points import fewest_results
 from bench.trend.series import Point, Series, Step, Trends
@@ -38,19 +48,34 @@ def series_titles(trends: Trends) -> tuple[str, ...]:
 
 def measured_words(series: Series) -> str:
     """Return the name of a series' values, with their unit."""
-    return f"{series.measured}, {series.unit}"
+    return f"{series.measured}, {unit_text(series)}"
+
+
+def unit_text(series: Series) -> str:
+    """Return the unit in which all values of a series are shown."""
+    return _duration_unit(series).name if series.unit == "µs" else series.unit
 
 
 def value_text(value: Figure, series: Series) -> str:
-    """Return a value of a series without its unit."""
+    """Return a value of a series without its unit. A bound of a time has its own."""
     if series.unit == "per second":
         return per_second(value.value)
-    return ratio(value) if series.unit == "x control" else microseconds(value)
+    if series.unit == "x control":
+        return ratio(value)
+    if value.bound == "exact":
+        return duration_number(value.value, _duration_unit(series))
+    return duration(value)
 
 
-def level_text(value: float, series: Series) -> str:
-    """Return a level of a series without its unit."""
-    return value_text(Figure(value), series)
+def full_text(value: Figure, series: Series) -> str:
+    """Return a value of a series with its unit."""
+    if series.unit == "µs":
+        return duration(value, _duration_unit(series))
+    return f"{value_text(value, series)} {series.unit}"
+
+
+def _duration_unit(series: Series) -> DurationUnit:
+    return unit_of(point.value for point in series.points)
 
 
 def short_commit(point: Point) -> str:
@@ -123,7 +148,7 @@ def _table(series: Series, title: str) -> Table:
             short_commit(point),
             run_text(point),
             value_text(point.value, series),
-            level_text(level.value, series) if level else UNKNOWN,
+            value_text(Figure(level.value), series) if level else UNKNOWN,
             ", ".join(point.remarks),
         )
         rows.append(Row(cells))
@@ -131,7 +156,7 @@ def _table(series: Series, title: str) -> Table:
         columns=(
             Column("commit", "name"),
             Column("run (UTC)", "word"),
-            Column(series.unit),
+            Column(unit_text(series)),
             Column("level"),
             Column("", "text"),
         ),
