@@ -12,6 +12,7 @@ from hdrh.histogram import HdrHistogram
 from bench import __main__ as entry
 from bench.ab.errors import AbError
 from bench.ab.plan import AbPlan
+from bench.compare.model import Comparison
 from bench.results.header import CommitInfo
 from bench.results.load import Second, SecondTimes
 from bench.results.references import Store
@@ -117,6 +118,34 @@ class TestCompare:
         code, out, err = bench(capsys, "compare", old, new, "--results", results)
         assert (code, err) == (0, "")
         assert "\n  throughput per second            1,000     2,001  +100.00 %             -  inconclusive\n" in out
+
+    def test_json_alone_on_the_standard_output(
+        self, capsys: pytest.CaptureFixture[str], results: Path, tmp_path: Path
+    ) -> None:
+        compared = ("compare", "load/1", "load/2", "--results", results)
+        code, out, err = bench(capsys, *compared, "--json", "-")
+        assert (code, err) == (0, "")
+        assert Comparison.model_validate_json(out, strict=True).kind == "load"
+        assert bench(capsys, *compared, "--json", tmp_path / "file")[0] == 0
+        assert (tmp_path / "file").read_text() == out
+        stored = Store(results).open("load/1").path.read_text()
+        assert bench(capsys, "show", "load/1", "--results", results, "--json", "-") == (0, stored, "")
+        code, out, err = bench(capsys, "hlog", "load/1", "--results", results, "--output", "-")
+        assert (code, err) == (0, "")
+        assert out.startswith("#[")
+
+    def test_results_are_where_the_project_says(
+        self, capsys: pytest.CaptureFixture[str], results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "below").mkdir()
+        monkeypatch.chdir(tmp_path / "below")
+        file = tmp_path / "pyproject.toml"
+        file.write_text(f"[tool.socketio-bench]\nresults = {str(results)!r}\n")
+        assert bench(capsys, "show", "load/1")[::2] == (0, "")
+        file.write_text("[tool.socketio-bench]\nresult = 1\n")
+        said = f"{file}: [tool.socketio-bench] has no setting 'result': did you mean 'results'?"
+        assert bench(capsys, "show", "load/1") == (2, "", f"bench: error: {said}\n")
+        assert bench(capsys, "show", "load/1", "--results", results)[::2] == (0, "")
 
     def test_by_path_and_from_the_default_folder(
         self, capsys: pytest.CaptureFixture[str], results: Path, monkeypatch: pytest.MonkeyPatch

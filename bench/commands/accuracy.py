@@ -5,10 +5,19 @@ from typing import Annotated
 
 import typer
 
-from bench.commands.output import FAILED, MISUSE, Console, ResultsFolder, fail, show_and_keep
+from bench.commands.output import (
+    FAILED,
+    MISUSE,
+    Console,
+    ResultsFolder,
+    check_json_folder,
+    fail,
+    is_stdout,
+    show_and_keep,
+    write_json,
+)
 from bench.printable import printable
 from bench.project_settings import DEFAULT_RESULTS
-from bench.results.store import ResultError
 
 
 def accuracy(
@@ -26,7 +35,10 @@ def accuracy(
     ] = False,
     no_awake: Annotated[bool, typer.Option("--no-awake", help="An older name of --allow-idle-cores.")] = False,
     json_file: Annotated[
-        Path | None, typer.Option("--json", metavar="FILE", help="Store it there [DIR/accuracy/…].")
+        Path | None,
+        typer.Option(
+            "--json", metavar="FILE", help="Store it there [DIR/accuracy/…]; - is the standard output, as well."
+        ),
     ] = None,
     results: ResultsFolder = DEFAULT_RESULTS,
 ) -> int:
@@ -42,8 +54,7 @@ def accuracy(
     from bench.validation.accuracy.measuring import AccuracyFailedError
     from bench.validation.accuracy.scenarios import UnknownScenarioError
 
-    if json_file is not None and not json_file.absolute().parent.is_dir():
-        raise ResultError(f"--json {json_file}: there is no such folder")
+    check_json_folder(json_file)
     progress = Console(stderr=True)
     try:
         result = check(
@@ -57,9 +68,10 @@ def accuracy(
         return fail(f"--only {only}: {error}", MISUSE)
     except AccuracyFailedError as error:
         return fail(str(error), FAILED)
-    console = Console()
+    console, is_printed = Console(stderr=is_stdout(json_file)), is_stdout(json_file)
     kept = show_and_keep(
         lambda: print_document(accuracy_document(result), console),
-        lambda: print_stored(console, stored(result, results, json_file)),
+        lambda: write_json(json_file if is_printed else None, result.to_json()),
+        lambda: print_stored(console, stored(result, results, None if is_printed else json_file)),
     )
     return 0 if kept and result.inside else FAILED

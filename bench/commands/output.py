@@ -45,6 +45,14 @@ ResultsFolder = Annotated[
 ]
 
 
+#: The file that `--json` names; `-` is the standard output, which then has nothing else.
+JsonFile = Annotated[
+    Path | None, typer.Option("--json", metavar="FILE", help="Write it as JSON; - is the standard output, alone.")
+]
+
+_STDOUT = Path("-")
+
+
 class Console(rich.console.Console):
     """A console whose reader may stop reading, as `head` does."""
 
@@ -77,6 +85,26 @@ def _note_failure(store: Callable[[], None], failures: list[ResultError]) -> Non
         store()
     except ResultError as error:
         failures.append(error)
+
+
+def is_stdout(file: Path | None) -> bool:
+    """Return true if an option says `-` in place of a file: nothing else goes to the standard output then."""
+    return file == _STDOUT
+
+
+def check_json_folder(file: Path | None) -> None:
+    """Raise ResultError if the file of `--json` is in no folder that is there."""
+    if file is not None and not is_stdout(file) and not file.absolute().parent.is_dir():
+        raise ResultError(f"--json {file}: there is no such folder")
+
+
+def write_json(file: Path | None, data: bytes) -> None:
+    """Write what `--json` asks for, if it was given. Raises ResultError as `write_option`, OSError of the output."""
+    if is_stdout(file):
+        sys.stdout.buffer.write(data)
+        sys.stdout.flush()
+    elif file is not None:
+        write_option("--json", file, data)
 
 
 def write_option(option: str, path: Path, data: bytes) -> None:

@@ -6,7 +6,15 @@ from typing import Annotated
 
 import typer
 
-from bench.commands.output import Console, ResultsFolder, write_option
+from bench.commands.output import (
+    Console,
+    JsonFile,
+    ResultsFolder,
+    check_json_folder,
+    is_stdout,
+    write_json,
+    write_option,
+)
 from bench.printable import printable
 from bench.project_settings import DEFAULT_RESULTS
 from bench.report.chart_formats import CHART_FORMATS
@@ -16,7 +24,11 @@ from bench.results.header import KINDS, Kind
 from bench.results.history import all_results, history
 from bench.results.store import ResultError
 from bench.statistics.change_points import SIGNIFICANCE
+from bench.trend.model import TrendFile
 from bench.trend.series import Metric, machine_name, trends
+
+#: The number of results of a series that are shown, if the user does not say it.
+_LAST = 20
 
 
 def trend(
@@ -36,6 +48,12 @@ def trend(
     significance: Annotated[
         float, typer.Option(metavar="P", min=0.0001, max=0.5, help="Share of unchanged series that may show a step.")
     ] = SIGNIFICANCE,
+    last: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help=f"Show the last N results and the steps [{_LAST}].", show_default=False),
+    ] = None,
+    all_of_them: Annotated[bool, typer.Option("--all", help="Show all results.")] = False,
+    json_file: JsonFile = None,
     output: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Draw it as well: .html (needs no network), .svg or .png."),
@@ -46,6 +64,9 @@ def trend(
     The order is that of the git repository around the working directory. Results of other machines, scenarios or
     settings are never mixed: they are series of their own. A damaged result is named and left out.
     """
+    if all_of_them and last is not None:
+        raise ResultError(f"--last {last} and --all: give one of them")
+    check_json_folder(json_file)
     if output is not None and output.suffix not in CHART_FORMATS:
         raise ResultError(f"--output {output}: its name has to end in {', '.join(CHART_FORMATS)}")
     stored = all_results(results, KINDS if kind is None else (kind,), leave_out=_say_left_out)
@@ -64,12 +85,14 @@ def trend(
         asked += [f"a benchmark {name!r}" for name in benchmark or ()]
         wanted = f" of {' or '.join(asked)}" if asked else ""
         raise ResultError(f"no {metric}{wanted} to show in {len(stored)} stored results; they are of {machines}")
-    print_document(trend_document(found), Console())
+    if not is_stdout(json_file):
+        print_document(trend_document(found, None if all_of_them else last or _LAST), Console())
+    write_json(json_file, TrendFile.of(found).to_json())
     if output is not None:
         from bench.report.trend_chart import trend_chart  # late: what draws takes a second to import
 
         write_option("--output", output, trend_chart(found, CHART_FORMATS[output.suffix]))
-        typer.echo(f"chart in {output}")
+        typer.echo(f"chart in {output}", err=is_stdout(json_file))
 
 
 def _say_left_out(reason: str) -> None:

@@ -6,6 +6,7 @@ compared with each other have the same unit.
 """
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -18,6 +19,7 @@ UNKNOWN = "-"
 #: The word for a time that falls among the failures, whose times are unknown.
 FAILED = "failed"
 
+_COMMIT = re.compile("[0-9a-f]{7,64}")
 _SIGNS = {"exact": "", "above": "> ", "below": "< "}
 
 
@@ -141,6 +143,11 @@ def effect(value: float, bound: Literal["exact", "above", "below"] = "exact") ->
 def effect_interval(low: float | None, high: float | None) -> str:
     """Return the interval of a relative change: +1.00 % to +1.50 %."""
     return UNKNOWN if low is None or high is None else f"{effect(low)} to {effect(high)}"
+
+
+def short_commit(commit: str, digits: int = 12) -> str:
+    """Return the first digits of a commit's id. A word in place of an id, such as `unversioned`, stays whole."""
+    return commit[:digits] if _COMMIT.fullmatch(commit) else commit
 
 
 def counted(number: int, noun: str, plural: str | None = None) -> str:

@@ -8,11 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from bench.machine.disturbances import Disturbance
 from bench.report.document import Column, Document, Line, Note, Row, Table
-from bench.report.formatting import UNKNOWN, count, counted, durations
+from bench.report.formatting import UNKNOWN, count, counted, durations, short_commit
 from bench.results.figure import Figure
 from bench.results.latency import ControlKind, LatencyBenchmark, LatencyResult
 
-_SHORT_COMMIT = 12
 _US_PER_S = 1e6
 _TIMES = ("min", "p50", "mean", "p99", "max")
 
@@ -41,7 +40,7 @@ def processes_document(benchmarks: Sequence[LatencyBenchmark]) -> Document:
 def _headline(result: LatencyResult) -> str:
     services = dict.fromkeys(benchmark.details.service for benchmark in result.benchmarks)
     of = ", ".join(service for service in services if service) or "a service"
-    commit = result.commit_info.id[:_SHORT_COMMIT] + (" + changes" if result.commit_info.dirty else "")
+    commit = short_commit(result.commit_info.id) + (" + changes" if result.commit_info.dirty else "")
     number = counted(len(result.benchmarks), "benchmark")
     return f"latency of {of} at {commit}: {number}, measured {result.datetime:%Y-%m-%d %H:%M:%S %Z}"
 

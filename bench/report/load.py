@@ -1,4 +1,4 @@
-"""A load result as a document: what Locust's own table cannot show.
+"""A load result as a document: all that Locust's own tables have, and what they cannot show.
 
 Rules of this file: the times of a column have the same unit. Whatever limits the meaning of the figures (closed model,
 saturation, missing workers) is a note below them.

@@ -6,7 +6,7 @@ a terminal ends.
 
 import datetime as dt
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from bench.printable import printable
 from bench.report.document import Break, Column, Document, Note, Row, Table
@@ -19,6 +19,7 @@ from bench.report.formatting import (
     duration_number,
     per_second,
     ratio,
+    short_commit,
     unit_of,
 )
 from bench.results.figure import Figure
@@ -30,13 +31,16 @@ _SHORT_COMMIT = 10
 _NAMES_SHOWN = 3
 
 
-def trend_document(trends: Trends) -> Document:
-    """Return the document of trends: a table for each series, with the level of each result; then steps and remarks."""
+def trend_document(trends: Trends, last: int | None = None) -> Document:
+    """Return the document of trends: a table for each series, with the level of each result; then steps and remarks.
+
+    With `last`, a table has only the last results, that many, and those on both sides of each step.
+    """
     titles = series_titles(trends)
     return Document(
         kind="trend",
         title=f"{trends.metric} of {counted(len(trends.series), 'series', 'series')} in commit order",
-        tables=tuple(_table(series, title) for series, title in zip(trends.series, titles, strict=True)),
+        tables=tuple(_table(series, title, last) for series, title in zip(trends.series, titles, strict=True)),
         notes=tuple(_summary(trends, titles)),
     )
 
@@ -78,11 +82,6 @@ def _duration_unit(series: Series) -> DurationUnit:
     return unit_of(point.value for point in series.points)
 
 
-def short_commit(point: Point) -> str:
-    """Return the first digits of a point's commit."""
-    return printable(point.commit[:_SHORT_COMMIT])
-
-
 def run_text(point: Point) -> str:
     """Return the time at which a point was measured, in UTC, to the minute."""
     return f"{point.time.astimezone(dt.UTC):%Y-%m-%d %H:%M}"
@@ -90,7 +89,11 @@ def run_text(point: Point) -> str:
 
 def commit_text(point: Point) -> str:
     """Return a point's commit, short, with a mark if the tree had uncommitted changes."""
-    return short_commit(point) + (" + changes" if point.dirty else "")
+    return _short(point.commit) + (" + changes" if point.dirty else "")
+
+
+def _short(commit: str) -> str:
+    return printable(short_commit(commit, _SHORT_COMMIT))
 
 
 def change_text(step: Step) -> str:
@@ -136,16 +139,24 @@ def _title(series: Series, trends: Trends) -> str:
     return printable(f"{series.benchmark} ({', '.join(said)})" if said else series.benchmark)
 
 
-def _table(series: Series, title: str) -> Table:
+def _table(series: Series, title: str, last: int | None) -> Table:
+    shown = _shown(series, last)
     levels = {index: level for level in series.levels for index in range(level.first, level.last + 1)}
     steps = {step.after: step for step in series.steps}
     rows: list[Row | Break] = []
+    left_out = 0
     for index, point in enumerate(series.points):
+        if index not in shown:
+            left_out += 1
+            continue
+        if left_out:
+            rows.append(Break(f".. {counted(left_out, 'result')} left out", "plain"))
+            left_out = 0
         if index in steps:
             rows.append(Break(f"-- {change_text(steps[index])}", "step"))
         level = levels.get(index) if point.judged else None
         cells = (
-            short_commit(point),
+            _short(point.commit),
             run_text(point),
             value_text(point.value, series),
             value_text(Figure(level.value), series) if level else UNKNOWN,
@@ -163,8 +174,23 @@ def _table(series: Series, title: str) -> Table:
         rows=tuple(rows),
         section=f"machine: {series.machine}",
         title=title,
-        caption=f"{measured_words(series)}; {_results(series)}",
+        caption=f"{measured_words(series)}; {_results(series)}{_shown_words(series, shown, last)}",
     )
+
+
+def _shown(series: Series, last: int | None) -> frozenset[int]:
+    """Return the indices of the results to show."""
+    number = len(series.points)
+    first = 0 if last is None else max(0, number - last)
+    beside_steps = (index for step in series.steps for index in (step.before, step.after))
+    return frozenset((*range(first, number), *beside_steps))
+
+
+def _shown_words(series: Series, shown: Collection[int], last: int | None) -> str:
+    if len(shown) == len(series.points):
+        return ""
+    also = " and both sides of each step" if series.steps else ""
+    return f"; shown: the last {count(last or 0)}{also}"
 
 
 def _results(series: Series) -> str:
@@ -212,7 +238,7 @@ def _remarks(trends: Trends, titles: tuple[str, ...]) -> Iterator[Note]:
     if not trends.history:
         yield Note("no git history here: results are in the order of their runs, not of their commits", "warning")
     if trends.unknown_commits:
-        shown = ", ".join(commit[:_SHORT_COMMIT] for commit in trends.unknown_commits[:_NAMES_SHOWN])
+        shown = ", ".join(_short(commit) for commit in trends.unknown_commits[:_NAMES_SHOWN])
         more = len(trends.unknown_commits) - _NAMES_SHOWN
         rest = f" and {more} more" if more > 0 else ""
         yield Note(f"not in this repository, placed by the commit's or the run's time: {shown}{rest}", "warning")

@@ -15,6 +15,7 @@ from bench.printable import printable
 from bench.report.chart_axes import DURATION_LABEL
 from bench.report.chart_file import chart_file
 from bench.report.chart_formats import ChartFormat
+from bench.report.formatting import short_commit
 from bench.report.trend import (
     change_text,
     commit_text,
@@ -22,7 +23,6 @@ from bench.report.trend import (
     measured_words,
     run_text,
     series_titles,
-    short_commit,
     step_text,
     unit_text,
 )
@@ -58,7 +58,7 @@ def chart_specification(trends: Trends) -> dict[str, Any]:
 
 def _panel(series: Series, title: str, trends: Trends) -> alt.LayerChart | alt.FacetChart:
     last = len(series.points) - 1
-    labels = [short_commit(point)[:7] for point in series.points]
+    labels = [printable(short_commit(point.commit, 7)) for point in series.points]
     every = -(-len(labels) // _MOST_COMMITS_ON_AXIS)
     x = alt.X(
         "place:Q",
