@@ -5,7 +5,6 @@ working directory upward. Paths in it are relative to that file. The command lin
 environment before the table. Nothing of the project is imported here.
 """
 
-import difflib
 import os
 import tomllib
 from collections.abc import Mapping
@@ -88,6 +87,8 @@ def _table_of(file: Path) -> Mapping[str, object] | None:
 
 def _parsed(file: Path, table: Mapping[str, object]) -> ProjectSettings:
     for key in table.keys() - _KEYS.keys():
+        import difflib  # late: it is needed for a mistake alone
+
         near = difflib.get_close_matches(key, _KEYS, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(map(repr, _KEYS))}"
         raise ProjectSettingsError(f"{file}: [tool.{_TABLE}] has no setting {key!r}: {hint}")

@@ -9,7 +9,6 @@ from bench.ab.errors import AbError
 from bench.commands.connection_options import with_connection_options
 from bench.commands.output import (
     FAILED,
-    Console,
     JsonFile,
     ResultsFolder,
     check_json_folder,
@@ -19,7 +18,6 @@ from bench.commands.output import (
     write_option,
 )
 from bench.project_settings import DEFAULT_RESULTS
-from bench.results.references import Store
 from bench.scenarios.catalogue import AB_BENCHMARKS
 
 _BUILT_IN = ", ".join(benchmark.name for benchmark in AB_BENCHMARKS)
@@ -102,10 +100,12 @@ def ab(
     from bench.ab.options import plan
     from bench.ab.progress import AbProgress
     from bench.ab.run import compare_revisions
+    from bench.commands.console import Console
     from bench.report.ab import ab_document
     from bench.report.formats import markdown as markdown_format
     from bench.report.formats.text import print_document
     from bench.report.lines import print_stored
+    from bench.results.references import Store
 
     planned = plan(
         app=service,

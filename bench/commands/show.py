@@ -2,22 +2,25 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
-from pydantic import BaseModel
 
-from bench.commands.output import Console, ResultsFolder, check_json_folder, is_stdout, write_json, write_option
+from bench.commands.output import ResultsFolder, check_json_folder, is_stdout, write_json, write_option
 from bench.project_settings import DEFAULT_RESULTS
 from bench.report.document import Document
 from bench.report.formats import TEXT, formats, render
-from bench.results.references import Store, file_named
-from bench.results.store import ResultError, StoredFile, open_file
+from bench.results.errors import ResultError
 
 #: The folders of stored results, by kind. A comparison of stored results has none: it is a file that the user named.
 FOLDERS = ("latency", "load", "ab", "accuracy", "peers")
 
-M = TypeVar("M", bound=BaseModel)
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from bench.results.store import StoredFile
+
+M = TypeVar("M", bound="BaseModel")
 
 
 def show(
@@ -39,6 +42,10 @@ def show(
     RESULT is as in `bench compare`: a file, a number, a commit or `latest`, with `latency/`, `load/`, `ab/`,
     `accuracy/` or `peers/` before it where it would not be clear. A file of `bench compare --json` is shown, too.
     """
+    # Late: it takes long, and the help need not wait for it.
+    from bench.results.references import Store, file_named
+    from bench.results.store import open_file
+
     if form not in formats():
         raise ResultError(f"--format {form}: there is no such format, only {', '.join(formats())}")
     if output is not None and not output.absolute().parent.is_dir():
@@ -53,6 +60,7 @@ def show(
     elif is_stdout(json_file):
         pass
     elif form == TEXT:
+        from bench.commands.console import Console
         from bench.report.formats.text import print_document
 
         print_document(document, Console())  # it knows the terminal's width and colours
@@ -60,7 +68,7 @@ def show(
         typer.echo(render(document, form), nl=False)
 
 
-def document_of(file: StoredFile) -> Document:
+def document_of(file: "StoredFile") -> Document:
     """Return the document of a stored file, of the kind that its schema says. Raises ResultError, in one line."""
     builders = _builders()
     if file.schema is None:
@@ -71,7 +79,7 @@ def document_of(file: StoredFile) -> Document:
     return builders[file.schema](file)
 
 
-def _builders() -> dict[str, Callable[[StoredFile], Document]]:
+def _builders() -> "dict[str, Callable[[StoredFile], Document]]":
     """Return the way from a file to its document, by schema."""
     # Late: not all of them are needed by the other commands.
     from bench.compare.model import COMPARISON_SCHEMA, Comparison
@@ -98,5 +106,5 @@ def _builders() -> dict[str, Callable[[StoredFile], Document]]:
     }
 
 
-def _builder(model: type[M], build: Callable[[M], Document]) -> Callable[[StoredFile], Document]:
+def _builder(model: type[M], build: Callable[[M], Document]) -> "Callable[[StoredFile], Document]":
     return lambda file: build(file.as_model(model))

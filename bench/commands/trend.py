@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from bench.commands.output import (
-    Console,
     JsonFile,
     ResultsFolder,
     check_json_folder,
@@ -17,15 +16,11 @@ from bench.commands.output import (
 )
 from bench.printable import printable
 from bench.project_settings import DEFAULT_RESULTS
-from bench.report.chart_formats import CHART_FORMATS
-from bench.report.formats.text import print_document
-from bench.report.trend import trend_document
-from bench.results.header import KINDS, Kind
-from bench.results.history import all_results, history
-from bench.results.store import ResultError
-from bench.statistics.change_points import SIGNIFICANCE
-from bench.trend.model import TrendFile
-from bench.trend.series import Metric, machine_name, trends
+from bench.report.chart_formats import chart_format
+from bench.results.errors import ResultError
+from bench.results.folder import KINDS, Kind
+from bench.statistics.significance import SIGNIFICANCE
+from bench.trend.metric import Metric
 
 #: The number of results of a series that are shown, if the user does not say it.
 _LAST = 20
@@ -64,11 +59,18 @@ def trend(
     The order is that of the git repository around the working directory. Results of other machines, scenarios or
     settings are never mixed: they are series of their own. A damaged result is named and left out.
     """
+    # Late: it takes long, and the help need not wait for it.
+    from bench.commands.console import Console
+    from bench.report.formats.text import print_document
+    from bench.report.trend import trend_document
+    from bench.results.history import all_results, history
+    from bench.trend.model import TrendFile
+    from bench.trend.series import machine_name, trends
+
     if all_of_them and last is not None:
         raise ResultError(f"--last {last} and --all: give one of them")
     check_json_folder(json_file)
-    if output is not None and output.suffix not in CHART_FORMATS:
-        raise ResultError(f"--output {output}: its name has to end in {', '.join(CHART_FORMATS)}")
+    drawn = None if output is None else chart_format("--output", output)
     stored = all_results(results, KINDS if kind is None else (kind,), leave_out=_say_left_out)
     found = trends(
         stored,
@@ -88,10 +90,10 @@ def trend(
     if not is_stdout(json_file):
         print_document(trend_document(found, None if all_of_them else last or _LAST), Console())
     write_json(json_file, TrendFile.of(found).to_json())
-    if output is not None:
-        from bench.report.trend_chart import trend_chart  # late: what draws takes a second to import
+    if output is not None and drawn is not None:
+        from bench.report.trend_chart import trend_chart  # late: it needs the extra `charts`
 
-        write_option("--output", output, trend_chart(found, CHART_FORMATS[output.suffix]))
+        write_option("--output", output, trend_chart(found, drawn))
         typer.echo(f"chart in {output}", err=is_stdout(json_file))
 
 

@@ -36,8 +36,10 @@ _UNITS = (_MICROSECOND, _MILLISECOND, _SECOND)
 
 #: The number from which on a time is shown in the next larger unit, if it stands alone.
 _NEXT_UNIT_FROM = 1_000
-#: The same for the longest of several times with one unit. The shortest has to keep its digits in that unit.
-_NEXT_COMMON_UNIT_FROM, _SHORTEST_FROM = 10_000, 0.01
+#: The same for the longest of several times with one unit, and the least that the shortest may be in the next unit.
+_NEXT_COMMON_UNIT_FROM, _SHORTEST_FROM = 10_000, 0.1
+#: The same for times that are so long that short times may have zeros.
+_LONG_FROM, _SHORTEST_BESIDE_LONG_FROM = 1_000_000, 0.001
 
 
 def count(value: int) -> str:
@@ -69,7 +71,9 @@ def common_unit(times_us: Iterable[float]) -> DurationUnit:
     shortest, longest = min(known), max(known)
     unit = _own_unit(shortest)
     for larger in _UNITS[_UNITS.index(unit) + 1 :]:
-        if longest / unit.length_us < _NEXT_COMMON_UNIT_FROM or shortest / larger.length_us < _SHORTEST_FROM:
+        units = longest / unit.length_us
+        least = _SHORTEST_FROM if units < _LONG_FROM else _SHORTEST_BESIDE_LONG_FROM
+        if units < _NEXT_COMMON_UNIT_FROM or shortest / larger.length_us < least:
             break
         unit = larger
     return unit

@@ -10,7 +10,8 @@ from typing import Literal
 from pydantic import AwareDatetime, BaseModel, Field, FiniteFloat
 
 from bench.results.header import WRITTEN, Kind
-from bench.trend.series import Metric, Point, Series, Step, Trends, TrendUnit
+from bench.trend.metric import Metric
+from bench.trend.series import Point, Series, Step, Trends, TrendUnit
 
 TREND_SCHEMA: Literal["trend/1"] = "trend/1"
 

@@ -32,7 +32,6 @@ from bench.load.plugin.hosts import hide_hosts
 from bench.load.plugin.lifecycle import Lifecycle, exit_from_anywhere
 from bench.load.plugin.locust_statistics import bound_errors, rename
 from bench.load.plugin.options import (
-    DEFAULT_APP,
     MisuseError,
     check_limits,
     check_run_time,
@@ -246,17 +245,19 @@ class RunOwner:
         self._check(self._options)
         self._service.restart(self._environment.host)
         asked = Namespace(**vars(self._options))
-        return Preparation(asked, open_load_of(asked, WHOLE), self._commit_of_service(asked), packages())
+        return Preparation(asked, open_load_of(asked, WHOLE), self._commit_of_service(), packages())
 
-    def _commit_of_service(self, asked: Namespace) -> CommitInfo:
+    def _commit_of_service(self) -> CommitInfo:
         """Return the commit of the service if the run started it, as it is now.
 
         A command's is that of the working directory. Of a service that runs elsewhere nothing is known.
         """
-        if self._service.under_test is None:
+        service = self._service.under_test
+        if service is None:
             return commit_elsewhere(self._environment.host)
-        directory = self._folder if self._service.is_command else service_directory(getattr(asked, "app", DEFAULT_APP))
+        app = service.app
         try:
+            directory = self._folder if app is None else app.directory or service_directory(app.app)
             return commit_info(directory, self._folder / self._results)
         except OSError as error:  # the working directory is gone
             return CommitInfo(error=error_line(error))
@@ -473,6 +474,6 @@ class RunOwner:
             seed=test.seed,
             duration_s=float(asked.run_time) if getattr(asked, "run_time", None) else None,
             url=self._environment.host,
-            app=None if test.service is None or self._service.is_command else getattr(asked, "app", DEFAULT_APP),
+            app=None if test.service is None or test.service.app is None else test.service.app.app,
             counts=lambda: self._runner.target_user_classes_count,
         )
