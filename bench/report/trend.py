@@ -195,8 +195,9 @@ def _shown_words(series: Series, shown: Collection[int], last: int | None) -> st
 
 def _results(series: Series) -> str:
     points = series.points
-    commits = len({point.commit for point in points})
-    text = f"{counted(len(points), 'result')} of {counted(commits, 'commit')}"
+    commits = len({point.commit for point in points if _HASH.fullmatch(point.commit)})
+    of = f"of {counted(commits, 'commit')}" if commits else "whose commits are not known"
+    text = f"{counted(len(points), 'result')} {of}"
     return text if len(points) == series.judged else f"{text}, {count(series.judged)} of them judged"
 
 
