@@ -184,7 +184,7 @@ def _check_installed() -> None:
     """Fail in one line if a folder of the project hides the installed package."""
     found = find_spec(_NAME)
     places = [] if found is None else list(found.submodule_search_locations or ())
-    if places != [str(_HERE)]:
+    if [Path(place).resolve() for place in places] != [_HERE.resolve()]:
         pytest.fail(
             f"{places[0] if places else _NAME} hides the installed package {_NAME}, which the fixtures of "
             "socketio-bench need: rename that folder, remove its __init__.py, or, if no test is in it, run `pytest` "
