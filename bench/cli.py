@@ -81,7 +81,7 @@ def _function_of(name: str) -> ast.FunctionDef | None:
 app = typer.Typer(
     name="bench",
     cls=Commands,
-    help="Latency and load results of Socket.IO services. They are made by `pytest bench` and by `locust`.",
+    help="Latency and load of Socket.IO services: measured, compared, and shown again.",
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,

@@ -5,6 +5,7 @@ block runs in a shell. A `python` block runs, or becomes the file that its capti
 needs root or other machines: its lines are parsed by the parser that would read them, and not run.
 """
 
+import itertools
 import os
 import re
 import shlex
@@ -200,6 +201,8 @@ def check_options(where: str, words: Sequence[str], folder: Path) -> None:
         variables[name] = value
         words = words[1:]
     command, *arguments = words
+    if command == "bench":
+        _describe(arguments, folder)
     if arguments[:1] == ["latency"]:
         collecting = [str(Path(sys.executable).with_name("bench")), *arguments, "--collect-only"]
         _run(f"{where}: {shlex.join(words)}", collecting, folder, variables)
@@ -221,6 +224,13 @@ def check_options(where: str, words: Sequence[str], folder: Path) -> None:
         _parse_module(f"{where}: {shlex.join(words)}", arguments[1:], folder)
     else:
         assert command in FOREIGN, f"{where}: nobody knows how to check {command!r}; a `sh` block would run it"
+
+
+def _describe(arguments: Sequence[str], folder: Path) -> None:
+    """Write the scenarios file that a command names, if the page has not written it yet."""
+    for option, name in itertools.pairwise(arguments):
+        if option == "--scenarios" and not (folder / name).exists():
+            (folder / name).write_text('from bench import RoundTrip\n\nsay = RoundTrip("say", emit="say")\n')
 
 
 def _parse_bench(where: str, arguments: Sequence[str]) -> None:
