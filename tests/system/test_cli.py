@@ -157,4 +157,5 @@ for arguments in ([], *([name] for name in group.list_commands(None))):
         ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
         told = [line for line in ended.stdout.splitlines() if line.startswith("imported:")]
         assert len(told) > 5
-        assert [line for line in told if not line.endswith("[]")] == []
+        # Its help lists the options that the benchmarks register with pytest.
+        assert [line for line in told if not line.endswith("[]") and " latency " not in line] == []

@@ -85,8 +85,8 @@ def steps() -> Iterator[Step]:
     yield Step(("bench", "--help"), "Commands:")
     yield Step(("pytest", "-q", "test_chat.py"), "1 passed")
     for _ in range(2):
-        yield Step(("pytest", "bench", *_LATENCY), "Saved benchmark data in")
-    yield Step(("locust", *_LOAD), "stored in")
+        yield Step(("bench", "latency", *_LATENCY), "Saved benchmark data in")
+    yield Step(("bench", "load", *_LOAD), "stored in")
     yield Step(("bench", "show", "latency/latest"), "latency of chat:app")
     yield Step(("bench", "show", "load/latest"), "say")
     # Two short runs on whatever machine this is: that they can be compared is what counts.
