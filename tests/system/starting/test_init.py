@@ -93,6 +93,13 @@ def loaded(app: str, users: int, seconds: int, **variables: str) -> LoadResult:
     return result
 
 
+def tested(count: int, **variables: str) -> None:
+    """Run the test that was written, which has so many scenarios with a reply."""
+    ended = run("pytest", "test_socketio.py", "-p", "no:cacheprovider", **variables)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert f" {count} passed in" in ended.stdout
+
+
 def test_files_of_an_app(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = bench(capsys, "init")
     assert (code, err) == (0, "")
@@ -239,6 +246,9 @@ def test_the_files_of_an_app_work(project: Path, capsys: pytest.CaptureFixture[s
     assert bench(capsys, "init")[0] == 0
     token = {"SOCKETIO_AUTH_TOKEN": "hush-hush"}
     assert measured(FILES[0], "chat:app", **token) == {"say", "enter"}
+    tested(2, **token)
+    skipped = run("pytest", "test_socketio.py")
+    assert "1 skipped" in skipped.stdout, skipped.stdout + skipped.stderr
     result = loaded("chat:app", users=4, seconds=3, **token)
     assert {row.name for row in result.operations} == {"connect", "say", "enter", "typing"}
     without = run("pytest", "bench", "--scenarios", FILES[0], "--app", "chat:app")
@@ -260,6 +270,7 @@ def test_the_files_of_a_recorded_session_work(
     timed = {"enter", "say", "say 2", "find", "upload", "change"}
     assert measured("socketio_scenarios.py", "recorded:app", **secrets) == timed
     assert measured("socketio_scenarios_news.py", "recorded:app", **secrets) == {"read"}
+    tested(7, **secrets)
     result = loaded("recorded:app", users=4, seconds=5, **secrets)
     counts = {row.name: row for row in result.operations}
     assert counts.keys() == timed | {"read", "connect", "POST /login", "typing", "ready"}
