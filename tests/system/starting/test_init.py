@@ -94,8 +94,9 @@ def loaded(app: str, users: int, seconds: int, **variables: str) -> LoadResult:
 
 
 def tested(count: int, **variables: str) -> None:
-    """Run the test that was written, which has so many scenarios with a reply."""
-    ended = run("pytest", "test_socketio.py", "-p", "no:cacheprovider", **variables)
+    """Run the test that was written, which has so many scenarios with a reply; it needs no other plugin of pytest."""
+    without = ("-p", "no:cacheprovider", "-p", "no:asyncio", "-p", "no:anyio")
+    ended = run("pytest", "test_socketio.py", *without, **variables)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert f" {count} passed in" in ended.stdout
 
