@@ -30,6 +30,7 @@ from bench.compare.errors import IncomparableError
 from bench.machine.interrupts import ignore_interrupts_at_exit
 from bench.misplaced_options import misplaced
 from bench.mistakes import TRACEBACK
+from bench.project_settings import ProjectSettingsError
 from bench.results.errors import NotStoredError, ResultError
 
 #: The errors of a wrong command line. Older versions of typer leave them to click.
@@ -125,7 +126,7 @@ def _run() -> int:
         return fail(_misuse(error), MISUSE)
     except (NotStoredError, AbFailedError) as error:
         return fail(str(error), FAILED)
-    except (ResultError, IncomparableError, AbError, NotInCheckoutError) as error:
+    except (ResultError, IncomparableError, AbError, NotInCheckoutError, ProjectSettingsError) as error:
         return fail(str(error), MISUSE)
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED

@@ -2,7 +2,7 @@
 
 A session stores its results on its own, under `results/latency`, by the commit of the service. It stores nothing if it
 did not run to its end, or if every benchmark failed. pytest-benchmark's options keep their meaning:
-`--benchmark-storage` names another folder. `--benchmark-save` names another file.
+`--benchmark-storage` names another folder for these results alone. `--benchmark-save` names another file.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ from bench.machine.interpreter import gevent_reason
 from bench.machine.interrupts import Patient, ended_by_signals, ignore_interrupts_at_exit, take_interrupts
 from bench.machine.system import missing
 from bench.misplaced_options import misplaced, misplaced_options
+from bench.project_settings import ProjectSettingsError, results_folder
 from bench.results.header import CommitInfo
 from bench.results.latency import LatencyBenchmark
-from bench.results.provenance import commit_info, service_directory
-from bench.results.references import DEFAULT_ROOT
+from bench.results.provenance import commit_elsewhere, commit_info, service_directory
 from bench.results.requirements import other_packages, project_folders
 from bench.results.service_logs import service_logs
-from bench.results.store import result_name
+from bench.results.store import make_root, result_name
 from bench.wire.options import CONNECTION_OPTIONS, ConnectionOption
 
 COLUMNS = ["min", "median", "mean", "stddev", "max", "ops", "rounds"]
@@ -59,6 +59,8 @@ _NOT_STORED = pytest.StashKey[str]()
 #: The function that stores the session. After its first call nothing is left to store.
 _STORE = pytest.StashKey[Callable[[], None]]()
 _FAILURE = pytest.StashKey[str]()
+#: The folder of all results.
+_RESULTS = pytest.StashKey[Path | None]()
 _CLEANUP = pytest.StashKey[contextlib.ExitStack]()
 
 
@@ -119,6 +121,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="SECONDS",
         default=DEFAULT_REPLY_TIMEOUT,
         help="how long a reply is waited for. Default: %(default)s",
+    )
+    group.addoption(
+        "--results",
+        metavar="DIR",
+        help="the folder of all results; those of `pytest bench` are in DIR/latency. Default: what pyproject.toml says "
+        "in [tool.socketio-bench], or results in the working directory",
     )
     group.addoption(
         "--effort",
@@ -212,10 +220,11 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(str(error)) from None
     if not _is_given(config, "--benchmark-max-time"):
         option.benchmark_max_time = str(config.stash[OPTIONS].max_time_s)
-    if not _is_given(config, "--benchmark-storage"):
-        # The results of installed benchmarks belong to the user's folder, as those of a load do.
-        folder = config.invocation_params.dir if option.pyargs else config.rootpath
-        option.benchmark_storage = f"file://{folder / DEFAULT_ROOT / 'latency'}"
+    config.stash[_RESULTS] = results = _results_of(config)
+    if results is not None:
+        with contextlib.suppress(OSError):  # storing reports it
+            make_root(results)  # now, because pytest-benchmark makes its folder at once
+        option.benchmark_storage = f"file://{results / 'latency'}"
     # The configuration file may be that of the user's own tests.
     config.addinivalue_line("python_files", "bench_*.py")
     config.addinivalue_line("python_functions", "bench_*")
@@ -233,8 +242,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     config.stash[LOGS] = config.stash[_CLEANUP].enter_context(service_logs())
     benchmarks = _benchmarks(config)
     if isinstance(benchmarks.storage, FileStorage):
-        benchmarks.storage = ResultStorage.of(benchmarks)
-    config.stash[_COMMIT] = _service_commit(config.stash[OPTIONS])
+        benchmarks.storage = ResultStorage.of(benchmarks, config.stash[_RESULTS])
+    config.stash[_COMMIT] = _service_commit(config.stash[OPTIONS], config.stash[_RESULTS])
     benchmarks.autosave = result_name(config.stash[_COMMIT], dt.datetime.now(dt.UTC))
 
 
@@ -360,12 +369,27 @@ def _benchmarks(config: pytest.Config) -> Any:
     return config._benchmarksession  # type: ignore[attr-defined]
 
 
-def _service_commit(options: Options) -> CommitInfo:
+def _results_of(config: pytest.Config) -> Path | None:
+    """Return the folder of all results; None if pytest-benchmark's own option names the place of these."""
+    given: str | None = config.option.results
+    if _is_given(config, "--benchmark-storage"):
+        if given is not None:
+            raise pytest.UsageError(
+                f"--results {given} and --benchmark-storage: give one of them; --results is for all commands"
+            )
+        return None
+    try:
+        return config.invocation_params.dir / results_folder(given)
+    except ProjectSettingsError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+def _service_commit(options: Options, results: Path | None) -> CommitInfo:
     if options.url is not None:
-        return CommitInfo(error=f"the service was reached at {options.url}: its commit is not known here")
+        return commit_elsewhere(options.url)
     if options.is_default or options.command is not None:
-        return commit_info(options.directory)
-    return commit_info(service_directory(options.app))
+        return commit_info(options.directory, results)
+    return commit_info(service_directory(options.app), results)
 
 
 def _announce(config: pytest.Config, options: Options) -> None:

@@ -34,7 +34,6 @@ _INSTEAD: dict[str, dict[str, str]] = {
         "--threshold": _JUDGING,
         "--benchmarks": "use -k, which selects by the words in the benchmarks' names",
         "--json": "use --benchmark-json",
-        "--results": "use --benchmark-storage=file://FOLDER, which says where `pytest bench` stores results",
     },
     "locust": {
         **dict.fromkeys(_OF_AB, _TWO_COMMITS),

@@ -19,6 +19,7 @@ from bench.load.engine.interface import SessionUser
 from bench.load.engine.pacing import OpenLoad
 from bench.load.plugin.connection_options import add_connection_options
 from bench.misplaced_options import misplaced, misplaced_options
+from bench.project_settings import DEFAULT_RESULTS, RESULTS_VARIABLE
 from bench.timing.arrivals import Arrivals, Shape
 from bench.timing.durations import DurationError, parse_duration
 from bench.timing.rates import LONGEST_S, RateError, RateProfile, Share
@@ -77,10 +78,11 @@ def add_options(parser: LocustArgumentParser) -> None:
     parser.add_argument(
         "--results",
         metavar="FOLDER",
-        default="results",
-        env_var="BENCH_RESULTS",
+        default="",
+        env_var=RESULTS_VARIABLE,
         include_in_web_ui=False,
-        help="where results are stored: FOLDER/load/… (default: %(default)s)",
+        help="the folder of all results; those of loads are in FOLDER/load (default: what pyproject.toml says in "
+        f"[tool.socketio-bench], or {DEFAULT_RESULTS})",
     )
     parser.add_argument(
         "--rate",
