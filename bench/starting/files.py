@@ -317,10 +317,7 @@ def test_text(description: Description, target: Target, layout: Layout) -> str:
     has_login = any(client.requests for client in modules.values())
     takes = "server" if target.app is not None else "URL"
     parts = [f"{quoted(target.url)}"] if target.url is not None else []
-    marks = ["pytest.mark.asyncio"]
-    if target.app is not None:
-        marks.append(f"pytest.mark.socketio_app({quoted(target.app)})")
-    lines = ["", f"pytestmark = [{', '.join(marks)}]"]
+    lines = ["", f"pytestmark = pytest.mark.socketio_app({quoted(target.app)})"] if target.app is not None else []
     if parts:
         lines += ["", f"URL = {parts[0]}"]
     for module, client in modules.items():
@@ -336,10 +333,10 @@ def test_text(description: Description, target: Target, layout: Layout) -> str:
                 "",
                 "",
                 f'@pytest.mark.parametrize("scenario", {constant}, ids=lambda scenario: scenario.name)',
-                f"async def test_reply{suffix}(scenario, {serve}socketio_client, round_trip):",
+                f"def test_reply{suffix}(scenario, {serve}socketio_client, round_trip):",
             ]
         else:
-            lines.append(f"async def test_connect{suffix}({serve}socketio_client):")
+            lines.append(f"def test_connect{suffix}({serve}socketio_client):")
         lines += _test_body(client, module, target, takes, bool(timed))
     body = "\n".join(lines) + "\n"
     standard = _standard_imports(body)
@@ -357,7 +354,7 @@ def test_text(description: Description, target: Target, layout: Layout) -> str:
 
 def _standard_imports(text: str) -> str:
     """Return the imports of the standard library that a text needs."""
-    lines = "import asyncio\n" if "asyncio." in text.replace("mark.asyncio", "") else ""
+    lines = "import asyncio\n" if "asyncio." in text else ""
     lines += "from dataclasses import replace\n" if "replace(" in text else ""
     lines += "from random import randrange\n" if "randrange(" in text else ""
     lines += "from uuid import uuid4\n" if "uuid4()" in text else ""
@@ -376,7 +373,10 @@ def _imports(modules: Iterable[str], reads_secrets: bool) -> Iterator[str]:
 
 
 def _test_body(client: DraftClient, module: str, target: Target, takes: str, is_timed: bool) -> Iterator[str]:
-    indent = _STEP
+    """Yield the body. It runs its own loop, so that it needs no other plugin of pytest."""
+    name = "replies" if is_timed else "connects"
+    yield f"{_STEP}async def {name}():"
+    indent = _STEP * 2
     if target.app is not None:
         yield f"{indent}async with socketio_server() as server:"
         indent += _STEP
@@ -394,6 +394,8 @@ def _test_body(client: DraftClient, module: str, target: Target, takes: str, is_
     for step in client.opening:
         yield f"{indent}{_performed(step, f'{module}.{step.scenario.variable}')}"
     yield f"{indent}await round_trip(client, scenario)" if is_timed else f"{indent}assert client.connected"
+    yield ""
+    yield f"{_STEP}asyncio.run({name}())"
 
 
 def _performed(step: DraftStep, name: str) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -93,10 +94,7 @@ def read_har(path: Path) -> Har:
 
 def parse_har(content: bytes) -> Har:
     """Return what these bytes of a file contain. Raises HarError."""
-    try:
-        whole = orjson.loads(content.removeprefix(_BYTE_ORDER_MARK))
-    except orjson.JSONDecodeError as error:
-        raise HarError(f"it is no HAR, or its end is missing: it is not JSON ({one_line(error, 80)})") from None
+    whole = _json(content.removeprefix(_BYTE_ORDER_MARK))
     log = whole.get("log") if isinstance(whole, dict) else None
     entries = log.get("entries") if isinstance(log, dict) else None
     if not isinstance(entries, list):
@@ -116,6 +114,17 @@ def parse_har(content: bytes) -> Har:
             damaged += 1
     exchanges.sort(key=lambda exchange: exchange.started_s)
     return Har(tuple(exchanges), tuple(sockets), damaged)
+
+
+def _json(content: bytes) -> Any:
+    try:
+        return orjson.loads(content)
+    except orjson.JSONDecodeError as error:
+        reason = one_line(error, 80)
+    try:
+        return json.loads(content)  # slower; it takes half of a surrogate pair, which JavaScript writes
+    except (ValueError, RecursionError):
+        raise HarError(f"it is no HAR, or its end is missing: it is not JSON ({reason})") from None
 
 
 def _is_socket(entry: Any) -> bool:

@@ -25,6 +25,7 @@ from bench.starting.session import described
 from bench.starting.source import Code, Names
 from bench.starting.target import Target
 from bench.starting.workflow import Workflow
+from tests.support.folders import ROOT
 from tests.support.hars import begun, har, http, received, sent, socket
 
 APP, URL, SERVE = Target(app="chat:app"), Target(url="http://127.0.0.1:9"), Target(serve="node 'a b.js' {port}")
@@ -99,6 +100,18 @@ def test_all_kinds_of_files_are_python_and_yaml(target: Target, has_login: bool,
         assert ("round_trip" in texts["test_socketio.py"]) == (kinds == "timed")
         assert ("socketio_server" in texts["test_socketio.py"]) == (target is APP)
     assert "PASSWORD: ${{ secrets.PASSWORD }}" in texts[".github/workflows/socketio-latency.yml"]
+
+
+def test_the_workflow_goes_the_way_of_the_example() -> None:
+    text = files(DraftClient())[".github/workflows/socketio-latency.yml"]
+    written, example = (yaml.safe_load(each) for each in (text, (ROOT / "examples" / "github-actions.yml").read_text()))
+    assert written["permissions"] == example["permissions"]
+    (own,), (known,) = written["jobs"].values(), example["jobs"].values()
+    assert own.keys() == known.keys()
+    assert [step.keys() for step in own["steps"]] == [step.keys() for step in known["steps"]]
+    assert [step.get("uses") for step in own["steps"]] == [step.get("uses") for step in known["steps"]]
+    assert own["steps"][4] == known["steps"][4]
+    assert "--markdown latency.md" in own["steps"][3]["run"]
 
 
 def test_a_bearer_token_of_a_login() -> None:

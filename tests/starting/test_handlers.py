@@ -1,11 +1,17 @@
 """From an application to scenarios: which events it handles, what it reads of their data, and how it answers."""
 
+import argparse
+import asyncio.base_events
+import inspect
 import itertools
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
+import socketio.async_server
 
 from bench.starting.application import Handler, Parameter, SocketIOServer
 from bench.starting.description import Description, DraftScenario
@@ -259,3 +265,19 @@ def test_a_module_that_is_not_there() -> None:
     assert probed("nowhere_at_all:app") == {
         "error": "nowhere_at_all:app: there is no module nowhere_at_all in this folder, or in what is installed"
     }
+
+
+@pytest.mark.parametrize("module", [argparse, inspect, socketio.async_server, asyncio.base_events])
+def test_any_source_is_read(module: ModuleType) -> None:
+    """Functions of all kinds, as if they were handlers."""
+    classes = [kind for kind in vars(module).values() if inspect.isclass(kind)]
+    functions = [f for owner in (module, *classes) for f in vars(owner).values() if inspect.isfunction(f)]
+    handlers = [
+        Handler("/", event, textwrap.dedent(inspect.getsource(function)), tuple(map(Parameter, names)))
+        for function in functions
+        if (names := list(inspect.signature(function).parameters))
+        for event in (function.__name__, "connect")
+    ]
+    (client,) = described("chat:app", [SocketIOServer("socket.io", tuple(handlers))]).clients
+    assert len(client.scenarios) > 20
+    assert {scenario.is_unfinished for scenario in client.scenarios} == {True, False}

@@ -141,6 +141,12 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
         read_har(tmp_path)
 
 
+def test_half_of_a_surrogate_pair_is_no_fault_of_the_file() -> None:
+    (connection,), notes = connections(har(socket(*begun(), sent('42["cut","\ud83d"]', 1), sent('42["whole"]', 2))))
+    assert Event("whole", (), None, "/") in [item.packet for item in connection.items]
+    assert len(notes) == 1
+
+
 def test_a_byte_order_mark_is_no_fault() -> None:
     found, _ = connections(b"\xef\xbb\xbf" + har(socket(*begun())))
     assert len(found) == 1

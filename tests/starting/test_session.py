@@ -1,6 +1,10 @@
 """From a recorded session to the description of its clients: replies, ids, times to think, secrets."""
 
 import ast
+import contextlib
+import json
+import random
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -359,3 +363,28 @@ class TestSecrets:
         token = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.abcdefghijk"
         found = description(socket(*begun(), sent(f'42["change",{{"x":"{token}","{token}":1}}]', 1)))
         assert "eyJ" not in texts(found)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_a_damaged_recording_is_read_or_refused(seed: int) -> None:
+    """A real recording with a few of its values replaced, deleted or doubled."""
+    drawn = random.Random(seed)
+    whole = json.loads(SESSION.read_bytes())
+    places = list(_places(whole))
+    for container, key in drawn.sample(places, 8):
+        with contextlib.suppress(LookupError):  # it may be in what was replaced before
+            container[key] = drawn.choice([None, True, -1, "", "42[", "0", [], {}, "2024-13-01", container[key]])
+    try:
+        found = described(parse_har(json.dumps(whole).encode()), "session.har")
+    except HarError:
+        return
+    for name, text in all_files(found, Target(app="chat:app"), Workflow("socketio-bench"), Layout()).items():
+        if name.endswith(".py"):
+            ast.parse(text)
+
+
+def _places(value: Any) -> Iterator[tuple[Any, Any]]:
+    for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+        yield value, key
+        if isinstance(inner, (dict, list)):
+            yield from _places(inner)

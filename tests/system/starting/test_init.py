@@ -70,11 +70,9 @@ def run(*command: str, **variables: str) -> subprocess.CompletedProcess[str]:
 
 
 def measured(scenarios: str, app: str, **variables: str) -> set[str]:
-    """Run `pytest bench` with a scenarios file; return which scenarios were measured."""
-    arguments = ("--effort=quick", "--benchmark-max-time=0.05", "--benchmark-min-rounds=3", "-p", "no:xdist")
-    ended = run(
-        "pytest", "bench", "--scenarios", scenarios, "--app", app, "-k", "uvloop and fast", *arguments, **variables
-    )
+    """Run `bench latency` with a scenarios file; return which scenarios were measured."""
+    arguments = ("--effort=quick", "--benchmark-max-time=0.05", "--benchmark-min-rounds=3", "-k", "uvloop and fast")
+    ended = run("bench", "latency", "--scenarios", scenarios, "--app", app, *arguments, **variables)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     newest = max(Path("results/latency").glob("*/*.json"), key=lambda path: path.name)
     return {benchmark["name"].partition("[")[0] for benchmark in json.loads(newest.read_text())["benchmarks"]}
@@ -83,14 +81,22 @@ def measured(scenarios: str, app: str, **variables: str) -> set[str]:
 def loaded(app: str, users: int, seconds: int, **variables: str) -> LoadResult:
     """Run the locustfile; return the result."""
     ended = run(
-        "locust", "-f", "locustfile.py", "--app", app, "--headless", "--users", str(users), "--spawn-rate", str(users),
-        "--run-time", f"{seconds}s", "--only-summary", **variables,
+        "bench", "load", "-f", "locustfile.py", "--app", app, "--users", str(users), "--run-time", f"{seconds}s",
+        **variables,
     )  # fmt: skip
     assert ended.returncode == 0, ended.stdout + ended.stderr
     (stored,) = Path("results/load").glob("*/*.json")
     result = load(stored)
     assert isinstance(result, LoadResult)
     return result
+
+
+def tested(count: int, **variables: str) -> None:
+    """Run the test that was written, which has so many scenarios with a reply; it needs no other plugin of pytest."""
+    without = ("-p", "no:cacheprovider", "-p", "no:asyncio", "-p", "no:anyio")
+    ended = run("pytest", "test_socketio.py", *without, **variables)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert f" {count} passed in" in ended.stdout
 
 
 def test_files_of_an_app(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -239,10 +245,13 @@ def test_the_files_of_an_app_work(project: Path, capsys: pytest.CaptureFixture[s
     assert bench(capsys, "init")[0] == 0
     token = {"SOCKETIO_AUTH_TOKEN": "hush-hush"}
     assert measured(FILES[0], "chat:app", **token) == {"say", "enter"}
+    tested(2, **token)
+    skipped = run("pytest", "test_socketio.py")
+    assert "1 skipped" in skipped.stdout, skipped.stdout + skipped.stderr
     result = loaded("chat:app", users=4, seconds=3, **token)
     assert {row.name for row in result.operations} == {"connect", "say", "enter", "typing"}
-    without = run("pytest", "bench", "--scenarios", FILES[0], "--app", "chat:app")
-    assert without.returncode == 4
+    without = run("bench", "latency", "--scenarios", FILES[0], "--app", "chat:app")
+    assert without.returncode == 2, without.stdout + without.stderr
     assert "secret @env:SOCKETIO_AUTH_TOKEN: there is no such environment variable" in without.stdout + without.stderr
 
 
@@ -260,6 +269,7 @@ def test_the_files_of_a_recorded_session_work(
     timed = {"enter", "say", "say 2", "find", "upload", "change"}
     assert measured("socketio_scenarios.py", "recorded:app", **secrets) == timed
     assert measured("socketio_scenarios_news.py", "recorded:app", **secrets) == {"read"}
+    tested(7, **secrets)
     result = loaded("recorded:app", users=4, seconds=5, **secrets)
     counts = {row.name: row for row in result.operations}
     assert counts.keys() == timed | {"read", "connect", "POST /login", "typing", "ready"}
