@@ -30,6 +30,7 @@ from bench.compare.errors import IncomparableError
 from bench.machine.interrupts import ignore_interrupts_at_exit
 from bench.misplaced_options import misplaced
 from bench.mistakes import TRACEBACK
+from bench.project_settings import ProjectSettingsError
 from bench.results.errors import NotStoredError, ResultError
 
 #: The errors of a wrong command line. Older versions of typer leave them to click.
@@ -47,11 +48,12 @@ class Commands(TyperGroup):
         """Return a command; None if there is none of that name."""
         if cmd_name not in _modules():
             return None
-        function = getattr(import_module(f"{commands.__name__}.{cmd_name}"), cmd_name, None)
+        module = import_module(f"{commands.__name__}.{cmd_name}")
+        function = getattr(module, cmd_name, None)
         if function is None:
             return None
         own = typer.Typer(add_completion=False, rich_markup_mode=None)
-        own.command(cmd_name)(function)
+        own.command(cmd_name, cls=getattr(module, "command_class", TyperCommand))(function)
         return typer.main.get_command(own)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
@@ -124,7 +126,7 @@ def _run() -> int:
         return fail(_misuse(error), MISUSE)
     except (NotStoredError, AbFailedError) as error:
         return fail(str(error), FAILED)
-    except (ResultError, IncomparableError, AbError, NotInCheckoutError) as error:
+    except (ResultError, IncomparableError, AbError, NotInCheckoutError, ProjectSettingsError) as error:
         return fail(str(error), MISUSE)
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED

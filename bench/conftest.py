@@ -2,7 +2,7 @@
 
 A session stores its results on its own, under `results/latency`, by the commit of the service. It stores nothing if it
 did not run to its end, or if every benchmark failed. pytest-benchmark's options keep their meaning:
-`--benchmark-storage` names another folder. `--benchmark-save` names another file.
+`--benchmark-storage` names another folder for these results alone. `--benchmark-save` names another file.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from bench.latency.options import (
     Options,
     parse,
 )
+from bench.latency.session import ONE_AT_A_TIME
 from bench.latency.storage import ResultStorage
 from bench.latency.summary import summary
 from bench.machine.descriptors import raise_file_limit
@@ -39,13 +40,13 @@ from bench.machine.interpreter import gevent_reason
 from bench.machine.interrupts import Patient, ended_by_signals, ignore_interrupts_at_exit, take_interrupts
 from bench.machine.system import missing
 from bench.misplaced_options import misplaced, misplaced_options
+from bench.project_settings import ProjectSettingsError, results_folder
 from bench.results.header import CommitInfo
 from bench.results.latency import LatencyBenchmark
-from bench.results.provenance import commit_info, service_directory
-from bench.results.references import DEFAULT_ROOT
+from bench.results.provenance import commit_elsewhere, commit_info, service_directory
 from bench.results.requirements import other_packages, project_folders
 from bench.results.service_logs import service_logs
-from bench.results.store import result_name
+from bench.results.store import make_root, result_name
 from bench.wire.options import CONNECTION_OPTIONS, ConnectionOption
 
 COLUMNS = ["min", "median", "mean", "stddev", "max", "ops", "rounds"]
@@ -58,6 +59,8 @@ _NOT_STORED = pytest.StashKey[str]()
 #: The function that stores the session. After its first call nothing is left to store.
 _STORE = pytest.StashKey[Callable[[], None]]()
 _FAILURE = pytest.StashKey[str]()
+#: The folder of all results.
+_RESULTS = pytest.StashKey[Path | None]()
 _CLEANUP = pytest.StashKey[contextlib.ExitStack]()
 
 
@@ -118,6 +121,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="SECONDS",
         default=DEFAULT_REPLY_TIMEOUT,
         help="how long a reply is waited for. Default: %(default)s",
+    )
+    group.addoption(
+        "--results",
+        metavar="DIR",
+        help="the folder of all results; those of `pytest bench` are in DIR/latency. Default: what pyproject.toml says "
+        "in [tool.socketio-bench], or results in the working directory",
     )
     group.addoption(
         "--effort",
@@ -183,6 +192,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Check the options, and give pytest-benchmark's their defaults here, before it reads them."""
     if (reason := gevent_reason()) is not None:
         raise pytest.UsageError(reason)
+    _refuse_xdist(config)
     config.stash[_CLEANUP] = contextlib.ExitStack()
     option = config.option
     try:
@@ -210,10 +220,11 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(str(error)) from None
     if not _is_given(config, "--benchmark-max-time"):
         option.benchmark_max_time = str(config.stash[OPTIONS].max_time_s)
-    if not _is_given(config, "--benchmark-storage"):
-        # The results of installed benchmarks belong to the user's folder, as those of a load do.
-        folder = config.invocation_params.dir if option.pyargs else config.rootpath
-        option.benchmark_storage = f"file://{folder / DEFAULT_ROOT / 'latency'}"
+    config.stash[_RESULTS] = results = _results_of(config)
+    if results is not None:
+        with contextlib.suppress(OSError):  # storing reports it
+            make_root(results)  # now, because pytest-benchmark makes its folder at once
+        option.benchmark_storage = f"file://{results / 'latency'}"
     # The configuration file may be that of the user's own tests.
     config.addinivalue_line("python_files", "bench_*.py")
     config.addinivalue_line("python_functions", "bench_*")
@@ -231,8 +242,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     config.stash[LOGS] = config.stash[_CLEANUP].enter_context(service_logs())
     benchmarks = _benchmarks(config)
     if isinstance(benchmarks.storage, FileStorage):
-        benchmarks.storage = ResultStorage.of(benchmarks)
-    config.stash[_COMMIT] = _service_commit(config.stash[OPTIONS])
+        benchmarks.storage = ResultStorage.of(benchmarks, config.stash[_RESULTS])
+    config.stash[_COMMIT] = _service_commit(config.stash[OPTIONS], config.stash[_RESULTS])
     benchmarks.autosave = result_name(config.stash[_COMMIT], dt.datetime.now(dt.UTC))
 
 
@@ -319,6 +330,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatu
     _store(config)
 
 
+@pytest.hookimpl(tryfirst=True)  # pytest-benchmark has one, too, and the first that answers counts
 def pytest_benchmark_generate_commit_info(config: pytest.Config) -> dict[str, Any]:
     """Return the commit of the service, wherever we were started."""
     return config.stash[_COMMIT].model_dump()
@@ -332,6 +344,7 @@ def pytest_benchmark_update_json(output_json: dict[str, Any]) -> None:
             benchmark["fullname"] = f"bench/{found}{rest}"
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_benchmark_scale_unit(config: pytest.Config, unit: str) -> tuple[str, float] | None:
     """Return microseconds for the times of all tables, unless `--benchmark-time-unit` says otherwise."""
     if unit == "seconds" and getattr(config.option, "benchmark_time_unit", None) is None:
@@ -356,12 +369,27 @@ def _benchmarks(config: pytest.Config) -> Any:
     return config._benchmarksession  # type: ignore[attr-defined]
 
 
-def _service_commit(options: Options) -> CommitInfo:
+def _results_of(config: pytest.Config) -> Path | None:
+    """Return the folder of all results; None if pytest-benchmark's own option names the place of these."""
+    given: str | None = config.option.results
+    if _is_given(config, "--benchmark-storage"):
+        if given is not None:
+            raise pytest.UsageError(
+                f"--results {given} and --benchmark-storage: give one of them; --results is for all commands"
+            )
+        return None
+    try:
+        return config.invocation_params.dir / results_folder(given)
+    except ProjectSettingsError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+def _service_commit(options: Options, results: Path | None) -> CommitInfo:
     if options.url is not None:
-        return CommitInfo(error=f"the service was reached at {options.url}: its commit is not known here")
+        return commit_elsewhere(options.url)
     if options.is_default or options.command is not None:
-        return commit_info(options.directory)
-    return commit_info(service_directory(options.app))
+        return commit_info(options.directory, results)
+    return commit_info(service_directory(options.app), results)
 
 
 def _announce(config: pytest.Config, options: Options) -> None:
@@ -374,6 +402,16 @@ def _announce(config: pytest.Config, options: Options) -> None:
         others = other_packages(project_folders(service_directory(options.app).absolute()), options.app)
         if others is not None:
             reporter.write_line(others, yellow=True)
+
+
+def _refuse_xdist(config: pytest.Config) -> None:
+    """Refuse the processes of pytest-xdist, on the command line or in the settings of the user's own tests."""
+    option = config.option
+    if hasattr(config, "workerinput") or getattr(option, "dist", "no") != "no" or getattr(option, "tx", None):
+        raise pytest.UsageError(
+            f"pytest-xdist (-n, --dist): {ONE_AT_A_TIME}; give -n 0, or type `bench latency`, which reads no settings "
+            "of tests"
+        )
 
 
 def _reach(url: str) -> None:

@@ -34,7 +34,6 @@ _INSTEAD: dict[str, dict[str, str]] = {
         "--threshold": _JUDGING,
         "--benchmarks": "use -k, which selects by the words in the benchmarks' names",
         "--json": "use --benchmark-json",
-        "--results": "use --benchmark-storage=file://FOLDER, which says where `pytest bench` stores results",
     },
     "locust": {
         **dict.fromkeys(_OF_AB, _TWO_COMMITS),
@@ -43,7 +42,9 @@ _INSTEAD: dict[str, dict[str, str]] = {
         ),
         "--threshold": _JUDGING,
         "--url": "use --host, which names a service that runs already",
-        "--scenarios": "name a locustfile with -f; it imports what it needs of a scenarios file",
+        "--scenarios": "`bench load` has it; a locustfile, named with -f, imports what it needs of a scenarios file",
+        "--tasks": "`bench load --scenarios FILE` has it",
+        "--web": "`bench load` has it; `locust` has the page unless --headless is given",
         "--effort": "use --run-time, which says how long the load lasts",
         "--max-time": "use --run-time, which says how long the load lasts",
         "--reply-timeout": "a class of users says it, as `reply_timeout = 5`",

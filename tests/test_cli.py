@@ -15,6 +15,7 @@ from bench import __main__ as entry
 from bench import cli
 from bench.ab.errors import AbError
 from bench.ab.plan import AbPlan
+from bench.compare.model import Comparison
 from bench.report import chart_formats
 from bench.results.header import CommitInfo
 from bench.results.load import Second, SecondTimes
@@ -127,7 +128,7 @@ class TestCompare:
         assert heading.split() == ["old", "new", "effect", "95%", "interval", "verdict"]
         assert lines[0] == "foo_bar[event-fast-process-uvloop]"
         number = r"[+-][\d.]+ %"
-        assert re.fullmatch(rf"  p50 µs +[\d.]+ +[\d.]+ +{number} +{number} to {number} +inconclusive", lines[1])
+        assert re.fullmatch(rf"  p50 +[\d.]+ µs +[\d.]+ µs +{number} +{number} to {number} +inconclusive", lines[1])
         assert [line.split()[0] for line in lines[2:4]] == ["p99", "server"]
 
     def test_what_pytest_benchmark_stored_by_itself_has_no_replicates(
@@ -141,14 +142,42 @@ class TestCompare:
         )
         code, out, _ = bench(capsys, "compare", "latency/1", "latency/2", "--results", results, "--force")
         assert code == 0
-        assert re.search(r"\n  p50 µs +[\d.]+ +[\d.]+ +[+-][\d.,]+ % +- +inconclusive\n", out)
+        assert re.search(r"\n  p50 +[\d.]+ µs +[\d.]+ µs +[+-][\d.,]+ % +- +inconclusive\n", out)
         assert "only in the old results: test_session.py::test_illustration\n" in out
 
     @pytest.mark.parametrize(("old", "new"), [("load/1", "load/2"), (COMMIT[:8], "aaaa"), ("load/latest~1", "0002")])
     def test_load(self, capsys: pytest.CaptureFixture[str], results: Path, old: str, new: str) -> None:
         code, out, err = bench(capsys, "compare", old, new, "--results", results)
         assert (code, err) == (0, "")
-        assert "\n  throughput per second            1,000  2,001  +100.00 %             -  inconclusive\n" in out
+        assert "\n  throughput per second            1,000     2,001  +100.00 %             -  inconclusive\n" in out
+
+    def test_json_alone_on_the_standard_output(
+        self, capsys: pytest.CaptureFixture[str], results: Path, tmp_path: Path
+    ) -> None:
+        compared = ("compare", "load/1", "load/2", "--results", results)
+        code, out, err = bench(capsys, *compared, "--json", "-")
+        assert (code, err) == (0, "")
+        assert Comparison.model_validate_json(out, strict=True).kind == "load"
+        assert bench(capsys, *compared, "--json", tmp_path / "file")[0] == 0
+        assert (tmp_path / "file").read_text() == out
+        stored = Store(results).open("load/1").path.read_text()
+        assert bench(capsys, "show", "load/1", "--results", results, "--json", "-") == (0, stored, "")
+        code, out, err = bench(capsys, "hlog", "load/1", "--results", results, "--output", "-")
+        assert (code, err) == (0, "")
+        assert out.startswith("#[")
+
+    def test_results_are_where_the_project_says(
+        self, capsys: pytest.CaptureFixture[str], results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "below").mkdir()
+        monkeypatch.chdir(tmp_path / "below")
+        file = tmp_path / "pyproject.toml"
+        file.write_text(f"[tool.socketio-bench]\nresults = {str(results)!r}\n")
+        assert bench(capsys, "show", "load/1")[::2] == (0, "")
+        file.write_text("[tool.socketio-bench]\nresult = 1\n")
+        said = f"{file}: [tool.socketio-bench] has no setting 'result': did you mean 'results'?"
+        assert bench(capsys, "show", "load/1") == (2, "", f"bench: error: {said}\n")
+        assert bench(capsys, "show", "load/1", "--results", results)[::2] == (0, "")
 
     def test_by_path_and_from_the_default_folder(
         self, capsys: pytest.CaptureFixture[str], results: Path, monkeypatch: pytest.MonkeyPatch

@@ -62,6 +62,7 @@ def plan(
     start_timeout: str | None = None,
     prepare: str | None = None,
     links: Sequence[str] = (),
+    results: Path | None = None,
 ) -> AbPlan:
     """Return the plan from the user's texts, None for those that were not given. Raises AbError.
 
@@ -113,6 +114,7 @@ def plan(
         bursts=_burst_plan(pairs, burst),
         awake=awake,
         env_per_rev=env_per_rev,
+        results=results,
     )
 
 

@@ -38,6 +38,8 @@ class AbPlan:
     max_time_s: float = 180.0
     bursts: BurstPlan = field(default_factory=BurstPlan)
     awake: bool = True
+    #: The folder of results, whose changes are none of a revision.
+    results: Path | None = None
     env_per_rev: bool = False
     server: ServerOptions = field(default_factory=ServerOptions)
     seed: int = field(default_factory=lambda: secrets.randbits(32))

@@ -47,7 +47,7 @@ def compare_revisions(plan: AbPlan, a: str, b: str, directory: Path, report: Rep
     comparison is impossible, AbFailedError if a service fails, and KeyboardInterrupt before the first restart.
     """
     raise_file_limit()
-    repository = Repository.around(directory)
+    repository = Repository.around(directory, plan.results)
     revisions = [repository.revision(a), repository.revision(b)]
     if plan.command is not None:
         check_command(plan.command.arguments(0), repository)

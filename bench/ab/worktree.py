@@ -20,7 +20,7 @@ from pathlib import Path
 from bench.ab.errors import AbError
 from bench.ab.working_tree import copy_working_tree
 from bench.machine.interrupts import uninterrupted
-from bench.results.git import git
+from bench.results.git import git, outside_of
 from bench.results.header import CommitInfo
 from bench.results.provenance import commit_info
 from bench.results.temporary import abandoned, temporary_folder
@@ -68,17 +68,21 @@ class Checkout:
 
 @dataclass(frozen=True)
 class Repository:
-    """The git repository that the user is in: `root` is its checkout, `prefix` the user's folder within that."""
+    """The git repository that the user is in: `root` is its checkout, `prefix` the user's folder within that.
+
+    What happens in `results`, the folder of results, is no change of the working tree.
+    """
 
     root: Path
     prefix: Path
+    results: Path | None = None
 
     @classmethod
-    def around(cls, directory: Path) -> "Repository":
+    def around(cls, directory: Path, results: Path | None = None) -> "Repository":
         """Return the repository that contains `directory`. Raises AbError if there is none, or no git."""
         # git is asked for each path separately, because a name may have a line break in it.
         root, prefix = (_git(directory, "rev-parse", question) for question in ("--show-toplevel", "--show-prefix"))
-        return cls(Path(root).resolve(), Path(prefix))
+        return cls(Path(root).resolve(), Path(prefix), results)
 
     def revision(self, name: str) -> Revision:
         """Return the revision that `name` means: a commit, branch, tag, HEAD~1 or WORKTREE. Raises AbError."""
@@ -97,7 +101,8 @@ class Repository:
 
     def changes(self) -> tuple[str, ...]:
         """Return the working tree's changed and untracked files, as `git status --porcelain` does. Raises AbError."""
-        return tuple(_git(self.root, "status", "--porcelain").splitlines())
+        outside = outside_of(self.results, self.root)
+        return tuple(_git(self.root, "status", "--porcelain", *(("--", *outside) if outside else ())).splitlines())
 
     def ignores(self, path: Path) -> bool:
         """Return true if git ignores that path of the checkout. Raises AbError."""
@@ -149,7 +154,7 @@ class Repository:
         directory = root / self.prefix
         if not directory.is_dir():
             raise AbError(f"{revision.name} has no folder {self.prefix}: go to one that both revisions have")
-        info = commit_info(self.root if revision.commit is None else root)
+        info = commit_info(self.root if revision.commit is None else root, self.results)
         if revision.commit is not None:  # the folder's name says nothing
             info = info.model_copy(update={"project": commit_info(self.root).project, "branch": revision.name})
         return Checkout(revision, root, directory, info, empty_submodules)

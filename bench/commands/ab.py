@@ -7,8 +7,17 @@ import typer
 
 from bench.ab.errors import AbError
 from bench.commands.connection_options import with_connection_options
-from bench.commands.output import FAILED, ResultsFolder, show_and_keep, write_option
-from bench.results.folder import DEFAULT_ROOT
+from bench.commands.output import (
+    FAILED,
+    JsonFile,
+    ResultsFolder,
+    check_json_folder,
+    is_stdout,
+    show_and_keep,
+    write_json,
+    write_option,
+)
+from bench.project_settings import DEFAULT_RESULTS
 from bench.scenarios.catalogue import AB_BENCHMARKS
 
 _BUILT_IN = ", ".join(benchmark.name for benchmark in AB_BENCHMARKS)
@@ -76,7 +85,8 @@ def ab(
     markdown: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write it as Markdown, for a pull request.")
     ] = None,
-    results: ResultsFolder = DEFAULT_ROOT,
+    json_file: JsonFile = None,
+    results: ResultsFolder = DEFAULT_RESULTS,
     *,
     connection: dict[str, Any],
 ) -> int:
@@ -120,12 +130,14 @@ def ab(
         start_timeout=start_timeout,
         prepare=prepare,
         links=link or (),
+        results=results,
     )
     if markdown is not None and not markdown.absolute().parent.is_dir():
         raise AbError(f"--markdown {markdown}: there is no such folder")
+    check_json_folder(json_file)
     with AbProgress(Console(stderr=True)) as report:
         result = compare_revisions(planned, a, b, Path.cwd(), report)
-    console, document = Console(), ab_document(result)
+    console, document = Console(stderr=is_stdout(json_file)), ab_document(result)
 
     def write_markdown() -> None:
         if markdown is not None:
@@ -134,6 +146,7 @@ def ab(
     kept = show_and_keep(
         lambda: print_document(document, console),
         write_markdown,
+        lambda: write_json(json_file, result.to_json()),
         lambda: print_stored(console, Store(results).save(result)),
     )
     return 0 if kept and not result.slower else FAILED

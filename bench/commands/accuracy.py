@@ -6,10 +6,18 @@ from typing import Annotated
 import typer
 
 from bench.checkout import need_checkout
-from bench.commands.output import FAILED, MISUSE, ResultsFolder, fail, show_and_keep
+from bench.commands.output import (
+    FAILED,
+    MISUSE,
+    ResultsFolder,
+    check_json_folder,
+    fail,
+    is_stdout,
+    show_and_keep,
+    write_json,
+)
 from bench.printable import printable
-from bench.results.errors import ResultError
-from bench.results.folder import DEFAULT_ROOT
+from bench.project_settings import DEFAULT_RESULTS
 
 
 def accuracy(
@@ -27,9 +35,12 @@ def accuracy(
     ] = False,
     no_awake: Annotated[bool, typer.Option("--no-awake", help="An older name of --allow-idle-cores.")] = False,
     json_file: Annotated[
-        Path | None, typer.Option("--json", metavar="FILE", help="Store it there [DIR/accuracy/…].")
+        Path | None,
+        typer.Option(
+            "--json", metavar="FILE", help="Store it there [DIR/accuracy/…]; - is the standard output, as well."
+        ),
     ] = None,
-    results: ResultsFolder = DEFAULT_ROOT,
+    results: ResultsFolder = DEFAULT_RESULTS,
 ) -> int:
     """Compare reported figures with servers of known behaviour.
 
@@ -45,8 +56,7 @@ def accuracy(
     from bench.validation.accuracy.measuring import AccuracyFailedError
     from bench.validation.accuracy.scenarios import UnknownScenarioError
 
-    if json_file is not None and not json_file.absolute().parent.is_dir():
-        raise ResultError(f"--json {json_file}: there is no such folder")
+    check_json_folder(json_file)
     progress = Console(stderr=True)
     try:
         result = check(
@@ -60,9 +70,10 @@ def accuracy(
         return fail(f"--only {only}: {error}", MISUSE)
     except AccuracyFailedError as error:
         return fail(str(error), FAILED)
-    console = Console()
+    console, is_printed = Console(stderr=is_stdout(json_file)), is_stdout(json_file)
     kept = show_and_keep(
         lambda: print_document(accuracy_document(result), console),
-        lambda: print_stored(console, stored(result, results, json_file)),
+        lambda: write_json(json_file if is_printed else None, result.to_json()),
+        lambda: print_stored(console, stored(result, results, None if is_printed else json_file)),
     )
     return 0 if kept and result.inside else FAILED

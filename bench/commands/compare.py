@@ -5,10 +5,18 @@ from typing import Annotated
 
 import typer
 
-from bench.commands.output import FAILED, ResultsFolder, write_option
+from bench.commands.output import (
+    FAILED,
+    JsonFile,
+    ResultsFolder,
+    check_json_folder,
+    is_stdout,
+    write_json,
+    write_option,
+)
+from bench.project_settings import DEFAULT_RESULTS
 from bench.report.chart_formats import chart_format
 from bench.results.errors import ResultError
-from bench.results.folder import DEFAULT_ROOT
 
 
 def compare(
@@ -21,7 +29,7 @@ def compare(
         float, typer.Option(metavar="PERCENT", min=0, max=100, help="What is slower by more fails.")
     ] = 0.5,
     force: Annotated[bool, typer.Option("--force", help="Compare although it is void; verdicts say so.")] = False,
-    json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write it as JSON.")] = None,
+    json_file: JsonFile = None,
     markdown: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write it as Markdown, for a pull request.")
     ] = None,
@@ -29,7 +37,7 @@ def compare(
         Path | None,
         typer.Option(metavar="FILE", help="Draw both distributions: .html (needs no network), .svg or .png."),
     ] = None,
-    results: ResultsFolder = DEFAULT_ROOT,
+    results: ResultsFolder = DEFAULT_RESULTS,
 ) -> int:
     """Compare stored results; exit code 1 if NEW is slower.
 
@@ -49,15 +57,16 @@ def compare(
     from bench.results.references import Store, select
 
     form = None if chart is None else chart_format("--chart", chart)
-    for option, path in (("--json", json_file), ("--markdown", markdown), ("--chart", chart)):
+    check_json_folder(json_file)
+    for option, path in (("--markdown", markdown), ("--chart", chart)):
         if path is not None and not path.absolute().parent.is_dir():
             raise ResultError(f"{option} {path}: there is no such folder")
     sides = select(Store(results), old, new, last)
     comparison = compare_results(*sides, threshold=threshold / 100, force=force, wanted=last)
     document = comparison_document(comparison)
-    print_document(document, Console())
-    if json_file is not None:
-        write_option("--json", json_file, comparison.to_json())
+    if not is_stdout(json_file):
+        print_document(document, Console())
+    write_json(json_file, comparison.to_json())
     if markdown is not None:
         write_option("--markdown", markdown, markdown_format.render(document).encode())
     if chart is not None and form is not None:

@@ -5,17 +5,20 @@ from typing import Annotated
 
 import typer
 
-from bench.commands.output import ResultsFolder
+from bench.commands.output import ResultsFolder, is_stdout
+from bench.project_settings import DEFAULT_RESULTS
 from bench.results.errors import ResultError
-from bench.results.folder import DEFAULT_ROOT
 
 
 def hlog(
     result: Annotated[str, typer.Argument(metavar="RESULT", help="The load result.", show_default=False)],
     output: Annotated[
-        Path | None, typer.Option("--output", metavar="FILE", help="Where to write it; else beside the result.")
+        Path | None,
+        typer.Option(
+            "--output", metavar="FILE", help="Where to write it [beside the result]; - is the standard output."
+        ),
     ] = None,
-    results: ResultsFolder = DEFAULT_ROOT,
+    results: ResultsFolder = DEFAULT_RESULTS,
 ) -> None:
     """Write a load result as an HdrHistogram interval log.
 
@@ -33,9 +36,15 @@ def hlog(
     if not isinstance(stored.result, LoadResult):
         raise ResultError(f"{stored.path} is a latency result, which has no seconds: name a load result")
     path = output or stored.path.with_suffix(".hlog")
+    to_stdout = is_stdout(output)
     lines = hlog_lines(stored.result.datetime, intervals_of(stored.result), f"bench, from {stored.path.name}")
     try:
-        write_hlog(path, lines)
+        if to_stdout:
+            for line in lines:
+                typer.echo(line)
+        else:
+            write_hlog(path, lines)
     except HistogramError as error:
         raise ResultError(f"{stored.path}: {error}") from None
-    typer.echo(f"wrote {path}")
+    if not to_stdout:
+        typer.echo(f"wrote {path}")

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from bench.printable import printable
+from bench.project_settings import results_folder
 from bench.results.errors import NotStoredError, ResultError
 from bench.results.files import write_whole
 
@@ -25,7 +26,30 @@ BROKEN_PIPE = 141
 #: The errors that keep a file from being written to the end, and are no misuse.
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EPIPE, errno.ENXIO)
 
-ResultsFolder = Annotated[Path, typer.Option("--results", metavar="DIR", help="Where results are stored.")]
+
+def _results_folder(context: typer.Context, parameter: typer.CallbackParam, value: Path) -> Path:
+    """Return the folder that the user gave, else the folder that the project says. Raises ProjectSettingsError."""
+    source = context.get_parameter_source(str(parameter.name))
+    return results_folder(None if source is not None and source.name == "DEFAULT" else value)
+
+
+ResultsFolder = Annotated[
+    Path,
+    typer.Option(
+        "--results",
+        metavar="DIR",
+        callback=_results_folder,
+        help="The folder of all results.",
+    ),
+]
+
+
+#: The file that `--json` names; `-` is the standard output, which then has nothing else.
+JsonFile = Annotated[
+    Path | None, typer.Option("--json", metavar="FILE", help="Write it as JSON; - is the standard output, alone.")
+]
+
+_STDOUT = Path("-")
 
 
 def show_and_keep(show: Callable[[], None], *keep: Callable[[], None]) -> bool:
@@ -49,6 +73,26 @@ def _note_failure(store: Callable[[], None], failures: list[ResultError]) -> Non
         store()
     except ResultError as error:
         failures.append(error)
+
+
+def is_stdout(file: Path | None) -> bool:
+    """Return true if an option says `-` in place of a file: nothing else goes to the standard output then."""
+    return file == _STDOUT
+
+
+def check_json_folder(file: Path | None) -> None:
+    """Raise ResultError if the file of `--json` is in no folder that is there."""
+    if file is not None and not is_stdout(file) and not file.absolute().parent.is_dir():
+        raise ResultError(f"--json {file}: there is no such folder")
+
+
+def write_json(file: Path | None, data: bytes) -> None:
+    """Write what `--json` asks for, if it was given. Raises ResultError as `write_option`, OSError of the output."""
+    if is_stdout(file):
+        sys.stdout.buffer.write(data)
+        sys.stdout.flush()
+    elif file is not None:
+        write_option("--json", file, data)
 
 
 def write_option(option: str, path: Path, data: bytes) -> None:

@@ -6,7 +6,7 @@ import typer
 
 from bench.checkout import need_checkout
 from bench.commands.output import FAILED, MISUSE, ResultsFolder, fail, show_and_keep
-from bench.results.folder import DEFAULT_ROOT
+from bench.project_settings import DEFAULT_RESULTS
 
 
 def peers(
@@ -22,7 +22,7 @@ def peers(
         str | None, typer.Option(metavar="NAME,…", help="Only these, such as ours,node [all of them].")
     ] = None,
     processes: Annotated[int, typer.Option(metavar="N", min=1, help="This project in so many processes as well.")] = 1,
-    results: ResultsFolder = DEFAULT_ROOT,
+    results: ResultsFolder = DEFAULT_RESULTS,
 ) -> int:
     """Compare the CPU time of load generators on the same work.
 
@@ -34,7 +34,8 @@ def peers(
     from bench.commands.console import Console
     from bench.report.formats.text import print_document
     from bench.report.lines import print_line, print_stored
-    from bench.results.store import machine_id, result_name, write_numbered
+    from bench.results.references import Store
+    from bench.results.store import result_name
     from bench.server import ServerError
     from bench.validation.peers.document import peers_document
     from bench.validation.peers.run import chosen, compare_peers
@@ -58,12 +59,12 @@ def peers(
         )
     except ServerError as error:
         return fail(str(error), FAILED)
-    folder = results / "peers" / machine_id()
     print_line(console, "")
     kept = show_and_keep(
         lambda: print_document(peers_document(result), console),
         lambda: print_stored(
-            console, write_numbered(folder, result_name(result.commit_info, result.datetime), result.to_json())
+            console,
+            Store(results).write("peers", result_name(result.commit_info, result.datetime), result.to_json()),
         ),
     )
     return 0 if kept and result.figures else FAILED

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from bench.commands.output import ResultsFolder, write_option
+from bench.commands.output import ResultsFolder, check_json_folder, is_stdout, write_json, write_option
+from bench.project_settings import DEFAULT_RESULTS
 from bench.report.document import Document
 from bench.report.formats import TEXT, formats, render
 from bench.results.errors import ResultError
-from bench.results.folder import DEFAULT_ROOT
 
 #: The folders of stored results, by kind. A comparison of stored results has none: it is a file that the user named.
 FOLDERS = ("latency", "load", "ab", "accuracy", "peers")
@@ -29,7 +29,13 @@ def show(
     output: Annotated[
         Path | None, typer.Option("--output", metavar="FILE", help="Write it there, instead of printing it.")
     ] = None,
-    results: ResultsFolder = DEFAULT_ROOT,
+    json_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--json", metavar="FILE", help="Write it as it is stored; - is the standard output, which has nothing else."
+        ),
+    ] = None,
+    results: ResultsFolder = DEFAULT_RESULTS,
 ) -> None:
     """Print any stored result again.
 
@@ -44,9 +50,15 @@ def show(
         raise ResultError(f"--format {form}: there is no such format, only {', '.join(formats())}")
     if output is not None and not output.absolute().parent.is_dir():
         raise ResultError(f"--output {output}: there is no such folder")
-    document = document_of(open_file(file_named(Store(results), result, FOLDERS)))
+    check_json_folder(json_file)
+    file = open_file(file_named(Store(results), result, FOLDERS))
+    document = document_of(file)
+    if json_file is not None:
+        write_json(json_file, file.text.encode())
     if output is not None:
         write_option("--output", output, render(document, form).encode())
+    elif is_stdout(json_file):
+        pass
     elif form == TEXT:
         from bench.commands.console import Console
         from bench.report.formats.text import print_document

@@ -6,20 +6,31 @@ from typing import Annotated
 
 import typer
 
-from bench.commands.output import ResultsFolder, write_option
+from bench.commands.output import (
+    JsonFile,
+    ResultsFolder,
+    check_json_folder,
+    is_stdout,
+    write_json,
+    write_option,
+)
 from bench.printable import printable
+from bench.project_settings import DEFAULT_RESULTS
 from bench.report.chart_formats import chart_format
 from bench.results.errors import ResultError
-from bench.results.folder import DEFAULT_ROOT, KINDS, Kind
+from bench.results.folder import KINDS, Kind
 from bench.statistics.significance import SIGNIFICANCE
 from bench.trend.metric import Metric
+
+#: The number of results of a series that are shown, if the user does not say it.
+_LAST = 20
 
 
 def trend(
     kind: Annotated[
         Kind | None, typer.Argument(metavar="[latency|load]", help="Only results of this kind.", show_default=False)
     ] = None,
-    results: ResultsFolder = DEFAULT_ROOT,
+    results: ResultsFolder = DEFAULT_RESULTS,
     machine: Annotated[
         str | None, typer.Option(metavar="TEXT", help="Only machines whose name contains it.", show_default=False)
     ] = None,
@@ -32,6 +43,12 @@ def trend(
     significance: Annotated[
         float, typer.Option(metavar="P", min=0.0001, max=0.5, help="Share of unchanged series that may show a step.")
     ] = SIGNIFICANCE,
+    last: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help=f"Show the last N results and the steps [{_LAST}].", show_default=False),
+    ] = None,
+    all_of_them: Annotated[bool, typer.Option("--all", help="Show all results.")] = False,
+    json_file: JsonFile = None,
     output: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Draw it as well: .html (needs no network), .svg or .png."),
@@ -47,8 +64,12 @@ def trend(
     from bench.report.formats.text import print_document
     from bench.report.trend import trend_document
     from bench.results.history import all_results, history
+    from bench.trend.model import TrendFile
     from bench.trend.series import machine_name, trends
 
+    if all_of_them and last is not None:
+        raise ResultError(f"--last {last} and --all: give one of them")
+    check_json_folder(json_file)
     drawn = None if output is None else chart_format("--output", output)
     stored = all_results(results, KINDS if kind is None else (kind,), leave_out=_say_left_out)
     found = trends(
@@ -66,12 +87,14 @@ def trend(
         asked += [f"a benchmark {name!r}" for name in benchmark or ()]
         wanted = f" of {' or '.join(asked)}" if asked else ""
         raise ResultError(f"no {metric}{wanted} to show in {len(stored)} stored results; they are of {machines}")
-    print_document(trend_document(found), Console())
+    if not is_stdout(json_file):
+        print_document(trend_document(found, None if all_of_them else last or _LAST), Console())
+    write_json(json_file, TrendFile.of(found).to_json())
     if output is not None and drawn is not None:
         from bench.report.trend_chart import trend_chart  # late: it needs the extra `charts`
 
         write_option("--output", output, trend_chart(found, drawn))
-        typer.echo(f"chart in {output}")
+        typer.echo(f"chart in {output}", err=is_stdout(json_file))
 
 
 def _say_left_out(reason: str) -> None:

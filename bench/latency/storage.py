@@ -19,11 +19,15 @@ class ResultStorage(FileStorage):
     """Files below a folder, numbered per machine. `failure` says why the last `save` stored nothing, or is None."""
 
     failure: str | None = None
+    #: The folder of all results; None if the user has chosen another place for these alone.
+    root: Path | None = None
 
     @classmethod
-    def of(cls, session: BenchmarkSession) -> Self:
-        """Return the storage in the folder that the session uses already."""
-        return cls(session.storage.path, session.logger, session.machine_id)
+    def of(cls, session: BenchmarkSession, root: Path | None) -> Self:
+        """Return the storage in the folder that the session uses already, which is below `root` unless that is None."""
+        storage = cls(session.storage.path, session.logger, session.machine_id)
+        storage.root = root
+        return storage
 
     @property
     def location(self) -> str:
@@ -35,7 +39,7 @@ class ResultStorage(FileStorage):
         """Store a session under the next number and the name `save`."""
         data: bytes = safe_dumps(output_json, ensure_ascii=True, indent=4).encode()  # type: ignore[no-untyped-call]
         try:
-            path = write_numbered(self.path / self.default_machine_id, save, data)
+            path = write_numbered(self.path / self.default_machine_id, save, data, self.root)
         except ResultError as error:
             self.failure = str(error)
             self.logger.error(self.failure)

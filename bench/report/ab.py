@@ -1,14 +1,15 @@
 """A comparison of two revisions as a document: both revisions, each metric with its effect, interval and verdict."""
 
 from bench.report.document import Column, Document, Line, Note, Row, Style, Subject, Table
-from bench.report.formatting import counted, effect, effect_interval, percent
+from bench.report.formatting import counted, durations, effect, effect_interval, percent
 from bench.results.ab import AbBenchmark, AbMetric, AbResult, AbSide, Metric
+from bench.results.figure import Figure
 from bench.statistics.verdicts import Verdict
 
 #: The metric that answers the question; the others are details.
 _PRIMARY: Metric = "p50"
 
-#: The names of the metrics; all are µs of one round trip.
+#: The names of the metrics; all are times of one round trip.
 _METRICS: dict[Metric, str] = {
     "p50": "p50",
     "p99": "p99",
@@ -27,9 +28,9 @@ _STOPPED = {
 def ab_document(result: AbResult) -> Document:
     """Return the document of a comparison of two revisions."""
     columns = (
-        Column("µs of a round trip", "name", explained=""),
-        Column("A", explained="A µs"),
-        Column("B", explained="B µs"),
+        Column("round trip", "name", explained=""),
+        Column("A"),
+        Column("B"),
         Column("effect"),
         Column(f"{result.settings.confidence:.0%} interval", "range"),
         Column("verdict", "verdict"),
@@ -56,8 +57,7 @@ def ab_document(result: AbResult) -> Document:
 def _row(benchmark: AbBenchmark, metric: AbMetric) -> Row:
     cells = (
         _METRICS[metric.metric],
-        f"{metric.a_us:,.1f}",
-        f"{metric.b_us:,.1f}",
+        *durations([Figure(metric.a_us), Figure(metric.b_us)]),
         effect(metric.effect),
         effect_interval(metric.low, metric.high),
         metric.verdict,

@@ -6,14 +6,14 @@ from collections.abc import Iterator, Sequence
 from bench.compare.model import FAILING, Compared, ComparedResult, Comparison, Row, RowVerdict
 from bench.report import document
 from bench.report.document import Column, Document, Line, Note, Style, Subject, Table
-from bench.report.formatting import UNKNOWN, effect, effect_interval, measured, percent
+from bench.report.formatting import UNKNOWN, effect, effect_interval, measured, percent, short_commit
 from bench.results.figure import Unit
 from bench.results.latency import ControlKind
 
 #: The metrics that a format always shows; it may fold the others, unless they are worse.
 _PRIMARY = {"p50", "throughput", "response p50", "response p99", "failed"}
 
-_UNITS = {Unit.MICROSECONDS: " µs", Unit.PER_SECOND: " per second", Unit.COUNT: ""}
+_UNITS = {Unit.MICROSECONDS: "", Unit.PER_SECOND: " per second", Unit.COUNT: ""}
 _STYLES: dict[RowVerdict, Style] = {
     "slower": "worse",
     "worse": "worse",
@@ -21,7 +21,6 @@ _STYLES: dict[RowVerdict, Style] = {
     "better": "better",
     "inconclusive": "inconclusive",
 }
-_SHORT_COMMIT = 12
 _CONTROLS: dict[ControlKind, str] = {
     "same-stack": "effects are of ratios to the control on the same stack, timed in alternation; old and new are not, "
     "and drift with the machine",
@@ -59,15 +58,14 @@ def comparison_document(comparison: Comparison) -> Document:
 def _subjects(side: str, results: Sequence[ComparedResult]) -> Iterator[Subject]:
     """Yield a line for each result of a side: commit, time, file."""
     for result in results:
-        commit = result.commit[:_SHORT_COMMIT] + (" + changes" if result.dirty else "")
+        commit = short_commit(result.commit) + (" + changes" if result.dirty else "")
         yield Subject(side, f"{commit}  {result.datetime:%Y-%m-%d %H:%M:%S %Z}  {result.path}")
 
 
 def _row(compared: Compared, row: Row) -> document.Row:
     cells = (
         f"{row.metric}{_UNITS[row.unit]}",
-        measured(row.old, row.unit),
-        measured(row.new, row.unit),
+        *measured([row.old, row.new], row.unit),
         _effect(row),
         effect_interval(row.low, row.high) if row.effect is not None else UNKNOWN,
         _verdict(row),

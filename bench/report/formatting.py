@@ -1,10 +1,14 @@
 """Numbers and names as text for people, the same in every output format.
 
 Rules of this file: pure functions from a value to its text. What is not known is a dash, what is only bounded shows its
-bound, and nothing is ever cut.
+bound, and nothing is ever cut. A time has its unit beside it, and three or four significant digits. Times that are
+compared with each other have the same unit.
 """
 
 import math
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 from bench.results.figure import Figure, Unit
@@ -15,7 +19,27 @@ UNKNOWN = "-"
 #: The word for a time that falls among the failures, whose times are unknown.
 FAILED = "failed"
 
+_COMMIT = re.compile("[0-9a-f]{7,64}")
 _SIGNS = {"exact": "", "above": "> ", "below": "< "}
+
+
+@dataclass(frozen=True)
+class DurationUnit:
+    """A unit of times: its name, and its length in microseconds."""
+
+    name: str
+    length_us: float
+
+
+_MICROSECOND, _MILLISECOND, _SECOND = DurationUnit("µs", 1.0), DurationUnit("ms", 1e3), DurationUnit("s", 1e6)
+_UNITS = (_MICROSECOND, _MILLISECOND, _SECOND)
+
+#: The number from which on a time is shown in the next larger unit, if it stands alone.
+_NEXT_UNIT_FROM = 1_000
+#: The same for the longest of several times with one unit, and the least that the shortest may be in the next unit.
+_NEXT_COMMON_UNIT_FROM, _SHORTEST_FROM = 10_000, 0.1
+#: The same for times that are so long that short times may have zeros.
+_LONG_FROM, _SHORTEST_BESIDE_LONG_FROM = 1_000_000, 0.001
 
 
 def count(value: int) -> str:
@@ -36,21 +60,68 @@ def amount(size_bytes: float) -> str:
     return f"{_three_digits(size_bytes)} B"
 
 
-def microseconds(figure: Figure | None) -> str:
-    """Return a time in microseconds: 12,345 or 133.4. A bound has its unit with it: > 500 ms."""
-    if figure is None:
-        return UNKNOWN
-    if figure.bound == "exact":
-        return _decimal_below(figure.value, 1000)
-    return FAILED if math.isinf(figure.value) else f"{_SIGNS[figure.bound]}{_limit(figure.value)}"
+def common_unit(times_us: Iterable[float]) -> DurationUnit:
+    """Return the unit in which times are compared, in microseconds: the shortest's, or a larger if that is too small.
+
+    A time of zero has any unit.
+    """
+    known = [time_us for time_us in times_us if 0 < time_us < math.inf]
+    if not known:
+        return _MICROSECOND
+    shortest, longest = min(known), max(known)
+    unit = _own_unit(shortest)
+    for larger in _UNITS[_UNITS.index(unit) + 1 :]:
+        units = longest / unit.length_us
+        least = _SHORTEST_FROM if units < _LONG_FROM else _SHORTEST_BESIDE_LONG_FROM
+        if units < _NEXT_COMMON_UNIT_FROM or shortest / larger.length_us < least:
+            break
+        unit = larger
+    return unit
 
 
-def measured(figure: Figure | None, unit: Unit) -> str:
-    """Return a figure in its unit, without the unit's name."""
+def duration(figure: Figure | None, unit: DurationUnit | None = None) -> str:
+    """Return a time of so many microseconds with its unit: 133.4 µs, 1.234 ms. A bound is whole: > 500 ms.
+
+    Without a `unit` it is the time's own.
+    """
     if figure is None:
         return UNKNOWN
+    if figure.bound != "exact":
+        return FAILED if math.isinf(figure.value) else f"{_SIGNS[figure.bound]}{_limit(figure.value)}"
+    unit = unit or _own_unit(figure.value)
+    return f"{duration_number(figure.value, unit)} {unit.name}"
+
+
+def durations(figures: Sequence[Figure | None]) -> list[str]:
+    """Return times that are compared with each other, all in one unit, each with the unit beside it."""
+    unit = unit_of(figures)
+    return [duration(figure, unit) for figure in figures]
+
+
+def unit_of(figures: Iterable[Figure | None]) -> DurationUnit:
+    """Return the unit for figures that are compared with each other. Figures that are only bounded have their own."""
+    return common_unit(figure.value for figure in figures if figure is not None and figure.bound == "exact")
+
+
+def duration_number(time_us: float, unit: DurationUnit) -> str:
+    """Return a time of so many microseconds as a number of units, without the unit's name: 12,345, 133.4, 0.0123."""
+    value = time_us / unit.length_us
+    if value == 0:
+        return "0"
+    # 4 digits; 3 below 1, where they are fewer than the digits that are shown.
+    return f"{value:,.{max(0, _digits_after_point(value))}f}"
+
+
+def measured(figures: Sequence[Figure | None], unit: Unit) -> list[str]:
+    """Return figures that are compared with each other: times with their unit, all else without it."""
     if unit is Unit.MICROSECONDS:
-        return microseconds(figure)
+        return durations(figures)
+    return [_unnamed(figure, unit) for figure in figures]
+
+
+def _unnamed(figure: Figure | None, unit: Unit) -> str:
+    if figure is None:
+        return UNKNOWN
     return per_second(figure.value) if unit is Unit.PER_SECOND else count(round(figure.value))
 
 
@@ -78,6 +149,11 @@ def effect_interval(low: float | None, high: float | None) -> str:
     return UNKNOWN if low is None or high is None else f"{effect(low)} to {effect(high)}"
 
 
+def short_commit(commit: str, digits: int = 12) -> str:
+    """Return the first digits of a commit's id. A word in place of an id, such as `unversioned`, stays whole."""
+    return commit[:digits] if _COMMIT.fullmatch(commit) else commit
+
+
 def counted(number: int, noun: str, plural: str | None = None) -> str:
     """Return a count with its noun: 1 restart, 1,234 restarts."""
     return f"{count(number)} {noun if number == 1 else plural or f'{noun}s'}"
@@ -89,6 +165,20 @@ def _three_digits(value: float) -> str:
 
 def _decimal_below(value: float, whole_from: float) -> str:
     return f"{value:,.1f}" if round(value, 1) < whole_from else f"{value:,.0f}"
+
+
+def _own_unit(time_us: float) -> DurationUnit:
+    """Return the unit in which a time has one to three digits before the point."""
+    for unit in _UNITS[:-1]:
+        if float(f"{time_us / unit.length_us:.4g}") < _NEXT_UNIT_FROM:
+            return unit
+    return _UNITS[-1]
+
+
+def _digits_after_point(value: float) -> int:
+    """Return how many digits after the point make four significant digits, or three below 1."""
+    exponent = math.floor(math.log10(float(f"{abs(value):.4g}")))
+    return 3 - exponent if exponent >= 0 else 2 - exponent
 
 
 def _limit(value_us: float) -> str:

@@ -4,22 +4,22 @@ Rules of this file: benchmarks with the server in the client's own loop illustra
 are left out of all that compares.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from bench.machine.disturbances import Disturbance
 from bench.report.document import Column, Document, Line, Note, Row, Table
-from bench.report.formatting import UNKNOWN, count, counted, microseconds
+from bench.report.formatting import UNKNOWN, count, counted, durations, short_commit
 from bench.results.figure import Figure
 from bench.results.latency import ControlKind, LatencyBenchmark, LatencyResult
 
-_SHORT_COMMIT = 12
 _US_PER_S = 1e6
+_TIMES = ("min", "p50", "mean", "p99", "max")
 
 
 def latency_document(result: LatencyResult) -> Document:
     """Return the document of a result: the times of every benchmark, then what `processes_document` has."""
-    columns = ("min", "p50", "mean", "p99", "max", "rounds")
-    times = Table((Column("µs of a round trip", "name"), *map(Column, columns)), tuple(map(_times, result.benchmarks)))
+    columns = (*_TIMES, "rounds")
+    times = Table((Column("round trip", "name"), *map(Column, columns)), _times(result.benchmarks))
     illustrative = [benchmark.name for benchmark in result.benchmarks if benchmark.is_illustrative]
     notes = [Note(f"the server was in the client's own loop, to illustrate: {', '.join(illustrative)}")]
     return Document(
@@ -40,16 +40,32 @@ def processes_document(benchmarks: Sequence[LatencyBenchmark]) -> Document:
 def _headline(result: LatencyResult) -> str:
     services = dict.fromkeys(benchmark.details.service for benchmark in result.benchmarks)
     of = ", ".join(service for service in services if service) or "a service"
-    commit = result.commit_info.id[:_SHORT_COMMIT] + (" + changes" if result.commit_info.dirty else "")
+    commit = short_commit(result.commit_info.id) + (" + changes" if result.commit_info.dirty else "")
     number = counted(len(result.benchmarks), "benchmark")
     return f"latency of {of} at {commit}: {number}, measured {result.datetime:%Y-%m-%d %H:%M:%S %Z}"
 
 
-def _times(benchmark: LatencyBenchmark) -> Row:
+def _times(benchmarks: Sequence[LatencyBenchmark]) -> tuple[Row, ...]:
+    columns = [durations([_known(_times_us(benchmark)[name]) for benchmark in benchmarks]) for name in _TIMES]
+    return tuple(
+        Row((benchmark.name, *cells, count(benchmark.stats.rounds)))
+        for benchmark, *cells in zip(benchmarks, *columns, strict=True)
+    )
+
+
+def _times_us(benchmark: LatencyBenchmark) -> Mapping[str, float | None]:
     stats = benchmark.stats
-    times_us = (stats.min * _US_PER_S, stats.median * _US_PER_S, stats.mean * _US_PER_S, benchmark.p99_us)
-    known = (None if time_us is None else Figure(time_us) for time_us in (*times_us, stats.max * _US_PER_S))
-    return Row((benchmark.name, *map(microseconds, known), count(stats.rounds)))
+    return {
+        "min": stats.min * _US_PER_S,
+        "p50": stats.median * _US_PER_S,
+        "mean": stats.mean * _US_PER_S,
+        "p99": benchmark.p99_us,
+        "max": stats.max * _US_PER_S,
+    }
+
+
+def _known(time_us: float | None) -> Figure | None:
+    return None if time_us is None else Figure(time_us)
 
 
 def _process_tables(benchmarks: Sequence[LatencyBenchmark]) -> Iterator[Table]:
@@ -58,7 +74,10 @@ def _process_tables(benchmarks: Sequence[LatencyBenchmark]) -> Iterator[Table]:
     Ratios are the geometric mean over the processes, ± the standard deviation from one process to the next.
     """
     columns = ("server processes", "their medians", "ratio to control", "to bare echo", "server CPU")
-    rows = tuple(row for benchmark in _compared(benchmarks) if (row := _processes(benchmark)) is not None)
+    compared = _compared(benchmarks)
+    of_the_server = durations([_known(benchmark.server_cpu_us_per_round_trip) for benchmark in compared])
+    found = (_processes(benchmark, cpu) for benchmark, cpu in zip(compared, of_the_server, strict=True))
+    rows = tuple(row for row in found if row is not None)
     if rows:
         yield Table((Column("", "name"), *map(Column, columns)), rows)
 
@@ -67,18 +86,17 @@ def _compared(benchmarks: Sequence[LatencyBenchmark]) -> list[LatencyBenchmark]:
     return [benchmark for benchmark in benchmarks if not benchmark.is_illustrative]
 
 
-def _processes(benchmark: LatencyBenchmark) -> Row | None:
+def _processes(benchmark: LatencyBenchmark, server_cpu: str) -> Row | None:
     processes, between = benchmark.processes, benchmark.between_processes
     if not processes or between is None:
         return None
-    cpu_us = benchmark.server_cpu_us_per_round_trip
     cells = (
         benchmark.name,
         str(len(processes)),
         UNKNOWN if between.median_cv is None else f"± {between.median_cv:.1%}",
         _ratio(benchmark, "same-stack"),
         _ratio(benchmark, "bare"),
-        UNKNOWN if cpu_us is None else f"{cpu_us:.1f} µs",
+        server_cpu,
     )
     return Row(cells)
 

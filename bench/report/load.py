@@ -1,15 +1,23 @@
-"""A load result as a document: what Locust's own table cannot show.
+"""A load result as a document: all that Locust's own tables have, and what they cannot show.
 
-Rules of this file: times are in microseconds. Whatever limits the meaning of the figures (closed model, saturation,
-missing workers) is a note below them.
+Rules of this file: the times of a column have the same unit. Whatever limits the meaning of the figures (closed model,
+saturation, missing workers) is a note below them.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 
 from bench.report.document import Column, Document, Note, Row, Table
-from bench.report.formatting import FAILED, UNKNOWN, amount, count, microseconds, per_second
+from bench.report.formatting import FAILED, UNKNOWN, amount, count, duration, durations, per_second
 from bench.results.figure import Figure, figure
-from bench.results.load import CONNECT, MOST_OPERATIONS, OTHER_OPERATIONS, Distribution, LoadResult, Operation
+from bench.results.load import (
+    CONNECT,
+    MOST_OPERATIONS,
+    OTHER_OPERATIONS,
+    Distribution,
+    LoadResult,
+    Operation,
+    StageFigures,
+)
 
 _TIMES = ("p50", "p90", "p99", "p99_9", "max")
 
@@ -19,8 +27,8 @@ _LOST = "lost"
 #: The share of the arrivals from which on their wait for a free user is worth a remark.
 _TOO_FEW_USERS = 0.01
 
-#: The heading of a column, and its cell for an operation.
-Cells = tuple[str, Callable[[Operation], str]]
+#: The heading of a column, and its cells for the operations.
+Cells = tuple[str, Sequence[str]]
 
 
 def load_document(result: LoadResult) -> Document:
@@ -51,67 +59,65 @@ def _title(result: LoadResult) -> str:
 def _operation_tables(result: LoadResult) -> list[Table]:
     """Return the counts and the times. In a closed load a format may show both as one table."""
     counts = _table("operation", result, _count_columns(result))
-    service = _time_columns(lambda operation: operation.service_us)
+    service = _time_columns(result, lambda operation: operation.service_us)
     if not any(operation.response_us for operation in result.operations):
-        return [counts, _table("µs of service time", result, service, extends=True)]
-    response = _time_columns(lambda operation: operation.response_us)
-    return [
-        counts,
-        _table("µs of response time", result, response),
-        _table("µs of service time", result, service),
-    ]
+        return [counts, _table("service time", result, service, extends=True)]
+    response = _time_columns(result, lambda operation: operation.response_us)
+    return [counts, _table("response time", result, response), _table("service time", result, service)]
 
 
 def _table(heading: str, result: LoadResult, columns: Sequence[Cells], *, extends: bool = False) -> Table:
     return Table(
         columns=(Column(heading, "name"), *(Column(title) for title, _ in columns)),
         rows=tuple(
-            Row((operation.label, *(cell(operation) for _, cell in columns))) for operation in result.operations
+            Row((operation.label, *cells))
+            for operation, *cells in zip(result.operations, *(cells for _, cells in columns), strict=True)
         ),
         extends=extends,
     )
 
 
 def _count_columns(result: LoadResult) -> list[Cells]:
-    def end(of: Callable[[Operation], int]) -> Callable[[Operation], str]:
-        """Return the cells of a count of how operations ended: of an emission without a reply nobody knows."""
-        return lambda operation: UNKNOWN if operation.kind == "emission" else count(of(operation))
+    operations = result.operations
 
-    dropped: list[Cells] = [("dropped", lambda operation: count(operation.dropped))]
+    def ends(of: Callable[[Operation], int]) -> list[str]:
+        """Return the cells of a count of how operations ended: of an emission without a reply nobody knows."""
+        return [UNKNOWN if operation.kind == "emission" else count(of(operation)) for operation in operations]
+
+    dropped: list[Cells] = [("dropped", [count(operation.dropped) for operation in operations])]
     return [
-        *(dropped if any(operation.dropped for operation in result.operations) else []),
-        ("sent", lambda operation: count(operation.sent)),
-        ("ok", end(lambda operation: operation.ok)),
-        ("timeouts", end(lambda operation: operation.timeouts)),
-        ("errors", end(lambda operation: operation.error_count)),
-        ("unfinished", end(lambda operation: operation.unfinished)),
-        ("late", end(lambda operation: operation.late)),
-        ("per second", lambda operation: per_second(operation.throughput_per_s)),
+        *(dropped if any(operation.dropped for operation in operations) else []),
+        ("sent", [count(operation.sent) for operation in operations]),
+        ("ok", ends(lambda operation: operation.ok)),
+        ("timeouts", ends(lambda operation: operation.timeouts)),
+        ("errors", ends(lambda operation: operation.error_count)),
+        ("unfinished", ends(lambda operation: operation.unfinished)),
+        ("late", ends(lambda operation: operation.late)),
+        ("per second", [per_second(operation.throughput_per_s) for operation in operations]),
     ]
 
 
-def _time_columns(times: Callable[[Operation], Distribution | None]) -> list[Cells]:
-    def column(name: str) -> Cells:
-        return _percentile(name), lambda operation: _time(operation, figure(times(operation), name))
-
-    return [column(name) for name in _TIMES]
+def _time_columns(result: LoadResult, times: Callable[[Operation], Distribution | None]) -> list[Cells]:
+    return [(_percentile(name), _times(result.operations, times, name)) for name in _TIMES]
 
 
-def _time(operation: Operation, known: Figure | None) -> str:
-    if known is None and operation.failed and not operation.ok:
-        return FAILED
-    return microseconds(known)
+def _times(operations: Sequence[Operation], times: Callable[[Operation], Distribution | None], name: str) -> list[str]:
+    known = [figure(times(operation), name) for operation in operations]
+    return [
+        FAILED if time is None and operation.failed and not operation.ok else text
+        for operation, time, text in zip(operations, known, durations(known), strict=True)
+    ]
 
 
 def _breakdown_tables(result: LoadResult) -> Iterator[Table]:
     """Yield the parts of a round trip's time: the way to the service's handler, the handler, and the way back."""
+    legs = [(operation, leg) for operation in result.operations for leg in operation.breakdown]
+    columns = [durations([figure(leg.times_us, name) for _, leg in legs]) for name in _TIMES]
     rows = tuple(
-        Row((f"{operation.label}: {leg.name}", *(microseconds(figure(leg.times_us, name)) for name in _TIMES)))
-        for operation in result.operations
-        for leg in operation.breakdown
+        Row((f"{operation.label}: {leg.name}", *cells)) for (operation, leg), *cells in zip(legs, *columns, strict=True)
     )
     if rows:
-        yield Table((Column("µs of service time", "name"), *(Column(_percentile(name)) for name in _TIMES)), rows)
+        yield Table((Column("service time", "name"), *(Column(_percentile(name)) for name in _TIMES)), rows)
 
 
 def _percentile(name: str) -> str:
@@ -120,24 +126,32 @@ def _percentile(name: str) -> str:
 
 def _stage_tables(result: LoadResult) -> Iterator[Table]:
     """Yield a table with a row for each stage of the rate: the rate that was asked for, and what came of it."""
-    titles = ("offered/s", "ok/s", "failed", "dropped", "p50 µs", "p90 µs", "p99 µs", "server", "generator")
-    rows: list[Row] = []
-    for stage in result.stages:
-        times = (stage.p50_us, stage.p90_us, stage.p99_us)
-        is_censored = stage.failed + stage.dropped > 0
-        cells = (
-            stage.stage,
-            per_second(stage.offered_per_s),
-            per_second(stage.throughput_per_s),
-            count(stage.failed),
-            count(stage.dropped),
-            *(_LOST if value is None and is_censored else microseconds(_exact(value)) for value in times),
-            _share(stage.server_cpu_share),
-            _share(stage.generator_cpu_share),
-        )
-        rows.append(Row(cells))
-    if rows:
-        yield Table((Column("stage", "name"), *map(Column, titles)), tuple(rows))
+    stages = result.stages
+    # Only if there is any: the table has to fit a terminal.
+    dropped: list[Cells] = [("dropped", [count(stage.dropped) for stage in stages])]
+    columns: list[Cells] = [
+        ("offered/s", [per_second(stage.offered_per_s) for stage in stages]),
+        ("ok/s", [per_second(stage.throughput_per_s) for stage in stages]),
+        ("failed", [count(stage.failed) for stage in stages]),
+        *(dropped if any(stage.dropped for stage in stages) else []),
+        ("p50", _stage_times(stages, [stage.p50_us for stage in stages])),
+        ("p90", _stage_times(stages, [stage.p90_us for stage in stages])),
+        ("p99", _stage_times(stages, [stage.p99_us for stage in stages])),
+        ("server", [_share(stage.server_cpu_share) for stage in stages]),
+        ("generator", [_share(stage.generator_cpu_share) for stage in stages]),
+    ]
+    if stages:
+        names = [stage.stage for stage in stages]
+        rows = tuple(Row(cells) for cells in zip(names, *(cells for _, cells in columns), strict=True))
+        yield Table((Column("stage", "name"), *(Column(title) for title, _ in columns)), rows)
+
+
+def _stage_times(stages: Sequence[StageFigures], times_us: Sequence[float | None]) -> list[str]:
+    texts = durations([None if time_us is None else Figure(time_us) for time_us in times_us])
+    return [
+        _LOST if time_us is None and stage.failed + stage.dropped > 0 else text
+        for stage, time_us, text in zip(stages, times_us, texts, strict=True)
+    ]
 
 
 def _received_tables(result: LoadResult) -> Iterator[Table]:
@@ -166,10 +180,6 @@ def _error_tables(result: LoadResult) -> Iterator[Table]:
             yield Table((Column(heading, "name"), Column("count")), tuple(rows))
 
 
-def _exact(value_us: float | None) -> Figure | None:
-    return None if value_us is None else Figure(value_us)
-
-
 def _share(of_a_core: float | None) -> str:
     return UNKNOWN if of_a_core is None else f"{of_a_core:.0%}"
 
@@ -181,7 +191,7 @@ def _generator(result: LoadResult) -> Iterator[str]:
         yield f"{generator.cpu_share:.0%} of a core"
     for name, late in (("send lateness", generator.send_lateness_us), ("loop lag", generator.loop_lag_us)):
         if late is not None:
-            yield f"{name} p99 {microseconds(Figure(late.p99))} µs"
+            yield f"{name} p99 {duration(Figure(late.p99))}"
 
 
 def _operation_notes(result: LoadResult) -> Iterator[Note]:
@@ -257,7 +267,7 @@ def _notes(result: LoadResult) -> Iterator[Note]:
     if is_connected and share is not None and waits is not None and share >= _TOO_FEW_USERS:
         yield Note(
             f"too few users: {share:.0%} of the arrivals waited for a user to become free, "
-            f"p99 {waits.p99 / 1000:,.3g} ms: give more --users",
+            f"p99 {duration(Figure(waits.p99))}: give more --users",
             "warning",
         )
     has_figures = any(operation.sent for operation in result.operations if operation.kind != CONNECT)

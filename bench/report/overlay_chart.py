@@ -20,9 +20,10 @@ import altair as alt
 
 from bench.compare.model import Compared, Comparison
 from bench.printable import printable
+from bench.report.chart_axes import DURATION_LABEL
 from bench.report.chart_file import chart_file
 from bench.report.chart_formats import ChartFormat
-from bench.report.formatting import microseconds
+from bench.report.formatting import duration
 from bench.results.figure import Figure
 from bench.results.latency import LatencyResult
 from bench.results.load import LoadResult, Operation
@@ -139,7 +140,12 @@ def _panel(benchmark: Compared, sides: dict[str, list[Distribution]], what: str)
             values=_NINES, labelExpr=f"{json.dumps(dict(zip(map(str, _NINES), _LABELS, strict=True)))}[datum.value]"
         ),
     )
-    y = alt.Y("us:Q", title=["µs, logarithmic", f"({what})"], scale=alt.Scale(type="log", nice=False, padding=8))
+    y = alt.Y(
+        "us:Q",
+        title=[what, "(logarithmic)"],
+        scale=alt.Scale(type="log", nice=False, padding=8),
+        axis=alt.Axis(labelExpr=DURATION_LABEL),
+    )
     colour = alt.Color(
         "side:N",
         scale=alt.Scale(domain=list(_SIDES), range=[_BLUE, _VERMILION]),
@@ -166,7 +172,7 @@ def _panel(benchmark: Compared, sides: dict[str, list[Distribution]], what: str)
             tooltip=[
                 alt.Tooltip("side:N"),
                 alt.Tooltip("percentile:N"),
-                alt.Tooltip("shown:N", title="µs"),
+                alt.Tooltip("shown:N", title="time"),
             ],
         )
     )
@@ -190,7 +196,7 @@ def _rows(side: str, distribution: Distribution) -> list[dict[str, Any]]:
             "nines": nines,
             "us": us,
             "percentile": f"{100 * (1 - 1 / nines):.7g} %",
-            "shown": microseconds(Figure(us)),
+            "shown": duration(Figure(us)),
         }
         for nines, us in percentile_points(distribution)
         if us > 0  # which has no logarithm

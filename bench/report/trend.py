@@ -6,11 +6,22 @@ a terminal ends.
 
 import datetime as dt
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from bench.printable import printable
 from bench.report.document import Break, Column, Document, Note, Row, Table
-from bench.report.formatting import UNKNOWN, count, counted, microseconds, per_second, ratio
+from bench.report.formatting import (
+    UNKNOWN,
+    DurationUnit,
+    count,
+    counted,
+    duration,
+    duration_number,
+    per_second,
+    ratio,
+    short_commit,
+    unit_of,
+)
 from bench.results.figure import Figure
 from bench.statistics.change_points import fewest_results
 from bench.trend.series import Point, Series, Step, Trends
@@ -20,13 +31,16 @@ _SHORT_COMMIT = 10
 _NAMES_SHOWN = 3
 
 
-def trend_document(trends: Trends) -> Document:
-    """Return the document of trends: a table for each series, with the level of each result; then steps and remarks."""
+def trend_document(trends: Trends, last: int | None = None) -> Document:
+    """Return the document of trends: a table for each series, with the level of each result; then steps and remarks.
+
+    With `last`, a table has only the last results, that many, and those on both sides of each step.
+    """
     titles = series_titles(trends)
     return Document(
         kind="trend",
         title=f"{trends.metric} of {counted(len(trends.series), 'series', 'series')} in commit order",
-        tables=tuple(_table(series, title) for series, title in zip(trends.series, titles, strict=True)),
+        tables=tuple(_table(series, title, last) for series, title in zip(trends.series, titles, strict=True)),
         notes=tuple(_summary(trends, titles)),
     )
 
@@ -38,24 +52,34 @@ def series_titles(trends: Trends) -> tuple[str, ...]:
 
 def measured_words(series: Series) -> str:
     """Return the name of a series' values, with their unit."""
-    return f"{series.measured}, {series.unit}"
+    return f"{series.measured}, {unit_text(series)}"
+
+
+def unit_text(series: Series) -> str:
+    """Return the unit in which all values of a series are shown."""
+    return _duration_unit(series).name if series.unit == "µs" else series.unit
 
 
 def value_text(value: Figure, series: Series) -> str:
-    """Return a value of a series without its unit."""
+    """Return a value of a series without its unit. A bound of a time has its own."""
     if series.unit == "per second":
         return per_second(value.value)
-    return ratio(value) if series.unit == "x control" else microseconds(value)
+    if series.unit == "x control":
+        return ratio(value)
+    if value.bound == "exact":
+        return duration_number(value.value, _duration_unit(series))
+    return duration(value)
 
 
-def level_text(value: float, series: Series) -> str:
-    """Return a level of a series without its unit."""
-    return value_text(Figure(value), series)
+def full_text(value: Figure, series: Series) -> str:
+    """Return a value of a series with its unit."""
+    if series.unit == "µs":
+        return duration(value, _duration_unit(series))
+    return f"{value_text(value, series)} {series.unit}"
 
 
-def short_commit(point: Point) -> str:
-    """Return the first digits of a point's commit."""
-    return printable(point.commit[:_SHORT_COMMIT])
+def _duration_unit(series: Series) -> DurationUnit:
+    return unit_of(point.value for point in series.points)
 
 
 def run_text(point: Point) -> str:
@@ -65,7 +89,11 @@ def run_text(point: Point) -> str:
 
 def commit_text(point: Point) -> str:
     """Return a point's commit, short, with a mark if the tree had uncommitted changes."""
-    return short_commit(point) + (" + changes" if point.dirty else "")
+    return _short(point.commit) + (" + changes" if point.dirty else "")
+
+
+def _short(commit: str) -> str:
+    return printable(short_commit(commit, _SHORT_COMMIT))
 
 
 def change_text(step: Step) -> str:
@@ -111,19 +139,27 @@ def _title(series: Series, trends: Trends) -> str:
     return printable(f"{series.benchmark} ({', '.join(said)})" if said else series.benchmark)
 
 
-def _table(series: Series, title: str) -> Table:
+def _table(series: Series, title: str, last: int | None) -> Table:
+    shown = _shown(series, last)
     levels = {index: level for level in series.levels for index in range(level.first, level.last + 1)}
     steps = {step.after: step for step in series.steps}
     rows: list[Row | Break] = []
+    left_out = 0
     for index, point in enumerate(series.points):
+        if index not in shown:
+            left_out += 1
+            continue
+        if left_out:
+            rows.append(Break(f".. {counted(left_out, 'result')} left out", "plain"))
+            left_out = 0
         if index in steps:
             rows.append(Break(f"-- {change_text(steps[index])}", "step"))
         level = levels.get(index) if point.judged else None
         cells = (
-            short_commit(point),
+            _short(point.commit),
             run_text(point),
             value_text(point.value, series),
-            level_text(level.value, series) if level else UNKNOWN,
+            value_text(Figure(level.value), series) if level else UNKNOWN,
             ", ".join(point.remarks),
         )
         rows.append(Row(cells))
@@ -131,21 +167,37 @@ def _table(series: Series, title: str) -> Table:
         columns=(
             Column("commit", "name"),
             Column("run (UTC)", "word"),
-            Column(series.unit),
+            Column(unit_text(series)),
             Column("level"),
             Column("", "text"),
         ),
         rows=tuple(rows),
         section=f"machine: {series.machine}",
         title=title,
-        caption=f"{measured_words(series)}; {_results(series)}",
+        caption=f"{measured_words(series)}; {_results(series)}{_shown_words(series, shown, last)}",
     )
+
+
+def _shown(series: Series, last: int | None) -> frozenset[int]:
+    """Return the indices of the results to show."""
+    number = len(series.points)
+    first = 0 if last is None else max(0, number - last)
+    beside_steps = (index for step in series.steps for index in (step.before, step.after))
+    return frozenset((*range(first, number), *beside_steps))
+
+
+def _shown_words(series: Series, shown: Collection[int], last: int | None) -> str:
+    if len(shown) == len(series.points):
+        return ""
+    also = " and both sides of each step" if series.steps else ""
+    return f"; shown: the last {count(last or 0)}{also}"
 
 
 def _results(series: Series) -> str:
     points = series.points
-    commits = len({point.commit for point in points})
-    text = f"{counted(len(points), 'result')} of {counted(commits, 'commit')}"
+    commits = len({point.commit for point in points if _HASH.fullmatch(point.commit)})
+    of = f"of {counted(commits, 'commit')}" if commits else "whose commits are not known"
+    text = f"{counted(len(points), 'result')} {of}"
     return text if len(points) == series.judged else f"{text}, {count(series.judged)} of them judged"
 
 
@@ -187,7 +239,7 @@ def _remarks(trends: Trends, titles: tuple[str, ...]) -> Iterator[Note]:
     if not trends.history:
         yield Note("no git history here: results are in the order of their runs, not of their commits", "warning")
     if trends.unknown_commits:
-        shown = ", ".join(commit[:_SHORT_COMMIT] for commit in trends.unknown_commits[:_NAMES_SHOWN])
+        shown = ", ".join(_short(commit) for commit in trends.unknown_commits[:_NAMES_SHOWN])
         more = len(trends.unknown_commits) - _NAMES_SHOWN
         rest = f" and {more} more" if more > 0 else ""
         yield Note(f"not in this repository, placed by the commit's or the run's time: {shown}{rest}", "warning")

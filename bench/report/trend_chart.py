@@ -12,19 +12,21 @@ from typing import Any
 import altair as alt
 
 from bench.printable import printable
+from bench.report.chart_axes import DURATION_LABEL
 from bench.report.chart_file import chart_file
 from bench.report.chart_formats import ChartFormat
+from bench.report.formatting import short_commit
 from bench.report.trend import (
     change_text,
     commit_text,
-    level_text,
+    full_text,
     measured_words,
     run_text,
     series_titles,
-    short_commit,
     step_text,
-    value_text,
+    unit_text,
 )
+from bench.results.figure import Figure
 from bench.statistics.change_points import fewest_results
 from bench.trend.series import Point, Series, Trends
 
@@ -56,7 +58,7 @@ def chart_specification(trends: Trends) -> dict[str, Any]:
 
 def _panel(series: Series, title: str, trends: Trends) -> alt.LayerChart | alt.FacetChart:
     last = len(series.points) - 1
-    labels = [short_commit(point)[:7] for point in series.points]
+    labels = [printable(short_commit(point.commit, 7)) for point in series.points]
     every = -(-len(labels) // _MOST_COMMITS_ON_AXIS)
     x = alt.X(
         "place:Q",
@@ -70,10 +72,12 @@ def _panel(series: Series, title: str, trends: Trends) -> alt.LayerChart | alt.F
             grid=False,
         ),
     )
+    is_time = series.unit == "µs"
     y = alt.Y(
         "value:Q",
-        title=[f"{trends.metric}, {series.unit}", "(axis does not start at 0)"],
+        title=[trends.metric if is_time else f"{trends.metric}, {unit_text(series)}", "(axis does not start at 0)"],
         scale=alt.Scale(zero=False, nice=True, padding=12),
+        axis=alt.Axis(labelExpr=DURATION_LABEL) if is_time else alt.Axis(),
     )
     subtitle = [
         printable(series.machine),
@@ -103,7 +107,7 @@ def _points(series: Series, x: alt.X, y: alt.Y) -> alt.Chart:
         {
             "place": place,
             "value": point.value.value if math.isfinite(point.value.value) else None,
-            "shown": f"{value_text(point.value, series)} {series.unit}",
+            "shown": full_text(point.value, series),
             "commit": commit_text(point),
             "run": f"{run_text(point)} UTC",
             "result": _state(point),
@@ -146,7 +150,7 @@ def _levels(series: Series, x: alt.X, y: alt.Y) -> list[alt.Chart]:
             "place": level.first - 0.4,
             "end": level.last + 0.4,
             "value": level.value,
-            "shown": f"{level_text(level.value, series)} {series.unit}",
+            "shown": full_text(Figure(level.value), series),
         }
         for level in series.levels
     ]

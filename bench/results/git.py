@@ -35,3 +35,13 @@ def git(
         env=inherited | {"LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0"} | dict(environment or {}),
     )
     return finished.stdout
+
+
+def outside_of(folder: Path | None, root: Path) -> tuple[str, ...]:
+    """Return the paths, for git at a checkout's `root`, of all but `folder`; none if that is not below the root."""
+    if folder is None:
+        return ()
+    place = folder.resolve()
+    if place == root or not place.is_relative_to(root):
+        return ()
+    return (".", f":(exclude,literal){place.relative_to(root).as_posix()}")

@@ -18,7 +18,7 @@ from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 
 from bench import compiled
-from bench.results.git import git
+from bench.results.git import git, outside_of
 from bench.results.header import CommitInfo, MachineInfo
 
 #: The distributions whose versions go into a result: those of the service, the clients and the timing.
@@ -97,12 +97,13 @@ def _installed(name: str) -> ModuleSpec | None:
         return None
 
 
-def commit_info(directory: Path) -> CommitInfo:
+def commit_info(directory: Path, results: Path | None = None) -> CommitInfo:
     """Return the commit of the repository that contains `directory`, as pytest-benchmark describes commits.
 
     The id is "unversioned" outside of a repository, and if the repository ignores the directory. An installed service
     in a checkout's own environment is not of that commit. The id is "unknown", with the error, if git is missing, if
-    there is no commit yet, or if git refuses. Never raises.
+    there is no commit yet, or if git refuses. Changes in `results`, the folder of results, are no uncommitted changes.
+    Never raises.
     """
     try:
         directory = directory.resolve()
@@ -123,7 +124,7 @@ def commit_info(directory: Path) -> CommitInfo:
             id=commit,
             time=committed,
             author_time=authored,
-            dirty=bool(dirty),
+            dirty=bool(dirty) and _is_changed_outside(directory, results),
             project=_project(directory),
             branch="(detached head)" if branch == "HEAD" else branch,
         )
@@ -133,6 +134,24 @@ def commit_info(directory: Path) -> CommitInfo:
 
 def _git(directory: Path, *arguments: str) -> str:
     return git(directory, *arguments, timeout_s=_GIT_TIMEOUT_S).strip()
+
+
+def commit_elsewhere(url: str | None) -> CommitInfo:
+    """Return what is known of the commit of a service that runs already, at a URL without secrets: nothing.
+
+    The repository around the working directory may have another commit than the service, or be another repository.
+    """
+    where = "the service ran already" if url is None else f"the service was reached at {url}"
+    return CommitInfo(error=f"{where}: its commit is not known here")
+
+
+def _is_changed_outside(directory: Path, results: Path | None) -> bool:
+    """Return true if a tracked file of the repository is changed that is not in `results`."""
+    root = Path(_git(directory, "rev-parse", "--show-toplevel")).resolve()
+    outside = outside_of(results, root)
+    if not outside:
+        return True
+    return bool(_git(root, "status", "--porcelain", "--untracked-files=no", "--ignore-submodules=none", "--", *outside))
 
 
 def _ignored(directory: Path) -> bool:

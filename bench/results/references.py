@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from bench.project_settings import DEFAULT_RESULTS
 from bench.results.ab import AbResult
-from bench.results.folder import DEFAULT_ROOT as DEFAULT_ROOT
 from bench.results.git import git
 from bench.results.header import KINDS, Kind
 from bench.results.load import LoadResult
@@ -54,7 +54,7 @@ class Stored:
 class Store:
     """The results below a root folder, by default `results` in the working directory."""
 
-    root: Path = DEFAULT_ROOT
+    root: Path = DEFAULT_RESULTS
 
     def folder(self, kind: Kind | Literal["ab"]) -> Path:
         """Return this machine's folder for results of that kind; it need not exist."""
@@ -66,8 +66,11 @@ class Store:
         Raises NotStoredError if that is not possible. (pytest-benchmark's storage stores latency results, through
         `write_numbered`.)
         """
-        name = result_name(result.commit_info, result.datetime)
-        return write_numbered(self.folder(result.kind), name, result.to_json())
+        return self.write(result.kind, result_name(result.commit_info, result.datetime), result.to_json())
+
+    def write(self, kind: str, name: str, data: bytes) -> Path:
+        """Store a file of any kind under this machine's next number and return its path. Raises NotStoredError."""
+        return write_numbered(self._folder(kind), name, data, self.root)
 
     def open(self, reference: str, kind: Kind | None = None) -> Stored:
         """Read the result that `reference` means, among results of `kind` if given, else of both kinds.

@@ -7,6 +7,7 @@ The layout is pytest-benchmark's, for all kinds, so that its own commands read t
 - Numbers are given under a lock on the folder, so processes that save at once get a number each. The lock is the
   kernel's and goes with its process; the next process that saves removes what a killed process left.
 - A result that cannot be stored in its place is written to the temporary folder, and the error names that file.
+- A folder of results that is made here has a `.gitignore` of its own, with which git ignores all in it.
 - Only regular files are read, and none that is larger than any result.
 - `ResultError` reports any fault of a file, in one line that begins with its name.
 """
@@ -67,14 +68,30 @@ def result_name(commit: CommitInfo, when: dt.datetime) -> str:
 # --- writing --------------------------------------------------------------------------------------------------------
 
 
-def write_numbered(folder: Path, name: str, data: bytes) -> Path:
+def make_root(root: Path) -> None:
+    """Make the folder of all results, if there is none, with a `.gitignore` with which git ignores all in it.
+
+    A folder that is there already stays as it is: whoever made it may want its results in git. Raises OSError.
+    """
+    root.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        root.mkdir()
+    except FileExistsError:
+        return
+    (root / ".gitignore").write_text("*\n")
+
+
+def write_numbered(folder: Path, name: str, data: bytes, root: Path | None = None) -> Path:
     """Write `data` to `<folder>/NNNN_<name>.json` under the folder's next number, atomically, and return the path.
 
-    Missing folders are made. Raises NotStoredError, in one line, if that or the writing is not possible, or if another
-    process keeps the folder locked. Nothing half written is left then. The result is not lost by that. It is in the
-    temporary folder, if it can be written there, and the error names the file.
+    Missing folders are made, `root` as the folder of all results, see `make_root`. Raises NotStoredError, in one line,
+    if that or the writing is not possible, or if another process keeps the folder locked. Nothing half written is left
+    then. The result is not lost by that. It is in the temporary folder, if it can be written there, and the error names
+    the file.
     """
     try:
+        if root is not None:
+            make_root(root)
         folder.mkdir(parents=True, exist_ok=True)
         with locked(folder, _LOCK_WAIT_S):
             for leftover in folder.glob(f".*{_TEMPORARY}"):

@@ -21,7 +21,7 @@ TRACEBACK = "Traceback (most recent call last)"
 OUTPUT_LIMIT_BYTES = 1_000_000
 
 #: The text that is in every table of a load, whatever was measured.
-_TABLE = "µs of"
+_TABLE = "service time"
 
 #: The words of Locust's master about a worker that it has not heard of for three seconds.
 _MISSING = "failed to send heartbeat"

@@ -142,7 +142,7 @@ def seen(*faults: Fault, stored: LoadResult | None = None, at_s: float | None = 
     fields: dict[str, Any] = {
         "scenario": what,
         "exit_code": 0,
-        "output": "µs of service time",
+        "output": "service time",
         "began_s": BEGAN_S,
         "took_s": 11.0,
         "applied": tuple(applied),
@@ -321,7 +321,7 @@ STORED_OPEN = result(
         ),
         (seen(scenario=scenario(run_time_s=10)), "the load ended after 8.0 s of 10 s"),
         (
-            seen(scenario=scenario(run_time_s=10), output=f"µs of\n{timed(BEGAN_S - 1.2)}"),
+            seen(scenario=scenario(run_time_s=10), output=f"service time\n{timed(BEGAN_S - 1.2)}"),
             "the load ended after 9.2 s of 10 s",
         ),
         (seen(scenario=scenario(users=11)), "10 users in the result of a run of 11"),
@@ -350,8 +350,8 @@ def test_findings(observed: Observed, found: str) -> None:
             exit_code=1,
             output="Worker vm_1 failed to send heartbeat: no final report from vm_1",
         ),
-        seen(scenario=scenario(run_time_s=10), output=f"µs of\n{timed(BEGAN_S - 1.75)}"),
-        seen(scenario=scenario(run_time_s=12), output="The last worker went missing, stopping test. µs of"),
+        seen(scenario=scenario(run_time_s=10), output=f"service time\n{timed(BEGAN_S - 1.75)}"),
+        seen(scenario=scenario(run_time_s=12), output="The last worker went missing, stopping test. service time"),
         seen(Fault("interrupt", 7.5), stored=result(ok=990, unfinished=10, changed={"forced": True}), exit_code=1),
         seen(Fault("full disk"), results=(), rescued=(result(),), exit_code=1),
         seen(scenario=scenario(Fault("full disk")), results=(), rescued=(result(),), exit_code=1),

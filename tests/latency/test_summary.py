@@ -46,8 +46,8 @@ def replicated(name: str, *spoilers: dict[str, Any], bare: float | None = math.l
 def test_a_row_for_each_benchmark_of_several_processes() -> None:
     lines = summary([replicated("a"), benchmark("old"), replicated("longer", bare=None)])
     assert [line.split("  ")[0] for line in lines if line.strip()] == ["", "a", "longer"]
-    assert lines[2].split() == ["a", "2", "±", "2.1%", "1.095", "±", "12.9%", "3.000", "±", "0.0%", "71.3", "µs"]
-    assert lines[3].split()[-3:] == ["-", "71.3", "µs"]
+    assert lines[2].split() == ["a", "2", "±", "2.1%", "1.095", "±", "12.9%", "3.000", "±", "0.0%", "71.26", "µs"]
+    assert lines[3].split()[-3:] == ["-", "71.26", "µs"]
     assert len({len(line) for line in lines if line}) == 1
 
 

@@ -107,9 +107,23 @@ def test_the_verdict_is_the_headline(effect: float, count: int, verdict: str, he
 def test_the_table_has_all_of_it() -> None:
     lines = table(result(0.03)).splitlines()
     assert lines[:2] == ["A  main", "B  WORKTREE, with uncommitted changes"]
-    assert lines[3].split("  ")[0] == "µs of a round trip"
+    assert lines[3].split("  ")[0] == "round trip"
     assert lines[4] == "say|said"
-    assert lines[5].split() == ["p50", "100.0", "103.0", "+3.05", "%", "+3.01", "%", "to", "+3.08", "%", "slower"]
+    assert lines[5].split() == [
+        "p50",
+        "100.0",
+        "µs",
+        "103.0",
+        "µs",
+        "+3.05",
+        "%",
+        "+3.01",
+        "%",
+        "to",
+        "+3.08",
+        "%",
+        "slower",
+    ]
     assert [line.split()[0] for line in lines[5:9]] == ["p50", "p99", "server", "saturated"]
     assert "20 restarts of both servers in 62 s, cores awake; the intervals of p50 are within ±0.3 %" in lines
     assert "note: <b>@somebody</b> changed #1" in lines
@@ -118,7 +132,7 @@ def test_the_table_has_all_of_it() -> None:
 
 def test_markdown_is_no_ones_markup() -> None:
     text = markdown.render(ab_document(result(0.03)))
-    assert "| say\\|said p50 | 100.0 | 103.0 | +3.05 % | +3.01 % to +3.08 % | **slower** |" in text
+    assert "| say\\|said p50 | 100.0 µs | 103.0 µs | +3.05 % | +3.01 % to +3.08 % | **slower** |" in text
     assert "&lt;b&gt;" in text
     assert "@somebody" not in text
     assert "<b>" not in text

@@ -13,6 +13,7 @@ from bench.machine.disturbances import DisturbanceKind
 from bench.results.ab import AbResult
 from bench.results.latency import LatencyDetails, LatencyStats
 from bench.results.load import LoadResult
+from bench.trend.model import TrendFile
 from bench.validation.accuracy.model import Accuracy
 from bench.validation.peers.model import Peers
 
@@ -22,7 +23,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "reading-results.md").read_text()
 NAMED = {word for span in re.findall(r"`([^`\n]+)`", PAGE) for word in re.findall(r"[A-Za-z0-9_]+", span)}
 
 #: The description of the machine is pytest-benchmark's.
-STORED = (LatencyStats, LatencyDetails, LoadResult, AbResult, Accuracy, Peers, Comparison)
+STORED = (LatencyStats, LatencyDetails, LoadResult, AbResult, Accuracy, Peers, Comparison, TrendFile)
 
 
 def models_in(annotation: Any) -> Iterator[type[BaseModel]]:

@@ -74,6 +74,24 @@ class TestCommit:
         assert changed.dirty
         assert changed.id == git(repository, "rev-parse", "HEAD")
 
+    def test_results_that_are_committed_are_no_changes_of_the_service(self, repository: Path) -> None:
+        results = repository / "results"
+        results.mkdir()
+        (results / "0001.json").write_text("{}\n")
+        git(repository, "add", "--force", ".")
+        git(repository, "commit", "--quiet", "-m", "a result")
+        (results / "0001.json").unlink()
+        assert commit_info(repository / "service").dirty
+        assert not commit_info(repository / "service", results).dirty
+        (repository / "service" / "main.py").write_text("app = 1\n")
+        assert commit_info(repository / "service", results).dirty
+        assert commit_info(repository, repository).dirty  # a folder of results that is the whole repository
+
+    def test_a_folder_of_results_elsewhere_changes_nothing(self, repository: Path, tmp_path: Path) -> None:
+        assert not commit_info(repository, tmp_path / "results").dirty
+        (repository / "service" / "main.py").write_text("app = 1\n")
+        assert commit_info(repository, tmp_path / "results").dirty
+
     def test_tags_do_not_change_the_id(self, repository: Path) -> None:
         git(repository, "tag", "-a", "v1-2-gdeadbeef", "-m", "a tag")
         assert commit_info(repository).id == git(repository, "rev-parse", "HEAD")

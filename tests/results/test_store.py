@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 import os
+import subprocess
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -55,6 +56,22 @@ class TestSaving:
 
     def test_what_is_saved_is_read_back(self, store: Store) -> None:
         assert load(store.save(load_result())) == load_result()
+
+    def test_git_ignores_all_in_a_folder_that_is_made_here(self, tmp_path: Path) -> None:
+        store = Store(tmp_path / "deep" / "results")
+        store.save(load_result())
+        assert (store.root / ".gitignore").read_text() == "*\n"
+        assert not (store.root.parent / ".gitignore").exists()
+        subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
+        said = subprocess.run(
+            ["git", "status", "--porcelain"], cwd=tmp_path, check=True, capture_output=True, text=True
+        )
+        assert said.stdout == ""
+
+    def test_a_folder_that_was_there_stays_as_it_is(self, store: Store) -> None:
+        store.root.mkdir()
+        store.save(load_result())
+        assert not (store.root / ".gitignore").exists()
 
     def test_the_number_follows_the_highest_one(self, store: Store) -> None:
         folder = store.folder("load")

@@ -13,6 +13,7 @@ import pytest
 from bench.results.header import CommitInfo, MachineInfo
 from bench.results.load import Generator
 from bench.results.references import Store
+from bench.trend.model import TrendFile
 from tests.support.bench_command import bench
 from tests.support.example_results import distribution, load_result, operation
 
@@ -128,6 +129,36 @@ def test_the_ratio_to_the_control_is_shown_where_all_have_it(
     assert "no step in 1 series" in raw  # the machine's drift hides it
 
 
+def test_of_many_results_the_last_and_the_steps_are_shown(capsys: pytest.CaptureFixture[str], here: list[str]) -> None:
+    _, out, _ = bench(capsys, "trend", "load", "--last", "3")
+    lines = out.splitlines()
+    table = lines[lines.index(next(line for line in lines if line.startswith("commit "))) + 1 :]
+    assert table[0] == ".. 11 results left out"
+    assert [line[:10] for line in table[1:4:2]] == [here[11][:10], here[12][:10]]
+    assert table[2].startswith("-- +")
+    assert table[4] == ".. 4 results left out"
+    assert [line[:10] for line in table[5:8]] == [commit[:10] for commit in here[17:]]
+    assert "20 results of 20 commits; shown: the last 3 and both sides of each step" in out
+    assert bench(capsys, "trend", "load", "--all") == bench(capsys, "trend", "load")  # there are just 20
+    code, out, err = bench(capsys, "trend", "--all", "--last", "3")
+    assert (code, out, err) == (2, "", "bench: error: --last 3 and --all: give one of them\n")
+
+
+def test_the_json_has_all_of_it(capsys: pytest.CaptureFixture[str], here: list[str], tmp_path: Path) -> None:
+    code, out, err = bench(capsys, "trend", "load", "--last", "3", "--json", "-")
+    assert (code, err) == (0, "")
+    trends = TrendFile.model_validate_json(out, strict=True)
+    (series,) = trends.series
+    assert (trends.schema_, trends.metric, trends.has_history) == ("trend/1", "p50", True)
+    assert (series.unit, [point.commit for point in series.points]) == ("µs", here)
+    (step,) = series.steps
+    assert (step.before, step.after, step.is_better) == (11, 12, False)
+    assert step.low is not None
+    assert 0.05 < step.low < step.effect < 0.11
+    assert bench(capsys, "trend", "load", "--json", tmp_path / "trend.json")[0] == 0
+    assert (tmp_path / "trend.json").read_text() == out
+
+
 @pytest.mark.unhurried
 def test_charts_are_whole_and_name_the_step(
     capsys: pytest.CaptureFixture[str], here: list[str], tmp_path: Path
@@ -197,6 +228,7 @@ class TestWhatIsWrong:
             save_load(tmp_path, commit, (100.0 if run < 5 else 110.0) + run % 3 * 0.1, run=run)
         _, out, _ = bench(capsys, "trend")
         assert said in out
+        assert commit in ("a" * 40, *(line.split(" ")[0] for line in out.splitlines()))  # a word is never cut
 
     def test_raw_times_and_hidden_upgrades_are_said(self, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
         save_latency(tmp_path, 1, "a" * 40, run=0, median_us=9.0, packages={"uvicorn": "1"}, processes=[process(0.1)])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bench.report.formatting import microseconds
+from bench.report.formatting import duration
 from bench.results.header import CommitInfo, MachineInfo
 from bench.results.latency import LatencyResult
 from bench.results.load import LoadResult
@@ -175,7 +175,7 @@ class TestSeries:
         (series,) = trends([load_result(), load_result(operations=(operation(service_us=failed),))], "p99").series
         assert [point.judged for point in series.points] == [True, False]
         assert series.points[1].remarks == ("among what failed", "not judged")
-        assert microseconds(series.points[1].value) == "failed"
+        assert duration(series.points[1].value) == "failed"
 
     def test_wrong_figures_are_shown_and_not_judged(self) -> None:
         (series,) = trends([load_result(), load_result(invalid_reason="replies of others")]).series

@@ -412,7 +412,7 @@ SENT = Row.of("sent", "count", [held(5000, 5000, 0)], is_exact=True)
 def test_the_table() -> None:
     lines = text_of(result_of(P90, TIMEOUTS, SENT, runs=(run_of(),)))
     assert [line.split() for line in lines[1:3]] == [
-        ["a", "stall", "p90", "µs", "500,000", "501,000", "±", "10,000", "yes", "2,000"],
+        ["a", "stall", "p90", "500.0", "ms", "501.0", "ms", "±", "10.00", "ms", "yes", "2.000", "ms"],
         ["timeouts", "10", "11", "exactly", "NO", "5", "of", "5"],
     ]
     assert "in all 1 runs: as many scheduled as the schedule has, as many sent as the server has read" in lines

@@ -15,7 +15,7 @@ from locust import events
 from locust.env import Environment
 from locust.runners import MasterRunner, Runner, WorkerRunner
 
-from bench.load.plugin import locust_guard
+from bench.load.plugin import locust_guard, locust_tables
 from bench.load.plugin.master import RunOwner
 from bench.load.plugin.options import MisuseError, add_options
 from bench.load.plugin.rehearsal import rehearse_report, rehearse_result
@@ -42,6 +42,7 @@ _workers: WeakKeyDictionary[Environment, RunWorker] = WeakKeyDictionary()
 def install() -> None:
     """Have Locust's events reach this package. Called once a process, when its locustfile is loaded."""
     locust_guard.install()
+    locust_tables.install()
     tell_mistakes_in_one_line()
     events.init_command_line_parser.add_listener(add_options)
     events.test_start.add_listener(_await_installation)

@@ -41,7 +41,7 @@ from bench.load.plugin.options import (
 )
 from bench.load.plugin.own_service import OwnService, ServiceWatch
 from bench.load.plugin.owned_run import OwnedRun, Preparation
-from bench.load.plugin.page import Page, check_page_address
+from bench.load.plugin.page import Page, check_page_address, whole_labels
 from bench.load.plugin.process_run import ProcessHooks
 from bench.load.plugin.run_output import RunOutput
 from bench.load.plugin.run_secrets import RunSecrets
@@ -62,9 +62,10 @@ from bench.load.plugin.workers_in_run import GO_NOTICE_NS
 from bench.machine.interrupts import INTERRUPTED
 from bench.machine.system import missing
 from bench.printable import error_line
+from bench.project_settings import ProjectSettingsError, results_folder
 from bench.results.header import CommitInfo
 from bench.results.load import LoadResult
-from bench.results.provenance import commit_info, machine_info, packages, service_directory
+from bench.results.provenance import commit_elsewhere, commit_info, machine_info, packages, service_directory
 from bench.server import ServerError
 from bench.timing.arrivals import schedule
 from bench.timing.rates import NS_PER_S, Share
@@ -89,6 +90,14 @@ _LAST_WORKER_S = 2.0
 _AFTER_LAST_STAGE_NS = 10_000_000
 
 
+def _results_of(options: Namespace) -> Path:
+    """Return the folder of results. Raises MisuseError."""
+    try:
+        return results_folder(getattr(options, "results", None))
+    except ProjectSettingsError as error:
+        raise MisuseError(str(error)) from None
+
+
 class RunOwner:
     """The owner's role in a run: see `lifecycle.Role`."""
 
@@ -102,7 +111,8 @@ class RunOwner:
         self._workers = self._workers_of(runner)
         #: The working directory, which may be gone at the end.
         self._folder = Path.cwd()
-        self._output = RunOutput(environment, self._folder)
+        self._results = _results_of(self._options)
+        self._output = RunOutput(environment, self._folder, self._results)
         self._seed = str(getattr(self._options, "seed", ""))
         environment.events.worker_report.add_listener(self._on_worker_report)
         leave_out_unnamed(environment)
@@ -117,6 +127,7 @@ class RunOwner:
             check_page_address(environment.web_ui.host, environment.web_ui.port)
         if environment.web_ui is not None and environment.web_ui.app is not None:
             environment.web_ui.app.before_request(Page(environment, self._check, self._service.restart).guard)
+            environment.web_ui.app.after_request(whole_labels)
         hide_hosts(environment, all_socket_io_users(environment))
         users = socket_io_users(environment)
         secrets = RunSecrets(secrets_of(self._options, users))
@@ -238,13 +249,17 @@ class RunOwner:
         return Preparation(asked, open_load_of(asked, WHOLE), self._commit_of_service(), packages())
 
     def _commit_of_service(self) -> CommitInfo:
-        """Return the commit of the service if the run started it, else of the working directory, as they are now."""
+        """Return the commit of the service if the run started it, as it is now.
+
+        A command's is that of the working directory. Of a service that runs elsewhere nothing is known.
+        """
         service = self._service.under_test
-        app = None if service is None else service.app
+        if service is None:
+            return commit_elsewhere(self._environment.host)
+        app = service.app
         try:
-            if app is None:
-                return commit_info(self._folder)
-            return commit_info(app.directory or service_directory(app.app))
+            directory = self._folder if app is None else app.directory or service_directory(app.app)
+            return commit_info(directory, self._folder / self._results)
         except OSError as error:  # the working directory is gone
             return CommitInfo(error=error_line(error))
 

@@ -19,6 +19,7 @@ from bench.load.engine.interface import SessionUser
 from bench.load.engine.pacing import OpenLoad
 from bench.load.plugin.connection_options import add_connection_options
 from bench.misplaced_options import misplaced, misplaced_options
+from bench.project_settings import DEFAULT_RESULTS, RESULTS_VARIABLE
 from bench.timing.arrivals import Arrivals, Shape
 from bench.timing.durations import DurationError, parse_duration
 from bench.timing.rates import LONGEST_S, RateError, RateProfile, Share
@@ -77,10 +78,11 @@ def add_options(parser: LocustArgumentParser) -> None:
     parser.add_argument(
         "--results",
         metavar="FOLDER",
-        default="results",
-        env_var="BENCH_RESULTS",
+        default="",
+        env_var=RESULTS_VARIABLE,
         include_in_web_ui=False,
-        help="where results are stored: FOLDER/load/… (default: %(default)s)",
+        help="the folder of all results; those of loads are in FOLDER/load (default: what pyproject.toml says in "
+        f"[tool.socketio-bench], or {DEFAULT_RESULTS})",
     )
     parser.add_argument(
         "--rate",
@@ -96,7 +98,7 @@ def add_options(parser: LocustArgumentParser) -> None:
         choices=_SHAPES,
         default="poisson",
         env_var="BENCH_ARRIVALS",
-        help="how the arrivals of --rate lie: as independent users', or evenly spaced (default: %(default)s)",
+        help="how the arrivals of --rate lie: as independent users', or evenly spaced (default: poisson)",
     )
     parser.add_argument(
         "--max-in-flight",
@@ -119,7 +121,7 @@ def add_options(parser: LocustArgumentParser) -> None:
         metavar="TIME",
         default="0s",
         env_var="BENCH_WARMUP",
-        help="how long after all users are there the figures begin, as in 5s (default: %(default)s)",
+        help="how long after all users are there the figures begin, as in 5s (default: 0s)",
     )
     parser.add_argument(
         "--breakdown",
@@ -138,7 +140,8 @@ def add_options(parser: LocustArgumentParser) -> None:
         include_in_web_ui=False,
         help="what the random arrivals are drawn from (default: another one each time; the result has it)",
     )
-    for option in misplaced_options("locust"):
+    # `bench load` has more options than `locust`. It adds them first.
+    for option in misplaced_options("locust").keys() - parser._option_string_actions.keys():
         parser.add_argument(
             option, action=_Misplaced, nargs="?", default=SUPPRESS, help=SUPPRESS, include_in_web_ui=False
         )

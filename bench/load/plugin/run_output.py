@@ -17,6 +17,7 @@ from rich.console import Console
 from bench.load.metrics.exit_reasons import exceptions_raised, exit_reasons, warnings
 from bench.load.metrics.merge import Merger
 from bench.load.metrics.troubles import Troubles
+from bench.load.plugin.locust_tables import note_shown
 from bench.load.plugin.options import breakdown_of
 from bench.load.plugin.output import OutputFailed, show
 from bench.load.plugin.salvage import count_lines, store_counts
@@ -32,15 +33,20 @@ logger = logging.getLogger(__name__)
 
 
 class RunOutput:
-    """The place where runs started in `folder` leave their results. The folder may be gone at the end."""
+    """The place where runs started in `folder` leave their results: `results`, which may be relative to it.
 
-    def __init__(self, environment: Environment, folder: Path) -> None:
+    The folder may be gone at the end.
+    """
+
+    def __init__(self, environment: Environment, folder: Path, results: Path) -> None:
         self._environment = environment
         self._folder = folder
+        self._results = folder / results
 
     def give(self, result: LoadResult, are_workers_missing: bool) -> bool:
         """Show a result, store it, and say why the run failed, if it did; return false if anything in it failed."""
-        self._show(lambda console: print_document(load_document(result), console))
+        if self._show(lambda console: print_document(load_document(result), console)):
+            note_shown(self._environment, result)
         self._keep(lambda: Store(self._results).save(result))
         for warning in warnings(result, breakdown_of(self._options)):
             logger.warning("%s", warning)
@@ -69,13 +75,17 @@ class RunOutput:
         logger.error("%s", reason)
         self._environment.process_exit_code = 1
 
-    def _show(self, print_on: Callable[[Console], None]) -> None:
+    def _show(self, print_on: Callable[[Console], None]) -> bool:
+        """Print on standard output; return false if that failed."""
         try:
             show(print_on)
         except OutputFailed as error:
             self.fail(str(error))
         except Exception as error:
             self.fail(f"cannot show the result: {error_line(error)}")
+        else:
+            return True
+        return False
 
     def _keep(self, save: Callable[[], Path]) -> None:
         """Store the result, and print where it is."""
@@ -91,10 +101,6 @@ class RunOutput:
     @property
     def _options(self) -> Namespace:
         return self._environment.parsed_options or Namespace()
-
-    @property
-    def _results(self) -> Path:
-        return self._folder / str(getattr(self._options, "results", "results"))
 
     def _shortened(self, path: Path) -> Path:
         return path.relative_to(self._folder) if path.is_relative_to(self._folder) else path

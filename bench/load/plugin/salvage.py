@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench.load.metrics.merge import Merger
-from bench.results.store import machine_id, write_numbered
+from bench.results.references import Store
 
 
 def count_lines(merger: Merger) -> Iterator[str]:
@@ -38,4 +38,4 @@ def store_counts(root: Path, merger: Merger, started_at: dt.datetime, reasons: l
     reports = {name: received.report.model_dump(mode="json") for name, received in merger.processes.items()}
     content = {"schema": "counts/1", "datetime": started_at.isoformat(), "reasons": reasons, "reports": reports}
     data = json.dumps(content, indent=2).encode() + b"\n"
-    return write_numbered(root / "counts" / machine_id(), started_at.strftime("%Y%m%d_%H%M%S"), data)
+    return Store(root).write("counts", started_at.strftime("%Y%m%d_%H%M%S"), data)

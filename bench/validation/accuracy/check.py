@@ -11,7 +11,8 @@ from bench.machine.interrupts import ended_by_signals
 from bench.machine.priority import high_priority
 from bench.results.files import write_whole
 from bench.results.provenance import commit_info, machine_info, packages
-from bench.results.store import NotStoredError, machine_id, rescued, result_name, write_numbered
+from bench.results.references import Store
+from bench.results.store import NotStoredError, rescued, result_name
 from bench.server import ServerError
 from bench.validation.accuracy.measuring import AccuracyFailedError, Plan, measure
 from bench.validation.accuracy.model import Accuracy
@@ -66,7 +67,7 @@ def stored(result: Accuracy, results: Path, file: Path | None) -> Path:
     """Store the result, whole, in `file` or numbered below `results`; return the path. Raises NotStoredError."""
     name = result_name(result.commit_info, result.datetime)
     if file is None:
-        return write_numbered(results / "accuracy" / machine_id(), name, result.to_json())
+        return Store(results).write("accuracy", name, result.to_json())
     data = result.to_json()
     try:
         write_whole(file, [data])

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from bench.report import document
 from bench.report.document import Column, Content, Document, Note, Table
-from bench.report.formatting import UNKNOWN, count, microseconds
+from bench.report.formatting import UNKNOWN, DurationUnit, count, duration, unit_of
 from bench.results.figure import Figure
 from bench.validation.accuracy.model import Accuracy, Quantity, Row, Run, Scenario, ToolFigure, Unit
 from bench.validation.accuracy.scenarios import TRUSTED_CPU_SHARE
@@ -17,7 +17,7 @@ _COLUMNS: tuple[tuple[str, Content], ...] = (
     ("bound", "number"),
     ("inside", "verdict"),
 )
-_UNITS: dict[Unit, str] = {"us": " µs", "count": "", "percent": " %"}
+_UNITS: dict[Unit, str] = {"us": "", "count": "", "percent": " %"}
 _EXACT_ACCOUNT = ("scheduled", "sent")
 
 #: The disturbances that a run may have and the next run not; all others are the machine's or its use.
@@ -46,33 +46,44 @@ def _rows(result: Accuracy, titles: list[str]) -> Iterator[document.Row]:
         for row in scenario.rows:
             if row.figure in _EXACT_ACCOUNT and row.inside:
                 continue  # a note tells of all of them together
-            by_tool = (_tool_text(row.peers.get(title), row.unit) for title in titles)
+            unit = _unit(row)
+            by_tool = (_tool_text(row.peers.get(title), row.unit, unit) for title in titles)
             style: document.Style = "worse" if row.inside is False else "plain"
-            yield document.Row((name, *_cells(row), *by_tool, spoilt), style)
+            yield document.Row((name, *_cells(row, unit), *by_tool, spoilt), style)
             name = ""
 
 
-def _cells(row: Row) -> tuple[str, str, str, str, str]:
+def _unit(row: Row) -> DurationUnit:
+    """Return the unit of the times of a row."""
+    check = row.shown
+    return unit_of(_figure(quantity) for quantity in (check.truth, check.ours, Quantity(value=check.bound)))
+
+
+def _figure(quantity: Quantity | None) -> Figure | None:
+    return None if quantity is None else Figure(quantity.value, "above" if quantity.is_above else "exact")
+
+
+def _cells(row: Row, of_times: DurationUnit) -> tuple[str, str, str, str, str]:
     check = row.shown
     inside = "not judged" if row.inside is None else "yes" if row.inside else "NO"
-    bound = "exactly" if check.bound == 0 else f"± {_text(Quantity(value=check.bound), row.unit)}"
+    bound = "exactly" if check.bound == 0 else f"± {_text(Quantity(value=check.bound), row.unit, of_times)}"
     figure = f"{row.figure}{_UNITS[row.unit]}"
-    return figure, _text(check.truth, row.unit), _text(check.ours, row.unit), bound, inside
+    return figure, _text(check.truth, row.unit, of_times), _text(check.ours, row.unit, of_times), bound, inside
 
 
-def _text(quantity: Quantity | None, unit: Unit) -> str:
+def _text(quantity: Quantity | None, unit: Unit, of_times: DurationUnit) -> str:
     if quantity is None:
         return UNKNOWN
     if unit == "us":
-        return microseconds(Figure(quantity.value, "above" if quantity.is_above else "exact"))
+        return duration(_figure(quantity), of_times)
     return count(round(quantity.value)) if unit == "count" else f"{quantity.value:.2f}"
 
 
-def _tool_text(figure: ToolFigure | None, unit: Unit) -> str:
+def _tool_text(figure: ToolFigure | None, unit: Unit, of_times: DurationUnit) -> str:
     if figure is None or figure.reported is None:
         return UNKNOWN
-    of = "" if figure.truth is None else f" of {_text(Quantity(value=figure.truth), unit)}"
-    return _text(figure.reported, unit) + of
+    of = "" if figure.truth is None else f" of {_text(Quantity(value=figure.truth), unit, of_times)}"
+    return _text(figure.reported, unit, of_times) + of
 
 
 def _notes(result: Accuracy) -> Iterator[Note]:

@@ -41,7 +41,7 @@ def a_result(**more: Any) -> LoadResult:
 
 @pytest.fixture
 def environment() -> Environment:
-    return Environment(parsed_options=Namespace(results="kept", exit_code_on_error=4))
+    return Environment(parsed_options=Namespace(exit_code_on_error=4))
 
 
 def stored(folder: Path, pattern: str) -> dict[str, Any]:
@@ -51,7 +51,7 @@ def stored(folder: Path, pattern: str) -> dict[str, Any]:
 
 
 def test_a_good_result(tmp_path: Path, environment: Environment, capsys: pytest.CaptureFixture[str]) -> None:
-    RunOutput(environment, tmp_path).give(a_result(), are_workers_missing=False)
+    RunOutput(environment, tmp_path, Path("kept")).give(a_result(), are_workers_missing=False)
     assert environment.process_exit_code is None
     assert stored(tmp_path, "kept/load/*/*.json")["operations"][1]["ok"] == 5
     assert "stored in kept/load/" in capsys.readouterr().out.replace("\n", "")
@@ -59,13 +59,13 @@ def test_a_good_result(tmp_path: Path, environment: Environment, capsys: pytest.
 
 def test_exceptions_of_users_have_locusts_exit_code(tmp_path: Path, environment: Environment) -> None:
     raised = (TaskException(text="KeyError", count=1),)
-    RunOutput(environment, tmp_path).give(a_result(exceptions=raised), are_workers_missing=False)
+    RunOutput(environment, tmp_path, Path("kept")).give(a_result(exceptions=raised), are_workers_missing=False)
     assert environment.process_exit_code == 4
 
 
 def test_a_partial_result_is_stored_and_fails(tmp_path: Path, environment: Environment) -> None:
     result = a_result(partial=True, partial_reason="a worker is lost")
-    RunOutput(environment, tmp_path).give(result, are_workers_missing=True)
+    RunOutput(environment, tmp_path, Path("kept")).give(result, are_workers_missing=True)
     assert environment.process_exit_code == 1
     assert stored(tmp_path, "kept/load/*/*.json")["partial_reason"] == "a worker is lost"
 
@@ -74,7 +74,7 @@ def test_a_result_that_cannot_be_stored_fails(
     tmp_path: Path, environment: Environment, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "kept").write_text("a file, where the folder should be")
-    RunOutput(environment, tmp_path).give(a_result(), are_workers_missing=False)
+    RunOutput(environment, tmp_path, Path("kept")).give(a_result(), are_workers_missing=False)
     assert environment.process_exit_code == 1
     assert "kept" in caplog.text
 
@@ -88,7 +88,7 @@ def test_counts_without_a_result(tmp_path: Path, environment: Environment, capsy
     merger, troubles = Merger(), Troubles()
     merger.receive("local", tally.report(unfinished=Counter(), late=Counter(), final=True))
     troubles.add("the result", OSError("no files left"))
-    RunOutput(environment, tmp_path).give_counts(merger, STARTED_AT, troubles)
+    RunOutput(environment, tmp_path, Path("kept")).give_counts(merger, STARTED_AT, troubles)
     assert environment.process_exit_code == 1
     assert stored(tmp_path, "kept/counts/*/*.json")["reasons"] == ["the result: OSError: no files left"]
     assert "echo: ok 1, timeouts 0" in capsys.readouterr().out

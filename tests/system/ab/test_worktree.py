@@ -51,6 +51,17 @@ def test_each_revision_is_in_a_folder_of_its_own(repository: TestRepository) -> 
     assert found.changes() == (" M chat.py", "?? new.py")
 
 
+def test_results_are_no_changes_of_the_working_tree(repository: TestRepository) -> None:
+    repository.commit("kept", {"results/0001.json": "{}"})
+    repository.write({"results/0001.json": "{ }", "results/0002.json": "{}"})
+    found = Repository.around(repository.folder, repository.folder / "results")
+    assert found.changes() == ()
+    with found.checkouts([found.revision("WORKTREE")]) as (worktree,):
+        assert not worktree.commit_info.dirty
+    repository.write({"chat.py": "# changed\n"})
+    assert found.changes() == (" M chat.py",)
+
+
 def test_the_same_commit_twice_and_two_runs_at_a_time(repository: TestRepository) -> None:
     found = around(repository)
     head = found.revision("HEAD")

@@ -521,7 +521,7 @@ def test_a_server_that_is_not_there_is_one_line(bench: Bench) -> None:
 
 def test_an_app_that_cannot_be_served_is_one_line(bench: Bench) -> None:
     run = bench.run("--app", "app.main:application", "-k", "uvloop")
-    assert run.returncode == 1
+    assert run.returncode == 4
     assert run.stdout.count("app 'app.main:application' was not found") == 1
     assert "Traceback" not in run.stderr + run.stdout
     assert bench.stored() == []

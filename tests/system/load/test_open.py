@@ -162,8 +162,10 @@ def test_response_time_shows_a_stall(tmp_path: Path) -> None:
     assert row.response_us.p99 > stall.length_ns / 2 / 1000, "in closed form 190 ms"
     assert row.response_us.mean is not None
     assert row.response_us.mean > 10_000, "in closed form 20 ms"
-    assert "µs of response time" in locust.output
-    assert "µs of service time" in locust.output
+    assert "response time" in locust.output
+    assert "service time" in locust.output
+    assert "Locust's own tables are left out" in locust.output
+    assert "Aggregated" not in locust.output
     assert "closed model" not in locust.output
 
 
@@ -171,7 +173,7 @@ def test_beyond_the_limit_arrivals_are_dropped(tmp_path: Path) -> None:
     with FaultyProcess(Faults(delay_ns=500 * MS)) as server:
         code, locust = run(
             tmp_path, "OpenUser", "--host", server.url, "-u", "2", "-r", "2", "--rate", "100:2s",
-            "--processes", "2", "--max-in-flight", "2", locustfile=OPEN,
+            "--processes", "2", "--max-in-flight", "2", "--print-stats", locustfile=OPEN,
         )  # fmt: skip
         truth = server.truth()
     assert code == 1
@@ -246,7 +248,7 @@ def test_too_few_users(tmp_path: Path, processes: int, monkeypatch: pytest.Monke
     with ServerProcess("rooms:app", directory=APPS) as server:
         code, locust = run(
             tmp_path, "VisitingUser", "--host", server.url, "-u", "2", "-r", "2", "--rate", "100:2s",
-            "--arrivals", "constant", "--max-wait", "0.5s", *more, locustfile=OPEN,
+            "--arrivals", "constant", "--max-wait", "0.5s", "--print-stats", *more, locustfile=OPEN,
         )  # fmt: skip
     assert code == 1
     result = locust.result()

@@ -1,0 +1,103 @@
+"""The settings of a project: the table `[tool.socketio-bench]` of its pyproject.toml, and the folder of its results.
+
+Rules of this file: the table is read here only. It is the table of the nearest pyproject.toml that has it, from the
+working directory upward. Paths in it are relative to that file. The command line comes before the environment, and the
+environment before the table. Nothing of the project is imported here.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+#: The folder of results if nothing says another folder, relative to the working directory.
+DEFAULT_RESULTS = Path("results")
+
+#: The environment variable that names the folder of results.
+RESULTS_VARIABLE = "BENCH_RESULTS"
+
+_FILE = "pyproject.toml"
+_TABLE = "socketio-bench"
+
+#: The keys of the table, and what they are, for messages.
+_KEYS = {"results": "the folder of the results"}
+
+
+class ProjectSettingsError(Exception):
+    """A table that cannot be read as it is. Its text is one line that begins with the file's name."""
+
+
+@dataclass(frozen=True)
+class ProjectSettings:
+    """The settings of a project, each None if the project does not say it."""
+
+    results: Path | None = None
+
+
+def project_settings(directory: Path) -> ProjectSettings:
+    """Return the settings that apply in `directory`, an absolute path. Raises ProjectSettingsError."""
+    for folder in (directory, *directory.parents):
+        file = folder / _FILE
+        table = _table_of(file)
+        if table is not None:
+            return _parsed(file, table)
+    return ProjectSettings()
+
+
+def results_folder(given: str | Path | None = None) -> Path:
+    """Return the folder of results: `given`, else what the environment says, else the project, else the default.
+
+    The path is relative if the folder is in the working directory. Raises ProjectSettingsError.
+    """
+    if given is not None and str(given):
+        return Path(given)
+    if named := os.environ.get(RESULTS_VARIABLE):
+        return Path(named)
+    try:
+        directory = Path.cwd()
+    except OSError:  # it is gone
+        return DEFAULT_RESULTS
+    folder = project_settings(directory).results
+    if folder is None:
+        return DEFAULT_RESULTS
+    return folder.relative_to(directory) if folder.is_relative_to(directory) else folder
+
+
+def _table_of(file: Path) -> Mapping[str, object] | None:
+    """Return the table of a file; None if the file is not there, cannot be read, or has no such table."""
+    try:
+        raw = file.read_bytes()
+    except OSError:
+        return None
+    if _TABLE.encode() not in raw:  # most files: they need not be parsed
+        return None
+    try:
+        content = tomllib.loads(raw.decode())
+    except ValueError as error:
+        raise ProjectSettingsError(f"{file}: not TOML: {error}") from None
+    tools = content.get("tool")
+    if not isinstance(tools, dict) or _TABLE not in tools:
+        return None
+    table = tools[_TABLE]
+    if not isinstance(table, dict):
+        raise ProjectSettingsError(f"{file}: tool.{_TABLE} is {table!r:.60}: expected a table, [tool.{_TABLE}]")
+    return table
+
+
+def _parsed(file: Path, table: Mapping[str, object]) -> ProjectSettings:
+    for key in table.keys() - _KEYS.keys():
+        import difflib  # late: it is needed for a mistake alone
+
+        near = difflib.get_close_matches(key, _KEYS, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(map(repr, _KEYS))}"
+        raise ProjectSettingsError(f"{file}: [tool.{_TABLE}] has no setting {key!r}: {hint}")
+    results = table.get("results")
+    if results is None:
+        return ProjectSettings()
+    if not isinstance(results, str) or not results.strip() or "\0" in results:
+        raise ProjectSettingsError(
+            f'{file}: [tool.{_TABLE}] results is {results!r:.60}: expected {_KEYS["results"]}, as in "results"'
+        )
+    # Without `..` in it, so that it is recognised inside of the working directory.
+    return ProjectSettings(results=Path(os.path.normpath(file.parent / Path(results).expanduser())))
