@@ -158,7 +158,7 @@ class RoundTripBenchmark:
 
     def _refuse(self, reason: str) -> NoReturn:
         self._benchmark.has_error = True
-        raise pytest.fail.Exception(f"socketio_benchmark {reason}", pytrace=False)
+        raise pytest.fail.Exception(f"socketio_benchmark {reason}", pytrace=False) from None
 
 
 class _Summary:

@@ -188,7 +188,7 @@ def test_who_has_logged_in(socketio_benchmark):
     assert figures.details.event == "say" and figures.details.scenario.file == "scenarios.py"
 
 def test_a_failing_handler(socketio_benchmark):
-    socketio_benchmark(RoundTrip("say", emit="say", data={"txt": ""}, reply="said"), effort="quick", timeout=0.3)
+    socketio_benchmark(RoundTrip("say", emit="say", data={"txt": ""}, reply="said"), effort="quick", timeout=2)
 
 async def test_in_a_loop(socketio_benchmark):
     socketio_benchmark(say)
@@ -221,11 +221,11 @@ def test_a_benchmark_in_a_test_of_the_users_own(tmp_path: Path) -> None:
     assert (code, "3 failed, 2 passed" in shown) == (1, True), shown
     assert "test_figures" in shown
     assert "ratio to control" in shown
-    assert "test_a_failing_handler: sent say {'txt': ''}, no said within 0.3 s" in shown
+    assert "test_a_failing_handler: sent say {'txt': ''}, no said within 2 s" in shown
     assert "KeyError: 'text'" in shown
     assert "socketio_benchmark has an event loop of its own: call it in a plain function" in shown
     assert "give it as module:attribute, not as an object of type ASGIApp" in shown
     assert '"fullname": "tests/test_speed.py::test_figures"' in (tmp_path / "figures.json").read_text()
     code, shown = run(tmp_path, PYTEST, "-q", "--benchmark-disable", "-k", "failing or figures")
     assert "AttributeError: 'NoneType' object has no attribute 'details'" in shown  # it measures nothing then
-    assert "no said within 0.3 s" in shown
+    assert "no said within 2 s" in shown
