@@ -137,6 +137,14 @@ def add_options(parser: LocustArgumentParser) -> None:
         include_in_web_ui=False,
         help="what the random arrivals are drawn from (default: another one each time; the result has it)",
     )
+    parser.add_argument(
+        "--no-progress",
+        action="store_true",
+        default=False,
+        env_var="BENCH_NO_PROGRESS",
+        include_in_web_ui=False,
+        help="show no live lines; without it a run with --only-summary shows on standard error how far it is",
+    )
     for option in misplaced_options("locust"):
         parser.add_argument(
             option, action=_Misplaced, nargs="?", default=SUPPRESS, help=SUPPRESS, include_in_web_ui=False
