@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.printable import one_line
-from bench.secrets import HIDDEN, Secrets
+from bench.secrets import HIDDEN, KnownSecrets, Secrets, of_fields
 from bench.wire.connection import Connection
 from bench.wire.tls import Tls
 
@@ -140,3 +140,57 @@ def test_whatever_the_text_is_nothing_is_left(values: list[str], text: str, data
     hidden = secrets.hide(told)
     for value in secrets.values - {value for value in secrets.values if set(value) <= set(HIDDEN)}:
         assert value not in hidden.replace(HIDDEN, "\0")
+
+
+def test_what_comes_to_be_known_is_hidden_from_then_on() -> None:
+    known = KnownSecrets(Secrets.of_values(["given-1"]))
+    assert known.hide("given-1 learnt-1") == "... learnt-1"
+    known.learn(["learnt-1", "no", "true"])
+    known.learn_setting("headers", {"Authorization": "Bearer learnt-2", "X-Beta": "1"})
+    known.learn_setting("auth", {"pin": 123456})
+    known.learn_setting("cookies", {"session": "learnt-3"})
+    assert known.hide("given-1 learnt-1 no true Bearer learnt-2, 123456 learnt-3 1") == "... ... no true ..., ... ... 1"
+
+
+def test_what_is_secret_by_its_form_need_not_be_known() -> None:
+    web_token = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N"
+    known = KnownSecrets()
+    known.learn([web_token])
+    assert known.since(0) == []  # so that many of them take no memory
+    for said, shown in (
+        (f"bad token {web_token}, sorry", "bad token ..., sorry"),
+        (f"token={web_token[:60]}", "token=..."),
+        ("{'authorization': 'Token0123456'}", "{'authorization': '...'}"),
+        ("Authorization: Basic bWU6aHVzaC01", "Authorization: Basic ..."),
+        ("basic authentication: Authorization: missing", "basic authentication: Authorization: missing"),
+    ):
+        assert known.hide(said) == shown
+
+
+def test_beyond_its_room_whatever_looks_like_a_token_is_hidden() -> None:
+    for known in (KnownSecrets(most_values=2), KnownSecrets(most_characters=20)):
+        known.learn(["learnt-1", "learnt-2"])
+        text = (
+            'File "python3/site-packages/chat.py", line 12: learnt-1 0123abcd-4567-efab learnt-2 internationalisation'
+        )
+        assert known.hide(text) == text.replace("learnt-1", HIDDEN).replace("learnt-2", HIDDEN)
+        assert not known.is_full
+        known.learn(["0123abcd-4567-efab"])
+        assert known.is_full
+        assert known.hide(text) == ('File "python3/site-packages/chat.py", line 12: ... ... ... internationalisation')
+
+
+def test_many_secrets_are_found_as_few_are() -> None:
+    values = [f"{number:05}-{base64.b32encode(number.to_bytes(5)).decode()}" for number in range(3000)]
+    known = KnownSecrets(Secrets.of_values(values[:1500]))
+    known.learn(values[1500:])
+    text = " ".join(values)
+    assert known.hide(text) == " ".join([HIDDEN] * 3000)
+    assert (
+        known.hide(f"{values[7][-8:]} {json.dumps(values[2999])} it sent {values[2000][:9]}") == '... "..." it sent ...'
+    )
+
+
+def test_fields_that_are_secret_by_their_names() -> None:
+    data = {"user": "anna", "session": {"access_token": "t-1", "apiKey": ["k-1"], "age": 42}, "Password": "p-1"}
+    assert set(of_fields([data])) == {"t-1", "k-1", "p-1"}

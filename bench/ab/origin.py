@@ -41,7 +41,8 @@ for name, module in list(sys.modules.items()):
         for package, path in getattr(module, "MAPPING", {}).items():
             if not any(path.startswith(known + os.sep) for _, known in editable):
                 editable.append([package, path])
-paths = [*before, *sys.path[1:]]
+imported_from = [path for path in sys.path if path]  # the first is of -c
+paths = [*before, *imported_from]
 origins = {}
 for name in names:
     spec = importlib.machinery.PathFinder.find_spec(name, paths)
@@ -53,7 +54,7 @@ for name in names:
                 continue
     if spec is not None:
         origins[name] = spec.origin if spec.has_location else next(iter(spec.submodule_search_locations or ()), None)
-print(json.dumps({"prefix": sys.prefix, "base": sys.base_prefix, "path": sys.path[1:], "editable": editable,
+print(json.dumps({"prefix": sys.prefix, "base": sys.base_prefix, "path": imported_from, "editable": editable,
                   "origins": origins}))
 """
 

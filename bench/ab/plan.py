@@ -9,7 +9,7 @@ from pathlib import Path
 from bench.ab.restart import BurstPlan
 from bench.scenarios.catalogue import Benchmark
 from bench.scenarios.options import Chosen
-from bench.secrets import Secrets
+from bench.secrets import KnownSecrets, Secrets
 from bench.server import ServeCommand, ServerOptions
 from bench.server.command import START_TIMEOUT_S
 from bench.statistics.stopping import StoppingRule
@@ -58,6 +58,11 @@ class AbPlan:
         return self.app if self.command is None else self.command.shown
 
     @cached_property
+    def known(self) -> KnownSecrets:
+        """The secrets that the user gave, and those that come to be known in the comparison."""
+        return KnownSecrets(Secrets.of(self.chosen.connection))
+
+    @property
     def hide(self) -> Callable[[str], str]:
-        """The function that takes what the user gave as a secret out of a text of the service."""
-        return Secrets.of(self.chosen.connection).hide
+        """The function that takes secrets out of a text of the service."""
+        return self.known.hide

@@ -62,5 +62,10 @@ def prepare(
         said = last_lines(hide(tail(log))) or "nothing"
     if has_ended and end.exit_code == 0:
         return
-    reason = f"ended with exit code {end.code}" if has_ended else f"did not end within {timeout_s:g} s"
+    if not has_ended:
+        reason = f"did not end within {timeout_s:g} s"
+    elif end.exit_code is None:
+        reason = f"did not run: {end.reason}" if end.reason else "ended, because somebody ended its supervisor,"
+    else:
+        reason = f"ended with exit code {end.code}"
     raise AbFailedError(f"--prepare {reason} in {checkout.label}; it wrote last: {said}")

@@ -35,6 +35,7 @@ from bench.results.ab import AbResult, AbSettings, StoppedBy
 from bench.results.provenance import machine_info, packages
 from bench.results.service_logs import ServiceLogs, service_logs
 from bench.scenarios.catalogue import Benchmark
+from bench.secrets import Secrets
 from bench.server.command import without_secrets
 from bench.statistics.estimates import estimate
 
@@ -164,10 +165,11 @@ class _Run:
 
     def _settings(self, awake: Sequence[int]) -> AbSettings:
         plan = self._plan
+        given = Secrets.of(plan.chosen.connection)
         return AbSettings(
             app=plan.app if plan.command is None else None,
             command=None if plan.command is None else plan.command.shown,
-            prepare=None if plan.prepare is None else plan.hide(without_secrets(plan.prepare)),
+            prepare=None if plan.prepare is None else given.hide(without_secrets(plan.prepare)),
             links=tuple(map(str, plan.links)),
             precision=plan.rule.precision,
             threshold=plan.threshold,

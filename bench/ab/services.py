@@ -182,7 +182,7 @@ class ServicePair:
     def _served(self, source: Source) -> Served:
         plan, directory = self._plan, source.checkout.directory
         if plan.command is not None:
-            return ServedCommand(replace(plan.command, directory=directory))
+            return ServedCommand(replace(plan.command, directory=directory), plan.hide)
         return ServedApp(plan.app, directory, source.python, plan.start_timeout_s, plan.hide)
 
     def _check_origin(self, server: ServerProcess, side: int) -> None:
@@ -220,7 +220,7 @@ class ServicePair:
                 connections.append(Side(exchange, server.cpu_ns))
                 try:
                     limit_s = self._plan.reply_timeout_ns / 1e9
-                    await connect(client, server.url, settings, self._plan.chosen.file, limit_s)
+                    await connect(client, server.url, settings, self._plan.chosen.file, limit_s, self._plan.known)
                 except ClientError as error:
                     raise SideError(side, error) from error
             return await compare((connections[0], connections[1]), self._plan.benchmarks, bursts, first)

@@ -20,6 +20,8 @@ def copy_working_tree(git: Git, checkout: Path, copy: Path) -> None:
     listed = git(checkout, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
     for name in dict.fromkeys(filter(None, listed.split("\0"))):
         source, target = checkout / name, copy / name
+        if any(parent.is_symlink() for parent in list(source.parents)[: name.rstrip("/").count("/")]):
+            continue  # git still knows it from before the link took the place of its folder
         try:
             mode = source.lstat().st_mode
         except OSError:  # it was deleted, and not committed

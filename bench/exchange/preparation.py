@@ -15,8 +15,8 @@ from typing import Any
 
 from bench.printable import error_line
 from bench.scenarios.loading import ScenariosFile
-from bench.secrets import Secrets
-from bench.wire.connection import Connection
+from bench.secrets import KnownSecrets, Secrets
+from bench.wire.connection import Connection, watched
 from bench.wire.errors import ConnectFailed, SettingError
 from bench.wire.host_http import HostHttp
 from bench.wire.interface import Client
@@ -30,14 +30,25 @@ class PreparationFailed(ConnectFailed):
     """The failure of what a file of scenarios does before or after connecting."""
 
 
-async def connect(client: Client, url: str, connection: Connection, file: ScenariosFile | None, limit_s: float) -> None:
+async def connect(
+    client: Client,
+    url: str,
+    connection: Connection,
+    file: ScenariosFile | None,
+    limit_s: float,
+    known: KnownSecrets | None = None,
+) -> None:
     """Connect with a client, prepared as the file says; None is a file that says nothing. Raises ConnectFailed.
 
-    `limit_s` is the time that each of the file's functions may take, in seconds.
+    `limit_s` is the time that each of the file's functions may take, in seconds. The secrets that come of them, and of
+    functions in the settings, are added to `known`.
     """
+    if known is None:
+        known = KnownSecrets()
     try:
         if file is not None and file.before_connect is not None:
-            connection = await _logged_in(url, connection, file, limit_s)
+            connection = await _logged_in(url, connection, file, limit_s, known)
+        connection = watched(connection, known)
         await client.connect(url, connection)
         if client.not_upgraded:  # the figures would be those of another transport
             raise ConnectFailed(
@@ -47,17 +58,20 @@ async def connect(client: Client, url: str, connection: Connection, file: Scenar
             await _call(file, "setup", file.setup, NamespacedClient(client, connection.namespace), limit_s)
     except PreparationFailed as failure:
         await client.disconnect()
-        raise PreparationFailed(Secrets.of(connection, url).hide(str(failure))) from failure
+        known.learn(Secrets.of(connection, url).values)
+        raise PreparationFailed(known.hide(str(failure))) from failure
     except BaseException:
         await client.disconnect()
         raise
 
 
-async def _logged_in(url: str, connection: Connection, file: ScenariosFile, limit_s: float) -> Connection:
+async def _logged_in(
+    url: str, connection: Connection, file: ScenariosFile, limit_s: float, known: KnownSecrets
+) -> Connection:
     """Return the settings of a connection after the file's `before_connect`, with the cookies that came."""
     assert file.before_connect is not None, "the file has it"
     namespace = connection.namespace
-    async with HostHttp(url, connection.tls, limit_s) as http:
+    async with HostHttp(url, connection.tls, limit_s, known) as http:
         changed = await _call(file, "before_connect", file.before_connect, http, limit_s)
         if isinstance(changed, Connection):
             # The transport that is measured is this, whatever the file's connection says.
@@ -81,7 +95,7 @@ async def _logged_in(url: str, connection: Connection, file: ScenariosFile, limi
                 f"{file.name}: before_connect changed the namespace from {namespace or DEFAULT_NAMESPACE} to "
                 f"{connection.namespace or DEFAULT_NAMESPACE}: give it as Connection(namespaces=…), or by --namespace"
             )
-        return await http.with_cookies(connection)
+        return await http.with_cookies(watched(connection, known))
 
 
 async def _call(file: ScenariosFile, name: str, function: Callable[..., Any], argument: object, limit_s: float) -> Any:

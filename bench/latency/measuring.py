@@ -66,9 +66,10 @@ def description(
 ) -> LatencyDetails:
     """Return the first part of a benchmark's details: its settings, with a connection of this kind on this testbed."""
     round_trip = measured.scenario
-    source = testbed.options.chosen.stored(measured)
+    source, payload = testbed.options.chosen.stored(measured), testbed.options.chosen.payload_digest
     return LatencyDetails(
         **({} if source is None else {"scenario": ScenarioSource(**source)}),
+        **({} if payload is None else {"payload_sha256": payload}),
         service=testbed.options.service,
         event=round_trip.emit,
         reply=round_trip.answers,

@@ -25,7 +25,7 @@ from bench.scenarios.options import (
     chosen,
     reply_timeout_ns,
 )
-from bench.secrets import Secrets
+from bench.secrets import KnownSecrets, Secrets
 from bench.server import ServeCommand, Served, ServedApp, ServedCommand, ServerOptions
 from bench.server.command import START_TIMEOUT_S
 from bench.server.serve_options import ServeOptions
@@ -100,13 +100,18 @@ class Options:
     def served(self) -> Served:
         """The service to start."""
         if self.command is not None:
-            return ServedCommand(self.command)
+            return ServedCommand(self.command, self.hide)
         return ServedApp(self.app, self.directory, start_timeout_s=self.start_timeout_s, hide=self.hide)
 
     @cached_property
+    def known(self) -> KnownSecrets:
+        """The secrets that the user gave, and those that come to be known in the session."""
+        return KnownSecrets(Secrets.of(self.chosen.connection, self.whole_url or ""))
+
+    @property
     def hide(self) -> Callable[[str], str]:
-        """The function that takes what the user gave as a secret out of a text of the service."""
-        return Secrets.of(self.chosen.connection, self.whole_url or "").hide
+        """The function that takes secrets out of a text of the service."""
+        return self.known.hide
 
     @property
     def benchmarks(self) -> tuple[Benchmark, ...]:

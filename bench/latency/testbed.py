@@ -185,7 +185,7 @@ class Testbed:
     async def _connect(self, client: Client, connection: Connection, url: str, file: ScenariosFile | None) -> Exchange:
         names = tokens(_ORIGIN, next(_connections))
         exchange = Exchange(client, names, self.options.reply_timeout_ns, connection.namespace)
-        await connect(client, url, connection, file, self.options.reply_timeout_ns / 1e9)
+        await connect(client, url, connection, file, self.options.reply_timeout_ns / 1e9, self.options.known)
         return exchange
 
 

@@ -165,7 +165,7 @@ class LatencyDetails(BaseModel):
     client's own loop. It shows the software's cost without a second process, and is not to be compared. `processes` are
     those of the service; `unreplicated` says why there are none, and no controls. `histogram` has the round trips of
     pytest-benchmark's statistics, in V2 form. `spoilers` are the disturbances. `scenario` is there for a scenario of a
-    user's file.
+    user's file, `payload_sha256` for an event that was given a payload on the command line.
     """
 
     model_config = _READ
@@ -173,6 +173,7 @@ class LatencyDetails(BaseModel):
     service: Unclaimed[str] = None
     event: Unclaimed[str] = None
     reply: Unclaimed[str] = None
+    payload_sha256: Unclaimed[str] = None
     matched_by: Unclaimed[str] = None
     client: Unclaimed[str] = None
     transport: Unclaimed[str] = None

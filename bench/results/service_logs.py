@@ -1,7 +1,8 @@
 """The logs of the services that a run starts, in a folder that is named when the run begins.
 
 Rules of this file: the folder is a temporary one. It is removed after a run in which nothing failed. `keep` has it stay
-after a run that failed, without secrets and without empty files. What a killed run left, the next removes.
+after a run that failed, without secrets and without empty files. Of a long log the end stays. What a killed run left,
+the next removes.
 """
 
 import contextlib
@@ -13,6 +14,9 @@ from pathlib import Path
 from bench.results.temporary import LOCK, keep, temporary_folder
 
 PREFIX = "bench-log-"
+
+#: The size of the end of a log that is kept, in bytes: a service may write gigabytes.
+KEPT_BYTES = 1 << 26
 
 
 class ServiceLogs:
@@ -30,16 +34,18 @@ class ServiceLogs:
         return path
 
     def keep(self, hide: Callable[[str], str] = str) -> bool:
-        """Have the logs stay after the run, with `hide` applied to each line; return false if all are empty."""
+        """Have the logs stay after the run, with `hide` applied to each line; return false if none does.
+
+        Empty logs do not stay, and neither do logs that cannot be written again, on a full disk.
+        """
         written = [path for path in dict.fromkeys(self._files) if path.exists() and path.stat().st_size]
         for path in self.folder.iterdir():
             if path not in written and path.name != LOCK:
                 path.unlink(missing_ok=True)
-        for path in written:
-            _rewrite(path, hide)
-        if written:
+        kept = [path for path in written if _rewrite(path, hide)]
+        if kept:
             keep(self.folder)
-        return bool(written)
+        return bool(kept)
 
 
 @contextlib.contextmanager
@@ -49,15 +55,22 @@ def service_logs() -> Iterator[ServiceLogs]:
         yield ServiceLogs(folder)
 
 
-def _rewrite(path: Path, hide: Callable[[str], str]) -> None:
-    """Apply `hide` to each line of a log. A log that cannot be rewritten, on a full disk, is removed."""
-    if hide is str:
-        return
+def _rewrite(path: Path, hide: Callable[[str], str]) -> bool:
+    """Leave the end of a log, with `hide` applied to each line; return false, and remove the log, if that fails."""
+    left_out = max(0, path.stat().st_size - KEPT_BYTES)
+    if hide is str and not left_out:
+        return True
     hidden = path.with_suffix(".hidden")
     try:
-        with path.open(errors="replace") as lines, hidden.open("w") as kept:
-            kept.writelines(map(hide, lines))
+        with path.open("rb") as log, hidden.open("w") as kept:
+            if left_out:
+                log.seek(left_out)
+                log.readline(KEPT_BYTES)  # the rest of a line
+                kept.write(f"(the first {log.tell()} bytes are left out)\n")
+            kept.writelines(hide(line.decode(errors="replace")) for line in log)
         os.replace(hidden, path)  # noqa: PTH105 - atomic
     except OSError:
         for file in (hidden, path):
             file.unlink(missing_ok=True)
+        return False
+    return True

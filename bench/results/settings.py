@@ -73,6 +73,11 @@ def _definition(benchmark: LatencyBenchmark) -> str | None:
     return None if scenario is None else scenario.definition[:12]
 
 
+def _payload(benchmark: LatencyBenchmark) -> str | None:
+    digest = benchmark.details.payload_sha256
+    return None if digest is None else digest[:12]
+
+
 def _scenarios_file(benchmark: LatencyBenchmark) -> str | None:
     scenario = benchmark.details.scenario
     return None if scenario is None else scenario.sha256[:12]
@@ -87,6 +92,7 @@ LATENCY_SETTINGS: tuple[Setting[LatencyBenchmark], ...] = (
     Setting("event", lambda benchmark: benchmark.details.event),
     Setting("reply", lambda benchmark: benchmark.details.reply),
     Setting("definition of the scenario", _definition, in_title="definition"),
+    Setting("payload", _payload),
     Setting("matched by", lambda benchmark: benchmark.details.matched_by, in_title="matched_by"),
     Setting("client", lambda benchmark: benchmark.details.client),
     Setting("transport", lambda benchmark: benchmark.details.transport),

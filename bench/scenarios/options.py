@@ -6,6 +6,7 @@ one line that names the option.
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -40,6 +41,8 @@ class Chosen:
     file: ScenariosFile | None = None
     #: The settings of the connection that the command line gives. They are in `connection` already.
     given: GivenSettings = field(default_factory=GivenSettings, repr=False)
+    #: A digest of what `--payload` has the event carry, by which two results are known to be of the same; None without.
+    payload_digest: str | None = None
 
     def stored(self, benchmark: Benchmark) -> dict[str, str] | None:
         """Return what a result stores of the file and of a scenario in it; None without a file."""
@@ -95,7 +98,9 @@ def _chosen(
             )
         return _of_file(scenarios, directory)
     if event is not None:
-        return Chosen((_of_event(event, replies, payload, args),))
+        data = _payload(payload, args)
+        digest = None if payload is None else hashlib.sha256(repr(data).encode()).hexdigest()
+        return Chosen((_of_event(event, replies, payload, data),), payload_digest=digest)
     for text in given:
         raise OptionError(f"{text}: it belongs to an event, give that with --event")
     return Chosen(built_in)
@@ -161,13 +166,12 @@ def _of_file(text: str, directory: Path) -> Chosen:
     return Chosen(benchmarks, file.connection or Connection(), file)
 
 
-def _of_event(event: str, replies: tuple[str, ...], payload: str | None, args: bool) -> Benchmark:
+def _of_event(event: str, replies: tuple[str, ...], payload: str | None, data: Any) -> Benchmark:
     for option, value in (("--event", event), *(("--reply", reply) for reply in replies)):
         if value in RESERVED_EVENTS:
             raise OptionError(f"{option} {value!r} is no event of a service: Socket.IO reserves it")
     if twice := [reply for at, reply in enumerate(replies) if reply in replies[:at]]:
         raise OptionError(f"--reply {twice[0]} is there twice: give each event that may answer once")
-    data = _payload(payload, args)
     try:
         round_trip = round_trip_of(event, replies or None, data)
     except ValueError as error:

@@ -1,8 +1,8 @@
 """The command that starts a service, as the user wrote it for `--serve`.
 
 Rules of this file: it is pure. The command is run without a shell, unless it uses what only a shell knows: operators,
-variables, patterns, substitutions, or a variable before the program. `{port}` and `{host}` are replaced; other braces
-stay as they are. A wrong command is a `CommandError` of one line.
+variables, patterns, substitutions, a command of its own such as `exec`, or a variable before the program. `{port}` and
+`{host}` are replaced; other braces stay as they are. A wrong command is a `CommandError` of one line.
 """
 
 import os
@@ -14,6 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from bench.printable import one_line
+from bench.secrets import HIDDEN, SECRET_NAME
 
 #: The address at which a service is asked to listen.
 HOST = "127.0.0.1"
@@ -31,12 +32,13 @@ _SHOWN_CHARACTERS = 120
 _QUOTED = re.compile(r"\\.|'[^']*'|\"(?:[^\"\\$`]|\\.)*\"", re.DOTALL)
 _FOR_A_SHELL = re.compile(r"[|&;<>()$`*?~\n\[\"]|(?:^|\s)#")
 _ASSIGNMENT = re.compile(r"\s*[A-Za-z_]\w*=")
+_BUILTIN = re.compile(r"\s*(?:\.|cd|command|eval|exec|export|set|trap|ulimit|umask|unset)\s")
 
 #: A word that gives a secret by its name: TOKEN=…, --api-key=…, --password ….
-_NAME = r"[\w-]*(?:token|secret|password|passwd|api[_-]?key|credential)[\w-]*"
-_SECRET_WORD = re.compile(rf"(?i)((?:^|[\s\"';])(?:{_NAME}=|--?{_NAME}(?:=|\s+)))('[^']*'|\"[^\"]*\"|(?!-)[^\s'\";]+)")
+_SECRET_WORD = re.compile(
+    rf"(?i)((?:^|[\s\"';])(?:{SECRET_NAME}=|--?{SECRET_NAME}(?:=|\s+)))('[^']*'|\"[^\"]*\"|(?!-)[^\s'\";]+)"
+)
 _USER_INFO = re.compile(r"(://)[^/\s@'\"]+@")
-_HIDDEN = "..."
 
 
 class CommandError(ValueError):
@@ -92,7 +94,7 @@ class ServeCommand:
     def needs_shell(self) -> bool:
         """True if the command has something in it that only a shell understands."""
         text = _QUOTED.sub("", self.command)
-        return bool(_FOR_A_SHELL.search(text) or _ASSIGNMENT.match(self.command))
+        return bool(_FOR_A_SHELL.search(text) or _ASSIGNMENT.match(self.command) or _BUILTIN.match(self.command))
 
     @property
     def takes_port(self) -> bool:
@@ -123,7 +125,7 @@ class ServeCommand:
 
 def without_secrets(command: str) -> str:
     """Return a command without what seems to be secret by its name, and without users and passwords in URLs."""
-    return _SECRET_WORD.sub(lambda found: found[1] + _HIDDEN, _USER_INFO.sub(rf"\1{_HIDDEN}@", command))
+    return _SECRET_WORD.sub(lambda found: found[1] + HIDDEN, _USER_INFO.sub(rf"\1{HIDDEN}@", command))
 
 
 def _filled(text: str, port: int) -> str:

@@ -12,7 +12,7 @@ import re
 import socket
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Self, Unpack
 from urllib.parse import urlsplit
@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 from bench.machine.child import process_cpu_ns
 from bench.machine.cores import server_core
 from bench.machine.descendants import descendants, memory_bytes, reaped_cpu_ns
+from bench.printable import one_line
 from bench.server.address import free_port, reachable
 from bench.server.command import HOST, PORT_VARIABLE, ServeCommand, no_start
 from bench.server.error import ServerError, UnservableError
@@ -34,6 +35,9 @@ _HOSTS = (HOST, "::1")
 #: The shortest and the longest time between two looks at the port, in seconds.
 _LOOK_AFTER_S, _LOOK_EVERY_S = 0.005, 0.1
 
+#: The longest command of another process that an error shows, in characters.
+_SHOWN_CHARACTERS = 80
+
 #: The time that an attempt to reach the service may take, in seconds.
 _ATTEMPT_S = 2.0
 
@@ -47,8 +51,9 @@ class CommandProcess(LoggedServer):
     """A server that a command starts, in processes of its own: `start`, `stop`, `with`.
 
     Of the `options`, the core and the environment apply; a keyword replaces its field in them. The command finds its
-    port in its arguments, and in the variable PORT. Its output goes to `log_file`, by default to an unnamed file. It
-    can be started again after it was stopped, on another port.
+    port in its arguments, and in the variable PORT. Its output goes to `log_file`, by default to an unnamed file.
+    `hide` takes secrets out of that, by default as out of the command. It can be started again after it was stopped, on
+    another port.
     """
 
     def __init__(
@@ -57,9 +62,10 @@ class CommandProcess(LoggedServer):
         options: ServerOptions | None = None,
         *,
         log_file: Path | None = None,
+        hide: Callable[[str], str] | None = None,
         **keywords: Unpack[ServerKeywords],
     ) -> None:
-        super().__init__(log_file, serve.hide)
+        super().__init__(log_file, hide or serve.hide)
         options = with_keywords(options, keywords)
         self.core = server_core() if options.core == "auto" else options.core
         self._serve = serve
@@ -217,14 +223,16 @@ class CommandProcess(LoggedServer):
         if not directory.is_dir():
             raise ServerError(f"directory {str(directory)!r} does not exist: the service is to be run there")
         self._port = free_port(HOST)
-        log = self._open_log()
-        self._running = SupervisedCommand(
-            self._serve.arguments(self._port),
-            log=log,
-            directory=directory,
-            environment={**self._environment, PORT_VARIABLE: str(self._port)},
-            core=self.core,
-        )
+        try:
+            self._running = SupervisedCommand(
+                self._serve.arguments(self._port),
+                log=self._open_log(),
+                directory=directory,
+                environment={**self._environment, PORT_VARIABLE: str(self._port)},
+                core=self.core,
+            )
+        except OSError as cause:  # no file for its log, or no process
+            raise ServerError(f"the service of {self._serve.named} cannot be started: {cause}") from cause
 
     def _await_service(self) -> None:
         """Wait until the service is ready. Raises ServerError if it ends, or the time does."""
@@ -239,13 +247,33 @@ class CommandProcess(LoggedServer):
                 raise self._exit_error(running, is_starting=True)
             if running.pid is not None:
                 host = self._open_host()
-                answered = "" if host is None else self._answer(host)
+                answered = "" if host is None else self._other_listener() or self._answer(host)
                 if host is not None and not answered:
                     self._url = self._serve.url(reachable(host), self._port)
                     return
             if time.monotonic() >= give_up_at:
                 raise self._error(f"did not start within {self._serve.start_timeout_s:g} s: {self._delay(answered)}")
             look_after_s = min(2 * look_after_s, _LOOK_EVERY_S)
+
+    def _other_listener(self) -> str:
+        """Return in words that a process of somebody else has the port; empty if none is known to have it.
+
+        The service's own process may be outside its tree, as a container is. But it does not run before the command.
+        """
+        import psutil
+
+        if self._running is None or self._port in listening_ports(self.family):
+            return ""
+        with contextlib.suppress(psutil.Error, OSError):
+            began = psutil.Process(self._running.supervisor_pid).create_time()
+            for connection in psutil.net_connections("tcp"):
+                is_its = connection.status == psutil.CONN_LISTEN and connection.laddr[1:] == (self._port,)
+                if is_its and connection.pid is not None and connection.pid not in self.family:
+                    other = psutil.Process(connection.pid)
+                    if other.create_time() < began:
+                        words = one_line(" ".join(other.cmdline()), _SHOWN_CHARACTERS)
+                        return f"process {other.pid} of somebody else ({words}) listens on port {self._port}"
+        return ""
 
     def _open_host(self) -> str | None:
         """Return the address on which something accepts connections on the port; None if nothing does."""

@@ -44,6 +44,8 @@ class ServedCommand:
     """A command that serves."""
 
     command: ServeCommand
+    #: A function that replaces what is secret in its log. None: that of the command, which knows what was given.
+    hide: Callable[[str], str] | None = field(default=None, repr=False, compare=False)
 
     @property
     def shown(self) -> str:
@@ -52,4 +54,4 @@ class ServedCommand:
 
     def server(self, options: ServerOptions, log_file: Path | None = None) -> CommandProcess:
         """Return a server of the command that is to be started. Of the options, core and environment apply."""
-        return CommandProcess(self.command, options, log_file=log_file)
+        return CommandProcess(self.command, options, log_file=log_file, hide=self.hide)

@@ -70,7 +70,7 @@ class SupervisedCommand:
         #: The end of the command, once it is known.
         self.end: End | None = None
         self._unread = b""
-        self._is_asked_to_stop = False
+        self._is_asked_to_stop = self._is_over = False
         asked = json.dumps({"arguments": list(arguments), "core": core})
         self._channel, theirs = socket.socketpair()
         with theirs:
@@ -152,8 +152,9 @@ class SupervisedCommand:
         for pid in family:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
-        if self.end is None and self.pid is not None and not family:
+        if self._supervisor.return_code and self.pid is not None and not family and not self._is_over:
             # Whoever ended the supervisor has left what the command has started.
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, signal.SIGKILL)
         self.end = self.end or End()
+        self._is_over = True  # another process may have the command's number from now on

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias, TypedDict, TypeVar, get_args
 
 from bench.printable import error_line, one_line
+from bench.secrets import KnownSecrets, Secrets
 from bench.wire import protocol
 from bench.wire.errors import ClientError, ConnectFailed, SettingError
 from bench.wire.tls import Tls
@@ -114,6 +115,15 @@ class Connection:
         return replace(self, **made) if made else self
 
 
+def watched(connection: Connection, known: KnownSecrets) -> Connection:
+    """Return the same settings; what is secret in them becomes known, and so does what their functions will return."""
+    known.learn(Secrets.of(connection).values)
+    functions: dict[str, Any] = {
+        name: _watched(name, value, known) for name in _PER_ATTEMPT if callable(value := getattr(connection, name))
+    }
+    return replace(connection, **functions) if functions else connection
+
+
 class ConnectKeywords(TypedDict, total=False):
     """The keywords of `connect`: python-socketio's names for the fields of a Connection, and ours for the others."""
 
@@ -156,6 +166,16 @@ def check_cookie(name: Any, value: Any) -> None:
     is_value = isinstance(value, str) and value.isascii() and value.isprintable() and not set(value) & set(' ",;\\')
     if not (_is_token(name) and is_value):
         raise SettingError(f"{name!r} with its value cannot be a cookie: encode what is not a letter or a digit")
+
+
+def _watched(name: str, function: Callable[[], Any], known: KnownSecrets) -> Callable[[], Awaitable[Any]]:
+    async def call() -> Any:
+        made = function()
+        made = await made if inspect.isawaitable(made) else made
+        known.learn_setting(name, made)
+        return made
+
+    return call
 
 
 async def _made(name: str, function: Callable[[], Any]) -> Any:

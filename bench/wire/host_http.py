@@ -6,20 +6,26 @@ it. User and password of the host's URL go to the host alone.
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Generator, Mapping
+import contextlib
+from collections.abc import Coroutine, Generator, Iterator, Mapping
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit, urlunsplit
 
 import aiohttp
+import orjson
 from yarl import URL
 
+from bench.secrets import KnownSecrets, of_fields, of_headers
 from bench.wire.connection import Connection
 from bench.wire.endpoint import Address, cookies_in, is_secure, transport_url, with_cookies
 from bench.wire.tls import SYSTEM, Tls
 
 _SCHEMES = {"ws": "http", "wss": "https"}
+
+#: The size of the largest response that is searched for secrets, in bytes.
+_MOST_SEARCHED_BYTES = 1 << 16
 
 
 class Request:
@@ -53,12 +59,16 @@ class HostHttp:
     A relative URL is added to the URL of the host. With `stream=True` the body is left to be read; otherwise it has
     been read when the response is there. `name` is the name of the request, where requests are counted. All else is
     aiohttp's. Each request is sent once. Made in a running loop.
+
+    What is secret in requests and responses is added to `known`, if that is given: headers, cookies, and fields of JSON
+    that have a name such as `token` or `password`.
     """
 
     #: The class of the responses.
     response_class = aiohttp.ClientResponse
 
-    def __init__(self, url: str, tls: Tls | None, timeout_s: float) -> None:
+    def __init__(self, url: str, tls: Tls | None, timeout_s: float, known: KnownSecrets | None = None) -> None:
+        self._known = known
         self._address = Address.of(url)
         parts = urlsplit(self._address.url)
         scheme = _SCHEMES.get(parts.scheme, parts.scheme)
@@ -94,6 +104,8 @@ class HostHttp:
         whole, is_of_host = self._whole(url)
         if is_of_host and self._address.authorization is not None and "auth" not in arguments:
             arguments["headers"] = self._address.headers(arguments.get("headers") or {})
+        if self._known is not None:
+            self._known.learn(_of_request(arguments))
         method = method.upper()
         name = name or f"{method} {whole.path if is_of_host else whole.authority + whole.path}"
         return Request(self._perform(method, whole, name, stream, arguments))
@@ -145,7 +157,11 @@ class HostHttp:
             for name, morsel in self.session.cookie_jar.filter_cookies(target).items()
             if name not in own
         }
-        return replace(connection, headers=with_cookies(connection.headers, found)) if found else connection
+        if not found:
+            return connection
+        if self._known is not None:
+            self._known.learn(found.values())
+        return replace(connection, headers=with_cookies(connection.headers, found))
 
     async def _perform(
         self, method: str, url: URL, name: str, stream: bool, arguments: dict[str, Any]
@@ -153,7 +169,21 @@ class HostHttp:
         response = await self.session.request(method, url, **arguments)
         if not stream:
             await response.read()
+        await self._learn(response, stream)
         return response
+
+    async def _learn(self, response: aiohttp.ClientResponse, stream: bool) -> None:
+        """Add what is secret in a response, and in the headers of its request, to what is known."""
+        if self._known is None:
+            return
+        for each in (*response.history, response):
+            self._known.learn(morsel.value for morsel in each.cookies.values())
+            self._known.learn(of_headers(each.request_info.headers))
+        if not stream and response.content_type.endswith("json"):
+            body = await response.read()  # it has been read
+            if len(body) <= _MOST_SEARCHED_BYTES:
+                with contextlib.suppress(orjson.JSONDecodeError):
+                    self._known.learn(of_fields(orjson.loads(body)))
 
     def _whole(self, url: str | URL) -> tuple[URL, bool]:
         """Return a whole URL, and whether it is one of the user's host."""
@@ -161,3 +191,14 @@ class HostHttp:
         if urlsplit(text).scheme:
             return URL(url), text == self.base or text.startswith(f"{self.base}/")
         return URL(f"{self.base}/{text.lstrip('/')}"), True
+
+
+def _of_request(arguments: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is secret in the arguments of a request."""
+    yield from of_headers(arguments.get("headers"))
+    yield from of_fields(arguments.get("json"))
+    yield from of_fields(arguments.get("data"))
+    if isinstance(login := arguments.get("auth"), aiohttp.BasicAuth):
+        yield from of_headers({"Authorization": login.encode()})
+    if isinstance(cookies := arguments.get("cookies"), Mapping):
+        yield from (value for value in cookies.values() if isinstance(value, str))

@@ -1,5 +1,7 @@
 """The logs of a run's services: removed after a run in which nothing failed, and kept without secrets after another."""
 
+import resource
+import signal
 import tempfile
 from pathlib import Path
 
@@ -38,4 +40,27 @@ def test_empty_logs_are_not_kept(temporary: Path) -> None:
     with service_logs() as logs:
         logs.file("A").touch()
         assert not logs.keep()
+    assert list(temporary.iterdir()) == []
+
+
+def test_of_a_long_log_the_end_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.results.service_logs.KEPT_BYTES", 20)
+    for hide in (str, lambda text: text.replace("my-token", "...")):
+        with service_logs() as logs:
+            logs.file("A").write_text("my-token 1\nmy-token 2\nthe end 3\n")
+            assert logs.keep(hide)
+        assert (logs.folder / "A.log").read_text() == "(the first 22 bytes are left out)\nthe end 3\n"
+
+
+def test_a_log_that_cannot_be_kept_is_not_said_to_be_there(temporary: Path) -> None:
+    with service_logs() as logs:
+        logs.file("A").write_text(100 * "my-token\n")
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10, hard))  # as a full disk
+        try:
+            assert not logs.keep(lambda text: text.replace("my-token", "..."))
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+            signal.signal(signal.SIGXFSZ, ignored)
     assert list(temporary.iterdir()) == []

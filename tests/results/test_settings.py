@@ -38,6 +38,7 @@ def test_latency(benchmark_of_latency: LatencyBenchmark) -> None:
         "event": "FOO",
         "reply": "BAR",
         "definition of the scenario": "none",
+        "payload": "none",
         "matched by": "token",
         "client": "FastClient",
         "transport": "websocket",
@@ -88,3 +89,10 @@ def test_load(open_load: LoadResult) -> None:
 def test_every_setting_has_a_name_of_its_own(settings: tuple[Setting[object], ...]) -> None:
     for names in ([setting.name for setting in settings], [setting.in_title or setting.name for setting in settings]):
         assert len(set(names)) == len(names)
+
+
+def test_other_payloads_are_other_work(benchmark_of_latency: LatencyBenchmark) -> None:
+    short, long = (changed(benchmark_of_latency, payload_sha256=digest) for digest in ("5" * 64, "6" * 64))
+    values = [values_of(LATENCY_SETTINGS, each, "void")["payload"] for each in (short, long)]
+    assert values == ["5" * 12, "6" * 12]
+    assert dict(series_of(LATENCY_SETTINGS, long))["payload"] == "6" * 12

@@ -65,6 +65,18 @@ def test_a_list_is_one_argument_unless_it_is_the_argument_list(tmp_path: Path) -
     assert choose(tmp_path, event="join", payload="[]", args=True).benchmarks[0].scenario.request("t") == ()
 
 
+def test_what_an_event_carries_has_a_digest() -> None:
+    folder = Path()
+    digests = [
+        choose(folder, event="join", payload=payload, args=args).payload_digest
+        for payload, args in (('["a"]', False), (' [ "a" ]', False), ('["a"]', True), ('["b"]', False))
+    ]
+    assert digests[0] == digests[1]
+    assert None not in digests
+    assert len(set(digests)) == 3
+    assert choose(folder, event="join").payload_digest is None
+
+
 def test_several_events_may_answer(tmp_path: Path) -> None:
     (benchmark,) = choose(tmp_path, event="say", reply=["said", "not, said"], payload='{"id": "{int}"}').benchmarks
     assert (benchmark.name, benchmark.scenario.events) == ("say-said-not, said", ("said", "not, said"))

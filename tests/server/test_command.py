@@ -23,6 +23,8 @@ from bench.server.command import CommandError, ServeCommand, no_start
         ('node "$HOME/server.js" {port}', ["/bin/sh", "-c", 'node "$HOME/server.js" 4000']),
         ("serve 2>&1 | tee {port}.log", ["/bin/sh", "-c", "serve 2>&1 | tee 4000.log"]),
         ("serve ~/chat", ["/bin/sh", "-c", "serve ~/chat"]),
+        ("exec serve {port}", ["/bin/sh", "-c", "exec serve 4000"]),
+        (". ./start.sh", ["/bin/sh", "-c", ". ./start.sh"]),
     ],
 )
 def test_arguments(command: str, arguments: list[str] | None) -> None:

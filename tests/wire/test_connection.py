@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from bench.secrets import KnownSecrets
 from bench.wire import protocol
 from bench.wire.client import FastClient
-from bench.wire.connection import Connection, ConnectKeywords, with_keywords
+from bench.wire.connection import Connection, ConnectKeywords, watched, with_keywords
 from bench.wire.endpoint import Endpoint
 from bench.wire.errors import ConnectFailed, SettingError
 from bench.wire.reference import ReferenceClient
@@ -158,6 +159,22 @@ async def test_functions_are_called_for_each_attempt() -> None:
 
 def fails() -> None:
     raise RuntimeError("no\nlogin")
+
+
+async def test_what_is_secret_in_an_attempt_becomes_known() -> None:
+    async def headers() -> dict[str, str]:
+        return {"Authorization": "Bearer made-2"}
+
+    known = KnownSecrets()
+    connection = watched(
+        Connection(auth=lambda: {"token": "made-1"}, headers=headers, cookies={"session": "given-1"}), known
+    )
+    assert set(known.since(0)) == {"given-1"}
+    made = await connection.for_attempt()
+    assert (made.auth, made.headers) == ({"token": "made-1"}, {"Authorization": "Bearer made-2"})
+    assert set(known.since(1)) == {"made-1", "made-2", "Bearer made-2"}
+    plain = Connection(auth="given-2")
+    assert watched(plain, known) is plain
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,10 @@
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+import aiohttp
+import pytest
+
+from bench.secrets import KnownSecrets
 from bench.server import UvicornTestServer
 from bench.wire.connection import Connection
 from bench.wire.host_http import HostHttp
@@ -47,3 +51,27 @@ async def test_cookies_go_with_the_connection_where_they_belong() -> None:
                 assert (await other.with_cookies(wanted)).headers == headers
         await http.get("/quoted")
         assert (await http.with_cookies(Connection())).headers == {"Cookie": 'mark="a b"'}
+
+
+@pytest.mark.filterwarnings("ignore:.*aiohttp:DeprecationWarning")  # BasicAuth, which users still have
+async def test_secrets_in_requests_and_responses_become_known() -> None:
+    async def members(scope: Message, receive: Any, send: Callable[..., Awaitable[None]]) -> None:
+        place = {"/old": b"/login"}.get(scope["path"])
+        headers = [
+            (b"set-cookie", b"mark=cookie-1" if place else b"mark=cookie-2"),
+            (b"content-type", b"application/json"),
+        ]
+        headers += [(b"location", place)] if place else []
+        await send({"type": "http.response.start", "status": 307 if place else 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b'{"access_token": "token-1", "name": "anna"}'})
+
+    known = KnownSecrets()
+    async with UvicornTestServer(members) as server, HostHttp(server.url, None, 5.0, known) as http:
+        login = {"password": "pass-1", "user": "anna"}
+        await http.post("/old", json=login, headers={"X-Key": "key-1"}, cookies={"own": "cookie-3"})
+        await http.get("/login", auth=aiohttp.BasicAuth("me", "pass-2"))
+        async with http.get("/login", stream=True) as response:
+            assert (await response.json())["access_token"] == "token-1"
+    learnt = set(known.since(0))
+    assert learnt >= {"cookie-1", "cookie-2", "cookie-3", "token-1", "pass-1", "pass-2", "key-1"}
+    assert not learnt & {"anna", "application/json", server.url.removeprefix("http://")}

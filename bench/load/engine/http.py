@@ -19,6 +19,7 @@ from bench.load.engine.ongoing import OngoingOperation
 from bench.load.engine.open_tasks import is_wanted
 from bench.load.metrics.recorder import TIMEOUT
 from bench.results.load import OperationKind
+from bench.secrets import KnownSecrets
 from bench.wire.errors import os_reason
 from bench.wire.host_http import HostHttp
 from bench.wire.tls import Tls
@@ -77,8 +78,10 @@ class UserHttp(HostHttp):
 
     response_class = UserResponse
 
-    def __init__(self, host: HttpHost, url: str, tls: Tls | None, timeout_ns: int) -> None:
-        super().__init__(url, tls, timeout_ns / 1e9)
+    def __init__(
+        self, host: HttpHost, url: str, tls: Tls | None, timeout_ns: int, known: KnownSecrets | None = None
+    ) -> None:
+        super().__init__(url, tls, timeout_ns / 1e9, known)
         self._host = host
         self._timeout_ns = timeout_ns
         #: The number of requests that have not ended.
@@ -109,6 +112,7 @@ class UserHttp(HostHttp):
                 assert isinstance(response, UserResponse)
                 response.counted_as = f"HTTP {response.status}"
                 operation.failed(response.counted_as)
+            await self._learn(response, stream)
             return response
         except Exception as error:
             kind = self._kind_of(error, perf_counter_ns() - operation.began_ns)

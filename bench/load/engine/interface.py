@@ -14,6 +14,7 @@ from bench.load.engine.counters import ProcessCounters
 from bench.load.engine.loop import Engine
 from bench.load.engine.pacing import OpenLoad, PacedUser
 from bench.scenarios.model import RoundTrip
+from bench.secrets import KnownSecrets
 from bench.wire.connection import Connection
 from bench.wire.interface import Client
 
@@ -43,6 +44,10 @@ class SessionUser(PacedUser, Protocol):
 
     def _settings(self) -> Connection:
         """Return the settings of the next attempt to connect."""
+
+    @property
+    def _known_secrets(self) -> KnownSecrets | None:
+        """The place for what the user learns that is secret, if the run has any."""
 
     def _perform_with(self, perform: Callable[[RoundTrip], Awaitable[Any]]) -> None:
         """Have this function perform the user's round trips, unless the user overrides how."""

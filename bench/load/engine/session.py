@@ -320,7 +320,8 @@ class Session:
     def http(self) -> UserHttp:
         """Return the HTTP requests of the user, made when they are first asked for. In the engine's thread."""
         if self._http is None:
-            self._http = UserHttp(self, self._url, self.user._settings().tls, self._timeout_ns)
+            user = self.user
+            self._http = UserHttp(self, self._url, user._settings().tls, self._timeout_ns, user._known_secrets)
         return self._http
 
     async def _not_sent(self, key: OperationKey, error: Exception, intended_ns: int) -> None:

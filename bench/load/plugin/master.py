@@ -46,6 +46,7 @@ from bench.load.plugin.owned_run import OwnedRun, Preparation
 from bench.load.plugin.page import Page, check_page_address
 from bench.load.plugin.process_run import ProcessHooks
 from bench.load.plugin.run_output import RunOutput
+from bench.load.plugin.run_secrets import RunSecrets
 from bench.load.plugin.run_settings import RunSettings
 from bench.load.plugin.serving import secrets_of, served
 from bench.load.plugin.user_classes import (
@@ -121,9 +122,11 @@ class RunOwner:
             environment.web_ui.app.before_request(Page(environment, self._check, self._service.restart).guard)
         hide_hosts(environment, all_socket_io_users(environment))
         users = socket_io_users(environment)
-        to_serve = served(self._options, environment.host or None, users)
+        secrets = RunSecrets(secrets_of(self._options, users))
+        to_serve = served(self._options, environment.host or None, users, secrets.hide)
         if to_serve is not None:
-            self._service.start(to_serve, secrets_of(self._options, users).hide)
+            self._lifecycle.process.known_secrets = secrets.known
+            self._service.start(to_serve, secrets)
 
     @property
     def _options(self) -> Namespace:

@@ -13,10 +13,12 @@ from locust.env import Environment
 
 from bench.load.metrics.troubles import Troubles
 from bench.load.plugin.options import DEFAULT_APP, breakdown_of
+from bench.load.plugin.run_secrets import RunSecrets
 from bench.load.plugin.service import Service, machine_identity, pin_generator
 from bench.results.provenance import service_directory
 from bench.results.requirements import other_packages, project_folders
 from bench.results.service_logs import ServiceLogs, service_logs
+from bench.secrets import Secrets
 from bench.server import Served, ServedApp, ServerError, ServerOptions
 
 logger = logging.getLogger(__name__)
@@ -35,7 +37,7 @@ class OwnService:
         self._starting = RLock()
         self._cleanup = contextlib.ExitStack()
         self._logs: ServiceLogs | None = None
-        self._hide: Callable[[str], str] = str
+        self._secrets = RunSecrets(Secrets())
         self._is_log_wanted = False
 
     @property
@@ -48,20 +50,21 @@ class OwnService:
         """True if a command started the service."""
         return self._service is not None and self._service.is_command
 
-    def start(self, served: Served, hide: Callable[[str], str]) -> None:
-        """Start the service, and make it the host. `hide` takes secrets out of its words. Raises ServerError."""
+    def start(self, served: Served, secrets: RunSecrets) -> None:
+        """Start the service, and make it the host. The `secrets` are taken out of its words. Raises ServerError."""
         options = self._environment.parsed_options
         assert options is not None, "Locust has read its command line"
         # Other services may read FOOBAR_STAMPS as ours does; it does no harm.
         environment = {"FOOBAR_STAMPS": "true"} if breakdown_of(options) else {}
-        self._hide = hide
+        self._secrets = secrets
         self._logs = logs = self._cleanup.enter_context(service_logs())
+        secrets.folder = logs.folder
         atexit.register(self.stop)
         self._service = service = Service(served, ServerOptions(environment=environment), logs.file("service"))
         try:
             service.start()
         except ServerError as error:
-            kept = f"; its output is kept in {logs.folder}" if logs.keep(hide) else ""
+            kept = f"; its output is kept in {logs.folder}" if self._keep(logs) else ""
             raise type(error)(f"{error}{kept}", error.detail) from error
         self._take_url(service)
         logger.info("Started %s at %s", service.shown, service.url)
@@ -72,6 +75,7 @@ class OwnService:
                 logger.warning("%s", others)
         options.generator_cores = service.cores
         options.service_machine = machine_identity()
+        options.secrets_folder = str(logs.folder)
         pin_generator(service.cores)
 
     def restart(self, host: str | None) -> None:
@@ -103,10 +107,15 @@ class OwnService:
         """Stop the service, if this process has started it, and remove its log unless something failed."""
         if self._service is not None:
             self._service.stop()
-        if self._is_log_wanted and self._logs is not None and self._logs.keep(self._hide):
+        if self._is_log_wanted and self._logs is not None and self._keep(self._logs):
             logger.error("the service's output is kept in %s", self._logs.folder)
         self._is_log_wanted = False
         self._cleanup.close()
+
+    def _keep(self, logs: ServiceLogs) -> bool:
+        """Have the logs stay without secrets; return false if they are empty. Nobody adds to the secrets any more."""
+        self._secrets.read()
+        return logs.keep(self._secrets.known.hide)
 
     def _take_url(self, service: Service) -> None:
         self._urls.add(service.url)

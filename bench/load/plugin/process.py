@@ -20,6 +20,7 @@ from bench.load.engine.loop import Engine
 from bench.load.plugin.process_run import ProcessHooks, ProcessRun, UserGreenlet
 from bench.load.plugin.run_settings import RunSettings
 from bench.scenarios.tokens import tokens
+from bench.secrets import KnownSecrets
 
 #: The time between two looks while users arrive, in seconds: their arriving has to be seen.
 _LOOK_INTERVAL_S = 0.05
@@ -46,6 +47,8 @@ class LoadProcess:
         self._origin = secrets.token_hex(4)
         self._connections = count()
         self._looking: gevent.Greenlet | None = None
+        #: The place for what the users learn that is secret; None if no log of a service has to be without it.
+        self.known_secrets: KnownSecrets | None = None
 
     @classmethod
     def of(cls, environment: Environment) -> LoadProcess:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bench.load.plugin.connection_options import over_class
@@ -16,12 +16,15 @@ from bench.server import Served, ServedApp, ServedCommand
 from bench.server.serve_options import ServeOptions
 
 
-def served(options: Namespace, host: str | None, users: Sequence[type[SocketIOUser]]) -> Served | None:
+def served(
+    options: Namespace, host: str | None, users: Sequence[type[SocketIOUser]], hide: Callable[[str], str]
+) -> Served | None:
     """Return the service to start; None if the users' servers run already. Raises MisuseError.
 
+    `hide` takes what is secret out of the service's log.
     A locustfile may have `serve` and `ready_url` at its top level, as a scenarios file has them.
     """
-    secrets = secrets_of(options, users)
+    given = secrets_of(options, users)
     connections = [over_class(options, user.class_connection()) for user in users]
     serving = ServeOptions(
         serve=_text(options, "serve"),
@@ -42,13 +45,13 @@ def served(options: Namespace, host: str | None, users: Sequence[type[SocketIOUs
             url=host,
             url_option="--host",
             is_tls=any(connection.tls is not None for connection in connections),
-            hide=secrets.hide,
+            hide=given.hide,
         )
         if command is not None:
-            return ServedCommand(command)
+            return ServedCommand(command, hide)
         if host is not None:
             return None
-        return ServedApp(app_of(app), start_timeout_s=serving.start_timeout_s, hide=secrets.hide)
+        return ServedApp(app_of(app), start_timeout_s=serving.start_timeout_s, hide=hide)
     except OptionError as error:
         raise MisuseError(str(error)) from None
 

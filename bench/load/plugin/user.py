@@ -22,7 +22,8 @@ from bench.load.plugin.hosts import whole_url
 from bench.load.plugin.process import LoadProcess
 from bench.load.plugin.process_run import UserGreenlet
 from bench.scenarios.model import Emission, RoundTrip
-from bench.wire.connection import MAX_MESSAGE_BYTES, Connection, PerAttempt, Serializer, TransportName
+from bench.secrets import KnownSecrets
+from bench.wire.connection import MAX_MESSAGE_BYTES, Connection, PerAttempt, Serializer, TransportName, watched
 from bench.wire.tls import Tls
 
 #: The attributes of a user class that are settings of its connection, with the field of Connection that they stand for.
@@ -235,7 +236,14 @@ class SocketIOUser(User):
         of_class = {SETTINGS[name]: getattr(self, name) for name in self.given_settings()}
         own = {SETTINGS[name]: getattr(self, name) for name in SETTINGS if name in vars(self)}
         settings = replace(self.connection or Connection(), **of_class)
-        return replace(over_class(self.environment.parsed_options, settings), **own)
+        settings = replace(over_class(self.environment.parsed_options, settings), **own)
+        known = self._known_secrets
+        return settings if known is None else watched(settings, known)
+
+    @property
+    def _known_secrets(self) -> KnownSecrets | None:
+        """The place for what the user learns that is secret, if the run has any."""
+        return LoadProcess.of(self.environment).known_secrets
 
     def _perform_with(self, perform: Callable[[RoundTrip], Awaitable[Any]]) -> None:
         """Have a function of the session perform the round trips. Called before any code of the user runs."""

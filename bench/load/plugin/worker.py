@@ -6,6 +6,7 @@ import contextlib
 import logging
 import time
 from argparse import Namespace
+from pathlib import Path
 from time import perf_counter_ns
 from typing import Any
 
@@ -38,6 +39,7 @@ from bench.load.plugin.messages import (
 )
 from bench.load.plugin.options import MisuseError, profile_of
 from bench.load.plugin.process_run import ProcessHooks
+from bench.load.plugin.run_secrets import WorkerSecrets
 from bench.load.plugin.run_settings import RunSettings
 from bench.load.plugin.service import machine_identity, pin_generator
 from bench.load.plugin.user_classes import all_socket_io_users, refuse_impossible_users, socket_io_users
@@ -129,6 +131,7 @@ class RunWorker:
             settings = RunSettings.of(options, users, started_ns, share, self._share_of_rows(options))
         except MisuseError:
             return  # the master says so, and stops
+        self._begin_secrets(getattr(options, "secrets_folder", None))
         classes = all_socket_io_users(self._environment)
         self._rows = RowsOfMaster(classes, self._ask_for_rows, self._users_to_come)
         hooks = ProcessHooks(
@@ -141,6 +144,17 @@ class RunWorker:
         self._lifecycle.begin(test)
         if self._reporting is None:
             self._reporting = gevent.spawn(self._report_regularly)
+
+    def _begin_secrets(self, folder: str | None) -> None:
+        """Tell the master what the users learn that is secret, if it keeps the service's log."""
+        process = self._lifecycle.process
+        if folder is None or process.known_secrets is not None:
+            return
+        try:
+            process.known_secrets = WorkerSecrets(Path(folder))
+        except OSError as error:
+            reason = error.strerror or error
+            logger.warning("what the users of this worker log in with may stay in the service's output: %s", reason)
 
     def _share_of_rows(self, options: Namespace) -> Share:
         """Return the share of the rows that this worker has; all if it joined when the test had begun."""

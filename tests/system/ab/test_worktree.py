@@ -84,6 +84,17 @@ def test_a_copy_of_the_working_tree_has_all_but_what_git_ignores(repository: Tes
     assert found.changes() == changes
 
 
+def test_a_copy_of_a_working_tree_in_which_a_link_took_the_place_of_a_folder(repository: TestRepository) -> None:
+    repository.commit("folders", {"old/words.py": "", "other/words.py": "# other\n"})
+    (repository.folder / "old" / "words.py").unlink()
+    (repository.folder / "old").rmdir()
+    (repository.folder / "old").symlink_to("other")
+    found = around(repository)
+    with found.checkouts([found.revision("WORKTREE")], copy_worktree=True) as (copy,):
+        assert (copy.directory / "old").readlink() == Path("other")
+        assert (copy.directory / "old" / "words.py").read_text() == "# other\n"
+
+
 def test_a_folder_of_the_repository(repository: TestRepository) -> None:
     repository.commit("nested", {"services/chat/chat.py": ""})
     found = Repository.around(repository.folder / "services" / "chat")

@@ -24,6 +24,10 @@ async def say(sid, data):
 async def fail(sid, data):
     return {"text": data["text"]}
 
+@sio.on("connect")
+async def let_in(sid, environ, auth):
+    print("token", auth["token"], flush=True)
+
 @sio.on("connect", namespace="/closed")
 async def connect(sid, environ, auth):
     raise RuntimeError("no such table")
@@ -36,6 +40,9 @@ from bench import Connection, RoundTrip
 serve = "{python} service.py {{port}}"
 connection = Connection(namespaces={namespaces!r}, connect_timeout=2)
 say = RoundTrip("say", emit="{event}", data={{"id": "{{token}}"}})
+
+async def before_connect(http):
+    return {{"auth": {{"token": "learnt-" + "in-the-run"}}}}
 """
 
 
@@ -92,6 +99,8 @@ def test_the_cause_that_the_service_tells_is_shown_and_its_log_is_kept(
     assert line.endswith(words)
     assert "The service's output is kept in " in run.stdout
     assert any(f"{words}\n" in log for log in logs(bench))
+    assert name == "closed" or any("token ...\n" in log for log in logs(bench))
+    assert "learnt-in-the-run" not in "".join([*logs(bench), run.stdout, run.stderr])
 
 
 @pytest.mark.slow

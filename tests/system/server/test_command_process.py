@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from bench.machine.child import process_cpu_ns
-from bench.server import CommandProcess, ServeCommand, ServerError, UnservableError
+from bench.server import CommandProcess, ServeCommand, ServerError, UnservableError, command_process
 from tests.support.ports import free_port
 from tests.support.processes import command_of
 
@@ -179,6 +179,35 @@ class TestStarting:
         assert isinstance(failure.value, UnservableError) == (command in NO_PROGRAMS)
         assert not server.is_running
 
+    def test_a_server_of_somebody_else_on_its_port_is_not_taken_for_it(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        other = CommandProcess(serve(folder, "PYTHON listen.py {port} 204"))
+        with leaves_nothing(folder), other:
+            monkeypatch.setattr(command_process, "free_port", lambda _: other.port)
+            server = CommandProcess(serve(folder, "sleep 100", start_timeout_s=0.5))
+            with pytest.raises(ServerError, match=rf"process {other.pid} .*listen\.py.* listens on port {other.port}"):
+                server.start()
+
+    def test_a_port_that_a_process_outside_its_tree_opens_for_it_is_its_own(self, folder: Path) -> None:
+        """As a container's: another program that runs already has the port opened."""
+        with leaves_nothing(folder), contextlib.ExitStack() as stack:
+            server = CommandProcess(serve(folder, "PYTHON -c 'import time; time.sleep(100)' {port}"))
+            server.launch()
+            stack.callback(server.stop)
+            outside = subprocess.Popen([sys.executable, "listen.py", str(server.port), "204"], cwd=folder)
+            stack.callback(outside.wait)
+            stack.callback(outside.kill)
+            server.start()
+            assert server.listeners == ()
+
+    def test_a_supervisor_that_cannot_be_started_is_one_line(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(sys, "executable", str(folder / "gone"))
+        with pytest.raises(ServerError, match=r"cannot be started: .*No such file or directory"):
+            CommandProcess(serve(folder, "./listen {port}")).start()
+
     def test_a_folder_that_is_not_there(self, folder: Path) -> None:
         with pytest.raises(ServerError, match=r"directory .*gone' does not exist"):
             CommandProcess(serve(folder / "gone", "true")).start()
@@ -233,8 +262,9 @@ class TestItsProcesses:
             server.check()
         server.stop()
 
-    def test_none_is_left_if_its_supervisor_is_killed(self, folder: Path) -> None:
-        with leaves_nothing(folder), CommandProcess(serve(folder, "./listen {port}")) as server:
+    @pytest.mark.parametrize("command", ["./listen {port}", "./listen {port}; true"])  # the last has a shell above it
+    def test_none_is_left_if_its_supervisor_is_killed(self, folder: Path, command: str) -> None:
+        with leaves_nothing(folder), CommandProcess(serve(folder, command)) as server:
             supervisor = psutil.Process(server.pid).ppid()
             os.kill(supervisor, signal.SIGKILL)
             until(lambda: not server.is_running)
