@@ -90,6 +90,8 @@ class Options:
     #: The user's command that serves.
     command: ServeCommand | None = None
     start_timeout_s: float = START_TIMEOUT_S
+    #: True if the benchmarks that only illustrate are wanted as well: all of them, and those of the timing bias.
+    everything: bool = False
 
     @property
     def service(self) -> str:
@@ -142,6 +144,7 @@ def parse(
     processes: str | None = None,
     effort: EffortKind = "normal",
     idle_allowed_by: str | None = None,
+    everything: bool = False,
     directory: Path,
 ) -> Options:
     """Return the options from the user's texts, None for those that were not given. `directory` is the user's.
@@ -185,6 +188,7 @@ def parse(
         is_default=app is None and url is None and command is None and event is None and scenarios is None,
         command=command,
         start_timeout_s=serving.start_timeout_s,
+        everything=everything,
     )
 
 

@@ -19,6 +19,8 @@ class ResultStorage(FileStorage):
     """Files below a folder, numbered per machine. `failure` says why the last `save` stored nothing, or is None."""
 
     failure: str | None = None
+    #: The file of the last session that was stored.
+    saved: Path | None = None
 
     @classmethod
     def of(cls, session: BenchmarkSession) -> Self:
@@ -40,4 +42,4 @@ class ResultStorage(FileStorage):
             self.failure = str(error)
             self.logger.error(self.failure)
         else:
-            self.logger.info(f"Saved benchmark data in: {path}")
+            self.saved = path
