@@ -10,7 +10,7 @@ PEERS := bench/validation/peers
 PEERS_PYTHON := $(PEERS)/.venv/.ready
 PEERS_NODE := $(PEERS)/node_modules/.package-lock.json
 
-.PHONY: help compiled bench load serve measure accuracy peers peers-tools test test-fast test-slow chaos test-compiled lint types docs docs-check lock clean
+.PHONY: versions help compiled bench load serve measure accuracy peers peers-tools test test-fast test-slow chaos test-compiled lint types docs docs-check lock clean
 .DEFAULT_GOAL := help
 
 help:  ## what there is to make
@@ -99,6 +99,10 @@ MINUTES ?= 10
 chaos: $(READY)  ## load runs with drawn faults, and what has to hold of each (10 minutes; MINUTES=, SEED=, ONLY=)
 	$(BIN)/python -m tests.chaos --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY))
 
+# In environments outside of the checkout, which are removed at the end: the oldest packages and the newest.
+versions: $(READY)  ## the wheel on every Python that is found, with the oldest and the newest packages (2 minutes each)
+	$(BIN)/python -m tests.versions
+
 # What passes through the compiled modules.
 test-compiled: compiled $(NODE_READY)  ## the tests of what is compiled, with it compiled
 	$(BIN)/pytest -n 3 --dist loadfile -m "not slow" tests/system/compiled tests/exchange tests/scenarios tests/wire tests/system/wire \
@@ -123,7 +127,6 @@ docs: $(READY)  ## the documentation site on http://127.0.0.1:8080 (DOCS_PORT=)
 
 # The lock file names no index, and holds for every Python from 3.11 on.
 lock: $(READY)  ## resolve requirements.lock anew
-	$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 		--no-emit-index-url --no-annotate --upgrade --extra dev pyproject.toml -o requirements.lock
 

@@ -7,6 +7,7 @@ the process.
 
 import sys
 from importlib import import_module
+from pkgutil import extend_path
 from typing import TYPE_CHECKING, Any
 
 from bench.compiled import enable
@@ -32,6 +33,9 @@ _HOMES = {
     "on": "bench.load.engine.handlers",
     "task": "bench.load",
 }
+
+# A folder `bench` of the user's own without an __init__.py is a namespace, which this package would hide.
+__path__ = extend_path(__path__, __name__)
 
 if reason := unsupported():
     sys.exit(reason)

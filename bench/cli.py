@@ -1,10 +1,13 @@
 """The `bench` command.
 
-Rules of this file: it registers the commands, a file each in bench/commands. It turns what went wrong into one line on
-stderr and an exit code: 2 for misuse, 1 for a failed run or check. Neither it nor a command imports locust, whose
-import changes the process (see bench/load).
+Rules of this file: it finds the commands, a file each in bench/commands, and turns what went wrong into one line on
+stderr and an exit code: 2 for misuse, 1 for a failed run or check. It imports nothing that takes long, and the file of
+the command that runs alone. Neither it nor a command imports locust, whose import changes the process (see bench/load).
 """
 
+from __future__ import annotations
+
+import ast
 import io
 import os
 import pkgutil
@@ -14,22 +17,68 @@ from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
-import pydantic
 import typer
+from typer.core import TyperCommand, TyperGroup
 
 from bench import commands
 from bench.ab.errors import AbError, AbFailedError
+from bench.checkout import NotInCheckoutError
 from bench.commands.output import BROKEN_PIPE, FAILED, INTERRUPTED, MISUSE, UNWRITABLE, fail
-from bench.compare.model import IncomparableError
+from bench.compare.errors import IncomparableError
 from bench.machine.interrupts import ignore_interrupts_at_exit
 from bench.misplaced_options import misplaced
 from bench.mistakes import TRACEBACK
-from bench.results.store import NotStoredError, ResultError
+from bench.results.errors import NotStoredError, ResultError
+
+#: The errors of a wrong command line. Older versions of typer leave them to click.
+_WRONG_COMMAND_LINE: Any = getattr(typer, "TyperException", None) or import_module("click").ClickException
+
+
+class Commands(TyperGroup):
+    """The commands. A command is imported when it runs, and listed by what its file says, because imports take long."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names of the commands."""
+        return [name for name in _modules() if _function_of(name) is not None]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return a command; None if there is none of that name."""
+        if cmd_name not in _modules():
+            return None
+        function = getattr(import_module(f"{commands.__name__}.{cmd_name}"), cmd_name, None)
+        if function is None:
+            return None
+        own = typer.Typer(add_completion=False, rich_markup_mode=None)
+        own.command(cmd_name)(function)
+        return typer.main.get_command(own)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the list of commands into the help."""
+        functions = {name: _function_of(name) for name in self.list_commands(ctx)}
+        listed: dict[str, Any] = {
+            name: TyperCommand(name, help=ast.get_docstring(function))
+            for name, function in functions.items()
+            if function is not None
+        }
+        TyperGroup(name=self.name, commands=listed, rich_markup_mode=None).format_commands(ctx, formatter)
+
+
+def _modules() -> list[str]:
+    return sorted(module.name for module in pkgutil.iter_modules(commands.__path__))
+
+
+def _function_of(name: str) -> ast.FunctionDef | None:
+    """Return the function of a module of commands that has the module's name, read from its file."""
+    (folder,) = commands.__path__
+    parsed = ast.parse((Path(folder) / f"{name}.py").read_text(encoding="utf-8"))
+    return next((each for each in parsed.body if isinstance(each, ast.FunctionDef) and each.name == name), None)
+
 
 app = typer.Typer(
     name="bench",
+    cls=Commands,
     help="Latency and load results of Socket.IO services. They are made by `pytest bench` and by `locust`.",
     add_completion=False,
     rich_markup_mode=None,
@@ -52,12 +101,6 @@ def _options(
     pass
 
 
-for _module in pkgutil.iter_modules(commands.__path__):
-    _command = getattr(import_module(f"{commands.__name__}.{_module.name}"), _module.name, None)
-    if _command is not None:
-        app.command()(_command)
-
-
 def main() -> NoReturn:
     """Run the command line and exit."""
     ignore_interrupts_at_exit()
@@ -77,11 +120,11 @@ def _run() -> int:
     try:
         code: int | None = app(prog_name="bench", standalone_mode=False)
         sys.stdout.flush()  # at this place a full disk is reported in a line
-    except typer.TyperException as error:  # the command line is wrong
+    except _WRONG_COMMAND_LINE as error:  # the command line is wrong
         return fail(_misuse(error), MISUSE)
     except (NotStoredError, AbFailedError) as error:
         return fail(str(error), FAILED)
-    except (ResultError, IncomparableError, AbError) as error:
+    except (ResultError, IncomparableError, AbError, NotInCheckoutError) as error:
         return fail(str(error), MISUSE)
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
@@ -94,14 +137,16 @@ def _run() -> int:
     return code or 0
 
 
-def _misuse(error: typer.TyperException) -> str:
+def _misuse(error: Any) -> str:
     """Return what is wrong with the command line, with the value that cannot be, and where help is."""
+    from pydantic import ValidationError  # late: only a wrong command line needs it
+
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "bench"
     if text := misplaced(command, getattr(error, "option_name", "")):
         return text
     said = error.format_message().rstrip(". ")
-    if isinstance(error.__cause__, pydantic.ValidationError):  # it says what is expected, and not what was given
+    if isinstance(error.__cause__, ValidationError):  # it says what is expected, and not what was given
         said += f", and not {error.__cause__.errors()[0]['input']!r}"
     return f"{said}; see `{command} --help`"
 

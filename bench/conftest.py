@@ -14,15 +14,16 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Generator, Iterable
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from pytest_benchmark.storage.file import FileStorage
 
+from bench.checkout import DEFAULT_APP, checkout_around
 from bench.latency import early  # noqa: F401  # first of those that import much
 from bench.latency.options import (
-    DEFAULT_APP,
     DEFAULT_REPLY_TIMEOUT,
     EFFORTS,
     LOGS,
@@ -84,7 +85,9 @@ _CLEANUP = pytest.StashKey[contextlib.ExitStack]()
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Register the options; their values are checked later, all at once."""
     group = parser.getgroup("bench", "the service whose latency is measured")
-    group.addoption("--app", metavar="MODULE:ATTR", help=f"ASGI app to serve. Default: {DEFAULT_APP}")
+    group.addoption(
+        "--app", metavar="MODULE:ATTR", help=f"ASGI app to serve. Default, in the suite's checkout: {DEFAULT_APP}"
+    )
     group.addoption("--url", metavar="URL", help="measure the server that runs there, instead of serving an app")
     group.addoption(
         "--serve",
@@ -99,7 +102,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "it accepts connections",
     )
     group.addoption("--start-timeout", metavar="SECONDS", help="how long the service may take to start. Default: 30")
-    with contextlib.suppress(ValueError):  # Locust's plugin has registered it, and it means the same
+    if not _is_registered(parser, "--host"):  # Locust's plugin may have done that, and it means the same
         group.addoption("--host", metavar="URL", help="the same as --url")
     group.addoption(
         "--scenarios",
@@ -130,7 +133,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     for connection_option in CONNECTION_OPTIONS:
         _add(group, connection_option)
-    _refuse_misplaced(group)
+    _refuse_misplaced(parser, group)
     group.addoption(
         "--reply-timeout",
         metavar="SECONDS",
@@ -177,6 +180,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def _is_registered(parser: pytest.Parser, name: str) -> bool:
+    """Return true if a plugin has registered this option. Some versions of pytest refuse a second one only later."""
+    return any(name in option.names() for group in (parser._anonymous, *parser._groups) for option in group.options)
+
+
 class _Misplaced(argparse.Action):
     """The end of a command line that has an option of another command."""
 
@@ -184,11 +192,11 @@ class _Misplaced(argparse.Action):
         raise pytest.UsageError(misplaced("pytest bench", self.option_strings[0]))
 
 
-def _refuse_misplaced(group: pytest.OptionGroup) -> None:
+def _refuse_misplaced(parser: pytest.Parser, group: pytest.OptionGroup) -> None:
     """Register what belongs to another command, in order to say so: only what was given, others may have the names."""
     given = {argument.partition("=")[0] for argument in sys.argv[1:]}
     for option in given & misplaced_options("pytest bench").keys():
-        with contextlib.suppress(ValueError):  # another plugin has it
+        if not _is_registered(parser, option):
             group.addoption(option, action=_Misplaced, nargs="?", default=None, help=argparse.SUPPRESS)
 
 
@@ -224,6 +232,7 @@ def pytest_configure(config: pytest.Config) -> None:
             idle_allowed_by=option.idle_allowed_by,
             everything=option.bench_all,
             directory=config.invocation_params.dir,
+            checkout=checkout_around(config.invocation_params.dir, *_named(config)),
         )
     except OptionError as error:
         raise pytest.UsageError(str(error)) from None
@@ -369,7 +378,7 @@ def pytest_benchmark_update_json(output_json: dict[str, Any]) -> None:
 
 def pytest_benchmark_scale_unit(config: pytest.Config, unit: str) -> tuple[str, float] | None:
     """Return microseconds for the times of all tables, unless `--benchmark-time-unit` says otherwise."""
-    if unit == "seconds" and config.option.benchmark_time_unit is None:
+    if unit == "seconds" and getattr(config.option, "benchmark_time_unit", None) is None:
         return "u", 1e6
     return None
 
@@ -378,6 +387,12 @@ def _is_given(config: pytest.Config, option: str) -> bool:
     """Return true if the user gave that option, on the command line or in pytest's variable for options."""
     given = [*map(str, config.invocation_params.args), *os.environ.get("PYTEST_ADDOPTS", "").split()]
     return any(argument.partition("=")[0] == option for argument in given)
+
+
+def _named(config: pytest.Config) -> list[Path]:
+    """Return the files and folders that the user named to pytest."""
+    given = (config.invocation_params.dir / str(text).partition("::")[0] for text in config.invocation_params.args)
+    return [path for path in given if path.exists()]
 
 
 def _benchmarks(config: pytest.Config) -> Any:

@@ -35,6 +35,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
     "saturation": ("python -m measurements.saturation",),
     "spinner": ("python -m measurements.spinner",),
     "gevent-loop": ("python -m measurements.gevent_loop",),
+    "install": ("python -m measurements.install --revision a773bc3", "python -m measurements.install"),
     "small": ("python -m measurements.small",),
 }
 

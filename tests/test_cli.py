@@ -5,13 +5,17 @@ import re
 import tempfile
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 from hdrh.histogram import HdrHistogram
 
 from bench import __main__ as entry
+from bench import cli
 from bench.ab.errors import AbError
 from bench.ab.plan import AbPlan
+from bench.report import chart_formats
 from bench.results.header import CommitInfo
 from bench.results.load import Second, SecondTimes
 from bench.results.references import Store
@@ -57,6 +61,34 @@ def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert code == 0
     assert "--results DIR" in out
     assert "latest" in out
+
+
+def test_commands_are_listed_by_the_words_of_their_own_help(capsys: pytest.CaptureFixture[str]) -> None:
+    """The list is read from the files of the commands, which are not imported for it."""
+    group: Any = typer.main.get_command(cli.app)
+    names = group.list_commands(None)
+    assert {"ab", "compare", "show", "trend"} <= set(names)
+    listed = bench(capsys, "--help")[1].partition("Commands:\n")[2].splitlines()
+    assert [line.split()[0] for line in listed] == names
+    for name, line in zip(names, listed, strict=True):
+        own = group.get_command(None, name).get_short_help_str(200)
+        assert own.startswith(line.split(maxsplit=1)[1].removesuffix("..."))
+
+
+def test_a_module_without_a_command_is_no_command(capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = bench(capsys, "output")
+    assert (code, err) == (2, "bench: error: No such command 'output'; see `bench --help`\n")
+
+
+@pytest.mark.parametrize("package", ["altair", "vl_convert"])
+def test_charts_without_their_packages_are_one_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, results: Path, package: str
+) -> None:
+    monkeypatch.setattr(chart_formats, "find_spec", lambda name: None if name == package else object())
+    said = "{option} a.svg: charts need more packages: pip install 'socketio-bench[charts]'\n"
+    for option, *arguments in (("--chart", "compare", "load/1", "load/2"), ("--output", "trend")):
+        ended = bench(capsys, *arguments, "--results", str(results), option, "a.svg")
+        assert ended == (2, "", f"bench: error: {said.format(option=option)}")
 
 
 @pytest.mark.parametrize(
@@ -261,7 +293,7 @@ class TestErrorsThatNobodyThoughtOf:
         def select(*_: object) -> None:
             raise ValueError("two\nlines")
 
-        monkeypatch.setattr("bench.commands.compare.select", select)
+        monkeypatch.setattr("bench.results.references.select", select)
 
     def test_are_one_line_that_names_type_text_and_place(self, capsys: pytest.CaptureFixture[str]) -> None:
         code, out, err = bench(capsys, "compare", "1", "2")

@@ -15,6 +15,7 @@ from bench.ab.errors import AbError
 from bench.ab.plan import AbPlan
 from bench.ab.preparation import checked_link
 from bench.ab.restart import BurstPlan
+from bench.checkout import checkout_around
 from bench.scenarios.catalogue import AB_BENCHMARKS
 from bench.scenarios.options import (
     DEFAULT_REPLY_TIMEOUT,
@@ -22,6 +23,8 @@ from bench.scenarios.options import (
     app_of,
     chosen,
     refuse_ambiguous,
+    refuse_unnamed_service,
+    refuse_unnamed_work,
     reply_timeout_ns,
     selected,
 )
@@ -83,6 +86,10 @@ def plan(
             Path.cwd(), app=app, is_tls=asked.connection.tls is not None, hide=Secrets.of(asked.connection).hide
         )
         named_app, start_timeout_s = app_of(app), serving.start_timeout_s
+        checkout = checkout_around(Path.cwd())
+        if app is None and command is None:
+            refuse_unnamed_service(checkout, "--app MODULE:ATTR or --serve COMMAND")
+        refuse_unnamed_work(checkout, asked)
     except OptionError as error:
         raise AbError(str(error)) from error
     if command is not None and env_per_rev:

@@ -7,8 +7,8 @@ import typer
 
 from bench.ab.errors import AbError
 from bench.commands.connection_options import with_connection_options
-from bench.commands.output import FAILED, Console, ResultsFolder, show_and_keep, write_option
-from bench.results.references import DEFAULT_ROOT, Store
+from bench.commands.output import FAILED, ResultsFolder, show_and_keep, write_option
+from bench.results.folder import DEFAULT_ROOT
 from bench.scenarios.catalogue import AB_BENCHMARKS
 
 _BUILT_IN = ", ".join(benchmark.name for benchmark in AB_BENCHMARKS)
@@ -90,10 +90,12 @@ def ab(
     from bench.ab.options import plan
     from bench.ab.progress import AbProgress
     from bench.ab.run import compare_revisions
+    from bench.commands.console import Console
     from bench.report.ab import ab_document
     from bench.report.formats import markdown as markdown_format
     from bench.report.formats.text import print_document
     from bench.report.lines import print_stored
+    from bench.results.references import Store
 
     planned = plan(
         app=service,

@@ -5,10 +5,11 @@ from typing import Annotated
 
 import typer
 
-from bench.commands.output import FAILED, MISUSE, Console, ResultsFolder, fail, show_and_keep
+from bench.checkout import need_checkout
+from bench.commands.output import FAILED, MISUSE, ResultsFolder, fail, show_and_keep
 from bench.printable import printable
-from bench.results.references import DEFAULT_ROOT
-from bench.results.store import ResultError
+from bench.results.errors import ResultError
+from bench.results.folder import DEFAULT_ROOT
 
 
 def accuracy(
@@ -35,6 +36,8 @@ def accuracy(
     The servers delay, stall and lose as asked, and count what they did. Figures that locust.contrib.socketio and k6
     report of the same servers stand beside ours. Exit code 1 if a figure of ours is too far off.
     """
+    need_checkout("bench accuracy")
+    from bench.commands.console import Console
     from bench.report.formats.text import print_document
     from bench.report.lines import print_line, print_stored
     from bench.validation.accuracy.check import check, stored

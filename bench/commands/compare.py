@@ -5,15 +5,10 @@ from typing import Annotated
 
 import typer
 
-from bench.commands.output import FAILED, Console, ResultsFolder, write_option
-from bench.compare.comparison import compare as compare_results
-from bench.report.chart_formats import CHART_FORMATS
-from bench.report.comparison import comparison_document
-from bench.report.formats import markdown as markdown_format
-from bench.report.formats.text import print_document
-from bench.results.references import DEFAULT_ROOT, Store, select
-from bench.results.store import ResultError
-from bench.timing.histogram import HistogramError
+from bench.commands.output import FAILED, ResultsFolder, write_option
+from bench.report.chart_formats import chart_format
+from bench.results.errors import ResultError
+from bench.results.folder import DEFAULT_ROOT
 
 
 def compare(
@@ -45,8 +40,15 @@ def compare(
     id or as git knows it (HEAD~1, a branch, a tag), `latest`, `latest~1` and so on; or a pattern in quotes, of files or
     numbers ('1?'), which means all that match. Before these, `latency/` or `load/` says which kind is meant.
     """
-    if chart is not None and chart.suffix not in CHART_FORMATS:
-        raise ResultError(f"--chart {chart}: its name has to end in {', '.join(CHART_FORMATS)}")
+    # Late: it takes long, and the help need not wait for it.
+    from bench.commands.console import Console
+    from bench.compare.comparison import compare as compare_results
+    from bench.report.comparison import comparison_document
+    from bench.report.formats import markdown as markdown_format
+    from bench.report.formats.text import print_document
+    from bench.results.references import Store, select
+
+    form = None if chart is None else chart_format("--chart", chart)
     for option, path in (("--json", json_file), ("--markdown", markdown), ("--chart", chart)):
         if path is not None and not path.absolute().parent.is_dir():
             raise ResultError(f"{option} {path}: there is no such folder")
@@ -58,11 +60,12 @@ def compare(
         write_option("--json", json_file, comparison.to_json())
     if markdown is not None:
         write_option("--markdown", markdown, markdown_format.render(document).encode())
-    if chart is not None:
-        from bench.report.overlay_chart import overlay_chart  # late: what draws takes a second to import
+    if chart is not None and form is not None:
+        from bench.report.overlay_chart import overlay_chart  # late: it needs the extra `charts`
+        from bench.timing.histogram import HistogramError
 
         try:
-            drawn = overlay_chart(comparison, *sides, CHART_FORMATS[chart.suffix])
+            drawn = overlay_chart(comparison, *sides, form)
         except HistogramError as error:
             raise ResultError(str(error)) from None
         except ValueError as error:

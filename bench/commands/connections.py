@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from bench.commands.output import FAILED, MISUSE, Console, fail
+from bench.commands.output import FAILED, MISUSE, fail
 
 
 def connections(
@@ -21,6 +21,7 @@ def connections(
     connections are idle, some work without pause. Memory is the growth of the whole process.
     """
     # Late: it imports what measures, which the other commands need not wait for.
+    from bench.commands.console import Console
     from bench.machine.descriptors import raise_file_limit
     from bench.machine.interrupts import ended_by_signals
     from bench.server import ServerError

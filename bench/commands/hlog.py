@@ -6,12 +6,8 @@ from typing import Annotated
 import typer
 
 from bench.commands.output import ResultsFolder
-from bench.report.hlog import hlog as hlog_lines
-from bench.report.hlog import intervals_of, write_hlog
-from bench.results.load import LoadResult
-from bench.results.references import DEFAULT_ROOT, Store
-from bench.results.store import ResultError
-from bench.timing.histogram import HistogramError
+from bench.results.errors import ResultError
+from bench.results.folder import DEFAULT_ROOT
 
 
 def hlog(
@@ -26,6 +22,13 @@ def hlog(
     The log has the histograms of each second. RESULT is as in `bench compare`. Every tool that reads that format
     shows it: HistogramLogAnalyzer, hdrh and others.
     """
+    # Late: it takes long, and the help need not wait for it.
+    from bench.report.hlog import hlog as hlog_lines
+    from bench.report.hlog import intervals_of, write_hlog
+    from bench.results.load import LoadResult
+    from bench.results.references import Store
+    from bench.timing.histogram import HistogramError
+
     stored = Store(results).open(result, "load")
     if not isinstance(stored.result, LoadResult):
         raise ResultError(f"{stored.path} is a latency result, which has no seconds: name a load result")

@@ -1,4 +1,4 @@
-"""The parts that commands share: exit codes, the console, options, and the order of showing and keeping."""
+"""The parts that commands share: exit codes, options, errors, and the order of showing and keeping."""
 
 import contextlib
 import errno
@@ -7,12 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
-import rich.console
 import typer
 
 from bench.printable import printable
+from bench.results.errors import NotStoredError, ResultError
 from bench.results.files import write_whole
-from bench.results.store import NotStoredError, ResultError
 
 #: The exit code of a failed run or check.
 FAILED = 1
@@ -27,17 +26,6 @@ BROKEN_PIPE = 141
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EPIPE, errno.ENXIO)
 
 ResultsFolder = Annotated[Path, typer.Option("--results", metavar="DIR", help="Where results are stored.")]
-
-
-class Console(rich.console.Console):
-    """A console whose reader may stop reading, as `head` does."""
-
-    def on_broken_pipe(self) -> None:
-        """End with the exit code of a broken pipe."""
-        try:
-            super().on_broken_pipe()
-        except SystemExit:  # with 1, which is a failed check
-            raise SystemExit(BROKEN_PIPE) from None
 
 
 def show_and_keep(show: Callable[[], None], *keep: Callable[[], None]) -> bool:

@@ -4,9 +4,9 @@ from typing import Annotated
 
 import typer
 
-from bench.commands.output import FAILED, MISUSE, Console, ResultsFolder, fail, show_and_keep
-from bench.results.references import DEFAULT_ROOT
-from bench.results.store import machine_id, result_name, write_numbered
+from bench.checkout import need_checkout
+from bench.commands.output import FAILED, MISUSE, ResultsFolder, fail, show_and_keep
+from bench.results.folder import DEFAULT_ROOT
 
 
 def peers(
@@ -29,9 +29,12 @@ def peers(
     The other generators and this project take turns on one core against one echo server. A generator that is not
     installed is left out: see `make peers-tools`. Exit code 1 if nothing could be measured.
     """
+    need_checkout("bench peers")
     # Late: it imports what measures, which the other commands need not wait for.
+    from bench.commands.console import Console
     from bench.report.formats.text import print_document
     from bench.report.lines import print_line, print_stored
+    from bench.results.store import machine_id, result_name, write_numbered
     from bench.server import ServerError
     from bench.validation.peers.document import peers_document
     from bench.validation.peers.run import chosen, compare_peers

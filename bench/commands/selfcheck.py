@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from bench.commands.output import FAILED, MISUSE, Console, fail
+from bench.checkout import need_checkout
+from bench.commands.output import FAILED, MISUSE, fail
 
 
 def selfcheck(
@@ -25,7 +26,9 @@ def selfcheck(
     ab` claims a change where there is none, or misses one, more often than it promises. The machine should have
     nothing else to do.
     """
+    need_checkout("bench selfcheck")
     # Late: it imports what measures, which the other commands need not wait for.
+    from bench.commands.console import Console
     from bench.validation.selfcheck import Extent, selfcheck, slowdown_us
 
     if not (aa or injected or not no_stored):

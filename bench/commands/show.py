@@ -2,21 +2,25 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
-from pydantic import BaseModel
 
-from bench.commands.output import Console, ResultsFolder, write_option
+from bench.commands.output import ResultsFolder, write_option
 from bench.report.document import Document
 from bench.report.formats import TEXT, formats, render
-from bench.results.references import DEFAULT_ROOT, Store, file_named
-from bench.results.store import ResultError, StoredFile, open_file
+from bench.results.errors import ResultError
+from bench.results.folder import DEFAULT_ROOT
 
 #: The folders of stored results, by kind. A comparison of stored results has none: it is a file that the user named.
 FOLDERS = ("latency", "load", "ab", "accuracy", "peers")
 
-M = TypeVar("M", bound=BaseModel)
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from bench.results.store import StoredFile
+
+M = TypeVar("M", bound="BaseModel")
 
 
 def show(
@@ -32,6 +36,10 @@ def show(
     RESULT is as in `bench compare`: a file, a number, a commit or `latest`, with `latency/`, `load/`, `ab/`,
     `accuracy/` or `peers/` before it where it would not be clear. A file of `bench compare --json` is shown, too.
     """
+    # Late: it takes long, and the help need not wait for it.
+    from bench.results.references import Store, file_named
+    from bench.results.store import open_file
+
     if form not in formats():
         raise ResultError(f"--format {form}: there is no such format, only {', '.join(formats())}")
     if output is not None and not output.absolute().parent.is_dir():
@@ -40,6 +48,7 @@ def show(
     if output is not None:
         write_option("--output", output, render(document, form).encode())
     elif form == TEXT:
+        from bench.commands.console import Console
         from bench.report.formats.text import print_document
 
         print_document(document, Console())  # it knows the terminal's width and colours
@@ -47,7 +56,7 @@ def show(
         typer.echo(render(document, form), nl=False)
 
 
-def document_of(file: StoredFile) -> Document:
+def document_of(file: "StoredFile") -> Document:
     """Return the document of a stored file, of the kind that its schema says. Raises ResultError, in one line."""
     builders = _builders()
     if file.schema is None:
@@ -58,7 +67,7 @@ def document_of(file: StoredFile) -> Document:
     return builders[file.schema](file)
 
 
-def _builders() -> dict[str, Callable[[StoredFile], Document]]:
+def _builders() -> "dict[str, Callable[[StoredFile], Document]]":
     """Return the way from a file to its document, by schema."""
     # Late: not all of them are needed by the other commands.
     from bench.compare.model import COMPARISON_SCHEMA, Comparison
@@ -85,5 +94,5 @@ def _builders() -> dict[str, Callable[[StoredFile], Document]]:
     }
 
 
-def _builder(model: type[M], build: Callable[[M], Document]) -> Callable[[StoredFile], Document]:
+def _builder(model: type[M], build: Callable[[M], Document]) -> "Callable[[StoredFile], Document]":
     return lambda file: build(file.as_model(model))

@@ -6,17 +6,13 @@ from typing import Annotated
 
 import typer
 
-from bench.commands.output import Console, ResultsFolder, write_option
+from bench.commands.output import ResultsFolder, write_option
 from bench.printable import printable
-from bench.report.chart_formats import CHART_FORMATS
-from bench.report.formats.text import print_document
-from bench.report.trend import trend_document
-from bench.results.header import KINDS, Kind
-from bench.results.history import all_results, history
-from bench.results.references import DEFAULT_ROOT
-from bench.results.store import ResultError
-from bench.statistics.change_points import SIGNIFICANCE
-from bench.trend.series import Metric, machine_name, trends
+from bench.report.chart_formats import chart_format
+from bench.results.errors import ResultError
+from bench.results.folder import DEFAULT_ROOT, KINDS, Kind
+from bench.statistics.significance import SIGNIFICANCE
+from bench.trend.metric import Metric
 
 
 def trend(
@@ -46,8 +42,14 @@ def trend(
     The order is that of the git repository around the working directory. Results of other machines, scenarios or
     settings are never mixed: they are series of their own. A damaged result is named and left out.
     """
-    if output is not None and output.suffix not in CHART_FORMATS:
-        raise ResultError(f"--output {output}: its name has to end in {', '.join(CHART_FORMATS)}")
+    # Late: it takes long, and the help need not wait for it.
+    from bench.commands.console import Console
+    from bench.report.formats.text import print_document
+    from bench.report.trend import trend_document
+    from bench.results.history import all_results, history
+    from bench.trend.series import machine_name, trends
+
+    drawn = None if output is None else chart_format("--output", output)
     stored = all_results(results, KINDS if kind is None else (kind,), leave_out=_say_left_out)
     found = trends(
         stored,
@@ -65,10 +67,10 @@ def trend(
         wanted = f" of {' or '.join(asked)}" if asked else ""
         raise ResultError(f"no {metric}{wanted} to show in {len(stored)} stored results; they are of {machines}")
     print_document(trend_document(found), Console())
-    if output is not None:
-        from bench.report.trend_chart import trend_chart  # late: what draws takes a second to import
+    if output is not None and drawn is not None:
+        from bench.report.trend_chart import trend_chart  # late: it needs the extra `charts`
 
-        write_option("--output", output, trend_chart(found, CHART_FORMATS[output.suffix]))
+        write_option("--output", output, trend_chart(found, drawn))
         typer.echo(f"chart in {output}")
 
 

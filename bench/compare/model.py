@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field, FiniteFloat
 
+from bench.compare.errors import IncomparableError as IncomparableError  # part of what this module offers
 from bench.results.figure import Figure, Unit, ratio
 from bench.results.header import WRITTEN, Kind, NonNegative
 from bench.results.latency import ControlKind
@@ -25,10 +26,6 @@ RowVerdict = Verdict | Literal["worse", "better"]
 
 #: The verdicts that fail a comparison.
 FAILING: tuple[RowVerdict, ...] = ("slower", "worse")
-
-
-class IncomparableError(Exception):
-    """Results between which nothing can be compared. Its text is one line for the user."""
 
 
 class DifferenceKind(StrEnum):

@@ -14,15 +14,17 @@ from typing import Any, Literal
 
 import pytest
 
+from bench.checkout import DEFAULT_APP, checkout_around
 from bench.results.service_logs import ServiceLogs
 from bench.scenarios.catalogue import LATENCY_BENCHMARKS, Benchmark
 from bench.scenarios.options import (
-    DEFAULT_APP,
     DEFAULT_REPLY_TIMEOUT,
     Chosen,
     OptionError,
     app_of,
     chosen,
+    refuse_unnamed_service,
+    refuse_unnamed_work,
     reply_timeout_ns,
 )
 from bench.secrets import KnownSecrets, Secrets
@@ -57,9 +59,6 @@ EFFORTS: dict[EffortKind, Effort] = {
 #: The most server processes. They stand at the same time, with the same number of controls, and take 50 MB each.
 _MOST_PROCESSES = 50
 
-#: The folder of `app` and `bench`: by default the service is that beside this suite, in any working directory.
-_HOME = Path(__file__).parents[2]
-
 
 @dataclass(frozen=True)
 class Options:
@@ -85,7 +84,7 @@ class Options:
     transport: TransportName | None
     #: The options of the service's server; each benchmark sets its own loop.
     server: ServerOptions
-    #: True if only FOO→BAR is measured, with the service that lies beside this suite.
+    #: True if only FOO→BAR is measured, with the service of the checkout.
     is_default: bool
     #: The user's command that serves.
     command: ServeCommand | None = None
@@ -146,11 +145,14 @@ def parse(
     idle_allowed_by: str | None = None,
     everything: bool = False,
     directory: Path,
+    checkout: Path | None = None,
 ) -> Options:
     """Return the options from the user's texts, None for those that were not given. `directory` is the user's.
 
-    `connection` has the texts of the connection's options by their keys. Raises OptionError.
+    `connection` has the texts of the connection's options by their keys. `checkout` has the service and the scenarios
+    that are the default; None for the checkout that `directory` lies in, if any. Raises OptionError.
     """
+    checkout = checkout or checkout_around(directory)
     address = _address(url, host)
     url = None if address is None else address.shown
     if app is not None and url is not None:
@@ -173,11 +175,11 @@ def parse(
         is_tls=asked.connection.tls is not None,
         hide=Secrets.of(asked.connection).hide,
     )
-    return Options(
+    options = Options(
         app=app_of(app),
         url=url,
         whole_url=None if address is None else address.whole,
-        directory=_HOME if app is None and command is None else directory,
+        directory=directory if checkout is None or app is not None or command is not None else checkout,
         chosen=asked,
         transport=_transport(asked.given),
         reply_timeout_ns=reply_timeout_ns(reply_timeout),
@@ -190,6 +192,10 @@ def parse(
         start_timeout_s=serving.start_timeout_s,
         everything=everything,
     )
+    if app is None and url is None and command is None:
+        refuse_unnamed_service(checkout, "--app MODULE:ATTR, --serve COMMAND or --url URL")
+    refuse_unnamed_work(checkout, asked)
+    return options
 
 
 def _transport(given: GivenSettings) -> TransportName | None:

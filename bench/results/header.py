@@ -8,7 +8,7 @@ import base64
 import binascii
 import datetime as dt
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import (
     AfterValidator,
@@ -23,13 +23,11 @@ from pydantic import (
     model_serializer,
 )
 
+from bench.results.folder import KINDS as KINDS  # part of what this module offers
+from bench.results.folder import Kind as Kind
+
 #: The configuration of the models that we write.
 WRITTEN = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
-
-#: The two kinds of stored result, and the names of their folders.
-Kind = Literal["latency", "load"]
-
-KINDS: tuple[Kind, ...] = ("latency", "load")
 
 NonNegative = Annotated[FiniteFloat, Field(ge=0)]
 

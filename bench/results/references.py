@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Literal
 
 from bench.results.ab import AbResult
+from bench.results.folder import DEFAULT_ROOT as DEFAULT_ROOT
 from bench.results.git import git
 from bench.results.header import KINDS, Kind
 from bench.results.load import LoadResult
@@ -33,8 +34,6 @@ from bench.results.store import (
     result_name,
     write_numbered,
 )
-
-DEFAULT_ROOT = Path("results")
 
 _LATEST = re.compile(r"latest(?:~(?P<back>[0-9]{1,9}))?")
 _NUMBER = re.compile(r"[0-9]{1,40}")

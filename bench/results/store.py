@@ -27,6 +27,8 @@ from pydantic import BaseModel, ValidationError
 from pytest_benchmark.utils import get_machine_id
 
 from bench.results.ab import AB_SCHEMA
+from bench.results.errors import NotStoredError as NotStoredError  # part of what this module offers
+from bench.results.errors import ResultError as ResultError
 from bench.results.files import read_file, write_synced
 from bench.results.header import CommitInfo
 from bench.results.latency import LatencyResult
@@ -46,14 +48,6 @@ NUMBERED = re.compile(r"(?P<number>[0-9]{4,40})_(?P<name>.*)\.json")
 _TEMPORARY = ".tmp"  # not .json: pytest-benchmark's globs take hidden files too
 #: The time to wait for the lock, in seconds. Others have it for some milliseconds, on a slow disk for a second.
 _LOCK_WAIT_S = 8.0
-
-
-class ResultError(Exception):
-    """A result that cannot be stored, found or read. Its text is one line for the user."""
-
-
-class NotStoredError(ResultError):
-    """A failure to store a result that was measured: no misuse, but a failed run."""
 
 
 @functools.cache

@@ -16,6 +16,7 @@ from typing import Any
 
 import orjson
 
+from bench.checkout import DEFAULT_APP
 from bench.scenarios.catalogue import Benchmark
 from bench.scenarios.loading import ScenariosError, ScenariosFile, load_scenarios
 from bench.scenarios.model import RESERVED_EVENTS, round_trip_of, shared_reply
@@ -24,7 +25,6 @@ from bench.wire.connection import Connection
 from bench.wire.errors import SettingError
 from bench.wire.options import GivenSettings, given_settings
 
-DEFAULT_APP = "app.main:app"
 DEFAULT_REPLY_TIMEOUT = "5"
 
 
@@ -43,6 +43,8 @@ class Chosen:
     given: GivenSettings = field(default_factory=GivenSettings, repr=False)
     #: A digest of what `--payload` has the event carry, by which two results are known to be of the same; None without.
     payload_digest: str | None = None
+    #: True if the user named the scenarios; False if they are the built-in ones.
+    is_named: bool = True
 
     def stored(self, benchmark: Benchmark) -> dict[str, str] | None:
         """Return what a result stores of the file and of a scenario in it; None without a file."""
@@ -103,7 +105,7 @@ def _chosen(
         return Chosen((_of_event(event, replies, payload, data),), payload_digest=digest)
     for text in given:
         raise OptionError(f"{text}: it belongs to an event, give that with --event")
-    return Chosen(built_in)
+    return Chosen(built_in, is_named=False)
 
 
 def selected(benchmarks: Sequence[Benchmark], names: str | None) -> tuple[Benchmark, ...]:
@@ -139,6 +141,20 @@ def app_of(text: str | None) -> str:
     if not all(name.isidentifier() for name in (*module.split("."), *attribute.split("."))):
         raise OptionError(f"--app {text!r} is no application: give it as module:attribute, like {DEFAULT_APP}")
     return text
+
+
+def refuse_unnamed_service(checkout: Path | None, options: str) -> None:
+    """Raise OptionError outside of a checkout, where there is no default service. `options` are those that name it."""
+    if checkout is None:
+        raise OptionError(
+            f"nothing says which service to measure: give {options}; or a scenarios file that says `serve = ...`"
+        )
+
+
+def refuse_unnamed_work(checkout: Path | None, asked: Chosen) -> None:
+    """Raise OptionError outside of a checkout if only the scenarios of its own service would be measured."""
+    if checkout is None and not asked.is_named:
+        raise OptionError("nothing says what to measure: give --scenarios FILE, or --event NAME and what belongs to it")
 
 
 def reply_timeout_ns(text: str) -> int:

@@ -29,6 +29,7 @@ from bench.server.error import ServerError, UnservableError, one_line
 from bench.server.in_loop import UvicornTestServer
 from bench.server.options import ServerOptions
 from bench.server.process import Report
+from bench.server.uvicorn_versions import loop_factory
 
 sys.path[0] = str(Path.cwd())
 
@@ -93,10 +94,10 @@ def _run(options: argparse.Namespace, channel: socket.socket) -> None:
         start_timeout_s=1e9,  # the owner has a limit of its own
     )
     try:
-        loop_factory = server.config.get_loop_factory()
+        factory = loop_factory(server.config)
     except (ImportError, SystemExit) as cause:
         raise ServerError(f"loop={options.options.loop!r} cannot be used: {one_line(cause)}") from cause
-    with asyncio.Runner(loop_factory=loop_factory) as runner, contextlib.suppress(asyncio.CancelledError):
+    with asyncio.Runner(loop_factory=factory) as runner, contextlib.suppress(asyncio.CancelledError):
         runner.run(_serve(server, channel))
 
 

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import uvicorn
-from uvicorn.config import HTTP_PROTOCOLS, LIFESPAN, LOG_LEVELS, LOOP_FACTORIES, WS_PROTOCOLS
+from uvicorn.config import HTTP_PROTOCOLS, LIFESPAN, LOG_LEVELS, WS_PROTOCOLS
 from uvicorn.importer import ImportFromStringError, import_from_string
 from uvicorn.lifespan.on import LifespanOn
 
@@ -22,12 +22,13 @@ from bench.server.application import check_application
 from bench.server.error import ServerError, UnservableError, one_line
 from bench.server.lifespan import Lifespan
 from bench.server.options import ServerOptions
+from bench.server.uvicorn_versions import LOOPS
 
 #: The time in which cancelled tasks have to end, in seconds.
 RELEASE_TIMEOUT_S = 1.0
 #: The options with a fixed set of values, and these values.
 CHOICES: dict[str, Iterable[str]] = {
-    "loop": LOOP_FACTORIES,
+    "loop": LOOPS,
     "http": HTTP_PROTOCOLS,
     "ws": WS_PROTOCOLS,
     "lifespan": LIFESPAN,
@@ -42,8 +43,8 @@ class UvicornTestServer(uvicorn.Server):
 
     `app` is an ASGI callable or "module:attribute" (imported at start-up). `port` 0 takes any free port. `config` goes
     to `uvicorn.Config`; `**ServerOptions(…).uvicorn` is the part that servers of every kind share. By default the
-    WebSocket implementation is websockets-sansio, and requests in progress get a second at tear-down. Logging stays as
-    the caller configured it; if nobody did, only warnings show.
+    WebSocket implementation is websockets-sansio if uvicorn has it, and requests in progress get a second at tear-down.
+    Logging stays as the caller configured it; if nobody did, only warnings show.
 
     A server starts once: to start again, make another. An app that raises after it was asked to start up has failed
     to start. An app that raises at the sight of a lifespan scope has no lifespan, unless `lifespan="on"`.
@@ -64,7 +65,7 @@ class UvicornTestServer(uvicorn.Server):
         **config: Any,
     ) -> None:
         _refuse_impossible(config)
-        defaults = {"ws": ServerOptions.ws, "lifespan": "auto", "log_config": None, "timeout_graceful_shutdown": 1}
+        defaults = {"ws": ServerOptions().ws, "lifespan": "auto", "log_config": None, "timeout_graceful_shutdown": 1}
         super().__init__(uvicorn.Config(app, host=host, port=port, **(defaults | config)))
         self.name = app if isinstance(app, str) else str(getattr(app, "__qualname__", type(app).__name__))
         self.servers: list[asyncio.base_events.Server] = []

@@ -6,6 +6,8 @@ library, because the launcher imports it in environments that have no more.
 """
 
 import dataclasses
+import functools
+import importlib.util
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,6 +17,16 @@ from typing import Any, Literal, Self, TypedDict
 _OURS = ("core", "environment")
 
 
+@functools.cache
+def default_websocket() -> str:
+    """Return the fastest implementation of WebSocket that the installed uvicorn has: before 0.35 it had only one."""
+    try:
+        found = importlib.util.find_spec("uvicorn.protocols.websockets.websockets_sansio_impl")
+    except ModuleNotFoundError:  # no uvicorn
+        found = None
+    return "websockets" if found is None else "websockets-sansio"
+
+
 @dataclass(frozen=True, kw_only=True)
 class ServerOptions:
     """The options of a server. All have a default; `dataclasses.replace` makes a changed copy."""
@@ -22,7 +34,7 @@ class ServerOptions:
     #: The event loop, the implementation of HTTP and that of WebSocket, by uvicorn's names.
     loop: str = "uvloop"
     http: str = "httptools"
-    ws: str = "websockets-sansio"
+    ws: str = field(default_factory=default_websocket)
     #: The core that a process of its own is pinned to. "auto" is the last core that the starting process may use, if
     #: there are two or more. None: it is not pinned.
     core: int | Literal["auto"] | None = "auto"

@@ -30,9 +30,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from bench.statistics.distributions import t_quantile
 from bench.statistics.estimates import CONFIDENCE, Estimate
+from bench.statistics.significance import SIGNIFICANCE
 
-#: The largest share of series without a change that show a step.
-SIGNIFICANCE = 0.05
 #: The fewest results of a level. A single result may be a step or an outlier: nobody can say which.
 SHORTEST_LEVEL = 2
 

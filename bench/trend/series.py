@@ -18,10 +18,11 @@ from bench.results.latency import LatencyBenchmark, LatencyResult
 from bench.results.load import CONNECT, LoadResult, Operation
 from bench.results.settings import LATENCY_SETTINGS, LOAD_SETTINGS, series_of
 from bench.results.store import Result
-from bench.statistics.change_points import SIGNIFICANCE, change_points, level_changes, levels_between
+from bench.statistics.change_points import change_points, level_changes, levels_between
 from bench.statistics.estimates import Estimate
+from bench.statistics.significance import SIGNIFICANCE
+from bench.trend.metric import Metric
 
-Metric = Literal["p50", "p99", "cpu", "throughput"]
 TrendUnit = Literal["µs", "per second", "x control"]
 
 #: The name of the benchmark that stands for all of a load run.

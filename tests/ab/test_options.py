@@ -57,3 +57,22 @@ def test_the_connection_of_the_command_line_comes_before_the_scenarios_file(tmp_
     assert connection.transports == ("polling",)
     with pytest.raises(AbError, match="--serializer 'xml'"):
         plan(**NOTHING, connection={"connection_serializer": "xml"})
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({}, "nothing says which service to measure: give --app"),
+        ({"event": "NEWS"}, "nothing says which service to measure: give --app"),
+        ({"app": "chat:app"}, "nothing says what to measure: give --scenarios"),
+    ],
+)
+def test_outside_of_the_checkout_service_and_scenarios_have_to_be_named(
+    given: dict[str, Any], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(AbError) as raised:
+        plan(**(NOTHING | given))
+    assert str(raised.value).startswith(said)
+    assert plan(**(NOTHING | {"app": "chat:app", "event": "NEWS"})).app == "chat:app"

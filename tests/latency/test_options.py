@@ -8,6 +8,7 @@ import pytest
 from bench.latency.options import EFFORTS, OptionError, parse
 from bench.scenarios.catalogue import LATENCY_BENCHMARKS
 from bench.server import ServeCommand
+from tests.support.folders import ROOT
 
 HERE = Path("somewhere")
 
@@ -20,6 +21,26 @@ def test_out_of_the_box_it_is_foo_bar_as_it_lies_beside_the_suite() -> None:
     assert options.benchmarks == LATENCY_BENCHMARKS
     assert [benchmark.reply for benchmark in options.benchmarks] == ["event", "acknowledged"]
     assert options.reply_timeout_ns == 5_000_000_000
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({}, "nothing says which service to measure: give --app"),
+        ({"event": "NEWS"}, "nothing says which service to measure: give --app"),
+        ({"app": "chat:app"}, "nothing says what to measure: give --scenarios"),
+        ({"url": "http://a"}, "nothing says what to measure: give --scenarios"),
+    ],
+)
+def test_outside_of_the_checkout_service_and_scenarios_have_to_be_named(
+    tmp_path: Path, given: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(OptionError) as raised:
+        parse(**given, directory=tmp_path)
+    assert str(raised.value).startswith(said)
+    assert parse(**given, directory=tmp_path, checkout=ROOT)
+    service = {} if "url" in given else {"app": "chat:app"}
+    assert parse(**(given | service | {"event": "NEWS"}), directory=tmp_path)
 
 
 def test_the_effort_says_how_many_processes_unless_they_are_given() -> None:
@@ -121,7 +142,9 @@ def test_what_is_wrong_is_one_line_that_names_the_option(given: dict[str, Any], 
 
 
 def test_a_command_is_served_where_the_user_is(tmp_path: Path) -> None:
-    options = parse(serve="node server.js {port}", ready_url="/up", start_timeout="2m", directory=tmp_path)
+    options = parse(
+        serve="node server.js {port}", ready_url="/up", start_timeout="2m", event="NEWS", directory=tmp_path
+    )
     assert options.command == ServeCommand("node server.js {port}", tmp_path, "/up", 120.0)
     assert (options.service, options.is_default) == ("node server.js {port}", False)
 

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -268,7 +269,8 @@ def known_options() -> set[str]:
         ["-c", PARSE_LOCUST, "--help"],
         ["-m", "app", "--help"],
     ]
-    commands = typer.main.get_command(cli.app).commands.values()  # type: ignore[attr-defined]
+    group: Any = typer.main.get_command(cli.app)
+    commands = [group.get_command(None, name) for name in group.list_commands(None)]
     known = {option for command in commands for parameter in command.params for option in parameter.opts}
     for arguments in helps:
         shown = subprocess.run(

@@ -1,17 +1,14 @@
-"""The project as its users have it: installed, and not from a checkout, in a project of their own."""
+"""The project as its users have it: installed from a wheel into an environment, and not in a checkout."""
 
 import json
-import os
-import shutil
 import subprocess
-import sys
 import zipfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-PYTEST = Path(sys.executable).with_name("pytest")
+from tests.support.wheel import build_wheel, installed_beside_ours, without_ours
 
 SERVICE = """
 import socketio
@@ -25,37 +22,66 @@ async def say(sid, data):
 """
 ROUND_TRIP = ("--app", "chat:app", "--event", "say", "--reply", "said", "--payload", '{"id": "{token}"}')
 
+USERS = """
+from bench import SocketIOUser, task
+from bench.scenarios.model import RoundTrip
+
+class ChatUser(SocketIOUser):
+    @task
+    async def say(self):
+        await self.round_trip(RoundTrip("say", emit="say", data={"id": "{token}"}, reply="said"))
+"""
+
+#: The most bytes of a wheel. Test data, node's packages and the checkout's service are not for it.
+LARGEST_WHEEL_BYTES = 1_000_000
+
+
+@dataclass(frozen=True)
+class Installed:
+    """The wheel, and the commands of the environment that it was installed into."""
+
+    wheel: Path
+    scripts: Path
+
+    def run(self, project: Path, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [self.scripts / program, *arguments], cwd=project, env=without_ours(),
+            capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
+
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder that a wheel of the project was unpacked into, which is what installing one does."""
-    source = tmp_path_factory.mktemp("source")
-    for name in ("pyproject.toml", "README.md", "LICENSE", "pytest_socketio_bench.py"):
-        shutil.copy(ROOT / name, source)
-    for name in ("app", "bench"):
-        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("node_modules", ".venv", "*.so"))
-    build = "import sys; from setuptools import build_meta; build_meta.build_wheel(sys.argv[1])"
-    subprocess.run([sys.executable, "-c", build, "wheels"], cwd=source, check=True, capture_output=True, timeout=120)
-    (wheel,) = (source / "wheels").iterdir()
-    with zipfile.ZipFile(wheel) as packed:
-        packed.extractall(source / "site")
-    return source / "site"
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    """Return the installed wheel."""
+    folder = tmp_path_factory.mktemp("installed")
+    wheel = build_wheel(folder)
+    return Installed(wheel, installed_beside_ours(wheel, folder / "environment"))
 
 
-def run(installed: Path, project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [PYTEST, *arguments], cwd=project, env=os.environ | {"PYTHONPATH": str(installed)},
-        capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
+def error_of(ended: subprocess.CompletedProcess[str]) -> str:
+    """Return the line of an error; fail if there is another line than Locust's own words about itself."""
+    said = [line for line in (ended.stdout + ended.stderr).splitlines() if line.strip() and "/INFO/" not in line]
+    assert "Traceback" not in ended.stdout + ended.stderr
+    (line,) = said
+    return line
 
 
-def test_latency_of_a_service_in_its_own_project(installed: Path, tmp_path: Path) -> None:
+def test_the_wheel_has_the_suite_and_the_plugin_alone(installed: Installed) -> None:
+    with zipfile.ZipFile(installed.wheel) as packed:
+        names = [name for name in packed.namelist() if ".dist-info/" not in name]
+    assert {name.partition("/")[0] for name in names} == {"bench", "pytest_socketio_bench.py"}
+    endings = {Path(name).suffix for name in names if Path(name).name != "py.typed"}
+    assert endings == {".py", ".pxd"}
+    assert installed.wheel.stat().st_size < LARGEST_WHEEL_BYTES
+
+
+def test_latency_of_a_service_in_its_own_project(installed: Installed, tmp_path: Path) -> None:
     """The project's own configuration of pytest knows nothing of benchmarks."""
     (tmp_path / "pytest.ini").write_text("[pytest]\npython_files = check_*.py\n")
     (tmp_path / "src").mkdir()
     (tmp_path / "src" / "chat.py").write_text(SERVICE)
     arguments = ("bench", *ROUND_TRIP, "--effort", "quick", "-k", "fast-process-uvloop or in-loop-uvloop")
-    ended = run(installed, tmp_path / "src", *arguments)
+    ended = installed.run(tmp_path / "src", "pytest", *arguments)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert "warn" not in ended.stdout.lower() + ended.stderr.lower()
     (stored,) = (tmp_path / "src" / "results" / "latency").glob("*/*.json")
@@ -66,23 +92,85 @@ def test_latency_of_a_service_in_its_own_project(installed: Path, tmp_path: Path
     assert len(benchmarks) >= 2
 
 
-def test_a_bench_folder_of_the_project_is_meant_before_ours(installed: Path, tmp_path: Path) -> None:
+def test_a_bench_folder_of_the_project_is_meant_before_ours(installed: Installed, tmp_path: Path) -> None:
     (tmp_path / "bench").mkdir()
     (tmp_path / "bench" / "test_own.py").write_text("def test_own(): pass\n")
-    ended = run(installed, tmp_path, "bench")
+    ended = installed.run(tmp_path, "pytest", "bench")
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert "1 passed" in ended.stdout
-    ours = run(installed, tmp_path, "--pyargs", "bench", "--collect-only", "-q")
+    arguments = ("--pyargs", "bench", "--collect-only", "-q", *ROUND_TRIP)
+    ours = installed.run(tmp_path, "pytest", *arguments)
     assert ours.returncode == 0, ours.stdout + ours.stderr
     assert "bench_round_trip[" in ours.stdout
 
 
-def test_other_sessions_of_pytest_import_nothing_of_ours(installed: Path, tmp_path: Path) -> None:
+@pytest.mark.slow
+@pytest.mark.parametrize("command", [("pytest",), ("python", "-m", "pytest")], ids=" ".join)
+@pytest.mark.parametrize("layout", ["packages", "folders"])
+def test_a_project_with_app_and_bench_of_its_own_is_tested_as_before(
+    installed: Installed, tmp_path: Path, command: tuple[str, ...], layout: str
+) -> None:
+    for name in ("app", "bench", "tests"):
+        (tmp_path / name).mkdir()
+        if layout == "packages":
+            (tmp_path / name / "__init__.py").touch()
+    (tmp_path / "app" / "main.py").write_text("NAME = 'the shop'\n")
+    (tmp_path / "bench" / "sums.py").write_text("TOTAL = 42\n")
+    (tmp_path / "pyproject.toml").write_text("[tool.pytest.ini_options]\npythonpath = ['.']\naddopts = '-ra'\n")
+    (tmp_path / "tests" / "test_own.py").write_text(
+        "import sys\n"
+        "from app.main import NAME\n"
+        "from bench.sums import TOTAL\n"
+        "def test_own(pytestconfig):\n"
+        "    assert (NAME, TOTAL) == ('the shop', 42)\n"
+        "    assert pytestconfig.pluginmanager.hasplugin('socketio_bench')\n"
+    )
+    (tmp_path / "bench" / "test_beside.py").write_text("def test_beside(): pass\n")
+    ended = installed.run(tmp_path, *command)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "2 passed" in ended.stdout
+
+
+def test_other_sessions_of_pytest_import_nothing_of_ours(installed: Installed, tmp_path: Path) -> None:
     (tmp_path / "test_own.py").write_text(
         "import sys\n"
         "def test_own(pytestconfig):\n"
         "    assert pytestconfig.pluginmanager.hasplugin('socketio_bench')\n"
         "    assert not {'bench', 'app'} & set(sys.modules)\n"
     )
-    ended = run(installed, tmp_path, "-k", "own")
+    ended = installed.run(tmp_path, "pytest", "-k", "own")
     assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+@pytest.mark.parametrize("command", ["accuracy", "peers", "selfcheck"])
+def test_what_needs_the_checkout_says_so(installed: Installed, tmp_path: Path, command: str) -> None:
+    ended = installed.run(tmp_path, "bench", command)
+    assert error_of(ended).startswith(f"bench: error: bench {command} needs a checkout of socketio-bench")
+    assert ended.returncode == 2
+
+
+def test_latency_without_a_service_says_what_to_give(installed: Installed, tmp_path: Path) -> None:
+    ended = installed.run(tmp_path, "pytest", "bench")
+    assert error_of(ended).startswith("ERROR: nothing says which service to measure: give --app MODULE:ATTR, --serve")
+    assert ended.returncode == 4
+
+
+def test_a_comparison_without_a_service_says_what_to_give(installed: Installed, tmp_path: Path) -> None:
+    ended = installed.run(tmp_path, "bench", "ab", "HEAD", "WORKTREE")
+    assert error_of(ended).startswith("bench: error: nothing says which service to measure: give --app MODULE:ATTR")
+    assert ended.returncode == 2
+
+
+def test_a_load_without_a_service_says_what_to_give(installed: Installed, tmp_path: Path) -> None:
+    """A module `app.main` in the project is not taken for the service unless it is named."""
+    (tmp_path / "users.py").write_text(USERS)
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / "main.py").write_text(SERVICE)
+    load = ("-f", "users.py", "--headless", "--only-summary", "-u", "2", "-r", "2", "-t", "1s")
+    ended = installed.run(tmp_path, "locust", *load)
+    assert "nothing says which service to load: give --app MODULE:ATTRIBUTE, --serve" in error_of(ended)
+    assert ended.returncode == 2
+    assert not (tmp_path / "results").exists()
+    served = installed.run(tmp_path, "locust", *load, "--app", "app.main:app")
+    assert served.returncode == 0, served.stdout + served.stderr
+    assert "Started app.main:app" in served.stdout + served.stderr

@@ -33,7 +33,6 @@ from bench.load.plugin.lifecycle import Lifecycle, exit_from_anywhere
 from bench.load.plugin.live_lines import LiveLines, are_wanted
 from bench.load.plugin.locust_statistics import bound_errors, rename
 from bench.load.plugin.options import (
-    DEFAULT_APP,
     MisuseError,
     check_limits,
     check_run_time,
@@ -247,14 +246,16 @@ class RunOwner:
         self._check(self._options)
         self._service.restart(self._environment.host)
         asked = Namespace(**vars(self._options))
-        return Preparation(asked, open_load_of(asked, WHOLE), self._commit_of_service(asked), packages())
+        return Preparation(asked, open_load_of(asked, WHOLE), self._commit_of_service(), packages())
 
-    def _commit_of_service(self, asked: Namespace) -> CommitInfo:
+    def _commit_of_service(self) -> CommitInfo:
         """Return the commit of the service if the run started it, else of the working directory, as they are now."""
-        app = getattr(asked, "app", DEFAULT_APP)
+        service = self._service.under_test
+        app = None if service is None else service.app
         try:
-            is_app = self._service.under_test is not None and not self._service.is_command
-            return commit_info(service_directory(app) if is_app else self._folder)
+            if app is None:
+                return commit_info(self._folder)
+            return commit_info(app.directory or service_directory(app.app))
         except OSError as error:  # the working directory is gone
             return CommitInfo(error=error_line(error))
 
@@ -477,6 +478,6 @@ class RunOwner:
             seed=test.seed,
             duration_s=float(asked.run_time) if getattr(asked, "run_time", None) else None,
             url=self._environment.host,
-            app=None if test.service is None or self._service.is_command else getattr(asked, "app", DEFAULT_APP),
+            app=None if test.service is None or test.service.app is None else test.service.app.app,
             counts=lambda: self._runner.target_user_classes_count,
         )

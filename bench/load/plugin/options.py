@@ -14,6 +14,7 @@ from locust import TaskSet
 from locust.argument_parser import LocustArgumentParser
 from locust.util.timespan import parse_timespan
 
+from bench.checkout import DEFAULT_APP
 from bench.load.engine.interface import SessionUser
 from bench.load.engine.pacing import OpenLoad
 from bench.load.plugin.connection_options import add_connection_options
@@ -22,7 +23,6 @@ from bench.timing.arrivals import Arrivals, Shape
 from bench.timing.durations import DurationError, parse_duration
 from bench.timing.rates import LONGEST_S, RateError, RateProfile, Share
 
-DEFAULT_APP = "app.main:app"
 DEFAULT_WEB_HOST = "127.0.0.1"
 
 
@@ -41,10 +41,11 @@ def add_options(parser: LocustArgumentParser) -> None:
     parser.add_argument(
         "--app",
         metavar="MODULE:ATTRIBUTE",
-        default=DEFAULT_APP,
+        default=None,
         env_var="BENCH_APP",
         include_in_web_ui=False,
-        help="the ASGI app that a run without --host starts in a process of its own (default: %(default)s)",
+        help="the ASGI app that a run without --host starts in a process of its own (default in the suite's checkout: "
+        f"{DEFAULT_APP})",
     )
     parser.add_argument(
         "--serve",

@@ -12,7 +12,7 @@ from gevent.lock import RLock
 from locust.env import Environment
 
 from bench.load.metrics.troubles import Troubles
-from bench.load.plugin.options import DEFAULT_APP, breakdown_of
+from bench.load.plugin.options import breakdown_of
 from bench.load.plugin.run_secrets import RunSecrets
 from bench.load.plugin.service import Service, machine_identity, pin_generator
 from bench.results.provenance import service_directory
@@ -45,11 +45,6 @@ class OwnService:
         """The service, if it is under test: the web form can name another host."""
         return self._service if self._environment.host in self._urls else None
 
-    @property
-    def is_command(self) -> bool:
-        """True if a command started the service."""
-        return self._service is not None and self._service.is_command
-
     def start(self, served: Served, secrets: RunSecrets) -> None:
         """Start the service, and make it the host. The `secrets` are taken out of its words. Raises ServerError."""
         options = self._environment.parsed_options
@@ -69,7 +64,7 @@ class OwnService:
         self._take_url(service)
         logger.info("Started %s at %s", service.shown, service.url)
         logger.info("The service's output: %s", logs.folder)
-        if isinstance(served, ServedApp) and served.app != DEFAULT_APP:
+        if isinstance(served, ServedApp) and served.directory is None:  # not the service of our own checkout
             folders = project_folders(service_directory(served.app).absolute())
             if (others := other_packages(folders, served.app)) is not None:
                 logger.warning("%s", others)

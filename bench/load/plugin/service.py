@@ -12,7 +12,7 @@ from typing import Any
 from bench.machine.cores import generator_cores
 from bench.machine.system import can_pin
 from bench.results.load import Server
-from bench.server import Served, ServerError, ServerOptions, ServerProcess
+from bench.server import Served, ServedApp, ServerError, ServerOptions, ServerProcess
 from bench.timing.rates import NS_PER_S
 
 
@@ -33,9 +33,9 @@ class Service:
         return self._process.url
 
     @property
-    def is_command(self) -> bool:
-        """True if a command of the user started it."""
-        return not isinstance(self._process, ServerProcess)
+    def app(self) -> ServedApp | None:
+        """The app that is served; None if a command serves."""
+        return self._served if isinstance(self._served, ServedApp) else None
 
     @property
     def shown(self) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from bench.checkout import checkout_around
 from bench.load.plugin.connection_options import over_class
-from bench.load.plugin.options import DEFAULT_APP, MisuseError
+from bench.load.plugin.options import MisuseError
 from bench.load.plugin.user import SocketIOUser
 from bench.scenarios.options import OptionError, app_of
 from bench.secrets import Secrets
@@ -34,14 +35,14 @@ def served(
         file_serve=_of_locustfile(users, "serve"),
         file_ready_url=_of_locustfile(users, "ready_url"),
     )
-    app = str(getattr(options, "app", DEFAULT_APP))
+    app = getattr(options, "app", None)
     have_hosts = bool(users) and all(user.host for user in users)
     if serving.serve is None and host is None and have_hosts:
         host = users[0].host
     try:
         command = serving.command(
             Path.cwd(),
-            app=None if app == DEFAULT_APP else app,
+            app=app,
             url=host,
             url_option="--host",
             is_tls=any(connection.tls is not None for connection in connections),
@@ -51,7 +52,13 @@ def served(
             return ServedCommand(command, hide)
         if host is not None:
             return None
-        return ServedApp(app_of(app), start_timeout_s=serving.start_timeout_s, hide=hide)
+        checkout = None if app is not None else checkout_around(Path.cwd(), *_locustfiles(users))
+        if app is None and checkout is None:
+            raise MisuseError(
+                "nothing says which service to load: give --app MODULE:ATTRIBUTE, --serve COMMAND or --host URL; or a "
+                "locustfile that says `serve = ...`"
+            )
+        return ServedApp(app_of(app), checkout, start_timeout_s=serving.start_timeout_s, hide=hide)
     except OptionError as error:
         raise MisuseError(str(error)) from None
 
@@ -66,6 +73,14 @@ def secrets_of(options: Namespace, users: Sequence[type[SocketIOUser]]) -> Secre
 
 def _text(options: Namespace, name: str) -> str | None:
     return str(getattr(options, name, "") or "") or None
+
+
+def _locustfiles(users: Sequence[type[SocketIOUser]]) -> Iterator[Path]:
+    """Yield the files that the classes were written in."""
+    for user in users:
+        file = getattr(sys.modules.get(user.__module__), "__file__", None)
+        if isinstance(file, str):
+            yield Path(file)
 
 
 def _of_locustfile(users: Sequence[type[SocketIOUser]], name: str) -> str | None:

@@ -236,7 +236,7 @@ def test_the_example_for_ci_calls_it_as_it_is(capsys: pytest.CaptureFixture[str]
     [
         (("nope", "quick", *OPTIONS), 2, "nope: no such commit, branch or tag in "),
         (("quick", "without", *OPTIONS), 2, "--app chat:app: revision without ("),
-        (("quick", "slow"), 2, "--app app.main:app: revision quick ("),
+        (("quick", "slow"), 2, "nothing says which service to measure: give --app MODULE:ATTR or --serve"),
         (("quick", "slow", "--app", "chat"), 2, "--app 'chat' is no application"),
         (("quick", "slow", "--reply", "said"), 2, "--reply said: it belongs to an event"),
         (("quick", "slow", *OPTIONS, "--reply", "said"), 2, "--reply said is there twice: give each event"),
