@@ -151,13 +151,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         )
         + ". Default: %(default)s",
     )
-    group.addoption(
-        "--all",
-        dest="bench_all",
-        action="store_true",
-        help="measure also the benchmarks that only illustrate: all with the server in the client's own loop, and the "
-        "timing bias",
-    )
+    if not _is_registered(parser, "--all"):  # a plugin's own --all, if it is a flag, means the same here
+        group.addoption(
+            "--all",
+            action="store_true",
+            help="measure also the benchmarks that only illustrate: all with the server in the client's own loop, and "
+            "the timing bias",
+        )
     group.addoption(
         "--server-processes",
         metavar="N",
@@ -230,7 +230,7 @@ def pytest_configure(config: pytest.Config) -> None:
             processes=option.server_processes,
             effort=option.effort,
             idle_allowed_by=option.idle_allowed_by,
-            everything=option.bench_all,
+            everything=getattr(option, "all", False) is True,
             directory=config.invocation_params.dir,
             checkout=checkout_around(config.invocation_params.dir, *_named(config)),
         )
