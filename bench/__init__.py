@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from bench.scenarios.model import Emission, RoundTrip
     from bench.server.in_loop import UvicornTestServer
     from bench.wire.connection import Connection
+    from bench.wire.options import secret
 
-__all__ = ["Connection", "Emission", "Feed", "RoundTrip", "SocketIOUser", "UvicornTestServer", "on", "task"]
+__all__ = ["Connection", "Emission", "Feed", "RoundTrip", "SocketIOUser", "UvicornTestServer", "on", "secret", "task"]
 
 _HOMES = {
     "Connection": "bench.wire.connection",
@@ -31,6 +32,7 @@ _HOMES = {
     "SocketIOUser": "bench.load",
     "UvicornTestServer": "bench.server.in_loop",
     "on": "bench.load.engine.handlers",
+    "secret": "bench.wire.options",
     "task": "bench.load",
 }
 

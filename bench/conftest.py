@@ -36,6 +36,7 @@ from bench.latency.progress import Progress
 from bench.latency.storage import ResultStorage
 from bench.latency.summary import ending, summary
 from bench.machine.descriptors import raise_file_limit
+from bench.machine.interpreter import gevent_reason
 from bench.machine.interrupts import Patient, ended_by_signals, ignore_interrupts_at_exit, take_interrupts
 from bench.machine.system import missing
 from bench.misplaced_options import misplaced, misplaced_options
@@ -209,7 +210,8 @@ def _add(group: pytest.OptionGroup, option: ConnectionOption) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Check the options, and give pytest-benchmark's their defaults here, before it reads them."""
-    _refuse_gevent()
+    if (reason := gevent_reason()) is not None:
+        raise pytest.UsageError(reason)
     config.stash[_CLEANUP] = contextlib.ExitStack()
     option = config.option
     try:
@@ -418,16 +420,6 @@ def _announce(config: pytest.Config, options: Options) -> None:
         others = other_packages(project_folders(service_directory(options.app).absolute()), options.app)
         if others is not None:
             reporter.write_line(others, yellow=True)
-
-
-def _refuse_gevent() -> None:
-    """Refuse a process that gevent has patched: asyncio is far slower on its selector (docs/measurements.md)."""
-    monkey = sys.modules.get("gevent.monkey")
-    if "locust" in sys.modules or (monkey is not None and monkey.is_anything_patched()):
-        raise pytest.UsageError(
-            "this process is patched for gevent (importing locust does that), which makes asyncio slower: "
-            "measure latency in a process that does not import locust"
-        )
 
 
 def _reach(url: str) -> None:

@@ -83,6 +83,15 @@ _MOST_IN_PATTERN = 200
 _CUT = "…"
 
 
+#: The secrets that the user's own files have asked for by name, in this process.
+_asked_for: set[str] = set()
+
+
+def note_asked_for(value: str) -> None:
+    """Take note of a secret that a user's file has asked for by name: it is in no setting, and is hidden as well."""
+    _asked_for.add(value)
+
+
 class Settings(Protocol):
     """The part of a connection's settings that may be secret."""
 
@@ -115,8 +124,8 @@ class Secrets:
 
     @classmethod
     def of(cls, connection: Settings | None, url: str = "") -> Secrets:
-        """Return the secrets of these settings and of this URL."""
-        found: list[str] = list(_of_url(url))
+        """Return the secrets of these settings and of this URL, and those that the user's files have asked for."""
+        found: list[str] = [*_of_url(url), *_asked_for]
         if connection is not None:
             found += _of_data(connection.auth)
             found += of_headers(connection.headers)

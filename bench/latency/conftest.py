@@ -6,25 +6,20 @@ A benchmark asks for `exchange` or `subjects` before `benchmark`: without a conn
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 
 from bench.exchange.requests import Exchange
 from bench.interleave.server_pool import LoopKind
 from bench.latency.alternation import Subjects
+from bench.latency.connecting import connected_or_failed
 from bench.latency.options import LOGS, OPTIONS, Options
 from bench.latency.progress import BETWEEN_VISITS
 from bench.latency.testbed import ClientKind, ServerKind, Testbed, Testbeds
 from bench.scenarios.catalogue import Benchmark
 from bench.server import ServerError, UnservableError
-from bench.server.error import EXIT_GRACE_S, with_last_words
 from bench.wire.connection import TransportName
-from bench.wire.errors import ConnectFailed
-
-T = TypeVar("T")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -76,7 +71,8 @@ def testbed(testbeds: Testbeds, server: ServerKind, loop: LoopKind, replicated: 
 @pytest.fixture
 def exchange(testbed: Testbed, client: ClientKind, transport: TransportName) -> Iterator[Exchange]:
     """Yield a connection of this benchmark's own to a server."""
-    yield from _connected(testbed, testbed.exchange(client, transport))
+    with connected_or_failed(testbed, testbed.exchange(client, transport)) as connected:
+        yield connected
 
 
 @pytest.fixture
@@ -95,16 +91,5 @@ def between_visits(pytestconfig: pytest.Config) -> Callable[[], None]:
 @pytest.fixture
 def subjects(testbed: Testbed, client: ClientKind, transport: TransportName, measured: Benchmark) -> Iterator[Subjects]:
     """Yield this benchmark's own connections to all servers."""
-    yield from _connected(testbed, testbed.subjects(client, transport, measured))
-
-
-def _connected(testbed: Testbed, connecting: AbstractContextManager[T]) -> Iterator[T]:
-    with ExitStack() as stack:
-        try:
-            connected = stack.enter_context(connecting)
-        except ConnectFailed as error:
-            reason = testbed.exit_reason(EXIT_GRACE_S)
-            said = f"{error}; {reason}" if reason else with_last_words(str(error), testbed.wrote_last())
-            # The error's own report would say the same once more.
-            raise pytest.fail.Exception(said, pytrace=False) from None
+    with connected_or_failed(testbed, testbed.subjects(client, transport, measured)) as connected:
         yield connected

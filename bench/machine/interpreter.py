@@ -1,4 +1,4 @@
-"""The Python that runs: the optimisation of its build, and the tools that watch or debug it."""
+"""The Python that runs: the optimisation of its build, the tools that watch or debug it, and what has patched it."""
 
 import asyncio
 import os
@@ -32,6 +32,20 @@ def debugging() -> tuple[str, ...]:
         "tracemalloc": tracemalloc.is_tracing(),
     } | {f"sys.monitoring by {tool}": True for tool in _monitoring_tools()}
     return tuple(name for name, is_active in found.items() if is_active)
+
+
+def gevent_reason() -> str | None:
+    """Return why latency cannot be measured in this process, if gevent has patched it; None if it can.
+
+    asyncio is far slower on gevent's selector (docs/measurements.md).
+    """
+    monkey = sys.modules.get("gevent.monkey")
+    if "locust" not in sys.modules and (monkey is None or not monkey.is_anything_patched()):
+        return None
+    return (
+        "this process is patched for gevent (importing locust does that), which makes asyncio slower: "
+        "measure latency in a process that does not import locust"
+    )
 
 
 def _is_loop_debugged() -> bool:

@@ -37,8 +37,8 @@ def check_application(name: str, app: Any) -> None:
         raise UnservableError(f"{name} is not an ASGI application but of type {kind}: name the application")
     if (lacks := _lacks(app)) is not None:
         raise UnservableError(f"{name} is no ASGI application: {lacks}")
-    for server in _socketio_servers(app):
-        _check_mode(name, server)
+    for part, _ in socketio_apps(app):
+        _check_mode(name, part.engineio_server)
 
 
 def _lacks(app: Any) -> str | None:
@@ -64,20 +64,24 @@ def _takes(signature: inspect.Signature, count: int) -> bool:
     return True
 
 
-def _socketio_servers(app: Any) -> Iterator[Any]:
-    """Yield the Socket.IO servers in an application, however it is mounted or wrapped."""
-    remaining, seen = [app], set[int]()
+def socketio_apps(app: Any) -> Iterator[tuple[Any, str]]:
+    """Yield the Socket.IO applications in an application, however they are mounted or wrapped, with their mounts' path.
+
+    Each has its server as `engineio_server`.
+    """
+    remaining, seen = [(app, "")], set[int]()
     while remaining and len(seen) < _MOST_INNER:
-        part = remaining.pop()
+        part, path = remaining.pop()
         if part is None or id(part) in seen:
             continue
         seen.add(id(part))
-        server = _attribute(part, "engineio_server")
-        if server is not None:
-            yield server
-        remaining += [_attribute(part, name) for name in _INNER]
+        if _attribute(part, "engineio_server") is not None:
+            yield part, path
+        mount = _attribute(part, "path")
+        inner = path + mount if isinstance(mount, str) else path
+        remaining += [(_attribute(part, name), inner) for name in _INNER]
         routes = _attribute(part, "routes")
-        remaining += routes if isinstance(routes, list) else []
+        remaining += [(route, inner) for route in routes] if isinstance(routes, list) else []
 
 
 def _attribute(part: Any, name: str) -> Any:

@@ -22,10 +22,14 @@ from bench.server.application import check_application
 from bench.server.error import ServerError, UnservableError, one_line
 from bench.server.lifespan import Lifespan
 from bench.server.options import ServerOptions
+from bench.server.used_before import make_fit
 from bench.server.uvicorn_versions import LOOPS
 
 #: The time in which cancelled tasks have to end, in seconds.
 RELEASE_TIMEOUT_S = 1.0
+#: uvicorn's ticks: their length in seconds, and the number after which it counts anew.
+_TICK_S = 0.1
+_MOST_TICKS = 864_000
 #: The options with a fixed set of values, and these values.
 CHOICES: dict[str, Iterable[str]] = {
     "loop": LOOPS,
@@ -51,7 +55,8 @@ class UvicornTestServer(uvicorn.Server):
 
     Tasks that the app started are the app's to end, in its lifespan's shut-down. For python-socketio that is
     `await sio.shutdown()`; without it, its service task lives on in the caller's loop. (The ping task of each
-    connection lives on all the same, for a `ping_interval` at most.)
+    connection lives on all the same, for a `ping_interval` at most.) An `AsyncServer` that was used in an earlier loop
+    is made fit for this loop.
     """
 
     def __init__(
@@ -76,6 +81,7 @@ class UvicornTestServer(uvicorn.Server):
         self._ready: asyncio.Future[None] | None = None
         self._serving: asyncio.Task[None] | None = None  # from start-up to tear-down
         self._port: int | None = None
+        self._exit_asked = asyncio.Event()
 
     @property
     def port(self) -> int:
@@ -89,6 +95,11 @@ class UvicornTestServer(uvicorn.Server):
         """The URL for clients on this machine. Raises ServerError before it was started."""
         scheme = "https" if self.config.is_ssl else "http"
         return f"{scheme}://{reachable(self.config.host)}:{self.port}"
+
+    @property
+    def app(self) -> Any:
+        """The app that it serves. Before it was started, this is what it was given, perhaps "module:attribute"."""
+        return self.config.app
 
     @property
     def is_running(self) -> bool:
@@ -107,6 +118,7 @@ class UvicornTestServer(uvicorn.Server):
             raise ServerError(f"the server of {self.name} was started before: make another UvicornTestServer")
         self._was_started = True
         self._load()
+        make_fit()
         self._listener = listen(self.config.host, self.config.port, self.config.backlog)
         self._port = self._listener.getsockname()[1]
         self._ready = asyncio.get_running_loop().create_future()
@@ -176,6 +188,15 @@ class UvicornTestServer(uvicorn.Server):
         if self._ready is not None and not self._ready.done():
             self._ready.set_result(None)
 
+    async def main_loop(self) -> None:
+        """Tick as uvicorn does, but end at once when it should exit, and not at the next tick."""
+        counter = 0
+        while not await self.on_tick(counter):
+            counter = (counter + 1) % _MOST_TICKS
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_TICK_S):
+                    await self._exit_asked.wait()
+
     @property
     def _app_lifespan(self) -> Lifespan | None:
         lifespan = getattr(self, "lifespan", None)  # uvicorn sets it when it serves
@@ -243,6 +264,7 @@ class UvicornTestServer(uvicorn.Server):
         if serving is None:
             return
         self.should_exit = True
+        self._exit_asked.set()
         lifespan = self._app_lifespan
         # Once the app is up, uvicorn goes on to open its port, and then sees that it should exit: that is in order.
         if not self.started and (lifespan is None or lifespan.is_starting):

@@ -19,6 +19,7 @@ from typing import Any, Literal
 import orjson
 
 from bench.printable import one_line
+from bench.secrets import note_asked_for
 from bench.timing.durations import DurationError, parse_duration
 from bench.wire.connection import SERIALIZERS, TRANSPORTS, Connection, TransportName, check_cookie, check_header
 from bench.wire.errors import ConnectFailed, SettingError
@@ -157,6 +158,20 @@ def given_settings(
     except SettingError as error:
         raise SettingError(f"{_named(given, str(error))}{error}") from None
     return settings
+
+
+def secret(text: str) -> str:
+    """Return the value that a text names: `@env:NAME` a variable of the environment, `@FILE` the content of a file.
+
+    It is for scenarios files and locustfiles, so that no secret has to stand in them. The value is hidden in all that
+    is shown. A relative path begins at the working directory. Raises SettingError, in one line that names the variable
+    or the file.
+    """
+    if not isinstance(text, str) or not text.startswith(_FILE) or text.startswith(f"{_FILE}{_FILE}"):
+        raise SettingError('a secret is named: secret("@env:NAME") a variable, secret("@FILE") a file')
+    value = _Source(Path.cwd(), os.environ).value("secret", text)
+    note_asked_for(value)
+    return value
 
 
 def transport_of(settings: GivenSettings) -> tuple[TransportName, ...] | None:

@@ -75,6 +75,11 @@ class ReferenceClient:
         """Return whether events can be emitted now."""
         return bool(self._client.connected)
 
+    @property
+    def async_client(self) -> socketio.AsyncClient:
+        """The client of python-socketio itself."""
+        return self._client
+
     async def connect(
         self, url: str, connection: Connection | None = None, **keywords: Unpack[ConnectKeywords]
     ) -> None:

@@ -30,7 +30,8 @@ PAGES = (README, *sorted((ROOT / "docs").rglob("*.md")))
 #: The most lines that the README may have. What is longer belongs to a page.
 README_LINES = 170
 
-#: pytest-benchmark reads its defaults from here, so the commands are typed as they are.
+#: pytest-benchmark reads its defaults from here, so the commands are typed as they are. Tests of a user's own have no
+#: such options.
 SHORT = {"PYTEST_ADDOPTS": "--effort=quick --benchmark-max-time=0.05 --benchmark-min-rounds=3"}
 
 #: The commands of `console` blocks that are not this project's: their options are their own business.
@@ -133,7 +134,8 @@ def test_page_does_what_it_says(page: Path, copy: Path) -> None:
         if block.file is not None:
             (copy / block.file).write_text(block.text)
         elif block.language == "sh":
-            _run(where, ["bash", "-euc", f'export PATH="$PWD/.venv/bin:$PATH"\n{block.text}'], copy)
+            own_tests = {"PYTEST_ADDOPTS": ""} if re.search(r"^pytest test_", block.text, re.MULTILINE) else {}
+            _run(where, ["bash", "-euc", f'export PATH="$PWD/.venv/bin:$PATH"\n{block.text}'], copy, own_tests)
         elif block.language == "python":
             _run(where, [sys.executable, "-c", block.text], copy)
         elif block.language == "console":

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from bench.secrets import Secrets
 from bench.wire.connection import Connection
 from bench.wire.errors import SettingError
-from bench.wire.options import CONNECTION_OPTIONS, GivenSettings, given_settings, transport_of
+from bench.wire.options import CONNECTION_OPTIONS, GivenSettings, given_settings, secret, transport_of
 from bench.wire.tls import Tls
 
 SECRET = "hush-hush"
@@ -157,3 +158,33 @@ def test_files_of_tls_are_looked_at(tmp_path: Path) -> None:
 
 def test_no_text_shows_them() -> None:
     assert SECRET not in repr(given(auth=f'"{SECRET}"'))
+
+
+def test_a_secret_of_a_users_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "pin.txt").write_text("2468-1357\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PASSWORD", "correct horse battery")
+    monkeypatch.setattr("bench.secrets._asked_for", set())
+    assert secret("@env:PASSWORD") == "correct horse battery"
+    assert secret("@pin.txt") == "2468-1357"
+    hide = Secrets.of(None).hide
+    assert (
+        hide('sent {"password": "correct horse battery", "pin": "2468-1357"}')
+        == 'sent {"password": "...", "pin": "..."}'
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("@env:NOT_THERE", "secret @env:NOT_THERE: there is no such environment variable"),
+        ("@not-there", "secret @not-there: the file cannot be read: no such file or directory"),
+        ("hush-hush", 'a secret is named: secret("@env:NAME") a variable, secret("@FILE") a file'),
+        ("@@hush", "a secret is named"),
+    ],
+)
+def test_a_secret_that_is_not_there(text: str, reason: str) -> None:
+    with pytest.raises(SettingError) as raised:
+        secret(text)
+    assert str(raised.value).startswith(reason)
+    assert "hush" not in str(raised.value)

@@ -213,9 +213,9 @@ class SocketIOUser(User):
         assert self._session is not None, "transactions are performed by a running user"
         return self._session.transaction(name)
 
-    async def wait(self) -> None:
-        """Sleep as long as `wait_time` says, in the middle of a task."""
-        await asyncio.sleep(self.wait_time())
+    async def wait(self, seconds: float | None = None) -> None:
+        """Sleep for that time, or as long as `wait_time` says, in the middle of a task."""
+        await asyncio.sleep(self.wait_time() if seconds is None else seconds)
 
     @classmethod
     def given_settings(cls) -> list[str]:

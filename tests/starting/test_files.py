@@ -1,0 +1,140 @@
+"""The texts of the first files: Python and YAML, whatever a service or a page calls its events."""
+
+import ast
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bench.scenarios.loading import load_scenarios
+from bench.starting.description import (
+    Description,
+    DraftClient,
+    DraftRequest,
+    DraftScenario,
+    DraftSession,
+    DraftStep,
+)
+from bench.starting.files import Layout, all_files
+from bench.starting.har import parse_har
+from bench.starting.session import described
+from bench.starting.source import Code, Names
+from bench.starting.target import Target
+from bench.starting.workflow import Workflow
+from tests.support.hars import begun, har, http, received, sent, socket
+
+APP, URL, SERVE = Target(app="chat:app"), Target(url="http://127.0.0.1:9"), Target(serve="node 'a b.js' {port}")
+TEXT = st.text(min_size=1, max_size=30)
+DATA = st.recursive(
+    st.none() | st.integers(-(2**53), 2**53) | TEXT | st.binary(max_size=10),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def files(client: DraftClient, target: Target = APP, source: str = "chat:app", **more: Any) -> dict[str, str]:
+    return all_files(Description((client,), source, **more), target, Workflow("socketio-bench"), Layout())
+
+
+def check(texts: dict[str, str]) -> None:
+    """Every text is Python, or YAML."""
+    for name, text in texts.items():
+        assert "\0" not in text
+        if name.endswith(".py"):
+            ast.parse(text, feature_version=(3, 11))
+        else:
+            assert yaml.safe_load(text)["jobs"]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
+@given(event=TEXT, data=DATA, reply=TEXT, note=TEXT, source=TEXT)
+def test_any_event_and_data_come_back_from_the_file(
+    tmp_path: Path, event: str, data: Any, reply: str, note: str, source: str
+) -> None:
+    scenario = DraftScenario(Names().new(event), "name", f"x{event}", data, (f"y{reply}",), comments=(note,))
+    client = DraftClient(
+        scenarios=(scenario,),
+        opening=(DraftStep(scenario),),
+        answers={event: data},
+        sessions=(DraftSession((DraftStep(scenario, 0.5),), 1.5),),
+        comments=(note,),
+    )
+    texts = files(client, source=source, notes=(note,))
+    check(texts)
+    path = tmp_path / "scenarios.py"
+    path.write_text(texts["socketio_scenarios.py"])
+    (found,) = load_scenarios(path).scenarios
+    assert (found.emit, found.data, found.reply) == (scenario.emit, data, scenario.reply[0])
+
+
+@pytest.mark.parametrize("target", [APP, URL, SERVE])
+@pytest.mark.parametrize("has_login", [True, False])
+@pytest.mark.parametrize("kinds", ["timed", "emitted", "unfinished", "none"])
+def test_all_kinds_of_files_are_python_and_yaml(target: Target, has_login: bool, kinds: str) -> None:
+    scenario = DraftScenario(
+        "say", "say", "say", {"id": "{uuid}"}, waits_for_nothing=kinds == "emitted", kinds=("uuid",),
+        is_unfinished=kinds == "unfinished",
+    )  # fmt: skip
+    login = DraftRequest("POST", "/login", "login", "json", {"password": Code('secret("@env:PASSWORD")')})
+    other = DraftRequest("PROPFIND", Code('"/x?key=" + secret("@env:KEY")'), headers={"x-csrf": Code('login["csrf"]')})
+    client = DraftClient(
+        scenarios=() if kinds == "none" else (scenario,),
+        opening=(DraftStep(scenario),) if kinds in ("timed", "emitted") else (),
+        requests=(login, other) if has_login else (),
+        login_settings={"auth": Code('login["auth"]')} if has_login else {},
+    )
+    texts = files(client, target, variables={"PASSWORD": "the password"})
+    check(texts)
+    assert ("before_connect" in texts["locustfile.py"]) == has_login
+    assert ("\n    @task\n" in texts["locustfile.py"]) == (kinds in ("timed", "emitted"))
+    if target is SERVE:
+        assert "test_socketio.py" not in texts
+        assert """serve = "node 'a b.js' {port}"\n""" in texts["socketio_scenarios.py"]
+        assert "\nserve = socketio_scenarios.serve\n" in texts["locustfile.py"]
+    else:
+        assert ("round_trip" in texts["test_socketio.py"]) == (kinds == "timed")
+        assert ("socketio_server" in texts["test_socketio.py"]) == (target is APP)
+    assert "PASSWORD: ${{ secrets.PASSWORD }}" in texts[".github/workflows/socketio-latency.yml"]
+
+
+def test_a_bearer_token_of_a_login() -> None:
+    entries = (
+        http("POST", "/login", body={"password": "hush-hush"}, answer={"access": {"token": "t0ken-t0ken"}}),
+        socket(*begun(), sent('42["a"]', 1), Authorization="Bearer t0ken-t0ken"),
+    )
+    found = described(parse_har(har(*entries)), "session.har")
+    texts = all_files(found, APP, Workflow("socketio-bench"), Layout())
+    check(texts)
+    assert (
+        'return {"headers": {"authorization": "Bearer " + login["access"]["token"]}}' in texts["socketio_scenarios.py"]
+    )
+    assert "t0ken" not in "".join(texts.values())
+
+
+def test_a_hostile_recording_makes_no_code() -> None:
+    hostile = '"""\nimport os; os.abort()\n"""\r\0'
+    message = "42" + json.dumps([hostile, {hostile: hostile, "id": hostile}])
+    entries = (
+        http("POST", f"/login?{hostile}", body={hostile: hostile, "password": "x"}, answer={hostile: "t0ken-t0ken"}),
+        socket(
+            *begun({"token": "t0ken-t0ken"}),
+            sent(message, 1),
+            received(message, 1.5),
+            received(message.replace("42", "421", 1), 2),
+            sent(f"431{message[2:]}", 3),
+            **{hostile: hostile},
+        ),
+    )  # fmt: skip
+    found = described(parse_har(har(*entries)), hostile)
+    texts = all_files(found, APP, Workflow("socketio-bench"), Layout())
+    check(texts)
+    for name, text in texts.items():
+        if name.endswith(".py"):
+            imported = {
+                alias.name for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Import) for alias in node.names
+            }
+            assert "os" not in imported

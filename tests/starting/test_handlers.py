@@ -1,0 +1,261 @@
+"""From an application to scenarios: which events it handles, what it reads of their data, and how it answers."""
+
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.starting.application import Handler, Parameter, SocketIOServer
+from bench.starting.description import Description, DraftScenario
+from bench.starting.handlers import described
+from bench.starting.probe import probed
+
+HEAD = """
+import socketio
+sio = socketio.AsyncServer(async_mode="asgi")
+app = socketio.ASGIApp(sio)
+"""
+
+_numbers = itertools.count()
+
+Look = Callable[[str], dict[str, Any]]
+
+
+@pytest.fixture
+def look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Look:
+    """Return what is seen of an application with this source."""
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def look_at(source: str) -> dict[str, Any]:
+        name = f"looked_at_{next(_numbers)}"
+        (tmp_path / f"{name}.py").write_text(HEAD + source)
+        return probed(f"{name}:app")
+
+    return look_at
+
+
+@pytest.fixture
+def describe(look: Look) -> Callable[[str], Description]:
+    """Return the description of an application with this source."""
+
+    def description_of(source: str) -> Description:
+        found = look(source)
+        servers = [
+            SocketIOServer(
+                server["path"],
+                tuple(
+                    Handler(
+                        handler["namespace"], handler["event"], handler["source"],
+                        tuple(Parameter(*each.values()) for each in handler["parameters"]),
+                        handler["models"],
+                    )
+                    for handler in server["handlers"]
+                ),
+            )
+            for server in found["servers"]
+        ]  # fmt: skip
+        return described("chat:app", servers)
+
+    return description_of
+
+
+@pytest.fixture
+def scenario(describe: Callable[[str], Description]) -> Callable[[str, str], DraftScenario]:
+    """Return the scenario of the handler with this signature and body."""
+
+    def scenario_of(signature: str, body: str) -> DraftScenario:
+        lines = "".join(f"    {line}\n" for line in body.splitlines())
+        (client,) = describe(f"@sio.on('say')\nasync def say({signature}):\n{lines}").clients
+        (only,) = client.scenarios
+        return only
+
+    return scenario_of
+
+
+Scenario = Callable[[str, str], DraftScenario]
+
+
+class TestReplies:
+    @pytest.mark.parametrize(
+        ("body", "data", "reply"),
+        [
+            ('return {"ok": data["text"]}', {"text": "hello"}, ()),
+            ('await sio.emit("said", data, to=sid)', {"id": "{token}", "text": "hello"}, ("said",)),
+            ('await sio.emit("said", {"id": data["id"]}, room=sid)', {"id": "{token}"}, ("said",)),
+            ('await sio.emit("said", {**data, "by": data["by"]})', {"by": "{token}"}, ("said",)),
+            ('text = data.get("text")\nawait sio.emit("said", (sid, text), to=sid)', {"text": "{token}"}, ("said",)),
+            ('await sio.emit("said", f"you said {data[\'text\']}", to=sid)', {"text": "{token}"}, ("said",)),
+            ('if not data["ok"]:\n    return\nawait sio.emit("said", data["text"], to=sid)', None, ("said",)),
+        ],
+    )
+    def test_what_surely_answers_is_awaited(self, scenario: Scenario, body: str, data: Any, reply: tuple[str]) -> None:
+        found = scenario("sid, data", body)
+        assert not found.waits_for_nothing
+        assert found.reply == reply
+        if data is not None:
+            assert found.data == data
+
+    def test_a_reply_that_repeats_nothing_is_matched_in_order(self, scenario: Scenario) -> None:
+        found = scenario("sid, data", 'await sio.emit("said", {"text": data["text"].upper()}, to=sid)')
+        assert (found.reply, found.kinds, found.data) == (("said",), (), {"text": "hello"})
+        assert "matched in order" in found.comments[0]
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            "counts.append(data['text'])",
+            "return None",
+            'await sio.emit("said", data["id"], skip_sid=sid)',
+            'await sio.emit("said", data["id"], room=data["room"])',
+            'await sio.emit("said", 1)',
+            'if data["id"]:\n    await sio.emit("said", data["id"], to=sid)',
+            'await sio.emit("said", data["id"], to=sid, namespace="/other")',
+            'async def later():\n    await sio.emit("said", data["id"], to=sid)\nsio.start_background_task(later)',
+        ],
+    )
+    def test_what_may_not_answer_is_not_awaited(self, scenario: Scenario, body: str) -> None:
+        found = scenario("sid, data", body)
+        assert found.waits_for_nothing
+        assert not found.is_unfinished
+        assert found.comments
+
+    def test_data_that_nobody_knows_is_to_be_filled_in(self, scenario: Scenario) -> None:
+        found = scenario("sid, data", "return await store(data)")
+        assert found.is_unfinished
+        assert found.comments == ("Fill in data: its handler does not show what it reads of it.",)
+
+    def test_a_wrapper_says_nothing_of_what_is_in_it(self, describe: Callable[[str], Description]) -> None:
+        (client,) = describe("@sio.event\nasync def say(*arguments):\n    return inner(*arguments)\n").clients
+        assert client.scenarios[0].is_unfinished
+
+
+class TestData:
+    @pytest.mark.parametrize(
+        ("signature", "body", "data"),
+        [
+            ("sid", "return 1", None),
+            ("sid, data=None", "return 1", None),
+            ("sid, room, seat", "return room.upper() + str(seat + 1)", ("lobby", 1)),
+            ("sid, number: int", "return number", 1),
+            ("sid, data: dict[str, str]", 'return data["symbol"]', {"symbol": "hello"}),
+            ("sid, data", 'return int(data["n"]) + data["user"]["age"]', {"n": 1, "user": {"age": 1}}),
+            ("sid, data", 'return [x for x in data["items"]] or data["name"]', {"items": [], "name": "Ada"}),
+            ("sid, data", 'if data.get("count", 0) > 3:\n    raise ValueError\nreturn 1', {"count": 1}),
+            ("sid, data", 'return "mood" in data', {"mood": "hello"}),
+            ("sid, content: bytes", "return len(content)", b"hello"),
+        ],
+    )  # fmt: skip
+    def test_data_has_what_the_handler_reads(self, scenario: Scenario, signature: str, body: str, data: Any) -> None:
+        found = scenario(signature, body)
+        assert not found.is_unfinished
+        assert found.data == data
+
+    def test_data_is_that_of_a_model(self, describe: Callable[[str], Description]) -> None:
+        source = """
+from typing import Literal, TypedDict
+from uuid import UUID
+from pydantic import BaseModel
+
+class Item(BaseModel):
+    symbol: str
+    amount: int
+
+class Order(BaseModel):
+    id: UUID
+    kind: Literal["buy", "sell"]
+    items: list[Item]
+    first: Item
+    note: str | None = None
+
+class Place(TypedDict):
+    room: str
+    seat: int
+
+@sio.event
+async def order(sid, data):
+    order = Order.model_validate(data)
+    await sio.emit("ordered", {"id": str(order.id), "order": order.id}, to=sid)
+
+@sio.event
+async def sit(sid, data: Place):
+    return data
+"""
+        order, sit = describe(source).clients[0].scenarios
+        assert order.data == {"id": "{uuid}", "kind": "buy", "items": [], "first": {"symbol": "hello", "amount": 1}}
+        assert (order.reply, order.kinds) == (("ordered",), ("uuid",))
+        assert sit.data == {"room": "lobby", "seat": 1}
+
+
+class TestConnections:
+    def test_namespaces_classes_and_paths(self, describe: Callable[[str], Description]) -> None:
+        found = describe("""
+class Chat(socketio.AsyncNamespace):
+    async def on_connect(self, sid, environ, auth):
+        if auth != {"token": "secret", "room": 1}:
+            return False
+
+    async def on_say(self, sid, data):
+        await self.emit("said", data, to=sid)
+
+    async def on_disconnect(self, sid):
+        pass
+
+sio.register_namespace(Chat("/chat"))
+sio.on("read", lambda sid, number: number, namespace="/news")
+sio.on("disconnect", lambda sid: None)
+app = socketio.ASGIApp(sio, socketio_path="ws/socket.io")
+""")
+        news, chat = sorted(found.clients, key=lambda client: client.settings["namespaces"], reverse=True)
+        assert news.settings == {"namespaces": ("/news",), "socketio_path": "ws/socket.io"}
+        assert chat.settings["auth"] == {
+            "token": 'secret("@env:SOCKETIO_AUTH_TOKEN")', "room": 'secret("@env:SOCKETIO_AUTH_ROOM")',
+        }  # fmt: skip
+        assert [scenario.emit for scenario in chat.scenarios] == ["say"]
+        assert list(found.variables) == ["SOCKETIO_AUTH_TOKEN", "SOCKETIO_AUTH_ROOM"]
+
+    def test_an_app_that_is_mounted(self, describe: Callable[[str], Description]) -> None:
+        found = describe("""
+from fastapi import FastAPI
+app = FastAPI()
+app.mount("/live", socketio.ASGIApp(sio, socketio_path="/live/socket.io"))
+
+@sio.event
+async def say(sid):
+    return 1
+""")
+        assert found.clients[0].settings == {"socketio_path": "live/socket.io"}
+        assert [scenario.emit for scenario in found.clients[0].scenarios] == ["say"]
+
+    def test_a_handler_that_looks_at_the_request_is_told(self, describe: Callable[[str], Description]) -> None:
+        found = describe("@sio.event\nasync def connect(sid, environ):\n    raise ConnectionRefusedError\n")
+        assert "the connect handler of / may refuse, and sees the request alone" in found.notes[0]
+
+    def test_nothing_known_is_a_client_that_listens(self, describe: Callable[[str], Description]) -> None:
+        found = describe("app = lambda scope, receive, send: None\n")
+        assert found.clients[0].scenarios == ()
+        assert "no Socket.IO server was found in chat:app" in found.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("source", "error"),
+    [
+        ("import nothing_like_it", "cannot be imported: ModuleNotFoundError: No module named 'nothing_like_it'"),
+        ("1 / 0", "cannot be imported: ZeroDivisionError: division by zero (looked_at"),
+        ("raise SystemExit(3)", "cannot be imported: SystemExit: 3"),
+        ("app = sio", "is a Socket.IO server, no ASGI application"),
+        ("del app", "has no app"),
+        ("app = 7", "is not an ASGI application but of type int"),
+    ],
+)
+def test_what_cannot_be_served_is_one_line(look: Look, source: str, error: str) -> None:
+    found = look(source)
+    assert error in found["error"]
+    assert "\n" not in found["error"]
+
+
+def test_a_module_that_is_not_there() -> None:
+    assert probed("nowhere_at_all:app") == {
+        "error": "nowhere_at_all:app: there is no module nowhere_at_all in this folder, or in what is installed"
+    }
