@@ -2,6 +2,9 @@
 
 Without --host it starts the FOO→BAR service in a process of its own and stops it at the end; with --host it loads
 whatever Socket.IO server is there. With no user class named on the command line, EchoUser runs.
+
+`locust -f locustfile.py --help` has Locust's options alone: it is printed before this file is read. `bench load --help`
+lists and explains all of them.
 """
 
 from bench import SocketIOUser, task

@@ -64,6 +64,15 @@ def pytest_configure(config: pytest.Config) -> None:
         warnings.filterwarnings("ignore", ".*asyncio_default_fixture_loop_scope", pytest.PytestDeprecationWarning)
 
 
+def pytest_report_header(config: pytest.Config) -> str | None:
+    """Return a line about the installed benchmarks, if a folder of the project has the name that was typed."""
+    folder = config.invocation_params.dir / _NAME
+    is_named = _NAME in getattr(config.option, "file_or_dir", ()) and not config.option.pyargs
+    if not is_named or not folder.exists() or folder.resolve() == Path(__file__).with_name(_NAME).resolve():
+        return None
+    return "socketio-bench: bench is this project's own; `bench latency` runs the installed benchmarks"
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Give the path back as it was."""
     if config.stash.get(_ADDED_TO_PATH, "") in sys.path:
@@ -175,7 +184,7 @@ def _check_installed() -> None:
     """Fail in one line if a folder of the project hides the installed package."""
     found = find_spec(_NAME)
     places = [] if found is None else list(found.submodule_search_locations or ())
-    if places != [str(_HERE)]:
+    if [Path(place).resolve() for place in places] != [_HERE.resolve()]:
         pytest.fail(
             f"{places[0] if places else _NAME} hides the installed package {_NAME}, which the fixtures of "
             "socketio-bench need: rename that folder, remove its __init__.py, or, if no test is in it, run `pytest` "

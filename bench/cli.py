@@ -47,11 +47,12 @@ class Commands(TyperGroup):
         """Return a command; None if there is none of that name."""
         if cmd_name not in _modules():
             return None
-        function = getattr(import_module(f"{commands.__name__}.{cmd_name}"), cmd_name, None)
+        module = import_module(f"{commands.__name__}.{cmd_name}")
+        function = getattr(module, cmd_name, None)
         if function is None:
             return None
         own = typer.Typer(add_completion=False, rich_markup_mode=None)
-        own.command(cmd_name)(function)
+        own.command(cmd_name, cls=getattr(module, "command_class", TyperCommand))(function)
         return typer.main.get_command(own)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:

@@ -33,6 +33,7 @@ from bench.latency.options import (
     parse,
 )
 from bench.latency.progress import Progress
+from bench.latency.session import ONE_AT_A_TIME
 from bench.latency.storage import ResultStorage
 from bench.latency.summary import ending, summary
 from bench.machine.descriptors import raise_file_limit
@@ -212,6 +213,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Check the options, and give pytest-benchmark's their defaults here, before it reads them."""
     if (reason := gevent_reason()) is not None:
         raise pytest.UsageError(reason)
+    _refuse_xdist(config)
     config.stash[_CLEANUP] = contextlib.ExitStack()
     option = config.option
     try:
@@ -365,6 +367,7 @@ def _is_part(options: Options) -> bool:
     return not options.everything and options.url is None and options.command is None
 
 
+@pytest.hookimpl(tryfirst=True)  # pytest-benchmark has one, too, and the first that answers counts
 def pytest_benchmark_generate_commit_info(config: pytest.Config) -> dict[str, Any]:
     """Return the commit of the service, wherever we were started."""
     return config.stash[_COMMIT].model_dump()
@@ -378,6 +381,7 @@ def pytest_benchmark_update_json(output_json: dict[str, Any]) -> None:
             benchmark["fullname"] = f"bench/{found}{rest}"
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_benchmark_scale_unit(config: pytest.Config, unit: str) -> tuple[str, float] | None:
     """Return microseconds for the times of all tables, unless `--benchmark-time-unit` says otherwise."""
     if unit == "seconds" and getattr(config.option, "benchmark_time_unit", None) is None:
@@ -420,6 +424,16 @@ def _announce(config: pytest.Config, options: Options) -> None:
         others = other_packages(project_folders(service_directory(options.app).absolute()), options.app)
         if others is not None:
             reporter.write_line(others, yellow=True)
+
+
+def _refuse_xdist(config: pytest.Config) -> None:
+    """Refuse the processes of pytest-xdist, on the command line or in the settings of the user's own tests."""
+    option = config.option
+    if hasattr(config, "workerinput") or getattr(option, "dist", "no") != "no" or getattr(option, "tx", None):
+        raise pytest.UsageError(
+            f"pytest-xdist (-n, --dist): {ONE_AT_A_TIME}; give -n 0, or type `bench latency`, which reads no settings "
+            "of tests"
+        )
 
 
 def _reach(url: str) -> None:

@@ -23,7 +23,7 @@ from tests.versions import project
 _HELPS = 9
 _LIMIT_S = 900
 
-_MEASURED = ("--app", "chat:app", "--scenarios", "chat_scenarios.py")
+_MEASURED = ("--app", "chat:app", "--scenarios", "chat_scenarios.py", "-k", "uvloop")
 
 
 def _seconds(command: Sequence[str | Path], folder: Path) -> float:

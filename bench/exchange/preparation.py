@@ -55,7 +55,7 @@ async def connect(
                 f"polling was not upgraded to WebSocket: {client.not_upgraded}; --transport polling measures that"
             )
         if file is not None and file.setup is not None:
-            await _call(file, "setup", file.setup, NamespacedClient(client, connection.namespace), limit_s)
+            await set_up(NamespacedClient(client, connection.namespace), file, limit_s)
     except PreparationFailed as failure:
         await client.disconnect()
         known.learn(Secrets.of(connection, url).values)
@@ -69,33 +69,51 @@ async def _logged_in(
     url: str, connection: Connection, file: ScenariosFile, limit_s: float, known: KnownSecrets
 ) -> Connection:
     """Return the settings of a connection after the file's `before_connect`, with the cookies that came."""
-    assert file.before_connect is not None, "the file has it"
-    namespace = connection.namespace
     async with HostHttp(url, connection.tls, limit_s, known) as http:
-        changed = await _call(file, "before_connect", file.before_connect, http, limit_s)
-        if isinstance(changed, Connection):
-            # The transport that is measured is this, whatever the file's connection says.
-            connection = replace(changed, transports=connection.transports)
-        elif isinstance(changed, Mapping):
-            if unknown := [name for name in changed if name not in _FIELDS]:
-                raise PreparationFailed(
-                    f"{file.name}: before_connect returned {unknown[0]!r:.60}, which is no field of Connection"
-                )
-            try:
-                connection = replace(connection, **changed)
-            except SettingError as error:
-                raise PreparationFailed(f"{file.name}: before_connect returned what cannot be: {error}") from None
-        elif changed is not None:
+        return await http.with_cookies(watched(await logged_in(http, connection, file, limit_s), known))
+
+
+async def logged_in(http: HostHttp, connection: Connection, file: ScenariosFile, limit_s: float) -> Connection:
+    """Return the settings of a connection after the file's `before_connect`, if it has any. Raises PreparationFailed.
+
+    `limit_s` is the time that it may take, in seconds.
+    """
+    if file.before_connect is None:
+        return connection
+    namespace = connection.namespace
+    changed = await _call(file, "before_connect", file.before_connect, http, limit_s)
+    if isinstance(changed, Connection):
+        # The transport that is measured is this, whatever the file's connection says.
+        connection = replace(changed, transports=connection.transports)
+    elif isinstance(changed, Mapping):
+        if unknown := [name for name in changed if name not in _FIELDS]:
             raise PreparationFailed(
-                f"{file.name}: before_connect returned what is of type {type(changed).__name__}: expected the changed "
-                'fields of the connection, as in {"auth": …}, or a Connection(…)'
+                f"{file.name}: before_connect returned {unknown[0]!r:.60}, which is no field of Connection"
             )
-        if connection.namespace != namespace:  # the scenarios are performed in that
-            raise PreparationFailed(
-                f"{file.name}: before_connect changed the namespace from {namespace or DEFAULT_NAMESPACE} to "
-                f"{connection.namespace or DEFAULT_NAMESPACE}: give it as Connection(namespaces=…), or by --namespace"
-            )
-        return await http.with_cookies(watched(connection, known))
+        try:
+            connection = replace(connection, **changed)
+        except SettingError as error:
+            raise PreparationFailed(f"{file.name}: before_connect returned what cannot be: {error}") from None
+    elif changed is not None:
+        raise PreparationFailed(
+            f"{file.name}: before_connect returned what is of type {type(changed).__name__}: expected the changed "
+            'fields of the connection, as in {"auth": …}, or a Connection(…)'
+        )
+    if connection.namespace != namespace:  # the scenarios are performed in that
+        raise PreparationFailed(
+            f"{file.name}: before_connect changed the namespace from {namespace or DEFAULT_NAMESPACE} to "
+            f"{connection.namespace or DEFAULT_NAMESPACE}: give it as Connection(namespaces=…), or by --namespace"
+        )
+    return connection
+
+
+async def set_up(client: NamespacedClient[Any], file: ScenariosFile, limit_s: float) -> None:
+    """Have the file's `setup`, if it has any, begin on a new connection. Raises PreparationFailed.
+
+    `limit_s` is the time that it may take, in seconds.
+    """
+    if file.setup is not None:
+        await _call(file, "setup", file.setup, client, limit_s)
 
 
 async def _call(file: ScenariosFile, name: str, function: Callable[..., Any], argument: object, limit_s: float) -> Any:

@@ -29,7 +29,7 @@ from bench.wire.errors import SettingError
 from bench.wire.interface import arguments
 
 #: The name of the module that a file becomes. It is no name that another module could have.
-_MODULE = "bench scenarios file"
+MODULE = "bench scenarios file"
 
 
 class ScenariosError(ValueError):
@@ -108,9 +108,9 @@ def _run(path: Path, source: bytes) -> Mapping[str, Any]:
         raise ScenariosError(f"{where}it is not Python: {one_line(error.msg)}") from None
     except (ValueError, RecursionError, MemoryError) as error:
         raise ScenariosError(f"it is not Python: {one_line(error)}") from None
-    module = ModuleType(_MODULE)
+    module = ModuleType(MODULE)
     module.__file__ = str(path)
-    sys.modules[_MODULE] = module  # dataclasses, for one, look for the module of a class
+    sys.modules[MODULE] = module  # dataclasses, for one, look for the module of a class
     try:
         with _first_on_path(str(path.absolute().parent)), _without_locust():
             exec(code, vars(module))

@@ -10,6 +10,7 @@ from uvicorn import Config
 from uvicorn.lifespan.on import LifespanOn, LifespanReceiveMessage, LifespanSendMessage
 
 from bench.server.error import ServerError, one_line
+from bench.server.uvicorn_versions import app_has_raised
 
 
 class Lifespan(LifespanOn):
@@ -75,9 +76,10 @@ class Lifespan(LifespanOn):
         self.task = asyncio.current_task()
         await super().main()
         # Nobody runs in between: who waits for the events that were just set wakes up after this.
-        if self.error_occurred and self._is_complete:
+        has_raised = app_has_raised(self)
+        if has_raised and self._is_complete:
             self.shutdown_failed = True
-        elif self.error_occurred and self._is_asked:
+        elif has_raised and self._is_asked:
             self.startup_failed = True
 
     async def shutdown(self) -> None:

@@ -1,10 +1,11 @@
-"""The differences between the versions of uvicorn that a service may ask for, from 0.23 on."""
+"""The differences between the versions of uvicorn that a service may ask for, from 0.29 on."""
 
 import asyncio
 import importlib.util
 from collections.abc import Callable, Iterable
 
 from uvicorn import Config, config
+from uvicorn.lifespan.on import LifespanOn
 
 #: The names of event loops. Before 0.36, uvicorn set loops up in the process instead of making them.
 LOOPS: Iterable[str] = vars(config).get("LOOP_FACTORIES") or vars(config)["LOOP_SETUPS"]
@@ -22,3 +23,8 @@ def loop_factory(settings: Config) -> Callable[[], asyncio.AbstractEventLoop] | 
 
         return uvloop.new_event_loop
     return None
+
+
+def app_has_raised(lifespan: LifespanOn) -> bool:
+    """Return true if the app raised in its lifespan. Older versions spell that in another way."""
+    return bool(getattr(lifespan, "error_occurred", False) or getattr(lifespan, "error_occured", False))

@@ -78,7 +78,7 @@ class _TargetProcess:
     def __enter__(self) -> Self:
         self._log = tempfile.TemporaryFile()
         try:
-            command = [sys.executable, "-m", self._module, "--end-with-stdin", *self._arguments]
+            command = [sys.executable, "-P", "-m", self._module, "--end-with-stdin", *self._arguments]
             self._child = Child(command, log=self._log, with_pipes=True)
             line = self._child.pipes[1].readline()
             if not line:

@@ -108,6 +108,7 @@ class RoundTripBenchmark:
             options = parse(
                 app=self._app,
                 scenarios=scenarios,
+                event=round_trip.emit if scenarios is None else None,
                 effort=effort or "normal",
                 reply_timeout=f"{timeout:g}",
                 directory=self._folder,

@@ -267,7 +267,7 @@ def test_an_app_that_cannot_be_had_is_an_error(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"ws": "carrier-pigeon"}, "ws='carrier-pigeon' is unknown: use one of .*websockets-sansio"),
+        ({"ws": "carrier-pigeon"}, "ws='carrier-pigeon' is unknown: use one of .*websockets"),
         ({"http": "gopher"}, "http='gopher' is unknown"),
         ({"loop": "fruit"}, "loop='fruit' is unknown"),
         ({"log_level": "loud"}, "log_level='loud' is unknown"),

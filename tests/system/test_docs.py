@@ -34,6 +34,9 @@ README_LINES = 170
 #: such options.
 SHORT = {"PYTEST_ADDOPTS": "--effort=quick --benchmark-max-time=0.05 --benchmark-min-rounds=3"}
 
+#: `bench latency` reads no variable of pytest's. So these options stand in its commands.
+_SHORT_LATENCY = f"bench latency {SHORT['PYTEST_ADDOPTS']}"
+
 #: The commands of `console` blocks that are not this project's: their options are their own business.
 FOREIGN = {"apt", "cat", "cd", "curl", "docker", "export", "git", "node", "npm", "openssl", "pip", "sudo", "ulimit"}
 
@@ -135,7 +138,8 @@ def test_page_does_what_it_says(page: Path, copy: Path) -> None:
             (copy / block.file).write_text(block.text)
         elif block.language == "sh":
             own_tests = {"PYTEST_ADDOPTS": ""} if re.search(r"^pytest test_", block.text, re.MULTILINE) else {}
-            _run(where, ["bash", "-euc", f'export PATH="$PWD/.venv/bin:$PATH"\n{block.text}'], copy, own_tests)
+            text = block.text.replace("bench latency", _SHORT_LATENCY)
+            _run(where, ["bash", "-euc", f'export PATH="$PWD/.venv/bin:$PATH"\n{text}'], copy, own_tests)
         elif block.language == "python":
             _run(where, [sys.executable, "-c", block.text], copy)
         elif block.language == "console":
@@ -166,6 +170,15 @@ from locust.argument_parser import parse_options
 parse_options(sys.argv[1:])
 """
 
+#: Reads the options of `bench load`, and stops before anything is started.
+PARSE_LOAD = """
+import locust.main
+from locust.argument_parser import get_parser
+locust.main.main = lambda: get_parser().parse_args()
+from bench.load.plugin.command import run
+run()
+"""
+
 #: Runs a module until it has read its options.
 PARSE_MODULE = """
 import argparse, runpy, sys
@@ -187,7 +200,12 @@ def check_options(where: str, words: Sequence[str], folder: Path) -> None:
         variables[name] = value
         words = words[1:]
     command, *arguments = words
-    if command == "bench":
+    if arguments[:1] == ["latency"]:
+        collecting = [str(Path(sys.executable).with_name("bench")), *arguments, "--collect-only"]
+        _run(f"{where}: {shlex.join(words)}", collecting, folder, variables)
+    elif arguments[:1] == ["load"]:
+        _run(f"{where}: {shlex.join(words)}", [sys.executable, "-c", PARSE_LOAD, *arguments[1:]], folder, variables)
+    elif command == "bench":
         _parse_bench(where, arguments)
     elif command == "locust":
         _run(f"{where}: {shlex.join(words)}", [sys.executable, "-c", PARSE_LOCUST, *arguments], folder, variables)
@@ -270,6 +288,8 @@ def known_options() -> set[str]:
         ["-m", "pytest", "bench", "--help"],
         ["-c", PARSE_LOCUST, "--help"],
         ["-m", "app", "--help"],
+        ["-m", "bench", "latency", "--help"],
+        ["-m", "bench", "load", "--help"],
     ]
     group: Any = typer.main.get_command(cli.app)
     commands = [group.get_command(None, name) for name in group.list_commands(None)]
@@ -321,6 +341,8 @@ def test_commands_of_a_console_are_told_from_its_output_and_from_each_other() ->
         ("bench no-such-command", "No such command"),
         ("pytest bench --effort enormous", "invalid choice: 'enormous'"),
         ("locust -f locustfile.py --no-such-option", "unrecognized arguments"),
+        ("bench latency --no-such-option", "no such option: --no-such-option"),
+        ("bench load -f locustfile.py --no-such-option", "no such option: --no-such-option"),
         ("make no-such-target", "no target no-such-target"),
         ("python -m bench.no_such_module", "no module bench.no_such_module"),
         ("python -m app --no-such-option", "unrecognized arguments"),

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,12 @@ async def say(sid, data):
     await sio.emit("said", data, to=sid)
 """
 ROUND_TRIP = ("--app", "chat:app", "--event", "say", "--reply", "said", "--payload", '{"id": "{token}"}')
+
+SCENARIOS = """
+from bench import RoundTrip
+
+say = RoundTrip("say", emit="say", data={"id": "{token}"}, reply="said")
+"""
 
 USERS = """
 from bench import SocketIOUser, task
@@ -71,7 +78,7 @@ def test_the_wheel_has_the_suite_and_the_plugin_alone(installed: Installed) -> N
         names = [name for name in packed.namelist() if ".dist-info/" not in name]
     assert {name.partition("/")[0] for name in names} == {"bench", "pytest_socketio_bench.py"}
     endings = {Path(name).suffix for name in names if Path(name).name != "py.typed"}
-    assert endings == {".py", ".pxd"}
+    assert endings == {".py", ".pxd", ".ini"}
     assert installed.wheel.stat().st_size < LARGEST_WHEEL_BYTES
 
 
@@ -92,12 +99,48 @@ def test_latency_of_a_service_in_its_own_project(installed: Installed, tmp_path:
     assert len(benchmarks) >= 2
 
 
+@pytest.mark.slow
+def test_results_of_a_checkout_and_of_a_wheel_are_pairs(installed: Installed, tmp_path: Path) -> None:
+    """They are made by two environments, in folders of different depth, and compared by a third command."""
+    measure = ("latency", *ROUND_TRIP, "--effort", "quick", "-k", "fast-process-uvloop or in-loop-uvloop")
+    (tmp_path / "chat.py").write_text(SERVICE)
+    ours = Path(sys.executable).with_name("bench")
+    in_checkout = subprocess.run(
+        [ours, *measure], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
+    )
+    of_wheel = installed.run(tmp_path, "bench", *measure)
+    for ended in (in_checkout, of_wheel):
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+    first, second = (json.loads(path.read_text()) for path in sorted((tmp_path / "results").glob("latency/*/*.json")))
+    names = [[benchmark["fullname"] for benchmark in result["benchmarks"]] for result in (first, second)]
+    assert names[0] == names[1]
+    assert {name.partition("[")[0] for name in names[0]} == {"bench/latency/bench_round_trip.py::bench_round_trip"}
+    assert "/site-packages" not in str(names)
+    compared = installed.run(tmp_path, "bench", "compare", "1", "2")
+    assert compared.returncode in (0, 1), compared.stdout + compared.stderr
+    assert "[event-websocket-fast-process-uvloop]\n  p50" in compared.stdout
+    assert "only in" not in compared.stdout
+
+
+def test_a_load_by_scenarios_in_a_project_of_its_own(installed: Installed, tmp_path: Path) -> None:
+    (tmp_path / "chat.py").write_text(SERVICE)
+    (tmp_path / "chat_scenarios.py").write_text(SCENARIOS)
+    ended = installed.run(
+        tmp_path, "bench", "load", "--scenarios", "chat_scenarios.py", "--app", "chat:app", "-u", "3", "-t", "2s"
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert len(list((tmp_path / "results" / "load").glob("*/*.json"))) == 1
+
+
 def test_a_bench_folder_of_the_project_is_meant_before_ours(installed: Installed, tmp_path: Path) -> None:
     (tmp_path / "bench").mkdir()
     (tmp_path / "bench" / "test_own.py").write_text("def test_own(): pass\n")
     ended = installed.run(tmp_path, "pytest", "bench")
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert "1 passed" in ended.stdout
+    assert (
+        "\nsocketio-bench: bench is this project's own; `bench latency` runs the installed benchmarks\n" in ended.stdout
+    )
     arguments = ("--pyargs", "bench", "--collect-only", "-q", *ROUND_TRIP)
     ours = installed.run(tmp_path, "pytest", *arguments)
     assert ours.returncode == 0, ours.stdout + ours.stderr

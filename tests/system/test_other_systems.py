@@ -167,7 +167,7 @@ def test_locust_measures_and_says_what_is_missing(without_linux: dict[str, str],
     result = only_result_in(tmp_path / "results")
     assert result["server"]["core"] is None
     assert result["server"]["cpu_us_per_round_trip"] is not None
-    assert result["operations"][-1]["ok"] > 100
+    assert result["operations"][-1]["ok"] > 0
     assert result["generator"]["send_lateness_us"] is not None
 
 

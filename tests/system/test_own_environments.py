@@ -1,10 +1,10 @@
 """The examples as their owners have them: each in a repository and an environment of its own, without this project.
 
-`--serve` starts them by their own command, for `pytest bench`, for a load and for both revisions of `bench ab`.
+This project is installed from its wheel, into an environment of its own as well. `--serve` starts the examples by their
+own command, for `bench latency`, for `bench load` and for both revisions of `bench ab`.
 """
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -15,13 +15,13 @@ import pytest
 
 from bench.results.load import LoadResult
 from bench.results.store import load
+from tests.support.wheel import build_wheel, installed_beside_ours, without_ours
 
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
 NODE_MODULES = ROOT / "tests/data/node/node_modules"
-BIN = Path(sys.executable).parent
 LIMIT_S = 240
 
 #: A virtual environment of the service's own, as its owner makes it.
@@ -80,11 +80,19 @@ def home(owned: Owned, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run(home: Path, *command: str) -> str:
-    """Run a command of this project in the owner's folder; return what it says, if it succeeds."""
-    environment = os.environ | {"PATH": f"{BIN}:{os.environ['PATH']}", "COLUMNS": "140"}
+@pytest.fixture(scope="module")
+def suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of the commands of the installed project."""
+    folder = tmp_path_factory.mktemp("suite")
+    return installed_beside_ours(build_wheel(folder), folder / "environment")
+
+
+def run(suite: Path, home: Path, *arguments: str) -> str:
+    """Run `bench` in the owner's folder; return what it says, if it succeeds."""
+    environment = without_ours()
+    environment |= {"PATH": f"{suite}:{Path(sys.executable).parent}:{environment['PATH']}", "COLUMNS": "140"}
     ended = subprocess.run(
-        [str(BIN / command[0]), *command[1:]],
+        [suite / "bench", *arguments],
         cwd=home, env=environment, capture_output=True, text=True, timeout=LIMIT_S, check=False,
     )  # fmt: skip
     said = ended.stdout + ended.stderr
@@ -93,31 +101,33 @@ def run(home: Path, *command: str) -> str:
     return said
 
 
-def test_its_latency(owned: Owned, home: Path) -> None:
+def test_its_latency(suite: Path, owned: Owned, home: Path) -> None:
     said = run(
-        home, "pytest", str(ROOT / "bench"), "--scenarios", "scenarios.py", "--serve", owned.serve,
-        "-k", "websocket and fast", "--effort=quick", "--benchmark-storage=file://./results/latency",
-        "-p", "no:cacheprovider",
+        suite, home, "latency", "--scenarios", "scenarios.py", "--serve", owned.serve, "-k", "websocket and fast",
+        "--effort=quick",
     )  # fmt: skip
     assert " passed" in said
     (path,) = (home / "results/latency").glob("*/*.json")
     benchmarks = json.loads(path.read_text())["benchmarks"]
     assert benchmarks
     for benchmark in benchmarks:
+        assert benchmark["fullname"].startswith("bench/latency/bench_round_trip.py::bench_round_trip[")
         assert owned.serve in benchmark["extra_info"]["service"]
         assert benchmark["extra_info"]["server_cpu_us_per_round_trip"] > 0
         assert benchmark["extra_info"]["controls"]["same-stack"] is not None
 
 
-def test_its_load(owned: Owned, home: Path) -> None:
-    run(
-        home, "locust", "-f", "locustfile.py", "--serve", owned.serve, "--headless", "--only-summary",
-        "-u", "5", "-r", "5", "-t", "3s",
-    )  # fmt: skip
-    (path,) = (home / "results/load").glob("*/*.json")
+@pytest.mark.parametrize("described", ["users", "scenarios"])
+def test_its_load(suite: Path, owned: Owned, home: Path, described: str) -> None:
+    """By its locustfile, and by its scenarios alone."""
+    file = ("-f", "locustfile.py") if described == "users" else ("--scenarios", "scenarios.py")
+    before = set((home / "results/load").glob("*/*.json"))
+    run(suite, home, "load", *file, "--serve", owned.serve, "--only-summary", "-u", "5", "-r", "5", "-t", "3s")
+    (path,) = set((home / "results/load").glob("*/*.json")) - before
     result = load(path)
     assert isinstance(result, LoadResult)
-    assert {row.name for row in result.operations} == owned.operations
+    names = {row.name for row in result.operations}
+    assert names == owned.operations if described == "users" else names & owned.operations >= {"connect"}
     for row in result.operations:
         assert row.sent == row.ok > 0, row.name
     assert result.server is not None
@@ -125,10 +135,10 @@ def test_its_load(owned: Owned, home: Path) -> None:
     assert result.server.rss_peak_bytes is not None
 
 
-def test_two_commits_of_it(owned: Owned, home: Path) -> None:
+def test_two_commits_of_it(suite: Path, owned: Owned, home: Path) -> None:
     before = state(home)
     said = run(
-        home, "bench", "ab", "main", "WORKTREE", "--scenarios", "scenarios.py", "--serve", owned.serve, *owned.brought,
+        suite, home, "ab", "main", "WORKTREE", "--scenarios", "scenarios.py", "--serve", owned.serve, *owned.brought,
         "--max-time", "5s", "--threshold", "90%",
     )  # fmt: skip
     assert "p50" in said

@@ -36,6 +36,21 @@ class ChatUser(SocketIOUser):
     async def talk(self):
         await self.round_trip(say)
 """,
+    "pyproject.toml": """
+[tool.pytest.ini_options]
+asyncio_mode = "auto"
+asyncio_default_fixture_loop_scope = "function"
+""",
+    "test_chat.py": """
+import pytest
+
+
+@pytest.mark.socketio_app("chat:app")
+async def test_say(socketio_server, socketio_client, round_trip):
+    async with socketio_server() as server, socketio_client(server) as client:
+        reply = await round_trip(client, "say", {"text": "hi", "id": 1}, reply="said")
+        assert reply == {"text": "HI", "id": 1}
+""",
 }
 
 _LIMIT_S = 180
@@ -68,6 +83,7 @@ def write(folder: Path) -> None:
 def steps() -> Iterator[Step]:
     """Yield the steps of a round."""
     yield Step(("bench", "--help"), "Commands:")
+    yield Step(("pytest", "-q", "test_chat.py"), "1 passed")
     for _ in range(2):
         yield Step(("pytest", "bench", *_LATENCY), "Saved benchmark data in")
     yield Step(("locust", *_LOAD), "stored in")

@@ -42,7 +42,7 @@ from bench.load.plugin.options import (
 )
 from bench.load.plugin.own_service import OwnService, ServiceWatch
 from bench.load.plugin.owned_run import OwnedRun, Preparation
-from bench.load.plugin.page import Page, check_page_address
+from bench.load.plugin.page import Page, check_page_address, whole_labels
 from bench.load.plugin.process_run import ProcessHooks
 from bench.load.plugin.run_output import RunOutput
 from bench.load.plugin.run_secrets import RunSecrets
@@ -119,6 +119,7 @@ class RunOwner:
             check_page_address(environment.web_ui.host, environment.web_ui.port)
         if environment.web_ui is not None and environment.web_ui.app is not None:
             environment.web_ui.app.before_request(Page(environment, self._check, self._service.restart).guard)
+            environment.web_ui.app.after_request(whole_labels)
         hide_hosts(environment, all_socket_io_users(environment))
         users = socket_io_users(environment)
         secrets = RunSecrets(secrets_of(self._options, users))

@@ -96,7 +96,7 @@ def add_options(parser: LocustArgumentParser) -> None:
         choices=_SHAPES,
         default="poisson",
         env_var="BENCH_ARRIVALS",
-        help="how the arrivals of --rate lie: as independent users', or evenly spaced (default: %(default)s)",
+        help="how the arrivals of --rate lie: as independent users', or evenly spaced (default: poisson)",
     )
     parser.add_argument(
         "--max-in-flight",
@@ -119,7 +119,7 @@ def add_options(parser: LocustArgumentParser) -> None:
         metavar="TIME",
         default="0s",
         env_var="BENCH_WARMUP",
-        help="how long after all users are there the figures begin, as in 5s (default: %(default)s)",
+        help="how long after all users are there the figures begin, as in 5s (default: 0s)",
     )
     parser.add_argument(
         "--breakdown",
@@ -146,7 +146,8 @@ def add_options(parser: LocustArgumentParser) -> None:
         include_in_web_ui=False,
         help="show no live lines; without it a run with --only-summary shows on standard error how far it is",
     )
-    for option in misplaced_options("locust"):
+    # `bench load` has more options than `locust`. It adds them first.
+    for option in misplaced_options("locust").keys() - parser._option_string_actions.keys():
         parser.add_argument(
             option, action=_Misplaced, nargs="?", default=SUPPRESS, help=SUPPRESS, include_in_web_ui=False
         )

@@ -34,6 +34,18 @@ _FIELDS = frozenset({"user_count", "spawn_rate", "host", "run_time", "profile"})
 _PICKED_FIELDS = frozenset({"user_classes", "shape_class"})
 _CLASS_FIELDS = frozenset({"user_class_name", "host", "weight", "fixed_count", "tasks"})
 
+#: The style of the form's labels. Locust's form shows the words of an option in the label of its field, on one line,
+#: and cuts off what is longer. These labels stand above the field, and have as many lines as they need.
+_LABELS = b"""<style>
+.MuiAccordionDetails-root .MuiFormControl-root > label.MuiInputLabel-root {
+  position: static; transform: none; max-width: none; white-space: normal; overflow: visible;
+  font-size: 0.875rem; line-height: 1.4; margin-bottom: 0.4rem;
+}
+.MuiAccordionDetails-root .MuiFormControl-root > .MuiInputBase-root { margin-top: 0; }
+.MuiAccordionDetails-root .MuiFormControl-root legend { display: none; }
+.MuiAccordionDetails-root .MuiFormControl-root fieldset { top: 0; }
+</style>"""
+
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -111,6 +123,13 @@ class Page:
         """Answer as Locust does to wrong fields of its own."""
         logger.error("%s", reason)
         return flask.jsonify({"success": False, "message": reason, "host": self._environment.host})
+
+
+def whole_labels(response: flask.Response) -> flask.Response:
+    """Return the answer to a request, with a style in Locust's page that shows the words of each option in full."""
+    if flask.request.endpoint == "locust.index" and response.mimetype == "text/html" and response.status_code == 200:
+        response.set_data(response.get_data().replace(b"</head>", _LABELS + b"</head>", 1))
+    return response
 
 
 def check_page_address(host: str, port: int) -> None:

@@ -11,6 +11,7 @@ from bench.checkout import checkout_around
 from bench.load.plugin.connection_options import over_class
 from bench.load.plugin.options import MisuseError
 from bench.load.plugin.user import SocketIOUser
+from bench.scenarios.loading import MODULE
 from bench.scenarios.options import OptionError, app_of
 from bench.secrets import Secrets
 from bench.server import Served, ServedApp, ServedCommand
@@ -31,7 +32,7 @@ def served(
         serve=_text(options, "serve"),
         ready_url=_text(options, "ready_url"),
         start_timeout=_text(options, "start_timeout"),
-        file="the locustfile",
+        file=_file_of(users),
         file_serve=_of_locustfile(users, "serve"),
         file_ready_url=_of_locustfile(users, "ready_url"),
     )
@@ -56,7 +57,7 @@ def served(
         if app is None and checkout is None:
             raise MisuseError(
                 "nothing says which service to load: give --app MODULE:ATTRIBUTE, --serve COMMAND or --host URL; or a "
-                "locustfile that says `serve = ...`"
+                "locustfile or scenarios file that says `serve = ...`"
             )
         return ServedApp(app_of(app), checkout, start_timeout_s=serving.start_timeout_s, hide=hide)
     except OptionError as error:
@@ -73,6 +74,12 @@ def secrets_of(options: Namespace, users: Sequence[type[SocketIOUser]]) -> Secre
 
 def _text(options: Namespace, name: str) -> str | None:
     return str(getattr(options, name, "") or "") or None
+
+
+def _file_of(users: Sequence[type[SocketIOUser]]) -> str:
+    """Return the words for the file that may say what to serve: a scenarios file if the users are made from one."""
+    is_scenarios = any(user.__module__ == MODULE for user in users)
+    return "the scenarios file" if is_scenarios else "the locustfile"
 
 
 def _locustfiles(users: Sequence[type[SocketIOUser]]) -> Iterator[Path]:

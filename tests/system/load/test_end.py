@@ -140,7 +140,7 @@ def failing(folder: Path, monkeypatch: pytest.MonkeyPatch, what: str, *arguments
             "the generator",
             marks=pytest.mark.slow,
         ),
-        ("bench.load.metrics.merge:_distribution", "the times of the operations"),
+        ("bench.load.metrics.rows:_distribution", "the times of the operations"),
         pytest.param(
             "bench.load.metrics.result:scenario_of",
             "the scenario",

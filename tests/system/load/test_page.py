@@ -77,6 +77,11 @@ def test_what_the_page_may_set_and_who_may_order(tmp_path: Path) -> None:
         ]
         assert listening == "127.0.0.1"
 
+        form = page.get("/")
+        assert "label.MuiInputLabel-root" in form.text.partition("</head>")[0], "labels with as many lines as they need"
+        assert "arrivals per second over all users and workers" in form.text
+        assert "%(" not in form.text
+
         for hidden, value in {
             "results": str(elsewhere),
             "app": "nowhere:app",
