@@ -56,7 +56,7 @@ peers-tools: $(PEERS_PYTHON) $(PEERS_NODE)
 compiled: $(READY)  ## the hot path in C: a load generator that costs a fifth less (half a minute; needs a C compiler)
 	$(BIN)/python -m bench.compiled
 
-bench: $(READY)  ## latency: run `pytest bench`, store the JSON under results/latency, print the table
+bench: $(READY)  ## latency: run `pytest bench`, store the JSON under results/latency, print the figures
 	$(BIN)/pytest bench
 
 load: $(READY)  ## load: 20 s of Locust without its page, against the service that it starts itself

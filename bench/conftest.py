@@ -13,7 +13,7 @@ import datetime as dt
 import os
 import socket
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -32,15 +32,17 @@ from bench.latency.options import (
     Options,
     parse,
 )
+from bench.latency.progress import Progress
 from bench.latency.session import ONE_AT_A_TIME
 from bench.latency.storage import ResultStorage
-from bench.latency.summary import summary
+from bench.latency.summary import ending, summary
 from bench.machine.descriptors import raise_file_limit
 from bench.machine.interpreter import gevent_reason
 from bench.machine.interrupts import Patient, ended_by_signals, ignore_interrupts_at_exit, take_interrupts
 from bench.machine.system import missing
 from bench.misplaced_options import misplaced, misplaced_options
 from bench.project_settings import ProjectSettingsError, results_folder
+from bench.report.document import Line, Style
 from bench.results.header import CommitInfo
 from bench.results.latency import LatencyBenchmark
 from bench.results.provenance import commit_elsewhere, commit_info, service_directory
@@ -48,6 +50,26 @@ from bench.results.requirements import other_packages, project_folders
 from bench.results.service_logs import service_logs
 from bench.results.store import make_root, result_name
 from bench.wire.options import CONNECTION_OPTIONS, ConnectionOption
+
+#: The options that say how pytest-benchmark is to show its own table: they ask for it.
+_SHOWING = (
+    "--benchmark-columns",
+    "--benchmark-sort",
+    "--benchmark-group-by",
+    "--benchmark-name",
+    "--benchmark-compare",
+    "--benchmark-compare-fail",
+    "--benchmark-cprofile",
+    "--benchmark-histogram",
+    "--benchmark-time-unit",
+    "--benchmark-verbose",
+)
+
+_MARKUP: dict[Style, dict[str, bool]] = {
+    "heading": {"bold": True},
+    "warning": {"yellow": True},
+    "wrong": {"red": True, "bold": True},
+}
 
 COLUMNS = ["min", "median", "mean", "stddev", "max", "ops", "rounds"]
 
@@ -139,6 +161,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         )
         + ". Default: %(default)s",
     )
+    if not _is_registered(parser, "--all"):  # a plugin's own --all, if it is a flag, means the same here
+        group.addoption(
+            "--all",
+            action="store_true",
+            help="measure also the benchmarks that only illustrate: all with the server in the client's own loop, and "
+            "the timing bias",
+        )
     group.addoption(
         "--server-processes",
         metavar="N",
@@ -213,6 +242,7 @@ def pytest_configure(config: pytest.Config) -> None:
             processes=option.server_processes,
             effort=option.effort,
             idle_allowed_by=option.idle_allowed_by,
+            everything=getattr(option, "all", False) is True,
             directory=config.invocation_params.dir,
             checkout=checkout_around(config.invocation_params.dir, *_named(config)),
         )
@@ -230,6 +260,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("python_functions", "bench_*")
     if option.benchmark_columns is None:
         option.benchmark_columns = COLUMNS
+    chosen = config.stash[OPTIONS]
+    config.pluginmanager.register(Progress(config, float(option.benchmark_max_time), chosen.processes))
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -273,6 +305,8 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, obj
         config.stash[_NOT_STORED] = "Nothing was stored: every benchmark failed." if session.testsfailed else ""
     if _NOT_STORED in config.stash:
         benchmarks.save = benchmarks.autosave = benchmarks.json = None
+    if not any(_is_given(config, option) for option in _SHOWING):
+        benchmarks.quiet = True  # it would show its own table, which is wide
     config.stash[_STORE] = benchmarks.handle_saving
     benchmarks.handle_saving = _nothing  # the figures have to be shown first
     try:
@@ -317,8 +351,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatu
         for benchmark in _benchmarks(config).benchmarks
         if benchmark.stats and not benchmark.has_error
     ]
-    for line in summary(benchmarks):
-        terminalreporter.write_line(line)
+    _write(terminalreporter, summary(benchmarks))
     if benchmarks and (lacks := missing()):
         terminalreporter.write_line(lacks)
     if reason := config.stash.get(_NOT_STORED, ""):
@@ -328,6 +361,19 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatu
         if logs.keep(config.stash[OPTIONS].hide):
             terminalreporter.write_line(f"The service's output is kept in {logs.folder}")
     _store(config)
+    _write(terminalreporter, ending(benchmarks, getattr(_benchmarks(config).storage, "saved", None)))
+    if benchmarks and _is_part(config.stash[OPTIONS]):
+        terminalreporter.write_line("--all measures more: it illustrates what a server in the client's own loop costs")
+
+
+def _write(reporter: pytest.TerminalReporter, lines: Iterable[Line]) -> None:
+    for line in lines:
+        reporter.write_line(line.text, **_MARKUP.get(line.style, {}))
+
+
+def _is_part(options: Options) -> bool:
+    """Return true if there are benchmarks that `--all` would add."""
+    return not options.everything and options.url is None and options.command is None
 
 
 @pytest.hookimpl(tryfirst=True)  # pytest-benchmark has one, too, and the first that answers counts

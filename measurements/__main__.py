@@ -12,7 +12,8 @@ PROJECT = Path(__file__).resolve().parents[1]
 #: The commands of each section, by its name. `python` and console scripts are those of this environment.
 SECTIONS: Mapping[str, tuple[str, ...]] = {
     "latency": ('pytest bench -k "websocket and uvloop" --benchmark-columns=min,median,max,rounds',),
-    "timing-bias": ("pytest bench -k timing_bias",),
+    "timing-bias": ("pytest bench --all -k timing_bias",),
+    "latency-default": ("pytest bench", "pytest bench --all"),
     "awake": ("python -m measurements.awake",),
     "load": ("locust -f locustfile.py --headless --users 100 --spawn-rate 100 --run-time 10s --only-summary",),
     "peers": ("bench peers --rounds 2 --seconds 3 --processes 2",),

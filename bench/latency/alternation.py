@@ -184,8 +184,11 @@ class Subjects:
 class Alternation:
     """The round trips of a benchmark: `duration_ns` returns their times in turn, and makes the visits that it needs."""
 
-    def __init__(self, run: Run[None], subjects: Subjects, plan: VisitPlan) -> None:
+    def __init__(
+        self, run: Run[None], subjects: Subjects, plan: VisitPlan, between_visits: Callable[[], None] = lambda: None
+    ) -> None:
         self._run = run
+        self._between_visits = between_visits
         self._parties = subjects
         self.plan = plan
         self._durations_ns: list[int] = []
@@ -205,6 +208,7 @@ class Alternation:
             self._visit()
 
     def _visit(self) -> None:
+        self._between_visits()
         cycle, turn = divmod(self._visits, self.plan.processes)
         self._run(self._visited(self._parties.pairs[turn], cycle))
         self._visits += 1

@@ -6,6 +6,8 @@ There is a single definition of the work. Its parameters are the words of a benc
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
@@ -42,14 +44,18 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     loops = LOOPS
     if options.command is not None:
         servers, loops = ("process",), ("uvloop",)
+    everything = options.everything or any("in-loop" in str(argument) for argument in metafunc.config.args)
+    connections = [(transport, client) for transport, client in CONNECTIONS if options.transport in (None, transport)]
     cases = {
         f"{measured.name}-{words(*case, has_loop=options.command is None)}": (measured.name, *case)
         for server in servers
         for loop in loops
         for measured in options.benchmarks
-        for transport, client in CONNECTIONS
+        for transport, client in connections
         # With the server in the same loop the figures only illustrate: a single client is enough.
-        if not (server == "in-loop" and client == "FastClient") and options.transport in (None, transport)
+        if not (server == "in-loop" and client == "FastClient")
+        # They show what the process costs. For that, a single benchmark of each loop is enough.
+        if server != "in-loop" or everything or (measured, transport) == (options.benchmarks[0], connections[0][0])
         for case in [(measured.reply, transport, client, server, loop)]
     }
     names = ("scenario", "reply", "transport", "client", "server", "loop")
@@ -77,6 +83,7 @@ def bench_round_trip(
     testbed: Testbed,
     measured: Benchmark,
     subjects: Subjects,
+    between_visits: Callable[[], None],
     benchmark: BenchmarkFixture,
     options: Options,
     reply: ReplyKind,
@@ -90,4 +97,4 @@ def bench_round_trip(
     name = f"{measured.name}[{case}]"
     group = GROUPS[server].format(transport=transport, url=options.url)
     describe(benchmark, name, group, description(testbed, measured, client, transport))
-    measure(benchmark, testbed, subjects, measured.scenario)
+    measure(benchmark, testbed, subjects, measured.scenario, between_visits)

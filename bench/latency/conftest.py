@@ -5,7 +5,7 @@ A benchmark asks for `exchange` or `subjects` before `benchmark`: without a conn
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ from bench.interleave.server_pool import LoopKind
 from bench.latency.alternation import Subjects
 from bench.latency.connecting import connected_or_failed
 from bench.latency.options import LOGS, OPTIONS, Options
+from bench.latency.progress import BETWEEN_VISITS
 from bench.latency.testbed import ClientKind, ServerKind, Testbed, Testbeds
 from bench.scenarios.catalogue import Benchmark
 from bench.server import ServerError, UnservableError
@@ -22,11 +23,15 @@ from bench.wire.connection import TransportName
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Ignore the benchmarks of this suite itself if the user measures another service, or in another way."""
+    """Ignore the benchmarks of this suite itself, unless the user asks for all, or names their file.
+
+    They are ignored as well if the user measures another service, or in another way.
+    """
+    if collection_path.name != "bench_timing_bias.py":
+        return None
     options = config.stash[OPTIONS]
-    if collection_path.name == "bench_timing_bias.py" and not (options.is_default and not options.chosen.given):
-        return True
-    return None
+    is_asked_for = options.everything or any(collection_path.name in str(argument) for argument in config.args)
+    return None if is_asked_for and options.is_default and not options.chosen.given else True
 
 
 @pytest.fixture(scope="session")
@@ -75,6 +80,12 @@ def measured(options: Options, scenario: str, reply: str) -> Benchmark:
     """Return the scenario of this benchmark. No two have the same name and the same kind of reply."""
     (measured,) = (each for each in options.benchmarks if (each.name, each.reply) == (scenario, reply))
     return measured
+
+
+@pytest.fixture
+def between_visits(pytestconfig: pytest.Config) -> Callable[[], None]:
+    """Return what is to be called between bursts: it shows how far the session is."""
+    return pytestconfig.stash[BETWEEN_VISITS]
 
 
 @pytest.fixture

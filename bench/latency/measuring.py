@@ -15,7 +15,7 @@ and bursts with the controls. pytest-benchmark finds the number of repetitions f
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from math import ceil
 from typing import NoReturn
@@ -86,14 +86,23 @@ def description(
     )
 
 
-def measure(benchmark: BenchmarkFixture, testbed: Testbed, subjects: Subjects, round_trip: RoundTrip) -> None:
-    """Benchmark the round trip over these connections. Fail in one line if a round trip fails."""
+def measure(
+    benchmark: BenchmarkFixture,
+    testbed: Testbed,
+    subjects: Subjects,
+    round_trip: RoundTrip,
+    between_visits: Callable[[], None] = lambda: None,
+) -> None:
+    """Benchmark the round trip over these connections. Fail in one line if a round trip fails.
+
+    `between_visits` is called between bursts, when nothing is timed.
+    """
     with failing_in_one_line(benchmark, testbed):
         if not benchmark.enabled:  # --benchmark-disable: a single call, which is no measurement
             benchmark(lambda: testbed.run(subjects.services[0].single()))
             return
         with observed(benchmark, testbed):
-            _measure(benchmark, testbed, subjects)
+            _measure(benchmark, testbed, subjects, between_visits)
         testbed.run(_settled(subjects))
     if unexpected := sum(subject.exchange.unexpected for subject in subjects.services):
         fail(
@@ -108,7 +117,9 @@ async def _settled(subjects: Subjects) -> None:
     await asyncio.gather(*(subject.exchange.settle() for subject in subjects.services))
 
 
-def _measure(benchmark: BenchmarkFixture, testbed: Testbed, subjects: Subjects) -> None:
+def _measure(
+    benchmark: BenchmarkFixture, testbed: Testbed, subjects: Subjects, between_visits: Callable[[], None]
+) -> None:
     alternation: Alternation | None = None
     first_ns = 0
 
@@ -116,7 +127,7 @@ def _measure(benchmark: BenchmarkFixture, testbed: Testbed, subjects: Subjects) 
         nonlocal alternation, first_ns
         if alternation is None:
             plan, first_ns = _planned(benchmark, testbed.run(subjects.warm_up()), len(subjects.pairs))
-            alternation = Alternation(testbed.run, subjects, plan)
+            alternation = Alternation(testbed.run, subjects, plan, between_visits)
         if benchmark.stats is None:  # it calibrates
             TIMER.advance(first_ns)
             return

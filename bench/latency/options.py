@@ -89,6 +89,8 @@ class Options:
     #: The user's command that serves.
     command: ServeCommand | None = None
     start_timeout_s: float = START_TIMEOUT_S
+    #: True if the benchmarks that only illustrate are wanted as well: all of them, and those of the timing bias.
+    everything: bool = False
 
     @property
     def service(self) -> str:
@@ -141,6 +143,7 @@ def parse(
     processes: str | None = None,
     effort: EffortKind = "normal",
     idle_allowed_by: str | None = None,
+    everything: bool = False,
     directory: Path,
     checkout: Path | None = None,
 ) -> Options:
@@ -187,6 +190,7 @@ def parse(
         is_default=app is None and url is None and command is None and event is None and scenarios is None,
         command=command,
         start_timeout_s=serving.start_timeout_s,
+        everything=everything,
     )
     if app is None and url is None and command is None:
         refuse_unnamed_service(checkout, "--app MODULE:ATTR, --serve COMMAND or --url URL")

@@ -21,6 +21,8 @@ class ResultStorage(FileStorage):
     failure: str | None = None
     #: The folder of all results; None if the user has chosen another place for these alone.
     root: Path | None = None
+    #: The file of the last session that was stored.
+    saved: Path | None = None
 
     @classmethod
     def of(cls, session: BenchmarkSession, root: Path | None) -> Self:
@@ -44,4 +46,4 @@ class ResultStorage(FileStorage):
             self.failure = str(error)
             self.logger.error(self.failure)
         else:
-            self.logger.info(f"Saved benchmark data in: {path}")
+            self.saved = path

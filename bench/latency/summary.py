@@ -1,15 +1,44 @@
-"""The lines that a session prints after pytest-benchmark's table: controls, processes, disturbances."""
+"""The lines that a session ends with: times, controls, processes and disturbances; then the figures that count."""
+
+from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
+from bench.printable import printable
+from bench.report.document import Line
 from bench.report.formats.text import text_lines
-from bench.report.latency import processes_document
-from bench.results.latency import LatencyBenchmark
+from bench.report.latency_session import session_document, session_headline
+from bench.report.next_command import next_command, shortened
+from bench.results.latency import LatencyBenchmark, LatencyResult
+from bench.results.store import Result
 
 
-def summary(benchmarks: Sequence[LatencyBenchmark]) -> list[str]:
-    """Return a row for each benchmark of several processes, and below them a line for each disturbance."""
-    lines = [line.text for line in text_lines(processes_document(benchmarks))]
-    while lines and not lines[-1]:
+def summary(benchmarks: Sequence[LatencyBenchmark]) -> list[Line]:
+    """Return the tables, and below them a line for each disturbance."""
+    lines = list(text_lines(session_document(benchmarks)))
+    while lines and not lines[-1].text:
         lines.pop()
-    return ["", *lines] if lines else []
+    return [Line(""), *lines] if lines else []
+
+
+def ending(benchmarks: Sequence[LatencyBenchmark], stored: Path | None) -> list[Line]:
+    """Return the last lines: the figures that count, where they are stored, and the next command."""
+    if not benchmarks:
+        return []
+    lines = [Line(""), *session_headline(benchmarks)]
+    if stored is not None:
+        lines.append(Line(printable(f"stored in {shortened(stored)}")))
+        lines.append(Line(printable(next_command(stored, _is_like))))
+    return lines
+
+
+def _is_like(earlier: Result, stored: Result) -> bool:
+    """Return true if both have a benchmark of the same service in common."""
+    if not isinstance(earlier, LatencyResult) or not isinstance(stored, LatencyResult):
+        return False
+    return bool(_measured(earlier) & _measured(stored))
+
+
+def _measured(result: LatencyResult) -> set[tuple[str, str | None]]:
+    return {(benchmark.fullname, benchmark.details.service) for benchmark in result.benchmarks}

@@ -17,24 +17,18 @@ _TIMES = ("min", "p50", "mean", "p99", "max")
 
 
 def latency_document(result: LatencyResult) -> Document:
-    """Return the document of a result: the times of every benchmark, then what `processes_document` has."""
+    """Return the document of a result: the times of every benchmark, then its processes and controls."""
     columns = (*_TIMES, "rounds")
     times = Table((Column("round trip", "name"), *map(Column, columns)), _times(result.benchmarks))
     illustrative = [benchmark.name for benchmark in result.benchmarks if benchmark.is_illustrative]
-    notes = [Note(f"the server was in the client's own loop, to illustrate: {', '.join(illustrative)}")]
+    illustrated = [Note(f"the server was in the client's own loop, to illustrate: {', '.join(illustrative)}")]
     return Document(
         kind="latency",
         title="latency",
         headline=Line(_headline(result)),
         tables=(times, *_process_tables(result.benchmarks)),
-        notes=(*(notes if illustrative else ()), *_notes(result.benchmarks)),
+        notes=(*(illustrated if illustrative else ()), *notes(result.benchmarks)),
     )
-
-
-def processes_document(benchmarks: Sequence[LatencyBenchmark]) -> Document:
-    """Return what pytest-benchmark's own table does not show: server processes, controls, and what may be spoilt."""
-    tables, notes = tuple(_process_tables(benchmarks)), tuple(_notes(benchmarks))
-    return Document(kind="latency", title="server processes and controls", tables=tables, notes=notes)
 
 
 def _headline(result: LatencyResult) -> str:
@@ -74,15 +68,16 @@ def _process_tables(benchmarks: Sequence[LatencyBenchmark]) -> Iterator[Table]:
     Ratios are the geometric mean over the processes, ± the standard deviation from one process to the next.
     """
     columns = ("server processes", "their medians", "ratio to control", "to bare echo", "server CPU")
-    compared = _compared(benchmarks)
-    of_the_server = durations([_known(benchmark.server_cpu_us_per_round_trip) for benchmark in compared])
-    found = (_processes(benchmark, cpu) for benchmark, cpu in zip(compared, of_the_server, strict=True))
+    comparing = compared(benchmarks)
+    of_the_server = durations([_known(benchmark.server_cpu_us_per_round_trip) for benchmark in comparing])
+    found = (_processes(benchmark, cpu) for benchmark, cpu in zip(comparing, of_the_server, strict=True))
     rows = tuple(row for row in found if row is not None)
     if rows:
         yield Table((Column("", "name"), *map(Column, columns)), rows)
 
 
-def _compared(benchmarks: Sequence[LatencyBenchmark]) -> list[LatencyBenchmark]:
+def compared(benchmarks: Sequence[LatencyBenchmark]) -> list[LatencyBenchmark]:
+    """Return the benchmarks that compare: those that do not only illustrate."""
     return [benchmark for benchmark in benchmarks if not benchmark.is_illustrative]
 
 
@@ -94,26 +89,27 @@ def _processes(benchmark: LatencyBenchmark, server_cpu: str) -> Row | None:
         benchmark.name,
         str(len(processes)),
         UNKNOWN if between.median_cv is None else f"± {between.median_cv:.1%}",
-        _ratio(benchmark, "same-stack"),
-        _ratio(benchmark, "bare"),
+        ratio(benchmark, "same-stack"),
+        ratio(benchmark, "bare"),
         server_cpu,
     )
     return Row(cells)
 
 
-def _ratio(benchmark: LatencyBenchmark, kind: ControlKind) -> str:
-    ratio, between = benchmark.ratio_to(kind), benchmark.between_processes
+def ratio(benchmark: LatencyBenchmark, kind: ControlKind) -> str:
+    """Return the ratio to a control, with its deviation from process to process."""
+    found, between = benchmark.ratio_to(kind), benchmark.between_processes
     spread = between.log_ratio_sd[kind] if between is not None else None
-    if ratio is None:
+    if found is None:
         return UNKNOWN
-    return f"{ratio:.3f}" if spread is None else f"{ratio:.3f} ± {spread:.1%}"
+    return f"{found:.3f}" if spread is None else f"{found:.3f} ± {spread:.1%}"
 
 
-def _notes(benchmarks: Sequence[LatencyBenchmark]) -> Iterator[Note]:
-    compared = _compared(benchmarks)
+def notes(benchmarks: Sequence[LatencyBenchmark]) -> Iterator[Note]:
+    """Yield what limits the meaning of the figures."""
     yield from _error_replies(benchmarks)
-    yield from _unsteady(compared)
-    yield from _spoilers(compared)
+    yield from _unsteady(compared(benchmarks))
+    yield from _spoilers(compared(benchmarks))
 
 
 def _error_replies(benchmarks: Sequence[LatencyBenchmark]) -> Iterator[Note]:

@@ -162,7 +162,7 @@ class RoundTripBenchmark:
 
 
 class _Summary:
-    """The figures of this session that pytest-benchmark's table lacks."""
+    """The figures of this session, with those that pytest-benchmark's table lacks."""
 
     def __init__(self) -> None:
         self.figures: list[LatencyBenchmark] = []
@@ -171,7 +171,7 @@ class _Summary:
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Print them after the table."""
         for line in summary(self.figures):
-            terminalreporter.write_line(line)
+            terminalreporter.write_line(line.text)
 
 
 def _is_in_loop() -> bool:

@@ -1,9 +1,13 @@
-"""The lines that a session prints after pytest-benchmark's table."""
+"""The lines that a session ends with."""
 
+import json
 import math
+from pathlib import Path
 from typing import Any
 
-from bench.latency.summary import summary
+import pytest
+
+from bench.latency.summary import ending, summary
 from bench.results.latency import LatencyBenchmark
 
 STATS = {"min": 1e-4, "max": 2e-4, "mean": 1.5e-4, "median": 1.5e-4, "rounds": 10}
@@ -43,40 +47,131 @@ def replicated(name: str, *spoilers: dict[str, Any], bare: float | None = math.l
     )
 
 
-def test_a_row_for_each_benchmark_of_several_processes() -> None:
-    lines = summary([replicated("a"), benchmark("old"), replicated("longer", bare=None)])
-    assert [line.split("  ")[0] for line in lines if line.strip()] == ["", "a", "longer"]
-    assert lines[2].split() == ["a", "2", "±", "2.1%", "1.095", "±", "12.9%", "3.000", "±", "0.0%", "71.26", "µs"]
-    assert lines[3].split()[-3:] == ["-", "71.26", "µs"]
-    assert len({len(line) for line in lines if line}) == 1
+def texts(*benchmarks: LatencyBenchmark) -> list[str]:
+    return [line.text for line in summary(benchmarks)]
+
+
+def test_times_of_all_and_ratios_of_those_of_several_processes() -> None:
+    lines = texts(
+        replicated("foo[a]", p99_us=190.0),
+        benchmark("bar[old]", illustrative=True),
+        replicated("foo[longer]", bare=None),
+    )
+    assert [" ".join(line.split()) for line in lines] == [
+        "",
+        "round trip p50 p99 max rounds server CPU",
+        "foo",
+        "a 150.0 µs 190.0 µs 200.0 µs 10 71.26 µs",
+        "longer 150.0 µs - 200.0 µs 10 71.26 µs",
+        "bar",
+        "old 150.0 µs - 200.0 µs 10 -",
+        "",
+        "ratio to controls processes medians to control to bare echo",
+        "foo",
+        "a 2 ± 2.1% 1.095 ± 12.9% 3.000 ± 0.0%",
+        "longer 2 ± 2.1% 1.095 ± 12.9% -",
+    ]
+
+
+def test_it_fits_a_hundred_columns() -> None:
+    """The longest name that there is, with longer figures than are usual."""
+    name = "foo_bar[acknowledged-websocket-fast-process-uvloop]"
+    slow = replicated(name, p99_us=123_456.0).model_copy(update={"server_cpu_us_per_round_trip": 12_345.6})
+    found = texts(slow, replicated("foo_bar[a]"))
+    assert max(map(len, found)) <= 100, found
+
+
+NAMES = (
+    "event-websocket-process-uvloop",
+    "event-websocket-fast-process-asyncio",
+    "event-websocket-fast-process-uvloop",
+)
+DETAILS = (("AsyncClient", "uvloop"), ("FastClient", "asyncio"), ("FastClient", "uvloop"))
+
+
+def measured(scenario: str, service: str = "chat:app") -> list[LatencyBenchmark]:
+    return [
+        benchmark(
+            f"{scenario}[{name}]",
+            client=client,
+            loop=loop,
+            transport="websocket",
+            service=service,
+            p99_us=5181.0,
+            server_cpu_us_per_round_trip=96.12,
+        )
+        for name, (client, loop) in zip(NAMES, DETAILS, strict=True)
+    ]
+
+
+def store(path: Path, benchmarks: list[LatencyBenchmark]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    content = {
+        "machine_info": {},
+        "commit_info": {"id": "a" * 40, "time": None, "dirty": False},
+        "datetime": "2026-01-01T00:00:00+00:00",
+        "version": "5.1.0",
+        "benchmarks": [each.model_dump(mode="json", exclude_none=True) for each in benchmarks],
+    }
+    path.write_text(json.dumps(content))
+    return path
+
+
+def test_the_end_has_the_figures_that_count_and_the_next_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "results" / "latency" / "machine"
+    # Of another service, and damaged: nothing to compare with.
+    store(folder / "0001_a.json", measured("say", service="other:app"))
+    (folder / "0002_b.json").write_text("{")
+    first = store(folder / "0003_c.json", measured("say"))
+    second = store(folder / "0005_d.json", measured("say"))
+    figures = ": p50 150.0 µs, p99 5.181 ms, server CPU 96.12 µs a round trip"
+
+    def said(*arguments: Any) -> list[str]:
+        return [line.text for line in ending(*arguments)]
+
+    assert said([*measured("say"), *measured("join")], second) == [
+        "",
+        f"say[{NAMES[2]}]{figures}",
+        f"join[{NAMES[2]}]{figures}",
+        "stored in results/latency/machine/0005_d.json",
+        "next: bench compare latency/3 latency/5",
+    ]
+    *_, last = said(measured("say"), first)
+    assert last == "next: change the service, measure again, and compare: bench compare latency/3 latency/latest"
+    # Elsewhere a result has no short name.
+    elsewhere = [store(tmp_path / "other" / name, measured("say")) for name in ("0001_a.json", "0002_b.json")]
+    *_, last = said(measured("say"), elsewhere[1])
+    assert last == "next: bench compare other/0001_a.json other/0002_b.json"
+    assert said(measured("say"), None) == ["", f"say[{NAMES[2]}]{figures}"]
+    assert said([], second) == []
 
 
 def test_spoilers_are_a_line_each_with_the_worst_case() -> None:
-    lines = summary(
-        [replicated("a", STEAL, GOVERNOR), replicated("b", MORE_STEAL, GOVERNOR), replicated("c", GOVERNOR)]
-    )
+    lines = texts(replicated("a", STEAL, GOVERNOR), replicated("b", MORE_STEAL, GOVERNOR), replicated("c", GOVERNOR))
     assert lines[-2:] == [
         "may have spoilt it, steal: the host took 5.0% (in 2 of 3 benchmarks)",
         "may have spoilt it, governor: the governor is powersave",
     ]
 
 
-def test_what_illustrates_is_left_out() -> None:
-    assert summary([benchmark("a", illustrative=True, spoilers=[STEAL])]) == []
+def test_what_spoils_an_illustration_is_left_out() -> None:
+    assert "spoilt" not in "".join(texts(benchmark("a", illustrative=True, spoilers=[STEAL])))
 
 
 def test_a_warm_up_that_came_to_its_limit_is_told_of() -> None:
-    lines = summary([replicated("a", warm_up={"steady": False}), replicated("b", warm_up={"steady": True})])
+    lines = texts(replicated("a", warm_up={"steady": False}), replicated("b", warm_up={"steady": True}))
     assert lines[-1] == "not steady when the measurement began, after the longest warm-up (in 1 of 2 benchmarks)"
 
 
 def test_of_nothing_there_is_nothing_to_say() -> None:
-    assert summary([]) == []
+    assert texts() == []
 
 
 def test_replies_that_look_like_errors_are_said() -> None:
-    lines = summary([benchmark("a", replies=1200, error_replies=1100), benchmark("b", replies=1200, error_replies=0)])
-    assert lines == [
-        "",
+    lines = texts(benchmark("a", replies=1200, error_replies=1100), benchmark("b", replies=1200, error_replies=0))
+    assert lines[-1:] == [
         "a: 1,100 of 1,200 replies carry an `error` key: they count as successes, unless a `check` refuses them",
     ]

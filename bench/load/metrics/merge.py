@@ -18,6 +18,7 @@ from typing import get_args
 
 from bench.load.metrics.exceptions import OTHER_EXCEPTIONS, KindCounts, with_rest
 from bench.load.metrics.generator import generator
+from bench.load.metrics.live import LiveSecond
 from bench.load.metrics.recorder import RECEIVED
 from bench.load.metrics.report import OperationReport, Report, SecondReport
 from bench.load.metrics.rows import counted, operation_row, rate_per_s, second_row, stage_row
@@ -36,6 +37,7 @@ from bench.results.load import (
     TaskException,
     Window,
 )
+from bench.timing.histogram import Histogram
 from bench.timing.rates import NS_PER_S, RateProfile
 
 #: The parts of each operation, by its name and kind: what each process has reported of it.
@@ -48,6 +50,46 @@ class Received:
 
     report: Report
     seconds: dict[int, SecondReport] = field(default_factory=dict)
+    _newest_noted: int = -1
+
+    def add(self, report: Report) -> None:
+        """Take a newer report: it replaces the report before, and its seconds replace the same seconds."""
+        self.report = report
+        for second in report.seconds:
+            self.seconds[second.second] = second
+            if second.second > self._newest_noted and second.loop_lag.min_ns is not None:
+                self._newest_noted = second.second
+
+    def newest_second(self) -> int:
+        """Return the newest second in which the process's loop has noted its own delay; -1 if there is none."""
+        return self._newest_noted
+
+    def live_second(self, number: int) -> LiveSecond | None:
+        """Return its work in a second, as far as it is reported; None if nothing is."""
+        second = self.seconds.get(number)
+        if second is None:
+            return None
+        times = Histogram()
+        for operation in second.operations:
+            times.merge((operation.response or operation.service).restored())
+        return LiveSecond(
+            users=second.users,
+            sent=second.sent,
+            ok=second.ok,
+            failed=second.failed,
+            dropped=second.dropped,
+            dropped_without_time=second.dropped_without_time,
+            cpu_share=second.cpu_share,
+            times=times,
+        )
+
+    def failures_so_far(self) -> int:
+        """Return how many operations have failed or were dropped. A transaction fails with what is in it."""
+        return sum(
+            part.timeouts + sum(part.errors.values()) + part.other_errors + part.dropped
+            for part in self.report.operations
+            if part.kind != "transaction"
+        )
 
 
 class Merger:
@@ -60,9 +102,7 @@ class Merger:
 
     def receive(self, process: str, report: Report) -> None:
         """Take a report. It replaces the process's previous report, and its seconds replace the same seconds."""
-        received = self.processes.setdefault(process, Received(report))
-        received.report = report
-        received.seconds.update((second.second, second) for second in report.seconds)
+        self.processes.setdefault(process, Received(report)).add(report)
 
     def final(self, process: str) -> bool:
         """Return whether the process has reported for the last time."""
@@ -157,7 +197,7 @@ class Merger:
 
         A process that never had a user has no part in it, and its start does not wait for a late process.
         """
-        start_ns = self._window_start_ns()
+        start_ns = self.window_start_ns
         if start_ns is None:
             return Window(start_s=fallback_end_ns / NS_PER_S, end_s=fallback_end_ns / NS_PER_S, warmup_s=0.0)
         reports = [
@@ -198,7 +238,7 @@ class Merger:
         """Return the parts of the rows that are wanted, with at most as many rows of each kind as a result may have."""
         parts: Parts = {}
         operation_of = self._operation_of()
-        common_start_ns = self._window_start_ns()
+        common_start_ns = self.window_start_ns
         for process, received in self.processes.items():
             report = received.report
             if process in self.late and common_start_ns is not None and (report.window_start_ns or 0) > common_start_ns:
@@ -253,8 +293,12 @@ class Merger:
             if name not in names and len(operations) == 1 and operations != {OperationKey(name)}
         }
 
-    def _window_start_ns(self) -> int | None:
-        """Return when the last process's window began; None if that of a process with users has not begun."""
+    @property
+    def window_start_ns(self) -> int | None:
+        """The time, since the run's start, at which the last process's window began.
+
+        None if that of a process with users has not begun.
+        """
         reports = {
             process: received.report
             for process, received in self.processes.items()

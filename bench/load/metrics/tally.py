@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.load.metrics.exceptions import KindCounts, Raised
+from bench.load.metrics.live import LiveSecond
 from bench.load.metrics.recorder import RECEIVED, TIMEOUT, UNSCHEDULED, Batch, Failure, LoopDelays, NotedKind
 from bench.load.metrics.report import OperationReport, Report, SecondOperation, SecondReport, StoredHistogram
 from bench.load.metrics.saturation import STANDSTILL_NS
@@ -122,6 +123,8 @@ class Tally:
         self._seconds: dict[int, _Second] = {}
         self._changed: set[int] = set()
         self._unsettled: set[int] = set()
+        #: The newest second in which the loop has noted its own delay.
+        self._newest_noted = -1
 
     def add(self, batch: Batch) -> None:
         """Count what happened to an operation."""
@@ -249,6 +252,9 @@ class Tally:
             for second, _ in _numbers(noted_in):
                 histogram: Histogram = getattr(self._second(second), of)
                 histogram.record(late[noted_in == second])
+        if delays.loop_lag:
+            # All that was noted before has been counted: the delays come last.
+            self._newest_noted = max(self._newest_noted, (delays.loop_lag[-2] - self.started_ns) // NS_PER_S)
         self._note_standstills(np.frombuffer(delays.loop_lag, dtype=np.int64))
         pairs = np.frombuffer(delays.waits, dtype=np.int64)
         intended, waited = pairs[0::2], pairs[1::2]
@@ -339,6 +345,37 @@ class Tally:
             cut_off=cut_off,
             began=began,
             arrivals=self._arrivals,
+        )
+
+    def newest_second(self) -> int:
+        """Return the newest second in which the loop has noted its own delay; -1 if there is none."""
+        return self._newest_noted
+
+    def live_second(self, number: int) -> LiveSecond | None:
+        """Return the work in a second, as far as it is noted; None if nothing is."""
+        entry = self._seconds.get(number)
+        if entry is None:
+            return None
+        times = Histogram()
+        for service, response in entry.times.values():
+            times.merge(response if self.is_open else service)
+        return LiveSecond(
+            users=entry.users,
+            sent=entry.sent,
+            ok=entry.ok,
+            failed=entry.failed,
+            dropped=entry.dropped,
+            dropped_without_time=entry.dropped_without_time,
+            cpu_share=entry.cpu_share,
+            times=times,
+        )
+
+    def failures_so_far(self) -> int:
+        """Return how many operations have failed or were dropped. A transaction fails with what is in it."""
+        return sum(
+            operation.timeouts + operation.errors.total + operation.dropped.total()
+            for operation in self._operations.values()
+            if operation.kind != "transaction"
         )
 
     def _operation_report(self, operation: _Operation, notes: _Notes) -> OperationReport:

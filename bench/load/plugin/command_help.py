@@ -18,7 +18,16 @@ _GROUPS: Mapping[str, tuple[str, ...]] = {
     "the service (one of --app, --serve and --host)": ("app", "serve", "ready_url", "start_timeout", "host"),
     "how much load": ("num_users", "spawn_rate", "run_time", "processes", "warmup", "stop_timeout"),
     "open load": ("rate", "arrivals", "seed", "max_in_flight", "max_wait"),
-    "results": ("results", "breakdown", "only_summary", "html_file", "csv_prefix", "json_file", "exit_code_on_error"),
+    "results": (
+        "results",
+        "breakdown",
+        "only_summary",
+        "no_progress",
+        "html_file",
+        "csv_prefix",
+        "json_file",
+        "exit_code_on_error",
+    ),
 }
 _CONNECTION = "how a client connects"
 
@@ -35,7 +44,7 @@ _WORDS = {
     "headless": "run without the page; the default here unless --web or --autostart is given",
     "config": "a file with more of these options, as locust.conf",
     "web_login": "protect the page with a login page, see Locust's documentation on authentication",
-    "only_summary": "show no table of Locust's while the load runs",
+    "only_summary": "show a line of how the load goes on, in place of Locust's tables, while it runs",
 }
 
 _EXAMPLES = """examples:

@@ -30,6 +30,7 @@ from bench.load.plugin import locust_guard
 from bench.load.plugin.connection_options import take_connection_options
 from bench.load.plugin.hosts import hide_hosts
 from bench.load.plugin.lifecycle import Lifecycle, exit_from_anywhere
+from bench.load.plugin.live_lines import LiveLines, are_wanted
 from bench.load.plugin.locust_statistics import bound_errors, rename
 from bench.load.plugin.options import (
     MisuseError,
@@ -114,6 +115,7 @@ class RunOwner:
         self._results = _results_of(self._options)
         self._output = RunOutput(environment, self._folder, self._results)
         self._seed = str(getattr(self._options, "seed", ""))
+        self._live: LiveLines | None = None
         environment.events.worker_report.add_listener(self._on_worker_report)
         leave_out_unnamed(environment)
         self._check(self._options)
@@ -239,6 +241,15 @@ class RunOwner:
             test.watch = ServiceWatch(self._environment, test.service, test.troubles)
             test.watch.start(lambda: self._test is test)
         gevent.spawn(self._note_asked_users, test)
+        if are_wanted(self._options):
+            self._live = LiveLines(test, self._users_there)
+            self._live.start()
+
+    def _users_there(self) -> tuple[int, int]:
+        """Return how many users there are, and how many are asked for."""
+        test = self._test
+        there = test.process.arrived if test is not None and test.process is not None else self._runner.user_count
+        return there, self._runner.target_user_count
 
     def _prepare(self) -> Preparation:
         """Settle what has to be known before a test begins. Raises MisuseError, or ServerError."""
@@ -371,8 +382,10 @@ class RunOwner:
             lacks: list[str] = []
             with test.troubles.during("looking for what is lacking"):
                 lacks = self._lacks(test)
+            self._end_live_lines()
             self._finish(test, lacks)
         finally:
+            self._end_live_lines()
             if self._workers is not None:
                 self._workers.end()
                 if not self._workers.number and self._lifecycle.is_headless:
@@ -388,6 +401,11 @@ class RunOwner:
             test.workers.hurry()
         elif test.process is not None:
             test.process.abort()
+
+    def _end_live_lines(self) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
 
     def _drain(self, test: OwnedRun) -> None:
         stop_timeout_s = self._environment.stop_timeout

@@ -140,6 +140,14 @@ def add_options(parser: LocustArgumentParser) -> None:
         include_in_web_ui=False,
         help="what the random arrivals are drawn from (default: another one each time; the result has it)",
     )
+    parser.add_argument(
+        "--no-progress",
+        action="store_true",
+        default=False,
+        env_var="BENCH_NO_PROGRESS",
+        include_in_web_ui=False,
+        help="show no live lines; without it a run with --only-summary shows on standard error how far it is",
+    )
     # `bench load` has more options than `locust`. It adds them first.
     for option in misplaced_options("locust").keys() - parser._option_string_actions.keys():
         parser.add_argument(

@@ -28,6 +28,7 @@ from bench.load.engine.session import Session, SessionEnded
 from bench.load.engine.standstill import Standstill
 from bench.load.metrics.cpu_use import CpuUse
 from bench.load.metrics.exceptions import ExceptionLog, Raised, UncaughtFilter
+from bench.load.metrics.live import LiveProcess
 from bench.load.metrics.recorder import Batch, LoopDelays
 from bench.load.metrics.report import Report
 from bench.load.metrics.tally import Tally
@@ -182,6 +183,22 @@ class ProcessRun:
     def takes_arrivals(self) -> bool:
         """True if any user here has a task that an arrival could begin."""
         return bool(self._takers)
+
+    @property
+    def live(self) -> LiveProcess:
+        """The work so far, as it is noted."""
+        return self._tally
+
+    @property
+    def arrived(self) -> int:
+        """The number of users that have tried to connect so far."""
+        return self._counters.arrived
+
+    @property
+    def window_start_ns(self) -> int | None:
+        """The time, since the run's start, at which the steady window begins; None if nobody knows yet."""
+        start_ns = self._tally.window_start_ns
+        return None if start_ns is None else start_ns - self._tally.started_ns
 
     def all_spawned(self) -> None:
         """Note that Locust has spawned all users: they are there as soon as each has tried to connect."""

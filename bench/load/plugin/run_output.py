@@ -21,13 +21,15 @@ from bench.load.plugin.locust_tables import note_shown
 from bench.load.plugin.options import breakdown_of
 from bench.load.plugin.output import OutputFailed, show
 from bench.load.plugin.salvage import count_lines, store_counts
-from bench.printable import error_line
-from bench.report.formats.text import print_document
-from bench.report.lines import print_lines, print_stored
+from bench.printable import error_line, printable
+from bench.report.formats.text import print_document, print_headline
+from bench.report.lines import print_line, print_lines, print_stored
 from bench.report.load import load_document
+from bench.report.load_headline import load_headline
+from bench.report.next_command import next_command
 from bench.results.load import LoadResult
 from bench.results.references import Store
-from bench.results.store import ResultError
+from bench.results.store import Result, ResultError
 
 logger = logging.getLogger(__name__)
 
@@ -45,9 +47,12 @@ class RunOutput:
 
     def give(self, result: LoadResult, are_workers_missing: bool) -> bool:
         """Show a result, store it, and say why the run failed, if it did; return false if anything in it failed."""
+        self._show(lambda console: print_headline(load_headline(result), console))
         if self._show(lambda console: print_document(load_document(result), console)):
             note_shown(self._environment, result)
-        self._keep(lambda: Store(self._results).save(result))
+        path = self._keep(lambda: Store(self._results).save(result))
+        if path is not None and not result.partial:
+            self._show(lambda console: print_line(console, printable(next_command(path, _is_like))))
         for warning in warnings(result, breakdown_of(self._options)):
             logger.warning("%s", warning)
         exceptions = exceptions_raised(result)
@@ -87,8 +92,8 @@ class RunOutput:
             return True
         return False
 
-    def _keep(self, save: Callable[[], Path]) -> None:
-        """Store the result, and print where it is."""
+    def _keep(self, save: Callable[[], Path]) -> Path | None:
+        """Store the result, and print where it is. Return its path, None if it could not be stored."""
         path = None
         try:
             path = save()
@@ -97,6 +102,7 @@ class RunOutput:
         except Exception as error:
             self.fail(f"cannot store the result: {error_line(error)}")
         self._show(lambda console: print_stored(console, path and self._shortened(path)))
+        return path
 
     @property
     def _options(self) -> Namespace:
@@ -104,3 +110,17 @@ class RunOutput:
 
     def _shortened(self, path: Path) -> Path:
         return path.relative_to(self._folder) if path.is_relative_to(self._folder) else path
+
+
+def _is_like(earlier: Result, stored: Result) -> bool:
+    """Return true if both are loads of the same users on the same service, at the same rate."""
+    if not isinstance(earlier, LoadResult) or not isinstance(stored, LoadResult):
+        return False
+    return not earlier.partial and _asked(earlier) == _asked(stored)
+
+
+def _asked(result: LoadResult) -> tuple[object, ...]:
+    scenario = result.scenario
+    service = scenario.app or (result.server.command if result.server is not None else None) or scenario.url
+    users = scenario.user_classes, scenario.users_over_time, scenario.users_by_class
+    return (*users, scenario.model, scenario.rate_per_s, scenario.rate, scenario.transport, service)

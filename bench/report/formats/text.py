@@ -42,6 +42,12 @@ def print_document(document: Document, console: Console) -> None:
         print_line(console, line.text, _COLOURS[line.style])
 
 
+def print_headline(line: Line, console: Console) -> None:
+    """Print a line that stands before a document, and an empty line below it."""
+    print_line(console, printable(line.text), _COLOURS[line.style])
+    print_line(console, "")
+
+
 def text_lines(document: Document, width: int = _WIDTH) -> Iterator[Line]:
     """Yield the document's lines. `width` decides whether two tables fit beside each other; no line is cut to it."""
     for subject in document.subjects:

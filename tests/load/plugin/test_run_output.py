@@ -54,7 +54,27 @@ def test_a_good_result(tmp_path: Path, environment: Environment, capsys: pytest.
     RunOutput(environment, tmp_path, Path("kept")).give(a_result(), are_workers_missing=False)
     assert environment.process_exit_code is None
     assert stored(tmp_path, "kept/load/*/*.json")["operations"][1]["ok"] == 5
-    assert "stored in kept/load/" in capsys.readouterr().out.replace("\n", "")
+    shown = capsys.readouterr().out
+    assert "stored in kept/load/" in shown.replace("\n", "")
+    assert shown.startswith("echo: p50 -, p99 -; nothing failed\n\noperation ")
+
+
+def test_the_next_command_compares_with_the_load_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    output = RunOutput(Environment(parsed_options=Namespace()), tmp_path, Path("results"))
+    others = Scenario(user_classes=("EchoUser",), users=2, model="closed", transport="websocket")
+    said = []
+    for result in (a_result(), a_result(scenario=others), a_result(partial=True, partial_reason="why"), a_result()):
+        output.give(result, are_workers_missing=False)
+        said.append([line for line in capsys.readouterr().out.splitlines() if line.startswith("next: ")])
+    assert said == [
+        ["next: change the service, measure again, and compare: bench compare load/1 load/latest"],
+        ["next: change the service, measure again, and compare: bench compare load/2 load/latest"],
+        [],
+        ["next: bench compare load/1 load/4"],
+    ]
 
 
 def test_exceptions_of_users_have_locusts_exit_code(tmp_path: Path, environment: Environment) -> None:

@@ -199,8 +199,11 @@ def test_server_processes_beside_controls(bench: Bench) -> None:
     assert [process.model_dump() for process in read.processes] == processes
     ratio = read.ratio_to("same-stack")
     assert ratio is not None
-    (row,) = [line for line in run.stdout.splitlines() if line.startswith(benchmark["name"]) and "µs" in line]
-    assert f"{ratio:.3f}" in row
+    case = benchmark["name"].removeprefix("foo_bar[").removesuffix("]")
+    times, ratios = [line for line in run.stdout.splitlines() if line.startswith(f"  {case} ")]
+    assert times.endswith("µs")
+    assert f"{ratio:.3f}" in ratios
+    assert "Name (time in" not in run.stdout
 
 
 @pytest.mark.parametrize("option", ["--allow-idle-cores", "--no-awake"])
@@ -235,7 +238,7 @@ def test_cores_are_kept_awake(bench: Bench) -> None:
 
 @pytest.mark.slow
 def test_no_replicates_of_a_server_in_the_loop_and_over_polling_no_bare_control(bench: Bench) -> None:
-    run = bench.run("-k", "event-polling and uvloop")
+    run = bench.run("--all", "-k", "event-polling and uvloop")
     assert run.returncode == 0, run.stdout
     told = {benchmark["name"]: benchmark["extra_info"] for benchmark in bench.result()["benchmarks"]}
     here, there = told["foo_bar[event-polling-in-loop-uvloop]"], told["foo_bar[event-polling-process-uvloop]"]
@@ -285,7 +288,7 @@ def test_a_server_that_dies_fails_its_benchmark_in_one_line(tmp_path: Path) -> N
 @pytest.mark.slow
 def test_the_same_on_all_stages_with_pytest_benchmarks_own_options(bench: Bench) -> None:
     own = ("--benchmark-save=mine", "--benchmark-columns=median,iterations", "--benchmark-max-time=0.001")
-    run = bench.run(*own, "-k", "uvloop")
+    run = bench.run(*own, "--all", "-k", "uvloop")
     assert run.returncode == 0, run.stdout
     assert [path.name for path in bench.stored()] == ["0001_mine.json"]
     stored = names(bench.result())
@@ -460,8 +463,9 @@ def test_figures_are_shown_where_they_cannot_be_stored(bench: Bench) -> None:
     bench.folder.write_text("a file where the folder should be")
     run = bench.run("-k", "event-websocket-fast-process-uvloop", "--benchmark-json=/dev/full")
     assert run.returncode == 1
-    table, _, _ = run.stdout.rpartition("server processes")
-    assert "foo_bar[event-websocket-fast-process-uvloop]" in table
+    assert "\nfoo_bar\n  event-websocket-fast-process-uvloop " in run.stdout
+    assert "\nfoo_bar[event-websocket-fast-process-uvloop]: p50 " in run.stdout
+    assert "stored in" not in run.stdout
     assert run.stderr.count("cannot store the result: No space left on device") == 1
     assert run.stderr.count("cannot store a result in ") == 1
     assert "Traceback" not in run.stdout + run.stderr

@@ -1,0 +1,72 @@
+"""The line above all tables of a load: median, p99, rate, failures, and the verdict on the generator."""
+
+from collections.abc import Iterator
+
+from bench.report.document import Line, Style
+from bench.report.formatting import FAILED, UNKNOWN, count, duration, per_second
+from bench.results.figure import Figure, figure
+from bench.results.load import REPLIED_KINDS, SCHEDULED_KINDS, LoadResult, Operation
+
+
+def load_headline(result: LoadResult) -> Line:
+    """Return the headline: times are those of the operation that was performed most often."""
+    return Line("; ".join(_parts(result)), _style(result))
+
+
+def _style(result: LoadResult) -> Style:
+    if result.partial or result.invalid_reason is not None or result.generator.verdict == "saturated":
+        return "wrong"
+    return "warning" if _failures(result) else "heading"
+
+
+def _parts(result: LoadResult) -> Iterator[str]:
+    replied = [operation for operation in result.operations if operation.kind in REPLIED_KINDS]
+    if replied:
+        most = max(replied, key=lambda operation: operation.sent)
+        of = "" if len(replied) == 1 else f", the most frequent of {count(len(replied))} operations"
+        times = most.service_us if most.response_us is None else most.response_us
+        yield f"{most.label}{of}: p50 {_time(most, figure(times, 'p50'))}, p99 {_time(most, figure(times, 'p99'))}"
+    scheduled = [operation for operation in result.operations if operation.kind in SCHEDULED_KINDS]
+    rates = [operation.throughput_per_s for operation in scheduled if operation.throughput_per_s is not None]
+    if rates:
+        yield _rate(sum(rates), result)
+    failures = _failures(result)
+    yield f"{count(failures)} failed" if failures else "nothing failed"
+    yield from _belief(result)
+
+
+def _rate(done_per_s: float, result: LoadResult) -> str:
+    offered_per_s = result.scenario.rate_per_s
+    done = f"{per_second(done_per_s)}/s"
+    if offered_per_s is None:
+        return done
+    # A rate with stages is an average of the whole schedule; the window may be a part of it.
+    is_constant = result.scenario.rate is None or not {":", "."} & set(result.scenario.rate)
+    return f"{done} of {per_second(offered_per_s)}/s" if is_constant else done
+
+
+def _belief(result: LoadResult) -> Iterator[str]:
+    """Yield in short what the notes below the tables say at length."""
+    if result.generator.verdict is not None:
+        yield f"generator {result.generator.verdict}"
+    if result.invalid_reason is not None:
+        yield "the figures are wrong"
+    if result.partial:
+        yield "the result is partial"
+    if result.window.duration_s == 0:
+        yield "no steady window"
+
+
+def _failures(result: LoadResult) -> int:
+    """Return what failed, was dropped or did not end; a transaction does so with what is in it."""
+    return sum(
+        operation.timeouts + operation.error_count + operation.dropped + operation.unfinished
+        for operation in result.operations
+        if operation.kind != "transaction"
+    )
+
+
+def _time(operation: Operation, known: Figure | None) -> str:
+    if known is None:
+        return FAILED if operation.failed and not operation.ok else UNKNOWN
+    return duration(known)
