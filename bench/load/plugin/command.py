@@ -103,6 +103,8 @@ def add_options(parser: LocustArgumentParser) -> None:
     for action in parser._actions:
         if action.dest == "headless":
             action.default = not {"--web", "--autostart"} & set(sys.argv)
+        elif action.dest == "only_summary":
+            action.default = "--print-stats" not in sys.argv
 
     def error(message: str) -> NoReturn:
         _, found, unknown = message.partition("unrecognized arguments: ")

@@ -44,7 +44,8 @@ _WORDS = {
     "headless": "run without the page; the default here unless --web or --autostart is given",
     "config": "a file with more of these options, as locust.conf",
     "web_login": "protect the page with a login page, see Locust's documentation on authentication",
-    "only_summary": "show a line of how the load goes on, in place of Locust's tables, while it runs",
+    "only_summary": "show a line of how the load goes on, in place of Locust's tables, while it runs; the default here",
+    "print_stats": "print Locust's tables while the load runs, and at its end",
 }
 
 _EXAMPLES = """examples:

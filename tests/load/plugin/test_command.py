@@ -61,6 +61,18 @@ def test_a_command_that_makes_no_sense(folder: Path, arguments: str, said: str) 
 
 
 @pytest.mark.parametrize(
+    ("arguments", "headless", "only_summary"),
+    [("", True, True), ("--print-stats", True, False), ("--web", False, True)],
+)
+def test_a_run_begins_at_once_and_shows_its_lines(
+    monkeypatch: pytest.MonkeyPatch, arguments: str, headless: bool, only_summary: bool
+) -> None:
+    monkeypatch.setattr("sys.argv", ["bench load", *arguments.split()])
+    options = parser().parse_args(arguments.split())
+    assert (options.headless, options.only_summary) == (headless, only_summary)
+
+
+@pytest.mark.parametrize(
     ("arguments", "said"),
     [
         ("--usres 5", "no such option: --usres; did you mean --users?"),

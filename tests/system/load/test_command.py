@@ -103,11 +103,12 @@ def stored(home: Path) -> LoadResult:
 def test_a_scenarios_file_is_all_that_a_load_needs(home: Path) -> None:
     """The users log in, are set up, and perform the scenarios. Locust's variables and its file say the rest."""
     (home / "locust.conf").write_text("users = 6\n")
-    arguments = ("--scenarios", "club.py", "--rate", "100", "--tasks", "say:3,typing", "--only-summary")
+    arguments = ("--scenarios", "club.py", "--rate", "100", "--tasks", "say:3,typing")
     ended = run(home, *arguments, LOCUST_RUN_TIME="3s")
     (home / "locust.conf").unlink()
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert "Not given, so taken: --spawn-rate 100\n" in ended.stderr
+    assert "Aggregated" not in ended.stdout + ended.stderr, "Locust's tables"
     result = stored(home)
     rows = {row.name: row for row in result.operations}
     assert rows.keys() == {"connect", "GET /login", "say", "typing"}
@@ -119,7 +120,7 @@ def test_a_scenarios_file_is_all_that_a_load_needs(home: Path) -> None:
 @pytest.mark.slow
 def test_a_run_without_a_time_ends_and_ctrl_c_ends_it_before(home: Path) -> None:
     """With workers of `--processes`."""
-    command = [str(BENCH), "load", "--scenarios", "club.py", "--processes", "2", "--only-summary", "--tasks", "enter"]
+    command = [str(BENCH), "load", "--scenarios", "club.py", "--processes", "2", "--tasks", "enter"]
     with subprocess.Popen(
         command, cwd=home, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as process:
