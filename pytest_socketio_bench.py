@@ -75,8 +75,9 @@ def pytest_report_header(config: pytest.Config) -> str | None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Give the path back as it was."""
-    if config.stash.get(_ADDED_TO_PATH, "") in sys.path:
-        sys.path.remove(config.stash[_ADDED_TO_PATH])
+    folder = config.stash.get(_ADDED_TO_PATH, None)
+    if folder in sys.path:
+        sys.path.remove(folder)
 
 
 @pytest.fixture

@@ -38,7 +38,7 @@ from bench.latency.storage import ResultStorage
 from bench.latency.summary import ending, summary
 from bench.machine.descriptors import raise_file_limit
 from bench.machine.interpreter import gevent_reason
-from bench.machine.interrupts import Patient, ended_by_signals, ignore_interrupts_at_exit, take_interrupts
+from bench.machine.interrupts import Patient, ended_by_signals, take_interrupts
 from bench.machine.system import missing
 from bench.misplaced_options import misplaced, misplaced_options
 from bench.project_settings import ProjectSettingsError, results_folder
@@ -267,7 +267,6 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Store whole files only, by default under the name that `--benchmark-autosave` gives."""
     take_interrupts(Patient())
-    ignore_interrupts_at_exit()
     raise_file_limit()
     config = session.config
     config.stash[_CLEANUP].enter_context(ended_by_signals())  # CI cancels by SIGTERM, and pytest would not tidy up

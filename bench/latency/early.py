@@ -6,9 +6,10 @@ modules that load slowly.
 
 import pytest
 
-from bench.machine.interrupts import give_interrupts_back, interrupts_end, is_starting
+from bench.machine.interrupts import give_interrupts_back, ignore_interrupts_at_exit, interrupts_end, is_starting
 
 interrupts_end()
+ignore_interrupts_at_exit()
 
 
 @pytest.hookimpl(tryfirst=True)

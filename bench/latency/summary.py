@@ -9,7 +9,7 @@ from bench.printable import printable
 from bench.report.document import Line
 from bench.report.formats.text import text_lines
 from bench.report.latency_session import session_document, session_headline
-from bench.report.next_command import next_command, shortened
+from bench.report.next_command import Place, next_command
 from bench.results.latency import LatencyBenchmark, LatencyResult
 from bench.results.store import Result
 
@@ -28,8 +28,9 @@ def ending(benchmarks: Sequence[LatencyBenchmark], stored: Path | None) -> list[
         return []
     lines = [Line(""), *session_headline(benchmarks)]
     if stored is not None:
-        lines.append(Line(printable(f"stored in {shortened(stored)}")))
-        lines.append(Line(printable(next_command(stored, _is_like))))
+        place = Place.here()
+        lines.append(Line(printable(f"stored in {place.shortened(stored)}")))
+        lines.append(Line(printable(next_command(stored, _is_like, place))))
     return lines
 
 

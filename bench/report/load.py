@@ -47,6 +47,11 @@ def load_document(result: LoadResult) -> Document:
     )
 
 
+def has_figures(result: LoadResult) -> bool:
+    """Return true if anything was sent beside attempts to connect."""
+    return any(operation.sent for operation in result.operations if operation.kind != CONNECT)
+
+
 def _title(result: LoadResult) -> str:
     scenario = result.scenario
     rate = "closed load" if scenario.rate_per_s is None else f"open load, {per_second(scenario.rate_per_s)} per second"
@@ -270,8 +275,7 @@ def _notes(result: LoadResult) -> Iterator[Note]:
             f"p99 {duration(Figure(waits.p99))}: give more --users",
             "warning",
         )
-    has_figures = any(operation.sent for operation in result.operations if operation.kind != CONNECT)
-    if result.invalid_reason is not None and has_figures:
+    if result.invalid_reason is not None and has_figures(result):
         yield Note(f"the figures are wrong: {result.invalid_reason}", "wrong")
     if result.partial:
         yield Note(f"partial result: {result.partial_reason or ''}", "wrong")

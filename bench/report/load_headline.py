@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from bench.report.document import Line, Style
 from bench.report.formatting import FAILED, UNKNOWN, count, duration, per_second
+from bench.report.load import has_figures
 from bench.results.figure import Figure, figure
 from bench.results.load import REPLIED_KINDS, SCHEDULED_KINDS, LoadResult, Operation
 
@@ -49,7 +50,7 @@ def _belief(result: LoadResult) -> Iterator[str]:
     """Yield in short what the notes below the tables say at length."""
     if result.generator.verdict is not None:
         yield f"generator {result.generator.verdict}"
-    if result.invalid_reason is not None:
+    if result.invalid_reason is not None and has_figures(result):
         yield "the figures are wrong"
     if result.partial:
         yield "the result is partial"

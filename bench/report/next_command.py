@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from bench.project_settings import ProjectSettingsError, results_folder
 from bench.results.store import NUMBERED, Result, ResultError, load, numbered
@@ -12,21 +14,55 @@ from bench.results.store import NUMBERED, Result, ResultError, load, numbered
 _MOST_LOOKED_AT = 10
 
 
-def next_command(stored: Path, is_like: Callable[[Result, Result], bool]) -> str:
-    """Return the line that says what to type next.
+@dataclass(frozen=True)
+class Place:
+    """The working directory, and the folder in it or elsewhere in which the commands look for results by themselves.
+
+    Either is None if it is not there.
+    """
+
+    working_directory: Path | None
+    results: Path | None
+
+    @classmethod
+    def here(cls) -> Self:
+        """Return the place in which the process is now."""
+        try:
+            home = Path.cwd()
+        except OSError:
+            return cls(None, None)
+        try:
+            return cls(home, home / results_folder())
+        except ProjectSettingsError:
+            return cls(home, None)
+
+    def shortened(self, path: Path) -> Path:
+        """Return a path relative to the working directory if it lies there."""
+        home = self.working_directory
+        return path.relative_to(home) if home is not None and path.is_relative_to(home) else path
+
+    def reference(self, path: Path) -> str:
+        """Return what a result is called on a command line."""
+        number = NUMBERED.fullmatch(path.name)
+        if number is not None and self.has_short_name(path):
+            return f"{path.parent.parent.name}/{int(number['number'])}"
+        return str(self.shortened(path))
+
+    def has_short_name(self, path: Path) -> bool:
+        """Return true if the result lies where the commands look by themselves."""
+        return NUMBERED.fullmatch(path.name) is not None and path.parent.parent.parent == self.results
+
+
+def next_command(stored: Path, is_like: Callable[[Result, Result], bool], place: Place) -> str:
+    """Return the line that says what to type next in that place.
 
     `is_like` tells of an earlier result, given first, if it may be compared with the one that was stored.
     """
     earlier = _earlier(stored, is_like)
     if earlier is not None:
-        return f"next: bench compare {_reference(earlier)} {_reference(stored)}"
-    latest = f"{stored.parent.parent.name}/latest" if _has_short_name(stored) else "THE NEW FILE"
-    return f"next: change the service, measure again, and compare: bench compare {_reference(stored)} {latest}"
-
-
-def shortened(path: Path) -> Path:
-    """Return a path relative to the working directory if it lies there."""
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+        return f"next: bench compare {place.reference(earlier)} {place.reference(stored)}"
+    latest = f"{stored.parent.parent.name}/latest" if place.has_short_name(stored) else "THE NEW FILE"
+    return f"next: change the service, measure again, and compare: bench compare {place.reference(stored)} {latest}"
 
 
 def _earlier(stored: Path, is_like: Callable[[Result, Result], bool]) -> Path | None:
@@ -42,19 +78,3 @@ def _earlier(stored: Path, is_like: Callable[[Result, Result], bool]) -> Path | 
         except ResultError:
             continue
     return None
-
-
-def _has_short_name(path: Path) -> bool:
-    """Return true if the result lies where the commands look by themselves."""
-    try:
-        folder = Path.cwd() / results_folder()
-    except ProjectSettingsError:
-        return False
-    return NUMBERED.fullmatch(path.name) is not None and path.parent.parent.parent == folder
-
-
-def _reference(path: Path) -> str:
-    number = NUMBERED.fullmatch(path.name)
-    if number is not None and _has_short_name(path):
-        return f"{path.parent.parent.name}/{int(number['number'])}"
-    return str(shortened(path))

@@ -12,6 +12,7 @@ The layout is pytest-benchmark's, for all kinds, so that its own commands read t
 - `ResultError` reports any fault of a file, in one line that begins with its name.
 """
 
+import codecs
 import contextlib
 import datetime as dt
 import errno
@@ -233,7 +234,7 @@ def open_file(path: Path) -> StoredFile:
     if not raw.strip():
         raise ResultError(f"{path}: the file is empty")
     try:
-        text = raw.decode("utf-8-sig")
+        text = raw.removeprefix(codecs.BOM_UTF8).decode()  # the codec `utf-8-sig` would be imported at the end of a run
     except UnicodeDecodeError as error:
         raise ResultError(f"{path}: not UTF-8 text (byte {error.start})") from None
     try:

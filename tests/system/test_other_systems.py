@@ -177,7 +177,8 @@ def test_bench_ab_measures_and_notes_what_is_missing(without_linux: dict[str, st
     for arguments in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "as it is"]):
         identity = ["-c", "user.name=nobody", "-c", "user.email=nobody@example"]
         subprocess.run(["git", *identity, *arguments], cwd=repository, check=True)
-    command = [script("bench"), "ab", "HEAD", "WORKTREE", "--benchmarks", "event", "--max-time", "8"]
+    service = ("--app", "app.main:app", "--event", "FOO", "--reply", "BAR", "--payload", '{"name": "{token}"}')
+    command = [script("bench"), "ab", "HEAD", "WORKTREE", *service, "--max-time", "8"]
     ended = run([*command, "--results", str(tmp_path / "results")], without_linux, repository)
     assert ended.returncode in (0, 1), ended.stdout + ended.stderr
     assert "restart" in ended.stdout

@@ -26,7 +26,7 @@ from bench.report.formats.text import print_document, print_headline
 from bench.report.lines import print_line, print_lines, print_stored
 from bench.report.load import load_document
 from bench.report.load_headline import load_headline
-from bench.report.next_command import next_command
+from bench.report.next_command import Place, next_command
 from bench.results.load import LoadResult
 from bench.results.references import Store
 from bench.results.store import Result, ResultError
@@ -44,6 +44,7 @@ class RunOutput:
         self._environment = environment
         self._folder = folder
         self._results = folder / results
+        self._place = Place.here()
 
     def give(self, result: LoadResult, are_workers_missing: bool) -> bool:
         """Show a result, store it, and say why the run failed, if it did; return false if anything in it failed."""
@@ -52,7 +53,7 @@ class RunOutput:
             note_shown(self._environment, result)
         path = self._keep(lambda: Store(self._results).save(result))
         if path is not None and not result.partial:
-            self._show(lambda console: print_line(console, printable(next_command(path, _is_like))))
+            self._show(lambda console: print_line(console, printable(next_command(path, _is_like, self._place))))
         for warning in warnings(result, breakdown_of(self._options)):
             logger.warning("%s", warning)
         exceptions = exceptions_raised(result)

@@ -208,6 +208,7 @@ def test_the_readmes_command(tmp_path: Path, temporary: Path) -> None:
     (command,) = re.findall(r"^\$ (bench ab .*)$", readme, re.M)
     own = TestRepository(tmp_path / "own")
     shutil.copytree(ROOT / "app", own.folder / "app", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", own.folder)  # by which a checkout is known
     own.commit("service", {})
     own.commit("unchanged", {})
     process = subprocess.run(

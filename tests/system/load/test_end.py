@@ -115,7 +115,7 @@ def test_nothing_is_loaded_once_the_users_are_there(
     seen = [tuple(entry) for entry in json.loads((tmp_path / "audit.json").read_text())]
     assert [name for what, name in seen if what == "import" or name.endswith((".pyc", ".so"))] == []
     at_the_end = seen[seen.index(("phase", "stopping")) :]
-    opened = {name for what, name in at_the_end if what == "open"}
+    opened = {name for what, name in at_the_end if what == "open" and not name.isdigit()}  # a file that is open already
     # Locust looks up in its own sources who has asked it to stop.
     assert {name for name in opened if "/locust/" not in name and not name.startswith("/proc/")} <= {
         *map(str, (tmp_path / "results").rglob("*")),

@@ -37,7 +37,9 @@ def test_a_later_one_ends_the_process() -> None:
     "command", ["from bench.__main__ import main; main()", "import pytest; sys.exit(pytest.main(sys.argv[1:]))"]
 )
 def test_a_late_one_does_not_change_the_exit_code(command: str, tmp_path: Path) -> None:
-    arguments = ["trend"] if "__main__" in command else ["--pyargs", "bench", "--collect-only", "-q", "-s"]
+    arguments = (
+        ["trend"] if "__main__" in command else ["--pyargs", "bench", "--collect-only", "-q", "-s", "--url", "http://x"]
+    )
     ended = subprocess.run(
         [sys.executable, "-c", LATE + command, *arguments], capture_output=True, text=True, cwd=tmp_path
     )
