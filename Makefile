@@ -83,9 +83,9 @@ measure: $(READY)  ## figures of docs/measurements.md again: make measure WHAT=l
 # Tests start hundreds of processes: none of them has to compile what it imports.
 test test-fast test-slow test-compiled: export PYTHONDONTWRITEBYTECODE =
 
-# Most of the time the tests wait for processes: three at a time take little more than a third as long.
+# Most of the time the tests wait for processes: five at a time take a third as long.
 test: $(READY) $(NODE_READY) $(HLOG_READY)  ## the tests, but for the slowest
-	$(BIN)/pytest -n 4 --dist worksteal -m "not slow"
+	$(BIN)/pytest -n 5 --dist worksteal -m "not slow"
 
 test-fast: $(READY)  ## the pure tests, within 20 seconds: no process, no socket, no chart
 	$(BIN)/pytest -n 3 --dist worksteal --ignore tests/system --hypothesis-profile fast -m "not slow and not unhurried"

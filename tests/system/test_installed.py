@@ -82,6 +82,7 @@ def test_the_wheel_has_the_suite_and_the_plugin_alone(installed: Installed) -> N
     assert installed.wheel.stat().st_size < LARGEST_WHEEL_BYTES
 
 
+@pytest.mark.slow
 def test_latency_of_a_service_in_its_own_project(installed: Installed, tmp_path: Path) -> None:
     """The project's own configuration of pytest knows nothing of benchmarks."""
     (tmp_path / "pytest.ini").write_text("[pytest]\npython_files = check_*.py\n")
@@ -122,6 +123,7 @@ def test_results_of_a_checkout_and_of_a_wheel_are_pairs(installed: Installed, tm
     assert "only in" not in compared.stdout
 
 
+@pytest.mark.slow
 def test_a_load_by_scenarios_in_a_project_of_its_own(installed: Installed, tmp_path: Path) -> None:
     (tmp_path / "chat.py").write_text(SERVICE)
     (tmp_path / "chat_scenarios.py").write_text(SCENARIOS)
@@ -204,6 +206,7 @@ def test_a_comparison_without_a_service_says_what_to_give(installed: Installed, 
     assert ended.returncode == 2
 
 
+@pytest.mark.slow
 def test_a_load_without_a_service_says_what_to_give(installed: Installed, tmp_path: Path) -> None:
     """A module `app.main` in the project is not taken for the service unless it is named."""
     (tmp_path / "users.py").write_text(USERS)

@@ -157,6 +157,7 @@ def test_pytest_bench_measures_and_says_what_is_missing(without_linux: dict[str,
     assert info["server_cpu_us_per_round_trip"] is not None
 
 
+@pytest.mark.slow
 def test_locust_measures_and_says_what_is_missing(without_linux: dict[str, str], tmp_path: Path) -> None:
     command = [script("locust"), "-f", "locustfile.py", "--headless", "--only-summary", "--users", "4"]
     command += ["--spawn-rate", "4", "--run-time", "4s", "--rate", "50", "--results", str(tmp_path / "results")]
@@ -171,6 +172,7 @@ def test_locust_measures_and_says_what_is_missing(without_linux: dict[str, str],
     assert result["generator"]["send_lateness_us"] is not None
 
 
+@pytest.mark.slow
 def test_bench_ab_measures_and_notes_what_is_missing(without_linux: dict[str, str], tmp_path: Path) -> None:
     repository = tmp_path / "repository"
     shutil.copytree(PROJECT / "app", repository / "app", ignore=shutil.ignore_patterns("__pycache__"))

@@ -322,6 +322,7 @@ def test_a_service_that_fails_in_both_revisions_is_said_to(repository: TestRepos
     assert "neither revision's service starts; A, broken (" in err
 
 
+@pytest.mark.slow
 def test_an_editable_install_that_would_serve_the_checkout_to_both_sides_is_found_out(
     repository: TestRepository, tmp_path: Path, temporary: Path
 ) -> None:

@@ -121,6 +121,7 @@ def url() -> Iterator[str]:
         yield server.url
 
 
+@pytest.mark.slow
 def test_the_service_beside_the_suite(bench: Bench, tmp_path: Path) -> None:
     other = tmp_path / "all.json"
     run = bench.run("-k", "event-websocket-process-uvloop", f"--benchmark-json={other}")
@@ -331,6 +332,7 @@ def test_another_app_from_the_working_directory(tmp_path: Path) -> None:
     assert not bench.result()["commit_info"]["dirty"]
 
 
+@pytest.mark.slow
 def test_a_running_server_acknowledging(bench: Bench, url: str) -> None:
     run = bench.run("--host", url, "--event", "ASK", "--payload", '{"id": 1}')
     assert run.returncode == 0, run.stdout

@@ -196,6 +196,7 @@ def test_a_result_that_cannot_be_made_at_all_leaves_its_counts(tmp_path: Path, m
     assert "Traceback" not in locust.output
 
 
+@pytest.mark.slow
 def test_users_that_cannot_be_stopped_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     code, locust = failing(tmp_path, monkeypatch, "bench.load.plugin.process_run:ProcessRun._end_sending")
     assert code == 1
@@ -367,6 +368,7 @@ def test_an_interrupt_while_modules_are_imported(tmp_path: Path, monkeypatch: py
     assert "Traceback" not in locust.output
 
 
+@pytest.mark.slow
 def test_an_interrupt_while_the_master_waits_for_workers(tmp_path: Path) -> None:
     port = str(free_port())
     ports = ("--master-bind-port", port, "--expect-workers", "1")

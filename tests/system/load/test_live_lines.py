@@ -64,6 +64,7 @@ def test_who_wants_no_lines_has_none(tmp_path: Path) -> None:
     assert "of 3s" not in written
 
 
+@pytest.mark.slow
 def test_workers_beside_a_terminal_are_in_the_line(tmp_path: Path) -> None:
     port = str(free_port())
     ports = ("--processes", "2", "--master-bind-port", port, "--master-port", port)

@@ -353,6 +353,7 @@ def test_foreign_and_malformed_messages_change_nothing(tmp_path: Path, service: 
     assert len(error_lines(owner.output)) < 50
 
 
+@pytest.mark.slow
 def test_a_worker_that_sends_bad_reports_is_refused(tmp_path: Path, service: ServerProcess) -> None:
     port = str(free_port())
     with (

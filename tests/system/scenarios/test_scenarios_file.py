@@ -86,6 +86,7 @@ def stored(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(text) for text in texts]
 
 
+@pytest.mark.slow
 def test_pytest_bench_measures_each_scenario_of_the_file_over_its_connection(folder: Path) -> None:
     ended = pytest_bench(folder, "--scenarios", "../chat_scenarios.py", "--app", "chat:app", "-k", "process-uvloop")
     assert ended.returncode == 0, ended.stdout
@@ -133,6 +134,7 @@ def test_a_wrong_reply_fails_its_benchmark_in_one_line(folder: Path) -> None:
     assert {benchmark["name"].partition("[")[0] for benchmark in result["benchmarks"]} == {"join", "seated"}
 
 
+@pytest.mark.slow
 def test_results_of_another_definition_are_not_compared(folder: Path) -> None:
     options = ("--app", "chat:app", "-k", "fast-process-uvloop and (say or join)", "--scenarios", "chat_scenarios.py")
     for text in ("hello", "good evening"):
