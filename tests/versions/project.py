@@ -85,7 +85,7 @@ def steps() -> Iterator[Step]:
     yield Step(("bench", "--help"), "Commands:")
     yield Step(("pytest", "-q", "test_chat.py"), "1 passed")
     for _ in range(2):
-        yield Step(("bench", "latency", *_LATENCY), "Saved benchmark data in")
+        yield Step(("bench", "latency", *_LATENCY), "stored in")
     yield Step(("bench", "load", *_LOAD), "stored in")
     yield Step(("bench", "show", "latency/latest"), "latency of chat:app")
     yield Step(("bench", "show", "load/latest"), "say")
