@@ -128,7 +128,7 @@ def test_a_run_without_a_time_ends_and_ctrl_c_ends_it_before(home: Path) -> None
         said = ""
         for line in process.stderr:
             said += line
-            if " 10 users " in line:  # the first of the live lines: all are connected
+            if "  10 users  " in line:  # the first of the live lines: all are connected
                 break
         os.killpg(process.pid, 2)
         out, more = process.communicate(timeout=LIMIT_S)
