@@ -3,12 +3,18 @@
 import difflib
 from collections.abc import Iterable
 
-#: The similarity from which on an option is near to another, as difflib has it, from 0 to 1.
+#: The similarity from which on a name is near to another, as difflib has it, from 0 to 1.
 _NEAR = 0.6
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name that a mistyped name may stand for; None if none is near."""
+    near = difflib.get_close_matches(name, sorted(set(known)), n=1, cutoff=_NEAR)
+    return near[0] if near else None
 
 
 def unknown_option(option: str, known: Iterable[str]) -> str:
     """Return the words about an option that does not exist, with the nearest that does."""
     name = option.partition("=")[0]
-    near = difflib.get_close_matches(name, sorted(set(known)), n=1, cutoff=_NEAR)
-    return f"no such option: {name}" + (f"; did you mean {near[0]}?" if near else "")
+    near = nearest(name, known)
+    return f"no such option: {name}" + (f"; did you mean {near}?" if near else "")

@@ -1,4 +1,4 @@
-"""What it takes to install the wheel and to see a first figure: megabytes, packages, seconds.
+"""The cost of installing the wheel and of seeing a first figure: megabytes, packages, seconds.
 
 The environment is new, and outside of the checkout. pip installs the newest packages that the wheel allows.
 """

@@ -25,7 +25,7 @@ from bench.compare.conditions import CONSEQUENCES, changes, package_changes
 from bench.compare.model import Difference, DifferenceKind, IncomparableError, NotCompared, RowVerdict
 from bench.compare.rows import FEWEST_RUNS, Runs, UnjudgedRow, common_names, make_row, some_of, with_fixed_verdict
 from bench.machine.disturbances import Disturbance, DisturbanceKind
-from bench.results.figure import Figure, Unit
+from bench.results.figure import Unit, exact
 from bench.results.latency import ControlKind, LatencyBenchmark, LatencyResult
 from bench.results.settings import LATENCY_SETTINGS, Consequence, values_of
 from bench.statistics.estimates import CONFIDENCE
@@ -176,7 +176,7 @@ def _unjudged_rows(
         between_runs: float | None,
         blocked_because: str | None = None,
     ) -> UnjudgedRow:
-        figures = ([_figure(measured(run)) for run in baselines], [_figure(measured(run)) for run in candidates])
+        figures = ([exact(measured(run)) for run in baselines], [exact(measured(run)) for run in candidates])
         runs: tuple[Runs, Runs] = (tuple(map(log_ratios, baselines)), tuple(map(log_ratios, candidates)))
         if control is None:
             alone = "no control, and no server processes to see a spread from"
@@ -257,10 +257,6 @@ def _logs(pairs: Sequence[tuple[float | None, float | None]]) -> tuple[float, ..
 
 def _log_medians(runs: Benchmarks, measured: Callable[[LatencyBenchmark], float | None]) -> Runs:
     return tuple((math.log(value),) for run in runs if (value := measured(run)))
-
-
-def _figure(value: float | None) -> Figure | None:
-    return None if value is None else Figure(value)
 
 
 # --- what to know about it ------------------------------------------------------------------------------------------

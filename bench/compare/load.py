@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from bench.compare.conditions import load_differences, package_changes
 from bench.compare.model import Difference, DifferenceKind, RowVerdict
 from bench.compare.rows import FEWEST_RUNS, UnjudgedRow, common_names, far_apart, make_row, with_fixed_verdict
-from bench.results.figure import Figure, Unit, figure, middle
+from bench.results.figure import Figure, Unit, exact, figure, middle
 from bench.results.load import CONNECT, Distribution, LoadResult, Operation
 from bench.statistics.estimates import CONFIDENCE
 
@@ -161,8 +161,8 @@ def _unjudged_rows(
     else:
         times_blocked_because = blocked_because
     throughput: tuple[list[Figure | None], list[Figure | None]] = (
-        [_figure(operation.throughput_per_s) for operation in baselines],
-        [_figure(operation.throughput_per_s) for operation in candidates],
+        [exact(operation.throughput_per_s) for operation in baselines],
+        [exact(operation.throughput_per_s) for operation in candidates],
     )
     rows.append(_row("throughput", Unit.PER_SECOND, throughput, blocked_because, higher_is_better=True))
     for kind in ("response", "service"):
@@ -201,7 +201,7 @@ def _whole_run(
     baselines: Sequence[LoadResult], candidates: Sequence[LoadResult], blocked_because: str | None
 ) -> Iterator[ComparedLoad]:
     def both(of: Callable[[LoadResult], float | None]) -> tuple[list[Figure | None], list[Figure | None]]:
-        return [_figure(of(result)) for result in baselines], [_figure(of(result)) for result in candidates]
+        return [exact(of(result)) for result in baselines], [exact(of(result)) for result in candidates]
 
     server = both(lambda result: result.server.cpu_us_per_round_trip if result.server else None)
     generator = both(lambda result: result.generator.cpu_us_per_round_trip)
@@ -325,7 +325,3 @@ def _failure_kinds(operations: Operations) -> Counter[str]:
         kinds.update({"dropped": operation.dropped, "timeouts": operation.timeouts, "unfinished": operation.unfinished})
         kinds.update(operation.errors)
     return +kinds
-
-
-def _figure(value: float | None) -> Figure | None:
-    return None if value is None else Figure(value)

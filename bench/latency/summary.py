@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from bench.printable import printable
@@ -30,16 +31,14 @@ def ending(benchmarks: Sequence[LatencyBenchmark], stored: Path | None) -> list[
     if stored is not None:
         place = Place.here()
         lines.append(Line(printable(f"stored in {place.shortened(stored)}")))
-        lines.append(Line(printable(next_command(stored, _is_like, place))))
+        lines.append(Line(printable(next_command(stored, partial(_is_like, benchmarks), place))))
     return lines
 
 
-def _is_like(earlier: Result, stored: Result) -> bool:
-    """Return true if both have a benchmark of the same service in common."""
-    if not isinstance(earlier, LatencyResult) or not isinstance(stored, LatencyResult):
-        return False
-    return bool(_measured(earlier) & _measured(stored))
+def _is_like(benchmarks: Sequence[LatencyBenchmark], earlier: Result) -> bool:
+    """Return true if a result has any of these benchmarks, of the same service."""
+    return isinstance(earlier, LatencyResult) and bool(_measured(earlier.benchmarks) & _measured(benchmarks))
 
 
-def _measured(result: LatencyResult) -> set[tuple[str, str | None]]:
-    return {(benchmark.fullname, benchmark.details.service) for benchmark in result.benchmarks}
+def _measured(benchmarks: Sequence[LatencyBenchmark]) -> set[tuple[str, str | None]]:
+    return {(benchmark.fullname, benchmark.details.service) for benchmark in benchmarks}

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from bench.machine.disturbances import Disturbance
 from bench.report.document import Column, Document, Line, Note, Row, Table
 from bench.report.formatting import UNKNOWN, count, counted, durations, short_commit
-from bench.results.figure import Figure
+from bench.results.figure import exact
 from bench.results.latency import ControlKind, LatencyBenchmark, LatencyResult
 
 _US_PER_S = 1e6
@@ -40,7 +40,7 @@ def _headline(result: LatencyResult) -> str:
 
 
 def _times(benchmarks: Sequence[LatencyBenchmark]) -> tuple[Row, ...]:
-    columns = [durations([_known(_times_us(benchmark)[name]) for benchmark in benchmarks]) for name in _TIMES]
+    columns = [durations([exact(_times_us(benchmark)[name]) for benchmark in benchmarks]) for name in _TIMES]
     return tuple(
         Row((benchmark.name, *cells, count(benchmark.stats.rounds)))
         for benchmark, *cells in zip(benchmarks, *columns, strict=True)
@@ -58,10 +58,6 @@ def _times_us(benchmark: LatencyBenchmark) -> Mapping[str, float | None]:
     }
 
 
-def _known(time_us: float | None) -> Figure | None:
-    return None if time_us is None else Figure(time_us)
-
-
 def _process_tables(benchmarks: Sequence[LatencyBenchmark]) -> Iterator[Table]:
     """Yield a table of the benchmarks that had several server processes, if there is such a benchmark.
 
@@ -69,7 +65,7 @@ def _process_tables(benchmarks: Sequence[LatencyBenchmark]) -> Iterator[Table]:
     """
     columns = ("server processes", "their medians", "ratio to control", "to bare echo", "server CPU")
     comparing = compared(benchmarks)
-    of_the_server = durations([_known(benchmark.server_cpu_us_per_round_trip) for benchmark in comparing])
+    of_the_server = durations([exact(benchmark.server_cpu_us_per_round_trip) for benchmark in comparing])
     found = (_processes(benchmark, cpu) for benchmark, cpu in zip(comparing, of_the_server, strict=True))
     rows = tuple(row for row in found if row is not None)
     if rows:

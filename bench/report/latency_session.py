@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from bench.report.document import Column, Document, Line, Row, Table
 from bench.report.formatting import UNKNOWN, count, duration, durations
 from bench.report.latency import compared, notes, ratio
-from bench.results.figure import Figure
+from bench.results.figure import Figure, exact
 from bench.results.latency import LatencyBenchmark
 
 #: The number of scenarios that have a line of their own below the tables.
@@ -68,11 +68,11 @@ def _split(name: str) -> tuple[str, str]:
 def _times(benchmarks: Sequence[LatencyBenchmark]) -> Iterator[Table]:
     columns: list[tuple[str, list[Figure | None]]] = [
         ("p50", [Figure(benchmark.stats.median * _US_PER_S) for benchmark in benchmarks]),
-        ("p99", [_known(benchmark.p99_us) for benchmark in benchmarks]),
+        ("p99", [exact(benchmark.p99_us) for benchmark in benchmarks]),
         ("max", [Figure(benchmark.stats.max * _US_PER_S) for benchmark in benchmarks]),
     ]
     times = [durations(values) for _, values in columns]
-    cpu = durations([_known(benchmark.server_cpu_us_per_round_trip) for benchmark in benchmarks])
+    cpu = durations([exact(benchmark.server_cpu_us_per_round_trip) for benchmark in benchmarks])
     rounds = [count(benchmark.stats.rounds) for benchmark in benchmarks]
     rows = [
         Row((_split(benchmark.name)[1], *cells), group=_split(benchmark.name)[0])
@@ -106,7 +106,3 @@ def _together(rows: Sequence[Row]) -> tuple[Row, ...]:
     """Return the rows of each scenario one after the other, in the order in which the scenarios first come."""
     scenarios = list(dict.fromkeys(row.group for row in rows))
     return tuple(sorted(rows, key=lambda row: scenarios.index(row.group)))
-
-
-def _known(time_us: float | None) -> Figure | None:
-    return None if time_us is None else Figure(time_us)

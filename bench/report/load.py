@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from bench.report.document import Column, Document, Note, Row, Table
 from bench.report.formatting import FAILED, UNKNOWN, amount, count, duration, durations, per_second
-from bench.results.figure import Figure, figure
+from bench.results.figure import Figure, exact, figure
 from bench.results.load import (
     CONNECT,
     MOST_OPERATIONS,
@@ -152,7 +152,7 @@ def _stage_tables(result: LoadResult) -> Iterator[Table]:
 
 
 def _stage_times(stages: Sequence[StageFigures], times_us: Sequence[float | None]) -> list[str]:
-    texts = durations([None if time_us is None else Figure(time_us) for time_us in times_us])
+    texts = durations([exact(time_us) for time_us in times_us])
     return [
         _LOST if time_us is None and stage.failed + stage.dropped > 0 else text
         for stage, time_us, text in zip(stages, times_us, texts, strict=True)

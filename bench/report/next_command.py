@@ -28,9 +28,13 @@ class Place:
     def here(cls) -> Self:
         """Return the place in which the process is now."""
         try:
-            home = Path.cwd()
+            return cls.of(Path.cwd())
         except OSError:
             return cls(None, None)
+
+    @classmethod
+    def of(cls, home: Path) -> Self:
+        """Return the place of a working directory."""
         try:
             return cls(home, home / results_folder())
         except ProjectSettingsError:
@@ -53,10 +57,10 @@ class Place:
         return NUMBERED.fullmatch(path.name) is not None and path.parent.parent.parent == self.results
 
 
-def next_command(stored: Path, is_like: Callable[[Result, Result], bool], place: Place) -> str:
+def next_command(stored: Path, is_like: Callable[[Result], bool], place: Place) -> str:
     """Return the line that says what to type next in that place.
 
-    `is_like` tells of an earlier result, given first, if it may be compared with the one that was stored.
+    `is_like` tells of an earlier result if it may be compared with the one that was stored.
     """
     earlier = _earlier(stored, is_like)
     if earlier is not None:
@@ -65,15 +69,14 @@ def next_command(stored: Path, is_like: Callable[[Result, Result], bool], place:
     return f"next: change the service, measure again, and compare: bench compare {place.reference(stored)} {latest}"
 
 
-def _earlier(stored: Path, is_like: Callable[[Result, Result], bool]) -> Path | None:
+def _earlier(stored: Path, is_like: Callable[[Result], bool]) -> Path | None:
     try:
-        result = load(stored)
         paths = [path for _, path in numbered(stored.parent) if path < stored]
     except ResultError:
         return None
     for path in reversed(paths[-_MOST_LOOKED_AT:]):
         try:
-            if is_like(load(path), result):
+            if is_like(load(path)):
                 return path
         except ResultError:
             continue

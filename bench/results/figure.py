@@ -28,6 +28,11 @@ class Unit(StrEnum):
     COUNT = "count"
 
 
+def exact(value: float | None) -> Figure | None:
+    """Return the figure of a value that is known exactly; None for None."""
+    return None if value is None else Figure(value)
+
+
 def ratio(old: Figure | None, new: Figure | None) -> Figure | None:
     """Return new / old.
 

@@ -1,4 +1,4 @@
-"""Which reply belongs to which emission of a recorded session, and which parts of the data are ids.
+"""The replies of a recorded session beside their emissions, and the parts of the data that are ids.
 
 An acknowledgement has the number of its emission. An event is the reply if it repeats a value that this emission alone
 has sent and that nobody had sent or received before. Otherwise an event may be the reply by its time: it comes within a

@@ -36,7 +36,7 @@ class Emitted:
 
 @dataclass
 class Reading:
-    """What the source of a handler says."""
+    """The answers that the source of a handler gives."""
 
     handler: Handler
     function: ast.AsyncFunctionDef | ast.FunctionDef | None

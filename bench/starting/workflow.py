@@ -12,7 +12,7 @@ from bench.starting.target import Target
 
 @dataclass(frozen=True)
 class Workflow:
-    """What a workflow installs: the suite as pip takes it, and the service's own packages."""
+    """The packages that a workflow installs: the suite as pip takes it, and the service's own packages."""
 
     suite: str
     packages: tuple[str, ...] = ()

@@ -5,7 +5,6 @@ Rules of this file: nothing is opened before the block is entered, and the guard
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from dataclasses import fields
 from types import TracebackType
@@ -13,6 +12,7 @@ from typing import Any, Protocol, TypeAlias, cast
 
 from uvicorn.importer import ImportFromStringError
 
+from bench.mistyped import nearest
 from bench.server.error import ServerError
 from bench.server.in_loop import UvicornTestServer
 from bench.server.used_before import drop_clients
@@ -143,8 +143,8 @@ def _settings(connection: Connection | None, settings: dict[str, Any]) -> Connec
         raise TypeError(f"socketio_client takes a server, and perhaps a Connection, not {connection!r:.60}")
     for name in settings:
         if name not in _SETTINGS:
-            near = difflib.get_close_matches(name, _SETTINGS, 1)
-            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(_SETTINGS))}"
+            near = nearest(name, _SETTINGS)
+            hint = f"did you mean {near}?" if near else f"there are {', '.join(sorted(_SETTINGS))}"
             raise TypeError(f"socketio_client has no setting {name}: {hint}")
     return with_keywords(connection, cast(ConnectKeywords, _with_namespaces(settings)))
 

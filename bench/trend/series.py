@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from bench.results.figure import Figure, figure
+from bench.results.figure import Figure, exact, figure
 from bench.results.header import Kind, MachineInfo
 from bench.results.latency import LatencyBenchmark, LatencyResult
 from bench.results.load import CONNECT, LoadResult, Operation
@@ -282,7 +282,7 @@ def _load_value(operation: Operation, metric: Metric) -> tuple[Figure | None, st
     """Return the response time of an open load, or the service time of a closed load, which has no other."""
     if metric == "throughput":
         rate = operation.throughput_per_s
-        return (None if rate is None else Figure(rate)), "throughput"
+        return exact(rate), "throughput"
     if operation.response_us is not None:
         return figure(operation.response_us, metric), f"{metric} of the response time"
     return figure(operation.service_us, metric), f"{metric} of the service time"

@@ -9,6 +9,7 @@ import datetime as dt
 import logging
 from argparse import Namespace
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from locust.env import Environment
@@ -44,7 +45,7 @@ class RunOutput:
         self._environment = environment
         self._folder = folder
         self._results = folder / results
-        self._place = Place.here()
+        self._place = Place.of(folder)
 
     def give(self, result: LoadResult, are_workers_missing: bool) -> bool:
         """Show a result, store it, and say why the run failed, if it did; return false if anything in it failed."""
@@ -53,7 +54,11 @@ class RunOutput:
             note_shown(self._environment, result)
         path = self._keep(lambda: Store(self._results).save(result))
         if path is not None and not result.partial:
-            self._show(lambda console: print_line(console, printable(next_command(path, _is_like, self._place))))
+            self._show(
+                lambda console: print_line(
+                    console, printable(next_command(path, partial(_is_like, result), self._place))
+                )
+            )
         for warning in warnings(result, breakdown_of(self._options)):
             logger.warning("%s", warning)
         exceptions = exceptions_raised(result)
@@ -102,22 +107,17 @@ class RunOutput:
             self.fail(str(error))
         except Exception as error:
             self.fail(f"cannot store the result: {error_line(error)}")
-        self._show(lambda console: print_stored(console, path and self._shortened(path)))
+        self._show(lambda console: print_stored(console, path and self._place.shortened(path)))
         return path
 
     @property
     def _options(self) -> Namespace:
         return self._environment.parsed_options or Namespace()
 
-    def _shortened(self, path: Path) -> Path:
-        return path.relative_to(self._folder) if path.is_relative_to(self._folder) else path
 
-
-def _is_like(earlier: Result, stored: Result) -> bool:
+def _is_like(result: LoadResult, earlier: Result) -> bool:
     """Return true if both are loads of the same users on the same service, at the same rate."""
-    if not isinstance(earlier, LoadResult) or not isinstance(stored, LoadResult):
-        return False
-    return not earlier.partial and _asked(earlier) == _asked(stored)
+    return isinstance(earlier, LoadResult) and not earlier.partial and _asked(earlier) == _asked(result)
 
 
 def _asked(result: LoadResult) -> tuple[object, ...]:

@@ -1,4 +1,4 @@
-"""What workers learn that is secret reaches the owner of the run through files that only this user can read."""
+"""Secrets that workers learn: each reaches the owner of the run through files that only this user can read."""
 
 import stat
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What `pytest bench` shows while it measures, on a terminal and elsewhere, and what it measures by default."""
+"""The lines of `pytest bench` while it measures, on a terminal and elsewhere, and its default benchmarks."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""What users learn in a run, such as the token of a login, is in no word of the service that is shown or kept."""
+"""Secrets that users learn in a run, such as a login's token: no word of the service that is shown or kept has any."""
 
 import re
 import sys
