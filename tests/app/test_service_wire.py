@@ -543,10 +543,10 @@ async def test_a_polling_client_that_vanishes_is_forgotten(
 # --- the end of the service
 
 
+@pytest.mark.asyncio(loop_scope="function")  # a loop of its own: other tests' services start tasks now and then
 @pytest.mark.parametrize("goodbye", [True, False], ids=["clients gone", "clients there"])
 async def test_nothing_is_left_when_the_service_ends_and_it_can_start_again(goodbye: bool) -> None:
     service = create_app(Settings())
-    tasks = running_tasks()
     for _ in range(2):
         server = UvicornTestServer(service)
         await server.start_up()
@@ -562,21 +562,16 @@ async def test_nothing_is_left_when_the_service_ends_and_it_can_start_again(good
         await server.tear_down()
         for client in participants:
             await client.disconnect()
-        await nothing_more_runs(than=tasks)
+        await nothing_else_runs()
         sio: socketio.AsyncServer = service.engineio_server
         assert list(sio.manager.get_participants("/", None)) == []
     async with UvicornTestServer(service):  # its monitor of clients, started by the first, is not there this time
         pass
-    await nothing_more_runs(than=tasks)
+    await nothing_else_runs()
 
 
-async def nothing_more_runs(than: set[asyncio.Task[Any]]) -> None:
-    """Return once no other tasks run: a cancelled task takes a turn of the loop to end."""
+async def nothing_else_runs() -> None:
+    """Return once the caller's task is the only one: a cancelled task takes a turn of the loop to end."""
     async with asyncio.timeout(TIMEOUT_S):
-        while running_tasks() - than:  # noqa: ASYNC110 - nobody tells
+        while len(asyncio.all_tasks()) > 1:  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.01)
-
-
-def running_tasks() -> set[asyncio.Task[Any]]:
-    """Return all tasks but the waits inside `asyncio.wait_for`: other tests' services make new waits now and then."""
-    return {task for task in asyncio.all_tasks() if getattr(task.get_coro(), "__qualname__", "") != "Event.wait"}
