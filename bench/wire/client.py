@@ -94,6 +94,7 @@ class FastClient(Listener):
     )
 
     def __init__(self) -> None:
+        super().__init__()
         self.received_ns = 0
         #: The size of the last message, sent or received, with its attachments.
         #:
@@ -638,6 +639,7 @@ class _Probed(Listener):
     """The listener of a WebSocket that may replace polling. It awaits the answer to the probe, and drops the rest."""
 
     def __init__(self, conversation: Conversation) -> None:
+        super().__init__()
         self._conversation = conversation
         #: The messages to send over the WebSocket before all else.
         self.answer: asyncio.Future[tuple[Message, ...]] = asyncio.get_running_loop().create_future()

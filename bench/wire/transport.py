@@ -24,9 +24,21 @@ from bench.wire.protocol import Message, Open
 
 
 class Listener:
-    """The receiver of what a transport has to tell. This base ignores all of it."""
+    """The receiver of what a transport has to tell. This base ignores all of it.
 
-    __slots__ = ()
+    A transport that has the kernel's receive times sets both attributes right before each call of `receive`.
+    """
+
+    __slots__ = ("error_ns", "read_ns")
+
+    def __init__(self) -> None:
+        #: When this process had read the message's last byte, by `time.perf_counter_ns`. Without the kernel's time for
+        #: it, `received_ns` says that.
+        self.read_ns = 0
+        #: The greatest error of `received_ns`, in nanoseconds: a message may have been received so much earlier.
+        #:
+        #: 0: the kernel's own time of this message. -1: the time is this process's own, from when it read the message.
+        self.error_ns = -1
 
     def receive(self, message: Message, received_ns: int) -> None:
         """Take a whole message, and when it was received."""

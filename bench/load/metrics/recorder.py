@@ -51,6 +51,10 @@ class Batch(NamedTuple):
     received. `waits` has two numbers for each success for which no user was free at first: its place among the pairs,
     and how long it waited. `error_replies` counts successes whose reply is an object with an `error` in it.
 
+    `reads` has two numbers for each of the pairs of `completed`: how long the reply that the machine had received
+    waited for this process to read it, and the greatest error of `received` (0: none). An error of -1 says that
+    `received` is when the process read it; where `reads` is empty, that is so of all pairs.
+
     With a `task`, whose operation is not known yet, `operation` is that task's name: all that is known is what was
     dropped.
 
@@ -71,6 +75,7 @@ class Batch(NamedTuple):
     #: The sizes of the messages that were sent and received, in all.
     sent_bytes: int = 0
     received_bytes: int = 0
+    reads: array[int] = array("q")
 
 
 class LoopDelays(NamedTuple):
@@ -110,7 +115,18 @@ class Recorder:
     """
 
     __slots__ = (
-        *("_dropped", "_failures", "_handled", "_intended", "_room", "_times", "_used", "_waits", "_written"),
+        *(
+            "_dropped",
+            "_failures",
+            "_handled",
+            "_intended",
+            "_is_stamped",
+            "_reads",
+            "_reads_written",
+            "_room",
+            "_times",
+        ),
+        *("_used", "_waits", "_written"),
         *("error_replies", "kind", "name", "received_bytes", "sent_bytes", "task"),
     )
 
@@ -122,29 +138,52 @@ class Recorder:
         self._written = array("q", bytes(8 * _ROOM_AT_FIRST))
         #: The same array as `_written`; compiled, it is the memory itself.
         self._times = self._written
+        #: The same for `Batch.reads`; there is none before the first message with a time of the kernel's.
+        self._reads_written = array("q")
+        self._reads = self._reads_written
         self._room = _ROOM_AT_FIRST
         self._used = 0
         self._clear()
 
-    def succeeded(self, sent_ns: int, received_ns: int, received_bytes: int = 0) -> None:
-        """Note a success of a closed load, and the size of the message that ended it."""
+    def succeeded(
+        self, sent_ns: int, received_ns: int, received_bytes: int = 0, read_ns: int = 0, error_ns: int = -1
+    ) -> None:
+        """Note a success of a closed load, and the size of the message that ended it.
+
+        `read_ns` and `error_ns` are those of the message's listener: see `bench.wire.transport.Listener`.
+        """
         self.received_bytes += received_bytes
         used = self._used
         if used == self._room:
             self._grow()
         self._times[used] = sent_ns
         self._times[used + 1] = received_ns
+        if error_ns >= 0:
+            if not self._is_stamped:
+                self._begin_reads()
+            self._reads[used] = read_ns - received_ns
+            self._reads[used + 1] = error_ns
+        elif self._is_stamped:
+            self._reads[used] = 0
+            self._reads[used + 1] = -1
         self._used = used + 2
 
     def answered(
-        self, intended_ns: int, sent_ns: int, received_ns: int, waited_ns: int = 0, received_bytes: int = 0
+        self,
+        intended_ns: int,
+        sent_ns: int,
+        received_ns: int,
+        waited_ns: int = 0,
+        received_bytes: int = 0,
+        read_ns: int = 0,
+        error_ns: int = -1,
     ) -> None:
         """Note a success of an open load, the time in which no user was free for it, and the size of its reply."""
         if waited_ns:
             self._waits.append(len(self._intended))
             self._waits.append(waited_ns)
         self._intended.append(intended_ns)
-        self.succeeded(sent_ns, received_ns, received_bytes)
+        self.succeeded(sent_ns, received_ns, received_bytes, read_ns, error_ns)
 
     def handled(self, sent_ns: int, handled_ns: tuple[int, int] | None, received_ns: int) -> None:
         """Note when a success's reply says that it was handled, unless that cannot be: by another machine's clock."""
@@ -175,6 +214,7 @@ class Recorder:
         batch = Batch(
             *(self.name, completed, self._intended, self._failures, self._dropped, self._handled),
             *(self._waits, self.task, self.error_replies, self.kind, self.sent_bytes, self.received_bytes),
+            self._reads_written[: self._used] if self._is_stamped else array("q"),
         )
         self._clear()
         return batch
@@ -182,10 +222,23 @@ class Recorder:
     def _grow(self) -> None:
         self._written = self._written + array("q", bytes(8 * self._room))
         self._times = self._written
+        if self._reads_written:
+            self._reads_written = self._reads_written + array("q", bytes(8 * self._room))
+            self._reads = self._reads_written
         self._room *= 2
+
+    def _begin_reads(self) -> None:
+        """Have room for `Batch.reads`: none of the batch's successes so far has a time of the kernel's."""
+        if not self._reads_written:
+            self._reads_written = array("q", bytes(8 * self._room))
+            self._reads = self._reads_written
+        self._reads_written[: self._used] = array("q", (0, -1) * (self._used // 2))
+        self._is_stamped = True
 
     def _clear(self) -> None:
         self._used = 0
+        #: Whether there is a success in the batch whose `received` is the kernel's.
+        self._is_stamped = False
         #: The number of successes whose reply is an object with an `error` in it. The caller counts them.
         self.error_replies = 0
         #: The sizes of the operation's messages. The caller adds up those that were sent.
