@@ -160,6 +160,7 @@ def test_the_json_has_all_of_it(capsys: pytest.CaptureFixture[str], here: list[s
 
 
 @pytest.mark.unhurried
+@pytest.mark.slow
 def test_charts_are_whole_and_name_the_step(
     capsys: pytest.CaptureFixture[str], here: list[str], tmp_path: Path
 ) -> None:
