@@ -216,7 +216,9 @@ class Merger:
         keys = sorted(parts, key=lambda key: (kinds.index(key.kind), key.name))
         end_ns = max((received.report.window_end_ns or 0 for received in self.processes.values()), default=0)
         if counts_only:
-            return tuple(Operation(**counted(key, [part for _, part in parts[key]])) for key in keys)
+            return tuple(
+                Operation(**counted(key, [part for _, part in parts[key]]), received_clock=None) for key in keys
+            )
         return tuple(operation_row(key, parts[key], timeout_us, end_ns) for key in keys)
 
     def received(self) -> tuple[ReceivedEvent, ...]:
