@@ -268,8 +268,8 @@ def _notes(result: LoadResult) -> Iterator[Note]:
         yield Note(f"users of other classes ran as well: {others}; Locust's tables alone have their requests")
     yield from _operation_notes(result)
     yield from _traffic_notes(result)
-    receiving = {operation.label: operation.receiving for operation in result.operations if operation.receiving}
-    yield from receive_notes(receiving, result.receive_clock)
+    received = [(operation.label, operation.receiving) for operation in result.operations if operation.receiving]
+    yield from receive_notes(received, result.receive_clock)
     if result.window.duration_s == 0:
         yield Note(
             "no steady window: the run ended before its users were there and warm: no times, no throughput", "warning"

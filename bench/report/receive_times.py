@@ -3,29 +3,48 @@
 For every kind of result that has receive times. A newcomer should understand each sentence by itself.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from bench.report.document import Note
 from bench.report.formatting import count, duration
 from bench.results.figure import Figure
 from bench.results.receiving import ReceiveClock, Receiving
 
+#: A row, and what its receive times are said to be of.
+NamedRow = tuple[str, Receiving]
 
-def receive_notes(rows: Mapping[str, Receiving], clock: ReceiveClock | None) -> Iterator[Note]:
-    """Yield what a reader has to know of the receive times of these rows, by name; nothing of results without any."""
-    by_kernel = {name: row for name, row in rows.items() if row.clock == "kernel"}
-    by_process = {name: row for name, row in rows.items() if row.clock == "process"}
+
+def receive_notes(rows: Sequence[NamedRow], clock: ReceiveClock | None) -> Iterator[Note]:
+    """Yield what a reader has to know of the receive times of these rows; nothing if there are none.
+
+    Several rows may have the same name.
+    """
+    by_kernel = [(name, row) for name, row in rows if row.clock == "kernel"]
+    by_process = [(name, row) for name, row in rows if row.clock == "process"]
     if by_kernel:
         of = _times_of(by_kernel, bool(by_process))
-        yield Note(f"{of} end when the machine received the reply: {_trust([*by_kernel.values()])}")
+        yield Note(f"{of} end when the machine received the reply: {_trust([row for _, row in by_kernel])}")
     yield from _process_notes(by_process, clock, bool(by_kernel))
     if clock is not None and clock.steps:
         sizes = ", ".join(f"{step.by_s:+.3g} s" for step in clock.steps)
-        unstamped = sum(row.unstamped for row in rows.values())
+        unstamped = sum(row.unstamped for _, row in rows)
         yield Note(
             f"the machine's clock was set during the run, by {sizes}: {_replies(unstamped)} the process's time",
             "warning",
         )
+
+
+def together(clocks: Sequence[ReceiveClock]) -> ReceiveClock | None:
+    """Return what several measurements of a result tell of the clock; None if none does."""
+    if not clocks:
+        return None
+    bounds_us = [clock.bound_us for clock in clocks if clock.bound_us is not None]
+    reasons = list(dict.fromkeys(clock.process_because for clock in clocks if clock.process_because))
+    return ReceiveClock(
+        bound_us=max(bounds_us, default=None),
+        steps=tuple(step for clock in clocks for step in clock.steps),
+        process_because="; ".join(reasons) or None,
+    )
 
 
 def _trust(rows: Sequence[Receiving]) -> str:
@@ -44,14 +63,14 @@ def _trust(rows: Sequence[Receiving]) -> str:
     return f"{exact}; the generator's own queue ({worst} {duration(Figure(max(waits_us)))}) is not in them"
 
 
-def _process_notes(rows: Mapping[str, Receiving], clock: ReceiveClock | None, are_others: bool) -> Iterator[Note]:
-    whole = [name for name, row in rows.items() if not row.exact + row.bounded]
+def _process_notes(rows: Sequence[NamedRow], clock: ReceiveClock | None, are_others: bool) -> Iterator[Note]:
+    whole = [(name, row) for name, row in rows if not row.exact + row.bounded]
     if whole:
         of = _times_of(whole, are_others)
         because = f": {clock.process_because}" if clock is not None and clock.process_because else ""
         yield Note(f"{of} end when the generator had read the reply, and contain how long it waited there{because}")
-    for name, row in rows.items():
-        if name not in whole:
+    for name, row in rows:
+        if row.exact + row.bounded:
             total = row.exact + row.bounded + row.unstamped
             yield Note(
                 f"{name}: {count(row.unstamped)} of {count(total)} replies have the process's time, not the kernel's, "
@@ -60,8 +79,8 @@ def _process_notes(rows: Mapping[str, Receiving], clock: ReceiveClock | None, ar
             )
 
 
-def _times_of(names: Iterable[str], are_others: bool) -> str:
-    return f"times of {', '.join(names)}" if are_others else "times"
+def _times_of(rows: Sequence[NamedRow], are_others: bool) -> str:
+    return f"times of {', '.join(dict.fromkeys(name for name, _ in rows))}" if are_others else "times"
 
 
 def _replies(number: int) -> str:

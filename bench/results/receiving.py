@@ -4,16 +4,15 @@ Shared by load results, latency results and those of `bench ab`. Results from be
 times.
 """
 
-from typing import Literal, Self
+from typing import Self
 
 from pydantic import BaseModel, FiniteFloat, NonNegativeInt
 
 from bench.results.header import WRITTEN, Histogram, NonNegative
 from bench.results.lateness import Lateness
 from bench.timing.receive_times import ReceiveTimes
-
-#: The clock that told when replies were received: the kernel's stamps, or this process as it had read them.
-ReceivedClock = Literal["kernel", "process"]
+from bench.wire.clock_watch import ClockWatch
+from bench.wire.stamps import ReceivedClock as ReceivedClock  # part of what this module offers
 
 
 class Receiving(BaseModel):
@@ -79,10 +78,14 @@ class ReceiveClock(BaseModel):
     steps: tuple[ClockStep, ...] = ()
     process_because: str | None = None
 
-
-def clock_of(receiving: Receiving | None) -> ReceivedClock | None:
-    """Return the clock of a row; None if nothing was received."""
-    return None if receiving is None else receiving.clock
+    @classmethod
+    def of(cls, watch: ClockWatch, since_ns: int) -> Self:
+        """Return what a watch has seen since then, by `perf_counter_ns`."""
+        return cls(
+            bound_us=_us(watch.bound_ns),
+            steps=tuple(ClockStep(t=t_s, by_s=by_s) for t_s, by_s in watch.steps_s(since_ns)),
+            process_because=watch.process_because or None,
+        )
 
 
 def _us(value_ns: int | None) -> float | None:

@@ -8,12 +8,18 @@ from __future__ import annotations
 
 from typing import Annotated, cast
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, NonNegativeInt
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NonNegativeInt
 
 from bench.load.metrics.recorder import NotedKind
 from bench.results.load import ROUND_TRIP, OperationKey, OperationKind
 from bench.timing.histogram import Histogram
 from bench.timing.receive_times import ReceiveTimes
+
+#: The number of jumps of the clock that a process tells of: where it is set all the time, the first are enough.
+MOST_STEPS = 100
+
+#: The number of characters of the reason why a process has no times of the kernel's.
+LONGEST_REASON = 400
 
 
 def _readable(encoded: str) -> str:
@@ -225,6 +231,19 @@ class SecondReport(BaseModel):
         )
 
 
+class ClockReport(BaseModel):
+    """The clock of a process's receive times. `steps` has its jumps: when, since the run's start, and by how much.
+
+    `process_because` says why the kernel's times are not used; it is empty where they are.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    bound_ns: NonNegativeInt | None = None
+    steps: Annotated[list[tuple[int, int]], Field(max_length=MOST_STEPS)] = []
+    process_because: Annotated[str, Field(max_length=LONGEST_REASON)] = ""
+
+
 class Report(BaseModel):
     """The tally of one process, in nanoseconds since the run's start; `seconds` contains only those that changed."""
 
@@ -254,6 +273,8 @@ class Report(BaseModel):
     arrivals: NonNegativeInt = 0
     #: The steps that this process failed at, each in one line: its figures are not whole.
     troubles: list[str] = []
+    #: The clock of the receive times; None if the process does not tell.
+    clock: ClockReport | None = None
 
     @classmethod
     def empty(cls) -> Report:

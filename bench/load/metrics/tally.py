@@ -20,6 +20,7 @@ from bench.load.metrics.exceptions import KindCounts, Raised
 from bench.load.metrics.live import LiveSecond
 from bench.load.metrics.recorder import RECEIVED, TIMEOUT, UNSCHEDULED, Batch, Failure, LoopDelays, NotedKind
 from bench.load.metrics.report import (
+    ClockReport,
     OperationReport,
     Report,
     SecondOperation,
@@ -356,6 +357,7 @@ class Tally:
         cut_off: str | None = None,
         invalid_reason: str | None = None,
         began: int = 0,
+        clock: ClockReport | None = None,
     ) -> Report:
         """Return the tally so far. `unfinished` is what was begun, by operation, and whose end nobody knows (yet).
 
@@ -389,6 +391,7 @@ class Tally:
             cut_off=cut_off,
             began=began,
             arrivals=self._arrivals,
+            clock=clock,
         )
 
     def newest_second(self) -> int:

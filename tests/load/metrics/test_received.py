@@ -6,9 +6,10 @@ import pytest
 
 from bench.load.metrics.merge import Merger
 from bench.load.metrics.recorder import Recorder
-from bench.load.metrics.report import Report
+from bench.load.metrics.report import ClockReport, Report
 from bench.load.metrics.tally import Tally
 from bench.results.load import Operation, OperationKind
+from bench.results.receiving import ClockStep, ReceiveClock
 
 MS = 1_000_000
 S = 1_000_000_000
@@ -129,6 +130,33 @@ def test_what_was_never_answered_has_no_clock() -> None:
     noted.tally.add(batch)
     found = row(noted)
     assert (found.timeouts, found.received_clock, found.receiving) == (1, None, None)
+
+
+def told(*clocks: ClockReport | None) -> ReceiveClock | None:
+    merger = Merger()
+    for number, clock in enumerate(clocks):
+        tally = Tally(START)
+        report = tally.report(unfinished=Counter(), late=Counter(), final=True, clock=clock)
+        merger.receive(str(number), Report.model_validate_json(report.model_dump_json()))
+    return merger.receive_clock()
+
+
+def test_the_clock_of_a_run_is_that_of_its_processes() -> None:
+    assert told(None) is None
+    good, asked = ClockReport(bound_ns=80), ClockReport(process_because="asked for")
+    assert told(good, ClockReport(bound_ns=120), None) == ReceiveClock(bound_us=0.12)
+    assert told(asked, asked) == ReceiveClock(process_because="asked for")
+    assert told(good, asked) == ReceiveClock(bound_us=0.08, process_because="in 1 of 2 processes: asked for")
+
+
+def test_processes_of_one_machine_notice_the_same_jump_of_its_clock() -> None:
+    here, also_here = [(5 * S, 3 * S), (9 * S, -S)], [(6 * S, 3 * S + 400), (9 * S + 7, -S)]
+    found = told(ClockReport(bound_ns=1, steps=here), ClockReport(bound_ns=1, steps=also_here))
+    assert found is not None
+    assert found.steps == (ClockStep(t=5, by_s=3), ClockStep(t=9, by_s=-1))
+    elsewhere = told(ClockReport(bound_ns=1, steps=here), ClockReport(bound_ns=1, steps=[(5 * S, 2 * S)]))
+    assert elsewhere is not None
+    assert [step.by_s for step in elsewhere.steps] == [2, 3, -1]
 
 
 def test_the_generator_knows_how_long_replies_waited_to_be_read() -> None:
