@@ -271,7 +271,10 @@ class TestWhatIsWrong:
     @pytest.mark.parametrize(
         ("content", "said"),
         [
-            ('{"schema": "load/9"}', "has schema 'load/9', but this version reads 'load/1', 'load/2' or 'load/3'"),
+            (
+                '{"schema": "load/9"}',
+                "has schema 'load/9', but this version reads 'load/1', 'load/2', 'load/3' or 'load/4'",
+            ),
             ('{"schema": "load/1", "datet', "not whole JSON: "),
             ("", "the file is empty"),
         ],
