@@ -11,6 +11,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from bench.statistics.percentiles import is_greatest
 from bench.timing.histogram import Histogram
 
 #: The number of seconds after a second in which its process has to have noted something.
@@ -80,6 +81,11 @@ class Interval:
     def percentile_ns(self, percent: float) -> int | None:
         """Return a percentile of the times in ns; None if it falls among what failed or was dropped."""
         return self.times.percentile_ns(percent, self._censored)
+
+    def is_longest(self, name: str) -> bool:
+        """Return true if there are so few times that a percentile, by field name, is the longest of them."""
+        # Among failures the longest is not known.
+        return bool(self.times.count) and not self._censored and is_greatest(name, self.times.count)
 
     @property
     def _censored(self) -> int:
