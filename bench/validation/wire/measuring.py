@@ -85,8 +85,8 @@ def our_loads() -> list[Load]:
 
 
 def peer_loads() -> list[Load]:
-    """Return the loads of the other tools: closed loads alone."""
-    return [Load(connections=connections) for connections in CONNECTIONS]
+    """Return the loads of the other tools: those of ours with one emission in flight, but for the hog."""
+    return [load for load in our_loads() if load.in_flight == 1 and not load.is_hogged]
 
 
 def measure(tools: Sequence[Tool], plan: Plan, tell: Callable[[str], None]) -> Outcome:

@@ -32,7 +32,7 @@ _RECORDS = "records"
 
 @dataclass(frozen=True)
 class Asked:
-    """The load that a tool is asked for, at a rate or (None) one emission after the other, for so many seconds."""
+    """The load that a tool is asked for, for so many seconds: at a rate, or (None) one emission after the other."""
 
     url: str
     load: Load
@@ -123,7 +123,7 @@ class OurClient:
 
 
 class OtherTool:
-    """A peer of `bench peers`, in a closed load."""
+    """A peer of `bench peers`. At a rate, each connection sends no earlier than a period after it sent last."""
 
     ends_by_itself = False
     asked_clock: ReceivedClock | None = None
@@ -139,7 +139,10 @@ class OtherTool:
     def command(self, asked: Asked) -> Command:
         """Return the peer's command. Its program finds in the environment where to note its round trips."""
         command = self._peer.command(_closed(asked))
-        return replace(command, environment={**command.environment, "RECORDS": str(asked.records)})
+        environment = {**command.environment, "RECORDS": str(asked.records)}
+        if asked.rate_per_s is not None:
+            environment["PERIOD_US"] = f"{asked.load.connections / asked.rate_per_s * 1e6:.3f}"
+        return replace(command, environment=environment)
 
     def report(self, asked: Asked, output: str) -> Reported:
         """Return each of its round trips if it noted them, else its percentiles. Raises LeftOut."""
@@ -152,6 +155,21 @@ class OtherTool:
             raise LeftOut("what it noted of its round trips cannot be read") from None
 
 
+class InLocust(OtherTool):
+    """This project's users in Locust; at a rate, the load is open."""
+
+    def __init__(self) -> None:
+        super().__init__(Ours(), is_ours=True)
+        self.name = "ours-locust"
+
+    def command(self, asked: Asked) -> Command:
+        """Return the command, with the rate."""
+        command = super().command(asked)
+        if asked.rate_per_s is None:
+            return command
+        return replace(command, arguments=[*command.arguments, "--rate", f"{asked.rate_per_s:.3f}"])
+
+
 def _closed(asked: Asked) -> ClosedLoad:
     return ClosedLoad(asked.url, asked.load.connections, asked.folder)
 
@@ -161,10 +179,8 @@ def all_tools() -> list[Tool]:
     kinds = (False, True) if is_enabled() else (False,)
     clocks: tuple[ReceivedClock, ...] = ("kernel", "process")
     ours: list[Tool] = [OurClient(is_plain=is_plain, clock=clock) for is_plain in kinds for clock in clocks]
-    in_locust = Ours()
-    in_locust.name = "ours-locust"
     peers: list[Peer[ClosedLoad]] = [LocustCalls(), AsyncClient(), K6(), Artillery(), NodeLoop(), EpollLoop()]
-    return [*ours, OtherTool(in_locust, is_ours=True), *map(OtherTool, peers)]
+    return [*ours, InLocust(), *map(OtherTool, peers)]
 
 
 def chosen(only: Sequence[str], with_peers: bool) -> list[Tool]:

@@ -1,12 +1,17 @@
-"""The locustfile that `bench accuracy --wire` runs with locust.contrib.socketio: a user that calls without a pause."""
+"""The locustfile that `bench accuracy --wire` runs with locust.contrib.socketio: a user that calls without a pause.
 
+With PERIOD_US, it calls no earlier than so many microseconds after its last call, by Locust's own pacing.
+"""
+
+import os
 from itertools import count
 from typing import Any
 
-from locust import task
+from locust import constant, constant_pacing, task
 from locust.contrib.socketio import SocketIOUser
 
 _TIMEOUT_S = 10.0
+_PERIOD_S = float(os.environ.get("PERIOD_US", "0")) / 1e6
 _numbers = count()
 
 
@@ -14,6 +19,7 @@ class EchoUser(SocketIOUser):
     """A user that emits FOO with a token of its own, and awaits the acknowledgement that carries it."""
 
     options = {"reconnection": False}  # noqa: RUF012 - Locust's
+    wait_time = constant_pacing(_PERIOD_S) if _PERIOD_S else constant(0)
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)  # type: ignore[no-untyped-call]
