@@ -154,6 +154,7 @@ def logged_in(url: str) -> dict[str, str]:
     return auth
 
 
+@pytest.mark.slow
 def test_the_mounted_app_counts_what_the_load_counts(tmp_path: Path) -> None:
     folder = example("fastapi", tmp_path)
     with ServerProcess("service:app", directory=folder) as server:
