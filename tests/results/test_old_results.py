@@ -19,6 +19,7 @@ from bench.results.store import load, open_file
 from bench.trend.series import trends
 from bench.validation.accuracy.model import Accuracy
 from bench.validation.peers.model import Peers
+from bench.validation.wire.model import Wire
 
 RESULTS = Path(__file__).parent.parent / "data" / "results"
 COMMIT = "c160d0d6d709f7a87bef2ae5f6bb2a7bdf6f0854"
@@ -27,6 +28,7 @@ COMMIT = "c160d0d6d709f7a87bef2ae5f6bb2a7bdf6f0854"
 MODELS: dict[str, type[BaseModel]] = {
     "ab/*/0001_*.json": AbResult,
     "accuracy/*/0001_*.json": Accuracy,
+    "wire/*/0001_*.json": Wire,
     "peers/*/0001_*.json": Peers,
     "compare/*.json": Comparison,
 }
