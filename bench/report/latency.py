@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from bench.machine.disturbances import Disturbance
 from bench.report.document import Column, Document, Line, Note, Row, Table
 from bench.report.formatting import UNKNOWN, count, counted, durations, short_commit
+from bench.report.receive_times import receive_notes, together
 from bench.results.figure import exact
 from bench.results.latency import ControlKind, LatencyBenchmark, LatencyResult
 
@@ -104,6 +105,7 @@ def ratio(benchmark: LatencyBenchmark, kind: ControlKind) -> str:
 def notes(benchmarks: Sequence[LatencyBenchmark]) -> Iterator[Note]:
     """Yield what limits the meaning of the figures."""
     yield from _error_replies(benchmarks)
+    yield from _receive_times(benchmarks)
     yield from _unsteady(compared(benchmarks))
     yield from _spoilers(compared(benchmarks))
 
@@ -115,6 +117,17 @@ def _error_replies(benchmarks: Sequence[LatencyBenchmark]) -> Iterator[Note]:
             replies = f"{errors:,} of {details.replies or errors:,} replies"
             hint = "they count as successes, unless a `check` refuses them"
             yield Note(f"{benchmark.name}: {replies} carry an `error` key: {hint}", "warning", apart=True)
+
+
+def _receive_times(benchmarks: Sequence[LatencyBenchmark]) -> Iterator[Note]:
+    """Yield whose clock told when replies were received."""
+    rows = [
+        (f"{details.client} over {details.transport}", details.receiving)
+        for details in (benchmark.details for benchmark in benchmarks)
+        if details.receiving is not None
+    ]
+    clocks = [benchmark.details.receive_clock for benchmark in benchmarks if benchmark.details.receive_clock]
+    yield from receive_notes(rows, together(clocks))
 
 
 def _unsteady(benchmarks: Sequence[LatencyBenchmark]) -> Iterator[Note]:

@@ -9,7 +9,8 @@ import pytest
 
 from bench.compare.load import WHOLE_RUN, chance_of_order
 from bench.results.figure import Figure
-from bench.results.load import Generator, Lateness, LoadResult
+from bench.results.lateness import Lateness
+from bench.results.load import Generator, LoadResult
 from tests.support.comparisons import START, compared, load_runs, open_scenario, row
 from tests.support.example_results import distribution, load_result, operation
 

@@ -34,6 +34,7 @@ from bench.wire.connection import TransportName
 from bench.wire.errors import Disconnected
 from bench.wire.interface import Client, Handler
 from bench.wire.reference import ReferenceClient
+from bench.wire.stamps import ReceivedClock
 
 pytestmark = pytest.mark.unhurried
 
@@ -52,6 +53,7 @@ class Wire:
     """A client whose server is the test."""
 
     emits_now = False
+    received_clock: ReceivedClock = "process"
 
     def __init__(self) -> None:
         self.received_ns = 0
