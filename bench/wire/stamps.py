@@ -153,6 +153,15 @@ def use_process_clock() -> None:
     _process.reason, _process.clock = _ASKED_FOR, None
 
 
+def use_clock_of_system() -> None:
+    """Take the kernel's times where the system has them, unless the environment asks for the process's.
+
+    So it is from the start: this takes `use_process_clock` back. Call it before connecting.
+    """
+    if _process.reason == _ASKED_FOR:
+        _process.reason = None
+
+
 def is_kernel_clock() -> bool:
     """Return whether connections that begin now have the kernel's times of their messages."""
     return process_clock_reason() == ""

@@ -396,7 +396,8 @@ async def test_a_definition_that_is_made_anew_each_time_is_not_kept(has_token: b
         made.append(weakref.ref(definition))
         emission = exchange.begin(definition)
         wire.arrive("PUBLISHED", wire.emitted[number][1])
-        assert (await emission[3])[1] == (wire.emitted[number][1],)
+        await emission
+        assert emission.reply == (wire.emitted[number][1],)
         exchange.in_flight -= 1
     del definition, emission
     gc.collect()
@@ -437,7 +438,7 @@ def test_what_is_in_flight_is_found_however_many_definitions_there_are(order: li
         emissions = [exchange.begin(anew([], number)) for number in range(100)]
         for number in order:
             wire.arrive("PUBLISHED", f"any/{number}")
-            assert emissions[number][3].done()
+            assert emissions[number].done()
         exchange.close()
 
     asyncio.run(asyncio.wait_for(scenario(), LIMIT_S))
@@ -451,7 +452,7 @@ def test_functions_of_the_same_code_that_keep_something_of_their_own_differ() ->
         emissions = [exchange.begin(definition) for definition in found]
         wire.arrive("PUBLISHED", {"b": "rt-test-0-1"})
         wire.arrive("PUBLISHED", {"a": "rt-test-0-0"})
-        assert [emission[3].done() for emission in emissions] == [True, True]
+        assert [emission.done() for emission in emissions] == [True, True]
         exchange.close()
 
     asyncio.run(asyncio.wait_for(scenario(), LIMIT_S))
