@@ -34,6 +34,9 @@ def accuracy(
         bool, typer.Option("--allow-idle-cores", help="Let the cores halt between messages.")
     ] = False,
     no_awake: Annotated[bool, typer.Option("--no-awake", help="An older name of --allow-idle-cores.")] = False,
+    process_clock: Annotated[
+        bool, typer.Option("--process-clock", help="Time replies as the generator reads them.")
+    ] = False,
     json_file: Annotated[
         Path | None,
         typer.Option(
@@ -55,9 +58,12 @@ def accuracy(
     from bench.validation.accuracy.document import accuracy_document
     from bench.validation.accuracy.measuring import AccuracyFailedError
     from bench.validation.accuracy.scenarios import UnknownScenarioError
+    from bench.wire.clock_option import take_process_clock
 
     check_json_folder(json_file)
     progress = Console(stderr=True)
+    if process_clock:
+        take_process_clock()
     try:
         result = check(
             only.split(",") if only is not None else (),

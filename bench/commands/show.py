@@ -87,7 +87,7 @@ def _builders() -> "dict[str, Callable[[StoredFile], Document]]":
     from bench.report.comparison import comparison_document
     from bench.report.latency import latency_document
     from bench.report.load import load_document
-    from bench.results.ab import AB_SCHEMA, AbResult
+    from bench.results.ab import AB_SCHEMAS, AbResult
     from bench.results.latency import LatencyResult
     from bench.results.load import LOAD_SCHEMAS, LoadResult
     from bench.results.store import LATENCY_SCHEMA
@@ -99,7 +99,7 @@ def _builders() -> "dict[str, Callable[[StoredFile], Document]]":
     return {
         LATENCY_SCHEMA: _builder(LatencyResult, latency_document),
         **dict.fromkeys(LOAD_SCHEMAS, _builder(LoadResult, load_document)),
-        AB_SCHEMA: _builder(AbResult, ab_document),
+        **dict.fromkeys(AB_SCHEMAS, _builder(AbResult, ab_document)),
         COMPARISON_SCHEMA: _builder(Comparison, comparison_document),
         ACCURACY_SCHEMA: _builder(Accuracy, accuracy_document),
         PEERS_SCHEMA: _builder(Peers, peers_document),

@@ -21,13 +21,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from statistics import NormalDist
 
-from bench.compare.conditions import CONSEQUENCES, changes, package_changes
+from bench.compare.conditions import CONSEQUENCES, package_changes, setting_changes
 from bench.compare.model import Difference, DifferenceKind, IncomparableError, NotCompared, RowVerdict
 from bench.compare.rows import FEWEST_RUNS, Runs, UnjudgedRow, common_names, make_row, some_of, with_fixed_verdict
 from bench.machine.disturbances import Disturbance, DisturbanceKind
 from bench.results.figure import Unit, exact
 from bench.results.latency import ControlKind, LatencyBenchmark, LatencyResult
-from bench.results.settings import LATENCY_SETTINGS, Consequence, values_of
+from bench.results.settings import LATENCY_SETTINGS, Consequence
 from bench.statistics.estimates import CONFIDENCE
 from bench.statistics.percentiles import FEWEST_VALUES, is_greatest
 
@@ -298,8 +298,7 @@ def _differences(
 
 
 def _changed(pair: tuple[Benchmarks, Benchmarks], consequence: Consequence) -> str:
-    baseline, candidate = ([values_of(LATENCY_SETTINGS, run, consequence) for run in side] for side in pair)
-    return changes(baseline, candidate)
+    return setting_changes(LATENCY_SETTINGS, *pair, consequence)
 
 
 def _precision(

@@ -77,6 +77,11 @@ class Completed(NamedTuple):
     sent_ns: int
     received_ns: int
     reply: tuple[Any, ...]
+    #: When this process had read the reply, and by how much `received_ns` can be too late at most.
+    #:
+    #: The error is 0 for the kernel's own time of the reply, -1 for this process's: see `wire.transport.Listener`.
+    read_ns: int = 0
+    error_ns: int = -1
 
     @property
     def service_ns(self) -> int:

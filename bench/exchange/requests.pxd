@@ -21,5 +21,6 @@ cdef class Exchange:
 
     @cython.locals(size_bytes=Py_ssize_t)
     cdef Py_ssize_t _message_bytes(self)
+    cdef tuple _result(self, received_ns, reply)
     cpdef tuple begin(self, round_trip)
     cpdef end(self, tuple emission, error)

@@ -75,10 +75,11 @@ _KINDS: dict[int, TokenKind] = {id(search): kind for kind, search in SEARCHES.it
 
 #: An emission on its way: its token, its definition, when it was sent (0: not yet), and the future of its reply.
 #:
-#: The future has when the reply was received, its arguments, and the size of its message.
+#: The future has when the reply was received, its arguments, the size of its message, and its listener's `read_ns` and
+#: `error_ns`.
 #:
 #: A plain tuple, because making it costs a fraction of what an object with names costs, in every round trip.
-InFlight = tuple[str, RoundTrip, int, asyncio.Future[tuple[int, tuple[Any, ...], int]]]
+InFlight = tuple[str, RoundTrip, int, asyncio.Future[tuple[int, tuple[Any, ...], int, int, int]]]
 
 
 class _GivenUp(NamedTuple):
@@ -167,6 +168,13 @@ class Exchange:
         """Return the number of emissions that await their reply, by definition's name. Any thread may call it."""
         return Counter(definition.name for _, definition, _, _ in list(self._pending.values()))
 
+    def _result(self, received_ns: int, reply: tuple[Any, ...]) -> tuple[int, tuple[Any, ...], int, int, int]:
+        """Return what the future of an emission has, inside the handler of its reply."""
+        fast = self._fast
+        if fast is None:
+            return received_ns, reply, 0, 0, -1
+        return received_ns, reply, self._message_bytes(), fast.read_ns, fast.error_ns
+
     def _message_bytes(self) -> int:
         """Return the size of the message that is handled; 0 if it has been asked for: it may answer several emissions.
 
@@ -203,12 +211,12 @@ class Exchange:
             text = f"{round_trip.name} could not be sent: {error_line(error)}{words.place(error)}"
             raise NotSent(text, sent_ns=0) from error
         try:
-            received_ns, reply, _ = await emission[3]
+            received_ns, reply, _, read_ns, error_ns = await emission[3]
         except BaseException as error:
             self.end(emission, error)
             raise
         self.in_flight -= 1
-        return Completed(emission[2], received_ns, reply)
+        return Completed(emission[2], received_ns, reply, read_ns, error_ns)
 
     def begin(self, round_trip: RoundTrip) -> InFlight:
         """Emit: the first half of a call, without a coroutine. This is the load's hot path.
@@ -409,7 +417,7 @@ class Exchange:
                         self._resolve(emission, reply)
                     else:
                         try:  # noqa: SIM105 - `suppress` costs as much as what it is around
-                            answer.set_result((received_ns, reply, self._message_bytes()))
+                            answer.set_result(self._result(received_ns, reply))
                         except asyncio.InvalidStateError:
                             pass  # cancelled
                     return
@@ -451,7 +459,7 @@ class Exchange:
                         self._resolve(emission, reply)
                     else:
                         try:  # noqa: SIM105 - see above
-                            answer.set_result((received_ns, reply, self._message_bytes()))
+                            answer.set_result(self._result(received_ns, reply))
                         except asyncio.InvalidStateError:
                             pass  # cancelled
                     return
@@ -565,7 +573,7 @@ class Exchange:
             self.late[round_trip.name] += 1
             self._give_up(emission)
         elif not answer.done():
-            answer.set_result((received_ns, reply, self._message_bytes()))
+            answer.set_result(self._result(received_ns, reply))
 
     def _resolve_checked(self, emission: InFlight, reply: tuple[Any, ...], event: str) -> None:
         """Do the same where the definition has a check, or several events; `event` is empty for an acknowledgement."""

@@ -6,6 +6,7 @@ from bench.machine.disturbances import Disturbance
 from bench.report.document import Document, Line, Note
 from bench.report.formatting import counted, short_commit
 from bench.report.latency_tables import compared, other_times_tables, ratio_tables, times_tables
+from bench.report.receive_times import receive_notes, together
 from bench.results.latency import LatencyBenchmark, LatencyResult
 
 
@@ -37,6 +38,7 @@ def _headline(result: LatencyResult) -> str:
 def notes(benchmarks: Sequence[LatencyBenchmark]) -> Iterator[Note]:
     """Yield what limits the meaning of the figures."""
     yield from _error_replies(benchmarks)
+    yield from _receive_times(benchmarks)
     yield from _unsteady(compared(benchmarks))
     yield from _spoilers(compared(benchmarks))
 
@@ -48,6 +50,17 @@ def _error_replies(benchmarks: Sequence[LatencyBenchmark]) -> Iterator[Note]:
             replies = f"{errors:,} of {details.replies or errors:,} replies"
             hint = "they count as successes, unless a `check` refuses them"
             yield Note(f"{benchmark.name}: {replies} carry an `error` key: {hint}", "warning", apart=True)
+
+
+def _receive_times(benchmarks: Sequence[LatencyBenchmark]) -> Iterator[Note]:
+    """Yield whose clock told when replies were received."""
+    rows = [
+        (f"{details.client} over {details.transport}", details.receiving)
+        for details in (benchmark.details for benchmark in benchmarks)
+        if details.receiving is not None
+    ]
+    clocks = [benchmark.details.receive_clock for benchmark in benchmarks if benchmark.details.receive_clock]
+    yield from receive_notes(rows, together(clocks))
 
 
 def _unsteady(benchmarks: Sequence[LatencyBenchmark]) -> Iterator[Note]:

@@ -10,6 +10,7 @@ from bench.report.document import Column, Document, Note, Row, Table
 from bench.report.formatting import FAILED, UNKNOWN, amount, count, duration, durations, per_second, short_commit
 from bench.report.load_headline import load_headline
 from bench.report.percentiles import marked
+from bench.report.receive_times import receive_notes
 from bench.results.figure import Figure, exact, figure
 from bench.results.load import (
     CONNECT,
@@ -215,9 +216,24 @@ def _generator(result: LoadResult) -> Iterator[str]:
     generator = result.generator
     if generator.cpu_share is not None:
         yield f"{generator.cpu_share:.0%} of a core"
-    for name, late in (("send lateness", generator.send_lateness_us), ("loop lag", generator.loop_lag_us)):
+    delays = (
+        ("send lateness", generator.send_lateness_us),
+        ("loop lag", generator.loop_lag_us),
+        ("reading delay", generator.reading_delay_us),
+    )
+    for name, late in delays:
         if late is not None:
             yield f"{name} p99 {duration(Figure(late.p99))}"
+
+
+def _spoilt(result: LoadResult) -> str:
+    """Return which figures a saturated generator has spoilt, and that the service times are true if they are."""
+    spoils = result.generator.spoils
+    if not spoils or "service times" in spoils:
+        return "the figures are the generator's, not the service's"
+    figures = " and ".join(f"the {name}" for name in spoils)
+    verb = "is" if spoils == ("throughput",) else "are"
+    return f"{figures} {verb} the generator's, not the service's; the service times are true"
 
 
 def _operation_notes(result: LoadResult) -> Iterator[Note]:
@@ -282,6 +298,8 @@ def _notes(result: LoadResult) -> Iterator[Note]:
     yield from _operation_notes(result)
     yield from _stage_notes(result)
     yield from _traffic_notes(result)
+    received = [(operation.label, operation.receiving) for operation in result.operations if operation.receiving]
+    yield from receive_notes(received, result.receive_clock)
     if result.window.duration_s == 0:
         yield Note(
             "no steady window: the run ended before its users were there and warm: no times, no throughput", "warning"
@@ -290,8 +308,7 @@ def _notes(result: LoadResult) -> Iterator[Note]:
     if result.generator.verdict == "saturated":
         since = result.generator.saturated_since_s
         when = "" if since is None else f" since second {since:g}"
-        reason = result.generator.reason or ""
-        yield Note(f"generator saturated{when}: {reason}; the figures are the generator's, not the service's", "wrong")
+        yield Note(f"generator saturated{when}: {result.generator.reason or ''}; {_spoilt(result)}", "wrong")
     elif result.generator.verdict == "ok":
         yield Note(f"generator ok: {figures}" if figures else "generator ok")
     if figures and result.generator.verdict != "ok":

@@ -16,7 +16,7 @@ from bench.results.figure import Figure, exact, figure
 from bench.results.header import Kind, MachineInfo
 from bench.results.latency import LatencyBenchmark, LatencyResult
 from bench.results.load import CONNECT, LoadResult, Operation, TimesKind
-from bench.results.settings import LATENCY_SETTINGS, LOAD_SETTINGS, series_of
+from bench.results.settings import CLOCK, LATENCY_SETTINGS, LOAD_SETTINGS, clock_in_series, series_of
 from bench.results.store import Result
 from bench.statistics.change_points import change_points, level_changes, levels_between
 from bench.statistics.estimates import Estimate
@@ -256,7 +256,7 @@ def _samples(result: Result, machine: str, metric: Metric, known: frozenset[str]
     if metric == "cpu":
         cpu = result.server.cpu_us_per_round_trip if result.server else None
         if cpu is not None:
-            key = _Key(machine, "load", WHOLE_RUN, conditions)
+            key = _Key(machine, "load", WHOLE_RUN, (*conditions, (CLOCK, str(clock_in_series(result, None)))))
             yield key, sample(WHOLE_RUN, "server CPU per round trip", Figure(cpu), None, False)
         return
     for operation in result.operations:
@@ -264,6 +264,8 @@ def _samples(result: Result, machine: str, metric: Metric, known: frozenset[str]
         if found is not None:
             is_of_run = operation.times_of == "run" and operation.kind != CONNECT
             its_own = (*conditions, ("times of", "the whole run")) if is_of_run else conditions
+            if (clock := clock_in_series(result, operation)) is not None:
+                its_own = (*its_own, (CLOCK, clock))
             yield _Key(machine, "load", operation.label, its_own), sample(operation.label, words, found, None, False)
 
 

@@ -21,6 +21,7 @@ cdef class FastClient(Listener):
 
     cpdef receive(self, message, received_ns)
     cpdef ended(self, reason)
+    cpdef read_now(self)
 
 
 cdef class _Probed(Listener):

@@ -49,6 +49,7 @@ from bench.wire.handlers import is_asynchronous, one_after_the_other
 from bench.wire.interface import Handler, acknowledged
 from bench.wire.polling import PollingTransport
 from bench.wire.protocol import DEFAULT_NAMESPACE, Message, plain_event, plain_message
+from bench.wire.stamps import ReceivedClock, received_clock
 from bench.wire.transport import Listener, Transport
 from bench.wire.websocket import WebSocketTransport
 
@@ -196,6 +197,7 @@ class FastClient(Listener):
         self.not_upgraded = ""
         self._max_message_bytes = connection.max_message_bytes
         self._endpoint = endpoint
+        self.read_ns, self.error_ns = 0, -1  # as of a transport that has no other clock than the process's
         return endpoint
 
     async def _unanswered(self, seconds: float) -> str:
@@ -306,23 +308,29 @@ class FastClient(Listener):
         if len(message) > self._max_payload_bytes:
             raise self._conversation.too_large(len(message))
         self.message_bytes = len(message)
-        sent_ns = perf_counter_ns()
-        websocket.send_text(message)
-        return sent_ns
+        return websocket.send_text(message)
 
     def _emit_anything(self, event: str, data: Any, namespace: str, callback: Handler | None) -> int:
         messages = self._conversation.emit(event, data, namespace, callback)
         transport = self._transport
         assert transport is not None, "an established conversation has a transport"
         self.message_bytes = sum(map(_size_bytes, messages))
-        sent_ns = perf_counter_ns()
-        transport.send(messages)
-        return sent_ns
+        return transport.send(messages)
 
     @property
     def unsent_bytes(self) -> int:
         """Return how many bytes wait because the server does not read them."""
         return 0 if self._transport is None else self._transport.unsent_bytes
+
+    @property
+    def received_clock(self) -> ReceivedClock:
+        """Return the clock by which events are received; see interface.Client."""
+        return received_clock() if self._transport is None else self._transport.received_clock
+
+    def read_now(self) -> None:
+        """Take what waits to be read, without waiting. Only a WebSocket can be asked to."""
+        if self._websocket is not None:
+            self._websocket.read_now()
 
     async def call(self, event: str, data: Any = None, *, namespace: str | None = None, timeout: float = 60.0) -> Any:
         """Emit an event and return its acknowledgement. Raises CallTimeout, Disconnected, and what `emit` raises."""
@@ -370,9 +378,7 @@ class FastClient(Listener):
 
     async def _open_websocket(self, endpoint: Endpoint, connection: Connection) -> None:
         self._joins_later = False
-        websocket = WebSocketTransport(
-            self, endpoint, endpoint.urls["websocket"], connection.max_message_bytes, connection.connect_timeout
-        )
+        websocket = WebSocketTransport(self, endpoint, endpoint.urls["websocket"], connection.max_message_bytes)
         self._transport = self._websocket = websocket
         await websocket.open()
 
@@ -409,7 +415,6 @@ class FastClient(Listener):
             replace(endpoint, headers=with_cookies(endpoint.headers, polling.cookies())),
             f"{endpoint.urls['websocket']}&sid={quote(handshake.sid, safe='')}",
             connection.max_message_bytes,
-            connection.connect_timeout,
         )
         is_upgraded = False
         try:

@@ -10,7 +10,8 @@ import pytest
 
 from bench.compare.load import WHOLE_RUN, chance_of_order, compare_load
 from bench.results.figure import Figure
-from bench.results.load import Generator, Lateness, LoadResult
+from bench.results.lateness import Lateness
+from bench.results.load import Generator, LoadResult
 from bench.timing.histogram import Histogram
 from tests.support.comparisons import START, compared, load_runs, open_scenario, row
 from tests.support.example_results import distribution, load_result, operation

@@ -10,19 +10,21 @@ from rich.console import Console
 
 from bench.report.formats.text import print_document
 from bench.report.load import load_document
+from bench.results.lateness import Lateness
 from bench.results.load import (
     CONNECT,
     OTHER_OPERATIONS,
     Generator,
-    Lateness,
     LoadResult,
     Operation,
     ReceivedEvent,
     Scenario,
     Second,
+    Spoilt,
     StageFigures,
     Window,
 )
+from bench.results.receiving import ClockStep, ReceiveClock, Receiving
 from bench.timing.histogram import Histogram
 from tests.support.example_results import distribution, load_result, operation
 
@@ -215,6 +217,70 @@ def test_how_the_generator_did() -> None:
     said = "generator saturated since second 7: too late; the figures are the generator's, not the service's"
     assert lines[lines.index(said) + 1] == f"generator: {figures}"
     assert f"generator: {figures}" in shown(load_result(generator=Generator(processes=1, **late)))
+
+
+@pytest.mark.parametrize(
+    ("spoils", "said"),
+    [
+        (("service times", "response times", "throughput"), "the figures are the generator's, not the service's"),
+        (
+            ("response times", "throughput"),
+            "the response times and the throughput are the generator's, not the service's; the service times are true",
+        ),
+        (("throughput",), "the throughput is the generator's, not the service's; the service times are true"),
+    ],
+)
+def test_what_a_saturated_generator_spoils(spoils: tuple[Spoilt, ...], said: str) -> None:
+    saturated = Generator(processes=1, verdict="saturated", reason="too late", spoils=spoils)
+    assert f"generator saturated: too late; {said}" in shown(load_result(generator=saturated), width=200)
+
+
+def receiving(
+    exact: int = 1000, bounded: int = 0, unstamped: int = 0, error_us: float = 0, delay_us: float = 45.3
+) -> Receiving:
+    delay = Lateness(p50=5, p99=delay_us, max=900) if exact + bounded else None
+    return Receiving(exact=exact, bounded=bounded, unstamped=unstamped, error_max_us=error_us, reading_delay_us=delay)
+
+
+def notes_on_clocks(clock: ReceiveClock | None = None, **rows: Receiving) -> list[str]:
+    operations = tuple(operation(name, receiving=row, received_clock=row.clock) for name, row in rows.items())
+    lines = shown(load_result(operations=operations, receive_clock=clock), width=300)
+    return [line for line in lines if any(word in line for word in ("receiv", " end when", "clock", "replies have"))]
+
+
+def test_whose_clock_told_when_replies_were_received() -> None:
+    assert notes_on_clocks(say=receiving()) == [
+        "times end when the machine received the reply: all 1,000 are exact; the generator's own queue "
+        "(p99 45.30 µs) is not in them"
+    ]
+    assert notes_on_clocks(say=receiving(bounded=500, error_us=1234), shout=receiving(delay_us=70)) == [
+        "times end when the machine received the reply: 20.0% of 2,500 may be too long, by 1.234 ms at most; the "
+        "generator's own queue (p99 of the worst 70.00 µs) is not in them"
+    ]
+    assert notes_on_clocks(ReceiveClock(process_because="--process-clock asks for it"), say=receiving(0, 0, 9)) == [
+        "times end when the generator had read the reply, and contain how long it waited there: --process-clock asks "
+        "for it"
+    ]
+
+
+def test_clocks_of_several_rows_are_told_apart() -> None:
+    assert notes_on_clocks(say=receiving(), polled=receiving(0, 0, 9), mixed=receiving(unstamped=3)) == [
+        "times of say end when the machine received the reply: all 1,000 are exact; the generator's own queue "
+        "(p99 45.30 µs) is not in them",
+        "times of polled end when the generator had read the reply, and contain how long it waited there",
+        "mixed: 3 of 1,003 replies have the process's time, not the kernel's, so all count as timed by the process",
+    ]
+
+
+def test_a_clock_that_was_set() -> None:
+    clock = ReceiveClock(bound_us=0.1, steps=(ClockStep(t=3.5, by_s=3.2), ClockStep(t=9, by_s=-0.25)))
+    assert notes_on_clocks(clock, say=receiving(unstamped=7))[-1] == (
+        "the machine's clock was set during the run, by +3.2 s, -0.25 s: 7 replies have the process's time"
+    )
+
+
+def test_an_older_result_says_nothing_of_clocks() -> None:
+    assert not any(" end when" in line for line in shown(load_result(), width=300))
 
 
 def test_too_few_users() -> None:

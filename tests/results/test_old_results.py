@@ -78,6 +78,7 @@ def test_older_load_results_are_read(number: int, schema: str, ok: list[int]) ->
     assert [operation.ok for operation in old.result.operations] == ok
     assert [operation.kind for operation in old.result.operations] == ["connect", "round trip"]
     assert [operation.sent_bytes for operation in old.result.operations] == [None, None]
+    assert [operation.received_clock for operation in old.result.operations] == ["process", "process"]
 
 
 def test_a_load_result_with_operations_of_all_kinds_is_read() -> None:

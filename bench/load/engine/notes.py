@@ -59,8 +59,11 @@ class Notes:
         """Count an event that came unasked, inside its handler."""
         if event != self._heard:
             self._heard, self._heard_recorder = event, self._engine.recorder(event, RECEIVED)
-        received_ns = self._client.received_ns
-        self._heard_recorder.succeeded(received_ns, received_ns, self._client.message_bytes)
+        client = self._client
+        received_ns = client.received_ns
+        self._heard_recorder.succeeded(
+            received_ns, received_ns, client.message_bytes, read_ns=client.read_ns, error_ns=client.error_ns
+        )
 
     def received_in(self, namespace: str, event: str, *_values: Any) -> None:
         """Count an event that came in a namespace that is not the user's own."""

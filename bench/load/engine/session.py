@@ -191,7 +191,7 @@ class Session:
             self._usual, self._recorder = definition, self.engine.recorder(definition.name)
         self._recorder.sent_bytes += self._wire.message_bytes
         try:
-            received_ns, reply, reply_bytes = await emission[3]
+            received_ns, reply, reply_bytes, read_ns, error_ns = await emission[3]
         except BaseException as error:
             exchange.end(emission, error)
             self._ended(definition, error, intended_ns, waited_ns)
@@ -200,9 +200,11 @@ class Session:
         if definition is not self._usual:
             self._usual, self._recorder = definition, self.engine.recorder(definition.name)
         if self._dispatcher is None:
-            self._recorder.succeeded(emission[2], received_ns, reply_bytes)
+            self._recorder.succeeded(emission[2], received_ns, reply_bytes, read_ns, error_ns)
         else:
-            self._recorder.answered(intended_ns, emission[2], received_ns, waited_ns, reply_bytes)
+            self._recorder.answered(
+                intended_ns, emission[2], received_ns, waited_ns, reply_bytes, read_ns=read_ns, error_ns=error_ns
+            )
         if self._breakdown:
             self._recorder.handled(emission[2], _handled_ns(reply), received_ns)
         if not received_ns & _QUEUEING_SAMPLE:

@@ -29,6 +29,7 @@ from bench.report.load import load_document
 from bench.report.next_command import Place, next_command
 from bench.results.load import LoadResult
 from bench.results.references import Store
+from bench.results.settings import received_clocks
 from bench.results.store import Result, ResultError
 
 logger = logging.getLogger(__name__)
@@ -114,7 +115,7 @@ class RunOutput:
 
 
 def _is_like(result: LoadResult, earlier: Result) -> bool:
-    """Return true if both are loads of the same users on the same service, at the same rate."""
+    """Return true if both are loads of the same users on the same service, at the same rate, by the same clocks."""
     return isinstance(earlier, LoadResult) and not earlier.partial and _asked(earlier) == _asked(result)
 
 
@@ -122,4 +123,5 @@ def _asked(result: LoadResult) -> tuple[object, ...]:
     scenario = result.scenario
     service = scenario.app or (result.server.command if result.server is not None else None) or scenario.url
     users = scenario.user_classes, scenario.users_over_time, scenario.users_by_class
-    return (*users, scenario.model, scenario.rate_per_s, scenario.rate, scenario.transport, service)
+    clocks = tuple(sorted(received_clocks(result).items()))
+    return (*users, scenario.model, scenario.rate_per_s, scenario.rate, scenario.transport, service, clocks)
