@@ -62,6 +62,18 @@ _SPECIAL = frozenset({"disconnect", "*"})
 _ASKING_OTHERWISE_S = 0.3
 
 
+class Waiter:
+    """The base of what waits for a message, and goes on when the message has been handled."""
+
+    __slots__ = ()
+
+    def wake(self) -> None:
+        """Go on now, if nothing is against it."""
+
+    def wake_soon(self) -> None:
+        """Go on in the loop's next turn."""
+
+
 class FastClient(Listener):
     """A Socket.IO connection over WebSocket, polling, or first polling, then WebSocket; see interface.Client."""
 
@@ -89,6 +101,7 @@ class FastClient(Listener):
         "_plain_websocket",
         "_transport",
         "_websocket",
+        "_woken",
         "message_bytes",
         "not_upgraded",
         "received_ns",
@@ -135,6 +148,8 @@ class FastClient(Listener):
         self._is_packed = False
         #: Whether the namespaces are joined later than at the handshake, because of an upgrade before.
         self._joins_later = False
+        #: The waiter for the message that is being handled, which goes on after the handlers.
+        self._woken: Waiter | None = None
         #: The timer of the heartbeat, which looks when the last heartbeat came and sets itself anew.
         self._heartbeat: asyncio.TimerHandle | None = None
 
@@ -457,6 +472,8 @@ class FastClient(Listener):
                                 handler(*values[1:])
                         except BaseException as error:  # the user's code raised it; the connection goes on
                             _report(f"the handler of {values[0]}", error)
+                        if self._woken is not None:
+                            self._wake()
                         return
             if self._is_plain or message.startswith(b"4"):  # a heartbeat may come before the last attachment
                 self._assembled_bytes = len(message)
@@ -470,6 +487,24 @@ class FastClient(Listener):
         self._is_plain = conversation.is_plain
         if action is not None:
             self._perform(action)
+            if self._woken is not None:
+                self._wake()
+
+    def wake_after(self, waiter: Waiter) -> None:
+        """Have a waiter go on once the message that is being handled has been. Called by the message's handler.
+
+        What it sends then leaves at once, while what else has been read still waits. So it is only for messages with a
+        time of the kernel's: any other time would suffer.
+        """
+        if self._woken is None:
+            self._woken = waiter
+        else:
+            waiter.wake_soon()
+
+    def _wake(self) -> None:
+        woken, self._woken = self._woken, None
+        assert woken is not None, "the caller has looked"
+        woken.wake()
 
     def ended(self, reason: str) -> None:
         """Take note that the transport has ended."""

@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 from rich.console import Console
 
-from bench.ab.restart import Figure, Figures, metrics_of
+from bench.ab.restart import BurstPlan, Figure, Figures, metrics_of
 from bench.ab.summary import summary
 from bench.machine.disturbances import Disturbance, Interference
 from bench.report.ab import ab_document
@@ -31,7 +31,7 @@ def restarts(effect: float, count: int = 20) -> list[Figures]:
     return [
         {
             ("say|said", metric): Figure(effect + 0.001 * math.sin(number), 100.0, 100.0 * math.exp(effect))
-            for metric in metrics_of(SAY)
+            for metric in metrics_of(SAY, BurstPlan())
         }
         for number in range(count)
     ]

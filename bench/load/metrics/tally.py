@@ -406,16 +406,7 @@ class Tally:
         times = Histogram()
         for service, response in entry.times.values():
             times.merge(response if self.is_open else service)
-        return LiveSecond(
-            users=entry.users,
-            sent=entry.sent,
-            ok=entry.ok,
-            failed=entry.failed,
-            dropped=entry.dropped,
-            dropped_without_time=entry.dropped_without_time,
-            cpu_share=entry.cpu_share,
-            times=times,
-        )
+        return LiveSecond(entry, times)
 
     def failures_so_far(self) -> int:
         """Return how many operations have failed or were dropped. A transaction fails with what is in it."""

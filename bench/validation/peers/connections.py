@@ -28,7 +28,6 @@ SPARE_DESCRIPTORS = 200
 _CONNECT_TIMEOUT_S = 300.0
 _SETTLE_S = 2.0
 _POLL_S = 0.05
-_INTERRUPTED = 130
 
 
 @dataclass(frozen=True)

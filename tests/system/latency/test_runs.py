@@ -469,7 +469,7 @@ def test_figures_are_shown_where_they_cannot_be_stored(bench: Bench) -> None:
     bench.folder.write_text("a file where the folder should be")
     run = bench.run("-k", "event-websocket-fast-process-uvloop", "--benchmark-json=/dev/full")
     assert run.returncode == 1
-    assert "\nfoo_bar\n  event-websocket-fast-process-uvloop " in run.stdout
+    assert "\nfoo_bar[event-websocket-…]\n  fast-process-uvloop " in run.stdout
     assert "\nfoo_bar[event-websocket-fast-process-uvloop]: p50 " in run.stdout
     assert "stored in" not in run.stdout
     assert run.stderr.count("cannot store the result: No space left on device") == 1
