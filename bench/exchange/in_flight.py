@@ -59,9 +59,7 @@ class InFlight(Waiter):
 
     # ------------------------------------------------------------------ its end, of which the exchange tells
 
-    def resolve(
-        self, received_ns: int, reply: tuple[Any, ...], reply_bytes: int, read_ns: int, error_ns: int
-    ) -> bool:
+    def resolve(self, received_ns: int, reply: tuple[Any, ...], reply_bytes: int, read_ns: int, error_ns: int) -> bool:
         """End with a reply; return whether anybody still awaits it. The caller then has those that wait go on."""
         if self._state != _AWAITED:
             return False

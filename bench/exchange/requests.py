@@ -74,6 +74,7 @@ _FindToken = Callable[..., Any]
 #: The kind of token that each of the shared functions finds, by identity: for these the whole reply is searched.
 _KINDS: dict[int, TokenKind] = {id(search): kind for kind, search in SEARCHES.items()}
 
+
 class _GivenUp(NamedTuple):
     """An emission that is awaited no longer, as far as its late reply needs it."""
 
@@ -200,9 +201,7 @@ class Exchange:
             self.end(emission, error)
             raise
         self.in_flight -= 1
-        return Completed(
-            emission.sent_ns, emission.received_ns, emission.reply, emission.read_ns, emission.error_ns
-        )
+        return Completed(emission.sent_ns, emission.received_ns, emission.reply, emission.read_ns, emission.error_ns)
 
     def begin(self, round_trip: RoundTrip) -> InFlight:
         """Emit: the first half of a call, without a coroutine. This is the load's hot path.
@@ -526,7 +525,9 @@ class Exchange:
                     self._refuse(emission, CheckFailed(text, emission.sent_ns, kind))
                     return
                 if is_wrong:
-                    self._refuse(emission, WrongReply(words.got(emission.token, emission.round_trip, reply), emission.sent_ns))
+                    self._refuse(
+                        emission, WrongReply(words.got(emission.token, emission.round_trip, reply), emission.sent_ns)
+                    )
                     return
             if emission.round_trip.check is not None:
                 self._resolve_checked(emission, reply, "")

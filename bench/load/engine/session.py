@@ -206,7 +206,12 @@ class Session:
             )
         else:
             self._recorder.answered(
-                intended_ns, emission.sent_ns, received_ns, waited_ns, emission.reply_bytes, emission.read_ns,
+                intended_ns,
+                emission.sent_ns,
+                received_ns,
+                waited_ns,
+                emission.reply_bytes,
+                emission.read_ns,
                 emission.error_ns,
             )
         if self._breakdown:
