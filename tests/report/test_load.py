@@ -227,6 +227,11 @@ def test_how_the_generator_did() -> None:
             ("response times", "throughput"),
             "the response times and the throughput are the generator's, not the service's; the service times are true",
         ),
+        (
+            ("throughput", "times by the process's clock"),
+            "the throughput and the times by the process's clock are the generator's, not the service's; the other "
+            "service times are true",
+        ),
         (("throughput",), "the throughput is the generator's, not the service's; the service times are true"),
     ],
 )
