@@ -258,6 +258,9 @@ def test_whose_clock_told_when_replies_were_received() -> None:
         "times end when the machine received the reply: all 1,000 are exact; the generator's own queue "
         "(p99 45.30 µs) is not in them"
     ]
+    assert notes_on_clocks(ReceiveClock(bound_us=0.0625), say=receiving())[0].startswith(
+        "times end when the machine received the reply: all 1,000 are exact to 0.0625 µs; "
+    )
     assert notes_on_clocks(say=receiving(bounded=500, error_us=1234), shout=receiving(delay_us=70)) == [
         "times end when the machine received the reply: 20.0% of 2,500 may be too long, by 1.234 ms at most; the "
         "generator's own queue (p99 of the worst 70.00 µs) is not in them"
