@@ -27,6 +27,7 @@ MODULES = (
     "bench.load.engine.notes",
     "bench.load.engine.session",
     "bench.load.engine.tasks",
+    "bench.exchange.in_flight",
     "bench.exchange.requests",
     "bench.scenarios.catalogue",
     "bench.scenarios.tokens",

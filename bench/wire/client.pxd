@@ -5,6 +5,11 @@ from bench.wire.transport cimport Listener
 from bench.wire.websocket cimport WebSocketTransport
 
 
+cdef class Waiter:
+    cpdef wake(self)
+    cpdef wake_soon(self)
+
+
 cdef class FastClient(Listener):
     cdef public object received_ns, not_upgraded
     cdef bint _is_plain, _is_packed, _is_connected, _joins_later
@@ -18,6 +23,12 @@ cdef class FastClient(Listener):
     cdef list _closed_callbacks
     cdef WebSocketTransport _websocket
     cdef object _transport, _endpoint, _established, _heartbeat
+    cdef Waiter _woken
+    cdef readonly bint takes_text
+
+    cpdef long long emit_text(self, bytes message) except -1
+    cpdef wake_after(self, Waiter waiter)
+    cdef _wake(self)
 
     cpdef receive(self, message, received_ns)
     cpdef ended(self, reason)

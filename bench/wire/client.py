@@ -62,6 +62,18 @@ _SPECIAL = frozenset({"disconnect", "*"})
 _ASKING_OTHERWISE_S = 0.3
 
 
+class Waiter:
+    """The base of what waits for a message, and goes on when the message has been handled."""
+
+    __slots__ = ()
+
+    def wake(self) -> None:
+        """Go on now, if nothing is against it."""
+
+    def wake_soon(self) -> None:
+        """Go on in the loop's next turn."""
+
+
 class FastClient(Listener):
     """A Socket.IO connection over WebSocket, polling, or first polling, then WebSocket; see interface.Client."""
 
@@ -89,9 +101,11 @@ class FastClient(Listener):
         "_plain_websocket",
         "_transport",
         "_websocket",
+        "_woken",
         "message_bytes",
         "not_upgraded",
         "received_ns",
+        "takes_text",
     )
 
     def __init__(self) -> None:
@@ -109,6 +123,8 @@ class FastClient(Listener):
         self._handlers = default
         #: The WebSocket, while the default namespace is joined over it: the only question of the hot path.
         self._plain_websocket: WebSocketTransport | None = None
+        #: Whether events of the default namespace can be given as the text that is sent.
+        self.takes_text = False
         self._max_payload_bytes = 0
         #: The size of the message that arrives, with the attachments that have arrived.
         self._assembled_bytes = 0
@@ -135,6 +151,8 @@ class FastClient(Listener):
         self._is_packed = False
         #: Whether the namespaces are joined later than at the handshake, because of an upgrade before.
         self._joins_later = False
+        #: The waiter for the message that is being handled, which goes on after the handlers.
+        self._woken: Waiter | None = None
         #: The timer of the heartbeat, which looks when the last heartbeat came and sets itself anew.
         self._heartbeat: asyncio.TimerHandle | None = None
 
@@ -310,6 +328,13 @@ class FastClient(Listener):
         self.message_bytes = len(message)
         return websocket.send_text(message)
 
+    def emit_text(self, message: bytes) -> int:
+        """Emit an event of the default namespace that is encoded already. Only while `takes_text`. Hot path as well."""
+        if len(message) > self._max_payload_bytes:
+            raise self._conversation.too_large(len(message))
+        self.message_bytes = len(message)
+        return self._plain_websocket.send_text(message)  # type: ignore[union-attr]  # the caller has asked
+
     def _emit_anything(self, event: str, data: Any, namespace: str, callback: Handler | None) -> int:
         messages = self._conversation.emit(event, data, namespace, callback)
         transport = self._transport
@@ -457,6 +482,8 @@ class FastClient(Listener):
                                 handler(*values[1:])
                         except BaseException as error:  # the user's code raised it; the connection goes on
                             _report(f"the handler of {values[0]}", error)
+                        if self._woken is not None:
+                            self._wake()
                         return
             if self._is_plain or message.startswith(b"4"):  # a heartbeat may come before the last attachment
                 self._assembled_bytes = len(message)
@@ -470,6 +497,24 @@ class FastClient(Listener):
         self._is_plain = conversation.is_plain
         if action is not None:
             self._perform(action)
+            if self._woken is not None:
+                self._wake()
+
+    def wake_after(self, waiter: Waiter) -> None:
+        """Have a waiter go on once the message that is being handled has been. Called by the message's handler.
+
+        What it sends then leaves at once, while what else has been read still waits. So it is only for messages with a
+        time of the kernel's: any other time would suffer.
+        """
+        if self._woken is None:
+            self._woken = waiter
+        else:
+            waiter.wake_soon()
+
+    def _wake(self) -> None:
+        woken, self._woken = self._woken, None
+        assert woken is not None, "the caller has looked"
+        woken.wake()
 
     def ended(self, reason: str) -> None:
         """Take note that the transport has ended."""
@@ -519,6 +564,7 @@ class FastClient(Listener):
     def _find_plain_websocket(self) -> None:
         is_joined = DEFAULT_NAMESPACE in self._conversation.joined()
         self._plain_websocket = self._websocket if is_joined and not self._is_packed else None
+        self.takes_text = self._plain_websocket is not None
 
     def _handle(self, event: protocol.Event) -> None:
         handlers = self._handlers_of.get(event.namespace, {})
@@ -610,6 +656,7 @@ class FastClient(Listener):
         if self._endpoint is not None and reason is not BY_THE_CLIENT:
             reason = conversation.reason = without_secrets(reason, self._endpoint.secrets)
         self._transport = self._websocket = self._plain_websocket = None
+        self.takes_text = False
         self._is_plain = False
         if self._heartbeat is not None:
             self._heartbeat.cancel()

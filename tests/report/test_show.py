@@ -27,6 +27,7 @@ PRINTED = {
     "load/4": "load-4",  # open, with stages
     "ab/1": "ab-1",
     "accuracy/1": "accuracy-1",
+    "wire/1": "wire-1",
     "peers/1": "peers-1",
     "compare/latency.json": "compare-latency",
     "compare/load.json": "compare-load",
@@ -50,7 +51,7 @@ Show = Callable[..., Shown]
 @pytest.fixture
 def show(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Show:
     """The command, in a directory whose results of this machine are the old ones."""
-    for kind in ("latency", "load", "ab", "accuracy", "peers"):
+    for kind in ("latency", "load", "ab", "accuracy", "wire", "peers"):
         (machine,) = (RESULTS / kind).iterdir()
         shutil.copytree(machine, tmp_path / "results" / kind / machine_id())
     shutil.copytree(RESULTS / "compare", tmp_path / "compare")
@@ -182,7 +183,7 @@ def test_another_folder_of_results(show: Show) -> None:
         ("damaged.json", '{"schema": ["ab/1"]}', "damaged.json: has schema "),
         ("damaged.json", '{"machine_info": {}, "benchmarks": 1}', "damaged.json: datetime: Field required (and "),
         ("none.json", None, "none.json: no such file"),
-        ("1", None, "1: there is one of each kind; say latency/1 or load/1 or ab/1 or accuracy/1 or peers/1"),
+        ("1", None, "1: there is one of each kind; say latency/1 or load/1 or ab/1 or accuracy/1 or wire/1 or peers/1"),
         ("99", None, "99: no such file, and no such number, commit or `latest` in results, of latency, load, ab, "),
         ("peers/2", None, "peers/2: no such file, and no such number, commit or `latest` in results/peers/"),
         ("", None, "an empty name means no result"),
