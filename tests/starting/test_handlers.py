@@ -154,7 +154,7 @@ class TestData:
             ("sid, content: bytes", "return len(content)", b"hello"),
             ("sid, data=None", 'return data.get("q", "lamps") + str(data.get("page", 0))', {"q": "lamps", "page": 1}),
             ("sid, step=3", "return step + 1", 3),
-            ("sid, room, step=3", "return room", "lobby"),
+            ("sid, room, step=3", "return room.upper()", "lobby"),
         ],
     )  # fmt: skip
     def test_data_has_what_the_handler_reads(self, scenario: Scenario, signature: str, body: str, data: Any) -> None:
