@@ -73,7 +73,7 @@ def port_limit_reason(root: Path = Path("/proc")) -> str | None:
         return None
     return (
         f"{_PORT_LIMIT} to that address, of {high - low + 1:,} (from {low} to {high}): widen the sysctl "
-        "net.ipv4.ip_local_port_range, or spread the load over several machines"
+        "net.ipv4.ip_local_port_range, or connect from several addresses of this machine with --source-addresses"
     )
 
 

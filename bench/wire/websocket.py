@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import ssl
 from time import perf_counter_ns
 from typing import Any
 from urllib.parse import urlsplit
 
 import picows.picows as ws  # by the module's name, under which websocket.pxd has its C types
-from picows import WSCloseCode, WSError, WSHandshakeError, ws_connect
+from picows import WSCloseCode, WSError, WSHandshakeError, WSParsedURL, ws_connect
 
 from bench.wire.endpoint import Endpoint
 from bench.wire.errors import (
@@ -34,6 +35,7 @@ from bench.wire.errors import (
 )
 from bench.wire.http_answers import http_reason
 from bench.wire.protocol import Binary, Message, Open
+from bench.wire.source_addresses import socket_factory
 from bench.wire.transport import NOBODY, Listener
 
 #: picows takes its buffer once per connection; the default of 16 KiB is most of what an idle connection costs.
@@ -106,6 +108,7 @@ class WebSocketTransport(ws.WSListener):
                 use_aiofastnet=None if context is None else False,
                 websocket_handshake_timeout=self._timeout_s,
                 max_redirects=0,  # see http_answers
+                socket_factory=_bound_socket,
             )
         except (WSHandshakeError, WSError) as error:
             raise ConnectFailed(f"{shown} is no Socket.IO server: {_handshake_reason(error, self._url)}") from None
@@ -278,6 +281,15 @@ class _PicowsLog:
             self._transport.on_impossible_frame(one_line(what))
 
     exception = error
+
+
+async def _bound_socket(server: WSParsedURL) -> socket.socket | None:
+    """Return a socket that is bound to a source address; None if there are no source addresses."""
+    factory = socket_factory()
+    if factory is None:
+        return None
+    found = await asyncio.get_running_loop().getaddrinfo(server.host, server.port, type=socket.SOCK_STREAM)
+    return factory(found[0])
 
 
 _forgetting: set[asyncio.Task[None]] = set()

@@ -17,7 +17,7 @@ from locust.runners import MasterRunner, Runner, WorkerRunner
 
 from bench.load.plugin import locust_guard, locust_tables
 from bench.load.plugin.master import RunOwner
-from bench.load.plugin.options import MisuseError, add_options
+from bench.load.plugin.options import MisuseError, add_options, take_source_addresses
 from bench.load.plugin.rehearsal import rehearse_report, rehearse_result
 from bench.load.plugin.user import SocketIOUser
 from bench.load.plugin.user_classes import NoTasksFilter
@@ -81,6 +81,7 @@ def _take_part(environment: Environment, runner: Runner) -> None:
     logging.getLogger().addFilter(NoTasksFilter(environment))
     try:
         raise_file_limit()
+        _take_source_addresses(environment, runner)
         if isinstance(runner, WorkerRunner):
             rehearse_report()
             _workers[environment] = RunWorker(environment, runner)
@@ -93,6 +94,25 @@ def _take_part(environment: Environment, runner: Runner) -> None:
         _say_and_exit(runner, str(error), 1)
     except KeyboardInterrupt:
         _say_and_exit(runner, "Interrupted before the test began", INTERRUPTED)
+
+
+def _take_source_addresses(environment: Environment, runner: Runner) -> None:
+    """Have this process connect from the addresses that the command line names. Raises MisuseError.
+
+    A master checks them for the workers that it has forked, so that they are refused once. Other workers may be on
+    another machine, and check their own.
+    """
+    options: Any = environment.parsed_options
+    has_forked = bool(getattr(options, "processes", None))
+    if isinstance(runner, MasterRunner):
+        take_source_addresses(options, connects=has_forked)
+    else:
+        is_forked = has_forked and isinstance(runner, WorkerRunner)
+        try:
+            take_source_addresses(options, connects=not is_forked)
+        except MisuseError:
+            if not is_forked:
+                raise
 
 
 def _say_and_exit(runner: Runner, line: str, code: int) -> None:
