@@ -90,9 +90,9 @@ test: $(READY) $(NODE_READY) $(HLOG_READY)  ## the tests, but for the slowest
 test-fast: $(READY)  ## the pure tests, within 20 seconds: no process, no socket, no chart
 	$(BIN)/pytest -n 3 --dist worksteal --ignore tests/system --hypothesis-profile fast -m "not slow and not unhurried"
 
-# The longest comes first, by tests/system/conftest.py.
+# The longest comes first, by tests/system/conftest.py. Half of the time they wait for processes.
 test-slow: $(READY) $(NODE_READY) $(HLOG_READY)  ## the slowest tests: many real runs
-	$(BIN)/pytest -n 2 --dist load -m slow
+	$(BIN)/pytest -n 4 --dist load -m slow
 
 # A finding names the seed and the number of the run, to do that one again: make chaos SEED=7 ONLY=3
 MINUTES ?= 10

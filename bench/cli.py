@@ -25,9 +25,9 @@ from typer.core import TyperCommand, TyperGroup
 from bench import commands
 from bench.ab.errors import AbError, AbFailedError
 from bench.checkout import NotInCheckoutError
-from bench.commands.output import BROKEN_PIPE, FAILED, INTERRUPTED, MISUSE, UNWRITABLE, fail
+from bench.commands.output import BROKEN_PIPE, FAILED, MISUSE, UNWRITABLE, fail
 from bench.compare.errors import IncomparableError
-from bench.machine.interrupts import ignore_interrupts_at_exit
+from bench.machine.interrupts import INTERRUPTED, ignore_interrupts_at_exit
 from bench.misplaced_options import misplaced
 from bench.mistakes import TRACEBACK
 from bench.project_settings import ProjectSettingsError

@@ -49,6 +49,7 @@ from bench.results.provenance import commit_elsewhere, commit_info, service_dire
 from bench.results.requirements import other_packages, project_folders
 from bench.results.service_logs import service_logs
 from bench.results.store import make_root, result_name
+from bench.wire.clock_option import PROCESS_CLOCK_HELP, take_process_clock
 from bench.wire.options import CONNECTION_OPTIONS, ConnectionOption
 
 #: The options that say how pytest-benchmark is to show its own table: they ask for it.
@@ -144,6 +145,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=DEFAULT_REPLY_TIMEOUT,
         help="how long a reply is waited for. Default: %(default)s",
     )
+    group.addoption("--process-clock", action="store_true", help=PROCESS_CLOCK_HELP)
     group.addoption(
         "--results",
         metavar="DIR",
@@ -224,6 +226,8 @@ def pytest_configure(config: pytest.Config) -> None:
     _refuse_xdist(config)
     config.stash[_CLEANUP] = contextlib.ExitStack()
     option = config.option
+    if option.process_clock:
+        take_process_clock()
     try:
         config.stash[OPTIONS] = parse(
             app=option.app,

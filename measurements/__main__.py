@@ -30,6 +30,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
     "bursts": ("python -m measurements.bursts",),
     "lead-in": ("python -m measurements.lead_in",),
     "between-runs": ("python -m measurements.between_runs",),
+    "receive-clock": ("python -m measurements.receive_clock",),
     "load-drift": ("python -m measurements.load_drift",),
     "ab-simulation": ("python -m measurements.ab_simulation",),
     "trend-simulation": ("python -m measurements.trend_simulation",),

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from bench.machine.cores import generator_cores, pinned_to, server_core
-from bench.results.load import Lateness, LoadResult
+from bench.results.lateness import Lateness
+from bench.results.load import LoadResult
 from bench.targets.process import EchoProcess
 from measurements.between_runs import hogs
 from measurements.load_drift import one_run

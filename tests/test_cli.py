@@ -149,7 +149,7 @@ class TestCompare:
     def test_load(self, capsys: pytest.CaptureFixture[str], results: Path, old: str, new: str) -> None:
         code, out, err = bench(capsys, "compare", old, new, "--results", results)
         assert (code, err) == (0, "")
-        assert "\n  throughput per second            1,000     2,001  +100.00 %             -  inconclusive\n" in out
+        assert re.search(r"\n  throughput +1,000/s +2,001/s +\+100\.00 % +-  inconclusive\n", out)
 
     def test_json_alone_on_the_standard_output(
         self, capsys: pytest.CaptureFixture[str], results: Path, tmp_path: Path
@@ -229,7 +229,7 @@ class TestCompare:
         assert (code, err) == (
             2,
             f"bench: error: {written['json']}: has schema 'compare/1', but this version reads "
-            "'load/1', 'load/2' or 'load/3'\n",
+            "'load/1', 'load/2', 'load/3' or 'load/4'\n",
         )
 
     def test_a_file_that_cannot_be_written(
@@ -381,7 +381,7 @@ def test_accuracy_prints_before_it_stores(
     (tmp_path / "results").write_text("in the way")
     code, out, err = bench(capsys, "accuracy", "--results", tmp_path / "results")
     assert code == 1
-    assert out.startswith("scenario ")
+    assert out.startswith("figure ")
     assert "stored in" not in out
     (kept,) = tmp_path.glob("bench-*.json")
     assert err.startswith(f"bench: error: cannot store a result in {tmp_path / 'results' / 'accuracy'}")

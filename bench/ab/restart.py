@@ -16,8 +16,9 @@ trip, so the sign always means the same:
 import asyncio
 import gc
 import math
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import perf_counter_ns
 
 import numpy as np
@@ -26,16 +27,13 @@ from numpy.typing import ArrayLike
 from bench.exchange.outcomes import RoundTripFailed
 from bench.exchange.requests import Exchange
 from bench.interleave.bursts import is_reversed, timed_burst
+from bench.interleave.receive_notes import ReceiveNotes
 from bench.results.ab import Metric
 from bench.scenarios.catalogue import Benchmark
 from bench.scenarios.model import RoundTrip
 from bench.statistics.estimates import burst_effect, restart_effect
+from bench.statistics.percentiles import is_greatest
 from bench.wire.errors import ClientError
-
-
-def metrics_of(benchmark: Benchmark) -> tuple[Metric, ...]:
-    """Return the metrics of a benchmark: if replies are matched in order, a single round trip may be in flight."""
-    return ("p50", "p99", "cpu") if benchmark.scenario.matched_in_order else ("p50", "p99", "cpu", "saturated")
 
 
 @dataclass(frozen=True)
@@ -59,6 +57,17 @@ class BurstPlan:
     saturated_pairs: int = 5
     warm_up: int = 50
 
+    @property
+    def has_p99(self) -> bool:
+        """True if a restart has so many round trips that their p99 is not their maximum."""
+        return not is_greatest("p99", self.pairs * self.burst)
+
+
+def metrics_of(benchmark: Benchmark, plan: BurstPlan) -> tuple[Metric, ...]:
+    """Return the metrics of a benchmark: if replies are matched in order, a single round trip may be in flight."""
+    metrics: tuple[Metric, ...] = ("p50", "p99", "cpu") if plan.has_p99 else ("p50", "cpu")
+    return metrics if benchmark.scenario.matched_in_order else (*metrics, "saturated")
+
 
 @dataclass(frozen=True)
 class Side:
@@ -66,6 +75,8 @@ class Side:
 
     exchange: Exchange
     cpu_ns: Callable[[], int]
+    #: The receive times of its replies with one in flight, by benchmark's name.
+    received: dict[str, ReceiveNotes] = field(default_factory=lambda: defaultdict(ReceiveNotes))
 
 
 @dataclass(frozen=True)
@@ -81,6 +92,10 @@ class Figure:
 Figures = dict[tuple[str, Metric], Figure]
 
 
+class DifferentClocksError(Exception):
+    """The end of a restart in which the kernel told the receive times of one side, and not those of the other."""
+
+
 class SideError(Exception):
     """A failed round trip with the server of `side`, which is 0 for A, 1 for B."""
 
@@ -90,7 +105,10 @@ class SideError(Exception):
 
 
 async def compare(sides: tuple[Side, Side], benchmarks: tuple[Benchmark, ...], plan: BurstPlan, first: int) -> Figures:
-    """Time both sides in alternation; `first` (0 or 1) is the side that begins. Raises SideError."""
+    """Time both sides in alternation; `first` (0 or 1) is the side that begins.
+
+    Raises SideError, or DifferentClocksError: a difference of the clocks would look like one of the sides.
+    """
     taken = {benchmark.name: _Taken() for benchmark in benchmarks}
     gc.collect()
     gc.disable()  # it would search in the middle of a burst, of either side
@@ -102,17 +120,18 @@ async def compare(sides: tuple[Side, Side], benchmarks: tuple[Benchmark, ...], p
                 await _block(sides, benchmark, plan, range(start, min(start + plan.block, plan.pairs)), first, taken)
         for pair in range(plan.saturated_pairs):
             for benchmark in benchmarks:
-                if "saturated" not in metrics_of(benchmark):
+                if "saturated" not in metrics_of(benchmark, plan):
                     continue
                 for side in _order(pair + first):
                     await _saturated_burst(sides, side, benchmark.scenario, plan, taken[benchmark.name])
         await _check_order(sides, benchmarks)
+        _check_clocks(sides, benchmarks)
     finally:
         gc.enable()
     return {
         (benchmark.name, metric): taken[benchmark.name].figure(metric)
         for benchmark in benchmarks
-        for metric in metrics_of(benchmark)
+        for metric in metrics_of(benchmark, plan)
     }
 
 
@@ -166,10 +185,21 @@ async def _check_order(sides: tuple[Side, Side], benchmarks: tuple[Benchmark, ..
             )
 
 
+def _check_clocks(sides: tuple[Side, Side], benchmarks: tuple[Benchmark, ...]) -> None:
+    """Raise DifferentClocksError if most replies of one side have the kernel's times, and most of the other have not.
+
+    A few without are those of a moment in which the machine's clock was set. They move no median.
+    """
+    for benchmark in benchmarks:
+        a, b = (side.received[benchmark.name].times() for side in sides)
+        if (a.stamped > a.unstamped) != (b.stamped > b.unstamped):
+            raise DifferentClocksError(benchmark.name)
+
+
 async def _warm_up(sides: tuple[Side, Side], side: int, benchmarks: tuple[Benchmark, ...], plan: BurstPlan) -> None:
     for benchmark in benchmarks:
-        await _burst(sides, side, benchmark.scenario, plan.warm_up, _Taken())
-        if "saturated" in metrics_of(benchmark) and plan.saturated_pairs:
+        await _burst(sides, side, benchmark.scenario, plan.warm_up, _Taken(), ReceiveNotes())
+        if "saturated" in metrics_of(benchmark, plan) and plan.saturated_pairs:
             await _saturated_burst(sides, side, benchmark.scenario, plan, _Taken())
 
 
@@ -185,7 +215,7 @@ async def _block(
     before = _cpu_ns(sides)
     for pair in pairs:
         for side in _order(pair + first):
-            await _burst(sides, side, benchmark.scenario, plan.burst, into)
+            await _burst(sides, side, benchmark.scenario, plan.burst, into, sides[side].received[benchmark.name])
     after = _cpu_ns(sides)
     for side in (0, 1):
         into.cpu_ns[side].append((after[side] - before[side]) / (len(pairs) * plan.burst))
@@ -195,11 +225,15 @@ def _cpu_ns(sides: tuple[Side, Side]) -> tuple[int, int]:
     return sides[0].cpu_ns(), sides[1].cpu_ns()
 
 
-async def _burst(sides: tuple[Side, Side], side: int, round_trip: RoundTrip, count: int, taken: _Taken) -> None:
+async def _burst(
+    sides: tuple[Side, Side], side: int, round_trip: RoundTrip, count: int, taken: _Taken, received: ReceiveNotes
+) -> None:
     exchange = sides[side].exchange
 
     async def single() -> int:
-        return (await exchange(round_trip)).service_ns
+        done = await exchange(round_trip)
+        received.note(done)
+        return done.service_ns
 
     try:
         burst = await timed_burst(single, count)

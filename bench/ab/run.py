@@ -11,6 +11,7 @@ import datetime as dt
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from time import perf_counter_ns
 
 import uvloop
 
@@ -19,7 +20,7 @@ from bench.ab.news import Notice, Report, State
 from bench.ab.notes import notes_on
 from bench.ab.origin import check_command
 from bench.ab.plan import AbPlan
-from bench.ab.restart import Figures
+from bench.ab.restart import DifferentClocksError, Figures
 from bench.ab.services import NAMES, Cores, ServicePair
 from bench.ab.source import Source, prepared
 from bench.ab.summary import stored_scenarios, summary
@@ -33,11 +34,14 @@ from bench.machine.idle import NoIdle, NoIdleError, idle_reason
 from bench.machine.interrupts import ended_by_signals
 from bench.results.ab import AbResult, AbSettings, StoppedBy
 from bench.results.provenance import machine_info, packages
+from bench.results.receiving import ReceiveClock
 from bench.results.service_logs import ServiceLogs, service_logs
 from bench.scenarios.catalogue import Benchmark
 from bench.secrets import Secrets
 from bench.server.command import without_secrets
 from bench.statistics.estimates import estimate
+from bench.wire.clock_watch import ClockWatch
+from bench.wire.stamps import use_process_clock
 
 
 def compare_revisions(plan: AbPlan, a: str, b: str, directory: Path, report: Report = lambda _: None) -> AbResult:
@@ -98,17 +102,23 @@ class _Run:
         described = machine_info(), packages()
         with InterruptibleLoop.open(uvloop.new_event_loop) as loop:
             self._report("trying both services")
-            self._services.try_out(loop)
+            notes += self._try_out(loop)
             sides = self._services.described()
             on_revisions = notes_on(self._plan, self._sources, self._repository, sides)
             notes = [*on_revisions, *self._services.origin_notes, *notes]
+            watch = ClockWatch.here()
             before = Conditions.now(self._cores.used)
             started_at = dt.datetime.now(dt.UTC)
-            started_s = time.monotonic()
+            started_s, started_ns = time.monotonic(), perf_counter_ns()
             own_cores = () if self._cores.generator is None else (self._cores.generator,)
             try:
                 with NoIdle(awake), pinned_to(own_cores), gc_frozen():
-                    stopped_by = self._measure(loop, started_s)
+                    stopped_by = self._measure(loop, started_s, watch)
+            except DifferentClocksError as error:
+                raise AbFailedError(
+                    f"{error}: the kernel tells when replies of one side are received, and not those of the other: "
+                    "--process-clock times both sides alike"
+                ) from error
             except NoIdleError as error:
                 raise AbFailedError(str(error)) from error
             duration_s = time.monotonic() - started_s
@@ -124,18 +134,39 @@ class _Run:
             restarts=len(self._restarts),
             duration_s=duration_s,
             stopped_by=stopped_by,
-            benchmarks=summary(self._plan.benchmarks, self._restarts, self._plan.rule.confidence, self._plan.threshold),
+            benchmarks=summary(
+                self._plan.benchmarks,
+                self._restarts,
+                self._services.received,
+                self._plan.rule.confidence,
+                self._plan.threshold,
+            ),
+            receive_clock=ReceiveClock.of(watch, started_ns),
             notes=tuple(notes),
             spoilers=disturbances_between(before, after, pinned=self._cores.server is not None, awake=awake),
             interference=Interference.between(before, after),
         )
 
-    def _measure(self, loop: InterruptibleLoop, started_s: float) -> StoppedBy:
+    def _try_out(self, loop: InterruptibleLoop) -> list[str]:
+        """Try both services, and return notes on that. Both sides have one clock: the process's if they differ.
+
+        They differ if one side takes an upgrade to WebSocket, and the other stays with polling.
+        """
+        try:
+            self._services.try_out(loop)
+        except DifferentClocksError:
+            use_process_clock()
+            self._services.try_out(loop)
+            return ["both sides have the process's clock, because the kernel tells the receive times of one side alone"]
+        return []
+
+    def _measure(self, loop: InterruptibleLoop, started_s: float, watch: ClockWatch) -> StoppedBy:
         """Measure by restarts until the end. Raises KeyboardInterrupt if there is no answer yet."""
         self._report("measuring")
         try:
             while True:
                 self._restarts.append(self._services.restart(loop, first=len(self._restarts) % 2))
+                watch.look(perf_counter_ns())
                 elapsed_s = time.monotonic() - started_s
                 each_s = elapsed_s / len(self._restarts)
                 by_name = [(benchmark.name, self._effects(benchmark)) for benchmark in self._plan.benchmarks]

@@ -43,6 +43,7 @@ from bench.server import (
     UnservableError,
 )
 from bench.server.error import EXIT_GRACE_S, exit_reason, with_last_words
+from bench.timing.receive_times import ReceiveTimes
 from bench.wire.client import FastClient
 from bench.wire.errors import ClientError
 
@@ -97,10 +98,16 @@ class ServicePair:
         self._origin = secrets.token_hex(4)
         #: The number of restarts that are complete.
         self._restarts = 0
+        #: The receive times of both sides' replies, by benchmark's name, since the trial.
+        self.received: dict[str, ReceiveTimes] = {}
 
     def try_out(self, loop: InterruptibleLoop) -> None:
-        """Start both services, check where their code comes from, and that they answer. Raises AbError."""
+        """Start both services, check where their code comes from, and that they answer. Raises AbError.
+
+        Raises DifferentClocksError if the kernel tells the receive times of one side alone.
+        """
         self._restart(loop, _TRIAL, first=0, is_trial=True)
+        self.received.clear()
 
     def restart(self, loop: InterruptibleLoop, first: int) -> Figures:
         """Start both services anew, time them, and stop them; side `first` begins. Raises AbFailedError."""
@@ -223,7 +230,11 @@ class ServicePair:
                     await connect(client, server.url, settings, self._plan.chosen.file, limit_s, self._plan.known)
                 except ClientError as error:
                     raise SideError(side, error) from error
-            return await compare((connections[0], connections[1]), self._plan.benchmarks, bursts, first)
+            figures = await compare((connections[0], connections[1]), self._plan.benchmarks, bursts, first)
+            for connection in connections:
+                for name, notes in connection.received.items():
+                    self.received.setdefault(name, ReceiveTimes()).merge(notes.times())
+            return figures
         finally:
             for connection in connections:
                 connection.exchange.close()

@@ -1,23 +1,30 @@
 """The summary of a comparison: what the restarts say together, as it is stored."""
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from bench.ab.restart import Figures, metrics_of
+from bench.ab.restart import Figures
 from bench.results.ab import AbBenchmark, AbMetric, AbScenarios, Metric
+from bench.results.receiving import Receiving
 from bench.scenarios.catalogue import Benchmark
 from bench.scenarios.options import Chosen
 from bench.statistics.estimates import estimate
 from bench.statistics.verdicts import verdicts
+from bench.timing.receive_times import ReceiveTimes
 
 
 def summary(
-    benchmarks: Sequence[Benchmark], restarts: Sequence[Figures], confidence: float, threshold: float
+    benchmarks: Sequence[Benchmark],
+    restarts: Sequence[Figures],
+    received: Mapping[str, ReceiveTimes],
+    confidence: float,
+    threshold: float,
 ) -> tuple[AbBenchmark, ...]:
-    """Return the restarts' figures as estimates and verdicts, all in a single family (see `verdicts`)."""
-    keys: list[tuple[str, Metric]] = [
-        (benchmark.name, metric) for benchmark in benchmarks for metric in metrics_of(benchmark)
-    ]
+    """Return the restarts' figures as estimates and verdicts, all in a single family (see `verdicts`).
+
+    `received` has the receive times of both sides' replies, by benchmark's name.
+    """
+    keys: list[tuple[str, Metric]] = list(restarts[0])
     effects = {key: [figures[key].effect for figures in restarts] for key in keys}
     estimates = {key: estimate(effects[key], confidence) for key in keys}
     decided = dict(zip(keys, verdicts(list(estimates.values()), threshold), strict=True))
@@ -42,7 +49,9 @@ def summary(
             name=benchmark.name,
             event=benchmark.scenario.emit,
             reply=benchmark.scenario.answers,
-            metrics=tuple(metric_of((benchmark.name, metric)) for metric in metrics_of(benchmark)),
+            metrics=tuple(metric_of(key) for key in keys if key[0] == benchmark.name),
+            received_clock="kernel" if received[benchmark.name].are_kernels else "process",
+            receiving=Receiving.of(received[benchmark.name]),
         )
         for benchmark in benchmarks
     )

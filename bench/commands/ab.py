@@ -78,6 +78,9 @@ def ab(
     ] = False,
     no_awake: Annotated[bool, typer.Option("--no-awake", help="An older name of --allow-idle-cores.")] = False,
     reply_timeout: Annotated[str, typer.Option(metavar="SECONDS", help="How long a reply is awaited.")] = "5",
+    process_clock: Annotated[
+        bool, typer.Option("--process-clock", help="Time replies as this process reads them.")
+    ] = False,
     pairs: Annotated[
         int | None, typer.Option(metavar="N", help="Pairs of bursts for each benchmark and restart.")
     ] = None,
@@ -106,6 +109,7 @@ def ab(
     from bench.report.formats.text import print_document
     from bench.report.lines import print_stored
     from bench.results.references import Store
+    from bench.wire.clock_option import take_process_clock
 
     planned = plan(
         app=service,
@@ -135,6 +139,8 @@ def ab(
     if markdown is not None and not markdown.absolute().parent.is_dir():
         raise AbError(f"--markdown {markdown}: there is no such folder")
     check_json_folder(json_file)
+    if process_clock:
+        take_process_clock()
     with AbProgress(Console(stderr=True)) as report:
         result = compare_revisions(planned, a, b, Path.cwd(), report)
     console, document = Console(stderr=is_stdout(json_file)), ab_document(result)

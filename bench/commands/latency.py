@@ -8,8 +8,9 @@ from typing import Any
 
 import typer
 
-from bench.commands.output import FAILED, INTERRUPTED, MISUSE, fail
+from bench.commands.output import FAILED, MISUSE, fail
 from bench.commands.passing_on import PassingOn, wants_help
+from bench.machine.interrupts import INTERRUPTED
 from bench.mistyped import unknown_option
 
 command_class = PassingOn
@@ -19,7 +20,7 @@ _WIDTH = 80
 
 _SERVICE = ("app", "serve", "ready_url", "start_timeout", "url", "host")
 _WORK = ("scenarios", "event", "reply", "payload", "args")
-_EFFORT = ("effort", "server_processes", "reply_timeout", "idle_allowed_by")
+_EFFORT = ("effort", "server_processes", "reply_timeout", "process_clock", "idle_allowed_by")
 
 #: The options of pytest and pytest-benchmark that are of most use here, and what they do.
 _OF_PYTEST = (

@@ -17,7 +17,17 @@ from collections.abc import Callable, Iterator, Sequence
 from bench.compare.model import Difference, DifferenceKind
 from bench.results.header import MachineInfo
 from bench.results.load import LoadResult
-from bench.results.settings import LOAD_SETTINGS, Consequence, Values, values_of
+from bench.results.settings import (
+    CLOCK,
+    LOAD_SETTINGS,
+    SAME_CLOCK,
+    Consequence,
+    Setting,
+    T,
+    Values,
+    received_clocks,
+    values_of,
+)
 from bench.results.store import Result
 
 _COMMIT_LETTERS = 12
@@ -39,6 +49,19 @@ def changes(baselines: Sequence[Values], candidates: Sequence[Values]) -> str:
         if len({*baseline, *candidate}) > 1:
             changed.append(f"{name} {' or '.join(baseline)} → {' or '.join(candidate)}")
     return ", ".join(changed)
+
+
+def setting_changes(
+    settings: Sequence[Setting[T]], baselines: Sequence[T], candidates: Sequence[T], consequence: Consequence
+) -> str:
+    """Return the settings with this consequence that differ, as text, and what to do about them."""
+    old, new = ([values_of(settings, measured, consequence) for measured in side] for side in (baselines, candidates))
+    remedies = [
+        setting.remedy
+        for setting in settings
+        if setting.remedy and len({values.get(setting.name) for values in (*old, *new)}) > 1
+    ]
+    return "; ".join(filter(None, (changes(old, new), *remedies)))
 
 
 def environment_differences(baselines: Sequence[Result], candidates: Sequence[Result]) -> Iterator[Difference]:
@@ -91,11 +114,10 @@ def commit_differences(baselines: Sequence[Result], candidates: Sequence[Result]
 def load_differences(baselines: Sequence[LoadResult], candidates: Sequence[LoadResult]) -> Iterator[Difference]:
     """Yield the differences of scenario and server, and the faults of each run."""
     for consequence in CONSEQUENCES:
-        baseline, candidate = (
-            [values_of(LOAD_SETTINGS, result, consequence) for result in side] for side in (baselines, candidates)
-        )
-        if changed := changes(baseline, candidate):
+        if changed := setting_changes(LOAD_SETTINGS, baselines, candidates, consequence):
             yield Difference(kind=DifferenceKind.SETTINGS, detail=changed, void=consequence == "void")
+    if changed := _clock_changes(baselines, candidates):
+        yield Difference(kind=DifferenceKind.SETTINGS, detail=f"{changed}; {SAME_CLOCK}", void=True)
     for side, results in (("old", baselines), ("new", candidates)):
         for result in results:
             if result.generator.verdict == "saturated":
@@ -110,6 +132,17 @@ def load_differences(baselines: Sequence[LoadResult], candidates: Sequence[LoadR
             if result.forced:
                 detail = f"the {side} run did not await its outstanding replies"
                 yield Difference(kind=DifferenceKind.FORCED, detail=detail, void=True)
+
+
+def _clock_changes(baselines: Sequence[LoadResult], candidates: Sequence[LoadResult]) -> str:
+    """Return the operations whose replies were not timed by the same clock, as text, by clocks."""
+    old, new = ([received_clocks(result) for result in side] for side in (baselines, candidates))
+    found: dict[str, list[str]] = {}
+    for label in dict.fromkeys(label for clocks in (*old, *new) for label in clocks):
+        baseline, candidate = ([{CLOCK: clocks[label]} for clocks in side if label in clocks] for side in (old, new))
+        if baseline and candidate and (changed := changes(baseline, candidate)):
+            found.setdefault(changed, []).append(label)
+    return ", ".join(f"{changed} ({', '.join(labels)})" for changed, labels in found.items())
 
 
 # --- the machine ----------------------------------------------------------------------------------------------------

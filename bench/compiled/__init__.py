@@ -1,8 +1,9 @@
 """The hot path in C, where that has been built: the same modules, compiled by Cython from the same sources.
 
-`make compiled` builds them, `.pxd` files beside the sources give the C types. A build lies in a folder that is named
-after everything it was built from. So a build of other sources, of another Python or another picows is not found, and
-the code that runs is always that of the sources. Without a build, the modules are plain Python and do the same.
+`make compiled` builds them, `.pxd` files beside the sources give the C types. Two modules have a compiled form of their
+own, a `.pyx` file beside the plain one: they make the system's calls and mask bytes, by pointers. A build lies in a
+folder that is named after everything it was built from. So a build of other sources or of another Python is not found,
+and the code that runs is always that of the sources. Without a build, the modules are plain Python and do the same.
 
 Importing `bench` enables it; BENCH_PURE=1 in the environment does not. `is_enabled` says what runs.
 """
@@ -14,7 +15,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib.abc import MetaPathFinder
-from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec, PathFinder
+from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec
 from importlib.util import spec_from_file_location
 from pathlib import Path
 from types import ModuleType
@@ -26,13 +27,19 @@ MODULES = (
     "bench.load.engine.notes",
     "bench.load.engine.session",
     "bench.load.engine.tasks",
+    "bench.exchange.in_flight",
     "bench.exchange.requests",
     "bench.scenarios.catalogue",
     "bench.scenarios.tokens",
     "bench.wire.client",
     "bench.wire.conversation",
+    "bench.wire.frames",
+    "bench.wire.masking",
+    "bench.wire.poller",
     "bench.wire.protocol.decoder",
     "bench.wire.protocol.encoder",
+    "bench.wire.sockets",
+    "bench.wire.stamps",
     "bench.wire.transport",
     "bench.wire.websocket",
 )
@@ -55,16 +62,19 @@ def source(module: str) -> Path:
     return ROOT.joinpath(*module.split(".")).with_suffix(".py")
 
 
-def build_folder() -> Path | None:
-    """Return the folder for the build of the present sources, built or not. None: there is no picows to build with."""
-    picows = PathFinder.find_spec("picows")
-    if picows is None or picows.origin is None:
-        return None
+def compiled_source(module: str) -> Path:
+    """Return the file that a module is compiled from: its compiled form's own, if it has any."""
+    own = source(module).with_suffix(".pyx")
+    return own if own.exists() else source(module)
+
+
+def build_folder() -> Path:
+    """Return the folder for the build of the present sources, built or not."""
     key = hashlib.sha256(repr((DIRECTIVES, EXTENSION_SUFFIXES[0])).encode())
-    types = [path.with_suffix(".pxd") for path in map(source, MODULES)]
-    for path in [*map(source, MODULES), *types, Path(picows.origin).with_name("picows.pxd")]:
-        key.update(path.read_bytes() if path.exists() else b"")
-        key.update(b"\0")
+    for path in map(source, MODULES):
+        for file in (path, path.with_suffix(".pyx"), path.with_suffix(".pxd")):
+            key.update(file.read_bytes() if file.exists() else b"")
+            key.update(b"\0")
     return _BUILDS / key.hexdigest()[:16]
 
 
@@ -99,7 +109,7 @@ def enable() -> None:
     if os.environ.get(PURE) or is_enabled() or not _BUILDS.is_dir():
         return
     folder = build_folder()
-    if folder is not None and is_built(folder):
+    if is_built(folder):
         sys.meta_path.insert(0, _Finder(folder))
 
 

@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench.compiled import DIRECTIVES, MODULES, ROOT, build_folder, is_built, source
+from bench.compiled import DIRECTIVES, MODULES, ROOT, build_folder, compiled_source, is_built
 
 _FAILED = 1
 _NOT_POSSIBLE = 2
@@ -22,8 +22,6 @@ _NOT_POSSIBLE = 2
 def main() -> int:
     """Build what is not built yet; returns the exit code."""
     folder = build_folder()
-    if folder is None:
-        return _refuse("picows is not installed")
     if is_built(folder):
         _say(f"The hot path is compiled already, in {folder.relative_to(ROOT)}")
         return 0
@@ -66,7 +64,7 @@ def _build(folder: Path) -> None:
 
     os.chdir(ROOT)
     extensions = [
-        Extension(module, [str(source(module).relative_to(ROOT))], extra_compile_args=["-O3", "-g0"])
+        Extension(module, [str(compiled_source(module).relative_to(ROOT))], extra_compile_args=["-O3", "-g0"])
         for module in MODULES
     ]
     setup(

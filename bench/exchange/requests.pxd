@@ -2,6 +2,7 @@
 
 cimport cython
 
+from bench.exchange.in_flight cimport InFlight
 from bench.wire.client cimport FastClient
 
 
@@ -13,7 +14,7 @@ cdef class Exchange:
     cdef bint _is_replied_to
     cdef public Py_ssize_t in_flight
     cdef Py_ssize_t _many_finders, _many_events
-    cdef object _namespace, _tokens, _ids, _loop, _emit_now, _create_future, _usual, _event, _request, _timer, _unmatched, _raised
+    cdef object _namespace, _tokens, _ids, _loop, _emit_now, _usual, _event, _request, _timer, _unmatched, _raised
     cdef list _overdue
     cdef dict _pending, _given_up, _known, _listeners, _in_order
 
@@ -21,6 +22,6 @@ cdef class Exchange:
 
     @cython.locals(size_bytes=Py_ssize_t)
     cdef Py_ssize_t _message_bytes(self)
-    cdef tuple _result(self, received_ns, reply)
-    cpdef tuple begin(self, round_trip)
-    cpdef end(self, tuple emission, error)
+    cpdef InFlight begin(self, round_trip)
+    cpdef end(self, InFlight emission, error)
+    cdef _resolve(self, InFlight emission, reply)

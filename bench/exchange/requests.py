@@ -27,6 +27,7 @@ from types import FunctionType
 from typing import Any, NamedTuple
 
 from bench.exchange import words
+from bench.exchange.in_flight import InFlight
 from bench.exchange.outcomes import (
     AmbiguousReplies,
     Answer,
@@ -72,15 +73,6 @@ _FindToken = Callable[..., Any]
 
 #: The kind of token that each of the shared functions finds, by identity: for these the whole reply is searched.
 _KINDS: dict[int, TokenKind] = {id(search): kind for kind, search in SEARCHES.items()}
-
-#: An emission on its way: its token, its definition, when it was sent (0: not yet), and the future of its reply.
-#:
-#: The future has when the reply was received, its arguments, the size of its message, and its listener's `read_ns` and
-#: `error_ns`.
-#:
-#: A plain tuple, because making it costs a fraction of what an object with names costs, in every round trip.
-InFlight = tuple[str, RoundTrip, int, asyncio.Future[tuple[int, tuple[Any, ...], int, int, int]]]
-
 
 class _GivenUp(NamedTuple):
     """An emission that is awaited no longer, as far as its late reply needs it."""
@@ -134,7 +126,6 @@ class Exchange:
         self._emit_now: Callable[..., int] | None = client.emit_now if client.emits_now else None
         if self._emit_now is not None and namespace is not None:
             self._emit_now = partial(self._emit_now, namespace=namespace)
-        self._create_future = self._loop.create_future
         self._pending: dict[str, InFlight] = {}
         #: The tokens that are awaited no longer, each with what its late reply is known and counted by.
         self._given_up: dict[str, _GivenUp] = {}
@@ -166,14 +157,7 @@ class Exchange:
 
     def in_flight_by_name(self) -> Counter[str]:
         """Return the number of emissions that await their reply, by definition's name. Any thread may call it."""
-        return Counter(definition.name for _, definition, _, _ in list(self._pending.values()))
-
-    def _result(self, received_ns: int, reply: tuple[Any, ...]) -> tuple[int, tuple[Any, ...], int, int, int]:
-        """Return what the future of an emission has, inside the handler of its reply."""
-        fast = self._fast
-        if fast is None:
-            return received_ns, reply, 0, 0, -1
-        return received_ns, reply, self._message_bytes(), fast.read_ns, fast.error_ns
+        return Counter(emission.round_trip.name for emission in list(self._pending.values()))
 
     def _message_bytes(self) -> int:
         """Return the size of the message that is handled; 0 if it has been asked for: it may answer several emissions.
@@ -211,12 +195,14 @@ class Exchange:
             text = f"{round_trip.name} could not be sent: {error_line(error)}{words.place(error)}"
             raise NotSent(text, sent_ns=0) from error
         try:
-            received_ns, reply, _, read_ns, error_ns = await emission[3]
+            await emission
         except BaseException as error:
             self.end(emission, error)
             raise
         self.in_flight -= 1
-        return Completed(emission[2], received_ns, reply, read_ns, error_ns)
+        return Completed(
+            emission.sent_ns, emission.received_ns, emission.reply, emission.read_ns, emission.error_ns
+        )
 
     def begin(self, round_trip: RoundTrip) -> InFlight:
         """Emit: the first half of a call, without a coroutine. This is the load's hot path.
@@ -233,7 +219,7 @@ class Exchange:
         else:
             callback = partial(self._acknowledged, token)
             sent_ns = self._emit_now(self._event, self._request(token), callback=callback)  # type: ignore[misc]
-        self._pending[token] = emission = (token, round_trip, sent_ns, self._create_future())
+        self._pending[token] = emission = InFlight(token, round_trip, sent_ns, self._loop)
         self.in_flight += 1
         if self._timer is None:
             self._arm(self.timeout_ns)
@@ -242,28 +228,26 @@ class Exchange:
     def end(self, emission: InFlight, error: BaseException) -> None:
         """End a call that got no reply: the second half, given what the caller got instead."""
         self.in_flight -= 1
-        token, round_trip, sent_ns, _ = emission
-        if (pending := self._pending.pop(token, None)) is not None and sent_ns:
-            self._abandon(pending)
-        if sent_ns and isinstance(error, asyncio.CancelledError):
-            self.abandoned[round_trip.name] += 1
+        if self._pending.pop(emission.token, None) is not None and emission.sent_ns:
+            self._abandon(emission)
+        if emission.sent_ns and isinstance(error, asyncio.CancelledError):
+            self.abandoned[emission.round_trip.name] += 1
 
     async def _begin(self, round_trip: RoundTrip) -> InFlight:
         """Emit with a client that waits when it emits: the reply may come before the client has said when it sent."""
         self._prepare(round_trip)
         token = next(self._ids)
-        self._pending[token] = emission = (token, round_trip, 0, self._create_future())
+        self._pending[token] = emission = InFlight(token, round_trip, 0, self._loop)
         self.in_flight += 1
         try:
             callback = partial(self._acknowledged, token) if round_trip.reply is None else None
             data = round_trip.request(token)
-            sent_ns = await self.client.emit(round_trip.emit, data, namespace=self._namespace, callback=callback)
+            emission.sent_ns = await self.client.emit(
+                round_trip.emit, data, namespace=self._namespace, callback=callback
+            )
         except BaseException as error:
             self.end(emission, error)
             raise
-        emission = (token, round_trip, sent_ns, emission[3])
-        if token in self._pending:
-            self._pending[token] = emission
         if self._timer is None:
             self._arm(self.timeout_ns)
         return emission
@@ -285,7 +269,7 @@ class Exchange:
     def _prepare_in_order(self, round_trip: RoundTrip) -> None:
         if self.broken:
             raise Disconnected(f"a {round_trip.answers} is overdue and may still come: replace the connection")
-        for _, awaited, _, _ in self._pending.values():
+        for awaited in [emission.round_trip for emission in self._pending.values()]:
             if not set(awaited.events).isdisjoint(round_trip.events):
                 raise AmbiguousReplies(
                     f"{round_trip.name} is matched in order and one is in flight on this connection already: "
@@ -299,8 +283,8 @@ class Exchange:
     async def quiet(self) -> None:
         """Return once nothing is in flight, which the timeout bounds."""
         while self.in_flight:
-            if answers := [answer for _, _, _, answer in self._pending.values()]:
-                await asyncio.wait(answers)
+            if emissions := list(self._pending.values()):
+                await asyncio.wait(emissions)
             await asyncio.sleep(0)
 
     def close(self) -> None:
@@ -382,7 +366,7 @@ class Exchange:
     def _may_come(self) -> list[tuple[tuple[str, ...], _FindToken | None]]:
         """Return the events that may still answer, each time with the function that finds the token in them."""
         given_up = [(emission.events, emission.find_token) for emission in self._given_up.values()]
-        awaited = (*(emission[1] for emission in self._pending.values()), *self._overdue)
+        awaited = (*(emission.round_trip for emission in self._pending.values()), *self._overdue)
         return [*((definition.events, definition.find_token) for definition in awaited), *given_up]
 
     # ------------------------------------------------------------------ replies
@@ -409,17 +393,9 @@ class Exchange:
                     emission = self._pending.get(token)
                 except TypeError:  # there are several tokens
                     emission = None
-                if emission is not None and emission[1].plain_reply == event:
+                if emission is not None and emission.round_trip.plain_reply == event:
                     del self._pending[token]
-                    _, _, sent_ns, answer = emission
-                    received_ns = client.received_ns
-                    if received_ns - sent_ns > self.timeout_ns:
-                        self._resolve(emission, reply)
-                    else:
-                        try:  # noqa: SIM105 - `suppress` costs as much as what it is around
-                            answer.set_result(self._result(received_ns, reply))
-                        except asyncio.InvalidStateError:
-                            pass  # cancelled
+                    self._resolve(emission, reply)
                     return
                 if self._resolve_all(event, _texts(token), reply):
                     return
@@ -451,19 +427,11 @@ class Exchange:
                         emission = pending.get(value)
                 except (LookupError, TypeError):
                     emission = None  # this reply has another form
-                if emission is not None and emission[1].plain_reply == event:
+                if emission is not None and emission.round_trip.plain_reply == event:
                     del pending[value]
-                    _, _, sent_ns, answer = emission
-                    received_ns = client.received_ns
-                    if received_ns - sent_ns > self.timeout_ns:
-                        self._resolve(emission, reply)
-                    else:
-                        try:  # noqa: SIM105 - see above
-                            answer.set_result(self._result(received_ns, reply))
-                        except asyncio.InvalidStateError:
-                            pass  # cancelled
+                    self._resolve(emission, reply)
                     return
-                if emission is not None and event in emission[1].events:
+                if emission is not None and event in emission.round_trip.events:
                     del pending[value]
                     self._resolve_checked(emission, reply, event)
                     return
@@ -502,9 +470,9 @@ class Exchange:
         is_matched = False
         for token in tokens:
             emission = self._pending.get(token)
-            if emission is not None and event in emission[1].events:
+            if emission is not None and event in emission.round_trip.events:
                 del self._pending[token]
-                if emission[1].plain_reply == event:
+                if emission.round_trip.plain_reply == event:
                     self._resolve(emission, reply)
                 else:
                     self._resolve_checked(emission, reply, event)
@@ -519,11 +487,11 @@ class Exchange:
 
     def _replied_in_order(self, event: str, *reply: Any) -> None:
         for token, emission in self._pending.items():
-            if event in emission[1].events:
+            if event in emission.round_trip.events:
                 del self._pending[token]
-                if emission[2]:
-                    self._longest_ns = max(self._longest_ns, self.client.received_ns - emission[2])
-                if emission[1].plain_reply == event:
+                if emission.sent_ns:
+                    self._longest_ns = max(self._longest_ns, self.client.received_ns - emission.sent_ns)
+                if emission.round_trip.plain_reply == event:
                     self._resolve(emission, reply)
                 else:
                     self._resolve_checked(emission, reply, event)
@@ -547,40 +515,50 @@ class Exchange:
             if (given_up := self._given_up.pop(token, None)) is not None:
                 self.late[given_up.name] += 1
             return
-        if emission[1].is_checked:
-            token_of = emission[1].find_token
+        if emission.round_trip.is_checked:
+            token_of = emission.round_trip.find_token
             if token_of is not None:
                 try:
                     is_wrong = (found := token_of(*reply)) != token and token not in _texts(found)
                 except Exception as error:
                     kind = f"token_of raised {error_line(error)}{words.place(error)}"
-                    text = f"{words.got(*emission[:2], reply)}: {kind}"
-                    self._refuse(emission, CheckFailed(text, emission[2], kind))
+                    text = f"{words.got(emission.token, emission.round_trip, reply)}: {kind}"
+                    self._refuse(emission, CheckFailed(text, emission.sent_ns, kind))
                     return
                 if is_wrong:
-                    self._refuse(emission, WrongReply(words.got(*emission[:2], reply), emission[2]))
+                    self._refuse(emission, WrongReply(words.got(emission.token, emission.round_trip, reply), emission.sent_ns))
                     return
-            if emission[1].check is not None:
+            if emission.round_trip.check is not None:
                 self._resolve_checked(emission, reply, "")
                 return
         self._resolve(emission, reply)
 
     def _resolve(self, emission: InFlight, reply: tuple[Any, ...]) -> None:
-        _, round_trip, sent_ns, answer = emission
-        received_ns = self.client.received_ns
+        """End an emission whose reply is being handled, unless the reply has come too late."""
+        fast = self._fast
+        if fast is None:
+            received_ns = self.client.received_ns
+        else:
+            received_ns = fast.received_ns
         # The loop may be late in giving up: what the clock says counts, not which callback ran first.
-        if sent_ns and received_ns - sent_ns > self.timeout_ns:
-            self.late[round_trip.name] += 1
+        if emission.sent_ns and received_ns - emission.sent_ns > self.timeout_ns:
+            self.late[emission.round_trip.name] += 1
             self._give_up(emission)
-        elif not answer.done():
-            answer.set_result(self._result(received_ns, reply))
+        elif fast is None:
+            if emission.resolve(received_ns, reply, 0, 0, -1):
+                emission.wake_soon()
+        elif emission.resolve(received_ns, reply, self._message_bytes(), fast.read_ns, fast.error_ns):
+            if fast.error_ns >= 0:
+                fast.wake_after(emission)
+            else:
+                emission.wake_soon()
 
     def _resolve_checked(self, emission: InFlight, reply: tuple[Any, ...], event: str) -> None:
         """Do the same where the definition has a check, or several events; `event` is empty for an acknowledgement."""
-        _, round_trip, sent_ns, answer = emission
+        round_trip, sent_ns = emission.round_trip, emission.sent_ns
         wrong = None
         is_in_time = not sent_ns or self.client.received_ns - sent_ns <= self.timeout_ns
-        if is_in_time and not answer.done():
+        if is_in_time and not emission.done():
             arguments = reply
             if len(round_trip.events) > 1:
                 arguments, reply = (event, *reply), Answer(event, acknowledged(reply))
@@ -594,13 +572,13 @@ class Exchange:
     def _refuse(self, emission: InFlight, error: RoundTripFailed) -> None:
         """End an emission whose reply has come and does not count."""
         error.reply_bytes = self._message_bytes()
-        self._fail(emission, error)
+        emission.fail(error)
 
     def _judged(
         self, emission: InFlight, check: Callable[..., Any], arguments: tuple[Any, ...]
     ) -> RoundTripFailed | None:
         """Return the error that the definition's check makes of a reply; None for a right reply."""
-        sent_ns = emission[2]
+        sent_ns = emission.sent_ns
         try:
             reason = check(*arguments)
         except Exception as error:
@@ -609,11 +587,11 @@ class Exchange:
             if reason is None:
                 return None
             if isinstance(reason, str) and reason.strip():
-                text = f"{words.got(*emission[:2], arguments)}: wrong reply: {one_line(reason)}"
+                text = f"{words.got(emission.token, emission.round_trip, arguments)}: wrong reply: {one_line(reason)}"
                 return WrongReply(text, sent_ns, reason)
             shown = repr(reason) if isinstance(reason, (bool, str)) else f"a value of type {type(reason).__name__}"
             kind = f"the check returned {shown}: it has to return None, or the reason as a text"
-        return CheckFailed(f"{words.got(*emission[:2], arguments)}: {kind}", sent_ns, kind)
+        return CheckFailed(f"{words.got(emission.token, emission.round_trip, arguments)}: {kind}", sent_ns, kind)
 
     # ------------------------------------------------------------------ what ends without a reply
 
@@ -625,18 +603,17 @@ class Exchange:
         self._timer = None
         now_ns = perf_counter_ns()
         for emission in list(self._pending.values()):
-            token, _, sent_ns, _ = emission
-            left_ns = sent_ns + self.timeout_ns - now_ns if sent_ns else self.timeout_ns
+            left_ns = emission.sent_ns + self.timeout_ns - now_ns if emission.sent_ns else self.timeout_ns
             if left_ns > 0:
                 self._arm(left_ns)
                 return
-            del self._pending[token]
+            del self._pending[emission.token]
             self._abandon(emission)
             self._give_up(emission)
 
     def _abandon(self, emission: InFlight) -> None:
         """Give an emission up: nobody waits any longer, but a reply may come."""
-        token, round_trip, _, _ = emission
+        token, round_trip = emission.token, emission.round_trip
         if round_trip.matched_in_order:
             self.broken = True
             self._overdue.append(round_trip)
@@ -653,9 +630,9 @@ class Exchange:
 
     def _give_up(self, emission: InFlight) -> None:
         seconds = self.timeout_ns / 1e9
-        awaited, arrived = words.awaited(emission[1]), self._unmatched.shown
-        message = f"{words.sent(*emission[:2])}, no {awaited} within {seconds:g} s; arrived: {arrived}{self._raised}"
-        self._fail(emission, ReplyTimeout(message, emission[2]))
+        awaited, arrived = words.awaited(emission.round_trip), self._unmatched.shown
+        message = f"{words.sent(emission.token, emission.round_trip)}, no {awaited} within {seconds:g} s; arrived: {arrived}{self._raised}"
+        emission.fail(ReplyTimeout(message, emission.sent_ns))
 
     def _closed(self, reason: str) -> None:
         lost = list(self._pending.values())
@@ -664,14 +641,8 @@ class Exchange:
         self._overdue.clear()
         self.close()
         for emission in lost:
-            text = f"{words.sent(*emission[:2])}, then the connection was lost: {reason}"
-            self._fail(emission, ConnectionLost(text, emission[2], reason))
-
-    @staticmethod
-    def _fail(emission: InFlight, error: RoundTripFailed) -> None:
-        answer = emission[3]
-        if not answer.done():
-            answer.set_exception(error)
+            text = f"{words.sent(emission.token, emission.round_trip)}, then the connection was lost: {reason}"
+            emission.fail(ConnectionLost(text, emission.sent_ns, reason))
 
     def without_token(self, round_trip: RoundTrip) -> str | None:
         """Return the event that came last as a reply to this round trip would, but with no token that is awaited.

@@ -12,7 +12,7 @@ round trips of a burst are not timed (`LEAD_IN`), because the caches are cold af
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
 from math import ceil
 from statistics import fmean, median, stdev
@@ -20,10 +20,11 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from bench.exchange.outcomes import RoundTripFailed, carries_error
+from bench.exchange.outcomes import Completed, RoundTripFailed, carries_error
 from bench.exchange.requests import Exchange
 from bench.interleave.bursts import Burst, is_reversed, timed_burst
 from bench.interleave.process_seed import ProcessSeed
+from bench.interleave.receive_notes import ReceiveNotes
 from bench.interleave.warm_up import WarmUp, until_steady
 from bench.results.latency import (
     BetweenProcesses,
@@ -37,6 +38,7 @@ from bench.scenarios.model import RoundTrip
 from bench.server import OwnedServer
 from bench.statistics.estimates import burst_effect, restart_effect
 from bench.timing.histogram import Histogram
+from bench.timing.receive_times import ReceiveTimes
 from bench.wire.errors import ClientError
 
 #: The most round trips of a burst: 5 to 10 ms, in which the machine hardly drifts.
@@ -114,6 +116,8 @@ class Subject:
         self.seed = seed
         self.bursts: list[Burst] = []
         self.warmed_up = WarmUp(0, 0, False)
+        #: The receive times of the replies that were timed.
+        self.received = ReceiveNotes()
         #: The number of all replies, and of those that are an object with an `error` in it.
         self.replies = self.error_replies = 0
         self._round_trip = round_trip
@@ -122,6 +126,14 @@ class Subject:
 
     async def single(self) -> int:
         """Make a round trip and return its service time in ns. Raises as the class says."""
+        return (await self._done()).service_ns
+
+    async def _noted(self) -> int:
+        done = await self._done()
+        self.received.note(done)
+        return done.service_ns
+
+    async def _done(self) -> Completed:
         try:
             done = await self.exchange(self._round_trip)
         except (RoundTripFailed, ClientError) as error:
@@ -131,12 +143,14 @@ class Subject:
         self.replies += 1
         if carries_error(done.reply) and self._round_trip.check is None:
             self.error_replies += 1
-        return done.service_ns
+        return done
 
     async def time(self, count: int) -> Burst:
         """Make a burst of `count` round trips, keep it in `bursts`, and return it."""
         cpu_ns = None if self._server is None else self._server.cpu_ns
-        burst = await timed_burst(self.single, count, lead_in=min(LEAD_IN, count), cpu_ns=cpu_ns)
+        lead_in = min(LEAD_IN, count)
+        burst = await timed_burst(self._noted, count, lead_in=lead_in, cpu_ns=cpu_ns)
+        self.received.leave_out(lead_in, before=count)
         self.bursts.append(burst)
         return burst
 
@@ -265,6 +279,14 @@ def between(processes: tuple[ReplicateProcess, ...]) -> BetweenProcesses:
         median_cv=stdev(medians) / fmean(medians) if len(medians) > 1 else None,
         log_ratio_sd={kind: stdev(values) if len(values) > 1 else None for kind, values in ratios.items()},
     )
+
+
+def received_by(subjects: Iterable[Subject]) -> ReceiveTimes:
+    """Return the receive times of the replies of these subjects."""
+    together = ReceiveTimes()
+    for subject in subjects:
+        together.merge(subject.received.times())
+    return together
 
 
 def cpu_us_per_round_trip(subjects: tuple[Subject, ...]) -> float | None:

@@ -18,6 +18,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from math import ceil
+from time import perf_counter_ns
 from typing import NoReturn
 
 import pytest
@@ -34,18 +35,21 @@ from bench.latency.alternation import (
     cpu_us_per_round_trip,
     histogram_of,
     processes_of,
+    received_by,
 )
 from bench.latency.testbed import ClientKind, Testbed
 from bench.machine.disturbances import Interference, disturbances_between
 from bench.results.header import way_in_words
 from bench.results.latency import LatencyDetails, ScenarioSource, WarmUp
 from bench.results.provenance import packages
+from bench.results.receiving import ReceiveClock, Receiving
 from bench.scenarios.catalogue import Benchmark
 from bench.scenarios.model import RoundTrip
 from bench.server import ServerError
 from bench.server.error import EXIT_GRACE_S, with_last_words
 from bench.targets import CONTROL_SHA256
 from bench.timing.clocks import READING_NS, VirtualTimer
+from bench.wire.clock_watch import ClockWatch
 from bench.wire.connection import TransportName
 from bench.wire.errors import ClientError
 
@@ -146,6 +150,7 @@ def _measure(
     assert p99_ns is not None
     processes = processes_of(subjects)
     warmed_up = [subject.warmed_up for subject in subjects.services]
+    received, of_everyone = received_by(subjects.services), received_by(subjects.everyone)
     store(
         benchmark,
         LatencyDetails(
@@ -158,6 +163,8 @@ def _measure(
             unreplicated=UNREPLICATED.get(testbed.server_kind),
             replies=sum(subject.replies for subject in subjects.services),
             error_replies=sum(subject.error_replies for subject in subjects.services),
+            received_clock="kernel" if of_everyone.are_kernels else "process",
+            receiving=Receiving.of(received),
             burst_round_trips=alternation.plan.burst,
             warm_up=WarmUp(
                 round_trips=sum(warm_up.round_trips for warm_up in warmed_up),
@@ -184,7 +191,9 @@ def observed(benchmark: BenchmarkFixture, testbed: Testbed) -> Iterator[None]:
         yield
         return
     before = testbed.conditions()
+    watch, since_ns = ClockWatch.here(), perf_counter_ns()
     yield
+    watch.look(perf_counter_ns())
     after, kept_awake = testbed.conditions(), testbed.kept_awake()
     pinned = testbed.pool is not None and bool(testbed.cores)
     store(
@@ -193,6 +202,7 @@ def observed(benchmark: BenchmarkFixture, testbed: Testbed) -> Iterator[None]:
             awake=kept_awake,
             conditions=before,
             interference=Interference.between(before, after),
+            receive_clock=ReceiveClock.of(watch, since_ns),
             spoilers=disturbances_between(before, after, pinned=pinned, awake=kept_awake.cores),
         ),
     )

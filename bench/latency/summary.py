@@ -12,6 +12,7 @@ from bench.report.formats.text import text_lines
 from bench.report.latency_session import session_document, session_headline
 from bench.report.next_command import Place, next_command
 from bench.results.latency import LatencyBenchmark, LatencyResult
+from bench.results.receiving import ReceivedClock
 from bench.results.store import Result
 
 
@@ -36,9 +37,14 @@ def ending(benchmarks: Sequence[LatencyBenchmark], stored: Path | None) -> list[
 
 
 def _is_like(benchmarks: Sequence[LatencyBenchmark], earlier: Result) -> bool:
-    """Return true if a result has any of these benchmarks, of the same service."""
-    return isinstance(earlier, LatencyResult) and bool(_measured(earlier.benchmarks) & _measured(benchmarks))
+    """Return true if a result has any of these benchmarks, of the same service, and all of them by the same clock."""
+    if not isinstance(earlier, LatencyResult):
+        return False
+    before, now = _measured(earlier.benchmarks), _measured(benchmarks)
+    common = before.keys() & now.keys()
+    return bool(common) and all(before[key] == now[key] for key in common)
 
 
-def _measured(benchmarks: Sequence[LatencyBenchmark]) -> set[tuple[str, str | None]]:
-    return {(benchmark.fullname, benchmark.details.service) for benchmark in benchmarks}
+def _measured(benchmarks: Sequence[LatencyBenchmark]) -> dict[tuple[str, str | None], ReceivedClock]:
+    """Return the receive clocks of benchmarks, by their full names and services."""
+    return {(benchmark.fullname, benchmark.details.service): benchmark.details.clock for benchmark in benchmarks}

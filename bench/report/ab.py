@@ -2,6 +2,7 @@
 
 from bench.report.document import Column, Document, Line, Note, Row, Style, Subject, Table
 from bench.report.formatting import counted, durations, effect, effect_interval, percent
+from bench.report.receive_times import receive_notes
 from bench.results.ab import AbBenchmark, AbMetric, AbResult, AbSide, Metric
 from bench.results.figure import Figure
 from bench.statistics.verdicts import Verdict
@@ -37,6 +38,8 @@ def ab_document(result: AbResult) -> Document:
     )
     rows = tuple(_row(benchmark, metric) for benchmark in result.benchmarks for metric in benchmark.metrics)
     notes = [Note(text, label="note") for text in result.notes]
+    received = [(benchmark.name, benchmark.receiving) for benchmark in result.benchmarks if benchmark.receiving]
+    notes += receive_notes(received, result.receive_clock)
     notes += [Note(f"{spoiler.kind}: {spoiler.text}", "warning") for spoiler in result.spoilers]
     return Document(
         kind="ab",

@@ -20,9 +20,14 @@ from pydantic import (
 
 from bench.machine.disturbances import Disturbance, Interference
 from bench.results.header import WRITTEN, CommitInfo, Header, IsoDatetime, NonNegative
+from bench.results.receiving import ReceiveClock, ReceivedClock, Receiving
 from bench.statistics.verdicts import Verdict
 
-AB_SCHEMA: Literal["ab/1"] = "ab/1"
+#: The schema that is written. ab/1 lacks the receive clock: there it was the process's.
+AB_SCHEMA: Literal["ab/2"] = "ab/2"
+
+AbSchema = Literal["ab/1", "ab/2"]
+AB_SCHEMAS: tuple[AbSchema, ...] = ("ab/1", "ab/2")
 
 #: The metrics of a benchmark, all times of a round trip. `p50` and `p99` are of the service time with one in flight.
 #: `cpu` is the server's CPU time. `saturated` is the time with many in flight (1 / throughput).
@@ -32,6 +37,10 @@ Metric = Literal["p50", "p99", "cpu", "saturated"]
 StoppedBy = Literal["precision", "time", "interrupt"]
 
 Positive = Annotated[FiniteFloat, Field(gt=0)]
+
+
+def _without(fields: dict[str, Any], names: set[str]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if name not in names}
 
 
 class AbSide(BaseModel):
@@ -125,7 +134,13 @@ class AbMetric(BaseModel):
 
 
 class AbBenchmark(BaseModel):
-    """A round trip and its metrics, p50 first. `reply` is null if the acknowledgement is awaited."""
+    """A round trip and its metrics, p50 first. `reply` is null if the acknowledgement is awaited.
+
+    `received_clock` is the clock that told when replies of both sides were received. It is "kernel" only if the kernel
+    told it of all of them. `receiving` says how far these times can be trusted: those of both sides with one in flight.
+
+    New in ab/2: received_clock, receiving.
+    """
 
     model_config = WRITTEN
 
@@ -133,18 +148,26 @@ class AbBenchmark(BaseModel):
     event: str
     reply: str | None
     metrics: Annotated[tuple[AbMetric, ...], Field(min_length=1)]
+    received_clock: ReceivedClock = "process"
+    receiving: Receiving | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_what_an_older_result_lacks(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return _without(handler(self), {"received_clock", "receiving"} - self.model_fields_set)
 
 
 class AbResult(Header):
     """A comparison of two revisions. `commit_info` is that of B, the commit in question.
 
     `restarts` counts the pairs of server processes, and `notes` tell about the two revisions. `spoilers` are the
-    disturbances.
+    disturbances. `receive_clock` tells of the clock of receive times.
+
+    New in ab/2: receive_clock.
     """
 
     kind: ClassVar[Literal["ab"]] = "ab"
 
-    schema_: Literal["ab/1"] = Field(default=AB_SCHEMA, alias="schema")
+    schema_: AbSchema = Field(default=AB_SCHEMA, alias="schema")
     datetime: IsoDatetime
     a: AbSide
     b: AbSide
@@ -156,6 +179,11 @@ class AbResult(Header):
     notes: tuple[str, ...] = ()
     spoilers: tuple[Disturbance, ...] = ()
     interference: Interference
+    receive_clock: ReceiveClock | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_what_an_older_result_lacks(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return _without(handler(self), {"receive_clock"} - self.model_fields_set)
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:

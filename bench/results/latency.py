@@ -26,6 +26,8 @@ from pydantic import (
 from bench.machine.conditions import Conditions
 from bench.machine.disturbances import Disturbance, Interference
 from bench.results.header import CommitInfo, Kind, MachineInfo, NonNegative
+from bench.results.receiving import ReceiveClock, ReceivedClock, Receiving
+from bench.statistics.percentiles import is_greatest
 
 
 class LatencyStats(BaseModel):
@@ -166,6 +168,9 @@ class LatencyDetails(BaseModel):
     those of the service; `unreplicated` says why there are none, and no controls. `histogram` has the round trips of
     pytest-benchmark's statistics, in V2 form. `spoilers` are the disturbances. `scenario` is there for a scenario of a
     user's file, `payload_sha256` for an event that was given a payload on the command line.
+
+    `received_clock` is the clock that told when the replies were received, of the service and of the controls. It is
+    "kernel" only if the kernel told it of all of them. `receiving` is of the service's replies alone.
     """
 
     model_config = _READ
@@ -203,6 +208,14 @@ class LatencyDetails(BaseModel):
     spoilers: tuple[Disturbance, ...] | None = None
     bias_us: Unclaimed[_Number] = None
     scenario: Unclaimed[ScenarioSource] = None
+    received_clock: Unclaimed[ReceivedClock] = None
+    receiving: Unclaimed[Receiving] = None
+    receive_clock: Unclaimed[ReceiveClock] = None
+
+    @property
+    def clock(self) -> ReceivedClock:
+        """The clock that told when replies were received: this process's own in older results."""
+        return self.received_clock or "process"
 
     def written(self) -> dict[str, Any]:
         """Return the fields that were given, in the form in which `extra_info` has them."""
@@ -245,6 +258,11 @@ class LatencyBenchmark(BaseModel):
     def p99_us(self) -> float | None:
         """The 99th percentile in microseconds; null if it is not known."""
         return self.details.p99_us
+
+    @property
+    def is_p99_longest(self) -> bool:
+        """True if there were so few round trips that the 99th percentile is the longest of them."""
+        return is_greatest("p99", self.stats.rounds)
 
     @property
     def is_illustrative(self) -> bool:

@@ -16,12 +16,17 @@ from pydantic import (
 )
 
 from bench.results.header import WRITTEN, Header, Histogram, IsoDatetime, Kind, NonNegative
+from bench.results.lateness import Lateness
+from bench.results.receiving import ReceiveClock, ReceivedClock, Receiving
+from bench.statistics.percentiles import is_greatest
+from bench.timing.histogram import Histogram as Times
+from bench.timing.histogram import HistogramError
 
 #: The schema that is written. Older schemas lack the fields that are documented as new; their others are still read.
-LOAD_SCHEMA: Literal["load/3"] = "load/3"
+LOAD_SCHEMA: Literal["load/4"] = "load/4"
 
-LoadSchema = Literal["load/1", "load/2", "load/3"]
-LOAD_SCHEMAS: tuple[LoadSchema, ...] = ("load/1", "load/2", "load/3")
+LoadSchema = Literal["load/1", "load/2", "load/3", "load/4"]
+LOAD_SCHEMAS: tuple[LoadSchema, ...] = ("load/1", "load/2", "load/3", "load/4")
 
 #: The operation that every user performs before any round trip. It is the name and the kind of its row.
 CONNECT: Literal["connect"] = "connect"
@@ -39,6 +44,9 @@ SCHEDULED_KINDS: frozenset[str] = frozenset(("http", "round trip", "emission"))
 
 #: The kinds that end with a reply: their times are service times and, in an open load, response times.
 REPLIED_KINDS: frozenset[str] = frozenset(("http", "round trip"))
+
+#: The figures that a saturated generator may spoil.
+Spoilt = Literal["service times", "response times", "throughput"]
 
 #: The number of operations that have a row of their own. A task that makes up names without end would fill the memory.
 MOST_OPERATIONS = 200
@@ -146,28 +154,22 @@ class Server(BaseModel):
     rss_peak_bytes: NonNegativeInt | None = None
 
 
-class Lateness(BaseModel):
-    """The delay of the generator behind its schedule, in microseconds."""
-
-    model_config = WRITTEN
-
-    p50: NonNegative
-    p99: NonNegative
-    max: NonNegative
-
-
 class GeneratorHealth(BaseModel):
     """The verdict on a generator, saturated or not, and the evidence, over the steady window.
 
     `cpu_share` is of a single core. `send_lateness_us` is from intended to sent, without the time in which no user was
     free; it is null in a closed load. `loop_lag_us` is the time that anything that wakes the loop waits for its turn.
-    `queueing_us` is how long replies, once read, waited for their task. `waited_for_user_share` is the share of the
-    arrivals for which no user was free at first, and `waited_for_user_us` how long these waited. Both are null if all
-    users are pipelined, and in a closed load. Such a wait is the scenario's, which has too few users, and does not make
-    a generator saturated. `verdict` is null if none was reached. `reason` says why it is "saturated",
-    `saturated_since_s` from which second of the run on.
+    `reading_delay_us` is how long replies that the machine had received waited to be read; null where the kernel told
+    no receive times. `queueing_us` is how long replies, once read, waited for their task. `waited_for_user_share` is
+    the share of the arrivals for which no user was free at first, and `waited_for_user_us` how long these waited. Both
+    are null if all users are pipelined, and in a closed load. Such a wait is the scenario's, which has too few users,
+    and does not make a generator saturated.
 
-    New in load/2: waited_for_user_share, waited_for_user_us.
+    `verdict` is null if none was reached. `reason` says why it is "saturated", `saturated_since_s` from which second of
+    the run on, and `spoils` which figures are then the generator's, not the service's. It is empty otherwise, and in
+    older results, in which saturation spoils all of them.
+
+    New in load/2: waited_for_user_share, waited_for_user_us. New in load/4: reading_delay_us, spoils.
     """
 
     model_config = WRITTEN
@@ -175,12 +177,14 @@ class GeneratorHealth(BaseModel):
     cpu_share: NonNegative | None = None
     send_lateness_us: Lateness | None = None
     loop_lag_us: Lateness | None = None
+    reading_delay_us: Lateness | None = None
     queueing_us: Lateness | None = None
     waited_for_user_share: NonNegative | None = None
     waited_for_user_us: Lateness | None = None
     verdict: Literal["ok", "saturated"] | None = None
     reason: str | None = None
     saturated_since_s: NonNegative | None = None
+    spoils: tuple[Spoilt, ...] = ()
 
     @model_validator(mode="after")
     def _saturation_has_a_reason(self) -> Self:
@@ -275,6 +279,14 @@ class Leg(BaseModel):
     times_us: Distribution
     histogram: Histogram
 
+    def longest(self) -> frozenset[str]:
+        """Return the percentiles, by field name, that are the longest time, because there are so few times."""
+        return _longest(self.times_us, self.histogram)
+
+
+#: The kinds of times of an operation.
+TimesKind = Literal["service", "response"]
+
 
 class Operation(BaseModel):
     """The account of an operation over the whole run, and its times over the steady window.
@@ -296,8 +308,14 @@ class Operation(BaseModel):
     message is a Socket.IO packet with its attachments, as it is handed to the transport or comes from it. They are null
     for kinds without messages, and in older results.
 
+    `received_clock` is the clock that told when the replies were received of which there are times. It is "kernel" only
+    if the kernel told it of each of them. It is "process" for all kinds but round trips, of which the kernel tells
+    nothing, and in older results. It is null if there are no times. `receiving` says how far the kernel's times can be
+    trusted; it is null for other kinds than round trips.
+
     New in load/2: dropped_because, error_replies, unexpected, times_of. New in load/3: kind, sent_bytes,
-    received_bytes. In older results `connect` is of the kind of that name, and all else are round trips.
+    received_bytes. New in load/4: received_clock, receiving. In older results `connect` is of the kind of that name,
+    and all else are round trips.
     """
 
     model_config = WRITTEN
@@ -318,6 +336,8 @@ class Operation(BaseModel):
     sent_bytes: NonNegativeInt | None = None
     received_bytes: NonNegativeInt | None = None
     throughput_per_s: NonNegative | None = None
+    received_clock: ReceivedClock | None = "process"
+    receiving: Receiving | None = None
     times_of: Literal["window", "run"] | None = None
     service_us: Distribution | None = None
     response_us: Distribution | None = None
@@ -330,6 +350,12 @@ class Operation(BaseModel):
         # A default that depends on another field needs a newer pydantic than many services have.
         if self.name == CONNECT and "kind" not in self.model_fields_set:
             object.__setattr__(self, "kind", CONNECT)
+        return self
+
+    @model_validator(mode="after")
+    def _has_a_clock_if_anything_is_received(self) -> Self:
+        if self.kind == "emission":
+            object.__setattr__(self, "received_clock", None)
         return self
 
     @model_validator(mode="after")
@@ -367,6 +393,29 @@ class Operation(BaseModel):
     def failed(self) -> int:
         """The number of failures among the scheduled: dropped, timed out, in error, unfinished."""
         return self.scheduled - self.ok
+
+    def longest(self, kind: TimesKind) -> frozenset[str]:
+        """Return the percentiles, by field name, that are the longest time, because there are so few times.
+
+        It is empty if the result has no histogram: then it does not tell how many there are.
+        """
+        if kind == "service":
+            return _longest(self.service_us, self.service_histogram)
+        return _longest(self.response_us, self.response_histogram)
+
+
+def _longest(times: Distribution | None, histogram: str | None) -> frozenset[str]:
+    # Where some failed, the longest is not known, and a percentile that is known has the rank that its name says.
+    if times is None or times.max is None or histogram is None:
+        return frozenset()
+    names = [name for name in times.percentiles if getattr(times, name) == times.max]
+    if not names:  # reading a histogram takes milliseconds
+        return frozenset()
+    try:
+        number = Times.decode(histogram).count
+    except HistogramError:
+        return frozenset()
+    return frozenset(name for name in names if is_greatest(name, number))
 
 
 class SecondTimes(BaseModel):
@@ -431,6 +480,11 @@ class StageFigures(BaseModel):
     server_cpu_share: NonNegative | None = None
     generator_cpu_share: NonNegative | None = None
 
+    @property
+    def ended(self) -> int:
+        """The number of arrivals that ended in it, well or not."""
+        return round(self.throughput_per_s * (self.end_s - self.start_s)) + self.failed + self.dropped
+
 
 class TaskException(BaseModel):
     """An exception that a user's own code raised: its text with its type, and how often it was raised."""
@@ -461,9 +515,10 @@ class LoadResult(Header):
     `partial` means that figures are missing, such as a worker's; `partial_reason` says which. `forced` means that the
     run was ended without awaiting the outstanding replies. `invalid_reason` says why the figures are wrong, such as
     replies that were matched with emissions to which they do not belong. `exceptions` are those of tasks. `received`
-    are the events that came unasked, the most frequent first.
+    are the events that came unasked, the most frequent first. `receive_clock` tells of the clock of receive times; it
+    is null in older results.
 
-    New in load/2: invalid_reason, exceptions. New in load/3: received.
+    New in load/2: invalid_reason, exceptions. New in load/3: received. New in load/4: receive_clock.
     """
 
     kind: ClassVar[Kind] = "load"
@@ -483,6 +538,7 @@ class LoadResult(Header):
     invalid_reason: str | None = None
     exceptions: tuple[TaskException, ...] = ()
     received: tuple[ReceivedEvent, ...] = ()
+    receive_clock: ReceiveClock | None = None
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
@@ -497,3 +553,8 @@ class LoadResult(Header):
                 if operation.response_us is not None or operation.response_histogram is not None:
                     raise ValueError(f"{operation.name}: a closed load has no response time")
         return self
+
+    @property
+    def has_figures(self) -> bool:
+        """True if anything was sent beside attempts to connect."""
+        return any(operation.sent for operation in self.operations if operation.kind != CONNECT)

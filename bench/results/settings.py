@@ -10,7 +10,8 @@ from functools import partial
 from typing import Generic, Literal, TypeVar
 
 from bench.results.latency import LatencyBenchmark
-from bench.results.load import LoadResult
+from bench.results.load import ROUND_TRIP, LoadResult, Operation
+from bench.results.receiving import ReceivedClock
 from bench.server.options import UVICORN_OPTIONS
 
 T = TypeVar("T")
@@ -27,7 +28,8 @@ class Setting(Generic[T]):
     """A setting: its name, the way to read it, and the consequence if two results differ in it.
 
     `splits` means that a trend puts these results into two series. `in_title` is the name in a series' title, and
-    `unknown` the value that a comparison shows if a result does not tell it.
+    `unknown` the value that a comparison shows if a result does not tell it. `remedy` says how to measure so that both
+    results agree, if that needs saying.
     """
 
     name: str
@@ -36,6 +38,14 @@ class Setting(Generic[T]):
     splits: bool = True
     in_title: str = ""
     unknown: str = "none"
+    remedy: str = ""
+
+
+#: The way to results with the same receive clock.
+SAME_CLOCK = "--process-clock measures with the process's clock, as older versions do"
+
+#: The name of the setting that says whose clock told when replies were received.
+CLOCK = "received clock"
 
 
 def values_of(settings: Sequence[Setting[T]], measured: T, consequence: Consequence) -> Values:
@@ -101,6 +111,7 @@ LATENCY_SETTINGS: tuple[Setting[LatencyBenchmark], ...] = (
     Setting("server pinned", lambda benchmark: benchmark.details.server_core is not None, splits=False),
     Setting("generator cores", _number_of_cores, splits=False),
     Setting("cores", _cores, unknown="unknown"),
+    Setting(CLOCK, lambda benchmark: benchmark.details.clock, remedy=SAME_CLOCK),
     # Another control is another unit.
     Setting("control's source", _control_source, "other control", in_title="control"),
     Setting("server core", lambda benchmark: benchmark.details.server_core, "said", splits=False),
@@ -122,6 +133,29 @@ def _load_option(name: str, result: LoadResult) -> object:
 
 def _changes_of_users(result: LoadResult) -> str | None:
     return ", ".join(f"{step.t:.0f} s" for step in result.scenario.user_steps[1:]) or None
+
+
+def received_clocks(result: LoadResult) -> dict[str, ReceivedClock]:
+    """Return the receive clock of each operation of which anything was received, by its label.
+
+    It is no setting of the whole result: HTTP requests have the process's clock, whatever the round trips have.
+    """
+    return {
+        operation.label: operation.received_clock
+        for operation in result.operations
+        if operation.received_clock is not None
+    }
+
+
+def clock_in_series(result: LoadResult, operation: Operation | None) -> ReceivedClock | None:
+    """Return the clock of an operation's series, or of the series of the whole run (None).
+
+    Round trips of which none was answered are in the series of the run's others.
+    """
+    if operation is not None and (operation.received_clock is not None or operation.kind != ROUND_TRIP):
+        return operation.received_clock
+    told = result.receive_clock is not None and result.receive_clock.process_because is None
+    return "kernel" if told or "kernel" in received_clocks(result).values() else "process"
 
 
 LOAD_SETTINGS: tuple[Setting[LoadResult], ...] = (

@@ -24,6 +24,7 @@ from bench.wire.handlers import is_asynchronous
 from bench.wire.interface import Handler, acknowledged
 from bench.wire.protocol import DEFAULT_NAMESPACE
 from bench.wire.reference import ReferenceClient
+from bench.wire.stamps import ReceivedClock
 
 _EVENTS_SHOWN = 3
 _CHARACTERS_SHOWN = 100
@@ -56,6 +57,7 @@ class Listener:
     """The client as a round trip under way sees it: see `bench.wire.interface.Client`."""
 
     emits_now = False
+    received_clock: ReceivedClock = "process"
 
     def __init__(self, client: SocketIOTestClient, since: int) -> None:
         #: The number of the first exception that was raised while it listens.

@@ -15,8 +15,8 @@ import numpy as np
 from bench.results.figure import Figure, exact, figure
 from bench.results.header import Kind, MachineInfo
 from bench.results.latency import LatencyBenchmark, LatencyResult
-from bench.results.load import CONNECT, LoadResult, Operation
-from bench.results.settings import LATENCY_SETTINGS, LOAD_SETTINGS, series_of
+from bench.results.load import CONNECT, LoadResult, Operation, TimesKind
+from bench.results.settings import CLOCK, LATENCY_SETTINGS, LOAD_SETTINGS, clock_in_series, series_of
 from bench.results.store import Result
 from bench.statistics.change_points import change_points, level_changes, levels_between
 from bench.statistics.estimates import Estimate
@@ -256,7 +256,7 @@ def _samples(result: Result, machine: str, metric: Metric, known: frozenset[str]
     if metric == "cpu":
         cpu = result.server.cpu_us_per_round_trip if result.server else None
         if cpu is not None:
-            key = _Key(machine, "load", WHOLE_RUN, conditions)
+            key = _Key(machine, "load", WHOLE_RUN, (*conditions, (CLOCK, str(clock_in_series(result, None)))))
             yield key, sample(WHOLE_RUN, "server CPU per round trip", Figure(cpu), None, False)
         return
     for operation in result.operations:
@@ -264,6 +264,8 @@ def _samples(result: Result, machine: str, metric: Metric, known: frozenset[str]
         if found is not None:
             is_of_run = operation.times_of == "run" and operation.kind != CONNECT
             its_own = (*conditions, ("times of", "the whole run")) if is_of_run else conditions
+            if (clock := clock_in_series(result, operation)) is not None:
+                its_own = (*its_own, (CLOCK, clock))
             yield _Key(machine, "load", operation.label, its_own), sample(operation.label, words, found, None, False)
 
 
@@ -274,7 +276,7 @@ def _latency_value(benchmark: LatencyBenchmark, metric: Metric) -> float | None:
     if metric == "p50":
         return benchmark.stats.median * _US_PER_S
     if metric == "p99":
-        return benchmark.p99_us
+        return None if benchmark.is_p99_longest else benchmark.p99_us
     return benchmark.server_cpu_us_per_round_trip if metric == "cpu" else None
 
 
@@ -283,9 +285,11 @@ def _load_value(operation: Operation, metric: Metric) -> tuple[Figure | None, st
     if metric == "throughput":
         rate = operation.throughput_per_s
         return exact(rate), "throughput"
-    if operation.response_us is not None:
-        return figure(operation.response_us, metric), f"{metric} of the response time"
-    return figure(operation.service_us, metric), f"{metric} of the service time"
+    kind: TimesKind = "service" if operation.response_us is None else "response"
+    if metric in operation.longest(kind):
+        return None, ""
+    times = operation.service_us if operation.response_us is None else operation.response_us
+    return figure(times, metric), f"{metric} of the {kind} time"
 
 
 def _remarks(result: Result) -> tuple[tuple[str, ...], bool]:

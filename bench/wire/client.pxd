@@ -5,6 +5,11 @@ from bench.wire.transport cimport Listener
 from bench.wire.websocket cimport WebSocketTransport
 
 
+cdef class Waiter:
+    cpdef wake(self)
+    cpdef wake_soon(self)
+
+
 cdef class FastClient(Listener):
     cdef public object received_ns, not_upgraded
     cdef bint _is_plain, _is_packed, _is_connected, _joins_later
@@ -18,9 +23,14 @@ cdef class FastClient(Listener):
     cdef list _closed_callbacks
     cdef WebSocketTransport _websocket
     cdef object _transport, _endpoint, _established, _heartbeat
+    cdef Waiter _woken
+
+    cpdef wake_after(self, Waiter waiter)
+    cdef _wake(self)
 
     cpdef receive(self, message, received_ns)
     cpdef ended(self, reason)
+    cpdef read_now(self)
 
 
 cdef class _Probed(Listener):

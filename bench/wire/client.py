@@ -49,6 +49,7 @@ from bench.wire.handlers import is_asynchronous, one_after_the_other
 from bench.wire.interface import Handler, acknowledged
 from bench.wire.polling import PollingTransport
 from bench.wire.protocol import DEFAULT_NAMESPACE, Message, plain_event, plain_message
+from bench.wire.stamps import ReceivedClock, received_clock
 from bench.wire.transport import Listener, Transport
 from bench.wire.websocket import WebSocketTransport
 
@@ -59,6 +60,18 @@ _SPECIAL = frozenset({"disconnect", "*"})
 
 #: The time to find out if a server that has not answered speaks another serializer, in seconds.
 _ASKING_OTHERWISE_S = 0.3
+
+
+class Waiter:
+    """The base of what waits for a message, and goes on when the message has been handled."""
+
+    __slots__ = ()
+
+    def wake(self) -> None:
+        """Go on now, if nothing is against it."""
+
+    def wake_soon(self) -> None:
+        """Go on in the loop's next turn."""
 
 
 class FastClient(Listener):
@@ -88,6 +101,7 @@ class FastClient(Listener):
         "_plain_websocket",
         "_transport",
         "_websocket",
+        "_woken",
         "message_bytes",
         "not_upgraded",
         "received_ns",
@@ -134,6 +148,8 @@ class FastClient(Listener):
         self._is_packed = False
         #: Whether the namespaces are joined later than at the handshake, because of an upgrade before.
         self._joins_later = False
+        #: The waiter for the message that is being handled, which goes on after the handlers.
+        self._woken: Waiter | None = None
         #: The timer of the heartbeat, which looks when the last heartbeat came and sets itself anew.
         self._heartbeat: asyncio.TimerHandle | None = None
 
@@ -196,6 +212,7 @@ class FastClient(Listener):
         self.not_upgraded = ""
         self._max_message_bytes = connection.max_message_bytes
         self._endpoint = endpoint
+        self.read_ns, self.error_ns = 0, -1  # as of a transport that has no other clock than the process's
         return endpoint
 
     async def _unanswered(self, seconds: float) -> str:
@@ -306,23 +323,29 @@ class FastClient(Listener):
         if len(message) > self._max_payload_bytes:
             raise self._conversation.too_large(len(message))
         self.message_bytes = len(message)
-        sent_ns = perf_counter_ns()
-        websocket.send_text(message)
-        return sent_ns
+        return websocket.send_text(message)
 
     def _emit_anything(self, event: str, data: Any, namespace: str, callback: Handler | None) -> int:
         messages = self._conversation.emit(event, data, namespace, callback)
         transport = self._transport
         assert transport is not None, "an established conversation has a transport"
         self.message_bytes = sum(map(_size_bytes, messages))
-        sent_ns = perf_counter_ns()
-        transport.send(messages)
-        return sent_ns
+        return transport.send(messages)
 
     @property
     def unsent_bytes(self) -> int:
         """Return how many bytes wait because the server does not read them."""
         return 0 if self._transport is None else self._transport.unsent_bytes
+
+    @property
+    def received_clock(self) -> ReceivedClock:
+        """Return the clock by which events are received; see interface.Client."""
+        return received_clock() if self._transport is None else self._transport.received_clock
+
+    def read_now(self) -> None:
+        """Take what waits to be read, without waiting. Only a WebSocket can be asked to."""
+        if self._websocket is not None:
+            self._websocket.read_now()
 
     async def call(self, event: str, data: Any = None, *, namespace: str | None = None, timeout: float = 60.0) -> Any:
         """Emit an event and return its acknowledgement. Raises CallTimeout, Disconnected, and what `emit` raises."""
@@ -370,9 +393,7 @@ class FastClient(Listener):
 
     async def _open_websocket(self, endpoint: Endpoint, connection: Connection) -> None:
         self._joins_later = False
-        websocket = WebSocketTransport(
-            self, endpoint, endpoint.urls["websocket"], connection.max_message_bytes, connection.connect_timeout
-        )
+        websocket = WebSocketTransport(self, endpoint, endpoint.urls["websocket"], connection.max_message_bytes)
         self._transport = self._websocket = websocket
         await websocket.open()
 
@@ -409,7 +430,6 @@ class FastClient(Listener):
             replace(endpoint, headers=with_cookies(endpoint.headers, polling.cookies())),
             f"{endpoint.urls['websocket']}&sid={quote(handshake.sid, safe='')}",
             connection.max_message_bytes,
-            connection.connect_timeout,
         )
         is_upgraded = False
         try:
@@ -452,6 +472,8 @@ class FastClient(Listener):
                                 handler(*values[1:])
                         except BaseException as error:  # the user's code raised it; the connection goes on
                             _report(f"the handler of {values[0]}", error)
+                        if self._woken is not None:
+                            self._wake()
                         return
             if self._is_plain or message.startswith(b"4"):  # a heartbeat may come before the last attachment
                 self._assembled_bytes = len(message)
@@ -465,6 +487,24 @@ class FastClient(Listener):
         self._is_plain = conversation.is_plain
         if action is not None:
             self._perform(action)
+            if self._woken is not None:
+                self._wake()
+
+    def wake_after(self, waiter: Waiter) -> None:
+        """Have a waiter go on once the message that is being handled has been. Called by the message's handler.
+
+        What it sends then leaves at once, while what else has been read still waits. So it is only for messages with a
+        time of the kernel's: any other time would suffer.
+        """
+        if self._woken is None:
+            self._woken = waiter
+        else:
+            waiter.wake_soon()
+
+    def _wake(self) -> None:
+        woken, self._woken = self._woken, None
+        assert woken is not None, "the caller has looked"
+        woken.wake()
 
     def ended(self, reason: str) -> None:
         """Take note that the transport has ended."""

@@ -5,10 +5,8 @@ Each error and each reason is one short line. A reason has a kind, by which resu
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import os
-import re
 import socket
 import ssl
 from collections.abc import Sequence
@@ -48,6 +46,7 @@ __all__ = [
     "tls_hint",
     "tls_reason",
     "too_large",
+    "too_large_message",
     "unread",
     "unready",
     "was_reset",
@@ -227,21 +226,23 @@ def unread(limit_bytes: int) -> Reason:
     return Reason(f"the server does not read what it asks for, {limit_bytes} bytes by now")
 
 
-# picows words it like this.
-_TOO_LARGE_FRAME = re.compile(r"exceeding max allowed size, (\d+) >")
+def too_large_message(size_bytes: int, limit_bytes: int) -> Reason:
+    """Return the reason for a frame that announces more than a client takes."""
+    text = f"the server sent a message of {size_bytes} bytes, more than the client's max_message_bytes, {limit_bytes}"
+    return Reason(str(too_large(limit_bytes)), text)
 
 
-def impossible_frame(what: str, limit_bytes: int) -> Reason:
-    """Return the reason for a WebSocket frame that cannot be, or not with this limit; `what` are picows's words."""
-    if found := _TOO_LARGE_FRAME.search(what):
-        text = f"the server sent a message of {found[1]} bytes, more than the client's max_message_bytes, {limit_bytes}"
-        return Reason(str(too_large(limit_bytes)), text)
-    return Reason(IMPOSSIBLE_FRAME, f"{IMPOSSIBLE_FRAME}: {what}")
+def impossible_frame(what: str) -> Reason:
+    """Return the reason for a WebSocket frame that cannot be; `what` says why not."""
+    return Reason(IMPOSSIBLE_FRAME, f"{IMPOSSIBLE_FRAME}: {one_line(what)}")
 
 
 def close_reason(code: int, said: str) -> Reason:
-    """Return the reason for a WebSocket's close frame with this code, and with this text if it has any."""
-    is_usual = code <= 1001
+    """Return the reason for a WebSocket's close frame with this code, and with this text if it has any.
+
+    1005 stands for a frame without a code.
+    """
+    is_usual = code in (1000, 1001, 1005)
     text = CLOSED if is_usual and not said else f"{CLOSED} (WebSocket code {code}{': ' + said if said else ''})"
     if is_usual:
         return Reason(CLOSED, text)
@@ -257,10 +258,12 @@ _TOO_BIG = 1009
 _TCP_CLOSE = 7
 
 
-def was_reset(transport: asyncio.BaseTransport) -> bool:
-    """Return whether the connection, which is just ending, was reset instead of closed. Only Linux can tell."""
-    connection = transport.get_extra_info("socket")
-    if connection is None or not hasattr(socket, "TCP_INFO"):
+def was_reset(connection: Any) -> bool:
+    """Return whether the connection of a socket, which is just ending, was reset instead of closed.
+
+    Only Linux can tell.
+    """
+    if not hasattr(socket, "TCP_INFO"):
         return False
     try:
         return bool(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == _TCP_CLOSE)

@@ -18,7 +18,7 @@ import orjson
 from bench.wire.errors import OLD_PROTOCOL, Reason, one_line
 
 #: The most of a body that is looked at, in bytes.
-_BODY_BYTES = 4096
+BODY_BYTES = 4096
 
 #: The most of a server's words that are shown, in characters.
 _SHOWN = 300
@@ -85,7 +85,7 @@ def page_reason(message: bytes) -> Reason | None:
 
 def words_of(body: bytes | str) -> tuple[str, bool]:
     """Return what an answer says, in one line without markup, and whether it is a page of HTML."""
-    text = body[:_BODY_BYTES]
+    text = body[:BODY_BYTES]
     text = text.decode(errors="replace") if isinstance(text, bytes) else text
     start = text.lstrip()[:15].lower()
     if start.startswith(("<!doctype", "<html", "<?xml", "<head", "<body")):

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any, Protocol, Unpack
 
 from bench.wire.connection import Connection, ConnectKeywords
+from bench.wire.stamps import ReceivedClock
 
 #: Called with the event's arguments, in the loop, when the event arrives. A plain function, which must not block, or a
 #: coroutine function, which runs as a task of its own.
@@ -27,6 +28,11 @@ class Client(Protocol):
     received_ns: int
     #: Why the connection still polls though it should have been upgraded; empty if it does not, or should not.
     not_upgraded: str
+
+    @property
+    def received_clock(self) -> ReceivedClock:
+        """Return the clock by which events are received: the kernel's, or this process's, when it has read them."""
+        ...
 
     @property
     def emits_now(self) -> bool:

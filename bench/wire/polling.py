@@ -34,6 +34,7 @@ from bench.wire.errors import (
 from bench.wire.http_answers import http_reason, page_reason
 from bench.wire.protocol import Binary, Message
 from bench.wire.source_addresses import socket_factory
+from bench.wire.stamps import ReceivedClock
 from bench.wire.transport import NOBODY, Listener
 
 _HEADERS = {"Content-Type": "text/plain;charset=UTF-8"}
@@ -54,6 +55,7 @@ class PollingTransport:
     """
 
     is_text_only = True
+    received_clock: ReceivedClock = "process"
 
     def __init__(self, listener: Listener, endpoint: Endpoint, url: str, max_message_bytes: int) -> None:
         self._listener = listener
@@ -111,14 +113,16 @@ class PollingTransport:
         found = self._session.cookie_jar.filter_cookies(self._url)
         return {name: morsel.coded_value for name, morsel in found.items()}
 
-    def send(self, messages: tuple[Message, ...]) -> None:
-        """Post messages that each fit into one request."""
+    def send(self, messages: tuple[Message, ...]) -> int:
+        """Post messages that each fit into one request; returns when they were handed over (ns)."""
+        sent_ns = perf_counter_ns()
         for message in messages:
             part = message if isinstance(message, bytes) else protocol.encode_binary_packet(message.data)
             self._outbox.append(part)
             self._unsent_bytes += len(part)
         if self._outbox and self._writer is None and not self._is_ended:
             self._writer = self._loop.create_task(self._write())
+        return sent_ns
 
     @property
     def unsent_bytes(self) -> int:

@@ -38,6 +38,7 @@ from bench.wire.handlers import is_asynchronous
 from bench.wire.http_answers import http_reason
 from bench.wire.interface import Handler, acknowledged
 from bench.wire.protocol import DEFAULT_NAMESPACE, said_of
+from bench.wire.stamps import ReceivedClock
 
 _CLOSING_TIMEOUT_S = 1.0
 
@@ -49,6 +50,7 @@ class ReferenceClient:
     """A Socket.IO connection through python-socketio; see interface.Client for what its methods promise."""
 
     emits_now = False
+    received_clock: ReceivedClock = "process"
 
     def __init__(self) -> None:
         self.received_ns = 0

@@ -21,6 +21,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from bench.wire.protocol import Message, Open
+from bench.wire.stamps import ReceivedClock
 
 
 class Listener:
@@ -56,6 +57,11 @@ class Transport(Protocol):
         ...
 
     @property
+    def received_clock(self) -> ReceivedClock:
+        """Return the clock by which messages are received: that of the kernel or of this process."""
+        ...
+
+    @property
     def unsent_bytes(self) -> int:
         """Return how many bytes wait because the server does not read them."""
         ...
@@ -68,8 +74,8 @@ class Transport(Protocol):
         """Take note of the server's handshake."""
         ...
 
-    def send(self, messages: tuple[Message, ...]) -> None:
-        """Send all of these messages, in this order, without waiting."""
+    def send(self, messages: tuple[Message, ...]) -> int:
+        """Send all of these messages, in this order, without waiting; returns when, as late as can be (ns)."""
         ...
 
     def close(self) -> None:

@@ -1,24 +1,44 @@
 # The C types of websocket.py, for `make compiled`. Every attribute is here: a compiled object has no others.
 
-cimport picows.picows as ws
+cimport cython
 
+from bench.wire.frames cimport FrameHead
+from bench.wire.poller cimport Poller
+from bench.wire.sockets cimport Buffer, Channel
+from bench.wire.stamps cimport StampClock
 from bench.wire.transport cimport Listener
 
-cdef ws.WSMsgType _TEXT, _BINARY, _CONTINUATION
+cdef int _TEXT, _ENDED, _TEXT_FRAME, _BINARY_FRAME, _CLOSE_FRAME, _PONG_FRAME
+cdef Py_ssize_t _LONG_BYTES
+cdef long long _PASSAGE_NS
 
 
-cdef class WebSocketTransport(ws.WSListener):
+cdef class WebSocketTransport(Channel):
     cdef Listener _listener
-    cdef object _fragments
-    cdef ws.WSTransport _websocket
-    cdef bint _is_choked, _is_accused
-    cdef Py_ssize_t _max_message_bytes
-    cdef object _fragments_kind, _endpoint, _url, _timeout_s
+    cdef Poller _poller
+    cdef StampClock _clock
+    cdef object _endpoint, _url, _tls, _released
+    cdef long long _emptied_ns, _received_ns
+    cdef bytes _rest
+    cdef bytearray _long, _fragments, _unsent
+    cdef int _long_kind, _fragments_kind
+    cdef bint _long_is_last, _is_quick, _is_reading, _is_closing
+    cdef Py_ssize_t _long_left_bytes, _max_message_bytes
 
-    cpdef send(self, tuple messages)
-    cpdef send_text(self, bytes message)
-    cpdef on_ws_connected(self, ws.WSTransport transport)
-    cpdef on_ws_frame(self, ws.WSTransport transport, ws.WSFrame frame)
-    cpdef on_ws_disconnected(self, ws.WSTransport transport)
-    cpdef pause_writing(self)
-    cpdef resume_writing(self)
+    @cython.locals(frame=bytes, sent=Py_ssize_t)
+    cpdef long long send_text(self, bytes message) except -1
+    cpdef long long send(self, tuple messages) except -1
+    cpdef read_now(self)
+    @cython.locals(
+        poller=Poller, buffer=Buffer, at=Py_ssize_t, size=Py_ssize_t, began_ns=cython.longlong,
+        received_ns=cython.longlong, read_ns=cython.longlong, error_ns=cython.longlong, stamp_ns=cython.longlong,
+        earliest_ns=cython.longlong, is_exact=bint, is_empty=bint,
+    )
+    cpdef _read(self, int events)
+    @cython.locals(
+        at=Py_ssize_t, head=FrameHead, message=bytes, kind=int, is_last=bint, listener=Listener, is_stamped=bint,
+    )
+    cdef _take(
+        self, Buffer buffer, Py_ssize_t size, long long received_ns, long long read_ns, long long error_ns,
+        bint is_exact
+    )

@@ -8,7 +8,7 @@ from bench.compare.model import DifferenceKind, IncomparableError
 from bench.results.header import MachineInfo
 from bench.results.load import Generator, Scenario, Server
 from tests.support.comparisons import compared, differences, latency_runs, load_runs, open_scenario
-from tests.support.example_results import load_result
+from tests.support.example_results import load_result, operation
 from tests.support.latency_results import SHA256, latency, timed
 
 LATENCY_VOID: list[tuple[dict[str, Any], DifferenceKind, str]] = [
@@ -20,6 +20,11 @@ LATENCY_VOID: list[tuple[dict[str, Any], DifferenceKind, str]] = [
     ({"server_core": None}, DifferenceKind.SETTINGS, "server pinned True → False"),
     ({"awake": {"cores": []}}, DifferenceKind.SETTINGS, "cores awake → may halt"),
     ({"awake": None}, DifferenceKind.SETTINGS, "cores awake → unknown"),
+    (
+        {"received_clock": "kernel"},
+        DifferenceKind.SETTINGS,
+        "received clock process → kernel; --process-clock measures with the process's clock, as older versions do",
+    ),
     (
         {"controls": {"same-stack": timed(80) | {"processes": 4, "sha256": "cd" * 32}, "bare": None}},
         DifferenceKind.CONTROL,
@@ -60,6 +65,12 @@ LOAD_VOID: list[tuple[dict[str, Any], DifferenceKind, str]] = [
         "in the new result: replies of others were taken for its own",
     ),
     ({"forced": True}, DifferenceKind.FORCED, "the new run did not await its outstanding replies"),
+    (
+        {"operations": (operation(received_clock="kernel"),)},
+        DifferenceKind.SETTINGS,
+        "received clock process → kernel (FOO → BAR); --process-clock measures with the process's clock, as older "
+        "versions do",
+    ),
 ]
 
 
@@ -113,6 +124,20 @@ class TestVoid:
     def test_what_had_the_rule_of_pipelined_users_before_it_had_a_name(self) -> None:
         old, new = open_scenario(max_in_flight=1000), open_scenario(max_in_flight=1000, pipelined=("EchoUser",))
         assert differences(load_result(schema_="load/1", scenario=old), load_result(scenario=new)) == {}
+
+    def test_only_operations_of_both_sides_need_the_same_clock(self) -> None:
+        login, unanswered = operation("login", kind="http"), operation("said", received_clock=None)
+        old = load_result(operations=(login, operation("said", received_clock="kernel")))
+        assert differences(old, load_result(operations=(login, unanswered))) == {}
+        assert differences(old, load_result(operations=(login, operation("shouted")))) == {}
+        mixed = load_result(operations=(login, operation("said")))
+        assert "received clock kernel → process (said); " in differences(old, mixed)[DifferenceKind.SETTINGS]
+
+    def test_another_clock_within_a_side(self) -> None:
+        old = load_runs((1.0, 1.0), received_clock="kernel")
+        new = [*load_runs((1.0,), first=1, received_clock="kernel"), *load_runs((1.0,), first=9)]
+        with pytest.raises(IncomparableError, match=r"received clock kernel → kernel or process \(FOO → BAR\)"):
+            compared(old, new)
 
     def test_a_difference_within_a_side(self) -> None:
         old = [*load_runs((1.0,)), load_result(scenario=open_scenario())]

@@ -20,7 +20,8 @@ from bench.exchange.outcomes import (
     WrongReply,
     carries_error,
 )
-from bench.exchange.requests import Exchange, InFlight
+from bench.exchange.in_flight import InFlight
+from bench.exchange.requests import Exchange
 from bench.load.metrics.exceptions import folded
 from bench.scenarios.model import RoundTrip, round_trip_of
 from bench.scenarios.tokens import any_token, tokens
@@ -43,7 +44,7 @@ def in_a_loop(scenario: Callable[[PromptWire, Exchange], Any], timeout_ns: int =
 
 
 def reply_of(emission: InFlight) -> tuple[Any, ...]:
-    return emission[3].result()[1]
+    return emission.reply
 
 
 def sent(wire: PromptWire, number: int = -1) -> Any:
@@ -70,14 +71,14 @@ def test_a_check_decides_on_acknowledgements_and_events_with_and_without_a_token
             wire.arrive("owned", {"ok": ok, "id": sent(wire, -2)})
             wire.arrive("asked", {"ok": ok})
             for emission in emissions:
-                assert emission[3].done()
+                assert emission.done()
                 if ok:
                     assert reply_of(emission)[0]["ok"] is True
                     continue
-                wrong = emission[3].exception()
+                wrong = emission.exception()
                 assert isinstance(wrong, WrongReply)
                 assert wrong.kind == "wrong reply: no such thing"
-                assert wrong.sent_ns == emission[2]
+                assert wrong.sent_ns == emission.sent_ns
         assert exchange.unexpected == 0
 
     in_a_loop(scenario)
@@ -87,12 +88,12 @@ def test_a_wrong_reply_says_what_was_sent_what_came_and_why_it_is_wrong() -> Non
     def scenario(wire: PromptWire, exchange: Exchange) -> None:
         join = exchange.begin(RoundTrip("join", emit="join", data=("lobby", 7), check=not_ok))
         wire.acknowledge(0, {"ok": False})
-        assert str(join[3].exception()) == (
+        assert str(join.exception()) == (
             "sent join ('lobby', 7), acknowledged with {'ok': False}: wrong reply: no such thing"
         )
         say = exchange.begin(RoundTrip("say", emit="say", reply="said", check=lambda *said: f"not\n{said}"))
         wire.arrive("said", 1, "\x1b")
-        assert str(say[3].exception()) == ("sent say None, answered by said 1 '\\x1b': wrong reply: not (1, '\\x1b')")
+        assert str(say.exception()) == ("sent say None, answered by said 1 '\\x1b': wrong reply: not (1, '\\x1b')")
 
     in_a_loop(scenario)
 
@@ -112,7 +113,7 @@ def test_a_check_that_does_not_answer_is_an_error_of_its_own(check: Any, kind: s
     def scenario(wire: PromptWire, exchange: Exchange) -> None:
         emission = exchange.begin(RoundTrip("join", emit="join", check=check))
         wire.acknowledge(0, 7)
-        failed = emission[3].exception()
+        failed = emission.exception()
         assert isinstance(failed, CheckFailed)
         assert failed.kind.startswith(kind)
         assert str(failed) == f"sent join None, acknowledged with 7: {failed.kind}"
@@ -132,7 +133,7 @@ def test_a_check_that_raises_is_told_with_its_line() -> None:
         emission = exchange.begin(RoundTrip("join", emit="join", check=check))
         wire.acknowledge(0, 7)
         line = deeper.__code__.co_firstlineno + 1
-        failed = emission[3].exception()
+        failed = emission.exception()
         assert isinstance(failed, CheckFailed)
         assert failed.kind == f"the check raised ValueError: 7 is no reply (test_checked_replies.py:{line} in deeper)"
 
@@ -143,7 +144,7 @@ def test_an_acknowledgement_whose_token_of_raises_is_an_error_and_does_not_hang(
     def scenario(wire: PromptWire, exchange: Exchange) -> None:
         emission = exchange.begin(RoundTrip("join", emit="join", data="{token}", token_of=lambda reply: reply["id"]))
         wire.acknowledge(0, {"no": 1})
-        failed = emission[3].exception()
+        failed = emission.exception()
         assert isinstance(failed, CheckFailed)
         assert failed.kind.startswith("token_of raised KeyError: 'id' (test_checked_replies.py:")
         assert str(failed).startswith("sent join 'rt-test-0-0', acknowledged with {'no': 1}: token_of raised KeyError")
@@ -176,8 +177,8 @@ def test_a_token_of_that_raises_at_the_replies_of_another_definition_is_passed_o
         for _ in range(3):
             emissions = [exchange.begin(definition) for definition in (first, second, third)[: 3 if shared else 2]]
             for emission in reversed(emissions):
-                wire.arrive("said", {emission[1].name: emission[0]})
-                assert emission[3].done()
+                wire.arrive("said", {emission.round_trip.name: emission.token})
+                assert emission.done()
 
     in_a_loop(scenario)
 
@@ -208,7 +209,7 @@ def test_reasons_with_ids_are_few_kinds() -> None:
         for _ in range(50):
             emission = exchange.begin(wrong)
             wire.acknowledge(-1, sent(wire))
-            failed = emission[3].exception()
+            failed = emission.exception()
             assert isinstance(failed, WrongReply)
             kinds.add(folded(failed.kind))
 
@@ -259,9 +260,9 @@ def test_the_event_that_answered_comes_with_what_it_carries() -> None:
                 assert reply_of(refused) == ("refused", {"id": refused[0], "error": "full"})
                 assert (carries_error(reply_of(said)), carries_error(reply_of(refused))) == (False, True)
                 continue
-            assert not heard[3].done(), "heard is no reply of this definition"
-            assert isinstance(refused[3].exception(), WrongReply)
-            assert str(refused[3].exception()).endswith(
+            assert not heard.done(), "heard is no reply of this definition"
+            assert isinstance(refused.exception(), WrongReply)
+            assert str(refused.exception()).endswith(
                 f"answered by 'refused' {{'id': '{refused[0]}', 'error': 'full'}}: wrong reply: refused"
             )
             exchange.end(heard, asyncio.CancelledError())
@@ -322,7 +323,7 @@ def test_a_reply_that_lists_many_ends_all_that_are_in_flight(data: st.DataObject
                 given = dict.fromkeys(given, "x")
             wire.arrive("listed", given)
             awaited -= set(range(max(0, number - 4), number + 1))
-            assert {at for at, emission in enumerate(emissions) if not emission[3].done()} == awaited
+            assert {at for at, emission in enumerate(emissions) if not emission.done()} == awaited
         assert not awaited
 
     in_a_loop(scenario)
@@ -354,7 +355,7 @@ def test_the_token_is_found_wherever_it_was_before(
             emission = exchange.begin(say)
             given = str(sent(wire)["id"]) if as_text else sent(wire)["id"]
             wire.arrive("said", *reply(given))
-            assert emission[3].done()
+            assert emission.done()
 
     in_a_loop(scenario)
 
@@ -363,12 +364,12 @@ def test_a_token_that_is_the_beginning_of_another_is_not_that_one() -> None:
     def scenario(wire: PromptWire, exchange: Exchange) -> None:
         say = RoundTrip("say", emit="say", data={"id": "{token}"}, reply="said")
         emission = exchange.begin(say)
-        assert emission[0] == "rt-test-0-0"
+        assert emission.token == "rt-test-0-0"
         for foreign in ("rt-test-0-01", "rt-test-0-00", "xrt-test-0-1", 7, None, {"id": "rt-test-0-01"}):
             wire.arrive("said", {"id": foreign})
-            assert not emission[3].done()
+            assert not emission.done()
         wire.arrive("said", {"id": "rt-test-0-0"})
-        assert emission[3].done()
+        assert emission.done()
 
     in_a_loop(scenario)
 
@@ -380,9 +381,9 @@ def test_a_number_of_the_services_own_is_not_taken_for_an_integer_of_ours() -> N
         own = sent(wire)["id"]
         others = [0, 1, -own, 1_764_140_000_000, 1_764_140_000_000_000, own + 1, own - 1, own * 10, float(own) / 2]
         wire.arrive("said", {"id": None, "numbers": others, "text": f"{own}0 1{own}", "is": True})
-        assert not emission[3].done()
+        assert not emission.done()
         wire.arrive("said", {"id": float(own)})
-        assert emission[3].done()
+        assert emission.done()
 
     in_a_loop(scenario)
 
@@ -393,7 +394,7 @@ def test_a_uuid_may_come_back_in_capital_letters() -> None:
         for _ in range(3):
             emission = exchange.begin(say)
             wire.arrive("said", {"id": sent(wire)["id"].upper()})
-            assert emission[3].done()
+            assert emission.done()
 
     in_a_loop(scenario)
 
@@ -409,7 +410,7 @@ def test_definitions_of_all_kinds_may_share_an_event() -> None:
             emissions = [exchange.begin(definitions[number]) for number in order]
             for number, emission in enumerate(emissions):
                 wire.arrive("said", sent(wire, number - len(order)))
-                assert emission[3].done()
+                assert emission.done()
 
     in_a_loop(scenario)
 
@@ -425,13 +426,13 @@ def test_a_function_may_find_several_tokens() -> None:
         emissions = [exchange.begin(listed) for _ in range(3)]
         wire.arrive("listed", {"ids": None})
         wire.arrive("listed", {"ids": ["of nobody"]})
-        assert not any(emission[3].done() for emission in emissions)
+        assert not any(emission.done() for emission in emissions)
         wire.arrive("listed", {"ids": [sent(wire, 2), "of nobody", sent(wire, 0)]})
-        assert [emission[3].done() for emission in emissions] == [True, False, True]
+        assert [emission.done() for emission in emissions] == [True, False, True]
         number = RoundTrip("number", emit="n", data="{int}", reply="listed", token_of=lambda found: found["ids"])
         emission = exchange.begin(number)
         wire.arrive("listed", {"ids": sent(wire)})
-        assert emission[3].done()
+        assert emission.done()
 
     in_a_loop(scenario)
 
@@ -461,7 +462,7 @@ async def test_one_reply_may_be_a_late_one_and_that_of_an_emission_in_flight() -
         await exchange(say)
     emission = exchange.begin(say)
     wire.arrive("said", {"id": sent(wire)["id"], "before": sent(wire, -2)["id"]})
-    assert (emission[3].done(), exchange.late["say"]) == (True, 1)
+    assert (emission.done(), exchange.late["say"]) == (True, 1)
     exchange.close()
 
 
@@ -489,7 +490,7 @@ def test_definitions_that_are_made_anew_each_time_are_not_kept() -> None:
                 for definition in made_anew(number):
                     emission = exchange.begin(definition)
                     wire.arrive(definition.events[0], sent(wire))
-                    assert emission[3].done()
+                    assert emission.done()
                     exchange.in_flight -= 1
                 del emission
                 wire.emitted.clear()
@@ -510,8 +511,8 @@ def test_what_is_in_flight_keeps_its_events_however_many_there_are() -> None:
         definitions = [RoundTrip(str(n), "say", "{token}", (f"yes:{n}", f"no:{n}")) for n in range(200)]
         emissions = [exchange.begin(definition) for definition in definitions]
         for number, emission in enumerate(emissions):
-            wire.arrive(f"no:{number}", emission[0])
-            assert emission[3].done()
+            wire.arrive(f"no:{number}", emission.token)
+            assert emission.done()
 
     in_a_loop(scenario)
 
@@ -536,6 +537,6 @@ def test_the_shared_function_finds_whatever_the_placeholder_is() -> None:
             say = RoundTrip("say", emit="say", data={"id": placeholder}, reply="said", token_of=any_token)
             emission = exchange.begin(say)
             wire.arrive("said", {"of": sent(wire)})
-            assert emission[3].done()
+            assert emission.done()
 
     in_a_loop(scenario)

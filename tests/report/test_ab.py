@@ -5,11 +5,12 @@ import io
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 from pydantic import ValidationError
 from rich.console import Console
 
-from bench.ab.restart import Figure, Figures, metrics_of
+from bench.ab.restart import BurstPlan, Figure, Figures, metrics_of
 from bench.ab.summary import summary
 from bench.machine.disturbances import Disturbance, Interference
 from bench.report.ab import ab_document
@@ -17,8 +18,10 @@ from bench.report.formats import markdown
 from bench.report.formats.text import print_document
 from bench.results.ab import AbResult, AbSettings, AbSide
 from bench.results.header import CommitInfo, MachineInfo
+from bench.results.receiving import ReceiveClock
 from bench.scenarios.catalogue import Benchmark
 from bench.scenarios.model import round_trip_of
+from bench.timing.receive_times import UNSTAMPED, ReceiveTimes
 
 SAY = Benchmark("say|said", round_trip_of("say", "said", {"id": "{token}"}))
 
@@ -28,10 +31,17 @@ def restarts(effect: float, count: int = 20) -> list[Figures]:
     return [
         {
             ("say|said", metric): Figure(effect + 0.001 * math.sin(number), 100.0, 100.0 * math.exp(effect))
-            for metric in metrics_of(SAY)
+            for metric in metrics_of(SAY, BurstPlan())
         }
         for number in range(count)
     ]
+
+
+def received(*errors_ns: int) -> ReceiveTimes:
+    """Return receive times with these errors."""
+    times = ReceiveTimes()
+    times.record(np.full(len(errors_ns), 45_000), np.array(errors_ns, dtype=np.int64))
+    return times
 
 
 def side(label: str) -> AbSide:
@@ -71,7 +81,7 @@ def result(effect: float = 0.0, count: int = 20, **changed: Any) -> AbResult:
         "restarts": count,
         "duration_s": 61.5,
         "stopped_by": "precision",
-        "benchmarks": summary((SAY,), restarts(effect, count), 0.95, 0.005),
+        "benchmarks": summary((SAY,), restarts(effect, count), {SAY.name: received()}, 0.95, 0.005),
         "notes": ("<b>@somebody</b> changed #1",),
         "spoilers": (Disturbance(kind="steal", text="the host took 3.0% of the cores' time", value=0.03),),
         "interference": Interference(),
@@ -153,12 +163,28 @@ def test_a_single_restart_has_no_interval() -> None:
         ({"restarts": 19}, "20 effects of 19 restarts"),
         ({"benchmarks": result().benchmarks * 2}, r"benchmark say\|said is there twice"),
         ({"benchmarks": ()}, "at least 1 item"),
-        ({"schema": "ab/2"}, "ab/1"),
+        ({"schema": "ab/3"}, "ab/2"),
     ],
 )
 def test_what_does_not_fit_together_is_no_result(changed: dict[str, Any], said: str) -> None:
     with pytest.raises(ValidationError, match=said):
         result(**changed)
+
+
+@pytest.mark.parametrize(
+    ("errors_ns", "clock", "said"),
+    [
+        ((0, 0, 0), "kernel", "times end when the machine received the reply: all 3 are exact; "),
+        ((0, UNSTAMPED), "process", "say|said: 1 of 2 replies have the process's time, not the kernel's"),
+        ((UNSTAMPED,), "process", "times end when the generator had read the reply, and contain how long it waited"),
+    ],
+)
+def test_the_clock_of_both_sides(errors_ns: tuple[int, ...], clock: str, said: str) -> None:
+    benchmarks = summary((SAY,), restarts(0.03), {SAY.name: received(*errors_ns)}, 0.95, 0.005)
+    found = result(benchmarks=benchmarks, receive_clock=ReceiveClock(bound_us=0.1))
+    assert found.benchmarks[0].received_clock == clock
+    assert said in table(found)
+    assert AbResult.model_validate_json(found.to_json(), strict=True) == found
 
 
 def test_json_is_read_back_as_it_was() -> None:

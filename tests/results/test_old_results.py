@@ -19,6 +19,7 @@ from bench.results.store import load, open_file
 from bench.trend.series import trends
 from bench.validation.accuracy.model import Accuracy
 from bench.validation.peers.model import Peers
+from bench.validation.wire.model import Wire
 
 RESULTS = Path(__file__).parent.parent / "data" / "results"
 COMMIT = "c160d0d6d709f7a87bef2ae5f6bb2a7bdf6f0854"
@@ -27,6 +28,7 @@ COMMIT = "c160d0d6d709f7a87bef2ae5f6bb2a7bdf6f0854"
 MODELS: dict[str, type[BaseModel]] = {
     "ab/*/0001_*.json": AbResult,
     "accuracy/*/0001_*.json": Accuracy,
+    "wire/*/0001_*.json": Wire,
     "peers/*/0001_*.json": Peers,
     "compare/*.json": Comparison,
 }
@@ -78,6 +80,7 @@ def test_older_load_results_are_read(number: int, schema: str, ok: list[int]) ->
     assert [operation.ok for operation in old.result.operations] == ok
     assert [operation.kind for operation in old.result.operations] == ["connect", "round trip"]
     assert [operation.sent_bytes for operation in old.result.operations] == [None, None]
+    assert [operation.received_clock for operation in old.result.operations] == ["process", "process"]
 
 
 def test_a_load_result_with_operations_of_all_kinds_is_read() -> None:

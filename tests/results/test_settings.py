@@ -49,6 +49,7 @@ def test_latency(benchmark_of_latency: LatencyBenchmark) -> None:
         "server pinned": True,
         "generator cores": 1,
         "cores": "awake",
+        "received clock": "process",
     }
     assert values_of(LATENCY_SETTINGS, benchmark_of_latency, "said") == {
         "server core": 1,
@@ -64,7 +65,7 @@ def test_latency(benchmark_of_latency: LatencyBenchmark) -> None:
 
 def test_an_older_result_tells_less(benchmark_of_latency: LatencyBenchmark) -> None:
     older = benchmark_of_latency.model_copy(update={"extra_info": {"loop": "uvloop"}})
-    assert series_of(LATENCY_SETTINGS, older) == (("loop", "uvloop"),)
+    assert series_of(LATENCY_SETTINGS, older) == (("loop", "uvloop"), ("received clock", "process"))
     values = values_of(LATENCY_SETTINGS, older, "void")
     assert (values["loop"], values["service"], values["cores"]) == ("uvloop", "none", "unknown")
 

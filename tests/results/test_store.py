@@ -181,11 +181,18 @@ class TestReading:
             (b"[1, 2]", "not a benchmark result: a JSON list, not an object"),
             (b"[" * 200_000, "not JSON that can be read: "),
             (b'{"schema": ' + b"9" * 5000 + b"}", "not JSON that can be read: "),
-            (b'{"schema": "load/4"}', "has schema 'load/4', but this version reads 'load/1', 'load/2' or 'load/3'"),
-            (b'{"schema": ["load/1"]}', "has schema ['load/1'], but this version reads 'load/1', 'load/2' or 'load/3'"),
+            (
+                b'{"schema": "load/5"}',
+                "has schema 'load/5', but this version reads 'load/1', 'load/2', 'load/3' or 'load/4'",
+            ),
+            (
+                b'{"schema": ["load/1"]}',
+                "has schema ['load/1'], but this version reads 'load/1', 'load/2', 'load/3' or 'load/4'",
+            ),
             (
                 b"{}",
-                "neither a load result ('load/1', 'load/2' or 'load/3') nor a latency result (pytest-benchmark's JSON)",
+                "neither a load result ('load/1', 'load/2', 'load/3' or 'load/4') nor a latency result "
+                "(pytest-benchmark's JSON)",
             ),
             (b'{"benchmarks": []}', "neither a load result"),
             (b'{"schema": "load/1"}', "datetime: Field required (and "),

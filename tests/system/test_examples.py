@@ -154,6 +154,7 @@ def logged_in(url: str) -> dict[str, str]:
     return auth
 
 
+@pytest.mark.slow
 def test_the_mounted_app_counts_what_the_load_counts(tmp_path: Path) -> None:
     folder = example("fastapi", tmp_path)
     with ServerProcess("service:app", directory=folder) as server:
@@ -212,6 +213,7 @@ def test_the_commands_of_a_readme(tmp_path: Path, name: str) -> None:
             # On a busy machine, a short run may well differ from the one before, or have saturated its generator.
             is_compared = block.startswith("bench compare") and "slower" in ended.stdout
             is_refused = block.startswith("bench compare") and "saturated" in ended.stderr
-            allowed = {0} | ({1} if is_compared else set()) | ({2} if is_refused else set())
+            is_spoilt = block.startswith("locust ") and "generator saturated" in ended.stdout
+            allowed = {0} | ({1} if is_compared or is_spoilt else set()) | ({2} if is_refused else set())
             assert ended.returncode in allowed, f"{block}\n{ended.stdout}\n{ended.stderr}"
             assert "Traceback" not in ended.stdout + ended.stderr

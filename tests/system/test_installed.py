@@ -73,6 +73,7 @@ def error_of(ended: subprocess.CompletedProcess[str]) -> str:
     return line
 
 
+@pytest.mark.slow
 def test_the_wheel_has_the_suite_and_the_plugin_alone(installed: Installed) -> None:
     with zipfile.ZipFile(installed.wheel) as packed:
         names = [name for name in packed.namelist() if ".dist-info/" not in name]
@@ -134,6 +135,7 @@ def test_a_load_by_scenarios_in_a_project_of_its_own(installed: Installed, tmp_p
     assert len(list((tmp_path / "results" / "load").glob("*/*.json"))) == 1
 
 
+@pytest.mark.slow
 def test_a_bench_folder_of_the_project_is_meant_before_ours(installed: Installed, tmp_path: Path) -> None:
     (tmp_path / "bench").mkdir()
     (tmp_path / "bench" / "test_own.py").write_text("def test_own(): pass\n")

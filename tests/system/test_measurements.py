@@ -51,6 +51,7 @@ def test_every_section_of_the_page_has_a_target_and_a_date() -> None:
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
+@pytest.mark.slow
 def test_every_program_starts(program: str) -> None:
     ended = run(program, *([] if program in (SHARED, "measurements.small") else ["--help"]))
     assert ended.returncode == 0, ended.stderr

@@ -160,6 +160,7 @@ def test_the_json_has_all_of_it(capsys: pytest.CaptureFixture[str], here: list[s
 
 
 @pytest.mark.unhurried
+@pytest.mark.slow
 def test_charts_are_whole_and_name_the_step(
     capsys: pytest.CaptureFixture[str], here: list[str], tmp_path: Path
 ) -> None:
@@ -270,7 +271,10 @@ class TestWhatIsWrong:
     @pytest.mark.parametrize(
         ("content", "said"),
         [
-            ('{"schema": "load/9"}', "has schema 'load/9', but this version reads 'load/1', 'load/2' or 'load/3'"),
+            (
+                '{"schema": "load/9"}',
+                "has schema 'load/9', but this version reads 'load/1', 'load/2', 'load/3' or 'load/4'",
+            ),
             ('{"schema": "load/1", "datet', "not whole JSON: "),
             ("", "the file is empty"),
         ],

@@ -12,6 +12,8 @@ from bench.report.formatting import duration
 from bench.results.header import CommitInfo, MachineInfo
 from bench.results.latency import LatencyResult
 from bench.results.load import LoadResult
+from bench.results.receiving import ReceiveClock
+from bench.trend.metric import Metric
 from bench.trend.series import in_commit_order, trends
 from tests.support.example_results import distribution, load_result, operation
 
@@ -72,6 +74,43 @@ class TestSimulated:
             assert change.high is not None
             covered += change.low <= 0.05 <= change.high
         assert covered >= 17
+
+
+class TestReceiveClock:
+    @staticmethod
+    def conditions(
+        results: Sequence[LoadResult | LatencyResult], metric: Metric = "p50"
+    ) -> list[tuple[str | None, int]]:
+        found = trends(results, metric).series
+        return [(dict(series.conditions).get("received clock"), len(series.points)) for series in found]
+
+    def test_another_clock_begins_another_series(self) -> None:
+        newer = [
+            run.model_copy(update={"operations": (run.operations[0].model_copy(update={"received_clock": "kernel"}),)})
+            for run in loads([80.0, 80.0])
+        ]
+        results = [*loads([100.0, 100.0, 100.0]), *newer]
+        assert self.conditions(results) == [("process", 3), ("kernel", 2)]
+        assert self.conditions(results, "cpu") == [("process", 3), ("kernel", 2)]
+
+    def test_latency(self) -> None:
+        results = [latency(0), latency(1, received_clock="process"), latency(2, received_clock="kernel")]
+        assert self.conditions(results) == [("process", 2), ("kernel", 1)]
+
+    def test_a_run_without_an_answer_is_in_the_series_of_its_clock(self) -> None:
+        answered, unanswered = (
+            load_result(
+                datetime=START + dt.timedelta(hours=hour),
+                operations=(operation(received_clock=clock, throughput_per_s=3.0),),
+                receive_clock=ReceiveClock(bound_us=0.1),
+            )
+            for hour, clock in enumerate(("kernel", None))
+        )
+        assert self.conditions([answered, unanswered], "throughput") == [("kernel", 2)]
+
+    def test_an_emission_has_no_clock(self) -> None:
+        sent = load_result(operations=(operation(kind="emission", service_us=None, service_histogram=None),))
+        assert self.conditions([sent], "throughput") == [(None, 1)]
 
 
 class TestCommitOrder:
@@ -176,6 +215,14 @@ class TestSeries:
         assert [point.judged for point in series.points] == [True, False]
         assert series.points[1].remarks == ("among what failed", "not judged")
         assert duration(series.points[1].value) == "failed"
+
+    def test_the_p99_of_few_is_in_no_series(self) -> None:
+        few = latency(0, p99_us=200.0)
+        benchmark = few.benchmarks[0]
+        for rounds, number in ((99, 0), (100, 1)):
+            stats = benchmark.stats.model_copy(update={"rounds": rounds})
+            result = few.model_copy(update={"benchmarks": (benchmark.model_copy(update={"stats": stats}),)})
+            assert len(trends([result], "p99").series) == number
 
     def test_wrong_figures_are_shown_and_not_judged(self) -> None:
         (series,) = trends([load_result(), load_result(invalid_reason="replies of others")]).series

@@ -191,26 +191,30 @@ class Session:
             self._usual, self._recorder = definition, self.engine.recorder(definition.name)
         self._recorder.sent_bytes += self._wire.message_bytes
         try:
-            received_ns, reply, reply_bytes, read_ns, error_ns = await emission[3]
+            await emission
         except BaseException as error:
             exchange.end(emission, error)
             self._ended(definition, error, intended_ns, waited_ns)
             raise
         exchange.in_flight -= 1
+        received_ns, reply = emission.received_ns, emission.reply
         if definition is not self._usual:
             self._usual, self._recorder = definition, self.engine.recorder(definition.name)
         if self._dispatcher is None:
-            self._recorder.succeeded(emission[2], received_ns, reply_bytes, read_ns, error_ns)
+            self._recorder.succeeded(
+                emission.sent_ns, received_ns, emission.reply_bytes, emission.read_ns, emission.error_ns
+            )
         else:
             self._recorder.answered(
-                intended_ns, emission[2], received_ns, waited_ns, reply_bytes, read_ns=read_ns, error_ns=error_ns
+                intended_ns, emission.sent_ns, received_ns, waited_ns, emission.reply_bytes, emission.read_ns,
+                emission.error_ns,
             )
         if self._breakdown:
-            self._recorder.handled(emission[2], _handled_ns(reply), received_ns)
+            self._recorder.handled(emission.sent_ns, _handled_ns(reply), received_ns)
         if not received_ns & _QUEUEING_SAMPLE:
             now_ns = perf_counter_ns()
             self.engine.queueing.append(now_ns)
-            self.engine.queueing.append(now_ns - received_ns)
+            self.engine.queueing.append(now_ns - (received_ns if emission.error_ns < 0 else emission.read_ns))
         self._tasks.has_awaited = True
         if self.stopping:
             self._stop_if_idle()

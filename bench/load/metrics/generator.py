@@ -6,10 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from bench.load.metrics.report import Report, SecondReport, StoredHistogram
-from bench.load.metrics.saturation import JudgedSecond, saturation
-from bench.results.load import Generator, GeneratorHealth, Lateness
+from bench.load.metrics.saturation import ALL, JudgedSecond, saturation
+from bench.results.lateness import Lateness
+from bench.results.load import Generator, GeneratorHealth
 from bench.timing.histogram import Histogram
 from bench.timing.rates import NS_PER_S
+from bench.timing.receive_times import ReceiveTimes
 
 #: The time by which the clocks of two processes may differ without a second counting as cut, in nanoseconds.
 _CLOCKS_NS = 10_000_000
@@ -40,6 +42,7 @@ def generator(processes: Sequence[ProcessReport], round_trips: int) -> Generator
         verdict="saturated" if saturated else "ok" if judged else None,
         reason=saturated[0].reason if saturated else None,
         saturated_since_s=saturated[0].saturated_since_s if saturated else None,
+        spoils=tuple(name for name in ALL if any(name in health.spoils for health in saturated)),
         per_process=per_process,
     )
 
@@ -49,7 +52,7 @@ def _health(report: Report, seconds: Mapping[int, SecondReport]) -> GeneratorHea
     if report.window_cpu_ns is not None and report.window_start_ns is not None and report.window_end_ns is not None:
         duration_ns = report.window_end_ns - report.window_start_ns
         share = report.window_cpu_ns / duration_ns if duration_ns > 0 else None
-    whole = [_judged(number, seconds.get(number)) for number in _whole(report)]
+    whole = [_judged(number, seconds.get(number), report.is_open) for number in _whole(report)]
     found = saturation(whole)
     return GeneratorHealth(
         cpu_share=share,
@@ -58,6 +61,7 @@ def _health(report: Report, seconds: Mapping[int, SecondReport]) -> GeneratorHea
         verdict=None if not whole else "ok" if found is None else "saturated",
         reason=None if found is None else found.reason,
         saturated_since_s=None if found is None else found.since_s,
+        spoils=() if found is None else found.spoils,
     )
 
 
@@ -71,7 +75,7 @@ def _whole(report: Report) -> range:
 
 def _noted(report: Report, seconds: Mapping[int, SecondReport]) -> list[JudgedSecond]:
     """Return the whole seconds of the window; those that it touches if it is too short for a whole second."""
-    return [_judged(number, seconds[number]) for number in _noted_numbers(report) if number in seconds]
+    return [_judged(number, seconds[number], report.is_open) for number in _noted_numbers(report) if number in seconds]
 
 
 def _noted_numbers(report: Report) -> range:
@@ -80,9 +84,9 @@ def _noted_numbers(report: Report) -> range:
     return _whole(report) or range(report.window_start_ns // NS_PER_S, report.window_end_ns // NS_PER_S + 1)
 
 
-def _judged(number: int, second: SecondReport | None) -> JudgedSecond:
+def _judged(number: int, second: SecondReport | None, is_open: bool) -> JudgedSecond:
     if second is None:
-        return JudgedSecond.unnoted(number)
+        return JudgedSecond.unnoted(number, is_open)
     loop_lag = second.loop_lag.restored()
     return JudgedSecond(
         second=number,
@@ -93,6 +97,10 @@ def _judged(number: int, second: SecondReport | None) -> JudgedSecond:
         service=_union(operation.service.restored() for operation in second.operations),
         # The loop notes its own delay about a hundred times a second, whatever else there is to do.
         standstill_ns=second.standstill_ns if loop_lag.count else NS_PER_S,
+        is_open=is_open,
+        is_short_of_users=second.waits is not None,
+        received=ReceiveTimes() if second.received is None else second.received.restored(),
+        timed_by_process=second.timed_by_process,
     )
 
 
@@ -100,6 +108,7 @@ def _delays(seconds: Sequence[JudgedSecond]) -> dict[str, Lateness | None]:
     return {
         "send_lateness_us": lateness(second.send_lateness for second in seconds),
         "loop_lag_us": lateness(second.loop_lag for second in seconds),
+        "reading_delay_us": lateness(second.received.reading for second in seconds),
         "queueing_us": lateness(second.queueing for second in seconds),
     }
 
@@ -116,11 +125,7 @@ def _waits(processes: Sequence[ProcessReport]) -> dict[str, Any]:
 
 def lateness(histograms: Iterable[Histogram]) -> Lateness | None:
     """Return the distribution of all of them; None of nothing."""
-    union = _union(histograms)
-    p50, p99 = union.percentile_ns(50), union.percentile_ns(99)
-    if p50 is None or p99 is None or union.max_ns is None:
-        return None
-    return Lateness(p50=p50 / 1000, p99=p99 / 1000, max=union.max_ns / 1000)
+    return Lateness.of(_union(histograms))
 
 
 def _union(histograms: Iterable[Histogram]) -> Histogram:

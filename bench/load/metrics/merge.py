@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import get_args
 
@@ -37,8 +37,12 @@ from bench.results.load import (
     TaskException,
     Window,
 )
+from bench.results.receiving import ClockStep, ReceiveClock
 from bench.timing.histogram import Histogram
 from bench.timing.rates import NS_PER_S, RateProfile
+
+#: The time within which the processes of a machine notice that its clock was set, and how alike they find the jump.
+_SAME_STEP_WITHIN_NS, _SAME_STEP_NS = 3 * NS_PER_S, 1_000_000
 
 #: The parts of each operation, by its name and kind: what each process has reported of it.
 Parts = dict[OperationKey, list[tuple[Report, OperationReport]]]
@@ -72,16 +76,7 @@ class Received:
         times = Histogram()
         for operation in second.operations:
             times.merge((operation.response or operation.service).restored())
-        return LiveSecond(
-            users=second.users,
-            sent=second.sent,
-            ok=second.ok,
-            failed=second.failed,
-            dropped=second.dropped,
-            dropped_without_time=second.dropped_without_time,
-            cpu_share=second.cpu_share,
-            times=times,
-        )
+        return LiveSecond(second, times)
 
     def failures_so_far(self) -> int:
         """Return how many operations have failed or were dropped. A transaction fails with what is in it."""
@@ -144,6 +139,25 @@ class Merger:
             kinds.add_rest(report.other_exceptions, report.other_exception_texts)
         counts = with_rest(*kinds.most_frequent(), OTHER_EXCEPTIONS)
         return tuple(TaskException(text=text, count=number) for text, number in counts.items())
+
+    def receive_clock(self) -> ReceiveClock | None:
+        """Return what the processes tell of the clock of their receive times; None if none does."""
+        clocks = [received.report.clock for received in self.processes.values() if received.report.clock is not None]
+        if not clocks:
+            return None
+        bounds_ns = [clock.bound_ns for clock in clocks if clock.bound_ns is not None]
+        reasons = [clock.process_because for clock in clocks if clock.process_because]
+        because = "; ".join(dict.fromkeys(reasons))
+        if reasons and len(reasons) < len(clocks):
+            because = f"in {len(reasons)} of {len(clocks)} processes: {because}"
+        return ReceiveClock(
+            bound_us=max(bounds_ns) / 1000 if bounds_ns else None,
+            steps=tuple(
+                ClockStep(t=at_ns / NS_PER_S, by_s=by_ns / NS_PER_S)
+                for at_ns, by_ns in _distinct_steps(step for clock in clocks for step in clock.steps)
+            ),
+            process_because=because or None,
+        )
 
     @property
     def began(self) -> int:
@@ -216,7 +230,9 @@ class Merger:
         keys = sorted(parts, key=lambda key: (kinds.index(key.kind), key.name))
         end_ns = max((received.report.window_end_ns or 0 for received in self.processes.values()), default=0)
         if counts_only:
-            return tuple(Operation(**counted(key, [part for _, part in parts[key]])) for key in keys)
+            return tuple(
+                Operation(**counted(key, [part for _, part in parts[key]]), received_clock=None) for key in keys
+            )
         return tuple(operation_row(key, parts[key], timeout_us, end_ns) for key in keys)
 
     def received(self) -> tuple[ReceivedEvent, ...]:
@@ -362,6 +378,15 @@ class Merger:
             for operation in received.report.operations
             if operation.kind in REPLIED_KINDS
         )
+
+
+def _distinct_steps(steps: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return the jumps of clocks in order of time. Processes of one machine have all noticed the same jump."""
+    found: list[tuple[int, int]] = []
+    for at_ns, by_ns in sorted(steps):
+        if not any(at_ns - at <= _SAME_STEP_WITHIN_NS and abs(by_ns - by) <= _SAME_STEP_NS for at, by in found):
+            found.append((at_ns, by_ns))
+    return found
 
 
 def _most_frequent(parts: Parts) -> Parts:

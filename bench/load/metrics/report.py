@@ -8,11 +8,18 @@ from __future__ import annotations
 
 from typing import Annotated, cast
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, NonNegativeInt
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NonNegativeInt
 
 from bench.load.metrics.recorder import NotedKind
 from bench.results.load import ROUND_TRIP, OperationKey, OperationKind
 from bench.timing.histogram import Histogram
+from bench.timing.receive_times import ReceiveTimes
+
+#: The number of jumps of the clock that a process tells of: where it is set all the time, the first are enough.
+MOST_STEPS = 100
+
+#: The number of characters of the reason why a process has no times of the kernel's.
+LONGEST_REASON = 400
 
 
 def _readable(encoded: str) -> str:
@@ -46,6 +53,38 @@ class StoredHistogram(BaseModel):
     def restored(self) -> Histogram:
         """Return the histogram again."""
         return Histogram.decode(self.encoded, min_ns=self.min_ns, max_ns=self.max_ns, sum_ns=self.sum_ns)
+
+
+class StoredReceiveTimes(BaseModel):
+    """The receive times of replies on their way between processes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    exact: int
+    bounded: int
+    unstamped: int
+    errors: StoredHistogram
+    reading: StoredHistogram
+
+    @classmethod
+    def of(cls, times: ReceiveTimes) -> StoredReceiveTimes | None:
+        """Return the form in which they go to the master; None of nothing."""
+        if times.are_kernels is None:
+            return None
+        return cls.model_construct(
+            exact=times.exact,
+            bounded=times.bounded,
+            unstamped=times.unstamped,
+            errors=StoredHistogram.of(times.errors),
+            reading=StoredHistogram.of(times.reading),
+        )
+
+    def restored(self) -> ReceiveTimes:
+        """Return the receive times again."""
+        times = ReceiveTimes()
+        times.exact, times.bounded, times.unstamped = self.exact, self.bounded, self.unstamped
+        times.errors, times.reading = self.errors.restored(), self.reading.restored()
+        return times
 
 
 class OperationReport(BaseModel):
@@ -82,6 +121,10 @@ class OperationReport(BaseModel):
     #: The service times outside of the window, if nothing of the operation lies within it.
     outside: StoredHistogram | None = None
     outside_response: StoredHistogram | None = None
+    #: The receive times of the replies of which `service` has the times; None if there are none.
+    received: StoredReceiveTimes | None = None
+    #: The same of `outside`.
+    outside_received: StoredReceiveTimes | None = None
     #: The times to the handler, in it, and from it, of replies that tell them; else empty.
     breakdown: list[StoredHistogram]
     #: The key of a task whose operation this process did not know when it dropped these arrivals. The name is then that
@@ -158,6 +201,10 @@ class SecondReport(BaseModel):
     send_lateness: StoredHistogram | None
     loop_lag: StoredHistogram
     queueing: StoredHistogram
+    #: The receive times of all replies to round trips of this second; None if there are none.
+    received: StoredReceiveTimes | None = None
+    #: The number of HTTP requests and transactions that ended in this second: the process's own clock times these.
+    timed_by_process: int = 0
     #: The number of arrivals that were intended in this second and could have to wait for a free user.
     arrivals: int = 0
     #: The time in which no user was free, for those of the arrivals that had to wait.
@@ -182,6 +229,19 @@ class SecondReport(BaseModel):
             queueing=StoredHistogram.empty(),
             operations=[],
         )
+
+
+class ClockReport(BaseModel):
+    """The clock of a process's receive times. `steps` has its jumps: when, since the run's start, and by how much.
+
+    `process_because` says why the kernel's times are not used; it is empty where they are.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    bound_ns: NonNegativeInt | None = None
+    steps: Annotated[list[tuple[int, int]], Field(max_length=MOST_STEPS)] = []
+    process_because: Annotated[str, Field(max_length=LONGEST_REASON)] = ""
 
 
 class Report(BaseModel):
@@ -213,6 +273,8 @@ class Report(BaseModel):
     arrivals: NonNegativeInt = 0
     #: The steps that this process failed at, each in one line: its figures are not whole.
     troubles: list[str] = []
+    #: The clock of the receive times; None if the process does not tell.
+    clock: ClockReport | None = None
 
     @classmethod
     def empty(cls) -> Report:

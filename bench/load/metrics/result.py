@@ -151,6 +151,7 @@ def make_result(
         exceptions=merger.exceptions(),
         invalid_reason=merger.invalid_reason,
         received=attempt("the received events", merger.received, tuple),
+        receive_clock=attempt("the clock", merger.receive_clock, lambda: None),
     )
 
 

@@ -16,6 +16,7 @@ from bench.results.load import (
     CONNECT,
     LEGS,
     REPLIED_KINDS,
+    ROUND_TRIP,
     Distribution,
     Leg,
     LegName,
@@ -25,8 +26,10 @@ from bench.results.load import (
     SecondTimes,
     StageFigures,
 )
+from bench.results.receiving import Receiving
 from bench.timing.histogram import Histogram
 from bench.timing.rates import NS_PER_S, Stage
+from bench.timing.receive_times import ReceiveTimes
 
 #: The kinds whose messages are counted: those that the Socket.IO connection carries.
 _KINDS_WITH_BYTES: frozenset[str] = frozenset(("round trip", "emission"))
@@ -51,6 +54,7 @@ def operation_row(
     failed = window_dropped = 0
     service, response = Histogram(), Histogram()
     outside, outside_response = Histogram(), Histogram()
+    received, outside_received = ReceiveTimes(), ReceiveTimes()
     is_open = False
     per_s = rate_per_s(parts, end_ns)
     legs = (Histogram(), Histogram(), Histogram())
@@ -60,6 +64,10 @@ def operation_row(
         service.merge(part.service.restored())
         outside.merge(part.outside.restored() if part.outside is not None else Histogram())
         outside_response.merge(part.outside_response.restored() if part.outside_response is not None else Histogram())
+        received.merge(part.received.restored() if part.received is not None else ReceiveTimes())
+        outside_received.merge(
+            part.outside_received.restored() if part.outside_received is not None else ReceiveTimes()
+        )
         for leg, stored in zip(legs, part.breakdown, strict=False):
             leg.merge(stored.restored())
         if part.response is not None and key.kind in REPLIED_KINDS:
@@ -67,17 +75,21 @@ def operation_row(
             response.merge(part.response.restored())
     is_of_run = connects
     if not connects and per_s is not None and outside.count and not (service.count or failed or window_dropped):
-        service, response, is_of_run = outside, outside_response, True
+        service, response, received, is_of_run = outside, outside_response, outside_received, True
         failed, window_dropped = counts["sent"] - counts["ok"], counts["dropped"]
+    has_times = bool(service.count)
+    receiving = Receiving.of(received) if key.kind == ROUND_TRIP else None
     # A censored figure lies beyond the timeout, if there were timeouts. Another error has no time.
     timeout_limit_us = timeout_us if counts["timeouts"] else None
     return Operation(
         **counts,
         throughput_per_s=None if connects else per_s,
-        times_of=None if not service.count else "run" if is_of_run else "window",
+        received_clock=receiving.clock if receiving is not None else "process" if has_times else None,
+        receiving=receiving,
+        times_of=None if not has_times else "run" if is_of_run else "window",
         service_us=_distribution(service, failed, timeout_limit_us) if key.kind != "emission" else None,
         response_us=_distribution(response, failed + window_dropped, timeout_limit_us) if is_open else None,
-        service_histogram=service.encode() if service.count else None,
+        service_histogram=service.encode() if has_times else None,
         response_histogram=response.encode() if response.count else None,
         breakdown=tuple(_leg(name, leg) for name, leg in zip(LEGS, legs, strict=True)) if legs[0].count else (),
     )

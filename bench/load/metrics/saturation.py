@@ -1,4 +1,4 @@
-"""The saturation of a generator's process: it did not keep up, and measured itself. Pure: seconds in, a reason out.
+"""The saturation of a generator's process: it did not keep up, and spoilt figures. Pure: seconds in, a reason out.
 
 Each whole second of the steady window is judged by itself. So a hiccup of the machine does not condemn a run, and a
 generator that falls behind towards the end is found. A process is saturated if two seconds in a row are, or a tenth of
@@ -8,17 +8,30 @@ A process that stands still notes nothing meanwhile, and the delay that it notes
 the time for which it stood still is counted separately, in the seconds in which it passed. A second without any note
 stood still as a whole.
 
+A process that reads late spoils other figures where the kernel tells when replies were received:
+
+- With the process's own clock a reply is received when it is read. So whatever keeps the loop makes every time longer,
+  and a saturated generator measured itself.
+- With the kernel's clock the service times stay true. A second is judged so if all its replies have the kernel's times,
+  and nothing else in it was timed by the process. Then it counts what the process sent late, or not at all: response
+  times contain that, and a closed load sends less. A late loop by itself says nothing more. In an open load the send
+  lateness is known. Where users send only after their reply, it counts how long replies wait, unread or read.
+- On a connection with several messages in flight, a late reader gets the exact time of the last message only. Where the
+  others' times may be wrong by as much as replies may wait, the service times are spoilt as well.
+
 The limits were chosen by driving a generator into saturation and back: docs/measurements.md, "Saturation".
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 
+from bench.results.load import Spoilt
 from bench.timing.histogram import Histogram
 from bench.timing.rates import NS_PER_S
+from bench.timing.receive_times import ReceiveTimes
 
 #: The share of a core from which on a process has no time left, and does all else late.
 CPU_SHARE = 0.95
@@ -27,9 +40,15 @@ CPU_SHARE = 0.95
 #: it they are of the size of what it measures, on any network.
 LATE_NS = 2_000_000
 
-#: The share of the median service time from which on waiting replies count. Replies that arrive in bursts wait for each
-#: other even in an idle generator. So their waiting counts only where it is also at least this share of the reported
-#: time.
+#: What a late process spoils: where it tells the receive times itself, and where the kernel tells them.
+ALL: tuple[Spoilt, ...] = ("service times", "response times", "throughput")
+SENDING: tuple[Spoilt, ...] = ("response times", "throughput")
+TIMES: tuple[Spoilt, ...] = ("service times", "response times")
+
+#: The share of the median service time from which on waiting replies count, and errors of their receive times.
+#:
+#: Replies that arrive in bursts wait for each other even in an idle generator. So their waiting counts only where it is
+#: also at least this share of the reported time.
 QUEUEING_SHARE = 0.2
 
 #: The length from which on a delay of the loop is a standstill, in nanoseconds. A second that stood still for this
@@ -54,58 +73,131 @@ class JudgedSecond:
     service: Histogram
     #: The part of the second in which the loop stood still, in standstills of STANDSTILL_NS and more.
     standstill_ns: int = 0
+    #: True if emissions follow a schedule.
+    is_open: bool = True
+    #: True if an arrival had to wait for a user to become free.
+    is_short_of_users: bool = False
+    #: The receive times of the replies to round trips received in it.
+    received: ReceiveTimes = field(default_factory=ReceiveTimes)
+    #: The number of other ends in it that the process itself has timed.
+    timed_by_process: int = 0
 
     @classmethod
-    def unnoted(cls, second: int) -> JudgedSecond:
+    def unnoted(cls, second: int, is_open: bool = True) -> JudgedSecond:
         """Return a second about which the process noted nothing: it stood still from its beginning to its end."""
-        return cls(second, None, Histogram(), Histogram(), Histogram(), Histogram(), NS_PER_S)
+        return cls(second, None, Histogram(), Histogram(), Histogram(), Histogram(), NS_PER_S, is_open)
+
+    @property
+    def has_kernel_times(self) -> bool:
+        """True if the kernel told when everything in it was received."""
+        return self.received.are_kernels is True and not self.timed_by_process
+
+    @property
+    def is_anything_timed(self) -> bool:
+        """True if anything was received in it, or ended, that has a time."""
+        return self.received.are_kernels is not None or bool(self.timed_by_process)
+
+    @property
+    def sends_after_replies(self) -> bool:
+        """True if a reply that is read late makes a later emission late: in a closed load, or if users are too few."""
+        return not self.is_open or self.is_short_of_users
 
 
 @dataclass(frozen=True)
 class Saturation:
-    """The reason why a process is saturated, and since which second of the run."""
+    """The reason why a process is saturated, since which second of the run, and the figures that this spoils."""
 
     reason: str
     since_s: int
+    spoils: tuple[Spoilt, ...]
+
+
+@dataclass(frozen=True)
+class _Fault:
+    """The reason why a second is saturated, and the figures that this spoils."""
+
+    reason: str
+    spoils: tuple[Spoilt, ...]
+
+
+@dataclass(frozen=True)
+class _Limit:
+    """A limit to a delay: the words for what passes it, and the figures that are spoilt then.
+
+    The delay counts only from `at_least_ns` on.
+    """
+
+    said: str
+    spoils: tuple[Spoilt, ...]
+    percentile_ns: Callable[[float], int | None]
+    at_least_ns: float = 0
 
 
 def saturation(seconds: Sequence[JudgedSecond]) -> Saturation | None:
     """Return why a process was saturated in these seconds; None if it was not.
 
-    The seconds are all those of the window, in order.
+    The seconds are all those of the window, in order. The reason is the first that counts. What is spoilt is that of
+    all saturated seconds.
     """
     standstill_ns = sum(second.standstill_ns for second in seconds)
-    saturated = [
-        (second.second, reason) for second in seconds if (reason := _reason(second, standstill_ns)) is not None
-    ]
+    received = [second.has_kernel_times for second in seconds if second.is_anything_timed]
+    # A second in which nothing was received is judged as the others are.
+    is_usual = bool(received) and all(received)
+    saturated: list[tuple[int, str]] = []
+    spoilt: set[Spoilt] = set()
+    for second in seconds:
+        has_kernel_times = second.has_kernel_times if second.is_anything_timed else is_usual
+        faults = list(_faults(second, standstill_ns, has_kernel_times))
+        if faults:
+            saturated.append((second.second, faults[0].reason))
+            spoilt.update(name for fault in faults for name in fault.spoils)
     if not saturated:
         return None
+    if not any(second.is_open for second in seconds):
+        spoilt.discard("response times")  # a closed load has none
+    spoils = tuple(name for name in ALL if name in spoilt)
     if len(seconds) <= _CONSECUTIVE or len(saturated) >= max(_CONSECUTIVE, _SHARE_OF_SECONDS * len(seconds)):
-        return Saturation(saturated[0][1], saturated[0][0])
-    for (first, reason), (second, _) in pairwise(saturated):
-        if second == first + 1:
-            return Saturation(reason, first)
+        return Saturation(saturated[0][1], saturated[0][0], spoils)
+    for (first, reason), (second_number, _) in pairwise(saturated):
+        if second_number == first + 1:
+            return Saturation(reason, first, spoils)
     return None
 
 
-def _reason(second: JudgedSecond, standstill_ns: int) -> str | None:
-    """Return why a second is saturated; None if it is not.
+def _faults(second: JudgedSecond, standstill_ns: int, has_kernel_times: bool) -> Iterator[_Fault]:
+    """Yield why a second is saturated; nothing if it is not.
 
     `standstill_ns` is the standstill of the whole window, for the text.
     """
+    by_lateness = SENDING if has_kernel_times else ALL
     if second.cpu_share is not None and second.cpu_share >= CPU_SHARE:
-        return f"a process of it used {second.cpu_share:.0%} of a core"
+        yield _Fault(f"a process of it used {second.cpu_share:.0%} of a core", by_lateness)
     if second.standstill_ns >= STANDSTILL_NS:
-        return f"its event loop stood still for {standstill_ns / NS_PER_S:.1f} s"
-    service_ns = second.service.percentile_ns(50) or 0
-    for late, at_least_ns, said in (
-        (second.send_lateness, 0, "it sent {} later than scheduled"),
-        (second.loop_lag, 0, "its event loop was {} late"),
-        (second.queueing, QUEUEING_SHARE * service_ns, "replies waited {} in it before they were looked at"),
-    ):
+        yield _Fault(f"its event loop stood still for {standstill_ns / NS_PER_S:.1f} s", by_lateness)
+    for limit in _limits(second, has_kernel_times):
         for percent, limit_ns in ((50, LATE_NS), (90, _TAIL * LATE_NS)):
-            value_ns = late.percentile_ns(percent)
-            if value_ns is not None and value_ns > max(limit_ns, at_least_ns):
+            value_ns = limit.percentile_ns(percent)
+            if value_ns is not None and value_ns > max(limit_ns, limit.at_least_ns):
                 often = "half of the time" if percent == 50 else "a tenth of the time"
-                return said.format(f"{value_ns / 1e6:.1f} ms and more") + f", {often}"
-    return None
+                yield _Fault(limit.said.format(f"{value_ns / 1e6:.1f} ms and more") + f", {often}", limit.spoils)
+                break
+
+
+def _limits(second: JudgedSecond, has_kernel_times: bool) -> Iterator[_Limit]:
+    """Yield the limits to the delays of a second."""
+    waiting_ns = QUEUEING_SHARE * (second.service.percentile_ns(50) or 0)
+    sent_late = "it sent {} later than scheduled"
+    if not has_kernel_times:
+        yield _Limit(sent_late, ALL, second.send_lateness.percentile_ns)
+        yield _Limit("its event loop was {} late", ALL, second.loop_lag.percentile_ns)
+        looked_at = "replies waited {} in it before they were looked at"
+        yield _Limit(looked_at, ALL, second.queueing.percentile_ns, waiting_ns)
+        return
+    yield _Limit(sent_late, SENDING, second.send_lateness.percentile_ns)
+    if second.sends_after_replies:
+        unread = "replies waited {} unread, and a user sends only after its reply"
+        yield _Limit(unread, SENDING, second.received.reading.percentile_ns, waiting_ns)
+        read = "replies waited {} for their task, and a user sends only after its reply"
+        yield _Limit(read, SENDING, second.queueing.percentile_ns, waiting_ns)
+    wrong = "receive times may be {} too late, because several messages were in flight on a connection"
+    yield _Limit(wrong, TIMES, second.received.error_ns, waiting_ns)

@@ -19,7 +19,15 @@ from numpy.typing import NDArray
 from bench.load.metrics.exceptions import KindCounts, Raised
 from bench.load.metrics.live import LiveSecond
 from bench.load.metrics.recorder import RECEIVED, TIMEOUT, UNSCHEDULED, Batch, Failure, LoopDelays, NotedKind
-from bench.load.metrics.report import OperationReport, Report, SecondOperation, SecondReport, StoredHistogram
+from bench.load.metrics.report import (
+    ClockReport,
+    OperationReport,
+    Report,
+    SecondOperation,
+    SecondReport,
+    StoredHistogram,
+    StoredReceiveTimes,
+)
 from bench.load.metrics.saturation import STANDSTILL_NS
 from bench.results.load import (
     CONNECT,
@@ -32,6 +40,7 @@ from bench.results.load import (
 )
 from bench.timing.histogram import Histogram, buckets_of, counted
 from bench.timing.rates import NS_PER_S
+from bench.timing.receive_times import ReceiveTimes
 
 Times = NDArray[np.int64]
 
@@ -39,6 +48,9 @@ _RowKey = tuple[str, NotedKind]
 
 #: The kinds of which an end has no time: what was sent without awaiting a reply, and what came unasked.
 _KINDS_WITHOUT_TIMES: frozenset[str] = frozenset(("emission", RECEIVED))
+
+#: The kinds that this process alone times, of those that contain work of the service: a late process makes them longer.
+_TIMED_BY_PROCESS: frozenset[str] = frozenset(("http", "transaction"))
 
 
 class _Operation:
@@ -61,6 +73,9 @@ class _Operation:
         self.response = Histogram()
         self.outside = Histogram()
         self.outside_response = Histogram()
+        #: The receive times of the replies whose times are in `service`, and of those in `outside`.
+        self.received = ReceiveTimes()
+        self.outside_received = ReceiveTimes()
         self.breakdown = [Histogram(), Histogram(), Histogram()]
 
 
@@ -80,6 +95,8 @@ class _Second:
         self.send_lateness = Histogram()
         self.loop_lag = Histogram()
         self.queueing = Histogram()
+        self.received = ReceiveTimes()
+        self.timed_by_process = 0
         self.arrivals = 0
         self.waits = Histogram()
         #: The histograms of the service times and of the response times, by operation.
@@ -87,7 +104,7 @@ class _Second:
 
     def settle(self) -> None:
         own = (self.send_lateness, self.loop_lag, self.queueing, self.waits)
-        for histogram in (*own, *chain(*self.times.values())):
+        for histogram in (*own, self.received.errors, self.received.reading, *chain(*self.times.values())):
             histogram.settle()
 
 
@@ -186,6 +203,11 @@ class Tally:
                 operation.outside.record(service[outside], buckets[outside])
                 if has_response:
                     operation.outside_response.record(response[outside], response_buckets[outside])
+        if batch.kind == ROUND_TRIP:
+            self._add_receive_times(operation, batch, received, in_window)
+        elif batch.kind in _TIMED_BY_PROCESS:
+            for second, number in self._per_second(received):
+                self._second(second).timed_by_process += number
         if batch.handled:
             handled = np.frombuffer(batch.handled, dtype=np.int64).reshape(-1, 4)
             legs = np.diff(handled[self._in_window(handled[:, 0])])
@@ -206,6 +228,29 @@ class Tally:
             services.record(service[then], buckets[then])
             if has_response:
                 responses.record(response[then], response_buckets[then])
+
+    def _add_receive_times(
+        self, operation: _Operation, batch: Batch, received: Times, in_window: NDArray[np.bool_]
+    ) -> None:
+        """Count whose the receive times are, and how long the replies waited to be read."""
+        if not batch.reads:
+            number = int(np.count_nonzero(in_window))
+            operation.received.record_unstamped(number)
+            operation.outside_received.record_unstamped(len(received) - number)
+            for second, number in self._per_second(received):
+                self._second(second).received.record_unstamped(number)
+            return
+        pairs = np.frombuffer(batch.reads, dtype=np.int64)
+        reading, errors = pairs[0::2], pairs[1::2]
+        buckets = buckets_of(reading)
+        operation.received.record(reading[in_window], errors[in_window], buckets[in_window])
+        if not in_window.all():
+            outside = ~in_window
+            operation.outside_received.record(reading[outside], errors[outside], buckets[outside])
+        received_in = (received - self.started_ns) // NS_PER_S
+        for second, _ in _numbers(received_in):
+            then = received_in == second
+            self._second(second).received.record(reading[then], errors[then], buckets[then])
 
     def _add_failures(self, operation: _Operation, failures: Sequence[Failure]) -> None:
         sent = np.array([failure.sent_ns for failure in failures], dtype=np.int64)
@@ -312,6 +357,7 @@ class Tally:
         cut_off: str | None = None,
         invalid_reason: str | None = None,
         began: int = 0,
+        clock: ClockReport | None = None,
     ) -> Report:
         """Return the tally so far. `unfinished` is what was begun, by operation, and whose end nobody knows (yet).
 
@@ -345,6 +391,7 @@ class Tally:
             cut_off=cut_off,
             began=began,
             arrivals=self._arrivals,
+            clock=clock,
         )
 
     def newest_second(self) -> int:
@@ -359,16 +406,7 @@ class Tally:
         times = Histogram()
         for service, response in entry.times.values():
             times.merge(response if self.is_open else service)
-        return LiveSecond(
-            users=entry.users,
-            sent=entry.sent,
-            ok=entry.ok,
-            failed=entry.failed,
-            dropped=entry.dropped,
-            dropped_without_time=entry.dropped_without_time,
-            cpu_share=entry.cpu_share,
-            times=times,
-        )
+        return LiveSecond(entry, times)
 
     def failures_so_far(self) -> int:
         """Return how many operations have failed or were dropped. A transaction fails with what is in it."""
@@ -414,6 +452,8 @@ class Tally:
             outside_response=StoredHistogram.of(operation.outside_response)
             if outside_alone and operation.outside_response.count
             else None,
+            received=StoredReceiveTimes.of(operation.received),
+            outside_received=StoredReceiveTimes.of(operation.outside_received) if outside_alone else None,
             breakdown=[StoredHistogram.of(leg) for leg in operation.breakdown if leg.count],
         )
 
@@ -453,6 +493,8 @@ class Tally:
             send_lateness=StoredHistogram.of(entry.send_lateness) if self.is_open else None,
             loop_lag=StoredHistogram.of(entry.loop_lag),
             queueing=StoredHistogram.of(entry.queueing),
+            received=StoredReceiveTimes.of(entry.received),
+            timed_by_process=entry.timed_by_process,
             arrivals=entry.arrivals,
             waits=StoredHistogram.of(entry.waits) if entry.waits.count else None,
             operations=[

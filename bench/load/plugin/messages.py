@@ -22,7 +22,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, StrictBool, ValidationError
 
-from bench.load.metrics.report import OperationReport, Report, SecondReport, StoredHistogram
+from bench.load.metrics.report import OperationReport, Report, SecondReport, StoredHistogram, StoredReceiveTimes
 from bench.printable import one_line
 from bench.timing.histogram import HistogramError
 
@@ -168,6 +168,8 @@ def shown(text: str) -> str:
 def _check_counts(part: OperationReport | SecondReport) -> None:
     for name, value in part:
         numbers: list[Any] = [value] if isinstance(value, int | float) else []
+        if isinstance(value, StoredReceiveTimes):
+            numbers = [value.exact, value.bounded, value.unstamped]
         if isinstance(value, dict):
             if len(value) > MOST_KINDS:
                 raise MessageError(f"{name}: {len(value)} kinds: expected at most {MOST_KINDS}")
@@ -183,6 +185,8 @@ def _histograms(report: Report) -> Iterator[StoredHistogram]:
             for stored in value if isinstance(value, list) else (value,):
                 if isinstance(stored, StoredHistogram):
                     yield stored
+                elif isinstance(stored, StoredReceiveTimes):
+                    yield from (stored.errors, stored.reading)
     for second in report.seconds:
         for times in second.operations:
             yield times.service

@@ -23,12 +23,14 @@ from bench.project_settings import DEFAULT_RESULTS, RESULTS_VARIABLE
 from bench.timing.arrivals import Arrivals, Shape
 from bench.timing.durations import DurationError, parse_duration
 from bench.timing.rates import LONGEST_S, RateError, RateProfile, Share
+from bench.wire.clock_option import PROCESS_CLOCK_HELP
 from bench.wire.source_addresses import (
     SourceAddressError,
     check_source_addresses,
     parse_source_addresses,
     use_source_addresses,
 )
+from bench.wire.stamps import PROCESS_CLOCK
 
 DEFAULT_WEB_HOST = "127.0.0.1"
 
@@ -149,6 +151,13 @@ def add_options(parser: LocustArgumentParser) -> None:
         "started without --host stamps its replies, another one has to (`handled_ns`) and be on this machine",
     )
     parser.add_argument(
+        "--process-clock",
+        action="store_true",
+        default=False,
+        env_var=PROCESS_CLOCK,
+        help=PROCESS_CLOCK_HELP,
+    )
+    parser.add_argument(
         "--seed",
         metavar="SEED",
         default="",
@@ -249,6 +258,11 @@ def check_run_time(text: str) -> None:
 def breakdown_of(options: Namespace) -> bool:
     """Return whether replies are split by the stamps in them."""
     return bool(getattr(options, "breakdown", False))
+
+
+def process_clock_of(options: Namespace) -> bool:
+    """Return whether the process's own clock is to tell the receive times."""
+    return bool(getattr(options, "process_clock", False))
 
 
 def max_in_flight_of(options: Namespace) -> int | None:

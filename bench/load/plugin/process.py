@@ -21,6 +21,7 @@ from bench.load.plugin.process_run import ProcessHooks, ProcessRun, UserGreenlet
 from bench.load.plugin.run_settings import RunSettings
 from bench.scenarios.tokens import tokens
 from bench.secrets import KnownSecrets
+from bench.wire.stamps import use_clock_of_system, use_process_clock
 
 #: The time between two looks while users arrive, in seconds: their arriving has to be seen.
 _LOOK_INTERVAL_S = 0.05
@@ -72,6 +73,10 @@ class LoadProcess:
         if self._run is not None:
             self._run.dismiss()
         self._engine.breakdown = settings.breakdown
+        if settings.process_clock:
+            use_process_clock()
+        else:
+            use_clock_of_system()  # an earlier test from the page may have had another
         self._run = ProcessRun(self._environment, self._engine, settings, hooks)
         self._engine.start()
         if self._looking is None:

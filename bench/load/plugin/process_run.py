@@ -30,7 +30,7 @@ from bench.load.metrics.cpu_use import CpuUse
 from bench.load.metrics.exceptions import ExceptionLog, Raised, UncaughtFilter
 from bench.load.metrics.live import LiveProcess
 from bench.load.metrics.recorder import Batch, LoopDelays
-from bench.load.metrics.report import Report
+from bench.load.metrics.report import LONGEST_REASON, MOST_STEPS, ClockReport, Report
 from bench.load.metrics.tally import Tally
 from bench.load.metrics.troubles import Troubles
 from bench.load.plugin.feeds import UserFeeds
@@ -39,6 +39,7 @@ from bench.load.plugin.run_settings import RunSettings
 from bench.results.load import OperationKey
 from bench.scenarios.feeds import Feed, FeedError
 from bench.timing.rates import NS_PER_S, Share
+from bench.wire.clock_watch import ClockWatch
 
 logger = logging.getLogger(__name__)
 
@@ -168,6 +169,7 @@ class ProcessRun:
         self._uncaught_filter = UncaughtFilter()
         logging.getLogger().addFilter(self._uncaught_filter)
         self._firing_time = FiringTime()
+        self._clock = ClockWatch.here()
         self._cpu = CpuUse(settings.started_ns, process_time_ns())
         self._window_cpu_ns: int | None = None
         self._standstill = Standstill(engine, time.monotonic())
@@ -280,9 +282,19 @@ class ProcessRun:
             cut_off=self._cut_off,
             invalid_reason=self._invalid_reason,
             began=self._began,
+            clock=self._clock_report(),
         )
         report.troubles.extend(self._troubles.reasons)
         return report
+
+    def _clock_report(self) -> ClockReport:
+        self._clock.look(perf_counter_ns())
+        started_ns = self._settings.started_ns
+        return ClockReport(
+            bound_ns=self._clock.bound_ns,
+            steps=[(step.at_ns - started_ns, step.by_ns) for step in self._clock.steps[:MOST_STEPS]],
+            process_because=self._clock.process_because[:LONGEST_REASON],
+        )
 
     def dismiss(self) -> None:
         """Leave the log of this process: another test begins."""
@@ -424,6 +436,7 @@ class ProcessRun:
     def _note_use(self) -> None:
         """Note users and CPU of the present second; its CPU when the next second has begun, or nothing follows."""
         now_ns = perf_counter_ns()
+        self._clock.look(now_ns)
         second = self._cpu.second(now_ns, process_time_ns(), is_last=not self._is_accepting)
         if second is not None:
             self._tally.note_cpu(*second)

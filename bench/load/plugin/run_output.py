@@ -23,13 +23,13 @@ from bench.load.plugin.options import breakdown_of
 from bench.load.plugin.output import OutputFailed, show
 from bench.load.plugin.salvage import count_lines, store_counts
 from bench.printable import error_line, printable
-from bench.report.formats.text import print_document, print_headline
+from bench.report.formats.text import print_document
 from bench.report.lines import print_line, print_lines, print_stored
 from bench.report.load import load_document
-from bench.report.load_headline import load_headline
 from bench.report.next_command import Place, next_command
 from bench.results.load import LoadResult
 from bench.results.references import Store
+from bench.results.settings import received_clocks
 from bench.results.store import Result, ResultError
 
 logger = logging.getLogger(__name__)
@@ -49,7 +49,6 @@ class RunOutput:
 
     def give(self, result: LoadResult, are_workers_missing: bool) -> bool:
         """Show a result, store it, and say why the run failed, if it did; return false if anything in it failed."""
-        self._show(lambda console: print_headline(load_headline(result), console))
         if self._show(lambda console: print_document(load_document(result), console)):
             note_shown(self._environment, result)
         path = self._keep(lambda: Store(self._results).save(result))
@@ -116,7 +115,7 @@ class RunOutput:
 
 
 def _is_like(result: LoadResult, earlier: Result) -> bool:
-    """Return true if both are loads of the same users on the same service, at the same rate."""
+    """Return true if both are loads of the same users on the same service, at the same rate, by the same clocks."""
     return isinstance(earlier, LoadResult) and not earlier.partial and _asked(earlier) == _asked(result)
 
 
@@ -124,4 +123,5 @@ def _asked(result: LoadResult) -> tuple[object, ...]:
     scenario = result.scenario
     service = scenario.app or (result.server.command if result.server is not None else None) or scenario.url
     users = scenario.user_classes, scenario.users_over_time, scenario.users_by_class
-    return (*users, scenario.model, scenario.rate_per_s, scenario.rate, scenario.transport, service)
+    clocks = tuple(sorted(received_clocks(result).items()))
+    return (*users, scenario.model, scenario.rate_per_s, scenario.rate, scenario.transport, service, clocks)

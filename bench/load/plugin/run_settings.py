@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from bench.load.engine.interface import SessionUser
 from bench.load.engine.pacing import OpenLoad
-from bench.load.plugin.options import breakdown_of, is_open, open_load_of, warmup_s_of
+from bench.load.plugin.options import breakdown_of, is_open, open_load_of, process_clock_of, warmup_s_of
 from bench.timing.rates import Share
 
 
@@ -24,6 +24,8 @@ class RunSettings:
     warmup_s: float
     is_open: bool
     breakdown: bool
+    #: True if the process's own clock is to tell the receive times.
+    process_clock: bool
     #: The share that this process has of the rows of feeds that are not unique.
     rows: Share
 
@@ -46,5 +48,6 @@ class RunSettings:
             warmup_s=warmup_s_of(options),
             is_open=is_open(options, users),
             breakdown=breakdown_of(options),
+            process_clock=process_clock_of(options),
             rows=rows,
         )

@@ -96,3 +96,13 @@ class Generator:
             return [first, *first.children(recursive=True)]
         except psutil.Error:
             return []
+
+
+class Program(Generator):
+    """A generator that ends by itself."""
+
+    def wait(self, limit_s: float) -> int:
+        """Return its exit code, once it has ended. Raises LeftOut if it does not end in time."""
+        if not self._running.wait(limit_s):
+            raise LeftOut(f"it did not end within {limit_s:g} s")
+        return self._running.return_code

@@ -150,6 +150,15 @@ def test_a_run_time_that_cannot_be(text: str, message: str) -> None:
         check_run_time(text)
 
 
+def test_whose_clock() -> None:
+    share = Share(0, 1)
+    found = [
+        RunSettings.of(options, [EchoUser], 7, share, share).process_clock
+        for options in (given(), given(process_clock=False), given(process_clock=True))
+    ]
+    assert found == [False, False, True]
+
+
 def test_a_breakdown() -> None:
     assert (breakdown_of(given()), breakdown_of(given(breakdown=True))) == (False, True)
 
@@ -180,7 +189,7 @@ def test_all_of_them_together() -> None:
     share = Share(1, 2)
     load = OpenLoad(RateProfile.parse("5"), "constant", "s", share, 3, 2.0)
     assert open_load_of(options, share) == load
-    assert RunSettings.of(options, [EchoUser], 7, share, share) == RunSettings(7, load, 1.0, True, True, share)
+    assert RunSettings.of(options, [EchoUser], 7, share, share) == RunSettings(7, load, 1.0, True, True, False, share)
     assert open_load_of(given(), WHOLE) == OpenLoad()
 
 

@@ -167,10 +167,11 @@ def test_the_stored_result_is_read_back_as_it_was_and_is_no_result_to_compare(
     assert json.loads(path.read_bytes())["schema"] == AB_SCHEMA
     assert path.read_bytes() == result.to_json()
     assert f"stored in {path}" in out
-    with pytest.raises(ResultError, match=r"a comparison of two revisions \('ab/1'\), and no result to compare$"):
+    with pytest.raises(ResultError, match=r"a comparison of two revisions \('ab/2'\), and no result to compare$"):
         load(path)
 
 
+@pytest.mark.slow
 def test_an_answer_that_cannot_be_stored_is_shown(repository: TestRepository, temporary: Path) -> None:
     (temporary.parent / "results").write_text("a file where the folder should be")
     markdown = temporary.parent / "comment.md"
@@ -186,6 +187,7 @@ def test_an_answer_that_cannot_be_stored_is_shown(repository: TestRepository, te
     assert "Traceback" not in err
 
 
+@pytest.mark.slow
 def test_uncommitted_changes_are_what_worktree_means(repository: TestRepository, tmp_path: Path) -> None:
     own = TestRepository(tmp_path / "own")
     own.write(
@@ -302,6 +304,7 @@ def test_bad_input_is_one_line(
         ("quick", "dying", r"B, dying ({}): the server of chat:app ended with exit code 3"),
     ],
 )
+@pytest.mark.slow
 def test_a_service_that_fails_in_one_revision_is_named(
     repository: TestRepository, temporary: Path, a: str, b: str, said: str
 ) -> None:
@@ -407,6 +410,7 @@ def test_ctrl_c_gives_the_answer_so_far(repository: TestRepository, temporary: P
     assert "interrupted" in out
 
 
+@pytest.mark.slow
 def test_a_second_ctrl_c_ends_at_once(repository: TestRepository, temporary: Path) -> None:
     with running(repository, temporary, "--precision", "0.01") as process:
         wait_for(process, "measuring")

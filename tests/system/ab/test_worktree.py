@@ -288,6 +288,7 @@ def wheel(folder: Path, name: str, version: str) -> None:
         archive.writestr(f"{info}/RECORD", "")
 
 
+@pytest.mark.slow
 def test_an_environment_is_built_once_and_not_kept_when_it_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

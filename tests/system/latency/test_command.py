@@ -61,6 +61,7 @@ def run(directory: Path, *command: str, **variables: str) -> subprocess.Complete
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_nothing_of_the_project_changes_what_is_measured(home: Path) -> None:
     ended = run(
         home,

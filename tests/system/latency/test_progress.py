@@ -88,6 +88,7 @@ def test_a_benchmark_that_fails_is_told_at_once(bench: Bench) -> None:
         ),
     ],
 )
+@pytest.mark.slow
 def test_by_default_what_compares_is_measured_and_one_of_each_loop_here(
     bench: Bench, arguments: list[str], in_loop: list[str], timing_bias: int
 ) -> None:

@@ -156,6 +156,7 @@ def test_the_service_beside_the_suite(bench: Bench, tmp_path: Path) -> None:
     assert isinstance(store.load(bench.stored()[0]), LatencyResult)
 
 
+@pytest.mark.slow
 def test_server_processes_beside_controls(bench: Bench) -> None:
     run = bench.run("-k", "event-websocket-fast-process-uvloop", "--server-processes=3", "--benchmark-save-data")
     assert run.returncode == 0, run.stdout
@@ -208,6 +209,7 @@ def test_server_processes_beside_controls(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("option", ["--allow-idle-cores", "--no-awake"])
+@pytest.mark.slow
 def test_what_may_spoil_it_is_stored_and_shown(bench: Bench, option: str) -> None:
     run = bench.run("-k", "event-websocket-fast-process-uvloop", option, "--server-processes=1")
     assert run.returncode == 0, run.stdout
@@ -227,6 +229,7 @@ def test_what_may_spoil_it_is_stored_and_shown(bench: Bench, option: str) -> Non
 
 
 @pytest.mark.skipif(idle_reason(range(2)) is not None, reason="cores cannot be kept awake here")
+@pytest.mark.slow
 def test_cores_are_kept_awake(bench: Bench) -> None:
     run = bench.run("-k", "event-websocket-fast-process-uvloop", "--server-processes=1")
     assert run.returncode == 0, run.stdout
@@ -273,6 +276,7 @@ def test_pytest_benchmark_decides_how_long_and_processes_are_visited_alike(bench
         assert benchmark["stats"]["rounds"] >= 301
 
 
+@pytest.mark.slow
 def test_a_server_that_dies_fails_its_benchmark_in_one_line(tmp_path: Path) -> None:
     bench = Bench(tmp_path / "stored", directory=APPS, environment={"ANSWERS_MOMENT": "death"})
     run = bench.run(
@@ -465,7 +469,7 @@ def test_figures_are_shown_where_they_cannot_be_stored(bench: Bench) -> None:
     bench.folder.write_text("a file where the folder should be")
     run = bench.run("-k", "event-websocket-fast-process-uvloop", "--benchmark-json=/dev/full")
     assert run.returncode == 1
-    assert "\nfoo_bar\n  event-websocket-fast-process-uvloop " in run.stdout
+    assert "\nfoo_bar[event-websocket-…]\n  fast-process-uvloop " in run.stdout
     assert "\nfoo_bar[event-websocket-fast-process-uvloop]: p50 " in run.stdout
     assert "stored in" not in run.stdout
     assert run.stderr.count("cannot store the result: No space left on device") == 1

@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from bench.results.load import LoadResult
+from bench.results.receiving import ReceiveClock
 from bench.server import ServerProcess
 from bench.timing.histogram import Histogram
+from bench.wire.stamps import received_clock
 from tests.support.locust_process import CONNECT, LocustProcess, answered, operation, run, wait_until
 from tests.support.ports import free_port
 
@@ -57,8 +59,16 @@ def test_figures_are_those_of_the_histogram(tmp_path: Path, service: ServerProce
     row = operation(locust.result())
     assert row.service_us is not None
     assert row.service_histogram is not None
+    assert row.receiving is not None
+    assert row.received_clock == received_clock()
     histogram = Histogram.decode(row.service_histogram)
     assert 0 < histogram.count <= row.ok
+    assert row.receiving.exact + row.receiving.bounded + row.receiving.unstamped == histogram.count
+    if row.received_clock == "kernel":
+        assert row.receiving.exact == histogram.count, "one message is in flight on each connection"
+        assert row.receiving.reading_delay_us is not None
+        assert row.receiving.reading_delay_histogram is not None
+        assert Histogram.decode(row.receiving.reading_delay_histogram).count == histogram.count
     for percent, figure in ((50, row.service_us.p50), (99, row.service_us.p99)):
         value_ns = histogram.percentile_ns(percent)
         assert value_ns is not None
@@ -76,18 +86,25 @@ def test_two_workers_are_merged(tmp_path: Path, service: ServerProcess) -> None:
     assert_complete(result, service)
     assert result.generator.processes == 2
     assert operation(result, CONNECT).ok == 20
+    assert (operation(result).received_clock, operation(result, CONNECT).received_clock) == (
+        received_clock(),
+        "process",
+    )
 
 
 def test_master_and_worker_started_apart(tmp_path: Path, service: ServerProcess) -> None:
     port = str(free_port())
     master = LocustProcess(
         tmp_path, "--master", "--master-bind-port", port, "--expect-workers", "1",
-        "--host", service.url, "-u", "10", "-r", "10", "-t", "2s",
+        "--host", service.url, "-u", "10", "-r", "10", "-t", "2s", "--process-clock",
     )  # fmt: skip
     with master, LocustProcess(tmp_path, "--worker", "--master-port", port) as worker:
         assert master.wait() == 0
         assert worker.wait() == 0
-    assert_complete(master.result(), service)
+    result = master.result()
+    assert_complete(result, service)
+    assert operation(result).received_clock == "process", "the master's choice is the worker's"
+    assert result.receive_clock == ReceiveClock(process_because="the process's clock was asked for")
 
 
 @pytest.mark.parametrize("everybody", [True, False], ids=["group", "master"])

@@ -67,6 +67,7 @@ class Member(SocketIOUser):
 
 
 @pytest.mark.parametrize("processes", [(), ("--processes", "2")], ids=["one process", "two workers"])
+@pytest.mark.slow
 def test_nothing_that_users_learn_stays_in_the_words_of_the_service(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, processes: tuple[str, ...]
 ) -> None:

@@ -70,6 +70,7 @@ def test_replies_that_cannot_be_told_from_others_end_the_run(
 @pytest.mark.parametrize(
     ("arguments", "unasked_at"), [(["QuestionUser", "-t", "2s"], "2"), (["LeavingUser", *ENDS_EARLY], "1")]
 )
+@pytest.mark.slow
 def test_a_reply_that_is_pushed_unasked_is_found_at_the_latest_when_its_own_is_left_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], unasked_at: str
 ) -> None:

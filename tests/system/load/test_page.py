@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from bench.server import ServerProcess
+from bench.wire.stamps import process_clock_reason
 from tests.support.folders import APPS, LOCUSTFILES, ROOT
 from tests.support.locust_process import CONNECT, LocustProcess, operation, run, wait_until
 from tests.support.ports import free_port
@@ -113,9 +114,16 @@ def test_what_the_page_may_set_and_who_may_order(tmp_path: Path) -> None:
         for mine in ({"Origin": own}, {"Referer": own + "/"}, {"Sec-Fetch-Site": "same-origin"}):
             assert page.post("/stop", headers=mine).status_code == 200, mine
 
-        before = len(locust.results())
-        assert swarm(page, run_time="1s")["success"] is True, "what the page shows can be set"
-        wait_until(lambda: len(locust.results()) > before, "the result is where it was at the start")
+        assert "end a time when this process has read the reply" in form.text
+        asked_for = "the process's clock was asked for"
+        for asked, reason in (("true", asked_for), ("false", process_clock_reason() or None)):
+            before = len(locust.results())
+            answer = swarm(page, run_time="1s", process_clock=asked)
+            assert answer["success"] is True, "what the page shows can be set"
+            wait_until(lambda: len(locust.results()) > before, "the result is where it was at the start")  # noqa: B023
+            clock = locust.results()[-1].receive_clock
+            assert clock is not None
+            assert clock.process_because == reason
         locust.interrupt()
         assert locust.wait() == 0
     assert not elsewhere.exists()

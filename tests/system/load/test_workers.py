@@ -102,6 +102,7 @@ def test_a_worker_that_is_stopped_for_good_does_not_hold_up_the_end(tmp_path: Pa
     assert "it is killed" in locust.output
 
 
+@pytest.mark.slow
 def test_forked_workers_end_with_their_master(tmp_path: Path, service: ServerProcess) -> None:
     with LocustProcess(tmp_path, "--host", service.url, "-u", "4", "-r", "4", "--processes", "2") as locust:
         wait_until(lambda: answered(service.url) > 100, "the load runs")
@@ -137,6 +138,7 @@ def test_a_run_whose_workers_are_all_lost_ends(tmp_path: Path, service: ServerPr
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.slow
 def test_a_run_whose_only_worker_ends_is_not_whole(tmp_path: Path, service: ServerProcess, how: signal.Signals) -> None:
     port, before = str(free_port()), answered(service.url)
     with (
@@ -231,6 +233,7 @@ def _sessions_of(locust: LocustProcess, service: ServerProcess) -> int:
     )
 
 
+@pytest.mark.slow
 def test_a_worker_without_users_costs_the_others_nothing(tmp_path: Path, service: ServerProcess) -> None:
     code, locust = run(tmp_path, "--host", service.url, "-u", "1", "-r", "1", "-t", "3s", "--processes", "2")
     assert code == 0
@@ -252,6 +255,7 @@ def test_users_that_never_were_make_the_result_partial(tmp_path: Path, service: 
 # ---------------------------------------------------------------------------------------------- versions, messages
 
 
+@pytest.mark.slow
 def test_a_worker_of_another_version_is_refused(
     tmp_path: Path, service: ServerProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -315,6 +319,7 @@ class Foreign:
 BAD: list[Any] = [None, 5, "users", [1], {}, {"users": "many"}, {"users": True, "more": 1}]
 
 
+@pytest.mark.slow
 def test_foreign_and_malformed_messages_change_nothing(tmp_path: Path, service: ServerProcess) -> None:
     port = str(free_port())
     with (
@@ -413,6 +418,7 @@ def test_ctrl_c_while_workers_are_awaited(tmp_path: Path, service: ServerProcess
     assert "Traceback" not in owner.output + first.output
 
 
+@pytest.mark.slow
 def test_ctrl_c_while_the_master_initialises(
     tmp_path: Path, service: ServerProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:

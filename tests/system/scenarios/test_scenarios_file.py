@@ -110,6 +110,7 @@ def test_pytest_bench_measures_each_scenario_of_the_file_over_its_connection(fol
     assert len({info["scenario"]["definition"] for info in told.values()}) == 3
 
 
+@pytest.mark.slow
 def test_a_wrong_reply_fails_its_benchmark_in_one_line(folder: Path) -> None:
     (folder.parent / "checked.py").write_text(
         SCENARIOS
@@ -149,6 +150,7 @@ def test_results_of_another_definition_are_not_compared(folder: Path) -> None:
     assert re.search(r"scenarios file [0-9a-f]{12} → [0-9a-f]{12}", forced)
 
 
+@pytest.mark.slow
 def test_bench_ab_compares_each_scenario_of_the_file_which_is_not_of_a_revision(folder: Path) -> None:
     results = folder.parent / "results"
     command = [*BENCH, "ab", "HEAD", "WORKTREE", "--app", "chat:app", "--scenarios", "../chat_scenarios.py"]
@@ -178,6 +180,7 @@ def test_bench_ab_compares_each_scenario_of_the_file_which_is_not_of_a_revision(
         ("from bench import SocketIOUser", [], "--scenarios mine.py: it imports locust"),
     ],
 )
+@pytest.mark.slow
 def test_what_is_wrong_is_one_line(folder: Path, source: str | None, options: list[str], said: str) -> None:
     if source is not None:
         (folder / "mine.py").write_text(source)
@@ -199,6 +202,7 @@ def test_a_name_that_the_file_does_not_have(folder: Path) -> None:
     assert "--benchmarks whisper: there is no such benchmark, only say, shout, join" in ended.stderr
 
 
+@pytest.mark.slow
 def test_a_server_that_refuses_the_connection_is_told_without_what_was_sent(folder: Path) -> None:
     (folder / "chat.py").write_text(SERVICE.replace(SECRET, "another"))
     options = ("--app", "chat:app", "--scenarios", "../chat_scenarios.py", "-k", "say and fast-process-uvloop")
@@ -207,6 +211,7 @@ def test_a_server_that_refuses_the_connection_is_told_without_what_was_sent(fold
     assert "who are you?" in ended.stdout
 
 
+@pytest.mark.slow
 def test_scenarios_and_a_running_server(folder: Path) -> None:
     with ServerProcess("chat:app", directory=folder) as server:
         ended = pytest_bench(folder, "--url", server.url, "--scenarios", "../chat_scenarios.py", "-k", "join and fast")
