@@ -83,7 +83,7 @@ _DRAWN: dict[TokenKind, Callable[[], str]] = {"uuid": _numbers.uuid, "int": _num
 def tokens(origin: str, connection: int) -> Iterator[str]:
     """Yield tokens that no other connection draws, if `origin` (lower case letters, digits) is the process's own."""
     prefix = f"rt-{origin}-{connection}-"
-    return (prefix + str(number) for number in count())
+    return map(prefix.__add__, map(str, count()))  # a generator would take twice the memory, for each connection
 
 
 def drawn(kind: TokenKind) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 import time
@@ -41,6 +42,7 @@ _workers: WeakKeyDictionary[Environment, RunWorker] = WeakKeyDictionary()
 @cache
 def install() -> None:
     """Have Locust's events reach this package. Called once a process, when its locustfile is loaded."""
+    gevent.config.track_greenlet_tree = False  # for debugging; it costs each user memory and time
     locust_guard.install()
     locust_tables.install()
     tell_mistakes_in_one_line()
@@ -103,16 +105,14 @@ def _take_source_addresses(environment: Environment, runner: Runner) -> None:
     another machine, and check their own.
     """
     options: Any = environment.parsed_options
-    has_forked = bool(getattr(options, "processes", None))
+    is_forked = isinstance(runner, WorkerRunner) and locust_guard.is_forked()
     if isinstance(runner, MasterRunner):
-        take_source_addresses(options, connects=has_forked)
+        take_source_addresses(options, connects=bool(getattr(options, "processes", None)))
+    elif not is_forked:
+        take_source_addresses(options, connects=True)
     else:
-        is_forked = has_forked and isinstance(runner, WorkerRunner)
-        try:
-            take_source_addresses(options, connects=not is_forked)
-        except MisuseError:
-            if not is_forked:
-                raise
+        with contextlib.suppress(MisuseError):
+            take_source_addresses(options, connects=False)
 
 
 def _say_and_exit(runner: Runner, line: str, code: int) -> None:

@@ -5,11 +5,20 @@ import os
 import time
 from pathlib import Path
 
+from locust import runners
+
 from bench.load import SocketIOUser, task
 from bench.scenarios.catalogue import FOO_BAR_TO_SENDER
 
 #: The time between two looks for the file that says that all users are connected, in seconds: of all users together.
 _LOOK_S = 0.2
+
+# While tens of thousands of users arrive on a core or two, a worker may get no turn within the 3 s after which Locust's
+# master takes it for lost.
+runners.HEARTBEAT_LIVENESS = 60
+
+#: The time that an attempt to connect may take, in seconds: all users of a process arrive together.
+_CONNECT_TIMEOUT_S = 120.0
 
 _ALL_THERE = Path(os.environ["ALL_THERE"])
 _are_all_there = False
@@ -28,7 +37,7 @@ def _may_work() -> bool:
 class WorkingUser(SocketIOUser):
     """A user that sends, waits for the reply, and sends again at once, from when all users are connected."""
 
-    connect_timeout = 30.0
+    connect_timeout = _CONNECT_TIMEOUT_S
     fixed_count = int(os.environ["WORKING"])
 
     @task
@@ -43,4 +52,4 @@ class WorkingUser(SocketIOUser):
 class IdleUser(SocketIOUser):
     """A user that answers heartbeats and does nothing else."""
 
-    connect_timeout = 30.0
+    connect_timeout = _CONNECT_TIMEOUT_S
