@@ -106,7 +106,7 @@ versions: $(READY)  ## the wheel on every Python that is found, with the oldest 
 # What passes through the compiled modules.
 test-compiled: compiled $(NODE_READY)  ## the tests of what is compiled, with it compiled
 	$(BIN)/pytest -n 3 --dist loadfile -m "not slow" tests/system/compiled tests/exchange tests/scenarios tests/wire tests/system/wire \
-		tests/load/metrics/test_tally.py tests/system/load/test_counts.py tests/system/load/test_failures.py tests/system/load/test_users.py
+		tests/load/metrics/test_tally.py tests/load/metrics/test_recorder.py tests/system/load/test_counts.py tests/system/load/test_failures.py tests/system/load/test_users.py
 
 lint: $(READY)  ## ruff: lint and format; the layers of imports
 	$(BIN)/ruff check .

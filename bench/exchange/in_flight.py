@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from asyncio import CancelledError, InvalidStateError, current_task
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from contextvars import Context, copy_context
 from typing import Any
 
@@ -28,11 +28,20 @@ _CANCELLED = 2
 _Callback = Callable[[Any], object]
 
 
+class Taker:
+    """The base of what takes emissions in flight at their end, in place of a task that awaits them."""
+
+    __slots__ = ()
+
+    def take(self, emission: InFlight) -> None:
+        """Go on after the end of an emission."""
+
+
 class InFlight(Waiter):
     """An emission on its way. To await it is to await its end: nothing, or RoundTripFailed; then it has its reply."""
 
     __slots__ = (
-        *("_asyncio_future_blocking", "_callback", "_context", "_error", "_loop", "_others", "_state"),
+        *("_asyncio_future_blocking", "_callback", "_context", "_error", "_loop", "_others", "_state", "_taker"),
         *("error_ns", "read_ns", "received_ns", "reply", "reply_bytes", "round_trip", "sent_ns", "token"),
     )
 
@@ -51,22 +60,25 @@ class InFlight(Waiter):
         self.sent_ns = sent_ns
         self._loop = loop
         self._state = _AWAITED
+        self._error: RoundTripFailed | None = None
         # The first of those that wait, and the others, if there are any.
         self._callback: _Callback | None = None
         self._others: list[tuple[_Callback, Context]] | None = None
+        self._taker: Taker | None = None
         #: What asyncio's tasks ask of everything that is awaited in them.
         self._asyncio_future_blocking = False
 
+    def give_to(self, taker: Taker) -> None:
+        """Have this taker take it at its end."""
+        self._taker = taker
+
     # ------------------------------------------------------------------ its end, of which the exchange tells
 
-    def resolve(
-        self, received_ns: int, reply: tuple[Any, ...], reply_bytes: int, read_ns: int, error_ns: int
-    ) -> bool:
+    def resolve(self, received_ns: int, reply: tuple[Any, ...], reply_bytes: int, read_ns: int, error_ns: int) -> bool:
         """End with a reply; return whether anybody still awaits it. The caller then has those that wait go on."""
         if self._state != _AWAITED:
             return False
         self._state = _ENDED
-        self._error = None
         self.received_ns = received_ns
         self.reply = reply
         self.reply_bytes = reply_bytes
@@ -83,6 +95,9 @@ class InFlight(Waiter):
 
     def wake_soon(self) -> None:
         """Have those that wait go on in the loop's next turn."""
+        if self._taker is not None:
+            self._loop.call_soon(self._taker.take, self)
+            self._taker = None
         if self._callback is not None:
             self._loop.call_soon(self._callback, self, context=self._context)
             self._callback = None
@@ -93,10 +108,15 @@ class InFlight(Waiter):
 
     def wake(self) -> None:
         """Have the only one that waits go on now. Inside the step of a task, or if there are more, they wait on."""
+        taker = self._taker
+        if taker is not None and self._callback is None:
+            self._taker = None
+            taker.take(self)
+            return
         callback = self._callback
         if callback is None:
             return
-        if self._others is not None or current_task(self._loop) is not None:
+        if taker is not None or self._others is not None or current_task(self._loop) is not None:
             self.wake_soon()
             return
         self._callback = None
@@ -107,8 +127,8 @@ class InFlight(Waiter):
 
     # ------------------------------------------------------------------ a future, as asyncio sees it
 
-    def __await__(self) -> InFlight:
-        return self
+    def __await__(self) -> Generator[Any, Any, None]:
+        return self  # type: ignore[return-value]  # tasks need no more of it than an iterator
 
     def __iter__(self) -> InFlight:
         return self
@@ -132,6 +152,10 @@ class InFlight(Waiter):
     def done(self) -> bool:
         """Return whether it has ended, or nobody awaits it any more."""
         return self._state != _AWAITED
+
+    def failed(self) -> bool:
+        """Return whether it has ended without a reply that counts."""
+        return self._state == _CANCELLED or self._error is not None
 
     def cancelled(self) -> bool:
         """Return whether nobody awaits it any more."""

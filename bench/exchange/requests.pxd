@@ -16,12 +16,15 @@ cdef class Exchange:
     cdef Py_ssize_t _many_finders, _many_events
     cdef object _namespace, _tokens, _ids, _loop, _emit_now, _usual, _event, _request, _timer, _unmatched, _raised
     cdef list _overdue
+    cdef tuple _parts
     cdef dict _pending, _given_up, _known, _listeners, _in_order
 
     cdef FastClient _fast
 
     @cython.locals(size_bytes=Py_ssize_t)
     cdef Py_ssize_t _message_bytes(self)
+    @cython.locals(token=str, sent_ns=cython.longlong, emission=InFlight)
     cpdef InFlight begin(self, round_trip)
     cpdef end(self, InFlight emission, error)
+    @cython.locals(received_ns=cython.longlong)
     cdef _resolve(self, InFlight emission, reply)

@@ -37,9 +37,8 @@ def __getattr__(name: str) -> Any:
     if name not in ("SocketIOUser", "task"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     with interrupts_end_the_process():
-        from locust import task
-
         from bench.load.plugin.install import install
+        from bench.load.plugin.tasks import task
         from bench.load.plugin.user import SocketIOUser
 
         install()

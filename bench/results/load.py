@@ -437,7 +437,7 @@ class Second(BaseModel):
 
     `sent_bytes` and `received_bytes` are of the messages of all operations, and of the events that came unasked.
 
-    New in load/3: sent_bytes, received_bytes.
+    New in load/3: sent_bytes, received_bytes. New in load/4: reading_delay_p99_us.
     """
 
     model_config = WRITTEN
@@ -454,6 +454,7 @@ class Second(BaseModel):
     generator_cpu_share: NonNegative | None = None
     send_lateness_p99_us: NonNegative | None = None
     loop_lag_p99_us: NonNegative | None = None
+    reading_delay_p99_us: NonNegative | None = None
     sent_bytes: NonNegativeInt | None = None
     received_bytes: NonNegativeInt | None = None
     operations: tuple[SecondTimes, ...] = ()

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from inspect import iscoroutinefunction
 from typing import Any
 
+from bench.scenarios.messages import message_parts
 from bench.scenarios.tokens import PLACEHOLDERS, SEARCHES, TokenKind, any_token, filler, has_token, kinds_in
 
 #: The names that Socket.IO's clients and servers keep to themselves.
@@ -87,6 +89,11 @@ class RoundTrip:
         }
         for name, value in made.items():
             object.__setattr__(self, name, value)
+
+    @cached_property
+    def message_parts(self) -> tuple[bytes, ...] | None:
+        """The parts of each emission's message in JSON, between which its token stands; None: they differ in more."""
+        return message_parts(self.emit, self.data, self.request, self.token_kind)
 
     def __hash__(self) -> int:
         """Return the same for equal round trips. The data may have no hash."""

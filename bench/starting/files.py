@@ -53,8 +53,7 @@ def all_files(description: Description, target: Target, workflow: Workflow, layo
         for number, client in enumerate(description.clients)
     }
     files[layout.locustfile] = locustfile_text(description, target, layout)
-    if target.serve is None:  # a test serves an application itself, or is given a server
-        files[layout.test] = test_text(description, target, layout)
+    files[layout.test] = test_text(description, target, layout)
     files[layout.workflow] = workflow_text(description, target, workflow, layout.scenarios)
     return files
 
@@ -315,16 +314,19 @@ def test_text(description: Description, target: Target, layout: Layout) -> str:
     """Return the test: each scenario that has a reply gets it."""
     modules = {layout.module_of(client): client for client in description.clients}
     has_login = any(client.requests for client in modules.values())
-    takes = "server" if target.app is not None else "URL"
-    parts = [f"{quoted(target.url)}"] if target.url is not None else []
-    lines = ["", f"pytestmark = pytest.mark.socketio_app({quoted(target.app)})"] if target.app is not None else []
-    if parts:
-        lines += ["", f"URL = {parts[0]}"]
+    takes = "URL" if target.url is not None else "server"
+    lines: list[str] = []
+    if target.app is not None:
+        lines += ["", f"pytestmark = pytest.mark.socketio_app({quoted(target.app)})"]
+    elif target.url is not None:
+        lines += ["", f"URL = {quoted(target.url)}"]
+    else:
+        lines += ["", *_served(layout.module_of(description.clients[0]))]
     for module, client in modules.items():
         suffix = f"_{client.suffix}" if client.suffix else ""
         timed = [scenario for scenario in client.finished if scenario.is_timed and not scenario.is_dependent]
         lines += ["", ""]
-        serve = "socketio_server, " if target.app is not None else ""
+        serve = "socketio_server, " if target.app is not None else "" if target.url is not None else "server, "
         if timed:
             constant = f"SCENARIOS{suffix.upper()}"
             names: list[Any] = [Code(f"{module}.{scenario.variable}") for scenario in timed]
@@ -346,16 +348,30 @@ def test_text(description: Description, target: Target, layout: Layout) -> str:
         *([standard] if standard else []),
         *(["import aiohttp"] if has_login else []),
         "import pytest",
+        *(["from bench.server import CommandProcess, ServeCommand"] if target.serve is not None else []),
         "",
         *_imports(modules, bool(description.variables)),
     ]
     return "\n".join(head) + "\n" + body
 
 
+def _served(module: str) -> list[str]:
+    """Return the lines of the fixture that starts the service by its command."""
+    return [
+        "",
+        '@pytest.fixture(scope="module")',
+        "def server():",
+        f'{_STEP}"""The service, started by its command for these tests."""',
+        f"{_STEP}with CommandProcess(ServeCommand({module}.serve, Path(__file__).parent)) as started:",
+        f"{_STEP * 2}yield started",
+    ]
+
+
 def _standard_imports(text: str) -> str:
     """Return the imports of the standard library that a text needs."""
     lines = "import asyncio\n" if "asyncio." in text else ""
     lines += "from dataclasses import replace\n" if "replace(" in text else ""
+    lines += "from pathlib import Path\n" if "Path(" in text else ""
     lines += "from random import randrange\n" if "randrange(" in text else ""
     lines += "from uuid import uuid4\n" if "uuid4()" in text else ""
     return lines
@@ -380,7 +396,7 @@ def _test_body(client: DraftClient, module: str, target: Target, takes: str, is_
     if target.app is not None:
         yield f"{indent}async with socketio_server() as server:"
         indent += _STEP
-    where = "server.url" if target.app is not None else "URL"
+    where = "URL" if target.url is not None else "server.url"
     settings = ""
     if client.requests:
         yield f"{indent}jar = aiohttp.CookieJar(unsafe=True)  # it takes cookies of an IP address, too"

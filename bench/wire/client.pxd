@@ -24,7 +24,9 @@ cdef class FastClient(Listener):
     cdef WebSocketTransport _websocket
     cdef object _transport, _endpoint, _established, _heartbeat
     cdef Waiter _woken
+    cdef readonly bint takes_text
 
+    cpdef long long emit_text(self, bytes message) except -1
     cpdef wake_after(self, Waiter waiter)
     cdef _wake(self)
 

@@ -105,6 +105,7 @@ class FastClient(Listener):
         "message_bytes",
         "not_upgraded",
         "received_ns",
+        "takes_text",
     )
 
     def __init__(self) -> None:
@@ -122,6 +123,8 @@ class FastClient(Listener):
         self._handlers = default
         #: The WebSocket, while the default namespace is joined over it: the only question of the hot path.
         self._plain_websocket: WebSocketTransport | None = None
+        #: Whether events of the default namespace can be given as the text that is sent.
+        self.takes_text = False
         self._max_payload_bytes = 0
         #: The size of the message that arrives, with the attachments that have arrived.
         self._assembled_bytes = 0
@@ -324,6 +327,13 @@ class FastClient(Listener):
             raise self._conversation.too_large(len(message))
         self.message_bytes = len(message)
         return websocket.send_text(message)
+
+    def emit_text(self, message: bytes) -> int:
+        """Emit an event of the default namespace that is encoded already. Only while `takes_text`. Hot path as well."""
+        if len(message) > self._max_payload_bytes:
+            raise self._conversation.too_large(len(message))
+        self.message_bytes = len(message)
+        return self._plain_websocket.send_text(message)  # type: ignore[union-attr]  # the caller has asked
 
     def _emit_anything(self, event: str, data: Any, namespace: str, callback: Handler | None) -> int:
         messages = self._conversation.emit(event, data, namespace, callback)
@@ -554,6 +564,7 @@ class FastClient(Listener):
     def _find_plain_websocket(self) -> None:
         is_joined = DEFAULT_NAMESPACE in self._conversation.joined()
         self._plain_websocket = self._websocket if is_joined and not self._is_packed else None
+        self.takes_text = self._plain_websocket is not None
 
     def _handle(self, event: protocol.Event) -> None:
         handlers = self._handlers_of.get(event.namespace, {})
@@ -645,6 +656,7 @@ class FastClient(Listener):
         if self._endpoint is not None and reason is not BY_THE_CLIENT:
             reason = conversation.reason = without_secrets(reason, self._endpoint.secrets)
         self._transport = self._websocket = self._plain_websocket = None
+        self.takes_text = False
         self._is_plain = False
         if self._heartbeat is not None:
             self._heartbeat.cancel()

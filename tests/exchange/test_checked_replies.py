@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.exchange.in_flight import InFlight
 from bench.exchange.outcomes import (
     AmbiguousReplies,
     Answer,
@@ -20,7 +21,6 @@ from bench.exchange.outcomes import (
     WrongReply,
     carries_error,
 )
-from bench.exchange.in_flight import InFlight
 from bench.exchange.requests import Exchange
 from bench.load.metrics.exceptions import folded
 from bench.scenarios.model import RoundTrip, round_trip_of
@@ -253,17 +253,17 @@ def test_the_event_that_answered_comes_with_what_it_carries() -> None:
             wire.arrive("refused", {"id": sent(wire)["id"], "error": "full"})
             wire.arrive("said", {"id": sent(wire, -3)["id"]})
             wire.arrive("heard", sent(wire, -2)["id"], 7)
-            assert reply_of(said) == ("said", {"id": said[0]})
+            assert reply_of(said) == ("said", {"id": said.token})
             if definition is say:
                 assert isinstance(reply_of(said), Answer)
-                assert reply_of(heard) == ("heard", (heard[0], 7))
-                assert reply_of(refused) == ("refused", {"id": refused[0], "error": "full"})
+                assert reply_of(heard) == ("heard", (heard.token, 7))
+                assert reply_of(refused) == ("refused", {"id": refused.token, "error": "full"})
                 assert (carries_error(reply_of(said)), carries_error(reply_of(refused))) == (False, True)
                 continue
             assert not heard.done(), "heard is no reply of this definition"
             assert isinstance(refused.exception(), WrongReply)
             assert str(refused.exception()).endswith(
-                f"answered by 'refused' {{'id': '{refused[0]}', 'error': 'full'}}: wrong reply: refused"
+                f"answered by 'refused' {{'id': '{refused.token}', 'error': 'full'}}: wrong reply: refused"
             )
             exchange.end(heard, asyncio.CancelledError())
         assert [event for event, *_ in judged] == ["refused", "said"]

@@ -120,7 +120,21 @@ def test_medians_ranges_and_memory() -> None:
     assert figures.memory_per_connection_bytes == 60_000
     heading, row = text_of(comparison(figures)).splitlines()[:2]
     assert heading.startswith("1,001 connections")
-    assert row.split() == ["A", "tool", "90,000", "80,000-100,000", "10.0", "9.0-12.0", "-", "60.0", "8", "-"]
+    assert row.split() == [
+        "A",
+        "tool",
+        "90,000",
+        "80,000-100,000",
+        "10.00",
+        "µs",
+        "9.000-12.00",
+        "-",
+        "60",
+        "kB",
+        "7.600",
+        "µs",
+        "-",
+    ]
 
 
 def test_the_ratio_to_ours_is_taken_within_each_round() -> None:

@@ -62,6 +62,12 @@ class TaskHost(Protocol):
     async def wait(self, seconds: float) -> None:
         """Sleep for that time, at least for a turn of the loop. Raises StopUser."""
 
+    def performed_by(self, task: object) -> RoundTrip | None:
+        """Return the definition if the task is nothing but a round trip, which `repeat` can perform; else None."""
+
+    async def repeat(self, task: object, definition: RoundTrip, wait_time: Callable[[], float]) -> float:
+        """Perform the round trip of the only task over and over; returns how long to wait then, in seconds."""
+
     def task_raised(self, holder: object, error: BaseException) -> None:
         """Note an exception that is no part of the control flow. Raises it again if it is not to be caught."""
 

@@ -1,14 +1,17 @@
 # The C types of session.py, for `make compiled`. Every attribute is here: a compiled object has no others.
 
+cimport cython
+
 from bench.load.metrics.recorder cimport Recorder
 from bench.load.engine.connector cimport Connector
 from bench.load.engine.notes cimport Notes
 from bench.load.engine.tasks cimport TaskRunner
+from bench.exchange.in_flight cimport InFlight, Taker
 from bench.exchange.requests cimport Exchange
 from bench.wire.client cimport FastClient
 
 
-cdef class Session:
+cdef class Session(Taker):
     cdef public object user, client, user_client, engine, counters, open_load
     cdef public Exchange exchange
     cdef public bint stopping, idle
@@ -22,3 +25,11 @@ cdef class Session:
     cdef Notes _notes
     cdef FastClient _wire
     cdef TaskRunner _tasks
+    cdef object _repeated, _repeated_task, _wait_time, _turn, _failure
+    cdef InFlight _awaited
+
+    @cython.locals(received_ns=cython.longlong, error_ns=cython.longlong)
+    cdef _succeeded(self, definition, InFlight emission, long long intended_ns, long long waited_ns)
+    cpdef take(self, InFlight emission)
+    cdef _repeat(self)
+    cdef _end_turn(self, seconds)

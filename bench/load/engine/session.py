@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from time import perf_counter_ns
@@ -26,6 +26,7 @@ from locust.user.task import (
     DefaultTaskSet,
 )
 
+from bench.exchange.in_flight import InFlight, Taker
 from bench.exchange.outcomes import AmbiguousReplies, Answer, NoRoundTrip, RoundTripFailed, carries_error
 from bench.exchange.requests import Exchange
 from bench.load.engine.connector import Connector
@@ -93,7 +94,15 @@ class SessionEnded:
     session: Session
 
 
-class Session:
+class _NotBegun(Exception):
+    """The failure to begin a repeated round trip."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+class Session(Taker):
     """A user's run: its tasks over one connection, which is replaced when it is lost."""
 
     def __init__(
@@ -144,6 +153,15 @@ class Session:
         self._usual: RoundTrip | None = None
         self._recorder: Recorder
         self._breakdown = False
+        # Of the task that is nothing but a round trip: see `repeat`.
+        self._repeated: RoundTrip
+        self._repeated_task: object = None
+        self._wait_time: Callable[[], float]
+        #: The end of the task's turn: it has to do something else, or raises.
+        self._turn: asyncio.Future[float] | None = None
+        #: Its round trip in flight.
+        self._awaited: InFlight | None = None
+        self._failure: BaseException | None = None
 
     # ------------------------------------------------------------------ called through Engine.submit
 
@@ -196,14 +214,18 @@ class Session:
             exchange.end(emission, error)
             self._ended(definition, error, intended_ns, waited_ns)
             raise
-        exchange.in_flight -= 1
-        received_ns, reply = emission.received_ns, emission.reply
+        self._succeeded(definition, emission, intended_ns, waited_ns)
+        return acknowledged(emission.reply)
+
+    def _succeeded(self, definition: RoundTrip, emission: InFlight, intended_ns: int, waited_ns: int) -> None:
+        """Note a round trip that has succeeded, and what follows from that."""
+        assert self.exchange is not None, "it has performed the round trip"
+        self.exchange.in_flight -= 1
         if definition is not self._usual:
             self._usual, self._recorder = definition, self.engine.recorder(definition.name)
+        received_ns, error_ns = emission.received_ns, emission.error_ns
         if self._dispatcher is None:
-            self._recorder.succeeded(
-                emission.sent_ns, received_ns, emission.reply_bytes, emission.read_ns, emission.error_ns
-            )
+            self._recorder.succeeded(emission.sent_ns, received_ns, emission.reply_bytes, emission.read_ns, error_ns)
         else:
             self._recorder.answered(
                 intended_ns,
@@ -212,26 +234,105 @@ class Session:
                 waited_ns,
                 emission.reply_bytes,
                 emission.read_ns,
-                emission.error_ns,
+                error_ns,
             )
+        reply = emission.reply
         if self._breakdown:
             self._recorder.handled(emission.sent_ns, _handled_ns(reply), received_ns)
         if not received_ns & _QUEUEING_SAMPLE:
             now_ns = perf_counter_ns()
             self.engine.queueing.append(now_ns)
-            self.engine.queueing.append(now_ns - (received_ns if emission.error_ns < 0 else emission.read_ns))
+            self.engine.queueing.append(now_ns - (received_ns if error_ns < 0 else emission.read_ns))
+        if carries_error(reply) and definition.check is None:
+            self._recorder.error_replies += 1
         self._tasks.has_awaited = True
         if self.stopping:
             self._stop_if_idle()
         self._connector.failed_attempts = 0
-        if len(reply) == 1:
-            value = reply[0]
-            if type(value) is dict and "error" in value and value["error"] and definition.check is None:
-                self._recorder.error_replies += 1
-            return value
-        if carries_error(reply) and definition.check is None:
-            self._recorder.error_replies += 1
-        return acknowledged(reply)
+
+    # ------------------------------------------------------------------ a task that is nothing but a round trip
+
+    def performed_by(self, task: object) -> RoundTrip | None:
+        """Return the definition if the task is nothing but a round trip, which `repeat` can perform; else None."""
+        definition = getattr(task, "performs", None)
+        is_own = vars(self.user).get("round_trip") == self.round_trip  # the user may have made another of it
+        return definition if is_own and isinstance(definition, RoundTrip) else None
+
+    async def repeat(self, task: object, definition: RoundTrip, wait_time: Callable[[], float]) -> float:
+        """Perform the round trip of the user's only task over and over, until there is something else to do.
+
+        No coroutine and no task of asyncio goes on for each of them: `take` does that. Returns how long the user is to
+        wait, in seconds, and raises what `round_trip` raises.
+        """
+        exchange = self.exchange
+        assert exchange is not None, "round trips are performed by a running user"
+        turn = self._turn = asyncio.get_running_loop().create_future()
+        self._repeated, self._repeated_task, self._wait_time = definition, task, wait_time
+        self._repeat()
+        try:
+            seconds: float = await turn
+        except BaseException as error:
+            emission, self._awaited = self._awaited, None
+            self._failure = None
+            if emission is not None:
+                emission.cancel()
+                exchange.end(emission, error)
+                self._ended(definition, error, UNSCHEDULED, 0)
+            raise
+        emission, self._awaited = self._awaited, None
+        failure, self._failure = self._failure, None
+        if emission is not None:
+            failure = emission.exception()
+            assert failure is not None, "it would have gone on"
+            exchange.end(emission, failure)
+            self._ended(definition, failure, UNSCHEDULED, 0)
+        elif isinstance(failure, _NotBegun):
+            await self._not_sent(OperationKey(definition.name), failure.error, UNSCHEDULED)
+            failure = failure.error
+        if failure is not None:
+            raise failure
+        return seconds
+
+    def take(self, emission: InFlight) -> None:
+        """Go on after the end of a repeated round trip."""
+        if emission is not self._awaited:
+            return  # its task was cancelled
+        seconds = 0.0
+        if not emission.failed():
+            self._awaited = None
+            try:
+                self._succeeded(self._repeated, emission, UNSCHEDULED, 0)
+                seconds = self._wait_time()
+                tasks = self.user.tasks
+                if seconds <= 0 and self._tasks.may_go_on and len(tasks) == 1 and tasks[0] is self._repeated_task:
+                    self._repeat()
+                    return
+            except BaseException as error:  # of `wait_time`: the task raises it
+                self._failure = error
+        self._end_turn(seconds)
+
+    def _repeat(self) -> None:
+        """Begin the repeated round trip again; if that cannot be, its task's turn is over."""
+        exchange, definition = self.exchange, self._repeated
+        assert exchange is not None, "it has one"
+        try:
+            emission = exchange.begin(definition)
+        except Exception as error:
+            self._failure = _NotBegun(error)
+            self._end_turn(0.0)
+            return
+        if definition is not self._usual:
+            self._usual, self._recorder = definition, self.engine.recorder(definition.name)
+        self._recorder.sent_bytes += self._wire.message_bytes
+        self._awaited = emission
+        emission.give_to(self)
+
+    def _end_turn(self, seconds: float) -> None:
+        assert self._turn is not None, "there is a task"
+        if not self._turn.done():
+            self._turn.set_result(seconds)
+
+    # ------------------------------------------------------------------ what else users call
 
     async def emission(self, definition: Emission) -> None:
         """Emit and wait for no reply; note that it was sent, or why it was not. Raises Disconnected and others.

@@ -30,6 +30,7 @@ from locust.user.task import DefaultTaskSet
 from bench.exchange.outcomes import RoundTripFailed
 from bench.load.engine.interface import TaskHost
 from bench.places import place_of
+from bench.scenarios.model import RoundTrip
 from bench.wire.errors import ClientError
 
 #: The pause of a user without a `wait_time` after an exception in a task, in seconds.
@@ -64,18 +65,27 @@ class TaskRunner:
         wait_time = getattr(task_set.user, "wait_time", None) if is_default else None
         if wait_time is None:
             wait_time = task_set.wait_time
+        only: Any = None
+        performed: RoundTrip | None = None  # by the only task, if it does nothing else
         while True:
             try:
+                is_only = False
                 if queue:
                     task = queue.popleft()
                 elif is_default and len(tasks := holder.tasks) == 1:
                     task = tasks[0]  # what a random choice among one would be, for a tenth of its cost
+                    is_only = True
+                    if task is not only:
+                        only, performed = task, self._host.performed_by(task)
                 else:
                     task = task_set.get_next_task()
+                seconds: float | None = None
                 try:
                     if not self.may_go_on:
                         await self._host.before_task()
-                    if type(task) is FunctionType:
+                    if is_only and performed is not None:
+                        seconds = await self._host.repeat(task, performed, wait_time)
+                    elif type(task) is FunctionType:
                         await task(holder)
                     else:
                         await self._execute(task_set, holder, task)
@@ -86,7 +96,8 @@ class TaskRunner:
                     continue
                 except (RescheduleTask, ClientError, RoundTripFailed):
                     pass  # a failed round trip is in the statistics already; to the task it is a return
-                seconds = wait_time()
+                if seconds is None:
+                    seconds = wait_time()
                 if seconds > 0 or not self.has_awaited:
                     await self._host.wait(seconds)
                 self.has_awaited = False

@@ -232,7 +232,9 @@ class Recorder:
         if not self._reads_written:
             self._reads_written = array("q", bytes(8 * self._room))
             self._reads = self._reads_written
-        self._reads_written[: self._used] = array("q", (0, -1) * (self._used // 2))
+        for place in range(0, self._used, 2):  # not by a slice: compiled, the array's memory is in use
+            self._reads[place] = 0
+            self._reads[place + 1] = -1
         self._is_stamped = True
 
     def _clear(self) -> None:

@@ -8,17 +8,16 @@ the module of the file, so `serve` and `ready_url` are found in it as those of a
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from bench.exchange.preparation import PreparationFailed, logged_in, set_up
 from bench.load.plugin.options import MisuseError
+from bench.load.plugin.tasks import performing
 from bench.load.plugin.user import SocketIOUser
 from bench.scenarios.loading import MODULE, ScenariosFile
 from bench.scenarios.model import Emission, RoundTrip
 from bench.wire.connection import Connection, watched
-
-_Task = Callable[[SocketIOUser], Coroutine[Any, Any, None]]
 
 #: The largest weight. Locust keeps a list with each task as often as it weighs.
 _LARGEST_WEIGHT = 1000
@@ -58,7 +57,7 @@ def weights_of(text: str | None, file: ScenariosFile) -> dict[str, int]:
 def user_class(file: ScenariosFile, weights: Mapping[str, int]) -> type[SocketIOUser]:
     """Return the class of the users that perform these scenarios of the file, each as often as its weight says."""
     scenarios = _scenarios(file)
-    performed: list[Any] = [task for name, weight in weights.items() for task in [_task(scenarios[name])] * weight]
+    performed: list[Any] = [task for name, weight in weights.items() for task in [performing(scenarios[name])] * weight]
 
     class ScenariosUser(SocketIOUser):
         """A client that performs the scenarios of a file, in random order."""
@@ -91,14 +90,3 @@ def _scenarios(file: ScenariosFile) -> dict[str, RoundTrip | Emission]:
     """Return the scenarios of the file by their names, first those with a reply."""
     found: tuple[RoundTrip | Emission, ...] = (*file.scenarios, *file.emissions)
     return {scenario.name: scenario for scenario in found}
-
-
-def _task(scenario: RoundTrip | Emission) -> _Task:
-    async def perform(user: SocketIOUser) -> None:
-        if isinstance(scenario, RoundTrip):
-            await user.round_trip(scenario)
-        else:
-            await user.emit(scenario)
-
-    perform.__name__ = perform.__qualname__ = scenario.name
-    return perform

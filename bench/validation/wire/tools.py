@@ -22,10 +22,8 @@ from bench.validation.peers.ours import Ours
 from bench.validation.peers.peer import ClosedLoad, Command, LeftOut, Peer
 from bench.validation.wire.differences import Record, records_in
 from bench.validation.wire.locust_calls import LocustCalls
-from bench.validation.wire.model import Load, ReceivedClock
-
-#: The environment variable that has a process use its own clock for received messages.
-PROCESS_CLOCK = "BENCH_PROCESS_CLOCK"
+from bench.validation.wire.model import Load
+from bench.wire.stamps import PROCESS_CLOCK, ReceivedClock
 
 _RECORDS = "records"
 

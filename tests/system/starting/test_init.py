@@ -177,9 +177,24 @@ def test_a_command_that_serves(project: Path, capsys: pytest.CaptureFixture[str]
     assert code == 0
     assert "  bench latency --scenarios socketio_scenarios.py\n" in out
     assert "  bench load -f locustfile.py --users 10 --run-time 30s\n" in out
-    assert not (project / "test_socketio.py").exists()
+    assert "  pytest test_socketio.py\n" in out
     (job,) = yaml.safe_load((project / FILES[3]).read_text())["jobs"].values()
     assert "--prepare 'npm ci' --max-time 5m" in job["steps"][3]["run"]
+
+
+def test_the_test_starts_a_service_by_its_command(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """In any folder: the command is run where the test is."""
+    (project / "chat.py").write_text(CHAT.replace('auth["token"] != "hush-hush"', "False"))
+    command = f"{sys.executable} -m uvicorn chat:app --port {{port}} --log-level warning"
+    assert bench(capsys, "init", "--serve", command)[0] == 0
+    test = (project / "test_socketio.py").read_text()
+    assert "def test_connect(server, socketio_client):" in test
+    ended = subprocess.run(
+        [PROGRAMS / "pytest", "-q", "-p", "no:cacheprovider", project / "test_socketio.py"],
+        cwd=project.parent, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "1 passed" in ended.stdout
 
 
 @pytest.mark.parametrize(

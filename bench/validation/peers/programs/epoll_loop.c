@@ -67,13 +67,12 @@ static void send_whole(int socket, const char *bytes, size_t length)
         fail("write");
 }
 
-/* Read until `end` has arrived. */
-static void await(int socket, const char *end)
+/* Read until `end` has arrived, into a buffer of BUFFER bytes. */
+static void await(int socket, const char *end, char *buffer)
 {
-    char buffer[BUFFER];
     size_t have = 0;
     do {
-        ssize_t got = read(socket, buffer + have, sizeof buffer - have - 1);
+        ssize_t got = read(socket, buffer + have, BUFFER - have - 1);
         if (got <= 0)
             fail("the handshake was not answered");
         have += (size_t)got;
@@ -87,15 +86,22 @@ static void join(struct connection *connection, const struct sockaddr_in *addres
         "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
         "Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
     static const char connect_packet[] = {(char)0x81, (char)0x82, 0, 0, 0, 0, '4', '0'};
+    /* what RFC 6455 (section 1.3) has the server answer to that key */
+    static const char accepted[] = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+    char answer[BUFFER];
     int yes = 1;
     connection->socket = socket(AF_INET, SOCK_STREAM, 0);
     if (connection->socket < 0 || connect(connection->socket, (const struct sockaddr *)address, sizeof *address))
         fail("connect");
     setsockopt(connection->socket, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
     send_whole(connection->socket, upgrade, sizeof upgrade - 1);
-    await(connection->socket, "\"maxPayload\"");
+    await(connection->socket, "\"maxPayload\"", answer);
+    if (strncmp(answer, "HTTP/1.1 101 ", 13) || !strstr(answer, accepted)) {
+        errno = 0;
+        fail("the handshake was not accepted");
+    }
     send_whole(connection->socket, connect_packet, sizeof connect_packet);
-    await(connection->socket, "40{");
+    await(connection->socket, "40{", answer);
 
     char *text = connection->frame + 6;
     int head = snprintf(connection->token, sizeof connection->token, "rt-c-%d-", number);
