@@ -178,6 +178,9 @@ def test_locks_pin_everything_and_name_no_registry() -> None:
     assert all(re.fullmatch(r"[0-9.]+", version) for version in wanted.values())
 
 
-def test_addresses_enough_for_the_ports_that_a_machine_has() -> None:
-    assert connections.addresses(15_000) == ["127.0.0.1"]
-    assert connections.addresses(60_000) == ["127.0.0.1", "127.0.0.2", "127.0.0.3"]
+def test_processes_and_addresses_enough_for_the_connections(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "local_ports", lambda: 28_232)
+    assert connections.source_addresses(15_000) == ""
+    assert connections.source_addresses(50_000) == "127.0.0.1-127.0.0.2"
+    assert [connections.processes_needed(number, 20_000) for number in (15_000, 19_801, 50_000)] == [1, 2, 3]
+    assert connections.processes_needed(50_000, None) == 1
