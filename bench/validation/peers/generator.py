@@ -55,15 +55,15 @@ class Generator:
                 total += getattr(memory, "pss", memory.uss)
         return total
 
-    def stop(self) -> None:
-        """Tell it to stop, and wait until it has reported and ended. Raises LeftOut if it does not end."""
+    def stop(self, timeout_s: float = _STOP_TIMEOUT_S) -> None:
+        """Tell it to stop, and wait until it has reported and ended. Raises LeftOut if it does not end in that time."""
         stop = self._command.stop
         if isinstance(stop, Path):
             stop.touch()
         else:
             self._running.signal(stop)
-        if not self._running.wait(_STOP_TIMEOUT_S):
-            raise LeftOut(f"it did not stop within {_STOP_TIMEOUT_S:g} s")
+        if not self._running.wait(timeout_s):
+            raise LeftOut(f"it did not stop within {timeout_s:g} s")
 
     def __enter__(self) -> Self:
         try:
