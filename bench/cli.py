@@ -155,8 +155,8 @@ def _misuse(error: Any) -> str:
     said = error.format_message().rstrip(". ")
     if isinstance(error.__cause__, ValidationError):  # it says what is expected, and not what was given
         said += f", and not {error.__cause__.errors()[0]['input']!r}"
-    is_unknown = said.startswith("No such command '") and "mean" not in said
-    near = nearest(said.split("'")[1], _commands()) if is_unknown else None
+    is_mistyped = said.startswith("No such command '") and "mean" not in said
+    near = nearest(said.split("'")[1], _commands()) if is_mistyped else None
     return f"{said}; did you mean {near}?" if near else f"{said}; see `{command} --help`"
 
 

@@ -87,15 +87,14 @@ class _Tokens:
 
     def __init__(self, prefix: str) -> None:
         self._prefix = prefix
-        self._number = 0
+        self._number = -1
 
     def __iter__(self) -> _Tokens:
         return self
 
     def __next__(self) -> str:
-        number = self._number
-        self._number = number + 1
-        return f"{self._prefix}{number}"
+        self._number += 1
+        return f"{self._prefix}{self._number}"
 
 
 def tokens(origin: str, connection: int) -> Iterator[str]:

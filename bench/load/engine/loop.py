@@ -38,6 +38,12 @@ from bench.results.load import MOST_OPERATIONS, OTHER_OPERATIONS, ROUND_TRIP
 #: interpreter, and often the core, to itself.
 FLUSH_INTERVAL_S = 1.0
 
+#: The number of users that begin in a turn of the loop.
+#:
+#: In each turn all that have begun take a step. If tens of thousands began at once, a turn would take so long that the
+#: server gave up those that it pings meanwhile.
+_BEGUN_AT_ONCE = 16
+
 #: The mean time between two probes of the loop's lag, in nanoseconds.
 _PROBE_INTERVAL_NS = 10_000_000
 
@@ -93,6 +99,9 @@ class Engine:
         self._probed_ns = self._served = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ended = False
+        #: The beginnings that have not had their turn, and whether the loop will look at them.
+        self._beginnings: deque[Callable[[], None]] = deque()
+        self._are_beginning = False
 
     def start(self) -> None:
         """Start the thread, if it is not running yet."""
@@ -130,6 +139,22 @@ class Engine:
         """Have the loop call a function soon. From any thread; the engine must be running."""
         assert self._loop is not None, "the engine is not running"
         self._loop.call_soon_threadsafe(function, *arguments)
+
+    def begin(self, start: Callable[[], None]) -> None:
+        """Have the loop call `start`, which begins a user, when it is its turn. From any thread."""
+        self._beginnings.append(start)
+        if not self._are_beginning:
+            self._are_beginning = True
+            self.submit(self._begin_some)
+
+    def _begin_some(self) -> None:
+        for _ in range(min(_BEGUN_AT_ONCE, len(self._beginnings))):
+            self._beginnings.popleft()()
+        self._are_beginning = False
+        if self._beginnings:  # also those that have come since the flag was looked at
+            self._are_beginning = True
+            assert self._loop is not None
+            self._loop.call_soon(self._begin_some)
 
     def post(self, *items: Any) -> None:
         """Put news for the gevent side into the outbox. In the engine's thread."""

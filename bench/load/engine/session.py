@@ -166,7 +166,11 @@ class Session(Taker):
     # ------------------------------------------------------------------ called through Engine.submit
 
     def start(self) -> None:
-        """Begin the session."""
+        """Begin the session; end it if it was stopped before its turn."""
+        if self.stopping:
+            self.counters.arrived += 1
+            self.engine.post(SessionEnded(self))
+            return
         self._breakdown = self.engine.breakdown
         self.user._session = self
         self.user._perform_with(self.round_trip if self._dispatcher is None else self.scheduled_round_trip)
@@ -174,7 +178,10 @@ class Session(Taker):
 
     def request_stop(self, graceful: bool = False) -> None:
         """Stop once nothing is in flight; `graceful` lets the task that runs come to its own end first."""
-        if self._task is None or self._task.done() or self._is_ending:
+        if self._task is None:  # it has not begun
+            self.stopping = True
+            return
+        if self._task.done() or self._is_ending:
             return
         self.stopping, self._tasks.may_go_on = True, False
         self.user._state = LOCUST_STATE_STOPPING
@@ -243,7 +250,8 @@ class Session(Taker):
             now_ns = perf_counter_ns()
             self.engine.queueing.append(now_ns)
             self.engine.queueing.append(now_ns - (received_ns if error_ns < 0 else emission.read_ns))
-        if carries_error(reply) and definition.check is None:
+        is_usual = len(reply) == 1 and (type(reply[0]) is not dict or "error" not in reply[0])
+        if not is_usual and carries_error(reply) and definition.check is None:
             self._recorder.error_replies += 1
         self._tasks.has_awaited = True
         if self.stopping:

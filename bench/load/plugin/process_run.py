@@ -326,7 +326,7 @@ class ProcessRun:
         self._began += 1
         if user.tasks:
             self._takers.add(session)
-        self._engine.submit(session.start)
+        self._engine.begin(session.start)
         return greenlet
 
     def _stop_session(self, session: Session) -> None:

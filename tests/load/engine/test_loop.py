@@ -1,4 +1,4 @@
-"""The loop's lag: the alarms of arrivals serve as probes of it, and spare the loop's own."""
+"""The engine's loop: users begin in turns, and the alarms of arrivals serve as probes of its lag."""
 
 import asyncio
 from itertools import pairwise
@@ -45,3 +45,27 @@ def test_an_alarm_is_a_probe_only_when_a_probe_is_due() -> None:
     assert lags_ns == {5_000}
     assert 400 < len(at_ns) < 2_000, "about 100 a second"
     assert all(later > earlier for earlier, later in pairwise(at_ns))
+
+
+def test_many_users_begin_in_turns_and_in_order() -> None:
+    began: list[int] = []
+    turns: list[int] = []
+
+    def look(loop: asyncio.AbstractEventLoop) -> None:
+        turns.append(len(began))
+        if len(began) < 100:
+            loop.call_soon(look, loop)
+        else:
+            loop.stop()
+
+    engine = Engine()
+    engine._loop = loop = uvloop.new_event_loop()
+    try:
+        for number in range(100):
+            engine.begin(lambda number=number: began.append(number))
+        loop.call_soon(look, loop)
+        loop.run_forever()
+    finally:
+        loop.close()
+    assert began == list(range(100))
+    assert max(later - earlier for earlier, later in pairwise([0, *turns])) < 50, "others had their turn in between"
