@@ -25,6 +25,10 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
     "connections-50000": ("bench connections --connections 50000 --working 2000 --seconds 300",),
     "low-rate": ("python -m measurements.low_rate", "python -m measurements.low_rate --awake"),
     "accuracy": ("bench accuracy",),
+    "wire": ("bench accuracy --wire",),
+    "peers-many": (
+        "bench peers --connections 50,1000,10000 --rounds 2 --seconds 3 --only ours,ours-python,node,epoll",
+    ),
     "accuracy-rates": ("python -m measurements.accuracy_rates",),
     "ab": ("bench ab HEAD HEAD --benchmarks event", "bench ab HEAD HEAD"),
     "ab-slower": ("bench selfcheck --aa 0 --injected 1 --slowdowns 5us --no-stored",),

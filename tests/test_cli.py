@@ -97,6 +97,7 @@ def test_charts_without_their_packages_are_one_line(
     [
         ([], "Missing command; see `bench --help`"),
         (["nope"], "No such command 'nope'; see `bench --help`"),
+        (["latancy"], "No such command 'latancy'; did you mean latency?"),
         (["--nope"], "No such option: --nope; see `bench --help`"),
         (["compare"], "Missing argument 'OLD'; see `bench compare --help`"),
         (["compare", "1"], "Missing argument 'NEW'; see `bench compare --help`"),

@@ -58,6 +58,8 @@ def accuracy(
     ours and of every other tool. It needs the right to capture, and is skipped without.
     """
     need_checkout("bench accuracy")
+    if wire and process_clock:
+        return fail("--process-clock: --wire observes both clocks", MISUSE)
     if wire:
         return _wire(
             tuple(only.split(",")) if only is not None else (),

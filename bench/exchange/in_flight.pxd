@@ -1,5 +1,7 @@
 # The C types of in_flight.py, for `make compiled`. Every attribute is here: a compiled object has no others.
 
+cimport cython
+
 from bench.wire.client cimport Waiter
 
 
@@ -31,3 +33,7 @@ cdef class InFlight(Waiter):
     cpdef fail(self, error)
     cpdef wake_soon(self)
     cpdef wake(self)
+
+
+@cython.locals(emission=InFlight)
+cpdef InFlight begun(str token, round_trip, long long sent_ns, loop)

@@ -2,8 +2,8 @@
 
 cimport cython
 
-from bench.exchange.in_flight cimport InFlight
-from bench.wire.client cimport FastClient
+from bench.exchange.in_flight cimport InFlight, begun
+from bench.wire.client cimport ArgumentsHandler, FastClient
 
 
 cdef class Exchange:
@@ -28,3 +28,22 @@ cdef class Exchange:
     cpdef end(self, InFlight emission, error)
     @cython.locals(received_ns=cython.longlong)
     cdef _resolve(self, InFlight emission, reply)
+
+
+cdef class _Replies(ArgumentsHandler):
+    cdef Exchange _exchange
+    cdef object _event
+    cdef list _finders
+
+    @cython.locals(exchange=Exchange, emission=InFlight)
+    cpdef handle(self, tuple arguments)
+
+
+cdef class _RepliesAnywhere(ArgumentsHandler):
+    cdef Exchange _exchange
+    cdef object _event, _listener
+    cdef tuple _place
+    cdef Py_ssize_t _searches
+
+    @cython.locals(exchange=Exchange, emission=InFlight)
+    cpdef handle(self, tuple arguments)

@@ -27,7 +27,7 @@ from types import FunctionType
 from typing import Any, NamedTuple
 
 from bench.exchange import words
-from bench.exchange.in_flight import InFlight
+from bench.exchange.in_flight import InFlight, begun
 from bench.exchange.outcomes import (
     AmbiguousReplies,
     Answer,
@@ -44,7 +44,7 @@ from bench.exchange.unasked import UnaskedEvents
 from bench.printable import error_line, one_line
 from bench.scenarios.model import Emission, RoundTrip
 from bench.scenarios.tokens import SEARCHES, TokenKind, drawn, steps_to, tokens_in
-from bench.wire.client import FastClient
+from bench.wire.client import ArgumentsHandler, FastClient
 from bench.wire.errors import ClientError, Disconnected
 from bench.wire.interface import Client, acknowledged
 from bench.wire.protocol import DEFAULT_NAMESPACE
@@ -222,7 +222,7 @@ class Exchange:
         else:
             callback = partial(self._acknowledged, token)
             sent_ns = self._emit_now(self._event, self._request(token), callback=callback)  # type: ignore[misc]
-        self._pending[token] = emission = InFlight(token, round_trip, sent_ns, self._loop)
+        self._pending[token] = emission = begun(token, round_trip, sent_ns, self._loop)
         self.in_flight += 1
         if self._timer is None:
             self._arm(self.timeout_ns)
@@ -240,7 +240,7 @@ class Exchange:
         """Emit with a client that waits when it emits: the reply may come before the client has said when it sent."""
         self._prepare(round_trip)
         token = next(self._ids)
-        self._pending[token] = emission = InFlight(token, round_trip, 0, self._loop)
+        self._pending[token] = emission = begun(token, round_trip, 0, self._loop)
         self.in_flight += 1
         try:
             callback = partial(self._acknowledged, token) if round_trip.reply is None else None
@@ -336,11 +336,11 @@ class Exchange:
         if kind is not None:
             if kind not in listener.kinds:
                 listener.kinds.append(kind)
-                self.client.on(event, self._replied_anywhere(event, listener), self._namespace)
+                self.client.on(event, _RepliesAnywhere(self, event, listener), self._namespace)
         elif not any(_code_of(finder) is _code_of(find_token) for finder in listener.finders):
             self._add_finder(event, listener.finders, find_token)
             if not listener.kinds and len(listener.finders) == 1:
-                self.client.on(event, self._replied(event, listener.finders), self._namespace)
+                self.client.on(event, _Replies(self, event, listener.finders), self._namespace)
 
     def _add_finder(self, event: str, finders: list[_FindToken], find_token: _FindToken) -> None:
         """Add a function that finds tokens; if there are many, drop those that nothing in flight needs.
@@ -377,86 +377,6 @@ class Exchange:
         return [*((definition.events, definition.find_token) for definition in awaited), *given_up]
 
     # ------------------------------------------------------------------ replies
-
-    def _replied(self, event: str, finders: list[_FindToken]) -> Callable[..., None]:
-        """Return the handler of a reply whose token functions of the definitions find.
-
-        It is a closure, because it is called once per round trip.
-        """
-
-        def replied(*reply: Any) -> None:
-            raised = None
-            for token_of in finders:
-                try:
-                    token = token_of(*reply)
-                except Exception as error:  # another definition's function may find it
-                    raised = error
-                    continue
-                if token is None:
-                    continue
-                # An emission that awaits its acknowledgement may also cause the reply of another definition.
-                try:
-                    emission = self._pending.get(token)
-                except TypeError:  # there are several tokens
-                    emission = None
-                if emission is not None and emission.round_trip.plain_reply == event:
-                    del self._pending[token]
-                    self._resolve(emission, reply)
-                    return
-                if self._resolve_all(event, _texts(token), reply):
-                    return
-            self._note_unmatched(event, reply, raised)
-
-        return replied
-
-    def _replied_anywhere(self, event: str, listener: _Listener) -> Callable[..., None]:
-        """Return the handler of a reply whose token is looked for in the whole reply.
-
-        The usual reply is alone in flight, and its token is where the last reply had it. There it is looked for
-        first. Nothing else can be in that reply: no other is awaited. It is a closure, as that of `_replied` is.
-        """
-        kinds, finders = listener.kinds, listener.finders
-        pending, given_up = self._pending, self._given_up
-        place: tuple[Any, ...] = ()
-        searches = _SEARCHES_FOR_PLACE
-
-        def replied(*reply: Any) -> None:
-            nonlocal place, searches
-            if place and len(pending) == 1 and not given_up:
-                value: Any = reply
-                try:
-                    for step in place:
-                        value = value[step]
-                    emission = pending.get(value)
-                    if emission is None and type(value) is int:
-                        value = str(value)
-                        emission = pending.get(value)
-                except (LookupError, TypeError):
-                    emission = None  # this reply has another form
-                if emission is not None and emission.round_trip.plain_reply == event:
-                    del pending[value]
-                    self._resolve(emission, reply)
-                    return
-                if emission is not None and event in emission.round_trip.events:
-                    del pending[value]
-                    self._resolve_checked(emission, reply, event)
-                    return
-            raised = None
-            tokens: list[str] = []
-            for kind in kinds:
-                tokens += tokens_in(reply, kind)
-            for token_of in finders:
-                try:
-                    tokens += _texts(token_of(*reply))
-                except Exception as error:
-                    raised = error
-            if searches and len(tokens) == 1:
-                searches -= 1
-                place = steps_to(tokens[0], reply) or place
-            if not self._resolve_all(event, tokens, reply):
-                self._note_unmatched(event, reply, raised)
-
-        return replied
 
     def _note_unmatched(self, event: str, reply: tuple[Any, ...], raised: Exception | None) -> None:
         """Take note of a reply that belongs to no emission. Raises again what a definition's function raised.
@@ -660,6 +580,97 @@ class Exchange:
         if round_trip.matched_in_order:
             return None
         return self._unmatched.first_of(round_trip.events)
+
+
+class _Replies(ArgumentsHandler):
+    """The handler of a reply whose token functions of the definitions find."""
+
+    __slots__ = ("_event", "_exchange", "_finders")
+
+    def __init__(self, exchange: Exchange, event: str, finders: list[_FindToken]) -> None:
+        self._exchange = exchange
+        self._event = event
+        self._finders = finders
+
+    def handle(self, arguments: tuple[Any, ...]) -> None:
+        """End the emissions whose reply it is."""
+        exchange = self._exchange
+        raised = None
+        for token_of in self._finders:
+            try:
+                token = token_of(arguments[0]) if len(arguments) == 1 else token_of(*arguments)
+            except Exception as error:  # another definition's function may find it
+                raised = error
+                continue
+            if token is None:
+                continue
+            # An emission that awaits its acknowledgement may also cause the reply of another definition.
+            try:
+                emission = exchange._pending.get(token)
+            except TypeError:  # there are several tokens
+                emission = None
+            if emission is not None and emission.round_trip.plain_reply == self._event:
+                del exchange._pending[token]
+                exchange._resolve(emission, arguments)
+                return
+            if exchange._resolve_all(self._event, _texts(token), arguments):
+                return
+        exchange._note_unmatched(self._event, arguments, raised)
+
+
+class _RepliesAnywhere(ArgumentsHandler):
+    """The handler of a reply whose token is looked for in the whole reply.
+
+    The usual reply is alone in flight, and its token is where the last reply had it. There it is looked for first.
+    Nothing else can be in that reply: no other is awaited.
+    """
+
+    __slots__ = ("_event", "_exchange", "_listener", "_place", "_searches")
+
+    def __init__(self, exchange: Exchange, event: str, listener: _Listener) -> None:
+        self._exchange = exchange
+        self._event = event
+        self._listener = listener
+        self._place: tuple[Any, ...] = ()
+        self._searches = _SEARCHES_FOR_PLACE
+
+    def handle(self, arguments: tuple[Any, ...]) -> None:
+        """End the emissions whose reply it is."""
+        exchange = self._exchange
+        if self._place and len(exchange._pending) == 1 and not exchange._given_up:
+            value: Any = arguments
+            emission: InFlight | None
+            try:
+                for step in self._place:
+                    value = value[step]
+                emission = exchange._pending.get(value)
+                if emission is None and type(value) is int:
+                    value = str(value)
+                    emission = exchange._pending.get(value)
+            except (LookupError, TypeError):
+                emission = None  # this reply has another form
+            if emission is not None and emission.round_trip.plain_reply == self._event:
+                del exchange._pending[value]
+                exchange._resolve(emission, arguments)
+                return
+            if emission is not None and self._event in emission.round_trip.events:
+                del exchange._pending[value]
+                exchange._resolve_checked(emission, arguments, self._event)
+                return
+        raised = None
+        tokens: list[str] = []
+        for kind in self._listener.kinds:
+            tokens += tokens_in(arguments, kind)
+        for token_of in self._listener.finders:
+            try:
+                tokens += _texts(token_of(*arguments))
+            except Exception as error:
+                raised = error
+        if self._searches and len(tokens) == 1:
+            self._searches -= 1
+            self._place = steps_to(tokens[0], arguments) or self._place
+        if not exchange._resolve_all(self._event, tokens, arguments):
+            exchange._note_unmatched(self._event, arguments, raised)
 
 
 def _of_another(round_trip: RoundTrip) -> str:

@@ -14,6 +14,7 @@ from bench.timing.arrivals import arrivals
 
 if TYPE_CHECKING:
     from bench.load.plugin.user import SocketIOUser
+    from bench.scenarios.model import Emission, RoundTrip
 
 __all__ = ["SocketIOUser", "arrivals", "task"]
 
@@ -24,16 +25,25 @@ class _TaskDecorator(Protocol):
     @overload
     def __call__(self, weight: _Task) -> _Task: ...
     @overload
-    def __call__(self, weight: int) -> Callable[[_Task], _Task]: ...
+    def __call__(self, weight: "RoundTrip | Emission") -> Callable[[Any], Any]: ...
+    @overload
+    def __call__(self, weight: int) -> "_Weighted": ...
+
+
+class _Weighted(Protocol):
+    @overload
+    def __call__(self, function: _Task) -> _Task: ...
+    @overload
+    def __call__(self, function: "RoundTrip | Emission") -> Callable[[Any], Any]: ...
 
 
 if TYPE_CHECKING:
     task: _TaskDecorator
-    """Locust's own `task`; its typing knows no coroutines, this one does."""
+    """Locust's `task`, for coroutines as well, and for scenarios: `say = task(SAY)` is a task that performs it."""
 
 
 def __getattr__(name: str) -> Any:
-    """Return `SocketIOUser` or Locust's `task`, and have this package installed into Locust."""
+    """Return `SocketIOUser` or `task`, and have this package installed into Locust."""
     if name not in ("SocketIOUser", "task"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     with interrupts_end_the_process():

@@ -233,7 +233,8 @@ def _spoilt(result: LoadResult) -> str:
         return "the figures are the generator's, not the service's"
     figures = " and ".join(f"the {name}" for name in spoils)
     verb = "is" if spoils == ("throughput",) else "are"
-    return f"{figures} {verb} the generator's, not the service's; the service times are true"
+    others = "other service times" if "times by the process's clock" in spoils else "service times"
+    return f"{figures} {verb} the generator's, not the service's; the {others} are true"
 
 
 def _operation_notes(result: LoadResult) -> Iterator[Note]:

@@ -45,8 +45,9 @@ SCHEDULED_KINDS: frozenset[str] = frozenset(("http", "round trip", "emission"))
 #: The kinds that end with a reply: their times are service times and, in an open load, response times.
 REPLIED_KINDS: frozenset[str] = frozenset(("http", "round trip"))
 
-#: The figures that a saturated generator may spoil.
-Spoilt = Literal["service times", "response times", "throughput"]
+#: The figures that a saturated generator may spoil. Where the kernel told some of the receive times, those that the
+#: process told are spoilt alone.
+Spoilt = Literal["service times", "response times", "throughput", "times by the process's clock"]
 
 #: The number of operations that have a row of their own. A task that makes up names without end would fill the memory.
 MOST_OPERATIONS = 200

@@ -13,7 +13,7 @@ from typing import Any
 from bench.printable import one_line
 from bench.scenarios.tokens import TokenKind
 from bench.starting.description import Description, DraftClient, DraftRequest, DraftScenario, DraftStep
-from bench.starting.source import LINE, Code, Names, comment, quoted, source_of
+from bench.starting.source import GIVEN, LINE, Code, Names, comment, quoted, source_of
 from bench.starting.target import Target
 from bench.starting.workflow import Workflow, workflow_text
 
@@ -73,6 +73,8 @@ def scenarios_text(description: Description, client: DraftClient, target: Target
         body.append("connection = Connection()\n")
     if has_requests:
         body.append(_before_connect(client))
+    if _gives(client):
+        body.append(f"# The replies that setup keeps. Emissions have what came with them.\n{GIVEN} = {{}}\n")
     body += map(_scenario, client.scenarios)
     if not client.finished:
         body.append(_no_scenario())
@@ -111,6 +113,13 @@ def _scenario(scenario: DraftScenario) -> str:
     comments = "".join(comment(sentence) for sentence in scenario.comments)
     call = _call(f"{scenario.variable} = {kind}", fields, quoted(scenario.name))
     return comments + ("".join(f"# {line}\n" for line in call.splitlines()) if scenario.is_unfinished else call)
+
+
+def _gives(client: DraftClient) -> frozenset[str]:
+    """Return the names of the replies that scenarios read when they are performed alone."""
+    texts = [source_of(scenario.data) for scenario in client.scenarios]
+    kept = [step.keeps for step in client.opening if step.keeps is not None]
+    return frozenset(name for name in kept if any(f"{GIVEN}[{quoted(name)}]" in text for text in texts))
 
 
 def _no_scenario() -> str:
@@ -184,6 +193,8 @@ def _setup(client: DraftClient) -> str:
                 lines.append(f"{_STEP}{step.keeps} = {step.keeps}[0] if len({step.keeps}) == 1 else {step.keeps}")
                 if len(scenario.reply) > 1:
                     lines.append(f"{_STEP}{step.keeps} = (None, {step.keeps})  # in place of the event's name")
+        if step.keeps in _gives(client):
+            lines.append(f"{_STEP}{GIVEN}[{quoted(step.keeps or '')}] = {step.keeps}")
     return "\n".join(lines) + "\n"
 
 
@@ -409,6 +420,8 @@ def _test_body(client: DraftClient, module: str, target: Target, takes: str, is_
     indent += _STEP
     for step in client.opening:
         yield f"{indent}{_performed(step, f'{module}.{step.scenario.variable}')}"
+        if step.keeps in _gives(client):
+            yield f"{indent}{module}.{GIVEN}[{quoted(step.keeps or '')}] = {step.keeps}"
     yield f"{indent}await round_trip(client, scenario)" if is_timed else f"{indent}assert client.connected"
     yield ""
     yield f"{_STEP}asyncio.run({name}())"

@@ -1,5 +1,7 @@
 # The C types of client.py, for `make compiled`. Every attribute is here: a compiled object has no others.
 
+cimport cython
+
 from bench.wire.conversation cimport Conversation
 from bench.wire.transport cimport Listener
 from bench.wire.websocket cimport WebSocketTransport
@@ -8,6 +10,10 @@ from bench.wire.websocket cimport WebSocketTransport
 cdef class Waiter:
     cpdef wake(self)
     cpdef wake_soon(self)
+
+
+cdef class ArgumentsHandler:
+    cpdef handle(self, tuple arguments)
 
 
 cdef class FastClient(Listener):
@@ -30,6 +36,7 @@ cdef class FastClient(Listener):
     cpdef wake_after(self, Waiter waiter)
     cdef _wake(self)
 
+    @cython.locals(values=list, taker=ArgumentsHandler)
     cpdef receive(self, message, received_ns)
     cpdef ended(self, reason)
     cpdef read_now(self)

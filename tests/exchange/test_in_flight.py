@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import uvloop
 
-from bench.exchange.in_flight import InFlight, Taker
+from bench.exchange.in_flight import InFlight, Taker, begun
 from bench.exchange.outcomes import ReplyTimeout, RoundTripFailed
 from bench.scenarios.model import RoundTrip
 
@@ -20,7 +20,7 @@ FOO = RoundTrip("FOO", "FOO", {"name": "{token}", "to": "sender"}, "BAR")
 
 
 def in_flight() -> InFlight:
-    return InFlight("token", FOO, 1, asyncio.get_running_loop())
+    return begun("token", FOO, 1, asyncio.get_running_loop())
 
 
 def end_with_a_reply(emission: InFlight) -> None:

@@ -174,7 +174,7 @@ def test_what_does_not_fit_together_is_no_result(changed: dict[str, Any], said: 
 @pytest.mark.parametrize(
     ("errors_ns", "clock", "said"),
     [
-        ((0, 0, 0), "kernel", "times end when the machine received the reply: all 3 are exact; "),
+        ((0, 0, 0), "kernel", "times end when the machine received the reply: all 3 are exact to 0.100 µs; "),
         ((0, UNSTAMPED), "process", "say|said: 1 of 2 replies have the process's time, not the kernel's"),
         ((UNSTAMPED,), "process", "times end when the generator had read the reply, and contain how long it waited"),
     ],

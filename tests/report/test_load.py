@@ -227,6 +227,11 @@ def test_how_the_generator_did() -> None:
             ("response times", "throughput"),
             "the response times and the throughput are the generator's, not the service's; the service times are true",
         ),
+        (
+            ("throughput", "times by the process's clock"),
+            "the throughput and the times by the process's clock are the generator's, not the service's; the other "
+            "service times are true",
+        ),
         (("throughput",), "the throughput is the generator's, not the service's; the service times are true"),
     ],
 )
@@ -253,6 +258,9 @@ def test_whose_clock_told_when_replies_were_received() -> None:
         "times end when the machine received the reply: all 1,000 are exact; the generator's own queue "
         "(p99 45.30 µs) is not in them"
     ]
+    assert notes_on_clocks(ReceiveClock(bound_us=0.0625), say=receiving())[0].startswith(
+        "times end when the machine received the reply: all 1,000 are exact to 0.0625 µs; "
+    )
     assert notes_on_clocks(say=receiving(bounded=500, error_us=1234), shout=receiving(delay_us=70)) == [
         "times end when the machine received the reply: 20.0% of 2,500 may be too long, by 1.234 ms at most; the "
         "generator's own queue (p99 of the worst 70.00 µs) is not in them"

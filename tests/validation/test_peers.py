@@ -14,6 +14,7 @@ from rich.console import Console
 from bench.report.formats.text import print_document
 from bench.results.header import CommitInfo, MachineInfo
 from bench.validation.peers import connections
+from bench.validation.peers.aiolocust import AioLocust
 from bench.validation.peers.artillery import Artillery
 from bench.validation.peers.async_client import AsyncClient
 from bench.validation.peers.document import peers_document
@@ -39,6 +40,7 @@ def load_in(folder: Path) -> ClosedLoad:
         (K6(), "k6.json", ToolReport.of(1000.0, 11000.0, 24299)),
         (Artillery(), "artillery.json", ToolReport.of(1100.0, 9900.0, 28386)),
         (LocustContrib(), "locust.json", ToolReport.of(0.0, 0.0, 5034)),
+        (AioLocust(), "aiolocust.json", ToolReport({"mean": 806.4294872999558, "max": 18131.877}, 6811)),
     ],
 )
 def test_reports_as_recorded(tmp_path: Path, peer: Peer[ClosedLoad], file: str, expected: ToolReport) -> None:
@@ -120,21 +122,7 @@ def test_medians_ranges_and_memory() -> None:
     assert figures.memory_per_connection_bytes == 60_000
     heading, row = text_of(comparison(figures)).splitlines()[:2]
     assert heading.startswith("1,001 connections")
-    assert row.split() == [
-        "A",
-        "tool",
-        "90,000",
-        "80,000-100,000",
-        "10.00",
-        "µs",
-        "9.000-12.00",
-        "-",
-        "60",
-        "kB",
-        "7.600",
-        "µs",
-        "-",
-    ]
+    assert " ".join(row.split()) == "A tool 90,000 80,000-100,000 10.00 µs 9.000-12.00 - 60 kB 7.600 µs -"
 
 
 def test_the_ratio_to_ours_is_taken_within_each_round() -> None:

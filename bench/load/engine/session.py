@@ -250,7 +250,8 @@ class Session(Taker):
             now_ns = perf_counter_ns()
             self.engine.queueing.append(now_ns)
             self.engine.queueing.append(now_ns - (received_ns if error_ns < 0 else emission.read_ns))
-        if carries_error(reply) and definition.check is None:
+        is_usual = len(reply) == 1 and (type(reply[0]) is not dict or "error" not in reply[0])
+        if not is_usual and carries_error(reply) and definition.check is None:
             self._recorder.error_replies += 1
         self._tasks.has_awaited = True
         if self.stopping:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from bench.compiled import PURE, is_enabled
+from bench.validation.peers.aiolocust import AioLocust
 from bench.validation.peers.artillery import Artillery
 from bench.validation.peers.async_client import AsyncClient
 from bench.validation.peers.epoll_loop import EpollLoop
@@ -177,8 +178,8 @@ def all_tools() -> list[Tool]:
     kinds = (False, True) if is_enabled() else (False,)
     clocks: tuple[ReceivedClock, ...] = ("kernel", "process")
     ours: list[Tool] = [OurClient(is_plain=is_plain, clock=clock) for is_plain in kinds for clock in clocks]
-    peers: list[Peer[ClosedLoad]] = [LocustCalls(), AsyncClient(), K6(), Artillery(), NodeLoop(), EpollLoop()]
-    return [*ours, InLocust(), *map(OtherTool, peers)]
+    peers: list[Peer[ClosedLoad]] = [LocustCalls(), AioLocust(), AsyncClient(), K6(), Artillery(), NodeLoop()]
+    return [*ours, InLocust(), *map(OtherTool, peers), OtherTool(EpollLoop())]
 
 
 def chosen(only: Sequence[str], with_peers: bool) -> list[Tool]:

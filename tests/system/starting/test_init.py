@@ -13,7 +13,7 @@ from bench.results.load import LoadResult
 from bench.results.store import load
 from tests.support.bench_command import bench
 from tests.support.folders import APPS
-from tests.support.hars import SESSION, har, http
+from tests.support.hars import SESSION, begun, har, http, received, sent, socket
 
 PROGRAMS = Path(sys.executable).parent
 
@@ -290,3 +290,51 @@ def test_the_files_of_a_recorded_session_work(
     assert counts.keys() == timed | {"read", "connect", "POST /login", "typing", "ready"}
     assert all(row.sent and not row.timeouts and not row.errors for row in result.operations)
     assert {"tick", "confirm"} <= {row.name for row in result.received}
+
+
+LOGGED_IN = """
+import hashlib
+import socketio
+
+sio = socketio.AsyncServer(async_mode="asgi")
+app = socketio.ASGIApp(sio, on_shutdown=sio.shutdown)
+
+
+def signed(name):
+    return f"eyJhbGciOiJub25lIn0.{name}.{hashlib.sha256(name.encode()).hexdigest()}"
+
+
+@sio.event
+async def login(sid, data):
+    return {"token": signed(sid)} if data["password"] == "hush-hush" else {}
+
+
+@sio.event
+async def say(sid, data):
+    if data["token"] == signed(data["token"].split(".")[1]):
+        await sio.emit("said", {"id": data["id"]}, to=sid)
+"""
+
+
+@pytest.mark.slow
+def test_a_login_by_an_event_is_new_on_each_connection(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "chat.py").write_text(LOGGED_IN)
+    monkeypatch.chdir(tmp_path)
+    token = f"eyJhbGciOiJub25lIn0.old.{'0' * 64}"
+    messages = [
+        *begun(),
+        sent('420["login",{"password":"hush-hush"}]', 1),
+        received(f'430[{{"token":"{token}"}}]', 1.1),
+    ]
+    for number in (1, 2):
+        data = json.dumps({"id": f"7d54ee9a-aa5e-4954-9189-d9b836260ab{number}", "token": token})
+        messages += [sent(f'42["say",{data}]', 1 + number), received(f'42["said",{data}]', 1.1 + number)]
+    (tmp_path / "session.har").write_bytes(har(socket(*messages)))
+    assert bench(capsys, "init", "--har", tmp_path / "session.har")[0] == 0
+    password = {"SOCKETIO_LOGIN_PASSWORD": "hush-hush"}
+    assert measured(FILES[0], "chat:app", **password) == {"login", "say"}
+    tested(2, **password)
+    result = loaded("chat:app", users=2, seconds=5, **password)
+    assert all(row.sent and not row.timeouts and not row.errors for row in result.operations)
