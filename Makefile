@@ -9,6 +9,7 @@ HLOG_READY := tests/data/node/hlog/node_modules/.package-lock.json
 PEERS := bench/validation/peers
 PEERS_PYTHON := $(PEERS)/.venv/.ready
 PEERS_NODE := $(PEERS)/node_modules/.package-lock.json
+PEERS_FREE_THREADED := $(PEERS)/.venv-free-threaded/.ready
 
 .PHONY: versions help compiled bench load serve measure accuracy peers peers-tools test test-fast test-slow chaos test-compiled lint types docs docs-check lock clean
 .DEFAULT_GOAL := help
@@ -51,7 +52,15 @@ $(PEERS_NODE): $(PEERS)/package-lock.json $(READY)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --prefix $(PEERS) --silent
 	@touch $@
 
-peers-tools: $(PEERS_PYTHON) $(PEERS_NODE)
+# It needs a free-threaded Python. Where none can be had, the comparison leaves it out and says why.
+$(PEERS_FREE_THREADED): $(PEERS)/free_threaded.lock $(READY)
+	@echo "Installing aiolocust into $(dir $@) ..."
+	@rm -rf $(dir $@)
+	@$(BIN)/uv venv --quiet --no-project --python 3.14t $(dir $@) \
+		&& $(BIN)/uv pip install --quiet --python $(dir $@)/bin/python --require-hashes -r $< \
+		&& touch $@ || echo "aiolocust is left out: no free-threaded Python 3.14 can be had here"
+
+peers-tools: $(PEERS_PYTHON) $(PEERS_NODE) $(PEERS_FREE_THREADED)
 
 compiled: $(READY)  ## the hot path in C: a load generator that costs a fifth less (half a minute; needs a C compiler)
 	$(BIN)/python -m bench.compiled
@@ -131,4 +140,4 @@ lock: $(READY)  ## resolve requirements.lock anew
 		--no-emit-index-url --no-annotate --upgrade --extra dev pyproject.toml -o requirements.lock
 
 clean:  ## remove the environment and the caches; results stay
-	rm -rf $(VENV) examples/node/node_modules examples/node/certificates $(PEERS)/.venv $(PEERS)/node_modules tests/data/node/node_modules tests/data/node/hlog/node_modules .pytest_cache .mypy_cache .ruff_cache *.egg-info build docs/_build
+	rm -rf $(VENV) examples/node/node_modules examples/node/certificates $(PEERS)/.venv $(PEERS)/.venv-free-threaded $(PEERS)/node_modules tests/data/node/node_modules tests/data/node/hlog/node_modules .pytest_cache .mypy_cache .ruff_cache *.egg-info build docs/_build

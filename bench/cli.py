@@ -25,11 +25,12 @@ from typer.core import TyperCommand, TyperGroup
 from bench import commands
 from bench.ab.errors import AbError, AbFailedError
 from bench.checkout import NotInCheckoutError
-from bench.commands.output import BROKEN_PIPE, FAILED, INTERRUPTED, MISUSE, UNWRITABLE, fail
+from bench.commands.output import BROKEN_PIPE, FAILED, MISUSE, UNWRITABLE, fail
 from bench.compare.errors import IncomparableError
-from bench.machine.interrupts import ignore_interrupts_at_exit
+from bench.machine.interrupts import INTERRUPTED, ignore_interrupts_at_exit
 from bench.misplaced_options import misplaced
 from bench.mistakes import TRACEBACK
+from bench.mistyped import nearest
 from bench.project_settings import ProjectSettingsError
 from bench.results.errors import NotStoredError, ResultError
 
@@ -42,7 +43,7 @@ class Commands(TyperGroup):
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Return the names of the commands."""
-        return [name for name in _modules() if _function_of(name) is not None]
+        return _commands()
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Return a command; None if there is none of that name."""
@@ -69,6 +70,10 @@ class Commands(TyperGroup):
 
 def _modules() -> list[str]:
     return sorted(module.name for module in pkgutil.iter_modules(commands.__path__))
+
+
+def _commands() -> list[str]:
+    return [name for name in _modules() if _function_of(name) is not None]
 
 
 def _function_of(name: str) -> ast.FunctionDef | None:
@@ -150,7 +155,9 @@ def _misuse(error: Any) -> str:
     said = error.format_message().rstrip(". ")
     if isinstance(error.__cause__, ValidationError):  # it says what is expected, and not what was given
         said += f", and not {error.__cause__.errors()[0]['input']!r}"
-    return f"{said}; see `{command} --help`"
+    is_mistyped = said.startswith("No such command '") and "mean" not in said
+    near = nearest(said.split("'")[1], _commands()) if is_mistyped else None
+    return f"{said}; did you mean {near}?" if near else f"{said}; see `{command} --help`"
 
 
 def _os_error(error: OSError) -> str:

@@ -1,16 +1,20 @@
 """The name that a mistyped one may stand for. Imports nothing of the project."""
 
-import difflib
 from collections.abc import Iterable
 
 #: The similarity from which on a name is near to another, as difflib has it, from 0 to 1.
 _NEAR = 0.6
 
 
-def nearest(name: str, known: Iterable[str]) -> str | None:
-    """Return the known name that a mistyped name may stand for; None if none is near."""
-    near = difflib.get_close_matches(name, sorted(set(known)), n=1, cutoff=_NEAR)
-    return near[0] if near else None
+def nearest(name: str, known: Iterable[str], near: float = _NEAR) -> str | None:
+    """Return the known name that a mistyped name may stand for; None if none is near.
+
+    `near` is the similarity from which on a name is near, from 0 to 1.
+    """
+    import difflib  # late: it is needed for a mistake alone
+
+    found = difflib.get_close_matches(name, sorted(set(known)), n=1, cutoff=near)
+    return found[0] if found else None
 
 
 def unknown_option(option: str, known: Iterable[str]) -> str:

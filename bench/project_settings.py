@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.mistyped import nearest
+
 #: The folder of results if nothing says another folder, relative to the working directory.
 DEFAULT_RESULTS = Path("results")
 
@@ -87,10 +89,8 @@ def _table_of(file: Path) -> Mapping[str, object] | None:
 
 def _parsed(file: Path, table: Mapping[str, object]) -> ProjectSettings:
     for key in table.keys() - _KEYS.keys():
-        import difflib  # late: it is needed for a mistake alone
-
-        near = difflib.get_close_matches(key, _KEYS, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(map(repr, _KEYS))}"
+        near = nearest(key, _KEYS)
+        hint = f"did you mean {near!r}?" if near else f"it has {', '.join(map(repr, _KEYS))}"
         raise ProjectSettingsError(f"{file}: [tool.{_TABLE}] has no setting {key!r}: {hint}")
     results = table.get("results")
     if results is None:

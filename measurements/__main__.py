@@ -23,6 +23,10 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
     ),
     "capacity": ("bench connections --connections 15000 --working 1000 --seconds 300",),
     "accuracy": ("bench accuracy",),
+    "wire": ("bench accuracy --wire",),
+    "peers-many": (
+        "bench peers --connections 50,1000,10000 --rounds 2 --seconds 3 --only ours,ours-python,node,epoll",
+    ),
     "accuracy-rates": ("python -m measurements.accuracy_rates",),
     "ab": ("bench ab HEAD HEAD --benchmarks event", "bench ab HEAD HEAD"),
     "ab-slower": ("bench selfcheck --aa 0 --injected 1 --slowdowns 5us --no-stored",),

@@ -2,7 +2,7 @@
 
 Each rung is a process of its own with the same number of connections, whose CPU time the kernel counts:
 
-- `frames`: constant frames through picows and uvloop, and a callback for each reply;
+- `frames`: constant frames through the transport and uvloop, and a callback for each reply;
 - `messages`: also a token, JSON both ways, matching by the token, and two readings of the clock;
 - `tasks`: also a task for each connection that awaits a future.
 """
@@ -14,15 +14,17 @@ import asyncio
 import os
 import subprocess
 import sys
-from time import perf_counter_ns
-from typing import Any
 
 import orjson
-import picows
 import uvloop
 
 from bench.machine.cores import generator_cores, pinned_to, server_core
 from bench.targets.process import EchoProcess
+from bench.wire.connection import Connection
+from bench.wire.endpoint import Endpoint
+from bench.wire.protocol import Message
+from bench.wire.transport import Listener
+from bench.wire.websocket import WebSocketTransport
 
 RUNGS = ("frames", "messages", "tasks")
 
@@ -31,32 +33,32 @@ _CONSTANT = b'42["FOO",{"name":"rt-parts-0"}]'
 _WARM_UP_S = 1.0
 
 
-class Connection(picows.WSListener):
+_MAX_MESSAGE_BYTES = 1 << 20
+
+
+class Client(Listener):
     """A client of the echo server that sends the next message as soon as the reply has come, as its rung does it."""
 
-    def __init__(self, rung: str, counted: list[int]) -> None:
+    def __init__(self, rung: str, counted: list[int], endpoint: Endpoint) -> None:
+        super().__init__()
         self._rung = rung
         self._counted = counted
-        self._transport: picows.WSTransport | None = None
+        self.websocket = WebSocketTransport(self, endpoint, endpoint.urls["websocket"], _MAX_MESSAGE_BYTES)
         self._number = 0
         self._pending: dict[str, int] = {}
         self._future: asyncio.Future[int] | None = None
         self.joined: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    def on_ws_connected(self, transport: picows.WSTransport) -> None:
-        """Keep the transport."""
-        self._transport = transport
-
-    def on_ws_frame(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
+    def receive(self, message: Message, received_ns: int) -> None:
         """Take a message of the handshake, a heartbeat, or a reply."""
-        text = frame.get_payload_as_bytes()
-        if text.startswith(b"42"):
-            self._reply(text)
-        elif text.startswith(b"0"):
+        assert isinstance(message, bytes), "the echo server sends text"
+        if message.startswith(b"42"):
+            self._reply(message, received_ns)
+        elif message.startswith(b"0"):
             self._send(_OPEN)
-        elif text.startswith(b"40"):
+        elif message.startswith(b"40"):
             self.joined.set_result(None)
-        elif text == b"2":
+        elif message == b"2":
             self._send(b"3")
 
     def begin(self) -> None:
@@ -78,15 +80,13 @@ class Connection(picows.WSListener):
             return
         self._number += 1
         token = f"rt-{id(self)}-{self._number}"
-        self._send(b"42" + orjson.dumps(["FOO", {"name": token}]))
-        self._pending[token] = perf_counter_ns()
+        self._pending[token] = self._send(b"42" + orjson.dumps(["FOO", {"name": token}]))
 
-    def _reply(self, text: bytes) -> None:
+    def _reply(self, text: bytes, received_ns: int) -> None:
         self._counted[0] += 1
         if self._rung == "frames":
             self._emit()
             return
-        received_ns = perf_counter_ns()
         _, values = orjson.loads(text[2:])
         service_ns = received_ns - self._pending.pop(values["foo"])
         if self._future is None:
@@ -94,21 +94,21 @@ class Connection(picows.WSListener):
         elif not self._future.done():  # it is cancelled at the end
             self._future.set_result(service_ns)
 
-    def _send(self, message: bytes) -> None:
-        assert self._transport is not None, "connected"
-        self._transport.send(picows.WSMsgType.TEXT, message)
+    def _send(self, message: bytes) -> int:
+        return self.websocket.send_text(message)
 
 
 async def _climb(rung: str, url: str, connections: int, seconds: float) -> None:
     counted = [0]
-    listeners: list[Connection] = []
-    address = f"{url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket"
+    endpoint = Endpoint.of(url, await Connection().for_attempt())
+    clients: list[Client] = []
     for _ in range(connections):
-        listener: Any = (await picows.ws_connect(lambda: Connection(rung, counted), address))[1]
-        listeners.append(listener)
-        await listener.joined
-    for listener in listeners:
-        listener.begin()
+        client = Client(rung, counted, endpoint)
+        clients.append(client)
+        await client.websocket.open()
+        await client.joined
+    for client in clients:
+        client.begin()
     await asyncio.sleep(_WARM_UP_S)
     before, number = os.times(), counted[0]
     await asyncio.sleep(seconds)

@@ -1,4 +1,4 @@
-"""A generator driven into saturation and back: its send lateness, and its own verdict."""
+"""A generator driven into saturation and back, by either receive clock: its delays, its figures, its own verdict."""
 
 from __future__ import annotations
 
@@ -37,8 +37,14 @@ def _print(words: str, result: LoadResult) -> None:
     generator = result.generator
     late = generator.send_lateness_us
     what = "send lateness" if late is not None else "loop lag"
-    print(f"{words}: {what} {_words(late or generator.loop_lag_us)}; {generator.verdict}", end="")
-    print(f" ({generator.reason})" if generator.reason else "", flush=True)
+    (service,) = (row.service_us for row in result.operations if row.kind == "round trip")
+    print(f"{words}: {what} {_words(late or generator.loop_lag_us)}; ", end="")
+    if service is not None and service.p50 is not None and service.p99 is not None:
+        print(f"service time p50 {service.p50 / 1e3:,.1f} ms, p99 {service.p99 / 1e3:,.1f} ms; ", end="")
+    if generator.reading_delay_us is not None:
+        print(f"unread {_words(generator.reading_delay_us)}; ", end="")
+    print(generator.verdict, end="")
+    print(f" ({generator.reason}; spoils {', '.join(generator.spoils)})" if generator.reason else "", flush=True)
 
 
 def main() -> int:
@@ -46,16 +52,22 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m measurements.saturation", description=__doc__)
     parser.add_argument("--seconds", type=int, default=10, help="of each load (10)")
     options = parser.parse_args()
-    time = ["--run-time", f"{options.seconds}s"]
+    for clock, asking in (("process", ["--process-clock"]), ("kernel", [])):
+        _measure(clock, [*asking, "--run-time", f"{options.seconds}s"])
+    return 0
+
+
+def _measure(clock: str, arguments: list[str]) -> None:
     for rate, busy in ((500, 0), (1000, 0), (3000, 0), (3000, 3), (100_000, 0)):
         with hogs_beside_the_generator(busy):
-            result = one_run([*time, "--users", "20", "--spawn-rate", "20", "--rate", str(rate)])
-        _print(f"{rate:,} arrivals/s" + (f" beside {busy} busy loops" if busy else ""), result)
+            result = one_run([*arguments, "--users", "20", "--spawn-rate", "20", "--rate", str(rate)])
+        _print(f"{clock}: {rate:,} arrivals/s" + (f" beside {busy} busy loops" if busy else ""), result)
     with EchoProcess(core=server_core()) as echo:
         host = ["--host", echo.url, "--users", "1000", "--spawn-rate", "1000"]
-        _print("1,000 closed users, bare echo server", one_run([*time, *host]))
-    _print("1,000 closed users, the service", one_run([*time, "--users", "1000", "--spawn-rate", "1000"]))
-    return 0
+        _print(f"{clock}: 1,000 closed users, bare echo server", one_run([*arguments, *host]))
+    _print(
+        f"{clock}: 1,000 closed users, the service", one_run([*arguments, "--users", "1000", "--spawn-rate", "1000"])
+    )
 
 
 if __name__ == "__main__":

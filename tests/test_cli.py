@@ -97,6 +97,7 @@ def test_charts_without_their_packages_are_one_line(
     [
         ([], "Missing command; see `bench --help`"),
         (["nope"], "No such command 'nope'; see `bench --help`"),
+        (["latancy"], "No such command 'latancy'; did you mean latency?"),
         (["--nope"], "No such option: --nope; see `bench --help`"),
         (["compare"], "Missing argument 'OLD'; see `bench compare --help`"),
         (["compare", "1"], "Missing argument 'NEW'; see `bench compare --help`"),
@@ -149,7 +150,7 @@ class TestCompare:
     def test_load(self, capsys: pytest.CaptureFixture[str], results: Path, old: str, new: str) -> None:
         code, out, err = bench(capsys, "compare", old, new, "--results", results)
         assert (code, err) == (0, "")
-        assert "\n  throughput per second            1,000     2,001  +100.00 %             -  inconclusive\n" in out
+        assert re.search(r"\n  throughput +1,000/s +2,001/s +\+100\.00 % +-  inconclusive\n", out)
 
     def test_json_alone_on_the_standard_output(
         self, capsys: pytest.CaptureFixture[str], results: Path, tmp_path: Path
@@ -381,7 +382,7 @@ def test_accuracy_prints_before_it_stores(
     (tmp_path / "results").write_text("in the way")
     code, out, err = bench(capsys, "accuracy", "--results", tmp_path / "results")
     assert code == 1
-    assert out.startswith("scenario ")
+    assert out.startswith("figure ")
     assert "stored in" not in out
     (kept,) = tmp_path.glob("bench-*.json")
     assert err.startswith(f"bench: error: cannot store a result in {tmp_path / 'results' / 'accuracy'}")

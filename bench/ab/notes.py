@@ -9,6 +9,7 @@ from bench.ab.worktree import Checkout, Repository
 from bench.machine.system import missing
 from bench.results.ab import AbSide
 from bench.results.requirements import other_packages
+from bench.statistics.percentiles import FEWEST_VALUES
 
 _SAME = "both revisions are the same commit: whatever differs is noise"
 
@@ -17,6 +18,9 @@ def notes_on(plan: AbPlan, sources: Sequence[Source], repository: Repository, si
     """Yield the notes on the two revisions, for people."""
     if (lacks := missing()) is not None:
         yield lacks
+    if not plan.bursts.has_p99:
+        trips = f"{plan.bursts.pairs:,} pairs of bursts of {plan.bursts.burst}"
+        yield f"no p99: of {trips}, fewer than {FEWEST_VALUES['p99']} round trips a restart, it is their maximum"
     a, b = (source.checkout for source in sources)
     changes = repository.changes()
     if a.revision.commit is not None and a.revision.commit == b.revision.commit:

@@ -32,12 +32,8 @@ from bench.results.ab import Metric
 from bench.scenarios.catalogue import Benchmark
 from bench.scenarios.model import RoundTrip
 from bench.statistics.estimates import burst_effect, restart_effect
+from bench.statistics.percentiles import is_greatest
 from bench.wire.errors import ClientError
-
-
-def metrics_of(benchmark: Benchmark) -> tuple[Metric, ...]:
-    """Return the metrics of a benchmark: if replies are matched in order, a single round trip may be in flight."""
-    return ("p50", "p99", "cpu") if benchmark.scenario.matched_in_order else ("p50", "p99", "cpu", "saturated")
 
 
 @dataclass(frozen=True)
@@ -60,6 +56,17 @@ class BurstPlan:
     saturated_burst: int = 128
     saturated_pairs: int = 5
     warm_up: int = 50
+
+    @property
+    def has_p99(self) -> bool:
+        """True if a restart has so many round trips that their p99 is not their maximum."""
+        return not is_greatest("p99", self.pairs * self.burst)
+
+
+def metrics_of(benchmark: Benchmark, plan: BurstPlan) -> tuple[Metric, ...]:
+    """Return the metrics of a benchmark: if replies are matched in order, a single round trip may be in flight."""
+    metrics: tuple[Metric, ...] = ("p50", "p99", "cpu") if plan.has_p99 else ("p50", "cpu")
+    return metrics if benchmark.scenario.matched_in_order else (*metrics, "saturated")
 
 
 @dataclass(frozen=True)
@@ -113,7 +120,7 @@ async def compare(sides: tuple[Side, Side], benchmarks: tuple[Benchmark, ...], p
                 await _block(sides, benchmark, plan, range(start, min(start + plan.block, plan.pairs)), first, taken)
         for pair in range(plan.saturated_pairs):
             for benchmark in benchmarks:
-                if "saturated" not in metrics_of(benchmark):
+                if "saturated" not in metrics_of(benchmark, plan):
                     continue
                 for side in _order(pair + first):
                     await _saturated_burst(sides, side, benchmark.scenario, plan, taken[benchmark.name])
@@ -124,7 +131,7 @@ async def compare(sides: tuple[Side, Side], benchmarks: tuple[Benchmark, ...], p
     return {
         (benchmark.name, metric): taken[benchmark.name].figure(metric)
         for benchmark in benchmarks
-        for metric in metrics_of(benchmark)
+        for metric in metrics_of(benchmark, plan)
     }
 
 
@@ -192,7 +199,7 @@ def _check_clocks(sides: tuple[Side, Side], benchmarks: tuple[Benchmark, ...]) -
 async def _warm_up(sides: tuple[Side, Side], side: int, benchmarks: tuple[Benchmark, ...], plan: BurstPlan) -> None:
     for benchmark in benchmarks:
         await _burst(sides, side, benchmark.scenario, plan.warm_up, _Taken(), ReceiveNotes())
-        if "saturated" in metrics_of(benchmark) and plan.saturated_pairs:
+        if "saturated" in metrics_of(benchmark, plan) and plan.saturated_pairs:
             await _saturated_burst(sides, side, benchmark.scenario, plan, _Taken())
 
 

@@ -3,7 +3,7 @@
 import statistics
 from collections.abc import Mapping, Sequence
 
-from bench.ab.restart import Figures, metrics_of
+from bench.ab.restart import Figures
 from bench.results.ab import AbBenchmark, AbMetric, AbScenarios, Metric
 from bench.results.receiving import Receiving
 from bench.scenarios.catalogue import Benchmark
@@ -24,9 +24,7 @@ def summary(
 
     `received` has the receive times of both sides' replies, by benchmark's name.
     """
-    keys: list[tuple[str, Metric]] = [
-        (benchmark.name, metric) for benchmark in benchmarks for metric in metrics_of(benchmark)
-    ]
+    keys: list[tuple[str, Metric]] = list(restarts[0])
     effects = {key: [figures[key].effect for figures in restarts] for key in keys}
     estimates = {key: estimate(effects[key], confidence) for key in keys}
     decided = dict(zip(keys, verdicts(list(estimates.values()), threshold), strict=True))
@@ -51,7 +49,7 @@ def summary(
             name=benchmark.name,
             event=benchmark.scenario.emit,
             reply=benchmark.scenario.answers,
-            metrics=tuple(metric_of((benchmark.name, metric)) for metric in metrics_of(benchmark)),
+            metrics=tuple(metric_of(key) for key in keys if key[0] == benchmark.name),
             received_clock="kernel" if received[benchmark.name].are_kernels else "process",
             receiving=Receiving.of(received[benchmark.name]),
         )

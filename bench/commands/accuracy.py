@@ -1,5 +1,6 @@
 """`bench accuracy`: what is reported of servers whose truth is known."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -27,6 +28,9 @@ def accuracy(
     quick: Annotated[
         bool, typer.Option("--quick", help="A second a scenario: times are shown, and only counts are judged.")
     ] = False,
+    wire: Annotated[
+        bool, typer.Option("--wire", help="Compare with the packets on the loopback instead, as an observer sees them.")
+    ] = False,
     without_peers: Annotated[
         bool, typer.Option("--without-peers", help="Leave locust.contrib.socketio and k6 out.")
     ] = False,
@@ -49,8 +53,22 @@ def accuracy(
 
     The servers delay, stall and lose as asked, and count what they did. Figures that locust.contrib.socketio and k6
     report of the same servers stand beside ours. Exit code 1 if a figure of ours is too far off.
+
+    With --wire, a process captures the packets of an echo server. Each round trip's times are compared with these, of
+    ours and of every other tool. It needs the right to capture, and is skipped without.
     """
     need_checkout("bench accuracy")
+    if wire and process_clock:
+        return fail("--process-clock: --wire observes both clocks", MISUSE)
+    if wire:
+        return _wire(
+            tuple(only.split(",")) if only is not None else (),
+            quick=quick,
+            with_peers=not without_peers,
+            keep_awake=not (allow_idle_cores or no_awake),
+            json_file=json_file,
+            results=results,
+        )
     from bench.commands.console import Console
     from bench.report.formats.text import print_document
     from bench.report.lines import print_line, print_stored
@@ -83,3 +101,46 @@ def accuracy(
         lambda: print_stored(console, stored(result, results, None if is_printed else json_file)),
     )
     return 0 if kept and result.inside else FAILED
+
+
+def _wire(
+    only: Sequence[str],
+    *,
+    quick: bool,
+    with_peers: bool,
+    keep_awake: bool,
+    json_file: Path | None,
+    results: Path,
+) -> int:
+    """Have an observer watch the tools of these names, all for none; return the exit code."""
+    from bench.commands.console import Console
+    from bench.report.formats.text import print_document
+    from bench.report.lines import print_line, print_stored
+    from bench.validation.storing import stored_as
+    from bench.validation.wire.check import WireFailedError, check
+    from bench.validation.wire.document import wire_document
+    from bench.validation.wire.ring import capture_reason
+    from bench.validation.wire.tools import chosen
+
+    check_json_folder(json_file)
+    try:
+        tools = chosen(only, with_peers)
+    except ValueError as error:
+        return fail(f"--only {error}", MISUSE)
+    progress = Console(stderr=True)
+    if reason := capture_reason():
+        print_line(progress, f"skipped: {reason}", "yellow")
+        return 0
+    try:
+        result = check(
+            tools, quick=quick, keep_awake=keep_awake, tell=lambda line: print_line(progress, printable(line), "dim")
+        )
+    except WireFailedError as error:
+        return fail(str(error), FAILED)
+    console, is_printed = Console(stderr=is_stdout(json_file)), is_stdout(json_file)
+    kept = show_and_keep(
+        lambda: print_document(wire_document(result), console),
+        lambda: write_json(json_file if is_printed else None, result.to_json()),
+        lambda: print_stored(console, stored_as("wire", result, results, None if is_printed else json_file)),
+    )
+    return 0 if kept and result.tools and result.is_met else FAILED

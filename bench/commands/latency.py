@@ -8,8 +8,9 @@ from typing import Any
 
 import typer
 
-from bench.commands.output import FAILED, INTERRUPTED, MISUSE, fail
+from bench.commands.output import FAILED, MISUSE, fail
 from bench.commands.passing_on import PassingOn, wants_help
+from bench.machine.interrupts import INTERRUPTED
 from bench.mistyped import unknown_option
 
 command_class = PassingOn

@@ -18,8 +18,6 @@ from bench.results.files import write_whole
 FAILED = 1
 #: The exit code of misuse.
 MISUSE = 2
-#: The exit code after Ctrl-C without a result: 128 + SIGINT, as a shell reports it.
-INTERRUPTED = 130
 #: The exit code where the reader stopped reading: 128 + SIGPIPE.
 BROKEN_PIPE = 141
 

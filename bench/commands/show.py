@@ -13,7 +13,7 @@ from bench.report.formats import TEXT, formats, render
 from bench.results.errors import ResultError
 
 #: The folders of stored results, by kind. A comparison of stored results has none: it is a file that the user named.
-FOLDERS = ("latency", "load", "ab", "accuracy", "peers")
+FOLDERS = ("latency", "load", "ab", "accuracy", "wire", "peers")
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -40,7 +40,8 @@ def show(
     """Print any stored result again.
 
     RESULT is as in `bench compare`: a file, a number, a commit or `latest`, with `latency/`, `load/`, `ab/`,
-    `accuracy/` or `peers/` before it where it would not be clear. A file of `bench compare --json` is shown, too.
+    `accuracy/`, `wire/` or `peers/` before it where it would not be clear.
+    It also shows a file of `bench compare --json`.
     """
     # Late: it takes long, and the help need not wait for it.
     from bench.results.references import Store, file_named
@@ -95,6 +96,8 @@ def _builders() -> "dict[str, Callable[[StoredFile], Document]]":
     from bench.validation.accuracy.model import ACCURACY_SCHEMA, Accuracy
     from bench.validation.peers.document import peers_document
     from bench.validation.peers.model import PEERS_SCHEMA, Peers
+    from bench.validation.wire.document import wire_document
+    from bench.validation.wire.model import WIRE_SCHEMA, Wire
 
     return {
         LATENCY_SCHEMA: _builder(LatencyResult, latency_document),
@@ -103,6 +106,7 @@ def _builders() -> "dict[str, Callable[[StoredFile], Document]]":
         COMPARISON_SCHEMA: _builder(Comparison, comparison_document),
         ACCURACY_SCHEMA: _builder(Accuracy, accuracy_document),
         PEERS_SCHEMA: _builder(Peers, peers_document),
+        WIRE_SCHEMA: _builder(Wire, wire_document),
     }
 
 

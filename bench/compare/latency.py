@@ -18,7 +18,7 @@ CPU have a single ratio for each run.
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 
 from bench.compare.conditions import CONSEQUENCES, package_changes, setting_changes
@@ -29,6 +29,7 @@ from bench.results.figure import Unit, exact
 from bench.results.latency import ControlKind, LatencyBenchmark, LatencyResult
 from bench.results.settings import LATENCY_SETTINGS, Consequence
 from bench.statistics.estimates import CONFIDENCE
+from bench.statistics.percentiles import FEWEST_VALUES, is_greatest
 
 #: The standard deviation of the log ratio to the same-stack control from one run to the next of the same code, with the
 #: cores kept awake. It and the three that follow are measured: docs/measurements.md, "Differences from run to run".
@@ -118,6 +119,7 @@ def compare_latency(
         differences=tuple(_differences(pairs, controls, changed_packages)),
         remarks=(
             *_precision(pairs, controls, changed_packages),
+            *_few(pairs, labels, controls),
             *_incomplete(pairs, labels, len(baselines), len(candidates)),
             *_spoiled("old", [baseline for baseline, _ in pairs.values()]),
             *_spoiled("new", [candidate for _, candidate in pairs.values()]),
@@ -200,6 +202,8 @@ def _unjudged_rows(
         )
         p50 = with_fixed_verdict(p50, beyond, f"{p50.blocked_because}, but not by so much")
     p99 = row("p99", lambda run: run.p99_us, lambda run: _log_p99_ratios(run, control), None)
+    if _too_few_for_p99((*baselines, *candidates), control):
+        p99 = replace(p99, baseline=None, candidate=None)
     cpu = row(
         "server CPU", lambda run: run.server_cpu_us_per_round_trip, lambda run: _log_cpu_ratios(run, control), None
     )
@@ -232,6 +236,19 @@ def _log_p99_ratios(benchmark: LatencyBenchmark, control: ControlKind | None) ->
     if control == "bare":
         return _logs([(benchmark.p99_us, bare.p99_us if bare else None)])
     return _logs([(process.p99_us, process.control.p99_us) for process in benchmark.processes if process.control])
+
+
+def _too_few_for_p99(runs: Benchmarks, control: ControlKind | None) -> bool:
+    """Return true if some p99 that a ratio takes is the longest of its round trips."""
+    timed: list[int] = [run.stats.rounds for run in runs]
+    for run in runs:
+        bare = run.controls.get("bare")
+        if control == "bare" and bare:
+            timed.append(bare.rounds)
+        if control == "same-stack":
+            for process in run.processes:
+                timed += [process.rounds, *([process.control.rounds] if process.control else [])]
+    return any(is_greatest("p99", rounds) for rounds in timed)
 
 
 def _log_cpu_ratios(benchmark: LatencyBenchmark, control: ControlKind | None) -> tuple[float, ...]:
@@ -311,6 +328,20 @@ def _precision(
         yield (
             f"{side}: no interval of p50 can be narrower than ±{width * 100:.1f} %, because runs of the same code "
             f"differ by {between * 100:.1f} %; several runs a side (--last 5) narrow it, and give p99 and CPU intervals"
+        )
+
+
+def _few(
+    pairs: dict[str, tuple[Benchmarks, Benchmarks]], labels: dict[str, str], controls: dict[str, ControlKind | None]
+) -> Iterator[str]:
+    """Yield the benchmarks without a row for the p99, because that is the longest time of some process."""
+    few = [
+        labels.get(name, name) for name, pair in pairs.items() if _too_few_for_p99((*pair[0], *pair[1]), controls[name])
+    ]
+    if few:
+        yield (
+            f"no row for the p99 of {some_of(few)}: of fewer than {FEWEST_VALUES['p99']} round trips with a process it "
+            "is their maximum"
         )
 
 

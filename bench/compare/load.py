@@ -13,6 +13,7 @@ faster or same. Either the runs of the sides alternate in time, or the effect is
   change if all runs of one side are like that, and all of the other are known and below the limit. Only this order of
   the runs and its reverse look like that. It is a change once that is rare enough by chance: at the level of the
   interval, from four runs a side on.
+- A percentile that is the longest of its times in some run, because there were so few, has no row.
 - Failures (dropped, timed out, in error, unfinished) are counted, not estimated. If there were no failures and now
   there are some, it is worse, for a single run as for many. If there were some already, their number says little,
   because they come in bursts: more or fewer is shown, and not judged.
@@ -21,21 +22,23 @@ faster or same. Either the runs of the sides alternate in time, or the effect is
 import itertools
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.compare.conditions import load_differences, package_changes
 from bench.compare.model import Difference, DifferenceKind, RowVerdict
-from bench.compare.rows import FEWEST_RUNS, UnjudgedRow, common_names, far_apart, make_row, with_fixed_verdict
+from bench.compare.rows import FEWEST_RUNS, UnjudgedRow, common_names, far_apart, make_row, some_of, with_fixed_verdict
 from bench.results.figure import Figure, Unit, exact, figure, middle
-from bench.results.load import CONNECT, Distribution, LoadResult, Operation
+from bench.results.load import CONNECT, Distribution, LoadResult, Operation, TimesKind
 from bench.statistics.estimates import CONFIDENCE
+from bench.statistics.percentiles import FEWEST_VALUES
 
 #: The name of the rows that are of the run as a whole.
 WHOLE_RUN = "whole run"
 
 _BEYOND = "the median takes more than twice as long in one of the sides, which is beyond any drift of the machine"
 _PERCENTILES = (("p50", "p50"), ("p90", "p90"), ("p99", "p99"), ("p99.9", "p99_9"))
+_KINDS: tuple[TimesKind, ...] = ("response", "service")
 _FEWEST_CHANGES = 2  # of the side, in order of time: OLD NEW OLD, or ABBA
 
 #: The factor beyond which a longer time is no drift. On a machine with nothing else to do, equal code never differed by
@@ -109,7 +112,7 @@ def compare_load(baselines: Sequence[LoadResult], candidates: Sequence[LoadResul
             *([Difference(kind=DifferenceKind.PACKAGES, detail=changed, void=True)] if changed else []),
             *load_differences(baselines, candidates),
         ),
-        remarks=(*_single_runs(baselines, candidates), *remarks),
+        remarks=(*_single_runs(baselines, candidates), *remarks, *_few(common, baseline_runs, candidate_runs)),
     )
 
 
@@ -136,6 +139,21 @@ def _single_runs(baselines: Sequence[LoadResult], candidates: Sequence[LoadResul
             "one run a side: a load run has no processes to see a spread from, so there are ratios without intervals; "
             "several runs a side (--last 5), made in alternation, give them"
         )
+
+
+def _few(common: Sequence[str], *sides: Mapping[str, Operations]) -> Iterator[str]:
+    """Yield the operations without a row for a percentile, because that is the longest time in some run."""
+    for words, name in _PERCENTILES:
+        few = [
+            label
+            for label in common
+            if any(name in operation.longest(kind) for side in sides for operation in side[label] for kind in _KINDS)
+        ]
+        if few:
+            yield (
+                f"no row for the {words} of {some_of(few)}: of fewer than {FEWEST_VALUES[name]:,} times in a run it is "
+                "their maximum"
+            )
 
 
 # --- the rows -------------------------------------------------------------------------------------------------------
@@ -165,7 +183,7 @@ def _unjudged_rows(
         [exact(operation.throughput_per_s) for operation in candidates],
     )
     rows.append(_row("throughput", Unit.PER_SECOND, throughput, blocked_because, higher_is_better=True))
-    for kind in ("response", "service"):
+    for kind in _KINDS:
         median: RowVerdict | None = None
         for words, name in _PERCENTILES:
             times = (
@@ -175,6 +193,8 @@ def _unjudged_rows(
             far = _far(times, unrest_us) if enough else None
             if name == "p50":
                 median = far
+            if any(name in operation.longest(kind) for operation in (*baselines, *candidates)):
+                continue
             row = _row(f"{kind} {words}", Unit.MICROSECONDS, times, times_blocked_because)
             rows.append(with_fixed_verdict(row, far if far == median else None, _BEYOND))
     return (
@@ -193,7 +213,7 @@ def _far(times: tuple[list[Figure | None], list[Figure | None]], unrest_us: floa
     return found if min(longer) - max(shorter) > unrest_us else None
 
 
-def _times(operation: Operation, kind: str) -> Distribution | None:
+def _times(operation: Operation, kind: TimesKind) -> Distribution | None:
     return operation.response_us if kind == "response" else operation.service_us
 
 

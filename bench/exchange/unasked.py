@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Collection
 from typing import Any
 
@@ -12,29 +11,33 @@ _EVENTS_KEPT = 3
 _CHARACTERS_SHOWN = 100
 
 
-class UnaskedEvents(deque[tuple[str, tuple[Any, ...]]]):
-    """The last events of a connection that were the reply of nothing here, with their arguments."""
+class UnaskedEvents:
+    """The last events of a connection that were the reply of nothing here, with their arguments.
 
-    #: The function that is called with the name of each such event, inside its handler.
-    when_noted: Callable[[str], None] | None = None
+    Each connection has such an object, and most have no such event. So there is no dictionary in it, and no deque.
+    """
+
+    __slots__ = ("_kept", "when_noted")
 
     def __init__(self) -> None:
-        super().__init__(maxlen=_EVENTS_KEPT)
+        self._kept: tuple[tuple[str, tuple[Any, ...]], ...] = ()
+        #: The function that is called with the name of each such event, inside its handler.
+        self.when_noted: Callable[[str], None] | None = None
 
     def append(self, noted: tuple[str, tuple[Any, ...]]) -> None:
         """Note an event."""
-        super().append(noted)
+        self._kept = (*self._kept[1 - _EVENTS_KEPT :], noted)
         if self.when_noted is not None:
             self.when_noted(noted[0])
 
     def first_of(self, events: Collection[str]) -> str | None:
         """Return the first of what is kept that is such an event, for people; None if there is none."""
-        return next((_shown(event, values) for event, values in self if event in events), None)
+        return next((_shown(event, values) for event, values in self._kept if event in events), None)
 
     @property
     def shown(self) -> str:
         """Return what is kept, for people."""
-        return ", ".join(_shown(event, values) for event, values in self) or "nothing"
+        return ", ".join(_shown(event, values) for event, values in self._kept) or "nothing"
 
 
 def _shown(event: str, values: tuple[Any, ...]) -> str:

@@ -23,7 +23,7 @@ class ReceiveNotes:
     def note(self, done: Completed) -> None:
         """Note a round trip that succeeded."""
         self._pairs.append(done.read_ns - done.received_ns)
-        self._pairs.append(done.error_ns)
+        self._pairs.append(min(done.error_ns, done.service_ns))  # it was not received before it was sent
 
     def leave_out(self, number: int, before: int) -> None:
         """Forget that many of the notes, those before the last `before`: they were not timed."""

@@ -24,6 +24,9 @@ _ASKED_FOR = (1 << 20, 1 << 16, 10_240)
 #: The error numbers for the limit of open files: of a process, and of a system.
 OUT_OF_FILES = (errno.EMFILE, errno.ENFILE)
 
+#: The ports for connections where the system does not tell: those of IANA (RFC 6335).
+_USUAL_PORTS = 49_152, 65_535
+
 _OWN_LIMIT = "this process may open no more than "
 _PORT_LIMIT = "this machine has no port left for another connection"
 
@@ -61,20 +64,38 @@ def file_limit_reason(number: int) -> str:
     return f"{_OWN_LIMIT}{resource.getrlimit(resource.RLIMIT_NOFILE)[0]} files: raise `ulimit -n`"
 
 
+def local_ports(root: Path = Path("/proc")) -> int:
+    """Return how many ports there are for connections from one of this machine's addresses to one server."""
+    low, high = _port_range(root) or _USUAL_PORTS
+    return high - low + 1
+
+
 def port_limit_reason(root: Path = Path("/proc")) -> str | None:
     """Return why no port is left for a connection that could not be made (EADDRNOTAVAIL); None if ports are left."""
+    ports = _port_range(root)
     try:
-        low, high = map(int, (root / "sys/net/ipv4/ip_local_port_range").read_text().split())
         (tcp,) = (line.split() for line in (root / "net/sockstat").read_text().splitlines() if line.startswith("TCP:"))
     except (OSError, ValueError):
+        ports = None
+    if ports is None:
         return f"{_PORT_LIMIT} to that address: end other runs, or spread the load over several machines"
+    low, high = ports
     counts = dict(zip(tcp[1::2], map(int, tcp[2::2]), strict=False))
     if counts.get("inuse", 0) + counts.get("tw", 0) < (high - low + 1) * _PORTS_IN_USE:
         return None
     return (
         f"{_PORT_LIMIT} to that address, of {high - low + 1:,} (from {low} to {high}): widen the sysctl "
-        "net.ipv4.ip_local_port_range, or spread the load over several machines"
+        "net.ipv4.ip_local_port_range, or connect from several addresses of this machine with --source-addresses"
     )
+
+
+def _port_range(root: Path) -> tuple[int, int] | None:
+    """Return the first and the last port that connections of this machine have; None if the system does not tell."""
+    try:
+        low, high = map(int, (root / "sys/net/ipv4/ip_local_port_range").read_text().split())
+    except (OSError, ValueError):
+        return None
+    return low, high
 
 
 def is_limit_reason(text: str) -> bool:

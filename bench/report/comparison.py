@@ -13,7 +13,8 @@ from bench.results.latency import ControlKind
 #: The metrics that a format always shows; it may fold the others, unless they are worse.
 _PRIMARY = {"p50", "throughput", "response p50", "response p99", "failed"}
 
-_UNITS = {Unit.MICROSECONDS: "", Unit.PER_SECOND: " per second", Unit.COUNT: ""}
+#: The end of a metric's name that goes into the heading of its rows, which then fit a terminal.
+_PER_ROUND_TRIP = " per round trip"
 _STYLES: dict[RowVerdict, Style] = {
     "slower": "worse",
     "worse": "worse",
@@ -63,17 +64,17 @@ def _subjects(side: str, results: Sequence[ComparedResult]) -> Iterator[Subject]
 
 
 def _row(compared: Compared, row: Row) -> document.Row:
+    metric = row.metric.removesuffix(_PER_ROUND_TRIP)
+    group = compared.label if metric == row.metric else f"{compared.label},{_PER_ROUND_TRIP}"
     cells = (
-        f"{row.metric}{_UNITS[row.unit]}",
+        metric,
         *measured([row.old, row.new], row.unit),
         _effect(row),
         effect_interval(row.low, row.high) if row.effect is not None else UNKNOWN,
         _verdict(row),
     )
     style = _STYLES.get(row.verdict, "plain") if row.verdict else "plain"
-    return document.Row(
-        cells, style, compared.label, is_detail=row.metric not in _PRIMARY and row.verdict not in FAILING
-    )
+    return document.Row(cells, style, group, is_detail=row.metric not in _PRIMARY and row.verdict not in FAILING)
 
 
 def _effect(row: Row) -> str:

@@ -103,9 +103,9 @@ class Document:
     """A result of any kind, as it is shown.
 
     `title` says what the document is about, `headline` is the answer if the result gives any, and `basis` says what the
-    answer rests on. `explanation` tells somebody who has not run the command how to read the figures; its terms are
-    marked as in Markdown, `so` or *so*. `subjects_title` is the title of the subjects where a format folds them away;
-    without it they are not folded.
+    answer rests on. Where a terminal ends, they stand below the tables, unless `is_headline_first`. `explanation` tells
+    somebody who has not run the command how to read the figures; its terms are marked as in Markdown, `so` or *so*.
+    `subjects_title` is the title of the subjects where a format folds them away; without it they are not folded.
     """
 
     kind: str
@@ -117,3 +117,4 @@ class Document:
     basis: str = ""
     explanation: str = ""
     notes: tuple[Note, ...] = ()
+    is_headline_first: bool = False

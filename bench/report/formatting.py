@@ -113,16 +113,16 @@ def duration_number(time_us: float, unit: DurationUnit) -> str:
 
 
 def measured(figures: Sequence[Figure | None], unit: Unit) -> list[str]:
-    """Return figures that are compared with each other: times with their unit, all else without it."""
+    """Return figures that are compared with each other: times and rates with their unit, counts have none."""
     if unit is Unit.MICROSECONDS:
         return durations(figures)
-    return [_unnamed(figure, unit) for figure in figures]
+    return [_rate_or_count(figure, unit) for figure in figures]
 
 
-def _unnamed(figure: Figure | None, unit: Unit) -> str:
+def _rate_or_count(figure: Figure | None, unit: Unit) -> str:
     if figure is None:
         return UNKNOWN
-    return per_second(figure.value) if unit is Unit.PER_SECOND else count(round(figure.value))
+    return f"{per_second(figure.value)}/s" if unit is Unit.PER_SECOND else count(round(figure.value))
 
 
 def ratio(figure: Figure | None) -> str:

@@ -1,33 +1,28 @@
-"""A latency result as a document: times, controls, server processes and what may have spoilt them.
+"""A latency result as a document: times, controls, server processes and what may have spoilt them."""
 
-Rules of this file: benchmarks with the server in the client's own loop illustrate a cost. They have their times, and
-are left out of all that compares.
-"""
-
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from bench.machine.disturbances import Disturbance
-from bench.report.document import Column, Document, Line, Note, Row, Table
-from bench.report.formatting import UNKNOWN, count, counted, durations, short_commit
+from bench.report.document import Document, Line, Note
+from bench.report.formatting import counted, short_commit
+from bench.report.latency_tables import compared, other_times_tables, ratio_tables, times_tables
 from bench.report.receive_times import receive_notes, together
-from bench.results.figure import exact
-from bench.results.latency import ControlKind, LatencyBenchmark, LatencyResult
-
-_US_PER_S = 1e6
-_TIMES = ("min", "p50", "mean", "p99", "max")
+from bench.results.latency import LatencyBenchmark, LatencyResult
 
 
 def latency_document(result: LatencyResult) -> Document:
     """Return the document of a result: the times of every benchmark, then its processes and controls."""
-    columns = (*_TIMES, "rounds")
-    times = Table((Column("round trip", "name"), *map(Column, columns)), _times(result.benchmarks))
     illustrative = [benchmark.name for benchmark in result.benchmarks if benchmark.is_illustrative]
     illustrated = [Note(f"the server was in the client's own loop, to illustrate: {', '.join(illustrative)}")]
     return Document(
         kind="latency",
         title="latency",
         headline=Line(_headline(result)),
-        tables=(times, *_process_tables(result.benchmarks)),
+        tables=(
+            *times_tables(result.benchmarks),
+            *other_times_tables(result.benchmarks),
+            *ratio_tables(result.benchmarks),
+        ),
         notes=(*(illustrated if illustrative else ()), *notes(result.benchmarks)),
     )
 
@@ -38,68 +33,6 @@ def _headline(result: LatencyResult) -> str:
     commit = short_commit(result.commit_info.id) + (" + changes" if result.commit_info.dirty else "")
     number = counted(len(result.benchmarks), "benchmark")
     return f"latency of {of} at {commit}: {number}, measured {result.datetime:%Y-%m-%d %H:%M:%S %Z}"
-
-
-def _times(benchmarks: Sequence[LatencyBenchmark]) -> tuple[Row, ...]:
-    columns = [durations([exact(_times_us(benchmark)[name]) for benchmark in benchmarks]) for name in _TIMES]
-    return tuple(
-        Row((benchmark.name, *cells, count(benchmark.stats.rounds)))
-        for benchmark, *cells in zip(benchmarks, *columns, strict=True)
-    )
-
-
-def _times_us(benchmark: LatencyBenchmark) -> Mapping[str, float | None]:
-    stats = benchmark.stats
-    return {
-        "min": stats.min * _US_PER_S,
-        "p50": stats.median * _US_PER_S,
-        "mean": stats.mean * _US_PER_S,
-        "p99": benchmark.p99_us,
-        "max": stats.max * _US_PER_S,
-    }
-
-
-def _process_tables(benchmarks: Sequence[LatencyBenchmark]) -> Iterator[Table]:
-    """Yield a table of the benchmarks that had several server processes, if there is such a benchmark.
-
-    Ratios are the geometric mean over the processes, ± the standard deviation from one process to the next.
-    """
-    columns = ("server processes", "their medians", "ratio to control", "to bare echo", "server CPU")
-    comparing = compared(benchmarks)
-    of_the_server = durations([exact(benchmark.server_cpu_us_per_round_trip) for benchmark in comparing])
-    found = (_processes(benchmark, cpu) for benchmark, cpu in zip(comparing, of_the_server, strict=True))
-    rows = tuple(row for row in found if row is not None)
-    if rows:
-        yield Table((Column("", "name"), *map(Column, columns)), rows)
-
-
-def compared(benchmarks: Sequence[LatencyBenchmark]) -> list[LatencyBenchmark]:
-    """Return the benchmarks that compare: those that do not only illustrate."""
-    return [benchmark for benchmark in benchmarks if not benchmark.is_illustrative]
-
-
-def _processes(benchmark: LatencyBenchmark, server_cpu: str) -> Row | None:
-    processes, between = benchmark.processes, benchmark.between_processes
-    if not processes or between is None:
-        return None
-    cells = (
-        benchmark.name,
-        str(len(processes)),
-        UNKNOWN if between.median_cv is None else f"± {between.median_cv:.1%}",
-        ratio(benchmark, "same-stack"),
-        ratio(benchmark, "bare"),
-        server_cpu,
-    )
-    return Row(cells)
-
-
-def ratio(benchmark: LatencyBenchmark, kind: ControlKind) -> str:
-    """Return the ratio to a control, with its deviation from process to process."""
-    found, between = benchmark.ratio_to(kind), benchmark.between_processes
-    spread = between.log_ratio_sd[kind] if between is not None else None
-    if found is None:
-        return UNKNOWN
-    return f"{found:.3f}" if spread is None else f"{found:.3f} ± {spread:.1%}"
 
 
 def notes(benchmarks: Sequence[LatencyBenchmark]) -> Iterator[Note]:

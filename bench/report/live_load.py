@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bench.report.formatting import UNKNOWN, count, counted, duration, per_second
+from bench.report.percentiles import named
 from bench.results.figure import Figure
 from bench.timing.durations import duration_text
 
@@ -30,6 +31,8 @@ class LiveFigures:
     has_times: bool
     p50_ns: int | None
     p99_ns: int | None
+    #: True if there are so few times that the p99 is the longest of them.
+    is_p99_longest: bool
     failed: int
     #: The share of a core that the generator's busiest process used.
     cpu_share: float | None
@@ -68,8 +71,8 @@ def _parts(load: LiveLoad) -> Iterator[str]:
     yield counted(figures.users, "user")
     done = f"{per_second(figures.done_per_s)}/s"
     yield done if figures.offered_per_s is None else f"{done} of {per_second(figures.offered_per_s)}/s"
-    for name, value_ns in (("p50", figures.p50_ns), ("p99", figures.p99_ns)):
-        yield f"{name} {_time(figures, value_ns)}"
+    yield f"p50 {_time(figures, figures.p50_ns)}"
+    yield f"{named('p99', figures.is_p99_longest)} {_time(figures, figures.p99_ns)}"
     in_all = "" if load.failed_so_far == figures.failed else f" ({count(load.failed_so_far)} in all)"
     yield f"{count(figures.failed)} failed{in_all}"
     if figures.cpu_share is not None:

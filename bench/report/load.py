@@ -7,7 +7,9 @@ saturation, missing workers) is a note below them.
 from collections.abc import Callable, Iterator, Sequence
 
 from bench.report.document import Column, Document, Note, Row, Table
-from bench.report.formatting import FAILED, UNKNOWN, amount, count, duration, durations, per_second
+from bench.report.formatting import FAILED, UNKNOWN, amount, count, duration, durations, per_second, short_commit
+from bench.report.load_headline import load_headline
+from bench.report.percentiles import marked
 from bench.report.receive_times import receive_notes
 from bench.results.figure import Figure, exact, figure
 from bench.results.load import (
@@ -18,7 +20,9 @@ from bench.results.load import (
     LoadResult,
     Operation,
     StageFigures,
+    TimesKind,
 )
+from bench.statistics.percentiles import FEWEST_VALUES, is_greatest
 
 _TIMES = ("p50", "p90", "p99", "p99_9", "max")
 
@@ -37,6 +41,9 @@ def load_document(result: LoadResult) -> Document:
     return Document(
         kind="load",
         title=_title(result),
+        headline=load_headline(result),
+        basis=_basis(result),
+        is_headline_first=True,
         tables=(
             *_operation_tables(result),
             *_breakdown_tables(result),
@@ -48,11 +55,6 @@ def load_document(result: LoadResult) -> Document:
     )
 
 
-def has_figures(result: LoadResult) -> bool:
-    """Return true if anything was sent beside attempts to connect."""
-    return any(operation.sent for operation in result.operations if operation.kind != CONNECT)
-
-
 def _title(result: LoadResult) -> str:
     scenario = result.scenario
     rate = "closed load" if scenario.rate_per_s is None else f"open load, {per_second(scenario.rate_per_s)} per second"
@@ -62,13 +64,18 @@ def _title(result: LoadResult) -> str:
     return f"load on {service}: {scenario.users_over_time} users of {classes}, {rate}"
 
 
+def _basis(result: LoadResult) -> str:
+    commit = short_commit(result.commit_info.id) + (" + changes" if result.commit_info.dirty else "")
+    return f"{_title(result)}; at {commit}, measured {result.datetime:%Y-%m-%d %H:%M:%S %Z}"
+
+
 def _operation_tables(result: LoadResult) -> list[Table]:
     """Return the counts and the times. In a closed load a format may show both as one table."""
     counts = _table("operation", result, _count_columns(result))
-    service = _time_columns(result, lambda operation: operation.service_us)
+    service = _time_columns(result, lambda operation: operation.service_us, "service")
     if not any(operation.response_us for operation in result.operations):
         return [counts, _table("service time", result, service, extends=True)]
-    response = _time_columns(result, lambda operation: operation.response_us)
+    response = _time_columns(result, lambda operation: operation.response_us, "response")
     return [counts, _table("response time", result, response), _table("service time", result, service)]
 
 
@@ -103,8 +110,14 @@ def _count_columns(result: LoadResult) -> list[Cells]:
     ]
 
 
-def _time_columns(result: LoadResult, times: Callable[[Operation], Distribution | None]) -> list[Cells]:
-    return [(_percentile(name), _times(result.operations, times, name)) for name in _TIMES]
+def _time_columns(
+    result: LoadResult, times: Callable[[Operation], Distribution | None], kind: TimesKind
+) -> list[Cells]:
+    longest = [operation.longest(kind) for operation in result.operations]
+    return [
+        (_percentile(name), marked(_times(result.operations, times, name), [name in names for names in longest]))
+        for name in _TIMES
+    ]
 
 
 def _times(operations: Sequence[Operation], times: Callable[[Operation], Distribution | None], name: str) -> list[str]:
@@ -118,7 +131,11 @@ def _times(operations: Sequence[Operation], times: Callable[[Operation], Distrib
 def _breakdown_tables(result: LoadResult) -> Iterator[Table]:
     """Yield the parts of a round trip's time: the way to the service's handler, the handler, and the way back."""
     legs = [(operation, leg) for operation in result.operations for leg in operation.breakdown]
-    columns = [durations([figure(leg.times_us, name) for _, leg in legs]) for name in _TIMES]
+    longest = [leg.longest() for _, leg in legs]
+    columns = [
+        marked(durations([figure(leg.times_us, name) for _, leg in legs]), [name in names for names in longest])
+        for name in _TIMES
+    ]
     rows = tuple(
         Row((f"{operation.label}: {leg.name}", *cells)) for (operation, leg), *cells in zip(legs, *columns, strict=True)
     )
@@ -140,9 +157,9 @@ def _stage_tables(result: LoadResult) -> Iterator[Table]:
         ("ok/s", [per_second(stage.throughput_per_s) for stage in stages]),
         ("failed", [count(stage.failed) for stage in stages]),
         *(dropped if any(stage.dropped for stage in stages) else []),
-        ("p50", _stage_times(stages, [stage.p50_us for stage in stages])),
-        ("p90", _stage_times(stages, [stage.p90_us for stage in stages])),
-        ("p99", _stage_times(stages, [stage.p99_us for stage in stages])),
+        ("p50", _stage_times(stages, "p50", [stage.p50_us for stage in stages])),
+        ("p90", _stage_times(stages, "p90", [stage.p90_us for stage in stages])),
+        ("p99", _stage_times(stages, "p99", [stage.p99_us for stage in stages])),
         ("server", [_share(stage.server_cpu_share) for stage in stages]),
         ("generator", [_share(stage.generator_cpu_share) for stage in stages]),
     ]
@@ -152,10 +169,14 @@ def _stage_tables(result: LoadResult) -> Iterator[Table]:
         yield Table((Column("stage", "name"), *(Column(title) for title, _ in columns)), rows)
 
 
-def _stage_times(stages: Sequence[StageFigures], times_us: Sequence[float | None]) -> list[str]:
+def _stage_times(stages: Sequence[StageFigures], name: str, times_us: Sequence[float | None]) -> list[str]:
     texts = durations([exact(time_us) for time_us in times_us])
     return [
-        _LOST if time_us is None and stage.failed + stage.dropped > 0 else text
+        _LOST
+        if time_us is None and stage.failed + stage.dropped > 0
+        else UNKNOWN
+        if is_greatest(name, stage.ended)
+        else text
         for stage, time_us, text in zip(stages, times_us, texts, strict=True)
     ]
 
@@ -212,7 +233,8 @@ def _spoilt(result: LoadResult) -> str:
         return "the figures are the generator's, not the service's"
     figures = " and ".join(f"the {name}" for name in spoils)
     verb = "is" if spoils == ("throughput",) else "are"
-    return f"{figures} {verb} the generator's, not the service's; the service times are true"
+    others = "other service times" if "times by the process's clock" in spoils else "service times"
+    return f"{figures} {verb} the generator's, not the service's; the {others} are true"
 
 
 def _operation_notes(result: LoadResult) -> Iterator[Note]:
@@ -233,6 +255,14 @@ def _operation_notes(result: LoadResult) -> Iterator[Note]:
                 f"more than {MOST_OPERATIONS} operations: {name} are the rest; leave ids out of their names",
                 "warning",
             )
+
+
+def _stage_notes(result: LoadResult) -> Iterator[Note]:
+    """Yield the stages that are too short for a percentile: it would be the longest time."""
+    for name in ("p90", "p99"):
+        if few := [stage for stage in result.stages if is_greatest(name, stage.ended)]:
+            stages = ", ".join(stage.stage for stage in few)
+            yield Note(f"fewer than {FEWEST_VALUES[name]} arrivals, which are too few for a {name}: stage {stages}")
 
 
 def _traffic_notes(result: LoadResult) -> Iterator[Note]:
@@ -267,6 +297,7 @@ def _notes(result: LoadResult) -> Iterator[Note]:
     if others := result.scenario.other_users:
         yield Note(f"users of other classes ran as well: {others}; Locust's tables alone have their requests")
     yield from _operation_notes(result)
+    yield from _stage_notes(result)
     yield from _traffic_notes(result)
     received = [(operation.label, operation.receiving) for operation in result.operations if operation.receiving]
     yield from receive_notes(received, result.receive_clock)
@@ -292,7 +323,7 @@ def _notes(result: LoadResult) -> Iterator[Note]:
             f"p99 {duration(Figure(waits.p99))}: give more --users",
             "warning",
         )
-    if result.invalid_reason is not None and has_figures(result):
+    if result.invalid_reason is not None and result.has_figures:
         yield Note(f"the figures are wrong: {result.invalid_reason}", "wrong")
     if result.partial:
         yield Note(f"partial result: {result.partial_reason or ''}", "wrong")

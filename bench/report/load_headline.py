@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from bench.report.document import Line, Style
 from bench.report.formatting import FAILED, UNKNOWN, count, duration, per_second
-from bench.report.load import has_figures
+from bench.report.percentiles import named
 from bench.results.figure import Figure, figure
 from bench.results.load import REPLIED_KINDS, SCHEDULED_KINDS, LoadResult, Operation
 
@@ -26,7 +26,9 @@ def _parts(result: LoadResult) -> Iterator[str]:
         most = max(replied, key=lambda operation: operation.sent)
         of = "" if len(replied) == 1 else f", the most frequent of {count(len(replied))} operations"
         times = most.service_us if most.response_us is None else most.response_us
-        yield f"{most.label}{of}: p50 {_time(most, figure(times, 'p50'))}, p99 {_time(most, figure(times, 'p99'))}"
+        is_longest = "p99" in most.longest("service" if most.response_us is None else "response")
+        tail = named("p99", is_longest)
+        yield f"{most.label}{of}: p50 {_time(most, figure(times, 'p50'))}, {tail} {_time(most, figure(times, 'p99'))}"
     scheduled = [operation for operation in result.operations if operation.kind in SCHEDULED_KINDS]
     rates = [operation.throughput_per_s for operation in scheduled if operation.throughput_per_s is not None]
     if rates:
@@ -50,7 +52,7 @@ def _belief(result: LoadResult) -> Iterator[str]:
     """Yield in short what the notes below the tables say at length."""
     if result.generator.verdict is not None:
         yield f"generator {result.generator.verdict}"
-    if result.invalid_reason is not None and has_figures(result):
+    if result.invalid_reason is not None and result.has_figures:
         yield "the figures are wrong"
     if result.partial:
         yield "the result is partial"

@@ -23,7 +23,7 @@ def receive_notes(rows: Sequence[NamedRow], clock: ReceiveClock | None) -> Itera
     by_process = [(name, row) for name, row in rows if row.clock == "process"]
     if by_kernel:
         of = _times_of(by_kernel, bool(by_process))
-        yield Note(f"{of} end when the machine received the reply: {_trust([row for _, row in by_kernel])}")
+        yield Note(f"{of} end when the machine received the reply: {_trust([row for _, row in by_kernel], clock)}")
     yield from _process_notes(by_process, clock, bool(by_kernel))
     if clock is not None and clock.steps:
         sizes = ", ".join(f"{step.by_s:+.3g} s" for step in clock.steps)
@@ -47,11 +47,12 @@ def together(clocks: Sequence[ReceiveClock]) -> ReceiveClock | None:
     )
 
 
-def _trust(rows: Sequence[Receiving]) -> str:
+def _trust(rows: Sequence[Receiving], clock: ReceiveClock | None) -> str:
     """Return how far the kernel's times can be trusted, and what is not in them."""
+    known_us = clock.bound_us if clock is not None else None
     stamped, bounded = sum(row.exact + row.bounded for row in rows), sum(row.bounded for row in rows)
     most_us = max((row.error_max_us or 0 for row in rows), default=0)
-    exact = f"all {count(stamped)} are exact"
+    exact = f"all {count(stamped)} are exact" + (f" to {duration(Figure(known_us))}" if known_us is not None else "")
     if bounded:
         exact = (
             f"{_share(bounded / stamped)} of {count(stamped)} may be too long, by {duration(Figure(most_us))} at most"

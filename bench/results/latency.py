@@ -27,6 +27,7 @@ from bench.machine.conditions import Conditions
 from bench.machine.disturbances import Disturbance, Interference
 from bench.results.header import CommitInfo, Kind, MachineInfo, NonNegative
 from bench.results.receiving import ReceiveClock, ReceivedClock, Receiving
+from bench.statistics.percentiles import is_greatest
 
 
 class LatencyStats(BaseModel):
@@ -257,6 +258,11 @@ class LatencyBenchmark(BaseModel):
     def p99_us(self) -> float | None:
         """The 99th percentile in microseconds; null if it is not known."""
         return self.details.p99_us
+
+    @property
+    def is_p99_longest(self) -> bool:
+        """True if there were so few round trips that the 99th percentile is the longest of them."""
+        return is_greatest("p99", self.stats.rounds)
 
     @property
     def is_illustrative(self) -> bool:

@@ -18,6 +18,9 @@ from pydantic import (
 from bench.results.header import WRITTEN, Header, Histogram, IsoDatetime, Kind, NonNegative
 from bench.results.lateness import Lateness
 from bench.results.receiving import ReceiveClock, ReceivedClock, Receiving
+from bench.statistics.percentiles import is_greatest
+from bench.timing.histogram import Histogram as Times
+from bench.timing.histogram import HistogramError
 
 #: The schema that is written. Older schemas lack the fields that are documented as new; their others are still read.
 LOAD_SCHEMA: Literal["load/4"] = "load/4"
@@ -42,8 +45,9 @@ SCHEDULED_KINDS: frozenset[str] = frozenset(("http", "round trip", "emission"))
 #: The kinds that end with a reply: their times are service times and, in an open load, response times.
 REPLIED_KINDS: frozenset[str] = frozenset(("http", "round trip"))
 
-#: The figures that a saturated generator may spoil.
-Spoilt = Literal["service times", "response times", "throughput"]
+#: The figures that a saturated generator may spoil. Where the kernel told some of the receive times, those that the
+#: process told are spoilt alone.
+Spoilt = Literal["service times", "response times", "throughput", "times by the process's clock"]
 
 #: The number of operations that have a row of their own. A task that makes up names without end would fill the memory.
 MOST_OPERATIONS = 200
@@ -276,6 +280,14 @@ class Leg(BaseModel):
     times_us: Distribution
     histogram: Histogram
 
+    def longest(self) -> frozenset[str]:
+        """Return the percentiles, by field name, that are the longest time, because there are so few times."""
+        return _longest(self.times_us, self.histogram)
+
+
+#: The kinds of times of an operation.
+TimesKind = Literal["service", "response"]
+
 
 class Operation(BaseModel):
     """The account of an operation over the whole run, and its times over the steady window.
@@ -383,6 +395,29 @@ class Operation(BaseModel):
         """The number of failures among the scheduled: dropped, timed out, in error, unfinished."""
         return self.scheduled - self.ok
 
+    def longest(self, kind: TimesKind) -> frozenset[str]:
+        """Return the percentiles, by field name, that are the longest time, because there are so few times.
+
+        It is empty if the result has no histogram: then it does not tell how many there are.
+        """
+        if kind == "service":
+            return _longest(self.service_us, self.service_histogram)
+        return _longest(self.response_us, self.response_histogram)
+
+
+def _longest(times: Distribution | None, histogram: str | None) -> frozenset[str]:
+    # Where some failed, the longest is not known, and a percentile that is known has the rank that its name says.
+    if times is None or times.max is None or histogram is None:
+        return frozenset()
+    names = [name for name in times.percentiles if getattr(times, name) == times.max]
+    if not names:  # reading a histogram takes milliseconds
+        return frozenset()
+    try:
+        number = Times.decode(histogram).count
+    except HistogramError:
+        return frozenset()
+    return frozenset(name for name in names if is_greatest(name, number))
+
 
 class SecondTimes(BaseModel):
     """The times of the replies to an operation that were received in a second of the run."""
@@ -403,7 +438,7 @@ class Second(BaseModel):
 
     `sent_bytes` and `received_bytes` are of the messages of all operations, and of the events that came unasked.
 
-    New in load/3: sent_bytes, received_bytes.
+    New in load/3: sent_bytes, received_bytes. New in load/4: reading_delay_p99_us.
     """
 
     model_config = WRITTEN
@@ -420,6 +455,7 @@ class Second(BaseModel):
     generator_cpu_share: NonNegative | None = None
     send_lateness_p99_us: NonNegative | None = None
     loop_lag_p99_us: NonNegative | None = None
+    reading_delay_p99_us: NonNegative | None = None
     sent_bytes: NonNegativeInt | None = None
     received_bytes: NonNegativeInt | None = None
     operations: tuple[SecondTimes, ...] = ()
@@ -445,6 +481,11 @@ class StageFigures(BaseModel):
     p99_us: NonNegative | None = None
     server_cpu_share: NonNegative | None = None
     generator_cpu_share: NonNegative | None = None
+
+    @property
+    def ended(self) -> int:
+        """The number of arrivals that ended in it, well or not."""
+        return round(self.throughput_per_s * (self.end_s - self.start_s)) + self.failed + self.dropped
 
 
 class TaskException(BaseModel):
@@ -514,3 +555,8 @@ class LoadResult(Header):
                 if operation.response_us is not None or operation.response_histogram is not None:
                     raise ValueError(f"{operation.name}: a closed load has no response time")
         return self
+
+    @property
+    def has_figures(self) -> bool:
+        """True if anything was sent beside attempts to connect."""
+        return any(operation.sent for operation in self.operations if operation.kind != CONNECT)

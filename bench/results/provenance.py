@@ -29,7 +29,6 @@ PACKAGES = (
     "uvloop",
     "websockets",
     "httptools",
-    "picows",
     "orjson",
     "locust",
     "pydantic",

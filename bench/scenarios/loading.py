@@ -23,7 +23,7 @@ import orjson
 
 from bench.printable import error_line, one_line
 from bench.scenarios.model import Emission, RoundTrip
-from bench.scenarios.tokens import kinds_in
+from bench.scenarios.tokens import has_function, kinds_in
 from bench.wire.connection import Connection
 from bench.wire.errors import SettingError
 from bench.wire.interface import arguments
@@ -67,7 +67,7 @@ class ScenariosFile:
         without it errors are timed too, and with it each reply that was timed is right.
         """
         parts: list[object] = [scenario.emit, scenario.data, scenario.reply]
-        if callable(scenario.data) or scenario.token_of is not None:
+        if has_function(scenario.data) or scenario.token_of is not None:
             parts = [scenario.name, self.sha256]
         elif drawn := [kind for kind in kinds_in(scenario.data) if kind != "token"]:
             parts.append(drawn)
@@ -199,14 +199,15 @@ def _unsendable(scenario: RoundTrip | Emission) -> str | None:
     if callable(scenario.data):
         return None
     try:
-        orjson.dumps(arguments(scenario.data), default=_bytes_as_null)
+        orjson.dumps(arguments(scenario.data), default=_unknown_as_null)
     except TypeError as error:
         return one_line(error)
     return None
 
 
-def _bytes_as_null(value: object) -> None:
-    if not isinstance(value, (bytes, bytearray)):
+def _unknown_as_null(value: object) -> None:
+    """Take bytes, which orjson does not know, and functions, of whose values nobody knows yet."""
+    if not isinstance(value, (bytes, bytearray)) and not callable(value):
         raise TypeError
 
 

@@ -28,8 +28,9 @@ class RoundTrip:
     `name` is the name in results. `data` is JSON and bytes: None for no argument, a tuple for several arguments, any
     other value for one argument. Each emission has a token of its own in place of `{token}` in any string. In place of
     `{uuid}` it has a UUID, and in place of `{int}` an integer. A string that is nothing but `{int}` becomes a number.
-    `data` can also be a function, which takes the token and returns the data. `reply` is the event that answers, or a
-    tuple of the events that may answer; None stands for the acknowledgement.
+    A function within the data is called without arguments for each emission, and its value is sent: something that a
+    `setup` has learnt, say. `data` can also be a function as a whole, which takes the token and returns the data.
+    `reply` is the event that answers, or a tuple of the events that may answer; None stands for the acknowledgement.
 
     A reply belongs to each emission whose token it carries, however deep in the reply the token lies. `token_of` finds
     it elsewhere: a function that takes the reply's arguments and returns the token, a list of tokens, or None. A

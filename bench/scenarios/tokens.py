@@ -223,13 +223,36 @@ def filled(data: Any, token: str, kind: TokenKind = "token") -> Any:
     return data
 
 
+def has_function(data: Any) -> bool:
+    """Return whether a value within the data is a function, which each emission calls."""
+    if isinstance(data, dict):
+        return any(map(has_function, data.values()))
+    if isinstance(data, (list, tuple)):
+        return any(map(has_function, data))
+    return callable(data)
+
+
+def _called(data: Any) -> Any:
+    """Return a copy of the data with what its functions return in their places."""
+    if isinstance(data, dict):
+        return {key: _called(value) for key, value in data.items()}
+    if isinstance(data, (list, tuple)):
+        return type(data)(map(_called, data))
+    return data() if callable(data) else data
+
+
 def filler(data: Any, kind: TokenKind = "token") -> Callable[[str], Any]:
     """Return the function that takes a token and returns the data with the token in it.
 
     Every round trip calls it, so it searches nothing: `filled`, which does, takes ten times as long. A later change of
     the data has no effect on it. Parts without a placeholder are the same objects each time. If the data has
-    placeholders of other kinds too, each emission has new ones in their places.
+    placeholders of other kinds too, each emission has new ones in their places. It calls the functions in the data.
     """
+    fill = _filler_of_kinds(data, kind)
+    return (lambda token: _called(fill(token))) if has_function(data) else fill
+
+
+def _filler_of_kinds(data: Any, kind: TokenKind) -> Callable[[str], Any]:
     others: tuple[TokenKind, ...] = tuple(other for other in kinds_in(data) if other != kind and other in _DRAWN)
     if not others:
         return _filler(data, kind)

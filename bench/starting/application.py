@@ -28,11 +28,15 @@ class ApplicationError(ValueError):
 
 @dataclass(frozen=True)
 class Parameter:
-    """A parameter of a handler. `type` is a word, the fields of a model, or None if nothing is known."""
+    """A parameter of a handler.
+
+    `type` is a word, the fields of a model, or None if nothing is known. `default` is None for what is no JSON.
+    """
 
     name: str
     type: Any = None
     is_optional: bool = False
+    default: Any = None
 
 
 @dataclass(frozen=True)
@@ -83,5 +87,7 @@ def servers_of(app: str, directory: Path) -> list[SocketIOServer]:
 
 
 def _handler(found: dict[str, Any]) -> Handler:
-    parameters = tuple(Parameter(each["name"], each["type"], each["is_optional"]) for each in found["parameters"])
+    parameters = tuple(
+        Parameter(each["name"], each["type"], each["is_optional"], each["default"]) for each in found["parameters"]
+    )
     return Handler(found["namespace"], found["event"], found["source"], parameters, found["models"])

@@ -32,8 +32,25 @@ def example_of_type(name: str, type_: Any) -> Any:
     if isinstance(type_, Mapping):
         if "literal" in type_:
             return type_["literal"]
+        if "list" in type_:
+            return [example_of_type(name, type_["list"])]
+        if "simple" in type_:
+            return _within(example_of(name, type_["simple"], set()), type_["limits"])
         return {key: example_of_type(key, inner) for key, inner in type_["fields"].items()}
     return example_of(name, type_, set())
+
+
+def _within(value: Any, limits: Mapping[str, float]) -> Any:
+    """Return a value within the limits of its field."""
+    if isinstance(value, str):
+        least, most = int(limits.get("min_length", 0)), int(limits.get("max_length", len(value) + 1_000))
+        return (value + value * (least // max(1, len(value))))[: max(least, min(most, len(value)))]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return value
+    step = 1 if isinstance(value, int) else 0.5
+    lows = [limits[name] + (step if name == "gt" else 0) for name in ("ge", "gt") if name in limits]
+    highs = [limits[name] - (step if name == "lt" else 0) for name in ("le", "lt") if name in limits]
+    return type(value)(min([max([value, *lows]), *highs]))
 
 
 def example_of(name: str, type_: str | None, uses: set[str]) -> Any:

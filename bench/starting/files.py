@@ -13,7 +13,7 @@ from typing import Any
 from bench.printable import one_line
 from bench.scenarios.tokens import TokenKind
 from bench.starting.description import Description, DraftClient, DraftRequest, DraftScenario, DraftStep
-from bench.starting.source import LINE, Code, Names, comment, quoted, source_of
+from bench.starting.source import GIVEN, LINE, Code, Names, comment, quoted, source_of
 from bench.starting.target import Target
 from bench.starting.workflow import Workflow, workflow_text
 
@@ -53,8 +53,7 @@ def all_files(description: Description, target: Target, workflow: Workflow, layo
         for number, client in enumerate(description.clients)
     }
     files[layout.locustfile] = locustfile_text(description, target, layout)
-    if target.serve is None:  # a test serves an application itself, or is given a server
-        files[layout.test] = test_text(description, target, layout)
+    files[layout.test] = test_text(description, target, layout)
     files[layout.workflow] = workflow_text(description, target, workflow, layout.scenarios)
     return files
 
@@ -74,6 +73,8 @@ def scenarios_text(description: Description, client: DraftClient, target: Target
         body.append("connection = Connection()\n")
     if has_requests:
         body.append(_before_connect(client))
+    if _gives(client):
+        body.append(f"# The replies that setup keeps. Emissions have what came with them.\n{GIVEN} = {{}}\n")
     body += map(_scenario, client.scenarios)
     if not client.finished:
         body.append(_no_scenario())
@@ -112,6 +113,13 @@ def _scenario(scenario: DraftScenario) -> str:
     comments = "".join(comment(sentence) for sentence in scenario.comments)
     call = _call(f"{scenario.variable} = {kind}", fields, quoted(scenario.name))
     return comments + ("".join(f"# {line}\n" for line in call.splitlines()) if scenario.is_unfinished else call)
+
+
+def _gives(client: DraftClient) -> frozenset[str]:
+    """Return the names of the replies that scenarios read when they are performed alone."""
+    texts = [source_of(scenario.data) for scenario in client.scenarios]
+    kept = [step.keeps for step in client.opening if step.keeps is not None]
+    return frozenset(name for name in kept if any(f"{GIVEN}[{quoted(name)}]" in text for text in texts))
 
 
 def _no_scenario() -> str:
@@ -185,6 +193,8 @@ def _setup(client: DraftClient) -> str:
                 lines.append(f"{_STEP}{step.keeps} = {step.keeps}[0] if len({step.keeps}) == 1 else {step.keeps}")
                 if len(scenario.reply) > 1:
                     lines.append(f"{_STEP}{step.keeps} = (None, {step.keeps})  # in place of the event's name")
+        if step.keeps in _gives(client):
+            lines.append(f"{_STEP}{GIVEN}[{quoted(step.keeps or '')}] = {step.keeps}")
     return "\n".join(lines) + "\n"
 
 
@@ -315,16 +325,19 @@ def test_text(description: Description, target: Target, layout: Layout) -> str:
     """Return the test: each scenario that has a reply gets it."""
     modules = {layout.module_of(client): client for client in description.clients}
     has_login = any(client.requests for client in modules.values())
-    takes = "server" if target.app is not None else "URL"
-    parts = [f"{quoted(target.url)}"] if target.url is not None else []
-    lines = ["", f"pytestmark = pytest.mark.socketio_app({quoted(target.app)})"] if target.app is not None else []
-    if parts:
-        lines += ["", f"URL = {parts[0]}"]
+    takes = "URL" if target.url is not None else "server"
+    lines: list[str] = []
+    if target.app is not None:
+        lines += ["", f"pytestmark = pytest.mark.socketio_app({quoted(target.app)})"]
+    elif target.url is not None:
+        lines += ["", f"URL = {quoted(target.url)}"]
+    else:
+        lines += ["", *_served(layout.module_of(description.clients[0]))]
     for module, client in modules.items():
         suffix = f"_{client.suffix}" if client.suffix else ""
         timed = [scenario for scenario in client.finished if scenario.is_timed and not scenario.is_dependent]
         lines += ["", ""]
-        serve = "socketio_server, " if target.app is not None else ""
+        serve = "socketio_server, " if target.app is not None else "" if target.url is not None else "server, "
         if timed:
             constant = f"SCENARIOS{suffix.upper()}"
             names: list[Any] = [Code(f"{module}.{scenario.variable}") for scenario in timed]
@@ -346,16 +359,30 @@ def test_text(description: Description, target: Target, layout: Layout) -> str:
         *([standard] if standard else []),
         *(["import aiohttp"] if has_login else []),
         "import pytest",
+        *(["from bench.server import CommandProcess, ServeCommand"] if target.serve is not None else []),
         "",
         *_imports(modules, bool(description.variables)),
     ]
     return "\n".join(head) + "\n" + body
 
 
+def _served(module: str) -> list[str]:
+    """Return the lines of the fixture that starts the service by its command."""
+    return [
+        "",
+        '@pytest.fixture(scope="module")',
+        "def server():",
+        f'{_STEP}"""The service, started by its command for these tests."""',
+        f"{_STEP}with CommandProcess(ServeCommand({module}.serve, Path(__file__).parent)) as started:",
+        f"{_STEP * 2}yield started",
+    ]
+
+
 def _standard_imports(text: str) -> str:
     """Return the imports of the standard library that a text needs."""
     lines = "import asyncio\n" if "asyncio." in text else ""
     lines += "from dataclasses import replace\n" if "replace(" in text else ""
+    lines += "from pathlib import Path\n" if "Path(" in text else ""
     lines += "from random import randrange\n" if "randrange(" in text else ""
     lines += "from uuid import uuid4\n" if "uuid4()" in text else ""
     return lines
@@ -380,7 +407,7 @@ def _test_body(client: DraftClient, module: str, target: Target, takes: str, is_
     if target.app is not None:
         yield f"{indent}async with socketio_server() as server:"
         indent += _STEP
-    where = "server.url" if target.app is not None else "URL"
+    where = "URL" if target.url is not None else "server.url"
     settings = ""
     if client.requests:
         yield f"{indent}jar = aiohttp.CookieJar(unsafe=True)  # it takes cookies of an IP address, too"
@@ -393,6 +420,8 @@ def _test_body(client: DraftClient, module: str, target: Target, takes: str, is_
     indent += _STEP
     for step in client.opening:
         yield f"{indent}{_performed(step, f'{module}.{step.scenario.variable}')}"
+        if step.keeps in _gives(client):
+            yield f"{indent}{module}.{GIVEN}[{quoted(step.keeps or '')}] = {step.keeps}"
     yield f"{indent}await round_trip(client, scenario)" if is_timed else f"{indent}assert client.connected"
     yield ""
     yield f"{_STEP}asyncio.run({name}())"

@@ -28,6 +28,9 @@ _BY_TIME_S = 1.0
 #: The shortest text and the least number that can tell two emissions apart.
 _SHORTEST, _LEAST = 3, 100
 
+#: The shortest text that is a secret which a reply may give, in characters.
+_SHORTEST_SECRET = 6
+
 #: The least number that is taken for an id, unless its field has an id's name.
 _LEAST_ID = 1000
 
@@ -246,6 +249,22 @@ def origins_of(conversation: Conversation) -> dict[Any, tuple[Exchange, Path]]:
     for exchange in conversation.exchanges:
         for path, value in leaves(exchange.answer):
             if id_kind(value, _name(path)) is not None and conversation.first_received.get(value) == exchange.end_s:
+                found.setdefault(value, (exchange, path))
+    return found
+
+
+def secrets_given(conversation: Conversation) -> dict[str, tuple[Exchange, Path]]:
+    """Return the secrets that first came with a reply, such as a login's token, each with its emission and its place.
+
+    They are told by their form or by their field's name.
+    """
+    found: dict[str, tuple[Exchange, Path]] = {}
+    for exchange in conversation.exchanges:
+        for path, value in leaves(exchange.answer):
+            if not isinstance(value, str) or len(value) < _SHORTEST_SECRET:
+                continue
+            is_secret = is_secret_form(value) or any(isinstance(part, str) and is_secret_name(part) for part in path)
+            if is_secret and conversation.first_received.get(value) == exchange.end_s:
                 found.setdefault(value, (exchange, path))
     return found
 

@@ -15,7 +15,8 @@ import textwrap
 import traceback
 import types
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,22 @@ from bench.server.error import ServerError
 
 #: The depth to which models within models are described.
 _DEPTH = 3
+
+#: The limits of a number or text, by the name that pydantic gives them.
+_LIMITS = ("ge", "gt", "le", "lt", "min_length", "max_length")
+
+#: The types that are known by their names, since their packages need not be installed here.
+_NAMED: dict[str, Any] = {
+    "UUID": "uuid",
+    "UUID4": "uuid",
+    "EmailStr": {"literal": "ada@example.com"},
+    "HttpUrl": {"literal": "https://example.com/"},
+    "AnyUrl": {"literal": "https://example.com/"},
+    "Decimal": {"literal": 1.5},
+    "datetime": {"literal": "2026-01-02T03:04:05Z"},
+    "date": {"literal": "2026-01-02"},
+    "time": {"literal": "03:04:05"},
+}
 
 _SIMPLE = {str: "str", int: "int", float: "float", bool: "bool", bytes: "bytes", list: "list", dict: "dict"}
 
@@ -121,6 +138,7 @@ def _handler(namespace: str, event: str, handler: Any) -> dict[str, Any]:
                 "name": parameter.name,
                 "type": _type(hints.get(parameter.name), _DEPTH),
                 "is_optional": parameter.default is not parameter.empty,
+                "default": _plain(parameter.default),
             }
             for parameter in parameters
         ],
@@ -128,24 +146,61 @@ def _handler(namespace: str, event: str, handler: Any) -> dict[str, Any]:
     }
 
 
+def _plain(value: Any) -> Any:
+    """Return a value that is JSON, and None for what is not."""
+    try:
+        plain = json.loads(json.dumps(value))
+    except (TypeError, ValueError, RecursionError):
+        return None
+    return plain if plain == value else None
+
+
 def _type(annotation: Any, depth: int) -> Any:
-    """Return a type as data: a word for a simple type, the fields of a model; None if it says nothing."""
-    if annotation in _SIMPLE:
-        return _SIMPLE[annotation]
+    """Return a type as data: a word for a simple type, the fields of a model, a literal; None if it says nothing."""
+    try:
+        if annotation in _SIMPLE:
+            return _SIMPLE[annotation]
+    except TypeError:  # it has no hash
+        return None
     origin = typing.get_origin(annotation)
     if origin in (typing.Union, types.UnionType):
         inner = [part for part in typing.get_args(annotation) if part is not type(None)]
         return _type(inner[0], depth) if inner else None
     if origin is typing.Literal:
         return {"literal": typing.get_args(annotation)[0]}
+    if origin is list and (inner := _type(typing.get_args(annotation)[0], depth)) is not None:
+        return {"list": inner}
     if origin in (list, dict):
         return _SIMPLE[origin]
     if origin is typing.Annotated:
-        return _type(typing.get_args(annotation)[0], depth)
-    if getattr(annotation, "__name__", "") == "UUID":
-        return "uuid"
+        base, *more = typing.get_args(annotation)
+        return _limited(_type(base, depth), more)
+    if isinstance(annotation, type) and issubclass(annotation, Enum):
+        first = next(iter(annotation), None)
+        return None if first is None or _plain(first.value) is None else {"literal": first.value}
+    if isinstance(annotation, type) and annotation.__name__ in _NAMED:
+        return _NAMED[annotation.__name__]
     fields = _fields(annotation, depth)
     return None if fields is None else {"fields": fields}
+
+
+def _field(field: Any, depth: int) -> Any:
+    """Return the type of a pydantic field as data: the first of its examples, or what its annotation and limits say."""
+    for example in getattr(field, "examples", None) or ():
+        if (plain := _plain(example)) is not None:
+            return {"literal": plain}
+    return _limited(_type(field.annotation, depth), getattr(field, "metadata", ()))
+
+
+def _limited(type_: Any, more: Iterable[Any]) -> Any:
+    """Return a simple type together with the limits that stand beside it."""
+    limits = {
+        name: limit
+        for part in more
+        for name in _LIMITS
+        if isinstance(limit := getattr(part, name, None), int | float) and not isinstance(limit, bool)
+    }
+    return {"simple": type_, "limits": limits} if limits and isinstance(type_, str) else type_
 
 
 def _fields(model: Any, depth: int) -> dict[str, Any] | None:
@@ -155,7 +210,7 @@ def _fields(model: Any, depth: int) -> dict[str, Any] | None:
     described = getattr(model, "model_fields", None)
     if isinstance(described, Mapping):  # pydantic
         return {
-            getattr(field, "alias", None) or name: _type(field.annotation, depth - 1)
+            getattr(field, "alias", None) or name: _field(field, depth - 1)
             for name, field in described.items()
             if field.is_required()
         }

@@ -48,6 +48,8 @@ class Reading:
     aliases: dict[str, tuple[str, ...]] = field(default_factory=dict)
     #: The models that the data is made into, by parameter.
     models: dict[str, str] = field(default_factory=dict)
+    #: The values that the handler takes where a key is not there, by parameter and keys.
+    defaults: dict[tuple[str, ...], Any] = field(default_factory=dict)
     emitted: list[Emitted] = field(default_factory=list)
     returns_something: bool = False
     may_refuse: bool = False
@@ -74,8 +76,10 @@ class Reading:
 
     @property
     def data_parameters(self) -> Sequence[Any]:
-        """The parameters that need an argument."""
-        return [parameter for parameter in self.handler.parameters[1:] if not parameter.is_optional]
+        """The parameters that get an argument: those that need it, or else the first if the handler makes use of it."""
+        needed = [parameter for parameter in self.handler.parameters[1:] if not parameter.is_optional]
+        first = self.handler.parameters[1:2]
+        return needed or [each for each in first if each.default is not None or self.uses(each.name)]
 
     @property
     def reply(self) -> Emitted | None:
@@ -119,6 +123,9 @@ class Reading:
 
     def example(self, parameter: str, type_: Any) -> Any:
         """Return data for a parameter that its handler can read."""
+        default = next((each.default for each in self.handler.parameters if each.name == parameter), None)
+        if default and not self.keys_of(parameter):
+            return default
         model = self.models.get(parameter)
         if model is not None and type_ in (None, "dict"):
             type_ = {"fields": self.handler.models[model]}
@@ -137,7 +144,11 @@ class Reading:
     def _example(self, path: tuple[str, ...], uses: set[str]) -> Any:
         if inner := self.keys_of(*path):
             return {key: self._example((*path, key), inner_uses) for key, inner_uses in inner.items()}
-        return example_of(path[-1], None, uses)
+        default = self.defaults.get(path)
+        if default:
+            return default
+        known = {str: "text", int: "number", float: "number", list: "list"}.get(type(default))
+        return example_of(path[-1], None, uses if known is None else uses | {known})
 
     # ------------------------------------------------------------------ the walk
 
@@ -215,6 +226,7 @@ class Reading:
             return
         if (path := self._path(node)) is not None:
             self._used(path, parent, node)
+            self._note_default(path, node)
         if isinstance(node, ast.Call):
             made = self._model(node)
             if made is not None:
@@ -229,6 +241,16 @@ class Reading:
                 for inner in ast.iter_child_nodes(part):
                     if isinstance(inner, ast.expr):
                         self._expression(inner, inner_conditional, node if isinstance(part, ast.keyword) else part)
+
+    def _note_default(self, path: tuple[str, ...], node: ast.expr) -> None:
+        """Note the value of `data.get("key", value)`, if it is a literal of JSON."""
+        if isinstance(node, ast.Call) and len(node.args) == 2:
+            try:
+                value = ast.literal_eval(node.args[1])
+            except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+                return
+            if isinstance(value, str | int | float | list | dict):
+                self.defaults[path] = value
 
     def _used(self, path: tuple[str, ...], parent: ast.AST, node: ast.expr) -> None:
         """Note that a part of the data is read, and what is done to it."""

@@ -31,11 +31,12 @@ from bench.starting.matching import (
     leaves,
     origins_of,
     replies_of,
+    secrets_given,
     with_ids,
 )
 from bench.starting.packets import Item, RecordedConnection
 from bench.starting.secret_values import SecretValues, is_open_name, is_secret_part, words_of
-from bench.starting.source import Code, Names, is_shortened, source_of
+from bench.starting.source import GIVEN, Code, Names, is_shortened, quoted, source_of
 from bench.wire.protocol import DEFAULT_NAMESPACE, Connected
 from bench.wire.protocol.recorded import Join
 
@@ -56,7 +57,7 @@ _SHORTEST_WAIT_S = 0.02
 #: The words of events with which a client begins.
 _OPENING_WORDS = frozenset({
     "join", "enter", "subscribe", "sub", "login", "auth", "authenticate", "identify", "register", "hello", "init",
-    "start", "open", "watch", "follow", "room",
+    "start", "open", "watch", "follow", "room", "signin", "sign", "logon", "authorize", "token",
 })  # fmt: skip
 
 #: The beginnings of the names of cookies that count visitors.
@@ -84,33 +85,39 @@ class ClientDescriber:
         har: Har,
         secrets: SecretValues,
         notes: list[str],
+        logins: Mapping[str, str],
     ) -> None:
         self._namespace = namespace
         self._parts = parts
         self._har = har
         self._secrets = secrets
         self._notes = notes
+        #: The secrets that replies of any connection gave, with the events that they answered.
+        self._logins = logins
         self._names = Names(
             "connection", "before_connect", "setup", "secret", "serve", "ready_url", "asyncio", "client", "http",
-            "uuid4", "randrange", "constant", "on", "task", "self", "arguments",
+            "uuid4", "randrange", "constant", "on", "task", "self", "arguments", GIVEN,
         )  # fmt: skip
         self._scenarios: dict[tuple[Any, ...], DraftScenario] = {}
         self._variants: dict[str, list[DraftScenario]] = defaultdict(list)
         self._taken_names: set[str] = set()
         self._replies: dict[str, tuple[str, ...]] = {}
+        #: The events with which a connection begins.
+        self._openings: frozenset[str] = frozenset()
 
     def client(self, suffix: str) -> DraftClient:
         """Return the description."""
         settings, login, login_settings = self._connection(self._parts[0].connection, self._parts[0].items)
         conversations = [part.conversation for part in self._parts]
         self._replies = replies_of(conversations)
+        self._openings = _opening_events(conversations)
         sessions: list[DraftSession] = []
         opening: tuple[DraftStep, ...] = ()
         for part in self._parts:
             session = self._session(part.connection, part.items, part.conversation)
             if not session.steps:
                 continue
-            begun = session.steps[: _opening_length(session.steps)]
+            begun = session.steps[: _opening_length([step.scenario.emit for step in session.steps])]
             if not sessions:
                 opening = begun
             if [step.scenario for step in begun] == [step.scenario for step in opening]:
@@ -175,6 +182,13 @@ class ClientDescriber:
         cookies = self._cookies(connection, login)
         if not login.is_needed and not connection.cookies and login.take_password_requests():
             self._notes.append("a request that sends a password was taken for the login: look at before_connect")
+        for name, value in fields.items():
+            events = dict.fromkeys(self._logins[leaf] for _, leaf in leaves(value) if leaf in self._logins)
+            self._notes += (
+                f"{name} of a connection has what the reply to {event} gave on another connection: it is read from the "
+                "environment, so give a new one where that is out of date"
+                for event in events
+            )
         requests = login.requests()
         self._notes += (
             f"the login asks another server: {request.url.partition('?')[0]}"
@@ -218,7 +232,7 @@ class ClientDescriber:
     ) -> DraftSession:
         joined_s = next((item.time_s for item in items if isinstance(item.packet, Connected)), connection.started_s)
         steps: list[DraftStep] = []
-        given = origins_of(conversation)
+        given = {**origins_of(conversation), **secrets_given(conversation)}
         places: dict[int, int] = {}
         at_s = joined_s
         left_out = 0
@@ -262,11 +276,8 @@ class ClientDescriber:
                 continue
             at = places[id(origin)]
             step = steps[at]
-            name = step.keeps or f"{step.scenario.variable.strip('_')}_reply"
-            steps[at] = replace(step, keeps=name)
-            inner = place if len(origin.answer) > 1 else place[1:]
-            before = "[1]" if len(step.scenario.reply) > 1 else ""
-            changes[path] = Code(f"self.{name}{before}" + "".join(f"[{source_of(part)}]" for part in inner))
+            steps[at] = replace(step, keeps=_kept_name(step.scenario))
+            changes[path] = Code(f"self.{_kept_name(step.scenario)}{_place_in_reply(step.scenario, origin, place)}")
         if not changes:
             return None
         marked = with_ids(exchange, conversation)
@@ -292,7 +303,8 @@ class ClientDescriber:
             )
             return None
         marked = with_ids(exchange, conversation)
-        data = self._clean(_argument(marked.data), event, f"the event {event}")
+        logins = self._given_by_login(exchange, conversation, given)
+        data = self._clean(_argument(changed(marked.data, logins)), event, f"the event {event}")
         if len(source_of(data)) > _MOST_SOURCE:
             self._notes.append(f"an emission of {event} has too much data to be written, and is left out")
             return None
@@ -345,6 +357,32 @@ class ClientDescriber:
         variants.append(made)
         return made
 
+    def _given_by_login(
+        self, exchange: Exchange, conversation: Conversation, given: Mapping[Any, tuple[Exchange, Path]]
+    ) -> dict[Path, Code]:
+        """Return the code for each secret that an earlier reply gave, if connections begin with that emission."""
+        found: dict[Path, Code] = {}
+        secret = secrets_given(conversation)
+        for path, value in leaves(exchange.event.arguments):
+            if type(value) is not str or value not in secret:
+                continue
+            origin, place = secret[value]
+            if origin is exchange or origin.finished_s > exchange.sent_s:
+                continue
+            if origin.event.name not in self._openings:
+                event = origin.event.name
+                self._notes.append(
+                    f"{exchange.event.name} has a secret that the reply to {event} gave: a load takes it from there, "
+                    "alone it is read from the environment"
+                )
+                continue
+            login = self._scenario(origin, conversation, given)
+            if login is not None:
+                where = f"{GIVEN}[{quoted(_kept_name(login))}]{_place_in_reply(login, origin, place)}"
+                found[path] = Code(f"lambda: {where}")
+                self._secrets.keep(value)
+        return found
+
     def _comments_of(self, exchange: Exchange, is_matched: bool) -> list[str]:
         event, reply = exchange.event.name, exchange.reply
         if exchange.is_unacknowledged:
@@ -359,6 +397,27 @@ class ClientDescriber:
 
     def _clean(self, data: Any, name: str, meaning: str) -> Any:
         return self._secrets.in_data(data, name, meaning)
+
+
+def _kept_name(scenario: DraftScenario) -> str:
+    """Return the name of the variable that keeps the reply."""
+    return f"{scenario.variable.strip('_')}_reply"
+
+
+def _place_in_reply(scenario: DraftScenario, origin: Exchange, place: Path) -> str:
+    """Return the code that follows the variable of a reply, and takes the value at a place in it."""
+    inner = place if len(origin.answer) > 1 else place[1:]
+    before = "[1]" if len(scenario.reply) > 1 else ""  # the first is the event's name
+    return before + "".join(f"[{source_of(part)}]" for part in inner)
+
+
+def _opening_events(conversations: Sequence[Conversation]) -> frozenset[str]:
+    """Return the events with which the first connection that emits anything begins."""
+    for conversation in conversations:
+        names = [exchange.event.name for exchange in conversation.exchanges]
+        if names:
+            return frozenset(names[: _opening_length(names)])
+    return frozenset()
 
 
 def _without_code(value: Any) -> Any:
@@ -386,9 +445,8 @@ def _wait_s(seconds: float) -> float:
     return round(seconds, 2) if seconds >= _SHORTEST_WAIT_S else 0.0
 
 
-def _opening_length(steps: Sequence[DraftStep]) -> int:
-    """Return how many steps a connection begins with, before what it does again and again."""
-    names = [step.scenario.emit for step in steps]
+def _opening_length(names: Sequence[str]) -> int:
+    """Return how many steps of these events a connection begins with, before what it does again and again."""
     counts = Counter(names)
     length = 0
     for at, name in enumerate(names):

@@ -23,6 +23,7 @@ from bench.starting.har import Har, HarError
 from bench.starting.matching import (
     leaves,
     matched,
+    secrets_given,
 )
 from bench.starting.packets import Item, RecordedConnection, connections_in
 from bench.starting.recorded_client import ClientDescriber, Part
@@ -56,9 +57,15 @@ def _described(har: Har, groups: Groups, source: str, secrets: SecretValues, not
     names = Names()
     is_alone = len(groups) == 1
     clients: list[DraftClient] = []
+    logins = {
+        value: exchange.event.name
+        for parts in groups.values()
+        for part in parts
+        for value, (exchange, _) in secrets_given(part.conversation).items()
+    }
     for (path, namespace), parts in groups.items():
         suffix = "" if is_alone or not clients else names.new(namespace.strip("/") or path.replace("/", " "))
-        clients.append(ClientDescriber(namespace, parts, har, secrets, notes).client(suffix))
+        clients.append(ClientDescriber(namespace, parts, har, secrets, notes, logins).client(suffix))
     useful = [client for client in clients if client.scenarios] or clients[:1]
     if not useful:
         raise HarError("its Socket.IO connections have joined no namespace: record from the page's start on")

@@ -21,6 +21,9 @@ _MOST_BYTES = 64
 
 _INDENT = "    "
 
+#: The variable of a scenarios file with the replies that `setup` keeps.
+GIVEN = "given"
+
 
 class Code(str):
     """A piece of Python source among data, which is written as it is."""

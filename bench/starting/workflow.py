@@ -46,22 +46,10 @@ concurrency:
   group: socketio-latency-${{{{ github.head_ref }}}}
   cancel-in-progress: true
 
-env:
-  BENCH: {_yaml(workflow.suite)}
-{_secrets(description)}
-jobs:
-  latency:
-    runs-on: ubuntu-latest
-    timeout-minutes: 20
-{_folder(workflow)}    steps:
-      - uses: actions/checkout@v4
-        with:
+{_job(description, workflow)}        with:
           ref: ${{{{ github.event.pull_request.head.sha }}}}
           fetch-depth: 0 # the commit where the branch began, too
-      - uses: actions/setup-python@v5
-        with:
-          python-version: {_yaml(workflow.python)}
-      - run: pip install {_installed(workflow)}
+{_python(workflow)}      - run: pip install {_installed(workflow)}
 
       # For branches that change the service's dependencies, add --env-per-rev.
       - name: Compare
@@ -82,13 +70,7 @@ jobs:
             gh pr comment "$NUMBER" --body-file latency.md ||
             echo "no comment: this token may not write to the pull request"
 
-      - uses: actions/upload-artifact@v4
-        if: always()
-        with:
-          name: latency
-          path: {_below(workflow)}results/ab
-          if-no-files-found: ignore
-"""
+{_upload(workflow, "ab")}"""
 
 
 def _deployed(description: Description, target: Target, workflow: Workflow, scenarios: str) -> str:
@@ -105,6 +87,14 @@ on:
 permissions:
   contents: read
 
+{_job(description, workflow)}{_python(workflow)}      - run: pip install "$BENCH"
+      - run: {_yaml(f"bench latency --scenarios {scenarios}.py{target.option}")}
+{_upload(workflow, "latency")}"""
+
+
+def _job(description: Description, workflow: Workflow) -> str:
+    """Return what both workflows begin with: the variables, and the job up to the checkout."""
+    return f"""\
 env:
   BENCH: {_yaml(workflow.suite)}
 {_secrets(description)}
@@ -114,16 +104,25 @@ jobs:
     timeout-minutes: 20
 {_folder(workflow)}    steps:
       - uses: actions/checkout@v4
+"""
+
+
+def _python(workflow: Workflow) -> str:
+    return f"""\
       - uses: actions/setup-python@v5
         with:
           python-version: {_yaml(workflow.python)}
-      - run: pip install "$BENCH"
-      - run: {_yaml(f"bench latency --scenarios {scenarios}.py{target.option}")}
+"""
+
+
+def _upload(workflow: Workflow, kind: str) -> str:
+    """Return the step that keeps the results of that kind."""
+    return f"""\
       - uses: actions/upload-artifact@v4
         if: always()
         with:
           name: latency
-          path: {_below(workflow)}results/latency
+          path: {_below(workflow)}results/{kind}
           if-no-files-found: ignore
 """
 

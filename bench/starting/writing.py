@@ -134,7 +134,6 @@ def begin(directory: Path, target: Target, har: Path | None = None) -> Begun:
     directory = directory.resolve()
     if url is not None:
         _check_url(url)
-    description = None if har is None else session.described(read_har(har), har.name)
     if serve is not None:
         _check_command(serve)
     description = None if har is None else session.described(read_har(har), har.name)

@@ -10,7 +10,8 @@ nobody awaits.
 
     python -m bench.targets.echo --port 8081 --core 1
 
-prints a line of JSON with its port when it listens.
+prints a line of JSON with its port when it listens. Several processes with `--share-port` and the same `--port` hold
+more connections than one process may open files. Each tells its own counts at its `own_port`.
 """
 
 import socket
@@ -51,6 +52,9 @@ class EchoServer(Server):
 def main() -> None:
     """Serve until SIGTERM, Ctrl-C, or, with --end-with-stdin, the end of standard input."""
     command = CommandLine("bench.targets.echo", "The minimal echo server.")
+    command.add_argument(
+        "--share-port", action="store_true", help="share the port with other processes of this server (Linux)"
+    )
     command.serve(command.parse_args(), EchoServer)
 
 

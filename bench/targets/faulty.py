@@ -18,7 +18,8 @@ That costs its core whenever replies are held back: give it a core of its own. T
 asked for, which takes milliseconds: ask when nothing is under way.
 
 A client's time for a round trip is the delay that the server stamped, plus the way there and back. A server with no
-fault shows the way: its clients' times less its own stamps, which are not zero either.
+fault shows the way: its clients' times less its own stamps, which are not zero either. Where the kernel tells when it
+received a FOO, a second account begins there. So it contains the time in which the FOO waited to be read.
 """
 
 import argparse
@@ -38,33 +39,50 @@ from bench.targets.faults import DEFAULT_SEED, Bimodal, FaultError, Faults, Stal
 from bench.targets.messages import framed
 from bench.targets.serving import PING_INTERVAL_MS, PING_TIMEOUT_MS, CommandLine, Server
 from bench.targets.truth import Record, Truth
+from bench.wire.stamps import StampClock, ask_for_stamps, stamp_in
 
 _AWAKE_NS = 200_000  # before a reply is due; more than a sleeping process is late by, mostly
 _EVENTS_PER_POLL = 8  # few, so that replies that are due meanwhile do not wait for many
 
-#: A reply that is held back: the time at which it is due, its place among replies due at once, the time at which its
-#: FOO was read, its connection, its frame, its record. Times are of `perf_counter_ns`.
-_Held = tuple[int, int, int, "_FaultyConnection", bytes, Record]
+#: The room for what the kernel says beside the bytes of a read.
+_CONTROL_BYTES = 64
+
+#: The times at which a FOO was read, and at which the kernel received it (0: it does not tell), of `perf_counter_ns`.
+_Came = tuple[int, int]
+
+#: A reply that is held back: the time at which it is due, its place among replies due at once, the times at which its
+#: FOO came, its connection, its frame, its record. Times are of `perf_counter_ns`.
+_Held = tuple[int, int, _Came, "_FaultyConnection", bytes, Record]
 
 T = TypeVar("T")
 
 
 class _FaultyConnection(Connection):
-    __slots__ = ("_faulty", "_read_ns")
+    __slots__ = ("_arrived_ns", "_clock", "_faulty", "_looked_ns", "_read_ns", "_recvmsg")
 
     def __init__(self, server: "FaultyServer", accepted: socket.socket) -> None:
         super().__init__(server, accepted)
         self._faulty = server
-        self._read_ns = 0
+        self._looked_ns = self._read_ns = self._arrived_ns = 0
+        self._recvmsg = accepted.recvmsg
+        #: The converter of the kernel's receive times; None if the system has none.
+        self._clock: StampClock | None = server.clock
+        try:
+            ask_for_stamps(accepted)
+        except OSError:
+            self._clock = None
 
     def readable(self, _: int) -> None:
         """Read what is there, and stamp it. Raises Ended or OSError."""
-        data = self._recv(READ_BYTES)
+        earlier_ns, self._looked_ns = self._looked_ns, perf_counter_ns()
+        data, control, _flags, _address = self._recvmsg(READ_BYTES, _CONTROL_BYTES)
         self._read_ns = perf_counter_ns()
+        if self._clock is not None:  # what was there when it last looked was read then
+            self._arrived_ns = self._clock.converted(stamp_in(control), earlier_ns, self._read_ns)
         self._take(data)
 
     def _answer(self, reply: bytes) -> None:
-        self._faulty.note_foo(self, self._read_ns, reply)
+        self._faulty.note_foo(self, (self._read_ns, self._arrived_ns), reply)
 
 
 class FaultyServer(Server):
@@ -81,6 +99,7 @@ class FaultyServer(Server):
     ) -> None:
         super().__init__(hosts, port, ping_interval_ms=ping_interval_ms, ping_timeout_ms=ping_timeout_ms)
         self.faults = faults
+        self.clock = StampClock()
         self._poll = self._wait
         #: A heap: the reply that is due next comes first.
         self._held: list[_Held] = []
@@ -116,7 +135,7 @@ class FaultyServer(Server):
         super().stop_at_end_of(descriptor)
         self._ends.append(descriptor)
 
-    def note_foo(self, connection: _FaultyConnection, read_ns: int, reply: bytes) -> None:
+    def note_foo(self, connection: _FaultyConnection, came: _Came, reply: bytes) -> None:
         """Answer a FOO that was read, with its faults. Raises OSError if the answer cannot be sent at once."""
         faults, record = self.faults, self._record
         record.foos += 1
@@ -129,14 +148,14 @@ class FaultyServer(Server):
             record.lost += 1
             record.lost_names.append(_name_in(reply))
         elif delay_ns:
-            heappush(self._held, (read_ns + delay_ns, next(self._order), read_ns, connection, framed(reply), record))
+            heappush(self._held, (came[0] + delay_ns, next(self._order), came, connection, framed(reply), record))
         else:
-            self._write(connection, read_ns, framed(reply), record)
+            self._write(connection, came, framed(reply), record)
 
     def _connection(self, accepted: socket.socket) -> Connection:
         return _FaultyConnection(self, accepted)
 
-    def _write(self, connection: _FaultyConnection, read_ns: int, frame: bytes, record: Record) -> None:
+    def _write(self, connection: _FaultyConnection, came: _Came, frame: bytes, record: Record) -> None:
         if connection.socket.fileno() < 0:
             record.gone += 1
             return
@@ -147,7 +166,10 @@ class FaultyServer(Server):
             record.gone += 1
             raise
         self.stats.answered += 1
+        read_ns, arrived_ns = came
         record.delays_ns.append(written_ns - read_ns)
+        if arrived_ns:
+            record.since_arrival_ns.append(written_ns - arrived_ns)
 
     # ------------------------------------------------------------------ waiting
 
@@ -180,9 +202,9 @@ class FaultyServer(Server):
 
     def _release(self) -> None:
         """Send the reply that is due next."""
-        _, _, read_ns, connection, frame, record = heappop(self._held)
+        _, _, came, connection, frame, record = heappop(self._held)
         try:
-            self._write(connection, read_ns, frame, record)
+            self._write(connection, came, frame, record)
         except OSError:
             self._end(connection.socket.fileno())
 

@@ -8,6 +8,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import ExitStack
 from types import TracebackType
 from typing import BinaryIO, Self
 
@@ -35,10 +36,14 @@ class _TargetProcess:
         hosts: Sequence[str] = ("127.0.0.1",),
         ping_interval_ms: int = PING_INTERVAL_MS,
         ping_timeout_ms: int = PING_TIMEOUT_MS,
+        shared_port: int | None = None,
     ) -> None:
         self.hosts = tuple(hosts)
         self.core = core
         self.port = 0
+        #: The port at which its owner asks: that of its clients, unless it shares that with other processes.
+        self._own_port = 0
+        self._own_host = hosts[0] if shared_port is None else "127.0.0.1"
         self._module = module
         self._name = name
         self._arguments = [
@@ -48,6 +53,8 @@ class _TargetProcess:
             "--ping-timeout-ms",
             str(ping_timeout_ms),
         ]
+        if shared_port is not None:
+            self._arguments += ["--share-port", "--port", str(shared_port)]
         for host in hosts:
             self._arguments += ["--host", host]
         if core is not None:
@@ -64,9 +71,15 @@ class _TargetProcess:
         """Return the server's counts so far. Raises ServerError if it does not answer."""
         return Stats(**json.loads(self._ask("GET", "/stats")))
 
+    @property
+    def pid(self) -> int:
+        """The number of its process."""
+        assert self._child is not None, "it runs"
+        return self._child.pid
+
     def _ask(self, method: str, path: str) -> bytes:
         """Return the server's answer to an HTTP request. Raises ServerError."""
-        connection = http.client.HTTPConnection(self.hosts[0], self.port, timeout=_ANSWER_TIMEOUT_S)
+        connection = http.client.HTTPConnection(self._own_host, self._own_port, timeout=_ANSWER_TIMEOUT_S)
         try:
             connection.request(method, path)
             return connection.getresponse().read()
@@ -85,7 +98,8 @@ class _TargetProcess:
                 self._child.wait(_STOP_TIMEOUT_S)
                 told = self._child.log.strip().splitlines()
                 raise ServerError(f"{self._name} did not start: {told[-1] if told else 'it wrote nothing'}")
-            self.port = int(json.loads(line)["port"])
+            ports = json.loads(line)
+            self.port, self._own_port = int(ports["port"]), int(ports["own_port"])
         except BaseException:
             self._stop()
             raise
@@ -113,7 +127,8 @@ class _TargetProcess:
 class EchoProcess(_TargetProcess):
     """The echo server in a process of its own, for `with`: on the given hosts, with one port for all of them.
 
-    It runs on `core` alone if that is given.
+    It runs on `core` alone if that is given. With a `shared_port` it shares that port, or any free port if it is 0,
+    with other processes.
     """
 
     def __init__(
@@ -123,6 +138,7 @@ class EchoProcess(_TargetProcess):
         hosts: Sequence[str] = ("127.0.0.1",),
         ping_interval_ms: int = PING_INTERVAL_MS,
         ping_timeout_ms: int = PING_TIMEOUT_MS,
+        shared_port: int | None = None,
     ) -> None:
         super().__init__(
             "bench.targets.echo",
@@ -132,7 +148,54 @@ class EchoProcess(_TargetProcess):
             hosts=hosts,
             ping_interval_ms=ping_interval_ms,
             ping_timeout_ms=ping_timeout_ms,
+            shared_port=shared_port,
         )
+
+
+class EchoProcesses:
+    """The echo server in several processes that share one port, for `with`: for more connections than one may open.
+
+    The kernel gives each connection to one of them. They run on `core` alone if that is given.
+    """
+
+    def __init__(self, processes: int, *, core: int | None = None) -> None:
+        self._number = processes
+        self._core = core
+        self._members: list[EchoProcess] = []
+        self._stack = ExitStack()
+
+    @property
+    def url(self) -> str:
+        """The URL of all of them."""
+        return self._members[0].url
+
+    @property
+    def pids(self) -> list[int]:
+        """The numbers of the processes."""
+        return [member.pid for member in self._members]
+
+    def stats(self) -> Stats:
+        """Return the counts of all of them so far. Raises ServerError if one does not answer."""
+        return Stats.of_all(self.stats_of_each())
+
+    def stats_of_each(self) -> list[Stats]:
+        """Return the counts of each of them so far. Raises ServerError if one does not answer."""
+        return [member.stats() for member in self._members]
+
+    def __enter__(self) -> Self:
+        with self._stack as stack:
+            for _ in range(self._number):
+                port = self._members[0].port if self._members else 0
+                shared_port = port if self._number > 1 else None
+                self._members.append(stack.enter_context(EchoProcess(core=self._core, shared_port=shared_port)))
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._stack.close()
+        self._members.clear()
 
 
 class FaultyProcess(_TargetProcess):

@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import NoReturn
 
-from bench.machine.descriptors import raise_file_limit
+from bench.machine.descriptors import OUT_OF_FILES, file_limit_reason, raise_file_limit
 from bench.targets.connection import MAX_PAYLOAD_BYTES, READ_BYTES, Connection, Ended
 from bench.targets.messages import framed
 from bench.targets.poller import BROKEN, ENDED, READABLE, WRITABLE, poller
@@ -40,7 +40,9 @@ class Server:
     """A server on one port of the given hosts, which serves until `stop`. Port 0 takes any free port.
 
     `ping_interval_ms` is the time between two heartbeats of a client, `ping_timeout_ms` the time that it has for its
-    pong.
+    pong. A server that `shares_port` leaves some of the port's clients to other processes that share it: the kernel
+    spreads them (SO_REUSEPORT). It has a port of its own as well, on this machine alone, where its owner asks for its
+    counts.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class Server:
         *,
         ping_interval_ms: int = PING_INTERVAL_MS,
         ping_timeout_ms: int = PING_TIMEOUT_MS,
+        shares_port: bool = False,
     ) -> None:
         self.stats = Stats()
         self._interval_ms, self._timeout_ms = ping_interval_ms, ping_timeout_ms
@@ -67,13 +70,12 @@ class Server:
         self._woken, self._wake = os.pipe()
         self._read(self._woken, lambda descriptor: os.read(descriptor, READ_BYTES))
         self._listeners: list[socket.socket] = []
+        #: The listeners that are left alone because this process may open no more files, until it has closed some.
+        self._paused: list[socket.socket] = []
         for host in hosts:
-            listener = socket.create_server((host, port), backlog=_BACKLOG)
-            listener.setblocking(False)
-            port = listener.getsockname()[1]
-            self._listeners.append(listener)
-            self._read(listener.fileno(), self._accept)
+            port = self._listen(host, port, shares_port)
         self.port = port
+        self.own_port = self._listen("127.0.0.1", 0, False) if shares_port else port
 
     def run(self) -> None:
         """Serve until `stop`."""
@@ -170,18 +172,38 @@ class Server:
         """Return the connection that serves a new client."""
         return Connection(self, accepted)
 
+    def _listen(self, host: str, port: int, shares_port: bool) -> int:
+        listener = socket.create_server((host, port), backlog=_BACKLOG, reuse_port=shares_port)
+        listener.setblocking(False)
+        self._listeners.append(listener)
+        self._read(listener.fileno(), self._accept)
+        return int(listener.getsockname()[1])
+
     def _accept(self, descriptor: int) -> None:
         listener = next(listener for listener in self._listeners if listener.fileno() == descriptor)
         while True:
             try:
                 accepted, _ = listener.accept()
-            except OSError:  # nobody waits any longer, or there is no descriptor left for them
+            except OSError as error:  # nobody waits any longer, or there is no descriptor left for them
+                if error.errno in OUT_OF_FILES:
+                    self._pause(listener, error.errno)
                 return
             accepted.setblocking(False)
             accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             connection = self._connection(accepted)
             self._connections[accepted.fileno()] = connection
             self._read(accepted.fileno(), connection.readable)
+
+    def _pause(self, listener: socket.socket, number: int) -> None:
+        """Leave those who wait alone: the poller would tell of them without end."""
+        if not self._paused:
+            sys.stderr.write(f"no more connections: {file_limit_reason(number)}\n")
+        self._paused.append(listener)
+        self._poller.unregister(listener.fileno())
+
+    def _resume(self) -> None:
+        while self._paused:
+            self._poller.register(self._paused.pop().fileno(), READABLE)
 
     def _rarely(self, descriptor: int, happened: int) -> None:
         """Handle a connection that can be written to again, or that is broken."""
@@ -209,6 +231,8 @@ class Server:
         connection.joined = False
         self._poller.unregister(descriptor)
         connection.socket.close()
+        if self._paused:
+            self._resume()
 
     # ------------------------------------------------------------------ heartbeats
 
@@ -256,7 +280,7 @@ class CommandLine(argparse.ArgumentParser):
     def serve(self, options: argparse.Namespace, server_of: Callable[..., Server]) -> None:
         """Serve until SIGTERM, Ctrl-C, or, with --end-with-stdin, the end of standard input.
 
-        `server_of` gets a Server's arguments. The method writes a line of JSON with the port when the server listens.
+        `server_of` gets a Server's arguments. The method writes a line of JSON with its ports when the server listens.
         """
         raise_file_limit()
         try:
@@ -267,6 +291,7 @@ class CommandLine(argparse.ArgumentParser):
                 options.port,
                 ping_interval_ms=options.ping_interval_ms,
                 ping_timeout_ms=options.ping_timeout_ms,
+                **({"shares_port": True} if getattr(options, "share_port", False) else {}),
             )
         except OSError as error:
             self.exit(1, f"{self.prog}: error: {error.strerror or error}\n")
@@ -274,7 +299,7 @@ class CommandLine(argparse.ArgumentParser):
             signal.signal(number, server.stop)
         if options.end_with_stdin:
             server.stop_at_end_of(sys.stdin.fileno())
-        sys.stdout.write(json.dumps({"port": server.port}) + "\n")
+        sys.stdout.write(json.dumps({"port": server.port, "own_port": server.own_port}) + "\n")
         sys.stdout.flush()
         server.run()
 

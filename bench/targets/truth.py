@@ -27,6 +27,9 @@ class Truth:
     client was gone when the reply was due, and those held back now. The delay of a reply begins when the `recv` that
     completed its FOO returns. It ends just before the `send` of the BAR or the acknowledgement. So it contains no time
     on the wire and in the kernel. It does not contain the wait of an unread FOO for the end of a stall, either.
+
+    `since_arrival_ns` has the same replies' delays from when the kernel received their FOO, so with its wait to be
+    read. It is null if the kernel has not told that of each FOO.
     """
 
     foos: int
@@ -47,6 +50,7 @@ class Truth:
     stalls: tuple[tuple[int, int], ...]
     #: The last lost tokens, up to 10,000, in the order in which they were read.
     lost_names: tuple[str, ...]
+    since_arrival_ns: str | None = None
 
     def encoded(self) -> str:
         """Return the account as JSON."""
@@ -64,11 +68,15 @@ class Truth:
         """Return the delays. Raises HistogramError."""
         return Histogram.decode(self.delays_ns, min_ns=self.min_ns, max_ns=self.max_ns, sum_ns=self.sum_ns)
 
+    def since_arrival(self) -> Histogram | None:
+        """Return the delays since the kernel received each FOO; None if it did not tell. Raises HistogramError."""
+        return None if self.since_arrival_ns is None else Histogram.decode(self.since_arrival_ns)
+
 
 class Record:
-    """A record of the FOOs since it was begun: 8 bytes for each reply."""
+    """A record of the FOOs since it was begun: 16 bytes for each reply."""
 
-    __slots__ = ("delays_ns", "foos", "gone", "lost", "lost_names")
+    __slots__ = ("delays_ns", "foos", "gone", "lost", "lost_names", "since_arrival_ns")
 
     def __init__(self) -> None:
         self.foos = 0
@@ -76,6 +84,8 @@ class Record:
         self.lost = 0
         self.lost_names: deque[str] = deque(maxlen=LOST_NAMES)
         self.delays_ns = array("q")
+        #: The same from when the kernel received the FOO, as far as it told.
+        self.since_arrival_ns = array("q")
 
     def truth(self, started_ns: int, stall_ns: int, stall_period_ns: int, stalls: Sequence[tuple[int, int]]) -> Truth:
         """Return the account. Its arguments are the facts that only the server knows."""
@@ -97,4 +107,12 @@ class Record:
             stall_period_ns=stall_period_ns,
             stalls=tuple(stalls),
             lost_names=tuple(self.lost_names),
+            since_arrival_ns=self._since_arrival(),
         )
+
+    def _since_arrival(self) -> str | None:
+        if not self.delays_ns or len(self.since_arrival_ns) < len(self.delays_ns):
+            return None
+        histogram = Histogram()
+        histogram.record(np.array(self.since_arrival_ns, dtype=np.int64))
+        return histogram.encode()

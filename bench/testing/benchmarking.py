@@ -8,6 +8,7 @@ process to a core, which other tests should not feel.
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import os
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -17,14 +18,18 @@ from typing import Any, NoReturn
 
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
+from pytest_benchmark.utils import safe_dumps
 
 from bench.latency.connecting import connected_or_failed
 from bench.latency.measuring import TIMER, describe, description, fail, measure
 from bench.latency.options import EFFORTS, EffortKind, OptionError, Options, parse
-from bench.latency.summary import summary
+from bench.latency.summary import ending, summary
 from bench.latency.testbed import ClientKind, Testbed, Testbeds
 from bench.machine.interpreter import gevent_reason
+from bench.project_settings import ProjectSettingsError, results_folder
 from bench.results.latency import LatencyBenchmark
+from bench.results.provenance import commit_info, service_directory
+from bench.results.store import ResultError, machine_id, result_name, write_numbered
 from bench.scenarios.catalogue import Benchmark
 from bench.scenarios.model import RoundTrip
 from bench.scenarios.options import Chosen
@@ -153,7 +158,7 @@ class RoundTripBenchmark:
         plugins = self._config.pluginmanager
         if not plugins.has_plugin(_PLUGIN):
             plugins.register(_Summary(), _PLUGIN)
-        plugins.get_plugin(_PLUGIN).figures.append(figures)  # type: ignore[union-attr]
+        plugins.get_plugin(_PLUGIN).add(figures, self._app)  # type: ignore[union-attr]
         return figures
 
     def _refuse(self, reason: str) -> NoReturn:
@@ -162,16 +167,59 @@ class RoundTripBenchmark:
 
 
 class _Summary:
-    """The figures of this session, with those that pytest-benchmark's table lacks."""
+    """The figures of this session, with those that pytest-benchmark's table lacks.
+
+    If pytest-benchmark saves the session, they are a latency result as well, which `bench compare` and others read.
+    """
 
     def __init__(self) -> None:
-        self.figures: list[LatencyBenchmark] = []
+        self._figures: list[LatencyBenchmark] = []
+        self._app = ""
+        #: The file of the result, and the reason why there is none.
+        self._stored: Path | None = None
+        self._failure = ""
+
+    def add(self, figures: LatencyBenchmark, app: str) -> None:
+        """Take the figures of a test, of this app."""
+        self._figures.append(figures)
+        self._app = self._app or app
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_benchmark_update_json(self, config: pytest.Config, output_json: dict[str, Any]) -> None:
+        """Store the benchmarks of this fixture in the folder of all results, once, if the session is saved."""
+        session = config._benchmarksession  # type: ignore[attr-defined]
+        if not (session.save or session.autosave) or self._stored is not None or self._failure:
+            return
+        ours = {figures.fullname for figures in self._figures}
+        try:
+            results = config.invocation_params.dir / results_folder()
+            commit = commit_info(service_directory(self._app), results)
+            content = {
+                **output_json,
+                "commit_info": commit.model_dump(),
+                "benchmarks": [_without_data(each) for each in output_json["benchmarks"] if each["fullname"] in ours],
+            }
+            data: bytes = safe_dumps(content, ensure_ascii=True, indent=4).encode()  # type: ignore[no-untyped-call]
+            name = result_name(commit, dt.datetime.now(dt.UTC))
+            self._stored = write_numbered(results / "latency" / machine_id(), name, data, results)
+        except (ResultError, ProjectSettingsError) as error:
+            self._failure = str(error)
 
     @pytest.hookimpl(trylast=True)
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Print them after the table."""
-        for line in summary(self.figures):
+        """Print them after the table, and where they are stored."""
+        for line in summary(self._figures):
             terminalreporter.write_line(line.text)
+        if self._stored is not None:
+            for line in ending(self._figures, self._stored):
+                terminalreporter.write_line(line.text)
+        elif self._failure:
+            terminalreporter.write_line(self._failure, red=True)
+
+
+def _without_data(benchmark: dict[str, Any]) -> dict[str, Any]:
+    """Return a stored benchmark without each single time, which the histogram has."""
+    return {**benchmark, "stats": {name: value for name, value in benchmark["stats"].items() if name != "data"}}
 
 
 def _is_in_loop() -> bool:

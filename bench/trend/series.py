@@ -15,7 +15,7 @@ import numpy as np
 from bench.results.figure import Figure, exact, figure
 from bench.results.header import Kind, MachineInfo
 from bench.results.latency import LatencyBenchmark, LatencyResult
-from bench.results.load import CONNECT, LoadResult, Operation
+from bench.results.load import CONNECT, LoadResult, Operation, TimesKind
 from bench.results.settings import CLOCK, LATENCY_SETTINGS, LOAD_SETTINGS, clock_in_series, series_of
 from bench.results.store import Result
 from bench.statistics.change_points import change_points, level_changes, levels_between
@@ -276,7 +276,7 @@ def _latency_value(benchmark: LatencyBenchmark, metric: Metric) -> float | None:
     if metric == "p50":
         return benchmark.stats.median * _US_PER_S
     if metric == "p99":
-        return benchmark.p99_us
+        return None if benchmark.is_p99_longest else benchmark.p99_us
     return benchmark.server_cpu_us_per_round_trip if metric == "cpu" else None
 
 
@@ -285,9 +285,11 @@ def _load_value(operation: Operation, metric: Metric) -> tuple[Figure | None, st
     if metric == "throughput":
         rate = operation.throughput_per_s
         return exact(rate), "throughput"
-    if operation.response_us is not None:
-        return figure(operation.response_us, metric), f"{metric} of the response time"
-    return figure(operation.service_us, metric), f"{metric} of the service time"
+    kind: TimesKind = "service" if operation.response_us is None else "response"
+    if metric in operation.longest(kind):
+        return None, ""
+    times = operation.service_us if operation.response_us is None else operation.response_us
+    return figure(times, metric), f"{metric} of the {kind} time"
 
 
 def _remarks(result: Result) -> tuple[tuple[str, ...], bool]:

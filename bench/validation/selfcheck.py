@@ -81,7 +81,6 @@ _SIZING_TURNS = 500
 _SIZING_MAX_TIME_S = 10.0
 _SAME = "same"
 _STORED = "websocket-fast-process-uvloop"
-_INTERRUPTED = 130
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import base64
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from urllib.parse import SplitResult, quote, unquote, urlencode, urlsplit, urlunsplit
 
 from bench.printable import one_line
@@ -32,6 +32,9 @@ _NOT_ESCAPED = "/%?:@[]!$&'()*+,;="
 #: The text that stands for a query that is not shown.
 _HIDDEN_QUERY = "..."
 
+#: The number of URLs that are kept as they were taken apart: many connections go to the same few.
+_URLS_KEPT = 64
+
 _EXAMPLE = "http://127.0.0.1:8000"
 
 
@@ -52,6 +55,7 @@ class Address:
     authorization: str | None = field(repr=False)
 
     @classmethod
+    @lru_cache(_URLS_KEPT)
     def of(cls, url: str) -> Address:
         """Take the URL apart. Raises ConnectFailed, without its secrets, for what is no URL of a server."""
         try:
@@ -144,11 +148,16 @@ def transport_url(
 
     It keeps the query of `url`, but not user and password, and has `query` in addition. Raises ConnectFailed.
     """
+    return _transport_url(url, transport, socketio_path, tuple((query or {}).items()))
+
+
+@lru_cache(_URLS_KEPT)
+def _transport_url(url: str, transport: TransportName, socketio_path: str, query: tuple[tuple[str, str], ...]) -> str:
     parts = urlsplit(Address.of(url).url)
     path = f"{parts.path.rstrip('/')}/{socketio_path.strip('/')}/"
     scheme = _SCHEMES[transport][parts.scheme]
     whole = urlunsplit((scheme, _ascii_server(parts), quote(path, _NOT_ESCAPED), quote(parts.query, _NOT_ESCAPED), ""))
-    return with_query(whole, {**(query or {}), "EIO": str(protocol.ENGINE_IO_VERSION), "transport": transport})
+    return with_query(whole, {**dict(query), "EIO": str(protocol.ENGINE_IO_VERSION), "transport": transport})
 
 
 def _ascii_server(parts: SplitResult) -> str:

@@ -1,6 +1,8 @@
 """The handshake of a WebSocket over HTTP/1.1 (RFC 6455, 4): the request, and what the answer means. No input or output.
 
-h11 writes and reads the HTTP. It is given the head of an answer when all of it is there.
+h11 writes and reads the HTTP. It is given the head of an answer when all of it is there. It costs most of the CPU of a
+connect. So it writes a request once for all connections that differ in their key alone, and the usual answer, without
+anything unusual in its head, is read here.
 """
 
 from __future__ import annotations
@@ -8,7 +10,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 import h11
@@ -24,6 +28,23 @@ _END_OF_HEAD = b"\r\n\r\n"
 
 # RFC 6455, 1.3.
 _ACCEPTED = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+
+
+#: The usual answer: nothing but headers of a single line, in ASCII, that say nothing of a body.
+_USUAL_ANSWER = re.compile(
+    rb"HTTP/1\.1 101(?: [\x20-\x7e]*)?\r\n"
+    rb"((?:(?!content-length|transfer-encoding)[!#$%&'*+\-.^_`|~0-9a-z]+:"
+    rb"[ \t]*[\x21-\x7e](?:[\t\x20-\x7e]*)\r\n)+)\r\n",
+    re.IGNORECASE,
+)
+
+#: The key of a request that is written once, in whose place each connection has its own.
+_ANY_KEY = base64.b64encode(bytes(16))
+
+#: The number of requests that are kept: users may each have headers of their own.
+_REQUESTS_KEPT = 16
+
+_Headers = tuple[tuple[bytes, bytes], ...]
 
 
 class RefusedHandshake(Exception):
@@ -44,31 +65,28 @@ class Handshake:
         parts = urlsplit(url)
         self._path = parts.path
         self._key = base64.b64encode(os.urandom(16))
-        self._connection = h11.Connection(h11.CLIENT, MOST_HEAD_BYTES)
+        target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
+        given = next((value for name, value in headers.items() if name.lower() == "host"), parts.netloc)
+        self._target = target.encode()
+        self._headers = (
+            (b"Host", given.encode()),
+            (b"Upgrade", b"websocket"),
+            (b"Connection", b"Upgrade"),
+            (b"Sec-WebSocket-Version", b"13"),
+            (b"Sec-WebSocket-Key", _ANY_KEY),
+            *((name.encode(), value.encode()) for name, value in headers.items() if name.lower() != "host"),
+        )
+        #: The answer as h11 reads it, if it is not the usual answer.
+        self._reader: h11.Connection | None = None
         self._head: bytes | None = b""
         self._response: h11.Response | None = None
         self._body = b""
         try:
-            request = h11.Request(
-                method=b"GET",
-                target=(f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/").encode(),
-                headers=[(name.encode(), value.encode()) for name, value in self._headers(parts.netloc, headers)],
-            )
-            #: What is sent to the server.
-            self.request: bytes = self._connection.send(request) or b""
+            before, after = _request(self._target, self._headers)
         except h11.LocalProtocolError as error:
             raise ConnectFailed(f"the request for a WebSocket cannot be sent: {one_line(error)}") from None
-
-    def _headers(self, host: str, headers: Mapping[str, str]) -> list[tuple[str, str]]:
-        given = next((value for name, value in headers.items() if name.lower() == "host"), host)
-        return [
-            ("Host", given),
-            ("Upgrade", "websocket"),
-            ("Connection", "Upgrade"),
-            ("Sec-WebSocket-Version", "13"),
-            ("Sec-WebSocket-Key", self._key.decode()),
-            *((name, value) for name, value in headers.items() if name.lower() != "host"),
-        ]
+        #: What is sent to the server.
+        self.request = before + self._key + after
 
     @property
     def has_answer(self) -> bool:
@@ -95,12 +113,18 @@ class Handshake:
                 self._head = head
                 return None
             self._head = None
-            self._connection.receive_data(head)
-            event = self._connection.next_event()
+            usual = _USUAL_ANSWER.match(head)
+            if usual is not None:
+                self._check(_fields(usual[1]))
+                return head[usual.end() :]
+            connection = self._connection
+            connection.receive_data(head)
+            event = connection.next_event()
             while isinstance(event, h11.InformationalResponse) and event.status_code != _SWITCHED:
-                event = self._connection.next_event()
+                event = connection.next_event()
             if isinstance(event, h11.InformationalResponse):
-                return self._agreed(event)
+                self._check(event.headers)
+                return connection.trailing_data[0]
             if not isinstance(event, h11.Response):
                 raise _refused("its answer is none of HTTP")
             self._response = event
@@ -129,10 +153,18 @@ class Handshake:
             self._body += bytes(event.data)
         raise self.refusal()
 
-    def _agreed(self, response: h11.InformationalResponse) -> bytes:
-        """Return what came after an answer that agrees. Raises RefusedHandshake."""
+    @property
+    def _connection(self) -> h11.Connection:
+        """Return h11's side of it, which has sent the request."""
+        if self._reader is None:
+            self._reader = h11.Connection(h11.CLIENT, MOST_HEAD_BYTES)
+            self._reader.send(_event(self._target, self._headers))
+        return self._reader
+
+    def _check(self, fields: Iterable[tuple[bytes, bytes]]) -> None:
+        """Look whether the headers of an answer, with their names in lower case, agree. Raises RefusedHandshake."""
         headers: dict[bytes, bytes] = {}
-        for name, value in response.headers:
+        for name, value in fields:
             headers[name] = headers[name] + b", " + value if name in headers else value
         accepted = base64.b64encode(hashlib.sha1(self._key + _ACCEPTED, usedforsecurity=False).digest())
         if headers.get(b"upgrade", b"").lower() != b"websocket":
@@ -143,7 +175,26 @@ class Handshake:
             raise _refused("cannot upgrade, invalid sec-websocket-accept response")
         if b"sec-websocket-extensions" in headers:
             raise _refused("cannot upgrade, it wants an extension that it was not asked for")
-        return self._connection.trailing_data[0]
+
+
+def _event(target: bytes, headers: _Headers) -> h11.Request:
+    """Return a request. Raises h11.LocalProtocolError for what cannot be sent."""
+    return h11.Request(method=b"GET", target=target, headers=list(headers))
+
+
+@lru_cache(_REQUESTS_KEPT)
+def _request(target: bytes, headers: _Headers) -> tuple[bytes, bytes]:
+    """Return a request as it is sent, before and after its key. Raises h11.LocalProtocolError."""
+    written = h11.Connection(h11.CLIENT).send(_event(target, headers)) or b""
+    before, _, after = written.partition(b"Sec-WebSocket-Key: " + _ANY_KEY)
+    return before + b"Sec-WebSocket-Key: ", after
+
+
+def _fields(lines: bytes) -> Iterable[tuple[bytes, bytes]]:
+    """Yield the headers of the usual answer, with their names in lower case."""
+    for line in lines.splitlines():
+        name, _, value = line.partition(b":")
+        yield name.lower(), value.strip()
 
 
 def _refused(text: str) -> RefusedHandshake:

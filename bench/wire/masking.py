@@ -5,28 +5,23 @@ There are two forms of this module that do the same. This is the plain one; mask
 
 from __future__ import annotations
 
-_MASK_BITS = (1 << 32) - 1
+from random import Random
 
 
 class Masker:
-    """A maker of a client's frames. `seed` is where its masks begin; it is not 0."""
+    """A maker of a client's frames. `seed` is where its masks begin."""
 
-    __slots__ = ("_state",)
+    __slots__ = ("_bits",)
 
     def __init__(self, seed: int) -> None:
-        self._state = seed & _MASK_BITS or 1
+        self._bits = Random(seed).getrandbits
 
     def frame(self, first: int, payload: bytes) -> bytes:
         """Return the frame of a payload; `first` is the first byte of its head: the kind, and if it is the last."""
-        # Marsaglia, Xorshift RNGs, 2003: good enough for masks that hide nothing from a server that we measure.
-        state = self._state
-        state ^= state << 13 & _MASK_BITS
-        state ^= state >> 17
-        self._state = state = state ^ state << 5 & _MASK_BITS
+        mask = self._bits(32).to_bytes(4, "little")
         size = len(payload)
-        mask = state.to_bytes(4, "little")
-        number = int.from_bytes(payload, "little") ^ int.from_bytes(mask * (size // 4 + 1), "little")
-        masked = (number & (1 << 8 * size) - 1).to_bytes(size, "little")
+        number = int.from_bytes(payload, "little") ^ int.from_bytes((mask * (size // 4 + 1))[:size], "little")
+        masked = number.to_bytes(size, "little")
         if size < 126:
             return b"%c%c%b%b" % (first, 0x80 | size, mask, masked)
         if size < 1 << 16:

@@ -18,6 +18,7 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 from bench.wire.handshake import Handshake
+from bench.wire.source_addresses import bind_to_source
 from bench.wire.stamps import ask_for_stamps, is_kernel_clock
 from bench.wire.tls_session import TlsSession
 
@@ -78,7 +79,7 @@ async def connected_socket(host: str, port: int) -> tuple[socket, bool]:
             failures.append(failure)
     if len({failure.errno for failure in failures}) == 1:
         raise failures[0]
-    reasons = dict.fromkeys(os.strerror(failure.errno or 0).lower() for failure in failures)
+    reasons = dict.fromkeys(os.strerror(each.errno).lower() if each.errno else str(each) for each in failures)
     raise OSError(f"none of its {len(failures)} addresses answers: {', '.join(reasons)}")
 
 
@@ -99,6 +100,7 @@ async def _connected(connection: socket, address: Any) -> tuple[socket, bool]:
             with contextlib.suppress(OSError):
                 ask_for_stamps(connection)
                 is_stamped = True
+        bind_to_source(connection)
         await asyncio.get_running_loop().sock_connect(cast(Any, connection), address)
         connection.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
     except BaseException:

@@ -1,10 +1,8 @@
 # The C types of poller.py, for `make compiled`. Every attribute is here: a compiled object has no others.
 
-cimport cython
-
 from bench.wire.frames cimport FrameHead
 from bench.wire.masking cimport Masker
-from bench.wire.sockets cimport Buffer, Channel, ReadySet
+from bench.wire.sockets cimport Buffer, ReadySet
 from bench.wire.stamps cimport StampClock
 
 
@@ -12,15 +10,9 @@ cdef class Poller:
     cdef object _loop
     cdef list _channels
     cdef Py_ssize_t _number
-    cdef list _free_buffers
+    cdef public list free_buffers
     cdef public Buffer buffer
     cdef public Masker masker
     cdef public FrameHead head
     cdef public StampClock clock
     cdef ReadySet _ready_set
-
-    cpdef Buffer borrow(self)
-    cpdef give_back(self, Buffer buffer)
-
-    @cython.locals(ready_set=ReadySet, channels=list, channel=Channel, number=int, found=int)
-    cpdef int _handle(self, int most) except -1

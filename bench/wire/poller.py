@@ -37,12 +37,12 @@ class Poller:
 
     __slots__ = (
         "_channels",
-        "_free_buffers",
         "_loop",
         "_number",
         "_ready_set",
         "buffer",
         "clock",
+        "free_buffers",
         "head",
         "masker",
     )
@@ -52,9 +52,10 @@ class Poller:
         #: The channels, each at the place of its descriptor.
         self._channels: list[Channel | None] = []
         self._number = 0
-        #: The first buffer. Its `read_ns` is a time not long ago, before which all that was read is received.
+        #: The first buffer. Its `read_ns` is when the last read was done, or begun where it is the first of a pass.
         self.buffer = Buffer(BUFFER_BYTES)
-        self._free_buffers = [self.buffer]
+        #: The buffers that are not in use. Who finds none takes a new one, and leaves it here in the end.
+        self.free_buffers = [self.buffer]
         #: The place for the heads of frames.
         self.head = FrameHead()
         self.masker = Masker(int.from_bytes(os.urandom(4), "little"))
@@ -115,37 +116,17 @@ class Poller:
             del _pollers[self._loop]
             self._close()
 
-    def borrow(self) -> Buffer:
-        """Return a buffer to read into. It is to be given back when all that is in it is handled."""
-        if self._free_buffers:
-            return self._free_buffers.pop()
-        return Buffer(BUFFER_BYTES)
-
-    def give_back(self, buffer: Buffer) -> None:
-        """Take a buffer that is not in use any more."""
-        self._free_buffers.append(buffer)
-
     def _on_ready(self) -> None:
         """Have the channels that are ready read and write."""
+        ready_set = self._ready_set
+        if ready_set is None:  # another callback of the same turn has closed it
+            return
         if self.clock is not None:
-            self._handle(_MOST_AT_ONCE)
+            ready_set.handle(self._channels, self.buffer, _MOST_AT_ONCE)
             return
         for _ in range(_MOST_ROUNDS):
-            if self._handle(_ALL_AT_ONCE) < _ALL_AT_ONCE:
+            if ready_set.handle(self._channels, self.buffer, _ALL_AT_ONCE) < _ALL_AT_ONCE:
                 return
-
-    def _handle(self, most: int) -> int:
-        """Handle the channels that are ready, not more than `most`; returns how many."""
-        ready_set = self._ready_set
-        assert ready_set is not None, "it has called"
-        found = ready_set.find(most)
-        channels = self._channels
-        self.buffer.note_time()
-        for number in range(found):
-            channel = channels[ready_set.descriptor(number)]
-            if channel is not None:  # its own doing, or another's, has ended it meanwhile
-                channel.ready(ready_set.events(number))
-        return found
 
     def _close(self) -> None:
         ready_set, self._ready_set = self._ready_set, None

@@ -29,6 +29,4 @@ cdef class ReadySet:
     cdef void *_found
     cdef int _room
 
-    cpdef int find(self, int most) except -1
-    cpdef int descriptor(self, int number)
-    cpdef int events(self, int number)
+    cpdef int handle(self, list channels, Buffer buffer, int most) except -1

@@ -24,12 +24,13 @@ _CONTROL_BYTES = 128
 class Buffer:
     """The memory that is read into, and when that was."""
 
-    __slots__ = ("_view", "data", "read_ns", "size", "stamp_ns")
+    __slots__ = ("_view", "_whole", "data", "read_ns", "size", "stamp_ns")
 
     def __init__(self, size: int) -> None:
         self.size = size
         self.data = bytearray(size)
         self._view = memoryview(self.data)
+        self._whole = [self._view]
         #: When the last read was done, in nanoseconds of `perf_counter_ns`.
         self.read_ns = 0
         #: When the kernel received what was read last, in nanoseconds of the day's clock; 0: it does not say.
@@ -65,7 +66,8 @@ class Channel:
     def take(self, connection: socket, is_stamped: bool) -> None:
         """Have this socket from now on. `is_stamped` says that the kernel was asked for its receive times."""
         self._socket = connection
-        self._receive, self._send = connection.recvmsg_into, connection.send
+        self._receive: Any = connection.recvmsg_into if is_stamped else connection.recv_into
+        self._send = connection.send
         self.descriptor = connection.fileno()
         self.is_stamped = is_stamped
 
@@ -79,13 +81,14 @@ class Channel:
         """
         try:
             if self.is_stamped:
-                size, control, _, _ = self._receive([buffer._view[at:] if at else buffer.data], _CONTROL_BYTES)
+                size: int
+                size, control, _, _ = self._receive([buffer._view[at:]] if at else buffer._whole, _CONTROL_BYTES)
                 buffer.read_ns = perf_counter_ns()
                 buffer.stamp_ns = stamp_in(control)
             else:
-                size = self._socket.recv_into(buffer._view[at:] if at else buffer.data)
+                size = self._receive(buffer._view[at:] if at else buffer._view)
                 buffer.read_ns = perf_counter_ns()
-            return int(size)
+            return size
         except OSError as error:
             return -(error.errno or EAGAIN)
 
@@ -93,7 +96,8 @@ class Channel:
         """Send as much as the system takes; returns how much. Below 0: the number of the error, negative."""
         self.sent_ns = perf_counter_ns()
         try:
-            return int(self._send(data))
+            sent: int = self._send(data)
+            return sent
         except OSError as error:
             return -(error.errno or EAGAIN)
 
@@ -101,7 +105,7 @@ class Channel:
         """Close the socket."""
         connection, self._socket = self._socket, None
         self.descriptor = -1
-        self._receive = self._send = None  # type: ignore[assignment]  # they keep the socket
+        self._receive = self._send = None  # type: ignore[assignment]  # they would keep the socket
         if connection is not None:
             connection.close()
 
@@ -114,11 +118,10 @@ def is_for_later(code: int) -> bool:
 class ReadySet:
     """The channels that are watched, and those that are ready: an epoll. Raises OSError where the system has none."""
 
-    __slots__ = ("_found", "_poll")
+    __slots__ = ("_poll",)
 
     def __init__(self) -> None:
         self._poll: Any = _epoll()
-        self._found: list[tuple[int, int]] = []
 
     def fileno(self) -> int:
         """Return a descriptor that can be read when a channel is ready."""
@@ -136,18 +139,18 @@ class ReadySet:
         """Watch it no longer. Call it before the descriptor is closed."""
         self._poll.unregister(descriptor)
 
-    def find(self, most: int) -> int:
-        """Look which are ready, without waiting; returns how many. `descriptor` and `events` tell which."""
-        self._found = self._poll.poll(0, most)
-        return len(self._found)
+    def handle(self, channels: list[Channel | None], buffer: Buffer, most: int) -> int:
+        """Call `ready` of the channels that are ready, not more than `most`, without waiting; returns how many.
 
-    def descriptor(self, number: int) -> int:
-        """Return the descriptor of the channel that was found at this place."""
-        return self._found[number][0]
-
-    def events(self, number: int) -> int:
-        """Return the events of the channel that was found at this place."""
-        return self._found[number][1]
+        Each channel is at the place of its descriptor. The buffer notes the time before them.
+        """
+        found: list[tuple[int, int]] = self._poll.poll(0, most)
+        buffer.read_ns = perf_counter_ns()
+        for descriptor, events in found:
+            channel = channels[descriptor]
+            if channel is not None:  # its own doing, or another's, has ended it meanwhile
+                channel.ready(events)
+        return len(found)
 
     def close(self) -> None:
         """Watch nothing any more."""

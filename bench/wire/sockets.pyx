@@ -234,8 +234,10 @@ cdef class ReadySet:
         if code < 0:
             raise OSError(-code, os.strerror(-code))
 
-    cpdef int find(self, int most) except -1:
-        """Look which are ready, without waiting; returns how many."""
+    cpdef int handle(self, list channels, Buffer buffer, int most) except -1:
+        """Call `ready` of the channels that are ready; see sockets.py."""
+        cdef int number, found
+        cdef Channel channel
         if most > self._room:
             free(self._found)
             self._room = 0
@@ -243,15 +245,13 @@ cdef class ReadySet:
             if self._found == NULL:
                 raise MemoryError()
             self._room = most
-        return bench_poll_find(self._descriptor, self._found, most)
-
-    cpdef int descriptor(self, int number):
-        """Return the descriptor of the channel that was found at this place."""
-        return bench_poll_descriptor(self._found, number)
-
-    cpdef int events(self, int number):
-        """Return the events of the channel that was found at this place."""
-        return bench_poll_events(self._found, number)
+        found = bench_poll_find(self._descriptor, self._found, most)
+        buffer.read_ns = bench_now_ns()
+        for number in range(found):
+            channel = channels[bench_poll_descriptor(self._found, number)]
+            if channel is not None:  # its own doing, or another's, has ended it meanwhile
+                channel.ready(bench_poll_events(self._found, number))
+        return found
 
     def close(self):
         """Watch nothing any more."""

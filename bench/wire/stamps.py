@@ -20,8 +20,7 @@ import time
 from _socket import SO_RCVTIMEO, SOCK_STREAM, SOL_SOCKET, socket  # gevent replaces the module `socket`'s
 from collections.abc import Callable
 from contextlib import closing
-from struct import error as StructError  # noqa: N812 - it is an exception
-from struct import pack, unpack_from
+from struct import Struct, pack
 from time import perf_counter_ns
 from typing import Any, Literal
 
@@ -36,6 +35,9 @@ SO_TIMESTAMPING = SCM_TIMESTAMPING = 37
 
 #: Stamps by software as segments arrive, and their report (linux/net_tstamp.h: RX_SOFTWARE and SOFTWARE).
 _SOFTWARE_STAMPS = 1 << 3 | 1 << 4
+
+#: A time as the system has it: seconds and nanoseconds. The first of three is the stamp by software.
+_STAMP = Struct("ll")
 
 #: The time between two measurements of the offset, in nanoseconds.
 _CHECK_INTERVAL_NS = 1_000_000_000
@@ -122,12 +124,10 @@ class StampClock:
 def stamp_in(control: list[tuple[int, int, bytes]]) -> int:
     """Return the stamp in what the kernel says beside the data, in nanoseconds of the day's clock; 0: there is none."""
     for level, kind, data in control:
-        if kind == SCM_TIMESTAMPING and level == SOL_SOCKET:
-            try:
-                seconds, nanoseconds = unpack_from("ll", data)
-            except StructError:
-                return 0
-            return int(seconds * 1_000_000_000 + nanoseconds)
+        if kind == SCM_TIMESTAMPING and level == SOL_SOCKET and len(data) >= _STAMP.size:
+            seconds: int
+            seconds, nanoseconds = _STAMP.unpack_from(data)
+            return seconds * 1_000_000_000 + int(nanoseconds)
     return 0
 
 

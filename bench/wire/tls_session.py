@@ -78,6 +78,8 @@ class TlsSession:
             except ssl.SSLWantReadError:
                 return
             except ssl.SSLZeroReturnError:
+                part = b""
+            if not part:
                 self.is_over = True
                 return
             yield part

@@ -30,8 +30,8 @@ cdef class WebSocketTransport(Channel):
     cpdef long long send(self, tuple messages) except -1
     cpdef read_now(self)
     @cython.locals(
-        poller=Poller, buffer=Buffer, at=Py_ssize_t, size=Py_ssize_t, began_ns=cython.longlong,
-        received_ns=cython.longlong, read_ns=cython.longlong, error_ns=cython.longlong, stamp_ns=cython.longlong,
+        poller=Poller, buffer=Buffer, free_buffers=list, at=Py_ssize_t, size=Py_ssize_t, began_ns=cython.longlong,
+        received_ns=cython.longlong, read_ns=cython.longlong, error_ns=cython.longlong, stamp_ns=cython.longlong, data=bytearray, listener=Listener,
         earliest_ns=cython.longlong, is_exact=bint, is_empty=bint,
     )
     cpdef _read(self, int events)

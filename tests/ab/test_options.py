@@ -7,7 +7,7 @@ import pytest
 
 from bench.ab.errors import AbError
 from bench.ab.options import plan
-from bench.ab.restart import metrics_of
+from bench.ab.restart import BurstPlan, metrics_of
 from bench.scenarios.catalogue import AB_BENCHMARKS
 
 NOTHING: dict[str, Any] = dict.fromkeys(("app", "event", "reply", "payload"))
@@ -36,7 +36,13 @@ def test_payloads_are_as_large_as_they_are_called() -> None:
 
 def test_replies_that_are_matched_in_order_are_never_many_in_flight() -> None:
     (benchmark,) = plan(app="chat:app", event="say", reply="said", payload='"x"').benchmarks
-    assert metrics_of(benchmark) == ("p50", "p99", "cpu")
+    assert metrics_of(benchmark, BurstPlan()) == ("p50", "p99", "cpu")
+
+
+def test_a_restart_of_few_round_trips_has_no_p99() -> None:
+    few, enough = (plan(**NOTHING, pairs=pairs, burst=10) for pairs in (9, 10))
+    assert "p99" not in metrics_of(few.benchmarks[0], few.bursts)
+    assert "p99" in metrics_of(enough.benchmarks[0], enough.bursts)
 
 
 def test_another_unit_is_refused() -> None:

@@ -145,4 +145,4 @@ async def test_replies_that_list_others_ids_are_each_emissions_own_with_many_in_
     async with both([lists(), lists()]) as sides:
         figures = await compare(sides, (listed,), plan, first=0)
         assert [side.exchange.in_flight for side in sides] == [0, 0]
-    assert {metric for _, metric in figures} == {"p50", "p99", "cpu", "saturated"}
+    assert {metric for _, metric in figures} == {"p50", "cpu", "saturated"}, "a p99 of so few is their maximum"

@@ -121,6 +121,21 @@ class TestLatency:
         assert not any("one run" in remark for remark in found.remarks)
         assert [line.split(" ")[0] for line in found.worse] == [f"foo_bar[{name}]" for name in NAMES]
 
+    def test_the_p99_of_few_round_trips_with_a_process_has_no_row(self) -> None:
+        old, new = latency_runs(1)[0], latency_runs(1, first=100)[0]
+        assert "p99" in [shown.metric for shown in compared([old], [new]).benchmarks[0].rows]
+        benchmark = new.benchmarks[0]
+        first, *others = benchmark.extra_info["processes"]
+        info = benchmark.extra_info | {"processes": [first | {"rounds": 99}, *others]}
+        few = new.model_copy(
+            update={"benchmarks": (benchmark.model_copy(update={"extra_info": info}), *new.benchmarks[1:])}
+        )
+        found = compared([old], [few])
+        assert "p99" not in [shown.metric for shown in found.benchmarks[0].rows]
+        assert "p99" in [shown.metric for shown in found.benchmarks[1].rows]
+        said = f"no row for the p99 of {found.benchmarks[0].label}: of fewer than 100 round trips with a process it is "
+        assert f"{said}their maximum" in found.remarks
+
     def test_a_single_process_has_no_interval(self) -> None:
         p50 = row(compared(latency_runs(1, processes=1), latency_runs(1, processes=1, first=100)).benchmarks[0], "p50")
         assert (p50.low, p50.verdict, p50.reason) == (None, "inconclusive", "a single process has no spread")

@@ -5,12 +5,14 @@ import itertools
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 
-from bench.compare.load import WHOLE_RUN, chance_of_order
+from bench.compare.load import WHOLE_RUN, chance_of_order, compare_load
 from bench.results.figure import Figure
 from bench.results.lateness import Lateness
 from bench.results.load import Generator, LoadResult
+from bench.timing.histogram import Histogram
 from tests.support.comparisons import START, compared, load_runs, open_scenario, row
 from tests.support.example_results import distribution, load_result, operation
 
@@ -115,6 +117,20 @@ class TestLoad:
         old = load_result(operations=(operation(service_us=distribution(p50=100.0, p90=200.0)),))
         new = load_result(operations=(operation(service_us=distribution(p50=120.0, p90=900.0)),), datetime=START)
         assert row(compared([old], [new]).benchmarks[0], "service p90").verdict == "inconclusive"
+
+    def test_a_percentile_of_few_times_has_no_row(self) -> None:
+        """Of 99 times the p99 is the longest: the row would be of the maximum."""
+        few = Histogram()
+        few.record(np.array([1_000_000] * 98 + [5_000_000]))
+        longest = distribution(p50=1000.0, p90=1000.0, p99=5000.0, p99_9=5000.0, max=5000.0)
+        one = load_result(operations=(operation(service_us=longest, service_histogram=few.encode()),))
+        found = compare_load([load_result()], [one], force=False)
+        metrics = [shown.metric for shown in found.compared[0].rows]
+        assert [name for name in metrics if name.startswith("service")] == ["service p50", "service p90"]
+        assert found.remarks[1:] == (
+            "no row for the p99 of FOO → BAR: of fewer than 100 times in a run it is their maximum",
+            "no row for the p99.9 of FOO → BAR: of fewer than 1,000 times in a run it is their maximum",
+        )
 
     def test_a_handful_of_replies_claims_nothing(self) -> None:
         few: dict[str, Any] = {"scheduled": 30, "sent": 30, "ok": 30, "timeouts": 0, "errors": {}, "unfinished": 0}

@@ -16,7 +16,7 @@ def test_what_was_timed() -> None:
     notes.leave_out(1, before=0)
     assert notes.times().are_kernels is None
     notes.note(Completed(0, 100, (), read_ns=5100, error_ns=0))
-    notes.note(Completed(0, 100, (), read_ns=7100, error_ns=3000))
+    notes.note(Completed(0, 5000, (), read_ns=12_000, error_ns=3000))
     found = notes.times()
     assert (found.exact, found.bounded, found.unstamped, found.are_kernels) == (1, 1, 0, True)
     assert (found.reading.min_ns, found.reading.max_ns, found.greatest_error_ns) == (5000, 7000, 3000)

@@ -10,7 +10,7 @@ import pytest
 from bench.latency.summary import ending, summary
 from bench.results.latency import LatencyBenchmark
 
-STATS = {"min": 1e-4, "max": 2e-4, "mean": 1.5e-4, "median": 1.5e-4, "rounds": 10}
+STATS = {"min": 1e-4, "max": 2e-4, "mean": 1.5e-4, "median": 1.5e-4, "rounds": 100}
 STEAL = {"kind": "steal", "text": "the host took 2.0%", "value": 0.02}
 MORE_STEAL = {"kind": "steal", "text": "the host took 5.0%", "value": 0.05}
 GOVERNOR = {"kind": "governor", "text": "the governor is powersave", "value": None}
@@ -61,10 +61,10 @@ def test_times_of_all_and_ratios_of_those_of_several_processes() -> None:
         "",
         "round trip p50 p99 max rounds server CPU",
         "foo",
-        "a 150.0 µs 190.0 µs 200.0 µs 10 71.26 µs",
-        "longer 150.0 µs - 200.0 µs 10 71.26 µs",
+        "a 150.0 µs 190.0 µs 200.0 µs 100 71.26 µs",
+        "longer 150.0 µs - 200.0 µs 100 71.26 µs",
         "bar",
-        "old 150.0 µs - 200.0 µs 10 -",
+        "old 150.0 µs - 200.0 µs 100 -",
         "",
         "ratio to controls processes medians to control to bare echo",
         "foo",
@@ -73,12 +73,23 @@ def test_times_of_all_and_ratios_of_those_of_several_processes() -> None:
     ]
 
 
-def test_it_fits_a_hundred_columns() -> None:
+def test_it_fits_80_columns() -> None:
     """The longest name that there is, with longer figures than are usual."""
-    name = "foo_bar[acknowledged-websocket-fast-process-uvloop]"
-    slow = replicated(name, p99_us=123_456.0).model_copy(update={"server_cpu_us_per_round_trip": 12_345.6})
+    name = "foo_bar[acknowledged-websocket-fast-process-asyncio]"
+    slow = replicated(name, p99_us=123_456.0, transport="websocket")
+    slow = slow.model_copy(update={"stats": slow.stats.model_copy(update={"max": 1.23, "rounds": 123_456})})
     found = texts(slow, replicated("foo_bar[a]"))
-    assert max(map(len, found)) <= 100, found
+    assert max(map(len, found)) <= 80, found
+    assert [line for line in found if "fast" in line] == [line for line in found if line.startswith("  fast-process-a")]
+
+
+def test_the_p99_of_few_is_their_maximum() -> None:
+    few = benchmark("say[uvloop]", p99_us=200.0)
+    few = few.model_copy(update={"stats": few.stats.model_copy(update={"rounds": 99})})
+    assert texts(few)[3].split() == ["uvloop", "150.0", "µs", "max", "200.0", "µs", "99", "-"]
+    assert [line.text for line in ending([few], None)] == ["", "say[uvloop]: p50 150.0 µs, max 200.0 µs"]
+    enough = benchmark("say[uvloop]", p99_us=190.0)
+    assert texts(enough)[3].split()[3:5] == ["190.0", "µs"]
 
 
 NAMES = (

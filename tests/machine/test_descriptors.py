@@ -11,6 +11,7 @@ from bench.machine.descriptors import (
     file_limit_reason,
     is_limit_reason,
     limit_reason_in,
+    local_ports,
     port_limit_reason,
 )
 from bench.wire.errors import os_reason
@@ -46,6 +47,8 @@ def test_the_end_of_the_ports_is_named(tmp_path: Path, sockets: str, said: str |
     (tmp_path / "net").mkdir()
     (tmp_path / "sys/net/ipv4/ip_local_port_range").write_text("32768\t60999\n")
     (tmp_path / "net/sockstat").write_text(f"sockets: used 9\n{sockets}\nUDP: inuse 1\n")
+    assert local_ports(tmp_path) == 28_232
+    assert local_ports(tmp_path / "nothing") == 16_384
     reason = port_limit_reason(tmp_path)
     assert (reason is None) == (said is None)
     if reason is not None and said is not None:

@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 from rich.console import Console
 
-from bench.ab.restart import Figure, Figures, metrics_of
+from bench.ab.restart import BurstPlan, Figure, Figures, metrics_of
 from bench.ab.summary import summary
 from bench.machine.disturbances import Disturbance, Interference
 from bench.report.ab import ab_document
@@ -31,7 +31,7 @@ def restarts(effect: float, count: int = 20) -> list[Figures]:
     return [
         {
             ("say|said", metric): Figure(effect + 0.001 * math.sin(number), 100.0, 100.0 * math.exp(effect))
-            for metric in metrics_of(SAY)
+            for metric in metrics_of(SAY, BurstPlan())
         }
         for number in range(count)
     ]
@@ -174,7 +174,7 @@ def test_what_does_not_fit_together_is_no_result(changed: dict[str, Any], said: 
 @pytest.mark.parametrize(
     ("errors_ns", "clock", "said"),
     [
-        ((0, 0, 0), "kernel", "times end when the machine received the reply: all 3 are exact; "),
+        ((0, 0, 0), "kernel", "times end when the machine received the reply: all 3 are exact to 0.100 µs; "),
         ((0, UNSTAMPED), "process", "say|said: 1 of 2 replies have the process's time, not the kernel's"),
         ((UNSTAMPED,), "process", "times end when the generator had read the reply, and contain how long it waited"),
     ],

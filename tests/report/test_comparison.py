@@ -63,15 +63,15 @@ class TestTable:
             "",
             "old new effect 95% interval verdict",
             "FOO → BAR",
-            "throughput per second 1,000 900 -10.00 % - inconclusive",
+            "throughput 1,000/s 900/s -10.00 % - inconclusive",
             "service p50 131.4 µs 131.4 µs +0.00 % - inconclusive",
             "service p90 240.0 µs 300.0 µs +25.00 % - inconclusive",
             "service p99 1.234 ms > 500 ms > +40,402 % - inconclusive",
             "service p99.9 5.000 ms > 500 ms > +9,900 % - inconclusive",
             "failed 10 10 - - inconclusive",
-            "whole run",
-            "server CPU per round trip 72.30 µs 72.30 µs +0.00 % - inconclusive",
-            "generator CPU per round trip 11.20 µs 11.20 µs +0.00 % - -",
+            "whole run, per round trip",
+            "server CPU 72.30 µs 72.30 µs +0.00 % - inconclusive",
+            "generator CPU 11.20 µs 11.20 µs +0.00 % - -",
             "",
             "nothing is known to be slower by more than 0.5 %: 7 inconclusive",
             "uncommitted changes: the new result is of aaaaaaaaaaaa and changes to it",
@@ -87,7 +87,7 @@ class TestTable:
             "only in the new results: new [1]",
         ]
         heading, first = shown[3], shown[5]
-        assert len(heading) == len(first)
+        assert len(heading) == len(first) <= 80
 
     def test_latency(self) -> None:
         shown = lines(compared(latency_runs(0, 0, COMMIT), latency_runs(0.1, 100, OTHER)))
@@ -104,7 +104,7 @@ class TestTable:
 
     def test_forced_verdicts_say_so(self) -> None:
         saturated = load_result(generator=Generator(processes=1, verdict="saturated", reason="CPU share 99 %"))
-        shown = lines(compared(load_result(), saturated, force=True))
+        shown = lines(compared(load_result(), saturated, force=True), width=100)
         assert all("inconclusive (forced)" in line for line in shown if line.startswith("  service"))
         assert "generator saturated (void): in the new result: CPU share 99 %" in shown
         assert any(line.startswith("void, and forced: nothing is known to be slower") for line in shown)

@@ -1,5 +1,6 @@
 """Formats: any document as text, as Markdown and as JSON."""
 
+import dataclasses
 import io
 import json
 
@@ -74,7 +75,34 @@ class TestText:
         assert "\x1b[3" not in drawn(DOCUMENT, colours=True)
 
     def test_nothing_is_cut(self) -> None:
-        assert drawn(DOCUMENT, width=10) == text.render(DOCUMENT)
+        words = drawn(DOCUMENT, width=10).split()
+        assert set(words) == set(text.render(DOCUMENT).split())
+
+    def test_long_names_stand_on_lines_of_their_own(self) -> None:
+        columns = (Column("round trip", "name"), Column("p50"))
+        long = Row(("a name that is long", "5 ms"), group="here")
+        table = Table(columns, (Row(("short", "1 ms"), group="here"), long))
+        document = Document("example", "names", (table,))
+        assert drawn(document, width=20).splitlines() == [
+            *["round trip   p50", "here", "  short     1 ms", "  a name that is long", "            5 ms", ""],
+        ]
+
+    def test_columns_that_do_not_fit_come_in_parts(self) -> None:
+        """A range stays beside its figure, and each part has the names."""
+        columns = (Column("tool", "name"), Column("rate"), Column("(range)", "range"), Column("CPU"), Column("memory"))
+        table = Table(
+            columns, (Row(("ours", "13,408", "11,502-15,314", "13.0", "25")), Row(("a", "1", "1-1", "2", "3")))
+        )
+        assert drawn(Document("example", "parts", (table,)), width=30).splitlines() == [
+            *["tool    rate        (range)", "ours  13,408  11,502-15,314", "a          1            1-1", ""],
+            *["tool   CPU  memory", "ours  13.0      25", "a        2       3", ""],
+        ]
+
+    def test_the_answer_may_stand_first(self) -> None:
+        first = dataclasses.replace(DOCUMENT, is_headline_first=True)
+        assert text.render(first).splitlines()[:7] == [
+            *["A  main", "B  work *now*", "", "slower: say|said", "2 restarts", "", "µs           A  effect  verdict"]
+        ]
 
     @pytest.mark.parametrize(
         ("width", "lines"),

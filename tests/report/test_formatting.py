@@ -77,7 +77,7 @@ class TestFigures:
     def test_rates_counts_and_ratios(self) -> None:
         assert (per_second(3.14), per_second(99.96), per_second(12345.6)) == ("3.1", "100", "12,346")
         assert measured([Figure(12345)], Unit.COUNT) == ["12,345"]
-        assert measured([Figure(12345.6)], Unit.PER_SECOND) == ["12,346"]
+        assert measured([Figure(12345.6)], Unit.PER_SECOND) == ["12,346/s"]
         assert (ratio(Figure(1.0506)), ratio(Figure(5, "above")), ratio(Figure(0.2, "below"))) == (
             "1.051",
             "> 5.000",

@@ -13,6 +13,7 @@ def figures(**changed: object) -> LiveFigures:
         "has_times": True,
         "p50_ns": 297_700,
         "p99_ns": 5_181_000,
+        "is_p99_longest": False,
         "failed": 0,
         "cpu_share": 0.07,
     }
@@ -34,6 +35,7 @@ def test_all_that_is_known() -> None:
     [
         (line(figures(offered_per_s=None)), "50 users  499/s  p50"),
         (line(figures(p99_ns=None, failed=3), failed_so_far=12), "p99 lost  3 failed (12 in all)"),
+        (line(figures(is_p99_longest=True)), "p50 297.7 µs  max 5.181 ms  0 failed"),
         (line(figures(p50_ns=None, p99_ns=None, has_times=False)), "p50 -  p99 -"),
         (line(figures(), phase="warm-up, 3 s left", duration_s=None), "12s  warm-up, 3 s left  50 users"),
     ],

@@ -4,6 +4,7 @@ import io
 import re
 from typing import Any
 
+import numpy as np
 import pytest
 from rich.console import Console
 
@@ -15,6 +16,7 @@ from bench.results.load import (
     OTHER_OPERATIONS,
     Generator,
     LoadResult,
+    Operation,
     ReceivedEvent,
     Scenario,
     Second,
@@ -23,6 +25,7 @@ from bench.results.load import (
     Window,
 )
 from bench.results.receiving import ClockStep, ReceiveClock, Receiving
+from bench.timing.histogram import Histogram
 from tests.support.example_results import distribution, load_result, operation
 
 LARGE: dict[str, Any] = {"scheduled": 12_345_678, "sent": 12_345_678, "ok": 12_345_668}
@@ -31,7 +34,9 @@ LARGE: dict[str, Any] = {"scheduled": 12_345_678, "sent": 12_345_678, "ok": 12_3
 def shown(result: LoadResult, width: int = 100) -> list[str]:
     written = io.StringIO()
     print_document(load_document(result), Console(file=written, width=width))
-    return written.getvalue().splitlines()
+    lines = written.getvalue().splitlines()
+    assert lines[2] == ""
+    return lines[3:]  # below the headline, which has tests of its own
 
 
 class TestLoadTable:
@@ -49,9 +54,13 @@ class TestLoadTable:
         )
         result = load_result(operations=(connect, operation(**LARGE)))
         assert shown(result, width=80) == [
-            "operation        sent          ok  timeouts  errors  unfinished  late  per second",
-            "connect            50          50         0       0           0     0           -",
-            "FOO → BAR  12,345,678  12,345,668         3       6           1     2       1,000",
+            "operation        sent          ok  timeouts  errors  unfinished  late",
+            "connect            50          50         0       0           0     0",
+            "FOO → BAR  12,345,678  12,345,668         3       6           1     2",
+            "",
+            "operation  per second",
+            "connect             -",
+            "FOO → BAR       1,000",
             "",
             "service time       p50       p90       p99     p99.9       max",
             "connect       131.4 µs  240.0 µs  1.234 ms  5.000 ms  12.35 ms",
@@ -78,9 +87,32 @@ class TestLoadTable:
     @pytest.mark.parametrize("width", [1, 20, 79])
     def test_nothing_is_cut_where_the_terminal_is_too_narrow(self, width: int) -> None:
         lines = shown(load_result(operations=(operation(**LARGE),)), width)
-        assert lines[0].startswith("operation ")
-        assert "12,345,678  12,345,668" in lines[1]
+        assert lines[0].startswith("operation")
+        words = " ".join(lines).split()
+        assert {"FOO", "12,345,678", "12,345,668", "1,000", "12.35"} <= set(words)
         assert not any("…" in line for line in lines)
+
+    def test_percentiles_of_few_times_are_the_longest(self) -> None:
+        few = Histogram()
+        few.record(np.array([1_000_000] * 98 + [5_000_000]))
+        times = distribution(p50=1000.0, p90=1000.0, p99=5000.0, p99_9=5000.0, max=5000.0)
+        asked = operation("ask", service_us=times, service_histogram=few.encode())
+        assert self._times(asked) == ["1.000 ms", "1.000 ms", "max", "max", "5.000 ms"]
+        few.record(np.array([4_000_000]))
+        asked = operation("ask", service_us=times, service_histogram=few.encode())
+        assert self._times(asked) == ["1.000 ms", "1.000 ms", "5.000 ms", "max", "5.000 ms"]
+        # Of failures the longest time is not known, and what is known has the rank that its name says.
+        censored = distribution(p50=1000.0, p90=5000.0, p99=None, p99_9=None, max=None, mean=None)
+        asked = operation("ask", service_us=censored, service_histogram=few.encode())
+        assert self._times(asked)[1] == "5.000 ms"
+        # An old result without a histogram does not tell.
+        assert self._times(operation("ask", service_us=times, service_histogram=None))[2:4] == ["5.000 ms", "5.000 ms"]
+
+    @staticmethod
+    def _times(row: Operation) -> list[str]:
+        lines = shown(load_result(operations=(row,)), width=80)
+        at = next(number for number, line in enumerate(lines) if line.startswith("service time"))
+        return re.split("  +", lines[at + 1])[1:]
 
     def test_censored_times_and_dropped_emissions(self) -> None:
         censored = distribution(mean=None, p99=None, p99_9=None, max=None, censored_above_us=500_000.0)
@@ -153,6 +185,22 @@ def test_a_row_per_stage() -> None:
     ]
     assert lines[heading + 3].split() == ["0:1s", "0.0", "0.0", "0", "0", "-", "-", "-", "-", "-"]
     assert not any(line.startswith("stage") for line in shown(load_result()))
+    assert not any("too few" in line for line in lines if "0:1s" not in line)
+
+
+def test_a_stage_that_is_too_short_for_a_percentile() -> None:
+    stages = [
+        StageFigures(
+            stage=f"{rate}:1s", start_s=1, end_s=2, offered_per_s=rate, throughput_per_s=rate, failed=0, dropped=0,
+            p50_us=800.0, p90_us=900.0, p99_us=1000.0,
+        )
+        for rate in (9, 99, 100)
+    ]  # fmt: skip
+    lines = shown(load_result(stages=tuple(stages)))
+    cells = [re.split("  +", line)[4:7] for line in lines if re.match(r"\d+:1s", line)]
+    assert cells == [["800.0 µs", "-", "-"], ["800.0 µs", "900.0 µs", "-"], ["800.0 µs", "900.0 µs", "1.000 ms"]]
+    assert "fewer than 10 arrivals, which are too few for a p90: stage 9:1s" in lines
+    assert "fewer than 100 arrivals, which are too few for a p99: stage 9:1s, 99:1s" in lines
 
 
 def test_how_the_generator_did() -> None:
@@ -178,6 +226,11 @@ def test_how_the_generator_did() -> None:
         (
             ("response times", "throughput"),
             "the response times and the throughput are the generator's, not the service's; the service times are true",
+        ),
+        (
+            ("throughput", "times by the process's clock"),
+            "the throughput and the times by the process's clock are the generator's, not the service's; the other "
+            "service times are true",
         ),
         (("throughput",), "the throughput is the generator's, not the service's; the service times are true"),
     ],
@@ -205,6 +258,9 @@ def test_whose_clock_told_when_replies_were_received() -> None:
         "times end when the machine received the reply: all 1,000 are exact; the generator's own queue "
         "(p99 45.30 µs) is not in them"
     ]
+    assert notes_on_clocks(ReceiveClock(bound_us=0.0625), say=receiving())[0].startswith(
+        "times end when the machine received the reply: all 1,000 are exact to 0.0625 µs; "
+    )
     assert notes_on_clocks(say=receiving(bounded=500, error_us=1234), shout=receiving(delay_us=70)) == [
         "times end when the machine received the reply: 20.0% of 2,500 may be too long, by 1.234 ms at most; the "
         "generator's own queue (p99 of the worst 70.00 µs) is not in them"

@@ -3,11 +3,13 @@
 import datetime as dt
 from typing import Any
 
+import numpy as np
 import pytest
 
 from bench.report.load_headline import load_headline
 from bench.results.header import CommitInfo, MachineInfo
 from bench.results.load import CONNECT, Distribution, Generator, LoadResult, Operation, OperationKind, Scenario, Window
+from bench.timing.histogram import Histogram
 
 
 def times(p50: float | None, p99: float | None, above_us: float | None = None) -> Distribution:
@@ -50,6 +52,16 @@ def headline(*operations: Operation, rate: str | None = None, **more: Any) -> tu
 
 def test_what_counts_of_a_good_run() -> None:
     assert headline(ECHO) == ("echo: p50 297.7 µs, p99 5.181 ms; 500/s; nothing failed; generator ok", "heading")
+
+
+def test_the_tail_of_few_is_the_longest() -> None:
+    few = Histogram()
+    few.record(np.array([297_700] * 98 + [5_181_000]))
+    longest = times(297.7, 5181.0).model_copy(update={"max": 5181.0, "mean": 300.0})
+    echo = operation(
+        "echo", "round trip", 99, service_us=longest, service_histogram=few.encode(), throughput_per_s=499.6
+    )
+    assert headline(echo)[0] == "echo: p50 297.7 µs, max 5.181 ms; 500/s; nothing failed; generator ok"
 
 
 def test_response_times_of_the_most_frequent_and_the_rate_of_all() -> None:

@@ -1,5 +1,6 @@
 """`bench show`: results that earlier versions stored, printed again as these versions printed them."""
 
+import itertools
 import json
 import re
 import shutil
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.cells import cell_len
 
 from bench import cli
 from bench.report import formats
@@ -25,6 +27,7 @@ PRINTED = {
     "load/4": "load-4",  # open, with stages
     "ab/1": "ab-1",
     "accuracy/1": "accuracy-1",
+    "wire/1": "wire-1",
     "peers/1": "peers-1",
     "compare/latency.json": "compare-latency",
     "compare/load.json": "compare-load",
@@ -48,7 +51,7 @@ Show = Callable[..., Shown]
 @pytest.fixture
 def show(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Show:
     """The command, in a directory whose results of this machine are the old ones."""
-    for kind in ("latency", "load", "ab", "accuracy", "peers"):
+    for kind in ("latency", "load", "ab", "accuracy", "wire", "peers"):
         (machine,) = (RESULTS / kind).iterdir()
         shutil.copytree(machine, tmp_path / "results" / kind / machine_id())
     shutil.copytree(RESULTS / "compare", tmp_path / "compare")
@@ -79,19 +82,31 @@ def test_the_markdown_of_a_stored_result(show: Show, reference: str) -> None:
 
 def test_a_latency_result_has_times_controls_and_disturbances(show: Show) -> None:
     lines = show("latency/1").out.splitlines()
-    assert lines[0].split() == ["round", "trip", "min", "p50", "mean", "p99", "max", "rounds"]
-    fast = [re.split("  +", line) for line in lines if line.startswith("foo_bar[event-websocket-fast-process-uvloop]")]
-    assert fast == [
+    tables = [list(part) for is_text, part in itertools.groupby(lines, bool) if is_text][:3]
+    assert [[re.split("  +", line.strip()) for line in table] for table in tables] == [
         [
-            "foo_bar[event-websocket-fast-process-uvloop]",
-            "96.93 µs",
-            "170.3 µs",
-            "533.6 µs",
-            "4.596 ms",
-            "16.28 ms",
-            "1,200",
+            ["round trip", "p50", "p99", "max", "rounds", "server CPU"],
+            ["foo_bar[event-websocket-…]"],
+            ["in-loop-uvloop", "122.5 µs", "5.923 ms", "120.4 ms", "1,700", "-"],
+            ["fast-process-uvloop", "170.3 µs", "4.596 ms", "16.28 ms", "1,200", "135.4 µs"],
+            ["foo_bar[event-polling-…]"],
+            ["process-uvloop", "3,150 µs", "12.96 ms", "15.49 ms", "140", "386.7 µs"],
         ],
-        [fast[0][0], "2", "± 1.2%", "1.061 ± 0.4%", "3.183 ± 9.3%", "135.4 µs"],
+        [
+            ["round trip", "min", "mean"],
+            ["foo_bar[event-websocket-…]"],
+            ["in-loop-uvloop", "110.2 µs", "489.5 µs"],
+            ["fast-process-uvloop", "96.93 µs", "533.6 µs"],
+            ["foo_bar[event-polling-…]"],
+            ["process-uvloop", "467.5 µs", "3,341 µs"],
+        ],
+        [
+            ["ratio to controls", "processes", "medians", "to control", "to bare echo"],
+            ["foo_bar[event-polling-…]"],
+            ["process-uvloop", "2", "± 33.7%", "0.992 ± 49.5%", "-"],
+            ["foo_bar[event-websocket-…]"],
+            ["fast-process-uvloop", "2", "± 1.2%", "1.061 ± 0.4%", "3.183 ± 9.3%"],
+        ],
     ]
     assert "latency of app.main:app at c160d0d6d709: 3 benchmarks, measured 2026-11-26 02:48:24 UTC" in lines
     in_loop = "the server was in the client's own loop, to illustrate: foo_bar[event-websocket-in-loop-uvloop]"
@@ -100,6 +115,14 @@ def test_a_latency_result_has_times_controls_and_disturbances(show: Show) -> Non
         "may have spoilt it, load",
         "may have spoilt it, unoptimised python",
     ]
+
+
+@pytest.mark.parametrize("reference", [*KINDS, "load/5"])
+def test_no_table_is_wider_than_the_terminal(show: Show, reference: str) -> None:
+    """A line of a table has columns, two spaces apart. Other lines are sentences and paths."""
+    tables = [line for line in show(reference).out.splitlines() if re.search(r"\S  +\S", line) and ".json" not in line]
+    assert len(tables) > 3
+    assert max(map(cell_len, tables)) <= 80, tables
 
 
 @pytest.mark.parametrize("reference", KINDS)
@@ -138,7 +161,7 @@ def test_a_result_that_pytest_benchmark_alone_stored(show: Show) -> None:
     fields = {"datetime": "2026-01-01T00:00:00", "version": "5.1.0", "commit_info": {}, "machine_info": {}}
     Path("foreign.json").write_text(json.dumps(fields | {"benchmarks": benchmarks}))
     lines = show("foreign.json").out.splitlines()
-    assert re.split("  +", lines[1]) == ["sum", "0.100 µs", "0.500 µs", "1.000 µs", "-", "20.00 µs", "1,000"]
+    assert re.split("  +", lines[1]) == ["sum", "0.500 µs", "-", "20.00 µs", "1,000", "-", "0.100 µs", "1.000 µs"]
     assert lines[3:] == ["latency of a service at unknown: 1 benchmark, measured 2026-01-01 00:00:00 UTC"]
 
 
@@ -160,7 +183,7 @@ def test_another_folder_of_results(show: Show) -> None:
         ("damaged.json", '{"schema": ["ab/1"]}', "damaged.json: has schema "),
         ("damaged.json", '{"machine_info": {}, "benchmarks": 1}', "damaged.json: datetime: Field required (and "),
         ("none.json", None, "none.json: no such file"),
-        ("1", None, "1: there is one of each kind; say latency/1 or load/1 or ab/1 or accuracy/1 or peers/1"),
+        ("1", None, "1: there is one of each kind; say latency/1 or load/1 or ab/1 or accuracy/1 or wire/1 or peers/1"),
         ("99", None, "99: no such file, and no such number, commit or `latest` in results, of latency, load, ab, "),
         ("peers/2", None, "peers/2: no such file, and no such number, commit or `latest` in results/peers/"),
         ("", None, "an empty name means no result"),

@@ -16,6 +16,7 @@ from bench.results.load import LoadResult
 from bench.trend.model import TrendFile
 from bench.validation.accuracy.model import Accuracy
 from bench.validation.peers.model import Peers
+from bench.validation.wire.model import Wire
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reading-results.md").read_text()
 
@@ -23,7 +24,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "reading-results.md").read_text()
 NAMED = {word for span in re.findall(r"`([^`\n]+)`", PAGE) for word in re.findall(r"[A-Za-z0-9_]+", span)}
 
 #: The description of the machine is pytest-benchmark's.
-STORED = (LatencyStats, LatencyDetails, LoadResult, AbResult, Accuracy, Peers, Comparison, TrendFile)
+STORED = (LatencyStats, LatencyDetails, LoadResult, AbResult, Accuracy, Wire, Peers, Comparison, TrendFile)
 
 
 def models_in(annotation: Any) -> Iterator[type[BaseModel]]:

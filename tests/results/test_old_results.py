@@ -1,6 +1,7 @@
 """Results that earlier versions stored: read, written again, compared, and followed by a trend."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,14 @@ from bench.results.ab import AbResult
 from bench.results.header import KINDS, Header
 from bench.results.history import all_results
 from bench.results.latency import LatencyBenchmark, LatencyDetails, LatencyResult
-from bench.results.load import LoadResult
+from bench.results.load import LOAD_SCHEMA, LoadResult
+from bench.results.receiving import ReceivedClock
 from bench.results.references import Stored
 from bench.results.store import load, open_file
 from bench.trend.series import trends
 from bench.validation.accuracy.model import Accuracy
 from bench.validation.peers.model import Peers
+from bench.validation.wire.model import Wire
 
 RESULTS = Path(__file__).parent.parent / "data" / "results"
 COMMIT = "c160d0d6d709f7a87bef2ae5f6bb2a7bdf6f0854"
@@ -27,6 +30,7 @@ COMMIT = "c160d0d6d709f7a87bef2ae5f6bb2a7bdf6f0854"
 MODELS: dict[str, type[BaseModel]] = {
     "ab/*/0001_*.json": AbResult,
     "accuracy/*/0001_*.json": Accuracy,
+    "wire/*/0001_*.json": Wire,
     "peers/*/0001_*.json": Peers,
     "compare/*.json": Comparison,
 }
@@ -143,6 +147,40 @@ def test_load_is_compared_also_with_the_schema_before() -> None:
         compare([first], stored("load/*/0004_*.json"))
     forced = compare([first], [second], force=True)
     assert "FOO→BAR to sender" in [compared.label for compared in forced.benchmarks]
+
+
+def measured_now(old: Stored, clock: ReceivedClock) -> Stored:
+    """Return what a run like an older one stores today, by this clock."""
+    result = old.result
+    if isinstance(result, LoadResult):
+        operations = tuple(
+            row.model_copy(update={"received_clock": clock if row.kind == "round trip" else row.received_clock})
+            for row in result.operations
+        )
+        newer: Any = result.model_copy(update={"schema_": LOAD_SCHEMA, "operations": operations})
+    else:
+        benchmarks = tuple(
+            benchmark.model_copy(update={"extra_info": benchmark.extra_info | {"received_clock": clock}})
+            for benchmark in result.benchmarks
+        )
+        newer = result.model_copy(update={"benchmarks": benchmarks})
+    return Stored(old.path.with_name("new.json"), newer)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "said"),
+    [
+        ("latency/*/0001_*.json", "received clock process → kernel; --process-clock measures with the process's clock"),
+        ("load/*/0002_*.json", r"received clock process → kernel \(FOO→BAR to sender\); --process-clock measures with"),
+    ],
+)
+def test_an_older_result_is_compared_with_a_new_one_of_the_process_s_clock_alone(pattern: str, said: str) -> None:
+    (old,) = stored(pattern)
+    with pytest.raises(IncomparableError, match=said):
+        compare([old], [measured_now(old, "kernel")])
+    assert not compare([old], [measured_now(old, "process")]).forced
+    assert compare([old], [measured_now(old, "kernel")], force=True).forced
+    assert not compare([measured_now(old, "kernel")], [replace(measured_now(old, "kernel"), path=old.path)]).forced
 
 
 def test_all_are_followed_by_a_trend() -> None:

@@ -34,7 +34,7 @@ def repository(tmp_path: Path) -> Path:
 def test_packages_are_those_that_are_installed() -> None:
     versions = packages()
     assert versions["python"].startswith(f"{sys.version_info.major}.{sys.version_info.minor}.")
-    assert {"python-socketio", "python-engineio", "uvicorn", "locust", "picows", "aiohttp"} < versions.keys()
+    assert {"python-socketio", "python-engineio", "uvicorn", "locust", "aiohttp"} < versions.keys()
 
 
 def test_a_package_that_is_missing_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -93,11 +93,11 @@ def test_all_kinds_of_files_are_python_and_yaml(target: Target, has_login: bool,
     assert ("before_connect" in texts["locustfile.py"]) == has_login
     assert ("\n    @task\n" in texts["locustfile.py"]) == (kinds in ("timed", "emitted"))
     if target is SERVE:
-        assert "test_socketio.py" not in texts
+        assert "ServeCommand(socketio_scenarios.serve, Path(__file__).parent)" in texts["test_socketio.py"]
         assert """serve = "node 'a b.js' {port}"\n""" in texts["socketio_scenarios.py"]
         assert "\nserve = socketio_scenarios.serve\n" in texts["locustfile.py"]
-    else:
-        assert ("round_trip" in texts["test_socketio.py"]) == (kinds == "timed")
+    assert ("round_trip" in texts["test_socketio.py"]) == (kinds == "timed")
+    if target is not SERVE:
         assert ("socketio_server" in texts["test_socketio.py"]) == (target is APP)
     assert "PASSWORD: ${{ secrets.PASSWORD }}" in texts[".github/workflows/socketio-latency.yml"]
 

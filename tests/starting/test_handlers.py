@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio.base_events
+import datetime as dt
 import inspect
 import itertools
 import textwrap
@@ -151,6 +152,9 @@ class TestData:
             ("sid, data", 'if data.get("count", 0) > 3:\n    raise ValueError\nreturn 1', {"count": 1}),
             ("sid, data", 'return "mood" in data', {"mood": "hello"}),
             ("sid, content: bytes", "return len(content)", b"hello"),
+            ("sid, data=None", 'return data.get("q", "lamps") + str(data.get("page", 0))', {"q": "lamps", "page": 1}),
+            ("sid, step=3", "return step + 1", 3),
+            ("sid, room, step=3", "return room.upper()", "lobby"),
         ],
     )  # fmt: skip
     def test_data_has_what_the_handler_reads(self, scenario: Scenario, signature: str, body: str, data: Any) -> None:
@@ -189,9 +193,43 @@ async def sit(sid, data: Place):
     return data
 """
         order, sit = describe(source).clients[0].scenarios
-        assert order.data == {"id": "{uuid}", "kind": "buy", "items": [], "first": {"symbol": "hello", "amount": 1}}
+        assert order.data == {
+            "id": "{uuid}",
+            "kind": "buy",
+            "items": [{"symbol": "hello", "amount": 1}],
+            "first": {"symbol": "hello", "amount": 1},
+        }
         assert (order.reply, order.kinds) == (("ordered",), ("uuid",))
         assert sit.data == {"room": "lobby", "seat": 1}
+
+    def test_data_is_within_the_limits_of_a_model(self, describe: Callable[[str], Description]) -> None:
+        source = """
+import datetime as dt
+from enum import Enum
+from typing import Annotated
+from pydantic import BaseModel, Field
+
+class Side(str, Enum):
+    buy = "buy"
+
+class Order(BaseModel):
+    sku: str = Field(min_length=8, max_length=12)
+    pin: str = Field(max_length=2)
+    amount: int = Field(ge=5)
+    price: Annotated[float, Field(gt=2, le=3)]
+    side: Side
+    symbol: str = Field(examples=["ACME"])
+    at: dt.datetime
+
+@sio.event
+async def order(sid, data):
+    return Order.model_validate(data).sku
+"""
+        (order,) = describe(source).clients[0].scenarios
+        assert {name: value for name, value in order.data.items() if name != "at"} == {
+            "sku": "hellohel", "pin": "he", "amount": 5, "price": 2.5, "side": "buy", "symbol": "ACME",
+        }  # fmt: skip
+        dt.datetime.fromisoformat(order.data["at"])
 
 
 class TestConnections:

@@ -272,6 +272,59 @@ class TestSessions:
             description(socket(*begun()[:2], received('44{"message":"log in first"}', 1)))
 
 
+#: A token in the form of a JWT, as a login gives it.
+TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhZGEifQ.abcdefghijklmnopqrstuvwxyz"
+
+
+class TestLoginByAnEvent:
+    LOGIN = (
+        sent('420["login",{"user":"ada","password":"hush-hush"}]', 1),
+        received(f'430[{{"token":"{TOKEN}"}}]', 1.1),
+    )
+    SAY = (
+        sent(f'42["say",{{"id":"{A}","token":"{TOKEN}"}}]', 2),
+        received(f'42["said",{{"id":"{A}"}}]', 2.1),
+        sent(f'42["say",{{"id":"{B}","token":"{TOKEN}"}}]', 3),
+        received(f'42["said",{{"id":"{B}"}}]', 3.1),
+    )
+
+    def test_what_it_gives_is_taken_from_its_reply(self) -> None:
+        found = description(socket(*begun(), *self.LOGIN, *self.SAY))
+        assert list(found.variables) == ["SOCKETIO_LOGIN_PASSWORD"]
+        written = texts(found)
+        assert TOKEN not in written
+        assert '"token": lambda: given["login_reply"]["token"]' in written
+        assert '    given["login_reply"] = login_reply\n' in written
+        assert "        self.login_reply = await self.round_trip(socketio_scenarios.login)\n" in written
+        assert '"token": self.login_reply["token"]' in written
+        assert '            socketio_scenarios.given["login_reply"] = login_reply\n' in written
+
+    def test_an_event_that_gives_it(self) -> None:
+        """The reply is an event, which comes with its arguments."""
+        login = (
+            sent(f'42["login",{{"id":"{A[:-1]}0","password":"hush-hush"}}]', 1),
+            received(f'42["welcome",{{"id":"{A[:-1]}0","token":"{TOKEN}"}}]', 1.1),
+        )
+        written = texts(description(socket(*begun(), *login, *self.SAY)))
+        assert '"token": lambda: given["login_reply"]["token"]' in written
+        assert TOKEN not in written
+
+    def test_in_the_middle_of_a_session_it_is_said(self) -> None:
+        found = description(
+            socket(*begun(), sent('42["look",1]', 0.5), sent('42["look",1]', 0.6), *self.LOGIN, *self.SAY)
+        )
+        assert any("say has a secret that the reply to login gave" in note for note in found.notes)
+        assert "SOCKETIO_SAY_TOKEN" in found.variables
+        assert '"token": self.login_reply["token"]' in texts(found)
+
+    def test_on_another_connection_it_is_said(self) -> None:
+        chat = (sent(f'42/chat,["say",{{"id":"{A}"}}]', 3), received(f'42/chat,["said",{{"id":"{A}"}}]', 3.1))
+        found = description(socket(*begun(), *self.LOGIN), socket(*begun({"token": TOKEN}, "/chat"), *chat))
+        said = "auth of a connection has what the reply to login gave on another connection"
+        assert any(note.startswith(said) for note in found.notes)
+        assert TOKEN not in texts(found)
+
+
 class TestSecrets:
     def test_no_secret_of_a_real_session_is_in_any_file(self) -> None:
         whole = texts(described(read_har(SESSION), "session.har"))

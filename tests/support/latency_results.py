@@ -18,7 +18,7 @@ from bench.results.store import write_numbered
 from bench.timing.histogram import Histogram
 
 START = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
-PACKAGES = {"python": "3.11.7", "python-socketio": "5.12.1", "uvicorn": "0.54.0", "picows": "2.3.1"}
+PACKAGES = {"python": "3.11.7", "python-socketio": "5.12.1", "uvicorn": "0.54.0", "orjson": "3.11.4"}
 NAMES = ("event-fast-process-uvloop", "acknowledged-fast-process-uvloop")
 SHA256 = "ab" * 32
 CONTROL_US, BARE_US = 80.0, 40.0

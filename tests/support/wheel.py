@@ -8,11 +8,13 @@ import sysconfig
 from pathlib import Path
 
 from tests.support.folders import ROOT
+from tests.versions.pythons import SUPPORTED, found
 
 #: The files that a wheel is made of.
 _FILES = ("pyproject.toml", "README.md", "LICENSE", "pytest_socketio_bench.py")
 _BUILD = "import sys; from setuptools import build_meta; print(build_meta.build_wheel(sys.argv[1]))"
 _LIMIT_S = 120
+_INSTALL_LIMIT_S = 600
 
 
 def build_wheel(folder: Path, checkout: Path = ROOT) -> Path:
@@ -49,6 +51,23 @@ def installed_beside_ours(wheel: Path, folder: Path) -> Path:
         script = folder / "bin" / name
         script.write_text(f"#!{python}\n{program}")
         script.chmod(0o755)
+    return folder / "bin"
+
+
+def installed_in_another_python(wheel: Path, folder: Path) -> Path | None:
+    """Install the wheel, with all that it asks for, into an environment of another version of Python than ours.
+
+    Return the environment's folder of scripts; None if there is no other version on this machine.
+    """
+    ours = f"{sys.version_info.major}.{sys.version_info.minor}"
+    pythons = (found(version) for version in SUPPORTED if version != ours)
+    python = next((each for each in pythons if each is not None), None)
+    if python is None:
+        return None
+    uv = Path(sys.executable).with_name("uv")
+    into = ("pip", "install", "--quiet", "--python", folder / "bin" / "python", wheel)
+    for command in ((uv, "venv", "--quiet", "--no-python-downloads", "--python", python, folder), (uv, *into)):
+        subprocess.run(command, env=without_ours(), check=True, capture_output=True, timeout=_INSTALL_LIMIT_S)
     return folder / "bin"
 
 

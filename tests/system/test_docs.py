@@ -220,6 +220,9 @@ def check_options(where: str, words: Sequence[str], folder: Path) -> None:
         assert targets, f"{where}: make what?"
         for target in targets:
             assert target in make_targets(), f"{where}: make has no target {target}"
+    elif command == "pip":
+        # The project is in no registry, and nobody knows where a reader has it from.
+        assert not any("://" in word for word in arguments), f"{where}: a reader has no such address"
     elif command == "python" and arguments[:1] == ["-m"]:
         _parse_module(f"{where}: {shlex.join(words)}", arguments[1:], folder)
     else:
@@ -357,6 +360,7 @@ def test_commands_of_a_console_are_told_from_its_output_and_from_each_other() ->
         ("python -m bench.no_such_module", "no module bench.no_such_module"),
         ("python -m app --no-such-option", "unrecognized arguments"),
         ("python -m bench.compiled --no-such-option", "does not read its options with argparse"),
+        ("pip install git+https://nowhere.example/bench.git", "a reader has no such address"),
         ("no-such-command", "nobody knows how to check 'no-such-command'"),
     ],
 )

@@ -3,13 +3,14 @@
 import json
 import subprocess
 import sys
+import warnings
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.support.wheel import build_wheel, installed_beside_ours, without_ours
+from tests.support.wheel import build_wheel, installed_beside_ours, installed_in_another_python, without_ours
 
 SERVICE = """
 import socketio
@@ -103,22 +104,37 @@ def test_latency_of_a_service_in_its_own_project(installed: Installed, tmp_path:
 
 @pytest.mark.slow
 def test_results_of_a_checkout_and_of_a_wheel_are_pairs(installed: Installed, tmp_path: Path) -> None:
-    """They are made by two environments, in folders of different depth, and compared by a third command."""
+    """They are made by two environments, in folders of different depth, and compared by a third command.
+
+    The second has another version of Python, if there is any: `bench compare` names that, and pairs them by force.
+    """
+    other = installed_in_another_python(installed.wheel, tmp_path / "environment")
+    if other is None:
+        warnings.warn("no other version of Python was found: the wheel was installed in the same", stacklevel=1)
+    force = () if other is None else ("--force",)
+    (tmp_path / "project").mkdir()
+    tmp_path /= "project"
     measure = ("latency", *ROUND_TRIP, "--effort", "quick", "-k", "fast-process-uvloop or in-loop-uvloop")
     (tmp_path / "chat.py").write_text(SERVICE)
     ours = Path(sys.executable).with_name("bench")
     in_checkout = subprocess.run(
         [ours, *measure], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
     )
-    of_wheel = installed.run(tmp_path, "bench", *measure)
+    by_wheel = installed if other is None else Installed(installed.wheel, other)
+    of_wheel = by_wheel.run(tmp_path, "bench", *measure)
     for ended in (in_checkout, of_wheel):
         assert ended.returncode == 0, ended.stdout + ended.stderr
-    first, second = (json.loads(path.read_text()) for path in sorted((tmp_path / "results").glob("latency/*/*.json")))
+    stored = sorted((tmp_path / "results").glob("latency/*/*.json"), key=lambda path: path.stat().st_mtime_ns)
+    first, second = (json.loads(path.read_text()) for path in stored)
     names = [[benchmark["fullname"] for benchmark in result["benchmarks"]] for result in (first, second)]
     assert names[0] == names[1]
     assert {name.partition("[")[0] for name in names[0]} == {"bench/latency/bench_round_trip.py::bench_round_trip"}
     assert "/site-packages" not in str(names)
-    compared = installed.run(tmp_path, "bench", "compare", "1", "2")
+    if other is not None:
+        refused = installed.run(tmp_path, "bench", "compare", *map(str, stored))
+        assert refused.returncode == 2
+        assert "python " in refused.stderr, refused.stderr
+    compared = installed.run(tmp_path, "bench", "compare", *force, *map(str, stored))
     assert compared.returncode in (0, 1), compared.stdout + compared.stderr
     assert "[event-websocket-fast-process-uvloop]\n  p50" in compared.stdout
     assert "only in" not in compared.stdout

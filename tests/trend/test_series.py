@@ -216,6 +216,14 @@ class TestSeries:
         assert series.points[1].remarks == ("among what failed", "not judged")
         assert duration(series.points[1].value) == "failed"
 
+    def test_the_p99_of_few_is_in_no_series(self) -> None:
+        few = latency(0, p99_us=200.0)
+        benchmark = few.benchmarks[0]
+        for rounds, number in ((99, 0), (100, 1)):
+            stats = benchmark.stats.model_copy(update={"rounds": rounds})
+            result = few.model_copy(update={"benchmarks": (benchmark.model_copy(update={"stats": stats}),)})
+            assert len(trends([result], "p99").series) == number
+
     def test_wrong_figures_are_shown_and_not_judged(self) -> None:
         (series,) = trends([load_result(), load_result(invalid_reason="replies of others")]).series
         assert [point.judged for point in series.points] == [True, False]

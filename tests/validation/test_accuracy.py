@@ -19,6 +19,7 @@ from rich.console import Console
 
 from bench.machine.disturbances import Disturbance
 from bench.report.formats.text import print_document
+from bench.results.lateness import Lateness
 from bench.results.load import Operation
 from bench.results.load import Scenario as Asked
 from bench.results.store import ResultError
@@ -172,9 +173,10 @@ def test_a_time_is_judged_by_its_median_error_and_a_count_by_all() -> None:
 # --- what is read off a run -------------------------------------------------------------------------------------------
 
 
-def truth_of(delays_ns: Sequence[int], lost: Sequence[str] = ()) -> Truth:
+def truth_of(delays_ns: Sequence[int], lost: Sequence[str] = (), arrived_ns: Sequence[int] = ()) -> Truth:
     record = Record()
     record.delays_ns.extend(delays_ns)
+    record.since_arrival_ns.extend(arrived_ns)
     record.lost = len(lost)
     record.lost_names.extend(lost)
     record.foos = len(delays_ns) + len(lost)
@@ -217,6 +219,38 @@ def test_a_delay_is_the_servers_stamps_and_the_baseline(off_us: int, is_inside: 
     measurements = scenarios.delayed(LOAD, evidence, BASELINE)
     assert measurements[0].check.truth.value == pytest.approx(2100, abs=3)
     assert insides(measurements) == {"p50": is_inside, "p99": is_inside, "scheduled": True, "sent": True}
+
+
+@pytest.mark.parametrize(("off_us", "is_inside"), [(0, True), (69, True), (72, False), (-72, False)])
+def test_a_service_time_is_the_servers_account_since_the_arrival(off_us: int, is_inside: bool) -> None:
+    arrived = truth_of([2_000_000] * 1000, arrived_ns=[2_040_000] * 1000)
+    ours = histogram_of([2_040_000 + off_us * 1000] * 1000).encode()
+    times = [2_100_000] * 1000
+    found = scenarios.delayed(
+        LOAD, evidence_of(times, arrived, service_histogram=ours, received_clock="kernel"), BASELINE
+    )
+    assert insides(found)["service p50"] is insides(found)["service p99"] is is_inside
+    by_process = scenarios.delayed(
+        LOAD, evidence_of(times, arrived, service_histogram=ours, received_clock="process"), BASELINE
+    )
+    assert "service p50" not in insides(by_process)
+    untold = truth_of([2_000_000] * 1000, arrived_ns=[2_040_000] * 999)
+    assert untold.since_arrival() is None
+
+
+@pytest.mark.parametrize(("added_us", "is_inside"), [(800, True), (857, True), (859, False), (740, False)])
+def test_a_response_time_adds_the_send_lateness(added_us: float, is_inside: bool) -> None:
+    evidence = evidence_of(
+        [2_100_000] * 1000,
+        truth_of([2_000_000] * 1000),
+        response_us=distribution(mean=2000.0 + added_us),
+        service_us=distribution(mean=2000.0),
+    )
+    late = evidence.result.generator.model_copy(
+        update={"send_lateness_us": Lateness(p50=500.0, p99=5000.0, max=9000.0, mean=800.0)}
+    )
+    late_run = dataclasses.replace(evidence, result=evidence.result.model_copy(update={"generator": late}))
+    assert insides(scenarios.delayed(LOAD, late_run, BASELINE))["added, mean"] is is_inside
 
 
 def test_both_modes_and_the_knee() -> None:
@@ -411,8 +445,9 @@ SENT = Row.of("sent", "count", [held(5000, 5000, 0)], is_exact=True)
 
 def test_the_table() -> None:
     lines = text_of(result_of(P90, TIMEOUTS, SENT, runs=(run_of(),)))
-    assert [line.split() for line in lines[1:3]] == [
-        ["a", "stall", "p90", "500.0", "ms", "501.0", "ms", "±", "10.00", "ms", "yes", "2.000", "ms"],
+    assert [line.split() for line in lines[1:4]] == [
+        ["a", "stall"],
+        ["p90", "500.0", "ms", "501.0", "ms", "±", "10.00", "ms", "yes", "2.000", "ms"],
         ["timeouts", "10", "11", "exactly", "NO", "5", "of", "5"],
     ]
     assert "in all 1 runs: as many scheduled as the schedule has, as many sent as the server has read" in lines
@@ -422,11 +457,11 @@ def test_the_table() -> None:
 
 def test_a_wrong_account_is_a_row() -> None:
     lines = text_of(result_of(Row.of("sent", "count", [held(5000, 4999, 0)], is_exact=True), runs=(run_of(),)))
-    assert lines[1].split() == ["a", "stall", "sent", "5,000", "4,999", "exactly", "NO", "-"]
+    assert [line.split() for line in lines[1:3]] == [["a", "stall"], ["sent", "5,000", "4,999", "exactly", "NO", "-"]]
     assert not any("in all" in line for line in lines)
 
 
-def test_what_may_have_spoilt_a_row_stands_in_it() -> None:
+def test_what_may_have_spoilt_rows_stands_above_them() -> None:
     runs = (
         run_of(spoilers=(Disturbance(kind="load", text="others took 7.0%", value=0.07),)),
         run_of(
@@ -441,7 +476,7 @@ def test_what_may_have_spoilt_a_row_stands_in_it() -> None:
         ),
     )
     lines = text_of(result_of(P90, runs=runs))
-    assert lines[1].endswith("saturated, load 41%")
+    assert lines[1] == "a stall (may be spoilt by saturated, load 41%)"
     assert "stall 2: the generator was saturated: it was late" in lines
     assert "stall: 500/s, generator's CPU 12% to 60%, more than 50% of a core" in lines
     assert "may be spoilt: the governor is powersave" in lines

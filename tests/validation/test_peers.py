@@ -14,6 +14,7 @@ from rich.console import Console
 from bench.report.formats.text import print_document
 from bench.results.header import CommitInfo, MachineInfo
 from bench.validation.peers import connections
+from bench.validation.peers.aiolocust import AioLocust
 from bench.validation.peers.artillery import Artillery
 from bench.validation.peers.async_client import AsyncClient
 from bench.validation.peers.document import peers_document
@@ -39,6 +40,7 @@ def load_in(folder: Path) -> ClosedLoad:
         (K6(), "k6.json", ToolReport.of(1000.0, 11000.0, 24299)),
         (Artillery(), "artillery.json", ToolReport.of(1100.0, 9900.0, 28386)),
         (LocustContrib(), "locust.json", ToolReport.of(0.0, 0.0, 5034)),
+        (AioLocust(), "aiolocust.json", ToolReport({"mean": 806.4294872999558, "max": 18131.877}, 6811)),
     ],
 )
 def test_reports_as_recorded(tmp_path: Path, peer: Peer[ClosedLoad], file: str, expected: ToolReport) -> None:
@@ -120,7 +122,7 @@ def test_medians_ranges_and_memory() -> None:
     assert figures.memory_per_connection_bytes == 60_000
     heading, row = text_of(comparison(figures)).splitlines()[:2]
     assert heading.startswith("1,001 connections")
-    assert row.split() == ["A", "tool", "90,000", "80,000-100,000", "10.0", "9.0-12.0", "-", "60.0", "8", "-"]
+    assert " ".join(row.split()) == "A tool 90,000 80,000-100,000 10.00 µs 9.000-12.00 - 60 kB 7.600 µs -"
 
 
 def test_the_ratio_to_ours_is_taken_within_each_round() -> None:
@@ -176,6 +178,9 @@ def test_locks_pin_everything_and_name_no_registry() -> None:
     assert all(re.fullmatch(r"[0-9.]+", version) for version in wanted.values())
 
 
-def test_addresses_enough_for_the_ports_that_a_machine_has() -> None:
-    assert connections.addresses(15_000) == ["127.0.0.1"]
-    assert connections.addresses(60_000) == ["127.0.0.1", "127.0.0.2", "127.0.0.3"]
+def test_processes_and_addresses_enough_for_the_connections(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "local_ports", lambda: 28_232)
+    assert connections.source_addresses(15_000) == ""
+    assert connections.source_addresses(50_000) == "127.0.0.1-127.0.0.2"
+    assert [connections.processes_needed(number, 20_000) for number in (15_000, 19_801, 50_000)] == [1, 2, 3]
+    assert connections.processes_needed(50_000, None) == 1

@@ -208,7 +208,7 @@ class Connector:
     async def _prepared(self) -> Connection:
         """Return the settings of an attempt, after the user has prepared it."""
         try:
-            await call(self._user.before_connect)
+            await self._prepare()
             connection = self._user._settings()
             if (namespace := connection.namespace or DEFAULT_NAMESPACE) != self._exchange.namespace:
                 raise ConnectFailed(
@@ -225,6 +225,18 @@ class Connector:
                 self._host.begin_operation(CONNECT, CONNECT).failed(kind)
                 self.arrive()
             raise
+
+    async def _prepare(self) -> None:
+        """Have the user prepare an attempt, within the time that an attempt may take. Raises ConnectFailed."""
+        limit_s = self._user._settings().connect_timeout
+        limit = asyncio.timeout(limit_s)
+        try:
+            async with limit:
+                await call(self._user.before_connect)
+        except TimeoutError:
+            if not limit.expired():  # the user's own
+                raise
+            raise ConnectFailed(f"{BEFORE_CONNECT} did not end within {limit_s:g} s, the connect timeout") from None
 
     async def _connect_with(self, connection: Connection) -> None:
         attempt = self._host.begin_operation(CONNECT, CONNECT)  # unfinished, if it is cancelled

@@ -38,7 +38,23 @@ from bench.results.load import MOST_OPERATIONS, OTHER_OPERATIONS, ROUND_TRIP
 #: interpreter, and often the core, to itself.
 FLUSH_INTERVAL_S = 1.0
 
+#: The number of users that begin in a turn of the loop.
+#:
+#: In each turn all that have begun take a step. If tens of thousands began at once, a turn would take so long that the
+#: server gave up those that it pings meanwhile.
+_BEGUN_AT_ONCE = 16
+
+#: The mean time between two probes of the loop's lag, in nanoseconds.
 _PROBE_INTERVAL_NS = 10_000_000
+
+#: The mean time between two probes by the loop's own alarm while arrivals serve as probes, in nanoseconds.
+#:
+#: A probe wakes the loop, which on a core that halts costs more than to begin a task. The alarm of an arrival wakes it
+#: anyway, and is late by the same.
+_SELDOM_NS = 100_000_000
+
+#: The number of probe intervals in which there has to be an arrival that serves as a probe, on average.
+_MOST_INTERVALS = 4
 
 # The gevent side counts batches while the loop runs. CPython hands the interpreter lock over only after this long:
 # its default of 5 ms would be 5 ms of lag in the loop.
@@ -77,9 +93,15 @@ class Engine:
         self._traffic: array[int] = array("q")
         self._noted_bytes = 0, 0
         self._probe: Alarm | None = None
-        self._probe_ns = 0
+        #: The time at which the probe's own alarm rings, and the time from which on another alarm serves as a probe.
+        self._probe_ns = self._next_probe_ns = 0
+        #: The time at which the probe's own alarm has last rung, and the number of others that served since then.
+        self._probed_ns = self._served = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ended = False
+        #: The beginnings that have not had their turn, and whether the loop will look at them.
+        self._beginnings: deque[Callable[[], None]] = deque()
+        self._are_beginning = False
 
     def start(self) -> None:
         """Start the thread, if it is not running yet."""
@@ -117,6 +139,22 @@ class Engine:
         """Have the loop call a function soon. From any thread; the engine must be running."""
         assert self._loop is not None, "the engine is not running"
         self._loop.call_soon_threadsafe(function, *arguments)
+
+    def begin(self, start: Callable[[], None]) -> None:
+        """Have the loop call `start`, which begins a user, when it is its turn. From any thread."""
+        self._beginnings.append(start)
+        if not self._are_beginning:
+            self._are_beginning = True
+            self.submit(self._begin_some)
+
+    def _begin_some(self) -> None:
+        for _ in range(min(_BEGUN_AT_ONCE, len(self._beginnings))):
+            self._beginnings.popleft()()
+        self._are_beginning = False
+        if self._beginnings:  # also those that have come since the flag was looked at
+            self._are_beginning = True
+            assert self._loop is not None
+            self._loop.call_soon(self._begin_some)
 
     def post(self, *items: Any) -> None:
         """Put news for the gevent side into the outbox. In the engine's thread."""
@@ -185,20 +223,37 @@ class Engine:
         assert self._loop is not None
         self._loop.call_later(FLUSH_INTERVAL_S, self._flush_regularly)
 
+    def note_alarm(self, at_ns: int, now_ns: int) -> None:
+        """Take an alarm of the loop, which was set to `at_ns` and has rung, as a probe, if a probe is due.
+
+        In the engine's thread.
+        """
+        if at_ns >= self._next_probe_ns:
+            self._served += 1
+            self._next_probe_ns = at_ns + _probe_interval_ns(_PROBE_INTERVAL_NS)
+            self._note_lag(at_ns, now_ns)
+
     def _set_probe(self) -> None:
         if self._probe is None:
             assert self._loop is not None
-            self._probe = Alarm(self._loop, self._note_lag)
-        self._probe_ns = perf_counter_ns() + round(random.expovariate(1 / _PROBE_INTERVAL_NS))
+            self._probe = Alarm(self._loop, self._ring_probe)
+        now_ns = perf_counter_ns()
+        are_served = self._served * _MOST_INTERVALS * _PROBE_INTERVAL_NS >= now_ns - self._probed_ns
+        self._probed_ns, self._served = now_ns, 0
+        self._probe_ns = now_ns + _probe_interval_ns(_SELDOM_NS if are_served else _PROBE_INTERVAL_NS)
         self._probe.set(self._probe_ns)
 
-    def _note_lag(self) -> None:
-        self.beats += 1
+    def _ring_probe(self) -> None:
         now_ns = perf_counter_ns()
-        self._loop_lag.append(now_ns)
-        self._loop_lag.append(now_ns - self._probe_ns)
-        self._note_traffic(now_ns)
+        self._note_lag(self._probe_ns, now_ns)
+        self._next_probe_ns = now_ns + _probe_interval_ns(_PROBE_INTERVAL_NS)
         self._set_probe()
+
+    def _note_lag(self, at_ns: int, now_ns: int) -> None:
+        self.beats += 1
+        self._loop_lag.append(now_ns)
+        self._loop_lag.append(now_ns - at_ns)
+        self._note_traffic(now_ns)
 
     def _note_traffic(self, now_ns: int) -> None:
         """Note the bytes that the recorders have counted since the last time."""
@@ -239,6 +294,11 @@ class Engine:
         at_once = self._exceptions.note(kind, error, holder)
         if at_once is not None:
             self.post(at_once)
+
+
+def _probe_interval_ns(mean_ns: int) -> int:
+    """Return a random time to the next probe: probes at even intervals could keep step with what they look at."""
+    return round(random.expovariate(1 / mean_ns))
 
 
 class NotAwaited(Exception):

@@ -303,8 +303,12 @@ class _ClassDispatcher(Dispatcher):
 class Pacer:
     """The dispatchers of one process, and the alarm that rings when the next arrival is due. In the engine's thread."""
 
-    def __init__(self, open_load: OpenLoad) -> None:
+    def __init__(self, open_load: OpenLoad, note_alarm: Callable[[int, int], None] | None = None) -> None:
         self.open_load = open_load
+        #: The call for each ring of the alarm, with the time that it was set to and the present time.
+        self._note_alarm = note_alarm
+        #: The time that the alarm is set to; 0 if that was past already, or if it is not set.
+        self._rings_ns = 0
         #: The dispatcher of the rate of all users together, which the profile gives.
         self.total = Dispatcher(self)
         self._class_dispatchers: dict[tuple[str, Arrivals], Dispatcher] = {}
@@ -350,9 +354,9 @@ class Pacer:
             return
         if self._alarm is None:
             self._alarm = Alarm(asyncio.get_running_loop(), self._ring)
-        self._alarm.set(
-            min((at_ns for each in self._dispatchers() if (at_ns := each.wakes_ns) is not None), default=None)
-        )
+        at_ns = min((at_ns for each in self._dispatchers() if (at_ns := each.wakes_ns) is not None), default=None)
+        self._rings_ns = 0 if at_ns is None or at_ns <= perf_counter_ns() else at_ns
+        self._alarm.set(at_ns)
 
     def end(self, now_ns: int) -> None:
         """Begin what is due by `now_ns` and finds a free user. What still waits may be begun until `close`."""
@@ -380,6 +384,8 @@ class Pacer:
 
     def _ring(self) -> None:
         now_ns = perf_counter_ns()
+        if self._rings_ns and self._note_alarm is not None:
+            self._note_alarm(self._rings_ns, now_ns)
         for dispatcher in self._dispatchers():
             dispatcher.begin_due(now_ns)
         self.wake()

@@ -134,7 +134,7 @@ class Session(Taker):
         self._timeout_ns = round(user.reply_timeout * 1e9)
         self._task: asyncio.Task[None] | None = None
         #: Set when the connection is lost, for a user without tasks.
-        self._gone: asyncio.Event | None = None
+        self._gone: asyncio.Future[None] | None = None
         self.stopping = False
         #: True once tasks are over: what is in flight is awaited, and nothing but `abort` can stop the session.
         self._is_ending = False
@@ -144,8 +144,8 @@ class Session(Taker):
         self.idle = False
         #: The number of tasks that are connecting or disconnecting.
         self._steps_under_way = 0
-        self._steps_are_over = asyncio.Event()
-        self._steps_are_over.set()
+        #: Set while no such task is there; made for the first of them. An event takes a thirtieth of a connection.
+        self._steps_are_over: asyncio.Event | None = None
         self._http: UserHttp | None = None
         #: The exception that ends the user.
         self._noted: BaseException | None = None
@@ -166,7 +166,11 @@ class Session(Taker):
     # ------------------------------------------------------------------ called through Engine.submit
 
     def start(self) -> None:
-        """Begin the session."""
+        """Begin the session; end it if it was stopped before its turn."""
+        if self.stopping:
+            self.counters.arrived += 1
+            self.engine.post(SessionEnded(self))
+            return
         self._breakdown = self.engine.breakdown
         self.user._session = self
         self.user._perform_with(self.round_trip if self._dispatcher is None else self.scheduled_round_trip)
@@ -174,7 +178,10 @@ class Session(Taker):
 
     def request_stop(self, graceful: bool = False) -> None:
         """Stop once nothing is in flight; `graceful` lets the task that runs come to its own end first."""
-        if self._task is None or self._task.done() or self._is_ending:
+        if self._task is None:  # it has not begun
+            self.stopping = True
+            return
+        if self._task.done() or self._is_ending:
             return
         self.stopping, self._tasks.may_go_on = True, False
         self.user._state = LOCUST_STATE_STOPPING
@@ -545,13 +552,12 @@ class Session(Taker):
     async def _stay_connected(self) -> None:
         """Be there, as a user without tasks, and connect again where the connection is lost. Raises StopUser."""
         self.user._state = LOCUST_STATE_WAITING
-        gone = self._gone = asyncio.Event()
         while True:
-            gone.clear()
             await self.before_task()
+            gone = self._gone = asyncio.get_running_loop().create_future()
             self.idle = True
             try:
-                await gone.wait()
+                await gone
             finally:
                 self.idle = False
 
@@ -591,7 +597,8 @@ class Session(Taker):
             if self._closing:  # aborted, perhaps in the same turn of the loop as the stop
                 raise StopUser
             # There is something in flight where the task awaited several at once, and where arrivals were taken.
-            await self._steps_are_over.wait()
+            if self._steps_are_over is not None:
+                await self._steps_are_over.wait()
             await self.exchange.quiet()
             if self._http is not None:
                 await self._http.quiet()
@@ -631,8 +638,8 @@ class Session(Taker):
             return
         self._connector.lost(reason)
         self._tasks.may_go_on = False
-        if self._gone is not None:
-            self._gone.set()
+        if self._gone is not None and not self._gone.done():
+            self._gone.set_result(None)
         if self._open_tasks is not None:
             self._open_tasks.connection_lost()
 
@@ -656,6 +663,8 @@ class Session(Taker):
     def awaited_at_the_end(self) -> Iterator[None]:
         """Have a session that stops await the block, as it awaits replies."""
         self._steps_under_way += 1
+        if self._steps_are_over is None:
+            self._steps_are_over = asyncio.Event()
         self._steps_are_over.clear()
         try:
             yield

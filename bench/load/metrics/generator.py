@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from bench.load.metrics.report import Report, SecondReport, StoredHistogram
-from bench.load.metrics.saturation import ALL, JudgedSecond, saturation
+from bench.load.metrics.saturation import ORDER, JudgedSecond, saturation
 from bench.results.lateness import Lateness
 from bench.results.load import Generator, GeneratorHealth
 from bench.timing.histogram import Histogram
@@ -42,7 +42,7 @@ def generator(processes: Sequence[ProcessReport], round_trips: int) -> Generator
         verdict="saturated" if saturated else "ok" if judged else None,
         reason=saturated[0].reason if saturated else None,
         saturated_since_s=saturated[0].saturated_since_s if saturated else None,
-        spoils=tuple(name for name in ALL if any(name in health.spoils for health in saturated)),
+        spoils=tuple(name for name in ORDER if any(name in health.spoils for health in saturated)),
         per_process=per_process,
     )
 

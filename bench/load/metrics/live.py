@@ -11,6 +11,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from bench.statistics.percentiles import is_greatest
 from bench.timing.histogram import Histogram
 
 #: The number of seconds after a second in which its process has to have noted something.
@@ -20,19 +21,43 @@ _SETTLED_S = 2
 _MOST_BEHIND_S = 5
 
 
+class CountedSecond(Protocol):
+    """The counts of one process in one second of the run, as they are noted or reported."""
+
+    @property
+    def users(self) -> int:
+        """The number of users."""
+
+    @property
+    def sent(self) -> int:
+        """What was sent."""
+
+    @property
+    def ok(self) -> int:
+        """What ended well."""
+
+    @property
+    def failed(self) -> int:
+        """What failed."""
+
+    @property
+    def dropped(self) -> int:
+        """What was wanted and not sent."""
+
+    @property
+    def dropped_without_time(self) -> int:
+        """The number of `dropped` that would have had no time."""
+
+    @property
+    def cpu_share(self) -> float | None:
+        """The share of a core that the process used; None if it is not known."""
+
+
 @dataclass(frozen=True)
 class LiveSecond:
     """The work of one process in one second of the run."""
 
-    users: int
-    sent: int
-    ok: int
-    failed: int
-    dropped: int
-    #: The number of `dropped` that would have had no time.
-    dropped_without_time: int
-    #: The share of a core that the process used; None if it is not known.
-    cpu_share: float | None
+    counts: CountedSecond
     #: The response times of an open load, the service times of a closed load.
     times: Histogram
 
@@ -81,6 +106,11 @@ class Interval:
         """Return a percentile of the times in ns; None if it falls among what failed or was dropped."""
         return self.times.percentile_ns(percent, self._censored)
 
+    def is_longest(self, name: str) -> bool:
+        """Return true if there are so few times that a percentile, by field name, is the longest of them."""
+        # Among failures the longest is not known.
+        return bool(self.times.count) and not self._censored and is_greatest(name, self.times.count)
+
     @property
     def _censored(self) -> int:
         return self.failed + self.dropped - self.dropped_without_time
@@ -101,19 +131,20 @@ def interval(processes: Collection[LiveProcess], since_s: int) -> Interval | Non
             if second is None:
                 continue
             _add(found, second, is_last=number == until_s - 1)
-            if second.cpu_share is not None:
-                shares.append(second.cpu_share)
+            if second.counts.cpu_share is not None:
+                shares.append(second.counts.cpu_share)
         if shares:
             found.cpu_share = max(found.cpu_share or 0.0, sum(shares) / len(shares))
     return found
 
 
 def _add(found: Interval, second: LiveSecond, is_last: bool) -> None:
+    counts = second.counts
     if is_last:
-        found.users += second.users
-    found.sent += second.sent
-    found.ok += second.ok
-    found.failed += second.failed
-    found.dropped += second.dropped
-    found.dropped_without_time += second.dropped_without_time
+        found.users += counts.users
+    found.sent += counts.sent
+    found.ok += counts.ok
+    found.failed += counts.failed
+    found.dropped += counts.dropped
+    found.dropped_without_time += counts.dropped_without_time
     found.times.merge(second.times)

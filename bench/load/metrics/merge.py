@@ -76,16 +76,7 @@ class Received:
         times = Histogram()
         for operation in second.operations:
             times.merge((operation.response or operation.service).restored())
-        return LiveSecond(
-            users=second.users,
-            sent=second.sent,
-            ok=second.ok,
-            failed=second.failed,
-            dropped=second.dropped,
-            dropped_without_time=second.dropped_without_time,
-            cpu_share=second.cpu_share,
-            times=times,
-        )
+        return LiveSecond(second, times)
 
     def failures_so_far(self) -> int:
         """Return how many operations have failed or were dropped. A transaction fails with what is in it."""

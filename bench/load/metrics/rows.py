@@ -185,6 +185,7 @@ def second_row(t: int, parts: list[SecondReport], server_cpu_share: float | None
         generator_cpu_share=max((part.cpu_share for part in parts if part.cpu_share is not None), default=None),
         send_lateness_p99_us=p99_us(part.send_lateness for part in parts),
         loop_lag_p99_us=p99_us(part.loop_lag for part in parts),
+        reading_delay_p99_us=p99_us(part.received.reading for part in parts if part.received is not None),
         sent_bytes=sum(part.sent_bytes for part in parts),
         received_bytes=sum(part.received_bytes for part in parts),
         operations=tuple(

@@ -12,10 +12,10 @@ A process that reads late spoils other figures where the kernel tells when repli
 
 - With the process's own clock a reply is received when it is read. So whatever keeps the loop makes every time longer,
   and a saturated generator measured itself.
-- With the kernel's clock the service times stay true. A second is judged so if all its replies have the kernel's times,
-  and nothing else in it was timed by the process. Then it counts what the process sent late, or not at all: response
+- With the kernel's clock the service times stay true. It counts what the process sent late, or not at all: response
   times contain that, and a closed load sends less. A late loop by itself says nothing more. In an open load the send
   lateness is known. Where users send only after their reply, it counts how long replies wait, unread or read.
+- In a second with times of both clocks, a late loop spoils those of the process alone: HTTP requests, say.
 - On a connection with several messages in flight, a late reader gets the exact time of the last message only. Where the
   others' times may be wrong by as much as replies may wait, the service times are spoilt as well.
 
@@ -29,6 +29,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from bench.results.load import Spoilt
+from bench.results.receiving import ReceivedClock
 from bench.timing.histogram import Histogram
 from bench.timing.rates import NS_PER_S
 from bench.timing.receive_times import ReceiveTimes
@@ -40,10 +41,20 @@ CPU_SHARE = 0.95
 #: it they are of the size of what it measures, on any network.
 LATE_NS = 2_000_000
 
-#: What a late process spoils: where it tells the receive times itself, and where the kernel tells them.
+#: What a late process spoils if it tells all receive times itself.
 ALL: tuple[Spoilt, ...] = ("service times", "response times", "throughput")
+
+#: What a process spoils that sends late, if the kernel tells the receive times.
 SENDING: tuple[Spoilt, ...] = ("response times", "throughput")
+
+#: What is spoilt if the kernel's receive times are wrong.
 TIMES: tuple[Spoilt, ...] = ("service times", "response times")
+
+#: What a late process spoils in addition if it tells some of the receive times.
+OF_PROCESS: tuple[Spoilt, ...] = ("times by the process's clock",)
+
+#: All that can be spoilt, in the order in which it is said.
+ORDER: tuple[Spoilt, ...] = (*ALL, *OF_PROCESS)
 
 #: The share of the median service time from which on waiting replies count, and errors of their receive times.
 #:
@@ -88,14 +99,13 @@ class JudgedSecond:
         return cls(second, None, Histogram(), Histogram(), Histogram(), Histogram(), NS_PER_S, is_open)
 
     @property
-    def has_kernel_times(self) -> bool:
-        """True if the kernel told when everything in it was received."""
-        return self.received.are_kernels is True and not self.timed_by_process
-
-    @property
-    def is_anything_timed(self) -> bool:
-        """True if anything was received in it, or ended, that has a time."""
-        return self.received.are_kernels is not None or bool(self.timed_by_process)
+    def clocks(self) -> frozenset[ReceivedClock]:
+        """The clocks that told when something in it was received, or ended."""
+        of_kernel: frozenset[ReceivedClock] = frozenset(("kernel",) if self.received.stamped else ())
+        of_process: frozenset[ReceivedClock] = frozenset(
+            ("process",) if self.received.unstamped or self.timed_by_process else ()
+        )
+        return of_kernel | of_process
 
     @property
     def sends_after_replies(self) -> bool:
@@ -140,14 +150,14 @@ def saturation(seconds: Sequence[JudgedSecond]) -> Saturation | None:
     all saturated seconds.
     """
     standstill_ns = sum(second.standstill_ns for second in seconds)
-    received = [second.has_kernel_times for second in seconds if second.is_anything_timed]
-    # A second in which nothing was received is judged as the others are.
-    is_usual = bool(received) and all(received)
+    clocks_of_all = frozenset[ReceivedClock]().union(*(second.clocks for second in seconds))
     saturated: list[tuple[int, str]] = []
     spoilt: set[Spoilt] = set()
     for second in seconds:
-        has_kernel_times = second.has_kernel_times if second.is_anything_timed else is_usual
-        faults = list(_faults(second, standstill_ns, has_kernel_times))
+        # A second in which nothing was received is judged as the others are. Where the kernel tells times at all, a
+        # second with times of the process alone spoils these, and no others.
+        clocks = second.clocks | (clocks_of_all & {"kernel"}) if second.clocks else clocks_of_all
+        faults = list(_faults(second, standstill_ns, clocks))
         if faults:
             saturated.append((second.second, faults[0].reason))
             spoilt.update(name for fault in faults for name in fault.spoils)
@@ -155,7 +165,7 @@ def saturation(seconds: Sequence[JudgedSecond]) -> Saturation | None:
         return None
     if not any(second.is_open for second in seconds):
         spoilt.discard("response times")  # a closed load has none
-    spoils = tuple(name for name in ALL if name in spoilt)
+    spoils = tuple(name for name in ORDER if name in spoilt)
     if len(seconds) <= _CONSECUTIVE or len(saturated) >= max(_CONSECUTIVE, _SHARE_OF_SECONDS * len(seconds)):
         return Saturation(saturated[0][1], saturated[0][0], spoils)
     for (first, reason), (second_number, _) in pairwise(saturated):
@@ -164,17 +174,17 @@ def saturation(seconds: Sequence[JudgedSecond]) -> Saturation | None:
     return None
 
 
-def _faults(second: JudgedSecond, standstill_ns: int, has_kernel_times: bool) -> Iterator[_Fault]:
-    """Yield why a second is saturated; nothing if it is not.
+def _faults(second: JudgedSecond, standstill_ns: int, clocks: frozenset[ReceivedClock]) -> Iterator[_Fault]:
+    """Yield why a second with times by these clocks is saturated; nothing if it is not.
 
     `standstill_ns` is the standstill of the whole window, for the text.
     """
-    by_lateness = SENDING if has_kernel_times else ALL
+    by_lateness = ALL if "kernel" not in clocks else (*SENDING, *OF_PROCESS) if "process" in clocks else SENDING
     if second.cpu_share is not None and second.cpu_share >= CPU_SHARE:
         yield _Fault(f"a process of it used {second.cpu_share:.0%} of a core", by_lateness)
     if second.standstill_ns >= STANDSTILL_NS:
         yield _Fault(f"its event loop stood still for {standstill_ns / NS_PER_S:.1f} s", by_lateness)
-    for limit in _limits(second, has_kernel_times):
+    for limit in _limits(second, clocks):
         for percent, limit_ns in ((50, LATE_NS), (90, _TAIL * LATE_NS)):
             value_ns = limit.percentile_ns(percent)
             if value_ns is not None and value_ns > max(limit_ns, limit.at_least_ns):
@@ -183,17 +193,18 @@ def _faults(second: JudgedSecond, standstill_ns: int, has_kernel_times: bool) ->
                 break
 
 
-def _limits(second: JudgedSecond, has_kernel_times: bool) -> Iterator[_Limit]:
-    """Yield the limits to the delays of a second."""
+def _limits(second: JudgedSecond, clocks: frozenset[ReceivedClock]) -> Iterator[_Limit]:
+    """Yield the limits to the delays of a second with times by these clocks."""
     waiting_ns = QUEUEING_SHARE * (second.service.percentile_ns(50) or 0)
-    sent_late = "it sent {} later than scheduled"
-    if not has_kernel_times:
-        yield _Limit(sent_late, ALL, second.send_lateness.percentile_ns)
-        yield _Limit("its event loop was {} late", ALL, second.loop_lag.percentile_ns)
+    is_kernel = "kernel" in clocks
+    yield _Limit("it sent {} later than scheduled", SENDING if is_kernel else ALL, second.send_lateness.percentile_ns)
+    if "process" in clocks or not is_kernel:
+        spoils = OF_PROCESS if is_kernel else ALL
+        yield _Limit("its event loop was {} late", spoils, second.loop_lag.percentile_ns)
         looked_at = "replies waited {} in it before they were looked at"
-        yield _Limit(looked_at, ALL, second.queueing.percentile_ns, waiting_ns)
+        yield _Limit(looked_at, spoils, second.queueing.percentile_ns, waiting_ns)
+    if not is_kernel:
         return
-    yield _Limit(sent_late, SENDING, second.send_lateness.percentile_ns)
     if second.sends_after_replies:
         unread = "replies waited {} unread, and a user sends only after its reply"
         yield _Limit(unread, SENDING, second.received.reading.percentile_ns, waiting_ns)

@@ -204,7 +204,7 @@ class Tally:
                 if has_response:
                     operation.outside_response.record(response[outside], response_buckets[outside])
         if batch.kind == ROUND_TRIP:
-            self._add_receive_times(operation, batch, received, in_window)
+            self._add_receive_times(operation, batch, received, service, in_window)
         elif batch.kind in _TIMED_BY_PROCESS:
             for second, number in self._per_second(received):
                 self._second(second).timed_by_process += number
@@ -230,9 +230,12 @@ class Tally:
                 responses.record(response[then], response_buckets[then])
 
     def _add_receive_times(
-        self, operation: _Operation, batch: Batch, received: Times, in_window: NDArray[np.bool_]
+        self, operation: _Operation, batch: Batch, received: Times, service: Times, in_window: NDArray[np.bool_]
     ) -> None:
-        """Count whose the receive times are, and how long the replies waited to be read."""
+        """Count whose the receive times are, and how long the replies waited to be read.
+
+        No reply was received before its emission was sent: the service time is a limit to the error, too.
+        """
         if not batch.reads:
             number = int(np.count_nonzero(in_window))
             operation.received.record_unstamped(number)
@@ -241,7 +244,7 @@ class Tally:
                 self._second(second).received.record_unstamped(number)
             return
         pairs = np.frombuffer(batch.reads, dtype=np.int64)
-        reading, errors = pairs[0::2], pairs[1::2]
+        reading, errors = pairs[0::2], np.minimum(pairs[1::2], np.maximum(service, 0))
         buckets = buckets_of(reading)
         operation.received.record(reading[in_window], errors[in_window], buckets[in_window])
         if not in_window.all():
@@ -406,16 +409,7 @@ class Tally:
         times = Histogram()
         for service, response in entry.times.values():
             times.merge(response if self.is_open else service)
-        return LiveSecond(
-            users=entry.users,
-            sent=entry.sent,
-            ok=entry.ok,
-            failed=entry.failed,
-            dropped=entry.dropped,
-            dropped_without_time=entry.dropped_without_time,
-            cpu_share=entry.cpu_share,
-            times=times,
-        )
+        return LiveSecond(entry, times)
 
     def failures_so_far(self) -> int:
         """Return how many operations have failed or were dropped. A transaction fails with what is in it."""

@@ -7,7 +7,6 @@ nothing in the files of the class uses it. What nobody reads has no effect, what
 from __future__ import annotations
 
 import ast
-import difflib
 import inspect
 import math
 import sys
@@ -21,6 +20,7 @@ from locust import FastHttpUser, HttpUser
 from bench.load.engine.handlers import EventHandler, handlers_of
 from bench.load.plugin.options import MisuseError
 from bench.load.plugin.user import SETTINGS, SocketIOUser
+from bench.mistyped import nearest
 from bench.wire.errors import SettingError
 from bench.wire.protocol import DEFAULT_NAMESPACE
 
@@ -33,7 +33,7 @@ _OTHER_SETTINGS = (
     *("host", "wait_time", "tasks", "weight", "fixed_count", "abstract"),
 )
 
-#: The similarity from which on a name is near to another, as difflib has it, from 0 to 1.
+#: The similarity from which on a name is near to a setting: the user's own attributes are many.
 _NEAR = 0.75
 
 _LONGEST_TIMEOUT_S = 86_400.0
@@ -84,8 +84,8 @@ def near_setting(name: str) -> str | None:
     if name in known or hasattr(SocketIOUser, name):
         return None
     plain = {setting.replace("_", ""): setting for setting in known}
-    found = difflib.get_close_matches(name.lower().replace("_", ""), plain, n=1, cutoff=_NEAR)
-    return plain[found[0]] if found else None
+    found = nearest(name.lower().replace("_", ""), plain, _NEAR)
+    return plain[found] if found is not None else None
 
 
 def _refuse_http_users(user_class: type[SocketIOUser]) -> None:

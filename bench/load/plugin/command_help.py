@@ -89,7 +89,7 @@ def help_text(parser: LocustArgumentParser, known: frozenset[str] = frozenset())
         _add(formatter, "of the locustfile", of_file)
     for title, names in _GROUPS.items():
         _add(formatter, title, [actions.pop(name) for name in names if name in actions])
-    connecting = [dest for dest in actions if dest.startswith("connection_")]
+    connecting = [dest for dest in actions if dest.startswith("connection_") or dest == "source_addresses"]
     _add(formatter, _CONNECTION, [actions.pop(dest) for dest in connecting])
     _add(formatter, "the page", [actions.pop(dest) for dest in ("web", "headless") if dest in actions])
     for group in parser._action_groups:

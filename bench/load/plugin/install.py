@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 import time
@@ -17,7 +18,7 @@ from locust.runners import MasterRunner, Runner, WorkerRunner
 
 from bench.load.plugin import locust_guard, locust_tables
 from bench.load.plugin.master import RunOwner
-from bench.load.plugin.options import MisuseError, add_options
+from bench.load.plugin.options import MisuseError, add_options, take_source_addresses
 from bench.load.plugin.rehearsal import rehearse_report, rehearse_result
 from bench.load.plugin.user import SocketIOUser
 from bench.load.plugin.user_classes import NoTasksFilter
@@ -41,6 +42,7 @@ _workers: WeakKeyDictionary[Environment, RunWorker] = WeakKeyDictionary()
 @cache
 def install() -> None:
     """Have Locust's events reach this package. Called once a process, when its locustfile is loaded."""
+    gevent.config.track_greenlet_tree = False  # for debugging; it costs each user memory and time
     locust_guard.install()
     locust_tables.install()
     tell_mistakes_in_one_line()
@@ -81,6 +83,7 @@ def _take_part(environment: Environment, runner: Runner) -> None:
     logging.getLogger().addFilter(NoTasksFilter(environment))
     try:
         raise_file_limit()
+        _take_source_addresses(environment, runner)
         if isinstance(runner, WorkerRunner):
             rehearse_report()
             _workers[environment] = RunWorker(environment, runner)
@@ -93,6 +96,23 @@ def _take_part(environment: Environment, runner: Runner) -> None:
         _say_and_exit(runner, str(error), 1)
     except KeyboardInterrupt:
         _say_and_exit(runner, "Interrupted before the test began", INTERRUPTED)
+
+
+def _take_source_addresses(environment: Environment, runner: Runner) -> None:
+    """Have this process connect from the addresses that the command line names. Raises MisuseError.
+
+    A master checks them for the workers that it has forked, so that they are refused once. Other workers may be on
+    another machine, and check their own.
+    """
+    options: Any = environment.parsed_options
+    is_forked = isinstance(runner, WorkerRunner) and locust_guard.is_forked()
+    if isinstance(runner, MasterRunner):
+        take_source_addresses(options, connects=bool(getattr(options, "processes", None)))
+    elif not is_forked:
+        take_source_addresses(options, connects=True)
+    else:
+        with contextlib.suppress(MisuseError):
+            take_source_addresses(options, connects=False)
 
 
 def _say_and_exit(runner: Runner, line: str, code: int) -> None:

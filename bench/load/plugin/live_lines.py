@@ -158,6 +158,7 @@ class LiveLines:
             has_times=of.has_times,
             p50_ns=of.percentile_ns(50),
             p99_ns=of.percentile_ns(99),
+            is_p99_longest=of.is_longest("p99"),
             failed=of.failed + of.dropped,
             cpu_share=of.cpu_share,
         )

@@ -24,6 +24,12 @@ from bench.timing.arrivals import Arrivals, Shape
 from bench.timing.durations import DurationError, parse_duration
 from bench.timing.rates import LONGEST_S, RateError, RateProfile, Share
 from bench.wire.clock_option import PROCESS_CLOCK_HELP
+from bench.wire.source_addresses import (
+    SourceAddressError,
+    check_source_addresses,
+    parse_source_addresses,
+    use_source_addresses,
+)
 from bench.wire.stamps import PROCESS_CLOCK
 
 DEFAULT_WEB_HOST = "127.0.0.1"
@@ -77,6 +83,16 @@ def add_options(parser: LocustArgumentParser) -> None:
         help="how long the service may take to start (default: 30s)",
     )
     add_connection_options(parser)
+    parser.add_argument(
+        "--source-addresses",
+        metavar="ADDRESSES",
+        default="",
+        env_var="BENCH_SOURCE_ADDRESSES",
+        include_in_web_ui=False,
+        help="the addresses of this machine that users connect from, in turn, as in 127.0.0.1-127.0.0.4, "
+        "10.0.0.5,10.0.0.6 or 10.0.0.8/29: each has ports for some 28,000 connections (default: the system chooses); "
+        "a worker on another machine needs its own",
+    )
     parser.add_argument(
         "--results",
         metavar="FOLDER",
@@ -268,6 +284,21 @@ def max_wait_s_of(options: Namespace) -> float | None:
     if wait_s > _LONGEST_WAIT_S:
         raise MisuseError(f"--max-wait {text!r} is more than a day: no run lasts that long")
     return wait_s
+
+
+def take_source_addresses(options: Namespace, connects: bool) -> None:
+    """Have this process connect from the addresses that the options name, if any. Raises MisuseError.
+
+    They have to be this machine's if the process connects.
+    """
+    text = str(getattr(options, "source_addresses", "") or "").strip()
+    try:
+        addresses = parse_source_addresses(text) if text else ()
+        if connects:
+            check_source_addresses(addresses)
+    except SourceAddressError as error:
+        raise MisuseError(f"--source-addresses: {error}") from None
+    use_source_addresses(addresses)
 
 
 def check_limits(options: Namespace, users: Sequence[type[SessionUser]]) -> None:

@@ -33,6 +33,13 @@ _STEADY_LOOK_INTERVAL_S = 0.25
 _LOOK_PAUSE_S = 0.001
 
 
+#: The number of users that are started before all else of the gevent side has its turn.
+#:
+#: Locust starts a second's users without a pause. Of thousands of users, that takes so long on a busy core that its
+#: master takes the worker for lost, because it sends no heartbeat.
+_STARTED_AT_ONCE = 50
+
+
 class LoadProcess:
     """The engine of one process, and the test that it runs."""
 
@@ -47,6 +54,8 @@ class LoadProcess:
         self._is_stuck = False
         self._origin = secrets.token_hex(4)
         self._connections = count()
+        #: The number of users that were started since all else had its turn.
+        self._started = 0
         self._looking: gevent.Greenlet | None = None
         #: The place for what the users learn that is secret; None if no log of a service has to be without it.
         self.known_secrets: KnownSecrets | None = None
@@ -92,6 +101,13 @@ class LoadProcess:
             greenlet.start()
             return greenlet
         return self._run.join(user, url, self._new_tokens())
+
+    def pause_starting(self) -> None:
+        """Let all else of the gevent side have its turn, after so many users. Called when a user has been started."""
+        self._started += 1
+        if self._started >= _STARTED_AT_ONCE:
+            self._started = 0
+            gevent.sleep(0)
 
     def give_rows(self, user: SessionUser) -> bool:
         """Give a new user its rows of feeds; return whether there were any. Without a test the user gets none."""

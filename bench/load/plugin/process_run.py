@@ -108,6 +108,8 @@ class UserGreenlet(gevent.Greenlet):  # type: ignore[misc]  # gevent is not type
     `kill` on.
     """
 
+    __slots__ = ("_stop_session", "session")
+
     def __init__(self, user: SessionUser, stop_session: Callable[[Session], None] | None = None) -> None:
         super().__init__(self._end, user)  # Locust finds the user in the greenlet's first argument
         self._stop_session = stop_session
@@ -143,7 +145,7 @@ class ProcessRun:
         self._hooks = hooks
         self._tally = Tally(settings.started_ns, settings.is_open)
         self._counters = ProcessCounters()
-        self._pacer = Pacer(settings.open_load)
+        self._pacer = Pacer(settings.open_load, engine.note_alarm)
         self._members: dict[Session, UserGreenlet] = {}
         #: The number of sessions begun so far: when that many have arrived, all users are there.
         self._began = 0
@@ -324,7 +326,7 @@ class ProcessRun:
         self._began += 1
         if user.tasks:
             self._takers.add(session)
-        self._engine.submit(session.start)
+        self._engine.begin(session.start)
         return greenlet
 
     def _stop_session(self, session: Session) -> None:

@@ -23,10 +23,9 @@ from bench.load.plugin.options import breakdown_of
 from bench.load.plugin.output import OutputFailed, show
 from bench.load.plugin.salvage import count_lines, store_counts
 from bench.printable import error_line, printable
-from bench.report.formats.text import print_document, print_headline
+from bench.report.formats.text import print_document
 from bench.report.lines import print_line, print_lines, print_stored
 from bench.report.load import load_document
-from bench.report.load_headline import load_headline
 from bench.report.next_command import Place, next_command
 from bench.results.load import LoadResult
 from bench.results.references import Store
@@ -50,7 +49,6 @@ class RunOutput:
 
     def give(self, result: LoadResult, are_workers_missing: bool) -> bool:
         """Show a result, store it, and say why the run failed, if it did; return false if anything in it failed."""
-        self._show(lambda console: print_headline(load_headline(result), console))
         if self._show(lambda console: print_document(load_document(result), console)):
             note_shown(self._environment, result)
         path = self._keep(lambda: Store(self._results).save(result))

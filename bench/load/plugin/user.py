@@ -256,10 +256,12 @@ class SocketIOUser(User):
 
     def start(self, group: Group) -> UserGreenlet:
         """Start the session. What `User.run` does (on_start, task sets, on_stop) the session does, with coroutines."""
-        greenlet = LoadProcess.of(self.environment).join(self, whole_url(self))
+        process = LoadProcess.of(self.environment)
+        greenlet = process.join(self, whole_url(self))
         group.add(greenlet)
         self._group, self._greenlet = group, greenlet
         self._state = LOCUST_STATE_RUNNING
+        process.pause_starting()
         return greenlet
 
     def stop(self, force: bool = False) -> bool:

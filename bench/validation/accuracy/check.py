@@ -9,16 +9,14 @@ from bench.machine.cores import generator_cores, server_core
 from bench.machine.idle import NoIdle, NoIdleError, idle_reason
 from bench.machine.interrupts import ended_by_signals
 from bench.machine.priority import high_priority
-from bench.results.files import write_whole
 from bench.results.provenance import commit_info, machine_info, packages
-from bench.results.references import Store
-from bench.results.store import NotStoredError, rescued, result_name
 from bench.server import ServerError
 from bench.validation.accuracy.measuring import AccuracyFailedError, Plan, measure
 from bench.validation.accuracy.model import Accuracy
 from bench.validation.accuracy.peers import RATE_PER_S, PacedK6, PacedLocustContrib
 from bench.validation.accuracy.scenarios import all_groups, chosen
 from bench.validation.peers.peer import PROJECT
+from bench.validation.storing import stored_as
 
 
 def check(
@@ -65,14 +63,4 @@ def check(
 
 def stored(result: Accuracy, results: Path, file: Path | None) -> Path:
     """Store the result, whole, in `file` or numbered below `results`; return the path. Raises NotStoredError."""
-    name = result_name(result.commit_info, result.datetime)
-    if file is None:
-        return Store(results).write("accuracy", name, result.to_json())
-    data = result.to_json()
-    try:
-        write_whole(file, [data])
-    except OSError as error:
-        kept = rescued(name, data)
-        where = "" if kept is None else f" (it is in {kept})"
-        raise NotStoredError(f"--json {file}{where}: {error.strerror or error}") from None
-    return file
+    return stored_as("accuracy", result, results, file)

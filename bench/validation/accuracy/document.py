@@ -10,8 +10,7 @@ from bench.validation.accuracy.model import Accuracy, Quantity, Row, Run, Scenar
 from bench.validation.accuracy.scenarios import TRUSTED_CPU_SHARE
 
 _COLUMNS: tuple[tuple[str, Content], ...] = (
-    ("scenario", "name"),
-    ("figure", "word"),
+    ("figure", "name"),
     ("truth", "number"),
     ("ours", "number"),
     ("bound", "number"),
@@ -30,7 +29,6 @@ def accuracy_document(result: Accuracy) -> Document:
     columns = (
         *(Column(title, content) for title, content in _COLUMNS),
         *(Column(title) for title in titles),
-        Column("may be spoilt by", "word"),
     )
     return Document(
         kind="accuracy",
@@ -42,15 +40,15 @@ def accuracy_document(result: Accuracy) -> Document:
 
 def _rows(result: Accuracy, titles: list[str]) -> Iterator[document.Row]:
     for scenario in result.scenarios:
-        name, spoilt = scenario.title, ", ".join(_of_the_moment(scenario))
+        spoilt = ", ".join(_of_the_moment(scenario))
+        group = f"{scenario.title} (may be spoilt by {spoilt})" if spoilt else scenario.title
         for row in scenario.rows:
             if row.figure in _EXACT_ACCOUNT and row.inside:
                 continue  # a note tells of all of them together
             unit = _unit(row)
             by_tool = (_tool_text(row.peers.get(title), row.unit, unit) for title in titles)
             style: document.Style = "worse" if row.inside is False else "plain"
-            yield document.Row((name, *_cells(row, unit), *by_tool, spoilt), style)
-            name = ""
+            yield document.Row((*_cells(row, unit), *by_tool), style, group)
 
 
 def _unit(row: Row) -> DurationUnit:

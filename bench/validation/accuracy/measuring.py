@@ -31,7 +31,7 @@ from bench.validation.accuracy.scenarios import (
     RunEvidence,
     Scenario,
 )
-from bench.validation.peers.generator import Generator
+from bench.validation.peers.generator import Program
 from bench.validation.peers.peer import PROJECT, Command, LeftOut, PacedLoad, Peer, ToolReport
 from bench.validation.peers.tools import script
 
@@ -77,16 +77,6 @@ class _Repetitions:
     runs: list[Run] = field(default_factory=list)
     #: By tool: its report, and the number of replies that the server lost in its run.
     tool_reports: dict[str, tuple[ToolReport, int]] = field(default_factory=dict)
-
-
-class Program(Generator):
-    """A generator that ends by itself."""
-
-    def wait(self, limit_s: float) -> int:
-        """Return its exit code, once it has ended. Raises LeftOut if it does not end in time."""
-        if not self._running.wait(limit_s):
-            raise LeftOut(f"it did not end within {limit_s:g} s")
-        return self._running.return_code
 
 
 def measure(

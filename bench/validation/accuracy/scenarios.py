@@ -98,6 +98,13 @@ class RunEvidence:
         raise NothingSeenError("the result has no round trips")
 
     @property
+    def service(self) -> Histogram:
+        """The service times as they were stored. Raises NothingSeenError without any."""
+        if self.operation.service_histogram is None:
+            raise NothingSeenError("the result has no service times")
+        return Histogram.decode(self.operation.service_histogram)
+
+    @property
     def response(self) -> Histogram:
         """The response times as they were stored. Raises NothingSeenError without any."""
         if self.operation.response_histogram is None:
@@ -159,7 +166,35 @@ def delayed(load: Load, evidence: RunEvidence, baseline: RunEvidence | None) -> 
     for percent in (50.0, 99.0):
         truth_us = percentile_us(stamps, percent) + _overhead_us(baseline, percent)
         measurements.append(_time(f"p{percent:g}", truth_us, percentile_us(ours, percent), time_bound_us(truth_us)))
-    return [*measurements, *accounting(load, evidence, None)]
+    return [*measurements, *_service(evidence), *_lateness(evidence), *accounting(load, evidence, None)]
+
+
+def _service(evidence: RunEvidence) -> list[Measurement]:
+    """Measure the service time's p50 and p99. The truth: the server's account from when its kernel received each FOO.
+
+    Nothing is measured if either kernel does not tell when it received what.
+    """
+    arrived = evidence.truth.since_arrival()
+    if arrived is None or evidence.operation.received_clock != "kernel":
+        return []
+    measurements = []
+    for percent in (50.0, 99.0):
+        truth_us = percentile_us(arrived, percent)
+        said_us = percentile_us(evidence.service, percent)
+        measurements.append(_time(f"service p{percent:g}", truth_us, said_us, time_bound_us(truth_us)))
+    return measurements
+
+
+def _lateness(evidence: RunEvidence) -> list[Measurement]:
+    """Measure what the response time adds to the service time, at the mean. The truth is the recorded send lateness."""
+    late_us, operation = evidence.result.generator.send_lateness_us, evidence.operation
+    response_us, service_us = operation.response_us, operation.service_us
+    if late_us is None or late_us.mean is None or response_us is None or service_us is None:
+        return []
+    added_us = None
+    if response_us.mean is not None and service_us.mean is not None:
+        added_us = response_us.mean - service_us.mean
+    return [_time("added, mean", late_us.mean, added_us, time_bound_us(late_us.mean))]
 
 
 def bimodal(load: Load, modes: Bimodal, evidence: RunEvidence, baseline: RunEvidence | None) -> list[Measurement]:

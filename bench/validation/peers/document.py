@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 
 from bench.report.document import Column, Content, Document, Note, Row, Table
-from bench.report.formatting import UNKNOWN, count
+from bench.report.formatting import UNKNOWN, amount, count, duration, duration_number, unit_of
+from bench.results.figure import Figure
 from bench.validation.peers.model import Figures, Peers
 
 _SERVER_FULL_SHARE = 0.95
@@ -12,12 +13,12 @@ _GENERATOR_FULL_SHARE = 0.9
 _COLUMNS: tuple[tuple[str, Content], ...] = (
     ("round trips/s", "number"),
     ("(range)", "range"),
-    ("µs CPU", "number"),
+    ("CPU", "number"),
     ("(range)", "range"),
     ("times ours", "number"),
-    ("kB/connection", "number"),
-    ("own p50 µs", "number"),
-    ("own p99 µs", "number"),
+    ("/connection", "number"),
+    ("own p50", "number"),
+    ("own p99", "number"),
 )
 
 
@@ -28,8 +29,8 @@ def peers_document(result: Peers) -> Document:
     """
     numbers = tuple(dict.fromkeys(figures.connections for figures in result.figures))
     closing = (
-        "round trips counted by the server, CPU time by the kernel, over all of a generator's processes;"
-        " `own` is what the tool itself reports"
+        "round trips counted by the server; CPU: the time for each, by the kernel, over all of a generator's processes;"
+        " /connection: memory; own: what the tool itself reports"
     )
     return Document(
         kind="peers",
@@ -57,14 +58,16 @@ def _rows(result: Peers, connections: int) -> Iterator[Row]:
         costs = [measured.cpu_us_per_round_trip for measured in figures.rounds]
         times_ours = result.times_ours(figures)
         memory = figures.memory_per_connection_bytes
+        unit = unit_of([Figure(figures.cpu_us_per_round_trip)])
+        least, most = (duration_number(cost_us, unit) for cost_us in (min(costs), max(costs)))
         cells = (
             figures.title,
             count(round(figures.round_trips_per_s)),
             f"{count(round(min(rates)))}-{count(round(max(rates)))}",
-            f"{figures.cpu_us_per_round_trip:.1f}",
-            f"{min(costs):.1f}-{max(costs):.1f}",
+            duration(Figure(figures.cpu_us_per_round_trip), unit),
+            f"{least}-{most}",
             UNKNOWN if times_ours is None else f"{times_ours:.2f}",
-            UNKNOWN if memory is None else f"{memory / 1000:,.1f}",
+            UNKNOWN if memory is None else amount(memory),
             _reported(figures.reported_us("p50")),
             _reported(figures.reported_us("p99")),
         )
@@ -72,12 +75,12 @@ def _rows(result: Peers, connections: int) -> Iterator[Row]:
 
 
 def _reported(value_us: float | None) -> str:
-    return UNKNOWN if value_us is None else f"{value_us:,.0f}"
+    return UNKNOWN if value_us is None else duration(Figure(value_us))
 
 
 def _remarks(result: Peers) -> Iterator[str]:
     for absent in result.absent:
-        where = "" if absent.connections is None else f" at {absent.connections} connections"
+        where = "" if absent.connections is None else f" at {count(absent.connections)} connections"
         yield f"left out{where}: {absent.title}: {absent.reason}"
     for connections in dict.fromkeys(figures.connections for figures in result.figures):
         yield from _limits(connections, [figures for figures in result.figures if figures.connections == connections])

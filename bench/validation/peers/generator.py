@@ -55,15 +55,15 @@ class Generator:
                 total += getattr(memory, "pss", memory.uss)
         return total
 
-    def stop(self) -> None:
-        """Tell it to stop, and wait until it has reported and ended. Raises LeftOut if it does not end."""
+    def stop(self, timeout_s: float = _STOP_TIMEOUT_S) -> None:
+        """Tell it to stop, and wait until it has reported and ended. Raises LeftOut if it does not end in that time."""
         stop = self._command.stop
         if isinstance(stop, Path):
             stop.touch()
         else:
             self._running.signal(stop)
-        if not self._running.wait(_STOP_TIMEOUT_S):
-            raise LeftOut(f"it did not stop within {_STOP_TIMEOUT_S:g} s")
+        if not self._running.wait(timeout_s):
+            raise LeftOut(f"it did not stop within {timeout_s:g} s")
 
     def __enter__(self) -> Self:
         try:
@@ -96,3 +96,13 @@ class Generator:
             return [first, *first.children(recursive=True)]
         except psutil.Error:
             return []
+
+
+class Program(Generator):
+    """A generator that ends by itself."""
+
+    def wait(self, limit_s: float) -> int:
+        """Return its exit code, once it has ended. Raises LeftOut if it does not end in time."""
+        if not self._running.wait(limit_s):
+            raise LeftOut(f"it did not end within {limit_s:g} s")
+        return self._running.return_code

@@ -37,15 +37,18 @@ class LocustContrib:
 
         Raises LeftOut if there is no such file.
         """
-        try:
-            rows = json.loads((load.folder / f"{_REPORT}.json").read_text())
-            times = next(row for row in rows if row["method"] == _EMIT)["response_times"]
-            counts = sorted((float(time_ms), int(count)) for time_ms, count in times.items())
-        except (OSError, ValueError, KeyError, StopIteration):
-            raise LeftOut("Locust wrote no statistics") from None
-        return ToolReport.of(
-            _percentile_us(counts, 0.5), _percentile_us(counts, 0.99), sum(count for _, count in counts)
-        )
+        return statistics_of(load.folder / f"{_REPORT}.json", _EMIT)
+
+
+def statistics_of(file: Path, method: str) -> ToolReport:
+    """Return the report of the requests of a method in Locust's JSON. Raises LeftOut if there is none."""
+    try:
+        rows = json.loads(file.read_text())
+        times = next(row for row in rows if row["method"] == method)["response_times"]
+        counts = sorted((float(time_ms), int(count)) for time_ms, count in times.items())
+    except (OSError, ValueError, KeyError, StopIteration):
+        raise LeftOut("Locust wrote no statistics") from None
+    return ToolReport.of(_percentile_us(counts, 0.5), _percentile_us(counts, 0.99), sum(count for _, count in counts))
 
 
 def _percentile_us(counts: list[tuple[float, int]], share: float) -> float | None:

@@ -1,6 +1,5 @@
 """Ours: Locust with the users of locustfile.py, as anybody would start it. Unique tokens, everything recorded."""
 
-import socket
 from importlib.metadata import version
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from bench.results.store import load as load_result
 from bench.scenarios.catalogue import FOO_BAR_TO_SENDER
 from bench.validation.peers.model import OURS
 from bench.validation.peers.peer import PROJECT, ClosedLoad, Command, LeftOut, ToolReport
+from bench.validation.peers.ports import free_port
 from bench.validation.peers.tools import script
 
 
@@ -38,7 +38,7 @@ class Ours:
         arguments += ["--host", load.url, "--results", str(load.folder)]
         arguments += ["--users", str(load.connections), "--spawn-rate", str(load.connections)]
         if self._processes > 1:
-            port = str(_free_port())  # Locust's own may be taken: by a Locust that somebody else runs
+            port = str(free_port())  # Locust's own may be taken: by a Locust that somebody else runs
             arguments += ["--processes", str(self._processes), "--master-bind-port", port, "--master-port", port]
         return Command([*arguments, "EchoUser"], self._environment)
 
@@ -59,8 +59,3 @@ class Ours:
         if row is None or row.service_us is None:
             raise LeftOut("it stored a result without round trips")
         return ToolReport.of(row.service_us.p50, row.service_us.p99, row.ok)
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])

@@ -9,6 +9,7 @@ from bench.machine.interrupts import ended_by_signals
 from bench.results.header import CommitInfo
 from bench.results.provenance import commit_info, machine_info, packages
 from bench.targets.process import EchoProcess
+from bench.validation.peers.aiolocust import AioLocust
 from bench.validation.peers.artillery import Artillery
 from bench.validation.peers.async_client import AsyncClient
 from bench.validation.peers.epoll_loop import EpollLoop
@@ -31,7 +32,8 @@ def chosen(only: Sequence[str], processes: int) -> list[Peer[ClosedLoad]]:
         *([Ours(processes)] if processes > 1 else []),
         *([Ours(is_plain=True)] if is_enabled() else []),
     ]
-    peers: list[Peer[ClosedLoad]] = [*ours, LocustContrib(), AsyncClient(), K6(), Artillery(), NodeLoop(), EpollLoop()]
+    others: list[Peer[ClosedLoad]] = [LocustContrib(), AioLocust(), AsyncClient(), K6(), Artillery(), NodeLoop()]
+    peers: list[Peer[ClosedLoad]] = [*ours, *others, EpollLoop()]
     names = [peer.name for peer in peers]
     for name in only:
         if name not in names:

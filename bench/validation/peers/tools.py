@@ -18,6 +18,14 @@ def python_tool(name: str) -> Path:
     return path
 
 
+def free_threaded_tool(name: str) -> Path:
+    """Return a program of the environment with a free-threaded Python. Raises LeftOut."""
+    path = HERE / ".venv-free-threaded" / "bin" / name
+    if not path.exists():
+        raise LeftOut(f"{name} is not installed: `make peers` installs it where a free-threaded Python 3.14 can be had")
+    return path
+
+
 def node() -> Path:
     """Return Node itself, not the Python script that starts it as its child. Raises LeftOut."""
     try:

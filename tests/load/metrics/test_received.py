@@ -71,6 +71,14 @@ def test_a_row_of_the_kernels_times(is_open: bool) -> None:
     assert found.service_us.max == pytest.approx(10_000), "the reading delay is not in it"
 
 
+def test_no_reply_was_received_before_its_emission_was_sent() -> None:
+    noted = Noted()
+    noted.replies(1.5, 3 * S, EXACT, 4000)
+    found = row(noted).receiving
+    assert found is not None
+    assert (found.exact, found.bounded, found.error_max_us) == (1, 2, 10_000), "the service time is 10 ms"
+
+
 def test_a_single_reply_that_the_process_timed_makes_the_row_the_processs() -> None:
     noted = Noted()
     noted.replies(1.5, EXACT, EXACT, UNSTAMPED)

@@ -221,7 +221,12 @@ def test_what_spoils_nothing_is_not_said_where_the_kernel_keeps_the_time(spared:
         (
             stamped(4, loop_lag=times(3), timed_by_process=1),
             "its event loop was 3.0 ms and more late, half of the time",
-            ("service times", "response times", "throughput"),
+            ("times by the process's clock",),
+        ),
+        (
+            stamped(4, cpu_share=0.97, timed_by_process=1),
+            "a process of it used 97% of a core",
+            ("response times", "throughput", "times by the process's clock"),
         ),
     ],
 )
@@ -240,13 +245,13 @@ def test_a_tenth_of_the_times_may_be_wrong_by_more() -> None:
     assert found.reason.endswith("a tenth of the time")
 
 
-def test_a_single_time_of_the_process_is_spoilt_by_a_late_loop() -> None:
+def test_the_times_of_the_process_are_spoilt_by_a_late_loop() -> None:
     mixed = dataclasses.replace(
         stamped(4, loop_lag=times(3)), received=receive_times([0.02] * 10, [0.0] * 9 + [UNSTAMPED])
     )
     found = saturation([mixed])
     assert found is not None
-    assert found.spoils == ALL
+    assert found.spoils == ("times by the process's clock",)
 
 
 def test_a_second_in_which_nothing_was_received_is_judged_as_the_others() -> None:
@@ -259,6 +264,16 @@ def test_a_second_in_which_nothing_was_received_is_judged_as_the_others() -> Non
     stood = saturation([stamped(4), JudgedSecond.unnoted(5), JudgedSecond.unnoted(6)])
     assert stood is not None
     assert stood.spoils == ("response times", "throughput")
+
+
+def test_a_second_with_times_of_the_process_alone_spoils_no_others() -> None:
+    logging_in = dataclasses.replace(second(5, loop_lag=times(3)), timed_by_process=2)
+    found = saturation([stamped(4), logging_in])
+    assert found is not None
+    assert found.spoils == ("times by the process's clock",)
+    alone = saturation([logging_in])
+    assert alone is not None
+    assert alone.spoils == ALL
 
 
 def test_the_processs_own_clock_spoils_everything() -> None:

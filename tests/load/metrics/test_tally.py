@@ -112,6 +112,23 @@ def _report_of(*times_s: tuple[float | None, float, float]) -> Report:
     return final(noted)
 
 
+def test_a_response_time_adds_to_the_service_time_what_was_sent_late() -> None:
+    """Arrivals that were sent 0, 1, … 99 ms late, each answered after a time of its own."""
+    noted = new_tally(window=(1, 4))
+    log = Recorder("echo")
+    for late in range(100):
+        log.answered(at(2), at(2 + late / 1000), at(2.2 + late * late / 1e5))
+    noted.add(batch_of(log))
+    keep_time(noted, 1, 2, 3)
+    report = final(noted)
+    operation, late_us = row(report), merged(report).generator().send_lateness_us
+    assert operation.response_us is not None is not operation.service_us
+    assert operation.response_us.mean is not None is not operation.service_us.mean
+    assert late_us is not None
+    assert late_us.mean == pytest.approx(49_500, rel=1e-3)
+    assert operation.response_us.mean - operation.service_us.mean == pytest.approx(late_us.mean, rel=1e-2)
+
+
 def test_the_wait_for_a_free_user_is_in_the_response_time_and_no_lateness_of_the_generator() -> None:
     """The arrival is intended at 1.2, noticed 1 ms later, given to a user at 1.7 and sent 1 ms after that."""
     noted = new_tally(window=(1, 4))

@@ -4,11 +4,12 @@ from argparse import Namespace
 from typing import Any, TypeVar
 
 import pytest
-from locust import TaskSet, constant
+from locust import TaskSet, argument_parser, constant
 from locust import task as locusts_task
 from locust.argument_parser import get_empty_argument_parser, setup_parser_arguments
 
 from bench.load.engine.pacing import WHOLE, OpenLoad
+from bench.load.plugin import locust_guard
 from bench.load.plugin.options import (
     MisuseError,
     add_options,
@@ -210,3 +211,8 @@ def test_an_option_of_another_command_names_what_to_use(monkeypatch: pytest.Monk
                 parser.parse_args(["--headless", *arguments])
             assert str(refused.value) == misplaced("locust", option)
     assert "use --host" in str(misplaced("locust", "--url"))
+
+
+def test_a_worker_does_not_make_a_parser_for_each_option_of_each_message() -> None:
+    locust_guard.install()
+    assert argument_parser.default_args_dict() is argument_parser.default_args_dict()

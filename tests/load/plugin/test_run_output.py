@@ -56,7 +56,7 @@ def test_a_good_result(tmp_path: Path, environment: Environment, capsys: pytest.
     assert stored(tmp_path, "kept/load/*/*.json")["operations"][1]["ok"] == 5
     shown = capsys.readouterr().out
     assert "stored in kept/load/" in shown.replace("\n", "")
-    assert shown.startswith("echo: p50 -, p99 -; nothing failed\n\noperation ")
+    assert shown.startswith("echo: p50 -, p99 -; nothing failed\nload on a service: 1 users of EchoUser, closed load; ")
 
 
 def test_the_next_command_compares_with_the_load_before(

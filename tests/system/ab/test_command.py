@@ -21,6 +21,7 @@ from bench.results.figure import Figure
 from bench.results.references import Store
 from bench.results.service_logs import PREFIX
 from bench.results.store import ResultError, load, open_file
+from bench.wire.stamps import received_clock
 from tests.support.ab_repository import OPTIONS, SERVICE, TestRepository
 from tests.support.folders import ROOT
 
@@ -161,6 +162,8 @@ def test_the_stored_result_is_read_back_as_it_was_and_is_no_result_to_compare(
     result = stored(temporary)
     assert result.stopped_by == "time"
     assert result.b.label == "WORKTREE"
+    assert [benchmark.received_clock for benchmark in result.benchmarks] == [received_clock()]
+    assert ("times end when the machine received the reply" in out) == (received_clock() == "kernel")
     (path,) = (temporary.parent / "results" / "ab").glob("*/*.json")
     assert path.name.startswith(f"0001_{result.b.commit_info.id}_")
     assert path.parent == Store(temporary.parent / "results").folder("ab")
@@ -175,10 +178,11 @@ def test_the_stored_result_is_read_back_as_it_was_and_is_no_result_to_compare(
 def test_an_answer_that_cannot_be_stored_is_shown(repository: TestRepository, temporary: Path) -> None:
     (temporary.parent / "results").write_text("a file where the folder should be")
     markdown = temporary.parent / "comment.md"
-    arguments = ("quick", "WORKTREE", *OPTIONS, *SMALL, "--max-time", "2", "--markdown", markdown)
+    arguments = ("quick", "WORKTREE", *OPTIONS, *SMALL, "--max-time", "2", "--markdown", markdown, "--process-clock")
     code, out, err = ran(repository, temporary, *arguments)
     assert code == 1
     assert "say-said" in out
+    assert "times end when the generator had read the reply" in out
     assert "say-said" in markdown.read_text()
     (line,) = [line for line in err.splitlines() if line.startswith("bench: error: cannot store a result in ")]
     (kept,) = temporary.iterdir()

@@ -13,10 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from bench.compiled import MODULES, PURE, ROOT, build_folder, built_file, source
+from bench.compiled import MODULES, PURE, ROOT, build_folder, built_file, compiled_source, source
 
 _FOLDER = build_folder()
-assert _FOLDER is not None, "picows is installed"
+
+#: A module that has a compiled form of its own.
+_OF_TWO_FORMS = "bench.wire.masking"
 
 needs_build = pytest.mark.skipif(not _FOLDER.exists(), reason="not compiled: make compiled")
 
@@ -38,7 +40,6 @@ def tree(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def built_tree(tree: Path) -> Path:
-    assert _FOLDER is not None
     shutil.copytree(_FOLDER, tree / _FOLDER.relative_to(ROOT))
     return tree
 
@@ -74,19 +75,21 @@ def test_what_is_built_runs(built_tree: Path) -> None:
 
 
 @needs_build
-@pytest.mark.parametrize("changed", [*MODULES, "types"])
+@pytest.mark.parametrize("changed", [*MODULES, "types", "compiled form"])
 def test_a_build_of_other_sources_is_not_used(built_tree: Path, changed: str) -> None:
-    name = MODULES[0] if changed == "types" else changed
+    name = {"types": MODULES[0], "compiled form": _OF_TWO_FORMS}.get(changed, changed)
     path = built_tree / source(name).relative_to(ROOT)
     if changed == "types":
         path = path.with_suffix(".pxd")
+    elif changed == "compiled form":
+        path = built_tree / compiled_source(name).relative_to(ROOT)
+        assert path.suffix == ".pyx"
     path.write_text(path.read_text() + "# changed\n")
     assert suffixes(built_tree) == {".py"}
 
 
 @needs_build
 def test_half_a_build_is_not_used(built_tree: Path) -> None:
-    assert _FOLDER is not None
     built_file(built_tree / _FOLDER.relative_to(ROOT), MODULES[-1]).unlink()
     assert suffixes(built_tree) == {".py"}
 

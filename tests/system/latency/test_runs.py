@@ -24,6 +24,7 @@ from bench.results.latency import LatencyResult
 from bench.server import ServerProcess
 from bench.targets import CONTROL_SHA256
 from bench.timing.histogram import Histogram
+from bench.wire.stamps import received_clock
 from tests.support.folders import APPS, ROOT
 
 ANSWERS = APPS / "answers.py"
@@ -189,6 +190,9 @@ def test_server_processes_beside_controls(bench: Bench) -> None:
     assert told["between_processes"]["log_ratio_sd"]["same-stack"] > 0
     assert told["unreplicated"] is None
 
+    assert told["received_clock"] == received_clock()
+    assert sum(told["receiving"][kind] for kind in ("exact", "bounded", "unstamped")) == stats["rounds"]
+
     histogram = Histogram.decode(told["histogram"])
     assert histogram.count == stats["rounds"]
     middle = sorted(stats["data"])[(histogram.count - 1) // 2]  # where there are two, pytest-benchmark's is between
@@ -345,6 +349,8 @@ def test_a_running_server_acknowledging(bench: Bench, url: str) -> None:
         for loop in ("asyncio", "uvloop")
         for connection in ("websocket", "polling", "websocket-fast")
     ]
+    clocks = [benchmark["extra_info"]["received_clock"] for benchmark in bench.result()["benchmarks"]]
+    assert clocks == ["process", "process", received_clock()] * 2
     told = bench.result()["benchmarks"][0]["extra_info"]
     assert (told["service"], told["http"], told["server_core"], told["matched_by"]) == (
         *(url, None, None),
@@ -358,9 +364,12 @@ def test_a_running_server_acknowledging(bench: Bench, url: str) -> None:
 
 
 def test_replies_without_a_token(bench: Bench, url: str) -> None:
-    run = bench.run("--url", url, "--event", "PLAIN", "--reply", "REPLY", "-k", "polling-url-uvloop")
+    arguments = ("--url", url, "--event", "PLAIN", "--reply", "REPLY", "-k", "fast-url-uvloop", "--process-clock")
+    run = bench.run(*arguments)
     assert run.returncode == 0, run.stdout
-    assert bench.result()["benchmarks"][0]["extra_info"]["matched_by"] == "order"
+    told = bench.result()["benchmarks"][0]["extra_info"]
+    assert (told["matched_by"], told["received_clock"]) == ("order", "process")
+    assert told["receive_clock"]["process_because"] == "the process's clock was asked for"
 
 
 def test_replies_that_others_cause_cannot_be_matched_in_order(bench: Bench, url: str) -> None:
@@ -469,7 +478,7 @@ def test_figures_are_shown_where_they_cannot_be_stored(bench: Bench) -> None:
     bench.folder.write_text("a file where the folder should be")
     run = bench.run("-k", "event-websocket-fast-process-uvloop", "--benchmark-json=/dev/full")
     assert run.returncode == 1
-    assert "\nfoo_bar\n  event-websocket-fast-process-uvloop " in run.stdout
+    assert "\nfoo_bar[event-websocket-…]\n  fast-process-uvloop " in run.stdout
     assert "\nfoo_bar[event-websocket-fast-process-uvloop]: p50 " in run.stdout
     assert "stored in" not in run.stdout
     assert run.stderr.count("cannot store the result: No space left on device") == 1

@@ -356,8 +356,8 @@ def test_an_interrupt_while_modules_are_imported(tmp_path: Path, monkeypatch: py
     mark = tmp_path / "mark"
     locustfile = tmp_path / "slow.py"
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    # picows is the first module that bench.load imports and Locust does not.
-    (tmp_path / "picows.py").write_text(
+    # h11 is a module that bench.load imports and Locust does not.
+    (tmp_path / "h11.py").write_text(
         f"import pathlib, time; pathlib.Path({str(mark)!r}).touch(); time.sleep({LIMIT_S})"
     )
     locustfile.write_text("from bench.load import SocketIOUser")

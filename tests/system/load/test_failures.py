@@ -75,6 +75,8 @@ def test_a_host_that_is_no_socket_io_server(tmp_path: Path) -> None:
     ("arguments", "code", "line"),
     [
         (["--host", "nonsense"], 2, "'nonsense' is no URL of a server: expected something like http://127.0.0.1:8000"),
+        (["--source-addresses", "192.0.2.1"], 2, "--source-addresses: 192.0.2.1 is no address of this machine"),
+        (["--source-addresses", "here"], 2, "--source-addresses: 'here' is no address: expected something like "),
         (["--app", "no_such_module:app"], 2, "app 'no_such_module:app' was not found"),
         (["--app", "app.main:nothing"], 2, "app 'app.main:nothing' was not found"),
     ],

@@ -143,6 +143,18 @@ def test_who_is_still_preparing_to_connect_is_told(tmp_path: Path) -> None:
     assert process.result().window.duration_s == 0
 
 
+def test_preparing_to_connect_has_the_limit_of_an_attempt(tmp_path: Path) -> None:
+    (tmp_path / "users.py").write_text(f"{HANGING}\nHanging.connect_timeout = 0.3\n")
+    arguments = ["-u", "2", "-r", "2", "-t", "1s"]
+    with LocustProcess(tmp_path, *arguments, locustfile=tmp_path / "users.py") as process:
+        assert process.wait() == 1
+    connect = operation(process.result(), "connect")
+    assert connect.errors == {"before_connect did not end within 0.3 s, the connect timeout": connect.sent - 1}
+    assert connect.sent > 1
+    assert connect.ok == 1
+    assert "Traceback" not in process.output
+
+
 @pytest.mark.slow
 def test_a_connection_that_a_task_makes_is_awaited_at_the_end_of_an_open_load(tmp_path: Path) -> None:
     (tmp_path / "slow.py").write_text(SLOW_TO_LET_IN)

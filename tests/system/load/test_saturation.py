@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from bench.targets.process import EchoProcess
+from bench.wire.stamps import received_clock
 from tests.support.folders import LOCUSTFILES
 from tests.support.locust_process import LocustProcess, operation, run, wait_until
 
@@ -34,7 +35,21 @@ def test_a_generator_that_is_stopped_for_a_while(tmp_path: Path, rate: str) -> N
     assert generator.verdict == "saturated"
     assert generator.reason is not None
     assert generator.reason.startswith("its event loop stood still for ")
-    assert "the figures are the generator's, not the service's" in locust.output
+    if received_clock() == "process":
+        assert "the figures are the generator's, not the service's" in locust.output
+        return
+    row = operation(locust.result())
+    assert (row.received_clock, "throughput" in generator.spoils) == ("kernel", True)
+    assert row.receiving is not None
+    assert row.receiving.reading_delay_us is not None
+    assert row.receiving.error_max_us is not None
+    assert row.service_us is not None
+    assert row.service_us.max is not None
+    assert row.receiving.error_max_us <= row.service_us.max, "what was not sent yet was not received"
+    if not rate:  # a reply was in flight on each connection
+        assert row.receiving.reading_delay_us.max > row.service_us.max, "the standstill is in the generator's own queue"
+        assert row.receiving.bounded == 0
+        assert "the throughput is the generator's, not the service's; the service times are true" in locust.output
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ def python(program: str) -> str:
 
 
 def test_importing_bench_imports_nothing_that_a_user_did_not_ask_for() -> None:
-    heavy = "{'locust', 'gevent', 'socketio', 'uvicorn', 'picows', 'pydantic', 'numpy'}"
+    heavy = "{'locust', 'gevent', 'socketio', 'uvicorn', 'h11', 'pydantic', 'numpy'}"
     assert python(f"import sys, bench; print(sorted({heavy} & set(sys.modules)))") == "[]"
 
 

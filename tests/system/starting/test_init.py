@@ -13,7 +13,7 @@ from bench.results.load import LoadResult
 from bench.results.store import load
 from tests.support.bench_command import bench
 from tests.support.folders import APPS
-from tests.support.hars import SESSION, har, http
+from tests.support.hars import SESSION, begun, har, http, received, sent, socket
 
 PROGRAMS = Path(sys.executable).parent
 
@@ -177,9 +177,24 @@ def test_a_command_that_serves(project: Path, capsys: pytest.CaptureFixture[str]
     assert code == 0
     assert "  bench latency --scenarios socketio_scenarios.py\n" in out
     assert "  bench load -f locustfile.py --users 10 --run-time 30s\n" in out
-    assert not (project / "test_socketio.py").exists()
+    assert "  pytest test_socketio.py\n" in out
     (job,) = yaml.safe_load((project / FILES[3]).read_text())["jobs"].values()
     assert "--prepare 'npm ci' --max-time 5m" in job["steps"][3]["run"]
+
+
+def test_the_test_starts_a_service_by_its_command(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """In any folder: the command is run where the test is."""
+    (project / "chat.py").write_text(CHAT.replace('auth["token"] != "hush-hush"', "False"))
+    command = f"{sys.executable} -m uvicorn chat:app --port {{port}} --log-level warning"
+    assert bench(capsys, "init", "--serve", command)[0] == 0
+    test = (project / "test_socketio.py").read_text()
+    assert "def test_connect(server, socketio_client):" in test
+    ended = subprocess.run(
+        [PROGRAMS / "pytest", "-q", "-p", "no:cacheprovider", project / "test_socketio.py"],
+        cwd=project.parent, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "1 passed" in ended.stdout
 
 
 @pytest.mark.parametrize(
@@ -275,3 +290,51 @@ def test_the_files_of_a_recorded_session_work(
     assert counts.keys() == timed | {"read", "connect", "POST /login", "typing", "ready"}
     assert all(row.sent and not row.timeouts and not row.errors for row in result.operations)
     assert {"tick", "confirm"} <= {row.name for row in result.received}
+
+
+LOGGED_IN = """
+import hashlib
+import socketio
+
+sio = socketio.AsyncServer(async_mode="asgi")
+app = socketio.ASGIApp(sio, on_shutdown=sio.shutdown)
+
+
+def signed(name):
+    return f"eyJhbGciOiJub25lIn0.{name}.{hashlib.sha256(name.encode()).hexdigest()}"
+
+
+@sio.event
+async def login(sid, data):
+    return {"token": signed(sid)} if data["password"] == "hush-hush" else {}
+
+
+@sio.event
+async def say(sid, data):
+    if data["token"] == signed(data["token"].split(".")[1]):
+        await sio.emit("said", {"id": data["id"]}, to=sid)
+"""
+
+
+@pytest.mark.slow
+def test_a_login_by_an_event_is_new_on_each_connection(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "chat.py").write_text(LOGGED_IN)
+    monkeypatch.chdir(tmp_path)
+    token = f"eyJhbGciOiJub25lIn0.old.{'0' * 64}"
+    messages = [
+        *begun(),
+        sent('420["login",{"password":"hush-hush"}]', 1),
+        received(f'430[{{"token":"{token}"}}]', 1.1),
+    ]
+    for number in (1, 2):
+        data = json.dumps({"id": f"7d54ee9a-aa5e-4954-9189-d9b836260ab{number}", "token": token})
+        messages += [sent(f'42["say",{data}]', 1 + number), received(f'42["said",{data}]', 1.1 + number)]
+    (tmp_path / "session.har").write_bytes(har(socket(*messages)))
+    assert bench(capsys, "init", "--har", tmp_path / "session.har")[0] == 0
+    password = {"SOCKETIO_LOGIN_PASSWORD": "hush-hush"}
+    assert measured(FILES[0], "chat:app", **password) == {"login", "say"}
+    tested(2, **password)
+    result = loaded("chat:app", users=2, seconds=5, **password)
+    assert all(row.sent and not row.timeouts and not row.errors for row in result.operations)

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from bench.server import ServerError
-from bench.targets.process import EchoProcess
+from bench.targets.process import EchoProcess, EchoProcesses
 from bench.wire.client import FastClient
 from bench.wire.reference import ReferenceClient
 from tests.support.folders import NODE
@@ -232,3 +232,38 @@ def test_an_owner_whose_server_does_not_start_or_is_gone() -> None:
         assert echo.stats().answered == 0
     with pytest.raises(ServerError, match="does not answer"):
         echo.stats()
+
+
+# --- several processes ------------------------------------------------------------------------------------------------
+
+
+async def test_several_processes_share_a_port() -> None:
+    with EchoProcesses(2) as echo:
+        clients = [FastClient() for _ in range(64)]  # all in one process: once in 2 ** 63
+        for client in clients:
+            await client.connect(echo.url)
+        assert await clients[0].call("FOO", {"name": "a"}, timeout=5) == {"foo": "a"}
+        each = echo.stats_of_each()
+        assert all(stats.connections for stats in each)
+        together = echo.stats()
+        assert (together.connections, together.connected, together.answered) == (64, 64, 1)
+        for client in clients:
+            await client.disconnect()
+        until(lambda: echo.stats().connections == 0)
+
+
+def test_a_server_without_files_says_so_and_goes_on_when_it_has_some() -> None:
+    limited = "import resource, runpy; resource.setrlimit(resource.RLIMIT_NOFILE, (30, 30)); "
+    command = [sys.executable, "-c", f"{limited}runpy.run_module('bench.targets.echo', run_name='__main__')"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        port = json.loads(process.stdout.readline())["port"]
+        with contextlib.ExitStack() as stack:
+            for _ in range(40):
+                stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+            assert process.stderr.readline() == (
+                "no more connections: this process may open no more than 30 files: raise `ulimit -n`\n"
+            )
+        until(lambda: httpx.get(f"http://127.0.0.1:{port}/stats").json()["connections"] == 0)
+        process.terminate()

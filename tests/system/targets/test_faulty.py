@@ -24,6 +24,7 @@ from bench.targets.faults import Bimodal, Faults, Stall
 from bench.targets.process import FaultyProcess
 from bench.targets.truth import LOST_NAMES, Truth
 from bench.wire.client import FastClient
+from bench.wire.stamps import is_kernel_clock
 from tests.support.frames import frame
 from tests.support.raw_client import MASK, RawClient, until
 
@@ -106,6 +107,25 @@ async def test_without_a_fault_there_is_truth_as_well() -> None:
     assert truth.replies == 50
     assert 0 < truth.sum_ns < sum(services_ns)
     assert (truth.stalls, truth.stall_ns, truth.stall_period_ns, truth.lost_names) == ((), 0, 0, ())
+
+
+@pytest.mark.skipif(not is_kernel_clock(), reason="the kernel does not tell when it received what")
+async def test_the_wait_of_an_unread_foo_counts_from_its_arrival() -> None:
+    stall = Stall(150 * MS, 300 * MS)
+    with FaultyProcess(Faults(stall=stall)) as server:
+        async with exchanging(server) as exchange:
+            until_ns = perf_counter_ns() + 700 * MS
+            done = []
+            while perf_counter_ns() < until_ns:  # over whole periods, so that some wait for the end of a stall
+                done.append(await exchange(FOO_BAR_TO_SENDER))
+        truth = server.truth()
+    arrived = truth.since_arrival()
+    assert arrived is not None
+    assert arrived.count == truth.replies == len(done)
+    assert arrived.max_ns is not None is not truth.max_ns
+    assert arrived.sum_ns > truth.sum_ns
+    assert arrived.max_ns > truth.max_ns, "the stall is in it, and in the server's own stamps it is not"
+    assert arrived.sum_ns < sum(completed.service_ns for completed in done)
 
 
 def test_a_reply_that_is_held_back_holds_nothing_else_back() -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from bench.targets.process import EchoProcess
 from bench.validation.peers import measuring, tools
+from bench.validation.peers.aiolocust import AioLocust
 from bench.validation.peers.artillery import Artillery
 from bench.validation.peers.async_client import AsyncClient
 from bench.validation.peers.epoll_loop import EpollLoop
@@ -132,15 +133,18 @@ def test_a_tool_that_is_not_there_is_one_line(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(tools, "HERE", tmp_path)
     monkeypatch.setattr(tools, "_PACKAGES", tmp_path / "node_modules")
     monkeypatch.setattr(shutil, "which", lambda name: None)
-    outcome, told = outcome_of(K6(), Artillery(), NodeLoop(), EpollLoop())
+    outcome, told = outcome_of(K6(), Artillery(), NodeLoop(), EpollLoop(), AioLocust())
     assert outcome.figures == ()
     assert {absent.peer: absent.reason for absent in outcome.absent} == {
         "k6": "k6 is not installed: `make peers` installs it",
         "artillery": "artillery is not installed: `make peers` installs it",
         "node": "socket.io-client is not installed: `make peers` installs it",
         "epoll": "there is no C compiler (cc, gcc, clang)",
+        "aiolocust": (
+            "aiolocust is not installed: `make peers` installs it where a free-threaded Python 3.14 can be had"
+        ),
     }
-    assert len(told) == 4
+    assert len(told) == 5
 
 
 def test_a_generator_that_fails_is_left_out_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:

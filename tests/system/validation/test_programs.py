@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.validation.accuracy.measuring import Program
+from bench.validation.peers.generator import Program
 from bench.validation.peers.peer import Command, LeftOut
 
 

@@ -1,8 +1,11 @@
 // What the peer `k6` runs: one WebSocket per virtual user; the framing of Engine.IO and Socket.IO is written by hand.
 import { WebSocket } from "k6/experimental/websockets";
 import { Trend } from "k6/metrics";
+import { setTimeout } from "k6/timers";
 
 const roundTrip = new Trend("round_trip", true);
+// A connection sends no earlier than so many milliseconds after it sent last.
+const periodMs = Number(__ENV.PERIOD_US ?? 0) / 1000;
 
 export const options = {
   scenarios: {
@@ -25,8 +28,11 @@ export default function () {
     if (data.startsWith("42")) {
       const [event, reply] = JSON.parse(data.slice(2));
       if (event !== "BAR" || reply.foo !== token) throw new Error(`sent ${token}, received ${data}`);
-      roundTrip.add(Date.now() - sent);
-      foo();
+      const received = Date.now();
+      roundTrip.add(received - sent);
+      const early = sent + periodMs - received;
+      if (early > 0) setTimeout(foo, early);
+      else foo();
     } else if (data === "2") {
       socket.send("3");
     } else if (data.startsWith("40")) {
