@@ -13,7 +13,6 @@ from bench.validation.peers.peer import PROJECT, ClosedLoad, Command, LeftOut, T
 from bench.validation.peers.ports import free_port
 from bench.validation.peers.tools import script
 
-
 #: The connections per second at most: if thousands come at once, the server is slower than the time to connect.
 _SPAWN_RATE = 500
 
