@@ -103,6 +103,11 @@ def is_limit_reason(text: str) -> bool:
     return _OWN_LIMIT in text or _PORT_LIMIT in text
 
 
+def is_file_limit(text: str) -> bool:
+    """Return true if `text` contains what `file_limit_reason` says of a process."""
+    return _OWN_LIMIT in text
+
+
 def limit_reason_in(text: str) -> str:
     """Return the part of `text` that begins with the reason of a limit."""
     return text[text.index(_OWN_LIMIT if _OWN_LIMIT in text else _PORT_LIMIT) :]

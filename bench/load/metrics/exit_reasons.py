@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from bench.load.metrics.exceptions import cut
-from bench.machine.descriptors import is_limit_reason, limit_reason_in
+from bench.machine.descriptors import is_file_limit, is_limit_reason, limit_reason_in
 from bench.results.load import CONNECT, LoadResult
 
 _KINDS_IN_A_LINE = 3
+
+#: What else a load can do about the limit of a process's open files.
+_OR_PROCESSES = ", or spread the users over more --processes"
 
 
 def exit_reasons(result: LoadResult, are_workers_missing: bool = False) -> list[str]:
@@ -81,7 +84,9 @@ def at_a_limit(result: LoadResult) -> str | None:
     if not found:
         return None
     (kind, *_) = found
-    return f"{sum(found.values())} attempts to connect failed: {limit_reason_in(kind)}"
+    reason = limit_reason_in(kind)
+    more = _OR_PROCESSES if is_file_limit(reason) else ""
+    return f"{sum(found.values())} attempts to connect failed: {reason}{more}"
 
 
 def _first_kinds(kinds: Sequence[str]) -> str:

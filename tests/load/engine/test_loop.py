@@ -1,6 +1,7 @@
 """The engine's loop: users begin in turns, and the alarms of arrivals serve as probes of its lag."""
 
 import asyncio
+from functools import partial
 from itertools import pairwise
 from time import perf_counter_ns
 
@@ -62,7 +63,7 @@ def test_many_users_begin_in_turns_and_in_order() -> None:
     engine._loop = loop = uvloop.new_event_loop()
     try:
         for number in range(100):
-            engine.begin(lambda number=number: began.append(number))
+            engine.begin(partial(began.append, number))
         loop.call_soon(look, loop)
         loop.run_forever()
     finally:

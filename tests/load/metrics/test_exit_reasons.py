@@ -109,7 +109,7 @@ def test_a_limit_of_open_files() -> None:
     kind = f"ClientConnectorError: {file_limit_reason(24)}"
     result = a_result(an_operation(CONNECT, 1, errors={kind: 4}), an_operation("echo", 1))
     (reason,) = exit_reasons(result)
-    assert reason == f"4 attempts to connect failed: {file_limit_reason(24)}"
+    assert reason == f"4 attempts to connect failed: {file_limit_reason(24)}, or spread the users over more --processes"
 
 
 def test_warnings() -> None:

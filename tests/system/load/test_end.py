@@ -90,7 +90,8 @@ def test_no_more_files_can_be_opened(tmp_path: Path, more: tuple[str, ...], unus
     (result,) = results
     assert operation(result).ok > 0
     (reason,) = [line for line in error_lines(output) if "ulimit" in line]
-    assert reason.endswith("attempts to connect failed: this process may open no more than 64 files: raise `ulimit -n`")
+    limit = "this process may open no more than 64 files: raise `ulimit -n`, or spread the users over more --processes"
+    assert reason.endswith(f"attempts to connect failed: {limit}")
     assert ECHO in output.partition("service time")[2]
     assert "Traceback" not in output
     assert not result.partial

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import time
 from pathlib import Path
 
 from locust import runners
@@ -21,17 +20,21 @@ runners.HEARTBEAT_LIVENESS = 60
 _CONNECT_TIMEOUT_S = 120.0
 
 _ALL_THERE = Path(os.environ["ALL_THERE"])
-_are_all_there = False
-_looked_at_s = 0.0
+_are_all_there = asyncio.Event()
+_looking: list[asyncio.Task[None]] = []
 
 
-def _may_work() -> bool:
-    global _are_all_there, _looked_at_s
-    now_s = time.monotonic()
-    if not _are_all_there and now_s - _looked_at_s > _LOOK_S:
-        _looked_at_s = now_s
-        _are_all_there = _ALL_THERE.exists()
-    return _are_all_there
+async def _look() -> None:
+    while not _ALL_THERE.exists():  # noqa: ASYNC110, ASYNC240 - another process makes it; to look takes microseconds
+        await asyncio.sleep(_LOOK_S)
+    _are_all_there.set()
+
+
+async def _all_there() -> None:
+    """Return once all users of the run are connected. Thousands wait: one task looks for all of them."""
+    if not _looking:
+        _looking.append(asyncio.get_running_loop().create_task(_look()))
+    await _are_all_there.wait()
 
 
 class WorkingUser(SocketIOUser):
@@ -42,11 +45,10 @@ class WorkingUser(SocketIOUser):
 
     @task
     async def foo_bar(self) -> None:
-        """Do a round trip, or wait for the other users."""
-        if _are_all_there or _may_work():
-            await self.round_trip(FOO_BAR_TO_SENDER)
-        else:
-            await asyncio.sleep(0.5)
+        """Do a round trip, once all users are there."""
+        if not _are_all_there.is_set():
+            await _all_there()
+        await self.round_trip(FOO_BAR_TO_SENDER)
 
 
 class IdleUser(SocketIOUser):
