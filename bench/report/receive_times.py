@@ -52,11 +52,11 @@ def _trust(rows: Sequence[Receiving], clock: ReceiveClock | None) -> str:
     known_us = clock.bound_us if clock is not None else None
     stamped, bounded = sum(row.exact + row.bounded for row in rows), sum(row.bounded for row in rows)
     most_us = max((row.error_max_us or 0 for row in rows), default=0)
-    exact = f"all {count(stamped)} are exact" + (f" to {duration(Figure(known_us))}" if known_us is not None else "")
+    exactly = "exact" if known_us is None else f"exact to {duration(Figure(known_us))}"
+    exact = f"all {count(stamped)} are {exactly}"
     if bounded:
-        exact = (
-            f"{_share(bounded / stamped)} of {count(stamped)} may be too long, by {duration(Figure(most_us))} at most"
-        )
+        shown = _share((stamped - bounded) / stamped)
+        exact = f"{shown} of {count(stamped)} are {exactly}, the others up to {duration(Figure(most_us))} too long"
     waits_us = [row.reading_delay_us.p99 for row in rows if row.reading_delay_us is not None]
     if not waits_us:
         return exact
@@ -89,4 +89,5 @@ def _replies(number: int) -> str:
 
 
 def _share(share: float) -> str:
-    return f"{share:.1%}" if share >= 0.001 else "less than 0.1%"
+    """Return a share as text that does not say all, or none, where it is nearly so."""
+    return "nearly all" if 0.9995 <= share < 1 else f"{share:.1%}"

@@ -20,7 +20,7 @@ cdef class WebSocketTransport(Channel):
     cdef object _endpoint, _url, _tls, _released
     cdef long long _emptied_ns, _received_ns
     cdef bytes _rest
-    cdef bytearray _long, _fragments, _unsent
+    cdef bytearray _long, _fragments, _pongs, _unsent
     cdef int _long_kind, _fragments_kind
     cdef bint _long_is_last, _is_quick, _is_reading, _is_closing
     cdef Py_ssize_t _long_left_bytes, _max_message_bytes

@@ -105,6 +105,7 @@ class WebSocketTransport(Channel):
         "_long_left_bytes",
         "_max_message_bytes",
         "_poller",
+        "_pongs",
         "_received_ns",
         "_released",
         "_rest",
@@ -136,6 +137,9 @@ class WebSocketTransport(Channel):
         #: Of a message that came in part.
         self._fragments: bytearray | None = None
         self._fragments_kind = TEXT
+        #: The answers to the pings of a read, which leave together; None: nothing. A flood of pings would fill the
+        #: system's buffers with packets of ten bytes each, which slows down both ends for a long time.
+        self._pongs: bytearray | None = None
         #: What the system does not take yet; None: nothing.
         self._unsent: bytearray | None = None
         #: Whether a frame can be given to the system as it is, at once.
@@ -382,6 +386,8 @@ class WebSocketTransport(Channel):
         finally:
             if at < size and self.descriptor >= 0:
                 self._rest = buffer.cut(at, size)
+            if self._pongs is not None:
+                self._send_pongs()
 
     def _take_unusual(self, kind: int, payload: bytes, is_last: bool, received_ns: int) -> None:
         """Take a frame that is not a whole text message. Raises ImpossibleFrame."""
@@ -391,10 +397,12 @@ class WebSocketTransport(Channel):
             self._end_when_sent()
             self._end(close_reason(code, one_line(said)))
         elif kind == PING:
-            if self.unsent_bytes > self._max_message_bytes:
+            if self._pongs is None:
+                self._pongs = bytearray()
+            if self.unsent_bytes + len(self._pongs) > self._max_message_bytes:
                 self._break(unread(self._max_message_bytes))
             else:
-                self._write(self._frame(_PONG_FRAME, payload))
+                self._pongs += self._frame(_PONG_FRAME, payload)
         elif kind != PONG:
             self._take_data(kind, payload, is_last, received_ns)
 
@@ -514,7 +522,14 @@ class WebSocketTransport(Channel):
 
     # ------------------------------------------------------------------ the end
 
+    def _send_pongs(self) -> None:
+        """Send the answers to the pings that have come."""
+        pongs, self._pongs = self._pongs, None
+        if pongs and self.descriptor >= 0 and not self._is_closing:
+            self._write(bytes(pongs))
+
     def _say_goodbye(self, code: int) -> None:
+        self._send_pongs()
         self._write(self._frame(_CLOSE_FRAME, code.to_bytes(2, "big")))
         if self._tls is not None and (goodbye := self._tls.goodbye()):
             self._write_as_it_is(goodbye)
@@ -541,7 +556,7 @@ class WebSocketTransport(Channel):
         self._poller.forget(self)
         self.release()
         self._is_quick = False
-        self._rest = self._long = self._fragments = self._unsent = self._tls = None
+        self._rest = self._long = self._fragments = self._pongs = self._unsent = self._tls = None
         if self._released is not None and not self._released.done():
             self._released.set_result(None)
 

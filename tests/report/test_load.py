@@ -262,8 +262,12 @@ def test_whose_clock_told_when_replies_were_received() -> None:
         "times end when the machine received the reply: all 1,000 are exact to 0.0625 µs; "
     )
     assert notes_on_clocks(say=receiving(bounded=500, error_us=1234), shout=receiving(delay_us=70)) == [
-        "times end when the machine received the reply: 20.0% of 2,500 may be too long, by 1.234 ms at most; the "
-        "generator's own queue (p99 of the worst 70.00 µs) is not in them"
+        "times end when the machine received the reply: 80.0% of 2,500 are exact, the others up to 1.234 ms too long; "
+        "the generator's own queue (p99 of the worst 70.00 µs) is not in them"
+    ]
+    assert notes_on_clocks(say=receiving(exact=9_999, bounded=1, error_us=70)) == [
+        "times end when the machine received the reply: nearly all of 10,000 are exact, the others up to 70.00 µs too "
+        "long; the generator's own queue (p99 45.30 µs) is not in them"
     ]
     assert notes_on_clocks(ReceiveClock(process_because="--process-clock asks for it"), say=receiving(0, 0, 9)) == [
         "times end when the generator had read the reply, and contain how long it waited there: --process-clock asks "

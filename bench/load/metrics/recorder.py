@@ -83,9 +83,12 @@ class LoopDelays(NamedTuple):
 
     `loop_lag` is of alarms that were set at random. So it is the time that anything that wakes the loop waits for its
     turn, a reply's frame included (Poisson arrivals see time averages: R. Wolff, Operations Research 30, 1982).
-    `queueing` is how long replies that had been read waited for the task that awaited them. The last frames of a burst
-    waited about as long to be read. `waits` tells of each arrival for which a user may have to become free: when it was
-    intended, and how long none was free.
+    `queueing` is how long replies that had been read waited for who awaited them. Where the process itself tells a
+    reply's time, the rest of a burst is read first, and the burst's last frames waited about as long to be read. Where
+    the kernel tells it, who awaits a reply goes on in the callback that has read it. `queueing` is next to nothing
+    then: the messages before it in the same read, and the reply's own handlers. `Batch.reads` has how long it waited to
+    be read. `waits` tells of each arrival for which a user may have to become free: when it was intended, and how long
+    none was free.
 
     `traffic` has three numbers for each look at the recorders: when, and the bytes that were sent and received since
     the look before.
