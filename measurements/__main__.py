@@ -22,7 +22,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
         "python -m measurements.round_trip_parts",
     ),
     "capacity": ("bench connections --connections 15000 --working 1000 --seconds 300",),
-    "connections-50000": ("bench connections --connections 50000 --working 2000 --seconds 300",),
+    "many-connections": ("bench connections --connections 50000 --working 2000 --seconds 300",),
     "low-rate": ("python -m measurements.low_rate", "python -m measurements.low_rate --awake"),
     "accuracy": ("bench accuracy",),
     "wire": ("bench accuracy --wire",),

@@ -180,7 +180,7 @@ def test_locks_pin_everything_and_name_no_registry() -> None:
 
 def test_processes_and_addresses_enough_for_the_connections(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "local_ports", lambda: 28_232)
-    assert connections.source_addresses(15_000) == ""
-    assert connections.source_addresses(50_000) == "127.0.0.1-127.0.0.2"
+    assert connections.source_addresses(14_000) == ""
+    assert connections.source_addresses(50_000) == "127.0.0.1-127.0.0.4"
     assert [connections.processes_needed(number, 20_000) for number in (15_000, 19_801, 50_000)] == [1, 2, 3]
     assert connections.processes_needed(50_000, None) == 1
