@@ -7,6 +7,7 @@ does without Python's sockets. No call here waits, and none raises because of wh
 from __future__ import annotations
 
 import importlib.util
+import select
 import sys
 from _socket import socket
 from errno import EAGAIN, EINTR
@@ -121,7 +122,9 @@ class ReadySet:
     __slots__ = ("_poll",)
 
     def __init__(self) -> None:
-        self._poll: Any = _epoll()
+        if _EPOLL is None:
+            raise OSError("this system has no epoll")
+        self._poll: Any = _EPOLL()
 
     def fileno(self) -> int:
         """Return a descriptor that can be read when a channel is ready."""
@@ -157,13 +160,16 @@ class ReadySet:
         self._poll.close()
 
 
-def _epoll() -> Any:
-    """Return a new epoll, also in a process in which gevent has taken the class away. Raises OSError."""
-    if not sys.platform.startswith("linux"):
-        raise OSError("this system has no epoll")
+def _epoll_class() -> Any:
+    """Return the class of epoll, also where gevent has taken it away; None: the system has none."""
+    if hasattr(select, "epoll") or not sys.platform.startswith("linux"):
+        return getattr(select, "epoll", None)
     found = importlib.util.find_spec("select")
     assert found is not None, "it is Python's own"
     assert found.loader is not None, "it is Python's own"
     module = importlib.util.module_from_spec(found)
     found.loader.exec_module(module)
-    return module.epoll()
+    return module.epoll
+
+
+_EPOLL = _epoll_class()  # now, because nothing is to be loaded while a load is measured

@@ -231,12 +231,15 @@ class Connector:
         limit_s = self._user._settings().connect_timeout
         limit = asyncio.timeout(limit_s)
         try:
-            async with limit:
-                await call(self._user.before_connect)
+            await self._call_within(limit)
         except TimeoutError:
             if not limit.expired():  # the user's own
                 raise
             raise ConnectFailed(f"{BEFORE_CONNECT} did not end within {limit_s:g} s, the connect timeout") from None
+
+    async def _call_within(self, limit: asyncio.Timeout) -> None:
+        async with limit:
+            await call(self._user.before_connect)
 
     async def _connect_with(self, connection: Connection) -> None:
         attempt = self._host.begin_operation(CONNECT, CONNECT)  # unfinished, if it is cancelled
