@@ -5,6 +5,7 @@ asked for. Its faults are in faults.py, its account in truth.py:
 
     GET /truth                 its account of the FOOs since its start, or since the last reset
     GET or POST /truth/reset   forget them, those that still wait for their reply too: a warm-up is not in the truth
+    POST /truth/reset/NS       the same; the account since the arrivals leaves out so many nanoseconds
 
     python -m bench.targets.faulty --port 8081 --core 1 --delay 2ms
 
@@ -109,9 +110,9 @@ class FaultyServer(Server):
         self._started_ns = perf_counter_ns()
         self.reset()
 
-    def reset(self) -> None:
-        """Forget what happened so far."""
-        self._record = Record()
+    def reset(self, warm_up_ns: int = 0) -> None:
+        """Forget what happened so far. The account since the arrivals begins so long after the first of them."""
+        self._record = Record(warm_up_ns)
         self._random = Random(self.faults.seed)
         self._stalls: list[tuple[int, int]] = []
 
@@ -127,6 +128,9 @@ class FaultyServer(Server):
             return self.truth().encoded()
         if method in ("GET", "POST") and path == "/truth/reset":
             self.reset()
+            return "{}"
+        if method == "POST" and path.startswith("/truth/reset/") and path.rpartition("/")[2].isdecimal():
+            self.reset(int(path.rpartition("/")[2]))
             return "{}"
         return super().page(method, path)
 
@@ -166,10 +170,7 @@ class FaultyServer(Server):
             record.gone += 1
             raise
         self.stats.answered += 1
-        read_ns, arrived_ns = came
-        record.delays_ns.append(written_ns - read_ns)
-        if arrived_ns:
-            record.since_arrival_ns.append(written_ns - arrived_ns)
+        record.note_reply(*came, written_ns)
 
     # ------------------------------------------------------------------ waiting
 

@@ -228,6 +228,9 @@ class FaultyProcess(_TargetProcess):
         """Return the server's account since its start or the last reset. Raises ServerError if it does not answer."""
         return Truth.decoded(self._ask("GET", "/truth"))
 
-    def reset(self) -> None:
-        """Have the server forget its account, and the FOOs that still wait for their reply. Raises ServerError."""
-        self._ask("POST", "/truth/reset")
+    def reset(self, warm_up_s: float = 0) -> None:
+        """Have the server forget its account, and the FOOs that still wait for their reply. Raises ServerError.
+
+        The account since the arrivals leaves out those within `warm_up_s` seconds of the first.
+        """
+        self._ask("POST", f"/truth/reset/{round(warm_up_s * 1e9)}")

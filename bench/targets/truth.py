@@ -29,7 +29,7 @@ class Truth:
     on the wire and in the kernel. It does not contain the wait of an unread FOO for the end of a stall, either.
 
     `since_arrival_ns` has the same replies' delays from when the kernel received their FOO, so with its wait to be
-    read. It is null if the kernel has not told that of each FOO.
+    read. FOOs of a warm-up are left out. It is null if the kernel has not told that of each FOO.
     """
 
     foos: int
@@ -76,16 +76,41 @@ class Truth:
 class Record:
     """A record of the FOOs since it was begun: 16 bytes for each reply."""
 
-    __slots__ = ("delays_ns", "foos", "gone", "lost", "lost_names", "since_arrival_ns")
+    __slots__ = (
+        "_first_arrival_ns",
+        "_untold",
+        "_warm_up_ns",
+        "delays_ns",
+        "foos",
+        "gone",
+        "lost",
+        "lost_names",
+        "since_arrival_ns",
+    )
 
-    def __init__(self) -> None:
+    def __init__(self, warm_up_ns: int = 0) -> None:
+        self._warm_up_ns = warm_up_ns
+        self._first_arrival_ns = 0
+        #: The number of replies to FOOs of which the kernel did not tell when it received them.
+        self._untold = 0
         self.foos = 0
         self.gone = 0
         self.lost = 0
         self.lost_names: deque[str] = deque(maxlen=LOST_NAMES)
         self.delays_ns = array("q")
-        #: The same from when the kernel received the FOO, as far as it told.
+        #: The same from when the kernel received the FOO, without those of the warm-up.
         self.since_arrival_ns = array("q")
+
+    def note_reply(self, read_ns: int, arrived_ns: int, written_ns: int) -> None:
+        """Account for a reply: when its FOO was read, when the kernel received that (0: it did not tell), the end."""
+        self.delays_ns.append(written_ns - read_ns)
+        if not arrived_ns:
+            self._untold += 1
+            return
+        if not self._first_arrival_ns:
+            self._first_arrival_ns = arrived_ns
+        if arrived_ns - self._first_arrival_ns >= self._warm_up_ns:
+            self.since_arrival_ns.append(written_ns - arrived_ns)
 
     def truth(self, started_ns: int, stall_ns: int, stall_period_ns: int, stalls: Sequence[tuple[int, int]]) -> Truth:
         """Return the account. Its arguments are the facts that only the server knows."""
@@ -111,7 +136,7 @@ class Record:
         )
 
     def _since_arrival(self) -> str | None:
-        if not self.delays_ns or len(self.since_arrival_ns) < len(self.delays_ns):
+        if self._untold or not self.since_arrival_ns:
             return None
         histogram = Histogram()
         histogram.record(np.array(self.since_arrival_ns, dtype=np.int64))

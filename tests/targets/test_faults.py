@@ -169,6 +169,18 @@ class serving:  # noqa: N801 - a context manager
         assert not self._thread.is_alive()
 
 
+def test_the_account_since_the_arrivals_leaves_out_the_warm_up() -> None:
+    record = Record(warm_up_ns=1_000)
+    for arrived_ns in (5_000, 5_999, 6_000, 9_000):
+        record.note_reply(arrived_ns + 7, arrived_ns, arrived_ns + 50)
+    truth = record.truth(1, 2, 3, [])
+    arrived = truth.since_arrival()
+    assert arrived is not None
+    assert (arrived.count, truth.replies, truth.min_ns) == (2, 4, 43)
+    record.note_reply(9_500, 0, 9_600)
+    assert record.truth(1, 2, 3, []).since_arrival() is None, "of one reply nobody knows"
+
+
 def test_truth_survives_the_wire() -> None:
     record = Record()
     record.foos, record.lost = 4, 1

@@ -175,8 +175,11 @@ def test_a_time_is_judged_by_its_median_error_and_a_count_by_all() -> None:
 
 def truth_of(delays_ns: Sequence[int], lost: Sequence[str] = (), arrived_ns: Sequence[int] = ()) -> Truth:
     record = Record()
-    record.delays_ns.extend(delays_ns)
-    record.since_arrival_ns.extend(arrived_ns)
+    if arrived_ns:
+        for delay_ns, since_ns in zip(delays_ns, arrived_ns, strict=True):
+            record.note_reply(10**12 - delay_ns, 10**12 - since_ns if since_ns else 0, 10**12)
+    else:
+        record.delays_ns.extend(delays_ns)
     record.lost = len(lost)
     record.lost_names.extend(lost)
     record.foos = len(delays_ns) + len(lost)
@@ -234,7 +237,7 @@ def test_a_service_time_is_the_servers_account_since_the_arrival(off_us: int, is
         LOAD, evidence_of(times, arrived, service_histogram=ours, received_clock="process"), BASELINE
     )
     assert "service p50" not in insides(by_process)
-    untold = truth_of([2_000_000] * 1000, arrived_ns=[2_040_000] * 999)
+    untold = truth_of([2_000_000] * 1000, arrived_ns=[2_040_000] * 999 + [0])
     assert untold.since_arrival() is None
 
 

@@ -168,7 +168,7 @@ class _Check:
 
     def _ours(self, scenario: Scenario, server: FaultyProcess, seed: str, repetitions: _Repetitions) -> RunEvidence:
         folder = self._new_folder(scenario.name)
-        server.reset()
+        server.reset(scenario.load.warmup_s)
         before = Conditions.now(self._plan.cores)
         try:
             with Program(_command(scenario.load, server.url, seed, folder), self._cores, folder / "output.log") as own:

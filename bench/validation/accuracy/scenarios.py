@@ -315,6 +315,9 @@ def _exactly(figure: str, truth: int, ours: int) -> Measurement:
 BASELINE = "baseline"
 
 _RATE_PER_S = 1_000
+#: The arrivals per second at each user of a delay, at most. On a connection with many, messages would wait beside each
+#: other, and the kernel keeps the time of the last alone.
+_ARRIVALS_PER_USER = 10
 _STALL_RATE_PER_S = 500
 
 
@@ -325,7 +328,8 @@ def all_groups(quick: bool) -> tuple[Group, ...]:
 
 def _delays(quick: bool) -> Group:
     # What is warm differs from the first hundreds of round trips in its tail, so they are left out of p99.
-    load = Load(_RATE_PER_S, 1) if quick else Load(_RATE_PER_S, 8, warmup_s=1)
+    users = _RATE_PER_S // _ARRIVALS_PER_USER
+    load = Load(_RATE_PER_S, 1, users=users) if quick else Load(_RATE_PER_S, 8, warmup_s=1, users=users)
     peers_s = 1.0 if quick else 3.0
     none = Scenario(BASELINE, "no delay", Faults(), load, partial(accounting, load))
     constant = [
@@ -342,7 +346,7 @@ def _delays(quick: bool) -> Group:
     ]
     # The share that is rare is compared with the one that the server drew: both of the whole run.
     modes = Bimodal(1 * _MS, 50 * _MS, 0.01)
-    whole = Load(_RATE_PER_S, 1.0 if quick else 3.0)
+    whole = Load(_RATE_PER_S, 1.0 if quick else 3.0, users=users)
     rare = Scenario(
         "bimodal",
         "99 % after 1 ms, 1 % after 50 ms",

@@ -13,6 +13,9 @@ from bench.validation.peers.peer import PROJECT, ClosedLoad, Command, LeftOut, T
 from bench.validation.peers.ports import free_port
 from bench.validation.peers.tools import script
 
+#: The connections per second at most: if thousands come at once, the server is slower than the time to connect.
+_SPAWN_RATE = 500
+
 
 class Ours:
     """The command `locust -f locustfile.py EchoUser`, in one process or several; compiled, if there is a build.
@@ -36,7 +39,7 @@ class Ours:
         """Return the command, without --run-time: a signal ends it."""
         arguments = [str(script("locust")), "-f", str(PROJECT / "locustfile.py"), "--headless", "--only-summary"]
         arguments += ["--host", load.url, "--results", str(load.folder)]
-        arguments += ["--users", str(load.connections), "--spawn-rate", str(load.connections)]
+        arguments += ["--users", str(load.connections), "--spawn-rate", str(min(load.connections, _SPAWN_RATE))]
         if self._processes > 1:
             port = str(free_port())  # Locust's own may be taken: by a Locust that somebody else runs
             arguments += ["--processes", str(self._processes), "--master-bind-port", port, "--master-port", port]

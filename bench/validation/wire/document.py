@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator, Sequence
 
 from bench.report import document
-from bench.report.document import Column, Content, Document, Note, Table
-from bench.report.formatting import UNKNOWN, count, duration, duration_number, per_second, unit_of
+from bench.report.document import Column, Content, Document, Line, Note, Table
+from bench.report.formatting import UNKNOWN, count, counted, duration, duration_number, per_second, unit_of
 from bench.results.figure import Figure
 from bench.validation.wire.measuring import in_words
 from bench.validation.wire.model import Row, Span, Tool, Verdict, Wire, WirePercentile, verdicts
@@ -37,8 +37,19 @@ def wire_document(result: Wire) -> Document:
         kind="wire",
         title="load generators beside what an observer saw",
         tables=tuple(table for table in tables if table.rows),
+        headline=_headline(result),
         notes=tuple(_notes(result)),
     )
+
+
+def _headline(result: Wire) -> Line | None:
+    """Return how many bounds are met; None if nothing is judged."""
+    judged = [verdict.is_met for tool in result.tools for row in tool.rows for verdict in verdicts(tool, row)]
+    if not judged:
+        return None
+    if all(judged):
+        return Line(f"met: all {counted(len(judged), 'bound')}", "better")
+    return Line(f"missed: {count(judged.count(False))} of {counted(len(judged), 'bound')}", "worse")
 
 
 def _table(result: Wire, title: str, columns: _Columns, cells: Callable[[Tool, Row], tuple[str, ...] | None]) -> Table:

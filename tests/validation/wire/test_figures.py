@@ -242,6 +242,8 @@ def test_the_table_fits_a_terminal_and_says_what_was_missed() -> None:
     text = render(wire_document(result(tool(good, bad, pipelined), k6, absent=(left_out,))))
     lines = text.splitlines()
     tables = lines[: next(number for number, line in enumerate(lines) if line.startswith("seen: "))]
+    assert tables[-1] == "missed: 3 of 9 bounds"
+    assert "met: all 4 bounds" in render(wire_document(result(tool(good))))
     assert max(map(len, tables)) <= 80
     assert "  50 at 90%         0.500 µs (0.500-0.500)  0.500 µs (0.500-0.500)     met" in text
     assert "15.40 ms (15.40-15.40)  missed" in text

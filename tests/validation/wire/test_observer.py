@@ -162,7 +162,7 @@ def test_what_is_no_websocket_has_no_messages() -> None:
     assert messages_of(b"GET /stats HTTP/1.1\r\n\r\n", masked(b"rt-w-0-0")) == []
 
 
-@given(st.lists(st.binary(max_size=300), max_size=5), st.data(), st.sampled_from([masked, unmasked]))
+@given(st.lists(st.binary(max_size=140), max_size=4), st.data(), st.sampled_from([masked, unmasked]))
 def test_the_parts_in_which_bytes_come_do_not_matter(
     texts: list[bytes],
     data: st.DataObject,
