@@ -185,7 +185,10 @@ class Histogram:
         standard.total_count = self.count
         standard.min_value = self.min_ns
         standard.max_value = self.max_ns
-        return str(standard.encode().decode("ascii"))
+        encoded = str(standard.encode().decode("ascii"))
+        # It and its encoder hold each other, with all counts of the layout. A load hardly ever collects garbage.
+        standard.encoder.histogram = None
+        return encoded
 
     @classmethod
     def decode(

@@ -20,7 +20,7 @@ from yarl import URL
 from bench.secrets import KnownSecrets, of_fields, of_headers
 from bench.wire.connection import Connection
 from bench.wire.endpoint import Address, cookies_in, is_secure, transport_url, with_cookies
-from bench.wire.source_addresses import socket_factory
+from bench.wire.source_addresses import socket_options
 from bench.wire.tls import SYSTEM, Tls
 
 _SCHEMES = {"ws": "http", "wss": "https"}
@@ -79,7 +79,7 @@ class HostHttp:
         #: The session of aiohttp. A request that is asked for here directly is counted nowhere.
         self.session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
-                resolver=aiohttp.ThreadedResolver(), ssl=context or True, socket_factory=socket_factory()
+                resolver=aiohttp.ThreadedResolver(), ssl=context or True, **socket_options()
             ),
             cookie_jar=aiohttp.CookieJar(unsafe=True),  # also those of servers that have no name
             timeout=aiohttp.ClientTimeout(total=timeout_s),

@@ -33,7 +33,7 @@ from bench.wire.errors import (
 )
 from bench.wire.http_answers import http_reason, page_reason
 from bench.wire.protocol import Binary, Message
-from bench.wire.source_addresses import socket_factory
+from bench.wire.source_addresses import socket_options
 from bench.wire.stamps import ReceivedClock
 from bench.wire.transport import NOBODY, Listener
 
@@ -66,7 +66,7 @@ class PollingTransport:
         self._loop = asyncio.get_running_loop()
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
-                resolver=aiohttp.ThreadedResolver(), ssl=endpoint.context or True, socket_factory=socket_factory()
+                resolver=aiohttp.ThreadedResolver(), ssl=endpoint.context or True, **socket_options()
             ),
             cookie_jar=aiohttp.CookieJar(unsafe=True),  # also those of servers that have no name
             headers={"Accept-Encoding": "identity", **endpoint.headers},

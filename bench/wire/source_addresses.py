@@ -16,7 +16,7 @@ import errno
 import random
 import socket
 from _socket import socket as plain_socket  # in a process that is patched for gevent, that of `socket` is gevent's
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from itertools import chain, cycle
 from typing import Any
@@ -109,9 +109,12 @@ def bind_to_source(connection: Any) -> None:
         raise OSError(f"{address} {_refusal(error)}") from None
 
 
-def socket_factory() -> Callable[[tuple[Any, ...]], socket.socket] | None:
-    """Return what aiohttp makes its sockets with; None, which is its own way, if there are no source addresses."""
-    return _bound_socket if _present.are_given else None
+def socket_options() -> dict[str, Any]:
+    """Return the keywords by which aiohttp makes its sockets: none, which is its own way, without source addresses.
+
+    aiohttp before 3.12 knows no such keyword, so that its connector refuses source addresses, and nothing else.
+    """
+    return {"socket_factory": _bound_socket} if _present.are_given else {}
 
 
 def _bound_socket(address_info: tuple[Any, ...]) -> socket.socket:

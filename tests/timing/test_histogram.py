@@ -1,6 +1,7 @@
 """Histograms against HdrHistogram's reference implementation and against the raw values they hold."""
 
 import base64
+import gc
 import math
 import struct
 import tracemalloc
@@ -183,3 +184,15 @@ def test_whatever_the_counts_are_they_are_read_or_refused(counts: bytes) -> None
         return
     assert read.count >= 0
     assert read.count == 0 or read.min_ns is not None
+
+
+def test_an_encoded_histogram_leaves_nothing_for_the_collector() -> None:
+    histogram = histogram_of([1_000, 2_000])
+    gc.collect()
+    gc.disable()
+    try:
+        before = sum(type(each) is HdrHistogram for each in gc.get_objects())
+        histogram.encode()
+        assert before == sum(type(each) is HdrHistogram for each in gc.get_objects())
+    finally:
+        gc.enable()

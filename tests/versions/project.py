@@ -25,6 +25,11 @@ async def say(sid, data):
 from bench import RoundTrip
 
 say = RoundTrip("say", emit="say", data={"id": "{token}", "text": "hello"}, reply="said")
+
+
+async def before_connect(http):
+    async with http.get("/"):
+        pass
 """,
     "chat_load.py": """
 from bench import SocketIOUser, task

@@ -19,6 +19,7 @@ from bench.wire.source_addresses import (
     bind_to_source,
     check_source_addresses,
     parse_source_addresses,
+    socket_options,
     use_source_addresses,
 )
 
@@ -120,3 +121,8 @@ async def test_a_server_of_another_family_is_one_clear_line() -> None:
             await FastClient().connect("http://127.0.0.1:9")
     finally:
         use_source_addresses(())
+
+
+def test_without_source_addresses_aiohttp_is_told_nothing_of_its_sockets() -> None:
+    """Its versions before 3.12 have no such keyword."""
+    assert socket_options() == {}

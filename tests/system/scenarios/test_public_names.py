@@ -29,7 +29,7 @@ def test_names_without_locust() -> None:
 def test_names_that_come_with_locust() -> None:
     program = (
         "from bench import SocketIOUser, task; import bench.load, locust\n"
-        "print(SocketIOUser is bench.load.SocketIOUser, issubclass(SocketIOUser, locust.User), task is locust.task)"
+        "print(SocketIOUser is bench.load.SocketIOUser, issubclass(SocketIOUser, locust.User), task is bench.load.task)"
     )
     assert python(program) == "True True True"
 
