@@ -35,7 +35,7 @@ class TestAsAProcess:
             subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ | {"COLUMNS": columns})
             for columns in ("100", "30")
         )
-        row = "  throughput per second            1,000     2,001  +100.00 %             -  inconclusive"
+        row = "  throughput      1,000/s   2,001/s  +100.00 %             -  inconclusive"
         assert f"\n{row}\n" in wide.stdout
         assert all(cell in narrow.stdout for cell in row.split("  ") if cell)
         assert "\x1b" not in wide.stdout + narrow.stdout
