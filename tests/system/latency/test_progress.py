@@ -20,6 +20,7 @@ def bench(tmp_path: Path) -> Bench:
     return Bench(tmp_path / "stored")
 
 
+@pytest.mark.slow
 def test_a_terminal_has_a_line_in_place(bench: Bench) -> None:
     with OnTerminal(bench.command(*TWO), ROOT, bench.environment) as run:
         assert run.wait(LIMIT_S) == 0, run.written
@@ -63,6 +64,7 @@ def test_elsewhere_each_benchmark_has_a_line(bench: Bench, option: str | None, b
     assert len([line for line in lines if re.search(r"\] PASSED(, about \d+s left)? +\[ *\d+%\]$", line)]) == passed
 
 
+@pytest.mark.slow
 def test_a_benchmark_that_fails_is_told_at_once(bench: Bench) -> None:
     run = bench.run("--event", "NOBODY", "--reply", "NOTHING", "--reply-timeout", "0.2", "-k", "fast and asyncio")
     assert run.returncode == 1

@@ -440,6 +440,7 @@ def test_a_measuring_process_that_was_stopped_says_so(bench: Bench) -> None:
     assert benchmark["extra_info"]["interference"]["stops"] > 0
 
 
+@pytest.mark.slow
 def test_two_ctrl_c_in_haste_are_one(tmp_path: Path) -> None:
     mark = tmp_path / "mark"
     environment = {"ANSWERS_MOMENT": "asked", "ANSWERS_MARK": str(mark)}
@@ -473,6 +474,7 @@ def test_a_signal_leaves_nothing_behind(tmp_path: Path, number: signal.Signals) 
     assert list((tmp_path / "temporary").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_figures_are_shown_where_they_cannot_be_stored(bench: Bench) -> None:
     bench.folder.write_text("a file where the folder should be")
     run = bench.run("-k", "event-websocket-fast-process-uvloop", "--benchmark-json=/dev/full")
@@ -497,6 +499,7 @@ def test_figures_are_shown_where_they_cannot_be_stored(bench: Bench) -> None:
         (["-p", "locust.user"], "ERROR: this process is patched for gevent (importing locust does that)"),
     ],
 )
+@pytest.mark.slow
 def test_misuse_is_one_line(bench: Bench, options: list[str], said: str) -> None:
     run = bench.run(*options)
     assert run.returncode == pytest.ExitCode.USAGE_ERROR
@@ -520,6 +523,7 @@ def test_a_service_that_wants_all_that_a_connection_may_have(tmp_path: Path) -> 
     assert "hush-hush" not in run.stdout + run.stderr
 
 
+@pytest.mark.slow
 def test_a_server_that_lets_nobody_in_is_one_line_for_each_benchmark(tmp_path: Path) -> None:
     bench = Bench(tmp_path / "stored", directory=ANSWERS.parent)
     run = bench.run("--app", "refusing:by_word", "--event", "ASK", "-k", "websocket-fast-process-uvloop")

@@ -42,6 +42,7 @@ def test_the_legs_add_up_to_the_service_time(tmp_path: Path, more: tuple[str, ..
     assert re.search(r"to the handler +[0-9]", locust.output)
 
 
+@pytest.mark.slow
 def test_without_it_the_service_stamps_nothing(tmp_path: Path) -> None:
     locust = run(tmp_path)
     assert operation(locust.result()).breakdown == ()
@@ -55,6 +56,7 @@ def test_a_server_that_does_not_stamp(tmp_path: Path) -> None:
     assert "--breakdown: no reply had `handled_ns`" in locust.output
 
 
+@pytest.mark.slow
 def test_a_service_that_was_started_by_hand(tmp_path: Path) -> None:
     with ServerProcess("app.main:app", environment={"FOOBAR_STAMPS": "true"}) as service:
         locust = run(tmp_path, "--breakdown", "--host", service.url)

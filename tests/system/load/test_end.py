@@ -97,6 +97,7 @@ def test_no_more_files_can_be_opened(tmp_path: Path, more: tuple[str, ...], unus
     assert not result.partial
 
 
+@pytest.mark.slow
 def test_the_limit_of_files_is_raised_as_far_as_it_may_be(tmp_path: Path) -> None:
     with soft_file_limit(64):
         code, locust = run(tmp_path, "-u", "100", "-r", "100", "-t", "2s")
@@ -205,6 +206,7 @@ def test_users_that_cannot_be_stopped_in_order(tmp_path: Path, monkeypatch: pyte
     assert operation(locust.result()).ok > 0
 
 
+@pytest.mark.slow
 def test_a_working_directory_that_is_gone(tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
@@ -221,6 +223,7 @@ def test_a_working_directory_that_is_gone(tmp_path: Path) -> None:
 # ---------------------------------------------------------------------- where it is shown
 
 
+@pytest.mark.slow
 def test_standard_output_that_is_full(tmp_path: Path) -> None:
     with (
         Path("/dev/full").open("w") as full,
@@ -234,6 +237,7 @@ def test_standard_output_that_is_full(tmp_path: Path) -> None:
     assert "Exception ignored" not in locust.output
 
 
+@pytest.mark.slow
 def test_a_reader_that_has_gone(tmp_path: Path) -> None:
     reading, writing = os.pipe()
     os.close(reading)
@@ -274,6 +278,7 @@ def test_a_signal_stores_the_result_and_leaves_no_service_behind(tmp_path: Path,
     assert locust.output.count("Shutting down") == 1
 
 
+@pytest.mark.slow
 def test_a_signal_to_master_and_workers(tmp_path: Path) -> None:
     with LocustProcess(tmp_path, "-u", "2", "-r", "2", "-t", "30s", "--processes", "2") as locust:
         wait_until_it_loads(locust)
@@ -284,6 +289,7 @@ def test_a_signal_to_master_and_workers(tmp_path: Path) -> None:
     assert locust.output.count("Shutting down") == 3
 
 
+@pytest.mark.slow
 def test_interrupts_in_haste_of_master_and_workers(tmp_path: Path) -> None:
     with LocustProcess(tmp_path, "-u", "2", "-r", "2", "-t", "30s", "--processes", "2") as locust:
         wait_until_it_loads(locust)
@@ -296,6 +302,7 @@ def test_interrupts_in_haste_of_master_and_workers(tmp_path: Path) -> None:
     assert "Unknown message type" not in locust.output
 
 
+@pytest.mark.slow
 def test_a_stop_by_force_while_arrivals_still_wait_for_users(tmp_path: Path) -> None:
     with LocustProcess(tmp_path, "SingleUser", "-u", "2", "-r", "2", "--rate", "50", locustfile=OPEN) as locust:
         locust.wait_for_output("Started app.main:app at http")
@@ -382,6 +389,7 @@ def test_an_interrupt_while_the_master_waits_for_workers(tmp_path: Path) -> None
     assert locust.results() == []
 
 
+@pytest.mark.slow
 def test_locust_cannot_read_what_the_process_uses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAILING", "psutil:Process.cpu_percent")
     code, locust = run(tmp_path, "-u", "2", "-r", "2", "-t", "4s", locustfile=FAILING)
@@ -407,6 +415,7 @@ def test_interrupts_after_the_result_is_stored(tmp_path: Path) -> None:
 # ---------------------------------------------------------------------- the service
 
 
+@pytest.mark.slow
 def test_a_death_is_told_whatever_fails_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAILING", "bench.load.plugin.service:Service.read")
     with LocustProcess(tmp_path, "-u", "2", "-r", "2", "-t", "3s", locustfile=FAILING) as locust:

@@ -110,6 +110,7 @@ def test_a_service_that_dies_mid_run(tmp_path: Path) -> None:
     assert "Traceback" not in locust.output
 
 
+@pytest.mark.slow
 def test_users_reconnect_to_a_service_that_comes_back(tmp_path: Path) -> None:
     with ServerProcess() as first:
         port = first.port
@@ -181,6 +182,7 @@ def _connections(port: int) -> int:
     )
 
 
+@pytest.mark.slow
 def test_nothing_sent(tmp_path: Path) -> None:
     """In a closed load the users may be there only to listen; arrivals of a schedule have to begin something."""
     idle = LOCUSTFILES / "idle.py"
@@ -333,6 +335,7 @@ def test_a_task_that_is_wrong(tmp_path: Path, user: str, kind: str, more: tuple[
 
 
 @pytest.mark.parametrize("more", [(), ("--rate", "50")])
+@pytest.mark.slow
 def test_an_await_that_is_missing(tmp_path: Path, more: tuple[str, ...]) -> None:
     code, locust = run(tmp_path, "ForgetfulUser", "-u", "3", "-r", "3", "-t", "2s", *more, locustfile=RAISING)
     assert code == 1
@@ -361,6 +364,7 @@ def test_what_ends_a_program_elsewhere_is_an_exception_of_the_task(tmp_path: Pat
     assert not result.forced
 
 
+@pytest.mark.slow
 def test_exceptions_between_tasks(tmp_path: Path) -> None:
     code, locust = run(tmp_path, "LifeUser", "-u", "2", "-r", "2", "-t", "1s", locustfile=RAISING)
     assert code == 1
@@ -374,6 +378,7 @@ def test_exceptions_between_tasks(tmp_path: Path) -> None:
     assert counts["LookupError: in wait_time (raising in wait_time)"] == operation(result).ok
 
 
+@pytest.mark.slow
 def test_on_start_that_raises(tmp_path: Path) -> None:
     code, locust = run(tmp_path, "NoStartUser", "-u", "20", "-r", "20", "-t", "1s", locustfile=RAISING)
     assert code == 1
@@ -381,6 +386,7 @@ def test_on_start_that_raises(tmp_path: Path) -> None:
     assert locust.output.count("Traceback") == 1
 
 
+@pytest.mark.slow
 def test_event_handlers_that_raise_all_the_time(tmp_path: Path) -> None:
     with ServerProcess("flooding:app", directory=APPS) as server:
         arguments = ("--host", server.url, "-u", "3", "-r", "3", "-t", "1s")

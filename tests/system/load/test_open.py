@@ -169,6 +169,7 @@ def test_response_time_shows_a_stall(tmp_path: Path) -> None:
     assert "closed model" not in locust.output
 
 
+@pytest.mark.slow
 def test_beyond_the_limit_arrivals_are_dropped(tmp_path: Path) -> None:
     with FaultyProcess(Faults(delay_ns=500 * MS)) as server:
         code, locust = run(
@@ -195,6 +196,7 @@ def test_beyond_the_limit_arrivals_are_dropped(tmp_path: Path) -> None:
     assert "dropped: every user has 2 tasks on their way" in locusts, "in Locust's own table"
 
 
+@pytest.mark.slow
 def test_a_dead_server_and_its_successor(tmp_path: Path) -> None:
     with ServerProcess() as first:
         with LocustProcess(
@@ -220,6 +222,7 @@ def test_a_dead_server_and_its_successor(tmp_path: Path) -> None:
 # ---------------------------------------------------------------------------------------------- one task at a time
 
 
+@pytest.mark.slow
 def test_round_trips_that_belong_together_are_not_disturbed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The next arrival goes to a user that has left; were it not so, whoever left would wait for its work in vain."""
     monkeypatch.setenv("REPLY_TIMEOUT", "5")
@@ -293,6 +296,7 @@ def test_a_stop_does_not_wait_for_what_waits(tmp_path: Path) -> None:
 # ---------------------------------------------------------------------------------------------- what is dropped early
 
 
+@pytest.mark.slow
 def test_a_service_that_is_away_at_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Arrivals dropped before the task's operation was known are in the operation's row, and in its percentiles."""
     requests = tmp_path / "requests"
@@ -352,6 +356,7 @@ def test_what_another_knows_is_known(tmp_path: Path, shared: ServerProcess, proc
 # ---------------------------------------------------------------------------------------------- workers
 
 
+@pytest.mark.slow
 def test_two_workers_share_one_schedule_and_their_figures_merge(
     tmp_path: Path, shared: ServerProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -537,6 +542,7 @@ def test_users_that_stop_in_a_task(tmp_path: Path, shared: ServerProcess) -> Non
     assert row.unfinished == 0
 
 
+@pytest.mark.slow
 def test_exceptions_in_tasks(tmp_path: Path, shared: ServerProcess) -> None:
     code, locust = run(
         # An arrival that waits for its user at the end of the first second goes to it in the next.
@@ -551,6 +557,7 @@ def test_exceptions_in_tasks(tmp_path: Path, shared: ServerProcess) -> None:
     assert "after the round trip" in locust.output
 
 
+@pytest.mark.slow
 def test_a_task_that_catches_what_was_not_sent(tmp_path: Path) -> None:
     """The task's arrival is dropped all the same."""
     with ServerProcess() as first:
@@ -617,6 +624,7 @@ def test_stop_timeout_lets_tasks_finish(tmp_path: Path, shared: ServerProcess) -
     assert not result.forced
 
 
+@pytest.mark.slow
 def test_stages_have_a_row_each(tmp_path: Path, shared: ServerProcess) -> None:
     code, locust = run(
         tmp_path, "OpenUser", "--host", shared.url, "-u", "3", "-r", "3", "--rate", "50:1s,100..300:1s,20",

@@ -84,6 +84,7 @@ def test_misuse(tmp_path: Path, arguments: list[str], line: str) -> None:
 @pytest.mark.parametrize(
     ("user", "arguments"), [("SetUser", ["--rate", "10", "--processes", "2"]), ("PacedSetUser", [])]
 )
+@pytest.mark.slow
 def test_task_sets_in_an_open_load(tmp_path: Path, user: str, arguments: list[str]) -> None:
     code, locust = run(tmp_path, user, "-u", "2", "-t", "1s", *arguments, locustfile=SETS)
     assert code == 2

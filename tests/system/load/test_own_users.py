@@ -137,6 +137,7 @@ def operations(folder: Path) -> dict[str, Any]:
     [({"Inheriting", "Nested", "Replacing"}, []), ({"Inheriting", "Replacing"}, ["--rate", "60"])],
     ids=["closed", "open"],
 )
+@pytest.mark.slow
 def test_a_round_trip_that_a_user_overrides_is_called(tmp_path: Path, users: set[str], load: list[str]) -> None:
     (tmp_path / "users.py").write_text(OVERRIDING)
     ended = locust(tmp_path, "--app", "app.main:app", "-u", "3", "-r", "3", "-t", "2s", *load, *users)
@@ -161,6 +162,7 @@ def chat(tmp_path: Path) -> Path:
         ("connection = connection; transports = ('polling', 'websocket')", "polling+websocket"),
     ],
 )
+@pytest.mark.slow
 def test_a_user_connects_as_its_connection_says(chat: Path, settings: str, transport: str) -> None:
     (chat / "users.py").write_text(USERS.format(settings=settings))
     ended = locust(chat, "--app", "chat:app", "-u", "2", "-r", "2", "-t", "2s")
@@ -170,6 +172,7 @@ def test_a_user_connects_as_its_connection_says(chat: Path, settings: str, trans
     assert (found["connect"]["ok"], found["say"]["ok"] > 0) == (2, True)
 
 
+@pytest.mark.slow
 def test_a_user_of_its_own_name_has_settings_of_its_own(chat: Path) -> None:
     text = USERS.format(settings="connection = connection")
     own = "    def __init__(self, environment):\n        super().__init__(environment)\n        self.auth = 'nobody'\n"
@@ -190,6 +193,7 @@ def test_a_user_of_its_own_name_has_settings_of_its_own(chat: Path) -> None:
         ("connection = {'auth': 'hunter22'}", "ChatUser: connection is no Connection(…), but of type dict"),
     ],
 )
+@pytest.mark.slow
 def test_a_setting_is_given_in_one_place(chat: Path, settings: str, said: str) -> None:
     (chat / "users.py").write_text(USERS.format(settings=settings))
     ended = locust(chat, "--app", "chat:app", "-u", "1", "-t", "1s")

@@ -251,6 +251,7 @@ def test_web_page(tmp_path: Path, shared: ServerProcess) -> None:
     assert "Traceback" not in locust.output
 
 
+@pytest.mark.slow
 def test_a_page_that_is_closed_before_a_run(tmp_path: Path) -> None:
     port = free_port()
     with LocustProcess(tmp_path, "--web-host", "127.0.0.1", "--web-port", str(port), headless=False) as locust:

@@ -436,6 +436,7 @@ def test_ctrl_c_while_the_master_initialises(
 
 
 @pytest.mark.parametrize("answers", [("ack", "quit"), ("quit", "ack"), ("quit",)])
+@pytest.mark.slow
 def test_a_master_that_ends_while_its_worker_connects(tmp_path: Path, answers: tuple[str, ...]) -> None:
     with zmq.Context() as context, context.socket(zmq.ROUTER) as ending:
         ending.setsockopt(zmq.LINGER, 0)
@@ -465,6 +466,7 @@ def test_a_master_whose_port_is_taken(tmp_path: Path) -> None:
     assert "Traceback" not in locust.output
 
 
+@pytest.mark.slow
 def test_a_worker_without_a_master_says_so(tmp_path: Path) -> None:
     port = str(free_port())
     with worker(tmp_path, port) as alone:
