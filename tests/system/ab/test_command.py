@@ -128,12 +128,13 @@ def test_a_slower_revision_fails(repository: TestRepository, temporary: Path) ->
     (benchmark,) = result.benchmarks
     p50 = benchmark.metrics[0]
     assert (benchmark.name, benchmark.event, benchmark.reply) == ("say-said", "say", "said")
-    assert [metric.metric for metric in benchmark.metrics] == ["p50", "p99", "cpu", "saturated"]
+    # Of so small bursts the p99 is the longest time, which is no metric.
+    assert [metric.metric for metric in benchmark.metrics] == ["p50", "cpu", "saturated"]
     assert p50.verdict == "slower"
     assert p50.low is not None
     assert p50.low > 0.005
     assert p50.b_us > max(1000, p50.a_us)
-    assert benchmark.metrics[2].b_us > 1000  # of CPU, too: it waits busily
+    assert benchmark.metrics[1].b_us > 1000  # of CPU, too: it waits busily
     assert [result.a.commit_info.id, result.b.commit_info.id] == [
         repository.git("rev-parse", name) for name in ("quick", "slow")
     ]
