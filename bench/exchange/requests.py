@@ -412,7 +412,11 @@ class Exchange:
         return is_matched
 
     def _replied_in_order(self, event: str, *reply: Any) -> None:
+        fast = self._fast
         for token, emission in self._pending.items():
+            # The caller goes on inside the reading of its reply. What was read with that answers no later emission.
+            if fast is not None and fast.error_ns >= 0 and fast.read_ns < emission.sent_ns:
+                continue
             if event in emission.round_trip.events:
                 del self._pending[token]
                 if emission.sent_ns:
