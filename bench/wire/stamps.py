@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import os
 import time
-from _socket import SO_RCVTIMEO, SOCK_STREAM, SOL_SOCKET, socket  # gevent replaces the module `socket`'s
+from _socket import SO_RCVTIMEO, SOCK_DGRAM, SOCK_STREAM, SOL_SOCKET, socket  # gevent replaces the module `socket`'s
 from collections.abc import Callable
 from contextlib import closing
 from struct import Struct, pack
@@ -143,6 +143,9 @@ class _Process:
         #: The reason for the process's clock; empty: the kernel's is used. None: nobody has asked yet.
         self.reason: str | None = None
         self.clock: StampClock | None = None
+        #: The descriptor of a socket that is kept as long as the process lives; None: not yet. The kernel stamps while
+        #: any socket asks for it, and begins a moment after the first has: messages until then would have no stamp.
+        self.asking: int | None = None
 
 
 _process = _Process()
@@ -191,6 +194,10 @@ def stamp_clock() -> StampClock | None:
 def _probed() -> str:
     """Return why this system has no stamps; empty if it has. A message to ourselves tells."""
     try:
+        if _process.asking is None:
+            with closing(socket(type=SOCK_DGRAM)) as asking:
+                ask_for_stamps(asking)
+                _process.asking = os.dup(asking.fileno())
         with closing(socket(type=SOCK_STREAM)) as listener, closing(socket(type=SOCK_STREAM)) as receiver:
             listener.bind(("127.0.0.1", 0))
             listener.listen(1)
