@@ -14,7 +14,7 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -111,6 +111,20 @@ class NoIdle:
             os.sched_setscheduler(spinner.pid, os.SCHED_IDLE, os.sched_param(0))
             os.setpriority(os.PRIO_PROCESS, spinner.pid, _LOWEST_NICE)
             _make_group_light(spinner.pid)
+
+
+@contextlib.contextmanager
+def kept_awake(cores: Sequence[int], tell: Callable[[str], None]) -> Iterator[tuple[int, ...]]:
+    """Keep the cores awake, and yield them. Where that cannot be, `tell` hears why, and it yields none.
+
+    Raises NoIdleError if it could be, and fails.
+    """
+    if reason := idle_reason(cores):
+        tell(f"cores are not kept awake: {reason}")
+        yield ()
+        return
+    with NoIdle(cores):
+        yield tuple(cores)
 
 
 def idle_reason(cores: Iterable[int], *, root: Path = Path("/")) -> str | None:

@@ -43,7 +43,7 @@ class ClockWatch:
 
     def __init__(self, converter: Converter | None, process_because: str = "") -> None:
         self.process_because = process_because
-        #: The jumps so far. Two between two looks are noted as one, by their sum.
+        #: The jumps so far. Two between two looks are noted together, by their sum.
         self.steps: list[SetClock] = []
         self._converter = converter
         self._known_steps = 0 if converter is None else converter.steps

@@ -30,19 +30,19 @@ class CountedSecond(Protocol):
 
     @property
     def sent(self) -> int:
-        """What was sent."""
+        """The number of emissions that were sent."""
 
     @property
     def ok(self) -> int:
-        """What ended well."""
+        """The number that ended well."""
 
     @property
     def failed(self) -> int:
-        """What failed."""
+        """The number that failed."""
 
     @property
     def dropped(self) -> int:
-        """What was wanted and not sent."""
+        """The number that were wanted and not sent."""
 
     @property
     def dropped_without_time(self) -> int:

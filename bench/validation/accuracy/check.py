@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from bench.machine.cores import generator_cores, server_core
-from bench.machine.idle import NoIdle, NoIdleError, idle_reason
+from bench.machine.idle import NoIdleError, kept_awake
 from bench.machine.interrupts import ended_by_signals
 from bench.machine.priority import high_priority
 from bench.results.provenance import commit_info, machine_info, packages
@@ -30,16 +30,10 @@ def check(
     started, commit = dt.datetime.now(dt.UTC), commit_info(PROJECT)  # as it is now, not when it is over
     own_cores, of_server = generator_cores()[:1], server_core()
     cores = (*own_cores, *(() if of_server is None else (of_server,)))
-    awake_cores: tuple[int, ...] = ()
     peers = (PacedLocustContrib(), PacedK6()) if with_peers else ()
     try:
         with ended_by_signals(), ExitStack() as stack:
-            if keep_awake:
-                if reason := idle_reason(cores):
-                    tell(f"cores are not kept awake: {reason}")
-                else:
-                    stack.enter_context(NoIdle(cores))
-                    awake_cores = cores
+            awake_cores = stack.enter_context(kept_awake(cores, tell)) if keep_awake else ()
             nice = stack.enter_context(high_priority())
             outcome = measure(groups, peers, Plan(own_cores, of_server, awake_cores, quick), tell)
     except (NoIdleError, ServerError) as error:

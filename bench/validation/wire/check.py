@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
 from bench.machine.cores import generator_cores, server_core
-from bench.machine.idle import NoIdle, NoIdleError, idle_reason
+from bench.machine.idle import NoIdleError, kept_awake
 from bench.machine.interrupts import ended_by_signals
 from bench.results.provenance import commit_info, machine_info, packages
 from bench.server import ServerError
@@ -28,16 +28,10 @@ def check(tools: Sequence[Tool], *, quick: bool, keep_awake: bool, tell: Callabl
     started, commit = dt.datetime.now(dt.UTC), commit_info(PROJECT)  # as it is now, not when it is over
     own_cores, of_server = generator_cores()[:1], server_core()
     cores = (*own_cores, *(() if of_server is None else (of_server,)))
-    awake_cores: tuple[int, ...] = ()
     seconds = _QUICK_SECONDS if quick else _SECONDS
     try:
         with ended_by_signals(), ExitStack() as stack:
-            if keep_awake:
-                if reason := idle_reason(cores):
-                    tell(f"cores are not kept awake: {reason}")
-                else:
-                    stack.enter_context(NoIdle(cores))
-                    awake_cores = cores
+            awake_cores = stack.enter_context(kept_awake(cores, tell)) if keep_awake else ()
             outcome = measure(tools, Plan(own_cores, of_server, awake_cores, seconds, not quick), tell)
     except (NoIdleError, ServerError, CaptureError) as error:
         raise WireFailedError(str(error)) from error

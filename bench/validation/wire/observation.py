@@ -17,7 +17,7 @@ _MATCHING_S = 120.0
 
 @dataclass(frozen=True)
 class Seen:
-    """What was seen: the round trips by token, and the observer's counts by their names in its file."""
+    """The round trips that were seen, by token, and the observer's counts by their names in its file."""
 
     round_trips: dict[str, Sighting]
     counts: dict[str, int]

@@ -30,7 +30,10 @@ _LOWEST_NICE = 19
 
 @dataclass(frozen=True)
 class Offset:
-    """How far the realtime clock is ahead of `perf_counter_ns`, with the greatest error: nanoseconds."""
+    """The lead of the realtime clock over `perf_counter_ns`, with its greatest error, in nanoseconds.
+
+    It is not the suite's own conversion of stamps, because that is a part of what is observed.
+    """
 
     offset_ns: int
     error_ns: int

@@ -32,7 +32,7 @@ NAME = FOO_BAR_TO_SENDER.name
 
 
 class Told:
-    """What the sessions of a test have noted."""
+    """The notes of the sessions of a test."""
 
     def __init__(self, engine: Engine, counters: ProcessCounters) -> None:
         self.engine = engine
