@@ -68,7 +68,9 @@ def test_who_wants_no_lines_has_none(tmp_path: Path) -> None:
 def test_workers_beside_a_terminal_are_in_the_line(tmp_path: Path) -> None:
     port = str(free_port())
     ports = ("--processes", "2", "--master-bind-port", port, "--master-port", port)
-    with OnTerminal(command(tmp_path, "--rate", "100", "--run-time", "8s", *ports), ROOT) as locust:
+    with OnTerminal(command(tmp_path, "--rate", "100", *ports), ROOT) as locust:
+        wait_until(lambda: LIVE.search(locust.written) is not None or locust.process.poll() is not None, "a line")
+        os.killpg(locust.process.pid, signal.SIGINT)
         assert locust.wait(LIMIT_S) == 0, locust.written
         written = locust.written
     assert {live["users"] for live in LIVE.finditer(written)} == {"4"}
