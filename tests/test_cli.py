@@ -230,7 +230,7 @@ class TestCompare:
         assert (code, err) == (
             2,
             f"bench: error: {written['json']}: has schema 'compare/1', but this version reads "
-            "'load/1', 'load/2', 'load/3' or 'load/4'\n",
+            "'load/1', 'load/2', 'load/3', 'load/4' or 'load/5'\n",
         )
 
     def test_a_file_that_cannot_be_written(

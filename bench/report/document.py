@@ -9,6 +9,8 @@ formatting.py rounds them alike for all formats.
 from dataclasses import dataclass
 from typing import Literal
 
+from bench.report.chart import AnyChart
+
 #: The meaning of a line or row, from which a format takes its colour or its emphasis.
 Style = Literal["plain", "heading", "worse", "better", "inconclusive", "warning", "wrong", "step"]
 
@@ -106,6 +108,7 @@ class Document:
     answer rests on. Where a terminal ends, they stand below the tables, unless `is_headline_first`. `explanation` tells
     somebody who has not run the command how to read the figures; its terms are marked as in Markdown, `so` or *so*.
     `subjects_title` is the title of the subjects where a format folds them away; without it they are not folded.
+    `charts` are for formats with pictures.
     """
 
     kind: str
@@ -118,3 +121,4 @@ class Document:
     explanation: str = ""
     notes: tuple[Note, ...] = ()
     is_headline_first: bool = False
+    charts: tuple[AnyChart, ...] = ()

@@ -24,10 +24,10 @@ from bench.results.receiving import ReceiveClock, ReceivedClock, Receiving
 from bench.statistics.verdicts import Verdict
 
 #: The schema that is written. ab/1 lacks the receive clock: there it was the process's.
-AB_SCHEMA: Literal["ab/2"] = "ab/2"
+AB_SCHEMA: Literal["ab/3"] = "ab/3"
 
-AbSchema = Literal["ab/1", "ab/2"]
-AB_SCHEMAS: tuple[AbSchema, ...] = ("ab/1", "ab/2")
+AbSchema = Literal["ab/1", "ab/2", "ab/3"]
+AB_SCHEMAS: tuple[AbSchema, ...] = ("ab/1", "ab/2", "ab/3")
 
 #: The metrics of a benchmark, all times of a round trip. `p50` and `p99` are of the service time with one in flight.
 #: `cpu` is the server's CPU time. `saturated` is the time with many in flight (1 / throughput).

@@ -23,10 +23,10 @@ from bench.timing.histogram import Histogram as Times
 from bench.timing.histogram import HistogramError
 
 #: The schema that is written. Older schemas lack the fields that are documented as new; their others are still read.
-LOAD_SCHEMA: Literal["load/4"] = "load/4"
+LOAD_SCHEMA: Literal["load/5"] = "load/5"
 
-LoadSchema = Literal["load/1", "load/2", "load/3", "load/4"]
-LOAD_SCHEMAS: tuple[LoadSchema, ...] = ("load/1", "load/2", "load/3", "load/4")
+LoadSchema = Literal["load/1", "load/2", "load/3", "load/4", "load/5"]
+LOAD_SCHEMAS: tuple[LoadSchema, ...] = ("load/1", "load/2", "load/3", "load/4", "load/5")
 
 #: The operation that every user performs before any round trip. It is the name and the kind of its row.
 CONNECT: Literal["connect"] = "connect"

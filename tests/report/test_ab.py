@@ -163,7 +163,7 @@ def test_a_single_restart_has_no_interval() -> None:
         ({"restarts": 19}, "20 effects of 19 restarts"),
         ({"benchmarks": result().benchmarks * 2}, r"benchmark say\|said is there twice"),
         ({"benchmarks": ()}, "at least 1 item"),
-        ({"schema": "ab/3"}, "ab/2"),
+        ({"schema": "ab/9"}, "ab/3"),
     ],
 )
 def test_what_does_not_fit_together_is_no_result(changed: dict[str, Any], said: str) -> None:

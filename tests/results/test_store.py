@@ -182,16 +182,16 @@ class TestReading:
             (b"[" * 200_000, "not JSON that can be read: "),
             (b'{"schema": ' + b"9" * 5000 + b"}", "not JSON that can be read: "),
             (
-                b'{"schema": "load/5"}',
-                "has schema 'load/5', but this version reads 'load/1', 'load/2', 'load/3' or 'load/4'",
+                b'{"schema": "load/9"}',
+                "has schema 'load/9', but this version reads 'load/1', 'load/2', 'load/3', 'load/4' or 'load/5'",
             ),
             (
                 b'{"schema": ["load/1"]}',
-                "has schema ['load/1'], but this version reads 'load/1', 'load/2', 'load/3' or 'load/4'",
+                "has schema ['load/1'], but this version reads 'load/1', 'load/2', 'load/3', 'load/4' or 'load/5'",
             ),
             (
                 b"{}",
-                "neither a load result ('load/1', 'load/2', 'load/3' or 'load/4') nor a latency result "
+                "neither a load result ('load/1', 'load/2', 'load/3', 'load/4' or 'load/5') nor a latency result "
                 "(pytest-benchmark's JSON)",
             ),
             (b'{"benchmarks": []}', "neither a load result"),

@@ -273,7 +273,7 @@ class TestWhatIsWrong:
         [
             (
                 '{"schema": "load/9"}',
-                "has schema 'load/9', but this version reads 'load/1', 'load/2', 'load/3' or 'load/4'",
+                "has schema 'load/9', but this version reads 'load/1', 'load/2', 'load/3', 'load/4' or 'load/5'",
             ),
             ('{"schema": "load/1", "datet', "not whole JSON: "),
             ("", "the file is empty"),
