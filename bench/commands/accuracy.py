@@ -10,15 +10,19 @@ from bench.checkout import need_checkout
 from bench.commands.output import (
     FAILED,
     MISUSE,
+    ReportFile,
     ResultsFolder,
     check_json_folder,
     fail,
     is_stdout,
+    print_page,
     show_and_keep,
     write_json,
+    write_report,
 )
 from bench.printable import printable
 from bench.project_settings import DEFAULT_RESULTS
+from bench.results.option_files import check_option_file
 
 
 def accuracy(
@@ -47,6 +51,7 @@ def accuracy(
             "--json", metavar="FILE", help="Store it there [DIR/accuracy/…]; - is the standard output, as well."
         ),
     ] = None,
+    report_file: ReportFile = None,
     results: ResultsFolder = DEFAULT_RESULTS,
 ) -> int:
     """Compare reported figures with servers of known behaviour.
@@ -67,6 +72,7 @@ def accuracy(
             with_peers=not without_peers,
             keep_awake=not (allow_idle_cores or no_awake),
             json_file=json_file,
+            report_file=report_file,
             results=results,
         )
     from bench.commands.console import Console
@@ -79,6 +85,7 @@ def accuracy(
     from bench.wire.clock_option import take_process_clock
 
     check_json_folder(json_file)
+    check_option_file("--report", report_file)
     progress = Console(stderr=True)
     if process_clock:
         take_process_clock()
@@ -95,10 +102,18 @@ def accuracy(
     except AccuracyFailedError as error:
         return fail(str(error), FAILED)
     console, is_printed = Console(stderr=is_stdout(json_file)), is_stdout(json_file)
+    document = accuracy_document(result)
+
+    def store() -> None:
+        path = stored(result, results, None if is_printed else json_file)
+        print_stored(console, path)
+        print_page(console, path, report_file)
+
     kept = show_and_keep(
-        lambda: print_document(accuracy_document(result), console),
+        lambda: print_document(document, console),
         lambda: write_json(json_file if is_printed else None, result.to_json()),
-        lambda: print_stored(console, stored(result, results, None if is_printed else json_file)),
+        store,
+        lambda: write_report(report_file, document),
     )
     return 0 if kept and result.inside else FAILED
 
@@ -110,6 +125,7 @@ def _wire(
     with_peers: bool,
     keep_awake: bool,
     json_file: Path | None,
+    report_file: Path | None,
     results: Path,
 ) -> int:
     """Have an observer watch the tools of these names, all for none; return the exit code."""
@@ -123,6 +139,7 @@ def _wire(
     from bench.validation.wire.tools import chosen
 
     check_json_folder(json_file)
+    check_option_file("--report", report_file)
     try:
         tools = chosen(only, with_peers)
     except ValueError as error:
@@ -138,9 +155,17 @@ def _wire(
     except WireFailedError as error:
         return fail(str(error), FAILED)
     console, is_printed = Console(stderr=is_stdout(json_file)), is_stdout(json_file)
+    document = wire_document(result)
+
+    def store() -> None:
+        path = stored_as("wire", result, results, None if is_printed else json_file)
+        print_stored(console, path)
+        print_page(console, path, report_file)
+
     kept = show_and_keep(
-        lambda: print_document(wire_document(result), console),
+        lambda: print_document(document, console),
         lambda: write_json(json_file if is_printed else None, result.to_json()),
-        lambda: print_stored(console, stored_as("wire", result, results, None if is_printed else json_file)),
+        store,
+        lambda: write_report(report_file, document),
     )
     return 0 if kept and result.tools and result.is_met else FAILED

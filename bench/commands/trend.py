@@ -8,17 +8,20 @@ import typer
 
 from bench.commands.output import (
     JsonFile,
+    ReportFile,
     ResultsFolder,
     check_json_folder,
     is_stdout,
     write_json,
     write_option,
+    write_report,
 )
 from bench.printable import printable
 from bench.project_settings import DEFAULT_RESULTS
 from bench.report.chart_formats import chart_format
 from bench.results.errors import ResultError
 from bench.results.folder import KINDS, Kind
+from bench.results.option_files import check_option_file
 from bench.statistics.significance import SIGNIFICANCE
 from bench.trend.metric import Metric
 
@@ -53,6 +56,7 @@ def trend(
         Path | None,
         typer.Option(metavar="FILE", help="Draw it as well: .html (needs no network), .svg or .png."),
     ] = None,
+    report_file: ReportFile = None,
 ) -> None:
     """Show all stored results in commit order, and their steps.
 
@@ -70,6 +74,7 @@ def trend(
     if all_of_them and last is not None:
         raise ResultError(f"--last {last} and --all: give one of them")
     check_json_folder(json_file)
+    check_option_file("--report", report_file)
     drawn = None if output is None else chart_format("--output", output)
     stored = all_results(results, KINDS if kind is None else (kind,), leave_out=_say_left_out)
     found = trends(
@@ -90,6 +95,8 @@ def trend(
     if not is_stdout(json_file):
         print_document(trend_document(found, None if all_of_them else last or _LAST), Console())
     write_json(json_file, TrendFile.of(found).to_json())
+    if report_file is not None:
+        write_report(report_file, trend_document(found, None if all_of_them else last or _LAST))
     if output is not None and drawn is not None:
         from bench.report.trend_chart import trend_chart  # late: it needs the extra `charts`
 

@@ -38,6 +38,7 @@ from bench.load.plugin.options import (
     check_run_time,
     is_open,
     open_load_of,
+    report_of,
     warmup_s_of,
 )
 from bench.load.plugin.own_service import OwnService, ServiceWatch
@@ -113,7 +114,7 @@ class RunOwner:
         #: The working directory, which may be gone at the end.
         self._folder = Path.cwd()
         self._results = _results_of(self._options)
-        self._output = RunOutput(environment, self._folder, self._results)
+        self._output = RunOutput(environment, self._folder, self._results, report_of(self._options))
         self._seed = str(getattr(self._options, "seed", ""))
         self._live: LiveLines | None = None
         environment.events.worker_report.add_listener(self._on_worker_report)
