@@ -53,7 +53,7 @@ def latency_by_rate(result: LoadResult, read: SecondsRead, drawn: Drawn) -> Char
         name="latency-by-rate",
         title=f"{time_kind(result).capitalize()} against the rate of all operations",
         alt=f"A point for each second: its rate of all operations, and its p50 and p99 of {named}.",
-        x=Axis("all operations that ended", "per second"),
+        x=Axis("operations that ended, per second", "per second"),
         panels=tuple(panels),
         caption=" ".join(filter(None, caption)),
     )
@@ -86,7 +86,7 @@ def stages(result: LoadResult) -> Chart | None:
     panels = (
         Panel(Axis("response time", "µs", "logarithmic"), times, "Response time of each stage"),
         Panel(
-            Axis("ok", "per second", from_zero=True),
+            Axis("answered per second", "per second", from_zero=True),
             (Series("answered", done, "line", "good"), Series("as offered", kept_up, "line", "faint")),
             "What came of the rate that was offered",
         ),
@@ -100,7 +100,7 @@ def stages(result: LoadResult) -> Chart | None:
             f"Percentiles of {len(done)} stages, from {per_second(first.x)} to {per_second(last.x)} offered a second; "
             f"at the last, {per_second(last.y)} a second were answered."
         ),
-        x=Axis("offered", "per second"),
+        x=Axis("offered per second", "per second"),
         panels=known,
         caption=(
             "Each point is a stage of the rate. A line is broken where a percentile falls among what failed or was "

@@ -121,7 +121,7 @@ def _by_rate(loads: Sequence[NamedLoad], remark: str) -> Chart | None:
         name="runs-by-rate",
         title="The runs at each rate",
         alt=f"The p50 and the p99 of each stage of {_names(loads)}, against the rate that was offered.",
-        x=Axis("offered", "per second"),
+        x=Axis("offered per second", "per second"),
         panels=tuple(panels),
         caption=" ".join(filter(None, ("Each point is a stage of a run.", remark))),
     )
