@@ -181,6 +181,9 @@ class SecondReport(BaseModel):
     sent: int
     ok: int
     failed: int
+    #: The number of the most frequent kinds of failures, and of all others together.
+    errors: dict[str, int] = {}
+    other_errors: int = 0
     dropped: int
     #: The emissions intended in this second that were sent and failed, however much later.
     failed_of_intended: int

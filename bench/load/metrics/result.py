@@ -76,6 +76,8 @@ class RunFacts:
     warmup_s: float
     commit: CommitInfo
     packages: dict[str, str]
+    #: The command that started it, without secrets; None if a page did.
+    command: str | None = None
     #: The reasons why the result is partial, but for the troubles.
     lacks: Sequence[str] = ()
 
@@ -138,6 +140,7 @@ def make_result(
         commit_info=facts.commit,
         machine_info=machine_info,
         packages=facts.packages,
+        command=facts.command,
         scenario=scenario,
         server=server,
         generator=generator,

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.load.metrics.exceptions import KindCounts, Raised
+from bench.load.metrics.exceptions import MOST_KINDS_OF_A_SECOND, KindCounts, Raised
 from bench.load.metrics.live import LiveSecond
 from bench.load.metrics.recorder import RECEIVED, TIMEOUT, UNSCHEDULED, Batch, Failure, LoopDelays, NotedKind
 from bench.load.metrics.report import (
@@ -101,6 +101,8 @@ class _Second:
         self.waits = Histogram()
         #: The histograms of the service times and of the response times, by operation.
         self.times: dict[_RowKey, tuple[Histogram, Histogram]] = {}
+        #: What failed in it, by kind; None if nothing did.
+        self.errors: KindCounts | None = None
 
     def settle(self) -> None:
         own = (self.send_lateness, self.loop_lag, self.queueing, self.waits)
@@ -271,6 +273,11 @@ class Tally:
             self._second(second).sent += number
         for second, number in self._per_second(np.array([failure.ended_ns for failure in failures], dtype=np.int64)):
             self._second(second).failed += number
+        ends = Counter(((failure.ended_ns - self.started_ns) // NS_PER_S, failure.kind) for failure in failures)
+        for (second, kind), number in ends.items():
+            entry = self._second(second)
+            entry.errors = entry.errors or KindCounts()
+            entry.errors.add({kind: number})
         for second, number in self._per_second(intended):
             self._second(second).failed_of_intended += number
 
@@ -480,12 +487,18 @@ class Tally:
 
     def _second_report(self, second: int) -> SecondReport:
         entry = self._seconds[second]
+        errors: dict[str, int] = {}
+        other_errors = 0
+        if entry.errors is not None:
+            errors, other_errors, _ = entry.errors.most_frequent(MOST_KINDS_OF_A_SECOND)
         return SecondReport(
             second=second,
             users=entry.users,
             sent=entry.sent,
             ok=entry.ok,
             failed=entry.failed,
+            errors=errors,
+            other_errors=other_errors,
             dropped=entry.dropped,
             failed_of_intended=entry.failed_of_intended,
             dropped_without_time=entry.dropped_without_time,

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+import sys
 import time
 from argparse import Namespace
 from collections.abc import Iterator
@@ -48,6 +49,7 @@ from bench.load.plugin.run_output import RunOutput
 from bench.load.plugin.run_secrets import RunSecrets
 from bench.load.plugin.run_settings import RunSettings
 from bench.load.plugin.serving import secrets_of, served
+from bench.load.plugin.typed_command import typed_command
 from bench.load.plugin.user_classes import (
     all_socket_io_users,
     described,
@@ -477,9 +479,14 @@ class RunOwner:
             warmup_s=warmup_s_of(test.prepared.asked),
             commit=test.prepared.commit,
             packages=test.prepared.packages,
+            command=test.troubles.attempt("the command", self._typed_command, lambda: None),
             lacks=lacks,
         )
         return make_result(facts, test.merger, test.troubles, test.service, machine_info)
+
+    def _typed_command(self) -> str | None:
+        known = secrets_of(self._options, socket_io_users(self._environment))
+        return typed_command(sys.argv, known.hide, headless=bool(self._options.headless))
 
     def _asked_load(self, test: OwnedRun) -> AskedLoad:
         asked, open_load = test.prepared.asked, test.prepared.open_load
