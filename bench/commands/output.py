@@ -49,6 +49,12 @@ Label = Annotated[
 ]
 NoteText = Annotated[str | None, typer.Option("--note", metavar="TEXT", help=f"{NOTE_HELP[0].upper()}{NOTE_HELP[1:]}.")]
 
+#: The labels that results must have in order to be shown. `wanted_labels` reads them.
+WantedLabel = Annotated[
+    list[str] | None,
+    typer.Option("--label", metavar="NAME=VALUE", help="Only results that have this label; can be repeated."),
+]
+
 #: The file that `--json` names; `-` is the standard output, which then has nothing else.
 JsonFile = Annotated[
     Path | None, typer.Option("--json", metavar="FILE", help="Write it as JSON; - is the standard output, alone.")

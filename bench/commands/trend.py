@@ -9,6 +9,7 @@ import typer
 from bench.commands.output import (
     JsonFile,
     ResultsFolder,
+    WantedLabel,
     check_json_folder,
     is_stdout,
     wanted_labels,
@@ -40,10 +41,7 @@ def trend(
         list[str] | None,
         typer.Option(metavar="TEXT", help="Only benchmarks whose name contains it; can be repeated."),
     ] = None,
-    label: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=VALUE", help="Only results that have this label; can be repeated."),
-    ] = None,
+    label: WantedLabel = None,
     metric: Annotated[Metric, typer.Option(help="What to follow; throughput is of load only.")] = "p50",
     raw: Annotated[bool, typer.Option("--raw", help="Times, also where there are ratios to the control.")] = False,
     significance: Annotated[
