@@ -38,6 +38,7 @@ from bench.load.plugin.options import (
     check_limits,
     check_run_time,
     is_open,
+    labels_and_note_of,
     open_load_of,
     warmup_s_of,
 )
@@ -197,6 +198,7 @@ class RunOwner:
         """Raise MisuseError for options that cannot be."""
         open_load_of(options, WHOLE)
         warmup_s_of(options)
+        labels_and_note_of(options)
         users = socket_io_users(self._environment)
         run_time = getattr(options, "run_time", None)
         check_run_time("" if run_time is None else str(run_time))
@@ -259,7 +261,8 @@ class RunOwner:
         self._check(self._options)
         self._service.restart(self._environment.host)
         asked = Namespace(**vars(self._options))
-        return Preparation(asked, open_load_of(asked, WHOLE), self._commit_of_service(), packages())
+        labels, note = labels_and_note_of(asked)
+        return Preparation(asked, open_load_of(asked, WHOLE), self._commit_of_service(), packages(), labels, note)
 
     def _commit_of_service(self) -> CommitInfo:
         """Return the commit of the service if the run started it, as it is now.
@@ -480,6 +483,8 @@ class RunOwner:
             commit=test.prepared.commit,
             packages=test.prepared.packages,
             command=test.troubles.attempt("the command", self._typed_command, lambda: None),
+            labels=test.prepared.labels,
+            note=test.prepared.note,
             lacks=lacks,
         )
         return make_result(facts, test.merger, test.troubles, test.service, machine_info)
