@@ -23,6 +23,7 @@ from bench.load.metrics.report import (
     ClockReport,
     OperationReport,
     Report,
+    SecondLoss,
     SecondOperation,
     SecondReport,
     StoredHistogram,
@@ -45,6 +46,9 @@ from bench.timing.receive_times import ReceiveTimes
 Times = NDArray[np.int64]
 
 _RowKey = tuple[str, NotedKind]
+
+#: The key of a row of which perhaps only the task is known: its name, its kind, and the task's key or an empty text.
+_TaskRowKey = tuple[str, NotedKind, str]
 
 #: The kinds of which an end has no time: what was sent without awaiting a reply, and what came unasked.
 _KINDS_WITHOUT_TIMES: frozenset[str] = frozenset(("emission", RECEIVED))
@@ -101,6 +105,14 @@ class _Second:
         self.waits = Histogram()
         #: The histograms of the service times and of the response times, by operation.
         self.times: dict[_RowKey, tuple[Histogram, Histogram]] = {}
+        #: The numbers of timeouts, errors and drops that were intended in it, by operation and task.
+        self.lost: dict[_TaskRowKey, list[int]] = {}
+
+    def add_lost(self, operation: _Operation, timeouts: int = 0, errors: int = 0, dropped: int = 0) -> None:
+        lost = self.lost.setdefault((operation.name, operation.kind, operation.task), [0, 0, 0])
+        lost[0] += timeouts
+        lost[1] += errors
+        lost[2] += dropped
 
     def settle(self) -> None:
         own = (self.send_lateness, self.loop_lag, self.queueing, self.waits)
@@ -133,7 +145,7 @@ class Tally:
         self.window_end_ns: int | None = None
         self._arrivals = 0
         #: The rows, by the operation's name and kind; where only the task is known, by the task's name and key.
-        self._operations: dict[tuple[str, NotedKind, str], _Operation] = {}
+        self._operations: dict[_TaskRowKey, _Operation] = {}
         #: The number of rows of each kind.
         self._rows: Counter[NotedKind] = Counter()
         self._exceptions = KindCounts()
@@ -175,6 +187,7 @@ class Tally:
                 entry = self._second(second)
                 entry.dropped += number
                 entry.dropped_without_time += number if batch.kind in _KINDS_WITHOUT_TIMES else 0
+                entry.add_lost(operation, dropped=number)
         self._settle_earlier()
 
     def _add_successes(self, operation: _Operation, batch: Batch, sent: Times, received: Times, service: Times) -> None:
@@ -271,8 +284,12 @@ class Tally:
             self._second(second).sent += number
         for second, number in self._per_second(np.array([failure.ended_ns for failure in failures], dtype=np.int64)):
             self._second(second).failed += number
+        are_timeouts = np.array([failure.kind == TIMEOUT for failure in failures], dtype=np.bool_)
+        timeouts_in = Counter(dict(self._per_second(intended[are_timeouts])))
         for second, number in self._per_second(intended):
-            self._second(second).failed_of_intended += number
+            entry = self._second(second)
+            entry.failed_of_intended += number
+            entry.add_lost(operation, timeouts_in[second], number - timeouts_in[second])
 
     def _add_lateness(self, sent: Times, scheduled: Times, waited: Times) -> None:
         wanted = scheduled != UNSCHEDULED
@@ -508,6 +525,10 @@ class Tally:
                     response=StoredHistogram.of(response) if self.is_open else None,
                 )
                 for (name, kind), (service, response) in entry.times.items()
+            ],
+            lost=[
+                SecondLoss(name=name, kind=kind, task=task, timeouts=timeouts, errors=errors, dropped=dropped)
+                for (name, kind, task), (timeouts, errors, dropped) in entry.lost.items()
             ],
         )
 
