@@ -23,6 +23,7 @@ from bench.load.metrics.report import (
     ClockReport,
     OperationReport,
     Report,
+    SecondLoss,
     SecondOperation,
     SecondReport,
     StoredHistogram,
@@ -45,6 +46,9 @@ from bench.timing.receive_times import ReceiveTimes
 Times = NDArray[np.int64]
 
 _RowKey = tuple[str, NotedKind]
+
+#: The key of a row of which perhaps only the task is known: its name, its kind, and the task's key or an empty text.
+_TaskRowKey = tuple[str, NotedKind, str]
 
 #: The kinds of which an end has no time: what was sent without awaiting a reply, and what came unasked.
 _KINDS_WITHOUT_TIMES: frozenset[str] = frozenset(("emission", RECEIVED))
@@ -103,6 +107,14 @@ class _Second:
         self.times: dict[_RowKey, tuple[Histogram, Histogram]] = {}
         #: What failed in it, by kind; None if nothing did.
         self.errors: KindCounts | None = None
+        #: The numbers of timeouts, errors and drops that were intended in it, by operation and task.
+        self.lost: dict[_TaskRowKey, list[int]] = {}
+
+    def add_lost(self, operation: _Operation, timeouts: int = 0, errors: int = 0, dropped: int = 0) -> None:
+        lost = self.lost.setdefault((operation.name, operation.kind, operation.task), [0, 0, 0])
+        lost[0] += timeouts
+        lost[1] += errors
+        lost[2] += dropped
 
     def settle(self) -> None:
         own = (self.send_lateness, self.loop_lag, self.queueing, self.waits)
@@ -135,7 +147,7 @@ class Tally:
         self.window_end_ns: int | None = None
         self._arrivals = 0
         #: The rows, by the operation's name and kind; where only the task is known, by the task's name and key.
-        self._operations: dict[tuple[str, NotedKind, str], _Operation] = {}
+        self._operations: dict[_TaskRowKey, _Operation] = {}
         #: The number of rows of each kind.
         self._rows: Counter[NotedKind] = Counter()
         self._exceptions = KindCounts()
@@ -177,6 +189,7 @@ class Tally:
                 entry = self._second(second)
                 entry.dropped += number
                 entry.dropped_without_time += number if batch.kind in _KINDS_WITHOUT_TIMES else 0
+                entry.add_lost(operation, dropped=number)
         self._settle_earlier()
 
     def _add_successes(self, operation: _Operation, batch: Batch, sent: Times, received: Times, service: Times) -> None:
@@ -278,8 +291,12 @@ class Tally:
             entry = self._second(second)
             entry.errors = entry.errors or KindCounts()
             entry.errors.add({kind: number})
+        are_timeouts = np.array([failure.kind == TIMEOUT for failure in failures], dtype=np.bool_)
+        timeouts_in = Counter(dict(self._per_second(intended[are_timeouts])))
         for second, number in self._per_second(intended):
-            self._second(second).failed_of_intended += number
+            entry = self._second(second)
+            entry.failed_of_intended += number
+            entry.add_lost(operation, timeouts_in[second], number - timeouts_in[second])
 
     def _add_lateness(self, sent: Times, scheduled: Times, waited: Times) -> None:
         wanted = scheduled != UNSCHEDULED
@@ -521,6 +538,10 @@ class Tally:
                     response=StoredHistogram.of(response) if self.is_open else None,
                 )
                 for (name, kind), (service, response) in entry.times.items()
+            ],
+            lost=[
+                SecondLoss(name=name, kind=kind, task=task, timeouts=timeouts, errors=errors, dropped=dropped)
+                for (name, kind, task), (timeouts, errors, dropped) in entry.lost.items()
             ],
         )
 
