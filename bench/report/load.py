@@ -12,6 +12,7 @@ from bench.report.labels import label_notes
 from bench.report.load_headline import load_headline
 from bench.report.percentiles import marked
 from bench.report.receive_times import receive_notes
+from bench.report.spoilt import spoilt
 from bench.results.figure import Figure, exact, figure
 from bench.results.load import (
     CONNECT,
@@ -227,17 +228,6 @@ def _generator(result: LoadResult) -> Iterator[str]:
             yield f"{name} p99 {duration(Figure(late.p99))}"
 
 
-def _spoilt(result: LoadResult) -> str:
-    """Return which figures a saturated generator has spoilt, and that the service times are true if they are."""
-    spoils = result.generator.spoils
-    if not spoils or "service times" in spoils:
-        return "the figures are the generator's, not the service's"
-    figures = " and ".join(f"the {name}" for name in spoils)
-    verb = "is" if spoils == ("throughput",) else "are"
-    others = "other service times" if "times by the process's clock" in spoils else "service times"
-    return f"{figures} {verb} the generator's, not the service's; the {others} are true"
-
-
 def _operation_notes(result: LoadResult) -> Iterator[Note]:
     for operation in result.operations:
         name = operation.label
@@ -310,7 +300,9 @@ def _notes(result: LoadResult) -> Iterator[Note]:
     if result.generator.verdict == "saturated":
         since = result.generator.saturated_since_s
         when = "" if since is None else f" since second {since:g}"
-        yield Note(f"generator saturated{when}: {result.generator.reason or ''}; {_spoilt(result)}", "wrong")
+        yield Note(
+            f"generator saturated{when}: {result.generator.reason or ''}; {spoilt(result.generator.spoils)}", "wrong"
+        )
     elif result.generator.verdict == "ok":
         yield Note(f"generator ok: {figures}" if figures else "generator ok")
     if figures and result.generator.verdict != "ok":

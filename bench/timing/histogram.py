@@ -15,6 +15,7 @@ import base64
 import math
 import struct
 import zlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -183,6 +184,19 @@ class Histogram:
         self.settle()
         durations_ns = _highest_equivalents(self._buckets)
         return durations_ns if self._max_ns is None else np.minimum(durations_ns, self._max_ns), self._counts
+
+    def counts_up_to(self, limits_ns: Sequence[int]) -> list[int]:
+        """Return how many durations are at most as long as each limit, to the layout's precision.
+
+        A bucket of the layout that contains a limit counts as within it, so a limit may be off by 0.1 %.
+        """
+        self.settle()
+        if not self.count:
+            return [0] * len(limits_ns)
+        buckets = buckets_of(np.array(limits_ns, dtype=np.int64))
+        positions = np.searchsorted(self._buckets, buckets, side="right")
+        numbers: list[int] = np.concatenate(([0], np.cumsum(self._counts)))[positions].tolist()
+        return numbers
 
     def encode(self) -> str:
         """Return the histogram in HdrHistogram's V2 form, compressed and in base64."""

@@ -217,3 +217,14 @@ def test_the_sum_that_is_read_is_that_of_the_buckets_middles(values: list[int]) 
         for value in values
     ]
     assert Histogram.decode(reference.encode().decode()).sum_ns == sum(middles)
+
+
+@given(durations, st.lists(st.integers(LOWEST_NS, HIGHEST_NS), max_size=5))
+def test_counts_up_to_limits_are_right_to_the_layouts_precision(values: list[int], limits: list[int]) -> None:
+    for limit, number in zip(limits, histogram_of(values).counts_up_to(limits), strict=True):
+        assert sum(value <= limit for value in values) <= number
+        assert number <= sum(value <= limit * 1.001 + 64 for value in values)
+
+
+def test_nothing_is_within_any_limit_of_an_empty_histogram() -> None:
+    assert Histogram().counts_up_to([1_000, 2_000]) == [0, 0]

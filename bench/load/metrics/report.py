@@ -118,7 +118,7 @@ class OperationReport(BaseModel):
     service: StoredHistogram
     #: The response times; None in a closed load.
     response: StoredHistogram | None
-    #: The service times outside of the window, if nothing of the operation lies within it.
+    #: The service times outside of the window, if nothing of the operation lies within it, or it is in no second.
     outside: StoredHistogram | None = None
     outside_response: StoredHistogram | None = None
     #: The receive times of the replies of which `service` has the times; None if there are none.
@@ -166,6 +166,11 @@ class SecondOperation(BaseModel):
     kind: NotedKind = ROUND_TRIP
     service: StoredHistogram
     response: StoredHistogram | None
+
+    @property
+    def key(self) -> OperationKey:
+        """The name and the kind."""
+        return OperationKey(self.name, cast(OperationKind, self.kind))
 
 
 class SecondLoss(BaseModel):

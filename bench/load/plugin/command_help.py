@@ -26,6 +26,7 @@ _GROUPS: Mapping[str, tuple[str, ...]] = {
         "breakdown",
         "only_summary",
         "no_progress",
+        "metrics",
         "html_file",
         "csv_prefix",
         "json_file",

@@ -177,6 +177,15 @@ def add_options(parser: LocustArgumentParser) -> None:
         help="what the random arrivals are drawn from (default: another one each time; the result has it)",
     )
     parser.add_argument(
+        "--metrics",
+        metavar="HOST:PORT",
+        default="",
+        env_var="BENCH_METRICS",
+        include_in_web_ui=False,
+        help="serve the load's figures for Prometheus at http://HOST:PORT/metrics while it runs, as in 127.0.0.1:9100; "
+        "with workers the master has those of all; Locust's page has them at /metrics without this option",
+    )
+    parser.add_argument(
         "--no-progress",
         action="store_true",
         default=False,
