@@ -10,9 +10,12 @@ from bench.commands.connection_options import with_connection_options
 from bench.commands.output import (
     FAILED,
     JsonFile,
+    Label,
+    NoteText,
     ReportFile,
     ResultsFolder,
     check_json_folder,
+    given_words,
     is_stdout,
     print_page,
     show_and_keep,
@@ -94,6 +97,8 @@ def ab(
     ] = None,
     json_file: JsonFile = None,
     report_file: ReportFile = None,
+    label: Label = None,
+    note: NoteText = None,
     results: ResultsFolder = DEFAULT_RESULTS,
     *,
     connection: dict[str, Any],
@@ -145,10 +150,11 @@ def ab(
         raise AbError(f"--markdown {markdown}: there is no such folder")
     check_json_folder(json_file)
     check_option_file("--report", report_file)
+    words = given_words(label, note)
     if process_clock:
         take_process_clock()
     with AbProgress(Console(stderr=True)) as report:
-        result = compare_revisions(planned, a, b, Path.cwd(), report)
+        result = compare_revisions(planned, a, b, Path.cwd(), report).model_copy(update=words)
     console, document = Console(stderr=is_stdout(json_file)), ab_document(result)
 
     def write_markdown() -> None:

@@ -10,10 +10,13 @@ from bench.checkout import need_checkout
 from bench.commands.output import (
     FAILED,
     MISUSE,
+    Label,
+    NoteText,
     ReportFile,
     ResultsFolder,
     check_json_folder,
     fail,
+    given_words,
     is_stdout,
     print_page,
     show_and_keep,
@@ -52,6 +55,8 @@ def accuracy(
         ),
     ] = None,
     report_file: ReportFile = None,
+    label: Label = None,
+    note: NoteText = None,
     results: ResultsFolder = DEFAULT_RESULTS,
 ) -> int:
     """Compare reported figures with servers of known behaviour.
@@ -65,6 +70,7 @@ def accuracy(
     need_checkout("bench accuracy")
     if wire and process_clock:
         return fail("--process-clock: --wire observes both clocks", MISUSE)
+    words = given_words(label, note)
     if wire:
         return _wire(
             tuple(only.split(",")) if only is not None else (),
@@ -73,6 +79,7 @@ def accuracy(
             keep_awake=not (allow_idle_cores or no_awake),
             json_file=json_file,
             report_file=report_file,
+            words=words,
             results=results,
         )
     from bench.commands.console import Console
@@ -96,7 +103,7 @@ def accuracy(
             with_peers=not without_peers,
             keep_awake=not (allow_idle_cores or no_awake),
             tell=lambda line: print_line(progress, printable(line), "dim"),
-        )
+        ).model_copy(update=words)
     except UnknownScenarioError as error:
         return fail(f"--only {only}: {error}", MISUSE)
     except AccuracyFailedError as error:
@@ -126,6 +133,7 @@ def _wire(
     keep_awake: bool,
     json_file: Path | None,
     report_file: Path | None,
+    words: dict[str, object],
     results: Path,
 ) -> int:
     """Have an observer watch the tools of these names, all for none; return the exit code."""
@@ -151,7 +159,7 @@ def _wire(
     try:
         result = check(
             tools, quick=quick, keep_awake=keep_awake, tell=lambda line: print_line(progress, printable(line), "dim")
-        )
+        ).model_copy(update=words)
     except WireFailedError as error:
         return fail(str(error), FAILED)
     console, is_printed = Console(stderr=is_stdout(json_file)), is_stdout(json_file)

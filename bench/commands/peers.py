@@ -8,9 +8,12 @@ from bench.checkout import need_checkout
 from bench.commands.output import (
     FAILED,
     MISUSE,
+    Label,
+    NoteText,
     ReportFile,
     ResultsFolder,
     fail,
+    given_words,
     print_page,
     show_and_keep,
     write_report,
@@ -33,6 +36,8 @@ def peers(
     ] = None,
     processes: Annotated[int, typer.Option(metavar="N", min=1, help="This project in so many processes as well.")] = 1,
     report_file: ReportFile = None,
+    label: Label = None,
+    note: NoteText = None,
     results: ResultsFolder = DEFAULT_RESULTS,
 ) -> int:
     """Compare the CPU time of load generators on the same work.
@@ -59,7 +64,7 @@ def peers(
         wanted = chosen(only.split(",") if only else (), processes)
     except ValueError as error:
         return fail(f"--only {error}", MISUSE)
-    console = Console()
+    console, words = Console(), given_words(label, note)
     try:
         result = compare_peers(
             wanted,
@@ -68,7 +73,7 @@ def peers(
             warm_up_s=warm_up,
             measured_s=seconds,
             tell=lambda line: print_line(console, line, "dim"),
-        )
+        ).model_copy(update=words)
     except ServerError as error:
         return fail(str(error), FAILED)
     print_line(console, "")

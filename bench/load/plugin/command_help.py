@@ -21,10 +21,13 @@ _GROUPS: Mapping[str, tuple[str, ...]] = {
     "results": (
         "results",
         "report",
+        "label",
+        "note",
         "process_clock",
         "breakdown",
         "only_summary",
         "no_progress",
+        "metrics",
         "html_file",
         "csv_prefix",
         "json_file",

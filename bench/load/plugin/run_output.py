@@ -48,6 +48,8 @@ class RunOutput:
         self._folder = folder
         self._results = folder / results
         self._place = Place.of(folder)
+        #: The file of the last result; None if there is none.
+        self.stored: Path | None = None
 
     def give(self, result: LoadResult, are_workers_missing: bool) -> bool:
         """Show a result, store it, and say why the run failed, if it did; return false if anything in it failed."""
@@ -100,7 +102,7 @@ class RunOutput:
 
     def _keep(self, save: Callable[[], Path]) -> Path | None:
         """Store the result, and print where it is. Return its path, None if it could not be stored."""
-        path = None
+        self.stored = path = None
         try:
             path = save()
         except ResultError as error:
@@ -108,6 +110,7 @@ class RunOutput:
         except Exception as error:
             self.fail(f"cannot store the result: {error_line(error)}")
         self._show(lambda console: print_stored(console, path and self._place.shortened(path)))
+        self.stored = path
         return path
 
     def _write_page(self, result: LoadResult) -> Path | None:
