@@ -211,7 +211,7 @@ class TestDrawn:
         }
         assert not [source for source in panel["vega"]["data"] if source.get("values")]
         read = Read(shown)
-        assert {"class": "view"} in read.attributes("div")
+        assert {"class": "view", "aria-hidden": "true"} in read.attributes("div")
         assert "Times rise" in [attributes.get("aria-label") for attributes in read.attributes("div")]
         assert read.texts("summary")[0] == "Table: Times"
 

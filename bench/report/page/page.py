@@ -277,7 +277,7 @@ def _table(table: Table, rows: Sequence[Row | Break], label: str) -> Markup:
     heading = element("tr", *(_heading(column.full_title, column.content) for column in table.columns))
     inner = element("table", *caption, element("thead", heading), element("tbody", *lines))
     tall = " tall" if len(rows) >= _TALL_FROM else ""
-    return element("div", inner, class_=f"scroll{tall}", tabindex="0", role="region", aria_label=label)
+    return element("div", inner, class_=f"scroll{tall}", tabindex="0", role="group", aria_label=label)
 
 
 def _heading(title: str, content: str) -> Markup:
@@ -360,7 +360,8 @@ def _panels(chart: AnyChart) -> Iterator[Markup]:
 
 
 def _view(alt: str) -> Markup:
-    return element("div", element("div", class_="view"), role="img", aria_label=alt)
+    # The text stands for the picture: Vega's own elements would be read one by one.
+    return element("div", element("div", class_="view", aria_hidden="true"), role="img", aria_label=alt)
 
 
 def _legend_entry(series: Series, look: Look) -> Markup:
