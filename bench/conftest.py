@@ -41,10 +41,13 @@ from bench.machine.interpreter import gevent_reason
 from bench.machine.interrupts import Patient, ended_by_signals, take_interrupts
 from bench.machine.system import missing
 from bench.misplaced_options import misplaced, misplaced_options
+from bench.printable import printable
 from bench.project_settings import ProjectSettingsError, results_folder
 from bench.report.document import Line, Style
+from bench.report.labels import label_notes
 from bench.results.header import CommitInfo
-from bench.results.latency import LatencyBenchmark
+from bench.results.labels import LABEL_HELP, NOTE_HELP
+from bench.results.latency import LatencyBenchmark, LatencyDetails
 from bench.results.provenance import commit_elsewhere, commit_info, service_directory
 from bench.results.requirements import other_packages, project_folders
 from bench.results.service_logs import service_logs
@@ -152,6 +155,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="the folder of all results; those of `pytest bench` are in DIR/latency. Default: what pyproject.toml says "
         "in [tool.socketio-bench], or results in the working directory",
     )
+    group.addoption("--label", metavar="NAME=VALUE", action="append", help=LABEL_HELP)
+    group.addoption("--note", metavar="TEXT", help=NOTE_HELP)
     group.addoption(
         "--effort",
         choices=tuple(EFFORTS),
@@ -247,6 +252,8 @@ def pytest_configure(config: pytest.Config) -> None:
             effort=option.effort,
             idle_allowed_by=option.idle_allowed_by,
             everything=getattr(option, "all", False) is True,
+            labels=option.label or (),
+            note=option.note,
             directory=config.invocation_params.dir,
             checkout=checkout_around(config.invocation_params.dir, *_named(config)),
         )
@@ -355,6 +362,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatu
         if benchmark.stats and not benchmark.has_error
     ]
     _write(terminalreporter, summary(benchmarks))
+    if benchmarks:
+        given = config.stash[OPTIONS]
+        words = label_notes(given.labels, given.note)
+        _write(terminalreporter, [Line(printable(f"{note.label}: {note.text}")) for note in words])
     if benchmarks and (lacks := missing()):
         terminalreporter.write_line(lacks)
     if reason := config.stash.get(_NOT_STORED, ""):
@@ -385,9 +396,14 @@ def pytest_benchmark_generate_commit_info(config: pytest.Config) -> dict[str, An
     return config.stash[_COMMIT].model_dump()
 
 
-def pytest_benchmark_update_json(output_json: dict[str, Any]) -> None:
-    """Store the same full names wherever the package lies: results are paired by them."""
+def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, Any]) -> None:
+    """Store the labels, and the same full names wherever the package lies: results are paired by them."""
+    options = config.stash[OPTIONS]
+    words = LatencyDetails(
+        **({"labels": options.labels} if options.labels else {}), **({"note": options.note} if options.note else {})
+    )
     for benchmark in output_json["benchmarks"]:
+        benchmark["extra_info"].update(words.written())
         _, found, rest = benchmark["fullname"].rpartition("latency/bench_")
         if found:
             benchmark["fullname"] = f"bench/{found}{rest}"

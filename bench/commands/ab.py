@@ -10,8 +10,11 @@ from bench.commands.connection_options import with_connection_options
 from bench.commands.output import (
     FAILED,
     JsonFile,
+    Label,
+    NoteText,
     ResultsFolder,
     check_json_folder,
+    given_words,
     is_stdout,
     show_and_keep,
     write_json,
@@ -89,6 +92,8 @@ def ab(
         Path | None, typer.Option(metavar="FILE", help="Write it as Markdown, for a pull request.")
     ] = None,
     json_file: JsonFile = None,
+    label: Label = None,
+    note: NoteText = None,
     results: ResultsFolder = DEFAULT_RESULTS,
     *,
     connection: dict[str, Any],
@@ -139,10 +144,11 @@ def ab(
     if markdown is not None and not markdown.absolute().parent.is_dir():
         raise AbError(f"--markdown {markdown}: there is no such folder")
     check_json_folder(json_file)
+    words = given_words(label, note)
     if process_clock:
         take_process_clock()
     with AbProgress(Console(stderr=True)) as report:
-        result = compare_revisions(planned, a, b, Path.cwd(), report)
+        result = compare_revisions(planned, a, b, Path.cwd(), report).model_copy(update=words)
     console, document = Console(stderr=is_stdout(json_file)), ab_document(result)
 
     def write_markdown() -> None:

@@ -10,9 +10,12 @@ from bench.checkout import need_checkout
 from bench.commands.output import (
     FAILED,
     MISUSE,
+    Label,
+    NoteText,
     ResultsFolder,
     check_json_folder,
     fail,
+    given_words,
     is_stdout,
     show_and_keep,
     write_json,
@@ -47,6 +50,8 @@ def accuracy(
             "--json", metavar="FILE", help="Store it there [DIR/accuracy/…]; - is the standard output, as well."
         ),
     ] = None,
+    label: Label = None,
+    note: NoteText = None,
     results: ResultsFolder = DEFAULT_RESULTS,
 ) -> int:
     """Compare reported figures with servers of known behaviour.
@@ -60,6 +65,7 @@ def accuracy(
     need_checkout("bench accuracy")
     if wire and process_clock:
         return fail("--process-clock: --wire observes both clocks", MISUSE)
+    words = given_words(label, note)
     if wire:
         return _wire(
             tuple(only.split(",")) if only is not None else (),
@@ -67,6 +73,7 @@ def accuracy(
             with_peers=not without_peers,
             keep_awake=not (allow_idle_cores or no_awake),
             json_file=json_file,
+            words=words,
             results=results,
         )
     from bench.commands.console import Console
@@ -89,7 +96,7 @@ def accuracy(
             with_peers=not without_peers,
             keep_awake=not (allow_idle_cores or no_awake),
             tell=lambda line: print_line(progress, printable(line), "dim"),
-        )
+        ).model_copy(update=words)
     except UnknownScenarioError as error:
         return fail(f"--only {only}: {error}", MISUSE)
     except AccuracyFailedError as error:
@@ -110,6 +117,7 @@ def _wire(
     with_peers: bool,
     keep_awake: bool,
     json_file: Path | None,
+    words: dict[str, object],
     results: Path,
 ) -> int:
     """Have an observer watch the tools of these names, all for none; return the exit code."""
@@ -134,7 +142,7 @@ def _wire(
     try:
         result = check(
             tools, quick=quick, keep_awake=keep_awake, tell=lambda line: print_line(progress, printable(line), "dim")
-        )
+        ).model_copy(update=words)
     except WireFailedError as error:
         return fail(str(error), FAILED)
     console, is_printed = Console(stderr=is_stdout(json_file)), is_stdout(json_file)

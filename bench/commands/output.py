@@ -13,6 +13,7 @@ from bench.printable import printable
 from bench.project_settings import results_folder
 from bench.results.errors import NotStoredError, ResultError
 from bench.results.files import write_whole
+from bench.results.labels import LABEL_HELP, NOTE_HELP, LabelError, labels_in, labels_of, note_of
 
 #: The exit code of a failed run or check.
 FAILED = 1
@@ -42,12 +43,40 @@ ResultsFolder = Annotated[
 ]
 
 
+#: The labels and the note of a command's result. `given_words` reads them.
+Label = Annotated[
+    list[str] | None, typer.Option("--label", metavar="NAME=VALUE", help=f"{LABEL_HELP[0].upper()}{LABEL_HELP[1:]}.")
+]
+NoteText = Annotated[str | None, typer.Option("--note", metavar="TEXT", help=f"{NOTE_HELP[0].upper()}{NOTE_HELP[1:]}.")]
+
+#: The labels that results must have in order to be shown. `wanted_labels` reads them.
+WantedLabel = Annotated[
+    list[str] | None,
+    typer.Option("--label", metavar="NAME=VALUE", help="Only results that have this label; can be repeated."),
+]
+
 #: The file that `--json` names; `-` is the standard output, which then has nothing else.
 JsonFile = Annotated[
     Path | None, typer.Option("--json", metavar="FILE", help="Write it as JSON; - is the standard output, alone.")
 ]
 
 _STDOUT = Path("-")
+
+
+def given_words(label: list[str] | None, note: str | None) -> dict[str, object]:
+    """Return the labels and the note as fields of a result. Raises ResultError, and ProjectSettingsError."""
+    try:
+        return {"labels": labels_of(label or (), Path.cwd()), "note": note_of(note)}
+    except LabelError as error:
+        raise ResultError(str(error)) from None
+
+
+def wanted_labels(label: list[str] | None) -> dict[str, str]:
+    """Return the labels that results must have in order to be shown. Raises ResultError."""
+    try:
+        return labels_in(label or ())
+    except LabelError as error:
+        raise ResultError(str(error)) from None
 
 
 def show_and_keep(show: Callable[[], None], *keep: Callable[[], None]) -> bool:

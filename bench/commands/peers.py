@@ -5,7 +5,16 @@ from typing import Annotated
 import typer
 
 from bench.checkout import need_checkout
-from bench.commands.output import FAILED, MISUSE, ResultsFolder, fail, show_and_keep
+from bench.commands.output import (
+    FAILED,
+    MISUSE,
+    Label,
+    NoteText,
+    ResultsFolder,
+    fail,
+    given_words,
+    show_and_keep,
+)
 from bench.project_settings import DEFAULT_RESULTS
 
 
@@ -22,6 +31,8 @@ def peers(
         str | None, typer.Option(metavar="NAME,…", help="Only these, such as ours,node [all of them].")
     ] = None,
     processes: Annotated[int, typer.Option(metavar="N", min=1, help="This project in so many processes as well.")] = 1,
+    label: Label = None,
+    note: NoteText = None,
     results: ResultsFolder = DEFAULT_RESULTS,
 ) -> int:
     """Compare the CPU time of load generators on the same work.
@@ -47,7 +58,7 @@ def peers(
         wanted = chosen(only.split(",") if only else (), processes)
     except ValueError as error:
         return fail(f"--only {error}", MISUSE)
-    console = Console()
+    console, words = Console(), given_words(label, note)
     try:
         result = compare_peers(
             wanted,
@@ -56,7 +67,7 @@ def peers(
             warm_up_s=warm_up,
             measured_s=seconds,
             tell=lambda line: print_line(console, line, "dim"),
-        )
+        ).model_copy(update=words)
     except ServerError as error:
         return fail(str(error), FAILED)
     print_line(console, "")

@@ -66,12 +66,14 @@ class Row:
     """A row of a table, a cell for each column.
 
     `group` is the thing that this row and its neighbours are of. `is_detail` says that a format may fold the row away.
+    `link` is the address that the first cell leads to, in formats with links.
     """
 
     cells: tuple[str, ...]
     style: Style = "plain"
     group: str = ""
     is_detail: bool = False
+    link: str = ""
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,8 @@ class Document:
     answer rests on. Where a terminal ends, they stand below the tables, unless `is_headline_first`. `explanation` tells
     somebody who has not run the command how to read the figures; its terms are marked as in Markdown, `so` or *so*.
     `subjects_title` is the title of the subjects where a format folds them away; without it they are not folded.
-    `charts` are for formats with pictures.
+    `charts` are for formats with pictures. `environment` tells where it was measured and with what, and `command`
+    measures it again; both are for formats with room for them.
     """
 
     kind: str
@@ -122,3 +125,5 @@ class Document:
     notes: tuple[Note, ...] = ()
     is_headline_first: bool = False
     charts: tuple[AnyChart, ...] = ()
+    environment: tuple[Subject, ...] = ()
+    command: str = ""

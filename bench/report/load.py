@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from bench.report.document import Column, Document, Note, Row, Table
 from bench.report.formatting import FAILED, UNKNOWN, amount, count, duration, durations, per_second, short_commit
+from bench.report.labels import label_notes
 from bench.report.load_headline import load_headline
 from bench.report.percentiles import marked
 from bench.report.receive_times import receive_notes
@@ -52,7 +53,7 @@ def load_document(result: LoadResult) -> Document:
             *_received_tables(result),
             *_error_tables(result),
         ),
-        notes=tuple(_notes(result)),
+        notes=(*_notes(result), *label_notes(result.labels, result.note)),
     )
 
 

@@ -198,6 +198,27 @@ def test_an_encoded_histogram_leaves_nothing_for_the_collector() -> None:
         gc.enable()
 
 
+@given(durations)
+def test_its_values_are_those_that_percentiles_have(values: list[int]) -> None:
+    histogram = histogram_of(values)
+    durations_ns, counts = histogram.values()
+    ranks = np.repeat(durations_ns, counts).tolist()
+    assert len(ranks) == len(values)
+    for percent in PERCENTS:
+        rank = max(1, math.ceil(percent / 100 * len(values) - 1e-9))
+        assert ranks[rank - 1] == histogram.percentile_ns(percent)
+
+
+@given(durations)
+def test_the_sum_that_is_read_is_that_of_the_buckets_middles(values: list[int]) -> None:
+    reference = reference_of(values)
+    middles = [
+        (reference.get_lowest_equivalent_value(value) + reference.get_highest_equivalent_value(value)) // 2
+        for value in values
+    ]
+    assert Histogram.decode(reference.encode().decode()).sum_ns == sum(middles)
+
+
 @given(durations, st.lists(st.integers(LOWEST_NS, HIGHEST_NS), max_size=5))
 def test_counts_up_to_limits_are_right_to_the_layouts_precision(values: list[int], limits: list[int]) -> None:
     for limit, number in zip(limits, histogram_of(values).counts_up_to(limits), strict=True):

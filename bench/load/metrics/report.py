@@ -173,6 +173,22 @@ class SecondOperation(BaseModel):
         return OperationKey(self.name, cast(OperationKind, self.kind))
 
 
+class SecondLoss(BaseModel):
+    """The emissions of one operation that were intended in one second, and failed or were dropped.
+
+    `task` is the key of a task whose operation was not known then; the name is that of the task.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    kind: NotedKind = ROUND_TRIP
+    task: str = ""
+    timeouts: int = 0
+    errors: int = 0
+    dropped: int = 0
+
+
 class SecondReport(BaseModel):
     """The work of one process in one second, `second` whole seconds after the run's start.
 
@@ -186,6 +202,9 @@ class SecondReport(BaseModel):
     sent: int
     ok: int
     failed: int
+    #: The number of the most frequent kinds of failures, and of all others together.
+    errors: dict[str, int] = {}
+    other_errors: int = 0
     dropped: int
     #: The emissions intended in this second that were sent and failed, however much later.
     failed_of_intended: int
@@ -215,6 +234,8 @@ class SecondReport(BaseModel):
     #: The time in which no user was free, for those of the arrivals that had to wait.
     waits: StoredHistogram | None = None
     operations: list[SecondOperation]
+    #: The emissions that were intended in this second and failed, however much later, or were dropped: by operation.
+    lost: list[SecondLoss] = []
 
     @classmethod
     def empty(cls, second: int) -> SecondReport:

@@ -16,13 +16,14 @@ from typing import NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.load.metrics.exceptions import KindCounts, Raised
+from bench.load.metrics.exceptions import MOST_KINDS_OF_A_SECOND, KindCounts, Raised
 from bench.load.metrics.live import LiveOperation, LiveSecond, OperationTimes
 from bench.load.metrics.recorder import RECEIVED, TIMEOUT, UNSCHEDULED, Batch, Failure, LoopDelays, NotedKind
 from bench.load.metrics.report import (
     ClockReport,
     OperationReport,
     Report,
+    SecondLoss,
     SecondOperation,
     SecondReport,
     StoredHistogram,
@@ -46,6 +47,9 @@ from bench.timing.receive_times import ReceiveTimes
 Times = NDArray[np.int64]
 
 _RowKey = tuple[str, NotedKind]
+
+#: The key of a row of which perhaps only the task is known: its name, its kind, and the task's key or an empty text.
+_TaskRowKey = tuple[str, NotedKind, str]
 
 #: The kinds of which an end has no time: what was sent without awaiting a reply, and what came unasked.
 _KINDS_WITHOUT_TIMES: frozenset[str] = frozenset(("emission", RECEIVED))
@@ -102,6 +106,16 @@ class _Second:
         self.waits = Histogram()
         #: The histograms of the service times and of the response times, by operation.
         self.times: dict[_RowKey, tuple[Histogram, Histogram]] = {}
+        #: What failed in it, by kind; None if nothing did.
+        self.errors: KindCounts | None = None
+        #: The numbers of timeouts, errors and drops that were intended in it, by operation and task.
+        self.lost: dict[_TaskRowKey, list[int]] = {}
+
+    def add_lost(self, operation: _Operation, timeouts: int = 0, errors: int = 0, dropped: int = 0) -> None:
+        lost = self.lost.setdefault((operation.name, operation.kind, operation.task), [0, 0, 0])
+        lost[0] += timeouts
+        lost[1] += errors
+        lost[2] += dropped
 
     def settle(self) -> None:
         own = (self.send_lateness, self.loop_lag, self.queueing, self.waits)
@@ -134,7 +148,7 @@ class Tally:
         self.window_end_ns: int | None = None
         self._arrivals = 0
         #: The rows, by the operation's name and kind; where only the task is known, by the task's name and key.
-        self._operations: dict[tuple[str, NotedKind, str], _Operation] = {}
+        self._operations: dict[_TaskRowKey, _Operation] = {}
         #: The number of rows of each kind.
         self._rows: Counter[NotedKind] = Counter()
         self._exceptions = KindCounts()
@@ -176,6 +190,7 @@ class Tally:
                 entry = self._second(second)
                 entry.dropped += number
                 entry.dropped_without_time += number if batch.kind in _KINDS_WITHOUT_TIMES else 0
+                entry.add_lost(operation, dropped=number)
         self._settle_earlier()
 
     def _add_successes(self, operation: _Operation, batch: Batch, sent: Times, received: Times, service: Times) -> None:
@@ -272,8 +287,17 @@ class Tally:
             self._second(second).sent += number
         for second, number in self._per_second(np.array([failure.ended_ns for failure in failures], dtype=np.int64)):
             self._second(second).failed += number
+        ends = Counter(((failure.ended_ns - self.started_ns) // NS_PER_S, failure.kind) for failure in failures)
+        for (second, kind), number in ends.items():
+            entry = self._second(second)
+            entry.errors = entry.errors or KindCounts()
+            entry.errors.add({kind: number})
+        are_timeouts = np.array([failure.kind == TIMEOUT for failure in failures], dtype=np.bool_)
+        timeouts_in = Counter(dict(self._per_second(intended[are_timeouts])))
         for second, number in self._per_second(intended):
-            self._second(second).failed_of_intended += number
+            entry = self._second(second)
+            entry.failed_of_intended += number
+            entry.add_lost(operation, timeouts_in[second], number - timeouts_in[second])
 
     def _add_lateness(self, sent: Times, scheduled: Times, waited: Times) -> None:
         wanted = scheduled != UNSCHEDULED
@@ -542,12 +566,18 @@ class Tally:
 
     def _second_report(self, second: int) -> SecondReport:
         entry = self._seconds[second]
+        errors: dict[str, int] = {}
+        other_errors = 0
+        if entry.errors is not None:
+            errors, other_errors, _ = entry.errors.most_frequent(MOST_KINDS_OF_A_SECOND)
         return SecondReport(
             second=second,
             users=entry.users,
             sent=entry.sent,
             ok=entry.ok,
             failed=entry.failed,
+            errors=errors,
+            other_errors=other_errors,
             dropped=entry.dropped,
             failed_of_intended=entry.failed_of_intended,
             dropped_without_time=entry.dropped_without_time,
@@ -570,6 +600,10 @@ class Tally:
                     response=StoredHistogram.of(response) if self.is_open else None,
                 )
                 for (name, kind), (service, response) in entry.times.items()
+            ],
+            lost=[
+                SecondLoss(name=name, kind=kind, task=task, timeouts=timeouts, errors=errors, dropped=dropped)
+                for (name, kind, task), (timeouts, errors, dropped) in entry.lost.items()
             ],
         )
 

@@ -20,6 +20,8 @@ _GROUPS: Mapping[str, tuple[str, ...]] = {
     "open load": ("rate", "arrivals", "seed", "max_in_flight", "max_wait"),
     "results": (
         "results",
+        "label",
+        "note",
         "process_clock",
         "breakdown",
         "only_summary",

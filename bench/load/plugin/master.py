@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+import sys
 import time
 from argparse import Namespace
 from collections.abc import Iterator
@@ -40,6 +41,7 @@ from bench.load.plugin.options import (
     check_limits,
     check_run_time,
     is_open,
+    labels_and_note_of,
     open_load_of,
     warmup_s_of,
 )
@@ -52,6 +54,7 @@ from bench.load.plugin.run_secrets import RunSecrets
 from bench.load.plugin.run_settings import RunSettings
 from bench.load.plugin.run_view import RunView
 from bench.load.plugin.serving import secrets_of, served
+from bench.load.plugin.typed_command import typed_command
 from bench.load.plugin.user_classes import (
     all_socket_io_users,
     described,
@@ -204,6 +207,7 @@ class RunOwner:
         """Raise MisuseError for options that cannot be."""
         open_load_of(options, WHOLE)
         warmup_s_of(options)
+        labels_and_note_of(options)
         users = socket_io_users(self._environment)
         run_time = getattr(options, "run_time", None)
         check_run_time("" if run_time is None else str(run_time))
@@ -267,7 +271,8 @@ class RunOwner:
         self._check(self._options)
         self._service.restart(self._environment.host)
         asked = Namespace(**vars(self._options))
-        return Preparation(asked, open_load_of(asked, WHOLE), self._commit_of_service(), packages())
+        labels, note = labels_and_note_of(asked)
+        return Preparation(asked, open_load_of(asked, WHOLE), self._commit_of_service(), packages(), labels, note)
 
     def _commit_of_service(self) -> CommitInfo:
         """Return the commit of the service if the run started it, as it is now.
@@ -491,9 +496,16 @@ class RunOwner:
             warmup_s=warmup_s_of(test.prepared.asked),
             commit=test.prepared.commit,
             packages=test.prepared.packages,
+            command=test.troubles.attempt("the command", self._typed_command, lambda: None),
+            labels=test.prepared.labels,
+            note=test.prepared.note,
             lacks=lacks,
         )
         return make_result(facts, test.merger, test.troubles, test.service, machine_info)
+
+    def _typed_command(self) -> str | None:
+        known = secrets_of(self._options, socket_io_users(self._environment))
+        return typed_command(sys.argv, known.hide, headless=bool(self._options.headless))
 
     def _asked_load(self, test: OwnedRun) -> AskedLoad:
         asked, open_load = test.prepared.asked, test.prepared.open_load

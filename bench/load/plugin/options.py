@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 from argparse import SUPPRESS, Action, ArgumentParser, Namespace
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from locust import TaskSet
@@ -19,7 +20,8 @@ from bench.load.engine.interface import SessionUser
 from bench.load.engine.pacing import OpenLoad
 from bench.load.plugin.connection_options import add_connection_options
 from bench.misplaced_options import misplaced, misplaced_options
-from bench.project_settings import DEFAULT_RESULTS, RESULTS_VARIABLE
+from bench.project_settings import DEFAULT_RESULTS, RESULTS_VARIABLE, ProjectSettingsError
+from bench.results.labels import LABEL_HELP, NOTE_HELP, LabelError, labels_of, note_of
 from bench.timing.arrivals import Arrivals, Shape
 from bench.timing.durations import DurationError, parse_duration
 from bench.timing.rates import LONGEST_S, RateError, RateProfile, Share
@@ -102,6 +104,15 @@ def add_options(parser: LocustArgumentParser) -> None:
         help="the folder of all results; those of loads are in FOLDER/load (default: what pyproject.toml says in "
         f"[tool.socketio-bench], or {DEFAULT_RESULTS})",
     )
+    parser.add_argument(
+        "--label",
+        action=_Joined,
+        metavar="NAME=VALUE",
+        default="",
+        env_var="BENCH_LABEL",
+        help=f"{LABEL_HELP}; or several with ; between them",
+    )
+    parser.add_argument("--note", metavar="TEXT", default="", env_var="BENCH_NOTE", help=NOTE_HELP)
     parser.add_argument(
         "--rate",
         metavar="RATE",
@@ -189,6 +200,14 @@ def add_options(parser: LocustArgumentParser) -> None:
         )
 
 
+class _Joined(Action):
+    """The texts of an option that is repeated, as a single text with `;` between them, as a form has it."""
+
+    def __call__(self, parser: ArgumentParser, namespace: Namespace, values: Any, option: str | None = None) -> None:
+        before = getattr(namespace, self.dest, None)
+        setattr(namespace, self.dest, f"{before}; {values}" if before else values)
+
+
 class _Misplaced(Action):
     """The end of a command line that has an option of another command."""
 
@@ -202,6 +221,19 @@ def _keep_page_on_this_machine(parser: LocustArgumentParser) -> None:
         if action.dest == "web_host":
             action.default = DEFAULT_WEB_HOST
             action.help = f"Host to bind the web interface to; '*': all interfaces. Defaults to {DEFAULT_WEB_HOST}"
+
+
+def labels_and_note_of(options: Namespace) -> tuple[dict[str, str], str | None]:
+    """Return the labels and the note of the run's result. Raises MisuseError."""
+    try:
+        try:
+            directory = Path.cwd()
+        except OSError:  # it is gone
+            directory = Path("/")
+        labels = labels_of([str(getattr(options, "label", None) or "")], directory)
+        return labels, note_of(getattr(options, "note", None))
+    except (LabelError, ProjectSettingsError) as error:
+        raise MisuseError(str(error)) from None
 
 
 def profile_of(options: Namespace) -> RateProfile | None:
