@@ -6,9 +6,11 @@ saturation, missing workers) is a note below them.
 
 from collections.abc import Callable, Iterator, Sequence
 
-from bench.report.document import Column, Document, Note, Row, Table
+from bench.report.document import Column, Document, LazyCharts, Note, Row, Table
 from bench.report.formatting import FAILED, UNKNOWN, amount, count, duration, durations, per_second, short_commit
 from bench.report.labels import label_notes
+from bench.report.load_charts.run import load_charts
+from bench.report.load_environment import load_environment
 from bench.report.load_headline import load_headline
 from bench.report.objectives import objective_notes, objective_tables
 from bench.report.percentiles import marked
@@ -60,6 +62,9 @@ def load_document(result: LoadResult) -> Document:
         ),
         notes=(*objective_notes(result.objectives), *_notes(result), *label_notes(result.labels, result.note)),
         faults=tuple(_faults(result)),
+        charts=LazyCharts(lambda: load_charts(result)),
+        environment=load_environment(result),
+        command=result.command or "",
     )
 
 

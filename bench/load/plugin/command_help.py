@@ -21,6 +21,7 @@ _GROUPS: Mapping[str, tuple[str, ...]] = {
     "what has to hold": ("slo", "slo_undecided", "slo_abort", "junit"),
     "results": (
         "results",
+        "report",
         "label",
         "note",
         "process_clock",
