@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,13 @@ from bench.commands.show import FOLDERS, document_of
 from bench.printable import printable
 from bench.project_settings import DEFAULT_RESULTS
 from bench.results.option_files import check_option_file
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bench.report.document import Document
+    from bench.report.next_command import Place
+    from bench.results.store import StoredFile
 
 #: The file of a page of several results, unless the user names another.
 _OF_SEVERAL = Path("report.html")
@@ -43,11 +50,30 @@ def report(
     check_option_file("--output", output)
     store = Store(folder)
     paths = [file_named(store, name, FOLDERS) for name in results]
-    documents = [document_of(open_file(path)) for path in paths]
+    files = [open_file(path) for path in paths]
+    documents = [*_together(files, Place.here()), *(document_of(file) for file in files)]
     file = output or (_file_of(paths[0]) if len(paths) == 1 else _OF_SEVERAL)
     check_option_file("--output", file)
-    write_page("--output", file, documents)
+    write_page("--output", file, documents, f"{len(paths)} results")
     typer.echo(printable(f"page in {Place.here().shortened(file)}"))
+
+
+def _together(files: "Sequence[StoredFile]", place: "Place") -> "list[Document]":
+    """Return the document of several loads beside each other; none if there are not several."""
+    from bench.report.document import Document, Subject
+    from bench.report.load_charts.several import NamedLoad, charts_of_several
+    from bench.results.load import LOAD_SCHEMAS, LoadResult
+
+    loads = [
+        NamedLoad(place.reference(file.path), file.as_model(LoadResult))
+        for file in files
+        if file.schema in LOAD_SCHEMAS
+    ]
+    charts = charts_of_several(loads)
+    if not charts:
+        return []
+    subjects = tuple(Subject(load.name, f"{load.result.datetime:%Y-%m-%d %H:%M:%S %Z}") for load in loads)
+    return [Document("load", f"{len(loads)} loads beside each other", (), subjects=subjects, charts=charts)]
 
 
 def _file_of(result: Path) -> Path:

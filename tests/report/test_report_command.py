@@ -71,7 +71,9 @@ def test_several_results_are_on_one_page(
     assert capsys.readouterr().out == "page in report.html\n"
     page = Path("report.html").read_text()
     assert "<h1>3 results</h1>" in page
-    assert [page.count(f'id="r{number}"') for number in (1, 2, 3, 4)] == [1, 1, 1, 0]
+    # The loads stand beside each other first, then each result by itself.
+    assert [page.count(f'id="r{number}"') for number in (1, 2, 3, 4, 5)] == [1, 1, 1, 1, 0]
+    assert page.index("load: 2 loads beside each other") < page.index("ab: HEAD")
 
 
 @pytest.mark.parametrize(
