@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from bench.report.chart import Axis, Chart, Event, Mark, Panel, Point, Role, Series
 from bench.report.formatting import count, counted, per_second
-from bench.report.load_charts.limits import MOST_SECONDS
+from bench.report.load_charts.limits import MOST_SECONDS, MOST_SECONDS_OF_OPERATIONS
 from bench.report.load_charts.operations import Drawn, time_kind
 from bench.report.load_charts.seconds import SecondsRead
 from bench.report.load_charts.thinning import kept_rows, thinned
@@ -97,7 +97,7 @@ def operations_over_time(result: LoadResult, read: SecondsRead, drawn: Drawn) ->
         ]
         for name in ("p50", "p99")
     }
-    rows = _kept([line for named in lines.values() for line in named])
+    rows = _kept([line for named in lines.values() for line in named], MOST_SECONDS_OF_OPERATIONS)
     at_s = [second.t for second in result.timeline]
     axis = Axis(time_kind(result), "µs", "logarithmic")
     panels = [_panel(axis, named, at_s, rows, name) for name, named in lines.items()]
@@ -129,9 +129,9 @@ def _any(lines: Sequence[_Line]) -> list[_Line]:
     return [line for line in lines if any(line.values)]
 
 
-def _kept(lines: Sequence[_Line]) -> list[int]:
+def _kept(lines: Sequence[_Line], most: int = MOST_SECONDS) -> list[int]:
     known = [line.values for line in lines if any(value is not None for value in line.values)]
-    return kept_rows(known, MOST_SECONDS)
+    return kept_rows(known, most)
 
 
 def _panel(
