@@ -8,7 +8,7 @@ environment before the table. Nothing of the project is imported here.
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.mistyped import nearest
@@ -23,7 +23,7 @@ _FILE = "pyproject.toml"
 _TABLE = "socketio-bench"
 
 #: The keys of the table, and what they are, for messages.
-_KEYS = {"results": "the folder of the results"}
+_KEYS = {"results": "the folder of the results", "labels": "the labels of each result"}
 
 
 class ProjectSettingsError(Exception):
@@ -32,9 +32,11 @@ class ProjectSettingsError(Exception):
 
 @dataclass(frozen=True)
 class ProjectSettings:
-    """The settings of a project, each None if the project does not say it."""
+    """The settings of a project, each None or empty if the project does not say it."""
 
     results: Path | None = None
+    #: The labels of each result that is measured in the project, by name.
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 def project_settings(directory: Path) -> ProjectSettings:
@@ -92,12 +94,23 @@ def _parsed(file: Path, table: Mapping[str, object]) -> ProjectSettings:
         near = nearest(key, _KEYS)
         hint = f"did you mean {near!r}?" if near else f"it has {', '.join(map(repr, _KEYS))}"
         raise ProjectSettingsError(f"{file}: [tool.{_TABLE}] has no setting {key!r}: {hint}")
-    results = table.get("results")
+    return ProjectSettings(results=_results(file, table.get("results")), labels=_labels(file, table.get("labels", {})))
+
+
+def _labels(file: Path, labels: object) -> Mapping[str, str]:
+    if not isinstance(labels, dict) or not all(isinstance(value, str) for value in labels.values()):
+        raise ProjectSettingsError(
+            f'{file}: [tool.{_TABLE}] labels is {labels!r:.60}: expected {_KEYS["labels"]}, as in {{team = "chat"}}'
+        )
+    return labels
+
+
+def _results(file: Path, results: object) -> Path | None:
     if results is None:
-        return ProjectSettings()
+        return None
     if not isinstance(results, str) or not results.strip() or "\0" in results:
         raise ProjectSettingsError(
             f'{file}: [tool.{_TABLE}] results is {results!r:.60}: expected {_KEYS["results"]}, as in "results"'
         )
     # Without `..` in it, so that it is recognised inside of the working directory.
-    return ProjectSettings(results=Path(os.path.normpath(file.parent / Path(results).expanduser())))
+    return Path(os.path.normpath(file.parent / Path(results).expanduser()))

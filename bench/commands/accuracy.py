@@ -10,15 +10,22 @@ from bench.checkout import need_checkout
 from bench.commands.output import (
     FAILED,
     MISUSE,
+    Label,
+    NoteText,
+    ReportFile,
     ResultsFolder,
     check_json_folder,
     fail,
+    given_words,
     is_stdout,
+    print_page,
     show_and_keep,
     write_json,
+    write_report,
 )
 from bench.printable import printable
 from bench.project_settings import DEFAULT_RESULTS
+from bench.results.option_files import check_option_file
 
 
 def accuracy(
@@ -47,6 +54,9 @@ def accuracy(
             "--json", metavar="FILE", help="Store it there [DIR/accuracy/…]; - is the standard output, as well."
         ),
     ] = None,
+    report_file: ReportFile = None,
+    label: Label = None,
+    note: NoteText = None,
     results: ResultsFolder = DEFAULT_RESULTS,
 ) -> int:
     """Compare reported figures with servers of known behaviour.
@@ -60,6 +70,7 @@ def accuracy(
     need_checkout("bench accuracy")
     if wire and process_clock:
         return fail("--process-clock: --wire observes both clocks", MISUSE)
+    words = given_words(label, note)
     if wire:
         return _wire(
             tuple(only.split(",")) if only is not None else (),
@@ -67,6 +78,8 @@ def accuracy(
             with_peers=not without_peers,
             keep_awake=not (allow_idle_cores or no_awake),
             json_file=json_file,
+            report_file=report_file,
+            words=words,
             results=results,
         )
     from bench.commands.console import Console
@@ -79,6 +92,7 @@ def accuracy(
     from bench.wire.clock_option import take_process_clock
 
     check_json_folder(json_file)
+    check_option_file("--report", report_file)
     progress = Console(stderr=True)
     if process_clock:
         take_process_clock()
@@ -89,16 +103,24 @@ def accuracy(
             with_peers=not without_peers,
             keep_awake=not (allow_idle_cores or no_awake),
             tell=lambda line: print_line(progress, printable(line), "dim"),
-        )
+        ).model_copy(update=words)
     except UnknownScenarioError as error:
         return fail(f"--only {only}: {error}", MISUSE)
     except AccuracyFailedError as error:
         return fail(str(error), FAILED)
     console, is_printed = Console(stderr=is_stdout(json_file)), is_stdout(json_file)
+    document = accuracy_document(result)
+
+    def store() -> None:
+        path = stored(result, results, None if is_printed else json_file)
+        print_stored(console, path)
+        print_page(console, path, report_file)
+
     kept = show_and_keep(
-        lambda: print_document(accuracy_document(result), console),
+        lambda: print_document(document, console),
         lambda: write_json(json_file if is_printed else None, result.to_json()),
-        lambda: print_stored(console, stored(result, results, None if is_printed else json_file)),
+        store,
+        lambda: write_report(report_file, document),
     )
     return 0 if kept and result.inside else FAILED
 
@@ -110,6 +132,8 @@ def _wire(
     with_peers: bool,
     keep_awake: bool,
     json_file: Path | None,
+    report_file: Path | None,
+    words: dict[str, object],
     results: Path,
 ) -> int:
     """Have an observer watch the tools of these names, all for none; return the exit code."""
@@ -123,6 +147,7 @@ def _wire(
     from bench.validation.wire.tools import chosen
 
     check_json_folder(json_file)
+    check_option_file("--report", report_file)
     try:
         tools = chosen(only, with_peers)
     except ValueError as error:
@@ -134,13 +159,21 @@ def _wire(
     try:
         result = check(
             tools, quick=quick, keep_awake=keep_awake, tell=lambda line: print_line(progress, printable(line), "dim")
-        )
+        ).model_copy(update=words)
     except WireFailedError as error:
         return fail(str(error), FAILED)
     console, is_printed = Console(stderr=is_stdout(json_file)), is_stdout(json_file)
+    document = wire_document(result)
+
+    def store() -> None:
+        path = stored_as("wire", result, results, None if is_printed else json_file)
+        print_stored(console, path)
+        print_page(console, path, report_file)
+
     kept = show_and_keep(
-        lambda: print_document(wire_document(result), console),
+        lambda: print_document(document, console),
         lambda: write_json(json_file if is_printed else None, result.to_json()),
-        lambda: print_stored(console, stored_as("wire", result, results, None if is_printed else json_file)),
+        store,
+        lambda: write_report(report_file, document),
     )
     return 0 if kept and result.tools and result.is_met else FAILED

@@ -20,6 +20,7 @@ _WIDTH = 80
 
 _SERVICE = ("app", "serve", "ready_url", "start_timeout", "url", "host")
 _WORK = ("scenarios", "event", "reply", "payload", "args")
+_RESULT = ("results", "label", "note")
 _EFFORT = ("effort", "server_processes", "reply_timeout", "process_clock", "idle_allowed_by")
 
 #: The options of pytest and pytest-benchmark that are of most use here, and what they do.
@@ -95,6 +96,7 @@ def help_text() -> str:
         "the service (one of these)": _of(own, _SERVICE),
         "what is measured": _of(own, _WORK),
         "how much is measured": _of(own, _EFFORT),
+        "results": _of(own, _RESULT),
         "how a client connects": [action for action in own if action.dest.startswith("connection_")],
     }
     listed = [id(action) for actions in groups.values() for action in actions]

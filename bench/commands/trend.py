@@ -8,17 +8,23 @@ import typer
 
 from bench.commands.output import (
     JsonFile,
+    ReportFile,
     ResultsFolder,
+    WantedLabel,
     check_json_folder,
     is_stdout,
+    wanted_labels,
     write_json,
     write_option,
+    write_report,
 )
 from bench.printable import printable
 from bench.project_settings import DEFAULT_RESULTS
 from bench.report.chart_formats import chart_format
 from bench.results.errors import ResultError
 from bench.results.folder import KINDS, Kind
+from bench.results.labels import has_labels, in_words
+from bench.results.option_files import check_option_file
 from bench.statistics.significance import SIGNIFICANCE
 from bench.trend.metric import Metric
 
@@ -38,6 +44,7 @@ def trend(
         list[str] | None,
         typer.Option(metavar="TEXT", help="Only benchmarks whose name contains it; can be repeated."),
     ] = None,
+    label: WantedLabel = None,
     metric: Annotated[Metric, typer.Option(help="What to follow; throughput is of load only.")] = "p50",
     raw: Annotated[bool, typer.Option("--raw", help="Times, also where there are ratios to the control.")] = False,
     significance: Annotated[
@@ -53,6 +60,7 @@ def trend(
         Path | None,
         typer.Option(metavar="FILE", help="Draw it as well: .html (needs no network), .svg or .png."),
     ] = None,
+    report_file: ReportFile = None,
 ) -> None:
     """Show all stored results in commit order, and their steps.
 
@@ -70,26 +78,33 @@ def trend(
     if all_of_them and last is not None:
         raise ResultError(f"--last {last} and --all: give one of them")
     check_json_folder(json_file)
+    check_option_file("--report", report_file)
+    wanted = wanted_labels(label)
     drawn = None if output is None else chart_format("--output", output)
     stored = all_results(results, KINDS if kind is None else (kind,), leave_out=_say_left_out)
+    labelled = [result for result in stored if has_labels(result.labels, wanted)]
+    if not labelled:
+        raise ResultError(f"none of {len(stored)} stored results has --label {in_words(wanted)}")
     found = trends(
-        stored,
+        labelled,
         metric,
-        history({result.commit_info.id for result in stored}),
+        history({result.commit_info.id for result in labelled}),
         raw=raw,
         significance=significance,
         benchmarks=benchmark or (),
         machine=machine,
     )
     if not found.series:
-        machines = "; ".join(sorted({machine_name(result.machine_info) for result in stored}))
+        machines = "; ".join(sorted({machine_name(result.machine_info) for result in labelled}))
         asked = [f"a machine {machine!r}"] if machine else []
         asked += [f"a benchmark {name!r}" for name in benchmark or ()]
-        wanted = f" of {' or '.join(asked)}" if asked else ""
-        raise ResultError(f"no {metric}{wanted} to show in {len(stored)} stored results; they are of {machines}")
+        of = f" of {' or '.join(asked)}" if asked else ""
+        raise ResultError(f"no {metric}{of} to show in {len(labelled)} stored results; they are of {machines}")
     if not is_stdout(json_file):
         print_document(trend_document(found, None if all_of_them else last or _LAST), Console())
     write_json(json_file, TrendFile.of(found).to_json())
+    if report_file is not None:
+        write_report(report_file, trend_document(found, None if all_of_them else last or _LAST))
     if output is not None and drawn is not None:
         from bench.report.trend_chart import trend_chart  # late: it needs the extra `charts`
 

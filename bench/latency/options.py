@@ -15,6 +15,8 @@ from typing import Any, Literal
 import pytest
 
 from bench.checkout import DEFAULT_APP, checkout_around
+from bench.project_settings import ProjectSettingsError
+from bench.results.labels import LabelError, labels_of, note_of
 from bench.results.service_logs import ServiceLogs
 from bench.scenarios.catalogue import LATENCY_BENCHMARKS, Benchmark
 from bench.scenarios.options import (
@@ -91,6 +93,9 @@ class Options:
     start_timeout_s: float = START_TIMEOUT_S
     #: True if the benchmarks that only illustrate are wanted as well: all of them, and those of the timing bias.
     everything: bool = False
+    #: The labels and the note of the result.
+    labels: Mapping[str, str] = field(default_factory=dict)
+    note: str | None = None
 
     @property
     def service(self) -> str:
@@ -144,6 +149,8 @@ def parse(
     effort: EffortKind = "normal",
     idle_allowed_by: str | None = None,
     everything: bool = False,
+    labels: Sequence[str] = (),
+    note: str | None = None,
     directory: Path,
     checkout: Path | None = None,
 ) -> Options:
@@ -191,11 +198,20 @@ def parse(
         command=command,
         start_timeout_s=serving.start_timeout_s,
         everything=everything,
+        **_words(labels, note, directory),
     )
     if app is None and url is None and command is None:
         refuse_unnamed_service(checkout, "--app MODULE:ATTR, --serve COMMAND or --url URL")
     refuse_unnamed_work(checkout, asked)
     return options
+
+
+def _words(labels: Sequence[str], note: str | None, directory: Path) -> dict[str, Any]:
+    """Return the labels and the note of the result. Raises OptionError."""
+    try:
+        return {"labels": labels_of(labels, directory), "note": note_of(note)}
+    except (LabelError, ProjectSettingsError) as error:
+        raise OptionError(str(error)) from None
 
 
 def _transport(given: GivenSettings) -> TransportName | None:

@@ -2,6 +2,7 @@
 
 from bench.report.document import Column, Document, Line, Note, Row, Style, Subject, Table
 from bench.report.formatting import counted, durations, effect, effect_interval, percent
+from bench.report.labels import label_notes
 from bench.report.receive_times import receive_notes
 from bench.results.ab import AbBenchmark, AbMetric, AbResult, AbSide, Metric
 from bench.results.figure import Figure
@@ -53,7 +54,7 @@ def ab_document(result: AbResult) -> Document:
             f"{result.settings.in_flight} in flight. *Slower* means that the whole interval is beyond "
             f"{percent(result.settings.threshold)}."
         ),
-        notes=tuple(notes),
+        notes=(*notes, *label_notes(result.labels, result.note)),
     )
 
 

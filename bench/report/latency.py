@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from bench.machine.disturbances import Disturbance
 from bench.report.document import Document, Line, Note
 from bench.report.formatting import counted, short_commit
+from bench.report.labels import label_notes
 from bench.report.latency_tables import compared, other_times_tables, ratio_tables, times_tables
 from bench.report.receive_times import receive_notes, together
 from bench.results.latency import LatencyBenchmark, LatencyResult
@@ -23,7 +24,11 @@ def latency_document(result: LatencyResult) -> Document:
             *other_times_tables(result.benchmarks),
             *ratio_tables(result.benchmarks),
         ),
-        notes=(*(illustrated if illustrative else ()), *notes(result.benchmarks)),
+        notes=(
+            *(illustrated if illustrative else ()),
+            *notes(result.benchmarks),
+            *label_notes(result.labels, result.note),
+        ),
     )
 
 

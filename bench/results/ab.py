@@ -19,7 +19,7 @@ from pydantic import (
 )
 
 from bench.machine.disturbances import Disturbance, Interference
-from bench.results.header import WRITTEN, CommitInfo, Header, IsoDatetime, NonNegative
+from bench.results.header import WRITTEN, CommitInfo, Header, IsoDatetime, NonNegative, without_absent_words
 from bench.results.receiving import ReceiveClock, ReceivedClock, Receiving
 from bench.statistics.verdicts import Verdict
 
@@ -183,7 +183,7 @@ class AbResult(Header):
 
     @model_serializer(mode="wrap")
     def _without_what_an_older_result_lacks(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return _without(handler(self), {"receive_clock"} - self.model_fields_set)
+        return without_absent_words(_without(handler(self), {"receive_clock"} - self.model_fields_set))
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:

@@ -103,7 +103,10 @@ class Header(BaseModel):
     """The fields with which every result of ours begins. pytest-benchmark's JSON has them too, but for the schema.
 
     `schema_` names the kind and the version of the form, as in "load/2"; each kind narrows it to those that it reads.
-    `datetime` is the start of the measurement, `commit_info` the commit of the service.
+    `datetime` is the start of the measurement, `commit_info` the commit of the service. `labels` and `note` are those
+    that the user gave to the result. Each is written only if it was given.
+
+    New in load/5 and ab/3: labels, note.
     """
 
     model_config = WRITTEN
@@ -113,10 +116,21 @@ class Header(BaseModel):
     commit_info: CommitInfo
     machine_info: MachineInfo
     packages: dict[str, str]
+    labels: dict[str, str] = {}
+    note: str | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_words_that_were_not_given(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return without_absent_words(handler(self))
 
     def to_json(self) -> bytes:
         """Return the result as it is stored: indented UTF-8 JSON."""
         return self.model_dump_json(by_alias=True, indent=2).encode() + b"\n"
+
+
+def without_absent_words(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of a result without the labels and the note, where there are none."""
+    return {name: value for name, value in fields.items() if value or name not in ("labels", "note")}
 
 
 def way_in_words(transports: Sequence[str], serializer: str) -> str:

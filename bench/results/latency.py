@@ -171,6 +171,8 @@ class LatencyDetails(BaseModel):
 
     `received_clock` is the clock that told when the replies were received, of the service and of the controls. It is
     "kernel" only if the kernel told it of all of them. `receiving` is of the service's replies alone.
+
+    `labels` and `note` are what the user gave to the whole result. All its benchmarks have them.
     """
 
     model_config = _READ
@@ -211,6 +213,8 @@ class LatencyDetails(BaseModel):
     received_clock: Unclaimed[ReceivedClock] = None
     receiving: Unclaimed[Receiving] = None
     receive_clock: Unclaimed[ReceiveClock] = None
+    labels: Unclaimed[dict[str, str]] = None
+    note: Unclaimed[str] = None
 
     @property
     def clock(self) -> ReceivedClock:
@@ -338,3 +342,13 @@ class LatencyResult(BaseModel):
         for benchmark in self.benchmarks:
             found.update(benchmark.details.packages or {})
         return found
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The labels that the user gave to the result."""
+        return next((found for each in self.benchmarks if (found := each.details.labels)), {})
+
+    @property
+    def note(self) -> str | None:
+        """The note that the user gave to the result; None without."""
+        return next((found for each in self.benchmarks if (found := each.details.note)), None)

@@ -15,6 +15,7 @@ import base64
 import math
 import struct
 import zlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -161,6 +162,18 @@ class Histogram:
         """The arithmetic mean, or None of nothing."""
         return self.sum_ns / self.count if self.count else None
 
+    def bucket_counts(self) -> tuple[Values, Values]:
+        """Return the buckets that are not empty, ascending, and the number of durations in each."""
+        self.settle()
+        return self._buckets, self._counts
+
+    @staticmethod
+    def bucket_bounds_ns(buckets: Values) -> tuple[Values, Values]:
+        """Return the shortest and the longest duration of each bucket."""
+        octave = np.maximum((buckets >> _SUB_BUCKET_HALF_COUNT_MAGNITUDE) - 1, 0)
+        within = buckets - (octave << _SUB_BUCKET_HALF_COUNT_MAGNITUDE)
+        return within << (octave + _UNIT_MAGNITUDE), ((within + 1) << (octave + _UNIT_MAGNITUDE)) - 1
+
     def percentile_ns(self, percent: float, censored: int = 0) -> int | None:
         """Return the duration that `percent` (0 to 100) of all durations do not exceed; None where that is not known.
 
@@ -183,6 +196,19 @@ class Histogram:
         self.settle()
         durations_ns = _highest_equivalents(self._buckets)
         return durations_ns if self._max_ns is None else np.minimum(durations_ns, self._max_ns), self._counts
+
+    def counts_up_to(self, limits_ns: Sequence[int]) -> list[int]:
+        """Return how many durations are at most as long as each limit, to the layout's precision.
+
+        A bucket of the layout that contains a limit counts as within it, so a limit may be off by 0.1 %.
+        """
+        self.settle()
+        if not self.count:
+            return [0] * len(limits_ns)
+        buckets = buckets_of(np.array(limits_ns, dtype=np.int64))
+        positions = np.searchsorted(self._buckets, buckets, side="right")
+        numbers: list[int] = np.concatenate(([0], np.cumsum(self._counts)))[positions].tolist()
+        return numbers
 
     def encode(self) -> str:
         """Return the histogram in HdrHistogram's V2 form, compressed and in base64."""

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from bench.compare.model import Comparison, DifferenceKind
 from bench.machine.disturbances import DisturbanceKind
+from bench.report.listing import ListFile
 from bench.results.ab import AbResult
 from bench.results.latency import LatencyDetails, LatencyStats
 from bench.results.load import LoadResult
@@ -24,7 +25,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "reading-results.md").read_text()
 NAMED = {word for span in re.findall(r"`([^`\n]+)`", PAGE) for word in re.findall(r"[A-Za-z0-9_]+", span)}
 
 #: The description of the machine is pytest-benchmark's.
-STORED = (LatencyStats, LatencyDetails, LoadResult, AbResult, Accuracy, Wire, Peers, Comparison, TrendFile)
+STORED = (LatencyStats, LatencyDetails, LoadResult, AbResult, Accuracy, Wire, Peers, Comparison, TrendFile, ListFile)
 
 
 def models_in(annotation: Any) -> Iterator[type[BaseModel]]:

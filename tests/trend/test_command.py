@@ -208,6 +208,19 @@ class TestWhatIsWrong:
         assert (code, err) == (0, "")
         assert "1 of 1 series too short: a step shows from 8 results on" in out
 
+    def test_results_are_picked_by_label(self, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+        save_load(tmp_path, "a" * 40, 100.0, run=0, labels={"machine": "ci", "team": "chat"})
+        save_load(tmp_path, "b" * 40, 100.0, run=1, labels={"machine": "desk"})
+        save_load(tmp_path, "c" * 40, 100.0, run=2)
+        code, out, _ = bench(capsys, "trend", "--label", "machine=ci", "--label", "team=chat")
+        assert code == 0
+        assert [line[0] for line in out.splitlines() if re.match(r"([abc])\1{9} ", line)] == ["a"]
+        said = "none of 3 stored results has --label machine=other"
+        assert bench(capsys, "trend", "--label", "machine=other") == (2, "", f"bench: error: {said}\n")
+        code, out, err = bench(capsys, "trend", "--label", "machine")
+        assert (code, out) == (2, "")
+        assert "--label 'machine': expected NAME=VALUE" in err
+
     def test_without_git_the_runs_order_counts(self, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
         for run, commit in ((2, "c"), (0, "a"), (1, "b")):
             save_load(tmp_path, commit * 40, 100.0, run=run)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from bench.load.metrics.asked_users import AskedUsers
@@ -78,6 +78,8 @@ class RunFacts:
     packages: dict[str, str]
     #: The command that started it, without secrets; None if a page did.
     command: str | None = None
+    labels: dict[str, str] = field(default_factory=dict)
+    note: str | None = None
     #: The reasons why the result is partial, but for the troubles.
     lacks: Sequence[str] = ()
 
@@ -141,6 +143,8 @@ def make_result(
         machine_info=machine_info,
         packages=facts.packages,
         command=facts.command,
+        labels=facts.labels,
+        note=facts.note,
         scenario=scenario,
         server=server,
         generator=generator,

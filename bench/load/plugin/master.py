@@ -32,13 +32,18 @@ from bench.load.plugin.connection_options import take_connection_options
 from bench.load.plugin.hosts import hide_hosts
 from bench.load.plugin.lifecycle import Lifecycle, exit_from_anywhere
 from bench.load.plugin.live_lines import LiveLines, are_wanted
+from bench.load.plugin.live_routes import add_routes
+from bench.load.plugin.live_view import LiveView
 from bench.load.plugin.locust_statistics import bound_errors, rename
+from bench.load.plugin.openmetrics import MetricsServer, exposition, metrics_address
 from bench.load.plugin.options import (
     MisuseError,
     check_limits,
     check_run_time,
     is_open,
+    labels_and_note_of,
     open_load_of,
+    report_of,
     warmup_s_of,
 )
 from bench.load.plugin.own_service import OwnService, ServiceWatch
@@ -48,6 +53,7 @@ from bench.load.plugin.process_run import ProcessHooks
 from bench.load.plugin.run_output import RunOutput
 from bench.load.plugin.run_secrets import RunSecrets
 from bench.load.plugin.run_settings import RunSettings
+from bench.load.plugin.run_view import RunView
 from bench.load.plugin.serving import secrets_of, served
 from bench.load.plugin.typed_command import typed_command
 from bench.load.plugin.user_classes import (
@@ -115,9 +121,10 @@ class RunOwner:
         #: The working directory, which may be gone at the end.
         self._folder = Path.cwd()
         self._results = _results_of(self._options)
-        self._output = RunOutput(environment, self._folder, self._results)
+        self._output = RunOutput(environment, self._folder, self._results, report_of(self._options))
         self._seed = str(getattr(self._options, "seed", ""))
         self._live: LiveLines | None = None
+        self._view = LiveView()
         environment.events.worker_report.add_listener(self._on_worker_report)
         leave_out_unnamed(environment)
         self._check(self._options)
@@ -132,6 +139,10 @@ class RunOwner:
         if environment.web_ui is not None and environment.web_ui.app is not None:
             environment.web_ui.app.before_request(Page(environment, self._check, self._service.restart).guard)
             environment.web_ui.app.after_request(whole_labels)
+            base_path = str(getattr(self._options, "web_base_path", "") or "")
+            add_routes(environment.web_ui, base_path, self._view, lambda accept: exposition(self._view, accept))
+        address = metrics_address(str(getattr(self._options, "metrics", "") or ""))
+        self._metrics = None if address is None else MetricsServer(address, self._view)
         hide_hosts(environment, all_socket_io_users(environment))
         users = socket_io_users(environment)
         secrets = RunSecrets(secrets_of(self._options, users))
@@ -197,6 +208,7 @@ class RunOwner:
         """Raise MisuseError for options that cannot be."""
         open_load_of(options, WHOLE)
         warmup_s_of(options)
+        labels_and_note_of(options)
         users = socket_io_users(self._environment)
         run_time = getattr(options, "run_time", None)
         check_run_time("" if run_time is None else str(run_time))
@@ -243,8 +255,9 @@ class RunOwner:
             test.watch = ServiceWatch(self._environment, test.service, test.troubles)
             test.watch.start(lambda: self._test is test)
         gevent.spawn(self._note_asked_users, test)
+        self._view.begin(test, self._users_there, longest_reply_timeout_s(self._environment))
         if are_wanted(self._options):
-            self._live = LiveLines(test, self._users_there)
+            self._live = LiveLines(RunView(test, self._users_there))
             self._live.start()
 
     def _users_there(self) -> tuple[int, int]:
@@ -259,7 +272,8 @@ class RunOwner:
         self._check(self._options)
         self._service.restart(self._environment.host)
         asked = Namespace(**vars(self._options))
-        return Preparation(asked, open_load_of(asked, WHOLE), self._commit_of_service(), packages())
+        labels, note = labels_and_note_of(asked)
+        return Preparation(asked, open_load_of(asked, WHOLE), self._commit_of_service(), packages(), labels, note)
 
     def _commit_of_service(self) -> CommitInfo:
         """Return the commit of the service if the run started it, as it is now.
@@ -363,7 +377,9 @@ class RunOwner:
         self._lifecycle.quit_once()
 
     def on_quit(self) -> None:
-        """Stop the service."""
+        """Stop the service, and what shows the run."""
+        if self._metrics is not None:
+            self._metrics.stop()
         self._service.stop()
 
     def end_test(self) -> None:
@@ -388,6 +404,7 @@ class RunOwner:
             self._finish(test, lacks)
         finally:
             self._end_live_lines()
+            self._view.end(None, None)
             if self._workers is not None:
                 self._workers.end()
                 if not self._workers.number and self._lifecycle.is_headless:
@@ -468,6 +485,7 @@ class RunOwner:
             self._service.show_last_words()
         elif not self._output.give(result, test.workers is not None and bool(test.workers.missing())):
             self._service.show_last_words()
+        self._view.end(result, self._output.stored)
 
     def _result(self, test: OwnedRun, lacks: list[str]) -> LoadResult:
         facts = RunFacts(
@@ -480,6 +498,8 @@ class RunOwner:
             commit=test.prepared.commit,
             packages=test.prepared.packages,
             command=test.troubles.attempt("the command", self._typed_command, lambda: None),
+            labels=test.prepared.labels,
+            note=test.prepared.note,
             lacks=lacks,
         )
         return make_result(facts, test.merger, test.troubles, test.service, machine_info)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 from argparse import SUPPRESS, Action, ArgumentParser, Namespace
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from locust import TaskSet
@@ -19,7 +20,11 @@ from bench.load.engine.interface import SessionUser
 from bench.load.engine.pacing import OpenLoad
 from bench.load.plugin.connection_options import add_connection_options
 from bench.misplaced_options import misplaced, misplaced_options
-from bench.project_settings import DEFAULT_RESULTS, RESULTS_VARIABLE
+from bench.project_settings import DEFAULT_RESULTS, RESULTS_VARIABLE, ProjectSettingsError
+from bench.report.page.writing import REPORT, REPORT_HELP
+from bench.results.errors import ResultError
+from bench.results.labels import LABEL_HELP, NOTE_HELP, LabelError, labels_of, note_of
+from bench.results.option_files import check_option_file
 from bench.timing.arrivals import Arrivals, Shape
 from bench.timing.durations import DurationError, parse_duration
 from bench.timing.rates import LONGEST_S, RateError, RateProfile, Share
@@ -103,6 +108,15 @@ def add_options(parser: LocustArgumentParser) -> None:
         f"[tool.socketio-bench], or {DEFAULT_RESULTS})",
     )
     parser.add_argument(
+        "--label",
+        action=_Joined,
+        metavar="NAME=VALUE",
+        default="",
+        env_var="BENCH_LABEL",
+        help=f"{LABEL_HELP}; or several with ; between them",
+    )
+    parser.add_argument("--note", metavar="TEXT", default="", env_var="BENCH_NOTE", help=NOTE_HELP)
+    parser.add_argument(
         "--rate",
         metavar="RATE",
         default="",
@@ -166,6 +180,15 @@ def add_options(parser: LocustArgumentParser) -> None:
         help="what the random arrivals are drawn from (default: another one each time; the result has it)",
     )
     parser.add_argument(
+        "--metrics",
+        metavar="HOST:PORT",
+        default="",
+        env_var="BENCH_METRICS",
+        include_in_web_ui=False,
+        help="serve the load's figures for Prometheus at http://HOST:PORT/metrics while it runs, as in 127.0.0.1:9100; "
+        "with workers the master has those of all; Locust's page has them at /metrics without this option",
+    )
+    parser.add_argument(
         "--no-progress",
         action="store_true",
         default=False,
@@ -173,11 +196,27 @@ def add_options(parser: LocustArgumentParser) -> None:
         include_in_web_ui=False,
         help="show no live lines; without it a run with --only-summary shows on standard error how far it is",
     )
+    parser.add_argument(
+        REPORT,
+        metavar="FILE",
+        default="",
+        env_var="BENCH_REPORT",
+        include_in_web_ui=False,
+        help=REPORT_HELP,
+    )
     # `bench load` has more options than `locust`. It adds them first.
     for option in misplaced_options("locust").keys() - parser._option_string_actions.keys():
         parser.add_argument(
             option, action=_Misplaced, nargs="?", default=SUPPRESS, help=SUPPRESS, include_in_web_ui=False
         )
+
+
+class _Joined(Action):
+    """The texts of an option that is repeated, as a single text with `;` between them, as a form has it."""
+
+    def __call__(self, parser: ArgumentParser, namespace: Namespace, values: Any, option: str | None = None) -> None:
+        before = getattr(namespace, self.dest, None)
+        setattr(namespace, self.dest, f"{before}; {values}" if before else values)
 
 
 class _Misplaced(Action):
@@ -193,6 +232,19 @@ def _keep_page_on_this_machine(parser: LocustArgumentParser) -> None:
         if action.dest == "web_host":
             action.default = DEFAULT_WEB_HOST
             action.help = f"Host to bind the web interface to; '*': all interfaces. Defaults to {DEFAULT_WEB_HOST}"
+
+
+def labels_and_note_of(options: Namespace) -> tuple[dict[str, str], str | None]:
+    """Return the labels and the note of the run's result. Raises MisuseError."""
+    try:
+        try:
+            directory = Path.cwd()
+        except OSError:  # it is gone
+            directory = Path("/")
+        labels = labels_of([str(getattr(options, "label", None) or "")], directory)
+        return labels, note_of(getattr(options, "note", None))
+    except (LabelError, ProjectSettingsError) as error:
+        raise MisuseError(str(error)) from None
 
 
 def profile_of(options: Namespace) -> RateProfile | None:
@@ -253,6 +305,17 @@ def check_run_time(text: str) -> None:
         too_long = True
     if too_long:
         raise MisuseError(f"--run-time {text!r} is too long: expected at most {LONGEST_S:.0f} seconds")
+
+
+def report_of(options: Namespace) -> Path | None:
+    """Return the file of the result's page; None if none is wanted. Raises MisuseError."""
+    text = str(getattr(options, "report", "") or "")
+    try:
+        path = Path(text).absolute() if text else None
+        check_option_file(REPORT, path)
+    except ResultError as error:
+        raise MisuseError(str(error)) from None
+    return path
 
 
 def breakdown_of(options: Namespace) -> bool:

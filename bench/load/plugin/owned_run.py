@@ -31,6 +31,8 @@ class Preparation:
     open_load: OpenLoad
     commit: CommitInfo
     packages: dict[str, str]
+    labels: dict[str, str]
+    note: str | None
 
 
 class OwnedRun(CurrentTest):

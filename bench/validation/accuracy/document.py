@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from bench.report import document
 from bench.report.document import Column, Content, Document, Note, Table
 from bench.report.formatting import UNKNOWN, DurationUnit, count, duration, unit_of
+from bench.report.labels import label_notes
 from bench.results.figure import Figure
 from bench.validation.accuracy.model import Accuracy, Quantity, Row, Run, Scenario, ToolFigure, Unit
 from bench.validation.accuracy.scenarios import TRUSTED_CPU_SHARE
@@ -34,7 +35,7 @@ def accuracy_document(result: Accuracy) -> Document:
         kind="accuracy",
         title="figures beside the truth: " + ", ".join(scenario.name for scenario in result.scenarios),
         tables=(Table(columns, tuple(_rows(result, titles))),),
-        notes=tuple(_notes(result)),
+        notes=(*_notes(result), *label_notes(result.labels, result.note)),
     )
 
 

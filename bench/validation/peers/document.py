@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from bench.report.document import Column, Content, Document, Note, Row, Table
 from bench.report.formatting import UNKNOWN, amount, count, duration, duration_number, unit_of
+from bench.report.labels import label_notes
 from bench.results.figure import Figure
 from bench.validation.peers.model import Figures, Peers
 
@@ -36,7 +37,11 @@ def peers_document(result: Peers) -> Document:
         kind="peers",
         title=f"load generators at {' and '.join(map(count, numbers)) or 'no'} connections",
         tables=tuple(_table(result, connections) for connections in numbers),
-        notes=(*(Note(text, "warning") for text in _remarks(result)), Note(closing)),
+        notes=(
+            *(Note(text, "warning") for text in _remarks(result)),
+            Note(closing),
+            *label_notes(result.labels, result.note),
+        ),
     )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from bench.report import document
 from bench.report.document import Column, Content, Document, Line, Note, Table
 from bench.report.formatting import UNKNOWN, count, counted, duration, duration_number, per_second, unit_of
+from bench.report.labels import label_notes
 from bench.results.figure import Figure
 from bench.validation.wire.measuring import in_words
 from bench.validation.wire.model import Row, Span, Tool, Verdict, Wire, WirePercentile, verdicts
@@ -38,7 +39,7 @@ def wire_document(result: Wire) -> Document:
         title="load generators beside what an observer saw",
         tables=tuple(table for table in tables if table.rows),
         headline=_headline(result),
-        notes=tuple(_notes(result)),
+        notes=(*_notes(result), *label_notes(result.labels, result.note)),
     )
 
 

@@ -17,6 +17,7 @@ from bench.load.plugin.options import (
     check_limits,
     check_run_time,
     is_open,
+    labels_and_note_of,
     max_in_flight_of,
     max_wait_s_of,
     open_load_of,
@@ -216,3 +217,17 @@ def test_an_option_of_another_command_names_what_to_use(monkeypatch: pytest.Monk
 def test_a_worker_does_not_make_a_parser_for_each_option_of_each_message() -> None:
     locust_guard.install()
     assert argument_parser.default_args_dict() is argument_parser.default_args_dict()
+
+
+def test_labels_are_one_text_however_they_are_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    parser = get_empty_argument_parser(add_help=False)
+    setup_parser_arguments(parser)
+    add_options(parser)
+    options = parser.parse_args(["--label", "a=1", "--label", "b=2", "--note", "first"])
+    assert options.label == "a=1; b=2"  # Locust's form makes of a value what its type makes of the form's text
+    assert labels_and_note_of(options) == ({"a": "1", "b": "2"}, "first")
+    monkeypatch.setenv("BENCH_LABEL", "a=1; b=2")
+    assert labels_and_note_of(parser.parse_args([])) == ({"a": "1", "b": "2"}, None)
+    assert labels_and_note_of(Namespace(label="c=3", note="")) == ({"c": "3"}, None)
+    with pytest.raises(MisuseError, match="--label 'a': expected NAME=VALUE"):
+        labels_and_note_of(Namespace(label="a", note=None))
