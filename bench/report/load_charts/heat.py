@@ -56,7 +56,7 @@ def heat_map(result: LoadResult, read: SecondsRead) -> HeatMap | None:
         cells=tuple(cells),
         counted="replies",
         caption=(
-            f"Each column is {seconds}. The darker a cell, the more replies took so long. "
+            f"Each column is {seconds}. The stronger its colour, the more replies are in a cell. "
             "Two bands are two kinds of replies, which a percentile hides."
         ),
     )
