@@ -17,7 +17,7 @@ def load_headline(result: LoadResult) -> Line:
 def _style(result: LoadResult) -> Style:
     if result.partial or result.invalid_reason is not None or result.generator.verdict == "saturated":
         return "wrong"
-    return "warning" if _failures(result) else "heading"
+    return "warning" if failures(result) else "heading"
 
 
 def _parts(result: LoadResult) -> Iterator[str]:
@@ -33,8 +33,8 @@ def _parts(result: LoadResult) -> Iterator[str]:
     rates = [operation.throughput_per_s for operation in scheduled if operation.throughput_per_s is not None]
     if rates:
         yield _rate(sum(rates), result)
-    failures = _failures(result)
-    yield f"{count(failures)} failed" if failures else "nothing failed"
+    failed = failures(result)
+    yield f"{count(failed)} failed" if failed else "nothing failed"
     yield from _belief(result)
 
 
@@ -60,7 +60,7 @@ def _belief(result: LoadResult) -> Iterator[str]:
         yield "no steady window"
 
 
-def _failures(result: LoadResult) -> int:
+def failures(result: LoadResult) -> int:
     """Return what failed, was dropped or did not end; a transaction does so with what is in it."""
     return sum(
         operation.timeouts + operation.error_count + operation.dropped + operation.unfinished
