@@ -66,7 +66,11 @@ def _together(files: "Sequence[StoredFile]", place: "Place") -> "list[Document]"
     of_loads = [file for file in files if file.schema in LOAD_SCHEMAS]
     if len(of_loads) < 2:
         return []
-    return [loads_document([NamedLoad(place.reference(file.path), file.as_model(LoadResult)) for file in of_loads])]
+    return [
+        loads_document(
+            [NamedLoad(place.reference(file.path.absolute()), file.as_model(LoadResult)) for file in of_loads]
+        )
+    ]
 
 
 def _file_of(result: Path) -> Path:
