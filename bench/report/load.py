@@ -12,6 +12,7 @@ from bench.report.labels import label_notes
 from bench.report.load_headline import load_headline
 from bench.report.percentiles import marked
 from bench.report.receive_times import receive_notes
+from bench.report.slowest import slowest_tables
 from bench.results.figure import Figure, exact, figure
 from bench.results.load import (
     CONNECT,
@@ -51,6 +52,7 @@ def load_document(result: LoadResult) -> Document:
             *_stage_tables(result),
             *_received_tables(result),
             *_error_tables(result),
+            *slowest_tables(result),
         ),
         notes=(*_notes(result), *label_notes(result.labels, result.note)),
     )

@@ -172,6 +172,8 @@ class LatencyDetails(BaseModel):
     `received_clock` is the clock that told when the replies were received, of the service and of the controls. It is
     "kernel" only if the kernel told it of all of them. `receiving` is of the service's replies alone.
 
+    `trace_context` is the field of each emission's data that had a W3C trace context; null without.
+
     `labels` and `note` are what the user gave to the whole result. All its benchmarks have them.
     """
 
@@ -213,6 +215,7 @@ class LatencyDetails(BaseModel):
     received_clock: Unclaimed[ReceivedClock] = None
     receiving: Unclaimed[Receiving] = None
     receive_clock: Unclaimed[ReceiveClock] = None
+    trace_context: Unclaimed[str] = None
     labels: Unclaimed[dict[str, str]] = None
     note: Unclaimed[str] = None
 

@@ -92,7 +92,9 @@ class Scenario(BaseModel):
     class takes an arrival only when it has no task under way. An arrival waits at most `max_wait_s` for a free user.
     `pipelined` is null in a closed load, and in results of the schema load/1, in which all tasks overlapped.
 
-    New in load/2: users_by_class, user_steps, pipelined, max_wait_s.
+    `trace_context` is the field of each emission's data that had a W3C trace context; null without.
+
+    New in load/2: users_by_class, user_steps, pipelined, max_wait_s. New in load/5: trace_context.
     """
 
     model_config = WRITTEN
@@ -113,6 +115,7 @@ class Scenario(BaseModel):
     transport: str
     url: str | None = None
     app: str | None = None
+    trace_context: str | None = None
 
     @property
     def users_over_time(self) -> str:
@@ -497,6 +500,25 @@ class TaskException(BaseModel):
     count: PositiveInt
 
 
+class SlowRoundTrip(BaseModel):
+    """A slow round trip of the steady window, by which it is found in the service's logs and traces.
+
+    `t` is when it was intended, in seconds since the start of the run; in a closed load, when it was sent. `token` is
+    unique to its emission. `trace_id` is that of its W3C trace context, null without. The times are null if it timed
+    out, and the response time also in a closed load.
+    """
+
+    model_config = WRITTEN
+
+    operation: str
+    t: NonNegative
+    timed_out: bool = False
+    service_us: NonNegative | None = None
+    response_us: NonNegative | None = None
+    token: str
+    trace_id: str | None = None
+
+
 class ReceivedEvent(BaseModel):
     """An event that users received, and that was no reply to an operation of theirs. Counts are of the whole run.
 
@@ -518,9 +540,10 @@ class LoadResult(Header):
     run was ended without awaiting the outstanding replies. `invalid_reason` says why the figures are wrong, such as
     replies that were matched with emissions to which they do not belong. `exceptions` are those of tasks. `received`
     are the events that came unasked, the most frequent first. `receive_clock` tells of the clock of receive times; it
-    is null in older results.
+    is null in older results. `slowest` has the slowest round trips of each operation, where the run was asked for them.
 
-    New in load/2: invalid_reason, exceptions. New in load/3: received. New in load/4: receive_clock.
+    New in load/2: invalid_reason, exceptions. New in load/3: received. New in load/4: receive_clock. New in load/5:
+    slowest.
     """
 
     kind: ClassVar[Kind] = "load"
@@ -541,6 +564,7 @@ class LoadResult(Header):
     exceptions: tuple[TaskException, ...] = ()
     received: tuple[ReceivedEvent, ...] = ()
     receive_clock: ReceiveClock | None = None
+    slowest: tuple[SlowRoundTrip, ...] = ()
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:

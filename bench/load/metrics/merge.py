@@ -22,6 +22,7 @@ from bench.load.metrics.live import LiveSecond
 from bench.load.metrics.recorder import RECEIVED
 from bench.load.metrics.report import OperationReport, Report, SecondReport
 from bench.load.metrics.rows import counted, operation_row, rate_per_s, second_row, stage_row
+from bench.load.metrics.slowest import Slow, slowest
 from bench.results.load import (
     MOST_OPERATIONS,
     OTHER_OPERATIONS,
@@ -234,6 +235,19 @@ class Merger:
                 Operation(**counted(key, [part for _, part in parts[key]]), received_clock=None) for key in keys
             )
         return tuple(operation_row(key, parts[key], timeout_us, end_ns) for key in keys)
+
+    def slowest(self, number: int) -> list[tuple[OperationKey, Slow]]:
+        """Return the slowest round trips of each operation over all processes, and the first that timed out.
+
+        Those that timed out come first, then the slowest. At most `number` of either kind are of the same operation.
+        """
+        found: list[tuple[OperationKey, Slow]] = []
+        for key, parts in sorted(self._parts(lambda part: bool(part.slowest)).items()):
+            each = [slow for _, part in parts for slow in part.slowest]
+            timed_out = sorted((slow for slow in each if slow.service_ns is None), key=lambda slow: slow.at_ns)
+            answered = slowest((slow for slow in each if slow.service_ns is not None), number)
+            found += [(key, slow) for slow in (*timed_out[:number], *answered)]
+        return found
 
     def received(self) -> tuple[ReceivedEvent, ...]:
         """Return the events that came unasked, the most frequent first."""

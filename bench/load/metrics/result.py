@@ -16,7 +16,8 @@ from bench.load.metrics.asked_users import AskedUsers
 from bench.load.metrics.merge import Merger
 from bench.load.metrics.troubles import Troubles
 from bench.results.header import CommitInfo, MachineInfo, way_in_words
-from bench.results.load import Generator, LoadResult, Scenario, Second, Server, Window
+from bench.results.load import Generator, LoadResult, Scenario, Second, Server, SlowRoundTrip, Window
+from bench.scenarios.tracing import trace_id
 from bench.timing.arrivals import Arrivals, Shape
 from bench.timing.rates import NS_PER_S, RateProfile
 
@@ -59,6 +60,10 @@ class AskedLoad:
     url: str | None = None
     #: The app that the run started for itself, as `module:attribute`.
     app: str | None = None
+    #: The field of the data that has the trace context of each emission; None: there is none.
+    trace_field: str | None = None
+    #: The number of the slowest round trips of each operation that the result names.
+    slowest: int = 0
     #: The number of users of each class at the end.
     counts: Callable[[], Mapping[str, int]] = dict
 
@@ -156,6 +161,23 @@ def make_result(
         invalid_reason=merger.invalid_reason,
         received=attempt("the received events", merger.received, tuple),
         receive_clock=attempt("the clock", merger.receive_clock, lambda: None),
+        slowest=attempt("the slowest round trips", lambda: _slowest(facts.load, merger), tuple),
+    )
+
+
+def _slowest(load: AskedLoad, merger: Merger) -> tuple[SlowRoundTrip, ...]:
+    """Return the slowest round trips of each operation, with the ids of their traces if they have any."""
+    return tuple(
+        SlowRoundTrip(
+            operation=operation.name,
+            t=max(0, slow.at_ns) / NS_PER_S,
+            timed_out=slow.service_ns is None,
+            service_us=None if slow.service_ns is None else slow.service_ns / 1000,
+            response_us=None if slow.response_ns is None else slow.response_ns / 1000,
+            token=slow.token,
+            trace_id=None if load.trace_field is None else trace_id(slow.token),
+        )
+        for operation, slow in merger.slowest(load.slowest)
     )
 
 
@@ -172,6 +194,7 @@ def scenario_of(load: AskedLoad) -> Scenario:
         transport=", ".join(sorted({user_class.transport for user_class in classes})),
         url=load.url or next((user_class.host for user_class in classes if user_class.host), None),
         app=load.app,
+        trace_context=load.trace_field,
     )
 
 

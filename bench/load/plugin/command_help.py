@@ -24,6 +24,8 @@ _GROUPS: Mapping[str, tuple[str, ...]] = {
         "note",
         "process_clock",
         "breakdown",
+        "trace_context",
+        "slowest",
         "only_summary",
         "no_progress",
         "html_file",

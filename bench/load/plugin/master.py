@@ -39,6 +39,9 @@ from bench.load.plugin.options import (
     is_open,
     labels_and_note_of,
     open_load_of,
+    refuse_untraceable_tasks,
+    slowest_of,
+    trace_field_of,
     warmup_s_of,
 )
 from bench.load.plugin.own_service import OwnService, ServiceWatch
@@ -197,7 +200,9 @@ class RunOwner:
         open_load_of(options, WHOLE)
         warmup_s_of(options)
         labels_and_note_of(options)
+        slowest_of(options)
         users = socket_io_users(self._environment)
+        refuse_untraceable_tasks(options, users)
         run_time = getattr(options, "run_time", None)
         check_run_time("" if run_time is None else str(run_time))
         check_limits(options, users)
@@ -499,5 +504,7 @@ class RunOwner:
             duration_s=float(asked.run_time) if getattr(asked, "run_time", None) else None,
             url=self._environment.host,
             app=None if test.service is None or test.service.app is None else test.service.app.app,
+            trace_field=trace_field_of(asked),
+            slowest=slowest_of(asked),
             counts=lambda: self._runner.target_user_classes_count,
         )
