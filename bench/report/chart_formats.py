@@ -15,10 +15,15 @@ CHART_FORMATS: dict[str, ChartFormat] = {".html": "html", ".svg": "svg", ".png":
 _DRAWING = ("altair", "vl_convert")
 
 
+def can_draw() -> bool:
+    """Return true if the packages that draw are installed."""
+    return all(find_spec(package) is not None for package in _DRAWING)
+
+
 def chart_format(option: str, path: Path) -> ChartFormat:
     """Return the format of the chart's file that an option names. Raises ResultError if it cannot be drawn."""
     if path.suffix not in CHART_FORMATS:
         raise ResultError(f"{option} {path}: its name has to end in {', '.join(CHART_FORMATS)}")
-    if any(find_spec(package) is None for package in _DRAWING):
+    if not can_draw():
         raise ResultError(f"{option} {path}: charts need more packages: pip install 'socketio-bench[charts]'")
     return CHART_FORMATS[path.suffix]

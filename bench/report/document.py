@@ -6,8 +6,10 @@ whole and as they came: a format makes names of others harmless in its own way. 
 formatting.py rounds them alike for all formats.
 """
 
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from functools import cached_property
+from typing import Literal, overload
 
 from bench.report.chart import AnyChart
 
@@ -66,12 +68,14 @@ class Row:
     """A row of a table, a cell for each column.
 
     `group` is the thing that this row and its neighbours are of. `is_detail` says that a format may fold the row away.
+    `link` is the address that the first cell leads to, in formats with links.
     """
 
     cells: tuple[str, ...]
     style: Style = "plain"
     group: str = ""
     is_detail: bool = False
+    link: str = ""
 
 
 @dataclass(frozen=True)
@@ -102,6 +106,32 @@ class Table:
     extends: bool = False
 
 
+class LazyCharts(Sequence[AnyChart]):
+    """Charts that are made when a format asks for them: it takes seconds for a long run, and a terminal has none."""
+
+    def __init__(self, make: Callable[[], Sequence[AnyChart]]) -> None:
+        self._make = make
+
+    @cached_property
+    def _made(self) -> Sequence[AnyChart]:
+        return tuple(self._make())
+
+    @overload
+    def __getitem__(self, index: int) -> AnyChart: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[AnyChart]: ...
+
+    def __getitem__(self, index: int | slice) -> AnyChart | Sequence[AnyChart]:
+        return self._made[index]
+
+    def __iter__(self) -> Iterator[AnyChart]:
+        return iter(self._made)
+
+    def __len__(self) -> int:
+        return len(self._made)
+
+
 @dataclass(frozen=True)
 class Document:
     """A result of any kind, as it is shown.
@@ -110,7 +140,8 @@ class Document:
     answer rests on. Where a terminal ends, they stand below the tables, unless `is_headline_first`. `explanation` tells
     somebody who has not run the command how to read the figures; its terms are marked as in Markdown, `so` or *so*.
     `subjects_title` is the title of the subjects where a format folds them away; without it they are not folded.
-    `charts` are for formats with pictures.
+    `charts` are for formats with pictures. `environment` tells where it was measured and with what, and `command`
+    measures it again; both are for formats with room for them.
     """
 
     kind: str
@@ -123,4 +154,6 @@ class Document:
     explanation: str = ""
     notes: tuple[Note, ...] = ()
     is_headline_first: bool = False
-    charts: tuple[AnyChart, ...] = ()
+    charts: Sequence[AnyChart] = ()
+    environment: tuple[Subject, ...] = ()
+    command: str = ""

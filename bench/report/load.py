@@ -6,13 +6,16 @@ saturation, missing workers) is a note below them.
 
 from collections.abc import Callable, Iterator, Sequence
 
-from bench.report.document import Column, Document, Note, Row, Table
+from bench.report.document import Column, Document, LazyCharts, Note, Row, Table
 from bench.report.formatting import FAILED, UNKNOWN, amount, count, duration, durations, per_second, short_commit
 from bench.report.labels import label_notes
+from bench.report.load_charts.run import load_charts
+from bench.report.load_environment import load_environment
 from bench.report.load_headline import load_headline
 from bench.report.percentiles import marked
 from bench.report.receive_times import receive_notes
 from bench.report.slowest import slowest_tables
+from bench.report.spoilt import spoilt
 from bench.results.figure import Figure, exact, figure
 from bench.results.load import (
     CONNECT,
@@ -55,6 +58,9 @@ def load_document(result: LoadResult) -> Document:
             *slowest_tables(result),
         ),
         notes=(*_notes(result), *label_notes(result.labels, result.note)),
+        charts=LazyCharts(lambda: load_charts(result)),
+        environment=load_environment(result),
+        command=result.command or "",
     )
 
 
@@ -229,17 +235,6 @@ def _generator(result: LoadResult) -> Iterator[str]:
             yield f"{name} p99 {duration(Figure(late.p99))}"
 
 
-def _spoilt(result: LoadResult) -> str:
-    """Return which figures a saturated generator has spoilt, and that the service times are true if they are."""
-    spoils = result.generator.spoils
-    if not spoils or "service times" in spoils:
-        return "the figures are the generator's, not the service's"
-    figures = " and ".join(f"the {name}" for name in spoils)
-    verb = "is" if spoils == ("throughput",) else "are"
-    others = "other service times" if "times by the process's clock" in spoils else "service times"
-    return f"{figures} {verb} the generator's, not the service's; the {others} are true"
-
-
 def _operation_notes(result: LoadResult) -> Iterator[Note]:
     for operation in result.operations:
         name = operation.label
@@ -312,7 +307,9 @@ def _notes(result: LoadResult) -> Iterator[Note]:
     if result.generator.verdict == "saturated":
         since = result.generator.saturated_since_s
         when = "" if since is None else f" since second {since:g}"
-        yield Note(f"generator saturated{when}: {result.generator.reason or ''}; {_spoilt(result)}", "wrong")
+        yield Note(
+            f"generator saturated{when}: {result.generator.reason or ''}; {spoilt(result.generator.spoils)}", "wrong"
+        )
     elif result.generator.verdict == "ok":
         yield Note(f"generator ok: {figures}" if figures else "generator ok")
     if figures and result.generator.verdict != "ok":

@@ -437,11 +437,12 @@ class Second(BaseModel):
     """A second of the run: `t` in seconds since its start, counts of that second, shares of a single core.
 
     `p50_us` and `p99_us` are of all replies received in it, of the response time in an open load, else of the service
-    time. `operations` has their distributions: of round trips and HTTP requests.
+    time. `operations` has their distributions: of round trips and HTTP requests. `errors` has what failed by kind, the
+    most frequent kinds first and `other errors` for the rest. It is empty in older results.
 
     `sent_bytes` and `received_bytes` are of the messages of all operations, and of the events that came unasked.
 
-    New in load/3: sent_bytes, received_bytes. New in load/4: reading_delay_p99_us.
+    New in load/3: sent_bytes, received_bytes. New in load/4: reading_delay_p99_us. New in load/5: errors.
     """
 
     model_config = WRITTEN
@@ -451,6 +452,7 @@ class Second(BaseModel):
     sent: NonNegativeInt
     ok: NonNegativeInt
     failed: NonNegativeInt
+    errors: dict[str, NonNegativeInt] = {}
     dropped: NonNegativeInt = 0
     p50_us: NonNegative | None = None
     p99_us: NonNegative | None = None
@@ -540,16 +542,19 @@ class LoadResult(Header):
     run was ended without awaiting the outstanding replies. `invalid_reason` says why the figures are wrong, such as
     replies that were matched with emissions to which they do not belong. `exceptions` are those of tasks. `received`
     are the events that came unasked, the most frequent first. `receive_clock` tells of the clock of receive times; it
-    is null in older results. `slowest` has the slowest round trips of each operation, where the run was asked for them.
+    is null in older results. `command` is the command that started the run, as a shell takes it, with `...` for
+    secrets. It is null if Locust's page started the run, and in older results. `slowest` has the slowest round trips of
+    each operation, where the run was asked for them.
 
     New in load/2: invalid_reason, exceptions. New in load/3: received. New in load/4: receive_clock. New in load/5:
-    slowest.
+    command, slowest.
     """
 
     kind: ClassVar[Kind] = "load"
 
     schema_: LoadSchema = Field(default=LOAD_SCHEMA, alias="schema")
     datetime: IsoDatetime
+    command: str | None = None
     scenario: Scenario
     server: Server | None = None
     generator: Generator

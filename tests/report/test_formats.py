@@ -182,13 +182,14 @@ def test_json_has_all_of_it() -> None:
         "style": "plain",
         "group": "say|said",
         "is_detail": True,
+        "link": "",
     }
     assert shown["tables"][0]["rows"][2] == {"text": "-- +5.1 %", "style": "step"}
     assert [note["text"] for note in shown["notes"]] == ["first", "second\x1b[31m"]
 
 
 def test_formats_are_found_by_their_files() -> None:
-    assert formats.formats() == ("json", "markdown", "text")
+    assert formats.formats() == ("html", "json", "markdown", "text")
     assert formats.render(DOCUMENT, "text") == text.render(DOCUMENT)
-    with pytest.raises(ValueError, match="tarot: there is no such format, only json, markdown, text"):
+    with pytest.raises(ValueError, match="tarot: there is no such format, only html, json, markdown, text"):
         formats.render(DOCUMENT, "tarot")

@@ -50,6 +50,18 @@ def test_encodes_what_the_reference_implementation_encodes(values: list[int]) ->
     assert histogram_of(values).encode() == reference_of(values).encode().decode()
 
 
+@given(durations)
+def test_buckets_have_the_counts_and_bounds_of_their_durations(values: list[int]) -> None:
+    buckets, counts = histogram_of(values).bucket_counts()
+    shortest, longest = Histogram.bucket_bounds_ns(buckets)
+    within = [
+        int(np.count_nonzero((low <= np.array(values)) & (np.array(values) <= high)))
+        for low, high in zip(shortest, longest, strict=True)
+    ]
+    assert within == counts.tolist()
+    assert sum(within) == len(values)
+
+
 @given(durations, durations)
 def test_merging_is_recording_the_union(left: list[int], right: list[int]) -> None:
     merged = histogram_of(left)
@@ -196,3 +208,35 @@ def test_an_encoded_histogram_leaves_nothing_for_the_collector() -> None:
         assert before == sum(type(each) is HdrHistogram for each in gc.get_objects())
     finally:
         gc.enable()
+
+
+@given(durations)
+def test_its_values_are_those_that_percentiles_have(values: list[int]) -> None:
+    histogram = histogram_of(values)
+    durations_ns, counts = histogram.values()
+    ranks = np.repeat(durations_ns, counts).tolist()
+    assert len(ranks) == len(values)
+    for percent in PERCENTS:
+        rank = max(1, math.ceil(percent / 100 * len(values) - 1e-9))
+        assert ranks[rank - 1] == histogram.percentile_ns(percent)
+
+
+@given(durations)
+def test_the_sum_that_is_read_is_that_of_the_buckets_middles(values: list[int]) -> None:
+    reference = reference_of(values)
+    middles = [
+        (reference.get_lowest_equivalent_value(value) + reference.get_highest_equivalent_value(value)) // 2
+        for value in values
+    ]
+    assert Histogram.decode(reference.encode().decode()).sum_ns == sum(middles)
+
+
+@given(durations, st.lists(st.integers(LOWEST_NS, HIGHEST_NS), max_size=5))
+def test_counts_up_to_limits_are_right_to_the_layouts_precision(values: list[int], limits: list[int]) -> None:
+    for limit, number in zip(limits, histogram_of(values).counts_up_to(limits), strict=True):
+        assert sum(value <= limit for value in values) <= number
+        assert number <= sum(value <= limit * 1.001 + 64 for value in values)
+
+
+def test_nothing_is_within_any_limit_of_an_empty_histogram() -> None:
+    assert Histogram().counts_up_to([1_000, 2_000]) == [0, 0]

@@ -22,6 +22,9 @@ from bench.printable import printable
 #: The number of different texts that are kept of one operation's errors, or of the exceptions of a process.
 MOST_KINDS = 50
 
+#: The number of different texts that are kept of the errors of one second.
+MOST_KINDS_OF_A_SECOND = 6
+
 OTHER_ERRORS = "other errors"
 OTHER_EXCEPTIONS = "other exceptions"
 
@@ -158,12 +161,12 @@ class KindCounts:
         """The number of all texts that were counted."""
         return self._counts.total() + self._rest
 
-    def most_frequent(self) -> tuple[dict[str, int], int, int]:
+    def most_frequent(self, most: int = MOST_KINDS) -> tuple[dict[str, int], int, int]:
         """Return the most frequent texts, the number of the rest, and the number of different texts in the rest."""
         ordered = self._counts.most_common()
-        rest = ordered[MOST_KINDS:]
+        rest = ordered[most:]
         texts = len(self._dropped | {hash(kind) for kind, _ in rest}) + self._rest_texts
-        return dict(ordered[:MOST_KINDS]), self._rest + sum(number for _, number in rest), texts
+        return dict(ordered[:most]), self._rest + sum(number for _, number in rest), texts
 
     def _drop(self, kept: int) -> None:
         for kind, number in self._counts.most_common()[kept:]:

@@ -52,7 +52,7 @@ def _health(report: Report, seconds: Mapping[int, SecondReport]) -> GeneratorHea
     if report.window_cpu_ns is not None and report.window_start_ns is not None and report.window_end_ns is not None:
         duration_ns = report.window_end_ns - report.window_start_ns
         share = report.window_cpu_ns / duration_ns if duration_ns > 0 else None
-    whole = [_judged(number, seconds.get(number), report.is_open) for number in _whole(report)]
+    whole = [judged_second(number, seconds.get(number), report.is_open) for number in _whole(report)]
     found = saturation(whole)
     return GeneratorHealth(
         cpu_share=share,
@@ -65,17 +65,21 @@ def _health(report: Report, seconds: Mapping[int, SecondReport]) -> GeneratorHea
     )
 
 
+def whole_seconds(window_start_ns: int, window_end_ns: int) -> range:
+    """Return the seconds that lie wholly in a window. In others, users may still arrive."""
+    return range(-(-(window_start_ns - _CLOCKS_NS) // NS_PER_S), (window_end_ns + _CLOCKS_NS) // NS_PER_S)
+
+
 def _whole(report: Report) -> range:
-    """Return the seconds that lie wholly in the process's window. In others, users may still arrive."""
     if report.window_start_ns is None or report.window_end_ns is None:
         return range(0)
-    first = -(-(report.window_start_ns - _CLOCKS_NS) // NS_PER_S)
-    return range(first, (report.window_end_ns + _CLOCKS_NS) // NS_PER_S)
+    return whole_seconds(report.window_start_ns, report.window_end_ns)
 
 
 def _noted(report: Report, seconds: Mapping[int, SecondReport]) -> list[JudgedSecond]:
     """Return the whole seconds of the window; those that it touches if it is too short for a whole second."""
-    return [_judged(number, seconds[number], report.is_open) for number in _noted_numbers(report) if number in seconds]
+    noted = [number for number in _noted_numbers(report) if number in seconds]
+    return [judged_second(number, seconds[number], report.is_open) for number in noted]
 
 
 def _noted_numbers(report: Report) -> range:
@@ -84,7 +88,8 @@ def _noted_numbers(report: Report) -> range:
     return _whole(report) or range(report.window_start_ns // NS_PER_S, report.window_end_ns // NS_PER_S + 1)
 
 
-def _judged(number: int, second: SecondReport | None, is_open: bool) -> JudgedSecond:
+def judged_second(number: int, second: SecondReport | None, is_open: bool) -> JudgedSecond:
+    """Return what a process has reported of itself in a second; None: it has reported nothing."""
     if second is None:
         return JudgedSecond.unnoted(number, is_open)
     loop_lag = second.loop_lag.restored()

@@ -1,4 +1,4 @@
-"""The load as it goes on: what all processes did in the last whole seconds that all of them have noted. Pure.
+"""The load as it goes on: what all processes did in the last whole seconds that all have noted, and so far. Pure.
 
 A second is complete once a process's loop has noted anything two seconds later. Replies that were received in it may
 wait in the loop for a while, and those are its slowest. A process that has noted nothing for a while is left out: if a
@@ -7,10 +7,13 @@ worker is lost, the others' figures go on.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from bench.load.metrics.saturation import JudgedSecond
+from bench.results.load import OperationKey
 from bench.statistics.percentiles import is_greatest
 from bench.timing.histogram import Histogram
 
@@ -60,10 +63,79 @@ class LiveSecond:
     counts: CountedSecond
     #: The response times of an open load, the service times of a closed load.
     times: Histogram
+    #: The number of replies in it, by operation.
+    replies: Mapping[OperationKey, int]
+    #: The send lateness of what the schedule wanted; empty in a closed load.
+    lateness: Histogram
+
+
+@dataclass
+class OperationTimes:
+    """The times of one operation, in nanoseconds."""
+
+    service: Histogram = field(default_factory=Histogram)
+    #: The response times; empty in a closed load, and of what no schedule wants.
+    response: Histogram = field(default_factory=Histogram)
+
+    def merge(self, other: OperationTimes) -> None:
+        """Add the times of another process, or of another part of the run."""
+        self.service.merge(other.service)
+        self.response.merge(other.response)
+
+
+@dataclass
+class LiveOperation:
+    """The work on one operation so far: the counts from the start of the run on, and the times of its steady window."""
+
+    ok: int = 0
+    timeouts: int = 0
+    errors: int = 0
+    dropped: int = 0
+    #: The number of emissions of the window that failed, and that were dropped: their times are censored.
+    window_failed: int = 0
+    window_dropped: int = 0
+    times: OperationTimes = field(default_factory=OperationTimes)
+
+    def add(self, other: LiveOperation) -> None:
+        """Add another process's work on the same operation."""
+        self.ok += other.ok
+        self.timeouts += other.timeouts
+        self.errors += other.errors
+        self.dropped += other.dropped
+        self.window_failed += other.window_failed
+        self.window_dropped += other.window_dropped
+        self.times.merge(other.times)
+
+    @property
+    def failed(self) -> int:
+        """The number that failed, but for what was dropped."""
+        return self.timeouts + self.errors
+
+    @property
+    def has_response(self) -> bool:
+        """True if the operation's times begin when the schedule wanted it."""
+        return bool(self.times.response.count)
+
+    @property
+    def shown(self) -> Histogram:
+        """The response times if there are any, else the service times."""
+        return self.times.response if self.has_response else self.times.service
+
+    @property
+    def censored(self) -> int:
+        """The number of emissions whose time is longer than all that `shown` has."""
+        return self.window_failed + (self.window_dropped if self.has_response else 0)
 
 
 class LiveProcess(Protocol):
     """A process of a load, as far as it has noted its work."""
+
+    @property
+    def is_open(self) -> bool:
+        """True if emissions follow a schedule."""
+
+    def window_ns(self) -> tuple[int | None, int | None]:
+        """Return when its steady window begins and ends, in ns since the run's start; None for what is not known."""
 
     def newest_second(self) -> int:
         """Return the newest second in which the process's loop has noted anything; -1 if there is none."""
@@ -71,8 +143,20 @@ class LiveProcess(Protocol):
     def live_second(self, number: int) -> LiveSecond | None:
         """Return its work in a second; None if it has noted none."""
 
+    def judged_second(self, number: int) -> JudgedSecond:
+        """Return what tells how the process itself was in a second."""
+
     def failures_so_far(self) -> int:
         """Return how many operations have failed or were dropped, from the start of the run."""
+
+    def live_operations(self) -> Mapping[OperationKey, LiveOperation]:
+        """Return the work on each operation so far."""
+
+    def times_so_far(self) -> Mapping[OperationKey, OperationTimes]:
+        """Return all times from the start of the run on. Of each operation they only ever become more."""
+
+    def unasked_so_far(self) -> Mapping[str, int]:
+        """Return how many events came unasked, by their names."""
 
 
 @dataclass
@@ -91,6 +175,10 @@ class Interval:
     #: The share of a core that the busiest process used; None if it is not known.
     cpu_share: float | None = None
     times: Histogram = field(default_factory=Histogram)
+    #: The number of replies, by operation.
+    replies: Counter[OperationKey] = field(default_factory=Counter)
+    #: The send lateness of what the schedule wanted.
+    lateness: Histogram = field(default_factory=Histogram)
 
     @property
     def seconds(self) -> int:
@@ -116,11 +204,23 @@ class Interval:
         return self.failed + self.dropped - self.dropped_without_time
 
 
-def interval(processes: Collection[LiveProcess], since_s: int) -> Interval | None:
-    """Return the work in the complete seconds from `since_s` on; None if there is no such second."""
+def heard_of(processes: Collection[LiveProcess]) -> list[LiveProcess]:
+    """Return the processes that are not far behind the others, as a lost worker is."""
     newest = max((process.newest_second() for process in processes), default=-1)
-    heard = [process for process in processes if process.newest_second() >= max(0, newest - _MOST_BEHIND_S)]
-    until_s = min((process.newest_second() for process in heard), default=-1) - _SETTLED_S + 1
+    return [process for process in processes if process.newest_second() >= max(0, newest - _MOST_BEHIND_S)]
+
+
+def complete_until_s(processes: Iterable[LiveProcess]) -> int:
+    """Return the first second that is not complete in all of these processes."""
+    return max(0, min((process.newest_second() for process in processes), default=-1) - _SETTLED_S + 1)
+
+
+def interval(processes: Collection[LiveProcess], since_s: int, before_s: int | None = None) -> Interval | None:
+    """Return the work in the complete seconds from `since_s` on, and before `before_s`; None if there is none."""
+    heard = heard_of(processes)
+    until_s = complete_until_s(heard)
+    if before_s is not None:
+        until_s = min(until_s, before_s)
     if until_s <= since_s:
         return None
     found = Interval(since_s, until_s)
@@ -138,6 +238,24 @@ def interval(processes: Collection[LiveProcess], since_s: int) -> Interval | Non
     return found
 
 
+def operations_of(processes: Iterable[LiveProcess]) -> dict[OperationKey, LiveOperation]:
+    """Return the work of all processes on each operation so far."""
+    found: dict[OperationKey, LiveOperation] = {}
+    for process in processes:
+        for key, operation in process.live_operations().items():
+            found.setdefault(key, LiveOperation()).add(operation)
+    return found
+
+
+def times_of(processes: Iterable[LiveProcess]) -> dict[OperationKey, OperationTimes]:
+    """Return all times of all processes from the start of the run on."""
+    found: dict[OperationKey, OperationTimes] = {}
+    for process in processes:
+        for key, times in process.times_so_far().items():
+            found.setdefault(key, OperationTimes()).merge(times)
+    return found
+
+
 def _add(found: Interval, second: LiveSecond, is_last: bool) -> None:
     counts = second.counts
     if is_last:
@@ -148,3 +266,5 @@ def _add(found: Interval, second: LiveSecond, is_last: bool) -> None:
     found.dropped += counts.dropped
     found.dropped_without_time += counts.dropped_without_time
     found.times.merge(second.times)
+    found.replies.update(second.replies)
+    found.lateness.merge(second.lateness)

@@ -17,11 +17,13 @@ from dataclasses import dataclass, field
 from typing import get_args
 
 from bench.load.metrics.exceptions import OTHER_EXCEPTIONS, KindCounts, with_rest
-from bench.load.metrics.generator import generator
-from bench.load.metrics.live import LiveSecond
+from bench.load.metrics.generator import generator, judged_second
+from bench.load.metrics.live import LiveOperation, LiveSecond, OperationTimes
+from bench.load.metrics.live_times import ReportedTimes
 from bench.load.metrics.recorder import RECEIVED
 from bench.load.metrics.report import OperationReport, Report, SecondReport
 from bench.load.metrics.rows import counted, operation_row, rate_per_s, second_row, stage_row
+from bench.load.metrics.saturation import JudgedSecond
 from bench.load.metrics.slowest import Slow, slowest
 from bench.results.load import (
     MOST_OPERATIONS,
@@ -56,6 +58,12 @@ class Received:
     report: Report
     seconds: dict[int, SecondReport] = field(default_factory=dict)
     _newest_noted: int = -1
+    _times: ReportedTimes = field(default_factory=ReportedTimes)
+
+    @property
+    def is_open(self) -> bool:
+        """True if its emissions follow a schedule."""
+        return self.report.is_open
 
     def add(self, report: Report) -> None:
         """Take a newer report: it replaces the report before, and its seconds replace the same seconds."""
@@ -74,10 +82,52 @@ class Received:
         second = self.seconds.get(number)
         if second is None:
             return None
-        times = Histogram()
+        times, replies = Histogram(), Counter[OperationKey]()
         for operation in second.operations:
-            times.merge((operation.response or operation.service).restored())
-        return LiveSecond(second, times)
+            shown = (operation.response or operation.service).restored()
+            times.merge(shown)
+            replies[operation.key] = shown.count
+        lateness = Histogram() if second.send_lateness is None else second.send_lateness.restored()
+        return LiveSecond(second, times, replies, lateness)
+
+    def window_ns(self) -> tuple[int | None, int | None]:
+        """Return when its window begins and ends, in ns since the run's start; None for what it does not know."""
+        return self.report.window_start_ns, self.report.window_end_ns
+
+    def judged_second(self, number: int) -> JudgedSecond:
+        """Return what it has reported of itself in a second."""
+        return judged_second(number, self.seconds.get(number), self.is_open)
+
+    def live_operations(self) -> dict[OperationKey, LiveOperation]:
+        """Return its work on each operation so far."""
+        found: dict[OperationKey, LiveOperation] = {}
+        has_window = self.report.window_start_ns is not None
+        for part in self.report.operations:
+            if part.kind == RECEIVED:
+                continue
+            in_flight = part.unfinished if has_window else 0  # a report counts what has no end yet as failed
+            response = Histogram() if part.response is None else part.response.restored()
+            key = self.report.tasks.get(part.task, part.key) if part.task else part.key
+            found.setdefault(key, LiveOperation()).add(
+                LiveOperation(
+                    ok=part.ok,
+                    timeouts=part.timeouts,
+                    errors=sum(part.errors.values()) + part.other_errors,
+                    dropped=part.dropped,
+                    window_failed=part.window_failed - in_flight,
+                    window_dropped=part.window_dropped,
+                    times=OperationTimes(part.service.restored(), response),
+                )
+            )
+        return found
+
+    def times_so_far(self) -> dict[OperationKey, OperationTimes]:
+        """Return all times from the start of the run on."""
+        return self._times.of(self.report, self.seconds)
+
+    def unasked_so_far(self) -> dict[str, int]:
+        """Return how many events came unasked, by their names."""
+        return {part.name: part.ok for part in self.report.operations if part.kind == RECEIVED}
 
     def failures_so_far(self) -> int:
         """Return how many operations have failed or were dropped. A transaction fails with what is in it."""

@@ -119,7 +119,7 @@ class OperationReport(BaseModel):
     service: StoredHistogram
     #: The response times; None in a closed load.
     response: StoredHistogram | None
-    #: The service times outside of the window, if nothing of the operation lies within it.
+    #: The service times outside of the window, if nothing of the operation lies within it, or it is in no second.
     outside: StoredHistogram | None = None
     outside_response: StoredHistogram | None = None
     #: The receive times of the replies of which `service` has the times; None if there are none.
@@ -170,6 +170,27 @@ class SecondOperation(BaseModel):
     service: StoredHistogram
     response: StoredHistogram | None
 
+    @property
+    def key(self) -> OperationKey:
+        """The name and the kind."""
+        return OperationKey(self.name, cast(OperationKind, self.kind))
+
+
+class SecondLoss(BaseModel):
+    """The emissions of one operation that were intended in one second, and failed or were dropped.
+
+    `task` is the key of a task whose operation was not known then; the name is that of the task.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    kind: NotedKind = ROUND_TRIP
+    task: str = ""
+    timeouts: int = 0
+    errors: int = 0
+    dropped: int = 0
+
 
 class SecondReport(BaseModel):
     """The work of one process in one second, `second` whole seconds after the run's start.
@@ -184,6 +205,9 @@ class SecondReport(BaseModel):
     sent: int
     ok: int
     failed: int
+    #: The number of the most frequent kinds of failures, and of all others together.
+    errors: dict[str, int] = {}
+    other_errors: int = 0
     dropped: int
     #: The emissions intended in this second that were sent and failed, however much later.
     failed_of_intended: int
@@ -213,6 +237,8 @@ class SecondReport(BaseModel):
     #: The time in which no user was free, for those of the arrivals that had to wait.
     waits: StoredHistogram | None = None
     operations: list[SecondOperation]
+    #: The emissions that were intended in this second and failed, however much later, or were dropped: by operation.
+    lost: list[SecondLoss] = []
 
     @classmethod
     def empty(cls, second: int) -> SecondReport:

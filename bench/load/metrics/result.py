@@ -81,6 +81,8 @@ class RunFacts:
     warmup_s: float
     commit: CommitInfo
     packages: dict[str, str]
+    #: The command that started it, without secrets; None if a page did.
+    command: str | None = None
     labels: dict[str, str] = field(default_factory=dict)
     note: str | None = None
     #: The reasons why the result is partial, but for the troubles.
@@ -145,6 +147,7 @@ def make_result(
         commit_info=facts.commit,
         machine_info=machine_info,
         packages=facts.packages,
+        command=facts.command,
         labels=facts.labels,
         note=facts.note,
         scenario=scenario,

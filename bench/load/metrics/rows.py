@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from bench.load.metrics.exceptions import OTHER_ERRORS, KindCounts, with_rest
+from bench.load.metrics.exceptions import MOST_KINDS_OF_A_SECOND, OTHER_ERRORS, KindCounts, with_rest
 from bench.load.metrics.generator import p99_us
 from bench.load.metrics.report import OperationReport, Report, SecondReport
 from bench.results.load import (
@@ -178,6 +178,7 @@ def second_row(t: int, parts: list[SecondReport], server_cpu_share: float | None
         sent=sum(part.sent for part in parts),
         ok=sum(part.ok for part in parts),
         failed=failed,
+        errors=_errors(parts),
         dropped=dropped,
         p50_us=_us(shown.percentile_ns(50, censored)),
         p99_us=_us(shown.percentile_ns(99, censored)),
@@ -198,6 +199,16 @@ def second_row(t: int, parts: list[SecondReport], server_cpu_share: float | None
             for (kind, name), (service, response) in sorted(times.items())
         ),
     )
+
+
+def _errors(parts: Sequence[SecondReport]) -> dict[str, int]:
+    """Return what failed in a second by kind, the most frequent kinds first and all others together at the end."""
+    kinds = KindCounts()
+    for part in parts:
+        kinds.add(part.errors)
+        kinds.add_rest(part.other_errors, 0)
+    most, rest, _ = kinds.most_frequent(MOST_KINDS_OF_A_SECOND)
+    return {**most, OTHER_ERRORS: rest} if rest else most
 
 
 def stage_row(

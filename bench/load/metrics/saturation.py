@@ -24,7 +24,7 @@ The limits were chosen by driving a generator into saturation and back: docs/mea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -123,7 +123,7 @@ class Saturation:
 
 
 @dataclass(frozen=True)
-class _Fault:
+class Fault:
     """The reason why a second is saturated, and the figures that this spoils."""
 
     reason: str
@@ -150,23 +150,21 @@ def saturation(seconds: Sequence[JudgedSecond]) -> Saturation | None:
     all saturated seconds.
     """
     standstill_ns = sum(second.standstill_ns for second in seconds)
-    clocks_of_all = frozenset[ReceivedClock]().union(*(second.clocks for second in seconds))
-    saturated: list[tuple[int, str]] = []
-    spoilt: set[Spoilt] = set()
-    for second in seconds:
-        # A second in which nothing was received is judged as the others are. Where the kernel tells times at all, a
-        # second with times of the process alone spoils these, and no others.
-        clocks = second.clocks | (clocks_of_all & {"kernel"}) if second.clocks else clocks_of_all
-        faults = list(_faults(second, standstill_ns, clocks))
-        if faults:
-            saturated.append((second.second, faults[0].reason))
-            spoilt.update(name for fault in faults for name in fault.spoils)
+    clocks = frozenset[ReceivedClock]().union(*(second.clocks for second in seconds))
+    faults = {second.second: faults_of(second, standstill_ns, clocks) for second in seconds}
+    return saturation_by(faults, is_open=any(second.is_open for second in seconds))
+
+
+def saturation_by(faults: Mapping[int, Sequence[Fault]], is_open: bool) -> Saturation | None:
+    """Return why a process was saturated, by the faults of each second of its window, in order; None if it was not."""
+    saturated = [(number, found[0].reason) for number, found in faults.items() if found]
     if not saturated:
         return None
-    if not any(second.is_open for second in seconds):
+    spoilt = {name for found in faults.values() for fault in found for name in fault.spoils}
+    if not is_open:
         spoilt.discard("response times")  # a closed load has none
     spoils = tuple(name for name in ORDER if name in spoilt)
-    if len(seconds) <= _CONSECUTIVE or len(saturated) >= max(_CONSECUTIVE, _SHARE_OF_SECONDS * len(seconds)):
+    if len(faults) <= _CONSECUTIVE or len(saturated) >= max(_CONSECUTIVE, _SHARE_OF_SECONDS * len(faults)):
         return Saturation(saturated[0][1], saturated[0][0], spoils)
     for (first, reason), (second_number, _) in pairwise(saturated):
         if second_number == first + 1:
@@ -174,22 +172,33 @@ def saturation(seconds: Sequence[JudgedSecond]) -> Saturation | None:
     return None
 
 
-def _faults(second: JudgedSecond, standstill_ns: int, clocks: frozenset[ReceivedClock]) -> Iterator[_Fault]:
+def faults_of(second: JudgedSecond, standstill_ns: int, clocks_of_all: frozenset[ReceivedClock]) -> tuple[Fault, ...]:
+    """Return why a second is saturated, the first reason first; nothing if it is not.
+
+    `standstill_ns` is the standstill of the whole window, for the text, and `clocks_of_all` are all its clocks. A
+    second in which nothing was received is judged as the others are. Where the kernel tells times at all, a second
+    with times of the process alone spoils these, and no others.
+    """
+    clocks = second.clocks | (clocks_of_all & {"kernel"}) if second.clocks else clocks_of_all
+    return tuple(_faults(second, standstill_ns, clocks))
+
+
+def _faults(second: JudgedSecond, standstill_ns: int, clocks: frozenset[ReceivedClock]) -> Iterator[Fault]:
     """Yield why a second with times by these clocks is saturated; nothing if it is not.
 
     `standstill_ns` is the standstill of the whole window, for the text.
     """
     by_lateness = ALL if "kernel" not in clocks else (*SENDING, *OF_PROCESS) if "process" in clocks else SENDING
     if second.cpu_share is not None and second.cpu_share >= CPU_SHARE:
-        yield _Fault(f"a process of it used {second.cpu_share:.0%} of a core", by_lateness)
+        yield Fault(f"a process of it used {second.cpu_share:.0%} of a core", by_lateness)
     if second.standstill_ns >= STANDSTILL_NS:
-        yield _Fault(f"its event loop stood still for {standstill_ns / NS_PER_S:.1f} s", by_lateness)
+        yield Fault(f"its event loop stood still for {standstill_ns / NS_PER_S:.1f} s", by_lateness)
     for limit in _limits(second, clocks):
         for percent, limit_ns in ((50, LATE_NS), (90, _TAIL * LATE_NS)):
             value_ns = limit.percentile_ns(percent)
             if value_ns is not None and value_ns > max(limit_ns, limit.at_least_ns):
                 often = "half of the time" if percent == 50 else "a tenth of the time"
-                yield _Fault(limit.said.format(f"{value_ns / 1e6:.1f} ms and more") + f", {often}", limit.spoils)
+                yield Fault(limit.said.format(f"{value_ns / 1e6:.1f} ms and more") + f", {often}", limit.spoils)
                 break
 
 

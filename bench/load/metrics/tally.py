@@ -11,24 +11,25 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import chain
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.load.metrics.exceptions import KindCounts, Raised
-from bench.load.metrics.live import LiveSecond
+from bench.load.metrics.exceptions import MOST_KINDS_OF_A_SECOND, KindCounts, Raised
+from bench.load.metrics.live import LiveOperation, LiveSecond, OperationTimes
 from bench.load.metrics.recorder import RECEIVED, TIMEOUT, UNSCHEDULED, Batch, Failure, LoopDelays, NotedKind
 from bench.load.metrics.report import (
     ClockReport,
     OperationReport,
     Report,
+    SecondLoss,
     SecondOperation,
     SecondReport,
     StoredHistogram,
     StoredReceiveTimes,
 )
-from bench.load.metrics.saturation import STANDSTILL_NS
+from bench.load.metrics.saturation import STANDSTILL_NS, JudgedSecond
 from bench.load.metrics.slowest import Slowest
 from bench.results.load import (
     CONNECT,
@@ -38,6 +39,7 @@ from bench.results.load import (
     ROUND_TRIP,
     SCHEDULED_KINDS,
     OperationKey,
+    OperationKind,
 )
 from bench.timing.histogram import Histogram, buckets_of, counted
 from bench.timing.rates import NS_PER_S
@@ -46,6 +48,9 @@ from bench.timing.receive_times import ReceiveTimes
 Times = NDArray[np.int64]
 
 _RowKey = tuple[str, NotedKind]
+
+#: The key of a row of which perhaps only the task is known: its name, its kind, and the task's key or an empty text.
+_TaskRowKey = tuple[str, NotedKind, str]
 
 #: The kinds of which an end has no time: what was sent without awaiting a reply, and what came unasked.
 _KINDS_WITHOUT_TIMES: frozenset[str] = frozenset(("emission", RECEIVED))
@@ -103,6 +108,16 @@ class _Second:
         self.waits = Histogram()
         #: The histograms of the service times and of the response times, by operation.
         self.times: dict[_RowKey, tuple[Histogram, Histogram]] = {}
+        #: What failed in it, by kind; None if nothing did.
+        self.errors: KindCounts | None = None
+        #: The numbers of timeouts, errors and drops that were intended in it, by operation and task.
+        self.lost: dict[_TaskRowKey, list[int]] = {}
+
+    def add_lost(self, operation: _Operation, timeouts: int = 0, errors: int = 0, dropped: int = 0) -> None:
+        lost = self.lost.setdefault((operation.name, operation.kind, operation.task), [0, 0, 0])
+        lost[0] += timeouts
+        lost[1] += errors
+        lost[2] += dropped
 
     def settle(self) -> None:
         own = (self.send_lateness, self.loop_lag, self.queueing, self.waits)
@@ -136,7 +151,7 @@ class Tally:
         self.window_end_ns: int | None = None
         self._arrivals = 0
         #: The rows, by the operation's name and kind; where only the task is known, by the task's name and key.
-        self._operations: dict[tuple[str, NotedKind, str], _Operation] = {}
+        self._operations: dict[_TaskRowKey, _Operation] = {}
         #: The number of rows of each kind.
         self._rows: Counter[NotedKind] = Counter()
         self._exceptions = KindCounts()
@@ -178,6 +193,7 @@ class Tally:
                 entry = self._second(second)
                 entry.dropped += number
                 entry.dropped_without_time += number if batch.kind in _KINDS_WITHOUT_TIMES else 0
+                entry.add_lost(operation, dropped=number)
         self._settle_earlier()
 
     def _add_successes(self, operation: _Operation, batch: Batch, sent: Times, received: Times, service: Times) -> None:
@@ -216,7 +232,8 @@ class Tally:
             operation.slowest.add(intended - self.started_ns, service, response_ns, batch.tokens, in_window)
         if batch.handled:
             handled = np.frombuffer(batch.handled, dtype=np.int64).reshape(-1, 4)
-            legs = np.diff(handled[self._in_window(handled[:, 0])])
+            # The same replies as those of the service times: an emission of the window may be sent after its end.
+            legs = np.diff(handled[np.isin(handled[:, 0], sent[in_window])])
             for leg, histogram in enumerate(operation.breakdown):
                 histogram.record(legs[:, leg])
         if not is_in_timeline:
@@ -282,8 +299,17 @@ class Tally:
             self._second(second).sent += number
         for second, number in self._per_second(np.array([failure.ended_ns for failure in failures], dtype=np.int64)):
             self._second(second).failed += number
+        ends = Counter(((failure.ended_ns - self.started_ns) // NS_PER_S, failure.kind) for failure in failures)
+        for (second, kind), number in ends.items():
+            entry = self._second(second)
+            entry.errors = entry.errors or KindCounts()
+            entry.errors.add({kind: number})
+        are_timeouts = np.array([failure.kind == TIMEOUT for failure in failures], dtype=np.bool_)
+        timeouts_in = Counter(dict(self._per_second(intended[are_timeouts])))
         for second, number in self._per_second(intended):
-            self._second(second).failed_of_intended += number
+            entry = self._second(second)
+            entry.failed_of_intended += number
+            entry.add_lost(operation, timeouts_in[second], number - timeouts_in[second])
 
     def _add_lateness(self, sent: Times, scheduled: Times, waited: Times) -> None:
         wanted = scheduled != UNSCHEDULED
@@ -417,10 +443,69 @@ class Tally:
         entry = self._seconds.get(number)
         if entry is None:
             return None
-        times = Histogram()
-        for service, response in entry.times.values():
+        times, replies = Histogram(), Counter[OperationKey]()
+        for (name, kind), (service, response) in entry.times.items():
             times.merge(response if self.is_open else service)
-        return LiveSecond(entry, times)
+            replies[OperationKey(name, cast(OperationKind, kind))] = service.count
+        return LiveSecond(entry, times, replies, entry.send_lateness)
+
+    def window_ns(self) -> tuple[int | None, int | None]:
+        """Return when the window begins and ends, in ns since the run's start; None for what is not known."""
+        return self._since_start(self.window_start_ns), self._since_start(self.window_end_ns)
+
+    def judged_second(self, number: int) -> JudgedSecond:
+        """Return what tells how this process was in a second."""
+        entry = self._seconds.get(number)
+        if entry is None:
+            return JudgedSecond.unnoted(number, self.is_open)
+        service = Histogram()
+        for times, _ in entry.times.values():
+            service.merge(times)
+        return JudgedSecond(
+            second=number,
+            cpu_share=entry.cpu_share,
+            send_lateness=entry.send_lateness,
+            loop_lag=entry.loop_lag,
+            queueing=entry.queueing,
+            service=service,
+            standstill_ns=entry.standstill_ns if entry.loop_lag.count else NS_PER_S,
+            is_open=self.is_open,
+            is_short_of_users=bool(entry.waits.count),
+            received=entry.received,
+            timed_by_process=entry.timed_by_process,
+        )
+
+    def live_operations(self) -> dict[OperationKey, LiveOperation]:
+        """Return the work on each operation so far."""
+        found: dict[OperationKey, LiveOperation] = {}
+        for operation in self._operations.values():
+            if operation.kind == RECEIVED:
+                continue
+            row = LiveOperation(
+                ok=operation.ok,
+                timeouts=operation.timeouts,
+                errors=operation.errors.total,
+                dropped=operation.dropped.total(),
+                window_failed=operation.window_failed,
+                window_dropped=operation.window_dropped,
+                times=_merged(operation.service, operation.response),
+            )
+            found.setdefault(OperationKey(operation.name, operation.kind), LiveOperation()).add(row)
+        return found
+
+    def times_so_far(self) -> dict[OperationKey, OperationTimes]:
+        """Return all times from the start of the run on."""
+        found: dict[OperationKey, OperationTimes] = {}
+        for operation in self._operations.values():
+            if operation.kind != RECEIVED and operation.kind not in _KINDS_WITHOUT_TIMES:
+                times = found.setdefault(OperationKey(operation.name, operation.kind), OperationTimes())
+                times.merge(_merged(operation.service, operation.response))
+                times.merge(_merged(operation.outside, operation.outside_response))
+        return found
+
+    def unasked_so_far(self) -> dict[str, int]:
+        """Return how many events came unasked, by their names."""
+        return {operation.name: operation.ok for operation in self._operations.values() if operation.kind == RECEIVED}
 
     def failures_so_far(self) -> int:
         """Return how many operations have failed or were dropped. A transaction fails with what is in it."""
@@ -435,6 +520,8 @@ class Tally:
         outside_alone = self.window_start_ns is not None and not (
             operation.service.count or operation.window_failed or operation.window_dropped
         )
+        # Of what is in no second, nothing else tells the master these times while the run goes on.
+        tells_outside = outside_alone or operation.kind not in SCHEDULED_KINDS
         errors, other_errors, other_error_texts = operation.errors.most_frequent()
         key = operation.name, operation.kind
         unfinished = notes.unfinished.get(key, 0)
@@ -462,7 +549,7 @@ class Tally:
             window_dropped=operation.window_dropped,
             service=StoredHistogram.of(operation.service),
             response=StoredHistogram.of(operation.response) if has_response else None,
-            outside=StoredHistogram.of(operation.outside) if outside_alone and operation.outside.count else None,
+            outside=StoredHistogram.of(operation.outside) if tells_outside and operation.outside.count else None,
             outside_response=StoredHistogram.of(operation.outside_response)
             if outside_alone and operation.outside_response.count
             else None,
@@ -492,12 +579,18 @@ class Tally:
 
     def _second_report(self, second: int) -> SecondReport:
         entry = self._seconds[second]
+        errors: dict[str, int] = {}
+        other_errors = 0
+        if entry.errors is not None:
+            errors, other_errors, _ = entry.errors.most_frequent(MOST_KINDS_OF_A_SECOND)
         return SecondReport(
             second=second,
             users=entry.users,
             sent=entry.sent,
             ok=entry.ok,
             failed=entry.failed,
+            errors=errors,
+            other_errors=other_errors,
             dropped=entry.dropped,
             failed_of_intended=entry.failed_of_intended,
             dropped_without_time=entry.dropped_without_time,
@@ -520,6 +613,10 @@ class Tally:
                     response=StoredHistogram.of(response) if self.is_open else None,
                 )
                 for (name, kind), (service, response) in entry.times.items()
+            ],
+            lost=[
+                SecondLoss(name=name, kind=kind, task=task, timeouts=timeouts, errors=errors, dropped=dropped)
+                for (name, kind, task), (timeouts, errors, dropped) in entry.lost.items()
             ],
         )
 
@@ -551,6 +648,14 @@ class Tally:
 
     def _since_start(self, time_ns: int | None) -> int | None:
         return None if time_ns is None else time_ns - self.started_ns
+
+
+def _merged(service: Histogram, response: Histogram) -> OperationTimes:
+    """Return times that stay as they are while the tally goes on counting."""
+    times = OperationTimes()
+    times.service.merge(service)
+    times.response.merge(response)
+    return times
 
 
 def _numbers(seconds: Times) -> list[tuple[int, int]]:

@@ -26,6 +26,7 @@ from bench import load
 from bench.load.plugin.command_help import help_text
 from bench.load.plugin.options import MisuseError, profile_of
 from bench.load.plugin.scenario_users import user_class, weights_of
+from bench.load.plugin.typed_command import SCENARIOS_LOCUSTFILE
 from bench.load.plugin.user import SocketIOUser
 from bench.mistyped import unknown_option
 from bench.printable import printable
@@ -35,9 +36,6 @@ logger = logging.getLogger(__name__)
 
 #: The number of users, how many of them start in a second, and the time of a run, if nobody says them.
 USERS, SPAWN_RATE_PER_S, RUN_TIME_S = 10, 100.0, 30
-
-#: The locustfile of a run by scenarios.
-LOCUSTFILE = Path(__file__).with_name("scenarios_locustfile.py")
 
 _DEFAULT_LOCUSTFILE = "locustfile.py"
 _MISUSE = 2
@@ -132,7 +130,7 @@ def with_locustfile(arguments: list[str], parser: LocustArgumentParser) -> list[
     if scenarios is not None:
         if not Path(scenarios).is_file():
             raise MisuseError(f"--scenarios {scenarios}: there is no such file")
-        return ["-f", str(LOCUSTFILE), *arguments]
+        return ["-f", str(SCENARIOS_LOCUSTFILE), *arguments]
     if options.tasks is not None:
         raise MisuseError(f"--tasks {options.tasks}: it belongs to --scenarios FILE; name user classes of a locustfile")
     mistyped = [argument for argument in unknown if argument.startswith("-")]
@@ -181,7 +179,7 @@ def complete(environment: Environment, runner: Runner | None, **_: Any) -> None:
     options = environment.parsed_options
     if options is None or isinstance(runner, WorkerRunner) or environment.shape_class:
         return
-    if options.scenarios is not None and environment.locustfile == LOCUSTFILE.name:
+    if options.scenarios is not None and environment.locustfile == SCENARIOS_LOCUSTFILE.name:
         environment.locustfile = Path(options.scenarios).name
     filled = []
     if options.num_users is None:

@@ -20,6 +20,7 @@ _GROUPS: Mapping[str, tuple[str, ...]] = {
     "open load": ("rate", "arrivals", "seed", "max_in_flight", "max_wait"),
     "results": (
         "results",
+        "report",
         "label",
         "note",
         "process_clock",
@@ -28,6 +29,7 @@ _GROUPS: Mapping[str, tuple[str, ...]] = {
         "slowest",
         "only_summary",
         "no_progress",
+        "metrics",
         "html_file",
         "csv_prefix",
         "json_file",

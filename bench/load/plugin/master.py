@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+import sys
 import time
 from argparse import Namespace
 from collections.abc import Iterator
@@ -31,7 +32,10 @@ from bench.load.plugin.connection_options import take_connection_options
 from bench.load.plugin.hosts import hide_hosts
 from bench.load.plugin.lifecycle import Lifecycle, exit_from_anywhere
 from bench.load.plugin.live_lines import LiveLines, are_wanted
+from bench.load.plugin.live_routes import add_routes
+from bench.load.plugin.live_view import LiveView
 from bench.load.plugin.locust_statistics import bound_errors, rename
+from bench.load.plugin.openmetrics import MetricsServer, exposition, metrics_address
 from bench.load.plugin.options import (
     MisuseError,
     check_limits,
@@ -40,6 +44,7 @@ from bench.load.plugin.options import (
     labels_and_note_of,
     open_load_of,
     refuse_untraceable_tasks,
+    report_of,
     slowest_of,
     trace_field_of,
     warmup_s_of,
@@ -51,7 +56,9 @@ from bench.load.plugin.process_run import ProcessHooks
 from bench.load.plugin.run_output import RunOutput
 from bench.load.plugin.run_secrets import RunSecrets
 from bench.load.plugin.run_settings import RunSettings
+from bench.load.plugin.run_view import RunView
 from bench.load.plugin.serving import secrets_of, served
+from bench.load.plugin.typed_command import typed_command
 from bench.load.plugin.user_classes import (
     all_socket_io_users,
     described,
@@ -117,9 +124,10 @@ class RunOwner:
         #: The working directory, which may be gone at the end.
         self._folder = Path.cwd()
         self._results = _results_of(self._options)
-        self._output = RunOutput(environment, self._folder, self._results)
+        self._output = RunOutput(environment, self._folder, self._results, report_of(self._options))
         self._seed = str(getattr(self._options, "seed", ""))
         self._live: LiveLines | None = None
+        self._view = LiveView()
         environment.events.worker_report.add_listener(self._on_worker_report)
         leave_out_unnamed(environment)
         self._check(self._options)
@@ -134,6 +142,10 @@ class RunOwner:
         if environment.web_ui is not None and environment.web_ui.app is not None:
             environment.web_ui.app.before_request(Page(environment, self._check, self._service.restart).guard)
             environment.web_ui.app.after_request(whole_labels)
+            base_path = str(getattr(self._options, "web_base_path", "") or "")
+            add_routes(environment.web_ui, base_path, self._view, lambda accept: exposition(self._view, accept))
+        address = metrics_address(str(getattr(self._options, "metrics", "") or ""))
+        self._metrics = None if address is None else MetricsServer(address, self._view)
         hide_hosts(environment, all_socket_io_users(environment))
         users = socket_io_users(environment)
         secrets = RunSecrets(secrets_of(self._options, users))
@@ -248,8 +260,9 @@ class RunOwner:
             test.watch = ServiceWatch(self._environment, test.service, test.troubles)
             test.watch.start(lambda: self._test is test)
         gevent.spawn(self._note_asked_users, test)
+        self._view.begin(test, self._users_there, longest_reply_timeout_s(self._environment))
         if are_wanted(self._options):
-            self._live = LiveLines(test, self._users_there)
+            self._live = LiveLines(RunView(test, self._users_there))
             self._live.start()
 
     def _users_there(self) -> tuple[int, int]:
@@ -369,7 +382,9 @@ class RunOwner:
         self._lifecycle.quit_once()
 
     def on_quit(self) -> None:
-        """Stop the service."""
+        """Stop the service, and what shows the run."""
+        if self._metrics is not None:
+            self._metrics.stop()
         self._service.stop()
 
     def end_test(self) -> None:
@@ -394,6 +409,7 @@ class RunOwner:
             self._finish(test, lacks)
         finally:
             self._end_live_lines()
+            self._view.end(None, None)
             if self._workers is not None:
                 self._workers.end()
                 if not self._workers.number and self._lifecycle.is_headless:
@@ -474,6 +490,7 @@ class RunOwner:
             self._service.show_last_words()
         elif not self._output.give(result, test.workers is not None and bool(test.workers.missing())):
             self._service.show_last_words()
+        self._view.end(result, self._output.stored)
 
     def _result(self, test: OwnedRun, lacks: list[str]) -> LoadResult:
         facts = RunFacts(
@@ -485,11 +502,16 @@ class RunOwner:
             warmup_s=warmup_s_of(test.prepared.asked),
             commit=test.prepared.commit,
             packages=test.prepared.packages,
+            command=test.troubles.attempt("the command", self._typed_command, lambda: None),
             labels=test.prepared.labels,
             note=test.prepared.note,
             lacks=lacks,
         )
         return make_result(facts, test.merger, test.troubles, test.service, machine_info)
+
+    def _typed_command(self) -> str | None:
+        known = secrets_of(self._options, socket_io_users(self._environment))
+        return typed_command(sys.argv, known.hide, headless=bool(self._options.headless))
 
     def _asked_load(self, test: OwnedRun) -> AskedLoad:
         asked, open_load = test.prepared.asked, test.prepared.open_load

@@ -70,7 +70,7 @@ class Page:
         """Return the answer to a request that is refused; None lets it pass."""
         request = flask.request
         if request.method not in _SAFE_METHODS or request.endpoint in _ORDERS:
-            if (site := _foreign_site()) is not None:
+            if (site := foreign_site()) is not None:
                 return flask.Response(f"refused: this page takes no orders from {site}\n", 403, mimetype="text/plain")
             if request.endpoint == "locust.stop":
                 self._stops += 1
@@ -151,7 +151,7 @@ def check_page_address(host: str, port: int) -> None:
         ) from None
 
 
-def _foreign_site() -> str | None:
+def foreign_site() -> str | None:
     """Return the site whose page sent this request, as browsers report it; None for this page, or no page at all."""
     headers = flask.request.headers
     relation = headers.get("Sec-Fetch-Site")

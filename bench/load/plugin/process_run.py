@@ -267,14 +267,8 @@ class ProcessRun:
 
     def report(self, final: bool) -> Report:
         """Return the tally so far."""
-        round_trips = Counter(self._counters.abandoned)
-        for session in [*self._members, *self._abandoned]:
-            if session.exchange is not None:
-                round_trips += session.exchange.in_flight_by_name()
-        unfinished = Counter(dict(self._counters.ongoing))
-        unfinished.update({OperationKey(name): number for name, number in round_trips.items()})
         report = self._tally.report(
-            unfinished=unfinished,
+            unfinished=self.unfinished(),
             late=Counter(self._counters.late),
             tasks=dict(self._counters.operations),
             unexpected=Counter(self._counters.unexpected),
@@ -288,6 +282,16 @@ class ProcessRun:
         )
         report.troubles.extend(self._troubles.reasons)
         return report
+
+    def unfinished(self) -> Counter[OperationKey]:
+        """Return what has begun and not ended (yet), by operation. Goes through all sessions."""
+        round_trips = Counter(self._counters.abandoned)
+        for session in [*self._members, *self._abandoned]:
+            if session.exchange is not None:
+                round_trips += session.exchange.in_flight_by_name()
+        unfinished = Counter(dict(self._counters.ongoing))
+        unfinished.update({OperationKey(name): number for name, number in round_trips.items()})
+        return unfinished
 
     def _clock_report(self) -> ClockReport:
         self._clock.look(perf_counter_ns())

@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+from bench.load.metrics.exceptions import OTHER_ERRORS
 from bench.load.metrics.merge import Merger
 from bench.load.metrics.recorder import Recorder
 from bench.load.metrics.report import Report
@@ -63,3 +64,35 @@ def test_the_window_is_that_of_those_who_were_there_throughout() -> None:
     assert (window.start_s, window.end_s) == (1, 11)
     (row,) = merger.operations(1000)
     assert row.throughput_per_s == 15, "all replies in the window, over its length"
+
+
+def failing(*failures: tuple[int, str]) -> Report:
+    """Return the report of a process in which these failed, each in a second and with an error."""
+    tally = Tally(0)
+    log = Recorder("echo")
+    for second, error in failures:
+        log.failed(second * S, second * S + 1000, error)
+    batch = log.flush()
+    assert batch is not None
+    tally.add(batch)
+    return tally.report(unfinished=Counter(), late=Counter())
+
+
+def test_each_second_has_its_errors_by_kind() -> None:
+    merger = Merger()
+    merger.receive("first", failing((0, "timeout"), (2, "timeout"), (2, "timeout"), (2, "lost")))
+    merger.receive("second", failing((2, "lost"), (2, "lost")))
+    timeline = merger.timeline({})
+    assert [second.errors for second in timeline] == [{"timeout": 1}, {}, {"lost": 3, "timeout": 2}]
+    assert list(timeline[2].errors) == ["lost", "timeout"], "the most frequent first"
+
+
+def test_the_errors_of_a_second_are_bounded_and_add_up() -> None:
+    merger = Merger()
+    many = [(1, f"error {letter}") for letter in "abcdefghijklmnopqrstuvwxyz"]
+    merger.receive("first", failing(*many, (1, "error a")))
+    merger.receive("second", failing((1, "error b"), (1, "error b")))
+    second = merger.timeline({})[1]
+    assert second.failed == sum(second.errors.values()) == 29
+    assert (len(second.errors), second.errors["error a"], second.errors["error b"]) == (7, 2, 3)
+    assert list(second.errors)[-1] == OTHER_ERRORS

@@ -13,6 +13,7 @@ from bench.load.plugin.command_help import WIDTH, help_text
 from bench.load.plugin.options import MisuseError
 from bench.load.plugin.options import add_options as add_shared_options
 from bench.load.plugin.scenario_users import user_class, weights_of
+from bench.load.plugin.typed_command import SCENARIOS_LOCUSTFILE
 from bench.scenarios.loading import MODULE, ScenariosFile
 from bench.scenarios.model import Emission, RoundTrip
 from bench.wire.connection import Connection
@@ -99,7 +100,7 @@ def test_an_option_that_is_wrong_is_one_line(
 
 def test_the_locustfile_of_a_run_by_scenarios(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The command line comes before a variable, and that before a file of Locust's."""
-    by_scenarios = ["-f", str(command.LOCUSTFILE)]
+    by_scenarios = ["-f", str(SCENARIOS_LOCUSTFILE)]
     assert command.with_locustfile(["--scenarios", "chat.py"], parser()) == [*by_scenarios, "--scenarios", "chat.py"]
     (folder / "locust.conf").write_text("locustfile = chat.py\n")
     assert command.with_locustfile(["--scenarios", "chat.py"], parser()) == [*by_scenarios, "--scenarios", "chat.py"]

@@ -1,0 +1,67 @@
+"""The labels of axes, as expressions of Vega: each value has the unit that suits it."""
+
+import json
+from typing import Any
+
+from bench.printable import printable
+from bench.report.chart import Axis, Unit
+
+#: The ticks of an axis of nines, as 1 / (1 - p), and their labels.
+NINES: tuple[tuple[int, str], ...] = (
+    (1, "0 %"),
+    (2, "50 %"),
+    (4, "75 %"),
+    (10, "90 %"),
+    (100, "99 %"),
+    (1_000, "99.9 %"),
+    (10_000, "99.99 %"),
+    (100_000, "99.999 %"),
+    (1_000_000, "99.9999 %"),
+    (10_000_000, "99.99999 %"),
+)
+
+_BY_UNIT: dict[Unit, str] = {
+    "µs": (
+        "abs(datum.value) >= 1e6 ? format(datum.value / 1e6, ',.4~r') + ' s' : "
+        "abs(datum.value) >= 1e3 ? format(datum.value / 1e3, ',.4~r') + ' ms' : "
+        "format(datum.value, ',.4~r') + ' µs'"
+    ),
+    "s": "format(datum.value, ',.6~r') + ' s'",
+    "share": "format(datum.value * 100, ',.4~r') + ' %'",
+    "bytes": (
+        "abs(datum.value) >= 1e9 ? format(datum.value / 1e9, ',.4~r') + ' GB' : "
+        "abs(datum.value) >= 1e6 ? format(datum.value / 1e6, ',.4~r') + ' MB' : "
+        "abs(datum.value) >= 1e3 ? format(datum.value / 1e3, ',.4~r') + ' kB' : "
+        "format(datum.value, ',.4~r') + ' B'"
+    ),
+}
+
+_NUMBER = "format(datum.value, ',.6~r')"
+_SIGNED = "(datum.value > 0 ? '+' : '') + format(datum.value * 100, ',.4~r') + ' %'"
+_LETTERS_OF_PLACE = 24
+
+
+def label_expression(axis: Axis, is_signed: bool = False) -> str:
+    """Return the expression of the labels of an axis. A signed share is a change, such as +1.5 %."""
+    if axis.scale == "nines":
+        names = {str(nines): label for nines, label in NINES}
+        return f"{json.dumps(names)}[datum.value]"
+    if axis.unit == "place":
+        names_of_places = [_cut(printable(label)) for label in axis.labels]
+        return f"{json.dumps(names_of_places)}[datum.value]"
+    if axis.unit == "share" and is_signed:
+        return _SIGNED
+    return _BY_UNIT.get(axis.unit, _NUMBER)
+
+
+def ticks(axis: Axis) -> dict[str, Any]:
+    """Return the values of the ticks where the scale does not choose them."""
+    if axis.scale == "nines":
+        return {"values": [nines for nines, _ in NINES]}
+    if axis.unit == "place":
+        return {"values": list(range(len(axis.labels)))}
+    return {}
+
+
+def _cut(label: str) -> str:
+    return label if len(label) <= _LETTERS_OF_PLACE else label[: _LETTERS_OF_PLACE - 1] + "…"

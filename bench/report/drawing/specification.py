@@ -1,0 +1,416 @@
+"""Charts as specifications of Vega-Lite: each panel by itself for a page, or all in a column for a picture.
+
+Rules of this file: a chart in, a specification out; nothing here knows a result. The ends of the x axis are the signals
+`x0` and `x1`, so that whoever shows a panel can set them: that is how a page zooms, and keeps panels in step. The rows
+of a panel are one table of data, whose columns are named by a letter each: `i` the series, `x`, `y`, `l` and `h` the
+ends of an interval, `u` the x at which it ends, `t` its text.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import altair as alt
+
+from bench.printable import printable
+from bench.report.chart import AnyChart, Axis, Chart, Event, Forest, HeatMap, Panel, Point, Series
+from bench.report.drawing.labels import label_expression, ticks
+from bench.report.drawing.look import Look, colour_of, looks, shape_of
+
+Row = dict[str, Any]
+
+#: A layer of a panel, or a panel.
+View = alt.Chart | alt.LayerChart | alt.FacetChart
+
+#: The names of the signals with the ends of the x axis.
+X_ENDS = ("x0", "x1")
+
+_FONT = "system-ui, -apple-system, 'Segoe UI', sans-serif"
+_HEIGHT, _LOWER_HEIGHT = 260, 150
+_EFFECT_HEIGHT = 38
+_LABEL_LETTERS = 60
+_PLACE_ROOM = 0.5
+_SHARE_OF_ROOM = 0.02
+
+
+def panel_specifications(chart: AnyChart, paint: Mapping[str, str], width: int) -> list[dict[str, Any]]:
+    """Return a specification for each panel, without titles and legends, in the colours of `paint`."""
+    return [
+        _specification(view.properties(width=width), chart, paint, {_data_name(number): rows})
+        for number, (view, rows) in enumerate(zip(_views(chart, paint), _rows(chart), strict=True))
+    ]
+
+
+def picture_specification(chart: AnyChart, paint: Mapping[str, str], width: int) -> dict[str, Any]:
+    """Return a specification of the whole chart, with its title, its caption and its legends."""
+    views = []
+    for number, view in enumerate(_views(chart, paint, is_picture=True)):
+        title = chart.panels[number].title if isinstance(chart, Chart) else ""
+        shown = view.properties(width=width)
+        views.append(shown.properties(title=alt.TitleParams(printable(title), anchor="start")) if title else shown)
+    stacked = alt.vconcat(*views, spacing=28).resolve_scale(
+        color="independent", strokeDash="independent", shape="independent"
+    )
+    titled = stacked.properties(
+        title=alt.TitleParams(
+            text=_wrapped(chart.title, 90), subtitle=_wrapped(chart.caption, 120), anchor="start", offset=16
+        )
+    )
+    return _specification(titled, chart, paint, {_data_name(number): rows for number, rows in enumerate(_rows(chart))})
+
+
+def x_ends(chart: AnyChart) -> tuple[float, float]:
+    """Return the ends of the x axis, on its scale: of nines these are 1 / (1 - p)."""
+    xs = [_on_axis(chart.x, x) for x in _xs(chart)]
+    known = [x for x in xs if math.isfinite(x) and (x > 0 or chart.x.scale == "linear")]
+    if chart.x.unit == "place":
+        last = max(len(chart.x.labels) - 1, *(known or [0]))
+        return -_PLACE_ROOM, last + _PLACE_ROOM
+    if not known:
+        return (1, 10) if chart.x.scale != "linear" else (0, 1)
+    low, high = min(known), max(known)
+    if chart.x.scale == "nines":
+        return 1, max(10, high)
+    if chart.x.scale == "logarithmic":
+        return low / 1.1, high * 1.1
+    if chart.x.from_zero:
+        low, high = min(0.0, low), max(0.0, high)
+    if low == high:
+        low, high = low - (abs(low) or 1) / 2, high + (abs(high) or 1) / 2
+    room = (high - low) * (_SHARE_OF_ROOM if isinstance(chart, Forest) else 0)
+    return low - room, high + room
+
+
+def _views(chart: AnyChart, paint: Mapping[str, str], *, is_picture: bool = False) -> list[View]:
+    if isinstance(chart, Forest):
+        return [_forest(chart, paint)]
+    if isinstance(chart, HeatMap):
+        return [_heat_map(chart, paint)]
+    return [_panel(chart, number, paint, is_picture=is_picture) for number, panel in enumerate(chart.panels)]
+
+
+def _rows(chart: AnyChart) -> list[list[Row]]:
+    """Return the rows of each panel."""
+    if isinstance(chart, Forest):
+        return [forest_rows(chart)]
+    if isinstance(chart, HeatMap):
+        return [heat_rows(chart)]
+    return [panel_rows(chart.x, panel) for panel in chart.panels]
+
+
+def _data_name(number: int) -> str:
+    return f"panel{number}"
+
+
+def _specification(
+    view: Any, chart: AnyChart, paint: Mapping[str, str], rows: Mapping[str, Sequence[Row]]
+) -> dict[str, Any]:
+    """Return the whole specification. Rows are added at the end, because altair copies what it is given many times."""
+    low, high = x_ends(chart)
+    ends = [alt.param(name=name, value=value) for name, value in zip(X_ENDS, (low, high), strict=True)]
+    configured = (
+        view.add_params(*ends)
+        .configure(font=_FONT, background=paint["ground"], aria=False)
+        .configure_view(stroke=None)
+        .configure_axis(
+            labelColor=paint["ink"],
+            titleColor=paint["muted"],
+            titleFontWeight="normal",
+            gridColor=paint["grid"],
+            domainColor=paint["muted"],
+            tickColor=paint["muted"],
+            labelFontSize=11,
+            titleFontSize=12,
+            labelOverlap="greedy",
+        )
+        .configure_title(color=paint["ink"], subtitleColor=paint["muted"])
+        .configure_legend(labelColor=paint["ink"], titleColor=paint["muted"], labelLimit=0)
+    )
+    specification: dict[str, Any] = configured.to_dict(validate=False)
+    specification["datasets"] = {**specification.get("datasets", {}), **rows}
+    return specification
+
+
+def _panel(chart: Chart, number: int, paint: Mapping[str, str], *, is_picture: bool) -> View:
+    panel, is_first = chart.panels[number], number == 0
+    x = _x_axis(chart.x)
+    drawn = looks(panel.series)
+    layers: list[View] = [_events(chart.events, chart.x, x, paint, is_named=is_first)] if chart.events else []
+    # The widest marks lie below the others.
+    order = {"band": 0, "bars": 1, "level": 2, "line": 3, "steps": 3, "points": 4}
+    for index in sorted(range(len(panel.series)), key=lambda index: order[panel.series[index].mark]):
+        layers += _layers(index, panel.series[index], drawn[index], x, panel.y, paint)
+    if is_picture and len(panel.series) > 1:
+        layers.append(_legend(panel.series, drawn, paint))
+    height = _HEIGHT if is_first else _LOWER_HEIGHT
+    view: View = alt.layer(*layers, data=alt.NamedData(_data_name(number))).properties(height=height)
+    return view
+
+
+def panel_rows(x: Axis, panel: Panel) -> list[Row]:
+    """Return the rows of a panel's points. A point that its axes cannot show is a gap."""
+    return [
+        row
+        for index, series in enumerate(panel.series)
+        for point in series.points
+        if (row := _row(index, point, x, panel.y)) is not None
+    ]
+
+
+def _row(index: int, point: Point, x_axis: Axis, y_axis: Axis) -> Row | None:
+    x = _on_axis(x_axis, point.x)
+    if not math.isfinite(x) or (x <= 0 and x_axis.scale != "linear"):
+        return None
+    row: Row = {"i": index, "x": x, "y": _shown(point.y, y_axis)}
+    ends = {"l": _shown(point.low, y_axis), "h": _shown(point.high, y_axis)}
+    row |= {name: value for name, value in ends.items() if value is not None}
+    if point.until is not None:
+        row["u"] = _on_axis(x_axis, point.until)
+    if point.text:
+        row["t"] = printable(point.text)
+    return row
+
+
+def _shown(y: float | None, axis: Axis) -> float | None:
+    """Return a value that the axis can show, in six digits; None for any other."""
+    if y is None or not math.isfinite(y) or (axis.scale != "linear" and y <= 0):
+        return None
+    return float(f"{y:.6g}")
+
+
+def _on_axis(axis: Axis, x: float) -> float:
+    if axis.scale != "nines":
+        return x
+    return math.inf if x >= 1 else float(f"{1 / (1 - x):.6g}")
+
+
+def _xs(chart: AnyChart) -> list[float]:
+    if isinstance(chart, Forest):
+        ends = [end for effect in chart.effects for end in (effect.low, effect.value, effect.high) if end is not None]
+        return [chart.neutral, *ends]
+    if isinstance(chart, HeatMap):
+        return [x for cell in chart.cells for x in (cell.x, cell.x_end)]
+    points = [point for panel in chart.panels for series in panel.series for point in series.points]
+    ends = [point.until for point in points if point.until is not None]
+    return [*(point.x for point in points), *ends, *(event.x for event in chart.events)]
+
+
+def _x_axis(axis: Axis, *, is_signed: bool = False) -> alt.X:
+    is_place = axis.unit == "place"
+    return alt.X(
+        "x:Q",
+        title=printable(axis.title) or None,
+        scale=_x_scale(axis),
+        axis=alt.Axis(
+            labelExpr=label_expression(axis, is_signed),
+            labelAngle=-40 if is_place else 0,
+            grid=not is_place,
+            labelFlush=not is_place,
+            **_ticks(axis),
+        ),
+    )
+
+
+def _ticks(axis: Axis) -> dict[str, Any]:
+    return ticks(axis) or {"tickCount": alt.ExprRef("max(3, ceil(width / 90))")}
+
+
+def _scale_type(axis: Axis) -> Literal["linear", "log"]:
+    return "linear" if axis.scale == "linear" else "log"
+
+
+def _x_scale(axis: Axis) -> alt.Scale:
+    return alt.Scale(type=_scale_type(axis), domain=[alt.ExprRef(name) for name in X_ENDS], nice=False, zero=False)
+
+
+def _y_axis(axis: Axis, field: str = "y") -> alt.Y:
+    scale = _scale_type(axis)
+    # Vega may reserve room for a logarithmic axis of its own, from 1 on.
+    settings: dict[str, Any] = {"nice": scale == "linear", "padding": 6} if not axis.from_zero else {"nice": True}
+    return alt.Y(
+        f"{field}:Q",
+        title=None,
+        scale=alt.Scale(type=scale, zero=axis.from_zero and scale == "linear", **settings),
+        axis=alt.Axis(labelExpr=label_expression(axis), minExtent=58, maxExtent=58, tickCount=5, **ticks(axis)),
+    )
+
+
+def _layers(index: int, series: Series, look: Look, x: alt.X, axis: Axis, paint: Mapping[str, str]) -> list[View]:
+    colour = paint[look.colour]
+    is_faint = series.role == "faint"
+    base = alt.Chart().transform_filter(f"datum.i === {index}").encode(x=x, y=_y_axis(axis))
+    has_ends = any(point.low is not None and point.high is not None for point in series.points)
+    if series.mark == "band":
+        return [
+            alt.Chart()
+            .transform_filter(f"datum.i === {index}")
+            .mark_area(color=colour, opacity=0.22, clip=True)
+            .encode(x=x, y=_y_axis(axis, "l"), y2="h:Q")
+        ]
+    if series.mark == "bars":
+        return [_bars(base, series, colour)]
+    if series.mark == "level":
+        return [base.mark_rule(color=colour, strokeWidth=2, strokeDash=list(look.dashes), clip=True).encode(x2="u:Q")]
+    found: list[View] = []
+    if has_ends:
+        ends = alt.Chart().transform_filter(f"datum.i === {index} && isValid(datum.l) && isValid(datum.h)")
+        found.append(
+            ends.mark_rule(color=colour, strokeWidth=1.5, opacity=0.8, clip=True).encode(
+                x=x, y=_y_axis(axis, "l"), y2="h:Q"
+            )
+        )
+    if series.mark == "points":
+        points = base.mark_point(
+            shape=look.shape, color=colour, filled=True, size=46, opacity=0.95, clip=True, invalid="filter"
+        )
+        return [*found, points]
+    line = base.mark_line(
+        color=colour,
+        strokeWidth=1 if is_faint else 2,
+        opacity=0.6 if is_faint else 1,
+        strokeDash=list(look.dashes),
+        interpolate="step-after" if series.mark == "steps" else "linear",
+        clip=True,
+        invalid="break-paths-show-path-domains",
+    )
+    return [*found, line]
+
+
+def _bars(base: alt.Chart, series: Series, colour: str) -> View:
+    if any(point.until is not None for point in series.points):
+        bars: View = base.mark_bar(color=colour, clip=True, opacity=0.85).encode(x2="u:Q")
+        return bars
+    width = alt.ExprRef("max(2, 0.7 * abs(scale('x', 1) - scale('x', 0)))")
+    narrow: View = base.mark_bar(color=colour, clip=True, opacity=0.85, width=width)
+    return narrow
+
+
+def _events(events: Sequence[Event], axis: Axis, x: alt.X, paint: Mapping[str, str], *, is_named: bool) -> View:
+    """Return a line for each event, with its text in the first panel."""
+    layers = []
+    for number, event in enumerate(events):
+        colour = paint[colour_of(event.role)]
+        at = alt.Chart(alt.InlineData(values=[{"x": _on_axis(axis, event.x), "t": printable(event.text)}]))
+        layers.append(at.mark_rule(color=colour, strokeDash=[4, 4], strokeWidth=1.5, clip=True).encode(x=x))
+        if is_named:
+            # Events beside each other have their texts below each other.
+            text = at.mark_text(color=colour, align="left", baseline="top", dx=4, dy=2 + 13 * (number % 3), clip=True)
+            layers.append(text.encode(x=x, y=alt.value(0), text="t:N"))
+    view: View = alt.layer(*layers)
+    return view
+
+
+def _legend(series: Sequence[Series], drawn: Sequence[Look], paint: Mapping[str, str]) -> View:
+    """Return a layer that draws nothing, and has the legend of the panel."""
+    names = [printable(line.label) for line in series]
+    legend = alt.Legend(title=None, orient="top", direction="horizontal", columns=3, symbolType="stroke")
+    view: View = (
+        alt.Chart(alt.InlineData(values=[{"n": name} for name in names]))
+        .mark_rule(opacity=0, strokeWidth=3)
+        .encode(
+            color=alt.Color(
+                "n:N",
+                scale=alt.Scale(domain=names, range=[paint[look.colour] for look in drawn]),
+                legend=alt.Legend(**{**legend.to_dict(), "symbolOpacity": 1, "symbolStrokeWidth": 3}),
+            ),
+            strokeDash=alt.StrokeDash(
+                "n:N", scale=alt.Scale(domain=names, range=[list(look.dashes) for look in drawn]), legend=legend
+            ),
+        )
+    )
+    return view
+
+
+def _heat_map(chart: HeatMap, paint: Mapping[str, str]) -> View:
+    most = max((cell.count for cell in chart.cells), default=1)
+    cells = (
+        alt.Chart()
+        .mark_rect(color=paint["blue"], clip=True, stroke=None)
+        .encode(
+            x=_x_axis(chart.x),
+            x2="u:Q",
+            y=_y_axis(chart.y, "l"),
+            y2="h:Q",
+            opacity=alt.Opacity(
+                "y:Q", scale=alt.Scale(type="log", domain=[1, max(most, 2)], range=[0.15, 1]), legend=None
+            ),
+        )
+    )
+    view: View = alt.layer(cells, data=alt.NamedData(_data_name(0))).properties(height=_HEIGHT + 20)
+    return view
+
+
+def heat_rows(chart: HeatMap) -> list[Row]:
+    """Return the rows of a heat map: `x` to `u`, `l` to `h`, and the count as `y`."""
+    return [
+        {
+            "i": 0,
+            "x": _on_axis(chart.x, cell.x),
+            "u": _on_axis(chart.x, cell.x_end),
+            "l": _shown(cell.y, chart.y),
+            "h": _shown(cell.y_end, chart.y),
+            "y": cell.count,
+        }
+        for cell in chart.cells
+    ]
+
+
+def forest_rows(chart: Forest) -> list[Row]:
+    """Return the rows of a forest plot: `y` is the place from the top on."""
+    return [
+        {
+            "i": number,
+            "y": number,
+            "x": effect.value,
+            "l": effect.value if effect.low is None else effect.low,
+            "h": effect.value if effect.high is None else effect.high,
+            "n": _cut(effect.label),
+            **({"t": printable(effect.text)} if effect.text else {}),
+        }
+        for number, effect in enumerate(chart.effects)
+    ]
+
+
+def _forest(chart: Forest, paint: Mapping[str, str]) -> View:
+    x = _x_axis(chart.x, is_signed=True)
+    count = len(chart.effects)
+    roles = [effect.role for effect in chart.effects]
+    y = alt.Y("y:Q", title=None, axis=None, scale=alt.Scale(domain=[count - 0.35, -0.75], nice=False, zero=False))
+    domain = list(range(count))
+    colour = alt.Color(
+        "i:O",
+        legend=None,
+        scale=alt.Scale(domain=domain, range=[paint[colour_of(role)] for role in roles]),
+    )
+    shape = alt.Shape("i:O", legend=None, scale=alt.Scale(domain=domain, range=[shape_of(role) for role in roles]))
+    neutral = alt.Chart(alt.InlineData(values=[{"x": chart.neutral}])).mark_rule(
+        color=paint["muted"], strokeWidth=1.5, clip=True
+    )
+    base = alt.Chart().encode(y=y, color=colour)
+    layers = [
+        neutral.encode(x=x),
+        base.mark_rule(strokeWidth=3, clip=True).encode(x=alt.X("l:Q", scale=_x_scale(chart.x)), x2="h:Q"),
+        base.mark_point(filled=True, size=90, opacity=1, clip=True).encode(x=x, shape=shape),
+        alt.Chart()
+        .mark_text(align="left", baseline="bottom", dy=-8, color=paint["ink"], fontSize=11)
+        .encode(y=y, x=alt.value(0), text="n:N"),
+    ]
+    view: View = alt.layer(*layers, data=alt.NamedData(_data_name(0))).properties(
+        height=_EFFECT_HEIGHT * max(count, 1) + 14
+    )
+    return view
+
+
+def _cut(label: str) -> str:
+    shown = printable(label)
+    return shown if len(shown) <= _LABEL_LETTERS else shown[: _LABEL_LETTERS - 1] + "…"
+
+
+def _wrapped(text: str, letters: int) -> list[str]:
+    lines = [""]
+    for word in printable(text).split():
+        if lines[-1] and len(lines[-1]) + 1 + len(word) > letters:
+            lines.append(word)
+        else:
+            lines[-1] = f"{lines[-1]} {word}".strip()
+    return lines

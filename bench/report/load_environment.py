@@ -1,0 +1,100 @@
+"""Where and how a load was measured: what a reader needs to measure it again, or to doubt a comparison."""
+
+from collections.abc import Iterator
+
+from bench.report.document import Subject
+from bench.report.formatting import amount, counted, duration, per_second
+from bench.results.figure import Figure
+from bench.results.load import LoadResult, Server
+from bench.timing.durations import duration_text
+
+#: The packages that matter most to a service and its clients, if the result has them.
+_PACKAGES = ("python", "python-socketio", "python-engineio", "uvicorn", "uvloop", "websockets", "httptools", "locust")
+
+
+def load_environment(result: LoadResult) -> tuple[Subject, ...]:
+    """Return what a result tells of the load, the service, the generator, the machine and the packages."""
+    return tuple(Subject(label, text) for label, text in _facts(result) if text)
+
+
+def _facts(result: LoadResult) -> Iterator[tuple[str, str]]:
+    scenario, window = result.scenario, result.window
+    yield "load", "; ".join(_load(result))
+    yield "window", f"second {window.start_s:.3g} to {window.end_s:.3g}, after {window.warmup_s:g} s of warming up"
+    if scenario.seed:
+        yield "seed", f"{scenario.seed}: with --seed it gives the same arrivals again"
+    yield "service", "; ".join(_service(result))
+    yield "generator", "; ".join(_generator(result))
+    yield "commit", _commit(result)
+    yield "machine", "; ".join(_machine(result))
+    named = [f"{name} {result.packages[name]}" for name in _PACKAGES if name in result.packages]
+    yield "packages", ", ".join(named)
+    rest = sorted(set(result.packages) - set(_PACKAGES))
+    yield "other packages", ", ".join(f"{name} {result.packages[name]}" for name in rest)
+    yield "measured", f"{result.datetime:%Y-%m-%d %H:%M:%S %Z}"
+
+
+def _load(result: LoadResult) -> Iterator[str]:
+    scenario = result.scenario
+    yield f"{scenario.users_over_time} users of {', '.join(scenario.user_classes)}"
+    if scenario.model == "closed":
+        yield "closed"
+    elif scenario.rate is not None:
+        yield f"open, --rate {scenario.rate}, {scenario.arrivals or 'unknown'} arrivals"
+    else:
+        yield f"open, {per_second(scenario.rate_per_s)} per second by rates of the users' own"
+    if scenario.duration_s is not None:
+        yield f"for {duration_text(scenario.duration_s)}"
+    yield f"by {scenario.transport}"
+
+
+def _service(result: LoadResult) -> Iterator[str]:
+    server = result.server
+    if server is None:
+        yield result.scenario.url or ""
+        return
+    yield server.command or server.app or "unknown"
+    yield from _server_options(server)
+    if server.cpu_share is not None:
+        yield f"{server.cpu_share:.0%} of a core"
+    if server.cpu_us_per_round_trip is not None:
+        yield f"{duration(Figure(server.cpu_us_per_round_trip))} of CPU a round trip"
+    if server.rss_peak_bytes is not None:
+        yield f"{amount(server.rss_peak_bytes)} of memory at most"
+
+
+def _server_options(server: Server) -> Iterator[str]:
+    for name in ("loop", "http", "ws"):
+        if (value := getattr(server, name)) is not None:
+            yield f"{name} {value}"
+    if server.core is not None:
+        yield f"on core {server.core}"
+
+
+def _generator(result: LoadResult) -> Iterator[str]:
+    generator = result.generator
+    yield counted(generator.processes, "process", "processes")
+    if generator.cpu_us_per_round_trip is not None:
+        yield f"{duration(Figure(generator.cpu_us_per_round_trip))} of CPU a round trip"
+    clocks = sorted({row.received_clock for row in result.operations if row.received_clock is not None})
+    if clocks:
+        yield f"receive times by the clock of the {' and the '.join(clocks)}"
+
+
+def _commit(result: LoadResult) -> str:
+    commit = result.commit_info
+    branch = f" on {commit.branch}" if commit.branch else ""
+    return f"{commit.id}{branch}{' with uncommitted changes' if commit.dirty else ''}"
+
+
+def _machine(result: LoadResult) -> Iterator[str]:
+    machine = result.machine_info
+    brand = machine.cpu.get("brand_raw") or machine.cpu.get("brand")
+    cores = machine.cpu.get("count")
+    yield from (text for text in (machine.node, f"{machine.system} {machine.release}".strip(), machine.machine) if text)
+    if isinstance(brand, str):
+        yield brand
+    if isinstance(cores, int):
+        yield counted(cores, "core")
+    if machine.python_version:
+        yield f"{machine.python_implementation or 'Python'} {machine.python_version}"

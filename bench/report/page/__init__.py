@@ -1,0 +1,1 @@
+"""The page: documents as a single file of HTML that needs no network, with charts where they can be drawn."""

@@ -1,0 +1,388 @@
+"""Documents as one page: the answer first, then what spoils it, charts, tables, notes and where it was measured.
+
+Rules of this file: one file that needs nothing else. Its policy forbids the browser to load anything, and to run any
+script but the page's own. Every text is escaped by markup.py. Without the programs that draw, a page has the tables of
+its charts, and says what is missing.
+"""
+
+import base64
+import functools
+import hashlib
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from bench.report.chart import AnyChart, Forest, HeatMap, Series
+from bench.report.chart_formats import can_draw
+from bench.report.chart_table import chart_table
+from bench.report.document import Break, Document, Note, Row, Style, Subject, Table
+from bench.report.drawing.look import DARK, LIGHT, Look, looks
+from bench.report.page.markup import Markup, element, joined
+
+#: The line of a page whose charts could not be drawn.
+NOT_DRAWN = "The charts are not drawn, for that needs more packages: pip install 'socketio-bench[charts]'"
+
+#: The number of charts and tables of a document from which on it has a list of them.
+_LISTED_FROM = 4
+#: The number of rows from which on a table scrolls within its own frame.
+_TALL_FROM = 30
+
+_SIGNS: dict[Style, str] = {
+    "worse": "▲",
+    "wrong": "✖",
+    "warning": "⚠",
+    "better": "▼",
+    "inconclusive": "◆",
+    "step": "●",
+}
+_ALARMING: tuple[Style, ...] = ("wrong", "worse", "warning", "step")
+_LEFT = ("name", "text", "word", "verdict")
+
+#: More colours of a page's texts, on a light and on a dark ground: each is legible on both grounds of the page.
+_TEXT_COLOURS = {
+    "raised": ("#f6f8fa", "#161b22"),
+    "control": ("#8b949e", "#6e7681"),
+    "link": ("#0550ae", "#79b8ff"),
+    "bad-text": ("#a8320a", "#ff9a66"),
+    "good-text": ("#006b4f", "#56d4ad"),
+    "warning-text": ("#7d4e00", "#eeae2d"),
+}
+
+
+def page(documents: Sequence[Document]) -> str:
+    """Return the page of one or several documents."""
+    charts = [chart for document in documents for chart in document.charts]
+    is_drawn = bool(charts) and can_draw()
+    several = len(documents) > 1
+    numbers = iter(range(len(charts)))
+    sections = [
+        _document(document, f"r{number}", 2 if several else 1, numbers, is_drawn=is_drawn)
+        for number, document in enumerate(documents, 1)
+    ]
+    scripts = _scripts(charts) if is_drawn else []
+    title = documents[0].title if not several else f"{len(documents)} results"
+    body = joined(
+        [
+            element("a", "Skip to the answer", href="#main", class_="skip"),
+            *([_contents(documents)] if several else []),
+            element(
+                "main",
+                *([element("p", NOT_DRAWN, class_="banner warning")] if charts and not is_drawn else []),
+                *sections,
+                id="main",
+            ),
+            element("footer", element("p", "Made by socketio-bench. This file needs no network.")),
+            *([element("div", id="tip", hidden=True), _live_region()] if is_drawn else []),
+            *[markup for markup, _ in scripts],
+        ]
+    )
+    head = joined(
+        [
+            element("meta", charset="utf-8"),
+            element("meta", name="viewport", content="width=device-width, initial-scale=1"),
+            element("meta", http_equiv="Content-Security-Policy", content=_policy([text for _, text in scripts])),
+            element("meta", name="color-scheme", content="light dark"),
+            element("title", title),
+            Markup(f"<style>{_style()}</style>"),
+        ]
+    )
+    return f'<!DOCTYPE html>\n<html lang="en">\n<head>{head}</head>\n<body>{body}</body>\n</html>\n'
+
+
+def _live_region() -> Markup:
+    return element("div", id="said", class_="unseen", role="status", aria_live="polite")
+
+
+def _policy(scripts: Sequence[str]) -> str:
+    """Return the policy of the page: nothing is loaded, and these scripts alone may run."""
+    hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in scripts]
+    allowed = " ".join(f"'sha256-{digest}'" for digest in hashes) or "'none'"
+    return (
+        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
+        "form-action 'none'"
+    )
+
+
+def _scripts(charts: Sequence[AnyChart]) -> list[tuple[Markup, str]]:
+    """Return the elements of the scripts that run, with their texts; the charts' data come before them."""
+    from bench.report.page.charts import embedded, library  # late: it needs the extra `charts`
+
+    own = _part("script.js")
+    data = f'<script type="application/json" id="charts">{embedded(charts)}</script>'
+    drawing = library()
+    return [
+        (Markup(f"{data}<script>{drawing}</script>"), drawing),
+        (Markup(f"<script>{own}</script>"), own),
+    ]
+
+
+@functools.cache
+def _part(name: str) -> str:
+    return Path(__file__).with_name(name).read_text(encoding="utf-8")
+
+
+def _style() -> str:
+    light = _variables({**LIGHT, **{name: pair[0] for name, pair in _TEXT_COLOURS.items()}})
+    dark = _variables({**DARK, **{name: pair[1] for name, pair in _TEXT_COLOURS.items()}})
+    return (
+        f":root {{ color-scheme: light dark; {light} }}\n"
+        f"@media screen and (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}\n{_part('style.css')}"
+    )
+
+
+def _variables(colours: dict[str, str]) -> str:
+    return " ".join(f"--{name}: {colour};" for name, colour in colours.items())
+
+
+def _contents(documents: Sequence[Document]) -> Markup:
+    links = [
+        element(
+            "li",
+            element("a", f"{document.kind}: {document.title}", href=f"#r{number}"),
+            *([element("div", document.headline.text, class_="quiet")] if document.headline else []),
+        )
+        for number, document in enumerate(documents, 1)
+    ]
+    return joined(
+        [
+            element("header", element("h1", f"{len(documents)} results")),
+            element("nav", element("ol", *links), aria_label="Results on this page"),
+        ]
+    )
+
+
+def _document(document: Document, name: str, level: int, numbers: Iterator[int], *, is_drawn: bool) -> Markup:
+    alarming = [note for note in document.notes if note.style in _ALARMING]
+    others = [note for note in document.notes if note.style not in _ALARMING]
+    heading = f"h{level + 1}"
+    parts = [
+        element("p", document.kind if document.headline is None else f"{document.kind}: {document.title}",
+                class_="kicker"),
+        _headline(document, level),
+        *([element("p", document.basis, class_="quiet")] if document.basis else []),
+        *([] if document.subjects_title else _facts(document.subjects)),
+        *([_banner(alarming)] if alarming else []),
+        *_list_of_parts(document, name),
+        *_charts(document, name, level, numbers, is_drawn=is_drawn),
+        *_tables(document, level),
+        *([_explanation(document.explanation)] if document.explanation else []),
+        *([element(heading, "Notes"), element("ul", *map(_note, others))] if others else []),
+        *(_folded(document.subjects_title, _facts(document.subjects)) if document.subjects_title else []),
+        *(_folded("Environment", _facts(document.environment)) if document.environment else []),
+        *(
+            [element(heading, "Again"), element("pre", element("code", document.command), tabindex="0")]
+            if document.command
+            else []
+        ),
+    ]  # fmt: skip
+    label = f"{document.kind}: {document.title}"
+    return element("section", *parts, id=name, class_="result", aria_label=label)
+
+
+def _headline(document: Document, level: int) -> Markup:
+    style: Style = document.headline.style if document.headline else "plain"
+    text = document.headline.text if document.headline else document.title
+    sign = [element("span", _SIGNS[style], class_="sign", aria_hidden="true")] if style in _SIGNS else []
+    return element(f"h{level}", *sign, text, class_=f"is-{style}" if style in _SIGNS else None)
+
+
+def _facts(subjects: Sequence[Subject]) -> list[Markup]:
+    facts = [part for subject in subjects for part in (element("dt", subject.label), element("dd", subject.text))]
+    return [element("dl", *facts, class_="facts")] if facts else []
+
+
+def _banner(notes: Sequence[Note]) -> Markup:
+    worst = min((note.style for note in notes), key=_ALARMING.index)
+    return element("div", element("ul", *map(_note, notes)), class_=f"banner {worst}", role="note")
+
+
+def _note(note: Note) -> Markup:
+    label = f"{note.label}: " if note.label not in ("", "note") else ""
+    sign = [element("span", _SIGNS[note.style], class_="sign", aria_hidden="true")] if note.style in _SIGNS else []
+    return element("li", *sign, f"{label}{note.text}")
+
+
+def _folded(title: str, contents: Sequence[Markup]) -> list[Markup]:
+    return [element("details", element("summary", title), *contents)]
+
+
+def _explanation(text: str) -> Markup:
+    """Return a paragraph of ours, whose terms are marked as in Markdown."""
+    parts = re.split(r"(`[^`]+`|\*[^*]+\*)", text)
+    return element(
+        "p",
+        *(
+            element("code", part[1:-1])
+            if part.startswith("`")
+            else element("em", part[1:-1])
+            if part.startswith("*")
+            else part
+            for part in parts
+            if part
+        ),
+        class_="caption",
+    )
+
+
+def _list_of_parts(document: Document, name: str) -> list[Markup]:
+    """Return links to the charts of a long document."""
+    if len(document.charts) < _LISTED_FROM:
+        return []
+    links = [
+        element("li", element("a", chart.title, href=f"#{name}-{number}"))
+        for number, chart in enumerate(document.charts, 1)
+    ]
+    return [element("nav", element("ul", *links), class_="charts", aria_label=f"Charts of {document.title}")]
+
+
+# --- tables ---------------------------------------------------------------------------------------------------------
+
+
+def _tables(document: Document, level: int) -> list[Markup]:
+    found = []
+    section = ""
+    for table in document.tables:
+        if table.section != section:
+            section = table.section
+            found.append(element(f"h{level + 1}", section))
+        if table.title:
+            found.append(element(f"h{min(level + 2, 6)}", table.title))
+        shown = [row for row in table.rows if not _is_detail(row)]
+        details = [row for row in table.rows if _is_detail(row)]
+        title = table.title or table.columns[0].full_title or document.title
+        found.append(_table(table, shown, title))
+        if details:
+            found += _folded(table.details, [_table(table, details, f"{title}: {table.details}")])
+    return found
+
+
+def _is_detail(row: Row | Break) -> bool:
+    return isinstance(row, Row) and row.is_detail
+
+
+def _table(table: Table, rows: Sequence[Row | Break], label: str) -> Markup:
+    lines = []
+    group = ""
+    width = len(table.columns)
+    for row in rows:
+        if isinstance(row, Break):
+            cell = element("th", row.text, colspan=width, scope="rowgroup", class_=f"is-{row.style}")
+            lines.append(element("tr", cell, class_="break"))
+            continue
+        if row.group != group:
+            group = row.group
+            lines.append(element("tr", element("th", group, colspan=width, scope="rowgroup"), class_="group"))
+        lines.append(_row(table, row))
+    caption = [element("caption", table.caption)] if table.caption else []
+    heading = element("tr", *(_heading(column.full_title, column.content) for column in table.columns))
+    inner = element("table", *caption, element("thead", heading), element("tbody", *lines))
+    tall = " tall" if len(rows) >= _TALL_FROM else ""
+    return element("div", inner, class_=f"scroll{tall}", tabindex="0", role="region", aria_label=label)
+
+
+def _heading(title: str, content: str) -> Markup:
+    kind = "text" if content in _LEFT else None
+    # A cell without a text is no heading.
+    return element("th", title, scope="col", class_=kind) if title else element("td", class_=kind)
+
+
+def _row(table: Table, row: Row) -> Markup:
+    cells = []
+    for number, (column, cell) in enumerate(zip(table.columns, row.cells, strict=True)):
+        if number == 0:
+            linked = _is_address(row.link)
+            content = element("a", cell, href=row.link, rel="noreferrer") if linked else cell
+            cells.append(element("th", content, scope="row", class_="name"))
+        elif column.content == "verdict":
+            sign = _SIGNS.get(row.style)
+            signs = [element("span", sign, class_="sign", aria_hidden="true")] if sign else []
+            cells.append(element("td", *signs, cell, class_=f"text is-{row.style}"))
+        else:
+            kinds = {"text": "text", "word": "text", "name": "text", "range": "range"}
+            cells.append(element("td", cell, class_=kinds.get(column.content)))
+    return element("tr", *cells)
+
+
+def _is_address(link: str) -> bool:
+    return link.startswith(("https://", "http://"))
+
+
+# --- charts ---------------------------------------------------------------------------------------------------------
+
+
+def _charts(document: Document, name: str, level: int, numbers: Iterator[int], *, is_drawn: bool) -> list[Markup]:
+    return [
+        _figure(chart, f"{name}-{place}", level, next(numbers), is_drawn=is_drawn)
+        for place, chart in enumerate(document.charts, 1)
+    ]
+
+
+def _figure(chart: AnyChart, name: str, level: int, number: int, *, is_drawn: bool) -> Markup:
+    table = chart_table(chart)
+    caption = [element("p", chart.caption, class_="caption")] if chart.caption else []
+    tabled = [
+        *([element("p", table.caption, class_="caption")] if table.caption else []),
+        _table(Table(table.columns, table.rows), table.rows, f"Table: {chart.title}"),
+    ]
+    heading = element(f"h{level + 1}", chart.title)
+    folded = element("details", element("summary", f"Table: {chart.title}"), *tabled, open=not is_drawn)
+    if not is_drawn:
+        return element("figure", heading, *caption, element("p", chart.alt), folded, id=name)
+    keys = "Arrow keys go from point to point, + and - zoom, 0 shows the whole."
+    return element(
+        "figure",
+        heading,
+        *caption,
+        element("div", *_panels(chart), class_="plot", tabindex="0", role="group", aria_label=f"{chart.title}. {keys}"),
+        element("div", class_="tools", hidden=True, role="group", aria_label=f"Zoom: {chart.title}"),
+        folded,
+        id=name,
+        data_chart=number,
+    )  # fmt: skip
+
+
+def _panels(chart: AnyChart) -> Iterator[Markup]:
+    """Yield the places of a chart's panels, with their titles and legends. The first is the picture with the text."""
+    if isinstance(chart, (Forest, HeatMap)):
+        axis = chart.y.title if isinstance(chart, HeatMap) else ""
+        if axis:
+            yield element("p", axis, class_="panel-title")
+        yield _view(chart.alt)
+        return
+    for number, panel in enumerate(chart.panels):
+        words = panel.title or panel.y.title
+        if words:
+            yield element("p", words, class_="panel-title")
+        if len(panel.series) > 1 or (panel.series and panel.series[0].label != words):
+            drawn = looks(panel.series)
+            yield element("ul", *map(_legend_entry, panel.series, drawn), class_="legend")
+        yield _view(chart.alt if number == 0 else f"{words}: the panel {number + 1} of {chart.title}")
+
+
+def _view(alt: str) -> Markup:
+    return element("div", element("div", class_="view"), role="img", aria_label=alt)
+
+
+def _legend_entry(series: Series, look: Look) -> Markup:
+    colour = f"var(--{look.colour})"
+    dashes = ",".join(map(str, look.dashes)) if look.dashes[1] else None
+    if series.mark == "points":
+        sign = _SHAPES.get(look.shape, _SHAPES["circle"]).replace("COLOUR", colour)
+    elif series.mark in ("band", "bars"):
+        opacity = "0.3" if series.mark == "band" else "0.85"
+        sign = f'<rect x="2" y="1" width="22" height="10" fill="{colour}" fill-opacity="{opacity}"/>'
+    else:
+        dash = f' stroke-dasharray="{dashes}"' if dashes else ""
+        sign = f'<line x1="1" y1="6" x2="25" y2="6" stroke="{colour}" stroke-width="3"{dash}/>'
+    picture = Markup(f'<svg viewBox="0 0 26 12" aria-hidden="true">{sign}</svg>')
+    return element("li", picture, series.label)
+
+
+_SHAPES = {
+    "circle": '<circle cx="13" cy="6" r="5" fill="COLOUR"/>',
+    "square": '<rect x="8" y="1" width="10" height="10" fill="COLOUR"/>',
+    "triangle-up": '<path d="M13 1 L19 11 L7 11 Z" fill="COLOUR"/>',
+    "triangle-down": '<path d="M13 11 L19 1 L7 1 Z" fill="COLOUR"/>',
+    "diamond": '<path d="M13 0 L19 6 L13 12 L7 6 Z" fill="COLOUR"/>',
+    "cross": '<path d="M11 1h4v3h4v4h-4v3h-4v-3h-4v-4h4z" fill="COLOUR"/>',
+}
