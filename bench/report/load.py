@@ -14,6 +14,7 @@ from bench.report.load_environment import load_environment
 from bench.report.load_headline import load_headline
 from bench.report.percentiles import marked
 from bench.report.receive_times import receive_notes
+from bench.report.service_log import service_log_tables
 from bench.report.slowest import slowest_tables
 from bench.report.spoilt import spoilt
 from bench.results.figure import Figure, exact, figure
@@ -56,6 +57,7 @@ def load_document(result: LoadResult) -> Document:
             *_received_tables(result),
             *_error_tables(result),
             *slowest_tables(result),
+            *service_log_tables(result.service_log),
         ),
         notes=(*_notes(result), *label_notes(result.labels, result.note)),
         charts=LazyCharts(lambda: load_charts(result)),

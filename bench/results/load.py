@@ -18,6 +18,7 @@ from pydantic import (
 from bench.results.header import WRITTEN, Header, Histogram, IsoDatetime, Kind, NonNegative
 from bench.results.lateness import Lateness
 from bench.results.receiving import ReceiveClock, ReceivedClock, Receiving
+from bench.results.service_log import ServiceLog
 from bench.statistics.percentiles import is_greatest
 from bench.timing.histogram import Histogram as Times
 from bench.timing.histogram import HistogramError
@@ -544,10 +545,11 @@ class LoadResult(Header):
     are the events that came unasked, the most frequent first. `receive_clock` tells of the clock of receive times; it
     is null in older results. `command` is the command that started the run, as a shell takes it, with `...` for
     secrets. It is null if Locust's page started the run, and in older results. `slowest` has the slowest round trips of
-    each operation, where the run was asked for them.
+    each operation, where the run was asked for them. `service_log` has the lines that the service wrote during the run,
+    if the run started the service and it wrote any.
 
     New in load/2: invalid_reason, exceptions. New in load/3: received. New in load/4: receive_clock. New in load/5:
-    command, slowest.
+    command, slowest, service_log.
     """
 
     kind: ClassVar[Kind] = "load"
@@ -570,6 +572,7 @@ class LoadResult(Header):
     received: tuple[ReceivedEvent, ...] = ()
     receive_clock: ReceiveClock | None = None
     slowest: tuple[SlowRoundTrip, ...] = ()
+    service_log: ServiceLog | None = None
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:

@@ -17,6 +17,7 @@ from bench.load.metrics.merge import Merger
 from bench.load.metrics.troubles import Troubles
 from bench.results.header import CommitInfo, MachineInfo, way_in_words
 from bench.results.load import Generator, LoadResult, Scenario, Second, Server, SlowRoundTrip, Window
+from bench.results.service_log import ServiceLog
 from bench.scenarios.tracing import trace_id
 from bench.timing.arrivals import Arrivals, Shape
 from bench.timing.rates import NS_PER_S, RateProfile
@@ -85,6 +86,8 @@ class RunFacts:
     command: str | None = None
     labels: dict[str, str] = field(default_factory=dict)
     note: str | None = None
+    #: What the service wrote during the run; None if nothing is known of that.
+    service_log: ServiceLog | None = None
     #: The reasons why the result is partial, but for the troubles.
     lacks: Sequence[str] = ()
 
@@ -164,6 +167,7 @@ def make_result(
         invalid_reason=merger.invalid_reason,
         received=attempt("the received events", merger.received, tuple),
         receive_clock=attempt("the clock", merger.receive_clock, lambda: None),
+        service_log=facts.service_log,
         slowest=attempt("the slowest round trips", lambda: _slowest(facts.load, merger), tuple),
     )
 

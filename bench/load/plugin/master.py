@@ -78,6 +78,7 @@ from bench.project_settings import ProjectSettingsError, results_folder
 from bench.results.header import CommitInfo
 from bench.results.load import LoadResult
 from bench.results.provenance import commit_elsewhere, commit_info, machine_info, packages, service_directory
+from bench.results.service_log import ServiceLog
 from bench.server import ServerError
 from bench.timing.arrivals import schedule
 from bench.timing.rates import NS_PER_S, Share
@@ -257,7 +258,9 @@ class RunOwner:
             hooks = ProcessHooks(self._on_all_users_connected, self._on_unsupported_task)
             test.process = self._lifecycle.process.begin(settings, hooks)
         if test.service is not None:
-            test.watch = ServiceWatch(self._environment, test.service, test.troubles)
+            test.watch = ServiceWatch(
+                self._environment, test.service, self._service.log_file, test.started_ns, test.troubles
+            )
             test.watch.start(lambda: self._test is test)
         gevent.spawn(self._note_asked_users, test)
         self._view.begin(test, self._users_there, longest_reply_timeout_s(self._environment))
@@ -505,6 +508,7 @@ class RunOwner:
             command=test.troubles.attempt("the command", self._typed_command, lambda: None),
             labels=test.prepared.labels,
             note=test.prepared.note,
+            service_log=self._service_log(test),
             lacks=lacks,
         )
         return make_result(facts, test.merger, test.troubles, test.service, machine_info)
@@ -512,6 +516,13 @@ class RunOwner:
     def _typed_command(self) -> str | None:
         known = secrets_of(self._options, socket_io_users(self._environment))
         return typed_command(sys.argv, known.hide, headless=bool(self._options.headless))
+
+    def _service_log(self, test: OwnedRun) -> ServiceLog | None:
+        """Return what the service wrote during the test."""
+        if test.watch is None:
+            return None
+        watch = test.watch
+        return test.troubles.attempt("the service's log", lambda: watch.log(self._service.hide), lambda: None)
 
     def _asked_load(self, test: OwnedRun) -> AskedLoad:
         asked, open_load = test.prepared.asked, test.prepared.open_load
