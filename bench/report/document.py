@@ -91,8 +91,9 @@ class Table:
     """A table. The first column has the names of the rows.
 
     `section` is a heading that neighbouring tables may share, `title` and `caption` are the table's own. `details` is
-    the title of its folded rows. A table that `extends` the table before it has the same rows in the same order. A
-    format may show both as one table if there is room.
+    the title of its folded rows. With a `brief`, a format that is read at a glance has this text in their place. A
+    table that `extends` the table before it has the same rows in the same order. A format may show both as one table if
+    there is room.
     """
 
     columns: tuple[Column, ...]
@@ -101,6 +102,7 @@ class Table:
     title: str = ""
     caption: str = ""
     details: str = ""
+    brief: str = ""
     extends: bool = False
 
 

@@ -15,6 +15,8 @@ from bench.report.load_headline import load_headline
 from bench.report.objectives import objective_notes, objective_tables
 from bench.report.percentiles import marked
 from bench.report.receive_times import receive_notes
+from bench.report.service_log import service_log_tables
+from bench.report.slowest import slowest_tables
 from bench.report.spoilt import spoilt
 from bench.results.figure import Figure, exact, figure
 from bench.results.load import (
@@ -59,6 +61,8 @@ def load_document(result: LoadResult) -> Document:
             *_stage_tables(result),
             *_received_tables(result),
             *_error_tables(result),
+            *slowest_tables(result),
+            *service_log_tables(result.service_log),
         ),
         notes=(*objective_notes(result.objectives), *_notes(result), *label_notes(result.labels, result.note)),
         faults=tuple(_faults(result)),

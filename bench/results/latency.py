@@ -187,6 +187,8 @@ class LatencyDetails(BaseModel):
     "kernel" only if the kernel told it of all of them. `receiving` is of the service's replies alone. `objectives` are
     those that speak of the benchmark, as they were judged.
 
+    `trace_context` is the field of each emission's data that had a W3C trace context; null without.
+
     `labels` and `note` are what the user gave to the whole result. All its benchmarks have them.
     """
 
@@ -229,6 +231,7 @@ class LatencyDetails(BaseModel):
     receiving: Unclaimed[Receiving] = None
     receive_clock: Unclaimed[ReceiveClock] = None
     objectives: Unclaimed[tuple[JudgedObjective, ...]] = None
+    trace_context: Unclaimed[str] = None
     labels: Unclaimed[dict[str, str]] = None
     note: Unclaimed[str] = None
 

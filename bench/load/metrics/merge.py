@@ -24,6 +24,7 @@ from bench.load.metrics.recorder import RECEIVED
 from bench.load.metrics.report import OperationReport, Report, SecondReport
 from bench.load.metrics.rows import counted, operation_row, rate_per_s, second_row, stage_row
 from bench.load.metrics.saturation import JudgedSecond
+from bench.load.metrics.slowest import Slow, slowest
 from bench.results.load import (
     MOST_OPERATIONS,
     OTHER_OPERATIONS,
@@ -308,6 +309,19 @@ class Merger:
     def parts(self) -> Parts:
         """Return the parts of the operations that have rows."""
         return self._parts(lambda part: part.kind != RECEIVED)
+
+    def slowest(self, number: int) -> list[tuple[OperationKey, Slow]]:
+        """Return the slowest round trips of each operation over all processes, and the first that timed out.
+
+        Those that timed out come first, then the slowest. At most `number` of either kind are of the same operation.
+        """
+        found: list[tuple[OperationKey, Slow]] = []
+        for key, parts in sorted(self._parts(lambda part: bool(part.slowest)).items()):
+            each = [slow for _, part in parts for slow in part.slowest]
+            timed_out = sorted((slow for slow in each if slow.service_ns is None), key=lambda slow: slow.at_ns)
+            answered = slowest((slow for slow in each if slow.service_ns is not None), number)
+            found += [(key, slow) for slow in (*timed_out[:number], *answered)]
+        return found
 
     def received(self) -> tuple[ReceivedEvent, ...]:
         """Return the events that came unasked, the most frequent first."""
