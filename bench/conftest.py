@@ -45,13 +45,17 @@ from bench.printable import printable
 from bench.project_settings import ProjectSettingsError, results_folder
 from bench.report.document import Line, Style
 from bench.report.labels import label_notes
+from bench.report.latency import latency_document
+from bench.report.page.writing import REPORT, REPORT_HELP, write_page
+from bench.results.errors import ResultError
 from bench.results.header import CommitInfo
 from bench.results.labels import LABEL_HELP, NOTE_HELP
-from bench.results.latency import LatencyBenchmark, LatencyDetails
+from bench.results.latency import LatencyBenchmark, LatencyDetails, LatencyResult
+from bench.results.option_files import check_option_file
 from bench.results.provenance import commit_elsewhere, commit_info, service_directory
 from bench.results.requirements import other_packages, project_folders
 from bench.results.service_logs import service_logs
-from bench.results.store import make_root, result_name
+from bench.results.store import load, make_root, result_name
 from bench.wire.clock_option import PROCESS_CLOCK_HELP, take_process_clock
 from bench.wire.options import CONNECTION_OPTIONS, ConnectionOption
 
@@ -87,6 +91,8 @@ _STORE = pytest.StashKey[Callable[[], None]]()
 _FAILURE = pytest.StashKey[str]()
 #: The folder of all results.
 _RESULTS = pytest.StashKey[Path | None]()
+#: The file of the page, if the user wants one.
+_REPORT = pytest.StashKey[Path | None]()
 _CLEANUP = pytest.StashKey[contextlib.ExitStack]()
 
 
@@ -155,6 +161,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="the folder of all results; those of `pytest bench` are in DIR/latency. Default: what pyproject.toml says "
         "in [tool.socketio-bench], or results in the working directory",
     )
+    group.addoption(REPORT, metavar="FILE", dest="bench_report", help=REPORT_HELP)
     group.addoption("--label", metavar="NAME=VALUE", action="append", help=LABEL_HELP)
     group.addoption("--note", metavar="TEXT", help=NOTE_HELP)
     group.addoption(
@@ -259,6 +266,7 @@ def pytest_configure(config: pytest.Config) -> None:
         )
     except OptionError as error:
         raise pytest.UsageError(str(error)) from None
+    config.stash[_REPORT] = _report_of(config)
     if not _is_given(config, "--benchmark-max-time"):
         option.benchmark_max_time = str(config.stash[OPTIONS].max_time_s)
     config.stash[_RESULTS] = results = _results_of(config)
@@ -375,9 +383,27 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatu
         if logs.keep(config.stash[OPTIONS].hide):
             terminalreporter.write_line(f"The service's output is kept in {logs.folder}")
     _store(config)
-    _write(terminalreporter, ending(benchmarks, getattr(_benchmarks(config).storage, "saved", None)))
+    saved: Path | None = getattr(_benchmarks(config).storage, "saved", None)
+    report = _written_page(config, saved)
+    _write(terminalreporter, ending(benchmarks, saved, report))
     if benchmarks and _is_part(config.stash[OPTIONS]):
         terminalreporter.write_line("--all measures more: it illustrates what a server in the client's own loop costs")
+
+
+def _written_page(config: pytest.Config, saved: Path | None) -> Path | None:
+    """Write the page of the session that was stored, if the user wants one; return its file, None if there is none."""
+    report = config.stash[_REPORT]
+    if report is None or saved is None:
+        return None
+    try:
+        result = load(saved)
+        if isinstance(result, LatencyResult):
+            write_page(REPORT, report, [latency_document(result)])
+    except ResultError as error:
+        config.stash[_FAILURE] = str(error)
+        _benchmarks(config).logger.error(str(error))
+        return None
+    return report
 
 
 def _write(reporter: pytest.TerminalReporter, lines: Iterable[Line]) -> None:
@@ -447,6 +473,19 @@ def _results_of(config: pytest.Config) -> Path | None:
         return config.invocation_params.dir / results_folder(given)
     except ProjectSettingsError as error:
         raise pytest.UsageError(str(error)) from None
+
+
+def _report_of(config: pytest.Config) -> Path | None:
+    """Return the file of the page; None if none is wanted."""
+    given: str | None = config.option.bench_report
+    if given is None:
+        return None
+    path = config.invocation_params.dir / given
+    try:
+        check_option_file(REPORT, path)
+    except ResultError as error:
+        raise pytest.UsageError(str(error)) from None
+    return path
 
 
 def _service_commit(options: Options, results: Path | None) -> CommitInfo:

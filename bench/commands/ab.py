@@ -12,15 +12,19 @@ from bench.commands.output import (
     JsonFile,
     Label,
     NoteText,
+    ReportFile,
     ResultsFolder,
     check_json_folder,
     given_words,
     is_stdout,
+    print_page,
     show_and_keep,
     write_json,
     write_option,
+    write_report,
 )
 from bench.project_settings import DEFAULT_RESULTS
+from bench.results.option_files import check_option_file
 from bench.scenarios.catalogue import AB_BENCHMARKS
 
 _BUILT_IN = ", ".join(benchmark.name for benchmark in AB_BENCHMARKS)
@@ -92,6 +96,7 @@ def ab(
         Path | None, typer.Option(metavar="FILE", help="Write it as Markdown, for a pull request.")
     ] = None,
     json_file: JsonFile = None,
+    report_file: ReportFile = None,
     label: Label = None,
     note: NoteText = None,
     results: ResultsFolder = DEFAULT_RESULTS,
@@ -144,6 +149,7 @@ def ab(
     if markdown is not None and not markdown.absolute().parent.is_dir():
         raise AbError(f"--markdown {markdown}: there is no such folder")
     check_json_folder(json_file)
+    check_option_file("--report", report_file)
     words = given_words(label, note)
     if process_clock:
         take_process_clock()
@@ -155,10 +161,16 @@ def ab(
         if markdown is not None:
             write_option("--markdown", markdown, markdown_format.render(document).encode())
 
+    def store() -> None:
+        path = Store(results).save(result)
+        print_stored(console, path)
+        print_page(console, path, report_file)
+
     kept = show_and_keep(
         lambda: print_document(document, console),
         write_markdown,
         lambda: write_json(json_file, result.to_json()),
-        lambda: print_stored(console, Store(results).save(result)),
+        store,
+        lambda: write_report(report_file, document),
     )
     return 0 if kept and not result.slower else FAILED

@@ -12,16 +12,20 @@ from bench.commands.output import (
     MISUSE,
     Label,
     NoteText,
+    ReportFile,
     ResultsFolder,
     check_json_folder,
     fail,
     given_words,
     is_stdout,
+    print_page,
     show_and_keep,
     write_json,
+    write_report,
 )
 from bench.printable import printable
 from bench.project_settings import DEFAULT_RESULTS
+from bench.results.option_files import check_option_file
 
 
 def accuracy(
@@ -50,6 +54,7 @@ def accuracy(
             "--json", metavar="FILE", help="Store it there [DIR/accuracy/…]; - is the standard output, as well."
         ),
     ] = None,
+    report_file: ReportFile = None,
     label: Label = None,
     note: NoteText = None,
     results: ResultsFolder = DEFAULT_RESULTS,
@@ -73,6 +78,7 @@ def accuracy(
             with_peers=not without_peers,
             keep_awake=not (allow_idle_cores or no_awake),
             json_file=json_file,
+            report_file=report_file,
             words=words,
             results=results,
         )
@@ -86,6 +92,7 @@ def accuracy(
     from bench.wire.clock_option import take_process_clock
 
     check_json_folder(json_file)
+    check_option_file("--report", report_file)
     progress = Console(stderr=True)
     if process_clock:
         take_process_clock()
@@ -102,10 +109,18 @@ def accuracy(
     except AccuracyFailedError as error:
         return fail(str(error), FAILED)
     console, is_printed = Console(stderr=is_stdout(json_file)), is_stdout(json_file)
+    document = accuracy_document(result)
+
+    def store() -> None:
+        path = stored(result, results, None if is_printed else json_file)
+        print_stored(console, path)
+        print_page(console, path, report_file)
+
     kept = show_and_keep(
-        lambda: print_document(accuracy_document(result), console),
+        lambda: print_document(document, console),
         lambda: write_json(json_file if is_printed else None, result.to_json()),
-        lambda: print_stored(console, stored(result, results, None if is_printed else json_file)),
+        store,
+        lambda: write_report(report_file, document),
     )
     return 0 if kept and result.inside else FAILED
 
@@ -117,6 +132,7 @@ def _wire(
     with_peers: bool,
     keep_awake: bool,
     json_file: Path | None,
+    report_file: Path | None,
     words: dict[str, object],
     results: Path,
 ) -> int:
@@ -131,6 +147,7 @@ def _wire(
     from bench.validation.wire.tools import chosen
 
     check_json_folder(json_file)
+    check_option_file("--report", report_file)
     try:
         tools = chosen(only, with_peers)
     except ValueError as error:
@@ -146,9 +163,17 @@ def _wire(
     except WireFailedError as error:
         return fail(str(error), FAILED)
     console, is_printed = Console(stderr=is_stdout(json_file)), is_stdout(json_file)
+    document = wire_document(result)
+
+    def store() -> None:
+        path = stored_as("wire", result, results, None if is_printed else json_file)
+        print_stored(console, path)
+        print_page(console, path, report_file)
+
     kept = show_and_keep(
-        lambda: print_document(wire_document(result), console),
+        lambda: print_document(document, console),
         lambda: write_json(json_file if is_printed else None, result.to_json()),
-        lambda: print_stored(console, stored_as("wire", result, results, None if is_printed else json_file)),
+        store,
+        lambda: write_report(report_file, document),
     )
     return 0 if kept and result.tools and result.is_met else FAILED

@@ -8,15 +8,18 @@ import typer
 from bench.commands.output import (
     FAILED,
     JsonFile,
+    ReportFile,
     ResultsFolder,
     check_json_folder,
     is_stdout,
     write_json,
     write_option,
+    write_report,
 )
 from bench.project_settings import DEFAULT_RESULTS
 from bench.report.chart_formats import chart_format
 from bench.results.errors import ResultError
+from bench.results.option_files import check_option_file
 
 
 def compare(
@@ -37,6 +40,7 @@ def compare(
         Path | None,
         typer.Option(metavar="FILE", help="Draw both distributions: .html (needs no network), .svg or .png."),
     ] = None,
+    report_file: ReportFile = None,
     results: ResultsFolder = DEFAULT_RESULTS,
 ) -> int:
     """Compare stored results; exit code 1 if NEW is slower.
@@ -58,6 +62,7 @@ def compare(
 
     form = None if chart is None else chart_format("--chart", chart)
     check_json_folder(json_file)
+    check_option_file("--report", report_file)
     for option, path in (("--markdown", markdown), ("--chart", chart)):
         if path is not None and not path.absolute().parent.is_dir():
             raise ResultError(f"{option} {path}: there is no such folder")
@@ -80,4 +85,5 @@ def compare(
         except ValueError as error:
             raise ResultError(f"--chart {chart}: {error}") from None
         write_option("--chart", chart, drawn)
+    write_report(report_file, document)
     return FAILED if comparison.worse else 0

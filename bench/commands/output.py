@@ -1,18 +1,23 @@
 """The parts that commands share: exit codes, options, errors, and the order of showing and keeping."""
 
 import contextlib
-import errno
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bench.printable import printable
 from bench.project_settings import results_folder
-from bench.results.errors import NotStoredError, ResultError
-from bench.results.files import write_whole
+from bench.results.errors import ResultError
+from bench.results.option_files import UNWRITABLE as UNWRITABLE  # part of what this module offers
+from bench.results.option_files import write_option as write_option
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from bench.report.document import Document
 from bench.results.labels import LABEL_HELP, NOTE_HELP, LabelError, labels_in, labels_of, note_of
 
 #: The exit code of a failed run or check.
@@ -21,9 +26,6 @@ FAILED = 1
 MISUSE = 2
 #: The exit code where the reader stopped reading: 128 + SIGPIPE.
 BROKEN_PIPE = 141
-
-#: The errors that keep a file from being written to the end, and are no misuse.
-UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EPIPE, errno.ENXIO)
 
 
 def _results_folder(context: typer.Context, parameter: typer.CallbackParam, value: Path) -> Path:
@@ -58,6 +60,12 @@ WantedLabel = Annotated[
 #: The file that `--json` names; `-` is the standard output, which then has nothing else.
 JsonFile = Annotated[
     Path | None, typer.Option("--json", metavar="FILE", help="Write it as JSON; - is the standard output, alone.")
+]
+
+#: The file of a page that a run writes beside its result.
+ReportFile = Annotated[
+    Path | None,
+    typer.Option("--report", metavar="FILE", help="Write it as a page, too: one file for a browser, without network."),
 ]
 
 _STDOUT = Path("-")
@@ -122,13 +130,20 @@ def write_json(file: Path | None, data: bytes) -> None:
         write_option("--json", file, data)
 
 
-def write_option(option: str, path: Path, data: bytes) -> None:
-    """Write the file that an option names. Raises ResultError, or NotStoredError if the disk is full or broken."""
-    try:
-        write_whole(path, [data])
-    except OSError as error:
-        kind = NotStoredError if error.errno in UNWRITABLE else ResultError
-        raise kind(f"{option} {path}: {error.strerror or error}") from None
+def write_report(file: Path | None, document: "Document") -> None:
+    """Write what `--report` asks for, if it was given. Raises ResultError as `write_option`."""
+    if file is not None:
+        from bench.report.page.writing import REPORT, write_page  # late: most commands write none
+
+        write_page(REPORT, file, [document])
+
+
+def print_page(console: "Console", stored: Path, report: Path | None) -> None:
+    """Print where the page of a stored result is, or the command that makes it."""
+    from bench.report.lines import print_line
+    from bench.report.next_command import Place, page_line
+
+    print_line(console, printable(page_line(stored, report, Place.here())))
 
 
 def fail(message: str, code: int) -> int:

@@ -10,12 +10,16 @@ from bench.commands.output import (
     MISUSE,
     Label,
     NoteText,
+    ReportFile,
     ResultsFolder,
     fail,
     given_words,
+    print_page,
     show_and_keep,
+    write_report,
 )
 from bench.project_settings import DEFAULT_RESULTS
+from bench.results.option_files import check_option_file
 
 
 def peers(
@@ -31,6 +35,7 @@ def peers(
         str | None, typer.Option(metavar="NAME,…", help="Only these, such as ours,node [all of them].")
     ] = None,
     processes: Annotated[int, typer.Option(metavar="N", min=1, help="This project in so many processes as well.")] = 1,
+    report_file: ReportFile = None,
     label: Label = None,
     note: NoteText = None,
     results: ResultsFolder = DEFAULT_RESULTS,
@@ -51,6 +56,7 @@ def peers(
     from bench.validation.peers.document import peers_document
     from bench.validation.peers.run import chosen, compare_peers
 
+    check_option_file("--report", report_file)
     numbers = connections.split(",")
     if not all(number.isdecimal() and int(number) for number in numbers):
         return fail(f"--connections {connections}: give numbers of connections, such as 50,1000", MISUSE)
@@ -71,11 +77,16 @@ def peers(
     except ServerError as error:
         return fail(str(error), FAILED)
     print_line(console, "")
+    document = peers_document(result)
+
+    def store() -> None:
+        path = Store(results).write("peers", result_name(result.commit_info, result.datetime), result.to_json())
+        print_stored(console, path)
+        print_page(console, path, report_file)
+
     kept = show_and_keep(
-        lambda: print_document(peers_document(result), console),
-        lambda: print_stored(
-            console,
-            Store(results).write("peers", result_name(result.commit_info, result.datetime), result.to_json()),
-        ),
+        lambda: print_document(document, console),
+        store,
+        lambda: write_report(report_file, document),
     )
     return 0 if kept and result.figures else FAILED

@@ -8,6 +8,7 @@ import typer
 
 from bench.commands.output import (
     JsonFile,
+    ReportFile,
     ResultsFolder,
     WantedLabel,
     check_json_folder,
@@ -15,6 +16,7 @@ from bench.commands.output import (
     wanted_labels,
     write_json,
     write_option,
+    write_report,
 )
 from bench.printable import printable
 from bench.project_settings import DEFAULT_RESULTS
@@ -22,6 +24,7 @@ from bench.report.chart_formats import chart_format
 from bench.results.errors import ResultError
 from bench.results.folder import KINDS, Kind
 from bench.results.labels import has_labels, in_words
+from bench.results.option_files import check_option_file
 from bench.statistics.significance import SIGNIFICANCE
 from bench.trend.metric import Metric
 
@@ -57,6 +60,7 @@ def trend(
         Path | None,
         typer.Option(metavar="FILE", help="Draw it as well: .html (needs no network), .svg or .png."),
     ] = None,
+    report_file: ReportFile = None,
 ) -> None:
     """Show all stored results in commit order, and their steps.
 
@@ -74,6 +78,7 @@ def trend(
     if all_of_them and last is not None:
         raise ResultError(f"--last {last} and --all: give one of them")
     check_json_folder(json_file)
+    check_option_file("--report", report_file)
     wanted = wanted_labels(label)
     drawn = None if output is None else chart_format("--output", output)
     stored = all_results(results, KINDS if kind is None else (kind,), leave_out=_say_left_out)
@@ -98,6 +103,8 @@ def trend(
     if not is_stdout(json_file):
         print_document(trend_document(found, None if all_of_them else last or _LAST), Console())
     write_json(json_file, TrendFile.of(found).to_json())
+    if report_file is not None:
+        write_report(report_file, trend_document(found, None if all_of_them else last or _LAST))
     if output is not None and drawn is not None:
         from bench.report.trend_chart import trend_chart  # late: it needs the extra `charts`
 

@@ -10,7 +10,7 @@ from bench.printable import printable
 from bench.report.document import Line
 from bench.report.formats.text import text_lines
 from bench.report.latency_session import session_document, session_headline
-from bench.report.next_command import Place, next_command
+from bench.report.next_command import Place, next_command, page_line
 from bench.results.latency import LatencyBenchmark, LatencyResult
 from bench.results.receiving import ReceivedClock
 from bench.results.store import Result
@@ -24,8 +24,8 @@ def summary(benchmarks: Sequence[LatencyBenchmark]) -> list[Line]:
     return [Line(""), *lines] if lines else []
 
 
-def ending(benchmarks: Sequence[LatencyBenchmark], stored: Path | None) -> list[Line]:
-    """Return the last lines: the figures that count, where they are stored, and the next command."""
+def ending(benchmarks: Sequence[LatencyBenchmark], stored: Path | None, report: Path | None = None) -> list[Line]:
+    """Return the last lines: the figures that count, where they and their page are, and the next command."""
     if not benchmarks:
         return []
     lines = [Line(""), *session_headline(benchmarks)]
@@ -33,6 +33,7 @@ def ending(benchmarks: Sequence[LatencyBenchmark], stored: Path | None) -> list[
         place = Place.here()
         lines.append(Line(printable(f"stored in {place.shortened(stored)}")))
         lines.append(Line(printable(next_command(stored, partial(_is_like, benchmarks), place))))
+        lines.append(Line(printable(page_line(stored, report, place))))
     return lines
 
 

@@ -6,8 +6,10 @@ whole and as they came: a format makes names of others harmless in its own way. 
 formatting.py rounds them alike for all formats.
 """
 
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from functools import cached_property
+from typing import Literal, overload
 
 from bench.report.chart import AnyChart
 
@@ -102,6 +104,32 @@ class Table:
     extends: bool = False
 
 
+class LazyCharts(Sequence[AnyChart]):
+    """Charts that are made when a format asks for them: it takes seconds for a long run, and a terminal has none."""
+
+    def __init__(self, make: Callable[[], Sequence[AnyChart]]) -> None:
+        self._make = make
+
+    @cached_property
+    def _made(self) -> Sequence[AnyChart]:
+        return tuple(self._make())
+
+    @overload
+    def __getitem__(self, index: int) -> AnyChart: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[AnyChart]: ...
+
+    def __getitem__(self, index: int | slice) -> AnyChart | Sequence[AnyChart]:
+        return self._made[index]
+
+    def __iter__(self) -> Iterator[AnyChart]:
+        return iter(self._made)
+
+    def __len__(self) -> int:
+        return len(self._made)
+
+
 @dataclass(frozen=True)
 class Document:
     """A result of any kind, as it is shown.
@@ -124,6 +152,6 @@ class Document:
     explanation: str = ""
     notes: tuple[Note, ...] = ()
     is_headline_first: bool = False
-    charts: tuple[AnyChart, ...] = ()
+    charts: Sequence[AnyChart] = ()
     environment: tuple[Subject, ...] = ()
     command: str = ""

@@ -6,9 +6,11 @@ saturation, missing workers) is a note below them.
 
 from collections.abc import Callable, Iterator, Sequence
 
-from bench.report.document import Column, Document, Note, Row, Table
+from bench.report.document import Column, Document, LazyCharts, Note, Row, Table
 from bench.report.formatting import FAILED, UNKNOWN, amount, count, duration, durations, per_second, short_commit
 from bench.report.labels import label_notes
+from bench.report.load_charts.run import load_charts
+from bench.report.load_environment import load_environment
 from bench.report.load_headline import load_headline
 from bench.report.percentiles import marked
 from bench.report.receive_times import receive_notes
@@ -54,6 +56,9 @@ def load_document(result: LoadResult) -> Document:
             *_error_tables(result),
         ),
         notes=(*_notes(result), *label_notes(result.labels, result.note)),
+        charts=LazyCharts(lambda: load_charts(result)),
+        environment=load_environment(result),
+        command=result.command or "",
     )
 
 

@@ -1,4 +1,4 @@
-"""The command that somebody who has just stored a result would type next."""
+"""The commands that somebody who has just stored a result would type next."""
 
 from __future__ import annotations
 
@@ -67,6 +67,11 @@ def next_command(stored: Path, is_like: Callable[[Result], bool], place: Place) 
         return f"next: bench compare {place.reference(earlier)} {place.reference(stored)}"
     latest = f"{stored.parent.parent.name}/latest" if place.has_short_name(stored) else "THE NEW FILE"
     return f"next: change the service, measure again, and compare: bench compare {place.reference(stored)} {latest}"
+
+
+def page_line(stored: Path, report: Path | None, place: Place) -> str:
+    """Return the line that says where the page of a stored result is, or how to make it."""
+    return f"page: bench report {place.reference(stored)}" if report is None else f"page in {place.shortened(report)}"
 
 
 def _earlier(stored: Path, is_like: Callable[[Result], bool]) -> Path | None:

@@ -149,13 +149,17 @@ def test_the_end_has_the_figures_that_count_and_the_next_command(
         f"join[{NAMES[2]}]{figures}",
         "stored in results/latency/machine/0005_d.json",
         "next: bench compare latency/3 latency/5",
+        "page: bench report latency/5",
     ]
-    *_, last = said(measured("say"), first)
+    assert said(measured("say"), second, tmp_path / "a.html")[-1] == "page in a.html"
+    *_, last, _ = said(measured("say"), first)
     assert last == "next: change the service, measure again, and compare: bench compare latency/3 latency/latest"
     # Elsewhere a result has no short name.
     elsewhere = [store(tmp_path / "other" / name, measured("say")) for name in ("0001_a.json", "0002_b.json")]
-    *_, last = said(measured("say"), elsewhere[1])
-    assert last == "next: bench compare other/0001_a.json other/0002_b.json"
+    assert said(measured("say"), elsewhere[1])[-2:] == [
+        "next: bench compare other/0001_a.json other/0002_b.json",
+        "page: bench report other/0002_b.json",
+    ]
     assert said(measured("say"), None) == ["", f"say[{NAMES[2]}]{figures}"]
     assert said([], second) == []
 

@@ -226,7 +226,8 @@ class Tally:
                 self._second(second).timed_by_process += number
         if batch.handled:
             handled = np.frombuffer(batch.handled, dtype=np.int64).reshape(-1, 4)
-            legs = np.diff(handled[self._in_window(handled[:, 0])])
+            # The same replies as those of the service times: an emission of the window may be sent after its end.
+            legs = np.diff(handled[np.isin(handled[:, 0], sent[in_window])])
             for leg, histogram in enumerate(operation.breakdown):
                 histogram.record(legs[:, leg])
         if not is_in_timeline:

@@ -20,6 +20,7 @@ _GROUPS: Mapping[str, tuple[str, ...]] = {
     "open load": ("rate", "arrivals", "seed", "max_in_flight", "max_wait"),
     "results": (
         "results",
+        "report",
         "label",
         "note",
         "process_clock",

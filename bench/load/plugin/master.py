@@ -43,6 +43,7 @@ from bench.load.plugin.options import (
     is_open,
     labels_and_note_of,
     open_load_of,
+    report_of,
     warmup_s_of,
 )
 from bench.load.plugin.own_service import OwnService, ServiceWatch
@@ -120,7 +121,7 @@ class RunOwner:
         #: The working directory, which may be gone at the end.
         self._folder = Path.cwd()
         self._results = _results_of(self._options)
-        self._output = RunOutput(environment, self._folder, self._results)
+        self._output = RunOutput(environment, self._folder, self._results, report_of(self._options))
         self._seed = str(getattr(self._options, "seed", ""))
         self._live: LiveLines | None = None
         self._view = LiveView()

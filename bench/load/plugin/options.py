@@ -21,7 +21,10 @@ from bench.load.engine.pacing import OpenLoad
 from bench.load.plugin.connection_options import add_connection_options
 from bench.misplaced_options import misplaced, misplaced_options
 from bench.project_settings import DEFAULT_RESULTS, RESULTS_VARIABLE, ProjectSettingsError
+from bench.report.page.writing import REPORT, REPORT_HELP
+from bench.results.errors import ResultError
 from bench.results.labels import LABEL_HELP, NOTE_HELP, LabelError, labels_of, note_of
+from bench.results.option_files import check_option_file
 from bench.timing.arrivals import Arrivals, Shape
 from bench.timing.durations import DurationError, parse_duration
 from bench.timing.rates import LONGEST_S, RateError, RateProfile, Share
@@ -193,6 +196,14 @@ def add_options(parser: LocustArgumentParser) -> None:
         include_in_web_ui=False,
         help="show no live lines; without it a run with --only-summary shows on standard error how far it is",
     )
+    parser.add_argument(
+        REPORT,
+        metavar="FILE",
+        default="",
+        env_var="BENCH_REPORT",
+        include_in_web_ui=False,
+        help=REPORT_HELP,
+    )
     # `bench load` has more options than `locust`. It adds them first.
     for option in misplaced_options("locust").keys() - parser._option_string_actions.keys():
         parser.add_argument(
@@ -294,6 +305,17 @@ def check_run_time(text: str) -> None:
         too_long = True
     if too_long:
         raise MisuseError(f"--run-time {text!r} is too long: expected at most {LONGEST_S:.0f} seconds")
+
+
+def report_of(options: Namespace) -> Path | None:
+    """Return the file of the result's page; None if none is wanted. Raises MisuseError."""
+    text = str(getattr(options, "report", "") or "")
+    try:
+        path = Path(text).absolute() if text else None
+        check_option_file(REPORT, path)
+    except ResultError as error:
+        raise MisuseError(str(error)) from None
+    return path
 
 
 def breakdown_of(options: Namespace) -> bool:

@@ -24,9 +24,10 @@ from bench.load.plugin.output import OutputFailed, show
 from bench.load.plugin.salvage import count_lines, store_counts
 from bench.printable import error_line, printable
 from bench.report.formats.text import print_document
-from bench.report.lines import print_line, print_lines, print_stored
+from bench.report.lines import print_lines, print_stored
 from bench.report.load import load_document
-from bench.report.next_command import Place, next_command
+from bench.report.next_command import Place, next_command, page_line
+from bench.report.page.writing import REPORT, write_page
 from bench.results.load import LoadResult
 from bench.results.references import Store
 from bench.results.settings import received_clocks
@@ -38,11 +39,12 @@ logger = logging.getLogger(__name__)
 class RunOutput:
     """The place where runs started in `folder` leave their results: `results`, which may be relative to it.
 
-    The folder may be gone at the end.
+    The folder may be gone at the end. `report` is the file of the result's page, if the user wants one.
     """
 
-    def __init__(self, environment: Environment, folder: Path, results: Path) -> None:
+    def __init__(self, environment: Environment, folder: Path, results: Path, report: Path | None = None) -> None:
         self._environment = environment
+        self._report = report
         self._folder = folder
         self._results = folder / results
         self._place = Place.of(folder)
@@ -54,12 +56,11 @@ class RunOutput:
         if self._show(lambda console: print_document(load_document(result), console)):
             note_shown(self._environment, result)
         path = self._keep(lambda: Store(self._results).save(result))
-        if path is not None and not result.partial:
-            self._show(
-                lambda console: print_line(
-                    console, printable(next_command(path, partial(_is_like, result), self._place))
-                )
-            )
+        report = self._write_page(result)
+        if path is not None:
+            compare = [] if result.partial else [next_command(path, partial(_is_like, result), self._place)]
+            lines = [*compare, page_line(path, report, self._place)]
+            self._show(lambda console: print_lines(console, map(printable, lines)))
         for warning in warnings(result, breakdown_of(self._options)):
             logger.warning("%s", warning)
         exceptions = exceptions_raised(result)
@@ -111,6 +112,20 @@ class RunOutput:
         self._show(lambda console: print_stored(console, path and self._place.shortened(path)))
         self.stored = path
         return path
+
+    def _write_page(self, result: LoadResult) -> Path | None:
+        """Write the page, if the user wants one. Return its file; None if there is none."""
+        if self._report is None:
+            return None
+        try:
+            write_page(REPORT, self._report, [load_document(result)])
+        except ResultError as error:
+            self.fail(str(error))
+        except Exception as error:
+            self.fail(f"cannot write the page: {error_line(error)}")
+        else:
+            return self._report
+        return None
 
     @property
     def _options(self) -> Namespace:

@@ -77,6 +77,24 @@ def test_the_next_command_compares_with_the_load_before(
     ]
 
 
+def test_the_page_of_a_run(tmp_path: Path, environment: Environment, capsys: pytest.CaptureFixture[str]) -> None:
+    page = tmp_path / "run.html"
+    RunOutput(environment, tmp_path, Path("kept"), page).give(a_result(), are_workers_missing=False)
+    assert capsys.readouterr().out.endswith("\npage in run.html\n")
+    assert page.read_text().startswith("<!DOCTYPE html>")
+    assert environment.process_exit_code is None
+
+
+def test_a_page_that_cannot_be_written_fails(
+    tmp_path: Path, environment: Environment, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    RunOutput(environment, tmp_path, Path("kept"), Path("/dev/full")).give(a_result(), are_workers_missing=False)
+    assert environment.process_exit_code == 1
+    assert "--report /dev/full: No space left on device" in caplog.text
+    assert stored(tmp_path, "kept/load/*/*.json")["operations"][1]["ok"] == 5
+    assert "\npage: bench report kept/load/" in capsys.readouterr().out
+
+
 def test_exceptions_of_users_have_locusts_exit_code(tmp_path: Path, environment: Environment) -> None:
     raised = (TaskException(text="KeyError", count=1),)
     RunOutput(environment, tmp_path, Path("kept")).give(a_result(exceptions=raised), are_workers_missing=False)

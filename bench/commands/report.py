@@ -1,0 +1,61 @@
+"""`bench report`: stored results as a page for a browser."""
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.commands.output import ResultsFolder
+from bench.commands.show import FOLDERS, document_of
+from bench.printable import printable
+from bench.project_settings import DEFAULT_RESULTS
+from bench.results.option_files import check_option_file
+
+#: The file of a page of several results, unless the user names another.
+_OF_SEVERAL = Path("report.html")
+
+
+def report(
+    results: Annotated[
+        list[str], typer.Argument(metavar="RESULT…", help="The results to show, in this order.", show_default=False)
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The file of the page [load-12.html of load/12; report.html of several]."),
+    ] = None,
+    folder: ResultsFolder = DEFAULT_RESULTS,
+) -> None:
+    """Write stored results as a page: one file for a browser.
+
+    The page has all that `bench show` prints, and charts to point at and to zoom in. It needs no network. Several
+    results are below each other on one page.
+
+    RESULT is as in `bench show`: a file, a number, a commit or `latest`, with `latency/`, `load/`, `ab/`, `accuracy/`,
+    `wire/` or `peers/` before it where it would not be clear.
+    """
+    # Late: it takes long, and the help need not wait for it.
+    from bench.report.next_command import Place
+    from bench.report.page.writing import write_page
+    from bench.results.references import Store, file_named
+    from bench.results.store import open_file
+
+    check_option_file("--output", output)
+    store = Store(folder)
+    paths = [file_named(store, name, FOLDERS) for name in results]
+    documents = [document_of(open_file(path)) for path in paths]
+    file = output or (_file_of(paths[0]) if len(paths) == 1 else _OF_SEVERAL)
+    check_option_file("--output", file)
+    write_page("--output", file, documents)
+    typer.echo(printable(f"page in {Place.here().shortened(file)}"))
+
+
+def _file_of(result: Path) -> Path:
+    """Return the name of the page of a result, in the working directory: load-12.html of the twelfth load."""
+    from bench.results.store import NUMBERED
+
+    number = NUMBERED.fullmatch(result.name)
+    kind = result.parent.parent.name
+    if number is None or kind not in FOLDERS:
+        return Path(f"{re.sub('[.]json$', '', result.name)}.html")
+    return Path(f"{kind}-{int(number['number'])}.html")

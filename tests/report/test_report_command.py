@@ -1,0 +1,109 @@
+"""`bench report`: stored results as a page, of every kind, and a line for whatever is wrong."""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench import cli
+from bench.report import chart_formats
+from bench.results.store import machine_id
+
+RESULTS = Path(__file__).parent.parent / "data" / "results"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory whose results of this machine are those that earlier versions stored."""
+    for kind in ("latency", "load", "ab", "accuracy", "wire", "peers"):
+        (machine,) = (RESULTS / kind).iterdir()
+        shutil.copytree(machine, tmp_path / "results" / kind / machine_id())
+    shutil.copytree(RESULTS / "compare", tmp_path / "compare")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(chart_formats, "find_spec", lambda name: None)  # charts are drawn in tests/system/pages
+    return tmp_path
+
+
+def report(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> object:
+    monkeypatch.setattr(sys, "argv", ["bench", "report", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    return ended.value.code
+
+
+@pytest.mark.parametrize(
+    ("reference", "name"),
+    [
+        ("load/4", "load-4.html"),
+        ("latency/latest", "latency-1.html"),
+        ("ab/1", "ab-1.html"),
+        ("accuracy/1", "accuracy-1.html"),
+        ("wire/1", "wire-1.html"),
+        ("peers/1", "peers-1.html"),
+        ("compare/load.json", "load.html"),
+    ],
+)
+def test_every_kind_has_a_page_with_a_name(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], reference: str, name: str
+) -> None:
+    if reference == "latency/latest":
+        for path in sorted((folder / "results" / "latency" / machine_id()).iterdir())[1:]:
+            path.unlink()
+    assert report(monkeypatch, reference) == 0
+    assert capsys.readouterr() == (f"page in {name}\n", "")
+    assert (folder / name).read_text().startswith("<!DOCTYPE html>")
+
+
+def test_it_is_what_show_writes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert report(monkeypatch, "ab/1", "--output", "one.html") == 0
+    monkeypatch.setattr(sys, "argv", ["bench", "show", "ab/1", "--format", "html", "--output", "two.html"])
+    with pytest.raises(SystemExit):
+        cli.main()
+    assert Path("one.html").read_bytes() == Path("two.html").read_bytes()
+
+
+def test_several_results_are_on_one_page(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert report(monkeypatch, "load/1", "ab/1", "load/2") == 0
+    assert capsys.readouterr().out == "page in report.html\n"
+    page = Path("report.html").read_text()
+    assert "<h1>3 results</h1>" in page
+    assert [page.count(f'id="r{number}"') for number in (1, 2, 3, 4)] == [1, 1, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["load/99"], 2, "load/99: no such file, and no such number, commit or `latest` in "),
+        (["load/1", "damaged.json"], 2, "damaged.json: not whole JSON: "),
+        (["load/1", "--output", "nowhere/a.html"], 2, "--output nowhere/a.html: there is no such folder"),
+        (["load/1", "--output", "results"], 2, "--output results: that is a folder; name a file in it"),
+        (["load/1", "--output", "/dev/full"], 1, "--output /dev/full: No space left on device"),
+        (["load/1", "--results", "elsewhere"], 2, "load/1: no such file"),
+        ([], 2, "Missing argument 'RESULT…'; see `bench report --help`"),
+    ],
+)
+def test_whatever_is_wrong_is_a_line(
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    code: int,
+    said: str,
+) -> None:
+    Path("damaged.json").write_text(json.dumps({"schema": "load/4"})[:-1])
+    assert report(monkeypatch, *arguments) == code
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert err.startswith(f"bench: error: {said}")
+    assert not list(folder.glob("*.html"))
+
+
+def test_one_damaged_result_leaves_a_page_as_it_was(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("report.html").write_text("before")
+    Path("damaged.json").write_text("{")
+    assert report(monkeypatch, "load/1", "damaged.json") == 2
+    assert Path("report.html").read_text() == "before"
