@@ -10,8 +10,8 @@ because there are 10,000 samples and more here, which depend on each other.
 **Arrivals** by the index of dispersion of counts (Cox and Lewis 1966, "The Statistical Analysis of Series of Events",
 section 6.3). Counts of random arrivals have a variance as large as their mean, also where each is a little late, at
 random (the displacement theorem: Kingman 1993, "Poisson Processes", section 5.1). Arrivals that were held back come in
-bunches. The counts of all processes and operations add up, which gaps between arrivals do not. Lancet's Anderson-Darling
-test of the gaps sees a lateness of microseconds in so many arrivals.
+bunches. The counts of all processes and operations add up, which gaps between arrivals do not. And Lancet's
+Anderson-Darling test of the gaps would see a lateness of microseconds in so many arrivals.
 
 **Independence** by von Neumann's ratio (1941, Ann. Math. Statist. 12, 367-395) of successive parts of the run. That
 single times depend on each other is known, and the intervals take it into account. The question is whether parts of the
