@@ -166,6 +166,7 @@ class Document:
     `subjects_title` is the title of the subjects where a format folds them away; without it they are not folded.
     `charts` are for formats with pictures. `environment` tells where it was measured and with what, and `command`
     measures it again; both are for formats with room for them.
+    `charts` are for formats with pictures. `faults` are the reasons for which the result failed as a whole.
     """
 
     kind: str
@@ -181,3 +182,4 @@ class Document:
     charts: Sequence[AnyChart] = ()
     environment: tuple[Subject, ...] = ()
     command: str = ""
+    faults: tuple[str, ...] = ()

@@ -15,6 +15,7 @@ from pydantic import (
     model_validator,
 )
 
+from bench.objectives.model import JudgedObjective
 from bench.results.header import WRITTEN, Header, Histogram, IsoDatetime, Kind, NonNegative
 from bench.results.lateness import Lateness
 from bench.results.receiving import ReceiveClock, ReceivedClock, Receiving
@@ -521,10 +522,11 @@ class LoadResult(Header):
     replies that were matched with emissions to which they do not belong. `exceptions` are those of tasks. `received`
     are the events that came unasked, the most frequent first. `receive_clock` tells of the clock of receive times; it
     is null in older results. `command` is the command that started the run, as a shell takes it, with `...` for
-    secrets. It is null if Locust's page started the run, and in older results.
+    secrets. It is null if Locust's page started the run, and in older results. `objectives` are those of the run, as
+    they were judged. `ended_because` says why the run ended before its time, if it did so by itself.
 
     New in load/2: invalid_reason, exceptions. New in load/3: received. New in load/4: receive_clock. New in load/5:
-    command.
+    command, objectives, ended_because.
     """
 
     kind: ClassVar[Kind] = "load"
@@ -546,6 +548,8 @@ class LoadResult(Header):
     exceptions: tuple[TaskException, ...] = ()
     received: tuple[ReceivedEvent, ...] = ()
     receive_clock: ReceiveClock | None = None
+    objectives: tuple[JudgedObjective, ...] = ()
+    ended_because: str | None = None
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:

@@ -203,7 +203,7 @@ def test_no_result_is_a_line_with_its_name(show: Show, reference: str, content: 
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (("--format", "tarot"), "--format tarot: there is no such format, only html, json, markdown, text"),
+        (("--format", "tarot"), "--format tarot: there is no such format, only html, json, junit, markdown, text"),
         (("--output", "nowhere/ab.txt"), "--output nowhere/ab.txt: there is no such folder"),
     ],
 )

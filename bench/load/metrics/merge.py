@@ -137,6 +137,26 @@ class Received:
         )
 
 
+@dataclass
+class Lost:
+    """The numbers of emissions that were intended in a second, and failed or were dropped."""
+
+    timeouts: int = 0
+    errors: int = 0
+    dropped: int = 0
+
+
+@dataclass
+class SecondWork:
+    """The work of all processes in one second, by the name and kind of an operation. Only scheduled kinds are in it."""
+
+    #: The number that ended well.
+    ok: int = 0
+    #: The response times of an open load, the service times of a closed load.
+    times: dict[tuple[str, str], Histogram] = field(default_factory=dict)
+    lost: dict[tuple[str, str], Lost] = field(default_factory=dict)
+
+
 class Merger:
     """The newest report of every process."""
 
@@ -275,7 +295,7 @@ class Merger:
 
         `timeout_us` is the time that replies were awaited. `counts_only` leaves out all times, which may be damaged.
         """
-        parts = self._parts(lambda part: part.kind != RECEIVED)
+        parts = self.parts()
         kinds = get_args(OperationKind)
         keys = sorted(parts, key=lambda key: (kinds.index(key.kind), key.name))
         end_ns = max((received.report.window_end_ns or 0 for received in self.processes.values()), default=0)
@@ -284,6 +304,10 @@ class Merger:
                 Operation(**counted(key, [part for _, part in parts[key]]), received_clock=None) for key in keys
             )
         return tuple(operation_row(key, parts[key], timeout_us, end_ns) for key in keys)
+
+    def parts(self) -> Parts:
+        """Return the parts of the operations that have rows."""
+        return self._parts(lambda part: part.kind != RECEIVED)
 
     def received(self) -> tuple[ReceivedEvent, ...]:
         """Return the events that came unasked, the most frequent first."""
@@ -327,10 +351,7 @@ class Merger:
 
     def _operation_of(self) -> Callable[[Report, OperationReport], OperationKey]:
         """Return the rule that says to which row a part belongs."""
-        anywhere: dict[str, OperationKey] = {}
-        for process in sorted(self.processes):
-            for task, operation in self.processes[process].report.tasks.items():
-                anywhere.setdefault(task, operation)
+        anywhere = self._tasks()
 
         def operation_of(report: Report, part: OperationReport) -> OperationKey:
             if not part.task:
@@ -338,6 +359,14 @@ class Merger:
             return report.tasks.get(part.task) or anywhere.get(part.task, part.key)
 
         return operation_of
+
+    def _tasks(self) -> dict[str, OperationKey]:
+        """Return the operation that each task begins with, by the task's key."""
+        found: dict[str, OperationKey] = {}
+        for process in sorted(self.processes):
+            for task, operation in self.processes[process].report.tasks.items():
+                found.setdefault(task, operation)
+        return found
 
     def learnt(self) -> dict[str, OperationKey]:
         """Return the operation to whose row drops belong, by the name of the task to which they were booked at first.
@@ -377,6 +406,27 @@ class Merger:
         if not starts or None in starts:
             return None
         return max(start for start in starts if start is not None)
+
+    def second(self, number: int) -> SecondWork:
+        """Return the work of all processes in a second of the run, by operation."""
+        work, tasks = SecondWork(), self._tasks()
+        for received in self.processes.values():
+            second = received.seconds.get(number)
+            if second is None:
+                continue
+            work.ok += second.ok
+            for operation in second.operations:
+                times = work.times.setdefault((operation.name, operation.kind), Histogram())
+                times.merge((operation.response or operation.service).restored())
+            for lost in second.lost:
+                key: tuple[str, str] = (lost.name, lost.kind)
+                if lost.task:
+                    key = received.report.tasks.get(lost.task) or tasks.get(lost.task) or key
+                counts = work.lost.setdefault(key, Lost())
+                counts.timeouts += lost.timeouts
+                counts.errors += lost.errors
+                counts.dropped += lost.dropped
+        return work
 
     def timeline(self, server_cpu_share: Mapping[int, float]) -> tuple[Second, ...]:
         """Return the run second by second, from 0 to the last in which anything was noted."""

@@ -184,9 +184,9 @@ class SecondLoss(BaseModel):
     name: str
     kind: NotedKind = ROUND_TRIP
     task: str = ""
-    timeouts: int = 0
-    errors: int = 0
-    dropped: int = 0
+    timeouts: NonNegativeInt = 0
+    errors: NonNegativeInt = 0
+    dropped: NonNegativeInt = 0
 
 
 class SecondReport(BaseModel):

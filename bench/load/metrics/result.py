@@ -13,8 +13,12 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from bench.load.metrics.asked_users import AskedUsers
+from bench.load.metrics.figures import LoadFigures
 from bench.load.metrics.merge import Merger
+from bench.load.metrics.objectives import judged_load
 from bench.load.metrics.troubles import Troubles
+from bench.objectives.judging import not_judged
+from bench.objectives.model import Objective
 from bench.results.header import CommitInfo, MachineInfo, way_in_words
 from bench.results.load import Generator, LoadResult, Scenario, Second, Server, Window
 from bench.timing.arrivals import Arrivals, Shape
@@ -82,6 +86,9 @@ class RunFacts:
     note: str | None = None
     #: The reasons why the result is partial, but for the troubles.
     lacks: Sequence[str] = ()
+    objectives: Sequence[Objective] = ()
+    #: The reason why the run ended before its time, if it did so by itself.
+    ended_because: str | None = None
 
     @property
     def load_start_s(self) -> float:
@@ -136,6 +143,13 @@ def make_result(
         lambda: Generator(processes=max(1, len(merger.processes))),
     )
     machine_info = attempt("the machine", machine, MachineInfo)
+    objectives = attempt(
+        "the objectives",
+        lambda: judged_load(
+            facts.objectives, LoadFigures(merger, window, timeout_us), generator, _refusal(facts, merger, troubles)
+        ),
+        lambda: tuple(not_judged(objective, "judging it failed") for objective in facts.objectives),
+    )
     reasons = [*facts.lacks, *troubles.reasons]
     return LoadResult(
         datetime=facts.started_at,
@@ -159,7 +173,18 @@ def make_result(
         invalid_reason=merger.invalid_reason,
         received=attempt("the received events", merger.received, tuple),
         receive_clock=attempt("the clock", merger.receive_clock, lambda: None),
+        objectives=objectives,
+        ended_because=facts.ended_because,
     )
+
+
+def _refusal(facts: RunFacts, merger: Merger, troubles: Troubles) -> str | None:
+    """Return why no objective can be judged by the figures, if none can."""
+    if merger.invalid_reason is not None:
+        return f"the figures are wrong: {merger.invalid_reason}"
+    if facts.lacks or troubles.reasons:
+        return f"the result is partial: {next(iter((*facts.lacks, *troubles.reasons)))}"
+    return "the run was ended by force: replies were still awaited" if merger.forced else None
 
 
 def scenario_of(load: AskedLoad) -> Scenario:

@@ -35,6 +35,8 @@ from bench.load.plugin.live_lines import LiveLines, are_wanted
 from bench.load.plugin.live_routes import add_routes
 from bench.load.plugin.live_view import LiveView
 from bench.load.plugin.locust_statistics import bound_errors, rename
+from bench.load.plugin.objective_watch import ObjectiveWatch
+from bench.load.plugin.objectives import check_junit, objectives_of
 from bench.load.plugin.openmetrics import MetricsServer, exposition, metrics_address
 from bench.load.plugin.options import (
     MisuseError,
@@ -83,6 +85,9 @@ from bench.wire.errors import SettingError
 logger = logging.getLogger(__name__)
 
 _ASKED_USERS_INTERVAL_S = 0.1
+
+#: The time between two looks at the objectives of --slo-abort, in seconds.
+_LOOK_AT_OBJECTIVES_S = 1.0
 
 #: The time from a test that could not begin to its end, in seconds: its workers have to be ready to be stopped.
 _WORKERS_READY_TIMEOUT_S = 5.0
@@ -215,6 +220,8 @@ class RunOwner:
         check_limits(options, users)
         refuse_too_few_rows(self._environment, options)
         is_open(options, users)
+        objectives_of(options, users)
+        check_junit(options)
 
     def on_test_start(self) -> None:
         """Begin a test."""
@@ -256,6 +263,8 @@ class RunOwner:
             test.watch.start(lambda: self._test is test)
         gevent.spawn(self._note_asked_users, test)
         self._view.begin(test, self._users_there, longest_reply_timeout_s(self._environment))
+        if prepared.objectives.aborts:
+            gevent.spawn(self._end_when_missed, test)
         if are_wanted(self._options):
             self._live = LiveLines(RunView(test, self._users_there))
             self._live.start()
@@ -273,7 +282,10 @@ class RunOwner:
         self._service.restart(self._environment.host)
         asked = Namespace(**vars(self._options))
         labels, note = labels_and_note_of(asked)
-        return Preparation(asked, open_load_of(asked, WHOLE), self._commit_of_service(), packages(), labels, note)
+        objectives = objectives_of(asked, socket_io_users(self._environment))
+        return Preparation(
+            asked, open_load_of(asked, WHOLE), self._commit_of_service(), packages(), labels, note, objectives
+        )
 
     def _commit_of_service(self) -> CommitInfo:
         """Return the commit of the service if the run started it, as it is now.
@@ -349,6 +361,19 @@ class RunOwner:
         except Exception as error:
             test.troubles.add("ending the test after its last stage", error)
             self.on_interrupt()  # or the test would go on for ever
+
+    def _end_when_missed(self, test: OwnedRun) -> None:
+        """End the test as soon as an objective is surely missed: to go on would only repeat that."""
+        watch = ObjectiveWatch(test, longest_reply_timeout_s(self._environment))
+        with test.troubles.during("looking at the objectives"):
+            while self._running is test:
+                missed = watch.look()
+                if missed is not None:
+                    test.ended_because = f"the objective {missed.text!r} was surely missed"
+                    logger.warning("%s: the run ends before its time (--slo-abort)", test.ended_because)
+                    gevent.spawn(self._end_early)
+                    return
+                gevent.sleep(_LOOK_AT_OBJECTIVES_S)
 
     def _on_unsupported_task(self) -> None:
         """End the test if some process knows that the figures are wrong: to go on gains nothing."""
@@ -501,6 +526,8 @@ class RunOwner:
             labels=test.prepared.labels,
             note=test.prepared.note,
             lacks=lacks,
+            objectives=test.prepared.objectives.objectives,
+            ended_because=test.ended_because,
         )
         return make_result(facts, test.merger, test.troubles, test.service, machine_info)
 

@@ -9,7 +9,7 @@ import inspect
 from argparse import SUPPRESS, Action, ArgumentParser, Namespace
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from locust import TaskSet
 from locust.argument_parser import LocustArgumentParser
@@ -20,6 +20,7 @@ from bench.load.engine.interface import SessionUser
 from bench.load.engine.pacing import OpenLoad
 from bench.load.plugin.connection_options import add_connection_options
 from bench.misplaced_options import misplaced, misplaced_options
+from bench.objectives.outcome import IfUndecided
 from bench.project_settings import DEFAULT_RESULTS, RESULTS_VARIABLE, ProjectSettingsError
 from bench.report.page.writing import REPORT, REPORT_HELP
 from bench.results.errors import ResultError
@@ -195,6 +196,40 @@ def add_options(parser: LocustArgumentParser) -> None:
         env_var="BENCH_NO_PROGRESS",
         include_in_web_ui=False,
         help="show no live lines; without it a run with --only-summary shows on standard error how far it is",
+    )
+    parser.add_argument(
+        "--slo",
+        metavar="OBJECTIVE",
+        action=_Joined,
+        default=None,
+        env_var="BENCH_SLO",
+        help="what has to hold, as in 'p99 < 50 ms', 'say: errors < 0.1 %%' or 'throughput >= 400/s'; repeatable, or "
+        "with ; between them; a run that misses one ends with exit code 3 (default: what the user classes' slo says, "
+        "or pyproject.toml in [tool.socketio-bench])",
+    )
+    parser.add_argument(
+        "--slo-undecided",
+        choices=get_args(IfUndecided),
+        default="warn",
+        env_var="BENCH_SLO_UNDECIDED",
+        include_in_web_ui=False,
+        help="whether a run warns or fails that was too short to decide an objective (default: warn)",
+    )
+    parser.add_argument(
+        "--slo-abort",
+        action="store_true",
+        default=False,
+        env_var="BENCH_SLO_ABORT",
+        include_in_web_ui=False,
+        help="end the run as soon as an objective is surely missed",
+    )
+    parser.add_argument(
+        "--junit",
+        metavar="FILE",
+        default="",
+        env_var="BENCH_JUNIT",
+        include_in_web_ui=False,
+        help="write the objectives and the operations as test cases, in JUnit's form",
     )
     parser.add_argument(
         REPORT,
