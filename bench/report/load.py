@@ -16,8 +16,8 @@ from bench.report.objectives import objective_notes, objective_tables
 from bench.report.percentiles import marked
 from bench.report.receive_times import receive_notes
 from bench.report.service_log import service_log_tables
-from bench.report.slowest import slowest_tables
 from bench.report.shapes import shapes_of
+from bench.report.slowest import slowest_tables
 from bench.report.spoilt import spoilt
 from bench.results.figure import Figure, exact, figure
 from bench.results.load import (

@@ -212,7 +212,7 @@ def test_no_result_is_a_line_with_its_name(show: Show, reference: str, content: 
         (("--format", "svg", "--output", "results/x/y"), "--output results/x/y: there is no such folder"),
         (
             ("--format", "png", "--output", "compare/load.json"),
-            "--format png: there is no chart to draw: the result has no times to show",
+            "--output compare/load.json: that is no folder",
         ),
         (("--output", "nowhere/ab.txt"), "--output nowhere/ab.txt: there is no such folder"),
     ],
