@@ -40,6 +40,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
     "load-drift": ("python -m measurements.load_drift",),
     "ab-simulation": ("python -m measurements.ab_simulation",),
     "trend-simulation": ("python -m measurements.trend_simulation",),
+    "interval-coverage": ("python -m measurements.interval_coverage",),
     "saturation": ("python -m measurements.saturation",),
     "spinner": ("python -m measurements.spinner",),
     "gevent-loop": ("python -m measurements.gevent_loop",),

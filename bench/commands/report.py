@@ -1,6 +1,7 @@
 """`bench report`: stored results as a page for a browser."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,8 +14,6 @@ from bench.project_settings import DEFAULT_RESULTS
 from bench.results.option_files import check_option_file
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from bench.report.document import Document
     from bench.report.next_command import Place
     from bench.results.store import StoredFile
@@ -36,7 +35,7 @@ def report(
     """Write stored results as a page: one file for a browser.
 
     The page has all that `bench show` prints, and charts to point at and to zoom in. It needs no network. Several
-    results are below each other on one page.
+    results are below each other on one page, and loads beside each other at its top.
 
     RESULT is as in `bench show`: a file, a number, a commit or `latest`, with `latency/`, `load/`, `ab/`, `accuracy/`,
     `wire/` or `peers/` before it where it would not be clear.
@@ -60,20 +59,18 @@ def report(
 
 def _together(files: "Sequence[StoredFile]", place: "Place") -> "list[Document]":
     """Return the document of several loads beside each other; none if there are not several."""
-    from bench.report.document import Document, Subject
-    from bench.report.load_charts.several import NamedLoad, charts_of_several
+    from bench.report.load_charts.several import NamedLoad
+    from bench.report.loads import loads_document
     from bench.results.load import LOAD_SCHEMAS, LoadResult
 
-    loads = [
-        NamedLoad(place.reference(file.path), file.as_model(LoadResult))
-        for file in files
-        if file.schema in LOAD_SCHEMAS
-    ]
-    charts = charts_of_several(loads)
-    if not charts:
+    of_loads = [file for file in files if file.schema in LOAD_SCHEMAS]
+    if len(of_loads) < 2:
         return []
-    subjects = tuple(Subject(load.name, f"{load.result.datetime:%Y-%m-%d %H:%M:%S %Z}") for load in loads)
-    return [Document("load", f"{len(loads)} loads beside each other", (), subjects=subjects, charts=charts)]
+    return [
+        loads_document(
+            [NamedLoad(place.reference(file.path.absolute()), file.as_model(LoadResult)) for file in of_loads]
+        )
+    ]
 
 
 def _file_of(result: Path) -> Path:

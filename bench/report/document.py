@@ -6,8 +6,10 @@ whole and as they came: a format makes names of others harmless in its own way. 
 formatting.py rounds them alike for all formats.
 """
 
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from functools import cached_property
+from typing import Literal, overload
 
 from bench.report.chart import AnyChart
 
@@ -85,12 +87,37 @@ class Break:
 
 
 @dataclass(frozen=True)
+class Shape:
+    """The shape of a distribution: the number of times in each bin. `group` is as in a row of a table."""
+
+    name: str
+    numbers: tuple[int, ...]
+    group: str = ""
+
+
+@dataclass(frozen=True)
+class Shapes:
+    """The shapes of the distributions of a table, all over the same axis.
+
+    The bins of a shape have the same width on a logarithmic axis from `low_us` to `high_us`. `left_out` is the number
+    of distributions that are not among them, because there are so many.
+    """
+
+    title: str
+    low_us: float
+    high_us: float
+    rows: tuple[Shape, ...]
+    left_out: int = 0
+
+
+@dataclass(frozen=True)
 class Table:
     """A table. The first column has the names of the rows.
 
     `section` is a heading that neighbouring tables may share, `title` and `caption` are the table's own. `details` is
-    the title of its folded rows. A table that `extends` the table before it has the same rows in the same order. A
-    format may show both as one table if there is room.
+    the title of its folded rows. With a `brief`, a format that is read at a glance has this text in their place. A
+    table that `extends` the table before it has the same rows in the same order. A format may show both as one table if
+    there is room. `shapes` are those of the times in it, for formats of plain text: others have charts.
     """
 
     columns: tuple[Column, ...]
@@ -99,7 +126,35 @@ class Table:
     title: str = ""
     caption: str = ""
     details: str = ""
+    brief: str = ""
     extends: bool = False
+    shapes: Shapes | None = None
+
+
+class LazyCharts(Sequence[AnyChart]):
+    """Charts that are made when a format asks for them: it takes seconds for a long run, and a terminal has none."""
+
+    def __init__(self, make: Callable[[], Sequence[AnyChart]]) -> None:
+        self._make = make
+
+    @cached_property
+    def _made(self) -> Sequence[AnyChart]:
+        return tuple(self._make())
+
+    @overload
+    def __getitem__(self, index: int) -> AnyChart: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[AnyChart]: ...
+
+    def __getitem__(self, index: int | slice) -> AnyChart | Sequence[AnyChart]:
+        return self._made[index]
+
+    def __iter__(self) -> Iterator[AnyChart]:
+        return iter(self._made)
+
+    def __len__(self) -> int:
+        return len(self._made)
 
 
 @dataclass(frozen=True)
@@ -112,6 +167,7 @@ class Document:
     `subjects_title` is the title of the subjects where a format folds them away; without it they are not folded.
     `charts` are for formats with pictures. `environment` tells where it was measured and with what, and `command`
     measures it again; both are for formats with room for them.
+    `charts` are for formats with pictures. `faults` are the reasons for which the result failed as a whole.
     """
 
     kind: str
@@ -124,6 +180,7 @@ class Document:
     explanation: str = ""
     notes: tuple[Note, ...] = ()
     is_headline_first: bool = False
-    charts: tuple[AnyChart, ...] = ()
+    charts: Sequence[AnyChart] = ()
     environment: tuple[Subject, ...] = ()
     command: str = ""
+    faults: tuple[str, ...] = ()

@@ -49,15 +49,6 @@ def t_two_tails(t: float, degrees_of_freedom: float) -> float:
     return 1 - _incomplete_beta(y, x, b, a)  # DLMF 8.17.4
 
 
-def beta_distribution(x: float, a: float, b: float) -> float:
-    """Return the probability that a beta variable with the positive parameters a and b is at most x, from 0 to 1."""
-    if not 0 < x < 1:
-        return float(x >= 1)
-    if x < (a + 1) / (a + b + 2):
-        return _incomplete_beta(x, 1 - x, a, b)
-    return 1 - _incomplete_beta(1 - x, x, b, a)  # DLMF 8.17.4
-
-
 def _incomplete_beta(x: float, y: float, a: float, b: float) -> float:
     """Return the regularised I_x(a, b), y being 1 - x, by its continued fraction.
 
@@ -84,6 +75,24 @@ def _incomplete_beta(x: float, y: float, a: float, b: float) -> float:
     log_x = math.log(x) if x < 0.5 else math.log1p(-y)  # exact also where x is nearly 1 and a large
     scale = a * log_x + b * math.log(y) - (math.lgamma(a) + math.lgamma(b) - math.lgamma(a + b))
     return math.exp(scale) / (a * fraction)
+
+
+def binomial_at_least(successes: float, trials: float, chance: float) -> float:
+    """Return the probability of at least so many successes of independent trials, each with that chance.
+
+    I_x(k, n - k + 1) (DLMF 8.17.5), which says it between whole numbers, too. Raises ValueError for a chance outside 0
+    to 1.
+    """
+    if not 0 <= chance <= 1:
+        raise ValueError(f"chance {chance}: expected a number from 0 to 1")
+    if successes <= 0 or chance == 1:
+        return 1.0
+    if successes > trials or chance == 0:
+        return 0.0
+    a, b = successes, trials - successes + 1
+    if chance < (a + 1) / (a + b + 2):
+        return _incomplete_beta(chance, 1 - chance, a, b)
+    return 1 - _incomplete_beta(1 - chance, chance, b, a)  # DLMF 8.17.4
 
 
 def binomial_quantile(probability: float, trials: int, chance: float) -> int:

@@ -162,6 +162,18 @@ class Histogram:
         """The arithmetic mean, or None of nothing."""
         return self.sum_ns / self.count if self.count else None
 
+    def bucket_counts(self) -> tuple[Values, Values]:
+        """Return the buckets that are not empty, ascending, and the number of durations in each."""
+        self.settle()
+        return self._buckets, self._counts
+
+    @staticmethod
+    def bucket_bounds_ns(buckets: Values) -> tuple[Values, Values]:
+        """Return the shortest and the longest duration of each bucket."""
+        octave = np.maximum((buckets >> _SUB_BUCKET_HALF_COUNT_MAGNITUDE) - 1, 0)
+        within = buckets - (octave << _SUB_BUCKET_HALF_COUNT_MAGNITUDE)
+        return within << (octave + _UNIT_MAGNITUDE), ((within + 1) << (octave + _UNIT_MAGNITUDE)) - 1
+
     def percentile_ns(self, percent: float, censored: int = 0) -> int | None:
         """Return the duration that `percent` (0 to 100) of all durations do not exceed; None where that is not known.
 

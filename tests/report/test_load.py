@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from bench.report.chart import AnyChart
 from bench.report.formats.text import print_document
 from bench.report.load import load_document
 from bench.results.lateness import Lateness
@@ -372,3 +373,32 @@ def test_what_has_to_be_known_of_an_operation_is_said_below() -> None:
     assert not any(
         "steady window" in line for line in shown(load_result(operations=(operation(CONNECT, times_of="run"),)))
     )
+
+
+def test_charts_are_made_for_formats_that_draw_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[LoadResult] = []
+
+    def chart_nothing(result: LoadResult) -> tuple[AnyChart, ...]:
+        asked.append(result)
+        return ()
+
+    monkeypatch.setattr("bench.report.load.load_charts", chart_nothing)
+    result = load_result()
+    print_document(load_document(result), Console(file=io.StringIO()))
+    assert asked == []
+    document = load_document(result)
+    assert (len(document.charts), list(document.charts), asked) == (0, [], [result])
+
+
+def test_a_page_says_where_it_was_measured_and_how_to_do_it_again() -> None:
+    document = load_document(load_result(command="locust -f locustfile.py -u 50"))
+    assert document.command == "locust -f locustfile.py -u 50"
+    facts = {fact.label: fact.text for fact in document.environment}
+    assert (
+        facts["service"]
+        == "app.main:app; loop uvloop; on core 0; 72.30 µs of CPU a round trip; 50 MB of memory at most"
+    )
+    assert facts["load"] == "50 users of EchoUser; closed; for 20s; by websocket"
+    assert facts["machine"] == "here; Linux; 2 cores; Python 3.11.7"
+    assert facts["commit"] == "3cf0b59c6de96eba604d0c5aec7ae0e2153daba3 on main"
+    assert facts["packages"] == "python 3.11.7, uvicorn 0.54.0"

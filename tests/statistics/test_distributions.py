@@ -7,7 +7,7 @@ from statistics import NormalDist
 import pytest
 from scipy import stats
 
-from bench.statistics.distributions import binomial_quantile, t_quantile, t_two_tails
+from bench.statistics.distributions import binomial_at_least, binomial_quantile, t_quantile, t_two_tails
 
 DEGREES = (0.5, 1, 1.7, 2, 3, 4.25, 7, 12, 30, 99.5, 1_000, 54_321, 999_999, 2e6, math.inf)
 
@@ -84,3 +84,15 @@ class TestStudentT:
         for confidence, degrees in ((0, 5), (1, 5), (0.95, 0), (0.95, -1)):
             with pytest.raises(ValueError, match="no such quantile"):
                 t_quantile(confidence, degrees)
+
+
+@pytest.mark.parametrize(("trials", "chance"), [(1, 0.5), (30, 0.99), (1_000, 0.001), (50_000, 0.9)])
+def test_the_probability_of_at_least_so_many_successes(trials: int, chance: float) -> None:
+    for successes in sorted({0, 1, round(trials * chance), trials}):
+        expected = stats.binom.sf(successes - 1, trials, chance)
+        assert binomial_at_least(successes, trials, chance) == pytest.approx(expected, rel=1e-8)
+    assert binomial_at_least(trials + 1, trials, chance) == 0
+    assert binomial_at_least(trials, trials, 0) == 0
+    assert binomial_at_least(trials, trials, 1) == 1
+    with pytest.raises(ValueError, match="from 0 to 1"):
+        binomial_at_least(1, trials, 1.5)

@@ -50,6 +50,18 @@ def test_encodes_what_the_reference_implementation_encodes(values: list[int]) ->
     assert histogram_of(values).encode() == reference_of(values).encode().decode()
 
 
+@given(durations)
+def test_buckets_have_the_counts_and_bounds_of_their_durations(values: list[int]) -> None:
+    buckets, counts = histogram_of(values).bucket_counts()
+    shortest, longest = Histogram.bucket_bounds_ns(buckets)
+    within = [
+        int(np.count_nonzero((low <= np.array(values)) & (np.array(values) <= high)))
+        for low, high in zip(shortest, longest, strict=True)
+    ]
+    assert within == counts.tolist()
+    assert sum(within) == len(values)
+
+
 @given(durations, durations)
 def test_merging_is_recording_the_union(left: list[int], right: list[int]) -> None:
     merged = histogram_of(left)

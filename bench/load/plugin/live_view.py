@@ -9,20 +9,21 @@ from __future__ import annotations
 import dataclasses
 import logging
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from bench.load.metrics.exit_reasons import exit_reasons
-from bench.load.metrics.live import LiveProcess
+from bench.load.metrics.live import Interval, LiveProcess
 from bench.load.metrics.live_page import Banner, LiveFigures, LiveWatch, State, banner
 from bench.load.plugin.owned_run import OwnedRun
 from bench.load.plugin.run_view import RunView
 from bench.printable import error_line, printable
 from bench.report.load_headline import load_headline
 from bench.report.spoilt import spoilt
-from bench.results.load import LoadResult
+from bench.results.load import LoadResult, OperationKey
 from bench.timing.rates import NS_PER_S
 
 logger = logging.getLogger(__name__)
@@ -47,13 +48,46 @@ class StoredTest:
     failures: tuple[str, ...] = ()
 
 
+class LookedAt(Protocol):
+    """A test that goes on: see RunView."""
+
+    @property
+    def elapsed_ns(self) -> int:
+        """The time since the test began."""
+
+    @property
+    def is_ending(self) -> bool:
+        """True if the test has been stopped."""
+
+    @property
+    def is_steady(self) -> bool:
+        """True if the steady window has begun."""
+
+    def processes(self) -> Mapping[str, LiveProcess]:
+        """Return the processes of the load, by their names."""
+
+    def in_flight(self) -> Counter[OperationKey]:
+        """Return what has begun and not ended, by operation."""
+
+    def duration_s(self) -> float | None:
+        """Return the time after which the test ends; None if nothing but its user ends it."""
+
+    def phase(self) -> str:
+        """Return in which part the run is."""
+
+    def offered_per_s(self, of: Interval) -> float | None:
+        """Return the rate that the schedule asked for in an interval."""
+
+
 class LiveTest:
     """A test as its page and its metrics see it."""
 
-    def __init__(self, number: int, view: RunView, timeout_us: float) -> None:
+    def __init__(self, number: int, view: LookedAt, timeout_us: float, labels: Mapping[str, str] | None = None) -> None:
         #: The number of the test in this process, from 1 on.
         self.number = number
         self.view = view
+        #: The labels that its result will have.
+        self.labels = dict(labels or {})
         self.started_unix_s = time.time()
         self.has_ended = False
         self._watch = LiveWatch(timeout_us)
@@ -99,7 +133,7 @@ class LiveView:
     def begin(self, test: OwnedRun, users: Callable[[], tuple[int, int]], timeout_s: float) -> None:
         """Take note that a test has begun."""
         self._number += 1
-        self.test = LiveTest(self._number, RunView(test, users), timeout_s * 1e6)
+        self.test = LiveTest(self._number, RunView(test, users), timeout_s * 1e6, test.prepared.labels)
 
     def end(self, result: LoadResult | None, path: Path | None) -> None:
         """Take note that the test has ended. Without a result, it has counts alone."""

@@ -11,5 +11,6 @@ DOCUMENT_SCHEMA = "document/1"
 
 def render(document: Document) -> str:
     """Return the document as indented JSON, with its schema in front."""
-    fields = {"schema": DOCUMENT_SCHEMA, **dataclasses.asdict(document)}
+    made = dataclasses.replace(document, charts=tuple(document.charts))
+    fields = {"schema": DOCUMENT_SCHEMA, **dataclasses.asdict(made)}
     return json.dumps(fields, indent=2, ensure_ascii=False) + "\n"

@@ -1,10 +1,9 @@
 """All charts of a load run, in the order in which a reader asks: what came of it and when, and how slow it was."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 from bench.report.chart import AnyChart, Event
-from bench.report.document import Note
 from bench.report.load_charts.by_rate import latency_by_rate, stages
 from bench.report.load_charts.errors import errors_over_time
 from bench.report.load_charts.heat import heat_map
@@ -16,22 +15,17 @@ from bench.results.load import LoadResult
 from bench.timing.histogram import HistogramError
 
 
-@dataclass(frozen=True)
-class LoadCharts:
-    """The charts of a load, and notes about those that cannot be made of a damaged file."""
+def load_charts(result: LoadResult, events: Sequence[Event] = ()) -> tuple[AnyChart, ...]:
+    """Return the charts of a load. `events` are marked on the course of the run: x is in seconds since its start.
 
-    charts: tuple[AnyChart, ...]
-    notes: tuple[Note, ...] = ()
-
-
-def load_charts(result: LoadResult, events: Sequence[Event] = ()) -> LoadCharts:
-    """Return the charts of a load. `events` are marked on the course of the run: x is in seconds since its start."""
+    The caption of the first chart tells of those that cannot be made of a damaged file.
+    """
     drawn = drawn_operations(result)
-    notes: list[Note] = []
+    missing: list[str] = []
     try:
         read = read_seconds(result, drawn.operations)
     except HistogramError as error:
-        notes.append(_missing("the seconds' times", error))
+        missing.append(_missing("the seconds' times", error))
         read = SecondsRead.unknown(result, drawn.operations)
     makers: list[tuple[str, Callable[[], AnyChart | None]]] = [
         ("the run over time", lambda: over_time(result, read, events)),
@@ -49,11 +43,14 @@ def load_charts(result: LoadResult, events: Sequence[Event] = ()) -> LoadCharts:
         try:
             chart = make()
         except HistogramError as error:
-            notes.append(_missing(what, error))
+            missing.append(_missing(what, error))
         else:
             charts += [] if chart is None else [chart]
-    return LoadCharts(tuple(charts), tuple(notes))
+    if missing and charts:
+        first = charts[0]
+        charts[0] = replace(first, caption=" ".join(filter(None, (first.caption, *missing))))
+    return tuple(charts)
 
 
-def _missing(what: str, error: HistogramError) -> Note:
-    return Note(f"the file is damaged, so there is no chart of {what}: {error}", "wrong")
+def _missing(what: str, error: HistogramError) -> str:
+    return f"The file is damaged, so {what} cannot be shown: {error}."

@@ -129,6 +129,21 @@ def test_a_response_time_adds_to_the_service_time_what_was_sent_late() -> None:
     assert operation.response_us.mean - operation.service_us.mean == pytest.approx(late_us.mean, rel=1e-2)
 
 
+def test_the_legs_of_a_service_time_are_of_the_same_replies() -> None:
+    """An emission that the window wants and that leaves late is sent after the window's end."""
+    tally, log = new_tally(), Recorder("echo")
+    for intended_s, sent_s, received_s in ((0.9, 1.1, 1.2), (2, 2, 2.1), (2.9, 3.1, 3.3)):
+        log.answered(at(intended_s), at(sent_s), at(received_s))
+        log.handled(at(sent_s), (at(sent_s), at(received_s)), at(received_s))
+    tally.add(batch_of(log))
+    report = final(tally)
+    legs = [leg.histogram for leg in row(report).breakdown]
+    service = row(report).service_histogram
+    assert service is not None
+    assert [Histogram.decode(leg).count for leg in legs] == [Histogram.decode(service).count] * 3
+    assert Histogram.decode(legs[1]).encode() == service
+
+
 def test_the_wait_for_a_free_user_is_in_the_response_time_and_no_lateness_of_the_generator() -> None:
     """The arrival is intended at 1.2, noticed 1 ms later, given to a user at 1.7 and sent 1 ms after that."""
     noted = new_tally(window=(1, 4))
