@@ -32,6 +32,8 @@ _EFFECT_HEIGHT = 38
 _LABEL_LETTERS = 60
 _TITLE_LETTERS, _SUBTITLE_LETTERS = 90, 120
 _PLACE_ROOM = 0.5
+#: The letters of a place's label that need not be turned.
+_LETTERS_THAT_FIT = 3
 _SHARE_OF_ROOM = 0.02
 
 
@@ -106,8 +108,15 @@ def x_ends(chart: AnyChart) -> tuple[float, float]:
         low, high = min(0.0, low), max(0.0, high)
     if low == high:
         low, high = low - (abs(low) or 1) / 2, high + (abs(high) or 1) / 2
-    room = (high - low) * (_SHARE_OF_ROOM if isinstance(chart, Forest) else 0)
+    room = (high - low) * (_SHARE_OF_ROOM if _has_points(chart) else 0)
     return low - room, high + room
+
+
+def _has_points(chart: AnyChart) -> bool:
+    """Return true if a point may lie at an end of the x axis, where half of it would be cut off."""
+    if isinstance(chart, Chart):
+        return any(series.mark == "points" for panel in chart.panels for series in panel.series)
+    return isinstance(chart, Forest)
 
 
 def _views(chart: AnyChart, pen: _Pen) -> list[View]:
@@ -231,7 +240,7 @@ def _x_axis(axis: Axis, pen: _Pen, *, is_signed: bool = False) -> alt.X:
         scale=_x_scale(axis, pen),
         axis=alt.Axis(
             labelExpr=label_expression(axis, is_signed),
-            labelAngle=-40 if is_place else 0,
+            labelAngle=-40 if is_place and max(map(len, axis.labels), default=0) > _LETTERS_THAT_FIT else 0,
             grid=not is_place,
             labelFlush=not is_place,
             **_ticks(axis),
