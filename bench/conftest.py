@@ -60,6 +60,7 @@ from bench.results.provenance import commit_elsewhere, commit_info, service_dire
 from bench.results.requirements import other_packages, project_folders
 from bench.results.service_logs import service_logs
 from bench.results.store import load, make_root, result_name
+from bench.scenarios.tracing import TRACE_CONTEXT_HELP
 from bench.wire.clock_option import PROCESS_CLOCK_HELP, take_process_clock
 from bench.wire.options import CONNECTION_OPTIONS, ConnectionOption
 
@@ -182,6 +183,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="whether a session warns or fails that did not decide an objective. Default: %(default)s",
     )
     group.addoption("--junit", metavar="FILE", help="write the objectives and the benchmarks as JUnit's test cases")
+    group.addoption("--trace-context", metavar="FIELD", help=TRACE_CONTEXT_HELP)
     group.addoption(REPORT, metavar="FILE", dest="bench_report", help=REPORT_HELP)
     group.addoption("--label", metavar="NAME=VALUE", action="append", help=LABEL_HELP)
     group.addoption("--note", metavar="TEXT", help=NOTE_HELP)
@@ -280,6 +282,7 @@ def pytest_configure(config: pytest.Config) -> None:
             effort=option.effort,
             idle_allowed_by=option.idle_allowed_by,
             everything=getattr(option, "all", False) is True,
+            trace_context=option.trace_context,
             labels=option.label or (),
             note=option.note,
             slo=option.slo or (),

@@ -89,6 +89,7 @@ def description(
         reply_timeout_s=testbed.options.reply_timeout_ns / 1e9,
         illustrative=testbed.server_kind == "in-loop",
         packages=packages(),
+        **({} if testbed.options.trace_field is None else {"trace_context": testbed.options.trace_field}),
     )
 
 

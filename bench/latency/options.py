@@ -31,6 +31,7 @@ from bench.scenarios.options import (
     refuse_unnamed_work,
     reply_timeout_ns,
 )
+from bench.scenarios.tracing import NoPlaceForContext, checked_field, refuse_untraceable
 from bench.secrets import KnownSecrets, Secrets
 from bench.server import ServeCommand, Served, ServedApp, ServedCommand, ServerOptions
 from bench.server.command import START_TIMEOUT_S
@@ -97,6 +98,8 @@ class Options:
     everything: bool = False
     #: What has to hold, and what a load alone could judge.
     slo: TimeObjectives = field(default_factory=TimeObjectives)
+    #: The field of each emission's data that has a trace context; None: there is none.
+    trace_field: str | None = None
     #: The labels and the note of the result.
     labels: Mapping[str, str] = field(default_factory=dict)
     note: str | None = None
@@ -153,6 +156,7 @@ def parse(
     effort: EffortKind = "normal",
     idle_allowed_by: str | None = None,
     everything: bool = False,
+    trace_context: str | None = None,
     labels: Sequence[str] = (),
     note: str | None = None,
     slo: Sequence[str] | None = None,
@@ -205,6 +209,7 @@ def parse(
         start_timeout_s=serving.start_timeout_s,
         everything=everything,
         slo=TimeObjectives() if slo is None else _objectives(slo, asked, directory),
+        trace_field=_trace_field(trace_context, asked.benchmarks),
         **_words(labels, note, directory),
     )
     if app is None and url is None and command is None:
@@ -221,6 +226,25 @@ def _objectives(given: Sequence[str], asked: Chosen, directory: Path) -> TimeObj
         return objectives_of_times(given, of_file, file, directory, names)
     except ObjectiveError as error:
         raise OptionError(str(error)) from None
+
+
+def _trace_field(text: str | None, benchmarks: Sequence[Benchmark]) -> str | None:
+    """Return the field of the trace context. Raises OptionError if none of these has a place for it.
+
+    One that has none fails by itself, if it is measured at all.
+    """
+    try:
+        field = checked_field(text)
+        for number, benchmark in enumerate(benchmarks if field is not None else ()):
+            try:
+                refuse_untraceable(benchmark.scenario, field or "")
+                break
+            except NoPlaceForContext:
+                if number == len(benchmarks) - 1:
+                    raise
+    except NoPlaceForContext as error:
+        raise OptionError(str(error)) from None
+    return field
 
 
 def _words(labels: Sequence[str], note: str | None, directory: Path) -> dict[str, Any]:

@@ -5,9 +5,11 @@ from collections.abc import Iterator, Sequence
 from bench.machine.disturbances import Disturbance
 from bench.objectives.model import JudgedObjective
 from bench.objectives.outcome import worst
-from bench.report.document import Document, Line, Note, Table
+from bench.report.document import Document, Line, Note, Subject, Table
+from bench.report.environment import machine_facts, package_facts
 from bench.report.formatting import counted, short_commit
 from bench.report.labels import label_notes
+from bench.report.latency_charts import latency_charts
 from bench.report.latency_tables import compared, other_times_tables, ratio_tables, times_tables
 from bench.report.objectives import STYLES, answer, objective_notes, objective_tables
 from bench.report.receive_times import receive_notes, together
@@ -19,9 +21,12 @@ def latency_document(result: LatencyResult) -> Document:
     illustrative = [benchmark.name for benchmark in result.benchmarks if benchmark.is_illustrative]
     illustrated = [Note(f"the server was in the client's own loop, to illustrate: {', '.join(illustrative)}")]
     answered = latency_answer(result.benchmarks)
+    drawn = latency_charts(result)
     return Document(
         kind="latency",
         title="latency",
+        charts=drawn.charts,
+        environment=tuple(_environment(result)),
         headline=Line(_headline(result)) if answered is None else answered,
         basis="" if answered is None else _headline(result),
         tables=(
@@ -31,6 +36,7 @@ def latency_document(result: LatencyResult) -> Document:
             *ratio_tables(result.benchmarks),
         ),
         notes=(
+            *(Note(text, "warning") for text in drawn.missing),
             *(illustrated if illustrative else ()),
             *notes(result.benchmarks),
             *label_notes(result.labels, result.note),
@@ -52,6 +58,22 @@ def latency_answer(benchmarks: Sequence[LatencyBenchmark]) -> Line | None:
 
 def _judged(benchmarks: Sequence[LatencyBenchmark]) -> list[JudgedObjective]:
     return [objective for benchmark in benchmarks for objective in benchmark.objectives]
+
+
+def _environment(result: LatencyResult) -> Iterator[Subject]:
+    """Yield where it was measured and with what."""
+    commit = result.commit_info
+    yield Subject("commit", commit.id + (" with uncommitted changes" if commit.dirty else ""))
+    yield from machine_facts(result.machine_info)
+    for name, values in (
+        ("event loop", [benchmark.details.loop for benchmark in result.benchmarks]),
+        ("HTTP", [benchmark.details.http for benchmark in result.benchmarks]),
+        ("WebSocket", [benchmark.details.ws for benchmark in result.benchmarks]),
+    ):
+        if known := [value for value in dict.fromkeys(values) if value]:
+            yield Subject(name, ", ".join(known))
+    yield from package_facts(result.packages)
+    yield Subject("measured", f"{result.datetime:%Y-%m-%d %H:%M:%S %Z}")
 
 
 def _headline(result: LatencyResult) -> str:

@@ -21,9 +21,10 @@ from bench.load.metrics.generator import generator, judged_second
 from bench.load.metrics.live import LiveOperation, LiveSecond, OperationTimes
 from bench.load.metrics.live_times import ReportedTimes
 from bench.load.metrics.recorder import RECEIVED
-from bench.load.metrics.report import OperationReport, Report, SecondReport
+from bench.load.metrics.report import BINS, OperationReport, Report, SecondReport
 from bench.load.metrics.rows import counted, operation_row, rate_per_s, second_row, stage_row
 from bench.load.metrics.saturation import JudgedSecond
+from bench.load.metrics.slowest import Slow, slowest
 from bench.results.load import (
     MOST_OPERATIONS,
     OTHER_OPERATIONS,
@@ -152,6 +153,8 @@ class SecondWork:
 
     #: The number that ended well.
     ok: int = 0
+    #: The number of scheduled emissions that were sent in each part of it.
+    sent_in: list[int] = field(default_factory=lambda: [0] * BINS)
     #: The response times of an open load, the service times of a closed load.
     times: dict[tuple[str, str], Histogram] = field(default_factory=dict)
     lost: dict[tuple[str, str], Lost] = field(default_factory=dict)
@@ -309,6 +312,19 @@ class Merger:
         """Return the parts of the operations that have rows."""
         return self._parts(lambda part: part.kind != RECEIVED)
 
+    def slowest(self, number: int) -> list[tuple[OperationKey, Slow]]:
+        """Return the slowest round trips of each operation over all processes, and the first that timed out.
+
+        Those that timed out come first, then the slowest. At most `number` of either kind are of the same operation.
+        """
+        found: list[tuple[OperationKey, Slow]] = []
+        for key, parts in sorted(self._parts(lambda part: bool(part.slowest)).items()):
+            each = [slow for _, part in parts for slow in part.slowest]
+            timed_out = sorted((slow for slow in each if slow.service_ns is None), key=lambda slow: slow.at_ns)
+            answered = slowest((slow for slow in each if slow.service_ns is not None), number)
+            found += [(key, slow) for slow in (*timed_out[:number], *answered)]
+        return found
+
     def received(self) -> tuple[ReceivedEvent, ...]:
         """Return the events that came unasked, the most frequent first."""
         parts = self._parts(lambda part: part.kind == RECEIVED)
@@ -415,6 +431,8 @@ class Merger:
             if second is None:
                 continue
             work.ok += second.ok
+            for place, number in enumerate(second.sent_in):
+                work.sent_in[place] += number
             for operation in second.operations:
                 times = work.times.setdefault((operation.name, operation.kind), Histogram())
                 times.merge((operation.response or operation.service).restored())
