@@ -48,9 +48,9 @@ class _Pen:
 def panel_specifications(chart: AnyChart, paint: Mapping[str, str], width: int) -> list[dict[str, Any]]:
     """Return a specification for each panel, without titles and legends, in the colours of `paint`."""
     pen = _Pen(paint, [alt.ExprRef(name) for name in X_ENDS], "panel")
-    ends = [alt.param(name=name, value=value) for name, value in zip(X_ENDS, x_ends(chart), strict=True)]
+    ends = [{"name": name, "value": value} for name, value in zip(X_ENDS, x_ends(chart), strict=True)]
     return [
-        _specification(view.properties(width=width).add_params(*ends), paint, {f"{pen.data}{number}": rows})
+        _specification(view, paint, {f"{pen.data}{number}": rows}) | {"params": ends, "width": width}
         for number, (view, rows) in enumerate(zip(_views(chart, pen), _rows(chart), strict=True))
     ]
 
@@ -127,28 +127,36 @@ def _rows(chart: AnyChart) -> list[list[Row]]:
     return [panel_rows(chart.x, panel) for panel in chart.panels]
 
 
-def _specification(view: Any, paint: Mapping[str, str], rows: Mapping[str, Sequence[Row]]) -> dict[str, Any]:
-    """Return the whole specification. Rows are added at the end, because altair copies what it is given many times."""
-    configured = (
-        view.configure(font=_FONT, background=paint["ground"], aria=False)
-        .configure_view(stroke=None)
-        .configure_axis(
-            labelColor=paint["ink"],
-            titleColor=paint["muted"],
-            titleFontWeight="normal",
-            gridColor=paint["grid"],
-            domainColor=paint["muted"],
-            tickColor=paint["muted"],
-            labelFontSize=11,
-            titleFontSize=12,
-            labelOverlap="greedy",
-        )
-        .configure_title(color=paint["ink"], subtitleColor=paint["muted"])
-        .configure_legend(labelColor=paint["ink"], titleColor=paint["muted"], labelLimit=0)
-    )
-    specification: dict[str, Any] = configured.to_dict(validate=False)
+def _specification(view: View | alt.VConcatChart, paint: Mapping[str, str], rows: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the whole specification. What altair would copy many times is added at the end."""
+    specification: dict[str, Any] = view.to_dict(validate=False)
+    specification["config"] = _settings(paint)
     specification["datasets"] = {**specification.get("datasets", {}), **rows}
     return specification
+
+
+def _settings(paint: Mapping[str, str]) -> dict[str, Any]:
+    axis = alt.AxisConfig(
+        labelColor=paint["ink"],
+        titleColor=paint["muted"],
+        titleFontWeight="normal",
+        gridColor=paint["grid"],
+        domainColor=paint["muted"],
+        tickColor=paint["muted"],
+        labelFontSize=11,
+        titleFontSize=12,
+        labelOverlap="greedy",
+    )
+    settings: dict[str, Any] = alt.Config(
+        font=_FONT,
+        background=paint["ground"],
+        aria=False,
+        view=alt.ViewConfig(stroke=None),
+        axis=axis,
+        title=alt.TitleConfig(color=paint["ink"], subtitleColor=paint["muted"]),
+        legend=alt.LegendConfig(labelColor=paint["ink"], titleColor=paint["muted"], labelLimit=0),
+    ).to_dict(validate=False)
+    return settings
 
 
 def _panel(chart: Chart, number: int, pen: _Pen) -> View:
