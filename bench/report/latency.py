@@ -3,9 +3,11 @@
 from collections.abc import Iterator, Sequence
 
 from bench.machine.disturbances import Disturbance
-from bench.report.document import Document, Line, Note
+from bench.report.document import Document, Line, Note, Subject
+from bench.report.environment import machine_facts, package_facts
 from bench.report.formatting import counted, short_commit
 from bench.report.labels import label_notes
+from bench.report.latency_charts import latency_charts
 from bench.report.latency_tables import compared, other_times_tables, ratio_tables, times_tables
 from bench.report.receive_times import receive_notes, together
 from bench.results.latency import LatencyBenchmark, LatencyResult
@@ -15,9 +17,12 @@ def latency_document(result: LatencyResult) -> Document:
     """Return the document of a result: the times of every benchmark, then its processes and controls."""
     illustrative = [benchmark.name for benchmark in result.benchmarks if benchmark.is_illustrative]
     illustrated = [Note(f"the server was in the client's own loop, to illustrate: {', '.join(illustrative)}")]
+    drawn = latency_charts(result)
     return Document(
         kind="latency",
         title="latency",
+        charts=drawn.charts,
+        environment=tuple(_environment(result)),
         headline=Line(_headline(result)),
         tables=(
             *times_tables(result.benchmarks),
@@ -25,11 +30,28 @@ def latency_document(result: LatencyResult) -> Document:
             *ratio_tables(result.benchmarks),
         ),
         notes=(
+            *(Note(text, "warning") for text in drawn.missing),
             *(illustrated if illustrative else ()),
             *notes(result.benchmarks),
             *label_notes(result.labels, result.note),
         ),
     )
+
+
+def _environment(result: LatencyResult) -> Iterator[Subject]:
+    """Yield where it was measured and with what."""
+    commit = result.commit_info
+    yield Subject("commit", commit.id + (" with uncommitted changes" if commit.dirty else ""))
+    yield from machine_facts(result.machine_info)
+    for name, values in (
+        ("event loop", [benchmark.details.loop for benchmark in result.benchmarks]),
+        ("HTTP", [benchmark.details.http for benchmark in result.benchmarks]),
+        ("WebSocket", [benchmark.details.ws for benchmark in result.benchmarks]),
+    ):
+        if known := [value for value in dict.fromkeys(values) if value]:
+            yield Subject(name, ", ".join(known))
+    yield from package_facts(result.packages)
+    yield Subject("measured", f"{result.datetime:%Y-%m-%d %H:%M:%S %Z}")
 
 
 def _headline(result: LatencyResult) -> str:

@@ -16,10 +16,12 @@ from pydantic import (
     NonNegativeInt,
     PositiveInt,
     PrivateAttr,
+    SerializerFunctionWrapHandler,
     Strict,
     ValidationError,
     ValidatorFunctionWrapHandler,
     WrapValidator,
+    model_serializer,
     model_validator,
 )
 
@@ -46,6 +48,20 @@ class LatencyStats(BaseModel):
     q3: float | None = None
     ops: float | None = None
 
+
+T = TypeVar("T")
+
+
+def _or_unknown(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+    try:
+        return handler(value)
+    except ValidationError:
+        return None
+
+
+#: A field that is None if the file has something else in it. `extra_info` belongs to everybody: another plugin or a
+#: user's own benchmark may have written there under the same name.
+Unclaimed = Annotated[T | None, WrapValidator(_or_unknown)]
 
 #: The controls: a trivial service on the same stack and with the same options, and the echo server without a stack.
 ControlKind = Literal["same-stack", "bare"]
@@ -92,10 +108,21 @@ class ReplicateProcess(TimedProcess):
 
 
 class ControlFigures(TimedServer):
-    """The figures of all round trips with a control; `sha256` is of the frozen control's source, null for the bare."""
+    """The figures of all round trips with a control; `sha256` is of the frozen control's source, null for the bare.
+
+    `histogram` has these round trips, in V2 form; null in older results.
+    """
 
     processes: PositiveInt
     sha256: str | None
+    histogram: Unclaimed[str] = None
+
+    @model_serializer(mode="wrap")
+    def _without_absent_histogram(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields: dict[str, Any] = handler(self)
+        if fields.get("histogram") is None:
+            fields.pop("histogram", None)
+        return fields
 
 
 class BetweenProcesses(BaseModel):
@@ -128,20 +155,6 @@ class WarmUp(BaseModel):
     round_trips: NonNegativeInt | None = None
     steady: bool = True
 
-
-T = TypeVar("T")
-
-
-def _or_unknown(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
-    try:
-        return handler(value)
-    except ValidationError:
-        return None
-
-
-#: A field that is None if the file has something else in it. `extra_info` belongs to everybody: another plugin or a
-#: user's own benchmark may have written there under the same name.
-Unclaimed = Annotated[T | None, WrapValidator(_or_unknown)]
 
 _Number = Annotated[FiniteFloat, Strict()]
 _Flag = Annotated[bool, Strict()]
