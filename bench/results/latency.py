@@ -27,6 +27,7 @@ from pydantic import (
 
 from bench.machine.conditions import Conditions
 from bench.machine.disturbances import Disturbance, Interference
+from bench.objectives.model import JudgedObjective
 from bench.results.header import CommitInfo, Kind, MachineInfo, NonNegative
 from bench.results.receiving import ReceiveClock, ReceivedClock, Receiving
 from bench.statistics.percentiles import is_greatest
@@ -183,7 +184,10 @@ class LatencyDetails(BaseModel):
     user's file, `payload_sha256` for an event that was given a payload on the command line.
 
     `received_clock` is the clock that told when the replies were received, of the service and of the controls. It is
-    "kernel" only if the kernel told it of all of them. `receiving` is of the service's replies alone.
+    "kernel" only if the kernel told it of all of them. `receiving` is of the service's replies alone. `objectives` are
+    those that speak of the benchmark, as they were judged.
+
+    `trace_context` is the field of each emission's data that had a W3C trace context; null without.
 
     `labels` and `note` are what the user gave to the whole result. All its benchmarks have them.
     """
@@ -226,6 +230,8 @@ class LatencyDetails(BaseModel):
     received_clock: Unclaimed[ReceivedClock] = None
     receiving: Unclaimed[Receiving] = None
     receive_clock: Unclaimed[ReceiveClock] = None
+    objectives: Unclaimed[tuple[JudgedObjective, ...]] = None
+    trace_context: Unclaimed[str] = None
     labels: Unclaimed[dict[str, str]] = None
     note: Unclaimed[str] = None
 
@@ -325,6 +331,11 @@ class LatencyBenchmark(BaseModel):
     def server_cpu_us_per_round_trip(self) -> float | None:
         """CPU time of the server per round trip, in microseconds; null if it is not known."""
         return self.details.server_cpu_us_per_round_trip
+
+    @property
+    def objectives(self) -> tuple[JudgedObjective, ...]:
+        """The objectives that speak of it, as they were judged; empty also for older results."""
+        return self.details.objectives or ()
 
     @property
     def histogram(self) -> str | None:

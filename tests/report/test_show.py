@@ -82,7 +82,9 @@ def test_the_markdown_of_a_stored_result(show: Show, reference: str) -> None:
 
 def test_a_latency_result_has_times_controls_and_disturbances(show: Show) -> None:
     lines = show("latency/1").out.splitlines()
-    tables = [list(part) for is_text, part in itertools.groupby(lines, bool) if is_text][:3]
+    tables = [list(part) for is_text, part in itertools.groupby(lines, bool) if is_text]
+    assert re.split("  +", tables.pop(1)[0]) == ["round trips", "100 µs", "1 ms", "2 ms", "5 ms", "10 ms", "50 ms"]
+    tables = tables[:3]
     assert [[re.split("  +", line.strip()) for line in table] for table in tables] == [
         [
             ["round trip", "p50", "p99", "max", "rounds", "server CPU"],
@@ -201,7 +203,10 @@ def test_no_result_is_a_line_with_its_name(show: Show, reference: str, content: 
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (("--format", "tarot"), "--format tarot: there is no such format, only html, json, markdown, text, svg, png"),
+        (
+            ("--format", "tarot"),
+            "--format tarot: there is no such format, only html, json, junit, markdown, text, svg, png",
+        ),
         (("--format", "svg"), "--format svg: say where the pictures go: --output DIR"),
         (("--format", "svg,text"), "--format svg,text: svg, png may stand together, and not with text"),
         (("--format", "svg", "--output", "results/x/y"), "--output results/x/y: there is no such folder"),

@@ -16,7 +16,7 @@ from bench.load.metrics.live import operations_of as operations_so_far
 from bench.load.metrics.live_verdict import GeneratorWatch
 from bench.load.metrics.saturation import Saturation
 from bench.report.spoilt import spoilt
-from bench.results.load import SCHEDULED_KINDS, OperationKey
+from bench.results.load import CONNECT, SCHEDULED_KINDS, OperationKey
 from bench.statistics.percentiles import is_greatest
 
 #: The number of seconds that the charts over time have at most.
@@ -212,6 +212,8 @@ def banner(state: State, figures: LiveFigures | None, phase: str) -> Banner:
         return Banner(
             "neutral", phase.capitalize() or "No verdict yet", "the steady window decides about the generator"
         )
+    if not any(row.ok for row in figures.rows if row.label != CONNECT):
+        return Banner("neutral", "The generator keeps up", "nothing has been answered so far")
     return Banner("good", "The generator keeps up", "the figures are the service's")
 
 

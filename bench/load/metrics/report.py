@@ -11,12 +11,18 @@ from typing import Annotated, cast
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NonNegativeInt
 
 from bench.load.metrics.recorder import NotedKind
+from bench.load.metrics.slowest import MOST_SLOWEST, Slow
 from bench.results.load import ROUND_TRIP, OperationKey, OperationKind
 from bench.timing.histogram import Histogram
 from bench.timing.receive_times import ReceiveTimes
 
 #: The number of jumps of the clock that a process tells of: where it is set all the time, the first are enough.
 MOST_STEPS = 100
+
+#: The number of parts of a second in which emissions are counted: 20 ms each.
+#:
+#: Random arrivals that a generator holds back for that long come in bunches.
+BINS = 50
 
 #: The number of characters of the reason why a process has no times of the kernel's.
 LONGEST_REASON = 400
@@ -127,6 +133,8 @@ class OperationReport(BaseModel):
     outside_received: StoredReceiveTimes | None = None
     #: The times to the handler, in it, and from it, of replies that tell them; else empty.
     breakdown: list[StoredHistogram]
+    #: The slowest round trips, and the first that timed out, by their tokens.
+    slowest: Annotated[list[Slow], Field(max_length=2 * MOST_SLOWEST)] = []
     #: The key of a task whose operation this process did not know when it dropped these arrivals. The name is then that
     #: of the task. The arrivals belong to the operation's row.
     task: str = ""
@@ -184,9 +192,9 @@ class SecondLoss(BaseModel):
     name: str
     kind: NotedKind = ROUND_TRIP
     task: str = ""
-    timeouts: int = 0
-    errors: int = 0
-    dropped: int = 0
+    timeouts: NonNegativeInt = 0
+    errors: NonNegativeInt = 0
+    dropped: NonNegativeInt = 0
 
 
 class SecondReport(BaseModel):
@@ -233,6 +241,8 @@ class SecondReport(BaseModel):
     arrivals: int = 0
     #: The time in which no user was free, for those of the arrivals that had to wait.
     waits: StoredHistogram | None = None
+    #: The number of scheduled emissions that were sent in each `BINS`th of this second; empty if there were none.
+    sent_in: Annotated[list[NonNegativeInt], Field(max_length=BINS)] = []
     operations: list[SecondOperation]
     #: The emissions that were intended in this second and failed, however much later, or were dropped: by operation.
     lost: list[SecondLoss] = []

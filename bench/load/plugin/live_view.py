@@ -82,10 +82,12 @@ class LookedAt(Protocol):
 class LiveTest:
     """A test as its page and its metrics see it."""
 
-    def __init__(self, number: int, view: LookedAt, timeout_us: float) -> None:
+    def __init__(self, number: int, view: LookedAt, timeout_us: float, labels: Mapping[str, str] | None = None) -> None:
         #: The number of the test in this process, from 1 on.
         self.number = number
         self.view = view
+        #: The labels that its result will have.
+        self.labels = dict(labels or {})
         self.started_unix_s = time.time()
         self.has_ended = False
         self._watch = LiveWatch(timeout_us)
@@ -131,7 +133,7 @@ class LiveView:
     def begin(self, test: OwnedRun, users: Callable[[], tuple[int, int]], timeout_s: float) -> None:
         """Take note that a test has begun."""
         self._number += 1
-        self.test = LiveTest(self._number, RunView(test, users), timeout_s * 1e6)
+        self.test = LiveTest(self._number, RunView(test, users), timeout_s * 1e6, test.prepared.labels)
 
     def end(self, result: LoadResult | None, path: Path | None) -> None:
         """Take note that the test has ended. Without a result, it has counts alone."""

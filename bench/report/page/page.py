@@ -314,7 +314,8 @@ def _tables(document: Document, level: int) -> list[Markup]:
         shown = [row for row in table.rows if not _is_detail(row)]
         details = [row for row in table.rows if _is_detail(row)]
         title = table.title or table.columns[0].full_title or document.title
-        found.append(_table(table, shown, title))
+        if shown or not details:
+            found.append(_table(table, shown, title))
         if details:
             found += _folded(table.details, [_table(table, details, f"{title}: {table.details}")])
     return found

@@ -129,6 +129,26 @@ def test_outcomes_what_is_in_flight_and_what_came_unasked() -> None:
     assert not [key for key in ended if key[0] in ("socketio_bench_in_flight", "socketio_bench_users")]
 
 
+def test_every_series_of_a_test_has_its_labels_under_names_that_prometheus_takes() -> None:
+    tally = Tally(5_000 * S)
+    replied(tally, 1, MS)
+    view = LiveView()
+    view.test = LiveTest(
+        1,
+        MadeUpRun(tally),
+        timeout_us=10e6,
+        labels={"machine": 'c"i', "git.branch-name": "main", "le": "x", "__a": "y"},
+    )
+    text, _ = exposition(view, OPENMETRICS)
+    families = {family.name: family for family in text_string_to_metric_families(text.decode())}
+    for name, family in families.items():
+        for sample in family.samples:
+            if name != "socketio_bench_test_running":
+                assert sample.labels["machine"] == 'c"i'
+                assert (sample.labels["git_branch_name"], sample.labels["label_le"]) == ("main", "x")
+                assert sample.labels["label___a"] == "y"
+
+
 def test_a_failure_to_find_some_out_leaves_these_out_alone(caplog: pytest.LogCaptureFixture) -> None:
     tally = Tally(5_000 * S)
     view = view_of(tally)
