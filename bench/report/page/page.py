@@ -239,8 +239,12 @@ def _document(document: Document, name: str, level: int, numbers: Iterator[int],
             else []
         ),
     ]  # fmt: skip
-    label = f"{document.kind}: {document.title}"
-    return element("section", *parts, id=name, class_="result", aria_label=label)
+    return element("section", *parts, id=name, class_="result", aria_label=_label(document, name))
+
+
+def _label(document: Document, name: str) -> str:
+    """Return the name of a result on its page: with its number, because two results may have the same title."""
+    return f"{name.removeprefix('r')}, {document.kind}: {document.title}"
 
 
 def _headline(document: Document, level: int) -> Markup:
@@ -296,7 +300,7 @@ def _list_of_parts(document: Document, name: str) -> list[Markup]:
         element("li", element("a", chart.title, href=f"#{name}-{number}"))
         for number, chart in enumerate(document.charts, 1)
     ]
-    return [element("nav", element("ul", *links), class_="charts", aria_label=f"Charts of {document.title}")]
+    return [element("nav", element("ul", *links), class_="charts", aria_label=f"Charts of {_label(document, name)}")]
 
 
 # --- tables ---------------------------------------------------------------------------------------------------------
