@@ -81,13 +81,10 @@ class Received:
         second = self.seconds.get(number)
         if second is None:
             return None
-        times, replies = Histogram(), Counter[OperationKey]()
-        for operation in second.operations:
-            shown = (operation.response or operation.service).restored()
-            times.merge(shown)
-            replies[operation.key] = shown.count
+        shown = {operation.key: (operation.response or operation.service).restored() for operation in second.operations}
+        replies = {key: histogram.count for key, histogram in shown.items()}
         lateness = Histogram() if second.send_lateness is None else second.send_lateness.restored()
-        return LiveSecond(second, times, replies, lateness)
+        return LiveSecond(second, Histogram.union(shown.values()), replies, lateness)
 
     def window_ns(self) -> tuple[int | None, int | None]:
         """Return when its window begins and ends, in ns since the run's start; None for what it does not know."""

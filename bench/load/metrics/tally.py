@@ -432,10 +432,11 @@ class Tally:
         entry = self._seconds.get(number)
         if entry is None:
             return None
-        times, replies = Histogram(), Counter[OperationKey]()
-        for (name, kind), (service, response) in entry.times.items():
-            times.merge(response if self.is_open else service)
-            replies[OperationKey(name, cast(OperationKind, kind))] = service.count
+        times = Histogram.union(response if self.is_open else service for service, response in entry.times.values())
+        replies = {
+            OperationKey(name, cast(OperationKind, kind)): service.count
+            for (name, kind), (service, _) in entry.times.items()
+        }
         return LiveSecond(entry, times, replies, entry.send_lateness)
 
     def window_ns(self) -> tuple[int | None, int | None]:
@@ -447,16 +448,13 @@ class Tally:
         entry = self._seconds.get(number)
         if entry is None:
             return JudgedSecond.unnoted(number, self.is_open)
-        service = Histogram()
-        for times, _ in entry.times.values():
-            service.merge(times)
         return JudgedSecond(
             second=number,
             cpu_share=entry.cpu_share,
             send_lateness=entry.send_lateness,
             loop_lag=entry.loop_lag,
             queueing=entry.queueing,
-            service=service,
+            service=Histogram.union(service for service, _ in entry.times.values()),
             standstill_ns=entry.standstill_ns if entry.loop_lag.count else NS_PER_S,
             is_open=self.is_open,
             is_short_of_users=bool(entry.waits.count),
