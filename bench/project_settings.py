@@ -23,7 +23,11 @@ _FILE = "pyproject.toml"
 _TABLE = "socketio-bench"
 
 #: The keys of the table, and what they are, for messages.
-_KEYS = {"results": "the folder of the results", "labels": "the labels of each result"}
+_KEYS = {
+    "results": "the folder of the results",
+    "labels": "the labels of each result",
+    "slo": "a list of objectives",
+}
 
 
 class ProjectSettingsError(Exception):
@@ -32,11 +36,14 @@ class ProjectSettingsError(Exception):
 
 @dataclass(frozen=True)
 class ProjectSettings:
-    """The settings of a project, each None or empty if the project does not say it."""
+    """The settings of a project, each None or empty if the project does not say it. `file` has them."""
 
     results: Path | None = None
     #: The labels of each result that is measured in the project, by name.
     labels: Mapping[str, str] = field(default_factory=dict)
+    #: The objectives, as they are typed. Nothing is said here of what they mean.
+    slo: tuple[str, ...] = ()
+    file: Path | None = None
 
 
 def project_settings(directory: Path) -> ProjectSettings:
@@ -94,7 +101,12 @@ def _parsed(file: Path, table: Mapping[str, object]) -> ProjectSettings:
         near = nearest(key, _KEYS)
         hint = f"did you mean {near!r}?" if near else f"it has {', '.join(map(repr, _KEYS))}"
         raise ProjectSettingsError(f"{file}: [tool.{_TABLE}] has no setting {key!r}: {hint}")
-    return ProjectSettings(results=_results(file, table.get("results")), labels=_labels(file, table.get("labels", {})))
+    return ProjectSettings(
+        results=_results(file, table.get("results")),
+        labels=_labels(file, table.get("labels", {})),
+        slo=_slo(file, table.get("slo")),
+        file=file,
+    )
 
 
 def _labels(file: Path, labels: object) -> Mapping[str, str]:
@@ -114,3 +126,12 @@ def _results(file: Path, results: object) -> Path | None:
         )
     # Without `..` in it, so that it is recognised inside of the working directory.
     return Path(os.path.normpath(file.parent / Path(results).expanduser()))
+
+
+def _slo(file: Path, slo: object) -> tuple[str, ...]:
+    texts = () if slo is None else (slo,) if isinstance(slo, str) else slo
+    if not isinstance(texts, list | tuple) or not all(isinstance(text, str) for text in texts):
+        raise ProjectSettingsError(
+            f'{file}: [tool.{_TABLE}] slo is {slo!r:.60}: expected {_KEYS["slo"]}, as in ["p99 < 50 ms"]'
+        )
+    return tuple(texts)

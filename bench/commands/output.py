@@ -24,6 +24,8 @@ from bench.results.labels import LABEL_HELP, NOTE_HELP, LabelError, labels_in, l
 FAILED = 1
 #: The exit code of misuse.
 MISUSE = 2
+#: The exit code of a run that missed an objective.
+MISSED = 3
 #: The exit code where the reader stopped reading: 128 + SIGPIPE.
 BROKEN_PIPE = 141
 

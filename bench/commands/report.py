@@ -1,8 +1,9 @@
 """`bench report`: stored results as a page for a browser."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +12,11 @@ from bench.commands.show import FOLDERS, document_of
 from bench.printable import printable
 from bench.project_settings import DEFAULT_RESULTS
 from bench.results.option_files import check_option_file
+
+if TYPE_CHECKING:
+    from bench.report.document import Document
+    from bench.report.next_command import Place
+    from bench.results.store import StoredFile
 
 #: The file of a page of several results, unless the user names another.
 _OF_SEVERAL = Path("report.html")
@@ -29,7 +35,7 @@ def report(
     """Write stored results as a page: one file for a browser.
 
     The page has all that `bench show` prints, and charts to point at and to zoom in. It needs no network. Several
-    results are below each other on one page.
+    results are below each other on one page, and loads beside each other at its top.
 
     RESULT is as in `bench show`: a file, a number, a commit or `latest`, with `latency/`, `load/`, `ab/`, `accuracy/`,
     `wire/` or `peers/` before it where it would not be clear.
@@ -43,11 +49,28 @@ def report(
     check_option_file("--output", output)
     store = Store(folder)
     paths = [file_named(store, name, FOLDERS) for name in results]
-    documents = [document_of(open_file(path)) for path in paths]
+    files = [open_file(path) for path in paths]
+    documents = [*_together(files, Place.here()), *(document_of(file) for file in files)]
     file = output or (_file_of(paths[0]) if len(paths) == 1 else _OF_SEVERAL)
     check_option_file("--output", file)
-    write_page("--output", file, documents)
+    write_page("--output", file, documents, f"{len(paths)} results")
     typer.echo(printable(f"page in {Place.here().shortened(file)}"))
+
+
+def _together(files: "Sequence[StoredFile]", place: "Place") -> "list[Document]":
+    """Return the document of several loads beside each other; none if there are not several."""
+    from bench.report.load_charts.several import NamedLoad
+    from bench.report.loads import loads_document
+    from bench.results.load import LOAD_SCHEMAS, LoadResult
+
+    of_loads = [file for file in files if file.schema in LOAD_SCHEMAS]
+    if len(of_loads) < 2:
+        return []
+    return [
+        loads_document(
+            [NamedLoad(place.reference(file.path.absolute()), file.as_model(LoadResult)) for file in of_loads]
+        )
+    ]
 
 
 def _file_of(result: Path) -> Path:

@@ -45,11 +45,14 @@ class Measured:
     times: JudgedTimes | None = None
     #: The seconds in which it was measured; None if a longer run is not what makes it surer.
     seconds: float | None = None
+    #: The root of the time with which its interval shrinks.
+    root: int = 2
     #: The number of times that longer a measurement has to be, in words: what would decide an objective. Only needed
     #: without `seconds`.
     remedy: Callable[[float], str] | None = None
-    #: Why an end of the interval is not known, in words.
+    #: Why an end of the interval is not known, in words, and the seconds of a run in which it would be.
     lacks: str | None = None
+    needs_s: float | None = None
     #: Why the objective cannot be judged by it, in words.
     useless_because: str | None = None
 
@@ -71,13 +74,18 @@ def judge(objective: Objective, measured: Measured) -> JudgedObjective:
         unit=objective.unit,
         times=measured.times,
         value=measured.value,
-        low=measured.low,
-        high=measured.high,
+        low=_finite(measured.low),
+        high=_finite(measured.high),
         confidence=measured.confidence,
         verdict=verdict,
         reason=reason,
         needs_s=needs_s,
     )
+
+
+def _finite(end: float | None) -> float | None:
+    """Return an end as it is stored: what failed without any limit in time lies beyond what is known."""
+    return end if end is not None and math.isfinite(end) else None
 
 
 def not_judged(objective: Objective, reason: str, operation: str | None = None) -> JudgedObjective:
@@ -96,17 +104,17 @@ def _verdict(objective: Objective, measured: Measured) -> tuple[ObjectiveVerdict
         return "not judged", measured.useless_because, None
     is_upper = objective.is_upper_limit
     good, bad = (measured.low, measured.high) if is_upper else (measured.high, measured.low)
-    if bad is not None and objective.holds(bad):
+    if bad is not None and math.isfinite(bad) and objective.holds(bad):
         return "met", None, None
     if good is not None and not objective.holds(good):
-        return "missed", None, None
+        return "missed", measured.lacks if measured.value is None else None, None
     if measured.value is None:
         if measured.lacks is None and good is None and bad is None:
             return "not judged", "nothing was measured", None
         return "undecided", measured.lacks or "the figure is not known", None
     end = bad if objective.holds(measured.value) else good
     if end is None:
-        return "undecided", measured.lacks or "too little was measured for an interval", None
+        return "undecided", measured.lacks or "too little was measured for an interval", measured.needs_s
     return _undecided(objective, measured, abs(end - measured.value))
 
 
@@ -115,12 +123,12 @@ def _undecided(
 ) -> tuple[ObjectiveVerdict, str | None, float | None]:
     """Return why an objective is undecided whose limit lies within the reach of the figure.
 
-    The reach of an interval shrinks with the root of the time, so it is the distance to the limit after this many times
+    The reach of an interval shrinks with a root of the time, so it is the distance to the limit after this many times
     the time.
     """
     assert measured.value is not None
     distance = abs(objective.limit - measured.value)
-    times_longer = (reach / distance) ** 2 if distance else math.inf
+    times_longer = (reach / distance) ** measured.root if distance else math.inf
     if measured.remedy is not None:
         return "undecided", measured.remedy(times_longer), None
     if measured.seconds is None:

@@ -22,18 +22,20 @@ def exit_code(
     judged: Iterable[JudgedObjective],
     *,
     has_failed: bool = False,
+    has_missed: bool = False,
     has_other_failures: bool = False,
     if_undecided: IfUndecided = "warn",
 ) -> int:
     """Return the exit code: the first that applies.
 
-    `has_failed` says that the run itself failed. An objective that could not be judged is such a failure.
+    `has_failed` says that the run itself failed. An objective that could not be judged is such a failure. `has_missed`
+    says that a run was ended because it missed an objective, whatever is judged in the end.
     `has_other_failures` says that something failed of which no objective speaks, or became slower.
     """
     verdicts = {objective.verdict for objective in judged}
     if has_failed or "not judged" in verdicts:
         return FAILED
-    if "missed" in verdicts or ("undecided" in verdicts and if_undecided == "fail"):
+    if has_missed or "missed" in verdicts or ("undecided" in verdicts and if_undecided == "fail"):
         return MISSED
     return FAILED if has_other_failures else WELL
 

@@ -60,7 +60,10 @@ def parse_objective(text: str) -> Objective:
     metric, relation, limit = form["metric"], _RELATIONS[form["relation"]], form["limit"].strip()
     metric = _checked_metric(text, metric)
     value, unit = _limit(text, metric, limit)
-    objective = Objective(text, metric, relation, value, unit, form["operation"])
+    operation = form["operation"]
+    if metric == "connects" and operation not in (None, "connect"):
+        raise _error(text, f"connects counts the attempts of all users: leave {one_line(operation)!r} out")
+    objective = Objective(text, metric, relation, value, unit, operation)
     _refuse_impossible(objective)
     return objective
 

@@ -1,6 +1,11 @@
 """A comparison of two revisions as a document: both revisions, each metric with its effect, interval and verdict."""
 
+import shlex
+from collections.abc import Iterator
+
+from bench.report.ab_charts import ab_charts
 from bench.report.document import Column, Document, Line, Note, Row, Style, Subject, Table
+from bench.report.environment import header_facts
 from bench.report.formatting import counted, durations, effect, effect_interval, percent
 from bench.report.labels import label_notes
 from bench.report.receive_times import receive_notes
@@ -55,7 +60,43 @@ def ab_document(result: AbResult) -> Document:
             f"{percent(result.settings.threshold)}."
         ),
         notes=(*notes, *label_notes(result.labels, result.note)),
+        charts=ab_charts(result),
+        environment=tuple(_environment(result)),
+        command=_command(result),
     )
+
+
+def _environment(result: AbResult) -> Iterator[Subject]:
+    """Yield both revisions with their commits, then where they were measured and with what."""
+    for name, side in (("A", result.a), ("B", result.b)):
+        commit = side.commit_info
+        time = f", {commit.time}" if commit.time else ""
+        yield Subject(name, f"{side.revision}: {commit.id}{time}{' with uncommitted changes' if commit.dirty else ''}")
+    settings = result.settings
+    yield Subject("service", settings.command or settings.app or "unknown")
+    yield from header_facts(result)
+
+
+def _command(result: AbResult) -> str:
+    """Return the command that compares the same revisions again, as far as the result tells."""
+    settings = result.settings
+    words = ["bench", "ab", result.a.revision, result.b.revision]
+    for option, value in (
+        ("--app", settings.app),
+        ("--serve", settings.command),
+        ("--prepare", settings.prepare),
+        ("--scenarios", settings.scenarios and settings.scenarios.file),
+    ):
+        words += [option, value] if value else []
+    for link in settings.links:
+        words += ["--link", link]
+    for option, number in (
+        ("--precision", settings.precision * 100),
+        ("--threshold", settings.threshold * 100),
+        ("--max-time", settings.max_time_s),
+    ):
+        words += [option, f"{number:g}"]
+    return shlex.join(words)
 
 
 def _row(benchmark: AbBenchmark, metric: AbMetric) -> Row:

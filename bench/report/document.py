@@ -91,8 +91,9 @@ class Table:
     """A table. The first column has the names of the rows.
 
     `section` is a heading that neighbouring tables may share, `title` and `caption` are the table's own. `details` is
-    the title of its folded rows. A table that `extends` the table before it has the same rows in the same order. A
-    format may show both as one table if there is room.
+    the title of its folded rows. With a `brief`, a format that is read at a glance has this text in their place. A
+    table that `extends` the table before it has the same rows in the same order. A format may show both as one table if
+    there is room.
     """
 
     columns: tuple[Column, ...]
@@ -101,6 +102,7 @@ class Table:
     title: str = ""
     caption: str = ""
     details: str = ""
+    brief: str = ""
     extends: bool = False
 
 
@@ -140,6 +142,7 @@ class Document:
     `subjects_title` is the title of the subjects where a format folds them away; without it they are not folded.
     `charts` are for formats with pictures. `environment` tells where it was measured and with what, and `command`
     measures it again; both are for formats with room for them.
+    `charts` are for formats with pictures. `faults` are the reasons for which the result failed as a whole.
     """
 
     kind: str
@@ -155,3 +158,4 @@ class Document:
     charts: Sequence[AnyChart] = ()
     environment: tuple[Subject, ...] = ()
     command: str = ""
+    faults: tuple[str, ...] = ()

@@ -12,8 +12,11 @@ from bench.report.labels import label_notes
 from bench.report.load_charts.run import load_charts
 from bench.report.load_environment import load_environment
 from bench.report.load_headline import load_headline
+from bench.report.objectives import objective_notes, objective_tables
 from bench.report.percentiles import marked
 from bench.report.receive_times import receive_notes
+from bench.report.service_log import service_log_tables
+from bench.report.slowest import slowest_tables
 from bench.report.spoilt import spoilt
 from bench.results.figure import Figure, exact, figure
 from bench.results.load import (
@@ -26,12 +29,15 @@ from bench.results.load import (
     StageFigures,
     TimesKind,
 )
+from bench.results.unspoken import unspoken_of
 from bench.statistics.percentiles import FEWEST_VALUES, is_greatest
 
 _TIMES = ("p50", "p90", "p99", "p99_9", "max")
 
 #: The word for a percentile that falls among failed or dropped emissions, whose times are unknown.
 _LOST = "lost"
+
+_FORCED = "ended by force: outstanding replies were not awaited"
 
 #: The share of the arrivals from which on their wait for a free user is worth a remark.
 _TOO_FEW_USERS = 0.01
@@ -49,17 +55,31 @@ def load_document(result: LoadResult) -> Document:
         basis=_basis(result),
         is_headline_first=True,
         tables=(
+            *objective_tables(result.objectives),
             *_operation_tables(result),
             *_breakdown_tables(result),
             *_stage_tables(result),
             *_received_tables(result),
             *_error_tables(result),
+            *slowest_tables(result),
+            *service_log_tables(result.service_log),
         ),
-        notes=(*_notes(result), *label_notes(result.labels, result.note)),
+        notes=(*objective_notes(result.objectives), *_notes(result), *label_notes(result.labels, result.note)),
+        faults=tuple(_faults(result)),
         charts=LazyCharts(lambda: load_charts(result)),
         environment=load_environment(result),
         command=result.command or "",
     )
+
+
+def _faults(result: LoadResult) -> Iterator[str]:
+    """Yield why the result failed as a whole."""
+    if result.invalid_reason is not None:
+        yield f"the figures are wrong: {result.invalid_reason}"
+    if result.partial:
+        yield f"partial result: {result.partial_reason or ''}"
+    if result.forced:
+        yield _FORCED
 
 
 def _title(result: LoadResult) -> str:
@@ -90,7 +110,7 @@ def _table(heading: str, result: LoadResult, columns: Sequence[Cells], *, extend
     return Table(
         columns=(Column(heading, "name"), *(Column(title) for title, _ in columns)),
         rows=tuple(
-            Row((operation.label, *cells))
+            Row((operation.label, *cells), "worse" if unspoken_of(operation, result.objectives) else "plain")
             for operation, *cells in zip(result.operations, *(cells for _, cells in columns), strict=True)
         ),
         extends=extends,
@@ -326,4 +346,6 @@ def _notes(result: LoadResult) -> Iterator[Note]:
     if result.partial:
         yield Note(f"partial result: {result.partial_reason or ''}", "wrong")
     if result.forced:
-        yield Note("ended by force: outstanding replies were not awaited", "warning")
+        yield Note(_FORCED, "warning")
+    if result.ended_because:
+        yield Note(f"the run ended before its time: {result.ended_because}", "warning")

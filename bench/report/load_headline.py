@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 
+from bench.objectives.outcome import worst
 from bench.report.document import Line, Style
 from bench.report.formatting import FAILED, UNKNOWN, count, duration, per_second
+from bench.report.objectives import STYLES, answer
 from bench.report.percentiles import named
 from bench.results.figure import Figure, figure
 from bench.results.load import REPLIED_KINDS, SCHEDULED_KINDS, LoadResult, Operation
@@ -11,13 +13,32 @@ from bench.results.load import REPLIED_KINDS, SCHEDULED_KINDS, LoadResult, Opera
 
 def load_headline(result: LoadResult) -> Line:
     """Return the headline: times are those of the operation that was performed most often."""
+    if result.objectives:
+        return Line(_answer(result), _style(result))
     return Line("; ".join(_parts(result)), _style(result))
+
+
+def _answer(result: LoadResult) -> str:
+    """Return what the objectives say, whether anything failed, and whether the figures can be believed."""
+    rate = next(_rates(result), None)
+    sentences = [answer(result.objectives, f" at {rate}" if rate else "")]
+    failed = failures(result)
+    sentences.append(f"{count(failed)} failed" if failed else "Nothing failed")
+    if result.generator.verdict is not None:
+        sentences.append(
+            "The generator was fine" if result.generator.verdict == "ok" else "The generator was saturated"
+        )
+    sentences += [capital + rest for capital, rest in ((said[0].upper(), said[1:]) for said in _doubts(result))]
+    return ". ".join(sentences) + "."
 
 
 def _style(result: LoadResult) -> Style:
     if result.partial or result.invalid_reason is not None or result.generator.verdict == "saturated":
         return "wrong"
-    return "warning" if _failures(result) else "heading"
+    if result.objectives:
+        first = worst(result.objectives)
+        return "heading" if first is None or first.verdict == "met" else STYLES[first.verdict]
+    return "warning" if failures(result) else "heading"
 
 
 def _parts(result: LoadResult) -> Iterator[str]:
@@ -29,13 +50,18 @@ def _parts(result: LoadResult) -> Iterator[str]:
         is_longest = "p99" in most.longest("service" if most.response_us is None else "response")
         tail = named("p99", is_longest)
         yield f"{most.label}{of}: p50 {_time(most, figure(times, 'p50'))}, {tail} {_time(most, figure(times, 'p99'))}"
+    yield from _rates(result)
+    failed = failures(result)
+    yield f"{count(failed)} failed" if failed else "nothing failed"
+    yield from _belief(result)
+
+
+def _rates(result: LoadResult) -> Iterator[str]:
+    """Yield the rate of what ended well, if it is known."""
     scheduled = [operation for operation in result.operations if operation.kind in SCHEDULED_KINDS]
     rates = [operation.throughput_per_s for operation in scheduled if operation.throughput_per_s is not None]
     if rates:
         yield _rate(sum(rates), result)
-    failures = _failures(result)
-    yield f"{count(failures)} failed" if failures else "nothing failed"
-    yield from _belief(result)
 
 
 def _rate(done_per_s: float, result: LoadResult) -> str:
@@ -52,6 +78,10 @@ def _belief(result: LoadResult) -> Iterator[str]:
     """Yield in short what the notes below the tables say at length."""
     if result.generator.verdict is not None:
         yield f"generator {result.generator.verdict}"
+    yield from _doubts(result)
+
+
+def _doubts(result: LoadResult) -> Iterator[str]:
     if result.invalid_reason is not None and result.has_figures:
         yield "the figures are wrong"
     if result.partial:
@@ -60,7 +90,7 @@ def _belief(result: LoadResult) -> Iterator[str]:
         yield "no steady window"
 
 
-def _failures(result: LoadResult) -> int:
+def failures(result: LoadResult) -> int:
     """Return what failed, was dropped or did not end; a transaction does so with what is in it."""
     return sum(
         operation.timeouts + operation.error_count + operation.dropped + operation.unfinished

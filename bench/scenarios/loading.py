@@ -21,6 +21,7 @@ from typing import Any
 
 import orjson
 
+from bench.objectives.parsing import ObjectiveError, parse_objectives
 from bench.printable import error_line, one_line
 from bench.scenarios.model import Emission, RoundTrip
 from bench.scenarios.tokens import has_function, kinds_in
@@ -56,6 +57,8 @@ class ScenariosFile:
     before_connect: Callable[..., Any] | None = field(default=None, repr=False)
     #: The function that is called once for each connection, with its client, before anything is measured.
     setup: Callable[..., Any] | None = field(default=None, repr=False)
+    #: The objectives, as they are typed.
+    slo: tuple[str, ...] = ()
     #: The path of the file, as tracebacks have it.
     path: str = field(default="", repr=False, compare=False)
 
@@ -95,6 +98,7 @@ def load_scenarios(path: Path) -> ScenariosFile:
         ready_url=_text(names, "ready_url"),
         before_connect=_function(path, names, "before_connect", "http"),
         setup=_function(path, names, "setup", "client"),
+        slo=_objectives(names),
         path=str(path),
     )
 
@@ -217,6 +221,18 @@ def _text(names: Mapping[str, Any], name: str) -> str | None:
     if text is not None and not isinstance(text, str):
         raise ScenariosError(f"{name} is no text, but of type {type(text).__name__}")
     return text
+
+
+def _objectives(names: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the objectives that `slo` has, a text or a list of texts. Raises ScenariosError."""
+    slo = names.get("slo")
+    texts = (slo,) if isinstance(slo, str) else () if slo is None else slo
+    if not isinstance(texts, list | tuple) or not all(isinstance(text, str) for text in texts):
+        raise ScenariosError(f"slo is {slo!r:.60}: expected a list of objectives, such as slo = ['p99 < 50 ms']")
+    try:
+        return tuple(objective.text for objective in parse_objectives(texts))
+    except ObjectiveError as error:
+        raise ScenariosError(f"slo: {error}") from None
 
 
 def _function(path: Path, names: Mapping[str, Any], name: str, parameter: str) -> Callable[..., Any] | None:

@@ -49,15 +49,6 @@ def t_two_tails(t: float, degrees_of_freedom: float) -> float:
     return 1 - _incomplete_beta(y, x, b, a)  # DLMF 8.17.4
 
 
-def beta_distribution(x: float, a: float, b: float) -> float:
-    """Return the probability that a beta variable with the positive parameters a and b is at most x, from 0 to 1."""
-    if not 0 < x < 1:
-        return float(x >= 1)
-    if x < (a + 1) / (a + b + 2):
-        return _incomplete_beta(x, 1 - x, a, b)
-    return 1 - _incomplete_beta(1 - x, x, b, a)  # DLMF 8.17.4
-
-
 def _incomplete_beta(x: float, y: float, a: float, b: float) -> float:
     """Return the regularised I_x(a, b), y being 1 - x, by its continued fraction.
 

@@ -1,29 +1,17 @@
-"""Intervals of a share: of how many among how many.
+"""The interval of a share of independent trials.
 
-Rules of this file: numbers in, numbers out. Failures come in bursts, so what was counted second by second says by how
-much more than chance the share varies. The counts are then worth as many fewer.
+It is for counts of which the order in time is not known. Where failures come in bursts it is too narrow.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
-from bench.statistics.distributions import beta_distribution
+from bench.statistics.distributions import binomial_at_least
 from bench.statistics.estimates import CONFIDENCE
-
-#: The fewest seconds whose spread says anything of how much the share varies.
-_FEWEST_SECONDS = 5
 
 #: The number of halvings of the search for an end, after which it is known to 1e-12.
 _HALVINGS = 40
-
-
-class Counted(NamedTuple):
-    """The counts of a second: how many of how many."""
-
-    found: int
-    of: int
 
 
 class ShareInterval(NamedTuple):
@@ -33,45 +21,26 @@ class ShareInterval(NamedTuple):
     high: float
 
 
-def share_interval(
-    found: int, of: int, seconds: Sequence[Counted] = (), confidence: float = CONFIDENCE
-) -> ShareInterval:
-    """Return the interval of the share of `found` among `of`, by Clopper and Pearson (1934, Biometrika 26, 404-413).
+def independent_share_interval(successes: int, trials: int, confidence: float = CONFIDENCE) -> ShareInterval:
+    """Return the interval of the share of successes (Clopper and Pearson 1934, Biometrika 26, 404-413).
 
-    It covers at least as often as it says. If `seconds` vary more than independent events would, both counts are
-    divided by the ratio of the variances, as for the standard errors of a quasi-likelihood (Wedderburn, 1974,
-    Biometrika 61, 439-447). Raises ValueError if nothing was counted.
+    It covers at least as often as it says. Raises ValueError if there were no trials, or fewer than successes.
     """
-    if not 0 <= found <= of or not of:
-        raise ValueError(f"{found} of {of} is no share")
-    ratio = dispersion(seconds)
-    few, many = found / ratio, of / ratio
+    if not 0 <= successes <= trials or not trials:
+        raise ValueError(f"{successes} of {trials} is no share")
     tail = (1 - confidence) / 2
-    low = _quantile(tail, few, many - few + 1) if found else 0.0
-    high = _quantile(1 - tail, few + 1, many - few) if found < of else 1.0
-    return ShareInterval(low, high)
+    return ShareInterval(
+        0.0 if not successes else _chance(successes, trials, tail),
+        1.0 if successes == trials else _chance(successes + 1, trials, 1 - tail),
+    )
 
 
-def dispersion(seconds: Sequence[Counted]) -> float:
-    """Return by how much more the counts of seconds vary than those of independent events: at least 1.
-
-    That is Pearson's statistic over its degrees of freedom.
-    """
-    counted = [second for second in seconds if second.of]
-    found, of = sum(second.found for second in counted), sum(second.of for second in counted)
-    if len(counted) < _FEWEST_SECONDS or not 0 < found < of:
-        return 1.0
-    share = found / of
-    squares = sum((second.found - second.of * share) ** 2 / second.of for second in counted)
-    return max(1.0, squares / (share * (1 - share)) / (len(counted) - 1))
-
-
-def _quantile(probability: float, a: float, b: float) -> float:
-    """Return the quantile of the beta distribution, by halving."""
+def _chance(successes: int, trials: int, probability: float) -> float:
+    """Return the chance at which so many successes, or more, have this probability: by halving."""
     low, high = 0.0, 1.0
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        if beta_distribution(middle, a, b) < probability:
+        if binomial_at_least(successes, trials, middle) < probability:
             low = middle
         else:
             high = middle

@@ -36,6 +36,8 @@ def judged(*verdicts: str) -> list[JudgedObjective]:
         (("undecided", "met"), {}, 0),
         (("undecided", "met"), {"if_undecided": "fail"}, 3),
         (("undecided",), {"has_other_failures": True}, 1),
+        (("undecided",), {"has_missed": True}, 3),
+        (("met",), {"has_missed": True, "has_failed": True}, 1),
         (("not judged", "met"), {}, 1),
         (("not judged", "missed"), {}, 1),
         (("not judged",), {"if_undecided": "fail"}, 1),

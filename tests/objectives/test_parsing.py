@@ -62,6 +62,7 @@ def test_forms_are_read(text: str, expected: tuple[object, ...]) -> None:
         ("errors < 0.1", "'0.1' is neither a share, as in 0.1 %, nor a whole number; 0.1 % is a share"),
         ("errors < 5 ms", "'5 ms' is neither a share"),
         ("connects >= 10/s", "'10/s' is neither a share"),
+        ("say: connects >= 99 %", "connects counts the attempts of all users: leave 'say' out"),
         ("throughput >= 400", "'400' is no rate: expected a number per second, as in 400/s"),
         ("errors < 0 %", "no run could meet it"),
         ("errors < 0", "no run could meet it"),

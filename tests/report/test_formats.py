@@ -189,7 +189,7 @@ def test_json_has_all_of_it() -> None:
 
 
 def test_formats_are_found_by_their_files() -> None:
-    assert formats.formats() == ("html", "json", "markdown", "text")
+    assert formats.formats() == ("html", "json", "junit", "markdown", "text")
     assert formats.render(DOCUMENT, "text") == text.render(DOCUMENT)
-    with pytest.raises(ValueError, match="tarot: there is no such format, only html, json, markdown, text"):
+    with pytest.raises(ValueError, match="tarot: there is no such format, only html, json, junit, markdown, text"):
         formats.render(DOCUMENT, "tarot")

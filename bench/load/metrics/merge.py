@@ -24,6 +24,7 @@ from bench.load.metrics.recorder import RECEIVED
 from bench.load.metrics.report import OperationReport, Report, SecondReport
 from bench.load.metrics.rows import counted, operation_row, rate_per_s, second_row, stage_row
 from bench.load.metrics.saturation import JudgedSecond
+from bench.load.metrics.slowest import Slow, slowest
 from bench.results.load import (
     MOST_OPERATIONS,
     OTHER_OPERATIONS,
@@ -132,6 +133,26 @@ class Received:
             for part in self.report.operations
             if part.kind != "transaction"
         )
+
+
+@dataclass
+class Lost:
+    """The numbers of emissions that were intended in a second, and failed or were dropped."""
+
+    timeouts: int = 0
+    errors: int = 0
+    dropped: int = 0
+
+
+@dataclass
+class SecondWork:
+    """The work of all processes in one second, by the name and kind of an operation. Only scheduled kinds are in it."""
+
+    #: The number that ended well.
+    ok: int = 0
+    #: The response times of an open load, the service times of a closed load.
+    times: dict[tuple[str, str], Histogram] = field(default_factory=dict)
+    lost: dict[tuple[str, str], Lost] = field(default_factory=dict)
 
 
 class Merger:
@@ -272,7 +293,7 @@ class Merger:
 
         `timeout_us` is the time that replies were awaited. `counts_only` leaves out all times, which may be damaged.
         """
-        parts = self._parts(lambda part: part.kind != RECEIVED)
+        parts = self.parts()
         kinds = get_args(OperationKind)
         keys = sorted(parts, key=lambda key: (kinds.index(key.kind), key.name))
         end_ns = max((received.report.window_end_ns or 0 for received in self.processes.values()), default=0)
@@ -281,6 +302,23 @@ class Merger:
                 Operation(**counted(key, [part for _, part in parts[key]]), received_clock=None) for key in keys
             )
         return tuple(operation_row(key, parts[key], timeout_us, end_ns) for key in keys)
+
+    def parts(self) -> Parts:
+        """Return the parts of the operations that have rows."""
+        return self._parts(lambda part: part.kind != RECEIVED)
+
+    def slowest(self, number: int) -> list[tuple[OperationKey, Slow]]:
+        """Return the slowest round trips of each operation over all processes, and the first that timed out.
+
+        Those that timed out come first, then the slowest. At most `number` of either kind are of the same operation.
+        """
+        found: list[tuple[OperationKey, Slow]] = []
+        for key, parts in sorted(self._parts(lambda part: bool(part.slowest)).items()):
+            each = [slow for _, part in parts for slow in part.slowest]
+            timed_out = sorted((slow for slow in each if slow.service_ns is None), key=lambda slow: slow.at_ns)
+            answered = slowest((slow for slow in each if slow.service_ns is not None), number)
+            found += [(key, slow) for slow in (*timed_out[:number], *answered)]
+        return found
 
     def received(self) -> tuple[ReceivedEvent, ...]:
         """Return the events that came unasked, the most frequent first."""
@@ -324,10 +362,7 @@ class Merger:
 
     def _operation_of(self) -> Callable[[Report, OperationReport], OperationKey]:
         """Return the rule that says to which row a part belongs."""
-        anywhere: dict[str, OperationKey] = {}
-        for process in sorted(self.processes):
-            for task, operation in self.processes[process].report.tasks.items():
-                anywhere.setdefault(task, operation)
+        anywhere = self._tasks()
 
         def operation_of(report: Report, part: OperationReport) -> OperationKey:
             if not part.task:
@@ -335,6 +370,14 @@ class Merger:
             return report.tasks.get(part.task) or anywhere.get(part.task, part.key)
 
         return operation_of
+
+    def _tasks(self) -> dict[str, OperationKey]:
+        """Return the operation that each task begins with, by the task's key."""
+        found: dict[str, OperationKey] = {}
+        for process in sorted(self.processes):
+            for task, operation in self.processes[process].report.tasks.items():
+                found.setdefault(task, operation)
+        return found
 
     def learnt(self) -> dict[str, OperationKey]:
         """Return the operation to whose row drops belong, by the name of the task to which they were booked at first.
@@ -374,6 +417,27 @@ class Merger:
         if not starts or None in starts:
             return None
         return max(start for start in starts if start is not None)
+
+    def second(self, number: int) -> SecondWork:
+        """Return the work of all processes in a second of the run, by operation."""
+        work, tasks = SecondWork(), self._tasks()
+        for received in self.processes.values():
+            second = received.seconds.get(number)
+            if second is None:
+                continue
+            work.ok += second.ok
+            for operation in second.operations:
+                times = work.times.setdefault((operation.name, operation.kind), Histogram())
+                times.merge((operation.response or operation.service).restored())
+            for lost in second.lost:
+                key: tuple[str, str] = (lost.name, lost.kind)
+                if lost.task:
+                    key = received.report.tasks.get(lost.task) or tasks.get(lost.task) or key
+                counts = work.lost.setdefault(key, Lost())
+                counts.timeouts += lost.timeouts
+                counts.errors += lost.errors
+                counts.dropped += lost.dropped
+        return work
 
     def timeline(self, server_cpu_share: Mapping[int, float]) -> tuple[Second, ...]:
         """Return the run second by second, from 0 to the last in which anything was noted."""

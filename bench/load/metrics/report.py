@@ -11,6 +11,7 @@ from typing import Annotated, cast
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NonNegativeInt
 
 from bench.load.metrics.recorder import NotedKind
+from bench.load.metrics.slowest import MOST_SLOWEST, Slow
 from bench.results.load import ROUND_TRIP, OperationKey, OperationKind
 from bench.timing.histogram import Histogram
 from bench.timing.receive_times import ReceiveTimes
@@ -127,6 +128,8 @@ class OperationReport(BaseModel):
     outside_received: StoredReceiveTimes | None = None
     #: The times to the handler, in it, and from it, of replies that tell them; else empty.
     breakdown: list[StoredHistogram]
+    #: The slowest round trips, and the first that timed out, by their tokens.
+    slowest: Annotated[list[Slow], Field(max_length=2 * MOST_SLOWEST)] = []
     #: The key of a task whose operation this process did not know when it dropped these arrivals. The name is then that
     #: of the task. The arrivals belong to the operation's row.
     task: str = ""
@@ -184,9 +187,9 @@ class SecondLoss(BaseModel):
     name: str
     kind: NotedKind = ROUND_TRIP
     task: str = ""
-    timeouts: int = 0
-    errors: int = 0
-    dropped: int = 0
+    timeouts: NonNegativeInt = 0
+    errors: NonNegativeInt = 0
+    dropped: NonNegativeInt = 0
 
 
 class SecondReport(BaseModel):

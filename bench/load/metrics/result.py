@@ -13,10 +13,16 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from bench.load.metrics.asked_users import AskedUsers
+from bench.load.metrics.figures import LoadFigures
 from bench.load.metrics.merge import Merger
+from bench.load.metrics.objectives import judged_load
 from bench.load.metrics.troubles import Troubles
+from bench.objectives.judging import not_judged
+from bench.objectives.model import Objective
 from bench.results.header import CommitInfo, MachineInfo, way_in_words
-from bench.results.load import Generator, LoadResult, Scenario, Second, Server, Window
+from bench.results.load import Generator, LoadResult, Scenario, Second, Server, SlowRoundTrip, Window
+from bench.results.service_log import ServiceLog
+from bench.scenarios.tracing import trace_id
 from bench.timing.arrivals import Arrivals, Shape
 from bench.timing.rates import NS_PER_S, RateProfile
 
@@ -59,6 +65,10 @@ class AskedLoad:
     url: str | None = None
     #: The app that the run started for itself, as `module:attribute`.
     app: str | None = None
+    #: The field of the data that has the trace context of each emission; None: there is none.
+    trace_field: str | None = None
+    #: The number of the slowest round trips of each operation that the result names.
+    slowest: int = 0
     #: The number of users of each class at the end.
     counts: Callable[[], Mapping[str, int]] = dict
 
@@ -80,8 +90,13 @@ class RunFacts:
     command: str | None = None
     labels: dict[str, str] = field(default_factory=dict)
     note: str | None = None
+    #: What the service wrote during the run; None if nothing is known of that.
+    service_log: ServiceLog | None = None
     #: The reasons why the result is partial, but for the troubles.
     lacks: Sequence[str] = ()
+    objectives: Sequence[Objective] = ()
+    #: The reason why the run ended before its time, if it did so by itself.
+    ended_because: str | None = None
 
     @property
     def load_start_s(self) -> float:
@@ -136,6 +151,13 @@ def make_result(
         lambda: Generator(processes=max(1, len(merger.processes))),
     )
     machine_info = attempt("the machine", machine, MachineInfo)
+    objectives = attempt(
+        "the objectives",
+        lambda: judged_load(
+            facts.objectives, LoadFigures(merger, window, timeout_us), generator, _refusal(facts, merger, troubles)
+        ),
+        lambda: tuple(not_judged(objective, "judging it failed") for objective in facts.objectives),
+    )
     reasons = [*facts.lacks, *troubles.reasons]
     return LoadResult(
         datetime=facts.started_at,
@@ -159,7 +181,36 @@ def make_result(
         invalid_reason=merger.invalid_reason,
         received=attempt("the received events", merger.received, tuple),
         receive_clock=attempt("the clock", merger.receive_clock, lambda: None),
+        objectives=objectives,
+        ended_because=facts.ended_because,
+        service_log=facts.service_log,
+        slowest=attempt("the slowest round trips", lambda: _slowest(facts.load, merger), tuple),
     )
+
+
+def _slowest(load: AskedLoad, merger: Merger) -> tuple[SlowRoundTrip, ...]:
+    """Return the slowest round trips of each operation, with the ids of their traces if they have any."""
+    return tuple(
+        SlowRoundTrip(
+            operation=operation.name,
+            t=max(0, slow.at_ns) / NS_PER_S,
+            timed_out=slow.service_ns is None,
+            service_us=None if slow.service_ns is None else slow.service_ns / 1000,
+            response_us=None if slow.response_ns is None else slow.response_ns / 1000,
+            token=slow.token,
+            trace_id=None if load.trace_field is None else trace_id(slow.token),
+        )
+        for operation, slow in merger.slowest(load.slowest)
+    )
+
+
+def _refusal(facts: RunFacts, merger: Merger, troubles: Troubles) -> str | None:
+    """Return why no objective can be judged by the figures, if none can."""
+    if merger.invalid_reason is not None:
+        return f"the figures are wrong: {merger.invalid_reason}"
+    if facts.lacks or troubles.reasons:
+        return f"the result is partial: {next(iter((*facts.lacks, *troubles.reasons)))}"
+    return "the run was ended by force: replies were still awaited" if merger.forced else None
 
 
 def scenario_of(load: AskedLoad) -> Scenario:
@@ -175,6 +226,7 @@ def scenario_of(load: AskedLoad) -> Scenario:
         transport=", ".join(sorted({user_class.transport for user_class in classes})),
         url=load.url or next((user_class.host for user_class in classes if user_class.host), None),
         app=load.app,
+        trace_context=load.trace_field,
     )
 
 

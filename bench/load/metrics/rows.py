@@ -6,7 +6,8 @@ Pure. Counts add up, and histograms merge into that of the union.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from bench.load.metrics.exceptions import MOST_KINDS_OF_A_SECOND, OTHER_ERRORS, KindCounts, with_rest
@@ -50,14 +51,55 @@ def operation_row(
 ) -> Operation:
     """Return the row of an operation. Replies were awaited for `timeout_us`, and the window ends at `end_ns`."""
     counts = counted(key, [part for _, part in parts])
-    connects = key.kind == CONNECT
+    per_s = rate_per_s(parts, end_ns)
+    times = times_of(key, parts, counts, has_window=per_s is not None)
+    legs = (Histogram(), Histogram(), Histogram())
+    for _, part in parts:
+        for leg, stored in zip(legs, part.breakdown, strict=False):
+            leg.merge(stored.restored())
+    has_times = bool(times.service.count)
+    receiving = Receiving.of(times.received) if key.kind == ROUND_TRIP else None
+    # A censored figure lies beyond the timeout, if there were timeouts. Another error has no time.
+    timeout_limit_us = timeout_us if counts["timeouts"] else None
+    return Operation(
+        **counts,
+        throughput_per_s=None if key.kind == CONNECT else per_s,
+        received_clock=receiving.clock if receiving is not None else "process" if has_times else None,
+        receiving=receiving,
+        times_of=None if not has_times else "run" if times.are_of_run else "window",
+        service_us=_distribution(times.service, times.failed, timeout_limit_us) if key.kind != "emission" else None,
+        response_us=_distribution(times.response, times.failed + times.dropped, timeout_limit_us)
+        if times.response is not None
+        else None,
+        service_histogram=times.service.encode() if has_times else None,
+        response_histogram=times.response.encode() if times.response is not None and times.response.count else None,
+        breakdown=tuple(_leg(name, leg) for name, leg in zip(LEGS, legs, strict=True)) if legs[0].count else (),
+    )
+
+
+@dataclass(frozen=True)
+class OperationTimes:
+    """The times of an operation over the steady window, or over the whole run if it was not performed in the window."""
+
+    service: Histogram
+    #: The response times; None in a closed load, and of kinds without a reply.
+    response: Histogram | None
+    received: ReceiveTimes
+    #: The number that was sent and failed, and the number that was dropped.
+    failed: int
+    dropped: int
+    are_of_run: bool
+
+
+def times_of(
+    key: OperationKey, parts: Sequence[tuple[Report, OperationReport]], counts: Mapping[str, Any], has_window: bool
+) -> OperationTimes:
+    """Return the times of an operation. `counts` are those of `counted`; without a window it has those in it alone."""
     failed = window_dropped = 0
     service, response = Histogram(), Histogram()
     outside, outside_response = Histogram(), Histogram()
     received, outside_received = ReceiveTimes(), ReceiveTimes()
     is_open = False
-    per_s = rate_per_s(parts, end_ns)
-    legs = (Histogram(), Histogram(), Histogram())
     for _, part in parts:
         failed += part.window_failed
         window_dropped += part.window_dropped
@@ -68,31 +110,14 @@ def operation_row(
         outside_received.merge(
             part.outside_received.restored() if part.outside_received is not None else ReceiveTimes()
         )
-        for leg, stored in zip(legs, part.breakdown, strict=False):
-            leg.merge(stored.restored())
         if part.response is not None and key.kind in REPLIED_KINDS:
             is_open = True
             response.merge(part.response.restored())
-    is_of_run = connects
-    if not connects and per_s is not None and outside.count and not (service.count or failed or window_dropped):
-        service, response, received, is_of_run = outside, outside_response, outside_received, True
+    are_of_run = key.kind == CONNECT
+    if not are_of_run and has_window and outside.count and not (service.count or failed or window_dropped):
+        service, response, received, are_of_run = outside, outside_response, outside_received, True
         failed, window_dropped = counts["sent"] - counts["ok"], counts["dropped"]
-    has_times = bool(service.count)
-    receiving = Receiving.of(received) if key.kind == ROUND_TRIP else None
-    # A censored figure lies beyond the timeout, if there were timeouts. Another error has no time.
-    timeout_limit_us = timeout_us if counts["timeouts"] else None
-    return Operation(
-        **counts,
-        throughput_per_s=None if connects else per_s,
-        received_clock=receiving.clock if receiving is not None else "process" if has_times else None,
-        receiving=receiving,
-        times_of=None if not has_times else "run" if is_of_run else "window",
-        service_us=_distribution(service, failed, timeout_limit_us) if key.kind != "emission" else None,
-        response_us=_distribution(response, failed + window_dropped, timeout_limit_us) if is_open else None,
-        service_histogram=service.encode() if has_times else None,
-        response_histogram=response.encode() if response.count else None,
-        breakdown=tuple(_leg(name, leg) for name, leg in zip(LEGS, legs, strict=True)) if legs[0].count else (),
-    )
+    return OperationTimes(service, response if is_open else None, received, failed, window_dropped, are_of_run)
 
 
 def counted(key: OperationKey, parts: Sequence[OperationReport]) -> dict[str, Any]:
@@ -140,10 +165,7 @@ def _distribution(histogram: Histogram, censored: int, timeout_us: float | None)
         return None  # nothing succeeded, and what failed does not tell how long it would have taken
 
     def percentile_us(percent: float) -> float | None:
-        value_us = _us(histogram.percentile_ns(percent, censored))
-        # A response time may be longer than the timeout, which begins when it is sent: whether those that timed out
-        # would have been shorter, nobody knows.
-        return None if value_us is None or (censored and timeout_us is not None and value_us > timeout_us) else value_us
+        return known_us(histogram.percentile_ns(percent, censored), censored, timeout_us)
 
     return Distribution(
         min=_us(histogram.min_ns),
@@ -155,6 +177,16 @@ def _distribution(histogram: Histogram, censored: int, timeout_us: float | None)
         max=None if censored else _us(histogram.max_ns),
         censored_above_us=timeout_us if censored else None,
     )
+
+
+def known_us(value_ns: float | None, censored: int, timeout_us: float | None) -> float | None:
+    """Return a percentile in microseconds; None if `censored` others may have been shorter.
+
+    A response time may be longer than the timeout, which begins when it is sent. Whether those that timed out would
+    have been shorter, nobody knows.
+    """
+    value_us = _us(value_ns)
+    return None if value_us is None or (censored and timeout_us is not None and value_us > timeout_us) else value_us
 
 
 def second_row(t: int, parts: list[SecondReport], server_cpu_share: float | None) -> Second:

@@ -25,11 +25,11 @@ from bench.wire.errors import SettingError
 from bench.wire.protocol import DEFAULT_NAMESPACE
 
 #: The functions of a user that are called for it, if its class has them.
-_HOOKS = ("before_connect", "on_connect", "on_start", "on_stop")
+HOOKS = ("before_connect", "on_connect", "on_start", "on_stop")
 
 #: The settings that are no settings of the connection: ours, and Locust's.
 _OTHER_SETTINGS = (
-    *("connection", "reply_timeout", "pipelined", "max_in_flight", "longest_wait", "only_when_named"),
+    *("connection", "reply_timeout", "pipelined", "max_in_flight", "longest_wait", "only_when_named", "slo"),
     *("host", "wait_time", "tasks", "weight", "fixed_count", "abstract"),
 )
 
@@ -47,6 +47,12 @@ def _is_timeout(value: Any) -> bool:
     return _is_number(value) and 0 < value <= _LONGEST_TIMEOUT_S
 
 
+def _are_texts(value: Any) -> bool:
+    if isinstance(value, list | tuple):
+        return all(isinstance(text, str) for text in value)
+    return value is None or isinstance(value, str)
+
+
 #: What each setting has to be, and a word for that.
 _VALUES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "reply_timeout": (_is_timeout, "a number of seconds, above 0 and at most a day"),
@@ -57,7 +63,8 @@ _VALUES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "weight": (lambda value: _is_number(value) and 0 <= value < math.inf, "a number from 0 on"),
     "fixed_count": (lambda value: type(value) is int and value >= 0, "a whole number from 0 on"),
     "host": (lambda value: value is None or isinstance(value, str), "a URL such as http://127.0.0.1:8000"),
-    **dict.fromkeys(_HOOKS, (callable, "a method")),
+    "slo": (_are_texts, "an objective such as 'p99 < 50 ms', or a list of them"),
+    **dict.fromkeys(HOOKS, (callable, "a method")),
 }
 
 
@@ -80,7 +87,7 @@ def refuse_faulty_attributes(user_class: type[SocketIOUser]) -> None:
 
 def near_setting(name: str) -> str | None:
     """Return the setting for which a name may be mistyped; None for a setting, and for a name far from all of them."""
-    known = (*SETTINGS, *_OTHER_SETTINGS, *_HOOKS)
+    known = (*SETTINGS, *_OTHER_SETTINGS, *HOOKS)
     if name in known or hasattr(SocketIOUser, name):
         return None
     plain = {setting.replace("_", ""): setting for setting in known}
@@ -108,7 +115,7 @@ def _refuse_taken_names(user_class: type[SocketIOUser]) -> None:
     for part in _own_parts(user_class):
         for name, value in vars(part).items():
             is_task = hasattr(value, "locust_task_weight")
-            if (is_task or name in events) and name not in _HOOKS and hasattr(SocketIOUser, name):
+            if (is_task or name in events) and name not in HOOKS and hasattr(SocketIOUser, name):
                 raise MisuseError(
                     f"{part.__name__}.{name} is a {'task' if is_task else 'handler'}, and takes the place of "
                     f"self.{name}, which each user has: give it another name"

@@ -18,6 +18,7 @@ _GROUPS: Mapping[str, tuple[str, ...]] = {
     "the service (one of --app, --serve and --host)": ("app", "serve", "ready_url", "start_timeout", "host"),
     "how much load": ("num_users", "spawn_rate", "run_time", "processes", "warmup", "stop_timeout"),
     "open load": ("rate", "arrivals", "seed", "max_in_flight", "max_wait"),
+    "what has to hold": ("slo", "slo_undecided", "slo_abort", "junit"),
     "results": (
         "results",
         "report",
@@ -25,6 +26,8 @@ _GROUPS: Mapping[str, tuple[str, ...]] = {
         "note",
         "process_clock",
         "breakdown",
+        "trace_context",
+        "slowest",
         "only_summary",
         "no_progress",
         "metrics",

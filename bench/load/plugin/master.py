@@ -35,6 +35,8 @@ from bench.load.plugin.live_lines import LiveLines, are_wanted
 from bench.load.plugin.live_routes import add_routes
 from bench.load.plugin.live_view import LiveView
 from bench.load.plugin.locust_statistics import bound_errors, rename
+from bench.load.plugin.objective_watch import ObjectiveWatch
+from bench.load.plugin.objectives import check_junit, objectives_of
 from bench.load.plugin.openmetrics import MetricsServer, exposition, metrics_address
 from bench.load.plugin.options import (
     MisuseError,
@@ -43,7 +45,10 @@ from bench.load.plugin.options import (
     is_open,
     labels_and_note_of,
     open_load_of,
+    refuse_untraceable_tasks,
     report_of,
+    slowest_of,
+    trace_field_of,
     warmup_s_of,
 )
 from bench.load.plugin.own_service import OwnService, ServiceWatch
@@ -75,6 +80,7 @@ from bench.project_settings import ProjectSettingsError, results_folder
 from bench.results.header import CommitInfo
 from bench.results.load import LoadResult
 from bench.results.provenance import commit_elsewhere, commit_info, machine_info, packages, service_directory
+from bench.results.service_log import ServiceLog
 from bench.server import ServerError
 from bench.timing.arrivals import schedule
 from bench.timing.rates import NS_PER_S, Share
@@ -83,6 +89,9 @@ from bench.wire.errors import SettingError
 logger = logging.getLogger(__name__)
 
 _ASKED_USERS_INTERVAL_S = 0.1
+
+#: The time between two looks at the objectives of --slo-abort, in seconds.
+_LOOK_AT_OBJECTIVES_S = 1.0
 
 #: The time from a test that could not begin to its end, in seconds: its workers have to be ready to be stopped.
 _WORKERS_READY_TIMEOUT_S = 5.0
@@ -209,12 +218,16 @@ class RunOwner:
         open_load_of(options, WHOLE)
         warmup_s_of(options)
         labels_and_note_of(options)
+        slowest_of(options)
         users = socket_io_users(self._environment)
+        refuse_untraceable_tasks(options, users)
         run_time = getattr(options, "run_time", None)
         check_run_time("" if run_time is None else str(run_time))
         check_limits(options, users)
         refuse_too_few_rows(self._environment, options)
         is_open(options, users)
+        objectives_of(options, users)
+        check_junit(options)
 
     def on_test_start(self) -> None:
         """Begin a test."""
@@ -252,10 +265,14 @@ class RunOwner:
             hooks = ProcessHooks(self._on_all_users_connected, self._on_unsupported_task)
             test.process = self._lifecycle.process.begin(settings, hooks)
         if test.service is not None:
-            test.watch = ServiceWatch(self._environment, test.service, test.troubles)
+            test.watch = ServiceWatch(
+                self._environment, test.service, self._service.log_file, test.started_ns, test.troubles
+            )
             test.watch.start(lambda: self._test is test)
         gevent.spawn(self._note_asked_users, test)
         self._view.begin(test, self._users_there, longest_reply_timeout_s(self._environment))
+        if prepared.objectives.aborts:
+            gevent.spawn(self._end_when_missed, test)
         if are_wanted(self._options):
             self._live = LiveLines(RunView(test, self._users_there))
             self._live.start()
@@ -273,7 +290,10 @@ class RunOwner:
         self._service.restart(self._environment.host)
         asked = Namespace(**vars(self._options))
         labels, note = labels_and_note_of(asked)
-        return Preparation(asked, open_load_of(asked, WHOLE), self._commit_of_service(), packages(), labels, note)
+        objectives = objectives_of(asked, socket_io_users(self._environment))
+        return Preparation(
+            asked, open_load_of(asked, WHOLE), self._commit_of_service(), packages(), labels, note, objectives
+        )
 
     def _commit_of_service(self) -> CommitInfo:
         """Return the commit of the service if the run started it, as it is now.
@@ -349,6 +369,19 @@ class RunOwner:
         except Exception as error:
             test.troubles.add("ending the test after its last stage", error)
             self.on_interrupt()  # or the test would go on for ever
+
+    def _end_when_missed(self, test: OwnedRun) -> None:
+        """End the test as soon as an objective is surely missed: to go on would only repeat that."""
+        watch = ObjectiveWatch(test, longest_reply_timeout_s(self._environment))
+        with test.troubles.during("looking at the objectives"):
+            while self._running is test:
+                missed = watch.look()
+                if missed is not None:
+                    test.ended_because = f"the objective {missed.text!r} was surely missed"
+                    logger.warning("%s: the run ends before its time (--slo-abort)", test.ended_because)
+                    gevent.spawn(self._end_early)
+                    return
+                gevent.sleep(_LOOK_AT_OBJECTIVES_S)
 
     def _on_unsupported_task(self) -> None:
         """End the test if some process knows that the figures are wrong: to go on gains nothing."""
@@ -500,13 +533,23 @@ class RunOwner:
             command=test.troubles.attempt("the command", self._typed_command, lambda: None),
             labels=test.prepared.labels,
             note=test.prepared.note,
+            service_log=self._service_log(test),
             lacks=lacks,
+            objectives=test.prepared.objectives.objectives,
+            ended_because=test.ended_because,
         )
         return make_result(facts, test.merger, test.troubles, test.service, machine_info)
 
     def _typed_command(self) -> str | None:
         known = secrets_of(self._options, socket_io_users(self._environment))
         return typed_command(sys.argv, known.hide, headless=bool(self._options.headless))
+
+    def _service_log(self, test: OwnedRun) -> ServiceLog | None:
+        """Return what the service wrote during the test."""
+        if test.watch is None:
+            return None
+        watch = test.watch
+        return test.troubles.attempt("the service's log", lambda: watch.log(self._service.hide), lambda: None)
 
     def _asked_load(self, test: OwnedRun) -> AskedLoad:
         asked, open_load = test.prepared.asked, test.prepared.open_load
@@ -521,5 +564,7 @@ class RunOwner:
             duration_s=float(asked.run_time) if getattr(asked, "run_time", None) else None,
             url=self._environment.host,
             app=None if test.service is None or test.service.app is None else test.service.app.app,
+            trace_field=trace_field_of(asked),
+            slowest=slowest_of(asked),
             counts=lambda: self._runner.target_user_classes_count,
         )

@@ -9,7 +9,7 @@ import inspect
 from argparse import SUPPRESS, Action, ArgumentParser, Namespace
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from locust import TaskSet
 from locust.argument_parser import LocustArgumentParser
@@ -18,13 +18,17 @@ from locust.util.timespan import parse_timespan
 from bench.checkout import DEFAULT_APP
 from bench.load.engine.interface import SessionUser
 from bench.load.engine.pacing import OpenLoad
+from bench.load.metrics.slowest import MOST_SLOWEST, USUAL_NUMBER
 from bench.load.plugin.connection_options import add_connection_options
 from bench.misplaced_options import misplaced, misplaced_options
+from bench.objectives.outcome import IfUndecided
 from bench.project_settings import DEFAULT_RESULTS, RESULTS_VARIABLE, ProjectSettingsError
 from bench.report.page.writing import REPORT, REPORT_HELP
 from bench.results.errors import ResultError
 from bench.results.labels import LABEL_HELP, NOTE_HELP, LabelError, labels_of, note_of
 from bench.results.option_files import check_option_file
+from bench.scenarios.model import Emission, RoundTrip
+from bench.scenarios.tracing import TRACE_CONTEXT_HELP, NoPlaceForContext, checked_field, refuse_untraceable
 from bench.timing.arrivals import Arrivals, Shape
 from bench.timing.durations import DurationError, parse_duration
 from bench.timing.rates import LONGEST_S, RateError, RateProfile, Share
@@ -165,6 +169,23 @@ def add_options(parser: LocustArgumentParser) -> None:
         "started without --host stamps its replies, another one has to (`handled_ns`) and be on this machine",
     )
     parser.add_argument(
+        "--trace-context",
+        metavar="FIELD",
+        default="",
+        env_var="BENCH_TRACE_CONTEXT",
+        include_in_web_ui=False,
+        help=TRACE_CONTEXT_HELP,
+    )
+    parser.add_argument(
+        "--slowest",
+        metavar="N",
+        default="",
+        env_var="BENCH_SLOWEST",
+        include_in_web_ui=False,
+        help="name the N slowest round trips of each operation in the result, by their tokens (default: "
+        f"{USUAL_NUMBER} with --trace-context, else none)",
+    )
+    parser.add_argument(
         "--process-clock",
         action="store_true",
         default=False,
@@ -195,6 +216,40 @@ def add_options(parser: LocustArgumentParser) -> None:
         env_var="BENCH_NO_PROGRESS",
         include_in_web_ui=False,
         help="show no live lines; without it a run with --only-summary shows on standard error how far it is",
+    )
+    parser.add_argument(
+        "--slo",
+        metavar="OBJECTIVE",
+        action=_Joined,
+        default=None,
+        env_var="BENCH_SLO",
+        help="what has to hold, as in 'p99 < 50 ms', 'say: errors < 0.1 %%' or 'throughput >= 400/s'; repeatable, or "
+        "with ; between them; a run that misses one ends with exit code 3 (default: what the user classes' slo says, "
+        "or pyproject.toml in [tool.socketio-bench])",
+    )
+    parser.add_argument(
+        "--slo-undecided",
+        choices=get_args(IfUndecided),
+        default="warn",
+        env_var="BENCH_SLO_UNDECIDED",
+        include_in_web_ui=False,
+        help="whether a run warns or fails that was too short to decide an objective (default: warn)",
+    )
+    parser.add_argument(
+        "--slo-abort",
+        action="store_true",
+        default=False,
+        env_var="BENCH_SLO_ABORT",
+        include_in_web_ui=False,
+        help="end the run as soon as an objective is surely missed",
+    )
+    parser.add_argument(
+        "--junit",
+        metavar="FILE",
+        default="",
+        env_var="BENCH_JUNIT",
+        include_in_web_ui=False,
+        help="write the objectives and the operations as test cases, in JUnit's form",
     )
     parser.add_argument(
         REPORT,
@@ -321,6 +376,42 @@ def report_of(options: Namespace) -> Path | None:
 def breakdown_of(options: Namespace) -> bool:
     """Return whether replies are split by the stamps in them."""
     return bool(getattr(options, "breakdown", False))
+
+
+def trace_field_of(options: Namespace) -> str | None:
+    """Return the field of the data that has the trace context of each emission; None: none. Raises MisuseError."""
+    try:
+        return checked_field(getattr(options, "trace_context", None))
+    except NoPlaceForContext as error:
+        raise MisuseError(str(error)) from None
+
+
+def slowest_of(options: Namespace) -> int:
+    """Return how many of the slowest round trips of each operation the result names. Raises MisuseError."""
+    text = str(getattr(options, "slowest", "") or "").strip()
+    if not text:
+        return USUAL_NUMBER if trace_field_of(options) is not None else 0
+    if not text.isdecimal() or int(text) > MOST_SLOWEST:
+        raise MisuseError(f"--slowest {text!r}: expected a whole number, at most {MOST_SLOWEST}")
+    return int(text)
+
+
+def refuse_untraceable_tasks(options: Namespace, users: Sequence[type[SessionUser]]) -> None:
+    """Refuse tasks of which it is known before the run that their data has no place for a trace context.
+
+    Raises MisuseError.
+    """
+    field = trace_field_of(options)
+    if field is None:
+        return
+    for user in users:
+        for task in user.tasks:
+            definition = getattr(task, "performs", None)
+            if isinstance(definition, (RoundTrip, Emission)):
+                try:
+                    refuse_untraceable(definition, field)
+                except NoPlaceForContext as error:
+                    raise MisuseError(str(error)) from None
 
 
 def process_clock_of(options: Namespace) -> bool:

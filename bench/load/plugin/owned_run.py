@@ -16,6 +16,7 @@ from bench.load.metrics.lacks import LackingWorkers
 from bench.load.metrics.merge import Merger
 from bench.load.plugin.lifecycle import CurrentTest
 from bench.load.plugin.messages import shown
+from bench.load.plugin.objectives import AskedObjectives
 from bench.load.plugin.own_service import ServiceWatch
 from bench.load.plugin.service import Service
 from bench.load.plugin.workers_in_run import WorkersInRun
@@ -33,6 +34,7 @@ class Preparation:
     packages: dict[str, str]
     labels: dict[str, str]
     note: str | None
+    objectives: AskedObjectives
 
 
 class OwnedRun(CurrentTest):
@@ -58,6 +60,8 @@ class OwnedRun(CurrentTest):
         self.stopped_ns: int | None = None
         #: The greenlet that ends the test after the last stage of its rate.
         self.last_stage: gevent.Greenlet | None = None
+        #: The reason why the test is being ended before its time, if an objective is surely missed.
+        self.ended_because: str | None = None
         #: True if the test is being ended because its figures are wrong.
         self.is_unsupported = False
         #: True if users were still being spawned when the test was stopped.

@@ -19,19 +19,25 @@ from bench.load.metrics.exit_reasons import exceptions_raised, exit_reasons, war
 from bench.load.metrics.merge import Merger
 from bench.load.metrics.troubles import Troubles
 from bench.load.plugin.locust_tables import note_shown
+from bench.load.plugin.objectives import if_undecided_of
 from bench.load.plugin.options import breakdown_of
 from bench.load.plugin.output import OutputFailed, show
 from bench.load.plugin.salvage import count_lines, store_counts
+from bench.objectives.outcome import FAILED, WELL, exit_code
 from bench.printable import error_line, printable
+from bench.report.formats import junit
 from bench.report.formats.text import print_document
 from bench.report.lines import print_lines, print_stored
 from bench.report.load import load_document
 from bench.report.next_command import Place, next_command, page_line
+from bench.report.objectives import said_in_a_line
 from bench.report.page.writing import REPORT, write_page
+from bench.results.files import write_whole
 from bench.results.load import LoadResult
 from bench.results.references import Store
 from bench.results.settings import received_clocks
 from bench.results.store import Result, ResultError
+from bench.results.unspoken import unspoken_failures
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +59,8 @@ class RunOutput:
 
     def give(self, result: LoadResult, are_workers_missing: bool) -> bool:
         """Show a result, store it, and say why the run failed, if it did; return false if anything in it failed."""
+        if self._environment.process_exit_code == WELL:  # of the test before, of which the objectives allowed failures
+            self._environment.process_exit_code = None
         if self._show(lambda console: print_document(load_document(result), console)):
             note_shown(self._environment, result)
         path = self._keep(lambda: Store(self._results).save(result))
@@ -61,19 +69,57 @@ class RunOutput:
             compare = [] if result.partial else [next_command(path, partial(_is_like, result), self._place)]
             lines = [*compare, page_line(path, report, self._place)]
             self._show(lambda console: print_lines(console, map(printable, lines)))
+        self._write_junit(result)
         for warning in warnings(result, breakdown_of(self._options)):
             logger.warning("%s", warning)
         exceptions = exceptions_raised(result)
         if exceptions is not None:
             logger.error("%s", exceptions)
-            if self._environment.process_exit_code is None:
-                # Locust exits like this if a task raised. It does not know of all exceptions: of those of event
-                # handlers, say.
-                self._environment.process_exit_code = getattr(self._options, "exit_code_on_error", 1)
         reasons = exit_reasons(result, are_workers_missing)
         for reason in reasons:
             self.fail(reason)
+        if result.objectives:
+            self._say_objectives(result, has_exceptions=exceptions is not None)
+        if exceptions is not None and self._environment.process_exit_code is None:
+            # Locust exits like this if a task raised. It does not know of all exceptions: of those of event handlers,
+            # say.
+            self._environment.process_exit_code = getattr(self._options, "exit_code_on_error", 1)
         return not (reasons or exceptions or any(row.timeouts or row.errors for row in result.operations))
+
+    def _say_objectives(self, result: LoadResult, has_exceptions: bool) -> None:
+        """Log the objectives that are not met, and have the process say by its exit code what they say."""
+        for objective in result.objectives:
+            if objective.verdict != "met":
+                level = logging.WARNING if objective.verdict == "undecided" else logging.ERROR
+                logger.log(level, "%s", printable(said_in_a_line(objective)))
+        unspoken = list(unspoken_failures(result))
+        for failures in unspoken:
+            logger.error("failed, and no objective speaks of it: %s", printable(failures))
+        own = {operation.name for operation in result.operations}
+        others = any(error.name not in own for error in self._environment.stats.errors.values())
+        runner = self._environment.runner
+        has_other_failures = bool(unspoken or has_exceptions or others or (runner is not None and runner.exceptions))
+        code = exit_code(
+            result.objectives,
+            has_failed=self._environment.process_exit_code == FAILED,
+            has_missed=result.ended_because is not None,
+            if_undecided=if_undecided_of(self._options),
+        )
+        if code != WELL:
+            self._environment.process_exit_code = code
+        elif not has_other_failures and self._environment.process_exit_code is None:
+            # Locust would fail for any failure, also for those that the objectives allow.
+            self._environment.process_exit_code = WELL
+
+    def _write_junit(self, result: LoadResult) -> None:
+        """Write the file of `--junit`, if it was asked for."""
+        file = str(getattr(self._options, "junit", "") or "")
+        if not file:
+            return
+        try:
+            write_whole(self._folder / file, [junit.render(load_document(result)).encode()])
+        except Exception as error:
+            self.fail(f"--junit {file}: {getattr(error, 'strerror', None) or error_line(error)}")
 
     def give_counts(self, merger: Merger, started_at: dt.datetime, troubles: Troubles) -> None:
         """Show and store what was counted in a run that cannot have a result."""

@@ -63,6 +63,8 @@ def user_class(file: ScenariosFile, weights: Mapping[str, int]) -> type[SocketIO
         """A client that performs the scenarios of a file, in random order."""
 
         connection = file.connection
+        slo = file.slo
+        performs_tasks_alone = file.before_connect is None and file.setup is None
         tasks = performed
         _logged_in: Connection | None = None
 

@@ -66,6 +66,9 @@ class SocketIOUser(User):
     #: True if the class runs only where the command line names it, and is otherwise left out of the mix.
     only_when_named: bool = False
 
+    #: The objectives of this class's runs, as in ["p99 < 50 ms", "errors < 0.1 %"], unless the command line gives some.
+    slo: str | Sequence[str] | None = None
+
     #: The time that a reply is awaited, in seconds. Beyond it the round trip is a timeout.
     reply_timeout: float = 10.0
 
@@ -118,6 +121,9 @@ class SocketIOUser(User):
 
     #: The whole URLs of the classes' hosts, with user, password and query, by the URL that is shown.
     whole_urls: ClassVar[dict[str, str]] = {}
+
+    #: False if the class may perform other operations than those of its tasks; None: its methods tell.
+    performs_tasks_alone: ClassVar[bool | None] = None
 
     _session: Session | None = None
     _lacks_rows = False

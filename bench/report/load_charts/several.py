@@ -40,7 +40,7 @@ def charts_of_several(loads: Sequence[NamedLoad]) -> tuple[Chart, ...]:
 
 def _percentiles(loads: Sequence[NamedLoad], remark: str) -> Chart | None:
     panels, kinds = [], set()
-    common = _common(loads)
+    common = common_operations(loads)
     for key in common[:MOST_OPERATIONS_DRAWN]:
         rows = [(load.name, row) for load in loads for row in load.result.operations if row.key == key]
         of_response = all(row.response_histogram is not None for _, row in rows)
@@ -139,7 +139,7 @@ def _panel(loads: Sequence[NamedLoad], title: str, axis: Axis, value: Callable[[
     return Panel(axis, tuple(series), title)
 
 
-def _common(loads: Sequence[NamedLoad]) -> list[OperationKey]:
+def common_operations(loads: Sequence[NamedLoad]) -> list[OperationKey]:
     """Return the operations with replies that at least two of the loads have, the most frequent first."""
     sent: dict[OperationKey, list[int]] = {}
     for load in loads:

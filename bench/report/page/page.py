@@ -49,8 +49,8 @@ _TEXT_COLOURS = {
 }
 
 
-def page(documents: Sequence[Document]) -> str:
-    """Return the page of one or several documents."""
+def page(documents: Sequence[Document], title: str = "") -> str:
+    """Return the page of one or several documents. `title` is that of a page of several."""
     charts = [chart for document in documents for chart in document.charts]
     is_drawn = bool(charts) and can_draw()
     several = len(documents) > 1
@@ -60,11 +60,11 @@ def page(documents: Sequence[Document]) -> str:
         for number, document in enumerate(documents, 1)
     ]
     scripts = _scripts(charts) if is_drawn else []
-    title = documents[0].title if not several else f"{len(documents)} results"
+    title = (title or f"{len(documents)} results") if several else documents[0].title
     body = joined(
         [
             element("a", "Skip to the answer", href="#main", class_="skip"),
-            *([_contents(documents)] if several else []),
+            *([_contents(documents, title)] if several else []),
             element(
                 "main",
                 *([element("p", NOT_DRAWN, class_="banner warning")] if charts and not is_drawn else []),
@@ -134,7 +134,7 @@ def _variables(colours: dict[str, str]) -> str:
     return " ".join(f"--{name}: {colour};" for name, colour in colours.items())
 
 
-def _contents(documents: Sequence[Document]) -> Markup:
+def _contents(documents: Sequence[Document], title: str) -> Markup:
     links = [
         element(
             "li",
@@ -145,7 +145,7 @@ def _contents(documents: Sequence[Document]) -> Markup:
     ]
     return joined(
         [
-            element("header", element("h1", f"{len(documents)} results")),
+            element("header", element("h1", title)),
             element("nav", element("ol", *links), aria_label="Results on this page"),
         ]
     )
@@ -170,7 +170,7 @@ def _document(document: Document, name: str, level: int, numbers: Iterator[int],
         *(_folded(document.subjects_title, _facts(document.subjects)) if document.subjects_title else []),
         *(_folded("Environment", _facts(document.environment)) if document.environment else []),
         *(
-            [element(heading, "Again"), element("pre", element("code", document.command), tabindex="0")]
+            [element(heading, "To measure it again"), element("pre", element("code", document.command), tabindex="0")]
             if document.command
             else []
         ),
@@ -250,7 +250,8 @@ def _tables(document: Document, level: int) -> list[Markup]:
         shown = [row for row in table.rows if not _is_detail(row)]
         details = [row for row in table.rows if _is_detail(row)]
         title = table.title or table.columns[0].full_title or document.title
-        found.append(_table(table, shown, title))
+        if shown or not details:
+            found.append(_table(table, shown, title))
         if details:
             found += _folded(table.details, [_table(table, details, f"{title}: {table.details}")])
     return found

@@ -1,0 +1,380 @@
+"""The figures of a load that objectives are about, each with its interval, as far as the processes have reported them.
+
+Rules of this file: pure; reports in, figures out. Without a name a figure is of all operations together that a schedule
+can want. Counts are those of the whole run. Times and rates are those of the steady window, as in the result. An
+operation that is not performed in the window has the times of the whole run.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from bench.load.metrics.merge import Lost, Merger, Parts, SecondWork
+from bench.load.metrics.rows import OperationTimes, counted, known_us, rate_per_s, times_of
+from bench.mistyped import nearest
+from bench.objectives.judging import CONFIDENCE, Measured
+from bench.objectives.model import JudgedTimes, Objective
+from bench.results.load import CONNECT, REPLIED_KINDS, SCHEDULED_KINDS, OperationKey, Window
+from bench.statistics.intervals import (
+    FEWEST_SECONDS,
+    Certainty,
+    Interval,
+    SecondOfTimes,
+    SteadyTimes,
+    rate_interval,
+    share_interval,
+)
+from bench.statistics.order_statistics import interval_ranks
+from bench.statistics.shares import independent_share_interval
+from bench.timing.histogram import Histogram
+from bench.timing.rates import NS_PER_S
+from bench.timing.receive_times import ReceiveTimes
+
+#: The time by which the clocks of two processes may differ without a second counting as cut, in nanoseconds.
+_CLOCKS_NS = 10_000_000
+
+_NS_PER_US = 1_000
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The operations that an objective speaks of, and what is known of them together."""
+
+    #: The label of the operation; None for all together.
+    label: str | None
+    keys: frozenset[tuple[str, str]]
+    counts: Counter[str]
+    #: The times; None if there are no operations with times.
+    times: OperationTimes | None
+    throughput_per_s: float | None
+    #: True if the kernel told all receive times.
+    are_kernels: bool
+
+    @property
+    def is_open(self) -> bool:
+        """True if the times are response times."""
+        return self.times is not None and self.times.response is not None
+
+
+class LoadFigures:
+    """The figures of a load. `timeout_us` is the time that replies were awaited.
+
+    `until_s` is the second up to which a load that goes on is looked at; None of a load that has ended.
+    """
+
+    def __init__(self, merger: Merger, window: Window, timeout_us: float, until_s: int | None = None) -> None:
+        self._merger = merger
+        self._parts: Parts = merger.parts()
+        self._window = window
+        self._timeout_us = timeout_us
+        self._until_s = until_s
+        self._end_ns = max((received.report.window_end_ns or 0 for received in merger.processes.values()), default=0)
+        self._work: dict[int, SecondWork] = {}
+
+    def choose(self, objective: Objective) -> Chosen | str:
+        """Return the operations that an objective speaks of; or else why there are none, in words."""
+        name = CONNECT if objective.metric == "connects" else objective.operation
+        if name is None:
+            keys = [key for key in self._parts if key.kind in SCHEDULED_KINDS]
+            return self._chosen(None, keys) if keys else "no operation was performed"
+        by_label = {key.label: key for key in self._parts}
+        named = [key for key in self._parts if key.name == name]
+        key = by_label.get(name) or (named[0] if len(named) == 1 else None)
+        if key is not None:
+            return self._chosen(key.label, [key])
+        if named:
+            return f"{len(named)} operations have this name: name {' or '.join(sorted(key.label for key in named))}"
+        near = nearest(name, by_label)
+        others = ", ".join(sorted(by_label)) or "none"
+        return f"no such operation was performed: {f'did you mean {near}?' if near else f'there are {others}'}"
+
+    def measured(self, objective: Objective, chosen: Chosen, confidence: float = CONFIDENCE) -> Measured:
+        """Return the figure of an objective that speaks of these operations."""
+        found = self._figure(objective, chosen, confidence)
+        times: JudgedTimes | None = None
+        if objective.is_of_times:
+            times = "response" if chosen.is_open else "service"
+        return replace(found, operation=chosen.label, confidence=confidence, times=times)
+
+    def _figure(self, objective: Objective, chosen: Chosen, confidence: float) -> Measured:
+        counts, metric = chosen.counts, objective.metric
+        if objective.is_of_times:
+            return self._time(objective, chosen, confidence)
+        if metric == "throughput":
+            return self._throughput(chosen, confidence)
+        if metric == "connects":
+            return self._share(objective, counts["ok"], counts["sent"], confidence)
+        of = "scheduled" if metric == "dropped" else "sent"
+        lost = [self._lost(chosen, number) for number in self._every_second()]
+        parts = [second[metric] for second in lost]
+        totals = [second["of"] + (second["dropped"] if metric == "dropped" else 0) for second in lost]
+        return self._share(objective, counts[metric], counts[of], confidence, parts, totals)
+
+    # ------------------------------------------------------------------ times
+
+    def _time(self, objective: Objective, chosen: Chosen, confidence: float) -> Measured:
+        times = chosen.times
+        if times is None:
+            return Measured(useless_because="no reply is awaited, so there are no times")
+        histogram = times.service if times.response is None else times.response
+        censored = times.failed + (times.dropped if times.response is not None else 0)
+        if not histogram.count and not censored:
+            return Measured(useless_because=self._without_times(times))
+        limit_us = self._timeout_us if chosen.counts["timeouts"] else None
+        known = _Known(histogram, censored, limit_us)
+        if objective.metric == "max":
+            return known.longest()
+        seconds = self._seconds_of_times(chosen, times)
+        steady = None if seconds is None else SteadyTimes.of(seconds, confidence)
+        measured_s = float(len(seconds)) if seconds else None
+        if objective.metric == "mean":
+            return replace(known.mean(steady), seconds=measured_s)
+        assert objective.percent is not None
+        return replace(known.percentile(objective.percent, steady, confidence), seconds=measured_s)
+
+    def _without_times(self, times: OperationTimes) -> str:
+        if not self._window.duration_s and not times.are_of_run:
+            return "the run ended before its users were there and warm, so it has no times"
+        return "nothing of it ended in the steady window, so it has no times"
+
+    def _seconds_of_times(self, chosen: Chosen, times: OperationTimes) -> list[SecondOfTimes] | None:
+        """Return the times second by second; None for operations that have no part in the seconds."""
+        keys = {key for key in chosen.keys if key[1] in REPLIED_KINDS}
+        if not keys:
+            return None
+        numbers = self._every_second() if times.are_of_run else self._steady_seconds()
+        found = []
+        for number in numbers:
+            work = self._second(number)
+            histogram = Histogram()
+            censored = 0
+            for key in keys:
+                histogram.merge(work.times.get(key, Histogram()))
+                if (lost := work.lost.get(key)) is not None:
+                    censored += lost.timeouts + lost.errors + (lost.dropped if times.response is not None else 0)
+            found.append(SecondOfTimes(histogram, censored))
+        return found
+
+    # ------------------------------------------------------------------ counts
+
+    def _share(
+        self,
+        objective: Objective,
+        found: int,
+        of: int,
+        confidence: float,
+        parts: Sequence[int] = (),
+        totals: Sequence[int] = (),
+    ) -> Measured:
+        """Return a share, or a count. `parts` and `totals` are its counts in each second, as far as they are known."""
+        if objective.unit == "count":
+            is_final = self._until_s is None or objective.is_upper_limit
+            return Measured.exact(found) if is_final else Measured(found, found, None)
+        if not of:
+            return Measured(useless_because="nothing was sent")
+        value = found / of
+        low, high = independent_share_interval(found, of, confidence)
+        if len(totals) >= FEWEST_SECONDS and 0 < sum(parts) < sum(totals):
+            interval = share_interval(parts, totals, confidence).interval
+            if interval is not None and interval.low is not None and interval.high is not None:
+                low, high = min(interval.low, value), max(interval.high, value)
+        # Without any, the interval shrinks with the number, and not with its root.
+        root = 2 if 0 < found < of else 1
+        return Measured(value, low, high, seconds=self._window.duration_s or None, root=root)
+
+    def _throughput(self, chosen: Chosen, confidence: float) -> Measured:
+        if all(kind == CONNECT for _, kind in chosen.keys):
+            return Measured(useless_because="attempts to connect have no throughput")
+        oks = [self._ok(chosen, number) for number in self._steady_seconds()]
+        known = [ok for ok in oks if ok is not None]
+        value = chosen.throughput_per_s
+        if self._until_s is not None:
+            value = sum(known) / len(known) if known else None
+        if value is None:
+            return Measured(useless_because="the run ended before its users were there and warm, so it has no rate")
+        if len(known) < len(oks):
+            return Measured(value, lacks="of several kinds of emissions nobody counts each in each second")
+        certainty = rate_interval(known, confidence)
+        return _with_certainty(value, certainty, 1.0, seconds=float(len(known)) if known else None)
+
+    def _ok(self, chosen: Chosen, number: int) -> int | None:
+        """Return how many of them ended well in a second; None if that is not known of these operations."""
+        work = self._second(number)
+        replied = sum(work.times[key].count for key in chosen.keys & work.times.keys())
+        without = {key for key in chosen.keys if key[1] not in REPLIED_KINDS}
+        if not without:
+            return replied
+        scheduled = {key for key in self._parts if key.kind in SCHEDULED_KINDS - REPLIED_KINDS}
+        if without != scheduled:
+            return None
+        return replied + work.ok - sum(times.count for times in work.times.values())
+
+    def _lost(self, chosen: Chosen, number: int) -> Counter[str]:
+        """Return what was lost in a second, and `of` how many that were sent."""
+        work, found = self._second(number), Counter[str]()
+        for key in chosen.keys & work.lost.keys():
+            lost = work.lost[key]
+            found.update(timeouts=lost.timeouts, errors=lost.errors, dropped=lost.dropped)
+        ok = self._ok(chosen, number)
+        found["of"] = 0 if ok is None else ok + found["timeouts"] + found["errors"]
+        return found
+
+    # ------------------------------------------------------------------ seconds
+
+    def _second(self, number: int) -> SecondWork:
+        if number not in self._work:
+            self._work[number] = self._merger.second(number)
+        return self._work[number]
+
+    def _steady_seconds(self) -> range:
+        """Return the seconds that lie wholly in the steady window."""
+        first = math.ceil(self._window.start_s - _CLOCKS_NS / NS_PER_S)
+        return range(first, max(first, math.floor(self._window.end_s + _CLOCKS_NS / NS_PER_S)))
+
+    def _every_second(self) -> range:
+        last = max((max(received.seconds, default=-1) for received in self._merger.processes.values()), default=-1)
+        return range(last + 1 if self._until_s is None else min(last + 1, self._until_s))
+
+    # ------------------------------------------------------------------ operations
+
+    def _chosen(self, label: str | None, keys: Sequence[OperationKey]) -> Chosen:
+        rows = [(key, self._parts[key], counted(key, [part for _, part in self._parts[key]])) for key in keys]
+        counts: Counter[str] = Counter()
+        for _, _, row in rows:
+            counts.update({name: row[name] for name in ("scheduled", "sent", "ok", "timeouts", "dropped")})
+            counts["errors"] += sum(row["errors"].values())
+        rates = [rate for key, parts, _ in rows if (rate := rate_per_s(parts, self._end_ns)) is not None]
+        if self._until_s is not None:
+            # What is in flight counts as failed in a report, which it is at the end alone.
+            counts["sent"] = counts["ok"] + counts["timeouts"] + counts["errors"]
+            counts["scheduled"] = counts["sent"] + counts["dropped"]
+            return Chosen(label, frozenset[tuple[str, str]](keys), counts, self._times_so_far(keys), None, True)
+        has_times = [row for row in rows if row[0].kind != "emission"]
+        if label is None:
+            has_times = [row for row in has_times if row[0].kind in REPLIED_KINDS]
+        found = [times_of(key, parts, row, has_window=bool(rates)) for key, parts, row in has_times]
+        # Of several operations together those are taken that were performed in the steady window, if there are any.
+        steady = [times for times in found if not times.are_of_run] or found
+        return Chosen(
+            label=label,
+            keys=frozenset[tuple[str, str]](keys),
+            counts=counts,
+            times=_together(steady) if steady else None,
+            throughput_per_s=sum(rates) if rates else None,
+            are_kernels=bool(steady) and all(times.received.are_kernels for times in steady),
+        )
+
+    def _times_so_far(self, keys: Sequence[OperationKey]) -> OperationTimes | None:
+        """Return the times in the complete seconds of the window of a load that goes on; None of kinds without."""
+        replied = [key for key in keys if key.kind in REPLIED_KINDS]
+        if not replied:
+            return None
+        times, lost = Histogram(), Counter[str]()
+        for work in map(self._second, self._steady_seconds()):
+            for key in replied:
+                times.merge(work.times.get(key, Histogram()))
+                found = work.lost.get(key, Lost())
+                lost.update(failed=found.timeouts + found.errors, dropped=found.dropped)
+        response = times if self._merger.is_open else None
+        return OperationTimes(times, response, ReceiveTimes(), lost["failed"], lost["dropped"], are_of_run=False)
+
+
+def _together(times: Sequence[OperationTimes]) -> OperationTimes:
+    if len(times) == 1:
+        return times[0]
+    service, response = Histogram(), Histogram()
+    received = times[0].received
+    for part in times:
+        service.merge(part.service)
+        if part.response is not None:
+            response.merge(part.response)
+    is_open = any(part.response is not None for part in times)
+    return OperationTimes(
+        service,
+        response if is_open else None,
+        received,
+        failed=sum(part.failed for part in times),
+        dropped=sum(part.dropped for part in times),
+        are_of_run=times[0].are_of_run,
+    )
+
+
+class _Known:
+    """The times of operations, where `censored` others failed: those took longer than `limit_us`, or for ever."""
+
+    def __init__(self, times: Histogram, censored: int, limit_us: float | None) -> None:
+        self._times = times
+        self._censored = censored
+        self._limit_us = limit_us
+
+    @property
+    def _beyond_us(self) -> float:
+        """The time above which one lies that falls among the failures."""
+        return math.inf if self._limit_us is None else self._limit_us
+
+    def percentile(self, percent: float, times: SteadyTimes | None, confidence: float) -> Measured:
+        """Return a percentile, with its interval by the seconds; without any, by the ranks of independent times."""
+        value = known_us(self._times.percentile_ns(percent, self._censored), self._censored, self._limit_us)
+        certainty = self._by_ranks(percent, confidence) if times is None else times.percentile(percent)
+        interval = certainty.interval or Interval(None, None)
+        ends = Interval(self._end(interval.low), self._end(interval.high))
+        if value is None:
+            low = ends.low
+            if low is None and self._is_surely_among_failures(percent, confidence):
+                low = self._beyond_us
+            return Measured(None, low, None, lacks="it falls among those that failed")
+        found = _with_certainty(value, replace(certainty, interval=ends), 1.0)
+        if found.high is None and self._censored and found.lacks is None:
+            return replace(found, lacks="its interval reaches to those that failed")
+        return found
+
+    def mean(self, times: SteadyTimes | None) -> Measured:
+        """Return the mean, with its interval by the seconds."""
+        if self._censored or self._times.mean_ns is None:
+            return Measured(lacks="some failed, so the mean is not known")
+        value = self._times.mean_ns / _NS_PER_US
+        if times is None:
+            return Measured(value, lacks="the order of its times is not known")
+        return _with_certainty(value, times.mean(), _NS_PER_US)
+
+    def longest(self) -> Measured:
+        """Return the longest time, which was counted and not estimated."""
+        longest_us = 0.0 if self._times.max_ns is None else self._times.max_ns / _NS_PER_US
+        if not self._censored:
+            return Measured.exact(longest_us)
+        return Measured(None, max(longest_us, self._beyond_us), None, lacks="some failed")
+
+    def _by_ranks(self, percent: float, confidence: float) -> Certainty:
+        number = self._times.count + self._censored
+        low, high = (
+            None if rank is None else self._times.percentile_ns(100 * rank / number, self._censored)
+            for rank in interval_ranks(percent, number, confidence)
+        )
+        return Certainty(
+            Interval(low, high), "" if high is not None else f"there are {number:,} times, which is too few"
+        )
+
+    def _end(self, end_ns: float | None) -> float | None:
+        return known_us(end_ns, self._censored, self._limit_us)
+
+    def _is_surely_among_failures(self, percent: float, confidence: float) -> bool:
+        """Return whether so many failed that the percentile surely falls among them."""
+        failed = independent_share_interval(self._censored, self._times.count + self._censored, confidence)
+        return failed.low > 1 - percent / 100
+
+
+def _with_certainty(value: float, certainty: Certainty, divisor: float, seconds: float | None = None) -> Measured:
+    """Return a figure with its interval, whose ends are divided. It is the whole window's, and always within."""
+    interval = certainty.interval or Interval(None, None)
+    low, high = (None if end is None else end / divisor for end in (interval.low, interval.high))
+    return Measured(
+        value,
+        None if low is None else min(low, value),
+        None if high is None else max(high, value),
+        seconds=seconds,
+        lacks=certainty.reason or None,
+        needs_s=certainty.needed_s,
+    )

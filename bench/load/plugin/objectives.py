@@ -1,0 +1,116 @@
+"""The objectives of a run: those of the command line, or else of the user classes, or else of the project.
+
+The first that says any says all of them. A scenarios file says them as the class of its users does.
+"""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.load.engine.handlers import handlers_of
+from bench.load.plugin.class_attributes import HOOKS
+from bench.load.plugin.options import MisuseError
+from bench.load.plugin.user import SocketIOUser
+from bench.mistyped import nearest
+from bench.objectives.model import Objective
+from bench.objectives.outcome import IfUndecided
+from bench.objectives.parsing import ObjectiveError, parse_objectives
+from bench.project_settings import ProjectSettingsError, project_settings
+from bench.results.load import CONNECT, OperationKey
+from bench.scenarios.model import RoundTrip
+
+
+@dataclass(frozen=True)
+class AskedObjectives:
+    """The objectives of a run, and what is to happen by them."""
+
+    objectives: tuple[Objective, ...] = ()
+    #: True if the run is to end as soon as an objective is surely missed.
+    aborts: bool = False
+
+
+def objectives_of(options: Namespace, users: Sequence[type[SocketIOUser]]) -> AskedObjectives:
+    """Return the objectives of a run of these users. Raises MisuseError."""
+    objectives, origin = _found(options, users)
+    names = known_operations(users)
+    if names is not None:
+        for objective in objectives:
+            if objective.operation is not None and objective.operation not in names:
+                near = nearest(objective.operation, names)
+                hint = f"did you mean {near}?" if near else f"there are {', '.join(sorted(names))}"
+                raise MisuseError(f"{origin}: objective {objective.text!r}: no such operation: {hint}")
+    aborts = bool(getattr(options, "slo_abort", False))
+    if aborts and not objectives:
+        raise MisuseError("--slo-abort: there is no objective; give one with --slo, as in --slo 'p99 < 50 ms'")
+    return AskedObjectives(objectives, aborts)
+
+
+def if_undecided_of(options: Namespace) -> IfUndecided:
+    """Return what becomes of a run with an objective that is undecided."""
+    return "fail" if getattr(options, "slo_undecided", "warn") == "fail" else "warn"
+
+
+def check_junit(options: Namespace) -> None:
+    """Raise MisuseError if the file of `--junit` is in no folder that is there."""
+    file = str(getattr(options, "junit", "") or "")
+    if file and not Path(file).absolute().parent.is_dir():
+        raise MisuseError(f"--junit {file}: there is no such folder")
+
+
+def _found(options: Namespace, users: Sequence[type[SocketIOUser]]) -> tuple[tuple[Objective, ...], str]:
+    """Return the objectives of the first that says any, and what that is. Raises MisuseError."""
+    given = str(getattr(options, "slo", None) or "")
+    if given.strip():
+        return _parsed("--slo", given), "--slo"
+    of_classes: dict[str, Objective] = {}
+    named = ""
+    for user in users:
+        for objective in _parsed(f"{user.__name__}.slo", user.slo or ()):
+            named = named or f"{user.__name__}.slo"
+            of_classes.setdefault(objective.text, objective)
+    if of_classes:
+        return tuple(of_classes.values()), named
+    try:
+        project = project_settings(Path.cwd())
+    except ProjectSettingsError as error:
+        raise MisuseError(str(error)) from None
+    except OSError:  # the working directory is gone
+        return (), ""
+    origin = f"{project.file}: slo"
+    return _parsed(origin, project.slo), origin
+
+
+def _parsed(origin: str, texts: str | Sequence[str]) -> tuple[Objective, ...]:
+    try:
+        return parse_objectives(texts)
+    except ObjectiveError as error:
+        raise MisuseError(f"{origin}: {error}") from None
+
+
+def known_operations(users: Sequence[type[SocketIOUser]]) -> frozenset[str] | None:
+    """Return the names that the operations of these users can have; None if only the run can tell.
+
+    That is so for users whose code may perform anything: tasks that are functions, hooks and handlers.
+    """
+    names = {CONNECT, "disconnect"}
+    for user in users:
+        if not _performs_tasks_alone(user):
+            return None
+        for task in user.tasks:
+            performs = getattr(task, "performs", None)
+            if performs is None:
+                return None
+            kind: Any = "round trip" if isinstance(performs, RoundTrip) else "emission"
+            names |= {performs.name, OperationKey(performs.name, kind).label}
+    return frozenset(names)
+
+
+def _performs_tasks_alone(user: type[SocketIOUser]) -> bool:
+    if user.performs_tasks_alone is not None:
+        return user.performs_tasks_alone
+    changed = (*HOOKS, "round_trip", "emit")
+    return not handlers_of(user) and all(getattr(user, name) is getattr(SocketIOUser, name) for name in changed)
