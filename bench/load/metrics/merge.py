@@ -122,6 +122,14 @@ class Received:
         """Return all times from the start of the run on."""
         return self._times.of(self.report, self.seconds)
 
+    def slowest_so_far(self) -> dict[OperationKey, list[Slow]]:
+        """Return the slowest round trips that were answered, the slowest first, where the run was asked for them."""
+        return {
+            part.key: [slow for slow in part.slowest if slow.service_ns is not None]
+            for part in self.report.operations
+            if part.slowest
+        }
+
     def unasked_so_far(self) -> dict[str, int]:
         """Return how many events came unasked, by their names."""
         return {part.name: part.ok for part in self.report.operations if part.kind == RECEIVED}

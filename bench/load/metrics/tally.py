@@ -30,7 +30,7 @@ from bench.load.metrics.report import (
     StoredReceiveTimes,
 )
 from bench.load.metrics.saturation import STANDSTILL_NS, JudgedSecond
-from bench.load.metrics.slowest import Slowest
+from bench.load.metrics.slowest import Slow, Slowest
 from bench.results.load import (
     CONNECT,
     MOST_OPERATIONS,
@@ -500,6 +500,14 @@ class Tally:
                 times.merge(_merged(operation.service, operation.response))
                 times.merge(_merged(operation.outside, operation.outside_response))
         return found
+
+    def slowest_so_far(self) -> dict[OperationKey, list[Slow]]:
+        """Return the slowest round trips that were answered, the slowest first, where the run was asked for them."""
+        return {
+            OperationKey(operation.name): operation.slowest.slow
+            for operation in self._operations.values()
+            if operation.slowest.slow
+        }
 
     def unasked_so_far(self) -> dict[str, int]:
         """Return how many events came unasked, by their names."""

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 from bench.load.metrics.exit_reasons import exit_reasons
 from bench.load.metrics.live import Interval, LiveProcess
 from bench.load.metrics.live_page import Banner, LiveFigures, LiveWatch, State, banner
+from bench.load.plugin.options import trace_field_of
 from bench.load.plugin.owned_run import OwnedRun
 from bench.load.plugin.run_view import RunView
 from bench.printable import error_line, printable
@@ -82,12 +83,21 @@ class LookedAt(Protocol):
 class LiveTest:
     """A test as its page and its metrics see it."""
 
-    def __init__(self, number: int, view: LookedAt, timeout_us: float, labels: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        number: int,
+        view: LookedAt,
+        timeout_us: float,
+        labels: Mapping[str, str] | None = None,
+        has_traces: bool = False,
+    ) -> None:
         #: The number of the test in this process, from 1 on.
         self.number = number
         self.view = view
         #: The labels that its result will have.
         self.labels = dict(labels or {})
+        #: True if each emission carries a trace context.
+        self.has_traces = has_traces
         self.started_unix_s = time.time()
         self.has_ended = False
         self._watch = LiveWatch(timeout_us)
@@ -133,7 +143,8 @@ class LiveView:
     def begin(self, test: OwnedRun, users: Callable[[], tuple[int, int]], timeout_s: float) -> None:
         """Take note that a test has begun."""
         self._number += 1
-        self.test = LiveTest(self._number, RunView(test, users), timeout_s * 1e6, test.prepared.labels)
+        has_traces = trace_field_of(test.prepared.asked) is not None
+        self.test = LiveTest(self._number, RunView(test, users), timeout_s * 1e6, test.prepared.labels, has_traces)
 
     def end(self, result: LoadResult | None, path: Path | None) -> None:
         """Take note that the test has ended. Without a result, it has counts alone."""
