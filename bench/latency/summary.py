@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -17,8 +18,9 @@ from bench.results.store import Result
 
 
 def summary(benchmarks: Sequence[LatencyBenchmark]) -> list[Line]:
-    """Return the tables, and below them a line for each disturbance."""
-    lines = list(text_lines(session_document(benchmarks)))
+    """Return the tables, and below them a line for each disturbance, for the standard output that Python began with."""
+    encoding = getattr(sys.__stdout__, "encoding", None) or "utf-8"
+    lines = list(text_lines(session_document(benchmarks), encoding=encoding))
     while lines and not lines[-1].text:
         lines.pop()
     return [Line(""), *lines] if lines else []

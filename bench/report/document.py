@@ -87,13 +87,37 @@ class Break:
 
 
 @dataclass(frozen=True)
+class Shape:
+    """The shape of a distribution: the number of times in each bin. `group` is as in a row of a table."""
+
+    name: str
+    numbers: tuple[int, ...]
+    group: str = ""
+
+
+@dataclass(frozen=True)
+class Shapes:
+    """The shapes of the distributions of a table, all over the same axis.
+
+    The bins of a shape have the same width on a logarithmic axis from `low_us` to `high_us`. `left_out` is the number
+    of distributions that are not among them, because there are so many.
+    """
+
+    title: str
+    low_us: float
+    high_us: float
+    rows: tuple[Shape, ...]
+    left_out: int = 0
+
+
+@dataclass(frozen=True)
 class Table:
     """A table. The first column has the names of the rows.
 
     `section` is a heading that neighbouring tables may share, `title` and `caption` are the table's own. `details` is
     the title of its folded rows. With a `brief`, a format that is read at a glance has this text in their place. A
     table that `extends` the table before it has the same rows in the same order. A format may show both as one table if
-    there is room.
+    there is room. `shapes` are those of the times in it, for formats of plain text: others have charts.
     """
 
     columns: tuple[Column, ...]
@@ -104,6 +128,7 @@ class Table:
     details: str = ""
     brief: str = ""
     extends: bool = False
+    shapes: Shapes | None = None
 
 
 class LazyCharts(Sequence[AnyChart]):

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from bench.report.document import Column, Row, Table
 from bench.report.formatting import UNKNOWN, count, durations
 from bench.report.percentiles import marked
+from bench.report.shapes import shapes_of
 from bench.results.figure import Figure, exact
 from bench.results.latency import ControlKind, LatencyBenchmark
 
@@ -38,7 +39,15 @@ def times_tables(benchmarks: Sequence[LatencyBenchmark]) -> Iterator[Table]:
     ]
     if rows:
         titles = (*times, "rounds", "server CPU")
-        yield Table((Column("round trip", "name"), *map(Column, titles)), _together(rows))
+        shapes = shapes_of("round trips", _histograms(benchmarks))
+        yield Table((Column("round trip", "name"), *map(Column, titles)), _together(rows), shapes=shapes)
+
+
+def _histograms(benchmarks: Sequence[LatencyBenchmark]) -> list[tuple[str, str, str | None]]:
+    """Return the histograms, each with its heading and the rest of its name, in the order of the rows of tables."""
+    found = [(*_split(benchmark), benchmark.histogram) for benchmark in benchmarks]
+    headings = list(dict.fromkeys(heading for heading, _, _ in found))
+    return sorted(found, key=lambda row: headings.index(row[0]))
 
 
 def other_times_tables(benchmarks: Sequence[LatencyBenchmark]) -> Iterator[Table]:

@@ -6,7 +6,7 @@ saturation, missing workers) is a note below them.
 
 from collections.abc import Callable, Iterator, Sequence
 
-from bench.report.document import Column, Document, LazyCharts, Note, Row, Table
+from bench.report.document import Column, Document, LazyCharts, Note, Row, Shapes, Table
 from bench.report.formatting import FAILED, UNKNOWN, amount, count, duration, durations, per_second, short_commit
 from bench.report.labels import label_notes
 from bench.report.load_charts.run import load_charts
@@ -16,6 +16,7 @@ from bench.report.objectives import objective_notes, objective_tables
 from bench.report.percentiles import marked
 from bench.report.receive_times import receive_notes
 from bench.report.service_log import service_log_tables
+from bench.report.shapes import shapes_of
 from bench.report.slowest import slowest_tables
 from bench.report.spoilt import spoilt
 from bench.results.figure import Figure, exact, figure
@@ -101,12 +102,28 @@ def _operation_tables(result: LoadResult) -> list[Table]:
     counts = _table("operation", result, _count_columns(result))
     service = _time_columns(result, lambda operation: operation.service_us, "service")
     if not any(operation.response_us for operation in result.operations):
-        return [counts, _table("service time", result, service, extends=True)]
+        return [counts, _table("service time", result, service, extends=True, shapes=_shapes(result, "service"))]
     response = _time_columns(result, lambda operation: operation.response_us, "response")
-    return [counts, _table("response time", result, response), _table("service time", result, service)]
+    return [
+        counts,
+        _table("response time", result, response, shapes=_shapes(result, "response")),
+        _table("service time", result, service, shapes=_shapes(result, "service")),
+    ]
 
 
-def _table(heading: str, result: LoadResult, columns: Sequence[Cells], *, extends: bool = False) -> Table:
+def _shapes(result: LoadResult, kind: TimesKind) -> Shapes | None:
+    return shapes_of(
+        f"{kind} times",
+        (
+            ("", operation.label, operation.service_histogram if kind == "service" else operation.response_histogram)
+            for operation in result.operations
+        ),
+    )
+
+
+def _table(
+    heading: str, result: LoadResult, columns: Sequence[Cells], *, extends: bool = False, shapes: Shapes | None = None
+) -> Table:
     return Table(
         columns=(Column(heading, "name"), *(Column(title) for title, _ in columns)),
         rows=tuple(
@@ -114,6 +131,7 @@ def _table(heading: str, result: LoadResult, columns: Sequence[Cells], *, extend
             for operation, *cells in zip(result.operations, *(cells for _, cells in columns), strict=True)
         ),
         extends=extends,
+        shapes=shapes,
     )
 
 

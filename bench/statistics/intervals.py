@@ -190,6 +190,10 @@ class SteadyTimes:
             return self._too_short(Interval(low_ns, None), self.seconds * _FEWEST_FOR_A_MEAN / effective)
         return Certainty(Interval(low_ns, high_ns))
 
+    def below_median(self) -> Numbers:
+        """Return for each block how many of its times do not exceed the median, less what its share would be."""
+        return self._residuals_below(0.5)[0]
+
     @cached_property
     def _levels(self) -> tuple[Integers, Integers]:
         """The buckets of all times, ascending, and the number of times up to the end of each."""
@@ -218,14 +222,18 @@ class SteadyTimes:
     def _effective_below(self, share: float) -> float:
         """Return the effective number of times for the percentile of that share."""
         if share not in self._known_effective:
-            levels, _ = self._levels
-            place = self._place(share)
-            bucket = levels[place] if place is not None else levels[-1] if len(levels) else 0
-            below = np.bincount(self.block_of, self.counts * (self.buckets <= bucket), minlength=len(self.blocks))
-            found = below.sum() / self.number  # a bucket may have many times: its share is a little larger
-            effective = self._effective(below - found * self.blocks, found * (1 - found) * self.number)
-            self._known_effective[share] = effective
+            residuals, found = self._residuals_below(share)
+            self._known_effective[share] = self._effective(residuals, found * (1 - found) * self.number)
         return self._known_effective[share]
+
+    def _residuals_below(self, share: float) -> tuple[Numbers, float]:
+        """Return what each block has below the percentile of that share more than its part, and the exact share."""
+        levels, _ = self._levels
+        place = self._place(share)
+        bucket = levels[place] if place is not None else levels[-1] if len(levels) else 0
+        below = np.bincount(self.block_of, self.counts * (self.buckets <= bucket), minlength=len(self.blocks))
+        found = float(below.sum()) / self.number  # a bucket may have many times: its share is a little larger
+        return below - found * self.blocks, found
 
     def _effective(self, residuals: Numbers, independent: float) -> float:
         """Return the effective number of times. `independent` is the variance of the sum of independent times."""

@@ -73,6 +73,7 @@ class LoadFigures:
         self._until_s = until_s
         self._end_ns = max((received.report.window_end_ns or 0 for received in merger.processes.values()), default=0)
         self._work: dict[int, SecondWork] = {}
+        self._steady: dict[tuple[frozenset[tuple[str, str]], float], SteadyTimes] = {}
 
     def choose(self, objective: Objective) -> Chosen | str:
         """Return the operations that an objective speaks of; or else why there are none, in words."""
@@ -127,25 +128,37 @@ class LoadFigures:
         known = _Known(histogram, censored, limit_us)
         if objective.metric == "max":
             return known.longest()
-        seconds = self._seconds_of_times(chosen, times)
-        steady = None if seconds is None else SteadyTimes.of(seconds, confidence)
+        seconds = self.seconds_of(chosen)
+        steady = None if seconds is None else self._steady_times(chosen, seconds, confidence)
         measured_s = float(len(seconds)) if seconds else None
         if objective.metric == "mean":
             return replace(known.mean(steady), seconds=measured_s)
         assert objective.percent is not None
         return replace(known.percentile(objective.percent, steady, confidence), seconds=measured_s)
 
+    def _steady_times(self, chosen: Chosen, seconds: Sequence[SecondOfTimes], confidence: float) -> SteadyTimes:
+        """Return the same, ready for intervals. Several figures of an operation share it."""
+        key = chosen.keys, confidence
+        if key not in self._steady:
+            self._steady[key] = SteadyTimes.of(seconds, confidence)
+        return self._steady[key]
+
+    def arrivals(self) -> list[list[int]]:
+        """Return the number of scheduled emissions that were sent in each part of each second of the window."""
+        return [self._second(number).sent_in for number in self.steady_seconds()]
+
     def _without_times(self, times: OperationTimes) -> str:
         if not self._window.duration_s and not times.are_of_run:
             return "the run ended before its users were there and warm, so it has no times"
         return "nothing of it ended in the steady window, so it has no times"
 
-    def _seconds_of_times(self, chosen: Chosen, times: OperationTimes) -> list[SecondOfTimes] | None:
+    def seconds_of(self, chosen: Chosen) -> list[SecondOfTimes] | None:
         """Return the times second by second; None for operations that have no part in the seconds."""
         keys = {key for key in chosen.keys if key[1] in REPLIED_KINDS}
-        if not keys:
+        times = chosen.times
+        if not keys or times is None:
             return None
-        numbers = self._every_second() if times.are_of_run else self._steady_seconds()
+        numbers = self._every_second() if times.are_of_run else self.steady_seconds()
         found = []
         for number in numbers:
             work = self._second(number)
@@ -188,7 +201,7 @@ class LoadFigures:
     def _throughput(self, chosen: Chosen, confidence: float) -> Measured:
         if all(kind == CONNECT for _, kind in chosen.keys):
             return Measured(useless_because="attempts to connect have no throughput")
-        oks = [self._ok(chosen, number) for number in self._steady_seconds()]
+        oks = [self._ok(chosen, number) for number in self.steady_seconds()]
         known = [ok for ok in oks if ok is not None]
         value = chosen.throughput_per_s
         if self._until_s is not None:
@@ -229,7 +242,7 @@ class LoadFigures:
             self._work[number] = self._merger.second(number)
         return self._work[number]
 
-    def _steady_seconds(self) -> range:
+    def steady_seconds(self) -> range:
         """Return the seconds that lie wholly in the steady window."""
         first = math.ceil(self._window.start_s - _CLOCKS_NS / NS_PER_S)
         return range(first, max(first, math.floor(self._window.end_s + _CLOCKS_NS / NS_PER_S)))
@@ -273,7 +286,7 @@ class LoadFigures:
         if not replied:
             return None
         times, lost = Histogram(), Counter[str]()
-        for work in map(self._second, self._steady_seconds()):
+        for work in map(self._second, self.steady_seconds()):
             for key in replied:
                 times.merge(work.times.get(key, Histogram()))
                 found = work.lost.get(key, Lost())

@@ -21,7 +21,7 @@ from bench.load.metrics.generator import generator, judged_second
 from bench.load.metrics.live import LiveOperation, LiveSecond, OperationTimes
 from bench.load.metrics.live_times import ReportedTimes
 from bench.load.metrics.recorder import RECEIVED
-from bench.load.metrics.report import OperationReport, Report, SecondReport
+from bench.load.metrics.report import BINS, OperationReport, Report, SecondReport
 from bench.load.metrics.rows import counted, operation_row, rate_per_s, second_row, stage_row
 from bench.load.metrics.saturation import JudgedSecond
 from bench.load.metrics.slowest import Slow, slowest
@@ -158,6 +158,8 @@ class SecondWork:
 
     #: The number that ended well.
     ok: int = 0
+    #: The number of scheduled emissions that were sent in each part of it.
+    sent_in: list[int] = field(default_factory=lambda: [0] * BINS)
     #: The response times of an open load, the service times of a closed load.
     times: dict[tuple[str, str], Histogram] = field(default_factory=dict)
     lost: dict[tuple[str, str], Lost] = field(default_factory=dict)
@@ -434,6 +436,8 @@ class Merger:
             if second is None:
                 continue
             work.ok += second.ok
+            for place, number in enumerate(second.sent_in):
+                work.sent_in[place] += number
             for operation in second.operations:
                 times = work.times.setdefault((operation.name, operation.kind), Histogram())
                 times.merge((operation.response or operation.service).restored())

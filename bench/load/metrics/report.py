@@ -19,6 +19,11 @@ from bench.timing.receive_times import ReceiveTimes
 #: The number of jumps of the clock that a process tells of: where it is set all the time, the first are enough.
 MOST_STEPS = 100
 
+#: The number of parts of a second in which emissions are counted: 20 ms each.
+#:
+#: Random arrivals that a generator holds back for that long come in bunches.
+BINS = 50
+
 #: The number of characters of the reason why a process has no times of the kernel's.
 LONGEST_REASON = 400
 
@@ -236,6 +241,8 @@ class SecondReport(BaseModel):
     arrivals: int = 0
     #: The time in which no user was free, for those of the arrivals that had to wait.
     waits: StoredHistogram | None = None
+    #: The number of scheduled emissions that were sent in each `BINS`th of this second; empty if there were none.
+    sent_in: Annotated[list[NonNegativeInt], Field(max_length=BINS)] = []
     operations: list[SecondOperation]
     #: The emissions that were intended in this second and failed, however much later, or were dropped: by operation.
     lost: list[SecondLoss] = []

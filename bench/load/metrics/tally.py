@@ -20,6 +20,7 @@ from bench.load.metrics.exceptions import MOST_KINDS_OF_A_SECOND, KindCounts, Ra
 from bench.load.metrics.live import LiveOperation, LiveSecond, OperationTimes
 from bench.load.metrics.recorder import RECEIVED, TIMEOUT, UNSCHEDULED, Batch, Failure, LoopDelays, NotedKind
 from bench.load.metrics.report import (
+    BINS,
     ClockReport,
     OperationReport,
     Report,
@@ -106,6 +107,8 @@ class _Second:
         self.timed_by_process = 0
         self.arrivals = 0
         self.waits = Histogram()
+        #: The number of scheduled emissions that were sent in each part of it; None if there were none.
+        self.sent_in: Times | None = None
         #: The histograms of the service times and of the response times, by operation.
         self.times: dict[_RowKey, tuple[Histogram, Histogram]] = {}
         #: What failed in it, by kind; None if nothing did.
@@ -319,7 +322,11 @@ class Tally:
         lateness = sent - scheduled - waited
         sent_in = (sent - self.started_ns) // NS_PER_S
         for second, _ in _numbers(sent_in):
-            self._second(second).send_lateness.record(lateness[sent_in == second])
+            entry, then = self._second(second), sent_in == second
+            entry.send_lateness.record(lateness[then])
+            places = (sent[then] - self.started_ns) % NS_PER_S * BINS // NS_PER_S
+            counts = np.bincount(places, minlength=BINS)
+            entry.sent_in = counts if entry.sent_in is None else entry.sent_in + counts
 
     def add_exceptions(self, raised: Raised) -> None:
         """Count what users' own code raised."""
@@ -611,6 +618,7 @@ class Tally:
             timed_by_process=entry.timed_by_process,
             arrivals=entry.arrivals,
             waits=StoredHistogram.of(entry.waits) if entry.waits.count else None,
+            sent_in=[] if entry.sent_in is None else entry.sent_in.tolist(),
             operations=[
                 SecondOperation(
                     name=name,

@@ -15,6 +15,7 @@ from rich.console import Console
 from bench.printable import printable
 from bench.report.document import Break, Document, Line, Row, Style, Table
 from bench.report.lines import aligned, print_line, total_width, widths
+from bench.report.shapes import shape_lines
 
 _INDENT = "  "
 
@@ -46,12 +47,15 @@ def render(document: Document) -> str:
 
 def print_document(document: Document, console: Console) -> None:
     """Print the document, laid out for the console's width, with colours if the console has them."""
-    for line in text_lines(document, console.width):
+    for line in text_lines(document, console.width, console.encoding):
         print_line(console, line.text, _COLOURS[line.style])
 
 
-def text_lines(document: Document, width: int = _WIDTH) -> Iterator[Line]:
-    """Yield the document's lines. `width` decides whether two tables fit beside each other; no line is cut to it."""
+def text_lines(document: Document, width: int = _WIDTH, encoding: str = "utf-8") -> Iterator[Line]:
+    """Yield the document's lines. `width` decides whether two tables fit beside each other; no line is cut to it.
+
+    The shapes of distributions have letters for blocks if the encoding has no blocks.
+    """
     for subject in document.subjects:
         yield Line(printable(f"{subject.label}  {subject.text}"))
     if document.subjects:
@@ -67,6 +71,9 @@ def text_lines(document: Document, width: int = _WIDTH) -> Iterator[Line]:
             yield Line("")
         yield from _shown(table, width)
         yield Line("")
+        if table.shapes is not None:
+            yield from shape_lines(table.shapes, width, has_blocks=_has_blocks(encoding))
+            yield Line("")
     if not document.is_headline_first:
         yield from _answer(document)
     for number, note in enumerate(document.notes):
@@ -85,6 +92,14 @@ def _shown(table: Table, width: int) -> Iterator[Line]:
     if rows:
         yield from _table(replace(table, rows=rows), width)
     yield Line(printable(table.brief))
+
+
+def _has_blocks(encoding: str) -> bool:
+    try:
+        "▁█".encode(encoding)
+    except (LookupError, UnicodeEncodeError):
+        return False
+    return True
 
 
 def _answer(document: Document) -> Iterator[Line]:
@@ -113,6 +128,7 @@ def _beside(left: Table, right: Table) -> Table:
     return Table(
         columns=(right.columns[0], *left.columns[1:], *right.columns[1:]),
         rows=tuple(Row((*before.cells, *after.cells[1:]), before.style) for before, after in pairs),
+        shapes=right.shapes or left.shapes,
     )
 
 
