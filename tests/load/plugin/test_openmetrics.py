@@ -175,7 +175,7 @@ def test_the_slowest_of_a_bucket_is_its_exemplar_with_token_and_trace() -> None:
         assert (too_long.labels if too_long else {}) == ({"trace_id": trace_id("d" * 124)} if has_traces else {})
         assert {le: exemplar.labels["token"] for le, exemplar in exemplars.items()} == {"0.004": "b", "+Inf": "c"}
         assert exemplars["0.004"].value == pytest.approx(0.003)
-        assert exemplars["0.004"].timestamp == pytest.approx(view.test.started_unix_s)
+        assert float(exemplars["0.004"].timestamp) == pytest.approx(view.test.started_unix_s)
         assert exemplars["0.004"].labels.get("trace_id") == (trace_id("b") if has_traces else None)
         assert "exemplar" not in exposition(view)[0].decode(), "Prometheus' own text has none"
 
