@@ -214,6 +214,12 @@ def heard_of(processes: Collection[LiveProcess]) -> list[LiveProcess]:
     return [process for process in processes if process.newest_second() >= max(0, newest - _MOST_BEHIND_S)]
 
 
+def number_lost(processes: Collection[LiveProcess]) -> int:
+    """Return how many processes are far behind the others: none before the others have noted several seconds."""
+    newest = max((process.newest_second() for process in processes), default=-1)
+    return sum(process.newest_second() < newest - _MOST_BEHIND_S for process in processes)
+
+
 def complete_until_s(processes: Iterable[LiveProcess]) -> int:
     """Return the first second that is not complete in all of these processes."""
     return max(0, min((process.newest_second() for process in processes), default=-1) - _SETTLED_S + 1)
