@@ -11,7 +11,7 @@ PEERS_PYTHON := $(PEERS)/.venv/.ready
 PEERS_NODE := $(PEERS)/node_modules/.package-lock.json
 PEERS_FREE_THREADED := $(PEERS)/.venv-free-threaded/.ready
 
-.PHONY: versions help compiled bench load report serve measure accuracy peers peers-tools test test-fast test-slow chaos test-compiled lint types docs docs-check lock clean
+.PHONY: versions help compiled bench load report pictures serve measure accuracy peers peers-tools test test-fast test-slow chaos test-compiled lint types docs docs-check lock clean
 .DEFAULT_GOAL := help
 
 help:  ## what there is to make
@@ -108,6 +108,16 @@ selfcheck: $(READY)  ## does `bench ab` say the truth on this machine? (40 to 60
 # Each section of docs/measurements.md names its own.
 measure: $(READY)  ## figures of docs/measurements.md again: make measure WHAT=latency; alone, it lists the names
 	@$(BIN)/python -m measurements $(or $(WHAT),list)
+
+# A run of the FOO→BAR service at rising rates. The pictures that the pages show are kept, the rest stays in build.
+PICTURES := docs/pictures
+SHOWN := over-time stages latency-by-percentile heat-map
+pictures: $(READY)  ## the pictures of the README and of the docs, from a real run (a minute)
+	@rm -rf build/pictures && mkdir -p build $(PICTURES)
+	$(BIN)/locust -f locustfile.py --headless --users 50 --spawn-rate 50 --only-summary --results build/pictures/results \
+		--rate 250:8s,500:8s,1000:8s,1500:8s,2000:8s
+	$(BIN)/bench show load/latest --results build/pictures/results --format svg --output build/pictures
+	cp $(SHOWN:%=build/pictures/%.svg) $(PICTURES)
 
 # Tests start hundreds of processes: none of them has to compile what it imports.
 test test-fast test-slow test-compiled: export PYTHONDONTWRITEBYTECODE =

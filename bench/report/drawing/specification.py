@@ -6,6 +6,7 @@ of a panel are one table of data, whose columns are named by a letter each: `i` 
 ends of an interval, `u` the x at which it ends, `t` its text.
 """
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -34,6 +35,8 @@ _TITLE_LETTERS, _SUBTITLE_LETTERS = 90, 120
 _PLACE_ROOM = 0.5
 #: The letters of a place's label that need not be turned.
 _LETTERS_THAT_FIT = 3
+#: The number of points up to which a line has marks at them, and the size of these.
+_FEW_POINTS, _MARK_SIZE = 12, 30
 _SHARE_OF_ROOM = 0.02
 
 
@@ -108,15 +111,11 @@ def x_ends(chart: AnyChart) -> tuple[float, float]:
         low, high = min(0.0, low), max(0.0, high)
     if low == high:
         low, high = low - (abs(low) or 1) / 2, high + (abs(high) or 1) / 2
-    room = (high - low) * (_SHARE_OF_ROOM if _has_points(chart) else 0)
+    has_points = isinstance(chart, Chart) and any(
+        series.mark == "points" for panel in chart.panels for series in panel.series
+    )
+    room = (high - low) * (_SHARE_OF_ROOM if has_points or isinstance(chart, Forest) else 0)
     return low - room, high + room
-
-
-def _has_points(chart: AnyChart) -> bool:
-    """Return true if a point may lie at an end of the x axis, where half of it would be cut off."""
-    if isinstance(chart, Chart):
-        return any(series.mark == "points" for panel in chart.panels for series in panel.series)
-    return isinstance(chart, Forest)
 
 
 def _views(chart: AnyChart, pen: _Pen) -> list[View]:
@@ -177,6 +176,7 @@ def _panel(chart: Chart, number: int, pen: _Pen) -> View:
     order = {"band": 0, "bars": 1, "level": 2, "line": 3, "steps": 3, "points": 4}
     for index in sorted(range(len(panel.series)), key=lambda index: order[panel.series[index].mark]):
         layers += _layers(index, panel.series[index], drawn[index], x, panel.y, pen)
+        layers += _marks(index, chart, panel, drawn[index], pen)
     if pen.is_picture and len(panel.series) > 1:
         layers.append(_legend(panel.series, drawn, pen))
     height = _HEIGHT if is_first or chart.x.scale == "nines" else _LOWER_HEIGHT
@@ -311,6 +311,31 @@ def _layers(index: int, series: Series, look: Look, x: alt.X, axis: Axis, pen: _
         invalid="break-paths-show-path-domains",
     )
     return [*found, line]
+
+
+def _marks(index: int, chart: Chart, panel: Panel, look: Look, pen: _Pen) -> list[View]:
+    """Return marks at the points that a line alone would not show: those between gaps, and all of a short line."""
+    series = panel.series[index]
+    alone = [_on_axis(chart.x, point.x) for point in _alone(series, panel.y)]
+    if series.mark != "line" or not alone:
+        return []
+    filtered = alt.Chart().transform_filter(f"datum.i === {index} && indexof({json.dumps(alone)}, datum.x) >= 0")
+    marked = filtered.mark_point(
+        shape=look.shape, color=pen.paint[look.colour], filled=True, size=_MARK_SIZE, clip=True, invalid="filter"
+    )
+    return [marked.encode(x=_x_axis(chart.x, pen), y=_y_axis(panel.y))]
+
+
+def _alone(series: Series, axis: Axis) -> list[Point]:
+    known = [_shown(point.y, axis) is not None for point in series.points]
+    is_short = sum(known) <= _FEW_POINTS
+    return [
+        point
+        for point, is_known, left, right in zip(
+            series.points, known, [False, *known[:-1]], [*known[1:], False], strict=True
+        )
+        if is_known and (is_short or not (left or right))
+    ]
 
 
 def _bars(base: alt.Chart, series: Series, colour: str) -> View:
