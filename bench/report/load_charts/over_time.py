@@ -145,7 +145,7 @@ def _points(axis: Axis, line: _Line, at_s: Sequence[float], rows: Sequence[int])
     for row in rows:
         value = _drawable(axis, line.values[row])
         if value is not None or line.mark != "bars":  # a line is broken where nothing is known
-            yield Point(at_s[row], value)
+            yield Point(at_s[row], value, until=at_s[row] + 1 if line.mark == "bars" else None)
 
 
 def _drawable(axis: Axis, value: float | None) -> float | None:
