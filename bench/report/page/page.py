@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.report.chart import AnyChart, Forest, HeatMap, Series
+from bench.report.chart import AnyChart, Forest, HeatMap, Panel, Series
 from bench.report.chart_formats import can_draw
 from bench.report.chart_table import MOST_ROWS, chart_table
 from bench.report.document import Break, Document, Note, Row, Style, Subject, Table
@@ -425,9 +425,18 @@ def _panels(chart: AnyChart) -> Iterator[Markup]:
         if words:
             yield element("p", words, class_="panel-title")
         if len(panel.series) > 1 or (panel.series and panel.series[0].label != words):
-            drawn = looks(panel.series)
-            yield element("ul", *map(_legend_entry, panel.series, drawn), class_="legend")
+            yield element("ul", *_legend(panel), class_="legend")
         yield _view(chart.alt if number == 0 else f"{words}: the panel {number + 1} of {chart.title}")
+
+
+def _legend(panel: Panel) -> Iterator[Markup]:
+    """Yield the entries of a legend. Several faint lines, which look alike, share an entry."""
+    faint = [series for series in panel.series if series.role == "faint" and series.mark == "line"]
+    for series, look in zip(panel.series, looks(panel.series), strict=True):
+        if series not in faint or len(faint) == 1:
+            yield _legend_entry(series, look, series.label)
+        elif series is faint[0]:
+            yield _legend_entry(series, look, f"{series.label} … {faint[-1].label}")
 
 
 def _view(alt: str) -> Markup:
@@ -435,7 +444,7 @@ def _view(alt: str) -> Markup:
     return element("div", element("div", class_="view", aria_hidden="true"), role="img", aria_label=alt)
 
 
-def _legend_entry(series: Series, look: Look) -> Markup:
+def _legend_entry(series: Series, look: Look, label: str) -> Markup:
     colour = f"var(--{look.colour})"
     dashes = ",".join(map(str, look.dashes)) if look.dashes[1] else None
     if series.mark == "points":
@@ -447,7 +456,7 @@ def _legend_entry(series: Series, look: Look) -> Markup:
         dash = f' stroke-dasharray="{dashes}"' if dashes else ""
         sign = f'<line x1="1" y1="6" x2="25" y2="6" stroke="{colour}" stroke-width="3"{dash}/>'
     picture = Markup(f'<svg viewBox="0 0 26 12" aria-hidden="true">{sign}</svg>')
-    return element("li", picture, series.label)
+    return element("li", picture, label)
 
 
 _SHAPES = {
