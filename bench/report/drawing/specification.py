@@ -33,6 +33,8 @@ _EFFECT_HEIGHT = 38
 _LABEL_LETTERS = 60
 _TITLE_LETTERS, _SUBTITLE_LETTERS = 90, 120
 _PLACE_ROOM = 0.5
+#: The letters of a place's label that need not be turned.
+_LETTERS_THAT_FIT = 3
 #: The number of points up to which a line has marks at them, and the size of these.
 _FEW_POINTS, _MARK_SIZE = 12, 30
 _SHARE_OF_ROOM = 0.02
@@ -240,7 +242,7 @@ def _x_axis(axis: Axis, pen: _Pen, *, is_signed: bool = False) -> alt.X:
         scale=_x_scale(axis, pen),
         axis=alt.Axis(
             labelExpr=label_expression(axis, is_signed),
-            labelAngle=-40 if is_place else 0,
+            labelAngle=-40 if is_place and max(map(len, axis.labels), default=0) > _LETTERS_THAT_FIT else 0,
             grid=not is_place,
             labelFlush=not is_place,
             **_ticks(axis),
