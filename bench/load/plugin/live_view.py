@@ -236,12 +236,13 @@ def _link(test: StoredTest) -> dict[str, Any]:
 
 
 def _judged(objective: JudgedObjective) -> dict[str, Any]:
-    interval = interval_text(objective)
+    is_estimate = objective.low != objective.high  # what was counted has itself as both ends
+    interval = f" (interval: {interval_text(objective)})" if is_estimate else ""
     of = f" of {objective.operation}" if objective.operation not in (None, CONNECT) else ""
     return {
         "text": printable(objective.text),
         "verdict": objective.verdict,
-        "figure": printable(f"{objective.metric}{of} {figure_text(objective)} (interval: {interval})"),
+        "figure": printable(f"{objective.metric}{of} {figure_text(objective)}{interval}"),
         "reason": printable(objective.reason or ""),
     }
 
