@@ -9,6 +9,7 @@ from bench.report.environment import header_facts
 from bench.report.formatting import counted, durations, effect, effect_interval, percent
 from bench.report.labels import label_notes
 from bench.report.receive_times import receive_notes
+from bench.report.service_log import service_log_tables
 from bench.results.ab import AbBenchmark, AbMetric, AbResult, AbSide, Metric
 from bench.results.figure import Figure
 from bench.statistics.verdicts import Verdict
@@ -50,7 +51,11 @@ def ab_document(result: AbResult) -> Document:
     return Document(
         kind="ab",
         title=f"{_side(result.b)} against {_side(result.a)}",
-        tables=(Table(columns, rows, details="p99, server CPU, saturated"),),
+        tables=(
+            Table(columns, rows, details="p99, server CPU, saturated"),
+            *service_log_tables(result.a.service_log, "the service of A"),
+            *service_log_tables(result.b.service_log, "the service of B"),
+        ),
         headline=Line(_headline(result), "worse" if result.slower else "plain"),
         subjects=(Subject("A", _side(result.a)), Subject("B", _side(result.b))),
         basis=_basis(result),

@@ -78,6 +78,10 @@ class LogReader:
         self._read_at_s = 0.0
         self._inode, self._offset = self._status()
 
+    def begin_anew(self) -> None:
+        """Take what is in the log now for new: the service has begun its log anew, perhaps with the same words."""
+        self._offset = 0
+
     def read(self, now_s: float) -> None:
         """Take what has been written since the last time; `now_s` is the time of the run. Raises OSError."""
         inode, size_bytes = self._status()

@@ -88,6 +88,19 @@ def test_a_log_that_begins_anew_is_read_from_its_beginning(tmp_path: Path) -> No
     assert [line.t for line in found.first] == [1.0, 2.0, 3.0]
 
 
+def test_a_log_that_begins_anew_with_the_same_words_is_read_again(tmp_path: Path) -> None:
+    path = tmp_path / "service.log"
+    path.write_text("of the trial\n")
+    reader = LogReader(path)
+    for restart in (1, 2):
+        path.write_text("serving\n")
+        reader.begin_anew()
+        reader.read(float(restart))
+    found = reader.log(str)
+    assert found is not None
+    assert [(line.t, line.text) for line in found.first] == [(1.0, "serving"), (2.0, "serving")]
+
+
 def test_secrets_colours_and_control_characters_are_not_stored(tmp_path: Path) -> None:
     path = tmp_path / "service.log"
     path.touch()
