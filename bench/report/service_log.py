@@ -18,7 +18,7 @@ def service_log_tables(log: ServiceLog | None, service: str = "the service") -> 
         columns=(Column("second of the run", "name"), Column(f"{service} wrote", "text")),
         rows=(*map(_row, log.first), *gap, *map(_row, log.last)),
         details=wrote,
-        brief=f"{wrote}: --format html has{kept}",
+        brief=f"{wrote}: bench report shows{kept}",
     )
 
 

@@ -129,7 +129,7 @@ def test_a_load_stores_and_shows_it() -> None:
     result = with_log(1502, 1500)
     read = LoadResult.model_validate_json(result.to_json(), strict=True)
     assert read.service_log == result.service_log
-    said = "the service wrote 1,502 lines during the run: --format html has the first 1 and the last 1"
+    said = "the service wrote 1,502 lines during the run: bench report shows the first 1 and the last 1"
     text = render(load_document(read))
     assert f"\n{said}\n" in text
     assert "the last\n" not in text
@@ -139,4 +139,4 @@ def test_a_load_stores_and_shows_it() -> None:
     assert "1,500 lines left out" in shown
     assert "<summary>the service wrote 1,502 lines during the run</summary>" in shown
     assert "the service wrote" not in render(load_document(load_result()))
-    assert "the service wrote 2 lines during the run: --format html has them" in render(load_document(with_log(2)))
+    assert "the service wrote 2 lines during the run: bench report shows them" in render(load_document(with_log(2)))
