@@ -70,6 +70,11 @@ ReportFile = Annotated[
     typer.Option("--report", metavar="FILE", help="Write it as a page, too: one file for a browser, without network."),
 ]
 
+#: The file that `--junit` names.
+JunitFile = Annotated[
+    Path | None, typer.Option("--junit", metavar="FILE", help="Write it as JUnit's test cases, for a CI system.")
+]
+
 _STDOUT = Path("-")
 
 
@@ -138,6 +143,14 @@ def write_report(file: Path | None, document: "Document") -> None:
         from bench.report.page.writing import REPORT, write_page  # late: most commands write none
 
         write_page(REPORT, file, [document])
+
+
+def write_junit(file: Path | None, document: "Document") -> None:
+    """Write what `--junit` asks for, if it was given. Raises ResultError as `write_option`."""
+    if file is not None:
+        from bench.report.formats import junit  # late: most commands write none
+
+        write_option("--junit", file, junit.render(document).encode())
 
 
 def print_page(console: "Console", stored: Path, report: Path | None) -> None:

@@ -3,11 +3,13 @@
 import shlex
 from collections.abc import Iterator
 
+from bench.objectives.outcome import worst
 from bench.report.ab_charts import ab_charts
 from bench.report.document import Column, Document, Line, Note, Row, Style, Subject, Table
 from bench.report.environment import header_facts
 from bench.report.formatting import counted, durations, effect, effect_interval, percent
 from bench.report.labels import label_notes
+from bench.report.objectives import STYLES, answer, objective_notes, objective_tables
 from bench.report.receive_times import receive_notes
 from bench.report.service_log import service_log_tables
 from bench.results.ab import AbBenchmark, AbMetric, AbResult, AbSide, Metric
@@ -44,7 +46,8 @@ def ab_document(result: AbResult) -> Document:
         Column("verdict", "verdict"),
     )
     rows = tuple(_row(benchmark, metric) for benchmark in result.benchmarks for metric in benchmark.metrics)
-    notes = [Note(text, label="note") for text in result.notes]
+    notes = list(objective_notes(result.objectives))
+    notes += [Note(text, label="note") for text in result.notes]
     received = [(benchmark.name, benchmark.receiving) for benchmark in result.benchmarks if benchmark.receiving]
     notes += receive_notes(received, result.receive_clock)
     notes += [Note(f"{spoiler.kind}: {spoiler.text}", "warning") for spoiler in result.spoilers]
@@ -52,11 +55,12 @@ def ab_document(result: AbResult) -> Document:
         kind="ab",
         title=f"{_side(result.b)} against {_side(result.a)}",
         tables=(
+            *objective_tables(result.objectives, by_operation=True),
             Table(columns, rows, details="p99, server CPU, saturated"),
             *service_log_tables(result.a.service_log, "the service of A"),
             *service_log_tables(result.b.service_log, "the service of B"),
         ),
-        headline=Line(_headline(result), "worse" if result.slower else "plain"),
+        headline=Line(_headline(result), _style(result)),
         subjects=(Subject("A", _side(result.a)), Subject("B", _side(result.b))),
         basis=_basis(result),
         explanation=(
@@ -115,7 +119,19 @@ def _row(benchmark: AbBenchmark, metric: AbMetric) -> Row:
     return Row(cells, _STYLES[metric.verdict], benchmark.name, is_detail=metric.metric != _PRIMARY)
 
 
+def _style(result: AbResult) -> Style:
+    first = worst(result.objectives)
+    if result.slower:
+        return "worse"
+    return "plain" if first is None or first.verdict == "met" else STYLES[first.verdict]
+
+
 def _headline(result: AbResult) -> str:
+    compared = _compared(result)
+    return f"B: {answer(result.objectives)}. {compared[0].upper()}{compared[1:]}" if result.objectives else compared
+
+
+def _compared(result: AbResult) -> str:
     threshold = percent(result.settings.threshold)
     if result.slower:
         return f"slower by more than {threshold}: {', '.join(result.slower)}"

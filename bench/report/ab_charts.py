@@ -26,7 +26,8 @@ def _effects(result: AbResult) -> Forest:
         effects=effects,
         caption=(
             f"Right of the line B takes longer. A bar is the {confidence} interval over the restarts. Slower is what "
-            f"lies wholly beyond {percent(result.settings.threshold)}."
+            f"lies wholly beyond {percent(result.settings.threshold)}. Measured {result.datetime:%Y-%m-%d %H:%M %Z}"
+            f"{f' on {result.machine_info.node}' if result.machine_info.node else ''}."
         ),
     )
 

@@ -18,11 +18,11 @@ from bench.results.figure import Figure
 MOST_ROWS = 1_000
 
 
-def chart_table(chart: AnyChart) -> Table:
+def chart_table(chart: AnyChart, most_rows: int = MOST_ROWS) -> Table:
     """Return the table of a chart. Its caption says how many rows are left out, if there are too many."""
     if isinstance(chart, Forest):
         return _of_forest(chart)
-    return _shortened(_of_heat_map(chart) if isinstance(chart, HeatMap) else _of_panels(chart))
+    return _shortened(_of_heat_map(chart) if isinstance(chart, HeatMap) else _of_panels(chart), most_rows)
 
 
 def value_text(value: float | None, axis: Axis) -> str:
@@ -141,10 +141,10 @@ def _effect_row(row: Effect, axis: Axis, has_texts: bool) -> Row:
     return Row((row.label, *cells, *([row.text] if has_texts else [])), _STYLES.get(row.role, "plain"))
 
 
-def _shortened(table: Table) -> Table:
-    if len(table.rows) <= MOST_ROWS:
+def _shortened(table: Table, most_rows: int) -> Table:
+    if len(table.rows) <= most_rows:
         return table
-    kept = tuple(_evenly(table.rows, MOST_ROWS))
+    kept = tuple(_evenly(table.rows, most_rows))
     caption = f"{count(len(kept))} of {count(len(table.rows))} rows, evenly chosen; the stored result has all"
     return Table(table.columns, kept, title=table.title, caption=caption)
 

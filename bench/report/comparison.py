@@ -48,7 +48,7 @@ def comparison_document(comparison: Comparison, old: Sequence[Stored] = (), new:
     rows = tuple(_row(compared, row) for compared in comparison.benchmarks for row in compared.rows)
     return Document(
         kind="compare",
-        title=f"new {comparison.kind} results against old ones",
+        title=_title(comparison, old, new),
         tables=(Table(columns, rows, details="all other metrics"),),
         headline=Line(_headline(comparison), "worse" if comparison.worse else "plain"),
         subjects=(*_subjects("old", comparison.old), *_subjects("new", comparison.new)),
@@ -61,6 +61,15 @@ def comparison_document(comparison: Comparison, old: Sequence[Stored] = (), new:
         charts=comparison_charts(comparison, old, new),
         environment=tuple(_environment(comparison, old, new)),
     )
+
+
+def _title(comparison: Comparison, old: Sequence[Stored], new: Sequence[Stored]) -> str:
+    """Return both sides with their commits, dates and machines."""
+    baseline, candidate = (
+        side_text(label, compared, [stored.result.machine_info.node for stored in side])
+        for label, compared, side in (("baseline", comparison.old, old), ("candidate", comparison.new, new))
+    )
+    return f"{comparison.kind}, {candidate}; {baseline}"
 
 
 def _environment(comparison: Comparison, old: Sequence[Stored], new: Sequence[Stored]) -> Iterator[Subject]:

@@ -75,6 +75,7 @@ class Row:
     style: Style = "plain"
     group: str = ""
     is_detail: bool = False
+    reason: str = ""
     link: str = ""
 
 

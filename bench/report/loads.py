@@ -22,7 +22,7 @@ def loads_document(loads: Sequence[NamedLoad]) -> Document:
     """Return the document that shows loads beside each other."""
     names = shlex.join(load.name for load in loads)
     return Document(
-        kind="loads",
+        kind="load",
         title=f"{count(len(loads))} loads beside each other",
         tables=(_runs(loads), *_operations(loads)),
         notes=(

@@ -43,10 +43,10 @@ def objective_tables(judged: Sequence[JudgedObjective], *, by_operation: bool = 
 
 def _row(objective: JudgedObjective, by_operation: bool) -> Row:
     name, group = objective.text, ""
-    if by_operation and objective.operation is not None:
+    if by_operation and objective.operation and not name.startswith(f"{objective.operation}:"):
         name, group = objective.operation, objective.text
     cells = (name, figure_text(objective), interval_text(objective), objective.verdict)
-    return Row(cells, STYLES[objective.verdict], group)
+    return Row(cells, STYLES[objective.verdict], group, reason=objective.reason or "")
 
 
 def objective_notes(judged: Sequence[JudgedObjective]) -> Iterator[Note]:

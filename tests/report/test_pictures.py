@@ -49,6 +49,23 @@ def test_each_chart_is_a_file_by_its_name(
     assert "What came of the rate that was offered" in picture
 
 
+@pytest.mark.unhurried
+def test_pictures_of_several_results_say_whose_they_are(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert bench(monkeypatch, "report", "load/1", "load/3", "--format", "svg", "--output", "pictures") == 0
+    assert capsys.readouterr().out.startswith("10 pictures in pictures: runs-by-percentile.svg, runs-over-time.svg, ")
+    assert {"load-1-over-time.svg", "load-3-over-time.svg"} <= {path.name for path in Path("pictures").iterdir()}
+
+
+def test_a_page_has_no_other_format(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert bench(monkeypatch, "report", "load/1", "--format", "text") == 2
+    said = "--format text: there is no such format here, only html, svg, png; bench show has others"
+    assert capsys.readouterr().err == f"bench: error: {said}\n"
+
+
 def chart(name: str) -> Chart:
     line = Series("a", (Point(0, 1), Point(1, 2)))
     return Chart(name, "<b>title</b> & more", "alt", Axis("x"), (Panel(Axis("y"), (line,)),))

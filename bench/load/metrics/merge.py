@@ -82,13 +82,10 @@ class Received:
         second = self.seconds.get(number)
         if second is None:
             return None
-        times, replies = Histogram(), Counter[OperationKey]()
-        for operation in second.operations:
-            shown = (operation.response or operation.service).restored()
-            times.merge(shown)
-            replies[operation.key] = shown.count
+        shown = {operation.key: (operation.response or operation.service).restored() for operation in second.operations}
+        replies = {key: histogram.count for key, histogram in shown.items()}
         lateness = Histogram() if second.send_lateness is None else second.send_lateness.restored()
-        return LiveSecond(second, times, replies, lateness)
+        return LiveSecond(second, Histogram.union(shown.values()), replies, lateness)
 
     def window_ns(self) -> tuple[int | None, int | None]:
         """Return when its window begins and ends, in ns since the run's start; None for what it does not know."""
@@ -124,6 +121,14 @@ class Received:
     def times_so_far(self) -> dict[OperationKey, OperationTimes]:
         """Return all times from the start of the run on."""
         return self._times.of(self.report, self.seconds)
+
+    def slowest_so_far(self) -> dict[OperationKey, list[Slow]]:
+        """Return the slowest round trips that were answered, the slowest first, where the run was asked for them."""
+        return {
+            part.key: [slow for slow in part.slowest if slow.service_ns is not None]
+            for part in self.report.operations
+            if part.slowest
+        }
 
     def unasked_so_far(self) -> dict[str, int]:
         """Return how many events came unasked, by their names."""

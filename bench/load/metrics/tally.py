@@ -31,7 +31,7 @@ from bench.load.metrics.report import (
     StoredReceiveTimes,
 )
 from bench.load.metrics.saturation import STANDSTILL_NS, JudgedSecond
-from bench.load.metrics.slowest import Slowest
+from bench.load.metrics.slowest import Slow, Slowest
 from bench.results.load import (
     CONNECT,
     MOST_OPERATIONS,
@@ -450,10 +450,11 @@ class Tally:
         entry = self._seconds.get(number)
         if entry is None:
             return None
-        times, replies = Histogram(), Counter[OperationKey]()
-        for (name, kind), (service, response) in entry.times.items():
-            times.merge(response if self.is_open else service)
-            replies[OperationKey(name, cast(OperationKind, kind))] = service.count
+        times = Histogram.union(response if self.is_open else service for service, response in entry.times.values())
+        replies = {
+            OperationKey(name, cast(OperationKind, kind)): service.count
+            for (name, kind), (service, _) in entry.times.items()
+        }
         return LiveSecond(entry, times, replies, entry.send_lateness)
 
     def window_ns(self) -> tuple[int | None, int | None]:
@@ -465,16 +466,13 @@ class Tally:
         entry = self._seconds.get(number)
         if entry is None:
             return JudgedSecond.unnoted(number, self.is_open)
-        service = Histogram()
-        for times, _ in entry.times.values():
-            service.merge(times)
         return JudgedSecond(
             second=number,
             cpu_share=entry.cpu_share,
             send_lateness=entry.send_lateness,
             loop_lag=entry.loop_lag,
             queueing=entry.queueing,
-            service=service,
+            service=Histogram.union(service for service, _ in entry.times.values()),
             standstill_ns=entry.standstill_ns if entry.loop_lag.count else NS_PER_S,
             is_open=self.is_open,
             is_short_of_users=bool(entry.waits.count),
@@ -509,6 +507,14 @@ class Tally:
                 times.merge(_merged(operation.service, operation.response))
                 times.merge(_merged(operation.outside, operation.outside_response))
         return found
+
+    def slowest_so_far(self) -> dict[OperationKey, list[Slow]]:
+        """Return the slowest round trips that were answered, the slowest first, where the run was asked for them."""
+        return {
+            OperationKey(operation.name): operation.slowest.slow
+            for operation in self._operations.values()
+            if operation.slowest.slow
+        }
 
     def unasked_so_far(self) -> dict[str, int]:
         """Return how many events came unasked, by their names."""

@@ -10,20 +10,24 @@ from __future__ import annotations
 
 import logging
 import socket
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gevent import pywsgi
 
 from bench.load.metrics.live import operations_of, times_of
+from bench.load.metrics.slowest import Slow
 from bench.load.plugin.live_view import LiveTest, LiveView
 from bench.load.plugin.options import MisuseError
 from bench.results.load import REPLIED_KINDS, OperationKey
+from bench.scenarios.tracing import trace_id
 from bench.timing.histogram import Histogram
 
 if TYPE_CHECKING:
     from prometheus_client.core import HistogramMetricFamily, Metric
+    from prometheus_client.samples import Exemplar
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +48,9 @@ _MISSING = (
 )
 
 _LABELS = ("operation", "kind")
+
+#: The characters that the labels of an exemplar may have in all, by OpenMetrics.
+_LONGEST_EXEMPLAR = 128
 
 #: The names of labels that have a meaning here, or to Prometheus.
 _TAKEN = frozenset((*_LABELS, "outcome", "event", "le", "quantile", "job", "instance"))
@@ -178,10 +185,12 @@ class _Metrics:
         response = HistogramMetricFamily(
             f"{_PREFIX}response_time_seconds", "Received minus intended, of what ended well", labels=labels
         )
+        slowest = self._slowest()
         for key, times in times_of(self._test.processes()).items():
-            self._add(service, key, times.service)
+            slow = slowest.get(key, [])
+            self._add(service, key, times.service, [(each.service_ns, each) for each in slow])
             if key.kind in REPLIED_KINDS and times.response.count:
-                self._add(response, key, times.response)
+                self._add(response, key, times.response, [(each.response_ns, each) for each in slow])
         yield service
         yield response
 
@@ -206,19 +215,49 @@ class _Metrics:
         family.add_metric(self._values, value)
         return family
 
-    def _add(self, family: HistogramMetricFamily, key: OperationKey, times: Histogram) -> None:
-        numbers = times.counts_up_to(BUCKETS_NS)
+    def _slowest(self) -> dict[OperationKey, list[Slow]]:
+        """Return the slowest round trips of each operation, the slowest first."""
+        found: dict[OperationKey, list[Slow]] = {}
+        for process in self._test.processes():
+            for key, slow in process.slowest_so_far().items():
+                found.setdefault(key, []).extend(slow)
+        return {key: sorted(slow, key=lambda each: -(each.service_ns or 0)) for key, slow in found.items()}
+
+    def _add(
+        self,
+        family: HistogramMetricFamily,
+        key: OperationKey,
+        times: Histogram,
+        slowest: Sequence[tuple[int | None, Slow]],
+    ) -> None:
+        """Add the histogram of an operation. The slowest in a bucket is its exemplar."""
+        numbers = [*times.counts_up_to(BUCKETS_NS), times.count]
+        examples: list[Exemplar | None] = [None] * len(numbers)
+        for time_ns, slow in slowest:
+            place = len(BUCKETS_NS) if time_ns is None else bisect_left(BUCKETS_NS, time_ns)
+            if time_ns is not None and examples[place] is None:
+                examples[place] = self._exemplar(time_ns, slow)
         buckets: list[Any] = [
-            (_seconds(limit_ns), number) for limit_ns, number in zip(BUCKETS_NS, numbers, strict=True)
+            (limit, number, example) for limit, number, example in zip(_limits(), numbers, examples, strict=True)
         ]
-        family.add_metric([*key, *self._values], [*buckets, ("+Inf", times.count)], times.sum_ns / _NS_PER_S)
+        family.add_metric([*key, *self._values], buckets, times.sum_ns / _NS_PER_S)
+
+    def _exemplar(self, time_ns: int, slow: Slow) -> Exemplar | None:
+        from prometheus_client.samples import Exemplar
+
+        labels = {"trace_id": trace_id(slow.token)} if self._test.has_traces else {}
+        if sum(map(len, (*labels, *labels.values(), "token", slow.token))) <= _LONGEST_EXEMPLAR:
+            labels["token"] = slow.token
+        if not labels:
+            return None
+        return Exemplar(labels, time_ns / _NS_PER_S, self._test.started_unix_s + slow.at_ns / _NS_PER_S)
 
 
-def _seconds(limit_ns: int) -> str:
-    """Return a limit as OpenMetrics writes numbers."""
+def _limits() -> list[str]:
+    """Return the limits of the buckets, as OpenMetrics writes numbers."""
     from prometheus_client.utils import floatToGoString
 
-    return str(floatToGoString(limit_ns / _NS_PER_S))
+    return [*(str(floatToGoString(limit_ns / _NS_PER_S)) for limit_ns in BUCKETS_NS), "+Inf"]
 
 
 # ---------------------------------------------------------------------- a server of its own

@@ -6,6 +6,7 @@ of a panel are one table of data, whose columns are named by a letter each: `i` 
 ends of an interval, `u` the x at which it ends, `t` its text.
 """
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -32,6 +33,8 @@ _EFFECT_HEIGHT = 38
 _LABEL_LETTERS = 60
 _TITLE_LETTERS, _SUBTITLE_LETTERS = 90, 120
 _PLACE_ROOM = 0.5
+#: The number of points up to which a line has marks at them, and the size of these.
+_FEW_POINTS, _MARK_SIZE = 12, 30
 _SHARE_OF_ROOM = 0.02
 
 
@@ -48,9 +51,9 @@ class _Pen:
 def panel_specifications(chart: AnyChart, paint: Mapping[str, str], width: int) -> list[dict[str, Any]]:
     """Return a specification for each panel, without titles and legends, in the colours of `paint`."""
     pen = _Pen(paint, [alt.ExprRef(name) for name in X_ENDS], "panel")
-    ends = [alt.param(name=name, value=value) for name, value in zip(X_ENDS, x_ends(chart), strict=True)]
+    ends = [{"name": name, "value": value} for name, value in zip(X_ENDS, x_ends(chart), strict=True)]
     return [
-        _specification(view.properties(width=width).add_params(*ends), paint, {f"{pen.data}{number}": rows})
+        _specification(view, paint, {f"{pen.data}{number}": rows}) | {"params": ends, "width": width}
         for number, (view, rows) in enumerate(zip(_views(chart, pen), _rows(chart), strict=True))
     ]
 
@@ -106,7 +109,10 @@ def x_ends(chart: AnyChart) -> tuple[float, float]:
         low, high = min(0.0, low), max(0.0, high)
     if low == high:
         low, high = low - (abs(low) or 1) / 2, high + (abs(high) or 1) / 2
-    room = (high - low) * (_SHARE_OF_ROOM if isinstance(chart, Forest) else 0)
+    has_points = isinstance(chart, Chart) and any(
+        series.mark == "points" for panel in chart.panels for series in panel.series
+    )
+    room = (high - low) * (_SHARE_OF_ROOM if has_points or isinstance(chart, Forest) else 0)
     return low - room, high + room
 
 
@@ -127,28 +133,36 @@ def _rows(chart: AnyChart) -> list[list[Row]]:
     return [panel_rows(chart.x, panel) for panel in chart.panels]
 
 
-def _specification(view: Any, paint: Mapping[str, str], rows: Mapping[str, Sequence[Row]]) -> dict[str, Any]:
-    """Return the whole specification. Rows are added at the end, because altair copies what it is given many times."""
-    configured = (
-        view.configure(font=_FONT, background=paint["ground"], aria=False)
-        .configure_view(stroke=None)
-        .configure_axis(
-            labelColor=paint["ink"],
-            titleColor=paint["muted"],
-            titleFontWeight="normal",
-            gridColor=paint["grid"],
-            domainColor=paint["muted"],
-            tickColor=paint["muted"],
-            labelFontSize=11,
-            titleFontSize=12,
-            labelOverlap="greedy",
-        )
-        .configure_title(color=paint["ink"], subtitleColor=paint["muted"])
-        .configure_legend(labelColor=paint["ink"], titleColor=paint["muted"], labelLimit=0)
-    )
-    specification: dict[str, Any] = configured.to_dict(validate=False)
+def _specification(view: View | alt.VConcatChart, paint: Mapping[str, str], rows: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the whole specification. What altair would copy many times is added at the end."""
+    specification: dict[str, Any] = view.to_dict(validate=False)
+    specification["config"] = _settings(paint)
     specification["datasets"] = {**specification.get("datasets", {}), **rows}
     return specification
+
+
+def _settings(paint: Mapping[str, str]) -> dict[str, Any]:
+    axis = alt.AxisConfig(
+        labelColor=paint["ink"],
+        titleColor=paint["muted"],
+        titleFontWeight="normal",
+        gridColor=paint["grid"],
+        domainColor=paint["muted"],
+        tickColor=paint["muted"],
+        labelFontSize=11,
+        titleFontSize=12,
+        labelOverlap="greedy",
+    )
+    settings: dict[str, Any] = alt.Config(
+        font=_FONT,
+        background=paint["ground"],
+        aria=False,
+        view=alt.ViewConfig(stroke=None),
+        axis=axis,
+        title=alt.TitleConfig(color=paint["ink"], subtitleColor=paint["muted"]),
+        legend=alt.LegendConfig(labelColor=paint["ink"], titleColor=paint["muted"], labelLimit=0),
+    ).to_dict(validate=False)
+    return settings
 
 
 def _panel(chart: Chart, number: int, pen: _Pen) -> View:
@@ -160,6 +174,7 @@ def _panel(chart: Chart, number: int, pen: _Pen) -> View:
     order = {"band": 0, "bars": 1, "level": 2, "line": 3, "steps": 3, "points": 4}
     for index in sorted(range(len(panel.series)), key=lambda index: order[panel.series[index].mark]):
         layers += _layers(index, panel.series[index], drawn[index], x, panel.y, pen)
+        layers += _marks(index, chart, panel, drawn[index], pen)
     if pen.is_picture and len(panel.series) > 1:
         layers.append(_legend(panel.series, drawn, pen))
     height = _HEIGHT if is_first or chart.x.scale == "nines" else _LOWER_HEIGHT
@@ -294,6 +309,31 @@ def _layers(index: int, series: Series, look: Look, x: alt.X, axis: Axis, pen: _
         invalid="break-paths-show-path-domains",
     )
     return [*found, line]
+
+
+def _marks(index: int, chart: Chart, panel: Panel, look: Look, pen: _Pen) -> list[View]:
+    """Return marks at the points that a line alone would not show: those between gaps, and all of a short line."""
+    series = panel.series[index]
+    alone = [_on_axis(chart.x, point.x) for point in _alone(series, panel.y)]
+    if series.mark != "line" or not alone:
+        return []
+    filtered = alt.Chart().transform_filter(f"datum.i === {index} && indexof({json.dumps(alone)}, datum.x) >= 0")
+    marked = filtered.mark_point(
+        shape=look.shape, color=pen.paint[look.colour], filled=True, size=_MARK_SIZE, clip=True, invalid="filter"
+    )
+    return [marked.encode(x=_x_axis(chart.x, pen), y=_y_axis(panel.y))]
+
+
+def _alone(series: Series, axis: Axis) -> list[Point]:
+    known = [_shown(point.y, axis) is not None for point in series.points]
+    is_short = sum(known) <= _FEW_POINTS
+    return [
+        point
+        for point, is_known, left, right in zip(
+            series.points, known, [False, *known[:-1]], [*known[1:], False], strict=True
+        )
+        if is_known and (is_short or not (left or right))
+    ]
 
 
 def _bars(base: alt.Chart, series: Series, colour: str) -> View:

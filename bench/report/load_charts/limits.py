@@ -12,9 +12,6 @@ MOST_OPERATIONS_DRAWN = 6
 #: The number of columns and of rows of a heat map.
 MOST_COLUMNS, MOST_ROWS = 60, 24
 
-#: The number of points that a curve of percentiles has for each further nine.
-POINTS_PER_NINE = 20
-
 #: The number of runs that are drawn over each other.
 MOST_RUNS = 8
 

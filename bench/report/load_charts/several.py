@@ -10,8 +10,9 @@ from bench.report.chart import Axis, Chart, Panel, Point, Series
 from bench.report.formatting import count
 from bench.report.load_charts.limits import MOST_OPERATIONS_DRAWN, MOST_RUNS, MOST_SECONDS
 from bench.report.load_charts.operations import times_of
-from bench.report.load_charts.percentiles import NINES, percentile_points
+from bench.report.load_charts.percentiles import percentile_points
 from bench.report.load_charts.thinning import kept_rows
+from bench.report.nines import NINES
 from bench.results.load import REPLIED_KINDS, LoadResult, Operation, OperationKey, Second
 from bench.timing.histogram import HistogramError
 

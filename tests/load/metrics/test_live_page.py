@@ -69,6 +69,13 @@ def test_before_a_second_is_complete_there_is_no_now() -> None:
     assert (figures.now, figures.history.t, figures.has_verdict) == (None, [], False)
 
 
+def test_a_process_is_lost_when_the_others_are_far_ahead_and_not_before_any_has_begun() -> None:
+    def heard(*seconds: int) -> int:
+        return LiveWatch(10e6).look({str(n): run_of(each) for n, each in enumerate(seconds)}, offered).heard
+
+    assert (heard(0, 0), heard(3, 0), heard(9, 9, 9), heard(9, 9, 2), heard(20)) == (2, 2, 3, 2, 1)
+
+
 def test_history_has_a_value_for_each_second_of_each_figure_and_is_bounded() -> None:
     tally = run_of(HISTORY_S + 40)
     watch = LiveWatch(timeout_us=10e6)
@@ -140,7 +147,8 @@ def test_the_banner_says_first_what_spoils_the_figures() -> None:
     shown = banner("steady", saturated, "")
     assert (shown.level, shown.title) == ("wrong", "The generator cannot keep up")
     assert shown.text == (
-        "since second 4: it is late; the throughput is the generator's, not the service's; the service times are true"
+        "since second 4: it is late; the throughput is the generator's, not the service's; the service times are true; "
+        "1 of 2 generator processes cannot be heard"
     )
     lost = banner("steady", replace(steady, heard=1, processes=3), "")
     assert (lost.level, lost.title) == ("warning", "2 of 3 generator processes cannot be heard")

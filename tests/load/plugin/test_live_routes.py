@@ -14,6 +14,7 @@ from bench.load.metrics.tally import Tally
 from bench.load.plugin.live_routes import PATH, add_routes
 from bench.load.plugin.live_view import LiveTest, LiveView
 from bench.load.plugin.openmetrics import exposition
+from bench.objectives.model import JudgedObjective, ObjectiveVerdict
 from bench.results.load import CONNECT
 from bench.results.references import Store
 from tests.support.example_loads import open_load, row
@@ -101,6 +102,43 @@ def test_a_test_that_has_ended_has_links_to_all_that_there_is(
     assert asked(client, "results/1/result.json").data == path.read_bytes()
     path.unlink()
     assert asked(client, "results/1/result.json").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("verdict", "level", "title"),
+    [
+        ("met", "good", "The generator kept up"),
+        ("missed", "wrong", "p99 80.00 ms: objective 'p99 < 50 ms' missed"),
+        ("undecided", "warning", "p99 80.00 ms: objective 'p99 < 50 ms' undecided"),
+    ],
+)
+def test_the_banner_of_a_test_that_has_ended_has_its_objectives(
+    client: FlaskClient, view: LiveView, verdict: ObjectiveVerdict, level: str, title: str
+) -> None:
+    judged = JudgedObjective(
+        text="p99 < 50 ms",
+        metric="p99",
+        relation="<",
+        limit=50_000,
+        unit="µs",
+        times="response",
+        value=80_000,
+        low=79_000,
+        high=81_000,
+        verdict=verdict,
+    )
+    view.test = running()
+    view.end(open_load(seconds=3, operations=(row(CONNECT, kind=CONNECT), row("say")), objectives=(judged,)), None)
+    page = asked(client).json
+    assert (page["banner"]["level"], page["banner"]["title"]) == (level, title)
+    assert page["objectives"] == [
+        {
+            "text": "p99 < 50 ms",
+            "verdict": verdict,
+            "figure": "p99 80.00 ms (interval: 79.00 to 81.00 ms)",
+            "reason": "",
+        }
+    ]
 
 
 def test_commands_make_the_rest_but_not_while_a_test_is_on(
