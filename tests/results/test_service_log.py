@@ -11,7 +11,7 @@ from bench.report.formats.markdown import render as markdown
 from bench.report.formats.text import render
 from bench.report.load import load_document
 from bench.results.load import LoadResult
-from bench.results.service_log import KEPT_LINES, LONGEST_LINE, LogReader, ServiceLog
+from bench.results.service_log import KEPT_LINES, LONGEST_LINE, LogReader, ServiceLog, log_of_files
 from tests.support.example_results import load_result
 
 
@@ -99,6 +99,35 @@ def test_a_log_that_begins_anew_with_the_same_words_is_read_again(tmp_path: Path
     found = reader.log(str)
     assert found is not None
     assert [(line.t, line.text) for line in found.first] == [(1.0, "serving"), (2.0, "serving")]
+
+
+def test_an_open_line_ends_with_its_process(tmp_path: Path) -> None:
+    path = tmp_path / "service.log"
+    path.touch()
+    reader = LogReader(path)
+    path.write_text("killed in the mid")
+    reader.read(1.0)
+    path.write_text("serving\n")
+    reader.begin_anew()
+    reader.read(2.0)
+    found = reader.log(str)
+    assert found is not None
+    assert [(line.t, line.text) for line in found.first] == [(1.0, "killed in the mid"), (2.0, "serving")]
+    assert found.lines == 2
+
+
+def test_the_logs_of_processes_one_after_the_other(tmp_path: Path) -> None:
+    paths = [tmp_path / f"service-{number}.log" for number in range(4)]
+    for number, path in enumerate(paths[:3]):
+        path.write_text(f"first {number}\nlast {number}")
+        os.utime(path, (0, 1_000_000 + number))
+    found = log_of_files(paths, 1_000_000, lambda text: text.replace("last 1", "..."))
+    assert found is not None
+    assert [(line.t, line.text) for line in found.first] == [
+        *((0.0, "first 0"), (0.0, "last 0"), (1.0, "first 1"), (1.0, "..."), (2.0, "first 2"), (2.0, "last 2")),
+    ]
+    assert log_of_files([], 0, str) is None
+    assert log_of_files(paths[3:], 0, str) is None
 
 
 def test_secrets_colours_and_control_characters_are_not_stored(tmp_path: Path) -> None:
