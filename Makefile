@@ -11,7 +11,7 @@ PEERS_PYTHON := $(PEERS)/.venv/.ready
 PEERS_NODE := $(PEERS)/node_modules/.package-lock.json
 PEERS_FREE_THREADED := $(PEERS)/.venv-free-threaded/.ready
 
-.PHONY: versions help compiled bench load serve measure accuracy peers peers-tools test test-fast test-slow chaos test-compiled lint types docs docs-check lock clean
+.PHONY: versions help compiled bench load report pictures serve measure accuracy peers peers-tools test test-fast test-slow chaos test-compiled lint types docs docs-check lock clean
 .DEFAULT_GOAL := help
 
 help:  ## what there is to make
@@ -74,6 +74,26 @@ load: $(READY)  ## load: 20 s of Locust without its page, against the service th
 serve: $(READY)  ## the FOO→BAR service on http://127.0.0.1:8000
 	$(BIN)/python -m app
 
+# Short runs: they show what the pages look like, and are too short to judge by. A step that finds something slower, or
+# may not capture packets, does not keep the others from being made.
+REPORTS ?= reports
+OF_REPORTS := --results $(REPORTS)/results
+SHORT_LOAD := --headless --users 20 --spawn-rate 20 --only-summary --rate 100:5s,300:5s
+report: $(READY)  ## every kind of page from short real runs, into reports/ (3 minutes; REPORTS=)
+	@rm -rf $(REPORTS) && mkdir -p $(REPORTS)
+	$(BIN)/locust -f locustfile.py $(SHORT_LOAD) $(OF_REPORTS) --report $(REPORTS)/load.html
+	$(BIN)/locust -f locustfile.py $(SHORT_LOAD) $(OF_REPORTS) --no-progress
+	$(BIN)/bench latency --effort quick -k "websocket and process and uvloop" $(OF_REPORTS) --report $(REPORTS)/latency.html
+	$(BIN)/bench latency --effort quick -k "websocket and process and uvloop" $(OF_REPORTS)
+	-$(BIN)/bench ab HEAD~1 HEAD --max-time 20 $(OF_REPORTS) --report $(REPORTS)/ab.html
+	-$(BIN)/bench compare latency/1 latency/2 --force $(OF_REPORTS) --report $(REPORTS)/compare.html
+	$(BIN)/bench trend $(OF_REPORTS) --report $(REPORTS)/trend.html
+	-$(BIN)/bench accuracy --quick --without-peers $(OF_REPORTS) --report $(REPORTS)/accuracy.html
+	-$(BIN)/bench accuracy --wire --quick --without-peers $(OF_REPORTS) --report $(REPORTS)/wire.html
+	-$(BIN)/bench peers --only ours,own --connections 10 --rounds 2 --seconds 1 --warm-up 1 $(OF_REPORTS) --report $(REPORTS)/peers.html
+	$(BIN)/bench report load/1 load/2 latency/1 $(OF_REPORTS) --output $(REPORTS)/several.html
+	@echo "pages in $(REPORTS):"; ls $(REPORTS)/*.html
+
 peers: $(READY)  ## other load generators on the same work: what a round trip costs in each (10 minutes)
 	-@$(MAKE) --no-print-directory --keep-going compiled peers-tools
 	$(BIN)/bench peers
@@ -88,6 +108,16 @@ selfcheck: $(READY)  ## does `bench ab` say the truth on this machine? (40 to 60
 # Each section of docs/measurements.md names its own.
 measure: $(READY)  ## figures of docs/measurements.md again: make measure WHAT=latency; alone, it lists the names
 	@$(BIN)/python -m measurements $(or $(WHAT),list)
+
+# A run of the FOO→BAR service at rising rates. The pictures that the pages show are kept, the rest stays in build.
+PICTURES := docs/pictures
+SHOWN := over-time stages latency-by-percentile heat-map
+pictures: $(READY)  ## the pictures of the README and of the docs, from a real run (a minute)
+	@rm -rf build/pictures && mkdir -p build $(PICTURES)
+	$(BIN)/locust -f locustfile.py --headless --users 50 --spawn-rate 50 --only-summary --results build/pictures/results \
+		--rate 250:8s,500:8s,1000:8s,1500:8s,2000:8s
+	$(BIN)/bench show load/latest --results build/pictures/results --format svg --output build/pictures
+	cp $(SHOWN:%=build/pictures/%.svg) $(PICTURES)
 
 # Tests start hundreds of processes: none of them has to compile what it imports.
 test test-fast test-slow test-compiled: export PYTHONDONTWRITEBYTECODE =

@@ -13,9 +13,9 @@ import datetime as dt
 import os
 import socket
 import sys
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import urlsplit
 
 import pytest
@@ -33,7 +33,7 @@ from bench.latency.options import (
     parse,
 )
 from bench.latency.progress import Progress
-from bench.latency.session import ONE_AT_A_TIME
+from bench.latency.session import MISSED_OBJECTIVE, ONE_AT_A_TIME
 from bench.latency.storage import ResultStorage
 from bench.latency.summary import ending, summary
 from bench.machine.descriptors import raise_file_limit
@@ -41,13 +41,17 @@ from bench.machine.interpreter import gevent_reason
 from bench.machine.interrupts import Patient, ended_by_signals, take_interrupts
 from bench.machine.system import missing
 from bench.misplaced_options import misplaced, misplaced_options
+from bench.objectives.outcome import MISSED, IfUndecided, exit_code
 from bench.printable import printable
 from bench.project_settings import ProjectSettingsError, results_folder
 from bench.report.document import Line, Style
+from bench.report.formats import junit
 from bench.report.labels import label_notes
 from bench.report.latency import latency_document
+from bench.report.latency_session import session_document
 from bench.report.page.writing import REPORT, REPORT_HELP, write_page
 from bench.results.errors import ResultError
+from bench.results.files import write_whole
 from bench.results.header import CommitInfo
 from bench.results.labels import LABEL_HELP, NOTE_HELP
 from bench.results.latency import LatencyBenchmark, LatencyDetails, LatencyResult
@@ -56,6 +60,7 @@ from bench.results.provenance import commit_elsewhere, commit_info, service_dire
 from bench.results.requirements import other_packages, project_folders
 from bench.results.service_logs import service_logs
 from bench.results.store import load, make_root, result_name
+from bench.scenarios.tracing import TRACE_CONTEXT_HELP
 from bench.wire.clock_option import PROCESS_CLOCK_HELP, take_process_clock
 from bench.wire.options import CONNECTION_OPTIONS, ConnectionOption
 
@@ -89,6 +94,8 @@ _NOT_STORED = pytest.StashKey[str]()
 #: The function that stores the session. After its first call nothing is left to store.
 _STORE = pytest.StashKey[Callable[[], None]]()
 _FAILURE = pytest.StashKey[str]()
+_JUNIT = pytest.StashKey[Path | None]()
+_JUNIT_FAILED = pytest.StashKey[bool]()
 #: The folder of all results.
 _RESULTS = pytest.StashKey[Path | None]()
 #: The file of the page, if the user wants one.
@@ -161,6 +168,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="the folder of all results; those of `pytest bench` are in DIR/latency. Default: what pyproject.toml says "
         "in [tool.socketio-bench], or results in the working directory",
     )
+    group.addoption(
+        "--slo",
+        metavar="OBJECTIVE",
+        action="append",
+        help="what has to hold of each benchmark, as in 'p99 < 50 ms' or 'say: mean < 2 ms'; repeatable, or with ; "
+        "between them. A session that misses one ends with exit code 3. Default: what the scenarios file says as slo, "
+        "or pyproject.toml in [tool.socketio-bench]",
+    )
+    group.addoption(
+        "--slo-undecided",
+        choices=get_args(IfUndecided),
+        default="warn",
+        help="whether a session warns or fails that did not decide an objective. Default: %(default)s",
+    )
+    group.addoption("--junit", metavar="FILE", help="write the objectives and the benchmarks as JUnit's test cases")
+    group.addoption("--trace-context", metavar="FIELD", help=TRACE_CONTEXT_HELP)
     group.addoption(REPORT, metavar="FILE", dest="bench_report", help=REPORT_HELP)
     group.addoption("--label", metavar="NAME=VALUE", action="append", help=LABEL_HELP)
     group.addoption("--note", metavar="TEXT", help=NOTE_HELP)
@@ -259,14 +282,17 @@ def pytest_configure(config: pytest.Config) -> None:
             effort=option.effort,
             idle_allowed_by=option.idle_allowed_by,
             everything=getattr(option, "all", False) is True,
+            trace_context=option.trace_context,
             labels=option.label or (),
             note=option.note,
+            slo=option.slo or (),
             directory=config.invocation_params.dir,
             checkout=checkout_around(config.invocation_params.dir, *_named(config)),
         )
     except OptionError as error:
         raise pytest.UsageError(str(error)) from None
     config.stash[_REPORT] = _report_of(config)
+    config.stash[_JUNIT] = _junit_of(config)
     if not _is_given(config, "--benchmark-max-time"):
         option.benchmark_max_time = str(config.stash[OPTIONS].max_time_s)
     config.stash[_RESULTS] = results = _results_of(config)
@@ -331,9 +357,46 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, obj
         result = yield
     finally:
         failure = _store(config)
-        if failure:
+        if failure or config.stash.get(_JUNIT_FAILED, False):
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        _judge(session)
     return result
+
+
+def _judge(session: pytest.Session) -> None:
+    """Have the exit code say what the objectives say, unless something failed."""
+    config = session.config
+    options = config.stash[OPTIONS]
+    if session.exitstatus != pytest.ExitCode.OK or not options.slo.objectives or config.option.collectonly:
+        return
+    if not _benchmarks(config).benchmarks:  # --benchmark-disable
+        return
+    code = exit_code(
+        [objective for benchmark in _measured(config) for objective in benchmark.objectives],
+        has_failed=bool(_unmatched(config)),
+        if_undecided=config.option.slo_undecided,
+    )
+    config.stash[MISSED_OBJECTIVE] = code == MISSED
+    session.exitstatus = code
+
+
+def _unmatched(config: pytest.Config) -> list[str]:
+    """Return the objectives that speak of no benchmark of the session, in lines."""
+    judged = {objective.text for benchmark in _measured(config) for objective in benchmark.objectives}
+    return [
+        f"objective {objective.text!r} not judged: no benchmark was measured that it speaks of"
+        for objective in config.stash[OPTIONS].slo.objectives
+        if objective.text not in judged
+    ]
+
+
+def _measured(config: pytest.Config) -> list[LatencyBenchmark]:
+    """Return the benchmarks of the session that came to an end."""
+    return [
+        LatencyBenchmark.model_validate(benchmark.as_dict(include_data=False))
+        for benchmark in _benchmarks(config).benchmarks
+        if benchmark.stats and not benchmark.has_error
+    ]
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -364,13 +427,10 @@ def _store(config: pytest.Config) -> str:
 @pytest.hookimpl(trylast=True)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config) -> None:
     """Print the figures that pytest-benchmark's table lacks; then store the result, or print why that failed."""
-    benchmarks = [
-        LatencyBenchmark.model_validate(benchmark.as_dict(include_data=False))
-        for benchmark in _benchmarks(config).benchmarks
-        if benchmark.stats and not benchmark.has_error
-    ]
+    benchmarks = _measured(config)
     _write(terminalreporter, summary(benchmarks))
     if benchmarks:
+        _write(terminalreporter, _on_objectives(config))
         given = config.stash[OPTIONS]
         words = label_notes(given.labels, given.note)
         _write(terminalreporter, [Line(printable(f"{note.label}: {note.text}")) for note in words])
@@ -385,9 +445,42 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatu
     _store(config)
     saved: Path | None = getattr(_benchmarks(config).storage, "saved", None)
     report = _written_page(config, saved)
+    if benchmarks:
+        _write_junit(config, benchmarks, terminalreporter)
     _write(terminalreporter, ending(benchmarks, saved, report))
     if benchmarks and _is_part(config.stash[OPTIONS]):
         terminalreporter.write_line("--all measures more: it illustrates what a server in the client's own loop costs")
+
+
+def _on_objectives(config: pytest.Config) -> list[Line]:
+    """Return what there is to say of objectives that were not judged."""
+    lines = [Line(printable(text), "wrong") for text in _unmatched(config)]
+    remark = config.stash[OPTIONS].slo.remark
+    return lines if remark is None else [*lines, Line(printable(remark))]
+
+
+def _junit_of(config: pytest.Config) -> Path | None:
+    """Return the file of `--junit`. Raises UsageError if it is in no folder that is there."""
+    if config.option.junit is None:
+        return None
+    file: Path = config.invocation_params.dir / config.option.junit
+    if not file.parent.is_dir():
+        raise pytest.UsageError(f"--junit {config.option.junit}: there is no such folder")
+    return file
+
+
+def _write_junit(
+    config: pytest.Config, benchmarks: Sequence[LatencyBenchmark], reporter: pytest.TerminalReporter
+) -> None:
+    """Write the file of `--junit`, if the user wants one."""
+    file = config.stash[_JUNIT]
+    if file is None:
+        return
+    try:
+        write_whole(file, [junit.render(session_document(benchmarks)).encode()])
+    except OSError as error:
+        config.stash[_JUNIT_FAILED] = True
+        reporter.write_line(f"--junit {config.option.junit}: {error.strerror or error}", red=True)
 
 
 def _written_page(config: pytest.Config, saved: Path | None) -> Path | None:

@@ -12,13 +12,17 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from bench.ab.errors import AbError
+from bench.ab.objectives import not_measured
 from bench.ab.plan import AbPlan
 from bench.ab.preparation import checked_link
 from bench.ab.restart import BurstPlan
 from bench.checkout import checkout_around
-from bench.scenarios.catalogue import AB_BENCHMARKS
+from bench.objectives.of_times import TimeObjectives, objectives_of_times
+from bench.objectives.parsing import ObjectiveError
+from bench.scenarios.catalogue import AB_BENCHMARKS, Benchmark
 from bench.scenarios.options import (
     DEFAULT_REPLY_TIMEOUT,
+    Chosen,
     OptionError,
     app_of,
     chosen,
@@ -62,6 +66,7 @@ def plan(
     start_timeout: str | None = None,
     prepare: str | None = None,
     links: Sequence[str] = (),
+    slo: Sequence[str] = (),
     results: Path | None = None,
 ) -> AbPlan:
     """Return the plan from the user's texts, None for those that were not given. Raises AbError.
@@ -82,6 +87,7 @@ def plan(
         )
         selection = selected(asked.benchmarks, benchmarks)
         refuse_ambiguous(selection)
+        objectives = _objectives(slo, asked, selection)
         serving = ServeOptions.of(serve, ready_url, start_timeout, asked.file)
         command = serving.command(
             Path.cwd(), app=app, is_tls=asked.connection.tls is not None, hide=Secrets.of(asked.connection).hide
@@ -91,7 +97,7 @@ def plan(
         if app is None and command is None:
             refuse_unnamed_service(checkout, "--app MODULE:ATTR or --serve COMMAND")
         refuse_unnamed_work(checkout, asked)
-    except OptionError as error:
+    except (OptionError, ObjectiveError) as error:
         raise AbError(str(error)) from error
     if command is not None and env_per_rev:
         raise AbError("--env-per-rev makes environments for --app; of a command, --prepare makes them")
@@ -106,6 +112,7 @@ def plan(
         prepare=prepare,
         links=tuple(map(checked_link, links)),
         chosen=replace(asked, benchmarks=selection),
+        slo=objectives,
         reply_timeout_ns=timeout_ns,
         app_directory=_app_directory(app_directory),
         rule=StoppingRule(precision=_share("--precision", precision, least=1e-5)),
@@ -116,6 +123,13 @@ def plan(
         env_per_rev=env_per_rev,
         results=results,
     )
+
+
+def _objectives(given: Sequence[str], asked: Chosen, selection: Sequence[Benchmark]) -> TimeObjectives:
+    """Return the objectives of the candidate. Raises ObjectiveError."""
+    of_file, file = (asked.file.slo, asked.file.name) if asked.file is not None else ((), "")
+    names = {benchmark.name for benchmark in selection}
+    return objectives_of_times(given, of_file, file, Path.cwd(), names, not_measured)
 
 
 def _app_directory(text: str | None) -> Path | None:

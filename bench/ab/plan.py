@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from bench.ab.restart import BurstPlan
+from bench.objectives.of_times import TimeObjectives
 from bench.scenarios.catalogue import Benchmark
 from bench.scenarios.options import Chosen
 from bench.secrets import KnownSecrets, Secrets
@@ -38,6 +39,8 @@ class AbPlan:
     max_time_s: float = 180.0
     bursts: BurstPlan = field(default_factory=BurstPlan)
     awake: bool = True
+    #: What has to hold of the candidate, and what a load alone could judge.
+    slo: TimeObjectives = field(default_factory=TimeObjectives)
     #: The folder of results, whose changes are none of a revision.
     results: Path | None = None
     env_per_rev: bool = False

@@ -12,12 +12,14 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter_ns
+from typing import Any
 
 import uvloop
 
 from bench.ab.errors import AbFailedError
 from bench.ab.news import Notice, Report, State
 from bench.ab.notes import notes_on
+from bench.ab.objectives import judged_candidate
 from bench.ab.origin import check_command
 from bench.ab.plan import AbPlan
 from bench.ab.restart import DifferentClocksError, Figures
@@ -142,10 +144,17 @@ class _Run:
                 self._plan.threshold,
             ),
             receive_clock=ReceiveClock.of(watch, started_ns),
-            notes=tuple(notes),
+            **self._judged(duration_s),
+            notes=tuple([*notes, self._plan.slo.remark] if self._plan.slo.remark else notes),
             spoilers=disturbances_between(before, after, pinned=self._cores.server is not None, awake=awake),
             interference=Interference.between(before, after),
         )
+
+    def _judged(self, duration_s: float) -> dict[str, Any]:
+        """Return the objectives as they were judged, if there are any."""
+        names = [benchmark.name for benchmark in self._plan.benchmarks]
+        judged = judged_candidate(self._plan.slo.objectives, names, self._restarts, duration_s)
+        return {"objectives": judged} if judged else {}
 
     def _try_out(self, loop: InterruptibleLoop) -> list[str]:
         """Try both services, and return notes on that. Both sides have one clock: the process's if they differ.

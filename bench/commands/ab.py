@@ -8,8 +8,8 @@ import typer
 from bench.ab.errors import AbError
 from bench.commands.connection_options import with_connection_options
 from bench.commands.output import (
-    FAILED,
     JsonFile,
+    JunitFile,
     Label,
     NoteText,
     ReportFile,
@@ -20,9 +20,11 @@ from bench.commands.output import (
     print_page,
     show_and_keep,
     write_json,
+    write_junit,
     write_option,
     write_report,
 )
+from bench.objectives.outcome import IfUndecided, exit_code
 from bench.project_settings import DEFAULT_RESULTS
 from bench.results.option_files import check_option_file
 from bench.scenarios.catalogue import AB_BENCHMARKS
@@ -74,6 +76,13 @@ def ab(
     benchmarks: Annotated[
         str | None, typer.Option(metavar="NAME,…", help=f"Some of {_BUILT_IN}, or of the file's [all of them].")
     ] = None,
+    slo: Annotated[
+        list[str] | None,
+        typer.Option(metavar="OBJECTIVE", help="What has to hold of REV_B, such as 'p99 < 50 ms'; repeatable."),
+    ] = None,
+    slo_undecided: Annotated[
+        IfUndecided, typer.Option("--slo-undecided", help="What becomes of an objective that is undecided.")
+    ] = "warn",
     precision: Annotated[str, typer.Option(metavar="PERCENT", help="Ends at intervals of p50 this narrow.")] = "0.3",
     threshold: Annotated[str, typer.Option(metavar="PERCENT", help="What is slower by more fails.")] = "0.5",
     max_time: Annotated[str, typer.Option(metavar="SECONDS", help="Ends then at the latest.")] = "180",
@@ -96,6 +105,7 @@ def ab(
         Path | None, typer.Option(metavar="FILE", help="Write it as Markdown, for a pull request.")
     ] = None,
     json_file: JsonFile = None,
+    junit_file: JunitFile = None,
     report_file: ReportFile = None,
     label: Label = None,
     note: NoteText = None,
@@ -103,7 +113,7 @@ def ab(
     *,
     connection: dict[str, Any],
 ) -> int:
-    """Compare two commits live; exit code 1 if REV_B is slower.
+    """Compare two commits live; exit code 1 if REV_B is slower, 3 if it misses an objective.
 
     The services of both commits run on this machine at the same time, and are measured in alternation.
     REV_A and REV_B are commits, branches, tags, HEAD~1 and so on, or WORKTREE for the working tree as it is. Ctrl-C
@@ -144,11 +154,13 @@ def ab(
         start_timeout=start_timeout,
         prepare=prepare,
         links=link or (),
+        slo=slo or (),
         results=results,
     )
     if markdown is not None and not markdown.absolute().parent.is_dir():
         raise AbError(f"--markdown {markdown}: there is no such folder")
     check_json_folder(json_file)
+    check_option_file("--junit", junit_file)
     check_option_file("--report", report_file)
     words = given_words(label, note)
     if process_clock:
@@ -170,7 +182,13 @@ def ab(
         lambda: print_document(document, console),
         write_markdown,
         lambda: write_json(json_file, result.to_json()),
+        lambda: write_junit(junit_file, document),
         store,
         lambda: write_report(report_file, document),
     )
-    return 0 if kept and not result.slower else FAILED
+    return exit_code(
+        result.objectives,
+        has_failed=not kept,
+        has_other_failures=bool(result.slower),
+        if_undecided=slo_undecided,
+    )

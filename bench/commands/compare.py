@@ -56,6 +56,7 @@ def compare(
     from bench.commands.console import Console
     from bench.compare.comparison import compare as compare_results
     from bench.report.comparison import comparison_document
+    from bench.report.comparison_charts import DISTRIBUTION
     from bench.report.formats import markdown as markdown_format
     from bench.report.formats.text import print_document
     from bench.results.references import Store, select
@@ -74,16 +75,18 @@ def compare(
     write_json(json_file, comparison.to_json())
     if markdown is not None:
         write_option("--markdown", markdown, markdown_format.render(document).encode())
-    if chart is not None and form is not None:
-        from bench.report.overlay_chart import overlay_chart  # late: it needs the extra `charts`
+    if report_file is not None or chart is not None:
         from bench.timing.histogram import HistogramError
 
         try:
-            drawn = overlay_chart(comparison, *sides, form)
+            document = comparison_document(comparison, *sides)
         except HistogramError as error:
             raise ResultError(str(error)) from None
-        except ValueError as error:
-            raise ResultError(f"--chart {chart}: {error}") from None
-        write_option("--chart", chart, drawn)
     write_report(report_file, document)
+    if chart is not None and form is not None:
+        from bench.report.chart_file import chart_file  # late: it needs the extra `charts`
+
+        if not any(each.name.startswith(DISTRIBUTION) for each in document.charts):
+            raise ResultError(f"--chart {chart}: no benchmark has its distribution stored on both sides")
+        write_option("--chart", chart, chart_file(document, form))
     return FAILED if comparison.worse else 0

@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from bench.commands.output import FAILED, MISUSE, fail
+from bench.commands.output import FAILED, MISSED, MISUSE, fail
 from bench.commands.passing_on import PassingOn, wants_help
 from bench.machine.interrupts import INTERRUPTED
 from bench.mistyped import unknown_option
@@ -21,6 +21,7 @@ _WIDTH = 80
 _SERVICE = ("app", "serve", "ready_url", "start_timeout", "url", "host")
 _WORK = ("scenarios", "event", "reply", "payload", "args")
 _RESULT = ("results", "label", "note")
+_OBJECTIVES = ("slo", "slo_undecided", "junit")
 _EFFORT = ("effort", "server_processes", "reply_timeout", "process_clock", "idle_allowed_by")
 
 #: The options of pytest and pytest-benchmark that are of most use here, and what they do.
@@ -59,13 +60,13 @@ def latency(context: typer.Context) -> int:
         typer.echo(help_text())
         return 0
     try:
-        code = measure(context.args)
+        ended = measure(context.args)
     except UnknownOptionError as error:
         names = (name for option in _options() for name in option.option_strings)
         return fail(f"{unknown_option(str(error), names)}; see `bench latency --help`", MISUSE)
     except SessionMisuseError as error:
         return fail(str(error), MISUSE)
-    return _exit_code(int(code))
+    return MISSED if ended.has_missed else _exit_code(int(ended.code))
 
 
 def _exit_code(code: int) -> int:
@@ -95,6 +96,7 @@ def help_text() -> str:
     groups: dict[str, list[argparse.Action]] = {
         "the service (one of these)": _of(own, _SERVICE),
         "what is measured": _of(own, _WORK),
+        "what has to hold": _of(own, _OBJECTIVES),
         "how much is measured": _of(own, _EFFORT),
         "results": _of(own, _RESULT),
         "how a client connects": [action for action in own if action.dest.startswith("connection_")],

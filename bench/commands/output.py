@@ -24,6 +24,8 @@ from bench.results.labels import LABEL_HELP, NOTE_HELP, LabelError, labels_in, l
 FAILED = 1
 #: The exit code of misuse.
 MISUSE = 2
+#: The exit code of a run that missed an objective.
+MISSED = 3
 #: The exit code where the reader stopped reading: 128 + SIGPIPE.
 BROKEN_PIPE = 141
 
@@ -66,6 +68,11 @@ JsonFile = Annotated[
 ReportFile = Annotated[
     Path | None,
     typer.Option("--report", metavar="FILE", help="Write it as a page, too: one file for a browser, without network."),
+]
+
+#: The file that `--junit` names.
+JunitFile = Annotated[
+    Path | None, typer.Option("--junit", metavar="FILE", help="Write it as JUnit's test cases, for a CI system.")
 ]
 
 _STDOUT = Path("-")
@@ -136,6 +143,14 @@ def write_report(file: Path | None, document: "Document") -> None:
         from bench.report.page.writing import REPORT, write_page  # late: most commands write none
 
         write_page(REPORT, file, [document])
+
+
+def write_junit(file: Path | None, document: "Document") -> None:
+    """Write what `--junit` asks for, if it was given. Raises ResultError as `write_option`."""
+    if file is not None:
+        from bench.report.formats import junit  # late: most commands write none
+
+        write_option("--junit", file, junit.render(document).encode())
 
 
 def print_page(console: "Console", stored: Path, report: Path | None) -> None:

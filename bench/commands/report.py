@@ -1,16 +1,27 @@
 """`bench report`: stored results as a page for a browser."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bench.commands.output import ResultsFolder
-from bench.commands.show import FOLDERS, document_of
+from bench.commands.show import FOLDERS, document_of, print_pictures
 from bench.printable import printable
 from bench.project_settings import DEFAULT_RESULTS
+from bench.report.picture_files import PICTURES, NamedDocument, picture_formats, write_pictures
+from bench.results.errors import ResultError
 from bench.results.option_files import check_option_file
+
+if TYPE_CHECKING:
+    from bench.report.document import Document
+    from bench.report.next_command import Place
+    from bench.results.store import StoredFile
+
+#: The format of a page.
+PAGE = "html"
 
 #: The file of a page of several results, unless the user names another.
 _OF_SEVERAL = Path("report.html")
@@ -22,14 +33,26 @@ def report(
     ],
     output: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="The file of the page [load-12.html of load/12; report.html of several]."),
+        typer.Option(
+            metavar="FILE",
+            help="The file of the page [load-12.html of load/12; report.html of several]; of pictures the folder.",
+        ),
     ] = None,
+    form: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            help=f"{PAGE}; or each chart as a picture: {', '.join(PICTURES)}, or both with a comma.",
+        ),
+    ] = PAGE,
     folder: ResultsFolder = DEFAULT_RESULTS,
 ) -> None:
     """Write stored results as a page: one file for a browser.
 
     The page has all that `bench show` prints, and charts to point at and to zoom in. It needs no network. Several
-    results are below each other on one page.
+    results are below each other on one page, and loads beside each other at its top. With `--format svg,png` each chart
+    is a picture of its own in a folder.
 
     RESULT is as in `bench show`: a file, a number, a commit or `latest`, with `latency/`, `load/`, `ab/`, `accuracy/`,
     `wire/` or `peers/` before it where it would not be clear.
@@ -40,14 +63,42 @@ def report(
     from bench.results.references import Store, file_named
     from bench.results.store import open_file
 
-    check_option_file("--output", output)
+    pictures = picture_formats(form)
+    if not pictures:
+        if form != PAGE:
+            known = ", ".join((PAGE, *PICTURES))
+            raise ResultError(f"--format {form}: there is no such format here, only {known}; bench show has others")
+        check_option_file("--output", output)
     store = Store(folder)
     paths = [file_named(store, name, FOLDERS) for name in results]
-    documents = [document_of(open_file(path)) for path in paths]
+    files = [open_file(path) for path in paths]
+    together = _together(files, Place.here())
+    own = [document_of(file) for file in files]
+    if pictures:
+        prefixes = [f"{_file_of(path).stem}-" if len(paths) > 1 else "" for path in paths]
+        named = [*map(NamedDocument, together), *map(NamedDocument, own, prefixes)]
+        print_pictures(write_pictures(named, pictures, output))
+        return
     file = output or (_file_of(paths[0]) if len(paths) == 1 else _OF_SEVERAL)
     check_option_file("--output", file)
-    write_page("--output", file, documents)
+    write_page("--output", file, [*together, *own], f"{len(paths)} results")
     typer.echo(printable(f"page in {Place.here().shortened(file)}"))
+
+
+def _together(files: "Sequence[StoredFile]", place: "Place") -> "list[Document]":
+    """Return the document of several loads beside each other; none if there are not several."""
+    from bench.report.load_charts.several import NamedLoad
+    from bench.report.loads import loads_document
+    from bench.results.load import LOAD_SCHEMAS, LoadResult
+
+    of_loads = [file for file in files if file.schema in LOAD_SCHEMAS]
+    if len(of_loads) < 2:
+        return []
+    return [
+        loads_document(
+            [NamedLoad(place.reference(file.path.absolute()), file.as_model(LoadResult)) for file in of_loads]
+        )
+    ]
 
 
 def _file_of(result: Path) -> Path:

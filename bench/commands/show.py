@@ -1,15 +1,18 @@
 """`bench show`: a stored result of any kind, printed again."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 from bench.commands.output import ResultsFolder, check_json_folder, is_stdout, write_json, write_option
+from bench.printable import printable
 from bench.project_settings import DEFAULT_RESULTS
 from bench.report.document import Document
 from bench.report.formats import TEXT, formats, render
+from bench.report.formatting import counted
+from bench.report.picture_files import PICTURES, NamedDocument, picture_formats, write_pictures
 from bench.results.errors import ResultError
 
 #: The folders of stored results, by kind. A comparison of stored results has none: it is a file that the user named.
@@ -25,9 +28,19 @@ M = TypeVar("M", bound="BaseModel")
 
 def show(
     result: Annotated[str, typer.Argument(metavar="RESULT", help="The result to show.", show_default=False)],
-    form: Annotated[str, typer.Option("--format", metavar="FORMAT", help=f"{', '.join(formats())}.")] = TEXT,
+    form: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            help=f"{', '.join(formats())}; or each chart as a picture: {', '.join(PICTURES)}, or both with a comma.",
+        ),
+    ] = TEXT,
     output: Annotated[
-        Path | None, typer.Option("--output", metavar="FILE", help="Write it there, instead of printing it.")
+        Path | None,
+        typer.Option(
+            "--output", metavar="FILE", help="Write it there, instead of printing it; of pictures this is the folder."
+        ),
     ] = None,
     json_file: Annotated[
         Path | None,
@@ -47,8 +60,10 @@ def show(
     from bench.results.references import Store, file_named
     from bench.results.store import open_file
 
-    if form not in formats():
-        raise ResultError(f"--format {form}: there is no such format, only {', '.join(formats())}")
+    pictures = picture_formats(form)
+    if not pictures and form not in formats():
+        known = ", ".join((*formats(), *PICTURES))
+        raise ResultError(f"--format {form}: there is no such format, only {known}")
     if output is not None and not output.absolute().parent.is_dir():
         raise ResultError(f"--output {output}: there is no such folder")
     check_json_folder(json_file)
@@ -56,7 +71,9 @@ def show(
     document = document_of(file)
     if json_file is not None:
         write_json(json_file, file.text.encode())
-    if output is not None:
+    if pictures:
+        print_pictures(write_pictures([NamedDocument(document)], pictures, output), quiet=is_stdout(json_file))
+    elif output is not None:
         write_option("--output", output, render(document, form).encode())
     elif is_stdout(json_file):
         pass
@@ -67,6 +84,12 @@ def show(
         print_document(document, Console())  # it knows the terminal's width and colours
     else:
         typer.echo(render(document, form), nl=False)
+
+
+def print_pictures(files: Sequence[Path], *, quiet: bool = False) -> None:
+    """Print how many pictures were written, and their names."""
+    names = ", ".join(file.name for file in files)
+    typer.echo(printable(f"{counted(len(files), 'picture')} in {files[0].parent}: {names}"), err=quiet)
 
 
 def document_of(file: "StoredFile") -> Document:

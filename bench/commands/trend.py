@@ -100,15 +100,22 @@ def trend(
         asked += [f"a benchmark {name!r}" for name in benchmark or ()]
         of = f" of {' or '.join(asked)}" if asked else ""
         raise ResultError(f"no {metric}{of} to show in {len(labelled)} stored results; they are of {machines}")
+    shown = None if all_of_them else last or _LAST
     if not is_stdout(json_file):
-        print_document(trend_document(found, None if all_of_them else last or _LAST), Console())
+        print_document(trend_document(found, shown), Console())
     write_json(json_file, TrendFile.of(found).to_json())
-    if report_file is not None:
-        write_report(report_file, trend_document(found, None if all_of_them else last or _LAST))
-    if output is not None and drawn is not None:
-        from bench.report.trend_chart import trend_chart  # late: it needs the extra `charts`
+    if report_file is None and output is None:
+        return
+    from bench.report.trend_charts import trend_charts
+    from bench.results.remote import commit_pages, commit_subjects
 
-        write_option("--output", output, trend_chart(found, drawn))
+    subjects = commit_subjects(point.commit for series in found.series for point in series.points)
+    document = trend_document(found, shown, charts=trend_charts(found, subjects), pages=commit_pages())
+    write_report(report_file, document)
+    if output is not None and drawn is not None:
+        from bench.report.chart_file import chart_file  # late: it needs the extra `charts`
+
+        write_option("--output", output, chart_file(document, drawn))
         typer.echo(f"chart in {output}", err=is_stdout(json_file))
 
 

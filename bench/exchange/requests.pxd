@@ -7,7 +7,7 @@ from bench.wire.client cimport ArgumentsHandler, FastClient
 
 
 cdef class Exchange:
-    cdef public object client, namespace, late, abandoned, unexpected, when_unexpected
+    cdef public object client, namespace, late, abandoned, unexpected, when_unexpected, trace_field
     cdef public long long timeout_ns
     cdef long long _longest_ns
     cdef public bint broken
@@ -17,7 +17,7 @@ cdef class Exchange:
     cdef object _namespace, _tokens, _ids, _loop, _emit_now, _usual, _event, _request, _timer, _unmatched, _raised
     cdef list _overdue
     cdef tuple _parts
-    cdef dict _pending, _given_up, _known, _listeners, _in_order
+    cdef dict _pending, _given_up, _known, _listeners, _in_order, _traced
 
     cdef FastClient _fast
 

@@ -44,6 +44,7 @@ from bench.exchange.unasked import UnaskedEvents
 from bench.printable import error_line, one_line
 from bench.scenarios.model import Emission, RoundTrip
 from bench.scenarios.tokens import SEARCHES, TokenKind, drawn, steps_to, tokens_in
+from bench.scenarios.tracing import NoPlaceForContext, traced_request
 from bench.wire.client import ArgumentsHandler, FastClient
 from bench.wire.errors import ClientError, Disconnected
 from bench.wire.interface import Client, acknowledged
@@ -117,6 +118,8 @@ class Exchange:
         self.unexpected = 0
         #: The function that is called for each unexpected reply, with the definition whose reply it would be.
         self.when_unexpected: Callable[[RoundTrip], None] | None = None
+        #: The field of the data that has the trace context of each emission; None: there is none.
+        self.trace_field: str | None = None
         self.broken = False
         #: The number of callers that do not know yet how their emission ended.
         self.in_flight = 0
@@ -132,6 +135,8 @@ class Exchange:
         self._given_up: dict[str, _GivenUp] = {}
         #: Some of the definitions whose replies are handled, by identity.
         self._known: dict[int, RoundTrip] = {}
+        #: The functions that make the data of definitions with a trace context, by the definitions' identity.
+        self._traced: dict[int, tuple[RoundTrip | Emission, Callable[[str], Any]]] = {}
         #: The last definition that was prepared, if there is nothing to look at before each of its emissions.
         self._usual: RoundTrip | None = None
         # Of the last definition that was prepared; every round trip reads them.
@@ -183,7 +188,8 @@ class Exchange:
 
         Raises Disconnected, MessageTooLarge, and TypeError for data that cannot be sent.
         """
-        return self._emit_now(emission.emit, emission.request(next(self._tokens)))  # type: ignore[misc]
+        request = emission.request if self.trace_field is None else self._traced_request(emission, self.trace_field)
+        return self._emit_now(emission.emit, request(next(self._tokens)))  # type: ignore[misc]
 
     async def __call__(self, round_trip: RoundTrip) -> Completed:
         """Emit once and wait for the reply. Raises ClientError, if nothing was sent, or RoundTripFailed.
@@ -192,7 +198,7 @@ class Exchange:
         """
         try:
             emission = self.begin(round_trip) if self._emit_now is not None else await self._begin(round_trip)
-        except (ClientError, AmbiguousReplies, NoRoundTrip):
+        except (ClientError, AmbiguousReplies, NoRoundTrip, NoPlaceForContext):
             raise
         except Exception as error:
             text = f"{round_trip.name} could not be sent: {error_line(error)}{words.place(error)}"
@@ -244,9 +250,8 @@ class Exchange:
         self.in_flight += 1
         try:
             callback = partial(self._acknowledged, token) if round_trip.reply is None else None
-            data = round_trip.request(token)
             emission.sent_ns = await self.client.emit(
-                round_trip.emit, data, namespace=self._namespace, callback=callback
+                round_trip.emit, self._request(token), namespace=self._namespace, callback=callback
             )
         except BaseException as error:
             self.end(emission, error)
@@ -258,20 +263,32 @@ class Exchange:
     def _prepare(self, round_trip: RoundTrip) -> None:
         """Have the replies of a definition handled.
 
-        Raises AmbiguousReplies, and Disconnected if an overdue reply would be taken for its own.
+        Raises AmbiguousReplies, NoPlaceForContext, and Disconnected if an overdue reply would be taken for its own.
         """
         is_known = id(round_trip) in self._known
         if not is_known:
             self._register(round_trip)
-        self._event, self._request = round_trip.emit, round_trip.request
+        field = self.trace_field
+        self._request = round_trip.request if field is None else self._traced_request(round_trip, field)
+        self._event = round_trip.emit
         self._is_replied_to = round_trip.reply is not None
         self._ids = self._tokens if round_trip.token_kind == "token" else drawn(round_trip.token_kind)
         # Only what is performed again is worth a look at what its messages have in common.
         is_text = is_known and self._is_replied_to and self._fast is not None and self._namespace is None
+        is_text = is_text and field is None  # else a message differs in more than its token
         self._parts = round_trip.message_parts if is_text else None
         self._usual = round_trip if is_known and not round_trip.matched_in_order else None
         if round_trip.matched_in_order:
             self._prepare_in_order(round_trip)
+
+    def _traced_request(self, definition: RoundTrip | Emission, field: str) -> Callable[[str], Any]:
+        """Return the function that makes a definition's data with a trace context. Raises NoPlaceForContext."""
+        found = self._traced.get(id(definition))
+        if found is None:
+            if len(self._traced) >= _FEW_EVENTS:
+                self._traced.clear()
+            found = self._traced[id(definition)] = (definition, traced_request(definition, field))
+        return found[1]
 
     def _prepare_in_order(self, round_trip: RoundTrip) -> None:
         if self.broken:

@@ -305,8 +305,12 @@ def histogram_of(times_ns: list[int]) -> Histogram:
     return histogram
 
 
+def _times_ns(subjects: Iterable[Subject]) -> list[int]:
+    return [time_ns for subject in subjects for burst in subject.bursts for time_ns in burst.times_ns]
+
+
 def _timed(subjects: tuple[Subject, ...]) -> TimedServer:
-    times_ns = [time_ns for subject in subjects for burst in subject.bursts for time_ns in burst.times_ns]
+    times_ns = _times_ns(subjects)
     p99_ns = histogram_of(times_ns).percentile_ns(99)
     assert p99_ns is not None
     return TimedServer(
@@ -329,4 +333,9 @@ def _process(subject: Subject) -> TimedProcess:
 
 
 def _control(subjects: list[Subject], sha256: str | None) -> ControlFigures:
-    return ControlFigures(**dict(_timed(tuple(subjects))), processes=len(subjects), sha256=sha256)
+    return ControlFigures(
+        **dict(_timed(tuple(subjects))),
+        processes=len(subjects),
+        sha256=sha256,
+        histogram=histogram_of(_times_ns(subjects)).encode(),
+    )

@@ -37,8 +37,10 @@ from bench.latency.alternation import (
     processes_of,
     received_by,
 )
+from bench.latency.objectives import judged_benchmark
 from bench.latency.testbed import ClientKind, Testbed
 from bench.machine.disturbances import Interference, disturbances_between
+from bench.objectives.model import JudgedObjective
 from bench.results.header import way_in_words
 from bench.results.latency import LatencyDetails, ScenarioSource, WarmUp
 from bench.results.provenance import packages
@@ -87,6 +89,7 @@ def description(
         reply_timeout_s=testbed.options.reply_timeout_ns / 1e9,
         illustrative=testbed.server_kind == "in-loop",
         packages=packages(),
+        **({} if testbed.options.trace_field is None else {"trace_context": testbed.options.trace_field}),
     )
 
 
@@ -149,6 +152,7 @@ def _measure(
     p99_ns = histogram.percentile_ns(99)
     assert p99_ns is not None
     processes = processes_of(subjects)
+    objectives = _judged(benchmark, testbed, subjects)
     warmed_up = [subject.warmed_up for subject in subjects.services]
     received, of_everyone = received_by(subjects.services), received_by(subjects.everyone)
     store(
@@ -165,6 +169,7 @@ def _measure(
             error_replies=sum(subject.error_replies for subject in subjects.services),
             received_clock="kernel" if of_everyone.are_kernels else "process",
             receiving=Receiving.of(received),
+            **({"objectives": objectives} if objectives else {}),
             burst_round_trips=alternation.plan.burst,
             warm_up=WarmUp(
                 round_trips=sum(warm_up.round_trips for warm_up in warmed_up),
@@ -172,6 +177,16 @@ def _measure(
             ),
         ),
     )
+
+
+def _judged(benchmark: BenchmarkFixture, testbed: Testbed, subjects: Subjects) -> tuple[JudgedObjective, ...]:
+    """Return the objectives that speak of this benchmark. A server in the client's own loop only illustrates."""
+    if testbed.server_kind == "in-loop":
+        return ()
+    times = [[time_ns for burst in subject.bursts for time_ns in burst.times_ns] for subject in subjects.services]
+    is_replicated = all(subject.seed is not None for subject in subjects.services)
+    scenario = benchmark.name.partition("[")[0]
+    return judged_benchmark(testbed.options.slo.objectives, benchmark.name, scenario, times, is_replicated)
 
 
 def _planned(benchmark: BenchmarkFixture, median_ns: float, processes: int) -> tuple[VisitPlan, int]:

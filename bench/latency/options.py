@@ -15,6 +15,8 @@ from typing import Any, Literal
 import pytest
 
 from bench.checkout import DEFAULT_APP, checkout_around
+from bench.objectives.of_times import TimeObjectives, objectives_of_times
+from bench.objectives.parsing import ObjectiveError
 from bench.project_settings import ProjectSettingsError
 from bench.results.labels import LabelError, labels_of, note_of
 from bench.results.service_logs import ServiceLogs
@@ -29,6 +31,7 @@ from bench.scenarios.options import (
     refuse_unnamed_work,
     reply_timeout_ns,
 )
+from bench.scenarios.tracing import NoPlaceForContext, checked_field, refuse_untraceable
 from bench.secrets import KnownSecrets, Secrets
 from bench.server import ServeCommand, Served, ServedApp, ServedCommand, ServerOptions
 from bench.server.command import START_TIMEOUT_S
@@ -93,6 +96,10 @@ class Options:
     start_timeout_s: float = START_TIMEOUT_S
     #: True if the benchmarks that only illustrate are wanted as well: all of them, and those of the timing bias.
     everything: bool = False
+    #: What has to hold, and what a load alone could judge.
+    slo: TimeObjectives = field(default_factory=TimeObjectives)
+    #: The field of each emission's data that has a trace context; None: there is none.
+    trace_field: str | None = None
     #: The labels and the note of the result.
     labels: Mapping[str, str] = field(default_factory=dict)
     note: str | None = None
@@ -149,15 +156,18 @@ def parse(
     effort: EffortKind = "normal",
     idle_allowed_by: str | None = None,
     everything: bool = False,
+    trace_context: str | None = None,
     labels: Sequence[str] = (),
     note: str | None = None,
+    slo: Sequence[str] | None = None,
     directory: Path,
     checkout: Path | None = None,
 ) -> Options:
     """Return the options from the user's texts, None for those that were not given. `directory` is the user's.
 
     `connection` has the texts of the connection's options by their keys. `checkout` has the service and the scenarios
-    that are the default; None for the checkout that `directory` lies in, if any. Raises OptionError.
+    that are the default; None for the checkout that `directory` lies in, if any. `slo` has the objectives that were
+    given; with None those of files have no effect, either. Raises OptionError.
     """
     checkout = checkout or checkout_around(directory)
     address = _address(url, host)
@@ -198,12 +208,43 @@ def parse(
         command=command,
         start_timeout_s=serving.start_timeout_s,
         everything=everything,
+        slo=TimeObjectives() if slo is None else _objectives(slo, asked, directory),
+        trace_field=_trace_field(trace_context, asked.benchmarks),
         **_words(labels, note, directory),
     )
     if app is None and url is None and command is None:
         refuse_unnamed_service(checkout, "--app MODULE:ATTR, --serve COMMAND or --url URL")
     refuse_unnamed_work(checkout, asked)
     return options
+
+
+def _objectives(given: Sequence[str], asked: Chosen, directory: Path) -> TimeObjectives:
+    """Return the objectives of the benchmarks. Raises OptionError."""
+    names = {benchmark.name for benchmark in asked.benchmarks}
+    of_file, file = (asked.file.slo, asked.file.name) if asked.file is not None else ((), "")
+    try:
+        return objectives_of_times(given, of_file, file, directory, names)
+    except ObjectiveError as error:
+        raise OptionError(str(error)) from None
+
+
+def _trace_field(text: str | None, benchmarks: Sequence[Benchmark]) -> str | None:
+    """Return the field of the trace context. Raises OptionError if none of these has a place for it.
+
+    One that has none fails by itself, if it is measured at all.
+    """
+    try:
+        field = checked_field(text)
+        for number, benchmark in enumerate(benchmarks if field is not None else ()):
+            try:
+                refuse_untraceable(benchmark.scenario, field or "")
+                break
+            except NoPlaceForContext:
+                if number == len(benchmarks) - 1:
+                    raise
+    except NoPlaceForContext as error:
+        raise OptionError(str(error)) from None
+    return field
 
 
 def _words(labels: Sequence[str], note: str | None, directory: Path) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -50,10 +51,24 @@ class UnknownOptionError(SessionMisuseError):
     """An option that neither the benchmarks nor pytest have. Its text is the option."""
 
 
-def measure(arguments: Sequence[str]) -> int | pytest.ExitCode:
-    """Run the benchmarks with these options of pytest; return pytest's exit code. Raises SessionMisuseError."""
+#: The key of whether the session missed an objective: its exit code is that of an error of pytest, too.
+MISSED_OBJECTIVE = pytest.StashKey[bool]()
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The end of a session: pytest's exit code, and whether that is so because an objective was missed."""
+
+    code: int | pytest.ExitCode
+    has_missed: bool
+
+
+def measure(arguments: Sequence[str]) -> Ended:
+    """Run the benchmarks with these options of pytest. Raises SessionMisuseError."""
     with _without_variables() as removed:
-        return pytest.main([*_ARGUMENTS, *arguments, "--pyargs", _PACKAGE], [_Session(removed)])
+        session = _Session(removed)
+        code = pytest.main([*_ARGUMENTS, *arguments, "--pyargs", _PACKAGE], [session])
+        return Ended(code, session.has_missed)
 
 
 @contextmanager
@@ -82,6 +97,8 @@ class _Session:
 
     def __init__(self, variables: Mapping[str, str | None]) -> None:
         self._variables = variables
+        #: True if the session has ended because it missed an objective.
+        self.has_missed = False
 
     @pytest.hookimpl(wrapper=True)
     def pytest_cmdline_parse(self) -> Generator[None, pytest.Config | None, pytest.Config | None]:
@@ -96,6 +113,9 @@ class _Session:
             return (yield)
         except pytest.UsageError as error:
             raise _misuse(str(error)) from None
+
+    def pytest_unconfigure(self, config: pytest.Config) -> None:
+        self.has_missed = config.stash.get(MISSED_OBJECTIVE, False)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_configure(self, config: pytest.Config) -> None:

@@ -124,6 +124,7 @@ class Testbed:
         """Make a connection to the server, with the user's settings. Raises ConnectFailed."""
         connection = replace(self.options.chosen.connection, transports=(transport,))
         with self._exchange(client_kind, connection, self.url, self.options.chosen.file) as exchange:
+            exchange.trace_field = self.options.trace_field
             yield exchange
 
     @contextmanager
@@ -166,6 +167,8 @@ class Testbed:
                 )
                 for pooled in self.pool.services
             ]
+            for service in services:  # a control reads no trace context
+                service.exchange.trace_field = self.options.trace_field
             controls = [
                 Subject(
                     connected(pooled.server.url, plain),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from bench.objectives.model import JudgedObjective
+if TYPE_CHECKING:  # options need not wait for the models
+    from bench.objectives.model import JudgedObjective
 
 #: The exit code of a run in which all went well.
 WELL = 0

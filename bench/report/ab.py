@@ -1,8 +1,15 @@
 """A comparison of two revisions as a document: both revisions, each metric with its effect, interval and verdict."""
 
+import shlex
+from collections.abc import Iterator
+
+from bench.objectives.outcome import worst
+from bench.report.ab_charts import ab_charts
 from bench.report.document import Column, Document, Line, Note, Row, Style, Subject, Table
+from bench.report.environment import header_facts
 from bench.report.formatting import counted, durations, effect, effect_interval, percent
 from bench.report.labels import label_notes
+from bench.report.objectives import STYLES, answer, objective_notes, objective_tables
 from bench.report.receive_times import receive_notes
 from bench.results.ab import AbBenchmark, AbMetric, AbResult, AbSide, Metric
 from bench.results.figure import Figure
@@ -38,15 +45,19 @@ def ab_document(result: AbResult) -> Document:
         Column("verdict", "verdict"),
     )
     rows = tuple(_row(benchmark, metric) for benchmark in result.benchmarks for metric in benchmark.metrics)
-    notes = [Note(text, label="note") for text in result.notes]
+    notes = list(objective_notes(result.objectives))
+    notes += [Note(text, label="note") for text in result.notes]
     received = [(benchmark.name, benchmark.receiving) for benchmark in result.benchmarks if benchmark.receiving]
     notes += receive_notes(received, result.receive_clock)
     notes += [Note(f"{spoiler.kind}: {spoiler.text}", "warning") for spoiler in result.spoilers]
     return Document(
         kind="ab",
         title=f"{_side(result.b)} against {_side(result.a)}",
-        tables=(Table(columns, rows, details="p99, server CPU, saturated"),),
-        headline=Line(_headline(result), "worse" if result.slower else "plain"),
+        tables=(
+            *objective_tables(result.objectives, by_operation=True),
+            Table(columns, rows, details="p99, server CPU, saturated"),
+        ),
+        headline=Line(_headline(result), _style(result)),
         subjects=(Subject("A", _side(result.a)), Subject("B", _side(result.b))),
         basis=_basis(result),
         explanation=(
@@ -55,7 +66,43 @@ def ab_document(result: AbResult) -> Document:
             f"{percent(result.settings.threshold)}."
         ),
         notes=(*notes, *label_notes(result.labels, result.note)),
+        charts=ab_charts(result),
+        environment=tuple(_environment(result)),
+        command=_command(result),
     )
+
+
+def _environment(result: AbResult) -> Iterator[Subject]:
+    """Yield both revisions with their commits, then where they were measured and with what."""
+    for name, side in (("A", result.a), ("B", result.b)):
+        commit = side.commit_info
+        time = f", {commit.time}" if commit.time else ""
+        yield Subject(name, f"{side.revision}: {commit.id}{time}{' with uncommitted changes' if commit.dirty else ''}")
+    settings = result.settings
+    yield Subject("service", settings.command or settings.app or "unknown")
+    yield from header_facts(result)
+
+
+def _command(result: AbResult) -> str:
+    """Return the command that compares the same revisions again, as far as the result tells."""
+    settings = result.settings
+    words = ["bench", "ab", result.a.revision, result.b.revision]
+    for option, value in (
+        ("--app", settings.app),
+        ("--serve", settings.command),
+        ("--prepare", settings.prepare),
+        ("--scenarios", settings.scenarios and settings.scenarios.file),
+    ):
+        words += [option, value] if value else []
+    for link in settings.links:
+        words += ["--link", link]
+    for option, number in (
+        ("--precision", settings.precision * 100),
+        ("--threshold", settings.threshold * 100),
+        ("--max-time", settings.max_time_s),
+    ):
+        words += [option, f"{number:g}"]
+    return shlex.join(words)
 
 
 def _row(benchmark: AbBenchmark, metric: AbMetric) -> Row:
@@ -69,7 +116,19 @@ def _row(benchmark: AbBenchmark, metric: AbMetric) -> Row:
     return Row(cells, _STYLES[metric.verdict], benchmark.name, is_detail=metric.metric != _PRIMARY)
 
 
+def _style(result: AbResult) -> Style:
+    first = worst(result.objectives)
+    if result.slower:
+        return "worse"
+    return "plain" if first is None or first.verdict == "met" else STYLES[first.verdict]
+
+
 def _headline(result: AbResult) -> str:
+    compared = _compared(result)
+    return f"B: {answer(result.objectives)}. {compared[0].upper()}{compared[1:]}" if result.objectives else compared
+
+
+def _compared(result: AbResult) -> str:
     threshold = percent(result.settings.threshold)
     if result.slower:
         return f"slower by more than {threshold}: {', '.join(result.slower)}"

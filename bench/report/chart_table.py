@@ -1,11 +1,13 @@
 """The table of a chart: its numbers as text, from the same data as its picture.
 
-Rules of this file: pure. A chart of panels has a row for each x, and a column for each series that has points there.
-Numbers have the unit that suits them.
+Rules of this file: pure. A chart of panels has a row for each x, and a column for each series that has points there. Of
+points without lines, those with the same x and different texts have rows of their own. A heat map has a row for each
+range of x, and a column for each range of y. Numbers have the unit that suits them.
 """
 
 import math
 from collections.abc import Iterator, Sequence
+from operator import itemgetter
 
 from bench.report.chart import AnyChart, Axis, Chart, Effect, Forest, HeatMap, Point
 from bench.report.document import Break, Column, Row, Style, Table
@@ -16,11 +18,11 @@ from bench.results.figure import Figure
 MOST_ROWS = 1_000
 
 
-def chart_table(chart: AnyChart) -> Table:
+def chart_table(chart: AnyChart, most_rows: int = MOST_ROWS) -> Table:
     """Return the table of a chart. Its caption says how many rows are left out, if there are too many."""
     if isinstance(chart, Forest):
         return _of_forest(chart)
-    return _shortened(_of_heat_map(chart) if isinstance(chart, HeatMap) else _of_panels(chart))
+    return _shortened(_of_heat_map(chart) if isinstance(chart, HeatMap) else _of_panels(chart), most_rows)
 
 
 def value_text(value: float | None, axis: Axis) -> str:
@@ -54,14 +56,13 @@ def _of_panels(chart: Chart) -> Table:
         f"{panel.title}: {series.label}" if several and panel.title and panel.title != series.label else series.label
         for panel, series in columns
     ]
-    by_x: dict[float, dict[int, Point]] = {}
+    by_x: dict[tuple[float, str], dict[int, Point]] = {}
     for number, (_, series) in enumerate(columns):
         for point in series.points:
-            by_x.setdefault(point.x, {})[number] = point
+            by_x.setdefault((point.x, point.text if series.mark == "points" else ""), {})[number] = point
     has_texts = any(point.text for points in by_x.values() for point in points.values())
     rows = []
-    for x in sorted(by_x):
-        points = by_x[x]
+    for x, points in sorted(((x, points) for (x, _), points in by_x.items()), key=itemgetter(0)):
         cells = [
             _point_text(points[number], panel.y, chart.x) if number in points else ""
             for number, (panel, _) in enumerate(columns)
@@ -92,19 +93,24 @@ def _range(point: Point, axis: Axis) -> str:
 
 
 def _of_heat_map(chart: HeatMap) -> Table:
+    columns = sorted({(cell.y, cell.y_end) for cell in chart.cells})
+    rows = sorted({(cell.x, cell.x_end) for cell in chart.cells})
+    counts = {(cell.x, cell.y): count(cell.count) for cell in chart.cells}
     return Table(
-        columns=(Column(chart.x.title, "name"), Column(chart.y.title, "range"), Column(chart.counted)),
+        columns=(
+            Column(chart.x.title, "name"),
+            *(Column(f"{value_text(y, chart.y)} to {value_text(y_end, chart.y)}") for y, y_end in columns),
+        ),
         rows=tuple(
             Row(
                 (
-                    f"{value_text(cell.x, chart.x)} to {value_text(cell.x_end, chart.x)}",
-                    f"{value_text(cell.y, chart.y)} to {value_text(cell.y_end, chart.y)}",
-                    count(cell.count),
+                    f"{value_text(x, chart.x)} to {value_text(x_end, chart.x)}",
+                    *(counts.get((x, y), "") for y, _ in columns),
                 )
             )
-            for cell in chart.cells
+            for x, x_end in rows
         ),
-        title=chart.title,
+        title=f"{chart.title}: {chart.counted} of each {chart.y.title}",
     )
 
 
@@ -135,10 +141,10 @@ def _effect_row(row: Effect, axis: Axis, has_texts: bool) -> Row:
     return Row((row.label, *cells, *([row.text] if has_texts else [])), _STYLES.get(row.role, "plain"))
 
 
-def _shortened(table: Table) -> Table:
-    if len(table.rows) <= MOST_ROWS:
+def _shortened(table: Table, most_rows: int) -> Table:
+    if len(table.rows) <= most_rows:
         return table
-    kept = tuple(_evenly(table.rows, MOST_ROWS))
+    kept = tuple(_evenly(table.rows, most_rows))
     caption = f"{count(len(kept))} of {count(len(table.rows))} rows, evenly chosen; the stored result has all"
     return Table(table.columns, kept, title=table.title, caption=caption)
 

@@ -5,10 +5,12 @@ from collections.abc import Iterator, Sequence
 
 from bench.compare.model import FAILING, Compared, ComparedResult, Comparison, Row, RowVerdict
 from bench.report import document
+from bench.report.comparison_charts import comparison_charts, side_text
 from bench.report.document import Column, Document, Line, Note, Style, Subject, Table
 from bench.report.formatting import UNKNOWN, effect, effect_interval, measured, percent, short_commit
 from bench.results.figure import Unit
 from bench.results.latency import ControlKind
+from bench.results.references import Stored
 
 #: The metrics that a format always shows; it may fold the others, unless they are worse.
 _PRIMARY = {"p50", "throughput", "response p50", "response p99", "failed"}
@@ -30,8 +32,11 @@ _CONTROLS: dict[ControlKind, str] = {
 }
 
 
-def comparison_document(comparison: Comparison) -> Document:
-    """Return the document of a comparison of stored results."""
+def comparison_document(comparison: Comparison, old: Sequence[Stored] = (), new: Sequence[Stored] = ()) -> Document:
+    """Return the document of a comparison of stored results. With the results themselves it has their distributions.
+
+    Raises bench.timing.histogram.HistogramError, with the file's name, for a distribution that cannot be read.
+    """
     columns = (
         Column("", "name"),
         Column("old"),
@@ -43,7 +48,7 @@ def comparison_document(comparison: Comparison) -> Document:
     rows = tuple(_row(compared, row) for compared in comparison.benchmarks for row in compared.rows)
     return Document(
         kind="compare",
-        title=f"new {comparison.kind} results against old ones",
+        title=_title(comparison, old, new),
         tables=(Table(columns, rows, details="all other metrics"),),
         headline=Line(_headline(comparison), "worse" if comparison.worse else "plain"),
         subjects=(*_subjects("old", comparison.old), *_subjects("new", comparison.new)),
@@ -53,7 +58,25 @@ def comparison_document(comparison: Comparison) -> Document:
             f"{percent(comparison.threshold)}."
         ),
         notes=tuple(_notes(comparison)),
+        charts=comparison_charts(comparison, old, new),
+        environment=tuple(_environment(comparison, old, new)),
     )
+
+
+def _title(comparison: Comparison, old: Sequence[Stored], new: Sequence[Stored]) -> str:
+    """Return both sides with their commits, dates and machines."""
+    baseline, candidate = (
+        side_text(label, compared, [stored.result.machine_info.node for stored in side])
+        for label, compared, side in (("baseline", comparison.old, old), ("candidate", comparison.new, new))
+    )
+    return f"{comparison.kind}, {candidate}; {baseline}"
+
+
+def _environment(comparison: Comparison, old: Sequence[Stored], new: Sequence[Stored]) -> Iterator[Subject]:
+    """Yield both sides with their commits, dates and machines."""
+    for label, compared, side in (("baseline", comparison.old, old), ("candidate", comparison.new, new)):
+        machines = [stored.result.machine_info.node for stored in side]
+        yield Subject(label, side_text("", compared, machines))
 
 
 def _subjects(side: str, results: Sequence[ComparedResult]) -> Iterator[Subject]:

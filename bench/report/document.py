@@ -75,6 +75,7 @@ class Row:
     style: Style = "plain"
     group: str = ""
     is_detail: bool = False
+    reason: str = ""
     link: str = ""
 
 
@@ -115,9 +116,9 @@ class Table:
     """A table. The first column has the names of the rows.
 
     `section` is a heading that neighbouring tables may share, `title` and `caption` are the table's own. `details` is
-    the title of its folded rows. A table that `extends` the table before it has the same rows in the same order. A
-    format may show both as one table if there is room. `shapes` are those of the times in it, for formats of plain
-    text: others have charts.
+    the title of its folded rows. With a `brief`, a format that is read at a glance has this text in their place. A
+    table that `extends` the table before it has the same rows in the same order. A format may show both as one table if
+    there is room. `shapes` are those of the times in it, for formats of plain text: others have charts.
     """
 
     columns: tuple[Column, ...]
@@ -126,6 +127,7 @@ class Table:
     title: str = ""
     caption: str = ""
     details: str = ""
+    brief: str = ""
     extends: bool = False
     shapes: Shapes | None = None
 

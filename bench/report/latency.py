@@ -3,10 +3,15 @@
 from collections.abc import Iterator, Sequence
 
 from bench.machine.disturbances import Disturbance
-from bench.report.document import Document, Line, Note
+from bench.objectives.model import JudgedObjective
+from bench.objectives.outcome import worst
+from bench.report.document import Document, Line, Note, Subject, Table
+from bench.report.environment import machine_facts, package_facts
 from bench.report.formatting import counted, short_commit
 from bench.report.labels import label_notes
+from bench.report.latency_charts import latency_charts
 from bench.report.latency_tables import compared, other_times_tables, ratio_tables, times_tables
+from bench.report.objectives import STYLES, answer, objective_notes, objective_tables
 from bench.report.receive_times import receive_notes, together
 from bench.results.latency import LatencyBenchmark, LatencyResult
 
@@ -15,21 +20,60 @@ def latency_document(result: LatencyResult) -> Document:
     """Return the document of a result: the times of every benchmark, then its processes and controls."""
     illustrative = [benchmark.name for benchmark in result.benchmarks if benchmark.is_illustrative]
     illustrated = [Note(f"the server was in the client's own loop, to illustrate: {', '.join(illustrative)}")]
+    answered = latency_answer(result.benchmarks)
+    drawn = latency_charts(result)
     return Document(
         kind="latency",
         title="latency",
-        headline=Line(_headline(result)),
+        charts=drawn.charts,
+        environment=tuple(_environment(result)),
+        headline=Line(_headline(result)) if answered is None else answered,
+        basis="" if answered is None else _headline(result),
         tables=(
+            *objectives_of(result.benchmarks),
             *times_tables(result.benchmarks),
             *other_times_tables(result.benchmarks),
             *ratio_tables(result.benchmarks),
         ),
         notes=(
+            *(Note(text, "warning") for text in drawn.missing),
             *(illustrated if illustrative else ()),
             *notes(result.benchmarks),
             *label_notes(result.labels, result.note),
         ),
     )
+
+
+def objectives_of(benchmarks: Sequence[LatencyBenchmark]) -> Iterator[Table]:
+    """Yield the table of the objectives, if there are any."""
+    return objective_tables(_judged(benchmarks), by_operation=True)
+
+
+def latency_answer(benchmarks: Sequence[LatencyBenchmark]) -> Line | None:
+    """Return what the objectives say of the benchmarks; None without objectives."""
+    judged = _judged(benchmarks)
+    first = worst(judged)
+    return None if first is None else Line(f"{answer(judged)}.", STYLES[first.verdict])
+
+
+def _judged(benchmarks: Sequence[LatencyBenchmark]) -> list[JudgedObjective]:
+    return [objective for benchmark in benchmarks for objective in benchmark.objectives]
+
+
+def _environment(result: LatencyResult) -> Iterator[Subject]:
+    """Yield where it was measured and with what."""
+    commit = result.commit_info
+    yield Subject("commit", commit.id + (" with uncommitted changes" if commit.dirty else ""))
+    yield from machine_facts(result.machine_info)
+    for name, values in (
+        ("event loop", [benchmark.details.loop for benchmark in result.benchmarks]),
+        ("HTTP", [benchmark.details.http for benchmark in result.benchmarks]),
+        ("WebSocket", [benchmark.details.ws for benchmark in result.benchmarks]),
+    ):
+        if known := [value for value in dict.fromkeys(values) if value]:
+            yield Subject(name, ", ".join(known))
+    yield from package_facts(result.packages)
+    yield Subject("measured", f"{result.datetime:%Y-%m-%d %H:%M:%S %Z}")
 
 
 def _headline(result: LatencyResult) -> str:
@@ -42,6 +86,7 @@ def _headline(result: LatencyResult) -> str:
 
 def notes(benchmarks: Sequence[LatencyBenchmark]) -> Iterator[Note]:
     """Yield what limits the meaning of the figures."""
+    yield from objective_notes(_judged(benchmarks))
     yield from _error_replies(benchmarks)
     yield from _receive_times(benchmarks)
     yield from _unsteady(compared(benchmarks))

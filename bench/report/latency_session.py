@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from bench.report.document import Document, Line
 from bench.report.formatting import duration
-from bench.report.latency import notes
+from bench.report.latency import latency_answer, notes, objectives_of
 from bench.report.latency_tables import ratio_tables, scenario_of, times_tables
 from bench.report.percentiles import named
 from bench.results.figure import Figure
@@ -25,19 +25,24 @@ def session_document(benchmarks: Sequence[LatencyBenchmark]) -> Document:
     return Document(
         kind="latency",
         title="latency",
-        tables=(*times_tables(benchmarks), *ratio_tables(benchmarks)),
+        tables=(*objectives_of(benchmarks), *times_tables(benchmarks), *ratio_tables(benchmarks)),
         notes=tuple(notes(benchmarks)),
     )
 
 
 def session_headline(benchmarks: Sequence[LatencyBenchmark]) -> list[Line]:
-    """Return a line for each scenario: median, p99, and the CPU time that a round trip takes the server."""
+    """Return the answer of the objectives, and a line for each scenario with the figures that count.
+
+    These are the median, the p99, and the CPU time that a round trip takes the server.
+    """
     best: dict[str, LatencyBenchmark] = {}
     for benchmark in benchmarks:
         scenario = scenario_of(benchmark)
         if scenario not in best or _rank(benchmark) > _rank(best[scenario]):
             best[scenario] = benchmark
-    return [Line(_figures(benchmark), "heading") for benchmark in list(best.values())[:_MOST_SCENARIOS]]
+    lines = [Line(_figures(benchmark), "heading") for benchmark in list(best.values())[:_MOST_SCENARIOS]]
+    answered = latency_answer(benchmarks)
+    return lines if answered is None else [answered, *lines]
 
 
 def _figures(benchmark: LatencyBenchmark) -> str:

@@ -12,6 +12,7 @@ from typing import Literal
 from pydantic import BaseModel, Field
 from rich.cells import cell_len, set_cell_size
 
+from bench.objectives.model import FAILURE_METRICS
 from bench.printable import one_line
 from bench.report.document import Break, Column, Document, Note, Row, Style, Table
 from bench.report.formatting import UNKNOWN, counted, duration, effect, per_second, short_commit
@@ -38,6 +39,7 @@ _STYLES: Mapping[str, Style] = {
     "faster": "better",
     "inconclusive": "inconclusive",
     "undecided": "inconclusive",
+    "not judged": "inconclusive",
     "saturated": "wrong",
     "partial": "wrong",
     "wrong": "wrong",
@@ -220,17 +222,20 @@ def _verdict_of_load(load: ListedLoad) -> tuple[str, bool]:
         return "partial", True
     if load.generator.verdict == "saturated":
         return "saturated", True
-    if judged := _judged(load.objectives):
+    judged = _judged(load.objectives)
+    if judged and judged != "met":
         return judged, judged == "missed"
     failed = sum(each.scheduled - each.ok for each in load.operations if each.kind not in ("transaction", "emission"))
     failed += sum(each.scheduled - each.sent for each in load.operations if each.kind == "emission")
-    return (f"{failed:,} failed", True) if failed else (load.generator.verdict or "", False)
+    if failed and not any(objective.metric in FAILURE_METRICS for objective in load.objectives):
+        return f"{failed:,} failed", True
+    return judged or load.generator.verdict or "", False
 
 
 def _judged(objectives: Sequence[ListedObjective]) -> str:
     """Return the verdict on all objectives: the worst; empty if there are none."""
     verdicts = [objective.verdict for objective in objectives if objective.verdict is not None]
-    return next((word for word in ("missed", "undecided", "met") if word in verdicts), "")
+    return next((word for word in ("missed", "undecided", "not judged", "met") if word in verdicts), "")
 
 
 def _of_latency(latency: ListedLatency) -> Summary:

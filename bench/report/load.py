@@ -15,9 +15,11 @@ from bench.report.load_headline import load_headline
 from bench.report.objectives import objective_notes, objective_tables
 from bench.report.percentiles import marked
 from bench.report.receive_times import receive_notes
+from bench.report.service_log import service_log_tables
 from bench.report.shapes import shapes_of
-from bench.report.steadiness import interval_tables, steadiness_notes
+from bench.report.slowest import slowest_tables
 from bench.report.spoilt import spoilt
+from bench.report.steadiness import interval_tables, steadiness_notes
 from bench.results.figure import Figure, exact, figure
 from bench.results.load import (
     CONNECT,
@@ -61,6 +63,8 @@ def load_document(result: LoadResult) -> Document:
             *_stage_tables(result),
             *_received_tables(result),
             *_error_tables(result),
+            *slowest_tables(result),
+            *service_log_tables(result.service_log),
         ),
         notes=(
             *objective_notes(result.objectives),

@@ -3,18 +3,17 @@
 from collections.abc import Iterator
 
 from bench.report.document import Subject
+from bench.report.environment import header_facts
 from bench.report.formatting import amount, counted, duration, per_second
 from bench.results.figure import Figure
 from bench.results.load import LoadResult, Server
 from bench.timing.durations import duration_text
 
-#: The packages that matter most to a service and its clients, if the result has them.
-_PACKAGES = ("python", "python-socketio", "python-engineio", "uvicorn", "uvloop", "websockets", "httptools", "locust")
-
 
 def load_environment(result: LoadResult) -> tuple[Subject, ...]:
-    """Return what a result tells of the load, the service, the generator, the machine and the packages."""
-    return tuple(Subject(label, text) for label, text in _facts(result) if text)
+    """Return what a result tells of the load, the service and the generator, and what all kinds of results tell."""
+    own = (Subject(label, text) for label, text in _facts(result) if text)
+    return (*own, *header_facts(result))
 
 
 def _facts(result: LoadResult) -> Iterator[tuple[str, str]]:
@@ -25,13 +24,6 @@ def _facts(result: LoadResult) -> Iterator[tuple[str, str]]:
         yield "seed", f"{scenario.seed}: with --seed it gives the same arrivals again"
     yield "service", "; ".join(_service(result))
     yield "generator", "; ".join(_generator(result))
-    yield "commit", _commit(result)
-    yield "machine", "; ".join(_machine(result))
-    named = [f"{name} {result.packages[name]}" for name in _PACKAGES if name in result.packages]
-    yield "packages", ", ".join(named)
-    rest = sorted(set(result.packages) - set(_PACKAGES))
-    yield "other packages", ", ".join(f"{name} {result.packages[name]}" for name in rest)
-    yield "measured", f"{result.datetime:%Y-%m-%d %H:%M:%S %Z}"
 
 
 def _load(result: LoadResult) -> Iterator[str]:
@@ -79,22 +71,3 @@ def _generator(result: LoadResult) -> Iterator[str]:
     clocks = sorted({row.received_clock for row in result.operations if row.received_clock is not None})
     if clocks:
         yield f"receive times by the clock of the {' and the '.join(clocks)}"
-
-
-def _commit(result: LoadResult) -> str:
-    commit = result.commit_info
-    branch = f" on {commit.branch}" if commit.branch else ""
-    return f"{commit.id}{branch}{' with uncommitted changes' if commit.dirty else ''}"
-
-
-def _machine(result: LoadResult) -> Iterator[str]:
-    machine = result.machine_info
-    brand = machine.cpu.get("brand_raw") or machine.cpu.get("brand")
-    cores = machine.cpu.get("count")
-    yield from (text for text in (machine.node, f"{machine.system} {machine.release}".strip(), machine.machine) if text)
-    if isinstance(brand, str):
-        yield brand
-    if isinstance(cores, int):
-        yield counted(cores, "core")
-    if machine.python_version:
-        yield f"{machine.python_implementation or 'Python'} {machine.python_version}"

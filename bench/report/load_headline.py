@@ -23,8 +23,8 @@ def _answer(result: LoadResult) -> str:
     """Return what the objectives say, whether anything failed, and whether the figures can be believed."""
     rate = next(_rates(result), None)
     sentences = [answer(result.objectives, f" at {rate}" if rate else "")]
-    failures = _failures(result)
-    sentences.append(f"{count(failures)} failed" if failures else "Nothing failed")
+    failed = failures(result)
+    sentences.append(f"{count(failed)} failed" if failed else "Nothing failed")
     if result.generator.verdict is not None:
         sentences.append(
             "The generator was fine" if result.generator.verdict == "ok" else "The generator was saturated"
@@ -39,7 +39,7 @@ def _style(result: LoadResult) -> Style:
     if result.objectives:
         first = worst(result.objectives)
         return "heading" if first is None or first.verdict == "met" else STYLES[first.verdict]
-    return "warning" if _failures(result) else "heading"
+    return "warning" if failures(result) else "heading"
 
 
 def _parts(result: LoadResult) -> Iterator[str]:
@@ -52,8 +52,8 @@ def _parts(result: LoadResult) -> Iterator[str]:
         tail = named("p99", is_longest)
         yield f"{most.label}{of}: p50 {_time(most, figure(times, 'p50'))}, {tail} {_time(most, figure(times, 'p99'))}"
     yield from _rates(result)
-    failures = _failures(result)
-    yield f"{count(failures)} failed" if failures else "nothing failed"
+    failed = failures(result)
+    yield f"{count(failed)} failed" if failed else "nothing failed"
     yield from _belief(result)
 
 
@@ -93,7 +93,7 @@ def _doubts(result: LoadResult) -> Iterator[str]:
         yield from said_of_tests(result)
 
 
-def _failures(result: LoadResult) -> int:
+def failures(result: LoadResult) -> int:
     """Return what failed, was dropped or did not end; a transaction does so with what is in it."""
     return sum(
         operation.timeouts + operation.error_count + operation.dropped + operation.unfinished

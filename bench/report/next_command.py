@@ -54,7 +54,8 @@ class Place:
 
     def has_short_name(self, path: Path) -> bool:
         """Return true if the result lies where the commands look by themselves."""
-        return NUMBERED.fullmatch(path.name) is not None and path.parent.parent.parent == self.results
+        whole = path if self.working_directory is None else self.working_directory / path
+        return NUMBERED.fullmatch(path.name) is not None and whole.parent.parent.parent == self.results
 
 
 def next_command(stored: Path, is_like: Callable[[Result], bool], place: Place) -> str:

@@ -36,16 +36,17 @@ def objective_tables(judged: Sequence[JudgedObjective], *, by_operation: bool = 
     confidences = {f"{objective.confidence:.0%}" for objective in judged}
     interval = f"{confidences.pop()} interval" if len(confidences) == 1 else "interval"
     columns = (Column("objective", "name"), Column("figure"), Column(interval, "range"), Column("verdict", "verdict"))
-    ordered = sorted(judged, key=lambda objective: [each.text for each in judged].index(objective.text))
-    yield Table(columns, tuple(_row(objective, by_operation) for objective in ordered if objective.text))
+    texts = list(dict.fromkeys(objective.text for objective in judged))
+    ordered = sorted(judged, key=lambda objective: texts.index(objective.text))
+    yield Table(columns, tuple(_row(objective, by_operation) for objective in ordered))
 
 
 def _row(objective: JudgedObjective, by_operation: bool) -> Row:
     name, group = objective.text, ""
-    if by_operation and objective.operation is not None:
+    if by_operation and objective.operation and not name.startswith(f"{objective.operation}:"):
         name, group = objective.operation, objective.text
     cells = (name, figure_text(objective), interval_text(objective), objective.verdict)
-    return Row(cells, STYLES[objective.verdict], group)
+    return Row(cells, STYLES[objective.verdict], group, reason=objective.reason or "")
 
 
 def objective_notes(judged: Sequence[JudgedObjective]) -> Iterator[Note]:

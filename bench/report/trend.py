@@ -6,9 +6,10 @@ a terminal ends.
 
 import datetime as dt
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 from bench.printable import printable
+from bench.report.chart import AnyChart
 from bench.report.document import Break, Column, Document, Note, Row, Table
 from bench.report.formatting import (
     UNKNOWN,
@@ -31,17 +32,21 @@ _SHORT_COMMIT = 10
 _NAMES_SHOWN = 3
 
 
-def trend_document(trends: Trends, last: int | None = None) -> Document:
+def trend_document(
+    trends: Trends, last: int | None = None, *, charts: Sequence[AnyChart] = (), pages: str | None = None
+) -> Document:
     """Return the document of trends: a table for each series, with the level of each result; then steps and remarks.
 
-    With `last`, a table has only the last results, that many, and those on both sides of each step.
+    With `last`, a table has only the last results, that many, and those on both sides of each step. `charts` are those
+    of the trends, for formats with pictures. `pages` is the address before which a commit's id comes to its page.
     """
     titles = series_titles(trends)
     return Document(
         kind="trend",
         title=f"{trends.metric} of {counted(len(trends.series), 'series', 'series')} in commit order",
-        tables=tuple(_table(series, title, last) for series, title in zip(trends.series, titles, strict=True)),
+        tables=tuple(_table(series, title, last, pages) for series, title in zip(trends.series, titles, strict=True)),
         notes=tuple(_summary(trends, titles)),
+        charts=tuple(charts),
     )
 
 
@@ -139,7 +144,7 @@ def _title(series: Series, trends: Trends) -> str:
     return printable(f"{series.benchmark} ({', '.join(said)})" if said else series.benchmark)
 
 
-def _table(series: Series, title: str, last: int | None) -> Table:
+def _table(series: Series, title: str, last: int | None, pages: str | None) -> Table:
     shown = _shown(series, last)
     levels = {index: level for level in series.levels for index in range(level.first, level.last + 1)}
     steps = {step.after: step for step in series.steps}
@@ -162,7 +167,8 @@ def _table(series: Series, title: str, last: int | None) -> Table:
             value_text(Figure(level.value), series) if level else UNKNOWN,
             ", ".join(point.remarks),
         )
-        rows.append(Row(cells))
+        is_linked = pages is not None and _HASH.fullmatch(point.commit)
+        rows.append(Row(cells, link=f"{pages}{point.commit}" if is_linked else ""))
     return Table(
         columns=(
             Column("commit", "name"),

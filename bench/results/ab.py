@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from bench.machine.disturbances import Disturbance, Interference
+from bench.objectives.model import JudgedObjective
 from bench.results.header import WRITTEN, CommitInfo, Header, IsoDatetime, NonNegative, without_absent_words
 from bench.results.receiving import ReceiveClock, ReceivedClock, Receiving
 from bench.statistics.verdicts import Verdict
@@ -160,9 +161,10 @@ class AbResult(Header):
     """A comparison of two revisions. `commit_info` is that of B, the commit in question.
 
     `restarts` counts the pairs of server processes, and `notes` tell about the two revisions. `spoilers` are the
-    disturbances. `receive_clock` tells of the clock of receive times.
+    disturbances. `receive_clock` tells of the clock of receive times. `objectives` are those of the candidate, as they
+    were judged; they are written only if there are some.
 
-    New in ab/2: receive_clock.
+    New in ab/2: receive_clock. New in ab/3: objectives.
     """
 
     kind: ClassVar[Literal["ab"]] = "ab"
@@ -180,10 +182,12 @@ class AbResult(Header):
     spoilers: tuple[Disturbance, ...] = ()
     interference: Interference
     receive_clock: ReceiveClock | None = None
+    objectives: tuple[JudgedObjective, ...] = ()
 
     @model_serializer(mode="wrap")
     def _without_what_an_older_result_lacks(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return without_absent_words(_without(handler(self), {"receive_clock"} - self.model_fields_set))
+        lacking = {"receive_clock", "objectives"} - self.model_fields_set
+        return without_absent_words(_without(handler(self), lacking))
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:

@@ -16,15 +16,18 @@ from pydantic import (
     NonNegativeInt,
     PositiveInt,
     PrivateAttr,
+    SerializerFunctionWrapHandler,
     Strict,
     ValidationError,
     ValidatorFunctionWrapHandler,
     WrapValidator,
+    model_serializer,
     model_validator,
 )
 
 from bench.machine.conditions import Conditions
 from bench.machine.disturbances import Disturbance, Interference
+from bench.objectives.model import JudgedObjective
 from bench.results.header import CommitInfo, Kind, MachineInfo, NonNegative
 from bench.results.receiving import ReceiveClock, ReceivedClock, Receiving
 from bench.statistics.percentiles import is_greatest
@@ -46,6 +49,20 @@ class LatencyStats(BaseModel):
     q3: float | None = None
     ops: float | None = None
 
+
+T = TypeVar("T")
+
+
+def _or_unknown(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+    try:
+        return handler(value)
+    except ValidationError:
+        return None
+
+
+#: A field that is None if the file has something else in it. `extra_info` belongs to everybody: another plugin or a
+#: user's own benchmark may have written there under the same name.
+Unclaimed = Annotated[T | None, WrapValidator(_or_unknown)]
 
 #: The controls: a trivial service on the same stack and with the same options, and the echo server without a stack.
 ControlKind = Literal["same-stack", "bare"]
@@ -92,10 +109,21 @@ class ReplicateProcess(TimedProcess):
 
 
 class ControlFigures(TimedServer):
-    """The figures of all round trips with a control; `sha256` is of the frozen control's source, null for the bare."""
+    """The figures of all round trips with a control; `sha256` is of the frozen control's source, null for the bare.
+
+    `histogram` has these round trips, in V2 form; null in older results.
+    """
 
     processes: PositiveInt
     sha256: str | None
+    histogram: Unclaimed[str] = None
+
+    @model_serializer(mode="wrap")
+    def _without_absent_histogram(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields: dict[str, Any] = handler(self)
+        if fields.get("histogram") is None:
+            fields.pop("histogram", None)
+        return fields
 
 
 class BetweenProcesses(BaseModel):
@@ -129,20 +157,6 @@ class WarmUp(BaseModel):
     steady: bool = True
 
 
-T = TypeVar("T")
-
-
-def _or_unknown(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
-    try:
-        return handler(value)
-    except ValidationError:
-        return None
-
-
-#: A field that is None if the file has something else in it. `extra_info` belongs to everybody: another plugin or a
-#: user's own benchmark may have written there under the same name.
-Unclaimed = Annotated[T | None, WrapValidator(_or_unknown)]
-
 _Number = Annotated[FiniteFloat, Strict()]
 _Flag = Annotated[bool, Strict()]
 
@@ -170,7 +184,10 @@ class LatencyDetails(BaseModel):
     user's file, `payload_sha256` for an event that was given a payload on the command line.
 
     `received_clock` is the clock that told when the replies were received, of the service and of the controls. It is
-    "kernel" only if the kernel told it of all of them. `receiving` is of the service's replies alone.
+    "kernel" only if the kernel told it of all of them. `receiving` is of the service's replies alone. `objectives` are
+    those that speak of the benchmark, as they were judged.
+
+    `trace_context` is the field of each emission's data that had a W3C trace context; null without.
 
     `labels` and `note` are what the user gave to the whole result. All its benchmarks have them.
     """
@@ -213,6 +230,8 @@ class LatencyDetails(BaseModel):
     received_clock: Unclaimed[ReceivedClock] = None
     receiving: Unclaimed[Receiving] = None
     receive_clock: Unclaimed[ReceiveClock] = None
+    objectives: Unclaimed[tuple[JudgedObjective, ...]] = None
+    trace_context: Unclaimed[str] = None
     labels: Unclaimed[dict[str, str]] = None
     note: Unclaimed[str] = None
 
@@ -312,6 +331,11 @@ class LatencyBenchmark(BaseModel):
     def server_cpu_us_per_round_trip(self) -> float | None:
         """CPU time of the server per round trip, in microseconds; null if it is not known."""
         return self.details.server_cpu_us_per_round_trip
+
+    @property
+    def objectives(self) -> tuple[JudgedObjective, ...]:
+        """The objectives that speak of it, as they were judged; empty also for older results."""
+        return self.details.objectives or ()
 
     @property
     def histogram(self) -> str | None:

@@ -28,6 +28,7 @@ class ListedObjective(BaseModel):
 
     model_config = _LISTED
 
+    metric: str = ""
     verdict: str | None = None
 
 

@@ -19,6 +19,7 @@ from bench.objectives.model import JudgedObjective
 from bench.results.header import WRITTEN, Header, Histogram, IsoDatetime, Kind, NonNegative
 from bench.results.lateness import Lateness
 from bench.results.receiving import ReceiveClock, ReceivedClock, Receiving
+from bench.results.service_log import ServiceLog
 from bench.results.steadiness import Precision, RunTest, TimeIntervals
 from bench.statistics.percentiles import is_greatest
 from bench.timing.histogram import Histogram as Times
@@ -94,7 +95,9 @@ class Scenario(BaseModel):
     class takes an arrival only when it has no task under way. An arrival waits at most `max_wait_s` for a free user.
     `pipelined` is null in a closed load, and in results of the schema load/1, in which all tasks overlapped.
 
-    New in load/2: users_by_class, user_steps, pipelined, max_wait_s.
+    `trace_context` is the field of each emission's data that had a W3C trace context; null without.
+
+    New in load/2: users_by_class, user_steps, pipelined, max_wait_s. New in load/5: trace_context.
     """
 
     model_config = WRITTEN
@@ -115,6 +118,7 @@ class Scenario(BaseModel):
     transport: str
     url: str | None = None
     app: str | None = None
+    trace_context: str | None = None
 
     @property
     def users_over_time(self) -> str:
@@ -504,6 +508,25 @@ class TaskException(BaseModel):
     count: PositiveInt
 
 
+class SlowRoundTrip(BaseModel):
+    """A slow round trip of the steady window, by which it is found in the service's logs and traces.
+
+    `t` is when it was intended, in seconds since the start of the run; in a closed load, when it was sent. `token` is
+    unique to its emission. `trace_id` is that of its W3C trace context, null without. The times are null if it timed
+    out, and the response time also in a closed load.
+    """
+
+    model_config = WRITTEN
+
+    operation: str
+    t: NonNegative
+    timed_out: bool = False
+    service_us: NonNegative | None = None
+    response_us: NonNegative | None = None
+    token: str
+    trace_id: str | None = None
+
+
 class ReceivedEvent(BaseModel):
     """An event that users received, and that was no reply to an operation of theirs. Counts are of the whole run.
 
@@ -528,12 +551,14 @@ class LoadResult(Header):
     is null in older results. `command` is the command that started the run, as a shell takes it, with `...` for
     secrets. It is null if Locust's page started the run, and in older results. `objectives` are those of the run, as
     they were judged. `ended_because` says why the run ended before its time, if it missed an objective surely.
+    `slowest` has the slowest round trips of each operation, where the run was asked for them. `service_log` has the
+    lines that the service wrote during the run, if the run started the service and it wrote any.
 
     `tests` say whether arrivals came as scheduled, and whether times were independent and steady. `precisions` are
     those that the run was to reach.
 
     New in load/2: invalid_reason, exceptions. New in load/3: received. New in load/4: receive_clock. New in load/5:
-    command, objectives, ended_because, tests, precisions.
+    command, objectives, ended_because, slowest, service_log, tests, precisions.
     """
 
     kind: ClassVar[Kind] = "load"
@@ -559,6 +584,8 @@ class LoadResult(Header):
     ended_because: str | None = None
     tests: tuple[RunTest, ...] = ()
     precisions: tuple[Precision, ...] = ()
+    slowest: tuple[SlowRoundTrip, ...] = ()
+    service_log: ServiceLog | None = None
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:

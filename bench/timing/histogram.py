@@ -15,7 +15,7 @@ import base64
 import math
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -156,6 +156,24 @@ class Histogram:
         self.count += other.count
         self._sum_ns += other._sum_ns
         self._widen(other._min_ns, other._max_ns)
+
+    @classmethod
+    def union(cls, histograms: Iterable[Histogram]) -> Histogram:
+        """Return the histogram of all values of many histograms. Exact, and faster than merging them singly."""
+        found = cls()
+        parts = [histogram for histogram in histograms if histogram.min_ns is not None]
+        if not parts:
+            return found
+        buckets = np.concatenate([part._buckets for part in parts])
+        counts = np.concatenate([part._counts for part in parts])
+        found._buckets, places = np.unique(buckets, return_inverse=True)
+        found._counts = np.zeros(len(found._buckets), dtype=np.int64)
+        np.add.at(found._counts, places, counts)
+        found.count = sum(part.count for part in parts)
+        found._sum_ns = sum(part._sum_ns for part in parts)
+        found._min_ns = min(part._min_ns for part in parts if part._min_ns is not None)
+        found._max_ns = max(part._max_ns for part in parts if part._max_ns is not None)
+        return found
 
     @property
     def mean_ns(self) -> float | None:

@@ -1,10 +1,8 @@
-"""The output of `bench compare`: the table, the Markdown, and both sides' distributions as a chart."""
+"""The output of `bench compare`: the table, the Markdown, and the charts of effects and distributions."""
 
 import datetime as dt
 import io
-import json
 import math
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,10 +11,13 @@ from rich.console import Console
 
 from bench.compare.comparison import compare
 from bench.compare.model import Comparison
+from bench.report.chart import Chart
+from bench.report.chart_file import chart_file
 from bench.report.comparison import comparison_document
+from bench.report.comparison_charts import distribution_charts, effects_chart
 from bench.report.formats import markdown
 from bench.report.formats.text import print_document
-from bench.report.overlay_chart import Distribution, overlay_chart, overlay_specification, percentile_points
+from bench.report.nines import nines_points
 from bench.results.header import CommitInfo
 from bench.results.latency import LatencyResult
 from bench.results.load import Generator, LoadResult, Scenario
@@ -158,52 +159,53 @@ def distributed(values_us: list[float], failed: int = 0, name: str = "echo") -> 
     return load_result(operations=(one,))
 
 
-@pytest.mark.unhurried
-class TestChart:
-    def drawn(self, old: list[Stored], new: list[Stored]) -> dict[str, Any]:
-        specification = overlay_specification(compare(old, new, force=True), old, new)
-        encoded: dict[str, Any] = json.loads(json.dumps(specification))
-        return encoded
+def distributions(old: list[Stored], new: list[Stored]) -> tuple[Chart, ...]:
+    return distribution_charts(compare(old, new, force=True), old, new)
 
+
+def points(chart: Chart, place: int) -> dict[float, float | None]:
+    return {point.x: point.y for point in chart.panels[0].series[place].points}
+
+
+class TestCharts:
     def test_the_points_are_the_percentiles_of_the_distribution(self) -> None:
         times = Histogram.decode(
             distributed([float(us) for us in range(100, 1100)]).operations[0].service_histogram or ""
         )
-        points = dict(percentile_points(Distribution(times, 0)))
-        assert min(points) == 1
-        for nines, expected in ((1, 100), (10, 999), (100, 1089)):
-            time_us = min(points.items(), key=lambda point: abs(point[0] - nines))[1]
+        found = {point.x: point.y or 0.0 for point in nines_points(times)}
+        assert min(found) == 0
+        for share, expected in ((0.0, 100), (0.9, 999), (0.99, 1089)):
+            time_us = min(found.items(), key=lambda point: abs(point[0] - share))[1]
             assert time_us == pytest.approx(expected, rel=0.002)
-        assert max(points) <= 1000
-        assert sorted(points.values()) == list(points.values())
+        assert max(found) == pytest.approx(0.999)
+        assert sorted(found.values()) == list(found.values())
 
     def test_a_curve_ends_where_what_failed_begins(self) -> None:
         times = Histogram.decode(distributed([100.0] * 900).operations[0].service_histogram or "")
-        points = dict(percentile_points(Distribution(times, 100)))
-        assert 9 < max(points) <= 10
+        assert 0.88 < max(point.x for point in nines_points(times, 100)) <= 0.9
 
-    def test_one_panel_for_each_benchmark_with_both_sides(self) -> None:
+    def test_a_chart_for_each_benchmark_with_both_sides(self) -> None:
         old, new = stored(*latency_runs(0, 0, COMMIT, 1)), stored(*latency_runs(0.1, 100, OTHER, 3), side="n")
-        specification = self.drawn(old, new)
-        assert [panel["title"]["text"] for panel in specification["vconcat"]] == [
-            ["foo_bar[event-fast-process-uvloop]"],
-            ["foo_bar[acknowledged-fast-process-uvloop]"],
+        charts = distributions(old, new)
+        assert [chart.title for chart in charts] == [
+            "Service time of foo_bar[event-fast-process-uvloop]",
+            "Service time of foo_bar[acknowledged-fast-process-uvloop]",
         ]
-        assert specification["vconcat"][0]["title"]["subtitle"] == [
-            "old: 300 round trips in 1 run",
-            "new: 900 round trips in 3 runs",
+        assert charts[0].caption == "Baseline: 300 round trips in 1 run. Candidate: 900 round trips in 3 runs."
+        (panel,) = charts[0].panels
+        # Of the new side each run, and both sides.
+        assert [line.role for line in panel.series] == ["faint", "faint", "faint", "baseline", "candidate"]
+        assert [line.label for line in panel.series[-2:]] == [
+            f"baseline: {COMMIT[:10]}, 2026-03-01 12:00 UTC, on here",
+            "candidate: bbbbbbbbbb, 2026-03-01 13:40 UTC to 2026-03-01 13:42 UTC, on here",
         ]
-        layers = specification["vconcat"][0]["layer"]
-        assert len(layers) == 4  # of the new side each run, and both sides
-        rows = specification["datasets"][layers[-1]["data"]["name"]]
-        assert {row["side"] for row in rows} == {"old", "new"}
-        assert layers[-1]["encoding"]["x"]["scale"]["type"] == "log"
+        assert charts[0].x.scale == "nines"
 
     def test_what_failed_is_said(self) -> None:
         old, new = stored(distributed([100.0] * 1000)), stored(distributed([100.0] * 900, 100), side="n")
-        (panel,) = self.drawn(old, new)["vconcat"]
-        assert panel["title"]["subtitle"][1] == (
-            "new: 900 round trips in 1 run, and 100 that failed, beyond the end of the curve"
+        (chart,) = distributions(old, new)
+        assert chart.caption.endswith(
+            "Candidate: 900 round trips in 1 run, and 100 that failed, beyond the end of the curve."
         )
 
     def test_response_times_where_there_are_any(self) -> None:
@@ -213,20 +215,37 @@ class TestChart:
         connect = echo.model_copy(update={"name": "connect"})
         scenario = Scenario(user_classes=("EchoUser",), users=50, model="open", rate_per_s=100, transport="websocket")
         one = load_result(scenario=scenario, operations=(connect, both))
-        specification = self.drawn(stored(one), stored(one, side="n"))
-        axes = [panel["layer"][-1]["encoding"]["y"]["title"][0] for panel in specification["vconcat"]]
-        assert axes == ["service time", "response time"]
-        least = [
-            min(row["us"] for row in specification["datasets"][panel["data"]["name"]])  # of one layer it is the panel's
-            for panel in specification["vconcat"]
-        ]
+        charts = distributions(stored(one), stored(one, side="n"))
+        assert [chart.panels[0].y.title for chart in charts] == ["service time", "response time"]
+        least = [min(time for time in points(chart, 0).values() if time is not None) for chart in charts]
         assert least == pytest.approx([100, 900], rel=0.01)
 
+    def test_the_effects_are_in_one_chart_with_their_verdicts(self) -> None:
+        found = compared(latency_runs(0, 0, COMMIT), latency_runs(0.1, 100, OTHER))
+        chart = effects_chart(found)
+        assert chart is not None
+        rows = [row for benchmark in found.benchmarks for row in benchmark.rows if row.effect is not None]
+        assert [(effect.value, effect.low, effect.high) for effect in chart.effects] == [
+            (row.effect, row.low, row.high) for row in rows
+        ]
+        assert {effect.role for effect in chart.effects} == {"bad"}
+        assert chart.effects[0].label == "foo_bar[event-fast-process-uvloop]: p50"
+        assert chart.effects[0].text.startswith("slower, ")
+        assert "worse: foo_bar" in chart.alt
+
+    def test_of_many_effects_the_first_to_read_are_shown(self) -> None:
+        operations = tuple(operation(f"operation {number}") for number in range(20))
+        chart = effects_chart(compared(load_result(operations=operations), load_result(operations=operations)))
+        assert chart is not None
+        assert {effect.label.rpartition(": ")[2] for effect in chart.effects} == {"throughput"}
+        assert "effects these are the first to read" in chart.caption
+
+    @pytest.mark.unhurried
     @pytest.mark.parametrize(("form", "begins"), [("html", b"<!DOCTYPE html>"), ("svg", b"<svg"), ("png", b"\x89PNG")])
-    def test_formats(self, form: Any, begins: bytes, tmp_path: Path) -> None:
+    def test_formats(self, form: Any, begins: bytes) -> None:
         old = stored(distributed([100.0, 120.0, 150.0] * 100, name="</script><b>echo"))
         new = stored(distributed([110.0, 125.0, 190.0] * 100, name="</script><b>echo"), side="n")
-        drawn = overlay_chart(compare(old, new), old, new, form)
+        drawn = chart_file(comparison_document(compare(old, new), old, new), form)
         assert drawn.startswith(begins)
         if form == "html":
             page = drawn.decode()
@@ -237,8 +256,7 @@ class TestChart:
     def test_without_any_distribution(self) -> None:
         bare = load_result(operations=(operation(service_histogram=None),))
         old, new = stored(bare), stored(bare, side="n")
-        with pytest.raises(ValueError, match="no benchmark has its distribution stored on both sides"):
-            overlay_specification(compare(old, new), old, new)
+        assert not distributions(old, new)
 
     def test_a_distribution_that_cannot_be_read(self) -> None:
         (one,) = latency_runs(0, 0, COMMIT, 1)
@@ -249,4 +267,4 @@ class TestChart:
         old = stored(one.model_copy(update={"benchmarks": damaged}))
         new = stored(*latency_runs(0, 100, OTHER, 1), side="n")
         with pytest.raises(HistogramError, match="not a histogram"):
-            overlay_specification(compare(old, new), old, new)
+            distributions(old, new)

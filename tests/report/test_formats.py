@@ -182,6 +182,7 @@ def test_json_has_all_of_it() -> None:
         "style": "plain",
         "group": "say|said",
         "is_detail": True,
+        "reason": "",
         "link": "",
     }
     assert shown["tables"][0]["rows"][2] == {"text": "-- +5.1 %", "style": "step"}

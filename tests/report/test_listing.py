@@ -136,10 +136,23 @@ def test_the_verdict_is_the_worst(
 def test_objectives_are_the_verdict_of_a_load(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, verdicts: list[str], shown: str
 ) -> None:
-    save(tmp_path)
+    save(tmp_path, operations=(GOOD,))
     (path,) = tmp_path.glob("load/*/*.json")
     content = json.loads(path.read_text())
     content["objectives"] = [{"text": "p99 < 50 ms", "verdict": verdict} for verdict in verdicts]
+    path.write_text(json.dumps(content))
+    _, out, _ = bench(capsys, "list", "--results", str(tmp_path))
+    assert out.splitlines()[1].endswith(f"  {shown}")
+
+
+@pytest.mark.parametrize(("metric", "shown"), [("p99", "10 failed"), ("errors", "met"), ("dropped", "met")])
+def test_failures_are_the_verdict_unless_an_objective_speaks_of_them(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, metric: str, shown: str
+) -> None:
+    save(tmp_path, operations=(GOOD.model_copy(update={"ok": 90, "timeouts": 10}),))
+    (path,) = tmp_path.glob("load/*/*.json")
+    content = json.loads(path.read_text())
+    content["objectives"] = [{"text": "as it was", "metric": metric, "verdict": "met"}]
     path.write_text(json.dumps(content))
     _, out, _ = bench(capsys, "list", "--results", str(tmp_path))
     assert out.splitlines()[1].endswith(f"  {shown}")

@@ -13,7 +13,7 @@ import pytest
 from bench.report import chart_formats
 from bench.report.chart import Axis, Cell, Chart, Effect, Forest, HeatMap, Panel, Point, Series
 from bench.report.document import Break, Column, Document, Line, Note, Row, Subject, Table
-from bench.report.page.page import NOT_DRAWN, page
+from bench.report.page.page import MOST_BYTES, NOT_DRAWN, TOO_MANY, page
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'&lt;"
 VOID = ("meta", "br", "hr", "input", "img", "link")
@@ -182,7 +182,7 @@ class TestDrawn:
 
     def test_a_page_is_one_file_whose_policy_names_its_own_scripts(self) -> None:
         shown = page([DOCUMENT])
-        assert len(shown.encode()) < 1_500_000
+        assert len(shown.encode()) < MOST_BYTES
         scripts = re.findall(r"<script>(.*?)</script>", shown, re.DOTALL)
         assert len(scripts) == 2
         (policy,) = [
@@ -211,7 +211,7 @@ class TestDrawn:
         }
         assert not [source for source in panel["vega"]["data"] if source.get("values")]
         read = Read(shown)
-        assert {"class": "view"} in read.attributes("div")
+        assert {"class": "view", "aria-hidden": "true"} in read.attributes("div")
         assert "Times rise" in [attributes.get("aria-label") for attributes in read.attributes("div")]
         assert read.texts("summary")[0] == "Table: Times"
 
@@ -225,3 +225,21 @@ class TestDrawn:
         assert [tag for tag, _, _ in Read(shown).elements] == [
             tag for tag, _, _ in Read(page([everything("x")])).elements
         ]
+
+    def test_a_large_page_has_less_detail_and_says_so(self) -> None:
+        def chart(number: int) -> Chart:
+            points = tuple(Point(x, 100.0 + x, text=f"{'text ' * 40} {x}") for x in range(900))
+            panel = Panel(Axis("time", "µs"), (Series("p99", points),))
+            return Chart(f"c{number}", f"Times {number}", "They rise", Axis("time", "s"), (panel,))
+
+        few, many = (
+            page([Document("example", "large", (), charts=tuple(map(chart, range(number))))]) for number in (4, 60)
+        )
+        assert len(few.encode()) <= MOST_BYTES
+        assert len(self.embedded(few)) == 4
+        assert "60 of 900 rows, evenly chosen; the stored result has all" in few
+        assert TOO_MANY not in few
+        assert len(many.encode()) <= MOST_BYTES
+        assert 1 < len(self.embedded(many)) < 60
+        assert many.count(TOO_MANY) == 60 - len(self.embedded(many))
+        assert len(Read(many).attributes("figure")) == 60

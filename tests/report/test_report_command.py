@@ -71,7 +71,14 @@ def test_several_results_are_on_one_page(
     assert capsys.readouterr().out == "page in report.html\n"
     page = Path("report.html").read_text()
     assert "<h1>3 results</h1>" in page
-    assert [page.count(f'id="r{number}"') for number in (1, 2, 3, 4)] == [1, 1, 1, 0]
+    assert [page.count(f'id="r{number}"') for number in (1, 2, 3, 4, 5)] == [1, 1, 1, 1, 0]
+    # The loads stand beside each other first, then each result by itself.
+    assert page.index("load: 2 loads beside each other") < page.index("ab: HEAD")
+
+
+def test_a_single_load_is_beside_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert report(monkeypatch, "load/1", "ab/1") == 0
+    assert "beside each other" not in Path("report.html").read_text()
 
 
 @pytest.mark.parametrize(

@@ -203,7 +203,17 @@ def test_no_result_is_a_line_with_its_name(show: Show, reference: str, content: 
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (("--format", "tarot"), "--format tarot: there is no such format, only html, json, junit, markdown, text"),
+        (
+            ("--format", "tarot"),
+            "--format tarot: there is no such format, only html, json, junit, markdown, text, svg, png",
+        ),
+        (("--format", "svg"), "--format svg: say where the pictures go: --output DIR"),
+        (("--format", "svg,text"), "--format svg,text: svg, png may stand together, and not with text"),
+        (("--format", "svg", "--output", "results/x/y"), "--output results/x/y: there is no such folder"),
+        (
+            ("--format", "png", "--output", "compare/load.json"),
+            "--output compare/load.json: that is no folder",
+        ),
         (("--output", "nowhere/ab.txt"), "--output nowhere/ab.txt: there is no such folder"),
     ],
 )

@@ -42,6 +42,7 @@ def test_latency(benchmark_of_latency: LatencyBenchmark) -> None:
         "matched by": "token",
         "client": "FastClient",
         "transport": "websocket",
+        "trace context": "none",
         "server": "process",
         "loop": "uvloop",
         "http": "httptools",

@@ -39,7 +39,22 @@ SHORT = {"PYTEST_ADDOPTS": "--effort=quick --benchmark-max-time=0.05 --benchmark
 _SHORT_LATENCY = f"bench latency {SHORT['PYTEST_ADDOPTS']}"
 
 #: The commands of `console` blocks that are not this project's: their options are their own business.
-FOREIGN = {"apt", "cat", "cd", "curl", "docker", "export", "git", "node", "npm", "openssl", "pip", "sudo", "ulimit"}
+FOREIGN = {
+    "apt",
+    "cat",
+    "cd",
+    "curl",
+    "docker",
+    "export",
+    "git",
+    "node",
+    "npm",
+    "openssl",
+    "pip",
+    "prometheus",
+    "sudo",
+    "ulimit",
+}
 
 LANGUAGES = {"sh", "python", "console", "text", "json", "toml", "yaml", "js", "css", "ini", "markdown"}
 

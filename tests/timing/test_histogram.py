@@ -240,3 +240,12 @@ def test_counts_up_to_limits_are_right_to_the_layouts_precision(values: list[int
 
 def test_nothing_is_within_any_limit_of_an_empty_histogram() -> None:
     assert Histogram().counts_up_to([1_000, 2_000]) == [0, 0]
+
+
+@given(st.lists(st.lists(st.integers(0, HIGHEST_NS), max_size=30), max_size=6))
+def test_a_union_is_the_histogram_of_all_values(parts: list[list[int]]) -> None:
+    union, merged = Histogram.union(map(histogram_of, parts)), histogram_of([value for part in parts for value in part])
+    assert union.encode() == merged.encode()
+    assert (union.count, union.sum_ns, union.min_ns, union.max_ns) == (
+        *(merged.count, merged.sum_ns, merged.min_ns, merged.max_ns),
+    )

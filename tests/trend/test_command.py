@@ -189,7 +189,7 @@ def test_a_name_from_a_file_is_no_script(
     assert bench(capsys, "trend", "--output", "chart.html")[0] == 0
     page = Path("chart.html").read_text()
     assert "<script>alert(1)" not in page
-    assert "\\u003c/script>\\u003cscript>alert(1)" in page
+    assert "&lt;/script&gt;&lt;script&gt;alert(1)" in page
 
 
 class TestWhatIsWrong:

@@ -75,6 +75,10 @@ class Engine:
         self._watcher: Any = None
         #: True if replies tell when they were handled.
         self.breakdown = False
+        #: True if the slowest round trips are to be named by their tokens.
+        self.names_tokens = False
+        #: The field of the data that has the trace context of each emission; None: there is none.
+        self.trace_field: str | None = None
         #: The number of times that the loop has flushed; it grows for as long as the loop goes round.
         self.beats = 0
         #: The recorders by their operation's name, of each kind.

@@ -83,11 +83,13 @@ class Notes:
             reason = "could not be encoded"
         recorder.drop(wanted_ns, reason)
 
-    def failed(self, definition: RoundTrip, error: RoundTripFailed, intended_ns: int, waited_ns: int) -> None:
-        """Note that a round trip that was sent has failed."""
+    def failed(
+        self, definition: RoundTrip, error: RoundTripFailed, intended_ns: int, waited_ns: int, token: str
+    ) -> None:
+        """Note that a round trip that was sent has failed; `token` is empty unless tokens are asked for."""
         kind = TIMEOUT if isinstance(error, ReplyTimeout) else error.kind
         recorder = self._engine.recorder(definition.name)
-        recorder.failed(error.sent_ns, perf_counter_ns(), kind, intended_ns, waited_ns)
+        recorder.failed(error.sent_ns, perf_counter_ns(), kind, intended_ns, waited_ns, token)
         recorder.received_bytes += error.reply_bytes
         if kind == TIMEOUT:
             self._look_for_token(definition)

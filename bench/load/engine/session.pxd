@@ -18,7 +18,7 @@ cdef class Session(Taker):
     cdef object _url, _tokens, _dispatcher, _open_tasks, _task, _usual, _noted, _gone, _http
     cdef object _steps_are_over
     cdef long long _timeout_ns
-    cdef bint _is_ending, _closing, _breakdown
+    cdef bint _is_ending, _closing, _notes_more, _breakdown, _names_tokens
     cdef Py_ssize_t _steps_under_way
     cdef Recorder _recorder
     cdef Connector _connector
@@ -30,6 +30,7 @@ cdef class Session(Taker):
 
     @cython.locals(received_ns=cython.longlong, error_ns=cython.longlong)
     cdef _succeeded(self, definition, InFlight emission, long long intended_ns, long long waited_ns)
+    cdef _note_more(self, InFlight emission)
     cpdef take(self, InFlight emission)
     cdef _repeat(self)
     cdef _end_turn(self, seconds)

@@ -53,6 +53,7 @@ from bench.load.engine.user_client import UserClient
 from bench.load.metrics.recorder import UNSCHEDULED, Recorder
 from bench.results.load import REPLIED_KINDS, OperationKey, OperationKind
 from bench.scenarios.model import Emission, RoundTrip
+from bench.scenarios.tracing import NoPlaceForContext
 from bench.wire.client import FastClient
 from bench.wire.connection import Connection
 from bench.wire.errors import (
@@ -152,7 +153,10 @@ class Session(Taker):
         #: The definition of the last round trip; `_recorder` is the recorder of its operation.
         self._usual: RoundTrip | None = None
         self._recorder: Recorder
+        #: True if more is to be noted of each success than most runs ask for: see `_note_more`.
+        self._notes_more = False
         self._breakdown = False
+        self._names_tokens = False
         # Of the task that is nothing but a round trip: see `repeat`.
         self._repeated: RoundTrip
         self._repeated_task: object = None
@@ -171,7 +175,8 @@ class Session(Taker):
             self.counters.arrived += 1
             self.engine.post(SessionEnded(self))
             return
-        self._breakdown = self.engine.breakdown
+        self._breakdown, self._names_tokens = self.engine.breakdown, self.engine.names_tokens
+        self._notes_more = self._breakdown or self._names_tokens
         self.user._session = self
         self.user._perform_with(self.round_trip if self._dispatcher is None else self.scheduled_round_trip)
         self._task = asyncio.get_running_loop().create_task(self._live())
@@ -219,7 +224,7 @@ class Session(Taker):
             await emission
         except BaseException as error:
             exchange.end(emission, error)
-            self._ended(definition, error, intended_ns, waited_ns)
+            self._ended(definition, emission, error, intended_ns, waited_ns)
             raise
         self._succeeded(definition, emission, intended_ns, waited_ns)
         return acknowledged(emission.reply)
@@ -244,8 +249,8 @@ class Session(Taker):
                 error_ns,
             )
         reply = emission.reply
-        if self._breakdown:
-            self._recorder.handled(emission.sent_ns, _handled_ns(reply), received_ns)
+        if self._notes_more:
+            self._note_more(emission)
         if not received_ns & _QUEUEING_SAMPLE:
             now_ns = perf_counter_ns()
             self.engine.queueing.append(now_ns)
@@ -257,6 +262,13 @@ class Session(Taker):
         if self.stopping:
             self._stop_if_idle()
         self._connector.failed_attempts = 0
+
+    def _note_more(self, emission: InFlight) -> None:
+        """Note what only some runs ask for: the stamps of the reply, and the token."""
+        if self._breakdown:
+            self._recorder.handled(emission.sent_ns, _handled_ns(emission.reply), emission.received_ns)
+        if self._names_tokens:
+            self._recorder.named(emission.token)
 
     # ------------------------------------------------------------------ a task that is nothing but a round trip
 
@@ -285,7 +297,7 @@ class Session(Taker):
             if emission is not None:
                 emission.cancel()
                 exchange.end(emission, error)
-                self._ended(definition, error, UNSCHEDULED, 0)
+                self._ended(definition, emission, error, UNSCHEDULED, 0)
             raise
         emission, self._awaited = self._awaited, None
         failure, self._failure = self._failure, None
@@ -293,7 +305,7 @@ class Session(Taker):
             failure = emission.exception()
             assert failure is not None, "it would have gone on"
             exchange.end(emission, failure)
-            self._ended(definition, failure, UNSCHEDULED, 0)
+            self._ended(definition, emission, failure, UNSCHEDULED, 0)
         elif isinstance(failure, _NotBegun):
             await self._not_sent(OperationKey(definition.name), failure.error, UNSCHEDULED)
             failure = failure.error
@@ -449,7 +461,7 @@ class Session(Taker):
 
         Raises StopUser if no load could perform the definition.
         """
-        if isinstance(error, AmbiguousReplies):
+        if isinstance(error, (AmbiguousReplies, NoPlaceForContext)):
             self._notes.invalid(str(error))
             raise StopUser from error
         if isinstance(error, NoRoundTrip):
@@ -460,10 +472,13 @@ class Session(Taker):
         if not intended_ns:
             await asyncio.sleep(_NOT_SENT_PAUSE_S)
 
-    def _ended(self, definition: RoundTrip, error: BaseException, intended_ns: int, waited_ns: int) -> None:
+    def _ended(
+        self, definition: RoundTrip, emission: InFlight, error: BaseException, intended_ns: int, waited_ns: int
+    ) -> None:
         """Take note that a round trip that was sent has ended, and not by its reply."""
         if isinstance(error, RoundTripFailed):
-            self._notes.failed(definition, error, intended_ns, waited_ns)
+            token = emission.token if self._names_tokens else ""
+            self._notes.failed(definition, error, intended_ns, waited_ns, token)
         self._tasks.has_awaited = True
         self._tasks.may_go_on = False  # the connection may be lost, or have to be replaced
         if self.stopping:
@@ -492,6 +507,7 @@ class Session(Taker):
         self.user._state = LOCUST_STATE_RUNNING
         namespace = self._namespace()
         self.exchange = Exchange(self.client, self._tokens, self._timeout_ns, namespace)
+        self.exchange.trace_field = self.engine.trace_field
         self.exchange.late = self.counters.late
         self.exchange.abandoned = self.counters.abandoned
         self._notes = Notes(self.engine, self.counters, self.exchange, self.client)

@@ -134,10 +134,7 @@ def lateness(histograms: Iterable[Histogram]) -> Lateness | None:
 
 
 def _union(histograms: Iterable[Histogram]) -> Histogram:
-    union = Histogram()
-    for histogram in histograms:
-        union.merge(histogram)
-    return union
+    return Histogram.union(histograms)
 
 
 def p99_us(histograms: Iterable[StoredHistogram | None]) -> float | None:

@@ -8,11 +8,12 @@ worker is lost, the others' figures go on.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from bench.load.metrics.saturation import JudgedSecond
+from bench.load.metrics.slowest import Slow
 from bench.results.load import OperationKey
 from bench.statistics.percentiles import is_greatest
 from bench.timing.histogram import Histogram
@@ -155,6 +156,9 @@ class LiveProcess(Protocol):
     def times_so_far(self) -> Mapping[OperationKey, OperationTimes]:
         """Return all times from the start of the run on. Of each operation they only ever become more."""
 
+    def slowest_so_far(self) -> Mapping[OperationKey, Sequence[Slow]]:
+        """Return the slowest round trips that were answered, the slowest first, where the run was asked for them."""
+
     def unasked_so_far(self) -> Mapping[str, int]:
         """Return how many events came unasked, by their names."""
 
@@ -208,6 +212,12 @@ def heard_of(processes: Collection[LiveProcess]) -> list[LiveProcess]:
     """Return the processes that are not far behind the others, as a lost worker is."""
     newest = max((process.newest_second() for process in processes), default=-1)
     return [process for process in processes if process.newest_second() >= max(0, newest - _MOST_BEHIND_S)]
+
+
+def number_lost(processes: Collection[LiveProcess]) -> int:
+    """Return how many processes are far behind the others: none before the others have noted several seconds."""
+    newest = max((process.newest_second() for process in processes), default=-1)
+    return sum(process.newest_second() < newest - _MOST_BEHIND_S for process in processes)
 
 
 def complete_until_s(processes: Iterable[LiveProcess]) -> int:

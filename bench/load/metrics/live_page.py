@@ -11,12 +11,22 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from bench.load.metrics.live import Interval, LiveOperation, LiveProcess, complete_until_s, heard_of, interval
+from bench.load.metrics.live import (
+    Interval,
+    LiveOperation,
+    LiveProcess,
+    complete_until_s,
+    heard_of,
+    interval,
+    number_lost,
+)
 from bench.load.metrics.live import operations_of as operations_so_far
+from bench.load.metrics.live_objectives import LiveObjective, so_far
 from bench.load.metrics.live_verdict import GeneratorWatch
 from bench.load.metrics.saturation import Saturation
+from bench.objectives.model import Objective
 from bench.report.spoilt import spoilt
-from bench.results.load import SCHEDULED_KINDS, OperationKey
+from bench.results.load import CONNECT, SCHEDULED_KINDS, OperationKey
 from bench.statistics.percentiles import is_greatest
 
 #: The number of seconds that the charts over time have at most.
@@ -130,6 +140,7 @@ class LiveFigures:
     processes: int
     saturation: Saturation | None
     has_verdict: bool
+    objectives: list[LiveObjective]
 
 
 class LiveWatch:
@@ -138,8 +149,9 @@ class LiveWatch:
     `timeout_us` is the time that replies are awaited.
     """
 
-    def __init__(self, timeout_us: float) -> None:
+    def __init__(self, timeout_us: float, objectives: Sequence[Objective] = ()) -> None:
         self._timeout_us = timeout_us
+        self._objectives = objectives
         self._generator = GeneratorWatch()
         self._seconds: deque[tuple[Interval, float | None]] = deque(maxlen=HISTORY_S)
         self._until_s = 0
@@ -163,10 +175,11 @@ class LiveWatch:
                 for key in named[:MOST_CURVES]
                 if (curve := _curve(key.label, operations[key], self._timeout_us)) is not None
             ],
-            heard=len(heard_of(everyone)),
+            heard=len(everyone) - number_lost(everyone),
             processes=len(everyone),
             saturation=saturation,
             has_verdict=self._generator.has_verdict,
+            objectives=so_far(self._objectives, operations, self._timeout_us),
         )
 
     def _take_seconds(
@@ -194,24 +207,20 @@ def banner(state: State, figures: LiveFigures | None, phase: str) -> Banner:
     """Return the banner of a load that goes on."""
     if figures is None:
         return Banner("neutral", phase.capitalize() or "The load begins")
+    lost = figures.processes - figures.heard
+    unheard = f"{lost} of {figures.processes} generator processes cannot be heard" if lost else ""
     if figures.saturation is not None:
         found = figures.saturation
-        return Banner(
-            "wrong",
-            "The generator cannot keep up",
-            f"since second {found.since_s}: {found.reason}; {spoilt(found.spoils)}",
-        )
-    if figures.heard < figures.processes:
-        lost = figures.processes - figures.heard
-        return Banner(
-            "warning",
-            f"{lost} of {figures.processes} generator processes cannot be heard",
-            "the figures of the last seconds are those of the others",
-        )
+        parts = f"since second {found.since_s}: {found.reason}", spoilt(found.spoils), unheard
+        return Banner("wrong", "The generator cannot keep up", "; ".join(filter(None, parts)))
+    if unheard:
+        return Banner("warning", unheard, "the figures of the last seconds are those of the others")
     if state == "arriving" or not figures.has_verdict:
         return Banner(
             "neutral", phase.capitalize() or "No verdict yet", "the steady window decides about the generator"
         )
+    if not any(row.ok for row in figures.rows if row.label != CONNECT):
+        return Banner("neutral", "The generator keeps up", "nothing has been answered so far")
     return Banner("good", "The generator keeps up", "the figures are the service's")
 
 

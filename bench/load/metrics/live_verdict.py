@@ -7,7 +7,7 @@ seconds that are not complete yet.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bench.load.metrics.generator import whole_seconds
 from bench.load.metrics.live import LiveProcess, complete_until_s
@@ -47,7 +47,9 @@ class GeneratorWatch:
             _judge(judged, process)
             saturation = saturation_by(judged.faults, process.is_open)
             if saturation is not None:
-                found.append(saturation)
+                # The text of a standstill has the length of all of them so far.
+                now = faults_of(process.judged_second(saturation.since_s), judged.standstill_ns, judged.clocks)
+                found.append(replace(saturation, reason=now[0].reason) if now else saturation)
         if not found:
             return None
         first = min(found, key=lambda saturation: saturation.since_s)

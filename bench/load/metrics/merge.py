@@ -24,6 +24,7 @@ from bench.load.metrics.recorder import RECEIVED
 from bench.load.metrics.report import BINS, OperationReport, Report, SecondReport
 from bench.load.metrics.rows import counted, operation_row, rate_per_s, second_row, stage_row
 from bench.load.metrics.saturation import JudgedSecond
+from bench.load.metrics.slowest import Slow, slowest
 from bench.results.load import (
     MOST_OPERATIONS,
     OTHER_OPERATIONS,
@@ -81,13 +82,10 @@ class Received:
         second = self.seconds.get(number)
         if second is None:
             return None
-        times, replies = Histogram(), Counter[OperationKey]()
-        for operation in second.operations:
-            shown = (operation.response or operation.service).restored()
-            times.merge(shown)
-            replies[operation.key] = shown.count
+        shown = {operation.key: (operation.response or operation.service).restored() for operation in second.operations}
+        replies = {key: histogram.count for key, histogram in shown.items()}
         lateness = Histogram() if second.send_lateness is None else second.send_lateness.restored()
-        return LiveSecond(second, times, replies, lateness)
+        return LiveSecond(second, Histogram.union(shown.values()), replies, lateness)
 
     def window_ns(self) -> tuple[int | None, int | None]:
         """Return when its window begins and ends, in ns since the run's start; None for what it does not know."""
@@ -123,6 +121,14 @@ class Received:
     def times_so_far(self) -> dict[OperationKey, OperationTimes]:
         """Return all times from the start of the run on."""
         return self._times.of(self.report, self.seconds)
+
+    def slowest_so_far(self) -> dict[OperationKey, list[Slow]]:
+        """Return the slowest round trips that were answered, the slowest first, where the run was asked for them."""
+        return {
+            part.key: [slow for slow in part.slowest if slow.service_ns is not None]
+            for part in self.report.operations
+            if part.slowest
+        }
 
     def unasked_so_far(self) -> dict[str, int]:
         """Return how many events came unasked, by their names."""
@@ -310,6 +316,19 @@ class Merger:
     def parts(self) -> Parts:
         """Return the parts of the operations that have rows."""
         return self._parts(lambda part: part.kind != RECEIVED)
+
+    def slowest(self, number: int) -> list[tuple[OperationKey, Slow]]:
+        """Return the slowest round trips of each operation over all processes, and the first that timed out.
+
+        Those that timed out come first, then the slowest. At most `number` of either kind are of the same operation.
+        """
+        found: list[tuple[OperationKey, Slow]] = []
+        for key, parts in sorted(self._parts(lambda part: bool(part.slowest)).items()):
+            each = [slow for _, part in parts for slow in part.slowest]
+            timed_out = sorted((slow for slow in each if slow.service_ns is None), key=lambda slow: slow.at_ns)
+            answered = slowest((slow for slow in each if slow.service_ns is not None), number)
+            found += [(key, slow) for slow in (*timed_out[:number], *answered)]
+        return found
 
     def received(self) -> tuple[ReceivedEvent, ...]:
         """Return the events that came unasked, the most frequent first."""

@@ -7,7 +7,7 @@ cdef class Recorder:
     cdef public object name, task, kind
     cdef object _written, _reads_written, _intended, _handled, _waits
     cdef dict _dropped
-    cdef list _failures
+    cdef list _failures, _tokens
     cdef long long[::1] _times, _reads
     cdef bint _is_stamped
     cdef Py_ssize_t _room, _used
@@ -19,6 +19,7 @@ cdef class Recorder:
         self, long long sent_ns, long long received_ns, long long received_bytes=*, long long read_ns=*,
         long long error_ns=*
     )
+    cpdef named(self, str token)
     cpdef answered(
         self, long long intended_ns, long long sent_ns, long long received_ns, long long waited_ns=*,
         long long received_bytes=*, long long read_ns=*, long long error_ns=*

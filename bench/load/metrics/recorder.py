@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from bench.load.metrics.exceptions import folded
@@ -40,6 +40,8 @@ class Failure(NamedTuple):
     intended_ns: int = UNSCHEDULED
     #: The time in which no user was free for it.
     waited_ns: int = 0
+    #: The token of the emission, where the slowest are asked for.
+    token: str = ""
 
 
 class Batch(NamedTuple):
@@ -76,6 +78,8 @@ class Batch(NamedTuple):
     sent_bytes: int = 0
     received_bytes: int = 0
     reads: array[int] = array("q")
+    #: The tokens of the pairs of `completed`, where the slowest are asked for; else empty.
+    tokens: Sequence[str] = ()
 
 
 class LoopDelays(NamedTuple):
@@ -129,7 +133,7 @@ class Recorder:
             "_room",
             "_times",
         ),
-        *("_used", "_waits", "_written"),
+        *("_tokens", "_used", "_waits", "_written"),
         *("error_replies", "kind", "name", "received_bytes", "sent_bytes", "task"),
     )
 
@@ -193,11 +197,21 @@ class Recorder:
         if handled_ns is not None and sent_ns <= handled_ns[0] <= handled_ns[1] <= received_ns:
             self._handled.extend((sent_ns, *handled_ns, received_ns))
 
+    def named(self, token: str) -> None:
+        """Note the token of the success that was noted last. Either all of a batch are named, or none is."""
+        self._tokens.append(token)
+
     def failed(
-        self, sent_ns: int, ended_ns: int, kind: str, intended_ns: int = UNSCHEDULED, waited_ns: int = 0
+        self,
+        sent_ns: int,
+        ended_ns: int,
+        kind: str,
+        intended_ns: int = UNSCHEDULED,
+        waited_ns: int = 0,
+        token: str = "",
     ) -> None:
         """Note a failure."""
-        self._failures.append(Failure(sent_ns, ended_ns, folded(kind), intended_ns, waited_ns))
+        self._failures.append(Failure(sent_ns, ended_ns, folded(kind), intended_ns, waited_ns, token))
 
     def drop(self, intended_ns: int, reason: str) -> None:
         """Note an emission that was not sent, and why.
@@ -218,6 +232,7 @@ class Recorder:
             *(self.name, completed, self._intended, self._failures, self._dropped, self._handled),
             *(self._waits, self.task, self.error_replies, self.kind, self.sent_bytes, self.received_bytes),
             self._reads_written[: self._used] if self._is_stamped else array("q"),
+            self._tokens,
         )
         self._clear()
         return batch
@@ -254,3 +269,4 @@ class Recorder:
         self._dropped: dict[str, array[int]] = {}
         self._handled: array[int] = array("q")
         self._waits: array[int] = array("q")
+        self._tokens: list[str] = []

@@ -11,6 +11,7 @@ from typing import Annotated, cast
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NonNegativeInt
 
 from bench.load.metrics.recorder import NotedKind
+from bench.load.metrics.slowest import MOST_SLOWEST, Slow
 from bench.results.load import ROUND_TRIP, OperationKey, OperationKind
 from bench.timing.histogram import Histogram
 from bench.timing.receive_times import ReceiveTimes
@@ -132,6 +133,8 @@ class OperationReport(BaseModel):
     outside_received: StoredReceiveTimes | None = None
     #: The times to the handler, in it, and from it, of replies that tell them; else empty.
     breakdown: list[StoredHistogram]
+    #: The slowest round trips, and the first that timed out, by their tokens.
+    slowest: Annotated[list[Slow], Field(max_length=2 * MOST_SLOWEST)] = []
     #: The key of a task whose operation this process did not know when it dropped these arrivals. The name is then that
     #: of the task. The arrivals belong to the operation's row.
     task: str = ""

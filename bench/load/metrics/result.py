@@ -22,8 +22,10 @@ from bench.objectives.judging import not_judged
 from bench.objectives.model import Objective
 from bench.objectives.precision import AskedPrecision
 from bench.results.header import CommitInfo, MachineInfo, way_in_words
-from bench.results.load import Generator, LoadResult, Scenario, Second, Server, Window
+from bench.results.load import Generator, LoadResult, Scenario, Second, Server, SlowRoundTrip, Window
+from bench.results.service_log import ServiceLog
 from bench.results.steadiness import Precision, RunTest
+from bench.scenarios.tracing import trace_id
 from bench.timing.arrivals import Arrivals, Shape
 from bench.timing.rates import NS_PER_S, RateProfile
 
@@ -66,6 +68,10 @@ class AskedLoad:
     url: str | None = None
     #: The app that the run started for itself, as `module:attribute`.
     app: str | None = None
+    #: The field of the data that has the trace context of each emission; None: there is none.
+    trace_field: str | None = None
+    #: The number of the slowest round trips of each operation that the result names.
+    slowest: int = 0
     #: The number of users of each class at the end.
     counts: Callable[[], Mapping[str, int]] = dict
 
@@ -87,6 +93,8 @@ class RunFacts:
     command: str | None = None
     labels: dict[str, str] = field(default_factory=dict)
     note: str | None = None
+    #: What the service wrote during the run; None if nothing is known of that.
+    service_log: ServiceLog | None = None
     #: The reasons why the result is partial, but for the troubles.
     lacks: Sequence[str] = ()
     objectives: Sequence[Objective] = ()
@@ -190,6 +198,24 @@ def make_result(
         ended_because=facts.ended_because,
         tests=tests,
         precisions=reached,
+        service_log=facts.service_log,
+        slowest=attempt("the slowest round trips", lambda: _slowest(facts.load, merger), tuple),
+    )
+
+
+def _slowest(load: AskedLoad, merger: Merger) -> tuple[SlowRoundTrip, ...]:
+    """Return the slowest round trips of each operation, with the ids of their traces if they have any."""
+    return tuple(
+        SlowRoundTrip(
+            operation=operation.name,
+            t=max(0, slow.at_ns) / NS_PER_S,
+            timed_out=slow.service_ns is None,
+            service_us=None if slow.service_ns is None else slow.service_ns / 1000,
+            response_us=None if slow.response_ns is None else slow.response_ns / 1000,
+            token=slow.token,
+            trace_id=None if load.trace_field is None else trace_id(slow.token),
+        )
+        for operation, slow in merger.slowest(load.slowest)
     )
 
 
@@ -215,6 +241,7 @@ def scenario_of(load: AskedLoad) -> Scenario:
         transport=", ".join(sorted({user_class.transport for user_class in classes})),
         url=load.url or next((user_class.host for user_class in classes if user_class.host), None),
         app=load.app,
+        trace_context=load.trace_field,
     )
 
 

@@ -31,6 +31,7 @@ from bench.load.metrics.report import (
     StoredReceiveTimes,
 )
 from bench.load.metrics.saturation import STANDSTILL_NS, JudgedSecond
+from bench.load.metrics.slowest import Slow, Slowest
 from bench.results.load import (
     CONNECT,
     MOST_OPERATIONS,
@@ -60,7 +61,7 @@ _TIMED_BY_PROCESS: frozenset[str] = frozenset(("http", "transaction"))
 
 
 class _Operation:
-    def __init__(self, name: str, kind: NotedKind, task: str) -> None:
+    def __init__(self, name: str, kind: NotedKind, task: str, slowest: int = 0) -> None:
         self.name = name
         self.kind = kind
         self.task = task
@@ -83,6 +84,7 @@ class _Operation:
         self.received = ReceiveTimes()
         self.outside_received = ReceiveTimes()
         self.breakdown = [Histogram(), Histogram(), Histogram()]
+        self.slowest = Slowest(slowest)
 
 
 class _Second:
@@ -141,11 +143,12 @@ class Tally:
     """The counts of a process's batches. All times given are on this process's clock, as the run's start `started_ns`.
 
     In an open load (`is_open`) each emission belongs to the moment for which it was intended. In a closed load it
-    belongs to the moment at which it was sent.
+    belongs to the moment at which it was sent. `slowest` is how many of the slowest of each operation are named.
     """
 
-    def __init__(self, started_ns: int, is_open: bool = False) -> None:
+    def __init__(self, started_ns: int, is_open: bool = False, slowest: int = 0) -> None:
         self.is_open = is_open
+        self._slowest = slowest
         self.started_ns = started_ns
         self.window_start_ns: int | None = None
         self.window_end_ns: int | None = None
@@ -227,6 +230,9 @@ class Tally:
         elif batch.kind in _TIMED_BY_PROCESS:
             for second, number in self._per_second(received):
                 self._second(second).timed_by_process += number
+        if batch.tokens and len(batch.tokens) == len(sent):  # a loop that was cut off may have stopped between them
+            response_ns = response if has_response else None
+            operation.slowest.add(intended - self.started_ns, service, response_ns, batch.tokens, in_window)
         if batch.handled:
             handled = np.frombuffer(batch.handled, dtype=np.int64).reshape(-1, 4)
             # The same replies as those of the service times: an emission of the window may be sent after its end.
@@ -284,7 +290,12 @@ class Tally:
             waited = np.array([failure.waited_ns for failure in failures], dtype=np.int64)
             self._add_lateness(sent, scheduled, waited)
             intended = np.where(scheduled == UNSCHEDULED, sent, scheduled)
-        operation.window_failed += int(np.count_nonzero(self._in_window(intended)))
+        in_window = self._in_window(intended)
+        operation.window_failed += int(np.count_nonzero(in_window))
+        if self._slowest:
+            for failure, at_ns, is_inside in zip(failures, intended.tolist(), in_window.tolist(), strict=True):
+                if failure.kind == TIMEOUT and failure.token and is_inside:
+                    operation.slowest.add_timeout(at_ns - self.started_ns, failure.token)
         if not is_in_timeline:
             return
         for second, number in self._per_second(sent):
@@ -439,10 +450,11 @@ class Tally:
         entry = self._seconds.get(number)
         if entry is None:
             return None
-        times, replies = Histogram(), Counter[OperationKey]()
-        for (name, kind), (service, response) in entry.times.items():
-            times.merge(response if self.is_open else service)
-            replies[OperationKey(name, cast(OperationKind, kind))] = service.count
+        times = Histogram.union(response if self.is_open else service for service, response in entry.times.values())
+        replies = {
+            OperationKey(name, cast(OperationKind, kind)): service.count
+            for (name, kind), (service, _) in entry.times.items()
+        }
         return LiveSecond(entry, times, replies, entry.send_lateness)
 
     def window_ns(self) -> tuple[int | None, int | None]:
@@ -454,16 +466,13 @@ class Tally:
         entry = self._seconds.get(number)
         if entry is None:
             return JudgedSecond.unnoted(number, self.is_open)
-        service = Histogram()
-        for times, _ in entry.times.values():
-            service.merge(times)
         return JudgedSecond(
             second=number,
             cpu_share=entry.cpu_share,
             send_lateness=entry.send_lateness,
             loop_lag=entry.loop_lag,
             queueing=entry.queueing,
-            service=service,
+            service=Histogram.union(service for service, _ in entry.times.values()),
             standstill_ns=entry.standstill_ns if entry.loop_lag.count else NS_PER_S,
             is_open=self.is_open,
             is_short_of_users=bool(entry.waits.count),
@@ -498,6 +507,14 @@ class Tally:
                 times.merge(_merged(operation.service, operation.response))
                 times.merge(_merged(operation.outside, operation.outside_response))
         return found
+
+    def slowest_so_far(self) -> dict[OperationKey, list[Slow]]:
+        """Return the slowest round trips that were answered, the slowest first, where the run was asked for them."""
+        return {
+            OperationKey(operation.name): operation.slowest.slow
+            for operation in self._operations.values()
+            if operation.slowest.slow
+        }
 
     def unasked_so_far(self) -> dict[str, int]:
         """Return how many events came unasked, by their names."""
@@ -552,6 +569,7 @@ class Tally:
             received=StoredReceiveTimes.of(operation.received),
             outside_received=StoredReceiveTimes.of(operation.outside_received) if outside_alone else None,
             breakdown=[StoredHistogram.of(leg) for leg in operation.breakdown if leg.count],
+            slowest=[*operation.slowest.slow, *operation.slowest.timed_out],
         )
 
     def _operation(self, name: str, kind: NotedKind = ROUND_TRIP, task: str = "") -> _Operation:
@@ -560,7 +578,7 @@ class Tally:
         if operation is None:
             if self._rows[kind] >= MOST_OPERATIONS and name != OTHER_OPERATIONS and not task:
                 return self._operation(OTHER_OPERATIONS, kind)
-            operation = self._operations[name, kind, task] = _Operation(name, kind, task)
+            operation = self._operations[name, kind, task] = _Operation(name, kind, task, self._slowest)
             self._rows[kind] += 1
         return operation
 

@@ -192,7 +192,7 @@ def complete(environment: Environment, runner: Runner | None, **_: Any) -> None:
         options.spawn_rate = SPAWN_RATE_PER_S
         filled.append(f"--spawn-rate {SPAWN_RATE_PER_S:g}")
     if options.headless and options.run_time is None and not _ends_by_itself(options):
-        longest_s = RUN_TIME_S if not options.until else LONGEST_UNTIL_S
+        longest_s = LONGEST_UNTIL_S if getattr(options, "until", None) else RUN_TIME_S
         options.run_time = longest_s + math.ceil(options.num_users / options.spawn_rate)
         filled.append(f"--run-time {options.run_time}s")
     if options.headless and filled:

@@ -26,6 +26,8 @@ _GROUPS: Mapping[str, tuple[str, ...]] = {
         "note",
         "process_clock",
         "breakdown",
+        "trace_context",
+        "slowest",
         "only_summary",
         "no_progress",
         "metrics",

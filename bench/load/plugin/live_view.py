@@ -10,18 +10,22 @@ import dataclasses
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from bench.load.metrics.exit_reasons import exit_reasons
 from bench.load.metrics.live import Interval, LiveProcess
-from bench.load.metrics.live_page import Banner, LiveFigures, LiveWatch, State, banner
+from bench.load.metrics.live_page import Banner, Level, LiveFigures, LiveWatch, State, banner
+from bench.load.plugin.options import trace_field_of
 from bench.load.plugin.owned_run import OwnedRun
 from bench.load.plugin.run_view import RunView
+from bench.objectives.model import JudgedObjective, Objective
+from bench.objectives.outcome import worst
 from bench.printable import error_line, printable
 from bench.report.load_headline import load_headline
+from bench.report.objectives import answer, figure_text, interval_text
 from bench.report.spoilt import spoilt
 from bench.results.load import LoadResult, OperationKey
 from bench.timing.rates import NS_PER_S
@@ -46,6 +50,7 @@ class StoredTest:
     headline: str
     #: The reasons why the run has failed.
     failures: tuple[str, ...] = ()
+    objectives: tuple[JudgedObjective, ...] = ()
 
 
 class LookedAt(Protocol):
@@ -82,13 +87,25 @@ class LookedAt(Protocol):
 class LiveTest:
     """A test as its page and its metrics see it."""
 
-    def __init__(self, number: int, view: LookedAt, timeout_us: float) -> None:
+    def __init__(
+        self,
+        number: int,
+        view: LookedAt,
+        timeout_us: float,
+        labels: Mapping[str, str] | None = None,
+        has_traces: bool = False,
+        objectives: Sequence[Objective] = (),
+    ) -> None:
         #: The number of the test in this process, from 1 on.
         self.number = number
         self.view = view
+        #: The labels that its result will have.
+        self.labels = dict(labels or {})
+        #: True if each emission carries a trace context.
+        self.has_traces = has_traces
         self.started_unix_s = time.time()
         self.has_ended = False
-        self._watch = LiveWatch(timeout_us)
+        self._watch = LiveWatch(timeout_us, objectives)
         self._figures: LiveFigures | None = None
         self._looked_at_s = float("-inf")
 
@@ -131,7 +148,14 @@ class LiveView:
     def begin(self, test: OwnedRun, users: Callable[[], tuple[int, int]], timeout_s: float) -> None:
         """Take note that a test has begun."""
         self._number += 1
-        self.test = LiveTest(self._number, RunView(test, users), timeout_s * 1e6)
+        self.test = LiveTest(
+            self._number,
+            RunView(test, users),
+            timeout_s * 1e6,
+            test.prepared.labels,
+            trace_field_of(test.prepared.asked) is not None,
+            test.prepared.objectives.objectives,
+        )
 
     def end(self, result: LoadResult | None, path: Path | None) -> None:
         """Take note that the test has ended. Without a result, it has counts alone."""
@@ -169,7 +193,11 @@ class LiveView:
             found = self._around(test.state, banner(test.state, figures, phase))
             found["elapsed_s"] = test.view.elapsed_ns // NS_PER_S
             found["duration_s"] = test.view.duration_s()
-        return found | {"number": test.number, "phase": phase, "figures": dataclasses.asdict(figures)}
+        shown = dataclasses.asdict(figures)
+        objectives = shown.pop("objectives")
+        if test.has_ended:
+            objectives = [_judged(objective) for objective in self.stored[-1].objectives]
+        return found | {"number": test.number, "phase": phase, "figures": shown, "objectives": objectives}
 
     def _around(self, state: State, shown: Banner) -> dict[str, Any]:
         """Return what the page shows in any state."""
@@ -181,6 +209,7 @@ class LiveView:
             "elapsed_s": None,
             "duration_s": None,
             "figures": None,
+            "objectives": [],
             "stored": [_link(test) for test in reversed(self.stored)],
         }
 
@@ -195,12 +224,24 @@ def _link(test: StoredTest) -> dict[str, Any]:
     }
 
 
+def _judged(objective: JudgedObjective) -> dict[str, Any]:
+    interval = interval_text(objective)
+    of = f" of {objective.operation}" if objective.operation else ""
+    return {
+        "text": printable(objective.text),
+        "verdict": objective.verdict,
+        "figure": printable(f"{objective.metric}{of} {figure_text(objective)} (interval: {interval})"),
+        "reason": printable(objective.reason or ""),
+    }
+
+
 def _stored(number: int, result: LoadResult | None, path: Path | None) -> StoredTest:
     if result is None:
         failed = "no result can be made of what was counted"
         return StoredTest(number, None, Banner("wrong", "There is no result", failed), failed)
     failures = tuple(printable(reason) for reason in exit_reasons(result))
-    return StoredTest(number, path, _verdict(result, failures), printable(load_headline(result).text), failures)
+    headline = printable(load_headline(result).text)
+    return StoredTest(number, path, _verdict(result, failures), headline, failures, result.objectives)
 
 
 def _verdict(result: LoadResult, failures: tuple[str, ...]) -> Banner:
@@ -216,4 +257,11 @@ def _verdict(result: LoadResult, failures: tuple[str, ...]) -> Banner:
         return Banner(
             "warning", "There is no verdict on the generator", "the test had no whole second in its steady window"
         )
-    return Banner("good", "The generator kept up", "the figures are the service's")
+    worst_of_all = worst(result.objectives)
+    if worst_of_all is not None and worst_of_all.verdict != "met":
+        level: Level = "wrong" if worst_of_all.verdict == "missed" else "warning"
+        return Banner(
+            level, printable(answer(result.objectives)), "the generator kept up: the figures are the service's"
+        )
+    met = printable(answer(result.objectives)) if worst_of_all is not None else ""
+    return Banner("good", "The generator kept up", f"the figures are the service's{met and f'; {met}'}")

@@ -45,7 +45,10 @@ from bench.load.plugin.options import (
     is_open,
     labels_and_note_of,
     open_load_of,
+    refuse_untraceable_tasks,
     report_of,
+    slowest_of,
+    trace_field_of,
     warmup_s_of,
 )
 from bench.load.plugin.own_service import OwnService, ServiceWatch
@@ -78,6 +81,7 @@ from bench.project_settings import ProjectSettingsError, results_folder
 from bench.results.header import CommitInfo
 from bench.results.load import LoadResult
 from bench.results.provenance import commit_elsewhere, commit_info, machine_info, packages, service_directory
+from bench.results.service_log import ServiceLog
 from bench.server import ServerError
 from bench.timing.arrivals import schedule
 from bench.timing.rates import NS_PER_S, Share
@@ -215,7 +219,9 @@ class RunOwner:
         open_load_of(options, WHOLE)
         warmup_s_of(options)
         labels_and_note_of(options)
+        slowest_of(options)
         users = socket_io_users(self._environment)
+        refuse_untraceable_tasks(options, users)
         run_time = getattr(options, "run_time", None)
         check_run_time("" if run_time is None else str(run_time))
         check_limits(options, users)
@@ -261,7 +267,9 @@ class RunOwner:
             hooks = ProcessHooks(self._on_all_users_connected, self._on_unsupported_task)
             test.process = self._lifecycle.process.begin(settings, hooks)
         if test.service is not None:
-            test.watch = ServiceWatch(self._environment, test.service, test.troubles)
+            test.watch = ServiceWatch(
+                self._environment, test.service, self._service.log_file, test.started_ns, test.troubles
+            )
             test.watch.start(lambda: self._test is test)
         gevent.spawn(self._note_asked_users, test)
         self._view.begin(test, self._users_there, longest_reply_timeout_s(self._environment))
@@ -547,6 +555,7 @@ class RunOwner:
             command=test.troubles.attempt("the command", self._typed_command, lambda: None),
             labels=test.prepared.labels,
             note=test.prepared.note,
+            service_log=self._service_log(test),
             lacks=lacks,
             objectives=test.prepared.objectives.objectives,
             precisions=test.prepared.precisions,
@@ -557,6 +566,13 @@ class RunOwner:
     def _typed_command(self) -> str | None:
         known = secrets_of(self._options, socket_io_users(self._environment))
         return typed_command(sys.argv, known.hide, headless=bool(self._options.headless))
+
+    def _service_log(self, test: OwnedRun) -> ServiceLog | None:
+        """Return what the service wrote during the test."""
+        if test.watch is None:
+            return None
+        watch = test.watch
+        return test.troubles.attempt("the service's log", lambda: watch.log(self._service.hide), lambda: None)
 
     def _asked_load(self, test: OwnedRun) -> AskedLoad:
         asked, open_load = test.prepared.asked, test.prepared.open_load
@@ -571,5 +587,7 @@ class RunOwner:
             duration_s=float(asked.run_time) if getattr(asked, "run_time", None) else None,
             url=self._environment.host,
             app=None if test.service is None or test.service.app is None else test.service.app.app,
+            trace_field=trace_field_of(asked),
+            slowest=slowest_of(asked),
             counts=lambda: self._runner.target_user_classes_count,
         )

@@ -10,24 +10,31 @@ from __future__ import annotations
 
 import logging
 import socket
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gevent import pywsgi
 
 from bench.load.metrics.live import operations_of, times_of
+from bench.load.metrics.slowest import Slow
 from bench.load.plugin.live_view import LiveTest, LiveView
 from bench.load.plugin.options import MisuseError
 from bench.results.load import REPLIED_KINDS, OperationKey
+from bench.scenarios.tracing import trace_id
 from bench.timing.histogram import Histogram
 
 if TYPE_CHECKING:
-    from prometheus_client.core import Metric
+    from prometheus_client.core import HistogramMetricFamily, Metric
+    from prometheus_client.samples import Exemplar
 
 logger = logging.getLogger(__name__)
 
-_NS_PER_S = 1e9
+_NS_PER_S, _US_PER_S = 1e9, 1e6
+
+#: The beginning of all names.
+_PREFIX = "socketio_bench_"
 
 #: The limits of the buckets in nanoseconds: five in each decade, from 10 µs to 100 s.
 BUCKETS_NS = (
@@ -41,6 +48,12 @@ _MISSING = (
 )
 
 _LABELS = ("operation", "kind")
+
+#: The characters that the labels of an exemplar may have in all, by OpenMetrics.
+_LONGEST_EXEMPLAR = 128
+
+#: The names of labels that have a meaning here, or to Prometheus.
+_TAKEN = frozenset((*_LABELS, "outcome", "event", "le", "quantile", "job", "instance"))
 
 
 def exposition(view: LiveView, accept: str = "") -> tuple[bytes, str]:
@@ -67,6 +80,15 @@ def check_available() -> None:
         raise MisuseError(_MISSING) from None
 
 
+def label_names(labels: Mapping[str, str]) -> dict[str, str]:
+    """Return the labels of a run with names that Prometheus takes, and that mean nothing else there."""
+    found: dict[str, str] = {}
+    for name, value in labels.items():
+        fit = name.replace(".", "_").replace("-", "_")
+        found.setdefault(f"label_{fit}" if fit in _TAKEN or fit.startswith("__") else fit, value)
+    return found
+
+
 class _Collector:
     """The metrics of one scrape."""
 
@@ -81,113 +103,161 @@ class _Collector:
         test = self._view.test
         if test is None:
             return
-        for part in (_generator, _outcomes, _times, _unasked):
+        metrics = _Metrics(test)
+        for part in (metrics.generator, metrics.outcomes, metrics.times, metrics.unasked):
             try:
-                yield from list(part(test))
+                yield from list(part())
             except Exception:
                 logger.exception("some metrics of the load are left out")
 
 
-def _generator(test: LiveTest) -> Iterator[Metric]:
-    from prometheus_client.core import GaugeMetricFamily
+class _Metrics:
+    """The metrics of one test, each with the labels of its run."""
 
-    figures = test.figures()
-    yield GaugeMetricFamily(
-        "socketio_bench_test_started_timestamp_seconds", "When the test began", value=test.started_unix_s
-    )
-    yield GaugeMetricFamily("socketio_bench_generator_processes", "Generator processes", value=figures.heard)
-    if figures.has_verdict:
-        yield GaugeMetricFamily(
-            "socketio_bench_generator_saturated",
-            "1 if the generator cannot keep up, by the steady window so far: its figures are not the service's",
-            value=figures.saturation is not None,
-        )
-    now = figures.now
-    if now is None or test.has_ended:
-        return
-    yield GaugeMetricFamily("socketio_bench_users", "Users that are there", value=now.users)
-    if now.offered_per_s is not None:
-        yield GaugeMetricFamily(
-            "socketio_bench_offered_rate_per_second", "The rate that the schedule asks for", value=now.offered_per_s
-        )
-    if now.lateness_p99_us is not None:
-        yield GaugeMetricFamily(
-            "socketio_bench_send_lateness_p99_seconds",
-            "How late emissions leave, by their schedule: the 99th percentile of the last seconds",
-            value=now.lateness_p99_us / 1e6,
-        )
-    if now.cpu_share is not None:
-        yield GaugeMetricFamily(
-            "socketio_bench_generator_cpu_cores", "The share of a core of the busiest process", value=now.cpu_share
-        )
+    def __init__(self, test: LiveTest) -> None:
+        self._test = test
+        labels = label_names(test.labels)
+        self._names, self._values = tuple(labels), tuple(labels.values())
 
+    def generator(self) -> Iterator[Metric]:
+        """Yield the gauges of the generator, and of the load as it is now."""
+        test = self._test
+        figures = test.figures()
+        yield self._gauge("test_started_timestamp_seconds", "When the test began", test.started_unix_s)
+        yield self._gauge("generator_processes", "Generator processes that are heard of", figures.heard)
+        if figures.has_verdict:
+            yield self._gauge(
+                "generator_saturated",
+                "1 if the generator cannot keep up, by the steady window so far: its figures are not the service's",
+                figures.saturation is not None,
+            )
+        now = figures.now
+        if now is None or test.has_ended:
+            return
+        yield self._gauge("users", "Users that are there", now.users)
+        if now.offered_per_s is not None:
+            yield self._gauge("offered_rate_per_second", "The rate that the schedule asks for", now.offered_per_s)
+        if now.lateness_p99_us is not None:
+            yield self._gauge(
+                "send_lateness_p99_seconds",
+                "How late emissions leave, by their schedule: the 99th percentile of the last seconds",
+                now.lateness_p99_us / _US_PER_S,
+            )
+        if now.cpu_share is not None:
+            yield self._gauge("generator_cpu_cores", "The share of a core of the busiest process", now.cpu_share)
 
-def _outcomes(test: LiveTest) -> Iterator[Metric]:
-    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+    def outcomes(self) -> Iterator[Metric]:
+        """Yield how the operations ended, and how many have not."""
+        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
-    ended = CounterMetricFamily(
-        "socketio_bench_operations", "Operations that ended or were dropped, by outcome", labels=[*_LABELS, "outcome"]
-    )
-    in_flight = GaugeMetricFamily("socketio_bench_in_flight", "Operations that have not ended yet", labels=_LABELS)
-    pending = Counter[OperationKey]() if test.has_ended else test.view.in_flight()
-    for key, operation in operations_of(test.processes()).items():
-        counts = {
-            "ok": operation.ok,
-            "timeout": operation.timeouts,
-            "error": operation.errors,
-            "dropped": operation.dropped,
-        }
-        for outcome, number in counts.items():
-            ended.add_metric([*_labels(key), outcome], number, created=test.started_unix_s)
+        test = self._test
+        ended = CounterMetricFamily(
+            f"{_PREFIX}operations",
+            "Operations that ended or were dropped, by outcome",
+            labels=[*_LABELS, "outcome", *self._names],
+        )
+        in_flight = GaugeMetricFamily(
+            f"{_PREFIX}in_flight", "Operations that have not ended yet", labels=[*_LABELS, *self._names]
+        )
+        pending = Counter[OperationKey]() if test.has_ended else test.view.in_flight()
+        for key, operation in operations_of(test.processes()).items():
+            counts = {
+                "ok": operation.ok,
+                "timeout": operation.timeouts,
+                "error": operation.errors,
+                "dropped": operation.dropped,
+            }
+            for outcome, number in counts.items():
+                ended.add_metric([*key, outcome, *self._values], number, created=test.started_unix_s)
+            in_flight.add_metric([*key, *self._values], pending[key])
+        yield ended
         if not test.has_ended:
-            in_flight.add_metric(_labels(key), pending[key])
-    yield ended
-    if not test.has_ended:
-        yield in_flight
+            yield in_flight
+
+    def times(self) -> Iterator[Metric]:
+        """Yield the histograms of the whole run."""
+        from prometheus_client.core import HistogramMetricFamily
+
+        labels = [*_LABELS, *self._names]
+        service = HistogramMetricFamily(
+            f"{_PREFIX}service_time_seconds", "Received minus sent, of what ended well", labels=labels
+        )
+        response = HistogramMetricFamily(
+            f"{_PREFIX}response_time_seconds", "Received minus intended, of what ended well", labels=labels
+        )
+        slowest = self._slowest()
+        for key, times in times_of(self._test.processes()).items():
+            slow = slowest.get(key, [])
+            self._add(service, key, times.service, [(each.service_ns, each) for each in slow])
+            if key.kind in REPLIED_KINDS and times.response.count:
+                self._add(response, key, times.response, [(each.response_ns, each) for each in slow])
+        yield service
+        yield response
+
+    def unasked(self) -> Iterator[Metric]:
+        """Yield how many events came unasked."""
+        from prometheus_client.core import CounterMetricFamily
+
+        family = CounterMetricFamily(
+            f"{_PREFIX}unasked_events", "Events that came unasked", labels=["event", *self._names]
+        )
+        found = Counter[str]()
+        for process in self._test.processes():
+            found.update(process.unasked_so_far())
+        for name, number in found.items():
+            family.add_metric([name, *self._values], number, created=self._test.started_unix_s)
+        yield family
+
+    def _gauge(self, name: str, documentation: str, value: float) -> Metric:
+        from prometheus_client.core import GaugeMetricFamily
+
+        family = GaugeMetricFamily(f"{_PREFIX}{name}", documentation, labels=self._names)
+        family.add_metric(self._values, value)
+        return family
+
+    def _slowest(self) -> dict[OperationKey, list[Slow]]:
+        """Return the slowest round trips of each operation, the slowest first."""
+        found: dict[OperationKey, list[Slow]] = {}
+        for process in self._test.processes():
+            for key, slow in process.slowest_so_far().items():
+                found.setdefault(key, []).extend(slow)
+        return {key: sorted(slow, key=lambda each: -(each.service_ns or 0)) for key, slow in found.items()}
+
+    def _add(
+        self,
+        family: HistogramMetricFamily,
+        key: OperationKey,
+        times: Histogram,
+        slowest: Sequence[tuple[int | None, Slow]],
+    ) -> None:
+        """Add the histogram of an operation. The slowest in a bucket is its exemplar."""
+        numbers = [*times.counts_up_to(BUCKETS_NS), times.count]
+        examples: list[Exemplar | None] = [None] * len(numbers)
+        for time_ns, slow in slowest:
+            place = len(BUCKETS_NS) if time_ns is None else bisect_left(BUCKETS_NS, time_ns)
+            if time_ns is not None and examples[place] is None:
+                examples[place] = self._exemplar(time_ns, slow)
+        buckets: list[Any] = [
+            (limit, number, example) for limit, number, example in zip(_limits(), numbers, examples, strict=True)
+        ]
+        family.add_metric([*key, *self._values], buckets, times.sum_ns / _NS_PER_S)
+
+    def _exemplar(self, time_ns: int, slow: Slow) -> Exemplar | None:
+        from prometheus_client.samples import Exemplar
+
+        labels = {"trace_id": trace_id(slow.token)} if self._test.has_traces else {}
+        if sum(map(len, (*labels, *labels.values(), "token", slow.token))) <= _LONGEST_EXEMPLAR:
+            labels["token"] = slow.token
+        if not labels:
+            return None
+        return Exemplar(labels, time_ns / _NS_PER_S, self._test.started_unix_s + slow.at_ns / _NS_PER_S)
 
 
-def _times(test: LiveTest) -> Iterator[Metric]:
-    from prometheus_client.core import HistogramMetricFamily
+def _limits() -> list[str]:
+    """Return the limits of the buckets, as OpenMetrics writes numbers."""
+    from prometheus_client.utils import floatToGoString
 
-    service = HistogramMetricFamily(
-        "socketio_bench_service_time_seconds", "Received minus sent, of what ended well", labels=_LABELS
-    )
-    response = HistogramMetricFamily(
-        "socketio_bench_response_time_seconds", "Received minus intended, of what ended well", labels=_LABELS
-    )
-    for key, times in times_of(test.processes()).items():
-        _add(service, key, times.service)
-        if key.kind in REPLIED_KINDS and times.response.count:
-            _add(response, key, times.response)
-    yield service
-    yield response
-
-
-def _add(family: Any, key: OperationKey, times: Histogram) -> None:
-    numbers = times.counts_up_to(BUCKETS_NS)
-    buckets = [(_seconds(limit_ns), number) for limit_ns, number in zip(BUCKETS_NS, numbers, strict=True)]
-    family.add_metric(_labels(key), [*buckets, ("+Inf", times.count)], times.sum_ns / _NS_PER_S)
-
-
-def _unasked(test: LiveTest) -> Iterator[Metric]:
-    from prometheus_client.core import CounterMetricFamily
-
-    family = CounterMetricFamily("socketio_bench_unasked_events", "Events that came unasked", labels=["event"])
-    found: dict[str, int] = {}
-    for process in test.processes():
-        for name, number in process.unasked_so_far().items():
-            found[name] = found.get(name, 0) + number
-    for name, number in found.items():
-        family.add_metric([name], number, created=test.started_unix_s)
-    yield family
-
-
-def _labels(key: OperationKey) -> list[str]:
-    return [key.name, key.kind]
-
-
-def _seconds(limit_ns: int) -> str:
-    return f"{limit_ns / _NS_PER_S:.10g}" if limit_ns % 1_000_000_000 else f"{limit_ns // 1_000_000_000}.0"
+    return [*(str(floatToGoString(limit_ns / _NS_PER_S)) for limit_ns in BUCKETS_NS), "+Inf"]
 
 
 # ---------------------------------------------------------------------- a server of its own

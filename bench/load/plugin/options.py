@@ -18,6 +18,7 @@ from locust.util.timespan import parse_timespan
 from bench.checkout import DEFAULT_APP
 from bench.load.engine.interface import SessionUser
 from bench.load.engine.pacing import OpenLoad
+from bench.load.metrics.slowest import MOST_SLOWEST, USUAL_NUMBER
 from bench.load.plugin.connection_options import add_connection_options
 from bench.misplaced_options import misplaced, misplaced_options
 from bench.objectives.outcome import IfUndecided
@@ -26,6 +27,8 @@ from bench.report.page.writing import REPORT, REPORT_HELP
 from bench.results.errors import ResultError
 from bench.results.labels import LABEL_HELP, NOTE_HELP, LabelError, labels_of, note_of
 from bench.results.option_files import check_option_file
+from bench.scenarios.model import Emission, RoundTrip
+from bench.scenarios.tracing import TRACE_CONTEXT_HELP, NoPlaceForContext, checked_field, refuse_untraceable
 from bench.timing.arrivals import Arrivals, Shape
 from bench.timing.durations import DurationError, parse_duration
 from bench.timing.rates import LONGEST_S, RateError, RateProfile, Share
@@ -164,6 +167,23 @@ def add_options(parser: LocustArgumentParser) -> None:
         include_in_web_ui=False,
         help="split each round trip into the way to the service's handler, the handler, and the way back; the service "
         "started without --host stamps its replies, another one has to (`handled_ns`) and be on this machine",
+    )
+    parser.add_argument(
+        "--trace-context",
+        metavar="FIELD",
+        default="",
+        env_var="BENCH_TRACE_CONTEXT",
+        include_in_web_ui=False,
+        help=TRACE_CONTEXT_HELP,
+    )
+    parser.add_argument(
+        "--slowest",
+        metavar="N",
+        default="",
+        env_var="BENCH_SLOWEST",
+        include_in_web_ui=False,
+        help="name the N slowest round trips of each operation in the result, by their tokens (default: "
+        f"{USUAL_NUMBER} with --trace-context, else none)",
     )
     parser.add_argument(
         "--process-clock",
@@ -365,6 +385,42 @@ def report_of(options: Namespace) -> Path | None:
 def breakdown_of(options: Namespace) -> bool:
     """Return whether replies are split by the stamps in them."""
     return bool(getattr(options, "breakdown", False))
+
+
+def trace_field_of(options: Namespace) -> str | None:
+    """Return the field of the data that has the trace context of each emission; None: none. Raises MisuseError."""
+    try:
+        return checked_field(getattr(options, "trace_context", None))
+    except NoPlaceForContext as error:
+        raise MisuseError(str(error)) from None
+
+
+def slowest_of(options: Namespace) -> int:
+    """Return how many of the slowest round trips of each operation the result names. Raises MisuseError."""
+    text = str(getattr(options, "slowest", "") or "").strip()
+    if not text:
+        return USUAL_NUMBER if trace_field_of(options) is not None else 0
+    if not text.isdecimal() or int(text) > MOST_SLOWEST:
+        raise MisuseError(f"--slowest {text!r}: expected a whole number, at most {MOST_SLOWEST}")
+    return int(text)
+
+
+def refuse_untraceable_tasks(options: Namespace, users: Sequence[type[SessionUser]]) -> None:
+    """Refuse tasks of which it is known before the run that their data has no place for a trace context.
+
+    Raises MisuseError.
+    """
+    field = trace_field_of(options)
+    if field is None:
+        return
+    for user in users:
+        for task in user.tasks:
+            definition = getattr(task, "performs", None)
+            if isinstance(definition, (RoundTrip, Emission)):
+                try:
+                    refuse_untraceable(definition, field)
+                except NoPlaceForContext as error:
+                    raise MisuseError(str(error)) from None
 
 
 def process_clock_of(options: Namespace) -> bool:

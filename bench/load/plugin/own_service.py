@@ -6,6 +6,8 @@ import atexit
 import contextlib
 import logging
 from collections.abc import Callable
+from pathlib import Path
+from time import perf_counter_ns
 
 import gevent
 from gevent.lock import RLock
@@ -17,9 +19,11 @@ from bench.load.plugin.run_secrets import RunSecrets
 from bench.load.plugin.service import Service, machine_identity, pin_generator
 from bench.results.provenance import service_directory
 from bench.results.requirements import other_packages, project_folders
+from bench.results.service_log import LogReader, ServiceLog
 from bench.results.service_logs import ServiceLogs, service_logs
 from bench.secrets import Secrets
 from bench.server import Served, ServedApp, ServerError, ServerOptions
+from bench.timing.rates import NS_PER_S
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +43,8 @@ class OwnService:
         self._logs: ServiceLogs | None = None
         self._secrets = RunSecrets(Secrets())
         self._is_log_wanted = False
+        #: The file that the service writes into.
+        self.log_file: Path | None = None
 
     @property
     def under_test(self) -> Service | None:
@@ -55,7 +61,8 @@ class OwnService:
         self._logs = logs = self._cleanup.enter_context(service_logs())
         secrets.folder = logs.folder
         atexit.register(self.stop)
-        self._service = service = Service(served, ServerOptions(environment=environment), logs.file("service"))
+        self.log_file = logs.file("service")
+        self._service = service = Service(served, ServerOptions(environment=environment), self.log_file)
         try:
             service.start()
         except ServerError as error:
@@ -89,6 +96,10 @@ class OwnService:
                 service.start()
             self._take_url(service)
 
+    def hide(self, text: str) -> str:
+        """Return a text of the service without the secrets that are known by now."""
+        return self._secrets.hide(text)
+
     def show_last_words(self) -> None:
         """Log what the service wrote last, because something failed, and have its log stay after the run."""
         service = self.under_test
@@ -120,10 +131,15 @@ class OwnService:
 class ServiceWatch:
     """A watch over the service in one test: what it uses, and whether it died."""
 
-    def __init__(self, environment: Environment, service: Service, troubles: Troubles) -> None:
+    def __init__(
+        self, environment: Environment, service: Service, log_file: Path | None, started_ns: int, troubles: Troubles
+    ) -> None:
+        """Begin with what the service writes from now on. The test started at `started_ns` of `perf_counter_ns`."""
         self._environment = environment
         self._service = service
+        self._started_ns = started_ns
         self._troubles = troubles
+        self._log = None if log_file is None else LogReader(log_file)
         self._watching: gevent.Greenlet | None = None
 
     def start(self, is_on: Callable[[], bool]) -> None:
@@ -138,8 +154,18 @@ class ServiceWatch:
         self._watching.kill()
         with self._troubles.during("reading what the service uses"):
             self._service.read()
+        self._read_log()
         if not is_death_known:
             self._has_died()
+
+    def log(self, hide: Callable[[str], str]) -> ServiceLog | None:
+        """Return what the service wrote during the test, with `hide` applied to each line; None if that is nothing."""
+        return None if self._log is None else self._log.log(hide)
+
+    def _read_log(self) -> None:
+        if self._log is not None:
+            with contextlib.suppress(OSError):  # it says nothing of the figures
+                self._log.read((perf_counter_ns() - self._started_ns) / NS_PER_S)
 
     def _watch(self, is_on: Callable[[], bool]) -> bool:
         """Read what the service uses while the test runs, and log its death; return true if it died."""
@@ -149,6 +175,7 @@ class ServiceWatch:
             gevent.sleep(_USAGE_INTERVAL_S)
             with self._troubles.during("reading what the service uses"):
                 self._service.read()
+            self._read_log()
             if self._has_died():
                 return True
         return False

@@ -73,6 +73,8 @@ class LoadProcess:
         if self._run is not None:
             self._run.dismiss()
         self._engine.breakdown = settings.breakdown
+        self._engine.names_tokens = settings.slowest > 0
+        self._engine.trace_field = settings.trace_field
         if settings.process_clock:
             use_process_clock()
         else:

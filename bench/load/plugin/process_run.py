@@ -143,7 +143,7 @@ class ProcessRun:
         self._engine = engine
         self._settings = settings
         self._hooks = hooks
-        self._tally = Tally(settings.started_ns, settings.is_open)
+        self._tally = Tally(settings.started_ns, settings.is_open, settings.slowest)
         self._counters = ProcessCounters()
         self._pacer = Pacer(settings.open_load, engine.note_alarm)
         self._members: dict[Session, UserGreenlet] = {}

@@ -8,7 +8,15 @@ from dataclasses import dataclass
 
 from bench.load.engine.interface import SessionUser
 from bench.load.engine.pacing import OpenLoad
-from bench.load.plugin.options import breakdown_of, is_open, open_load_of, process_clock_of, warmup_s_of
+from bench.load.plugin.options import (
+    breakdown_of,
+    is_open,
+    open_load_of,
+    process_clock_of,
+    slowest_of,
+    trace_field_of,
+    warmup_s_of,
+)
 from bench.timing.rates import Share
 
 
@@ -28,6 +36,10 @@ class RunSettings:
     process_clock: bool
     #: The share that this process has of the rows of feeds that are not unique.
     rows: Share
+    #: The number of the slowest round trips of each operation that the result names.
+    slowest: int = 0
+    #: The field of the data that has the trace context of each emission; None: there is none.
+    trace_field: str | None = None
 
     @classmethod
     def of(
@@ -48,6 +60,8 @@ class RunSettings:
             warmup_s=warmup_s_of(options),
             is_open=is_open(options, users),
             breakdown=breakdown_of(options),
+            slowest=slowest_of(options),
+            trace_field=trace_field_of(options),
             process_clock=process_clock_of(options),
             rows=rows,
         )

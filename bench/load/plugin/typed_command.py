@@ -21,6 +21,9 @@ _SECRET = {f"--{option.name}" for option in CONNECTION_OPTIONS} & {
 
 #: The name of a header, cookie or part of a query, which is no secret, and a value that stands elsewhere.
 _NAME = re.compile(r"[\w.-]+(?:=|:\s*)")
+
+#: The query of a URL, in which a service may expect a key, also behind a short option such as -H.
+_QUERY = re.compile(r"(?i)\b((?:https?|wss?)://[^?\s]*)\?.+")
 _ELSEWHERE = re.compile(r"(?:[\w.-]+(?:=|:\s*))?@\S+")
 
 
@@ -53,7 +56,7 @@ def _masked(options: Sequence[str]) -> list[str]:
             shown.append(f"{name}={_without_value(value)}")
         else:
             is_value = _is_secret(name)
-            shown.append(word)
+            shown.append(_QUERY.sub(rf"\1?{HIDDEN}", word))
     return shown
 
 

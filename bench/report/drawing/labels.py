@@ -40,6 +40,9 @@ _NUMBER = "format(datum.value, ',.6~r')"
 _SIGNED = "(datum.value > 0 ? '+' : '') + format(datum.value * 100, ',.4~r') + ' %'"
 _LETTERS_OF_PLACE = 24
 
+#: True for 1, 2, 5, 10, 20 and so on. Where labels of a logarithmic axis meet, Vega would drop 1 ms beside 0.9 ms.
+_IS_ROUND = "indexof([1, 2, 5], round(datum.value / pow(10, floor(log(datum.value) / LN10 + 1e-9)))) >= 0"
+
 
 def label_expression(axis: Axis, is_signed: bool = False) -> str:
     """Return the expression of the labels of an axis. A signed share is a change, such as +1.5 %."""
@@ -51,7 +54,8 @@ def label_expression(axis: Axis, is_signed: bool = False) -> str:
         return f"{json.dumps(names_of_places)}[datum.value]"
     if axis.unit == "share" and is_signed:
         return _SIGNED
-    return _BY_UNIT.get(axis.unit, _NUMBER)
+    label = _BY_UNIT.get(axis.unit, _NUMBER)
+    return f"{_IS_ROUND} ? ({label}) : ''" if axis.scale == "logarithmic" else label
 
 
 def ticks(axis: Axis) -> dict[str, Any]:

@@ -6,8 +6,10 @@ of a panel are one table of data, whose columns are named by a letter each: `i` 
 ends of an interval, `u` the x at which it ends, `t` its text.
 """
 
+import json
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import altair as alt
@@ -29,34 +31,64 @@ _FONT = "system-ui, -apple-system, 'Segoe UI', sans-serif"
 _HEIGHT, _LOWER_HEIGHT = 260, 150
 _EFFECT_HEIGHT = 38
 _LABEL_LETTERS = 60
+_TITLE_LETTERS, _SUBTITLE_LETTERS = 90, 120
 _PLACE_ROOM = 0.5
+#: The number of points up to which a line has marks at them, and the size of these.
+_FEW_POINTS, _MARK_SIZE = 12, 30
 _SHARE_OF_ROOM = 0.02
+
+
+@dataclass(frozen=True)
+class _Pen:
+    """The way in which a chart is drawn: its colours, the ends of its x axis, and the name of its data."""
+
+    paint: Mapping[str, str]
+    ends: Sequence[float | alt.ExprRef]
+    data: str
+    is_picture: bool = False
 
 
 def panel_specifications(chart: AnyChart, paint: Mapping[str, str], width: int) -> list[dict[str, Any]]:
     """Return a specification for each panel, without titles and legends, in the colours of `paint`."""
+    pen = _Pen(paint, [alt.ExprRef(name) for name in X_ENDS], "panel")
+    ends = [{"name": name, "value": value} for name, value in zip(X_ENDS, x_ends(chart), strict=True)]
     return [
-        _specification(view.properties(width=width), chart, paint, {_data_name(number): rows})
-        for number, (view, rows) in enumerate(zip(_views(chart, paint), _rows(chart), strict=True))
+        _specification(view, paint, {f"{pen.data}{number}": rows}) | {"params": ends, "width": width}
+        for number, (view, rows) in enumerate(zip(_views(chart, pen), _rows(chart), strict=True))
     ]
 
 
-def picture_specification(chart: AnyChart, paint: Mapping[str, str], width: int) -> dict[str, Any]:
-    """Return a specification of the whole chart, with its title, its caption and its legends."""
+def picture_specification(charts: Sequence[AnyChart], paint: Mapping[str, str], width: int) -> dict[str, Any]:
+    """Return a specification of whole charts below each other, with their titles, captions and legends."""
+    pictures = []
+    rows: dict[str, list[Row]] = {}
+    for place, chart in enumerate(charts):
+        pen = _Pen(paint, x_ends(chart), f"chart{place}panel", is_picture=True)
+        pictures.append(_picture(chart, pen, width))
+        rows |= {f"{pen.data}{number}": found for number, found in enumerate(_rows(chart))}
+    stacked = alt.vconcat(*pictures, spacing=40).resolve_scale(
+        x="independent", color="independent", strokeDash="independent", shape="independent", opacity="independent"
+    )
+    return _specification(stacked, paint, rows)
+
+
+def _picture(chart: AnyChart, pen: _Pen, width: int) -> alt.VConcatChart:
     views = []
-    for number, view in enumerate(_views(chart, paint, is_picture=True)):
-        title = chart.panels[number].title if isinstance(chart, Chart) else ""
+    for number, view in enumerate(_views(chart, pen)):
+        words = chart.panels[number].title if isinstance(chart, Chart) else ""
         shown = view.properties(width=width)
-        views.append(shown.properties(title=alt.TitleParams(printable(title), anchor="start")) if title else shown)
-    stacked = alt.vconcat(*views, spacing=28).resolve_scale(
+        views.append(shown.properties(title=alt.TitleParams(printable(words), anchor="start")) if words else shown)
+    stacked: alt.VConcatChart = alt.vconcat(*views, spacing=28).resolve_scale(
         color="independent", strokeDash="independent", shape="independent"
     )
-    titled = stacked.properties(
-        title=alt.TitleParams(
-            text=_wrapped(chart.title, 90), subtitle=_wrapped(chart.caption, 120), anchor="start", offset=16
-        )
+    title = alt.TitleParams(
+        text=_wrapped(chart.title, _TITLE_LETTERS),
+        subtitle=_wrapped(chart.caption, _SUBTITLE_LETTERS),
+        anchor="start",
+        offset=16,
     )
-    return _specification(titled, chart, paint, {_data_name(number): rows for number, rows in enumerate(_rows(chart))})
+    titled: alt.VConcatChart = stacked.properties(title=title)
+    return titled
 
 
 def x_ends(chart: AnyChart) -> tuple[float, float]:
@@ -77,16 +109,19 @@ def x_ends(chart: AnyChart) -> tuple[float, float]:
         low, high = min(0.0, low), max(0.0, high)
     if low == high:
         low, high = low - (abs(low) or 1) / 2, high + (abs(high) or 1) / 2
-    room = (high - low) * (_SHARE_OF_ROOM if isinstance(chart, Forest) else 0)
+    has_points = isinstance(chart, Chart) and any(
+        series.mark == "points" for panel in chart.panels for series in panel.series
+    )
+    room = (high - low) * (_SHARE_OF_ROOM if has_points or isinstance(chart, Forest) else 0)
     return low - room, high + room
 
 
-def _views(chart: AnyChart, paint: Mapping[str, str], *, is_picture: bool = False) -> list[View]:
+def _views(chart: AnyChart, pen: _Pen) -> list[View]:
     if isinstance(chart, Forest):
-        return [_forest(chart, paint)]
+        return [_forest(chart, pen)]
     if isinstance(chart, HeatMap):
-        return [_heat_map(chart, paint)]
-    return [_panel(chart, number, paint, is_picture=is_picture) for number, panel in enumerate(chart.panels)]
+        return [_heat_map(chart, pen)]
+    return [_panel(chart, number, pen) for number in range(len(chart.panels))]
 
 
 def _rows(chart: AnyChart) -> list[list[Row]]:
@@ -98,52 +133,52 @@ def _rows(chart: AnyChart) -> list[list[Row]]:
     return [panel_rows(chart.x, panel) for panel in chart.panels]
 
 
-def _data_name(number: int) -> str:
-    return f"panel{number}"
-
-
-def _specification(
-    view: Any, chart: AnyChart, paint: Mapping[str, str], rows: Mapping[str, Sequence[Row]]
-) -> dict[str, Any]:
-    """Return the whole specification. Rows are added at the end, because altair copies what it is given many times."""
-    low, high = x_ends(chart)
-    ends = [alt.param(name=name, value=value) for name, value in zip(X_ENDS, (low, high), strict=True)]
-    configured = (
-        view.add_params(*ends)
-        .configure(font=_FONT, background=paint["ground"], aria=False)
-        .configure_view(stroke=None)
-        .configure_axis(
-            labelColor=paint["ink"],
-            titleColor=paint["muted"],
-            titleFontWeight="normal",
-            gridColor=paint["grid"],
-            domainColor=paint["muted"],
-            tickColor=paint["muted"],
-            labelFontSize=11,
-            titleFontSize=12,
-            labelOverlap="greedy",
-        )
-        .configure_title(color=paint["ink"], subtitleColor=paint["muted"])
-        .configure_legend(labelColor=paint["ink"], titleColor=paint["muted"], labelLimit=0)
-    )
-    specification: dict[str, Any] = configured.to_dict(validate=False)
+def _specification(view: View | alt.VConcatChart, paint: Mapping[str, str], rows: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the whole specification. What altair would copy many times is added at the end."""
+    specification: dict[str, Any] = view.to_dict(validate=False)
+    specification["config"] = _settings(paint)
     specification["datasets"] = {**specification.get("datasets", {}), **rows}
     return specification
 
 
-def _panel(chart: Chart, number: int, paint: Mapping[str, str], *, is_picture: bool) -> View:
+def _settings(paint: Mapping[str, str]) -> dict[str, Any]:
+    axis = alt.AxisConfig(
+        labelColor=paint["ink"],
+        titleColor=paint["muted"],
+        titleFontWeight="normal",
+        gridColor=paint["grid"],
+        domainColor=paint["muted"],
+        tickColor=paint["muted"],
+        labelFontSize=11,
+        titleFontSize=12,
+        labelOverlap="greedy",
+    )
+    settings: dict[str, Any] = alt.Config(
+        font=_FONT,
+        background=paint["ground"],
+        aria=False,
+        view=alt.ViewConfig(stroke=None),
+        axis=axis,
+        title=alt.TitleConfig(color=paint["ink"], subtitleColor=paint["muted"]),
+        legend=alt.LegendConfig(labelColor=paint["ink"], titleColor=paint["muted"], labelLimit=0),
+    ).to_dict(validate=False)
+    return settings
+
+
+def _panel(chart: Chart, number: int, pen: _Pen) -> View:
     panel, is_first = chart.panels[number], number == 0
-    x = _x_axis(chart.x)
+    x = _x_axis(chart.x, pen)
     drawn = looks(panel.series)
-    layers: list[View] = [_events(chart.events, chart.x, x, paint, is_named=is_first)] if chart.events else []
+    layers: list[View] = [_events(chart.events, chart.x, x, pen, is_named=is_first)] if chart.events else []
     # The widest marks lie below the others.
     order = {"band": 0, "bars": 1, "level": 2, "line": 3, "steps": 3, "points": 4}
     for index in sorted(range(len(panel.series)), key=lambda index: order[panel.series[index].mark]):
-        layers += _layers(index, panel.series[index], drawn[index], x, panel.y, paint)
-    if is_picture and len(panel.series) > 1:
-        layers.append(_legend(panel.series, drawn, paint))
-    height = _HEIGHT if is_first else _LOWER_HEIGHT
-    view: View = alt.layer(*layers, data=alt.NamedData(_data_name(number))).properties(height=height)
+        layers += _layers(index, panel.series[index], drawn[index], x, panel.y, pen)
+        layers += _marks(index, chart, panel, drawn[index], pen)
+    if pen.is_picture and len(panel.series) > 1:
+        layers.append(_legend(panel.series, drawn, pen))
+    height = _HEIGHT if is_first or chart.x.scale == "nines" else _LOWER_HEIGHT
+    view: View = alt.layer(*layers, data=alt.NamedData(f"{pen.data}{number}")).properties(height=height)
     return view
 
 
@@ -195,12 +230,12 @@ def _xs(chart: AnyChart) -> list[float]:
     return [*(point.x for point in points), *ends, *(event.x for event in chart.events)]
 
 
-def _x_axis(axis: Axis, *, is_signed: bool = False) -> alt.X:
+def _x_axis(axis: Axis, pen: _Pen, *, is_signed: bool = False) -> alt.X:
     is_place = axis.unit == "place"
     return alt.X(
         "x:Q",
         title=printable(axis.title) or None,
-        scale=_x_scale(axis),
+        scale=_x_scale(axis, pen),
         axis=alt.Axis(
             labelExpr=label_expression(axis, is_signed),
             labelAngle=-40 if is_place else 0,
@@ -219,8 +254,8 @@ def _scale_type(axis: Axis) -> Literal["linear", "log"]:
     return "linear" if axis.scale == "linear" else "log"
 
 
-def _x_scale(axis: Axis) -> alt.Scale:
-    return alt.Scale(type=_scale_type(axis), domain=[alt.ExprRef(name) for name in X_ENDS], nice=False, zero=False)
+def _x_scale(axis: Axis, pen: _Pen) -> alt.Scale:
+    return alt.Scale(type=_scale_type(axis), domain=list(pen.ends), nice=False, zero=False)
 
 
 def _y_axis(axis: Axis, field: str = "y") -> alt.Y:
@@ -235,8 +270,8 @@ def _y_axis(axis: Axis, field: str = "y") -> alt.Y:
     )
 
 
-def _layers(index: int, series: Series, look: Look, x: alt.X, axis: Axis, paint: Mapping[str, str]) -> list[View]:
-    colour = paint[look.colour]
+def _layers(index: int, series: Series, look: Look, x: alt.X, axis: Axis, pen: _Pen) -> list[View]:
+    colour = pen.paint[look.colour]
     is_faint = series.role == "faint"
     base = alt.Chart().transform_filter(f"datum.i === {index}").encode(x=x, y=_y_axis(axis))
     has_ends = any(point.low is not None and point.high is not None for point in series.points)
@@ -276,6 +311,31 @@ def _layers(index: int, series: Series, look: Look, x: alt.X, axis: Axis, paint:
     return [*found, line]
 
 
+def _marks(index: int, chart: Chart, panel: Panel, look: Look, pen: _Pen) -> list[View]:
+    """Return marks at the points that a line alone would not show: those between gaps, and all of a short line."""
+    series = panel.series[index]
+    alone = [_on_axis(chart.x, point.x) for point in _alone(series, panel.y)]
+    if series.mark != "line" or not alone:
+        return []
+    filtered = alt.Chart().transform_filter(f"datum.i === {index} && indexof({json.dumps(alone)}, datum.x) >= 0")
+    marked = filtered.mark_point(
+        shape=look.shape, color=pen.paint[look.colour], filled=True, size=_MARK_SIZE, clip=True, invalid="filter"
+    )
+    return [marked.encode(x=_x_axis(chart.x, pen), y=_y_axis(panel.y))]
+
+
+def _alone(series: Series, axis: Axis) -> list[Point]:
+    known = [_shown(point.y, axis) is not None for point in series.points]
+    is_short = sum(known) <= _FEW_POINTS
+    return [
+        point
+        for point, is_known, left, right in zip(
+            series.points, known, [False, *known[:-1]], [*known[1:], False], strict=True
+        )
+        if is_known and (is_short or not (left or right))
+    ]
+
+
 def _bars(base: alt.Chart, series: Series, colour: str) -> View:
     if any(point.until is not None for point in series.points):
         bars: View = base.mark_bar(color=colour, clip=True, opacity=0.85).encode(x2="u:Q")
@@ -285,11 +345,11 @@ def _bars(base: alt.Chart, series: Series, colour: str) -> View:
     return narrow
 
 
-def _events(events: Sequence[Event], axis: Axis, x: alt.X, paint: Mapping[str, str], *, is_named: bool) -> View:
+def _events(events: Sequence[Event], axis: Axis, x: alt.X, pen: _Pen, *, is_named: bool) -> View:
     """Return a line for each event, with its text in the first panel."""
     layers = []
     for number, event in enumerate(events):
-        colour = paint[colour_of(event.role)]
+        colour = pen.paint[colour_of(event.role)]
         at = alt.Chart(alt.InlineData(values=[{"x": _on_axis(axis, event.x), "t": printable(event.text)}]))
         layers.append(at.mark_rule(color=colour, strokeDash=[4, 4], strokeWidth=1.5, clip=True).encode(x=x))
         if is_named:
@@ -300,7 +360,7 @@ def _events(events: Sequence[Event], axis: Axis, x: alt.X, paint: Mapping[str, s
     return view
 
 
-def _legend(series: Sequence[Series], drawn: Sequence[Look], paint: Mapping[str, str]) -> View:
+def _legend(series: Sequence[Series], drawn: Sequence[Look], pen: _Pen) -> View:
     """Return a layer that draws nothing, and has the legend of the panel."""
     names = [printable(line.label) for line in series]
     legend = alt.Legend(title=None, orient="top", direction="horizontal", columns=3, symbolType="stroke")
@@ -310,7 +370,7 @@ def _legend(series: Sequence[Series], drawn: Sequence[Look], paint: Mapping[str,
         .encode(
             color=alt.Color(
                 "n:N",
-                scale=alt.Scale(domain=names, range=[paint[look.colour] for look in drawn]),
+                scale=alt.Scale(domain=names, range=[pen.paint[look.colour] for look in drawn]),
                 legend=alt.Legend(**{**legend.to_dict(), "symbolOpacity": 1, "symbolStrokeWidth": 3}),
             ),
             strokeDash=alt.StrokeDash(
@@ -321,13 +381,13 @@ def _legend(series: Sequence[Series], drawn: Sequence[Look], paint: Mapping[str,
     return view
 
 
-def _heat_map(chart: HeatMap, paint: Mapping[str, str]) -> View:
+def _heat_map(chart: HeatMap, pen: _Pen) -> View:
     most = max((cell.count for cell in chart.cells), default=1)
     cells = (
         alt.Chart()
-        .mark_rect(color=paint["blue"], clip=True, stroke=None)
+        .mark_rect(color=pen.paint["blue"], clip=True, stroke=None)
         .encode(
-            x=_x_axis(chart.x),
+            x=_x_axis(chart.x, pen),
             x2="u:Q",
             y=_y_axis(chart.y, "l"),
             y2="h:Q",
@@ -336,7 +396,7 @@ def _heat_map(chart: HeatMap, paint: Mapping[str, str]) -> View:
             ),
         )
     )
-    view: View = alt.layer(cells, data=alt.NamedData(_data_name(0))).properties(height=_HEIGHT + 20)
+    view: View = alt.layer(cells, data=alt.NamedData(f"{pen.data}0")).properties(height=_HEIGHT + 20)
     return view
 
 
@@ -371,8 +431,8 @@ def forest_rows(chart: Forest) -> list[Row]:
     ]
 
 
-def _forest(chart: Forest, paint: Mapping[str, str]) -> View:
-    x = _x_axis(chart.x, is_signed=True)
+def _forest(chart: Forest, pen: _Pen) -> View:
+    x = _x_axis(chart.x, pen, is_signed=True)
     count = len(chart.effects)
     roles = [effect.role for effect in chart.effects]
     y = alt.Y("y:Q", title=None, axis=None, scale=alt.Scale(domain=[count - 0.35, -0.75], nice=False, zero=False))
@@ -380,22 +440,22 @@ def _forest(chart: Forest, paint: Mapping[str, str]) -> View:
     colour = alt.Color(
         "i:O",
         legend=None,
-        scale=alt.Scale(domain=domain, range=[paint[colour_of(role)] for role in roles]),
+        scale=alt.Scale(domain=domain, range=[pen.paint[colour_of(role)] for role in roles]),
     )
     shape = alt.Shape("i:O", legend=None, scale=alt.Scale(domain=domain, range=[shape_of(role) for role in roles]))
     neutral = alt.Chart(alt.InlineData(values=[{"x": chart.neutral}])).mark_rule(
-        color=paint["muted"], strokeWidth=1.5, clip=True
+        color=pen.paint["muted"], strokeWidth=1.5, clip=True
     )
     base = alt.Chart().encode(y=y, color=colour)
     layers = [
         neutral.encode(x=x),
-        base.mark_rule(strokeWidth=3, clip=True).encode(x=alt.X("l:Q", scale=_x_scale(chart.x)), x2="h:Q"),
+        base.mark_rule(strokeWidth=3, clip=True).encode(x=alt.X("l:Q", scale=_x_scale(chart.x, pen)), x2="h:Q"),
         base.mark_point(filled=True, size=90, opacity=1, clip=True).encode(x=x, shape=shape),
         alt.Chart()
-        .mark_text(align="left", baseline="bottom", dy=-8, color=paint["ink"], fontSize=11)
+        .mark_text(align="left", baseline="bottom", dy=-8, color=pen.paint["ink"], fontSize=11)
         .encode(y=y, x=alt.value(0), text="n:N"),
     ]
-    view: View = alt.layer(*layers, data=alt.NamedData(_data_name(0))).properties(
+    view: View = alt.layer(*layers, data=alt.NamedData(f"{pen.data}0")).properties(
         height=_EFFECT_HEIGHT * max(count, 1) + 14
     )
     return view

@@ -37,18 +37,13 @@ def render(document: Document) -> str:
     for name, outcome in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
         suite.set(name, str(sum(case.find(outcome) is not None for case in cases)))
     lines = [document.title, *([document.headline.text] if document.headline else [])]
-    ElementTree.SubElement(suite, "system-out").text = printable_lines(
-        [*lines, *(note.text for note in document.notes)]
+    ElementTree.SubElement(suite, "system-out").text = "\n".join(
+        map(printable, [*lines, *(note.text for note in document.notes)])
     )
     suites = ElementTree.Element("testsuites")
     suites.append(suite)
     ElementTree.indent(suites)
     return f'<?xml version="1.0" encoding="utf-8"?>\n{ElementTree.tostring(suites, encoding="unicode")}\n'
-
-
-def printable_lines(lines: list[str]) -> str:
-    """Return the lines without what XML cannot have."""
-    return "\n".join(map(printable, lines))
 
 
 def _judged_tables(document: Document) -> Iterator[Table]:
@@ -68,7 +63,8 @@ def _add(suite: ElementTree.Element, document: Document, table: Table, row: Row)
     outcome = _OUTCOMES.get(row.style)
     if outcome is not None:
         cells = zip(table.columns[1:], row.cells[1:], strict=True)
-        _note(case, outcome, ", ".join(f"{column.full_title} {cell}" for column, cell in cells))
+        text = ", ".join(f"{column.full_title} {cell}" for column, cell in cells)
+        _note(case, outcome, f"{text}: {row.reason}" if row.reason else text)
 
 
 def _case(suite: ElementTree.Element, group: str, name: str) -> ElementTree.Element:

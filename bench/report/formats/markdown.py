@@ -58,8 +58,11 @@ def _table(table: Table) -> Iterator[str]:
         yield from ("", as_text(table.caption))
     shown = [row for row in table.rows if not _is_detail(row)]
     details = [row for row in table.rows if _is_detail(row)]
-    yield from ("", *_lines(table, shown))
-    if details:
+    if shown or not table.brief:
+        yield from ("", *_lines(table, shown))
+    if details and table.brief:
+        yield from ("", f"{as_text(table.brief)}.")
+    elif details:
         yield from _folded(table.details, _lines(table, details))
 
 

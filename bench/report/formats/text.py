@@ -7,6 +7,7 @@ No threads, no live display: this runs inside Locust's process too.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -68,7 +69,7 @@ def text_lines(document: Document, width: int = _WIDTH, encoding: str = "utf-8")
             section = table.section
             yield Line(printable(section), "heading")
             yield Line("")
-        yield from _table(table, width)
+        yield from _shown(table, width)
         yield Line("")
         if table.shapes is not None:
             yield from shape_lines(table.shapes, width, has_blocks=_has_blocks(encoding))
@@ -80,6 +81,17 @@ def text_lines(document: Document, width: int = _WIDTH, encoding: str = "utf-8")
             yield Line("")
         label = f"{note.label}: " if note.label else ""
         yield Line(printable(label + note.text), note.style)
+
+
+def _shown(table: Table, width: int) -> Iterator[Line]:
+    """Yield the lines of a table: with its `brief` in place of the rows that a format may fold away."""
+    if not table.brief:
+        yield from _table(table, width)
+        return
+    rows = tuple(row for row in table.rows if not (isinstance(row, Row) and row.is_detail))
+    if rows:
+        yield from _table(replace(table, rows=rows), width)
+    yield Line(printable(table.brief))
 
 
 def _has_blocks(encoding: str) -> bool:

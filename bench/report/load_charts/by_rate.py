@@ -2,7 +2,7 @@
 
 from bench.report.chart import Axis, Chart, Panel, Point, Series
 from bench.report.formatting import per_second
-from bench.report.load_charts.limits import MOST_SECONDS
+from bench.report.load_charts.limits import MOST_SECONDS_OF_OPERATIONS
 from bench.report.load_charts.operations import Drawn, time_kind
 from bench.report.load_charts.seconds import SecondsRead
 from bench.report.load_charts.thinning import kept_rows, thinned
@@ -26,7 +26,7 @@ def latency_by_rate(result: LoadResult, read: SecondsRead, drawn: Drawn) -> Char
         for name in ("p50", "p99")
     ]
     known = [column for column in columns if any(time_us is not None for time_us in column)]
-    kept = [inside[place] for place in kept_rows(known, MOST_SECONDS)]
+    kept = [inside[place] for place in kept_rows(known, MOST_SECONDS_OF_OPERATIONS)]
     panels = []
     for name in ("p50", "p99"):
         series = []

@@ -17,7 +17,7 @@ from bench.results.load import LoadResult
 _NS_PER_US = 1000
 
 #: The numbers of rows in which a map may have a factor of ten, the finest first.
-_ROWS_PER_DECADE = (20, 10, 5, 4, 2, 1)
+_ROWS_PER_DECADE = (20, 16, 12, 10, 8, 6, 5, 4, 3, 2, 1)
 
 
 def heat_map(result: LoadResult, read: SecondsRead) -> HeatMap | None:
@@ -56,7 +56,7 @@ def heat_map(result: LoadResult, read: SecondsRead) -> HeatMap | None:
         cells=tuple(cells),
         counted="replies",
         caption=(
-            f"Each column is {seconds}. The darker a cell, the more replies took so long. "
+            f"Each column is {seconds}. The stronger its colour, the more replies are in a cell. "
             "Two bands are two kinds of replies, which a percentile hides."
         ),
     )

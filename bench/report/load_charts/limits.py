@@ -3,14 +3,14 @@
 #: The number of seconds of the run's course. A page is about a thousand pixels wide.
 MOST_SECONDS = 240
 
+#: The number of seconds where each operation has its own points.
+MOST_SECONDS_OF_OPERATIONS = 120
+
 #: The number of operations that have lines of their own.
 MOST_OPERATIONS_DRAWN = 6
 
 #: The number of columns and of rows of a heat map.
-MOST_COLUMNS, MOST_ROWS = 80, 32
-
-#: The number of points that a curve of percentiles has for each further nine.
-POINTS_PER_NINE = 20
+MOST_COLUMNS, MOST_ROWS = 60, 24
 
 #: The number of runs that are drawn over each other.
 MOST_RUNS = 8

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from bench.report.chart import Axis, Chart, Event, Mark, Panel, Point, Role, Series
 from bench.report.formatting import count, counted, per_second
-from bench.report.load_charts.limits import MOST_SECONDS
+from bench.report.load_charts.limits import MOST_SECONDS, MOST_SECONDS_OF_OPERATIONS
 from bench.report.load_charts.operations import Drawn, time_kind
 from bench.report.load_charts.seconds import SecondsRead
 from bench.report.load_charts.thinning import kept_rows, thinned
@@ -46,8 +46,9 @@ def over_time(result: LoadResult, read: SecondsRead, events: Sequence[Event] = (
         _Line("longest", read.max_us, "faint"),
     ]
     failures = [
-        _counts("failed", seconds, lambda second: second.failed, "bad"),
-        _counts("dropped", seconds, lambda second: second.dropped, "warning"),
+        # Bars, because a line between two seconds that are shown would tell of failures in those that are not.
+        _Line("dropped", _of(seconds, lambda second: second.dropped or None), "warning", "bars"),
+        _Line("failed", _of(seconds, lambda second: second.failed or None), "bad", "bars"),
     ]
     users = [_Line("users", _of(seconds, lambda second: second.users), mark="steps")]
     cores = [
@@ -64,7 +65,7 @@ def over_time(result: LoadResult, read: SecondsRead, events: Sequence[Event] = (
     panels = [
         _panel(Axis("per second", "per second", from_zero=True), rates, at_s, rows, "Throughput", _offered(result)),
         _panel(Axis(time_kind(result), "µs", "logarithmic"), times, at_s, rows, _titled(result)),
-        _panel(Axis("per second", "per second", from_zero=True), _any(failures), at_s, rows, "Failures"),
+        _panel(Axis("per second", "per second", from_zero=True), failures, at_s, rows, "Failures"),
         _panel(Axis("users", from_zero=True), users, at_s, rows, "Users"),
         _panel(Axis("share of a core", "share", from_zero=True), cores, at_s, rows, "CPU"),
         _panel(Axis("delay", "µs", "logarithmic"), delays, at_s, rows, "Delays of the generator itself"),
@@ -76,7 +77,7 @@ def over_time(result: LoadResult, read: SecondsRead, events: Sequence[Event] = (
         x=_TIME_AXIS,
         panels=tuple(panel for panel in panels if panel.series),
         events=(*_events(result), *events),
-        caption=" ".join(_caption(result, failures, rows)),
+        caption=" ".join(filter(None, _caption(result, rows))),
     )
 
 
@@ -97,7 +98,7 @@ def operations_over_time(result: LoadResult, read: SecondsRead, drawn: Drawn) ->
         ]
         for name in ("p50", "p99")
     }
-    rows = _kept([line for named in lines.values() for line in named])
+    rows = _kept([line for named in lines.values() for line in named], MOST_SECONDS_OF_OPERATIONS)
     at_s = [second.t for second in result.timeline]
     axis = Axis(time_kind(result), "µs", "logarithmic")
     panels = [_panel(axis, named, at_s, rows, name) for name, named in lines.items()]
@@ -124,27 +125,27 @@ def _counts(label: str, seconds: Sequence[Second], value: Callable[[Second], flo
     return _Line(label, [value(second) for second in seconds], role)
 
 
-def _any(lines: Sequence[_Line]) -> list[_Line]:
-    """Return the lines that are not zero all the time."""
-    return [line for line in lines if any(line.values)]
-
-
-def _kept(lines: Sequence[_Line]) -> list[int]:
+def _kept(lines: Sequence[_Line], most: int = MOST_SECONDS) -> list[int]:
     known = [line.values for line in lines if any(value is not None for value in line.values)]
-    return kept_rows(known, MOST_SECONDS)
+    return kept_rows(known, most)
 
 
 def _panel(
     axis: Axis, lines: Sequence[_Line], at_s: Sequence[float], rows: Sequence[int], title: str, *more: Series | None
 ) -> Panel:
     series = [
-        Series(
-            line.label, tuple(Point(at_s[row], _drawable(axis, line.values[row])) for row in rows), line.mark, line.role
-        )
+        Series(line.label, tuple(_points(axis, line, at_s, rows)), line.mark, line.role)
         for line in lines
         if any(_drawable(axis, value) is not None for value in line.values)
     ]
     return Panel(axis, (*series, *(found for found in more if found is not None)), title)
+
+
+def _points(axis: Axis, line: _Line, at_s: Sequence[float], rows: Sequence[int]) -> Iterator[Point]:
+    for row in rows:
+        value = _drawable(axis, line.values[row])
+        if value is not None or line.mark != "bars":  # a line is broken where nothing is known
+            yield Point(at_s[row], value)
 
 
 def _drawable(axis: Axis, value: float | None) -> float | None:
@@ -191,8 +192,8 @@ def _alt(result: LoadResult) -> str:
     )
 
 
-def _caption(result: LoadResult, failures: Sequence[_Line], rows: Sequence[int]) -> Iterator[str]:
-    if _any(failures):
+def _caption(result: LoadResult, rows: Sequence[int]) -> Iterator[str]:
+    if any(second.failed or second.dropped for second in result.timeline):
         yield "A line of percentiles is broken where its percentile falls among what failed."
         yield "The p90 and the longest are of seconds without failures."
     if _few_replies(result):

@@ -1,16 +1,12 @@
 """Latency by percentile: each further nine takes the same room, as in HdrHistogram's plots."""
 
-import math
 from collections.abc import Iterator
 
 from bench.report.chart import Axis, Chart, Panel, Point, Role, Series
-from bench.report.load_charts.limits import POINTS_PER_NINE
 from bench.report.load_charts.operations import Drawn, time_kind
+from bench.report.nines import NINES, nines_points
 from bench.results.load import LoadResult, Operation
 from bench.timing.histogram import Histogram
-
-#: The axis of percentiles.
-NINES = Axis("percentile", "share", "nines")
 
 _NS_PER_US = 1000
 
@@ -117,18 +113,13 @@ def _curve(label: str, operation: Operation, *, of_response: bool, role: Role) -
 
 
 def _points(times: Histogram, censored: int) -> Iterator[Point]:
-    total = times.count + censored
-    before = None
-    for step in range(math.floor(math.log10(max(total, 1)) * POINTS_PER_NINE) + 1):
-        share = 1 - 10 ** (-step / POINTS_PER_NINE)
-        time_ns = times.percentile_ns(100 * share, censored)
-        if time_ns is None:
-            return
-        if time_ns > 0:
-            yield Point(share, time_ns / _NS_PER_US)
-        before = time_ns
-    if not censored and times.max_ns and before is not None and times.max_ns > before:
-        yield Point(1 - 1 / total, times.max_ns / _NS_PER_US, text="the longest")
+    """Yield the points of a curve, and the longest time at its end if that is known."""
+    share, time_us = 0.0, 0.0
+    for point in nines_points(times, censored):
+        share, time_us = point.x, point.y or 0.0
+        yield point
+    if times.max_ns and not censored and times.max_ns / _NS_PER_US > time_us:
+        yield Point(max(share, 1 - 1 / times.count), times.max_ns / _NS_PER_US, text="the longest")
 
 
 def _ending(drawn: Drawn) -> str:

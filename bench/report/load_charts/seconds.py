@@ -62,9 +62,8 @@ def read_seconds(result: LoadResult, drawn: Sequence[Operation]) -> SecondsRead:
             if not histogram.count:
                 continue
             parts.append(histogram.values())
-            p50_ns, p99_ns = histogram.percentile_ns(50), histogram.percentile_ns(99)
-            if key in read.operations and p50_ns is not None and p99_ns is not None:
-                known[key] = Percentiles(p50_ns / _NS_PER_US, p99_ns / _NS_PER_US)
+            if key in read.operations:
+                known[key] = _percentiles(histogram)
         for key, percentiles in read.operations.items():
             percentiles.append(known.get(key))
         times = _together(parts)
@@ -73,6 +72,13 @@ def read_seconds(result: LoadResult, drawn: Sequence[Operation]) -> SecondsRead:
         read.p90_us.append(_percentile_us(times, 90) if is_known else None)
         read.max_us.append(_percentile_us(times, 100) if is_known else None)
     return read
+
+
+def _percentiles(histogram: Histogram) -> Percentiles:
+    p50_ns, p99_ns = histogram.percentile_ns(50), histogram.percentile_ns(99)
+    assert p50_ns is not None, "it is not empty"
+    assert p99_ns is not None, "nor does it know of anything that failed"
+    return Percentiles(p50_ns / _NS_PER_US, p99_ns / _NS_PER_US)
 
 
 def _decoded(second: Second, key: OperationKey, encoded: str) -> Histogram:

@@ -10,8 +10,9 @@ from bench.report.chart import Axis, Chart, Panel, Point, Series
 from bench.report.formatting import count
 from bench.report.load_charts.limits import MOST_OPERATIONS_DRAWN, MOST_RUNS, MOST_SECONDS
 from bench.report.load_charts.operations import times_of
-from bench.report.load_charts.percentiles import NINES, percentile_points
+from bench.report.load_charts.percentiles import percentile_points
 from bench.report.load_charts.thinning import kept_rows
+from bench.report.nines import NINES
 from bench.results.load import REPLIED_KINDS, LoadResult, Operation, OperationKey, Second
 from bench.timing.histogram import HistogramError
 
@@ -40,7 +41,7 @@ def charts_of_several(loads: Sequence[NamedLoad]) -> tuple[Chart, ...]:
 
 def _percentiles(loads: Sequence[NamedLoad], remark: str) -> Chart | None:
     panels, kinds = [], set()
-    common = _common(loads)
+    common = common_operations(loads)
     for key in common[:MOST_OPERATIONS_DRAWN]:
         rows = [(load.name, row) for load in loads for row in load.result.operations if row.key == key]
         of_response = all(row.response_histogram is not None for _, row in rows)
@@ -139,7 +140,7 @@ def _panel(loads: Sequence[NamedLoad], title: str, axis: Axis, value: Callable[[
     return Panel(axis, tuple(series), title)
 
 
-def _common(loads: Sequence[NamedLoad]) -> list[OperationKey]:
+def common_operations(loads: Sequence[NamedLoad]) -> list[OperationKey]:
     """Return the operations with replies that at least two of the loads have, the most frequent first."""
     sent: dict[OperationKey, list[int]] = {}
     for load in loads:

@@ -19,7 +19,7 @@ def kept_rows(series: Sequence[Sequence[float | None]], most: int) -> list[int]:
     """Return the rows to show of series with a value each row, ascending; all of them if there are at most `most`.
 
     The rows are cut into parts of the same length. Of each part the rows with the least and the greatest value of each
-    series are kept, and a row without the value where other rows of the part have it. So a row that is shown has all of
+    series are kept, and a row without the value if there is any. So a row that is shown has all of
     its values, and the extremes of each part are there. There are as many parts as give at most `most` rows. If two
     parts give more already, there are two. The first and the last row are always kept. Raises ValueError if a series
     is longer than another.
@@ -44,11 +44,10 @@ def _extremes(series: Sequence[Values], number: int, parts: int) -> set[int]:
         for values in series:
             part = values[start:end]
             unknown = np.isnan(part)
-            if unknown.all():
-                continue
-            kept |= {start + int(np.nanargmin(part)), start + int(np.nanargmax(part))}
-            if unknown.any():
+            if unknown.any():  # also where nothing else is: a line is broken there
                 kept.add(start + int(unknown.argmax()))
+            if not unknown.all():
+                kept |= {start + int(np.nanargmin(part)), start + int(np.nanargmax(part))}
     return kept
 
 

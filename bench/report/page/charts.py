@@ -13,19 +13,35 @@ from bench.report.drawing.look import VARIABLES
 from bench.report.drawing.specification import panel_specifications
 from bench.report.drawing.vega import as_vega, library
 
-__all__ = ["embedded", "library"]
+__all__ = ["embedded", "library", "prepared"]
+
+#: The column of the texts of points.
+_TEXT = "t"
 
 #: The width of a panel until the page says its own, in pixels.
 _WIDTH = 860
 
 
-def embedded(charts: Sequence[AnyChart]) -> str:
-    """Return the charts as JSON that may stand within an element `script`."""
-    text = json.dumps([_chart(chart) for chart in charts], ensure_ascii=False, separators=(",", ":"))
+def embedded(charts: Sequence[Mapping[str, Any]], *, with_texts: bool) -> str:
+    """Return prepared charts as JSON that may stand within an element `script`; `with_texts` with those of points."""
+    shown = charts if with_texts else [_without_texts(chart) for chart in charts]
+    text = json.dumps(shown, ensure_ascii=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
-def _chart(chart: AnyChart) -> dict[str, Any]:
+def _without_texts(chart: Mapping[str, Any]) -> dict[str, Any]:
+    panels = []
+    for panel in chart["panels"]:
+        table = panel["table"]
+        kept = [place for place, column in enumerate(table["columns"]) if column != _TEXT]
+        columns = [table["columns"][place] for place in kept]
+        rows = [[row[place] for place in kept] for row in table["rows"]]
+        panels.append(panel | {"table": {"columns": columns, "rows": rows}})
+    return {**chart, "panels": panels}
+
+
+def prepared(chart: AnyChart) -> dict[str, Any]:
+    """Return a chart as the page's script draws it."""
     specifications = [as_vega(specification) for specification in panel_specifications(chart, VARIABLES, _WIDTH)]
     if isinstance(chart, Forest):
         panels = [{"labels": [], "y": _axis(Axis(""))}]

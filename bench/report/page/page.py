@@ -10,17 +10,25 @@ import functools
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from bench.report.chart import AnyChart, Forest, HeatMap, Series
+from bench.report.chart import AnyChart, Forest, HeatMap, Panel, Series
 from bench.report.chart_formats import can_draw
-from bench.report.chart_table import chart_table
+from bench.report.chart_table import MOST_ROWS, chart_table
 from bench.report.document import Break, Document, Note, Row, Style, Subject, Table
 from bench.report.drawing.look import DARK, LIGHT, Look, looks
 from bench.report.page.markup import Markup, element, joined
 
 #: The line of a page whose charts could not be drawn.
 NOT_DRAWN = "The charts are not drawn, for that needs more packages: pip install 'socketio-bench[charts]'"
+
+#: The line of a chart that is left out, so that the page does not become too large.
+TOO_MANY = "Not drawn, so that the page stays small. A page of fewer results, or of fewer benchmarks, has it."
+
+#: The largest page, in bytes. Mails, comments and artefacts of CI take it, and it opens in a second.
+MOST_BYTES = 1_500_000
 
 #: The number of charts and tables of a document from which on it has a list of them.
 _LISTED_FROM = 4
@@ -49,22 +57,65 @@ _TEXT_COLOURS = {
 }
 
 
-def page(documents: Sequence[Document]) -> str:
-    """Return the page of one or several documents."""
+@dataclass(frozen=True)
+class _Detail:
+    """The detail of a page: the rows of a chart's table, the points' own texts, and the number of charts drawn."""
+
+    most_rows: int
+    has_texts: bool = True
+    most_charts: int | None = None
+
+
+#: The details that a page may have, the most first. The first that makes the page small enough is taken.
+_DETAILS = (
+    _Detail(MOST_ROWS),
+    _Detail(250),
+    _Detail(60),
+    _Detail(60, has_texts=False),
+    _Detail(20, has_texts=False, most_charts=24),
+    _Detail(20, has_texts=False, most_charts=6),
+    _Detail(20, has_texts=False, most_charts=1),
+)
+
+
+def page(documents: Sequence[Document], title: str = "") -> str:
+    """Return the page of one or several documents. `title` is that of a page of several.
+
+    A page that would be larger than MOST_BYTES has fewer rows in the tables of its charts, then fewer charts, and says
+    so.
+    """
     charts = [chart for document in documents for chart in document.charts]
+    made: dict[int, dict[str, Any]] = {}
+    text = ""
+    for detail in _DETAILS:
+        text = _page(documents, title, charts, detail, made)
+        if len(text.encode()) <= MOST_BYTES:
+            break
+    return text
+
+
+def _page(
+    documents: Sequence[Document],
+    title: str,
+    charts: Sequence[AnyChart],
+    detail: _Detail,
+    made: dict[int, dict[str, Any]],
+) -> str:
+    """Return the page in that detail. `made` are the charts that were prepared before, by their numbers."""
     is_drawn = bool(charts) and can_draw()
     several = len(documents) > 1
+    drawing = _Drawing(detail, len(charts[: detail.most_charts]) if is_drawn else 0, is_drawn)
     numbers = iter(range(len(charts)))
     sections = [
-        _document(document, f"r{number}", 2 if several else 1, numbers, is_drawn=is_drawn)
+        _document(document, f"r{number}", 2 if several else 1, numbers, drawing)
         for number, document in enumerate(documents, 1)
     ]
-    scripts = _scripts(charts) if is_drawn else []
-    title = documents[0].title if not several else f"{len(documents)} results"
+    scripts = _scripts(charts[: drawing.number], detail, made) if is_drawn else []
+    title = (title or f"{len(documents)} results") if several else documents[0].title
     body = joined(
         [
             element("a", "Skip to the answer", href="#main", class_="skip"),
-            *([_contents(documents)] if several else []),
+            *([_contents(documents, title)] if several else []),
             element(
                 "main",
                 *([element("p", NOT_DRAWN, class_="banner warning")] if charts and not is_drawn else []),
@@ -89,6 +140,15 @@ def page(documents: Sequence[Document]) -> str:
     return f'<!DOCTYPE html>\n<html lang="en">\n<head>{head}</head>\n<body>{body}</body>\n</html>\n'
 
 
+@dataclass(frozen=True)
+class _Drawing:
+    """The charts that are drawn: those of a lower number. `can_draw` is true if the programs for that are there."""
+
+    detail: _Detail
+    number: int
+    can_draw: bool
+
+
 def _live_region() -> Markup:
     return element("div", id="said", class_="unseen", role="status", aria_live="polite")
 
@@ -103,12 +163,16 @@ def _policy(scripts: Sequence[str]) -> str:
     )
 
 
-def _scripts(charts: Sequence[AnyChart]) -> list[tuple[Markup, str]]:
+def _scripts(charts: Sequence[AnyChart], detail: _Detail, made: dict[int, dict[str, Any]]) -> list[tuple[Markup, str]]:
     """Return the elements of the scripts that run, with their texts; the charts' data come before them."""
-    from bench.report.page.charts import embedded, library  # late: it needs the extra `charts`
+    from bench.report.page.charts import embedded, library, prepared  # late: it needs the extra `charts`
 
+    for number, chart in enumerate(charts):
+        if number not in made:
+            made[number] = prepared(chart)
     own = _part("script.js")
-    data = f'<script type="application/json" id="charts">{embedded(charts)}</script>'
+    shown = embedded([made[number] for number in range(len(charts))], with_texts=detail.has_texts)
+    data = f'<script type="application/json" id="charts">{shown}</script>'
     drawing = library()
     return [
         (Markup(f"{data}<script>{drawing}</script>"), drawing),
@@ -134,7 +198,7 @@ def _variables(colours: dict[str, str]) -> str:
     return " ".join(f"--{name}: {colour};" for name, colour in colours.items())
 
 
-def _contents(documents: Sequence[Document]) -> Markup:
+def _contents(documents: Sequence[Document], title: str) -> Markup:
     links = [
         element(
             "li",
@@ -145,13 +209,13 @@ def _contents(documents: Sequence[Document]) -> Markup:
     ]
     return joined(
         [
-            element("header", element("h1", f"{len(documents)} results")),
+            element("header", element("h1", title)),
             element("nav", element("ol", *links), aria_label="Results on this page"),
         ]
     )
 
 
-def _document(document: Document, name: str, level: int, numbers: Iterator[int], *, is_drawn: bool) -> Markup:
+def _document(document: Document, name: str, level: int, numbers: Iterator[int], drawing: _Drawing) -> Markup:
     alarming = [note for note in document.notes if note.style in _ALARMING]
     others = [note for note in document.notes if note.style not in _ALARMING]
     heading = f"h{level + 1}"
@@ -163,20 +227,24 @@ def _document(document: Document, name: str, level: int, numbers: Iterator[int],
         *([] if document.subjects_title else _facts(document.subjects)),
         *([_banner(alarming)] if alarming else []),
         *_list_of_parts(document, name),
-        *_charts(document, name, level, numbers, is_drawn=is_drawn),
+        *_charts(document, name, level, numbers, drawing),
         *_tables(document, level),
         *([_explanation(document.explanation)] if document.explanation else []),
         *([element(heading, "Notes"), element("ul", *map(_note, others))] if others else []),
         *(_folded(document.subjects_title, _facts(document.subjects)) if document.subjects_title else []),
         *(_folded("Environment", _facts(document.environment)) if document.environment else []),
         *(
-            [element(heading, "Again"), element("pre", element("code", document.command), tabindex="0")]
+            [element(heading, "To measure it again"), element("pre", element("code", document.command), tabindex="0")]
             if document.command
             else []
         ),
     ]  # fmt: skip
-    label = f"{document.kind}: {document.title}"
-    return element("section", *parts, id=name, class_="result", aria_label=label)
+    return element("section", *parts, id=name, class_="result", aria_label=_label(document, name))
+
+
+def _label(document: Document, name: str) -> str:
+    """Return the name of a result on its page: with its number, because two results may have the same title."""
+    return f"{name.removeprefix('r')}, {document.kind}: {document.title}"
 
 
 def _headline(document: Document, level: int) -> Markup:
@@ -232,7 +300,7 @@ def _list_of_parts(document: Document, name: str) -> list[Markup]:
         element("li", element("a", chart.title, href=f"#{name}-{number}"))
         for number, chart in enumerate(document.charts, 1)
     ]
-    return [element("nav", element("ul", *links), class_="charts", aria_label=f"Charts of {document.title}")]
+    return [element("nav", element("ul", *links), class_="charts", aria_label=f"Charts of {_label(document, name)}")]
 
 
 # --- tables ---------------------------------------------------------------------------------------------------------
@@ -250,7 +318,8 @@ def _tables(document: Document, level: int) -> list[Markup]:
         shown = [row for row in table.rows if not _is_detail(row)]
         details = [row for row in table.rows if _is_detail(row)]
         title = table.title or table.columns[0].full_title or document.title
-        found.append(_table(table, shown, title))
+        if shown or not details:
+            found.append(_table(table, shown, title))
         if details:
             found += _folded(table.details, [_table(table, details, f"{title}: {table.details}")])
     return found
@@ -277,7 +346,7 @@ def _table(table: Table, rows: Sequence[Row | Break], label: str) -> Markup:
     heading = element("tr", *(_heading(column.full_title, column.content) for column in table.columns))
     inner = element("table", *caption, element("thead", heading), element("tbody", *lines))
     tall = " tall" if len(rows) >= _TALL_FROM else ""
-    return element("div", inner, class_=f"scroll{tall}", tabindex="0", role="region", aria_label=label)
+    return element("div", inner, class_=f"scroll{tall}", tabindex="0", role="group", aria_label=label)
 
 
 def _heading(title: str, content: str) -> Markup:
@@ -310,15 +379,16 @@ def _is_address(link: str) -> bool:
 # --- charts ---------------------------------------------------------------------------------------------------------
 
 
-def _charts(document: Document, name: str, level: int, numbers: Iterator[int], *, is_drawn: bool) -> list[Markup]:
+def _charts(document: Document, name: str, level: int, numbers: Iterator[int], drawing: _Drawing) -> list[Markup]:
     return [
-        _figure(chart, f"{name}-{place}", level, next(numbers), is_drawn=is_drawn)
+        _figure(chart, f"{name}-{place}", level, next(numbers), drawing)
         for place, chart in enumerate(document.charts, 1)
     ]
 
 
-def _figure(chart: AnyChart, name: str, level: int, number: int, *, is_drawn: bool) -> Markup:
-    table = chart_table(chart)
+def _figure(chart: AnyChart, name: str, level: int, number: int, drawing: _Drawing) -> Markup:
+    table = chart_table(chart, drawing.detail.most_rows)
+    is_drawn = number < drawing.number
     caption = [element("p", chart.caption, class_="caption")] if chart.caption else []
     tabled = [
         *([element("p", table.caption, class_="caption")] if table.caption else []),
@@ -327,7 +397,8 @@ def _figure(chart: AnyChart, name: str, level: int, number: int, *, is_drawn: bo
     heading = element(f"h{level + 1}", chart.title)
     folded = element("details", element("summary", f"Table: {chart.title}"), *tabled, open=not is_drawn)
     if not is_drawn:
-        return element("figure", heading, *caption, element("p", chart.alt), folded, id=name)
+        why = [element("p", TOO_MANY, class_="caption")] if drawing.can_draw else []
+        return element("figure", heading, *caption, element("p", chart.alt), *why, folded, id=name)
     keys = "Arrow keys go from point to point, + and - zoom, 0 shows the whole."
     return element(
         "figure",
@@ -354,16 +425,26 @@ def _panels(chart: AnyChart) -> Iterator[Markup]:
         if words:
             yield element("p", words, class_="panel-title")
         if len(panel.series) > 1 or (panel.series and panel.series[0].label != words):
-            drawn = looks(panel.series)
-            yield element("ul", *map(_legend_entry, panel.series, drawn), class_="legend")
+            yield element("ul", *_legend(panel), class_="legend")
         yield _view(chart.alt if number == 0 else f"{words}: the panel {number + 1} of {chart.title}")
 
 
+def _legend(panel: Panel) -> Iterator[Markup]:
+    """Yield the entries of a legend. Several faint lines, which look alike, share an entry."""
+    faint = [series for series in panel.series if series.role == "faint" and series.mark == "line"]
+    for series, look in zip(panel.series, looks(panel.series), strict=True):
+        if series not in faint or len(faint) == 1:
+            yield _legend_entry(series, look, series.label)
+        elif series is faint[0]:
+            yield _legend_entry(series, look, f"{series.label} … {faint[-1].label}")
+
+
 def _view(alt: str) -> Markup:
-    return element("div", element("div", class_="view"), role="img", aria_label=alt)
+    # The text stands for the picture: Vega's own elements would be read one by one.
+    return element("div", element("div", class_="view", aria_hidden="true"), role="img", aria_label=alt)
 
 
-def _legend_entry(series: Series, look: Look) -> Markup:
+def _legend_entry(series: Series, look: Look, label: str) -> Markup:
     colour = f"var(--{look.colour})"
     dashes = ",".join(map(str, look.dashes)) if look.dashes[1] else None
     if series.mark == "points":
@@ -375,7 +456,7 @@ def _legend_entry(series: Series, look: Look) -> Markup:
         dash = f' stroke-dasharray="{dashes}"' if dashes else ""
         sign = f'<line x1="1" y1="6" x2="25" y2="6" stroke="{colour}" stroke-width="3"{dash}/>'
     picture = Markup(f'<svg viewBox="0 0 26 12" aria-hidden="true">{sign}</svg>')
-    return element("li", picture, series.label)
+    return element("li", picture, label)
 
 
 _SHAPES = {

@@ -14,6 +14,6 @@ REPORT = "--report"
 REPORT_HELP = "write the result as a page, too: one file for a browser, which needs no network"
 
 
-def write_page(option: str, path: Path, documents: Sequence[Document]) -> None:
+def write_page(option: str, path: Path, documents: Sequence[Document], title: str = "") -> None:
     """Write documents as a page into the file that an option names. Raises ResultError or NotStoredError."""
-    write_option(option, path, page(documents).encode())
+    write_option(option, path, page(documents, title).encode())

@@ -4,9 +4,11 @@ from collections.abc import Iterable, Iterator
 
 from bench.report import document
 from bench.report.document import Column, Content, Document, Note, Table
+from bench.report.environment import header_facts
 from bench.report.formatting import UNKNOWN, DurationUnit, count, duration, unit_of
 from bench.report.labels import label_notes
 from bench.results.figure import Figure
+from bench.validation.accuracy.charts import accuracy_charts
 from bench.validation.accuracy.model import Accuracy, Quantity, Row, Run, Scenario, ToolFigure, Unit
 from bench.validation.accuracy.scenarios import TRUSTED_CPU_SHARE
 
@@ -36,6 +38,8 @@ def accuracy_document(result: Accuracy) -> Document:
         title="figures beside the truth: " + ", ".join(scenario.name for scenario in result.scenarios),
         tables=(Table(columns, tuple(_rows(result, titles))),),
         notes=(*_notes(result), *label_notes(result.labels, result.note)),
+        charts=accuracy_charts(result),
+        environment=tuple(header_facts(result)),
     )
 
 

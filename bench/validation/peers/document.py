@@ -3,9 +3,11 @@
 from collections.abc import Iterator, Sequence
 
 from bench.report.document import Column, Content, Document, Note, Row, Table
+from bench.report.environment import header_facts
 from bench.report.formatting import UNKNOWN, amount, count, duration, duration_number, unit_of
 from bench.report.labels import label_notes
 from bench.results.figure import Figure
+from bench.validation.peers.charts import peers_charts
 from bench.validation.peers.model import Figures, Peers
 
 _SERVER_FULL_SHARE = 0.95
@@ -42,6 +44,8 @@ def peers_document(result: Peers) -> Document:
             Note(closing),
             *label_notes(result.labels, result.note),
         ),
+        charts=peers_charts(result),
+        environment=tuple(header_facts(result)),
     )
 
 

@@ -4,9 +4,11 @@ from collections.abc import Callable, Iterator, Sequence
 
 from bench.report import document
 from bench.report.document import Column, Content, Document, Line, Note, Table
+from bench.report.environment import header_facts
 from bench.report.formatting import UNKNOWN, count, counted, duration, duration_number, per_second, unit_of
 from bench.report.labels import label_notes
 from bench.results.figure import Figure
+from bench.validation.wire.charts import wire_charts
 from bench.validation.wire.measuring import in_words
 from bench.validation.wire.model import Row, Span, Tool, Verdict, Wire, WirePercentile, verdicts
 
@@ -40,6 +42,8 @@ def wire_document(result: Wire) -> Document:
         tables=tuple(table for table in tables if table.rows),
         headline=_headline(result),
         notes=(*_notes(result), *label_notes(result.labels, result.note)),
+        charts=wire_charts(result),
+        environment=tuple(header_facts(result)),
     )
 
 

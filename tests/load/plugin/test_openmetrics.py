@@ -12,6 +12,7 @@ from bench.load.plugin.live_view import LiveTest, LiveView
 from bench.load.plugin.openmetrics import BUCKETS_NS, exposition, metrics_address
 from bench.load.plugin.options import MisuseError
 from bench.results.load import OperationKey
+from bench.scenarios.tracing import trace_id
 from tests.support.live_tests import MadeUpRun
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
@@ -127,6 +128,56 @@ def test_outcomes_what_is_in_flight_and_what_came_unasked() -> None:
     ended = samples(view)
     assert ended["socketio_bench_operations_total", "round trip", "echo", "ok"] == 6
     assert not [key for key in ended if key[0] in ("socketio_bench_in_flight", "socketio_bench_users")]
+
+
+def test_every_series_of_a_test_has_its_labels_under_names_that_prometheus_takes() -> None:
+    tally = Tally(5_000 * S)
+    replied(tally, 1, MS)
+    view = LiveView()
+    view.test = LiveTest(
+        1,
+        MadeUpRun(tally),
+        timeout_us=10e6,
+        labels={"machine": 'c"i', "git.branch-name": "main", "le": "x", "__a": "y"},
+    )
+    text, _ = exposition(view, OPENMETRICS)
+    families = {family.name: family for family in text_string_to_metric_families(text.decode())}
+    for name, family in families.items():
+        for sample in family.samples:
+            if name != "socketio_bench_test_running":
+                assert sample.labels["machine"] == 'c"i'
+                assert (sample.labels["git_branch_name"], sample.labels["label_le"]) == ("main", "x")
+                assert sample.labels["label___a"] == "y"
+
+
+def test_the_slowest_of_a_bucket_is_its_exemplar_with_token_and_trace() -> None:
+    tally = Tally(5_000 * S, is_open=True, slowest=5)
+    tally.open_window(tally.started_ns)
+    log = Recorder("echo")
+    for token, took_ns in {"a": 3 * MS, "b": 3 * MS + 1, "c": 300 * S, "d" * 124: 30 * MS}.items():
+        log.answered(tally.started_ns, tally.started_ns + MS, tally.started_ns + MS + took_ns)
+        log.named(token)
+    batch = log.flush()
+    assert batch is not None
+    tally.add(batch)
+    for has_traces in (False, True):
+        view = LiveView()
+        view.test = LiveTest(1, MadeUpRun(tally), timeout_us=10e6, has_traces=has_traces)
+        text, _ = exposition(view, OPENMETRICS)
+        exemplars = {
+            sample.labels["le"]: sample.exemplar
+            for family in text_string_to_metric_families(text.decode())
+            if family.name == "socketio_bench_service_time_seconds"
+            for sample in family.samples
+            if sample.exemplar is not None
+        }
+        too_long = exemplars.pop("0.04", None)
+        assert (too_long.labels if too_long else {}) == ({"trace_id": trace_id("d" * 124)} if has_traces else {})
+        assert {le: exemplar.labels["token"] for le, exemplar in exemplars.items()} == {"0.004": "b", "+Inf": "c"}
+        assert exemplars["0.004"].value == pytest.approx(0.003)
+        assert float(exemplars["0.004"].timestamp) == pytest.approx(view.test.started_unix_s)
+        assert exemplars["0.004"].labels.get("trace_id") == (trace_id("b") if has_traces else None)
+        assert "exemplar" not in exposition(view)[0].decode(), "Prometheus' own text has none"
 
 
 def test_a_failure_to_find_some_out_leaves_these_out_alone(caplog: pytest.LogCaptureFixture) -> None:

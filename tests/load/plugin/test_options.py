@@ -23,6 +23,8 @@ from bench.load.plugin.options import (
     open_load_of,
     profile_of,
     shape_of,
+    slowest_of,
+    trace_field_of,
     warmup_s_of,
 )
 from bench.load.plugin.run_settings import RunSettings
@@ -217,6 +219,19 @@ def test_an_option_of_another_command_names_what_to_use(monkeypatch: pytest.Monk
 def test_a_worker_does_not_make_a_parser_for_each_option_of_each_message() -> None:
     locust_guard.install()
     assert argument_parser.default_args_dict() is argument_parser.default_args_dict()
+
+
+def test_the_slowest_and_their_traces() -> None:
+    assert slowest_of(given()) == 0
+    assert (trace_field_of(given()), trace_field_of(given(trace_context=" at "))) == (None, "at")
+    assert slowest_of(given(trace_context="at")) == 10
+    assert slowest_of(given(trace_context="at", slowest="0")) == 0
+    assert slowest_of(given(slowest="25")) == 25
+    for text in ("x", "-1", "101", "1.5"):
+        with pytest.raises(MisuseError, match=f"--slowest {text!r}: expected a whole number, at most 100"):
+            slowest_of(given(slowest=text))
+    settings = RunSettings.of(given(trace_context="at", slowest="3"), [EchoUser], 7, WHOLE, WHOLE)
+    assert (settings.slowest, settings.trace_field) == (3, "at")
 
 
 def test_labels_are_one_text_however_they_are_given(monkeypatch: pytest.MonkeyPatch) -> None:

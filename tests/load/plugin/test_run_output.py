@@ -15,6 +15,8 @@ from bench.load.metrics.recorder import Recorder
 from bench.load.metrics.tally import Tally
 from bench.load.metrics.troubles import Troubles
 from bench.load.plugin.run_output import RunOutput
+from bench.objectives.judging import Measured, judge
+from bench.objectives.parsing import parse_objective
 from bench.results.header import CommitInfo, MachineInfo
 from bench.results.load import CONNECT, Generator, LoadResult, Operation, Scenario, TaskException, Window
 
@@ -130,3 +132,100 @@ def test_counts_without_a_result(tmp_path: Path, environment: Environment, capsy
     assert environment.process_exit_code == 1
     assert stored(tmp_path, "kept/counts/*/*.json")["reasons"] == ["the result: OSError: no files left"]
     assert "echo: ok 1, timeouts 0" in capsys.readouterr().out
+
+
+_FIGURES = {
+    "met": Measured(20_000, 19_000, 21_000),
+    "missed": Measured(80_000, 79_000, 81_000),
+    "undecided": Measured(49_000, 48_000, 51_000, seconds=10),
+    "not judged": Measured(20_000, useless_because="the generator was saturated"),
+}
+_ERRORS_ALLOWED = judge(parse_objective("errors < 50 %"), Measured(0.1, 0.05, 0.2))
+
+
+def a_row(name: str = "echo", **errors: int) -> Operation:
+    failed = sum(errors.values())
+    counts = {"scheduled": 5 + failed, "sent": 5 + failed, "ok": 5, "unfinished": 0, "late": 0, "dropped": 0}
+    return Operation(name=name, timeouts=errors.pop("timeouts", 0), errors=errors, **counts)
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "allowed", "errors", "more", "options", "code"),
+    [
+        (("met",), False, {}, {}, {}, 0),
+        (("met", "missed"), False, {}, {}, {}, 3),
+        (("undecided",), False, {}, {}, {}, 0),
+        (("undecided",), False, {}, {}, {"slo_undecided": "fail"}, 3),
+        (("not judged", "missed"), False, {}, {}, {}, 1),
+        # failures: allowed by an objective, or Locust's exit code
+        (("met",), True, {"refused": 1}, {}, {}, 0),
+        (("met",), True, {"timeouts": 1}, {}, {}, None),
+        (("met",), False, {"refused": 1}, {}, {}, None),
+        (("missed",), False, {"refused": 1}, {}, {}, 3),
+        # the run itself
+        (("missed",), False, {}, {"partial": True, "partial_reason": "why"}, {}, 1),
+        (("met",), False, {}, {"exceptions": (TaskException(text="ValueError", count=1),)}, {}, 4),
+        (("missed",), False, {}, {"exceptions": (TaskException(text="ValueError", count=1),)}, {}, 3),
+        (("undecided",), False, {}, {"ended_because": "the objective was surely missed"}, {}, 3),
+    ],
+)
+def test_objectives_and_the_exit_code(
+    tmp_path: Path,
+    verdicts: tuple[str, ...],
+    allowed: bool,
+    errors: dict[str, int],
+    more: dict[str, Any],
+    options: dict[str, Any],
+    code: int | None,
+) -> None:
+    environment = Environment(parsed_options=Namespace(exit_code_on_error=4, **options))
+    judged = [judge(parse_objective("p99 < 50 ms"), _FIGURES[verdict]) for verdict in verdicts]
+    objectives = (*judged, *([_ERRORS_ALLOWED] if allowed else []))
+    operations = (a_row(CONNECT), a_row("echo", **errors))
+
+    RunOutput(environment, tmp_path, Path("kept")).give(
+        a_result(objectives=objectives, operations=operations, **more), are_workers_missing=False
+    )
+
+    assert environment.process_exit_code == code
+
+
+def test_failures_of_other_users_fail_a_run_whatever_the_objectives_allow(tmp_path: Path) -> None:
+    environment = Environment(parsed_options=Namespace())
+    environment.stats.log_error("GET", "/of-another-user", "refused")
+
+    RunOutput(environment, tmp_path, Path("kept")).give(
+        a_result(objectives=(_ERRORS_ALLOWED,)), are_workers_missing=False
+    )
+
+    assert environment.process_exit_code is None, "Locust fails it"
+
+
+def test_a_test_after_one_whose_failures_were_allowed_is_judged_by_itself(tmp_path: Path) -> None:
+    environment = Environment(parsed_options=Namespace())
+    output = RunOutput(environment, tmp_path, Path("kept"))
+    codes = []
+    for objectives in ((_ERRORS_ALLOWED,), ()):
+        output.give(a_result(objectives=objectives, operations=(a_row(CONNECT), a_row(refused=1))), False)
+        codes.append(environment.process_exit_code)
+
+    assert codes == [0, None], "Locust fails the second"
+
+
+def test_the_file_of_junit(tmp_path: Path) -> None:
+    environment = Environment(parsed_options=Namespace(junit="objectives.xml"))
+    missed = judge(parse_objective("p99 < 50 ms"), _FIGURES["missed"])
+
+    RunOutput(environment, tmp_path, Path("kept")).give(a_result(objectives=(missed,)), are_workers_missing=False)
+
+    assert 'failures="1"' in (tmp_path / "objectives.xml").read_text()
+    assert environment.process_exit_code == 3
+
+
+def test_a_file_of_junit_that_cannot_be_written_fails_the_run(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    environment = Environment(parsed_options=Namespace(junit="gone/objectives.xml"))
+
+    RunOutput(environment, tmp_path, Path("kept")).give(a_result(), are_workers_missing=False)
+
+    assert environment.process_exit_code == 1
+    assert "--junit gone/objectives.xml: No such file or directory" in caplog.text

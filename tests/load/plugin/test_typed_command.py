@@ -38,6 +38,8 @@ def test_bench_load_has_not_the_locustfile_that_nobody_typed() -> None:
         (["--cookie", "a=@file"], "--cookie a=@file"),
         (["--query=room=7"], "--query=room=..."),
         (["--host", "http://me:pass@there:80"], "--host http://...@there:80"),
+        (["-H", "https://there/?apikey=k3y"], "-H 'https://there/?...'"),
+        (["--host=http://there:80/a?b=c&d=e f"], "'--host=http://there:80/a?...'"),
         (["--api-token", "abc"], "--api-token ..."),
         (["--tag", "s3cret-of-a-class"], "--tag ..."),
         (["--headless", "-u", "5"], "--headless -u 5"),

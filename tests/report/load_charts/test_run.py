@@ -59,8 +59,8 @@ class TestOverTime:
         assert values(chart, "Throughput", "sent") == [100, 100, 100]
         assert values(chart, "Throughput", "ok") == [100, 90, 100]
         assert values(chart, "Throughput", "offered") == [100.0]
-        assert values(chart, "Failures", "failed") == [0, 10, 0]
-        assert values(chart, "Failures", "dropped") == [0, 3, 0]
+        assert values(chart, "Failures", "failed") == [10]
+        assert values(chart, "Failures", "dropped") == [3]
         assert values(chart, "Users", "users") == [10, 10, 10]
         assert values(chart, "CPU", "service") == [0.5, 0.5, 0.5]
         assert values(chart, "CPU", "generator's busiest process") == [0.1, 0.1, 0.1]
@@ -152,8 +152,8 @@ class TestOperations:
 
     def test_half_an_hour_of_many_operations_is_a_few_thousand_points(self) -> None:
         drawn = load_charts(open_load(1800, 8))
-        assert sum(map(numbers, drawn)) < 12_000
-        assert max(map(numbers, drawn)) < 4_000
+        assert sum(map(numbers, drawn)) < 8_000
+        assert max(map(numbers, drawn)) < 3_000
 
 
 class TestPercentiles:
@@ -203,11 +203,11 @@ class TestHeatMap:
 
         chart = named(load_charts(open_load(801, a_second=wide)), "heat-map")
         columns, rows = {cell.x for cell in chart.cells}, sorted({(cell.y, cell.y_end) for cell in chart.cells})
-        assert len(columns) <= 80
+        assert len(columns) <= 60
         assert max(cell.x_end for cell in chart.cells) == 801
         assert sum(cell.count for cell in chart.cells) == 1602
         assert rows[0][1] / rows[0][0] > 1.5
-        assert "Each column is 11 seconds." in chart.caption
+        assert "Each column is 14 seconds." in chart.caption
 
 
 class TestByRate:

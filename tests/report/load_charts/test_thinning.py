@@ -50,6 +50,12 @@ def test_a_spike_and_a_gap_of_a_second_are_still_there() -> None:
     assert {777, 1500} <= set(kept)
 
 
+def test_a_gap_as_long_as_a_part_is_still_a_gap() -> None:
+    values = [1.0] * 300 + [None] * 1000 + [1.0] * 500
+    kept = kept_rows([[1.0] * 1800, values], 40)
+    assert any(values[place] is None for place in kept)
+
+
 def test_series_of_different_lengths_are_a_mistake() -> None:
     with pytest.raises(ValueError, match="different numbers"):
         kept_rows([[1.0], [1.0, 2.0]], 10)

@@ -157,8 +157,11 @@ def test_a_slower_revision_fails(repository: TestRepository, temporary: Path) ->
 def test_the_stored_result_is_read_back_as_it_was_and_is_no_result_to_compare(
     repository: TestRepository, temporary: Path
 ) -> None:
-    code, out, err = ran(repository, temporary, "quick", "WORKTREE", *OPTIONS, *SMALL, "--max-time", "2")
+    words = ("--label", "machine=ci", "--note", "with a *new* cache")
+    code, out, err = ran(repository, temporary, "quick", "WORKTREE", *OPTIONS, *SMALL, "--max-time", "2", *words)
     assert code == 0, err
+    assert "labels: machine=ci\nnote: with a *new* cache\n" in out
+    assert (stored(temporary).labels, stored(temporary).note) == ({"machine": "ci"}, "with a *new* cache")
     assert "same" in out or "inconclusive" in out or "faster" in out
     result = stored(temporary)
     assert result.stopped_by == "time"

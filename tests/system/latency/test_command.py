@@ -67,13 +67,17 @@ def test_nothing_of_the_project_changes_what_is_measured(home: Path) -> None:
         home,
         *("bench", "latency", "--scenarios", "scenarios.py", "--app", "app.main:app"),
         *("-k", "fast-process-uvloop or websocket-in-loop-uvloop", "--effort=quick"),
+        *("--label", "machine=ci", "--note", "first"),
         PYTEST_ADDOPTS="-n 3",
         PYTEST_PLUGINS="no_such_plugin",
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert "warning" not in ended.stdout
+    assert "labels: machine=ci\nnote: first\n" in ended.stdout
     (stored,) = (home / "results" / "latency").glob("*/*.json")
     benchmarks = json.loads(stored.read_text())["benchmarks"]
+    words = [(benchmark["extra_info"]["labels"], benchmark["extra_info"]["note"]) for benchmark in benchmarks]
+    assert words == [({"machine": "ci"}, "first")] * 2
     assert sorted(benchmark["fullname"] for benchmark in benchmarks) == [
         "bench/latency/bench_round_trip.py::bench_round_trip[say-event-websocket-fast-process-uvloop]",
         "bench/latency/bench_round_trip.py::bench_round_trip[say-event-websocket-in-loop-uvloop]",
@@ -88,6 +92,7 @@ def test_nothing_of_the_project_changes_what_is_measured(home: Path) -> None:
     [
         ("--efort quick", "no such option: --efort; did you mean --effort?; see `bench latency --help`"),
         ("-n 2", "-n: benchmarks are measured one at a time, in one process: others at the same time would be in the "),
+        ("--label ci", "--label 'ci': expected NAME=VALUE, as in machine=ci"),
         ("tests", "tests: bench latency measures its own benchmarks, and takes options alone; -k selects benchmarks"),
         (
             "--users 5",
@@ -130,8 +135,8 @@ def test_the_help_begins_with_our_options_and_says_where_those_of_pytest_are(
     assert max(map(len, lines)) <= 80
     headings = [line for line in lines if line.endswith(":") and not line.startswith(" ")]
     assert headings == [
-        *("the service (one of these):", "what is measured:", "how much is measured:", "how a client connects:"),
-        *("of pytest and pytest-benchmark:", "examples:"),
+        *("the service (one of these):", "what is measured:", "what has to hold:", "how much is measured:"),
+        *("results:", "how a client connects:", "of pytest and pytest-benchmark:", "examples:"),
     ]
     for option in ("--app MODULE:ATTR", "--scenarios FILE", "--effort {", "--namespace NAME", "-k EXPRESSION"):
         assert f"\n  {option}" in out

@@ -5,6 +5,7 @@ import math
 import shutil
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,6 +34,7 @@ def prometheus(folder: Path, targets: list[str]) -> Iterator[httpx.Client]:
     scraped = {"job_name": "socketio-bench", "static_configs": [{"targets": targets}]}
     config.write_text(json.dumps({"global": {"scrape_interval": "1s"}, "scrape_configs": [scraped]}))
     command = [program, f"--config.file={config}", f"--storage.tsdb.path={folder / 'tsdb'}"]
+    command.append("--enable-feature=exemplar-storage")
     with (folder / "prometheus.log").open("wb") as log:
         process = subprocess.Popen(
             [*command, f"--web.listen-address=127.0.0.1:{port}"], stdout=log, stderr=log, stdin=subprocess.DEVNULL
@@ -83,7 +85,7 @@ def dashboard_queries() -> list[str]:
 @pytest.mark.slow
 def test_prometheus_scrapes_a_run_of_workers_and_answers_every_query_of_the_dashboard(tmp_path: Path) -> None:
     port = free_port()
-    load = ("BroadcastUser", "--users", "4", "--spawn-rate", "4", "--rate", "40", "--processes", "2")
+    load = ("BroadcastUser", "--users", "4", "--spawn-rate", "4", "--rate", "40", "--processes", "2", "--slowest", "5")
     with (
         prometheus(tmp_path, [f"127.0.0.1:{port}"]) as client,
         LocustProcess(tmp_path, *load, "--metrics", f"127.0.0.1:{port}") as locust,
@@ -91,12 +93,22 @@ def test_prometheus_scrapes_a_run_of_workers_and_answers_every_query_of_the_dash
         ok = 'sum(socketio_bench_operations_total{kind="round trip",outcome="ok"})'
         wait_until(lambda: any(float(row["value"][1]) > 300 for row in queried(client, ok)), "some hundred replies")
         unanswered = [query for query in dashboard_queries() if not has_data(queried(client, query))]
+        exemplars = client.get(
+            "/api/v1/query_exemplars",
+            params={
+                "query": "socketio_bench_response_time_seconds_bucket",
+                "start": time.time() - 60,
+                "end": time.time(),
+            },
+        ).json()["data"]
         offered = queried(client, "socketio_bench_offered_rate_per_second")
         locust.interrupt()
         assert locust.wait() == 0, locust.output
         answered = operation(locust.result(), "FOO→BAR").ok
         most = queried(client, 'max_over_time(socketio_bench_operations_total{kind="round trip",outcome="ok"}[10m])')
     assert not unanswered
+    assert all(exemplar["labels"]["token"] for series in exemplars for exemplar in series["exemplars"])
+    assert exemplars, "the slowest can be found by their tokens"
     assert [float(row["value"][1]) for row in offered] == [40]
     assert 300 < float(most[0]["value"][1]) <= answered
 

@@ -18,7 +18,7 @@ async def say(sid, data):
 
 @sio.on("fail")
 async def fail(sid, data):
-    print("asked with", os.environ["GIVEN"], flush=True)
+    print("asked \x1b[31mwith\x1b[0m", os.environ["GIVEN"], flush=True)
     return data["text"]
 
 uvicorn.run(socketio.ASGIApp(sio, on_shutdown=sio.shutdown), port=int(os.environ["PORT"]), log_level="warning")
@@ -89,8 +89,13 @@ def test_the_cause_that_the_service_tells_is_shown_once_and_its_log_is_kept_with
     assert line.endswith("KeyError: 'text'")
     (log,) = logs(folder)
     assert f"the service's output is kept in {log.parent}" in locust.output
-    assert "asked with ...\n" in log.read_text()
+    assert "asked \x1b[31mwith\x1b[0m ...\n" in log.read_text()
     assert "tell-nobody-1234" not in log.read_text() + locust.output
+    beside = locust.result().service_log
+    assert beside is not None
+    assert "asked with ..." in [line.text for line in beside.kept]
+    assert "tell-nobody-1234" not in beside.model_dump_json()
+    assert f"the service wrote {beside.lines} lines during the run: --format html has them" in locust.output
 
 
 @pytest.mark.slow

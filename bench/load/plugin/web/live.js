@@ -5,7 +5,7 @@
 
 const EVERY_MS = 1000;
 const SVG = "http://www.w3.org/2000/svg";
-const WIDTH = 480, HEIGHT = 240, LEFT = 62, RIGHT = 26, TOP = 10, BOTTOM = 26;
+const WIDTH = 480, HEIGHT = 240, LEFT = 72, RIGHT = 26, TOP = 10, BOTTOM = 26;
 const COLOURS = ["--a", "--b", "--c", "--d", "--e", "--f"];
 const $ = (id) => document.getElementById(id);
 
@@ -191,7 +191,7 @@ function showTiles(now) {
     ...(now.lateness_p99_us === null ? [] : [["send lateness p99", us(now.lateness_p99_us)]]),
     ["failed", count(now.failed), now.failed > 0],
     ["dropped", count(now.dropped), now.dropped > 0],
-    ["generator, of a core", now.cpu_share === null ? UNKNOWN : `${Math.round(now.cpu_share * 100)}%`],
+    ["generator CPU", now.cpu_share === null ? UNKNOWN : `${Math.round(now.cpu_share * 100)}%`],
   ];
   $("tiles").replaceChildren(...tiles.map(([name, value, isBad]) => {
     const tile = element("div", undefined, isBad ? { class: "bad" } : {});
