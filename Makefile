@@ -111,7 +111,7 @@ measure: $(READY)  ## figures of docs/measurements.md again: make measure WHAT=l
 
 # A run of the FOO→BAR service at rising rates. The pictures that the pages show are kept, the rest stays in build.
 PICTURES := docs/pictures
-SHOWN := over-time stages latency-by-percentile heat-map
+SHOWN := over-time stages heat-map
 pictures: $(READY)  ## the pictures of the README and of the docs, from a real run (a minute)
 	@rm -rf build/pictures && mkdir -p build $(PICTURES)
 	$(BIN)/locust -f locustfile.py --headless --users 50 --spawn-rate 50 --only-summary --results build/pictures/results \
