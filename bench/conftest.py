@@ -573,12 +573,11 @@ def _report_of(config: pytest.Config) -> Path | None:
     given: str | None = config.option.bench_report
     if given is None:
         return None
-    path = config.invocation_params.dir / given
     try:
-        check_option_file(REPORT, path)
+        check_option_file(REPORT, Path(given))
     except ResultError as error:
         raise pytest.UsageError(str(error)) from None
-    return path
+    return config.invocation_params.dir / given
 
 
 def _service_commit(options: Options, results: Path | None) -> CommitInfo:

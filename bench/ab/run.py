@@ -140,6 +140,7 @@ class _Run:
                 self._plan.benchmarks,
                 self._restarts,
                 self._services.received,
+                self._services.times,
                 self._plan.rule.confidence,
                 self._plan.threshold,
             ),

@@ -43,6 +43,7 @@ from bench.server import (
     UnservableError,
 )
 from bench.server.error import EXIT_GRACE_S, exit_reason, with_last_words
+from bench.timing.histogram import Histogram
 from bench.timing.receive_times import ReceiveTimes
 from bench.wire.client import FastClient
 from bench.wire.errors import ClientError
@@ -100,6 +101,8 @@ class ServicePair:
         self._restarts = 0
         #: The receive times of both sides' replies, by benchmark's name, since the trial.
         self.received: dict[str, ReceiveTimes] = {}
+        #: The service times of each side with one in flight, by benchmark's name.
+        self.times: tuple[dict[str, Histogram], dict[str, Histogram]] = ({}, {})
 
     def try_out(self, loop: InterruptibleLoop) -> None:
         """Start both services, check where their code comes from, and that they answer. Raises AbError.
@@ -108,6 +111,8 @@ class ServicePair:
         """
         self._restart(loop, _TRIAL, first=0, is_trial=True)
         self.received.clear()
+        for times in self.times:
+            times.clear()
 
     def restart(self, loop: InterruptibleLoop, first: int) -> Figures:
         """Start both services anew, time them, and stop them; side `first` begins. Raises AbFailedError."""
@@ -234,6 +239,9 @@ class ServicePair:
             for connection in connections:
                 for name, notes in connection.received.items():
                     self.received.setdefault(name, ReceiveTimes()).merge(notes.times())
+            for connection, times in zip(connections, self.times, strict=True):
+                for name, found in connection.times.items():
+                    times.setdefault(name, Histogram()).merge(found)
             return figures
         finally:
             for connection in connections:

@@ -50,6 +50,8 @@ def ab_document(result: AbResult) -> Document:
     received = [(benchmark.name, benchmark.receiving) for benchmark in result.benchmarks if benchmark.receiving]
     notes += receive_notes(received, result.receive_clock)
     notes += [Note(f"{spoiler.kind}: {spoiler.text}", "warning") for spoiler in result.spoilers]
+    drawn = ab_charts(result)
+    notes += [Note(text, "warning") for text in drawn.missing]
     return Document(
         kind="ab",
         title=f"{_side(result.b)} against {_side(result.a)}",
@@ -66,7 +68,7 @@ def ab_document(result: AbResult) -> Document:
             f"{percent(result.settings.threshold)}."
         ),
         notes=(*notes, *label_notes(result.labels, result.note)),
-        charts=ab_charts(result),
+        charts=drawn.charts,
         environment=tuple(_environment(result)),
         command=_command(result),
     )

@@ -20,7 +20,7 @@ from pydantic import (
 
 from bench.machine.disturbances import Disturbance, Interference
 from bench.objectives.model import JudgedObjective
-from bench.results.header import WRITTEN, CommitInfo, Header, IsoDatetime, NonNegative, without_absent_words
+from bench.results.header import WRITTEN, CommitInfo, Header, Histogram, IsoDatetime, NonNegative, without_absent_words
 from bench.results.receiving import ReceiveClock, ReceivedClock, Receiving
 from bench.statistics.verdicts import Verdict
 
@@ -140,7 +140,9 @@ class AbBenchmark(BaseModel):
     `received_clock` is the clock that told when replies of both sides were received. It is "kernel" only if the kernel
     told it of all of them. `receiving` says how far these times can be trusted: those of both sides with one in flight.
 
-    New in ab/2: received_clock, receiving.
+    `a_histogram` and `b_histogram` have the service times of either side with one in flight, of all restarts.
+
+    New in ab/2: received_clock, receiving. New in ab/3: a_histogram, b_histogram.
     """
 
     model_config = WRITTEN
@@ -151,10 +153,13 @@ class AbBenchmark(BaseModel):
     metrics: Annotated[tuple[AbMetric, ...], Field(min_length=1)]
     received_clock: ReceivedClock = "process"
     receiving: Receiving | None = None
+    a_histogram: Histogram | None = None
+    b_histogram: Histogram | None = None
 
     @model_serializer(mode="wrap")
     def _without_what_an_older_result_lacks(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return _without(handler(self), {"received_clock", "receiving"} - self.model_fields_set)
+        lacking = {"received_clock", "receiving", "a_histogram", "b_histogram"} - self.model_fields_set
+        return _without(handler(self), lacking)
 
 
 class AbResult(Header):

@@ -21,9 +21,11 @@ from bench.results.header import CommitInfo, MachineInfo
 from bench.results.receiving import ReceiveClock
 from bench.scenarios.catalogue import Benchmark
 from bench.scenarios.model import round_trip_of
+from bench.timing.histogram import Histogram
 from bench.timing.receive_times import UNSTAMPED, ReceiveTimes
 
 SAY = Benchmark("say|said", round_trip_of("say", "said", {"id": "{token}"}))
+TIMES = ({SAY.name: Histogram()}, {SAY.name: Histogram()})
 
 
 def restarts(effect: float, count: int = 20) -> list[Figures]:
@@ -81,7 +83,7 @@ def result(effect: float = 0.0, count: int = 20, **changed: Any) -> AbResult:
         "restarts": count,
         "duration_s": 61.5,
         "stopped_by": "precision",
-        "benchmarks": summary((SAY,), restarts(effect, count), {SAY.name: received()}, 0.95, 0.005),
+        "benchmarks": summary((SAY,), restarts(effect, count), {SAY.name: received()}, TIMES, 0.95, 0.005),
         "notes": ("<b>@somebody</b> changed #1",),
         "spoilers": (Disturbance(kind="steal", text="the host took 3.0% of the cores' time", value=0.03),),
         "interference": Interference(),
@@ -180,7 +182,7 @@ def test_what_does_not_fit_together_is_no_result(changed: dict[str, Any], said: 
     ],
 )
 def test_the_clock_of_both_sides(errors_ns: tuple[int, ...], clock: str, said: str) -> None:
-    benchmarks = summary((SAY,), restarts(0.03), {SAY.name: received(*errors_ns)}, 0.95, 0.005)
+    benchmarks = summary((SAY,), restarts(0.03), {SAY.name: received(*errors_ns)}, TIMES, 0.95, 0.005)
     found = result(benchmarks=benchmarks, receive_clock=ReceiveClock(bound_us=0.1))
     assert found.benchmarks[0].received_clock == clock
     assert said in table(found)

@@ -264,7 +264,7 @@ class LoadFigures:
             # What is in flight counts as failed in a report, which it is at the end alone.
             counts["sent"] = counts["ok"] + counts["timeouts"] + counts["errors"]
             counts["scheduled"] = counts["sent"] + counts["dropped"]
-            return Chosen(label, frozenset[tuple[str, str]](keys), counts, self._times_so_far(keys), None, True)
+            return Chosen(label, frozenset[tuple[str, str]](keys), counts, self._times_so_far(keys), None, False)
         has_times = [row for row in rows if row[0].kind != "emission"]
         if label is None:
             has_times = [row for row in has_times if row[0].kind in REPLIED_KINDS]

@@ -365,12 +365,12 @@ def check_run_time(text: str) -> None:
 def report_of(options: Namespace) -> Path | None:
     """Return the file of the result's page; None if none is wanted. Raises MisuseError."""
     text = str(getattr(options, "report", "") or "")
+    path = Path(text) if text else None
     try:
-        path = Path(text).absolute() if text else None
         check_option_file(REPORT, path)
     except ResultError as error:
         raise MisuseError(str(error)) from None
-    return path
+    return None if path is None else path.absolute()  # the folder may be another one at the end
 
 
 def breakdown_of(options: Namespace) -> bool:

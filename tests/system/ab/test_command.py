@@ -154,6 +154,23 @@ def test_a_slower_revision_fails(repository: TestRepository, temporary: Path) ->
     assert "\x1b" not in out
 
 
+@pytest.mark.slow
+def test_objectives_judge_the_candidate(repository: TestRepository, temporary: Path) -> None:
+    junit = temporary.parent / "objectives.xml"
+    slo = ("--slo", "p50 < 500 µs", "--slo", "p50 < 1 h", "--slo-undecided", "fail", "--junit", junit)
+    code, out, _ = ran(repository, temporary, "quick", "slow", *OPTIONS, *SMALL, "--max-time", "8", *slo)
+
+    result = stored(temporary)
+    # The candidate's handler takes a millisecond, the baseline's none.
+    verdicts = {objective.text: objective.verdict for objective in result.objectives}
+    assert verdicts == {"p50 < 500 µs": "missed", "p50 < 1 h": "met"}
+    assert code == 3, "a missed objective comes before a row that is slower"
+    assert "objective 'p50 < 500 µs' missed (1 of 2)" in out
+    assert 'name="p50 &lt; 500 µs: say-said"' in junit.read_text()
+    again = AbResult.model_validate_json(result.to_json(), strict=True)
+    assert again == result
+
+
 def test_the_stored_result_is_read_back_as_it_was_and_is_no_result_to_compare(
     repository: TestRepository, temporary: Path
 ) -> None:
