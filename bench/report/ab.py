@@ -11,6 +11,7 @@ from bench.report.formatting import counted, durations, effect, effect_interval,
 from bench.report.labels import label_notes
 from bench.report.objectives import STYLES, answer, objective_notes, objective_tables
 from bench.report.receive_times import receive_notes
+from bench.report.service_log import service_log_tables
 from bench.results.ab import AbBenchmark, AbMetric, AbResult, AbSide, Metric
 from bench.results.figure import Figure
 from bench.statistics.verdicts import Verdict
@@ -58,6 +59,8 @@ def ab_document(result: AbResult) -> Document:
         tables=(
             *objective_tables(result.objectives, by_operation=True),
             Table(columns, rows, details="p99, server CPU, saturated"),
+            *service_log_tables(result.a.service_log, "the service of A"),
+            *service_log_tables(result.b.service_log, "the service of B"),
         ),
         headline=Line(_headline(result), _style(result)),
         subjects=(Subject("A", _side(result.a)), Subject("B", _side(result.b))),

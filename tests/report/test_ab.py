@@ -15,10 +15,12 @@ from bench.ab.summary import summary
 from bench.machine.disturbances import Disturbance, Interference
 from bench.report.ab import ab_document
 from bench.report.formats import markdown
+from bench.report.formats import text as text_format
 from bench.report.formats.text import print_document
 from bench.results.ab import AbResult, AbSettings, AbSide
 from bench.results.header import CommitInfo, MachineInfo
 from bench.results.receiving import ReceiveClock
+from bench.results.service_log import LogLine, ServiceLog
 from bench.scenarios.catalogue import Benchmark
 from bench.scenarios.model import round_trip_of
 from bench.timing.histogram import Histogram
@@ -192,3 +194,16 @@ def test_the_clock_of_both_sides(errors_ns: tuple[int, ...], clock: str, said: s
 def test_json_is_read_back_as_it_was() -> None:
     written = result(0.03)
     assert AbResult.model_validate_json(written.to_json(), strict=True) == written
+
+
+def test_the_logs_of_both_services_are_kept_and_folded() -> None:
+    log = ServiceLog(lines=1, left_out=0, first=(LogLine(t=2.5, text="<b>no index</b>"),))
+    logged = result(b=side("WORKTREE").with_log(log))
+    written = logged.to_json()
+    assert written.count(b"service_log") == 1
+    assert AbResult.model_validate_json(written, strict=True) == logged
+    assert "the service of B wrote 1 line during the run" in text_format.render(ab_document(logged))
+    assert "the service of A" not in text_format.render(ab_document(logged))
+    shown = markdown.render(ab_document(logged))
+    assert "<b>" not in shown
+    assert "the service of B wrote 1 line" in shown

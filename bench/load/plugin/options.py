@@ -244,6 +244,15 @@ def add_options(parser: LocustArgumentParser) -> None:
         help="end the run as soon as an objective is surely missed",
     )
     parser.add_argument(
+        "--until",
+        metavar="PRECISION",
+        action=_Joined,
+        default=None,
+        env_var="BENCH_UNTIL",
+        help="end the run as soon as a figure is as sure as this: 'p99 ± 5 %%', 'say: mean +- 2 %%' or 'throughput ± 1 "
+        "%%'; repeatable, or with ; between them; --run-time is then the longest time",
+    )
+    parser.add_argument(
         "--junit",
         metavar="FILE",
         default="",
