@@ -244,6 +244,15 @@ def add_options(parser: LocustArgumentParser) -> None:
         help="end the run as soon as an objective is surely missed",
     )
     parser.add_argument(
+        "--until",
+        metavar="PRECISION",
+        action=_Joined,
+        default=None,
+        env_var="BENCH_UNTIL",
+        help="end the run as soon as a figure is as sure as this: 'p99 ± 5 %%', 'say: mean +- 2 %%' or 'throughput ± 1 "
+        "%%'; repeatable, or with ; between them; --run-time is then the longest time",
+    )
+    parser.add_argument(
         "--junit",
         metavar="FILE",
         default="",
@@ -365,12 +374,12 @@ def check_run_time(text: str) -> None:
 def report_of(options: Namespace) -> Path | None:
     """Return the file of the result's page; None if none is wanted. Raises MisuseError."""
     text = str(getattr(options, "report", "") or "")
+    path = Path(text) if text else None
     try:
-        path = Path(text).absolute() if text else None
         check_option_file(REPORT, path)
     except ResultError as error:
         raise MisuseError(str(error)) from None
-    return path
+    return None if path is None else path.absolute()  # the folder may be another one at the end
 
 
 def breakdown_of(options: Namespace) -> bool:

@@ -35,7 +35,7 @@ LIMIT_S = 180
 def repository(tmp_path_factory: pytest.TempPathFactory) -> TestRepository:
     """Return revisions that are quick, slow, without the app, broken at import, mute, and in a folder `src`."""
     made = TestRepository(tmp_path_factory.mktemp("ab") / "service")
-    made.commit("slow", {"chat.py": SERVICE.format(busy_s=0.001)})
+    made.commit("slow", {"chat.py": SERVICE.format(busy_s=0.001) + "print('serving, slowly')\n"})
     made.commit("broken", {"chat.py": SERVICE.format(busy_s=0) + BROKEN})
     made.commit("mute", {"chat.py": SERVICE.format(busy_s=0).replace('"said"', '"heard"')})
     made.commit(
@@ -140,6 +140,11 @@ def test_a_slower_revision_fails(repository: TestRepository, temporary: Path) ->
     ]
     assert result.commit_info == result.b.commit_info
     assert any(spoiler.kind == "cores halt" for spoiler in result.spoilers)
+    assert result.a.service_log is None
+    assert result.b.service_log is not None
+    assert {line.text for line in result.b.service_log.kept} == {"serving, slowly"}
+    assert result.b.service_log.lines == result.restarts
+    assert "the service of B wrote" in out
 
     assert f"A  quick ({result.a.commit_info.id[:12]})" in out
     assert "slower by more than 0.5 %: say-said p50" in out
