@@ -643,6 +643,8 @@ def test_emissions_of_the_schedule_are_counted_by_the_moment_at_which_they_were_
     assert {place: count for place, count in enumerate(second) if count} == {0: 2}
     assert len(first) == 50
     assert sum(merger.second(0).sent_in) == 0
+    work = merger.second(1)
+    assert (work.ok, work.times["echo", "round trip"].count) == (6, 6)
 
 
 def test_a_closed_load_has_no_emissions_of_a_schedule() -> None:
