@@ -106,7 +106,9 @@ class LoadFigures:
         times: JudgedTimes | None = None
         if objective.is_of_times:
             times = "response" if chosen.is_open else "service"
-        return replace(found, operation=chosen.label, confidence=confidence, times=times)
+        # All users connect, so no operation is to be told apart.
+        operation = None if objective.metric == "connects" else chosen.label
+        return replace(found, operation=operation, confidence=confidence, times=times)
 
     def _figure(self, objective: Objective, chosen: Chosen, confidence: float) -> Measured:
         counts, metric = chosen.counts, objective.metric
