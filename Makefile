@@ -90,7 +90,7 @@ report: $(READY)  ## every kind of page from short real runs, into reports/ (3 m
 	$(BIN)/bench trend $(OF_REPORTS) --report $(REPORTS)/trend.html
 	-$(BIN)/bench accuracy --quick --without-peers $(OF_REPORTS) --report $(REPORTS)/accuracy.html
 	-$(BIN)/bench accuracy --wire --quick --without-peers $(OF_REPORTS) --report $(REPORTS)/wire.html
-	-$(BIN)/bench peers --only ours,own --connections 10 --rounds 2 --seconds 1 --warm-up 1 $(OF_REPORTS) --report $(REPORTS)/peers.html
+	-$(BIN)/bench peers --only ours,node --connections 10 --rounds 2 --seconds 1 --warm-up 1 $(OF_REPORTS) --report $(REPORTS)/peers.html
 	$(BIN)/bench report load/1 load/2 latency/1 $(OF_REPORTS) --output $(REPORTS)/several.html
 	@echo "pages in $(REPORTS):"; ls $(REPORTS)/*.html
 
@@ -111,7 +111,7 @@ measure: $(READY)  ## figures of docs/measurements.md again: make measure WHAT=l
 
 # A run of the FOO→BAR service at rising rates. The pictures that the pages show are kept, the rest stays in build.
 PICTURES := docs/pictures
-SHOWN := over-time stages latency-by-percentile heat-map
+SHOWN := over-time stages heat-map
 pictures: $(READY)  ## the pictures of the README and of the docs, from a real run (a minute)
 	@rm -rf build/pictures && mkdir -p build $(PICTURES)
 	$(BIN)/locust -f locustfile.py --headless --users 50 --spawn-rate 50 --only-summary --results build/pictures/results \

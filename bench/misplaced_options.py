@@ -35,6 +35,7 @@ _INSTEAD: dict[str, dict[str, str]] = {
         "--threshold": _JUDGING,
         "--benchmarks": "use -k, which selects by the words in the benchmarks' names",
         "--json": "use --benchmark-json",
+        "--slowest": "a load names the slowest round trips; here --trace-context alone has an effect",
     },
     "locust": {
         **dict.fromkeys(_OF_AB, _TWO_COMMITS),
@@ -60,6 +61,7 @@ _INSTEAD: dict[str, dict[str, str]] = {
             "`bench ab` starts the service of each commit itself; say how with --app MODULE:ATTR, or with "
             "--serve 'COMMAND {{port}}'",
         ),
+        "--trace-context": "`bench ab` times services as they are; `pytest bench` and loads send trace contexts",
         "--until": "use --precision, which says how sure `bench ab` has to be",
         "-k": "use --benchmarks, with names and commas between them",
         "--effort": "use --precision and --max-time, which say how much `bench ab` measures",

@@ -118,7 +118,8 @@ class Table:
     `section` is a heading that neighbouring tables may share, `title` and `caption` are the table's own. `details` is
     the title of its folded rows. With a `brief`, a format that is read at a glance has this text in their place. A
     table that `extends` the table before it has the same rows in the same order. A format may show both as one table if
-    there is room. `shapes` are those of the times in it, for formats of plain text: others have charts.
+    there is room. A table that `leads` stands before the charts, in formats with charts. `shapes` are those of the
+    times in it, for formats of plain text: others have charts.
     """
 
     columns: tuple[Column, ...]
@@ -129,6 +130,7 @@ class Table:
     details: str = ""
     brief: str = ""
     extends: bool = False
+    leads: bool = False
     shapes: Shapes | None = None
 
 

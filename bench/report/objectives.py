@@ -38,7 +38,7 @@ def objective_tables(judged: Sequence[JudgedObjective], *, by_operation: bool = 
     columns = (Column("objective", "name"), Column("figure"), Column(interval, "range"), Column("verdict", "verdict"))
     texts = list(dict.fromkeys(objective.text for objective in judged))
     ordered = sorted(judged, key=lambda objective: texts.index(objective.text))
-    yield Table(columns, tuple(_row(objective, by_operation) for objective in ordered))
+    yield Table(columns, tuple(_row(objective, by_operation) for objective in ordered), leads=True)
 
 
 def _row(objective: JudgedObjective, by_operation: bool) -> Row:

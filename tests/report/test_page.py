@@ -1,6 +1,7 @@
 """The page: what stands in it, in which order, and that no text of others is markup in it."""
 
 import base64
+import dataclasses
 import hashlib
 import itertools
 import json
@@ -133,6 +134,11 @@ class TestWithoutWhatDraws:
         cells = [texts[0] if texts else "" for tag, _, texts in after if tag in ("th", "td")]
         assert cells[:12] == ["time", "p99", "", "0 s", "100.0 µs", "", "1 s", "-", "", "2 s", "300.0 µs", "p99"]
         assert next(attributes for tag, attributes, _ in after if tag == "details") == {"open": None}
+
+    def test_a_table_that_leads_stands_before_the_charts(self) -> None:
+        leading = Table((Column("objective", "name"),), (Row(("p99 < 50 ms",)),), leads=True)
+        shown = page([dataclasses.replace(DOCUMENT, tables=(TABLE, leading))])
+        assert shown.index(">objective<") < shown.index("<figure") < shown.index(">verdict<")
 
     def test_details_are_folded(self) -> None:
         read = Read(page([DOCUMENT]))

@@ -107,7 +107,9 @@ class LoadFigures:
         times: JudgedTimes | None = None
         if objective.is_of_times:
             times = "response" if chosen.is_open else "service"
-        return replace(found, operation=chosen.label, confidence=confidence, times=times)
+        # All users connect, so no operation is to be told apart.
+        operation = None if objective.metric == "connects" else chosen.label
+        return replace(found, operation=operation, confidence=confidence, times=times)
 
     def _figure(self, objective: Objective, chosen: Chosen, confidence: float) -> Measured:
         counts, metric = chosen.counts, objective.metric
@@ -271,7 +273,7 @@ class LoadFigures:
             # What is in flight counts as failed in a report, which it is at the end alone.
             counts["sent"] = counts["ok"] + counts["timeouts"] + counts["errors"]
             counts["scheduled"] = counts["sent"] + counts["dropped"]
-            return Chosen(label, frozenset[tuple[str, str]](keys), counts, self._times_so_far(keys), None, True)
+            return Chosen(label, frozenset[tuple[str, str]](keys), counts, self._times_so_far(keys), None, False)
         has_times = [row for row in rows if row[0].kind != "emission"]
         if label is None:
             has_times = [row for row in has_times if row[0].kind in REPLIED_KINDS]

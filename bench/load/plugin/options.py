@@ -223,8 +223,8 @@ def add_options(parser: LocustArgumentParser) -> None:
         action=_Joined,
         default=None,
         env_var="BENCH_SLO",
-        help="what has to hold, as in 'p99 < 50 ms', 'say: errors < 0.1 %%' or 'throughput >= 400/s'; repeatable, or "
-        "with ; between them; a run that misses one ends with exit code 3 (default: what the user classes' slo says, "
+        help="what has to hold, as in 'p99 < 50 ms', 'say: errors <= 3' or 'throughput >= 400/s'; repeatable, or with "
+        "; between them; a run that misses one ends with exit code 3 (default: what the user classes' slo says, "
         "or pyproject.toml in [tool.socketio-bench])",
     )
     parser.add_argument(
@@ -374,12 +374,12 @@ def check_run_time(text: str) -> None:
 def report_of(options: Namespace) -> Path | None:
     """Return the file of the result's page; None if none is wanted. Raises MisuseError."""
     text = str(getattr(options, "report", "") or "")
+    path = Path(text) if text else None
     try:
-        path = Path(text).absolute() if text else None
         check_option_file(REPORT, path)
     except ResultError as error:
         raise MisuseError(str(error)) from None
-    return path
+    return None if path is None else path.absolute()  # the folder may be another one at the end
 
 
 def breakdown_of(options: Namespace) -> bool:

@@ -26,6 +26,12 @@ class RunView:
         return perf_counter_ns() - self._test.started_ns
 
     @property
+    def ended_s(self) -> int | None:
+        """The second in which the test was stopped; None before."""
+        stopped_ns = self._test.stopped_ns
+        return None if stopped_ns is None else (stopped_ns - self._test.started_ns) // NS_PER_S
+
+    @property
     def load_start_s(self) -> int | None:
         """The second in which the schedule starts, or has started; None if there is none so far."""
         started_ns = self._test.load_started_ns

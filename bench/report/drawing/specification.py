@@ -33,6 +33,8 @@ _EFFECT_HEIGHT = 38
 _LABEL_LETTERS = 60
 _TITLE_LETTERS, _SUBTITLE_LETTERS = 90, 120
 _PLACE_ROOM = 0.5
+#: The letters of a place's label that need not be turned.
+_LETTERS_THAT_FIT = 3
 #: The number of points up to which a line has marks at them, and the size of these.
 _FEW_POINTS, _MARK_SIZE = 12, 30
 _SHARE_OF_ROOM = 0.02
@@ -110,7 +112,9 @@ def x_ends(chart: AnyChart) -> tuple[float, float]:
     if low == high:
         low, high = low - (abs(low) or 1) / 2, high + (abs(high) or 1) / 2
     has_points = isinstance(chart, Chart) and any(
-        series.mark == "points" for panel in chart.panels for series in panel.series
+        series.mark == "points" or (series.mark == "line" and len(series.points) <= _FEW_POINTS)
+        for panel in chart.panels
+        for series in panel.series
     )
     room = (high - low) * (_SHARE_OF_ROOM if has_points or isinstance(chart, Forest) else 0)
     return low - room, high + room
@@ -238,7 +242,7 @@ def _x_axis(axis: Axis, pen: _Pen, *, is_signed: bool = False) -> alt.X:
         scale=_x_scale(axis, pen),
         axis=alt.Axis(
             labelExpr=label_expression(axis, is_signed),
-            labelAngle=-40 if is_place else 0,
+            labelAngle=-40 if is_place and max(map(len, axis.labels), default=0) > _LETTERS_THAT_FIT else 0,
             grid=not is_place,
             labelFlush=not is_place,
             **_ticks(axis),
@@ -315,7 +319,7 @@ def _marks(index: int, chart: Chart, panel: Panel, look: Look, pen: _Pen) -> lis
     """Return marks at the points that a line alone would not show: those between gaps, and all of a short line."""
     series = panel.series[index]
     alone = [_on_axis(chart.x, point.x) for point in _alone(series, panel.y)]
-    if series.mark != "line" or not alone:
+    if series.mark not in ("line", "steps") or not alone:
         return []
     filtered = alt.Chart().transform_filter(f"datum.i === {index} && indexof({json.dumps(alone)}, datum.x) >= 0")
     marked = filtered.mark_point(
@@ -326,7 +330,7 @@ def _marks(index: int, chart: Chart, panel: Panel, look: Look, pen: _Pen) -> lis
 
 def _alone(series: Series, axis: Axis) -> list[Point]:
     known = [_shown(point.y, axis) is not None for point in series.points]
-    is_short = sum(known) <= _FEW_POINTS
+    is_short = sum(known) <= (_FEW_POINTS if series.mark == "line" else 1)
     return [
         point
         for point, is_known, left, right in zip(
@@ -338,7 +342,10 @@ def _alone(series: Series, axis: Axis) -> list[Point]:
 
 def _bars(base: alt.Chart, series: Series, colour: str) -> View:
     if any(point.until is not None for point in series.points):
-        bars: View = base.mark_bar(color=colour, clip=True, opacity=0.85).encode(x2="u:Q")
+        # A bar with two ends along x would have no height: it would be a line at y. Its stroke is seen in any width.
+        bars: View = base.mark_rect(color=colour, stroke=colour, clip=True, opacity=0.85).encode(
+            x2="u:Q", y2=alt.datum(0)
+        )
         return bars
     width = alt.ExprRef("max(2, 0.7 * abs(scale('x', 1) - scale('x', 0)))")
     narrow: View = base.mark_bar(color=colour, clip=True, opacity=0.85, width=width)

@@ -26,7 +26,7 @@ def errors_over_time(result: LoadResult) -> Chart | None:
     series = []
     for kind in kinds:
         bars = _bars(result, width, (kind,))
-        series.append(Series(_short(kind), bars, "bars"))
+        series.append(Series(_short(kind), bars, "bars", "bad"))
     if rest := [kind for kind in total if kind not in kinds]:
         series.append(Series(_OTHERS, _bars(result, width, rest), "bars", "faint"))
     panels = [Panel(Axis("failures", from_zero=True), (line,), line.label) for line in series]

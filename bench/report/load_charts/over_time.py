@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from bench.report.chart import Axis, Chart, Event, Mark, Panel, Point, Role, Series
 from bench.report.formatting import count, counted, per_second
 from bench.report.load_charts.limits import MOST_SECONDS, MOST_SECONDS_OF_OPERATIONS
+from bench.report.load_charts.log_events import marked_lines
 from bench.report.load_charts.operations import Drawn, time_kind
 from bench.report.load_charts.seconds import SecondsRead
 from bench.report.load_charts.thinning import kept_rows, thinned
@@ -27,11 +28,8 @@ class _Line:
     mark: Mark = "line"
 
 
-def over_time(result: LoadResult, read: SecondsRead, events: Sequence[Event] = ()) -> Chart | None:
-    """Return the chart of a run's course; None of a run without a second.
-
-    `events` are marked beside the window, its users and a saturation.
-    """
+def over_time(result: LoadResult, read: SecondsRead) -> Chart | None:
+    """Return the chart of a run's course; None of a run without a second."""
     seconds = result.timeline
     if not seconds:
         return None
@@ -76,7 +74,7 @@ def over_time(result: LoadResult, read: SecondsRead, events: Sequence[Event] = (
         alt=_alt(result),
         x=_TIME_AXIS,
         panels=tuple(panel for panel in panels if panel.series),
-        events=(*_events(result), *events),
+        events=(*_events(result), *marked_lines(result).events),
         caption=" ".join(filter(None, _caption(result, rows))),
     )
 
@@ -145,7 +143,7 @@ def _points(axis: Axis, line: _Line, at_s: Sequence[float], rows: Sequence[int])
     for row in rows:
         value = _drawable(axis, line.values[row])
         if value is not None or line.mark != "bars":  # a line is broken where nothing is known
-            yield Point(at_s[row], value)
+            yield Point(at_s[row], value, until=at_s[row] + 1 if line.mark == "bars" else None)
 
 
 def _drawable(axis: Axis, value: float | None) -> float | None:
@@ -200,6 +198,7 @@ def _caption(result: LoadResult, rows: Sequence[int]) -> Iterator[str]:
         yield "Of fewer than 100 replies in a second, the p99 is the longest."
     if result.generator.verdict != "saturated":
         yield "Where the service's times and the generator's delays rise together, the generator may be the cause."
+    yield marked_lines(result).remark
     yield _thinned(result, rows)
 
 

@@ -1,9 +1,9 @@
 """All charts of a load run, in the order in which a reader asks: what came of it and when, and how slow it was."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
-from bench.report.chart import AnyChart, Event
+from bench.report.chart import AnyChart
 from bench.report.load_charts.by_rate import latency_by_rate, stages
 from bench.report.load_charts.errors import errors_over_time
 from bench.report.load_charts.heat import heat_map
@@ -15,8 +15,8 @@ from bench.results.load import LoadResult
 from bench.timing.histogram import HistogramError
 
 
-def load_charts(result: LoadResult, events: Sequence[Event] = ()) -> tuple[AnyChart, ...]:
-    """Return the charts of a load. `events` are marked on the course of the run: x is in seconds since its start.
+def load_charts(result: LoadResult) -> tuple[AnyChart, ...]:
+    """Return the charts of a load.
 
     The caption of the first chart tells of those that cannot be made of a damaged file.
     """
@@ -28,7 +28,7 @@ def load_charts(result: LoadResult, events: Sequence[Event] = ()) -> tuple[AnyCh
         missing.append(_missing("the seconds' times", error))
         read = SecondsRead.unknown(result, drawn.operations)
     makers: list[tuple[str, Callable[[], AnyChart | None]]] = [
-        ("the run over time", lambda: over_time(result, read, events)),
+        ("the run over time", lambda: over_time(result, read)),
         ("the stages", lambda: stages(result)),
         ("the errors", lambda: errors_over_time(result)),
         ("the percentiles", lambda: latency_by_percentile(result, drawn)),

@@ -226,9 +226,10 @@ def _document(document: Document, name: str, level: int, numbers: Iterator[int],
         *([element("p", document.basis, class_="quiet")] if document.basis else []),
         *([] if document.subjects_title else _facts(document.subjects)),
         *([_banner(alarming)] if alarming else []),
+        *_tables([table for table in document.tables if table.leads], document.title, level),
         *_list_of_parts(document, name),
         *_charts(document, name, level, numbers, drawing),
-        *_tables(document, level),
+        *_tables([table for table in document.tables if not table.leads], document.title, level),
         *([_explanation(document.explanation)] if document.explanation else []),
         *([element(heading, "Notes"), element("ul", *map(_note, others))] if others else []),
         *(_folded(document.subjects_title, _facts(document.subjects)) if document.subjects_title else []),
@@ -306,10 +307,10 @@ def _list_of_parts(document: Document, name: str) -> list[Markup]:
 # --- tables ---------------------------------------------------------------------------------------------------------
 
 
-def _tables(document: Document, level: int) -> list[Markup]:
+def _tables(tables: Sequence[Table], about: str, level: int) -> list[Markup]:
     found = []
     section = ""
-    for table in document.tables:
+    for table in tables:
         if table.section != section:
             section = table.section
             found.append(element(f"h{level + 1}", section))
@@ -317,7 +318,7 @@ def _tables(document: Document, level: int) -> list[Markup]:
             found.append(element(f"h{min(level + 2, 6)}", table.title))
         shown = [row for row in table.rows if not _is_detail(row)]
         details = [row for row in table.rows if _is_detail(row)]
-        title = table.title or table.columns[0].full_title or document.title
+        title = table.title or table.columns[0].full_title or about
         if shown or not details:
             found.append(_table(table, shown, title))
         if details:

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from bench.report.chart import AnyChart, Chart, Event, HeatMap
+from bench.report.chart import AnyChart, Chart, HeatMap
 from bench.report.load_charts.run import load_charts
 from bench.results.load import Generator, LoadResult, Operation, Second, SecondTimes, Window
+from bench.results.service_log import LogLine, ServiceLog
 from bench.timing.histogram import Histogram
 from tests.support.example_loads import encoded, open_load, row, second, stage, times
 from tests.support.example_results import distribution, load_result
@@ -102,18 +103,20 @@ class TestOverTime:
         assert "CPU" not in [panel.title for panel in chart.panels]
         assert [series.label for series in chart.panels[-1].series] == ["send lateness p99", "loop lag p99"]
 
-    def test_the_window_a_saturation_and_events_of_others_are_on_the_axis(self) -> None:
+    def test_the_window_a_saturation_and_the_service_s_log_are_on_the_axis(self) -> None:
         result = open_load(
             window=Window(start_s=5, end_s=19, warmup_s=2),
             generator=Generator(processes=1, verdict="saturated", reason="late", saturated_since_s=7),
         )
-        chart = named(load_charts(result, [Event(12.5, "WARNING: the pool is empty", "warning")]), "over-time")
+        lines = (LogLine(t=12.5, text="WARNING: the pool is empty"),)
+        logged = result.model_copy(update={"service_log": ServiceLog(lines=1, left_out=0, first=lines)})
+        chart = named(load_charts(logged), "over-time")
         assert [(event.x, event.text) for event in chart.events] == [
             (3, "all users there"),
             (5, "window begins"),
             (19, "window ends"),
             (7, "generator saturated"),
-            (12.5, "WARNING: the pool is empty"),
+            (12.5, "service: WARNING: the pool is empty"),
         ]
 
     def test_half_an_hour_is_thinned_and_the_page_says_so(self) -> None:

@@ -115,6 +115,7 @@ def test_a_scenarios_file_is_all_that_a_load_needs(home: Path) -> None:
     assert rows["connect"].ok == rows["GET /login"].ok == 6
     assert rows["say"].sent == rows["say"].ok > rows["typing"].sent > 0
     assert (result.scenario.model, result.scenario.users_by_class) == ("open", {"ScenariosUser": 6})
+    assert result.command == f"bench load {' '.join(arguments)}"
 
 
 @pytest.mark.slow

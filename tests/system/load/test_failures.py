@@ -6,6 +6,7 @@ import re
 import signal
 import socket
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -255,6 +256,11 @@ def test_users_that_are_put_out_of_their_namespace_come_back(tmp_path: Path, mor
     assert asked.dropped == 0
     assert connected.ok - 1 <= asked.error_count <= connected.ok
     assert asked.ok >= 19 * asked.error_count > 0
+    in_seconds = Counter[str]()
+    for second in locust.result().timeline:
+        in_seconds.update(second.errors)
+        assert sum(second.errors.values()) == second.failed
+    assert in_seconds == asked.errors
 
 
 @pytest.mark.slow
