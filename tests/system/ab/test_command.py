@@ -21,6 +21,7 @@ from bench.results.figure import Figure
 from bench.results.references import Store
 from bench.results.service_logs import PREFIX
 from bench.results.store import ResultError, load, open_file
+from bench.timing.histogram import Histogram
 from bench.wire.stamps import received_clock
 from tests.support.ab_repository import OPTIONS, SERVICE, TestRepository
 from tests.support.folders import ROOT
@@ -118,7 +119,9 @@ def stored(temporary: Path) -> AbResult:
 @pytest.mark.slow
 def test_a_slower_revision_fails(repository: TestRepository, temporary: Path) -> None:
     markdown = temporary.parent / "comment.md"
-    arguments = ("quick", "slow", *OPTIONS, *SMALL, "--precision", "60", "--markdown", markdown, "--json", "-")
+    page = temporary.parent / "page.html"
+    files = ("--markdown", markdown, "--report", page, "--json", "-")
+    arguments = ("quick", "slow", *OPTIONS, *SMALL, "--precision", "60", *files)
     code, written_json, out = ran(repository, temporary, *arguments)
     assert code == 1, out
     result = stored(temporary)
@@ -156,6 +159,11 @@ def test_a_slower_revision_fails(repository: TestRepository, temporary: Path) ->
     assert "**slower**" in written
     assert "measuring" in out
     assert "stored in " in out
+    assert out.rstrip().endswith(f"page in {page}")
+    a_times, b_times = (Histogram.decode(found or "") for found in (benchmark.a_histogram, benchmark.b_histogram))
+    assert a_times.count == b_times.count > 0
+    assert (b_times.percentile_ns(50) or 0) > 1_000_000
+    assert "Service time of say-said by percentile" in page.read_text()
     assert "\x1b" not in out
 
 

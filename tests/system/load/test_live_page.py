@@ -98,6 +98,8 @@ def test_a_run_through_the_page_with_workers_and_another_after_it(tmp_path: Path
         expect(frame.locator("#tiles")).to_contain_text("80")
         expect(frame.locator("#curve svg path")).to_have_count(2)
         expect(frame.locator("#rates svg path")).to_have_count(2)
+        frame.locator("#curve svg").hover()
+        expect(frame.locator("#curve + .readout")).to_contain_text("FOO→BAR to sender p")
         per_s, ok, failed, dropped, times, p50, *_ = cells(frame, "FOO→BAR to sender")
         assert float(per_s) > 0
         assert int(ok.replace(",", "")) > 0
