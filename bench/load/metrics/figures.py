@@ -198,6 +198,9 @@ class LoadFigures:
         if not of:
             return Measured(useless_because="nothing was sent")
         value = found / of
+        if objective.is_extreme:
+            # No run of any length could show that nothing ever fails: it can tell of itself.
+            return Measured.exact(value)
         low, high = independent_share_interval(found, of, confidence)
         if len(totals) >= FEWEST_SECONDS and 0 < sum(parts) < sum(totals):
             interval = share_interval(parts, totals, confidence).interval
