@@ -90,7 +90,7 @@ report: $(READY)  ## every kind of page from short real runs, into reports/ (3 m
 	$(BIN)/bench trend $(OF_REPORTS) --report $(REPORTS)/trend.html
 	-$(BIN)/bench accuracy --quick --without-peers $(OF_REPORTS) --report $(REPORTS)/accuracy.html
 	-$(BIN)/bench accuracy --wire --quick --without-peers $(OF_REPORTS) --report $(REPORTS)/wire.html
-	-$(BIN)/bench peers --only ours,node --connections 10 --rounds 2 --seconds 1 --warm-up 1 $(OF_REPORTS) --report $(REPORTS)/peers.html
+	-$(BIN)/bench peers --only ours,asyncclient --connections 10 --rounds 2 --seconds 1 --warm-up 1 $(OF_REPORTS) --report $(REPORTS)/peers.html
 	$(BIN)/bench report load/1 load/2 latency/1 $(OF_REPORTS) --output $(REPORTS)/several.html
 	@echo "pages in $(REPORTS):"; ls $(REPORTS)/*.html
 

@@ -68,6 +68,7 @@ def _axis(axis: Axis) -> dict[str, Any]:
         "title": printable(axis.title),
         "unit": axis.unit,
         "scale": axis.scale,
+        "zero": axis.from_zero,
         "labels": [printable(label) for label in axis.labels],
     }
 

@@ -101,6 +101,7 @@
     const drawn = chart.panels.map((panel, number) => {
       const holder = holders[number];
       for (const source of panel.vega.data) if (source.name === panel.data) source.values = panel.rows.map((row) => ({ ...row }));
+      if (chart.kind === "chart") followZoom(panel.vega);
       // `ast`: expressions are interpreted, so that the page's policy need not allow to make code of texts.
       const options = { mode: "vega", ast: true, renderer: "svg", hover: false, tooltip: () => {}, actions: false, defaultStyle: false, width: holder.clientWidth };
       return vegaEmbed(holder, panel.vega, options).then((embedded) => embedded.view);
@@ -113,6 +114,24 @@
       console.error(error);
       holders[0].textContent = "This chart cannot be drawn here: its table has the numbers.";
     });
+  }
+
+  // Lets the y axis show what is in view: the signal replaces its own ends, unless it is null.
+  function followZoom(specification) {
+    specification.signals = [...(specification.signals || []), { name: "yends", value: null }];
+    specification.scales.filter((scale) => scale.name === "y").forEach((scale) => { scale.domainRaw = { signal: "yends" }; });
+  }
+
+  // The ends of the y axis of a panel for what lies between two x.
+  function yEnds(panel, low, high) {
+    const inside = panel.rows.filter((row) => (row.u === undefined ? row.x : row.u) >= low && row.x <= high);
+    const values = inside.flatMap((row) => [row.y, row.l, row.h]).filter((value) => value !== undefined && value !== null);
+    if (!values.length) return null;
+    let least = values.reduce((a, b) => Math.min(a, b)), most = values.reduce((a, b) => Math.max(a, b));
+    if (panel.y.scale !== "linear") return [least / 1.08, most * 1.08];
+    if (panel.y.zero) { least = Math.min(0, least); most = Math.max(0, most); }
+    const room = (most - least || Math.abs(most) || 1) * 0.06;
+    return [panel.y.zero && least === 0 ? 0 : least - room, most + room];
   }
 
   function control(figure, plot, holders, chart, views) {
@@ -140,8 +159,12 @@
       const [low, high] = ends;
       if (!(isFinite(low) && isFinite(high)) || high <= low) return;
       rule.hidden = tip.hidden = true;
-      views.forEach((view) => view.signal("x0", low).signal("x1", high).runAsync());
-      reset.disabled = low === whole[0] && high === whole[1];
+      const isWhole = low === whole[0] && high === whole[1];
+      views.forEach((view, number) => {
+        if (chart.kind === "chart") view.signal("yends", isWhole ? null : yEnds(chart.panels[number], low, high));
+        view.signal("x0", low).signal("x1", high).runAsync();
+      });
+      reset.disabled = isWhole;
     }
     const ends = () => [views[0].signal("x0"), views[0].signal("x1")];
     function scaled(factor, shift) {
