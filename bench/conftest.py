@@ -13,6 +13,7 @@ import datetime as dt
 import os
 import socket
 import sys
+import time
 from collections.abc import Callable, Generator, Iterable, Sequence
 from pathlib import Path
 from typing import Any, get_args
@@ -58,6 +59,7 @@ from bench.results.latency import LatencyBenchmark, LatencyDetails, LatencyResul
 from bench.results.option_files import check_option_file
 from bench.results.provenance import commit_elsewhere, commit_info, service_directory
 from bench.results.requirements import other_packages, project_folders
+from bench.results.service_log import log_of_files
 from bench.results.service_logs import service_logs
 from bench.results.store import load, make_root, result_name
 from bench.scenarios.tracing import TRACE_CONTEXT_HELP
@@ -94,6 +96,8 @@ _NOT_STORED = pytest.StashKey[str]()
 #: The function that stores the session. After its first call nothing is left to store.
 _STORE = pytest.StashKey[Callable[[], None]]()
 _FAILURE = pytest.StashKey[str]()
+#: The time at which the session began.
+_BEGAN_UNIX_S = pytest.StashKey[float]()
 _JUNIT = pytest.StashKey[Path | None]()
 _JUNIT_FAILED = pytest.StashKey[bool]()
 #: The folder of all results.
@@ -316,6 +320,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     config = session.config
     config.stash[_CLEANUP].enter_context(ended_by_signals())  # CI cancels by SIGTERM, and pytest would not tidy up
     config.stash[LOGS] = config.stash[_CLEANUP].enter_context(service_logs())
+    config.stash[_BEGAN_UNIX_S] = time.time()
     benchmarks = _benchmarks(config)
     if isinstance(benchmarks.storage, FileStorage):
         benchmarks.storage = ResultStorage.of(benchmarks, config.stash[_RESULTS])
@@ -516,13 +521,19 @@ def pytest_benchmark_generate_commit_info(config: pytest.Config) -> dict[str, An
 
 
 def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, Any]) -> None:
-    """Store the labels, and the same full names wherever the package lies: results are paired by them."""
+    """Store the labels, what the service wrote, and full names that are the same wherever the package lies.
+
+    Results are paired by these names.
+    """
     options = config.stash[OPTIONS]
     words = LatencyDetails(
         **({"labels": options.labels} if options.labels else {}), **({"note": options.note} if options.note else {})
     )
-    for benchmark in output_json["benchmarks"]:
+    log = log_of_files(config.stash[LOGS].files, config.stash[_BEGAN_UNIX_S], options.hide)
+    for number, benchmark in enumerate(output_json["benchmarks"]):
         benchmark["extra_info"].update(words.written())
+        if number == 0 and log is not None:
+            benchmark["extra_info"].update(LatencyDetails(service_log=log).written())
         _, found, rest = benchmark["fullname"].rpartition("latency/bench_")
         if found:
             benchmark["fullname"] = f"bench/{found}{rest}"

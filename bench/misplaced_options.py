@@ -29,11 +29,13 @@ _INSTEAD: dict[str, dict[str, str]] = {
             _OF_A_LOAD, "`pytest bench` times a connection at a time; a load is `locust -f FILE {option} …`"
         ),
         **dict.fromkeys(_OF_AB, _TWO_COMMITS),
+        "--until": "use --effort, which says how much `pytest bench` measures",
         "--max-time": "use --effort, which says how much `pytest bench` measures",
         "--precision": "use --effort, which says how much `pytest bench` measures",
         "--threshold": _JUDGING,
         "--benchmarks": "use -k, which selects by the words in the benchmarks' names",
         "--json": "use --benchmark-json",
+        "--slowest": "a load names the slowest round trips; here --trace-context alone has an effect",
     },
     "locust": {
         **dict.fromkeys(_OF_AB, _TWO_COMMITS),
@@ -59,6 +61,8 @@ _INSTEAD: dict[str, dict[str, str]] = {
             "`bench ab` starts the service of each commit itself; say how with --app MODULE:ATTR, or with "
             "--serve 'COMMAND {{port}}'",
         ),
+        "--trace-context": "`bench ab` times services as they are; `pytest bench` and loads send trace contexts",
+        "--until": "use --precision, which says how sure `bench ab` has to be",
         "-k": "use --benchmarks, with names and commas between them",
         "--effort": "use --precision and --max-time, which say how much `bench ab` measures",
         "--server-processes": "`bench ab` starts new processes of both services, as --precision and --max-time say",

@@ -41,6 +41,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
     "ab-simulation": ("python -m measurements.ab_simulation",),
     "trend-simulation": ("python -m measurements.trend_simulation",),
     "interval-coverage": ("python -m measurements.interval_coverage",),
+    "steadiness": ("python -m measurements.steadiness",),
     "saturation": ("python -m measurements.saturation",),
     "spinner": ("python -m measurements.spinner",),
     "gevent-loop": ("python -m measurements.gevent_loop",),

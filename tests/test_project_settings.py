@@ -47,6 +47,8 @@ def test_a_file_that_is_not_about_us_may_be_broken(tmp_path: Path) -> None:
         ('results = ""', "results is ''"),
         ('results = "a\\u0000"', "expected the folder of the results"),
         ("results = ", "not TOML"),
+        ("slo = 7", 'slo is 7: expected a list of objectives, as in ["p99 < 50 ms"]'),
+        ('slo = ["p99 < 1 s", 7]', "expected a list of objectives"),
     ],
 )
 def test_what_cannot_be_is_a_line_that_names_the_file(table: str, said: str, tmp_path: Path) -> None:
@@ -57,6 +59,13 @@ def test_what_cannot_be_is_a_line_that_names_the_file(table: str, said: str, tmp
     assert text.startswith(f"{file}: ")
     assert said in text
     assert "\n" not in text
+
+
+def test_objectives_are_a_text_or_a_list_of_texts(tmp_path: Path) -> None:
+    file = write(tmp_path, '[tool.socketio-bench]\nslo = ["p99 < 1 s", "errors < 1 %"]\n')
+    assert (project_settings(tmp_path).slo, project_settings(tmp_path).file) == (("p99 < 1 s", "errors < 1 %"), file)
+    write(tmp_path, '[tool.socketio-bench]\nslo = "p99 < 1 s; errors < 1 %"\n')
+    assert project_settings(tmp_path).slo == ("p99 < 1 s; errors < 1 %",)
 
 
 def test_what_is_no_table_is_a_line(tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ from bench.scenarios.catalogue import Benchmark
 from bench.scenarios.model import RoundTrip
 from bench.statistics.estimates import burst_effect, restart_effect
 from bench.statistics.percentiles import is_greatest
+from bench.timing.histogram import Histogram
 from bench.wire.errors import ClientError
 
 
@@ -77,6 +78,8 @@ class Side:
     cpu_ns: Callable[[], int]
     #: The receive times of its replies with one in flight, by benchmark's name.
     received: dict[str, ReceiveNotes] = field(default_factory=lambda: defaultdict(ReceiveNotes))
+    #: The service times with one in flight, by benchmark's name, after the restart.
+    times: dict[str, Histogram] = field(default_factory=lambda: defaultdict(Histogram))
 
 
 @dataclass(frozen=True)
@@ -128,6 +131,9 @@ async def compare(sides: tuple[Side, Side], benchmarks: tuple[Benchmark, ...], p
         _check_clocks(sides, benchmarks)
     finally:
         gc.enable()
+    for side, connection in enumerate(sides):
+        for name, found in taken.items():
+            connection.times[name].record(np.concatenate(found.service_ns[side]).astype(np.int64))
     return {
         (benchmark.name, metric): taken[benchmark.name].figure(metric)
         for benchmark in benchmarks

@@ -125,13 +125,14 @@ class _Run:
                 raise AbFailedError(str(error)) from error
             duration_s = time.monotonic() - started_s
             after = Conditions.now(self._cores.used)
+        service_logs = self._services.service_logs()
         return AbResult(
             datetime=started_at,
             commit_info=sides[1].commit_info,
             machine_info=described[0],
             packages=described[1],
-            a=sides[0],
-            b=sides[1],
+            a=sides[0].with_log(service_logs[0]),
+            b=sides[1].with_log(service_logs[1]),
             settings=self._settings(awake),
             restarts=len(self._restarts),
             duration_s=duration_s,
@@ -140,6 +141,7 @@ class _Run:
                 self._plan.benchmarks,
                 self._restarts,
                 self._services.received,
+                self._services.times,
                 self._plan.rule.confidence,
                 self._plan.threshold,
             ),

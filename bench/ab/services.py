@@ -12,6 +12,7 @@ import random
 import secrets
 import signal
 import subprocess
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,6 +32,7 @@ from bench.machine.cores import generator_cores, server_core
 from bench.machine.processes import affinity
 from bench.results.ab import AbSide
 from bench.results.provenance import installed
+from bench.results.service_log import LogReader, ServiceLog
 from bench.scenarios.tokens import tokens
 from bench.server import (
     CommandProcess,
@@ -43,6 +45,7 @@ from bench.server import (
     UnservableError,
 )
 from bench.server.error import EXIT_GRACE_S, exit_reason, with_last_words
+from bench.timing.histogram import Histogram
 from bench.timing.receive_times import ReceiveTimes
 from bench.wire.client import FastClient
 from bench.wire.errors import ClientError
@@ -98,8 +101,13 @@ class ServicePair:
         self._origin = secrets.token_hex(4)
         #: The number of restarts that are complete.
         self._restarts = 0
+        #: The logs of both sides since the trial, which ended at `_tried_s`.
+        self._logs: list[LogReader] = []
+        self._tried_s = 0.0
         #: The receive times of both sides' replies, by benchmark's name, since the trial.
         self.received: dict[str, ReceiveTimes] = {}
+        #: The service times of each side with one in flight, by benchmark's name.
+        self.times: tuple[dict[str, Histogram], dict[str, Histogram]] = ({}, {})
 
     def try_out(self, loop: InterruptibleLoop) -> None:
         """Start both services, check where their code comes from, and that they answer. Raises AbError.
@@ -108,12 +116,29 @@ class ServicePair:
         """
         self._restart(loop, _TRIAL, first=0, is_trial=True)
         self.received.clear()
+        for times in self.times:
+            times.clear()
+        self._logs = [LogReader(path) for path in self._log_files]
+        self._tried_s = time.monotonic()
 
     def restart(self, loop: InterruptibleLoop, first: int) -> Figures:
         """Start both services anew, time them, and stop them; side `first` begins. Raises AbFailedError."""
         figures = self._restart(loop, self._plan.bursts, first)
         self._restarts += 1
+        self._read_logs()
         return figures
+
+    def service_logs(self) -> tuple[ServiceLog | None, ServiceLog | None]:
+        """Return what both services wrote in all restarts; None for a side that wrote nothing."""
+        a, b = (log.log(self._plan.hide) for log in self._logs)
+        return a, b
+
+    def _read_logs(self) -> None:
+        """Read what both services wrote in the restart that has ended, while nothing is timed."""
+        for log in self._logs:
+            with contextlib.suppress(OSError):  # it says nothing of the figures
+                log.begin_anew()
+                log.read(time.monotonic() - self._tried_s)
 
     def described(self) -> tuple[AbSide, AbSide]:
         """Return both sides as they are stored. After `try_out`."""
@@ -234,6 +259,9 @@ class ServicePair:
             for connection in connections:
                 for name, notes in connection.received.items():
                     self.received.setdefault(name, ReceiveTimes()).merge(notes.times())
+            for connection, times in zip(connections, self.times, strict=True):
+                for name, found in connection.times.items():
+                    times.setdefault(name, Histogram()).merge(found)
             return figures
         finally:
             for connection in connections:

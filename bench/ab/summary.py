@@ -10,6 +10,7 @@ from bench.scenarios.catalogue import Benchmark
 from bench.scenarios.options import Chosen
 from bench.statistics.estimates import estimate
 from bench.statistics.verdicts import verdicts
+from bench.timing.histogram import Histogram
 from bench.timing.receive_times import ReceiveTimes
 
 
@@ -17,12 +18,13 @@ def summary(
     benchmarks: Sequence[Benchmark],
     restarts: Sequence[Figures],
     received: Mapping[str, ReceiveTimes],
+    times: tuple[Mapping[str, Histogram], Mapping[str, Histogram]],
     confidence: float,
     threshold: float,
 ) -> tuple[AbBenchmark, ...]:
     """Return the restarts' figures as estimates and verdicts, all in a single family (see `verdicts`).
 
-    `received` has the receive times of both sides' replies, by benchmark's name.
+    `received` has the receive times of both sides' replies, by benchmark's name, and `times` each side's service times.
     """
     keys: list[tuple[str, Metric]] = list(restarts[0])
     effects = {key: [figures[key].effect for figures in restarts] for key in keys}
@@ -52,6 +54,8 @@ def summary(
             metrics=tuple(metric_of(key) for key in keys if key[0] == benchmark.name),
             received_clock="kernel" if received[benchmark.name].are_kernels else "process",
             receiving=Receiving.of(received[benchmark.name]),
+            a_histogram=times[0][benchmark.name].encode(),
+            b_histogram=times[1][benchmark.name].encode(),
         )
         for benchmark in benchmarks
     )

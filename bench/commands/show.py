@@ -11,7 +11,6 @@ from bench.printable import printable
 from bench.project_settings import DEFAULT_RESULTS
 from bench.report.document import Document
 from bench.report.formats import TEXT, formats, render
-from bench.report.formatting import counted
 from bench.report.picture_files import PICTURES, NamedDocument, picture_formats, write_pictures
 from bench.results.errors import ResultError
 
@@ -88,6 +87,8 @@ def show(
 
 def print_pictures(files: Sequence[Path], *, quiet: bool = False) -> None:
     """Print how many pictures were written, and their names."""
+    from bench.report.formatting import counted  # late: it takes long, and the help need not wait for it
+
     names = ", ".join(file.name for file in files)
     typer.echo(printable(f"{counted(len(files), 'picture')} in {files[0].parent}: {names}"), err=quiet)
 

@@ -12,13 +12,10 @@ import re
 from collections.abc import Iterable
 from fractions import Fraction
 
-from bench.mistyped import nearest
+from bench.objectives.metrics import MetricError, checked_metric
 from bench.objectives.model import FAILURE_METRICS, Objective, ObjectiveUnit, Relation
 from bench.printable import one_line
-from bench.timing.durations import NUMBER, DurationError, exact, parse_duration, plain_decimal
-
-#: The metrics that have a name; the others are percentiles.
-NAMED_METRICS = ("mean", "max", *FAILURE_METRICS, "throughput", "connects")
+from bench.timing.durations import NUMBER, DurationError, exact, parse_duration
 
 #: An example of a percentile for messages, and of a whole objective.
 _EXAMPLE = "p99 < 50 ms"
@@ -29,7 +26,6 @@ _RELATIONS: dict[str, Relation] = {"<": "<", "<=": "<=", "≤": "<=", ">": ">", 
 _FORM = re.compile(
     r"(?:(?P<operation>.*\S)\s*:\s*)?(?P<metric>[^\s:<>=≤≥]*)\s*(?P<relation><=|>=|[<>≤≥])(?P<limit>[^<>≤≥]*)"
 )
-_PERCENTILE = re.compile(rf"p({NUMBER})")
 _NUMBER = re.compile(NUMBER)
 _SHARE = re.compile(rf"({NUMBER})\s*%")
 _RATE = re.compile(rf"({NUMBER})\s*/\s*s(?:ec|econd)?")
@@ -74,20 +70,12 @@ def _error(text: str, reason: str) -> ObjectiveError:
 
 def _checked_metric(text: str, metric: str) -> str:
     """Return the metric in the form in which it is stored. Raises ObjectiveError."""
-    if metric in NAMED_METRICS:
-        return metric
-    if percentile := _PERCENTILE.fullmatch(metric):
-        number = exact(float(percentile[1]))
-        if not 0 < number < 100:
-            raise _error(text, f"{metric} is no percentile: expected one between p0 and p100; the longest time is max")
-        return f"p{plain_decimal(float(number))}"
-    if metric == "delivered":
-        raise _error(text, "delivered is the share of a fan-out's deliveries, and no operation of this version has any")
     if not metric:
         raise _error(text, f"it names no metric: expected one before the limit, as in '{_EXAMPLE}'")
-    near = nearest(metric, {*NAMED_METRICS, "p50", "p90", "p99", "p99.9"})
-    hint = f"did you mean {near}?" if near else f"expected a percentile such as p99, or {', '.join(NAMED_METRICS)}"
-    raise _error(text, f"there is no metric {metric!r}: {hint}")
+    try:
+        return checked_metric(metric)
+    except MetricError as error:
+        raise _error(text, str(error)) from None
 
 
 def _limit(text: str, metric: str, limit: str) -> tuple[float, ObjectiveUnit]:

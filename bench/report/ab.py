@@ -11,6 +11,7 @@ from bench.report.formatting import counted, durations, effect, effect_interval,
 from bench.report.labels import label_notes
 from bench.report.objectives import STYLES, answer, objective_notes, objective_tables
 from bench.report.receive_times import receive_notes
+from bench.report.service_log import service_log_tables
 from bench.results.ab import AbBenchmark, AbMetric, AbResult, AbSide, Metric
 from bench.results.figure import Figure
 from bench.statistics.verdicts import Verdict
@@ -50,12 +51,16 @@ def ab_document(result: AbResult) -> Document:
     received = [(benchmark.name, benchmark.receiving) for benchmark in result.benchmarks if benchmark.receiving]
     notes += receive_notes(received, result.receive_clock)
     notes += [Note(f"{spoiler.kind}: {spoiler.text}", "warning") for spoiler in result.spoilers]
+    drawn = ab_charts(result)
+    notes += [Note(text, "warning") for text in drawn.missing]
     return Document(
         kind="ab",
         title=f"{_side(result.b)} against {_side(result.a)}",
         tables=(
             *objective_tables(result.objectives, by_operation=True),
             Table(columns, rows, details="p99, server CPU, saturated"),
+            *service_log_tables(result.a.service_log, "the service of A"),
+            *service_log_tables(result.b.service_log, "the service of B"),
         ),
         headline=Line(_headline(result), _style(result)),
         subjects=(Subject("A", _side(result.a)), Subject("B", _side(result.b))),
@@ -66,7 +71,7 @@ def ab_document(result: AbResult) -> Document:
             f"{percent(result.settings.threshold)}."
         ),
         notes=(*notes, *label_notes(result.labels, result.note)),
-        charts=ab_charts(result),
+        charts=drawn.charts,
         environment=tuple(_environment(result)),
         command=_command(result),
     )

@@ -1,17 +1,31 @@
 """The charts of a comparison of two revisions: all effects with their intervals, and each restart's effect."""
 
 import math
+from collections.abc import Iterator
 
-from bench.report.chart import AnyChart, Axis, Chart, Effect, Forest, Panel, Point, Series
+from bench.report.chart import Axis, Chart, Charts, Effect, Forest, Panel, Point, Role, Series
 from bench.report.comparison_charts import ROLES
 from bench.report.formatting import counted, durations, percent
+from bench.report.nines import NINES, nines_points
 from bench.results.ab import AbBenchmark, AbMetric, AbResult
 from bench.results.figure import Figure
+from bench.timing.histogram import Histogram, HistogramError
 
 
-def ab_charts(result: AbResult) -> tuple[AnyChart, ...]:
-    """Return the charts: the effects, and where there was more than a restart, the effects of each."""
-    return (_effects(result), *([_restarts(result)] if result.restarts > 1 else []))
+def ab_charts(result: AbResult) -> Charts:
+    """Return the charts: the effects, both distributions, and the effects of each restart if there were several.
+
+    A distribution that cannot be read is left out.
+    """
+    distributions: list[Chart] = []
+    missing = []
+    for number, benchmark in enumerate(result.benchmarks, 1):
+        try:
+            distributions += _distribution(benchmark, number, result)
+        except HistogramError as error:
+            missing.append(f"{benchmark.name}: its distributions cannot be drawn: {error}")
+    restarts = [_restarts(result)] if result.restarts > 1 else []
+    return Charts((_effects(result), *distributions, *restarts), tuple(missing))
 
 
 def _effects(result: AbResult) -> Forest:
@@ -41,6 +55,27 @@ def _effect(benchmark: AbBenchmark, metric: AbMetric) -> Effect:
         high=metric.high,
         role=ROLES.get(metric.verdict, "plain"),
         text=f"{metric.verdict}, A {a}, B {b}",
+    )
+
+
+def _distribution(benchmark: AbBenchmark, number: int, result: AbResult) -> Iterator[Chart]:
+    """Yield both sides' distributions over each other; nothing of an older result, which lacks them."""
+    if benchmark.a_histogram is None or benchmark.b_histogram is None:
+        return
+    sides: tuple[tuple[str, str, Role], ...] = (
+        (f"A: {result.a.label}", benchmark.a_histogram, "baseline"),
+        (f"B: {result.b.label}", benchmark.b_histogram, "candidate"),
+    )
+    series = tuple(
+        Series(label, tuple(nines_points(Histogram.decode(encoded))), role=role) for label, encoded, role in sides
+    )
+    yield Chart(
+        name=f"distribution-{number}",
+        title=f"Service time of {benchmark.name} by percentile",
+        alt=f"Two curves of the service time by percentile, of {result.a.label} and of {result.b.label}.",
+        x=NINES,
+        panels=(Panel(Axis("service time", "µs", "logarithmic"), series, "service time, logarithmic"),),
+        caption="All round trips of all restarts with one in flight. The verdicts compare restart by restart instead.",
     )
 
 

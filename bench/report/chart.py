@@ -144,3 +144,11 @@ class Forest:
 
 #: What a document may draw.
 AnyChart = Chart | HeatMap | Forest
+
+
+@dataclass(frozen=True)
+class Charts:
+    """The charts of a result, and the reasons why some are missing, a line each."""
+
+    charts: tuple[AnyChart, ...]
+    missing: tuple[str, ...] = ()

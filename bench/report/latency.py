@@ -13,6 +13,7 @@ from bench.report.latency_charts import latency_charts
 from bench.report.latency_tables import compared, other_times_tables, ratio_tables, times_tables
 from bench.report.objectives import STYLES, answer, objective_notes, objective_tables
 from bench.report.receive_times import receive_notes, together
+from bench.report.service_log import service_log_tables
 from bench.results.latency import LatencyBenchmark, LatencyResult
 
 
@@ -34,6 +35,7 @@ def latency_document(result: LatencyResult) -> Document:
             *times_tables(result.benchmarks),
             *other_times_tables(result.benchmarks),
             *ratio_tables(result.benchmarks),
+            *service_log_tables(result.service_log),
         ),
         notes=(
             *(Note(text, "warning") for text in drawn.missing),

@@ -1,9 +1,8 @@
 """The charts of a latency result: each benchmark's distribution beside its controls, and its server processes."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
-from bench.report.chart import AnyChart, Axis, Chart, Panel, Point, Role, Series
+from bench.report.chart import Axis, Chart, Charts, Panel, Point, Role, Series
 from bench.report.formatting import count
 from bench.report.latency_tables import compared
 from bench.report.nines import NINES, nines_points
@@ -17,15 +16,7 @@ _CONTROLS: dict[ControlKind, str] = {
 _ROLES: dict[ControlKind, Role] = {"same-stack": "control", "bare": "good"}
 
 
-@dataclass(frozen=True)
-class LatencyCharts:
-    """The charts of a latency result, and the reasons why some are missing, a line each."""
-
-    charts: tuple[AnyChart, ...]
-    missing: tuple[str, ...]
-
-
-def latency_charts(result: LatencyResult) -> LatencyCharts:
+def latency_charts(result: LatencyResult) -> Charts:
     """Return the charts of a result. A distribution that cannot be read is left out."""
     distributions, missing = [], []
     for number, benchmark in enumerate(result.benchmarks, 1):
@@ -35,7 +26,7 @@ def latency_charts(result: LatencyResult) -> LatencyCharts:
             distributions.append(_distribution(benchmark, number))
         except HistogramError as error:
             missing.append(f"{benchmark.name}: its distribution cannot be drawn: {error}")
-    return LatencyCharts((*distributions, *_processes(compared(result.benchmarks))), tuple(missing))
+    return Charts((*distributions, *_processes(compared(result.benchmarks))), tuple(missing))
 
 
 def _distribution(benchmark: LatencyBenchmark, number: int) -> Chart:

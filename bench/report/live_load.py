@@ -51,6 +51,8 @@ class LiveLoad:
     failed_so_far: int
     #: None if there is no complete second yet.
     figures: LiveFigures | None
+    #: How far the run is from the precision that was asked for; empty if none was, or nothing is known yet.
+    precision: str = ""
 
 
 def live_parts(load: LiveLoad) -> list[str]:
@@ -63,6 +65,8 @@ def _parts(load: LiveLoad) -> Iterator[str]:
     yield elapsed if load.duration_s is None else f"{elapsed} of {duration_text(round(load.duration_s))}"
     if load.phase:
         yield load.phase
+    if load.precision:
+        yield load.precision
     figures = load.figures
     if figures is None:
         if load.failed_so_far:

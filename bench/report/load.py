@@ -19,6 +19,7 @@ from bench.report.service_log import service_log_tables
 from bench.report.shapes import shapes_of
 from bench.report.slowest import slowest_tables
 from bench.report.spoilt import spoilt
+from bench.report.steadiness import interval_tables, steadiness_notes
 from bench.results.figure import Figure, exact, figure
 from bench.results.load import (
     CONNECT,
@@ -65,7 +66,12 @@ def load_document(result: LoadResult) -> Document:
             *slowest_tables(result),
             *service_log_tables(result.service_log),
         ),
-        notes=(*objective_notes(result.objectives), *_notes(result), *label_notes(result.labels, result.note)),
+        notes=(
+            *objective_notes(result.objectives),
+            *steadiness_notes(result),
+            *_notes(result),
+            *label_notes(result.labels, result.note),
+        ),
         faults=tuple(_faults(result)),
         charts=LazyCharts(lambda: load_charts(result)),
         environment=load_environment(result),
@@ -102,11 +108,16 @@ def _operation_tables(result: LoadResult) -> list[Table]:
     counts = _table("operation", result, _count_columns(result))
     service = _time_columns(result, lambda operation: operation.service_us, "service")
     if not any(operation.response_us for operation in result.operations):
-        return [counts, _table("service time", result, service, extends=True, shapes=_shapes(result, "service"))]
+        return [
+            counts,
+            _table("service time", result, service, extends=True, shapes=_shapes(result, "service")),
+            *interval_tables(result),
+        ]
     response = _time_columns(result, lambda operation: operation.response_us, "response")
     return [
         counts,
         _table("response time", result, response, shapes=_shapes(result, "response")),
+        *interval_tables(result),
         _table("service time", result, service, shapes=_shapes(result, "service")),
     ]
 

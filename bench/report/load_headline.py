@@ -7,6 +7,7 @@ from bench.report.document import Line, Style
 from bench.report.formatting import FAILED, UNKNOWN, count, duration, per_second
 from bench.report.objectives import STYLES, answer
 from bench.report.percentiles import named
+from bench.report.steadiness import said_of_tests
 from bench.results.figure import Figure, figure
 from bench.results.load import REPLIED_KINDS, SCHEDULED_KINDS, LoadResult, Operation
 
@@ -88,6 +89,8 @@ def _doubts(result: LoadResult) -> Iterator[str]:
         yield "the result is partial"
     if result.window.duration_s == 0:
         yield "no steady window"
+    if result.generator.verdict != "saturated":  # which says as much
+        yield from said_of_tests(result)
 
 
 def failures(result: LoadResult) -> int:

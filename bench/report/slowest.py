@@ -33,7 +33,7 @@ def slowest_tables(result: LoadResult) -> Iterator[Table]:
         ),
         rows=tuple(_with_timeouts(slowest, rows)),
         details=counted(folded, "more slow round trip"),
-        brief=f"{counted(folded, 'more slow round trip')}: --format html has all of them" if folded > 0 else "",
+        brief=f"{counted(folded, 'more slow round trip')}: bench report shows all of them" if folded > 0 else "",
     )
 
 

@@ -20,8 +20,9 @@ from pydantic import (
 
 from bench.machine.disturbances import Disturbance, Interference
 from bench.objectives.model import JudgedObjective
-from bench.results.header import WRITTEN, CommitInfo, Header, IsoDatetime, NonNegative, without_absent_words
+from bench.results.header import WRITTEN, CommitInfo, Header, Histogram, IsoDatetime, NonNegative, without_absent_words
 from bench.results.receiving import ReceiveClock, ReceivedClock, Receiving
+from bench.results.service_log import ServiceLog
 from bench.statistics.verdicts import Verdict
 
 #: The schema that is written. ab/1 lacks the receive clock: there it was the process's.
@@ -45,7 +46,13 @@ def _without(fields: dict[str, Any], names: set[str]) -> dict[str, Any]:
 
 
 class AbSide(BaseModel):
-    """A side: `revision` is as the user named it; `environment` says if its packages were its own or shared."""
+    """A side: `revision` is as the user named it; `environment` says if its packages were its own or shared.
+
+    `service_log` has the lines that its service wrote while it was measured, in all restarts. The time of a line is
+    when its restart ended. It is written only if there are any.
+
+    New in ab/3: service_log.
+    """
 
     model_config = WRITTEN
 
@@ -54,6 +61,16 @@ class AbSide(BaseModel):
     commit_info: CommitInfo
     environment: Literal["shared", "own"]
     packages: dict[str, str]
+    service_log: ServiceLog | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_an_absent_log(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields: dict[str, Any] = handler(self)
+        return fields if self.service_log is not None else _without(fields, {"service_log"})
+
+    def with_log(self, log: ServiceLog | None) -> Self:
+        """Return the side with what its service wrote."""
+        return self.model_copy(update={"service_log": log})
 
 
 class AbScenarios(BaseModel):
@@ -140,7 +157,9 @@ class AbBenchmark(BaseModel):
     `received_clock` is the clock that told when replies of both sides were received. It is "kernel" only if the kernel
     told it of all of them. `receiving` says how far these times can be trusted: those of both sides with one in flight.
 
-    New in ab/2: received_clock, receiving.
+    `a_histogram` and `b_histogram` have the service times of either side with one in flight, of all restarts.
+
+    New in ab/2: received_clock, receiving. New in ab/3: a_histogram, b_histogram.
     """
 
     model_config = WRITTEN
@@ -151,10 +170,13 @@ class AbBenchmark(BaseModel):
     metrics: Annotated[tuple[AbMetric, ...], Field(min_length=1)]
     received_clock: ReceivedClock = "process"
     receiving: Receiving | None = None
+    a_histogram: Histogram | None = None
+    b_histogram: Histogram | None = None
 
     @model_serializer(mode="wrap")
     def _without_what_an_older_result_lacks(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return _without(handler(self), {"received_clock", "receiving"} - self.model_fields_set)
+        lacking = {"received_clock", "receiving", "a_histogram", "b_histogram"} - self.model_fields_set
+        return _without(handler(self), lacking)
 
 
 class AbResult(Header):

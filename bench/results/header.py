@@ -106,7 +106,7 @@ class Header(BaseModel):
     `datetime` is the start of the measurement, `commit_info` the commit of the service. `labels` and `note` are those
     that the user gave to the result. Each is written only if it was given.
 
-    New in load/5 and ab/3: labels, note.
+    New in load/5 and ab/3, and in files of the other kinds that were given any: labels, note.
     """
 
     model_config = WRITTEN

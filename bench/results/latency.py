@@ -30,6 +30,7 @@ from bench.machine.disturbances import Disturbance, Interference
 from bench.objectives.model import JudgedObjective
 from bench.results.header import CommitInfo, Kind, MachineInfo, NonNegative
 from bench.results.receiving import ReceiveClock, ReceivedClock, Receiving
+from bench.results.service_log import ServiceLog
 from bench.statistics.percentiles import is_greatest
 
 
@@ -189,7 +190,8 @@ class LatencyDetails(BaseModel):
 
     `trace_context` is the field of each emission's data that had a W3C trace context; null without.
 
-    `labels` and `note` are what the user gave to the whole result. All its benchmarks have them.
+    `labels` and `note` are what the user gave to the whole result. All its benchmarks have them. `service_log` is of
+    the whole result, too: what the processes of the service wrote in all benchmarks. The first benchmark has it.
     """
 
     model_config = _READ
@@ -232,6 +234,7 @@ class LatencyDetails(BaseModel):
     receive_clock: Unclaimed[ReceiveClock] = None
     objectives: Unclaimed[tuple[JudgedObjective, ...]] = None
     trace_context: Unclaimed[str] = None
+    service_log: Unclaimed[ServiceLog] = None
     labels: Unclaimed[dict[str, str]] = None
     note: Unclaimed[str] = None
 
@@ -366,6 +369,11 @@ class LatencyResult(BaseModel):
         for benchmark in self.benchmarks:
             found.update(benchmark.details.packages or {})
         return found
+
+    @property
+    def service_log(self) -> ServiceLog | None:
+        """The lines that the service wrote in all benchmarks; None if it wrote none, or if they are not known."""
+        return next((found for each in self.benchmarks if (found := each.details.service_log)), None)
 
     @property
     def labels(self) -> dict[str, str]:

@@ -20,6 +20,7 @@ from bench.results.header import WRITTEN, Header, Histogram, IsoDatetime, Kind, 
 from bench.results.lateness import Lateness
 from bench.results.receiving import ReceiveClock, ReceivedClock, Receiving
 from bench.results.service_log import ServiceLog
+from bench.results.steadiness import Precision, RunTest, TimeIntervals
 from bench.statistics.percentiles import is_greatest
 from bench.timing.histogram import Histogram as Times
 from bench.timing.histogram import HistogramError
@@ -319,9 +320,11 @@ class Operation(BaseModel):
     nothing, and in older results. It is null if there are no times. `receiving` says how far the kernel's times can be
     trusted; it is null for other kinds than round trips.
 
+    `intervals` are those of the times of the window, of kinds that end with a reply. It is null for others.
+
     New in load/2: dropped_because, error_replies, unexpected, times_of. New in load/3: kind, sent_bytes,
-    received_bytes. New in load/4: received_clock, receiving. In older results `connect` is of the kind of that name,
-    and all else are round trips.
+    received_bytes. New in load/4: received_clock, receiving. New in load/5: intervals. In older results `connect` is of
+    the kind of that name, and all else are round trips.
     """
 
     model_config = WRITTEN
@@ -350,6 +353,7 @@ class Operation(BaseModel):
     service_histogram: Histogram | None = None
     response_histogram: Histogram | None = None
     breakdown: tuple[Leg, ...] = ()
+    intervals: TimeIntervals | None = None
 
     @model_validator(mode="after")
     def _has_a_kind(self) -> Self:
@@ -546,12 +550,15 @@ class LoadResult(Header):
     are the events that came unasked, the most frequent first. `receive_clock` tells of the clock of receive times; it
     is null in older results. `command` is the command that started the run, as a shell takes it, with `...` for
     secrets. It is null if Locust's page started the run, and in older results. `objectives` are those of the run, as
-    they were judged. `ended_because` says why the run ended before its time, if it did so by itself. `slowest` has the
-    slowest round trips of each operation, where the run was asked for them. `service_log` has the lines that the
-    service wrote during the run, if the run started the service and it wrote any.
+    they were judged. `ended_because` says why the run ended before its time, if it missed an objective surely.
+    `slowest` has the slowest round trips of each operation, where the run was asked for them. `service_log` has the
+    lines that the service wrote during the run, if the run started the service and it wrote any.
+
+    `tests` say whether arrivals came as scheduled, and whether times were independent and steady. `precisions` are
+    those that the run was to reach.
 
     New in load/2: invalid_reason, exceptions. New in load/3: received. New in load/4: receive_clock. New in load/5:
-    command, objectives, ended_because, slowest, service_log.
+    command, objectives, ended_because, slowest, service_log, tests, precisions.
     """
 
     kind: ClassVar[Kind] = "load"
@@ -575,6 +582,8 @@ class LoadResult(Header):
     receive_clock: ReceiveClock | None = None
     objectives: tuple[JudgedObjective, ...] = ()
     ended_because: str | None = None
+    tests: tuple[RunTest, ...] = ()
+    precisions: tuple[Precision, ...] = ()
     slowest: tuple[SlowRoundTrip, ...] = ()
     service_log: ServiceLog | None = None
 

@@ -6,9 +6,11 @@ likes: the memory and the result stay small, and the number of all lines is exac
 is cut.
 """
 
+import contextlib
+import os
 import re
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -78,11 +80,21 @@ class LogReader:
         self._read_at_s = 0.0
         self._inode, self._offset = self._status()
 
+    def begin_anew(self, path: Path | None = None) -> None:
+        """Take what is in the log now for new: a service has begun its log anew, perhaps with the same words.
+
+        `path` is where the log is from now on, if that has changed.
+        """
+        self._path = self._path if path is None else path
+        self._inode, self._offset = self._status()[0], 0
+        if self._open_line:  # nothing will be added to it
+            self._take(b"\n", self._read_at_s)
+
     def read(self, now_s: float) -> None:
         """Take what has been written since the last time; `now_s` is the time of the run. Raises OSError."""
         inode, size_bytes = self._status()
         if inode != self._inode or size_bytes < self._offset:
-            self._inode, self._offset = inode, 0
+            self.begin_anew()
         if size_bytes == self._offset:
             return
         with self._path.open("rb") as file:
@@ -127,6 +139,20 @@ class LogReader:
         *whole, open_line = rest.rsplit(b"\n", kept + 1)  # the first of them may be many lines
         self._last.extend(_Raw(now_s, line[:_LONGEST_RAW]) for line in whole[-kept:] if kept)
         self._open_line = open_line[:_LONGEST_RAW]
+
+
+def log_of_files(paths: Iterable[Path], began_unix_s: float, hide: Callable[[str], str]) -> ServiceLog | None:
+    """Return what is in the logs of processes that ran one after the other; None if that is nothing.
+
+    The time of a line is when its process wrote last, in seconds since `began_unix_s`.
+    """
+    reader = LogReader(Path(os.devnull))
+    for path in paths:
+        with contextlib.suppress(OSError):  # it is gone
+            written_at_s = path.stat().st_mtime
+            reader.begin_anew(path)
+            reader.read(written_at_s - began_unix_s)
+    return reader.log(hide)
 
 
 def _pieces(file: BinaryIO, most_bytes: int) -> Iterator[bytes]:

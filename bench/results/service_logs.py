@@ -33,12 +33,17 @@ class ServiceLogs:
         self._files.append(path)
         return path
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The places that were given, in their order; not every process has written there."""
+        return tuple(dict.fromkeys(self._files))
+
     def keep(self, hide: Callable[[str], str] = str) -> bool:
         """Have the logs stay after the run, with `hide` applied to each line; return false if none does.
 
         Empty logs do not stay, and neither do logs that cannot be written again, on a full disk.
         """
-        written = [path for path in dict.fromkeys(self._files) if path.exists() and path.stat().st_size]
+        written = [path for path in self.files if path.exists() and path.stat().st_size]
         for path in self.folder.iterdir():
             if path not in written and path.name != LOCK:
                 path.unlink(missing_ok=True)

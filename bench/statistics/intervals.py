@@ -47,7 +47,7 @@ _MOST_BLOCKS = 240
 _ANCHORS = (50.0, 90.0, 99.0)
 
 #: The effective number of times from which on the upper end of a mean is known: times are skewed to the right.
-_FEWEST_FOR_A_MEAN = 100
+_FEWEST_FOR_A_MEAN = 200
 
 #: The variance of a binomial from which on the Cornish-Fisher expansion is exact to a fraction of a rank.
 _LARGE_VARIANCE = 500.0

@@ -96,7 +96,7 @@ def parts_of(values: Sequence[float]) -> Numbers | None:
     """Return the sums of successive values in 16 to 31 parts of equal length; None of too few values."""
     if len(values) < PARTS:
         return None
-    return _added(np.asarray(values, dtype=np.float64), len(values) // (2 * PARTS - 1) + 1)
+    return _added(np.asarray(values, dtype=np.float64), len(values) // PARTS)
 
 
 def independence(parts: Numbers) -> Outcome:

@@ -101,6 +101,7 @@ async def test_a_few_times_of_the_process_are_no_other_clock() -> None:
     a, b = (side.received["plain"].times() for side in sides)
     assert (a.exact, a.unstamped) == (4, 0), "without the warm-up"
     assert (b.exact + b.bounded, b.unstamped) == (3, 1)
+    assert [side.times["plain"].count for side in sides] == [4, 4]
 
 
 def answering(*errors_ns: int) -> Any:

@@ -15,15 +15,19 @@ from bench.ab.summary import summary
 from bench.machine.disturbances import Disturbance, Interference
 from bench.report.ab import ab_document
 from bench.report.formats import markdown
+from bench.report.formats import text as text_format
 from bench.report.formats.text import print_document
 from bench.results.ab import AbResult, AbSettings, AbSide
 from bench.results.header import CommitInfo, MachineInfo
 from bench.results.receiving import ReceiveClock
+from bench.results.service_log import LogLine, ServiceLog
 from bench.scenarios.catalogue import Benchmark
 from bench.scenarios.model import round_trip_of
+from bench.timing.histogram import Histogram
 from bench.timing.receive_times import UNSTAMPED, ReceiveTimes
 
 SAY = Benchmark("say|said", round_trip_of("say", "said", {"id": "{token}"}))
+TIMES = ({SAY.name: Histogram()}, {SAY.name: Histogram()})
 
 
 def restarts(effect: float, count: int = 20) -> list[Figures]:
@@ -81,7 +85,7 @@ def result(effect: float = 0.0, count: int = 20, **changed: Any) -> AbResult:
         "restarts": count,
         "duration_s": 61.5,
         "stopped_by": "precision",
-        "benchmarks": summary((SAY,), restarts(effect, count), {SAY.name: received()}, 0.95, 0.005),
+        "benchmarks": summary((SAY,), restarts(effect, count), {SAY.name: received()}, TIMES, 0.95, 0.005),
         "notes": ("<b>@somebody</b> changed #1",),
         "spoilers": (Disturbance(kind="steal", text="the host took 3.0% of the cores' time", value=0.03),),
         "interference": Interference(),
@@ -180,7 +184,7 @@ def test_what_does_not_fit_together_is_no_result(changed: dict[str, Any], said: 
     ],
 )
 def test_the_clock_of_both_sides(errors_ns: tuple[int, ...], clock: str, said: str) -> None:
-    benchmarks = summary((SAY,), restarts(0.03), {SAY.name: received(*errors_ns)}, 0.95, 0.005)
+    benchmarks = summary((SAY,), restarts(0.03), {SAY.name: received(*errors_ns)}, TIMES, 0.95, 0.005)
     found = result(benchmarks=benchmarks, receive_clock=ReceiveClock(bound_us=0.1))
     assert found.benchmarks[0].received_clock == clock
     assert said in table(found)
@@ -190,3 +194,16 @@ def test_the_clock_of_both_sides(errors_ns: tuple[int, ...], clock: str, said: s
 def test_json_is_read_back_as_it_was() -> None:
     written = result(0.03)
     assert AbResult.model_validate_json(written.to_json(), strict=True) == written
+
+
+def test_the_logs_of_both_services_are_kept_and_folded() -> None:
+    log = ServiceLog(lines=1, left_out=0, first=(LogLine(t=2.5, text="<b>no index</b>"),))
+    logged = result(b=side("WORKTREE").with_log(log))
+    written = logged.to_json()
+    assert written.count(b"service_log") == 1
+    assert AbResult.model_validate_json(written, strict=True) == logged
+    assert "the service of B wrote 1 line during the run" in text_format.render(ab_document(logged))
+    assert "the service of A" not in text_format.render(ab_document(logged))
+    shown = markdown.render(ab_document(logged))
+    assert "<b>" not in shown
+    assert "the service of B wrote 1 line" in shown

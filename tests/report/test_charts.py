@@ -4,6 +4,7 @@ import datetime as dt
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from bench.report.ab import ab_document
@@ -18,6 +19,7 @@ from bench.results.figure import Figure
 from bench.results.latency import LatencyResult
 from bench.results.store import open_file
 from bench.statistics.estimates import Estimate
+from bench.timing.histogram import Histogram
 from bench.trend.series import Level, Point, Series, Step, Trends
 from bench.validation.accuracy.charts import accuracy_charts
 from bench.validation.accuracy.model import Accuracy, FigureCheck, Quantity
@@ -105,7 +107,7 @@ class TestLatency:
 class TestTwoRevisions:
     def test_the_effects_and_each_restart(self) -> None:
         result = open_file(stored("ab")).as_model(AbResult)
-        forest, restarts = ab_charts(result)
+        forest, restarts = ab_charts(result).charts
         assert isinstance(forest, Forest)
         metrics = [metric for benchmark in result.benchmarks for metric in benchmark.metrics]
         assert [(effect.value, effect.low, effect.high) for effect in forest.effects] == [
@@ -115,6 +117,21 @@ class TestTwoRevisions:
         assert [panel.title for panel in restarts.panels] == [benchmark.name for benchmark in result.benchmarks]
         *_, points = restarts.panels[0].series
         assert [point.y for point in points.points] == [math.expm1(effect) for effect in metrics[0].log_effects]
+
+    def test_both_distributions_over_each_other(self) -> None:
+        result = open_file(stored("ab")).as_model(AbResult)
+        times = Histogram()
+        times.record(np.array([100_000, 200_000, 300_000], dtype=np.int64))
+        first = result.benchmarks[0].model_copy(update={"a_histogram": times.encode(), "b_histogram": times.encode()})
+        drawn = ab_charts(result.model_copy(update={"benchmarks": (first, *result.benchmarks[1:])}))
+        assert [each.name for each in drawn.charts] == ["effects", "distribution-1", "restarts"]
+        (panel,) = chart(drawn.charts, "distribution-1").panels
+        assert [line.label for line in panel.series] == [f"A: {result.a.label}", f"B: {result.b.label}"]
+        assert panel.series[0].points[0].y == pytest.approx(100, rel=0.002)
+        damaged = first.model_copy(update={"b_histogram": "HISTFAAAnonsense"})
+        drawn = ab_charts(result.model_copy(update={"benchmarks": (damaged, *result.benchmarks[1:])}))
+        assert [each.name for each in drawn.charts] == ["effects", "restarts"]
+        assert drawn.missing[0].startswith(f"{first.name}: its distributions cannot be drawn: not a histogram")
 
     def test_the_command_that_repeats_it(self) -> None:
         document = ab_document(open_file(stored("ab")).as_model(AbResult))

@@ -46,7 +46,19 @@ def test_results_of_all_kinds_are_listed_the_newest_first(capsys: pytest.Capture
     assert (code, err) == (0, "")
     assert max(map(cell_len, out.splitlines())) <= 80
     assert list(rows(out)) == [
-        *("load/5", "load/1", "wire/1", "load/4", "peers/1", "accuracy/1", "ab/1", "latency/2", "latency/1"),
+        *(
+            "ab/2",
+            "load/6",
+            "load/5",
+            "load/1",
+            "wire/1",
+            "load/4",
+            "peers/1",
+            "accuracy/1",
+            "ab/1",
+            "latency/2",
+            "latency/1",
+        ),
         *("load/3", "load/2"),
     ]
     assert rows(out)["accuracy/1"][-4:] == ["12", "of", "12", "inside"]
@@ -57,8 +69,8 @@ def test_results_of_all_kinds_are_listed_the_newest_first(capsys: pytest.Capture
 
 def test_a_kind_and_the_newest_are_picked(capsys: pytest.CaptureFixture[str], results: Path) -> None:
     _, out, _ = bench(capsys, "list", "--kind", "load", "--last", "2", "--results", str(results))
-    assert list(rows(out)) == ["load/5", "load/1"]
-    assert "3 older results not shown: --last N shows N of them" in out
+    assert list(rows(out)) == ["load/6", "load/5"]
+    assert "4 older results not shown: --last N shows N of them" in out
     said = "--kind loads: there is no such kind, only latency, load, ab, accuracy, wire, peers"
     assert bench(capsys, "list", "--kind", "loads") == (2, "", f"bench: error: {said}\n")
 

@@ -46,3 +46,8 @@ def test_what_is_not_known_or_not_as_usual(found: str, said: str) -> None:
 
 def test_before_any_second_is_complete() -> None:
     assert line(None, phase="users arrive, 3 of 500", failed_so_far=2) == "12s of 1m  users arrive, 3 of 500  2 failed"
+
+
+def test_how_far_the_precision_is_that_was_asked_for() -> None:
+    found = live_parts(LiveLoad(12, 60, "", 0, figures(), precision="p99 ± 12 % of 5 %"))
+    assert found[:3] == ["12s of 1m", "p99 ± 12 % of 5 %", "50 users"]

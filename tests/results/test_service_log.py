@@ -11,7 +11,7 @@ from bench.report.formats.markdown import render as markdown
 from bench.report.formats.text import render
 from bench.report.load import load_document
 from bench.results.load import LoadResult
-from bench.results.service_log import KEPT_LINES, LONGEST_LINE, LogReader, ServiceLog
+from bench.results.service_log import KEPT_LINES, LONGEST_LINE, LogReader, ServiceLog, log_of_files
 from tests.support.example_results import load_result
 
 
@@ -88,6 +88,48 @@ def test_a_log_that_begins_anew_is_read_from_its_beginning(tmp_path: Path) -> No
     assert [line.t for line in found.first] == [1.0, 2.0, 3.0]
 
 
+def test_a_log_that_begins_anew_with_the_same_words_is_read_again(tmp_path: Path) -> None:
+    path = tmp_path / "service.log"
+    path.write_text("of the trial\n")
+    reader = LogReader(path)
+    for restart in (1, 2):
+        path.write_text("serving\n")
+        reader.begin_anew()
+        reader.read(float(restart))
+    found = reader.log(str)
+    assert found is not None
+    assert [(line.t, line.text) for line in found.first] == [(1.0, "serving"), (2.0, "serving")]
+
+
+def test_an_open_line_ends_with_its_process(tmp_path: Path) -> None:
+    path = tmp_path / "service.log"
+    path.touch()
+    reader = LogReader(path)
+    path.write_text("killed in the mid")
+    reader.read(1.0)
+    path.write_text("serving\n")
+    reader.begin_anew()
+    reader.read(2.0)
+    found = reader.log(str)
+    assert found is not None
+    assert [(line.t, line.text) for line in found.first] == [(1.0, "killed in the mid"), (2.0, "serving")]
+    assert found.lines == 2
+
+
+def test_the_logs_of_processes_one_after_the_other(tmp_path: Path) -> None:
+    paths = [tmp_path / f"service-{number}.log" for number in range(4)]
+    for number, path in enumerate(paths[:3]):
+        path.write_text(f"first {number}\nlast {number}")
+        os.utime(path, (0, 1_000_000 + number))
+    found = log_of_files(paths, 1_000_000, lambda text: text.replace("last 1", "..."))
+    assert found is not None
+    assert [(line.t, line.text) for line in found.first] == [
+        *((0.0, "first 0"), (0.0, "last 0"), (1.0, "first 1"), (1.0, "..."), (2.0, "first 2"), (2.0, "last 2")),
+    ]
+    assert log_of_files([], 0, str) is None
+    assert log_of_files(paths[3:], 0, str) is None
+
+
 def test_secrets_colours_and_control_characters_are_not_stored(tmp_path: Path) -> None:
     path = tmp_path / "service.log"
     path.touch()
@@ -116,7 +158,7 @@ def test_a_load_stores_and_shows_it() -> None:
     result = with_log(1502, 1500)
     read = LoadResult.model_validate_json(result.to_json(), strict=True)
     assert read.service_log == result.service_log
-    said = "the service wrote 1,502 lines during the run: --format html has the first 1 and the last 1"
+    said = "the service wrote 1,502 lines during the run: bench report shows the first 1 and the last 1"
     text = render(load_document(read))
     assert f"\n{said}\n" in text
     assert "the last\n" not in text
@@ -126,4 +168,4 @@ def test_a_load_stores_and_shows_it() -> None:
     assert "1,500 lines left out" in shown
     assert "<summary>the service wrote 1,502 lines during the run</summary>" in shown
     assert "the service wrote" not in render(load_document(load_result()))
-    assert "the service wrote 2 lines during the run: --format html has them" in render(load_document(with_log(2)))
+    assert "the service wrote 2 lines during the run: bench report shows them" in render(load_document(with_log(2)))

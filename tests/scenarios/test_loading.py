@@ -123,6 +123,14 @@ def test_it_may_import_what_lies_beside_it_and_define_what_it_likes(tmp_path: Pa
             "connection is no Connection(…), but of type dict",
         ),
         (
+            "from bench import RoundTrip\na = RoundTrip('a', emit='a')\nslo = {'p99': 1}",
+            "slo is {'p99': 1}: expected a list of objectives, such as slo = ['p99 < 50 ms']",
+        ),
+        (
+            "from bench import RoundTrip\na = RoundTrip('a', emit='a')\nslo = ['p99 < 50']",
+            "slo: objective 'p99 < 50': the limit has no unit: expected a time such as 50 ms",
+        ),
+        (
             "from bench import Connection, RoundTrip\na = RoundTrip('a', emit='a')\nadmin = Connection()",
             "all its scenarios use the connection that is called connection, and it has no other: admin",
         ),

@@ -33,9 +33,14 @@ def browser() -> Iterator[Browser]:
 
 
 class Watched:
-    """A page of the browser that shows a file: what went wrong in it, and the addresses of other hosts it asked for."""
+    """A page of the browser that shows a file: what went wrong in it, and the addresses that it asked for.
 
-    def __init__(self, started: Browser, *, width: int = 1280, scheme: str = "light", **options: Any) -> None:
+    It gets nothing from other addresses than those that begin with `origin`.
+    """
+
+    def __init__(
+        self, started: Browser, *, width: int = 1280, scheme: str = "light", origin: str = "file:", **options: Any
+    ) -> None:
         viewport = {"width": width, "height": 900}
         self.page: Page = started.new_page(viewport=viewport, color_scheme=scheme, **options)  # type: ignore[arg-type]
         self.wrong: list[str] = []
@@ -46,7 +51,7 @@ class Watched:
         )
         self.page.on("request", lambda request: self.asked.append(request.url))
         self.page.route(
-            "**/*", lambda route: route.continue_() if route.request.url.startswith("file:") else route.abort()
+            "**/*", lambda route: route.continue_() if route.request.url.startswith(origin) else route.abort()
         )
 
     def open(self, file: Path) -> Page:

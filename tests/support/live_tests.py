@@ -18,6 +18,7 @@ class MadeUpRun:
         self._tally = tally
         self._pending = pending or {}
         self.is_ending = False
+        self.ended_s: int | None = None
         self.is_steady = tally.window_start_ns is not None
         self.elapsed_ns = 12_300_000_000
 

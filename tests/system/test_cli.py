@@ -151,7 +151,9 @@ def slow():
     return sorted(set({slow}) & sys.modules.keys())
 
 group = typer.main.get_command(cli.app)
-for arguments in ([], *([name] for name in group.list_commands(None))):
+# `bench load` becomes another process, and what `bench latency` imports stays imported.
+names = sorted(group.list_commands(None), key=lambda name: name in ("latency", "load"))
+for arguments in ([], *([name] for name in names)):
     try:
         group.main([*arguments, "--help"])
     except SystemExit:
@@ -159,6 +161,6 @@ for arguments in ([], *([name] for name in group.list_commands(None))):
 """
         ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
         told = [line for line in ended.stdout.splitlines() if line.startswith("imported:")]
-        assert len(told) > 5
+        assert len(told) > 10
         # Its help lists the options that the benchmarks register with pytest.
         assert [line for line in told if not line.endswith("[]") and " latency " not in line] == []

@@ -62,17 +62,25 @@ class Chosen:
 class LoadFigures:
     """The figures of a load. `timeout_us` is the time that replies were awaited.
 
-    `until_s` is the second up to which a load that goes on is looked at; None of a load that has ended.
+    `until_s` is the second up to which a load that goes on is looked at; None of a load that has ended. `work` has the
+    seconds that were read before and do not change any more. Those that are read now are added.
     """
 
-    def __init__(self, merger: Merger, window: Window, timeout_us: float, until_s: int | None = None) -> None:
+    def __init__(
+        self,
+        merger: Merger,
+        window: Window,
+        timeout_us: float,
+        until_s: int | None = None,
+        work: dict[int, SecondWork] | None = None,
+    ) -> None:
         self._merger = merger
         self._parts: Parts = merger.parts()
         self._window = window
         self._timeout_us = timeout_us
         self._until_s = until_s
         self._end_ns = max((received.report.window_end_ns or 0 for received in merger.processes.values()), default=0)
-        self._work: dict[int, SecondWork] = {}
+        self._work: dict[int, SecondWork] = {} if work is None else work
         self._steady: dict[tuple[frozenset[tuple[str, str]], float], SteadyTimes] = {}
 
     def choose(self, objective: Objective) -> Chosen | str:
@@ -98,7 +106,9 @@ class LoadFigures:
         times: JudgedTimes | None = None
         if objective.is_of_times:
             times = "response" if chosen.is_open else "service"
-        return replace(found, operation=chosen.label, confidence=confidence, times=times)
+        # All users connect, so no operation is to be told apart.
+        operation = None if objective.metric == "connects" else chosen.label
+        return replace(found, operation=operation, confidence=confidence, times=times)
 
     def _figure(self, objective: Objective, chosen: Chosen, confidence: float) -> Measured:
         counts, metric = chosen.counts, objective.metric
@@ -264,7 +274,7 @@ class LoadFigures:
             # What is in flight counts as failed in a report, which it is at the end alone.
             counts["sent"] = counts["ok"] + counts["timeouts"] + counts["errors"]
             counts["scheduled"] = counts["sent"] + counts["dropped"]
-            return Chosen(label, frozenset[tuple[str, str]](keys), counts, self._times_so_far(keys), None, True)
+            return Chosen(label, frozenset[tuple[str, str]](keys), counts, self._times_so_far(keys), None, False)
         has_times = [row for row in rows if row[0].kind != "emission"]
         if label is None:
             has_times = [row for row in has_times if row[0].kind in REPLIED_KINDS]

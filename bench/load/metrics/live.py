@@ -225,10 +225,15 @@ def complete_until_s(processes: Iterable[LiveProcess]) -> int:
     return max(0, min((process.newest_second() for process in processes), default=-1) - _SETTLED_S + 1)
 
 
-def interval(processes: Collection[LiveProcess], since_s: int, before_s: int | None = None) -> Interval | None:
-    """Return the work in the complete seconds from `since_s` on, and before `before_s`; None if there is none."""
-    heard = heard_of(processes)
-    until_s = complete_until_s(heard)
+def interval(
+    processes: Collection[LiveProcess], since_s: int, before_s: int | None = None, has_ended: bool = False
+) -> Interval | None:
+    """Return the work in the complete seconds from `since_s` on, and before `before_s`; None if there is none.
+
+    Of a load that has ended, all seconds are complete, and all processes are heard of.
+    """
+    heard = list(processes) if has_ended else heard_of(processes)
+    until_s = before_s if has_ended and before_s is not None else complete_until_s(heard)
     if before_s is not None:
         until_s = min(until_s, before_s)
     if until_s <= since_s:

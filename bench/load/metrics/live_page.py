@@ -157,12 +157,18 @@ class LiveWatch:
         self._until_s = 0
 
     def look(
-        self, processes: Mapping[str, LiveProcess], offered_per_s: Callable[[Interval], float | None]
+        self,
+        processes: Mapping[str, LiveProcess],
+        offered_per_s: Callable[[Interval], float | None],
+        ended_s: int | None = None,
     ) -> LiveFigures:
-        """Return the figures so far. `offered_per_s` returns the rate that the schedule asked for in an interval."""
+        """Return the figures so far, of a test that has ended up to its last whole second, before `ended_s`.
+
+        `offered_per_s` returns the rate that the schedule asked for in an interval.
+        """
         everyone = list(processes.values())
-        self._take_seconds(everyone, offered_per_s)
-        now = self._now(everyone, offered_per_s)
+        self._take_seconds(everyone, offered_per_s, ended_s)
+        now = self._now(everyone, has_ended=ended_s is not None)
         operations = operations_so_far(everyone)
         named = sorted(operations, key=lambda key: -operations[key].ok)[:MOST_ROWS]
         saturation = self._generator.look(processes)
@@ -183,24 +189,27 @@ class LiveWatch:
         )
 
     def _take_seconds(
-        self, processes: Collection[LiveProcess], offered_per_s: Callable[[Interval], float | None]
+        self,
+        processes: Collection[LiveProcess],
+        offered_per_s: Callable[[Interval], float | None],
+        ended_s: int | None,
     ) -> None:
-        until_s = complete_until_s(heard_of(processes))
+        until_s = complete_until_s(heard_of(processes)) if ended_s is None else ended_s
         for number in range(max(self._until_s, until_s - HISTORY_S), until_s):
-            second = interval(processes, number, number + 1)
+            second = interval(processes, number, number + 1, has_ended=ended_s is not None)
             if second is not None:
                 self._seconds.append((second, offered_per_s(second)))
-        self._until_s = max(self._until_s, until_s)
+        self._until_s = max(self._until_s, until_s) if ended_s is None else until_s
+        while self._seconds and self._seconds[-1][0].until_s > self._until_s:  # its end was not known yet
+            self._seconds.pop()
 
-    def _now(
-        self, processes: Collection[LiveProcess], offered_per_s: Callable[[Interval], float | None]
-    ) -> Interval | None:
+    def _now(self, processes: Collection[LiveProcess], has_ended: bool) -> Interval | None:
         """Return the last seconds. They begin with the schedule, if that is younger: nothing was offered before."""
         since_s = max(0, self._until_s - NOW_S)
         scheduled = [second.first_s for second, offered in self._seconds if offered]
         if scheduled:
             since_s = max(since_s, min(scheduled))
-        return interval(processes, since_s, self._until_s)
+        return interval(processes, since_s, self._until_s, has_ended)
 
 
 def banner(state: State, figures: LiveFigures | None, phase: str) -> Banner:

@@ -436,8 +436,8 @@ class Merger:
             if second is None:
                 continue
             work.ok += second.ok
-            for place, number in enumerate(second.sent_in):
-                work.sent_in[place] += number
+            for place, sent in enumerate(second.sent_in):
+                work.sent_in[place] += sent
             for operation in second.operations:
                 times = work.times.setdefault((operation.name, operation.kind), Histogram())
                 times.merge((operation.response or operation.service).restored())

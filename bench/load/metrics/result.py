@@ -16,12 +16,15 @@ from bench.load.metrics.asked_users import AskedUsers
 from bench.load.metrics.figures import LoadFigures
 from bench.load.metrics.merge import Merger
 from bench.load.metrics.objectives import judged_load
+from bench.load.metrics.steadiness import AskedSteadiness, precisions, run_tests, with_intervals
 from bench.load.metrics.troubles import Troubles
 from bench.objectives.judging import not_judged
 from bench.objectives.model import Objective
+from bench.objectives.precision import AskedPrecision
 from bench.results.header import CommitInfo, MachineInfo, way_in_words
 from bench.results.load import Generator, LoadResult, Scenario, Second, Server, SlowRoundTrip, Window
 from bench.results.service_log import ServiceLog
+from bench.results.steadiness import Precision, RunTest
 from bench.scenarios.tracing import trace_id
 from bench.timing.arrivals import Arrivals, Shape
 from bench.timing.rates import NS_PER_S, RateProfile
@@ -95,6 +98,7 @@ class RunFacts:
     #: The reasons why the result is partial, but for the troubles.
     lacks: Sequence[str] = ()
     objectives: Sequence[Objective] = ()
+    precisions: Sequence[AskedPrecision] = ()
     #: The reason why the run ended before its time, if it did so by itself.
     ended_because: str | None = None
 
@@ -151,13 +155,22 @@ def make_result(
         lambda: Generator(processes=max(1, len(merger.processes))),
     )
     machine_info = attempt("the machine", machine, MachineInfo)
+    figures = LoadFigures(merger, window, timeout_us)
     objectives = attempt(
         "the objectives",
-        lambda: judged_load(
-            facts.objectives, LoadFigures(merger, window, timeout_us), generator, _refusal(facts, merger, troubles)
-        ),
+        lambda: judged_load(facts.objectives, figures, generator, _refusal(facts, merger, troubles)),
         lambda: tuple(not_judged(objective, "judging it failed") for objective in facts.objectives),
     )
+    asked = AskedSteadiness(
+        profile=profile,
+        shape=facts.load.shape,
+        load_start_s=facts.load_start_s,
+        changed_users=bool(facts.load.users.steps),
+    )
+    rows = operations
+    operations = attempt("the intervals", lambda: with_intervals(rows, figures), lambda: rows)
+    tests: tuple[RunTest, ...] = attempt("the tests of the run", lambda: run_tests(rows, figures, asked), tuple)
+    reached: tuple[Precision, ...] = attempt("the precisions", lambda: precisions(facts.precisions, figures), tuple)
     reasons = [*facts.lacks, *troubles.reasons]
     return LoadResult(
         datetime=facts.started_at,
@@ -183,6 +196,8 @@ def make_result(
         receive_clock=attempt("the clock", merger.receive_clock, lambda: None),
         objectives=objectives,
         ended_because=facts.ended_because,
+        tests=tests,
+        precisions=reached,
         service_log=facts.service_log,
         slowest=attempt("the slowest round trips", lambda: _slowest(facts.load, merger), tuple),
     )

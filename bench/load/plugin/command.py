@@ -37,6 +37,9 @@ logger = logging.getLogger(__name__)
 #: The number of users, how many of them start in a second, and the time of a run, if nobody says them.
 USERS, SPAWN_RATE_PER_S, RUN_TIME_S = 10, 100.0, 30
 
+#: The same with `--until`, in seconds: the time after which a run gives up.
+LONGEST_UNTIL_S = 600
+
 _DEFAULT_LOCUSTFILE = "locustfile.py"
 _MISUSE = 2
 
@@ -189,7 +192,8 @@ def complete(environment: Environment, runner: Runner | None, **_: Any) -> None:
         options.spawn_rate = SPAWN_RATE_PER_S
         filled.append(f"--spawn-rate {SPAWN_RATE_PER_S:g}")
     if options.headless and options.run_time is None and not _ends_by_itself(options):
-        options.run_time = RUN_TIME_S + math.ceil(options.num_users / options.spawn_rate)
+        longest_s = LONGEST_UNTIL_S if getattr(options, "until", None) else RUN_TIME_S
+        options.run_time = longest_s + math.ceil(options.num_users / options.spawn_rate)
         filled.append(f"--run-time {options.run_time}s")
     if options.headless and filled:
         logger.info("Not given, so taken: %s", " ".join(filled))

@@ -18,7 +18,7 @@ _GROUPS: Mapping[str, tuple[str, ...]] = {
     "the service (one of --app, --serve and --host)": ("app", "serve", "ready_url", "start_timeout", "host"),
     "how much load": ("num_users", "spawn_rate", "run_time", "processes", "warmup", "stop_timeout"),
     "open load": ("rate", "arrivals", "seed", "max_in_flight", "max_wait"),
-    "what has to hold": ("slo", "slo_undecided", "slo_abort", "junit"),
+    "what has to hold, and how sure": ("until", "slo", "slo_undecided", "slo_abort", "junit"),
     "results": (
         "results",
         "report",

@@ -15,6 +15,7 @@ from typing import TextIO
 import gevent
 
 from bench.load.metrics.live import Interval, interval
+from bench.load.plugin.precision import so_far
 from bench.load.plugin.run_view import RunView
 from bench.report.live_load import LiveFigures, LiveLoad, live_parts
 from bench.report.status_line import StatusLine, is_terminal
@@ -106,6 +107,7 @@ class LiveLines:
             phase=view.phase(),
             failed_so_far=sum(process.failures_so_far() for process in processes),
             figures=None if self._last is None else self._figures(self._last),
+            precision=so_far(view.precisions),
         )
 
     def _figures(self, of: Interval) -> LiveFigures:

@@ -23,7 +23,7 @@ from locust.web import WebUI
 from bench.load.plugin.live_view import LiveView
 from bench.load.plugin.options import MisuseError
 from bench.load.plugin.page import foreign_site
-from bench.printable import one_line
+from bench.printable import error_line, one_line
 from bench.report.formats import formats
 
 logger = logging.getLogger(__name__)
@@ -139,6 +139,8 @@ class _Routes:
             text, content_type = self._expose(flask.request.headers.get("Accept", ""))
         except MisuseError as error:
             return _plain(str(error), 501)
+        except Exception as error:
+            return _plain(f"the metrics cannot be made: {error_line(error)}", 500)
         return _fresh(flask.Response(text, content_type=content_type))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -27,7 +28,7 @@ from bench.printable import error_line, printable
 from bench.report.load_headline import load_headline
 from bench.report.objectives import answer, figure_text, interval_text
 from bench.report.spoilt import spoilt
-from bench.results.load import LoadResult, OperationKey
+from bench.results.load import CONNECT, LoadResult, OperationKey
 from bench.timing.rates import NS_PER_S
 
 logger = logging.getLogger(__name__)
@@ -59,6 +60,10 @@ class LookedAt(Protocol):
     @property
     def elapsed_ns(self) -> int:
         """The time since the test began."""
+
+    @property
+    def ended_s(self) -> int | None:
+        """The second in which the test was stopped; None before."""
 
     @property
     def is_ending(self) -> bool:
@@ -118,6 +123,11 @@ class LiveTest:
             return "stopping"
         return "steady" if self.view.is_steady else "arriving"
 
+    def end(self) -> None:
+        """Take note that the test has ended, and all of its work is reported."""
+        self.has_ended = True
+        self._figures = None
+
     def processes(self) -> list[LiveProcess]:
         """Return the processes of its load."""
         return list(self.view.processes().values())
@@ -126,8 +136,9 @@ class LiveTest:
         """Return the figures so far, at most a second old."""
         now_s = time.monotonic()
         if self._figures is None or now_s - self._looked_at_s >= _KEPT_S:
-            self._figures = self._watch.look(self.view.processes(), self.view.offered_per_s)
-            self._looked_at_s = now_s
+            ended_s = self.view.ended_s if self.has_ended else None  # before, the last reports are still to come
+            self._figures = self._watch.look(self.view.processes(), self.view.offered_per_s, ended_s)
+            self._looked_at_s = math.inf if self.has_ended else now_s  # nothing more comes of it
         return self._figures
 
 
@@ -161,7 +172,7 @@ class LiveView:
         """Take note that the test has ended. Without a result, it has counts alone."""
         if self.test is None or self.test.has_ended:
             return
-        self.test.has_ended = True
+        self.test.end()
         try:
             self.stored.append(_stored(self.test.number, result, path))
         except Exception as error:
@@ -225,12 +236,13 @@ def _link(test: StoredTest) -> dict[str, Any]:
 
 
 def _judged(objective: JudgedObjective) -> dict[str, Any]:
-    interval = interval_text(objective)
-    of = f" of {objective.operation}" if objective.operation else ""
+    is_estimate = objective.low != objective.high  # what was counted has itself as both ends
+    interval = f" (interval: {interval_text(objective)})" if is_estimate else ""
+    of = f" of {objective.operation}" if objective.operation not in (None, CONNECT) else ""
     return {
         "text": printable(objective.text),
         "verdict": objective.verdict,
-        "figure": printable(f"{objective.metric}{of} {figure_text(objective)} (interval: {interval})"),
+        "figure": printable(f"{objective.metric}{of} {figure_text(objective)}{interval}"),
         "reason": printable(objective.reason or ""),
     }
 

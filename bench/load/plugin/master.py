@@ -54,6 +54,7 @@ from bench.load.plugin.options import (
 from bench.load.plugin.own_service import OwnService, ServiceWatch
 from bench.load.plugin.owned_run import OwnedRun, Preparation
 from bench.load.plugin.page import Page, check_page_address, whole_labels
+from bench.load.plugin.precision import LOOK_INTERVAL_S, PrecisionWatch, precisions_of
 from bench.load.plugin.process_run import ProcessHooks
 from bench.load.plugin.run_output import RunOutput
 from bench.load.plugin.run_secrets import RunSecrets
@@ -227,6 +228,7 @@ class RunOwner:
         refuse_too_few_rows(self._environment, options)
         is_open(options, users)
         objectives_of(options, users)
+        precisions_of(options, users)
         check_junit(options)
 
     def on_test_start(self) -> None:
@@ -273,6 +275,8 @@ class RunOwner:
         self._view.begin(test, self._users_there, longest_reply_timeout_s(self._environment))
         if prepared.objectives.aborts:
             gevent.spawn(self._end_when_missed, test)
+        if prepared.precisions:
+            gevent.spawn(self._end_when_precise, test)
         if are_wanted(self._options):
             self._live = LiveLines(RunView(test, self._users_there))
             self._live.start()
@@ -290,9 +294,16 @@ class RunOwner:
         self._service.restart(self._environment.host)
         asked = Namespace(**vars(self._options))
         labels, note = labels_and_note_of(asked)
-        objectives = objectives_of(asked, socket_io_users(self._environment))
+        users = socket_io_users(self._environment)
         return Preparation(
-            asked, open_load_of(asked, WHOLE), self._commit_of_service(), packages(), labels, note, objectives
+            asked=asked,
+            open_load=open_load_of(asked, WHOLE),
+            commit=self._commit_of_service(),
+            packages=packages(),
+            labels=labels,
+            note=note,
+            objectives=objectives_of(asked, users),
+            precisions=precisions_of(asked, users),
         )
 
     def _commit_of_service(self) -> CommitInfo:
@@ -382,6 +393,17 @@ class RunOwner:
                     gevent.spawn(self._end_early)
                     return
                 gevent.sleep(_LOOK_AT_OBJECTIVES_S)
+
+    def _end_when_precise(self, test: OwnedRun) -> None:
+        """End the test as soon as its figures are as precise as asked."""
+        watch = PrecisionWatch(test, longest_reply_timeout_s(self._environment))
+        with test.troubles.during("looking at the precision"):
+            while self._running is test:
+                gevent.sleep(LOOK_INTERVAL_S)
+                if self._running is test and watch.look():
+                    logger.info("The figures are as precise as asked (--until)")
+                    gevent.spawn(self._end_early)
+                    return
 
     def _on_unsupported_task(self) -> None:
         """End the test if some process knows that the figures are wrong: to go on gains nothing."""
@@ -536,6 +558,7 @@ class RunOwner:
             service_log=self._service_log(test),
             lacks=lacks,
             objectives=test.prepared.objectives.objectives,
+            precisions=test.prepared.precisions,
             ended_because=test.ended_because,
         )
         return make_result(facts, test.merger, test.troubles, test.service, machine_info)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from bench.load.metrics.figures import LoadFigures
 from bench.load.metrics.live import complete_until_s, heard_of
+from bench.load.metrics.live_verdict import GeneratorWatch
 from bench.load.metrics.objectives import is_time_to_look, surely_missed
 from bench.load.plugin.owned_run import OwnedRun
 from bench.objectives.model import JudgedObjective
-from bench.results.load import Window
+from bench.results.load import GeneratorHealth, Window
 from bench.timing.rates import NS_PER_S
 
 
@@ -18,6 +19,7 @@ class ObjectiveWatch:
         self._test = test
         self._timeout_us = timeout_s * 1e6
         self._last_s = -1
+        self._generator = GeneratorWatch()
 
     def look(self) -> JudgedObjective | None:
         """Return an objective that is surely missed by what happened up to the last complete second, if there is any.
@@ -33,7 +35,15 @@ class ObjectiveWatch:
             return None
         self._last_s = until_s
         start_ns = merger.window_start_ns
-        start_s = until_s if start_ns is None else min(until_s, start_ns / NS_PER_S)
-        window = Window(start_s=start_s, end_s=until_s, warmup_s=0)
+        if start_ns is None or start_ns / NS_PER_S > until_s:
+            return None
+        window = Window(start_s=start_ns / NS_PER_S, end_s=until_s, warmup_s=0)
         figures = LoadFigures(merger, window, self._timeout_us, until_s)
-        return surely_missed(test.prepared.objectives.objectives, figures, merger.generator())
+        return surely_missed(test.prepared.objectives.objectives, figures, self._health())
+
+    def _health(self) -> GeneratorHealth:
+        """Return the verdict on the generator so far."""
+        saturation = self._generator.look(self._test.merger.processes)
+        if saturation is None:
+            return GeneratorHealth()
+        return GeneratorHealth(verdict="saturated", reason=saturation.reason, spoils=saturation.spoils)

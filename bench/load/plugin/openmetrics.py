@@ -9,6 +9,7 @@ figures stay until the next test begins.
 from __future__ import annotations
 
 import logging
+import os
 import socket
 from bisect import bisect_left
 from collections import Counter
@@ -21,6 +22,7 @@ from bench.load.metrics.live import operations_of, times_of
 from bench.load.metrics.slowest import Slow
 from bench.load.plugin.live_view import LiveTest, LiveView
 from bench.load.plugin.options import MisuseError
+from bench.printable import error_line
 from bench.results.load import REPLIED_KINDS, OperationKey
 from bench.scenarios.tracing import trace_id
 from bench.timing.histogram import Histogram
@@ -289,7 +291,8 @@ class MetricsServer:
             )[0]
             listener = socket.create_server(place[:2], family=family, reuse_port=False)
         except OSError as error:
-            reason = error.strerror or str(error)
+            number = error.errno or 0  # those of the resolver are below 0
+            reason = os.strerror(number) if number > 0 else error.strerror or str(error)
             raise MisuseError(
                 f"--metrics cannot listen on {host or '*'}, port {port}: {reason}: end what listens there, or choose "
                 "another port"
@@ -309,6 +312,10 @@ class MetricsServer:
         if environ["PATH_INFO"] not in ("/metrics", "/metrics/"):
             start_response("404 Not Found", [("Content-Type", "text/plain")])
             return [b"the metrics are at /metrics\n"]
-        text, content_type = exposition(self._view, environ.get("HTTP_ACCEPT", ""))
+        try:
+            text, content_type = exposition(self._view, environ.get("HTTP_ACCEPT", ""))
+        except Exception as error:
+            start_response("500 Internal Server Error", [("Content-Type", "text/plain")])
+            return [f"the metrics cannot be made: {error_line(error)}\n".encode()]
         start_response("200 OK", [("Content-Type", content_type), ("Cache-Control", "no-store")])
         return [b"" if environ["REQUEST_METHOD"] == "HEAD" else text]

@@ -223,8 +223,8 @@ def add_options(parser: LocustArgumentParser) -> None:
         action=_Joined,
         default=None,
         env_var="BENCH_SLO",
-        help="what has to hold, as in 'p99 < 50 ms', 'say: errors < 0.1 %%' or 'throughput >= 400/s'; repeatable, or "
-        "with ; between them; a run that misses one ends with exit code 3 (default: what the user classes' slo says, "
+        help="what has to hold, as in 'p99 < 50 ms', 'say: errors <= 3' or 'throughput >= 400/s'; repeatable, or with "
+        "; between them; a run that misses one ends with exit code 3 (default: what the user classes' slo says, "
         "or pyproject.toml in [tool.socketio-bench])",
     )
     parser.add_argument(
@@ -242,6 +242,15 @@ def add_options(parser: LocustArgumentParser) -> None:
         env_var="BENCH_SLO_ABORT",
         include_in_web_ui=False,
         help="end the run as soon as an objective is surely missed",
+    )
+    parser.add_argument(
+        "--until",
+        metavar="PRECISION",
+        action=_Joined,
+        default=None,
+        env_var="BENCH_UNTIL",
+        help="end the run as soon as a figure is as sure as this: 'p99 ± 5 %%', 'say: mean +- 2 %%' or 'throughput ± 1 "
+        "%%'; repeatable, or with ; between them; --run-time is then the longest time",
     )
     parser.add_argument(
         "--junit",

@@ -20,7 +20,9 @@ from bench.load.plugin.objectives import AskedObjectives
 from bench.load.plugin.own_service import ServiceWatch
 from bench.load.plugin.service import Service
 from bench.load.plugin.workers_in_run import WorkersInRun
+from bench.objectives.precision import AskedPrecision
 from bench.results.header import CommitInfo
+from bench.results.steadiness import Precision
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ class Preparation:
     labels: dict[str, str]
     note: str | None
     objectives: AskedObjectives
+    precisions: tuple[AskedPrecision, ...]
 
 
 class OwnedRun(CurrentTest):
@@ -62,6 +65,8 @@ class OwnedRun(CurrentTest):
         self.last_stage: gevent.Greenlet | None = None
         #: The reason why the test is being ended before its time, if an objective is surely missed.
         self.ended_because: str | None = None
+        #: The precisions of --until, as they were when they were looked at last.
+        self.precisions: tuple[Precision, ...] = ()
         #: True if the test is being ended because its figures are wrong.
         self.is_unsupported = False
         #: True if users were still being spawned when the test was stopped.

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter_ns
 
 from bench.load.metrics.live import Interval, LiveProcess
 from bench.load.plugin.owned_run import OwnedRun
 from bench.results.load import OperationKey
+from bench.results.steadiness import Precision
 from bench.timing.rates import NS_PER_S
 
 
@@ -23,6 +24,12 @@ class RunView:
     def elapsed_ns(self) -> int:
         """The time since the test began."""
         return perf_counter_ns() - self._test.started_ns
+
+    @property
+    def ended_s(self) -> int | None:
+        """The second in which the test was stopped; None before."""
+        stopped_ns = self._test.stopped_ns
+        return None if stopped_ns is None else (stopped_ns - self._test.started_ns) // NS_PER_S
 
     @property
     def load_start_s(self) -> int | None:
@@ -66,6 +73,11 @@ class RunView:
         if profile is not None and profile.duration_s is not None and started_ns is not None:
             ends.append(profile.duration_s + (started_ns - self._test.started_ns) / NS_PER_S)
         return min(ends, default=None)
+
+    @property
+    def precisions(self) -> Sequence[Precision]:
+        """The precisions that the run is to reach, as they were when they were looked at last."""
+        return self._test.precisions
 
     def phase(self) -> str:
         """Return in which part the run is; an empty text in the steady window of a load that does not change."""

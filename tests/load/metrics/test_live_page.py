@@ -76,6 +76,20 @@ def test_a_process_is_lost_when_the_others_are_far_ahead_and_not_before_any_has_
     assert (heard(0, 0), heard(3, 0), heard(9, 9, 9), heard(9, 9, 2), heard(20)) == (2, 2, 3, 2, 1)
 
 
+def test_of_a_test_that_has_ended_all_seconds_are_complete_and_none_comes_after_it() -> None:
+    tally = run_of(20)
+    watch = LiveWatch(timeout_us=10e6)
+    processes: dict[str, LiveProcess] = {"local": tally, "lost": run_of(3)}
+    assert watch.look(processes, offered).history.t[-1] == 17
+    for ended_s in (19, 15):  # it was known late that it ended
+        ended = watch.look(processes, offered, ended_s)
+        assert ended.now is not None
+        assert (ended.history.t[-1], ended.now.until_s) == (ended_s - 1, ended_s)
+        assert ended.now.done_per_s == 1
+    assert look(run_of(2)).now is None
+    assert LiveWatch(10e6).look({"local": run_of(0)}, offered, 0).now is None
+
+
 def test_history_has_a_value_for_each_second_of_each_figure_and_is_bounded() -> None:
     tally = run_of(HISTORY_S + 40)
     watch = LiveWatch(timeout_us=10e6)

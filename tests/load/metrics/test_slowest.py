@@ -125,7 +125,7 @@ def test_a_result_shows_the_first_and_says_how_many_more_there_are() -> None:
         "slowest       at   service  token\nsay      2.250 s   timeout  <b>|x\nsay      2.000 s  8.000 ms  rt-a-0-8\n"
         in text
     )
-    assert "\n4 more slow round trips: --format html has all of them\n" in text
+    assert "\n4 more slow round trips: bench report shows all of them\n" in text
     assert "rt-a-0-4" not in text
     shown = markdown(load_document(result))
     assert "<b>" not in shown

@@ -629,3 +629,27 @@ def test_the_counts_of_last_resort_have_every_error() -> None:
     noted.add(batch_of(log))
     (line,) = count_lines(merged(final(noted)))
     assert line == "echo: ok 0, timeouts 0, errors 60, unfinished 0, dropped 0"
+
+
+def test_emissions_of_the_schedule_are_counted_by_the_moment_at_which_they_were_sent() -> None:
+    merger = Merger()
+    for number in (1, 2):
+        tally = new_tally()
+        # The second was intended in another part, the third in another second, and the fourth by no schedule.
+        answered(tally, (1.0, 1.001, 1.01), (1.35, 1.4, 1.5), (1.9, 2.019, 2.1), (None, 1.5, 1.6))
+        merger.receive(str(number), tally.report(unfinished=NONE, late=NONE, final=True))
+    first, second = merger.second(1).sent_in, merger.second(2).sent_in
+    assert {place: count for place, count in enumerate(first) if count} == {0: 2, 20: 2}
+    assert {place: count for place, count in enumerate(second) if count} == {0: 2}
+    assert len(first) == 50
+    assert sum(merger.second(0).sent_in) == 0
+    work = merger.second(1)
+    assert (work.ok, work.times["echo", "round trip"].count) == (6, 6)
+
+
+def test_a_closed_load_has_no_emissions_of_a_schedule() -> None:
+    tally = new_tally(is_open=False)
+    log = Recorder("echo")
+    log.succeeded(at(1.1), at(1.2))
+    tally.add(batch_of(log))
+    assert all(second.sent_in == [] for second in tally.report(unfinished=NONE, late=NONE).seconds)

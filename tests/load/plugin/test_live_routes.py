@@ -199,6 +199,17 @@ def test_without_the_package_metrics_are_one_line(client: FlaskClient, monkeypat
     assert b"pip install 'socketio-bench[metrics]'" in missing.data
 
 
+def test_metrics_that_cannot_be_made_are_one_line(view: LiveView) -> None:
+    web_ui = WebUI()
+
+    def expose(_accept: str) -> tuple[bytes, str]:
+        raise ValueError("no\nmetrics")
+
+    add_routes(web_ui, "/load", view, expose)  # type: ignore[arg-type]
+    failed = web_ui.app.test_client().get("/load/metrics")
+    assert (failed.status_code, failed.data.count(b"\n")) == (500, 1)
+
+
 def test_locusts_page_keeps_the_tabs_of_others_and_has_our_script(view: LiveView) -> None:
     web_ui = WebUI()
     add_routes(web_ui, "/load", view, lambda _: (b"", ""))  # type: ignore[arg-type]

@@ -1,5 +1,6 @@
 """The metrics of a load: their address, their buckets, and what they say of a test with made-up figures."""
 
+import re
 import sys
 from array import array
 
@@ -13,6 +14,7 @@ from bench.load.plugin.openmetrics import BUCKETS_NS, exposition, metrics_addres
 from bench.load.plugin.options import MisuseError
 from bench.results.load import OperationKey
 from bench.scenarios.tracing import trace_id
+from tests.support.folders import ROOT
 from tests.support.live_tests import MadeUpRun
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
@@ -128,6 +130,19 @@ def test_outcomes_what_is_in_flight_and_what_came_unasked() -> None:
     ended = samples(view)
     assert ended["socketio_bench_operations_total", "round trip", "echo", "ok"] == 6
     assert not [key for key in ended if key[0] in ("socketio_bench_in_flight", "socketio_bench_users")]
+
+
+def test_the_documentation_lists_all_metrics_and_no_other() -> None:
+    tally = Tally(5_000 * S, is_open=True)
+    tally.open_window(tally.started_ns)
+    for second in range(6):
+        replied(tally, second, MS)
+        replied(tally, second, 0, "tick", RECEIVED)
+        tally.note_cpu(tally.started_ns + second * S, 0.5)
+    text, _ = exposition(view_of(tally))
+    made = set(re.findall(r"^# TYPE (\S+) (?:counter|histogram|gauge)$", text.decode(), re.MULTILINE))
+    documented = set(re.findall(r"^\| `(socketio_bench_\w+)` \|", (ROOT / "docs/live.md").read_text(), re.MULTILINE))
+    assert {name for name in made if not name.endswith("_created")} == documented
 
 
 def test_every_series_of_a_test_has_its_labels_under_names_that_prometheus_takes() -> None:

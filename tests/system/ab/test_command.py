@@ -21,6 +21,7 @@ from bench.results.figure import Figure
 from bench.results.references import Store
 from bench.results.service_logs import PREFIX
 from bench.results.store import ResultError, load, open_file
+from bench.timing.histogram import Histogram
 from bench.wire.stamps import received_clock
 from tests.support.ab_repository import OPTIONS, SERVICE, TestRepository
 from tests.support.folders import ROOT
@@ -35,7 +36,7 @@ LIMIT_S = 180
 def repository(tmp_path_factory: pytest.TempPathFactory) -> TestRepository:
     """Return revisions that are quick, slow, without the app, broken at import, mute, and in a folder `src`."""
     made = TestRepository(tmp_path_factory.mktemp("ab") / "service")
-    made.commit("slow", {"chat.py": SERVICE.format(busy_s=0.001)})
+    made.commit("slow", {"chat.py": SERVICE.format(busy_s=0.001) + "print('serving, slowly')\n"})
     made.commit("broken", {"chat.py": SERVICE.format(busy_s=0) + BROKEN})
     made.commit("mute", {"chat.py": SERVICE.format(busy_s=0).replace('"said"', '"heard"')})
     made.commit(
@@ -118,7 +119,9 @@ def stored(temporary: Path) -> AbResult:
 @pytest.mark.slow
 def test_a_slower_revision_fails(repository: TestRepository, temporary: Path) -> None:
     markdown = temporary.parent / "comment.md"
-    arguments = ("quick", "slow", *OPTIONS, *SMALL, "--precision", "60", "--markdown", markdown, "--json", "-")
+    page = temporary.parent / "page.html"
+    files = ("--markdown", markdown, "--report", page, "--json", "-")
+    arguments = ("quick", "slow", *OPTIONS, *SMALL, "--precision", "60", *files)
     code, written_json, out = ran(repository, temporary, *arguments)
     assert code == 1, out
     result = stored(temporary)
@@ -140,6 +143,11 @@ def test_a_slower_revision_fails(repository: TestRepository, temporary: Path) ->
     ]
     assert result.commit_info == result.b.commit_info
     assert any(spoiler.kind == "cores halt" for spoiler in result.spoilers)
+    assert result.a.service_log is None
+    assert result.b.service_log is not None
+    assert {line.text for line in result.b.service_log.kept} == {"serving, slowly"}
+    assert result.b.service_log.lines == result.restarts
+    assert "the service of B wrote" in out
 
     assert f"A  quick ({result.a.commit_info.id[:12]})" in out
     assert "slower by more than 0.5 %: say-said p50" in out
@@ -151,7 +159,29 @@ def test_a_slower_revision_fails(repository: TestRepository, temporary: Path) ->
     assert "**slower**" in written
     assert "measuring" in out
     assert "stored in " in out
+    assert out.rstrip().endswith(f"page in {page}")
+    a_times, b_times = (Histogram.decode(found or "") for found in (benchmark.a_histogram, benchmark.b_histogram))
+    assert a_times.count == b_times.count > 0
+    assert (b_times.percentile_ns(50) or 0) > 1_000_000
+    assert "Service time of say-said by percentile" in page.read_text()
     assert "\x1b" not in out
+
+
+@pytest.mark.slow
+def test_objectives_judge_the_candidate(repository: TestRepository, temporary: Path) -> None:
+    junit = temporary.parent / "objectives.xml"
+    slo = ("--slo", "p50 < 500 µs", "--slo", "p50 < 1 h", "--slo-undecided", "fail", "--junit", junit)
+    code, out, _ = ran(repository, temporary, "quick", "slow", *OPTIONS, *SMALL, "--max-time", "8", *slo)
+
+    result = stored(temporary)
+    # The candidate's handler takes a millisecond, the baseline's none.
+    verdicts = {objective.text: objective.verdict for objective in result.objectives}
+    assert verdicts == {"p50 < 500 µs": "missed", "p50 < 1 h": "met"}
+    assert code == 3, "a missed objective comes before a row that is slower"
+    assert "objective 'p50 < 500 µs' missed (1 of 2)" in out
+    assert 'name="p50 &lt; 500 µs: say-said"' in junit.read_text()
+    again = AbResult.model_validate_json(result.to_json(), strict=True)
+    assert again == result
 
 
 def test_the_stored_result_is_read_back_as_it_was_and_is_no_result_to_compare(

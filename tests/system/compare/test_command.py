@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -22,11 +23,29 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     results = tmp_path_factory.mktemp("real") / "results"
     chosen = "event and websocket and uvloop and (fast or in-loop)"
     storage = f"--benchmark-storage={results / 'latency'}"
-    command = [str(Path(sys.executable).with_name("pytest")), "bench", *SHORT, "-k", chosen, storage]
+    page = results.parent / "latency.html"
+    command = [
+        str(Path(sys.executable).with_name("pytest")),
+        "bench",
+        *SHORT,
+        "-k",
+        chosen,
+        storage,
+        f"--report={page}",
+    ]
     for _ in range(2):
         finished = subprocess.run(command, cwd=ROOT, env=os.environ, capture_output=True, text=True, timeout=120)
         assert finished.returncode == 0, finished.stdout + finished.stderr
+        assert f"page in {page}\n" in finished.stdout
     return results
+
+
+def test_the_page_has_the_distributions_of_service_and_controls(results: Path) -> None:
+    page = (results.parent / "latency.html").read_text()
+    (data,) = re.findall(r'id="charts">(.*?)</script>', page)
+    labels = [panel["labels"] for chart in json.loads(data) for panel in chart["panels"]]
+    assert ["service", "control on the same stack", "bare echo server"] in labels
+    assert ["service"] in labels, "in the client's own loop there are no controls"
 
 
 def test_a_pair_of_runs(results: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -87,6 +87,32 @@ def test_nothing_of_the_project_changes_what_is_measured(home: Path) -> None:
     ]
 
 
+def test_a_missed_objective_is_exit_code_3(home: Path, tmp_path: Path) -> None:
+    ended = run(
+        home,
+        *("bench", "latency", "--scenarios", "scenarios.py", "--app", "app.main:app", "-k", "fast-process-uvloop"),
+        *("--effort=quick", "--benchmark-max-time=0.05", "--results", str(tmp_path / "results")),
+        *("--slo", "max < 1 ns", "--slo", "say: max < 1 h", "--junit", str(tmp_path / "objectives.xml")),
+    )
+
+    assert ended.returncode == 3, ended.stdout + ended.stderr
+    assert ": objective 'max < 1 ns' missed (1 of 2)." in ended.stdout
+    (stored,) = (tmp_path / "results" / "latency").glob("*/*.json")
+    (benchmark,) = json.loads(stored.read_text())["benchmarks"]
+    judged = {objective["text"]: objective["verdict"] for objective in benchmark["extra_info"]["objectives"]}
+    assert judged == {"max < 1 ns": "missed", "say: max < 1 h": "met"}
+    assert 'failures="1"' in (tmp_path / "objectives.xml").read_text()
+
+
+def test_an_objective_of_a_load_is_misuse(home: Path) -> None:
+    options = ("--scenarios", "scenarios.py", "--app", "app.main:app", "--slo", "errors < 1 %")
+    ended = run(home, "bench", "latency", *options)
+    assert (ended.returncode, ended.stderr) == (
+        2,
+        "bench: error: --slo: objective 'errors < 1 %': only a load has errors: judge it by `bench load`\n",
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

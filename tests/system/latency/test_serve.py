@@ -80,6 +80,9 @@ def test_a_command_of_the_scenarios_file_is_measured_beside_controls(bench: Benc
         assert (told["http"], told["ws"], told["unreplicated"]) == (None, None, None)
         assert [process["pairs"]["same-stack"] > 0 for process in told["processes"]] == [True, True]
         assert told["server_cpu_us_per_round_trip"] > 0
+    logs = [benchmark["extra_info"].get("service_log") for benchmark in result["benchmarks"]]
+    assert {line["text"] for line in logs[0]["first"]} == {"token ..."}
+    assert logs[1] is None, "the first benchmark has the log of all"
     assert os.listdir(bench.environment["TMPDIR"]) == []  # noqa: PTH208
 
 

@@ -11,13 +11,13 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, FrameLocator, Page, expect, sync_playwright
+from playwright.sync_api import FrameLocator, Page, expect
 
 from bench.results.load import LoadResult
+from tests.support.browser import Watched, browser
 from tests.support.locust_process import LocustProcess, operation, wait_until
 from tests.support.ports import free_port
-
-CHROMIUM = Path("/usr/bin/chromium")
+from tests.system.pages.test_pages import keep_picture, violations
 
 #: The verdict on the generator while a test is on, and after it: a machine with much else to do is too slow for it.
 VERDICT = re.compile(r"^The generator (keeps|cannot keep) up$")
@@ -43,29 +43,6 @@ class Busy(SocketIOUser):
         await self.round_trip(FOO_BAR)
         time.sleep(0.3)
 """
-
-
-@contextmanager
-def browser() -> Iterator[Browser]:
-    if not CHROMIUM.exists():
-        pytest.skip("Chromium is not installed: apt-get install chromium")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield started
-        started.close()
-
-
-class Watched:
-    """A page of the browser, with all that went wrong in it, and all requests to elsewhere."""
-
-    def __init__(self, started: Browser, origin: str, **options: Any) -> None:
-        self.page = started.new_page(**options)
-        self.wrong: list[str] = []
-        self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
-        self.page.on("console", lambda said: self.wrong.append(said.text) if said.type == "error" else None)
-        self.page.on(
-            "request", lambda asked: None if asked.url.startswith((origin, "data:")) else self.wrong.append(asked.url)
-        )
 
 
 @contextmanager
@@ -101,7 +78,7 @@ def test_a_run_through_the_page_with_workers_and_another_after_it(tmp_path: Path
         browser() as started,
         locusts_page(tmp_path, "--rate", "80", "--processes", "2", "--slo", "errors < 5") as (locust, origin),
     ):
-        watched = Watched(started, origin, viewport={"width": 1280, "height": 900}, color_scheme="dark")
+        watched = Watched(started, scheme="dark", origin=origin)
         page = watched.page
 
         page.goto(f"{origin}/socketio-bench/")
@@ -121,6 +98,8 @@ def test_a_run_through_the_page_with_workers_and_another_after_it(tmp_path: Path
         expect(frame.locator("#tiles")).to_contain_text("80")
         expect(frame.locator("#curve svg path")).to_have_count(2)
         expect(frame.locator("#rates svg path")).to_have_count(2)
+        frame.locator("#curve svg").hover()
+        expect(frame.locator("#curve + .readout")).to_contain_text("FOO→BAR to sender p")
         per_s, ok, failed, dropped, times, p50, *_ = cells(frame, "FOO→BAR to sender")
         assert float(per_s) > 0
         assert int(ok.replace(",", "")) > 0
@@ -160,6 +139,14 @@ def test_a_run_through_the_page_with_workers_and_another_after_it(tmp_path: Path
         assert "<svg" in linked["page"].text() or "<table" in linked["page"].text()
         assert linked["seconds (hlog)"].text().startswith("#[Logged with bench")
 
+        own = Watched(started, width=390, scheme="light", origin=origin)
+        own.page.goto(f"{origin}/socketio-bench/")
+        expect(own.page.locator("#stored li")).to_have_count(1)
+        assert violations(own.page) == []
+        keep_picture(own.page, "live-ended-390-light")
+        assert own.wrong == []
+        own.page.close()
+
         page.get_by_role("button", name="New").click()
         start(page, 2)
         expect(frame.locator("#phase")).to_contain_text("Test 2, ", timeout=30_000)
@@ -169,6 +156,7 @@ def test_a_run_through_the_page_with_workers_and_another_after_it(tmp_path: Path
         os.kill(worker, signal.SIGKILL)
         expect(frame.locator("#banner")).to_contain_text("1 of 2 generator processes cannot be heard", timeout=30_000)
         assert watched.wrong == []
+        assert all(asked.startswith(origin) for asked in watched.asked)
         locust.interrupt()
         assert locust.wait() == 1, locust.output
         expect(frame.locator("#banner-title")).to_have_text("Locust does not answer", timeout=30_000)
@@ -187,7 +175,7 @@ def test_a_generator_that_measures_itself_cannot_be_overlooked_nor_can_names_do_
             locustfile=locustfile,
         ) as (locust, origin),
     ):
-        watched = Watched(started, origin)
+        watched = Watched(started, origin=origin)
         page = watched.page
         page.goto(f"{origin}/load/")
         banner = page.locator("#socketio-bench-banner")
@@ -200,7 +188,12 @@ def test_a_generator_that_measures_itself_cannot_be_overlooked_nor_can_names_do_
         expect(frame.locator("#banner-text")).to_contain_text("the generator's, not the service's")
         expect(frame.locator("#operations")).to_contain_text(HARMFUL)
         assert frame.locator("img").count() == 0
-        assert watched.wrong == []
+        keep_picture(page, "live-tab-saturated")
+        own = Watched(started, scheme="dark", origin=origin)
+        own.page.goto(f"{origin}/load/socketio-bench/")
+        expect(own.page.locator("#curve svg path").first).to_be_visible()
+        assert violations(own.page) == []
+        assert (own.wrong, watched.wrong) == ([], [])
         with httpx.Client(base_url=origin) as elsewhere:
             refused = elsewhere.get("/load/socketio-bench/live.json", headers={"Origin": "http://evil.example"})
             assert (refused.status_code, refused.text) == (403, "refused: http://evil.example may not read this\n")

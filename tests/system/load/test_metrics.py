@@ -123,6 +123,7 @@ def test_the_metrics_of_a_run_are_those_of_its_result(tmp_path: Path) -> None:
     ) as locust:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}") as page:
             wait_until(lambda: bool(locust.results()), "the result is stored")
+            wait_until(lambda: page.get("/socketio-bench/live.json").json()["state"] == "ended", "the page knows it")
             scraped = page.get("/metrics", headers=OPENMETRICS)
             assert page.get("/metrics", headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403
         locust.interrupt()

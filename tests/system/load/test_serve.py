@@ -95,7 +95,7 @@ def test_the_cause_that_the_service_tells_is_shown_once_and_its_log_is_kept_with
     assert beside is not None
     assert "asked with ..." in [line.text for line in beside.kept]
     assert "tell-nobody-1234" not in beside.model_dump_json()
-    assert f"the service wrote {beside.lines} lines during the run: --format html has them" in locust.output
+    assert f"the service wrote {beside.lines} lines during the run: bench report shows them" in locust.output
 
 
 @pytest.mark.slow

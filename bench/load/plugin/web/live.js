@@ -174,7 +174,8 @@ function showCharts(figures) {
 
 // ------------------------------------------------------------------ words and tables
 
-function showTiles(now) {
+function showTiles(now, hasEnded) {
+  $("now-title").textContent = hasEnded ? "The last seconds" : "Now";
   if (!now) {
     $("now-explained").textContent = "No whole second has been noted yet.";
     $("tiles").replaceChildren();
@@ -267,7 +268,7 @@ function show(page) {
   showObjectives(page.objectives);
   $("figures").hidden = page.figures === null;
   if (page.figures !== null) {
-    showTiles(page.figures.now);
+    showTiles(page.figures.now, page.state === "ended");
     showCharts(page.figures);
     showOperations(page.figures.rows);
   }

@@ -1,0 +1,87 @@
+"""How sure the figures of a load are, in a document: intervals, and what the tests of the run and `--until` came to.
+
+Rules of this file: an interval has the unit of its times beside it, and an end that is not known is left open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from bench.report.document import Column, Note, Row, Table
+from bench.report.formatting import UNKNOWN, DurationUnit, duration_number, unit_of
+from bench.results.figure import Figure
+from bench.results.load import LoadResult
+from bench.results.steadiness import KnownInterval, Precision, RunTest
+
+_FIGURES = ("p50", "p90", "p99")
+
+#: The words for a test that a run has failed, where there is room for few.
+_FAILED = {
+    "arrivals": "arrivals not as scheduled",
+    "independence": "too short for its intervals",
+    "stationarity": "not settled",
+}
+
+
+def interval_tables(result: LoadResult) -> Iterator[Table]:
+    """Yield the table of the intervals of the operations' times, if any operation has intervals."""
+    known = [
+        (operation.label, operation.intervals)
+        for operation in result.operations
+        if operation.intervals is not None and operation.intervals.p50 is not None
+    ]
+    if not known:
+        return
+    intervals = [interval for _, found in known for interval in (found.p50, found.p90, found.p99)]
+    unit = unit_of(Figure(end) for each in intervals if each for end in (each.low, each.high) if end is not None)
+    confidence = known[0][1].confidence
+    yield Table(
+        columns=(Column(f"{confidence:.0%} interval", "name"), *(Column(name, "range") for name in _FIGURES)),
+        rows=tuple(
+            Row((label, *(_interval(getattr(found, name), unit) for name in _FIGURES))) for label, found in known
+        ),
+    )
+
+
+def _interval(interval: KnownInterval | None, unit: DurationUnit) -> str:
+    if interval is None:
+        return UNKNOWN
+    low, high = (None if end is None else duration_number(end, unit) for end in (interval.low, interval.high))
+    if low is None or high is None:
+        return f"> {low} {unit.name}" if low is not None else f"< {high} {unit.name}"
+    return f"{low} to {high} {unit.name}"
+
+
+def steadiness_notes(result: LoadResult) -> Iterator[Note]:
+    """Yield the tests that the run has failed, and what came of the precisions that were asked for."""
+    for test in failed_tests(result.tests):
+        yield Note(test.meaning, "warning")
+    for precision in result.precisions:
+        yield _precision(precision)
+
+
+def failed_tests(tests: Sequence[RunTest]) -> list[RunTest]:
+    """Return the tests that a run has failed."""
+    return [test for test in tests if test.passed is False]
+
+
+def said_of_tests(result: LoadResult) -> Iterator[str]:
+    """Yield in few words what tests the run has failed."""
+    yield from (_FAILED[test.name] for test in failed_tests(result.tests))
+
+
+def _precision(precision: Precision) -> Note:
+    if precision.is_reached:
+        reached = "" if precision.reached is None else f": ± {width_text(precision.reached)}"
+        return Note(f"as precise as asked, {precision.text}{reached}")
+    return Note(
+        f"not as precise as asked, {precision.text}: {precision.reason or 'nobody knows how precise it is'}; "
+        "give a longer --run-time",
+        "warning",
+    )
+
+
+def width_text(share: float) -> str:
+    """Return the half width of an interval in per cent, with two digits: 4.8 %, 24 %, 560 %."""
+    percent = float(f"{share * 100:.2g}")
+    return f"{percent:,.1f} %" if percent < 10 else f"{percent:,.0f} %"
