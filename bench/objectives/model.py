@@ -66,6 +66,11 @@ class Objective:
         """True if a figure has to stay below the limit."""
         return self.relation in ("<", "<=")
 
+    @property
+    def is_extreme(self) -> bool:
+        """True of a share that has to be 0 % or 100 %."""
+        return self.unit == "share" and self.limit == (0.0 if self.is_upper_limit else 1.0)
+
     def holds(self, value: float) -> bool:
         """Return true if the objective holds for this figure."""
         return _HOLDS[self.relation](value, self.limit)

@@ -53,6 +53,7 @@ def _runs(loads: Sequence[NamedLoad]) -> Table:
             )
             for load in loads
         ),
+        leads=True,
     )
 
 

@@ -194,6 +194,23 @@ class SteadyTimes:
         """Return for each block how many of its times do not exceed the median, less what its share would be."""
         return self._residuals_below(0.5)[0]
 
+    def median_ns(self, first: int, until: int) -> int | None:
+        """Return the median of the blocks from `first` up to, not including, `until`; None if it is among the censored.
+
+        It is the longest time of its bucket.
+        """
+        is_within = (self.block_of >= first) & (self.block_of < until)
+        if not is_within.any() or self.bounds is None:
+            return None
+        least = self.buckets.min()
+        upto = np.cumsum(np.bincount(self.buckets[is_within] - least, self.counts[is_within]))
+        rank = math.ceil(float(self.blocks[first:until].sum()) / 2)
+        place = int(np.searchsorted(upto, rank))
+        if place >= len(upto):
+            return None
+        _, longest = self.bounds.bucket_bounds_ns(np.array([place + least]))
+        return int(longest[0])
+
     @cached_property
     def _levels(self) -> tuple[Integers, Integers]:
         """The buckets of all times, ascending, and the number of times up to the end of each."""

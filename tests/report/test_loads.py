@@ -22,6 +22,7 @@ def test_each_run_has_a_row_in_each_table() -> None:
     ]
     document = loads_document(loads)
     runs, say = document.tables
+    assert runs.leads
     assert [line.cells for line in runs.rows if isinstance(line, Row)] == [
         ("load/3", "2026-11-23 11:26:45", "3cf0b59c6de9", "10", "100", "1,000", "0", "ok"),
         ("load/4", "2026-11-23 11:26:45", "3cf0b59c6de9", "10", "100", "2,001", "0", "saturated"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from bench.load.metrics.merge import Lost, Merger, Parts, SecondWork
@@ -82,6 +82,7 @@ class LoadFigures:
         self._end_ns = max((received.report.window_end_ns or 0 for received in merger.processes.values()), default=0)
         self._work: dict[int, SecondWork] = {} if work is None else work
         self._steady: dict[tuple[frozenset[tuple[str, str]], float], SteadyTimes] = {}
+        self._seconds_of: dict[frozenset[tuple[str, str]], list[SecondOfTimes]] = {}
 
     def choose(self, objective: Objective) -> Chosen | str:
         """Return the operations that an objective speaks of; or else why there are none, in words."""
@@ -168,18 +169,16 @@ class LoadFigures:
         times = chosen.times
         if not keys or times is None:
             return None
-        numbers = self._every_second() if times.are_of_run else self.steady_seconds()
-        found = []
-        for number in numbers:
-            work = self._second(number)
-            histogram = Histogram()
-            censored = 0
-            for key in keys:
-                histogram.merge(work.times.get(key, Histogram()))
-                if (lost := work.lost.get(key)) is not None:
-                    censored += lost.timeouts + lost.errors + (lost.dropped if times.response is not None else 0)
-            found.append(SecondOfTimes(histogram, censored))
-        return found
+        if chosen.keys not in self._seconds_of:
+            numbers = self._every_second() if times.are_of_run else self.steady_seconds()
+            has_response = times.response is not None
+            self._seconds_of[chosen.keys] = [_second_of(self._second(number), keys, has_response) for number in numbers]
+        return self._seconds_of[chosen.keys]
+
+    def steady_times(self, chosen: Chosen) -> SteadyTimes | None:
+        """Return the same, ready for intervals of 95 %."""
+        seconds = self.seconds_of(chosen)
+        return None if seconds is None else self._steady_times(chosen, seconds, CONFIDENCE)
 
     # ------------------------------------------------------------------ counts
 
@@ -199,6 +198,9 @@ class LoadFigures:
         if not of:
             return Measured(useless_because="nothing was sent")
         value = found / of
+        if objective.is_extreme:
+            # No run of any length could show that nothing ever fails: it can tell of itself.
+            return Measured.exact(value)
         low, high = independent_share_interval(found, of, confidence)
         if len(totals) >= FEWEST_SECONDS and 0 < sum(parts) < sum(totals):
             interval = share_interval(parts, totals, confidence).interval
@@ -303,6 +305,19 @@ class LoadFigures:
                 lost.update(failed=found.timeouts + found.errors, dropped=found.dropped)
         response = times if self._merger.is_open else None
         return OperationTimes(times, response, ReceiveTimes(), lost["failed"], lost["dropped"], are_of_run=False)
+
+
+def _second_of(work: SecondWork, keys: Collection[tuple[str, str]], has_response: bool) -> SecondOfTimes:
+    """Return the times of operations in a second. What was dropped had no service time, but a response time."""
+    parts = [work.times[key] for key in keys if key in work.times]
+    times = parts[0] if parts else Histogram()
+    if len(parts) > 1:
+        times = Histogram()
+        for part in parts:
+            times.merge(part)
+    lost = [work.lost[key] for key in keys if key in work.lost]
+    censored = sum(each.timeouts + each.errors + (each.dropped if has_response else 0) for each in lost)
+    return SecondOfTimes(times, censored)
 
 
 def _together(times: Sequence[OperationTimes]) -> OperationTimes:

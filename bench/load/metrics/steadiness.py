@@ -18,7 +18,7 @@ from bench.objectives.precision import AskedPrecision
 from bench.results.load import REPLIED_KINDS, Operation
 from bench.results.steadiness import KnownInterval, Precision, RunTest, RunTestName, TimeIntervals
 from bench.statistics.estimates import CONFIDENCE
-from bench.statistics.intervals import SecondOfTimes, SteadyTimes
+from bench.statistics.intervals import SteadyTimes
 from bench.statistics.steadiness import (
     CHANGE_MARGIN,
     DISPERSION_MARGIN,
@@ -31,7 +31,6 @@ from bench.statistics.steadiness import (
     trend,
 )
 from bench.timing.arrivals import Shape
-from bench.timing.histogram import Histogram
 from bench.timing.rates import RateProfile
 
 #: The figures of which an operation has intervals.
@@ -215,29 +214,18 @@ def _tested(operation: Operation, figures: LoadFigures) -> _Tested | None:
     if operation.kind not in REPLIED_KINDS or operation.times_of != "window":
         return None
     chosen = figures.choose(_figure("p50", operation.label))
-    seconds = None if isinstance(chosen, str) else figures.seconds_of(chosen)
-    if not seconds:
+    times = None if isinstance(chosen, str) else figures.steady_times(chosen)
+    if times is None or times.number < _FEWEST_TIMES:
         return None
-    times = SteadyTimes.of(seconds)
-    parts = parts_of(times.below_median().tolist()) if times.number >= _FEWEST_TIMES else None
-    if parts is None:
-        return None
-    return _Tested(operation.label, independence(parts), trend(parts), _change(seconds))
+    parts = parts_of(times.below_median().tolist())
+    return None if parts is None else _Tested(operation.label, independence(parts), trend(parts), _change(times))
 
 
-def _change(seconds: Sequence[SecondOfTimes]) -> float | None:
-    """Return the change of the median from the first quarter of the seconds to the last, as a share."""
-    quarter = len(seconds) // 4
-    before, after = _median_ns(seconds[:quarter]), _median_ns(seconds[-quarter:])
+def _change(times: SteadyTimes) -> float | None:
+    """Return the change of the median from the first quarter of the run to the last, as a share."""
+    number = len(times.blocks)
+    before, after = times.median_ns(0, number // 4), times.median_ns(number - number // 4, number)
     return None if not before or after is None else after / before - 1
-
-
-def _median_ns(seconds: Sequence[SecondOfTimes]) -> int | None:
-    times = Histogram()
-    for second in seconds:
-        assert isinstance(second.times, Histogram), "loads have histograms"
-        times.merge(second.times)
-    return times.percentile_ns(50, sum(second.censored for second in seconds))
 
 
 def _matters(change: float | None) -> bool:

@@ -242,6 +242,15 @@ def test_a_run_without_a_steady_window_judges_no_time() -> None:
     assert load.judged("p50 < 50 ms").verdict == "not judged"
 
 
+def test_a_share_of_nothing_or_all_is_that_of_this_run() -> None:
+    good = Load().add().add("connect", kind="connect", times_ms=[1.0])
+    faulty = Load().add(failures=1, seconds=range(1, 2)).add("connect", kind="connect", times_ms=[1.0])
+
+    assert [good.judged(text).verdict for text in ("errors <= 0 %", "connects >= 100 %")] == ["met", "met"]
+    assert faulty.judged("errors <= 0 %").verdict == "missed"
+    assert good.judged("connects >= 99.9 %").verdict == "undecided", "one attempt is too few for that"
+
+
 def test_a_load_that_goes_on_is_missed_only_surely() -> None:
     objectives = [parse_objective("p50 < 9 ms")]
     slow = Load().add(seconds=range(1, 21))
