@@ -40,8 +40,10 @@ _NUMBER = "format(datum.value, ',.6~r')"
 _SIGNED = "(datum.value > 0 ? '+' : '') + format(datum.value * 100, ',.4~r') + ' %'"
 _LETTERS_OF_PLACE = 24
 
+#: The first digits of a value, from 1 to 10.
+_MANTISSA = "(datum.value / pow(10, floor(log(datum.value) / LN10 + 1e-9)))"
 #: True for 1, 2, 5, 10, 20 and so on. Where labels of a logarithmic axis meet, Vega would drop 1 ms beside 0.9 ms.
-_IS_ROUND = "indexof([1, 2, 5], round(datum.value / pow(10, floor(log(datum.value) / LN10 + 1e-9)))) >= 0"
+_IS_ROUND = f"indexof([1, 2, 5], round({_MANTISSA})) >= 0 && abs({_MANTISSA} - round({_MANTISSA})) < 0.01"
 
 
 def label_expression(axis: Axis, is_signed: bool = False) -> str:
