@@ -5,13 +5,14 @@ from collections.abc import Iterator
 
 from bench.objectives.outcome import worst
 from bench.report.ab_charts import ab_charts
-from bench.report.document import Column, Document, Line, Note, Row, Style, Subject, Table
+from bench.report.document import Column, Document, Line, Note, Row, Shapes, Style, Subject, Table
 from bench.report.environment import header_facts
 from bench.report.formatting import counted, durations, effect, effect_interval, percent
 from bench.report.labels import label_notes
 from bench.report.objectives import STYLES, answer, objective_notes, objective_tables
 from bench.report.receive_times import receive_notes
 from bench.report.service_log import service_log_tables
+from bench.report.shapes import shapes_of
 from bench.results.ab import AbBenchmark, AbMetric, AbResult, AbSide, Metric
 from bench.results.figure import Figure
 from bench.statistics.verdicts import Verdict
@@ -58,7 +59,7 @@ def ab_document(result: AbResult) -> Document:
         title=f"{_side(result.b)} against {_side(result.a)}",
         tables=(
             *objective_tables(result.objectives, by_operation=True),
-            Table(columns, rows, details="p99, server CPU, saturated"),
+            Table(columns, rows, details="p99, server CPU, saturated", shapes=_shapes(result)),
             *service_log_tables(result.a.service_log, "the service of A"),
             *service_log_tables(result.b.service_log, "the service of B"),
         ),
@@ -74,6 +75,18 @@ def ab_document(result: AbResult) -> Document:
         charts=drawn.charts,
         environment=tuple(_environment(result)),
         command=_command(result),
+    )
+
+
+def _shapes(result: AbResult) -> Shapes | None:
+    """Return the shapes of both revisions' times below each other; None if the result has no distributions."""
+    return shapes_of(
+        "time, one in flight",
+        (
+            (benchmark.name, side, histogram)
+            for benchmark in result.benchmarks
+            for side, histogram in (("A", benchmark.a_histogram), ("B", benchmark.b_histogram))
+        ),
     )
 
 

@@ -144,6 +144,26 @@ def test_the_table_has_all_of_it() -> None:
     assert "steal: the host took 3.0% of the cores' time" in lines
 
 
+def test_below_the_table_both_distributions_stand_over_the_same_axis() -> None:
+    times = Histogram()
+    times.record(np.array([100_000] * 50 + [400_000] * 50))
+    (benchmark,) = result().benchmarks
+    alike = benchmark.model_copy(update={"a_histogram": times.encode(), "b_histogram": times.encode()})
+    lines = table(result().model_copy(update={"benchmarks": (alike,)})).splitlines()
+    at = next(number for number, line in enumerate(lines) if line.startswith("time, one in flight"))
+    assert lines[at + 1].strip() == SAY.name
+    a, b = lines[at + 2 : at + 4]
+    assert (a.split()[0], b.split()[0]) == ("A", "B")
+    assert a.count("█") == 2, "the distribution has two modes"
+    assert a.split()[1:] == b.split()[1:]
+
+
+def test_without_distributions_there_is_the_table_alone() -> None:
+    (benchmark,) = result().benchmarks
+    bare = benchmark.model_copy(update={"a_histogram": None, "b_histogram": None})
+    assert "one in flight" not in table(result().model_copy(update={"benchmarks": (bare,)}))
+
+
 def test_markdown_is_no_ones_markup() -> None:
     text = markdown.render(ab_document(result(0.03)))
     assert "| say\\|said p50 | 100.0 µs | 103.0 µs | +3.05 % | +3.01 % to +3.08 % | **slower** |" in text
