@@ -80,7 +80,7 @@ def test_the_wheel_has_the_suite_and_the_plugin_alone(installed: Installed) -> N
         names = [name for name in packed.namelist() if ".dist-info/" not in name]
     assert {name.partition("/")[0] for name in names} == {"bench", "pytest_socketio_bench.py"}
     endings = {Path(name).suffix for name in names if Path(name).name != "py.typed"}
-    assert endings == {".py", ".pxd", ".pyx", ".ini"}
+    assert endings == {".py", ".pxd", ".pyx", ".ini", ".css", ".html", ".js"}
     assert installed.wheel.stat().st_size < LARGEST_WHEEL_BYTES
 
 

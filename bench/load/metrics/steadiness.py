@@ -7,6 +7,7 @@ Rules of this file: pure; reports in, parts of the result out. All of it rests o
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -101,9 +102,9 @@ def _figure(metric: str, operation: str | None) -> Objective:
 
 
 def _known(measured: Measured) -> KnownInterval | None:
-    if measured.low is None and measured.high is None:
-        return None
-    return KnownInterval(low=measured.low, high=measured.high)
+    # A figure among failures that have no limit in time begins at infinity: nothing of it is known.
+    low, high = (end if end is not None and math.isfinite(end) else None for end in (measured.low, measured.high))
+    return None if low is None and high is None else KnownInterval(low=low, high=high)
 
 
 # ------------------------------------------------------------------ tests

@@ -88,6 +88,16 @@ def test_an_interval_ends_where_failures_begin() -> None:
     assert say.intervals.reason
 
 
+@pytest.mark.parametrize("load", [Load(), Load(end_s=2)], ids=["long", "too short for intervals"])
+def test_what_surely_failed_without_a_limit_in_time_has_no_interval(load: Load) -> None:
+    """Nobody knows how long it would have taken: it is beyond what can be stored, too."""
+    (say,) = with_intervals(*operations(load.add(times_ms=varied(10), failures=90)))
+    assert say.intervals is not None
+    assert (say.intervals.p50, say.intervals.p90, say.intervals.p99) == (None, None, None)
+    assert say.intervals.reason == "it falls among those that failed"
+    assert Operation.model_validate_json(say.model_dump_json()) == say
+
+
 def test_operations_without_times_in_the_window_have_no_intervals() -> None:
     load = Load().add("connect", kind="connect").add("typing", kind="emission").add(times_ms=varied())
     assert {row.name for row in with_intervals(*operations(load)) if row.intervals is not None} == {"say"}

@@ -205,8 +205,9 @@ def test_server_processes_beside_controls(bench: Bench) -> None:
     assert [process.model_dump() for process in read.processes] == processes
     ratio = read.ratio_to("same-stack")
     assert ratio is not None
-    times, ratios = [line for line in run.stdout.splitlines() if line.strip().startswith("fast-process-uvloop ")]
+    times, shape, ratios = [line for line in run.stdout.splitlines() if line.strip().startswith("fast-process-uvloop ")]
     assert times.endswith("µs")
+    assert "█" in shape
     assert f"{ratio:.3f}" in ratios
     assert "Name (time in" not in run.stdout
 
