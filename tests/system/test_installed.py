@@ -41,7 +41,7 @@ class ChatUser(SocketIOUser):
 """
 
 #: The most bytes of a wheel. Test data, node's packages and the checkout's service are not for it.
-LARGEST_WHEEL_BYTES = 1_000_000
+LARGEST_WHEEL_BYTES = 1_500_000
 
 
 @dataclass(frozen=True)
