@@ -74,8 +74,8 @@ def judge(objective: Objective, measured: Measured) -> JudgedObjective:
         unit=objective.unit,
         times=measured.times,
         value=measured.value,
-        low=_finite(measured.low),
-        high=_finite(measured.high),
+        low=finite(measured.low),
+        high=finite(measured.high),
         confidence=measured.confidence,
         verdict=verdict,
         reason=reason,
@@ -83,7 +83,7 @@ def judge(objective: Objective, measured: Measured) -> JudgedObjective:
     )
 
 
-def _finite(end: float | None) -> float | None:
+def finite(end: float | None) -> float | None:
     """Return an end as it is stored: what failed without any limit in time lies beyond what is known."""
     return end if end is not None and math.isfinite(end) else None
 

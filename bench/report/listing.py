@@ -194,7 +194,8 @@ def _fitted(text: str, width: int) -> str:
 def _words(result: Listed) -> str:
     """Return the labels and the note of a result."""
     labels, note = result.content.given_labels, result.content.given_note
-    return "  ".join(part for part in (in_words(labels), note or "") if part)
+    # A value may have blanks, so a blank alone would not tell where it ends.
+    return "; ".join(part for part in (in_words(labels), f"note: {note}" if note else "") if part)
 
 
 # --- each kind ------------------------------------------------------------------------------------------------------

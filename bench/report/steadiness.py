@@ -74,11 +74,10 @@ def _precision(precision: Precision) -> Note:
     if precision.is_reached:
         reached = "" if precision.reached is None else f": ± {width_text(precision.reached)}"
         return Note(f"as precise as asked, {precision.text}{reached}")
-    return Note(
-        f"not as precise as asked, {precision.text}: {precision.reason or 'nobody knows how precise it is'}; "
-        "give a longer --run-time",
-        "warning",
-    )
+    # Of a figure that is not known, nobody can say that a longer run would know it.
+    remedy = "" if precision.value is None else "; give a longer --run-time"
+    reason = precision.reason or "nobody knows how precise it is"
+    return Note(f"not as precise as asked, {precision.text}: {reason}{remedy}", "warning")
 
 
 def width_text(share: float) -> str:

@@ -10,7 +10,7 @@ from rich.console import Console
 from bench.report import formats
 from bench.report.document import Break, Column, Document, Line, Note, Row, Subject, Table
 from bench.report.formats import json as json_format
-from bench.report.formats import markdown, text
+from bench.report.formats import junit, markdown, text
 
 NAMES = Column("µs", "name", explained="")
 TIMES = Table(
@@ -187,6 +187,10 @@ def test_json_has_all_of_it() -> None:
     }
     assert shown["tables"][0]["rows"][2] == {"text": "-- +5.1 %", "style": "step"}
     assert [note["text"] for note in shown["notes"]] == ["first", "second\x1b[31m"]
+
+
+def test_junit_has_the_words_before_the_notes() -> None:
+    assert "<system-out>B against A\nslower: say|said\nnote: first\nsecond" in junit.render(DOCUMENT)
 
 
 def test_formats_are_found_by_their_files() -> None:

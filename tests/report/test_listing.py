@@ -102,7 +102,7 @@ def test_labels_pick_and_are_shown(capsys: pytest.CaptureFixture[str], tmp_path:
     code, out, _ = bench(capsys, "list", "--results", str(tmp_path), "--label", "machine=ci;team=chat")
     assert code == 0
     assert list(rows(out)) == ["load/1"]
-    assert "  machine=ci; team=chat with �[31mthe new cache" in out
+    assert "  machine=ci; team=chat; note: with �[31mthe new cache" in out
     code, _, err = bench(capsys, "list", "--results", str(tmp_path), "--label", "machine=other")
     assert code == 2
     assert err == f"bench: error: no results with --label machine=other of this machine in {tmp_path}\n"

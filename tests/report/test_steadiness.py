@@ -69,12 +69,14 @@ def test_a_failed_test_is_a_warning_and_in_the_first_line(result: LoadResult) ->
 def test_a_precision_says_whether_it_was_reached(result: LoadResult) -> None:
     found = (
         Precision(text="p50 ± 5 %", metric="p50", asked=0.05, reached=0.0478, is_reached=True),
-        Precision(text="p99 ± 5 %", metric="p99", asked=0.05, is_reached=False, reason="the run is too short"),
+        Precision(text="p99 ± 5 %", metric="p99", asked=0.05, value=9, is_reached=False, reason="the run is too short"),
+        Precision(text="p99 ± 2 %", metric="p99", asked=0.02, is_reached=False, reason="it falls among failures"),
     )
     notes = load_document(result.model_copy(update={"precisions": found})).notes
     assert [(note.text, note.style) for note in notes if "precise" in note.text] == [
         ("as precise as asked, p50 ± 5 %: ± 4.8 %", "plain"),
         ("not as precise as asked, p99 ± 5 %: the run is too short; give a longer --run-time", "warning"),
+        ("not as precise as asked, p99 ± 2 %: it falls among failures", "warning"),
     ]
 
 

@@ -11,6 +11,7 @@ import math
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from bench.load.metrics.merge import Lost, Merger, Parts, SecondWork
 from bench.load.metrics.rows import OperationTimes, counted, known_us, rate_per_s, times_of
@@ -38,6 +39,9 @@ _CLOCKS_NS = 10_000_000
 
 _NS_PER_US = 1_000
 
+#: The greatest number of attempts to connect that is proposed.
+_MOST_ATTEMPTS = 100_000
+
 
 @dataclass(frozen=True)
 class Chosen:
@@ -57,6 +61,11 @@ class Chosen:
     def is_open(self) -> bool:
         """True if the times are response times."""
         return self.times is not None and self.times.response is not None
+
+    @property
+    def are_connects(self) -> bool:
+        """True if they are attempts to connect alone."""
+        return all(kind == CONNECT for _, kind in self.keys)
 
 
 class LoadFigures:
@@ -118,12 +127,14 @@ class LoadFigures:
         if metric == "throughput":
             return self._throughput(chosen, confidence)
         if metric == "connects":
-            return self._share(objective, counts["ok"], counts["sent"], confidence)
+            return self._share(objective, counts["ok"], counts["sent"], confidence, are_connects=True)
         of = "scheduled" if metric == "dropped" else "sent"
         lost = [self._lost(chosen, number) for number in self._every_second()]
         parts = [second[metric] for second in lost]
         totals = [second["of"] + (second["dropped"] if metric == "dropped" else 0) for second in lost]
-        return self._share(objective, counts[metric], counts[of], confidence, parts, totals)
+        return self._share(
+            objective, counts[metric], counts[of], confidence, parts, totals, are_connects=chosen.are_connects
+        )
 
     # ------------------------------------------------------------------ times
 
@@ -190,8 +201,13 @@ class LoadFigures:
         confidence: float,
         parts: Sequence[int] = (),
         totals: Sequence[int] = (),
+        *,
+        are_connects: bool = False,
     ) -> Measured:
-        """Return a share, or a count. `parts` and `totals` are its counts in each second, as far as they are known."""
+        """Return a share, or a count. `parts` and `totals` are its counts in each second, as far as they are known.
+
+        `are_connects` says that it is of attempts to connect: of those more users make more, and not a longer run.
+        """
         if objective.unit == "count":
             is_final = self._until_s is None or objective.is_upper_limit
             return Measured.exact(found) if is_final else Measured(found, found, None)
@@ -208,10 +224,13 @@ class LoadFigures:
                 low, high = min(interval.low, value), max(interval.high, value)
         # Without any, the interval shrinks with the number, and not with its root.
         root = 2 if 0 < found < of else 1
+        if are_connects:
+            reach = None if root == 2 else max(value - low, high - value)
+            return Measured(value, low, high, root=root, remedy=partial(_more_attempts, of, reach, confidence))
         return Measured(value, low, high, seconds=self._window.duration_s or None, root=root)
 
     def _throughput(self, chosen: Chosen, confidence: float) -> Measured:
-        if all(kind == CONNECT for _, kind in chosen.keys):
+        if chosen.are_connects:
             return Measured(useless_because="attempts to connect have no throughput")
         oks = [self._ok(chosen, number) for number in self.steady_seconds()]
         known = [ok for ok in oks if ok is not None]
@@ -402,6 +421,19 @@ class _Known:
         """Return whether so many failed that the percentile surely falls among them."""
         failed = independent_share_interval(self._censored, self._times.count + self._censored, confidence)
         return failed.low > 1 - percent / 100
+
+
+def _more_attempts(of: int, reach: float | None, confidence: float, times_longer: float) -> str:
+    """Return in words how many attempts to connect would decide an objective.
+
+    `reach` is that of the interval if all attempts ended alike: its end is then known for any number of attempts.
+    """
+    needed = of * times_longer
+    if reach is not None and math.isfinite(times_longer):
+        needed = math.log((1 - confidence) / 2) / math.log1p(-reach / times_longer)
+    if needed > _MOST_ATTEMPTS:
+        return f"the figure is so near to the limit that {_MOST_ATTEMPTS:,} attempts to connect would not decide it"
+    return f"about {math.ceil(needed):,} attempts to connect would decide it: give more --users"
 
 
 def _with_certainty(value: float, certainty: Certainty, divisor: float, seconds: float | None = None) -> Measured:

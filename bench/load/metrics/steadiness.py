@@ -7,13 +7,12 @@ Rules of this file: pure; reports in, parts of the result out. All of it rests o
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.load.metrics.figures import Chosen, LoadFigures
 from bench.load.metrics.report import BINS
-from bench.objectives.judging import Measured
+from bench.objectives.judging import Measured, finite
 from bench.objectives.model import Objective
 from bench.objectives.precision import AskedPrecision
 from bench.results.load import REPLIED_KINDS, Operation
@@ -102,8 +101,7 @@ def _figure(metric: str, operation: str | None) -> Objective:
 
 
 def _known(measured: Measured) -> KnownInterval | None:
-    # A figure among failures that have no limit in time begins at infinity: nothing of it is known.
-    low, high = (end if end is not None and math.isfinite(end) else None for end in (measured.low, measured.high))
+    low, high = finite(measured.low), finite(measured.high)
     return None if low is None and high is None else KnownInterval(low=low, high=high)
 
 
@@ -268,7 +266,7 @@ def _precision(asked: AskedPrecision, figures: LoadFigures) -> Precision:
     measured = (
         Measured(useless_because=chosen) if isinstance(chosen, str) else figures.measured(figure, chosen, CONFIDENCE)
     )
-    value, low, high = measured.value, measured.low, measured.high
+    value, low, high = measured.value, finite(measured.low), finite(measured.high)
     reached = None
     if value and low is not None and high is not None:
         reached = max(high / value - 1, 1 - low / value)

@@ -111,6 +111,9 @@ def add_options(parser: LocustArgumentParser) -> None:
         _, found, unknown = message.partition("unrecognized arguments: ")
         if not found:
             line = message.partition("\n")[0].replace("locust has no", "bench load has no")
+            _, of_toml, reason = line.partition("Couldn't parse TOML file: ")
+            if of_toml:  # it is the only TOML file that Locust reads
+                _refuse(f"pyproject.toml: not TOML: {reason}")
             _refuse(f"{line}; see `bench load --help`")
         names = [name for action in parser._actions for name in action.option_strings]
         _refuse(f"{unknown_option(unknown.split()[0], names)}; see `bench load --help`")
@@ -123,7 +126,10 @@ def with_locustfile(arguments: list[str], parser: LocustArgumentParser) -> list[
 
     `parser` has Locust's options and ours. It ends the process at an option that is wrong.
     """
-    options, unknown = parser.parse_known_args(arguments)  # it refuses an option without its value
+    try:
+        options, unknown = parser.parse_known_args(arguments)  # it refuses an option without its value
+    except OSError as error:  # a folder of the name of a file that Locust reads, for example
+        raise MisuseError(f"{error.filename}: {error.strerror}") from None
     named, _ = _named_parser().parse_known_args(arguments)
     if named.scenarios is not None and named.locustfile is not None:
         raise MisuseError(f"--scenarios {named.scenarios} and -f {named.locustfile}: give one of them")

@@ -9,7 +9,6 @@ from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from bench.load.engine.handlers import handlers_of
 from bench.load.plugin.class_attributes import HOOKS
@@ -36,13 +35,9 @@ class AskedObjectives:
 def objectives_of(options: Namespace, users: Sequence[type[SocketIOUser]]) -> AskedObjectives:
     """Return the objectives of a run of these users. Raises MisuseError."""
     objectives, origin = _found(options, users)
-    names = known_operations(users)
-    if names is not None:
-        for objective in objectives:
-            if objective.operation is not None and objective.operation not in names:
-                near = nearest(objective.operation, names)
-                hint = f"did you mean {near}?" if near else f"there are {', '.join(sorted(names))}"
-                raise MisuseError(f"{origin}: objective {objective.text!r}: no such operation: {hint}")
+    for objective in objectives:
+        if (reason := why_never(objective, users)) is not None:
+            raise MisuseError(f"{origin}: objective {objective.text!r}: {reason}")
     aborts = bool(getattr(options, "slo_abort", False))
     if aborts and not objectives:
         raise MisuseError("--slo-abort: there is no objective; give one with --slo, as in --slo 'p99 < 50 ms'")
@@ -91,22 +86,43 @@ def _parsed(origin: str, texts: str | Sequence[str]) -> tuple[Objective, ...]:
         raise MisuseError(f"{origin}: {error}") from None
 
 
+def why_never(figure: Objective, users: Sequence[type[SocketIOUser]]) -> str | None:
+    """Return why no run of these users can have a figure; None if one may have it, or if only the run can tell."""
+    name, names = figure.operation, known_operations(users)
+    if names is None or name is None:
+        return None
+    if name not in names:
+        near = nearest(name, names)
+        hint = f"did you mean {near}?" if near else f"there are {', '.join(sorted(names))}"
+        return f"no such operation: {hint}"
+    kinds = {key.kind for key in _keys_of(users) if name in (key.name, key.label)}
+    if figure.is_of_times and kinds == {"emission"}:
+        return f"{name} is an emission, which awaits no reply, so it has no times"
+    if figure.metric == "throughput" and not kinds:
+        return f"{name} has no throughput: only what tasks perform has one"
+    return None
+
+
 def known_operations(users: Sequence[type[SocketIOUser]]) -> frozenset[str] | None:
     """Return the names that the operations of these users can have; None if only the run can tell.
 
     That is so for users whose code may perform anything: tasks that are functions, hooks and handlers.
     """
-    names = {CONNECT, "disconnect"}
     for user in users:
-        if not _performs_tasks_alone(user):
+        if not _performs_tasks_alone(user) or any(getattr(task, "performs", None) is None for task in user.tasks):
             return None
-        for task in user.tasks:
-            performs = getattr(task, "performs", None)
-            if performs is None:
-                return None
-            kind: Any = "round trip" if isinstance(performs, RoundTrip) else "emission"
-            names |= {performs.name, OperationKey(performs.name, kind).label}
-    return frozenset(names)
+    keys = _keys_of(users)
+    return frozenset({CONNECT, "disconnect", *(key.name for key in keys), *(key.label for key in keys)})
+
+
+def _keys_of(users: Sequence[type[SocketIOUser]]) -> list[OperationKey]:
+    """Return the operations of users whose tasks are nothing but operations."""
+    performed = [getattr(task, "performs", None) for user in users for task in user.tasks]
+    return [
+        OperationKey(each.name, "round trip" if isinstance(each, RoundTrip) else "emission")
+        for each in performed
+        if each is not None
+    ]
 
 
 def _performs_tasks_alone(user: type[SocketIOUser]) -> bool:

@@ -10,15 +10,14 @@ from bench.load.metrics.live import complete_until_s, heard_of
 from bench.load.metrics.merge import SecondWork
 from bench.load.metrics.objectives import is_time_to_look
 from bench.load.metrics.steadiness import PrecisionRule, precisions
-from bench.load.plugin.objectives import known_operations
+from bench.load.plugin.objectives import known_operations, why_never
 from bench.load.plugin.options import MisuseError, profile_of
 from bench.load.plugin.owned_run import OwnedRun
 from bench.load.plugin.user import SocketIOUser
-from bench.mistyped import nearest
 from bench.objectives.precision import AskedPrecision, PrecisionError, parse_precisions
 from bench.report.formatting import percent
 from bench.report.steadiness import width_text
-from bench.results.load import Window
+from bench.results.load import CONNECT, Window
 from bench.results.steadiness import Precision
 from bench.timing.rates import NS_PER_S
 
@@ -43,12 +42,12 @@ def precisions_of(options: Namespace, users: Sequence[type[SocketIOUser]]) -> tu
             f"--until {asked[0].text!r}: --rate {profile} has stages or a ramp, so no figure of the whole run gets "
             "surer: give a single rate"
         )
-    names = known_operations(users)
     for precision in asked:
-        if names is not None and precision.operation is not None and precision.operation not in names:
-            near = nearest(precision.operation, names)
-            hint = f"did you mean {near}?" if near else f"there are {', '.join(sorted(names))}"
-            raise MisuseError(f"--until: precision {precision.text!r}: no such operation: {hint}")
+        reason = why_never(precision.figure, users)
+        if reason is None and precision.operation == CONNECT and known_operations(users) is not None:
+            reason = "users connect once, so a longer run makes it no surer"
+        if reason is not None:
+            raise MisuseError(f"--until: precision {precision.text!r}: {reason}")
     return asked
 
 

@@ -37,9 +37,8 @@ def render(document: Document) -> str:
     for name, outcome in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
         suite.set(name, str(sum(case.find(outcome) is not None for case in cases)))
     lines = [document.title, *([document.headline.text] if document.headline else [])]
-    ElementTree.SubElement(suite, "system-out").text = "\n".join(
-        map(printable, [*lines, *(note.text for note in document.notes)])
-    )
+    lines += [f"{note.label}: {note.text}" if note.label else note.text for note in document.notes]
+    ElementTree.SubElement(suite, "system-out").text = "\n".join(map(printable, lines))
     suites = ElementTree.Element("testsuites")
     suites.append(suite)
     ElementTree.indent(suites)

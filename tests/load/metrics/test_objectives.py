@@ -251,6 +251,27 @@ def test_a_share_of_nothing_or_all_is_that_of_this_run() -> None:
     assert good.judged("connects >= 99.9 %").verdict == "undecided", "one attempt is too few for that"
 
 
+def connecting(ok: int, failures: int = 0) -> Load:
+    """Return a load in which so many attempts to connect succeeded, and failed."""
+    return Load().add().add("connect", kind="connect", times_ms=[1.0] * ok, failures=failures, seconds=range(1, 2))
+
+
+@pytest.mark.parametrize("text", ["connects >= 99 %", "connect: errors < 1 %"])
+def test_more_users_and_no_longer_run_decide_a_share_of_the_attempts_to_connect(text: str) -> None:
+    found = connecting(10).judged(text)
+
+    assert (found.verdict, found.needs_s) == ("undecided", None)
+    assert found.reason == "about 368 attempts to connect would decide it: give more --users"
+    assert [connecting(number).judged(text).verdict for number in (366, 368)] == ["undecided", "met"]
+
+
+def test_attempts_of_which_some_failed_are_so_near_to_the_limit_as_they_are() -> None:
+    few = connecting(95, failures=5).judged("connects >= 90 %")
+    assert few.reason == "about 158 attempts to connect would decide it: give more --users"
+    near = connecting(95, failures=5).judged("connects >= 95 %")
+    assert near.reason == "the figure is so near to the limit that 100,000 attempts to connect would not decide it"
+
+
 def test_a_load_that_goes_on_is_missed_only_surely() -> None:
     objectives = [parse_objective("p50 < 9 ms")]
     slow = Load().add(seconds=range(1, 21))

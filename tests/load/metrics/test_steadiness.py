@@ -88,14 +88,20 @@ def test_an_interval_ends_where_failures_begin() -> None:
     assert say.intervals.reason
 
 
-@pytest.mark.parametrize("load", [Load(), Load(end_s=2)], ids=["long", "too short for intervals"])
-def test_what_surely_failed_without_a_limit_in_time_has_no_interval(load: Load) -> None:
-    """Nobody knows how long it would have taken: it is beyond what can be stored, too."""
-    (say,) = with_intervals(*operations(load.add(times_ms=varied(10), failures=90)))
+@pytest.mark.parametrize("failed", ["dropped", "failures"])
+def test_what_surely_falls_among_failures_without_a_limit_in_time_has_no_interval(failed: str) -> None:
+    load = Load().add(times_ms=varied(), **{failed: 900})  # type: ignore[arg-type]
+    (say,) = with_intervals(*operations(load))
     assert say.intervals is not None
-    assert (say.intervals.p50, say.intervals.p90, say.intervals.p99) == (None, None, None)
+    assert (say.intervals.p50, say.intervals.p99) == (None, None)
     assert say.intervals.reason == "it falls among those that failed"
-    assert Operation.model_validate_json(say.model_dump_json()) == say
+
+
+def test_what_surely_falls_among_timeouts_is_known_to_be_longer() -> None:
+    (say,) = with_intervals(*operations(Load().add(times_ms=varied(), timeouts=900)))
+    assert say.intervals is not None
+    assert say.intervals.p99 is not None
+    assert (say.intervals.p99.low, say.intervals.p99.high) == (10e6, None)
 
 
 def test_operations_without_times_in_the_window_have_no_intervals() -> None:
@@ -195,6 +201,12 @@ def test_a_precision_that_is_not_reached_has_a_reason() -> None:
     assert few.reason.startswith("the run is too short for an upper end")
     unknown = reached(random_load(), "sya: p50 ± 5 %")
     assert unknown.reason == "no such operation was performed: did you mean say?"
+
+
+def test_a_precision_of_what_surely_falls_among_failures_has_no_figure_and_a_reason() -> None:
+    found = reached(Load().add(times_ms=varied(), dropped=900), "p99 ± 5 %")
+    assert (found.value, found.low, found.high, found.is_reached) == (None, None, None, False)
+    assert found.reason == "it falls among those that failed"
 
 
 def looks(*are_reached: bool) -> Iterator[tuple[int, bool]]:

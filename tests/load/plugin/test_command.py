@@ -98,6 +98,18 @@ def test_an_option_that_is_wrong_is_one_line(
     assert err.count("\n") == 1
 
 
+def test_a_settings_file_that_cannot_be_read_is_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "pyproject.toml").write_text("[tool")
+    with pytest.raises(SystemExit) as refused:
+        command.with_locustfile(["--scenarios", "chat.py"], parser())
+    assert refused.value.code == 2
+    assert capsys.readouterr().err.startswith("bench: error: pyproject.toml: not TOML: Expected ']'")
+    (folder / "pyproject.toml").unlink()
+    (folder / "pyproject.toml").mkdir()
+    with pytest.raises(MisuseError, match=r"^pyproject.toml: Is a directory$"):
+        command.with_locustfile(["--scenarios", "chat.py"], parser())
+
+
 def test_the_locustfile_of_a_run_by_scenarios(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The command line comes before a variable, and that before a file of Locust's."""
     by_scenarios = ["-f", str(SCENARIOS_LOCUSTFILE)]

@@ -80,6 +80,9 @@ def test_a_scenarios_file_says_them_as_the_class_of_its_users_does(folder: Path)
         (Namespace(slo="p99 < 50"), (Plain,), "--slo: objective 'p99 < 50': the limit has no unit"),
         (Namespace(slo="sya: p99 < 1 s"), (Plain,), "no such operation: did you mean say?"),
         (Namespace(slo="conect: p99 < 1 s"), (Plain,), "no such operation: did you mean connect?"),
+        (Namespace(slo="typing: p99 < 1 s"), (Plain,), "typing is an emission, which awaits no reply"),
+        (Namespace(slo="typing (emission): max < 1 s"), (Plain,), "typing (emission) is an emission"),
+        (Namespace(slo="connect: throughput > 1/s"), (Plain,), "connect has no throughput"),
         (Namespace(slo_abort=True), (Plain,), "--slo-abort: there is no objective; give one with --slo"),
     ],
 )

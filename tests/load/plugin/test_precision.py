@@ -9,12 +9,21 @@ from bench.load.plugin.precision import precisions_of, so_far
 from bench.load.plugin.tasks import task
 from bench.load.plugin.user import SocketIOUser
 from bench.results.steadiness import Precision
-from bench.scenarios.model import RoundTrip
+from bench.scenarios.model import Emission, RoundTrip
 
 
 class Talker(SocketIOUser):
     abstract = True
     say = task(RoundTrip("say", emit="say", data={"id": "{token}"}))
+    type = task(Emission("typing", emit="typing"))
+
+
+class Coded(SocketIOUser):
+    abstract = True
+
+    @task
+    async def come_and_go(self) -> None:
+        await self.disconnect()
 
 
 def options(until: str, rate: str = "") -> Namespace:
@@ -25,6 +34,11 @@ def test_precisions_are_asked_for_on_the_command_line() -> None:
     found = precisions_of(options("p99 ± 5 %; say: mean +- 2 %", "500"), [Talker])
     assert [(precision.operation, precision.metric) for precision in found] == [(None, "p99"), ("say", "mean")]
     assert precisions_of(Namespace(), [Talker]) == ()
+    assert precisions_of(options("typing: throughput ± 5 %"), [Talker])
+
+
+def test_what_users_of_ones_own_do_is_known_to_the_run_alone() -> None:
+    assert precisions_of(options("connect: p99 ± 5 %; typing: p99 ± 5 %"), [Coded])
 
 
 @pytest.mark.parametrize(
@@ -34,6 +48,9 @@ def test_precisions_are_asked_for_on_the_command_line() -> None:
         ("p99 ± 5 %", "100:10s,200:10s", "--rate 100:10s,200:10s has stages or a ramp"),
         ("p99 ± 5 %", "100..200:10s", "has stages or a ramp"),
         ("sya: p99 ± 5 %", "", "no such operation: did you mean say?"),
+        ("typing: p99 ± 5 %", "", "typing is an emission, which awaits no reply, so it has no times"),
+        ("connect: p99 ± 5 %", "", "users connect once, so a longer run makes it no surer"),
+        ("connect: throughput ± 5 %", "", "connect has no throughput"),
     ],
 )
 def test_what_makes_no_sense_is_refused_in_one_line(until: str, rate: str, reason: str) -> None:
