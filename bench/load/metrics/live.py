@@ -96,6 +96,8 @@ class LiveOperation:
     window_failed: int = 0
     window_dropped: int = 0
     times: OperationTimes = field(default_factory=OperationTimes)
+    #: The times outside of the window, of a process that has a window with nothing of the operation in it.
+    outside: OperationTimes = field(default_factory=OperationTimes)
 
     def add(self, other: LiveOperation) -> None:
         """Add another process's work on the same operation."""
@@ -106,6 +108,7 @@ class LiveOperation:
         self.window_failed += other.window_failed
         self.window_dropped += other.window_dropped
         self.times.merge(other.times)
+        self.outside.merge(other.outside)
 
     @property
     def failed(self) -> int:
@@ -113,19 +116,31 @@ class LiveOperation:
         return self.timeouts + self.errors
 
     @property
+    def are_of_run(self) -> bool:
+        """True if nothing of it lies within the window: then its times are those of the whole run, as in the result."""
+        return bool(self.outside.service.count) and not (
+            self.times.service.count or self.window_failed or self.window_dropped
+        )
+
+    @property
     def has_response(self) -> bool:
         """True if the operation's times begin when the schedule wanted it."""
-        return bool(self.times.response.count)
+        return bool(self._judged.response.count)
 
     @property
     def shown(self) -> Histogram:
         """The response times if there are any, else the service times."""
-        return self.times.response if self.has_response else self.times.service
+        return self._judged.response if self.has_response else self._judged.service
 
     @property
     def censored(self) -> int:
         """The number of emissions whose time is longer than all that `shown` has."""
-        return self.window_failed + (self.window_dropped if self.has_response else 0)
+        failed, dropped = (self.failed, self.dropped) if self.are_of_run else (self.window_failed, self.window_dropped)
+        return failed + (dropped if self.has_response else 0)
+
+    @property
+    def _judged(self) -> OperationTimes:
+        return self.outside if self.are_of_run else self.times
 
 
 class LiveProcess(Protocol):

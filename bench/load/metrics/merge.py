@@ -21,7 +21,7 @@ from bench.load.metrics.generator import generator, judged_second
 from bench.load.metrics.live import LiveOperation, LiveSecond, OperationTimes
 from bench.load.metrics.live_times import ReportedTimes
 from bench.load.metrics.recorder import RECEIVED
-from bench.load.metrics.report import BINS, OperationReport, Report, SecondReport
+from bench.load.metrics.report import BINS, OperationReport, Report, SecondReport, StoredHistogram
 from bench.load.metrics.rows import counted, operation_row, rate_per_s, second_row, stage_row
 from bench.load.metrics.saturation import JudgedSecond
 from bench.load.metrics.slowest import Slow, slowest
@@ -103,7 +103,9 @@ class Received:
             if part.kind == RECEIVED:
                 continue
             in_flight = part.unfinished if has_window else 0  # a report counts what has no end yet as failed
-            response = Histogram() if part.response is None else part.response.restored()
+            service, outside = part.service.restored(), OperationTimes()
+            if has_window and part.outside is not None and not service.count:
+                outside = OperationTimes(part.outside.restored(), _restored(part.outside_response))
             key = self.report.tasks.get(part.task, part.key) if part.task else part.key
             found.setdefault(key, LiveOperation()).add(
                 LiveOperation(
@@ -113,7 +115,8 @@ class Received:
                     dropped=part.dropped,
                     window_failed=part.window_failed - in_flight,
                     window_dropped=part.window_dropped,
-                    times=OperationTimes(part.service.restored(), response),
+                    times=OperationTimes(service, _restored(part.response)),
+                    outside=outside,
                 )
             )
         return found
@@ -501,6 +504,10 @@ class Merger:
             for operation in received.report.operations
             if operation.kind in REPLIED_KINDS
         )
+
+
+def _restored(stored: StoredHistogram | None) -> Histogram:
+    return Histogram() if stored is None else stored.restored()
 
 
 def _distinct_steps(steps: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -495,6 +495,8 @@ class Tally:
                 window_dropped=operation.window_dropped,
                 times=_merged(operation.service, operation.response),
             )
+            if self._is_outside_alone(operation):
+                row.outside.merge(_merged(operation.outside, operation.outside_response))
             found.setdefault(OperationKey(operation.name, operation.kind), LiveOperation()).add(row)
         return found
 
@@ -528,11 +530,15 @@ class Tally:
             if operation.kind != "transaction"
         )
 
-    def _operation_report(self, operation: _Operation, notes: _Notes) -> OperationReport:
-        has_response = self.is_open and operation.kind in REPLIED_KINDS
-        outside_alone = self.window_start_ns is not None and not (
+    def _is_outside_alone(self, operation: _Operation) -> bool:
+        """Return True if there is a window, and nothing of the operation lies within it."""
+        return self.window_start_ns is not None and not (
             operation.service.count or operation.window_failed or operation.window_dropped
         )
+
+    def _operation_report(self, operation: _Operation, notes: _Notes) -> OperationReport:
+        has_response = self.is_open and operation.kind in REPLIED_KINDS
+        outside_alone = self._is_outside_alone(operation)
         # Of what is in no second, nothing else tells the master these times while the run goes on.
         tells_outside = outside_alone or operation.kind not in SCHEDULED_KINDS
         errors, other_errors, other_error_texts = operation.errors.most_frequent()

@@ -265,15 +265,14 @@ def _verdict(result: LoadResult, failures: tuple[str, ...]) -> Banner:
         return Banner("wrong", "The generator could not keep up", text)
     if failures:
         return Banner("wrong", "The test failed", "; ".join(failures))
-    if generator.verdict is None:
-        return Banner(
-            "warning", "There is no verdict on the generator", "the test had no whole second in its steady window"
-        )
-    worst_of_all = worst(result.objectives)
+    worst_of_all, no_second = worst(result.objectives), "the test had no whole second in its steady window"
     if worst_of_all is not None and worst_of_all.verdict != "met":
         level: Level = "wrong" if worst_of_all.verdict == "missed" else "warning"
-        return Banner(
-            level, printable(answer(result.objectives)), "the generator kept up: the figures are the service's"
-        )
+        kept_up = "the generator kept up: the figures are the service's"
+        if generator.verdict is None:
+            kept_up = f"there is no verdict on the generator: {no_second}"
+        return Banner(level, printable(answer(result.objectives)), kept_up)
+    if generator.verdict is None:
+        return Banner("warning", "There is no verdict on the generator", no_second)
     met = printable(answer(result.objectives)) if worst_of_all is not None else ""
     return Banner("good", "The generator kept up", f"the figures are the service's{met and f'; {met}'}")

@@ -7,6 +7,7 @@ somebody visits meanwhile. So orders of other sites are refused, and so is what 
 from __future__ import annotations
 
 import logging
+import re
 import socket
 from argparse import Namespace
 from collections.abc import Callable
@@ -45,6 +46,9 @@ _LABELS = b"""<style>
 .MuiAccordionDetails-root .MuiFormControl-root legend { display: none; }
 .MuiAccordionDetails-root .MuiFormControl-root fieldset { top: 0; }
 </style>"""
+
+#: The words of an option among the data of Locust's page. They are as argparse has them, with `%%` for a percent sign.
+_HELP_TEXT = re.compile(rb'"help_text": "(?:[^"\\]|\\.)*"')
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -126,9 +130,10 @@ class Page:
 
 
 def whole_labels(response: flask.Response) -> flask.Response:
-    """Return the answer to a request, with a style in Locust's page that shows the words of each option in full."""
+    """Return the answer to a request, with the words of each option in Locust's page in full and as they are meant."""
     if flask.request.endpoint == "locust.index" and response.mimetype == "text/html" and response.status_code == 200:
-        response.set_data(response.get_data().replace(b"</head>", _LABELS + b"</head>", 1))
+        page = _HELP_TEXT.sub(lambda text: text[0].replace(b"%%", b"%"), response.get_data())
+        response.set_data(page.replace(b"</head>", _LABELS + b"</head>", 1))
     return response
 
 

@@ -125,6 +125,31 @@ def test_the_work_of_all_processes_is_added_up() -> None:
     assert times_of(merger.processes.values())[ECHO].service.count == 3
 
 
+@pytest.mark.parametrize("is_open", [True, False])
+def test_what_is_not_in_the_window_has_the_times_of_the_whole_run_as_in_the_result(is_open: bool) -> None:
+    merger = Merger()
+    process = Process(merger, "1", is_open)
+    process.replied(0, "log in")
+    failed = Recorder("log in")
+    failed.failed(START + S // 2, START + S, "wrong", START + S // 2)
+    process.take(failed)
+    process.report()
+    for processes in both(process, merger):
+        assert not operations_of(processes)[OperationKey("log in")].shown.count, "there is no window yet"
+    process.tally.open_window(START + 2 * S)
+    process.replied(3)
+    process.report()
+    for processes in both(process, merger):
+        found = operations_of(processes)[OperationKey("log in")]
+        assert (found.are_of_run, found.has_response, found.shown.count, found.censored) == (True, is_open, 1, 1)
+        assert not operations_of(processes)[ECHO].are_of_run
+    process.replied(4, "log in", took_ns=5 * MS)
+    process.report()
+    for processes in both(process, merger):
+        found = operations_of(processes)[OperationKey("log in")]
+        assert (found.are_of_run, found.shown.count, found.censored) == (False, 1, 0)
+
+
 @pytest.mark.parametrize("is_of_master", [False, True])
 def test_the_verdict_comes_with_the_second_bad_second_and_is_that_of_the_result(is_of_master: bool) -> None:
     merger = Merger()

@@ -15,7 +15,7 @@ from bench.load.plugin.live_routes import PATH, add_routes
 from bench.load.plugin.live_view import LiveTest, LiveView
 from bench.load.plugin.openmetrics import exposition
 from bench.objectives.model import JudgedObjective, ObjectiveVerdict
-from bench.results.load import CONNECT
+from bench.results.load import CONNECT, Generator
 from bench.results.references import Store
 from tests.support.example_loads import open_load, row
 from tests.support.live_tests import MadeUpRun
@@ -104,18 +104,8 @@ def test_a_test_that_has_ended_has_links_to_all_that_there_is(
     assert asked(client, "results/1/result.json").status_code == 404
 
 
-@pytest.mark.parametrize(
-    ("verdict", "level", "title"),
-    [
-        ("met", "good", "The generator kept up"),
-        ("missed", "wrong", "p99 80.00 ms: objective 'p99 < 50 ms' missed"),
-        ("undecided", "warning", "p99 80.00 ms: objective 'p99 < 50 ms' undecided"),
-    ],
-)
-def test_the_banner_of_a_test_that_has_ended_has_its_objectives(
-    client: FlaskClient, view: LiveView, verdict: ObjectiveVerdict, level: str, title: str
-) -> None:
-    judged = JudgedObjective(
+def judged(verdict: ObjectiveVerdict) -> JudgedObjective:
+    return JudgedObjective(
         text="p99 < 50 ms",
         metric="p99",
         relation="<",
@@ -127,8 +117,22 @@ def test_the_banner_of_a_test_that_has_ended_has_its_objectives(
         high=81_000,
         verdict=verdict,
     )
+
+
+@pytest.mark.parametrize(
+    ("verdict", "level", "title"),
+    [
+        ("met", "good", "The generator kept up"),
+        ("missed", "wrong", "p99 80.00 ms: objective 'p99 < 50 ms' missed"),
+        ("undecided", "warning", "p99 80.00 ms: objective 'p99 < 50 ms' undecided"),
+    ],
+)
+def test_the_banner_of_a_test_that_has_ended_has_its_objectives(
+    client: FlaskClient, view: LiveView, verdict: ObjectiveVerdict, level: str, title: str
+) -> None:
     view.test = running()
-    view.end(open_load(seconds=3, operations=(row(CONNECT, kind=CONNECT), row("say")), objectives=(judged,)), None)
+    operations = row(CONNECT, kind=CONNECT), row("say")
+    view.end(open_load(seconds=3, operations=operations, objectives=(judged(verdict),)), None)
     page = asked(client).json
     assert (page["banner"]["level"], page["banner"]["title"]) == (level, title)
     assert page["objectives"] == [
@@ -139,6 +143,26 @@ def test_the_banner_of_a_test_that_has_ended_has_its_objectives(
             "reason": "",
         }
     ]
+
+
+@pytest.mark.parametrize(
+    ("objectives", "level", "title"),
+    [
+        ((), "warning", "There is no verdict on the generator"),
+        ((judged("met"),), "warning", "There is no verdict on the generator"),
+        ((judged("missed"),), "wrong", "p99 80.00 ms: objective 'p99 < 50 ms' missed"),
+        ((judged("undecided"),), "warning", "p99 80.00 ms: objective 'p99 < 50 ms' undecided"),
+    ],
+)
+def test_a_test_without_a_verdict_on_its_generator_still_has_its_objectives(
+    client: FlaskClient, view: LiveView, objectives: tuple[JudgedObjective, ...], level: str, title: str
+) -> None:
+    view.test = running()
+    operations = row(CONNECT, kind=CONNECT), row("say")
+    view.end(open_load(seconds=3, generator=Generator(processes=1), operations=operations, objectives=objectives), None)
+    banner = asked(client).json["banner"]
+    assert (banner["level"], banner["title"]) == (level, title)
+    assert "no whole second in its steady window" in banner["text"]
 
 
 def test_commands_make_the_rest_but_not_while_a_test_is_on(

@@ -7,9 +7,15 @@
 (() => {
   const TAB = "socketio";
   const base = new URL("./", document.currentScript.src);
-  const colours = {
-    good: ["#12652f", "#e2f3e7"], wrong: ["#ffffff", "#b3141b"],
-    warning: ["#5c3d00", "#ffe9b8"], neutral: ["#1c1e21", "#e8edf2"],
+  const colours = { // as in live.css
+    light: {
+      good: ["#12652f", "#e2f3e7"], wrong: ["#ffffff", "#b3141b"],
+      warning: ["#5c3d00", "#ffe9b8"], neutral: ["#1c1e21", "#e8edf2"],
+    },
+    dark: {
+      good: ["#b6f0c6", "#123a20"], wrong: ["#ffffff", "#b3141b"],
+      warning: ["#ffe1a1", "#4d3800"], neutral: ["#e7e9ec", "#272c32"],
+    },
   };
   let banner, frame;
 
@@ -32,6 +38,12 @@
     if (banner) banner.style.display = banner.dataset.wanted === "true" && !frame ? "block" : "none";
   }
 
+  function isDark() { // as Locust's switch says, else as the browser does
+    let chosen = null;
+    try { chosen = localStorage.theme; } catch { /* it may be forbidden */ }
+    return chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+  }
+
   function show(page) {
     if (!banner) {
       banner = document.createElement("a");
@@ -39,7 +51,8 @@
       banner.append(document.createElement("strong"), document.createElement("span"));
       document.body.prepend(banner);
     }
-    const [ink, ground] = colours[page.banner.level] || colours.neutral;
+    const ofTheme = colours[isDark() ? "dark" : "light"];
+    const [ink, ground] = ofTheme[page.banner.level] || ofTheme.neutral;
     const isWrong = page.banner.level === "wrong";
     banner.href = `?tab=${TAB}`;
     banner.dataset.level = page.banner.level;
