@@ -28,7 +28,10 @@ def checked_metric(metric: str) -> str:
     if percentile := _PERCENTILE.fullmatch(metric):
         number = exact(float(percentile[1]))
         if not 0 < number < 100:
-            raise MetricError(f"{metric} is no percentile: expected one between p0 and p100; the longest time is max")
+            # Others write p999 for p99.9.
+            hint = f"did you mean p{metric[1:3]}.{metric[3:]}?" if re.fullmatch(r"p99\d+", metric) else ""
+            expected = hint or "expected one between p0 and p100; the longest time is max"
+            raise MetricError(f"{metric} is no percentile: {expected}")
         return f"p{plain_decimal(float(number))}"
     if metric == "delivered":
         raise MetricError("delivered is the share of a fan-out's deliveries, and no operation of this version has any")

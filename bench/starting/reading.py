@@ -46,6 +46,8 @@ class Reading:
     uses_of: dict[str, set[str]] = field(default_factory=dict)
     #: Local names for parts of the data: a parameter and the keys to it.
     aliases: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    #: Local names for objects and lists that are written out, with the parts of the data in them.
+    built: dict[str, tuple[tuple[str, str | None], ...]] = field(default_factory=dict)
     #: The models that the data is made into, by parameter.
     models: dict[str, str] = field(default_factory=dict)
     #: The values that the handler takes where a key is not there, by parameter and keys.
@@ -169,6 +171,8 @@ class Reading:
             self.may_refuse = True
         elif isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
             self._assign(node.targets[0].id, node.value)
+        elif isinstance(node, ast.Assign):
+            self._overwritten(node.targets)
         for name, value in ast.iter_fields(node):
             parts = value if isinstance(value, list) else [value]
             is_block = isinstance(node, (ast.If, ast.For, ast.AsyncFor, ast.While, ast.ExceptHandler, ast.Match))
@@ -184,6 +188,10 @@ class Reading:
             value = value.value
         if isinstance(value, ast.IfExp):
             value = value.body
+        built = tuple(self._repeated(value)) if isinstance(value, (ast.Dict, ast.List, ast.Tuple)) else ()
+        self.built.pop(name, None)
+        if built:
+            self.built[name] = built
         if (path := self._path(value)) is not None:
             self.aliases[name] = path
         elif isinstance(value, ast.Call) and (made := self._model(value)) is not None:
@@ -191,6 +199,13 @@ class Reading:
             self.aliases[name] = (made[0],)
         else:
             self.aliases.pop(name, None)
+
+    def _overwritten(self, targets: Sequence[ast.expr]) -> None:
+        """Forget what stood in objects of which a part is set: it may be the part that repeats the data."""
+        for target in targets:
+            named = target.value if isinstance(target, ast.Subscript) else target
+            if isinstance(named, ast.Name):
+                self.built.pop(named.id, None)
 
     def _model(self, call: ast.Call) -> tuple[str, str] | None:
         """Return the parameter and the model, for a call that makes a model of the data."""
@@ -338,6 +353,8 @@ class Reading:
         if path is not None:
             if path[0] != self.session_parameter and len(path) <= 2:
                 yield path[0], path[1] if len(path) == 2 else None
+        elif isinstance(node, ast.Name):
+            yield from self.built.get(node.id, ())
         elif isinstance(node, ast.Dict):
             for value in node.values:
                 yield from self._repeated(value)

@@ -94,6 +94,16 @@ class TestReplies:
             ('await sio.emit("said", {**data, "by": data["by"]})', {"by": "{token}"}, ("said",)),
             ('text = data.get("text")\nawait sio.emit("said", (sid, text), to=sid)', {"text": "{token}"}, ("said",)),
             ('await sio.emit("said", f"you said {data[\'text\']}", to=sid)', {"text": "{token}"}, ("said",)),
+            (
+                'entry = {"id": data["id"]}\nlog.append(entry)\nawait sio.emit("said", entry, to=sid)',
+                {"id": "{token}"},
+                ("said",),
+            ),
+            (
+                'said = {"by": [data["id"]]}\nsaid = {"entry": said}\nawait sio.emit("said", said, to=sid)',
+                {"id": "{token}"},
+                ("said",),
+            ),
             ('if not data["ok"]:\n    return\nawait sio.emit("said", data["text"], to=sid)', None, ("said",)),
         ],
     )
@@ -108,6 +118,11 @@ class TestReplies:
         found = scenario("sid, data", 'await sio.emit("said", {"text": data["text"].upper()}, to=sid)')
         assert (found.reply, found.kinds, found.data) == (("said",), (), {"text": "hello"})
         assert "matched in order" in found.comments[0]
+
+    @pytest.mark.parametrize("change", ["entry = {}", 'entry["id"] = 5', "entry = masked(entry)"])
+    def test_a_reply_that_has_changed_repeats_nothing(self, scenario: Scenario, change: str) -> None:
+        body = f'entry = {{"id": data["id"], "at": 1}}\n{change}\nawait sio.emit("said", entry, to=sid)'
+        assert scenario("sid, data", body).kinds == ()
 
     @pytest.mark.parametrize(
         "body",
