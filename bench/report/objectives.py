@@ -97,12 +97,15 @@ def said_in_a_line(objective: JudgedObjective) -> str:
 
 
 def figure_text(objective: JudgedObjective) -> str:
-    """Return the figure with its unit; > 10 s if only a bound is known."""
+    """Return the figure with its unit; > 10 s if only a bound is known.
+
+    An undecided figure that falls among failures has no bound: the low end of its interval is of what did not fail.
+    """
     if objective.value is not None:
         return _amount(objective, objective.value)
     if objective.unit != "µs" or objective.verdict == "not judged":
         return UNKNOWN
-    is_bound = objective.low is not None and objective.high is None
+    is_bound = objective.high is None and objective.verdict != "undecided"
     return duration(Figure(objective.low, "above")) if objective.low is not None and is_bound else FAILED
 
 

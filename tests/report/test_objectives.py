@@ -40,6 +40,7 @@ ERRORS = judge(parse_objective("errors < 0.1 %"), Measured(0, 0, 0.000371))
         ("p99 < 50 ms", Measured(21_900, None, 25_000), "21.90 ms", "below 25.00 ms"),
         ("p99 < 50 ms", Measured(21_900, None, None), "21.90 ms", "-"),
         ("p99 < 50 ms", Measured(None, 10e6, None), "> 10 s", "-"),
+        ("p99 < 50 ms", Measured(None, 212.0, None, lacks="it falls among those that failed"), "failed", "-"),
         ("p99 < 50 ms", Measured(None, float("inf"), None, lacks="it failed"), "failed", "-"),
         ("p99 < 50 ms", Measured(useless_because="no such operation"), "-", "-"),
         ("max < 50 ms", Measured.exact(21_900), "21.90 ms", "counted"),

@@ -8,6 +8,7 @@ figures stay until the next test begins.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import socket
@@ -293,10 +294,10 @@ class MetricsServer:
         except OSError as error:
             number = error.errno or 0  # those of the resolver are below 0
             reason = os.strerror(number) if number > 0 else error.strerror or str(error)
-            raise MisuseError(
-                f"--metrics cannot listen on {host or '*'}, port {port}: {reason}: end what listens there, or choose "
-                "another port"
-            ) from None
+            # The resolver does not know the host, or the host is no address of this machine.
+            is_taken = number == errno.EADDRINUSE
+            remedy = "end what listens there, or choose another port" if is_taken else "choose another address"
+            raise MisuseError(f"--metrics cannot listen on {host or '*'}, port {port}: {reason}: {remedy}") from None
         self._server = pywsgi.WSGIServer(listener, self._answer, log=None, error_log=logger)
         self._server.start()
         logger.info("Metrics at http://%s:%d/metrics", f"[{host}]" if ":" in host else host or "0.0.0.0", port)

@@ -262,7 +262,8 @@ def test_the_readmes_command(tmp_path: Path, temporary: Path) -> None:
         check=False,
     )
     assert process.returncode == 0, process.stderr
-    assert len(re.findall(r"^(event|acknowledged|event-1kB|event-16kB)$", process.stdout, re.M)) == 4
+    shown = re.findall(r"^(event|acknowledged|event-1kB|event-16kB)$", process.stdout, re.M)
+    assert shown == ["event", "acknowledged", "event-1kB", "event-16kB"] * 2, "in the table and the shapes"
     assert own.git("status", "--porcelain") == ""  # git ignores the results
 
 
