@@ -131,7 +131,7 @@ test-fast: $(READY)  ## the pure tests, within 20 seconds: no process, no socket
 
 # The longest comes first, by tests/system/conftest.py. Half of the time they wait for processes.
 test-slow: $(READY) $(NODE_READY) $(HLOG_READY)  ## the slowest tests: many real runs
-	$(BIN)/pytest -n 5 --dist load -m slow
+	$(BIN)/pytest -n 4 --dist load -m slow
 
 # A finding names the seed and the number of the run, to do that one again: make chaos SEED=7 ONLY=3
 MINUTES ?= 10
