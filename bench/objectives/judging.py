@@ -93,11 +93,6 @@ def not_judged(objective: Objective, reason: str, operation: str | None = None) 
     return judge(objective, Measured(operation=operation, useless_because=reason))
 
 
-def is_surely_missed(objective: Objective, measured: Measured) -> bool:
-    """Return true if the objective is missed by this figure."""
-    return _verdict(objective, measured)[0] == "missed"
-
-
 def _verdict(objective: Objective, measured: Measured) -> tuple[ObjectiveVerdict, str | None, float | None]:
     """Return the verdict, the reason for it, and the seconds of a run that would decide it."""
     if measured.useless_because is not None:

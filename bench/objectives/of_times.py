@@ -28,7 +28,7 @@ class TimeObjectives:
 
     @property
     def remark(self) -> str | None:
-        """What is left out, in a line; None if nothing is."""
+        """The objectives that are left out, in a line; None if none is."""
         if not self.left_out:
             return None
         return f"only a load can judge these objectives: {'; '.join(objective.text for objective in self.left_out)}"

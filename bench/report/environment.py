@@ -1,4 +1,4 @@
-"""Where something was measured and with what, as facts that every kind of result has."""
+"""The machine and the packages of a measurement, as facts that every kind of result has."""
 
 from collections.abc import Iterator, Mapping
 

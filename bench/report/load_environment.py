@@ -1,4 +1,4 @@
-"""Where and how a load was measured: what a reader needs to measure it again, or to doubt a comparison."""
+"""The environment and the settings of a load: what a reader needs to measure it again, or to doubt a comparison."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""How sure the figures of a load are, in a document: intervals, and what the tests of the run and `--until` came to.
+"""The certainty of the figures of a load, in a document: intervals, and what came of its tests and of `--until`.
 
 Rules of this file: an interval has the unit of its times beside it, and an end that is not known is left open.
 """

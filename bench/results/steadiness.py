@@ -1,4 +1,4 @@
-"""How sure the figures of a load are, as results store it: intervals, tests of the run, and a precision that was asked.
+"""The certainty of the figures of a load, as results store it: intervals, tests of the run, and asked precisions.
 
 Rules of this file: data and its invariants only. Units are in the names.
 """

@@ -28,7 +28,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import NormalDist
-from typing import Protocol, Self
+from typing import Protocol, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +51,8 @@ _FEWEST_FOR_A_MEAN = 200
 
 #: The variance of a binomial from which on the Cornish-Fisher expansion is exact to a fraction of a rank.
 _LARGE_VARIANCE = 500.0
+
+T = TypeVar("T")
 
 Integers = NDArray[np.int64]
 Numbers = NDArray[np.float64]
@@ -127,10 +129,9 @@ class SteadyTimes:
     @classmethod
     def of(cls, seconds: Sequence[SecondOfTimes], confidence: float = CONFIDENCE) -> Self:
         """Return the times of successive whole seconds."""
-        length = max(1, math.ceil(len(seconds) / _MOST_BLOCKS))
+        length = _block_length(len(seconds))
         number = len(seconds) // length
-        # The first seconds are left out where they do not fill a block.
-        whole = seconds[len(seconds) - number * length :]
+        whole = _whole(seconds, length)
         parts = [second.times.bucket_counts() for second in whole]
         empty = np.empty(0, dtype=np.int64)
         buckets = np.concatenate([empty, *(buckets for buckets, _ in parts)])
@@ -227,8 +228,7 @@ class SteadyTimes:
 
     def _lack(self) -> Certainty | None:
         if self.seconds < FEWEST_SECONDS:
-            reason = f"the run is too short: its steady window has {self.seconds} whole seconds"
-            return Certainty(None, f"{reason}, at least {FEWEST_SECONDS} are needed", FEWEST_SECONDS)
+            return _few_seconds(self.seconds)
         return None if self.number else Certainty(None, "there are no times")
 
     def _too_short(self, interval: Interval, needed_s: float) -> Certainty:
@@ -254,9 +254,7 @@ class SteadyTimes:
 
     def _effective(self, residuals: Numbers, independent: float) -> float:
         """Return the effective number of times. `independent` is the variance of the sum of independent times."""
-        spread = spread_of_sum(residuals, self.confidence)
-        design = max(1.0, spread.variance / independent) if independent > 0 else 1.0
-        return self.number / design * _less_for_few(self.confidence, spread.degrees_of_freedom)
+        return _effective_number(self.number, residuals, independent, self.confidence)
 
     def _place(self, share: float) -> int | None:
         """Return where in the levels the time is that this share of all does not exceed; None among the censored."""
@@ -295,15 +293,14 @@ def share_interval(parts: Sequence[int], totals: Sequence[int], confidence: floa
         return _few_seconds(len(totals))
     if not number:
         return Certainty(None, "there is nothing to have a share of")
-    length = max(1, math.ceil(len(totals) / _MOST_BLOCKS))
+    length = _block_length(len(totals))
     in_parts, in_total = _per_block(_whole(parts, length), length), _per_block(_whole(totals, length), length)
     share = part / number
     independent = share * (1 - share) * number
     effective = float(number)
     if independent > 0:
-        spread = spread_of_sum(in_parts - in_parts.sum() / max(1.0, in_total.sum()) * in_total, confidence)
-        effective /= max(1.0, spread.variance / independent)
-        effective *= _less_for_few(confidence, spread.degrees_of_freedom)
+        residuals = in_parts - in_parts.sum() / max(1.0, in_total.sum()) * in_total
+        effective = _effective_number(number, residuals, independent, confidence)
     return Certainty(Interval(*_share_bounds(share, effective, confidence)))
 
 
@@ -311,7 +308,7 @@ def rate_interval(counts: Sequence[int], confidence: float = CONFIDENCE) -> Cert
     """Return the interval of a rate per second, from the counts of successive whole seconds."""
     if len(counts) < FEWEST_SECONDS:
         return _few_seconds(len(counts))
-    length = max(1, math.ceil(len(counts) / _MOST_BLOCKS))
+    length = _block_length(len(counts))
     blocks = _per_block(_whole(counts, length), length)
     rate_per_s = float(blocks.sum()) / (len(blocks) * length)
     reach = spread_of_sum(blocks - blocks.mean(), confidence).reach(confidence) / (len(blocks) * length)
@@ -325,7 +322,12 @@ def _few_seconds(seconds: int) -> Certainty:
     return Certainty(None, reason, FEWEST_SECONDS)
 
 
-def _whole(values: Sequence[int], length: int) -> Sequence[int]:
+def _block_length(seconds: int) -> int:
+    """Return how many seconds a block has."""
+    return max(1, math.ceil(seconds / _MOST_BLOCKS))
+
+
+def _whole(values: Sequence[T], length: int) -> Sequence[T]:
     """Return the values without the first ones that do not fill a block."""
     return values[len(values) % length :]
 
@@ -333,6 +335,16 @@ def _whole(values: Sequence[int], length: int) -> Sequence[int]:
 def _per_block(values: Sequence[int], length: int) -> Numbers:
     blocks: Numbers = np.asarray(values, dtype=np.float64).reshape(-1, length).sum(axis=1)
     return blocks
+
+
+def _effective_number(number: int, residuals: Numbers, independent: float, confidence: float) -> float:
+    """Return how many independent values would have the spread that these residuals of blocks show.
+
+    `independent` is the variance of the sum of independent values.
+    """
+    spread = spread_of_sum(residuals, confidence)
+    design = max(1.0, spread.variance / independent) if independent > 0 else 1.0
+    return number / design * _less_for_few(confidence, spread.degrees_of_freedom)
 
 
 def _less_for_few(confidence: float, degrees_of_freedom: int) -> float:

@@ -61,7 +61,7 @@ Numbers = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Outcome:
-    """The outcome of a test: its statistic, and the probability of one that is as far off by chance, if it has any."""
+    """The outcome of a test: its statistic, and the probability of a statistic as far off by chance, if it has any."""
 
     statistic: float
     p: float | None
@@ -100,7 +100,7 @@ def parts_of(values: Sequence[float]) -> Numbers | None:
 
 
 def independence(parts: Numbers) -> Outcome:
-    """Return the correlation of each part of a run with the next, and the probability of one so large by chance."""
+    """Return the correlation of each part of a run with the next, and how probable it is so large by chance."""
     number = len(parts)
     deviations = parts - parts.mean()
     squares = float((deviations**2).sum())
@@ -113,7 +113,7 @@ def independence(parts: Numbers) -> Outcome:
 
 
 def trend(parts: Numbers) -> Outcome:
-    """Return the rank correlation of the parts of a run with time, and the probability of one so far from 0."""
+    """Return the rank correlation of the parts of a run with time, and how probable it is so far from 0."""
     number = len(parts)
     times = np.arange(number, dtype=np.float64)
     ranks = _ranks(parts)

@@ -369,7 +369,7 @@ class _Known:
 
     @property
     def _beyond_us(self) -> float:
-        """The time above which one lies that falls among the failures."""
+        """The time above which a figure lies that falls among the failures."""
         return math.inf if self._limit_us is None else self._limit_us
 
     def percentile(self, percent: float, times: SteadyTimes | None, confidence: float) -> Measured:

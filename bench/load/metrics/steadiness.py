@@ -1,4 +1,4 @@
-"""How sure the figures of a load are: intervals of times, the tests of the run, and the precisions that were asked for.
+"""The certainty of the figures of a load: intervals of times, tests of the run, and the precisions that were asked for.
 
 Rules of this file: pure; reports in, parts of the result out. All of it rests on the whole seconds of the steady window
 (see `LoadFigures`). A run of which too little is known has the reason in place of a figure, and no narrow interval.
@@ -7,7 +7,7 @@ Rules of this file: pure; reports in, parts of the result out. All of it rests o
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bench.load.metrics.figures import Chosen, LoadFigures
@@ -309,12 +309,3 @@ class PrecisionRule:
         if self._first_s is None:
             self._first_s = seconds
         return seconds >= self._first_s * (1 + _CONFIRMING)
-
-
-def seconds_needed(seconds: int, found: Sequence[Precision]) -> Mapping[str, float]:
-    """Return for each precision that is not reached how long a window would probably reach it, by its text."""
-    return {
-        precision.text: seconds * (precision.reached / precision.asked) ** 2
-        for precision in found
-        if precision.reached is not None and not precision.is_reached
-    }

@@ -29,7 +29,7 @@ class Percentiles:
 
 @dataclass(frozen=True)
 class SecondsRead:
-    """What the charts need of the seconds' distributions: a value for each second of the timeline.
+    """The figures of the seconds' distributions that the charts need: a value for each second of the timeline.
 
     `p90_us` and `max_us` are of all operations. They are None of a second in which anything failed, because the times
     of what failed are not known. `times` has all durations in ns and their counts.

@@ -1,4 +1,4 @@
-"""What Locust's page is changed to, without a browser."""
+"""The changes to Locust's page, without a browser."""
 
 import flask
 
