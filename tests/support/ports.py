@@ -1,10 +1,8 @@
 """Ports for servers that a test starts."""
 
-import socket
+from bench.server import address
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on at the moment."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
+    """Return a port that nobody listens on at the moment, and that no outgoing connection gets from the system."""
+    return address.free_port("127.0.0.1")

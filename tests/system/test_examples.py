@@ -26,6 +26,7 @@ import socketio
 from bench.results.load import LoadResult
 from bench.results.store import load
 from bench.server import ServerProcess
+from tests.support.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
@@ -51,12 +52,6 @@ def example(name: str, folder: Path) -> Path:
         for file in copy.iterdir():
             file.write_text(file.read_text().replace(written, port))
     return copy
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 @contextmanager

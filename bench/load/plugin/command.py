@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import logging
 import math
+import os
 import sys
 from argparse import Namespace
 from pathlib import Path
@@ -31,6 +32,8 @@ from bench.load.plugin.user import SocketIOUser
 from bench.mistyped import unknown_option
 from bench.printable import printable
 from bench.scenarios.loading import ScenariosError, load_scenarios
+from bench.server.address import free_port
+from bench.server.error import ServerError
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +58,8 @@ def run() -> NoReturn:
         if any(argument in ("-h", "--help") for argument in arguments):
             _show_help(arguments)
         sys.argv[1:] = with_locustfile(arguments, get_parser())
-    except MisuseError as error:
+        os.environ.update(own_port(arguments, get_parser()))
+    except (MisuseError, ServerError) as error:
         _refuse(str(error))
     locust_main.main()
     sys.exit()
@@ -147,6 +151,22 @@ def with_locustfile(arguments: list[str], parser: LocustArgumentParser) -> list[
         parser.error(f"unrecognized arguments: {mistyped[0]}")
     _look_for(options)
     return arguments
+
+
+def own_port(arguments: list[str], parser: LocustArgumentParser) -> dict[str, str]:
+    """Return Locust's variables that give a master and the workers that it forks a port which nobody else has.
+
+    Without it, two such runs on one machine would want the same port. None if the user has said one, if there are no
+    such workers, or if the master is elsewhere. Raises ServerError if no port is free.
+    """
+    options, _ = parser.parse_known_args(arguments)
+    ports = ("master_port", "master_bind_port")
+    is_said = any(getattr(options, port) != parser.get_default(port) for port in ports)
+    is_said = is_said or any(argument.startswith(("--master-port", "--master-bind-port")) for argument in arguments)
+    if not options.processes or options.worker or is_said:
+        return {}
+    port = str(free_port("0.0.0.0"))
+    return {"LOCUST_MASTER_NODE_PORT": port, "LOCUST_MASTER_BIND_PORT": port}
 
 
 def _named_parser() -> argparse.ArgumentParser:

@@ -4,7 +4,6 @@ Our generator is a `locust` process as anybody would start it, on the core that 
 kept; no run is repeated because of its result. Everything that was started is gone when this returns, however it does.
 """
 
-import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -34,6 +33,7 @@ from bench.validation.accuracy.scenarios import (
 from bench.validation.peers.generator import Program
 from bench.validation.peers.peer import PROJECT, Command, LeftOut, PacedLoad, Peer, ToolReport
 from bench.validation.peers.tools import script
+from bench.validation.processes import processes_options
 
 _USERS = Path(__file__).parent / "programs" / "accuracy_users.py"
 #: The time that a tool may take in addition to the load: to start, to connect, to await the last replies, to report.
@@ -240,9 +240,7 @@ def _command(load: Load, url: str, seed: str, folder: Path) -> Command:
     arguments += ["--headless", "--only-summary", "--host", url, "--results", str(folder), "--seed", seed]
     arguments += ["--rate", load.rate, "--arrivals", load.shape, "--warmup", f"{load.warmup_s:g}"]
     arguments += ["--users", str(load.users), "--spawn-rate", str(load.users)]
-    if load.processes > 1:
-        port = str(_free_port())  # Locust's own may be taken: by a Locust that somebody else runs
-        arguments += ["--processes", str(load.processes), "--master-bind-port", port, "--master-port", port]
+    arguments += processes_options(load.processes)
     environment = {"ACCURACY_NOTES": str(folder)}
     user = "EchoUser"
     if load.timeout_s is not None:
@@ -250,11 +248,6 @@ def _command(load: Load, url: str, seed: str, folder: Path) -> Command:
     if load.is_sampled:
         user, environment["ACCURACY_SAMPLES"] = "SampledUser", "1"
     return Command([*arguments, user], environment)
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def _stored(scenario: Scenario, folder: Path, code: int, output: str) -> LoadResult:

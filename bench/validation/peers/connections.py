@@ -30,8 +30,8 @@ from bench.targets.echo import Stats
 from bench.targets.process import EchoProcesses
 from bench.validation.peers.generator import Generator
 from bench.validation.peers.peer import PROGRAMS, Command, LeftOut
-from bench.validation.peers.ports import free_port
 from bench.validation.peers.tools import script
+from bench.validation.processes import processes_options
 
 #: The files of a process that are no connections.
 SPARE_DESCRIPTORS = 200
@@ -241,9 +241,7 @@ def _generator(load: Load, echo: EchoProcesses, folder: Path) -> Generator:
     arguments += ["--results", str(folder / f"of-{load.connections}")]
     if addresses := source_addresses(load.connections):
         arguments += ["--source-addresses", addresses]
-    if load.processes > 1:
-        port = str(free_port())  # Locust's own may be taken: by a Locust that somebody else runs
-        arguments += ["--processes", str(load.processes), "--master-bind-port", port, "--master-port", port]
+    arguments += processes_options(load.processes)
     environment = {"WORKING": str(load.working), "ALL_THERE": str(_go(folder))}
     return Generator(Command(arguments, environment), generator_cores(), folder / f"{load.connections}.log")
 

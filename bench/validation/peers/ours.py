@@ -10,8 +10,8 @@ from bench.results.store import load as load_result
 from bench.scenarios.catalogue import FOO_BAR_TO_SENDER
 from bench.validation.peers.model import OURS
 from bench.validation.peers.peer import PROJECT, ClosedLoad, Command, LeftOut, ToolReport
-from bench.validation.peers.ports import free_port
 from bench.validation.peers.tools import script
+from bench.validation.processes import processes_options
 
 #: The connections per second at most: if thousands come at once, the server is slower than the time to connect.
 _SPAWN_RATE = 500
@@ -40,9 +40,7 @@ class Ours:
         arguments = [str(script("locust")), "-f", str(PROJECT / "locustfile.py"), "--headless", "--only-summary"]
         arguments += ["--host", load.url, "--results", str(load.folder)]
         arguments += ["--users", str(load.connections), "--spawn-rate", str(min(load.connections, _SPAWN_RATE))]
-        if self._processes > 1:
-            port = str(free_port())  # Locust's own may be taken: by a Locust that somebody else runs
-            arguments += ["--processes", str(self._processes), "--master-bind-port", port, "--master-port", port]
+        arguments += processes_options(self._processes)
         return Command([*arguments, "EchoUser"], self._environment)
 
     def report(self, load: ClosedLoad, output: str) -> ToolReport:

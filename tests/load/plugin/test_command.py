@@ -44,6 +44,34 @@ def parser() -> LocustArgumentParser:
 
 
 @pytest.mark.parametrize(
+    ("arguments", "variables", "is_given"),
+    [
+        ("--processes 2", {}, True),
+        ("-u 5", {"LOCUST_PROCESSES": "2"}, True),
+        ("-u 5", {}, False),
+        ("--master", {}, False),
+        ("--processes 2 --worker", {}, False),
+        ("--processes 2 --master-bind-port 6000 --master-port 6000", {}, False),
+        ("--processes 2 --master-bind-port=5557", {}, False),
+        ("--processes 2", {"LOCUST_MASTER_NODE_PORT": "6000", "LOCUST_MASTER_BIND_PORT": "6000"}, False),
+    ],
+)
+def test_a_master_and_the_workers_that_it_forks_get_a_port_of_their_own(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, arguments: str, variables: dict[str, str], is_given: bool
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    given = command.own_port(arguments.split(), parser())
+    assert bool(given) == is_given
+    if not is_given:
+        return
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    options = parser().parse_args(arguments.split())
+    assert options.master_bind_port == options.master_port != 5557
+
+
+@pytest.mark.parametrize(
     ("arguments", "said"),
     [
         ("", "nothing says what the users do: give --scenarios FILE, or -f FILE with users; there is no locustfile.py"),

@@ -15,8 +15,8 @@ from tests.support.folders import ROOT
 
 pytestmark = pytest.mark.slow
 
-#: Enough round trips for a p99, also where the machine is busy.
-SHORT = ("--benchmark-max-time=0.05", "--benchmark-min-rounds=120", "--effort=quick", "-p", "no:cacheprovider")
+#: Enough round trips for a p99 of each of the two processes of a quick run, however slow the machine is.
+SHORT = ("--benchmark-max-time=0.05", "--benchmark-min-rounds=240", "--effort=quick", "-p", "no:cacheprovider")
 
 
 @pytest.fixture(scope="module")
