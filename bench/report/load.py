@@ -7,9 +7,20 @@ saturation, missing workers) is a note below them.
 from collections.abc import Callable, Iterator, Sequence
 
 from bench.report.document import Column, Document, LazyCharts, Note, Row, Shapes, Table
-from bench.report.formatting import FAILED, UNKNOWN, amount, count, duration, durations, per_second, short_commit
+from bench.report.formatting import (
+    FAILED,
+    UNKNOWN,
+    amount,
+    count,
+    duration,
+    durations,
+    moment,
+    per_second,
+    short_commit,
+)
 from bench.report.labels import label_notes
 from bench.report.load_charts.run import load_charts
+from bench.report.load_charts.time_axis import run_s
 from bench.report.load_environment import load_environment
 from bench.report.load_headline import load_headline
 from bench.report.objectives import objective_notes, objective_tables
@@ -64,7 +75,7 @@ def load_document(result: LoadResult) -> Document:
             *_received_tables(result),
             *_error_tables(result),
             *slowest_tables(result),
-            *service_log_tables(result.service_log),
+            *service_log_tables(result.service_log, run_s=run_s(result)),
         ),
         notes=(
             *objective_notes(result.objectives),
@@ -353,7 +364,7 @@ def _notes(result: LoadResult) -> Iterator[Note]:
     figures = ", ".join(_generator(result))
     if result.generator.verdict == "saturated":
         since = result.generator.saturated_since_s
-        when = "" if since is None else f" since second {since:g}"
+        when = "" if since is None else f" since {moment(since, run_s(result))}"
         yield Note(
             f"generator saturated{when}: {result.generator.reason or ''}; {spoilt(result.generator.spoils)}", "wrong"
         )

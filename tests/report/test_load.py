@@ -27,6 +27,7 @@ from bench.results.load import (
 )
 from bench.results.receiving import ClockStep, ReceiveClock, Receiving
 from bench.timing.histogram import Histogram
+from tests.support.example_loads import open_load
 from tests.support.example_results import distribution, load_result, operation
 
 LARGE: dict[str, Any] = {"scheduled": 12_345_678, "sent": 12_345_678, "ok": 12_345_668}
@@ -401,3 +402,12 @@ def test_a_page_says_where_it_was_measured_and_how_to_do_it_again() -> None:
     assert facts["load"] == "50 users of EchoUser; closed; for 20s; by websocket"
     assert facts["machine"] == "here, 2 cores, Linux"
     assert facts["commit"] == "3cf0b59c6de96eba604d0c5aec7ae0e2153daba3"
+
+
+def test_moments_of_a_long_run_are_in_minutes_and_hours() -> None:
+    saturated = Generator(processes=1, verdict="saturated", reason="CPU share 99 %", saturated_since_s=1834)
+    window = Window(start_s=12.34, end_s=1805.2, warmup_s=5)
+    document = load_document(open_load(1806, 0, operations=(), window=window, generator=saturated))
+    facts = {fact.label: fact.text for fact in document.environment}
+    assert facts["window"] == "12.3 s to 30 min 5.2 s, after 5 s of warming up"
+    assert any("generator saturated since 30 min 34 s: CPU share" in note.text for note in document.notes)

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.report.chart import AnyChart, Forest, HeatMap, Panel, Series
+from bench.report.chart import AnyChart, Event, Forest, HeatMap, Panel, Series
 from bench.report.chart_formats import can_draw
 from bench.report.chart_table import MOST_ROWS, chart_table
 from bench.report.document import Break, Document, Note, Row, Style, Subject, Table
-from bench.report.drawing.look import DARK, LIGHT, Look, looks
+from bench.report.drawing.look import DARK, LIGHT, Look, colour_of, looks
 from bench.report.page.markup import Markup, element, joined
 
 #: The line of a page whose charts could not be drawn.
@@ -427,7 +427,14 @@ def _panels(chart: AnyChart) -> Iterator[Markup]:
             yield element("p", words, class_="panel-title")
         if len(panel.series) > 1 or (panel.series and panel.series[0].label != words):
             yield element("ul", *_legend(panel), class_="legend")
+        if number == 0 and chart.events:
+            yield element("div", element("ul", *map(_mark, chart.events)), class_="marks")
         yield _view(chart.alt if number == 0 else f"{words}: the panel {number + 1} of {chart.title}")
+
+
+def _mark(event: Event) -> Markup:
+    """Return the label of a mark. The script puts it above its place along the axis."""
+    return element("li", event.text, data_x=f"{event.x:.9g}", style=f"--mark: var(--{colour_of(event.role)})")
 
 
 def _legend(panel: Panel) -> Iterator[Markup]:
