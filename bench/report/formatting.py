@@ -19,6 +19,9 @@ UNKNOWN = "-"
 #: The word for a time that falls among the failures, whose times are unknown.
 FAILED = "failed"
 
+#: The word for a percentile of a load that falls among what failed or was dropped, while other times are known.
+LOST = "lost"
+
 #: The length of a run, in seconds, from which on its moments are shown in hours, minutes and seconds.
 LONG_RUN_S = 120
 
@@ -93,6 +96,11 @@ def duration(figure: Figure | None, unit: DurationUnit | None = None) -> str:
         return FAILED if math.isinf(figure.value) else f"{_SIGNS[figure.bound]}{_limit(figure.value)}"
     unit = unit or _own_unit(figure.value)
     return f"{duration_number(figure.value, unit)} {unit.name}"
+
+
+def is_lost(figure: Figure | None) -> bool:
+    """Return true for a percentile among what failed or was dropped, of which not even a limit is known."""
+    return figure is not None and math.isinf(figure.value)
 
 
 def durations(figures: Sequence[Figure | None]) -> list[str]:

@@ -14,6 +14,7 @@ from bench.report.load import load_document
 from bench.results.lateness import Lateness
 from bench.results.load import (
     CONNECT,
+    ENDED,
     OTHER_OPERATIONS,
     Generator,
     LoadResult,
@@ -26,6 +27,7 @@ from bench.results.load import (
     Window,
 )
 from bench.results.receiving import ClockStep, ReceiveClock, Receiving
+from bench.results.steadiness import KnownInterval, TimeIntervals
 from bench.timing.histogram import Histogram
 from tests.support.example_loads import open_load
 from tests.support.example_results import distribution, load_result, operation
@@ -351,6 +353,40 @@ def test_what_was_dropped_is_among_the_errors() -> None:
     ]
 
 
+OPEN = Scenario(user_classes=("EchoUser",), users=50, model="open", rate_per_s=1000, transport="websocket")
+
+
+@pytest.mark.parametrize(("p99_9_us", "is_said"), [(5000.0, False), (None, True)])
+def test_what_the_end_of_the_run_cut_off_is_said_where_a_percentile_falls_among_it(
+    p99_9_us: float | None, is_said: bool
+) -> None:
+    cut = operation(
+        scheduled=1103,
+        sent=1003,
+        ok=1000,
+        timeouts=0,
+        errors={},
+        dropped=100,
+        dropped_because={ENDED: 60, "no user was connected": 40},
+        unfinished=3,
+        response_us=distribution(p99_9=p99_9_us, mean=None, max=None),
+    )
+    document = load_document(load_result(scenario=OPEN, operations=(cut,)))
+    said = "FOO → BAR: the run ended while 60 arrivals waited for a user and 3 replies had not come; nobody knows "
+    assert any(note.text.startswith(said) for note in document.notes) == is_said
+
+
+def test_a_percentile_without_a_limit_is_lost_everywhere() -> None:
+    lost = distribution(**dict.fromkeys(("mean", "p50", "p90", "p99", "p99_9", "max")))
+    ends = KnownInterval(low=2e6, high=None)
+    intervals = TimeIntervals(times="response", confidence=0.95, seconds=8, p50=ends, p90=ends, p99=ends)
+    row = operation(response_us=lost, intervals=intervals)
+    text = "\n".join(shown(load_result(scenario=OPEN, operations=(row,)), width=80))
+    assert re.search("response time +p50.*\nFOO → BAR( +lost){5}", text)
+    assert re.search("95% interval +p50 +p90 +p99\nFOO → BAR( +-){3}", text)
+    assert "> 2" not in text
+
+
 def test_what_has_to_be_known_of_an_operation_is_said_below() -> None:
     operations = (
         operation(CONNECT, scheduled=5, sent=5, ok=0, timeouts=0, errors={"refused": 5}, unfinished=0, service_us=None),
@@ -370,7 +406,7 @@ def test_what_has_to_be_known_of_an_operation_is_said_below() -> None:
         assert line in lines
     times = {line.split("  ")[0]: re.split("  +", line)[-5:] for line in lines[lines.index("") :]}
     assert times[CONNECT] == ["failed"] * 5
-    assert times[OTHER_OPERATIONS] == ["131.4 µs", "240.0 µs", "failed", "failed", "failed"]
+    assert times[OTHER_OPERATIONS] == ["131.4 µs", "240.0 µs", "lost", "lost", "lost"]
     assert not any(
         "steady window" in line for line in shown(load_result(operations=(operation(CONNECT, times_of="run"),)))
     )
