@@ -202,8 +202,9 @@ def _contents(documents: Sequence[Document], title: str) -> Markup:
     links = [
         element(
             "li",
-            element("a", f"{document.kind}: {document.title}", href=f"#r{number}"),
-            *([element("div", document.headline.text, class_="quiet")] if document.headline else []),
+            element("a", f"{document.name or document.kind}: {document.title}", href=f"#r{number}"),
+            *([element("div", document.headline.text)] if document.headline else []),
+            *([element("div", document.identity, class_="quiet")] if document.identity else []),
         )
         for number, document in enumerate(documents, 1)
     ]
@@ -220,8 +221,7 @@ def _document(document: Document, name: str, level: int, numbers: Iterator[int],
     others = [note for note in document.notes if note.style not in _ALARMING]
     heading = f"h{level + 1}"
     parts = [
-        element("p", document.kind if document.headline is None else f"{document.kind}: {document.title}",
-                class_="kicker"),
+        element("p", _kicker(document), class_="kicker"),
         _headline(document, level),
         *([element("p", document.basis, class_="quiet")] if document.basis else []),
         *([] if document.subjects_title else _facts(document.subjects)),
@@ -241,6 +241,13 @@ def _document(document: Document, name: str, level: int, numbers: Iterator[int],
         ),
     ]  # fmt: skip
     return element("section", *parts, id=name, class_="result", aria_label=_label(document, name))
+
+
+def _kicker(document: Document) -> str:
+    """Return the words above the headline: they do not repeat the title that stands in it, or below it."""
+    is_repeated = document.headline is None or document.basis.startswith(document.title)
+    about = document.kind if is_repeated else f"{document.kind}: {document.title}"
+    return f"{document.name}, {about}" if document.name else about
 
 
 def _label(document: Document, name: str) -> str:
@@ -428,7 +435,7 @@ def _panels(chart: AnyChart) -> Iterator[Markup]:
         if len(panel.series) > 1 or (panel.series and panel.series[0].label != words):
             yield element("ul", *_legend(panel), class_="legend")
         if number == 0 and chart.events:
-            yield element("div", element("ul", *map(_mark, chart.events)), class_="marks")
+            yield element("div", element("ul", *map(_mark, chart.events)), class_="moments")
         yield _view(chart.alt if number == 0 else f"{words}: the panel {number + 1} of {chart.title}")
 
 

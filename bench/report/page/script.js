@@ -165,7 +165,7 @@
 
     // The labels of the marks, in rows above the panel: a label that would lie on another, or on the line from another to
     // its mark, stands above that. drawing/marks.py has the same rules for pictures.
-    const strip = plot.querySelector(".marks");
+    const strip = plot.querySelector(".moments");
     const rowHeight = 16, gap = 8;
     const isWhole = () => ends().every((end, number) => end === whole[number]);
     function layMarks() {
