@@ -268,7 +268,7 @@ class _Metrics:
 
 def _milliseconds(exemplar: Exemplar) -> int:
     """Return the time of an exemplar as Prometheus has it."""
-    return int((exemplar.timestamp or 0) * 1000)
+    return int(float(exemplar.timestamp or 0) * 1000)
 
 
 def _limits() -> list[str]:

@@ -166,7 +166,7 @@ def test_every_series_of_a_test_has_its_labels_under_names_that_prometheus_takes
 
 
 def test_the_time_of_an_exemplar_never_goes_back() -> None:
-    """A worker reports a round trip later than another that began after it, and Prometheus would refuse its exemplar."""
+    """A worker may report a round trip after others that began later. Prometheus would refuse its exemplar."""
     started_ns = 5_000 * S
     reported = Tally(started_ns, is_open=True, slowest=5)
     reported.open_window(started_ns)
