@@ -39,6 +39,8 @@ _LETTERS_THAT_FIT = 3
 #: The number of points up to which a line has marks at them, and the size of these.
 _FEW_POINTS, _MARK_SIZE = 12, 30
 _SHARE_OF_ROOM = 0.02
+#: The number of places up to which each of those that are shown has a tick.
+_MOST_PLACES = 60
 #: The number of ticks of a y axis, about.
 _Y_TICKS = 5
 #: The size of the labels of marks, and the width that their letters have at most on the whole, in pixels.
@@ -270,9 +272,12 @@ def _x_axis(axis: Axis, pen: _Pen, *, is_signed: bool = False) -> alt.X:
 
 def _ticks(axis: Axis, pen: _Pen) -> dict[str, Any]:
     number = "max(3, ceil(width / 90))"
+    low, high = map(str, pen.ends) if pen.is_picture else X_ENDS
     if axis.unit == "min":
-        low, high = map(str, pen.ends) if pen.is_picture else X_ENDS
         return {"values": alt.ExprRef(minute_ticks(low, high, number))}
+    if axis.unit == "place" and len(axis.labels) > _MOST_PLACES:
+        apart = f"max(1, ceil(({high} - {low}) / {_MOST_PLACES}))"
+        return {"values": alt.ExprRef(f"sequence(ceil(max(0, {low})), {high}, {apart})")}
     return ticks(axis) or {"tickCount": alt.ExprRef(number)}
 
 
