@@ -1,6 +1,7 @@
 """`bench show`: a stored result of any kind, printed again."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -135,4 +136,13 @@ def _builders() -> "dict[str, Callable[[StoredFile], Document]]":
 
 
 def _builder(model: type[M], build: Callable[[M], Document]) -> "Callable[[StoredFile], Document]":
-    return lambda file: build(file.as_model(model))
+    def built(file: "StoredFile") -> Document:
+        from bench.report.identity import identity
+        from bench.results.header import Header
+        from bench.results.latency import LatencyResult
+
+        result = file.as_model(model)
+        document = build(result)
+        return replace(document, identity=identity(result)) if isinstance(result, Header | LatencyResult) else document
+
+    return built

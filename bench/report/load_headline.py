@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from bench.objectives.outcome import worst
 from bench.report.document import Line, Style
-from bench.report.formatting import FAILED, UNKNOWN, count, duration, per_second
+from bench.report.formatting import FAILED, LOST, UNKNOWN, count, duration, is_lost, per_second
 from bench.report.objectives import STYLES, answer
 from bench.report.percentiles import named
 from bench.report.steadiness import said_of_tests
@@ -105,4 +105,4 @@ def failures(result: LoadResult) -> int:
 def _time(operation: Operation, known: Figure | None) -> str:
     if known is None:
         return FAILED if operation.failed and not operation.ok else UNKNOWN
-    return duration(known)
+    return LOST if is_lost(known) else duration(known)
