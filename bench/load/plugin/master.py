@@ -34,6 +34,7 @@ from bench.load.plugin.lifecycle import Lifecycle, exit_from_anywhere
 from bench.load.plugin.live_lines import LiveLines, are_wanted
 from bench.load.plugin.live_routes import add_routes
 from bench.load.plugin.live_view import LiveView
+from bench.load.plugin.load_command import load_command
 from bench.load.plugin.locust_statistics import bound_errors, rename
 from bench.load.plugin.objective_watch import ObjectiveWatch
 from bench.load.plugin.objectives import check_junit, objectives_of
@@ -61,7 +62,6 @@ from bench.load.plugin.run_secrets import RunSecrets
 from bench.load.plugin.run_settings import RunSettings
 from bench.load.plugin.run_view import RunView
 from bench.load.plugin.serving import secrets_of, served
-from bench.load.plugin.typed_command import typed_command
 from bench.load.plugin.user_classes import (
     all_socket_io_users,
     described,
@@ -567,7 +567,7 @@ class RunOwner:
 
     def _typed_command(self) -> str | None:
         known = secrets_of(self._options, socket_io_users(self._environment))
-        return typed_command(sys.argv, known.hide, headless=bool(self._options.headless))
+        return load_command(sys.argv, known.hide, headless=bool(self._options.headless))
 
     def _service_log(self, test: OwnedRun) -> ServiceLog | None:
         """Return what the service wrote during the test."""
