@@ -129,6 +129,7 @@ def ab(
     from bench.report.formats.text import print_document
     from bench.report.lines import print_stored
     from bench.results.references import Store
+    from bench.results.typed_command import typed_bench_command
     from bench.wire.clock_option import take_process_clock
 
     planned = plan(
@@ -166,7 +167,8 @@ def ab(
     if process_clock:
         take_process_clock()
     with AbProgress(Console(stderr=True)) as report:
-        result = compare_revisions(planned, a, b, Path.cwd(), report).model_copy(update=words)
+        result = compare_revisions(planned, a, b, Path.cwd(), report)
+    result = result.model_copy(update=words | {"command": typed_bench_command(planned.hide)})
     console, document = Console(stderr=is_stdout(json_file)), ab_document(result)
 
     def write_markdown() -> None:

@@ -60,6 +60,7 @@ def compare(
     from bench.report.formats import markdown as markdown_format
     from bench.report.formats.text import print_document
     from bench.results.references import Store, select
+    from bench.results.typed_command import typed_bench_command
 
     form = None if chart is None else chart_format("--chart", chart)
     check_json_folder(json_file)
@@ -79,7 +80,7 @@ def compare(
         from bench.timing.histogram import HistogramError
 
         try:
-            document = comparison_document(comparison, *sides)
+            document = comparison_document(comparison, *sides, command=typed_bench_command())
         except HistogramError as error:
             raise ResultError(str(error)) from None
     write_report(report_file, document)

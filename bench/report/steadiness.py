@@ -66,8 +66,9 @@ def _interval(interval: KnownInterval | None, unit: DurationUnit) -> str:
 
 def steadiness_notes(result: LoadResult) -> Iterator[Note]:
     """Yield the tests that the run has failed, and what came of the precisions that were asked for."""
-    for test in failed_tests(result.tests):
-        yield Note(test.meaning, "warning")
+    if result.service_loss is None:  # else the advice would be wrong
+        for test in failed_tests(result.tests):
+            yield Note(test.meaning, "warning")
     for precision in result.precisions:
         yield _precision(precision)
 
@@ -79,7 +80,8 @@ def failed_tests(tests: Sequence[RunTest]) -> list[RunTest]:
 
 def said_of_tests(result: LoadResult) -> Iterator[str]:
     """Yield in few words what tests the run has failed."""
-    yield from (_FAILED[test.name] for test in failed_tests(result.tests))
+    if result.service_loss is None:
+        yield from (_FAILED[test.name] for test in failed_tests(result.tests))
 
 
 def _precision(precision: Precision) -> Note:

@@ -25,9 +25,9 @@ from locust.util.load_locustfile import load_locustfile
 
 from bench import load
 from bench.load.plugin.command_help import help_text
+from bench.load.plugin.load_command import SCENARIOS_LOCUSTFILE
 from bench.load.plugin.options import MisuseError, profile_of
 from bench.load.plugin.scenario_users import user_class, weights_of
-from bench.load.plugin.typed_command import SCENARIOS_LOCUSTFILE
 from bench.load.plugin.user import SocketIOUser
 from bench.mistyped import unknown_option
 from bench.printable import printable

@@ -10,10 +10,10 @@ from locust.env import Environment
 
 from bench.load.plugin import command
 from bench.load.plugin.command_help import WIDTH, help_text
+from bench.load.plugin.load_command import SCENARIOS_LOCUSTFILE
 from bench.load.plugin.options import MisuseError
 from bench.load.plugin.options import add_options as add_shared_options
 from bench.load.plugin.scenario_users import user_class, weights_of
-from bench.load.plugin.typed_command import SCENARIOS_LOCUSTFILE
 from bench.scenarios.loading import MODULE, ScenariosFile
 from bench.scenarios.model import Emission, RoundTrip
 from bench.wire.connection import Connection
