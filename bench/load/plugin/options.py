@@ -249,7 +249,7 @@ def add_options(parser: LocustArgumentParser) -> None:
         action=_Joined,
         default=None,
         env_var="BENCH_UNTIL",
-        help="end the run as soon as a figure is as sure as this: 'p99 ± 5 %%', 'say: mean +- 2 %%' or 'throughput ± 1 "
+        help="end the run as soon as a figure is as sure as this: 'p99 ± 5 %%', 'p99 ± 2 ms' or 'say: mean +- 2 "
         "%%'; repeatable, or with ; between them; --run-time is then the longest time",
     )
     parser.add_argument(
