@@ -232,6 +232,9 @@ class Reading:
             first = node.args[0] if node.args else None
             if inner is not None and isinstance(first, ast.Constant) and isinstance(first.value, str):
                 return (*inner, first.value)
+        if isinstance(node, ast.BoolOp) and isinstance(node.op, ast.Or):
+            # `data or {}` is the data, if there is any
+            return self._path(node.values[0]) if isinstance(node.values[1], (ast.Dict, ast.Constant)) else None
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             inner = self.aliases.get(node.value.id)
             if inner is not None and inner[0] in self.models:

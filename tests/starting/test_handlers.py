@@ -324,6 +324,24 @@ app = socketio.ASGIApp(sio, socketio_path="ws/socket.io")
         assert [scenario.emit for scenario in chat.scenarios] == ["say"]
         assert list(found.variables) == ["SOCKETIO_AUTH_TOKEN", "SOCKETIO_AUTH_ROOM"]
 
+    @pytest.mark.parametrize(
+        "body",
+        [
+            'if (auth or {}).get("token") != "secret":\n        return False',
+            'token = (auth or {})["token"]\n    if token != "secret":\n        return False',
+            'auth = auth or {}\n    if auth.get("token") != "secret":\n        raise ConnectionRefusedError',
+            'if not auth or auth["token"] != "secret":\n        return False',
+            'if auth is None or auth.get("token") != "secret":\n        return False',
+            'token = auth.get("token") if auth else None\n    if token != "secret":\n        return False',
+            'token = auth and auth.get("token")\n    if token != "secret":\n        return False',
+        ],
+    )
+    def test_auth_that_may_be_missing_has_the_keys_that_are_read(
+        self, describe: Callable[[str], Description], body: str
+    ) -> None:
+        (client,) = describe(f"@sio.event\nasync def connect(sid, environ, auth):\n    {body}\n").clients
+        assert client.settings == {"auth": {"token": 'secret("@env:SOCKETIO_AUTH_TOKEN")'}}
+
     def test_an_app_that_is_mounted(self, describe: Callable[[str], Description]) -> None:
         found = describe("""
 from fastapi import FastAPI
