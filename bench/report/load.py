@@ -78,6 +78,7 @@ def load_document(result: LoadResult) -> Document:
             *service_log_tables(result.service_log, run_s=run_s(result)),
         ),
         notes=(
+            *_loss_notes(result),
             *objective_notes(result.objectives),
             *steadiness_notes(result),
             *_notes(result),
@@ -92,12 +93,22 @@ def load_document(result: LoadResult) -> Document:
 
 def _faults(result: LoadResult) -> Iterator[str]:
     """Yield why the result failed as a whole."""
+    for note in _loss_notes(result):
+        yield note.text
     if result.invalid_reason is not None:
         yield f"the figures are wrong: {result.invalid_reason}"
     if result.partial:
         yield f"partial result: {result.partial_reason or ''}"
     if result.forced:
         yield _FORCED
+
+
+def _loss_notes(result: LoadResult) -> Iterator[Note]:
+    """Yield how the service was lost, with its last words."""
+    loss = result.service_loss
+    if loss is not None:
+        words = f"; it wrote last: {loss.wrote_last}" if loss.wrote_last else ""
+        yield Note(f"{loss.text}{words}", "wrong")
 
 
 def _title(result: LoadResult) -> str:
@@ -389,8 +400,9 @@ def _notes(result: LoadResult) -> Iterator[Note]:
     if figures and result.generator.verdict != "ok":
         yield Note(f"generator: {figures}")
     share, waits = result.generator.waited_for_user_share, result.generator.waited_for_user_us
-    # Where nobody ever connected, more users would wait as well.
+    # Where nobody ever connected, or the service was lost, more users would wait as well.
     is_connected = all(operation.ok for operation in result.operations if operation.kind == CONNECT)
+    is_connected = is_connected and result.service_loss is None
     if is_connected and share is not None and waits is not None and share >= _TOO_FEW_USERS:
         yield Note(
             f"too few users: {share:.0%} of the arrivals waited for a user to become free, "

@@ -8,8 +8,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
+from bench.objectives.model import WidthUnit
 from bench.report.document import Column, Note, Row, Table
-from bench.report.formatting import UNKNOWN, DurationUnit, duration_number, unit_of
+from bench.report.formatting import UNKNOWN, DurationUnit, duration, duration_number, per_second, percent, unit_of
 from bench.results.figure import Figure, figure
 from bench.results.load import LoadResult, Operation
 from bench.results.steadiness import KnownInterval, Precision, RunTest
@@ -66,8 +67,9 @@ def _interval(interval: KnownInterval | None, unit: DurationUnit) -> str:
 
 def steadiness_notes(result: LoadResult) -> Iterator[Note]:
     """Yield the tests that the run has failed, and what came of the precisions that were asked for."""
-    for test in failed_tests(result.tests):
-        yield Note(test.meaning, "warning")
+    if result.service_loss is None:  # else the advice would be wrong
+        for test in failed_tests(result.tests):
+            yield Note(test.meaning, "warning")
     for precision in result.precisions:
         yield _precision(precision)
 
@@ -79,12 +81,13 @@ def failed_tests(tests: Sequence[RunTest]) -> list[RunTest]:
 
 def said_of_tests(result: LoadResult) -> Iterator[str]:
     """Yield in few words what tests the run has failed."""
-    yield from (_FAILED[test.name] for test in failed_tests(result.tests))
+    if result.service_loss is None:
+        yield from (_FAILED[test.name] for test in failed_tests(result.tests))
 
 
 def _precision(precision: Precision) -> Note:
     if precision.is_reached:
-        reached = "" if precision.reached is None else f": ± {width_text(precision.reached)}"
+        reached = "" if precision.reached is None else f": ± {width_text(precision.reached, precision.unit)}"
         return Note(f"as precise as asked, {precision.text}{reached}")
     # Of a figure that is not known, nobody can say that a longer run would know it.
     remedy = "" if precision.value is None else "; give a longer --run-time"
@@ -92,7 +95,17 @@ def _precision(precision: Precision) -> Note:
     return Note(f"not as precise as asked, {precision.text}: {reason}{remedy}", "warning")
 
 
-def width_text(share: float) -> str:
-    """Return the half width of an interval in per cent, with two digits: 4.8 %, 24 %, 560 %."""
-    percent = float(f"{share * 100:.2g}")
-    return f"{percent:,.1f} %" if percent < 10 else f"{percent:,.0f} %"
+def asked_text(precision: Precision) -> str:
+    """Return the half width that was asked for: 5 %, 2.000 ms, 5/s."""
+    asked = precision.asked
+    return percent(asked) if precision.unit == "share" else width_text(asked, precision.unit)
+
+
+def width_text(width: float, unit: WidthUnit) -> str:
+    """Return the half width of an interval: a share in per cent with two digits, as 4.8 %, 24 % or 560 %."""
+    if unit == "µs":
+        return duration(Figure(width))
+    if unit == "per second":
+        return f"{per_second(width)}/s"
+    share = float(f"{width * 100:.2g}")
+    return f"{share:,.1f} %" if share < 10 else f"{share:,.0f} %"

@@ -21,6 +21,7 @@ from bench.results.header import WRITTEN, Header, Histogram, IsoDatetime, Kind, 
 from bench.results.lateness import Lateness
 from bench.results.receiving import ReceiveClock, ReceivedClock, Receiving
 from bench.results.service_log import ServiceLog
+from bench.results.service_loss import ServiceLoss
 from bench.results.steadiness import Precision, RunTest, TimeIntervals
 from bench.statistics.percentiles import is_greatest
 from bench.timing.histogram import Histogram as Times
@@ -567,13 +568,14 @@ class LoadResult(Header):
     secrets. It is null if Locust's page started the run, and in older results. `objectives` are those of the run, as
     they were judged. `ended_because` says why the run ended before its time, if it missed an objective surely.
     `slowest` has the slowest round trips of each operation, where the run was asked for them. `service_log` has the
-    lines that the service wrote during the run, if the run started the service and it wrote any.
+    lines that the service wrote during the run, if the run started the service and it wrote any. `service_loss` says
+    when and how the service was lost during the run. It is null if the service was there to the end.
 
     `tests` say whether arrivals came as scheduled, and whether times were independent and steady. `precisions` are
     those that the run was to reach.
 
     New in load/2: invalid_reason, exceptions. New in load/3: received. New in load/4: receive_clock. New in load/5:
-    command, objectives, ended_because, slowest, service_log, tests, precisions.
+    command, objectives, ended_because, slowest, service_log, service_loss, tests, precisions.
     """
 
     kind: ClassVar[Kind] = "load"
@@ -601,6 +603,7 @@ class LoadResult(Header):
     precisions: tuple[Precision, ...] = ()
     slowest: tuple[SlowRoundTrip, ...] = ()
     service_log: ServiceLog | None = None
+    service_loss: ServiceLoss | None = None
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:

@@ -173,6 +173,9 @@ def _events_of(result: LoadResult) -> Iterator[Event]:
         yield Event(window.end_s, "window ends")
     if result.generator.verdict == "saturated" and result.generator.saturated_since_s is not None:
         yield Event(result.generator.saturated_since_s, "generator saturated", "bad")
+    if (loss := result.service_loss) is not None:
+        what = f"service died{loss.cause and f' ({loss.cause})'}" if loss.how == "died" else "service lost"
+        yield Event(loss.t, what, "bad")
 
 
 def _titled(result: LoadResult) -> str:

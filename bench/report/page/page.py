@@ -235,7 +235,7 @@ def _document(document: Document, name: str, level: int, numbers: Iterator[int],
         *(_folded(document.subjects_title, _facts(document.subjects)) if document.subjects_title else []),
         *(_folded("Environment", _facts(document.environment)) if document.environment else []),
         *(
-            [element(heading, "To measure it again"), element("pre", element("code", document.command), tabindex="0")]
+            [element(heading, document.command_title), element("pre", element("code", document.command), tabindex="0")]
             if document.command
             else []
         ),
