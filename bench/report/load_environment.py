@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 from bench.report.document import Subject
 from bench.report.environment import header_facts
-from bench.report.formatting import LONG_RUN_S, amount, counted, duration, elapsed, per_second
+from bench.report.formatting import amount, counted, duration, per_second
 from bench.report.load_charts.time_axis import run_s
 from bench.results.figure import Figure
 from bench.results.load import LoadResult, Server
-from bench.timing.durations import duration_text
+from bench.timing.durations import LONG_RUN_S, duration_text, elapsed
 
 
 def load_environment(result: LoadResult) -> tuple[Subject, ...]:

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 
 from bench.report.document import Column, Row, Table
-from bench.report.formatting import LONG_RUN_S, count, counted, elapsed
+from bench.report.formatting import count, counted
 from bench.results.service_log import LogLine, ServiceLog
+from bench.timing.durations import LONG_RUN_S, elapsed
 
 
 def service_log_tables(log: ServiceLog | None, service: str = "the service", run_s: float = 0) -> Iterator[Table]:

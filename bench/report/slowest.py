@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 
 from bench.report.document import Column, Row, Table
-from bench.report.formatting import LONG_RUN_S, UNKNOWN, counted, durations, elapsed
+from bench.report.formatting import UNKNOWN, counted, durations
 from bench.report.load_charts.time_axis import run_s
 from bench.results.figure import exact
 from bench.results.load import LoadResult, SlowRoundTrip
+from bench.timing.durations import LONG_RUN_S, elapsed
 
 #: The number of them that every format shows. The others are folded away.
 _SHOWN = 5

@@ -36,6 +36,10 @@ class PercentError(ValueError):
     """A text that is no percentage. One line: which text, and what is expected."""
 
 
+#: The length of a run, in seconds, from which on its moments are shown in hours, minutes and seconds.
+LONG_RUN_S = 120
+
+
 def parse_duration(text: str) -> float:
     """Return the seconds of a duration such as 90, 30s, 5m, 1h30m, 2ms or 1.5 min.
 
@@ -70,6 +74,19 @@ def duration_text(duration_s: float) -> str:
     hours, minutes = divmod(minutes, 60)
     parts = ((hours, "h"), (minutes, "m"), (seconds, "s"))
     return "".join(f"{plain_decimal(float(number))}{unit}" for number, unit in parts if number)
+
+
+def elapsed(seconds: float) -> str:
+    """Return a length of so many seconds in hours, minutes and seconds: 1 h 30 min, 5 min, 20 min 34.5 s, 12 s."""
+    whole_minutes, rest_s = divmod(round(seconds, 3), 60)
+    hours, minutes = divmod(int(whole_minutes), 60)
+    parts = [f"{hours:,} h" if hours else "", f"{minutes} min" if minutes else "", f"{rest_s:.6g} s" if rest_s else ""]
+    return " ".join(filter(None, parts)) or "0 s"
+
+
+def moment(at_s: float, run_s: float) -> str:
+    """Return a moment of a run of so many seconds: second 12, or 20 min 34 s of a long run."""
+    return elapsed(at_s) if run_s > LONG_RUN_S else f"second {at_s:.6g}"
 
 
 def plain_decimal(number: float) -> str:

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.printable import printable
-from bench.report.formatting import common_unit, duration, durations, elapsed, measured, moment, per_second, ratio
+from bench.report.formatting import common_unit, duration, durations, measured, per_second, ratio
 from bench.results.figure import Figure, Unit
+from bench.timing.durations import elapsed, moment
 
 
 class TestFigures:
