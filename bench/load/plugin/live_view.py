@@ -114,6 +114,8 @@ class LiveTest:
         self.has_traces = has_traces
         self.started_unix_s = time.time()
         self.has_ended = False
+        #: The exemplars that the metrics had last, by metric, operation and bucket.
+        self.exemplars: dict[tuple[str, OperationKey, int], Any] = {}
         self._watch = LiveWatch(timeout_us, objectives)
         self._figures: LiveFigures | None = None
         self._looked_at_s = float("-inf")
