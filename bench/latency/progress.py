@@ -102,7 +102,7 @@ class Progress:
         self._reporter = self._config.pluginmanager.get_plugin("terminalreporter")
         if self._reporter is not None and self._verbosity <= 0:
             self._reporter.showfspath = False  # the names of files say little here
-        self._names = {item.nodeid: _name(item) for item in session.items}
+        self._names = {item.nodeid: name_of(item) for item in session.items}
         expected_s = [self._expected_s(item) for item in session.items]
         self._left = TimeLeft(expected_s, self._clock())
         with self._on_terminal():
@@ -204,7 +204,7 @@ def _parameters(item: pytest.Item) -> dict[str, object]:
     return dict(item.callspec.params) if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
 
 
-def _name(item: pytest.Item) -> str:
+def name_of(item: pytest.Item) -> str:
     """Return the name that a benchmark has in the tables."""
     scenario = _parameters(item).get("scenario")
     if scenario is None:

@@ -78,6 +78,18 @@ def ab_document(result: AbResult) -> Document:
     )
 
 
+def failed_ab_document(a: str, b: str, reason: str, command: str) -> Document:
+    """Return the document of a comparison of revisions A and B that has no answer, because it failed."""
+    return Document(
+        kind="ab",
+        title=f"{b} against {a}",
+        tables=(),
+        headline=Line(f"the comparison failed: {reason}", "wrong"),
+        command=command,
+        faults=(reason,),
+    )
+
+
 def _shapes(result: AbResult) -> Shapes | None:
     """Return the shapes of both revisions' times below each other; None if the result has no distributions."""
     return shapes_of(
