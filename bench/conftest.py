@@ -470,12 +470,14 @@ def _on_objectives(config: pytest.Config) -> list[Line]:
 
 
 def _junit_of(config: pytest.Config) -> Path | None:
-    """Return the file of `--junit`. Raises UsageError if it is in no folder that is there."""
+    """Return the file of `--junit`. Raises UsageError if that is a folder, or in no folder that is there."""
     if config.option.junit is None:
         return None
     file: Path = config.invocation_params.dir / config.option.junit
-    if not file.parent.is_dir():
-        raise pytest.UsageError(f"--junit {config.option.junit}: there is no such folder")
+    try:
+        check_option_file("--junit", file, config.option.junit)
+    except ResultError as error:
+        raise pytest.UsageError(str(error)) from None
     return file
 
 

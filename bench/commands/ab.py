@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from bench.ab.errors import AbError, AbFailedError
+from bench.ab.errors import AbFailedError
 from bench.commands.connection_options import with_connection_options
 from bench.commands.output import (
     JsonFile,
@@ -158,8 +158,7 @@ def ab(
         slo=slo or (),
         results=results,
     )
-    if markdown is not None and not markdown.absolute().parent.is_dir():
-        raise AbError(f"--markdown {markdown}: there is no such folder")
+    check_option_file("--markdown", markdown)
     check_json_folder(json_file)
     check_option_file("--junit", junit_file)
     check_option_file("--report", report_file)

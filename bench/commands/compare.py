@@ -66,8 +66,7 @@ def compare(
     check_json_folder(json_file)
     check_option_file("--report", report_file)
     for option, path in (("--markdown", markdown), ("--chart", chart)):
-        if path is not None and not path.absolute().parent.is_dir():
-            raise ResultError(f"{option} {path}: there is no such folder")
+        check_option_file(option, path)
     sides = select(Store(results), old, new, last)
     comparison = compare_results(*sides, threshold=threshold / 100, force=force, wanted=last)
     document = comparison_document(comparison)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from bench.objectives.outcome import worst
 from bench.report.document import Line, Style
-from bench.report.formatting import FAILED, UNKNOWN, count, duration, per_second
+from bench.report.formatting import FAILED, LOST, UNKNOWN, count, duration, is_lost, per_second
 from bench.report.objectives import STYLES, answer
 from bench.report.percentiles import named
 from bench.report.steadiness import said_of_tests
@@ -59,14 +59,16 @@ def _parts(result: LoadResult) -> Iterator[str]:
         is_longest = "p99" in most.longest("service" if most.response_us is None else "response")
         tail = named("p99", is_longest)
         yield f"{most.label}{of}: p50 {_time(most, figure(times, 'p50'))}, {tail} {_time(most, figure(times, 'p99'))}"
-    yield from _rates(result)
+    several = sum(each.kind in SCHEDULED_KINDS and each.throughput_per_s is not None for each in result.operations) > 1
+    for rate in _rates(result):
+        yield f"{rate} in all" if several else rate
     failed = failures(result)
     yield f"{count(failed)} failed" if failed else "nothing failed"
     yield from _belief(result)
 
 
 def _rates(result: LoadResult) -> Iterator[str]:
-    """Yield the rate of what ended well, if it is known."""
+    """Yield the rate of what ended well, of all operations together, if it is known."""
     scheduled = [operation for operation in result.operations if operation.kind in SCHEDULED_KINDS]
     rates = [operation.throughput_per_s for operation in scheduled if operation.throughput_per_s is not None]
     if rates:
@@ -113,4 +115,4 @@ def failures(result: LoadResult) -> int:
 def _time(operation: Operation, known: Figure | None) -> str:
     if known is None:
         return FAILED if operation.failed and not operation.ok else UNKNOWN
-    return duration(known)
+    return LOST if is_lost(known) else duration(known)

@@ -5,6 +5,7 @@ built, so a result with counts that do not add up cannot be stored. Units are in
 """
 
 import itertools
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import (
@@ -42,6 +43,10 @@ OperationKind = Literal["connect", "disconnect", "http", "round trip", "emission
 
 #: The kind of an operation that nobody gives another kind, and of all operations of load/1 and load/2 but `connect`.
 ROUND_TRIP: Literal["round trip"] = "round trip"
+
+#: The reasons of drops of arrivals that the end of the run, or of its users, cut off while they waited for a user. How
+#: long they would have taken, nobody knows: they need not have waited longer than others.
+ENDED, NO_USER_LEFT = "the run ended while it waited for a user", "the last user stopped while it waited for a user"
 
 #: The kinds that a schedule of arrivals can want. Only these are in the timeline and in the stages.
 SCHEDULED_KINDS: frozenset[str] = frozenset(("http", "round trip", "emission"))
@@ -405,6 +410,11 @@ class Operation(BaseModel):
         """The number of failures among the scheduled: dropped, timed out, in error, unfinished."""
         return self.scheduled - self.ok
 
+    @property
+    def cut_off(self) -> int:
+        """The number whose time is unknown because the run ended: dropped while they waited, or unfinished."""
+        return self.unfinished + cut_off_drops(self.dropped_because)
+
     def longest(self, kind: TimesKind) -> frozenset[str]:
         """Return the percentiles, by field name, that are the longest time, because there are so few times.
 
@@ -413,6 +423,11 @@ class Operation(BaseModel):
         if kind == "service":
             return _longest(self.service_us, self.service_histogram)
         return _longest(self.response_us, self.response_histogram)
+
+
+def cut_off_drops(dropped_because: Mapping[str, int]) -> int:
+    """Return the number of dropped arrivals, of these by reason, that the end of the run cut off."""
+    return sum(dropped_because.get(reason, 0) for reason in (ENDED, NO_USER_LEFT))
 
 
 def _longest(times: Distribution | None, histogram: str | None) -> frozenset[str]:

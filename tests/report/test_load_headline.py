@@ -69,9 +69,18 @@ def test_response_times_of_the_most_frequent_and_the_rate_of_all() -> None:
     both = {"service_us": times(1.0, 2.0), "response_us": times(1300.0, None, 400_000.0)}
     often = operation("say", "round trip", 900, timeouts=12, dropped=3, throughput_per_s=500.0, **both)
     assert headline(ECHO, often, operation("whole", "transaction", 2000), rate="500") == (
-        "say, the most frequent of 2 operations: p50 1.300 ms, p99 > 400 ms; 1,000/s of 500/s; 15 failed; generator ok",
+        "say, the most frequent of 2 operations: p50 1.300 ms, p99 > 400 ms; 1,000/s of 500/s in all; 15 failed; "
+        "generator ok",
         "warning",
     )
+
+
+def test_a_rate_with_that_of_emissions_is_not_said_of_the_round_trip_alone() -> None:
+    typing = operation("typing", "emission", 900, throughput_per_s=900.0)
+    text = "echo: p50 297.7 µs, p99 5.181 ms; 1,400/s in all; nothing failed; generator ok"
+    assert headline(ECHO, typing) == (text, "heading")
+    unsent = operation("typing", "emission", 0)
+    assert "; 500/s; " in headline(ECHO, unsent)[0]
 
 
 @pytest.mark.parametrize("rate", ["100:5s,500:5s", "100..500:5s"])

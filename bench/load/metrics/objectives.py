@@ -61,6 +61,8 @@ def surely_missed(
         chosen = figures.choose(objective)
         if isinstance(chosen, str) or spoilt(generator, objective, chosen) is not None:
             continue
+        if figures.holds(objective, chosen):
+            continue
         judged = judge(objective, figures.measured(objective, chosen, ABORT_CONFIDENCE))
         if judged.verdict == "missed":
             return judged

@@ -208,11 +208,10 @@ class LiveView:
             found = self._around(test.state, _printable(banner(test.state, figures, phase, test.view.service_loss())))
             found["elapsed_s"] = test.view.elapsed_ns // NS_PER_S
             found["duration_s"] = test.view.duration_s()
-        shown = dataclasses.asdict(figures)
-        objectives = shown.pop("objectives")
+        objectives = [vars(objective) for objective in figures.objectives]
         if test.has_ended:
             objectives = [_judged(objective) for objective in self.stored[-1].objectives]
-        return found | {"number": test.number, "phase": phase, "figures": shown, "objectives": objectives}
+        return found | {"number": test.number, "phase": phase, "figures": _shown(figures), "objectives": objectives}
 
     def _around(self, state: State, shown: Banner) -> dict[str, Any]:
         """Return what the page shows in any state."""
@@ -231,6 +230,20 @@ class LiveView:
 
 def _printable(shown: Banner) -> Banner:
     return dataclasses.replace(shown, text=printable(shown.text))
+
+
+def _shown(figures: LiveFigures) -> dict[str, Any]:
+    """Return the figures for the page, without the objectives. dataclasses.asdict would copy each number by itself."""
+    return {
+        "now": None if figures.now is None else vars(figures.now),
+        "history": vars(figures.history),
+        "rows": [vars(row) for row in figures.rows],
+        "curves": [vars(curve) for curve in figures.curves],
+        "heard": figures.heard,
+        "processes": figures.processes,
+        "saturation": None if figures.saturation is None else vars(figures.saturation),
+        "has_verdict": figures.has_verdict,
+    }
 
 
 def _link(test: StoredTest) -> dict[str, Any]:

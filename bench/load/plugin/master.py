@@ -43,6 +43,7 @@ from bench.load.plugin.options import (
     MisuseError,
     check_limits,
     check_run_time,
+    check_users,
     is_open,
     labels_and_note_of,
     open_load_of,
@@ -224,6 +225,7 @@ class RunOwner:
         users = socket_io_users(self._environment)
         refuse_untraceable_tasks(options, users)
         run_time = getattr(options, "run_time", None)
+        check_users(options, self._environment.shape_class is not None)
         check_run_time("" if run_time is None else str(run_time))
         check_limits(options, users)
         refuse_too_few_rows(self._environment, options)

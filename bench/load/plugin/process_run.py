@@ -307,6 +307,10 @@ class ProcessRun:
             because=counters.failed_because[:LONGEST_REASON],
         )
 
+    def counts(self) -> Report:
+        """Return the counts so far, without any time, without seconds, and without what has not ended."""
+        return self._tally.counts(tasks=self._counters.operations, began=self._began)
+
     def unfinished(self) -> Counter[OperationKey]:
         """Return what has begun and not ended (yet), by operation. Goes through all sessions."""
         round_trips = Counter(self._counters.abandoned)

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 import pytest
 
-from bench.load.metrics.figures import LoadFigures
+from bench.load.metrics.figures import LoadFigures, SoFar
 from bench.load.metrics.merge import Merger
 from bench.load.metrics.objectives import is_time_to_look, judged_load, surely_missed
 from bench.load.metrics.recorder import TIMEOUT, NotedKind, Recorder
+from bench.load.metrics.seconds import LoadSeconds
 from bench.load.metrics.tally import Tally
 from bench.objectives.model import JudgedObjective
 from bench.objectives.parsing import parse_objective
@@ -68,7 +69,9 @@ class Load:
     def figures(self, until_s: int | None = None) -> LoadFigures:
         end_s = self.end_s if until_s is None else until_s
         window = Window(start_s=1, end_s=end_s, warmup_s=0)
-        return LoadFigures(self.merger(is_final=until_s is None), window, 10e6, until_s)
+        merger = self.merger(is_final=until_s is None)
+        so_far = None if until_s is None else SoFar(until_s, merger.processes, LoadSeconds())
+        return LoadFigures(merger, window, 10e6, so_far)
 
     def judged(
         self, text: str, generator: GeneratorHealth = OK, refused: str | None = None, lost: str | None = None

@@ -71,6 +71,12 @@ def test_a_master_and_the_workers_that_it_forks_get_a_port_of_their_own(
     assert options.master_bind_port == options.master_port != 5557
 
 
+@pytest.mark.parametrize("number", ["-9", "9999"])
+def test_a_number_of_processes_that_cannot_be(folder: Path, number: str) -> None:
+    with pytest.raises(MisuseError, match=rf"--processes {number}: expected a number up to 1,000, or -1 for a process"):
+        command.own_port(["--processes", number], parser())
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -175,7 +175,7 @@ class TestPercentiles:
         chart = named(load_charts(open_load(operations=(failing,))), "latency-by-percentile")
         (series,) = chart.panels[0].series
         assert 0.98 < series.points[-1].x <= 0.99
-        assert "A curve ends where the failures begin" in chart.caption
+        assert "A curve ends where what failed or was dropped begins" in chart.caption
 
     def test_the_last_point_is_the_longest_time(self) -> None:
         times = encoded(*range(1, 1001), 50_000)
