@@ -20,7 +20,7 @@ from typing import TextIO
 import pytest
 
 from bench.report.status_line import StatusLine, is_terminal
-from bench.timing.durations import duration_text
+from bench.timing.durations import span_text
 
 #: The function to call between two visits of servers, in pytest's configuration.
 BETWEEN_VISITS = pytest.StashKey[Callable[[], None]]()
@@ -69,9 +69,9 @@ class TimeLeft:
 
 
 def time_left_text(left_s: float) -> str:
-    """Return the time that is left in words: about 1m20s left."""
+    """Return the time that is left in words: about 1 min 20 s left."""
     seconds = round(left_s) if left_s < _ROUNDED_FROM_S else 5 * round(left_s / 5)
-    return f"about {duration_text(max(1, seconds))} left"
+    return f"about {span_text(max(1, seconds))} left"
 
 
 class Progress:
