@@ -100,7 +100,9 @@ class LiveTest:
         labels: Mapping[str, str] | None = None,
         has_traces: bool = False,
         objectives: Sequence[Objective] = (),
+        kept_s: float = _KEPT_S,
     ) -> None:
+        """Begin. Figures that somebody has looked at are kept for `kept_s`."""
         #: The number of the test in this process, from 1 on.
         self.number = number
         self.view = view
@@ -112,6 +114,7 @@ class LiveTest:
         self.has_ended = False
         self._watch = LiveWatch(timeout_us, objectives)
         self._figures: LiveFigures | None = None
+        self._kept_s = kept_s
         self._looked_at_s = float("-inf")
 
     @property
@@ -135,7 +138,7 @@ class LiveTest:
     def figures(self) -> LiveFigures:
         """Return the figures so far, at most a second old."""
         now_s = time.monotonic()
-        if self._figures is None or now_s - self._looked_at_s >= _KEPT_S:
+        if self._figures is None or now_s - self._looked_at_s >= self._kept_s:
             ended_s = self.view.ended_s if self.has_ended else None  # before, the last reports are still to come
             self._figures = self._watch.look(self.view.processes(), self.view.offered_per_s, ended_s)
             self._looked_at_s = math.inf if self.has_ended else now_s  # nothing more comes of it
