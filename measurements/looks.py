@@ -23,6 +23,7 @@ from bench.load.metrics.recorder import LoopDelays, Recorder
 from bench.load.metrics.seconds import LoadSeconds
 from bench.load.metrics.steadiness import precisions
 from bench.load.metrics.tally import Tally
+from bench.load.plugin.giving_way import GiveWay
 from bench.load.plugin.live_view import LiveTest, LiveView
 from bench.load.plugin.openmetrics import exposition
 from bench.objectives.parsing import parse_objectives
@@ -122,11 +123,12 @@ class _Looks:
     def by_name(self) -> dict[str, Callable[[], object]]:
         """Return them."""
         return {
-            "--slo-abort": lambda: surely_missed(self._held, self._figures("--slo-abort"), self._health()),
+            "no look": lambda: _sleep(0.01),
+            "--slo-abort": lambda: surely_missed(self._held, self._figures("--slo-abort"), self._health(), GiveWay()),
             "--slo-abort, near its limit": lambda: surely_missed(
-                self._near, self._figures("--slo-abort, near its limit"), self._health()
+                self._near, self._figures("--slo-abort, near its limit"), self._health(), GiveWay()
             ),
-            "--until": lambda: precisions(self._precisions, self._figures("--until")),
+            "--until": lambda: precisions(self._precisions, self._figures("--until"), GiveWay()),
             "the tab": self._view.page,
             "/metrics": lambda: exposition(self._view, "application/openmetrics-text"),
         }

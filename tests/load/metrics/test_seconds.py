@@ -215,3 +215,18 @@ def test_a_process_that_joins_late_has_all_its_seconds_read() -> None:
     both = seconds.of([("say", "round trip")]).replied
     assert sum(both) > sum(alone)
     assert [seconds[number].replied for number in range(5)] != alone
+
+
+def test_a_look_that_gives_way_has_the_figures_of_its_beginning() -> None:
+    load = RandomLoad(3, is_open=True)
+    for second in range(40):
+        load.go_on(second)
+    own, merger = {"local": load.tally}, counted([load.tally])
+
+    def figures() -> LoadFigures:
+        return LoadFigures(merger, window(40), 5e6, SoFar(40, own, LoadSeconds()))
+
+    at_once, later = precisions(PRECISIONS, figures()), figures()
+    turns = iter(range(20, 40))
+    assert precisions(PRECISIONS, later, give_way=lambda: load.go_on(next(turns))) == at_once
+    assert next(turns) == 20 + len(PRECISIONS)
