@@ -27,6 +27,7 @@ from bench.load.metrics.saturation import Saturation
 from bench.objectives.model import Objective
 from bench.report.spoilt import spoilt
 from bench.results.load import CONNECT, SCHEDULED_KINDS, OperationKey
+from bench.results.service_loss import ServiceLoss
 from bench.statistics.percentiles import is_greatest
 
 #: The number of seconds that the charts over time have at most.
@@ -240,8 +241,14 @@ class LiveWatch:
         return interval(processes, since_s, self._until_s, has_ended)
 
 
-def banner(state: State, figures: LiveFigures | None, phase: str) -> Banner:
-    """Return the banner of a load that goes on."""
+#: The title of the banner of a load whose service is lost, by how it was lost.
+LOST_TITLES = {"died": "The service died", "unreachable": "The service cannot be reached"}
+
+
+def banner(state: State, figures: LiveFigures | None, phase: str, loss: ServiceLoss | None = None) -> Banner:
+    """Return the banner of a load that goes on. `loss` is that of the service, as far as it is known by now."""
+    if loss is not None:
+        return Banner("wrong", LOST_TITLES[loss.how], loss.text)
     if figures is None:
         return Banner("neutral", phase.capitalize() or "The load begins")
     lost = figures.processes - figures.heard

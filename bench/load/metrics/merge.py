@@ -42,6 +42,7 @@ from bench.results.load import (
     Window,
 )
 from bench.results.receiving import ClockStep, ReceiveClock
+from bench.results.service_loss import ServiceLoss
 from bench.timing.histogram import Histogram
 from bench.timing.rates import NS_PER_S, RateProfile
 
@@ -213,6 +214,16 @@ class Merger:
     def is_open(self) -> bool:
         """True if any process had an open load."""
         return any(received.report.is_open for received in self.processes.values())
+
+    def lost_service(self) -> ServiceLoss | None:
+        """Return the loss of the service, if it is lost to the users of all processes that are not missing."""
+        reports = [received.report for received in self.processes.values()]
+        reports = [report for report in reports if report.final] or reports
+        lost = [report.lost for report in reports if report.lost is not None]
+        if not lost or any(report.is_connected for report in reports):
+            return None
+        last = max(lost, key=lambda each: each.lost_ns)
+        return last.model_copy(update={"failed_attempts": sum(each.failed_attempts for each in lost)}).stored
 
     @property
     def troubles(self) -> list[str]:

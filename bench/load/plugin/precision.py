@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Sequence
+from functools import partial
 
 from bench.load.metrics.steadiness import PrecisionRule, precisions
 from bench.load.plugin.figures_so_far import FiguresSoFar
@@ -13,19 +14,21 @@ from bench.load.plugin.options import MisuseError, profile_of
 from bench.load.plugin.owned_run import OwnedRun
 from bench.load.plugin.user import SocketIOUser
 from bench.objectives.precision import AskedPrecision, PrecisionError, parse_precisions
-from bench.report.formatting import percent
-from bench.report.steadiness import width_text
+from bench.report.steadiness import asked_text, width_text
 from bench.results.load import CONNECT
 from bench.results.steadiness import Precision
 
 #: The time between two looks, in seconds. Later in a long run it is a part of the time.
 LOOK_INTERVAL_S = 2.0
 
+#: The operations that users who only perform tasks do once.
+_ONCE = frozenset({CONNECT, "disconnect"})
+
 
 def precisions_of(options: Namespace, users: Sequence[type[SocketIOUser]]) -> tuple[AskedPrecision, ...]:
     """Return the precisions that `--until` asks for. Raises MisuseError."""
     try:
-        asked = parse_precisions(str(getattr(options, "until", None) or ""))
+        asked = parse_precisions(str(getattr(options, "until", None) or ""), partial(_why_never_surer, users))
     except PrecisionError as error:
         raise MisuseError(f"--until: {error}") from None
     if not asked:
@@ -36,13 +39,15 @@ def precisions_of(options: Namespace, users: Sequence[type[SocketIOUser]]) -> tu
             f"--until {asked[0].text!r}: --rate {profile} has stages or a ramp, so no figure of the whole run gets "
             "surer: give a single rate"
         )
-    for precision in asked:
-        reason = why_never(precision.figure, users)
-        if reason is None and precision.operation == CONNECT and known_operations(users) is not None:
-            reason = "users connect once, so a longer run makes it no surer"
-        if reason is not None:
-            raise MisuseError(f"--until: precision {precision.text!r}: {reason}")
     return asked
+
+
+def _why_never_surer(users: Sequence[type[SocketIOUser]], operation: str | None, metric: str) -> str | None:
+    """Return why no run of these users makes a figure surer by going on; None if one may do."""
+    reason = why_never(users, operation, metric, leave_out=_ONCE)
+    if reason is None and operation in _ONCE and known_operations(users) is not None:
+        return f"users {operation} once, so a longer run makes it no surer"
+    return reason
 
 
 class PrecisionWatch:
@@ -73,5 +78,5 @@ def so_far(found: Sequence[Precision]) -> str:
     unknown = next((precision for precision in lacking if precision.reached is None), None)
     worst = unknown or max(lacking, key=lambda precision: (precision.reached or 0) / precision.asked)
     of = "" if worst.operation is None else f"{worst.operation}: "
-    reached = "?" if worst.reached is None else width_text(worst.reached)
-    return f"{of}{worst.metric} ± {reached} of {percent(worst.asked)}"
+    reached = "?" if worst.reached is None else width_text(worst.reached, worst.unit)
+    return f"{of}{worst.metric} ± {reached} of {asked_text(worst)}"
