@@ -21,7 +21,9 @@ from bench.objectives.model import Objective
 from bench.objectives.outcome import IfUndecided
 from bench.objectives.parsing import ObjectiveError, parse_objectives
 from bench.project_settings import ProjectSettingsError, project_settings
+from bench.results.errors import ResultError
 from bench.results.load import CONNECT, REPLIED_KINDS, OperationKey
+from bench.results.option_files import check_option_file
 from bench.scenarios.model import RoundTrip
 
 
@@ -49,10 +51,12 @@ def if_undecided_of(options: Namespace) -> IfUndecided:
 
 
 def check_junit(options: Namespace) -> None:
-    """Raise MisuseError if the file of `--junit` is in no folder that is there."""
+    """Raise MisuseError if `--junit` names a folder, or a file in no folder that is there."""
     file = str(getattr(options, "junit", "") or "")
-    if file and not Path(file).absolute().parent.is_dir():
-        raise MisuseError(f"--junit {file}: there is no such folder")
+    try:
+        check_option_file("--junit", Path(file) if file else None)
+    except ResultError as error:
+        raise MisuseError(str(error)) from None
 
 
 def _found(options: Namespace, users: Sequence[type[SocketIOUser]]) -> tuple[Objective, ...]:

@@ -357,6 +357,14 @@ def warmup_s_of(options: Namespace) -> float:
     return seconds
 
 
+def check_users(options: Namespace, has_shape: bool) -> None:
+    """Raise MisuseError if a run that begins by itself has no user. Locust's form and `has_shape` say them later."""
+    users = getattr(options, "num_users", None)
+    begins = getattr(options, "headless", False) or getattr(options, "autostart", False)
+    if begins and not has_shape and users is not None and users < 1:
+        raise MisuseError(f"--users {users}: nobody would be there: expected a whole number above 0")
+
+
 def check_run_time(text: str) -> None:
     """Raise MisuseError for a time at which Locust's own form would fail. It reports meaningless times itself."""
     try:
