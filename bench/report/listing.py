@@ -42,6 +42,7 @@ _STYLES: Mapping[str, Style] = {
     "undecided": "inconclusive",
     "not judged": "inconclusive",
     "saturated": "wrong",
+    "service lost": "wrong",
     "partial": "wrong",
     "wrong": "wrong",
     "missed": "worse",
@@ -221,6 +222,8 @@ def _of_load(load: ListedLoad) -> Summary:
 
 
 def _verdict_of_load(load: ListedLoad) -> tuple[str, bool]:
+    if load.service_loss is not None:
+        return "service lost", True
     if load.invalid_reason is not None:
         return "wrong", True
     if load.partial:

@@ -12,6 +12,7 @@ from rich.cells import cell_len
 from bench.results.header import CommitInfo
 from bench.results.load import Generator
 from bench.results.references import Store
+from bench.results.service_loss import ServiceLoss
 from bench.results.store import machine_id
 from tests.support.bench_command import bench
 from tests.support.example_results import distribution, load_result, operation
@@ -138,6 +139,7 @@ def test_the_json_has_all_of_them(capsys: pytest.CaptureFixture[str], tmp_path: 
         ({"generator": Generator(processes=1, verdict="saturated", reason="late")}, "saturated"),
         ({"partial": True, "partial_reason": "a worker is missing"}, "partial"),
         ({"invalid_reason": "replies were mixed up"}, "wrong"),
+        ({"service_loss": ServiceLoss(t=4, how="unreachable"), "partial": True, "partial_reason": "?"}, "service lost"),
         ({"operations": (GOOD.model_copy(update={"ok": 90, "timeouts": 10}),)}, "10 failed"),
     ],
 )

@@ -9,6 +9,7 @@ import pytest
 from bench.report.load_headline import load_headline
 from bench.results.header import CommitInfo, MachineInfo
 from bench.results.load import CONNECT, Distribution, Generator, LoadResult, Operation, OperationKind, Scenario, Window
+from bench.results.service_loss import ServiceLoss
 from bench.timing.histogram import Histogram
 
 
@@ -99,6 +100,12 @@ def test_a_rate_that_changes_has_no_one_number(rate: str) -> None:
 def test_what_cannot_be_believed(more: dict[str, Any], said: str) -> None:
     text, style = headline(ECHO, **more)
     assert text.endswith(f"; {said}")
+    assert style == "wrong"
+
+
+def test_the_loss_of_the_service_comes_first() -> None:
+    text, style = headline(ECHO, service_loss=ServiceLoss.of_process(4.2, -9, "out of memory"))
+    assert text.startswith("the service died at second 4.2 (SIGKILL); echo: p50 ")
     assert style == "wrong"
 
 

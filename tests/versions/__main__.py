@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from tests.support.folders import ROOT
@@ -24,6 +24,7 @@ RESOLUTIONS = ("lowest", "newest")
 
 _UV = Path(sys.executable).with_name("uv")
 _INSTALL_LIMIT_S = 600
+_RESOLVED = "resolved.txt"
 
 #: The package that runs the tests of the fixtures. Its users have it, and the wheel does not ask for it.
 _FOR_TESTS = "pytest-asyncio"
@@ -69,33 +70,50 @@ def _round(wheel: Path, python: Path, version: str, resolution: str, folder: Pat
     try:
         packages = _install(wheel, python, version, resolution, folder / "environment")
         project.write(folder / "project")
-        for step in project.steps():
-            _say(f"$ {' '.join(step.command)}")
-            project.perform(step, folder / "environment" / "bin", folder / "project")
+        _perform(project.steps(), folder)
+        _install_extras(wheel, folder)
+        _perform(project.steps_with_extras(), folder)
     except (NotInstalledError, project.RoundFailedError) as error:
         _say(str(error))
         return f"{name}: FAILED: {str(error).splitlines()[0]}", False
     return f"{name}: passed, {packages} packages, {time.monotonic() - started_s:.0f} s", True
 
 
+def _perform(steps: Iterable[project.Step], folder: Path) -> None:
+    for step in steps:
+        _say(f"$ {' '.join(step.command)}")
+        project.perform(step, folder / "environment" / "bin", folder / "project")
+
+
 def _install(wheel: Path, python: Path, version: str, resolution: str, environment: Path) -> int:
     """Install the wheel and what it asks for into a new environment; return the number of packages."""
     folder = environment.parent
     folder.mkdir()
-    resolved = folder / "resolved.txt"
+    resolved = folder / _RESOLVED
     resolved.touch()
-    into = ("pip", "install", "--python", environment / "bin" / "python", "--constraints", resolved)
+    into = _into(folder)
     _uv("venv", "--no-python-downloads", "--python", python, environment)
     if resolution == "lowest":
         # Of what is so old that it has no wheel for this Python, the first version that has a wheel is the oldest.
         _uv(
             "pip", "compile", "--resolution", "lowest-direct", "--only-binary", ":all:", "--python-version", version,
             "--python", python, "--no-header", "--no-annotate", "--output-file", resolved, ROOT / "pyproject.toml",
+            *(f"--extra={extra}" for extra in project.EXTRAS),
         )  # fmt: skip
     _uv(*into, wheel)
     packages = len(list(environment.glob("lib/python*/site-packages/*.dist-info")))
     _uv(*into, _FOR_TESTS)
     return packages
+
+
+def _install_extras(wheel: Path, folder: Path) -> None:
+    """Install what the extras ask for, into the environment that works without them."""
+    _uv(*_into(folder), f"{wheel}[{','.join(project.EXTRAS)}]")
+
+
+def _into(folder: Path) -> tuple[str | Path, ...]:
+    python = folder / "environment" / "bin" / "python"
+    return ("pip", "install", "--python", python, "--constraints", folder / _RESOLVED)
 
 
 def _uv(*arguments: str | Path) -> None:

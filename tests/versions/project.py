@@ -41,6 +41,30 @@ class ChatUser(SocketIOUser):
     async def talk(self):
         await self.round_trip(say)
 """,
+    "scraped.py": """
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+with socket.create_server(("127.0.0.1", 0)) as chosen:
+    port = chosen.getsockname()[1]
+bench = Path(sys.executable).with_name("bench")
+with subprocess.Popen([bench, *sys.argv[1:], "--metrics", f"127.0.0.1:{port}"]) as load:
+    text = ""
+    while 'outcome="ok"' not in text and load.poll() is None:
+        time.sleep(0.1)
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+                text = answer.read().decode()
+        except OSError:
+            pass
+names = ("socketio_bench_operations_total", "socketio_bench_service_time_seconds_bucket")
+print("scraped" if all(name in text for name in names) else f"not scraped: {text}")
+sys.exit(load.returncode)
+""",
     "pyproject.toml": """
 [tool.pytest.ini_options]
 asyncio_mode = "auto"
@@ -63,6 +87,9 @@ _LIMIT_S = 180
 _SERVED = ("--app", "chat:app")
 _LATENCY = (*_SERVED, "--scenarios", "chat_scenarios.py", "--effort", "quick", "-k", "uvloop and process")
 _LOAD = ("-f", "chat_load.py", *_SERVED, "--headless", "--only-summary", "-u", "5", "-r", "5", "-t", "3s")
+
+#: The extras that pages and metrics need.
+EXTRAS = ("charts", "metrics")
 
 
 class RoundFailedError(Exception):
@@ -92,12 +119,30 @@ def steps() -> Iterator[Step]:
     for _ in range(2):
         yield Step(("bench", "latency", *_LATENCY), "stored in")
     yield Step(("bench", "load", *_LOAD), "stored in")
+    yield Step(("bench", "load", *_LOAD, "--processes", "2"), "stored in")
     yield Step(("bench", "show", "latency/latest"), "latency of chat:app")
     yield Step(("bench", "show", "load/latest"), "say")
     # Two short runs on whatever machine this is: that they can be compared is what counts.
     yield Step(("bench", "compare", "--force", "latency/1", "latency/2"), "say[", (0, 1))
     yield Step(("bench", "trend"), "say")
     yield Step(("bench", "ab", "--help"), "REV_A")
+    yield Step(("bench", "report", "load/latest", "--output", "tables.html"), "tables.html")
+    yield Step(_in_file("tables.html"), "socketio-bench[charts]")
+    yield Step(("bench", "show", "load/latest", "--format", "svg", "--output", "none"), "socketio-bench[charts]", (2,))
+    yield Step(("bench", "load", *_LOAD, "--metrics", "127.0.0.1:9"), "socketio-bench[metrics]", (2,))
+
+
+def steps_with_extras() -> Iterator[Step]:
+    """Yield the steps that the extras are for."""
+    yield Step(("bench", "report", "load/latest", "latency/latest", "--output", "charts.html"), "charts.html")
+    yield Step(_in_file("charts.html"), "vega")
+    yield Step(("bench", "show", "load/latest", "--format", "svg,png", "--output", "pictures"), ".png")
+    yield Step(("bench", "compare", "--force", "latency/1", "latency/2", "--chart", "chart.svg"), "say[", (0, 1))
+    yield Step(("python", "scraped.py", "load", *_LOAD), "scraped\n")
+
+
+def _in_file(name: str) -> tuple[str, ...]:
+    return ("python", "-c", f"print(open({name!r}).read())")
 
 
 def perform(step: Step, scripts: Path, folder: Path) -> None:

@@ -225,7 +225,8 @@ class RunWorker:
 
     # ------------------------------------------------------------------ the end
 
-    def _on_drain(self, msg: Message, **_: Any) -> None:
+    def _on_drain(self, environment: object, msg: Message) -> None:
+        # Older versions of Locust call a concurrent listener by position, newer versions by name.
         try:
             self._lifecycle.end(abort=read(Drain, msg.data).force)
         except MessageError as error:
