@@ -61,9 +61,12 @@ class RunOutput:
         """Show a result, store it, and say why the run failed, if it did; return false if anything in it failed."""
         if self._environment.process_exit_code == WELL:  # of the test before, of which the objectives allowed failures
             self._environment.process_exit_code = None
-        if self._show(lambda console: print_document(load_document(result), console)):
+        is_shown = self._show(lambda console: print_document(load_document(result), console))
+        if is_shown:
             note_shown(self._environment, result)
         path = self._keep(lambda: Store(self._results).save(result))
+        if path is not None and not is_shown:  # the line that says so on the standard output is lost
+            logger.info("The result is stored in %s", printable(str(self._place.shortened(path))))
         report = self._write_page(result)
         if path is not None:
             is_whole = not result.partial and result.service_loss is None
