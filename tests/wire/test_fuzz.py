@@ -23,7 +23,7 @@ from tests.support.hostile_server import (
     serving,
 )
 
-LIMIT_S = 10
+LIMIT_S = 60
 EXAMPLES = int(os.environ.get("WIRE_FUZZ_EXAMPLES", "150"))
 
 messages = st.sampled_from(

@@ -27,6 +27,7 @@ from tests.support.locust_process import (
     LOCUSTFILE,
     LocustProcess,
     answered,
+    is_up,
     operation,
     run,
     wait_until,
@@ -36,13 +37,6 @@ from tests.support.ports import free_port
 FAILING = LOCUSTFILES / "failing_end.py"
 OPEN = LOCUSTFILES / "open.py"
 ECHO = "FOO→BAR to sender"
-
-
-def is_up(port: int) -> bool:
-    try:
-        return httpx.get(f"http://127.0.0.1:{port}/").status_code == 200
-    except httpx.TransportError:
-        return False
 
 
 def error_lines(output: str) -> list[str]:
@@ -82,8 +76,8 @@ def run_limited(folder: Path, files: int, *arguments: str) -> tuple[int, str, li
 
 @pytest.mark.slow
 @pytest.mark.parametrize("more", [(), ("--processes", "2")])
-def test_no_more_files_can_be_opened(tmp_path: Path, more: tuple[str, ...], unused_tcp_port: int) -> None:
-    port = str(unused_tcp_port)
+def test_no_more_files_can_be_opened(tmp_path: Path, more: tuple[str, ...]) -> None:
+    port = str(free_port())
     ports = ("--master-bind-port", port, "--master-port", port) if more else ()
     code, output, results = run_limited(tmp_path, 64, "-u", "150", "-r", "150", "-t", "3s", *more, *ports)
     assert code == 1
@@ -454,7 +448,7 @@ def test_start_and_stop_while_the_service_is_started_again(tmp_path: Path, slow_
     ):
         locust.wait_for_output("Started slow:app at http")
         url = locust.output.partition("Started slow:app at ")[2].split()[0]
-        wait_until(lambda: is_up(port), "the page is there")
+        wait_until(lambda: is_up(f"http://127.0.0.1:{port}"), "the page is there")
 
         def start() -> dict[str, Any]:
             answer: dict[str, Any] = page.post("/swarm", data={"user_count": 2, "spawn_rate": 2, "host": url}).json()
@@ -509,7 +503,7 @@ def test_a_form_with_a_time_without_end(tmp_path: Path) -> None:
         LocustProcess(tmp_path, *arguments, headless=False) as locust,
         httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=LIMIT_S) as page,
     ):
-        wait_until(lambda: is_up(port), "the page is there")
+        wait_until(lambda: is_up(f"http://127.0.0.1:{port}"), "the page is there")
         for field in ("warmup", "run_time"):
             answer = page.post("/swarm", data={"user_count": 1, "spawn_rate": 1, field: "99999999999h"}).json()
             assert not answer["success"]

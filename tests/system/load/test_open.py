@@ -24,7 +24,16 @@ from bench.timing.arrivals import schedule
 from bench.timing.histogram import Histogram
 from bench.timing.rates import RateProfile, Share
 from tests.support.folders import APPS, LOCUSTFILES
-from tests.support.locust_process import CONNECT, LocustProcess, answered, json_lines, operation, run, wait_until
+from tests.support.locust_process import (
+    CONNECT,
+    LIMIT_S,
+    LocustProcess,
+    answered,
+    json_lines,
+    operation,
+    run,
+    wait_until,
+)
 from tests.support.ports import free_port
 
 OPEN = LOCUSTFILES / "open.py"
@@ -440,7 +449,7 @@ def test_the_rate_stays_when_the_number_of_users_changes(tmp_path: Path, shared:
             tmp_path, "OpenUser", "--web-host", "127.0.0.1", "--web-port", str(port), *more,
             locustfile=OPEN, headless=False,
         ) as locust,
-        httpx.Client(base_url=f"http://127.0.0.1:{port}") as page,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=LIMIT_S) as page,
     ):  # fmt: skip
         form = {"spawn_rate": 10, "host": shared.url, "arrivals": "constant"}
 

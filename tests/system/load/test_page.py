@@ -14,7 +14,7 @@ import pytest
 from bench.server import ServerProcess
 from bench.wire.stamps import process_clock_reason
 from tests.support.folders import APPS, LOCUSTFILES, ROOT
-from tests.support.locust_process import CONNECT, LocustProcess, operation, run, wait_until
+from tests.support.locust_process import CONNECT, LIMIT_S, LocustProcess, operation, run, wait_until
 from tests.support.ports import free_port
 
 USER, PASSWORD, KEY = "gardener", "hunter22/?@", "k3y-0815"
@@ -52,7 +52,7 @@ def page_of(folder: Path, *arguments: str) -> Iterator[tuple[LocustProcess, http
     port = free_port()
     with (
         LocustProcess(folder, "--web-port", str(port), *arguments, headless=False) as locust,
-        httpx.Client(base_url=f"http://127.0.0.1:{port}") as page,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=LIMIT_S) as page,
     ):
         wait_until(lambda: _is_up(port), "the page is there")
         yield locust, page
