@@ -205,9 +205,10 @@ def test_a_working_directory_that_is_gone(tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
     shutil.copy(LOCUSTFILE, home)
-    with LocustProcess(tmp_path, "-u", "2", "-r", "2", "-t", "3s", directory=home) as locust:
-        locust.wait_for_output("All users spawned")
+    with LocustProcess(tmp_path, "-u", "2", "-r", "2", directory=home) as locust:
+        wait_until_it_loads(locust)
         shutil.rmtree(home)
+        locust.interrupt()
         code = locust.wait()
     assert code == 0, locust.output
     assert operation(locust.result()).ok > 0
@@ -412,10 +413,12 @@ def test_interrupts_after_the_result_is_stored(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_death_is_told_whatever_fails_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAILING", "bench.load.plugin.service:Service.read")
-    with LocustProcess(tmp_path, "-u", "2", "-r", "2", "-t", "3s", locustfile=FAILING) as locust:
-        locust.wait_for_output("All users spawned")
+    with LocustProcess(tmp_path, "-u", "2", "-r", "2", locustfile=FAILING) as locust:
+        wait_until_it_loads(locust)
         (service,) = locust.services()
         os.kill(service, signal.SIGKILL)
+        locust.wait_for_output("the service died: ")
+        locust.interrupt()
         assert locust.wait() == 1
     told = [line for line in error_lines(locust.output) if line.startswith("the service died: ")]
     assert len(told) == 1

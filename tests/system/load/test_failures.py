@@ -94,12 +94,15 @@ def test_what_cannot_start(tmp_path: Path, arguments: list[str], code: int, line
 
 
 def test_a_service_that_dies_mid_run(tmp_path: Path) -> None:
-    with LocustProcess(tmp_path, "-u", "10", "-r", "10", "-t", "4s") as locust:
+    with LocustProcess(tmp_path, "-u", "10", "-r", "10") as locust:
         locust.wait_for_output("Started app.main:app at http")
         url = locust.output.partition("Started app.main:app at ")[2].split()[0]
         wait_until(lambda: answered(url) > 100, "the load runs")
         (service,) = locust.services()
         os.kill(service, signal.SIGKILL)
+        locust.wait_for_output("SIGKILL")
+        time.sleep(1)  # everybody tries to connect again
+        locust.interrupt()
         assert locust.wait() == 1
     result = locust.result()
     row = operation(result)

@@ -434,8 +434,9 @@ def test_a_worker_that_quits_leaves_its_share_to_the_other(tmp_path: Path, share
     assert_accounted(result, row)
     assert not result.partial
     assert row.ok == row.sent == answered(shared.url) - before
-    last = result.timeline[round(result.window.start_s) + 5]
-    assert last.sent > 150, "in the last second of the schedule the other has the whole rate, and not its half"
+    # What a busy machine sends late is in a later second, and is there all the same.
+    last = sum(second.sent for second in result.timeline[round(result.window.start_s) + 4 :])
+    assert last > 300, "in the last two seconds of the schedule the other has the whole rate, and not its half"
     assert row.scheduled <= 1200
 
 
@@ -572,10 +573,12 @@ def test_a_task_that_catches_what_was_not_sent(tmp_path: Path) -> None:
     """The task's arrival is dropped all the same."""
     with ServerProcess() as first:
         with LocustProcess(
-            tmp_path, "StubbornUser", "--host", first.url, "-u", "2", "-r", "2", "--rate", "200:2s", locustfile=OPEN
+            tmp_path, "StubbornUser", "--host", first.url, "-u", "2", "-r", "2", "--rate", "200", locustfile=OPEN
         ) as locust:
             wait_until(lambda: answered(first.url) > 50, "the load runs")
             os.kill(first.pid, signal.SIGKILL)
+            time.sleep(1)  # arrivals go on
+            locust.interrupt()
             assert locust.wait() == 1
         result = locust.result()
         row = operation(result)

@@ -87,8 +87,9 @@ def test_the_share_of_a_worker_that_is_lost_is_taken_over(tmp_path: Path, servic
     assert sum(second.dropped for second in result.timeline) == row.dropped
     assert result.partial_reason is not None
     assert f"{row.dropped} arrivals of its share were lost with it" in result.partial_reason
-    last = [second for second in result.timeline if second.t + 1 <= result.window.end_s][-1]
-    assert last.sent > 75, "at the end the other one has the whole rate, and not its half"
+    # What a busy machine sends late is in a later second, and is there all the same.
+    last = sum(second.sent for second in result.timeline[round(result.window.start_s) + 10 :])
+    assert last > 150, "in the last two seconds the other one has the whole rate, and not its half"
 
 
 @pytest.mark.slow
