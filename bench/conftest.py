@@ -34,7 +34,7 @@ from bench.latency.options import (
     parse,
 )
 from bench.latency.progress import Progress
-from bench.latency.session import MISSED_OBJECTIVE, ONE_AT_A_TIME
+from bench.latency.session import ARGUMENTS, MISSED_OBJECTIVE, ONE_AT_A_TIME
 from bench.latency.storage import ResultStorage
 from bench.latency.summary import ending, summary
 from bench.machine.descriptors import raise_file_limit
@@ -62,6 +62,7 @@ from bench.results.requirements import other_packages, project_folders
 from bench.results.service_log import log_of_files
 from bench.results.service_logs import service_logs
 from bench.results.store import load, make_root, result_name
+from bench.results.typed_command import typed_command
 from bench.scenarios.tracing import TRACE_CONTEXT_HELP
 from bench.wire.clock_option import PROCESS_CLOCK_HELP, take_process_clock
 from bench.wire.options import CONNECTION_OPTIONS, ConnectionOption
@@ -465,12 +466,14 @@ def _on_objectives(config: pytest.Config) -> list[Line]:
 
 
 def _junit_of(config: pytest.Config) -> Path | None:
-    """Return the file of `--junit`. Raises UsageError if it is in no folder that is there."""
+    """Return the file of `--junit`. Raises UsageError if that is a folder, or in no folder that is there."""
     if config.option.junit is None:
         return None
     file: Path = config.invocation_params.dir / config.option.junit
-    if not file.parent.is_dir():
-        raise pytest.UsageError(f"--junit {config.option.junit}: there is no such folder")
+    try:
+        check_option_file("--junit", file, config.option.junit)
+    except ResultError as error:
+        raise pytest.UsageError(str(error)) from None
     return file
 
 
@@ -521,9 +524,9 @@ def pytest_benchmark_generate_commit_info(config: pytest.Config) -> dict[str, An
 
 
 def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, Any]) -> None:
-    """Store the labels, what the service wrote, and full names that are the same wherever the package lies.
+    """Store the labels, the command, and what the service wrote.
 
-    Results are paired by these names.
+    Full names, by which results are paired, become the same wherever the package lies.
     """
     options = config.stash[OPTIONS]
     words = LatencyDetails(
@@ -532,11 +535,21 @@ def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, A
     log = log_of_files(config.stash[LOGS].files, config.stash[_BEGAN_UNIX_S], options.hide)
     for number, benchmark in enumerate(output_json["benchmarks"]):
         benchmark["extra_info"].update(words.written())
-        if number == 0 and log is not None:
-            benchmark["extra_info"].update(LatencyDetails(service_log=log).written())
+        if number == 0:
+            logged = {} if log is None else {"service_log": log}
+            benchmark["extra_info"].update(LatencyDetails(command=_typed_command(config), **logged).written())
         _, found, rest = benchmark["fullname"].rpartition("latency/bench_")
         if found:
             benchmark["fullname"] = f"bench/{found}{rest}"
+
+
+def _typed_command(config: pytest.Config) -> str:
+    """Return the command that was typed, without secrets. What pytest's variable for options says is not in it."""
+    hide = config.stash[OPTIONS].hide
+    arguments = config.stash.get(ARGUMENTS, None)
+    if arguments is not None:
+        return typed_command("bench latency", arguments, hide)
+    return typed_command("pytest", list(map(str, config.invocation_params.args)), hide)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -6,6 +6,7 @@ environment before the table. Nothing of the project is imported here.
 """
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,6 +22,13 @@ RESULTS_VARIABLE = "BENCH_RESULTS"
 
 _FILE = "pyproject.toml"
 _TABLE = "socketio-bench"
+
+#: The words without which a file has neither the table nor a name that is near to it. Most files need not be parsed.
+_HINT = re.compile(rb"socket|bench", re.IGNORECASE)
+
+#: The similarity from which on the name of another table is taken for a mistyped name of ours. Another tool of a name
+#: that near is improbable.
+_NEAR_TABLE = 0.85
 
 #: The keys of the table, and what they are, for messages.
 _KEYS = {
@@ -76,17 +84,24 @@ def results_folder(given: str | Path | None = None) -> Path:
 
 
 def _table_of(file: Path) -> Mapping[str, object] | None:
-    """Return the table of a file; None if the file is not there, cannot be read, or has no such table."""
+    """Return the table of a file; None if the file is not there, cannot be read, or has no such table.
+
+    A table whose name is nearly ours is refused: nobody would read it.
+    """
     try:
         raw = file.read_bytes()
     except OSError:
         return None
-    if _TABLE.encode() not in raw:  # most files: they need not be parsed
+    if not _HINT.search(raw):
         return None
     try:
         content = tomllib.loads(raw.decode())
     except ValueError as error:
+        if _TABLE.encode() not in raw:  # another tool's reader tells it
+            return None
         raise ProjectSettingsError(f"{file}: not TOML: {error}") from None
+    if (mistyped := _mistyped(content)) is not None:
+        raise ProjectSettingsError(f"{file}: [{mistyped}] is read by nobody: write [tool.{_TABLE}]")
     tools = content.get("tool")
     if not isinstance(tools, dict) or _TABLE not in tools:
         return None
@@ -94,6 +109,21 @@ def _table_of(file: Path) -> Mapping[str, object] | None:
     if not isinstance(table, dict):
         raise ProjectSettingsError(f"{file}: tool.{_TABLE} is {table!r:.60}: expected a table, [tool.{_TABLE}]")
     return table
+
+
+def _mistyped(content: Mapping[str, object]) -> str | None:
+    """Return the name of a table that was probably meant to be ours; None if there is none."""
+    tools = content.get("tool")
+    found = [(name, f"tool.{name}") for name in tools if name != _TABLE] if isinstance(tools, dict) else []
+    if isinstance(tools, dict) and isinstance(parent := tools.get("socketio"), dict):
+        found += [(f"socketio-{name}", f"tool.socketio.{name}") for name in parent]
+    found += [(name, name) for name, value in content.items() if isinstance(value, dict)]
+    return next((" ".join(full.split()) for name, full in found if _is_near(name)), None)
+
+
+def _is_near(name: str) -> bool:
+    plain, ours = (re.sub(r"[^a-z0-9]", "", text.lower()) for text in (name, _TABLE))
+    return plain.startswith(ours) or nearest(plain, [ours], _NEAR_TABLE) is not None
 
 
 def _parsed(file: Path, table: Mapping[str, object]) -> ProjectSettings:

@@ -111,6 +111,17 @@ def test_charts_without_their_packages_are_one_line(
         (["compare", "1", "2", "--chart", "a.gif"], "--chart a.gif: its name has to end in .html, .svg, .png"),
         (["compare", "1", "2", "--json", "no/a.json"], "--json no/a.json: there is no such folder"),
         (["compare", "1", "2", "--markdown", "no/a.md"], "--markdown no/a.md: there is no such folder"),
+        *[
+            ([*command, option, "/"], f"{option} /: that is a folder; name a file in it")
+            for command, options in (
+                (("compare", "1", "2"), ("--json", "--markdown", "--report")),
+                (("ab", "HEAD", "HEAD", "--app", "a:b"), ("--json", "--markdown", "--junit", "--report")),
+                (("show", "1"), ("--json", "--output")),
+                (("list",), ("--json",)),
+                (("trend",), ("--json", "--report")),
+            )
+            for option in options
+        ],
     ],
 )
 def test_misuse_is_one_line_and_exit_code_2(
@@ -237,7 +248,7 @@ class TestCompare:
         self, capsys: pytest.CaptureFixture[str], results: Path, tmp_path: Path
     ) -> None:
         code, _, err = bench(capsys, "compare", "load/1", "load/2", "--results", results, "--json", tmp_path)
-        assert (code, err) == (2, f"bench: error: --json {tmp_path}: Is a directory\n")
+        assert (code, err) == (2, f"bench: error: --json {tmp_path}: that is a folder; name a file in it\n")
 
     @pytest.mark.parametrize(("option", "code"), [("--json", 1), ("--markdown", 1), ("--chart", 2)])
     def test_a_device_that_is_full(

@@ -61,6 +61,36 @@ def test_what_cannot_be_is_a_line_that_names_the_file(table: str, said: str, tmp
     assert "\n" not in text
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "tool.socketio_bench",
+        "tool.socketio-benchmark",
+        "tool.SocketIO-Bench",
+        'tool."socket.io-bench"',
+        "tool.socketio.bench",
+        "tool.sockeito-bench",
+        "tool.socketio-bnech",
+        "socketio-bench",
+        "socketio_bench",
+    ],
+)
+@pytest.mark.parametrize("others", ["", '[tool.socketio-bench]\nresults = "here"\n'])
+def test_a_name_that_is_nearly_ours_is_refused_with_the_right_name(name: str, others: str, tmp_path: Path) -> None:
+    file = write(tmp_path, f'{others}[{name}]\nslo = ["p99 < 1 s"]\n')
+    (tmp_path / "below").mkdir()
+    with pytest.raises(ProjectSettingsError) as raised:
+        project_settings(tmp_path / "below")
+    shown = name.replace('"', "")
+    assert str(raised.value) == f"{file}: [{shown}] is read by nobody: write [tool.socketio-bench]"
+
+
+@pytest.mark.parametrize("name", ["socketio", "bench", "pytest-benchmark", "socketio-admin", "locust"])
+def test_the_table_of_another_tool_is_left_alone(name: str, tmp_path: Path) -> None:
+    write(tmp_path, f"[tool.{name}]\nslo = 1\n[dependency-groups]\ndev = ['socketio-bench']\n")
+    assert project_settings(tmp_path) == ProjectSettings()
+
+
 def test_objectives_are_a_text_or_a_list_of_texts(tmp_path: Path) -> None:
     file = write(tmp_path, '[tool.socketio-bench]\nslo = ["p99 < 1 s", "errors < 1 %"]\n')
     assert (project_settings(tmp_path).slo, project_settings(tmp_path).file) == (("p99 < 1 s", "errors < 1 %"), file)

@@ -19,11 +19,9 @@ from bench.statistics.distributions import t_quantile
 from bench.statistics.estimates import FEWEST_FOR_A_SPREAD
 
 
-def not_measured(objective: Objective) -> str | None:
-    """Return why `bench ab` does not measure the metric of an objective; None if it does."""
-    if objective.percent is not None and objective.metric in get_args(Metric):
-        return None
-    return f"`bench ab` measures p50 and p99, and no {objective.metric}"
+def not_measured(metric: str) -> str | None:
+    """Return why `bench ab` does not measure a metric; None if it does."""
+    return None if metric in get_args(Metric) else f"`bench ab` measures p50 and p99, and no {metric}"
 
 
 def judged_candidate(

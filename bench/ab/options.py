@@ -17,7 +17,7 @@ from bench.ab.plan import AbPlan
 from bench.ab.preparation import checked_link
 from bench.ab.restart import BurstPlan
 from bench.checkout import checkout_around
-from bench.objectives.of_times import TimeObjectives, objectives_of_times
+from bench.objectives.of_times import Benchmarks, TimeObjectives, objectives_of_times
 from bench.objectives.parsing import ObjectiveError
 from bench.scenarios.catalogue import AB_BENCHMARKS, Benchmark
 from bench.scenarios.options import (
@@ -128,8 +128,8 @@ def plan(
 def _objectives(given: Sequence[str], asked: Chosen, selection: Sequence[Benchmark]) -> TimeObjectives:
     """Return the objectives of the candidate. Raises ObjectiveError."""
     of_file, file = (asked.file.slo, asked.file.name) if asked.file is not None else ((), "")
-    names = {benchmark.name for benchmark in selection}
-    return objectives_of_times(given, of_file, file, Path.cwd(), names, not_measured)
+    names = frozenset(benchmark.name for benchmark in selection)
+    return objectives_of_times(given, of_file, file, Path.cwd(), Benchmarks(names, not_measured))
 
 
 def _app_directory(text: str | None) -> Path | None:

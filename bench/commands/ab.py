@@ -5,7 +5,6 @@ from typing import Annotated, Any
 
 import typer
 
-from bench.ab.errors import AbError
 from bench.commands.connection_options import with_connection_options
 from bench.commands.output import (
     JsonFile,
@@ -129,6 +128,7 @@ def ab(
     from bench.report.formats.text import print_document
     from bench.report.lines import print_stored
     from bench.results.references import Store
+    from bench.results.typed_command import typed_bench_command
     from bench.wire.clock_option import take_process_clock
 
     planned = plan(
@@ -157,8 +157,7 @@ def ab(
         slo=slo or (),
         results=results,
     )
-    if markdown is not None and not markdown.absolute().parent.is_dir():
-        raise AbError(f"--markdown {markdown}: there is no such folder")
+    check_option_file("--markdown", markdown)
     check_json_folder(json_file)
     check_option_file("--junit", junit_file)
     check_option_file("--report", report_file)
@@ -166,7 +165,8 @@ def ab(
     if process_clock:
         take_process_clock()
     with AbProgress(Console(stderr=True)) as report:
-        result = compare_revisions(planned, a, b, Path.cwd(), report).model_copy(update=words)
+        result = compare_revisions(planned, a, b, Path.cwd(), report)
+    result = result.model_copy(update=words | {"command": typed_bench_command(planned.hide)})
     console, document = Console(stderr=is_stdout(json_file)), ab_document(result)
 
     def write_markdown() -> None:

@@ -60,13 +60,13 @@ def compare(
     from bench.report.formats import markdown as markdown_format
     from bench.report.formats.text import print_document
     from bench.results.references import Store, select
+    from bench.results.typed_command import typed_bench_command
 
     form = None if chart is None else chart_format("--chart", chart)
     check_json_folder(json_file)
     check_option_file("--report", report_file)
     for option, path in (("--markdown", markdown), ("--chart", chart)):
-        if path is not None and not path.absolute().parent.is_dir():
-            raise ResultError(f"{option} {path}: there is no such folder")
+        check_option_file(option, path)
     sides = select(Store(results), old, new, last)
     comparison = compare_results(*sides, threshold=threshold / 100, force=force, wanted=last)
     document = comparison_document(comparison)
@@ -79,7 +79,7 @@ def compare(
         from bench.timing.histogram import HistogramError
 
         try:
-            document = comparison_document(comparison, *sides)
+            document = comparison_document(comparison, *sides, command=typed_bench_command())
         except HistogramError as error:
             raise ResultError(str(error)) from None
     write_report(report_file, document)

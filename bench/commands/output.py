@@ -12,6 +12,7 @@ from bench.printable import printable
 from bench.project_settings import results_folder
 from bench.results.errors import ResultError
 from bench.results.option_files import UNWRITABLE as UNWRITABLE  # part of what this module offers
+from bench.results.option_files import check_option_file
 from bench.results.option_files import write_option as write_option
 
 if TYPE_CHECKING:
@@ -123,9 +124,9 @@ def is_stdout(file: Path | None) -> bool:
 
 
 def check_json_folder(file: Path | None) -> None:
-    """Raise ResultError if the file of `--json` is in no folder that is there."""
-    if file is not None and not is_stdout(file) and not file.absolute().parent.is_dir():
-        raise ResultError(f"--json {file}: there is no such folder")
+    """Raise ResultError if `--json` names a folder, or a file in no folder that is there."""
+    if not is_stdout(file):
+        check_option_file("--json", file)
 
 
 def write_json(file: Path | None, data: bytes) -> None:

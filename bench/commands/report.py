@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -73,7 +74,7 @@ def report(
     paths = [file_named(store, name, FOLDERS) for name in results]
     files = [open_file(path) for path in paths]
     together = _together(files, Place.here())
-    own = [document_of(file) for file in files]
+    own = _named([document_of(file) for file in files], paths)
     if pictures:
         prefixes = [f"{_file_of(path).stem}-" if len(paths) > 1 else "" for path in paths]
         named = [*map(NamedDocument, together), *map(NamedDocument, own, prefixes)]
@@ -83,6 +84,24 @@ def report(
     check_option_file("--output", file)
     write_page("--output", file, [*together, *own], f"{len(paths)} results")
     typer.echo(printable(f"page in {Place.here().shortened(file)}"))
+
+
+def _named(documents: "list[Document]", paths: "Sequence[Path]") -> "list[Document]":
+    """Return documents of several results with names such as load/3, or with their paths if these are not clear."""
+    if len(documents) == 1:
+        return documents
+    short = [_short_name(path) for path in paths]
+    names = short if len(set(short)) == len(set(paths)) else [str(path) for path in paths]
+    return [replace(document, name=name) for document, name in zip(documents, names, strict=True)]
+
+
+def _short_name(result: Path) -> str:
+    """Return the name of a result without the place of its folder: load/12, or the name of its file."""
+    from bench.results.store import NUMBERED
+
+    number = NUMBERED.fullmatch(result.name)
+    kind = result.parent.parent.name
+    return result.name if number is None or kind not in FOLDERS else f"{kind}/{int(number['number'])}"
 
 
 def _together(files: "Sequence[StoredFile]", place: "Place") -> "list[Document]":
@@ -103,10 +122,4 @@ def _together(files: "Sequence[StoredFile]", place: "Place") -> "list[Document]"
 
 def _file_of(result: Path) -> Path:
     """Return the name of the page of a result, in the working directory: load-12.html of the twelfth load."""
-    from bench.results.store import NUMBERED
-
-    number = NUMBERED.fullmatch(result.name)
-    kind = result.parent.parent.name
-    if number is None or kind not in FOLDERS:
-        return Path(f"{re.sub('[.]json$', '', result.name)}.html")
-    return Path(f"{kind}-{int(number['number'])}.html")
+    return Path(f"{re.sub('[.]json$', '', _short_name(result)).replace('/', '-')}.html")

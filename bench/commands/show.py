@@ -1,6 +1,7 @@
 """`bench show`: a stored result of any kind, printed again."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -13,6 +14,7 @@ from bench.report.document import Document
 from bench.report.formats import TEXT, formats, render
 from bench.report.picture_files import PICTURES, NamedDocument, picture_formats, write_pictures
 from bench.results.errors import ResultError
+from bench.results.option_files import check_option_file
 
 #: The folders of stored results, by kind. A comparison of stored results has none: it is a file that the user named.
 FOLDERS = ("latency", "load", "ab", "accuracy", "wire", "peers")
@@ -63,7 +65,9 @@ def show(
     if not pictures and form not in formats():
         known = ", ".join((*formats(), *PICTURES))
         raise ResultError(f"--format {form}: there is no such format, only {known}")
-    if output is not None and not output.absolute().parent.is_dir():
+    if output is None or not pictures:
+        check_option_file("--output", output)
+    elif not output.absolute().parent.is_dir():
         raise ResultError(f"--output {output}: there is no such folder")
     check_json_folder(json_file)
     file = open_file(file_named(Store(results), result, FOLDERS))
@@ -135,4 +139,13 @@ def _builders() -> "dict[str, Callable[[StoredFile], Document]]":
 
 
 def _builder(model: type[M], build: Callable[[M], Document]) -> "Callable[[StoredFile], Document]":
-    return lambda file: build(file.as_model(model))
+    def built(file: "StoredFile") -> Document:
+        from bench.report.identity import identity
+        from bench.results.header import Header
+        from bench.results.latency import LatencyResult
+
+        result = file.as_model(model)
+        document = build(result)
+        return replace(document, identity=identity(result)) if isinstance(result, Header | LatencyResult) else document
+
+    return built

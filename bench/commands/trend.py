@@ -108,9 +108,12 @@ def trend(
         return
     from bench.report.trend_charts import trend_charts
     from bench.results.remote import commit_pages, commit_subjects
+    from bench.results.typed_command import typed_bench_command
 
     subjects = commit_subjects(point.commit for series in found.series for point in series.points)
-    document = trend_document(found, shown, charts=trend_charts(found, subjects), pages=commit_pages())
+    document = trend_document(
+        found, shown, charts=trend_charts(found, subjects), pages=commit_pages(), command=typed_bench_command()
+    )
     write_report(report_file, document)
     if output is not None and drawn is not None:
         from bench.report.chart_file import chart_file  # late: it needs the extra `charts`

@@ -126,6 +126,9 @@ def load_differences(baselines: Sequence[LoadResult], candidates: Sequence[LoadR
             if result.invalid_reason is not None:
                 detail = f"in the {side} result: {result.invalid_reason}"
                 yield Difference(kind=DifferenceKind.INVALID, detail=detail, void=True)
+            if result.service_loss is not None:
+                detail = f"in the {side} result: {result.service_loss.text}"
+                yield Difference(kind=DifferenceKind.SERVICE_LOST, detail=detail, void=True)
             if result.partial:
                 detail = f"the {side} one: {result.partial_reason}"
                 yield Difference(kind=DifferenceKind.PARTIAL, detail=detail, void=True)

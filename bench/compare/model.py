@@ -42,6 +42,7 @@ class DifferenceKind(StrEnum):
     PARTIAL = "partial result"
     FORCED = "ended by force"
     INVALID = "wrong figures"
+    SERVICE_LOST = "service lost"
 
 
 class Difference(BaseModel):

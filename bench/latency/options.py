@@ -15,7 +15,7 @@ from typing import Any, Literal
 import pytest
 
 from bench.checkout import DEFAULT_APP, checkout_around
-from bench.objectives.of_times import TimeObjectives, objectives_of_times
+from bench.objectives.of_times import Benchmarks, TimeObjectives, objectives_of_times
 from bench.objectives.parsing import ObjectiveError
 from bench.project_settings import ProjectSettingsError
 from bench.results.labels import LabelError, labels_of, note_of
@@ -220,10 +220,10 @@ def parse(
 
 def _objectives(given: Sequence[str], asked: Chosen, directory: Path) -> TimeObjectives:
     """Return the objectives of the benchmarks. Raises OptionError."""
-    names = {benchmark.name for benchmark in asked.benchmarks}
+    names = frozenset(benchmark.name for benchmark in asked.benchmarks)
     of_file, file = (asked.file.slo, asked.file.name) if asked.file is not None else ((), "")
     try:
-        return objectives_of_times(given, of_file, file, directory, names)
+        return objectives_of_times(given, of_file, file, directory, Benchmarks(names, have_cases=True))
     except ObjectiveError as error:
         raise OptionError(str(error)) from None
 

@@ -55,6 +55,10 @@ class UnknownOptionError(SessionMisuseError):
 MISSED_OBJECTIVE = pytest.StashKey[bool]()
 
 
+#: The key of the arguments of `bench latency`; `pytest bench` has none.
+ARGUMENTS = pytest.StashKey[Sequence[str]]()
+
+
 @dataclass(frozen=True)
 class Ended:
     """The end of a session: pytest's exit code, and whether that is so because an objective was missed."""
@@ -66,7 +70,7 @@ class Ended:
 def measure(arguments: Sequence[str]) -> Ended:
     """Run the benchmarks with these options of pytest. Raises SessionMisuseError."""
     with _without_variables() as removed:
-        session = _Session(removed)
+        session = _Session(arguments, removed)
         code = pytest.main([*_ARGUMENTS, *arguments, "--pyargs", _PACKAGE], [session])
         return Ended(code, session.has_missed)
 
@@ -95,7 +99,8 @@ def _set_variables(variables: Mapping[str, str | None]) -> None:
 class _Session:
     """A plugin that turns pytest's words about a wrong command line into one line."""
 
-    def __init__(self, variables: Mapping[str, str | None]) -> None:
+    def __init__(self, arguments: Sequence[str], variables: Mapping[str, str | None]) -> None:
+        self._arguments = arguments
         self._variables = variables
         #: True if the session has ended because it missed an objective.
         self.has_missed = False
@@ -119,6 +124,7 @@ class _Session:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_configure(self, config: pytest.Config) -> None:
+        config.stash[ARGUMENTS] = self._arguments
         _set_variables(self._variables)  # the services that are started get the environment as it was
         if more := [name for name in config.option.file_or_dir if name != _PACKAGE]:
             raise pytest.UsageError(

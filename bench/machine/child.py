@@ -9,6 +9,7 @@ cooperative.
 import contextlib
 import errno
 import os
+import re
 import signal
 import subprocess
 import tempfile
@@ -27,6 +28,12 @@ LOG_LIMIT_BYTES = 1 << 20
 _LAST_LINES = 3
 #: The lines at the end of a log in which an error is looked for.
 _SEARCHED_LINES = 60
+#: The lines above a stack of Node in which the name of its error is looked for.
+_HEAD_LINES = 12
+#: The name that an error of Node's stack begins with: `TypeError: …`, `Error [ERR_MODULE_NOT_FOUND]: …`.
+_ERROR_NAME = re.compile(r"\s*(Uncaught )?[\w.$]*(Error|Exception)( \[\w+\])?: ")
+#: The line above frames that are of no error: they say where Node emitted the error whose stack is above.
+_NO_ERROR = re.compile(r"Emitted '.*' event")
 _SHOWN_CHARACTERS = 500
 
 
@@ -193,8 +200,33 @@ def _last_stack(lines: Sequence[str]) -> Sequence[str]:
     """Return the last error of Node in these lines with the place where it was thrown; empty if there is none."""
     for number in range(len(lines) - 1, 0, -1):
         if _is_frame(lines[number]) and not _is_frame(lines[number - 1]):
-            return lines[number - 1 : number + 1]
+            head = _stack_head(lines[:number])
+            if not _NO_ERROR.match(head):
+                return [head, _place(lines[number:])]
     return ()
+
+
+def _stack_head(above: Sequence[str]) -> str:
+    """Return the line that names the error of a stack, from the lines above its frames.
+
+    A text of several lines may follow the name, such as that of a module which was not found. It ends with the frames.
+    """
+    for line in reversed(above[-_HEAD_LINES:]):
+        if _is_frame(line):
+            break
+        if _ERROR_NAME.match(line):
+            return line
+    return above[-1]
+
+
+def _place(frames: Sequence[str]) -> str:
+    """Return the first frame of a stack that is not within Node itself; the first frame if all are."""
+    for frame in frames:
+        if not _is_frame(frame):
+            break
+        if "(node:" not in frame and "at node:" not in frame:
+            return frame
+    return frames[0]
 
 
 def _is_frame(line: str) -> bool:

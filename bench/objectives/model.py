@@ -23,6 +23,9 @@ ObjectiveUnit = Literal["µs", "share", "per second", "count"]
 FailureMetric = Literal["errors", "timeouts", "dropped"]
 FAILURE_METRICS: tuple[FailureMetric, ...] = get_args(FailureMetric)
 
+#: The unit of a half width that is asked for: a share of the figure, or the figure's own unit.
+WidthUnit = Literal["share", "µs", "per second"]
+
 #: The judgement. An objective is "undecided" if the limit lies within the figure's interval. It is "not judged" if the
 #: measurement has no figure for it, or if the figure is not the service's.
 ObjectiveVerdict = Literal["met", "missed", "undecided", "not judged"]

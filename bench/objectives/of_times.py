@@ -6,17 +6,50 @@ speak to all commands: what only a load can judge is left out, and told.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.mistyped import nearest
+from bench.objectives.metrics import BY_A_LOAD, is_time
 from bench.objectives.model import Objective
 from bench.objectives.parsing import ObjectiveError, parse_objectives
 from bench.project_settings import ProjectSettingsError, project_settings
 
 #: The operations that only a load performs.
 _OF_A_LOAD = frozenset({"connect", "disconnect"})
+
+
+@dataclass(frozen=True)
+class Benchmarks:
+    """The benchmarks of a command, by name, and what it does not measure of them.
+
+    `not_measured` returns why the command has no such metric; None if it has. With `have_cases`, a benchmark is also
+    found by its scenario and its case in brackets.
+    """
+
+    names: frozenset[str]
+    not_measured: Callable[[str], str | None] = lambda _: None
+    have_cases: bool = False
+
+    def why_not_judged(self, operation: str | None, metric: str) -> str | None:
+        """Return why this command judges no such figure, of whichever benchmark; None if it does."""
+        if not is_time(metric):
+            return f"only a load has {metric}: {BY_A_LOAD}"
+        if operation in _OF_A_LOAD:
+            return f"only a load has {operation} among its operations: {BY_A_LOAD}"
+        return self.not_measured(metric)
+
+    def why_never(self, operation: str | None, metric: str) -> str | None:
+        """Return why there is no such figure; None if there is."""
+        return self.why_not_judged(operation, metric) or self._why_unknown(operation)
+
+    def _why_unknown(self, name: str | None) -> str | None:
+        if name is None or name in self.names or (self.have_cases and name.partition("[")[0] in self.names):
+            return None
+        near = nearest(name, self.names)
+        hint = f"did you mean {near}?" if near else f"there are {', '.join(sorted(self.names))}"
+        return f"no such benchmark: {hint}"
 
 
 @dataclass(frozen=True)
@@ -39,13 +72,11 @@ def objectives_of_times(
     of_file: Sequence[str],
     file: str,
     directory: Path,
-    names: Collection[str],
-    refused: Callable[[Objective], str | None] = lambda _: None,
+    benchmarks: Benchmarks,
 ) -> TimeObjectives:
-    """Return the objectives of a measurement of these operations, for a command that runs in `directory`.
+    """Return the objectives of a measurement of these benchmarks, for a command that runs in `directory`.
 
-    `refused` returns why the command does not measure the metric of an objective, if it does not. Raises
-    ObjectiveError, with what said the objective before it.
+    Raises ObjectiveError, with what said the objective before it.
     """
     is_given = any(text.strip() for text in given)
     origin, texts = ("--slo", given) if is_given else (f"{file}: slo", of_file)
@@ -56,35 +87,12 @@ def objectives_of_times(
             raise ObjectiveError(str(error)) from None
         origin, texts = f"{project.file}: slo", project.slo
     try:
+        if is_given:
+            return TimeObjectives(parse_objectives(texts, benchmarks.why_never))
+        # They speak to all commands.
         found = parse_objectives(texts)
+        kept = [each for each in found if benchmarks.why_not_judged(each.operation, each.metric) is None]
+        parse_objectives([objective.text for objective in kept], benchmarks.why_never)
     except ObjectiveError as error:
         raise ObjectiveError(f"{origin}: {error}") from None
-    kept, left_out = [], []
-    for objective in found:
-        reason = _only_of_a_load(objective) or refused(objective)
-        if reason is None:
-            _refuse_unknown(objective, names, origin)
-            kept.append(objective)
-        elif is_given:
-            raise ObjectiveError(f"{origin}: objective {objective.text!r}: {reason}")
-        else:
-            left_out.append(objective)
-    return TimeObjectives(tuple(kept), tuple(left_out))
-
-
-def _only_of_a_load(objective: Objective) -> str | None:
-    if not objective.is_of_times:
-        return f"only a load has {objective.metric}: judge it by `bench load`"
-    if objective.operation in _OF_A_LOAD:
-        return f"only a load has {objective.operation} among its operations: judge it by `bench load`"
-    return None
-
-
-def _refuse_unknown(objective: Objective, names: Collection[str], origin: str) -> None:
-    """Raise ObjectiveError if an objective names no benchmark: by its scenario, or with its case in brackets."""
-    name = objective.operation
-    if name is None or name in names or name.partition("[")[0] in names:
-        return
-    near = nearest(name, names)
-    hint = f"did you mean {near}?" if near else f"there are {', '.join(sorted(names))}"
-    raise ObjectiveError(f"{origin}: objective {objective.text!r}: no such benchmark: {hint}")
+    return TimeObjectives(tuple(kept), tuple(objective for objective in found if objective not in kept))

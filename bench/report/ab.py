@@ -74,7 +74,7 @@ def ab_document(result: AbResult) -> Document:
         notes=(*notes, *label_notes(result.labels, result.note)),
         charts=drawn.charts,
         environment=tuple(_environment(result)),
-        command=_command(result),
+        command=result.command or _command(result),
     )
 
 
@@ -102,7 +102,7 @@ def _environment(result: AbResult) -> Iterator[Subject]:
 
 
 def _command(result: AbResult) -> str:
-    """Return the command that compares the same revisions again, as far as the result tells."""
+    """Return the command that compares the same revisions again, as far as a result tells that has not kept it."""
     settings = result.settings
     words = ["bench", "ab", result.a.revision, result.b.revision]
     for option, value in (

@@ -7,8 +7,9 @@ chart knows no result. Texts are whole and as they came. Times are in microsecon
 from dataclasses import dataclass
 from typing import Literal
 
-#: The unit of the values along an axis. `place` is a number in a sequence whose names are the axis' labels.
-Unit = Literal["µs", "s", "per second", "share", "bytes", "number", "ratio", "place"]
+#: The unit of the values along an axis. `place` is a number in a sequence whose names are the axis' labels. `min` are
+#: seconds as well, but shown in hours, minutes and seconds.
+Unit = Literal["µs", "s", "min", "per second", "share", "bytes", "number", "ratio", "place"]
 
 #: The scale of an axis. `nines` is logarithmic in 1 / (1 - p), so that each further nine takes the same room.
 Scale = Literal["linear", "logarithmic", "nines"]

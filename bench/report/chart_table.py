@@ -11,7 +11,7 @@ from operator import itemgetter
 
 from bench.report.chart import AnyChart, Axis, Chart, Effect, Forest, HeatMap, Point
 from bench.report.document import Break, Column, Row, Style, Table
-from bench.report.formatting import UNKNOWN, amount, count, duration, effect, effect_interval, per_second
+from bench.report.formatting import UNKNOWN, amount, count, duration, effect, effect_interval, elapsed, per_second
 from bench.results.figure import Figure
 
 #: The most rows of the table of a chart. A page with more would be slow, and nobody would read it.
@@ -36,6 +36,8 @@ def value_text(value: float | None, axis: Axis) -> str:
             return duration(Figure(value))
         case "s":
             return f"{value:,.6g} s"
+        case "min":
+            return elapsed(value)
         case "per second":
             return per_second(value)
         case "share":

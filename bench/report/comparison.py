@@ -1,5 +1,6 @@
 """A comparison of stored results as a document: which results, each metric's effect and verdict, what may spoil it."""
 
+import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
@@ -11,9 +12,13 @@ from bench.report.formatting import UNKNOWN, effect, effect_interval, measured, 
 from bench.results.figure import Unit
 from bench.results.latency import ControlKind
 from bench.results.references import Stored
+from bench.statistics.verdicts import THRESHOLD
 
 #: The metrics that a format always shows; it may fold the others, unless they are worse.
 _PRIMARY = {"p50", "throughput", "response p50", "response p99", "failed"}
+
+#: The number of commands that measured the results of a side, of which the page tells.
+_MOST_COMMANDS = 3
 
 #: The end of a metric's name that goes into the heading of its rows, which then fit a terminal.
 _PER_ROUND_TRIP = " per round trip"
@@ -32,8 +37,13 @@ _CONTROLS: dict[ControlKind, str] = {
 }
 
 
-def comparison_document(comparison: Comparison, old: Sequence[Stored] = (), new: Sequence[Stored] = ()) -> Document:
+def comparison_document(
+    comparison: Comparison, old: Sequence[Stored] = (), new: Sequence[Stored] = (), *, command: str = ""
+) -> Document:
     """Return the document of a comparison of stored results. With the results themselves it has their distributions.
+
+    `command` is the one that was typed. Of one result on each side, the document has a command that names their files:
+    what was typed may mean others later.
 
     Raises bench.timing.histogram.HistogramError, with the file's name, for a distribution that cannot be read.
     """
@@ -60,7 +70,18 @@ def comparison_document(comparison: Comparison, old: Sequence[Stored] = (), new:
         notes=tuple(_notes(comparison)),
         charts=comparison_charts(comparison, old, new),
         environment=tuple(_environment(comparison, old, new)),
+        command=_command(comparison) or command,
+        command_title="To compare them again",
     )
+
+
+def _command(comparison: Comparison) -> str:
+    """Return the command that compares the same files again; empty if a side has several."""
+    if len(comparison.old) != 1 or len(comparison.new) != 1:
+        return ""
+    files = [side[0].path for side in (comparison.old, comparison.new)]
+    threshold = [] if comparison.threshold == THRESHOLD else ["--threshold", f"{comparison.threshold * 100:g}"]
+    return shlex.join(["bench", "compare", *files, *threshold, *(["--force"] if comparison.forced else [])])
 
 
 def _title(comparison: Comparison, old: Sequence[Stored], new: Sequence[Stored]) -> str:
@@ -77,6 +98,10 @@ def _environment(comparison: Comparison, old: Sequence[Stored], new: Sequence[St
     for label, compared, side in (("baseline", comparison.old, old), ("candidate", comparison.new, new)):
         machines = [stored.result.machine_info.node for stored in side]
         yield Subject(label, side_text("", compared, machines))
+    for label, side in (("baseline measured by", old), ("candidate measured by", new)):
+        commands = dict.fromkeys(command for stored in side if (command := stored.result.command))
+        for command in list(commands)[:_MOST_COMMANDS]:
+            yield Subject(label, command)
 
 
 def _subjects(side: str, results: Sequence[ComparedResult]) -> Iterator[Subject]:

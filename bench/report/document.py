@@ -169,8 +169,9 @@ class Document:
     somebody who has not run the command how to read the figures; its terms are marked as in Markdown, `so` or *so*.
     `subjects_title` is the title of the subjects where a format folds them away; without it they are not folded.
     `charts` are for formats with pictures. `environment` tells where it was measured and with what, and `command`
-    measures it again; both are for formats with room for them.
-    `charts` are for formats with pictures. `faults` are the reasons for which the result failed as a whole.
+    gives it again; both are for formats with room for them. `command_title` says what it does. `faults` are the reasons
+    for which the result failed as a whole. `name` is what the result is called among others on its page, such as
+    load/3. `identity` tells it from others with the same title: commit, time and labels.
     """
 
     kind: str
@@ -186,4 +187,7 @@ class Document:
     charts: Sequence[AnyChart] = ()
     environment: tuple[Subject, ...] = ()
     command: str = ""
+    command_title: str = "To measure it again"
     faults: tuple[str, ...] = ()
+    name: str = ""
+    identity: str = ""

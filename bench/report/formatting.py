@@ -19,6 +19,12 @@ UNKNOWN = "-"
 #: The word for a time that falls among the failures, whose times are unknown.
 FAILED = "failed"
 
+#: The word for a percentile of a load that falls among what failed or was dropped, while other times are known.
+LOST = "lost"
+
+#: The length of a run, in seconds, from which on its moments are shown in hours, minutes and seconds.
+LONG_RUN_S = 120
+
 _COMMIT = re.compile("[0-9a-f]{7,64}")
 _SIGNS = {"exact": "", "above": "> ", "below": "< "}
 
@@ -92,6 +98,11 @@ def duration(figure: Figure | None, unit: DurationUnit | None = None) -> str:
     return f"{duration_number(figure.value, unit)} {unit.name}"
 
 
+def is_lost(figure: Figure | None) -> bool:
+    """Return true for a percentile among what failed or was dropped, of which not even a limit is known."""
+    return figure is not None and math.isinf(figure.value)
+
+
 def durations(figures: Sequence[Figure | None]) -> list[str]:
     """Return times that are compared with each other, all in one unit, each with the unit beside it."""
     unit = unit_of(figures)
@@ -123,6 +134,19 @@ def _rate_or_count(figure: Figure | None, unit: Unit) -> str:
     if figure is None:
         return UNKNOWN
     return f"{per_second(figure.value)}/s" if unit is Unit.PER_SECOND else count(round(figure.value))
+
+
+def elapsed(seconds: float) -> str:
+    """Return a length of so many seconds in hours, minutes and seconds: 1 h 30 min, 5 min, 20 min 34.5 s, 12 s."""
+    whole_minutes, rest_s = divmod(round(seconds, 3), 60)
+    hours, minutes = divmod(int(whole_minutes), 60)
+    parts = [f"{hours:,} h" if hours else "", f"{minutes} min" if minutes else "", f"{rest_s:.6g} s" if rest_s else ""]
+    return " ".join(filter(None, parts)) or "0 s"
+
+
+def moment(at_s: float, run_s: float) -> str:
+    """Return a moment of a run of so many seconds: second 12, or 20 min 34 s of a long run."""
+    return elapsed(at_s) if run_s > LONG_RUN_S else f"second {at_s:.6g}"
 
 
 def ratio(figure: Figure | None) -> str:

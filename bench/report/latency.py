@@ -28,6 +28,7 @@ def latency_document(result: LatencyResult) -> Document:
         title="latency",
         charts=drawn.charts,
         environment=tuple(_environment(result)),
+        command=result.command or "",
         headline=Line(_headline(result)) if answered is None else answered,
         basis="" if answered is None else _headline(result),
         tables=(

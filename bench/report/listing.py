@@ -17,6 +17,7 @@ from bench.printable import one_line
 from bench.report.document import Break, Column, Document, Note, Row, Style, Table
 from bench.report.formatting import UNKNOWN, counted, duration, effect, per_second, short_commit
 from bench.report.lines import total_width, widths
+from bench.report.percentiles import named
 from bench.results.figure import Figure, figure
 from bench.results.header import WRITTEN, IsoDatetime
 from bench.results.labels import in_words
@@ -41,6 +42,7 @@ _STYLES: Mapping[str, Style] = {
     "undecided": "inconclusive",
     "not judged": "inconclusive",
     "saturated": "wrong",
+    "service lost": "wrong",
     "partial": "wrong",
     "wrong": "wrong",
     "missed": "worse",
@@ -207,8 +209,11 @@ def _of_load(load: ListedLoad) -> Summary:
     most = max(replied, key=lambda operation: operation.sent, default=None)
     name = shown = ""
     if most is not None:
-        p99 = figure(most.service_us if most.response_us is None else most.response_us, "p99")
-        shown = "" if p99 is None else f"p99 {duration(p99)}"
+        times = most.service_us if most.response_us is None else most.response_us
+        p99 = figure(times, "p99")
+        # Of few times the p99 is the longest. Their number is in the histogram, which a list does not read.
+        is_longest = times is not None and times.p99 == times.max
+        shown = "" if p99 is None else f"{named('p99', is_longest)} {duration(p99)}"
         # The rate comes first: without it the time says little, and a long name would push it out.
         rate = "" if most.throughput_per_s is None else f"{per_second(most.throughput_per_s)}/s "
         name = f"{rate}{most.name}, "
@@ -217,6 +222,8 @@ def _of_load(load: ListedLoad) -> Summary:
 
 
 def _verdict_of_load(load: ListedLoad) -> tuple[str, bool]:
+    if load.service_loss is not None:
+        return "service lost", True
     if load.invalid_reason is not None:
         return "wrong", True
     if load.partial:

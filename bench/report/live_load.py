@@ -53,6 +53,8 @@ class LiveLoad:
     figures: LiveFigures | None
     #: How far the run is from the precision that was asked for; empty if none was, or nothing is known yet.
     precision: str = ""
+    #: How the service was lost, in a few words; empty if it is there.
+    loss: str = ""
 
 
 def live_parts(load: LiveLoad) -> list[str]:
@@ -63,6 +65,8 @@ def live_parts(load: LiveLoad) -> list[str]:
 def _parts(load: LiveLoad) -> Iterator[str]:
     elapsed = duration_text(load.elapsed_s) or "0s"
     yield elapsed if load.duration_s is None else f"{elapsed} of {duration_text(round(load.duration_s))}"
+    if load.loss:
+        yield load.loss
     if load.phase:
         yield load.phase
     if load.precision:

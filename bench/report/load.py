@@ -7,9 +7,23 @@ saturation, missing workers) is a note below them.
 from collections.abc import Callable, Iterator, Sequence
 
 from bench.report.document import Column, Document, LazyCharts, Note, Row, Shapes, Table
-from bench.report.formatting import FAILED, UNKNOWN, amount, count, duration, durations, per_second, short_commit
+from bench.report.formatting import (
+    FAILED,
+    LOST,
+    UNKNOWN,
+    amount,
+    count,
+    counted,
+    duration,
+    durations,
+    is_lost,
+    moment,
+    per_second,
+    short_commit,
+)
 from bench.report.labels import label_notes
 from bench.report.load_charts.run import load_charts
+from bench.report.load_charts.time_axis import run_s
 from bench.report.load_environment import load_environment
 from bench.report.load_headline import load_headline
 from bench.report.objectives import objective_notes, objective_tables
@@ -36,9 +50,6 @@ from bench.statistics.percentiles import FEWEST_VALUES, is_greatest
 
 _TIMES = ("p50", "p90", "p99", "p99_9", "max")
 
-#: The word for a percentile that falls among failed or dropped emissions, whose times are unknown.
-_LOST = "lost"
-
 _FORCED = "ended by force: outstanding replies were not awaited"
 
 #: The share of the arrivals from which on their wait for a free user is worth a remark.
@@ -64,9 +75,10 @@ def load_document(result: LoadResult) -> Document:
             *_received_tables(result),
             *_error_tables(result),
             *slowest_tables(result),
-            *service_log_tables(result.service_log),
+            *service_log_tables(result.service_log, run_s=run_s(result)),
         ),
         notes=(
+            *_loss_notes(result),
             *objective_notes(result.objectives),
             *steadiness_notes(result),
             *_notes(result),
@@ -81,12 +93,22 @@ def load_document(result: LoadResult) -> Document:
 
 def _faults(result: LoadResult) -> Iterator[str]:
     """Yield why the result failed as a whole."""
+    for note in _loss_notes(result):
+        yield note.text
     if result.invalid_reason is not None:
         yield f"the figures are wrong: {result.invalid_reason}"
     if result.partial:
         yield f"partial result: {result.partial_reason or ''}"
     if result.forced:
         yield _FORCED
+
+
+def _loss_notes(result: LoadResult) -> Iterator[Note]:
+    """Yield how the service was lost, with its last words."""
+    loss = result.service_loss
+    if loss is not None:
+        words = f"; it wrote last: {loss.wrote_last}" if loss.wrote_last else ""
+        yield Note(f"{loss.text}{words}", "wrong")
 
 
 def _title(result: LoadResult) -> str:
@@ -179,7 +201,7 @@ def _time_columns(
 def _times(operations: Sequence[Operation], times: Callable[[Operation], Distribution | None], name: str) -> list[str]:
     known = [figure(times(operation), name) for operation in operations]
     return [
-        FAILED if time is None and operation.failed and not operation.ok else text
+        FAILED if time is None and operation.failed and not operation.ok else LOST if is_lost(time) else text
         for operation, time, text in zip(operations, known, durations(known), strict=True)
     ]
 
@@ -228,7 +250,7 @@ def _stage_tables(result: LoadResult) -> Iterator[Table]:
 def _stage_times(stages: Sequence[StageFigures], name: str, times_us: Sequence[float | None]) -> list[str]:
     texts = durations([exact(time_us) for time_us in times_us])
     return [
-        _LOST
+        LOST
         if time_us is None and stage.failed + stage.dropped > 0
         else UNKNOWN
         if is_greatest(name, stage.ended)
@@ -287,6 +309,7 @@ def _operation_notes(result: LoadResult) -> Iterator[Note]:
         name = operation.label
         if operation.times_of == "run" and operation.kind != CONNECT:
             yield Note(f"{name} was not performed in the steady window: its times are of the whole run")
+        yield from _cut_off_notes(operation)
         if operation.error_replies:
             replies = f"{count(operation.error_replies)} of {count(operation.ok)} replies to {name}"
             yield Note(
@@ -300,6 +323,21 @@ def _operation_notes(result: LoadResult) -> Iterator[Note]:
                 f"more than {MOST_OPERATIONS} operations: {name} are the rest; leave ids out of their names",
                 "warning",
             )
+
+
+def _cut_off_notes(operation: Operation) -> Iterator[Note]:
+    """Yield what the end of the run cut off, if percentiles fall among what failed or was dropped."""
+    figures = [figure(times, name) for times in (operation.service_us, operation.response_us) for name in _TIMES[:-1]]
+    if not operation.cut_off or not any(found is not None and found.bound == "above" for found in figures):
+        return
+    waiting = operation.cut_off - operation.unfinished
+    parts = [f"{counted(waiting, 'arrival')} waited for a user"] if waiting else []
+    parts += [f"{counted(operation.unfinished, 'reply', 'replies')} had not come"] if operation.unfinished else []
+    yield Note(
+        f"{operation.label}: the run ended while {' and '.join(parts)}; nobody knows how long they would have taken, "
+        "and a percentile that falls among what failed or was dropped has no time",
+        "warning",
+    )
 
 
 def _stage_notes(result: LoadResult) -> Iterator[Note]:
@@ -353,7 +391,7 @@ def _notes(result: LoadResult) -> Iterator[Note]:
     figures = ", ".join(_generator(result))
     if result.generator.verdict == "saturated":
         since = result.generator.saturated_since_s
-        when = "" if since is None else f" since second {since:g}"
+        when = "" if since is None else f" since {moment(since, run_s(result))}"
         yield Note(
             f"generator saturated{when}: {result.generator.reason or ''}; {spoilt(result.generator.spoils)}", "wrong"
         )
@@ -362,8 +400,9 @@ def _notes(result: LoadResult) -> Iterator[Note]:
     if figures and result.generator.verdict != "ok":
         yield Note(f"generator: {figures}")
     share, waits = result.generator.waited_for_user_share, result.generator.waited_for_user_us
-    # Where nobody ever connected, more users would wait as well.
+    # Where nobody ever connected, or the service was lost, more users would wait as well.
     is_connected = all(operation.ok for operation in result.operations if operation.kind == CONNECT)
+    is_connected = is_connected and result.service_loss is None
     if is_connected and share is not None and waits is not None and share >= _TOO_FEW_USERS:
         yield Note(
             f"too few users: {share:.0%} of the arrivals waited for a user to become free, "

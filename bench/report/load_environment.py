@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from bench.report.document import Subject
 from bench.report.environment import header_facts
-from bench.report.formatting import amount, counted, duration, per_second
+from bench.report.formatting import LONG_RUN_S, amount, counted, duration, elapsed, per_second
+from bench.report.load_charts.time_axis import run_s
 from bench.results.figure import Figure
 from bench.results.load import LoadResult, Server
 from bench.timing.durations import duration_text
@@ -17,13 +18,22 @@ def load_environment(result: LoadResult) -> tuple[Subject, ...]:
 
 
 def _facts(result: LoadResult) -> Iterator[tuple[str, str]]:
-    scenario, window = result.scenario, result.window
+    scenario = result.scenario
     yield "load", "; ".join(_load(result))
-    yield "window", f"second {window.start_s:.3g} to {window.end_s:.3g}, after {window.warmup_s:g} s of warming up"
+    yield "window", _window(result)
     if scenario.seed:
         yield "seed", f"{scenario.seed}: with --seed it gives the same arrivals again"
     yield "service", "; ".join(_service(result))
     yield "generator", "; ".join(_generator(result))
+
+
+def _window(result: LoadResult) -> str:
+    window = result.window
+    if run_s(result) > LONG_RUN_S:
+        ends = f"{elapsed(round(window.start_s, 1))} to {elapsed(round(window.end_s, 1))}"
+    else:
+        ends = f"second {window.start_s:.3g} to {window.end_s:.3g}"
+    return f"{ends}, after {elapsed(window.warmup_s)} of warming up"
 
 
 def _load(result: LoadResult) -> Iterator[str]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from bench.objectives.outcome import worst
 from bench.report.document import Line, Style
-from bench.report.formatting import FAILED, UNKNOWN, count, duration, per_second
+from bench.report.formatting import FAILED, LOST, UNKNOWN, count, duration, is_lost, per_second
 from bench.report.objectives import STYLES, answer
 from bench.report.percentiles import named
 from bench.report.steadiness import said_of_tests
@@ -22,19 +22,25 @@ def load_headline(result: LoadResult) -> Line:
 def _answer(result: LoadResult) -> str:
     """Return what the objectives say, whether anything failed, and whether the figures can be believed."""
     rate = next(_rates(result), None)
-    sentences = [answer(result.objectives, f" at {rate}" if rate else "")]
+    lost = "" if result.service_loss is None else f"{_capital(result.service_loss.short)}; "
+    sentences = [lost + answer(result.objectives, f" at {rate}" if rate else "")]
     failed = failures(result)
     sentences.append(f"{count(failed)} failed" if failed else "Nothing failed")
     if result.generator.verdict is not None:
         sentences.append(
             "The generator was fine" if result.generator.verdict == "ok" else "The generator was saturated"
         )
-    sentences += [capital + rest for capital, rest in ((said[0].upper(), said[1:]) for said in _doubts(result))]
+    sentences += map(_capital, _doubts(result))
     return ". ".join(sentences) + "."
 
 
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]
+
+
 def _style(result: LoadResult) -> Style:
-    if result.partial or result.invalid_reason is not None or result.generator.verdict == "saturated":
+    is_void = result.partial or result.invalid_reason is not None or result.service_loss is not None
+    if is_void or result.generator.verdict == "saturated":
         return "wrong"
     if result.objectives:
         first = worst(result.objectives)
@@ -43,6 +49,8 @@ def _style(result: LoadResult) -> Style:
 
 
 def _parts(result: LoadResult) -> Iterator[str]:
+    if result.service_loss is not None:
+        yield result.service_loss.short
     replied = [operation for operation in result.operations if operation.kind in REPLIED_KINDS]
     if replied:
         most = max(replied, key=lambda operation: operation.sent)
@@ -51,14 +59,16 @@ def _parts(result: LoadResult) -> Iterator[str]:
         is_longest = "p99" in most.longest("service" if most.response_us is None else "response")
         tail = named("p99", is_longest)
         yield f"{most.label}{of}: p50 {_time(most, figure(times, 'p50'))}, {tail} {_time(most, figure(times, 'p99'))}"
-    yield from _rates(result)
+    several = sum(each.kind in SCHEDULED_KINDS and each.throughput_per_s is not None for each in result.operations) > 1
+    for rate in _rates(result):
+        yield f"{rate} in all" if several else rate
     failed = failures(result)
     yield f"{count(failed)} failed" if failed else "nothing failed"
     yield from _belief(result)
 
 
 def _rates(result: LoadResult) -> Iterator[str]:
-    """Yield the rate of what ended well, if it is known."""
+    """Yield the rate of what ended well, of all operations together, if it is known."""
     scheduled = [operation for operation in result.operations if operation.kind in SCHEDULED_KINDS]
     rates = [operation.throughput_per_s for operation in scheduled if operation.throughput_per_s is not None]
     if rates:
@@ -105,4 +115,4 @@ def failures(result: LoadResult) -> int:
 def _time(operation: Operation, known: Figure | None) -> str:
     if known is None:
         return FAILED if operation.failed and not operation.ok else UNKNOWN
-    return duration(known)
+    return LOST if is_lost(known) else duration(known)

@@ -26,6 +26,7 @@ def loads_document(loads: Sequence[NamedLoad]) -> Document:
         title=f"{count(len(loads))} loads beside each other",
         tables=(_runs(loads), *_operations(loads)),
         notes=(
+            *(Note(f"{load.name}: {loss.text}", "wrong") for load in loads if (loss := load.result.service_loss)),
             Note(f"how sure a difference is: bench compare {names}")
             if len(loads) == 2
             else Note("how sure a difference between two of them is, bench compare says"),
@@ -88,4 +89,5 @@ def _done_per_s(load: LoadResult) -> str:
 
 
 def _is_doubtful(load: LoadResult) -> bool:
-    return load.partial or load.invalid_reason is not None or load.generator.verdict == "saturated"
+    is_void = load.partial or load.invalid_reason is not None or load.service_loss is not None
+    return is_void or load.generator.verdict == "saturated"

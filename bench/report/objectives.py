@@ -70,7 +70,7 @@ def answer(judged: Sequence[JudgedObjective], at: str = "") -> str:
     first = worst(judged)
     assert first is not None, "there are objectives"
     figure, of = figure_text(first), f" of {first.operation}" if first.operation else ""
-    known = f"{first.metric}{of} {figure}{at}" if figure != UNKNOWN else f"no {first.metric}{of}{at}"
+    known = f"{first.metric}{of} {figure}{at}" if figure != UNKNOWN else f"{first.metric}{of} unknown{at}"
     return f"{known}: {_verdicts(judged, first)}"
 
 
@@ -83,7 +83,8 @@ def _verdicts(judged: Sequence[JudgedObjective], first: JudgedObjective) -> str:
         )
     alike = sum(objective.verdict == first.verdict for objective in judged)
     of = f" ({alike} of {number})" if number > 1 else ""
-    return f"objective {first.text!r} {first.verdict}{of}"
+    missed = sum(objective.verdict == "missed" for objective in judged) if first.verdict == "not judged" else 0
+    return f"objective {first.text!r} {first.verdict}{of}" + (f", {missed} missed" if missed else "")
 
 
 def said_in_a_line(objective: JudgedObjective) -> str:

@@ -3,24 +3,31 @@
 from collections.abc import Iterator
 
 from bench.report.document import Column, Row, Table
-from bench.report.formatting import count, counted
+from bench.report.formatting import LONG_RUN_S, count, counted, elapsed
 from bench.results.service_log import LogLine, ServiceLog
 
 
-def service_log_tables(log: ServiceLog | None, service: str = "the service") -> Iterator[Table]:
-    """Yield the lines that a service wrote during the run, if it wrote any. `service` is what it is called."""
+def service_log_tables(log: ServiceLog | None, service: str = "the service", run_s: float = 0) -> Iterator[Table]:
+    """Yield the lines that a service wrote during the run, if it wrote any. `service` is what it is called.
+
+    `run_s` is the length of the run if it is known: it says how a moment of the run is shown.
+    """
     if log is None:
         return
+    is_long = max(run_s, *(line.t for line in log.kept)) > LONG_RUN_S
     gap = [Row(("…", f"{counted(log.left_out, 'line')} left out"), is_detail=True)] if log.left_out else []
     wrote = f"{service} wrote {counted(log.lines, 'line')} during the run"
     kept = f" the first {count(len(log.first))} and the last {count(len(log.last))}" if log.left_out else " them"
     yield Table(
-        columns=(Column("second of the run", "name"), Column(f"{service} wrote", "text")),
-        rows=(*map(_row, log.first), *gap, *map(_row, log.last)),
+        columns=(
+            Column("time of the run" if is_long else "second of the run", "name"),
+            Column(f"{service} wrote", "text"),
+        ),
+        rows=(*(_row(line, is_long) for line in log.first), *gap, *(_row(line, is_long) for line in log.last)),
         details=wrote,
         brief=f"{wrote}: bench report shows{kept}",
     )
 
 
-def _row(line: LogLine) -> Row:
-    return Row((f"{line.t:.1f}", line.text), is_detail=True)
+def _row(line: LogLine, is_long: bool) -> Row:
+    return Row((elapsed(round(line.t, 1)) if is_long else f"{line.t:.1f}", line.text), is_detail=True)

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from bench.report.document import Column, Row, Table
-from bench.report.formatting import UNKNOWN, counted, durations
+from bench.report.formatting import LONG_RUN_S, UNKNOWN, counted, durations, elapsed
+from bench.report.load_charts.time_axis import run_s
 from bench.results.figure import exact
 from bench.results.load import LoadResult, SlowRoundTrip
 
@@ -21,7 +22,7 @@ def slowest_tables(result: LoadResult) -> Iterator[Table]:
         columns.append(("response", durations([exact(slow.response_us) for slow in slowest])))
     times = zip(*(cells for _, cells in columns), strict=True)
     rows = tuple(
-        Row((slow.operation, f"{slow.t:.3f} s", *cells, _name(slow)), is_detail=number >= _SHOWN)
+        Row((slow.operation, _at(slow, run_s(result)), *cells, _name(slow)), is_detail=number >= _SHOWN)
         for number, (slow, cells) in enumerate(zip(slowest, times, strict=True))
     )
     folded = len(rows) - _SHOWN
@@ -45,6 +46,10 @@ def _with_timeouts(slowest: list[SlowRoundTrip], rows: tuple[Row, ...]) -> Itera
             yield Row(cells, is_detail=row.is_detail)
         else:
             yield row
+
+
+def _at(slow: SlowRoundTrip, run_s: float) -> str:
+    return elapsed(slow.t) if run_s > LONG_RUN_S else f"{slow.t:.3f} s"
 
 
 def _name(slow: SlowRoundTrip) -> str:

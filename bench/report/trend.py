@@ -33,12 +33,18 @@ _NAMES_SHOWN = 3
 
 
 def trend_document(
-    trends: Trends, last: int | None = None, *, charts: Sequence[AnyChart] = (), pages: str | None = None
+    trends: Trends,
+    last: int | None = None,
+    *,
+    charts: Sequence[AnyChart] = (),
+    pages: str | None = None,
+    command: str = "",
 ) -> Document:
     """Return the document of trends: a table for each series, with the level of each result; then steps and remarks.
 
     With `last`, a table has only the last results, that many, and those on both sides of each step. `charts` are those
     of the trends, for formats with pictures. `pages` is the address before which a commit's id comes to its page.
+    `command` is the one that was typed.
     """
     titles = series_titles(trends)
     return Document(
@@ -47,6 +53,8 @@ def trend_document(
         tables=tuple(_table(series, title, last, pages) for series, title in zip(trends.series, titles, strict=True)),
         notes=tuple(_summary(trends, titles)),
         charts=tuple(charts),
+        command=command,
+        command_title="To show it again",
     )
 
 

@@ -184,9 +184,10 @@ class AbResult(Header):
 
     `restarts` counts the pairs of server processes, and `notes` tell about the two revisions. `spoilers` are the
     disturbances. `receive_clock` tells of the clock of receive times. `objectives` are those of the candidate, as they
-    were judged; they are written only if there are some.
+    were judged; they are written only if there are some. `command` is the command that compared, as a shell takes it,
+    with `...` for secrets.
 
-    New in ab/2: receive_clock. New in ab/3: objectives.
+    New in ab/2: receive_clock. New in ab/3: objectives, command.
     """
 
     kind: ClassVar[Literal["ab"]] = "ab"
@@ -205,10 +206,11 @@ class AbResult(Header):
     interference: Interference
     receive_clock: ReceiveClock | None = None
     objectives: tuple[JudgedObjective, ...] = ()
+    command: str | None = None
 
     @model_serializer(mode="wrap")
     def _without_what_an_older_result_lacks(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        lacking = {"receive_clock", "objectives"} - self.model_fields_set
+        lacking = {"receive_clock", "objectives", "command"} - self.model_fields_set
         return without_absent_words(_without(handler(self), lacking))
 
     @model_validator(mode="after")

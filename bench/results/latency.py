@@ -191,7 +191,8 @@ class LatencyDetails(BaseModel):
     `trace_context` is the field of each emission's data that had a W3C trace context; null without.
 
     `labels` and `note` are what the user gave to the whole result. All its benchmarks have them. `service_log` is of
-    the whole result, too: what the processes of the service wrote in all benchmarks. The first benchmark has it.
+    the whole result, too: what the processes of the service wrote in all benchmarks. So is `command`, the command that
+    measured, as a shell takes it, with `...` for secrets. The first benchmark has both.
     """
 
     model_config = _READ
@@ -235,6 +236,7 @@ class LatencyDetails(BaseModel):
     objectives: Unclaimed[tuple[JudgedObjective, ...]] = None
     trace_context: Unclaimed[str] = None
     service_log: Unclaimed[ServiceLog] = None
+    command: Unclaimed[str] = None
     labels: Unclaimed[dict[str, str]] = None
     note: Unclaimed[str] = None
 
@@ -374,6 +376,11 @@ class LatencyResult(BaseModel):
     def service_log(self) -> ServiceLog | None:
         """The lines that the service wrote in all benchmarks; None if it wrote none, or if they are not known."""
         return next((found for each in self.benchmarks if (found := each.details.service_log)), None)
+
+    @property
+    def command(self) -> str | None:
+        """The command that measured, without secrets; None in older results."""
+        return next((found for each in self.benchmarks if (found := each.details.command)), None)
 
     @property
     def labels(self) -> dict[str, str]:

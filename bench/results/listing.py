@@ -109,6 +109,7 @@ class ListedLoad(ListedHeader):
     operations: tuple[ListedOperation, ...]
     partial: bool = False
     invalid_reason: str | None = None
+    service_loss: dict[str, Any] | None = None
     objectives: tuple[ListedObjective, ...] = ()
 
 

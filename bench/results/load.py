@@ -5,6 +5,7 @@ built, so a result with counts that do not add up cannot be stored. Units are in
 """
 
 import itertools
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import (
@@ -20,6 +21,7 @@ from bench.results.header import WRITTEN, Header, Histogram, IsoDatetime, Kind, 
 from bench.results.lateness import Lateness
 from bench.results.receiving import ReceiveClock, ReceivedClock, Receiving
 from bench.results.service_log import ServiceLog
+from bench.results.service_loss import ServiceLoss
 from bench.results.steadiness import Precision, RunTest, TimeIntervals
 from bench.statistics.percentiles import is_greatest
 from bench.timing.histogram import Histogram as Times
@@ -41,6 +43,10 @@ OperationKind = Literal["connect", "disconnect", "http", "round trip", "emission
 
 #: The kind of an operation that nobody gives another kind, and of all operations of load/1 and load/2 but `connect`.
 ROUND_TRIP: Literal["round trip"] = "round trip"
+
+#: The reasons of drops of arrivals that the end of the run, or of its users, cut off while they waited for a user. How
+#: long they would have taken, nobody knows: they need not have waited longer than others.
+ENDED, NO_USER_LEFT = "the run ended while it waited for a user", "the last user stopped while it waited for a user"
 
 #: The kinds that a schedule of arrivals can want. Only these are in the timeline and in the stages.
 SCHEDULED_KINDS: frozenset[str] = frozenset(("http", "round trip", "emission"))
@@ -404,6 +410,11 @@ class Operation(BaseModel):
         """The number of failures among the scheduled: dropped, timed out, in error, unfinished."""
         return self.scheduled - self.ok
 
+    @property
+    def cut_off(self) -> int:
+        """The number whose time is unknown because the run ended: dropped while they waited, or unfinished."""
+        return self.unfinished + cut_off_drops(self.dropped_because)
+
     def longest(self, kind: TimesKind) -> frozenset[str]:
         """Return the percentiles, by field name, that are the longest time, because there are so few times.
 
@@ -412,6 +423,11 @@ class Operation(BaseModel):
         if kind == "service":
             return _longest(self.service_us, self.service_histogram)
         return _longest(self.response_us, self.response_histogram)
+
+
+def cut_off_drops(dropped_because: Mapping[str, int]) -> int:
+    """Return the number of dropped arrivals, of these by reason, that the end of the run cut off."""
+    return sum(dropped_because.get(reason, 0) for reason in (ENDED, NO_USER_LEFT))
 
 
 def _longest(times: Distribution | None, histogram: str | None) -> frozenset[str]:
@@ -552,13 +568,14 @@ class LoadResult(Header):
     secrets. It is null if Locust's page started the run, and in older results. `objectives` are those of the run, as
     they were judged. `ended_because` says why the run ended before its time, if it missed an objective surely.
     `slowest` has the slowest round trips of each operation, where the run was asked for them. `service_log` has the
-    lines that the service wrote during the run, if the run started the service and it wrote any.
+    lines that the service wrote during the run, if the run started the service and it wrote any. `service_loss` says
+    when and how the service was lost during the run. It is null if the service was there to the end.
 
     `tests` say whether arrivals came as scheduled, and whether times were independent and steady. `precisions` are
     those that the run was to reach.
 
     New in load/2: invalid_reason, exceptions. New in load/3: received. New in load/4: receive_clock. New in load/5:
-    command, objectives, ended_because, slowest, service_log, tests, precisions.
+    command, objectives, ended_because, slowest, service_log, service_loss, tests, precisions.
     """
 
     kind: ClassVar[Kind] = "load"
@@ -586,6 +603,7 @@ class LoadResult(Header):
     precisions: tuple[Precision, ...] = ()
     slowest: tuple[SlowRoundTrip, ...] = ()
     service_log: ServiceLog | None = None
+    service_loss: ServiceLoss | None = None
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:

@@ -10,14 +10,17 @@ from bench.results.files import write_whole
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EPIPE, errno.ENXIO)
 
 
-def check_option_file(option: str, path: Path | None) -> None:
-    """Raise ResultError if an option names a folder, or a file in no folder that is there."""
+def check_option_file(option: str, path: Path | None, typed: str = "") -> None:
+    """Raise ResultError if an option names a folder, or a file in no folder that is there.
+
+    `typed` is what the user wrote in place of the path, if that differs.
+    """
     if path is None:
         return
     if not path.absolute().parent.is_dir():
-        raise ResultError(f"{option} {path}: there is no such folder")
+        raise ResultError(f"{option} {typed or path}: there is no such folder")
     if path.is_dir():
-        raise ResultError(f"{option} {path}: that is a folder; name a file in it")
+        raise ResultError(f"{option} {typed or path}: that is a folder; name a file in it")
 
 
 def write_option(option: str, path: Path, data: bytes) -> None:

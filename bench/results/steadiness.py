@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, Field, FiniteFloat, NonNegativeInt, model_validator
 
+from bench.objectives.model import WidthUnit
 from bench.results.header import WRITTEN, NonNegative
 
 #: The tests of a run.
@@ -74,10 +75,10 @@ class Precision(BaseModel):
     """A precision that `--until` asked for, and what was reached.
 
     `text` is what was asked, `operation` the label of the operation (null for all together), `metric` the figure.
-    `asked` is the half width that was asked, as a share of the figure. `reached` is that of the figure's interval at
-    the end; it is null if an end of the interval is not known. `value`, `low` and `high` are the figure and its
-    interval: times in microseconds, rates per second, shares from 0 to 1. `is_reached` says whether the interval was
-    as narrow as asked. `reason` says why it was not.
+    `asked` is the half width that was asked, in `unit`: as a share of the figure, in microseconds or per second.
+    `reached` is that of the figure's interval at the end; it is null if an end of the interval is not known. `value`,
+    `low` and `high` are the figure and its interval: times in microseconds, rates per second. `is_reached` says whether
+    the interval was as narrow as asked. `reason` says why it was not.
     """
 
     model_config = WRITTEN
@@ -86,6 +87,7 @@ class Precision(BaseModel):
     operation: str | None = None
     metric: Annotated[str, Field(min_length=1)]
     asked: Annotated[float, Field(gt=0)]
+    unit: WidthUnit = "share"
     reached: NonNegative | None = None
     value: NonNegative | None = None
     low: NonNegative | None = None

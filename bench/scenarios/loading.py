@@ -32,6 +32,9 @@ from bench.wire.interface import arguments
 #: The name of the module that a file becomes. It is no name that another module could have.
 MODULE = "bench scenarios file"
 
+#: The names at the top level of the file that mean something by themselves, so that no scenario can have them.
+SPECIAL_NAMES = ("connection", "serve", "ready_url", "before_connect", "setup", "slo")
+
 
 class ScenariosError(ValueError):
     """A fault of a scenarios file, in one line that does not name the file."""

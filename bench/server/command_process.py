@@ -117,6 +117,12 @@ class CommandProcess(LoggedServer):
         return self._running is not None and self._running.is_running
 
     @property
+    def exit_status(self) -> int | None:
+        """The exit code of the command, negative for a signal; None while it lives, or if nobody knows it."""
+        running = self._running
+        return None if running is None or running.is_running or running.end is None else running.end.exit_code
+
+    @property
     def is_uvicorn(self) -> bool:
         """False: nothing is known of how the command serves."""
         return False

@@ -83,6 +83,11 @@ class OwnedServer(Protocol):
         ...
 
     @property
+    def exit_status(self) -> int | None:
+        """The exit code of its first process, negative for a signal; None if it lives, or if nobody knows it."""
+        ...
+
+    @property
     def log(self) -> str:
         """Its standard output and error since the last start; at most the last MiB of them."""
         ...

@@ -147,6 +147,11 @@ class ServerProcess(LoggedServer):
         return self._child is not None and self._child.is_running
 
     @property
+    def exit_status(self) -> int | None:
+        """The exit code of its process, negative for a signal; None while it lives, and before it was started."""
+        return None if self._child is None or self._child.is_running else self._child.return_code
+
+    @property
     def is_uvicorn(self) -> bool:
         """True: the options of uvicorn are true of it."""
         return True

@@ -2,14 +2,16 @@
 
 Rules of this file: it is pure, and reads source. A scenario that awaits a reply is written only where the source surely
 gives the reply: it returns a value, or emits an event to the sender without a condition. Everything else becomes an
-emission, or a comment that says what to fill in. A guess at data is made of the keys that the handler reads.
+emission, or a comment that says what to fill in. A guess at data is made of the keys that the handler reads. Replies
+are matched in order only where no other handler of the namespace emits the same event: else any of them may have come.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from typing import Any
 
+from bench.scenarios.loading import SPECIAL_NAMES
 from bench.scenarios.model import RESERVED_EVENTS
 from bench.scenarios.tokens import PLACEHOLDERS, TokenKind
 from bench.starting.application import Handler, SocketIOServer
@@ -74,10 +76,12 @@ def _client(
         settings["namespaces"] = (namespace,)
     if path != "socket.io":
         settings["socketio_path"] = path
-    names = Names("connection", "before_connect", "setup", "secret", "serve", "ready_url")
+    names = Names(*SPECIAL_NAMES, "secret")
     scenarios: list[DraftScenario] = []
     comments: list[str] = []
-    for handler in handlers:
+    readings = [Reading.of(handler) for handler in handlers]
+    for reading in readings:
+        handler = reading.handler
         if handler.event == "connect":
             auth, note = _auth_of(handler, variables)
             if auth is not None:
@@ -86,15 +90,23 @@ def _client(
                 notes.append(note)
         elif handler.event == "*":
             comments.append("A handler takes each event that has none of its own: its events are not known.")
+        elif reading.ends_connection:
+            comments.append(f"{_printable(handler.event)} has no scenario: its handler ends the connection.")
         elif handler.event not in RESERVED_EVENTS:
-            scenarios.append(_scenario(handler, names))
+            others = {each.event for other in readings if other is not reading for each in other.emitted}
+            scenarios.append(_scenario(reading, names, others))
     return DraftClient(suffix=suffix, settings=settings, scenarios=tuple(scenarios), comments=tuple(comments))
 
 
-def _scenario(handler: Handler, names: Names) -> DraftScenario:
-    reading = Reading.of(handler)
+def _printable(event: str) -> str:
+    return "".join(character if character.isprintable() else "?" for character in event)
+
+
+def _scenario(reading: Reading, names: Names, of_others: Set[str]) -> DraftScenario:
+    """Return the scenario of a handler. `of_others` are the events that other handlers of the namespace emit."""
+    handler = reading.handler
     variable = names.new(handler.event)
-    name = "".join(character if character.isprintable() else "?" for character in handler.event)
+    name = _printable(handler.event)
     values = [reading.example(parameter.name, parameter.type) for parameter in reading.data_parameters]
     comments: list[str] = []
     reply: tuple[str, ...] = ()
@@ -113,6 +125,12 @@ def _scenario(handler: Handler, names: Names) -> DraftScenario:
             reply, waits_for_nothing = (), True
             comments.append(
                 f"{emission.event} goes to everyone and repeats nothing of this: to time it, have it carry an id."
+            )
+        elif emission.event in of_others:
+            reply, waits_for_nothing = (), True
+            comments.append(
+                f"{emission.event} comes from other handlers, too, and repeats nothing of this: to time it, have it "
+                "carry an id."
             )
         else:
             comments.append(f"{emission.event} repeats nothing of this, so replies are matched in order.")

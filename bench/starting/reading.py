@@ -55,6 +55,8 @@ class Reading:
     emitted: list[Emitted] = field(default_factory=list)
     returns_something: bool = False
     may_refuse: bool = False
+    #: True if it disconnects the sender, without a condition.
+    ends_connection: bool = False
 
     @classmethod
     def of(cls, handler: Handler) -> Reading:
@@ -230,6 +232,9 @@ class Reading:
             first = node.args[0] if node.args else None
             if inner is not None and isinstance(first, ast.Constant) and isinstance(first.value, str):
                 return (*inner, first.value)
+        if isinstance(node, ast.BoolOp) and isinstance(node.op, ast.Or):
+            # `data or {}` is the data, if there is any
+            return self._path(node.values[0]) if isinstance(node.values[1], (ast.Dict, ast.Constant)) else None
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             inner = self.aliases.get(node.value.id)
             if inner is not None and inner[0] in self.models:
@@ -248,6 +253,8 @@ class Reading:
                 self.models[made[0]] = made[1]
             elif (emitted := self._emitted(node, is_conditional)) is not None:
                 self.emitted.append(emitted)
+            elif self._disconnects(node) and not is_conditional:
+                self.ends_connection = True
         inner_conditional = is_conditional or isinstance(node, (ast.IfExp, ast.BoolOp))
         for part in ast.iter_child_nodes(node):
             if isinstance(part, ast.expr):
@@ -342,6 +349,13 @@ class Reading:
             is_conditional=is_conditional,
             repeated=tuple(self._repeated(data)) if data is not None else (),
         )
+
+    def _disconnects(self, call: ast.Call) -> bool:
+        """Return whether a call ends the connection of the sender."""
+        if not isinstance(call.func, ast.Attribute) or call.func.attr != "disconnect":
+            return False
+        given = call.args[0] if call.args else next((each.value for each in call.keywords if each.arg == "sid"), None)
+        return isinstance(given, ast.Name) and given.id == self.session_parameter
 
     def _repeated(self, node: ast.expr | None) -> Iterator[tuple[str, str | None]]:
         """Yield the parts of the data that stand in an expression as they are."""

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from bench.printable import one_line
+from bench.scenarios.loading import SPECIAL_NAMES
 from bench.scenarios.model import RESERVED_EVENTS
 from bench.scenarios.tokens import PLACEHOLDERS, strings_in
 from bench.starting.description import (
@@ -95,8 +96,8 @@ class ClientDescriber:
         #: The secrets that replies of any connection gave, with the events that they answered.
         self._logins = logins
         self._names = Names(
-            "connection", "before_connect", "setup", "secret", "serve", "ready_url", "asyncio", "client", "http",
-            "uuid4", "randrange", "constant", "on", "task", "self", "arguments", GIVEN,
+            *SPECIAL_NAMES, "secret", "asyncio", "client", "http", "uuid4", "randrange", "constant", "on", "task",
+            "self", "arguments", GIVEN,
         )  # fmt: skip
         self._scenarios: dict[tuple[Any, ...], DraftScenario] = {}
         self._variants: dict[str, list[DraftScenario]] = defaultdict(list)

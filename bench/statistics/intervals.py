@@ -28,7 +28,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import NormalDist
-from typing import Protocol, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,7 +52,7 @@ _FEWEST_FOR_A_MEAN = 200
 #: The variance of a binomial from which on the Cornish-Fisher expansion is exact to a fraction of a rank.
 _LARGE_VARIANCE = 500.0
 
-T = TypeVar("T")
+Number = TypeVar("Number", bound=np.number[Any])
 
 Integers = NDArray[np.int64]
 Numbers = NDArray[np.float64]
@@ -101,11 +101,44 @@ class Certainty:
     needed_s: float | None = None
 
 
-def percentile_interval(
-    seconds: Sequence[SecondOfTimes], percent: float, confidence: float = CONFIDENCE
-) -> Interval | None:
-    """Return the interval of a percentile (0 to 100) of successive whole seconds; None of too few seconds or times."""
-    return SteadyTimes.of(seconds, confidence).percentile(percent).interval
+@dataclass(frozen=True)
+class JoinedSeconds:
+    """The times of successive whole seconds in a few arrays.
+
+    Entry by entry, `buckets` and `counts` have a bucket and the number of times in it: those of the first second come
+    first, in any order. A bucket of a second may have several entries. Second by second, `entries` has the number of
+    its entries, `censored` the number of times that are known only to be longer than all others, and `sums_ns` the sum
+    of its times. `occupied` has all buckets, ascending, and `numbers` the number of times in each. `bounds` tells the
+    bounds of buckets; None of nothing.
+    """
+
+    buckets: Integers
+    counts: Integers
+    entries: Integers
+    censored: Integers
+    sums_ns: Numbers
+    occupied: Integers
+    numbers: Integers
+    bounds: CountedTimes | None
+
+    @classmethod
+    def of(cls, seconds: Sequence[SecondOfTimes]) -> Self:
+        """Return the seconds, joined."""
+        parts = [second.times.bucket_counts() for second in seconds]
+        empty = np.empty(0, dtype=np.int64)
+        buckets = np.concatenate([empty, *(buckets for buckets, _ in parts)])
+        counts = np.concatenate([empty, *(counts for _, counts in parts)])
+        occupied, numbers = _added_up(buckets, counts)
+        return cls(
+            buckets=buckets,
+            counts=counts,
+            occupied=occupied,
+            numbers=numbers,
+            entries=np.array([len(buckets) for buckets, _ in parts], dtype=np.int64),
+            censored=np.array([second.censored for second in seconds], dtype=np.int64),
+            sums_ns=np.array([second.times.sum_ns for second in seconds], dtype=np.float64),
+            bounds=seconds[0].times if seconds else None,
+        )
 
 
 @dataclass(frozen=True)
@@ -113,7 +146,9 @@ class SteadyTimes:
     """The times of the seconds of a steady window, ready for the intervals of several figures.
 
     `blocks` has the number of times of each block of seconds, those censored included, and `sums_ns` their sums. Entry
-    by entry, `block_of`, `buckets` and `counts` have the block, the bucket and the number of times in it.
+    by entry, `buckets` and `counts` have a bucket and the number of times in it. `ends` has the number of entries up to
+    each block, and up to the end. `occupied` has all buckets, ascending, and `upto` the number of times up to the end
+    of each.
     """
 
     seconds: int
@@ -121,33 +156,43 @@ class SteadyTimes:
     blocks: Numbers
     censored: int
     sums_ns: Numbers
-    block_of: Integers
     buckets: Integers
     counts: Integers
+    ends: Integers
+    occupied: Integers
+    upto: Integers
     bounds: CountedTimes | None
 
     @classmethod
     def of(cls, seconds: Sequence[SecondOfTimes], confidence: float = CONFIDENCE) -> Self:
         """Return the times of successive whole seconds."""
-        length = _block_length(len(seconds))
-        number = len(seconds) // length
-        whole = _whole(seconds, length)
-        parts = [second.times.bucket_counts() for second in whole]
-        empty = np.empty(0, dtype=np.int64)
-        buckets = np.concatenate([empty, *(buckets for buckets, _ in parts)])
-        counts = np.concatenate([empty, *(counts for _, counts in parts)])
-        block_of = np.repeat(np.arange(len(whole)) // length, [len(buckets) for buckets, _ in parts])
-        censored = _per_block([second.censored for second in whole], length)
+        return cls.of_joined(JoinedSeconds.of(seconds), confidence)
+
+    @classmethod
+    def of_joined(cls, seconds: JoinedSeconds, confidence: float = CONFIDENCE) -> Self:
+        """Return the same of seconds that are joined already."""
+        length = _block_length(len(seconds.entries))
+        entries = _whole(seconds.entries, length)
+        number = len(entries) // length
+        left_out = len(seconds.buckets) - int(entries.sum())
+        buckets, counts = seconds.buckets[left_out:], seconds.counts[left_out:]
+        ends = np.concatenate(([0], np.cumsum(entries.reshape(-1, length).sum(axis=1))))
+        occupied, numbers = seconds.occupied, seconds.numbers
+        if left_out:
+            occupied, numbers = _less(occupied, numbers, seconds.buckets[:left_out], seconds.counts[:left_out])
+        censored = _per_block(_whole(seconds.censored, length), length)
         return cls(
             seconds=number * length,
             confidence=confidence,
-            blocks=np.bincount(block_of, counts, minlength=number) + censored,
+            blocks=_between(counts, ends) + censored,
             censored=int(censored.sum()),
-            sums_ns=_per_block([second.times.sum_ns for second in whole], length),
-            block_of=block_of,
+            sums_ns=_per_block(_whole(seconds.sums_ns, length), length),
             buckets=buckets,
             counts=counts,
-            bounds=whole[0].times if whole else None,
+            ends=ends,
+            occupied=occupied,
+            upto=np.cumsum(numbers),
+            bounds=seconds.bounds,
         )
 
     @property
@@ -200,27 +245,17 @@ class SteadyTimes:
 
         It is the longest time of its bucket.
         """
-        is_within = (self.block_of >= first) & (self.block_of < until)
-        if not is_within.any() or self.bounds is None:
+        within = slice(self.ends[first], self.ends[until])
+        occupied, numbers = _added_up(self.buckets[within], self.counts[within])
+        if not len(occupied) or self.bounds is None:
             return None
-        least = self.buckets.min()
-        upto = np.cumsum(np.bincount(self.buckets[is_within] - least, self.counts[is_within]))
+        upto = np.cumsum(numbers)
         rank = math.ceil(float(self.blocks[first:until].sum()) / 2)
         place = int(np.searchsorted(upto, rank))
         if place >= len(upto):
             return None
-        _, longest = self.bounds.bucket_bounds_ns(np.array([place + least]))
+        _, longest = self.bounds.bucket_bounds_ns(occupied[place : place + 1])
         return int(longest[0])
-
-    @cached_property
-    def _levels(self) -> tuple[Integers, Integers]:
-        """The buckets of all times, ascending, and the number of times up to the end of each."""
-        if not len(self.buckets):
-            return self.buckets, self.counts
-        least = self.buckets.min()
-        numbers = np.bincount(self.buckets - least, self.counts)
-        occupied = np.flatnonzero(numbers)
-        return occupied + least, np.cumsum(numbers[occupied]).astype(np.int64)
 
     @cached_property
     def _known_effective(self) -> dict[float, float]:
@@ -245,10 +280,9 @@ class SteadyTimes:
 
     def _residuals_below(self, share: float) -> tuple[Numbers, float]:
         """Return what each block has below the percentile of that share more than its part, and the exact share."""
-        levels, _ = self._levels
         place = self._place(share)
-        bucket = levels[place] if place is not None else levels[-1] if len(levels) else 0
-        below = np.bincount(self.block_of, self.counts * (self.buckets <= bucket), minlength=len(self.blocks))
+        bucket = self.occupied[place] if place is not None else self.occupied[-1] if len(self.occupied) else 0
+        below = _between(self.counts * (self.buckets <= bucket), self.ends)
         found = float(below.sum()) / self.number  # a bucket may have many times: its share is a little larger
         return below - found * self.blocks, found
 
@@ -259,22 +293,21 @@ class SteadyTimes:
     def _place(self, share: float) -> int | None:
         """Return where in the levels the time is that this share of all does not exceed; None among the censored."""
         rank = max(1, math.ceil(share * self.number - 1e-9))
-        place = int(np.searchsorted(self._levels[1], rank))
-        return place if place < len(self._levels[0]) else None
+        place = int(np.searchsorted(self.upto, rank))
+        return place if place < len(self.occupied) else None
 
     def _time_at(self, share: float) -> tuple[int, int] | None:
         """Return the bounds of the bucket of the time that this share of all does not exceed."""
         place = self._place(share)
         if place is None or self.bounds is None:
             return None
-        lows, highs = self.bounds.bucket_bounds_ns(self._levels[0][place : place + 1])
+        lows, highs = self.bounds.bucket_bounds_ns(self.occupied[place : place + 1])
         return int(lows[0]), int(highs[0])
 
     def _variance_of_times(self) -> float:
         assert self.bounds is not None, "there are times"
-        buckets, upto = self._levels
-        lows, highs = self.bounds.bucket_bounds_ns(buckets)
-        counts = np.diff(upto, prepend=0)
+        lows, highs = self.bounds.bucket_bounds_ns(self.occupied)
+        counts = np.diff(self.upto, prepend=0)
         middles = (lows + highs) / 2
         mean = float((middles * counts).sum()) / self.number
         return float((counts * (middles - mean) ** 2).sum()) / self.number
@@ -294,7 +327,7 @@ def share_interval(parts: Sequence[int], totals: Sequence[int], confidence: floa
     if not number:
         return Certainty(None, "there is nothing to have a share of")
     length = _block_length(len(totals))
-    in_parts, in_total = _per_block(_whole(parts, length), length), _per_block(_whole(totals, length), length)
+    in_parts, in_total = (_per_block(_whole(np.asarray(numbers), length), length) for numbers in (parts, totals))
     share = part / number
     independent = share * (1 - share) * number
     effective = float(number)
@@ -309,7 +342,7 @@ def rate_interval(counts: Sequence[int], confidence: float = CONFIDENCE) -> Cert
     if len(counts) < FEWEST_SECONDS:
         return _few_seconds(len(counts))
     length = _block_length(len(counts))
-    blocks = _per_block(_whole(counts, length), length)
+    blocks = _per_block(_whole(np.asarray(counts), length), length)
     rate_per_s = float(blocks.sum()) / (len(blocks) * length)
     reach = spread_of_sum(blocks - blocks.mean(), confidence).reach(confidence) / (len(blocks) * length)
     return Certainty(Interval(max(0.0, rate_per_s - reach), rate_per_s + reach))
@@ -327,12 +360,39 @@ def _block_length(seconds: int) -> int:
     return max(1, math.ceil(seconds / _MOST_BLOCKS))
 
 
-def _whole(values: Sequence[T], length: int) -> Sequence[T]:
+def _added_up(buckets: Integers, counts: Integers) -> tuple[Integers, Integers]:
+    """Return the different buckets, ascending, and the number of times in each."""
+    if not len(buckets):
+        return buckets, counts
+    least = buckets.min()
+    numbers = np.bincount(buckets - least, counts).astype(np.int64)
+    occupied = np.flatnonzero(numbers)
+    return occupied + least, numbers[occupied]
+
+
+def _less(occupied: Integers, numbers: Integers, buckets: Integers, counts: Integers) -> tuple[Integers, Integers]:
+    """Return buckets that are occupied, and the number of times in each, without these entries."""
+    taken = np.bincount(np.searchsorted(occupied, buckets), counts, minlength=len(occupied)).astype(np.int64)
+    left = numbers - taken
+    is_left = left > 0
+    return occupied[is_left], left[is_left]
+
+
+def _between(counts: Integers, ends: Integers) -> Numbers:
+    """Return the sums of the counts between each end and the next."""
+    found = np.zeros(len(ends) - 1)
+    has_any = ends[1:] > ends[:-1]  # of nothing the sum would be what comes next
+    if has_any.any():
+        found[has_any] = np.add.reduceat(counts, ends[:-1][has_any])
+    return found
+
+
+def _whole(values: NDArray[Number], length: int) -> NDArray[Number]:
     """Return the values without the first ones that do not fill a block."""
     return values[len(values) % length :]
 
 
-def _per_block(values: Sequence[int], length: int) -> Numbers:
+def _per_block(values: NDArray[Number], length: int) -> Numbers:
     blocks: Numbers = np.asarray(values, dtype=np.float64).reshape(-1, length).sum(axis=1)
     return blocks
 

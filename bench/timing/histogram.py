@@ -175,6 +175,14 @@ class Histogram:
         found._max_ns = max(part._max_ns for part in parts if part._max_ns is not None)
         return found
 
+    @classmethod
+    def of_counts(cls, buckets: Values, counts: Values, *, sum_ns: int, min_ns: int, max_ns: int) -> Histogram:
+        """Return the histogram with these numbers of durations in these buckets, which are ascending and not empty."""
+        found = cls()
+        found._buckets, found._counts, found.count = buckets, counts, int(counts.sum())
+        found._sum_ns, found._min_ns, found._max_ns = sum_ns, min_ns, max_ns
+        return found
+
     @property
     def mean_ns(self) -> float | None:
         """The arithmetic mean, or None of nothing."""
@@ -199,12 +207,21 @@ class Histogram:
         as the upper end of its histogram bucket, and never above the maximum. `censored` durations are known only to be
         longer than any recorded duration. They count in n, and a rank that falls among them has no value.
         """
+        return self.percentiles_ns((percent,), censored)[0]
+
+    def percentiles_ns(self, percents: Sequence[float], censored: int = 0) -> list[int | None]:
+        """Return several percentiles, each as `percentile_ns` has it: the histogram is added up once."""
+        longest_ns = self.max_ns
+        if longest_ns is None:
+            return [None] * len(percents)
         total = self.count + censored
-        rank = max(1, math.ceil(percent / 100 * total - 1e-9))
-        if self.max_ns is None or rank > self.count:
-            return None
-        position = int(np.searchsorted(np.cumsum(self._counts), rank))
-        return min(_highest_equivalent(int(self._buckets[position])), self.max_ns)
+        upto = np.cumsum(self._counts)
+        found: list[int | None] = []
+        for percent in percents:
+            rank = max(1, math.ceil(percent / 100 * total - 1e-9))
+            bucket = None if rank > self.count else int(self._buckets[upto.searchsorted(rank)])
+            found.append(None if bucket is None else min(_highest_equivalent(bucket), longest_ns))
+        return found
 
     def values(self) -> tuple[Values, Values]:
         """Return the durations of the occupied buckets in nanoseconds, ascending, and the number of values in each.
@@ -273,7 +290,7 @@ class Histogram:
         if not len(self._buckets):
             self._buckets, self._counts = buckets, counts
             return
-        union = np.union1d(self._buckets, buckets)
+        union = _union(self._buckets, buckets)
         total = np.zeros(len(union), dtype=np.int64)
         total[np.searchsorted(union, self._buckets)] = self._counts
         total[np.searchsorted(union, buckets)] += counts
@@ -282,6 +299,13 @@ class Histogram:
     def _widen(self, low: int, high: int) -> None:
         self._min_ns = low if self._min_ns is None else min(self._min_ns, low)
         self._max_ns = high if self._max_ns is None else max(self._max_ns, high)
+
+
+def _union(one: Values, other: Values) -> Values:
+    """Return the numbers of two arrays, each of them ascending, without those that come twice."""
+    both = np.concatenate((one, other))
+    both.sort(kind="stable")  # it merges what is in order already; numpy's own union hashes it
+    return both[np.concatenate(([True], both[1:] != both[:-1]))]
 
 
 def _inflated(encoded: str) -> bytes:

@@ -299,6 +299,7 @@ def _remarks(result: Result) -> tuple[tuple[str, ...], bool]:
     if isinstance(result, LoadResult):
         unsound += ["generator saturated"] if result.generator.verdict == "saturated" else []
         unsound += ["wrong figures"] if result.invalid_reason is not None else []
+        unsound += ["service lost"] if result.service_loss is not None else []
         unsound += ["partial"] if result.partial else []
         unsound += ["ended by force"] if result.forced else []
     return (*remarks, *unsound), not unsound

@@ -5,25 +5,31 @@ There are two forms of this module that do the same. This is the plain one; mask
 
 from __future__ import annotations
 
+from itertools import cycle
 from random import Random
+
+#: The masks, each with the table by which `translate` puts it over a payload. 0 would leave the payload as it is.
+_MASKS = [(bytes([number] * 4), bytes(number ^ byte for byte in range(256))) for number in range(1, 256)]
 
 
 class Masker:
-    """A maker of a client's frames. `seed` is where its masks begin."""
+    """A maker of a client's frames. `seed` is where its masks begin.
 
-    __slots__ = ("_bits",)
+    A mask here is one byte four times: a table of its bytes does the work, for a third of what numbers cost in Python.
+    Masks hide nothing from a server that we measure.
+    """
+
+    __slots__ = ("_next_mask",)
 
     def __init__(self, seed: int) -> None:
-        self._bits = Random(seed).getrandbits
+        self._next_mask = cycle(Random(seed).sample(_MASKS, len(_MASKS))).__next__
 
     def frame(self, first: int, payload: bytes) -> bytes:
         """Return the frame of a payload; `first` is the first byte of its head: the kind, and if it is the last."""
-        mask = self._bits(32).to_bytes(4, "little")
+        mask, masking = self._next_mask()
         size = len(payload)
-        number = int.from_bytes(payload, "little") ^ int.from_bytes((mask * (size // 4 + 1))[:size], "little")
-        masked = number.to_bytes(size, "little")
         if size < 126:
-            return b"%c%c%b%b" % (first, 0x80 | size, mask, masked)
+            return b"%c%c%b%b" % (first, 0x80 | size, mask, payload.translate(masking))
         if size < 1 << 16:
-            return b"%c\xfe%b%b%b" % (first, size.to_bytes(2, "big"), mask, masked)
-        return b"%c\xff%b%b%b" % (first, size.to_bytes(8, "big"), mask, masked)
+            return b"%c\xfe%b%b%b" % (first, size.to_bytes(2, "big"), mask, payload.translate(masking))
+        return b"%c\xff%b%b%b" % (first, size.to_bytes(8, "big"), mask, payload.translate(masking))

@@ -85,6 +85,8 @@ def test_objectives_of_the_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         ("max < 1 s", "`bench ab` measures p50 and p99, and no max"),
         ("p99.9 < 1 s", "`bench ab` measures p50 and p99, and no p99.9"),
         ("errors < 1 %", "only a load has errors"),
+        # Its benchmarks have no cases: nothing would judge it.
+        ("say-said[websocket]: p50 < 1 s", "no such benchmark: there are say-said"),
         ("sya: p50 < 1 s", "no such benchmark: there are say-said"),
         ("p50", "expected METRIC < LIMIT"),
     ],

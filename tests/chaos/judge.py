@@ -147,7 +147,8 @@ def _must_fail(observed: Observed) -> bool:
 def _fails(result: LoadResult) -> bool:
     connected = any(row.ok for row in result.operations if row.name == CONNECT)
     sent = any(row.sent for row in _round_trips(result))
-    wrong = result.partial or result.forced or result.invalid_reason is not None or result.exceptions
+    is_lost = result.service_loss is not None
+    wrong = result.partial or result.forced or is_lost or result.invalid_reason is not None or result.exceptions
     failed = any(row.dropped or row.timeouts or row.error_count for row in result.operations)
     lost = any(row.unfinished for row in _round_trips(result))
     return bool(wrong or failed or lost or not connected or not sent)

@@ -7,6 +7,7 @@ import pytest
 from bench.compare.model import DifferenceKind, IncomparableError
 from bench.results.header import MachineInfo
 from bench.results.load import Generator, Scenario, Server
+from bench.results.service_loss import ServiceLoss
 from tests.support.comparisons import compared, differences, latency_runs, load_runs, open_scenario
 from tests.support.example_results import load_result, operation
 from tests.support.latency_results import SHA256, latency, timed
@@ -57,6 +58,11 @@ LOAD_VOID: list[tuple[dict[str, Any], DifferenceKind, str]] = [
         {"generator": Generator(processes=1, verdict="saturated", reason="CPU share 99 %")},
         DifferenceKind.SATURATED,
         "in the new result: CPU share 99 %",
+    ),
+    (
+        {"service_loss": ServiceLoss.of_process(4.2, 3, "")},
+        DifferenceKind.SERVICE_LOST,
+        "in the new result: the service died at second 4.2 of the run: exit code 3",
     ),
     ({"partial": True, "partial_reason": "no report from a"}, DifferenceKind.PARTIAL, "the new one: no report from a"),
     (

@@ -113,6 +113,13 @@ def test_the_first_that_says_any_says_all(tmp_path: Path, monkeypatch: pytest.Mo
     ("given", "reason"),
     [
         ("errors < 1 %", "--slo: objective 'errors < 1 %': only a load has errors: judge it by `bench load`"),
+        (
+            "history: connects > 1 %",
+            "only a load has connects: judge it by `bench load`; also, connects counts the attempts of all users: "
+            "leave 'history' out",
+        ),
+        ("errors < 0.1", "judge it by `bench load`; also, '0.1' is neither a share, as in 0.1 %, nor a whole number"),
+        ("eror < 1 %", "there is no metric 'eror': expected a percentile such as p99, mean, or max"),
         ("connect: p99 < 1 s", "only a load has connect among its operations: judge it by `bench load`"),
         ("sya: p99 < 1 s", "--slo: objective 'sya: p99 < 1 s': no such benchmark: did you mean say?"),
         ("p99 < 50", "--slo: objective 'p99 < 50': the limit has no unit"),

@@ -18,6 +18,37 @@ TypeError: data is undefined
 
 Node.js v22
 """
+#: The words of Node 20 about a package that is not installed, and about a port that is in use.
+NOT_FOUND = """node:internal/modules/cjs/loader:1210
+  throw err;
+  ^
+
+Error: Cannot find module 'socket.io'
+Require stack:
+- /srv/chat/server.js
+    at Module._resolveFilename (node:internal/modules/cjs/loader:1207:15)
+    at Module.require (node:internal/modules/cjs/loader:1289:19)
+    at Object.<anonymous> (/srv/chat/server.js:2:20)
+    at node:internal/main/run_main_module:28:49 {
+  code: 'MODULE_NOT_FOUND',
+}
+
+Node.js v20.20.2
+"""
+IN_USE = """      throw er; // Unhandled 'error' event
+      ^
+
+Error: listen EADDRINUSE: address already in use 127.0.0.1:3999
+    at Server.setupListenHandle [as _listen2] (node:net:1908:16)
+    at process.processTicksAndRejections (node:internal/process/task_queues:83:21)
+Emitted 'error' event on Server instance at:
+    at emitErrorNT (node:net:1944:8)
+    at process.processTicksAndRejections (node:internal/process/task_queues:82:21) {
+  code: 'EADDRINUSE',
+}
+
+Node.js v20.20.2
+"""
 
 
 @pytest.mark.parametrize(
@@ -32,6 +63,12 @@ Node.js v22
         ("Traceback (most recent call last):\n  cut", "Traceback (most recent call last): | cut"),
         (TRACEBACK + "INFO: more\n" * 100, "INFO: more | INFO: more | INFO: more"),
         (STACK, "TypeError: data is undefined | at say (server.js:3:5)"),
+        (NOT_FOUND, "Error: Cannot find module 'socket.io' | at Object.<anonymous> (/srv/chat/server.js:2:20)"),
+        (
+            IN_USE,
+            "Error: listen EADDRINUSE: address already in use 127.0.0.1:3999"
+            " | at Server.setupListenHandle [as _listen2] (node:net:1908:16)",
+        ),
     ],
 )
 def test_last_lines(log: str, shown: str) -> None:

@@ -93,6 +93,16 @@ def result(effect: float = 0.0, count: int = 20, **changed: Any) -> AbResult:
     return AbResult.model_validate(fields | changed)
 
 
+def test_a_page_has_the_command_that_was_typed_or_what_comes_near_to_it() -> None:
+    typed = result(command="bench ab main WORKTREE --app chat:app --auth ...")
+    assert ab_document(typed).command == "bench ab main WORKTREE --app chat:app --auth ..."
+    older = AbResult.model_validate_json(result().to_json())
+    assert "command" not in older.model_dump(), "it is written again as it was"
+    assert ab_document(older).command == (
+        "bench ab main WORKTREE --app chat:app --precision 0.3 --threshold 0.5 --max-time 180"
+    )
+
+
 def table(shown: AbResult) -> str:
     console = Console(file=io.StringIO(), width=200)
     print_document(ab_document(shown), console)

@@ -28,6 +28,12 @@ def test_a_line_has_a_row_for_each_x() -> None:
     assert cells(table.rows) == [("1", "5", "6", "here"), ("2", "", "7", "")]
 
 
+def test_the_time_of_a_long_run_is_in_hours_minutes_and_seconds() -> None:
+    points = (Point(34, 1), Point(1234.5, 2, until=5400))
+    table = chart_table(Chart("c", "t", "alt", Axis("time", "min"), (Panel(Axis("y"), (Series("a", points),)),)))
+    assert cells(table.rows) == [("34 s", "1"), ("20 min 34.5 s", "2 until 1 h 30 min")]
+
+
 def test_a_heat_map_is_a_grid() -> None:
     heat = HeatMap(
         "h",

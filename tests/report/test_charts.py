@@ -185,6 +185,10 @@ class TestTrends:
         assert texts[12] == f"{12:040x}"[:10] + " Handler: <b>slower</b>; 2026-03-01 12:00 UTC"
         assert "(last before)" in drawn.caption
 
+    def test_the_page_has_the_command_that_was_typed(self) -> None:
+        document = trend_document(self.trends(), 3, command="bench trend load --all")
+        assert (document.command_title, document.command) == ("To show it again", "bench trend load --all")
+
     def test_commits_lead_to_their_pages(self) -> None:
         document = trend_document(self.trends(), 3, pages="https://example.org/commit/")
         links = [row.link for row in document.tables[0].rows if hasattr(row, "link")]

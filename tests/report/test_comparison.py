@@ -47,6 +47,29 @@ def latency_runs(effect: float, first: int, commit: str, count: int = 5) -> list
     return [latency(slowness, run=first + run, commit=commit) for run in range(count)]
 
 
+class TestCommand:
+    def test_it_names_the_files_and_what_changes_the_answer(self) -> None:
+        plain = comparison_document(compared(latency(), latency(run=1)), command="bench compare latest~1 latest")
+        assert plain.command == "bench compare old0.json new0.json"
+        assert plain.command_title == "To compare them again"
+        other = compared(latency(), latency(run=1, machine={"node": "there"}), threshold=0.02, force=True)
+        assert comparison_document(other).command == "bench compare old0.json new0.json --threshold 2 --force"
+
+    def test_of_several_files_it_is_what_was_typed(self) -> None:
+        several = compared(latency_runs(0, 0, COMMIT), latency_runs(0, 9, OTHER))
+        assert comparison_document(several, command="bench compare '1?' '2?'").command == "bench compare '1?' '2?'"
+
+    def test_the_page_has_the_commands_that_measured_each_side_once(self) -> None:
+        olds = [load_result(command="locust --rate 5"), load_result(command="locust --rate 5")]
+        sides = stored(*olds, side="old"), stored(load_result(command="locust --rate 6"), side="new")
+        document = comparison_document(compare(*sides), *sides)
+        told = [(fact.label, fact.text) for fact in document.environment if "measured by" in fact.label]
+        assert told == [
+            ("baseline measured by", "locust --rate 5"),
+            ("candidate measured by", "locust --rate 6"),
+        ]
+
+
 class TestTable:
     def test_load(self) -> None:
         new = load_result(

@@ -12,6 +12,7 @@ from rich.cells import cell_len
 from bench.results.header import CommitInfo
 from bench.results.load import Generator
 from bench.results.references import Store
+from bench.results.service_loss import ServiceLoss
 from bench.results.store import machine_id
 from tests.support.bench_command import bench
 from tests.support.example_results import distribution, load_result, operation
@@ -63,8 +64,17 @@ def test_results_of_all_kinds_are_listed_the_newest_first(capsys: pytest.Capture
     ]
     assert rows(out)["accuracy/1"][-4:] == ["12", "of", "12", "inside"]
     assert rows(out)["ab/1"][-4:] == ["p50", "-0.45", "%", "inconclusive"]
-    assert rows(out)["load/5"][-4:] == ["p99", "9.302", "ms", "ok"]
+    assert rows(out)["load/5"][-4:] == ["max", "9.302", "ms", "ok"]
     assert "e985eaa" in rows(out)["load/5"]
+
+
+def test_a_p99_that_is_the_longest_of_few_times_is_called_the_longest(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    few = distribution(p99=4999.0).model_copy(update={"max": 4999.0})
+    save(tmp_path, operations=(operation("echo", **ALL, timeouts=0, errors={}, unfinished=0, service_us=few),))
+    _, out, _ = bench(capsys, "list", "--results", str(tmp_path))
+    assert rows(out)["load/1"][-4:-1] == ["max", "4.999", "ms"]
 
 
 def test_a_kind_and_the_newest_are_picked(capsys: pytest.CaptureFixture[str], results: Path) -> None:
@@ -129,6 +139,7 @@ def test_the_json_has_all_of_them(capsys: pytest.CaptureFixture[str], tmp_path: 
         ({"generator": Generator(processes=1, verdict="saturated", reason="late")}, "saturated"),
         ({"partial": True, "partial_reason": "a worker is missing"}, "partial"),
         ({"invalid_reason": "replies were mixed up"}, "wrong"),
+        ({"service_loss": ServiceLoss(t=4, how="unreachable"), "partial": True, "partial_reason": "?"}, "service lost"),
         ({"operations": (GOOD.model_copy(update={"ok": 90, "timeouts": 10}),)}, "10 failed"),
     ],
 )

@@ -14,6 +14,7 @@ from bench.report.load import load_document
 from bench.results.lateness import Lateness
 from bench.results.load import (
     CONNECT,
+    ENDED,
     OTHER_OPERATIONS,
     Generator,
     LoadResult,
@@ -26,7 +27,9 @@ from bench.results.load import (
     Window,
 )
 from bench.results.receiving import ClockStep, ReceiveClock, Receiving
+from bench.results.steadiness import KnownInterval, TimeIntervals
 from bench.timing.histogram import Histogram
+from tests.support.example_loads import open_load
 from tests.support.example_results import distribution, load_result, operation
 
 LARGE: dict[str, Any] = {"scheduled": 12_345_678, "sent": 12_345_678, "ok": 12_345_668}
@@ -350,6 +353,40 @@ def test_what_was_dropped_is_among_the_errors() -> None:
     ]
 
 
+OPEN = Scenario(user_classes=("EchoUser",), users=50, model="open", rate_per_s=1000, transport="websocket")
+
+
+@pytest.mark.parametrize(("p99_9_us", "is_said"), [(5000.0, False), (None, True)])
+def test_what_the_end_of_the_run_cut_off_is_said_where_a_percentile_falls_among_it(
+    p99_9_us: float | None, is_said: bool
+) -> None:
+    cut = operation(
+        scheduled=1103,
+        sent=1003,
+        ok=1000,
+        timeouts=0,
+        errors={},
+        dropped=100,
+        dropped_because={ENDED: 60, "no user was connected": 40},
+        unfinished=3,
+        response_us=distribution(p99_9=p99_9_us, mean=None, max=None),
+    )
+    document = load_document(load_result(scenario=OPEN, operations=(cut,)))
+    said = "FOO → BAR: the run ended while 60 arrivals waited for a user and 3 replies had not come; nobody knows "
+    assert any(note.text.startswith(said) for note in document.notes) == is_said
+
+
+def test_a_percentile_without_a_limit_is_lost_everywhere() -> None:
+    lost = distribution(**dict.fromkeys(("mean", "p50", "p90", "p99", "p99_9", "max")))
+    ends = KnownInterval(low=2e6, high=None)
+    intervals = TimeIntervals(times="response", confidence=0.95, seconds=8, p50=ends, p90=ends, p99=ends)
+    row = operation(response_us=lost, intervals=intervals)
+    text = "\n".join(shown(load_result(scenario=OPEN, operations=(row,)), width=80))
+    assert re.search("response time +p50.*\nFOO → BAR( +lost){5}", text)
+    assert re.search("95% interval +p50 +p90 +p99\nFOO → BAR( +-){3}", text)
+    assert "> 2" not in text
+
+
 def test_what_has_to_be_known_of_an_operation_is_said_below() -> None:
     operations = (
         operation(CONNECT, scheduled=5, sent=5, ok=0, timeouts=0, errors={"refused": 5}, unfinished=0, service_us=None),
@@ -369,7 +406,7 @@ def test_what_has_to_be_known_of_an_operation_is_said_below() -> None:
         assert line in lines
     times = {line.split("  ")[0]: re.split("  +", line)[-5:] for line in lines[lines.index("") :]}
     assert times[CONNECT] == ["failed"] * 5
-    assert times[OTHER_OPERATIONS] == ["131.4 µs", "240.0 µs", "failed", "failed", "failed"]
+    assert times[OTHER_OPERATIONS] == ["131.4 µs", "240.0 µs", "lost", "lost", "lost"]
     assert not any(
         "steady window" in line for line in shown(load_result(operations=(operation(CONNECT, times_of="run"),)))
     )
@@ -401,3 +438,12 @@ def test_a_page_says_where_it_was_measured_and_how_to_do_it_again() -> None:
     assert facts["load"] == "50 users of EchoUser; closed; for 20s; by websocket"
     assert facts["machine"] == "here, 2 cores, Linux"
     assert facts["commit"] == "3cf0b59c6de96eba604d0c5aec7ae0e2153daba3"
+
+
+def test_moments_of_a_long_run_are_in_minutes_and_hours() -> None:
+    saturated = Generator(processes=1, verdict="saturated", reason="CPU share 99 %", saturated_since_s=1834)
+    window = Window(start_s=12.34, end_s=1805.2, warmup_s=5)
+    document = load_document(open_load(1806, 0, operations=(), window=window, generator=saturated))
+    facts = {fact.label: fact.text for fact in document.environment}
+    assert facts["window"] == "12.3 s to 30 min 5.2 s, after 5 s of warming up"
+    assert any("generator saturated since 30 min 34 s: CPU share" in note.text for note in document.notes)

@@ -9,6 +9,7 @@ import pytest
 from bench.report.load_headline import load_headline
 from bench.results.header import CommitInfo, MachineInfo
 from bench.results.load import CONNECT, Distribution, Generator, LoadResult, Operation, OperationKind, Scenario, Window
+from bench.results.service_loss import ServiceLoss
 from bench.timing.histogram import Histogram
 
 
@@ -68,9 +69,18 @@ def test_response_times_of_the_most_frequent_and_the_rate_of_all() -> None:
     both = {"service_us": times(1.0, 2.0), "response_us": times(1300.0, None, 400_000.0)}
     often = operation("say", "round trip", 900, timeouts=12, dropped=3, throughput_per_s=500.0, **both)
     assert headline(ECHO, often, operation("whole", "transaction", 2000), rate="500") == (
-        "say, the most frequent of 2 operations: p50 1.300 ms, p99 > 400 ms; 1,000/s of 500/s; 15 failed; generator ok",
+        "say, the most frequent of 2 operations: p50 1.300 ms, p99 > 400 ms; 1,000/s of 500/s in all; 15 failed; "
+        "generator ok",
         "warning",
     )
+
+
+def test_a_rate_with_that_of_emissions_is_not_said_of_the_round_trip_alone() -> None:
+    typing = operation("typing", "emission", 900, throughput_per_s=900.0)
+    text = "echo: p50 297.7 µs, p99 5.181 ms; 1,400/s in all; nothing failed; generator ok"
+    assert headline(ECHO, typing) == (text, "heading")
+    unsent = operation("typing", "emission", 0)
+    assert "; 500/s; " in headline(ECHO, unsent)[0]
 
 
 @pytest.mark.parametrize("rate", ["100:5s,500:5s", "100..500:5s"])
@@ -90,6 +100,12 @@ def test_a_rate_that_changes_has_no_one_number(rate: str) -> None:
 def test_what_cannot_be_believed(more: dict[str, Any], said: str) -> None:
     text, style = headline(ECHO, **more)
     assert text.endswith(f"; {said}")
+    assert style == "wrong"
+
+
+def test_the_loss_of_the_service_comes_first() -> None:
+    text, style = headline(ECHO, service_loss=ServiceLoss.of_process(4.2, -9, "out of memory"))
+    assert text.startswith("the service died at second 4.2 (SIGKILL); echo: p50 ")
     assert style == "wrong"
 
 

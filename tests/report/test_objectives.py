@@ -30,6 +30,7 @@ NOT_JUDGED = judge(
     parse_objective("p50 < 1 ms"), Measured(690_000, 680_000, 700_000, useless_because="the generator was saturated")
 )
 ERRORS = judge(parse_objective("errors < 0.1 %"), Measured(0, 0, 0.000371))
+UNKNOWN_ERRORS = judge(parse_objective("errors < 1 %"), Measured(useless_because="nothing was sent"))
 
 
 @pytest.mark.parametrize(
@@ -64,7 +65,8 @@ def test_figures_have_the_unit_of_their_limit(text_: str, measured: Measured, fi
         ([MET, ERRORS, MET], "p99 21.90 ms at 500/s: all 3 objectives met"),
         ([MET, MISSED], "p99 of say 21.90 ms at 500/s: objective 'say: p99 < 20 ms' missed (1 of 2)"),
         ([UNDECIDED], "p99 21.90 ms at 500/s: objective 'p99 < 24 ms' undecided"),
-        ([NOT_JUDGED, MISSED, MET], "p50 690.0 ms at 500/s: objective 'p50 < 1 ms' not judged (1 of 3)"),
+        ([NOT_JUDGED, MISSED, MET], "p50 690.0 ms at 500/s: objective 'p50 < 1 ms' not judged (1 of 3), 1 missed"),
+        ([UNKNOWN_ERRORS], "errors unknown at 500/s: objective 'errors < 1 %' not judged"),
     ],
 )
 def test_the_answer_is_the_worst_of_all(judged: list[JudgedObjective], said: str) -> None:

@@ -76,6 +76,28 @@ def test_several_results_are_on_one_page(
     assert page.index("load: 2 loads beside each other") < page.index("ab: HEAD")
 
 
+def test_results_with_the_same_title_are_told_apart(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = min((folder / "results" / "ab" / machine_id()).iterdir())
+    content = json.loads(first.read_text()) | {"labels": {"host": "<b>ci</b>"}, "note": "after the fix"}
+    for path in first.parent.glob("0002_*"):
+        path.unlink()
+    first.with_name(first.name.replace("0001_", "0002_", 1)).write_text(json.dumps(content))
+    assert report(monkeypatch, "ab/1", "ab/2") == 0
+    page = Path("report.html").read_text()
+    contents = page[page.index("<nav") : page.index("</nav>")]
+    assert contents.index("ab/1: HEAD") < contents.index("ab/2: HEAD")
+    assert contents.count("measured 20") == 2
+    assert contents.count("&lt;b&gt;ci&lt;/b&gt;, after the fix") == 1
+
+
+def test_results_of_two_folders_have_their_paths(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(folder / "results", folder / "others")
+    paths = [str(next((Path(where) / "ab" / machine_id()).iterdir())) for where in ("results", "others")]
+    assert report(monkeypatch, *paths) == 0
+    page = Path("report.html").read_text()
+    assert all(f">{path}: HEAD" in page for path in paths)
+
+
 def test_a_single_load_is_beside_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert report(monkeypatch, "load/1", "ab/1") == 0
     assert "beside each other" not in Path("report.html").read_text()

@@ -71,17 +71,21 @@ def test_a_precision_says_whether_it_was_reached(result: LoadResult) -> None:
         Precision(text="p50 ± 5 %", metric="p50", asked=0.05, reached=0.0478, is_reached=True),
         Precision(text="p99 ± 5 %", metric="p99", asked=0.05, value=9, is_reached=False, reason="the run is too short"),
         Precision(text="p99 ± 2 %", metric="p99", asked=0.02, is_reached=False, reason="it falls among failures"),
+        Precision(text="p99 ± 2 ms", metric="p99", asked=2_000, unit="µs", reached=1_834, is_reached=True),
+        Precision(text="x", metric="throughput", asked=5, unit="per second", reached=4.1, is_reached=True),
     )
     notes = load_document(result.model_copy(update={"precisions": found})).notes
     assert [(note.text, note.style) for note in notes if "precise" in note.text] == [
         ("as precise as asked, p50 ± 5 %: ± 4.8 %", "plain"),
         ("not as precise as asked, p99 ± 5 %: the run is too short; give a longer --run-time", "warning"),
         ("not as precise as asked, p99 ± 2 %: it falls among failures", "warning"),
+        ("as precise as asked, p99 ± 2 ms: ± 1.834 ms", "plain"),
+        ("as precise as asked, x: ± 4.1/s", "plain"),
     ]
 
 
 def test_the_width_of_an_interval_has_two_digits() -> None:
-    assert [width_text(share) for share in (0.0478, 0.0996, 0.1234, 5.5694, 12.3)] == [
+    assert [width_text(share, "share") for share in (0.0478, 0.0996, 0.1234, 5.5694, 12.3)] == [
         "4.8 %",
         "10 %",
         "12 %",

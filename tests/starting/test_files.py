@@ -10,7 +10,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bench.scenarios.loading import load_scenarios
+from bench.scenarios.loading import SPECIAL_NAMES, load_scenarios
 from bench.starting.description import (
     Description,
     DraftClient,
@@ -56,7 +56,9 @@ def check(texts: dict[str, str]) -> None:
 def test_any_event_and_data_come_back_from_the_file(
     tmp_path: Path, event: str, data: Any, reply: str, note: str, source: str
 ) -> None:
-    scenario = DraftScenario(Names().new(event), "name", f"x{event}", data, (f"y{reply}",), comments=(note,))
+    scenario = DraftScenario(
+        Names(*SPECIAL_NAMES).new(event), "name", f"x{event}", data, (f"y{reply}",), comments=(note,)
+    )
     client = DraftClient(
         scenarios=(scenario,),
         opening=(DraftStep(scenario),),

@@ -14,10 +14,13 @@ from typing import Any
 import pytest
 import socketio.async_server
 
+from bench.scenarios.loading import load_scenarios
 from bench.starting.application import Handler, Parameter, SocketIOServer
 from bench.starting.description import Description, DraftScenario
+from bench.starting.files import scenarios_text
 from bench.starting.handlers import described
 from bench.starting.probe import probed
+from bench.starting.target import Target
 
 HEAD = """
 import socketio
@@ -143,6 +146,42 @@ class TestReplies:
         assert not found.is_unfinished
         assert found.comments
 
+    @pytest.mark.parametrize(
+        "other",
+        [
+            '@sio.event\nasync def leave(sid, data):\n    await sio.emit("answer", {"text": "left"}, to=sid)\n',
+            '@sio.event\nasync def leave(sid, data):\n    await sio.emit("answer", {"of": data["id"]}, to=sid)\n',
+            '@sio.event\nasync def leave(sid, data):\n    if data["all"]:\n        await sio.emit("answer", 1)\n',
+            '@sio.event\nasync def connect(sid, environ):\n    await sio.emit("answer", "hello", to=sid)\n',
+            '@sio.event\nasync def disconnect(sid):\n    await sio.emit("answer", "gone")\n',
+        ],
+    )
+    def test_a_reply_that_others_cause_too_is_not_matched_in_order(
+        self, describe: Callable[[str], Description], other: str
+    ) -> None:
+        join = '@sio.event\nasync def join(sid, data):\n    await sio.emit("answer", "joined", to=sid)\n'
+        (client,) = describe(other + join).clients
+        found = next(scenario for scenario in client.scenarios if scenario.emit == "join")
+        assert (found.reply, found.waits_for_nothing, found.is_unfinished) == ((), True, False)
+        assert found.comments == (
+            "answer comes from other handlers, too, and repeats nothing of this: to time it, have it carry an id.",
+        )
+
+    def test_an_event_of_another_namespace_is_another_event(self, describe: Callable[[str], Description]) -> None:
+        emits = 'async def join(sid, data):\n    await sio.emit("answer", "joined", to=sid{})\n'
+        there = emits.format(', namespace="/news"')
+        first, second = describe(f"@sio.event\n{emits.format('')}\n@sio.on('join', namespace='/news')\n{there}").clients
+        assert [client.scenarios[0].reply for client in (first, second)] == [("answer",), ("answer",)]
+
+    def test_no_scenario_ends_its_connection(self, describe: Callable[[str], Description]) -> None:
+        (client,) = describe("@sio.event\nasync def leave(sid):\n    await sio.disconnect(sid)\n").clients
+        assert client.scenarios == ()
+        assert client.comments == ("leave has no scenario: its handler ends the connection.",)
+
+    @pytest.mark.parametrize("body", ['await sio.disconnect(data["sid"])', "if data:\n    await sio.disconnect(sid)"])
+    def test_a_connection_that_is_another_or_may_stay(self, scenario: Scenario, body: str) -> None:
+        assert not scenario("sid, data: dict", f"{body}\nreturn 1").is_unfinished
+
     def test_data_that_nobody_knows_is_to_be_filled_in(self, scenario: Scenario) -> None:
         found = scenario("sid, data", "return await store(data)")
         assert found.is_unfinished
@@ -151,6 +190,17 @@ class TestReplies:
     def test_a_wrapper_says_nothing_of_what_is_in_it(self, describe: Callable[[str], Description]) -> None:
         (client,) = describe("@sio.event\nasync def say(*arguments):\n    return inner(*arguments)\n").clients
         assert client.scenarios[0].is_unfinished
+
+
+class TestNames:
+    @pytest.mark.parametrize("event", ["connection", "serve", "ready_url", "before_connect", "setup", "slo", "secret"])
+    def test_no_event_takes_a_name_that_means_something_in_the_file(
+        self, describe: Callable[[str], Description], tmp_path: Path, event: str
+    ) -> None:
+        description = describe(f"@sio.on('{event}')\nasync def take(sid):\n    return 1\n")
+        path = tmp_path / "scenarios.py"
+        path.write_text(scenarios_text(description, description.clients[0], Target(app="chat:app")))
+        assert [scenario.name for scenario in load_scenarios(path).scenarios] == [event]
 
 
 class TestData:
@@ -273,6 +323,24 @@ app = socketio.ASGIApp(sio, socketio_path="ws/socket.io")
         }  # fmt: skip
         assert [scenario.emit for scenario in chat.scenarios] == ["say"]
         assert list(found.variables) == ["SOCKETIO_AUTH_TOKEN", "SOCKETIO_AUTH_ROOM"]
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            'if (auth or {}).get("token") != "secret":\n        return False',
+            'token = (auth or {})["token"]\n    if token != "secret":\n        return False',
+            'auth = auth or {}\n    if auth.get("token") != "secret":\n        raise ConnectionRefusedError',
+            'if not auth or auth["token"] != "secret":\n        return False',
+            'if auth is None or auth.get("token") != "secret":\n        return False',
+            'token = auth.get("token") if auth else None\n    if token != "secret":\n        return False',
+            'token = auth and auth.get("token")\n    if token != "secret":\n        return False',
+        ],
+    )
+    def test_auth_that_may_be_missing_has_the_keys_that_are_read(
+        self, describe: Callable[[str], Description], body: str
+    ) -> None:
+        (client,) = describe(f"@sio.event\nasync def connect(sid, environ, auth):\n    {body}\n").clients
+        assert client.settings == {"auth": {"token": 'secret("@env:SOCKETIO_AUTH_TOKEN")'}}
 
     def test_an_app_that_is_mounted(self, describe: Callable[[str], Description]) -> None:
         found = describe("""

@@ -11,7 +11,6 @@ from bench.statistics.intervals import (
     Interval,
     SecondOfTimes,
     SteadyTimes,
-    percentile_interval,
     rate_interval,
     share_interval,
 )
@@ -55,7 +54,7 @@ def test_a_short_run_of_a_busy_queue_has_no_upper_end() -> None:
 
 
 def test_independent_times_have_nearly_the_exact_binomial_interval() -> None:
-    low, high = ends(percentile_interval(independent(200, 50), 90))
+    low, high = ends(SteadyTimes.of(independent(200, 50)).percentile(90).interval)
     shares = [1 - math.exp(-end / 1e6) for end in (low, high)]  # of the distribution that they are drawn from
     exact_width = (binom.ppf(0.975, 10_000, 0.9) - binom.ppf(0.025, 10_000, 0.9)) / 10_000
     assert 0.9 * exact_width <= shares[1] - shares[0] <= 1.5 * exact_width
@@ -68,13 +67,13 @@ def test_times_that_change_together_have_a_wider_interval() -> None:
         second((random.exponential(1e6, 50) * factor).astype(np.int64).tolist())
         for factor in np.repeat(random.uniform(0.5, 2, 6), 10)
     ]
-    narrow, wide = (ends(percentile_interval(seconds, 50)) for seconds in (apart, together))
+    narrow, wide = (ends(SteadyTimes.of(seconds).percentile(50).interval) for seconds in (apart, together))
     assert wide[1] - wide[0] > 3 * (narrow[1] - narrow[0])
 
 
 def test_an_interval_contains_its_percentile_also_of_equal_times() -> None:
     seconds = [second([1_000_000] * 20) for _ in range(20)]
-    low, high = ends(percentile_interval(seconds, 50))
+    low, high = ends(SteadyTimes.of(seconds).percentile(50).interval)
     assert low <= 1_000_000 <= high
     assert high < 1_002_000
 
@@ -107,13 +106,13 @@ def test_an_upper_end_among_failures_is_not_known() -> None:
 
 
 def test_nothing_has_no_interval() -> None:
-    assert percentile_interval([], 50) is None
-    assert percentile_interval([second([])] * 20, 50) is None
+    assert SteadyTimes.of([]).percentile(50).interval is None
+    assert SteadyTimes.of([second([])] * 20).percentile(50).interval is None
     assert SteadyTimes.of([second([])] * 20).mean().reason == "there are no times"
 
 
 def test_failures_alone_have_no_known_end() -> None:
-    assert percentile_interval([second([], censored=5)] * 20, 50) == Interval(None, None)
+    assert SteadyTimes.of([second([], censored=5)] * 20).percentile(50).interval == Interval(None, None)
 
 
 def test_the_mean_has_an_interval_unless_something_failed() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from bench.load.metrics.live import Interval, LiveProcess
 from bench.load.metrics.tally import Tally
 from bench.results.load import OperationKey
+from bench.results.service_loss import ServiceLoss
 
 #: The rate that a made-up schedule asks for.
 OFFERED_PER_S = 50.0
@@ -19,6 +20,7 @@ class MadeUpRun:
         self._pending = pending or {}
         self.is_ending = False
         self.ended_s: int | None = None
+        self.loss: ServiceLoss | None = None
         self.is_steady = tally.window_start_ns is not None
         self.elapsed_ns = 12_300_000_000
 
@@ -33,6 +35,9 @@ class MadeUpRun:
 
     def phase(self) -> str:
         return "stage 1 of 2, 50:30s"
+
+    def service_loss(self) -> ServiceLoss | None:
+        return self.loss
 
     def offered_per_s(self, _of: Interval) -> float | None:
         return OFFERED_PER_S if self._tally.is_open else None

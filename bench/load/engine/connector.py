@@ -28,6 +28,7 @@ from bench.load.engine.tasks import call
 from bench.results.load import CONNECT, OperationKind
 from bench.wire.client import FastClient
 from bench.wire.connection import Connection
+from bench.wire.conversation import BY_THE_CLIENT
 from bench.wire.errors import REFUSED, ClientError, ConnectFailed, SettingError, kind_of
 from bench.wire.protocol import DEFAULT_NAMESPACE
 
@@ -167,6 +168,8 @@ class Connector:
     def lost(self, reason: str) -> None:
         """Take note that the connection has ended, for this reason."""
         self._settle(reason)
+        if kind_of(reason) != BY_THE_CLIENT:
+            self._host.counters.lost_ns = perf_counter_ns()
         if perf_counter_ns() - self._connected_ns > _BACKOFF_MAX_S * 1e9:
             self.failed_attempts = 0  # it was no failed attempt: a user may be there without any round trip
 
@@ -223,6 +226,7 @@ class Connector:
                 is_told = isinstance(error, ConnectFailed | SettingError)
                 kind = str(error) if is_told else f"{BEFORE_CONNECT} raised {type(error).__name__}"
                 self._host.begin_operation(CONNECT, CONNECT).failed(kind)
+                self._host.counters.note_failed_attempt(kind)
                 self.arrive()
             raise
 
@@ -247,8 +251,10 @@ class Connector:
             await self._client.connect(self._url, connection)
         except ConnectFailed as failure:
             attempt.failed(str(failure))
+            self._host.counters.note_failed_attempt(str(failure))
             self.arrive()
             raise
+        self._host.counters.note_connected()
         self._connected_ns = self._client.received_ns
         self._hold(attempt)
         self.arrive()
@@ -271,6 +277,7 @@ class Connector:
         settling.cancel()
         if kind_of(lost_for) == REFUSED:
             attempt.failed(lost_for)
+            self._host.counters.note_failed_attempt(lost_for)
         else:
             attempt.succeeded(connected_ns)
 

@@ -32,9 +32,25 @@ class ProcessCounters:
     without_token: set[str] = field(default_factory=set)
     #: True if the log says that connections were not upgraded.
     tells_not_upgraded: bool = False
+    #: The time at which a connection was lost last, if no other has come up since; None else.
+    #:
+    #: A connection that its user ended is not lost.
+    lost_ns: int | None = None
+    #: The number of attempts to connect that have failed since a connection came up last, and the last one's error.
+    failed_attempts: int = 0
+    failed_because: str = ""
     #: True if the gevent side knows that the figures are wrong.
     is_invalid: bool = False
     #: The operation that each task begins with, by the task's key. A dropped arrival would have been that operation.
     operations: dict[str, OperationKey] = field(default_factory=dict)
     #: The keys of the tasks, by user class.
     task_keys: dict[type, dict[Callable[[Any], Any], str]] = field(default_factory=dict)
+
+    def note_connected(self) -> None:
+        """Take note that a connection came up: the service is there."""
+        self.lost_ns, self.failed_attempts = None, 0
+
+    def note_failed_attempt(self, reason: str) -> None:
+        """Take note that an attempt to connect has failed."""
+        self.failed_attempts += 1
+        self.failed_because = reason

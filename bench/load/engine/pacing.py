@@ -27,6 +27,7 @@ from time import perf_counter_ns
 from typing import Protocol
 
 from bench.load.engine.alarm import Alarm
+from bench.results.load import ENDED, NO_USER_LEFT
 from bench.timing.arrivals import Arrivals, Shape, VaryingSchedule, schedule
 from bench.timing.rates import NS_PER_S, RateProfile, Share
 
@@ -34,9 +35,6 @@ from bench.timing.rates import NS_PER_S, RateProfile, Share
 _AT_ONCE = 64
 
 NOT_CONNECTED = "no user was connected"
-NO_USER_LEFT = "the last user stopped while it waited for a user"
-ENDED = "the run ended while it waited for a user"
-
 
 #: All of a schedule, where there is one process.
 WHOLE = Share(0, 1)

@@ -21,6 +21,7 @@ def exit_reasons(result: LoadResult, are_workers_missing: bool = False) -> list[
     """
     is_absence_a_fault = not are_workers_missing and not result.invalid_reason
     reasons = (
+        None if result.service_loss is None else result.service_loss.text,
         result.invalid_reason,
         nothing_measured(result) if is_absence_a_fault else None,
         result.partial_reason,

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 
-from bench.load.metrics.merge import Lost, Merger, Parts, SecondWork
+from bench.load.metrics.merge import Merger, Parts
 from bench.load.metrics.rows import OperationTimes, counted, known_us, rate_per_s, times_of
+from bench.load.metrics.seconds import LoadSeconds, WorkingProcess
 from bench.mistyped import nearest
 from bench.objectives.judging import CONFIDENCE, Measured
 from bench.objectives.model import JudgedTimes, Objective
@@ -23,7 +24,6 @@ from bench.statistics.intervals import (
     FEWEST_SECONDS,
     Certainty,
     Interval,
-    SecondOfTimes,
     SteadyTimes,
     rate_interval,
     share_interval,
@@ -68,30 +68,38 @@ class Chosen:
         return all(kind == CONNECT for _, kind in self.keys)
 
 
+@dataclass(frozen=True)
+class SoFar:
+    """The part of a load that goes on that is looked at: its seconds before `until_s`.
+
+    `processes` have what is in the seconds; `seconds` is kept between two looks.
+    """
+
+    until_s: int
+    processes: Mapping[str, WorkingProcess]
+    seconds: LoadSeconds
+
+
 class LoadFigures:
     """The figures of a load. `timeout_us` is the time that replies were awaited.
 
-    `until_s` is the second up to which a load that goes on is looked at; None of a load that has ended. `work` has the
-    seconds that were read before and do not change any more. Those that are read now are added.
+    `so_far` is given of a load that goes on. The processes of the merger need to have reported no more than their
+    counts then.
     """
 
-    def __init__(
-        self,
-        merger: Merger,
-        window: Window,
-        timeout_us: float,
-        until_s: int | None = None,
-        work: dict[int, SecondWork] | None = None,
-    ) -> None:
+    def __init__(self, merger: Merger, window: Window, timeout_us: float, so_far: SoFar | None = None) -> None:
         self._merger = merger
         self._parts: Parts = merger.parts()
         self._window = window
         self._timeout_us = timeout_us
-        self._until_s = until_s
+        self._so_far = so_far
         self._end_ns = max((received.report.window_end_ns or 0 for received in merger.processes.values()), default=0)
-        self._work: dict[int, SecondWork] = {} if work is None else work
         self._steady: dict[tuple[frozenset[tuple[str, str]], float], SteadyTimes] = {}
-        self._seconds_of: dict[frozenset[tuple[str, str]], list[SecondOfTimes]] = {}
+
+    @property
+    def has_window(self) -> bool:
+        """True if the steady window has begun."""
+        return self._window.duration_s > 0
 
     def choose(self, objective: Objective) -> Chosen | str:
         """Return the operations that an objective speaks of; or else why there are none, in words."""
@@ -99,8 +107,7 @@ class LoadFigures:
         if name is None:
             keys = [key for key in self._parts if key.kind in SCHEDULED_KINDS]
             return self._chosen(None, keys) if keys else "no operation was performed"
-        by_label = {key.label: key for key in self._parts}
-        named = [key for key in self._parts if key.name == name]
+        by_label, named = self._by_label, self._by_name.get(name, [])
         key = by_label.get(name) or (named[0] if len(named) == 1 else None)
         if key is not None:
             return self._chosen(key.label, [key])
@@ -120,76 +127,91 @@ class LoadFigures:
         operation = None if objective.metric == "connects" else chosen.label
         return replace(found, operation=operation, confidence=confidence, times=times)
 
+    def holds(self, objective: Objective, chosen: Chosen) -> bool:
+        """Return true if an objective holds for its figure itself, which lies within its interval.
+
+        An interval takes much longer to compute than the figure. So who asks for misses asks for this first.
+        """
+        value = self._value(objective, chosen)
+        return value is not None and objective.holds(value)
+
+    def _value(self, objective: Objective, chosen: Chosen) -> float | None:
+        """Return the figure that `measured` has; None if it is not known."""
+        if objective.is_of_times:
+            known = self._known(chosen)
+            return None if known is None else known.value(objective)
+        if objective.metric == "throughput":
+            return self._rate(chosen)
+        found, of = _share_of(objective, chosen)
+        if objective.unit == "count":
+            return found
+        return found / of if of else None
+
     def _figure(self, objective: Objective, chosen: Chosen, confidence: float) -> Measured:
-        counts, metric = chosen.counts, objective.metric
         if objective.is_of_times:
             return self._time(objective, chosen, confidence)
-        if metric == "throughput":
+        if objective.metric == "throughput":
             return self._throughput(chosen, confidence)
-        if metric == "connects":
-            return self._share(objective, counts["ok"], counts["sent"], confidence, are_connects=True)
-        of = "scheduled" if metric == "dropped" else "sent"
-        lost = [self._lost(chosen, number) for number in self._every_second()]
-        parts = [second[metric] for second in lost]
-        totals = [second["of"] + (second["dropped"] if metric == "dropped" else 0) for second in lost]
-        return self._share(
-            objective, counts[metric], counts[of], confidence, parts, totals, are_connects=chosen.are_connects
-        )
+        found, of = _share_of(objective, chosen)
+        if objective.metric == "connects":
+            return self._share(objective, found, of, confidence, are_connects=True)
+        parts, totals = self._lost(chosen, objective.metric)
+        return self._share(objective, found, of, confidence, parts, totals, are_connects=chosen.are_connects)
 
     # ------------------------------------------------------------------ times
 
-    def _time(self, objective: Objective, chosen: Chosen, confidence: float) -> Measured:
+    def _known(self, chosen: Chosen) -> _Known | None:
+        """Return the times of operations as far as they are known; None if there are none at all."""
         times = chosen.times
         if times is None:
-            return Measured(useless_because="no reply is awaited, so there are no times")
+            return None
         histogram = times.service if times.response is None else times.response
         censored = times.failed + (times.dropped if times.response is not None else 0)
         if not histogram.count and not censored:
-            return Measured(useless_because=self._without_times(times))
-        limit_us = self._timeout_us if chosen.counts["timeouts"] else None
-        known = _Known(histogram, censored, limit_us)
+            return None
+        return _Known(histogram, censored, self._timeout_us if chosen.counts["timeouts"] else None)
+
+    def _time(self, objective: Objective, chosen: Chosen, confidence: float) -> Measured:
+        if chosen.times is None:
+            return Measured(useless_because="no reply is awaited, so there are no times")
+        known = self._known(chosen)
+        if known is None:
+            return Measured(useless_because=self._without_times(chosen.times))
         if objective.metric == "max":
             return known.longest()
-        seconds = self.seconds_of(chosen)
-        steady = None if seconds is None else self._steady_times(chosen, seconds, confidence)
-        measured_s = float(len(seconds)) if seconds else None
+        steady = self.steady_times(chosen, confidence)
+        measured_s = None if steady is None else float(len(self._seconds_of(chosen))) or None
         if objective.metric == "mean":
             return replace(known.mean(steady), seconds=measured_s)
         assert objective.percent is not None
         return replace(known.percentile(objective.percent, steady, confidence), seconds=measured_s)
 
-    def _steady_times(self, chosen: Chosen, seconds: Sequence[SecondOfTimes], confidence: float) -> SteadyTimes:
-        """Return the same, ready for intervals. Several figures of an operation share it."""
-        key = chosen.keys, confidence
-        if key not in self._steady:
-            self._steady[key] = SteadyTimes.of(seconds, confidence)
-        return self._steady[key]
-
     def arrivals(self) -> list[list[int]]:
         """Return the number of scheduled emissions that were sent in each part of each second of the window."""
-        return [self._second(number).sent_in for number in self.steady_seconds()]
+        return [self._seconds[number].sent_in for number in self.steady_seconds()]
 
     def _without_times(self, times: OperationTimes) -> str:
         if not self._window.duration_s and not times.are_of_run:
             return "the run ended before its users were there and warm, so it has no times"
         return "nothing of it ended in the steady window, so it has no times"
 
-    def seconds_of(self, chosen: Chosen) -> list[SecondOfTimes] | None:
-        """Return the times second by second; None for operations that have no part in the seconds."""
-        keys = {key for key in chosen.keys if key[1] in REPLIED_KINDS}
-        times = chosen.times
-        if not keys or times is None:
-            return None
-        if chosen.keys not in self._seconds_of:
-            numbers = self._every_second() if times.are_of_run else self.steady_seconds()
-            has_response = times.response is not None
-            self._seconds_of[chosen.keys] = [_second_of(self._second(number), keys, has_response) for number in numbers]
-        return self._seconds_of[chosen.keys]
+    def steady_times(self, chosen: Chosen, confidence: float = CONFIDENCE) -> SteadyTimes | None:
+        """Return the times second by second, ready for intervals; None for operations that have no part in the seconds.
 
-    def steady_times(self, chosen: Chosen) -> SteadyTimes | None:
-        """Return the same, ready for intervals of 95 %."""
-        seconds = self.seconds_of(chosen)
-        return None if seconds is None else self._steady_times(chosen, seconds, CONFIDENCE)
+        Several figures of an operation share them.
+        """
+        keys = {key for key in chosen.keys if key[1] in REPLIED_KINDS}
+        if not keys or chosen.times is None:
+            return None
+        key = chosen.keys, confidence
+        if key not in self._steady:
+            joined = self._seconds.of(keys).joined(self._seconds_of(chosen), chosen.is_open)
+            self._steady[key] = SteadyTimes.of_joined(joined, confidence)
+        return self._steady[key]
+
+    def _seconds_of(self, chosen: Chosen) -> range:
+        """Return the seconds of which operations have their times."""
+        return self._every_second if chosen.times is not None and chosen.times.are_of_run else self.steady_seconds()
 
     # ------------------------------------------------------------------ counts
 
@@ -209,7 +231,7 @@ class LoadFigures:
         `are_connects` says that it is of attempts to connect: of those more users make more, and not a longer run.
         """
         if objective.unit == "count":
-            is_final = self._until_s is None or objective.is_upper_limit
+            is_final = self._so_far is None or objective.is_upper_limit
             return Measured.exact(found) if is_final else Measured(found, found, None)
         if not of:
             return Measured(useless_because="nothing was sent")
@@ -232,57 +254,81 @@ class LoadFigures:
     def _throughput(self, chosen: Chosen, confidence: float) -> Measured:
         if chosen.are_connects:
             return Measured(useless_because="attempts to connect have no throughput")
-        oks = [self._ok(chosen, number) for number in self.steady_seconds()]
-        known = [ok for ok in oks if ok is not None]
-        value = chosen.throughput_per_s
-        if self._until_s is not None:
-            value = sum(known) / len(known) if known else None
+        value = self._rate(chosen)
         if value is None:
             return Measured(useless_because="the run ended before its users were there and warm, so it has no rate")
-        if len(known) < len(oks):
+        oks = self._oks(chosen, self.steady_seconds())
+        if oks is None:
             return Measured(value, lacks="of several kinds of emissions nobody counts each in each second")
-        certainty = rate_interval(known, confidence)
-        return _with_certainty(value, certainty, 1.0, seconds=float(len(known)) if known else None)
+        return _with_certainty(value, rate_interval(oks, confidence), 1.0, seconds=float(len(oks)) if oks else None)
 
-    def _ok(self, chosen: Chosen, number: int) -> int | None:
-        """Return how many of them ended well in a second; None if that is not known of these operations."""
-        work = self._second(number)
-        replied = sum(work.times[key].count for key in chosen.keys & work.times.keys())
+    def _rate(self, chosen: Chosen) -> float | None:
+        """Return how many ended well in a second of the window; None if there is none, and of attempts to connect."""
+        if self._so_far is None or chosen.are_connects:
+            return chosen.throughput_per_s
+        oks = self._oks(chosen, self.steady_seconds())
+        return sum(oks) / len(oks) if oks else None
+
+    def _oks(self, chosen: Chosen, seconds: range) -> list[int] | None:
+        """Return how many of them ended well in each second; None if that is not known of these operations."""
+        replied = self._seconds.of(chosen.keys).replied[seconds.start : seconds.stop]
         without = {key for key in chosen.keys if key[1] not in REPLIED_KINDS}
         if not without:
             return replied
         scheduled = {key for key in self._parts if key.kind in SCHEDULED_KINDS - REPLIED_KINDS}
         if without != scheduled:
-            return None
-        return replied + work.ok - sum(times.count for times in work.times.values())
+            return None if seconds else []
+        works = (self._seconds[number] for number in seconds)
+        return [number + work.ok - work.replied for number, work in zip(replied, works, strict=True)]
 
-    def _lost(self, chosen: Chosen, number: int) -> Counter[str]:
-        """Return what was lost in a second, and `of` how many that were sent."""
-        work, found = self._second(number), Counter[str]()
-        for key in chosen.keys & work.lost.keys():
-            lost = work.lost[key]
-            found.update(timeouts=lost.timeouts, errors=lost.errors, dropped=lost.dropped)
-        ok = self._ok(chosen, number)
-        found["of"] = 0 if ok is None else ok + found["timeouts"] + found["errors"]
-        return found
+    def _lost(self, chosen: Chosen, metric: str) -> tuple[list[int], list[int]]:
+        """Return how many were lost in each second, by the metric's name, and of how many."""
+        seconds = self._every_second
+        work, number = self._seconds.of(chosen.keys), len(seconds)
+        timeouts, errors, dropped = work.timeouts[:number], work.errors[:number], work.dropped[:number]
+        oks = self._oks(chosen, seconds)
+        totals = [0] * number if oks is None else [sum(each) for each in zip(oks, timeouts, errors, strict=True)]
+        if metric == "dropped":
+            totals = [sum(each) for each in zip(totals, dropped, strict=True)]
+        return {"timeouts": timeouts, "errors": errors, "dropped": dropped}[metric], totals
 
     # ------------------------------------------------------------------ seconds
 
-    def _second(self, number: int) -> SecondWork:
-        if number not in self._work:
-            self._work[number] = self._merger.second(number)
-        return self._work[number]
+    @cached_property
+    def _seconds(self) -> LoadSeconds:
+        """The seconds of the load. They are read when a figure needs them."""
+        tasks = self._merger.tasks()
+        if self._so_far is not None:
+            self._so_far.seconds.read(self._so_far.processes, tasks, self._so_far.until_s)
+            return self._so_far.seconds
+        seconds = LoadSeconds()
+        seconds.read(self._merger.processes, tasks, max(self._every_second.stop, self.steady_seconds().stop))
+        return seconds
 
     def steady_seconds(self) -> range:
         """Return the seconds that lie wholly in the steady window."""
         first = math.ceil(self._window.start_s - _CLOCKS_NS / NS_PER_S)
         return range(first, max(first, math.floor(self._window.end_s + _CLOCKS_NS / NS_PER_S)))
 
+    @cached_property
     def _every_second(self) -> range:
-        last = max((max(received.seconds, default=-1) for received in self._merger.processes.values()), default=-1)
-        return range(last + 1 if self._until_s is None else min(last + 1, self._until_s))
+        if self._so_far is not None:
+            return range(self._so_far.until_s)
+        numbers = (max(received.seconds, default=-1) for received in self._merger.processes.values())
+        return range(max(numbers, default=-1) + 1)
 
     # ------------------------------------------------------------------ operations
+
+    @cached_property
+    def _by_label(self) -> dict[str, OperationKey]:
+        return {key.label: key for key in self._parts}
+
+    @cached_property
+    def _by_name(self) -> dict[str, list[OperationKey]]:
+        found: dict[str, list[OperationKey]] = {}
+        for key in self._parts:
+            found.setdefault(key.name, []).append(key)
+        return found
 
     def _chosen(self, label: str | None, keys: Sequence[OperationKey]) -> Chosen:
         rows = [(key, self._parts[key], counted(key, [part for _, part in self._parts[key]])) for key in keys]
@@ -291,7 +337,7 @@ class LoadFigures:
             counts.update({name: row[name] for name in ("scheduled", "sent", "ok", "timeouts", "dropped")})
             counts["errors"] += sum(row["errors"].values())
         rates = [rate for key, parts, _ in rows if (rate := rate_per_s(parts, self._end_ns)) is not None]
-        if self._until_s is not None:
+        if self._so_far is not None:
             # What is in flight counts as failed in a report, which it is at the end alone.
             counts["sent"] = counts["ok"] + counts["timeouts"] + counts["errors"]
             counts["scheduled"] = counts["sent"] + counts["dropped"]
@@ -316,27 +362,19 @@ class LoadFigures:
         replied = [key for key in keys if key.kind in REPLIED_KINDS]
         if not replied:
             return None
-        times, lost = Histogram(), Counter[str]()
-        for work in map(self._second, self.steady_seconds()):
-            for key in replied:
-                times.merge(work.times.get(key, Histogram()))
-                found = work.lost.get(key, Lost())
-                lost.update(failed=found.timeouts + found.errors, dropped=found.dropped)
+        work, seconds = self._seconds.of(replied), self.steady_seconds()
+        times, lost = work.times(seconds), work.lost(seconds)
         response = times if self._merger.is_open else None
-        return OperationTimes(times, response, ReceiveTimes(), lost["failed"], lost["dropped"], are_of_run=False)
+        failed = lost.timeouts + lost.errors
+        return OperationTimes(times, response, ReceiveTimes(), failed, lost.dropped, are_of_run=False)
 
 
-def _second_of(work: SecondWork, keys: Collection[tuple[str, str]], has_response: bool) -> SecondOfTimes:
-    """Return the times of operations in a second. What was dropped had no service time, but a response time."""
-    parts = [work.times[key] for key in keys if key in work.times]
-    times = parts[0] if parts else Histogram()
-    if len(parts) > 1:
-        times = Histogram()
-        for part in parts:
-            times.merge(part)
-    lost = [work.lost[key] for key in keys if key in work.lost]
-    censored = sum(each.timeouts + each.errors + (each.dropped if has_response else 0) for each in lost)
-    return SecondOfTimes(times, censored)
+def _share_of(objective: Objective, chosen: Chosen) -> tuple[int, int]:
+    """Return how many operations an objective counts, and of how many."""
+    counts = chosen.counts
+    if objective.metric == "connects":
+        return counts["ok"], counts["sent"]
+    return counts[objective.metric], counts["scheduled" if objective.metric == "dropped" else "sent"]
 
 
 def _together(times: Sequence[OperationTimes]) -> OperationTimes:
@@ -371,6 +409,16 @@ class _Known:
     def _beyond_us(self) -> float:
         """The time above which a figure lies that falls among the failures."""
         return math.inf if self._limit_us is None else self._limit_us
+
+    def value(self, objective: Objective) -> float | None:
+        """Return the figure of an objective in microseconds; None if it is not known."""
+        if objective.percent is not None:
+            value_ns = self._times.percentile_ns(objective.percent, self._censored)
+            return known_us(value_ns, self._censored, self._limit_us)
+        if self._censored:
+            return None
+        time_ns: float | None = self._times.max_ns if objective.metric == "max" else self._times.mean_ns
+        return None if time_ns is None else time_ns / _NS_PER_US
 
     def percentile(self, percent: float, times: SteadyTimes | None, confidence: float) -> Measured:
         """Return a percentile, with its interval by the seconds; without any, by the ranks of independent times."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from bench.load.metrics.saturation import JudgedSecond
+from bench.load.metrics.seconds import WorkingProcess
 from bench.load.metrics.slowest import Slow
 from bench.results.load import OperationKey
 from bench.statistics.percentiles import is_greatest
@@ -143,7 +144,7 @@ class LiveOperation:
         return self.outside if self.are_of_run else self.times
 
 
-class LiveProcess(Protocol):
+class LiveProcess(WorkingProcess, Protocol):
     """A process of a load, as far as it has noted its work."""
 
     @property

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Self
 
 from bench.load.metrics.live import (
     Interval,
@@ -27,6 +27,7 @@ from bench.load.metrics.saturation import Saturation
 from bench.objectives.model import Objective
 from bench.report.spoilt import spoilt
 from bench.results.load import CONNECT, SCHEDULED_KINDS, OperationKey
+from bench.results.service_loss import ServiceLoss
 from bench.statistics.percentiles import is_greatest
 
 #: The number of seconds that the charts over time have at most.
@@ -101,6 +102,34 @@ class History:
 
 
 @dataclass(frozen=True)
+class _HistorySecond:
+    """A complete second of the history, as it is shown. `History` has its fields as lists."""
+
+    t: int
+    users: int
+    done_per_s: int
+    offered_per_s: float | None
+    failed: int
+    p50_us: float | None
+    p99_us: float | None
+    lateness_p99_us: float | None
+
+    @classmethod
+    def of(cls, second: Interval, offered_per_s: float | None) -> Self:
+        """Return what is shown of a second."""
+        return cls(
+            t=second.first_s,
+            users=second.users,
+            done_per_s=second.ok,
+            offered_per_s=offered_per_s,
+            failed=second.failed + second.dropped,
+            p50_us=_us(second.percentile_ns(50)),
+            p99_us=_us(second.percentile_ns(99)),
+            lateness_p99_us=_us(second.lateness.percentile_ns(99)),
+        )
+
+
+@dataclass(frozen=True)
 class LiveRow:
     """An operation's row: the counts of the whole run so far, and the times of its steady window."""
 
@@ -153,7 +182,7 @@ class LiveWatch:
         self._timeout_us = timeout_us
         self._objectives = objectives
         self._generator = GeneratorWatch()
-        self._seconds: deque[tuple[Interval, float | None]] = deque(maxlen=HISTORY_S)
+        self._seconds: deque[_HistorySecond] = deque(maxlen=HISTORY_S)
         self._until_s = 0
 
     def look(
@@ -198,22 +227,28 @@ class LiveWatch:
         for number in range(max(self._until_s, until_s - HISTORY_S), until_s):
             second = interval(processes, number, number + 1, has_ended=ended_s is not None)
             if second is not None:
-                self._seconds.append((second, offered_per_s(second)))
+                self._seconds.append(_HistorySecond.of(second, offered_per_s(second)))
         self._until_s = max(self._until_s, until_s) if ended_s is None else until_s
-        while self._seconds and self._seconds[-1][0].until_s > self._until_s:  # its end was not known yet
+        while self._seconds and self._seconds[-1].t >= self._until_s:  # its end was not known yet
             self._seconds.pop()
 
     def _now(self, processes: Collection[LiveProcess], has_ended: bool) -> Interval | None:
         """Return the last seconds. They begin with the schedule, if that is younger: nothing was offered before."""
         since_s = max(0, self._until_s - NOW_S)
-        scheduled = [second.first_s for second, offered in self._seconds if offered]
+        scheduled = [second.t for second in self._seconds if second.offered_per_s]
         if scheduled:
             since_s = max(since_s, min(scheduled))
         return interval(processes, since_s, self._until_s, has_ended)
 
 
-def banner(state: State, figures: LiveFigures | None, phase: str) -> Banner:
-    """Return the banner of a load that goes on."""
+#: The title of the banner of a load whose service is lost, by how it was lost.
+LOST_TITLES = {"died": "The service died", "unreachable": "The service cannot be reached"}
+
+
+def banner(state: State, figures: LiveFigures | None, phase: str, loss: ServiceLoss | None = None) -> Banner:
+    """Return the banner of a load that goes on. `loss` is that of the service, as far as it is known by now."""
+    if loss is not None:
+        return Banner("wrong", LOST_TITLES[loss.how], loss.text)
     if figures is None:
         return Banner("neutral", phase.capitalize() or "The load begins")
     lost = figures.processes - figures.heard
@@ -251,17 +286,10 @@ def _figures(of: Interval, offered_per_s: float | None) -> Now:
     )
 
 
-def _history(seconds: Sequence[tuple[Interval, float | None]] | deque[tuple[Interval, float | None]]) -> History:
+def _history(seconds: Collection[_HistorySecond]) -> History:
     history = History()
-    for second, offered_per_s in seconds:
-        history.t.append(second.first_s)
-        history.users.append(second.users)
-        history.done_per_s.append(second.ok)
-        history.offered_per_s.append(offered_per_s)
-        history.failed.append(second.failed + second.dropped)
-        history.p50_us.append(_us(second.percentile_ns(50)))
-        history.p99_us.append(_us(second.percentile_ns(99)))
-        history.lateness_p99_us.append(_us(second.lateness.percentile_ns(99)))
+    for name, values in vars(history).items():
+        values.extend(getattr(second, name) for second in seconds)
     return history
 
 
@@ -275,19 +303,20 @@ def _row(key: OperationKey, operation: LiveOperation, now: Interval | None, time
         failed=operation.failed,
         dropped=operation.dropped,
         per_s=now.replies[key] / now.seconds if now is not None and has_per_s else None,
-        times_us={name: _percentile_us(operation, percent, timeout_us) for name, percent in TABLE.items()}
+        times_us=dict(zip(TABLE, _percentiles_us(operation, tuple(TABLE.values()), timeout_us), strict=True))
         | {"max": None if censored else _us(shown.max_ns)},
         longest=[name for name in TABLE if shown.count and not censored and is_greatest(name, shown.count)],
     )
 
 
-def _percentile_us(operation: LiveOperation, percent: float, timeout_us: float) -> float | None:
-    """Return a percentile of an operation's times, as its result will have it; None if it is not known."""
-    value_us = _us(operation.shown.percentile_ns(percent, operation.censored))
-    # Response times may be longer than the timeout, which begins when it is sent: whether those that timed out would
-    # have been shorter, nobody knows.
-    is_beyond = value_us is not None and operation.censored and operation.timeouts and value_us > timeout_us
-    return None if is_beyond else value_us
+def _percentiles_us(operation: LiveOperation, percents: Sequence[float], timeout_us: float) -> Iterator[float | None]:
+    """Yield percentiles of an operation's times, as its result will have them; None where they are not known."""
+    for value_ns in operation.shown.percentiles_ns(percents, operation.censored):
+        value_us = _us(value_ns)
+        # Response times may be longer than the timeout, which begins when it is sent: whether those that timed out
+        # would have been shorter, nobody knows.
+        is_beyond = value_us is not None and operation.censored and operation.timeouts and value_us > timeout_us
+        yield None if is_beyond else value_us
 
 
 def _curve(label: str, operation: LiveOperation, timeout_us: float) -> Curve | None:
@@ -300,8 +329,7 @@ def _curve(label: str, operation: LiveOperation, timeout_us: float) -> Curve | N
 def _points(operation: LiveOperation, timeout_us: float) -> Iterator[tuple[float, float]]:
     """Yield the percentiles that are known: those beyond the last are all the same, or censored."""
     total = operation.shown.count + operation.censored
-    for percent in _CURVE:
-        value_us = _percentile_us(operation, percent, timeout_us)
+    for percent, value_us in zip(_CURVE, _percentiles_us(operation, _CURVE, timeout_us), strict=True):
         if value_us is None:
             return
         yield percent, value_us

@@ -21,9 +21,10 @@ from bench.load.metrics.generator import generator, judged_second
 from bench.load.metrics.live import LiveOperation, LiveSecond, OperationTimes
 from bench.load.metrics.live_times import ReportedTimes
 from bench.load.metrics.recorder import RECEIVED
-from bench.load.metrics.report import BINS, OperationReport, Report, SecondReport, StoredHistogram
+from bench.load.metrics.report import OperationReport, Report, SecondReport, StoredHistogram
 from bench.load.metrics.rows import counted, operation_row, rate_per_s, second_row, stage_row
 from bench.load.metrics.saturation import JudgedSecond
+from bench.load.metrics.seconds import SecondWork
 from bench.load.metrics.slowest import Slow, slowest
 from bench.results.load import (
     MOST_OPERATIONS,
@@ -41,6 +42,7 @@ from bench.results.load import (
     Window,
 )
 from bench.results.receiving import ClockStep, ReceiveClock
+from bench.results.service_loss import ServiceLoss
 from bench.timing.histogram import Histogram
 from bench.timing.rates import NS_PER_S, RateProfile
 
@@ -57,6 +59,8 @@ class Received:
 
     report: Report
     seconds: dict[int, SecondReport] = field(default_factory=dict)
+    #: How often each second was reported, or changed in another way.
+    _versions: Counter[int] = field(default_factory=Counter)
     _newest_noted: int = -1
     _times: ReportedTimes = field(default_factory=ReportedTimes)
 
@@ -69,9 +73,36 @@ class Received:
         """Take a newer report: it replaces the report before, and its seconds replace the same seconds."""
         self.report = report
         for second in report.seconds:
-            self.seconds[second.second] = second
+            self.put_second(second)
             if second.second > self._newest_noted and second.loop_lag.min_ns is not None:
                 self._newest_noted = second.second
+
+    def put_second(self, second: SecondReport) -> None:
+        """Replace what was reported of a second."""
+        self.seconds[second.second] = second
+        self._versions[second.second] += 1
+
+    def version_of_second(self, number: int) -> int:
+        """Return a number that changes whenever anything in a second does; 0 of a second in which nothing was noted."""
+        return self._versions[number]
+
+    def add_second(self, number: int, work: SecondWork, tasks: Mapping[str, OperationKey]) -> None:
+        """Add its work in a second. `tasks` has the operation that each task begins with, as far as any process knows.
+
+        What this process knows of a task comes first.
+        """
+        second = self.seconds.get(number)
+        if second is None:
+            return
+        work.ok += second.ok
+        work.add_sent(second.sent_in)
+        for operation in second.operations:
+            work.add_times((operation.name, operation.kind), (operation.response or operation.service).restored())
+        for lost in second.lost:
+            key: tuple[str, str] = (lost.name, lost.kind)
+            if lost.task:
+                key = self.report.tasks.get(lost.task) or tasks.get(lost.task) or key
+            work.add_lost(key, lost.timeouts, lost.errors, lost.dropped)
 
     def newest_second(self) -> int:
         """Return the newest second in which the process's loop has noted its own delay; -1 if there is none."""
@@ -146,28 +177,6 @@ class Received:
         )
 
 
-@dataclass
-class Lost:
-    """The numbers of emissions that were intended in a second, and failed or were dropped."""
-
-    timeouts: int = 0
-    errors: int = 0
-    dropped: int = 0
-
-
-@dataclass
-class SecondWork:
-    """The work of all processes in one second, by the name and kind of an operation. Only scheduled kinds are in it."""
-
-    #: The number that ended well.
-    ok: int = 0
-    #: The number of scheduled emissions that were sent in each part of it.
-    sent_in: list[int] = field(default_factory=lambda: [0] * BINS)
-    #: The response times of an open load, the service times of a closed load.
-    times: dict[tuple[str, str], Histogram] = field(default_factory=dict)
-    lost: dict[tuple[str, str], Lost] = field(default_factory=dict)
-
-
 class Merger:
     """The newest report of every process."""
 
@@ -205,6 +214,16 @@ class Merger:
     def is_open(self) -> bool:
         """True if any process had an open load."""
         return any(received.report.is_open for received in self.processes.values())
+
+    def lost_service(self) -> ServiceLoss | None:
+        """Return the loss of the service, if it is lost to the users of all processes that are not missing."""
+        reports = [received.report for received in self.processes.values()]
+        reports = [report for report in reports if report.final] or reports
+        lost = [report.lost for report in reports if report.lost is not None]
+        if not lost or any(report.is_connected for report in reports):
+            return None
+        last = max(lost, key=lambda each: each.lost_ns)
+        return last.model_copy(update={"failed_attempts": sum(each.failed_attempts for each in lost)}).stored
 
     @property
     def troubles(self) -> list[str]:
@@ -274,11 +293,13 @@ class Merger:
         for number, dropped in Counter(arrival_ns // NS_PER_S for arrival_ns in arrivals_ns).items():
             second = received.seconds.get(number) or SecondReport.empty(number)
             timeless = 0 if operation.kind in REPLIED_KINDS else dropped
-            received.seconds[number] = second.model_copy(
-                update={
-                    "dropped": second.dropped + dropped,
-                    "dropped_without_time": second.dropped_without_time + timeless,
-                }
+            received.put_second(
+                second.model_copy(
+                    update={
+                        "dropped": second.dropped + dropped,
+                        "dropped_without_time": second.dropped_without_time + timeless,
+                    }
+                )
             )
 
     def _open_window(self) -> tuple[float, float]:
@@ -375,7 +396,7 @@ class Merger:
 
     def _operation_of(self) -> Callable[[Report, OperationReport], OperationKey]:
         """Return the rule that says to which row a part belongs."""
-        anywhere = self._tasks()
+        anywhere = self.tasks()
 
         def operation_of(report: Report, part: OperationReport) -> OperationKey:
             if not part.task:
@@ -384,7 +405,7 @@ class Merger:
 
         return operation_of
 
-    def _tasks(self) -> dict[str, OperationKey]:
+    def tasks(self) -> dict[str, OperationKey]:
         """Return the operation that each task begins with, by the task's key."""
         found: dict[str, OperationKey] = {}
         for process in sorted(self.processes):
@@ -433,25 +454,9 @@ class Merger:
 
     def second(self, number: int) -> SecondWork:
         """Return the work of all processes in a second of the run, by operation."""
-        work, tasks = SecondWork(), self._tasks()
+        work, tasks = SecondWork(), self.tasks()
         for received in self.processes.values():
-            second = received.seconds.get(number)
-            if second is None:
-                continue
-            work.ok += second.ok
-            for place, sent in enumerate(second.sent_in):
-                work.sent_in[place] += sent
-            for operation in second.operations:
-                times = work.times.setdefault((operation.name, operation.kind), Histogram())
-                times.merge((operation.response or operation.service).restored())
-            for lost in second.lost:
-                key: tuple[str, str] = (lost.name, lost.kind)
-                if lost.task:
-                    key = received.report.tasks.get(lost.task) or tasks.get(lost.task) or key
-                counts = work.lost.setdefault(key, Lost())
-                counts.timeouts += lost.timeouts
-                counts.errors += lost.errors
-                counts.dropped += lost.dropped
+            received.add_second(number, work, tasks)
         return work
 
     def timeline(self, server_cpu_share: Mapping[int, float]) -> tuple[Second, ...]:

@@ -25,9 +25,17 @@ _EACH_SECOND_S = 60
 
 
 def judged_load(
-    objectives: Sequence[Objective], figures: LoadFigures, generator: GeneratorHealth, refused: str | None = None
+    objectives: Sequence[Objective],
+    figures: LoadFigures,
+    generator: GeneratorHealth,
+    refused: str | None = None,
+    lost: str | None = None,
 ) -> tuple[JudgedObjective, ...]:
-    """Return the objectives of a load as they were judged. `refused` says why none of them can be."""
+    """Return the objectives of a load as they were judged. `refused` says why none of them can be.
+
+    `lost` says how the service was lost during the load. An objective that is missed is missed all the same. Others
+    are not judged: what was answered before does not tell that they hold.
+    """
     found = []
     for objective in objectives:
         chosen = figures.choose(objective)
@@ -36,7 +44,12 @@ def judged_load(
             continue
         measured = figures.measured(objective, chosen)
         useless = refused or measured.useless_because or spoilt(generator, objective, chosen)
-        found.append(judge(objective, replace(measured, useless_because=useless)))
+        judged = judge(objective, replace(measured, useless_because=useless))
+        if lost is not None and judged.verdict == "missed":
+            judged = judged.model_copy(update={"reason": lost})
+        elif lost is not None:
+            judged = judge(objective, replace(measured, useless_because=lost))
+        found.append(judged)
     return tuple(found)
 
 
@@ -47,6 +60,8 @@ def surely_missed(
     for objective in objectives:
         chosen = figures.choose(objective)
         if isinstance(chosen, str) or spoilt(generator, objective, chosen) is not None:
+            continue
+        if figures.holds(objective, chosen):
             continue
         judged = judge(objective, figures.measured(objective, chosen, ABORT_CONFIDENCE))
         if judged.verdict == "missed":

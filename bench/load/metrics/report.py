@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from typing import Annotated, cast
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NonNegativeInt
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
 
 from bench.load.metrics.recorder import NotedKind
 from bench.load.metrics.slowest import MOST_SLOWEST, Slow
 from bench.results.load import ROUND_TRIP, OperationKey, OperationKind
+from bench.results.service_loss import ServiceLoss
 from bench.timing.histogram import Histogram
+from bench.timing.rates import NS_PER_S
 from bench.timing.receive_times import ReceiveTimes
 
 #: The number of jumps of the clock that a process tells of: where it is set all the time, the first are enough.
@@ -280,6 +282,29 @@ class ClockReport(BaseModel):
     process_because: Annotated[str, Field(max_length=LONGEST_REASON)] = ""
 
 
+class LostService(BaseModel):
+    """The service as a process lost it: all its connections ended, the last at `lost_ns`, and none came up again.
+
+    `failed_attempts` is the number of attempts to connect that have failed since, and `because` the last one's error.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    lost_ns: NonNegativeInt
+    failed_attempts: PositiveInt
+    because: Annotated[str, Field(max_length=LONGEST_REASON)]
+
+    @property
+    def stored(self) -> ServiceLoss:
+        """The loss as a result has it."""
+        return ServiceLoss(
+            t=round(self.lost_ns / NS_PER_S, 1),
+            how="unreachable",
+            failed_attempts=self.failed_attempts,
+            reason=self.because or None,
+        )
+
+
 class Report(BaseModel):
     """The tally of one process, in nanoseconds since the run's start; `seconds` contains only those that changed."""
 
@@ -311,6 +336,10 @@ class Report(BaseModel):
     troubles: list[str] = []
     #: The clock of the receive times; None if the process does not tell.
     clock: ClockReport | None = None
+    #: True if any user of this process was connected when the process reported; at the end, when it was to stop.
+    is_connected: bool = False
+    #: The loss of the service, if it is lost to all users of this process.
+    lost: LostService | None = None
 
     @classmethod
     def empty(cls) -> Report:

@@ -24,6 +24,7 @@ from bench.objectives.precision import AskedPrecision
 from bench.results.header import CommitInfo, MachineInfo, way_in_words
 from bench.results.load import Generator, LoadResult, Scenario, Second, Server, SlowRoundTrip, Window
 from bench.results.service_log import ServiceLog
+from bench.results.service_loss import ServiceLoss
 from bench.results.steadiness import Precision, RunTest
 from bench.scenarios.tracing import trace_id
 from bench.timing.arrivals import Arrivals, Shape
@@ -95,6 +96,8 @@ class RunFacts:
     note: str | None = None
     #: What the service wrote during the run; None if nothing is known of that.
     service_log: ServiceLog | None = None
+    #: The loss of the service during the run; None if it was there to the end.
+    service_loss: ServiceLoss | None = None
     #: The reasons why the result is partial, but for the troubles.
     lacks: Sequence[str] = ()
     objectives: Sequence[Objective] = ()
@@ -158,7 +161,9 @@ def make_result(
     figures = LoadFigures(merger, window, timeout_us)
     objectives = attempt(
         "the objectives",
-        lambda: judged_load(facts.objectives, figures, generator, _refusal(facts, merger, troubles)),
+        lambda: judged_load(
+            facts.objectives, figures, generator, _refusal(facts, merger, troubles), _loss_within(facts, window)
+        ),
         lambda: tuple(not_judged(objective, "judging it failed") for objective in facts.objectives),
     )
     asked = AskedSteadiness(
@@ -199,6 +204,7 @@ def make_result(
         tests=tests,
         precisions=reached,
         service_log=facts.service_log,
+        service_loss=facts.service_loss,
         slowest=attempt("the slowest round trips", lambda: _slowest(facts.load, merger), tuple),
     )
 
@@ -226,6 +232,12 @@ def _refusal(facts: RunFacts, merger: Merger, troubles: Troubles) -> str | None:
     if facts.lacks or troubles.reasons:
         return f"the result is partial: {next(iter((*facts.lacks, *troubles.reasons)))}"
     return "the run was ended by force: replies were still awaited" if merger.forced else None
+
+
+def _loss_within(facts: RunFacts, window: Window) -> str | None:
+    """Return in words that the service was lost before the window ended: its figures are not of the load asked for."""
+    loss = facts.service_loss
+    return loss.text if loss is not None and loss.t < window.end_s else None
 
 
 def scenario_of(load: AskedLoad) -> Scenario:

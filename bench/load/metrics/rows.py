@@ -26,6 +26,7 @@ from bench.results.load import (
     Second,
     SecondTimes,
     StageFigures,
+    cut_off_drops,
 )
 from bench.results.receiving import Receiving
 from bench.timing.histogram import Histogram
@@ -67,8 +68,15 @@ def operation_row(
         received_clock=receiving.clock if receiving is not None else "process" if has_times else None,
         receiving=receiving,
         times_of=None if not has_times else "run" if times.are_of_run else "window",
-        service_us=_distribution(times.service, times.failed, timeout_limit_us) if key.kind != "emission" else None,
-        response_us=_distribution(times.response, times.failed + times.dropped, timeout_limit_us)
+        service_us=_distribution(times.service, times.failed, timeout_limit_us, counts["unfinished"])
+        if key.kind != "emission"
+        else None,
+        response_us=_distribution(
+            times.response,
+            times.failed + times.dropped,
+            timeout_limit_us,
+            counts["unfinished"] + cut_off_drops(counts["dropped_because"]),
+        )
         if times.response is not None
         else None,
         service_histogram=times.service.encode() if has_times else None,
@@ -156,10 +164,17 @@ def _leg(name: LegName, times: Histogram) -> Leg:
     return Leg(name=name, times_us=distribution, histogram=times.encode())
 
 
-def _distribution(histogram: Histogram, censored: int, timeout_us: float | None) -> Distribution | None:
+#: The percentiles of a distribution.
+_PERCENTS = (50.0, 90.0, 99.0, 99.9)
+
+
+def _distribution(
+    histogram: Histogram, censored: int, timeout_us: float | None, cut_off: int = 0
+) -> Distribution | None:
     """Return the distribution of times, where `censored` emissions failed.
 
-    Those took longer than `timeout_us`, if they timed out; else for ever.
+    Those took longer than `timeout_us`, if they timed out; else for ever. The end of the run cut off `cut_off` of them,
+    which may have been short. Where a percentile would lie below the timeout if they were, no limit is known.
     """
     if not histogram.count and not (censored and timeout_us is not None):
         return None  # nothing succeeded, and what failed does not tell how long it would have taken
@@ -167,15 +182,19 @@ def _distribution(histogram: Histogram, censored: int, timeout_us: float | None)
     def percentile_us(percent: float) -> float | None:
         return known_us(histogram.percentile_ns(percent, censored), censored, timeout_us)
 
+    known = [percentile_us(percent) for percent in _PERCENTS]
+    limit_us = timeout_us if censored else None
+    if limit_us is not None and cut_off and None in known:
+        lowest = _PERCENTS[known.index(None)]
+        (within,) = histogram.counts_up_to([round(limit_us * 1000)])
+        if lowest / 100 * (histogram.count + censored) <= within + min(cut_off, censored):
+            limit_us = None
     return Distribution(
         min=_us(histogram.min_ns),
         mean=None if censored else _us(histogram.mean_ns),
-        p50=percentile_us(50),
-        p90=percentile_us(90),
-        p99=percentile_us(99),
-        p99_9=percentile_us(99.9),
+        **dict(zip(("p50", "p90", "p99", "p99_9"), known, strict=True)),
         max=None if censored else _us(histogram.max_ns),
-        censored_above_us=timeout_us if censored else None,
+        censored_above_us=limit_us,
     )
 
 

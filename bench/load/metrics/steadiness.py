@@ -15,6 +15,7 @@ from bench.load.metrics.report import BINS
 from bench.objectives.judging import Measured, finite
 from bench.objectives.model import Objective
 from bench.objectives.precision import AskedPrecision
+from bench.report.steadiness import width_text
 from bench.results.load import REPLIED_KINDS, Operation
 from bench.results.steadiness import KnownInterval, Precision, RunTest, RunTestName, TimeIntervals
 from bench.statistics.estimates import CONFIDENCE
@@ -269,18 +270,19 @@ def _precision(asked: AskedPrecision, figures: LoadFigures) -> Precision:
     value, low, high = measured.value, finite(measured.low), finite(measured.high)
     reached = None
     if value and low is not None and high is not None:
-        reached = max(high / value - 1, 1 - low / value)
-    is_reached = reached is not None and reached <= asked.share
+        reached = max(high - value, value - low) if asked.unit != "share" else max(high / value - 1, 1 - low / value)
+    is_reached = reached is not None and reached <= asked.width
     reason = None
     if not is_reached:
         reason = measured.useless_because or measured.lacks
         if reached is not None:
-            reason = f"its interval is ± {reached * 100:.2g} %"
+            reason = f"its interval is ± {width_text(reached, asked.unit)}"
     return Precision(
         text=asked.text,
         operation=measured.operation,
         metric=asked.metric,
-        asked=asked.share,
+        asked=asked.width,
+        unit=asked.unit,
         reached=reached,
         value=value,
         low=low,

@@ -31,6 +31,7 @@ from bench.load.metrics.report import (
     StoredReceiveTimes,
 )
 from bench.load.metrics.saturation import STANDSTILL_NS, JudgedSecond
+from bench.load.metrics.seconds import SecondWork
 from bench.load.metrics.slowest import Slow, Slowest
 from bench.results.load import (
     CONNECT,
@@ -89,6 +90,8 @@ class _Operation:
 
 class _Second:
     def __init__(self) -> None:
+        #: How often it was changed.
+        self.version = 0
         self.users = 0
         self.sent = 0
         self.ok = 0
@@ -137,6 +140,8 @@ class _Notes(NamedTuple):
 
 
 _NO_NOTES = _Notes({}, {}, {})
+
+_NO_TIMES = StoredHistogram.empty()
 
 
 class Tally:
@@ -441,6 +446,25 @@ class Tally:
             clock=clock,
         )
 
+    def counts(self, *, tasks: Mapping[str, OperationKey], began: int) -> Report:
+        """Return the counts so far, without any time and without seconds: a look has those from the tally itself.
+
+        `tasks` are those of `report`. To encode all histograms would take milliseconds, again and again.
+        """
+        return Report(
+            final=False,
+            forced=False,
+            window_start_ns=self._since_start(self.window_start_ns),
+            window_end_ns=self._since_start(self.window_end_ns),
+            window_cpu_ns=None,
+            is_open=self.is_open,
+            tasks=dict(tasks),
+            operations=[self._counts_of(operation) for operation in self._operations.values()],
+            seconds=[],
+            began=began,
+            arrivals=self._arrivals,
+        )
+
     def newest_second(self) -> int:
         """Return the newest second in which the loop has noted its own delay; -1 if there is none."""
         return self._newest_noted
@@ -456,6 +480,24 @@ class Tally:
             for (name, kind), (service, _) in entry.times.items()
         }
         return LiveSecond(entry, times, replies, entry.send_lateness)
+
+    def version_of_second(self, number: int) -> int:
+        """Return a number that changes whenever anything in a second does; 0 of a second in which nothing was noted."""
+        entry = self._seconds.get(number)
+        return 0 if entry is None else entry.version
+
+    def add_second(self, number: int, work: SecondWork, tasks: Mapping[str, OperationKey]) -> None:
+        """Add the work in a second. `tasks` has the operation that each task begins with, by the task's key."""
+        entry = self._seconds.get(number)
+        if entry is None:
+            return
+        work.ok += entry.ok
+        if entry.sent_in is not None:
+            work.add_sent(entry.sent_in.tolist())
+        for key, (service, response) in entry.times.items():
+            work.add_times(key, response if self.is_open else service)
+        for (name, kind, task), (timeouts, errors, dropped) in entry.lost.items():
+            work.add_lost((tasks.get(task) if task else None) or (name, kind), timeouts, errors, dropped)
 
     def window_ns(self) -> tuple[int | None, int | None]:
         """Return when the window begins and ends, in ns since the run's start; None for what is not known."""
@@ -534,6 +576,29 @@ class Tally:
         """Return True if there is a window, and nothing of the operation lies within it."""
         return self.window_start_ns is not None and not (
             operation.service.count or operation.window_failed or operation.window_dropped
+        )
+
+    def _counts_of(self, operation: _Operation) -> OperationReport:
+        errors, other_errors, other_error_texts = operation.errors.most_frequent()
+        return OperationReport(
+            name=operation.name,
+            kind=operation.kind,
+            task=operation.task,
+            ok=operation.ok,
+            timeouts=operation.timeouts,
+            errors=errors,
+            other_errors=other_errors,
+            other_error_texts=other_error_texts,
+            unfinished=0,
+            late=0,
+            window_ok=operation.window_ok,
+            window_failed=operation.window_failed,
+            dropped=operation.dropped.total(),
+            dropped_because=dict(operation.dropped),
+            window_dropped=operation.window_dropped,
+            service=_NO_TIMES,
+            response=_NO_TIMES if self.is_open and operation.kind in REPLIED_KINDS else None,
+            breakdown=[],
         )
 
     def _operation_report(self, operation: _Operation, notes: _Notes) -> OperationReport:
@@ -647,6 +712,7 @@ class Tally:
         entry = self._seconds.get(second)
         if entry is None:
             entry = self._seconds[second] = _Second()
+        entry.version += 1
         return entry
 
     def _settle_earlier(self) -> None:

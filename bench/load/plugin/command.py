@@ -25,9 +25,9 @@ from locust.util.load_locustfile import load_locustfile
 
 from bench import load
 from bench.load.plugin.command_help import help_text
+from bench.load.plugin.load_command import SCENARIOS_LOCUSTFILE
 from bench.load.plugin.options import MisuseError, profile_of
 from bench.load.plugin.scenario_users import user_class, weights_of
-from bench.load.plugin.typed_command import SCENARIOS_LOCUSTFILE
 from bench.load.plugin.user import SocketIOUser
 from bench.mistyped import unknown_option
 from bench.printable import printable
@@ -42,6 +42,9 @@ USERS, SPAWN_RATE_PER_S, RUN_TIME_S = 10, 100.0, 30
 
 #: The same with `--until`, in seconds: the time after which a run gives up.
 LONGEST_UNTIL_S = 600
+
+#: The largest number of processes that is believed: a machine may have hundreds of cores.
+_MOST_PROCESSES = 1_000
 
 _DEFAULT_LOCUSTFILE = "locustfile.py"
 _MISUSE = 2
@@ -157,9 +160,15 @@ def own_port(arguments: list[str], parser: LocustArgumentParser) -> dict[str, st
     """Return Locust's variables that give a master and the workers that it forks a port which nobody else has.
 
     Without it, two such runs on one machine would want the same port. None if the user has said one, if there are no
-    such workers, or if the master is elsewhere. Raises ServerError if no port is free.
+    such workers, or if the master is elsewhere. Raises ServerError if no port is free, MisuseError for a number of
+    processes that cannot be.
     """
     options, _ = parser.parse_known_args(arguments)
+    if options.processes is not None and not -1 <= options.processes <= _MOST_PROCESSES:
+        raise MisuseError(
+            f"--processes {options.processes}: expected a number up to {_MOST_PROCESSES:,}, "
+            "or -1 for a process per core"
+        )
     ports = ("master_port", "master_bind_port")
     is_said = any(getattr(options, port) != parser.get_default(port) for port in ports)
     is_said = is_said or any(argument.startswith(("--master-port", "--master-bind-port")) for argument in arguments)

@@ -105,6 +105,7 @@ class LiveLines:
             elapsed_s=view.elapsed_ns // NS_PER_S,
             duration_s=view.duration_s(),
             phase=view.phase(),
+            loss="" if (loss := view.service_loss()) is None else loss.short,
             failed_so_far=sum(process.failures_so_far() for process in processes),
             figures=None if self._last is None else self._figures(self._last),
             precision=so_far(view.precisions),

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 from bench.load.metrics.exit_reasons import exit_reasons
 from bench.load.metrics.live import Interval, LiveProcess
-from bench.load.metrics.live_page import Banner, Level, LiveFigures, LiveWatch, State, banner
+from bench.load.metrics.live_page import LOST_TITLES, Banner, Level, LiveFigures, LiveWatch, State, banner
 from bench.load.plugin.options import trace_field_of
 from bench.load.plugin.owned_run import OwnedRun
 from bench.load.plugin.run_view import RunView
@@ -29,6 +29,7 @@ from bench.report.load_headline import load_headline
 from bench.report.objectives import answer, figure_text, interval_text
 from bench.report.spoilt import spoilt
 from bench.results.load import CONNECT, LoadResult, OperationKey
+from bench.results.service_loss import ServiceLoss
 from bench.timing.rates import NS_PER_S
 
 logger = logging.getLogger(__name__)
@@ -87,6 +88,9 @@ class LookedAt(Protocol):
 
     def offered_per_s(self, of: Interval) -> float | None:
         """Return the rate that the schedule asked for in an interval."""
+
+    def service_loss(self) -> ServiceLoss | None:
+        """Return the loss of the service, as far as it is known by now."""
 
 
 class LiveTest:
@@ -201,14 +205,13 @@ class LiveView:
         found = self._around(test.state, self.stored[-1].banner) if test.has_ended else None
         if found is None:
             phase = test.view.phase()
-            found = self._around(test.state, banner(test.state, figures, phase))
+            found = self._around(test.state, _printable(banner(test.state, figures, phase, test.view.service_loss())))
             found["elapsed_s"] = test.view.elapsed_ns // NS_PER_S
             found["duration_s"] = test.view.duration_s()
-        shown = dataclasses.asdict(figures)
-        objectives = shown.pop("objectives")
+        objectives = [vars(objective) for objective in figures.objectives]
         if test.has_ended:
             objectives = [_judged(objective) for objective in self.stored[-1].objectives]
-        return found | {"number": test.number, "phase": phase, "figures": shown, "objectives": objectives}
+        return found | {"number": test.number, "phase": phase, "figures": _shown(figures), "objectives": objectives}
 
     def _around(self, state: State, shown: Banner) -> dict[str, Any]:
         """Return what the page shows in any state."""
@@ -223,6 +226,24 @@ class LiveView:
             "objectives": [],
             "stored": [_link(test) for test in reversed(self.stored)],
         }
+
+
+def _printable(shown: Banner) -> Banner:
+    return dataclasses.replace(shown, text=printable(shown.text))
+
+
+def _shown(figures: LiveFigures) -> dict[str, Any]:
+    """Return the figures for the page, without the objectives. dataclasses.asdict would copy each number by itself."""
+    return {
+        "now": None if figures.now is None else vars(figures.now),
+        "history": vars(figures.history),
+        "rows": [vars(row) for row in figures.rows],
+        "curves": [vars(curve) for curve in figures.curves],
+        "heard": figures.heard,
+        "processes": figures.processes,
+        "saturation": None if figures.saturation is None else vars(figures.saturation),
+        "has_verdict": figures.has_verdict,
+    }
 
 
 def _link(test: StoredTest) -> dict[str, Any]:
@@ -258,7 +279,10 @@ def _stored(number: int, result: LoadResult | None, path: Path | None) -> Stored
 
 def _verdict(result: LoadResult, failures: tuple[str, ...]) -> Banner:
     """Return the banner of a test that has ended."""
-    generator = result.generator
+    loss, generator = result.service_loss, result.generator
+    if loss is not None:
+        words = f"it wrote last: {loss.wrote_last}" if loss.wrote_last else ""
+        return _printable(Banner("wrong", LOST_TITLES[loss.how], "; ".join(filter(None, (loss.text, words)))))
     if generator.verdict == "saturated":
         since = "" if generator.saturated_since_s is None else f"since second {generator.saturated_since_s:g}: "
         text = f"{since}{generator.reason or ''}; {spoilt(generator.spoils)}"

@@ -34,6 +34,7 @@ from bench.load.plugin.lifecycle import Lifecycle, exit_from_anywhere
 from bench.load.plugin.live_lines import LiveLines, are_wanted
 from bench.load.plugin.live_routes import add_routes
 from bench.load.plugin.live_view import LiveView
+from bench.load.plugin.load_command import load_command
 from bench.load.plugin.locust_statistics import bound_errors, rename
 from bench.load.plugin.objective_watch import ObjectiveWatch
 from bench.load.plugin.objectives import check_junit, objectives_of
@@ -42,6 +43,7 @@ from bench.load.plugin.options import (
     MisuseError,
     check_limits,
     check_run_time,
+    check_users,
     is_open,
     labels_and_note_of,
     open_load_of,
@@ -61,7 +63,6 @@ from bench.load.plugin.run_secrets import RunSecrets
 from bench.load.plugin.run_settings import RunSettings
 from bench.load.plugin.run_view import RunView
 from bench.load.plugin.serving import secrets_of, served
-from bench.load.plugin.typed_command import typed_command
 from bench.load.plugin.user_classes import (
     all_socket_io_users,
     described,
@@ -82,6 +83,7 @@ from bench.results.header import CommitInfo
 from bench.results.load import LoadResult
 from bench.results.provenance import commit_elsewhere, commit_info, machine_info, packages, service_directory
 from bench.results.service_log import ServiceLog
+from bench.results.service_loss import ServiceLoss
 from bench.server import ServerError
 from bench.timing.arrivals import schedule
 from bench.timing.rates import NS_PER_S, Share
@@ -228,6 +230,7 @@ class RunOwner:
         users = socket_io_users(self._environment)
         refuse_untraceable_tasks(options, users)
         run_time = getattr(options, "run_time", None)
+        check_users(options, self._environment.shape_class is not None)
         check_run_time("" if run_time is None else str(run_time))
         check_limits(options, users)
         refuse_too_few_rows(self._environment, options)
@@ -578,6 +581,7 @@ class RunOwner:
             labels=test.prepared.labels,
             note=test.prepared.note,
             service_log=self._service_log(test),
+            service_loss=test.troubles.attempt("the loss of the service", lambda: self._loss(test), lambda: None),
             lacks=lacks,
             objectives=test.prepared.objectives.objectives,
             precisions=test.prepared.precisions,
@@ -587,7 +591,7 @@ class RunOwner:
 
     def _typed_command(self) -> str | None:
         known = secrets_of(self._options, socket_io_users(self._environment))
-        return typed_command(sys.argv, known.hide, headless=bool(self._options.headless))
+        return load_command(sys.argv, known.hide, headless=bool(self._options.headless))
 
     def _service_log(self, test: OwnedRun) -> ServiceLog | None:
         """Return what the service wrote during the test."""
@@ -595,6 +599,13 @@ class RunOwner:
             return None
         watch = test.watch
         return test.troubles.attempt("the service's log", lambda: watch.log(self._service.hide), lambda: None)
+
+    def _loss(self, test: OwnedRun) -> ServiceLoss | None:
+        """Return how the service was lost, with its last words if this process has started it; None if it was not."""
+        loss = test.service_loss()
+        if loss is None or test.watch is None:
+            return loss
+        return loss.model_copy(update={"wrote_last": self._service.hide(test.watch.wrote_last) or None})
 
     def _asked_load(self, test: OwnedRun) -> AskedLoad:
         asked, open_load = test.prepared.asked, test.prepared.open_load

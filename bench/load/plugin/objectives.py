@@ -8,6 +8,7 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from bench.load.engine.handlers import handlers_of
@@ -15,11 +16,14 @@ from bench.load.plugin.class_attributes import HOOKS
 from bench.load.plugin.options import MisuseError
 from bench.load.plugin.user import SocketIOUser
 from bench.mistyped import nearest
+from bench.objectives.metrics import Refusal, is_time
 from bench.objectives.model import Objective
 from bench.objectives.outcome import IfUndecided
 from bench.objectives.parsing import ObjectiveError, parse_objectives
 from bench.project_settings import ProjectSettingsError, project_settings
-from bench.results.load import CONNECT, OperationKey
+from bench.results.errors import ResultError
+from bench.results.load import CONNECT, REPLIED_KINDS, OperationKey
+from bench.results.option_files import check_option_file
 from bench.scenarios.model import RoundTrip
 
 
@@ -34,10 +38,7 @@ class AskedObjectives:
 
 def objectives_of(options: Namespace, users: Sequence[type[SocketIOUser]]) -> AskedObjectives:
     """Return the objectives of a run of these users. Raises MisuseError."""
-    objectives, origin = _found(options, users)
-    for objective in objectives:
-        if (reason := why_never(objective, users)) is not None:
-            raise MisuseError(f"{origin}: objective {objective.text!r}: {reason}")
+    objectives = _found(options, users)
     aborts = bool(getattr(options, "slo_abort", False))
     if aborts and not objectives:
         raise MisuseError("--slo-abort: there is no objective; give one with --slo, as in --slo 'p99 < 50 ms'")
@@ -50,56 +51,75 @@ def if_undecided_of(options: Namespace) -> IfUndecided:
 
 
 def check_junit(options: Namespace) -> None:
-    """Raise MisuseError if the file of `--junit` is in no folder that is there."""
+    """Raise MisuseError if `--junit` names a folder, or a file in no folder that is there."""
     file = str(getattr(options, "junit", "") or "")
-    if file and not Path(file).absolute().parent.is_dir():
-        raise MisuseError(f"--junit {file}: there is no such folder")
+    try:
+        check_option_file("--junit", Path(file) if file else None)
+    except ResultError as error:
+        raise MisuseError(str(error)) from None
 
 
-def _found(options: Namespace, users: Sequence[type[SocketIOUser]]) -> tuple[tuple[Objective, ...], str]:
-    """Return the objectives of the first that says any, and what that is. Raises MisuseError."""
+def _found(options: Namespace, users: Sequence[type[SocketIOUser]]) -> tuple[Objective, ...]:
+    """Return the objectives of the first that says any. Raises MisuseError."""
+    refused = partial(why_never, users)
     given = str(getattr(options, "slo", None) or "")
     if given.strip():
-        return _parsed("--slo", given), "--slo"
+        return _parsed("--slo", given, refused)
     of_classes: dict[str, Objective] = {}
-    named = ""
     for user in users:
-        for objective in _parsed(f"{user.__name__}.slo", user.slo or ()):
-            named = named or f"{user.__name__}.slo"
+        for objective in _parsed(f"{user.__name__}.slo", user.slo or (), refused):
             of_classes.setdefault(objective.text, objective)
     if of_classes:
-        return tuple(of_classes.values()), named
+        return tuple(of_classes.values())
     try:
         project = project_settings(Path.cwd())
     except ProjectSettingsError as error:
         raise MisuseError(str(error)) from None
     except OSError:  # the working directory is gone
-        return (), ""
-    origin = f"{project.file}: slo"
-    return _parsed(origin, project.slo), origin
+        return ()
+    return _parsed(f"{project.file}: slo", project.slo, refused)
 
 
-def _parsed(origin: str, texts: str | Sequence[str]) -> tuple[Objective, ...]:
+def _parsed(origin: str, texts: str | Sequence[str], refused: Refusal) -> tuple[Objective, ...]:
     try:
-        return parse_objectives(texts)
+        return parse_objectives(texts, refused)
     except ObjectiveError as error:
         raise MisuseError(f"{origin}: {error}") from None
 
 
-def why_never(figure: Objective, users: Sequence[type[SocketIOUser]]) -> str | None:
-    """Return why no run of these users can have a figure; None if one may have it, or if only the run can tell."""
-    name, names = figure.operation, known_operations(users)
-    if names is None or name is None:
+def why_never(
+    users: Sequence[type[SocketIOUser]],
+    operation: str | None,
+    metric: str,
+    leave_out: frozenset[str] = frozenset(),
+) -> str | None:
+    """Return why no run of these users can have a figure; None if one may have it, or if only the run can tell.
+
+    `leave_out` has the names that are not proposed in place of a name that nothing has.
+    """
+    names = known_operations(users)
+    if names is None or metric == "connects":  # it counts the attempts of all users, whatever it names
         return None
-    if name not in names:
-        near = nearest(name, names)
-        hint = f"did you mean {near}?" if near else f"there are {', '.join(sorted(names))}"
+    if operation is None:
+        has_times = any(key.kind in REPLIED_KINDS for key in _keys_of(users))
+        return "nothing here awaits a reply, so there are no times" if is_time(metric) and not has_times else None
+    if operation not in names:
+        had = [name for name in names - leave_out if _why_without(users, name, metric) is None]
+        near = nearest(operation, had)
+        if not had:
+            return "no such operation, and none here has such a figure"
+        hint = f"did you mean {near}?" if near else f"there are {', '.join(sorted(had))}"
         return f"no such operation: {hint}"
-    kinds = {key.kind for key in _keys_of(users) if name in (key.name, key.label)}
-    if figure.is_of_times and kinds == {"emission"}:
-        return f"{name} is an emission, which awaits no reply, so it has no times"
-    if figure.metric == "throughput" and not kinds:
-        return f"{name} has no throughput: only what tasks perform has one"
+    return _why_without(users, operation, metric)
+
+
+def _why_without(users: Sequence[type[SocketIOUser]], operation: str, metric: str) -> str | None:
+    """Return why an operation that these users perform has no such figure; None if it may have it."""
+    kinds = {key.kind for key in _keys_of(users) if operation in (key.name, key.label)}
+    if is_time(metric) and kinds == {"emission"}:
+        return f"{operation} is an emission, which awaits no reply, so it has no times"
+    if metric == "throughput" and not kinds:
+        return f"{operation} has no throughput: only what tasks perform has one"
     return None
 
 

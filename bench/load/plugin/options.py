@@ -249,7 +249,7 @@ def add_options(parser: LocustArgumentParser) -> None:
         action=_Joined,
         default=None,
         env_var="BENCH_UNTIL",
-        help="end the run as soon as a figure is as sure as this: 'p99 ± 5 %%', 'say: mean +- 2 %%' or 'throughput ± 1 "
+        help="end the run as soon as a figure is as sure as this: 'p99 ± 5 %%', 'p99 ± 2 ms' or 'say: mean +- 2 "
         "%%'; repeatable, or with ; between them; --run-time is then the longest time",
     )
     parser.add_argument(
@@ -355,6 +355,14 @@ def warmup_s_of(options: Namespace) -> float:
     if seconds > LONGEST_S:
         raise MisuseError(f"--warmup {text!r} is too long: expected at most {LONGEST_S:.0f} seconds")
     return seconds
+
+
+def check_users(options: Namespace, has_shape: bool) -> None:
+    """Raise MisuseError if a run that begins by itself has no user. Locust's form and `has_shape` say them later."""
+    users = getattr(options, "num_users", None)
+    begins = getattr(options, "headless", False) or getattr(options, "autostart", False)
+    if begins and not has_shape and users is not None and users < 1:
+        raise MisuseError(f"--users {users}: nobody would be there: expected a whole number above 0")
 
 
 def check_run_time(text: str) -> None:

@@ -21,6 +21,7 @@ from bench.results.provenance import service_directory
 from bench.results.requirements import other_packages, project_folders
 from bench.results.service_log import LogReader, ServiceLog
 from bench.results.service_logs import ServiceLogs, service_logs
+from bench.results.service_loss import ServiceLoss
 from bench.secrets import Secrets
 from bench.server import Served, ServedApp, ServerError, ServerOptions
 from bench.timing.rates import NS_PER_S
@@ -141,6 +142,8 @@ class ServiceWatch:
         self._troubles = troubles
         self._log = None if log_file is None else LogReader(log_file)
         self._watching: gevent.Greenlet | None = None
+        #: The death of the service; None while it lives.
+        self.death: ServiceLoss | None = None
 
     def start(self, is_on: Callable[[], bool]) -> None:
         """Begin to watch, for as long as `is_on` says."""
@@ -150,13 +153,11 @@ class ServiceWatch:
         """Look at the service for the last time."""
         if self._watching is None:
             return
-        is_death_known = self._watching.successful() and self._watching.value
         self._watching.kill()
         with self._troubles.during("reading what the service uses"):
             self._service.read()
         self._read_log()
-        if not is_death_known:
-            self._has_died()
+        self._has_died()
 
     def log(self, hide: Callable[[str], str]) -> ServiceLog | None:
         """Return what the service wrote during the test, with `hide` applied to each line; None if that is nothing."""
@@ -167,8 +168,13 @@ class ServiceWatch:
             with contextlib.suppress(OSError):  # it says nothing of the figures
                 self._log.read((perf_counter_ns() - self._started_ns) / NS_PER_S)
 
-    def _watch(self, is_on: Callable[[], bool]) -> bool:
-        """Read what the service uses while the test runs, and log its death; return true if it died."""
+    @property
+    def wrote_last(self) -> str:
+        """The end of the service's log in one line; empty if it wrote nothing."""
+        return self._service.wrote_last
+
+    def _watch(self, is_on: Callable[[], bool]) -> None:
+        """Read what the service uses while the test runs, and log its death."""
         with self._troubles.during("reading what the service uses"):
             self._service.begin()
         while is_on():
@@ -177,14 +183,20 @@ class ServiceWatch:
                 self._service.read()
             self._read_log()
             if self._has_died():
-                return True
-        return False
+                return
 
     def _has_died(self) -> bool:
+        """Return whether it has died. The first time, log that, and have the process fail."""
+        if self.death is not None:
+            return True
         try:
             self._service.check()
         except ServerError as death:
+            t_s = round((perf_counter_ns() - self._started_ns) / NS_PER_S, 1)
             logger.error("the service died: %s", death)
             self._environment.process_exit_code = 1
+            # An end without an exit code has its reason in the error, before the last words.
+            reason = str(death).partition("; it wrote last: ")[0]
+            self.death = ServiceLoss.of_process(t_s, self._service.exit_status, self._service.wrote_last, reason)
             return True
         return False

@@ -22,6 +22,7 @@ from bench.load.plugin.service import Service
 from bench.load.plugin.workers_in_run import WorkersInRun
 from bench.objectives.precision import AskedPrecision
 from bench.results.header import CommitInfo
+from bench.results.service_loss import ServiceLoss
 from bench.results.steadiness import Precision
 
 
@@ -78,6 +79,15 @@ class OwnedRun(CurrentTest):
     def end_ns(self) -> int:
         """The time at which the test was stopped, or now."""
         return self.stopped_ns or perf_counter_ns()
+
+    def service_loss(self) -> ServiceLoss | None:
+        """Return the loss of the service, as far as it is known by now; None if it is there."""
+        if self.watch is not None and self.watch.death is not None:
+            return self.watch.death
+        if self.process is not None and not self.merger.processes:  # it reports at the end alone
+            lost = self.process.lost_service
+            return None if lost is None else lost.stored
+        return self.merger.lost_service()
 
     def lacking_workers(self) -> LackingWorkers:
         """Return the workers that failed the test."""

@@ -30,7 +30,7 @@ from bench.load.metrics.cpu_use import CpuUse
 from bench.load.metrics.exceptions import ExceptionLog, Raised, UncaughtFilter
 from bench.load.metrics.live import LiveProcess
 from bench.load.metrics.recorder import Batch, LoopDelays
-from bench.load.metrics.report import LONGEST_REASON, MOST_STEPS, ClockReport, Report
+from bench.load.metrics.report import LONGEST_REASON, MOST_STEPS, ClockReport, LostService, Report
 from bench.load.metrics.tally import Tally
 from bench.load.metrics.troubles import Troubles
 from bench.load.plugin.feeds import UserFeeds
@@ -160,6 +160,8 @@ class ProcessRun:
         self._takers: set[Session] = set()
         self._took_arrivals = False
         self._is_aborted = False
+        #: The loss of the service as it was when the test was to end, and whether any user was connected then.
+        self._lost_at_end: tuple[bool, LostService | None] | None = None
         #: The sessions that did not end, not even when they were aborted.
         self._abandoned: list[Session] = []
         #: The reason why they did not end.
@@ -228,6 +230,7 @@ class ProcessRun:
         timeout, unless `abort` is called meanwhile.
         """
         self._is_accepting = False
+        self._lost_at_end = self._look_at_connections()
         self._tell_who_never_arrived()
         gc.set_threshold(*_GC_THRESHOLD)
         with self._troubles.during("noting users and CPU"):
@@ -281,7 +284,32 @@ class ProcessRun:
             clock=self._clock_report(),
         )
         report.troubles.extend(self._troubles.reasons)
-        return report
+        is_connected, lost = self._lost_at_end or self._look_at_connections()
+        return report.model_copy(update={"is_connected": is_connected, "lost": lost})
+
+    @property
+    def lost_service(self) -> LostService | None:
+        """The loss of the service, if it is lost to all users of this process."""
+        _, lost = self._lost_at_end or self._look_at_connections()
+        return lost
+
+    def _look_at_connections(self) -> tuple[bool, LostService | None]:
+        """Return whether any user is connected, and the loss of the service if it is lost to all of them."""
+        if any(session.client.connected for session in self._members):  # mostly the first is
+            return True, None
+        counters = self._counters
+        lost_ns, number = counters.lost_ns, counters.failed_attempts
+        if lost_ns is None or not number or not self._members:
+            return False, None
+        return False, LostService(
+            lost_ns=max(0, lost_ns - self._tally.started_ns),
+            failed_attempts=number,
+            because=counters.failed_because[:LONGEST_REASON],
+        )
+
+    def counts(self) -> Report:
+        """Return the counts so far, without any time, without seconds, and without what has not ended."""
+        return self._tally.counts(tasks=self._counters.operations, began=self._began)
 
     def unfinished(self) -> Counter[OperationKey]:
         """Return what has begun and not ended (yet), by operation. Goes through all sessions."""

@@ -66,7 +66,8 @@ class RunOutput:
         path = self._keep(lambda: Store(self._results).save(result))
         report = self._write_page(result)
         if path is not None:
-            compare = [] if result.partial else [next_command(path, partial(_is_like, result), self._place)]
+            is_whole = not result.partial and result.service_loss is None
+            compare = [] if not is_whole else [next_command(path, partial(_is_like, result), self._place)]
             lines = [*compare, page_line(path, report, self._place)]
             self._show(lambda console: print_lines(console, map(printable, lines)))
         self._write_junit(result)
@@ -180,7 +181,9 @@ class RunOutput:
 
 def _is_like(result: LoadResult, earlier: Result) -> bool:
     """Return true if both are loads of the same users on the same service, at the same rate, by the same clocks."""
-    return isinstance(earlier, LoadResult) and not earlier.partial and _asked(earlier) == _asked(result)
+    if not isinstance(earlier, LoadResult) or earlier.partial or earlier.service_loss is not None:
+        return False
+    return _asked(earlier) == _asked(result)
 
 
 def _asked(result: LoadResult) -> tuple[object, ...]:

@@ -9,6 +9,7 @@ from time import perf_counter_ns
 from bench.load.metrics.live import Interval, LiveProcess
 from bench.load.plugin.owned_run import OwnedRun
 from bench.results.load import OperationKey
+from bench.results.service_loss import ServiceLoss
 from bench.results.steadiness import Precision
 from bench.timing.rates import NS_PER_S
 
@@ -102,6 +103,10 @@ class RunView:
         kind = "ramp" if stage.is_ramp else "stage"
         of = f" {number} of {len(profile.stages)}" if len(profile.stages) > 1 else ""
         return f"{kind}{of}, {stage}" if of or stage.is_ramp else ""
+
+    def service_loss(self) -> ServiceLoss | None:
+        """Return the loss of the service, as far as it is known by now; None if it is there."""
+        return self._test.service_loss()
 
     def offered_per_s(self, of: Interval) -> float | None:
         """Return the rate that the schedule asked for in an interval; None where there is no schedule."""

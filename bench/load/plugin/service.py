@@ -64,6 +64,11 @@ class Service:
         """Raise ServerError, which says how it ended, where it does not run."""
         self._process.check()
 
+    @property
+    def exit_status(self) -> int | None:
+        """The exit code with which it ended, negative for a signal; None if it runs, or if nobody knows it."""
+        return self._process.exit_status
+
     def begin(self) -> None:
         """Forget what was read before, because a test starts."""
         self._used.clear()

@@ -20,6 +20,8 @@ NINES: tuple[tuple[int, str], ...] = (
     (10_000_000, "99.99999 %"),
 )
 
+_ROUNDED_S = "(round(datum.value * 1000) / 1000)"
+
 _BY_UNIT: dict[Unit, str] = {
     "µs": (
         "abs(datum.value) >= 1e6 ? format(datum.value / 1e6, ',.4~r') + ' s' : "
@@ -27,6 +29,11 @@ _BY_UNIT: dict[Unit, str] = {
         "format(datum.value, ',.4~r') + ' µs'"
     ),
     "s": "format(datum.value, ',.6~r') + ' s'",
+    "min": (
+        f"trim(({_ROUNDED_S} >= 3600 ? format(floor({_ROUNDED_S} / 3600), ',') + ' h ' : '') + "
+        f"({_ROUNDED_S} % 3600 >= 60 ? floor({_ROUNDED_S} % 3600 / 60) + ' min ' : '') + "
+        f"({_ROUNDED_S} % 60 || !{_ROUNDED_S} ? format({_ROUNDED_S} % 60, '.6~r') + ' s' : ''))"
+    ),
     "share": "format(datum.value * 100, ',.4~r') + ' %'",
     "bytes": (
         "abs(datum.value) >= 1e9 ? format(datum.value / 1e9, ',.4~r') + ' GB' : "
@@ -46,8 +53,30 @@ _MANTISSA = "(datum.value / pow(10, floor(log(datum.value) / LN10 + 1e-9)))"
 _IS_ROUND = f"indexof([1, 2, 5], round({_MANTISSA})) >= 0 && abs({_MANTISSA} - round({_MANTISSA})) < 0.01"
 
 
-def label_expression(axis: Axis, is_signed: bool = False) -> str:
-    """Return the expression of the labels of an axis. A signed share is a change, such as +1.5 %."""
+#: The seconds between two ticks of an axis in hours, minutes and seconds. Beyond the last the last is taken.
+_STEPS_S = (
+    0.1,
+    0.2,
+    0.5,
+    1,
+    2,
+    5,
+    10,
+    15,
+    30,
+    *(60 * n for n in (1, 2, 5, 10, 15, 30)),
+    *(3600 * n for n in (1, 2, 3, 6, 12, 24)),
+)
+
+#: The ratio of the ends of a logarithmic axis below which all of its ticks are labelled: fewer of them would be round.
+NARROW = 5
+
+
+def label_expression(axis: Axis, is_signed: bool = False, is_narrow: str = "false") -> str:
+    """Return the expression of the labels of an axis. A signed share is a change, such as +1.5 %.
+
+    `is_narrow` is an expression that is true where the ends of the axis are less than NARROW times apart.
+    """
     if axis.scale == "nines":
         names = {str(nines): label for nines, label in NINES}
         return f"{json.dumps(names)}[datum.value]"
@@ -57,16 +86,25 @@ def label_expression(axis: Axis, is_signed: bool = False) -> str:
     if axis.unit == "share" and is_signed:
         return _SIGNED
     label = _BY_UNIT.get(axis.unit, _NUMBER)
-    return f"{_IS_ROUND} ? ({label}) : ''" if axis.scale == "logarithmic" else label
+    return f"{_IS_ROUND} || ({is_narrow}) ? ({label}) : ''" if axis.scale == "logarithmic" else label
 
 
 def ticks(axis: Axis) -> dict[str, Any]:
-    """Return the values of the ticks where the scale does not choose them."""
+    """Return the values of the ticks where the scale does not choose them, and the ends of the axis do not matter."""
     if axis.scale == "nines":
         return {"values": [nines for nines, _ in NINES]}
     if axis.unit == "place":
         return {"values": list(range(len(axis.labels)))}
     return {}
+
+
+def minute_ticks(low: str, high: str, number: str) -> str:
+    """Return the expression of the ticks from `low` to `high`: at whole minutes, hours and the like, about `number`."""
+    apart = f"(({high}) - ({low})) / ({number})"
+    step = str(_STEPS_S[-1])
+    for shorter in reversed(_STEPS_S[:-1]):
+        step = f"{apart} <= {shorter} ? {shorter} : {step}"
+    return f"sequence(ceil(({low}) / ({step})) * ({step}), ({high}) + ({step}) / 1000, ({step}))"
 
 
 def _cut(label: str) -> str:

@@ -9,15 +9,16 @@ ends of an interval, `u` the x at which it ends, `t` its text.
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import altair as alt
 
 from bench.printable import printable
 from bench.report.chart import AnyChart, Axis, Chart, Event, Forest, HeatMap, Panel, Point, Series
-from bench.report.drawing.labels import label_expression, ticks
+from bench.report.drawing.labels import NARROW, label_expression, minute_ticks, ticks
 from bench.report.drawing.look import Look, colour_of, looks, shape_of
+from bench.report.drawing.marks import ROW_HEIGHT, Place, number_of_rows, places
 
 Row = dict[str, Any]
 
@@ -38,16 +39,30 @@ _LETTERS_THAT_FIT = 3
 #: The number of points up to which a line has marks at them, and the size of these.
 _FEW_POINTS, _MARK_SIZE = 12, 30
 _SHARE_OF_ROOM = 0.02
+#: The number of ticks of a y axis, about.
+_Y_TICKS = 5
+#: The size of the labels of marks, and the width that their letters have at most on the whole, in pixels.
+_LABEL_SIZE, _LETTER_WIDTH = 11, 6.2
+_LEGEND_OFFSET = 6
 
 
 @dataclass(frozen=True)
 class _Pen:
-    """The way in which a chart is drawn: its colours, the ends of its x axis, and the name of its data."""
+    """The way in which a chart is drawn: its colours, the ends of its x axis, and the name of its data.
+
+    `y_ends` are the least and the greatest value of the panel, if it has any.
+    """
 
     paint: Mapping[str, str]
     ends: Sequence[float | alt.ExprRef]
     data: str
-    is_picture: bool = False
+    picture_width: int | None = None
+    y_ends: tuple[float, float] | None = None
+
+    @property
+    def is_picture(self) -> bool:
+        """True if titles, legends and the labels of marks are drawn. A page has them around its panels."""
+        return self.picture_width is not None
 
 
 def panel_specifications(chart: AnyChart, paint: Mapping[str, str], width: int) -> list[dict[str, Any]]:
@@ -65,7 +80,7 @@ def picture_specification(charts: Sequence[AnyChart], paint: Mapping[str, str], 
     pictures = []
     rows: dict[str, list[Row]] = {}
     for place, chart in enumerate(charts):
-        pen = _Pen(paint, x_ends(chart), f"chart{place}panel", is_picture=True)
+        pen = _Pen(paint, x_ends(chart), f"chart{place}panel", width)
         pictures.append(_picture(chart, pen, width))
         rows |= {f"{pen.data}{number}": found for number, found in enumerate(_rows(chart))}
     stacked = alt.vconcat(*pictures, spacing=40).resolve_scale(
@@ -171,16 +186,19 @@ def _settings(paint: Mapping[str, str]) -> dict[str, Any]:
 
 def _panel(chart: Chart, number: int, pen: _Pen) -> View:
     panel, is_first = chart.panels[number], number == 0
+    pen = replace(pen, y_ends=_y_ends(panel_rows(chart.x, panel)))
     x = _x_axis(chart.x, pen)
     drawn = looks(panel.series)
-    layers: list[View] = [_events(chart.events, chart.x, x, pen, is_named=is_first)] if chart.events else []
+    layers: list[View] = [_events(chart.events, chart.x, x, pen)] if chart.events else []
     # The widest marks lie below the others.
     order = {"band": 0, "bars": 1, "level": 2, "line": 3, "steps": 3, "points": 4}
     for index in sorted(range(len(panel.series)), key=lambda index: order[panel.series[index].mark]):
         layers += _layers(index, panel.series[index], drawn[index], x, panel.y, pen)
         layers += _marks(index, chart, panel, drawn[index], pen)
+    if pen.is_picture and chart.events and is_first:
+        layers.append(_labels_of_events(chart, pen))
     if pen.is_picture and len(panel.series) > 1:
-        layers.append(_legend(panel.series, drawn, pen))
+        layers.append(_legend(panel.series, drawn, pen, _room_above(chart, pen) if is_first else 0))
     height = _HEIGHT if is_first or chart.x.scale == "nines" else _LOWER_HEIGHT
     view: View = alt.layer(*layers, data=alt.NamedData(f"{pen.data}{number}")).properties(height=height)
     return view
@@ -241,17 +259,21 @@ def _x_axis(axis: Axis, pen: _Pen, *, is_signed: bool = False) -> alt.X:
         title=printable(axis.title) or None,
         scale=_x_scale(axis, pen),
         axis=alt.Axis(
-            labelExpr=label_expression(axis, is_signed),
+            labelExpr=label_expression(axis, is_signed, _is_narrow("x", pen)),
             labelAngle=-40 if is_place and max(map(len, axis.labels), default=0) > _LETTERS_THAT_FIT else 0,
             grid=not is_place,
             labelFlush=not is_place,
-            **_ticks(axis),
+            **_ticks(axis, pen),
         ),
     )
 
 
-def _ticks(axis: Axis) -> dict[str, Any]:
-    return ticks(axis) or {"tickCount": alt.ExprRef("max(3, ceil(width / 90))")}
+def _ticks(axis: Axis, pen: _Pen) -> dict[str, Any]:
+    number = "max(3, ceil(width / 90))"
+    if axis.unit == "min":
+        low, high = map(str, pen.ends) if pen.is_picture else X_ENDS
+        return {"values": alt.ExprRef(minute_ticks(low, high, number))}
+    return ticks(axis) or {"tickCount": alt.ExprRef(number)}
 
 
 def _scale_type(axis: Axis) -> Literal["linear", "log"]:
@@ -262,29 +284,56 @@ def _x_scale(axis: Axis, pen: _Pen) -> alt.Scale:
     return alt.Scale(type=_scale_type(axis), domain=list(pen.ends), nice=False, zero=False)
 
 
-def _y_axis(axis: Axis, field: str = "y") -> alt.Y:
+def _y_ends(rows: Sequence[Row]) -> tuple[float, float] | None:
+    """Return the least and the greatest value of these rows; None if they have none."""
+    values = [value for row in rows for name in "lyh" if (value := row.get(name)) is not None]
+    return (min(values), max(values)) if values else None
+
+
+def _is_narrow(name: Literal["x", "y"], pen: _Pen) -> str:
+    """Return the expression that is true if the ends of that axis are near each other. A page's reader moves them."""
+    if not pen.is_picture:
+        return f"domain('{name}')[1] < {NARROW} * domain('{name}')[0]"
+    ends = [end for end in (pen.ends if name == "x" else pen.y_ends or ()) if isinstance(end, float | int)]
+    return "true" if len(ends) == 2 and ends[1] < NARROW * ends[0] else "false"
+
+
+def _y_axis(axis: Axis, pen: _Pen, field: str = "y") -> alt.Y:
     scale = _scale_type(axis)
-    # Vega may reserve room for a logarithmic axis of its own, from 1 on.
-    settings: dict[str, Any] = {"nice": scale == "linear", "padding": 6} if not axis.from_zero else {"nice": True}
+    settings: dict[str, Any]
+    if not axis.from_zero:
+        # Vega may reserve room for a logarithmic axis of its own, from 1 on.
+        settings = {"nice": scale == "linear", "padding": 6}
+    elif pen.y_ends is None or pen.y_ends[1] <= 0:
+        settings = {"nice": True}
+    else:
+        # A line at the upper edge would be cut in half.
+        settings = {"nice": _Y_TICKS, "domainMax": pen.y_ends[1] * (1 + _SHARE_OF_ROOM)}
     return alt.Y(
         f"{field}:Q",
         title=None,
         scale=alt.Scale(type=scale, zero=axis.from_zero and scale == "linear", **settings),
-        axis=alt.Axis(labelExpr=label_expression(axis), minExtent=58, maxExtent=58, tickCount=5, **ticks(axis)),
+        axis=alt.Axis(
+            labelExpr=label_expression(axis, is_narrow=_is_narrow("y", pen)),
+            minExtent=58,
+            maxExtent=58,
+            tickCount=_Y_TICKS,
+            **ticks(axis),
+        ),
     )
 
 
 def _layers(index: int, series: Series, look: Look, x: alt.X, axis: Axis, pen: _Pen) -> list[View]:
     colour = pen.paint[look.colour]
     is_faint = series.role == "faint"
-    base = alt.Chart().transform_filter(f"datum.i === {index}").encode(x=x, y=_y_axis(axis))
+    base = alt.Chart().transform_filter(f"datum.i === {index}").encode(x=x, y=_y_axis(axis, pen))
     has_ends = any(point.low is not None and point.high is not None for point in series.points)
     if series.mark == "band":
         return [
             alt.Chart()
             .transform_filter(f"datum.i === {index}")
             .mark_area(color=colour, opacity=0.22, clip=True)
-            .encode(x=x, y=_y_axis(axis, "l"), y2="h:Q")
+            .encode(x=x, y=_y_axis(axis, pen, "l"), y2="h:Q")
         ]
     if series.mark == "bars":
         return [_bars(base, series, colour)]
@@ -295,7 +344,7 @@ def _layers(index: int, series: Series, look: Look, x: alt.X, axis: Axis, pen: _
         ends = alt.Chart().transform_filter(f"datum.i === {index} && isValid(datum.l) && isValid(datum.h)")
         found.append(
             ends.mark_rule(color=colour, strokeWidth=1.5, opacity=0.8, clip=True).encode(
-                x=x, y=_y_axis(axis, "l"), y2="h:Q"
+                x=x, y=_y_axis(axis, pen, "l"), y2="h:Q"
             )
         )
     if series.mark == "points":
@@ -325,7 +374,7 @@ def _marks(index: int, chart: Chart, panel: Panel, look: Look, pen: _Pen) -> lis
     marked = filtered.mark_point(
         shape=look.shape, color=pen.paint[look.colour], filled=True, size=_MARK_SIZE, clip=True, invalid="filter"
     )
-    return [marked.encode(x=_x_axis(chart.x, pen), y=_y_axis(panel.y))]
+    return [marked.encode(x=_x_axis(chart.x, pen), y=_y_axis(panel.y, pen))]
 
 
 def _alone(series: Series, axis: Axis) -> list[Point]:
@@ -352,25 +401,64 @@ def _bars(base: alt.Chart, series: Series, colour: str) -> View:
     return narrow
 
 
-def _events(events: Sequence[Event], axis: Axis, x: alt.X, pen: _Pen, *, is_named: bool) -> View:
-    """Return a line for each event, with its text in the first panel."""
+def _events(events: Sequence[Event], axis: Axis, x: alt.X, pen: _Pen) -> View:
+    """Return a line for each event."""
     layers = []
-    for number, event in enumerate(events):
+    for event in events:
+        at = alt.Chart(alt.InlineData(values=[{"x": _on_axis(axis, event.x)}]))
         colour = pen.paint[colour_of(event.role)]
-        at = alt.Chart(alt.InlineData(values=[{"x": _on_axis(axis, event.x), "t": printable(event.text)}]))
         layers.append(at.mark_rule(color=colour, strokeDash=[4, 4], strokeWidth=1.5, clip=True).encode(x=x))
-        if is_named:
-            # Events beside each other have their texts below each other.
-            text = at.mark_text(color=colour, align="left", baseline="top", dx=4, dy=2 + 13 * (number % 3), clip=True)
-            layers.append(text.encode(x=x, y=alt.value(0), text="t:N"))
     view: View = alt.layer(*layers)
     return view
 
 
-def _legend(series: Sequence[Series], drawn: Sequence[Look], pen: _Pen) -> View:
-    """Return a layer that draws nothing, and has the legend of the panel."""
+def _event_places(chart: Chart, pen: _Pen) -> list[tuple[float, Place]]:
+    """Return for each event of a picture its distance from the left edge, and the place of its label."""
+    width = pen.picture_width or 0
+    low, high = x_ends(chart)
+    along = [(_on_axis(chart.x, event.x) - low) / (high - low) * width for event in chart.events]
+    widths = [len(printable(event.text)) * _LETTER_WIDTH for event in chart.events]
+    return list(zip(along, places(list(zip(along, widths, strict=True)), width), strict=True))
+
+
+def _room_above(chart: Chart, pen: _Pen) -> float:
+    """Return the height of the labels above the first panel of a picture, in pixels."""
+    return number_of_rows([place for _, place in _event_places(chart, pen)]) * ROW_HEIGHT
+
+
+def _labels_of_events(chart: Chart, pen: _Pen) -> View:
+    """Return the labels above the first panel of a picture, each with a line down to its mark."""
+    lines, texts = [], []
+    for event, (at, place) in zip(chart.events, _event_places(chart, pen), strict=True):
+        base = alt.Chart(alt.InlineData(values=[{"t": printable(event.text)}]))
+        colour = pen.paint[colour_of(event.role)]
+        bottom = -place.row * ROW_HEIGHT
+        line = base.mark_rule(color=colour, strokeDash=[4, 4], strokeWidth=1.5, clip=False)
+        lines.append(line.encode(x=alt.value(at), y=alt.value(bottom - 3), y2=alt.value(0)))
+        where = {"x": alt.value(place.left), "y": alt.value(bottom - 4)}
+        text: dict[str, Any] = {"align": "left", "baseline": "bottom", "fontSize": _LABEL_SIZE, "clip": False}
+        # A ground of the page's colour, where the line of another label passes.
+        behind = base.mark_text(**text, color=pen.paint["ground"], stroke=pen.paint["ground"], strokeWidth=4)
+        texts += [
+            behind.encode(**where, text="t:N"),
+            base.mark_text(**text, color=pen.paint["ink"]).encode(**where, text="t:N"),
+        ]
+    view: View = alt.layer(*lines, *texts)
+    return view
+
+
+def _legend(series: Sequence[Series], drawn: Sequence[Look], pen: _Pen, room_below: float) -> View:
+    """Return a layer that draws nothing, and has the legend of the panel, so many pixels above it."""
     names = [printable(line.label) for line in series]
-    legend = alt.Legend(title=None, orient="top", direction="horizontal", columns=3, symbolType="stroke")
+    legend = alt.Legend(
+        title=None,
+        orient="top",
+        direction="horizontal",
+        columns=4,
+        symbolType="stroke",
+        symbolSize=400,
+        offset=room_below + _LEGEND_OFFSET,
+    )
     view: View = (
         alt.Chart(alt.InlineData(values=[{"n": name} for name in names]))
         .mark_rule(opacity=0, strokeWidth=3)
@@ -389,6 +477,7 @@ def _legend(series: Sequence[Series], drawn: Sequence[Look], pen: _Pen) -> View:
 
 
 def _heat_map(chart: HeatMap, pen: _Pen) -> View:
+    pen = replace(pen, y_ends=(min(cell.y for cell in chart.cells), max(cell.y_end for cell in chart.cells)))
     most = max((cell.count for cell in chart.cells), default=1)
     cells = (
         alt.Chart()
@@ -396,7 +485,7 @@ def _heat_map(chart: HeatMap, pen: _Pen) -> View:
         .encode(
             x=_x_axis(chart.x, pen),
             x2="u:Q",
-            y=_y_axis(chart.y, "l"),
+            y=_y_axis(chart.y, pen, "l"),
             y2="h:Q",
             opacity=alt.Opacity(
                 "y:Q", scale=alt.Scale(type="log", domain=[1, max(most, 2)], range=[0.15, 1]), legend=None

@@ -1,11 +1,12 @@
 """Times against the load: each second's against the rate of all operations, and each stage's."""
 
 from bench.report.chart import Axis, Chart, Panel, Point, Series
-from bench.report.formatting import per_second
+from bench.report.formatting import moment, per_second
 from bench.report.load_charts.limits import MOST_SECONDS_OF_OPERATIONS
 from bench.report.load_charts.operations import Drawn, time_kind
 from bench.report.load_charts.seconds import SecondsRead
 from bench.report.load_charts.thinning import kept_rows, thinned
+from bench.report.load_charts.time_axis import run_s
 from bench.results.load import LoadResult, Second, StageFigures
 
 
@@ -32,7 +33,9 @@ def latency_by_rate(result: LoadResult, read: SecondsRead, drawn: Drawn) -> Char
         series = []
         for operation in drawn.operations:
             points = tuple(
-                Point(_rate_per_s(seconds[row]), getattr(found, f"{name}_us"), text=f"second {seconds[row].t:g}")
+                Point(
+                    _rate_per_s(seconds[row]), getattr(found, f"{name}_us"), text=moment(seconds[row].t, run_s(result))
+                )
                 for row in kept
                 if (found := read.operations[operation.key][row]) is not None
             )

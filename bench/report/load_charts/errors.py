@@ -3,8 +3,9 @@
 from collections import Counter
 
 from bench.report.chart import Axis, Chart, Panel, Point, Series
-from bench.report.formatting import count, counted
+from bench.report.formatting import count, counted, moment
 from bench.report.load_charts.limits import MOST_COLUMNS, MOST_ERRORS
+from bench.report.load_charts.time_axis import run_s, time_axis
 from bench.results.load import LoadResult
 
 _LETTERS = 60
@@ -37,9 +38,9 @@ def errors_over_time(result: LoadResult) -> Chart | None:
         title="What failed, and when",
         alt=(
             f"Bars over time for each of {counted(len(total), 'kind')} of failures, {count(total.total())} in all, "
-            f"the first in second {first:g}: " + ", ".join(_short(kind) for kind in kinds) + "."
+            f"the first in {moment(first, run_s(result))}: " + ", ".join(_short(kind) for kind in kinds) + "."
         ),
-        x=Axis("time since the start of the run", "s"),
+        x=time_axis(result),
         panels=tuple(panels),
         caption=f"Each bar is {span}. A failure counts when it ended: a timeout at its end.",
     )

@@ -11,6 +11,7 @@ from bench.report.formatting import count, duration
 from bench.report.load_charts.limits import MOST_COLUMNS, MOST_ROWS
 from bench.report.load_charts.operations import time_kind
 from bench.report.load_charts.seconds import SecondsRead, Values
+from bench.report.load_charts.time_axis import time_axis
 from bench.results.figure import Figure
 from bench.results.load import LoadResult
 
@@ -51,7 +52,7 @@ def heat_map(result: LoadResult, read: SecondsRead) -> HeatMap | None:
         name="heat-map",
         title=f"{kind.capitalize()} of all replies over time",
         alt=f"A map of {count(total)} replies by time of the run and by {kind}, which was from {least} to {most}.",
-        x=Axis("time since the start of the run", "s"),
+        x=time_axis(result),
         y=Axis(kind, "µs", "logarithmic"),
         cells=tuple(cells),
         counted="replies",

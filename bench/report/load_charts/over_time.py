@@ -10,12 +10,11 @@ from bench.report.load_charts.log_events import marked_lines
 from bench.report.load_charts.operations import Drawn, time_kind
 from bench.report.load_charts.seconds import SecondsRead
 from bench.report.load_charts.thinning import kept_rows, thinned
+from bench.report.load_charts.time_axis import time_axis
 from bench.results.load import LoadResult, Second
 from bench.statistics.percentiles import is_greatest
 
 Values = list[float | None]
-
-_TIME_AXIS = Axis("time since the start of the run", "s")
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,7 @@ def over_time(result: LoadResult, read: SecondsRead) -> Chart | None:
         name="over-time",
         title="The run, second by second",
         alt=_alt(result),
-        x=_TIME_AXIS,
+        x=time_axis(result),
         panels=tuple(panel for panel in panels if panel.series),
         events=(*_events(result), *marked_lines(result).events),
         caption=" ".join(filter(None, _caption(result, rows))),
@@ -108,7 +107,7 @@ def operations_over_time(result: LoadResult, read: SecondsRead, drawn: Drawn) ->
         name="operations-over-time",
         title="Each operation, second by second",
         alt=f"Lines over time of the median and the p99 of {named}.",
-        x=_TIME_AXIS,
+        x=time_axis(result),
         panels=tuple(panel for panel in panels if panel.series),
         events=_events(result),
         caption=" ".join(filter(None, (caption, drawn.remark, _thinned(result, rows)))),
@@ -174,6 +173,9 @@ def _events_of(result: LoadResult) -> Iterator[Event]:
         yield Event(window.end_s, "window ends")
     if result.generator.verdict == "saturated" and result.generator.saturated_since_s is not None:
         yield Event(result.generator.saturated_since_s, "generator saturated", "bad")
+    if (loss := result.service_loss) is not None:
+        what = f"service died{loss.cause and f' ({loss.cause})'}" if loss.how == "died" else "service lost"
+        yield Event(loss.t, what, "bad")
 
 
 def _titled(result: LoadResult) -> str:

@@ -13,7 +13,7 @@ _NS_PER_US = 1000
 #: The number of operations whose service and response times stand beside each other.
 _MOST_COMPARED = 3
 
-_CAPTION = "A curve ends where the failures begin: what failed took longer than anything that is known."
+_CAPTION = "A curve ends where what failed or was dropped begins: it counts as the longest, and has no time."
 
 
 def latency_by_percentile(result: LoadResult, drawn: Drawn) -> Chart | None:

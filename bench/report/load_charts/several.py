@@ -12,6 +12,7 @@ from bench.report.load_charts.limits import MOST_OPERATIONS_DRAWN, MOST_RUNS, MO
 from bench.report.load_charts.operations import times_of
 from bench.report.load_charts.percentiles import percentile_points
 from bench.report.load_charts.thinning import kept_rows
+from bench.report.load_charts.time_axis import time_axis
 from bench.report.nines import NINES
 from bench.results.load import REPLIED_KINDS, LoadResult, Operation, OperationKey, Second
 from bench.timing.histogram import HistogramError
@@ -93,7 +94,7 @@ def _over_time(loads: Sequence[NamedLoad], remark: str) -> Chart | None:
         name="runs-over-time",
         title="The runs second by second",
         alt=f"Lines over time of {_names(loads)}: {', '.join(panel.title for panel in known)}.",
-        x=Axis("time since the start of each run", "s"),
+        x=time_axis(*(load.result for load in loads), of="each run"),
         panels=known,
         caption=" ".join(filter(None, (mixed, thinned, remark))),
     )

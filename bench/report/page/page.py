@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.report.chart import AnyChart, Forest, HeatMap, Panel, Series
+from bench.report.chart import AnyChart, Event, Forest, HeatMap, Panel, Series
 from bench.report.chart_formats import can_draw
 from bench.report.chart_table import MOST_ROWS, chart_table
 from bench.report.document import Break, Document, Note, Row, Style, Subject, Table
-from bench.report.drawing.look import DARK, LIGHT, Look, looks
+from bench.report.drawing.look import DARK, LIGHT, Look, colour_of, looks
 from bench.report.page.markup import Markup, element, joined
 
 #: The line of a page whose charts could not be drawn.
@@ -202,8 +202,9 @@ def _contents(documents: Sequence[Document], title: str) -> Markup:
     links = [
         element(
             "li",
-            element("a", f"{document.kind}: {document.title}", href=f"#r{number}"),
-            *([element("div", document.headline.text, class_="quiet")] if document.headline else []),
+            element("a", f"{document.name or document.kind}: {document.title}", href=f"#r{number}"),
+            *([element("div", document.headline.text)] if document.headline else []),
+            *([element("div", document.identity, class_="quiet")] if document.identity else []),
         )
         for number, document in enumerate(documents, 1)
     ]
@@ -220,8 +221,7 @@ def _document(document: Document, name: str, level: int, numbers: Iterator[int],
     others = [note for note in document.notes if note.style not in _ALARMING]
     heading = f"h{level + 1}"
     parts = [
-        element("p", document.kind if document.headline is None else f"{document.kind}: {document.title}",
-                class_="kicker"),
+        element("p", _kicker(document), class_="kicker"),
         _headline(document, level),
         *([element("p", document.basis, class_="quiet")] if document.basis else []),
         *([] if document.subjects_title else _facts(document.subjects)),
@@ -235,12 +235,19 @@ def _document(document: Document, name: str, level: int, numbers: Iterator[int],
         *(_folded(document.subjects_title, _facts(document.subjects)) if document.subjects_title else []),
         *(_folded("Environment", _facts(document.environment)) if document.environment else []),
         *(
-            [element(heading, "To measure it again"), element("pre", element("code", document.command), tabindex="0")]
+            [element(heading, document.command_title), element("pre", element("code", document.command), tabindex="0")]
             if document.command
             else []
         ),
     ]  # fmt: skip
     return element("section", *parts, id=name, class_="result", aria_label=_label(document, name))
+
+
+def _kicker(document: Document) -> str:
+    """Return the words above the headline: they do not repeat the title that stands in it, or below it."""
+    is_repeated = document.headline is None or document.basis.startswith(document.title)
+    about = document.kind if is_repeated else f"{document.kind}: {document.title}"
+    return f"{document.name}, {about}" if document.name else about
 
 
 def _label(document: Document, name: str) -> str:
@@ -427,7 +434,14 @@ def _panels(chart: AnyChart) -> Iterator[Markup]:
             yield element("p", words, class_="panel-title")
         if len(panel.series) > 1 or (panel.series and panel.series[0].label != words):
             yield element("ul", *_legend(panel), class_="legend")
+        if number == 0 and chart.events:
+            yield element("div", element("ul", *map(_mark, chart.events)), class_="moments")
         yield _view(chart.alt if number == 0 else f"{words}: the panel {number + 1} of {chart.title}")
+
+
+def _mark(event: Event) -> Markup:
+    """Return the label of a mark. The script puts it above its place along the axis."""
+    return element("li", event.text, data_x=f"{event.x:.9g}", style=f"--mark: var(--{colour_of(event.role)})")
 
 
 def _legend(panel: Panel) -> Iterator[Markup]:

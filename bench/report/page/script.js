@@ -28,10 +28,16 @@
       case "µs": return inUnits(value, [[1e6, "s"], [1e3, "ms"], [1, "µs"]]);
       case "bytes": return inUnits(value, [[1e9, "GB"], [1e6, "MB"], [1e3, "kB"], [1, "B"]]);
       case "s": return value.toLocaleString("en", { maximumSignificantDigits: 6 }) + " s";
+      case "min": return elapsed(value);
       case "share": return (axis.signed && value > 0 ? "+" : "") + formatted(100 * value) + " %";
       case "place": return axis.labels[Math.round(value)] || "";
       default: return value.toLocaleString("en", { maximumSignificantDigits: 6 });
     }
+  }
+  function elapsed(seconds) {
+    const rounded = Math.round(seconds * 1000) / 1000;
+    const parts = [[Math.floor(rounded / 3600), "h"], [Math.floor((rounded % 3600) / 60), "min"], [Number((rounded % 60).toFixed(3)), "s"]];
+    return parts.filter(([number]) => number).map(([number, unit]) => number.toLocaleString("en") + " " + unit).join(" ") || "0 s";
   }
   const formattedNines = (percent) => Number(percent.toPrecision(7)) + " %";
 
@@ -155,18 +161,65 @@
     const pixel = (x) => origin(0) + views[0].scale("x")(x);
     const valueAt = (left) => views[0].scale("x").invert(left - origin(0));
 
+    const ends = () => [views[0].signal("x0"), views[0].signal("x1")];
+
+    // The labels of the marks, in rows above the panel: a label that would lie on another, or on the line from another to
+    // its mark, stands above that. drawing/marks.py has the same rules for pictures.
+    const strip = plot.querySelector(".moments");
+    const rowHeight = 16, gap = 8;
+    const isWhole = () => ends().every((end, number) => end === whole[number]);
+    function layMarks() {
+      if (!strip) return;
+      strip.querySelectorAll(".leader").forEach((leader) => leader.remove());
+      const width = strip.clientWidth, [low, high] = ends(), placed = [];
+      for (const label of [...strip.querySelectorAll("li")].reverse()) {
+        const x = Number(label.dataset.x);
+        label.hidden = x < low || x > high;
+        if (label.hidden) continue;
+        const at = pixel(x), own = label.getBoundingClientRect().width;
+        placed.push({ label, at, own, left: Math.max(0, Math.min(at, width - own)), row: 0 });
+      }
+      placed.sort((a, b) => b.at - a.at);
+      placed.forEach((mark, number) => {
+        const right = mark.left + mark.own;
+        for (const other of placed.slice(0, number)) {
+          const meets = mark.left < other.left + other.own + gap && other.left < right + gap;
+          const crosses = mark.left - gap < other.at && other.at < right + gap;
+          if (meets || crosses) mark.row = Math.max(mark.row, other.row + 1);
+        }
+      });
+      const rows = placed.reduce((most, mark) => Math.max(most, mark.row + 1), 0);
+      // The room that the whole takes stays while a part is shown, so that nothing below jumps.
+      const height = Math.max(rows * rowHeight, isWhole() ? 0 : strip.clientHeight);
+      strip.style.height = height + "px";
+      const below = holders[0].querySelector(".background").getBoundingClientRect().top - strip.getBoundingClientRect().bottom;
+      const along = (left) => (100 * left) / width + "%";
+      for (const mark of placed) {
+        const top = height - (mark.row + 1) * rowHeight;
+        mark.label.style.left = along(mark.left);
+        mark.label.style.top = top + "px";
+        // A bar beside the words says where the mark is. Words between two edges have none: the line leads to them.
+        mark.label.className = mark.at - mark.left < 1 ? "begins" : mark.at > width - 12 ? "ends" : "";
+        const leader = document.createElement("div");
+        leader.className = "leader";
+        leader.style.cssText = mark.label.style.cssText;
+        leader.style.left = along(mark.at);
+        leader.style.height = height - top + below + "px";
+        strip.append(leader);
+      }
+    }
+
     function zoom(ends) {
       const [low, high] = ends;
       if (!(isFinite(low) && isFinite(high)) || high <= low) return;
       rule.hidden = tip.hidden = true;
-      const isWhole = low === whole[0] && high === whole[1];
-      views.forEach((view, number) => {
-        if (chart.kind === "chart") view.signal("yends", isWhole ? null : yEnds(chart.panels[number], low, high));
-        view.signal("x0", low).signal("x1", high).runAsync();
-      });
-      reset.disabled = isWhole;
+      const toWhole = low === whole[0] && high === whole[1];
+      Promise.all(views.map((view, number) => {
+        if (chart.kind === "chart") view.signal("yends", toWhole ? null : yEnds(chart.panels[number], low, high));
+        return view.signal("x0", low).signal("x1", high).runAsync();
+      })).then(layMarks);
+      reset.disabled = toWhole;
     }
-    const ends = () => [views[0].signal("x0"), views[0].signal("x1")];
     function scaled(factor, shift) {
       const [low, high] = ends().map(along);
       const middle = (low + high) / 2 + shift * (high - low);
@@ -275,8 +328,9 @@
       if (now === width || now === 0) return;
       width = now;
       leave();
-      views.forEach((view) => view.width(now).runAsync());
+      Promise.all(views.map((view) => view.width(now).runAsync())).then(layMarks);
     }).observe(plot);
+    layMarks();
   }
 
   const figures = [...document.querySelectorAll("figure[data-chart]")];

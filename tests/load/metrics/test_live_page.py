@@ -10,6 +10,7 @@ from bench.load.metrics.live_page import HISTORY_S, NOW_S, LiveFigures, LiveWatc
 from bench.load.metrics.recorder import TIMEOUT, LoopDelays, Recorder
 from bench.load.metrics.saturation import Saturation
 from bench.load.metrics.tally import Tally
+from bench.results.service_loss import ServiceLoss
 
 MS, S = 1_000_000, 1_000_000_000
 START = 5_000 * S
@@ -164,6 +165,9 @@ def test_the_banner_says_first_what_spoils_the_figures() -> None:
         "since second 4: it is late; the throughput is the generator's, not the service's; the service times are true; "
         "1 of 2 generator processes cannot be heard"
     )
+    gone = banner("steady", saturated, "", ServiceLoss.of_process(4.2, 3, ""))
+    assert (gone.level, gone.title) == ("wrong", "The service died")
+    assert gone.text == "the service died at second 4.2 of the run: exit code 3"
     lost = banner("steady", replace(steady, heard=1, processes=3), "")
     assert (lost.level, lost.title) == ("warning", "2 of 3 generator processes cannot be heard")
     arriving = banner("arriving", look(run_of(10, window_s=None)), "users arrive, 2 of 9")

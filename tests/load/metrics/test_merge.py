@@ -5,7 +5,7 @@ from collections import Counter
 from bench.load.metrics.exceptions import OTHER_ERRORS
 from bench.load.metrics.merge import Merger
 from bench.load.metrics.recorder import Recorder
-from bench.load.metrics.report import Report
+from bench.load.metrics.report import LostService, Report
 from bench.load.metrics.tally import Tally
 from bench.results.load import OperationKey
 
@@ -64,6 +64,26 @@ def test_the_window_is_that_of_those_who_were_there_throughout() -> None:
     assert (window.start_s, window.end_s) == (1, 11)
     (row,) = merger.operations(1000)
     assert row.throughput_per_s == 15, "all replies in the window, over its length"
+
+
+def connected(lost: LostService | None, *, is_connected: bool = False, final: bool = True) -> Report:
+    report = Tally(0).report(unfinished=Counter(), late=Counter(), final=final)
+    return report.model_copy(update={"lost": lost, "is_connected": is_connected})
+
+
+def test_a_service_is_lost_when_no_user_of_any_process_can_reach_it() -> None:
+    merger = Merger()
+    merger.receive("first", connected(LostService(lost_ns=4 * S, failed_attempts=3, because="refused")))
+    merger.receive("second", connected(LostService(lost_ns=4 * S + 240_000_000, failed_attempts=4, because="no host")))
+    merger.receive("without users", connected(None))
+    loss = merger.lost_service()
+    assert loss is not None
+    assert (loss.t, loss.how, loss.failed_attempts, loss.reason) == (4.2, "unreachable", 7, "no host")
+
+    merger.receive("missing", connected(None, is_connected=True, final=False))
+    assert merger.lost_service() == loss, "nobody knows of what is missing"
+    merger.receive("well", connected(None, is_connected=True))
+    assert merger.lost_service() is None
 
 
 def failing(*failures: tuple[int, str]) -> Report:

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 import pytest
 
-from bench.load.metrics.figures import LoadFigures
+from bench.load.metrics.figures import LoadFigures, SoFar
 from bench.load.metrics.merge import Merger
 from bench.load.metrics.objectives import is_time_to_look, judged_load, surely_missed
 from bench.load.metrics.recorder import TIMEOUT, NotedKind, Recorder
+from bench.load.metrics.seconds import LoadSeconds
 from bench.load.metrics.tally import Tally
 from bench.objectives.model import JudgedObjective
 from bench.objectives.parsing import parse_objective
@@ -68,10 +69,14 @@ class Load:
     def figures(self, until_s: int | None = None) -> LoadFigures:
         end_s = self.end_s if until_s is None else until_s
         window = Window(start_s=1, end_s=end_s, warmup_s=0)
-        return LoadFigures(self.merger(is_final=until_s is None), window, 10e6, until_s)
+        merger = self.merger(is_final=until_s is None)
+        so_far = None if until_s is None else SoFar(until_s, merger.processes, LoadSeconds())
+        return LoadFigures(merger, window, 10e6, so_far)
 
-    def judged(self, text: str, generator: GeneratorHealth = OK, refused: str | None = None) -> JudgedObjective:
-        (found,) = judged_load([parse_objective(text)], self.figures(), generator, refused)
+    def judged(
+        self, text: str, generator: GeneratorHealth = OK, refused: str | None = None, lost: str | None = None
+    ) -> JudgedObjective:
+        (found,) = judged_load([parse_objective(text)], self.figures(), generator, refused, lost)
         return found
 
 
@@ -229,6 +234,22 @@ def test_a_result_that_is_wrong_or_partial_judges_nothing() -> None:
     found = Load().add().judged("p50 < 50 ms", refused="the result is partial: no final report from a worker")
 
     assert (found.verdict, found.reason) == ("not judged", "the result is partial: no final report from a worker")
+
+
+@pytest.mark.parametrize(
+    ("text", "verdict"),
+    [
+        ("p50 < 50 ms", "not judged"),
+        ("p50 < 1 ms", "missed"),
+        ("p50 < 20 ms", "not judged"),
+        ("errors <= 0", "not judged"),
+    ],
+)
+def test_without_its_service_a_load_may_miss_an_objective_and_never_meets_it(text: str, verdict: str) -> None:
+    found = Load().add().judged(text, lost="the service died at second 4 of the run: SIGKILL")
+
+    assert (found.verdict, found.reason) == (verdict, "the service died at second 4 of the run: SIGKILL")
+    assert found.value is not None, "it is shown all the same"
 
 
 def test_a_run_without_a_steady_window_judges_no_time() -> None:

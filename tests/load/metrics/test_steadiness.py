@@ -193,6 +193,21 @@ def test_a_precision_that_is_reached() -> None:
     assert reached(random_load(), "throughput ± 10 %").is_reached
 
 
+def test_a_precision_may_have_the_unit_of_its_figure() -> None:
+    share = reached(random_load(), "p50 ± 20 %")
+    assert share.reached is not None
+    assert share.value is not None
+    widest_us = share.reached * share.value
+    for asked_us, is_reached in ((widest_us * 1.01, True), (widest_us * 0.99, False)):
+        found = reached(random_load(), f"p50 ± {asked_us:.3f} µs")
+        assert (found.unit, found.is_reached) == ("µs", is_reached)
+        assert found.reached == pytest.approx(widest_us)
+    assert found.reason is not None
+    assert found.reason.endswith(" ms") or found.reason.endswith(" µs")
+    rate = reached(random_load(), "throughput ± 1000/s")
+    assert (rate.unit, rate.is_reached) == ("per second", True)
+
+
 def test_a_precision_that_is_not_reached_has_a_reason() -> None:
     assert reached(random_load(), "p50 ± 1 %").reason.startswith("its interval is ± ")  # type: ignore[union-attr]
     few = reached(random_load(12, per_s=5), "p99 ± 5 %")

@@ -14,7 +14,7 @@ from bench.load.metrics.recorder import TIMEOUT, UNSCHEDULED, Batch, LoopDelays,
 from bench.load.metrics.report import Report, StoredHistogram
 from bench.load.metrics.tally import Tally
 from bench.load.plugin.salvage import count_lines
-from bench.results.load import CONNECT, MOST_OPERATIONS, OTHER_OPERATIONS, Operation, OperationKey
+from bench.results.load import CONNECT, ENDED, MOST_OPERATIONS, OTHER_OPERATIONS, Operation, OperationKey
 from bench.timing.histogram import Histogram
 from bench.timing.rates import RateProfile
 
@@ -335,6 +335,32 @@ def test_all_failed_is_known_to_be_long_at_least() -> None:
     times = row(final(noted)).response_us
     assert times is not None
     assert (times.p50, times.censored_above_us) == (None, TIMEOUT_US)
+
+
+@pytest.mark.parametrize(
+    ("cut_off", "refused", "known_s"),
+    [
+        pytest.param(0, 40, 5, id="none: p50 is beyond the timeout"),
+        pytest.param(40, 0, None, id="most: their times may be short, so that of p50 may be as well"),
+        pytest.param(5, 40, 5, id="few: p50 is beyond the timeout even if they were short"),
+    ],
+)
+def test_what_the_end_of_the_run_cut_off_need_not_be_long(cut_off: int, refused: int, known_s: int | None) -> None:
+    noted = new_tally()
+    log = Recorder("echo")
+    for number in range(10):
+        log.answered(at(2), at(2), at(2.01) + number)
+    for _ in range(10):
+        log.failed(at(2), at(2.4), TIMEOUT, at(2))
+    for reason, number in ((ENDED, cut_off), ("no user was connected", refused)):
+        for _ in range(number):
+            log.drop(at(3), reason)
+    noted.add(batch_of(log))
+    operation = row(final(noted))
+    assert operation.cut_off == cut_off
+    times = operation.response_us
+    assert times is not None
+    assert (times.p50, times.censored_above_us) == (None, known_s and TIMEOUT_US)
 
 
 def test_a_window_that_never_opened() -> None:

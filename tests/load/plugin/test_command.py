@@ -10,10 +10,10 @@ from locust.env import Environment
 
 from bench.load.plugin import command
 from bench.load.plugin.command_help import WIDTH, help_text
+from bench.load.plugin.load_command import SCENARIOS_LOCUSTFILE
 from bench.load.plugin.options import MisuseError
 from bench.load.plugin.options import add_options as add_shared_options
 from bench.load.plugin.scenario_users import user_class, weights_of
-from bench.load.plugin.typed_command import SCENARIOS_LOCUSTFILE
 from bench.scenarios.loading import MODULE, ScenariosFile
 from bench.scenarios.model import Emission, RoundTrip
 from bench.wire.connection import Connection
@@ -69,6 +69,12 @@ def test_a_master_and_the_workers_that_it_forks_get_a_port_of_their_own(
         monkeypatch.setenv(name, value)
     options = parser().parse_args(arguments.split())
     assert options.master_bind_port == options.master_port != 5557
+
+
+@pytest.mark.parametrize("number", ["-9", "9999"])
+def test_a_number_of_processes_that_cannot_be(folder: Path, number: str) -> None:
+    with pytest.raises(MisuseError, match=rf"--processes {number}: expected a number up to 1,000, or -1 for a process"):
+        command.own_port(["--processes", number], parser())
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from bench.load.plugin.openmetrics import exposition
 from bench.objectives.model import JudgedObjective, ObjectiveVerdict
 from bench.results.load import CONNECT, Generator
 from bench.results.references import Store
+from bench.results.service_loss import ServiceLoss
 from tests.support.example_loads import open_load, row
 from tests.support.live_tests import MadeUpRun
 
@@ -163,6 +164,22 @@ def test_a_test_without_a_verdict_on_its_generator_still_has_its_objectives(
     banner = asked(client).json["banner"]
     assert (banner["level"], banner["title"]) == (level, title)
     assert "no whole second in its steady window" in banner["text"]
+
+
+def test_the_loss_of_the_service_comes_before_all_else(client: FlaskClient, view: LiveView) -> None:
+    death = ServiceLoss.of_process(2.2, 7, "no\x1b[31m memory")
+    made_up = MadeUpRun(Tally(START, is_open=True))
+    made_up.loss = death
+    view.test = LiveTest(1, made_up, 1e6)
+    banner = asked(client).json["banner"]
+    said = "the service died at second 2.2 of the run: exit code 7"
+    assert (banner["level"], banner["title"], banner["text"]) == ("wrong", "The service died", said)
+    saturated = Generator(processes=1, verdict="saturated", reason="late")
+    view.end(open_load(seconds=3, generator=saturated, service_loss=death), None)
+    page = asked(client).json
+    assert page["banner"]["title"] == "The service died"
+    assert page["banner"]["text"] == f"{said}; it wrote last: no�[31m memory"
+    assert page["stored"][0]["failures"][0] == said
 
 
 def test_commands_make_the_rest_but_not_while_a_test_is_on(

@@ -28,6 +28,10 @@ class Plain(SocketIOUser):
     type = task(TYPE)
 
 
+class Typist(SocketIOUser):
+    type = task(TYPE)
+
+
 class WithObjectives(Plain):
     slo = ("p99 < 2 s", "errors < 1 %")
 
@@ -83,6 +87,9 @@ def test_a_scenarios_file_says_them_as_the_class_of_its_users_does(folder: Path)
         (Namespace(slo="typing: p99 < 1 s"), (Plain,), "typing is an emission, which awaits no reply"),
         (Namespace(slo="typing (emission): max < 1 s"), (Plain,), "typing (emission) is an emission"),
         (Namespace(slo="connect: throughput > 1/s"), (Plain,), "connect has no throughput"),
+        (Namespace(slo="tpying: throughput > 1/s"), (Plain,), "no such operation: did you mean typing?"),
+        (Namespace(slo="history: p99 < 1 s"), (Plain,), "no such operation: there are connect, disconnect, say"),
+        (Namespace(slo="p99 < 1 s"), (Typist,), "nothing here awaits a reply, so there are no times"),
         (Namespace(slo_abort=True), (Plain,), "--slo-abort: there is no objective; give one with --slo"),
     ],
 )

@@ -44,12 +44,13 @@ def test_what_users_of_ones_own_do_is_known_to_the_run_alone() -> None:
 @pytest.mark.parametrize(
     ("until", "rate", "reason"),
     [
-        ("p99", "", "--until: precision 'p99': expected METRIC ± SHARE %"),
+        ("p99", "", "--until: precision 'p99': expected METRIC ± WIDTH"),
         ("p99 ± 5 %", "100:10s,200:10s", "--rate 100:10s,200:10s has stages or a ramp"),
         ("p99 ± 5 %", "100..200:10s", "has stages or a ramp"),
         ("sya: p99 ± 5 %", "", "no such operation: did you mean say?"),
         ("typing: p99 ± 5 %", "", "typing is an emission, which awaits no reply, so it has no times"),
         ("connect: p99 ± 5 %", "", "users connect once, so a longer run makes it no surer"),
+        ("disconnect: p99 ± 2 ms", "", "users disconnect once, so a longer run makes it no surer"),
         ("connect: throughput ± 5 %", "", "connect has no throughput"),
     ],
 )
@@ -75,4 +76,6 @@ def test_the_live_line_has_the_precision_that_is_furthest_off() -> None:
     assert so_far([]) == ""
     assert so_far([precision(0.04)]) == "as precise as asked"
     assert so_far([precision(0.04), precision(0.1234), precision(0.06)]) == "p99 ± 12 % of 5 %"
+    absolute = precision(1_234, asked=1_000).model_copy(update={"unit": "µs"})
+    assert so_far([absolute]) == "p99 ± 1.234 ms of 1.000 ms"
     assert so_far([precision(0.5), precision(None, operation="say")]) == "say: p99 ± ? of 5 %"

@@ -9,6 +9,7 @@ from bench.report.chart import AnyChart, Chart, HeatMap
 from bench.report.load_charts.run import load_charts
 from bench.results.load import Generator, LoadResult, Operation, Second, SecondTimes, Window
 from bench.results.service_log import LogLine, ServiceLog
+from bench.results.service_loss import ServiceLoss
 from bench.timing.histogram import Histogram
 from tests.support.example_loads import encoded, open_load, row, second, stage, times
 from tests.support.example_results import distribution, load_result
@@ -109,13 +110,19 @@ class TestOverTime:
             generator=Generator(processes=1, verdict="saturated", reason="late", saturated_since_s=7),
         )
         lines = (LogLine(t=12.5, text="WARNING: the pool is empty"),)
-        logged = result.model_copy(update={"service_log": ServiceLog(lines=1, left_out=0, first=lines)})
+        logged = result.model_copy(
+            update={
+                "service_log": ServiceLog(lines=1, left_out=0, first=lines),
+                "service_loss": ServiceLoss.of_process(12.6, -9, ""),
+            }
+        )
         chart = named(load_charts(logged), "over-time")
         assert [(event.x, event.text) for event in chart.events] == [
             (3, "all users there"),
             (5, "window begins"),
             (19, "window ends"),
             (7, "generator saturated"),
+            (12.6, "service died (SIGKILL)"),
             (12.5, "service: WARNING: the pool is empty"),
         ]
 
@@ -168,7 +175,7 @@ class TestPercentiles:
         chart = named(load_charts(open_load(operations=(failing,))), "latency-by-percentile")
         (series,) = chart.panels[0].series
         assert 0.98 < series.points[-1].x <= 0.99
-        assert "A curve ends where the failures begin" in chart.caption
+        assert "A curve ends where what failed or was dropped begins" in chart.caption
 
     def test_the_last_point_is_the_longest_time(self) -> None:
         times = encoded(*range(1, 1001), 50_000)

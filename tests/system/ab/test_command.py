@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -192,6 +193,8 @@ def test_the_stored_result_is_read_back_as_it_was_and_is_no_result_to_compare(
     assert code == 0, err
     assert "labels: machine=ci\nnote: with a *new* cache\n" in out
     assert (stored(temporary).labels, stored(temporary).note) == ({"machine": "ci"}, "with a *new* cache")
+    typed = shlex.join(map(str, ["quick", "WORKTREE", *OPTIONS, *SMALL, "--max-time", "2", *words]))
+    assert (stored(temporary).command or "").startswith(f"bench ab {typed} --results ")
     assert "same" in out or "inconclusive" in out or "faster" in out
     result = stored(temporary)
     assert result.stopped_by == "time"

@@ -78,6 +78,11 @@ def test_nothing_of_the_project_changes_what_is_measured(home: Path) -> None:
     benchmarks = json.loads(stored.read_text())["benchmarks"]
     words = [(benchmark["extra_info"]["labels"], benchmark["extra_info"]["note"]) for benchmark in benchmarks]
     assert words == [({"machine": "ci"}, "first")] * 2
+    assert [benchmark["extra_info"].get("command") for benchmark in benchmarks] == [
+        "bench latency --scenarios scenarios.py --app app.main:app "
+        "-k 'fast-process-uvloop or websocket-in-loop-uvloop' --effort=quick --label machine=ci --note first",
+        None,
+    ]
     assert sorted(benchmark["fullname"] for benchmark in benchmarks) == [
         "bench/latency/bench_round_trip.py::bench_round_trip[say-event-websocket-fast-process-uvloop]",
         "bench/latency/bench_round_trip.py::bench_round_trip[say-event-websocket-in-loop-uvloop]",

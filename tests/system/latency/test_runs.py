@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -136,6 +137,8 @@ def test_the_service_beside_the_suite(bench: Bench, tmp_path: Path) -> None:
     assert benchmark["stats"]["rounds"] >= 5
     assert benchmark["options"]["timer"] == "virtual timer"
     told = benchmark["extra_info"]
+    typed = bench.command("-k", "event-websocket-process-uvloop", f"--benchmark-json={other}")[1:]
+    assert told["command"] == shlex.join(["pytest", *typed])
     assert (told["service"], told["event"], told["reply"], told["matched_by"]) == (
         "app.main:app",
         "FOO",

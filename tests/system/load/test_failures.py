@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from xml.etree import ElementTree
 
 import httpx
 import psutil
@@ -113,6 +114,33 @@ def test_a_service_that_dies_mid_run(tmp_path: Path) -> None:
     assert connect.error_count + connect.unfinished >= 10, "everybody has tried to reconnect"
     assert any("SIGKILL" in line for line in error_lines(locust.output))
     assert "Traceback" not in locust.output
+    loss = result.service_loss
+    assert loss is not None
+    assert (loss.how, loss.signal, loss.exit_code, loss.wrote_last) == ("died", "SIGKILL", None, None)
+    assert 0 < loss.t < 4
+
+
+def test_a_service_elsewhere_that_is_lost_to_all_users(tmp_path: Path) -> None:
+    allowed = ("--slo", "errors < 100 %; connects >= 1 %; dropped < 100 %", "--junit", str(tmp_path / "junit.xml"))
+    with (
+        ServerProcess() as server,
+        LocustProcess(tmp_path, "--host", server.url, "-u", "5", "-r", "5", "-t", "3s", *allowed) as locust,
+    ):
+        wait_until(lambda: answered(server.url) > 100, "the load runs")
+        server.kill()
+        assert locust.wait() == 1
+    result = locust.result()
+    loss = result.service_loss
+    assert loss is not None
+    assert (loss.how, loss.exit_code, loss.signal, loss.wrote_last) == ("unreachable", None, None, None)
+    assert "cannot be reached: connection refused" in (loss.reason or "")
+    assert loss.failed_attempts == operation(result, CONNECT).error_count
+    assert {objective.verdict for objective in result.objectives} == {"not judged"}
+    (whole, *_) = ElementTree.parse(tmp_path / "junit.xml").iter("testcase")
+    fault = whole.find("error")
+    assert fault is not None
+    assert fault.get("message") == loss.text
+    assert loss.text in error_lines(locust.output)
 
 
 @pytest.mark.slow

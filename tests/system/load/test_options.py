@@ -67,6 +67,9 @@ def error_lines(output: str) -> list[str]:
             "name the users to run, or give a --rate for all",
         ),
         (["OpenUser", "-t", "0s"], "--run-time 0 is no time: leave it out for a run that Ctrl-C ends"),
+        (["OpenUser", "-u", "0"], "--users 0: nobody would be there: expected a whole number above 0"),
+        (["OpenUser", "-u", "-3"], "--users -3: nobody would be there: expected a whole number above 0"),
+        (["OpenUser", "--junit", "."], "--junit .: that is a folder; name a file in it"),
         (
             ["HastyUser"],
             "HastyUser.wait_time is 0.5, which cannot be called: write `wait_time = constant(0.5)`, from locust",

@@ -4,26 +4,18 @@ import shlex
 
 import pytest
 
-from bench.load.plugin.typed_command import SCENARIOS_LOCUSTFILE, typed_command
+from bench.results.typed_command import typed_bench_command, typed_command
 from bench.secrets import Secrets
 
 
-def kept(*arguments: str) -> str | None:
-    return typed_command(arguments, Secrets.of_values(["s3cret-of-a-class"]).hide, headless=True)
-
-
 def test_it_can_be_typed_again() -> None:
-    arguments = ["/env/bin/locust", "-f", "my users.py", "--rate", "100:10s, 200:10s", "EchoUser"]
-    command = kept(*arguments)
-    assert command is not None
-    assert shlex.split(command) == ["locust", *arguments[1:]]
+    arguments = ["--payload", '{"id": "{token}"}', "--slo", "p99 < 50 ms", "-k", "websocket and uvloop"]
+    assert shlex.split(typed_command("bench latency", arguments)) == ["bench", "latency", *arguments]
 
 
-def test_bench_load_has_not_the_locustfile_that_nobody_typed() -> None:
-    assert kept("bench load", "-f", str(SCENARIOS_LOCUSTFILE), "--scenarios", "chat.py") == (
-        "bench load --scenarios chat.py"
-    )
-    assert kept("bench load", "-f", "users.py") == "bench load -f users.py"
+def test_a_command_of_bench_is_that_of_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["/env/bin/bench", "ab", "main", "WORKTREE", "--auth", "s3cret"])
+    assert typed_bench_command() == "bench ab main WORKTREE --auth ..."
 
 
 @pytest.mark.parametrize(
@@ -43,11 +35,13 @@ def test_bench_load_has_not_the_locustfile_that_nobody_typed() -> None:
         (["--api-token", "abc"], "--api-token ..."),
         (["--tag", "s3cret-of-a-class"], "--tag ..."),
         (["--headless", "-u", "5"], "--headless -u 5"),
+        (["--payload", '{"id":"{token}"}'], """--payload '{"id":"{token}"}'"""),
+        (["--payload", '{"token":"{token}"}'], """--payload '{"token":"{token}"}'"""),
+        (["--payload", '{"user":{"password":"abc"}}'], """--payload '{"user": {"password": "..."}}'"""),
+        (['--payload=[{"api_key":7}]'], """'--payload=[{"api_key": "..."}]'"""),
+        (["--payload", "no JSON: password"], "--payload 'no JSON: password'"),
     ],
 )
 def test_secrets_are_hidden(typed: list[str], shown: str) -> None:
-    assert kept("locust", *typed) == f"locust {shown}"
-
-
-def test_a_run_that_the_page_started_has_none() -> None:
-    assert typed_command(["locust", "-u", "5"], str, headless=False) is None
+    hide = Secrets.of_values(["s3cret-of-a-class"]).hide
+    assert typed_command("locust", typed, hide) == f"locust {shown}"
