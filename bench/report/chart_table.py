@@ -13,7 +13,7 @@ from bench.report.chart import AnyChart, Axis, Chart, Effect, Forest, HeatMap, P
 from bench.report.document import Break, Column, Row, Style, Table
 from bench.report.formatting import UNKNOWN, amount, count, duration, effect, effect_interval, per_second
 from bench.results.figure import Figure
-from bench.timing.durations import elapsed
+from bench.timing.durations import span_text
 
 #: The most rows of the table of a chart. A page with more would be slow, and nobody would read it.
 MOST_ROWS = 1_000
@@ -38,7 +38,7 @@ def value_text(value: float | None, axis: Axis) -> str:
         case "s":
             return f"{value:,.6g} s"
         case "min":
-            return elapsed(value)
+            return span_text(value)
         case "per second":
             return per_second(value)
         case "share":

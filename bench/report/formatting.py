@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bench.results.figure import Figure, Unit
+from bench.timing.durations import span_text
 
 #: The text of a figure that is not known.
 UNKNOWN = "-"
@@ -21,6 +22,9 @@ FAILED = "failed"
 
 #: The word for a percentile of a load that falls among what failed or was dropped, while other times are known.
 LOST = "lost"
+
+#: The length of a run, in seconds, from which on its moments are shown in hours, minutes and seconds.
+LONG_RUN_S = 120
 
 _COMMIT = re.compile("[0-9a-f]{7,64}")
 _SIGNS = {"exact": "", "above": "> ", "below": "< "}
@@ -131,6 +135,11 @@ def _rate_or_count(figure: Figure | None, unit: Unit) -> str:
     if figure is None:
         return UNKNOWN
     return f"{per_second(figure.value)}/s" if unit is Unit.PER_SECOND else count(round(figure.value))
+
+
+def moment(at_s: float, run_s: float) -> str:
+    """Return a moment of a run of so many seconds: second 12, or 20 min 34 s of a long run."""
+    return span_text(at_s) if run_s > LONG_RUN_S else f"second {at_s:.6g}"
 
 
 def ratio(figure: Figure | None) -> str:

@@ -17,6 +17,7 @@ from bench.report.formatting import (
     duration,
     durations,
     is_lost,
+    moment,
     per_second,
     short_commit,
 )
@@ -46,7 +47,6 @@ from bench.results.load import (
 )
 from bench.results.unspoken import unspoken_of
 from bench.statistics.percentiles import FEWEST_VALUES, is_greatest
-from bench.timing.durations import moment
 
 _TIMES = ("p50", "p90", "p99", "p99_9", "max")
 

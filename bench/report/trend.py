@@ -29,6 +29,7 @@ from bench.trend.series import Point, Series, Step, Trends
 
 _HASH = re.compile("[0-9a-f]{7,64}")
 _SHORT_COMMIT = 10
+
 _NAMES_SHOWN = 3
 
 

@@ -1,14 +1,13 @@
 """Times against the load: each second's against the rate of all operations, and each stage's."""
 
 from bench.report.chart import Axis, Chart, Panel, Point, Series
-from bench.report.formatting import per_second
+from bench.report.formatting import moment, per_second
 from bench.report.load_charts.limits import MOST_SECONDS_OF_OPERATIONS
 from bench.report.load_charts.operations import Drawn, time_kind
 from bench.report.load_charts.seconds import SecondsRead
 from bench.report.load_charts.thinning import kept_rows, thinned
 from bench.report.load_charts.time_axis import run_s
 from bench.results.load import LoadResult, Second, StageFigures
-from bench.timing.durations import moment
 
 
 def latency_by_rate(result: LoadResult, read: SecondsRead, drawn: Drawn) -> Chart | None:

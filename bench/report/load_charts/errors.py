@@ -3,11 +3,10 @@
 from collections import Counter
 
 from bench.report.chart import Axis, Chart, Panel, Point, Series
-from bench.report.formatting import count, counted
+from bench.report.formatting import count, counted, moment
 from bench.report.load_charts.limits import MOST_COLUMNS, MOST_ERRORS
 from bench.report.load_charts.time_axis import run_s, time_axis
 from bench.results.load import LoadResult
-from bench.timing.durations import moment
 
 _LETTERS = 60
 

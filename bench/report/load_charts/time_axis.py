@@ -1,8 +1,8 @@
 """The axis of the time of a run, the same on all charts: in seconds, or in hours, minutes and seconds of a long run."""
 
 from bench.report.chart import Axis
+from bench.report.formatting import LONG_RUN_S
 from bench.results.load import LoadResult
-from bench.timing.durations import LONG_RUN_S
 
 
 def run_s(*results: LoadResult) -> float:
