@@ -97,6 +97,8 @@ class LoadFigures:
         self._so_far = so_far
         self._end_ns = max((received.report.window_end_ns or 0 for received in merger.processes.values()), default=0)
         self._steady: dict[tuple[frozenset[tuple[str, str]], float], SteadyTimes] = {}
+        if so_far is not None:  # the load goes on while its figures are found
+            so_far.seconds.read(so_far.processes, merger.tasks(), so_far.until_s)
 
     @property
     def has_window(self) -> bool:
@@ -298,13 +300,11 @@ class LoadFigures:
 
     @cached_property
     def _seconds(self) -> LoadSeconds:
-        """The seconds of the load. They are read when a figure needs them."""
-        tasks = self._merger.tasks()
+        """The seconds of the load. Those of a load that has ended are read when a figure needs them."""
         if self._so_far is not None:
-            self._so_far.seconds.read(self._so_far.processes, tasks, self._so_far.until_s)
             return self._so_far.seconds
-        seconds = LoadSeconds()
-        seconds.read(self._merger.processes, tasks, max(self._every_second.stop, self.steady_seconds().stop))
+        seconds, until_s = LoadSeconds(), max(self._every_second.stop, self.steady_seconds().stop)
+        seconds.read(self._merger.processes, self._merger.tasks(), until_s)
         return seconds
 
     def steady_seconds(self) -> range:

@@ -105,7 +105,9 @@ class LiveTest:
         labels: Mapping[str, str] | None = None,
         has_traces: bool = False,
         objectives: Sequence[Objective] = (),
+        kept_s: float = _KEPT_S,
     ) -> None:
+        """Begin. Figures that somebody has looked at are kept for `kept_s`."""
         #: The number of the test in this process, from 1 on.
         self.number = number
         self.view = view
@@ -115,8 +117,11 @@ class LiveTest:
         self.has_traces = has_traces
         self.started_unix_s = time.time()
         self.has_ended = False
+        #: The exemplars that the metrics had last, by metric, operation and bucket.
+        self.exemplars: dict[tuple[str, OperationKey, int], Any] = {}
         self._watch = LiveWatch(timeout_us, objectives)
         self._figures: LiveFigures | None = None
+        self._kept_s = kept_s
         self._looked_at_s = float("-inf")
 
     @property
@@ -140,7 +145,7 @@ class LiveTest:
     def figures(self) -> LiveFigures:
         """Return the figures so far, at most a second old."""
         now_s = time.monotonic()
-        if self._figures is None or now_s - self._looked_at_s >= _KEPT_S:
+        if self._figures is None or now_s - self._looked_at_s >= self._kept_s:
             ended_s = self.view.ended_s if self.has_ended else None  # before, the last reports are still to come
             self._figures = self._watch.look(self.view.processes(), self.view.offered_per_s, ended_s)
             self._looked_at_s = math.inf if self.has_ended else now_s  # nothing more comes of it
